@@ -1,0 +1,3 @@
+DROP TABLE posts;
+
+DROP FUNCTION set_updated_at();

@@ -1,0 +1,3 @@
+SELECT id, slug
+FROM   posts
+WHERE  excerpt = '';

@@ -1,0 +1,2 @@
+-- Reads the whole table under SHARE UPDATE EXCLUSIVE: reads and writes go on.
+ALTER TABLE content_versions VALIDATE CONSTRAINT content_versions_source_known;

@@ -1,0 +1,3 @@
+COMMENT ON COLUMN content_versions.source IS NULL;
+
+COMMENT ON TABLE content_versions IS NULL;
