@@ -1,1 +1,29 @@
-//! refit-model
+//! What a migrations folder means: file names, directives, sidecars, settings, checksums, and the validated set.
+//!
+//! Everything in here is a value computed from bytes. The only I/O is reading the folder ([`MigrationSet::from_dir`]);
+//! there is no connection, no clock, no environment and no printing. A folder is either a whole, valid
+//! [`MigrationSet`] or a [`SetError`] that lists *every* [`Problem`] found, each with file, line and fix.
+
+#![warn(missing_docs)]
+
+mod backfill;
+mod directive;
+mod file_name;
+mod migration;
+mod problem;
+mod set;
+mod settings;
+mod source;
+mod statement;
+mod text;
+
+pub use backfill::BackfillDirective;
+pub use directive::{Category, Directives, Phase, Suppression};
+pub use file_name::{FileKind, Version, is_valid_name, version_of};
+pub use migration::{Migration, Repeatable, Seed, Sidecar};
+pub use problem::{Problem, SetError};
+pub use set::{HistoryDigest, MigrationSet};
+pub use settings::{Policies, Policy, Settings, VersionStyle};
+pub use source::SourceFile;
+pub use statement::{Statement, StatementKind, split_statements};
+pub use text::{Position, normalise};

@@ -1,0 +1,385 @@
+//! Directives: the TOML front matter of a migration, one key per `-- refit:` line before the first statement.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use squawk_lexer::{TokenKind, tokenize};
+use toml::Value;
+
+use crate::backfill::BackfillDirective;
+use crate::file_name::{Version, version_of};
+use crate::problem::Problem;
+use crate::settings::parse_duration;
+use crate::text::{Position, nearest};
+
+/// The step of an expand, migrate and contract change that a migration belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// Adds what the new release needs; the old one does not notice.
+    Expand,
+    /// Moves data while both releases run.
+    Migrate,
+    /// Removes what only the old release needed.
+    Contract,
+}
+
+/// What a migration is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Category {
+    /// Tables, columns, views, functions.
+    Schema,
+    /// Rows.
+    Data,
+    /// Indexes.
+    Index,
+    /// Constraints.
+    Constraint,
+}
+
+/// What the front matter of a migration says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Directives {
+    /// Whether the migration runs in one transaction with its history row.
+    pub transaction: bool,
+    /// Held back until these are complete, backfills included.
+    pub after: Vec<Version>,
+    /// Cannot be planned without these.
+    pub depends: Vec<Version>,
+    /// Its place in an expand and contract change.
+    pub phase: Option<Phase>,
+    /// Runs only when it is named on the command line or in the options.
+    pub manual: bool,
+    /// A named range of migrations that belong together.
+    pub package: Option<String>,
+    /// Runs only in these environments; empty means all.
+    pub environments: Vec<String>,
+    /// What it is about.
+    pub category: Option<Category>,
+    /// The release that it ships with.
+    pub release: Option<String>,
+    /// How long its statements may wait for a lock, instead of the set's default.
+    pub lock_timeout: Option<Duration>,
+    /// Changes rows in batches outside the boot path.
+    pub backfill: Option<BackfillDirective>,
+}
+
+impl Default for Directives {
+    fn default() -> Directives {
+        Directives {
+            transaction: true,
+            after: Vec::new(),
+            depends: Vec::new(),
+            phase: None,
+            manual: false,
+            package: None,
+            environments: Vec::new(),
+            category: None,
+            release: None,
+            lock_timeout: None,
+            backfill: None,
+        }
+    }
+}
+
+impl Directives {
+    /// Whether the migration is part of the plan in an environment.
+    pub fn runs_in(&self, environment: &str) -> bool {
+        self.environments.is_empty() || self.environments.iter().any(|name| name == environment)
+    }
+
+    /// Whether the migration may stay behind while later ones run: it is then never "out of order".
+    pub fn may_wait(&self) -> bool {
+        self.manual || self.backfill.is_some() || !self.after.is_empty() || !self.environments.is_empty()
+    }
+}
+
+/// A lint suppression: `-- refit: allow(rule): reason`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Suppression {
+    /// The rule's name as written.
+    pub rule: String,
+    /// Why; empty when none is given.
+    pub reason: String,
+    /// Where the comment stands.
+    pub position: Position,
+}
+
+const KEYS: [&str; 11] = [
+    "transaction",
+    "after",
+    "depends",
+    "phase",
+    "manual",
+    "package",
+    "environments",
+    "category",
+    "release",
+    "lock_timeout",
+    "backfill",
+];
+
+const REPEATABLE_KEYS: [&str; 6] =
+    ["transaction", "environments", "package", "category", "release", "lock_timeout"];
+
+/// Which keys a file may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Allowed {
+    Migration,
+    Repeatable,
+}
+
+/// What a file's comments say to Refit.
+pub(crate) struct FrontMatter {
+    pub(crate) directives: Directives,
+    pub(crate) suppressions: Vec<Suppression>,
+}
+
+/// Reads the directives and suppressions of a normalised text. Every problem is reported, not just the first.
+pub(crate) fn parse(path: &str, text: &str, allowed: Allowed, problems: &mut Vec<Problem>) -> FrontMatter {
+    let mut reader = Reader {
+        path,
+        allowed,
+        problems,
+        seen: BTreeMap::new(),
+        front: FrontMatter { directives: Directives::default(), suppressions: Vec::new() },
+    };
+    let (mut offset, mut in_front) = (0, true);
+    for token in tokenize(text) {
+        let (start, end) = (offset, offset + token.len as usize);
+        offset = end;
+        match token.kind {
+            TokenKind::LineComment => reader.comment(&text[start..end], Position::of(text, start), in_front),
+            TokenKind::Whitespace | TokenKind::BlockComment { .. } | TokenKind::Semi => {}
+            _ => in_front = false,
+        }
+    }
+    reader.front
+}
+
+struct Reader<'a> {
+    path: &'a str,
+    allowed: Allowed,
+    problems: &'a mut Vec<Problem>,
+    seen: BTreeMap<String, usize>,
+    front: FrontMatter,
+}
+
+impl Reader<'_> {
+    fn comment(&mut self, comment: &str, position: Position, in_front: bool) {
+        let body = comment.trim_start_matches('-').trim();
+        let Some(directive) = body.strip_prefix("refit:").map(str::trim) else {
+            return self.near_miss(body, position);
+        };
+        if directive.starts_with("allow(") || directive.starts_with("allow ") || directive == "allow" {
+            return self.suppression(directive, position);
+        }
+        if !in_front {
+            let message = "a directive after the first statement has no effect";
+            return self.report(position, message, "move it into the comment block at the top");
+        }
+        match toml::from_str::<toml::Table>(directive) {
+            Ok(table) if table.is_empty() => {
+                self.report(position, "an empty directive", "write a key and a value, or remove the line");
+            }
+            Ok(table) => table.into_iter().for_each(|(key, value)| self.key(&key, &value, position)),
+            Err(error) => {
+                let message = format!("not a directive: {}", error.message());
+                self.report(
+                    position,
+                    message,
+                    "write it as TOML, for example: -- refit: transaction = false",
+                );
+            }
+        }
+    }
+
+    /// `-- refit transaction = false` and `-- Refit: …` were meant as directives.
+    fn near_miss(&mut self, body: &str, position: Position) {
+        let mut words = body.split_whitespace();
+        let first = words.next().unwrap_or_default();
+        let named = first.trim_end_matches(':').eq_ignore_ascii_case("refit");
+        let second = words.next().unwrap_or_default().trim_end_matches('=');
+        if named && (KEYS.contains(&second) || second.starts_with("allow(")) {
+            self.report(
+                position,
+                "looks like a directive but is none",
+                "write `-- refit: ` in lower case with its colon",
+            );
+        }
+    }
+
+    fn suppression(&mut self, directive: &str, position: Position) {
+        let inner = directive.trim_start_matches("allow").trim_start();
+        let Some((rule, rest)) = inner.strip_prefix('(').and_then(|inner| inner.split_once(')')) else {
+            return self.report(position, "not a suppression", "write it as: -- refit: allow(rule): reason");
+        };
+        let reason = rest.trim_start().trim_start_matches(':').trim().to_owned();
+        self.front.suppressions.push(Suppression { rule: rule.trim().to_owned(), reason, position });
+    }
+
+    fn key(&mut self, key: &str, value: &Value, position: Position) {
+        if let Some(line) = self.seen.insert(key.to_owned(), position.line) {
+            return self.report(
+                position,
+                format!("`{key}` is already set on line {line}"),
+                "keep one of them",
+            );
+        }
+        let known: &[&str] = if self.allowed == Allowed::Repeatable { &REPEATABLE_KEYS } else { &KEYS };
+        if !known.contains(&key) {
+            let (message, fix) = if KEYS.contains(&key) {
+                (format!("`{key}` has no meaning in a repeatable migration"), "remove it".to_owned())
+            } else {
+                let fix = match nearest(key, known.iter().copied()) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("known directives: {}", known.join(", ")),
+                };
+                (format!("unknown directive `{key}`"), fix)
+            };
+            return self.report(position, message, fix);
+        }
+        if let Err(expected) = self.assign(key, value) {
+            let message = format!("`{key}` has a wrong value: {value}");
+            self.report(position, message, format!("it takes {expected}"));
+        }
+    }
+
+    /// Sets one key; the error says what the key takes.
+    fn assign(&mut self, key: &str, value: &Value) -> Result<(), String> {
+        let directives = &mut self.front.directives;
+        match key {
+            "transaction" => directives.transaction = boolean(value)?,
+            "manual" => directives.manual = boolean(value)?,
+            "after" => directives.after = versions(value)?,
+            "depends" => directives.depends = versions(value)?,
+            "phase" => directives.phase = Some(one_of(value, "\"expand\", \"migrate\" or \"contract\"")?),
+            "category" => {
+                directives.category =
+                    Some(one_of(value, "\"schema\", \"data\", \"index\" or \"constraint\"")?);
+            }
+            "package" => directives.package = Some(text(value)?),
+            "release" => directives.release = Some(text(value)?),
+            "environments" => directives.environments = texts(value)?,
+            "lock_timeout" => directives.lock_timeout = Some(parse_duration(&text(value)?)?),
+            "backfill" => directives.backfill = Some(backfill(value)?),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn report(&mut self, position: Position, message: impl Into<String>, fix: impl Into<String>) {
+        self.problems.push(Problem::new(self.path, message, fix).at(position));
+    }
+}
+
+fn boolean(value: &Value) -> Result<bool, String> {
+    value.as_bool().ok_or_else(|| "true or false".to_owned())
+}
+
+fn text(value: &Value) -> Result<String, String> {
+    match value.as_str().map(str::trim) {
+        Some(text) if !text.is_empty() => Ok(text.to_owned()),
+        _ => Err("a text in quotes".to_owned()),
+    }
+}
+
+fn texts(value: &Value) -> Result<Vec<String>, String> {
+    let expected = || "a list of texts, such as [\"development\", \"test\"]".to_owned();
+    let items = value.as_array().filter(|items| !items.is_empty()).ok_or_else(expected)?;
+    items.iter().map(|item| text(item).map_err(|_| expected())).collect()
+}
+
+fn versions(value: &Value) -> Result<Vec<Version>, String> {
+    let expected = || "a list of versions, such as [\"V0004\"]".to_owned();
+    texts(value).map_err(|_| expected())?.iter().map(|item| version_of(item).ok_or_else(expected)).collect()
+}
+
+fn one_of<T: for<'de> Deserialize<'de>>(value: &Value, expected: &str) -> Result<T, String> {
+    value.clone().try_into().map_err(|_| expected.to_owned())
+}
+
+fn backfill(value: &Value) -> Result<BackfillDirective, String> {
+    let shape = "a table such as { table = \"posts\", key = [\"id\"], batch = 10000, workers = 2 }";
+    let directive: BackfillDirective =
+        value.clone().try_into().map_err(|error: toml::de::Error| format!("{shape}: {}", error.message()))?;
+    match directive.complaint() {
+        Some(complaint) => Err(format!("{shape}: {complaint}")),
+        None => Ok(directive),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(text: &str) -> (Directives, Vec<Suppression>, Vec<Problem>) {
+        let mut problems = Vec::new();
+        let front = parse("V1__x.sql", text, Allowed::Migration, &mut problems);
+        (front.directives, front.suppressions, problems)
+    }
+
+    #[test]
+    fn every_directive_is_read() {
+        let (directives, _, problems) = read(
+            "-- A comment.\n-- refit: transaction = false\n--refit: after = [\"V0004\"]\n-- refit: phase = \"contract\"\n\
+             -- refit: manual = true\n-- refit: package = \"core-schema\"\n-- refit: environments = [\"development\", \"test\"]\n\
+             -- refit: category = \"data\"\n-- refit: release = \"2.0.1\"\n-- refit: depends = [\"V0002\"]\n\
+             -- refit: lock_timeout = \"2s\"\n\
+             -- refit: backfill = { table = \"t\", key = [\"id\"] }\nSELECT 1;",
+        );
+        assert_eq!(problems, []);
+        assert!(!directives.transaction && directives.manual && directives.may_wait());
+        assert_eq!((directives.after, directives.depends), (vec![4], vec![2]));
+        assert_eq!(directives.lock_timeout, Some(Duration::from_secs(2)));
+        assert_eq!(directives.backfill.unwrap().batch, 10_000);
+        assert_eq!(directives.phase, Some(Phase::Contract));
+    }
+
+    #[test]
+    fn mistakes_have_a_place_and_a_fix() {
+        for (text, line, fix) in [
+            ("-- refit: transacton = false", 1, "did you mean `transaction`?"),
+            ("\n-- refit: transaction = \"no\"", 2, "it takes true or false"),
+            ("SELECT 1;\n-- refit: manual = true", 2, "move it into the comment block at the top"),
+            ("-- refit: manual = true\n-- refit: manual = true", 2, "keep one of them"),
+            ("-- refit: after = \"V1\"", 1, "it takes a list of versions, such as [\"V0004\"]"),
+            ("-- refit manual = true", 1, "write `-- refit: ` in lower case with its colon"),
+            ("-- Refit: manual = true", 1, "write `-- refit: ` in lower case with its colon"),
+            ("-- refit:", 1, "write a key and a value, or remove the line"),
+            ("-- refit: allow(x", 1, "write it as: -- refit: allow(rule): reason"),
+        ] {
+            let (_, _, problems) = read(text);
+            assert_eq!(problems.len(), 1, "{text}: {problems:?}");
+            assert_eq!((problems[0].position.unwrap().line, problems[0].fix.as_str()), (line, fix), "{text}");
+        }
+        assert!(read("-- refit: = = =").2[0].message.starts_with("not a directive"));
+        assert!(read("-- refit: backfill = { table = \"t\" }").2[0].fix.contains("missing field"));
+    }
+
+    #[test]
+    fn directives_in_strings_are_text() {
+        assert_eq!(read("SELECT '\n-- refit: manual = true\n';").2, []);
+    }
+
+    #[test]
+    fn suppressions_are_kept_wherever_they_stand() {
+        let (_, suppressions, problems) =
+            read("SELECT 1;\n-- refit: allow(unbatched-update): 12 rows, static table\nUPDATE t SET a = 1;");
+        assert_eq!(problems, []);
+        assert_eq!(suppressions[0].rule, "unbatched-update");
+        assert_eq!(suppressions[0].reason, "12 rows, static table");
+        assert_eq!(suppressions[0].position, Position { line: 2, column: 1 });
+    }
+
+    proptest! {
+        #[test]
+        fn any_front_matter_is_read_or_reported(text in "(-- ?refit:? ?[ -~ü]{0,40}\n|[ -~]{0,20}\n){0,6}") {
+            read(&text);
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! What is wrong with a folder, said once, in one form: place, message, fix.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::text::Position;
+
+/// One thing that is wrong with one file of a migrations folder.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Problem {
+    /// The file, relative to the folder, with `/` between parts.
+    pub path: String,
+    /// Where in the file, when the problem has a place.
+    pub position: Option<Position>,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub fix: String,
+}
+
+impl Problem {
+    /// A problem with a file as a whole.
+    pub fn new(path: impl Into<String>, message: impl Into<String>, fix: impl Into<String>) -> Problem {
+        Problem { path: path.into(), position: None, message: message.into(), fix: fix.into() }
+    }
+
+    /// The same problem at a place in the file.
+    #[must_use]
+    pub fn at(self, position: Position) -> Problem {
+        Problem { position: Some(position), ..self }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.path)?;
+        if let Some(Position { line, column }) = self.position {
+            write!(f, ":{line}:{column}")?;
+        }
+        write!(f, ": {}", self.message)?;
+        if !self.fix.is_empty() {
+            write!(f, "\n    fix: {}", self.fix)?;
+        }
+        Ok(())
+    }
+}
+
+/// All that is wrong with a migrations folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SetError {
+    /// The folder, as it was named by the caller.
+    pub folder: String,
+    /// Every problem, ordered by file and place; never empty.
+    pub problems: Vec<Problem>,
+}
+
+impl fmt::Display for SetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.problems.len();
+        let noun = if count == 1 { "problem" } else { "problems" };
+        write!(f, "migrations folder {} has {count} {noun}", self.folder)?;
+        for problem in &self.problems {
+            write!(f, "\n  {problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for SetError {}

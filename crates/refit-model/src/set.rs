@@ -1,0 +1,385 @@
+//! The set: all migrations of a folder, validated as a whole.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use include_dir::Dir;
+use sha2::{Digest, Sha256};
+
+use crate::directive::{Allowed, parse};
+use crate::file_name::{FileKind, Version, classify};
+use crate::migration::{Migration, Repeatable, Seed, Sidecar};
+use crate::problem::{Problem, SetError};
+use crate::settings::{Settings, VersionStyle};
+use crate::source::{SourceFile, embedded_files, read_folder};
+use crate::statement::{Unterminated, scan};
+use crate::text::{Position, nearest, normalise};
+
+/// All migrations of a folder, ordered by version, with the folder's settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MigrationSet {
+    settings: Settings,
+    migrations: Vec<Migration>,
+    repeatables: Vec<Repeatable>,
+    seeds: Vec<Seed>,
+}
+
+/// What the history of a database holds when the whole set is applied, in a form that one SELECT can compare.
+///
+/// Both are SHA-256 in lower-case hex, over the checksums in decimal joined by commas: ordered by version, and by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryDigest {
+    /// Over the versioned migrations.
+    pub versioned: String,
+    /// Over the repeatable ones; `None` when the set has none.
+    pub repeatable: Option<String>,
+}
+
+impl MigrationSet {
+    /// Reads a folder from disk.
+    ///
+    /// # Errors
+    /// [`SetError`] with every problem of the folder.
+    pub fn from_dir(folder: &Path) -> Result<MigrationSet, SetError> {
+        let (files, problems) = read_folder(folder);
+        assemble(&folder.display().to_string(), files, problems)
+    }
+
+    /// Reads a folder that was embedded in the binary.
+    ///
+    /// # Errors
+    /// [`SetError`] with every problem of the folder; none when the build refused malformed sets.
+    pub fn from_embedded(dir: &Dir<'static>) -> Result<MigrationSet, SetError> {
+        assemble("(embedded)", embedded_files(dir), Vec::new())
+    }
+
+    /// Reads a folder that is already in memory; `folder` names it in errors.
+    ///
+    /// # Errors
+    /// [`SetError`] with every problem of the folder.
+    pub fn from_files(folder: &str, files: Vec<SourceFile>) -> Result<MigrationSet, SetError> {
+        assemble(folder, files, Vec::new())
+    }
+
+    /// The folder's settings.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The versioned migrations, ordered by version.
+    pub fn migrations(&self) -> &[Migration] {
+        &self.migrations
+    }
+
+    /// The migration of a version.
+    pub fn migration(&self, version: Version) -> Option<&Migration> {
+        let index = self.migrations.binary_search_by_key(&version, |migration| migration.version).ok()?;
+        self.migrations.get(index)
+    }
+
+    /// The repeatable migrations, ordered by name.
+    pub fn repeatables(&self) -> &[Repeatable] {
+        &self.repeatables
+    }
+
+    /// The seeds, ordered by path.
+    pub fn seeds(&self) -> &[Seed] {
+        &self.seeds
+    }
+
+    /// SHA-256 in hex over every text that applying the set would run.
+    pub fn digest(&self) -> String {
+        let versioned = self.migrations.iter().map(|migration| (migration.version, migration.checksum));
+        let repeatable = self.repeatables.iter().map(|repeatable| (-1, repeatable.checksum));
+        let mut hasher = Sha256::new();
+        for (version, checksum) in versioned.chain(repeatable) {
+            hasher.update(format!("{version} {checksum}\n"));
+        }
+        hex(&hasher.finalize())
+    }
+
+    /// What the history holds when the migrations of `environment` are applied, manual ones included.
+    pub fn history_digest(&self, environment: &str) -> HistoryDigest {
+        let versioned = self.migrations.iter().filter(|migration| migration.directives.runs_in(environment));
+        let repeatable: Vec<_> =
+            self.repeatables.iter().filter(|repeatable| repeatable.directives.runs_in(environment)).collect();
+        HistoryDigest {
+            versioned: checksums_digest(versioned.map(|migration| migration.checksum)),
+            repeatable: (!repeatable.is_empty())
+                .then(|| checksums_digest(repeatable.iter().map(|repeatable| repeatable.checksum))),
+        }
+    }
+
+    /// Whether every migration runs in every environment, so that one history digest fits all.
+    pub fn is_unconditional(&self) -> bool {
+        self.migrations.iter().map(|migration| &migration.directives).all(|d| d.environments.is_empty())
+            && self.repeatables.iter().all(|repeatable| repeatable.directives.environments.is_empty())
+    }
+}
+
+fn checksums_digest(checksums: impl Iterator<Item = u64>) -> String {
+    let mut hasher = Sha256::new();
+    for (index, checksum) in checksums.enumerate() {
+        let comma = if index == 0 { "" } else { "," };
+        hasher.update(format!("{comma}{checksum}"));
+    }
+    hex(&hasher.finalize())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Builds the set, collecting problems all the way.
+fn assemble(folder: &str, files: Vec<SourceFile>, problems: Vec<Problem>) -> Result<MigrationSet, SetError> {
+    let mut builder = Builder { problems, ..Builder::default() };
+    let settings = builder.settings(&files);
+    for file in files {
+        builder.file(file, &settings);
+    }
+    builder.attach_sidecars();
+    builder.migrations.sort_by(|a, b| (a.version, &a.path).cmp(&(b.version, &b.path)));
+    builder.repeatables.sort_by(|a, b| a.name.cmp(&b.name));
+    builder.check_versions(&settings);
+    builder.check_references();
+    let Builder { migrations, repeatables, seeds, mut problems, .. } = builder;
+    if problems.is_empty() {
+        return Ok(MigrationSet { settings, migrations, repeatables, seeds });
+    }
+    problems.sort();
+    Err(SetError { folder: folder.to_owned(), problems })
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Role {
+    Down,
+    Check,
+    Doc,
+}
+
+#[derive(Default)]
+struct Builder {
+    migrations: Vec<Migration>,
+    repeatables: Vec<Repeatable>,
+    seeds: Vec<Seed>,
+    sidecars: BTreeMap<(String, Role), Sidecar>,
+    problems: Vec<Problem>,
+}
+
+impl Builder {
+    fn settings(&mut self, files: &[SourceFile]) -> Settings {
+        let Some(file) = files.iter().find(|file| file.path == "refit.toml") else {
+            return Settings::default();
+        };
+        let parsed = match std::str::from_utf8(&file.bytes) {
+            Ok(text) => Settings::parse(&file.path, &normalise(text)),
+            Err(error) => Err(not_utf8(&file.path, &file.bytes, error.valid_up_to())),
+        };
+        parsed.unwrap_or_else(|problem| {
+            self.problems.push(problem);
+            Settings::default()
+        })
+    }
+
+    fn file(&mut self, file: SourceFile, settings: &Settings) {
+        let kind = match classify(&file.path) {
+            Ok(FileKind::Settings | FileKind::Aside) => return,
+            Ok(kind) => kind,
+            Err(problem) => return self.problems.push(problem),
+        };
+        let path = file.path.clone();
+        let text = match text_of(file, settings.max_file_bytes) {
+            Ok(text) => text,
+            Err(problem) => return self.problems.push(problem),
+        };
+        if !matches!(kind, FileKind::Doc { .. }) {
+            self.check_sql(&path, &text);
+        }
+        let sidecar = |text| Sidecar { path: path.clone(), text };
+        match kind {
+            FileKind::Migration { version, name } => self.migration(path, version, name, text),
+            FileKind::Repeatable { name } => self.repeatable(path, name, text),
+            FileKind::Down { stem } => drop(self.sidecars.insert((stem, Role::Down), sidecar(text))),
+            FileKind::Check { stem } => drop(self.sidecars.insert((stem, Role::Check), sidecar(text))),
+            FileKind::Doc { stem } => drop(self.sidecars.insert((stem, Role::Doc), sidecar(text))),
+            FileKind::Seed { environment } => self.seeds.push(Seed { environment, path, sql: text }),
+            FileKind::Settings | FileKind::Aside => {}
+        }
+    }
+
+    fn check_sql(&mut self, path: &str, text: &str) {
+        let (statements, unterminated) = scan(text);
+        if let Some(Unterminated { offset, what }) = unterminated {
+            let problem = Problem::new(path, format!("a {what} begins here and does not end"), "close it");
+            self.problems.push(problem.at(Position::of(text, offset)));
+        } else if statements.is_empty() {
+            let fix = "write its statement, or `SELECT 1;` if it is meant to do nothing";
+            self.problems.push(Problem::new(path, "the file holds no statement", fix));
+        }
+    }
+
+    fn migration(&mut self, path: String, version: Version, name: String, sql: Cow<'static, str>) {
+        let front = parse(&path, &sql, Allowed::Migration, &mut self.problems);
+        let stem = path.trim_end_matches(".sql").to_owned();
+        let Some(checksum) = self.checksum(&path, &stem, &name, &sql) else { return };
+        self.migrations.push(Migration {
+            version,
+            stem,
+            name,
+            path,
+            sql,
+            checksum,
+            directives: front.directives,
+            suppressions: front.suppressions,
+            down: None,
+            check: None,
+            doc: None,
+        });
+    }
+
+    fn repeatable(&mut self, path: String, name: String, sql: Cow<'static, str>) {
+        let front = parse(&path, &sql, Allowed::Repeatable, &mut self.problems);
+        let stem = path.trim_end_matches(".sql").to_owned();
+        let Some(checksum) = self.checksum(&path, &format!("V0__{name}"), &name, &sql) else { return };
+        self.repeatables.push(Repeatable {
+            stem,
+            name,
+            path,
+            sql,
+            checksum,
+            directives: front.directives,
+            suppressions: front.suppressions,
+            check: None,
+            doc: None,
+        });
+    }
+
+    /// refinery's own checksum, and a guard that it reads the same name as we do.
+    fn checksum(&mut self, path: &str, stem: &str, name: &str, sql: &str) -> Option<u64> {
+        match refinery_core::Migration::unapplied(stem, sql) {
+            Ok(migration) if migration.name() == name => return Some(migration.checksum()),
+            Ok(migration) => {
+                let message = format!("refinery would cut the name to `{}`", migration.name());
+                self.problems.push(Problem::new(path, message, "use letters, digits and underscores only"));
+            }
+            Err(error) => self.problems.push(Problem::new(path, error.to_string(), "rename the file")),
+        }
+        None
+    }
+
+    fn attach_sidecars(&mut self) {
+        let mut migrations: HashMap<_, _> = self.migrations.iter_mut().map(|m| (m.stem.clone(), m)).collect();
+        let mut repeatables: HashMap<_, _> =
+            self.repeatables.iter_mut().map(|r| (r.stem.clone(), r)).collect();
+        for ((stem, role), sidecar) in std::mem::take(&mut self.sidecars) {
+            let migration = migrations.get_mut(&stem);
+            let repeatable = repeatables.get_mut(&stem);
+            let slot = match (migration, repeatable, role) {
+                (Some(migration), _, Role::Down) => &mut migration.down,
+                (Some(migration), _, Role::Check) => &mut migration.check,
+                (Some(migration), _, Role::Doc) => &mut migration.doc,
+                (None, Some(_), Role::Down) => {
+                    let fix = "remove it: a repeatable migration is undone by changing it";
+                    self.problems.push(Problem::new(sidecar.path, "a repeatable migration has no undo", fix));
+                    continue;
+                }
+                (None, Some(repeatable), Role::Check) => &mut repeatable.check,
+                (None, Some(repeatable), Role::Doc) => &mut repeatable.doc,
+                (None, None, _) => {
+                    let near = nearest(&stem, migrations.keys().map(String::as_str));
+                    let fix = match near {
+                        Some(near) => format!("is it for {near}.sql? give it the same stem"),
+                        None => "give it the stem of its migration, or remove it".to_owned(),
+                    };
+                    let message = format!("a sidecar without its migration {stem}.sql");
+                    self.problems.push(Problem::new(sidecar.path, message, fix));
+                    continue;
+                }
+            };
+            *slot = Some(sidecar);
+        }
+    }
+
+    fn check_versions(&mut self, settings: &Settings) {
+        let next = self.migrations.last().map_or(1, |migration| migration.version.saturating_add(1));
+        for pair in self.migrations.windows(2) {
+            if pair[0].version == pair[1].version {
+                let message = format!("version {} is also that of {}", pair[1].version, pair[0].path);
+                let fix = format!("give one of them another version, such as {next}");
+                self.problems.push(Problem::new(&pair[1].path, message, fix));
+            }
+        }
+        for migration in &self.migrations {
+            let stamp = is_timestamp(migration.version);
+            let fix = match settings.versions {
+                Some(VersionStyle::Counted) if stamp => {
+                    "refit.toml says versions are counted: V0001, V0002, …"
+                }
+                Some(VersionStyle::Timestamp) if !stamp => {
+                    "refit.toml says versions are UTC timestamps: V20261120143000"
+                }
+                _ => continue,
+            };
+            self.problems.push(Problem::new(&migration.path, "the version is not of the folder's kind", fix));
+        }
+    }
+
+    fn check_references(&mut self) {
+        for migration in &self.migrations {
+            let Migration { directives, version, .. } = migration;
+            for (key, target) in directives
+                .after
+                .iter()
+                .map(|target| ("after", target))
+                .chain(directives.depends.iter().map(|target| ("depends", target)))
+            {
+                let problem = |message, fix: &str| Problem::new(&migration.path, message, fix);
+                if !self.migrations.iter().any(|other| other.version == *target) {
+                    let message = format!("`{key}` names version {target}, which does not exist");
+                    self.problems.push(problem(message, "name a version of this folder"));
+                } else if target >= version {
+                    let message = format!("`{key}` names version {target}, which does not come before it");
+                    self.problems.push(problem(message, "a migration can only wait for an earlier one"));
+                }
+            }
+        }
+    }
+}
+
+/// Year to second, as 14 digits that make a date.
+fn is_timestamp(version: Version) -> bool {
+    let digits = version.to_string();
+    digits.len() == 14 && jiff::civil::DateTime::strptime("%Y%m%d%H%M%S", &digits).is_ok()
+}
+
+fn text_of(file: SourceFile, max_bytes: usize) -> Result<Cow<'static, str>, Problem> {
+    let SourceFile { path, bytes } = file;
+    if bytes.len() > max_bytes {
+        let message =
+            format!("the file has {} bytes, more than the {max_bytes} that are embedded", bytes.len());
+        let fix = "load data by a backfill or an import, or raise `max_file_bytes` in refit.toml";
+        return Err(Problem::new(path, message, fix));
+    }
+    let text = match bytes {
+        Cow::Borrowed(bytes) => std::str::from_utf8(bytes).map(normalise),
+        Cow::Owned(ref owned) => {
+            std::str::from_utf8(owned).map(|text| Cow::Owned(normalise(text).into_owned()))
+        }
+    };
+    match text {
+        Ok(text) => match text.find('\0') {
+            Some(offset) => {
+                let problem = Problem::new(path, "a NUL byte, which PostgreSQL cannot store", "remove it");
+                Err(problem.at(Position::of(&text, offset)))
+            }
+            None => Ok(text),
+        },
+        Err(error) => Err(not_utf8(&path, &bytes, error.valid_up_to())),
+    }
+}
+
+fn not_utf8(path: &str, bytes: &[u8], valid: usize) -> Problem {
+    let before = String::from_utf8_lossy(&bytes[..valid]);
+    Problem::new(path, "not valid UTF-8", "save the file as UTF-8").at(Position::of(&before, before.len()))
+}

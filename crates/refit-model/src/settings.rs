@@ -1,0 +1,187 @@
+//! `refit.toml`: the settings of a set, embedded with it.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::problem::Problem;
+use crate::text::{Position, nearest};
+
+/// How versions are numbered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VersionStyle {
+    /// `V0001`, `V0002`, …
+    Counted,
+    /// `V20261120143000`: UTC, year to second.
+    Timestamp,
+}
+
+/// What to do when a rule about the history is broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Policy {
+    /// Nothing runs, and the error says what to do.
+    Refuse,
+    /// The run goes on, with a warning.
+    Warn,
+    /// The run goes on in silence.
+    Accept,
+}
+
+/// Policies for a history that does not match the set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Policies {
+    /// A migration whose text is no longer what was applied.
+    pub changed: Policy,
+    /// An applied migration that the set no longer has, at or below the set's newest version.
+    pub missing: Policy,
+    /// A pending migration older than the newest applied one. `warn` and `accept` apply it.
+    pub out_of_order: Policy,
+    /// Applied migrations newer than the set's newest: the database is ahead of the binary.
+    pub ahead: Policy,
+}
+
+impl Default for Policies {
+    fn default() -> Policies {
+        Policies {
+            changed: Policy::Refuse,
+            missing: Policy::Refuse,
+            out_of_order: Policy::Refuse,
+            ahead: Policy::Warn,
+        }
+    }
+}
+
+/// The settings of a set; every key of `refit.toml` is optional.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// How versions are numbered; unset means both are accepted, and `new-migration` goes on as the folder began.
+    pub versions: Option<VersionStyle>,
+    /// The oldest PostgreSQL major version that the set must run on.
+    pub postgres: u32,
+    /// How long a transactional step may wait for a lock.
+    #[serde(deserialize_with = "duration", serialize_with = "duration_text")]
+    pub lock_timeout: Duration,
+    /// What to do when history and set disagree.
+    pub policy: Policies,
+    /// The largest file accepted, in bytes.
+    pub max_file_bytes: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            versions: None,
+            postgres: 14,
+            lock_timeout: Duration::from_secs(2),
+            policy: Policies::default(),
+            max_file_bytes: 16 * 1024 * 1024,
+        }
+    }
+}
+
+const KEYS: [&str; 9] = [
+    "versions",
+    "postgres",
+    "lock_timeout",
+    "policy",
+    "max_file_bytes",
+    "changed",
+    "missing",
+    "out_of_order",
+    "ahead",
+];
+
+impl Settings {
+    /// Reads `refit.toml`.
+    ///
+    /// # Errors
+    /// A problem with its place for a syntax error, an unknown key or a wrong value.
+    pub fn parse(path: &str, text: &str) -> Result<Settings, Problem> {
+        let settings: Settings = toml::from_str(text).map_err(|error| {
+            let message = error.message().to_owned();
+            let fix = match message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next()) {
+                Some(key) => match nearest(key, KEYS) {
+                    Some(known) => format!("did you mean `{known}`?"),
+                    None => format!("known keys: {}", KEYS.join(", ")),
+                },
+                None => "see the settings in the README".to_owned(),
+            };
+            let problem = Problem::new(path, message, fix);
+            match error.span() {
+                Some(span) => problem.at(Position::of(text, span.start)),
+                None => problem,
+            }
+        })?;
+        if (14..=18).contains(&settings.postgres) {
+            Ok(settings)
+        } else {
+            let message = format!("postgres = {} is not supported", settings.postgres);
+            Err(Problem::new(path, message, "name a major version from 14 to 18"))
+        }
+    }
+}
+
+/// Reads a duration such as `"500ms"`, `"2s"` or `"1min"`, above zero and below a day.
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
+    let bad = || format!("`{text}` is not a duration: write it like \"500ms\", \"2s\" or \"1min\"");
+    let duration: jiff::SignedDuration = text.parse().map_err(|_| bad())?;
+    let duration = Duration::try_from(duration).map_err(|_| bad())?;
+    if duration < Duration::from_millis(1) || duration >= Duration::from_secs(86_400) {
+        return Err(format!("`{text}` is out of range: at least 1ms, less than a day"));
+    }
+    Ok(duration)
+}
+
+fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    parse_duration(&text).map_err(serde::de::Error::custom)
+}
+
+fn duration_text<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&format!("{}ms", duration.as_millis()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_file_gives_the_defaults() {
+        assert_eq!(Settings::parse("refit.toml", "").unwrap(), Settings::default());
+    }
+
+    #[test]
+    fn every_key_is_read() {
+        let text = "versions = \"timestamp\"\npostgres = 15\nlock_timeout = \"500ms\"\nmax_file_bytes = 10\n\
+                    [policy]\nchanged = \"warn\"\nmissing = \"accept\"\nout_of_order = \"warn\"\nahead = \"refuse\"\n";
+        let settings = Settings::parse("refit.toml", text).unwrap();
+        assert_eq!(settings.versions, Some(VersionStyle::Timestamp));
+        assert_eq!(settings.lock_timeout, Duration::from_millis(500));
+        assert_eq!(settings.policy.out_of_order, Policy::Warn);
+    }
+
+    #[test]
+    fn a_mistake_has_its_place_and_a_suggestion() {
+        let problem = Settings::parse("refit.toml", "postgres = 15\nlock_timout = \"2s\"\n").unwrap_err();
+        assert_eq!(problem.position.unwrap().line, 2);
+        assert_eq!(problem.fix, "did you mean `lock_timeout`?");
+        assert!(
+            Settings::parse("refit.toml", "lock_timeout = \"soon\"")
+                .unwrap_err()
+                .message
+                .contains("not a duration")
+        );
+        assert!(
+            Settings::parse("refit.toml", "lock_timeout = \"0s\"")
+                .unwrap_err()
+                .message
+                .contains("out of range")
+        );
+        assert!(Settings::parse("refit.toml", "postgres = 9").is_err());
+        assert!(Settings::parse("refit.toml", "versions = [").is_err());
+    }
+}

@@ -1,0 +1,327 @@
+//! A file's text as statements: where each begins and ends, and what little the runtime must know of it.
+//!
+//! This is lexing, not parsing: quotes, dollar quotes, comments, parentheses and `BEGIN ATOMIC` bodies are understood;
+//! whether the SQL is valid is for the server (and the linter) to say.
+
+use squawk_lexer::{LiteralKind, TokenKind, tokenize};
+
+use crate::text::Position;
+
+/// One statement of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement<'a> {
+    /// The statement, without leading comments and without its semicolon.
+    pub text: &'a str,
+    /// Byte offset of `text` in the file.
+    pub offset: usize,
+    /// What the runtime must know of it.
+    pub kind: StatementKind,
+}
+
+impl Statement<'_> {
+    /// Where the statement begins in `file`, the text that it was split from.
+    pub fn position(&self, file: &str) -> Position {
+        Position::of(file, self.offset)
+    }
+}
+
+/// What a statement does to the transaction or session around it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StatementKind {
+    /// `BEGIN`, `COMMIT`, `ROLLBACK`, …: would break a step's atomicity with its history row.
+    TransactionControl,
+    /// `CREATE INDEX CONCURRENTLY`; the parts of the index's name (none when the server picks it) and of its table's.
+    CreateIndexConcurrently {
+        /// The index name, unquoted.
+        index: Option<String>,
+        /// The table's name, unquoted, schema first when given.
+        table: Vec<String>,
+    },
+    /// Cannot run in a transaction block for another reason: `VACUUM`, `DROP INDEX CONCURRENTLY`, `CALL`, …
+    OutsideTransaction,
+    /// `SET` and `RESET`: changes the session.
+    Session,
+    /// Everything else.
+    Plain,
+}
+
+/// A place where the text ends in the middle of something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unterminated {
+    /// Where the unfinished thing begins, as a byte offset.
+    pub(crate) offset: usize,
+    /// What it is.
+    pub(crate) what: &'static str,
+}
+
+/// Splits a text into its statements. Empty ones are left out; a last statement needs no semicolon.
+pub fn split_statements(text: &str) -> Vec<Statement<'_>> {
+    scan(text).0
+}
+
+/// Splits, and says where the text ends in an unfinished quote or comment.
+pub(crate) fn scan(text: &str) -> (Vec<Statement<'_>>, Option<Unterminated>) {
+    let mut statements = Vec::new();
+    let mut unterminated = None;
+    let mut current = Current::default();
+    let mut offset = 0;
+    for token in tokenize(text) {
+        let start = offset;
+        offset += token.len as usize;
+        let word = &text[start..offset];
+        match token.kind {
+            TokenKind::Eof => break,
+            TokenKind::Whitespace | TokenKind::LineComment => {}
+            TokenKind::BlockComment { terminated } => {
+                note(&mut unterminated, terminated, start, "comment");
+            }
+            TokenKind::Semi if current.parens == 0 && current.atomic == 0 => {
+                current.finish(text, &mut statements);
+                current = Current::default();
+            }
+            kind => {
+                if let Some((terminated, what)) = termination(kind) {
+                    note(&mut unterminated, terminated, start, what);
+                }
+                current.push(kind, word, start, offset);
+            }
+        }
+    }
+    current.finish(text, &mut statements);
+    (statements, unterminated)
+}
+
+fn note(slot: &mut Option<Unterminated>, terminated: bool, offset: usize, what: &'static str) {
+    if !terminated && slot.is_none() {
+        *slot = Some(Unterminated { offset, what });
+    }
+}
+
+fn termination(kind: TokenKind) -> Option<(bool, &'static str)> {
+    match kind {
+        TokenKind::QuotedIdent { terminated, .. } => Some((terminated, "quoted identifier")),
+        TokenKind::Literal { kind } => match kind {
+            LiteralKind::Str { terminated }
+            | LiteralKind::NationalStr { terminated }
+            | LiteralKind::EscStr { terminated }
+            | LiteralKind::UnicodeEscStr { terminated }
+            | LiteralKind::BitStr { terminated }
+            | LiteralKind::ByteStr { terminated } => Some((terminated, "string")),
+            LiteralKind::DollarQuotedString { terminated } => Some((terminated, "dollar-quoted string")),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The statement being read. Keeps its first words only: no decision needs more.
+#[derive(Default)]
+struct Current {
+    span: Option<(usize, usize)>,
+    words: Vec<Word>,
+    parens: usize,
+    /// Depth of `BEGIN ATOMIC` … `END` and of `CASE` … `END` inside it.
+    atomic: usize,
+    /// Whether the word before was `BEGIN`.
+    after_begin: bool,
+}
+
+#[derive(Clone, PartialEq)]
+struct Word {
+    /// Upper-cased when it is a bare word, so that keywords compare.
+    key: String,
+    /// The name it stands for when it is an identifier.
+    name: String,
+}
+
+const WORDS_KEPT: usize = 24;
+
+impl Current {
+    fn push(&mut self, kind: TokenKind, word: &str, start: usize, end: usize) {
+        self.span = Some((self.span.map_or(start, |(first, _)| first), end));
+        match kind {
+            TokenKind::OpenParen => self.parens += 1,
+            TokenKind::CloseParen => self.parens = self.parens.saturating_sub(1),
+            TokenKind::Ident => self.enter_or_leave_body(word),
+            _ => {}
+        }
+        self.after_begin = kind == TokenKind::Ident && word.eq_ignore_ascii_case("BEGIN");
+        if self.words.len() < WORDS_KEPT {
+            self.words.push(match kind {
+                TokenKind::QuotedIdent { .. } => {
+                    Word { key: String::new(), name: word.trim_matches('"').replace("\"\"", "\"") }
+                }
+                _ => Word { key: word.to_ascii_uppercase(), name: word.to_lowercase() },
+            });
+        }
+    }
+
+    /// `BEGIN` inside CREATE FUNCTION or PROCEDURE opens a body whose semicolons do not end the statement.
+    fn enter_or_leave_body(&mut self, word: &str) {
+        let is = |keyword: &str| word.eq_ignore_ascii_case(keyword);
+        if self.atomic > 0 {
+            if is("CASE") {
+                self.atomic += 1;
+            } else if is("END") {
+                self.atomic -= 1;
+            }
+        } else if is("ATOMIC") && self.after_begin && self.creates_routine() {
+            self.atomic = 1;
+        }
+    }
+
+    fn creates_routine(&self) -> bool {
+        self.key(0) == "CREATE" && (0..4).any(|index| matches!(self.key(index), "FUNCTION" | "PROCEDURE"))
+    }
+
+    fn key(&self, index: usize) -> &str {
+        self.words.get(index).map_or("", |word| &word.key)
+    }
+
+    fn finish<'a>(&mut self, text: &'a str, statements: &mut Vec<Statement<'a>>) {
+        if let Some((start, end)) = self.span {
+            statements.push(Statement { text: &text[start..end], offset: start, kind: self.kind() });
+        }
+    }
+
+    fn kind(&self) -> StatementKind {
+        match (self.key(0), self.key(1)) {
+            ("ROLLBACK", "TO") | ("ROLLBACK", "WORK" | "TRANSACTION")
+                if self.words.iter().any(|w| w.key == "TO") =>
+            {
+                StatementKind::Plain
+            }
+            ("BEGIN" | "COMMIT" | "END" | "ROLLBACK" | "ABORT", _)
+            | ("START", "TRANSACTION")
+            | ("PREPARE", "TRANSACTION") => StatementKind::TransactionControl,
+            ("SET", "CONSTRAINTS") => StatementKind::Plain,
+            ("SET" | "RESET" | "DISCARD", _) => StatementKind::Session,
+            ("CREATE", "INDEX" | "UNIQUE") if self.has("CONCURRENTLY") => self.concurrent_index(),
+            ("VACUUM" | "CALL" | "DO" | "CLUSTER" | "REINDEX", _)
+            | ("CREATE" | "DROP" | "ALTER", "DATABASE" | "TABLESPACE" | "SUBSCRIPTION" | "SYSTEM") => {
+                StatementKind::OutsideTransaction
+            }
+            ("DROP" | "REFRESH" | "ALTER", _) if self.has("CONCURRENTLY") => {
+                StatementKind::OutsideTransaction
+            }
+            _ => StatementKind::Plain,
+        }
+    }
+
+    fn has(&self, keyword: &str) -> bool {
+        self.words.iter().any(|word| word.key == keyword)
+    }
+
+    /// `CREATE [UNIQUE] INDEX CONCURRENTLY [[IF NOT EXISTS] name] ON [ONLY] table …`
+    fn concurrent_index(&self) -> StatementKind {
+        let after =
+            |keyword: &str| self.words.iter().position(|word| word.key == keyword).map(|index| index + 1);
+        let name_at = after("EXISTS").or_else(|| after("CONCURRENTLY")).unwrap_or(0);
+        let index = self.words.get(name_at).filter(|word| word.key != "ON").map(|word| word.name.clone());
+        let mut table_at = after("ON").unwrap_or(self.words.len());
+        if self.key(table_at) == "ONLY" {
+            table_at += 1;
+        }
+        let mut table = Vec::new();
+        while let Some(word) = self.words.get(table_at) {
+            table.push(word.name.clone());
+            if self.key(table_at + 1) != "." {
+                break;
+            }
+            table_at += 2;
+        }
+        StatementKind::CreateIndexConcurrently { index, table }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn texts(sql: &str) -> Vec<&str> {
+        split_statements(sql).into_iter().map(|statement| statement.text).collect()
+    }
+
+    fn kind(sql: &str) -> StatementKind {
+        split_statements(sql).remove(0).kind
+    }
+
+    #[test]
+    fn semicolons_inside_quotes_comments_and_bodies_do_not_split() {
+        assert_eq!(
+            texts("SELECT ';' ; -- a;b\n/* ; */ SELECT $x$ ; $x$;;"),
+            ["SELECT ';'", "SELECT $x$ ; $x$"]
+        );
+        let function = "CREATE OR REPLACE FUNCTION f(a int) RETURNS int LANGUAGE sql BEGIN ATOMIC \
+                        SELECT CASE WHEN a > 1 THEN 2 ELSE 3 END; SELECT 1; END";
+        assert_eq!(texts(&format!("{function}; SELECT 2")), [function, "SELECT 2"]);
+        assert_eq!(texts("CREATE RULE r AS ON INSERT TO t DO ALSO (SELECT 1; SELECT 2); SELECT 3").len(), 2);
+        assert_eq!(texts("-- nothing\n ; /* here */"), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn a_long_signature_before_begin_atomic_is_understood() {
+        let many: Vec<String> = (0..40).map(|number| format!("a{number} int")).collect();
+        let function = format!(
+            "CREATE FUNCTION f({}) RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT 1; END",
+            many.join(", ")
+        );
+        assert_eq!(texts(&format!("{function}; SELECT 2")), [function.as_str(), "SELECT 2"]);
+    }
+
+    #[test]
+    fn kinds_are_recognised() {
+        assert_eq!(kind("begin"), StatementKind::TransactionControl);
+        assert_eq!(kind("/* x */ Commit"), StatementKind::TransactionControl);
+        assert_eq!(kind("ROLLBACK TO SAVEPOINT a"), StatementKind::Plain);
+        assert_eq!(kind("ROLLBACK"), StatementKind::TransactionControl);
+        assert_eq!(kind("SET lock_timeout = 0"), StatementKind::Session);
+        assert_eq!(kind("SET CONSTRAINTS ALL DEFERRED"), StatementKind::Plain);
+        assert_eq!(kind("VACUUM t"), StatementKind::OutsideTransaction);
+        assert_eq!(kind("DROP INDEX CONCURRENTLY i"), StatementKind::OutsideTransaction);
+        assert_eq!(kind("ALTER TABLE t DETACH PARTITION p CONCURRENTLY"), StatementKind::OutsideTransaction);
+        assert_eq!(kind("INSERT INTO t VALUES (1)"), StatementKind::Plain);
+    }
+
+    #[test]
+    fn a_concurrent_index_gives_its_names() {
+        let index = |sql| match kind(sql) {
+            StatementKind::CreateIndexConcurrently { index, table } => (index, table),
+            other => panic!("{other:?}"),
+        };
+        let (name, table) =
+            index("CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS \"My ix\" ON ONLY App.\"T\" (a)");
+        assert_eq!((name.as_deref(), table), (Some("My ix"), vec!["app".to_owned(), "T".to_owned()]));
+        let (name, table) = index("create index concurrently on t (a)");
+        assert_eq!((name, table), (None, vec!["t".to_owned()]));
+    }
+
+    #[test]
+    fn an_unfinished_quote_is_found_where_it_begins() {
+        let unfinished = |sql| scan(sql).1.map(|found| (found.offset, found.what));
+        assert_eq!(unfinished("SELECT 'abc"), Some((7, "string")));
+        assert_eq!(unfinished("SELECT 1; /* abc"), Some((10, "comment")));
+        assert_eq!(unfinished("DO $$ BEGIN END"), Some((3, "dollar-quoted string")));
+        assert_eq!(unfinished("SELECT \"a"), Some((7, "quoted identifier")));
+        assert_eq!(unfinished("SELECT 1"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_splits_into_ordered_pieces_of_itself(text in "\\PC{0,200}") {
+            let mut end = 0;
+            for statement in split_statements(&text) {
+                prop_assert!(statement.offset >= end);
+                end = statement.offset + statement.text.len();
+                prop_assert_eq!(&text[statement.offset..end], statement.text);
+            }
+        }
+
+        #[test]
+        fn sql_like_text_never_panics(text in "([a-zA-Z$'\"();/*\\-\n ]|BEGIN|ATOMIC|CREATE|END|ü|😀){0,120}") {
+            split_statements(&text);
+        }
+    }
+}
