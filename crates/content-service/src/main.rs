@@ -1,0 +1,87 @@
+//! `content-service`: reads the configuration, starts the service, and stops it on SIGTERM or SIGINT.
+//!
+//! Exit status: 0 stopped on request, 1 a migration failed, 2 wrong usage or could not run.
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::Parser;
+use content_service::{Config, ServeError, start};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let config = Config::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match run(&config).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("content-service: {}", with_causes(&error));
+            ExitCode::from(status(&error))
+        }
+    }
+}
+
+async fn run(config: &Config) -> Result<(), ServeError> {
+    // Before anything is started, so that a signal always finds someone to stop it.
+    let mut signals = Signals::new().map_err(ServeError::Server)?;
+    let mut service = start(config).await?;
+    let outcome = tokio::select! {
+        migrated = service.migrate() => migrated.map(Some),
+        () = signals.recv() => Ok(None),
+    };
+    let outcome = match outcome {
+        Ok(Some(_)) => tokio::select! {
+            error = service.ended() => Err(error),
+            () = signals.recv() => Ok(()),
+        },
+        Ok(None) => Ok(()),
+        Err(error) => Err(error),
+    };
+    service.stop().await;
+    outcome
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn recv(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// The message and those of its causes that it does not already contain.
+fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+fn status(error: &ServeError) -> u8 {
+    match error {
+        ServeError::Refit(error) if !error.is_connection() => 1,
+        _ => 2,
+    }
+}

@@ -1,0 +1,58 @@
+//! Paths and what they lead to, with the layers that every request passes.
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::get;
+
+use crate::api_error::ApiError;
+use crate::handlers::{health, pages, posts, sites, versions};
+use crate::state::{Phase, State};
+
+/// The largest request body accepted.
+pub(crate) const BODY_LIMIT_BYTES: usize = 2 * 1024 * 1024;
+
+/// The whole service as a router.
+pub fn router(state: State) -> Router {
+    let api = Router::new()
+        .route("/sites", get(sites::list).post(sites::create))
+        .route("/posts", get(posts::list).post(posts::create))
+        .route("/posts/{id}", get(posts::read))
+        .route("/pages", get(pages::list).post(pages::create))
+        .route("/pages/{id}", get(pages::read))
+        .route("/content/{type}/{id}/versions", get(versions::list).post(versions::create))
+        .route("/content/{type}/{id}/versions/{number}", get(versions::read))
+        .route_layer(middleware::from_fn_with_state(state.clone(), only_when_migrated));
+    Router::new()
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .merge(api)
+        .fallback(async || ApiError::NotFound("this path".to_owned()))
+        .method_not_allowed_fallback(async || ApiError::Method)
+        .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
+        .layer(middleware::from_fn(log_request))
+        .with_state(state)
+}
+
+/// Handlers may rely on the schema of this binary, so nothing reaches them before it is there. While the service
+/// stops, requests that are still on their way are answered.
+async fn only_when_migrated(
+    axum::extract::State(state): axum::extract::State<State>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    match state.phase() {
+        Phase::Migrating => Err(ApiError::NotReady("the schema is being migrated")),
+        Phase::Serving | Phase::Stopping => Ok(next.run(request).await),
+    }
+}
+
+async fn log_request(request: Request, next: Next) -> Response {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let start = std::time::Instant::now();
+    let response = next.run(request).await;
+    let (status, elapsed) = (response.status().as_u16(), start.elapsed());
+    tracing::debug!(%method, path, status, ?elapsed, "answered");
+    response
+}
