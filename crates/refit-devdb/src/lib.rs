@@ -23,6 +23,7 @@ mod search;
 mod server;
 mod sql;
 mod standby;
+mod testdb;
 mod watchdog;
 
 pub use binaries::Binaries;
@@ -31,3 +32,4 @@ pub use error::Error;
 pub use options::{Listen, ServerOptions};
 pub use search::Search;
 pub use server::{Server, StopMode};
+pub use testdb::TestDb;

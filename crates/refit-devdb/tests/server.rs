@@ -1,5 +1,8 @@
 //! Servers that are really started: what they offer, what they refuse, and that nothing of them is left behind.
 
+// Helpers of tests fail as tests do.
+#![allow(clippy::unwrap_used)]
+
 use std::{
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
