@@ -40,7 +40,7 @@ impl TestDb {
     }
 
     /// A database cloned from a template that `fill` prepares, given its URL, once per process and `key`. `fill` must
-    /// close its connections. For what [`TestDb::new`] does not do: rows that many tests need, or another tool's
+    /// close its connections. For what a migrated one does not hold: rows that many tests need, or another tool's
     /// migrations.
     ///
     /// # Errors

@@ -17,6 +17,11 @@ fn start(options: ServerOptions) -> Server {
     Server::start(options).unwrap_or_else(|error| panic!("{error}"))
 }
 
+/// For tests with a cache of their own, which need not hold what was fetched before.
+fn binaries_dir() -> PathBuf {
+    Binaries::find(&Search::from_env()).unwrap_or_else(|error| panic!("{error}")).dir().to_owned()
+}
+
 fn ask(url: &str, query: &str) -> String {
     let mut client = Client::connect(url, NoTls).unwrap();
     client.query_one(query, &[]).unwrap().get(0)
@@ -109,7 +114,7 @@ fn a_standby_follows() {
 fn a_server_starts_inside_an_async_runtime_and_without_a_cache() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
-        let search = Search { cache_dir: None, ..Search::from_env() };
+        let search = Search { cache_dir: None, explicit: Some(binaries_dir()), ..Search::from_env() };
         let options = ServerOptions { listen: Listen::Loopback(0), search, ..ServerOptions::from_env() };
         assert!(start(options).url("postgres").contains("127.0.0.1"));
     });
@@ -119,6 +124,7 @@ fn a_server_starts_inside_an_async_runtime_and_without_a_cache() {
 fn a_detached_server_is_found_and_stopped_by_name() {
     let cache = tempfile::tempdir().unwrap();
     let mut options = ServerOptions::from_env();
+    options.search.explicit = Some(binaries_dir());
     options.search.cache_dir = Some(cache.path().into());
     assert!(Detached::find("mine", &options).unwrap().is_none());
     let started = Detached::start("mine", options.clone()).unwrap();
