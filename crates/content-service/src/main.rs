@@ -3,6 +3,7 @@
 //! Exit status: 0 stopped on request, 1 a migration failed, 2 wrong usage or could not run.
 
 use std::error::Error;
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -14,7 +15,9 @@ use tracing_subscriber::EnvFilter;
 async fn main() -> ExitCode {
     let config = Config::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let colors =
+        std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colors).init();
     match run(&config).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -81,7 +84,8 @@ fn with_causes(error: &dyn Error) -> String {
 
 fn status(error: &ServeError) -> u8 {
     match error {
-        ServeError::Refit(error) if !error.is_connection() => 1,
+        ServeError::Refit(refit::Error::Connect { .. } | refit::Error::Url(_) | refit::Error::Tls(_)) => 2,
+        ServeError::Refit(_) => 1,
         _ => 2,
     }
 }

@@ -37,7 +37,7 @@ impl Private {
     /// Puts the development seeds in, so that there is something to see.
     pub(crate) async fn seed(&self) -> Result<(), ServeError> {
         let client = refit::connect(&self.url, &refit::ConnectOptions::default()).await?;
-        let set = crate::MIGRATIONS.set()?;
+        let set = crate::MIGRATIONS.set().map_err(refit::Error::from)?;
         for seed in set.seeds().iter().filter(|seed| seed.environment == ENVIRONMENT) {
             client.batch_execute(&seed.sql).await.map_err(|error| ServeError::Private(error.into()))?;
             tracing::info!(path = seed.path, "seeded");

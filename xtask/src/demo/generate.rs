@@ -106,6 +106,11 @@ impl Content {
         Content { spec, stock, items }
     }
 
+    /// What was asked for.
+    pub(crate) fn spec(&self) -> Spec {
+        self.spec
+    }
+
     /// Rows for [`SITE_COLUMNS`].
     pub(crate) fn sites(&self) -> Vec<u8> {
         let mut out = CopyText::default();

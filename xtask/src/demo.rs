@@ -1,0 +1,138 @@
+//! `cargo xtask demo`: the whole story on real input. A CMS with its old schema and 200,000 versions is under traffic
+//! when two replicas of the new release boot at once, migrate it and serve.
+//!
+//! Nothing here is staged: the server is a PostgreSQL, the replicas are processes of the real service, the traffic is
+//! what the old release sends, and the verdict comes from the database afterwards. The demo fails when a request
+//! fails, when a migration is not in the history exactly once, when a check finds a row, or when a row is missing.
+
+mod build;
+mod generate;
+mod load;
+mod replica;
+mod report;
+mod story;
+mod text;
+mod traffic;
+mod verify;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use refit_devdb::{Server, ServerOptions, StopMode};
+use refit_model::MigrationSet;
+
+use self::generate::Spec;
+use self::replica::Replica;
+use self::report::Report;
+use self::story::Story;
+use self::traffic::{Phase, Traffic};
+
+/// The version up to which the old release had migrated.
+const OLD_RELEASE: i64 = 6;
+
+/// Show a service that migrates itself under traffic.
+///
+/// Starts a private PostgreSQL with the old schema and generated content, sends it traffic, boots two replicas of the
+/// new release at once, and checks the database afterwards. Everything is thrown away at the end.
+///
+/// Examples:
+///   cargo xtask demo
+///   cargo xtask demo --versions 1000000 --seconds 10
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// Rows of content_versions to generate.
+    #[arg(long, value_name = "N", default_value_t = 200_000, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    pub versions: u64,
+    /// Equal seeds give equal content.
+    #[arg(long, value_name = "N", default_value_t = 42)]
+    pub seed: u64,
+    /// Seconds of traffic before the replicas boot, and again after they are ready.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub seconds: u64,
+}
+
+/// Plays the demo and prints its report: a timeline as it happens and figures at the end for people, JSON otherwise.
+///
+/// # Errors
+/// When the demo could not be played at all; a demo that was played and did not pass is exit status 1.
+pub async fn run(args: &Args, human: bool) -> anyhow::Result<ExitCode> {
+    let mut story = Story::new(human);
+    let report = play(args, &mut story).await?;
+    story.end(&report)?;
+    Ok(if report.passed() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+async fn play(args: &Args, story: &mut Story) -> anyhow::Result<Report> {
+    let workspace =
+        Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the xtask lies in a workspace")?;
+    let set = MigrationSet::from_dir(&workspace.join("migrations"))?;
+
+    let spinner = story.spinner("building content-service");
+    let binary = build::content_service(workspace).await?;
+    spinner.finish_and_clear();
+    story.start_clock();
+
+    let mut server = private_server().await?;
+    let postgres = server.binaries().version.clone();
+    story.say(format!("a private PostgreSQL {postgres} is up"));
+
+    let report = on_server(args, story, &set, &binary, &server.url("postgres"), postgres).await;
+    tokio::task::spawn_blocking(move || server.stop(StopMode::Fast)).await??;
+    report
+}
+
+async fn private_server() -> anyhow::Result<Server> {
+    let options = ServerOptions::from_env().setting("shared_buffers", "256MB").setting("max_wal_size", "4GB");
+    Ok(tokio::task::spawn_blocking(|| Server::start(options)).await??)
+}
+
+async fn on_server(
+    args: &Args,
+    story: &mut Story,
+    set: &MigrationSet,
+    binary: &Path,
+    url: &str,
+    postgres: String,
+) -> anyhow::Result<Report> {
+    let old = refit::Migrator::new(set.clone()).to(OLD_RELEASE).run(url).await?;
+    story.say(format!("old release: {} migrations applied, up to V{OLD_RELEASE:04}", old.steps.len()));
+
+    let loaded = load::load(url, Spec::new(args.versions, args.seed), story).await?;
+    story.say(loaded.to_string());
+
+    let traffic = Traffic::start(url).await?;
+    let pause = Duration::from_secs(args.seconds);
+    story.say("traffic of the old release begins: reads, and saved versions".to_owned());
+    story.wait("traffic before", pause).await;
+
+    traffic.enter(Phase::During);
+    let mut replicas = [Replica::spawn("replica 1", binary, url)?, Replica::spawn("replica 2", binary, url)?];
+    story.say("two replicas of the new release boot at once".to_owned());
+    let ready = replica::all_ready(&mut replicas, story).await;
+    traffic.enter(Phase::After);
+    let calls = match ready {
+        Ok(()) => traffic::call_replicas(url, &replicas, pause, story).await,
+        Err(error) => Err(error),
+    };
+    let figures = traffic.stop().await;
+    let calls = calls.map_err(|error| replica::with_logs(error, &replicas))?;
+    story.say("traffic ends".to_owned());
+
+    let [one, two] = replicas;
+    let exits = vec![one.stop().await?, two.stop().await?];
+    story.say("both replicas were told to stop, finished what was open and left".to_owned());
+
+    let facts = verify::Facts { set, loaded: &loaded, traffic: &figures, calls: &calls, exits: &exits };
+    let checks = verify::verify(url, facts).await?;
+    Ok(Report {
+        postgres,
+        loaded,
+        traffic: figures,
+        calls,
+        replicas: exits,
+        checks,
+        timeline: story.timeline(),
+    })
+}

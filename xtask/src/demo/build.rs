@@ -1,0 +1,53 @@
+//! The binary of the service, built as a user would.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context, bail};
+
+/// Builds `content-service` and says where it lies. What cargo reports goes to standard error as usual.
+pub(crate) async fn content_service(workspace: &Path) -> anyhow::Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = tokio::process::Command::new(cargo)
+        .args(["build", "--quiet", "--package", "content-service", "--bin", "content-service"])
+        .arg("--message-format=json-render-diagnostics")
+        .current_dir(workspace)
+        .stderr(Stdio::inherit())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .context("cannot run cargo")?;
+    if !output.status.success() {
+        bail!("content-service does not build ({})", output.status);
+    }
+    executable(&String::from_utf8_lossy(&output.stdout))
+        .context("cargo did not say where content-service lies")
+}
+
+/// The path of the executable among cargo's messages, one JSON object a line.
+fn executable(messages: &str) -> Option<PathBuf> {
+    messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter(|message| message["target"]["name"] == "content-service")
+        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_executable_is_found_among_other_messages() {
+        let messages = concat!(
+            r#"{"reason":"compiler-artifact","target":{"name":"build-script-build"},"executable":"/x/build"}"#,
+            "\n",
+            r#"{"reason":"compiler-artifact","target":{"name":"content-service"},"executable":null}"#,
+            "\n",
+            r#"{"reason":"compiler-artifact","target":{"name":"content-service"},"executable":"/x/content-service"}"#,
+            "\n{\"reason\":\"build-finished\",\"success\":true}\n",
+        );
+        assert_eq!(executable(messages), Some(PathBuf::from("/x/content-service")));
+        assert_eq!(executable(""), None);
+    }
+}

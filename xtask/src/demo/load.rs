@@ -1,0 +1,106 @@
+//! Puts generated content into a database that has the old schema, with COPY.
+
+use std::fmt;
+use std::io::Cursor;
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use futures_util::SinkExt;
+use tokio_postgres::Client;
+
+use super::generate::{Content, Counts, PAGE_COLUMNS, POST_COLUMNS, SITE_COLUMNS, Spec, VERSION_COLUMNS};
+use super::story::Story;
+
+/// Bytes generated at a time: enough to keep the server busy, little enough to see progress.
+const CHUNK_BYTES: usize = 512 * 1024;
+
+/// What was loaded.
+#[derive(Clone, Debug, serde::Serialize)]
+pub(crate) struct Loaded {
+    pub(crate) sites: usize,
+    pub(crate) posts: usize,
+    pub(crate) pages: usize,
+    #[serde(flatten)]
+    pub(crate) counts: Counts,
+    pub(crate) seconds: f64,
+}
+
+/// Generates and loads at the same time, then brings sequences and statistics up to date.
+pub(crate) async fn load(url: &str, spec: Spec, story: &Story) -> anyhow::Result<Loaded> {
+    let start = Instant::now();
+    let client = refit::connect(url, &refit::ConnectOptions::default()).await?;
+    let content = Content::new(spec);
+    let (sites, posts, pages) = content.sizes();
+    let (last_post, last_page) = content.last_ids();
+    copy_whole(&client, SITE_COLUMNS, content.sites()).await?;
+    copy_whole(&client, POST_COLUMNS, content.posts()).await?;
+    copy_whole(&client, PAGE_COLUMNS, content.pages()).await?;
+    let counts = copy_versions(&client, content, story).await?;
+    client
+        .batch_execute(&format!(
+            "SELECT setval(pg_get_serial_sequence('sites', 'id'), {sites}),
+                    setval(pg_get_serial_sequence('posts', 'id'), {last_post}, {last_post} > 0),
+                    setval(pg_get_serial_sequence('pages', 'id'), greatest({last_page}, 1), {last_page} > 0);
+             ANALYZE"
+        ))
+        .await
+        .context("cannot bring sequences and statistics up to date")?;
+    Ok(Loaded { sites, posts, pages, counts, seconds: seconds(start.elapsed()) })
+}
+
+async fn copy_whole(client: &Client, columns: &str, rows: Vec<u8>) -> anyhow::Result<()> {
+    let sink = client.copy_in(&format!("COPY {columns} FROM STDIN")).await?;
+    let mut sink = pin!(sink);
+    sink.send(Cursor::new(rows)).await?;
+    sink.finish().await.with_context(|| format!("cannot load {columns}"))?;
+    Ok(())
+}
+
+/// The generator runs on a thread of its own; the channel holds it back when the server is slower.
+async fn copy_versions(client: &Client, content: Content, story: &Story) -> anyhow::Result<Counts> {
+    let (sender, mut receiver) = tokio::sync::mpsc::channel(4);
+    let bar = story.bar(content.spec().versions, "versions");
+    let generator = tokio::task::spawn_blocking(move || {
+        let mut versions = content.versions(CHUNK_BYTES);
+        while let Some(chunk) = versions.next() {
+            // The receiver is gone when loading failed, and says why.
+            if sender.blocking_send((chunk, versions.counts().versions)).is_err() {
+                break;
+            }
+        }
+        versions.counts()
+    });
+    let sink = client.copy_in(&format!("COPY {VERSION_COLUMNS} FROM STDIN")).await?;
+    let mut sink = pin!(sink);
+    while let Some((chunk, done)) = receiver.recv().await {
+        sink.send(Cursor::new(chunk)).await.context("cannot load versions")?;
+        bar.set_position(done);
+    }
+    sink.finish().await.context("cannot load versions")?;
+    bar.finish_and_clear();
+    Ok(generator.await?)
+}
+
+fn seconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1000.0).round() / 1000.0
+}
+
+impl fmt::Display for Loaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use super::report::grouped;
+        write!(
+            f,
+            "{} versions loaded in {:.1} s: {} sites, {} posts, {} pages; {} versions of one page or post at most, {} \
+             whose content is gone, {} without author",
+            grouped(self.counts.versions),
+            self.seconds,
+            self.sites,
+            grouped(self.posts as u64),
+            grouped(self.pages as u64),
+            grouped(self.counts.most_of_one),
+            grouped(self.counts.orphans),
+            grouped(self.counts.without_author),
+        )
+    }
+}

@@ -1,0 +1,182 @@
+//! A replica: one process of the real service, with its log. It is killed when it is dropped.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
+
+use super::story::Story;
+
+const BOOT_LIMIT: Duration = Duration::from_secs(120);
+const STOP_LIMIT: Duration = Duration::from_secs(20);
+
+/// One process of the service.
+pub(crate) struct Replica {
+    name: &'static str,
+    child: Child,
+    started: Instant,
+    log: Arc<Mutex<Vec<String>>>,
+    reader: JoinHandle<()>,
+    base: Option<String>,
+    ready_after: Option<Duration>,
+    not_ready_answers: u32,
+}
+
+/// How a replica lived.
+#[derive(Clone, Debug, serde::Serialize)]
+pub(crate) struct Life {
+    pub(crate) name: &'static str,
+    /// From its start to the first 200 of `/readyz`.
+    pub(crate) ready_after_seconds: Option<f64>,
+    /// 503s of `/readyz` while it migrated or waited for the other.
+    pub(crate) not_ready_answers: u32,
+    /// What it exited with after SIGTERM.
+    pub(crate) exit: String,
+    /// Whether that is success.
+    pub(crate) stopped_well: bool,
+}
+
+impl Replica {
+    /// Starts the service on a free port.
+    pub(crate) fn spawn(name: &'static str, binary: &Path, url: &str) -> anyhow::Result<Replica> {
+        let mut child = Command::new(binary)
+            .env("DATABASE_URL", url)
+            .env("CONTENT_SERVICE_LISTEN", "127.0.0.1:0")
+            .env("RUST_LOG", "info")
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("cannot start {}", binary.display()))?;
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let stderr = child.stderr.take().context("standard error is piped")?;
+        let kept = log.clone();
+        let reader = tokio::spawn(async move {
+            let mut lines = BufReader::new(stderr).lines();
+            while let Ok(Some(line)) = lines.next_line().await {
+                kept.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+            }
+        });
+        let started = Instant::now();
+        Ok(Replica { name, child, started, log, reader, base: None, ready_after: None, not_ready_answers: 0 })
+    }
+
+    /// `http://address:port`, once it has said where it listens.
+    pub(crate) fn base(&self) -> anyhow::Result<String> {
+        self.base.clone().with_context(|| format!("{} has not said where it listens", self.name))
+    }
+
+    /// Tells it to stop, and waits until it has.
+    pub(crate) async fn stop(mut self) -> anyhow::Result<Life> {
+        let id = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        if let Some(pid) = id {
+            kill_process(pid, Signal::TERM)?;
+        }
+        let status = match tokio::time::timeout(STOP_LIMIT, self.child.wait()).await {
+            Ok(status) => status?,
+            Err(_) => {
+                self.child.kill().await?;
+                bail!("{} did not stop within {STOP_LIMIT:?} of SIGTERM and was killed", self.name)
+            }
+        };
+        self.reader.await?;
+        Ok(Life {
+            name: self.name,
+            ready_after_seconds: self.ready_after.map(|after| (after.as_secs_f64() * 100.0).round() / 100.0),
+            not_ready_answers: self.not_ready_answers,
+            exit: status.to_string(),
+            stopped_well: status.success(),
+        })
+    }
+
+    fn log(&self) -> Vec<String> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// One look: where it listens, whether it lives, whether it is ready.
+    async fn look(&mut self, client: &reqwest::Client, story: &mut Story) -> anyhow::Result<()> {
+        if let Some(status) = self.child.try_wait()? {
+            bail!("{} ended by itself ({status})", self.name);
+        }
+        if self.base.is_none() {
+            self.base = self.log().iter().find_map(|line| listening(line)).map(|a| format!("http://{a}"));
+        }
+        let Some(base) = self.base.clone() else { return Ok(()) };
+        let response = client.get(format!("{base}/readyz")).send().await?;
+        let ready = response.status().is_success();
+        let body: serde_json::Value = response.json().await?;
+        if ready {
+            self.ready_after = Some(self.started.elapsed());
+            story.say(format!(
+                "{}: /readyz says 200, {:.2} s after its start",
+                self.name,
+                self.started.elapsed().as_secs_f64()
+            ));
+        } else {
+            self.not_ready_answers += 1;
+            if self.not_ready_answers == 1 {
+                let health = client.get(format!("{base}/healthz")).send().await?.status();
+                let pending = body["plan"]["pending"].as_array().map_or(0, Vec::len);
+                story.say(format!(
+                    "{}: /healthz says {}, /readyz says 503 with {pending} migrations pending",
+                    self.name,
+                    health.as_u16()
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Waits until every replica is ready.
+pub(crate) async fn all_ready(replicas: &mut [Replica], story: &mut Story) -> anyhow::Result<()> {
+    let client = reqwest::Client::new();
+    let start = Instant::now();
+    while replicas.iter().any(|replica| replica.ready_after.is_none()) {
+        if start.elapsed() > BOOT_LIMIT {
+            bail!("the replicas are not ready after {BOOT_LIMIT:?}");
+        }
+        for replica in replicas.iter_mut().filter(|replica| replica.ready_after.is_none()) {
+            replica.look(&client, story).await?;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    Ok(())
+}
+
+/// Adds the end of each replica's log to an error.
+pub(crate) fn with_logs(error: anyhow::Error, replicas: &[Replica]) -> anyhow::Error {
+    let mut text = error.to_string();
+    for replica in replicas {
+        let log = replica.log();
+        text.push_str(&format!("\n--- end of the log of {} ---\n", replica.name));
+        text.push_str(&log[log.len().saturating_sub(20)..].join("\n"));
+    }
+    error.context(text)
+}
+
+/// The address in the line with which the service says that it listens.
+fn listening(line: &str) -> Option<&str> {
+    let rest = line.split_once(" listening address=")?.1;
+    rest.split_whitespace().next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_is_read_from_the_log() {
+        let line = "2026-01-01T00:00:00Z  INFO content_service::boot: listening address=127.0.0.1:40213";
+        assert_eq!(listening(line), Some("127.0.0.1:40213"));
+        assert_eq!(listening("INFO content_service::boot: ready address=127.0.0.1:40213"), None);
+    }
+}

@@ -1,0 +1,141 @@
+//! What the database says afterwards. Each check has a name and says both what was expected and what was found.
+
+use refit_model::MigrationSet;
+use tokio_postgres::{Client, SimpleQueryMessage};
+
+use super::load::Loaded;
+use super::replica::Life;
+use super::report::{Figures, grouped};
+
+/// What the demo knows about itself.
+pub(crate) struct Facts<'a> {
+    pub(crate) set: &'a MigrationSet,
+    pub(crate) loaded: &'a Loaded,
+    pub(crate) traffic: &'a [Figures; 3],
+    pub(crate) calls: &'a [Figures],
+    pub(crate) exits: &'a [Life],
+}
+
+/// One thing that must hold.
+#[derive(Clone, Debug, serde::Serialize)]
+pub(crate) struct Check {
+    pub(crate) name: String,
+    pub(crate) passed: bool,
+    pub(crate) detail: String,
+}
+
+/// Runs every check.
+pub(crate) async fn verify(url: &str, facts: Facts<'_>) -> anyhow::Result<Vec<Check>> {
+    let client = refit::connect(url, &refit::ConnectOptions::default()).await?;
+    let mut checks = vec![history(&client, facts.set).await?];
+    checks.push(sidecars(&client, facts.set).await?);
+    checks.extend(rows(&client, &facts).await?);
+    checks.push(indexes(&client).await?);
+    checks.push(no_request_failed(&facts));
+    checks.push(replicas_left(facts.exits));
+    Ok(checks)
+}
+
+/// Every migration of the set, and nothing else, exactly once.
+async fn history(client: &Client, set: &MigrationSet) -> anyhow::Result<Check> {
+    let sql = "SELECT version::bigint FROM refinery_schema_history ORDER BY version";
+    let rows = client.query(sql, &[]).await?;
+    let found: Vec<i64> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+    let expected: Vec<i64> = set.migrations().iter().map(|migration| migration.version).collect();
+    Ok(Check {
+        name: "each migration once in the history".to_owned(),
+        passed: found == expected,
+        detail: match found == expected {
+            true => format!("{} of {}", found.len(), expected.len()),
+            false => format!("expected {expected:?}, found {found:?}"),
+        },
+    })
+}
+
+/// The `.check.sql` files: each a query that returns no rows when all is well.
+async fn sidecars(client: &Client, set: &MigrationSet) -> anyhow::Result<Check> {
+    let mut failed = Vec::new();
+    let checks: Vec<_> = set.migrations().iter().filter_map(|migration| migration.check.as_ref()).collect();
+    for check in &checks {
+        let messages = client.simple_query(&check.text).await?;
+        let rows = messages.iter().filter(|message| matches!(message, SimpleQueryMessage::Row(_))).count();
+        if rows > 0 {
+            failed.push(format!("{}: {rows} rows", check.path));
+        }
+    }
+    Ok(Check {
+        name: "the checks of all migrations find nothing".to_owned(),
+        passed: failed.is_empty(),
+        detail: if failed.is_empty() { format!("{} checks", checks.len()) } else { failed.join(", ") },
+    })
+}
+
+/// No row lost, none twice, and each where it belongs.
+async fn rows(client: &Client, facts: &Facts<'_>) -> anyhow::Result<Vec<Check>> {
+    let row = client
+        .query_one(
+            "SELECT count(*), count(*) FILTER (WHERE source = 'api'),
+                    count(*) FILTER (WHERE author = 'old release' AND source IS DISTINCT FROM 'editor'
+                                     AND id > (SELECT min(id) FROM content_versions WHERE source = 'editor')),
+                    (SELECT count(*) FROM report_orphaned_versions)
+             FROM content_versions",
+            &[],
+        )
+        .await?;
+    let written: u64 = facts.traffic.iter().map(|figures| figures.writes).sum();
+    let called: u64 = facts.calls.iter().map(|figures| figures.writes).sum();
+    Ok(vec![
+        equal(
+            "no version lost, none twice",
+            facts.loaded.counts.versions + written + called,
+            row.try_get(0)?,
+        ),
+        equal("every call is recorded with its source", called, row.try_get(1)?),
+        equal("versions that missed the default of the new column", 0, row.try_get(2)?),
+        equal("versions of gone content are kept", facts.loaded.counts.orphans, row.try_get(3)?),
+    ])
+}
+
+async fn indexes(client: &Client) -> anyhow::Result<Check> {
+    let sql = "SELECT count(*) FROM pg_catalog.pg_index WHERE NOT indisvalid";
+    Ok(equal("no index is invalid", 0, client.query_one(sql, &[]).await?.try_get(0)?))
+}
+
+fn no_request_failed(facts: &Facts<'_>) -> Check {
+    let all = || facts.traffic.iter().chain(facts.calls);
+    let failed: u64 = all().map(|figures| figures.failed).sum();
+    let requests: u64 = all().map(|figures| figures.reads + figures.writes).sum();
+    let idle = all().any(|figures| figures.reads == 0 || figures.writes == 0);
+    let errors: Vec<&str> = all().flat_map(|figures| &figures.errors).map(String::as_str).take(5).collect();
+    Check {
+        name: "no request failed".to_owned(),
+        passed: failed == 0 && !idle,
+        detail: match (failed, idle) {
+            (0, false) => format!("{} requests", grouped(requests)),
+            (0, true) => "a phase passed without reads or without writes".to_owned(),
+            _ => format!("{failed} of {}: {}", requests + failed, errors.join("; ")),
+        },
+    }
+}
+
+fn replicas_left(exits: &[Life]) -> Check {
+    let bad: Vec<String> = exits
+        .iter()
+        .filter(|life| !life.stopped_well)
+        .map(|life| format!("{}: {}", life.name, life.exit))
+        .collect();
+    Check {
+        name: "replicas stopped on SIGTERM with status 0".to_owned(),
+        passed: bad.is_empty(),
+        detail: if bad.is_empty() { exits.len().to_string() } else { bad.join(", ") },
+    }
+}
+
+fn equal(name: &str, expected: u64, found: i64) -> Check {
+    let passed = u64::try_from(found) == Ok(expected);
+    let detail = match passed {
+        true => grouped(expected),
+        false => format!("expected {}, found {found}", grouped(expected)),
+    };
+    Check { name: name.to_owned(), passed, detail }
+}
