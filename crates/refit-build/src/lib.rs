@@ -1,1 +1,96 @@
-//! refit-build
+//! `build.rs` support: watches a migrations folder, and fails the build when the folder is malformed.
+//!
+//! A service's `build.rs` is one line, and `refit::embed!()` does not compile without it:
+//!
+//! ```no_run
+//! // build.rs
+//! refit_build::embed("migrations");
+//! ```
+//!
+//! This crate runs in build scripts only: it speaks to cargo on standard output and knows no database.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use refit_model::{MigrationSet, Problem};
+
+/// Watches `folder` (relative to the crate's manifest, or absolute) and hands it to `refit::embed!()`.
+///
+/// Cargo builds the crate again when a file of the folder is added, changed or removed. Every problem of the folder
+/// becomes an error of the build, with the path of the file, the place in it and the fix.
+///
+/// # Panics
+/// Outside of a build script, where `CARGO_MANIFEST_DIR` is not set.
+pub fn embed(folder: impl AsRef<Path>) {
+    let manifest =
+        env::var_os("CARGO_MANIFEST_DIR").expect("refit_build::embed is called from build.rs, run by cargo");
+    for line in instructions(&PathBuf::from(manifest).join(folder)) {
+        println!("{line}");
+    }
+}
+
+/// What cargo is told about the folder.
+fn instructions(folder: &Path) -> Vec<String> {
+    // An absolute path without `..`, so that messages can be clicked and `include_bytes!` finds the files.
+    let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
+    let mut lines = vec![format!("cargo::rerun-if-changed={}", folder.display())];
+    match MigrationSet::from_dir(&folder) {
+        Ok(set) => {
+            let environment = |name: &str, value: &str| format!("cargo::rustc-env={name}={value}");
+            lines.push(environment("REFIT_MIGRATIONS", &folder.to_string_lossy()));
+            // One digest fits every environment, or none is embedded and the runtime computes its own.
+            let digest = set.is_unconditional().then(|| set.history_digest(""));
+            let versioned = digest.as_ref().map_or("", |digest| &digest.versioned);
+            let repeatable = digest.as_ref().and_then(|digest| digest.repeatable.as_deref()).unwrap_or("");
+            lines.push(environment("REFIT_HISTORY_VERSIONED", versioned));
+            lines.push(environment("REFIT_HISTORY_REPEATABLE", repeatable));
+            let newest = digest.as_ref().and_then(|digest| digest.newest).unwrap_or(-1);
+            lines.push(environment("REFIT_HISTORY_NEWEST", &newest.to_string()));
+        }
+        Err(error) => lines.extend(error.problems.iter().map(|problem| refusal(&folder, problem))),
+    }
+    lines
+}
+
+/// One error of the build. Cargo takes a line each, so message and fix share one.
+fn refusal(folder: &Path, problem: &Problem) -> String {
+    let path = if problem.path.is_empty() { folder.to_path_buf() } else { folder.join(&problem.path) };
+    let place = problem.position.map_or(String::new(), |at| format!(":{}:{}", at.line, at.column));
+    let fix = if problem.fix.is_empty() { String::new() } else { format!("; fix: {}", problem.fix) };
+    format!("cargo::error={}{place}: {}{fix}", path.display(), problem.message.replace('\n', " "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_good_folder_is_watched_and_handed_on() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("V1__a.sql"), "SELECT 1;").unwrap();
+        let lines = instructions(folder.path());
+        assert!(lines[0].starts_with("cargo::rerun-if-changed="));
+        assert!(lines[1].starts_with("cargo::rustc-env=REFIT_MIGRATIONS="));
+        assert_eq!(lines[2].rsplit('=').next().unwrap().len(), 64);
+        assert_eq!(lines[3], "cargo::rustc-env=REFIT_HISTORY_REPEATABLE=");
+    }
+
+    #[test]
+    fn every_problem_is_an_error_of_the_build() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("v1__a.sql"), "SELECT 1;").unwrap();
+        std::fs::write(folder.path().join("V2__b.sql"), "SELECT 'x").unwrap();
+        let lines = instructions(folder.path());
+        assert_eq!(lines.len(), 3);
+        assert!(lines[1].contains("V2__b.sql:1:8: a string begins here"), "{lines:?}");
+        assert!(lines[2].contains("rename it to V1__a.sql"), "{lines:?}");
+    }
+
+    #[test]
+    fn conditional_sets_embed_no_digest() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("V1__a.sql"), "-- refit: environments = [\"test\"]\nSELECT 1;")
+            .unwrap();
+        assert_eq!(instructions(folder.path())[2], "cargo::rustc-env=REFIT_HISTORY_VERSIONED=");
+    }
+}

@@ -34,6 +34,8 @@ pub struct HistoryDigest {
     pub versioned: String,
     /// Over the repeatable ones; `None` when the set has none.
     pub repeatable: Option<String>,
+    /// The newest of the versions.
+    pub newest: Option<Version>,
 }
 
 impl MigrationSet {
@@ -101,13 +103,15 @@ impl MigrationSet {
 
     /// What the history holds when the migrations of `environment` are applied, manual ones included.
     pub fn history_digest(&self, environment: &str) -> HistoryDigest {
-        let versioned = self.migrations.iter().filter(|migration| migration.directives.runs_in(environment));
+        let versioned: Vec<_> =
+            self.migrations.iter().filter(|migration| migration.directives.runs_in(environment)).collect();
         let repeatable: Vec<_> =
             self.repeatables.iter().filter(|repeatable| repeatable.directives.runs_in(environment)).collect();
         HistoryDigest {
-            versioned: checksums_digest(versioned.map(|migration| migration.checksum)),
+            versioned: checksums_digest(versioned.iter().map(|migration| migration.checksum)),
             repeatable: (!repeatable.is_empty())
                 .then(|| checksums_digest(repeatable.iter().map(|repeatable| repeatable.checksum))),
+            newest: versioned.last().map(|migration| migration.version),
         }
     }
 

@@ -39,6 +39,8 @@ pub enum StatementKind {
     },
     /// Cannot run in a transaction block for another reason: `VACUUM`, `DROP INDEX CONCURRENTLY`, `CALL`, …
     OutsideTransaction,
+    /// `COPY … FROM STDIN` or `TO STDOUT`: needs a client that feeds it.
+    CopyThroughClient,
     /// `SET` and `RESET`: changes the session.
     Session,
     /// Everything else.
@@ -194,6 +196,7 @@ impl Current {
             ("BEGIN" | "COMMIT" | "END" | "ROLLBACK" | "ABORT", _)
             | ("START", "TRANSACTION")
             | ("PREPARE", "TRANSACTION") => StatementKind::TransactionControl,
+            ("COPY", _) if self.has("STDIN") || self.has("STDOUT") => StatementKind::CopyThroughClient,
             ("SET", "CONSTRAINTS") => StatementKind::Plain,
             ("SET" | "RESET" | "DISCARD", _) => StatementKind::Session,
             ("CREATE", "INDEX" | "UNIQUE") if self.has("CONCURRENTLY") => self.concurrent_index(),
@@ -282,6 +285,8 @@ mod tests {
         assert_eq!(kind("VACUUM t"), StatementKind::OutsideTransaction);
         assert_eq!(kind("DROP INDEX CONCURRENTLY i"), StatementKind::OutsideTransaction);
         assert_eq!(kind("ALTER TABLE t DETACH PARTITION p CONCURRENTLY"), StatementKind::OutsideTransaction);
+        assert_eq!(kind("COPY t (a, b) FROM stdin WITH (FORMAT csv)"), StatementKind::CopyThroughClient);
+        assert_eq!(kind("COPY t FROM '/tmp/x'"), StatementKind::Plain);
         assert_eq!(kind("INSERT INTO t VALUES (1)"), StatementKind::Plain);
     }
 

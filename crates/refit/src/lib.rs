@@ -1,1 +1,80 @@
-//! refit
+//! Refit: the PostgreSQL migration system that a Rust service carries inside itself.
+//!
+//! A service's `build.rs` calls `refit_build::embed("migrations")`; the binary then carries the folder, and applies it
+//! when it boots:
+//!
+//! ```ignore
+//! static MIGRATIONS: refit::Embedded = refit::embed!();
+//!
+//! let report = refit::Migrator::new(&MIGRATIONS).run(&database_url).await?;
+//! println!("{report}");
+//! ```
+//!
+//! What [`Migrator::apply`] promises: nothing to do costs one round trip; any number of replicas may boot at once; a
+//! step is atomic with its history row; a step cannot take the site down; statements that cannot run in a transaction
+//! are restartable; old and new binaries coexist; gated steps wait without blocking boot; and no migration is lost to
+//! the build, since [`embed!`] does not compile without `refit-build`.
+//!
+//! This crate never prints, never reads the environment and never exits. It knows no linter and no snapshot: a service
+//! that links it stays small.
+
+mod blockers;
+mod by_statement;
+mod connect;
+mod embedded;
+mod error;
+mod failure;
+mod hint;
+mod history;
+mod lock;
+mod migrator;
+mod plan;
+mod pooler;
+mod preflight;
+mod refusal;
+mod report;
+mod run;
+mod session;
+mod state;
+mod step;
+
+pub use connect::{ConnectOptions, Connection, SslMode, Target, TlsOptions, connect};
+pub use embedded::{Embedded, Source};
+pub use error::{Error, StatementError};
+pub use history::{HISTORY_TABLE, History, HistoryRow};
+pub use lock::LOCK_KEY;
+pub use migrator::Migrator;
+pub use plan::{Gate, HeldStep, Plan, PlannedStep, StepKind};
+pub use refit_model as model;
+pub use refusal::Refusal;
+pub use report::{Report, StepReport};
+
+/// What [`embed!`] expands to names.
+#[doc(hidden)]
+pub mod __private {
+    pub use include_dir;
+}
+
+/// The migrations folder that `build.rs` named with `refit_build::embed`, inside the binary.
+///
+/// ```ignore
+/// static MIGRATIONS: refit::Embedded = refit::embed!();
+/// ```
+#[macro_export]
+macro_rules! embed {
+    () => {{
+        use $crate::__private::include_dir;
+        const _: &str = ::core::env!(
+            "REFIT_MIGRATIONS",
+            "refit::embed!() needs a build.rs that says which folder to watch: \
+             `fn main() { refit_build::embed(\"migrations\") }`, with refit-build under [build-dependencies]"
+        );
+        static FILES: include_dir::Dir<'static> = include_dir::include_dir!("$REFIT_MIGRATIONS");
+        $crate::Embedded::new(
+            &FILES,
+            ::core::env!("REFIT_HISTORY_VERSIONED"),
+            ::core::env!("REFIT_HISTORY_REPEATABLE"),
+            ::core::env!("REFIT_HISTORY_NEWEST"),
+        )
+    }};
+}

@@ -1,0 +1,53 @@
+//! Who stands in the way of a step that waited for a lock in vain.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use tokio_postgres::Client;
+use tokio_postgres::types::Type;
+use tracing::debug;
+
+/// The sessions that hold locks on tables the text names, in transactions older than the wait; the oldest first.
+///
+/// Asked after the wait has ended, since the waiting session cannot ask. An answer that cannot be had is empty: it must
+/// not hide the error that it explains.
+pub(crate) async fn of(client: &Client, sql: &str, waited: Duration) -> Vec<String> {
+    let names = words(sql);
+    let waited = waited.as_secs_f64();
+    let query = "SELECT format('pid %s (%s%s), %s, in a transaction for %s s, holds %s; last query: %s', \
+                          activity.pid, coalesce(usename, backend_type), \
+                          coalesce(', ' || nullif(application_name, ''), ''), coalesce(state, 'state not visible'), \
+                          round(extract(epoch FROM clock_timestamp() - xact_start)), \
+                          string_agg(DISTINCT replace(regexp_replace(mode, 'Lock$', ''), 'Exclusive', ' exclusive') \
+                                     || ' on ' || relation::regclass, ', '), \
+                          left(regexp_replace(query, '\\s+', ' ', 'g'), 100)) \
+                   FROM pg_catalog.pg_locks JOIN pg_catalog.pg_stat_activity AS activity USING (pid) \
+                   JOIN pg_catalog.pg_class ON pg_class.oid = relation \
+                   WHERE granted AND locktype = 'relation' AND activity.pid <> pg_backend_pid() \
+                     AND pg_locks.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()) \
+                     AND relname = ANY ($1) AND xact_start <= clock_timestamp() - make_interval(secs => $2) \
+                   GROUP BY activity.pid, usename, backend_type, application_name, state, xact_start, query \
+                   ORDER BY xact_start LIMIT 5";
+    // The failed transaction is still open; outside of it the catalogs can be read again.
+    if let Err(error) = client.batch_execute("ROLLBACK").await {
+        debug!(%error, "could not ask who held the lock");
+        return Vec::new();
+    }
+    match client.query_typed(query, &[(&names, Type::TEXT_ARRAY), (&waited, Type::FLOAT8)]).await {
+        Ok(rows) => rows.iter().map(|row| row.get(0)).collect(),
+        Err(error) => {
+            debug!(%error, "could not ask who held the lock");
+            Vec::new()
+        }
+    }
+}
+
+/// Every word that may be a table's name, as written and folded.
+fn words(sql: &str) -> Vec<String> {
+    let mut words = BTreeSet::new();
+    for word in sql.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|word| !word.is_empty()) {
+        words.insert(word.to_owned());
+        words.insert(word.to_lowercase());
+    }
+    words.into_iter().collect()
+}

@@ -1,0 +1,126 @@
+//! Splitting libpq's TLS parameters off a URL: the driver knows fewer of them.
+
+use percent_encoding::percent_decode_str;
+
+use super::tls::{SslMode, TlsOptions};
+use crate::error::Error;
+
+const PARAMETERS: [&str; 4] = ["sslmode", "sslrootcert", "sslcert", "sslkey"];
+
+/// The text without TLS parameters, and the parameters.
+pub(super) fn split_tls(text: &str) -> Result<(String, TlsOptions), Error> {
+    let text = text.trim();
+    let mut tls = TlsOptions::default();
+    let rest = if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+        split_url(text, &mut tls)?
+    } else if text.contains("://") {
+        let scheme = text.split("://").next().unwrap_or_default();
+        return Err(Error::Url(format!(
+            "`{scheme}` is not PostgreSQL; write it as postgres://user:password@host:5432/database"
+        )));
+    } else {
+        split_pairs(text, &mut tls)?
+    };
+    Ok((rest, tls))
+}
+
+fn split_url(text: &str, tls: &mut TlsOptions) -> Result<String, Error> {
+    let Some((base, query)) = text.split_once('?') else { return Ok(text.to_owned()) };
+    let mut kept = Vec::new();
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        if PARAMETERS.contains(&key) {
+            let value = percent_decode_str(value).decode_utf8();
+            set(tls, key, &value.map_err(|_| Error::Url(format!("`{key}` is not valid UTF-8")))?)?;
+        } else {
+            kept.push(pair);
+        }
+    }
+    Ok(if kept.is_empty() { base.to_owned() } else { format!("{base}?{}", kept.join("&")) })
+}
+
+/// `key=value key='quoted value'`, as libpq writes it.
+fn split_pairs(text: &str, tls: &mut TlsOptions) -> Result<String, Error> {
+    let mut kept = Vec::new();
+    let mut rest = text;
+    while let Some((key, after)) = rest.split_once('=') {
+        let (raw, value, remaining) = take_value(after.trim_start());
+        let key = key.trim();
+        if PARAMETERS.contains(&key) {
+            set(tls, key, &value)?;
+        } else {
+            kept.push(format!("{key}={raw}"));
+        }
+        rest = remaining.trim_start();
+    }
+    // What has no `=` is for the driver to complain about.
+    kept.push(rest.to_owned());
+    Ok(kept.join(" ").trim().to_owned())
+}
+
+/// The value as written, the value meant, and what follows.
+fn take_value(text: &str) -> (&str, String, &str) {
+    let quoted = text.starts_with('\'');
+    let mut value = String::new();
+    let mut characters = text.char_indices().skip(usize::from(quoted));
+    while let Some((index, character)) = characters.next() {
+        match character {
+            '\\' => value.extend(characters.next().map(|(_, escaped)| escaped)),
+            '\'' if quoted => return (&text[..=index], value, &text[index + 1..]),
+            _ if !quoted && character.is_whitespace() => return (&text[..index], value, &text[index..]),
+            _ => value.push(character),
+        }
+    }
+    (text, value, "")
+}
+
+fn set(tls: &mut TlsOptions, key: &str, value: &str) -> Result<(), Error> {
+    match key {
+        "sslmode" => tls.mode = SslMode::parse(value)?,
+        "sslrootcert" => tls.root_certificate = Some(value.into()),
+        "sslcert" => tls.certificate = Some(value.into()),
+        _ => tls.key = Some(value.into()),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn tls_parameters_are_taken_out_and_the_rest_is_left() {
+        let (rest, tls) = split_tls(
+            "postgres://u:p%40@h:1/d?application_name=x&sslmode=verify-ca&sslrootcert=%2Fa%20b.crt",
+        )
+        .unwrap();
+        assert_eq!(rest, "postgres://u:p%40@h:1/d?application_name=x");
+        assert_eq!(tls.mode, SslMode::VerifyCa);
+        assert_eq!(tls.root_certificate.unwrap().to_str(), Some("/a b.crt"));
+        let (rest, tls) = split_tls("host=h password='a b\\'c' sslmode = require dbname=d").unwrap();
+        assert_eq!(rest, "host=h password='a b\\'c' dbname=d");
+        assert_eq!(tls.mode, SslMode::Require);
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let message = |text| split_tls(text).unwrap_err().to_string();
+        assert!(message("postgres://h/d?sslmode=yes").contains("verify-full"));
+        assert!(message("mysql://h/d").contains("`mysql` is not PostgreSQL"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_split_or_refused(text in "\\PC{0,80}") {
+            let _ = split_tls(&text);
+            let _ = crate::connect::Target::parse(&text);
+        }
+
+        #[test]
+        fn any_pairs_are_split_or_refused(text in "(host|sslmode|password)=('[a-z\\\\ ]{0,5}'?|[a-z]{0,5}) ?(dbname='?x)?") {
+            let _ = split_tls(&text);
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The folder inside the binary.
+
+use std::sync::Arc;
+
+use include_dir::Dir;
+use refit_model::{HistoryDigest, MigrationSet, SetError};
+
+/// A migrations folder that the build embedded; made by [`embed!`](crate::embed).
+#[derive(Debug)]
+pub struct Embedded {
+    files: &'static Dir<'static>,
+    versioned: &'static str,
+    repeatable: &'static str,
+    newest: &'static str,
+}
+
+impl Embedded {
+    /// Called by [`embed!`](crate::embed) with what `refit-build` computed; not meant to be called by hand.
+    #[doc(hidden)]
+    pub const fn new(
+        files: &'static Dir<'static>,
+        versioned: &'static str,
+        repeatable: &'static str,
+        newest: &'static str,
+    ) -> Embedded {
+        Embedded { files, versioned, repeatable, newest }
+    }
+
+    /// The set.
+    ///
+    /// # Errors
+    /// None in practice: the build refuses a malformed folder.
+    pub fn set(&self) -> Result<MigrationSet, SetError> {
+        MigrationSet::from_embedded(self.files)
+    }
+
+    /// The digest that the build computed; `None` when it depends on the environment.
+    fn history_digest(&self) -> Option<HistoryDigest> {
+        (!self.versioned.is_empty()).then(|| HistoryDigest {
+            versioned: self.versioned.to_owned(),
+            repeatable: (!self.repeatable.is_empty()).then(|| self.repeatable.to_owned()),
+            newest: self.newest.parse().ok().filter(|newest| *newest >= 0),
+        })
+    }
+}
+
+/// Where a [`Migrator`](crate::Migrator) takes its migrations from.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// The folder inside the binary.
+    Embedded(&'static Embedded),
+    /// A set that was read at run time.
+    Set(Arc<MigrationSet>),
+}
+
+impl Source {
+    /// The set itself.
+    ///
+    /// # Errors
+    /// As [`Embedded::set`].
+    pub fn set(&self) -> Result<Arc<MigrationSet>, SetError> {
+        match self {
+            Source::Embedded(embedded) => embedded.set().map(Arc::new),
+            Source::Set(set) => Ok(Arc::clone(set)),
+        }
+    }
+
+    /// The digest of the whole history that is known without reading the set.
+    pub(crate) fn known_digest(&self) -> Option<HistoryDigest> {
+        match self {
+            Source::Embedded(embedded) => embedded.history_digest(),
+            Source::Set(_) => None,
+        }
+    }
+}
+
+impl From<&'static Embedded> for Source {
+    fn from(embedded: &'static Embedded) -> Source {
+        Source::Embedded(embedded)
+    }
+}
+
+impl From<MigrationSet> for Source {
+    fn from(set: MigrationSet) -> Source {
+        Source::Set(Arc::new(set))
+    }
+}
+
+impl From<Arc<MigrationSet>> for Source {
+    fn from(set: Arc<MigrationSet>) -> Source {
+        Source::Set(set)
+    }
+}

@@ -1,0 +1,237 @@
+//! What can go wrong, each with what the reader needs and what to do next.
+
+use std::fmt;
+use std::time::Duration;
+
+use refit_model::{Position, SetError};
+use serde::Serialize;
+
+use crate::refusal::Refusal;
+
+/// An error of planning, applying or connecting.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The folder is malformed.
+    #[error(transparent)]
+    Set(#[from] SetError),
+    /// The URL cannot be used.
+    #[error("invalid database URL: {0}")]
+    Url(String),
+    /// The server could not be reached, or refused the connection.
+    #[error("cannot connect to {address}: {reason}{hint}")]
+    Connect {
+        /// Host, port and database, without secrets.
+        address: String,
+        /// What the last attempt said.
+        reason: String,
+        /// The next step, or empty.
+        hint: String,
+        /// How often it was tried.
+        attempts: usize,
+    },
+    /// A certificate or key could not be used.
+    #[error("tls: {0}")]
+    Tls(String),
+    /// A statement of a migration failed.
+    #[error(transparent)]
+    Statement(Box<StatementError>),
+    /// The history does not fit the set, and the policies say to refuse.
+    #[error("{}", refusals(.0))]
+    Refused(Vec<Refusal>),
+    /// The server is a standby, or the session is read-only, and there is something to do.
+    #[error("{why}, and {pending} pending: {first}; {hint}")]
+    ReadOnly {
+        /// What kind of read-only it is.
+        why: &'static str,
+        /// How many migrations are pending, in words.
+        pending: String,
+        /// The first of them.
+        first: String,
+        /// The next step.
+        hint: &'static str,
+    },
+    /// A connection pooler stands between, where a session is needed.
+    #[error(
+        "connected through a connection pooler, which may switch sessions between transactions; \
+         connect to the server itself to apply migrations, or say that the pooler keeps sessions \
+         (Migrator::session_pooler, --session-pooler)"
+    )]
+    Pooler,
+    /// Another run held the lock for too long.
+    #[error("another run has held the migration lock for {}: {holder}; wait for it, or end that session", seconds(.waited))]
+    LockTimeout {
+        /// How long this run has waited.
+        waited: Duration,
+        /// Who holds it.
+        holder: String,
+    },
+    /// Another session took the lock while this run was at work.
+    #[error("the migration lock is held by another session ({step} was rolled back); start again")]
+    LockLost {
+        /// The step that noticed.
+        step: String,
+    },
+    /// The step committed or rolled back its own transaction.
+    #[error("{path}:{}:{}: `{statement}` ends the transaction that keeps the step atomic with its history row; \
+             remove it", .position.line, .position.column)]
+    TransactionControl {
+        /// The file.
+        path: String,
+        /// Where it stands.
+        position: Position,
+        /// Its first words.
+        statement: String,
+    },
+    /// The step copies from or to a client, which a migration has none of.
+    #[error("{path}:{}:{}: COPY FROM STDIN and TO STDOUT need a client that feeds them; \
+             write the rows as INSERT, or load them by an import", .position.line, .position.column)]
+    CopyThroughClient {
+        /// The file.
+        path: String,
+        /// Where it stands.
+        position: Position,
+    },
+    /// A version that was asked for does not exist, or cannot run.
+    #[error("{0}")]
+    Target(String),
+    /// A query of Refit's own failed.
+    #[error("{doing}: {}{}", describe(.source), crate::hint::after(.source))]
+    Database {
+        /// What Refit was doing.
+        doing: &'static str,
+        /// What the server or the driver said.
+        source: tokio_postgres::Error,
+    },
+    /// The history table holds something that is no history.
+    #[error("the history table is damaged: {0}")]
+    History(String),
+    /// The Rust side of the connection ended.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl Error {
+    /// The SQLSTATE, when a server said it.
+    pub fn sqlstate(&self) -> Option<&str> {
+        match self {
+            Error::Statement(error) => error.sqlstate.as_deref(),
+            Error::Database { source, .. } => source.code().map(|code| code.code()),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn database(doing: &'static str) -> impl FnOnce(tokio_postgres::Error) -> Error {
+        move |source| Error::Database { doing, source }
+    }
+}
+
+fn refusals(refusals: &[Refusal]) -> String {
+    let lines: Vec<String> = refusals.iter().map(ToString::to_string).collect();
+    format!("nothing was applied: the history does not fit the migrations\n  {}", lines.join("\n  "))
+}
+
+fn seconds(duration: &Duration) -> String {
+    format!("{:.1} s", duration.as_secs_f64())
+}
+
+/// Message, SQLSTATE, detail and hint of a driver error in one line; the driver's own Display says "db error".
+pub(crate) fn describe(error: &tokio_postgres::Error) -> String {
+    match error.as_db_error() {
+        Some(db) => {
+            let mut text = format!("{} (SQLSTATE {})", db.message(), db.code().code());
+            for (label, value) in [("detail", db.detail()), ("hint", db.hint())] {
+                if let Some(value) = value {
+                    text.push_str(&format!("; {label}: {value}"));
+                }
+            }
+            text
+        }
+        None => {
+            let mut text = error.to_string();
+            let mut source = std::error::Error::source(error);
+            while let Some(cause) = source {
+                text.push_str(&format!(": {cause}"));
+                source = cause.source();
+            }
+            text
+        }
+    }
+}
+
+/// A statement of a migration that failed, with its place in the file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StatementError {
+    /// The migration's stem.
+    pub migration: String,
+    /// The file, relative to the folder.
+    pub path: String,
+    /// Which statement of the file, from 1; `None` when the commit failed.
+    pub statement: Option<usize>,
+    /// How many statements the file has.
+    pub statements: usize,
+    /// Where in the file.
+    pub position: Option<Position>,
+    /// The line at that place.
+    pub line: Option<String>,
+    /// The SQLSTATE, when the server said it.
+    pub sqlstate: Option<String>,
+    /// What the server or the driver said.
+    pub message: String,
+    /// The server's detail.
+    pub detail: Option<String>,
+    /// The server's hint, or ours.
+    pub hint: Option<String>,
+    /// Where inside a function it happened.
+    pub context: Option<String>,
+    /// How often the step was tried.
+    pub attempts: usize,
+    /// Who held the locks, when the step gave up waiting for one.
+    pub blockers: Vec<String>,
+    /// What is left of the step.
+    pub remains: String,
+}
+
+impl fmt::Display for StatementError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} failed", self.path)?;
+        match self.statement {
+            Some(statement) if self.statements > 1 => {
+                write!(f, " in statement {statement} of {}", self.statements)?
+            }
+            Some(_) => {}
+            None => write!(f, " when it was committed")?,
+        }
+        if self.attempts > 1 {
+            write!(f, " after {} attempts", self.attempts)?;
+        }
+        let sqlstate = self.sqlstate.as_ref().map_or(String::new(), |code| format!(" {code}"));
+        write!(f, "\nerror{sqlstate}: {}", self.message)?;
+        if let (Some(position), Some(line)) = (self.position, &self.line) {
+            let number = position.line.to_string();
+            let margin = " ".repeat(number.len());
+            let caret = caret_under(line, position.column);
+            write!(f, "\n{margin}--> {}:{}:{}", self.path, position.line, position.column)?;
+            write!(f, "\n{margin} |\n{number} | {line}\n{margin} | {caret}")?;
+        }
+        let context = self.context.as_ref().map(|context| context.replace('\n', "\n           "));
+        for (label, value) in [("detail", &self.detail), ("hint", &self.hint), ("context", &context)] {
+            if let Some(value) = value {
+                write!(f, "\n  {label}: {value}")?;
+            }
+        }
+        for blocker in &self.blockers {
+            write!(f, "\n  blocked by: {blocker}")?;
+        }
+        write!(f, "\n  {}", self.remains)
+    }
+}
+
+impl std::error::Error for StatementError {}
+
+/// A caret under a column; tabs are kept so that it lines up.
+fn caret_under(line: &str, column: usize) -> String {
+    let indent: String =
+        line.chars().take(column.saturating_sub(1)).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+    format!("{indent}^")
+}

@@ -1,0 +1,99 @@
+//! The lock that lets one run at a time change a database.
+//!
+//! A session-level advisory lock on the run's own connection: it dies with the process. Waiting is polling, with
+//! jitter; a session blocked inside `pg_advisory_lock` would hold a snapshot that CREATE INDEX CONCURRENTLY waits for.
+
+use std::time::{Duration, Instant};
+
+use rand::RngExt;
+use tokio_postgres::Client;
+use tokio_postgres::types::Type;
+use tracing::{info, warn};
+
+use crate::error::Error;
+
+/// The key of the lock, the same in every release: "refit" in ASCII.
+pub const LOCK_KEY: i64 = 0x72_65_66_69_74;
+
+const POLL: Duration = Duration::from_millis(100);
+const POLL_AT_MOST: Duration = Duration::from_secs(2);
+const TELL_EVERY: Duration = Duration::from_secs(10);
+
+/// How one attempt to wait for the lock ended.
+pub(crate) enum Waited {
+    /// The lock is ours.
+    Locked,
+    /// Time for the caller to look whether there is still something to do.
+    NotYet,
+}
+
+/// Waiting for the lock: one poll a call, so that the caller can look at the history in between.
+pub(crate) struct LockWait {
+    began: Instant,
+    limit: Duration,
+    pause: Duration,
+    told: Option<Instant>,
+}
+
+impl LockWait {
+    pub(crate) fn new(limit: Duration) -> LockWait {
+        LockWait { began: Instant::now(), limit, pause: POLL, told: None }
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// Tries once. When another session has the lock, says who, and sleeps.
+    pub(crate) async fn poll(&mut self, client: &Client) -> Result<Waited, Error> {
+        // The name tells waiters, and whoever looks at pg_stat_activity, since when.
+        let name = format!("refit since {:.0}", jiff::Timestamp::now());
+        let sql = "SELECT locked, CASE WHEN locked THEN set_config('application_name', $2, false) END \
+                   FROM (SELECT pg_try_advisory_lock($1) AS locked OFFSET 0) AS attempt";
+        let row = client
+            .query_typed_one(sql, &[(&LOCK_KEY, Type::INT8), (&name, Type::TEXT)])
+            .await
+            .map_err(Error::database("taking the migration lock"))?;
+        if row.get(0) {
+            return Ok(Waited::Locked);
+        }
+        let late = self.began.elapsed() >= self.limit;
+        if late || self.told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
+            let holder = holder(client).await?;
+            if late {
+                return Err(Error::LockTimeout { waited: self.began.elapsed(), holder });
+            }
+            info!(%holder, waited = ?self.began.elapsed(), "waiting for another run to finish");
+            self.told = Some(Instant::now());
+        }
+        let jittered = self.pause.mul_f64(rand::rng().random_range(0.5..1.5));
+        tokio::time::sleep(jittered.min(self.limit)).await;
+        self.pause = (self.pause * 2).min(POLL_AT_MOST);
+        Ok(Waited::NotYet)
+    }
+}
+
+/// Who holds the lock, as text.
+async fn holder(client: &Client) -> Result<String, Error> {
+    let sql = "SELECT format('pid %s, %s, from %s, %s', activity.pid, coalesce(nullif(application_name, ''), 'no name'), \
+                      coalesce(host(client_addr), 'local socket'), \
+                      CASE WHEN state = 'active' THEN 'running: ' || left(regexp_replace(query, '\\s+', ' ', 'g'), 120) \
+                           ELSE coalesce(state, 'state not visible') END) \
+               FROM pg_locks JOIN pg_stat_activity AS activity USING (pid) \
+               WHERE locktype = 'advisory' AND granted AND objsubid = 1 \
+                 AND (classid::int8 << 32 | objid::int8) = $1 \
+                 AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    let rows = client
+        .query_typed(sql, &[(&LOCK_KEY, Type::INT8)])
+        .await
+        .map_err(Error::database("asking who holds the migration lock"))?;
+    Ok(rows.first().map_or_else(|| "a session that has just ended".to_owned(), |row| row.get(0)))
+}
+
+/// Gives the lock back. A failure is told and not returned: the connection's end releases it too.
+pub(crate) async fn release(client: &Client, restore: &str) {
+    let sql = format!("SELECT pg_advisory_unlock({LOCK_KEY});RESET ALL;{restore}");
+    if let Err(error) = client.batch_execute(&sql).await {
+        warn!(error = %crate::error::describe(&error), "could not release the migration lock; it ends with the connection");
+    }
+}

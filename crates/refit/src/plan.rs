@@ -1,0 +1,294 @@
+//! The plan: set minus history. Pure: rows in, value out.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+
+use refit_model::{Migration, MigrationSet, Policies, Policy, Repeatable, Version};
+use serde::Serialize;
+
+use crate::history::History;
+use crate::refusal::Refusal;
+
+/// What would run, what is held back, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Plan {
+    /// The environment that the plan is for.
+    pub environment: String,
+    /// The newest applied version.
+    pub current: Option<Version>,
+    /// The newest version of the set.
+    pub newest: Option<Version>,
+    /// How many migrations of the set are applied.
+    pub applied: usize,
+    /// What would run, in order.
+    pub pending: Vec<PlannedStep>,
+    /// What is held back, and by which gate.
+    pub held: Vec<HeldStep>,
+    /// Applied versions that the set does not know because they are newer.
+    pub ahead: Vec<Version>,
+    /// Why the plan may not run; empty when it may.
+    pub refusals: Vec<Refusal>,
+    /// What the reader should know.
+    pub warnings: Vec<String>,
+}
+
+/// What kind of migration a step runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StepKind {
+    /// Runs once.
+    Versioned,
+    /// Runs whenever its text changes.
+    Repeatable,
+}
+
+/// One step that would run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlannedStep {
+    /// Versioned or repeatable.
+    pub kind: StepKind,
+    /// The version of a versioned migration.
+    pub version: Option<Version>,
+    /// The file name without `.sql`.
+    pub stem: String,
+    /// The file, relative to the folder.
+    pub path: String,
+    /// Whether it runs in one transaction with its history row.
+    pub transaction: bool,
+}
+
+/// One step that is held back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HeldStep {
+    /// The version.
+    pub version: Version,
+    /// The file name without `.sql`.
+    pub stem: String,
+    /// What holds it.
+    pub gate: Gate,
+}
+
+/// A condition that holds a step back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Gate {
+    /// Runs only when it is asked for by version.
+    Manual,
+    /// Changes rows in batches outside the boot path.
+    Backfill,
+    /// Waits for another migration to be complete.
+    After {
+        /// The migration that is not complete.
+        version: Version,
+    },
+}
+
+impl fmt::Display for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Gate::Manual => write!(f, "manual: runs when named with --include"),
+            Gate::Backfill => write!(f, "backfill: not run by this release of refit"),
+            Gate::After { version } => write!(f, "waits for version {version}"),
+        }
+    }
+}
+
+/// What the caller asks of a plan.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) environment: &'a str,
+    /// No version above this.
+    pub(crate) to: Option<Version>,
+    /// Manual migrations that are asked for.
+    pub(crate) include: &'a [Version],
+    pub(crate) policies: Policies,
+}
+
+impl Plan {
+    /// Whether nothing would run and nothing is refused.
+    pub fn is_up_to_date(&self) -> bool {
+        self.pending.is_empty() && self.refusals.is_empty()
+    }
+
+    pub(crate) fn compute(set: &MigrationSet, history: &History, wanted: &Wanted<'_>) -> Plan {
+        let applied: HashMap<Version, (&str, u64)> =
+            history.versioned.iter().map(|row| (row.version, (row.name.as_str(), row.checksum))).collect();
+        let newest = set.migrations().last().map(|migration| migration.version);
+        let mut plan = Plan {
+            environment: wanted.environment.to_owned(),
+            current: applied.keys().max().copied(),
+            newest,
+            applied: 0,
+            pending: Vec::new(),
+            held: Vec::new(),
+            ahead: Vec::new(),
+            refusals: Vec::new(),
+            warnings: Vec::new(),
+        };
+        plan.compare_applied(set, history, wanted.policies);
+        plan.collect_pending(set, &applied, wanted);
+        if wanted.to.is_none() {
+            plan.collect_repeatables(set, history, wanted.environment);
+        }
+        plan
+    }
+
+    fn compare_applied(&mut self, set: &MigrationSet, history: &History, policies: Policies) {
+        let known = self.newest.unwrap_or(Version::MIN);
+        for row in &history.versioned {
+            match set.migration(row.version) {
+                Some(migration) => {
+                    self.applied += 1;
+                    if migration.checksum != row.checksum {
+                        self.judge(policies.changed, changed(migration, row.checksum));
+                    }
+                }
+                None if row.version > known => self.ahead.push(row.version),
+                None => self.judge(
+                    policies.missing,
+                    Refusal::Missing { version: row.version, name: row.name.clone() },
+                ),
+            }
+        }
+        if let Some(newest) = self.ahead.iter().max().copied() {
+            self.judge(policies.ahead, Refusal::Ahead { newest, known: self.newest.unwrap_or(0) });
+        }
+    }
+
+    fn judge(&mut self, policy: Policy, refusal: Refusal) {
+        match policy {
+            Policy::Refuse => self.refusals.push(refusal),
+            Policy::Warn => self.warnings.push(refusal.to_string()),
+            Policy::Accept => {}
+        }
+    }
+
+    fn collect_pending(
+        &mut self,
+        set: &MigrationSet,
+        applied: &HashMap<Version, (&str, u64)>,
+        wanted: &Wanted<'_>,
+    ) {
+        // A migration that may wait is never what makes another one late.
+        let newest_applied = set
+            .migrations()
+            .iter()
+            .filter(|migration| applied.contains_key(&migration.version) && !migration.directives.may_wait())
+            .map(|migration| migration.version)
+            .chain(self.ahead.iter().copied())
+            .max();
+        let mut held: HashSet<Version> = HashSet::new();
+        let pending = set.migrations().iter().filter(|migration| {
+            !applied.contains_key(&migration.version)
+                && migration.directives.runs_in(wanted.environment)
+                && wanted.to.is_none_or(|to| migration.version <= to)
+        });
+        for migration in pending {
+            if let Some(gate) = gate(migration, wanted.include, &held) {
+                held.insert(migration.version);
+                self.held.push(HeldStep { version: migration.version, stem: migration.stem.clone(), gate });
+                continue;
+            }
+            let Migration { version, path, directives, .. } = migration;
+            if let Some(missing) = directives.depends.iter().find(|version| held.contains(version)) {
+                let refusal =
+                    Refusal::Dependency { version: *version, path: path.clone(), missing: *missing };
+                self.refusals.push(refusal);
+            }
+            if let Some(newest) = newest_applied.filter(|newest| newest > version && !directives.may_wait()) {
+                let refusal = Refusal::OutOfOrder { version: *version, path: path.clone(), newest };
+                self.judge(wanted.policies.out_of_order, refusal);
+            }
+            self.pending.push(PlannedStep::versioned(migration));
+        }
+    }
+
+    fn collect_repeatables(&mut self, set: &MigrationSet, history: &History, environment: &str) {
+        let applied: HashMap<&str, u64> =
+            history.repeatable.iter().map(|row| (row.name.as_str(), row.checksum)).collect();
+        let stale = set.repeatables().iter().filter(|repeatable| {
+            repeatable.directives.runs_in(environment)
+                && applied.get(repeatable.name.as_str()) != Some(&repeatable.checksum)
+        });
+        self.pending.extend(stale.map(PlannedStep::repeatable));
+    }
+}
+
+fn changed(migration: &Migration, applied: u64) -> Refusal {
+    Refusal::Changed {
+        version: migration.version,
+        path: migration.path.clone(),
+        applied,
+        found: migration.checksum,
+    }
+}
+
+fn gate(migration: &Migration, include: &[Version], held: &HashSet<Version>) -> Option<Gate> {
+    let directives = &migration.directives;
+    if directives.manual && !include.contains(&migration.version) {
+        return Some(Gate::Manual);
+    }
+    // The engine that runs backfills opens these two gates.
+    if directives.backfill.is_some() {
+        return Some(Gate::Backfill);
+    }
+    directives
+        .after
+        .iter()
+        .find(|version| held.contains(version))
+        .map(|version| Gate::After { version: *version })
+}
+
+impl PlannedStep {
+    fn versioned(migration: &Migration) -> PlannedStep {
+        PlannedStep {
+            kind: StepKind::Versioned,
+            version: Some(migration.version),
+            stem: migration.stem.clone(),
+            path: migration.path.clone(),
+            transaction: migration.directives.transaction,
+        }
+    }
+
+    fn repeatable(repeatable: &Repeatable) -> PlannedStep {
+        PlannedStep {
+            kind: StepKind::Repeatable,
+            version: None,
+            stem: repeatable.stem.clone(),
+            path: repeatable.path.clone(),
+            transaction: repeatable.directives.transaction,
+        }
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let version =
+            |version: Option<Version>| version.map_or("none".to_owned(), |version| version.to_string());
+        writeln!(
+            f,
+            "database at version {}, migrations up to {}, environment {}",
+            version(self.current),
+            version(self.newest),
+            self.environment
+        )?;
+        for warning in &self.warnings {
+            writeln!(f, "  warning  {warning}")?;
+        }
+        for refusal in &self.refusals {
+            writeln!(f, "  refused  {refusal}")?;
+        }
+        for step in &self.pending {
+            let how = if step.transaction { "" } else { "  (outside a transaction)" };
+            writeln!(f, "  pending  {}{how}", step.stem)?;
+        }
+        for step in &self.held {
+            writeln!(f, "  held     {}  ({})", step.stem, step.gate)?;
+        }
+        if self.is_up_to_date() {
+            write!(f, "up to date")
+        } else {
+            write!(f, "{} to run", self.pending.len())
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! What must be known of a session before anything runs on it.
+
+use refit_model::Version;
+use tokio_postgres::Client;
+use tokio_postgres::types::Type;
+
+use crate::error::Error;
+use crate::history::HISTORY_TABLE;
+
+/// The facts of a session, read in one round trip.
+#[derive(Debug, Clone)]
+pub(crate) struct Preflight {
+    pub(crate) standby: bool,
+    pub(crate) read_only: bool,
+    pub(crate) backend_pid: i32,
+    /// Where the history is, or will be: quoted and qualified.
+    pub(crate) history_table: String,
+    /// SQL that puts the session back as the caller left it, after RESET ALL.
+    pub(crate) restore: String,
+}
+
+impl Preflight {
+    pub(crate) async fn read(client: &Client, schema: Option<&str>) -> Result<Preflight, Error> {
+        // A history that the search path finds stays where it is; a new one goes where refinery would put it.
+        let sql = "SELECT pg_is_in_recovery(), current_setting('transaction_read_only')::bool, pg_backend_pid(), \
+                   coalesce($1, (SELECT relnamespace::regnamespace::name FROM pg_class \
+                                 WHERE oid = to_regclass($2)), current_schema())::text, \
+                   current_setting('role'), \
+                   (SELECT coalesce(string_agg(format('SELECT pg_catalog.set_config(%L, %L, false);', name, \
+                                                      current_setting(name)), '' ORDER BY name), '') \
+                    FROM pg_settings WHERE source = 'session')";
+        let row = client
+            .query_typed_one(sql, &[(&schema, Type::TEXT), (&HISTORY_TABLE, Type::TEXT)])
+            .await
+            .map_err(Error::database("looking at the session"))?;
+        let schema: Option<String> = row.get(3);
+        let schema = schema.ok_or_else(|| {
+            let hint = "no schema of the search path exists: create one, or name one for the history";
+            Error::Target(hint.to_owned())
+        })?;
+        let role: String = row.get(4);
+        let mut restore: String = row.get(5);
+        if role != "none" {
+            restore.push_str(&format!("SET ROLE {};", postgres_protocol::escape::escape_identifier(&role)));
+        }
+        let table = postgres_protocol::escape::escape_identifier(&schema);
+        Ok(Preflight {
+            standby: row.get(0),
+            read_only: row.get(1),
+            backend_pid: row.get(2),
+            history_table: format!("{table}.{HISTORY_TABLE}"),
+            restore,
+        })
+    }
+
+    /// Refuses a session that cannot write, naming what it would have to do.
+    pub(crate) fn require_writable(&self, pending: &[(Option<Version>, String)]) -> Result<(), Error> {
+        let (why, hint) = if self.standby {
+            (
+                "the server is a hot standby",
+                "connect to the primary, for example with target_session_attrs=read-write",
+            )
+        } else if self.read_only {
+            (
+                "the session is read-only",
+                "use a role and database without default_transaction_read_only, or ALTER ROLE … RESET it",
+            )
+        } else {
+            return Ok(());
+        };
+        let noun = if pending.len() == 1 { "migration is" } else { "migrations are" };
+        let first = pending.first().map_or(String::new(), |(_, stem)| stem.clone());
+        Err(Error::ReadOnly { why, pending: format!("{} {noun}", pending.len()), first, hint })
+    }
+}

@@ -1,0 +1,115 @@
+//! refinery's side of a run: its `Runner` orders the steps and writes the history, through our session.
+//!
+//! refinery decides what follows what and which row enters the history; how a step is run, retried, made atomic and
+//! reported is decided here. refinery's error type cannot carry ours, so a failure is kept and taken out afterwards.
+
+use std::collections::VecDeque;
+
+use refinery_core::Migration;
+use refinery_core::traits::r#async::{AsyncMigrate, AsyncQuery, AsyncTransaction};
+use refit_model::Version;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use tokio_postgres::Client;
+use tokio_postgres::types::Type;
+use tracing::Instrument;
+
+use crate::error::Error;
+use crate::report::StepReport;
+use crate::step::{Stage, Step};
+
+/// What refinery is told when a step fails; the error itself is in [`Session::failure`].
+#[derive(Debug, thiserror::Error)]
+#[error("the run was stopped")]
+pub(crate) struct Stopped;
+
+/// A session on which refinery's `Runner` applies the versioned steps of a plan.
+pub(crate) struct Session<'a> {
+    stage: Stage<'a>,
+    steps: VecDeque<Step<'a>>,
+    pub(crate) done: Vec<StepReport>,
+    pub(crate) failure: Option<Error>,
+}
+
+impl<'a> Session<'a> {
+    pub(crate) fn new(stage: Stage<'a>, steps: impl Iterator<Item = Step<'a>>) -> Session<'a> {
+        Session { stage, steps: steps.collect(), done: Vec::new(), failure: None }
+    }
+
+    /// Runs a step and keeps its report, or its failure.
+    pub(crate) async fn run(&mut self, step: &Step<'_>, record: &str) -> Result<(), Stopped> {
+        let span = tracing::info_span!("step", migration = step.stem);
+        match self.stage.run(step, record).instrument(span).await {
+            Ok(report) => {
+                tracing::info!(migration = step.stem, duration = ?report.duration, attempts = report.attempts, "applied");
+                self.done.push(report);
+                Ok(())
+            }
+            Err(error) => Err(self.stop(error)),
+        }
+    }
+
+    fn stop(&mut self, error: Error) -> Stopped {
+        self.failure = Some(error);
+        Stopped
+    }
+}
+
+impl AsyncTransaction for Session<'_> {
+    type Error = Stopped;
+
+    /// Called with one query for the history table's DDL, and with two for a step: its text and its history row.
+    async fn execute<'q, T: Iterator<Item = &'q str> + Send + 'q>(
+        &'q mut self,
+        mut queries: T,
+    ) -> Result<usize, Stopped> {
+        let first = queries.next().unwrap_or_default();
+        let Some(record) = queries.next() else {
+            // The history exists by now: what refinery asserts was part of the preparation, in one transaction.
+            return Ok(0);
+        };
+        match self.steps.pop_front() {
+            Some(step) if step.sql == first => self.run(&step, record).await.map(|()| 2),
+            _ => {
+                let message = "refinery asked for a step that is not next in the plan".to_owned();
+                Err(self.stop(Error::Internal(message)))
+            }
+        }
+    }
+}
+
+impl AsyncQuery<Vec<Migration>> for Session<'_> {
+    /// The history, as far as it concerns the pending versions: what another run has applied meanwhile.
+    async fn query<'q>(&'q mut self, query: &'q str) -> Result<Vec<Migration>, Stopped> {
+        let versions: Vec<Version> = self.steps.iter().filter_map(|step| step.version).collect();
+        match applied_among(self.stage.client, query, &versions).await {
+            Ok(applied) => Ok(applied),
+            Err(error) => Err(self.stop(error)),
+        }
+    }
+}
+
+impl AsyncMigrate for Session<'_> {}
+
+async fn applied_among(client: &Client, query: &str, versions: &[Version]) -> Result<Vec<Migration>, Error> {
+    let query =
+        format!("SELECT * FROM ({}) AS history WHERE version = ANY ($1)", query.trim_end_matches(';'));
+    let rows = client
+        .query_typed(&query, &[(&versions, Type::INT8_ARRAY)])
+        .await
+        .map_err(Error::database("reading the history"))?;
+    Ok(rows
+        .iter()
+        .map(|row| {
+            let applied_on: Option<String> = row.get("applied_on");
+            let applied_on = applied_on.and_then(|text| OffsetDateTime::parse(&text, &Rfc3339).ok());
+            let checksum: Option<String> = row.get("checksum");
+            Migration::applied(
+                row.get("version"),
+                row.get::<_, Option<String>>("name").unwrap_or_default(),
+                applied_on.unwrap_or(OffsetDateTime::UNIX_EPOCH),
+                checksum.and_then(|checksum| checksum.parse().ok()).unwrap_or(0),
+            )
+        })
+        .collect())
+}

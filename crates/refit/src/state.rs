@@ -1,0 +1,244 @@
+//! Schema `refit`: what Refit itself remembers beside refinery's history. Created and evolved by the runs themselves.
+
+use refit_model::Version;
+use tokio_postgres::Client;
+use tokio_postgres::types::Type;
+
+use crate::error::Error;
+use crate::plan::StepKind;
+
+/// The releases of the state, in order. Each runs once; which ones have run is kept in the schema's comment.
+const RELEASES: [&str; 1] = ["
+CREATE SCHEMA IF NOT EXISTS refit;
+CREATE TABLE refit.run (
+    id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    started_at    timestamptz NOT NULL DEFAULT now(),
+    finished_at   timestamptz,
+    outcome       text NOT NULL DEFAULT 'running' CHECK (outcome IN ('running', 'succeeded', 'failed')),
+    error         text,
+    environment   text NOT NULL,
+    refit_version text NOT NULL,
+    session_role  text NOT NULL DEFAULT session_user,
+    client        text NOT NULL DEFAULT coalesce(host(inet_client_addr()), 'local socket'),
+    backend_pid   integer NOT NULL DEFAULT pg_backend_pid(),
+    planned       integer NOT NULL
+);
+COMMENT ON TABLE refit.run IS 'One application of a plan; runs with nothing to do leave no row.';
+COMMENT ON COLUMN refit.run.id IS 'Identity of the run.';
+COMMENT ON COLUMN refit.run.started_at IS 'When the run had the lock and began.';
+COMMENT ON COLUMN refit.run.finished_at IS 'When it ended; null while it runs, and for ever when its process was killed.';
+COMMENT ON COLUMN refit.run.outcome IS 'running, succeeded or failed.';
+COMMENT ON COLUMN refit.run.error IS 'What stopped it.';
+COMMENT ON COLUMN refit.run.environment IS 'The environment that the plan was for.';
+COMMENT ON COLUMN refit.run.refit_version IS 'The version of refit that ran it.';
+COMMENT ON COLUMN refit.run.session_role IS 'The role that logged in.';
+COMMENT ON COLUMN refit.run.client IS 'Where the run was connected from.';
+COMMENT ON COLUMN refit.run.backend_pid IS 'The server process that did the work.';
+COMMENT ON COLUMN refit.run.planned IS 'How many steps were pending.';
+CREATE TABLE refit.step (
+    id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    run_id          bigint NOT NULL REFERENCES refit.run,
+    kind            text NOT NULL CHECK (kind IN ('versioned', 'repeatable')),
+    version         bigint,
+    name            text NOT NULL,
+    checksum        text NOT NULL,
+    started_at      timestamptz NOT NULL DEFAULT now(),
+    finished_at     timestamptz,
+    outcome         text NOT NULL CHECK (outcome IN ('running', 'succeeded', 'failed')),
+    attempts        integer NOT NULL DEFAULT 1,
+    statements_done integer,
+    error           text
+);
+CREATE INDEX step_of_migration ON refit.step (kind, name, version);
+COMMENT ON TABLE refit.step IS 'One migration within a run.';
+COMMENT ON COLUMN refit.step.id IS 'Identity of the step.';
+COMMENT ON COLUMN refit.step.run_id IS 'The run it belongs to.';
+COMMENT ON COLUMN refit.step.kind IS 'versioned or repeatable.';
+COMMENT ON COLUMN refit.step.version IS 'The version; null for a repeatable migration.';
+COMMENT ON COLUMN refit.step.name IS 'The name without version.';
+COMMENT ON COLUMN refit.step.checksum IS 'The checksum of the text that ran.';
+COMMENT ON COLUMN refit.step.started_at IS 'When the successful attempt, or the last one, began.';
+COMMENT ON COLUMN refit.step.finished_at IS 'When it ended; null while it runs.';
+COMMENT ON COLUMN refit.step.outcome IS 'running, succeeded or failed.';
+COMMENT ON COLUMN refit.step.attempts IS 'How often it was tried, lock timeouts and deadlocks included.';
+COMMENT ON COLUMN refit.step.statements_done IS 'Outside a transaction: how many statements are complete; a restart goes on after them.';
+COMMENT ON COLUMN refit.step.error IS 'What stopped it.';
+CREATE TABLE refit.repeatable (
+    name       text PRIMARY KEY,
+    checksum   text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE refit.repeatable IS 'The repeatable migrations, with the text of their last run.';
+COMMENT ON COLUMN refit.repeatable.name IS 'The name without R__.';
+COMMENT ON COLUMN refit.repeatable.checksum IS 'The checksum of the text that ran last.';
+COMMENT ON COLUMN refit.repeatable.applied_at IS 'When it ran last.';
+"];
+
+/// SQL that brings the state of a database to this release, given the comment on its schema.
+///
+/// Run in one transaction. A newer release than ours is left alone: its tables only grow.
+pub(crate) fn upgrade(comment: Option<&str>) -> Option<String> {
+    let have: usize = comment
+        .and_then(|comment| comment.strip_prefix("refit state "))
+        .and_then(|rest| rest.split(':').next())
+        .and_then(|number| number.trim().parse().ok())
+        .unwrap_or(0);
+    let missing = RELEASES.get(have..).filter(|missing| !missing.is_empty())?;
+    Some(format!(
+        "{}COMMENT ON SCHEMA refit IS 'refit state {}: what the migrations of this database remember; managed by refit';",
+        missing.concat(),
+        RELEASES.len()
+    ))
+}
+
+/// Reads the comment on schema `refit`.
+pub(crate) async fn comment(client: &Client) -> Result<Option<String>, Error> {
+    let sql = "SELECT obj_description(oid, 'pg_namespace') FROM pg_namespace WHERE nspname = 'refit'";
+    let rows = client.query_typed(sql, &[]).await.map_err(Error::database("reading schema refit"))?;
+    Ok(rows.first().and_then(|row| row.get(0)))
+}
+
+/// Opens a run.
+pub(crate) async fn begin_run(client: &Client, environment: &str, planned: usize) -> Result<i64, Error> {
+    let planned = i32::try_from(planned).unwrap_or(i32::MAX);
+    let sql = "INSERT INTO refit.run (environment, refit_version, planned) VALUES ($1, $2, $3) RETURNING id";
+    let version = env!("CARGO_PKG_VERSION");
+    let row = client
+        .query_typed_one(sql, &[(&environment, Type::TEXT), (&version, Type::TEXT), (&planned, Type::INT4)])
+        .await
+        .map_err(Error::database("opening the run"))?;
+    Ok(row.get(0))
+}
+
+/// Closes a run. Its commit also makes the steps durable, which commit without waiting for the disk.
+pub(crate) async fn end_run(client: &Client, run: i64, error: Option<&str>) -> Result<(), Error> {
+    let outcome = if error.is_some() { "failed" } else { "succeeded" };
+    let sql = "UPDATE refit.run SET finished_at = clock_timestamp(), outcome = $2, error = $3 WHERE id = $1";
+    client
+        .execute_typed(sql, &[(&run, Type::INT8), (&outcome, Type::TEXT), (&error, Type::TEXT)])
+        .await
+        .map_err(Error::database("closing the run"))?;
+    Ok(())
+}
+
+/// What a step is in `refit.step`.
+#[derive(Debug, Clone)]
+pub(crate) struct StepRow<'a> {
+    pub(crate) run: i64,
+    pub(crate) kind: StepKind,
+    pub(crate) version: Option<Version>,
+    pub(crate) name: &'a str,
+    pub(crate) checksum: u64,
+    pub(crate) attempts: u32,
+}
+
+/// A step that runs statement by statement.
+pub(crate) struct OpenStep {
+    /// Its row in `refit.step`.
+    pub(crate) id: i64,
+    /// How many statements earlier attempts completed.
+    pub(crate) done: usize,
+    /// Whether the last attempt ended without a word, perhaps in the middle of the next statement.
+    pub(crate) interrupted: bool,
+}
+
+impl StepRow<'_> {
+    fn kind(&self) -> &'static str {
+        match self.kind {
+            StepKind::Versioned => "versioned",
+            StepKind::Repeatable => "repeatable",
+        }
+    }
+
+    /// The values of an INSERT for a step that succeeds with the transaction it is part of.
+    pub(crate) fn insert_succeeded(&self) -> String {
+        let version = self.version.map_or("NULL".to_owned(), |version| version.to_string());
+        format!(
+            "INSERT INTO refit.step (run_id, kind, version, name, checksum, finished_at, outcome, attempts) \
+             VALUES ({}, '{}', {version}, {}, '{}', clock_timestamp(), 'succeeded', {})",
+            self.run,
+            self.kind(),
+            postgres_protocol::escape::escape_literal(self.name),
+            self.checksum,
+            self.attempts,
+        )
+    }
+
+    /// Records a failed step, in a transaction of its own.
+    pub(crate) async fn insert_failed(&self, client: &Client, error: &str) -> Result<(), Error> {
+        let sql = "INSERT INTO refit.step (run_id, kind, version, name, checksum, finished_at, outcome, attempts, error) \
+                   VALUES ($1, $2, $3, $4, $5, clock_timestamp(), 'failed', $6, $7)";
+        let attempts = i32::try_from(self.attempts).unwrap_or(i32::MAX);
+        client
+            .execute_typed(
+                sql,
+                &[
+                    (&self.run, Type::INT8),
+                    (&self.kind(), Type::TEXT),
+                    (&self.version, Type::INT8),
+                    (&self.name, Type::TEXT),
+                    (&self.checksum.to_string(), Type::TEXT),
+                    (&attempts, Type::INT4),
+                    (&error, Type::TEXT),
+                ],
+            )
+            .await
+            .map_err(Error::database("recording a failed step"))?;
+        Ok(())
+    }
+
+    /// Opens a step that runs statement by statement, going on where an earlier attempt ended.
+    pub(crate) async fn open(&self, client: &Client) -> Result<OpenStep, Error> {
+        let sql = "WITH earlier AS ( \
+                       SELECT statements_done, outcome = 'running' AS interrupted FROM refit.step \
+                       WHERE kind = $2 AND version IS NOT DISTINCT FROM $3 AND name = $4 AND checksum = $5 \
+                         AND outcome <> 'succeeded' AND statements_done IS NOT NULL \
+                         AND id > coalesce((SELECT max(id) FROM refit.step WHERE kind = $2 AND name = $4 \
+                             AND version IS NOT DISTINCT FROM $3 AND outcome = 'succeeded'), 0) \
+                       ORDER BY id DESC LIMIT 1), \
+                   opened AS ( \
+                       INSERT INTO refit.step (run_id, kind, version, name, checksum, outcome, statements_done) \
+                       VALUES ($1, $2, $3, $4, $5, 'running', coalesce((SELECT statements_done FROM earlier), 0)) \
+                       RETURNING id) \
+                   SELECT id, coalesce((SELECT statements_done FROM earlier), 0), \
+                          coalesce((SELECT interrupted FROM earlier), false) FROM opened";
+        let row = client
+            .query_typed_one(
+                sql,
+                &[
+                    (&self.run, Type::INT8),
+                    (&self.kind(), Type::TEXT),
+                    (&self.version, Type::INT8),
+                    (&self.name, Type::TEXT),
+                    (&self.checksum.to_string(), Type::TEXT),
+                ],
+            )
+            .await
+            .map_err(Error::database("opening a step"))?;
+        Ok(OpenStep {
+            id: row.get(0),
+            done: usize::try_from(row.get::<_, i32>(1)).unwrap_or(0),
+            interrupted: row.get(2),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_upgrade_runs_what_is_missing_only() {
+        assert!(upgrade(None).unwrap().contains("CREATE TABLE refit.run"));
+        assert!(upgrade(Some("made by hand")).is_some());
+        assert_eq!(upgrade(Some(&format!("refit state {}: x", RELEASES.len()))), None);
+        assert_eq!(upgrade(Some("refit state 99: a newer refit")), None);
+    }
+
+    #[test]
+    fn every_column_is_documented() {
+        let ddl = RELEASES.concat();
+        let columns = ddl.lines().filter(|line| line.starts_with("    ")).count();
+        assert_eq!(ddl.matches("COMMENT ON COLUMN").count(), columns);
+    }
+}

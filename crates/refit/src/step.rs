@@ -1,0 +1,244 @@
+//! One step: a migration's text, run so that it is atomic with its history row, or statement by statement.
+
+use std::time::{Duration, Instant};
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use futures_util::TryStreamExt;
+use refit_model::{Migration, Repeatable, Version};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, SimpleQueryMessage};
+use tracing::warn;
+
+use crate::blockers;
+use crate::error::Error;
+use crate::failure::{Attempt, Remains};
+use crate::lock::LOCK_KEY;
+use crate::plan::StepKind;
+use crate::preflight::Preflight;
+use crate::report::StepReport;
+use crate::state::StepRow;
+
+/// What a step runs.
+#[derive(Debug, Clone)]
+pub(crate) struct Step<'a> {
+    pub(crate) kind: StepKind,
+    pub(crate) version: Option<Version>,
+    pub(crate) name: &'a str,
+    pub(crate) stem: &'a str,
+    pub(crate) path: &'a str,
+    pub(crate) sql: &'a str,
+    pub(crate) checksum: u64,
+    pub(crate) transaction: bool,
+    pub(crate) lock_timeout: Option<Duration>,
+}
+
+impl<'a> Step<'a> {
+    pub(crate) fn versioned(migration: &'a Migration) -> Step<'a> {
+        Step {
+            kind: StepKind::Versioned,
+            version: Some(migration.version),
+            name: &migration.name,
+            stem: &migration.stem,
+            path: &migration.path,
+            sql: &migration.sql,
+            checksum: migration.checksum,
+            transaction: migration.directives.transaction,
+            lock_timeout: migration.directives.lock_timeout,
+        }
+    }
+
+    pub(crate) fn repeatable(repeatable: &'a Repeatable) -> Step<'a> {
+        Step {
+            kind: StepKind::Repeatable,
+            version: None,
+            name: &repeatable.name,
+            stem: &repeatable.stem,
+            path: &repeatable.path,
+            sql: &repeatable.sql,
+            checksum: repeatable.checksum,
+            transaction: repeatable.directives.transaction,
+            lock_timeout: repeatable.directives.lock_timeout,
+        }
+    }
+}
+
+/// Where and how steps run: the connection, the run, and the limits.
+pub(crate) struct Stage<'a> {
+    pub(crate) client: &'a Client,
+    pub(crate) facts: &'a Preflight,
+    pub(crate) run: i64,
+    /// For a lock, where the migration names no other.
+    pub(crate) lock_timeout: Duration,
+    /// Attempts at a step that cannot get its locks.
+    pub(crate) lock_attempts: u32,
+}
+
+impl Stage<'_> {
+    /// Runs a step to its end. `record` is the SQL that enters it in the history.
+    pub(crate) async fn run(&self, step: &Step<'_>, record: &str) -> Result<StepReport, Error> {
+        let began = Instant::now();
+        let attempts = if step.transaction {
+            self.transactional(step, record).await?
+        } else {
+            self.by_statement(step, record).await?
+        };
+        Ok(StepReport {
+            kind: step.kind,
+            stem: step.stem.to_owned(),
+            duration: began.elapsed(),
+            attempts,
+            statements: refit_model::split_statements(step.sql).len(),
+        })
+    }
+
+    async fn transactional(&self, step: &Step<'_>, record: &str) -> Result<u32, Error> {
+        let mut delays = self.delays();
+        let mut attempts = 1;
+        loop {
+            let row = self.row(step, attempts);
+            match self
+                .attempt(step, step.sql, &format!("WITH record AS ({record}) {}", row.insert_succeeded()))
+                .await
+            {
+                Ok(()) => return Ok(attempts),
+                Err(failed) => match self.pause_before_retry(step, &failed, attempts, &mut delays).await? {
+                    true => attempts += 1,
+                    false => return Err(self.failed(step, &row, failed, Remains::Nothing).await),
+                },
+            }
+        }
+    }
+
+    /// Sends the whole transaction as one message: one round trip, nothing to interleave, all of it or none.
+    pub(crate) async fn attempt(&self, step: &Step<'_>, sql: &str, record: &str) -> Result<(), Attempt> {
+        let lock_timeout = step.lock_timeout.unwrap_or(self.lock_timeout);
+        let before = opening(step.stem, lock_timeout);
+        // The session is put right before the record is written: the text may have changed path or role. The steps of
+        // a run need not reach the disk one by one; the run's closing commit does, and takes them along.
+        let after = format!(
+            "\n;SET SESSION AUTHORIZATION DEFAULT;RESET ALL;{}{record} \
+             RETURNING pg_catalog.set_config('synchronous_commit', 'off', true);COMMIT",
+            self.facts.restore
+        );
+        let message = format!("{before}{sql}{after}");
+        match send(self.client, &message).await {
+            Ok(()) => Ok(()),
+            Err((error, completed)) => {
+                let blockers = match is_lock_trouble(&error) {
+                    true => blockers::of(self.client, sql, lock_timeout).await,
+                    false => Vec::new(),
+                };
+                self.clean_up().await;
+                Err(Attempt { error, completed, opening: before.chars().count(), blockers })
+            }
+        }
+    }
+
+    /// Ends a failed transaction and puts the session right. Fails only with the connection, which the next use tells.
+    pub(crate) async fn clean_up(&self) {
+        let sql = format!("ROLLBACK;SET SESSION AUTHORIZATION DEFAULT;RESET ALL;{}", self.facts.restore);
+        if let Err(error) = self.client.batch_execute(&sql).await {
+            warn!(error = %crate::error::describe(&error), "could not reset the session");
+        }
+    }
+
+    /// Whether to try again; sleeps if so.
+    pub(crate) async fn pause_before_retry(
+        &self,
+        step: &Step<'_>,
+        failed: &Attempt,
+        attempts: u32,
+        delays: &mut impl Iterator<Item = Duration>,
+    ) -> Result<bool, Error> {
+        if failed.in_opening() && failed.error.code() == Some(&SqlState::UNDEFINED_OBJECT) {
+            return Err(Error::LockLost { step: step.stem.to_owned() });
+        }
+        if !is_lock_trouble(&failed.error) {
+            return Ok(false);
+        }
+        let Some(delay) = delays.next() else { return Ok(false) };
+        let reason = crate::error::describe(&failed.error);
+        warn!(step = step.stem, attempts, ?delay, blockers = ?failed.blockers, "{reason}; trying again");
+        tokio::time::sleep(delay).await;
+        Ok(true)
+    }
+
+    /// Pauses between attempts: readers that queued behind us get their turn.
+    pub(crate) fn delays(&self) -> impl Iterator<Item = Duration> + use<> {
+        ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(250))
+            .with_max_delay(Duration::from_secs(15))
+            .with_factor(1.5)
+            .with_jitter()
+            .with_max_times(self.lock_attempts.saturating_sub(1) as usize)
+            .build()
+    }
+
+    pub(crate) fn row<'s>(&self, step: &Step<'s>, attempts: u32) -> StepRow<'s> {
+        StepRow {
+            run: self.run,
+            kind: step.kind,
+            version: step.version,
+            name: step.name,
+            checksum: step.checksum,
+            attempts,
+        }
+    }
+
+    /// Makes the error, and records it as far as the connection still allows.
+    pub(crate) async fn failed(
+        &self,
+        step: &Step<'_>,
+        row: &StepRow<'_>,
+        failed: Attempt,
+        remains: Remains,
+    ) -> Error {
+        let error = failed.into_error(step, row.attempts, remains);
+        if !self.client.is_closed()
+            && let Err(unrecorded) = row.insert_failed(self.client, &error.to_string()).await
+        {
+            warn!(error = %unrecorded, "could not record the failed step");
+        }
+        error
+    }
+}
+
+/// What precedes the text: the transaction, its limits, and proof that no other session holds the lock.
+///
+/// The lock is ours, so the transaction gets it too; when it does not, another session has it, and reading a setting
+/// that does not exist ends the transaction before anything ran.
+fn opening(stem: &str, lock_timeout: Duration) -> String {
+    format!(
+        "BEGIN;SELECT pg_catalog.set_config('lock_timeout','{}ms',true),\
+         pg_catalog.set_config('application_name',{},true),\
+         CASE WHEN NOT pg_catalog.pg_try_advisory_xact_lock({LOCK_KEY}) \
+         THEN pg_catalog.current_setting('refit.another_session_holds_the_migration_lock') END;",
+        lock_timeout.as_millis(),
+        postgres_protocol::escape::escape_literal(&format!("refit {stem}")),
+    )
+}
+
+/// Statements of `opening`.
+pub(crate) const OPENING_STATEMENTS: usize = 2;
+
+/// Sends a simple query; an error comes with the number of statements that completed before it.
+pub(crate) async fn send(client: &Client, message: &str) -> Result<(), (tokio_postgres::Error, usize)> {
+    let mut completed = 0;
+    let stream = match client.simple_query_raw(message).await {
+        Ok(stream) => stream,
+        Err(error) => return Err((error, completed)),
+    };
+    let mut stream = std::pin::pin!(stream);
+    loop {
+        match stream.try_next().await {
+            Ok(Some(SimpleQueryMessage::CommandComplete(_))) => completed += 1,
+            Ok(Some(_)) => {}
+            Ok(None) => return Ok(()),
+            Err(error) => return Err((error, completed)),
+        }
+    }
+}
+
+pub(crate) fn is_lock_trouble(error: &tokio_postgres::Error) -> bool {
+    matches!(error.code(), Some(code) if *code == SqlState::LOCK_NOT_AVAILABLE || *code == SqlState::T_R_DEADLOCK_DETECTED)
+}
