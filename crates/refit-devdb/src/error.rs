@@ -85,6 +85,12 @@ pub enum Error {
     /// The server is not in a state in which this can be done.
     #[error("{0}")]
     State(&'static str),
+    /// The set for a test database is malformed.
+    #[error("the migrations of a test database: {0}")]
+    Set(Box<refit_model::SetError>),
+    /// Applying the set to a test database failed, or connecting to it did.
+    #[error("a test database: {0}")]
+    Migrate(Box<refit::Error>),
     /// A file or folder.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {

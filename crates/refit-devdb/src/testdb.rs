@@ -30,6 +30,30 @@ pub struct TestDb {
 }
 
 impl TestDb {
+    /// A database to which the set has been applied. Two lines are all that a test needs:
+    ///
+    /// ```no_run
+    /// # async fn test(set: refit_model::MigrationSet) -> Result<(), Box<dyn std::error::Error>> {
+    /// let db = refit_devdb::TestDb::new(set).await?; // or (&MIGRATIONS)
+    /// let client = db.connect().await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// The set is applied once per process, for the environment `test`, to a template that is keyed by the set's
+    /// digest.
+    ///
+    /// # Errors
+    /// As [`TestDb::empty`]; [`Error::Set`] and [`Error::Migrate`] when the set is malformed or fails.
+    pub async fn new(source: impl Into<refit::Source>) -> Result<TestDb, Error> {
+        let source = source.into();
+        let digest = source.set().map_err(|error| Error::Set(Box::new(error)))?.digest();
+        let migrate = async |url: &str| {
+            let migrator = refit::Migrator::new(source).environment("test");
+            migrator.run(url).await.map(drop).map_err(|error| Error::Migrate(Box::new(error)))
+        };
+        TestDb::filled(&digest, migrate).await
+    }
+
     /// A database without anything in it. The server is as [`ServerOptions::for_tests`] says.
     ///
     /// # Errors
@@ -40,7 +64,7 @@ impl TestDb {
     }
 
     /// A database cloned from a template that `fill` prepares, given its URL, once per process and `key`. `fill` must
-    /// close its connections. For what a migrated one does not hold: rows that many tests need, or another tool's
+    /// close its connections. For what [`TestDb::new`] does not do: rows that many tests need, or another tool's
     /// migrations.
     ///
     /// # Errors
@@ -70,6 +94,15 @@ impl TestDb {
         };
         cell.get_or_try_init(make).await?;
         Ok(clone(server, template).await?)
+    }
+
+    /// A connection to it.
+    ///
+    /// # Errors
+    /// [`Error::Migrate`] with what `refit` says when the server does not answer.
+    pub async fn connect(&self) -> Result<refit::Connection, Error> {
+        let connected = refit::connect(&self.url, &refit::ConnectOptions::default()).await;
+        connected.map_err(|error| Error::Migrate(Box::new(error)))
     }
 
     /// The URL, as [`Server::url`].
