@@ -1,1 +1,10 @@
-//! Integration tests.
+//! Integration tests: one binary, a module a subject. Each starts from an empty database of its own on a private
+//! server, and asserts on the database afterwards.
+
+mod support;
+
+mod cases {
+    mod apply;
+    mod by_statement;
+    mod history;
+}

@@ -150,6 +150,7 @@ impl Migrator {
     /// When the set is malformed or the history cannot be read. A history that does not fit is no error here: it is in
     /// [`Plan::refusals`].
     pub async fn plan(&self, client: &Client) -> Result<Plan, Error> {
+        self.check_named_versions()?;
         let set = self.set()?;
         Ok(match self.glance(client).await? {
             // The digest covers the whole set, so the history is the set.
@@ -184,6 +185,7 @@ impl Migrator {
 
     async fn apply_in_span(&self, client: &Client) -> Result<Report, Error> {
         let began = Instant::now();
+        self.check_named_versions()?;
         let history = match self.glance(client).await? {
             Glance::Same => return Ok(self.nothing_to_do(None, began)),
             Glance::Different(history) => history,
@@ -219,14 +221,19 @@ impl Migrator {
     }
 
     pub(crate) fn plan_for(&self, history: &History) -> Result<Plan, Error> {
-        let set = self.set()?;
+        Ok(Plan::compute(self.set()?, history, &self.wanted()))
+    }
+
+    /// Versions that the caller named exist.
+    fn check_named_versions(&self) -> Result<(), Error> {
         for version in self.options.include.iter().chain(&self.options.to) {
+            let set = self.set()?;
             if set.migration(*version).is_none() {
                 let newest = set.migrations().last().map_or(0, |migration| migration.version);
                 return Err(Error::Target(format!("there is no version {version}; the newest is {newest}")));
             }
         }
-        Ok(Plan::compute(set, history, &self.wanted()))
+        Ok(())
     }
 
     fn wanted(&self) -> Wanted<'_> {

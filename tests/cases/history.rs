@@ -1,0 +1,72 @@
+//! Histories that do not fit: each its own error, with the way out.
+
+use refit::model::{Policies, Policy};
+use refit::{Error, Refusal};
+use refit_devdb::TestDb;
+
+use crate::support::{applied, execute, exists, migrator};
+
+const ONE: (&str, &str) = ("V1__a.sql", "CREATE TABLE a (id int);");
+const TWO: (&str, &str) = ("V2__b.sql", "CREATE TABLE b (id int);");
+const THREE: (&str, &str) = ("V3__c.sql", "CREATE TABLE c (id int);");
+
+fn refusal(error: Error) -> Refusal {
+    match error {
+        Error::Refused(mut refusals) if refusals.len() == 1 => refusals.remove(0),
+        other => panic!("{other}"),
+    }
+}
+
+#[tokio::test]
+async fn an_edited_file_is_refused_with_the_way_out() {
+    let db = TestDb::empty().await.unwrap();
+    migrator(&[ONE]).run(db.url()).await.unwrap();
+    let edited = [("V1__a.sql", "CREATE TABLE a (id bigint);"), TWO];
+    let error = migrator(&edited).run(db.url()).await.unwrap_err();
+    assert!(error.to_string().contains("cargo xtask repair"), "{error}");
+    assert!(matches!(refusal(error), Refusal::Changed { version: 1, .. }));
+    assert!(!exists(&db, "b").await);
+    let tolerant = Policies { changed: Policy::Warn, ..Policies::default() };
+    let report = migrator(&edited).policies(tolerant).run(db.url()).await.unwrap();
+    assert_eq!((report.warnings.len(), report.steps.len()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_missing_file_is_refused() {
+    let db = TestDb::empty().await.unwrap();
+    migrator(&[ONE, TWO]).run(db.url()).await.unwrap();
+    let error = migrator(&[ONE, THREE]).run(db.url()).await.unwrap_err();
+    assert!(matches!(refusal(error), Refusal::Missing { version: 2, .. }));
+    assert!(!exists(&db, "c").await);
+}
+
+#[tokio::test]
+async fn a_late_file_is_refused_or_applied_by_policy() {
+    let db = TestDb::empty().await.unwrap();
+    migrator(&[ONE, THREE]).run(db.url()).await.unwrap();
+    let error = migrator(&[ONE, TWO, THREE]).run(db.url()).await.unwrap_err();
+    assert!(matches!(refusal(error), Refusal::OutOfOrder { version: 2, newest: 3, .. }));
+    let tolerant = Policies { out_of_order: Policy::Warn, ..Policies::default() };
+    migrator(&[ONE, TWO, THREE]).policies(tolerant).run(db.url()).await.unwrap();
+    assert_eq!(applied(&db).await, "1,2,3");
+}
+
+#[tokio::test]
+async fn a_database_that_is_ahead_is_accepted_with_a_warning() {
+    let db = TestDb::empty().await.unwrap();
+    migrator(&[ONE, TWO]).run(db.url()).await.unwrap();
+    let report = migrator(&[ONE]).run(db.url()).await.unwrap();
+    assert!(report.warnings[0].contains("the database is ahead"), "{report}");
+    let strict = Policies { ahead: Policy::Refuse, ..Policies::default() };
+    let error = migrator(&[ONE]).policies(strict).run(db.url()).await.unwrap_err();
+    assert!(matches!(refusal(error), Refusal::Ahead { newest: 2, known: 1 }));
+}
+
+#[tokio::test]
+async fn a_history_that_is_none_is_told_apart() {
+    let db = TestDb::empty().await.unwrap();
+    migrator(&[ONE]).run(db.url()).await.unwrap();
+    execute(&db, "UPDATE refinery_schema_history SET checksum = 'abc'").await;
+    let error = migrator(&[ONE]).run(db.url()).await.unwrap_err();
+    assert!(matches!(error, Error::History(_)) && error.to_string().contains("adopt"), "{error}");
+}
