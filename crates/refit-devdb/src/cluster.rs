@@ -12,7 +12,7 @@ use std::{
 use crate::{
     Binaries, Error,
     account::Account,
-    files::{Tally, copy_tree},
+    files::{Tally, copy_tree, remove_unfinished},
     npm::open_folder,
 };
 
@@ -28,6 +28,9 @@ const ARGUMENTS: [&str; 6] = [
 
 /// Best first: with C.UTF-8 `upper('ä')` works, but not every machine has it.
 const LOCALES: [&str; 2] = ["C.UTF-8", "C"];
+
+/// How the name of a copy begins that is still being made.
+const UNFINISHED: &str = "new-";
 
 /// Fills `<folder>/data` with a new cluster that belongs to the account.
 pub(crate) fn create(
@@ -74,6 +77,7 @@ fn lock(cache: &Path) -> io::Result<File> {
     open_folder(&clusters)?;
     let lock = File::create(clusters.join("lock"))?;
     lock.lock()?;
+    remove_unfinished(&clusters, UNFINISHED);
     Ok(lock)
 }
 
@@ -94,7 +98,7 @@ fn copy_kept(kept: &Path, data: &Path, account: &Account) -> Result<bool, Error>
 /// Keeps a copy. It appears under its name in one piece or not at all.
 fn keep(data: &Path, kept: &Path) -> io::Result<()> {
     let parent = kept.parent().unwrap_or(kept);
-    let work = tempfile::Builder::new().prefix("new-").tempdir_in(parent)?;
+    let work = tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(parent)?;
     let tally = copy_tree(data, &work.path().join("data"), None, &|_| false)?;
     fs::write(work.path().join("tally"), written(tally))?;
     fs::remove_dir_all(kept).or_else(ignore_missing)?;

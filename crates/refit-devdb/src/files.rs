@@ -28,6 +28,15 @@ pub(crate) fn copy_tree(
     Ok(tally)
 }
 
+/// Removes folders whose name begins with `prefix`: what a killed process left half done. For the holder of the lock
+/// under which they are made.
+pub(crate) fn remove_unfinished(parent: &Path, prefix: &str) {
+    let Ok(entries) = fs::read_dir(parent) else { return };
+    for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(prefix)) {
+        let _ = fs::remove_dir_all(entry.path());
+    }
+}
+
 fn copy_folder(
     from: &Path,
     to: &Path,

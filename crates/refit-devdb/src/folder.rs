@@ -6,7 +6,7 @@
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io,
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -31,18 +31,16 @@ impl Folder {
     /// A new folder under `temp`, or under `/tmp` when the server's account cannot enter `temp` or a socket's path would
     /// become too long there.
     pub(crate) fn create(temp: &Path, account: &Account) -> Result<Folder, Error> {
-        let fits = temp.as_os_str().len() + PREFIX.len() + 1 + 6 <= MAX_BYTES;
+        let fits = temp.as_os_str().len() + PREFIX.len() + 1 + 8 <= MAX_BYTES;
         let temp = if fits && account.reaches(temp) { temp } else { Path::new("/tmp") };
         sweep(temp, account);
-        let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(temp);
-        let path = folder.map_err(Error::io("make a folder in", temp))?.keep();
-        let watchdog = match Watchdog::start(&path) {
-            Ok(watchdog) => watchdog,
-            Err(error) => {
-                let _ = fs::remove_dir_all(&path);
-                return Err(error);
-            }
-        };
+        let path = temp.join(format!("{PREFIX}{:08x}", rand::random::<u32>()));
+        let mut watchdog = Watchdog::start(&path)?;
+        if let Err(error) = fs::DirBuilder::new().mode(0o700).create(&path) {
+            // If it exists, it is somebody else's.
+            watchdog.release();
+            return Err(Error::io("make a folder in", temp)(error));
+        }
         let mut folder = Folder { path, watchdog, lock: None, stay: false };
         folder.lock = Some(take_lock(&folder.path).map_err(Error::io("lock", &folder.path))?);
         account.own(&folder.path).map_err(Error::io("give away", &folder.path))?;

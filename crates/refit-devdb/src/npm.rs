@@ -10,7 +10,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::{Search, binaries::leading_number};
+use crate::{Search, binaries::leading_number, files::remove_unfinished};
 
 /// The newest major version that Refit is tested with: what is fetched when any will do.
 pub(crate) const NEWEST_MAJOR: u32 = 18;
@@ -30,6 +30,7 @@ pub(crate) fn fetch(search: &Search) -> Result<PathBuf, String> {
     open_folder(cache).and_then(|()| open_folder(&home)).map_err(failed)?;
     let lock = File::create(home.join("lock")).map_err(failed)?;
     lock.lock().map_err(failed)?;
+    remove_unfinished(&home, "fetch-");
     // Another process may have fetched it while this one waited.
     if let Some(found) = fetched(&home, major) {
         return Ok(found);

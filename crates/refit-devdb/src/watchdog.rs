@@ -13,7 +13,7 @@ use crate::Error;
 
 /// Lines that the owner writes: `postmaster PID` once the server runs, `postmaster none` once it is stopped,
 /// `release` when there is nothing left to watch. Without a PID the server's own file tells it: the owner may have been
-/// killed between starting the server and telling.
+/// killed between starting the server and telling. Removing is repeated, for an orphaned initdb may still write.
 const SCRIPT: &str = r#"
 trap '' HUP INT TERM PIPE
 pid=
@@ -35,7 +35,11 @@ if [ "$pid" -gt 1 ] 2>/dev/null; then
     sleep 0.05
   done
 fi
-rm -rf -- "$1" 2>/dev/null || { sleep 0.5; rm -rf -- "$1"; }
+n=0
+while ! rm -rf -- "$1" 2>/dev/null && [ "$n" -lt 50 ]; do
+  n=$((n + 1))
+  sleep 0.1
+done
 "#;
 
 /// The process that watches over one server's folder.
@@ -45,7 +49,8 @@ pub(crate) struct Watchdog {
 }
 
 impl Watchdog {
-    /// Starts watching. From here on the folder is removed when this process ends without [`Watchdog::release`].
+    /// Starts watching. From here on the folder is removed when this process ends without [`Watchdog::release`]. It need
+    /// not exist yet: begun later, the watch would miss an owner that is killed in between.
     pub(crate) fn start(folder: &Path) -> Result<Watchdog, Error> {
         // In a process group of its own: Ctrl-C in the terminal reaches the owner, not the watchdog. Without the
         // owner's standard output and error: whoever reads those to their end would wait for the watchdog too.

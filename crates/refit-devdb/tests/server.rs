@@ -30,7 +30,7 @@ fn ask(url: &str, query: &str) -> String {
 fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !holds() {
-        assert!(begun.elapsed() < Duration::from_secs(10), "{what} within 10 s");
+        assert!(begun.elapsed() < Duration::from_secs(20), "{what} within 20 s");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
@@ -170,9 +170,8 @@ fn a_server_goes_when_its_owner_is_killed() {
 #[test]
 fn an_owner_killed_at_any_time_leaves_nothing() {
     let temp = tempfile::Builder::new().prefix("devdb-kill-").tempdir_in("/tmp").unwrap();
-    std::os::unix::fs::chown(temp.path(), None, None).unwrap();
     std::fs::set_permissions(temp.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    for delay in [5, 20, 35, 50, 65, 80, 95, 120, 160, 200] {
+    for delay in [2, 4, 6, 8, 10, 12, 15, 20, 35, 50, 65, 80, 95, 120, 160, 200] {
         let mut owner = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "owner_of_a_server", "--ignored", "--quiet"])
             .env("TMPDIR", temp.path())
