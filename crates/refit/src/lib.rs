@@ -23,6 +23,7 @@ mod by_statement;
 mod connect;
 mod embedded;
 mod error;
+mod event;
 mod failure;
 mod hint;
 mod history;
@@ -36,11 +37,13 @@ mod report;
 mod run;
 mod session;
 mod state;
+mod status;
 mod step;
 
 pub use connect::{ConnectOptions, Connection, SslMode, Target, TlsOptions, connect};
 pub use embedded::{Embedded, Source};
 pub use error::{Error, StatementError};
+pub use event::Event;
 pub use history::{HISTORY_TABLE, History, HistoryRow};
 pub use lock::LOCK_KEY;
 pub use migrator::Migrator;
@@ -48,6 +51,7 @@ pub use plan::{Gate, HeldStep, Plan, PlannedStep, StepKind};
 pub use refit_model as model;
 pub use refusal::Refusal;
 pub use report::{Report, StepReport};
+pub use status::{AppliedRow, Holder, RunRow, Status};
 
 /// What [`embed!`] expands to names.
 #[doc(hidden)]

@@ -11,6 +11,7 @@ use tokio_postgres::types::Type;
 use tracing::{info, warn};
 
 use crate::error::Error;
+use crate::event::{Event, Observer};
 
 /// The key of the lock, the same in every release: "refit" in ASCII.
 pub const LOCK_KEY: i64 = 0x72_65_66_69_74;
@@ -28,16 +29,17 @@ pub(crate) enum Waited {
 }
 
 /// Waiting for the lock: one poll a call, so that the caller can look at the history in between.
-pub(crate) struct LockWait {
+pub(crate) struct LockWait<'a> {
+    observer: &'a Observer,
     began: Instant,
     limit: Duration,
     pause: Duration,
     told: Option<Instant>,
 }
 
-impl LockWait {
-    pub(crate) fn new(limit: Duration) -> LockWait {
-        LockWait { began: Instant::now(), limit, pause: POLL, told: None }
+impl<'a> LockWait<'a> {
+    pub(crate) fn new(limit: Duration, observer: &'a Observer) -> LockWait<'a> {
+        LockWait { observer, began: Instant::now(), limit, pause: POLL, told: None }
     }
 
     pub(crate) fn elapsed(&self) -> Duration {
@@ -64,6 +66,7 @@ impl LockWait {
                 return Err(Error::LockTimeout { waited: self.began.elapsed(), holder });
             }
             info!(%holder, waited = ?self.began.elapsed(), "waiting for another run to finish");
+            self.observer.tell(&Event::Waiting { holder: &holder, waited: self.began.elapsed() });
             self.told = Some(Instant::now());
         }
         let jittered = self.pause.mul_f64(rand::rng().random_range(0.5..1.5));

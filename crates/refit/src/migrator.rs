@@ -10,6 +10,7 @@ use tracing::{Instrument, info, warn};
 use crate::connect::ConnectOptions;
 use crate::embedded::Source;
 use crate::error::Error;
+use crate::event::{Event, Observer};
 use crate::history::{Glance, History, HistoryQuery};
 use crate::plan::{Plan, Wanted};
 use crate::report::Report;
@@ -35,6 +36,7 @@ pub(crate) struct Options {
     pub(crate) history_schema: Option<String>,
     pub(crate) session_pooler: bool,
     pub(crate) connect: ConnectOptions,
+    pub(crate) observer: Observer,
 }
 
 impl Migrator {
@@ -54,6 +56,7 @@ impl Migrator {
                 history_schema: None,
                 session_pooler: false,
                 connect: ConnectOptions::default(),
+                observer: Observer::default(),
             },
         }
     }
@@ -129,6 +132,13 @@ impl Migrator {
     #[must_use]
     pub fn connect_options(mut self, options: ConnectOptions) -> Migrator {
         self.options.connect = options;
+        self
+    }
+
+    /// Tells `observer` what happens while a run is at work. It is called on the run's task and must not block.
+    #[must_use]
+    pub fn observe(mut self, observer: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Migrator {
+        self.options.observer = Observer::new(observer);
         self
     }
 

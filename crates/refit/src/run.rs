@@ -9,6 +9,7 @@ use tokio_postgres::Client;
 use tracing::info;
 
 use crate::error::Error;
+use crate::event::Event;
 use crate::history::Glance;
 use crate::lock::{LockWait, Waited, release};
 use crate::migrator::Migrator;
@@ -34,7 +35,7 @@ pub(crate) async fn run(
     if !migrator.options.session_pooler && crate::pooler::stands_between(client, facts.backend_pid).await {
         return Err(Error::Pooler);
     }
-    let mut wait = LockWait::new(migrator.options.wait_for_lock);
+    let mut wait = LockWait::new(migrator.options.wait_for_lock, &migrator.options.observer);
     let mut waited = Duration::ZERO;
     while let Waited::NotYet = wait.poll(client).await? {
         waited = wait.elapsed();
@@ -85,8 +86,10 @@ async fn locked(
     prepare(client, facts).await?;
     let run = state::begin_run(client, &plan.environment, plan.pending.len()).await?;
     info!(run, pending = plan.pending.len(), "applying migrations");
+    migrator.options.observer.tell(&Event::Began { steps: plan.pending.len() });
     let stage = Stage {
         client,
+        observer: &migrator.options.observer,
         facts,
         run,
         lock_timeout: migrator.options.lock_timeout.unwrap_or(set.settings().lock_timeout),

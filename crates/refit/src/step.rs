@@ -11,6 +11,7 @@ use tracing::warn;
 
 use crate::blockers;
 use crate::error::Error;
+use crate::event::{Event, Observer};
 use crate::failure::{Attempt, Remains};
 use crate::lock::LOCK_KEY;
 use crate::plan::StepKind;
@@ -65,6 +66,7 @@ impl<'a> Step<'a> {
 /// Where and how steps run: the connection, the run, and the limits.
 pub(crate) struct Stage<'a> {
     pub(crate) client: &'a Client,
+    pub(crate) observer: &'a Observer,
     pub(crate) facts: &'a Preflight,
     pub(crate) run: i64,
     /// For a lock, where the migration names no other.
@@ -77,18 +79,21 @@ impl Stage<'_> {
     /// Runs a step to its end. `record` is the SQL that enters it in the history.
     pub(crate) async fn run(&self, step: &Step<'_>, record: &str) -> Result<StepReport, Error> {
         let began = Instant::now();
+        self.observer.tell(&Event::StepBegan { stem: step.stem });
         let attempts = if step.transaction {
             self.transactional(step, record).await?
         } else {
             self.by_statement(step, record).await?
         };
-        Ok(StepReport {
+        let report = StepReport {
             kind: step.kind,
             stem: step.stem.to_owned(),
             duration: began.elapsed(),
             attempts,
             statements: refit_model::split_statements(step.sql).len(),
-        })
+        };
+        self.observer.tell(&Event::StepApplied { report: &report });
+        Ok(report)
     }
 
     async fn transactional(&self, step: &Step<'_>, record: &str) -> Result<u32, Error> {
@@ -159,6 +164,8 @@ impl Stage<'_> {
         let Some(delay) = delays.next() else { return Ok(false) };
         let reason = crate::error::describe(&failed.error);
         warn!(step = step.stem, attempts, ?delay, blockers = ?failed.blockers, "{reason}; trying again");
+        let retried = Event::StepRetried { stem: step.stem, attempts, delay, blockers: &failed.blockers };
+        self.observer.tell(&retried);
         tokio::time::sleep(delay).await;
         Ok(true)
     }

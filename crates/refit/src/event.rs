@@ -1,0 +1,68 @@
+//! What a run tells while it is at work: for progress bars, metrics and alerts.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::report::StepReport;
+
+/// Something that happened in a run.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// Another run holds the lock.
+    Waiting {
+        /// Who holds it.
+        holder: &'a str,
+        /// For how long this run has waited.
+        waited: Duration,
+    },
+    /// The lock is ours and the plan is made.
+    Began {
+        /// How many steps will run.
+        steps: usize,
+    },
+    /// A step begins.
+    StepBegan {
+        /// The file name without `.sql`.
+        stem: &'a str,
+    },
+    /// A step could not get its locks and will be tried again.
+    StepRetried {
+        /// The file name without `.sql`.
+        stem: &'a str,
+        /// How often it has been tried.
+        attempts: u32,
+        /// Pause before the next attempt.
+        delay: Duration,
+        /// Who held the locks.
+        blockers: &'a [String],
+    },
+    /// A step is done.
+    StepApplied {
+        /// What it did.
+        report: &'a StepReport,
+    },
+}
+
+/// Who is told; by default nobody.
+#[derive(Clone, Default)]
+pub(crate) struct Observer(Option<Arc<dyn Fn(&Event<'_>) + Send + Sync>>);
+
+impl Observer {
+    pub(crate) fn new(observer: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Observer {
+        Observer(Some(Arc::new(observer)))
+    }
+
+    pub(crate) fn tell(&self, event: &Event<'_>) {
+        if let Some(observer) = &self.0 {
+            observer(event);
+        }
+    }
+}
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Observer({})", if self.0.is_some() { "some" } else { "none" })
+    }
+}

@@ -1,0 +1,163 @@
+//! Where a database stands: what is applied since when, who is at work, what is stuck and why.
+
+use serde::Serialize;
+use tokio_postgres::Client;
+use tokio_postgres::types::Type;
+
+use crate::error::Error;
+use crate::history::HISTORY_TABLE;
+use crate::lock::LOCK_KEY;
+use crate::migrator::Migrator;
+use crate::plan::Plan;
+
+/// Everything there is to know without changing anything.
+#[derive(Debug, Clone, Serialize)]
+pub struct Status {
+    /// Set against history.
+    pub plan: Plan,
+    /// The history, ordered by version.
+    pub applied: Vec<AppliedRow>,
+    /// The run that holds the lock right now.
+    pub holder: Option<Holder>,
+    /// The newest run with something to do.
+    pub last_run: Option<RunRow>,
+}
+
+/// One row of the history.
+#[derive(Debug, Clone, Serialize)]
+pub struct AppliedRow {
+    /// The version.
+    pub version: i64,
+    /// The name without version.
+    pub name: String,
+    /// When, as refinery wrote it: RFC 3339.
+    pub applied_on: String,
+}
+
+/// The session that holds the migration lock.
+#[derive(Debug, Clone, Serialize)]
+pub struct Holder {
+    /// Its server process.
+    pub pid: i32,
+    /// What it calls itself: the step it is at.
+    pub application_name: String,
+    /// Where it is connected from.
+    pub client: String,
+    /// `active`, `idle in transaction`, …
+    pub state: String,
+    /// For how long its current statement has run, in seconds.
+    pub statement_seconds: f64,
+    /// What it waits for, when it waits.
+    pub waits_for: Option<String>,
+    /// Its current or last statement, shortened.
+    pub query: String,
+    /// The sessions that block it.
+    pub blocked_by: Vec<String>,
+}
+
+/// One run.
+#[derive(Debug, Clone, Serialize)]
+pub struct RunRow {
+    /// Its identity in `refit.run`.
+    pub id: i64,
+    /// When it began, RFC 3339.
+    pub started_at: String,
+    /// When it ended; `None` while it runs, or when its process was killed.
+    pub finished_at: Option<String>,
+    /// `running`, `succeeded` or `failed`.
+    pub outcome: String,
+    /// What stopped it.
+    pub error: Option<String>,
+}
+
+impl Migrator {
+    /// Reads where a database stands.
+    ///
+    /// # Errors
+    /// As [`Migrator::plan`].
+    pub async fn status(&self, client: &Client) -> Result<Status, Error> {
+        let plan = self.plan(client).await?;
+        Ok(Status {
+            plan,
+            applied: applied(client, self.options.history_schema.as_deref()).await?,
+            holder: holder(client).await?,
+            last_run: last_run(client).await?,
+        })
+    }
+}
+
+async fn exists(client: &Client, relation: &str) -> Result<bool, Error> {
+    let row = client
+        .query_typed_one("SELECT to_regclass($1) IS NOT NULL", &[(&relation, Type::TEXT)])
+        .await
+        .map_err(Error::database("looking for the history"))?;
+    Ok(row.get(0))
+}
+
+async fn applied(client: &Client, schema: Option<&str>) -> Result<Vec<AppliedRow>, Error> {
+    let table = match schema {
+        Some(schema) => format!("{}.{HISTORY_TABLE}", postgres_protocol::escape::escape_identifier(schema)),
+        None => HISTORY_TABLE.to_owned(),
+    };
+    if !exists(client, &table).await? {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        "SELECT version::int8, coalesce(name, ''), coalesce(applied_on, '') FROM {table} ORDER BY version"
+    );
+    let rows = client.query_typed(&sql, &[]).await.map_err(Error::database("reading the history"))?;
+    let row = |row: &tokio_postgres::Row| AppliedRow { version: row.get(0), name: row.get(1), applied_on: row.get(2) };
+    Ok(rows.iter().map(row).collect())
+}
+
+async fn holder(client: &Client) -> Result<Option<Holder>, Error> {
+    let sql = "SELECT activity.pid, coalesce(application_name, ''), coalesce(host(client_addr), 'local socket'), \
+                      coalesce(state, 'not visible to this role'), \
+                      coalesce(extract(epoch FROM clock_timestamp() - query_start), 0)::float8, \
+                      wait_event_type || ': ' || wait_event, \
+                      left(regexp_replace(coalesce(query, ''), '\\s+', ' ', 'g'), 200), \
+                      ARRAY(SELECT format('pid %s (%s, %s), %s, in a transaction for %s s; last query: %s', other.pid, \
+                                          other.usename, coalesce(nullif(other.application_name, ''), 'no name'), \
+                                          other.state, \
+                                          round(extract(epoch FROM clock_timestamp() - other.xact_start)), \
+                                          left(regexp_replace(other.query, '\\s+', ' ', 'g'), 120)) \
+                            FROM pg_stat_activity AS other WHERE other.pid = ANY (pg_blocking_pids(activity.pid))) \
+               FROM pg_locks JOIN pg_stat_activity AS activity USING (pid) \
+               WHERE locktype = 'advisory' AND granted AND objsubid = 1 \
+                 AND (classid::int8 << 32 | objid::int8) = $1 \
+                 AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    let rows = client
+        .query_typed(sql, &[(&LOCK_KEY, Type::INT8)])
+        .await
+        .map_err(Error::database("asking who holds the migration lock"))?;
+    Ok(rows.first().map(|row| Holder {
+        pid: row.get(0),
+        application_name: row.get(1),
+        client: row.get(2),
+        state: row.get(3),
+        statement_seconds: row.get(4),
+        waits_for: row.get::<_, Option<String>>(5).filter(|wait| !wait.starts_with("Client")),
+        query: row.get(6),
+        blocked_by: row.get(7),
+    }))
+}
+
+async fn last_run(client: &Client) -> Result<Option<RunRow>, Error> {
+    if !exists(client, "refit.run").await? {
+        return Ok(None);
+    }
+    let time = |column| format!("to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')");
+    let sql = format!(
+        "SELECT id, {}, {}, outcome, error FROM refit.run ORDER BY id DESC LIMIT 1",
+        time("started_at"),
+        time("finished_at")
+    );
+    let rows = client.query_typed(&sql, &[]).await.map_err(Error::database("reading the last run"))?;
+    Ok(rows.first().map(|row| RunRow {
+        id: row.get(0),
+        started_at: row.get(1),
+        finished_at: row.get(2),
+        outcome: row.get(3),
+        error: row.get(4),
+    }))
+}
