@@ -22,7 +22,7 @@ impl Private {
             .map_err(|error| ServeError::Private(error.into()))?;
         let url = server.url("postgres");
         tracing::warn!(
-            postgres = server.binaries().version,
+            postgres = server.binaries().version(),
             "no DATABASE_URL: started a private PostgreSQL; everything in it is thrown away when this process ends"
         );
         tracing::info!("look inside with: psql '{url}'");
