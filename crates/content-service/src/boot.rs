@@ -81,7 +81,10 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     };
     let pool = pool(&url, config.pool_size.into())?;
     let environment = if private.is_some() { private::ENVIRONMENT } else { &config.environment };
-    let migrator = Arc::new(refit::Migrator::new(&MIGRATIONS).environment(environment));
+    let patience =
+        refit::ConnectOptions { retry_for: config.retry_for(), ..refit::ConnectOptions::default() };
+    let migrator =
+        Arc::new(refit::Migrator::new(&MIGRATIONS).environment(environment).connect_options(patience));
 
     let (phase, watched) = watch::channel(Phase::Migrating);
     let router = router(State::new(pool.clone(), migrator.clone(), watched.clone()));
@@ -145,9 +148,14 @@ async fn stopping(mut phase: watch::Receiver<Phase>) {
 
 /// A pool that connects on demand, so that it can be made while the database is away.
 fn pool(url: &str, size: usize) -> Result<Pool, ServeError> {
-    let (config, tls) = refit::ConnectOptions::default().config(url)?;
-    let manager =
-        Manager::from_config(config, tls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
+    let target = refit::Target::parse(url)?;
+    let mut config = target.config().clone();
+    if config.get_application_name().is_none() {
+        config.application_name("content-service");
+    }
+    tracing::info!(database = %target.address(), size, "connection pool");
+    let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+    let manager = Manager::from_config(config, target.connector()?, recycling);
     let limit = Hook::async_fn(|client, _| {
         Box::pin(async move { client.batch_execute(STATEMENT_TIMEOUT).await.map_err(HookError::Backend) })
     });

@@ -41,6 +41,10 @@ pub struct Config {
     #[arg(long, env = "CONTENT_SERVICE_ENVIRONMENT", value_name = "NAME", default_value = "production")]
     pub environment: String,
 
+    /// Seconds during which a database that does not answer yet is tried again.
+    #[arg(long, env = "CONTENT_SERVICE_CONNECT_SECONDS", value_name = "SECONDS", default_value_t = 30)]
+    pub connect_seconds: u16,
+
     /// Seconds that open requests get to finish when the service is told to stop.
     #[arg(long, env = "CONTENT_SERVICE_DRAIN_SECONDS", value_name = "SECONDS", default_value_t = 10)]
     pub drain_seconds: u16,
@@ -54,8 +58,14 @@ impl Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             pool_size: 8,
             environment: "production".to_owned(),
+            connect_seconds: 30,
             drain_seconds: 10,
         }
+    }
+
+    /// How long a database that does not answer is tried again.
+    pub(crate) fn retry_for(&self) -> Duration {
+        Duration::from_secs(self.connect_seconds.into())
     }
 
     /// How long open requests get to finish.

@@ -70,15 +70,21 @@ fn without_a_database_it_starts_one_says_so_and_takes_it_away() {
 }
 
 #[test]
-fn an_address_that_is_taken_and_a_bad_url_are_status_2() {
+fn what_cannot_be_used_is_status_2_and_says_why() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let listen = service().args(["--listen", &address]).output().unwrap();
     let text = String::from_utf8_lossy(&listen.stderr).into_owned();
     assert_eq!((listen.status.code(), text.contains("cannot listen on")), (Some(2), true), "{text}");
 
-    let url = service().env("DATABASE_URL", "mysql://u:hunter2@localhost/db").output().unwrap();
-    let text = String::from_utf8_lossy(&url.stderr).into_owned();
-    assert_eq!(url.status.code(), Some(2), "{text}");
-    assert!(text.contains("content-service: invalid database URL") && !text.contains("hunter2"), "{text}");
+    for (url, wanted) in [
+        ("mysql://u:hunter2@localhost/db", "content-service: invalid database URL"),
+        ("postgres://u:hunter2@127.0.0.1:1/db", "content-service: cannot connect to u@127.0.0.1:1/db"),
+    ] {
+        let output =
+            service().env("DATABASE_URL", url).env("CONTENT_SERVICE_CONNECT_SECONDS", "0").output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(text.contains(wanted) && !text.contains("hunter2"), "{text}");
+    }
 }
