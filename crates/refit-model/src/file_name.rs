@@ -48,6 +48,16 @@ pub enum FileKind {
     Aside,
 }
 
+impl FileKind {
+    /// Says what the file at `path` is, relative to its migrations folder and with `/` between parts.
+    ///
+    /// # Errors
+    /// What is wrong with the name, and how to mend it.
+    pub fn of(path: &str) -> Result<FileKind, Problem> {
+        classify(path)
+    }
+}
+
 /// Whether a name (the part after `__`) is one that every tool reads the same way.
 pub fn is_valid_name(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_')
@@ -64,8 +74,7 @@ pub fn version_of(reference: &str) -> Option<Version> {
     }
 }
 
-/// Says what the file at `path` (relative to the folder) is.
-pub(crate) fn classify(path: &str) -> Result<FileKind, Problem> {
+fn classify(path: &str) -> Result<FileKind, Problem> {
     let problem = |message: &str, fix: String| Err(Problem::new(path, message, fix));
     let parts: Vec<&str> = path.split('/').collect();
     match parts[..] {

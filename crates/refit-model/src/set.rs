@@ -8,7 +8,7 @@ use include_dir::Dir;
 use sha2::{Digest, Sha256};
 
 use crate::directive::{Allowed, parse};
-use crate::file_name::{FileKind, Version, classify};
+use crate::file_name::{FileKind, Version};
 use crate::migration::{Migration, Repeatable, Seed, Sidecar};
 use crate::problem::{Problem, SetError};
 use crate::settings::{Settings, VersionStyle};
@@ -187,7 +187,7 @@ impl Builder {
     }
 
     fn file(&mut self, file: SourceFile, settings: &Settings) {
-        let kind = match classify(&file.path) {
+        let kind = match FileKind::of(&file.path) {
             Ok(FileKind::Settings | FileKind::Aside) => return,
             Ok(kind) => kind,
             Err(problem) => return self.problems.push(problem),

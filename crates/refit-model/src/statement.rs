@@ -19,6 +19,15 @@ pub struct Statement<'a> {
 }
 
 impl Statement<'_> {
+    /// Whether it creates something that lives in `pg_temp`, and so ends with the session.
+    pub fn creates_temporary(&self) -> bool {
+        let mut words = self.text.split_whitespace().take(5).map(str::to_ascii_uppercase);
+        words.next().is_some_and(|first| first == "CREATE")
+            && words
+                .find(|word| !matches!(word.as_str(), "OR" | "REPLACE" | "GLOBAL" | "LOCAL"))
+                .is_some_and(|word| word == "TEMP" || word == "TEMPORARY")
+    }
+
     /// Where the statement begins in `file`, the text that it was split from.
     pub fn position(&self, file: &str) -> Position {
         Position::of(file, self.offset)
@@ -37,11 +46,13 @@ pub enum StatementKind {
         /// The table's name, unquoted, schema first when given.
         table: Vec<String>,
     },
-    /// Cannot run in a transaction block for another reason: `VACUUM`, `DROP INDEX CONCURRENTLY`, `CALL`, …
+    /// Cannot run in a transaction block for another reason: `VACUUM`, `DROP INDEX CONCURRENTLY`, …
     OutsideTransaction,
     /// `COPY … FROM STDIN` or `TO STDOUT`: needs a client that feeds it.
     CopyThroughClient,
-    /// `SET` and `RESET`: changes the session.
+    /// `DO` and `CALL`: may commit by themselves, and then cannot run in a transaction; most do not.
+    Routine,
+    /// `SET`, `RESET`, `PREPARE`, `LISTEN`, …: changes nothing but the session, and may be repeated.
     Session,
     /// Everything else.
     Plain,
@@ -198,9 +209,13 @@ impl Current {
             | ("PREPARE", "TRANSACTION") => StatementKind::TransactionControl,
             ("COPY", _) if self.has("STDIN") || self.has("STDOUT") => StatementKind::CopyThroughClient,
             ("SET", "CONSTRAINTS") => StatementKind::Plain,
-            ("SET" | "RESET" | "DISCARD", _) => StatementKind::Session,
+            ("SET" | "RESET" | "DISCARD" | "PREPARE" | "DEALLOCATE" | "LISTEN" | "UNLISTEN" | "LOAD", _) => {
+                StatementKind::Session
+            }
+            ("SELECT", _) if self.only_sets_config() => StatementKind::Session,
+            ("DO" | "CALL", _) => StatementKind::Routine,
             ("CREATE", "INDEX" | "UNIQUE") if self.has("CONCURRENTLY") => self.concurrent_index(),
-            ("VACUUM" | "CALL" | "DO" | "CLUSTER" | "REINDEX", _)
+            ("VACUUM" | "CLUSTER" | "REINDEX", _)
             | ("CREATE" | "DROP" | "ALTER", "DATABASE" | "TABLESPACE" | "SUBSCRIPTION" | "SYSTEM") => {
                 StatementKind::OutsideTransaction
             }
@@ -209,6 +224,15 @@ impl Current {
             }
             _ => StatementKind::Plain,
         }
+    }
+
+    /// `SELECT pg_catalog.set_config('search_path', '', false)`, as pg_dump writes it, and nothing more.
+    fn only_sets_config(&self) -> bool {
+        let at = if self.key(1) == "PG_CATALOG" && self.key(2) == "." { 3 } else { 1 };
+        self.key(at) == "SET_CONFIG"
+            && self.key(at + 1) == "("
+            && self.key(at + 7) == ")"
+            && self.words.len() == at + 8
     }
 
     fn has(&self, keyword: &str) -> bool {
@@ -281,6 +305,12 @@ mod tests {
         assert_eq!(kind("ROLLBACK TO SAVEPOINT a"), StatementKind::Plain);
         assert_eq!(kind("ROLLBACK"), StatementKind::TransactionControl);
         assert_eq!(kind("SET lock_timeout = 0"), StatementKind::Session);
+        let dump = "SELECT pg_catalog.set_config('search_path', '', false)";
+        assert_eq!(kind(dump), StatementKind::Session);
+        assert_eq!(kind(&format!("{dump}, f()")), StatementKind::Plain);
+        assert_eq!(kind("PREPARE p AS SELECT 1"), StatementKind::Session);
+        assert_eq!(kind("PREPARE TRANSACTION 'x'"), StatementKind::TransactionControl);
+        assert_eq!(kind("DO $$ BEGIN END $$"), StatementKind::Routine);
         assert_eq!(kind("SET CONSTRAINTS ALL DEFERRED"), StatementKind::Plain);
         assert_eq!(kind("VACUUM t"), StatementKind::OutsideTransaction);
         assert_eq!(kind("DROP INDEX CONCURRENTLY i"), StatementKind::OutsideTransaction);
@@ -288,6 +318,20 @@ mod tests {
         assert_eq!(kind("COPY t (a, b) FROM stdin WITH (FORMAT csv)"), StatementKind::CopyThroughClient);
         assert_eq!(kind("COPY t FROM '/tmp/x'"), StatementKind::Plain);
         assert_eq!(kind("INSERT INTO t VALUES (1)"), StatementKind::Plain);
+    }
+
+    #[test]
+    fn temporary_objects_are_recognised() {
+        let temporary = |sql: &str| split_statements(sql).remove(0).creates_temporary();
+        assert!(
+            temporary("CREATE TEMP TABLE t (a int)") && temporary("create local temporary table t (a int)")
+        );
+        assert!(temporary("CREATE OR REPLACE TEMP VIEW v AS SELECT 1"));
+        assert!(
+            !temporary("CREATE TABLE temp (a int)")
+                && !temporary("CREATE TABLE t AS SELECT 1 AS temp")
+                && !temporary("DROP TABLE temp")
+        );
     }
 
     #[test]

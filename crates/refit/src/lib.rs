@@ -35,6 +35,7 @@ mod preflight;
 mod refusal;
 mod report;
 mod run;
+mod schema;
 mod session;
 mod state;
 mod status;
@@ -51,6 +52,7 @@ pub use plan::{Gate, HeldStep, Plan, PlannedStep, StepKind};
 pub use refit_model as model;
 pub use refusal::Refusal;
 pub use report::{Report, StepReport};
+pub use schema::{history_ddl, state_ddl};
 pub use status::{AppliedRow, Holder, RunRow, Status};
 
 /// What [`embed!`] expands to names.

@@ -106,7 +106,11 @@ async fn applied(client: &Client, schema: Option<&str>) -> Result<Vec<AppliedRow
         "SELECT version::int8, coalesce(name, ''), coalesce(applied_on, '') FROM {table} ORDER BY version"
     );
     let rows = client.query_typed(&sql, &[]).await.map_err(Error::database("reading the history"))?;
-    let row = |row: &tokio_postgres::Row| AppliedRow { version: row.get(0), name: row.get(1), applied_on: row.get(2) };
+    let row = |row: &tokio_postgres::Row| AppliedRow {
+        version: row.get(0),
+        name: row.get(1),
+        applied_on: row.get(2),
+    };
     Ok(rows.iter().map(row).collect())
 }
 

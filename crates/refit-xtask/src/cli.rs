@@ -1,0 +1,72 @@
+//! From arguments to an exit status.
+
+use std::future::Future;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::commands::Command;
+use crate::context::{Context, Global};
+
+/// A command line that runs in a [`Context`]: Refit's own, or that of a workspace that adds its tasks.
+pub trait Application: Parser {
+    /// The options that all commands share.
+    fn global(&self) -> &Global;
+
+    /// Runs the command.
+    fn run(self, context: &Context) -> impl Future<Output = anyhow::Result<ExitCode>>;
+}
+
+/// PostgreSQL migrations that live in this workspace.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+impl Application for Cli {
+    fn global(&self) -> &Global {
+        &self.global
+    }
+
+    async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        self.command.run(context).await
+    }
+}
+
+/// The whole of an xtask: parses the arguments and runs Refit's commands.
+pub fn main() -> ExitCode {
+    main_of::<Cli>()
+}
+
+/// The same for a command line with tasks of its own beside Refit's.
+pub fn main_of<A: Application>() -> ExitCode {
+    let application = A::parse();
+    let context = match Context::new(application.global().clone(), A::command()) {
+        Ok(context) => context,
+        Err(error) => {
+            anstream::eprintln!("error: {error:#}");
+            return ExitCode::from(2);
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            context.out.error(&anyhow::Error::new(error).context("cannot start the runtime"));
+            return ExitCode::from(2);
+        }
+    };
+    let outcome = runtime.block_on(application.run(&context));
+    // A thread that still waits for a name server or a terminal must not hold the exit.
+    runtime.shutdown_background();
+    match outcome {
+        Ok(status) => status,
+        Err(error) => {
+            context.out.error(&error);
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! No history: the schema is there, and everything up to a version counts as applied.
+
+use anyhow::bail;
+use refit::Connection;
+use refit_model::{MigrationSet, Version};
+
+use super::source::{Proof, Takeover};
+
+pub(super) async fn read(
+    connection: &Connection,
+    set: &MigrationSet,
+    version: Version,
+) -> anyhow::Result<Takeover> {
+    if set.migration(version).is_none() {
+        bail!("there is no version {version} in the migrations folder");
+    }
+    let exists: bool =
+        connection.query_one("SELECT to_regclass('refinery_schema_history') IS NOT NULL", &[]).await?.get(0);
+    if exists && connection.query_opt("SELECT FROM refinery_schema_history LIMIT 1", &[]).await?.is_some() {
+        bail!("the database has a history already; `cargo xtask status` shows it");
+    }
+    let now = jiff::Timestamp::now().to_string();
+    let mut takeover = Takeover::new("nobody (baseline)");
+    for migration in set.migrations().iter().filter(|migration| migration.version <= version) {
+        takeover.add(set, migration.version, &migration.name, now.clone(), |_| Proof::NoChecksum);
+    }
+    Ok(takeover)
+}

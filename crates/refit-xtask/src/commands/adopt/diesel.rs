@@ -1,0 +1,26 @@
+//! diesel: versions are the digits of its folders' names, and there is no checksum.
+
+use refit::Connection;
+use refit_model::MigrationSet;
+
+use super::source::{Proof, Takeover, rfc3339};
+
+pub(super) async fn read(connection: &Connection, set: &MigrationSet) -> anyhow::Result<Takeover> {
+    let mut takeover = Takeover::new("diesel");
+    let sql = format!(
+        "SELECT version, {} FROM __diesel_schema_migrations ORDER BY version",
+        rfc3339("run_on::timestamptz")
+    );
+    for row in connection.query(&sql, &[]).await? {
+        let (text, applied_on): (String, String) = (row.get(0), row.get(1));
+        // Its own setup migration creates two helper functions and has no counterpart in a folder that was moved over.
+        if text.bytes().all(|byte| byte == b'0') && set.migration(0).is_none() {
+            continue;
+        }
+        match text.parse() {
+            Ok(version) => takeover.add(set, version, &text, applied_on, |_| Proof::NoChecksum),
+            Err(_) => takeover.unmatched.push(format!("version {text} is no whole number")),
+        }
+    }
+    Ok(takeover)
+}

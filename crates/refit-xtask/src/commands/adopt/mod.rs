@@ -1,0 +1,122 @@
+//! `cargo xtask adopt`: one file a tool whose history can be taken over.
+
+mod baseline;
+mod diesel;
+mod flyway;
+mod refinery;
+mod source;
+mod sqlx;
+mod write;
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use anyhow::bail;
+use refit_model::Version;
+
+use self::source::{Adopted, Proof, Takeover};
+use crate::context::{Context, version_argument};
+use crate::database::Database;
+use crate::output::{BAD, GOOD, WAITS};
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "The other tool's table is read and left as it is (refinery's own is brought to 64 bits). Each of its rows \
+                        must match a file of the migrations folder; where the tool kept a checksum, the text must match too.\n\n\
+                        Exit status: 0 adopted or nothing to do, 1 with --dry-run when there is something to adopt, \
+                        2 could not run, or rows that do not match.\n\n\
+                        Examples:\n  cargo xtask adopt --dry-run\n  cargo xtask adopt --from sqlx --yes\n  \
+                        cargo xtask adopt --from baseline --version V0012"
+)]
+pub struct Args {
+    /// The tool that kept the history; looked for in the database otherwise
+    #[arg(long, value_enum)]
+    from: Option<Tool>,
+    /// With --from baseline: everything up to this version counts as applied
+    #[arg(long, value_name = "VERSION", value_parser = version_argument)]
+    version: Option<i64>,
+    /// Take over rows whose text cannot be compared or differs
+    #[arg(long)]
+    accept_unproven: bool,
+    /// Show what would be adopted, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Tool {
+    Refinery,
+    Sqlx,
+    Diesel,
+    Flyway,
+    Baseline,
+}
+
+pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
+    let set = context.set()?;
+    let database = Database::named(context)?;
+    let connection = database.connect().await?;
+    let tool = match args.from {
+        Some(tool) => tool,
+        None => source::detect(&connection).await?,
+    };
+    if args.version.is_some() != (tool == Tool::Baseline) {
+        bail!("--version goes with --from baseline, and --from baseline with --version");
+    }
+    let takeover = match tool {
+        Tool::Refinery => refinery::read(&connection, &set).await?,
+        Tool::Sqlx => sqlx::read(&connection, &set).await?,
+        Tool::Diesel => diesel::read(&connection, &set).await?,
+        Tool::Flyway => flyway::read(&connection, &set).await?,
+        Tool::Baseline => baseline::read(&connection, &set, args.version.unwrap_or(Version::MIN)).await?,
+    };
+    let text = describe(&takeover);
+    if !takeover.unmatched.is_empty() {
+        bail!(
+            "{text}\nnothing was changed: every row needs its file in the migrations folder, under the same version"
+        );
+    }
+    if takeover.rows.is_empty() || args.dry_run {
+        context.out.result(&takeover, text)?;
+        return Ok(if takeover.rows.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) });
+    }
+    let unproven = takeover.rows.iter().filter(|row| row.proof == Proof::Differs).count();
+    if unproven > 0 && !args.accept_unproven {
+        bail!(
+            "{text}\nnothing was changed: {unproven} texts differ from what was applied; restore them, or give --accept-unproven"
+        );
+    }
+    if context.out.human() {
+        anstream::println!("{text}");
+    }
+    context.out.confirm(&format!("Write this history to {}?", database.address()), args.yes)?;
+    write::write(&connection, &takeover).await?;
+    let plan = context.migrator(set).plan(&connection).await?;
+    connection.close().await;
+    let after =
+        format!("{GOOD}adopted{GOOD:#} {} migrations; {} pending", takeover.rows.len(), plan.pending.len());
+    context.out.result(&takeover, after)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn describe(takeover: &Takeover) -> String {
+    let mut text = format!("history of {}", takeover.tool);
+    // Writing to a String does not fail.
+    for Adopted { stem, proof, .. } in &takeover.rows {
+        let _ = match proof {
+            Proof::SameText => write!(text, "\n  {GOOD}same text{GOOD:#}  {stem}"),
+            Proof::NoChecksum => write!(text, "\n  {WAITS}no checksum{WAITS:#}  {stem}"),
+            Proof::Differs => write!(text, "\n  {BAD}differs{BAD:#}  {stem}"),
+        };
+    }
+    for row in &takeover.unmatched {
+        let _ = write!(text, "\n  {BAD}no match{BAD:#}  {row}");
+    }
+    if takeover.rows.is_empty() && takeover.unmatched.is_empty() {
+        text.push_str(": nothing to adopt");
+    }
+    text
+}

@@ -1,0 +1,55 @@
+//! `cargo xtask ci`
+
+use std::process::ExitCode;
+
+use anyhow::bail;
+use xshell::{Shell, cmd};
+
+use crate::context::Context;
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Stops at the first step that fails.\n\nExamples:\n  cargo xtask ci\n  cargo xtask ci --skip test"
+)]
+pub struct Args {
+    /// Leave a step out: format, clippy, docs, migrations, test
+    #[arg(long, value_name = "STEP", value_parser = STEPS)]
+    skip: Vec<String>,
+}
+
+const STEPS: [&str; 5] = ["format", "clippy", "docs", "migrations", "test"];
+
+pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
+    let shell = Shell::new()?;
+    shell.change_dir(&context.workspace);
+    for step in STEPS {
+        if args.skip.iter().any(|skipped| skipped == step) {
+            context.out.note(format_args!("ci: {step} is skipped"));
+            continue;
+        }
+        context.out.note(format_args!("ci: {step}"));
+        let done = match step {
+            "format" => cmd!(shell, "cargo fmt --all --check").run(),
+            "clippy" => cmd!(shell, "cargo clippy --quiet --workspace --all-targets -- -D warnings").run(),
+            "docs" => {
+                let _flags = shell.push_env("RUSTDOCFLAGS", "-D warnings");
+                cmd!(shell, "cargo doc --quiet --workspace --no-deps").run()
+            }
+            "migrations" => migrations(&shell, context),
+            _ => cmd!(shell, "cargo test --workspace").run(),
+        };
+        if let Err(error) = done {
+            bail!("ci: {step} failed: {error}");
+        }
+    }
+    context.out.result(&serde_json::json!({ "passed": true }), "ci: passed")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The folder is a set, and the set applies to an empty database.
+fn migrations(shell: &Shell, context: &Context) -> xshell::Result<()> {
+    let folder = context.migrations_dir();
+    let program = std::env::current_exe().unwrap_or_else(|_| "xtask".into());
+    let _url = shell.push_env("DATABASE_URL", "");
+    cmd!(shell, "{program} migrate --private --migrations {folder}").run()
+}

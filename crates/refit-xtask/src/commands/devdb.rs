@@ -1,0 +1,92 @@
+//! `cargo xtask devdb start|stop|status|psql`
+
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context as _, bail};
+use refit_devdb::{Detached, ServerOptions};
+use serde_json::json;
+
+use crate::context::Context;
+use crate::database::{DEVDB, running_devdb};
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "The commands that need a database use a running devdb when no --database-url is given.\n\n\
+                        Examples:\n  cargo xtask devdb start\n  cargo xtask migrate\n  cargo xtask devdb psql -- -c '\\dt'\n  \
+                        cargo xtask devdb stop"
+)]
+pub struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Start a private server that runs until it is stopped
+    Start {
+        /// Keep what is committed through a crash of the machine
+        #[arg(long)]
+        durable: bool,
+    },
+    /// Stop it and remove its files
+    Stop,
+    /// Say whether it runs, and where
+    Status,
+    /// Open psql on it
+    Psql {
+        /// Arguments for psql
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
+}
+
+pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
+    match &args.action {
+        Action::Start { durable } => start(*durable, context).await,
+        Action::Stop => stop(context).await,
+        Action::Status => status(context),
+        Action::Psql { arguments } => psql(arguments),
+    }
+}
+
+async fn start(durable: bool, context: &Context) -> anyhow::Result<ExitCode> {
+    let options = ServerOptions { durable, ..ServerOptions::from_env() };
+    let devdb = tokio::task::spawn_blocking(|| Detached::start(DEVDB, options)).await??;
+    show(&devdb, context)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn stop(context: &Context) -> anyhow::Result<ExitCode> {
+    let Some(devdb) = running_devdb()? else {
+        context.out.result(&json!({ "running": false }), "no devdb is running")?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    tokio::task::spawn_blocking(move || devdb.stop(&ServerOptions::from_env())).await??;
+    context.out.result(&json!({ "running": false }), "stopped; its files are removed")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn status(context: &Context) -> anyhow::Result<ExitCode> {
+    match running_devdb()? {
+        Some(devdb) => show(&devdb, context)?,
+        None => context.out.result(&json!({ "running": false }), "no devdb is running")?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show(devdb: &Detached, context: &Context) -> anyhow::Result<()> {
+    let url = devdb.url("postgres");
+    let document = json!({ "running": true, "url": url, "pid": devdb.pid(), "version": devdb.version() });
+    let text = format!("PostgreSQL {} is running (pid {})\n{url}", devdb.version(), devdb.pid());
+    context.out.result(&document, text)
+}
+
+fn psql(arguments: &[String]) -> anyhow::Result<ExitCode> {
+    let Some(devdb) = running_devdb()? else {
+        bail!("no devdb is running; start one with `cargo xtask devdb start`")
+    };
+    // Replaces this process, so that the terminal is psql's own. Only a failure comes back.
+    let error = Command::new("psql").arg(devdb.url("postgres")).args(arguments).exec();
+    Err(error).context("psql cannot be started; install the PostgreSQL client (postgresql-client)")
+}

@@ -1,0 +1,59 @@
+//! The commands, one file each: doc comment (its help), arguments, `run`.
+
+mod adopt;
+mod ci;
+mod completions;
+mod devdb;
+mod migrate;
+mod new_migration;
+mod plan;
+mod progress;
+mod repair;
+mod status;
+
+use std::process::ExitCode;
+
+use crate::context::Context;
+
+/// Refit's commands.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Write the files of a new migration
+    NewMigration(new_migration::Args),
+    /// Show what would run, what is held back, and why
+    Plan(plan::Args),
+    /// Apply what is pending
+    Migrate(migrate::Args),
+    /// Show where a database stands: applied, pending, who is at work, what is stuck
+    Status(status::Args),
+    /// Accept an edited file, or forget a missing one, after showing what differs
+    Repair(repair::Args),
+    /// Take over a database from refinery, sqlx, diesel or Flyway, or without a history
+    Adopt(adopt::Args),
+    /// Start, use and stop a private PostgreSQL
+    Devdb(devdb::Args),
+    /// What CI runs
+    Ci(ci::Args),
+    /// Print completions for a shell
+    Completions(completions::Args),
+}
+
+impl Command {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// What kept it from running; exit status 2.
+    pub async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        match self {
+            Command::NewMigration(args) => new_migration::run(&args, context),
+            Command::Plan(args) => plan::run(&args, context).await,
+            Command::Migrate(args) => migrate::run(&args, context).await,
+            Command::Status(args) => status::run(&args, context).await,
+            Command::Repair(args) => repair::run(&args, context).await,
+            Command::Adopt(args) => adopt::run(&args, context).await,
+            Command::Devdb(args) => devdb::run(&args, context).await,
+            Command::Ci(args) => ci::run(&args, context),
+            Command::Completions(args) => completions::run(&args, context),
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! `cargo xtask new-migration NAME`
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+use refit_model::{FileKind, Settings, Version, VersionStyle};
+use serde_json::json;
+
+use crate::context::Context;
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "The build refuses the files until each holds a statement: none of them is forgotten.\n\n\
+                        Examples:\n  cargo xtask new-migration add_post_status\n  \
+                        cargo xtask new-migration rebuild_search --outside-transaction"
+)]
+pub struct Args {
+    /// What it does, in lower-case words joined by underscores
+    name: String,
+    /// For statements that cannot run in a transaction, such as CREATE INDEX CONCURRENTLY
+    #[arg(long)]
+    outside_transaction: bool,
+}
+
+/// Longer names make poor file names, and refinery's history holds 255 characters.
+const NAME_AT_MOST: usize = 100;
+
+pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
+    check_name(&args.name)?;
+    let folder = context.migrations_dir();
+    fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    let existing = Existing::read(&folder)?;
+    if let Some(path) = existing.named(&args.name) {
+        bail!("{path} has that name already; choose another");
+    }
+    let stem = format!("V{}__{}", existing.next()?, args.name);
+    let files = [
+        (format!("{stem}.sql"), up(args)),
+        (format!("{stem}.down.sql"), down(&stem)),
+        (format!("{stem}.check.sql"), check(&stem)),
+    ];
+    let written = write_all(&folder, &files)?;
+    let shown: Vec<String> = written.iter().map(|path| relative(path, &context.workspace)).collect();
+    context.out.result(&json!({ "files": shown }), shown.join("\n"))?;
+    context.out.note(
+        "write a statement in each, or delete what does not apply; then: cargo xtask migrate --private",
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+fn check_name(name: &str) -> anyhow::Result<()> {
+    let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    let words: Vec<String> = name
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_ascii_lowercase)
+        .collect();
+    let suggestion = words.join("_");
+    let starts_well = name.starts_with(|c: char| c.is_ascii_lowercase());
+    if !starts_well || !name.chars().all(good) || name != suggestion {
+        let instead = match suggestion.starts_with(|c: char| c.is_ascii_lowercase()) {
+            true => format!("; try {suggestion}"),
+            false => String::new(),
+        };
+        bail!(
+            "`{name}` is not a name: lower-case words and digits, joined by underscores, such as add_post_status{instead}"
+        );
+    }
+    if name.len() > NAME_AT_MOST {
+        bail!("`{name}` has {} characters; at most {NAME_AT_MOST}", name.len());
+    }
+    for (ending, why) in [("_down", "undo scripts"), ("_undo", "undo scripts")] {
+        if name.ends_with(ending) {
+            bail!(
+                "names that end in {ending} are taken for {why}; an undo script is written beside every migration"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The versions that are taken. Only names are read, so an unfinished migration does not stand in the way of another.
+struct Existing {
+    migrations: Vec<(Version, String, usize)>,
+    style: Option<VersionStyle>,
+}
+
+impl Existing {
+    fn read(folder: &Path) -> anyhow::Result<Existing> {
+        let mut migrations = Vec::new();
+        for entry in fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))? {
+            let file = entry?.file_name().to_string_lossy().into_owned();
+            if let Ok(FileKind::Migration { version, name }) = FileKind::of(&file) {
+                let digits = file.chars().skip(1).take_while(char::is_ascii_digit).count();
+                migrations.push((version, name, digits));
+            }
+        }
+        migrations.sort();
+        let settings = match fs::read_to_string(folder.join("refit.toml")) {
+            Ok(text) => {
+                Settings::parse("refit.toml", &text).map_err(|problem| anyhow::anyhow!("{problem}"))?
+            }
+            Err(_) => Settings::default(),
+        };
+        Ok(Existing { migrations, style: settings.versions })
+    }
+
+    fn named(&self, name: &str) -> Option<String> {
+        let same = self.migrations.iter().find(|(_, existing, _)| existing == name);
+        same.map(|(version, name, digits)| format!("V{version:0digits$}__{name}.sql"))
+    }
+
+    /// The next version as its file shows it: one more, with as many digits; or the time, when the folder says so.
+    fn next(&self) -> anyhow::Result<String> {
+        let newest = self.migrations.last();
+        let stamped = |(_, _, digits): &(Version, String, usize)| *digits == 14;
+        if self.style == Some(VersionStyle::Timestamp)
+            || (self.style.is_none() && newest.is_some_and(stamped))
+        {
+            let now: Version = jiff::Timestamp::now().strftime("%Y%m%d%H%M%S").to_string().parse()?;
+            // Two in one second, or a clock that is behind a colleague's.
+            return Ok(newest.map_or(now, |(version, _, _)| now.max(version + 1)).to_string());
+        }
+        let Some((version, _, digits)) = newest else { return Ok("0001".to_owned()) };
+        let next = version.checked_add(1).context("the newest version is the largest possible")?;
+        Ok(format!("{next:0digits$}"))
+    }
+}
+
+fn up(args: &Args) -> String {
+    let head = if args.outside_transaction {
+        "-- refit: transaction = false\n--\n-- Runs statement by statement. Interrupted, it goes on with the statement that was not complete.\n"
+    } else {
+        "-- Runs in one transaction with its history row, and waits at most 2 s for a lock, then tries again.\n"
+    };
+    format!("{head}-- Write below what changes, and delete these lines.\n")
+}
+
+fn down(stem: &str) -> String {
+    format!("-- Undoes {stem}. Write it below, or delete this file when it cannot be undone.\n")
+}
+
+fn check(stem: &str) -> String {
+    format!(
+        "-- What must hold after {stem}: a query that returns no row when all is well, and otherwise says what is wrong.\n\
+         -- Write it below, or delete this file when there is nothing to check.\n"
+    )
+}
+
+/// All of the files or none, and never over an existing one.
+fn write_all(folder: &Path, files: &[(String, String)]) -> anyhow::Result<Vec<PathBuf>> {
+    let mut written = Vec::new();
+    for (name, text) in files {
+        let path = folder.join(name);
+        if let Err(error) = write_new(&path, text) {
+            for path in &written {
+                fs::remove_file(path).ok();
+            }
+            return Err(error.context(format!("{} cannot be written", path.display())));
+        }
+        written.push(path);
+    }
+    Ok(written)
+}
+
+fn write_new(path: &Path, text: &str) -> anyhow::Result<()> {
+    let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
+    file.write_all(text.as_bytes())?;
+    set_readable(file.path())?;
+    file.persist_noclobber(path)?;
+    Ok(())
+}
+
+/// Temporary files are private to their owner; sources are not.
+fn set_readable(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o644))
+}
+
+fn relative(path: &Path, workspace: &Path) -> String {
+    path.strip_prefix(workspace).unwrap_or(path).display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_lower_case_words() {
+        for good in ["add_status", "a", "v2_columns", "drop_2fa"] {
+            assert!(check_name(good).is_ok(), "{good}");
+        }
+        for (bad, says) in [
+            ("Add-Status", "try add_status"),
+            ("add status", "try add_status"),
+            ("", "is not a name"),
+            ("__", "is not a name"),
+            ("2fa", "is not a name"),
+            ("add__x", "try add_x"),
+            ("größe", "is not a name"),
+            ("x/../y", "try x_y"),
+            ("add_x_down", "undo scripts"),
+        ] {
+            let error = check_name(bad).unwrap_err().to_string();
+            assert!(error.contains(says), "{bad}: {error}");
+        }
+        assert!(check_name(&"a".repeat(101)).is_err());
+    }
+
+    fn next_after(files: &[&str], settings: &str) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        for file in files {
+            fs::write(folder.path().join(file), "").unwrap();
+        }
+        fs::write(folder.path().join("refit.toml"), settings).unwrap();
+        Existing::read(folder.path()).unwrap().next().unwrap()
+    }
+
+    #[test]
+    fn the_next_version_goes_on_as_the_folder_began() {
+        assert_eq!(next_after(&[], ""), "0001");
+        assert_eq!(next_after(&["V0009__a.sql", "V0002__b.sql"], ""), "0010");
+        assert_eq!(next_after(&["V9__a.sql"], ""), "10");
+        assert_eq!(next_after(&["V99990101000000__a.sql"], ""), "99990101000001");
+        assert_eq!(next_after(&[], "versions = \"timestamp\"").len(), 14);
+    }
+}

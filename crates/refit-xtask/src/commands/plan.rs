@@ -1,0 +1,36 @@
+//! `cargo xtask plan`
+
+use std::process::ExitCode;
+
+use crate::commands::status::coloured_plan;
+use crate::context::{Context, version_argument};
+use crate::database::Database;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Exit status: 0 up to date, 1 something is pending or refused, 2 could not run.\n\n\
+                        Examples:\n  cargo xtask plan --database-url postgres://localhost/app\n  \
+                        cargo xtask plan --to V0012 --format json")]
+pub struct Args {
+    /// Plan no version above this one
+    #[arg(long, value_name = "VERSION", value_parser = version_argument)]
+    to: Option<i64>,
+    /// Open the gate of a manual migration
+    #[arg(long, value_name = "VERSION", value_parser = version_argument)]
+    include: Vec<i64>,
+}
+
+pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
+    let mut migrator = context.migrator(context.set()?);
+    if let Some(to) = args.to {
+        migrator = migrator.to(to);
+    }
+    for version in &args.include {
+        migrator = migrator.include(*version);
+    }
+    let database = Database::named_or_private(context).await?;
+    let connection = database.connect().await?;
+    let plan = migrator.plan(&connection).await?;
+    connection.close().await;
+    context.out.result(&plan, coloured_plan(&plan))?;
+    Ok(if plan.is_up_to_date() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}

@@ -1,0 +1,49 @@
+//! A run as it happens: a bar on a terminal, plain lines elsewhere.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use refit::{Event, Migrator};
+
+use crate::output::{GOOD, Output, WAITS};
+
+/// Shows the events of the migrator's runs on standard error; for people only.
+pub(crate) fn shown(migrator: Migrator, out: Output) -> Migrator {
+    if !out.human() {
+        return migrator;
+    }
+    let bar = Arc::new(if std::io::stderr().is_terminal() { bar() } else { ProgressBar::hidden() });
+    migrator.observe(move |event| show(&bar, event))
+}
+
+fn bar() -> ProgressBar {
+    let bar = ProgressBar::no_length();
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {pos}/{len} {wide_msg} {elapsed}") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(100));
+    bar
+}
+
+fn show(bar: &ProgressBar, event: &Event<'_>) {
+    let say = |text: String| bar.suspend(|| anstream::eprintln!("{text}"));
+    match event {
+        Event::Waiting { holder, .. } => say(format!("{WAITS}waiting{WAITS:#} for another run: {holder}")),
+        Event::Began { steps } => bar.set_length(*steps as u64),
+        Event::StepBegan { stem } => bar.set_message((*stem).to_owned()),
+        Event::StepRetried { stem, attempts, blockers, .. } => {
+            say(format!("{WAITS}blocked{WAITS:#} {stem}, attempt {attempts}: {}", blockers.join("; ")));
+        }
+        Event::StepApplied { report } => {
+            bar.inc(1);
+            say(format!(
+                "{GOOD}applied{GOOD:#} {} ({:.1} ms)",
+                report.stem,
+                report.duration.as_secs_f64() * 1e3
+            ));
+        }
+        _ => {}
+    }
+}

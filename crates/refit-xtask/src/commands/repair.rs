@@ -1,0 +1,210 @@
+//! `cargo xtask repair`
+
+use std::fmt::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+use refit::{Connection, Plan, Refusal};
+use refit_model::{Migration, MigrationSet, Version, split_statements};
+use serde::Serialize;
+use similar::TextDiff;
+use xshell::{Shell, cmd};
+
+use crate::context::{Context, version_argument};
+use crate::database::Database;
+use crate::output::{BAD, GOOD, WAITS};
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Only the history changes; the schema stays as it is. The text that was applied is looked up in git.\n\n\
+                        Exit status: 0 repaired or nothing to repair, 2 could not run, or was not confirmed.\n\n\
+                        Examples:\n  cargo xtask repair\n  cargo xtask repair --version V0012 --yes\n  \
+                        cargo xtask repair --forget V0007"
+)]
+pub struct Args {
+    /// Accept only this migration's edit; every edited one otherwise
+    #[arg(long, value_name = "VERSION", value_parser = version_argument)]
+    version: Option<i64>,
+    /// Remove a migration from the history whose file is gone for good
+    #[arg(long, value_name = "VERSION", value_parser = version_argument)]
+    forget: Vec<i64>,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+}
+
+/// One change to the history.
+#[derive(Debug, Serialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
+enum Repair {
+    Accept {
+        version: Version,
+        path: String,
+        applied: u64,
+        found: u64,
+        /// `None` when the text that was applied is not in git.
+        statements_differ: Option<bool>,
+        diff: String,
+    },
+    Forget {
+        version: Version,
+        name: String,
+    },
+}
+
+pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
+    let set = context.set()?;
+    let database = Database::named(context)?;
+    let connection = database.connect().await?;
+    let plan = context.migrator(set.clone()).plan(&connection).await?;
+    let repairs = repairs(args, &plan, &set, &context.migrations_dir())?;
+    let text = describe(&repairs, &plan);
+    if repairs.is_empty() {
+        context.out.result(&repairs, text)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if context.out.human() {
+        anstream::println!("{text}");
+    }
+    let count = repairs.len();
+    let question =
+        format!("Change {count} {} in {}?", if count == 1 { "row" } else { "rows" }, database.address());
+    context.out.confirm(&question, args.yes)?;
+    write(&connection, &repairs).await?;
+    connection.close().await;
+    context.out.result(&repairs, format!("{GOOD}repaired{GOOD:#} {count} in {}", database.address()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn repairs(args: &Args, plan: &Plan, set: &MigrationSet, folder: &Path) -> anyhow::Result<Vec<Repair>> {
+    let mut repairs = Vec::new();
+    for refusal in &plan.refusals {
+        match refusal {
+            Refusal::Changed { version, path, applied, found }
+                if args.version.is_none_or(|wanted| wanted == *version) =>
+            {
+                let migration =
+                    set.migration(*version).context("the plan names a version that the set lacks")?;
+                let old = applied_text(migration, *applied, folder);
+                let statements_differ =
+                    old.as_deref().map(|old| statements(old) != statements(&migration.sql));
+                let diff = old.map_or(String::new(), |old| diff(&old, &migration.sql, path));
+                repairs.push(Repair::Accept {
+                    version: *version,
+                    path: path.clone(),
+                    applied: *applied,
+                    found: *found,
+                    statements_differ,
+                    diff,
+                });
+            }
+            Refusal::Missing { version, name } if args.forget.contains(version) => {
+                repairs.push(Repair::Forget { version: *version, name: name.clone() });
+            }
+            _ => {}
+        }
+    }
+    let done = |version: &Version| {
+        repairs.iter().any(|repair| match repair {
+            Repair::Accept { version: repaired, .. } | Repair::Forget { version: repaired, .. } => {
+                repaired == version
+            }
+        })
+    };
+    for version in args.version.iter().chain(&args.forget) {
+        if !done(version) {
+            bail!("version {version} needs no such repair; `cargo xtask status` shows what does");
+        }
+    }
+    Ok(repairs)
+}
+
+/// The text whose checksum is in the history, out of git.
+fn applied_text(migration: &Migration, applied: u64, folder: &Path) -> Option<String> {
+    let shell = Shell::new().ok()?;
+    shell.change_dir(folder);
+    let path = &migration.path;
+    let commits =
+        cmd!(shell, "git log --format=%H --follow -- {path}").quiet().ignore_stderr().read().ok()?;
+    commits.lines().find_map(|commit| {
+        let object = format!("{commit}:./{path}");
+        let text = cmd!(shell, "git show {object}").quiet().ignore_stderr().output().ok()?.stdout;
+        let text = refit_model::normalise(std::str::from_utf8(&text).ok()?).into_owned();
+        let checksum = refinery_core::Migration::unapplied(&migration.stem, &text).ok()?.checksum();
+        (checksum == applied).then_some(text)
+    })
+}
+
+/// What PostgreSQL sees: statements without the comments and spaces around them.
+fn statements(text: &str) -> Vec<String> {
+    let words = |statement: &str| statement.split_whitespace().collect::<Vec<_>>().join(" ");
+    split_statements(text).iter().map(|statement| words(statement.text)).collect()
+}
+
+fn diff(old: &str, new: &str, path: &str) -> String {
+    TextDiff::from_lines(old, new)
+        .unified_diff()
+        .header(&format!("applied/{path}"), &format!("now/{path}"))
+        .to_string()
+}
+
+fn describe(repairs: &[Repair], plan: &Plan) -> String {
+    let mut text = String::new();
+    for repair in repairs {
+        // Writing to a String does not fail.
+        let _ = match repair {
+            Repair::Accept { path, applied, found, statements_differ, diff, .. } => {
+                let verdict = match statements_differ {
+                    Some(false) => format!("{GOOD}only comments and spaces differ{GOOD:#}"),
+                    Some(true) => {
+                        format!("{BAD}statements differ{BAD:#}: the database keeps what the old ones did")
+                    }
+                    None => format!(
+                        "{WAITS}the text that was applied is not in git{WAITS:#}: compare the schema by hand before you accept"
+                    ),
+                };
+                writeln!(text, "{path}: checksum {applied} becomes {found}\n  {verdict}\n{diff}")
+            }
+            Repair::Forget { version, name } => {
+                writeln!(text, "version {version} ({name}) leaves the history; what it did stays")
+            }
+        };
+    }
+    let missing = plan.refusals.iter().filter_map(|refusal| match refusal {
+        Refusal::Missing { version, name } => {
+            Some(format!("version {version} ({name}) has no file: --forget V{version}"))
+        }
+        _ => None,
+    });
+    if repairs.is_empty() {
+        text.push_str("nothing to repair");
+        missing.for_each(|line| text.push_str(&format!("\n{line}")));
+    }
+    text
+}
+
+async fn write(connection: &Connection, repairs: &[Repair]) -> anyhow::Result<()> {
+    let mut sql = format!("BEGIN;SELECT pg_advisory_xact_lock({});", refit::LOCK_KEY);
+    for repair in repairs {
+        // The old checksum in the condition: a history that changed meanwhile stays as it is, and the count tells.
+        let statement = match repair {
+            Repair::Accept { version, applied, found, .. } => format!(
+                "UPDATE refinery_schema_history SET checksum = '{found}' WHERE version = {version} AND checksum = '{applied}'"
+            ),
+            Repair::Forget { version, .. } => {
+                format!("DELETE FROM refinery_schema_history WHERE version = {version}")
+            }
+        };
+        write!(
+            sql,
+            "DO $$ DECLARE changed bigint; BEGIN {statement}; GET DIAGNOSTICS changed = ROW_COUNT; \
+             IF changed <> 1 THEN RAISE EXCEPTION 'the history has changed meanwhile; start again'; END IF; END $$;"
+        )?;
+    }
+    sql.push_str("COMMIT");
+    connection.batch_execute(&sql).await.map_err(|error| {
+        let reason = error.as_db_error().map_or_else(|| error.to_string(), |db| db.message().to_owned());
+        anyhow::anyhow!("nothing was changed: {reason}")
+    })
+}

@@ -1,0 +1,93 @@
+//! `cargo xtask status`
+
+use std::fmt::Write;
+use std::process::ExitCode;
+
+use refit::{Holder, Plan, Status};
+use refit_model::MigrationSet;
+
+use crate::context::Context;
+use crate::database::Database;
+use crate::output::{BAD, GOOD, QUIET, WAITS};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Exit status: 0 up to date, 1 something is pending or refused, 2 could not run.\n\n\
+                        Examples:\n  cargo xtask status --database-url postgres://localhost/app\n  \
+                        cargo xtask status --format json | jq .holder")]
+pub struct Args {}
+
+pub(crate) async fn run(_: &Args, context: &Context) -> anyhow::Result<ExitCode> {
+    let set = context.set()?;
+    let migrator = context.migrator(set.clone());
+    let database = Database::named(context)?;
+    let connection = database.connect().await?;
+    let status = migrator.status(&connection).await?;
+    connection.close().await;
+    let text = format!("{}\n{}", database.address(), describe(&status, &set));
+    context.out.result(&status, text)?;
+    Ok(if status.plan.is_up_to_date() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+fn describe(status: &Status, set: &MigrationSet) -> String {
+    let mut text = String::new();
+    for row in &status.applied {
+        let stem = set
+            .migration(row.version)
+            .map_or_else(|| format!("V{}__{}", row.version, row.name), |m| m.stem.clone());
+        let when = row.applied_on.get(..19).unwrap_or(&row.applied_on);
+        // Writing to a String does not fail.
+        let _ = writeln!(text, "  {GOOD}applied{GOOD:#}  {stem}  {QUIET}{when}{QUIET:#}");
+    }
+    text.push_str(&coloured_plan(&status.plan));
+    if let Some(run) = status.last_run.as_ref().filter(|run| run.outcome != "succeeded") {
+        let _ = match (&run.error, run.outcome.as_str()) {
+            (Some(error), _) => write!(text, "\n{BAD}last run failed{BAD:#} at {}: {error}", run.started_at),
+            (None, "running") if status.holder.is_none() => {
+                let note = "its process ended without a word; the next boot goes on from there";
+                write!(
+                    text,
+                    "\n{WAITS}last run was interrupted{WAITS:#}: begun at {}; {note}",
+                    run.started_at
+                )
+            }
+            _ => Ok(()),
+        };
+    }
+    if let Some(holder) = &status.holder {
+        describe_holder(holder, &mut text);
+    }
+    text
+}
+
+fn describe_holder(holder: &Holder, text: &mut String) {
+    let Holder { pid, application_name, client, state, statement_seconds, waits_for, query, blocked_by } =
+        holder;
+    let _ = write!(
+        text,
+        "\n{WAITS}at work{WAITS:#}  pid {pid} ({application_name}) from {client}: {state} for {statement_seconds:.1} s: {query}"
+    );
+    if let Some(waits_for) = waits_for {
+        let _ = write!(text, "\n  waits for {waits_for}");
+    }
+    for blocker in blocked_by {
+        let _ = write!(text, "\n  {BAD}blocked by{BAD:#} {blocker}");
+    }
+}
+
+/// The plan as the library prints it, with its first words coloured.
+pub(crate) fn coloured_plan(plan: &Plan) -> String {
+    let lines = plan.to_string();
+    let coloured: Vec<String> = lines
+        .lines()
+        .map(|line| {
+            let style = match line.split_whitespace().next() {
+                Some("pending" | "held" | "warning") if line.starts_with("  ") => WAITS,
+                Some("refused") if line.starts_with("  ") => BAD,
+                _ => return line.to_owned(),
+            };
+            let word_end = line.trim_start().find(' ').map_or(line.len(), |end| end + 2);
+            format!("{style}{}{style:#}{}", &line[..word_end], &line[word_end..])
+        })
+        .collect();
+    coloured.join("\n")
+}

@@ -1,0 +1,107 @@
+//! What every command is given: shared options, the workspace, the way to speak.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use refit::Migrator;
+use refit_model::{MigrationSet, Version, version_of};
+
+use crate::output::{Format, Output};
+
+/// The options that all commands share.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Global {
+    /// The migrations folder [default: `migrations` of this workspace]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub migrations: Option<PathBuf>,
+    /// The database, as postgres://user:password@host:5432/name, with sslmode as libpq has it
+    #[arg(long, global = true, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+    /// The environment: migrations with an `environments` directive run only in those they name
+    #[arg(long, global = true, value_name = "NAME", env = "REFIT_ENVIRONMENT", default_value = "production")]
+    pub environment: String,
+    /// How results are printed
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "human")]
+    pub format: Format,
+    /// A pooler between here and the server keeps one session for one client
+    #[arg(long, global = true)]
+    pub session_pooler: bool,
+    /// Print log lines on standard error; RUST_LOG chooses others
+    #[arg(long, short, global = true)]
+    pub verbose: bool,
+}
+
+/// What every command is given.
+#[derive(Debug)]
+pub struct Context {
+    /// The options that all commands share.
+    pub global: Global,
+    /// The folder with the workspace's `Cargo.toml`.
+    pub workspace: PathBuf,
+    /// Standard output and standard error.
+    pub out: Output,
+    pub(crate) command_line: clap::Command,
+}
+
+impl Context {
+    pub(crate) fn new(global: Global, command_line: clap::Command) -> anyhow::Result<Context> {
+        start_log(global.verbose);
+        let out = Output::new(global.format);
+        Ok(Context { workspace: workspace()?, out, global, command_line })
+    }
+
+    /// The migrations folder.
+    pub fn migrations_dir(&self) -> PathBuf {
+        self.global.migrations.clone().unwrap_or_else(|| self.workspace.join("migrations"))
+    }
+
+    /// The set in the migrations folder.
+    ///
+    /// # Errors
+    /// When the folder is malformed, with every problem.
+    pub fn set(&self) -> anyhow::Result<MigrationSet> {
+        Ok(MigrationSet::from_dir(&self.migrations_dir())?)
+    }
+
+    /// A migrator over a set, with the shared options.
+    pub fn migrator(&self, set: MigrationSet) -> Migrator {
+        Migrator::new(set)
+            .environment(&self.global.environment)
+            .session_pooler(self.global.session_pooler)
+            .connect_options(crate::database::connect_options())
+    }
+}
+
+/// Reads a version argument: `12`, `V0012`, `V0012__add_status`.
+pub(crate) fn version_argument(text: &str) -> Result<Version, String> {
+    version_of(text).ok_or_else(|| "write a version like 12 or V0012".to_owned())
+}
+
+fn start_log(verbose: bool) {
+    let filter = match env::var("RUST_LOG") {
+        Ok(filter) => filter,
+        Err(_) if verbose => "info".to_owned(),
+        Err(_) => return,
+    };
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second initialisation, in a program that has its own log, changes nothing.
+    subscriber.try_init().ok();
+}
+
+/// The nearest folder above with a `Cargo.toml` that has a workspace, else with any `Cargo.toml`.
+///
+/// Cargo says where the xtask's own package is; without cargo the search begins in the current folder.
+fn workspace() -> anyhow::Result<PathBuf> {
+    let current = env::current_dir().context("the current folder cannot be read")?;
+    let start = env::var_os("CARGO_MANIFEST_DIR").map_or(current, PathBuf::from);
+    let is_workspace = |folder: &&Path| {
+        std::fs::read_to_string(folder.join("Cargo.toml"))
+            .is_ok_and(|manifest| manifest.contains("[workspace"))
+    };
+    let found = start
+        .ancestors()
+        .find(is_workspace)
+        .or_else(|| start.ancestors().find(|f| f.join("Cargo.toml").exists()));
+    Ok(found.unwrap_or(&start).to_path_buf())
+}

@@ -1,0 +1,78 @@
+//! The database that a command works on: the one that is named, a `devdb` that is running, or a private one.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use refit::{ConnectOptions, Connection, Target};
+use refit_devdb::{Detached, Server, ServerOptions};
+
+use crate::context::Context;
+
+/// The name of the server that `devdb start` starts.
+pub(crate) const DEVDB: &str = "default";
+
+/// A database, and the private server that it is on, which goes with it.
+pub(crate) struct Database {
+    url: String,
+    _server: Option<Server>,
+}
+
+impl Database {
+    /// The database that is named, and no other.
+    pub(crate) fn named(context: &Context) -> anyhow::Result<Database> {
+        let url = context.global.database_url.clone().context(
+            "which database? give --database-url, set DATABASE_URL, or start one with `cargo xtask devdb start`",
+        );
+        match running_devdb()? {
+            Some(devdb) if context.global.database_url.is_none() => {
+                context.out.note("using the database that `cargo xtask devdb start` started");
+                Ok(Database { url: devdb.url("postgres"), _server: None })
+            }
+            _ => Ok(Database { url: url?, _server: None }),
+        }
+    }
+
+    /// The database that is named, else a private and empty one that ends with the command.
+    pub(crate) async fn named_or_private(context: &Context) -> anyhow::Result<Database> {
+        if context.global.database_url.is_some() || running_devdb()?.is_some() {
+            return Database::named(context);
+        }
+        Database::private(context).await
+    }
+
+    /// A private and empty one that ends with the command.
+    pub(crate) async fn private(context: &Context) -> anyhow::Result<Database> {
+        let server = tokio::task::spawn_blocking(|| Server::start(ServerOptions::from_env())).await??;
+        context.out.note(format_args!(
+            "working on a private PostgreSQL {}, thrown away at the end",
+            server.binaries().version()
+        ));
+        Ok(Database { url: server.url("postgres"), _server: Some(server) })
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Where it is, without secrets.
+    pub(crate) fn address(&self) -> String {
+        Target::parse(&self.url).map_or_else(|_| "the database".to_owned(), |target| target.address())
+    }
+
+    pub(crate) async fn connect(&self) -> anyhow::Result<Connection> {
+        Ok(refit::connect(&self.url, &connect_options()).await?)
+    }
+}
+
+/// A person waits: patience for a restart, not for a typing mistake.
+pub(crate) fn connect_options() -> ConnectOptions {
+    ConnectOptions {
+        retry_for: Duration::from_secs(5),
+        application_name: "refit xtask".to_owned(),
+        ..ConnectOptions::default()
+    }
+}
+
+pub(crate) fn running_devdb() -> anyhow::Result<Option<Detached>> {
+    Ok(Detached::find(DEVDB, &ServerOptions::from_env())?)
+}

@@ -1,0 +1,94 @@
+//! The way to speak: results on standard output for people or machines, everything else on standard error.
+
+use std::fmt::Display;
+use std::io::{IsTerminal, Write};
+
+use anstyle::{AnsiColor, Style};
+use anyhow::{Context as _, bail};
+use serde::Serialize;
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For people.
+    Human,
+    /// For machines: one JSON document.
+    Json,
+}
+
+/// Standard output and standard error.
+#[derive(Debug, Clone, Copy)]
+pub struct Output {
+    format: Format,
+}
+
+/// Green, for what is done.
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
+/// Yellow, for what waits.
+pub(crate) const WAITS: Style = AnsiColor::Yellow.on_default();
+/// Red, for what is wrong.
+pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
+/// Dimmed, for what is said in passing.
+pub(crate) const QUIET: Style = Style::new().dimmed();
+
+impl Output {
+    pub(crate) fn new(format: Format) -> Output {
+        Output { format }
+    }
+
+    /// Whether people read this.
+    pub fn human(&self) -> bool {
+        self.format == Format::Human
+    }
+
+    /// Prints a result. Colours in the text are dropped when standard output is no terminal, or `NO_COLOR` is set.
+    ///
+    /// # Errors
+    /// When standard output cannot be written, or the value is no JSON.
+    pub fn result<T: Serialize>(&self, value: &T, text: impl Display) -> anyhow::Result<()> {
+        let mut stdout = anstream::stdout();
+        let written = match self.format {
+            Format::Human => writeln!(stdout, "{text}"),
+            Format::Json => {
+                let json = serde_json::to_string_pretty(value).context("the result is no JSON")?;
+                writeln!(stdout, "{json}")
+            }
+        };
+        match written {
+            // Whoever read us has seen enough: `cargo xtask status | head -1`.
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            written => written.context("standard output cannot be written"),
+        }
+    }
+
+    /// Says something in passing, on standard error; for people only.
+    pub fn note(&self, text: impl Display) {
+        if self.human() {
+            anstream::eprintln!("{QUIET}{text}{QUIET:#}");
+        }
+    }
+
+    /// Prints an error: on standard error, and for machines also as the JSON document.
+    pub fn error(&self, error: &anyhow::Error) {
+        if !self.human() {
+            let document = serde_json::json!({ "error": format!("{error:#}") });
+            anstream::println!("{document:#}");
+        }
+        anstream::eprintln!("{BAD}error{BAD:#}: {error:#}");
+    }
+
+    /// Asks before something that cannot be undone. `yes` is the flag that answers beforehand.
+    ///
+    /// # Errors
+    /// When nobody is there to answer, or the answer is no.
+    pub fn confirm(&self, question: &str, yes: bool) -> anyhow::Result<()> {
+        if yes {
+            return Ok(());
+        }
+        if !std::io::stdin().is_terminal() || !self.human() {
+            bail!("{question} Nobody is here to answer; give --yes");
+        }
+        let answer = dialoguer::Confirm::new().with_prompt(question).default(false).interact();
+        if answer.context("the answer cannot be read")? { Ok(()) } else { bail!("nothing was changed") }
+    }
+}
