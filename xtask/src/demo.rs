@@ -10,6 +10,7 @@ mod generate;
 mod load;
 mod replica;
 mod report;
+mod steps;
 mod story;
 mod text;
 mod traffic;
@@ -41,7 +42,7 @@ const OLD_RELEASE: i64 = 6;
 ///   cargo xtask demo
 ///   cargo xtask demo --versions 1000000 --seconds 10
 #[derive(Clone, Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Rows of content_versions to generate.
     #[arg(long, value_name = "N", default_value_t = 200_000, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
     pub versions: u64,
@@ -57,7 +58,7 @@ pub struct Args {
 ///
 /// # Errors
 /// When the demo could not be played at all; a demo that was played and did not pass is exit status 1.
-pub async fn run(args: &Args, human: bool) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(args: &Args, human: bool) -> anyhow::Result<ExitCode> {
     let mut story = Story::new(human);
     let report = play(args, &mut story).await?;
     story.end(&report)?;
@@ -75,7 +76,7 @@ async fn play(args: &Args, story: &mut Story) -> anyhow::Result<Report> {
     story.start_clock();
 
     let mut server = private_server().await?;
-    let postgres = server.binaries().version.clone();
+    let postgres = server.binaries().version().to_owned();
     story.say(format!("a private PostgreSQL {postgres} is up"));
 
     let report = on_server(args, story, &set, &binary, &server.url("postgres"), postgres).await;
@@ -125,14 +126,10 @@ async fn on_server(
     story.say("both replicas were told to stop, finished what was open and left".to_owned());
 
     let facts = verify::Facts { set, loaded: &loaded, traffic: &figures, calls: &calls, exits: &exits };
-    let checks = verify::verify(url, facts).await?;
-    Ok(Report {
-        postgres,
-        loaded,
-        traffic: figures,
-        calls,
-        replicas: exits,
-        checks,
-        timeline: story.timeline(),
-    })
+    let client = refit::connect(url, &refit::ConnectOptions::default()).await?;
+    let checks = verify::verify(&client, facts).await?;
+    let steps = steps::since(&client, OLD_RELEASE).await?;
+    client.close().await;
+    let timeline = story.timeline();
+    Ok(Report { postgres, loaded, steps, traffic: figures, calls, replicas: exits, checks, timeline })
 }

@@ -17,7 +17,7 @@ pub enum ApiError {
     #[error("{0}")]
     Malformed(String),
     /// 404: nothing under this path or identifier.
-    #[error("{0} not found")]
+    #[error("there is no {0}")]
     NotFound(String),
     /// 405: the path is there, the method is not.
     #[error("this path does not take this method")]
@@ -166,7 +166,7 @@ impl From<QueryRejection> for ApiError {
 
 impl From<PathRejection> for ApiError {
     fn from(rejection: PathRejection) -> ApiError {
-        ApiError::NotFound(format!("this path ({})", rejection.body_text()))
+        ApiError::NotFound(format!("such path ({})", rejection.body_text()))
     }
 }
 

@@ -106,7 +106,13 @@ impl Running {
     /// When the database cannot be reached or a migration fails. The service still answers `/healthz` then.
     pub async fn migrate(&self) -> Result<refit::Report, ServeError> {
         let report = self.migrator.run(&self.url).await?;
-        tracing::info!("{report}");
+        tracing::info!(
+            applied = report.steps.len(),
+            version = report.version,
+            duration = ?report.duration,
+            waited = ?report.waited,
+            "migrated"
+        );
         if let Some(private) = &self.private {
             private.seed().await?;
         }

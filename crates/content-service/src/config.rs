@@ -7,7 +7,7 @@ const EXAMPLES: &str = "\
 Examples:
   content-service
       starts with a private, throw-away PostgreSQL that holds a few example posts
-  DATABASE_URL=postgres://cms@db.internal/cms?sslmode=verify-full content-service --listen 0.0.0.0:3000
+  DATABASE_URL='postgres://cms@db/cms?sslmode=verify-full' content-service --listen 0.0.0.0:80
       migrates that database, then serves on every interface
   curl -s localhost:3000/readyz
       200 when the schema is what this binary expects, 503 otherwise; the plan as JSON
@@ -16,7 +16,7 @@ Endpoints:
   GET /healthz                       GET /readyz
   GET, POST /sites                   GET /posts/{id}, GET, POST /posts
   GET /pages/{id}, GET, POST /pages  GET, POST /content/{post|page}/{id}/versions
-  GET /content/{post|page}/{id}/versions/{n}
+  GET /content/{post|page}/{id}/versions/{number}
 
 RUST_LOG chooses what is logged, for example RUST_LOG=debug or RUST_LOG=content_service=debug,refit=info.";
 

@@ -6,6 +6,7 @@ FROM   (VALUES
            ('пример.example.org', 'privet', 'Привет, мир 🌍', 'Первая запись.', NULL, '2026-02-01 12:30Z')
        ) AS p (domain, slug, title, body, excerpt, published_at)
 JOIN   sites s ON s.domain = p.domain
+ORDER  BY p.published_at NULLS LAST
 ON CONFLICT DO NOTHING;
 
 INSERT INTO pages (site_id, path, title, body)
@@ -15,6 +16,7 @@ FROM   (VALUES
            ('www.example.org', '/imprint', 'Imprint', 'Who is responsible.')
        ) AS p (domain, path, title, body)
 JOIN   sites s ON s.domain = p.domain
+ORDER  BY p.path
 ON CONFLICT DO NOTHING;
 
 INSERT INTO content_versions (content_type, content_id, version_number, title, body, author)

@@ -34,6 +34,8 @@ pub(crate) struct Life {
     pub(crate) name: &'static str,
     /// From its start to the first 200 of `/readyz`.
     pub(crate) ready_after_seconds: Option<f64>,
+    /// Migrations that it applied; the others were applied by another replica.
+    pub(crate) applied: usize,
     /// 503s of `/readyz` while it migrated or waited for the other.
     pub(crate) not_ready_answers: u32,
     /// What it exited with after SIGTERM.
@@ -48,7 +50,7 @@ impl Replica {
         let mut child = Command::new(binary)
             .env("DATABASE_URL", url)
             .env("CONTENT_SERVICE_LISTEN", "127.0.0.1:0")
-            .env("RUST_LOG", "info")
+            .env("RUST_LOG", "info,refinery_core=warn")
             .env("NO_COLOR", "1")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -87,10 +89,11 @@ impl Replica {
                 bail!("{} did not stop within {STOP_LIMIT:?} of SIGTERM and was killed", self.name)
             }
         };
-        self.reader.await?;
+        (&mut self.reader).await?;
         Ok(Life {
             name: self.name,
             ready_after_seconds: self.ready_after.map(|after| (after.as_secs_f64() * 100.0).round() / 100.0),
+            applied: self.log().iter().find_map(|line| applied(line)).unwrap_or(0),
             not_ready_answers: self.not_ready_answers,
             exit: status.to_string(),
             stopped_well: status.success(),
@@ -113,14 +116,18 @@ impl Replica {
         let response = client.get(format!("{base}/readyz")).send().await?;
         let ready = response.status().is_success();
         let body: serde_json::Value = response.json().await?;
-        if ready {
-            self.ready_after = Some(self.started.elapsed());
-            story.say(format!(
-                "{}: /readyz says 200, {:.2} s after its start",
-                self.name,
-                self.started.elapsed().as_secs_f64()
-            ));
-        } else {
+        // It says so before it is ready; reading its log may lag behind.
+        let applied = self.log().iter().find_map(|line| applied(line));
+        if let (true, Some(applied)) = (ready, applied) {
+            let after = self.started.elapsed();
+            self.ready_after = Some(after);
+            let applied = match applied {
+                0 => "nothing was left to apply".to_owned(),
+                applied => format!("it applied {applied} migrations"),
+            };
+            let seconds = after.as_secs_f64();
+            story.say(format!("{}: /readyz says 200, {seconds:.2} s after its start; {applied}", self.name));
+        } else if !ready {
             self.not_ready_answers += 1;
             if self.not_ready_answers == 1 {
                 let health = client.get(format!("{base}/healthz")).send().await?.status();
@@ -163,6 +170,12 @@ pub(crate) fn with_logs(error: anyhow::Error, replicas: &[Replica]) -> anyhow::E
     error.context(text)
 }
 
+/// How many migrations it applied, in the line with which the service says so.
+fn applied(line: &str) -> Option<usize> {
+    let rest = line.split_once(" migrated applied=")?.1;
+    rest.split_whitespace().next()?.parse().ok()
+}
+
 /// The address in the line with which the service says that it listens.
 fn listening(line: &str) -> Option<&str> {
     let rest = line.split_once(" listening address=")?.1;
@@ -178,5 +191,6 @@ mod tests {
         let line = "2026-01-01T00:00:00Z  INFO content_service::boot: listening address=127.0.0.1:40213";
         assert_eq!(listening(line), Some("127.0.0.1:40213"));
         assert_eq!(listening("INFO content_service::boot: ready address=127.0.0.1:40213"), None);
+        assert_eq!(applied("INFO content_service::boot: migrated applied=7 version=12"), Some(7));
     }
 }

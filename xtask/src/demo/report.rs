@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::load::Loaded;
 use super::replica::Life;
+use super::steps::Step;
 use super::story::Event;
 use super::verify::Check;
 
@@ -27,6 +28,8 @@ pub(crate) struct Figures {
 pub(crate) struct Report {
     pub(crate) postgres: String,
     pub(crate) loaded: Loaded,
+    /// The migrations of the new release.
+    pub(crate) steps: Vec<Step>,
     /// Before, during, after.
     pub(crate) traffic: [Figures; 3],
     /// Calls to each replica, in the order of `replicas`.
@@ -56,6 +59,7 @@ impl Report {
             "passed": self.passed(),
             "postgres": self.postgres,
             "loaded": self.loaded,
+            "steps": self.steps,
             "traffic": { "before": before, "during": during, "after": after },
             "replicas": replicas,
             "checks": self.checks,
@@ -67,6 +71,10 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bold = Style::new().bold();
+        writeln!(f, "\n{bold}Migrations of the new release{bold:#}")?;
+        for step in &self.steps {
+            writeln!(f, "  {step}")?;
+        }
         writeln!(f, "\n{bold}Traffic{bold:#}")?;
         let titles = ["reads", "writes", "failed", "p50 ms", "p99 ms", "max ms"];
         let [reads, writes, failed, p50, p99, max] = titles;

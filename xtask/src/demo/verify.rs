@@ -25,12 +25,11 @@ pub(crate) struct Check {
 }
 
 /// Runs every check.
-pub(crate) async fn verify(url: &str, facts: Facts<'_>) -> anyhow::Result<Vec<Check>> {
-    let client = refit::connect(url, &refit::ConnectOptions::default()).await?;
-    let mut checks = vec![history(&client, facts.set).await?];
-    checks.push(sidecars(&client, facts.set).await?);
-    checks.extend(rows(&client, &facts).await?);
-    checks.push(indexes(&client).await?);
+pub(crate) async fn verify(client: &Client, facts: Facts<'_>) -> anyhow::Result<Vec<Check>> {
+    let mut checks = vec![history(client, facts.set).await?];
+    checks.push(sidecars(client, facts.set).await?);
+    checks.extend(rows(client, &facts).await?);
+    checks.push(indexes(client).await?);
     checks.push(no_request_failed(&facts));
     checks.push(replicas_left(facts.exits));
     Ok(checks)

@@ -177,7 +177,7 @@ impl ContentType {
         match text {
             "post" => Ok(ContentType::Post),
             "page" => Ok(ContentType::Page),
-            _ => Err(ApiError::NotFound("this kind of content: there are post and page;".to_owned())),
+            _ => Err(ApiError::NotFound("such kind of content, only post and page".to_owned())),
         }
     }
 
