@@ -23,6 +23,7 @@ use std::time::Duration;
 use anyhow::Context;
 use refit_devdb::{Server, ServerOptions, StopMode};
 use refit_model::MigrationSet;
+use tokio::signal::unix::{SignalKind, signal};
 
 use self::generate::Spec;
 use self::replica::Replica;
@@ -60,9 +61,21 @@ pub(crate) struct Args {
 /// When the demo could not be played at all; a demo that was played and did not pass is exit status 1.
 pub(crate) async fn run(args: &Args, human: bool) -> anyhow::Result<ExitCode> {
     let mut story = Story::new(human);
-    let report = play(args, &mut story).await?;
+    // Dropping what is played kills the replicas and stops the server.
+    let report = tokio::select! {
+        report = play(args, &mut story) => report?,
+        outcome = interrupted() => return outcome.and(Err(anyhow::anyhow!("interrupted"))),
+    };
     story.end(&report)?;
     Ok(if report.passed() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+async fn interrupted() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = terminate.recv() => Ok(()),
+        outcome = tokio::signal::ctrl_c() => Ok(outcome?),
+    }
 }
 
 async fn play(args: &Args, story: &mut Story) -> anyhow::Result<Report> {

@@ -11,7 +11,7 @@ use xshell::{Shell, cmd};
 ///   cargo xtask test
 ///   cargo xtask test --pg 17 -- -p refit-tests cases::apply
 #[derive(Clone, Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Major version; fetched when the machine does not have it
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(14..=18))]
     pg: Option<u32>,
@@ -24,7 +24,7 @@ pub struct Args {
 ///
 /// # Errors
 /// When cargo cannot be started.
-pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let shell = Shell::new()?;
     shell.change_dir(&context.workspace);
     let _pg = args.pg.map(|major| shell.push_env("REFIT_PG", major.to_string()));

@@ -45,9 +45,11 @@ pub enum Event<'a> {
     },
 }
 
+type Tell = dyn Fn(&Event<'_>) + Send + Sync;
+
 /// Who is told; by default nobody.
 #[derive(Clone, Default)]
-pub(crate) struct Observer(Option<Arc<dyn Fn(&Event<'_>) + Send + Sync>>);
+pub(crate) struct Observer(Option<Arc<Tell>>);
 
 impl Observer {
     pub(crate) fn new(observer: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Observer {

@@ -161,13 +161,13 @@ pub(crate) async fn all_ready(replicas: &mut [Replica], story: &mut Story) -> an
 
 /// Adds the end of each replica's log to an error.
 pub(crate) fn with_logs(error: anyhow::Error, replicas: &[Replica]) -> anyhow::Error {
-    let mut text = error.to_string();
+    let mut text = format!("{error:#}");
     for replica in replicas {
         let log = replica.log();
-        text.push_str(&format!("\n--- end of the log of {} ---\n", replica.name));
-        text.push_str(&log[log.len().saturating_sub(20)..].join("\n"));
+        let end = log[log.len().saturating_sub(20)..].join("\n");
+        text.push_str(&format!("\n--- end of the log of {} ---\n{end}", replica.name));
     }
-    error.context(text)
+    anyhow::Error::msg(text)
 }
 
 /// How many migrations it applied, in the line with which the service says so.
