@@ -4,6 +4,9 @@
 //! run in a transaction is counted in the same transaction; for the others the count follows, and a restart finds either
 //! nothing, an invalid index (dropped), or the finished effect (recognised by the error that it exists already).
 
+mod leftovers;
+mod progress;
+
 use std::time::Duration;
 
 use refit_model::{Statement, StatementKind};
@@ -13,184 +16,208 @@ use tracing::{info, warn};
 
 use crate::error::Error;
 use crate::failure::{Attempt, Remains};
-use crate::lock::LOCK_KEY;
-use crate::state::OpenStep;
-use crate::step::{Stage, Step, send};
+use crate::step::{Extent, Opening, Stage, Step, send};
+use progress::Progress;
+
+/// One statement of a step on its way.
+struct Current<'a> {
+    step: &'a Step<'a>,
+    /// The step's row in `refit.step`.
+    id: i64,
+    /// All statements of the step, and which of them is meant.
+    statements: &'a [Statement<'a>],
+    index: usize,
+    /// Whether an earlier attempt may have been interrupted in the middle of it.
+    interrupted: bool,
+    /// SQL that counts it.
+    count: String,
+}
+
+impl<'a> Current<'a> {
+    fn statement(&self) -> &'a Statement<'a> {
+        &self.statements[self.index]
+    }
+}
 
 impl Stage<'_> {
     /// Runs the statements that an earlier attempt has not completed, then enters the step in the history.
     pub(crate) async fn by_statement(&self, step: &Step<'_>, record: &str) -> Result<u32, Error> {
-        let OpenStep { id, done, interrupted } = self.row(step, 1).open(self.client).await?;
-        if done > 0 || interrupted {
-            info!(step = step.stem, done, "going on with a step that was interrupted");
-        }
-        self.begin_session(step).await?;
-        let mut attempts = 1;
         let statements = refit_model::split_statements(step.sql);
+        let row = self.row(step, 1);
+        let progress = match row.earlier(self.client).await? {
+            Some(earlier) => Progress::resume(step, &statements, &earlier)?,
+            None => Progress::default(),
+        };
+        if progress.done > 0 || progress.interrupted {
+            info!(step = step.stem, done = progress.done, "going on with a step that was interrupted");
+        }
+        let id = row.open(self.client, progress.done, &progress.checksum).await?;
+        self.begin_session(step, self.facts.discard).await?;
+        let mut attempts = 1;
+        let (mut counted, mut checksum) = (0, progress.checksum);
         for (index, statement) in statements.iter().enumerate() {
             let session = statement.kind == StatementKind::Session;
-            if index < done && !session {
-                continue;
+            if !session {
+                counted += 1;
+                if counted <= progress.done {
+                    continue;
+                }
+                checksum = progress::checksum(&checksum, statement);
             }
-            // The one that was running when the earlier attempt ended may find its own effect.
-            let interrupted = interrupted && index == done;
-            let tried = self.statement(step, id, index, statement, interrupted).await?;
-            attempts = attempts.max(tried);
+            let current = Current {
+                step,
+                id,
+                statements: &statements,
+                index,
+                // The one that was running when the earlier attempt ended may find its own effect.
+                interrupted: progress.interrupted && counted == progress.done + 1,
+                count: self.count(id, counted, &checksum),
+            };
+            attempts = attempts.max(self.statement(&current).await?);
         }
-        let finish = format!(
-            "BEGIN;SET SESSION AUTHORIZATION DEFAULT;RESET ALL;{}WITH record AS ({record}) UPDATE refit.step \
-             SET outcome = 'succeeded', finished_at = clock_timestamp(), attempts = {attempts} WHERE id = {id};COMMIT",
-            self.facts.restore
-        );
-        if let Err((error, completed)) = send(self.client, &finish).await {
-            self.clean_up().await;
-            let attempt = Attempt { error, completed, opening: 0, blockers: Vec::new() };
-            let remains = Remains::Statements { failed: statements.len(), offset: 0 };
-            return Err(attempt.into_error(step, attempts, remains));
-        }
-        Ok(attempts)
+        self.finish(step, id, attempts, record, statements.len()).await.map(|()| attempts)
     }
 
-    /// Long waits are in the nature of these statements, and most of their locks stop nobody: no limit unless named.
-    async fn begin_session(&self, step: &Step<'_>) -> Result<(), Error> {
-        let timeout = step.lock_timeout.unwrap_or(Duration::ZERO).as_millis();
-        let name = postgres_protocol::escape::escape_literal(&format!("refit {}", step.stem));
-        let sql = format!("SET lock_timeout = '{timeout}ms';SET application_name = {name}");
-        self.client.batch_execute(&sql).await.map_err(Error::database("preparing the session"))
-    }
-
-    async fn statement(
+    /// Enters the step in the history.
+    async fn finish(
         &self,
         step: &Step<'_>,
         id: i64,
-        index: usize,
-        statement: &Statement<'_>,
-        interrupted: bool,
-    ) -> Result<u32, Error> {
+        attempts: u32,
+        record: &str,
+        statements: usize,
+    ) -> Result<(), Error> {
+        self.hold_lock(step).await?;
+        let finish = format!(
+            "{}SET SESSION AUTHORIZATION DEFAULT;RESET ALL;{}WITH record AS ({record}) UPDATE refit.step \
+             SET outcome = 'succeeded', finished_at = clock_timestamp(), attempts = {attempts} WHERE id = {id} \
+             RETURNING {};COMMIT",
+            Opening::new(step.stem, self.lock_timeout, "").sql,
+            self.facts.restore,
+            crate::lock::retake(),
+        );
+        let Err((error, completed)) = send(self.client, &finish).await else { return Ok(()) };
+        self.clean_up().await;
+        let attempt = Attempt { error, completed, opening: Extent::default(), blockers: Vec::new() };
+        Err(attempt.into_error(step, attempts, Remains::Statements { failed: statements, offset: 0 }))
+    }
+
+    /// Long waits are in the nature of these statements, and most of their locks stop nobody: no limit unless named.
+    async fn begin_session(&self, step: &Step<'_>, discard: &str) -> Result<(), Error> {
+        let timeout = step.lock_timeout.unwrap_or(Duration::ZERO).as_millis();
+        let name = postgres_protocol::escape::escape_literal(&format!("refit {}", step.stem));
+        let sql = format!("{discard}SET lock_timeout = '{timeout}ms';SET application_name = {name}");
+        self.client.batch_execute(&sql).await.map_err(Error::database("preparing the session"))
+    }
+
+    /// Stops when the text gave the lock away and another run has it.
+    async fn hold_lock(&self, step: &Step<'_>) -> Result<(), Error> {
+        match crate::lock::is_held(self.client).await? {
+            true => Ok(()),
+            false => Err(Error::LockLost { step: step.stem.to_owned() }),
+        }
+    }
+
+    async fn statement(&self, current: &Current<'_>) -> Result<u32, Error> {
+        let statement = current.statement();
         let mut delays = self.delays();
         let mut attempts = 1;
         loop {
             let outcome = match &statement.kind {
-                StatementKind::Plain => self.counted_statement(step, id, index, statement).await,
-                kind => {
-                    if let StatementKind::CreateIndexConcurrently { index: name, table } = kind {
-                        self.drop_invalid_index(name.as_deref(), table).await?;
+                StatementKind::Plain | StatementKind::Routine => {
+                    match self.counted_statement(current).await {
+                        // It commits by itself, or knows better than we do that it needs to be alone.
+                        Err(failed) if must_be_alone(&failed.error) => {
+                            self.put_session_back(current).await?;
+                            self.free_statement(current).await
+                        }
+                        outcome => outcome,
                     }
-                    self.free_statement(id, index, statement, interrupted).await
+                }
+                StatementKind::CreateIndexConcurrently { index: Some(index), table } => {
+                    self.hold_lock(current.step).await?;
+                    self.concurrent_index(current, index, table).await?
+                }
+                StatementKind::Session => self.free_statement(current).await,
+                _ => {
+                    self.hold_lock(current.step).await?;
+                    self.clear_leftovers(current).await?;
+                    self.free_statement(current).await
                 }
             };
             let Err(failed) = outcome else { return Ok(attempts) };
-            if self.pause_before_retry(step, &failed, attempts, &mut delays).await? {
+            if self.pause_before_retry(current.step, &failed, attempts, &mut delays).await? {
                 attempts += 1;
-                self.begin_session(step).await?;
+                self.put_session_back(current).await?;
                 continue;
             }
-            let error = failed.into_error(
-                step,
-                attempts,
-                Remains::Statements { failed: index, offset: statement.offset },
-            );
-            self.close_failed(id, attempts, &error).await;
+            let remains = Remains::Statements { failed: current.index, offset: statement.offset };
+            let error = failed.into_error(current.step, attempts, remains);
+            self.close_failed(current.id, attempts, &error).await;
             return Err(error);
         }
     }
 
-    /// A statement that can run in a transaction: counted with its effect.
-    async fn counted_statement(
-        &self,
-        step: &Step<'_>,
-        id: i64,
-        index: usize,
-        statement: &Statement<'_>,
-    ) -> Result<(), Attempt> {
-        let timeout = step.lock_timeout.unwrap_or(self.lock_timeout).as_millis();
-        let opening = format!(
-            "BEGIN;SELECT pg_catalog.set_config('lock_timeout','{timeout}ms',true),\
-             CASE WHEN NOT pg_catalog.pg_try_advisory_xact_lock({LOCK_KEY}) \
-             THEN pg_catalog.current_setting('refit.another_session_holds_the_migration_lock') END;"
-        );
-        let message = format!("{opening}{}\n;{};COMMIT", statement.text, count(id, index + 1));
-        match send(self.client, &message).await {
-            Ok(()) => Ok(()),
-            Err((error, completed)) => {
-                let blockers = match crate::step::is_lock_trouble(&error) {
-                    true => crate::blockers::of(self.client, statement.text, self.lock_timeout).await,
-                    false => Vec::new(),
-                };
-                self.clean_up().await;
-                Err(Attempt { error, completed, opening: opening.chars().count(), blockers })
+    /// A failure resets the session; what the statements before have set counts for the next attempt as well.
+    async fn put_session_back(&self, current: &Current<'_>) -> Result<(), Error> {
+        self.begin_session(current.step, "").await?;
+        for statement in &current.statements[..current.index] {
+            if statement.kind == StatementKind::Session {
+                let set = self.client.batch_execute(statement.text).await;
+                set.map_err(Error::database("putting the session back for another attempt"))?;
             }
         }
+        Ok(())
+    }
+
+    /// A statement that can run in a transaction: counted with its effect.
+    async fn counted_statement(&self, current: &Current<'_>) -> Result<(), Attempt> {
+        let text = current.statement().text;
+        let lock_timeout = current.step.lock_timeout.unwrap_or(self.lock_timeout);
+        let opening = Opening::new(current.step.stem, lock_timeout, "");
+        let retake = crate::lock::retake();
+        let message = format!("{}{text}\n;SELECT {retake};{};COMMIT", opening.sql, current.count);
+        let Err((error, completed)) = send(self.client, &message).await else { return Ok(()) };
+        let blockers = match crate::step::is_lock_trouble(&error) {
+            true => crate::blockers::of(self.client, text, lock_timeout).await,
+            false => Vec::new(),
+        };
+        self.clean_up().await;
+        Err(Attempt { error, completed, opening: opening.extent(), blockers })
     }
 
     /// A statement that cannot: run by itself, counted afterwards.
-    async fn free_statement(
-        &self,
-        id: i64,
-        index: usize,
-        statement: &Statement<'_>,
-        interrupted: bool,
-    ) -> Result<(), Attempt> {
-        let attempt = |error, completed| Attempt { error, completed, opening: 0, blockers: Vec::new() };
-        match send(self.client, statement.text).await {
-            Ok(()) => {}
-            Err((error, _)) if interrupted && found_its_effect(&error, statement.text) => {
-                warn!(statement = index + 1, reason = %crate::error::describe(&error), "it was complete already");
+    async fn free_statement(&self, current: &Current<'_>) -> Result<(), Attempt> {
+        self.run_alone(current).await?;
+        match current.statement().kind {
+            StatementKind::Session => Ok(()),
+            _ => self.count_alone(current).await,
+        }
+    }
+
+    async fn run_alone(&self, current: &Current<'_>) -> Result<(), Attempt> {
+        let text = current.statement().text;
+        match send(self.client, text).await {
+            Ok(()) => Ok(()),
+            Err((error, _)) if current.interrupted && found_its_effect(&error, text) => {
+                let reason = crate::error::describe(&error);
+                warn!(statement = current.index + 1, reason, "it was complete already");
+                Ok(())
             }
-            Err((error, completed)) => return Err(attempt(error, completed)),
+            Err(failed) => Err(alone(failed)),
         }
-        if statement.kind == StatementKind::Session {
-            return Ok(());
-        }
-        send(self.client, &count(id, index + 1)).await.map_err(|(error, completed)| attempt(error, completed))
     }
 
-    /// Drops what an interrupted CREATE INDEX CONCURRENTLY left, unless somebody is building it right now.
-    async fn drop_invalid_index(&self, index: Option<&str>, table: &[String]) -> Result<(), Error> {
-        let Some(index) = index else { return self.drop_unnamed_invalid_indexes(table).await };
-        self.drop_invalid(
-            "SELECT format('%I.%I', nspname, relname) \
-             FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid JOIN pg_namespace ON pg_namespace.oid = relnamespace \
-             WHERE NOT indisvalid AND indrelid = to_regclass($1) AND relname = $2 \
-               AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index AS progress WHERE index_relid = indexrelid)",
-            table,
-            index,
+    async fn count_alone(&self, current: &Current<'_>) -> Result<(), Attempt> {
+        send(self.client, &format!("BEGIN;{};COMMIT", current.count)).await.map_err(alone)
+    }
+
+    /// SQL that counts `done` statements, as the role that the session had before the text changed it.
+    fn count(&self, id: i64, done: usize, checksum: &str) -> String {
+        format!(
+            "{}UPDATE refit.step SET statements_done = {done}, statements_checksum = '{checksum}' WHERE id = {id}",
+            self.facts.as_before
         )
-        .await
-    }
-
-    /// The server names such an index after its table; an invalid one with such a name was ours or another's failure.
-    async fn drop_unnamed_invalid_indexes(&self, table: &[String]) -> Result<(), Error> {
-        let prefix = table.last().map_or("", String::as_str);
-        self.drop_invalid(
-            "SELECT format('%I.%I', nspname, relname) \
-             FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid JOIN pg_namespace ON pg_namespace.oid = relnamespace \
-             WHERE NOT indisvalid AND indrelid = to_regclass($1) AND starts_with(relname, $2 || '_') \
-               AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index AS progress WHERE index_relid = indexrelid)",
-            table,
-            prefix,
-        )
-        .await
-    }
-
-    async fn drop_invalid(&self, query: &str, table: &[String], name: &str) -> Result<(), Error> {
-        let table: Vec<String> = table
-            .iter()
-            .map(|part| postgres_protocol::escape::escape_identifier(part).trim().to_owned())
-            .collect();
-        let table = table.join(".");
-        let rows = self
-            .client
-            .query_typed(query, &[(&table, Type::TEXT), (&name, Type::TEXT)])
-            .await
-            .map_err(Error::database("looking for an invalid index"))?;
-        for row in rows {
-            let index: String = row.get(0);
-            warn!(%index, "dropping an invalid index that an interrupted attempt left");
-            let sql = format!("DROP INDEX CONCURRENTLY IF EXISTS {index}");
-            self.client.batch_execute(&sql).await.map_err(Error::database("dropping an invalid index"))?;
-        }
-        Ok(())
     }
 
     async fn close_failed(&self, id: i64, attempts: u32, error: &Error) {
@@ -209,8 +236,16 @@ impl Stage<'_> {
     }
 }
 
-fn count(id: i64, done: usize) -> String {
-    format!("UPDATE refit.step SET statements_done = {done} WHERE id = {id}")
+/// The failure of a message that was the statement and nothing else.
+fn alone((error, completed): (tokio_postgres::Error, usize)) -> Attempt {
+    Attempt { error, completed, opening: Extent::default(), blockers: Vec::new() }
+}
+
+/// Whether the statement was refused for the transaction around it.
+fn must_be_alone(error: &tokio_postgres::Error) -> bool {
+    error.code().is_some_and(|code| {
+        *code == SqlState::INVALID_TRANSACTION_TERMINATION || *code == SqlState::ACTIVE_SQL_TRANSACTION
+    })
 }
 
 /// Whether the error says that the statement's effect is there: what it creates exists, what it drops does not.

@@ -83,6 +83,40 @@ pub enum Error {
         /// Its first words.
         statement: String,
     },
+    /// A statement of a step outside a transaction that could not be gone on with after an interruption.
+    #[error("{path}:{}:{}: {what}, so that an interrupted run could not go on from there; {instead}",
+            .position.line, .position.column)]
+    CannotResume {
+        /// The file.
+        path: String,
+        /// Where it stands.
+        position: Position,
+        /// Why.
+        what: &'static str,
+        /// What to write instead.
+        instead: &'static str,
+    },
+    /// A step outside a transaction was interrupted, and what it had done was edited since.
+    #[error(
+        "{path} is half-done: its first {done} statements ran in an earlier attempt, and their text was edited since; \
+         restore them, and change only what follows"
+    )]
+    EditedWhileHalfDone {
+        /// The file.
+        path: String,
+        /// How many statements are complete, SET and its like not counted.
+        done: usize,
+    },
+    /// A concurrently built index is there, and invalid, and not ours to drop.
+    #[error(
+        "{path}: index {index} is invalid, and another session is building it; wait for that one, then start again"
+    )]
+    IndexBeingBuilt {
+        /// The file.
+        path: String,
+        /// The index.
+        index: String,
+    },
     /// The step copies from or to a client, which a migration has none of.
     #[error("{path}:{}:{}: COPY FROM STDIN and TO STDOUT need a client that feeds them; \
              write the rows as INSERT, or load them by an import", .position.line, .position.column)]

@@ -1,18 +1,18 @@
 //! From what the server said to an error with file, line and column.
 
-use refit_model::{Position, Statement, split_statements};
-use tokio_postgres::error::ErrorPosition;
+use refit_model::{Position, split_statements};
+use tokio_postgres::error::{ErrorPosition, SqlState};
 
 use crate::error::{Error, StatementError};
-use crate::step::{OPENING_STATEMENTS, Step};
+use crate::step::{Extent, Step};
 
 /// A failed attempt at a step, or at one statement of it.
 pub(crate) struct Attempt {
     pub(crate) error: tokio_postgres::Error,
     /// Statements of the message that completed.
     pub(crate) completed: usize,
-    /// Characters of the message before the migration's text.
-    pub(crate) opening: usize,
+    /// What the message held before the migration's text.
+    pub(crate) opening: Extent,
     /// Who held the locks that it waited for.
     pub(crate) blockers: Vec<String>,
 }
@@ -28,24 +28,28 @@ pub(crate) enum Remains {
 impl Attempt {
     /// Whether it failed before the migration's own text began.
     pub(crate) fn in_opening(&self) -> bool {
-        self.completed < OPENING_STATEMENTS && self.opening > 0
+        self.completed < self.opening.statements
     }
 
     pub(crate) fn into_error(self, step: &Step<'_>, attempts: u32, remains: Remains) -> Error {
         let statements = split_statements(step.sql);
         let (index, offset) = match remains {
-            Remains::Nothing => (self.completed.checked_sub(OPENING_STATEMENTS), 0),
+            Remains::Nothing => (self.completed.checked_sub(self.opening.statements), 0),
             Remains::Statements { failed, offset } => (Some(failed), offset),
         };
         let position = self.position(step.sql, offset);
         // A syntax error fails the whole message before its first statement; its place tells which one is meant.
         let failed = match position {
-            Some(at) => statement_at(&statements, step.sql, at),
+            Some((byte, _)) => statements.iter().rposition(|statement| statement.offset <= byte),
             None if self.in_opening() => None,
             None => index.filter(|index| *index < statements.len()),
         };
-        let position = position.or_else(|| failed.map(|index| statements[index].position(step.sql)));
-        let db = self.error.as_db_error();
+        let position = match position {
+            Some((_, position)) => Some(position),
+            None => failed.map(|index| statements[index].position(step.sql)),
+        };
+        // A server that shuts down, or ends the session, says so; for the step it is a cut like any other.
+        let db = self.error.as_db_error().filter(|db| !is_cut(db.code()));
         let own_hint = db.and_then(|db| crate::hint::statement(db.code())).map(str::to_owned);
         Error::Statement(Box::new(StatementError {
             migration: step.stem.to_owned(),
@@ -54,7 +58,7 @@ impl Attempt {
             statements: statements.len(),
             line: position.and_then(|at| step.sql.lines().nth(at.line - 1)).map(shorten),
             position,
-            sqlstate: db.map(|db| db.code().code().to_owned()),
+            sqlstate: self.error.code().map(|code| code.code().to_owned()),
             message: match db {
                 Some(db) => db.message().to_owned(),
                 None => format!("the connection was cut ({})", crate::error::describe(&self.error)),
@@ -70,6 +74,9 @@ impl Attempt {
                         .to_owned()
                 }
                 Remains::Nothing => "nothing of this migration was applied; mend it and start again".to_owned(),
+                Remains::Statements { failed, .. } if db.is_none() => format!(
+                    "statement {} may be complete, those before it are; start again to go on from here", failed + 1
+                ),
                 Remains::Statements { failed: 0, .. } => {
                     "none of its statements was applied; mend it and start again".to_owned()
                 }
@@ -80,20 +87,21 @@ impl Attempt {
         }))
     }
 
-    /// Where in the file the server points to, when it points into the migration's text.
-    fn position(&self, sql: &str, offset: usize) -> Option<Position> {
+    /// Where in the file the server points to, as byte and as position, when it points into the migration's text.
+    fn position(&self, sql: &str, offset: usize) -> Option<(usize, Position)> {
         let Some(ErrorPosition::Original(character)) = self.error.as_db_error()?.position() else {
             return None;
         };
         let before = sql[..offset].chars().count();
-        let index = (*character as usize).checked_sub(self.opening + 1)? + before;
+        let index = (*character as usize).checked_sub(self.opening.characters + 1)? + before;
         let (byte, _) = sql.char_indices().nth(index)?;
-        Some(Position::of(sql, byte))
+        Some((byte, Position::of(sql, byte)))
     }
 }
 
-fn statement_at(statements: &[Statement<'_>], sql: &str, at: Position) -> Option<usize> {
-    statements.iter().rposition(|statement| statement.position(sql) <= at)
+/// Shutdown, crash, `pg_terminate_backend`.
+fn is_cut(code: &SqlState) -> bool {
+    matches!(code.code(), "57P01" | "57P02" | "57P03" | "57P05")
 }
 
 /// A line that fits a terminal and a log.

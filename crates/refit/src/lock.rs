@@ -93,6 +93,23 @@ async fn holder(client: &Client) -> Result<String, Error> {
     Ok(rows.first().map_or_else(|| "a session that has just ended".to_owned(), |row| row.get(0)))
 }
 
+/// Expressions for the end of a transaction that holds the lock as its own: the session's lock is there afterwards,
+/// whatever the text did to it. Giving back and taking again leaves it held exactly once.
+pub(crate) fn retake() -> String {
+    format!("pg_catalog.pg_advisory_unlock({LOCK_KEY}),pg_catalog.pg_try_advisory_lock({LOCK_KEY})")
+}
+
+/// Makes sure, outside of a transaction, that the lock is still ours. Text such as `DISCARD ALL` gives it away.
+pub(crate) async fn is_held(client: &Client) -> Result<bool, Error> {
+    let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 \
+                   AND pid = pg_catalog.pg_backend_pid() AND (classid::int8 << 32 | objid::int8) = $1)";
+    let ask = async |sql: &str| {
+        let row = client.query_typed_one(sql, &[(&LOCK_KEY, Type::INT8)]).await;
+        row.map(|row| row.get::<_, bool>(0)).map_err(Error::database("looking after the migration lock"))
+    };
+    Ok(ask(sql).await? || ask("SELECT pg_catalog.pg_try_advisory_lock($1)").await?)
+}
+
 /// Gives the lock back. A failure is told and not returned: the connection's end releases it too.
 pub(crate) async fn release(client: &Client, restore: &str) {
     let sql = format!("SELECT pg_advisory_unlock({LOCK_KEY});RESET ALL;{restore}");

@@ -15,6 +15,11 @@ pub(crate) struct Preflight {
     pub(crate) backend_pid: i32,
     /// Where the history is, or will be: quoted and qualified.
     pub(crate) history_table: String,
+    pub(crate) history_exists: bool,
+    /// SQL that removes what a step leaves in `pg_temp`; nothing where the caller has something of its own there.
+    pub(crate) discard: &'static str,
+    /// SQL that makes the transaction act as the role that the session had at the start, until it ends.
+    pub(crate) as_before: String,
     /// SQL that puts the session back as the caller left it, after RESET ALL.
     pub(crate) restore: String,
 }
@@ -28,7 +33,9 @@ impl Preflight {
                    current_setting('role'), \
                    (SELECT coalesce(string_agg(format('SELECT pg_catalog.set_config(%L, %L, false);', name, \
                                                       current_setting(name)), '' ORDER BY name), '') \
-                    FROM pg_settings WHERE source = 'session')";
+                    FROM pg_settings WHERE source = 'session'), \
+                   EXISTS (SELECT FROM pg_class WHERE relnamespace = pg_my_temp_schema()), \
+                   to_regclass(coalesce(quote_ident($1) || '.', '') || $2) IS NOT NULL";
         let row = client
             .query_typed_one(sql, &[(&schema, Type::TEXT), (&HISTORY_TABLE, Type::TEXT)])
             .await
@@ -40,8 +47,11 @@ impl Preflight {
         })?;
         let role: String = row.get(4);
         let mut restore: String = row.get(5);
+        let mut as_before = "SET LOCAL SESSION AUTHORIZATION DEFAULT;".to_owned();
         if role != "none" {
-            restore.push_str(&format!("SET ROLE {};", postgres_protocol::escape::escape_identifier(&role)));
+            let role = postgres_protocol::escape::escape_identifier(&role);
+            restore.push_str(&format!("SET ROLE {role};"));
+            as_before.push_str(&format!("SET LOCAL ROLE {role};"));
         }
         let table = postgres_protocol::escape::escape_identifier(&schema);
         Ok(Preflight {
@@ -49,6 +59,9 @@ impl Preflight {
             read_only: row.get(1),
             backend_pid: row.get(2),
             history_table: format!("{table}.{HISTORY_TABLE}"),
+            history_exists: row.get(7),
+            discard: if row.get(6) { "" } else { "DISCARD TEMP;" },
+            as_before,
             restore,
         })
     }

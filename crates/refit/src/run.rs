@@ -45,7 +45,7 @@ pub(crate) async fn run(
         }
     }
     let outcome = locked(migrator, client, &facts, &set, began).await;
-    release(client, &facts.restore).await;
+    release(client, &format!("{}{}", facts.discard, facts.restore)).await;
     outcome.map(|report| Report { waited, duration: began.elapsed(), ..report })
 }
 
@@ -125,10 +125,17 @@ async fn locked(
 /// Creates the history table as refinery would, and the schema refit, in one transaction.
 async fn prepare(client: &Client, facts: &Preflight) -> Result<(), Error> {
     let comment = state::comment(client).await?;
-    let history =
-        <Session<'_> as refinery_core::AsyncMigrate>::assert_migrations_table_query(&facts.history_table);
+    // What exists is not asserted: even IF NOT EXISTS needs the right to create, which the role may not have.
+    let history = match facts.history_exists {
+        true => String::new(),
+        false => {
+            <Session<'_> as refinery_core::AsyncMigrate>::assert_migrations_table_query(&facts.history_table)
+        }
+    };
     let upgrade = state::upgrade(comment.as_deref()).unwrap_or_default();
-    // IF NOT EXISTS tells those who have it already; they need not hear.
+    if history.is_empty() && upgrade.is_empty() {
+        return Ok(());
+    }
     let sql = format!("BEGIN;SET LOCAL client_min_messages = warning;{history}{upgrade}COMMIT");
     match client.batch_execute(&sql).await {
         Ok(()) => Ok(()),
@@ -195,14 +202,28 @@ fn refuse_what_cannot_run(set: &MigrationSet, plan: &Plan) -> Result<(), Error> 
             },
         };
         for statement in refit_model::split_statements(sql) {
-            let position = statement.position(sql);
-            match statement.kind {
+            let position = || statement.position(sql);
+            let refused = |what, instead| Error::CannotResume {
+                path: path.clone(),
+                position: position(),
+                what,
+                instead,
+            };
+            match &statement.kind {
+                StatementKind::CreateIndexConcurrently { index: None, .. } if !planned.transaction => {
+                    return Err(refused("an index without a name cannot be found again", "name it"));
+                }
+                _ if !planned.transaction && statement.creates_temporary() => {
+                    let instead = "use an ordinary or unlogged table and drop it in the end";
+                    return Err(refused("a temporary object ends with the session", instead));
+                }
                 StatementKind::TransactionControl => {
                     let words = statement.text.split_whitespace().take(3).collect::<Vec<_>>().join(" ");
-                    return Err(Error::TransactionControl { path: path.clone(), position, statement: words });
+                    let (path, position) = (path.clone(), position());
+                    return Err(Error::TransactionControl { path, position, statement: words });
                 }
                 StatementKind::CopyThroughClient => {
-                    return Err(Error::CopyThroughClient { path: path.clone(), position });
+                    return Err(Error::CopyThroughClient { path: path.clone(), position: position() });
                 }
                 _ => {}
             }

@@ -9,7 +9,10 @@ use crate::plan::StepKind;
 
 /// The releases of the state, in order. Each runs once; which ones have run is kept in the schema's comment.
 const RELEASES: [&str; 1] = ["
-CREATE SCHEMA IF NOT EXISTS refit;
+DO $$ BEGIN
+    -- CREATE SCHEMA IF NOT EXISTS asks for the right to create even where an owner has made it for this role.
+    IF to_regnamespace('refit') IS NULL THEN CREATE SCHEMA refit; END IF;
+END $$;
 CREATE TABLE refit.run (
     id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     started_at    timestamptz NOT NULL DEFAULT now(),
@@ -47,6 +50,7 @@ CREATE TABLE refit.step (
     outcome         text NOT NULL CHECK (outcome IN ('running', 'succeeded', 'failed')),
     attempts        integer NOT NULL DEFAULT 1,
     statements_done integer,
+    statements_checksum text,
     error           text
 );
 CREATE INDEX step_of_migration ON refit.step (kind, name, version);
@@ -61,7 +65,8 @@ COMMENT ON COLUMN refit.step.started_at IS 'When the successful attempt, or the 
 COMMENT ON COLUMN refit.step.finished_at IS 'When it ended; null while it runs.';
 COMMENT ON COLUMN refit.step.outcome IS 'running, succeeded or failed.';
 COMMENT ON COLUMN refit.step.attempts IS 'How often it was tried, lock timeouts and deadlocks included.';
-COMMENT ON COLUMN refit.step.statements_done IS 'Outside a transaction: how many statements are complete; a restart goes on after them.';
+COMMENT ON COLUMN refit.step.statements_done IS 'Outside a transaction: how many statements are complete, SET and its like not counted; a restart goes on after them.';
+COMMENT ON COLUMN refit.step.statements_checksum IS 'Outside a transaction: checksum of the texts of those statements, which a restart expects to find again.';
 COMMENT ON COLUMN refit.step.error IS 'What stopped it.';
 CREATE TABLE refit.repeatable (
     name       text PRIMARY KEY,
@@ -132,13 +137,13 @@ pub(crate) struct StepRow<'a> {
     pub(crate) attempts: u32,
 }
 
-/// A step that runs statement by statement.
-pub(crate) struct OpenStep {
-    /// Its row in `refit.step`.
-    pub(crate) id: i64,
-    /// How many statements earlier attempts completed.
+/// What is known of an earlier attempt at a step that runs statement by statement.
+pub(crate) struct Earlier {
+    /// How many statements it completed, [`StatementKind::Session`](refit_model::StatementKind) not counted.
     pub(crate) done: usize,
-    /// Whether the last attempt ended without a word, perhaps in the middle of the next statement.
+    /// The checksum of their texts.
+    pub(crate) checksum: String,
+    /// Whether an attempt at the same text ended without a word, perhaps in the middle of the next statement.
     pub(crate) interrupted: bool,
 }
 
@@ -187,39 +192,51 @@ impl StepRow<'_> {
         Ok(())
     }
 
-    /// Opens a step that runs statement by statement, going on where an earlier attempt ended.
-    pub(crate) async fn open(&self, client: &Client) -> Result<OpenStep, Error> {
-        let sql = "WITH earlier AS ( \
-                       SELECT statements_done, outcome = 'running' AS interrupted FROM refit.step \
-                       WHERE kind = $2 AND version IS NOT DISTINCT FROM $3 AND name = $4 AND checksum = $5 \
-                         AND outcome <> 'succeeded' AND statements_done IS NOT NULL \
-                         AND id > coalesce((SELECT max(id) FROM refit.step WHERE kind = $2 AND name = $4 \
-                             AND version IS NOT DISTINCT FROM $3 AND outcome = 'succeeded'), 0) \
-                       ORDER BY id DESC LIMIT 1), \
-                   opened AS ( \
-                       INSERT INTO refit.step (run_id, kind, version, name, checksum, outcome, statements_done) \
-                       VALUES ($1, $2, $3, $4, $5, 'running', coalesce((SELECT statements_done FROM earlier), 0)) \
-                       RETURNING id) \
-                   SELECT id, coalesce((SELECT statements_done FROM earlier), 0), \
-                          coalesce((SELECT interrupted FROM earlier), false) FROM opened";
-        let row = client
-            .query_typed_one(
-                sql,
-                &[
-                    (&self.run, Type::INT8),
-                    (&self.kind(), Type::TEXT),
-                    (&self.version, Type::INT8),
-                    (&self.name, Type::TEXT),
-                    (&self.checksum.to_string(), Type::TEXT),
-                ],
-            )
-            .await
-            .map_err(Error::database("opening a step"))?;
-        Ok(OpenStep {
-            id: row.get(0),
-            done: usize::try_from(row.get::<_, i32>(1)).unwrap_or(0),
+    /// The last attempt at this step since it last succeeded, whatever its text was then.
+    pub(crate) async fn earlier(&self, client: &Client) -> Result<Option<Earlier>, Error> {
+        let sql = "WITH attempts AS ( \
+                       SELECT id, statements_done, statements_checksum, outcome, checksum FROM refit.step \
+                       WHERE kind = $1 AND version IS NOT DISTINCT FROM $2 AND name = $3 \
+                         AND statements_done IS NOT NULL AND outcome <> 'succeeded' \
+                         AND id > coalesce((SELECT max(id) FROM refit.step WHERE kind = $1 AND name = $3 \
+                             AND version IS NOT DISTINCT FROM $2 AND outcome = 'succeeded'), 0)), \
+                   newest AS (SELECT * FROM attempts ORDER BY id DESC LIMIT 1) \
+                   SELECT statements_done, coalesce(statements_checksum, ''), EXISTS ( \
+                       SELECT FROM attempts WHERE outcome = 'running' AND checksum = $4 \
+                         AND statements_done = newest.statements_done) \
+                   FROM newest";
+        let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 4] = [
+            (&self.kind(), Type::TEXT),
+            (&self.version, Type::INT8),
+            (&self.name, Type::TEXT),
+            (&self.checksum.to_string(), Type::TEXT),
+        ];
+        let rows = client.query_typed(sql, &parameters).await;
+        let rows = rows.map_err(Error::database("looking for an earlier attempt"))?;
+        Ok(rows.first().map(|row| Earlier {
+            done: usize::try_from(row.get::<_, i32>(0)).unwrap_or(0),
+            checksum: row.get(1),
             interrupted: row.get(2),
-        })
+        }))
+    }
+
+    /// Opens a step that runs statement by statement, of which `done` are complete; answers its id.
+    pub(crate) async fn open(&self, client: &Client, done: usize, checksum: &str) -> Result<i64, Error> {
+        let sql = "INSERT INTO refit.step (run_id, kind, version, name, checksum, outcome, statements_done, \
+                                           statements_checksum) \
+                   VALUES ($1, $2, $3, $4, $5, 'running', $6, $7) RETURNING id";
+        let done = i32::try_from(done).unwrap_or(i32::MAX);
+        let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 7] = [
+            (&self.run, Type::INT8),
+            (&self.kind(), Type::TEXT),
+            (&self.version, Type::INT8),
+            (&self.name, Type::TEXT),
+            (&self.checksum.to_string(), Type::TEXT),
+            (&done, Type::INT4),
+            (&checksum, Type::TEXT),
+        ];
+        let row = client.query_typed_one(sql, &parameters).await;
+        Ok(row.map_err(Error::database("opening a step"))?.get(0))
     }
 }
 
@@ -238,7 +255,8 @@ mod tests {
     #[test]
     fn every_column_is_documented() {
         let ddl = RELEASES.concat();
-        let columns = ddl.lines().filter(|line| line.starts_with("    ")).count();
+        let columns = ddl.lines().filter(|line| line.starts_with("    ") && !line.contains("--"));
+        let columns = columns.filter(|line| !line.contains("IF ")).count();
         assert_eq!(ddl.matches("COMMENT ON COLUMN").count(), columns);
     }
 }

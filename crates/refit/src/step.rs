@@ -117,15 +117,16 @@ impl Stage<'_> {
     /// Sends the whole transaction as one message: one round trip, nothing to interleave, all of it or none.
     pub(crate) async fn attempt(&self, step: &Step<'_>, sql: &str, record: &str) -> Result<(), Attempt> {
         let lock_timeout = step.lock_timeout.unwrap_or(self.lock_timeout);
-        let before = opening(step.stem, lock_timeout);
+        let before = Opening::new(step.stem, lock_timeout, self.facts.discard);
         // The session is put right before the record is written: the text may have changed path or role. The steps of
         // a run need not reach the disk one by one; the run's closing commit does, and takes them along.
         let after = format!(
             "\n;SET SESSION AUTHORIZATION DEFAULT;RESET ALL;{}{record} \
-             RETURNING pg_catalog.set_config('synchronous_commit', 'off', true);COMMIT",
-            self.facts.restore
+             RETURNING pg_catalog.set_config('synchronous_commit', 'off', true),{};COMMIT",
+            self.facts.restore,
+            crate::lock::retake(),
         );
-        let message = format!("{before}{sql}{after}");
+        let message = format!("{}{sql}{after}", before.sql);
         match send(self.client, &message).await {
             Ok(()) => Ok(()),
             Err((error, completed)) => {
@@ -134,7 +135,7 @@ impl Stage<'_> {
                     false => Vec::new(),
                 };
                 self.clean_up().await;
-                Err(Attempt { error, completed, opening: before.chars().count(), blockers })
+                Err(Attempt { error, completed, opening: before.extent(), blockers })
             }
         }
     }
@@ -211,22 +212,39 @@ impl Stage<'_> {
 }
 
 /// What precedes the text: the transaction, its limits, and proof that no other session holds the lock.
-///
-/// The lock is ours, so the transaction gets it too; when it does not, another session has it, and reading a setting
-/// that does not exist ends the transaction before anything ran.
-fn opening(stem: &str, lock_timeout: Duration) -> String {
-    format!(
-        "BEGIN;SELECT pg_catalog.set_config('lock_timeout','{}ms',true),\
-         pg_catalog.set_config('application_name',{},true),\
-         CASE WHEN NOT pg_catalog.pg_try_advisory_xact_lock({LOCK_KEY}) \
-         THEN pg_catalog.current_setting('refit.another_session_holds_the_migration_lock') END;",
-        lock_timeout.as_millis(),
-        postgres_protocol::escape::escape_literal(&format!("refit {stem}")),
-    )
+pub(crate) struct Opening {
+    pub(crate) sql: String,
+    statements: usize,
 }
 
-/// Statements of `opening`.
-pub(crate) const OPENING_STATEMENTS: usize = 2;
+impl Opening {
+    /// `discard` is [`Preflight::discard`], where the text is a step of its own, else nothing.
+    ///
+    /// The lock is ours, so the transaction gets it too; when it does not, another session has it, and reading a
+    /// setting that does not exist ends the transaction before anything ran.
+    pub(crate) fn new(stem: &str, lock_timeout: Duration, discard: &str) -> Opening {
+        let sql = format!(
+            "BEGIN;{discard}SELECT pg_catalog.set_config('lock_timeout','{}ms',true),\
+             pg_catalog.set_config('application_name',{},true),\
+             CASE WHEN NOT pg_catalog.pg_try_advisory_xact_lock({LOCK_KEY}) \
+             THEN pg_catalog.current_setting('refit.another_session_holds_the_migration_lock') END;",
+            lock_timeout.as_millis(),
+            postgres_protocol::escape::escape_literal(&format!("refit {stem}")),
+        );
+        Opening { sql, statements: if discard.is_empty() { 2 } else { 3 } }
+    }
+
+    pub(crate) fn extent(&self) -> Extent {
+        Extent { characters: self.sql.chars().count(), statements: self.statements }
+    }
+}
+
+/// How much of a message comes before the migration's own text.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Extent {
+    pub(crate) characters: usize,
+    pub(crate) statements: usize,
+}
 
 /// Sends a simple query; an error comes with the number of statements that completed before it.
 pub(crate) async fn send(client: &Client, message: &str) -> Result<(), (tokio_postgres::Error, usize)> {
