@@ -1,0 +1,207 @@
+//! What a binary carries of its migrations, for each of the three tools, and one boot by each.
+//!
+//! A tool gets its migrations in the form in which its own macro puts them into a binary, and a boot is everything that
+//! it does with that from there on, every time a process starts. The macros themselves cannot be used: they want files at
+//! compile time, and the bench generates its migrations.
+
+use std::borrow::Cow;
+
+use anyhow::Context;
+use include_dir::{Dir, DirEntry, File};
+use refinery::{Migration, Runner, Target};
+use refit_model::{MigrationSet, SourceFile};
+use sqlx::migrate::{MigrationType, Migrator};
+use sqlx::postgres::PgConnection;
+use sqlx::{Connection, SqlStr};
+use tokio::task::JoinHandle;
+use tokio_postgres::{Client, NoTls};
+
+use super::sample::Text;
+
+/// One of the tools that are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Tool {
+    Refit,
+    Refinery,
+    Sqlx,
+}
+
+impl Tool {
+    /// In the order of the table's columns.
+    pub(crate) const ALL: [Tool; 3] = [Tool::Refit, Tool::Refinery, Tool::Sqlx];
+
+    /// As the command line spells it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Tool::Refit => "refit",
+            Tool::Refinery => "refinery",
+            Tool::Sqlx => "sqlx",
+        }
+    }
+
+    /// The table of its history.
+    pub(crate) fn history(self) -> &'static str {
+        match self {
+            Tool::Refit | Tool::Refinery => "refinery_schema_history",
+            Tool::Sqlx => "_sqlx_migrations",
+        }
+    }
+}
+
+/// The migrations inside a binary, in the form of each tool.
+pub(crate) struct Carried {
+    /// refinery: the stems and texts from which `embed_migrations!` builds its list at every call of `runner()`.
+    named: Vec<(&'static str, &'static str)>,
+    /// sqlx: what `migrate!` makes, checksums included, as a static.
+    sqlx: Migrator,
+    /// Refit: what `embed!` makes, digests included, as a static.
+    embedded: &'static refit::Embedded,
+}
+
+impl Carried {
+    /// Puts the texts "into the binary". What they take is never given back, as it is with a binary's own data.
+    pub(crate) fn new(texts: &[Text]) -> anyhow::Result<Carried> {
+        let named: Vec<_> = texts.iter().map(|text| (leak(text.stem()), leak(text.sql.clone()))).collect();
+        let sqlx = texts.iter().zip(&named).map(|(text, (_, sql))| {
+            sqlx::migrate::Migration::new(
+                text.version,
+                Cow::Owned(text.name.replace('_', " ")),
+                MigrationType::Simple,
+                SqlStr::from_static(sql),
+                !text.transaction,
+            )
+        });
+        let sqlx = Migrator::with_migrations(sqlx.collect());
+        Ok(Carried { embedded: embed(&named)?, named, sqlx })
+    }
+
+    /// One boot on an open connection.
+    pub(crate) async fn boot(&self, session: &mut Session) -> anyhow::Result<()> {
+        match session {
+            Session::Refit(open) => {
+                refit::Migrator::new(self.embedded).apply(&open.client).await?;
+            }
+            Session::Refinery(open) => {
+                self.runner()?.run_async(&mut open.client).await?;
+            }
+            Session::Sqlx(connection) => self.sqlx.run(connection).await?,
+        }
+        Ok(())
+    }
+
+    /// Enters every migration in the history without running it, by the tool's own means. Refit keeps its history where
+    /// refinery does.
+    pub(crate) async fn record(&self, session: &mut Session) -> anyhow::Result<()> {
+        match session {
+            Session::Refit(open) | Session::Refinery(open) => {
+                self.runner()?.set_target(Target::Fake).run_async(&mut open.client).await?;
+            }
+            Session::Sqlx(connection) => self.sqlx.skip(connection, None).await?,
+        }
+        Ok(())
+    }
+
+    /// The texts in order, as one file.
+    pub(crate) fn concatenated(&self) -> String {
+        self.named.iter().map(|(_, sql)| *sql).collect()
+    }
+
+    /// Stems and texts.
+    pub(crate) fn files(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        self.named.iter().copied()
+    }
+
+    /// What the function that `embed_migrations!` expands to does, copies included.
+    fn runner(&self) -> anyhow::Result<Runner> {
+        let quoted: Vec<(&str, String)> =
+            self.named.iter().map(|(stem, sql)| (*stem, (*sql).to_owned())).collect();
+        let mut migrations = Vec::new();
+        for (stem, sql) in quoted {
+            migrations.push(Migration::unapplied(stem, &sql)?);
+        }
+        Ok(Runner::new(&migrations))
+    }
+}
+
+/// What `refit-build` and `embed!` do: the folder's bytes, and the digest of the history that it makes.
+fn embed(named: &[(&'static str, &'static str)]) -> anyhow::Result<&'static refit::Embedded> {
+    let paths: Vec<&'static str> = named.iter().map(|(stem, _)| leak(format!("{stem}.sql"))).collect();
+    let files = paths.iter().zip(named).map(|(path, (_, sql))| SourceFile::new(*path, sql.as_bytes()));
+    let set = MigrationSet::from_files("(generated)", files.collect())?;
+    let digest = set.history_digest("");
+    let entries =
+        paths.iter().zip(named).map(|(path, (_, sql))| DirEntry::File(File::new(path, sql.as_bytes())));
+    let entries: &'static [DirEntry<'static>] = Box::leak(entries.collect::<Vec<_>>().into_boxed_slice());
+    let folder: &'static Dir<'static> = Box::leak(Box::new(Dir::new("", entries)));
+    let embedded = refit::Embedded::new(
+        folder,
+        leak(digest.versioned),
+        leak(digest.repeatable.unwrap_or_default()),
+        leak(digest.newest.unwrap_or(-1).to_string()),
+    );
+    Ok(Box::leak(Box::new(embedded)))
+}
+
+fn leak(text: String) -> &'static str {
+    Box::leak(text.into_boxed_str())
+}
+
+/// An open connection of the kind that a tool works on.
+pub(crate) enum Session {
+    Refit(Open),
+    Refinery(Open),
+    Sqlx(PgConnection),
+}
+
+/// A tokio-postgres client and the task that drives it.
+pub(crate) struct Open {
+    pub(crate) client: Client,
+    driver: JoinHandle<()>,
+}
+
+impl Open {
+    /// Connects.
+    pub(crate) async fn new(url: &str) -> anyhow::Result<Open> {
+        let (client, connection) = tokio_postgres::connect(url, NoTls).await.context("cannot connect")?;
+        // An error of the connection is also an error of whatever the client was asked.
+        let driver = tokio::spawn(async move { drop(connection.await) });
+        Ok(Open { client, driver })
+    }
+
+    /// Says goodbye, and waits until that is sent.
+    pub(crate) async fn close(self) {
+        drop(self.client);
+        let _ = self.driver.await;
+    }
+}
+
+impl Session {
+    /// Connects in the tool's way.
+    pub(crate) async fn open(tool: Tool, url: &str) -> anyhow::Result<Session> {
+        Ok(match tool {
+            Tool::Refit => Session::Refit(Open::new(url).await?),
+            Tool::Refinery => Session::Refinery(Open::new(url).await?),
+            Tool::Sqlx => Session::Sqlx(PgConnection::connect(url).await.context("cannot connect")?),
+        })
+    }
+
+    /// Runs statements that answer nothing.
+    pub(crate) async fn execute(&mut self, sql: &'static str) -> anyhow::Result<()> {
+        match self {
+            Session::Refit(open) | Session::Refinery(open) => open.client.batch_execute(sql).await?,
+            Session::Sqlx(connection) => {
+                sqlx::raw_sql(sql).execute(connection).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Says goodbye.
+    pub(crate) async fn close(self) {
+        match self {
+            Session::Refit(open) | Session::Refinery(open) => open.close().await,
+            Session::Sqlx(connection) => drop(connection.close().await),
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! The server of a bench, its databases, and the sets that are measured on it.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+use refit_devdb::{Server, ServerOptions};
+
+use super::carried::{Carried, Open, Session, Tool};
+use super::proxy::Proxy;
+use super::sample;
+
+/// The set that most rows are about.
+pub(crate) const THOUSAND: i64 = 1_000;
+
+/// Everything that a row needs.
+pub(crate) struct Lab {
+    server: Server,
+    admin: Open,
+    /// A thousand migrations, inside the binary.
+    pub(crate) thousand: Carried,
+    /// Databases on which a tool has applied its set.
+    applied: HashSet<String>,
+    /// Fewer repetitions.
+    pub(crate) quick: bool,
+    /// Whether to tell people what is being measured.
+    tell: bool,
+}
+
+impl Lab {
+    /// Starts a private server with stock durability.
+    pub(crate) async fn open(quick: bool, tell: bool) -> anyhow::Result<Lab> {
+        // The stock value; devdb takes less.
+        let options =
+            ServerOptions { durable: true, ..ServerOptions::from_env() }.setting("shared_buffers", "128MB");
+        let server = tokio::task::spawn_blocking(|| Server::start(options)).await??;
+        let admin = Open::new(&server.url("postgres")).await?;
+        let thousand = Carried::new(&sample::history(THOUSAND))?;
+        Ok(Lab { server, admin, thousand, applied: HashSet::new(), quick, tell })
+    }
+
+    /// What the figures were measured on.
+    pub(crate) fn describe(&self) -> String {
+        let version = self.server.binaries().version();
+        let profile = if cfg!(debug_assertions) { "debug" } else { "release" };
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        format!(
+            "PostgreSQL {version} with stock settings (fsync and synchronous_commit on), over a Unix socket; \
+             {profile} build of all three tools; {cores} cores; medians of runs by turns"
+        )
+    }
+
+    /// Says what is being measured, on standard error.
+    pub(crate) fn say(&self, what: &str) {
+        if self.tell {
+            let dim = anstyle::Style::new().dimmed();
+            anstream::eprintln!("{dim}{what}{dim:#}");
+        }
+    }
+
+    /// `full`, or `quick` with `--quick`.
+    pub(crate) fn repeat(&self, full: usize, quick: usize) -> usize {
+        if self.quick { quick } else { full }
+    }
+
+    /// The URL of a database, by the socket.
+    pub(crate) fn url(&self, database: &str) -> String {
+        self.server.url(database)
+    }
+
+    /// A program that comes with the server, if it does.
+    pub(crate) fn program(&self, name: &str) -> Option<PathBuf> {
+        self.server.binaries().tool(name)
+    }
+
+    /// A proxy in front of the server.
+    pub(crate) fn proxy(&self, delay: Duration) -> anyhow::Result<Proxy> {
+        let socket = self.server.dir().join(format!(".s.PGSQL.{}", self.server.port()));
+        Proxy::start(&socket, delay)
+    }
+
+    /// Makes an empty database.
+    pub(crate) async fn create(&self, database: &str) -> anyhow::Result<()> {
+        let sql = format!("CREATE DATABASE {database}");
+        self.admin
+            .client
+            .batch_execute(&sql)
+            .await
+            .with_context(|| format!("cannot create database {database}"))
+    }
+
+    /// Drops a database, and whoever is still in it. Ends with a checkpoint, so the next contender starts clean.
+    pub(crate) async fn discard(&self, database: &str) -> anyhow::Result<()> {
+        let sql = format!("DROP DATABASE {database} WITH (FORCE)");
+        self.admin
+            .client
+            .batch_execute(&sql)
+            .await
+            .with_context(|| format!("cannot drop database {database}"))?;
+        self.checkpoint().await
+    }
+
+    /// Writes what is dirty, so that it is not written while something is measured.
+    pub(crate) async fn checkpoint(&self) -> anyhow::Result<()> {
+        Ok(self.admin.client.batch_execute("CHECKPOINT").await?)
+    }
+
+    /// The databases, one a tool, on which the thousand migrations are applied: really, once, and then settled as a
+    /// database is after a while.
+    pub(crate) async fn applied(&mut self) -> anyhow::Result<[String; 3]> {
+        let databases = Tool::ALL.map(|tool| format!("thousand_{}", tool.name()));
+        for (tool, database) in Tool::ALL.into_iter().zip(&databases) {
+            if self.applied.contains(database) {
+                continue;
+            }
+            self.say(&format!("applying a thousand migrations with {}", tool.name()));
+            self.create(database).await?;
+            let mut session = Session::open(tool, &self.url(database)).await?;
+            self.thousand.boot(&mut session).await.with_context(|| format!("{} failed", tool.name()))?;
+            settle(&mut session).await?;
+            session.close().await;
+            self.applied.insert(database.clone());
+        }
+        self.checkpoint().await?;
+        Ok(databases)
+    }
+
+    /// The databases, one a tool, in whose history the set stands without having been run.
+    pub(crate) async fn recorded(&self, set: &Carried) -> anyhow::Result<[String; 3]> {
+        let databases = Tool::ALL.map(|tool| format!("recorded_{}", tool.name()));
+        for (tool, database) in Tool::ALL.into_iter().zip(&databases) {
+            self.create(database).await?;
+            let mut session = Session::open(tool, &self.url(database)).await?;
+            session.execute("SET synchronous_commit = off").await?;
+            set.record(&mut session).await.with_context(|| format!("{} failed", tool.name()))?;
+            settle(&mut session).await?;
+            session.close().await;
+        }
+        self.checkpoint().await?;
+        Ok(databases)
+    }
+}
+
+/// What autovacuum does within a minute.
+async fn settle(session: &mut Session) -> anyhow::Result<()> {
+    session.execute("VACUUM ANALYZE").await
+}

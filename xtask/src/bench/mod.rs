@@ -1,0 +1,42 @@
+//! `cargo xtask bench …`: every figure that the README quotes, measured on the spot.
+//!
+//! A bench states what it compares and how, runs the peers beside Refit in the same process, build and server, and fails
+//! when a target is missed. It measures; it never changes what it measures to look better.
+
+mod boot;
+mod boot_one;
+mod carried;
+mod lab;
+mod proxy;
+mod release;
+mod rows;
+mod sample;
+mod table;
+mod timing;
+
+use std::process::ExitCode;
+
+/// Measure what the README claims.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    bench: Bench,
+}
+
+#[derive(Clone, Debug, clap::Subcommand)]
+enum Bench {
+    Boot(boot::Args),
+    #[command(hide = true)]
+    BootOne(boot_one::Args),
+}
+
+/// Runs a bench and prints its table.
+///
+/// # Errors
+/// When something could not be measured at all; a target that is missed is exit status 1.
+pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    match &args.bench {
+        Bench::Boot(args) => boot::run(args).await,
+        Bench::BootOne(args) => boot_one::run(args).await,
+    }
+}

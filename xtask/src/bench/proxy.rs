@@ -1,0 +1,169 @@
+//! A proxy between a tool and the server that counts round trips, or makes them longer.
+//!
+//! Plain threads and blocking reads: a timer that counts whole milliseconds would make a delay of five some six. Delay is
+//! per direction and does not limit the rate: what is sent meanwhile arrives as much later as it was sent later.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+
+/// A running proxy. It takes no new connection after drop; those that are open end with their client.
+pub(crate) struct Proxy {
+    address: SocketAddr,
+    count: Arc<Count>,
+}
+
+/// Round trips: how often a client that had been answered sent again.
+#[derive(Default)]
+struct Count {
+    answered: AtomicBool,
+    trips: AtomicU64,
+    stopped: AtomicBool,
+}
+
+impl Proxy {
+    /// Listens on a free port of 127.0.0.1 for a server's socket, and holds every byte for `delay` in each direction.
+    pub(crate) fn start(socket: &Path, delay: Duration) -> anyhow::Result<Proxy> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).context("cannot listen on 127.0.0.1")?;
+        let address = listener.local_addr()?;
+        let count = Arc::new(Count::default());
+        let (shared, socket) = (Arc::clone(&count), socket.to_owned());
+        thread::spawn(move || accept(&listener, &socket, delay, &shared));
+        Ok(Proxy { address, count })
+    }
+
+    /// The URL of a database of the server behind it.
+    pub(crate) fn url(&self, database: &str) -> String {
+        format!("postgres://postgres@{}/{database}?sslmode=disable", self.address)
+    }
+
+    /// The round trips since the last call.
+    pub(crate) fn take_round_trips(&self) -> u64 {
+        self.count.trips.swap(0, Ordering::SeqCst)
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.count.stopped.store(true, Ordering::SeqCst);
+        // Wakes the listener.
+        drop(TcpStream::connect(self.address));
+    }
+}
+
+fn accept(listener: &TcpListener, socket: &PathBuf, delay: Duration, count: &Arc<Count>) {
+    while let Ok((client, _)) = listener.accept() {
+        if count.stopped.load(Ordering::SeqCst) {
+            return;
+        }
+        // A connection that cannot be made is closed, which the client reports.
+        if let Ok(server) = UnixStream::connect(socket) {
+            drop(join(client, server, delay, count));
+        }
+    }
+}
+
+fn join(client: TcpStream, server: UnixStream, delay: Duration, count: &Arc<Count>) -> std::io::Result<()> {
+    client.set_nodelay(true)?;
+    let (mut from_client, mut from_server) = (client.try_clone()?, server.try_clone()?);
+    let (to_client, to_server) = (client, server);
+    let asked = Arc::clone(count);
+    let upward = move |bytes: &[u8]| asked.client_sent(bytes);
+    let answered = Arc::clone(count);
+    let downward = move |_: &[u8]| answered.answered.store(true, Ordering::SeqCst);
+    thread::spawn(move || {
+        pump(&mut from_client, to_server.try_clone(), delay, upward);
+        let _ = to_server.shutdown(Shutdown::Write);
+    });
+    thread::spawn(move || {
+        pump(&mut from_server, to_client.try_clone(), delay, downward);
+        let _ = to_client.shutdown(Shutdown::Both);
+    });
+    Ok(())
+}
+
+impl Count {
+    fn client_sent(&self, bytes: &[u8]) {
+        // Nobody waits for a statement to be closed, or for the end.
+        if !is_farewell(bytes) && self.answered.swap(false, Ordering::SeqCst) {
+            self.trips.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
+/// Whether there is nothing in it but Close, Sync and Terminate.
+fn is_farewell(mut bytes: &[u8]) -> bool {
+    let mut closes = false;
+    while let [kind, a, b, c, d, ..] = bytes {
+        if !matches!(kind, b'C' | b'S' | b'X') {
+            return false;
+        }
+        closes |= *kind != b'S';
+        let length = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
+        bytes = bytes.get(1 + length..).unwrap_or_default();
+    }
+    closes
+}
+
+/// Moves bytes until the end of `from`, each `delay` later than it came. `seen` sees them when they come.
+fn pump<W: Write + Send + 'static>(
+    from: &mut impl Read,
+    to: std::io::Result<W>,
+    delay: Duration,
+    seen: impl Fn(&[u8]),
+) {
+    let Ok(mut to) = to else { return };
+    let (later, due) = mpsc::channel::<(Instant, Vec<u8>)>();
+    let writer = thread::spawn(move || {
+        for (at, bytes) in due {
+            thread::sleep(at.saturating_duration_since(Instant::now()));
+            if to.write_all(&bytes).is_err() {
+                return;
+            }
+        }
+    });
+    let mut buffer = vec![0; 64 * 1024];
+    while let Ok(length @ 1..) = from.read(&mut buffer) {
+        let bytes = &buffer[..length];
+        seen(bytes);
+        if later.send((Instant::now() + delay, bytes.to_vec())).is_err() {
+            break;
+        }
+    }
+    drop(later);
+    let _ = writer.join();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_round_trip_is_an_answered_client_that_sends_again() {
+        let count = Count::default();
+        let query = b"Q\0\0\0\x0dSELECT 1\0";
+        count.client_sent(query);
+        assert_eq!(count.trips.load(Ordering::SeqCst), 0, "nothing was answered yet");
+        count.answered.store(true, Ordering::SeqCst);
+        count.client_sent(b"C\0\0\0\x07Ss1\0S\0\0\0\x04");
+        count.client_sent(query);
+        count.client_sent(query);
+        assert_eq!(count.trips.load(Ordering::SeqCst), 1, "a close and a pipelined query are none");
+    }
+
+    #[test]
+    fn only_farewells_are_farewells() {
+        assert!(is_farewell(b"X\0\0\0\x04"));
+        assert!(!is_farewell(b"S\0\0\0\x04"), "a lone sync is waited for");
+        assert!(!is_farewell(b"C\0\0\0\x06S\0S\0\0\0\x04Q\0\0\0\x05\0"));
+        assert!(!is_farewell(b""));
+    }
+}

@@ -1,0 +1,127 @@
+//! A boot against an empty database that applies a thousand migrations.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+
+use crate::bench::carried::{Session, Tool};
+use crate::bench::lab::{Lab, THOUSAND};
+use crate::bench::table::{Cell, Row, Verdict};
+use crate::bench::timing::{Times, by_turns};
+
+const DATABASE: &str = "fresh";
+
+/// The contender after the tools.
+const PSQL: usize = 3;
+
+/// Round trips, counted by a proxy.
+pub(super) async fn round_trips(lab: &mut Lab) -> anyhow::Result<Vec<Row>> {
+    lab.say("fresh apply: round trips");
+    let proxy = lab.proxy(Duration::ZERO)?;
+    let mut counts = [0; 3];
+    for (index, tool) in Tool::ALL.into_iter().enumerate() {
+        lab.create(DATABASE).await?;
+        let mut session = Session::open(tool, &proxy.url(DATABASE)).await?;
+        proxy.take_round_trips();
+        lab.thousand.boot(&mut session).await.with_context(|| format!("{} failed", tool.name()))?;
+        counts[index] = proxy.take_round_trips();
+        session.close().await;
+        lab.discard(DATABASE).await?;
+    }
+    Ok(vec![Row {
+        what: format!("fresh apply of {THOUSAND}: round trips"),
+        tools: counts.map(|count| Cell::count(count, "round trips")),
+        floor: Cell::none(),
+        target: "≤ 1,100",
+        verdict: Verdict::of(counts[0] <= 1_100, ""),
+        note: None,
+    }])
+}
+
+/// Time, beside psql with all files in one transaction.
+pub(super) async fn time(lab: &mut Lab) -> anyhow::Result<Vec<Row>> {
+    lab.say("fresh apply: time");
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("all.sql");
+    std::fs::write(&file, lab.thousand.concatenated())?;
+    let psql = lab.program("psql");
+    let mut times = Times::new(4);
+    for contender in by_turns(lab.repeat(7, 2), if psql.is_some() { 4 } else { 3 }) {
+        lab.create(DATABASE).await?;
+        lab.checkpoint().await?;
+        let took = match (contender, &psql) {
+            (PSQL, Some(psql)) => run_psql(psql, &lab.url(DATABASE), &file).await?,
+            _ => apply(lab, Tool::ALL[contender]).await?,
+        };
+        times.add(contender, took);
+        lab.discard(DATABASE).await?;
+    }
+    Ok(vec![row(&times, psql.as_ref())])
+}
+
+async fn apply(lab: &Lab, tool: Tool) -> anyhow::Result<Duration> {
+    let mut session = Session::open(tool, &lab.url(DATABASE)).await?;
+    let began = Instant::now();
+    lab.thousand.boot(&mut session).await.with_context(|| format!("{} failed", tool.name()))?;
+    let took = began.elapsed();
+    session.close().await;
+    Ok(took)
+}
+
+async fn run_psql(psql: &Path, url: &str, file: &Path) -> anyhow::Result<Duration> {
+    let began = Instant::now();
+    let status = tokio::process::Command::new(psql)
+        .args(["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "-1", "-f"])
+        .arg(file)
+        .arg(url)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .kill_on_drop(true)
+        .status()
+        .await
+        .context("cannot run psql")?;
+    ensure!(status.success(), "psql failed ({status})");
+    Ok(began.elapsed())
+}
+
+fn row(times: &Times, psql: Option<&PathBuf>) -> Row {
+    let tools = [0, 1, 2].map(|index| times.median(index));
+    let faster = tools[0] < tools[1] && tools[0] < tools[2];
+    let (floor, verdict, note) = match psql {
+        Some(_) => {
+            let ratio = tools[0].as_secs_f64() / times.median(PSQL).as_secs_f64();
+            let (word, note) = match faster {
+                true => (
+                    "faster than both",
+                    "the floor is psql -1 -f: all files in one transaction, its start included",
+                ),
+                false => (
+                    "slower than a peer",
+                    "the floor is psql -1 -f: all files in one transaction, its start included",
+                ),
+            };
+            let verdict = Verdict::of(faster && ratio <= 1.1, format!("{ratio:.2} × the floor, {word}"));
+            (Cell::time(times.median(PSQL)), verdict, note)
+        }
+        None if faster => (
+            Cell::none(),
+            Verdict::Open("faster than both".into()),
+            "no floor: these binaries come without psql",
+        ),
+        None => (
+            Cell::none(),
+            Verdict::Missed("slower than a peer".into()),
+            "no floor: these binaries come without psql",
+        ),
+    };
+    Row {
+        what: format!("fresh apply of {THOUSAND}: time"),
+        tools: tools.map(Cell::time),
+        floor,
+        target: "≤ 1.1 × the floor, faster than both",
+        verdict,
+        note: Some(note.to_owned()),
+    }
+}

@@ -1,0 +1,51 @@
+//! The rows of the table, one file a kind.
+
+mod fleet;
+mod fresh;
+mod noop;
+mod reader;
+
+use super::lab::Lab;
+use super::table::Row;
+
+/// What can be chosen by `--rows`, in the table's order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Group {
+    /// Round trips of a boot with nothing to do.
+    NoopRoundTrips,
+    /// Its time over an open connection.
+    NoopTime,
+    /// Its time at 10 ms round trip.
+    NoopDistance,
+    /// Its time with ten times the migrations.
+    NoopGrowth,
+    /// Round trips of applying a thousand migrations.
+    FreshRoundTrips,
+    /// Its time.
+    FreshTime,
+    /// 16 processes that boot at once.
+    Fleet,
+    /// Readers of a table that an ALTER needs.
+    Reader,
+}
+
+impl Group {
+    /// Every one.
+    pub(crate) fn all() -> impl Iterator<Item = Group> {
+        <Group as clap::ValueEnum>::value_variants().iter().copied()
+    }
+
+    /// Measures its rows.
+    pub(crate) async fn measure(self, lab: &mut Lab) -> anyhow::Result<Vec<Row>> {
+        match self {
+            Group::NoopRoundTrips => noop::round_trips(lab).await,
+            Group::NoopTime => noop::time(lab).await,
+            Group::NoopDistance => noop::distance(lab).await,
+            Group::NoopGrowth => noop::growth(lab).await,
+            Group::FreshRoundTrips => fresh::round_trips(lab).await,
+            Group::FreshTime => fresh::time(lab).await,
+            Group::Fleet => fleet::rows(lab).await,
+            Group::Reader => reader::rows(lab).await,
+        }
+    }
+}
