@@ -25,5 +25,5 @@ pub use problem::{Problem, SetError};
 pub use set::{HistoryDigest, MigrationSet};
 pub use settings::{Policies, Policy, Settings, VersionStyle};
 pub use source::SourceFile;
-pub use statement::{Statement, StatementKind, split_statements};
+pub use statement::{Statement, StatementKind, significant_tokens, split_statements};
 pub use text::{Position, normalise};

@@ -72,6 +72,22 @@ pub fn split_statements(text: &str) -> Vec<Statement<'_>> {
     scan(text).0
 }
 
+/// The tokens that PostgreSQL sees: everything but comments and the space between.
+pub fn significant_tokens(text: &str) -> Vec<&str> {
+    let mut tokens = Vec::new();
+    let mut offset = 0;
+    for token in tokenize(text) {
+        let start = offset;
+        offset += token.len as usize;
+        match token.kind {
+            TokenKind::Eof => break,
+            TokenKind::Whitespace | TokenKind::LineComment | TokenKind::BlockComment { .. } => {}
+            _ => tokens.push(&text[start..offset]),
+        }
+    }
+    tokens
+}
+
 /// Splits, and says where the text ends in an unfinished quote or comment.
 pub(crate) fn scan(text: &str) -> (Vec<Statement<'_>>, Option<Unterminated>) {
     let mut statements = Vec::new();
@@ -286,6 +302,12 @@ mod tests {
         assert_eq!(texts(&format!("{function}; SELECT 2")), [function, "SELECT 2"]);
         assert_eq!(texts("CREATE RULE r AS ON INSERT TO t DO ALSO (SELECT 1; SELECT 2); SELECT 3").len(), 2);
         assert_eq!(texts("-- nothing\n ; /* here */"), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn comments_and_spaces_are_not_significant() {
+        assert_eq!(significant_tokens("SELECT(1 )--x\n;"), significant_tokens("SELECT ( 1);"));
+        assert_ne!(significant_tokens("SELECT 'a b'"), significant_tokens("SELECT 'a  b'"));
     }
 
     #[test]

@@ -23,7 +23,7 @@ impl Database {
         let url = context.global.database_url.clone().context(
             "which database? give --database-url, set DATABASE_URL, or start one with `cargo xtask devdb start`",
         );
-        match running_devdb()? {
+        match running_devdb(DEVDB)? {
             Some(devdb) if context.global.database_url.is_none() => {
                 context.out.note("using the database that `cargo xtask devdb start` started");
                 Ok(Database { url: devdb.url("postgres"), _server: None })
@@ -34,7 +34,7 @@ impl Database {
 
     /// The database that is named, else a private and empty one that ends with the command.
     pub(crate) async fn named_or_private(context: &Context) -> anyhow::Result<Database> {
-        if context.global.database_url.is_some() || running_devdb()?.is_some() {
+        if context.global.database_url.is_some() || running_devdb(DEVDB)?.is_some() {
             return Database::named(context);
         }
         Database::private(context).await
@@ -73,6 +73,6 @@ pub(crate) fn connect_options() -> ConnectOptions {
     }
 }
 
-pub(crate) fn running_devdb() -> anyhow::Result<Option<Detached>> {
-    Ok(Detached::find(DEVDB, &ServerOptions::from_env())?)
+pub(crate) fn running_devdb(name: &str) -> anyhow::Result<Option<Detached>> {
+    Ok(Detached::find(name, &ServerOptions::from_env())?)
 }

@@ -19,6 +19,9 @@ use crate::database::{DEVDB, running_devdb};
 pub struct Args {
     #[command(subcommand)]
     action: Action,
+    /// Another name than that of the one the commands use by themselves
+    #[arg(long, global = true, value_name = "NAME", default_value = DEVDB)]
+    name: String,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -43,22 +46,26 @@ enum Action {
 
 pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     match &args.action {
-        Action::Start { durable } => start(*durable, context).await,
-        Action::Stop => stop(context).await,
-        Action::Status => status(context),
-        Action::Psql { arguments } => psql(arguments),
+        Action::Start { durable } => start(&args.name, *durable, context).await,
+        Action::Stop => stop(&args.name, context).await,
+        Action::Status => status(&args.name, context),
+        Action::Psql { arguments } => psql(&args.name, arguments),
     }
 }
 
-async fn start(durable: bool, context: &Context) -> anyhow::Result<ExitCode> {
+async fn start(name: &str, durable: bool, context: &Context) -> anyhow::Result<ExitCode> {
     let options = ServerOptions { durable, ..ServerOptions::from_env() };
-    let devdb = tokio::task::spawn_blocking(|| Detached::start(DEVDB, options)).await??;
+    let devdb = tokio::task::spawn_blocking({
+        let name = name.to_owned();
+        move || Detached::start(&name, options)
+    })
+    .await??;
     show(&devdb, context)?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn stop(context: &Context) -> anyhow::Result<ExitCode> {
-    let Some(devdb) = running_devdb()? else {
+async fn stop(name: &str, context: &Context) -> anyhow::Result<ExitCode> {
+    let Some(devdb) = running_devdb(name)? else {
         context.out.result(&json!({ "running": false }), "no devdb is running")?;
         return Ok(ExitCode::SUCCESS);
     };
@@ -67,8 +74,8 @@ async fn stop(context: &Context) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn status(context: &Context) -> anyhow::Result<ExitCode> {
-    match running_devdb()? {
+fn status(name: &str, context: &Context) -> anyhow::Result<ExitCode> {
+    match running_devdb(name)? {
         Some(devdb) => show(&devdb, context)?,
         None => context.out.result(&json!({ "running": false }), "no devdb is running")?,
     }
@@ -82,8 +89,8 @@ fn show(devdb: &Detached, context: &Context) -> anyhow::Result<()> {
     context.out.result(&document, text)
 }
 
-fn psql(arguments: &[String]) -> anyhow::Result<ExitCode> {
-    let Some(devdb) = running_devdb()? else {
+fn psql(name: &str, arguments: &[String]) -> anyhow::Result<ExitCode> {
+    let Some(devdb) = running_devdb(name)? else {
         bail!("no devdb is running; start one with `cargo xtask devdb start`")
     };
     // Replaces this process, so that the terminal is psql's own. Only a failure comes back.

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use refit::{Connection, Plan, Refusal};
-use refit_model::{Migration, MigrationSet, Version, split_statements};
+use refit_model::{Migration, MigrationSet, Version, significant_tokens};
 use serde::Serialize;
 use similar::TextDiff;
 use xshell::{Shell, cmd};
@@ -88,7 +88,7 @@ fn repairs(args: &Args, plan: &Plan, set: &MigrationSet, folder: &Path) -> anyho
                     set.migration(*version).context("the plan names a version that the set lacks")?;
                 let old = applied_text(migration, *applied, folder);
                 let statements_differ =
-                    old.as_deref().map(|old| statements(old) != statements(&migration.sql));
+                    old.as_deref().map(|old| significant_tokens(old) != significant_tokens(&migration.sql));
                 let diff = old.map_or(String::new(), |old| diff(&old, &migration.sql, path));
                 repairs.push(Repair::Accept {
                     version: *version,
@@ -134,12 +134,6 @@ fn applied_text(migration: &Migration, applied: u64, folder: &Path) -> Option<St
         let checksum = refinery_core::Migration::unapplied(&migration.stem, &text).ok()?.checksum();
         (checksum == applied).then_some(text)
     })
-}
-
-/// What PostgreSQL sees: statements without the comments and spaces around them.
-fn statements(text: &str) -> Vec<String> {
-    let words = |statement: &str| statement.split_whitespace().collect::<Vec<_>>().join(" ");
-    split_statements(text).iter().map(|statement| words(statement.text)).collect()
 }
 
 fn diff(old: &str, new: &str, path: &str) -> String {

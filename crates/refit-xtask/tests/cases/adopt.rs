@@ -1,0 +1,151 @@
+//! `adopt`: databases as other tools leave them.
+
+use crate::support::{Workspace, execute, history, value};
+use refit_devdb::TestDb;
+
+const ONE: (&str, &str) = ("V1__posts.sql", "CREATE TABLE posts (id int);\n");
+const TWO: (&str, &str) = ("V2__pages.sql", "CREATE TABLE pages (id int);\n");
+const THREE: (&str, &str) = ("V3__tags.sql", "CREATE TABLE tags (id int);\n");
+
+/// After an adoption the next migration applies, and nothing is refused.
+async fn goes_on(workspace: &Workspace, db: &TestDb) {
+    workspace.write(THREE.0, THREE.1);
+    workspace.run(&["migrate"]).expect(0);
+    workspace.run(&["plan"]).expect(0);
+    assert!(value::<bool>(db, "SELECT to_regclass('tags') IS NOT NULL").await);
+}
+
+#[tokio::test]
+async fn refinery_with_32_bit_versions() {
+    let db = TestDb::empty().await.unwrap();
+    let workspace = Workspace::new(&[ONE, TWO]).on(&db);
+    // The table and the checksums as refinery 0.10 makes them without its feature int8-versions.
+    execute(
+        &db,
+        "CREATE TABLE refinery_schema_history (version int4 PRIMARY KEY, name varchar(255), applied_on varchar(255), \
+         checksum varchar(255)); CREATE TABLE posts (id int); CREATE TABLE pages (id int); \
+         INSERT INTO refinery_schema_history VALUES \
+         (1, 'posts', '2024-01-02T03:04:05.678Z', '16494930119493446728'), \
+         (2, 'pages', '2024-01-02T03:04:06.789Z', '12483298013492350316')",
+    )
+    .await;
+    assert!(workspace.run(&["migrate"]).expect(2).stderr.contains("was edited after it was applied"));
+    let dry = workspace.run(&["adopt", "--dry-run"]).expect(1).stdout;
+    assert_eq!(dry.matches("same text").count(), 2, "{dry}");
+    workspace.run(&["adopt", "--yes"]).expect(0);
+    let kind = "SELECT format_type(atttypid, NULL) FROM pg_attribute \
+                WHERE attrelid = 'refinery_schema_history'::regclass AND attname = 'version'";
+    assert_eq!(value::<String>(&db, kind).await, "bigint");
+    let applied_on = "SELECT applied_on FROM refinery_schema_history WHERE version = 1";
+    assert_eq!(value::<String>(&db, applied_on).await, "2024-01-02T03:04:05.678Z");
+    goes_on(&workspace, &db).await;
+    assert!(workspace.run(&["adopt"]).expect(0).stdout.contains("nothing to adopt"));
+}
+
+#[tokio::test]
+async fn refinery_with_an_edited_file_is_not_adopted_unseen() {
+    let db = TestDb::empty().await.unwrap();
+    let workspace = Workspace::new(&[ONE]).on(&db);
+    workspace.run(&["migrate"]).expect(0);
+    let before = history(&db).await;
+    workspace.write(ONE.0, "CREATE TABLE posts (id bigint);\n");
+    assert!(workspace.run(&["adopt", "--yes"]).expect(2).stderr.contains("--accept-unproven"));
+    assert_eq!(history(&db).await, before);
+}
+
+#[tokio::test]
+async fn sqlx() {
+    let db = TestDb::empty().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("1_posts.sql"), ONE.1).unwrap();
+    std::fs::write(folder.path().join("2_pages.sql"), TWO.1).unwrap();
+    let pool = sqlx::PgPool::connect(db.url()).await.unwrap();
+    sqlx::migrate::Migrator::new(folder.path()).await.unwrap().run(&pool).await.unwrap();
+    pool.close().await;
+    let workspace = Workspace::new(&[ONE, TWO]).on(&db);
+    assert_eq!(workspace.run(&["adopt", "--yes"]).expect(0).stdout.matches("same text").count(), 2);
+    goes_on(&workspace, &db).await;
+}
+
+#[tokio::test]
+async fn sqlx_with_another_text_or_without_a_file() {
+    let db = TestDb::empty().await.unwrap();
+    execute(
+        &db,
+        "CREATE TABLE _sqlx_migrations (version bigint PRIMARY KEY, description text NOT NULL, \
+         installed_on timestamptz NOT NULL DEFAULT now(), success boolean NOT NULL, checksum bytea NOT NULL, \
+         execution_time bigint NOT NULL); INSERT INTO _sqlx_migrations VALUES (1, 'posts', now(), true, '\\x00', 1)",
+    )
+    .await;
+    let workspace = Workspace::new(&[ONE]).on(&db);
+    assert!(workspace.run(&["adopt", "--yes"]).expect(2).stderr.contains("differs"));
+    workspace.run(&["adopt", "--yes", "--accept-unproven"]).expect(0);
+    execute(&db, "DROP TABLE refinery_schema_history; INSERT INTO _sqlx_migrations VALUES (9, 'x', now(), true, '\\x00', 1)").await;
+    let ran = workspace.run(&["adopt", "--yes", "--accept-unproven"]).expect(2);
+    assert!(ran.stderr.contains("version 9 (x) has no file"), "{}", ran.stderr);
+    assert!(!value::<bool>(&db, "SELECT to_regclass('refinery_schema_history') IS NOT NULL").await);
+    execute(&db, "UPDATE _sqlx_migrations SET success = false").await;
+    assert!(workspace.run(&["adopt", "--yes"]).expect(2).stderr.contains("failed halfway"));
+}
+
+#[tokio::test]
+async fn diesel() {
+    let db = TestDb::empty().await.unwrap();
+    execute(
+        &db,
+        "CREATE TABLE __diesel_schema_migrations (version varchar(50) PRIMARY KEY, \
+         run_on timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP); \
+         INSERT INTO __diesel_schema_migrations (version) VALUES ('00000000000000'), ('20240102030405')",
+    )
+    .await;
+    let workspace = Workspace::new(&[("V20240102030405__posts.sql", ONE.1)]).on(&db);
+    assert!(workspace.run(&["adopt", "--yes"]).expect(0).stdout.contains("no checksum"));
+    assert!(history(&db).await.starts_with("20240102030405:"));
+    workspace.run(&["plan"]).expect(0);
+}
+
+#[tokio::test]
+async fn flyway() {
+    let db = TestDb::empty().await.unwrap();
+    // CRC-32 of the lines without their endings, as a signed integer.
+    execute(
+        &db,
+        "CREATE TABLE flyway_schema_history (installed_rank int PRIMARY KEY, version varchar(50), \
+         description varchar(200) NOT NULL, type varchar(20) NOT NULL, script varchar(1000) NOT NULL, checksum int, \
+         installed_by varchar(100) NOT NULL, installed_on timestamp NOT NULL DEFAULT now(), \
+         execution_time int NOT NULL, success boolean NOT NULL); \
+         INSERT INTO flyway_schema_history VALUES \
+         (1, '1', 'posts', 'SQL', 'V1__posts.sql', -1877934394, 'a', now(), 1, true), \
+         (2, '2', 'pages', 'SQL', 'V2__pages.sql', -1198995815, 'a', now(), 1, true), \
+         (3, NULL, 'some view', 'SQL', 'R__some_view.sql', -1343946466, 'a', now(), 1, true)",
+    )
+    .await;
+    let view = ("R__some_view.sql", "CREATE OR REPLACE VIEW v\nAS SELECT 1 AS a;\n");
+    let workspace = Workspace::new(&[ONE, TWO, view]).on(&db);
+    let ran = workspace.run(&["adopt", "--yes"]).expect(0);
+    assert_eq!(ran.stdout.matches("same text").count(), 3, "{}", ran.stdout);
+    assert_eq!(value::<i64>(&db, "SELECT count(*) FROM refit.repeatable").await, 1);
+    workspace.run(&["plan"]).expect(0);
+    goes_on(&workspace, &db).await;
+}
+
+#[tokio::test]
+async fn baseline() {
+    let db = TestDb::empty().await.unwrap();
+    execute(&db, "CREATE TABLE posts (id int); CREATE TABLE pages (id int)").await;
+    let workspace = Workspace::new(&[ONE, TWO]).on(&db);
+    assert!(workspace.run(&["adopt"]).expect(2).stderr.contains("--from baseline"));
+    workspace.run(&["adopt", "--from", "baseline", "--yes"]).expect(2);
+    workspace.run(&["adopt", "--from", "baseline", "--version", "7", "--yes"]).expect(2);
+    workspace.run(&["adopt", "--from", "baseline", "--version", "2"]).expect(2);
+    assert!(!value::<bool>(&db, "SELECT to_regclass('refinery_schema_history') IS NOT NULL").await);
+    workspace.run(&["adopt", "--from", "baseline", "--version", "2", "--yes"]).expect(0);
+    goes_on(&workspace, &db).await;
+    assert!(
+        workspace
+            .run(&["adopt", "--from", "baseline", "--version", "2", "--yes"])
+            .expect(2)
+            .stderr
+            .contains("has a history")
+    );
+}

@@ -1,0 +1,80 @@
+//! `repair`: the history follows an edit only when somebody has seen what differs.
+
+use std::process::Command;
+
+use crate::support::{Workspace, history};
+use refit_devdb::TestDb;
+
+const FILE: &str = "V0001__posts.sql";
+const TEXT: &str = "-- Posts.\nCREATE TABLE posts (id int);\n";
+
+async fn applied_and_committed(db: &TestDb) -> Workspace {
+    let workspace =
+        Workspace::new(&[(FILE, TEXT), ("V0002__pages.sql", "CREATE TABLE pages (id int);\n")]).on(db);
+    for arguments in [
+        &["init", "--quiet"][..],
+        &["add", "."],
+        &["-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "--quiet", "-m", "first"],
+    ] {
+        assert!(
+            Command::new("git").args(arguments).current_dir(workspace.root()).status().unwrap().success()
+        );
+    }
+    workspace.run(&["migrate"]).expect(0);
+    workspace
+}
+
+#[tokio::test]
+async fn nothing_to_repair_is_said() {
+    let db = TestDb::empty().await.unwrap();
+    let workspace = applied_and_committed(&db).await;
+    assert!(workspace.run(&["repair"]).expect(0).stdout.contains("nothing to repair"));
+    workspace.run(&["repair", "--version", "1"]).expect(2);
+}
+
+#[tokio::test]
+async fn an_edited_comment_is_told_from_an_edited_statement() {
+    let db = TestDb::empty().await.unwrap();
+    let workspace = applied_and_committed(&db).await;
+    let before = history(&db).await;
+    workspace.write(FILE, "-- All posts.\nCREATE TABLE posts (\n    id int\n);\n");
+    let ran = workspace.run(&["repair"]).expect(2);
+    assert!(ran.stdout.contains("only comments and spaces differ"), "{}", ran.stdout);
+    assert!(ran.stderr.contains("give --yes"), "{}", ran.stderr);
+    assert_eq!(history(&db).await, before, "nothing is changed unasked");
+    workspace.write(FILE, "-- Posts.\nCREATE TABLE posts (id bigint);\n");
+    let ran = workspace.run(&["repair", "--yes"]).expect(0);
+    assert!(ran.stdout.contains("statements differ"), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains("-CREATE TABLE posts (id int);\n+CREATE TABLE posts (id bigint);"),
+        "{}",
+        ran.stdout
+    );
+    assert_ne!(history(&db).await, before);
+    workspace.run(&["migrate"]).expect(0);
+    workspace.run(&["plan"]).expect(0);
+}
+
+#[tokio::test]
+async fn a_text_that_git_does_not_have_is_said() {
+    let db = TestDb::empty().await.unwrap();
+    let workspace = Workspace::new(&[(FILE, TEXT)]).on(&db);
+    workspace.run(&["migrate"]).expect(0);
+    workspace.write(FILE, "CREATE TABLE posts (id bigint);\n");
+    let ran = workspace.run(&["repair", "--yes", "--format", "json"]).expect(0);
+    let json: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(json[0]["statements_differ"], serde_json::Value::Null);
+}
+
+#[tokio::test]
+async fn a_missing_file_is_forgotten_only_by_name() {
+    let db = TestDb::empty().await.unwrap();
+    let workspace = applied_and_committed(&db).await;
+    let before = history(&db).await;
+    std::fs::remove_file(workspace.root().join("migrations").join(FILE)).unwrap();
+    assert!(workspace.run(&["repair", "--yes"]).expect(0).stdout.contains("--forget V1"));
+    assert_eq!(history(&db).await, before);
+    workspace.run(&["repair", "--forget", "1", "--yes"]).expect(0);
+    assert!(history(&db).await.starts_with("2:"));
+    workspace.run(&["plan"]).expect(0);
+}
