@@ -34,15 +34,20 @@ use self::traffic::{Phase, Traffic};
 /// The version up to which the old release had migrated.
 const OLD_RELEASE: i64 = 6;
 
+const EXAMPLES: &str = "\
+Examples:
+  cargo xtask demo
+  cargo xtask demo --versions 1000000 --seconds 10
+  cargo xtask demo --format json | jq .checks
+
+Exit status: 0 all checks passed, 1 one did not, 2 it could not be played.";
+
 /// Show a service that migrates itself under traffic.
 ///
 /// Starts a private PostgreSQL with the old schema and generated content, sends it traffic, boots two replicas of the
 /// new release at once, and checks the database afterwards. Everything is thrown away at the end.
-///
-/// Examples:
-///   cargo xtask demo
-///   cargo xtask demo --versions 1000000 --seconds 10
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
 pub(crate) struct Args {
     /// Rows of content_versions to generate.
     #[arg(long, value_name = "N", default_value_t = 200_000, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]

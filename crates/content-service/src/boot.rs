@@ -28,7 +28,7 @@ const STATEMENT_TIMEOUT: &str = "SET statement_timeout = '15s'";
 #[non_exhaustive]
 pub enum ServeError {
     /// The address is taken or not ours.
-    #[error("cannot listen on {address}: {source}; choose another with --listen")]
+    #[error("cannot listen on {address}; choose another address with --listen")]
     Listen {
         /// The address asked for.
         address: SocketAddr,

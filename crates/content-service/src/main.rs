@@ -24,7 +24,7 @@ async fn main() -> ExitCode {
     match run(&config).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("content-service: {}", with_causes(&error));
+            eprintln!("content-service: {}", message(&error));
             ExitCode::from(status(&error))
         }
     }
@@ -71,15 +71,12 @@ impl Signals {
     }
 }
 
-/// The message and those of its causes that it does not already contain.
-fn with_causes(error: &dyn Error) -> String {
+/// The message and its causes. Refit's errors say everything in their own message.
+fn message(error: &ServeError) -> String {
     let mut text = error.to_string();
-    let mut cause = error.source();
+    let mut cause = if matches!(error, ServeError::Refit(_)) { None } else { error.source() };
     while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
+        text = format!("{text}: {error}");
         cause = error.source();
     }
     text

@@ -1,5 +1,7 @@
 //! The binary as a process: signals, exit status, and what it prints.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test, also in a helper")]
+
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 

@@ -1,5 +1,7 @@
 //! The service on a real server: every assertion is on an answer or on the database afterwards.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test, also in a helper")]
+
 mod support;
 
 use std::time::Duration;

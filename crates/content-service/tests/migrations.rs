@@ -1,0 +1,45 @@
+//! The migrations folder itself: sidecars are there and true, and seeds may run any number of times.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test, also in a helper")]
+
+use content_service::MIGRATIONS;
+use refit_devdb::TestDb;
+use tokio_postgres::{Client, SimpleQueryMessage};
+
+async fn rows(client: &Client, sql: &str) -> usize {
+    let messages = client.simple_query(sql).await.unwrap();
+    messages.iter().filter(|message| matches!(message, SimpleQueryMessage::Row(_))).count()
+}
+
+#[tokio::test]
+async fn checks_hold_on_an_empty_and_on_a_seeded_database() {
+    let db = TestDb::new(&MIGRATIONS).await.unwrap();
+    let client = db.connect().await.unwrap();
+    let set = MIGRATIONS.set().unwrap();
+    let mut sizes = Vec::new();
+    for _ in 0..3 {
+        for migration in set.migrations() {
+            let check = migration.check.as_ref().unwrap_or_else(|| panic!("{} has no check", migration.path));
+            assert_eq!(rows(&client, &check.text).await, 0, "{}", check.path);
+        }
+        for seed in set.seeds() {
+            client.batch_execute(&seed.sql).await.unwrap();
+        }
+        sizes.push(rows(&client, "SELECT FROM content_versions").await);
+    }
+    assert_eq!(sizes, [5, 5, 5]);
+}
+
+#[tokio::test]
+async fn every_migration_can_be_undone() {
+    let db = TestDb::new(&MIGRATIONS).await.unwrap();
+    let client = db.connect().await.unwrap();
+    let mine = "SELECT relname FROM pg_catalog.pg_class WHERE relnamespace = 'public'::regnamespace
+                AND relname <> 'refinery_schema_history' AND relname <> 'refinery_schema_history_pkey'";
+    assert!(rows(&client, mine).await > 0);
+    for migration in MIGRATIONS.set().unwrap().migrations().iter().rev() {
+        let down = migration.down.as_ref().unwrap_or_else(|| panic!("{} has no undo", migration.path));
+        client.batch_execute(&down.text).await.unwrap();
+    }
+    assert_eq!(rows(&client, mine).await, 0, "the undos leave nothing behind");
+}
