@@ -120,6 +120,7 @@ async fn on_server(
 
     let loaded = load::load(url, Spec::new(args.versions, args.seed), story).await?;
     story.say(loaded.to_string());
+    story.say(loaded.oddities());
 
     let traffic = Traffic::start(url).await?;
     let pause = Duration::from_secs(args.seconds);

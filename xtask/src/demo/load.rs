@@ -88,19 +88,24 @@ fn seconds(duration: Duration) -> f64 {
 
 impl fmt::Display for Loaded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use super::report::grouped;
+        let [versions, posts, pages] =
+            [self.counts.versions, self.posts as u64, self.pages as u64].map(super::report::grouped);
+        let Loaded { sites, seconds, .. } = self;
         write!(
             f,
-            "{} versions loaded in {:.1} s: {} sites, {} posts, {} pages; {} versions of one page or post at most, {} \
-             whose content is gone, {} without author",
-            grouped(self.counts.versions),
-            self.seconds,
-            self.sites,
-            grouped(self.posts as u64),
-            grouped(self.pages as u64),
-            grouped(self.counts.most_of_one),
-            grouped(self.counts.orphans),
-            grouped(self.counts.without_author),
+            "{versions} versions of {posts} posts and {pages} pages on {sites} sites loaded in {seconds:.1} s"
+        )
+    }
+}
+
+impl Loaded {
+    /// What makes the content like that of a living system.
+    pub(crate) fn oddities(&self) -> String {
+        let Counts { most_of_one, orphans, without_title, without_author, .. } = self.counts;
+        let [most, orphans, untitled, anonymous] =
+            [most_of_one, orphans, without_title, without_author].map(super::report::grouped);
+        format!(
+            "up to {most} versions of one; {orphans} of gone content, {untitled} untitled, {anonymous} anonymous"
         )
     }
 }

@@ -105,7 +105,7 @@ fn no_request_failed(facts: &Facts<'_>) -> Check {
     let failed: u64 = all().map(|figures| figures.failed).sum();
     let requests: u64 = all().map(|figures| figures.reads + figures.writes).sum();
     let idle = all().any(|figures| figures.reads == 0 || figures.writes == 0);
-    let errors: Vec<&str> = all().flat_map(|figures| &figures.errors).map(String::as_str).take(5).collect();
+    let errors: Vec<&str> = all().flat_map(|figures| &figures.errors).map(String::as_str).take(2).collect();
     Check {
         name: "no request failed".to_owned(),
         passed: failed == 0 && !idle,
