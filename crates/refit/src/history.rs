@@ -77,6 +77,10 @@ impl HistoryQuery {
     /// A checksum covers version, name and text, so equal checksums in version order are an equal history. A table
     /// that does not exist is an empty history.
     pub(crate) async fn glance(&self, client: &Client, expected: &HistoryDigest) -> Result<Glance, Error> {
+        self.look(client, expected, 5).await
+    }
+
+    async fn look(&self, client: &Client, expected: &HistoryDigest, looks: u32) -> Result<Glance, Error> {
         let repeatable = expected.repeatable.as_deref().unwrap_or("");
         let mut parameters: Vec<(&(dyn ToSql + Sync), Type)> = vec![(&expected.versioned, Type::TEXT)];
         if self.repeatable {
@@ -85,7 +89,7 @@ impl HistoryQuery {
         match client.query_typed(&self.sql(), &parameters).await {
             Ok(rows) => read(&rows),
             Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => {
-                self.what_exists(client, expected).await
+                self.what_exists(client, expected, looks - 1).await
             }
             Err(error) => Err(Error::database("reading the history")(error)),
         }
@@ -118,23 +122,30 @@ impl HistoryQuery {
     }
 
     /// Off the fast path: one of the two tables does not exist yet, and the other one counts.
-    async fn what_exists(&self, client: &Client, expected: &HistoryDigest) -> Result<Glance, Error> {
+    async fn what_exists(
+        &self,
+        client: &Client,
+        expected: &HistoryDigest,
+        looks: u32,
+    ) -> Result<Glance, Error> {
         let exists = "SELECT to_regclass($1) IS NOT NULL, to_regclass('refit.repeatable') IS NOT NULL";
         let rows = client
             .query_typed(exists, &[(&self.table, Type::TEXT)])
             .await
             .map_err(Error::database("looking for the history"))?;
         let row = rows.first().ok_or_else(|| Error::History("no answer".to_owned()))?;
-        match (row.get(0), row.get(1)) {
+        match (row.get(0), !self.repeatable || row.get(1)) {
             (false, _) => Ok(Glance::Different(History::default())),
-            (true, true) => {
-                Err(Error::History("its tables came and went while they were read; start again".to_owned()))
-            }
+            // Another run has made them just now; what it has recorded since is worth another look.
+            (true, true) if looks > 0 => Box::pin(self.look(client, expected, looks)).await,
+            (true, true) => Err(Error::History(
+                "its tables exist and cannot be read: is it a view of something else?".to_owned(),
+            )),
             (true, false) => {
                 let versioned = HistoryQuery { repeatable: false, ..self.clone() };
                 // Repeatable migrations are expected and none is recorded, so this is never "the same".
                 let expected = HistoryDigest { versioned: String::new(), ..expected.clone() };
-                Box::pin(versioned.glance(client, &expected)).await
+                Box::pin(versioned.look(client, &expected, looks.max(1))).await
             }
         }
     }

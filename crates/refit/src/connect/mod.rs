@@ -2,6 +2,7 @@
 
 mod tls;
 mod url;
+mod verifier;
 
 use std::io;
 use std::ops::Deref;
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 use backon::{BackoffBuilder, ExponentialBuilder};
 use tokio::task::JoinHandle;
 use tokio_postgres::config::{Host, SslMode as Negotiate};
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tracing::warn;
@@ -52,17 +54,25 @@ impl Target {
     /// # Errors
     /// [`Error::Url`], which never repeats a password; [`Error::Tls`] for a certificate that cannot be read.
     pub fn parse(text: &str) -> Result<Target, Error> {
-        let (rest, tls) = url::split_tls(text)?;
+        url::refuse_stray_at(text)?;
+        let (rest, mut tls) = url::split_tls(text)?;
         let mut config: Config = rest.parse().map_err(|error: tokio_postgres::Error| {
-            Error::Url(format!(
-                "{}; write it as postgres://user:password@host:5432/database",
-                describe(&error)
-            ))
+            Error::Url(format!("{}; {}", describe(&error), url::FORM))
         })?;
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
-            return Err(Error::Url(
-                "no host; write it as postgres://user:password@host:5432/database".to_owned(),
-            ));
+            return Err(Error::Url(format!("no host; {}", url::FORM)));
+        }
+        if config.get_hosts().is_empty() {
+            // A certificate is made out for somebody, if only for an address.
+            let addresses: Vec<_> = config.get_hostaddrs().iter().map(ToString::to_string).collect();
+            for address in addresses {
+                config.host(address);
+            }
+        }
+        #[cfg(unix)]
+        if config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_))) {
+            // As in libpq: sslmode says nothing about Unix sockets.
+            tls.mode = SslMode::Disable;
         }
         config.ssl_mode(tls.mode.negotiate());
         Ok(Target { config, tls })
@@ -173,18 +183,35 @@ async fn attempt(
     target: &Target,
     options: &ConnectOptions,
 ) -> Result<Result<Connection, tokio_postgres::Error>, Error> {
-    // `allow` is the one mode that the driver does not have: plain first, TLS when that is refused.
-    if target.tls.mode == SslMode::Allow {
-        let mut plain = target.config.clone();
-        match open(plain.ssl_mode(Negotiate::Disable), NoTls, options).await {
-            Err(error) if error.as_db_error().is_some() => {}
-            outcome => return Ok(outcome),
-        }
-    }
+    let plain = async || {
+        let mut config = target.config.clone();
+        open(config.ssl_mode(Negotiate::Disable), NoTls, options).await
+    };
     if target.tls.mode == SslMode::Disable {
-        return Ok(open(&target.config, NoTls, options).await);
+        return Ok(plain().await);
     }
-    Ok(open(&target.config, target.connector()?, options).await)
+    let connector = target.connector()?;
+    let encrypted = open(&target.config, connector, options);
+    // Two modes have a second choice. When that fails as well, the first error is the one to tell.
+    Ok(match target.tls.mode {
+        SslMode::Allow => match plain().await {
+            Err(first) if is_about_tls(&first) => encrypted.await.map_err(|_| first),
+            outcome => outcome,
+        },
+        SslMode::Prefer => match encrypted.await {
+            Err(first) if is_about_tls(&first) => plain().await.map_err(|_| first),
+            outcome => outcome,
+        },
+        _ => encrypted.await,
+    })
+}
+
+/// Whether TLS failed, or `pg_hba.conf` has no line for a connection with it, or without it.
+fn is_about_tls(error: &tokio_postgres::Error) -> bool {
+    match error.code() {
+        Some(code) => *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
+        None => error.to_string().contains("TLS"),
+    }
 }
 
 async fn open<T>(
@@ -226,6 +253,7 @@ fn hint(error: &tokio_postgres::Error, attempts: usize) -> String {
         Some("3D000") => "create the database, or check its name",
         Some("53300") => "the server has no connection left: raise max_connections or close some",
         Some(_) => return String::new(),
+        None if describe(error).contains("password missing") => "give a password in the URL",
         None if error.to_string().contains("TLS") => "check sslmode and sslrootcert",
         None => match io_kind(error) {
             Some(io::ErrorKind::ConnectionRefused) => "is the server running on that host and port?",

@@ -8,15 +8,13 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::ClientConfig;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_postgres::config::SslMode as Negotiate;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::verifier::Verifier;
 use crate::error::Error;
 
 /// How much TLS, in libpq's words.
@@ -82,19 +80,21 @@ impl TlsOptions {
             SslMode::Require if self.root_certificate.is_some() => SslMode::VerifyCa,
             mode => mode,
         };
-        let verifier: Arc<dyn ServerCertVerifier> = match mode {
-            SslMode::VerifyFull => self.authorities(&provider)?,
-            SslMode::VerifyCa => Arc::new(Lenient {
-                authorities: Some(self.authorities(&provider)?),
-                provider: Arc::clone(&provider),
-            }),
-            _ => Arc::new(Lenient { authorities: None, provider: Arc::clone(&provider) }),
+        let verifier = match mode {
+            SslMode::VerifyFull | SslMode::VerifyCa => {
+                let roots = self.roots()?;
+                let verifier = Verifier::of(&provider, roots, mode == SslMode::VerifyFull);
+                verifier.map_err(|error| {
+                    Error::Tls(format!("no authority to trust ({error}); name one with sslrootcert"))
+                })?
+            }
+            _ => Verifier::none(&provider),
         };
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| Error::Tls(error.to_string()))?
             .dangerous()
-            .with_custom_certificate_verifier(verifier);
+            .with_custom_certificate_verifier(Arc::new(verifier));
         let config = match (&self.certificate, &self.key) {
             (None, None) => builder.with_no_client_auth(),
             (Some(certificate), Some(key)) => {
@@ -108,22 +108,11 @@ impl TlsOptions {
         Ok(MakeRustlsConnect::new(config))
     }
 
-    fn authorities(&self, provider: &Arc<CryptoProvider>) -> Result<Arc<WebPkiServerVerifier>, Error> {
-        let mut roots = RootCertStore::empty();
+    fn roots(&self) -> Result<Vec<CertificateDer<'static>>, Error> {
         match &self.root_certificate {
-            Some(path) if path != Path::new("system") => {
-                for certificate in certificates(path)? {
-                    roots.add(certificate).map_err(|error| unreadable(path, &error))?;
-                }
-            }
-            _ => {
-                let found = rustls_native_certs::load_native_certs();
-                roots.add_parsable_certificates(found.certs);
-            }
+            Some(path) if path != Path::new("system") => certificates(path),
+            _ => Ok(rustls_native_certs::load_native_certs().certs),
         }
-        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider)).build().map_err(
-            |error| Error::Tls(format!("no authority to trust ({error}); name one with sslrootcert")),
-        )
     }
 }
 
@@ -139,62 +128,4 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
 
 fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Error {
     Error::Tls(format!("{} cannot be used: {error}", path.display()))
-}
-
-/// Checks the handshake's signatures always, the chain when there are authorities, the host's name never.
-#[derive(Debug)]
-struct Lenient {
-    authorities: Option<Arc<WebPkiServerVerifier>>,
-    provider: Arc<CryptoProvider>,
-}
-
-impl ServerCertVerifier for Lenient {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        let Some(authorities) = &self.authorities else { return Ok(ServerCertVerified::assertion()) };
-        match authorities.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
-            Err(rustls::Error::InvalidCertificate(
-                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) => Ok(ServerCertVerified::assertion()),
-            verified => verified,
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(
-            message,
-            certificate,
-            signature,
-            &self.provider.signature_verification_algorithms,
-        )
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(
-            message,
-            certificate,
-            signature,
-            &self.provider.signature_verification_algorithms,
-        )
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
-    }
 }

@@ -5,6 +5,23 @@ use percent_encoding::percent_decode_str;
 use super::tls::{SslMode, TlsOptions};
 use crate::error::Error;
 
+/// The way out of every mistake.
+pub(super) const FORM: &str = "write it as postgres://user:password@host:5432/database";
+
+/// Refuses a URL whose password was not encoded: what follows an `@` or `?` in it would be taken for a host or a
+/// parameter, and shown as such.
+pub(super) fn refuse_stray_at(text: &str) -> Result<(), Error> {
+    let Some((_, rest)) = text.split_once("://") else { return Ok(()) };
+    let Some((credentials, place)) = rest.split_once('@') else { return Ok(()) };
+    // Values of parameters may hold another one.
+    let place = place.split_once('?').map_or(place, |(place, _)| place);
+    if credentials.contains('?') || place.contains('@') {
+        let fix = "in user, password and database write `@` as %40, `?` as %3F and `/` as %2F";
+        return Err(Error::Url(format!("there is an `@` where none can be; {fix}")));
+    }
+    Ok(())
+}
+
 const PARAMETERS: [&str; 4] = ["sslmode", "sslrootcert", "sslcert", "sslkey"];
 
 /// The text without TLS parameters, and the parameters.
@@ -15,9 +32,7 @@ pub(super) fn split_tls(text: &str) -> Result<(String, TlsOptions), Error> {
         split_url(text, &mut tls)?
     } else if text.contains("://") {
         let scheme = text.split("://").next().unwrap_or_default();
-        return Err(Error::Url(format!(
-            "`{scheme}` is not PostgreSQL; write it as postgres://user:password@host:5432/database"
-        )));
+        return Err(Error::Url(format!("`{scheme}` is not PostgreSQL; {FORM}")));
     } else {
         split_pairs(text, &mut tls)?
     };
@@ -109,6 +124,17 @@ mod tests {
         let message = |text| split_tls(text).unwrap_err().to_string();
         assert!(message("postgres://h/d?sslmode=yes").contains("verify-full"));
         assert!(message("mysql://h/d").contains("`mysql` is not PostgreSQL"));
+    }
+
+    #[test]
+    fn a_password_that_was_not_encoded_is_never_shown() {
+        for text in
+            ["postgres://u:p@secret@h/d", "postgres://u:a?secret=x@h/d", "postgres://u:p@secret/x@h/d"]
+        {
+            let message = crate::connect::Target::parse(text).unwrap_err().to_string();
+            assert!(message.contains("%40") && !message.contains("secret"), "{message}");
+        }
+        assert!(crate::connect::Target::parse("postgres://u:a/b%40@h/d?application_name=x@y").is_ok());
     }
 
     proptest! {
