@@ -6,5 +6,8 @@ mod support;
 mod cases {
     mod apply;
     mod by_statement;
+    mod crash;
     mod history;
+    mod kill;
+    mod race;
 }

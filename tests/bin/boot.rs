@@ -8,7 +8,7 @@ use refit::model::MigrationSet;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
     match boot().await {
         Ok(report) => {
             println!("{report}");

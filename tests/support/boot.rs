@@ -1,0 +1,44 @@
+//! The `boot` binary: a service reduced to its boot, as a process that can be raced and killed.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use tokio::process::{Child, Command};
+
+/// What a boot left: whether it succeeded, and what it wrote.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) success: bool,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// Starts a boot of `folder` against `url`; it is killed when the value is dropped.
+pub(crate) fn start(folder: &Path, url: &str) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_boot"))
+        .arg(folder)
+        .arg(url)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap()
+}
+
+/// Waits for its end.
+pub(crate) async fn end(child: Child) -> Ended {
+    let output = child.wait_with_output().await.unwrap();
+    Ended {
+        success: output.status.success(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// Boots to the end, which must be a good one.
+pub(crate) async fn boot(folder: &Path, url: &str) -> Ended {
+    let ended = end(start(folder, url)).await;
+    assert!(ended.success, "{ended:?}");
+    ended
+}

@@ -1,0 +1,26 @@
+//! A step that waits in the middle for as long as the test says: it runs until the rows of table `gate` are gone.
+
+use refit_devdb::TestDb;
+
+use super::{execute, until, value};
+
+/// Waits while `gate` has rows. Each look is a statement of its own, so that it sees what others commit.
+pub(crate) const WAIT: &str =
+    "DO $$ BEGIN WHILE EXISTS (SELECT FROM gate) LOOP PERFORM pg_sleep(0.01); END LOOP; END $$;";
+
+/// Makes the gate, closed.
+pub(crate) async fn close(db: &TestDb) {
+    execute(db, "CREATE TABLE IF NOT EXISTS gate (); INSERT INTO gate DEFAULT VALUES").await;
+}
+
+pub(crate) async fn open(db: &TestDb) {
+    execute(db, "DELETE FROM gate").await;
+}
+
+/// The server process of the run that waits at the gate.
+pub(crate) async fn waiting(db: &TestDb) -> i32 {
+    let sql = "SELECT coalesce(max(pid), 0) FROM pg_stat_activity WHERE datname = current_database() \
+               AND wait_event = 'PgSleep' AND application_name LIKE 'refit V%'";
+    until("a step at the gate", async || value::<i32>(db, sql).await > 0).await;
+    value(db, sql).await
+}
