@@ -6,8 +6,14 @@ mod support;
 mod cases {
     mod apply;
     mod by_statement;
+    mod connecting;
     mod crash;
+    mod embed;
     mod history;
+    mod hostile;
     mod kill;
+    mod pooler;
     mod race;
+    mod read_only;
+    mod tls;
 }

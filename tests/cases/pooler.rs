@@ -1,0 +1,64 @@
+//! Connection poolers: PgBouncer in front of a server, and servers that must not be mistaken for one.
+
+use refit::Error;
+use refit_devdb::{Listen, ServerOptions, TestDb};
+
+use crate::support::certificates::{Authority, tls_server};
+use crate::support::pgbouncer::PgBouncer;
+use crate::support::{advisory_locks, applied, exists, migrator, server, value, value_at};
+
+const FILES: [(&str, &str); 2] = [
+    ("V1__a.sql", "CREATE TABLE a (id int);"),
+    ("V2__index.sql", "-- refit: transaction = false\nCREATE INDEX CONCURRENTLY a_id ON a (id);"),
+];
+
+#[tokio::test]
+async fn behind_a_transaction_pooler_nothing_runs_and_nothing_to_do_boots() {
+    let Some(program) = PgBouncer::program() else { return };
+    let db = TestDb::empty().await.unwrap();
+    let bouncer = PgBouncer::start(program, db.server(), "transaction").await;
+    let urls = [bouncer.url(db.name()), bouncer.socket_url(db.name())];
+    for url in &urls {
+        let error = migrator(&FILES).run(url).await.unwrap_err();
+        assert!(matches!(error, Error::Pooler), "{error}");
+        assert!(error.to_string().contains("connect to the server itself"), "{error}");
+        let made = "SELECT count(*) FROM pg_class JOIN pg_namespace AS n ON n.oid = relnamespace \
+                    WHERE nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'";
+        assert_eq!(value::<i64>(&db, made).await, 0);
+        assert!(!value::<bool>(&db, "SELECT to_regnamespace('refit') IS NOT NULL").await);
+        assert_eq!(advisory_locks(&db).await, 0);
+    }
+    migrator(&FILES).run(db.url()).await.unwrap();
+    for url in &urls {
+        let report = migrator(&FILES).run(url).await.unwrap();
+        assert_eq!((report.run, report.version), (None, Some(2)));
+    }
+}
+
+#[tokio::test]
+async fn behind_a_session_pooler_it_runs_when_told_that_sessions_are_kept() {
+    let Some(program) = PgBouncer::program() else { return };
+    let db = TestDb::empty().await.unwrap();
+    let bouncer = PgBouncer::start(program, db.server(), "session").await;
+    let url = bouncer.url(db.name());
+    let error = migrator(&FILES).run(&url).await.unwrap_err();
+    assert!(matches!(error, Error::Pooler) && !exists(&db, "a").await, "{error}");
+    migrator(&FILES).session_pooler(true).run(&url).await.unwrap();
+    assert_eq!(applied(&db).await, "1,2");
+    assert_eq!(advisory_locks(&db).await, 0, "the pooled session gave the lock back");
+}
+
+#[tokio::test]
+async fn a_server_is_not_mistaken_for_a_pooler() {
+    let socket = TestDb::empty().await.unwrap();
+    migrator(&FILES).run(socket.url()).await.unwrap();
+    let tcp = server(ServerOptions { listen: Listen::Loopback(0), ..ServerOptions::for_tests() }).await;
+    let authority = Authority::new("pooler test");
+    let tls = tls_server(&authority.sign("localhost", &["localhost"]), None).await;
+    for url in [tcp.url("postgres"), tls.url("postgres") + "?sslmode=prefer"] {
+        assert_eq!(migrator(&FILES[..1]).run(&url).await.unwrap().steps.len(), 1);
+        assert_eq!(value_at::<i64>(&url, "SELECT count(*) FROM refit.run").await, 1);
+    }
+    let required = tls.url("postgres") + "?sslmode=require";
+    assert_eq!(migrator(&FILES).run(&required).await.unwrap().steps.len(), 1);
+}
