@@ -5,6 +5,7 @@ pub(crate) mod certificates;
 pub(crate) mod gate;
 pub(crate) mod pgbouncer;
 pub(crate) mod proxy;
+pub(crate) mod scratch;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
