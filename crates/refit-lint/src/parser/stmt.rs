@@ -1,0 +1,397 @@
+//! Statements.
+
+use squawk_parser::SyntaxKind as K;
+
+use super::alter::{alter, alter_domain};
+use super::body::body;
+use super::expr::exprs_in;
+use super::names::{data_type, name, names, simple, string};
+use super::query::{dml, is_query, query, query_in};
+use super::table::{create_index, create_table, is_temporary};
+use super::tree::NodeRef;
+use crate::sql::{Name, Query, Stmt, StmtKind};
+
+/// Whether a node is a statement.
+pub(super) fn is_stmt(kind: K) -> bool {
+    is_query(kind) && kind != K::PLPGSQL_EXPR
+        || matches!(
+            kind,
+            K::ALTER_TABLE
+                | K::ALTER_FOREIGN_TABLE
+                | K::ALTER_INDEX
+                | K::ALTER_VIEW
+                | K::ALTER_MATERIALIZED_VIEW
+                | K::ALTER_SEQUENCE
+                | K::ALTER_DOMAIN
+                | K::ALTER_TYPE
+                | K::CREATE_TABLE
+                | K::CREATE_TABLE_AS
+                | K::CREATE_INDEX
+                | K::REINDEX
+                | K::UPDATE
+                | K::DELETE
+                | K::INSERT
+                | K::MERGE
+                | K::TRUNCATE
+                | K::LOCK
+                | K::VACUUM
+                | K::CLUSTER
+                | K::REFRESH
+                | K::SET
+                | K::RESET
+                | K::DO
+                | K::CREATE_FUNCTION
+                | K::CREATE_PROCEDURE
+                | K::CALL
+                | K::CREATE_TRIGGER
+                | K::CREATE_DOMAIN
+                | K::CREATE_TYPE
+                | K::CREATE_VIEW
+                | K::CREATE_MATERIALIZED_VIEW
+                | K::CREATE_SEQUENCE
+                | K::CREATE_SCHEMA
+                | K::COPY
+                | K::BEGIN
+                | K::PREPARE_TRANSACTION
+                | K::COMMIT_TRANSACTION
+                | K::COMMIT_PREPARED
+                | K::ROLLBACK_TRANSACTION
+                | K::ROLLBACK_TO_SAVEPOINT
+                | K::ROLLBACK_PREPARED
+                | K::DROP_TABLE
+                | K::DROP_INDEX
+                | K::DROP_VIEW
+                | K::DROP_MATERIALIZED_VIEW
+                | K::DROP_SCHEMA
+                | K::DROP_TYPE
+                | K::DROP_DOMAIN
+                | K::DROP_SEQUENCE
+                | K::DROP_FUNCTION
+                | K::DROP_TRIGGER
+        )
+        || is_other(kind)
+}
+
+/// Statements that no rule asks more about than their words. Their node kinds begin like their keywords.
+fn is_other(kind: K) -> bool {
+    matches!(
+        kind,
+        K::ALTER_SYSTEM
+            | K::ALTER_DATABASE
+            | K::ALTER_TABLESPACE
+            | K::ALTER_SUBSCRIPTION
+            | K::ALTER_SCHEMA
+            | K::ALTER_FUNCTION
+            | K::ALTER_PROCEDURE
+            | K::ALTER_TRIGGER
+            | K::ALTER_ROLE
+            | K::ALTER_EXTENSION
+            | K::ALTER_POLICY
+            | K::ALTER_PUBLICATION
+            | K::ALTER_STATISTICS
+            | K::ALTER_DEFAULT_PRIVILEGES
+            | K::CREATE_DATABASE
+            | K::CREATE_TABLESPACE
+            | K::CREATE_SUBSCRIPTION
+            | K::CREATE_EXTENSION
+            | K::CREATE_ROLE
+            | K::CREATE_POLICY
+            | K::CREATE_PUBLICATION
+            | K::CREATE_STATISTICS
+            | K::CREATE_RULE
+            | K::CREATE_AGGREGATE
+            | K::CREATE_CAST
+            | K::CREATE_COLLATION
+            | K::CREATE_OPERATOR
+            | K::CREATE_EVENT_TRIGGER
+            | K::CREATE_USER
+            | K::CREATE_FOREIGN_TABLE
+            | K::CREATE_SERVER
+            | K::CREATE_FOREIGN_DATA_WRAPPER
+            | K::DROP_DATABASE
+            | K::DROP_TABLESPACE
+            | K::DROP_SUBSCRIPTION
+            | K::DROP_EXTENSION
+            | K::DROP_POLICY
+            | K::DROP_ROLE
+            | K::DROP_RULE
+            | K::DROP_PROCEDURE
+            | K::DROP_AGGREGATE
+            | K::DROP_OWNED
+            | K::DROP_PUBLICATION
+            | K::DROP_STATISTICS
+            | K::GRANT
+            | K::REVOKE
+            | K::COMMENT_ON
+            | K::ANALYZE
+            | K::NOTIFY
+            | K::LISTEN
+            | K::DISCARD
+            | K::EXPLAIN
+            | K::SET_CONSTRAINTS
+            | K::SET_ROLE
+            | K::SET_SESSION_AUTH
+            | K::SAVEPOINT_CREATE
+            | K::RELEASE_SAVEPOINT
+            | K::CHECKPOINT
+            | K::PREPARE
+            | K::EXECUTE
+            | K::DEALLOCATE
+            | K::REASSIGN
+            | K::SECURITY_LABEL
+            | K::IMPORT_FOREIGN_SCHEMA
+            | K::RESET_ROLE
+            | K::SET_TRANSACTION
+    )
+}
+
+pub(super) fn stmt(node: NodeRef<'_>) -> Stmt {
+    Stmt { span: without_semicolon(node), kind: kind(node) }
+}
+
+fn without_semicolon(node: NodeRef<'_>) -> crate::sql::Span {
+    let mut span = node.span();
+    if let Some(last) = node.children().last().filter(|last| last.kind() == K::SEMICOLON) {
+        span.end = node
+            .children()
+            .take_while(|child| child.kind() != K::SEMICOLON || child.span() != last.span())
+            .last()
+            .map_or(span.start, |child| child.span().end);
+    }
+    span
+}
+
+fn kind(node: NodeRef<'_>) -> StmtKind {
+    match node.kind() {
+        K::CREATE_TABLE => StmtKind::CreateTable(create_table(node)),
+        K::CREATE_TABLE_AS => StmtKind::CreateTableAs {
+            table: name(node.child(K::TABLE_NAME).unwrap_or(node)),
+            temporary: is_temporary(node),
+            if_not_exists: node.has(K::IF_NOT_EXISTS),
+            query: nested_query(node),
+        },
+        K::SELECT_INTO => select_into(node),
+        K::ALTER_TABLE
+        | K::ALTER_FOREIGN_TABLE
+        | K::ALTER_INDEX
+        | K::ALTER_VIEW
+        | K::ALTER_MATERIALIZED_VIEW
+        | K::ALTER_SEQUENCE => alter(node),
+        K::ALTER_DOMAIN => alter_domain(node),
+        K::ALTER_TYPE => alter_type(node),
+        K::CREATE_INDEX => StmtKind::CreateIndex(create_index(node)),
+        K::REINDEX => reindex(node),
+        K::UPDATE | K::DELETE | K::INSERT | K::MERGE => match dml(node, 0) {
+            Some(dml) => StmtKind::Dml(dml),
+            None => StmtKind::Other(node.first_words(2)),
+        },
+        K::TRUNCATE => StmtKind::Truncate { tables: relations(node), cascade: cascades(node) },
+        K::LOCK => StmtKind::Lock { tables: relations(node), mode: lock_mode(node) },
+        K::VACUUM => StmtKind::Vacuum {
+            full: node.has(K::FULL_KW)
+                || node.descendants().any(|node| {
+                    node.kind() == K::VACUUM_OPTION_NAME && node.text().eq_ignore_ascii_case("full")
+                }),
+            tables: relations(node),
+        },
+        K::CLUSTER => StmtKind::Cluster { table: node.child(K::TABLE_NAME_REF).map(name) },
+        K::REFRESH => StmtKind::Refresh {
+            view: node.child(K::VIEW_REF).map_or_else(|| name(node), name),
+            concurrently: node.has(K::CONCURRENTLY_KW),
+            no_data: node.has(K::WITH_NO_DATA),
+        },
+        K::SET | K::RESET => setting(node),
+        K::DO => StmtKind::Do(body(node)),
+        K::CREATE_FUNCTION | K::CREATE_PROCEDURE => routine(node),
+        K::CALL => StmtKind::Call {
+            name: node.child(K::PROCEDURE_NAME_REF).map_or_else(|| name(node), name),
+            args: node
+                .child(K::ARG_LIST)
+                .map(|list| list.children().flat_map(|arg| exprs_in(arg, 0)).collect())
+                .unwrap_or_default(),
+        },
+        K::CREATE_TRIGGER => StmtKind::CreateTrigger {
+            name: node.child(K::TRIGGER).map_or(String::new(), simple),
+            table: node.child(K::ON_RELATION).map_or_else(|| name(node), name),
+        },
+        K::CREATE_DOMAIN => StmtKind::CreateDomain {
+            name: node.child(K::DOMAIN).map_or_else(|| name(node), name),
+            base: data_type(node).unwrap_or_default(),
+            constrained: node.has(K::CHECK_CONSTRAINT) || node.has(K::NOT_NULL_CONSTRAINT),
+        },
+        K::CREATE_TYPE => create_type(node),
+        K::CREATE_VIEW | K::CREATE_MATERIALIZED_VIEW => StmtKind::CreateView {
+            name: node.child(K::VIEW).map_or_else(|| name(node), name),
+            materialized: node.kind() == K::CREATE_MATERIALIZED_VIEW,
+            or_replace: node.has(K::OR_REPLACE),
+            no_data: node.has(K::WITH_NO_DATA),
+            query: nested_query(node),
+        },
+        K::CREATE_SEQUENCE => {
+            StmtKind::CreateSequence { name: node.child(K::SEQUENCE).map_or_else(|| name(node), name) }
+        }
+        K::CREATE_SCHEMA => StmtKind::CreateSchema {
+            name: node.descendants().find(|n| n.kind() == K::SCHEMA).map_or(String::new(), simple),
+        },
+        K::COPY => StmtKind::Copy {
+            table: node.child(K::COPY_TABLE).and_then(|copy| copy.child(K::TABLE_NAME_REF)).map(name),
+            from: node.has(K::COPY_FROM),
+            through_client: node.descendants().any(|n| matches!(n.kind(), K::STDIN_KW | K::STDOUT_KW)),
+        },
+        K::ROLLBACK_TO_SAVEPOINT => StmtKind::Other("ROLLBACK TO".to_owned()),
+        K::BEGIN
+        | K::COMMIT_TRANSACTION
+        | K::COMMIT_PREPARED
+        | K::ROLLBACK_TRANSACTION
+        | K::ROLLBACK_PREPARED
+        | K::PREPARE_TRANSACTION => StmtKind::Transaction(node.first_words(1)),
+        kind if is_query(kind) => StmtKind::Select(query(node, 0)),
+        kind if is_drop(kind) => drop_of(node),
+        _ => StmtKind::Other(node.first_words(4)),
+    }
+}
+
+fn nested_query(node: NodeRef<'_>) -> Query {
+    query_in(node, 0).unwrap_or_default()
+}
+
+fn select_into(node: NodeRef<'_>) -> StmtKind {
+    let into = node.child(K::INTO_CLAUSE);
+    match into.and_then(|into| into.child(K::TABLE_NAME)) {
+        Some(table) => StmtKind::CreateTableAs {
+            table: name(table),
+            temporary: into.is_some_and(is_temporary),
+            if_not_exists: false,
+            query: query(node, 0),
+        },
+        // In a body it fills a variable.
+        None => StmtKind::Select(query(node, 0)),
+    }
+}
+
+fn alter_type(node: NodeRef<'_>) -> StmtKind {
+    let Some(type_name) = node.child(K::TYPE_NAME_REF).map(name) else {
+        return StmtKind::Other(node.first_words(3));
+    };
+    let first_string =
+        |action: NodeRef<'_>| action.child(K::LITERAL).and_then(|literal| string(literal.text()));
+    if let Some(add) = node.child(K::ADD_VALUE) {
+        return StmtKind::AddEnumValue { name: type_name, value: first_string(add).unwrap_or_default() };
+    }
+    match node.child(K::RENAME_VALUE) {
+        Some(rename) => {
+            StmtKind::RenameEnumValue { name: type_name, from: first_string(rename).unwrap_or_default() }
+        }
+        None => StmtKind::Other(node.first_words(4)),
+    }
+}
+
+fn create_type(node: NodeRef<'_>) -> StmtKind {
+    match (node.child(K::TYPE_NAME), node.child(K::ENUM_TYPE)) {
+        (Some(type_name), Some(kind)) => StmtKind::CreateEnum {
+            name: name(type_name),
+            values: kind
+                .descendants()
+                .filter(|node| node.kind() == K::LITERAL)
+                .filter_map(|literal| string(literal.text()))
+                .collect(),
+        },
+        _ => StmtKind::Other(node.first_words(2)),
+    }
+}
+
+fn reindex(node: NodeRef<'_>) -> StmtKind {
+    let targets = [
+        K::REINDEX_TARGET_INDEX,
+        K::REINDEX_TARGET_TABLE,
+        K::REINDEX_TARGET_SCHEMA,
+        K::REINDEX_TARGET_DATABASE,
+        K::REINDEX_TARGET_SYSTEM,
+    ];
+    let target = node.child_of(&targets).unwrap_or(node);
+    StmtKind::Reindex {
+        what: target.first_words(1),
+        name: target.children().find(|child| !child.is_token()).map(name),
+        concurrently: node.descendants().any(|node| node.kind() == K::CONCURRENTLY_KW),
+    }
+}
+
+fn relations(node: NodeRef<'_>) -> Vec<Name> {
+    node.descendants()
+        .filter(|node| matches!(node.kind(), K::TABLE_NAME_REF | K::RELATION_NAME_REF))
+        .map(name)
+        .collect()
+}
+
+fn lock_mode(node: NodeRef<'_>) -> String {
+    let Some(clause) = node.child(K::LOCK_MODE_CLAUSE) else { return "ACCESS EXCLUSIVE".to_owned() };
+    let words: Vec<&str> = clause.descendants().filter(|node| node.is_token()).map(NodeRef::text).collect();
+    words[1..words.len().saturating_sub(1)].join(" ").to_ascii_uppercase()
+}
+
+fn cascades(node: NodeRef<'_>) -> bool {
+    node.descendants().any(|node| node.kind() == K::CASCADE_KW)
+}
+
+fn setting(node: NodeRef<'_>) -> StmtKind {
+    let local = node.has(K::LOCAL_SCOPE);
+    let Some(parameter) = node.descendant(K::CONFIG_PARAMETER_REF) else {
+        return StmtKind::Other(node.first_words(3));
+    };
+    let value = node.descendant(K::TO_CONFIG_VALUE).and_then(|value| {
+        let text = value.children().skip(1).map(NodeRef::text).collect::<String>();
+        (!text.eq_ignore_ascii_case("default")).then(|| string(&text).unwrap_or(text))
+    });
+    let Name { schema, name, .. } = name(parameter);
+    let name = schema.map_or(name.clone(), |schema| format!("{schema}.{name}"));
+    StmtKind::Set { name, value, local }
+}
+
+fn routine(node: NodeRef<'_>) -> StmtKind {
+    let options = node.child(K::FUNC_OPTION_LIST);
+    let volatility =
+        match options.and_then(|options| options.child_of(&[K::IMMUTABLE, K::STABLE])).map(NodeRef::kind) {
+            Some(K::IMMUTABLE) => 'i',
+            Some(_) => 's',
+            None => 'v',
+        };
+    let routine_name = node.child_of(&[K::FUNCTION_NAME, K::PROCEDURE_NAME]).map_or_else(|| name(node), name);
+    StmtKind::CreateRoutine { name: routine_name, volatility, body: body(node) }
+}
+
+fn is_drop(kind: K) -> bool {
+    matches!(
+        kind,
+        K::DROP_TABLE
+            | K::DROP_INDEX
+            | K::DROP_VIEW
+            | K::DROP_MATERIALIZED_VIEW
+            | K::DROP_SCHEMA
+            | K::DROP_TYPE
+            | K::DROP_DOMAIN
+            | K::DROP_SEQUENCE
+            | K::DROP_FUNCTION
+            | K::DROP_TRIGGER
+    )
+}
+
+fn drop_of(node: NodeRef<'_>) -> StmtKind {
+    let (what, kinds): (&str, &[K]) = match node.kind() {
+        K::DROP_TABLE => ("TABLE", &[K::TABLE_NAME_REF]),
+        K::DROP_INDEX => ("INDEX", &[K::INDEX_REF]),
+        K::DROP_VIEW => ("VIEW", &[K::VIEW_REF]),
+        K::DROP_MATERIALIZED_VIEW => ("MATERIALIZED VIEW", &[K::VIEW_REF]),
+        K::DROP_SCHEMA => ("SCHEMA", &[K::SCHEMA_REF]),
+        K::DROP_TYPE => ("TYPE", &[K::TYPE_NAME_REF]),
+        K::DROP_DOMAIN => ("DOMAIN", &[K::DOMAIN_REF]),
+        K::DROP_SEQUENCE => ("SEQUENCE", &[K::SEQUENCE_REF]),
+        K::DROP_TRIGGER => ("TRIGGER", &[K::ON_RELATION]),
+        _ => ("FUNCTION", &[K::FUNCTION_SIG_LIST]),
+    };
+    StmtKind::Drop {
+        what: what.to_owned(),
+        names: names(node, kinds),
+        concurrently: node.has(K::CONCURRENTLY_KW),
+        cascade: cascades(node),
+    }
+}

@@ -1,0 +1,128 @@
+//! Tables, columns, constraints, indexes.
+
+use squawk_parser::SyntaxKind as K;
+
+use super::expr::{expr, expr_in, is_expr};
+use super::names::{data_type, name, simple};
+use super::tree::NodeRef;
+use crate::sql::{Column, Constraint, ConstraintKind, CreateTable, Expr, Generated, Index};
+
+pub(super) fn create_table(node: NodeRef<'_>) -> CreateTable {
+    let list = node.child(K::TABLE_ARG_LIST);
+    let args = || list.into_iter().flat_map(NodeRef::children);
+    CreateTable {
+        name: name(node.child(K::TABLE_NAME).unwrap_or(node)),
+        temporary: is_temporary(node),
+        if_not_exists: node.has(K::IF_NOT_EXISTS),
+        columns: args().filter(|arg| arg.kind() == K::COLUMN).map(column).collect(),
+        constraints: args().filter_map(constraint).collect(),
+        partitioned: node.has(K::PARTITION_BY),
+        partition_of: node.child(K::PARTITION_OF).map(name),
+        like: args()
+            .chain(node.child(K::INHERITS))
+            .filter(|arg| matches!(arg.kind(), K::LIKE_CLAUSE | K::INHERITS))
+            .map(name)
+            .collect(),
+    }
+}
+
+pub(super) fn is_temporary(node: NodeRef<'_>) -> bool {
+    node.children().any(|child| matches!(child.kind(), K::TEMP | K::TEMP_KW | K::TEMPORARY_KW))
+}
+
+/// A column as CREATE TABLE and ADD COLUMN define it.
+pub(super) fn column(node: NodeRef<'_>) -> Column {
+    let mut column = Column {
+        name: node.child(K::COLUMN_NAME).map_or(String::new(), simple),
+        span: node.span(),
+        data_type: data_type(node),
+        default: None,
+        generated: None,
+        constraints: Vec::new(),
+    };
+    for child in node.children() {
+        match child.kind() {
+            K::DEFAULT_CONSTRAINT => column.default = expr_in(child, 0),
+            K::GENERATED_CONSTRAINT => column.generated = Some(generated(child)),
+            _ => column.constraints.extend(constraint(child)),
+        }
+    }
+    column
+}
+
+fn generated(node: NodeRef<'_>) -> Generated {
+    if node.descendant(K::IDENTITY_KW).is_some() {
+        Generated::Identity
+    } else if node.descendant(K::STORED_KW).is_some() {
+        Generated::Stored
+    } else {
+        Generated::Virtual
+    }
+}
+
+/// The constraint that a node is, if it is one other than DEFAULT and GENERATED.
+pub(super) fn constraint(node: NodeRef<'_>) -> Option<Constraint> {
+    let columns = || -> Vec<String> {
+        let list = node
+            .descendants()
+            .find(|node| matches!(node.kind(), K::CONSTRAINT_COLUMN_REF_LIST | K::FOREIGN_KEY_COLUMN_LIST));
+        let names = list.into_iter().flat_map(NodeRef::descendants);
+        names.filter(|node| node.kind() == K::COLUMN_NAME_REF).map(simple).collect()
+    };
+    let using_index =
+        || node.child(K::USING_INDEX_NAME).and_then(|using| using.child(K::INDEX_REF)).map(name);
+    let kind = match node.kind() {
+        K::NOT_NULL_CONSTRAINT => ConstraintKind::NotNull(node.child(K::COLUMN_NAME_REF).map(simple)),
+        K::NULL_CONSTRAINT => ConstraintKind::Null,
+        K::CHECK_CONSTRAINT => ConstraintKind::Check(expr_in(node, 0).unwrap_or(Expr::Other(Vec::new()))),
+        K::UNIQUE_CONSTRAINT => ConstraintKind::Unique { columns: columns(), using_index: using_index() },
+        K::PRIMARY_KEY_CONSTRAINT => {
+            ConstraintKind::PrimaryKey { columns: columns(), using_index: using_index() }
+        }
+        K::FOREIGN_KEY_CONSTRAINT => {
+            ConstraintKind::ForeignKey { columns: columns(), table: name(node.child(K::TABLE_NAME_REF)?) }
+        }
+        K::REFERENCES_CONSTRAINT => {
+            ConstraintKind::ForeignKey { columns: Vec::new(), table: name(node.child(K::TABLE_NAME_REF)?) }
+        }
+        K::EXCLUDE_CONSTRAINT => ConstraintKind::Exclude,
+        _ => return None,
+    };
+    let given = node.child(K::CONSTRAINT_NAME_CLAUSE).and_then(|clause| clause.child(K::CONSTRAINT_NAME));
+    Some(Constraint {
+        name: given.map(simple),
+        span: node.span(),
+        kind,
+        not_valid: node.has(K::NOT_VALID),
+        deferrable: node.children().any(|child| {
+            matches!(child.kind(), K::DEFERRABLE_CONSTRAINT_OPTION | K::INITIALLY_DEFERRED_CONSTRAINT_OPTION)
+        }),
+    })
+}
+
+pub(super) fn create_index(node: NodeRef<'_>) -> Index {
+    let relation = node.child(K::TABLE_RELATION_NAME).unwrap_or(node);
+    let items = node.child(K::PARTITION_ITEM_LIST);
+    let column = |item: NodeRef<'_>| {
+        let value = item.children().find(|child| is_expr(child.kind())).map(|value| expr(value, 0));
+        match value {
+            Some(Expr::Column { name, .. }) => Some(name),
+            _ => None,
+        }
+    };
+    Index {
+        name: node.child(K::INDEX).map(name),
+        table: name(relation),
+        only: relation.has(K::ONLY_KW),
+        unique: node.has(K::UNIQUE_KW),
+        concurrently: node.has(K::CONCURRENTLY_KW),
+        if_not_exists: node.has(K::IF_NOT_EXISTS),
+        columns: items
+            .into_iter()
+            .flat_map(NodeRef::children)
+            .filter(|item| item.kind() == K::PARTITION_ITEM)
+            .map(column)
+            .collect(),
+        filter: node.child(K::WHERE_CLAUSE).and_then(|filter| expr_in(filter, 0)),
+    }
+}

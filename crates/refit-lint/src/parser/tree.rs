@@ -1,0 +1,138 @@
+//! A concrete syntax tree in one vector: cheap to build, cheap to drop, and only what lowering asks for.
+
+use squawk_parser::{EntryPoint, LexedStr, StrStep, SyntaxKind};
+
+use crate::sql::Span;
+
+/// A tree over one text. Space and comments are left out.
+pub(super) struct Tree<'t> {
+    text: &'t str,
+    nodes: Vec<Node>,
+    /// Messages with the byte they point to.
+    pub(super) errors: Vec<(u32, String)>,
+}
+
+struct Node {
+    kind: SyntaxKind,
+    start: u32,
+    end: u32,
+    /// Index of the next node that is no descendant of this one: its subtree is what lies between.
+    next: u32,
+}
+
+impl<'t> Tree<'t> {
+    /// Parses a text. There is always a tree; what does not parse is in its errors.
+    pub(super) fn parse(text: &'t str, entry: EntryPoint) -> Tree<'t> {
+        let lexed = LexedStr::new(text);
+        let output = entry.parse(&lexed.to_input());
+        let mut tree = Tree { text, nodes: Vec::with_capacity(text.len() / 6), errors: Vec::new() };
+        let mut open: Vec<u32> = Vec::new();
+        let mut offset = 0_u32;
+        lexed.intersperse_trivia(&output, &mut |step| match step {
+            StrStep::Enter { kind } => {
+                open.push(tree.nodes.len() as u32);
+                tree.nodes.push(Node { kind, start: u32::MAX, end: 0, next: 0 });
+            }
+            StrStep::Exit => {
+                if let Some(index) = open.pop() {
+                    let next = tree.nodes.len() as u32;
+                    tree.nodes[index as usize].next = next;
+                }
+            }
+            StrStep::Token { kind, text } => {
+                let (start, end) = (offset, offset + text.len() as u32);
+                offset = end;
+                if !matches!(kind, SyntaxKind::WHITESPACE | SyntaxKind::COMMENT) {
+                    for index in &open {
+                        let node = &mut tree.nodes[*index as usize];
+                        node.start = node.start.min(start);
+                        node.end = end;
+                    }
+                    let next = tree.nodes.len() as u32 + 1;
+                    tree.nodes.push(Node { kind, start, end, next });
+                }
+            }
+            StrStep::Error { msg, pos } => tree.errors.push((pos as u32, msg.to_owned())),
+        });
+        tree.errors.extend(lexed.errors().map(|(range, message)| (range.start, message.to_owned())));
+        tree.errors.sort();
+        tree
+    }
+
+    pub(super) fn root(&self) -> NodeRef<'_> {
+        NodeRef { tree: self, index: 0 }
+    }
+}
+
+/// A node or token of a tree.
+#[derive(Clone, Copy)]
+pub(super) struct NodeRef<'a> {
+    tree: &'a Tree<'a>,
+    index: u32,
+}
+
+impl<'a> NodeRef<'a> {
+    fn node(self) -> &'a Node {
+        &self.tree.nodes[self.index as usize]
+    }
+
+    pub(super) fn kind(self) -> SyntaxKind {
+        self.node().kind
+    }
+
+    pub(super) fn text(self) -> &'a str {
+        let Span { start, end } = self.span();
+        &self.tree.text[start as usize..end as usize]
+    }
+
+    /// Where it is; empty nodes are where they would be.
+    pub(super) fn span(self) -> Span {
+        let Node { start, end, .. } = *self.node();
+        if start == u32::MAX { Span { start: end, end } } else { Span { start, end } }
+    }
+
+    /// Nodes and tokens directly below.
+    pub(super) fn children(self) -> impl Iterator<Item = NodeRef<'a>> {
+        let end = self.node().next;
+        let mut index = self.index + 1;
+        std::iter::from_fn(move || {
+            (index < end).then(|| {
+                let child = NodeRef { tree: self.tree, index };
+                index = child.node().next;
+                child
+            })
+        })
+    }
+
+    /// Everything below, depth first.
+    pub(super) fn descendants(self) -> impl Iterator<Item = NodeRef<'a>> {
+        (self.index + 1..self.node().next).map(move |index| NodeRef { tree: self.tree, index })
+    }
+
+    pub(super) fn child(self, kind: SyntaxKind) -> Option<NodeRef<'a>> {
+        self.children().find(|child| child.kind() == kind)
+    }
+
+    pub(super) fn child_of(self, kinds: &[SyntaxKind]) -> Option<NodeRef<'a>> {
+        self.children().find(|child| kinds.contains(&child.kind()))
+    }
+
+    pub(super) fn has(self, kind: SyntaxKind) -> bool {
+        self.child(kind).is_some()
+    }
+
+    pub(super) fn descendant(self, kind: SyntaxKind) -> Option<NodeRef<'a>> {
+        self.descendants().find(|node| node.kind() == kind)
+    }
+
+    /// Whether it is a token.
+    pub(super) fn is_token(self) -> bool {
+        self.node().next == self.index + 1
+    }
+
+    /// The first words, upper case, for statements that nobody asks more about.
+    pub(super) fn first_words(self, count: usize) -> String {
+        let tokens = self.descendants().filter(|node| node.is_token()).take(count);
+        tokens.map(|token| token.text().to_ascii_uppercase()).collect::<Vec<_>>().join(" ")
+    }
+}

@@ -1,0 +1,282 @@
+//! Statements as the rules see them: what a migration says, without how it is spelt.
+//!
+//! No type in here knows the parser. Names are folded as PostgreSQL folds them; what no rule asks about is left out or
+//! kept as [`Expr::Other`] and [`StmtKind::Other`], so that its parts are still looked at.
+
+mod alter;
+mod expr;
+mod query;
+mod table;
+
+pub use alter::{AlterAction, AlterTarget, ColumnChange};
+pub use expr::{Compare, Expr, Literal};
+pub use query::{Cte, Dml, DmlKind, FromItem, Query};
+pub use table::{Column, Constraint, ConstraintKind, CreateTable, DataType, Generated, Index};
+
+/// A range of bytes in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Span {
+    /// First byte.
+    pub start: u32,
+    /// One past the last byte.
+    pub end: u32,
+}
+
+/// A name, perhaps qualified, folded to lower case where it is not quoted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Name {
+    /// The schema, when one is written.
+    pub schema: Option<String>,
+    /// The name itself.
+    pub name: String,
+    /// Where it is written.
+    pub span: Span,
+}
+
+impl Name {
+    /// What identifies the object: `public.t` and `t` are the same, as long as the search path is the usual one.
+    pub fn key(&self) -> String {
+        match self.schema.as_deref() {
+            None | Some("public") => self.name.clone(),
+            Some(schema) => format!("{schema}.{}", self.name),
+        }
+    }
+}
+
+impl std::fmt::Display for Name {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.schema {
+            Some(schema) => write!(f, "{schema}.{}", self.name),
+            None => write!(f, "{}", self.name),
+        }
+    }
+}
+
+/// One statement.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stmt {
+    /// Where it stands, without leading comments.
+    pub span: Span,
+    /// What it does.
+    pub kind: StmtKind,
+}
+
+/// What a statement does.
+#[derive(Debug, Clone, PartialEq)]
+pub enum StmtKind {
+    /// CREATE TABLE.
+    CreateTable(CreateTable),
+    /// CREATE TABLE … AS and SELECT … INTO.
+    CreateTableAs {
+        /// The new table.
+        table: Name,
+        /// TEMPORARY.
+        temporary: bool,
+        /// IF NOT EXISTS.
+        if_not_exists: bool,
+        /// Where its rows come from.
+        query: Query,
+    },
+    /// ALTER TABLE, and the same actions on other relations.
+    Alter {
+        /// What kind of relation is named.
+        target: AlterTarget,
+        /// The relation.
+        table: Name,
+        /// Each action with its place.
+        actions: Vec<(Span, AlterAction)>,
+    },
+    /// CREATE INDEX.
+    CreateIndex(Index),
+    /// DROP of anything.
+    Drop {
+        /// TABLE, INDEX, VIEW, …: upper case, words joined by a space.
+        what: String,
+        /// The objects; for triggers and policies the table they are on.
+        names: Vec<Name>,
+        /// CONCURRENTLY.
+        concurrently: bool,
+        /// CASCADE.
+        cascade: bool,
+    },
+    /// REINDEX.
+    Reindex {
+        /// INDEX, TABLE, SCHEMA, DATABASE or SYSTEM.
+        what: String,
+        /// What is rebuilt; none for the current database.
+        name: Option<Name>,
+        /// CONCURRENTLY, as a word or an option.
+        concurrently: bool,
+    },
+    /// UPDATE, DELETE, INSERT, MERGE.
+    Dml(Dml),
+    /// SELECT, VALUES, TABLE and what combines them.
+    Select(Query),
+    /// TRUNCATE.
+    Truncate {
+        /// The tables.
+        tables: Vec<Name>,
+        /// CASCADE.
+        cascade: bool,
+    },
+    /// LOCK TABLE.
+    Lock {
+        /// The tables.
+        tables: Vec<Name>,
+        /// The mode, as in `ACCESS EXCLUSIVE`.
+        mode: String,
+    },
+    /// VACUUM.
+    Vacuum {
+        /// FULL.
+        full: bool,
+        /// The tables; none for all.
+        tables: Vec<Name>,
+    },
+    /// CLUSTER.
+    Cluster {
+        /// The table; none for all that were clustered before.
+        table: Option<Name>,
+    },
+    /// REFRESH MATERIALIZED VIEW.
+    Refresh {
+        /// The view.
+        view: Name,
+        /// CONCURRENTLY.
+        concurrently: bool,
+        /// WITH NO DATA.
+        no_data: bool,
+    },
+    /// BEGIN, COMMIT, ROLLBACK, …; the words, upper case.
+    Transaction(String),
+    /// SET and RESET of a setting.
+    Set {
+        /// The setting, lower case.
+        name: String,
+        /// The value as written, without quotes; none for RESET and DEFAULT.
+        value: Option<String>,
+        /// LOCAL.
+        local: bool,
+    },
+    /// DO: the statements of its body, or none when the language is not one we read.
+    Do(Body),
+    /// CREATE FUNCTION or PROCEDURE.
+    CreateRoutine {
+        /// Its name.
+        name: Name,
+        /// `v`, `s` or `i`, as `pg_proc.provolatile` has it.
+        volatility: char,
+        /// Its body.
+        body: Body,
+    },
+    /// CALL.
+    Call {
+        /// The procedure.
+        name: Name,
+        /// Its arguments.
+        args: Vec<Expr>,
+    },
+    /// EXECUTE of a string inside a body.
+    DynamicSql {
+        /// The string, when it is a constant.
+        text: Option<String>,
+        /// The statements in it, when it could be read; with the spans of the EXECUTE.
+        statements: Vec<Stmt>,
+    },
+    /// CREATE TRIGGER.
+    CreateTrigger {
+        /// The trigger.
+        name: String,
+        /// The table.
+        table: Name,
+    },
+    /// CREATE DOMAIN.
+    CreateDomain {
+        /// The domain.
+        name: Name,
+        /// What it is made of.
+        base: DataType,
+        /// Whether it has a CHECK or NOT NULL.
+        constrained: bool,
+    },
+    /// ALTER DOMAIN … ADD CONSTRAINT, VALIDATE CONSTRAINT, SET NOT NULL; other changes are [`StmtKind::Other`].
+    AlterDomain {
+        /// The domain.
+        name: Name,
+        /// The action.
+        action: AlterAction,
+    },
+    /// CREATE TYPE … AS ENUM.
+    CreateEnum {
+        /// The type.
+        name: Name,
+        /// Its values.
+        values: Vec<String>,
+    },
+    /// ALTER TYPE … ADD VALUE.
+    AddEnumValue {
+        /// The type.
+        name: Name,
+        /// The new value.
+        value: String,
+    },
+    /// ALTER TYPE … RENAME VALUE.
+    RenameEnumValue {
+        /// The type.
+        name: Name,
+        /// The value as it was.
+        from: String,
+    },
+    /// CREATE VIEW and CREATE MATERIALIZED VIEW.
+    CreateView {
+        /// The view.
+        name: Name,
+        /// MATERIALIZED.
+        materialized: bool,
+        /// OR REPLACE.
+        or_replace: bool,
+        /// WITH NO DATA.
+        no_data: bool,
+        /// Its query.
+        query: Query,
+    },
+    /// CREATE SEQUENCE.
+    CreateSequence {
+        /// The sequence.
+        name: Name,
+    },
+    /// CREATE SCHEMA.
+    CreateSchema {
+        /// The schema.
+        name: String,
+    },
+    /// COPY … FROM or TO.
+    Copy {
+        /// The table, when one is named.
+        table: Option<Name>,
+        /// FROM (true) or TO.
+        from: bool,
+        /// STDIN or STDOUT.
+        through_client: bool,
+    },
+    /// Anything else; its first words, upper case.
+    Other(String),
+}
+
+/// The body of a DO block, function or procedure.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Body {
+    /// The language, lower case.
+    pub language: String,
+    /// Its statements, however deep; empty when the language is not SQL or PL/pgSQL.
+    pub statements: Vec<BodyStmt>,
+}
+
+/// One statement of a body.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BodyStmt {
+    /// The statement.
+    pub stmt: Stmt,
+    /// Inside LOOP, FOR, FOREACH or WHILE.
+    pub in_loop: bool,
+}

@@ -1,0 +1,152 @@
+//! Queries and the statements that change rows.
+
+use super::{Expr, Name, Span};
+
+/// SELECT, VALUES, TABLE, or a combination.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Query {
+    /// WITH.
+    pub ctes: Vec<Cte>,
+    /// What is selected; for VALUES the values.
+    pub columns: Vec<Expr>,
+    /// FROM, joins included, flattened.
+    pub from: Vec<FromItem>,
+    /// Join conditions.
+    pub on: Vec<Expr>,
+    /// WHERE.
+    pub filter: Option<Expr>,
+    /// Whether it has a LIMIT or FETCH other than ALL.
+    pub limited: bool,
+    /// VALUES.
+    pub values: bool,
+    /// The sides of UNION, INTERSECT, EXCEPT.
+    pub parts: Vec<Query>,
+}
+
+/// One item of WITH.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cte {
+    /// Its name.
+    pub name: String,
+    /// Its query, when it reads.
+    pub query: Option<Query>,
+    /// Its change, when it writes.
+    pub dml: Option<Box<Dml>>,
+}
+
+/// One item of FROM.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FromItem {
+    /// A table, view or WITH item.
+    Table {
+        /// Its name.
+        name: Name,
+        /// Its alias.
+        alias: Option<String>,
+    },
+    /// A query in parentheses.
+    Query {
+        /// The query.
+        query: Box<Query>,
+        /// Its alias.
+        alias: Option<String>,
+    },
+    /// A function.
+    Function(Expr),
+}
+
+/// What a change does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DmlKind {
+    /// UPDATE.
+    Update,
+    /// DELETE.
+    Delete,
+    /// INSERT.
+    Insert,
+    /// MERGE.
+    Merge,
+}
+
+/// UPDATE, DELETE, INSERT or MERGE.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dml {
+    /// Which.
+    pub kind: DmlKind,
+    /// Where it stands.
+    pub span: Span,
+    /// The table that changes.
+    pub table: Name,
+    /// Its alias.
+    pub alias: Option<String>,
+    /// WITH.
+    pub ctes: Vec<Cte>,
+    /// Columns that are set (UPDATE) or filled (INSERT), with the values of UPDATE.
+    pub columns: Vec<(String, Option<Expr>)>,
+    /// FROM (UPDATE), USING (DELETE, MERGE).
+    pub from: Vec<FromItem>,
+    /// Conditions of joins in `from`, and ON of MERGE.
+    pub on: Vec<Expr>,
+    /// WHERE.
+    pub filter: Option<Expr>,
+    /// Where the rows of INSERT come from; none for DEFAULT VALUES.
+    pub source: Option<Query>,
+    /// ON CONFLICT.
+    pub on_conflict: bool,
+}
+
+impl Query {
+    /// Calls `visit` on this query and on every query inside it.
+    pub fn walk<'a>(&'a self, visit: &mut impl FnMut(&'a Query)) {
+        visit(self);
+        for cte in &self.ctes {
+            if let Some(query) = &cte.query {
+                query.walk(visit);
+            }
+        }
+        for item in &self.from {
+            if let FromItem::Query { query, .. } = item {
+                query.walk(visit);
+            }
+        }
+        self.parts.iter().for_each(|part| part.walk(visit));
+        for expr in self.columns.iter().chain(&self.on).chain(&self.filter) {
+            expr.queries().into_iter().for_each(|query| query.walk(visit));
+        }
+    }
+
+    /// The changes that its WITH items make, at any depth.
+    pub fn writes(&self) -> Vec<&Dml> {
+        let mut found = Vec::new();
+        self.walk(&mut |query| {
+            for dml in query.ctes.iter().filter_map(|cte| cte.dml.as_deref()) {
+                dml.collect(&mut found);
+            }
+        });
+        found
+    }
+}
+
+impl Dml {
+    /// This change and the ones in its WITH items, in the order they are written.
+    pub fn all(&self) -> Vec<&Dml> {
+        let mut found = Vec::new();
+        self.collect(&mut found);
+        found
+    }
+
+    fn collect<'a>(&'a self, found: &mut Vec<&'a Dml>) {
+        for cte in &self.ctes {
+            if let Some(dml) = &cte.dml {
+                dml.collect(found);
+            }
+            if let Some(query) = &cte.query {
+                found.extend(query.writes());
+            }
+        }
+        if let Some(source) = &self.source {
+            found.extend(source.writes());
+        }
+        found.push(self);
+    }
+}

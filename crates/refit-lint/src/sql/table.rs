@@ -1,0 +1,133 @@
+//! Tables, columns, constraints and indexes, as statements define them.
+
+use super::{Expr, Name, Span};
+
+/// CREATE TABLE.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreateTable {
+    /// The table.
+    pub name: Name,
+    /// TEMPORARY.
+    pub temporary: bool,
+    /// IF NOT EXISTS.
+    pub if_not_exists: bool,
+    /// Its columns.
+    pub columns: Vec<Column>,
+    /// Its table constraints.
+    pub constraints: Vec<Constraint>,
+    /// PARTITION BY: the table is partitioned.
+    pub partitioned: bool,
+    /// PARTITION OF.
+    pub partition_of: Option<Name>,
+    /// INHERITS and LIKE.
+    pub like: Vec<Name>,
+}
+
+/// A data type: the name as PostgreSQL knows it (`int4` becomes `integer`), its numbers, and whether it is an array.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DataType {
+    /// Canonical name, lower case, schema in front when one is written.
+    pub name: String,
+    /// `varchar(10)`, `numeric(10, 2)`, `timestamptz(3)`.
+    pub modifiers: Vec<i32>,
+    /// `[]`.
+    pub array: bool,
+}
+
+/// GENERATED.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Generated {
+    /// AS IDENTITY.
+    Identity,
+    /// AS (…) STORED.
+    Stored,
+    /// AS (…) VIRTUAL, or neither word.
+    Virtual,
+}
+
+/// A column.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// Where its definition stands.
+    pub span: Span,
+    /// Its type; none in CREATE TABLE … AS.
+    pub data_type: Option<DataType>,
+    /// DEFAULT.
+    pub default: Option<Expr>,
+    /// GENERATED.
+    pub generated: Option<Generated>,
+    /// Its constraints other than DEFAULT and GENERATED.
+    pub constraints: Vec<Constraint>,
+}
+
+/// A constraint.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Constraint {
+    /// Its name, when one is written.
+    pub name: Option<String>,
+    /// Where it stands.
+    pub span: Span,
+    /// What it demands.
+    pub kind: ConstraintKind,
+    /// NOT VALID.
+    pub not_valid: bool,
+    /// DEFERRABLE.
+    pub deferrable: bool,
+}
+
+/// What a constraint demands.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ConstraintKind {
+    /// NOT NULL; with the column when it is a table constraint.
+    NotNull(Option<String>),
+    /// NULL.
+    Null,
+    /// CHECK.
+    Check(Expr),
+    /// UNIQUE.
+    Unique {
+        /// The columns; empty in a column constraint.
+        columns: Vec<String>,
+        /// USING INDEX.
+        using_index: Option<Name>,
+    },
+    /// PRIMARY KEY.
+    PrimaryKey {
+        /// The columns; empty in a column constraint.
+        columns: Vec<String>,
+        /// USING INDEX.
+        using_index: Option<Name>,
+    },
+    /// FOREIGN KEY and REFERENCES.
+    ForeignKey {
+        /// The referring columns; empty in a column constraint.
+        columns: Vec<String>,
+        /// The table that is referred to.
+        table: Name,
+    },
+    /// EXCLUDE.
+    Exclude,
+}
+
+/// CREATE INDEX.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Index {
+    /// Its name, when one is written.
+    pub name: Option<Name>,
+    /// The table.
+    pub table: Name,
+    /// ON ONLY.
+    pub only: bool,
+    /// UNIQUE.
+    pub unique: bool,
+    /// CONCURRENTLY.
+    pub concurrently: bool,
+    /// IF NOT EXISTS.
+    pub if_not_exists: bool,
+    /// Its columns; none in the place of an expression.
+    pub columns: Vec<Option<String>>,
+    /// WHERE.
+    pub filter: Option<Expr>,
+}
