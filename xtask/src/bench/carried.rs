@@ -197,6 +197,15 @@ impl Session {
         Ok(())
     }
 
+    /// Forgets prepared statements that the client kept: a process that boots has none.
+    pub(crate) async fn forget(&mut self) -> anyhow::Result<()> {
+        match self {
+            Session::Refit(open) | Session::Refinery(open) => open.client.clear_type_cache(),
+            Session::Sqlx(connection) => connection.clear_cached_statements().await?,
+        }
+        Ok(())
+    }
+
     /// Says goodbye.
     pub(crate) async fn close(self) {
         match self {

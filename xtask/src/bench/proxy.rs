@@ -1,7 +1,8 @@
 //! A proxy between a tool and the server that counts round trips, or makes them longer.
 //!
 //! Plain threads and blocking reads: a timer that counts whole milliseconds would make a delay of five some six. Delay is
-//! per direction and does not limit the rate: what is sent meanwhile arrives as much later as it was sent later.
+//! per direction and does not limit the rate: what is sent meanwhile arrives as much later as it was sent later. What the
+//! threads themselves take can be taken off the delay, so that a round trip takes what it is meant to.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -18,15 +19,17 @@ use anyhow::Context;
 /// A running proxy. It takes no new connection after drop; those that are open end with their client.
 pub(crate) struct Proxy {
     address: SocketAddr,
-    count: Arc<Count>,
+    shared: Arc<Shared>,
 }
 
-/// Round trips: how often a client that had been answered sent again.
+/// What the threads share. Round trips: how often a client that had been answered sent again.
 #[derive(Default)]
-struct Count {
+struct Shared {
     answered: AtomicBool,
     trips: AtomicU64,
     stopped: AtomicBool,
+    /// Of each direction, in nanoseconds.
+    delay: AtomicU64,
 }
 
 impl Proxy {
@@ -34,10 +37,11 @@ impl Proxy {
     pub(crate) fn start(socket: &Path, delay: Duration) -> anyhow::Result<Proxy> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).context("cannot listen on 127.0.0.1")?;
         let address = listener.local_addr()?;
-        let count = Arc::new(Count::default());
-        let (shared, socket) = (Arc::clone(&count), socket.to_owned());
-        thread::spawn(move || accept(&listener, &socket, delay, &shared));
-        Ok(Proxy { address, count })
+        let shared = Arc::new(Shared::default());
+        shared.set_delay(delay);
+        let (theirs, socket) = (Arc::clone(&shared), socket.to_owned());
+        thread::spawn(move || accept(&listener, &socket, &theirs));
+        Ok(Proxy { address, shared })
     }
 
     /// The URL of a database of the server behind it.
@@ -45,57 +49,71 @@ impl Proxy {
         format!("postgres://postgres@{}/{database}?sslmode=disable", self.address)
     }
 
+    /// Takes this much off a round trip.
+    pub(crate) fn shorten(&self, by: Duration) {
+        self.shared.set_delay(self.shared.delay().saturating_sub(by / 2));
+    }
+
     /// The round trips since the last call.
     pub(crate) fn take_round_trips(&self) -> u64 {
-        self.count.trips.swap(0, Ordering::SeqCst)
+        self.shared.trips.swap(0, Ordering::SeqCst)
     }
 }
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        self.count.stopped.store(true, Ordering::SeqCst);
+        self.shared.stopped.store(true, Ordering::SeqCst);
         // Wakes the listener.
         drop(TcpStream::connect(self.address));
     }
 }
 
-fn accept(listener: &TcpListener, socket: &PathBuf, delay: Duration, count: &Arc<Count>) {
+fn accept(listener: &TcpListener, socket: &PathBuf, shared: &Arc<Shared>) {
     while let Ok((client, _)) = listener.accept() {
-        if count.stopped.load(Ordering::SeqCst) {
+        if shared.stopped.load(Ordering::SeqCst) {
             return;
         }
         // A connection that cannot be made is closed, which the client reports.
         if let Ok(server) = UnixStream::connect(socket) {
-            drop(join(client, server, delay, count));
+            drop(join(client, server, shared));
         }
     }
 }
 
-fn join(client: TcpStream, server: UnixStream, delay: Duration, count: &Arc<Count>) -> std::io::Result<()> {
+fn join(client: TcpStream, server: UnixStream, shared: &Arc<Shared>) -> std::io::Result<()> {
     client.set_nodelay(true)?;
     let (mut from_client, mut from_server) = (client.try_clone()?, server.try_clone()?);
     let (to_client, to_server) = (client, server);
-    let asked = Arc::clone(count);
-    let upward = move |bytes: &[u8]| asked.client_sent(bytes);
-    let answered = Arc::clone(count);
-    let downward = move |_: &[u8]| answered.answered.store(true, Ordering::SeqCst);
+    let (up, down) = (Arc::clone(shared), Arc::clone(shared));
     thread::spawn(move || {
-        pump(&mut from_client, to_server.try_clone(), delay, upward);
+        pump(&mut from_client, to_server.try_clone(), &up, Shared::client_sent);
         let _ = to_server.shutdown(Shutdown::Write);
     });
     thread::spawn(move || {
-        pump(&mut from_server, to_client.try_clone(), delay, downward);
+        pump(&mut from_server, to_client.try_clone(), &down, Shared::server_sent);
         let _ = to_client.shutdown(Shutdown::Both);
     });
     Ok(())
 }
 
-impl Count {
+impl Shared {
     fn client_sent(&self, bytes: &[u8]) {
         // Nobody waits for a statement to be closed, or for the end.
         if !is_farewell(bytes) && self.answered.swap(false, Ordering::SeqCst) {
             self.trips.fetch_add(1, Ordering::SeqCst);
         }
+    }
+
+    fn server_sent(&self, _: &[u8]) {
+        self.answered.store(true, Ordering::SeqCst);
+    }
+
+    fn delay(&self) -> Duration {
+        Duration::from_nanos(self.delay.load(Ordering::Relaxed))
+    }
+
+    fn set_delay(&self, delay: Duration) {
+        self.delay.store(u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 }
 
@@ -113,12 +131,12 @@ fn is_farewell(mut bytes: &[u8]) -> bool {
     closes
 }
 
-/// Moves bytes until the end of `from`, each `delay` later than it came. `seen` sees them when they come.
+/// Moves bytes until the end of `from`, each later by the delay than it came. `seen` sees them when they come.
 fn pump<W: Write + Send + 'static>(
     from: &mut impl Read,
     to: std::io::Result<W>,
-    delay: Duration,
-    seen: impl Fn(&[u8]),
+    shared: &Shared,
+    seen: impl Fn(&Shared, &[u8]),
 ) {
     let Ok(mut to) = to else { return };
     let (later, due) = mpsc::channel::<(Instant, Vec<u8>)>();
@@ -133,8 +151,8 @@ fn pump<W: Write + Send + 'static>(
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(length @ 1..) = from.read(&mut buffer) {
         let bytes = &buffer[..length];
-        seen(bytes);
-        if later.send((Instant::now() + delay, bytes.to_vec())).is_err() {
+        seen(shared, bytes);
+        if later.send((Instant::now() + shared.delay(), bytes.to_vec())).is_err() {
             break;
         }
     }
@@ -148,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_round_trip_is_an_answered_client_that_sends_again() {
-        let count = Count::default();
+        let count = Shared::default();
         let query = b"Q\0\0\0\x0dSELECT 1\0";
         count.client_sent(query);
         assert_eq!(count.trips.load(Ordering::SeqCst), 0, "nothing was answered yet");

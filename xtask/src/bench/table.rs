@@ -29,9 +29,13 @@ impl Cell {
         Cell { text: text.into(), ..Cell::default() }
     }
 
-    /// A count of things.
+    /// A count of things, below a million.
     pub(crate) fn count(value: u64, unit: &'static str) -> Cell {
-        Cell { text: value.to_string(), value: Some(value as f64), unit: Some(unit) }
+        let text = match value {
+            1_000.. => format!("{},{:03}", value / 1_000, value % 1_000),
+            _ => value.to_string(),
+        };
+        Cell { text, value: Some(value as f64), unit: Some(unit) }
     }
 
     /// A time.

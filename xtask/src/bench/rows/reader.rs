@@ -56,14 +56,14 @@ pub(super) async fn rows(lab: &mut Lab) -> anyhow::Result<Vec<Row>> {
     }
     let met = refit.stall <= TARGET && refit.altered;
     let note = format!(
-        "{READERS} readers, each every {} ms; the boots took {}, {} and {}",
+        "one reader holds the table for {HELD} s; {READERS} others read every {} ms; the boots took {}, {} and {}",
         PAUSE.as_millis(),
         Cell::time(refit.boot).text,
         Cell::time(refinery.boot).text,
         Cell::time(sqlx.boot).text
     );
     Ok(vec![Row {
-        what: format!("a {HELD} s reader holds the table of an ALTER: worst stall of other readers"),
+        what: "worst stall of readers while an ALTER waits".to_owned(),
         tools: [refit, refinery, sqlx].map(|outcome| {
             let done = if outcome.altered { "altered" } else { "NOT altered" };
             Cell::time(outcome.stall).and(done)
