@@ -151,12 +151,21 @@ pub(crate) fn parse(path: &str, text: &str, allowed: Allowed, problems: &mut Vec
         let (start, end) = (offset, offset + token.len as usize);
         offset = end;
         match token.kind {
-            TokenKind::LineComment => reader.comment(&text[start..end], Position::of(text, start), in_front),
+            // Positions cost as much as the text before them, and a long file may have a comment on every line.
+            TokenKind::LineComment if may_concern_us(&text[start..end]) => {
+                reader.comment(&text[start..end], Position::of(text, start), in_front);
+            }
+            TokenKind::LineComment => {}
             TokenKind::Whitespace | TokenKind::BlockComment { .. } | TokenKind::Semi => {}
             _ => in_front = false,
         }
     }
     reader.front
+}
+
+fn may_concern_us(comment: &str) -> bool {
+    let body = comment.trim_start_matches('-').trim_start();
+    body.get(..5).is_some_and(|word| word.eq_ignore_ascii_case("refit"))
 }
 
 struct Reader<'a> {
