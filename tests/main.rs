@@ -1,6 +1,8 @@
 //! Integration tests: one binary, a module a subject. Each starts from an empty database of its own on a private
 //! server, and asserts on the database afterwards.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where something is not as it must be, helpers included")]
+
 mod support;
 
 mod cases {

@@ -1,8 +1,11 @@
 //! Steps outside a transaction: interrupted, they go on.
 
+use std::time::Duration;
+
+use refit::{Error, Event};
 use refit_devdb::TestDb;
 
-use crate::support::{applied, execute, exists, migrator, value};
+use crate::support::{applied, execute, exists, migrator, until, value};
 
 const TABLE: (&str, &str) = (
     "V1__t.sql",
@@ -90,4 +93,152 @@ async fn session_settings_count_for_the_statements_after_them() {
     migrator(&[("V1__s.sql", text), next]).run(db.url()).await.unwrap();
     assert_eq!(value::<String>(&db, "SELECT w FROM seen").await, "9MB");
     assert_ne!(value::<String>(&db, "SELECT w FROM later").await, "9MB");
+}
+
+/// Leaves `t` with an unfinished V2 of which the first statement is done.
+async fn half_done(db: &TestDb) -> String {
+    let text = "-- refit: transaction = false\nINSERT INTO t VALUES (1000, 1);\nCREATE UNIQUE INDEX CONCURRENTLY t_id ON nowhere (id);";
+    migrator(&[TABLE]).run(db.url()).await.unwrap();
+    migrator(&[TABLE, ("V2__u.sql", text)]).run(db.url()).await.unwrap_err();
+    text.to_owned()
+}
+
+#[tokio::test]
+async fn a_file_that_is_mended_after_the_failed_statement_goes_on_there() {
+    let db = TestDb::empty().await.unwrap();
+    let mended = half_done(&db).await.replace("nowhere", "t");
+    // Settings may come before what is done: they are no part of it.
+    let mended = mended.replace("INSERT", "SET work_mem = '9MB';\nINSERT");
+    migrator(&[TABLE, ("V2__u.sql", &mended)]).run(db.url()).await.unwrap();
+    assert_eq!(applied(&db).await, "1,2");
+    assert_eq!(value::<i64>(&db, "SELECT count(*) FROM t WHERE id = 1000").await, 1, "done once");
+    assert!(exists(&db, "t_id").await);
+}
+
+#[tokio::test]
+async fn a_file_whose_finished_half_was_edited_is_refused() {
+    let db = TestDb::empty().await.unwrap();
+    let text = half_done(&db).await;
+    let edited = text.replace("1000", "2000").replace("nowhere", "t");
+    let error = migrator(&[TABLE, ("V2__u.sql", &edited)]).run(db.url()).await.unwrap_err();
+    assert!(matches!(error, Error::EditedWhileHalfDone { done: 1, .. }), "{error}");
+    assert_eq!(value::<i64>(&db, "SELECT count(*) FROM t WHERE id >= 1000").await, 1);
+    assert_eq!(applied(&db).await, "1");
+    // As the error says: restored, it goes on.
+    let restored = text.replace("nowhere", "t");
+    migrator(&[TABLE, ("V2__u.sql", &restored)]).run(db.url()).await.unwrap();
+    assert_eq!(value::<i64>(&db, "SELECT count(*) FROM t WHERE id >= 1000").await, 1);
+}
+
+#[tokio::test]
+async fn a_role_that_the_file_takes_on_needs_no_right_to_our_tables() {
+    let db = TestDb::empty().await.unwrap();
+    let role = format!("owner_in_{}", db.name());
+    execute(&db, &format!("CREATE ROLE {role}; CREATE SCHEMA s AUTHORIZATION {role}")).await;
+    let text = |take: &str, number: u32| {
+        format!(
+            "-- refit: transaction = false\n{take} {role};\nCREATE TABLE s.t{number} (id int);\n\
+             CREATE INDEX CONCURRENTLY t{number}_id ON s.t{number} (id);\nCREATE TABLE s.u{number} (id int);"
+        )
+    };
+    let (first, second) = (text("SET ROLE", 1), text("SET SESSION AUTHORIZATION", 2));
+    let third = "CREATE TABLE back AS SELECT current_user::text AS u";
+    let files =
+        [("V1__role.sql", first.as_str()), ("V2__user.sql", second.as_str()), ("V3__back.sql", third)];
+    migrator(&files).run(db.url()).await.unwrap();
+    let owners = "SELECT string_agg(DISTINCT relowner::regrole::text, ',') FROM pg_class WHERE relnamespace = 's'::regnamespace";
+    assert_eq!(value::<String>(&db, owners).await, role, "what was taken on counts to the file's end");
+    assert_eq!(value::<String>(&db, "SELECT u FROM back").await, "postgres");
+}
+
+#[tokio::test]
+async fn a_statement_that_is_tried_again_finds_the_session_as_it_was() {
+    let db = TestDb::empty().await.unwrap();
+    execute(&db, "CREATE SCHEMA app; CREATE TABLE app.busy (a int); CREATE TABLE busy (a int)").await;
+    let text = "-- refit: transaction = false\nSELECT set_config('search_path', 'app', false);\nALTER TABLE busy ADD COLUMN b int;\n\
+                ALTER TABLE busy ADD COLUMN c int;";
+    let reader = db.connect().await.unwrap();
+    reader.batch_execute("BEGIN; SELECT * FROM app.busy").await.unwrap();
+    let (retried, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let migrator =
+        migrator(&[("V1__busy.sql", text)]).lock_timeout(Duration::from_millis(50)).observe(move |event| {
+            if let Event::StepRetried { .. } = event {
+                retried.send(()).ok();
+            }
+        });
+    let url = db.url().to_owned();
+    let run = tokio::spawn(async move { migrator.run(&url).await });
+    told.recv().await.unwrap();
+    reader.batch_execute("COMMIT").await.unwrap();
+    assert!(run.await.unwrap().unwrap().steps[0].attempts > 1);
+    let columns = "SELECT string_agg(format('%s.%s', table_schema, column_name), ',' ORDER BY column_name) \
+                   FROM information_schema.columns WHERE table_name = 'busy' AND column_name <> 'a'";
+    assert_eq!(value::<String>(&db, columns).await, "app.b,app.c");
+}
+
+#[tokio::test]
+async fn a_block_that_commits_by_itself_runs_and_one_that_does_not_is_atomic() {
+    let db = TestDb::empty().await.unwrap();
+    let commits = "-- refit: transaction = false\nSET work_mem = '9MB';\nDO $$ BEGIN FOR i IN 1..3 LOOP \
+                   INSERT INTO t VALUES (i, current_setting('work_mem') = '9MB', pg_current_xact_id()::text); COMMIT; END LOOP; END $$;";
+    let one = "CREATE TABLE t (i int, kept bool, xact text);";
+    migrator(&[("V1__t.sql", one), ("V2__commits.sql", commits)]).run(db.url()).await.unwrap();
+    assert_eq!(value::<i64>(&db, "SELECT count(DISTINCT xact) FROM t WHERE kept").await, 3);
+    let fails = "-- refit: transaction = false\nDO $$ BEGIN INSERT INTO t VALUES (4); END $$;\nDO $$ BEGIN INSERT INTO t VALUES (5); RAISE 'no'; END $$;";
+    let files = [("V1__t.sql", one), ("V2__commits.sql", commits), ("V3__fails.sql", fails)];
+    for _ in 0..2 {
+        migrator(&files).run(db.url()).await.unwrap_err();
+        assert_eq!(value::<i64>(&db, "SELECT count(*) FROM t WHERE i > 3").await, 1);
+    }
+}
+
+#[tokio::test]
+async fn what_could_not_be_gone_on_with_is_refused_before_anything_runs() {
+    let db = TestDb::empty().await.unwrap();
+    for (statement, says) in [
+        ("CREATE INDEX CONCURRENTLY ON t (a);", "V2__x.sql:2:1: an index without a name"),
+        ("CREATE TEMP TABLE x (a int);", "V2__x.sql:2:1: a temporary object"),
+    ] {
+        let text = format!("-- refit: transaction = false\n{statement}");
+        let error = migrator(&[TABLE, ("V2__x.sql", &text)]).run(db.url()).await.unwrap_err();
+        assert!(error.to_string().starts_with(says), "{error}");
+        assert!(!exists(&db, "t").await);
+    }
+}
+
+#[tokio::test]
+async fn an_invalid_index_with_a_name_that_the_server_cuts_is_mended() {
+    let db = TestDb::empty().await.unwrap();
+    migrator(&[TABLE]).run(db.url()).await.unwrap();
+    let name = "i".repeat(80);
+    execute(&db, "INSERT INTO t VALUES (1, 1)").await;
+    let client = db.connect().await.unwrap();
+    let build = format!("CREATE UNIQUE INDEX CONCURRENTLY {name} ON t (id)");
+    client.batch_execute(&build).await.unwrap_err();
+    let text =
+        format!("-- refit: transaction = false\nCREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON t (a);");
+    migrator(&[TABLE, ("V2__long.sql", &text)]).run(db.url()).await.unwrap();
+    let valid = "SELECT bool_and(indisvalid) AND count(*) = 1 FROM pg_index WHERE indrelid = 't'::regclass";
+    assert!(value::<bool>(&db, valid).await);
+}
+
+#[tokio::test]
+async fn what_an_interrupted_reindex_leaves_is_removed() {
+    let db = TestDb::empty().await.unwrap();
+    let index = ("V2__ix.sql", "CREATE UNIQUE INDEX t_id ON t (id);");
+    let reindex = ("V3__re.sql", "-- refit: transaction = false\nREINDEX INDEX CONCURRENTLY t_id;");
+    migrator(&[TABLE, index]).run(db.url()).await.unwrap();
+    let old = db.connect().await.unwrap();
+    old.batch_execute("BEGIN; INSERT INTO t VALUES (0)").await.unwrap();
+    let (migrator_, url) = (migrator(&[TABLE, index, reindex]), db.url().to_owned());
+    let run = tokio::spawn(async move { migrator_.run(&url).await });
+    let left = "SELECT count(*) FROM pg_index JOIN pg_class ON oid = indexrelid WHERE relname ~ '_ccnew'";
+    until("the new index is there", async || value::<i64>(&db, left).await == 1).await;
+    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'REINDEX%'";
+    execute(&db, end).await;
+    run.await.unwrap().unwrap_err();
+    old.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(value::<i64>(&db, left).await, 1, "an interrupted REINDEX leaves its half");
+    migrator(&[TABLE, index, reindex]).run(db.url()).await.unwrap();
+    assert_eq!(value::<i64>(&db, left).await, 0);
 }
