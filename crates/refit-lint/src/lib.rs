@@ -1,6 +1,26 @@
 //! SQL → findings: what a migration locks, rewrites, scans, breaks or loses, and the safe way.
 //!
 //! Pure: no connection, no clock, no environment, no printing. The input is a set or plain texts, the output is findings.
+//! The files are replayed in order into a schema ([`schema`]), so that "created in this migration", "widened" and "proven
+//! not null" are known; locks are followed through a transaction; every change of rows is classified ([`dml`]). A rule is one
+//! file of `rules/`, and its page is that file's own heading.
 
+mod check;
+pub mod dml;
+pub mod effects;
+mod engine;
+mod finding;
+mod lint;
+mod lock;
 mod parser;
+mod rule;
+mod rules;
+pub mod schema;
 pub mod sql;
+
+pub use check::{File, Settings};
+pub use finding::{Finding, Severity};
+pub use lint::{Config, Input, Level, Outcome, Summary, lint};
+pub use lock::LockMode;
+pub use rule::{Example, Rule};
+pub use rules::RULES;

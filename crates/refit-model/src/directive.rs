@@ -124,6 +124,17 @@ const KEYS: [&str; 11] = [
 const REPEATABLE_KEYS: [&str; 6] =
     ["transaction", "environments", "package", "category", "release", "lock_timeout"];
 
+/// Reads the directives and suppressions of a file by itself, whatever else is wrong with it.
+///
+/// `text` is normalised. The last part of the result is every problem with them.
+pub fn front_matter(path: &str, text: &str) -> (Directives, Vec<Suppression>, Vec<Problem>) {
+    let repeatable = path.rsplit('/').next().is_some_and(|file| file.starts_with("R__"));
+    let allowed = if repeatable { Allowed::Repeatable } else { Allowed::Migration };
+    let mut problems = Vec::new();
+    let FrontMatter { directives, suppressions } = parse(path, text, allowed, &mut problems);
+    (directives, suppressions, problems)
+}
+
 /// Which keys a file may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Allowed {

@@ -18,12 +18,12 @@ mod statement;
 mod text;
 
 pub use backfill::BackfillDirective;
-pub use directive::{Category, Directives, Phase, Suppression};
+pub use directive::{Category, Directives, Phase, Suppression, front_matter};
 pub use file_name::{FileKind, Version, is_valid_name, version_of};
 pub use migration::{Migration, Repeatable, Seed, Sidecar};
 pub use problem::{Problem, SetError};
 pub use set::{HistoryDigest, MigrationSet};
 pub use settings::{Policies, Policy, Settings, VersionStyle};
-pub use source::SourceFile;
+pub use source::{SourceFile, read_folder};
 pub use statement::{Statement, StatementKind, significant_tokens, split_statements};
 pub use text::{Position, normalise};

@@ -25,7 +25,7 @@ impl SourceFile {
 }
 
 /// Reads every file below `folder`, sorted by path. What cannot be read is a problem, and the rest is still read.
-pub(crate) fn read_folder(folder: &Path) -> (Vec<SourceFile>, Vec<Problem>) {
+pub fn read_folder(folder: &Path) -> (Vec<SourceFile>, Vec<Problem>) {
     let (mut files, mut problems) = (Vec::new(), Vec::new());
     if folder.is_dir() {
         read_below(folder, "", &mut files, &mut problems);

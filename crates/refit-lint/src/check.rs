@@ -1,0 +1,182 @@
+//! What a rule is given, and how it reports.
+
+use std::collections::{HashMap, HashSet};
+
+use refit_model::{Directives, Position};
+
+use crate::finding::{Finding, Severity};
+use crate::lock::LockMode;
+use crate::schema::Schema;
+use crate::sql::{Name, Span, Stmt};
+
+/// One file of the input.
+#[derive(Debug, Clone)]
+pub struct File {
+    /// As the caller named it.
+    pub path: String,
+    /// Normalised text.
+    pub text: String,
+    /// What its front matter says.
+    pub directives: Directives,
+    /// The version that its name gives, if it has one.
+    pub version: Option<i64>,
+    /// Whether findings in it are wanted; otherwise it is replayed for the schema only.
+    pub reported: bool,
+}
+
+/// What holds for the whole run.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The oldest PostgreSQL major version in use.
+    pub postgres: u32,
+}
+
+/// The transaction around a statement: what happened in it before.
+#[derive(Debug, Clone, Default)]
+pub struct Window {
+    /// Whether the statement runs in a transaction block: the migration's own, or one that the file opened.
+    pub(crate) in_transaction: bool,
+    /// Keys of tables that this migration created, which nobody else can see or wait for.
+    pub(crate) created: HashSet<String>,
+    /// Locks that are held, with the statement that took each.
+    pub(crate) held: Vec<Held>,
+    /// Values added to enums in this transaction.
+    pub(crate) enum_values: Vec<(Name, String)>,
+    /// Constraints added NOT VALID in this transaction: table key and constraint.
+    pub(crate) not_valid: Vec<(String, String)>,
+}
+
+/// A lock that is held until the transaction ends.
+#[derive(Debug, Clone)]
+pub struct Held {
+    /// The table.
+    pub(crate) table: Name,
+    /// The mode.
+    pub(crate) mode: LockMode,
+    /// The statement that took it.
+    pub(crate) span: Span,
+}
+
+/// A backfill of the set: the columns that it fills, and the migration that does so.
+#[derive(Debug, Clone)]
+pub struct Backfill {
+    /// Its version.
+    pub(crate) version: Option<i64>,
+    /// The table's key.
+    pub(crate) table: String,
+    /// The columns that its UPDATE sets.
+    pub(crate) columns: Vec<String>,
+}
+
+/// What a rule of statements is given.
+pub struct StatementCheck<'a> {
+    /// The statement; one inside of a body is given like any other.
+    pub(crate) stmt: &'a Stmt,
+    /// Whether it is inside of a DO block, or of a function that the migration calls.
+    pub(crate) in_body: bool,
+    /// Whether it is inside of a loop.
+    pub(crate) in_loop: bool,
+    pub(crate) file: &'a File,
+    /// The schema before the top-level statement.
+    pub(crate) schema: &'a Schema,
+    /// The transaction before the top-level statement.
+    pub(crate) window: &'a Window,
+    /// Backfills of migrations before this one.
+    pub(crate) backfills: &'a [Backfill],
+    pub(crate) settings: &'a Settings,
+    pub(crate) reports: &'a mut Vec<Report>,
+}
+
+/// What a rule of files is given.
+pub struct FileCheck<'a> {
+    pub(crate) file: &'a File,
+    /// The statements of the file.
+    pub(crate) stmts: &'a [Stmt],
+    /// The schema before the file.
+    pub(crate) schema: &'a Schema,
+    /// Sidecars by stem: `V0001__x` to the suffixes that exist, such as `.down.sql`.
+    pub(crate) sidecars: &'a HashMap<String, Vec<&'static str>>,
+    pub(crate) settings: &'a Settings,
+    pub(crate) reports: &'a mut Vec<Report>,
+}
+
+/// What a rule reports: a [`Finding`] before the engine has added rule, severity and positions.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Report {
+    span: Span,
+    message: String,
+    help: String,
+    lock: Option<LockMode>,
+    table: Option<String>,
+}
+
+impl StatementCheck<'_> {
+    /// Reports at the statement as a whole.
+    pub(crate) fn report(&mut self, message: impl Into<String>) -> &mut Report {
+        self.report_at(self.stmt.span, message)
+    }
+
+    /// Reports at a part of the statement.
+    pub(crate) fn report_at(&mut self, span: Span, message: impl Into<String>) -> &mut Report {
+        push(self.reports, span, message.into())
+    }
+
+    /// Whether a table is new in this migration, or temporary: nobody waits for it, and it has no rows worth counting.
+    pub(crate) fn is_new(&self, table: &Name) -> bool {
+        self.window.created.contains(&table.key()) || table.schema.as_deref() == Some("pg_temp")
+    }
+}
+
+impl FileCheck<'_> {
+    /// Reports at the beginning of the file.
+    pub(crate) fn report(&mut self, message: impl Into<String>) -> &mut Report {
+        self.report_at(Span::default(), message)
+    }
+
+    /// Reports at a place.
+    pub(crate) fn report_at(&mut self, span: Span, message: impl Into<String>) -> &mut Report {
+        push(self.reports, span, message.into())
+    }
+}
+
+fn push(reports: &mut Vec<Report>, span: Span, message: String) -> &mut Report {
+    reports.push(Report { span, message, ..Report::default() });
+    let last = reports.len() - 1;
+    &mut reports[last]
+}
+
+impl Report {
+    /// The lock, and on which table.
+    pub(crate) fn lock(&mut self, mode: LockMode, table: &Name) -> &mut Report {
+        self.lock = Some(mode);
+        self.table = Some(table.to_string());
+        self
+    }
+
+    /// The table, where no lock is the point.
+    pub(crate) fn table(&mut self, table: &Name) -> &mut Report {
+        self.table = Some(table.to_string());
+        self
+    }
+
+    /// The safe way: a sentence, then SQL ready to paste on lines of its own.
+    pub(crate) fn help(&mut self, help: impl Into<String>) -> &mut Report {
+        self.help = help.into();
+        self
+    }
+
+    pub(crate) fn into_finding(self, rule: &'static str, severity: Severity, file: &File) -> Finding {
+        Finding {
+            rule,
+            severity,
+            path: file.path.clone(),
+            span: self.span,
+            start: Position::of(&file.text, self.span.start as usize),
+            end: Position::of(&file.text, self.span.end as usize),
+            message: self.message,
+            help: self.help,
+            lock: self.lock,
+            table: self.table,
+        }
+    }
+}

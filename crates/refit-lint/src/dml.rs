@@ -1,0 +1,284 @@
+//! How many rows a change touches: those of a key, those between two bounds, or whatever there is.
+
+use crate::schema::Schema;
+use crate::sql::{Compare, Cte, Dml, DmlKind, Expr, FromItem, Literal, Name, Query};
+
+/// How far the rows of a change are bounded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Bound {
+    /// By the values of a key.
+    Keyed,
+    /// By two bounds on a key, or a LIMIT.
+    Bounded,
+    /// Not; why.
+    Unbounded(&'static str),
+}
+
+impl Bound {
+    /// Whether there is a bound.
+    pub fn is_bounded(&self) -> bool {
+        !matches!(self, Bound::Unbounded(_))
+    }
+}
+
+/// Classifies UPDATE, DELETE, INSERT and MERGE. `outer` are the WITH items around it.
+pub fn classify(dml: &Dml, schema: &Schema, outer: &[Cte]) -> Bound {
+    let ctes: Vec<&Cte> = outer.iter().chain(&dml.ctes).collect();
+    let scope =
+        Scope { table: &dml.table, alias: dml.alias.as_deref(), from: &dml.from, ctes: &ctes, schema };
+    match dml.kind {
+        DmlKind::Update | DmlKind::Delete => {
+            let Some(filter) = &dml.filter else { return Bound::Unbounded("it has no WHERE") };
+            let mut conditions = vec![filter];
+            conditions.extend(&dml.on);
+            scope.conjunction(&conditions)
+        }
+        DmlKind::Insert => match &dml.source {
+            Some(source) => source_bound(source, schema, &ctes),
+            None => Bound::Keyed,
+        },
+        DmlKind::Merge => match dml.from.first() {
+            Some(item) if scope.is_bounded_item(item) => Bound::Bounded,
+            _ => Bound::Unbounded("its source is a whole table"),
+        },
+    }
+}
+
+/// How many rows a query gives.
+fn source_bound(query: &Query, schema: &Schema, ctes: &[&Cte]) -> Bound {
+    let mut visible: Vec<&Cte> = ctes.to_vec();
+    visible.extend(&query.ctes);
+    if query.values || query.limited {
+        return Bound::Bounded;
+    }
+    for part in &query.parts {
+        let bound = source_bound(part, schema, &visible);
+        if !bound.is_bounded() {
+            return bound;
+        }
+    }
+    // What returns nothing from tables (constants, generate_series, unnest) is as long as it is written.
+    let tables: Vec<&FromItem> =
+        query.from.iter().filter(|item| !matches!(item, FromItem::Function(_))).collect();
+    let Some(first) = tables.first() else { return Bound::Bounded };
+    let nobody = Name { schema: None, name: String::new(), span: crate::sql::Span::default() };
+    let (table, alias) = match first {
+        FromItem::Table { name, alias } => (name, alias.as_deref()),
+        _ => (&nobody, None),
+    };
+    let scope = Scope { table, alias, from: &query.from, ctes: &visible, schema };
+    if tables.iter().all(|item| scope.is_bounded_item(item)) {
+        return Bound::Bounded;
+    }
+    match &query.filter {
+        Some(filter) => scope.conjunction(&[filter]),
+        None => Bound::Unbounded("it reads a whole table"),
+    }
+}
+
+/// What the columns of a condition can mean.
+struct Scope<'a> {
+    /// The table whose rows are counted.
+    table: &'a Name,
+    alias: Option<&'a str>,
+    from: &'a [FromItem],
+    ctes: &'a [&'a Cte],
+    schema: &'a Schema,
+}
+
+impl Scope<'_> {
+    /// All of these hold: one that bounds is enough, and two halves make a range.
+    fn conjunction(&self, conditions: &[&Expr]) -> Bound {
+        let mut flat = Vec::new();
+        for condition in conditions {
+            match condition {
+                Expr::And(parts) => flat.extend(parts),
+                other => flat.push(*other),
+            }
+        }
+        let mut keyed: Vec<&str> = Vec::new();
+        let (mut lower, mut upper): (Vec<Vec<&str>>, Vec<Vec<&str>>) = (Vec::new(), Vec::new());
+        for part in &flat {
+            match part {
+                Expr::Or(branches)
+                    if branches.iter().all(|branch| self.conjunction(&[branch]).is_bounded()) =>
+                {
+                    return Bound::Keyed;
+                }
+                Expr::Literal(Literal::Bool(false)) => return Bound::Bounded,
+                Expr::InQuery { negated: false, value, query }
+                    if self.keys(value).is_some() && self.is_short(query) =>
+                {
+                    return Bound::Bounded;
+                }
+                Expr::InList { negated: false, value, items } => match self.list(value, items) {
+                    Some(Bound::Bounded) => return Bound::Bounded,
+                    Some(_) => keyed.extend(self.keys(value).unwrap_or_default()),
+                    None => {}
+                },
+                Expr::Between { negated: false, value, low, high }
+                    if low.is_constant() && high.is_constant() =>
+                {
+                    if let Some(columns) = self.keys(value) {
+                        lower.push(columns.clone());
+                        upper.push(columns);
+                    }
+                }
+                Expr::Compare { op, left, right } => {
+                    if let Some(bound) = self.compare(*op, left, right, &mut keyed, &mut lower, &mut upper) {
+                        return bound;
+                    }
+                }
+                _ => {}
+            }
+        }
+        if !keyed.is_empty() && self.is_key(&keyed) {
+            return Bound::Keyed;
+        }
+        if lower.iter().any(|columns| upper.contains(columns) && self.is_range_key(columns)) {
+            return Bound::Bounded;
+        }
+        Bound::Unbounded(self.reason(&flat, !lower.is_empty() || !upper.is_empty()))
+    }
+
+    fn list(&self, value: &Expr, items: &[Expr]) -> Option<Bound> {
+        self.keys(value)?;
+        // `= ANY (ARRAY (SELECT … LIMIT n))`
+        let short = items.iter().flat_map(Expr::queries).collect::<Vec<_>>();
+        if !short.is_empty() {
+            return short.iter().all(|query| self.is_short(query)).then_some(Bound::Bounded);
+        }
+        items.iter().all(Expr::is_constant).then_some(Bound::Keyed)
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn compare<'e>(
+        &self,
+        op: Compare,
+        left: &'e Expr,
+        right: &'e Expr,
+        keyed: &mut Vec<&'e str>,
+        lower: &mut Vec<Vec<&'e str>>,
+        upper: &mut Vec<Vec<&'e str>>,
+    ) -> Option<Bound> {
+        for (column, other, flipped) in [(left, right, false), (right, left, true)] {
+            let Some(columns) = self.keys(column) else { continue };
+            let one_query = matches!(other, Expr::Subquery(_));
+            match (op, flipped) {
+                (Compare::Eq, _) if other.is_constant() || one_query => keyed.extend(columns),
+                (Compare::Eq, _) if self.is_key(&columns) && self.comes_from_short(other) => {
+                    return Some(Bound::Bounded);
+                }
+                (Compare::Gt | Compare::Ge, false) | (Compare::Lt | Compare::Le, true)
+                    if other.is_constant() || one_query =>
+                {
+                    lower.push(columns);
+                }
+                (Compare::Lt | Compare::Le, false) | (Compare::Gt | Compare::Ge, true)
+                    if other.is_constant() || one_query =>
+                {
+                    upper.push(columns);
+                }
+                _ => {}
+            }
+        }
+        None
+    }
+
+    /// The columns of the counted table that an expression is; none when it is something else.
+    fn keys<'e>(&self, expr: &'e Expr) -> Option<Vec<&'e str>> {
+        match expr {
+            Expr::Column { table, name } => {
+                let own = match table.as_deref() {
+                    None => true,
+                    Some(table) => self.alias.unwrap_or(&self.table.name) == table,
+                };
+                own.then(|| vec![name.as_str()])
+            }
+            Expr::Row(parts) => {
+                let columns: Option<Vec<Vec<&str>>> = parts.iter().map(|part| self.keys(part)).collect();
+                columns.map(|columns| columns.concat())
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether equal values of these columns mean one row. Of tables nobody knows, the names decide.
+    fn is_key(&self, columns: &[&str]) -> bool {
+        columns.contains(&"ctid")
+            || self
+                .schema
+                .is_unique_key(self.table, columns)
+                .unwrap_or_else(|| columns.iter().any(|c| self.looks_like_key(c)))
+    }
+
+    /// Whether a range of these columns is a batch: they are a key, or its first columns.
+    fn is_range_key(&self, columns: &[&str]) -> bool {
+        self.is_key(columns) || self.leads_key(columns)
+    }
+
+    /// A range over the leading columns of a composite key is what keyset batches use.
+    fn leads_key(&self, columns: &[&str]) -> bool {
+        use crate::schema::ConstraintType::{PrimaryKey, Unique};
+        let constraints =
+            self.schema.table(self.table).map(|table| table.constraints.as_slice()).unwrap_or_default();
+        constraints.iter().any(|constraint| {
+            matches!(constraint.kind, PrimaryKey | Unique)
+                && constraint.columns.len() > columns.len()
+                && constraint.columns.iter().zip(columns).all(|(a, b)| a == b)
+        })
+    }
+
+    fn looks_like_key(&self, column: &str) -> bool {
+        let singular = self.table.name.strip_suffix('s').unwrap_or(&self.table.name);
+        matches!(column, "id" | "uuid" | "guid" | "pk" | "oid") || column == format!("{singular}_id")
+    }
+
+    /// Whether a query gives a handful of rows: VALUES, LIMIT, or nothing but constants.
+    fn is_short(&self, query: &Query) -> bool {
+        source_bound(query, self.schema, self.ctes).is_bounded()
+    }
+
+    fn is_bounded_item(&self, item: &FromItem) -> bool {
+        match item {
+            FromItem::Query { query, .. } => self.is_short(query),
+            FromItem::Table { name, .. } => {
+                let cte = self.ctes.iter().find(|cte| name.schema.is_none() && cte.name == name.name);
+                cte.and_then(|cte| cte.query.as_ref()).is_some_and(|query| self.is_short(query))
+            }
+            FromItem::Function(_) => true,
+        }
+    }
+
+    /// Whether a column belongs to an item of FROM that gives a handful of rows.
+    fn comes_from_short(&self, expr: &Expr) -> bool {
+        let Expr::Column { table: Some(table), .. } = expr else { return false };
+        self.from.iter().any(|item| {
+            let named = match item {
+                FromItem::Table { name, alias } => alias.as_deref().unwrap_or(&name.name) == table,
+                FromItem::Query { alias, .. } => alias.as_deref() == Some(table),
+                FromItem::Function(_) => false,
+            };
+            named && self.is_bounded_item(item)
+        })
+    }
+
+    /// Why it is not bounded, for people.
+    fn reason(&self, conditions: &[&Expr], half: bool) -> &'static str {
+        if half {
+            return "its range is open at one end, or its column is no key";
+        }
+        let joins = !self.from.is_empty();
+        for condition in conditions {
+            match condition {
+                Expr::IsNull { .. } => return "IS NULL bounds nothing: it may be every row",
+                Expr::Exists(_) | Expr::InQuery { .. } | Expr::Not(_) => {
+                    return "a subquery decides how many rows it is";
+                }
+                Expr::Literal(Literal::Bool(true)) => return "its WHERE is always true",
+                _ => {}
+            }
+        }
+        if joins { "a join decides how many rows it is" } else { "its WHERE is not on a key" }
+    }
+}

@@ -1,0 +1,200 @@
+//! What a statement does to tables besides changing the catalog: which locks it takes, and what it reads or writes while it
+//! holds them.
+//!
+//! One answer for everybody: the rules report it, the lock window adds it up, a trace compares it with the server. Measured
+//! on PostgreSQL 14 to 18 by the proof test.
+
+mod alter;
+mod type_change;
+mod volatility;
+
+pub use type_change::{TypeChange, type_change};
+pub use volatility::{Volatility, volatility};
+
+use crate::dml::{Bound, classify};
+use crate::lock::LockMode;
+use crate::schema::Schema;
+use crate::sql::{ConstraintKind, DmlKind, FromItem, Name, Query, Stmt, StmtKind};
+
+/// Locks and work of one statement.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Effects {
+    /// Each lock, in the order it is taken.
+    pub locks: Vec<(Name, LockMode)>,
+    /// What takes time in proportion to a table.
+    pub work: Vec<(Name, Work)>,
+}
+
+/// Work in proportion to a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Work {
+    /// Every row is read.
+    Scan,
+    /// An index is built.
+    IndexBuild,
+    /// Rows are changed, nobody knows how many.
+    RowChange,
+    /// The table and its indexes are written anew.
+    Rewrite,
+}
+
+impl std::fmt::Display for Work {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Work::Scan => "reads every row",
+            Work::IndexBuild => "builds an index",
+            Work::RowChange => "changes an unknown number of rows",
+            Work::Rewrite => "rewrites the table",
+        })
+    }
+}
+
+impl Effects {
+    fn lock(&mut self, table: &Name, mode: LockMode) {
+        self.locks.push((table.clone(), mode));
+    }
+
+    fn work(&mut self, table: &Name, work: Work) {
+        self.work.push((table.clone(), work));
+    }
+
+    /// The strongest lock on a table.
+    pub fn lock_on(&self, table: &Name) -> Option<LockMode> {
+        let key = table.key();
+        self.locks.iter().filter(|(locked, _)| locked.key() == key).map(|(_, mode)| *mode).max()
+    }
+}
+
+/// The effects of a statement on the schema before it, on a server of a major version.
+pub fn effects(stmt: &Stmt, schema: &Schema, postgres: u32) -> Effects {
+    let mut effects = Effects::default();
+    match &stmt.kind {
+        StmtKind::CreateTable(create) => {
+            let inline = create.columns.iter().flat_map(|column| &column.constraints);
+            for constraint in create.constraints.iter().chain(inline) {
+                if let ConstraintKind::ForeignKey { table, .. } = &constraint.kind
+                    && table.key() != create.name.key()
+                {
+                    effects.lock(table, LockMode::ShareRowExclusive);
+                }
+            }
+            if let Some(parent) = &create.partition_of {
+                effects.lock(parent, LockMode::AccessExclusive);
+            }
+        }
+        StmtKind::CreateTableAs { query, .. } => reads(query, &mut effects),
+        StmtKind::Alter { target, table, actions } => {
+            for (_, action) in actions {
+                alter::action(*target, table, action, schema, postgres, &mut effects);
+            }
+        }
+        StmtKind::CreateIndex(index) => {
+            effects.lock(
+                &index.table,
+                if index.concurrently { LockMode::ShareUpdateExclusive } else { LockMode::Share },
+            );
+            if !index.only {
+                effects.work(&index.table, Work::IndexBuild);
+            }
+        }
+        StmtKind::Drop { what, names, concurrently, .. } => {
+            drops(what, names, *concurrently, schema, &mut effects)
+        }
+        StmtKind::Reindex { what, name: Some(name), concurrently } => {
+            let table = match what.as_str() {
+                "INDEX" => schema.indexes.get(&name.key()).map(|index| named(&index.table, name)),
+                "TABLE" => Some(name.clone()),
+                _ => None,
+            };
+            let table = table.unwrap_or_else(|| name.clone());
+            effects
+                .lock(&table, if *concurrently { LockMode::ShareUpdateExclusive } else { LockMode::Share });
+            effects.work(&table, Work::IndexBuild);
+        }
+        StmtKind::Dml(dml) => {
+            for dml in dml.all() {
+                effects.lock(&dml.table, LockMode::RowExclusive);
+                if let Bound::Unbounded(_) = classify(dml, schema, &[]) {
+                    effects.work(&dml.table, Work::RowChange);
+                }
+                if dml.kind == DmlKind::Insert
+                    && let Some(source) = &dml.source
+                {
+                    reads(source, &mut effects);
+                }
+            }
+        }
+        StmtKind::Truncate { tables, .. } => {
+            tables.iter().for_each(|table| effects.lock(table, LockMode::AccessExclusive));
+        }
+        StmtKind::Lock { tables, mode } => {
+            let mode = LockMode::parse(mode).unwrap_or(LockMode::AccessExclusive);
+            tables.iter().for_each(|table| effects.lock(table, mode));
+        }
+        StmtKind::Vacuum { full, tables } => {
+            for table in tables {
+                effects.lock(
+                    table,
+                    if *full { LockMode::AccessExclusive } else { LockMode::ShareUpdateExclusive },
+                );
+                effects.work(table, if *full { Work::Rewrite } else { Work::Scan });
+            }
+        }
+        StmtKind::Cluster { table: Some(table) } => {
+            effects.lock(table, LockMode::AccessExclusive);
+            effects.work(table, Work::Rewrite);
+        }
+        StmtKind::Refresh { view, concurrently, no_data } => {
+            effects.lock(view, if *concurrently { LockMode::Exclusive } else { LockMode::AccessExclusive });
+            if !no_data {
+                effects.work(view, if *concurrently { Work::RowChange } else { Work::Rewrite });
+            }
+        }
+        StmtKind::CreateTrigger { table, .. } => effects.lock(table, LockMode::ShareRowExclusive),
+        StmtKind::CreateView { query, materialized: true, no_data: false, .. } => reads(query, &mut effects),
+        _ => {}
+    }
+    effects
+}
+
+/// A table known by its key, named like `like`.
+fn named(key: &str, like: &Name) -> Name {
+    match key.split_once('.') {
+        Some((schema, name)) => {
+            Name { schema: Some(schema.to_owned()), name: name.to_owned(), span: like.span }
+        }
+        None => Name { schema: None, name: key.to_owned(), span: like.span },
+    }
+}
+
+fn reads(query: &Query, effects: &mut Effects) {
+    let mut tables = Vec::new();
+    query.walk(&mut |part| {
+        for item in &part.from {
+            if let FromItem::Table { name, .. } = item {
+                tables.push(name.clone());
+            }
+        }
+    });
+    tables.iter().for_each(|table| effects.lock(table, LockMode::AccessShare));
+}
+
+fn drops(what: &str, names: &[Name], concurrently: bool, schema: &Schema, effects: &mut Effects) {
+    for name in names {
+        match what {
+            "TABLE" | "VIEW" | "MATERIALIZED VIEW" | "TRIGGER" => {
+                effects.lock(name, LockMode::AccessExclusive)
+            }
+            "INDEX" => {
+                let table = schema
+                    .indexes
+                    .get(&name.key())
+                    .map_or_else(|| name.clone(), |index| named(&index.table, name));
+                let mode =
+                    if concurrently { LockMode::ShareUpdateExclusive } else { LockMode::AccessExclusive };
+                effects.lock(&table, mode);
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Whether an expression may give another value for each row.
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use crate::schema::Schema;
+use crate::sql::{Expr, Name};
+
+/// How an expression varies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Volatility {
+    /// One value for the whole statement.
+    Stable,
+    /// Another value for each row, or nobody can say.
+    Volatile,
+}
+
+/// Every function of `pg_catalog`, one a line, with ` v` behind the volatile ones. Read from `pg_proc` of PostgreSQL 15, and
+/// completed by the special forms and the functions of later versions.
+const BUILT_IN: &str = include_str!("functions.txt");
+
+/// The volatility of an expression. Functions of unknown origin count as volatile: they are, unless declared otherwise.
+pub fn volatility(expr: &Expr, schema: &Schema) -> Volatility {
+    let mut volatile = false;
+    expr.walk(&mut |part| {
+        if let Expr::Call { name, .. } = part {
+            volatile |= is_volatile(name, schema);
+        }
+    });
+    if volatile { Volatility::Volatile } else { Volatility::Stable }
+}
+
+fn is_volatile(name: &Name, schema: &Schema) -> bool {
+    if let Some(function) = schema.functions.get(&name.key()) {
+        return function.volatility == 'v';
+    }
+    match name.schema.as_deref() {
+        None | Some("pg_catalog") => built_in().get(name.name.as_str()).copied().unwrap_or(true),
+        Some(_) => true,
+    }
+}
+
+fn built_in() -> &'static HashMap<&'static str, bool> {
+    static FUNCTIONS: OnceLock<HashMap<&'static str, bool>> = OnceLock::new();
+    FUNCTIONS.get_or_init(|| {
+        let lines = BUILT_IN.lines();
+        lines.map(|line| line.strip_suffix(" v").map_or((line, false), |name| (name, true))).collect()
+    })
+}

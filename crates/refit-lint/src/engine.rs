@@ -1,0 +1,293 @@
+//! The replay: file by file, statement by statement; the rules see each before the schema does.
+
+use std::collections::HashMap;
+
+use refit_model::{Position, Suppression};
+
+use crate::check::{Backfill, File, FileCheck, Held, Report, Settings, StatementCheck, Window};
+use crate::effects::effects;
+use crate::finding::{Finding, Severity};
+use crate::parser::{Parsed, parse};
+use crate::rule::{Check, Rule};
+use crate::schema::Schema;
+use crate::sql::{AlterAction, Body, Constraint, Expr, FromItem, Query, Span, Stmt, StmtKind};
+
+/// Statements inside of statements are followed this deep.
+const DEEPEST: usize = 8;
+
+/// Runs rules over files in order. Findings come in the order of files and places, before suppressions.
+pub(crate) struct Engine<'a> {
+    pub(crate) settings: &'a Settings,
+    /// The rules that are on, with their severity, for the file at hand.
+    pub(crate) rules: &'a dyn Fn(&File) -> Vec<(&'static Rule, Severity)>,
+    pub(crate) sidecars: &'a HashMap<String, Vec<&'static str>>,
+}
+
+/// What the replay of one file gives.
+pub(crate) struct FileOutcome {
+    pub(crate) findings: Vec<Finding>,
+    /// Where each statement begins and ends: suppressions stand above one.
+    pub(crate) statements: Vec<(Position, Position)>,
+}
+
+/// What goes from file to file.
+#[derive(Default)]
+pub(crate) struct Memory {
+    pub(crate) schema: Schema,
+    pub(crate) backfills: Vec<Backfill>,
+}
+
+impl Engine<'_> {
+    pub(crate) fn file(&self, file: &File, memory: &mut Memory) -> FileOutcome {
+        let Parsed { stmts, errors, psql } = parse(&file.text);
+        let rules = if file.reported { (self.rules)(file) } else { Vec::new() };
+        let mut findings = Vec::new();
+        engine_findings(file, &rules, &errors, &psql, &mut findings);
+        for (rule, severity) in &rules {
+            if let Check::File(check) = rule.check {
+                let mut reports = Vec::new();
+                check(&mut FileCheck {
+                    file,
+                    stmts: &stmts,
+                    schema: &memory.schema,
+                    sidecars: self.sidecars,
+                    settings: self.settings,
+                    reports: &mut reports,
+                });
+                findings.extend(
+                    reports.into_iter().map(|report| report.into_finding(rule.name, *severity, file)),
+                );
+            }
+        }
+        let mut window = Window { in_transaction: file.directives.transaction, ..Window::default() };
+        for stmt in &stmts {
+            self.statement(file, stmt, &rules, memory, &window, &mut findings);
+            advance(&mut window, file, stmt, &memory.schema, self.settings.postgres);
+            memory.schema.replay(stmt);
+        }
+        remember_backfill(file, &stmts, memory);
+        findings.sort_by_key(|finding| (finding.span.start, finding.span.end, finding.rule));
+        let place = |offset: u32| Position::of(&file.text, offset as usize);
+        // Positions cost a walk through the text, so they are only made for files that have something to suppress.
+        let statements = match file.text.contains("refit:") {
+            true => stmts.iter().map(|stmt| (place(stmt.span.start), place(stmt.span.end))).collect(),
+            false => Vec::new(),
+        };
+        FileOutcome { findings, statements }
+    }
+
+    fn statement(
+        &self,
+        file: &File,
+        stmt: &Stmt,
+        rules: &[(&'static Rule, Severity)],
+        memory: &Memory,
+        window: &Window,
+        findings: &mut Vec<Finding>,
+    ) {
+        let mut all = Vec::new();
+        flatten(stmt, &memory.schema, stmt.span, false, false, 0, &mut all);
+        for Nested { stmt, in_body, in_loop } in &all {
+            for (rule, severity) in rules {
+                let Check::Statement(check) = rule.check else { continue };
+                let mut reports: Vec<Report> = Vec::new();
+                check(&mut StatementCheck {
+                    stmt,
+                    in_body: *in_body,
+                    in_loop: *in_loop,
+                    file,
+                    schema: &memory.schema,
+                    window,
+                    backfills: &memory.backfills,
+                    settings: self.settings,
+                    reports: &mut reports,
+                });
+                findings.extend(
+                    reports.into_iter().map(|report| report.into_finding(rule.name, *severity, file)),
+                );
+            }
+        }
+    }
+}
+
+/// Findings that only the engine can make: what did not parse.
+fn engine_findings(
+    file: &File,
+    rules: &[(&'static Rule, Severity)],
+    errors: &[(Span, String)],
+    psql: &[Span],
+    findings: &mut Vec<Finding>,
+) {
+    let severity = |name: &str| {
+        rules.iter().find(|(rule, _)| rule.name == name).map(|(rule, severity)| (rule.name, *severity))
+    };
+    let mut add = |name: &str, span: Span, message: String, help: &str| {
+        if let Some((rule, severity)) = severity(name) {
+            let mut reports = Vec::new();
+            let mut check = FileCheck {
+                file,
+                stmts: &[],
+                schema: &Schema::default(),
+                sidecars: &HashMap::new(),
+                settings: &Settings { postgres: 14 },
+                reports: &mut reports,
+            };
+            check.report_at(span, message).help(help);
+            findings.extend(reports.into_iter().map(|report| report.into_finding(rule, severity, file)));
+        }
+    };
+    for (span, message) in errors {
+        add(
+            "syntax-error",
+            *span,
+            format!("this does not parse: {message}"),
+            "the rest of the file was read all the same",
+        );
+    }
+    for span in psql {
+        let message = "psql reads this line, the server does not".to_owned();
+        add("psql-command", *span, message, "write it as SQL; load rows with INSERT, or by an import");
+    }
+}
+
+/// A statement that runs, with how it is reached.
+struct Nested<'a> {
+    stmt: std::borrow::Cow<'a, Stmt>,
+    in_body: bool,
+    in_loop: bool,
+}
+
+/// The statement, and those in bodies that it runs: DO, dynamic SQL, functions that it calls.
+fn flatten<'a>(
+    stmt: &'a Stmt,
+    schema: &'a Schema,
+    place: Span,
+    in_body: bool,
+    in_loop: bool,
+    depth: usize,
+    all: &mut Vec<Nested<'a>>,
+) {
+    use std::borrow::Cow;
+    // A function's text is not in this file: what is found in it is reported where it is called.
+    let elsewhere = in_body && depth > 0 && place != stmt.span && !inside(stmt.span, place);
+    let shown =
+        if elsewhere { Cow::Owned(Stmt { span: place, ..stmt.clone() }) } else { Cow::Borrowed(stmt) };
+    all.push(Nested { stmt: shown, in_body, in_loop });
+    if depth >= DEEPEST {
+        return;
+    }
+    let mut body = |body: &'a Body, place: Span| {
+        for inner in &body.statements {
+            flatten(&inner.stmt, schema, place, true, in_loop || inner.in_loop, depth + 1, all);
+        }
+    };
+    match &stmt.kind {
+        StmtKind::Do(inner) => body(inner, place),
+        StmtKind::DynamicSql { statements, .. } => {
+            for inner in statements {
+                flatten(inner, schema, place, true, in_loop, depth + 1, all);
+            }
+        }
+        StmtKind::Call { name, .. } => {
+            if let Some(function) = schema.functions.get(&name.key()) {
+                body(&function.body, place);
+            }
+        }
+        StmtKind::Select(query) => {
+            for function in called(query, schema) {
+                body(function, place);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn inside(inner: Span, outer: Span) -> bool {
+    outer.start <= inner.start && inner.end <= outer.end
+}
+
+/// Bodies of the functions that a query calls and the set has defined.
+fn called<'a>(query: &Query, schema: &'a Schema) -> Vec<&'a Body> {
+    let mut found = Vec::new();
+    query.walk(&mut |query| {
+        let from = query.from.iter().filter_map(|item| match item {
+            FromItem::Function(call) => Some(call),
+            _ => None,
+        });
+        for expr in query.columns.iter().chain(from) {
+            expr.walk(&mut |part| {
+                if let Expr::Call { name, .. } = part {
+                    found.extend(schema.functions.get(&name.key()).map(|function| &function.body));
+                }
+            });
+        }
+    });
+    found
+}
+
+/// What the transaction is after a statement.
+fn advance(window: &mut Window, file: &File, stmt: &Stmt, schema: &Schema, postgres: u32) {
+    match &stmt.kind {
+        StmtKind::CreateTable(create) if !create.if_not_exists || create.temporary => {
+            window.created.insert(create.name.key());
+        }
+        StmtKind::CreateTableAs { table, if_not_exists, temporary, .. } if !if_not_exists || *temporary => {
+            window.created.insert(table.key());
+        }
+        StmtKind::CreateView { name, materialized: true, .. } => {
+            window.created.insert(name.key());
+        }
+        StmtKind::Transaction(word) => {
+            window.in_transaction = matches!(word.as_str(), "BEGIN" | "START") || file.directives.transaction;
+            window.held.clear();
+            window.enum_values.clear();
+            window.not_valid.clear();
+            return;
+        }
+        StmtKind::AddEnumValue { name, value } => window.enum_values.push((name.clone(), value.clone())),
+        StmtKind::Alter { table, actions, .. } => {
+            for (_, action) in actions {
+                match action {
+                    AlterAction::AddConstraint(Constraint { name: Some(name), not_valid: true, .. }) => {
+                        window.not_valid.push((table.key(), name.clone()));
+                    }
+                    AlterAction::RenameTo(to) if window.created.contains(&table.key()) => {
+                        window.created.insert(crate::sql::Name { name: to.clone(), ..table.clone() }.key());
+                    }
+                    _ => {}
+                }
+            }
+        }
+        _ => {}
+    }
+    if !window.in_transaction {
+        return;
+    }
+    for (table, mode) in effects(stmt, schema, postgres).locks {
+        if !window.created.contains(&table.key()) {
+            window.held.push(Held { table, mode, span: stmt.span });
+        }
+    }
+}
+
+fn remember_backfill(file: &File, stmts: &[Stmt], memory: &mut Memory) {
+    let Some(directive) = &file.directives.backfill else { return };
+    let columns = stmts.iter().filter_map(|stmt| match &stmt.kind {
+        StmtKind::Dml(dml) => Some(dml.columns.iter().map(|(column, _)| column.clone())),
+        _ => None,
+    });
+    let table = directive.table.to_lowercase();
+    memory.backfills.push(Backfill {
+        version: file.version,
+        table: table.strip_prefix("public.").unwrap_or(&table).to_owned(),
+        columns: columns.flatten().collect(),
+    });
+}
+
+/// The statement that a suppression stands above: the first that begins after it.
+pub(crate) fn covered(
+    suppression: &Suppression,
+    statements: &[(Position, Position)],
+) -> Option<(Position, Position)> {
+    statements.iter().find(|(start, _)| *start > suppression.position).copied()
+}

@@ -1,0 +1,68 @@
+//! What the linter says: one finding a place, with what it locks and the safe way.
+
+use refit_model::Position;
+use serde::Serialize;
+
+use crate::lock::LockMode;
+use crate::sql::Span;
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// For information; never fails a run.
+    Note,
+    /// Should be looked at; fails a run.
+    Warning,
+    /// Must not go out; fails a run.
+    Error,
+}
+
+/// One place where a rule applies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The rule's name.
+    pub rule: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// The file, as the caller named it.
+    pub path: String,
+    /// Where it begins and ends, in bytes of the normalised text.
+    pub span: Span,
+    /// Where it begins.
+    pub start: Position,
+    /// Where it ends, exclusive.
+    pub end: Position,
+    /// What is wrong, in one sentence.
+    pub message: String,
+    /// The safe way: words, then SQL ready to paste.
+    pub help: String,
+    /// The strongest lock that the statement takes on the table.
+    pub lock: Option<LockMode>,
+    /// The table that it is about.
+    pub table: Option<String>,
+}
+
+impl Finding {
+    /// What identifies the finding over edits of the file: rule, file name, table and message, as 16 hex digits (FNV-1a).
+    pub fn fingerprint(&self) -> String {
+        let file = self.path.rsplit('/').next().unwrap_or(&self.path);
+        let table = self.table.as_deref().unwrap_or_default();
+        let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+        for byte in [self.rule, file, table, &self.message].join("\n").bytes() {
+            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+        format!("{hash:016x}")
+    }
+}
+
+impl Severity {
+    /// `note`, `warning` or `error`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Severity::Note => "note",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        }
+    }
+}

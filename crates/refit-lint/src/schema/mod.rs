@@ -1,0 +1,171 @@
+//! The schema that the migrations before a statement have built, as far as they tell.
+//!
+//! A set rarely tells everything: what is not in here is taken to exist and to be large. Each statement is replayed once, in
+//! order, after the rules have seen the schema before it.
+
+mod replay;
+
+use std::collections::HashMap;
+
+use crate::sql::{Body, DataType, Expr, Name};
+
+/// Tables, indexes, types and functions by [`Name::key`].
+#[derive(Debug, Clone, Default)]
+pub struct Schema {
+    pub(crate) tables: HashMap<String, Table>,
+    pub(crate) indexes: HashMap<String, IndexDef>,
+    pub(crate) domains: HashMap<String, Domain>,
+    pub(crate) enums: HashMap<String, Vec<String>>,
+    pub(crate) functions: HashMap<String, Function>,
+    pub(crate) materialized_views: HashMap<String, ()>,
+}
+
+/// A table that a migration created or changed.
+#[derive(Debug, Clone, Default)]
+pub struct Table {
+    /// Whether its CREATE TABLE was seen, so that all of its columns are known.
+    pub(crate) complete: bool,
+    pub(crate) partitioned: bool,
+    pub(crate) columns: HashMap<String, ColumnDef>,
+    pub(crate) constraints: Vec<ConstraintDef>,
+}
+
+/// What is known of a column.
+#[derive(Debug, Clone, Default)]
+pub struct ColumnDef {
+    /// Its type; none when only a change to it was seen.
+    pub(crate) data_type: Option<DataType>,
+    /// Whether it is known to be NOT NULL.
+    pub(crate) not_null: bool,
+}
+
+/// What is known of a constraint.
+#[derive(Debug, Clone)]
+pub struct ConstraintDef {
+    /// Its name, made up as the server would where none is written.
+    pub(crate) name: String,
+    pub(crate) kind: ConstraintType,
+    /// The columns of a key or foreign key.
+    pub(crate) columns: Vec<String>,
+    /// The condition of a CHECK.
+    pub(crate) check: Option<Expr>,
+    pub(crate) validated: bool,
+}
+
+/// Kinds of constraints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConstraintType {
+    /// CHECK.
+    Check,
+    /// FOREIGN KEY.
+    ForeignKey,
+    /// PRIMARY KEY.
+    PrimaryKey,
+    /// UNIQUE.
+    Unique,
+    /// EXCLUDE.
+    Exclude,
+    /// NOT NULL.
+    NotNull,
+}
+
+/// What is known of an index.
+#[derive(Debug, Clone)]
+pub struct IndexDef {
+    /// The table's key.
+    pub(crate) table: String,
+    pub(crate) unique: bool,
+    /// Its columns; none in the place of an expression.
+    pub(crate) columns: Vec<Option<String>>,
+    /// Whether it has a WHERE.
+    pub(crate) partial: bool,
+}
+
+/// What is known of a domain.
+#[derive(Debug, Clone)]
+pub struct Domain {
+    pub(crate) base: DataType,
+    /// Whether it has a CHECK or NOT NULL.
+    pub(crate) constrained: bool,
+}
+
+/// What is known of a function or procedure.
+#[derive(Debug, Clone)]
+pub struct Function {
+    /// As `pg_proc.provolatile` has it.
+    pub(crate) volatility: char,
+    pub(crate) body: Body,
+}
+
+impl Schema {
+    /// A table that the set has told of.
+    pub(crate) fn table(&self, name: &Name) -> Option<&Table> {
+        self.tables.get(&name.key())
+    }
+
+    /// A column's definition, when it is known.
+    pub(crate) fn column(&self, table: &Name, column: &str) -> Option<&ColumnDef> {
+        self.table(table)?.columns.get(column)
+    }
+
+    /// A constraint by name.
+    pub(crate) fn constraint(&self, table: &Name, constraint: &str) -> Option<&ConstraintDef> {
+        self.table(table)?.constraints.iter().find(|known| known.name == constraint)
+    }
+
+    /// Whether a table is partitioned; unknown tables are not taken to be.
+    pub(crate) fn is_partitioned(&self, name: &Name) -> bool {
+        self.table(name).is_some_and(|table| table.partitioned)
+    }
+
+    /// Whether the columns together identify one row: a primary key, a unique constraint or a unique index without WHERE.
+    ///
+    /// `None` when the table is not known well enough to say no.
+    pub(crate) fn is_unique_key(&self, table: &Name, columns: &[&str]) -> Option<bool> {
+        let covers =
+            |key: &[String]| !key.is_empty() && key.iter().all(|column| columns.contains(&column.as_str()));
+        let known = self.table(table);
+        let by_constraint = known.is_some_and(|table| {
+            table.constraints.iter().any(|constraint| {
+                matches!(constraint.kind, ConstraintType::PrimaryKey | ConstraintType::Unique)
+                    && covers(&constraint.columns)
+            })
+        });
+        let key = table.key();
+        let by_index = || {
+            self.indexes.values().any(|index| {
+                let named: Option<Vec<String>> = index.columns.iter().cloned().collect();
+                index.unique
+                    && !index.partial
+                    && index.table == key
+                    && named.is_some_and(|named| covers(&named))
+            })
+        };
+        if by_constraint || by_index() {
+            Some(true)
+        } else if known.is_some_and(|table| table.complete) {
+            Some(false)
+        } else {
+            None
+        }
+    }
+
+    /// Whether a validated CHECK proves that a column is not null: `c IS NOT NULL`, or an AND with it.
+    pub(crate) fn proves_not_null(&self, table: &Name, column: &str) -> bool {
+        let Some(table) = self.table(table) else { return false };
+        let checks = table.constraints.iter().filter(|constraint| constraint.validated);
+        checks.filter_map(|constraint| constraint.check.as_ref()).any(|check| implies_not_null(check, column))
+    }
+}
+
+/// Whether a condition that is not false implies that the column is not null, as PostgreSQL reasons: only
+/// `IS NOT NULL`, alone or in an AND.
+pub(crate) fn implies_not_null(check: &Expr, column: &str) -> bool {
+    match check {
+        Expr::IsNull { negated: true, value } => {
+            matches!(&**value, Expr::Column { name, .. } if name == column)
+        }
+        Expr::And(parts) => parts.iter().any(|part| implies_not_null(part, column)),
+        _ => false,
+    }
+}

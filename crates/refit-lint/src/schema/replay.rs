@@ -1,0 +1,281 @@
+//! What each statement does to the schema.
+
+use super::{ColumnDef, ConstraintDef, ConstraintType, Domain, Function, IndexDef, Schema, Table};
+use crate::sql::{
+    AlterAction, AlterTarget, Column, ColumnChange, Constraint, ConstraintKind, CreateTable, DataType, Expr,
+    Generated, Index, Name, Stmt, StmtKind,
+};
+
+impl Schema {
+    /// Replays one statement.
+    pub(crate) fn replay(&mut self, stmt: &Stmt) {
+        match &stmt.kind {
+            StmtKind::CreateTable(create) => self.create_table(create),
+            StmtKind::CreateTableAs { table, if_not_exists, .. } => {
+                if !(*if_not_exists && self.tables.contains_key(&table.key())) {
+                    self.tables.insert(table.key(), Table::default());
+                }
+            }
+            StmtKind::Alter { target, table, actions } => {
+                for (_, action) in actions {
+                    self.alter(*target, table, action);
+                }
+            }
+            StmtKind::CreateIndex(index) => self.create_index(index),
+            StmtKind::Drop { what, names, .. } => self.drop_objects(what, names),
+            StmtKind::CreateDomain { name, base, constrained } => {
+                self.domains.insert(name.key(), Domain { base: base.clone(), constrained: *constrained });
+            }
+            StmtKind::AlterDomain { name, action: AlterAction::AddConstraint(_) } => {
+                if let Some(domain) = self.domains.get_mut(&name.key()) {
+                    domain.constrained = true;
+                }
+            }
+            StmtKind::CreateEnum { name, values } => {
+                self.enums.insert(name.key(), values.clone());
+            }
+            StmtKind::AddEnumValue { name, value } => {
+                self.enums.entry(name.key()).or_default().push(value.clone())
+            }
+            StmtKind::CreateRoutine { name, volatility, body } => {
+                self.functions.insert(name.key(), Function { volatility: *volatility, body: body.clone() });
+            }
+            StmtKind::CreateView { name, materialized: true, .. } => {
+                self.materialized_views.insert(name.key(), ());
+            }
+            _ => {}
+        }
+    }
+
+    fn create_table(&mut self, create: &CreateTable) {
+        let key = create.name.key();
+        if create.if_not_exists && self.tables.contains_key(&key) {
+            return;
+        }
+        let mut table = Table {
+            // Columns that come from elsewhere are not in the statement.
+            complete: create.like.is_empty() && create.partition_of.is_none() && !create.if_not_exists,
+            partitioned: create.partitioned,
+            ..Table::default()
+        };
+        for column in &create.columns {
+            table.add_column(&create.name.name, column);
+        }
+        for constraint in &create.constraints {
+            table.add_constraint(&create.name.name, constraint, None);
+        }
+        self.tables.insert(key, table);
+    }
+
+    fn create_index(&mut self, index: &Index) {
+        let name = match &index.name {
+            Some(name) => name.name.clone(),
+            None => {
+                let columns: Vec<&str> =
+                    index.columns.iter().map(|column| column.as_deref().unwrap_or("expr")).collect();
+                format!("{}_{}_idx", index.table.name, columns.join("_"))
+            }
+        };
+        let schema = index.table.schema.clone();
+        let key = Name { schema, name, span: index.table.span }.key();
+        self.indexes.insert(
+            key,
+            IndexDef {
+                table: index.table.key(),
+                unique: index.unique,
+                columns: index.columns.clone(),
+                partial: index.filter.is_some(),
+            },
+        );
+    }
+
+    fn drop_objects(&mut self, what: &str, names: &[Name]) {
+        for name in names {
+            let key = name.key();
+            match what {
+                "TABLE" => {
+                    self.tables.remove(&key);
+                    self.indexes.retain(|_, index| index.table != key);
+                }
+                "INDEX" => drop(self.indexes.remove(&key)),
+                "DOMAIN" => drop(self.domains.remove(&key)),
+                "TYPE" => drop(self.enums.remove(&key)),
+                "FUNCTION" => drop(self.functions.remove(&key)),
+                "MATERIALIZED VIEW" => drop(self.materialized_views.remove(&key)),
+                _ => {}
+            }
+        }
+    }
+
+    fn alter(&mut self, target: AlterTarget, name: &Name, action: &AlterAction) {
+        if target != AlterTarget::Table {
+            return self.alter_other(target, name, action);
+        }
+        if let AlterAction::RenameTo(to) = action {
+            let (old, new) = (name.key(), Name { name: to.clone(), ..name.clone() }.key());
+            if let Some(table) = self.tables.remove(&old) {
+                self.tables.insert(new.clone(), table);
+            }
+            self.indexes
+                .values_mut()
+                .filter(|index| index.table == old)
+                .for_each(|index| index.table.clone_from(&new));
+            return;
+        }
+        let using_index = match action {
+            AlterAction::AddConstraint(Constraint {
+                kind:
+                    ConstraintKind::Unique { using_index: Some(index), .. }
+                    | ConstraintKind::PrimaryKey { using_index: Some(index), .. },
+                ..
+            }) => {
+                let key = Name { schema: name.schema.clone(), ..index.clone() }.key();
+                self.indexes
+                    .get(&key)
+                    .and_then(|index| index.columns.iter().cloned().collect::<Option<Vec<_>>>())
+            }
+            _ => None,
+        };
+        self.tables.entry(name.key()).or_default().alter(&name.name, action, using_index);
+    }
+
+    fn alter_other(&mut self, target: AlterTarget, name: &Name, action: &AlterAction) {
+        if let (AlterTarget::Index, AlterAction::RenameTo(to)) = (target, action)
+            && let Some(index) = self.indexes.remove(&name.key())
+        {
+            self.indexes.insert(Name { name: to.clone(), ..name.clone() }.key(), index);
+        }
+    }
+}
+
+impl Table {
+    fn add_column(&mut self, table: &str, column: &Column) {
+        let serial = column.data_type.as_ref().and_then(|kind| serial_base(&kind.name));
+        let data_type = match serial {
+            Some(base) => Some(DataType { name: base.to_owned(), ..DataType::default() }),
+            None => column.data_type.clone(),
+        };
+        let not_null = serial.is_some() || column.generated == Some(Generated::Identity);
+        self.columns.insert(column.name.clone(), ColumnDef { data_type, not_null });
+        for constraint in &column.constraints {
+            self.add_constraint(table, constraint, Some(&column.name));
+        }
+    }
+
+    /// Adds a constraint; `column` is the one it stands behind.
+    fn add_constraint(&mut self, table: &str, constraint: &Constraint, column: Option<&str>) {
+        let own = |columns: &[String]| match column {
+            Some(column) if columns.is_empty() => vec![column.to_owned()],
+            _ => columns.to_vec(),
+        };
+        let (kind, columns, check) = match &constraint.kind {
+            ConstraintKind::NotNull(named) => {
+                let name = named.as_deref().or(column).unwrap_or_default();
+                if !constraint.not_valid {
+                    self.columns.entry(name.to_owned()).or_default().not_null = true;
+                }
+                (ConstraintType::NotNull, vec![name.to_owned()], None)
+            }
+            ConstraintKind::Null => return,
+            ConstraintKind::Check(check) => (ConstraintType::Check, own(&[]), Some(check.clone())),
+            ConstraintKind::Unique { columns, .. } => (ConstraintType::Unique, own(columns), None),
+            ConstraintKind::PrimaryKey { columns, .. } => {
+                for column in own(columns) {
+                    self.columns.entry(column).or_default().not_null = true;
+                }
+                (ConstraintType::PrimaryKey, own(columns), None)
+            }
+            ConstraintKind::ForeignKey { columns, .. } => (ConstraintType::ForeignKey, own(columns), None),
+            ConstraintKind::Exclude => (ConstraintType::Exclude, Vec::new(), None),
+        };
+        let name = constraint.name.clone().unwrap_or_else(|| made_up_name(table, kind, &columns));
+        self.constraints.push(ConstraintDef { name, kind, columns, check, validated: !constraint.not_valid });
+    }
+
+    fn alter(&mut self, name: &str, action: &AlterAction, using_index: Option<Vec<String>>) {
+        match action {
+            AlterAction::AddColumn { column, .. } => self.add_column(name, column),
+            AlterAction::DropColumn(column) => {
+                self.columns.remove(column);
+                self.constraints.retain(|constraint| {
+                    !constraint.columns.contains(column)
+                        && !constraint.check.as_ref().is_some_and(|check| names_column(check, column))
+                });
+            }
+            AlterAction::AlterColumn { column, change } => self.change_column(column, change),
+            AlterAction::AddConstraint(constraint) => {
+                self.add_constraint(name, constraint, None);
+                if let (Some(columns), Some(added)) = (using_index, self.constraints.last_mut()) {
+                    added.columns = columns;
+                }
+            }
+            AlterAction::ValidateConstraint(constraint) => {
+                let found = self.constraints.iter_mut().filter(|known| known.name == *constraint);
+                for known in found {
+                    known.validated = true;
+                    if known.kind == ConstraintType::NotNull
+                        && let Some(column) = known.columns.first()
+                    {
+                        self.columns.entry(column.clone()).or_default().not_null = true;
+                    }
+                }
+            }
+            AlterAction::DropConstraint(constraint) => {
+                self.constraints.retain(|known| known.name != *constraint)
+            }
+            AlterAction::RenameColumn { from, to } => {
+                if let Some(column) = self.columns.remove(from) {
+                    self.columns.insert(to.clone(), column);
+                }
+                for constraint in &mut self.constraints {
+                    constraint
+                        .columns
+                        .iter_mut()
+                        .filter(|column| *column == from)
+                        .for_each(|column| column.clone_from(to));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn change_column(&mut self, column: &str, change: &ColumnChange) {
+        let known = self.columns.entry(column.to_owned()).or_default();
+        match change {
+            ColumnChange::Type { to, .. } => known.data_type = Some(to.clone()),
+            ColumnChange::SetNotNull => known.not_null = true,
+            ColumnChange::DropNotNull => known.not_null = false,
+            _ => {}
+        }
+    }
+}
+
+fn names_column(check: &Expr, column: &str) -> bool {
+    let mut found = false;
+    check.walk(&mut |part| found |= matches!(part, Expr::Column { name, .. } if name == column));
+    found
+}
+
+/// The type that a serial column really has.
+pub(crate) fn serial_base(name: &str) -> Option<&'static str> {
+    match name {
+        "serial" => Some("integer"),
+        "bigserial" => Some("bigint"),
+        "smallserial" => Some("smallint"),
+        _ => None,
+    }
+}
+
+/// The name that the server gives to a constraint without one.
+fn made_up_name(table: &str, kind: ConstraintType, columns: &[String]) -> String {
+    let columns = columns.join("_");
+    let middle = if columns.is_empty() { String::new() } else { format!("_{columns}") };
+    match kind {
+        ConstraintType::PrimaryKey => format!("{table}_pkey"),
+        ConstraintType::Unique => format!("{table}{middle}_key"),
+        ConstraintType::ForeignKey => format!("{table}{middle}_fkey"),
+        ConstraintType::Check => format!("{table}{middle}_check"),
+        ConstraintType::Exclude => format!("{table}{middle}_excl"),
+        ConstraintType::NotNull => format!("{table}{middle}_not_null"),
+    }
+}
