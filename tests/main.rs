@@ -6,6 +6,7 @@
 mod support;
 
 mod cases {
+    mod adopted_workspace;
     mod apply;
     mod by_statement;
     mod connecting;
@@ -17,5 +18,6 @@ mod cases {
     mod pooler;
     mod race;
     mod read_only;
+    mod tidy;
     mod tls;
 }

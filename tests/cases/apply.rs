@@ -58,7 +58,7 @@ async fn a_history_of_plain_refinery_is_taken_up() {
 #[tokio::test]
 async fn a_failing_step_leaves_nothing_and_tells_everything() {
     let db = TestDb::empty().await.unwrap();
-    let mut sql = "CREATE TABLE t (a int);\n".repeat(1);
+    let mut sql = "CREATE TABLE t (a int);\n".to_owned();
     sql.push_str(&"-- a line\n".repeat(37));
     sql.push_str("ALTER TABLE t\n  ADD COLUMN b nosuchtype;\n");
     let files = [TWO[0], ("V2__bad.sql", sql.as_str())];

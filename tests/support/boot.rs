@@ -1,5 +1,6 @@
 //! The `boot` binary: a service reduced to its boot, as a process that can be raced and killed.
 
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Stdio;
 
@@ -9,6 +10,8 @@ use tokio::process::{Child, Command};
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) success: bool,
+    /// By SIGKILL.
+    pub(crate) killed: bool,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
@@ -31,6 +34,7 @@ pub(crate) async fn end(child: Child) -> Ended {
     let output = child.wait_with_output().await.unwrap();
     Ended {
         success: output.status.success(),
+        killed: output.status.signal() == Some(9),
         stdout: String::from_utf8(output.stdout).unwrap(),
         stderr: String::from_utf8(output.stderr).unwrap(),
     }

@@ -79,11 +79,12 @@ impl Scratch {
     }
 }
 
-fn workspace() -> &'static Path {
+/// The workspace that is tested.
+pub(crate) fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
 /// Beside the workspace's own output, so that it is kept from run to run and goes with `cargo clean`.
-fn target() -> PathBuf {
+pub(crate) fn target() -> PathBuf {
     Path::new(env!("CARGO_BIN_EXE_boot")).parent().and_then(Path::parent).unwrap().join("scratch")
 }
