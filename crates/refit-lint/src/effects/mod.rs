@@ -14,7 +14,7 @@ pub use volatility::{Volatility, volatility};
 use crate::dml::{Bound, classify};
 use crate::lock::LockMode;
 use crate::schema::Schema;
-use crate::sql::{ConstraintKind, DmlKind, FromItem, Name, Query, Stmt, StmtKind};
+use crate::sql::{ConstraintKind, CreateTable, Dml, DmlKind, FromItem, Name, Query, Stmt, StmtKind};
 
 /// Locks and work of one statement.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -69,19 +69,7 @@ impl Effects {
 pub fn effects(stmt: &Stmt, schema: &Schema, postgres: u32) -> Effects {
     let mut effects = Effects::default();
     match &stmt.kind {
-        StmtKind::CreateTable(create) => {
-            let inline = create.columns.iter().flat_map(|column| &column.constraints);
-            for constraint in create.constraints.iter().chain(inline) {
-                if let ConstraintKind::ForeignKey { table, .. } = &constraint.kind
-                    && table.key() != create.name.key()
-                {
-                    effects.lock(table, LockMode::ShareRowExclusive);
-                }
-            }
-            if let Some(parent) = &create.partition_of {
-                effects.lock(parent, LockMode::AccessExclusive);
-            }
-        }
+        StmtKind::CreateTable(create) => create_table(create, &mut effects),
         StmtKind::CreateTableAs { query, .. } => reads(query, &mut effects),
         StmtKind::Alter { target, table, actions } => {
             for (_, action) in actions {
@@ -101,29 +89,9 @@ pub fn effects(stmt: &Stmt, schema: &Schema, postgres: u32) -> Effects {
             drops(what, names, *concurrently, schema, &mut effects)
         }
         StmtKind::Reindex { what, name: Some(name), concurrently } => {
-            let table = match what.as_str() {
-                "INDEX" => schema.indexes.get(&name.key()).map(|index| named(&index.table, name)),
-                "TABLE" => Some(name.clone()),
-                _ => None,
-            };
-            let table = table.unwrap_or_else(|| name.clone());
-            effects
-                .lock(&table, if *concurrently { LockMode::ShareUpdateExclusive } else { LockMode::Share });
-            effects.work(&table, Work::IndexBuild);
+            reindex(what, name, *concurrently, schema, &mut effects);
         }
-        StmtKind::Dml(dml) => {
-            for dml in dml.all() {
-                effects.lock(&dml.table, LockMode::RowExclusive);
-                if let Bound::Unbounded(_) = classify(dml, schema, &[]) {
-                    effects.work(&dml.table, Work::RowChange);
-                }
-                if dml.kind == DmlKind::Insert
-                    && let Some(source) = &dml.source
-                {
-                    reads(source, &mut effects);
-                }
-            }
-        }
+        StmtKind::Dml(dml) => changes(dml, schema, &mut effects),
         StmtKind::Truncate { tables, .. } => {
             tables.iter().for_each(|table| effects.lock(table, LockMode::AccessExclusive));
         }
@@ -155,6 +123,42 @@ pub fn effects(stmt: &Stmt, schema: &Schema, postgres: u32) -> Effects {
         _ => {}
     }
     effects
+}
+
+fn create_table(create: &CreateTable, effects: &mut Effects) {
+    let inline = create.columns.iter().flat_map(|column| &column.constraints);
+    for constraint in create.constraints.iter().chain(inline) {
+        if let ConstraintKind::ForeignKey { table, .. } = &constraint.kind
+            && table.key() != create.name.key()
+        {
+            effects.lock(table, LockMode::ShareRowExclusive);
+        }
+    }
+    if let Some(parent) = &create.partition_of {
+        effects.lock(parent, LockMode::AccessExclusive);
+    }
+}
+
+fn reindex(what: &str, name: &Name, concurrently: bool, schema: &Schema, effects: &mut Effects) {
+    let table = match what {
+        "INDEX" => schema.indexes.get(&name.key()).map(|index| named(&index.table, name)),
+        _ => None,
+    };
+    let table = table.unwrap_or_else(|| name.clone());
+    effects.lock(&table, if concurrently { LockMode::ShareUpdateExclusive } else { LockMode::Share });
+    effects.work(&table, Work::IndexBuild);
+}
+
+fn changes(dml: &Dml, schema: &Schema, effects: &mut Effects) {
+    for dml in dml.all() {
+        effects.lock(&dml.table, LockMode::RowExclusive);
+        if let Bound::Unbounded(_) = classify(dml, schema, &[]) {
+            effects.work(&dml.table, Work::RowChange);
+        }
+        if let (DmlKind::Insert, Some(source)) = (dml.kind, &dml.source) {
+            reads(source, effects);
+        }
+    }
 }
 
 /// A table known by its key, named like `like`.

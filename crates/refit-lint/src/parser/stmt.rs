@@ -185,6 +185,39 @@ fn kind(node: NodeRef<'_>) -> StmtKind {
             Some(dml) => StmtKind::Dml(dml),
             None => StmtKind::Other(node.first_words(2)),
         },
+        K::SET | K::RESET => setting(node),
+        K::DO => StmtKind::Do(body(node)),
+        K::CREATE_FUNCTION | K::CREATE_PROCEDURE => routine(node),
+        K::CALL => StmtKind::Call {
+            name: node.child(K::PROCEDURE_NAME_REF).map_or_else(|| name(node), name),
+            args: node
+                .child(K::ARG_LIST)
+                .map(|list| list.children().flat_map(|arg| exprs_in(arg, 0)).collect())
+                .unwrap_or_default(),
+        },
+        K::COPY => StmtKind::Copy {
+            table: node.child(K::COPY_TABLE).and_then(|copy| copy.child(K::TABLE_NAME_REF)).map(name),
+            from: node.has(K::COPY_FROM),
+            through_client: node.descendants().any(|n| matches!(n.kind(), K::STDIN_KW | K::STDOUT_KW)),
+        },
+        K::ROLLBACK_TO_SAVEPOINT => StmtKind::Other("ROLLBACK TO".to_owned()),
+        K::BEGIN
+        | K::COMMIT_TRANSACTION
+        | K::COMMIT_PREPARED
+        | K::ROLLBACK_TRANSACTION
+        | K::ROLLBACK_PREPARED
+        | K::PREPARE_TRANSACTION => StmtKind::Transaction(node.first_words(1)),
+        kind if is_query(kind) => StmtKind::Select(query(node, 0)),
+        kind if is_drop(kind) => drop_of(node),
+        _ => maintenance(node)
+            .or_else(|| creation(node))
+            .unwrap_or_else(|| StmtKind::Other(node.first_words(4))),
+    }
+}
+
+/// Statements about tables as a whole.
+fn maintenance(node: NodeRef<'_>) -> Option<StmtKind> {
+    Some(match node.kind() {
         K::TRUNCATE => StmtKind::Truncate { tables: relations(node), cascade: cascades(node) },
         K::LOCK => StmtKind::Lock { tables: relations(node), mode: lock_mode(node) },
         K::VACUUM => StmtKind::Vacuum {
@@ -200,16 +233,13 @@ fn kind(node: NodeRef<'_>) -> StmtKind {
             concurrently: node.has(K::CONCURRENTLY_KW),
             no_data: node.has(K::WITH_NO_DATA),
         },
-        K::SET | K::RESET => setting(node),
-        K::DO => StmtKind::Do(body(node)),
-        K::CREATE_FUNCTION | K::CREATE_PROCEDURE => routine(node),
-        K::CALL => StmtKind::Call {
-            name: node.child(K::PROCEDURE_NAME_REF).map_or_else(|| name(node), name),
-            args: node
-                .child(K::ARG_LIST)
-                .map(|list| list.children().flat_map(|arg| exprs_in(arg, 0)).collect())
-                .unwrap_or_default(),
-        },
+        _ => return None,
+    })
+}
+
+/// CREATE of what is neither table nor index.
+fn creation(node: NodeRef<'_>) -> Option<StmtKind> {
+    Some(match node.kind() {
         K::CREATE_TRIGGER => StmtKind::CreateTrigger {
             name: node.child(K::TRIGGER).map_or(String::new(), simple),
             table: node.child(K::ON_RELATION).map_or_else(|| name(node), name),
@@ -233,22 +263,8 @@ fn kind(node: NodeRef<'_>) -> StmtKind {
         K::CREATE_SCHEMA => StmtKind::CreateSchema {
             name: node.descendants().find(|n| n.kind() == K::SCHEMA).map_or(String::new(), simple),
         },
-        K::COPY => StmtKind::Copy {
-            table: node.child(K::COPY_TABLE).and_then(|copy| copy.child(K::TABLE_NAME_REF)).map(name),
-            from: node.has(K::COPY_FROM),
-            through_client: node.descendants().any(|n| matches!(n.kind(), K::STDIN_KW | K::STDOUT_KW)),
-        },
-        K::ROLLBACK_TO_SAVEPOINT => StmtKind::Other("ROLLBACK TO".to_owned()),
-        K::BEGIN
-        | K::COMMIT_TRANSACTION
-        | K::COMMIT_PREPARED
-        | K::ROLLBACK_TRANSACTION
-        | K::ROLLBACK_PREPARED
-        | K::PREPARE_TRANSACTION => StmtKind::Transaction(node.first_words(1)),
-        kind if is_query(kind) => StmtKind::Select(query(node, 0)),
-        kind if is_drop(kind) => drop_of(node),
-        _ => StmtKind::Other(node.first_words(4)),
-    }
+        _ => return None,
+    })
 }
 
 fn nested_query(node: NodeRef<'_>) -> Query {
