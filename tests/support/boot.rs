@@ -12,7 +12,6 @@ pub(crate) struct Ended {
     pub(crate) success: bool,
     /// By SIGKILL.
     pub(crate) killed: bool,
-    pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
@@ -22,7 +21,7 @@ pub(crate) fn start(folder: &Path, url: &str) -> Child {
         .arg(folder)
         .arg(url)
         .stdin(Stdio::null())
-        .stdout(Stdio::piped())
+        .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
@@ -35,7 +34,6 @@ pub(crate) async fn end(child: Child) -> Ended {
     Ended {
         success: output.status.success(),
         killed: output.status.signal() == Some(9),
-        stdout: String::from_utf8(output.stdout).unwrap(),
         stderr: String::from_utf8(output.stderr).unwrap(),
     }
 }
