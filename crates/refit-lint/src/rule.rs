@@ -45,29 +45,36 @@ impl Rule {
 
     /// The examples of the page: fenced blocks marked `sql,unsafe` and `sql,safe`, in order.
     pub fn examples(&self) -> Vec<Example> {
-        let mut examples = Vec::new();
-        let mut open: Option<Example> = None;
+        let blocks = self.blocks().into_iter().filter(|(info, _)| info.starts_with("sql,"));
+        let example = |(info, sql): (String, String)| {
+            let words: Vec<&str> = info.split(',').skip(1).map(str::trim).collect();
+            let since = words.iter().find_map(|word| word.strip_prefix("pg>=").and_then(|n| n.parse().ok()));
+            Example { safe: words.contains(&"safe"), since, sql }
+        };
+        blocks.map(example).collect()
+    }
+
+    /// What the page claims that the server does with the unsafe example: the TOML of the block marked `toml,claim`.
+    pub fn claim(&self) -> Option<String> {
+        self.blocks().into_iter().find(|(info, _)| info == "toml,claim").map(|(_, text)| text)
+    }
+
+    /// The fenced blocks of the page: what is written behind the fence, and the lines inside.
+    fn blocks(&self) -> Vec<(String, String)> {
+        let mut blocks = Vec::new();
+        let mut open: Option<(String, String)> = None;
         for line in self.page().lines() {
             match (&mut open, line.strip_prefix("```")) {
-                (None, Some(info)) if info.starts_with("sql,") => {
-                    let words: Vec<&str> = info.split(',').skip(1).map(str::trim).collect();
-                    open = Some(Example {
-                        safe: words.contains(&"safe"),
-                        since: words
-                            .iter()
-                            .find_map(|word| word.strip_prefix("pg>=").and_then(|n| n.parse().ok())),
-                        sql: String::new(),
-                    });
+                (None, Some(info)) => open = Some((info.to_owned(), String::new())),
+                (Some(_), Some(_)) => blocks.extend(open.take()),
+                (Some((_, text)), None) => {
+                    text.push_str(line);
+                    text.push('\n');
                 }
-                (Some(_), Some(_)) => examples.extend(open.take()),
-                (Some(example), None) => {
-                    example.sql.push_str(line);
-                    example.sql.push('\n');
-                }
-                (None, _) => {}
+                (None, None) => {}
             }
         }
-        examples
+        blocks
     }
 }
 
@@ -80,4 +87,26 @@ pub struct Example {
     pub since: Option<u32>,
     /// The SQL, directives included. A line `-- file: NAME` begins another migration.
     pub sql: String,
+}
+
+impl Example {
+    /// Its migrations: names and texts. The first is `V1__example.sql` where it says nothing else.
+    pub fn files(&self) -> Vec<(String, String)> {
+        let mut files = vec![("V1__example.sql".to_owned(), String::new())];
+        for line in self.sql.lines() {
+            match line.strip_prefix("-- file: ") {
+                Some(name) => files.push((name.trim().to_owned(), String::new())),
+                None => {
+                    if let Some((_, text)) = files.last_mut() {
+                        text.push_str(line);
+                        text.push('\n');
+                    }
+                }
+            }
+        }
+        if files[0].1.is_empty() && files.len() > 1 {
+            files.remove(0);
+        }
+        files
+    }
 }

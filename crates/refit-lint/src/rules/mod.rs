@@ -1,5 +1,7 @@
 //! The rules, one file each; this list and the files are all there is to them.
 
+#[cfg(test)]
+pub(crate) mod testing;
 mod unbatched_update;
 
 use crate::rule::Rule;

@@ -1,0 +1,60 @@
+//! What the tests of the rules share: files in, names of rules out.
+
+use std::collections::BTreeMap;
+
+use crate::lint::{Config, Input, Level, lint};
+use crate::rule::Example;
+use crate::rules::RULES;
+
+/// The rules that fire on a text, each once, by name. A line `-- file: NAME` begins another file; the fixture goes before all.
+/// `also` is turned on when it is off by default.
+pub(crate) fn fired(sql: &str, also: &str) -> Vec<&'static str> {
+    let input = |path: &str, text: &str, reported| Input {
+        path: path.to_owned(),
+        bytes: text.as_bytes().to_vec(),
+        named_by_folder: true,
+        reported,
+    };
+    let mut inputs = vec![input("V0__fixture.sql", include_str!("fixture.sql"), false)];
+    let files = Example { safe: false, since: None, sql: sql.to_owned() }.files();
+    inputs.extend(files.iter().map(|(path, text)| input(path, text, true)));
+    let off = RULES.iter().find(|rule| rule.name == also && rule.severity.is_none());
+    let levels: BTreeMap<String, Level> =
+        off.iter().map(|rule| (rule.name.to_owned(), Level::Warn)).collect();
+    let outcome = lint(&inputs, &Config { levels, ..Config::default() });
+    let mut names: Vec<&str> = outcome.findings.iter().map(|finding| finding.rule).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// Asserts that a rule fires on each of the texts.
+#[track_caller]
+pub(crate) fn fires(rule: &str, texts: &[&str]) {
+    for sql in texts {
+        assert!(fired(sql, rule).contains(&rule), "{rule} is silent on:\n{sql}");
+    }
+}
+
+/// Asserts that a rule is silent on each of the texts, whatever others say.
+#[track_caller]
+pub(crate) fn silent(rule: &str, texts: &[&str]) {
+    for sql in texts {
+        assert!(!fired(sql, rule).contains(&rule), "{rule} fires on:\n{sql}");
+    }
+}
+
+/// What every page must keep, as far as can be told without a server: an unsafe example on which exactly this rule fires,
+/// and safe ones on which none does.
+#[test]
+fn pages_keep_what_they_promise() {
+    for rule in RULES {
+        let examples = rule.examples();
+        assert!(examples.iter().any(|example| !example.safe), "{} has no unsafe example", rule.name);
+        assert!(examples.iter().any(|example| example.safe), "{} has no safe example", rule.name);
+        for example in examples {
+            let expected = if example.safe { vec![] } else { vec![rule.name] };
+            assert_eq!(fired(&example.sql, rule.name), expected, "{}:\n{}", rule.name, example.sql);
+        }
+    }
+}
