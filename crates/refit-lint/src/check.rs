@@ -116,8 +116,9 @@ impl StatementCheck<'_> {
         self.report_at(self.stmt.span, message)
     }
 
-    /// Reports at a part of the statement.
+    /// Reports at a part of the statement; inside of a body, where parts have no place in the file, at the statement.
     pub(crate) fn report_at(&mut self, span: Span, message: impl Into<String>) -> &mut Report {
+        let span = if self.in_body { self.stmt.span } else { span };
         push(self.reports, span, message.into())
     }
 

@@ -14,7 +14,7 @@ pub use volatility::{Volatility, volatility};
 use crate::dml::{Bound, classify};
 use crate::lock::LockMode;
 use crate::schema::Schema;
-use crate::sql::{ConstraintKind, CreateTable, Dml, DmlKind, FromItem, Name, Query, Stmt, StmtKind};
+use crate::sql::{ConstraintKind, CreateTable, DmlKind, FromItem, Name, Query, Stmt, StmtKind};
 
 /// Locks and work of one statement.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -91,7 +91,7 @@ pub fn effects(stmt: &Stmt, schema: &Schema, postgres: u32) -> Effects {
         StmtKind::Reindex { what, name: Some(name), concurrently } => {
             reindex(what, name, *concurrently, schema, &mut effects);
         }
-        StmtKind::Dml(dml) => changes(dml, schema, &mut effects),
+        StmtKind::Dml(_) | StmtKind::Select(_) => changes(&stmt.kind, schema, &mut effects),
         StmtKind::Truncate { tables, .. } => {
             tables.iter().for_each(|table| effects.lock(table, LockMode::AccessExclusive));
         }
@@ -149,8 +149,8 @@ fn reindex(what: &str, name: &Name, concurrently: bool, schema: &Schema, effects
     effects.work(&table, Work::IndexBuild);
 }
 
-fn changes(dml: &Dml, schema: &Schema, effects: &mut Effects) {
-    for dml in dml.all() {
+fn changes(kind: &StmtKind, schema: &Schema, effects: &mut Effects) {
+    for dml in kind.changes() {
         effects.lock(&dml.table, LockMode::RowExclusive);
         if let Bound::Unbounded(_) = classify(dml, schema, &[]) {
             effects.work(&dml.table, Work::RowChange);

@@ -25,7 +25,7 @@ use crate::dml::{Bound, classify};
 use crate::finding::Severity;
 use crate::lock::LockMode;
 use crate::rule::{Check, Rule};
-use crate::sql::{DmlKind, StmtKind};
+use crate::sql::DmlKind;
 
 pub(super) const RULE: Rule = Rule {
     name: "unbatched-update",
@@ -35,8 +35,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(check: &mut StatementCheck<'_>) {
-    let StmtKind::Dml(dml) = &check.stmt.kind else { return };
-    for dml in dml.all().into_iter().filter(|dml| dml.kind == DmlKind::Update) {
+    for dml in check.stmt.kind.changes().into_iter().filter(|dml| dml.kind == DmlKind::Update) {
         let Bound::Unbounded(why) = classify(dml, check.schema, &[]) else { continue };
         if check.is_new(&dml.table) {
             continue;
@@ -51,5 +50,43 @@ fn check(check: &mut StatementCheck<'_>) {
             .report_at(dml.span, format!("UPDATE of {table} is not bounded: {why}"))
             .lock(LockMode::RowExclusive, &table)
             .help(help);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::rules::testing::{fires, silent};
+
+    #[test]
+    fn what_is_bounded() {
+        fires(
+            "unbatched-update",
+            &[
+                "UPDATE posts SET status = 'new';",
+                "UPDATE posts SET status = 'new' WHERE true;",
+                "UPDATE posts SET status = 'new' WHERE status IS NULL;",
+                "UPDATE posts SET status = 'new' WHERE id > 5;",
+                "UPDATE posts p SET status = a.name FROM authors a WHERE a.id = p.author_id;",
+                "UPDATE posts SET status = 'new' WHERE author_id = 7;",
+                "UPDATE posts SET status = 'new' WHERE EXISTS (SELECT FROM authors WHERE id = author_id);",
+                "WITH done AS (UPDATE posts SET status = 'new' RETURNING id) SELECT count(*) FROM done;",
+                "DO $$ BEGIN UPDATE public.posts SET status = 'new'; END $$;",
+                "CREATE FUNCTION f() RETURNS void LANGUAGE sql AS 'UPDATE posts SET status = NULL';\nSELECT f();",
+                "UPDATE unknown SET a = 1;",
+                "CREATE TABLE IF NOT EXISTS fresh (a int);\nUPDATE fresh SET a = 1;",
+            ],
+        );
+        silent(
+            "unbatched-update",
+            &[
+                "UPDATE posts SET status = 'new' WHERE id = 5;",
+                "UPDATE posts SET status = 'new' WHERE id IN (1, 2, 3);",
+                "UPDATE posts SET status = 'new' WHERE id BETWEEN 1 AND 1000;",
+                "UPDATE posts SET status = 'new' WHERE id IN (SELECT id FROM posts WHERE status IS NULL LIMIT 100);",
+                "CREATE TABLE fresh (a int);\nUPDATE fresh SET a = 1;",
+                "CREATE TEMP TABLE fresh (a int);\nUPDATE fresh SET a = 1;",
+                "CREATE FUNCTION f() RETURNS void LANGUAGE sql AS 'UPDATE posts SET status = NULL';",
+            ],
+        );
     }
 }

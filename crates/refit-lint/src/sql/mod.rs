@@ -263,6 +263,17 @@ pub enum StmtKind {
     Other(String),
 }
 
+impl StmtKind {
+    /// Every UPDATE, DELETE, INSERT and MERGE that the statement runs, those in WITH included, in the order they are written.
+    pub fn changes(&self) -> Vec<&Dml> {
+        match self {
+            StmtKind::Dml(dml) => dml.all(),
+            StmtKind::Select(query) | StmtKind::CreateTableAs { query, .. } => query.writes(),
+            _ => Vec::new(),
+        }
+    }
+}
+
 /// The body of a DO block, function or procedure.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Body {
