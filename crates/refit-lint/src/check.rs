@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use refit_model::{Directives, Position};
+use refit_model::{Directives, Phase, Position};
 
 use crate::finding::{Finding, Severity};
 use crate::lock::LockMode;
@@ -18,10 +18,19 @@ pub struct File {
     pub text: String,
     /// What its front matter says.
     pub directives: Directives,
+    /// Whether a comment above its first statement, or a `.md` beside it, says why.
+    pub explained: bool,
     /// The version that its name gives, if it has one.
     pub version: Option<i64>,
     /// Whether findings in it are wanted; otherwise it is replayed for the schema only.
     pub reported: bool,
+}
+
+impl File {
+    /// Whether it may take away what only the old release needs: it says `phase = "contract"`, and why.
+    pub(crate) fn may_break(&self) -> bool {
+        self.directives.phase == Some(Phase::Contract) && self.explained
+    }
 }
 
 /// What holds for the whole run.
@@ -76,6 +85,8 @@ pub struct StatementCheck<'a> {
     pub(crate) in_body: bool,
     /// Whether it is inside of a loop.
     pub(crate) in_loop: bool,
+    /// The statements of the file after the top-level one.
+    pub(crate) rest: &'a [Stmt],
     pub(crate) file: &'a File,
     /// The schema before the top-level statement.
     pub(crate) schema: &'a Schema,

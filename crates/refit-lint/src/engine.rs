@@ -38,6 +38,12 @@ pub(crate) struct Memory {
 }
 
 impl Engine<'_> {
+    /// Whether a migration has a `.md` beside it.
+    pub(crate) fn has_doc(&self, path: &str) -> bool {
+        let stem = path.rsplit('/').next().unwrap_or(path).trim_end_matches(".sql");
+        self.sidecars.get(stem).is_some_and(|suffixes| suffixes.contains(&".md"))
+    }
+
     pub(crate) fn file(&self, file: &File, memory: &mut Memory) -> FileOutcome {
         let Parsed { stmts, errors, psql } = parse(&file.text);
         let rules = if file.reported { (self.rules)(file) } else { Vec::new() };
@@ -60,8 +66,8 @@ impl Engine<'_> {
             }
         }
         let mut window = Window { in_transaction: file.directives.transaction, ..Window::default() };
-        for stmt in &stmts {
-            self.statement(file, stmt, &rules, memory, &window, &mut findings);
+        for (index, stmt) in stmts.iter().enumerate() {
+            self.statement(file, &stmts[index..], &rules, memory, &window, &mut findings);
             advance(&mut window, file, stmt, &memory.schema, self.settings.postgres);
             memory.schema.replay(stmt);
         }
@@ -76,15 +82,17 @@ impl Engine<'_> {
         FileOutcome { findings, statements }
     }
 
+    /// Asks the rules about the first of the statements, and those inside of it.
     fn statement(
         &self,
         file: &File,
-        stmt: &Stmt,
+        stmts: &[Stmt],
         rules: &[(&'static Rule, Severity)],
         memory: &Memory,
         window: &Window,
         findings: &mut Vec<Finding>,
     ) {
+        let Some((stmt, rest)) = stmts.split_first() else { return };
         let mut all = Vec::new();
         flatten(stmt, &memory.schema, stmt.span, false, false, 0, &mut all);
         for Nested { stmt, in_body, in_loop } in &all {
@@ -95,6 +103,7 @@ impl Engine<'_> {
                     stmt,
                     in_body: *in_body,
                     in_loop: *in_loop,
+                    rest,
                     file,
                     schema: &memory.schema,
                     window,

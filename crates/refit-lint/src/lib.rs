@@ -6,6 +6,7 @@
 //! file of `rules/`, and its page is that file's own heading.
 
 mod check;
+mod contract;
 pub mod dml;
 pub mod effects;
 mod engine;

@@ -6,6 +6,7 @@ use refit_model::{FileKind, Position, Problem, Suppression, front_matter, normal
 use serde::{Deserialize, Serialize};
 
 use crate::check::{File, Settings};
+use crate::contract::is_explained;
 use crate::engine::{Engine, Memory, covered};
 use crate::finding::{Finding, Severity};
 use crate::rule::Rule;
@@ -122,6 +123,7 @@ fn one(input: &Input, config: &Config, engine: &Engine<'_>, memory: &mut Memory,
         path: input.path.clone(),
         text: String::new(),
         directives: refit_model::Directives::default(),
+        explained: false,
         version: match &kind {
             Ok(FileKind::Migration { version, .. }) => Some(*version),
             _ => None,
@@ -139,6 +141,7 @@ fn one(input: &Input, config: &Config, engine: &Engine<'_>, memory: &mut Memory,
                 file.text = text;
                 let (directives, found, problems) = front_matter(file_name(&input.path), &file.text);
                 file.directives = directives;
+                file.explained = engine.has_doc(&input.path) || is_explained(&file.text);
                 suppressions = found;
                 let problems = problems.iter();
                 findings.extend(
@@ -300,6 +303,7 @@ fn unknown_rules(config: &Config) -> Vec<Finding> {
         path: "refit.toml".to_owned(),
         text: String::new(),
         directives: refit_model::Directives::default(),
+        explained: false,
         version: None,
         reported: true,
     };
