@@ -1,5 +1,6 @@
 //! `refit.toml`: the settings of a set, embedded with it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize};
@@ -54,6 +55,38 @@ impl Default for Policies {
     }
 }
 
+/// What the linter does with a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LintLevel {
+    /// It is not asked.
+    Allow,
+    /// What it finds is a warning.
+    Warn,
+    /// What it finds is an error.
+    Deny,
+}
+
+/// What the linter is told: the table `[lint]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LintSettings {
+    /// Levels by rule name. Whether there is such a rule, the linter says.
+    pub rules: BTreeMap<String, LintLevel>,
+    /// Levels for some files; of two that name a rule, the later one counts.
+    pub path: Vec<LintPath>,
+}
+
+/// Levels for some files: one `[[lint.path]]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LintPath {
+    /// A file of the folder, or a folder in it.
+    pub path: String,
+    /// Levels by rule name.
+    pub rules: BTreeMap<String, LintLevel>,
+}
+
 /// The settings of a set; every key of `refit.toml` is optional.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -67,6 +100,8 @@ pub struct Settings {
     pub lock_timeout: Duration,
     /// What to do when history and set disagree.
     pub policy: Policies,
+    /// What the linter is told.
+    pub lint: LintSettings,
     /// The largest file accepted, in bytes.
     pub max_file_bytes: usize,
 }
@@ -78,16 +113,20 @@ impl Default for Settings {
             postgres: 14,
             lock_timeout: Duration::from_secs(2),
             policy: Policies::default(),
+            lint: LintSettings::default(),
             max_file_bytes: 16 * 1024 * 1024,
         }
     }
 }
 
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 12] = [
     "versions",
     "postgres",
     "lock_timeout",
     "policy",
+    "lint",
+    "rules",
+    "path",
     "max_file_bytes",
     "changed",
     "missing",
@@ -103,13 +142,7 @@ impl Settings {
     pub fn parse(path: &str, text: &str) -> Result<Settings, Problem> {
         let settings: Settings = toml::from_str(text).map_err(|error| {
             let message = error.message().to_owned();
-            let fix = match message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next()) {
-                Some(key) => match nearest(key, KEYS) {
-                    Some(known) => format!("did you mean `{known}`?"),
-                    None => format!("known keys: {}", KEYS.join(", ")),
-                },
-                None => "see the settings in the README".to_owned(),
-            };
+            let fix = fix_of(&message);
             let problem = Problem::new(path, message, fix);
             match error.span() {
                 Some(span) => problem.at(Position::of(text, span.start)),
@@ -122,6 +155,17 @@ impl Settings {
             let message = format!("postgres = {} is not supported", settings.postgres);
             Err(Problem::new(path, message, "name a major version from 14 to 18"))
         }
+    }
+}
+
+fn fix_of(message: &str) -> String {
+    match message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next()) {
+        Some(key) => match nearest(key, KEYS) {
+            Some(known) => format!("did you mean `{known}`?"),
+            None => format!("known keys: {}", KEYS.join(", ")),
+        },
+        None if message.contains("`allow`") => "write \"allow\", \"warn\" or \"deny\"".to_owned(),
+        None => "see the settings in the README".to_owned(),
     }
 }
 
@@ -162,6 +206,26 @@ mod tests {
         assert_eq!(settings.versions, Some(VersionStyle::Timestamp));
         assert_eq!(settings.lock_timeout, Duration::from_millis(500));
         assert_eq!(settings.policy.out_of_order, Policy::Warn);
+    }
+
+    #[test]
+    fn levels_of_rules_are_read() {
+        let text = "[lint.rules]\ndrop-column = \"warn\"\n\"lock-held\" = \"allow\"\n\
+                    [[lint.path]]\npath = \"V0001__x.sql\"\nrules = { drop-table = \"deny\" }\n";
+        let lint = Settings::parse("refit.toml", text).unwrap().lint;
+        assert_eq!(lint.rules["drop-column"], LintLevel::Warn);
+        assert_eq!(lint.rules["lock-held"], LintLevel::Allow);
+        assert_eq!(
+            (lint.path[0].path.as_str(), lint.path[0].rules["drop-table"]),
+            ("V0001__x.sql", LintLevel::Deny)
+        );
+        for (text, fix) in [
+            ("[lint]\nrule = {}", "did you mean `rules`?"),
+            ("[[lint.path]]\npaths = \"x\"\nrules = {}", "did you mean `path`?"),
+            ("[lint.rules]\nx = \"warning\"", "write \"allow\", \"warn\" or \"deny\""),
+        ] {
+            assert_eq!(Settings::parse("refit.toml", text).unwrap_err().fix, fix, "{text}");
+        }
     }
 
     #[test]

@@ -31,6 +31,65 @@ impl Position {
     }
 }
 
+/// The positions of one text, for many offsets: each costs the same wherever it is.
+#[derive(Debug, Clone)]
+pub struct LineIndex<'t> {
+    text: &'t str,
+    /// Where each line begins.
+    lines: Vec<usize>,
+    /// How many characters begin before each block of [`BLOCK`] bytes; empty for ASCII, where a byte is a character.
+    characters: Vec<usize>,
+}
+
+const BLOCK: usize = 1024;
+
+impl<'t> LineIndex<'t> {
+    /// Walks through the text once.
+    pub fn new(text: &'t str) -> LineIndex<'t> {
+        let newlines = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        let lines = std::iter::once(0).chain(newlines.map(|(at, _)| at + 1)).collect();
+        let mut characters = Vec::new();
+        if !text.is_ascii() {
+            let mut before = 0;
+            for block in text.as_bytes().chunks(BLOCK) {
+                characters.push(before);
+                before += begun(block);
+            }
+        }
+        LineIndex { text, lines, characters }
+    }
+
+    /// What [`Position::of`] gives for the offset.
+    pub fn position(&self, offset: usize) -> Position {
+        let mut offset = offset.min(self.text.len());
+        while !self.text.is_char_boundary(offset) {
+            offset -= 1;
+        }
+        let line = self.lines.partition_point(|start| *start <= offset);
+        let start = self.lines[line - 1];
+        Position { line, column: self.characters_before(offset) - self.characters_before(start) + 1 }
+    }
+
+    /// The byte at which a line begins, counted from 1; the end of the text for lines that it does not have.
+    pub fn line_start(&self, line: usize) -> usize {
+        line.checked_sub(1).and_then(|index| self.lines.get(index)).copied().unwrap_or(self.text.len())
+    }
+
+    fn characters_before(&self, offset: usize) -> usize {
+        match self.characters.get(offset / BLOCK) {
+            Some(before) => before + begun(&self.text.as_bytes()[offset / BLOCK * BLOCK..offset]),
+            None if self.characters.is_empty() => offset,
+            // The end of a text that ends with a block.
+            None => self.text.chars().count(),
+        }
+    }
+}
+
+/// How many characters begin in some bytes of UTF-8.
+fn begun(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| **byte & 0xc0 != 0x80).count()
+}
+
 /// The text that counts: without a byte-order mark, with `\n` as the only line ending.
 ///
 /// A checkout with other line endings must not change a checksum.
@@ -44,7 +103,7 @@ pub fn normalise(text: &str) -> Cow<'_, str> {
 }
 
 /// The known word nearest to a misspelt one, if any is near enough to be meant.
-pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()
         .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
@@ -62,6 +121,19 @@ mod tests {
         assert_eq!(Position::of("ab\ncöd", 0), Position { line: 1, column: 1 });
         assert_eq!(Position::of("ab\ncöd", 6), Position { line: 2, column: 3 });
         assert_eq!(Position::of("ab", 99), Position { line: 1, column: 3 });
+    }
+
+    #[test]
+    fn an_index_gives_the_same_positions() {
+        let wide = "aé\u{1f600}\n".repeat(600) + &"ö".repeat(3000);
+        for text in ["", "\n", "ab\ncöd\n", "ab\ncd", &wide, &"é".repeat(BLOCK)] {
+            let index = LineIndex::new(text);
+            for offset in 0..text.len() + 2 {
+                assert_eq!(index.position(offset), Position::of(text, offset), "{offset}");
+            }
+        }
+        let index = LineIndex::new("ab\ncd");
+        assert_eq!([1, 2, 3, 0].map(|line| index.line_start(line)), [0, 3, 5, 5]);
     }
 
     #[test]
