@@ -47,7 +47,7 @@ impl Lab {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         format!(
             "PostgreSQL {version} with stock settings (fsync and synchronous_commit on), over a Unix socket; \
-             {profile} build of all three tools; {cores} cores; medians of runs by turns"
+             {profile} build of all three tools; {cores} cores; medians of runs by turns, ratios within a turn"
         )
     }
 

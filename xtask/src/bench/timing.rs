@@ -1,4 +1,4 @@
-//! Times, taken fairly: contenders by turns, each turn beginning with another one, and medians.
+//! Times, taken fairly: contenders by turns, each turn beginning with another one; medians, and ratios within a turn.
 
 use std::time::Duration;
 
@@ -17,15 +17,26 @@ impl Times {
         self.0[contender].push(time);
     }
 
-    /// The median of a contender; the mean of the two in the middle when there are two. Zero when it never ran.
+    /// The median of a contender. Zero when it never ran.
     pub(crate) fn median(&self, contender: usize) -> Duration {
-        let mut times = self.0[contender].clone();
-        times.sort();
-        match (times.len(), times.len() / 2) {
-            (0, _) => Duration::ZERO,
-            (length, middle) if length % 2 == 1 => times[middle],
-            (_, middle) => (times[middle - 1] + times[middle]) / 2,
-        }
+        Duration::from_secs_f64(middle(self.0[contender].iter().map(Duration::as_secs_f64).collect()))
+    }
+
+    /// The median of one contender's times over another's of the same turn: a machine that is slower for a while is
+    /// slower for both. Zero when either never ran.
+    pub(crate) fn ratio(&self, contender: usize, other: usize) -> f64 {
+        let turns = self.0[contender].iter().zip(&self.0[other]);
+        middle(turns.map(|(time, other)| time.as_secs_f64() / other.as_secs_f64()).collect())
+    }
+}
+
+/// The median; the mean of the two in the middle when there are two.
+fn middle(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    match (values.len(), values.len() / 2) {
+        (0, _) => 0.0,
+        (length, middle) if length % 2 == 1 => values[middle],
+        (_, middle) => (values[middle - 1] + values[middle]) / 2.0,
     }
 }
 
@@ -53,5 +64,15 @@ mod tests {
         times.add(0, Duration::from_millis(7));
         assert_eq!(times.median(0), Duration::from_millis(6));
         assert_eq!(times.median(1), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_ratio_is_taken_turn_by_turn() {
+        let mut times = Times::new(2);
+        for (one, other) in [(1, 2), (10, 20), (300, 100)] {
+            times.add(0, Duration::from_millis(one));
+            times.add(1, Duration::from_millis(other));
+        }
+        assert!((times.ratio(0, 1) - 0.5).abs() < 1e-9);
     }
 }

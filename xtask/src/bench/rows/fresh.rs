@@ -48,7 +48,7 @@ pub(super) async fn time(lab: &mut Lab) -> anyhow::Result<Vec<Row>> {
     std::fs::write(&file, lab.thousand.concatenated())?;
     let psql = lab.program("psql");
     let mut times = Times::new(4);
-    for contender in by_turns(lab.repeat(5, 2), if psql.is_some() { 4 } else { 3 }) {
+    for contender in by_turns(lab.repeat(7, 3), if psql.is_some() { 4 } else { 3 }) {
         lab.create(DATABASE).await?;
         lab.checkpoint().await?;
         let took = match (contender, &psql) {
@@ -87,39 +87,32 @@ async fn run_psql(psql: &Path, url: &str, file: &Path) -> anyhow::Result<Duratio
 }
 
 fn row(times: &Times, psql: Option<&PathBuf>) -> Row {
-    let tools = [0, 1, 2].map(|index| times.median(index));
-    let faster = tools[0] < tools[1] && tools[0] < tools[2];
-    let (floor, verdict, note) = match psql {
-        Some(_) => {
-            let ratio = tools[0].as_secs_f64() / times.median(PSQL).as_secs_f64();
-            let (word, note) = match faster {
-                true => (
-                    "faster than both",
-                    "the floor is psql -1 -f: all files in one transaction, its start included",
-                ),
-                false => (
-                    "slower than a peer",
-                    "the floor is psql -1 -f: all files in one transaction, its start included",
-                ),
-            };
-            let verdict = Verdict::of(faster && ratio <= 1.1, format!("{ratio:.2} × the floor, {word}"));
-            (Cell::time(times.median(PSQL)), verdict, note)
-        }
-        None if faster => (
+    let peers = times.ratio(0, 1).max(times.ratio(0, 2));
+    let floor = times.ratio(0, PSQL);
+    let (cell, verdict, note) = match psql {
+        Some(_) => (
+            Cell::time(times.median(PSQL)),
+            Verdict::of(
+                floor <= 1.1 && peers < 1.0,
+                format!("{floor:.2} × the floor, {peers:.2} × the faster peer"),
+            ),
+            "the floor is psql -1 -f: all files in one transaction, its start included",
+        ),
+        None if peers < 1.0 => (
             Cell::none(),
-            Verdict::Open("faster than both".into()),
+            Verdict::Open(format!("{peers:.2} × the faster peer")),
             "no floor: these binaries come without psql",
         ),
         None => (
             Cell::none(),
-            Verdict::Missed("slower than a peer".into()),
+            Verdict::Missed(format!("{peers:.2} × the faster peer")),
             "no floor: these binaries come without psql",
         ),
     };
     Row {
         what: "apply 1,000: time".to_owned(),
-        tools: tools.map(Cell::time),
-        floor,
+        tools: [0, 1, 2].map(|index| Cell::time(times.median(index))),
+        floor: cell,
         target: "≤ 1.1 × the floor, faster than both",
         verdict,
         note: Some(note.to_owned()),
