@@ -33,7 +33,7 @@ fn files() -> Vec<(String, String)> {
                 .to_owned(),
             _ => format!(
                 "CREATE TABLE t{version} (id int PRIMARY KEY, a text);\n\
-                 INSERT INTO t{version} SELECT i, 'x' FROM generate_series(1, 500) i;\nSELECT pg_sleep(0.003);\n\
+                 INSERT INTO t{version} SELECT i, 'x' FROM generate_series(1, 500) i;\nSELECT pg_sleep(0.001);\n\
                  ALTER TABLE t ADD COLUMN c{version} int DEFAULT {version};\nINSERT INTO log VALUES ('{version}');"
             ),
         };
