@@ -2,15 +2,15 @@
 
 use std::collections::HashMap;
 
-use refit_model::{Position, Suppression};
+use refit_model::{LineIndex, Position, Suppression};
 
-use crate::check::{Backfill, File, FileCheck, Held, Report, Settings, StatementCheck, Window};
-use crate::effects::effects;
+use crate::check::{Backfill, File, FileCheck, Report, Settings, StatementCheck};
 use crate::finding::{Finding, Severity};
 use crate::parser::{Parsed, parse};
 use crate::rule::{Check, Rule};
 use crate::schema::Schema;
-use crate::sql::{AlterAction, Body, Constraint, Expr, FromItem, Query, Span, Stmt, StmtKind};
+use crate::sql::{Body, Expr, FromItem, Query, Span, Stmt, StmtKind};
+use crate::window::Window;
 
 /// Statements inside of statements are followed this deep.
 const DEEPEST: usize = 8;
@@ -65,20 +65,15 @@ impl Engine<'_> {
                 );
             }
         }
-        let mut window = Window { in_transaction: file.directives.transaction, ..Window::default() };
+        let mut window = Window::new(file.directives.transaction);
         for (index, stmt) in stmts.iter().enumerate() {
-            self.statement(file, &stmts[index..], &rules, memory, &window, &mut findings);
-            advance(&mut window, file, stmt, &memory.schema, self.settings.postgres);
+            self.statement(file, &stmts[index..], &rules, memory, &mut window, &mut findings);
+            window.advance(stmt, &memory.schema, self.settings.postgres, file.directives.transaction);
             memory.schema.replay(stmt);
         }
         remember_backfill(file, &stmts, memory);
         findings.sort_by_key(|finding| (finding.span.start, finding.span.end, finding.rule));
-        let place = |offset: u32| Position::of(&file.text, offset as usize);
-        // Positions cost a walk through the text, so they are only made for files that have something to suppress.
-        let statements = match file.text.contains("refit:") {
-            true => stmts.iter().map(|stmt| (place(stmt.span.start), place(stmt.span.end))).collect(),
-            false => Vec::new(),
-        };
+        let statements = place(file, &stmts, &mut findings);
         FileOutcome { findings, statements }
     }
 
@@ -89,7 +84,7 @@ impl Engine<'_> {
         stmts: &[Stmt],
         rules: &[(&'static Rule, Severity)],
         memory: &Memory,
-        window: &Window,
+        window: &mut Window,
         findings: &mut Vec<Finding>,
     ) {
         let Some((stmt, rest)) = stmts.split_first() else { return };
@@ -115,8 +110,28 @@ impl Engine<'_> {
                     reports.into_iter().map(|report| report.into_finding(rule.name, *severity, file)),
                 );
             }
+            // The locks of a body are held until its end, whatever is around it.
+            if *in_body {
+                window.hold(stmt, &memory.schema, self.settings.postgres);
+            }
         }
     }
+}
+
+/// Gives findings their positions, and says where each statement begins and ends.
+///
+/// That costs a walk through the text, so it is only done where there is something to report or to suppress.
+fn place(file: &File, stmts: &[Stmt], findings: &mut [Finding]) -> Vec<(Position, Position)> {
+    let suppresses = file.reported && file.text.contains("refit:");
+    if findings.is_empty() && !suppresses {
+        return Vec::new();
+    }
+    let index = LineIndex::new(&file.text);
+    let range = |span: Span| (index.position(span.start as usize), index.position(span.end as usize));
+    for finding in findings {
+        (finding.start, finding.end) = range(finding.span);
+    }
+    if suppresses { stmts.iter().map(|stmt| range(stmt.span)).collect() } else { Vec::new() }
 }
 
 /// Findings that only the engine can make: what did not parse.
@@ -160,14 +175,14 @@ fn engine_findings(
 }
 
 /// A statement that runs, with how it is reached.
-struct Nested<'a> {
-    stmt: std::borrow::Cow<'a, Stmt>,
+pub(crate) struct Nested<'a> {
+    pub(crate) stmt: std::borrow::Cow<'a, Stmt>,
     in_body: bool,
     in_loop: bool,
 }
 
 /// The statement, and those in bodies that it runs: DO, dynamic SQL, functions that it calls.
-fn flatten<'a>(
+pub(crate) fn flatten<'a>(
     stmt: &'a Stmt,
     schema: &'a Schema,
     place: Span,
@@ -234,51 +249,6 @@ fn called<'a>(query: &Query, schema: &'a Schema) -> Vec<&'a Body> {
     found
 }
 
-/// What the transaction is after a statement.
-fn advance(window: &mut Window, file: &File, stmt: &Stmt, schema: &Schema, postgres: u32) {
-    match &stmt.kind {
-        StmtKind::CreateTable(create) if !create.if_not_exists || create.temporary => {
-            window.created.insert(create.name.key());
-        }
-        StmtKind::CreateTableAs { table, if_not_exists, temporary, .. } if !if_not_exists || *temporary => {
-            window.created.insert(table.key());
-        }
-        StmtKind::CreateView { name, materialized: true, .. } => {
-            window.created.insert(name.key());
-        }
-        StmtKind::Transaction(word) => {
-            window.in_transaction = matches!(word.as_str(), "BEGIN" | "START") || file.directives.transaction;
-            window.held.clear();
-            window.enum_values.clear();
-            window.not_valid.clear();
-            return;
-        }
-        StmtKind::AddEnumValue { name, value } => window.enum_values.push((name.clone(), value.clone())),
-        StmtKind::Alter { table, actions, .. } => {
-            for (_, action) in actions {
-                match action {
-                    AlterAction::AddConstraint(Constraint { name: Some(name), not_valid: true, .. }) => {
-                        window.not_valid.push((table.key(), name.clone()));
-                    }
-                    AlterAction::RenameTo(to) if window.created.contains(&table.key()) => {
-                        window.created.insert(crate::sql::Name { name: to.clone(), ..table.clone() }.key());
-                    }
-                    _ => {}
-                }
-            }
-        }
-        _ => {}
-    }
-    if !window.in_transaction {
-        return;
-    }
-    for (table, mode) in effects(stmt, schema, postgres).locks {
-        if !window.created.contains(&table.key()) {
-            window.held.push(Held { table, mode, span: stmt.span });
-        }
-    }
-}
-
 fn remember_backfill(file: &File, stmts: &[Stmt], memory: &mut Memory) {
     let Some(directive) = &file.directives.backfill else { return };
     let columns = stmts.iter().filter_map(|stmt| match &stmt.kind {
@@ -298,5 +268,5 @@ pub(crate) fn covered(
     suppression: &Suppression,
     statements: &[(Position, Position)],
 ) -> Option<(Position, Position)> {
-    statements.iter().find(|(start, _)| *start > suppression.position).copied()
+    statements.get(statements.partition_point(|(start, _)| *start <= suppression.position)).copied()
 }

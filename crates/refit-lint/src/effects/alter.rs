@@ -1,6 +1,6 @@
 //! The effects of ALTER TABLE, action by action (manual, ALTER TABLE, "Notes").
 
-use super::{Effects, TypeChange, Volatility, Work, type_change, volatility};
+use super::{Effects, TypeChange, Volatility, Work, column_change, volatility};
 use crate::lock::LockMode;
 use crate::schema::Schema;
 use crate::sql::{
@@ -15,8 +15,14 @@ pub(super) fn action(
     postgres: u32,
     effects: &mut Effects,
 ) {
-    if target == AlterTarget::Index {
-        return effects.lock(table, LockMode::ShareUpdateExclusive);
+    match (target, action) {
+        (AlterTarget::Index, AlterAction::SetTablespace) => {
+            effects.work(table, Work::IndexBuild);
+            return effects.lock(table, LockMode::AccessExclusive);
+        }
+        (AlterTarget::Index, _) => return effects.lock(table, LockMode::ShareUpdateExclusive),
+        (AlterTarget::Sequence, _) => return effects.lock(table, LockMode::ShareRowExclusive),
+        _ => {}
     }
     let before = effects.locks.len();
     match action {
@@ -39,7 +45,10 @@ pub(super) fn action(
             effects.lock(partition, LockMode::AccessExclusive);
         }
         AlterAction::Trigger { .. } => effects.lock(table, LockMode::ShareRowExclusive),
-        AlterAction::SetLogged(_) | AlterAction::SetTablespace | AlterAction::SetAccessMethod => {
+        // A partitioned table has no rows of its own.
+        AlterAction::SetLogged(_) | AlterAction::SetTablespace | AlterAction::SetAccessMethod
+            if !schema.is_partitioned(table) =>
+        {
             effects.work(table, Work::Rewrite);
         }
         AlterAction::Parameters => effects.lock(table, LockMode::ShareUpdateExclusive),
@@ -85,9 +94,10 @@ fn change_column(table: &Name, column: &str, change: &ColumnChange, schema: &Sch
     effects.lock(table, LockMode::AccessExclusive);
     match change {
         ColumnChange::Type { to, using, collate } => {
-            let from = schema.column(table, column).and_then(|known| known.data_type.as_ref());
-            if using.is_some() || *collate || type_change(from, to) != TypeChange::Free {
-                effects.work(table, Work::Rewrite);
+            match column_change(schema, table, column, to, using.as_ref(), *collate) {
+                TypeChange::Free => {}
+                TypeChange::Reindex => effects.work(table, Work::IndexBuild),
+                TypeChange::Rewrite | TypeChange::Unknown => effects.work(table, Work::Rewrite),
             }
         }
         ColumnChange::SetNotNull => {
@@ -96,9 +106,16 @@ fn change_column(table: &Name, column: &str, change: &ColumnChange, schema: &Sch
                 effects.work(table, Work::Scan);
             }
         }
-        ColumnChange::SetExpression => effects.work(table, Work::Rewrite),
+        ColumnChange::SetExpression if !is_virtual(table, column, schema) => {
+            effects.work(table, Work::Rewrite)
+        }
         _ => {}
     }
+}
+
+/// Whether a generated column is computed when it is read.
+fn is_virtual(table: &Name, column: &str, schema: &Schema) -> bool {
+    schema.column(table, column).is_some_and(|known| known.generated == Some(Generated::Virtual))
 }
 
 fn add_constraint(table: &Name, constraint: &Constraint, schema: &Schema, effects: &mut Effects) {

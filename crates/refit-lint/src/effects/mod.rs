@@ -8,7 +8,7 @@ mod alter;
 mod type_change;
 mod volatility;
 
-pub use type_change::{TypeChange, type_change};
+pub use type_change::{TypeChange, column_change, type_change};
 pub use volatility::{Volatility, volatility};
 
 use crate::dml::{Bound, classify};

@@ -1,36 +1,82 @@
 //! ALTER COLUMN TYPE: which changes PostgreSQL makes without touching the rows.
 
-use crate::sql::DataType;
+use crate::schema::Schema;
+use crate::sql::{DataType, Expr, Name};
 
 /// What a change of type costs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TypeChange {
     /// The catalog changes, nothing else.
     Free,
+    /// The rows stay, the indexes on the column are built anew.
+    Reindex,
     /// Every row is written anew, with the indexes on the column.
     Rewrite,
     /// The old type is not known.
     Unknown,
 }
 
+/// What ALTER COLUMN TYPE costs on a column of the schema.
+pub fn column_change(
+    schema: &Schema,
+    table: &Name,
+    column: &str,
+    to: &DataType,
+    using: Option<&Expr>,
+    collate: bool,
+) -> TypeChange {
+    let from = schema.column(table, column).and_then(|known| known.data_type.as_ref());
+    if using.is_some_and(|using| !is_plain_cast(using, column, to)) {
+        return TypeChange::Rewrite;
+    }
+    match type_change(from, to, schema) {
+        TypeChange::Free if collate => TypeChange::Reindex,
+        change => change,
+    }
+}
+
+/// `USING c` and `USING c::type` are what happens without USING.
+fn is_plain_cast(using: &Expr, column: &str, to: &DataType) -> bool {
+    match using {
+        Expr::Column { name, .. } => name == column,
+        Expr::Cast { value, to: written } => {
+            let same = *written == to.name || to.modifiers.is_empty() && written.replace(' ', "") == to.name;
+            same && is_plain_cast(value, column, to)
+        }
+        _ => false,
+    }
+}
+
 /// What changing a column from one type to another costs; `from` is none when the set does not tell.
-pub fn type_change(from: Option<&DataType>, to: &DataType) -> TypeChange {
+pub fn type_change(from: Option<&DataType>, to: &DataType, schema: &Schema) -> TypeChange {
     let Some(from) = from else { return TypeChange::Unknown };
-    let free = from == to
-        || (!from.array
-            && !to.array
-            && match (from.name.as_str(), to.name.as_str()) {
-                // varchar(n) is checked text: widening it, or giving up the limit, changes no row.
-                ("varchar", "varchar") => widened(&from.modifiers, &to.modifiers),
-                ("varchar", "text") | ("text", "varchar") => to.modifiers.is_empty(),
-                ("cidr", "inet") => true,
-                ("numeric", "numeric") => numeric_widened(&from.modifiers, &to.modifiers),
-                ("bit" | "varbit", "varbit") => {
-                    from.name == to.name && widened(&from.modifiers, &to.modifiers)
-                }
-                (a, b) if a == b && is_time(a) => widened(&from.modifiers, &to.modifiers),
-                _ => false,
-            });
+    if from == to {
+        return TypeChange::Free;
+    }
+    // A domain is stored as what it is made of; only its own conditions have to be looked at.
+    if let Some(domain) = schema.domains.get(&from.name).filter(|_| !from.array) {
+        return type_change(Some(&domain.base), to, schema);
+    }
+    if let Some(domain) = schema.domains.get(&to.name).filter(|_| !to.array) {
+        let checked = domain.constrained;
+        return if checked { TypeChange::Rewrite } else { type_change(Some(from), &domain.base, schema) };
+    }
+    let free = !from.array
+        && !to.array
+        && match (from.name.as_str(), to.name.as_str()) {
+            // varchar(n) is checked text: widening it, or giving up the limit, changes no row.
+            ("varchar", "varchar") => widened(&from.modifiers, &to.modifiers),
+            ("varchar", "text") | ("text" | "xml", "varchar") | ("xml", "text") => to.modifiers.is_empty(),
+            ("cidr", "inet") => true,
+            ("numeric", "numeric") => numeric_widened(&from.modifiers, &to.modifiers),
+            ("varbit", "varbit") => widened(&from.modifiers, &to.modifiers),
+            (a, b) if a == b && is_time(a) => {
+                // No precision means six digits.
+                let digits = |modifiers: &[i32]| modifiers.first().copied().unwrap_or(6);
+                digits(&to.modifiers) >= digits(&from.modifiers)
+            }
+            _ => false,
+        };
     if free { TypeChange::Free } else { TypeChange::Rewrite }
 }
 
@@ -54,7 +100,7 @@ fn numeric_widened(from: &[i32], to: &[i32]) -> bool {
     }
 }
 
-/// Precision of fractions of a second: no precision means six digits.
+/// Types whose number is a precision of fractions of a second.
 fn is_time(name: &str) -> bool {
     matches!(name, "timestamp" | "timestamptz" | "time" | "timetz" | "interval")
 }

@@ -211,7 +211,7 @@ fn kind(node: NodeRef<'_>) -> StmtKind {
         kind if is_drop(kind) => drop_of(node),
         _ => maintenance(node)
             .or_else(|| creation(node))
-            .unwrap_or_else(|| StmtKind::Other(node.first_words(4))),
+            .unwrap_or_else(|| StmtKind::Other(node.first_words(6))),
     }
 }
 
@@ -242,6 +242,7 @@ fn creation(node: NodeRef<'_>) -> Option<StmtKind> {
     Some(match node.kind() {
         K::CREATE_TRIGGER => StmtKind::CreateTrigger {
             name: node.child(K::TRIGGER).map_or(String::new(), simple),
+            instead: node.descendant(K::INSTEAD_KW).is_some(),
             table: node.child(K::ON_RELATION).map_or_else(|| name(node), name),
         },
         K::CREATE_DOMAIN => StmtKind::CreateDomain {

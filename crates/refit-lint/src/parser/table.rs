@@ -17,6 +17,7 @@ pub(super) fn create_table(node: NodeRef<'_>) -> CreateTable {
         columns: args().filter(|arg| arg.kind() == K::COLUMN).map(column).collect(),
         constraints: args().filter_map(constraint).collect(),
         partitioned: node.has(K::PARTITION_BY),
+        partition_key: node.child(K::PARTITION_BY).map(partition_key).unwrap_or_default(),
         partition_of: node.child(K::PARTITION_OF).map(name),
         like: args()
             .chain(node.child(K::INHERITS))
@@ -102,14 +103,6 @@ pub(super) fn constraint(node: NodeRef<'_>) -> Option<Constraint> {
 
 pub(super) fn create_index(node: NodeRef<'_>) -> Index {
     let relation = node.child(K::TABLE_RELATION_NAME).unwrap_or(node);
-    let items = node.child(K::PARTITION_ITEM_LIST);
-    let column = |item: NodeRef<'_>| {
-        let value = item.children().find(|child| is_expr(child.kind())).map(|value| expr(value, 0));
-        match value {
-            Some(Expr::Column { name, .. }) => Some(name),
-            _ => None,
-        }
-    };
     Index {
         name: node.child(K::INDEX).map(name),
         table: name(relation),
@@ -117,12 +110,24 @@ pub(super) fn create_index(node: NodeRef<'_>) -> Index {
         unique: node.has(K::UNIQUE_KW),
         concurrently: node.has(K::CONCURRENTLY_KW),
         if_not_exists: node.has(K::IF_NOT_EXISTS),
-        columns: items
-            .into_iter()
-            .flat_map(NodeRef::children)
-            .filter(|item| item.kind() == K::PARTITION_ITEM)
-            .map(column)
-            .collect(),
+        columns: item_columns(node),
         filter: node.child(K::WHERE_CLAUSE).and_then(|filter| expr_in(filter, 0)),
     }
+}
+
+fn partition_key(node: NodeRef<'_>) -> Vec<String> {
+    item_columns(node).into_iter().flatten().collect()
+}
+
+/// The columns of an index or partition key; none in the place of an expression.
+fn item_columns(node: NodeRef<'_>) -> Vec<Option<String>> {
+    let items = node.child(K::PARTITION_ITEM_LIST).into_iter().flat_map(NodeRef::children);
+    let column = |item: NodeRef<'_>| {
+        let value = item.children().find(|child| is_expr(child.kind())).map(|value| expr(value, 0));
+        match value {
+            Some(Expr::Column { name, .. }) => Some(name),
+            _ => None,
+        }
+    };
+    items.filter(|item| item.kind() == K::PARTITION_ITEM).map(column).collect()
 }

@@ -5,9 +5,11 @@
 
 mod replay;
 
+pub(crate) use replay::constraint_name;
+
 use std::collections::HashMap;
 
-use crate::sql::{Body, DataType, Expr, Name};
+use crate::sql::{Body, DataType, Expr, Generated, Name};
 
 /// Tables, indexes, types and functions by [`Name::key`].
 #[derive(Debug, Clone, Default)]
@@ -17,7 +19,8 @@ pub struct Schema {
     pub(crate) domains: HashMap<String, Domain>,
     pub(crate) enums: HashMap<String, Vec<String>>,
     pub(crate) functions: HashMap<String, Function>,
-    pub(crate) materialized_views: HashMap<String, ()>,
+    /// Whether each can be read: its last statement was not WITH NO DATA.
+    pub(crate) materialized_views: HashMap<String, bool>,
 }
 
 /// A table that a migration created or changed.
@@ -26,6 +29,7 @@ pub struct Table {
     /// Whether its CREATE TABLE was seen, so that all of its columns are known.
     pub(crate) complete: bool,
     pub(crate) partitioned: bool,
+    pub(crate) partition_key: Vec<String>,
     pub(crate) columns: HashMap<String, ColumnDef>,
     pub(crate) constraints: Vec<ConstraintDef>,
 }
@@ -37,6 +41,7 @@ pub struct ColumnDef {
     pub(crate) data_type: Option<DataType>,
     /// Whether it is known to be NOT NULL.
     pub(crate) not_null: bool,
+    pub(crate) generated: Option<Generated>,
 }
 
 /// What is known of a constraint.

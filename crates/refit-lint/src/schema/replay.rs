@@ -40,8 +40,9 @@ impl Schema {
             StmtKind::CreateRoutine { name, volatility, body } => {
                 self.functions.insert(name.key(), Function { volatility: *volatility, body: body.clone() });
             }
-            StmtKind::CreateView { name, materialized: true, .. } => {
-                self.materialized_views.insert(name.key(), ());
+            StmtKind::CreateView { name, materialized: true, no_data, .. }
+            | StmtKind::Refresh { view: name, no_data, .. } => {
+                self.materialized_views.insert(name.key(), !no_data);
             }
             _ => {}
         }
@@ -56,6 +57,7 @@ impl Schema {
             // Columns that come from elsewhere are not in the statement.
             complete: create.like.is_empty() && create.partition_of.is_none() && !create.if_not_exists,
             partitioned: create.partitioned,
+            partition_key: create.partition_key.clone(),
             ..Table::default()
         };
         for column in &create.columns {
@@ -156,7 +158,8 @@ impl Table {
             None => column.data_type.clone(),
         };
         let not_null = serial.is_some() || column.generated == Some(Generated::Identity);
-        self.columns.insert(column.name.clone(), ColumnDef { data_type, not_null });
+        self.columns
+            .insert(column.name.clone(), ColumnDef { data_type, not_null, generated: column.generated });
         for constraint in &column.constraints {
             self.add_constraint(table, constraint, Some(&column.name));
         }
@@ -177,7 +180,9 @@ impl Table {
                 (ConstraintType::NotNull, vec![name.to_owned()], None)
             }
             ConstraintKind::Null => return,
-            ConstraintKind::Check(check) => (ConstraintType::Check, own(&[]), Some(check.clone())),
+            ConstraintKind::Check(check) => {
+                (ConstraintType::Check, own(&only_column(check)), Some(check.clone()))
+            }
             ConstraintKind::Unique { columns, .. } => (ConstraintType::Unique, own(columns), None),
             ConstraintKind::PrimaryKey { columns, .. } => {
                 for column in own(columns) {
@@ -264,6 +269,33 @@ pub(crate) fn serial_base(name: &str) -> Option<&'static str> {
         "smallserial" => Some("smallint"),
         _ => None,
     }
+}
+
+/// The name that a table constraint has: its own, or the one that the server gives it.
+pub(crate) fn constraint_name(table: &Name, constraint: &Constraint) -> String {
+    if let Some(name) = &constraint.name {
+        return name.clone();
+    }
+    let (kind, columns) = match &constraint.kind {
+        ConstraintKind::NotNull(column) => (ConstraintType::NotNull, column.iter().cloned().collect()),
+        ConstraintKind::Null => (ConstraintType::Check, Vec::new()),
+        ConstraintKind::Check(check) => (ConstraintType::Check, only_column(check)),
+        ConstraintKind::Unique { columns, .. } => (ConstraintType::Unique, columns.clone()),
+        ConstraintKind::PrimaryKey { columns, .. } => (ConstraintType::PrimaryKey, columns.clone()),
+        ConstraintKind::ForeignKey { columns, .. } => (ConstraintType::ForeignKey, columns.clone()),
+        ConstraintKind::Exclude => (ConstraintType::Exclude, Vec::new()),
+    };
+    made_up_name(&table.name, kind, &columns)
+}
+
+/// The column that a condition is about, when it is one: the server names a CHECK after it.
+fn only_column(check: &Expr) -> Vec<String> {
+    let mut columns: Vec<String> = Vec::new();
+    check.walk(&mut |part| match part {
+        Expr::Column { name, .. } if !columns.contains(name) => columns.push(name.clone()),
+        _ => {}
+    });
+    if columns.len() == 1 { columns } else { Vec::new() }
 }
 
 /// The name that the server gives to a constraint without one.

@@ -187,6 +187,8 @@ pub enum StmtKind {
     CreateTrigger {
         /// The trigger.
         name: String,
+        /// INSTEAD OF: on a view.
+        instead: bool,
         /// The table.
         table: Name,
     },

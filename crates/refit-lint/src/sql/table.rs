@@ -17,6 +17,8 @@ pub struct CreateTable {
     pub constraints: Vec<Constraint>,
     /// PARTITION BY: the table is partitioned.
     pub partitioned: bool,
+    /// The columns of its partition key; expressions are left out.
+    pub partition_key: Vec<String>,
     /// PARTITION OF.
     pub partition_of: Option<Name>,
     /// INHERITS and LIKE.

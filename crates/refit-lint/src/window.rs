@@ -1,0 +1,133 @@
+//! The transaction around a statement: what it created, which locks it holds, and what it may not use yet.
+
+use std::collections::HashSet;
+
+use crate::effects::effects;
+use crate::lock::LockMode;
+use crate::schema::{Schema, constraint_name};
+use crate::sql::{AlterAction, AlterTarget, Name, Span, Stmt, StmtKind};
+
+/// The transaction around a statement: what happened in it before.
+#[derive(Debug, Clone, Default)]
+pub struct Window {
+    /// Whether the statement runs in a transaction block: the migration's own, or one that the file opened.
+    pub(crate) in_transaction: bool,
+    /// Keys of tables that this migration created, which nobody else can see or wait for.
+    pub(crate) created: HashSet<String>,
+    /// Keys of enums and domains that this migration created.
+    pub(crate) created_types: HashSet<String>,
+    /// Locks that are held, with the statement that took each.
+    pub(crate) held: Vec<Held>,
+    /// Values added to enums in this transaction.
+    pub(crate) enum_values: Vec<(Name, String)>,
+    /// Constraints added NOT VALID in this transaction: table key and constraint.
+    pub(crate) not_valid: Vec<(String, String)>,
+}
+
+/// A lock that is held until the transaction ends.
+#[derive(Debug, Clone)]
+pub struct Held {
+    /// The table.
+    pub(crate) table: Name,
+    /// The mode.
+    pub(crate) mode: LockMode,
+    /// The statement that took it.
+    pub(crate) span: Span,
+    /// What kind of statement that was.
+    pub(crate) taken: Taken,
+}
+
+/// How a lock was taken, as far as it matters to those who wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// On a table that existing code goes on using.
+    Used,
+    /// On the table that a new one refers to.
+    Referenced,
+    /// On something that is gone afterwards, or that is no table.
+    Aside,
+}
+
+impl Window {
+    /// The window at the beginning of a file.
+    pub(crate) fn new(transaction: bool) -> Window {
+        Window { in_transaction: transaction, ..Window::default() }
+    }
+
+    /// The window after a statement; `schema` is the one before it, `transaction` what the file's directive says.
+    pub(crate) fn advance(&mut self, stmt: &Stmt, schema: &Schema, postgres: u32, transaction: bool) {
+        match &stmt.kind {
+            StmtKind::CreateTable(create) if !create.if_not_exists || create.temporary => {
+                self.created.insert(create.name.key());
+            }
+            StmtKind::CreateTableAs { table, if_not_exists, temporary, .. }
+                if !if_not_exists || *temporary =>
+            {
+                self.created.insert(table.key());
+            }
+            StmtKind::CreateView { name, materialized: true, .. } => {
+                self.created.insert(name.key());
+            }
+            StmtKind::CreateEnum { name, .. } | StmtKind::CreateDomain { name, .. } => {
+                self.created_types.insert(name.key());
+            }
+            StmtKind::Transaction(word) => {
+                self.in_transaction = matches!(word.as_str(), "BEGIN" | "START") || transaction;
+                self.end();
+                return;
+            }
+            StmtKind::AddEnumValue { name, value } if !self.created_types.contains(&name.key()) => {
+                self.enum_values.push((name.clone(), value.clone()));
+            }
+            StmtKind::Alter { table, actions, .. } => {
+                for (_, action) in actions {
+                    self.alter(table, action);
+                }
+            }
+            _ => {}
+        }
+        self.hold(stmt, schema, postgres);
+        if !self.in_transaction {
+            self.end();
+        }
+    }
+
+    fn alter(&mut self, table: &Name, action: &AlterAction) {
+        match action {
+            AlterAction::AddConstraint(constraint) if constraint.not_valid => {
+                self.not_valid.push((table.key(), constraint_name(table, constraint)));
+            }
+            AlterAction::RenameTo(to) if self.created.contains(&table.key()) => {
+                self.created.insert(Name { name: to.clone(), ..table.clone() }.key());
+            }
+            _ => {}
+        }
+    }
+
+    /// Adds the locks that a statement takes.
+    pub(crate) fn hold(&mut self, stmt: &Stmt, schema: &Schema, postgres: u32) {
+        let taken = match &stmt.kind {
+            StmtKind::Transaction(_) => return self.end(),
+            StmtKind::CreateTable(create) if create.partition_of.is_none() => Taken::Referenced,
+            StmtKind::Drop { what, .. } if what != "INDEX" && what != "TRIGGER" => Taken::Aside,
+            StmtKind::Alter { target, .. }
+                if !matches!(target, AlterTarget::Table | AlterTarget::MaterializedView) =>
+            {
+                Taken::Aside
+            }
+            _ => Taken::Used,
+        };
+        for (table, mode) in effects(stmt, schema, postgres).locks {
+            if !self.created.contains(&table.key()) {
+                self.held.push(Held { table, mode, span: stmt.span, taken });
+            }
+        }
+    }
+
+    /// What ends with the transaction.
+    fn end(&mut self) {
+        self.held.clear();
+        self.enum_values.clear();
+        self.not_valid.clear();
+    }
+}
