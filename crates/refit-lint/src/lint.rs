@@ -2,28 +2,18 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use refit_model::{FileKind, Position, Problem, Suppression, front_matter, normalise};
-use serde::{Deserialize, Serialize};
+use refit_model::{FileKind, Problem, front_matter, normalise};
+use serde::Serialize;
+
+pub use refit_model::LintLevel as Level;
 
 use crate::check::{File, Settings};
 use crate::contract::is_explained;
-use crate::engine::{Engine, Memory, covered};
+use crate::engine::{Engine, Memory};
 use crate::finding::{Finding, Severity};
-use crate::rule::Rule;
+use crate::honesty::{problem_findings, suppress, unknown_rules};
+use crate::levels::{active, is_on_somewhere};
 use crate::rules::RULES;
-use crate::sql::Span;
-
-/// What to do with a rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Level {
-    /// Not asked.
-    Allow,
-    /// A warning.
-    Warn,
-    /// An error.
-    Deny,
-}
 
 /// One file of the input.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,17 +33,38 @@ pub struct Input {
 pub struct Config {
     /// The oldest PostgreSQL major version in use.
     pub postgres: u32,
+    /// The migrations folder, as the paths of its files begin; when it is empty, a file's name is all that counts.
+    pub folder: String,
     /// Levels by rule name, over the rules' own.
     pub levels: BTreeMap<String, Level>,
-    /// Levels by rule name for files whose path begins with, or equals, the prefix; later ones win.
+    /// Levels by rule name for a file of the folder, or all files of a folder in it; later ones win.
     pub paths: Vec<(String, BTreeMap<String, Level>)>,
-    /// Fingerprints of findings that are accepted.
+    /// Path and text of the `refit.toml` that the levels are from: names in it that are no rule are reported there.
+    pub settings: (String, String),
+    /// Fingerprints of findings that are accepted. Each accepts one finding: the same again is a new one.
     pub baseline: Vec<String>,
 }
 
 impl Default for Config {
     fn default() -> Config {
-        Config { postgres: 14, levels: BTreeMap::new(), paths: Vec::new(), baseline: Vec::new() }
+        Config {
+            postgres: 14,
+            folder: String::new(),
+            levels: BTreeMap::new(),
+            paths: Vec::new(),
+            settings: ("refit.toml".to_owned(), String::new()),
+            baseline: Vec::new(),
+        }
+    }
+}
+
+impl Config {
+    /// A path relative to the migrations folder; where none is set, the file's name.
+    pub(crate) fn in_folder<'p>(&self, path: &'p str) -> &'p str {
+        match self.folder.as_str() {
+            "" => file_name(path),
+            folder => path.strip_prefix(folder).map_or(path, |rest| rest.trim_start_matches('/')),
+        }
     }
 }
 
@@ -90,10 +101,15 @@ pub fn lint(inputs: &[Input], config: &Config) -> Outcome {
     let rules = |file: &File| active(config, &file.path);
     let engine = Engine { settings: &settings, rules: &rules, sidecars: &sidecars };
     let mut memory = Memory::default();
-    let mut outcome =
-        Outcome { findings: Vec::new(), summary: Summary { rules: RULES.len(), ..Summary::default() } };
+    let mut accepted: HashMap<&str, usize> = HashMap::new();
+    for fingerprint in &config.baseline {
+        *accepted.entry(fingerprint).or_default() += 1;
+    }
+    let on = RULES.iter().filter(|rule| is_on_somewhere(rule, config)).count();
+    let mut outcome = Outcome { findings: Vec::new(), summary: Summary { rules: on, ..Summary::default() } };
     for input in inputs {
-        one(input, config, &engine, &mut memory, &mut outcome);
+        let findings = one(input, config, &engine, &mut memory, &mut outcome.summary);
+        outcome.findings.extend(accept(findings, &mut accepted, &mut outcome.summary));
     }
     outcome.findings.extend(unknown_rules(config));
     let Outcome { findings, summary } = &mut outcome;
@@ -103,10 +119,16 @@ pub fn lint(inputs: &[Input], config: &Config) -> Outcome {
     outcome
 }
 
-/// Lints one file, and takes out what is suppressed.
-fn one(input: &Input, config: &Config, engine: &Engine<'_>, memory: &mut Memory, outcome: &mut Outcome) {
+/// Lints one file, and takes out what is suppressed in it.
+fn one(
+    input: &Input,
+    config: &Config,
+    engine: &Engine<'_>,
+    memory: &mut Memory,
+    summary: &mut Summary,
+) -> Vec<Finding> {
     let kind = match input.named_by_folder {
-        true => FileKind::of(file_name(&input.path)),
+        true => FileKind::of(config.in_folder(&input.path)),
         false => Ok(FileKind::Aside),
     };
     let runs = match &kind {
@@ -114,11 +136,10 @@ fn one(input: &Input, config: &Config, engine: &Engine<'_>, memory: &mut Memory,
         Ok(_) => !input.named_by_folder,
     };
     let is_sql = input.path.to_lowercase().ends_with(".sql") || !input.named_by_folder;
-    if !runs || (kind.is_err() && !is_sql && !input.reported) {
-        return;
+    if !runs || !(is_sql || input.reported) {
+        return Vec::new();
     }
-    let mut findings = Vec::new();
-    outcome.summary.files += usize::from(input.reported);
+    summary.files += usize::from(input.reported);
     let mut file = File {
         path: input.path.clone(),
         text: String::new(),
@@ -130,45 +151,34 @@ fn one(input: &Input, config: &Config, engine: &Engine<'_>, memory: &mut Memory,
         },
         reported: input.reported,
     };
-    if let Err(problem) = &kind {
-        findings.extend(problem_finding("misnamed-file", problem, &file, config));
+    let mut findings = problem_findings("misnamed-file", kind.err().as_slice(), &file, config);
+    if !is_sql {
+        return findings;
     }
-    let mut suppressions = Vec::new();
-    let mut statements = Vec::new();
-    if is_sql {
-        match text_of(&input.bytes) {
-            Ok(text) => {
-                file.text = text;
-                let (directives, found, problems) = front_matter(file_name(&input.path), &file.text);
-                file.directives = directives;
-                file.explained = engine.has_doc(&input.path) || is_explained(&file.text);
-                suppressions = found;
-                let problems = problems.iter();
-                findings.extend(
-                    problems
-                        .filter_map(|problem| problem_finding("unknown-directive", problem, &file, config)),
-                );
-                let replayed = engine.file(&file, memory);
-                findings.extend(replayed.findings);
-                statements = replayed.statements;
-            }
-            Err(message) => {
-                let problem = Problem::new(&input.path, message, "save the file as UTF-8 text");
-                findings.extend(problem_finding("syntax-error", &problem, &file, config));
-            }
+    match text_of(&input.bytes) {
+        Ok(text) => file.text = text,
+        Err(message) => {
+            let problem = Problem::new(&input.path, message, "save the file as UTF-8 text");
+            findings.extend(problem_findings("syntax-error", &[problem], &file, config));
         }
     }
-    if input.reported {
-        let kept = suppress(findings, &suppressions, &statements, &file, config, &mut outcome.summary);
-        outcome.findings.extend(accept(kept, config, &mut outcome.summary));
+    let (directives, suppressions, problems) = front_matter(file_name(&input.path), &file.text);
+    file.directives = directives;
+    file.explained = engine.has_doc(&input.path) || is_explained(&file.text);
+    let replayed = engine.file(&file, memory);
+    if !input.reported {
+        return Vec::new();
     }
+    findings.extend(problem_findings("unknown-directive", &problems, &file, config));
+    findings.extend(replayed.findings);
+    suppress(findings, &suppressions, &replayed.statements, &file, config, &mut summary.suppressed)
 }
 
-fn file_name(path: &str) -> &str {
+pub(crate) fn file_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-fn text_of(bytes: &[u8]) -> Result<String, String> {
+pub(crate) fn text_of(bytes: &[u8]) -> Result<String, String> {
     let text = std::str::from_utf8(bytes)
         .map_err(|error| format!("not valid UTF-8 at byte {}", error.valid_up_to()))?;
     match text.find('\0') {
@@ -177,150 +187,24 @@ fn text_of(bytes: &[u8]) -> Result<String, String> {
     }
 }
 
-/// The rules that are on for a file, with their severity.
-fn active(config: &Config, path: &str) -> Vec<(&'static Rule, Severity)> {
-    RULES.iter().filter_map(|rule| severity(rule, config, path).map(|severity| (rule, severity))).collect()
-}
-
-fn severity(rule: &Rule, config: &Config, path: &str) -> Option<Severity> {
-    let by_path = config.paths.iter().rev().find(|(prefix, levels)| {
-        levels.contains_key(rule.name)
-            && (path == prefix
-                || path.starts_with(&format!("{}/", prefix.trim_end_matches('/')))
-                || file_name(path) == prefix)
-    });
-    let level =
-        by_path.and_then(|(_, levels)| levels.get(rule.name)).or_else(|| config.levels.get(rule.name));
-    match level {
-        Some(Level::Allow) => None,
-        Some(Level::Warn) => Some(Severity::Warning),
-        Some(Level::Deny) => Some(Severity::Error),
-        None => rule.severity,
-    }
-}
-
-/// A finding of a rule that is known by name only, when it is on.
-fn engine_finding(
-    rule: &str,
-    file: &File,
-    config: &Config,
-    at: Option<Position>,
-    message: &str,
-    help: &str,
-) -> Option<Finding> {
-    let rule = RULES.iter().find(|known| known.name == rule)?;
-    let severity = severity(rule, config, &file.path)?;
-    let start = at.unwrap_or(Position { line: 1, column: 1 });
-    let line = file.text.lines().nth(start.line - 1).unwrap_or_default();
-    let offset = file.text.lines().take(start.line - 1).map(|line| line.len() + 1).sum::<usize>() as u32;
-    let end = if at.is_some() { line.chars().count() + 1 } else { 1 };
-    Some(Finding {
-        rule: rule.name,
-        severity,
-        path: file.path.clone(),
-        span: Span { start: offset, end: offset + if at.is_some() { line.len() as u32 } else { 0 } },
-        start,
-        end: Position { line: start.line, column: end.max(start.column) },
-        message: message.to_owned(),
-        help: help.to_owned(),
-        lock: None,
-        table: None,
-    })
-}
-
-fn problem_finding(rule: &str, problem: &Problem, file: &File, config: &Config) -> Option<Finding> {
-    engine_finding(rule, file, config, problem.position, &problem.message, &problem.fix)
-}
-
-/// Takes out what a suppression covers, and reports suppressions that are unknown, unreasoned or unused.
-fn suppress(
+/// Takes out what the baseline accepts: one finding for each time that it has the fingerprint.
+fn accept(
     findings: Vec<Finding>,
-    suppressions: &[Suppression],
-    statements: &[(Position, Position)],
-    file: &File,
-    config: &Config,
+    accepted: &mut HashMap<&str, usize>,
     summary: &mut Summary,
 ) -> Vec<Finding> {
-    let mut used = vec![false; suppressions.len()];
-    let mut kept: Vec<Finding> = findings
-        .into_iter()
-        .filter(|finding| {
-            let covering = suppressions.iter().enumerate().find(|(_, suppression)| {
-                suppression.rule == finding.rule
-                    && covered(suppression, statements)
-                        .is_some_and(|(start, end)| start <= finding.start && finding.start < end)
-            });
-            let Some((index, _)) = covering else { return true };
-            used[index] = true;
-            summary.suppressed += 1;
-            false
-        })
-        .collect();
-    for (suppression, used) in suppressions.iter().zip(used) {
-        let rule = &suppression.rule;
-        let at = Some(suppression.position);
-        let mut add = |name: &str, message: String, help: String| {
-            kept.extend(engine_finding(name, file, config, at, &message, &help));
-        };
-        if !RULES.iter().any(|known| known.name == *rule) {
-            add("unknown-rule", format!("there is no rule `{rule}`"), suggestion(rule));
-            continue;
-        }
-        if suppression.reason.is_empty() {
-            let help = format!("say why: -- refit: allow({rule}): 12 rows, static table");
-            add("suppression-without-reason", format!("`allow({rule})` gives no reason"), help);
-        }
-        if !used {
-            let message = format!("`allow({rule})` suppresses nothing");
-            add(
-                "unused-suppression",
-                message,
-                "remove it, or put it directly above the statement".to_owned(),
-            );
-        }
-    }
-    kept.sort_by(|a, b| (a.start, a.end, a.rule).cmp(&(b.start, b.end, b.rule)));
-    kept
-}
-
-/// Takes out what the baseline accepts.
-fn accept(findings: Vec<Finding>, config: &Config, summary: &mut Summary) -> Vec<Finding> {
-    if config.baseline.is_empty() {
+    if accepted.is_empty() {
         return findings;
     }
-    let before = findings.len();
-    let kept: Vec<Finding> =
-        findings.into_iter().filter(|finding| !config.baseline.contains(&finding.fingerprint())).collect();
-    summary.suppressed += before - kept.len();
-    kept
-}
-
-/// Rule names in the configuration that do not exist.
-fn unknown_rules(config: &Config) -> Vec<Finding> {
-    let named = config.levels.keys().chain(config.paths.iter().flat_map(|(_, levels)| levels.keys()));
-    let unknown = named.filter(|name| !RULES.iter().any(|rule| rule.name == **name));
-    let file = File {
-        path: "refit.toml".to_owned(),
-        text: String::new(),
-        directives: refit_model::Directives::default(),
-        explained: false,
-        version: None,
-        reported: true,
+    let is_new = |finding: &Finding| match accepted.get_mut(finding.fingerprint().as_str()) {
+        Some(left) if *left > 0 => {
+            *left -= 1;
+            summary.suppressed += 1;
+            false
+        }
+        _ => true,
     };
-    unknown
-        .filter_map(|name| {
-            let message = format!("there is no rule `{name}`");
-            engine_finding("unknown-rule", &file, config, None, &message, &suggestion(name))
-        })
-        .collect()
-}
-
-fn suggestion(name: &str) -> String {
-    let nearest = RULES.iter().map(|rule| (strsim::damerau_levenshtein(name, rule.name), rule.name)).min();
-    match nearest {
-        Some((distance, rule)) if distance <= rule.len() / 3 => format!("did you mean `{rule}`?"),
-        _ => "`cargo xtask explain --list` shows all rules".to_owned(),
-    }
+    findings.into_iter().filter(is_new).collect()
 }
 
 /// Which sidecars there are, by the migration's stem.
