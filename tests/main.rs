@@ -15,6 +15,7 @@ mod cases {
     mod history;
     mod hostile;
     mod kill;
+    mod lint_proof;
     mod pooler;
     mod race;
     mod read_only;

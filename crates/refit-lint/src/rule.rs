@@ -43,20 +43,31 @@ impl Rule {
         page.lines().next().unwrap_or_default().trim_start_matches("# ").to_owned()
     }
 
-    /// The examples of the page: fenced blocks marked `sql,unsafe` and `sql,safe`, in order.
+    /// The examples of the page: fenced blocks marked `sql,unsafe` and `sql,safe`, in order. A block marked `toml,claim`
+    /// is about the unsafe example before it.
     pub fn examples(&self) -> Vec<Example> {
-        let blocks = self.blocks().into_iter().filter(|(info, _)| info.starts_with("sql,"));
-        let example = |(info, sql): (String, String)| {
-            let words: Vec<&str> = info.split(',').skip(1).map(str::trim).collect();
-            let since = words.iter().find_map(|word| word.strip_prefix("pg>=").and_then(|n| n.parse().ok()));
-            Example { safe: words.contains(&"safe"), since, sql }
-        };
-        blocks.map(example).collect()
-    }
-
-    /// What the page claims that the server does with the unsafe example: the TOML of the block marked `toml,claim`.
-    pub fn claim(&self) -> Option<String> {
-        self.blocks().into_iter().find(|(info, _)| info == "toml,claim").map(|(_, text)| text)
+        let mut examples: Vec<Example> = Vec::new();
+        for (info, text) in self.blocks() {
+            let words: Vec<&str> = info.split(',').map(str::trim).collect();
+            match words[..] {
+                ["sql", kind, ..] => {
+                    let since = words.iter().find_map(|word| word.strip_prefix("pg>="));
+                    examples.push(Example {
+                        safe: kind == "safe",
+                        since: since.and_then(|major| major.parse().ok()),
+                        claim: None,
+                        sql: text,
+                    });
+                }
+                ["toml", "claim"] => {
+                    if let Some(example) = examples.iter_mut().rfind(|example| !example.safe) {
+                        example.claim = Some(text);
+                    }
+                }
+                _ => {}
+            }
+        }
+        examples
     }
 
     /// The fenced blocks of the page: what is written behind the fence, and the lines inside.
@@ -85,6 +96,8 @@ pub struct Example {
     pub safe: bool,
     /// The first major version that it runs on, where it is not all of 14 to 18.
     pub since: Option<u32>,
+    /// What the server does with it, as TOML: `lock`, `table`, `rewrite`, `scan`, `error`, `since`.
+    pub claim: Option<String>,
     /// The SQL, directives included. A line `-- file: NAME` begins another migration.
     pub sql: String,
 }

@@ -16,7 +16,7 @@ pub(crate) fn fired(sql: &str, also: &str) -> Vec<&'static str> {
         reported,
     };
     let mut inputs = vec![input("V0__fixture.sql", include_str!("fixture.sql"), false)];
-    let files = Example { safe: false, since: None, sql: sql.to_owned() }.files();
+    let files = Example { safe: false, since: None, claim: None, sql: sql.to_owned() }.files();
     inputs.extend(files.iter().map(|(path, text)| input(path, text, true)));
     let off = RULES.iter().find(|rule| rule.name == also && rule.severity.is_none());
     let levels: BTreeMap<String, Level> =

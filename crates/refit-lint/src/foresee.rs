@@ -1,0 +1,44 @@
+//! What each statement of a set is expected to lock, read and write: the static side of a trace.
+
+use crate::effects::{Effects, effects};
+use crate::engine::flatten;
+use crate::lint::{Input, text_of};
+use crate::parser::parse;
+use crate::schema::Schema;
+use crate::sql::{Span, Stmt};
+
+/// One top-level statement with the effects that are expected of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Foreseen {
+    /// The file, as the caller named it.
+    pub path: String,
+    /// Where the statement stands, in bytes of the normalised text.
+    pub span: Span,
+    /// The statement.
+    pub stmt: Stmt,
+    /// Its effects, with those of the statements that it runs in bodies.
+    pub effects: Effects,
+}
+
+/// Foresees every statement of SQL files that are one set, in the order given, for a server of a major version. Files that
+/// are not text are passed over: [`lint`](crate::lint()) reports them.
+pub fn foresee(inputs: &[Input], postgres: u32) -> Vec<Foreseen> {
+    let mut schema = Schema::default();
+    let mut all = Vec::new();
+    for input in inputs {
+        let Ok(text) = text_of(&input.bytes) else { continue };
+        for stmt in parse(&text).stmts {
+            let mut nested = Vec::new();
+            flatten(&stmt, &schema, stmt.span, false, false, 0, &mut nested);
+            let mut total = Effects::default();
+            for part in &nested {
+                let Effects { locks, work } = effects(&part.stmt, &schema, postgres);
+                total.locks.extend(locks);
+                total.work.extend(work);
+            }
+            schema.replay(&stmt);
+            all.push(Foreseen { path: input.path.clone(), span: stmt.span, stmt, effects: total });
+        }
+    }
+    all
+}

@@ -1,0 +1,233 @@
+//! Every rule of the linter, on a server: the unsafe example of its page fires exactly this rule and the safe one none, both
+//! execute, and what the page claims (lock, rewrite, scan, error) is what the server did. What the linter foresees of each
+//! statement is held against the server as well.
+//!
+//! `REFIT_RULES=unbatched-update,set-not-null-scan` proves these only.
+
+mod observe;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+
+use refit_devdb::TestDb;
+use refit_lint::effects::Work;
+use refit_lint::sql::StmtKind;
+use refit_lint::{Config, Example, Input, Level, LockMode, RULES, Rule, foresee, lint};
+use serde::Deserialize;
+
+use crate::support::value;
+use observe::{Observed, run};
+
+const FIXTURE: &str = include_str!("../../crates/refit-lint/src/rules/fixture.sql");
+const ROWS: &str = include_str!("../../crates/refit-lint/src/rules/fixture_rows.sql");
+
+/// What a page claims of its unsafe example.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Claim {
+    /// The strongest lock on `table`.
+    lock: Option<String>,
+    table: Option<String>,
+    rewrite: Option<bool>,
+    scan: Option<bool>,
+    /// SQLSTATE.
+    error: Option<String>,
+    /// The first major version that does so.
+    since: Option<u32>,
+}
+
+#[test]
+fn each_example_fires_its_rule_and_no_other() {
+    let mut wrong = Vec::new();
+    for rule in rules() {
+        let examples = rule.examples();
+        for safe in [false, true] {
+            if !examples.iter().any(|example| example.safe == safe) {
+                wrong.push(format!("{}: no {} example", rule.name, kind(safe)));
+            }
+        }
+        for example in &examples {
+            let fired = fired(rule, example);
+            let expected = if example.safe { BTreeSet::new() } else { BTreeSet::from([rule.name]) };
+            if fired != expected {
+                let kind = kind(example.safe);
+                wrong.push(format!("{}: the {kind} example fires {fired:?}:\n{}", rule.name, example.sql));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_claim_is_what_a_server_does() {
+    let queue: Mutex<Vec<&Rule>> = Mutex::new(rules().into_iter().rev().collect());
+    let (first, second) = tokio::join!(prove_all(&queue), prove_all(&queue));
+    let mut wrong = [first, second].concat();
+    wrong.sort();
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+fn rules() -> Vec<&'static Rule> {
+    let only = std::env::var("REFIT_RULES").unwrap_or_default();
+    let only: Vec<&str> = only.split(',').filter(|name| !name.is_empty()).collect();
+    RULES.iter().filter(|rule| only.is_empty() || only.contains(&rule.name)).collect()
+}
+
+fn kind(safe: bool) -> &'static str {
+    if safe { "safe" } else { "unsafe" }
+}
+
+/// The rules that an example fires. One that is off by default is asked for.
+fn fired(rule: &Rule, example: &Example) -> BTreeSet<&'static str> {
+    let levels = BTreeMap::from([(rule.name.to_owned(), Level::Deny)]);
+    let levels = if rule.severity.is_none() { levels } else { BTreeMap::new() };
+    let postgres = example.since.unwrap_or(14);
+    let outcome = lint(&inputs(&example.files()), &Config { levels, postgres, ..Config::default() });
+    outcome.findings.iter().map(|finding| finding.rule).collect()
+}
+
+/// The fixture, unreported, and behind it the files.
+fn inputs(files: &[(String, String)]) -> Vec<Input> {
+    let input = |path: &str, text: &str, reported| Input {
+        path: path.to_owned(),
+        bytes: text.as_bytes().to_vec(),
+        named_by_folder: true,
+        reported,
+    };
+    let mut inputs = vec![input("V0__fixture.sql", FIXTURE, false)];
+    inputs.extend(files.iter().map(|(path, text)| input(path, text, true)));
+    inputs
+}
+
+/// Takes rules from the queue until it is empty, and says what is wrong with them.
+async fn prove_all(queue: &Mutex<Vec<&Rule>>) -> Vec<String> {
+    // Examples that are one transaction are rolled back, and can share a database.
+    let shared = database().await;
+    let major: i32 = value(&shared, "SELECT current_setting('server_version_num')::int / 10000").await;
+    let major = u32::try_from(major).unwrap();
+    let mut wrong = Vec::new();
+    loop {
+        let rule = queue.lock().unwrap().pop();
+        let Some(rule) = rule else { return wrong };
+        for example in rule.examples() {
+            if example.since.is_some_and(|since| major < since) {
+                continue;
+            }
+            let complaints = prove(&example, &shared, major).await;
+            let kind = kind(example.safe);
+            wrong.extend(complaints.iter().map(|complaint| format!("{}, {kind}: {complaint}", rule.name)));
+        }
+    }
+}
+
+async fn database() -> TestDb {
+    let fill = async |url: &str| {
+        let client = refit::connect(url, &refit::ConnectOptions::default()).await.unwrap();
+        client.batch_execute(FIXTURE).await.unwrap();
+        client.batch_execute(ROWS).await.unwrap();
+        client.batch_execute("VACUUM ANALYZE").await.unwrap();
+        client.close().await;
+        Ok::<(), refit_devdb::Error>(())
+    };
+    TestDb::filled(&format!("{FIXTURE}{ROWS}"), fill).await.unwrap()
+}
+
+/// Runs an example, and says in what the server differs from the claim and from what was foreseen.
+async fn prove(example: &Example, shared: &TestDb, major: u32) -> Vec<String> {
+    let claim = match toml::from_str::<Claim>(example.claim.as_deref().unwrap_or_default()) {
+        Ok(claim) => claim,
+        Err(error) => return vec![format!("its claim does not parse: {error}")],
+    };
+    let files = example.files();
+    let own;
+    let (url, undo) = if observe::is_one_transaction(&files) {
+        (shared.url(), true)
+    } else {
+        own = database().await;
+        (own.url(), false)
+    };
+    let observed = run(url, &files, claim.table.as_deref(), undo).await;
+    let mut wrong = Vec::new();
+    match (&observed.error, &claim.error) {
+        (Some((code, _)), Some(claimed)) if code == claimed => return wrong,
+        (Some((code, message)), _) => {
+            wrong.push(format!("it fails: {code} {message}\n{}", example.sql));
+            return wrong;
+        }
+        (None, Some(claimed)) if claim.since.is_none_or(|since| major >= since) => {
+            wrong.push(format!("it does not fail with {claimed}"));
+        }
+        (None, _) => {}
+    }
+    if claim.since.is_none_or(|since| major >= since) {
+        held_to_claim(&claim, &observed, &mut wrong);
+    }
+    held_to_foresight(&files, &observed, major, &mut wrong);
+    wrong
+}
+
+fn held_to_claim(claim: &Claim, observed: &Observed, wrong: &mut Vec<String>) {
+    let table = claim.table.as_deref().unwrap_or_default();
+    if table.is_empty() && (claim.lock.is_some() || claim.rewrite.is_some() || claim.scan.is_some()) {
+        wrong.push("its claim names no table".to_owned());
+        return;
+    }
+    if let Some(lock) = &claim.lock {
+        let seen = observed.locks.get(table).map_or("none".to_owned(), LockMode::to_string);
+        if seen != *lock {
+            wrong.push(format!("claimed lock on {table}: {lock}; seen: {seen}"));
+        }
+    }
+    let facts = [
+        ("rewrite", claim.rewrite, observed.rewritten.contains(table)),
+        ("scan", claim.scan, observed.scanned.contains(table)),
+    ];
+    for (what, claimed, seen) in facts {
+        if claimed.is_some_and(|claimed| claimed != seen) {
+            wrong.push(format!("claimed {what} of {table}: {}; seen: {seen}", !seen));
+        }
+    }
+}
+
+/// Compares what the linter foresees of all statements together with what the server did.
+fn held_to_foresight(files: &[(String, String)], observed: &Observed, major: u32, wrong: &mut Vec<String>) {
+    let inputs: Vec<Input> =
+        inputs(files).into_iter().filter(|input| input.path.ends_with(".sql") && runs(&input.path)).collect();
+    let foreseen: Vec<_> =
+        foresee(&inputs, major).into_iter().filter(|one| one.path != "V0__fixture.sql").collect();
+    let alters_only = foreseen.iter().all(|one| matches!(one.stmt.kind, StmtKind::Alter { .. }));
+    let mut locks: BTreeMap<String, LockMode> = BTreeMap::new();
+    let mut work: BTreeMap<String, BTreeSet<Work>> = BTreeMap::new();
+    for one in &foreseen {
+        for (table, mode) in &one.effects.locks {
+            let strongest = locks.entry(table.key()).or_insert(*mode);
+            *strongest = (*strongest).max(*mode);
+        }
+        for (table, kind) in &one.effects.work {
+            work.entry(table.key()).or_default().insert(*kind);
+        }
+    }
+    for table in &observed.tables {
+        let (seen, foreseen) = (observed.locks.get(table), locks.get(table));
+        if seen != foreseen && seen.max(foreseen) >= Some(&LockMode::RowExclusive) {
+            wrong.push(format!("foreseen lock on {table}: {foreseen:?}; seen: {seen:?}"));
+        }
+        let none = BTreeSet::new();
+        let work = work.get(table).unwrap_or(&none);
+        let rewritten = observed.rewritten.contains(table);
+        if rewritten != work.contains(&Work::Rewrite) {
+            wrong.push(format!("foreseen work on {table}: {work:?}; rewritten: {rewritten}"));
+        }
+        let scanned = observed.scanned.contains(table);
+        let reads = work.contains(&Work::Scan) || work.contains(&Work::IndexBuild);
+        if (reads && !scanned) || (alters_only && scanned && work.is_empty()) {
+            wrong.push(format!("foreseen work on {table}: {work:?}; scanned: {scanned}"));
+        }
+    }
+}
+
+/// Whether a file of that name is one that runs.
+fn runs(path: &str) -> bool {
+    use refit_model::FileKind::{Migration, Repeatable};
+    matches!(refit_model::FileKind::of(path), Ok(Migration { .. } | Repeatable { .. }))
+}
