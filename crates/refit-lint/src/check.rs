@@ -60,6 +60,8 @@ pub struct StatementCheck<'a> {
     pub(crate) in_body: bool,
     /// Whether it is inside of a loop.
     pub(crate) in_loop: bool,
+    /// The statements of the file before the top-level one.
+    pub(crate) before: &'a [Stmt],
     /// The statements of the file after the top-level one.
     pub(crate) rest: &'a [Stmt],
     pub(crate) file: &'a File,

@@ -67,7 +67,7 @@ impl Engine<'_> {
         }
         let mut window = Window::new(file.directives.transaction);
         for (index, stmt) in stmts.iter().enumerate() {
-            self.statement(file, &stmts[index..], &rules, memory, &mut window, &mut findings);
+            self.statement(file, stmts.split_at(index), &rules, memory, &mut window, &mut findings);
             window.advance(stmt, &memory.schema, self.settings.postgres, file.directives.transaction);
             memory.schema.replay(stmt);
         }
@@ -77,11 +77,11 @@ impl Engine<'_> {
         FileOutcome { findings, statements }
     }
 
-    /// Asks the rules about the first of the statements, and those inside of it.
+    /// Asks the rules about the first of the statements still to come, and those inside of it.
     fn statement(
         &self,
         file: &File,
-        stmts: &[Stmt],
+        (before, stmts): (&[Stmt], &[Stmt]),
         rules: &[(&'static Rule, Severity)],
         memory: &Memory,
         window: &mut Window,
@@ -98,6 +98,7 @@ impl Engine<'_> {
                     stmt,
                     in_body: *in_body,
                     in_loop: *in_loop,
+                    before,
                     rest,
                     file,
                     schema: &memory.schema,
@@ -112,6 +113,7 @@ impl Engine<'_> {
             }
             // The locks of a body are held until its end, whatever is around it.
             if *in_body {
+                window.create(stmt);
                 window.hold(stmt, &memory.schema, self.settings.postgres);
             }
         }

@@ -56,21 +56,8 @@ impl Window {
 
     /// The window after a statement; `schema` is the one before it, `transaction` what the file's directive says.
     pub(crate) fn advance(&mut self, stmt: &Stmt, schema: &Schema, postgres: u32, transaction: bool) {
+        self.create(stmt);
         match &stmt.kind {
-            StmtKind::CreateTable(create) if !create.if_not_exists || create.temporary => {
-                self.created.insert(create.name.key());
-            }
-            StmtKind::CreateTableAs { table, if_not_exists, temporary, .. }
-                if !if_not_exists || *temporary =>
-            {
-                self.created.insert(table.key());
-            }
-            StmtKind::CreateView { name, materialized: true, .. } => {
-                self.created.insert(name.key());
-            }
-            StmtKind::CreateEnum { name, .. } | StmtKind::CreateDomain { name, .. } => {
-                self.created_types.insert(name.key());
-            }
             StmtKind::Transaction(word) => {
                 self.in_transaction = matches!(word.as_str(), "BEGIN" | "START") || transaction;
                 self.end();
@@ -99,6 +86,27 @@ impl Window {
             }
             AlterAction::RenameTo(to) if self.created.contains(&table.key()) => {
                 self.created.insert(Name { name: to.clone(), ..table.clone() }.key());
+            }
+            _ => {}
+        }
+    }
+
+    /// Adds what a statement creates.
+    pub(crate) fn create(&mut self, stmt: &Stmt) {
+        match &stmt.kind {
+            StmtKind::CreateTable(create) if !create.if_not_exists || create.temporary => {
+                self.created.insert(create.name.key());
+            }
+            StmtKind::CreateTableAs { table, if_not_exists, temporary, .. }
+                if !if_not_exists || *temporary =>
+            {
+                self.created.insert(table.key());
+            }
+            StmtKind::CreateView { name, materialized: true, .. } => {
+                self.created.insert(name.key());
+            }
+            StmtKind::CreateEnum { name, .. } | StmtKind::CreateDomain { name, .. } => {
+                self.created_types.insert(name.key());
             }
             _ => {}
         }

@@ -35,8 +35,9 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(check: &mut StatementCheck<'_>) {
-    for dml in check.stmt.kind.changes().into_iter().filter(|dml| dml.kind == DmlKind::Update) {
-        let Bound::Unbounded(why) = classify(dml, check.schema, &[]) else { continue };
+    for change in check.stmt.kind.changes().into_iter().filter(|change| change.dml.kind == DmlKind::Update) {
+        let dml = change.dml;
+        let Bound::Unbounded(why) = classify(&change, check.schema) else { continue };
         if check.is_new(&dml.table) {
             continue;
         }

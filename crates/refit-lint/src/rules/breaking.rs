@@ -1,0 +1,21 @@
+//! What the rules about breaking changes share: when they are silent, and the way out.
+
+use crate::check::StatementCheck;
+use crate::sql::Name;
+
+/// Whether the rule has nothing to say: the migration takes away on purpose and says why, or nobody else can know the table.
+pub(super) fn is_meant(check: &StatementCheck<'_>, table: Option<&Name>) -> bool {
+    check.file.may_break() || table.is_some_and(|table| check.is_new(table))
+}
+
+/// The way out: a sentence that says what comes first, and the statement in a migration of its own that says why.
+pub(super) fn contract(check: &StatementCheck<'_>, first: &str, sql: &str) -> String {
+    let in_phase = check.file.directives.phase == Some(refit_model::Phase::Contract);
+    let sentence = match in_phase {
+        true => {
+            "the phase is contract, but nothing says why: add a comment of at least three words at the top, or a .md"
+        }
+        false => first,
+    };
+    format!("{sentence}\n-- refit: phase = \"contract\"\n-- Why no running release needs it any more.\n{sql}")
+}

@@ -1,0 +1,121 @@
+//! # DROP COLUMN: code that names the column fails, and its data is gone
+//!
+//! The column disappears in an instant, for everybody: each release that still names it, in a query, an INSERT or a
+//! `SELECT *` that is decoded by position, fails with 42703 until it is replaced. Rolling back the release does not help, and
+//! undoing the migration brings the column back empty.
+//!
+//! So it is the last step of a change: first a release that does not name the column, then, when no older one runs,
+//! a migration that says so. This rule is silent in a migration that carries `-- refit: phase = "contract"` and says why,
+//! in a comment of at least three words above its first statement or in a `.md` beside it, and on a table that the same
+//! migration created. DROP TYPE, DROP DOMAIN and DROP EXTENSION with CASCADE drop columns too, without naming them.
+//!
+//! Lock: ACCESS EXCLUSIVE, for an instant; no row is written, the space comes back bit by bit. PostgreSQL 14 to 18.
+//!
+//! ```sql,unsafe
+//! ALTER TABLE posts DROP COLUMN legacy;
+//! ```
+//!
+//! ```toml,claim
+//! lock = "ACCESS EXCLUSIVE"
+//! table = "posts"
+//! ```
+//!
+//! ```sql,safe
+//! -- refit: phase = "contract"
+//! -- Release 2.1 neither reads nor writes it, and 2.0 has run nowhere since March.
+//! ALTER TABLE posts DROP COLUMN legacy;
+//! ```
+
+use super::breaking::{contract, is_meant};
+use crate::check::StatementCheck;
+use crate::finding::Severity;
+use crate::lock::LockMode;
+use crate::rule::{Check, Rule};
+use crate::sql::{AlterAction, AlterTarget, StmtKind};
+
+pub(super) const RULE: Rule = Rule {
+    name: "drop-column",
+    source: include_str!("drop_column.rs"),
+    severity: Some(Severity::Error),
+    check: Check::Statement(check),
+};
+
+const FIRST: &str =
+    "first a release that does not name it; then, when no older one runs, a migration that says so:";
+
+fn check(check: &mut StatementCheck<'_>) {
+    match &check.stmt.kind {
+        StmtKind::Alter { target: AlterTarget::Table | AlterTarget::ForeignTable, table, actions } => {
+            if is_meant(check, Some(table)) {
+                return;
+            }
+            for (span, action) in actions {
+                let AlterAction::DropColumn(column) = action else { continue };
+                let sql = format!("ALTER TABLE {table} DROP COLUMN {column};");
+                let help = contract(check, FIRST, &sql);
+                check
+                    .report_at(
+                        *span,
+                        format!(
+                            "{table}.{column} and its data are gone at once: every running release that names it fails"
+                        ),
+                    )
+                    .lock(LockMode::AccessExclusive, table)
+                    .help(help);
+            }
+        }
+        StmtKind::Drop { what, names, cascade: true, .. } if matches!(what.as_str(), "TYPE" | "DOMAIN") => {
+            if is_meant(check, None) {
+                return;
+            }
+            let Some(name) = names.first() else { return };
+            let help = contract(check, FIRST, &format!("DROP {what} {name};"));
+            check
+                .report(format!(
+                    "CASCADE drops every column of type {name}, in whatever table, with its data"
+                ))
+                .help(help);
+        }
+        StmtKind::Other(words) if words.starts_with("DROP EXTENSION") && words.contains("CASCADE") => {
+            if is_meant(check, None) {
+                return;
+            }
+            let help = contract(check, FIRST, "DROP EXTENSION …;");
+            check
+                .report("CASCADE drops every column whose type is of the extension, with its data")
+                .help(help);
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::rules::testing::{fires, silent};
+
+    #[test]
+    fn columns_that_running_code_names() {
+        fires(
+            "drop-column",
+            &[
+                "ALTER TABLE posts DROP legacy;",
+                "ALTER TABLE IF EXISTS public.posts DROP COLUMN IF EXISTS legacy CASCADE;",
+                "ALTER TABLE unknown ADD COLUMN a int, DROP COLUMN b;",
+                "DO $$ BEGIN EXECUTE 'ALTER TABLE posts DROP COLUMN legacy'; END $$;",
+                "DROP TYPE mood CASCADE;",
+                "DROP EXTENSION hstore CASCADE;",
+                "-- refit: phase = \"contract\"\nALTER TABLE posts DROP COLUMN legacy;",
+                "-- Nobody needs it any more.\nALTER TABLE posts DROP COLUMN legacy;",
+            ],
+        );
+        silent(
+            "drop-column",
+            &[
+                "DROP TYPE mood;",
+                "CREATE TABLE t (a int, b int); ALTER TABLE t DROP COLUMN b;",
+                "-- refit: phase = \"contract\"\n/* Nobody needs it. */ ALTER TABLE posts DROP COLUMN legacy;",
+                "-- file: V2__x.md\nWhy.\n-- file: V2__x.sql\n-- refit: phase = \"contract\"\nALTER TABLE posts DROP COLUMN legacy;",
+            ],
+        );
+    }
+}

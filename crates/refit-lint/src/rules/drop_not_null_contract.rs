@@ -1,0 +1,83 @@
+//! # DROP NOT NULL in a contract migration: it comes too late
+//!
+//! A release that leaves a column out needs the column to take NULL before it starts: DROP NOT NULL belongs to the
+//! expand phase. In the contract phase that release has run for long, so each of its INSERTs has failed, or the column is
+//! about to be dropped and loosening it first does nothing. What it does do is let NULLs through to code that does not
+//! expect them.
+//!
+//! It is asked only where `-- refit: phase = "contract"` stands, and silent where the migration says why, in a comment of at
+//! least three words above its first statement or in a `.md` beside it. Without a phase DROP NOT NULL is no finding.
+//!
+//! Lock: ACCESS EXCLUSIVE, for an instant. PostgreSQL 14 to 18.
+//!
+//! ```sql,unsafe
+//! -- refit: phase = "contract"
+//! ALTER TABLE posts ALTER COLUMN title DROP NOT NULL;
+//! ```
+//!
+//! ```toml,claim
+//! lock = "ACCESS EXCLUSIVE"
+//! table = "posts"
+//! ```
+//!
+//! ```sql,safe
+//! -- refit: phase = "expand"
+//! ALTER TABLE posts ALTER COLUMN title DROP NOT NULL;
+//! ```
+
+use super::breaking::is_meant;
+use crate::check::StatementCheck;
+use crate::finding::Severity;
+use crate::lock::LockMode;
+use crate::rule::{Check, Rule};
+use crate::sql::{AlterAction, ColumnChange, StmtKind};
+
+pub(super) const RULE: Rule = Rule {
+    name: "drop-not-null-contract",
+    source: include_str!("drop_not_null_contract.rs"),
+    severity: Some(Severity::Warning),
+    check: Check::Statement(check),
+};
+
+fn check(check: &mut StatementCheck<'_>) {
+    let StmtKind::Alter { table, actions, .. } = &check.stmt.kind else { return };
+    let contracts = check.file.directives.phase == Some(refit_model::Phase::Contract);
+    if !contracts || is_meant(check, Some(table)) {
+        return;
+    }
+    for (span, action) in actions {
+        let AlterAction::AlterColumn { column, change: ColumnChange::DropNotNull } = action else { continue };
+        let help = format!(
+            "loosen it before the release that leaves it out, in a migration of the expand phase:\n\
+             -- refit: phase = \"expand\"\n\
+             ALTER TABLE {table} ALTER COLUMN {column} DROP NOT NULL;"
+        );
+        check
+            .report_at(
+                *span,
+                format!("{table}.{column} takes NULL only now, after the release that needs it"),
+            )
+            .lock(LockMode::AccessExclusive, table)
+            .help(help);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::rules::testing::{fires, silent};
+
+    #[test]
+    fn phases() {
+        fires(
+            "drop-not-null-contract",
+            &["-- refit: phase = \"contract\"\nALTER TABLE posts ALTER title DROP NOT NULL;"],
+        );
+        silent(
+            "drop-not-null-contract",
+            &[
+                "ALTER TABLE posts ALTER title DROP NOT NULL;",
+                "-- refit: phase = \"contract\"\n-- Only imports leave it out.\nALTER TABLE posts ALTER title DROP NOT NULL;",
+            ],
+        );
+    }
+}

@@ -1,0 +1,70 @@
+//! # DROP SCHEMA: everything in it goes, without being named
+//!
+//! With CASCADE it drops each table, view, function and type of the schema, and columns elsewhere whose type is of it: the
+//! migration does not show what is lost, and a later one that adds a table to the schema changes what this one does
+//! on a new database. Without CASCADE it fails (2BP01) where anything is left.
+//!
+//! This rule is silent in a migration that carries `-- refit: phase = "contract"` and says why, in a comment of at least
+//! three words above its first statement or in a `.md` beside it. Name the tables there: drop each by itself, then the empty
+//! schema.
+//!
+//! Lock: ACCESS EXCLUSIVE on every table of the schema, in no order that anybody chose. PostgreSQL 14 to 18.
+//!
+//! ```sql,unsafe
+//! DROP SCHEMA old CASCADE;
+//! ```
+//!
+//! ```sql,safe
+//! -- refit: phase = "contract"
+//! -- Its tables were dropped one by one in 2.0; no search_path names it any more.
+//! DROP SCHEMA old;
+//! ```
+
+use super::breaking::{contract, is_meant};
+use crate::check::StatementCheck;
+use crate::finding::Severity;
+use crate::rule::{Check, Rule};
+use crate::sql::StmtKind;
+
+pub(super) const RULE: Rule = Rule {
+    name: "drop-schema",
+    source: include_str!("drop_schema.rs"),
+    severity: Some(Severity::Error),
+    check: Check::Statement(check),
+};
+
+const FIRST: &str = "drop its tables by name; then, when no running release looks into it, the empty schema, in a migration that says so:";
+
+fn check(check: &mut StatementCheck<'_>) {
+    let StmtKind::Drop { what, names, cascade, .. } = &check.stmt.kind else { return };
+    if what != "SCHEMA" || is_meant(check, None) {
+        return;
+    }
+    for schema in names {
+        let message = match cascade {
+            true => {
+                format!("everything in schema {schema} is gone at once, and nothing here says what that is")
+            }
+            false => format!("every running release that looks into schema {schema} fails"),
+        };
+        let help = contract(check, FIRST, &format!("DROP SCHEMA {schema};"));
+        check.report(message).help(help);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::rules::testing::{fires, silent};
+
+    #[test]
+    fn schemas() {
+        fires("drop-schema", &["DROP SCHEMA old;", "DROP SCHEMA IF EXISTS a, b CASCADE;"]);
+        silent(
+            "drop-schema",
+            &[
+                "CREATE SCHEMA x;",
+                "-- refit: phase = \"contract\"\n-- Nobody needs it.\nDROP SCHEMA old CASCADE;",
+            ],
+        );
+    }
+}

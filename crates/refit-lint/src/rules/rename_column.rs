@@ -1,0 +1,99 @@
+//! # RENAME COLUMN: code that says the old name fails
+//!
+//! A name cannot have two values at once, but two releases run at once during every deployment: the old one fails with
+//! 42703 from the moment of the rename, or the new one does until then.
+//!
+//! The safe way takes three migrations: a new column, filled in batches while the release writes both; then, when no
+//! release names the old one, a contract. Often the better answer is none at all: `AS` in the query, or a view.
+//!
+//! Silent on a table that the same migration created, and in a migration that carries `-- refit: phase = "contract"` and
+//! says why, in a comment of at least three words above its first statement or in a `.md` beside it. Columns of views
+//! count like those of tables.
+//!
+//! Lock: ACCESS EXCLUSIVE, for an instant. PostgreSQL 14 to 18.
+//!
+//! ```sql,unsafe
+//! ALTER TABLE posts RENAME COLUMN title TO headline;
+//! ```
+//!
+//! ```toml,claim
+//! lock = "ACCESS EXCLUSIVE"
+//! table = "posts"
+//! ```
+//!
+//! ```sql,safe
+//! -- file: V1__add_headline.sql
+//! -- refit: phase = "expand"
+//! ALTER TABLE posts ADD COLUMN headline text;
+//! -- file: V2__fill_headline.sql
+//! -- refit: phase = "migrate"
+//! -- refit: backfill = { table = "posts", key = ["id"], batch = 10000 }
+//! UPDATE posts SET headline = title WHERE id > $1 AND id <= $2 AND headline IS NULL;
+//! -- file: V3__drop_title.sql
+//! -- refit: phase = "contract"
+//! -- refit: after = ["V2"]
+//! -- Release 2.1 reads and writes headline only, and no older one runs.
+//! ALTER TABLE posts DROP COLUMN title;
+//! ```
+
+use super::breaking::is_meant;
+use crate::check::StatementCheck;
+use crate::finding::Severity;
+use crate::lock::LockMode;
+use crate::rule::{Check, Rule};
+use crate::sql::{AlterAction, StmtKind};
+
+pub(super) const RULE: Rule = Rule {
+    name: "rename-column",
+    source: include_str!("rename_column.rs"),
+    severity: Some(Severity::Error),
+    check: Check::Statement(check),
+};
+
+fn check(check: &mut StatementCheck<'_>) {
+    let StmtKind::Alter { table, actions, .. } = &check.stmt.kind else { return };
+    if is_meant(check, Some(table)) {
+        return;
+    }
+    for (span, action) in actions {
+        let AlterAction::RenameColumn { from, to } = action else { continue };
+        let message = format!(
+            "every running release that says {table}.{from} fails, and one that says {to} did until now"
+        );
+        let help = format!(
+            "add {to} beside it, fill it in batches while the release writes both, and drop {from} when nobody names it:\n\
+             ALTER TABLE {table} ADD COLUMN {to} …;\n\
+             -- refit: backfill = {{ table = \"{table}\", key = [\"id\"], batch = 10000 }}\n\
+             UPDATE {table} SET {to} = {from} WHERE id > $1 AND id <= $2 AND {to} IS NULL;\n\
+             -- refit: phase = \"contract\"\n\
+             -- Why no running release needs it any more.\n\
+             ALTER TABLE {table} DROP COLUMN {from};"
+        );
+        check.report_at(*span, message).lock(LockMode::AccessExclusive, table).help(help);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::rules::testing::{fires, silent};
+
+    #[test]
+    fn columns_by_two_names() {
+        fires(
+            "rename-column",
+            &[
+                "ALTER TABLE posts RENAME title TO headline;",
+                "ALTER TABLE IF EXISTS \"Posts\" RENAME COLUMN a TO b;",
+                "ALTER VIEW v RENAME COLUMN a TO b;",
+            ],
+        );
+        silent(
+            "rename-column",
+            &[
+                "CREATE TABLE t (a int); ALTER TABLE t RENAME COLUMN a TO b;",
+                "ALTER TABLE posts RENAME CONSTRAINT a TO b;",
+                "ALTER INDEX a RENAME TO b;",
+            ],
+        );
+    }
+}
