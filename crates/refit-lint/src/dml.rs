@@ -1,7 +1,7 @@
 //! How many rows a change touches: those of a key, those between two bounds, or whatever there is.
 
 use crate::schema::Schema;
-use crate::sql::{Compare, Cte, Dml, DmlKind, Expr, FromItem, Literal, Name, Query};
+use crate::sql::{Change, Compare, Cte, DmlKind, Expr, FromItem, Literal, Name, Query};
 
 /// How far the rows of a change are bounded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,9 +21,10 @@ impl Bound {
     }
 }
 
-/// Classifies UPDATE, DELETE, INSERT and MERGE. `outer` are the WITH items around it.
-pub fn classify(dml: &Dml, schema: &Schema, outer: &[Cte]) -> Bound {
-    let ctes: Vec<&Cte> = outer.iter().chain(&dml.ctes).collect();
+/// Classifies UPDATE, DELETE, INSERT and MERGE.
+pub fn classify(change: &Change<'_>, schema: &Schema) -> Bound {
+    let dml = change.dml;
+    let ctes: Vec<&Cte> = change.with.iter().copied().chain(&dml.ctes).collect();
     let scope =
         Scope { table: &dml.table, alias: dml.alias.as_deref(), from: &dml.from, ctes: &ctes, schema };
     match dml.kind {
@@ -244,7 +245,11 @@ impl Scope<'_> {
             FromItem::Query { query, .. } => self.is_short(query),
             FromItem::Table { name, .. } => {
                 let cte = self.ctes.iter().find(|cte| name.schema.is_none() && cte.name == name.name);
-                cte.and_then(|cte| cte.query.as_ref()).is_some_and(|query| self.is_short(query))
+                cte.is_some_and(|cte| match &cte.query {
+                    Some(query) => self.is_short(query),
+                    // What a change returns is counted where the change is.
+                    None => cte.dml.is_some(),
+                })
             }
             FromItem::Function(_) => true,
         }

@@ -150,9 +150,10 @@ fn reindex(what: &str, name: &Name, concurrently: bool, schema: &Schema, effects
 }
 
 fn changes(kind: &StmtKind, schema: &Schema, effects: &mut Effects) {
-    for dml in kind.changes() {
+    for change in kind.changes() {
+        let dml = change.dml;
         effects.lock(&dml.table, LockMode::RowExclusive);
-        if let Bound::Unbounded(_) = classify(dml, schema, &[]) {
+        if let Bound::Unbounded(_) = classify(&change, schema) {
             effects.work(&dml.table, Work::RowChange);
         }
         if let (DmlKind::Insert, Some(source)) = (dml.kind, &dml.source) {

@@ -10,7 +10,7 @@ mod table;
 
 pub use alter::{AlterAction, AlterTarget, ColumnChange};
 pub use expr::{Compare, Expr, Literal};
-pub use query::{Cte, Dml, DmlKind, FromItem, Query};
+pub use query::{Change, Cte, Dml, DmlKind, FromItem, Query};
 pub use table::{Column, Constraint, ConstraintKind, CreateTable, DataType, Generated, Index};
 
 /// A range of bytes in the file.
@@ -263,17 +263,6 @@ pub enum StmtKind {
     },
     /// Anything else; its first words, upper case.
     Other(String),
-}
-
-impl StmtKind {
-    /// Every UPDATE, DELETE, INSERT and MERGE that the statement runs, those in WITH included, in the order they are written.
-    pub fn changes(&self) -> Vec<&Dml> {
-        match self {
-            StmtKind::Dml(dml) => dml.all(),
-            StmtKind::Select(query) | StmtKind::CreateTableAs { query, .. } => query.writes(),
-            _ => Vec::new(),
-        }
-    }
 }
 
 /// The body of a DO block, function or procedure.

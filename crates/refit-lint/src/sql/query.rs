@@ -1,6 +1,6 @@
 //! Queries and the statements that change rows.
 
-use super::{Expr, Name, Span};
+use super::{Expr, Name, Span, StmtKind};
 
 /// SELECT, VALUES, TABLE, or a combination.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -115,38 +115,49 @@ impl Query {
         }
     }
 
-    /// The changes that its WITH items make, at any depth.
-    pub fn writes(&self) -> Vec<&Dml> {
-        let mut found = Vec::new();
-        self.walk(&mut |query| {
-            for dml in query.ctes.iter().filter_map(|cte| cte.dml.as_deref()) {
-                dml.collect(&mut found);
-            }
-        });
-        found
+    /// Adds the changes that its WITH items make, at any depth.
+    fn collect<'a>(&'a self, found: &mut Vec<Change<'a>>) {
+        self.walk(&mut |query| collect_with(&query.ctes, found));
     }
 }
 
-impl Dml {
-    /// This change and the ones in its WITH items, in the order they are written.
-    pub fn all(&self) -> Vec<&Dml> {
-        let mut found = Vec::new();
-        self.collect(&mut found);
-        found
-    }
+/// A change with what it can read by name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change<'a> {
+    /// The change.
+    pub dml: &'a Dml,
+    /// The items of the WITH that it is in; its own are in `dml`.
+    pub with: Vec<&'a Cte>,
+}
 
-    fn collect<'a>(&'a self, found: &mut Vec<&'a Dml>) {
-        for cte in &self.ctes {
-            if let Some(dml) = &cte.dml {
-                dml.collect(found);
-            }
-            if let Some(query) = &cte.query {
-                found.extend(query.writes());
-            }
-        }
+impl Dml {
+    fn collect<'a>(&'a self, with: Vec<&'a Cte>, found: &mut Vec<Change<'a>>) {
+        collect_with(&self.ctes, found);
         if let Some(source) = &self.source {
-            found.extend(source.writes());
+            source.collect(found);
         }
-        found.push(self);
+        found.push(Change { dml: self, with });
+    }
+}
+
+/// Adds the changes that the items of one WITH make.
+fn collect_with<'a>(ctes: &'a [Cte], found: &mut Vec<Change<'a>>) {
+    for cte in ctes {
+        if let Some(dml) = &cte.dml {
+            dml.collect(ctes.iter().collect(), found);
+        }
+    }
+}
+
+impl StmtKind {
+    /// Every UPDATE, DELETE, INSERT and MERGE that the statement runs, those in WITH included, in the order they are written.
+    pub fn changes(&self) -> Vec<Change<'_>> {
+        let mut found = Vec::new();
+        match self {
+            StmtKind::Dml(dml) => dml.collect(Vec::new(), &mut found),
+            StmtKind::Select(query) | StmtKind::CreateTableAs { query, .. } => query.collect(&mut found),
+            _ => {}
+        }
+        found
     }
 }
