@@ -7,7 +7,7 @@ use refit_model::{Directives, Phase, Position};
 use crate::finding::{Finding, Severity};
 use crate::lock::LockMode;
 use crate::schema::Schema;
-use crate::sql::{Name, Span, Stmt};
+use crate::sql::{AlterAction, AlterTarget, Name, Span, Stmt, StmtKind};
 use crate::window::Window;
 
 /// One file of the input.
@@ -98,7 +98,23 @@ pub(crate) struct Report {
     table: Option<String>,
 }
 
-impl StatementCheck<'_> {
+impl<'a> StatementCheck<'a> {
+    /// The table that ALTER TABLE changes, and what it does; none when the table is new.
+    pub(crate) fn alters(&self) -> Option<(&'a Name, &'a [(Span, AlterAction)])> {
+        match &self.stmt.kind {
+            StmtKind::Alter { target: AlterTarget::Table, table, actions } if !self.is_new(table) => {
+                Some((table, actions))
+            }
+            _ => None,
+        }
+    }
+
+    /// A part of the statement as it is written; none inside of bodies, where parts have no place in the file.
+    pub(crate) fn written(&self, part: Span) -> Option<&'a str> {
+        let text = self.file.text.get(part.start as usize..part.end as usize);
+        text.filter(|_| !self.in_body)
+    }
+
     /// Reports at the statement as a whole.
     pub(crate) fn report(&mut self, message: impl Into<String>) -> &mut Report {
         self.report_at(self.stmt.span, message)

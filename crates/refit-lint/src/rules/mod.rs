@@ -2,30 +2,58 @@
 
 mod alter_enum_rename;
 mod breaking;
+mod concurrently_in_transaction;
 mod drop_column;
 mod drop_constraint;
+mod drop_index_not_concurrent;
 mod drop_not_null_contract;
 mod drop_schema;
 mod drop_table;
+mod index_not_concurrent;
+mod misnamed_file;
+mod non_transactional_statement;
+mod opaque_execute;
+mod psql_command;
+mod reindex_not_concurrent;
 mod rename_column;
 mod rename_table;
+mod suppression_without_reason;
+mod syntax_error;
 #[cfg(test)]
 pub(crate) mod testing;
+mod transaction_control;
 mod truncate;
 mod unbatched_update;
+mod unknown_directive;
+mod unknown_rule;
+mod unused_suppression;
 
 use crate::rule::Rule;
 
 /// Every rule, by name.
 pub static RULES: &[Rule] = &[
     alter_enum_rename::RULE,
+    concurrently_in_transaction::RULE,
     drop_column::RULE,
     drop_constraint::RULE,
+    drop_index_not_concurrent::RULE,
     drop_not_null_contract::RULE,
     drop_schema::RULE,
     drop_table::RULE,
+    index_not_concurrent::RULE,
+    misnamed_file::RULE,
+    non_transactional_statement::RULE,
+    opaque_execute::RULE,
+    psql_command::RULE,
+    reindex_not_concurrent::RULE,
     rename_column::RULE,
     rename_table::RULE,
+    suppression_without_reason::RULE,
+    syntax_error::RULE,
+    transaction_control::RULE,
     truncate::RULE,
     unbatched_update::RULE,
+    unknown_directive::RULE,
+    unknown_rule::RULE,
+    unused_suppression::RULE,
 ];

@@ -1,0 +1,103 @@
+//! # DROP INDEX waits for every reader, and everybody waits behind it
+//!
+//! DROP INDEX takes ACCESS EXCLUSIVE on the index and on its table. The drop itself is quick; getting the lock is not:
+//! it waits for the longest query on the table, and every later query, reads included, waits behind it, until the
+//! transaction ends. DROP INDEX CONCURRENTLY takes SHARE UPDATE EXCLUSIVE and waits without anybody waiting for it. It takes
+//! one index at a time, no CASCADE, and no transaction.
+//!
+//! An index of a partitioned table cannot be dropped concurrently (0A000); the lock on the parent and on all partitions is
+//! what it takes, and this rule is silent about it.
+//!
+//! Lock: ACCESS EXCLUSIVE on the table, until commit. PostgreSQL 14 to 18.
+//!
+//! ```sql,unsafe
+//! DROP INDEX posts_author_id_idx;
+//! ```
+//!
+//! ```toml,claim
+//! lock = "ACCESS EXCLUSIVE"
+//! table = "posts"
+//! ```
+//!
+//! ```sql,safe
+//! -- refit: transaction = false
+//! DROP INDEX CONCURRENTLY posts_author_id_idx;
+//! ```
+
+use crate::check::StatementCheck;
+use crate::finding::Severity;
+use crate::lock::LockMode;
+use crate::rule::{Check, Rule};
+use crate::sql::{Name, Span, StmtKind};
+
+pub(super) const RULE: Rule = Rule {
+    name: "drop-index-not-concurrent",
+    source: include_str!("drop_index_not_concurrent.rs"),
+    severity: Some(Severity::Warning),
+    check: Check::Statement(check),
+};
+
+fn check(check: &mut StatementCheck<'_>) {
+    let StmtKind::Drop { what, names, concurrently, .. } = &check.stmt.kind else { return };
+    if what != "INDEX" {
+        return;
+    }
+    for index in names {
+        let known = check.schema.indexes.get(&index.key());
+        let table = known.map(|known| table_named(&known.table, index.span));
+        let partitioned = table.as_ref().is_some_and(|table| check.schema.is_partitioned(table));
+        if table.as_ref().is_some_and(|table| check.is_new(table)) || partitioned != *concurrently {
+            continue;
+        }
+        let on = table.as_ref().map_or("its table".to_owned(), Name::to_string);
+        if partitioned {
+            check
+                .report(format!("{on} is partitioned: DROP INDEX CONCURRENTLY fails on {index} (0A000)"))
+                .help(format!("drop it plainly; lock_timeout keeps the wait short:\nDROP INDEX {index};"));
+            continue;
+        }
+        let help = format!(
+            "drop it without the lock, in a migration of its own:\n\
+             -- refit: transaction = false\n\
+             DROP INDEX CONCURRENTLY {index};"
+        );
+        let report = check.report(format!(
+            "reads and writes of {on} wait while DROP INDEX waits for its turn, and until the transaction ends"
+        ));
+        report.lock(LockMode::AccessExclusive, table.as_ref().unwrap_or(index)).help(help);
+    }
+}
+
+fn table_named(key: &str, span: Span) -> Name {
+    match key.split_once('.') {
+        Some((schema, name)) => Name { schema: Some(schema.to_owned()), name: name.to_owned(), span },
+        None => Name { schema: None, name: key.to_owned(), span },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::rules::testing::{fires, silent};
+
+    #[test]
+    fn who_waits_for_a_drop() {
+        fires(
+            "drop-index-not-concurrent",
+            &[
+                "DROP INDEX posts_author_id_idx;",
+                "DROP INDEX IF EXISTS public.unknown_idx;",
+                "-- refit: transaction = false\nDROP INDEX a, b;",
+                "CREATE INDEX i ON ONLY events (note);\n-- file: V2__x.sql\n-- refit: transaction = false\nDROP INDEX CONCURRENTLY i;",
+            ],
+        );
+        silent(
+            "drop-index-not-concurrent",
+            &[
+                "-- refit: transaction = false\nDROP INDEX CONCURRENTLY posts_author_id_idx;",
+                "CREATE TABLE t (a int); CREATE INDEX i ON t (a); DROP INDEX i;",
+                "CREATE INDEX i ON ONLY events (note);\n-- file: V2__x.sql\nDROP INDEX i;",
+                "DROP TABLE posts;",
+            ],
+        );
+    }
+}
