@@ -12,57 +12,44 @@ use super::table::Table;
 ///
 /// Starts a private PostgreSQL with stock durability, measures every figure that the README quotes, and prints them
 /// with their targets. Exit status 1 if a target is missed. A debug build runs a release build of itself.
-///
-/// Examples:
-///   cargo xtask bench boot
-///   cargo xtask bench boot --quick --rows noop-time,fresh-time
 #[derive(Clone, Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  cargo xtask bench boot\n  cargo xtask bench boot --quick --rows noop-time,fresh-time"
+)]
 pub(crate) struct Args {
-    /// Fewer repetitions: half a minute, and figures that vary more.
+    /// Fewer repetitions: a minute, and figures that vary more.
     #[arg(long)]
     quick: bool,
     /// Only these rows.
     #[arg(long, value_name = "ROW,…", value_delimiter = ',')]
     rows: Vec<Group>,
-    /// A table for people or JSON for programs.
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    format: Format,
     /// Measure the build at hand, even if it is a debug build.
     #[arg(long)]
     as_built: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
-    Human,
-    Json,
-}
-
-/// Measures and prints.
+/// Measures and prints: a table for people, JSON otherwise.
 ///
 /// # Errors
 /// When something could not be measured at all.
-pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(args: &Args, human: bool) -> anyhow::Result<ExitCode> {
     if !args.as_built {
         become_release()?;
     }
     let table = tokio::select! {
-        table = measure(args) => table?,
+        table = measure(args, human) => table?,
         // Returning drops the server.
         _ = tokio::signal::ctrl_c() => return Ok(ExitCode::from(130)),
     };
-    let text = match args.format {
-        Format::Human => table.human(),
-        Format::Json => serde_json::to_string_pretty(&table)?,
-    };
+    let text = if human { table.human() } else { serde_json::to_string_pretty(&table)? };
     let mut out = anstream::stdout().lock();
     writeln!(out, "{text}")?;
     out.flush()?;
     Ok(if table.missed() { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
 
-async fn measure(args: &Args) -> anyhow::Result<Table> {
-    let mut lab = Lab::open(args.quick, args.format == Format::Human).await?;
+async fn measure(args: &Args, human: bool) -> anyhow::Result<Table> {
+    let mut lab = Lab::open(args.quick, human).await?;
     let mut rows = Vec::new();
     for group in Group::all() {
         if args.rows.is_empty() || args.rows.contains(&group) {

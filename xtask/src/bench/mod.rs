@@ -30,13 +30,13 @@ enum Bench {
     BootOne(boot_one::Args),
 }
 
-/// Runs a bench and prints its table.
+/// Runs a bench and prints its table, for people or as JSON.
 ///
 /// # Errors
 /// When something could not be measured at all; a target that is missed is exit status 1.
-pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(args: &Args, human: bool) -> anyhow::Result<ExitCode> {
     match &args.bench {
-        Bench::Boot(args) => boot::run(args).await,
+        Bench::Boot(args) => boot::run(args, human).await,
         Bench::BootOne(args) => boot_one::run(args).await,
     }
 }
