@@ -17,7 +17,6 @@
 //! ```toml,claim
 //! lock = "ACCESS EXCLUSIVE"
 //! table = "posts_archive"
-//! rewrite = true
 //! ```
 //!
 //! ```sql,safe

@@ -1,0 +1,26 @@
+//! # A suppression that suppresses nothing
+//!
+//! The hazard is gone, or the comment stands above another statement than it was meant for. Left where it is, it will hide the
+//! next finding of that rule, with a reason that was given for something else.
+//!
+//! A suppression covers the one statement that follows it.
+//!
+//! ```sql,unsafe
+//! -- refit: allow(unbatched-update): 12 rows, static table
+//! UPDATE posts SET status = 'new' WHERE id = 1;
+//! ```
+//!
+//! ```sql,safe
+//! -- refit: allow(unbatched-update): 12 rows, static table
+//! UPDATE posts SET status = 'new' WHERE status IS NULL;
+//! ```
+
+use crate::finding::Severity;
+use crate::rule::{Check, Rule};
+
+pub(super) const RULE: Rule = Rule {
+    name: "unused-suppression",
+    source: include_str!("unused_suppression.rs"),
+    severity: Some(Severity::Warning),
+    check: Check::Engine,
+};
