@@ -116,6 +116,8 @@ fn canonical(name: &str) -> String {
         "float4" => "real",
         "float" | "float8" => "double precision",
         "bpchar" => "char",
+        // Without quotes it is a keyword, and no name.
+        "char" => "\"char\"",
         "serial4" => "serial",
         "serial8" => "bigserial",
         "serial2" => "smallserial",

@@ -9,14 +9,25 @@ mod drop_index_not_concurrent;
 mod drop_not_null_contract;
 mod drop_schema;
 mod drop_table;
+mod foreign_key_without_index;
 mod index_not_concurrent;
 mod misnamed_file;
+mod missing_check;
+mod missing_doc;
+mod missing_down;
+mod new_columns;
 mod non_transactional_statement;
 mod opaque_execute;
+mod prefer_bigint;
+mod prefer_identity;
+mod prefer_jsonb;
+mod prefer_text;
+mod prefer_timestamptz;
 mod psql_command;
 mod reindex_not_concurrent;
 mod rename_column;
 mod rename_table;
+mod sidecars;
 mod suppression_without_reason;
 mod syntax_error;
 #[cfg(test)]
@@ -40,10 +51,19 @@ pub static RULES: &[Rule] = &[
     drop_not_null_contract::RULE,
     drop_schema::RULE,
     drop_table::RULE,
+    foreign_key_without_index::RULE,
     index_not_concurrent::RULE,
     misnamed_file::RULE,
+    missing_check::RULE,
+    missing_doc::RULE,
+    missing_down::RULE,
     non_transactional_statement::RULE,
     opaque_execute::RULE,
+    prefer_bigint::RULE,
+    prefer_identity::RULE,
+    prefer_jsonb::RULE,
+    prefer_text::RULE,
+    prefer_timestamptz::RULE,
     psql_command::RULE,
     reindex_not_concurrent::RULE,
     rename_column::RULE,

@@ -1,0 +1,58 @@
+//! # A migration that cannot be undone
+//!
+//! `cargo xtask rollback` undoes migrations by their `.down.sql`; where one is missing, it stops there. What cannot be undone
+//! (rows that are gone) is said in that file too, by a statement that fails with the reason.
+//!
+//! Off unless asked for. Repeatable migrations need none.
+//!
+//! ```sql,unsafe
+//! -- file: V1__add_subtitle.sql
+//! ALTER TABLE posts ADD COLUMN subtitle text;
+//! ```
+//!
+//! ```sql,safe
+//! -- file: V1__add_subtitle.sql
+//! ALTER TABLE posts ADD COLUMN subtitle text;
+//! -- file: V1__add_subtitle.down.sql
+//! ALTER TABLE posts DROP COLUMN subtitle;
+//! ```
+
+use super::sidecars::ask_for;
+use crate::check::FileCheck;
+use crate::rule::{Check, Rule};
+
+pub(super) const RULE: Rule = Rule {
+    name: "missing-down",
+    source: include_str!("missing_down.rs"),
+    severity: None,
+    check: Check::File(check),
+};
+
+fn check(check: &mut FileCheck<'_>) {
+    ask_for(
+        check,
+        ".down.sql",
+        "there is no way back from this migration",
+        "write the statements that undo it into the `.down.sql` beside it",
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::rules::testing::{fires, silent};
+
+    #[test]
+    fn sidecars() {
+        fires(
+            "missing-down",
+            &["SELECT 1;", "-- file: V2__x.down.sql\nSELECT 1;\n-- file: V1__x.sql\nSELECT 1;"],
+        );
+        silent(
+            "missing-down",
+            &[
+                "-- file: V1__x.down.sql\nSELECT 1;\n-- file: V1__x.sql\nSELECT 1;",
+                "-- file: R__x.sql\nSELECT 1;",
+            ],
+        );
+    }
+}
