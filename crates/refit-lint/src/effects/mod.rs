@@ -14,7 +14,7 @@ pub use volatility::{Volatility, volatility};
 use crate::dml::{Bound, classify};
 use crate::lock::LockMode;
 use crate::schema::Schema;
-use crate::sql::{ConstraintKind, CreateTable, DmlKind, FromItem, Name, Query, Stmt, StmtKind};
+use crate::sql::{AlterAction, ConstraintKind, CreateTable, DmlKind, FromItem, Name, Query, Stmt, StmtKind};
 
 /// Locks and work of one statement.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -118,6 +118,7 @@ pub fn effects(stmt: &Stmt, schema: &Schema, postgres: u32) -> Effects {
                 effects.work(view, if *concurrently { Work::RowChange } else { Work::Rewrite });
             }
         }
+        StmtKind::AlterDomain { name, action } => alter_domain(name, action, schema, &mut effects),
         StmtKind::CreateTrigger { table, .. } => effects.lock(table, LockMode::ShareRowExclusive),
         StmtKind::CreateView { query, materialized: true, no_data: false, .. } => reads(query, &mut effects),
         _ => {}
@@ -141,7 +142,7 @@ fn create_table(create: &CreateTable, effects: &mut Effects) {
 
 fn reindex(what: &str, name: &Name, concurrently: bool, schema: &Schema, effects: &mut Effects) {
     let table = match what {
-        "INDEX" => schema.indexes.get(&name.key()).map(|index| named(&index.table, name)),
+        "INDEX" => schema.indexes.get(&name.key()).map(|index| Name::of_key(&index.table, name.span)),
         _ => None,
     };
     let table = table.unwrap_or_else(|| name.clone());
@@ -162,13 +163,19 @@ fn changes(kind: &StmtKind, schema: &Schema, effects: &mut Effects) {
     }
 }
 
-/// A table known by its key, named like `like`.
-fn named(key: &str, like: &Name) -> Name {
-    match key.split_once('.') {
-        Some((schema, name)) => {
-            Name { schema: Some(schema.to_owned()), name: name.to_owned(), span: like.span }
+/// A condition on a domain is looked at in every column that has it. NOT VALID looks at none.
+fn alter_domain(domain: &Name, action: &AlterAction, schema: &Schema, effects: &mut Effects) {
+    let looks = match action {
+        AlterAction::AddConstraint(constraint) => !constraint.not_valid,
+        AlterAction::ValidateConstraint(_) => true,
+        _ => false,
+    };
+    if looks {
+        for table in schema.tables_with(&domain.key()) {
+            let table = Name::of_key(table, domain.span);
+            effects.lock(&table, LockMode::Share);
+            effects.work(&table, Work::Scan);
         }
-        None => Name { schema: None, name: key.to_owned(), span: like.span },
     }
 }
 
@@ -194,7 +201,7 @@ fn drops(what: &str, names: &[Name], concurrently: bool, schema: &Schema, effect
                 let table = schema
                     .indexes
                     .get(&name.key())
-                    .map_or_else(|| name.clone(), |index| named(&index.table, name));
+                    .map_or_else(|| name.clone(), |index| Name::of_key(&index.table, name.span));
                 let mode =
                     if concurrently { LockMode::ShareUpdateExclusive } else { LockMode::AccessExclusive };
                 effects.lock(&table, mode);

@@ -28,7 +28,7 @@ use crate::check::StatementCheck;
 use crate::finding::Severity;
 use crate::lock::LockMode;
 use crate::rule::{Check, Rule};
-use crate::sql::{Name, Span, StmtKind};
+use crate::sql::{Name, StmtKind};
 
 pub(super) const RULE: Rule = Rule {
     name: "drop-index-not-concurrent",
@@ -44,7 +44,7 @@ fn check(check: &mut StatementCheck<'_>) {
     }
     for index in names {
         let known = check.schema.indexes.get(&index.key());
-        let table = known.map(|known| table_named(&known.table, index.span));
+        let table = known.map(|known| Name::of_key(&known.table, index.span));
         let partitioned = table.as_ref().is_some_and(|table| check.schema.is_partitioned(table));
         if table.as_ref().is_some_and(|table| check.is_new(table)) || partitioned != *concurrently {
             continue;
@@ -65,13 +65,6 @@ fn check(check: &mut StatementCheck<'_>) {
             "reads and writes of {on} wait while DROP INDEX waits for its turn, and until the transaction ends"
         ));
         report.lock(LockMode::AccessExclusive, table.as_ref().unwrap_or(index)).help(help);
-    }
-}
-
-fn table_named(key: &str, span: Span) -> Name {
-    match key.split_once('.') {
-        Some((schema, name)) => Name { schema: Some(schema.to_owned()), name: name.to_owned(), span },
-        None => Name { schema: None, name: key.to_owned(), span },
     }
 }
 

@@ -2,13 +2,18 @@
 
 mod alter_enum_rename;
 mod breaking;
+mod check_validated;
 mod concurrently_in_transaction;
+mod constraints;
+mod domain_constraint;
 mod drop_column;
 mod drop_constraint;
 mod drop_index_not_concurrent;
 mod drop_not_null_contract;
 mod drop_schema;
 mod drop_table;
+mod exclusion_constraint;
+mod foreign_key_validated;
 mod foreign_key_without_index;
 mod index_not_concurrent;
 mod misnamed_file;
@@ -23,6 +28,7 @@ mod prefer_identity;
 mod prefer_jsonb;
 mod prefer_text;
 mod prefer_timestamptz;
+mod primary_key_constraint;
 mod psql_command;
 mod reindex_not_concurrent;
 mod rename_column;
@@ -35,22 +41,28 @@ pub(crate) mod testing;
 mod transaction_control;
 mod truncate;
 mod unbatched_update;
+mod unique_constraint;
 mod unknown_directive;
 mod unknown_rule;
 mod unused_suppression;
+mod validate_in_same_transaction;
 
 use crate::rule::Rule;
 
 /// Every rule, by name.
 pub static RULES: &[Rule] = &[
     alter_enum_rename::RULE,
+    check_validated::RULE,
     concurrently_in_transaction::RULE,
+    domain_constraint::RULE,
     drop_column::RULE,
     drop_constraint::RULE,
     drop_index_not_concurrent::RULE,
     drop_not_null_contract::RULE,
     drop_schema::RULE,
     drop_table::RULE,
+    exclusion_constraint::RULE,
+    foreign_key_validated::RULE,
     foreign_key_without_index::RULE,
     index_not_concurrent::RULE,
     misnamed_file::RULE,
@@ -64,6 +76,7 @@ pub static RULES: &[Rule] = &[
     prefer_jsonb::RULE,
     prefer_text::RULE,
     prefer_timestamptz::RULE,
+    primary_key_constraint::RULE,
     psql_command::RULE,
     reindex_not_concurrent::RULE,
     rename_column::RULE,
@@ -73,7 +86,9 @@ pub static RULES: &[Rule] = &[
     transaction_control::RULE,
     truncate::RULE,
     unbatched_update::RULE,
+    unique_constraint::RULE,
     unknown_directive::RULE,
     unknown_rule::RULE,
     unused_suppression::RULE,
+    validate_in_same_transaction::RULE,
 ];

@@ -113,6 +113,12 @@ impl Schema {
         self.table(table)?.columns.get(column)
     }
 
+    /// The domain that a type is, when the set has told of it; an array of one is none.
+    pub(crate) fn domain(&self, data_type: &DataType) -> Option<&Domain> {
+        let name = data_type.name.strip_prefix("public.").unwrap_or(&data_type.name);
+        self.domains.get(name).filter(|_| !data_type.array)
+    }
+
     /// A constraint by name.
     pub(crate) fn constraint(&self, table: &Name, constraint: &str) -> Option<&ConstraintDef> {
         self.table(table)?.constraints.iter().find(|known| known.name == constraint)
@@ -121,6 +127,18 @@ impl Schema {
     /// Whether a table is partitioned; unknown tables are not taken to be.
     pub(crate) fn is_partitioned(&self, name: &Name) -> bool {
         self.table(name).is_some_and(|table| table.partitioned)
+    }
+
+    /// Keys of the tables that have a column of a type, in order.
+    pub(crate) fn tables_with(&self, type_name: &str) -> Vec<&str> {
+        let has = |table: &Table| {
+            let mut types = table.columns.values().filter_map(|column| column.data_type.as_ref());
+            types.any(|data_type| data_type.name == type_name)
+        };
+        let mut found: Vec<&str> =
+            self.tables.iter().filter(|(_, table)| has(table)).map(|(key, _)| key.as_str()).collect();
+        found.sort_unstable();
+        found
     }
 
     /// Whether the columns together identify one row: a primary key, a unique constraint or a unique index without WHERE.

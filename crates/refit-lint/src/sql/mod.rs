@@ -34,6 +34,15 @@ pub struct Name {
 }
 
 impl Name {
+    /// The name that a key stands for, written at `span`.
+    pub(crate) fn of_key(key: &str, span: Span) -> Name {
+        let (schema, name) = match key.split_once('.') {
+            Some((schema, name)) => (Some(schema.to_owned()), name),
+            None => (None, key),
+        };
+        Name { schema, name: name.to_owned(), span }
+    }
+
     /// What identifies the object: `public.t` and `t` are the same, as long as the search path is the usual one.
     pub fn key(&self) -> String {
         match self.schema.as_deref() {

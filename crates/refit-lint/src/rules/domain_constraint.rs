@@ -1,0 +1,99 @@
+//! # Domain constraint that is checked at once
+//!
+//! ALTER DOMAIN … ADD CONSTRAINT and SET NOT NULL read every table that has a column of the domain, one after the other, under
+//! SHARE locks that are kept until the end of the transaction: writes to all of them wait.
+//!
+//! NOT VALID leaves out the reading and takes no lock on any table; new values are checked from then on. SET NOT NULL has no
+//! such form, CHECK (VALUE IS NOT NULL) NOT VALID has. VALIDATE CONSTRAINT reads the tables under SHARE as well up to
+//! PostgreSQL 17: where they are large, leave the constraint NOT VALID, or put the condition on the tables, as CHECK … NOT
+//! VALID, and validate it there.
+//!
+//! Lock: SHARE on every table that uses the domain, for the whole scan. PostgreSQL 14 to 18.
+//!
+//! ```sql,unsafe
+//! ALTER DOMAIN short_text ADD CONSTRAINT short_text_length CHECK (length(VALUE) < 100);
+//! ```
+//!
+//! ```toml,claim
+//! lock = "SHARE"
+//! table = "labels"
+//! scan = true
+//! ```
+//!
+//! ```sql,safe
+//! ALTER DOMAIN short_text ADD CONSTRAINT short_text_length CHECK (length(VALUE) < 100) NOT VALID;
+//! ```
+
+use crate::check::StatementCheck;
+use crate::finding::Severity;
+use crate::lock::LockMode;
+use crate::rule::{Check, Rule};
+use crate::sql::{AlterAction, ConstraintKind, Name, StmtKind};
+
+pub(super) const RULE: Rule = Rule {
+    name: "domain-constraint",
+    source: include_str!("domain_constraint.rs"),
+    severity: Some(Severity::Error),
+    check: Check::Statement(check),
+};
+
+fn check(check: &mut StatementCheck<'_>) {
+    let StmtKind::AlterDomain { name, action: AlterAction::AddConstraint(constraint) } = &check.stmt.kind
+    else {
+        return;
+    };
+    if constraint.not_valid || check.window.created_types.contains(&name.key()) {
+        return;
+    }
+    let tables = check.schema.tables_with(&name.key());
+    let of = match tables.as_slice() {
+        [] => format!("every table that has a column of {name}"),
+        some => some.join(", "),
+    };
+    let help = match constraint.kind {
+        ConstraintKind::NotNull(_) => format!(
+            "add it as a condition that only new values are checked against:\n\
+             ALTER DOMAIN {name} ADD CONSTRAINT {}_not_null CHECK (VALUE IS NOT NULL) NOT VALID;",
+            name.name
+        ),
+        _ => {
+            let written = check
+                .written(check.stmt.span)
+                .map_or("ALTER DOMAIN … ADD CONSTRAINT …".to_owned(), str::to_owned);
+            format!("add it NOT VALID, so that only new values are checked:\n{written} NOT VALID;")
+        }
+    };
+    let first = tables.first().map(|table| Name::of_key(table, name.span));
+    let report =
+        check.report(format!("writes to {of} wait until every row is read, and until the transaction ends"));
+    report.help(help);
+    if let Some(table) = first {
+        report.lock(LockMode::Share, &table);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::rules::testing::{fires, silent};
+
+    #[test]
+    fn conditions_that_look_at_rows() {
+        fires(
+            "domain-constraint",
+            &[
+                "ALTER DOMAIN short_text ADD CHECK (VALUE <> '');",
+                "ALTER DOMAIN public.short_text SET NOT NULL;",
+                "ALTER DOMAIN unknown ADD CONSTRAINT c CHECK (VALUE > 0);",
+            ],
+        );
+        silent(
+            "domain-constraint",
+            &[
+                "ALTER DOMAIN short_text ADD CONSTRAINT c CHECK (VALUE <> '') NOT VALID;",
+                "ALTER DOMAIN short_text DROP CONSTRAINT c;",
+                "ALTER DOMAIN short_text SET DEFAULT '';",
+                "CREATE DOMAIN d AS text; ALTER DOMAIN d ADD CHECK (VALUE <> '');",
+            ],
+        );
+    }
+}

@@ -1,0 +1,78 @@
+//! # EXCLUDE constraint on a table that exists
+//!
+//! ADD CONSTRAINT … EXCLUDE takes ACCESS EXCLUSIVE and builds an index over the whole table, comparing every row, while it
+//! holds it: reads and writes wait until the end of the transaction. PostgreSQL has no gentler form: no NOT VALID, no USING
+//! INDEX.
+//!
+//! What remains: give it to a new table and move the rows there in batches; or, where equality is all that it compares, a
+//! UNIQUE constraint over a unique index that was built concurrently; or a time at which waiting is
+//! acceptable, with `manual = true` and a suppression that says so.
+//!
+//! Lock: ACCESS EXCLUSIVE on the table, for the whole build. PostgreSQL 14 to 18.
+//!
+//! ```sql,unsafe
+//! ALTER TABLE posts ADD CONSTRAINT posts_slug_excl EXCLUDE (slug WITH =);
+//! ```
+//!
+//! ```toml,claim
+//! lock = "ACCESS EXCLUSIVE"
+//! table = "posts"
+//! scan = true
+//! ```
+//!
+//! ```sql,safe
+//! CREATE TABLE bookings (
+//!     id     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+//!     during tstzrange NOT NULL,
+//!     EXCLUDE USING gist (during WITH &&)
+//! );
+//! ```
+
+use super::constraints::added;
+use crate::check::StatementCheck;
+use crate::finding::Severity;
+use crate::lock::LockMode;
+use crate::rule::{Check, Rule};
+use crate::sql::ConstraintKind;
+
+pub(super) const RULE: Rule = Rule {
+    name: "exclusion-constraint",
+    source: include_str!("exclusion_constraint.rs"),
+    severity: Some(Severity::Error),
+    check: Check::Statement(check),
+};
+
+fn check(check: &mut StatementCheck<'_>) {
+    for (table, span, constraint) in added(check) {
+        if !matches!(constraint.kind, ConstraintKind::Exclude) {
+            continue;
+        }
+        let action = check.written(span).unwrap_or("ADD EXCLUDE …");
+        let help = format!(
+            "give it to a new table and move the rows there in batches; PostgreSQL adds it to an old one in no other way:\n\
+             CREATE TABLE {table}_new (LIKE {table} INCLUDING ALL);\n\
+             ALTER TABLE {table}_new {action};"
+        );
+        let message = format!(
+            "reads and writes of {table} wait until its index is built and every row compared, and until the transaction ends"
+        );
+        check.report_at(span, message).lock(LockMode::AccessExclusive, table).help(help);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::rules::testing::{fires, silent};
+
+    #[test]
+    fn constraints_that_compare() {
+        fires(
+            "exclusion-constraint",
+            &["ALTER TABLE unknown ADD CONSTRAINT e EXCLUDE USING gist (during WITH &&);"],
+        );
+        silent(
+            "exclusion-constraint",
+            &["CREATE TABLE t (during tstzrange); ALTER TABLE t ADD EXCLUDE USING gist (during WITH &&);"],
+        );
+    }
+}

@@ -1,0 +1,109 @@
+//! # FOREIGN KEY that is checked at once
+//!
+//! Adding a foreign key takes SHARE ROW EXCLUSIVE on both tables, the one that refers and the one that is referred to, and
+//! looks up every row of the first in the second while it holds them: writes to both wait until the end of the
+//! transaction. Reads go on.
+//!
+//! NOT VALID leaves out the looking up: the locks are the same and last a moment, and new rows are checked from then on.
+//! VALIDATE CONSTRAINT, in a later migration, looks up the old ones under SHARE UPDATE EXCLUSIVE on the one and ROW SHARE on
+//! the other, which stop nobody.
+//!
+//! Up to PostgreSQL 17, a partitioned table cannot refer NOT VALID ("cannot add NOT VALID foreign key on partitioned table").
+//! Add the key to each partition NOT VALID, validate it there, and then add it to the parent, which takes over the keys of
+//! its partitions without looking at the rows again.
+//!
+//! Lock: SHARE ROW EXCLUSIVE on both tables, for the whole check. PostgreSQL 14 to 18.
+//!
+//! ```sql,unsafe
+//! ALTER TABLE posts ADD CONSTRAINT posts_author_fk FOREIGN KEY (author_id) REFERENCES authors (id);
+//! ```
+//!
+//! ```toml,claim
+//! lock = "SHARE ROW EXCLUSIVE"
+//! table = "posts"
+//! scan = true
+//! ```
+//!
+//! ```sql,safe
+//! ALTER TABLE posts ADD CONSTRAINT posts_author_fk FOREIGN KEY (author_id) REFERENCES authors (id) NOT VALID;
+//! -- file: V2__validate_posts_author_fk.sql
+//! ALTER TABLE posts VALIDATE CONSTRAINT posts_author_fk;
+//! ```
+
+use super::constraints::{added, in_two_steps};
+use crate::check::StatementCheck;
+use crate::finding::Severity;
+use crate::lock::LockMode;
+use crate::rule::{Check, Rule};
+use crate::sql::ConstraintKind;
+
+pub(super) const RULE: Rule = Rule {
+    name: "foreign-key-validated",
+    source: include_str!("foreign_key_validated.rs"),
+    severity: Some(Severity::Error),
+    check: Check::Statement(check),
+};
+
+fn check(check: &mut StatementCheck<'_>) {
+    for (table, span, constraint) in added(check) {
+        let ConstraintKind::ForeignKey { columns, table: other } = &constraint.kind else { continue };
+        let partitioned = check.schema.is_partitioned(table);
+        if constraint.not_valid && !(partitioned && check.settings.postgres < 18) {
+            continue;
+        }
+        let (message, help) = if partitioned && check.settings.postgres < 18 {
+            let (keys, action) = (columns.join(", "), format!("REFERENCES {other}"));
+            let help = format!(
+                "up to PostgreSQL 17, go partition by partition; the parent then takes over what they have:\n\
+                 ALTER TABLE {table}_part ADD CONSTRAINT fk FOREIGN KEY ({keys}) {action} NOT VALID;\n\
+                 -- a later migration:\n\
+                 ALTER TABLE {table}_part VALIDATE CONSTRAINT fk;\n\
+                 -- when each partition has it:\n\
+                 ALTER TABLE {table} ADD CONSTRAINT fk FOREIGN KEY ({keys}) {action};"
+            );
+            let message = match constraint.not_valid {
+                true => format!("{table} is partitioned: NOT VALID fails on it up to PostgreSQL 17 (42809)"),
+                false => waits(&table.to_string(), &other.to_string()),
+            };
+            (message, help)
+        } else {
+            let otherwise = format!("FOREIGN KEY ({}) REFERENCES {other}", columns.join(", "));
+            let help = in_two_steps(check, (table, span, constraint), &otherwise);
+            (waits(&table.to_string(), &other.to_string()), help)
+        };
+        check.report_at(span, message).lock(LockMode::ShareRowExclusive, table).help(help);
+    }
+}
+
+fn waits(table: &str, other: &str) -> String {
+    let both = if table == other { table.to_owned() } else { format!("{table} and {other}") };
+    format!("writes to {both} wait until every row of {table} is looked up, and until the transaction ends")
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::rules::testing::{fires, silent};
+
+    #[test]
+    fn keys_that_look_at_rows() {
+        fires(
+            "foreign-key-validated",
+            &[
+                "ALTER TABLE posts ADD CONSTRAINT fk FOREIGN KEY (author_id) REFERENCES authors (id);",
+                "ALTER TABLE posts ADD FOREIGN KEY (author_id) REFERENCES authors;",
+                "ALTER TABLE unknown ADD FOREIGN KEY (a) REFERENCES other;",
+                "CREATE TABLE t (id int PRIMARY KEY); ALTER TABLE posts ADD FOREIGN KEY (score) REFERENCES t;",
+                "ALTER TABLE events ADD CONSTRAINT fk FOREIGN KEY (id) REFERENCES authors (id) NOT VALID;",
+                "DO $$ BEGIN ALTER TABLE posts ADD FOREIGN KEY (author_id) REFERENCES authors; END $$;",
+            ],
+        );
+        silent(
+            "foreign-key-validated",
+            &[
+                "ALTER TABLE posts ADD CONSTRAINT fk FOREIGN KEY (author_id) REFERENCES authors (id) NOT VALID;",
+                "CREATE TABLE t (a bigint REFERENCES authors);",
+                "CREATE TABLE t (a bigint); ALTER TABLE t ADD FOREIGN KEY (a) REFERENCES authors;",
+            ],
+        );
+    }
+}
