@@ -1,6 +1,6 @@
 //! What a rule is given, and how it reports.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use refit_model::{Directives, Phase, Position};
 
@@ -71,6 +71,8 @@ pub struct StatementCheck<'a> {
     pub(crate) window: &'a Window,
     /// Backfills of migrations before this one.
     pub(crate) backfills: &'a [Backfill],
+    /// Versions that are complete before this file runs.
+    pub(crate) gates: &'a HashSet<i64>,
     pub(crate) settings: &'a Settings,
     pub(crate) reports: &'a mut Vec<Report>,
 }

@@ -25,8 +25,14 @@ impl Bound {
 pub fn classify(change: &Change<'_>, schema: &Schema) -> Bound {
     let dml = change.dml;
     let ctes: Vec<&Cte> = change.with.iter().copied().chain(&dml.ctes).collect();
-    let scope =
-        Scope { table: &dml.table, alias: dml.alias.as_deref(), from: &dml.from, ctes: &ctes, schema };
+    let scope = Scope {
+        table: &dml.table,
+        alias: dml.alias.as_deref(),
+        from: &dml.from,
+        ctes: &ctes,
+        schema,
+        in_body: dml.in_body,
+    };
     match dml.kind {
         DmlKind::Update | DmlKind::Delete => {
             let Some(filter) = &dml.filter else { return Bound::Unbounded("it has no WHERE") };
@@ -35,7 +41,7 @@ pub fn classify(change: &Change<'_>, schema: &Schema) -> Bound {
             scope.conjunction(&conditions)
         }
         DmlKind::Insert => match &dml.source {
-            Some(source) => source_bound(source, schema, &ctes),
+            Some(source) => source_bound(source, schema, &ctes, dml.in_body),
             None => Bound::Keyed,
         },
         DmlKind::Merge => match dml.from.first() {
@@ -46,14 +52,14 @@ pub fn classify(change: &Change<'_>, schema: &Schema) -> Bound {
 }
 
 /// How many rows a query gives.
-fn source_bound(query: &Query, schema: &Schema, ctes: &[&Cte]) -> Bound {
+fn source_bound(query: &Query, schema: &Schema, ctes: &[&Cte], in_body: bool) -> Bound {
     let mut visible: Vec<&Cte> = ctes.to_vec();
     visible.extend(&query.ctes);
     if query.values || query.limited {
         return Bound::Bounded;
     }
     for part in &query.parts {
-        let bound = source_bound(part, schema, &visible);
+        let bound = source_bound(part, schema, &visible, in_body);
         if !bound.is_bounded() {
             return bound;
         }
@@ -67,7 +73,7 @@ fn source_bound(query: &Query, schema: &Schema, ctes: &[&Cte]) -> Bound {
         FromItem::Table { name, alias } => (name, alias.as_deref()),
         _ => (&nobody, None),
     };
-    let scope = Scope { table, alias, from: &query.from, ctes: &visible, schema };
+    let scope = Scope { table, alias, from: &query.from, ctes: &visible, schema, in_body };
     if tables.iter().all(|item| scope.is_bounded_item(item)) {
         return Bound::Bounded;
     }
@@ -85,6 +91,8 @@ struct Scope<'a> {
     from: &'a [FromItem],
     ctes: &'a [&'a Cte],
     schema: &'a Schema,
+    /// Whether names that are no columns may be variables.
+    in_body: bool,
 }
 
 impl Scope<'_> {
@@ -118,7 +126,7 @@ impl Scope<'_> {
                     None => {}
                 },
                 Expr::Between { negated: false, value, low, high }
-                    if low.is_constant() && high.is_constant() =>
+                    if self.is_value(low) && self.is_value(high) =>
                 {
                     if let Some(columns) = self.keys(value) {
                         lower.push(columns.clone());
@@ -149,7 +157,7 @@ impl Scope<'_> {
         if !short.is_empty() {
             return short.iter().all(|query| self.is_short(query)).then_some(Bound::Bounded);
         }
-        items.iter().all(Expr::is_constant).then_some(Bound::Keyed)
+        items.iter().all(|item| self.is_value(item)).then_some(Bound::Keyed)
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -166,17 +174,17 @@ impl Scope<'_> {
             let Some(columns) = self.keys(column) else { continue };
             let one_query = matches!(other, Expr::Subquery(_));
             match (op, flipped) {
-                (Compare::Eq, _) if other.is_constant() || one_query => keyed.extend(columns),
+                (Compare::Eq, _) if self.is_value(other) || one_query => keyed.extend(columns),
                 (Compare::Eq, _) if self.is_key(&columns) && self.comes_from_short(other) => {
                     return Some(Bound::Bounded);
                 }
                 (Compare::Gt | Compare::Ge, false) | (Compare::Lt | Compare::Le, true)
-                    if other.is_constant() || one_query =>
+                    if self.is_value(other) || one_query =>
                 {
                     lower.push(columns);
                 }
                 (Compare::Lt | Compare::Le, false) | (Compare::Gt | Compare::Ge, true)
-                    if other.is_constant() || one_query =>
+                    if self.is_value(other) || one_query =>
                 {
                     upper.push(columns);
                 }
@@ -184,6 +192,34 @@ impl Scope<'_> {
             }
         }
         None
+    }
+
+    /// Whether an expression is the same for every row: a constant, or in a body something made of variables.
+    fn is_value(&self, expr: &Expr) -> bool {
+        if expr.is_constant() {
+            return true;
+        }
+        let mut same = self.in_body && expr.queries().is_empty();
+        expr.walk(&mut |part| {
+            if let Expr::Column { table, name } = part {
+                same &= self.is_variable(table.as_deref(), name);
+            }
+        });
+        same
+    }
+
+    /// Whether a name in a body is that of a variable: its qualifier is no table of the statement, or no table of it is
+    /// known to have such a column. Comparing a key with another column of an unknown table is the rarer thing.
+    fn is_variable(&self, qualifier: Option<&str>, name: &str) -> bool {
+        let Some(qualifier) = qualifier else {
+            let tables = self.from.iter().filter_map(|item| match item {
+                FromItem::Table { name, .. } => Some(name),
+                _ => None,
+            });
+            return !tables.chain([self.table]).any(|table| self.schema.column(table, name).is_some());
+        };
+        self.alias.unwrap_or(&self.table.name) != qualifier
+            && !self.from.iter().any(|item| item.name() == Some(qualifier))
     }
 
     /// The columns of the counted table that an expression is; none when it is something else.
@@ -237,7 +273,7 @@ impl Scope<'_> {
 
     /// Whether a query gives a handful of rows: VALUES, LIMIT, or nothing but constants.
     fn is_short(&self, query: &Query) -> bool {
-        source_bound(query, self.schema, self.ctes).is_bounded()
+        source_bound(query, self.schema, self.ctes, self.in_body).is_bounded()
     }
 
     fn is_bounded_item(&self, item: &FromItem) -> bool {
@@ -245,6 +281,9 @@ impl Scope<'_> {
             FromItem::Query { query, .. } => self.is_short(query),
             FromItem::Table { name, .. } => {
                 let cte = self.ctes.iter().find(|cte| name.schema.is_none() && cte.name == name.name);
+                if cte.is_none() && is_catalog(name) {
+                    return true;
+                }
                 cte.is_some_and(|cte| match &cte.query {
                     Some(query) => self.is_short(query),
                     // What a change returns is counted where the change is.
@@ -258,14 +297,7 @@ impl Scope<'_> {
     /// Whether a column belongs to an item of FROM that gives a handful of rows.
     fn comes_from_short(&self, expr: &Expr) -> bool {
         let Expr::Column { table: Some(table), .. } = expr else { return false };
-        self.from.iter().any(|item| {
-            let named = match item {
-                FromItem::Table { name, alias } => alias.as_deref().unwrap_or(&name.name) == table,
-                FromItem::Query { alias, .. } => alias.as_deref() == Some(table),
-                FromItem::Function(_) => false,
-            };
-            named && self.is_bounded_item(item)
-        })
+        self.from.iter().any(|item| item.name() == Some(table) && self.is_bounded_item(item))
     }
 
     /// Why it is not bounded, for people.
@@ -285,5 +317,13 @@ impl Scope<'_> {
             }
         }
         if joins { "a join decides how many rows it is" } else { "its WHERE is not on a key" }
+    }
+}
+
+/// Whether a table is one of the server's own, which are as large as the schema is.
+fn is_catalog(name: &Name) -> bool {
+    match name.schema.as_deref() {
+        Some(schema) => matches!(schema, "pg_catalog" | "information_schema"),
+        None => name.name.starts_with("pg_"),
     }
 }

@@ -1,6 +1,6 @@
 //! The replay: file by file, statement by statement; the rules see each before the schema does.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use refit_model::{LineIndex, Position, Suppression};
 
@@ -35,6 +35,26 @@ pub(crate) struct FileOutcome {
 pub(crate) struct Memory {
     pub(crate) schema: Schema,
     pub(crate) backfills: Vec<Backfill>,
+    /// What each version waits for, directly or through others.
+    waits: HashMap<i64, HashSet<i64>>,
+}
+
+impl Memory {
+    /// The versions that are complete before a file runs, as its `after` and theirs say.
+    fn gates(&self, file: &File) -> HashSet<i64> {
+        let after = &file.directives.after;
+        let further = after.iter().filter_map(|version| self.waits.get(version)).flatten();
+        after.iter().chain(further).copied().collect()
+    }
+}
+
+/// What is around a statement.
+#[derive(Clone, Copy)]
+struct Around<'a> {
+    file: &'a File,
+    /// The statements before it; and itself, with those behind it.
+    stmts: (&'a [Stmt], &'a [Stmt]),
+    gates: &'a HashSet<i64>,
 }
 
 impl Engine<'_> {
@@ -65,13 +85,18 @@ impl Engine<'_> {
                 );
             }
         }
+        let gates = memory.gates(file);
         let mut window = Window::new(file.directives.transaction);
         for (index, stmt) in stmts.iter().enumerate() {
-            self.statement(file, stmts.split_at(index), &rules, memory, &mut window, &mut findings);
+            let around = Around { file, stmts: stmts.split_at(index), gates: &gates };
+            self.statement(&around, &rules, memory, &mut window, &mut findings);
             window.advance(stmt, &memory.schema, self.settings.postgres, file.directives.transaction);
             memory.schema.replay(stmt);
         }
         remember_backfill(file, &stmts, memory);
+        if let Some(version) = file.version {
+            memory.waits.insert(version, gates);
+        }
         findings.sort_by_key(|finding| (finding.span.start, finding.span.end, finding.rule));
         let statements = place(file, &stmts, &mut findings);
         FileOutcome { findings, statements }
@@ -80,13 +105,13 @@ impl Engine<'_> {
     /// Asks the rules about the first of the statements still to come, and those inside of it.
     fn statement(
         &self,
-        file: &File,
-        (before, stmts): (&[Stmt], &[Stmt]),
+        around: &Around<'_>,
         rules: &[(&'static Rule, Severity)],
         memory: &Memory,
         window: &mut Window,
         findings: &mut Vec<Finding>,
     ) {
+        let Around { file, stmts: (before, stmts), gates } = *around;
         let Some((stmt, rest)) = stmts.split_first() else { return };
         let mut all = Vec::new();
         flatten(stmt, &memory.schema, stmt.span, false, false, 0, &mut all);
@@ -104,6 +129,7 @@ impl Engine<'_> {
                     schema: &memory.schema,
                     window,
                     backfills: &memory.backfills,
+                    gates,
                     settings: self.settings,
                     reports: &mut reports,
                 });
@@ -253,15 +279,13 @@ fn called<'a>(query: &Query, schema: &'a Schema) -> Vec<&'a Body> {
 
 fn remember_backfill(file: &File, stmts: &[Stmt], memory: &mut Memory) {
     let Some(directive) = &file.directives.backfill else { return };
-    let columns = stmts.iter().filter_map(|stmt| match &stmt.kind {
-        StmtKind::Dml(dml) => Some(dml.columns.iter().map(|(column, _)| column.clone())),
-        _ => None,
-    });
+    let changes = stmts.iter().flat_map(|stmt| stmt.kind.changes());
+    let columns = changes.flat_map(|change| change.dml.columns.iter().map(|(column, _)| column.clone()));
     let table = directive.table.to_lowercase();
     memory.backfills.push(Backfill {
         version: file.version,
         table: table.strip_prefix("public.").unwrap_or(&table).to_owned(),
-        columns: columns.flatten().collect(),
+        columns: columns.collect(),
     });
 }
 

@@ -86,7 +86,11 @@ pub(crate) fn column_rewrites(column: &Column, schema: &Schema, _postgres: u32) 
     let serial = matches!(type_name, "serial" | "bigserial" | "smallserial");
     let volatile =
         column.default.as_ref().is_some_and(|default| volatility(default, schema) == Volatility::Volatile);
-    let domain = schema.domains.get(type_name).is_some_and(|domain| domain.constrained);
+    let domain = column
+        .data_type
+        .as_ref()
+        .and_then(|kind| schema.domain(kind))
+        .is_some_and(|domain| domain.constrained);
     serial || volatile || domain || matches!(column.generated, Some(Generated::Identity | Generated::Stored))
 }
 

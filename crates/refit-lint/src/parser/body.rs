@@ -6,7 +6,7 @@ use super::names::{simple, string};
 use super::query::query;
 use super::stmt::{is_stmt, stmt};
 use super::tree::{NodeRef, Tree};
-use crate::sql::{Body, BodyStmt, Expr, Literal, Span, Stmt, StmtKind};
+use crate::sql::{Body, BodyStmt, Cte, Dml, Expr, Literal, Span, Stmt, StmtKind};
 
 /// The body of a DO block or routine node.
 pub(super) fn body(node: NodeRef<'_>) -> Body {
@@ -123,11 +123,25 @@ fn move_stmt(stmt: &mut Stmt, shift: Option<u32>, whole: Span) {
     };
     stmt.span = moved(stmt.span);
     match &mut stmt.kind {
-        StmtKind::Dml(dml) => dml.span = moved(dml.span),
+        StmtKind::Dml(dml) => {
+            dml.span = moved(dml.span);
+            mark(dml);
+        }
+        StmtKind::Select(query) => mark_with(&mut query.ctes),
         StmtKind::DynamicSql { statements, .. } => {
             statements.iter_mut().for_each(|inner| inner.span = stmt.span);
         }
         StmtKind::Alter { actions, .. } => actions.iter_mut().for_each(|(span, _)| *span = moved(*span)),
         _ => {}
     }
+}
+
+/// Says of a change, and of those in its WITH, that they are in a body.
+fn mark(dml: &mut Dml) {
+    dml.in_body = true;
+    mark_with(&mut dml.ctes);
+}
+
+fn mark_with(ctes: &mut [Cte]) {
+    ctes.iter_mut().filter_map(|cte| cte.dml.as_deref_mut()).for_each(mark);
 }

@@ -136,6 +136,7 @@ pub(super) fn dml(node: NodeRef<'_>, depth: usize) -> Option<Dml> {
         filter: None,
         source: query_in(node, depth),
         on_conflict: node.has(K::ON_CONFLICT_CLAUSE),
+        in_body: false,
     };
     for child in node.children() {
         match child.kind() {

@@ -24,7 +24,9 @@ impl Schema {
             StmtKind::CreateIndex(index) => self.create_index(index),
             StmtKind::Drop { what, names, .. } => self.drop_objects(what, names),
             StmtKind::CreateDomain { name, base, constrained } => {
-                self.domains.insert(name.key(), Domain { base: base.clone(), constrained: *constrained });
+                // A domain over a constrained domain is one.
+                let constrained = *constrained || self.domain(base).is_some_and(|base| base.constrained);
+                self.domains.insert(name.key(), Domain { base: base.clone(), constrained });
             }
             StmtKind::AlterDomain { name, action: AlterAction::AddConstraint(_) } => {
                 if let Some(domain) = self.domains.get_mut(&name.key()) {

@@ -55,6 +55,17 @@ pub enum FromItem {
     Function(Expr),
 }
 
+impl FromItem {
+    /// What its columns are qualified with.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            FromItem::Table { name, alias } => Some(alias.as_deref().unwrap_or(&name.name)),
+            FromItem::Query { alias, .. } => alias.as_deref(),
+            FromItem::Function(_) => None,
+        }
+    }
+}
+
 /// What a change does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DmlKind {
@@ -93,6 +104,8 @@ pub struct Dml {
     pub source: Option<Query>,
     /// ON CONFLICT.
     pub on_conflict: bool,
+    /// Whether it is in a body, where a name that is no column may be a variable.
+    pub in_body: bool,
 }
 
 impl Query {
