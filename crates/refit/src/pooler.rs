@@ -21,12 +21,8 @@ pub(crate) async fn stands_between(client: &Client, backend_pid: i32) -> bool {
 
 /// The process id of the client's cancel key; `None` when the driver's request has another form than expected.
 async fn process_id(client: &Client) -> Option<i32> {
-    // Whether TLS is required, or impossible as on a Unix socket, the client knows: one of the two answers fits.
-    let mut tape = Tape { answer: b'N', written: Vec::new() };
-    if client.cancel_token().cancel_query_raw(&mut tape, KeepStream).await.is_err() {
-        tape = Tape { answer: b'S', written: Vec::new() };
-        client.cancel_token().cancel_query_raw(&mut tape, KeepStream).await.ok()?;
-    }
+    let mut tape = Tape::default();
+    client.cancel_token().cancel_query_raw(&mut tape, KeepStream).await.ok()?;
     // A cancel request: length 16, code 80877102, process id, secret key. With TLS an 8-byte request comes first.
     let request = tape.written.get(tape.written.len().checked_sub(16)?..)?;
     (request.get(4..8)? == 80_877_102_i32.to_be_bytes())
@@ -34,9 +30,9 @@ async fn process_id(client: &Client) -> Option<i32> {
         .flatten()
 }
 
-/// Keeps what is written, and has one answer to the driver's question for TLS.
+/// Keeps what is written, and answers the driver's question for TLS with yes.
+#[derive(Default)]
 struct Tape {
-    answer: u8,
     written: Vec<u8>,
 }
 
@@ -48,7 +44,7 @@ impl AsyncRead for Tape {
     ) -> Poll<io::Result<()>> {
         // Only the answer to an SSLRequest is ever waited for; after the cancel request comes the end.
         if self.written.len() == 8 {
-            buffer.put_slice(&[self.answer]);
+            buffer.put_slice(b"S");
         }
         Poll::Ready(Ok(()))
     }
