@@ -70,3 +70,32 @@ async fn a_history_that_is_none_is_told_apart() {
     let error = migrator(&[ONE]).run(db.url()).await.unwrap_err();
     assert!(matches!(error, Error::History(_)) && error.to_string().contains("adopt"), "{error}");
 }
+
+/// Puts a view in the history's place that fails like a missing table until it has been read so often.
+async fn hide_history(db: &TestDb, reads: u32) {
+    let sql = format!(
+        "ALTER TABLE refinery_schema_history RENAME TO hidden; CREATE SEQUENCE reads; \
+         CREATE FUNCTION missing() RETURNS bool LANGUAGE plpgsql AS $$ BEGIN \
+             IF nextval('reads') <= {reads} THEN RAISE undefined_table; END IF; RETURN true; END $$; \
+         CREATE VIEW refinery_schema_history AS SELECT hidden.* FROM hidden, missing() AS there"
+    );
+    execute(db, &sql).await;
+}
+
+#[tokio::test]
+async fn a_history_that_another_run_makes_while_it_is_looked_for_is_read_again() {
+    let db = TestDb::empty().await.unwrap();
+    migrator(&[ONE]).run(db.url()).await.unwrap();
+    // Missing when it was read, there when it was looked for: what sixteen replicas do to each other.
+    hide_history(&db, 1).await;
+    assert_eq!(migrator(&[ONE]).run(db.url()).await.unwrap().version, Some(1));
+    execute(
+        &db,
+        "DROP VIEW refinery_schema_history; DROP SEQUENCE reads; DROP FUNCTION missing; \
+                  ALTER TABLE hidden RENAME TO refinery_schema_history",
+    )
+    .await;
+    hide_history(&db, 1_000).await;
+    let error = migrator(&[ONE]).run(db.url()).await.unwrap_err();
+    assert!(matches!(error, Error::History(_)), "{error}");
+}

@@ -28,6 +28,14 @@ async fn behind_a_transaction_pooler_nothing_runs_and_nothing_to_do_boots() {
         assert!(!value::<bool>(&db, "SELECT to_regnamespace('refit') IS NOT NULL").await);
         assert_eq!(advisory_locks(&db).await, 0);
     }
+    // A session that the caller opened tells as much, whatever its driver thinks of TLS on a Unix socket.
+    for url in &urls {
+        let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        let error = migrator(&FILES).apply(&client).await.unwrap_err();
+        assert!(matches!(error, Error::Pooler), "{error}");
+    }
+    assert!(!exists(&db, "a").await);
     migrator(&FILES).run(db.url()).await.unwrap();
     for url in &urls {
         let report = migrator(&FILES).run(url).await.unwrap();
