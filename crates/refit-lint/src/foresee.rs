@@ -2,7 +2,7 @@
 
 use crate::effects::{Effects, effects};
 use crate::engine::flatten;
-use crate::lint::{Input, text_of};
+use crate::lint::Input;
 use crate::parser::parse;
 use crate::schema::Schema;
 use crate::sql::{Span, Stmt};
@@ -20,13 +20,13 @@ pub struct Foreseen {
     pub effects: Effects,
 }
 
-/// Foresees every statement of SQL files that are one set, in the order given, for a server of a major version. Files that
-/// are not text are passed over: [`lint`](crate::lint()) reports them.
+/// Foresees every statement of SQL files that are one set, in the order given, for a server of a major version. What is
+/// no text in them is passed over: [`lint`](crate::lint()) reports it.
 pub fn foresee(inputs: &[Input], postgres: u32) -> Vec<Foreseen> {
     let mut schema = Schema::default();
     let mut all = Vec::new();
     for input in inputs {
-        let Ok(text) = text_of(&input.bytes) else { continue };
+        let text = input.text();
         for stmt in parse(&text).stmts {
             let mut nested = Vec::new();
             flatten(&stmt, &schema, stmt.span, false, false, 0, &mut nested);

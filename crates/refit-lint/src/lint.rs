@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use refit_model::{FileKind, Problem, front_matter, normalise};
+use refit_model::{FileKind, Position, Problem, front_matter, normalise};
 use serde::Serialize;
 
 pub use refit_model::LintLevel as Level;
@@ -26,6 +26,13 @@ pub struct Input {
     pub named_by_folder: bool,
     /// Whether findings in it are wanted; otherwise it is replayed for the schema only.
     pub reported: bool,
+}
+
+impl Input {
+    /// The text that findings count their bytes in: normalised, and legible even where the file is not.
+    pub fn text(&self) -> String {
+        text_of(&self.path, &self.bytes).0
+    }
 }
 
 /// How to lint.
@@ -155,13 +162,9 @@ fn one(
     if !is_sql {
         return findings;
     }
-    match text_of(&input.bytes) {
-        Ok(text) => file.text = text,
-        Err(message) => {
-            let problem = Problem::new(&input.path, message, "save the file as UTF-8 text");
-            findings.extend(problem_findings("syntax-error", &[problem], &file, config));
-        }
-    }
+    let (text, unreadable) = text_of(&input.path, &input.bytes);
+    file.text = text;
+    findings.extend(problem_findings("syntax-error", unreadable.as_slice(), &file, config));
     let (directives, suppressions, problems) = front_matter(file_name(&input.path), &file.text);
     file.directives = directives;
     file.explained = engine.has_doc(&input.path) || is_explained(&file.text);
@@ -178,13 +181,31 @@ pub(crate) fn file_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-pub(crate) fn text_of(bytes: &[u8]) -> Result<String, String> {
-    let text = std::str::from_utf8(bytes)
-        .map_err(|error| format!("not valid UTF-8 at byte {}", error.valid_up_to()))?;
-    match text.find('\0') {
-        Some(at) => Err(format!("a NUL byte at byte {at}, which PostgreSQL cannot store")),
-        None => Ok(normalise(text).into_owned()),
+/// The text of a file, and what keeps PostgreSQL from reading it. What is no text is replaced, so that the rest is linted.
+fn text_of(path: &str, bytes: &[u8]) -> (String, Option<Problem>) {
+    let problem = |text: &str, at: usize, message: &str| {
+        let problem = Problem::new(path, message, "save the file as UTF-8 text");
+        Some(problem.at(Position::of(text, at)))
+    };
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return (String::new(), problem("", 0, "this is UTF-16, PostgreSQL reads UTF-8"));
     }
+    let (text, bad) = match std::str::from_utf8(bytes) {
+        Ok(text) => (normalise(text), None),
+        Err(error) => {
+            let text = String::from_utf8_lossy(bytes);
+            // What comes before the first replacement is as it was, but for line endings.
+            let at = normalise(&text[..error.valid_up_to()]).len();
+            (normalise(&text).into_owned().into(), Some(at))
+        }
+    };
+    let nul = text.find('\0');
+    let found = match (bad, nul) {
+        (Some(at), nul) if nul.is_none_or(|nul| at < nul) => problem(&text, at, "this is not valid UTF-8"),
+        (_, Some(at)) => problem(&text, at, "a NUL byte, which PostgreSQL cannot store"),
+        _ => None,
+    };
+    (if nul.is_some() { text.replace('\0', " ") } else { text.into_owned() }, found)
 }
 
 /// Takes out what the baseline accepts: one finding for each time that it has the fingerprint.
