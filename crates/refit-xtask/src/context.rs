@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use refit::Migrator;
 use refit_model::{MigrationSet, Version, version_of};
 
-use crate::output::{Format, Output};
+use crate::output::{Format, Output, common_formats};
 
 /// The options that all commands share.
 #[derive(Debug, Clone, clap::Args)]
@@ -22,7 +22,7 @@ pub struct Global {
     #[arg(long, global = true, value_name = "NAME", env = "REFIT_ENVIRONMENT", default_value = "production")]
     pub environment: String,
     /// How results are printed
-    #[arg(long, global = true, value_name = "FORMAT", default_value = "human")]
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "human", value_parser = common_formats())]
     pub format: Format,
     /// A pooler between here and the server keeps one session for one client
     #[arg(long, global = true)]

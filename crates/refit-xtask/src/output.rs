@@ -14,6 +14,21 @@ pub enum Format {
     Human,
     /// For machines: one JSON document.
     Json,
+    /// Findings as SARIF 2.1.0.
+    Sarif,
+    /// Findings as annotations of a GitHub workflow.
+    Github,
+    /// Findings as a GitLab code quality report.
+    Gitlab,
+}
+
+/// The formats that every command has.
+pub(crate) fn common_formats() -> impl clap::builder::TypedValueParser<Value = Format> {
+    use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser as _};
+    let value =
+        |format: Format| clap::ValueEnum::to_possible_value(&format).unwrap_or(PossibleValue::new("json"));
+    PossibleValuesParser::new([value(Format::Human), value(Format::Json)])
+        .map(|name| if name == "human" { Format::Human } else { Format::Json })
 }
 
 /// Standard output and standard error.
@@ -46,15 +61,18 @@ impl Output {
     /// # Errors
     /// When standard output cannot be written, or the value is no JSON.
     pub fn result<T: Serialize>(&self, value: &T, text: impl Display) -> anyhow::Result<()> {
-        let mut stdout = anstream::stdout();
-        let written = match self.format {
-            Format::Human => writeln!(stdout, "{text}"),
-            Format::Json => {
-                let json = serde_json::to_string_pretty(value).context("the result is no JSON")?;
-                writeln!(stdout, "{json}")
-            }
-        };
-        match written {
+        match self.human() {
+            true => self.print(text),
+            false => self.print(serde_json::to_string_pretty(value).context("the result is no JSON")?),
+        }
+    }
+
+    /// Prints a result that is a text in every format.
+    ///
+    /// # Errors
+    /// When standard output cannot be written.
+    pub fn print(&self, text: impl Display) -> anyhow::Result<()> {
+        match writeln!(anstream::stdout().lock(), "{text}") {
             // Whoever read us has seen enough: `cargo xtask status | head -1`.
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
             written => written.context("standard output cannot be written"),

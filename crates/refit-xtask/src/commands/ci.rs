@@ -12,12 +12,12 @@ use crate::context::Context;
     after_help = "Stops at the first step that fails.\n\nExamples:\n  cargo xtask ci\n  cargo xtask ci --skip test"
 )]
 pub struct Args {
-    /// Leave a step out: format, clippy, docs, migrations, test
+    /// Leave a step out: format, clippy, docs, rules, migrations, lint, test
     #[arg(long, value_name = "STEP", value_parser = STEPS)]
     skip: Vec<String>,
 }
 
-const STEPS: [&str; 5] = ["format", "clippy", "docs", "migrations", "test"];
+const STEPS: [&str; 7] = ["format", "clippy", "docs", "rules", "migrations", "lint", "test"];
 
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let shell = Shell::new()?;
@@ -35,7 +35,9 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
                 let _flags = shell.push_env("RUSTDOCFLAGS", "-D warnings");
                 cmd!(shell, "cargo doc --quiet --workspace --no-deps").run()
             }
+            "rules" => rules(&shell, context),
             "migrations" => migrations(&shell, context),
+            "lint" => lint(&shell, context),
             _ => cmd!(shell, "cargo test --workspace").run(),
         };
         if let Err(error) = done {
@@ -46,10 +48,28 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Where the rules are documented in a file, it says what the code says.
+fn rules(shell: &Shell, context: &Context) -> xshell::Result<()> {
+    if !context.workspace.join(super::explain::DOCUMENT).exists() {
+        return Ok(());
+    }
+    let program = program();
+    cmd!(shell, "{program} explain --check").run()
+}
+
+fn lint(shell: &Shell, context: &Context) -> xshell::Result<()> {
+    let (program, folder) = (program(), context.migrations_dir());
+    cmd!(shell, "{program} lint-migrations --migrations {folder}").run()
+}
+
+fn program() -> std::path::PathBuf {
+    std::env::current_exe().unwrap_or_else(|_| "xtask".into())
+}
+
 /// The folder is a set, and the set applies to an empty database.
 fn migrations(shell: &Shell, context: &Context) -> xshell::Result<()> {
     let folder = context.migrations_dir();
-    let program = std::env::current_exe().unwrap_or_else(|_| "xtask".into());
+    let program = program();
     let _url = shell.push_env("DATABASE_URL", "");
     cmd!(shell, "{program} migrate --private --migrations {folder}").run()
 }

@@ -4,6 +4,9 @@ mod adopt;
 mod ci;
 mod completions;
 mod devdb;
+mod explain;
+mod lint;
+mod lint_migrations;
 mod migrate;
 mod new_migration;
 mod plan;
@@ -20,6 +23,10 @@ use crate::context::Context;
 pub enum Command {
     /// Write the files of a new migration
     NewMigration(new_migration::Args),
+    /// Find what a migration locks, rewrites, breaks or loses, and show the safe way
+    LintMigrations(lint_migrations::Args),
+    /// Show the page of a lint rule
+    Explain(explain::Args),
     /// Show what would run, what is held back, and why
     Plan(plan::Args),
     /// Apply what is pending
@@ -46,6 +53,8 @@ impl Command {
     pub async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         match self {
             Command::NewMigration(args) => new_migration::run(&args, context),
+            Command::LintMigrations(args) => lint_migrations::run(&args, context),
+            Command::Explain(args) => explain::run(&args, context),
             Command::Plan(args) => plan::run(&args, context).await,
             Command::Migrate(args) => migrate::run(&args, context).await,
             Command::Status(args) => status::run(&args, context).await,

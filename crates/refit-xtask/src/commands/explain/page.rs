@@ -1,0 +1,146 @@
+//! A rule's page: its parts, and how they are written for a terminal and as Markdown.
+
+use std::fmt::Write as _;
+
+use anstyle::Style;
+use refit_lint::Rule;
+use toml::Table;
+
+/// A part of a page.
+enum Part<'p> {
+    /// `## Safe way`: depth and words.
+    Heading(usize, &'p str),
+    /// A fenced block: what is written behind the fence, and its lines.
+    Code(&'p str, Vec<&'p str>),
+    /// What the server was shown to do, in words.
+    Claim(String),
+    Line(&'p str),
+}
+
+const BOLD: Style = Style::new().bold();
+
+/// For a terminal: headings bold, code indented.
+pub(super) fn terminal(rule: &Rule) -> String {
+    let mut text = format!("{BOLD}{}{BOLD:#} ({})\n", rule.name, severity(rule));
+    let page = rule.page();
+    for part in parts(&page) {
+        // Writing to a String does not fail.
+        let _ = match part {
+            Part::Heading(_, words) => writeln!(text, "{BOLD}{words}{BOLD:#}"),
+            Part::Code(info, lines) => {
+                let label = label(info).map(|label| format!("{BOLD}{label}:{BOLD:#}\n")).unwrap_or_default();
+                let lines: Vec<String> =
+                    lines.iter().map(|line| format!("    {line}").trim_end().to_owned()).collect();
+                writeln!(text, "{label}{}", lines.join("\n"))
+            }
+            Part::Claim(words) => writeln!(text, "{words}"),
+            Part::Line(line) => writeln!(text, "{line}"),
+        };
+    }
+    text.trim_end().to_owned()
+}
+
+/// As Markdown that any reader shows well, headings `deeper` levels down.
+pub(super) fn markdown(rule: &Rule, deeper: usize) -> String {
+    let mut text = String::new();
+    let page = rule.page();
+    for part in parts(&page) {
+        let _ = match part {
+            Part::Heading(depth, words) => writeln!(text, "{} {words}", "#".repeat(depth + deeper)),
+            Part::Code(info, lines) => {
+                let language = info.split(',').next().unwrap_or_default();
+                let label = label(info).map(|label| format!("{label}:\n")).unwrap_or_default();
+                writeln!(text, "{label}```{language}\n{}\n```", lines.join("\n"))
+            }
+            Part::Claim(words) => writeln!(text, "{words}"),
+            Part::Line(line) => writeln!(text, "{line}"),
+        };
+    }
+    text.trim_end().to_owned()
+}
+
+/// `error`, `warning`, `note` or `off`.
+pub(super) fn severity(rule: &Rule) -> &'static str {
+    rule.severity.map_or("off", |severity| severity.as_str())
+}
+
+fn parts(page: &str) -> Vec<Part<'_>> {
+    let mut parts = Vec::new();
+    let mut open: Option<(&str, Vec<&str>)> = None;
+    for line in page.lines() {
+        match (&mut open, line.strip_prefix("```")) {
+            (None, Some(info)) => open = Some((info, Vec::new())),
+            (Some(_), Some(_)) => parts.extend(open.take().map(|(info, lines)| match info {
+                "toml,claim" => Part::Claim(claim(&lines.join("\n"))),
+                info => Part::Code(info, lines),
+            })),
+            (Some((_, lines)), None) => lines.push(line),
+            (None, None) => match line.split_once(' ') {
+                Some((hashes, words)) if !hashes.is_empty() && hashes.bytes().all(|byte| byte == b'#') => {
+                    parts.push(Part::Heading(hashes.len(), words));
+                }
+                _ => parts.push(Part::Line(line)),
+            },
+        }
+    }
+    parts
+}
+
+/// `sql,safe,pg>=18` becomes `Safe, PostgreSQL 18 and later`.
+fn label(info: &str) -> Option<String> {
+    let words: Vec<&str> = info.split(',').map(str::trim).collect();
+    let kind = match () {
+        () if words.contains(&"unsafe") => "Unsafe",
+        () if words.contains(&"safe") => "Safe",
+        () => return None,
+    };
+    let since = words.iter().find_map(|word| word.strip_prefix("pg>="));
+    Some(since.map_or(kind.to_owned(), |since| format!("{kind}, PostgreSQL {since} and later")))
+}
+
+/// A claim about the unsafe example in words.
+fn claim(text: &str) -> String {
+    let claim: Table = text.parse().unwrap_or_default();
+    let string = |key: &str| claim.get(key).and_then(|value| value.as_str());
+    let is = |key: &str| claim.get(key).and_then(|value| value.as_bool());
+    let table = string("table").map_or("the table".to_owned(), |table| format!("`{table}`"));
+    let mut does = Vec::new();
+    does.extend(string("lock").map(|lock| format!("takes {lock} on {table}")));
+    does.extend(is("rewrite").map(|yes| said(yes, "rewrites", "does not rewrite", &table)));
+    does.extend(is("scan").map(|yes| said(yes, "reads all of", "does not read", &table)));
+    does.extend(string("error").map(|state| format!("fails with SQLSTATE {state}")));
+    let since = match claim.get("since").and_then(|value| value.as_integer()) {
+        Some(version) => format!(" {version} and later"),
+        None => String::new(),
+    };
+    format!("Shown on PostgreSQL{since}: the unsafe example {}.", does.join(", "))
+}
+
+fn said(yes: bool, does: &str, does_not: &str, table: &str) -> String {
+    format!("{} {table}", if yes { does } else { does_not })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn claims_become_sentences() {
+        assert_eq!(
+            claim("lock = \"ACCESS EXCLUSIVE\"\ntable = \"posts\"\nrewrite = true\nscan = false\nsince = 15"),
+            "Shown on PostgreSQL 15 and later: the unsafe example takes ACCESS EXCLUSIVE on `posts`, rewrites `posts`, \
+             does not read `posts`."
+        );
+        assert_eq!(
+            claim("error = \"25001\""),
+            "Shown on PostgreSQL: the unsafe example fails with SQLSTATE 25001."
+        );
+    }
+
+    #[test]
+    fn fences_become_labels() {
+        assert_eq!(label("sql,safe,pg>=18").as_deref(), Some("Safe, PostgreSQL 18 and later"));
+        assert_eq!(label("sql,unsafe").as_deref(), Some("Unsafe"));
+        assert_eq!(label("sql"), None);
+    }
+}

@@ -1,0 +1,140 @@
+//! For people: findings drawn as rustc draws them, the safe way below each.
+
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet, normalize_untrusted_str};
+use refit_lint::{Finding, Severity};
+use refit_model::LineIndex;
+
+use super::{Report, lock_sentence, summary};
+use crate::output::{BAD, GOOD, QUIET, WAITS};
+
+/// Of a long statement, this many lines are shown.
+const LINES_SHOWN: usize = 6;
+/// Of a long line, this many bytes before and after the place.
+const BYTES_SHOWN: usize = 400;
+
+/// Drawn with colours, which standard output takes out where nobody sees them.
+pub(super) fn render(report: &Report<'_>) -> String {
+    let renderer = Renderer::styled();
+    let mut text = String::new();
+    let mut findings = report.outcome.findings.as_slice();
+    while let Some(first) = findings.first() {
+        let count = findings.iter().take_while(|finding| finding.path == first.path).count();
+        let (of_file, rest) = findings.split_at(count);
+        let source = source(report, &first.path);
+        let index = LineIndex::new(&source);
+        for finding in of_file {
+            text.push_str(&draw(&renderer, finding, &source, &index));
+            text.push_str("\n\n");
+        }
+        findings = rest;
+    }
+    if let Some(finding) = report.outcome.findings.first() {
+        text.push_str(&format!(
+            "{QUIET}For more about a finding, try `cargo xtask explain {}`.{QUIET:#}\n",
+            finding.rule
+        ));
+    }
+    let counts = &report.outcome.summary;
+    let style = match () {
+        () if counts.errors > 0 => BAD,
+        () if counts.warnings > 0 => WAITS,
+        () => GOOD,
+    };
+    text + &format!("{style}{}{style:#}", summary(report.outcome))
+}
+
+/// The text of a file as the linter saw it.
+fn source(report: &Report<'_>, path: &str) -> String {
+    let (settings_path, settings) = &report.sources.config.settings;
+    match report.sources.inputs.iter().find(|input| input.path == path) {
+        _ if settings_path == path => settings.clone(),
+        Some(input) => input.text(),
+        None => String::new(),
+    }
+}
+
+fn draw(renderer: &Renderer, finding: &Finding, source: &str, index: &LineIndex<'_>) -> String {
+    let level = match finding.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+        Severity::Note => Level::NOTE,
+    };
+    let title = level.primary_title(&finding.message).id(finding.rule);
+    let lock = lock_sentence(finding);
+    let group = match Shown::new(finding, source, index) {
+        Some(shown) => {
+            let label = match shown.lines_left {
+                0 => lock,
+                left => Some(
+                    [lock, Some(format!("({left} more lines)"))]
+                        .into_iter()
+                        .flatten()
+                        .collect::<Vec<_>>()
+                        .join(" "),
+                ),
+            };
+            let annotation = AnnotationKind::Primary.span(shown.span).label(label);
+            let snippet = Snippet::source(shown.text).line_start(finding.start.line).annotation(annotation);
+            match shown.is_cut {
+                // The columns of what is drawn are not those of the file.
+                true => title.element(origin(finding)).element(snippet),
+                false => title.element(snippet.path(&finding.path)),
+            }
+        }
+        None => title.element(origin(finding)).elements(lock.map(|lock| Level::NOTE.message(lock))),
+    };
+    renderer.render(&[with_help(group, &finding.help)])
+}
+
+fn origin(finding: &Finding) -> Origin<'_> {
+    Origin::path(&finding.path).line(finding.start.line).char_column(finding.start.column)
+}
+
+/// A sentence, and SQL to paste below it.
+fn with_help<'a>(group: Group<'a>, help: &str) -> Group<'a> {
+    if help.is_empty() {
+        return group;
+    }
+    // Every line by itself: what comes out of a file must not reach the terminal as more than text.
+    let lines: Vec<String> = help.lines().map(normalize_untrusted_str).collect();
+    group.element(Level::HELP.message(lines.join("\n")))
+}
+
+/// The part of the text that is drawn.
+struct Shown<'t> {
+    text: &'t str,
+    span: std::ops::Range<usize>,
+    lines_left: usize,
+    /// Whether the first line begins before the text.
+    is_cut: bool,
+}
+
+impl<'t> Shown<'t> {
+    fn new(finding: &Finding, source: &'t str, index: &LineIndex<'_>) -> Option<Shown<'t>> {
+        let (start, end) = (finding.span.start as usize, (finding.span.end as usize).min(source.len()));
+        if source.is_empty() || start > source.len() {
+            return None;
+        }
+        let last = finding.end.line.min(finding.start.line + LINES_SHOWN - 1);
+        let line_start = index.line_start(finding.start.line);
+        let first_byte = line_start.max(boundary(source, start.saturating_sub(BYTES_SHOWN)));
+        let line_end = source[..index.line_start(last + 1)].trim_end_matches('\n').len().max(start);
+        let shown_end = line_end.min(boundary(source, start + LINES_SHOWN * BYTES_SHOWN));
+        let span = start - first_byte..end.min(shown_end) - first_byte;
+        Some(Shown {
+            text: &source[first_byte..shown_end],
+            span,
+            lines_left: finding.end.line - last,
+            is_cut: first_byte > line_start,
+        })
+    }
+}
+
+/// The nearest place before, or at, an offset where a character begins.
+fn boundary(text: &str, mut offset: usize) -> usize {
+    offset = offset.min(text.len());
+    while !text.is_char_boundary(offset) {
+        offset -= 1;
+    }
+    offset
+}

@@ -1,0 +1,82 @@
+//! The parts of `lint-migrations`: what is read, what is asked, and one file for each way of printing what was found.
+
+pub(super) mod baseline;
+mod github;
+mod gitlab;
+mod human;
+mod json;
+pub(super) mod levels;
+mod sarif;
+pub(super) mod since;
+pub(super) mod sources;
+
+use std::collections::HashMap;
+
+use refit_lint::{Finding, Outcome};
+
+use self::sources::Sources;
+use crate::output::Format;
+
+/// What was linted and what was found.
+pub(super) struct Report<'a> {
+    pub(super) sources: &'a Sources,
+    pub(super) outcome: &'a Outcome,
+}
+
+/// The report in a format, without a line ending at its end.
+pub(super) fn render(report: &Report<'_>, format: Format) -> anyhow::Result<String> {
+    match format {
+        Format::Human => Ok(human::render(report)),
+        Format::Json => json::render(report.outcome),
+        Format::Sarif => sarif::render(report.outcome),
+        Format::Github => Ok(github::render(report.outcome)),
+        Format::Gitlab => gitlab::render(report.outcome),
+    }
+}
+
+/// The counts in one sentence.
+fn summary(outcome: &Outcome) -> String {
+    let summary = &outcome.summary;
+    let notes = summary.findings - summary.errors - summary.warnings;
+    let mut text = format!("{}, {}: ", counted(summary.files, "file"), counted(summary.rules, "rule"));
+    if summary.findings == 0 {
+        text.push_str("no findings");
+    } else {
+        text.push_str(&format!(
+            "{} ({}, {}, {})",
+            counted(summary.findings, "finding"),
+            counted(summary.errors, "error"),
+            counted(summary.warnings, "warning"),
+            counted(notes, "note")
+        ));
+    }
+    text.push_str(&format!(", {} suppressed", summary.suppressed));
+    text
+}
+
+fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+/// What the statement locks, and who waits for it.
+fn lock_sentence(finding: &Finding) -> Option<String> {
+    let (lock, table) = (finding.lock?, finding.table.as_deref()?);
+    let who = match () {
+        () if lock.stops_reads() => ": nobody else can read or write it",
+        () if lock.stops_writes() => ": nobody else can write to it",
+        () => "",
+    };
+    Some(format!("takes {lock} on {table}{who}"))
+}
+
+/// Fingerprints in the order of the findings, each made unique: the same again is numbered.
+fn unique_fingerprints(findings: &[Finding]) -> Vec<String> {
+    let mut seen: HashMap<String, usize> = HashMap::new();
+    let unique = |finding: &Finding| {
+        let fingerprint = finding.fingerprint();
+        let count = seen.entry(fingerprint.clone()).or_default();
+        *count += 1;
+        if *count == 1 { fingerprint } else { format!("{fingerprint}:{count}") }
+    };
+    findings.iter().map(unique).collect()
+}
