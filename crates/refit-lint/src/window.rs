@@ -14,6 +14,8 @@ pub struct Window {
     pub(crate) in_transaction: bool,
     /// Keys of tables that this migration created, which nobody else can see or wait for.
     pub(crate) created: HashSet<String>,
+    /// Those of them that end with the session.
+    pub(crate) temporary: HashSet<String>,
     /// Keys of enums and domains that this migration created.
     pub(crate) created_types: HashSet<String>,
     /// Locks that are held, with the statement that took each.
@@ -96,11 +98,17 @@ impl Window {
         match &stmt.kind {
             StmtKind::CreateTable(create) if !create.if_not_exists || create.temporary => {
                 self.created.insert(create.name.key());
+                if create.temporary {
+                    self.temporary.insert(create.name.key());
+                }
             }
             StmtKind::CreateTableAs { table, if_not_exists, temporary, .. }
                 if !if_not_exists || *temporary =>
             {
                 self.created.insert(table.key());
+                if *temporary {
+                    self.temporary.insert(table.key());
+                }
             }
             StmtKind::CreateView { name, materialized: true, .. } => {
                 self.created.insert(name.key());

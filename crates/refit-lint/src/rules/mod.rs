@@ -40,6 +40,10 @@ mod syntax_error;
 pub(crate) mod testing;
 mod transaction_control;
 mod truncate;
+mod unbatched;
+mod unbatched_delete;
+mod unbatched_insert;
+mod unbatched_merge;
 mod unbatched_update;
 mod unique_constraint;
 mod unknown_directive;
@@ -85,6 +89,9 @@ pub static RULES: &[Rule] = &[
     syntax_error::RULE,
     transaction_control::RULE,
     truncate::RULE,
+    unbatched_delete::RULE,
+    unbatched_insert::RULE,
+    unbatched_merge::RULE,
     unbatched_update::RULE,
     unique_constraint::RULE,
     unknown_directive::RULE,

@@ -13,6 +13,12 @@
 //! UPDATE posts SET status = 'new' WHERE status IS NULL;
 //! ```
 //!
+//! ```toml,claim
+//! lock = "ROW EXCLUSIVE"
+//! table = "posts"
+//! scan = true
+//! ```
+//!
 //! A backfill does the same in batches, outside of the boot:
 //!
 //! ```sql,safe
@@ -21,11 +27,9 @@
 //! ```
 
 use crate::check::StatementCheck;
-use crate::dml::{Bound, classify};
 use crate::finding::Severity;
-use crate::lock::LockMode;
 use crate::rule::{Check, Rule};
-use crate::sql::DmlKind;
+use crate::sql::{Dml, DmlKind};
 
 pub(super) const RULE: Rule = Rule {
     name: "unbatched-update",
@@ -35,23 +39,16 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(check: &mut StatementCheck<'_>) {
-    for change in check.stmt.kind.changes().into_iter().filter(|change| change.dml.kind == DmlKind::Update) {
-        let dml = change.dml;
-        let Bound::Unbounded(why) = classify(&change, check.schema) else { continue };
-        if check.is_new(&dml.table) {
-            continue;
-        }
-        let table = dml.table.clone();
-        let help = format!(
-            "change the rows in batches, in a migration of its own:\n\
-             -- refit: backfill = {{ table = \"{table}\", key = [\"id\"], batch = 10000 }}\n\
-             UPDATE {table} SET … WHERE id > $1 AND id <= $2 AND …;"
-        );
-        check
-            .report_at(dml.span, format!("UPDATE of {table} is not bounded: {why}"))
-            .lock(LockMode::RowExclusive, &table)
-            .help(help);
-    }
+    super::unbatched::report(check, DmlKind::Update, help);
+}
+
+fn help(dml: &Dml) -> String {
+    format!(
+        "change the rows in batches, in a migration of its own:\n\
+         -- refit: backfill = {{ table = \"{table}\", key = [\"id\"], batch = 10000 }}\n\
+         UPDATE {table} SET … WHERE id > $1 AND id <= $2 AND …;",
+        table = dml.table,
+    )
 }
 
 #[cfg(test)]
@@ -74,6 +71,7 @@ mod tests {
                 "DO $$ BEGIN UPDATE public.posts SET status = 'new'; END $$;",
                 "CREATE FUNCTION f() RETURNS void LANGUAGE sql AS 'UPDATE posts SET status = NULL';\nSELECT f();",
                 "UPDATE unknown SET a = 1;",
+                "DO $$ BEGIN UPDATE posts SET status = 'new' WHERE id = author_id; END $$;",
                 "CREATE TABLE IF NOT EXISTS fresh (a int);\nUPDATE fresh SET a = 1;",
             ],
         );
@@ -87,6 +85,8 @@ mod tests {
                 "CREATE TABLE fresh (a int);\nUPDATE fresh SET a = 1;",
                 "CREATE TEMP TABLE fresh (a int);\nUPDATE fresh SET a = 1;",
                 "CREATE FUNCTION f() RETURNS void LANGUAGE sql AS 'UPDATE posts SET status = NULL';",
+                "DO $$ DECLARE low bigint := 5; BEGIN UPDATE posts SET status = 'new' WHERE id > low AND id <= low + 1000; END $$;",
+                "DO $$ DECLARE r record; BEGIN UPDATE unknown SET a = 1 WHERE id = r.id; END $$;",
             ],
         );
     }

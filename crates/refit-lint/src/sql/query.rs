@@ -56,6 +56,14 @@ pub enum FromItem {
 }
 
 impl FromItem {
+    fn tables<'a>(&'a self, found: &mut Vec<&'a Name>) {
+        match self {
+            FromItem::Table { name, .. } => found.push(name),
+            FromItem::Query { query, .. } => query.tables(found),
+            FromItem::Function(_) => {}
+        }
+    }
+
     /// What its columns are qualified with.
     pub fn name(&self) -> Option<&str> {
         match self {
@@ -128,6 +136,12 @@ impl Query {
         }
     }
 
+    fn tables<'a>(&'a self, found: &mut Vec<&'a Name>) {
+        self.ctes.iter().filter_map(|cte| cte.query.as_ref()).for_each(|query| query.tables(found));
+        self.from.iter().for_each(|item| item.tables(found));
+        self.parts.iter().for_each(|part| part.tables(found));
+    }
+
     /// Adds the changes that its WITH items make, at any depth.
     fn collect<'a>(&'a self, found: &mut Vec<Change<'a>>) {
         self.walk(&mut |query| collect_with(&query.ctes, found));
@@ -144,6 +158,19 @@ pub struct Change<'a> {
 }
 
 impl Dml {
+    /// The tables that the rows of INSERT … SELECT, or of MERGE, come from; not those of subqueries in conditions.
+    pub fn source_tables(&self) -> Vec<&Name> {
+        let mut tables = Vec::new();
+        match &self.source {
+            Some(source) => source.tables(&mut tables),
+            None => self.from.iter().for_each(|item| item.tables(&mut tables)),
+        }
+        let ctes = self.ctes.iter().chain(self.source.iter().flat_map(|source| &source.ctes));
+        let own: Vec<&Cte> = ctes.collect();
+        tables.retain(|table| table.schema.is_some() || !own.iter().any(|cte| cte.name == table.name));
+        tables
+    }
+
     fn collect<'a>(&'a self, with: Vec<&'a Cte>, found: &mut Vec<Change<'a>>) {
         collect_with(&self.ctes, found);
         if let Some(source) = &self.source {

@@ -1,0 +1,53 @@
+//! What the rules about changes of an unknown number of rows share.
+
+use crate::check::StatementCheck;
+use crate::dml::{Bound, classify};
+use crate::lock::LockMode;
+use crate::sql::{Change, Dml, DmlKind};
+
+/// Reports each change of a kind that is not bounded, with the help that `help` gives for it.
+pub(super) fn report(check: &mut StatementCheck<'_>, kind: DmlKind, help: fn(&Dml) -> String) {
+    // Of a backfill, `backfill-without-range` says more.
+    if check.file.directives.backfill.is_some() {
+        return;
+    }
+    let stmt = check.stmt;
+    for change in stmt.kind.changes().into_iter().filter(|change| change.dml.kind == kind) {
+        let dml = change.dml;
+        let Some(why) = unbounded(check, &change) else { continue };
+        let verb = match kind {
+            DmlKind::Update => "UPDATE of",
+            DmlKind::Delete => "DELETE from",
+            DmlKind::Insert => "INSERT into",
+            DmlKind::Merge => "MERGE into",
+        };
+        let waits = match kind {
+            DmlKind::Insert => "one transaction as long as all of them takes",
+            _ => "all rows that it touches stay locked until the commit",
+        };
+        let table = &dml.table;
+        check
+            .report_at(dml.span, format!("{verb} {table} is not bounded: {why}; {waits}"))
+            .lock(LockMode::RowExclusive, table)
+            .help(help(dml));
+    }
+}
+
+/// Why a change is not bounded, if it is not and its rows are others' as well.
+pub(super) fn unbounded(check: &StatementCheck<'_>, change: &Change<'_>) -> Option<&'static str> {
+    let Bound::Unbounded(why) = classify(change, check.schema) else { return None };
+    let dml = change.dml;
+    let aside = match dml.kind {
+        DmlKind::Update | DmlKind::Delete => check.is_new(&dml.table),
+        DmlKind::Merge => check.is_new(&dml.table) || all_new(check, dml),
+        // A new table can be filled from a large one: then it is the reading that takes its time.
+        DmlKind::Insert => check.is_temporary(&dml.table) || all_new(check, dml),
+    };
+    (!aside).then_some(why)
+}
+
+/// Whether all rows that a change reads come from tables that this migration created.
+fn all_new(check: &StatementCheck<'_>, dml: &Dml) -> bool {
+    let tables = dml.source_tables();
+    !tables.is_empty() && tables.iter().all(|table| check.is_new(table))
+}

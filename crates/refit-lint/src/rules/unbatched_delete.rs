@@ -1,0 +1,86 @@
+//! # DELETE whose rows are not bounded
+//!
+//! One DELETE over a large table is one transaction: every row that it takes away stays locked until the end, VACUUM cannot
+//! clean up behind it, replicas wait, and cascades do the same to the tables that refer to it. A DELETE that turns out to be
+//! larger than thought is felt by every writer of the table.
+//!
+//! Bounded is what `unbatched-update` calls so: an equality or IN list on a primary or unique key, both bounds on a key, a key
+//! out of a query with LIMIT, or a table that this migration created. It is looked for in WITH, in DO blocks and in functions
+//! that the migration calls, too.
+//!
+//! Lock: ROW EXCLUSIVE on the table, and a lock on every row that goes, held until commit. PostgreSQL 14 to 18.
+//!
+//! ```sql,unsafe
+//! DELETE FROM posts WHERE status = 'draft';
+//! ```
+//!
+//! ```toml,claim
+//! lock = "ROW EXCLUSIVE"
+//! table = "posts"
+//! scan = true
+//! ```
+//!
+//! A backfill deletes in batches, outside of the boot:
+//!
+//! ```sql,safe
+//! -- refit: backfill = { table = "posts", key = ["id"], batch = 10000 }
+//! DELETE FROM posts WHERE id > $1 AND id <= $2 AND status = 'draft';
+//! ```
+
+use crate::check::StatementCheck;
+use crate::finding::Severity;
+use crate::rule::{Check, Rule};
+use crate::sql::{Dml, DmlKind};
+
+pub(super) const RULE: Rule = Rule {
+    name: "unbatched-delete",
+    source: include_str!("unbatched_delete.rs"),
+    severity: Some(Severity::Error),
+    check: Check::Statement(check),
+};
+
+fn check(check: &mut StatementCheck<'_>) {
+    super::unbatched::report(check, DmlKind::Delete, help);
+}
+
+fn help(dml: &Dml) -> String {
+    format!(
+        "delete in batches, in a migration of its own:\n\
+         -- refit: backfill = {{ table = \"{table}\", key = [\"id\"], batch = 10000 }}\n\
+         DELETE FROM {table} WHERE id > $1 AND id <= $2 AND …;",
+        table = dml.table,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::rules::testing::{fires, silent};
+
+    #[test]
+    fn what_is_bounded() {
+        fires(
+            "unbatched-delete",
+            &[
+                "DELETE FROM posts;",
+                "DELETE FROM public.posts WHERE true;",
+                "DELETE FROM posts USING authors a WHERE a.id = author_id;",
+                "DELETE FROM posts WHERE author_id NOT IN (SELECT id FROM authors);",
+                "DELETE FROM posts WHERE published_at < now() - interval '1 year';",
+                "WITH gone AS (DELETE FROM posts RETURNING *) INSERT INTO posts_archive SELECT id, title, status FROM gone;",
+                "DO $$ BEGIN DELETE FROM posts WHERE status IS NULL; END $$;",
+                "DO $$ BEGIN EXECUTE 'DELETE FROM posts'; END $$;",
+            ],
+        );
+        silent(
+            "unbatched-delete",
+            &[
+                "DELETE FROM posts WHERE id = 7;",
+                "DELETE FROM posts WHERE id = ANY (ARRAY[1, 2]);",
+                "DELETE FROM posts WHERE ctid = ANY (ARRAY (SELECT ctid FROM posts WHERE status IS NULL LIMIT 1000));",
+                "CREATE TEMP TABLE fresh (a int);\nDELETE FROM fresh;",
+                "DO $$ DECLARE low bigint := 5; BEGIN DELETE FROM posts WHERE id > low AND id <= low + 1000; END $$;",
+                "WITH few AS (SELECT id FROM posts WHERE status IS NULL LIMIT 10), gone AS (DELETE FROM posts p USING few WHERE p.id = few.id RETURNING p.id) SELECT count(*) FROM gone;",
+            ],
+        );
+    }
+}

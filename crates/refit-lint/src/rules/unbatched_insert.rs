@@ -1,0 +1,89 @@
+//! # INSERT of as many rows as another table has
+//!
+//! `INSERT … SELECT` from a table is one transaction as long as the table is large. Nobody waits for its rows, but the boot
+//! waits for it, VACUUM cannot clean up anywhere in the meantime, its WAL comes in one go, and an error in the last row undoes
+//! it all.
+//!
+//! Silent: VALUES, generate_series and other functions, a source that is bounded by a key or LIMIT, by tables of the server
+//! itself or by tables that this migration created, and a temporary target.
+//!
+//! Lock: ROW EXCLUSIVE on the target and ACCESS SHARE on the source until commit; neither stops readers or writers. PostgreSQL
+//! 14 to 18.
+//!
+//! ```sql,unsafe
+//! INSERT INTO posts_archive (id, title, status) SELECT id + 2000000, title, status FROM posts;
+//! ```
+//!
+//! ```toml,claim
+//! lock = "ACCESS SHARE"
+//! table = "posts"
+//! scan = true
+//! ```
+//!
+//! A backfill copies in batches, outside of the boot; ON CONFLICT lets a batch be done again:
+//!
+//! ```sql,safe
+//! -- refit: backfill = { table = "posts", key = ["id"], batch = 10000 }
+//! INSERT INTO posts_archive (id, title, status)
+//! SELECT id + 2000000, title, status FROM posts WHERE id > $1 AND id <= $2
+//! ON CONFLICT (id) DO NOTHING;
+//! ```
+
+use crate::check::StatementCheck;
+use crate::finding::Severity;
+use crate::rule::{Check, Rule};
+use crate::sql::{Dml, DmlKind};
+
+pub(super) const RULE: Rule = Rule {
+    name: "unbatched-insert",
+    source: include_str!("unbatched_insert.rs"),
+    severity: Some(Severity::Warning),
+    check: Check::Statement(check),
+};
+
+fn check(check: &mut StatementCheck<'_>) {
+    super::unbatched::report(check, DmlKind::Insert, help);
+}
+
+fn help(dml: &Dml) -> String {
+    let from = dml.source_tables().first().map_or("source".to_owned(), |table| table.to_string());
+    format!(
+        "copy in batches, in a migration of its own:\n\
+         -- refit: backfill = {{ table = \"{from}\", key = [\"id\"], batch = 10000 }}\n\
+         INSERT INTO {table} SELECT … FROM {from} WHERE id > $1 AND id <= $2\nON CONFLICT DO NOTHING;",
+        table = dml.table,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::rules::testing::{fires, silent};
+
+    #[test]
+    fn what_is_bounded() {
+        fires(
+            "unbatched-insert",
+            &[
+                "INSERT INTO posts_archive SELECT id, title, status FROM posts WHERE status = 'draft';",
+                "INSERT INTO posts_archive TABLE unknown;",
+                "INSERT INTO posts_archive SELECT 1, 'a', 'b' UNION ALL SELECT id, title, status FROM posts;",
+                "CREATE TABLE fresh (id bigint);\nINSERT INTO fresh SELECT id FROM posts;",
+                "DO $$ BEGIN INSERT INTO posts_archive SELECT id, title, status FROM posts; END $$;",
+            ],
+        );
+        silent(
+            "unbatched-insert",
+            &[
+                "INSERT INTO authors (name) VALUES ('a'), ('b');",
+                "INSERT INTO authors (name) SELECT 'a' || i FROM generate_series(1, 10) i;",
+                "INSERT INTO posts_archive SELECT id, title, status FROM posts WHERE id = 5;",
+                "INSERT INTO posts_archive SELECT id, title, status FROM posts ORDER BY id LIMIT 100;",
+                "INSERT INTO authors (name) SELECT 'a' WHERE NOT EXISTS (SELECT FROM authors WHERE name = 'a');",
+                "CREATE TABLE fresh (id bigint);\nINSERT INTO authors (name) SELECT id::text FROM fresh;",
+                "INSERT INTO authors DEFAULT VALUES;",
+                "INSERT INTO authors (name) SELECT v.name FROM (VALUES ('a')) AS v (name);",
+                "INSERT INTO authors (name) SELECT nspname FROM pg_namespace;",
+            ],
+        );
+    }
+}

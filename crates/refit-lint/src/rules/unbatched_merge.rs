@@ -1,0 +1,82 @@
+//! # MERGE of a whole table
+//!
+//! MERGE joins all of its source with the target and changes whatever matches, in one transaction: as many rows stay locked
+//! until the end as the source has. It also fails with a duplicate key where others insert the same rows meanwhile.
+//!
+//! Silent: a source that is bounded by LIMIT, VALUES or a key, or that this migration created, and a target that it created.
+//!
+//! Lock: ROW EXCLUSIVE on the target, and a lock on every row that changes, held until commit. PostgreSQL 15 to 18; there is no
+//! MERGE before.
+//!
+//! ```sql,unsafe,pg>=15
+//! MERGE INTO posts_archive a
+//! USING posts p ON p.id = a.id
+//! WHEN MATCHED THEN UPDATE SET title = p.title
+//! WHEN NOT MATCHED THEN INSERT (id, title, status) VALUES (p.id, p.title, p.status);
+//! ```
+//!
+//! ```toml,claim
+//! lock = "ROW EXCLUSIVE"
+//! table = "posts_archive"
+//! scan = true
+//! ```
+//!
+//! A backfill merges in batches, outside of the boot:
+//!
+//! ```sql,safe,pg>=15
+//! -- refit: backfill = { table = "posts", key = ["id"], batch = 10000 }
+//! MERGE INTO posts_archive a
+//! USING (SELECT id, title, status FROM posts WHERE id > $1 AND id <= $2) p ON p.id = a.id
+//! WHEN MATCHED THEN UPDATE SET title = p.title
+//! WHEN NOT MATCHED THEN INSERT (id, title, status) VALUES (p.id, p.title, p.status);
+//! ```
+
+use crate::check::StatementCheck;
+use crate::finding::Severity;
+use crate::rule::{Check, Rule};
+use crate::sql::{Dml, DmlKind};
+
+pub(super) const RULE: Rule = Rule {
+    name: "unbatched-merge",
+    source: include_str!("unbatched_merge.rs"),
+    severity: Some(Severity::Error),
+    check: Check::Statement(check),
+};
+
+fn check(check: &mut StatementCheck<'_>) {
+    super::unbatched::report(check, DmlKind::Merge, help);
+}
+
+fn help(dml: &Dml) -> String {
+    let from = dml.source_tables().first().map_or("source".to_owned(), |table| table.to_string());
+    format!(
+        "merge in batches, in a migration of its own:\n\
+         -- refit: backfill = {{ table = \"{from}\", key = [\"id\"], batch = 10000 }}\n\
+         MERGE INTO {table} USING (SELECT * FROM {from} WHERE id > $1 AND id <= $2) s ON …",
+        table = dml.table,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::rules::testing::{fires, silent};
+
+    #[test]
+    fn what_is_bounded() {
+        fires(
+            "unbatched-merge",
+            &[
+                "MERGE INTO posts p USING authors a ON a.id = p.author_id WHEN MATCHED THEN UPDATE SET title = a.name;",
+                "MERGE INTO posts p USING (SELECT * FROM authors) a ON a.id = p.author_id WHEN MATCHED THEN DELETE;",
+            ],
+        );
+        silent(
+            "unbatched-merge",
+            &[
+                "MERGE INTO posts p USING (VALUES (1, 'a')) AS v (id, title) ON v.id = p.id WHEN MATCHED THEN UPDATE SET title = v.title;",
+                "MERGE INTO posts p USING (SELECT * FROM authors LIMIT 10) a ON a.id = p.author_id WHEN MATCHED THEN DELETE;",
+                "CREATE TEMP TABLE fresh (id bigint);\nMERGE INTO posts p USING fresh f ON f.id = p.id WHEN MATCHED THEN DELETE;",
+            ],
+        );
+    }
+}
