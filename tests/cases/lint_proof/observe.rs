@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use refit::Connection;
 use refit_lint::LockMode;
-use refit_model::{BackfillDirective, Directives, StatementKind, front_matter, split_statements};
+use refit_model::{BackfillDirective, Directives, FileKind, StatementKind, front_matter, split_statements};
 use tokio_postgres::types::{Format, IsNull, ToSql, Type, private::BytesMut};
 
 use super::runs;
@@ -50,25 +50,9 @@ pub(super) async fn run(
     let options = refit::ConnectOptions::default();
     let watcher = refit::connect(url, &options).await.unwrap();
     let mut observed = Observed::default();
-    for (path, text) in files.iter().filter(|(path, _)| runs(path)) {
-        let runner = refit::connect(url, &options).await.unwrap();
-        // Workers would count what they read by themselves.
-        let alone = "SET max_parallel_workers_per_gather = 0; SET max_parallel_maintenance_workers = 0; \
-                     SET lock_timeout = '10s'";
-        runner.batch_execute(alone).await.unwrap();
+    for (path, text) in in_order(files) {
         let (directives, ..) = front_matter(path, text);
-        let before = Tables::read(&watcher).await;
-        observed.tables.extend(before.0.values().map(|table| table.name.clone()));
-        let result = match &directives {
-            Directives { backfill: Some(backfill), .. } => {
-                batches(&runner, backfill, text, &before, &mut observed).await
-            }
-            Directives { transaction: true, .. } => {
-                let end = if undo { "ROLLBACK" } else { "COMMIT" };
-                transaction(&runner, text, end, &before, &mut observed).await
-            }
-            _ => outside(url, runner, &watcher, text, watched, &before, &mut observed).await,
-        };
+        let result = file(url, &watcher, &directives, text, watched, undo, &mut observed).await;
         if let Err(error) = result {
             observed.error = Some(described(&error));
             break;
@@ -76,6 +60,54 @@ pub(super) async fn run(
     }
     watcher.close().await;
     observed
+}
+
+/// The files that run, in the order they do: a backfill is at work beside the boot, and complete only when a later migration
+/// waits for it.
+fn in_order(files: &[(String, String)]) -> Vec<(&str, &str)> {
+    let (mut order, mut at_work): (Vec<(&str, &str)>, Vec<(&str, &str)>) = (Vec::new(), Vec::new());
+    for (path, text) in files.iter().filter(|(path, _)| runs(path)) {
+        let (directives, ..) = front_matter(path, text);
+        let awaited = |path: &str| match FileKind::of(path) {
+            Ok(FileKind::Migration { version, .. }) => directives.after.contains(&version),
+            _ => false,
+        };
+        order.extend(at_work.extract_if(.., |(path, _)| awaited(path)));
+        match directives.backfill {
+            Some(_) => at_work.push((path, text)),
+            None => order.push((path, text)),
+        }
+    }
+    order.extend(at_work);
+    order
+}
+
+async fn file(
+    url: &str,
+    watcher: &Connection,
+    directives: &Directives,
+    text: &str,
+    watched: Option<&str>,
+    undo: bool,
+    observed: &mut Observed,
+) -> Result<(), tokio_postgres::Error> {
+    let runner = refit::connect(url, &refit::ConnectOptions::default()).await.unwrap();
+    // Workers would count what they read by themselves.
+    let alone = "SET max_parallel_workers_per_gather = 0; SET max_parallel_maintenance_workers = 0; \
+                 SET lock_timeout = '10s'";
+    runner.batch_execute(alone).await.unwrap();
+    let before = Tables::read(watcher).await;
+    observed.tables.extend(before.0.values().map(|table| table.name.clone()));
+    match directives {
+        Directives { backfill: Some(backfill), .. } => {
+            batches(&runner, backfill, text, &before, observed).await
+        }
+        Directives { transaction: true, .. } => {
+            let end = if undo { "ROLLBACK" } else { "COMMIT" };
+            transaction(&runner, text, end, &before, observed).await
+        }
+        _ => outside(url, runner, watcher, text, watched, &before, observed).await,
+    }
 }
 
 fn described(error: &tokio_postgres::Error) -> (String, String) {
