@@ -15,6 +15,8 @@ mod cases {
     mod history;
     mod hostile;
     mod kill;
+    mod lint_conformance;
+    mod lint_peer;
     mod lint_proof;
     mod pooler;
     mod race;

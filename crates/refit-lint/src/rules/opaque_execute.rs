@@ -9,14 +9,14 @@
 //!
 //! ```sql,unsafe
 //! DO $$
-//! DECLARE suffix text := 'archive';
+//! DECLARE schema_name text := 'old';
 //! BEGIN
-//!     EXECUTE format('COMMENT ON TABLE %I IS %L', 'posts_' || suffix, 'Old posts');
+//!     EXECUTE format('COMMENT ON SCHEMA %I IS %L', schema_name, 'Before 2.0');
 //! END $$;
 //! ```
 //!
 //! ```sql,safe
-//! COMMENT ON TABLE posts_archive IS 'Old posts';
+//! COMMENT ON SCHEMA old IS 'Before 2.0';
 //! ```
 
 use crate::check::StatementCheck;

@@ -1,0 +1,86 @@
+//! Beside a peer: squawk's published rules on the same cases. Each disagreement, whether it flags what we do not or the
+//! other way round, is listed in `lint_cases/disagreements.toml` with the reason; the test fails when the list lacks one, or has one too many.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use refit_model::front_matter;
+use serde::Deserialize;
+use squawk_linter::{Linter, Rule};
+use squawk_syntax::SourceFile;
+
+use super::lint_conformance::{Case, cases, flags};
+
+/// The file of disagreements.
+#[derive(Debug, Deserialize)]
+struct Listed {
+    /// Rules of squawk that ask for a manner of writing, on nearly every file, and are left out.
+    style: Vec<String>,
+    #[serde(flatten)]
+    cases: BTreeMap<String, Disagreement>,
+}
+
+/// One case on which the two disagree.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Disagreement {
+    /// Squawk's rules that flag it.
+    squawk: Vec<String>,
+    /// Ours.
+    refit: Vec<String>,
+    reason: String,
+}
+
+#[test]
+fn every_disagreement_has_its_reason() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("lint_cases/disagreements.toml");
+    let Listed { style, mut cases } = toml::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let style: Vec<Rule> = style.iter().map(|name| name.parse().unwrap()).collect();
+    let all = self::cases();
+    let shared = all.iter().any(|case| case.name.starts_with("16_"));
+    let mut wrong = Vec::new();
+    let (mut caught, mut alarms) = (0, 0);
+    for case in &all {
+        let (squawk, refit) = (peer(case, &style), flags(case));
+        caught += usize::from(case.flagged && !squawk.is_empty());
+        alarms += usize::from(!case.flagged && !squawk.is_empty());
+        let listed = cases.remove(&case.name);
+        if squawk.is_empty() == refit.is_empty() {
+            wrong.extend(listed.map(|_| format!("{}: listed, but both say the same", case.name)));
+            continue;
+        }
+        match listed {
+            Some(listed) if listed.squawk == squawk && listed.refit == refit && !listed.reason.is_empty() => {
+            }
+            Some(_) => wrong.push(format!("{}: squawk = {squawk:?}, refit = {refit:?} by now", case.name)),
+            None => {
+                wrong.push(format!("not listed:\n[{}]\nsquawk = {squawk:?}\nrefit = {refit:?}", case.name))
+            }
+        }
+    }
+    let hazards = all.iter().filter(|case| case.flagged).count();
+    println!("squawk flags {caught} of {hazards}, and {alarms} of {} safe ones", all.len() - hazards);
+    // Without the shared cases, those that are listed for them are not asked.
+    if shared {
+        wrong.extend(cases.keys().map(|name| format!("{name}: listed, but there is no such case")));
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// Squawk's rules that flag a case. It sees each file by itself, and is told which ones run in a transaction.
+fn peer(case: &Case, style: &[Rule]) -> Vec<String> {
+    let mut rules = Vec::new();
+    for (path, text) in &case.files {
+        let parsed = SourceFile::parse(text);
+        if !parsed.errors().is_empty() {
+            rules.push("syntax-error".to_owned());
+        }
+        let mut linter = Linter::with_rules(&[], style);
+        linter.settings.assume_in_transaction = front_matter(path, text).0.transaction;
+        linter.settings.pg_version = "14".parse().unwrap();
+        rules.extend(linter.lint(&parsed, text).iter().map(|violation| violation.code.to_string()));
+    }
+    rules.sort();
+    rules.dedup();
+    rules
+}

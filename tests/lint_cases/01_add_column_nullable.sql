@@ -1,0 +1,3 @@
+-- expect: safe
+-- ADD COLUMN, nullable
+ALTER TABLE orders ADD COLUMN note text;

@@ -1,0 +1,3 @@
+-- expect: flag
+-- ADD COLUMN serial
+ALTER TABLE orders ADD COLUMN seq serial;

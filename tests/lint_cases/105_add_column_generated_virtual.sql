@@ -1,0 +1,3 @@
+-- expect: safe
+-- ADD COLUMN GENERATED VIRTUAL (18)
+ALTER TABLE orders ADD COLUMN dbl numeric GENERATED ALWAYS AS (amount * 2) VIRTUAL;

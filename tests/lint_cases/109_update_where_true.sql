@@ -1,0 +1,3 @@
+-- expect: flag
+-- UPDATE WHERE true
+UPDATE orders SET status = 'new' WHERE true;

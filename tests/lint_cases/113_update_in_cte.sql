@@ -1,0 +1,3 @@
+-- expect: flag
+-- CTE-wrapped UPDATE
+WITH u AS (UPDATE orders SET status = 'new' WHERE status IS NULL RETURNING id) SELECT count(*) FROM u;

@@ -1,0 +1,3 @@
+-- expect: flag
+-- Quoted names
+UPDATE "Order Items" SET "unit price" = 0;

@@ -1,0 +1,3 @@
+-- expect: flag
+-- DROP SCHEMA CASCADE
+DROP SCHEMA old CASCADE;

@@ -1,0 +1,3 @@
+-- expect: flag
+-- DROP CONSTRAINT
+ALTER TABLE orders DROP CONSTRAINT fk1;

@@ -1,0 +1,3 @@
+-- expect: safe
+-- GRANT
+GRANT SELECT ON orders TO reporting;

@@ -1,0 +1,3 @@
+-- expect: flag
+-- VACUUM in a transaction
+VACUUM orders;

@@ -1,0 +1,3 @@
+-- expect: safe
+-- ANALYZE
+ANALYZE orders;

@@ -1,0 +1,3 @@
+-- expect: flag
+-- SET SCHEMA
+ALTER TABLE orders SET SCHEMA archive;

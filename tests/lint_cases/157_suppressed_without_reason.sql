@@ -1,0 +1,4 @@
+-- expect: flag
+-- A suppression without a reason
+-- refit: allow(unbatched-update)
+UPDATE regions SET name = upper(name);

@@ -1,0 +1,4 @@
+-- expect: flag
+-- A directive that there is not
+-- refit: transacton = false
+ALTER TABLE orders ADD COLUMN note text;

@@ -1,0 +1,3 @@
+-- expect: flag
+-- UPDATE no WHERE
+UPDATE orders SET status = 'new';

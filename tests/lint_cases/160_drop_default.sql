@@ -1,0 +1,3 @@
+-- expect: safe
+-- DROP DEFAULT
+ALTER TABLE orders ALTER COLUMN status DROP DEFAULT;

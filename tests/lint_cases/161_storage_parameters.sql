@@ -1,0 +1,3 @@
+-- expect: safe
+-- SET (storage parameters)
+ALTER TABLE orders SET (autovacuum_vacuum_scale_factor = 0.01);

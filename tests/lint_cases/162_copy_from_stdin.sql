@@ -1,0 +1,5 @@
+-- expect: flag
+-- COPY data
+COPY regions (code, name) FROM stdin;
+eu	Europe
+\.

@@ -1,0 +1,3 @@
+-- expect: flag
+-- UPDATE WHERE on a column that is no key
+UPDATE orders SET status = 'new' WHERE status = 'old';

@@ -1,0 +1,3 @@
+-- expect: safe
+-- UPDATE WHERE id = constant
+UPDATE orders SET status = 'new' WHERE id = 42;

@@ -1,0 +1,3 @@
+-- expect: flag
+-- DELETE WHERE created_at < …
+DELETE FROM orders WHERE created_at < now() - interval '1 year';

@@ -1,0 +1,3 @@
+-- expect: safe
+-- DELETE WHERE id = constant
+DELETE FROM orders WHERE id = 42;

@@ -1,0 +1,3 @@
+-- expect: safe
+-- DROP NOT NULL
+ALTER TABLE orders ALTER COLUMN region DROP NOT NULL;

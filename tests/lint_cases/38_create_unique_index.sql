@@ -1,0 +1,3 @@
+-- expect: flag
+-- CREATE UNIQUE INDEX on live table
+CREATE UNIQUE INDEX u1 ON orders (code);

@@ -1,0 +1,3 @@
+-- expect: flag
+-- ADD UNIQUE
+ALTER TABLE orders ADD CONSTRAINT u1 UNIQUE (code);

@@ -1,0 +1,3 @@
+-- expect: flag
+-- ADD PRIMARY KEY
+ALTER TABLE orders ADD PRIMARY KEY (id);

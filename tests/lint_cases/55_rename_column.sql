@@ -1,0 +1,3 @@
+-- expect: flag
+-- RENAME COLUMN
+ALTER TABLE orders RENAME COLUMN status TO state;

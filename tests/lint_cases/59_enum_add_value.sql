@@ -1,0 +1,3 @@
+-- expect: safe
+-- ALTER TYPE ADD VALUE, not used yet
+ALTER TYPE mood ADD VALUE 'meh';

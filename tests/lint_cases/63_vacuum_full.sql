@@ -1,0 +1,4 @@
+-- expect: flag
+-- VACUUM FULL
+-- refit: transaction = false
+VACUUM FULL orders;

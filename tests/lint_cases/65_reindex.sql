@@ -1,0 +1,3 @@
+-- expect: flag
+-- REINDEX TABLE
+REINDEX TABLE orders;

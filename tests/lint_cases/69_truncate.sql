@@ -1,0 +1,3 @@
+-- expect: flag
+-- TRUNCATE
+TRUNCATE orders;

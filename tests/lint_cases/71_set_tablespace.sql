@@ -1,0 +1,3 @@
+-- expect: flag
+-- SET TABLESPACE
+ALTER TABLE orders SET TABLESPACE fast;

@@ -1,0 +1,3 @@
+-- expect: flag
+-- DROP INDEX
+DROP INDEX i1;

@@ -1,0 +1,3 @@
+-- expect: safe
+-- SET STATISTICS
+ALTER TABLE orders ALTER COLUMN status SET STATISTICS 500;

@@ -1,0 +1,3 @@
+-- expect: flag
+-- DISABLE TRIGGER
+ALTER TABLE orders DISABLE TRIGGER ALL;

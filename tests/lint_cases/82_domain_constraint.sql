@@ -1,0 +1,3 @@
+-- expect: flag
+-- ALTER DOMAIN ADD CONSTRAINT
+ALTER DOMAIN email ADD CONSTRAINT email_at CHECK (VALUE LIKE '%@%');

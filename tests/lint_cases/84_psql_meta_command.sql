@@ -1,0 +1,4 @@
+-- expect: flag
+-- psql meta-command
+\set ON_ERROR_STOP on
+ALTER TABLE orders ADD COLUMN note text;
