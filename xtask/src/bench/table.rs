@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+
+use super::carried::Tool;
 
 /// One figure.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -103,7 +105,8 @@ impl Verdict {
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Row {
     pub(crate) what: String,
-    /// Refit, refinery, sqlx.
+    /// In the order of [`Tool::ALL`].
+    #[serde(serialize_with = "by_tool")]
     pub(crate) tools: [Cell; 3],
     /// What nobody can beat, measured in the same run.
     pub(crate) floor: Cell,
@@ -112,6 +115,10 @@ pub(crate) struct Row {
     /// What a reader must know to judge the figures.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) note: Option<String>,
+}
+
+fn by_tool<S: Serializer>(cells: &[Cell; 3], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(Tool::ALL.map(Tool::name).iter().zip(cells))
 }
 
 /// All lines, and what they were measured on.

@@ -194,5 +194,5 @@ async fn ended(open: &Open, tool: Tool, concurrently: bool) -> anyhow::Result<En
 }
 
 fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(160).collect()
+    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(120).collect()
 }
