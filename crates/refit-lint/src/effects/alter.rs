@@ -1,6 +1,6 @@
 //! The effects of ALTER TABLE, action by action (manual, ALTER TABLE, "Notes").
 
-use super::{Effects, TypeChange, Volatility, Work, column_change, volatility};
+use super::{Effects, TypeChange, Volatility, Work, column_change, proves_bounds, volatility};
 use crate::lock::LockMode;
 use crate::schema::Schema;
 use crate::sql::{
@@ -36,7 +36,9 @@ pub(super) fn action(
         AlterAction::AttachPartition { partition, .. } => {
             effects.lock(table, LockMode::ShareUpdateExclusive);
             effects.lock(partition, LockMode::AccessExclusive);
-            effects.work(partition, Work::Scan);
+            if !proves_bounds(schema, table, partition) {
+                effects.work(partition, Work::Scan);
+            }
         }
         AlterAction::DetachPartition { partition, concurrently, finalize } => {
             let gentle = *concurrently || *finalize;
@@ -100,6 +102,7 @@ fn change_column(table: &Name, column: &str, change: &ColumnChange, schema: &Sch
         ColumnChange::Type { to, using, collate } => {
             match column_change(schema, table, column, to, using.as_ref(), *collate) {
                 TypeChange::Free => {}
+                TypeChange::Recheck => effects.work(table, Work::Scan),
                 TypeChange::Reindex => effects.work(table, Work::IndexBuild),
                 TypeChange::Rewrite | TypeChange::Unknown => effects.work(table, Work::Rewrite),
             }

@@ -5,9 +5,11 @@
 //! on PostgreSQL 14 to 18 by the proof test.
 
 mod alter;
+mod bounds;
 mod type_change;
 mod volatility;
 
+pub use bounds::proves_bounds;
 pub use type_change::{TypeChange, column_change, type_change};
 pub use volatility::{Volatility, volatility};
 

@@ -8,6 +8,8 @@ use crate::sql::{DataType, Expr, Name};
 pub enum TypeChange {
     /// The catalog changes, nothing else.
     Free,
+    /// The rows stay and are read once more, for a CHECK on the column.
+    Recheck,
     /// The rows stay, the indexes on the column are built anew.
     Reindex,
     /// Every row is written anew, with the indexes on the column.
@@ -31,6 +33,7 @@ pub fn column_change(
     }
     match type_change(from, to, schema) {
         TypeChange::Free if collate => TypeChange::Reindex,
+        TypeChange::Free if schema.is_checked(table, column) => TypeChange::Recheck,
         change => change,
     }
 }

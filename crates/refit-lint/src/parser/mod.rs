@@ -41,6 +41,11 @@ pub(crate) fn parse(text: &str) -> Parsed {
     }
 }
 
+/// The string constants of a text, without their quotes, comments left out.
+pub(crate) fn strings(text: &str) -> Vec<String> {
+    refit_model::significant_tokens(text).into_iter().filter_map(names::string).collect()
+}
+
 fn parse_as_is(text: &str) -> Parsed {
     let tree = tree::Tree::parse(text, EntryPoint::SourceFile);
     let root = tree.root();

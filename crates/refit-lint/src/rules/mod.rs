@@ -1,10 +1,15 @@
 //! The rules, one file each; this list and the files are all there is to them.
 
+mod added_column;
 mod alter_enum_rename;
+mod attach_partition;
 mod breaking;
 mod check_validated;
+mod column_type_change;
 mod concurrently_in_transaction;
 mod constraints;
+mod detach_partition;
+mod domain_check_column;
 mod domain_constraint;
 mod drop_column;
 mod drop_constraint;
@@ -15,13 +20,16 @@ mod drop_table;
 mod exclusion_constraint;
 mod foreign_key_validated;
 mod foreign_key_without_index;
+mod identity_column;
 mod index_not_concurrent;
+mod inline_constraint;
 mod misnamed_file;
 mod missing_check;
 mod missing_doc;
 mod missing_down;
 mod new_columns;
 mod non_transactional_statement;
+mod not_null_without_backfill;
 mod opaque_execute;
 mod prefer_bigint;
 mod prefer_identity;
@@ -30,12 +38,17 @@ mod prefer_text;
 mod prefer_timestamptz;
 mod primary_key_constraint;
 mod psql_command;
+mod refresh_materialized_view;
 mod reindex_not_concurrent;
 mod rename_column;
 mod rename_table;
+mod serial_column;
+mod set_not_null_scan;
 mod sidecars;
+mod stored_generated_column;
 mod suppression_without_reason;
 mod syntax_error;
+mod table_rewrite;
 #[cfg(test)]
 pub(crate) mod testing;
 mod transaction_control;
@@ -50,14 +63,19 @@ mod unknown_directive;
 mod unknown_rule;
 mod unused_suppression;
 mod validate_in_same_transaction;
+mod volatile_default;
 
 use crate::rule::Rule;
 
 /// Every rule, by name.
 pub static RULES: &[Rule] = &[
     alter_enum_rename::RULE,
+    attach_partition::RULE,
     check_validated::RULE,
+    column_type_change::RULE,
     concurrently_in_transaction::RULE,
+    detach_partition::RULE,
+    domain_check_column::RULE,
     domain_constraint::RULE,
     drop_column::RULE,
     drop_constraint::RULE,
@@ -68,12 +86,15 @@ pub static RULES: &[Rule] = &[
     exclusion_constraint::RULE,
     foreign_key_validated::RULE,
     foreign_key_without_index::RULE,
+    identity_column::RULE,
     index_not_concurrent::RULE,
+    inline_constraint::RULE,
     misnamed_file::RULE,
     missing_check::RULE,
     missing_doc::RULE,
     missing_down::RULE,
     non_transactional_statement::RULE,
+    not_null_without_backfill::RULE,
     opaque_execute::RULE,
     prefer_bigint::RULE,
     prefer_identity::RULE,
@@ -82,11 +103,16 @@ pub static RULES: &[Rule] = &[
     prefer_timestamptz::RULE,
     primary_key_constraint::RULE,
     psql_command::RULE,
+    refresh_materialized_view::RULE,
     reindex_not_concurrent::RULE,
     rename_column::RULE,
     rename_table::RULE,
+    serial_column::RULE,
+    set_not_null_scan::RULE,
+    stored_generated_column::RULE,
     suppression_without_reason::RULE,
     syntax_error::RULE,
+    table_rewrite::RULE,
     transaction_control::RULE,
     truncate::RULE,
     unbatched_delete::RULE,
@@ -98,4 +124,5 @@ pub static RULES: &[Rule] = &[
     unknown_rule::RULE,
     unused_suppression::RULE,
     validate_in_same_transaction::RULE,
+    volatile_default::RULE,
 ];

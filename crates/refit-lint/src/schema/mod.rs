@@ -129,6 +129,13 @@ impl Schema {
         self.table(name).is_some_and(|table| table.partitioned)
     }
 
+    /// Whether a validated CHECK speaks of a column.
+    pub(crate) fn is_checked(&self, table: &Name, column: &str) -> bool {
+        let Some(table) = self.table(table) else { return false };
+        let checks = table.constraints.iter().filter(|constraint| constraint.validated);
+        checks.filter_map(|constraint| constraint.check.as_ref()).any(|check| names_column(check, column))
+    }
+
     /// Keys of the tables that have a column of a type, in order.
     pub(crate) fn tables_with(&self, type_name: &str) -> Vec<&str> {
         let has = |table: &Table| {
@@ -179,6 +186,13 @@ impl Schema {
         let checks = table.constraints.iter().filter(|constraint| constraint.validated);
         checks.filter_map(|constraint| constraint.check.as_ref()).any(|check| implies_not_null(check, column))
     }
+}
+
+/// Whether a condition speaks of a column.
+pub(crate) fn names_column(check: &Expr, column: &str) -> bool {
+    let mut found = false;
+    check.walk(&mut |part| found |= matches!(part, Expr::Column { name, .. } if name == column));
+    found
 }
 
 /// Whether a condition that is not false implies that the column is not null, as PostgreSQL reasons: only

@@ -1,6 +1,8 @@
 //! What each statement does to the schema.
 
-use super::{ColumnDef, ConstraintDef, ConstraintType, Domain, Function, IndexDef, Schema, Table};
+use super::{
+    ColumnDef, ConstraintDef, ConstraintType, Domain, Function, IndexDef, Schema, Table, names_column,
+};
 use crate::sql::{
     AlterAction, AlterTarget, Column, ColumnChange, Constraint, ConstraintKind, CreateTable, DataType, Expr,
     Generated, Index, Name, Stmt, StmtKind,
@@ -255,12 +257,6 @@ impl Table {
             _ => {}
         }
     }
-}
-
-fn names_column(check: &Expr, column: &str) -> bool {
-    let mut found = false;
-    check.walk(&mut |part| found |= matches!(part, Expr::Column { name, .. } if name == column));
-    found
 }
 
 /// The type that a serial column really has.

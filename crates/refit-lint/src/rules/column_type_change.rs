@@ -1,0 +1,161 @@
+//! # ALTER COLUMN TYPE that rewrites the table
+//!
+//! ALTER COLUMN TYPE takes ACCESS EXCLUSIVE; for most changes it then writes every row anew and builds every index on the
+//! column again while it holds the lock: reads and writes wait until the end of the transaction. Running code that has
+//! prepared statements or a driver's idea of the type fails besides.
+//!
+//! Measured: a rewrite for int → bigint, text → varchar(n), a shorter varchar, another scale of numeric, timestamptz →
+//! timestamptz(3), and for every USING that computes. No rewrite: a longer varchar or one without limit, varchar → text and
+//! back, more digits of numeric at the same scale, more digits of a time, a domain → what it is made of. Where a CHECK
+//! speaks of the column, even those read every row, to check it again. Another COLLATE keeps the rows and
+//! builds the indexes.
+//!
+//! The set tells the old type where a migration of it created the column. Where it does not, this rule says so rather
+//! than guess.
+//!
+//! The safe way is a new column: add it, let the application write both, fill it in batches, read from it, drop the old one.
+//!
+//! Lock: ACCESS EXCLUSIVE on the table, for the whole rewrite. PostgreSQL 14 to 18.
+//!
+//! ```sql,unsafe
+//! ALTER TABLE posts ALTER COLUMN score TYPE bigint;
+//! ```
+//!
+//! ```toml,claim
+//! lock = "ACCESS EXCLUSIVE"
+//! table = "posts"
+//! rewrite = true
+//! ```
+//!
+//! ```sql,safe
+//! ALTER TABLE posts ADD COLUMN score_new bigint;
+//! -- file: V2__fill_score_new.sql
+//! -- refit: backfill = { table = "posts", key = ["id"], batch = 10000 }
+//! UPDATE posts SET score_new = score WHERE id > $1 AND id <= $2 AND score_new IS NULL;
+//! ```
+//!
+//! What changes no row needs no detour:
+//!
+//! ```sql,safe
+//! ALTER TABLE posts ALTER COLUMN code TYPE varchar(40);
+//! ALTER TABLE posts ALTER COLUMN price TYPE numeric(12, 2);
+//! ```
+
+use crate::check::StatementCheck;
+use crate::effects::{TypeChange, column_change};
+use crate::finding::Severity;
+use crate::lock::LockMode;
+use crate::rule::{Check, Rule};
+use crate::sql::{AlterAction, ColumnChange, DataType, Name};
+
+pub(super) const RULE: Rule = Rule {
+    name: "column-type-change",
+    source: include_str!("column_type_change.rs"),
+    severity: Some(Severity::Error),
+    check: Check::Statement(check),
+};
+
+fn check(check: &mut StatementCheck<'_>) {
+    let Some((table, actions)) = check.alters() else { return };
+    for (span, action) in actions {
+        let AlterAction::AlterColumn { column, change: ColumnChange::Type { to, using, collate } } = action
+        else {
+            continue;
+        };
+        let from = check.schema.column(table, column).and_then(|known| known.data_type.as_ref());
+        let (old, new) = (from.map(written), written(to));
+        let kept = "while reads and writes wait, until the transaction ends";
+        let message = match column_change(check.schema, table, column, to, using.as_ref(), *collate) {
+            TypeChange::Free => continue,
+            TypeChange::Recheck => {
+                format!("{column} keeps its rows, but a CHECK on it reads every row of {table} again {kept}")
+            }
+            TypeChange::Reindex => format!("the indexes on {column} of {table} are built anew {kept}"),
+            TypeChange::Rewrite => {
+                let from = old.map_or(String::new(), |old| format!("from {old} "));
+                format!("changing {column} {from}to {new} writes every row of {table} anew {kept}")
+            }
+            TypeChange::Unknown => format!(
+                "the set does not tell the old type of {column}: {}, every row of {table} is written anew {kept}",
+                unless(to)
+            ),
+        };
+        let help = beside(table, column, &new);
+        check.report_at(*span, message).lock(LockMode::AccessExclusive, table).help(help);
+    }
+}
+
+/// From which types the change is free.
+fn unless(to: &DataType) -> String {
+    match (to.name.as_str(), to.modifiers.as_slice()) {
+        _ if to.array => format!("unless it was {}", written(to)),
+        ("text" | "varchar", []) => "unless it was varchar or text".to_owned(),
+        ("varchar", [limit, ..]) => format!("unless it was varchar({limit}) or shorter"),
+        ("numeric", _) => "unless it was numeric of the same scale and no more digits".to_owned(),
+        _ => format!("unless it was {}", written(to)),
+    }
+}
+
+fn beside(table: &Name, column: &str, new: &str) -> String {
+    format!(
+        "put a new column beside it, and let the application write both before it is filled:\n\
+         ALTER TABLE {table} ADD COLUMN {column}_new {new};\n\
+         -- the next migration:\n\
+         -- refit: backfill = {{ table = \"{table}\", key = [\"id\"], batch = 10000 }}\n\
+         UPDATE {table} SET {column}_new = {column} WHERE id > $1 AND id <= $2 AND {column}_new IS NULL;"
+    )
+}
+
+fn written(data_type: &DataType) -> String {
+    let numbers: Vec<String> = data_type.modifiers.iter().map(i32::to_string).collect();
+    let numbers = if numbers.is_empty() { String::new() } else { format!("({})", numbers.join(", ")) };
+    format!("{}{numbers}{}", data_type.name, if data_type.array { "[]" } else { "" })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::rules::testing::{fires, silent};
+
+    #[test]
+    fn changes_that_cost() {
+        fires(
+            "column-type-change",
+            &[
+                "ALTER TABLE posts ALTER COLUMN score TYPE bigint;",
+                "ALTER TABLE posts ALTER score SET DATA TYPE int8;",
+                "ALTER TABLE posts ALTER COLUMN title TYPE varchar(100);",
+                "ALTER TABLE posts ALTER COLUMN code TYPE varchar(10);",
+                "ALTER TABLE posts ALTER COLUMN price TYPE numeric(12, 4);",
+                "ALTER TABLE posts ALTER COLUMN published_at TYPE timestamptz(3);",
+                "ALTER TABLE posts ALTER COLUMN published_at TYPE timestamp;",
+                "ALTER TABLE posts ALTER COLUMN code TYPE text USING upper(code);",
+                "ALTER TABLE posts ALTER COLUMN title TYPE text COLLATE \"C\";",
+                "ALTER TABLE posts ALTER COLUMN score TYPE positive;",
+                "ALTER TABLE unknown ALTER COLUMN a TYPE text;",
+                "ALTER TABLE unknown ALTER COLUMN a TYPE bigint;",
+                "ALTER TABLE posts ADD CONSTRAINT c CHECK (code <> '') NOT VALID;\n-- file: V2__x.sql\n\
+                 ALTER TABLE posts VALIDATE CONSTRAINT c;\n-- file: V3__x.sql\nALTER TABLE posts ALTER COLUMN code TYPE text;",
+            ],
+        );
+        silent(
+            "column-type-change",
+            &[
+                "ALTER TABLE posts ALTER COLUMN code TYPE varchar(40);",
+                "ALTER TABLE posts ALTER COLUMN code TYPE character varying;",
+                "ALTER TABLE posts ALTER COLUMN code TYPE text;",
+                "ALTER TABLE posts ALTER COLUMN code TYPE text USING code::text;",
+                "ALTER TABLE posts ALTER COLUMN title TYPE varchar;",
+                "ALTER TABLE posts ALTER COLUMN price TYPE decimal(12, 2);",
+                "ALTER TABLE posts ALTER COLUMN price TYPE numeric;",
+                "ALTER TABLE posts ALTER COLUMN published_at TYPE timestamptz(6);",
+                "ALTER TABLE labels ALTER COLUMN label TYPE text;",
+                "ALTER TABLE labels ALTER COLUMN rank TYPE integer;",
+                "ALTER TABLE posts ALTER COLUMN title TYPE short_text;",
+                "ALTER TABLE posts ALTER COLUMN score TYPE int4;",
+                "ALTER TABLE public.posts ALTER COLUMN code TYPE varchar(40);\n-- file: V2__x.sql\n\
+                 ALTER TABLE posts ALTER COLUMN code TYPE varchar(50);",
+                "CREATE TABLE t (a int); ALTER TABLE t ALTER COLUMN a TYPE bigint;",
+            ],
+        );
+    }
+}
