@@ -276,7 +276,8 @@ fn call(node: NodeRef<'_>, depth: usize) -> Expr {
         }
     };
     let mut args = Vec::new();
-    for child in node.children().filter(|child| child.kind() != K::NAME_REF) {
+    // What is called by name has its arguments behind the name; a keyword's stand inside its node.
+    for child in node.children().filter(|child| !matches!(child.kind(), K::NAME_REF | K::FIELD_EXPR)) {
         collect(child, depth, &mut args);
     }
     Expr::Call { name, args, span }

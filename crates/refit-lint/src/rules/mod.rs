@@ -8,7 +8,9 @@ mod check_validated;
 mod column_type_change;
 mod concurrently_in_transaction;
 mod constraints;
+mod create_trigger;
 mod detach_partition;
+mod disable_trigger;
 mod domain_check_column;
 mod domain_constraint;
 mod drop_column;
@@ -17,12 +19,16 @@ mod drop_index_not_concurrent;
 mod drop_not_null_contract;
 mod drop_schema;
 mod drop_table;
+mod enum_value_in_same_transaction;
 mod exclusion_constraint;
 mod foreign_key_validated;
 mod foreign_key_without_index;
 mod identity_column;
 mod index_not_concurrent;
 mod inline_constraint;
+mod lock_held;
+mod lock_table;
+mod lock_timeout_disabled;
 mod misnamed_file;
 mod missing_check;
 mod missing_doc;
@@ -74,7 +80,9 @@ pub static RULES: &[Rule] = &[
     check_validated::RULE,
     column_type_change::RULE,
     concurrently_in_transaction::RULE,
+    create_trigger::RULE,
     detach_partition::RULE,
+    disable_trigger::RULE,
     domain_check_column::RULE,
     domain_constraint::RULE,
     drop_column::RULE,
@@ -83,12 +91,16 @@ pub static RULES: &[Rule] = &[
     drop_not_null_contract::RULE,
     drop_schema::RULE,
     drop_table::RULE,
+    enum_value_in_same_transaction::RULE,
     exclusion_constraint::RULE,
     foreign_key_validated::RULE,
     foreign_key_without_index::RULE,
     identity_column::RULE,
     index_not_concurrent::RULE,
     inline_constraint::RULE,
+    lock_held::RULE,
+    lock_table::RULE,
+    lock_timeout_disabled::RULE,
     misnamed_file::RULE,
     missing_check::RULE,
     missing_doc::RULE,

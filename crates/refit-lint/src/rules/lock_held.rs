@@ -1,0 +1,210 @@
+//! # A strong lock, held while something else takes its time
+//!
+//! A lock is kept until the transaction ends, not until the statement does. ADD COLUMN is a moment, but what comes after it in the
+//! same migration keeps reads and writes of that table waiting: a statement that reads, builds or changes a whole table, or
+//! one that has to wait for the lock on a second table. The second is also how two migrations, or a migration and the
+//! application, come to wait for each other.
+//!
+//! This rule follows the locks that stop writes (SHARE and stronger) through the migration. Several quick changes of one table
+//! are fine; so is one statement that takes both of its locks itself, as a foreign key does; and tables that the migration
+//! created, which nobody else can wait for. Split what it reports: each table, and each slow statement, in a migration of its
+//! own.
+//!
+//! Lock: the one that is held, for as long as what follows takes. PostgreSQL 14 to 18.
+//!
+//! ```sql,unsafe
+//! ALTER TABLE posts ADD COLUMN note text;
+//! ALTER TABLE authors ADD COLUMN note text;
+//! ```
+//!
+//! ```toml,claim
+//! lock = "ACCESS EXCLUSIVE"
+//! table = "posts"
+//! ```
+//!
+//! ```sql,safe
+//! ALTER TABLE posts ADD COLUMN note text;
+//! ALTER TABLE posts ALTER COLUMN note SET DEFAULT '';
+//! -- file: V2__note_of_authors.sql
+//! ALTER TABLE authors ADD COLUMN note text;
+//! ```
+//!
+//! A scan under a lock that stops nobody is one as soon as a stronger lock is there already:
+//!
+//! ```sql,unsafe
+//! ALTER TABLE posts ADD CONSTRAINT posts_score_check CHECK (score >= 0) NOT VALID;
+//! -- file: V2__note_and_validate.sql
+//! ALTER TABLE posts ADD COLUMN note text;
+//! ALTER TABLE posts VALIDATE CONSTRAINT posts_score_check;
+//! ```
+//!
+//! ```toml,claim
+//! lock = "ACCESS EXCLUSIVE"
+//! table = "posts"
+//! scan = true
+//! ```
+
+use refit_model::Position;
+
+use crate::check::StatementCheck;
+use crate::dml::classify;
+use crate::effects::{Effects, effects};
+use crate::finding::Severity;
+use crate::rule::{Check, Rule};
+use crate::sql::{AlterAction, AlterTarget, FromItem, Name, Query, StmtKind};
+use crate::window::{Held, Taken};
+
+pub(super) const RULE: Rule = Rule {
+    name: "lock-held",
+    source: include_str!("lock_held.rs"),
+    severity: Some(Severity::Error),
+    check: Check::Statement(check),
+};
+
+fn check(check: &mut StatementCheck<'_>) {
+    let window = check.window;
+    let strong = |held: &&Held| held.mode.stops_writes() && held.taken != Taken::Aside;
+    let held: Vec<&Held> = window.held.iter().filter(strong).collect();
+    if held.is_empty() || is_aside(check) {
+        return;
+    }
+    let now = effects(check.stmt, check.schema, check.settings.postgres);
+    if let Some((what, held)) = slow(check, &held, &now) {
+        report(check, held, &what);
+    } else if let Some((table, held)) = second(check, &held, &now) {
+        report(check, held, &format!("this waits for the lock on {table}"));
+    }
+}
+
+/// What is another rule's, or no table's.
+fn is_aside(check: &StatementCheck<'_>) -> bool {
+    let StmtKind::Alter { target, table, actions } = &check.stmt.kind else { return false };
+    let key = table.key();
+    // VALIDATE behind NOT VALID, and a swap of names, which is one transaction or none.
+    let validates = |action: &AlterAction| match action {
+        AlterAction::ValidateConstraint(name) => {
+            check.window.not_valid.iter().any(|(of, added)| *of == key && added == name)
+        }
+        _ => false,
+    };
+    !matches!(target, AlterTarget::Table | AlterTarget::MaterializedView)
+        || actions.iter().any(|(_, action)| validates(action))
+        || actions.iter().all(|(_, action)| matches!(action, AlterAction::RenameTo(_)))
+}
+
+/// What of the statement takes time in proportion to a table, and the strongest lock that is held meanwhile for no
+/// purpose of its own.
+fn slow<'h>(check: &StatementCheck<'_>, held: &[&'h Held], now: &Effects) -> Option<(String, &'h Held)> {
+    let work = now.work.iter().find(|(table, _)| !check.is_new(table));
+    let what = match work {
+        Some((table, work)) => format!("a statement {work} ({table})"),
+        None => format!("a statement reads every row of {}", read_into_new(check)?),
+    };
+    let needs = |held: &Held| now.lock_on(&held.table) >= Some(held.mode);
+    let strongest = held.iter().copied().filter(|held| !needs(held)).max_by_key(|held| held.mode)?;
+    Some((what, strongest))
+}
+
+/// A table that is there already and is copied into a new one.
+fn read_into_new(check: &StatementCheck<'_>) -> Option<Name> {
+    let table_of = |query: &Query| {
+        let existing = query.from.iter().find_map(|item| match item {
+            FromItem::Table { name, .. } if !query.ctes.iter().any(|cte| cte.name == name.name) => Some(name),
+            _ => None,
+        });
+        existing.filter(|name| !check.is_new(name) && !query.limited).cloned()
+    };
+    match &check.stmt.kind {
+        StmtKind::CreateTableAs { query, .. }
+        | StmtKind::CreateView { query, materialized: true, no_data: false, .. } => table_of(query),
+        StmtKind::Dml(_) => {
+            let changes = check.stmt.kind.changes();
+            let copies = changes.iter().filter(|change| !classify(change, check.schema).is_bounded());
+            copies.filter_map(|change| change.dml.source.as_ref()).find_map(table_of)
+        }
+        _ => None,
+    }
+}
+
+/// A second table whose lock the statement has to wait for, and the strongest lock on another that is held meanwhile.
+fn second<'h>(check: &StatementCheck<'_>, held: &[&'h Held], now: &Effects) -> Option<(Name, &'h Held)> {
+    let refers = matches!(&check.stmt.kind, StmtKind::CreateTable(create) if create.partition_of.is_none());
+    let (table, others) = now.locks.iter().find_map(|(table, mode)| {
+        let key = table.key();
+        let had = held.iter().any(|held| held.table.key() == key && held.mode >= *mode);
+        if !mode.stops_writes() || had || check.is_new(table) {
+            return None;
+        }
+        // New tables that refer to old ones: the moments of several are as good as one.
+        let others: Vec<&'h Held> = held
+            .iter()
+            .copied()
+            .filter(|held| held.table.key() != key && !(refers && held.taken == Taken::Referenced))
+            .collect();
+        (!others.is_empty()).then_some((table, others))
+    })?;
+    Some((table.clone(), others.into_iter().max_by_key(|held| held.mode)?))
+}
+
+fn report(check: &mut StatementCheck<'_>, held: &Held, what: &str) {
+    let (mode, table) = (held.mode, &held.table);
+    let line = Position::of(&check.file.text, held.span.start as usize).line;
+    let who = if mode.stops_reads() { "reads and writes" } else { "writes" };
+    let written = check.written(check.stmt.span).unwrap_or("…");
+    let help = format!("put this statement in a migration of its own, so that the lock is gone:\n{written};");
+    check
+        .report(format!(
+            "{mode} on {table}, taken on line {line}, is held while {what}: {who} of {table} wait"
+        ))
+        .lock(mode, table)
+        .help(help);
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::rules::testing::{fires, silent};
+
+    #[test]
+    fn what_waits_for_what() {
+        fires(
+            "lock-held",
+            &[
+                "ALTER TABLE posts ADD COLUMN a text; ALTER TABLE authors ADD COLUMN b text;",
+                "ALTER TABLE posts ADD COLUMN a text; UPDATE posts SET a = 'x';",
+                "ALTER TABLE posts ADD COLUMN a text; DELETE FROM authors WHERE name = 'x';",
+                "ALTER TABLE posts ADD COLUMN a text; CREATE INDEX i ON posts (a);",
+                "ALTER TABLE posts ADD COLUMN a text; CREATE TABLE t AS SELECT * FROM authors;",
+                "CREATE TABLE t (a int); ALTER TABLE posts ADD COLUMN a text; INSERT INTO t SELECT id FROM authors;",
+                "ALTER TABLE posts ADD COLUMN a text; ALTER TABLE posts VALIDATE CONSTRAINT older;",
+                "CREATE TRIGGER t AFTER INSERT ON posts EXECUTE FUNCTION touch(); ALTER TABLE authors ADD COLUMN b text;",
+                "ALTER TABLE posts ADD COLUMN a bigint; ALTER TABLE posts ADD FOREIGN KEY (a) REFERENCES authors NOT VALID;",
+                "DO $$ BEGIN ALTER TABLE posts ADD COLUMN a text; ALTER TABLE authors ADD COLUMN b text; END $$;",
+                "-- refit: transaction = false\nDO $$ BEGIN ALTER TABLE posts ADD COLUMN a text; ALTER TABLE authors ADD COLUMN b text; END $$;",
+                "-- refit: transaction = false\nBEGIN; ALTER TABLE posts ADD COLUMN a text; ALTER TABLE authors ADD COLUMN b text; COMMIT;",
+                "ALTER TABLE posts ADD COLUMN a text; REFRESH MATERIALIZED VIEW CONCURRENTLY post_counts;",
+            ],
+        );
+        silent(
+            "lock-held",
+            &[
+                "ALTER TABLE posts ADD COLUMN a text; ALTER TABLE public.posts ADD COLUMN b text; ALTER TABLE posts ALTER b SET DEFAULT '';",
+                "ALTER TABLE posts ADD FOREIGN KEY (author_id) REFERENCES authors NOT VALID;",
+                "CREATE TABLE t (a int); CREATE TABLE u (a int); ALTER TABLE t ADD COLUMN b int; ALTER TABLE u ADD COLUMN b int;",
+                "CREATE TABLE t (a bigint REFERENCES posts); CREATE TABLE u (a bigint REFERENCES authors);",
+                "CREATE TABLE t (a bigint REFERENCES posts); CREATE INDEX ON t (a); INSERT INTO t VALUES (1);",
+                "ALTER TABLE posts ADD COLUMN a text; CREATE TABLE t (a int); CREATE INDEX ON t (a);",
+                "ALTER TABLE posts ADD COLUMN a text; INSERT INTO authors (name) VALUES ('x');",
+                "ALTER TABLE posts ADD COLUMN a text; UPDATE authors SET name = 'x' WHERE id = 1;",
+                "ALTER TABLE posts ADD COLUMN a text; COMMENT ON COLUMN posts.a IS 'x'; GRANT SELECT ON posts TO PUBLIC;",
+                "DROP VIEW v; ALTER TABLE posts ADD COLUMN a text; CREATE VIEW v AS SELECT * FROM posts;",
+                "ALTER TABLE posts ADD COLUMN a bigint; CREATE SEQUENCE s; ALTER SEQUENCE s OWNED BY posts.a;",
+                "-- refit: transaction = false\nALTER TABLE posts ADD COLUMN a text;\nALTER TABLE authors ADD COLUMN b text;",
+                "ALTER TABLE posts ADD COLUMN a text;\n-- file: V2__x.sql\nALTER TABLE authors ADD COLUMN b text;",
+                "UPDATE posts SET status = 'x' WHERE id = 1; ALTER TABLE posts ADD COLUMN a text;",
+                "ALTER TABLE posts ADD CONSTRAINT c CHECK (score >= 0) NOT VALID; ALTER TABLE posts VALIDATE CONSTRAINT c;",
+                "ALTER TABLE posts RENAME TO posts_old; ALTER TABLE posts_new RENAME TO posts;",
+                "ALTER TABLE posts ADD COLUMN a text; CREATE FUNCTION f() RETURNS void LANGUAGE sql AS 'DELETE FROM authors';",
+            ],
+        );
+    }
+}
