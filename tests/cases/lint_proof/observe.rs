@@ -190,7 +190,9 @@ async fn bounds(
     backfill: &BackfillDirective,
 ) -> Result<[Vec<Text>; 3], tokio_postgres::Error> {
     let (table, key) = (&backfill.table, backfill.key.join(", "));
-    let texts: Vec<String> = backfill.key.iter().map(|column| format!("{column}::text")).collect();
+    // ORDER BY means an output column first, and these would sort as texts.
+    let texts: Vec<String> =
+        backfill.key.iter().map(|column| format!("{column}::text AS \"text\"")).collect();
     let (texts, first) = (texts.join(", "), &backfill.key[0]);
     let at = async |order: &str| {
         let sql = format!("SELECT {texts} FROM {table} WHERE {first} IS NOT NULL {order} LIMIT 1");

@@ -5,7 +5,7 @@
 
 mod replay;
 
-pub(crate) use replay::constraint_name;
+pub(crate) use replay::{constraint_name, serial_base};
 
 use std::collections::HashMap;
 

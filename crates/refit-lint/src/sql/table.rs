@@ -36,6 +36,17 @@ pub struct DataType {
     pub array: bool,
 }
 
+impl std::fmt::Display for DataType {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.name)?;
+        if !self.modifiers.is_empty() {
+            let modifiers: Vec<String> = self.modifiers.iter().map(i32::to_string).collect();
+            write!(f, "({})", modifiers.join(", "))?;
+        }
+        f.write_str(if self.array { "[]" } else { "" })
+    }
+}
+
 /// GENERATED.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Generated {

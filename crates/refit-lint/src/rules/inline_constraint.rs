@@ -1,0 +1,174 @@
+//! # ADD COLUMN with a constraint that is checked at once
+//!
+//! A constraint behind a new column is made in the same moment, and cannot be NOT VALID: a CHECK reads the whole table although
+//! the column is NULL everywhere, UNIQUE and PRIMARY KEY build an index, both under ACCESS EXCLUSIVE; REFERENCES reads nothing
+//! when the column begins empty, but it stops the writers of the other table as well until the transaction ends.
+//!
+//! Silent: NOT NULL, which has rules of its own, and REFERENCES to a table that this migration created.
+//!
+//! Lock: ACCESS EXCLUSIVE on the table until the transaction ends; REFERENCES also SHARE ROW EXCLUSIVE on the table that it
+//! refers to. PostgreSQL 14 to 18.
+//!
+//! ```sql,unsafe
+//! ALTER TABLE posts ADD COLUMN rating integer CHECK (rating > 0);
+//! ```
+//!
+//! ```toml,claim
+//! lock = "ACCESS EXCLUSIVE"
+//! table = "posts"
+//! scan = true
+//! ```
+//!
+//! ```sql,unsafe
+//! ALTER TABLE posts ADD COLUMN isbn text UNIQUE;
+//! ```
+//!
+//! ```toml,claim
+//! lock = "ACCESS EXCLUSIVE"
+//! table = "posts"
+//! scan = true
+//! ```
+//!
+//! ```sql,unsafe
+//! ALTER TABLE posts ADD COLUMN editor_id bigint REFERENCES authors (id);
+//! ```
+//!
+//! ```toml,claim
+//! lock = "SHARE ROW EXCLUSIVE"
+//! table = "authors"
+//! scan = false
+//! ```
+//!
+//! Each as a step of its own:
+//!
+//! ```sql,safe
+//! ALTER TABLE posts ADD COLUMN rating integer;
+//! ALTER TABLE posts ADD CONSTRAINT posts_rating_check CHECK (rating > 0) NOT VALID;
+//! -- file: V2__validate_rating.sql
+//! ALTER TABLE posts VALIDATE CONSTRAINT posts_rating_check;
+//! ```
+//!
+//! ```sql,safe
+//! ALTER TABLE posts ADD COLUMN isbn text;
+//! -- file: V2__isbn_index.sql
+//! -- refit: transaction = false
+//! CREATE UNIQUE INDEX CONCURRENTLY posts_isbn_key ON posts (isbn);
+//! -- file: V3__isbn_unique.sql
+//! ALTER TABLE posts ADD CONSTRAINT posts_isbn_key UNIQUE USING INDEX posts_isbn_key;
+//! ```
+//!
+//! ```sql,safe
+//! ALTER TABLE posts ADD COLUMN editor_id bigint;
+//! -- file: V2__editor.sql
+//! ALTER TABLE posts ADD CONSTRAINT posts_editor_id_fkey FOREIGN KEY (editor_id) REFERENCES authors (id) NOT VALID;
+//! -- file: V3__validate_editor.sql
+//! ALTER TABLE posts VALIDATE CONSTRAINT posts_editor_id_fkey;
+//! ```
+
+use super::added_column::{added_columns, type_of};
+use crate::check::StatementCheck;
+use crate::finding::Severity;
+use crate::lock::LockMode;
+use crate::rule::{Check, Rule};
+use crate::sql::{Column, Constraint, ConstraintKind, Name};
+
+pub(super) const RULE: Rule = Rule {
+    name: "inline-constraint",
+    source: include_str!("inline_constraint.rs"),
+    severity: Some(Severity::Error),
+    check: Check::Statement(check),
+};
+
+fn check(check: &mut StatementCheck<'_>) {
+    for (table, column) in added_columns(check) {
+        for constraint in &column.constraints {
+            let Some((message, lock, locked)) = hazard(check, table, constraint) else { continue };
+            let help = help(table, column, constraint);
+            check.report_at(constraint.span, message).lock(lock, locked).help(help);
+        }
+    }
+}
+
+/// What waits for the constraint, and the lock that makes it wait.
+fn hazard<'a>(
+    check: &StatementCheck<'_>,
+    table: &'a Name,
+    constraint: &'a Constraint,
+) -> Option<(String, LockMode, &'a Name)> {
+    let message = match &constraint.kind {
+        ConstraintKind::Check(_) => format!("CHECK reads all of {table} while reads and writes of it wait"),
+        ConstraintKind::Unique { .. } | ConstraintKind::PrimaryKey { .. } => {
+            format!("an index is built on {table} while reads and writes of it wait")
+        }
+        ConstraintKind::ForeignKey { table: referenced, .. } if !check.is_new(referenced) => {
+            let message = format!(
+                "writes to {referenced}, reads and writes of {table} wait until the transaction ends, for REFERENCES \
+                 locks both"
+            );
+            return Some((message, LockMode::ShareRowExclusive, referenced));
+        }
+        _ => return None,
+    };
+    Some((message, LockMode::AccessExclusive, table))
+}
+
+fn help(table: &Name, column: &Column, constraint: &Constraint) -> String {
+    let (name, data_type, bare) = (&column.name, type_of(column), &table.name);
+    let add =
+        format!("add the column, then the constraint:\nALTER TABLE {table} ADD COLUMN {name} {data_type};\n");
+    let own = |suffix: &str| constraint.name.clone().unwrap_or_else(|| format!("{bare}_{name}_{suffix}"));
+    let not_valid = |own: &str, what: &str| {
+        format!(
+            "ALTER TABLE {table} ADD CONSTRAINT {own} {what} NOT VALID;\n\
+             -- in the next migration\n\
+             ALTER TABLE {table} VALIDATE CONSTRAINT {own};"
+        )
+    };
+    let steps = match &constraint.kind {
+        ConstraintKind::Check(_) => not_valid(&own("check"), "CHECK (…)"),
+        ConstraintKind::ForeignKey { table: referenced, .. } => {
+            not_valid(&own("fkey"), &format!("FOREIGN KEY ({name}) REFERENCES {referenced}"))
+        }
+        kind => {
+            let primary = matches!(kind, ConstraintKind::PrimaryKey { .. });
+            let (own, what) =
+                if primary { (format!("{bare}_pkey"), "PRIMARY KEY") } else { (own("key"), "UNIQUE") };
+            format!(
+                "-- in the next migration\n\
+                 -- refit: transaction = false\n\
+                 CREATE UNIQUE INDEX CONCURRENTLY {own} ON {table} ({name});\n\
+                 -- in the one after\n\
+                 ALTER TABLE {table} ADD CONSTRAINT {own} {what} USING INDEX {own};"
+            )
+        }
+    };
+    add + &steps
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::rules::testing::{fires, silent};
+
+    #[test]
+    fn constraints_behind_columns() {
+        fires(
+            "inline-constraint",
+            &[
+                "ALTER TABLE posts ADD COLUMN a int CHECK (a > 0);",
+                "ALTER TABLE posts ADD COLUMN a text UNIQUE;",
+                "ALTER TABLE unknown ADD COLUMN a int PRIMARY KEY;",
+                "ALTER TABLE posts ADD COLUMN a bigint REFERENCES authors;",
+                "ALTER TABLE posts ADD COLUMN a bigint CONSTRAINT c REFERENCES public.authors (id) ON DELETE CASCADE;",
+            ],
+        );
+        silent(
+            "inline-constraint",
+            &[
+                "ALTER TABLE posts ADD COLUMN a int NOT NULL DEFAULT 1;",
+                "CREATE TABLE t (a int UNIQUE CHECK (a > 0) REFERENCES authors);",
+                "CREATE TABLE t (a bigint PRIMARY KEY);\nALTER TABLE posts ADD COLUMN t_id bigint REFERENCES t;",
+                "CREATE TABLE t (a int);\nALTER TABLE t ADD COLUMN b int UNIQUE;",
+            ],
+        );
+    }
+}

@@ -1,0 +1,131 @@
+//! # SET NOT NULL that has to look at every row
+//!
+//! SET NOT NULL takes ACCESS EXCLUSIVE and reads the whole table while it holds it: reads and writes wait until the end of the
+//! transaction, and a single NULL makes it all fail with 23502.
+//!
+//! It reads nothing where a validated CHECK proves the column: `c IS NOT NULL`, alone or in an AND. An OR, `c <> ''`, or a CHECK
+//! that is NOT VALID proves nothing to PostgreSQL. Once the column is NOT NULL, the CHECK can go.
+//!
+//! Lock: ACCESS EXCLUSIVE on the table, for the whole scan. PostgreSQL 14 to 18; from 18 on NOT NULL is a constraint with a name,
+//! and can be NOT VALID itself.
+//!
+//! ```sql,unsafe
+//! ALTER TABLE posts ALTER COLUMN legacy SET NOT NULL;
+//! ```
+//!
+//! ```toml,claim
+//! lock = "ACCESS EXCLUSIVE"
+//! table = "posts"
+//! scan = true
+//! ```
+//!
+//! ```sql,safe
+//! ALTER TABLE posts ADD CONSTRAINT posts_legacy_given CHECK (legacy IS NOT NULL) NOT VALID;
+//! -- file: V2__validate_legacy_given.sql
+//! ALTER TABLE posts VALIDATE CONSTRAINT posts_legacy_given;
+//! -- file: V3__legacy_not_null.sql
+//! ALTER TABLE posts ALTER COLUMN legacy SET NOT NULL;
+//! ALTER TABLE posts DROP CONSTRAINT posts_legacy_given;
+//! ```
+//!
+//! From PostgreSQL 18 on:
+//!
+//! ```sql,safe,pg>=18
+//! ALTER TABLE posts ADD CONSTRAINT posts_legacy_not_null NOT NULL legacy NOT VALID;
+//! -- file: V2__validate_legacy_not_null.sql
+//! ALTER TABLE posts VALIDATE CONSTRAINT posts_legacy_not_null;
+//! ```
+
+use crate::check::StatementCheck;
+use crate::finding::Severity;
+use crate::lock::LockMode;
+use crate::rule::{Check, Rule};
+use crate::sql::{AlterAction, ColumnChange, ConstraintKind, Name};
+
+pub(super) const RULE: Rule = Rule {
+    name: "set-not-null-scan",
+    source: include_str!("set_not_null_scan.rs"),
+    severity: Some(Severity::Error),
+    check: Check::Statement(check),
+};
+
+fn check(check: &mut StatementCheck<'_>) {
+    let Some((table, actions)) = check.alters() else { return };
+    for (span, action) in actions {
+        let Some(column) = closed(action) else { continue };
+        let known = check.schema.column(table, column).is_some_and(|known| known.not_null);
+        if known || check.schema.proves_not_null(table, column) {
+            continue;
+        }
+        let message = format!(
+            "making {column} NOT NULL reads all of {table} while reads and writes of it wait; no validated CHECK proves it"
+        );
+        let help = help(check, table, column);
+        check.report_at(*span, message).lock(LockMode::AccessExclusive, table).help(help);
+    }
+}
+
+/// The column that an action makes NOT NULL with a look at the rows.
+pub(super) fn closed(action: &AlterAction) -> Option<&str> {
+    match action {
+        AlterAction::AlterColumn { column, change: ColumnChange::SetNotNull } => Some(column),
+        AlterAction::AddConstraint(constraint) if !constraint.not_valid => match &constraint.kind {
+            ConstraintKind::NotNull(Some(column)) => Some(column),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn help(check: &StatementCheck<'_>, table: &Name, column: &str) -> String {
+    let bare = &table.name;
+    if check.settings.postgres >= 18 {
+        let name = format!("{bare}_{column}_not_null");
+        return format!(
+            "in two migrations:\n\
+             ALTER TABLE {table} ADD CONSTRAINT {name} NOT NULL {column} NOT VALID;\n\
+             ALTER TABLE {table} VALIDATE CONSTRAINT {name};"
+        );
+    }
+    let name = format!("{bare}_{column}_given");
+    format!(
+        "prove it first, each step a migration of its own:\n\
+         ALTER TABLE {table} ADD CONSTRAINT {name} CHECK ({column} IS NOT NULL) NOT VALID;\n\
+         ALTER TABLE {table} VALIDATE CONSTRAINT {name};\n\
+         ALTER TABLE {table} ALTER COLUMN {column} SET NOT NULL;\n\
+         ALTER TABLE {table} DROP CONSTRAINT {name};"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::rules::testing::{fires, silent};
+
+    #[test]
+    fn what_proves_it() {
+        fires(
+            "set-not-null-scan",
+            &[
+                "ALTER TABLE posts ALTER COLUMN legacy SET NOT NULL;",
+                "ALTER TABLE unknown ALTER a SET NOT NULL;",
+                "ALTER TABLE posts ADD CONSTRAINT c CHECK (code IS NOT NULL) NOT VALID;\n-- file: V2__v.sql\nALTER TABLE posts VALIDATE CONSTRAINT c;\n-- file: V3__n.sql\nALTER TABLE posts ALTER COLUMN legacy SET NOT NULL;",
+                "ALTER TABLE posts ADD CONSTRAINT c CHECK (legacy IS NOT NULL OR code IS NOT NULL) NOT VALID;\n-- file: V2__v.sql\nALTER TABLE posts VALIDATE CONSTRAINT c;\n-- file: V3__n.sql\nALTER TABLE posts ALTER COLUMN legacy SET NOT NULL;",
+                "ALTER TABLE posts ADD CONSTRAINT c CHECK (legacy <> '') NOT VALID;\n-- file: V2__v.sql\nALTER TABLE posts VALIDATE CONSTRAINT c;\n-- file: V3__n.sql\nALTER TABLE posts ALTER COLUMN legacy SET NOT NULL;",
+                "ALTER TABLE posts ADD CONSTRAINT c CHECK (legacy IS NOT NULL) NOT VALID;\nALTER TABLE posts ALTER COLUMN legacy SET NOT NULL;",
+                "ALTER TABLE posts ADD CONSTRAINT c NOT NULL legacy;",
+                "ALTER TABLE posts ADD CONSTRAINT c CHECK (legacy IS NOT NULL) NOT VALID;\n-- file: V2__v.sql\nALTER TABLE posts VALIDATE CONSTRAINT c;\n-- file: V3__n.sql\nALTER TABLE posts DROP CONSTRAINT c;\nALTER TABLE posts ALTER COLUMN legacy SET NOT NULL;",
+            ],
+        );
+        silent(
+            "set-not-null-scan",
+            &[
+                "ALTER TABLE posts ADD CONSTRAINT c CHECK (legacy IS NOT NULL) NOT VALID;\n-- file: V2__v.sql\nALTER TABLE posts VALIDATE CONSTRAINT c;\n-- file: V3__n.sql\nALTER TABLE posts ALTER COLUMN legacy SET NOT NULL;",
+                "ALTER TABLE posts ADD CONSTRAINT c CHECK (legacy IS NOT NULL AND legacy <> '') NOT VALID;\n-- file: V2__v.sql\nALTER TABLE posts VALIDATE CONSTRAINT c;\n-- file: V3__n.sql\nALTER TABLE posts ALTER COLUMN legacy SET NOT NULL;",
+                "ALTER TABLE posts ADD CONSTRAINT c CHECK (legacy IS NOT NULL) NOT VALID;\n-- file: V2__v.sql\nALTER TABLE posts VALIDATE CONSTRAINT c;\n-- file: V3__n.sql\nALTER TABLE public.posts ALTER COLUMN legacy SET NOT NULL;",
+                "ALTER TABLE posts ALTER COLUMN title SET NOT NULL;",
+                "CREATE TABLE t (a int);\nALTER TABLE t ALTER a SET NOT NULL;",
+                "ALTER TABLE posts ADD CONSTRAINT c NOT NULL legacy NOT VALID;",
+            ],
+        );
+    }
+}
