@@ -25,6 +25,9 @@ pub(super) struct Observed {
     pub(super) rewritten: BTreeSet<String>,
     /// Tables of which most rows were read in sequence.
     pub(super) scanned: BTreeSet<String>,
+    /// Whether something ran outside a transaction, or ended it: locks may have come and gone unseen, except on the table
+    /// that was watched, and what was read is not all counted yet.
+    pub(super) partial: bool,
     /// SQLSTATE and message of what failed; nothing runs after that.
     pub(super) error: Option<(String, String)>,
 }
@@ -34,9 +37,11 @@ pub(super) fn is_one_transaction(files: &[(String, String)]) -> bool {
     let mut files = files.iter().filter(|(path, _)| runs(path));
     let (Some((path, text)), None) = (files.next(), files.next()) else { return false };
     let (directives, ..) = front_matter(path, text);
-    let ends =
-        split_statements(text).iter().any(|statement| statement.kind == StatementKind::TransactionControl);
-    directives.transaction && directives.backfill.is_none() && !ends
+    directives.transaction && directives.backfill.is_none() && !ends_transaction(text)
+}
+
+fn ends_transaction(text: &str) -> bool {
+    split_statements(text).iter().any(|statement| statement.kind == StatementKind::TransactionControl)
 }
 
 /// Runs the files in order. `watched` is the table whose locks are waited for outside a transaction; with `undo`, nothing
@@ -50,9 +55,9 @@ pub(super) async fn run(
     let options = refit::ConnectOptions::default();
     let watcher = refit::connect(url, &options).await.unwrap();
     let mut observed = Observed::default();
-    for (path, text) in in_order(files) {
-        let (directives, ..) = front_matter(path, text);
-        let result = file(url, &watcher, &directives, text, watched, undo, &mut observed).await;
+    for step in in_order(files) {
+        observed.partial |= !step.directives.transaction || ends_transaction(step.text);
+        let result = file(url, &watcher, &step, watched, undo, &mut observed).await;
         if let Err(error) = result {
             observed.error = Some(described(&error));
             break;
@@ -62,21 +67,31 @@ pub(super) async fn run(
     observed
 }
 
+/// One file that runs.
+struct Step<'a> {
+    version: Option<i64>,
+    directives: Directives,
+    text: &'a str,
+    /// Whether a later one waits until it is complete.
+    awaited: bool,
+}
+
 /// The files that run, in the order they do: a backfill is at work beside the boot, and complete only when a later migration
 /// waits for it.
-fn in_order(files: &[(String, String)]) -> Vec<(&str, &str)> {
-    let (mut order, mut at_work): (Vec<(&str, &str)>, Vec<(&str, &str)>) = (Vec::new(), Vec::new());
+fn in_order(files: &[(String, String)]) -> Vec<Step<'_>> {
+    let (mut order, mut at_work): (Vec<Step<'_>>, Vec<Step<'_>>) = (Vec::new(), Vec::new());
     for (path, text) in files.iter().filter(|(path, _)| runs(path)) {
         let (directives, ..) = front_matter(path, text);
-        let awaited = |path: &str| match FileKind::of(path) {
-            Ok(FileKind::Migration { version, .. }) => directives.after.contains(&version),
-            _ => false,
+        let version = match FileKind::of(path) {
+            Ok(FileKind::Migration { version, .. }) => Some(version),
+            _ => None,
         };
-        order.extend(at_work.extract_if(.., |(path, _)| awaited(path)));
-        match directives.backfill {
-            Some(_) => at_work.push((path, text)),
-            None => order.push((path, text)),
-        }
+        let awaited =
+            |step: &mut Step<'_>| step.version.is_some_and(|version| directives.after.contains(&version));
+        order.extend(at_work.extract_if(.., awaited).map(|step| Step { awaited: true, ..step }));
+        let is_backfill = directives.backfill.is_some();
+        let step = Step { version, directives, text, awaited: false };
+        if is_backfill { &mut at_work } else { &mut order }.push(step);
     }
     order.extend(at_work);
     order
@@ -85,8 +100,7 @@ fn in_order(files: &[(String, String)]) -> Vec<(&str, &str)> {
 async fn file(
     url: &str,
     watcher: &Connection,
-    directives: &Directives,
-    text: &str,
+    step: &Step<'_>,
     watched: Option<&str>,
     undo: bool,
     observed: &mut Observed,
@@ -98,15 +112,16 @@ async fn file(
     runner.batch_execute(alone).await.unwrap();
     let before = Tables::read(watcher).await;
     observed.tables.extend(before.0.values().map(|table| table.name.clone()));
-    match directives {
+    match &step.directives {
         Directives { backfill: Some(backfill), .. } => {
-            batches(&runner, backfill, text, &before, observed).await
+            let bounds = bounds(watcher, backfill, step.awaited).await?;
+            batches(&runner, &bounds, step.text, &before, observed).await
         }
         Directives { transaction: true, .. } => {
             let end = if undo { "ROLLBACK" } else { "COMMIT" };
-            transaction(&runner, text, end, &before, observed).await
+            transaction(&runner, step.text, end, &before, observed).await
         }
-        _ => outside(url, runner, watcher, text, watched, &before, observed).await,
+        _ => outside(url, runner, watcher, step.text, watched, &before, observed).await,
     }
 }
 
@@ -160,15 +175,14 @@ async fn transaction(
     runner.batch_execute(end).await
 }
 
-/// Runs a backfill's text in two batches of the key.
+/// Runs a backfill's text in two batches.
 async fn batches(
     runner: &Connection,
-    backfill: &BackfillDirective,
+    bounds: &[Vec<Text>; 3],
     text: &str,
     before: &Tables,
     observed: &mut Observed,
 ) -> Result<(), tokio_postgres::Error> {
-    let bounds = bounds(runner, backfill).await?;
     for pair in bounds.windows(2) {
         runner.batch_execute("BEGIN").await?;
         for statement in split_statements(text) {
@@ -184,28 +198,36 @@ async fn batches(
     Ok(())
 }
 
-/// Three keys: before the first, in the middle, the last.
+/// Three keys: before the first, the last of the first batch, and of the second. The two are all of the table when it has to
+/// be complete, and otherwise as large as the directive says.
 async fn bounds(
-    runner: &Connection,
+    watcher: &Connection,
     backfill: &BackfillDirective,
+    complete: bool,
 ) -> Result<[Vec<Text>; 3], tokio_postgres::Error> {
-    let (table, key) = (&backfill.table, backfill.key.join(", "));
+    let (table, key, batch) = (&backfill.table, backfill.key.join(", "), backfill.batch);
     // ORDER BY means an output column first, and these would sort as texts.
     let texts: Vec<String> =
         backfill.key.iter().map(|column| format!("{column}::text AS \"text\"")).collect();
     let (texts, first) = (texts.join(", "), &backfill.key[0]);
-    let at = async |order: &str| {
-        let sql = format!("SELECT {texts} FROM {table} WHERE {first} IS NOT NULL {order} LIMIT 1");
-        let row = runner.query_one(&sql, &[]).await?;
+    let at = async |row: String| {
+        let from = format!("{table} WHERE {first} IS NOT NULL");
+        let sql = format!(
+            "SELECT {texts} FROM {from} ORDER BY {key} \
+             OFFSET (SELECT least({row}, count(*)) - 1 FROM {from}) LIMIT 1"
+        );
+        let row = watcher.query_one(&sql, &[]).await?;
         Ok((0..row.len()).map(|at| Text(row.get(at))).collect::<Vec<Text>>())
     };
-    let mut lower = at(&format!("ORDER BY {key}")).await?;
+    let mut before = at("1".to_owned()).await?;
     // Keys of the examples are numbers or texts.
-    lower[0] = Text(lower[0].0.parse::<i64>().map_or(String::new(), |number| (number - 1).to_string()));
-    let middle = at(&format!("ORDER BY {key} OFFSET (SELECT count(*) / 2 FROM {table})")).await?;
-    let backwards: Vec<String> = backfill.key.iter().map(|column| format!("{column} DESC")).collect();
-    let upper = at(&format!("ORDER BY {}", backwards.join(", "))).await?;
-    Ok([lower, middle, upper])
+    before[0] = Text(before[0].0.parse::<i64>().map_or(String::new(), |number| (number - 1).to_string()));
+    let ends = match complete {
+        true => ["count(*) / 2".to_owned(), "count(*)".to_owned()],
+        false => [batch.to_string(), (2 * batch).to_string()],
+    };
+    let [middle, last] = ends;
+    Ok([before, at(middle).await?, at(last).await?])
 }
 
 /// A value of whatever type the parameter has, as text.
