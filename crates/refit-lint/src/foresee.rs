@@ -6,6 +6,7 @@ use crate::lint::Input;
 use crate::parser::parse;
 use crate::schema::Schema;
 use crate::sql::{Span, Stmt};
+use crate::stack::with_room;
 
 /// One top-level statement with the effects that are expected of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +24,10 @@ pub struct Foreseen {
 /// Foresees every statement of SQL files that are one set, in the order given, for a server of a major version. What is
 /// no text in them is passed over: [`lint`](crate::lint()) reports it.
 pub fn foresee(inputs: &[Input], postgres: u32) -> Vec<Foreseen> {
+    with_room(|| foresee_all(inputs, postgres))
+}
+
+fn foresee_all(inputs: &[Input], postgres: u32) -> Vec<Foreseen> {
     let mut schema = Schema::default();
     let mut all = Vec::new();
     for input in inputs {

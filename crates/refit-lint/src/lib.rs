@@ -21,6 +21,7 @@ mod rule;
 mod rules;
 pub mod schema;
 pub mod sql;
+mod stack;
 mod window;
 
 pub use check::{File, Settings};

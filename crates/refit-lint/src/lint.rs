@@ -14,6 +14,7 @@ use crate::finding::{Finding, Severity};
 use crate::honesty::{problem_findings, suppress, unknown_rules};
 use crate::levels::{active, is_on_somewhere};
 use crate::rules::RULES;
+use crate::stack::with_room;
 
 /// One file of the input.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,6 +104,10 @@ pub struct Summary {
 
 /// Lints files as one set, in the order given.
 pub fn lint(inputs: &[Input], config: &Config) -> Outcome {
+    with_room(|| lint_all(inputs, config))
+}
+
+fn lint_all(inputs: &[Input], config: &Config) -> Outcome {
     let settings = Settings { postgres: config.postgres };
     let sidecars = sidecars(inputs);
     let rules = |file: &File| active(config, &file.path);

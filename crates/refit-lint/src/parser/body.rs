@@ -3,10 +3,14 @@
 use squawk_parser::{EntryPoint, SyntaxKind as K};
 
 use super::names::{simple, string};
+use super::nesting::too_deep;
 use super::query::query;
 use super::stmt::{is_stmt, stmt};
 use super::tree::{NodeRef, Tree};
 use crate::sql::{Body, BodyStmt, Cte, Dml, Expr, Literal, Span, Stmt, StmtKind};
+
+/// Bodies inside of bodies are read this deep.
+const DEEPEST: usize = 8;
 
 /// The body of a DO block or routine node.
 pub(super) fn body(node: NodeRef<'_>) -> Body {
@@ -20,8 +24,7 @@ pub(super) fn body(node: NodeRef<'_>) -> Body {
     let default = if node.kind() == K::DO { "plpgsql" } else { "sql" };
     let language = language.unwrap_or_else(|| default.to_owned());
     if let Some(atomic) = atomic {
-        let statements =
-            atomic.descendants().filter(|node| is_stmt(node.kind())).map(stmt).map(plain).collect();
+        let statements = atomic.topmost(is_stmt).map(stmt).map(plain).collect();
         return Body { language, statements };
     }
     let definition = match node.kind() {
@@ -47,9 +50,14 @@ fn plain(stmt: Stmt) -> BodyStmt {
 fn parse(literal: NodeRef<'_>, entry: EntryPoint) -> Vec<BodyStmt> {
     let written = literal.text();
     let Some(text) = string(written) else { return Vec::new() };
+    let is_body = matches!(entry, EntryPoint::Plpgsql);
+    if literal.depth() >= DEEPEST || !too_deep(&text, is_body).is_empty() {
+        let unread = StmtKind::DynamicSql { text: None, statements: Vec::new() };
+        return vec![plain(Stmt { span: literal.span(), kind: unread })];
+    }
     // Where the text stands as it is, places can be told; where quotes were doubled, the literal as a whole is the place.
     let shift = written.find(&text).filter(|_| text.len() > 1).map(|at| literal.span().start + at as u32);
-    let tree = Tree::parse(&text, entry);
+    let tree = Tree::parse(&text, entry, literal.depth() + 1);
     let mut found = Vec::new();
     match entry {
         EntryPoint::SourceFile => {
@@ -103,9 +111,10 @@ fn dynamic(node: NodeRef<'_>) -> Stmt {
         Some(Expr::Literal(Literal::String(text))) => Some(text.clone()),
         _ => None,
     });
+    let text = text.filter(|text| node.depth() < DEEPEST && too_deep(text, false).is_empty());
     let mut inner = Vec::new();
     if let Some(text) = &text {
-        let tree = Tree::parse(text, EntryPoint::SourceFile);
+        let tree = Tree::parse(text, EntryPoint::SourceFile, node.depth() + 1);
         inner.extend(tree.root().children().filter(|node| is_stmt(node.kind())).map(stmt));
         for stmt in &mut inner {
             move_stmt(stmt, None, node.span());

@@ -201,9 +201,19 @@ fn comparison(op: Compare, left: NodeRef<'_>, right: NodeRef<'_>, depth: usize) 
     Expr::Compare { op, left: Box::new(expr(left, depth)), right: Box::new(expr(right, depth)) }
 }
 
+/// AND and OR in a row are one: they lean to the left, however many there are, and are unwound without descending.
 fn flatten(left: NodeRef<'_>, right: NodeRef<'_>, depth: usize, all: bool) -> Expr {
-    let mut items = Vec::new();
-    for side in [left, right] {
+    let operator = if all { K::AND_KW } else { K::OR_KW };
+    let (mut sides, mut first) = (vec![right], left);
+    while first.kind() == K::BIN_EXPR && first.has(operator) {
+        let operands: Vec<_> = first.children().filter(|child| is_expr(child.kind())).collect();
+        let [left, right] = operands[..] else { break };
+        sides.push(right);
+        first = left;
+    }
+    sides.push(first);
+    let mut items = Vec::with_capacity(sides.len());
+    for side in sides.into_iter().rev() {
         match (expr(side, depth), all) {
             (Expr::And(inner), true) | (Expr::Or(inner), false) => items.extend(inner),
             (other, _) => items.push(other),

@@ -8,11 +8,15 @@ mod alter;
 mod body;
 mod expr;
 mod names;
+mod nesting;
 mod psql;
 mod query;
 mod stmt;
 mod table;
 mod tree;
+
+use std::borrow::Cow;
+use std::panic::catch_unwind;
 
 use squawk_parser::{EntryPoint, SyntaxKind};
 
@@ -30,13 +34,13 @@ pub(crate) struct Parsed {
 
 /// Parses a text. Never fails: what cannot be read is an error in the result, and the rest is read.
 pub(crate) fn parse(text: &str) -> Parsed {
-    let parsed = parse_as_is(text);
+    let parsed = parse_readable(text);
     if parsed.errors.is_empty() {
         return parsed;
     }
     // Lines that are psql's are the usual reason for a whole file not to parse.
     match psql::masked(text) {
-        Some((masked, psql)) => Parsed { psql, ..parse_as_is(&masked) },
+        Some((masked, psql)) => Parsed { psql, ..parse_readable(&masked) },
         None => parsed,
     }
 }
@@ -46,28 +50,84 @@ pub(crate) fn strings(text: &str) -> Vec<String> {
     refit_model::significant_tokens(text).into_iter().filter_map(names::string).collect()
 }
 
+/// Parses what the parser can take: statements that nest too deep are left out, and one that it breaks on.
+fn parse_readable(text: &str) -> Parsed {
+    let deep = nesting::too_deep(text, false);
+    let text = without(text, &deep);
+    let tried = |text: &str| catch_unwind(|| parse_as_is(text)).ok();
+    let (mut parsed, broken) = match tried(&text) {
+        Some(parsed) => (parsed, Vec::new()),
+        None => {
+            let broken: Vec<Span> = statements(&text)
+                .into_iter()
+                .filter(|span| tried(&text[span.start as usize..span.end as usize]).is_none())
+                .collect();
+            (tried(&without(&text, &broken)).unwrap_or_default(), broken)
+        }
+    };
+    let levels = format!("it nests deeper than {} levels", nesting::DEEPEST);
+    parsed.errors.extend(deep.into_iter().map(|span| (span, levels.clone())));
+    let unreadable = "the parser gives up on it".to_owned();
+    parsed.errors.extend(broken.into_iter().map(|span| (span, unreadable.clone())));
+    parsed.errors.sort();
+    parsed
+}
+
+/// The text with some ranges blanked, byte for byte, so that places stay right.
+fn without<'t>(text: &'t str, spans: &[Span]) -> Cow<'t, str> {
+    if spans.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    let mut kept = String::with_capacity(text.len());
+    let mut end = 0;
+    for span in spans {
+        kept.push_str(&text[end..span.start as usize]);
+        end = span.end as usize;
+        kept.extend(
+            text[span.start as usize..end].bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }),
+        );
+    }
+    kept.push_str(&text[end..]);
+    Cow::Owned(kept)
+}
+
+/// What lies between semicolons.
+fn statements(text: &str) -> Vec<Span> {
+    let (mut spans, mut start, mut end) = (Vec::new(), 0, 0);
+    for token in squawk_lexer::tokenize(text) {
+        end += token.len;
+        if token.kind == squawk_lexer::TokenKind::Semi {
+            spans.push(Span { start, end });
+            start = end;
+        }
+    }
+    spans.push(Span { start, end: text.len() as u32 });
+    spans
+}
+
 fn parse_as_is(text: &str) -> Parsed {
-    let tree = tree::Tree::parse(text, EntryPoint::SourceFile);
-    let root = tree.root();
+    let tree = tree::Tree::parse(text, EntryPoint::SourceFile, 0);
     let mut parsed = Parsed::default();
     let mut broken: Vec<Span> = Vec::new();
-    for node in root.children() {
+    for node in tree.root().children() {
         if stmt::is_stmt(node.kind()) {
             parsed.stmts.push(stmt::stmt(node));
         } else if node.kind() == SyntaxKind::ERROR {
             broken.push(node.span());
         }
     }
-    let mut told: Option<u32> = None;
+    // The first byte of the line behind the last one that an error was told of.
+    let mut untold = 0;
     for (offset, message) in &tree.errors {
+        let start = (*offset).min(text.len() as u32);
         // One error a line is enough: the parser's later ones on it follow from the first.
-        let line_start = text[..(*offset as usize).min(text.len())].rfind('\n').map_or(0, |at| at as u32 + 1);
-        if told == Some(line_start) {
+        if (start as usize) < untold {
             continue;
         }
-        told = Some(line_start);
-        let start = (*offset).min(text.len() as u32);
-        let span = broken.iter().find(|span| span.start <= start && start < span.end);
+        let rest = text.as_bytes()[start as usize..].iter().position(|byte| *byte == b'\n');
+        untold = rest.map_or(text.len() + 1, |line| start as usize + line + 1);
+        let node = broken.partition_point(|span| span.end <= start);
+        let span = broken.get(node).filter(|span| span.start <= start);
         let end = span.map_or(start, |span| span.end);
         parsed.errors.push((Span { start, end }, message.clone()));
     }

@@ -8,6 +8,8 @@ use crate::sql::Span;
 pub(super) struct Tree<'t> {
     text: &'t str,
     nodes: Vec<Node>,
+    /// How many texts this one is quoted in.
+    depth: usize,
     /// Messages with the byte they point to.
     pub(super) errors: Vec<(u32, String)>,
 }
@@ -22,11 +24,15 @@ struct Node {
 
 impl<'t> Tree<'t> {
     /// Parses a text. There is always a tree; what does not parse is in its errors.
-    pub(super) fn parse(text: &'t str, entry: EntryPoint) -> Tree<'t> {
+    ///
+    /// `depth` is how many texts this one is quoted in. The text must not nest too deep ([`super::nesting`]).
+    pub(super) fn parse(text: &'t str, entry: EntryPoint, depth: usize) -> Tree<'t> {
         let lexed = LexedStr::new(text);
         let output = entry.parse(&lexed.to_input());
-        let mut tree = Tree { text, nodes: Vec::with_capacity(text.len() / 6), errors: Vec::new() };
+        let mut tree = Tree { text, nodes: Vec::with_capacity(text.len() / 6), depth, errors: Vec::new() };
         let mut open: Vec<u32> = Vec::new();
+        // Those of the open nodes from here on have no token yet; and where the last token ended.
+        let (mut empty_from, mut last_end) = (0, 0);
         let mut offset = 0_u32;
         lexed.intersperse_trivia(&output, &mut |step| match step {
             StrStep::Enter { kind } => {
@@ -36,18 +42,20 @@ impl<'t> Tree<'t> {
             StrStep::Exit => {
                 if let Some(index) = open.pop() {
                     let next = tree.nodes.len() as u32;
-                    tree.nodes[index as usize].next = next;
+                    let node = &mut tree.nodes[index as usize];
+                    node.next = next;
+                    node.end = if node.start == u32::MAX { 0 } else { last_end };
+                    empty_from = empty_from.min(open.len());
                 }
             }
             StrStep::Token { kind, text } => {
                 let (start, end) = (offset, offset + text.len() as u32);
                 offset = end;
                 if !matches!(kind, SyntaxKind::WHITESPACE | SyntaxKind::COMMENT) {
-                    for index in &open {
-                        let node = &mut tree.nodes[*index as usize];
-                        node.start = node.start.min(start);
-                        node.end = end;
+                    for index in &open[empty_from..] {
+                        tree.nodes[*index as usize].start = start;
                     }
+                    (empty_from, last_end) = (open.len(), end);
                     let next = tree.nodes.len() as u32 + 1;
                     tree.nodes.push(Node { kind, start, end, next });
                 }
@@ -74,6 +82,11 @@ pub(super) struct NodeRef<'a> {
 impl<'a> NodeRef<'a> {
     fn node(self) -> &'a Node {
         &self.tree.nodes[self.index as usize]
+    }
+
+    /// How many texts the tree's text is quoted in.
+    pub(super) fn depth(self) -> usize {
+        self.tree.depth
     }
 
     pub(super) fn kind(self) -> SyntaxKind {
@@ -107,6 +120,23 @@ impl<'a> NodeRef<'a> {
     /// Everything below, depth first.
     pub(super) fn descendants(self) -> impl Iterator<Item = NodeRef<'a>> {
         (self.index + 1..self.node().next).map(move |index| NodeRef { tree: self.tree, index })
+    }
+
+    /// The first nodes of some kinds on each way down, not entering them.
+    pub(super) fn topmost(self, is_wanted: impl Fn(SyntaxKind) -> bool) -> impl Iterator<Item = NodeRef<'a>> {
+        let end = self.node().next;
+        let mut index = self.index + 1;
+        std::iter::from_fn(move || {
+            while index < end {
+                let node = NodeRef { tree: self.tree, index };
+                if is_wanted(node.kind()) {
+                    index = node.node().next;
+                    return Some(node);
+                }
+                index += 1;
+            }
+            None
+        })
     }
 
     pub(super) fn child(self, kind: SyntaxKind) -> Option<NodeRef<'a>> {
