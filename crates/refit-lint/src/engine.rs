@@ -113,29 +113,30 @@ impl Engine<'_> {
     ) {
         let Around { file, stmts: (before, stmts), gates } = *around;
         let Some((stmt, rest)) = stmts.split_first() else { return };
-        let mut all = Vec::new();
-        flatten(stmt, &memory.schema, stmt.span, false, false, 0, &mut all);
-        for Nested { stmt, in_body, in_loop } in &all {
+        for Nested { stmt, in_body, in_loop } in &nested(stmt, &memory.schema) {
+            let mut reports: Vec<Report> = Vec::new();
+            let mut check = StatementCheck {
+                stmt,
+                in_body: *in_body,
+                in_loop: *in_loop,
+                before,
+                rest,
+                file,
+                schema: &memory.schema,
+                window,
+                backfills: &memory.backfills,
+                gates,
+                settings: self.settings,
+                reports: &mut reports,
+            };
             for (rule, severity) in rules {
-                let Check::Statement(check) = rule.check else { continue };
-                let mut reports: Vec<Report> = Vec::new();
-                check(&mut StatementCheck {
-                    stmt,
-                    in_body: *in_body,
-                    in_loop: *in_loop,
-                    before,
-                    rest,
-                    file,
-                    schema: &memory.schema,
-                    window,
-                    backfills: &memory.backfills,
-                    gates,
-                    settings: self.settings,
-                    reports: &mut reports,
-                });
-                findings.extend(
-                    reports.into_iter().map(|report| report.into_finding(rule.name, *severity, file)),
-                );
+                let Check::Statement(asked) = rule.check else { continue };
+                asked(&mut check);
+                // Nearly always there is nothing.
+                if !check.reports.is_empty() {
+                    let reports = check.reports.drain(..);
+                    findings.extend(reports.map(|report| report.into_finding(rule.name, *severity, file)));
+                }
             }
             // The locks of a body are held until its end, whatever is around it.
             if *in_body {
@@ -205,12 +206,18 @@ fn engine_findings(
 /// A statement that runs, with how it is reached.
 pub(crate) struct Nested<'a> {
     pub(crate) stmt: std::borrow::Cow<'a, Stmt>,
-    in_body: bool,
-    in_loop: bool,
+    pub(crate) in_body: bool,
+    pub(crate) in_loop: bool,
 }
 
 /// The statement, and those in bodies that it runs: DO, dynamic SQL, functions that it calls.
-pub(crate) fn flatten<'a>(
+pub(crate) fn nested<'a>(stmt: &'a Stmt, schema: &'a Schema) -> Vec<Nested<'a>> {
+    let mut all = Vec::new();
+    flatten(stmt, schema, stmt.span, false, false, 0, &mut all);
+    all
+}
+
+fn flatten<'a>(
     stmt: &'a Stmt,
     schema: &'a Schema,
     place: Span,
@@ -229,7 +236,7 @@ pub(crate) fn flatten<'a>(
         return;
     }
     let mut body = |body: &'a Body, place: Span| {
-        for inner in &body.statements {
+        for inner in body.statements() {
             flatten(&inner.stmt, schema, place, true, in_loop || inner.in_loop, depth + 1, all);
         }
     };
@@ -269,7 +276,7 @@ fn called<'a>(query: &Query, schema: &'a Schema) -> Vec<&'a Body> {
         for expr in query.columns.iter().chain(from) {
             expr.walk(&mut |part| {
                 if let Expr::Call { name, .. } = part {
-                    found.extend(schema.functions.get(&name.key()).map(|function| &function.body));
+                    found.extend(schema.functions.get(&name.key()).map(|function| &*function.body));
                 }
             });
         }

@@ -158,7 +158,12 @@ pub(crate) fn parse(path: &str, text: &str, allowed: Allowed, problems: &mut Vec
         front: FrontMatter { directives: Directives::default(), suppressions: Vec::new() },
     };
     let (mut offset, mut in_front) = (0, true);
+    // Most texts say nothing to us, and the others say it at the top: the rest need not be read.
+    let last = last_mention(text);
     for token in tokenize(text) {
+        if last.is_none_or(|last| offset > last) {
+            break;
+        }
         let (start, end) = (offset, offset + token.len as usize);
         offset = end;
         match token.kind {
@@ -172,6 +177,13 @@ pub(crate) fn parse(path: &str, text: &str, allowed: Allowed, problems: &mut Vec
         }
     }
     reader.front
+}
+
+/// Where our name stands last, in whatever case.
+fn last_mention(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let is_name = |at: &usize| bytes[*at..].get(..5).is_some_and(|word| word.eq_ignore_ascii_case(b"refit"));
+    (0..bytes.len()).rev().filter(|at| bytes[*at] | 0x20 == b'r').find(is_name)
 }
 
 fn may_concern_us(comment: &str) -> bool {

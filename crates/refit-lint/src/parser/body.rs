@@ -7,7 +7,7 @@ use super::nesting::too_deep;
 use super::query::query;
 use super::stmt::{is_stmt, stmt};
 use super::tree::{NodeRef, Tree};
-use crate::sql::{Body, BodyStmt, Cte, Dml, Expr, Literal, Span, Stmt, StmtKind};
+use crate::sql::{Body, BodyStmt, BodyText, Cte, Dml, Expr, Literal, Span, Stmt, StmtKind};
 
 /// Bodies inside of bodies are read this deep.
 const DEEPEST: usize = 8;
@@ -24,8 +24,8 @@ pub(super) fn body(node: NodeRef<'_>) -> Body {
     let default = if node.kind() == K::DO { "plpgsql" } else { "sql" };
     let language = language.unwrap_or_else(|| default.to_owned());
     if let Some(atomic) = atomic {
-        let statements = atomic.topmost(is_stmt).map(stmt).map(plain).collect();
-        return Body { language, statements };
+        let statements: Vec<BodyStmt> = atomic.topmost(is_stmt).map(stmt).map(plain).collect();
+        return Body { language, source: None, statements: statements.into() };
     }
     let definition = match node.kind() {
         K::DO => node.child(K::LITERAL),
@@ -33,13 +33,21 @@ pub(super) fn body(node: NodeRef<'_>) -> Body {
             .and_then(|options| options.descendant(K::AS_DEFINITION))
             .and_then(|as_| as_.child(K::LITERAL)),
     };
-    let Some(literal) = definition else { return Body { language, statements: Vec::new() } };
-    let statements = match language.as_str() {
-        "plpgsql" => parse(literal, EntryPoint::Plpgsql),
-        "sql" => parse(literal, EntryPoint::SourceFile),
+    let source = definition.map(|literal| BodyText {
+        literal: literal.text().to_owned(),
+        span: literal.span(),
+        depth: literal.depth(),
+    });
+    Body { language, source, ..Body::default() }
+}
+
+/// The statements of a body.
+pub(crate) fn read_body(language: &str, source: &BodyText) -> Vec<BodyStmt> {
+    match language {
+        "plpgsql" => parse(source, EntryPoint::Plpgsql),
+        "sql" => parse(source, EntryPoint::SourceFile),
         _ => Vec::new(),
-    };
-    Body { language, statements }
+    }
 }
 
 fn plain(stmt: Stmt) -> BodyStmt {
@@ -47,17 +55,17 @@ fn plain(stmt: Stmt) -> BodyStmt {
 }
 
 /// Parses the text of a literal, and moves what is found to its place in the file.
-fn parse(literal: NodeRef<'_>, entry: EntryPoint) -> Vec<BodyStmt> {
-    let written = literal.text();
+fn parse(literal: &BodyText, entry: EntryPoint) -> Vec<BodyStmt> {
+    let written = literal.literal.as_str();
     let Some(text) = string(written) else { return Vec::new() };
     let is_body = matches!(entry, EntryPoint::Plpgsql);
-    if literal.depth() >= DEEPEST || !too_deep(&text, is_body).is_empty() {
+    if literal.depth >= DEEPEST || !too_deep(&text, is_body).is_empty() {
         let unread = StmtKind::DynamicSql { text: None, statements: Vec::new() };
-        return vec![plain(Stmt { span: literal.span(), kind: unread })];
+        return vec![plain(Stmt { span: literal.span, kind: unread })];
     }
     // Where the text stands as it is, places can be told; where quotes were doubled, the literal as a whole is the place.
-    let shift = written.find(&text).filter(|_| text.len() > 1).map(|at| literal.span().start + at as u32);
-    let tree = Tree::parse(&text, entry, literal.depth() + 1);
+    let shift = written.find(&text).filter(|_| text.len() > 1).map(|at| literal.span.start + at as u32);
+    let tree = Tree::parse(&text, entry, literal.depth + 1);
     let mut found = Vec::new();
     match entry {
         EntryPoint::SourceFile => {
@@ -66,7 +74,7 @@ fn parse(literal: NodeRef<'_>, entry: EntryPoint) -> Vec<BodyStmt> {
         EntryPoint::Plpgsql => statements(tree.root(), false, &mut found),
     }
     for BodyStmt { stmt, .. } in &mut found {
-        move_stmt(stmt, shift, literal.span());
+        move_stmt(stmt, shift, literal.span);
     }
     found
 }
@@ -83,7 +91,6 @@ fn statements(node: NodeRef<'_>, in_loop: bool, found: &mut Vec<BodyStmt>) {
                     | K::PLPGSQL_FOR_QUERY_STMT
                     | K::PLPGSQL_FOR_DYN_STMT
                     | K::PLPGSQL_FOR_CURSOR_STMT
-                    | K::PLPGSQL_FOR_EACH_STMT
             );
         let mut push = |stmt: Stmt| found.push(BodyStmt { stmt, in_loop: looping });
         match child.kind() {

@@ -18,6 +18,7 @@ mod tree;
 use std::borrow::Cow;
 use std::panic::catch_unwind;
 
+pub(crate) use body::read_body;
 use squawk_parser::{EntryPoint, SyntaxKind};
 
 use crate::sql::{Span, Stmt};

@@ -373,7 +373,7 @@ fn routine(node: NodeRef<'_>) -> StmtKind {
             None => 'v',
         };
     let routine_name = node.child_of(&[K::FUNCTION_NAME, K::PROCEDURE_NAME]).map_or_else(|| name(node), name);
-    StmtKind::CreateRoutine { name: routine_name, volatility, body: body(node) }
+    StmtKind::CreateRoutine { name: routine_name, volatility, body: body(node).into() }
 }
 
 fn is_drop(kind: K) -> bool {

@@ -99,7 +99,7 @@ pub struct Domain {
 pub struct Function {
     /// As `pg_proc.provolatile` has it.
     pub(crate) volatility: char,
-    pub(crate) body: Body,
+    pub(crate) body: std::sync::Arc<Body>,
 }
 
 impl Schema {

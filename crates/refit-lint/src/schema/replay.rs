@@ -42,7 +42,7 @@ impl Schema {
                 self.enums.entry(name.key()).or_default().push(value.clone())
             }
             StmtKind::CreateRoutine { name, volatility, body } => {
-                self.functions.insert(name.key(), Function { volatility: *volatility, body: body.clone() });
+                self.functions.insert(name.key(), Function { volatility: *volatility, body: std::sync::Arc::clone(body) });
             }
             StmtKind::CreateView { name, materialized: true, no_data, .. }
             | StmtKind::Refresh { view: name, no_data, .. } => {

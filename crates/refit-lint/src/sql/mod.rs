@@ -176,7 +176,7 @@ pub enum StmtKind {
         /// `v`, `s` or `i`, as `pg_proc.provolatile` has it.
         volatility: char,
         /// Its body.
-        body: Body,
+        body: std::sync::Arc<Body>,
     },
     /// CALL.
     Call {
@@ -274,13 +274,43 @@ pub enum StmtKind {
     Other(String),
 }
 
-/// The body of a DO block, function or procedure.
-#[derive(Debug, Clone, PartialEq, Default)]
+/// The body of a DO block, function or procedure. It is read when somebody asks: most functions that a migration creates
+/// are not run by it.
+#[derive(Debug, Clone, Default)]
 pub struct Body {
     /// The language, lower case.
     pub language: String,
+    pub(crate) source: Option<BodyText>,
+    pub(crate) statements: std::sync::OnceLock<Vec<BodyStmt>>,
+}
+
+/// A body as it is written.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct BodyText {
+    /// The literal, with its quotes.
+    pub(crate) literal: String,
+    /// Where the literal stands in the file.
+    pub(crate) span: Span,
+    /// How many texts the literal is quoted in.
+    pub(crate) depth: usize,
+}
+
+impl Body {
     /// Its statements, however deep; empty when the language is not SQL or PL/pgSQL.
-    pub statements: Vec<BodyStmt>,
+    pub fn statements(&self) -> &[BodyStmt] {
+        self.statements.get_or_init(|| match &self.source {
+            Some(source) => crate::parser::read_body(&self.language, source),
+            None => Vec::new(),
+        })
+    }
+}
+
+impl PartialEq for Body {
+    fn eq(&self, other: &Body) -> bool {
+        self.language == other.language
+            && self.source == other.source
+            && (self.source.is_some() || self.statements() == other.statements())
+    }
 }
 
 /// One statement of a body.
@@ -288,6 +318,6 @@ pub struct Body {
 pub struct BodyStmt {
     /// The statement.
     pub stmt: Stmt,
-    /// Inside LOOP, FOR, FOREACH or WHILE.
+    /// Inside LOOP, FOR or WHILE. An array that FOREACH goes through is as long as it is written.
     pub in_loop: bool,
 }
