@@ -154,11 +154,7 @@ async fn prove(example: &Example, about: Option<&str>, shared: &TestDb, major: u
         (own.url(), false)
     };
     let watched = claim.table.as_deref().or(about);
-    let mut observed = run(url, &files, watched, undo).await;
-    if !observe::is_seen_whole(&files) {
-        // Locks that are held for a moment are only seen on the table that is watched.
-        observed.tables.retain(|table| Some(table.as_str()) == watched);
-    }
+    let observed = run(url, &files, watched, undo).await;
     let mut wrong = Vec::new();
     match (&observed.error, &claim.error) {
         (Some((code, _)), Some(claimed)) if code == claimed => return wrong,
