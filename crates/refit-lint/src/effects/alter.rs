@@ -29,9 +29,15 @@ pub(super) fn action(
         AlterAction::AddColumn { column, .. } => add_column(table, column, schema, postgres, effects),
         AlterAction::AlterColumn { column, change } => change_column(table, column, change, schema, effects),
         AlterAction::AddConstraint(constraint) => add_constraint(table, constraint, schema, effects),
-        AlterAction::ValidateConstraint(_) => {
+        AlterAction::ValidateConstraint(name) => {
             effects.lock(table, LockMode::ShareUpdateExclusive);
             effects.work(table, Work::Scan);
+            // The rows of a foreign key are looked up in the other table, all at once.
+            let known = schema.constraint(table, name).and_then(|known| known.references.as_ref());
+            if let Some(referenced) = known {
+                effects.lock(referenced, LockMode::RowShare);
+                effects.work(referenced, Work::Scan);
+            }
         }
         AlterAction::AttachPartition { partition, .. } => {
             effects.lock(table, LockMode::ShareUpdateExclusive);
@@ -132,6 +138,7 @@ fn add_constraint(table: &Name, constraint: &Constraint, schema: &Schema, effect
             effects.lock(referenced, LockMode::ShareRowExclusive);
             if !constraint.not_valid {
                 effects.work(table, Work::Scan);
+                effects.work(referenced, Work::Scan);
             }
         }
         ConstraintKind::Check(_) | ConstraintKind::NotNull(_) if !constraint.not_valid => {

@@ -54,6 +54,8 @@ pub struct ConstraintDef {
     pub(crate) columns: Vec<String>,
     /// The condition of a CHECK.
     pub(crate) check: Option<Expr>,
+    /// The table that a foreign key refers to.
+    pub(crate) references: Option<Name>,
     pub(crate) validated: bool,
 }
 

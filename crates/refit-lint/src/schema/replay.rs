@@ -42,7 +42,10 @@ impl Schema {
                 self.enums.entry(name.key()).or_default().push(value.clone())
             }
             StmtKind::CreateRoutine { name, volatility, body } => {
-                self.functions.insert(name.key(), Function { volatility: *volatility, body: std::sync::Arc::clone(body) });
+                self.functions.insert(
+                    name.key(),
+                    Function { volatility: *volatility, body: std::sync::Arc::clone(body) },
+                );
             }
             StmtKind::CreateView { name, materialized: true, no_data, .. }
             | StmtKind::Refresh { view: name, no_data, .. } => {
@@ -198,7 +201,12 @@ impl Table {
             ConstraintKind::Exclude => (ConstraintType::Exclude, Vec::new(), None),
         };
         let name = constraint.name.clone().unwrap_or_else(|| made_up_name(table, kind, &columns));
-        self.constraints.push(ConstraintDef { name, kind, columns, check, validated: !constraint.not_valid });
+        let references = match &constraint.kind {
+            ConstraintKind::ForeignKey { table, .. } => Some(table.clone()),
+            _ => None,
+        };
+        let validated = !constraint.not_valid;
+        self.constraints.push(ConstraintDef { name, kind, columns, check, references, validated });
     }
 
     fn alter(&mut self, name: &str, action: &AlterAction, using_index: Option<Vec<String>>) {
