@@ -32,11 +32,10 @@ pub(super) fn action(
         AlterAction::ValidateConstraint(name) => {
             effects.lock(table, LockMode::ShareUpdateExclusive);
             effects.work(table, Work::Scan);
-            // The rows of a foreign key are looked up in the other table, all at once.
+            // Rows are looked up in the table that a foreign key refers to.
             let known = schema.constraint(table, name).and_then(|known| known.references.as_ref());
             if let Some(referenced) = known {
                 effects.lock(referenced, LockMode::RowShare);
-                effects.work(referenced, Work::Scan);
             }
         }
         AlterAction::AttachPartition { partition, .. } => {
@@ -138,7 +137,6 @@ fn add_constraint(table: &Name, constraint: &Constraint, schema: &Schema, effect
             effects.lock(referenced, LockMode::ShareRowExclusive);
             if !constraint.not_valid {
                 effects.work(table, Work::Scan);
-                effects.work(referenced, Work::Scan);
             }
         }
         ConstraintKind::Check(_) | ConstraintKind::NotNull(_) if !constraint.not_valid => {

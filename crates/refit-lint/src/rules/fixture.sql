@@ -7,6 +7,7 @@ CREATE TABLE authors (
 CREATE TABLE posts (
     id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     author_id    bigint NOT NULL,
+    editor_id    bigint NOT NULL,
     title        text NOT NULL,
     status       text,
     score        integer NOT NULL,

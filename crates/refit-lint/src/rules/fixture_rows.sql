@@ -1,9 +1,9 @@
 -- The rows of the fixture, for the proof test. `status` is NULL in one row of ten; nothing else is NULL. `code` and `slug` are
--- unique, every `author_id` has its author.
+-- unique, every `author_id` and `editor_id` has its author.
 INSERT INTO authors (name, email)
 SELECT 'author ' || i, 'author-' || i || '@example.org' FROM generate_series(1, 10000) i;
-INSERT INTO posts (author_id, title, status, score, price, code, slug, published_at, legacy)
-SELECT 1 + i % 10000, 'post ' || i, CASE i % 10 WHEN 0 THEN NULL WHEN 1 THEN 'draft' ELSE 'published' END, i % 100,
+INSERT INTO posts (author_id, editor_id, title, status, score, price, code, slug, published_at, legacy)
+SELECT 1 + i % 10000, 1 + i % 100, 'post ' || i, CASE i % 10 WHEN 0 THEN NULL WHEN 1 THEN 'draft' ELSE 'published' END, i % 100,
        i % 1000 + 0.5, 'c' || i, 'post-' || i, timestamptz '2025-01-01' + i * interval '1 minute', 'legacy ' || i % 7
 FROM generate_series(1, 200000) i;
 INSERT INTO posts_archive SELECT i, 'old post ' || i, 'archived' FROM generate_series(1000001, 1005000) i;

@@ -15,7 +15,7 @@
 //! Lock: SHARE ROW EXCLUSIVE on both tables, for the whole check. PostgreSQL 14 to 18.
 //!
 //! ```sql,unsafe
-//! ALTER TABLE posts ADD CONSTRAINT posts_author_fk FOREIGN KEY (author_id) REFERENCES authors (id);
+//! ALTER TABLE posts ADD CONSTRAINT posts_editor_fk FOREIGN KEY (editor_id) REFERENCES authors (id);
 //! ```
 //!
 //! ```toml,claim
@@ -25,9 +25,9 @@
 //! ```
 //!
 //! ```sql,safe
-//! ALTER TABLE posts ADD CONSTRAINT posts_author_fk FOREIGN KEY (author_id) REFERENCES authors (id) NOT VALID;
-//! -- file: V2__validate_posts_author_fk.sql
-//! ALTER TABLE posts VALIDATE CONSTRAINT posts_author_fk;
+//! ALTER TABLE posts ADD CONSTRAINT posts_editor_fk FOREIGN KEY (editor_id) REFERENCES authors (id) NOT VALID;
+//! -- file: V2__validate_posts_editor_fk.sql
+//! ALTER TABLE posts VALIDATE CONSTRAINT posts_editor_fk;
 //! ```
 
 use super::constraints::{added, in_two_steps};
