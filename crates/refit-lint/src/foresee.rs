@@ -1,7 +1,7 @@
 //! What each statement of a set is expected to lock, read and write: the static side of a trace.
 
 use crate::effects::{Effects, effects};
-use crate::engine::flatten;
+use crate::engine::nested;
 use crate::lint::Input;
 use crate::parser::parse;
 use crate::schema::Schema;
@@ -33,10 +33,8 @@ fn foresee_all(inputs: &[Input], postgres: u32) -> Vec<Foreseen> {
     for input in inputs {
         let text = input.text();
         for stmt in parse(&text).stmts {
-            let mut nested = Vec::new();
-            flatten(&stmt, &schema, stmt.span, false, false, 0, &mut nested);
             let mut total = Effects::default();
-            for part in &nested {
+            for part in &nested(&stmt, &schema) {
                 let Effects { locks, work } = effects(&part.stmt, &schema, postgres);
                 total.locks.extend(locks);
                 total.work.extend(work);

@@ -3,10 +3,12 @@
 mod added_column;
 mod alter_enum_rename;
 mod attach_partition;
+mod backfill_without_range;
 mod breaking;
 mod check_validated;
 mod column_type_change;
 mod concurrently_in_transaction;
+mod constraint_before_backfill;
 mod constraints;
 mod create_trigger;
 mod detach_partition;
@@ -62,6 +64,7 @@ mod truncate;
 mod unbatched;
 mod unbatched_delete;
 mod unbatched_insert;
+mod unbatched_loop;
 mod unbatched_merge;
 mod unbatched_update;
 mod unique_constraint;
@@ -77,9 +80,11 @@ use crate::rule::Rule;
 pub static RULES: &[Rule] = &[
     alter_enum_rename::RULE,
     attach_partition::RULE,
+    backfill_without_range::RULE,
     check_validated::RULE,
     column_type_change::RULE,
     concurrently_in_transaction::RULE,
+    constraint_before_backfill::RULE,
     create_trigger::RULE,
     detach_partition::RULE,
     disable_trigger::RULE,
@@ -129,6 +134,7 @@ pub static RULES: &[Rule] = &[
     truncate::RULE,
     unbatched_delete::RULE,
     unbatched_insert::RULE,
+    unbatched_loop::RULE,
     unbatched_merge::RULE,
     unbatched_update::RULE,
     unique_constraint::RULE,

@@ -137,6 +137,14 @@ impl Expr {
         }
     }
 
+    /// The parts that an AND joins; the whole where there is none.
+    pub fn conjuncts(&self) -> &[Expr] {
+        match self {
+            Expr::And(parts) => parts,
+            whole => std::slice::from_ref(whole),
+        }
+    }
+
     /// Calls `visit` on this expression and on all of its parts, not entering queries.
     pub fn walk<'a>(&'a self, visit: &mut impl FnMut(&'a Expr)) {
         visit(self);

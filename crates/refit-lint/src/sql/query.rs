@@ -171,6 +171,21 @@ impl Dml {
         tables
     }
 
+    /// What must hold of its rows: the parts of its conditions, and of those of the queries in it, that an AND joins.
+    pub fn conditions(&self) -> Vec<&Expr> {
+        let mut all: Vec<&Expr> = self.on.iter().chain(&self.filter).collect();
+        let from = self.from.iter().filter_map(|item| match item {
+            FromItem::Query { query, .. } => Some(&**query),
+            _ => None,
+        });
+        let ctes = self.ctes.iter().filter_map(|cte| cte.query.as_ref());
+        let inside: Vec<&Query> = all.iter().flat_map(|condition| condition.queries()).collect();
+        for query in from.chain(ctes).chain(&self.source).chain(inside) {
+            query.walk(&mut |part| all.extend(part.on.iter().chain(&part.filter)));
+        }
+        all.into_iter().flat_map(Expr::conjuncts).collect()
+    }
+
     fn collect<'a>(&'a self, with: Vec<&'a Cte>, found: &mut Vec<Change<'a>>) {
         collect_with(&self.ctes, found);
         if let Some(source) = &self.source {

@@ -1,0 +1,248 @@
+//! # A backfill that does not keep to its batch
+//!
+//! The statements of a backfill run once for each batch, and `$1` and `$2` are the batch: keys above the one and up to the
+//! other. A statement that leaves one out, or does not compare the key with it, changes all rows each time; one that says
+//! `< $2` never comes to the last row. The key must be unique, or rows that share one cost a batch of any size, and NOT NULL,
+//! or rows are never reached.
+//!
+//! Lock: ROW EXCLUSIVE on the table, and a lock on every row that a batch changes until its commit. PostgreSQL 14 to 18.
+//!
+//! ```sql,unsafe
+//! -- refit: backfill = { table = "posts", key = ["id"], batch = 10000 }
+//! UPDATE posts SET status = 'new' WHERE status IS NULL;
+//! ```
+//!
+//! ```toml,claim
+//! lock = "ROW EXCLUSIVE"
+//! table = "posts"
+//! scan = true
+//! ```
+//!
+//! ```sql,safe
+//! -- refit: backfill = { table = "posts", key = ["id"], batch = 10000 }
+//! UPDATE posts SET status = 'new' WHERE id > $1 AND id <= $2 AND status IS NULL;
+//! ```
+//!
+//! A key of two columns has four bounds:
+//!
+//! ```sql,safe
+//! CREATE TABLE post_tags (post_id bigint, tag text, weight integer, PRIMARY KEY (post_id, tag));
+//! INSERT INTO post_tags SELECT i, tag FROM generate_series(1, 1000) i, unnest(ARRAY['a', 'b']) tag;
+//! -- file: V2__weigh_tags.sql
+//! -- refit: backfill = { table = "post_tags", key = ["post_id", "tag"], batch = 1000 }
+//! UPDATE post_tags SET weight = 1 WHERE (post_id, tag) > ($1, $2) AND (post_id, tag) <= ($3, $4) AND weight IS NULL;
+//! ```
+
+use crate::check::StatementCheck;
+use crate::finding::Severity;
+use crate::lock::LockMode;
+use crate::rule::{Check, Rule};
+use crate::sql::{Change, Compare, Expr, Name, Span};
+
+pub(super) const RULE: Rule = Rule {
+    name: "backfill-without-range",
+    source: include_str!("backfill_without_range.rs"),
+    severity: Some(Severity::Error),
+    check: Check::Statement(check),
+};
+
+fn check(check: &mut StatementCheck<'_>) {
+    let Some(backfill) = &check.file.directives.backfill else { return };
+    if check.in_body {
+        return;
+    }
+    let table = named(&backfill.table);
+    let key: Vec<&str> = backfill.key.iter().map(String::as_str).collect();
+    if let (true, Some(why)) = (check.before.is_empty(), bad_key(check, &table, &key)) {
+        check
+            .report(format!("the key {} of {table} {why}", key.join(", ")))
+            .table(&table)
+            .help("name the columns of the primary key, or of a unique index whose columns are NOT NULL");
+        return;
+    }
+    let changes = check.stmt.kind.changes();
+    let Some(last) = changes.last() else { return };
+    if let Some(why) = strays(&changes, &key) {
+        let changed = &last.dml.table;
+        check
+            .report_at(last.dml.span, format!("a batch does not keep to its range in {table}: {why}"))
+            .lock(LockMode::RowExclusive, changed)
+            .help(format!("compare the key with both bounds:\n… WHERE {} AND …", range(&key)));
+    }
+}
+
+/// The table of a directive.
+fn named(written: &str) -> Name {
+    let (schema, name) = match written.split_once('.') {
+        Some((schema, name)) => (Some(schema.to_lowercase()), name),
+        None => (None, written),
+    };
+    Name { schema, name: name.to_lowercase(), span: Span::default() }
+}
+
+/// Why batches cannot be cut by a key, as far as the set tells of the table.
+fn bad_key(check: &StatementCheck<'_>, table: &Name, key: &[&str]) -> Option<String> {
+    let known = check.schema.table(table)?;
+    if known.complete
+        && let Some(missing) = key.iter().find(|column| !known.columns.contains_key(**column))
+    {
+        return Some(format!("cannot be: there is no column {missing}"));
+    }
+    if check.schema.is_unique_key(table, key) == Some(false) {
+        return Some("is not unique: rows that share a value make a batch of any size".to_owned());
+    }
+    let nullable = key.iter().find(|column| {
+        known.columns.get(**column).is_some_and(|column| column.data_type.is_some() && !column.not_null)
+    })?;
+    Some(format!("is never reached in rows where {nullable} is NULL"))
+}
+
+/// The condition that a batch needs.
+fn range(key: &[&str]) -> String {
+    let bounds =
+        |from: usize| (from..from + key.len()).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ");
+    let (lower, upper) = (bounds(1), bounds(1 + key.len()));
+    match key {
+        [column] => format!("{column} > {lower} AND {column} <= {upper}"),
+        _ => {
+            let columns = key.join(", ");
+            format!("({columns}) > ({lower}) AND ({columns}) <= ({upper})")
+        }
+    }
+}
+
+/// Why the changes of a statement go beyond their batch, if they do.
+fn strays(changes: &[Change<'_>], key: &[&str]) -> Option<String> {
+    let width = u32::try_from(key.len()).unwrap_or(u32::MAX);
+    let (mut lower, mut upper, mut short) = (false, false, false);
+    let mut see = |op: Compare, columns: &Expr, bounds: &Expr| {
+        let Some(first) = params(bounds, width) else { return };
+        if !is_key(columns, key) {
+            return;
+        }
+        match op {
+            Compare::Gt | Compare::Ge => lower |= first == 1,
+            Compare::Le => upper |= first == 1 + width,
+            Compare::Lt => short |= first == 1 + width,
+            Compare::Eq | Compare::Ne => {}
+        }
+    };
+    for condition in changes.iter().flat_map(|change| change.dml.conditions()) {
+        match condition {
+            Expr::Compare { op, left, right } => {
+                see(*op, left, right);
+                see(flipped(*op), right, left);
+            }
+            Expr::Between { negated: false, value, low, high } => {
+                see(Compare::Ge, value, low);
+                see(Compare::Le, value, high);
+            }
+            _ => {}
+        }
+    }
+    let columns = key.join(", ");
+    match (lower, upper) {
+        (true, true) => None,
+        (_, false) if short => Some(format!("{columns} < ${} leaves out the last row of each", 1 + width)),
+        (false, false) => Some(format!("{columns} is compared with none of its bounds")),
+        (false, true) => Some(format!("{columns} is not compared with its lower bound $1")),
+        (true, false) => Some(format!("{columns} is not compared with its upper bound ${}", 1 + width)),
+    }
+}
+
+fn flipped(op: Compare) -> Compare {
+    match op {
+        Compare::Gt => Compare::Lt,
+        Compare::Ge => Compare::Le,
+        Compare::Lt => Compare::Gt,
+        Compare::Le => Compare::Ge,
+        same => same,
+    }
+}
+
+/// The number of the first of as many consecutive parameters as a key has columns.
+fn params(bounds: &Expr, width: u32) -> Option<u32> {
+    match bounds {
+        Expr::Param(n) => (width == 1).then_some(*n),
+        Expr::Cast { value, .. } => params(value, width),
+        Expr::Row(parts) if parts.len() as u32 == width => {
+            let first = params(parts.first()?, 1)?;
+            let consecutive = parts.iter().zip(first..).all(|(part, n)| params(part, 1) == Some(n));
+            consecutive.then_some(first)
+        }
+        _ => None,
+    }
+}
+
+/// Whether an expression is the columns of a key, in its order.
+fn is_key(columns: &Expr, key: &[&str]) -> bool {
+    match (columns, key) {
+        (Expr::Column { name, .. }, [column]) => name == column,
+        (Expr::Row(parts), _) => {
+            parts.len() == key.len() && parts.iter().zip(key).all(|(part, column)| is_key(part, &[column]))
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::rules::testing::{fires, silent};
+
+    #[test]
+    fn batches_and_their_bounds() {
+        let posts = |text: &str| {
+            format!("-- refit: backfill = {{ table = \"posts\", key = [\"id\"], batch = 10000 }}\n{text}")
+        };
+        let stray = [
+            "UPDATE posts SET status = 'new';",
+            "UPDATE posts SET status = 'new' WHERE id > $1;",
+            "UPDATE posts SET status = 'new' WHERE id <= $2;",
+            "UPDATE posts SET status = 'new' WHERE id > $1 AND id < $2;",
+            "UPDATE posts SET status = 'new' WHERE id > $1 OR id <= $2;",
+            "UPDATE posts SET status = 'new' WHERE author_id > $1 AND author_id <= $2;",
+            "UPDATE posts SET status = 'new' WHERE id > $2 AND id <= $1;",
+            "DELETE FROM posts_archive;",
+            "INSERT INTO posts_archive SELECT id, title, status FROM posts;",
+        ];
+        let kept = [
+            "UPDATE posts SET status = 'new' WHERE id > $1 AND id <= $2;",
+            "UPDATE posts p SET status = a.name FROM authors a WHERE p.id > $1::bigint AND $2 >= p.id AND a.id = p.author_id;",
+            "UPDATE posts SET status = 'new' WHERE id BETWEEN $1 AND $2;",
+            "INSERT INTO posts_archive SELECT id, title, status FROM posts WHERE id > $1 AND id <= $2;",
+            "WITH b AS (SELECT id FROM posts WHERE id > $1 AND id <= $2) UPDATE posts p SET status = 'a' FROM b WHERE b.id = p.id;",
+            "WITH gone AS (DELETE FROM posts WHERE id > $1 AND id <= $2 RETURNING *) INSERT INTO posts_archive SELECT id, title, status FROM gone;",
+        ];
+        for text in stray {
+            fires("backfill-without-range", &[&posts(text)]);
+        }
+        for text in kept {
+            silent("backfill-without-range", &[&posts(text)]);
+            silent("unbatched-update", &[&posts(text)]);
+        }
+        silent("backfill-without-range", &["UPDATE posts SET status = 'new';"]);
+    }
+
+    #[test]
+    fn keys_that_cannot_be_one() {
+        let update = |key: &str| {
+            format!(
+                "-- refit: backfill = {{ table = \"public.posts\", key = [\"{key}\"] }}\n\
+                 UPDATE posts SET status = 'new' WHERE {key} > $1 AND {key} <= $2;"
+            )
+        };
+        for key in ["author_id", "code", "nonesuch"] {
+            fires("backfill-without-range", &[&update(key)]);
+        }
+        let unique = "-- file: V1__i.sql\n-- refit: transaction = false\nCREATE UNIQUE INDEX CONCURRENTLY i ON posts (%);\n-- file: V2__u.sql\n";
+        fires("backfill-without-range", &[&(unique.replace('%', "code") + &update("code"))]);
+        silent(
+            "backfill-without-range",
+            &[
+                &(unique.replace('%', "slug") + &update("slug")),
+                "-- refit: backfill = { table = \"unknown\", key = [\"number\"] }\n\
+                 UPDATE unknown SET a = 1 WHERE number > $1 AND number <= $2;",
+            ],
+        );
+    }
+}
