@@ -30,7 +30,7 @@
 //! ```
 //!
 //! ```sql,unsafe
-//! ALTER TABLE posts ADD COLUMN editor_id bigint REFERENCES authors (id);
+//! ALTER TABLE posts ADD COLUMN reviewer_id bigint REFERENCES authors (id);
 //! ```
 //!
 //! ```toml,claim
@@ -58,11 +58,11 @@
 //! ```
 //!
 //! ```sql,safe
-//! ALTER TABLE posts ADD COLUMN editor_id bigint;
-//! -- file: V2__editor.sql
-//! ALTER TABLE posts ADD CONSTRAINT posts_editor_id_fkey FOREIGN KEY (editor_id) REFERENCES authors (id) NOT VALID;
-//! -- file: V3__validate_editor.sql
-//! ALTER TABLE posts VALIDATE CONSTRAINT posts_editor_id_fkey;
+//! ALTER TABLE posts ADD COLUMN reviewer_id bigint;
+//! -- file: V2__reviewer.sql
+//! ALTER TABLE posts ADD CONSTRAINT posts_reviewer_id_fkey FOREIGN KEY (reviewer_id) REFERENCES authors (id) NOT VALID;
+//! -- file: V3__validate_reviewer.sql
+//! ALTER TABLE posts VALIDATE CONSTRAINT posts_reviewer_id_fkey;
 //! ```
 
 use super::added_column::{added_columns, type_of};
