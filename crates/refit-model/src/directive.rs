@@ -11,7 +11,7 @@ use crate::backfill::BackfillDirective;
 use crate::file_name::{Version, version_of};
 use crate::problem::Problem;
 use crate::settings::parse_duration;
-use crate::text::{Position, nearest};
+use crate::text::{LineIndex, Position, nearest};
 
 /// The step of an expand, migrate and contract change that a migration belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -159,17 +159,17 @@ pub(crate) fn parse(path: &str, text: &str, allowed: Allowed, problems: &mut Vec
     };
     let (mut offset, mut in_front) = (0, true);
     // Most texts say nothing to us, and the others say it at the top: the rest need not be read.
-    let last = last_mention(text);
+    let Some(last) = last_mention(text) else { return reader.front };
+    let index = LineIndex::new(text);
     for token in tokenize(text) {
-        if last.is_none_or(|last| offset > last) {
+        if offset > last {
             break;
         }
         let (start, end) = (offset, offset + token.len as usize);
         offset = end;
         match token.kind {
-            // Positions cost as much as the text before them, and a long file may have a comment on every line.
             TokenKind::LineComment if may_concern_us(&text[start..end]) => {
-                reader.comment(&text[start..end], Position::of(text, start), in_front);
+                reader.comment(&text[start..end], index.position(start), in_front);
             }
             TokenKind::LineComment => {}
             TokenKind::Whitespace | TokenKind::BlockComment { .. } | TokenKind::Semi => {}
