@@ -4,9 +4,9 @@
 //! SHARE locks that are kept until the end of the transaction: writes to all of them wait.
 //!
 //! NOT VALID leaves out the reading and takes no lock on any table; new values are checked from then on. SET NOT NULL has no
-//! such form, CHECK (VALUE IS NOT NULL) NOT VALID has. VALIDATE CONSTRAINT reads the tables under SHARE as well up to
-//! PostgreSQL 17: where they are large, leave the constraint NOT VALID, or put the condition on the tables, as CHECK … NOT
-//! VALID, and validate it there.
+//! such form, CHECK (VALUE IS NOT NULL) NOT VALID has. VALIDATE CONSTRAINT of a domain reads the tables under SHARE as well
+//! (seen on 14 to 18): where they are large, leave the constraint NOT VALID, or put the condition on the tables, as CHECK …
+//! NOT VALID, and validate it there, which stops nobody.
 //!
 //! Lock: SHARE on every table that uses the domain, for the whole scan. PostgreSQL 14 to 18.
 //!
