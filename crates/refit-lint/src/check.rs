@@ -1,6 +1,7 @@
 //! What a rule is given, and how it reports.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::OnceLock;
 
 use refit_model::{Directives, Phase, Position};
 
@@ -25,9 +26,20 @@ pub struct File {
     pub version: Option<i64>,
     /// Whether findings in it are wanted; otherwise it is replayed for the schema only.
     pub reported: bool,
+    /// Where its lines end, once somebody has asked.
+    pub(crate) line_ends: OnceLock<Vec<u32>>,
 }
 
 impl File {
+    /// The line, from 1, that a byte is on. Asking often costs little.
+    pub(crate) fn line(&self, offset: u32) -> usize {
+        let ends = self.line_ends.get_or_init(|| {
+            let bytes = self.text.bytes().zip(0_u32..);
+            bytes.filter(|(byte, _)| *byte == b'\n').map(|(_, offset)| offset).collect()
+        });
+        ends.partition_point(|end| *end < offset) + 1
+    }
+
     /// Whether it may take away what only the old release needs: it says `phase = "contract"`, and why.
     pub(crate) fn may_break(&self) -> bool {
         self.directives.phase == Some(Phase::Contract) && self.explained
@@ -43,7 +55,7 @@ pub struct Settings {
 
 /// A backfill of the set: the columns that it fills, and the migration that does so.
 #[derive(Debug, Clone)]
-pub struct Backfill {
+pub(crate) struct Backfill {
     /// Its version.
     pub(crate) version: Option<i64>,
     /// The table's key.
@@ -53,13 +65,11 @@ pub struct Backfill {
 }
 
 /// What a rule of statements is given.
-pub struct StatementCheck<'a> {
+pub(crate) struct StatementCheck<'a> {
     /// The statement; one inside of a body is given like any other.
     pub(crate) stmt: &'a Stmt,
     /// Whether it is inside of a DO block, or of a function that the migration calls.
     pub(crate) in_body: bool,
-    /// Whether it is inside of a loop.
-    pub(crate) in_loop: bool,
     /// The statements of the file before the top-level one.
     pub(crate) before: &'a [Stmt],
     /// The statements of the file after the top-level one.
@@ -78,15 +88,12 @@ pub struct StatementCheck<'a> {
 }
 
 /// What a rule of files is given.
-pub struct FileCheck<'a> {
+pub(crate) struct FileCheck<'a> {
     pub(crate) file: &'a File,
     /// The statements of the file.
     pub(crate) stmts: &'a [Stmt],
-    /// The schema before the file.
-    pub(crate) schema: &'a Schema,
     /// Sidecars by stem: `V0001__x` to the suffixes that exist, such as `.down.sql`.
     pub(crate) sidecars: &'a HashMap<String, Vec<&'static str>>,
-    pub(crate) settings: &'a Settings,
     pub(crate) reports: &'a mut Vec<Report>,
 }
 

@@ -72,14 +72,7 @@ impl Engine<'_> {
         for (rule, severity) in &rules {
             if let Check::File(check) = rule.check {
                 let mut reports = Vec::new();
-                check(&mut FileCheck {
-                    file,
-                    stmts: &stmts,
-                    schema: &memory.schema,
-                    sidecars: self.sidecars,
-                    settings: self.settings,
-                    reports: &mut reports,
-                });
+                check(&mut FileCheck { file, stmts: &stmts, sidecars: self.sidecars, reports: &mut reports });
                 findings.extend(
                     reports.into_iter().map(|report| report.into_finding(rule.name, *severity, file)),
                 );
@@ -113,12 +106,11 @@ impl Engine<'_> {
     ) {
         let Around { file, stmts: (before, stmts), gates } = *around;
         let Some((stmt, rest)) = stmts.split_first() else { return };
-        for Nested { stmt, in_body, in_loop } in &nested(stmt, &memory.schema) {
+        for Nested { stmt, in_body, .. } in &nested(stmt, &memory.schema) {
             let mut reports: Vec<Report> = Vec::new();
             let mut check = StatementCheck {
                 stmt,
                 in_body: *in_body,
-                in_loop: *in_loop,
                 before,
                 rest,
                 file,
@@ -177,14 +169,7 @@ fn engine_findings(
     let mut add = |name: &str, span: Span, message: String, help: &str| {
         if let Some((rule, severity)) = severity(name) {
             let mut reports = Vec::new();
-            let mut check = FileCheck {
-                file,
-                stmts: &[],
-                schema: &Schema::default(),
-                sidecars: &HashMap::new(),
-                settings: &Settings { postgres: 14 },
-                reports: &mut reports,
-            };
+            let mut check = FileCheck { file, stmts: &[], sidecars: &HashMap::new(), reports: &mut reports };
             check.report_at(span, message).help(help);
             findings.extend(reports.into_iter().map(|report| report.into_finding(rule, severity, file)));
         }

@@ -9,7 +9,7 @@ use crate::sql::{AlterAction, AlterTarget, Name, Span, Stmt, StmtKind};
 
 /// The transaction around a statement: what happened in it before.
 #[derive(Debug, Clone, Default)]
-pub struct Window {
+pub(crate) struct Window {
     /// Whether the statement runs in a transaction block: the migration's own, or one that the file opened.
     pub(crate) in_transaction: bool,
     /// Keys of tables that this migration created, which nobody else can see or wait for.
@@ -20,6 +20,8 @@ pub struct Window {
     pub(crate) created_types: HashSet<String>,
     /// Locks that are held, with the statement that took each.
     pub(crate) held: Vec<Held>,
+    /// What is in `held`, to ask quickly.
+    known: HashSet<(String, LockMode, Taken)>,
     /// Values added to enums in this transaction.
     pub(crate) enum_values: Vec<(Name, String)>,
     /// Constraints added NOT VALID in this transaction: table key and constraint.
@@ -28,7 +30,7 @@ pub struct Window {
 
 /// A lock that is held until the transaction ends.
 #[derive(Debug, Clone)]
-pub struct Held {
+pub(crate) struct Held {
     /// The table.
     pub(crate) table: Name,
     /// The mode.
@@ -40,8 +42,8 @@ pub struct Held {
 }
 
 /// How a lock was taken, as far as it matters to those who wait.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Taken {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Taken {
     /// On a table that existing code goes on using.
     Used,
     /// On the table that a new one refers to.
@@ -120,6 +122,15 @@ impl Window {
         }
     }
 
+    /// Whether a lock is held on the table with a key, of some mode or a stronger one; locks that were taken aside do not
+    /// count.
+    pub(crate) fn holds(&self, key: &str, mode: LockMode) -> bool {
+        let stronger = LockMode::ALL.into_iter().filter(|held| *held >= mode);
+        stronger
+            .flat_map(|held| [Taken::Used, Taken::Referenced].map(|taken| (key.to_owned(), held, taken)))
+            .any(|held| self.known.contains(&held))
+    }
+
     /// Adds the locks that a statement takes.
     pub(crate) fn hold(&mut self, stmt: &Stmt, schema: &Schema, postgres: u32) {
         let taken = match &stmt.kind {
@@ -134,7 +145,9 @@ impl Window {
             _ => Taken::Used,
         };
         for (table, mode) in effects(stmt, schema, postgres).locks {
-            if !self.created.contains(&table.key()) {
+            let key = table.key();
+            // What is held already is not taken again.
+            if !self.created.contains(&key) && self.known.insert((key, mode, taken)) {
                 self.held.push(Held { table, mode, span: stmt.span, taken });
             }
         }
@@ -143,6 +156,7 @@ impl Window {
     /// What ends with the transaction.
     fn end(&mut self) {
         self.held.clear();
+        self.known.clear();
         self.enum_values.clear();
         self.not_valid.clear();
     }

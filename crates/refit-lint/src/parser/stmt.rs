@@ -182,7 +182,7 @@ fn kind(node: NodeRef<'_>) -> StmtKind {
         K::CREATE_INDEX => StmtKind::CreateIndex(create_index(node)),
         K::REINDEX => reindex(node),
         K::UPDATE | K::DELETE | K::INSERT | K::MERGE => match dml(node, 0) {
-            Some(dml) => StmtKind::Dml(dml),
+            Some(dml) => StmtKind::Dml(Box::new(dml)),
             None => StmtKind::Other(node.first_words(2)),
         },
         K::SET | K::RESET => setting(node),

@@ -13,10 +13,10 @@ impl Schema {
     pub(crate) fn replay(&mut self, stmt: &Stmt) {
         match &stmt.kind {
             StmtKind::CreateTable(create) => self.create_table(create),
-            StmtKind::CreateTableAs { table, if_not_exists, .. } => {
-                if !(*if_not_exists && self.tables.contains_key(&table.key())) {
-                    self.tables.insert(table.key(), Table::default());
-                }
+            StmtKind::CreateTableAs { table, if_not_exists, .. }
+                if !(*if_not_exists && self.tables.contains_key(&table.key())) =>
+            {
+                self.tables.insert(table.key(), Table::default());
             }
             StmtKind::Alter { target, table, actions } => {
                 for (_, action) in actions {

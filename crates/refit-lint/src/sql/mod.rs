@@ -118,7 +118,7 @@ pub enum StmtKind {
         concurrently: bool,
     },
     /// UPDATE, DELETE, INSERT, MERGE.
-    Dml(Dml),
+    Dml(Box<Dml>),
     /// SELECT, VALUES, TABLE and what combines them.
     Select(Query),
     /// TRUNCATE.
