@@ -106,6 +106,7 @@ pub(crate) fn unknown_rules(config: &Config) -> Vec<Finding> {
         explained: false,
         version: None,
         reported: true,
+        line_ends: Default::default(),
     };
     let index = LineIndex::new(&file.text);
     let finding = |name: &String| {

@@ -162,6 +162,7 @@ fn one(
             _ => None,
         },
         reported: input.reported,
+        line_ends: Default::default(),
     };
     let mut findings = problem_findings("misnamed-file", kind.err().as_slice(), &file, config);
     if !is_sql {

@@ -24,6 +24,18 @@ pub enum LockMode {
 }
 
 impl LockMode {
+    /// All modes, weakest first.
+    pub(crate) const ALL: [LockMode; 8] = [
+        LockMode::AccessShare,
+        LockMode::RowShare,
+        LockMode::RowExclusive,
+        LockMode::ShareUpdateExclusive,
+        LockMode::Share,
+        LockMode::ShareRowExclusive,
+        LockMode::Exclusive,
+        LockMode::AccessExclusive,
+    ];
+
     /// The mode as `pg_locks` names it: `AccessExclusiveLock`.
     pub fn pg_locks_name(self) -> &'static str {
         match self {
@@ -40,17 +52,7 @@ impl LockMode {
 
     /// The mode as LOCK TABLE spells it.
     pub fn parse(text: &str) -> Option<LockMode> {
-        let all = [
-            LockMode::AccessShare,
-            LockMode::RowShare,
-            LockMode::RowExclusive,
-            LockMode::ShareUpdateExclusive,
-            LockMode::Share,
-            LockMode::ShareRowExclusive,
-            LockMode::Exclusive,
-            LockMode::AccessExclusive,
-        ];
-        all.into_iter().find(|mode| mode.to_string() == text)
+        LockMode::ALL.into_iter().find(|mode| mode.to_string() == text)
     }
 
     /// Whether others can still not write.

@@ -44,12 +44,11 @@
 //! scan = true
 //! ```
 
-use refit_model::Position;
-
 use crate::check::StatementCheck;
 use crate::dml::classify;
 use crate::effects::{Effects, effects};
 use crate::finding::Severity;
+use crate::lock::LockMode;
 use crate::rule::{Check, Rule};
 use crate::sql::{AlterAction, AlterTarget, FromItem, Name, Query, StmtKind};
 use crate::window::{Held, Taken};
@@ -63,15 +62,13 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(check: &mut StatementCheck<'_>) {
     let window = check.window;
-    let strong = |held: &&Held| held.mode.stops_writes() && held.taken != Taken::Aside;
-    let held: Vec<&Held> = window.held.iter().filter(strong).collect();
-    if held.is_empty() || is_aside(check) {
+    if window.held.is_empty() || is_aside(check) {
         return;
     }
     let now = effects(check.stmt, check.schema, check.settings.postgres);
-    if let Some((what, held)) = slow(check, &held, &now) {
+    if let Some((what, held)) = slow(check, &now) {
         report(check, held, &what);
-    } else if let Some((table, held)) = second(check, &held, &now) {
+    } else if let Some((table, held)) = second(check, &now) {
         report(check, held, &format!("this waits for the lock on {table}"));
     }
 }
@@ -94,15 +91,14 @@ fn is_aside(check: &StatementCheck<'_>) -> bool {
 
 /// What of the statement takes time in proportion to a table, and the strongest lock that is held meanwhile for no
 /// purpose of its own.
-fn slow<'h>(check: &StatementCheck<'_>, held: &[&'h Held], now: &Effects) -> Option<(String, &'h Held)> {
+fn slow<'h>(check: &StatementCheck<'h>, now: &Effects) -> Option<(String, &'h Held)> {
     let work = now.work.iter().find(|(table, _)| !check.is_new(table));
     let what = match work {
         Some((table, work)) => format!("a statement {work} ({table})"),
         None => format!("a statement reads every row of {}", read_into_new(check)?),
     };
     let needs = |held: &Held| now.lock_on(&held.table) >= Some(held.mode);
-    let strongest = held.iter().copied().filter(|held| !needs(held)).max_by_key(|held| held.mode)?;
-    Some((what, strongest))
+    Some((what, strongest(check, |held| !needs(held))?))
 }
 
 /// A table that is there already and is copied into a new one.
@@ -127,28 +123,37 @@ fn read_into_new(check: &StatementCheck<'_>) -> Option<Name> {
 }
 
 /// A second table whose lock the statement has to wait for, and the strongest lock on another that is held meanwhile.
-fn second<'h>(check: &StatementCheck<'_>, held: &[&'h Held], now: &Effects) -> Option<(Name, &'h Held)> {
+fn second<'h>(check: &StatementCheck<'h>, now: &Effects) -> Option<(Name, &'h Held)> {
     let refers = matches!(&check.stmt.kind, StmtKind::CreateTable(create) if create.partition_of.is_none());
-    let (table, others) = now.locks.iter().find_map(|(table, mode)| {
+    now.locks.iter().find_map(|(table, mode)| {
         let key = table.key();
-        let had = held.iter().any(|held| held.table.key() == key && held.mode >= *mode);
-        if !mode.stops_writes() || had || check.is_new(table) {
+        if !mode.stops_writes() || check.window.holds(&key, *mode) || check.is_new(table) {
             return None;
         }
         // New tables that refer to old ones: the moments of several are as good as one.
-        let others: Vec<&'h Held> = held
-            .iter()
-            .copied()
-            .filter(|held| held.table.key() != key && !(refers && held.taken == Taken::Referenced))
-            .collect();
-        (!others.is_empty()).then_some((table, others))
-    })?;
-    Some((table.clone(), others.into_iter().max_by_key(|held| held.mode)?))
+        let is_other = |held: &Held| held.table.key() != key && !(refers && held.taken == Taken::Referenced);
+        Some((table.clone(), strongest(check, is_other)?))
+    })
+}
+
+/// The strongest of the locks in question that stop others and are held; the first of several.
+fn strongest<'h>(check: &StatementCheck<'h>, is_asked: impl Fn(&Held) -> bool) -> Option<&'h Held> {
+    let mut found: Option<&Held> = None;
+    for held in &check.window.held {
+        let counts = held.mode.stops_writes() && held.taken != Taken::Aside;
+        if counts && found.is_none_or(|found| found.mode < held.mode) && is_asked(held) {
+            found = Some(held);
+            if held.mode == LockMode::AccessExclusive {
+                break;
+            }
+        }
+    }
+    found
 }
 
 fn report(check: &mut StatementCheck<'_>, held: &Held, what: &str) {
     let (mode, table) = (held.mode, &held.table);
-    let line = Position::of(&check.file.text, held.span.start as usize).line;
+    let line = check.file.line(held.span.start);
     let who = if mode.stops_reads() { "reads and writes" } else { "writes" };
     let written = check.written(check.stmt.span).unwrap_or("…");
     let help = format!("put this statement in a migration of its own, so that the lock is gone:\n{written};");

@@ -166,11 +166,11 @@ impl Schema {
         let key = table.key();
         let by_index = || {
             self.indexes.values().any(|index| {
-                let named: Option<Vec<String>> = index.columns.iter().cloned().collect();
+                let named = || index.columns.iter().cloned().collect::<Option<Vec<String>>>();
                 index.unique
                     && !index.partial
                     && index.table == key
-                    && named.is_some_and(|named| covers(&named))
+                    && named().is_some_and(|named| covers(&named))
             })
         };
         if by_constraint || by_index() {
