@@ -7,10 +7,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use bytes::BytesMut;
 use refit::Connection;
 use refit_lint::LockMode;
 use refit_model::{BackfillDirective, Directives, FileKind, StatementKind, front_matter, split_statements};
-use tokio_postgres::types::{Format, IsNull, ToSql, Type, private::BytesMut};
+use tokio_postgres::types::{Format, IsNull, ToSql, Type};
 
 use super::runs;
 
