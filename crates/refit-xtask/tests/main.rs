@@ -5,5 +5,6 @@ mod support;
 mod cases {
     mod adopt;
     mod commands;
+    mod lint;
     mod repair;
 }

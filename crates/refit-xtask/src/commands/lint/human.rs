@@ -4,7 +4,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet,
 use refit_lint::{Finding, Severity};
 use refit_model::LineIndex;
 
-use super::{Report, lock_sentence, summary};
+use super::{Report, counted, lock_sentence, summary};
 use crate::output::{BAD, GOOD, QUIET, WAITS};
 
 /// Of a long statement, this many lines are shown.
@@ -60,13 +60,14 @@ fn draw(renderer: &Renderer, finding: &Finding, source: &str, index: &LineIndex<
         Severity::Note => Level::NOTE,
     };
     let title = level.primary_title(&finding.message).id(finding.rule);
-    let lock = lock_sentence(finding);
+    // Names come out of a file; of what is drawn here, only this is taken as it is.
+    let lock = lock_sentence(finding).map(|lock| normalize_untrusted_str(&lock));
     let group = match Shown::new(finding, source, index) {
         Some(shown) => {
             let label = match shown.lines_left {
                 0 => lock,
                 left => Some(
-                    [lock, Some(format!("({left} more lines)"))]
+                    [lock, Some(format!("({} more)", counted(left, "line")))]
                         .into_iter()
                         .flatten()
                         .collect::<Vec<_>>()

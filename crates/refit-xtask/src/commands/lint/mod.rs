@@ -58,7 +58,7 @@ fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
-/// What the statement locks, and who waits for it.
+/// The lock, and who waits for it. A statement may hold it that did not take it.
 fn lock_sentence(finding: &Finding) -> Option<String> {
     let (lock, table) = (finding.lock?, finding.table.as_deref()?);
     let who = match () {
@@ -66,7 +66,7 @@ fn lock_sentence(finding: &Finding) -> Option<String> {
         () if lock.stops_writes() => ": nobody else can write to it",
         () => "",
     };
-    Some(format!("takes {lock} on {table}{who}"))
+    Some(format!("{lock} on {table}{who}"))
 }
 
 /// Fingerprints in the order of the findings, each made unique: the same again is numbered.
