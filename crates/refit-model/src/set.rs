@@ -25,9 +25,9 @@ pub struct MigrationSet {
     seeds: Vec<Seed>,
 }
 
-/// What the history of a database holds when the whole set is applied, in a form that one SELECT can compare.
+/// What the history of a database holds when the whole set is applied, in a form that one SELECT of all checksums tells.
 ///
-/// Both are SHA-256 in lower-case hex, over the checksums in decimal joined by commas: ordered by version, and by name.
+/// Both are SHA-256 in lower-case hex, over the checksums in ascending order, eight bytes each, little-endian.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HistoryDigest {
     /// Over the versioned migrations.
@@ -123,12 +123,17 @@ impl MigrationSet {
 }
 
 fn checksums_digest(checksums: impl Iterator<Item = u64>) -> String {
-    let mut hasher = Sha256::new();
-    for (index, checksum) in checksums.enumerate() {
-        let comma = if index == 0 { "" } else { "," };
-        hasher.update(format!("{comma}{checksum}"));
+    HistoryDigest::of(&checksums.collect::<Vec<u64>>())
+}
+
+impl HistoryDigest {
+    /// The digest of checksums, in whatever order they come.
+    pub fn of(checksums: &[u64]) -> String {
+        let mut sorted = checksums.to_vec();
+        sorted.sort_unstable();
+        let bytes: Vec<u8> = sorted.iter().flat_map(|checksum| checksum.to_le_bytes()).collect();
+        hex(&Sha256::digest(&bytes))
     }
-    hex(&hasher.finalize())
 }
 
 fn hex(bytes: &[u8]) -> String {

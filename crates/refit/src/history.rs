@@ -1,9 +1,12 @@
-//! Reading the history: one SELECT that is empty-handed when there is nothing to do.
+//! Reading the history: one SELECT of one value, which is all there is to do when there is nothing to do.
+
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use refit_model::{HistoryDigest, MigrationSet, Version};
 use tokio_postgres::error::SqlState;
-use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Client, Row};
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Row, SimpleQueryMessage, SimpleQueryRow};
 
 use crate::error::Error;
 
@@ -44,6 +47,12 @@ pub struct HistoryRow {
     pub checksum: u64,
 }
 
+/// What the history is compared with: the digest of what the build embedded, and the set when that is not enough.
+pub(crate) struct Expected<'a> {
+    pub(crate) digest: HistoryDigest,
+    pub(crate) set: &'a (dyn Fn() -> Result<Arc<MigrationSet>, Error> + Sync),
+}
+
 /// What one look at the history tells.
 #[derive(Debug)]
 pub(crate) enum Glance {
@@ -72,21 +81,32 @@ impl HistoryQuery {
         HistoryQuery { table, repeatable }
     }
 
-    /// One round trip: compares digests on the server, and sends rows only when they differ.
+    /// One round trip: all checksums in one value, to be compared with what the build embedded.
     ///
-    /// A checksum covers version, name and text, so equal checksums in version order are an equal history. A table
+    /// A checksum covers version, name and text, so the same checksums are the same history, and checksums that the set
+    /// knows tell which of its migrations are applied. Only what the set does not know is asked for row by row. A table
     /// that does not exist is an empty history.
-    pub(crate) async fn glance(&self, client: &Client, expected: &HistoryDigest) -> Result<Glance, Error> {
+    pub(crate) async fn glance(&self, client: &Client, expected: &Expected<'_>) -> Result<Glance, Error> {
         self.look(client, expected, 5).await
     }
 
-    async fn look(&self, client: &Client, expected: &HistoryDigest, looks: u32) -> Result<Glance, Error> {
-        let repeatable = expected.repeatable.as_deref().unwrap_or("");
-        let mut parameters: Vec<(&(dyn ToSql + Sync), Type)> = vec![(&expected.versioned, Type::TEXT)];
-        if self.repeatable {
-            parameters.push((&repeatable, Type::TEXT));
-        }
-        match client.query_typed(&self.sql(), &parameters).await {
+    async fn look(&self, client: &Client, expected: &Expected<'_>, looks: u32) -> Result<Glance, Error> {
+        let outcome = match client.simple_query(&self.checksums_sql()).await {
+            Ok(messages) => {
+                if let Some(found) = Checksums::read(&messages) {
+                    if self.repeatable == expected.digest.repeatable.is_some() && found.are(&expected.digest)
+                    {
+                        return Ok(Glance::Same);
+                    }
+                    if let Some(history) = found.known_by((expected.set)()?.as_ref()) {
+                        return Ok(Glance::Different(history));
+                    }
+                }
+                client.query_typed(&self.rows_sql(), &[]).await
+            }
+            Err(error) => Err(error),
+        };
+        match outcome {
             Ok(rows) => read(&rows),
             Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => {
                 self.what_exists(client, expected, looks - 1).await
@@ -95,28 +115,29 @@ impl HistoryQuery {
         }
     }
 
-    fn sql(&self) -> String {
-        let digest = |table: &str, order: &str| {
-            format!(
-                "SELECT encode(sha256(convert_to(coalesce(string_agg(checksum, ','), ''), 'UTF8')), 'hex') \
-                 FROM (SELECT checksum FROM {table} ORDER BY {order}) AS ordered"
-            )
+    /// As little as a server can do: unsorted, in one row, by the simple protocol. Names are qualified so that the search
+    /// path need not be looked through.
+    fn checksums_sql(&self) -> String {
+        let all = |table: &str| {
+            format!("pg_catalog.count(*), pg_catalog.string_agg(checksum::text, ','::text) FROM {table}")
         };
+        match self.repeatable {
+            false => format!("SELECT {}", all(&self.table)),
+            true => format!("SELECT {} UNION ALL SELECT {}", all(&self.table), all("refit.repeatable")),
+        }
+    }
+
+    fn rows_sql(&self) -> String {
         let table = &self.table;
-        let versioned = digest(table, "version");
         if !self.repeatable {
             return format!(
-                "SELECT same, version::int8, name, checksum, false AS repeatable \
-                 FROM (SELECT ({versioned}) = $1 AS same OFFSET 0) AS compared LEFT JOIN {table} ON NOT same \
-                 ORDER BY version"
+                "SELECT version::int8, name, checksum, false AS repeatable FROM {table} ORDER BY version"
             );
         }
-        let repeatable = digest("refit.repeatable", "name COLLATE \"C\"");
         format!(
-            "SELECT same, version, name, checksum, repeatable \
-             FROM (SELECT ({versioned}) = $1 AND ({repeatable}) = $2 AS same OFFSET 0) AS compared \
-             LEFT JOIN (SELECT version::int8, name, checksum, false AS repeatable FROM {table} \
-                        UNION ALL SELECT 0, name, checksum, true FROM refit.repeatable) AS rows ON NOT same \
+            "SELECT version, name, checksum, repeatable \
+             FROM (SELECT version::int8, name, checksum, false AS repeatable FROM {table} \
+                   UNION ALL SELECT 0, name, checksum, true FROM refit.repeatable) AS rows \
              ORDER BY repeatable, version, name COLLATE \"C\""
         )
     }
@@ -125,7 +146,7 @@ impl HistoryQuery {
     async fn what_exists(
         &self,
         client: &Client,
-        expected: &HistoryDigest,
+        expected: &Expected<'_>,
         looks: u32,
     ) -> Result<Glance, Error> {
         let exists = "SELECT to_regclass($1) IS NOT NULL, to_regclass('refit.repeatable') IS NOT NULL";
@@ -142,21 +163,76 @@ impl HistoryQuery {
                 "its tables exist and cannot be read: is it a view of something else?".to_owned(),
             )),
             (true, false) => {
-                let versioned = HistoryQuery { repeatable: false, ..self.clone() };
                 // Repeatable migrations are expected and none is recorded, so this is never "the same".
-                let expected = HistoryDigest { versioned: String::new(), ..expected.clone() };
-                Box::pin(versioned.look(client, &expected, looks.max(1))).await
+                let versioned = HistoryQuery { repeatable: false, ..self.clone() };
+                Box::pin(versioned.look(client, expected, looks.max(1))).await
             }
         }
     }
 }
 
+/// Every checksum of the history, in no order.
+struct Checksums {
+    versioned: Vec<u64>,
+    repeatable: Vec<u64>,
+}
+
+impl Checksums {
+    /// Reads the answer; none when it holds anything but numbers, which the rows will tell better.
+    fn read(messages: &[SimpleQueryMessage]) -> Option<Checksums> {
+        let mut rows = messages.iter().filter_map(|message| match message {
+            SimpleQueryMessage::Row(row) => Some(row),
+            _ => None,
+        });
+        let versioned = numbers(rows.next()?)?;
+        let repeatable = rows.next().map_or(Some(Vec::new()), numbers)?;
+        Some(Checksums { versioned, repeatable })
+    }
+
+    fn are(&self, expected: &HistoryDigest) -> bool {
+        HistoryDigest::of(&self.versioned) == expected.versioned
+            && expected
+                .repeatable
+                .as_ref()
+                .is_none_or(|digest| HistoryDigest::of(&self.repeatable) == *digest)
+    }
+
+    /// The history that they mean, when the set knows every one of them.
+    fn known_by(&self, set: &MigrationSet) -> Option<History> {
+        let by_checksum: HashMap<u64, HistoryRow> = set
+            .migrations()
+            .iter()
+            .map(|m| HistoryRow { version: m.version, name: m.name.clone(), checksum: m.checksum })
+            .map(|row| (row.checksum, row))
+            .collect();
+        let versioned: Option<Vec<HistoryRow>> =
+            self.versioned.iter().map(|checksum| by_checksum.get(checksum).cloned()).collect();
+        let named = |checksum: &u64| set.repeatables().iter().find(|r| r.checksum == *checksum);
+        let repeatable: Option<Vec<HistoryRow>> = self
+            .repeatable
+            .iter()
+            .map(|checksum| {
+                named(checksum).map(|r| HistoryRow { version: 0, name: r.name.clone(), checksum: *checksum })
+            })
+            .collect();
+        let mut history = History { versioned: versioned?, repeatable: repeatable? };
+        history.versioned.sort_by_key(|row| row.version);
+        Some(history)
+    }
+}
+
+/// The numbers of one row: as many as it counts, or none.
+fn numbers(row: &SimpleQueryRow) -> Option<Vec<u64>> {
+    let count: usize = row.get(0)?.parse().ok()?;
+    let text = row.get(1).unwrap_or_default();
+    let parts = text.split(',').filter(|part| !part.is_empty());
+    let numbers: Vec<u64> = parts.map(str::parse).collect::<Result<_, _>>().ok()?;
+    (numbers.len() == count).then_some(numbers)
+}
+
 fn read(rows: &[Row]) -> Result<Glance, Error> {
     let mut history = History::default();
     for row in rows {
-        if row.get::<_, bool>("same") {
-            return Ok(Glance::Same);
-        }
         let Some(version) = row.get::<_, Option<Version>>("version") else { continue };
         let name: String = row.get::<_, Option<String>>("name").unwrap_or_default();
         let checksum = row.get::<_, Option<String>>("checksum").unwrap_or_default();

@@ -11,7 +11,7 @@ use crate::connect::ConnectOptions;
 use crate::embedded::Source;
 use crate::error::Error;
 use crate::event::{Event, Observer};
-use crate::history::{Glance, History, HistoryQuery};
+use crate::history::{Expected, Glance, History, HistoryQuery};
 use crate::plan::{Plan, Wanted};
 use crate::report::Report;
 
@@ -154,7 +154,7 @@ impl Migrator {
         Ok(self.set.get_or_init(|| set))
     }
 
-    /// Compares set and history. Reads only: one round trip on a database that has a history.
+    /// Compares set and history. Reads only: one round trip when the set knows every checksum of the history.
     ///
     /// # Errors
     /// When the set is malformed or the history cannot be read. A history that does not fit is no error here: it is in
@@ -220,7 +220,8 @@ impl Migrator {
     pub(crate) async fn glance(&self, client: &Client) -> Result<Glance, Error> {
         let expected = self.expected()?;
         let query = HistoryQuery::new(self.options.history_schema.as_deref(), expected.repeatable.is_some());
-        query.glance(client, &expected).await
+        let set = || self.set().cloned();
+        query.glance(client, &Expected { digest: expected, set: &set }).await
     }
 
     fn expected(&self) -> Result<HistoryDigest, Error> {

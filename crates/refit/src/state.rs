@@ -40,7 +40,7 @@ COMMENT ON COLUMN refit.run.backend_pid IS 'The server process that did the work
 COMMENT ON COLUMN refit.run.planned IS 'How many steps were pending.';
 CREATE TABLE refit.step (
     id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    run_id          bigint NOT NULL REFERENCES refit.run,
+    run_id          bigint NOT NULL,
     kind            text NOT NULL CHECK (kind IN ('versioned', 'repeatable')),
     version         bigint,
     name            text NOT NULL,
@@ -53,7 +53,6 @@ CREATE TABLE refit.step (
     statements_checksum text,
     error           text
 );
-CREATE INDEX step_of_migration ON refit.step (kind, name, version);
 COMMENT ON TABLE refit.step IS 'One migration within a run.';
 COMMENT ON COLUMN refit.step.id IS 'Identity of the step.';
 COMMENT ON COLUMN refit.step.run_id IS 'The run it belongs to.';
