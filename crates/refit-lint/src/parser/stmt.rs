@@ -343,7 +343,8 @@ fn relations(node: NodeRef<'_>) -> Vec<Name> {
 fn lock_mode(node: NodeRef<'_>) -> String {
     let Some(clause) = node.child(K::LOCK_MODE_CLAUSE) else { return "ACCESS EXCLUSIVE".to_owned() };
     let words: Vec<&str> = clause.descendants().filter(|node| node.is_token()).map(NodeRef::text).collect();
-    words[1..words.len().saturating_sub(1)].join(" ").to_ascii_uppercase()
+    // IN … MODE, of which either may be missing in a text that does not parse.
+    words.get(1..words.len().saturating_sub(1)).unwrap_or_default().join(" ").to_ascii_uppercase()
 }
 
 fn cascades(node: NodeRef<'_>) -> bool {

@@ -44,7 +44,9 @@ impl<'t> Tree<'t> {
                     let next = tree.nodes.len() as u32;
                     let node = &mut tree.nodes[index as usize];
                     node.next = next;
-                    node.end = if node.start == u32::MAX { 0 } else { last_end };
+                    // One without tokens is where they would be.
+                    node.start = node.start.min(last_end);
+                    node.end = last_end;
                     empty_from = empty_from.min(open.len());
                 }
             }
@@ -101,7 +103,7 @@ impl<'a> NodeRef<'a> {
     /// Where it is; empty nodes are where they would be.
     pub(super) fn span(self) -> Span {
         let Node { start, end, .. } = *self.node();
-        if start == u32::MAX { Span { start: end, end } } else { Span { start, end } }
+        Span { start, end }
     }
 
     /// Nodes and tokens directly below.
