@@ -137,12 +137,12 @@ impl<'a> StatementCheck<'a> {
 
     /// Whether a table is new in this migration, or temporary: nobody waits for it, and it has no rows worth counting.
     pub(crate) fn is_new(&self, table: &Name) -> bool {
-        self.window.created.contains(&table.key()) || self.is_temporary(table)
+        self.window.created.contains(&*table.key_ref()) || self.is_temporary(table)
     }
 
     /// Whether a table ends with the session.
     pub(crate) fn is_temporary(&self, table: &Name) -> bool {
-        self.window.temporary.contains(&table.key()) || table.schema.as_deref() == Some("pg_temp")
+        self.window.temporary.contains(&*table.key_ref()) || table.schema.as_deref() == Some("pg_temp")
     }
 }
 

@@ -1,6 +1,6 @@
 //! The transaction around a statement: what it created, which locks it holds, and what it may not use yet.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use crate::effects::effects;
 use crate::lock::LockMode;
@@ -13,11 +13,11 @@ pub(crate) struct Window {
     /// Whether the statement runs in a transaction block: the migration's own, or one that the file opened.
     pub(crate) in_transaction: bool,
     /// Keys of tables that this migration created, which nobody else can see or wait for.
-    pub(crate) created: HashSet<String>,
+    pub(crate) created: BTreeSet<String>,
     /// Those of them that end with the session.
-    pub(crate) temporary: HashSet<String>,
+    pub(crate) temporary: BTreeSet<String>,
     /// Keys of enums and domains that this migration created.
-    pub(crate) created_types: HashSet<String>,
+    pub(crate) created_types: BTreeSet<String>,
     /// Locks that are held, with the statement that took each.
     pub(crate) held: Vec<Held>,
     /// What is in `held`, to ask quickly.

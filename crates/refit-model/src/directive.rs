@@ -181,9 +181,14 @@ pub(crate) fn parse(path: &str, text: &str, allowed: Allowed, problems: &mut Vec
 
 /// Where our name stands last, in whatever case.
 fn last_mention(text: &str) -> Option<usize> {
+    const NAME: &[u8] = b"refit";
     let bytes = text.as_bytes();
-    let is_name = |at: &usize| bytes[*at..].get(..5).is_some_and(|word| word.eq_ignore_ascii_case(b"refit"));
-    (0..bytes.len()).rev().filter(|at| bytes[*at] | 0x20 == b'r').find(is_name)
+    let is_name =
+        |at: &usize| bytes.get(*at..*at + NAME.len()).is_some_and(|word| word.eq_ignore_ascii_case(NAME));
+    // Wherever it stands, one of its letters is among those that are looked at.
+    let looked_at = (0..bytes.len()).rev().step_by(NAME.len());
+    let letters = looked_at.filter(|at| matches!(bytes[*at] | 0x20, b'r' | b'e' | b'f' | b'i' | b't'));
+    letters.flat_map(|at| (at.saturating_sub(NAME.len() - 1)..=at).rev()).find(is_name)
 }
 
 fn may_concern_us(comment: &str) -> bool {
@@ -410,6 +415,17 @@ mod tests {
 
     proptest! {
         #[test]
+    fn the_last_mention_is_found_wherever_it_stands() {
+        for before in 0..12 {
+            for after in 0..12 {
+                let text = format!("reFit{}REFIT{}", "-".repeat(before), "e".repeat(after));
+                assert_eq!(last_mention(&text), Some(5 + before), "{text}");
+            }
+        }
+        assert_eq!(["", "refi", "a line\nretif"].map(last_mention), [None; 3]);
+    }
+
+    #[test]
         fn any_front_matter_is_read_or_reported(text in "(-- ?refit:? ?[ -~ü]{0,40}\n|[ -~]{0,20}\n){0,6}") {
             read(&text);
         }

@@ -87,7 +87,7 @@ fn relied_on(check: &StatementCheck<'_>, table: &Name, action: &AlterAction) -> 
             _ => Vec::new(),
         },
         AlterAction::ValidateConstraint(name) => match check.schema.constraint(table, name) {
-            Some(known) if !known.validated => match &known.check {
+            Some(known) if !known.validated => match known.check.as_deref() {
                 Some(condition) => columns_of(condition),
                 None => known.columns.clone(),
             },

@@ -102,7 +102,7 @@ fn has_done_its_work(
         }
         _ => false,
     };
-    match &known.check {
+    match known.check.as_deref() {
         Some(Expr::And(parts)) => parts.iter().all(proves_only),
         Some(part) => proves_only(part),
         None => false,

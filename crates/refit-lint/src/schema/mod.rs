@@ -7,7 +7,7 @@ mod replay;
 
 pub(crate) use replay::{constraint_name, serial_base};
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::sql::{Body, DataType, Expr, Generated, Name};
 
@@ -30,7 +30,7 @@ pub struct Table {
     pub(crate) complete: bool,
     pub(crate) partitioned: bool,
     pub(crate) partition_key: Vec<String>,
-    pub(crate) columns: HashMap<String, ColumnDef>,
+    pub(crate) columns: BTreeMap<String, ColumnDef>,
     pub(crate) constraints: Vec<ConstraintDef>,
 }
 
@@ -53,9 +53,9 @@ pub struct ConstraintDef {
     /// The columns of a key or foreign key.
     pub(crate) columns: Vec<String>,
     /// The condition of a CHECK.
-    pub(crate) check: Option<Expr>,
+    pub(crate) check: Option<Box<Expr>>,
     /// The table that a foreign key refers to.
-    pub(crate) references: Option<Name>,
+    pub(crate) references: Option<Box<Name>>,
     pub(crate) validated: bool,
 }
 
@@ -107,7 +107,7 @@ pub struct Function {
 impl Schema {
     /// A table that the set has told of.
     pub(crate) fn table(&self, name: &Name) -> Option<&Table> {
-        self.tables.get(&name.key())
+        self.tables.get(&*name.key_ref())
     }
 
     /// A column's definition, when it is known.

@@ -188,7 +188,7 @@ impl Table {
             }
             ConstraintKind::Null => return,
             ConstraintKind::Check(check) => {
-                (ConstraintType::Check, own(&only_column(check)), Some(check.clone()))
+                (ConstraintType::Check, own(&only_column(check)), Some(Box::new(check.clone())))
             }
             ConstraintKind::Unique { columns, .. } => (ConstraintType::Unique, own(columns), None),
             ConstraintKind::PrimaryKey { columns, .. } => {
@@ -202,7 +202,7 @@ impl Table {
         };
         let name = constraint.name.clone().unwrap_or_else(|| made_up_name(table, kind, &columns));
         let references = match &constraint.kind {
-            ConstraintKind::ForeignKey { table, .. } => Some(table.clone()),
+            ConstraintKind::ForeignKey { table, .. } => Some(Box::new(table.clone())),
             _ => None,
         };
         let validated = !constraint.not_valid;
@@ -306,14 +306,20 @@ fn only_column(check: &Expr) -> Vec<String> {
 
 /// The name that the server gives to a constraint without one.
 fn made_up_name(table: &str, kind: ConstraintType, columns: &[String]) -> String {
-    let columns = columns.join("_");
-    let middle = if columns.is_empty() { String::new() } else { format!("_{columns}") };
-    match kind {
-        ConstraintType::PrimaryKey => format!("{table}_pkey"),
-        ConstraintType::Unique => format!("{table}{middle}_key"),
-        ConstraintType::ForeignKey => format!("{table}{middle}_fkey"),
-        ConstraintType::Check => format!("{table}{middle}_check"),
-        ConstraintType::Exclude => format!("{table}{middle}_excl"),
-        ConstraintType::NotNull => format!("{table}{middle}_not_null"),
+    let (columns, suffix) = match kind {
+        ConstraintType::PrimaryKey => (&[][..], "pkey"),
+        ConstraintType::Unique => (columns, "key"),
+        ConstraintType::ForeignKey => (columns, "fkey"),
+        ConstraintType::Check => (columns, "check"),
+        ConstraintType::Exclude => (columns, "excl"),
+        ConstraintType::NotNull => (columns, "not_null"),
+    };
+    let mut name = String::with_capacity(64);
+    for part in [table].into_iter().chain(columns.iter().map(String::as_str)) {
+        name.push_str(part);
+        name.push('_');
     }
+    name.push_str(suffix);
+    name.shrink_to_fit();
+    name
 }

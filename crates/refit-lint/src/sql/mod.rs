@@ -45,9 +45,14 @@ impl Name {
 
     /// What identifies the object: `public.t` and `t` are the same, as long as the search path is the usual one.
     pub fn key(&self) -> String {
+        self.key_ref().into_owned()
+    }
+
+    /// The key for looking up, which costs nothing for most names.
+    pub(crate) fn key_ref(&self) -> std::borrow::Cow<'_, str> {
         match self.schema.as_deref() {
-            None | Some("public") => self.name.clone(),
-            Some(schema) => format!("{schema}.{}", self.name),
+            None | Some("public") => self.name.as_str().into(),
+            Some(schema) => format!("{schema}.{}", self.name).into(),
         }
     }
 }
