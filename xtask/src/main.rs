@@ -39,7 +39,7 @@ impl Application for Cli {
         match self.command {
             Task::Refit(command) => command.run(context).await,
             Task::Demo(args) => demo::run(&args, context.out.human()).await,
-            Task::Bench(args) => bench::run(&args, context.out.human()).await,
+            Task::Bench(args) => bench::run(&args, context).await,
             Task::Test(args) => test::run(&args, context),
         }
     }

@@ -1,5 +1,7 @@
 //! The commands from outside: one binary, a module a subject.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where something is not as it must be, helpers included")]
+
 mod support;
 
 mod cases {

@@ -7,6 +7,7 @@ mod boot;
 mod boot_one;
 mod carried;
 mod lab;
+mod lint;
 mod proxy;
 mod release;
 mod rows;
@@ -15,6 +16,8 @@ mod table;
 mod timing;
 
 use std::process::ExitCode;
+
+use refit_xtask::Context;
 
 /// Measure what the README claims.
 #[derive(Clone, Debug, clap::Args)]
@@ -26,6 +29,7 @@ pub(crate) struct Args {
 #[derive(Clone, Debug, clap::Subcommand)]
 enum Bench {
     Boot(boot::Args),
+    Lint(lint::Args),
     #[command(hide = true)]
     BootOne(boot_one::Args),
 }
@@ -34,9 +38,11 @@ enum Bench {
 ///
 /// # Errors
 /// When something could not be measured at all; a target that is missed is exit status 1.
-pub(crate) async fn run(args: &Args, human: bool) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
+    let human = context.out.human();
     match &args.bench {
         Bench::Boot(args) => boot::run(args, human).await,
+        Bench::Lint(args) => lint::run(args, human, &context.workspace),
         Bench::BootOne(args) => boot_one::run(args).await,
     }
 }

@@ -79,7 +79,8 @@ impl Verdict {
         if met { Verdict::Met(measure.into()) } else { Verdict::Missed(measure.into()) }
     }
 
-    fn text(&self) -> String {
+    /// In words.
+    pub(crate) fn text(&self) -> String {
         let (word, measure) = match self {
             Verdict::Met(measure) => ("met", measure),
             Verdict::Missed(measure) => ("MISSED", measure),

@@ -1,0 +1,161 @@
+//! What is linted: a thousand migrations of a service's history, about 32 lines each. Pure, and the same for a seed.
+
+use std::fmt::Write;
+
+use rand::rngs::Xoshiro256PlusPlus as Random;
+use rand::{RngExt, SeedableRng};
+
+/// Lines of a file, on the average.
+pub(super) const LINES: usize = 32;
+
+/// `count` migrations: names and texts, the versions counted from 1.
+pub(super) fn files(count: usize) -> Vec<(String, String)> {
+    let mut corpus = Corpus { random: Random::seed_from_u64(20_261_120), tables: Vec::new(), written: 0 };
+    (1..=count)
+        .map(|version| {
+            let text = corpus.file(version);
+            (format!("V{version:04}__change_{version}.sql"), text)
+        })
+        .collect()
+}
+
+/// One text of about so many lines: whole files, one after the other.
+pub(super) fn text(lines: usize) -> String {
+    files(lines / LINES).into_iter().map(|(_, text)| text).collect()
+}
+
+const NOUNS: [&str; 12] = [
+    "account", "address", "article", "basket", "customer", "delivery", "invoice", "order", "payment",
+    "product", "review", "shipment",
+];
+const COLUMNS: [(&str, &str); 10] = [
+    ("reference", "text NOT NULL"),
+    ("state", "text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'done', 'failed'))"),
+    ("amount", "numeric(12, 2)"),
+    ("currency", "char(3) NOT NULL DEFAULT 'EUR'"),
+    ("note", "text"),
+    ("payload", "jsonb NOT NULL DEFAULT '{}'::jsonb"),
+    ("position", "integer"),
+    ("is_archived", "boolean NOT NULL DEFAULT false"),
+    ("updated_at", "timestamptz NOT NULL DEFAULT now()"),
+    ("created_at", "timestamptz NOT NULL DEFAULT now()"),
+];
+
+struct Corpus {
+    random: Random,
+    tables: Vec<String>,
+    /// Lines so far: files that come out long are made up for by short ones.
+    written: usize,
+}
+
+impl Corpus {
+    fn file(&mut self, version: usize) -> String {
+        let mut sql = String::new();
+        if version == 1 || self.random.random_bool(0.55) {
+            self.create(version, &mut sql);
+        }
+        while self.written + sql.lines().count() < version * LINES - 6 {
+            self.part(version, &mut sql);
+        }
+        self.written += sql.lines().count();
+        sql
+    }
+
+    fn one_of<T: Copy>(&mut self, of: &[T]) -> T {
+        of[self.random.random_range(0..of.len())]
+    }
+
+    fn table(&mut self) -> String {
+        let index = self.random.random_range(0..self.tables.len());
+        self.tables[index].clone()
+    }
+
+    // Writing to a String does not fail.
+    fn create(&mut self, version: usize, sql: &mut String) {
+        let table = format!("{}_{version}", self.one_of(&NOUNS));
+        let _ = write!(
+            sql,
+            "-- {table}: one row for each that a customer has, kept for seven years.\nCREATE TABLE {table} (\n    \
+             id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY"
+        );
+        if !self.tables.is_empty() {
+            let parent = self.table();
+            let _ = write!(sql, ",\n    parent_id   bigint REFERENCES {parent} (id) ON DELETE CASCADE");
+        }
+        for (name, kind) in COLUMNS {
+            let _ = write!(sql, ",\n    {name:11} {kind}");
+        }
+        let _ = write!(
+            sql,
+            "\n);\nCREATE INDEX {table}_reference_idx ON {table} (reference);\n\
+             CREATE INDEX {table}_open_idx ON {table} (updated_at) WHERE state = 'open';\n\
+             COMMENT ON TABLE {table} IS 'One row for each {table}; kept for seven years.';\n\
+             COMMENT ON COLUMN {table}.reference IS 'As printed; unique within a customer.';\n"
+        );
+        self.tables.push(table);
+    }
+
+    /// A statement or a few, on a table that is there. One of thirty is a hazard.
+    fn part(&mut self, version: usize, sql: &mut String) {
+        let (table, n) = (self.table(), self.random.random_range(0..1_000_000));
+        let _ = match self.random.random_range(0..30) {
+            0..6 => writeln!(
+                sql,
+                "\n-- The back office writes it, nobody else reads it.\n\
+                 ALTER TABLE {table} ADD COLUMN extra_{n} text;\n\
+                 COMMENT ON COLUMN {table}.extra_{n} IS 'Free text of the back office.';"
+            ),
+            6..9 => writeln!(
+                sql,
+                "\nALTER TABLE {table} ADD CONSTRAINT {table}_check_{n} CHECK (amount >= 0 AND amount < {n}) NOT VALID;"
+            ),
+            9..13 => writeln!(
+                sql,
+                "\n/* Called by the trigger below. */\nCREATE OR REPLACE FUNCTION touch_{version}_{n}() RETURNS trigger\n    \
+                 LANGUAGE plpgsql AS $$\nBEGIN\n    NEW.updated_at := now();\n    IF NEW.amount IS NULL THEN\n        \
+                 NEW.amount := 0;\n    END IF;\n    RETURN NEW;\nEND\n$$;"
+            ),
+            13..17 => writeln!(
+                sql,
+                "\nCREATE VIEW view_{version}_{n} AS\n    SELECT t.id, t.reference, t.amount * 1.19 AS gross, count(*) OVER () AS total\n    \
+                 FROM   {table} t\n    WHERE  t.state = 'open' AND t.created_at > now() - interval '30 days'\n    \
+                 ORDER  BY t.created_at DESC;"
+            ),
+            17..21 => writeln!(
+                sql,
+                "\nUPDATE {table}\nSET    note = 'checked', updated_at = now()\nWHERE  id = {n};"
+            ),
+            21..24 => writeln!(
+                sql,
+                "\nINSERT INTO {table} (reference, amount, note) VALUES\n    ('{n}', 12.50, 'first'),\n    \
+                 ('{n}-b', 99.00, 'it''s the second');"
+            ),
+            24..27 => writeln!(
+                sql,
+                "\nALTER TABLE {table} ALTER COLUMN note SET DEFAULT '';\n\
+                 GRANT SELECT, INSERT ON {table} TO PUBLIC;"
+            ),
+            27..29 => writeln!(
+                sql,
+                "\nDO $$\nBEGIN\n    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'reporting') THEN\n        \
+                 RAISE NOTICE 'no reporting here';\n    END IF;\nEND\n$$;"
+            ),
+            _ => writeln!(sql, "\nUPDATE {table} SET note = '' WHERE note IS NULL;"),
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_as_long_as_it_says_and_always_the_same() {
+        let all = files(1_000);
+        let lines: usize = all.iter().map(|(_, text)| text.lines().count()).sum();
+        assert!((31_000..=33_000).contains(&lines), "{lines}");
+        assert!(all.iter().all(|(_, text)| !text.is_empty()));
+        assert_eq!(all, files(1_000));
+        assert!((4_900..=5_100).contains(&text(5_000).lines().count()));
+    }
+}
