@@ -28,7 +28,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let shell = Shell::new()?;
     shell.change_dir(&context.workspace);
     let _pg = args.pg.map(|major| shell.push_env("REFIT_PG", major.to_string()));
-    let arguments: &[String] = if args.arguments.is_empty() { &["--workspace".to_owned()] } else { &args.arguments };
+    let arguments: &[String] =
+        if args.arguments.is_empty() { &["--workspace".to_owned()] } else { &args.arguments };
     let passed = cmd!(shell, "cargo test {arguments...}").run().is_ok();
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }

@@ -413,8 +413,7 @@ mod tests {
         assert_eq!(suppressions[0].position, Position { line: 2, column: 1 });
     }
 
-    proptest! {
-        #[test]
+    #[test]
     fn the_last_mention_is_found_wherever_it_stands() {
         for before in 0..12 {
             for after in 0..12 {
@@ -425,7 +424,8 @@ mod tests {
         assert_eq!(["", "refi", "a line\nretif"].map(last_mention), [None; 3]);
     }
 
-    #[test]
+    proptest! {
+        #[test]
         fn any_front_matter_is_read_or_reported(text in "(-- ?refit:? ?[ -~ü]{0,40}\n|[ -~]{0,20}\n){0,6}") {
             read(&text);
         }
