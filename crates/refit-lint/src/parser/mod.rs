@@ -6,6 +6,7 @@
 
 mod alter;
 mod body;
+mod drop;
 mod expr;
 mod names;
 mod nesting;

@@ -4,8 +4,9 @@ use squawk_parser::SyntaxKind as K;
 
 use super::alter::{alter, alter_domain};
 use super::body::body;
+use super::drop::{drop_of, is_drop};
 use super::expr::exprs_in;
-use super::names::{data_type, name, names, simple, string};
+use super::names::{data_type, name, simple, string};
 use super::query::{dml, is_query, query, query_in};
 use super::table::{create_index, create_table, is_temporary};
 use super::tree::NodeRef;
@@ -207,6 +208,7 @@ fn kind(node: NodeRef<'_>) -> StmtKind {
         | K::ROLLBACK_TRANSACTION
         | K::ROLLBACK_PREPARED
         | K::PREPARE_TRANSACTION => StmtKind::Transaction(node.first_words(1)),
+        K::EXPLAIN | K::PREPARE => executed(node),
         kind if is_query(kind) => StmtKind::Select(query(node, 0)),
         kind if is_drop(kind) => drop_of(node),
         _ => maintenance(node)
@@ -266,6 +268,20 @@ fn creation(node: NodeRef<'_>) -> Option<StmtKind> {
         },
         _ => return None,
     })
+}
+
+/// What EXPLAIN ANALYZE executes, and what PREPARE is there to execute: the statement inside.
+fn executed(node: NodeRef<'_>) -> StmtKind {
+    let analyzes = |node: NodeRef<'_>| {
+        node.kind() == K::EXPLAIN_ANALYZE
+            || node.kind() == K::EXPLAIN_OPTION_NAME && node.text().eq_ignore_ascii_case("analyze")
+    };
+    let runs = node.kind() == K::PREPARE || node.descendants().any(analyzes);
+    match node.children().find(|child| is_stmt(child.kind())) {
+        // One inside of another is not looked into: nobody means it.
+        Some(inner) if runs && !matches!(inner.kind(), K::EXPLAIN | K::PREPARE) => kind(inner),
+        _ => StmtKind::Other(node.first_words(4)),
+    }
 }
 
 fn nested_query(node: NodeRef<'_>) -> Query {
@@ -347,7 +363,7 @@ fn lock_mode(node: NodeRef<'_>) -> String {
     words.get(1..words.len().saturating_sub(1)).unwrap_or_default().join(" ").to_ascii_uppercase()
 }
 
-fn cascades(node: NodeRef<'_>) -> bool {
+pub(super) fn cascades(node: NodeRef<'_>) -> bool {
     node.descendants().any(|node| node.kind() == K::CASCADE_KW)
 }
 
@@ -375,41 +391,4 @@ fn routine(node: NodeRef<'_>) -> StmtKind {
         };
     let routine_name = node.child_of(&[K::FUNCTION_NAME, K::PROCEDURE_NAME]).map_or_else(|| name(node), name);
     StmtKind::CreateRoutine { name: routine_name, volatility, body: body(node).into() }
-}
-
-fn is_drop(kind: K) -> bool {
-    matches!(
-        kind,
-        K::DROP_TABLE
-            | K::DROP_INDEX
-            | K::DROP_VIEW
-            | K::DROP_MATERIALIZED_VIEW
-            | K::DROP_SCHEMA
-            | K::DROP_TYPE
-            | K::DROP_DOMAIN
-            | K::DROP_SEQUENCE
-            | K::DROP_FUNCTION
-            | K::DROP_TRIGGER
-    )
-}
-
-fn drop_of(node: NodeRef<'_>) -> StmtKind {
-    let (what, kinds): (&str, &[K]) = match node.kind() {
-        K::DROP_TABLE => ("TABLE", &[K::TABLE_NAME_REF]),
-        K::DROP_INDEX => ("INDEX", &[K::INDEX_REF]),
-        K::DROP_VIEW => ("VIEW", &[K::VIEW_REF]),
-        K::DROP_MATERIALIZED_VIEW => ("MATERIALIZED VIEW", &[K::VIEW_REF]),
-        K::DROP_SCHEMA => ("SCHEMA", &[K::SCHEMA_REF]),
-        K::DROP_TYPE => ("TYPE", &[K::TYPE_NAME_REF]),
-        K::DROP_DOMAIN => ("DOMAIN", &[K::DOMAIN_REF]),
-        K::DROP_SEQUENCE => ("SEQUENCE", &[K::SEQUENCE_REF]),
-        K::DROP_TRIGGER => ("TRIGGER", &[K::ON_RELATION]),
-        _ => ("FUNCTION", &[K::FUNCTION_SIG_LIST]),
-    };
-    StmtKind::Drop {
-        what: what.to_owned(),
-        names: names(node, kinds),
-        concurrently: node.has(K::CONCURRENTLY_KW),
-        cascade: cascades(node),
-    }
 }

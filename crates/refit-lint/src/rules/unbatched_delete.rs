@@ -62,6 +62,8 @@ mod tests {
             "unbatched-delete",
             &[
                 "DELETE FROM posts;",
+                "EXPLAIN (ANALYZE, VERBOSE) DELETE FROM posts;",
+                "PREPARE p AS DELETE FROM posts; EXECUTE p;",
                 "DELETE FROM public.posts WHERE true;",
                 "DELETE FROM posts USING authors a WHERE a.id = author_id;",
                 "DELETE FROM posts WHERE author_id NOT IN (SELECT id FROM authors);",
