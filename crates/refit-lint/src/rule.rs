@@ -51,7 +51,7 @@ impl Rule {
             let words: Vec<&str> = info.split(',').map(str::trim).collect();
             match words[..] {
                 ["sql", kind, ..] => {
-                    let since = words.iter().find_map(|word| word.strip_prefix("pg>="));
+                    let since = words.iter().find_map(|word| word.strip_prefix("pg"));
                     examples.push(Example {
                         safe: kind == "safe",
                         since: since.and_then(|major| major.parse().ok()),

@@ -30,7 +30,7 @@
 //!
 //! From PostgreSQL 18 on:
 //!
-//! ```sql,safe,pg>=18
+//! ```sql,safe,pg18
 //! ALTER TABLE posts ADD CONSTRAINT posts_legacy_not_null NOT NULL legacy NOT VALID;
 //! -- file: V2__validate_legacy_not_null.sql
 //! ALTER TABLE posts VALIDATE CONSTRAINT posts_legacy_not_null;

@@ -19,7 +19,7 @@
 //!
 //! From PostgreSQL 18 on:
 //!
-//! ```sql,safe,pg>=18
+//! ```sql,safe,pg18
 //! ALTER TABLE posts ADD COLUMN double_score integer GENERATED ALWAYS AS (score * 2) VIRTUAL;
 //! ```
 //!

@@ -8,7 +8,7 @@
 //! Lock: ROW EXCLUSIVE on the target, and a lock on every row that changes, held until commit. PostgreSQL 15 to 18; there is no
 //! MERGE before.
 //!
-//! ```sql,unsafe,pg>=15
+//! ```sql,unsafe,pg15
 //! MERGE INTO posts_archive a
 //! USING posts p ON p.id = a.id
 //! WHEN MATCHED THEN UPDATE SET title = p.title
@@ -23,7 +23,7 @@
 //!
 //! A backfill merges in batches, outside of the boot:
 //!
-//! ```sql,safe,pg>=15
+//! ```sql,safe,pg15
 //! -- refit: backfill = { table = "posts", key = ["id"], batch = 10000 }
 //! MERGE INTO posts_archive a
 //! USING (SELECT id, title, status FROM posts WHERE id > $1 AND id <= $2) p ON p.id = a.id

@@ -86,7 +86,7 @@ fn parts(page: &str) -> Vec<Part<'_>> {
     parts
 }
 
-/// `sql,safe,pg>=18` becomes `Safe, PostgreSQL 18 and later`.
+/// `sql,safe,pg18` becomes `Safe, PostgreSQL 18 and later`.
 fn label(info: &str) -> Option<String> {
     let words: Vec<&str> = info.split(',').map(str::trim).collect();
     let kind = match () {
@@ -94,7 +94,7 @@ fn label(info: &str) -> Option<String> {
         () if words.contains(&"safe") => "Safe",
         () => return None,
     };
-    let since = words.iter().find_map(|word| word.strip_prefix("pg>="));
+    let since = words.iter().find_map(|word| word.strip_prefix("pg"));
     Some(since.map_or(kind.to_owned(), |since| format!("{kind}, PostgreSQL {since} and later")))
 }
 
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn fences_become_labels() {
-        assert_eq!(label("sql,safe,pg>=18").as_deref(), Some("Safe, PostgreSQL 18 and later"));
+        assert_eq!(label("sql,safe,pg18").as_deref(), Some("Safe, PostgreSQL 18 and later"));
         assert_eq!(label("sql,unsafe").as_deref(), Some("Unsafe"));
         assert_eq!(label("sql"), None);
     }
