@@ -96,3 +96,21 @@ fn every_case_is_as_it_is_labelled() {
     );
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
+
+/// Shorter ones: each line of `flag.txt` and `safe.txt` is a migration by itself.
+#[test]
+fn every_line_is_as_its_list_says() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("lint_cases");
+    let mut wrong = Vec::new();
+    for (list, flagged) in [("flag.txt", true), ("safe.txt", false)] {
+        let text = std::fs::read_to_string(folder.join(list)).unwrap();
+        for line in text.lines() {
+            let files = vec![("V1__line.sql".to_owned(), line.to_owned())];
+            let flags = flags(&Case { name: line.to_owned(), flagged, files });
+            if flagged == flags.is_empty() {
+                wrong.push(format!("{list}: {line} {flags:?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
