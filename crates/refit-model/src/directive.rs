@@ -1,5 +1,7 @@
 //! Directives: the TOML front matter of a migration, one key per `-- refit:` line before the first statement.
 
+mod value;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -8,10 +10,11 @@ use squawk_lexer::{TokenKind, tokenize};
 use toml::Value;
 
 use crate::backfill::BackfillDirective;
-use crate::file_name::{Version, version_of};
+use crate::file_name::Version;
 use crate::problem::Problem;
 use crate::settings::parse_duration;
 use crate::text::{LineIndex, Position, nearest};
+use value::{backfill, boolean, one_of, text, texts, versions};
 
 /// The step of an expand, migrate and contract change that a migration belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -309,42 +312,6 @@ impl Reader<'_> {
 
     fn report(&mut self, position: Position, message: impl Into<String>, fix: impl Into<String>) {
         self.problems.push(Problem::new(self.path, message, fix).at(position));
-    }
-}
-
-fn boolean(value: &Value) -> Result<bool, String> {
-    value.as_bool().ok_or_else(|| "true or false".to_owned())
-}
-
-fn text(value: &Value) -> Result<String, String> {
-    match value.as_str().map(str::trim) {
-        Some(text) if !text.is_empty() => Ok(text.to_owned()),
-        _ => Err("a text in quotes".to_owned()),
-    }
-}
-
-fn texts(value: &Value) -> Result<Vec<String>, String> {
-    let expected = || "a list of texts, such as [\"development\", \"test\"]".to_owned();
-    let items = value.as_array().filter(|items| !items.is_empty()).ok_or_else(expected)?;
-    items.iter().map(|item| text(item).map_err(|_| expected())).collect()
-}
-
-fn versions(value: &Value) -> Result<Vec<Version>, String> {
-    let expected = || "a list of versions, such as [\"V0004\"]".to_owned();
-    texts(value).map_err(|_| expected())?.iter().map(|item| version_of(item).ok_or_else(expected)).collect()
-}
-
-fn one_of<T: for<'de> Deserialize<'de>>(value: &Value, expected: &str) -> Result<T, String> {
-    value.clone().try_into().map_err(|_| expected.to_owned())
-}
-
-fn backfill(value: &Value) -> Result<BackfillDirective, String> {
-    let shape = "a table such as { table = \"posts\", key = [\"id\"], batch = 10000, workers = 2 }";
-    let directive: BackfillDirective =
-        value.clone().try_into().map_err(|error: toml::de::Error| format!("{shape}: {}", error.message()))?;
-    match directive.complaint() {
-        Some(complaint) => Err(format!("{shape}: {complaint}")),
-        None => Ok(directive),
     }
 }
 
