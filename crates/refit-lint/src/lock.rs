@@ -50,6 +50,11 @@ impl LockMode {
         }
     }
 
+    /// The mode that `pg_locks` names so.
+    pub fn of_pg_locks(name: &str) -> Option<LockMode> {
+        LockMode::ALL.into_iter().find(|mode| mode.pg_locks_name() == name)
+    }
+
     /// The mode as LOCK TABLE spells it.
     pub fn parse(text: &str) -> Option<LockMode> {
         LockMode::ALL.into_iter().find(|mode| mode.to_string() == text)

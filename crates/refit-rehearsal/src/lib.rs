@@ -1,0 +1,28 @@
+//! Running migrations on a throw-away PostgreSQL, and saying of each statement what it really locked, rewrote, scanned and
+//! took.
+//!
+//! Files go in ([`File`]), a [`Trace`] comes out; [`contradictions`] holds it against what the linter foresees. Tables can be
+//! filled with made-up rows first ([`rows`]), since an empty table hides what a statement costs.
+//!
+//! Only for databases that are thrown away: everything that the files say is done. This crate neither prints nor reads the
+//! environment, and a statement that fails is a part of the trace, not an error.
+
+mod batches;
+mod contradiction;
+mod error;
+mod execute;
+mod file;
+mod observe;
+pub mod rows;
+mod server;
+mod session;
+mod trace;
+
+pub use contradiction::{Contradiction, contradictions};
+pub use error::Error;
+pub use execute::{Options, trace};
+pub use file::{File, in_order, runs};
+pub use server::{Place, server_options};
+pub use trace::{
+    Build, Change, Existed, Failure, FileTrace, IndexWork, Lock, RelationKind, Scan, StatementTrace, Trace,
+};

@@ -1,0 +1,184 @@
+//! Looking at a session from within, before and after a statement: what differs is what the statement did.
+//!
+//! A statement that cannot run in a transaction keeps its locks only while it runs: [`outside`] sees those.
+
+mod locks;
+mod outside;
+mod reads;
+mod relations;
+
+use std::collections::BTreeSet;
+
+use tokio_postgres::Client;
+
+use crate::error::Error;
+use crate::trace::{Build, Change, Existed, IndexWork, Lock, RelationKind, Scan, StatementTrace};
+
+pub(crate) use locks::Locks;
+pub(crate) use outside::Watch;
+pub(crate) use reads::Reads;
+use reads::settled;
+pub(crate) use relations::Relations;
+
+/// What a session sees, holds and has counted.
+#[derive(Debug, Clone)]
+pub(crate) struct Look {
+    pub(crate) relations: Relations,
+    pub(crate) locks: Locks,
+    pub(crate) reads: Reads,
+    /// Whether it was from within a transaction.
+    within: bool,
+}
+
+impl Look {
+    /// Looks from within a transaction.
+    pub(crate) async fn within(client: &Client) -> Result<Look, Error> {
+        let (relations, locks, reads) =
+            tokio::try_join!(Relations::read(client), Locks::own(client), Reads::of_transaction(client))?;
+        Ok(Look { relations, locks, reads, within: true })
+    }
+
+    /// Looks between transactions: nothing is held, and what was counted has been handed in.
+    pub(crate) async fn between(client: &Client) -> Result<Look, Error> {
+        let reads = settled(client).await?;
+        Ok(Look { relations: Relations::read(client).await?, locks: Locks::default(), reads, within: false })
+    }
+}
+
+/// Enters into a trace what lies between two looks. `begun_with` are the relations at the beginning of the migration.
+pub(crate) async fn compare(
+    client: &Client,
+    [before, after]: [&Look; 2],
+    begun_with: &Relations,
+    text: &str,
+    trace: &mut StatementTrace,
+) -> Result<(), Error> {
+    let known = &before.relations;
+    note_existed(known, begun_with, trace);
+    merge(&mut trace.locks, after.locks.since(&before.locks).strongest(known));
+    let held = after.locks.strongest(known);
+    merge(&mut trace.held, held.into_iter().filter(|lock| is_table(lock.kind)).collect());
+    let rewritten = rewritten(client, before, after, text).await?;
+    for oid in &rewritten {
+        push_new(&mut trace.rewritten, known.name(*oid));
+    }
+    note_indexes(before, after, &rewritten, trace);
+    note_reads(client, before, after, trace).await?;
+    trace.rewritten.sort();
+    Ok(())
+}
+
+fn is_table(kind: RelationKind) -> bool {
+    matches!(kind, RelationKind::Table | RelationKind::MaterializedView)
+}
+
+fn note_existed(known: &Relations, begun_with: &Relations, trace: &mut StatementTrace) {
+    trace.existed = known
+        .tables()
+        .map(|(oid, relation)| Existed {
+            table: relation.name.clone(),
+            above: known.above(oid),
+            is_new: begun_with.get(oid).is_none(),
+            is_partitioned: relation.relkind == 'p',
+        })
+        .collect();
+}
+
+/// Adds locks, keeping the strongest of each object.
+pub(crate) fn merge(locks: &mut Vec<Lock>, more: Vec<Lock>) {
+    for lock in more {
+        match locks.iter_mut().find(|known| known.object == lock.object && known.kind == lock.kind) {
+            Some(known) => known.mode = known.mode.max(lock.mode),
+            None => locks.push(lock),
+        }
+    }
+    locks.sort_by(|a, b| (a.kind, &a.object).cmp(&(b.kind, &b.object)));
+}
+
+fn push_new(names: &mut Vec<String>, name: Option<String>) {
+    names.extend(name.filter(|name| !names.contains(name)));
+}
+
+/// Tables that are in other files than before. One that was emptied has a new file as well, which is no rewriting.
+async fn rewritten(client: &Client, before: &Look, after: &Look, text: &str) -> Result<BTreeSet<u32>, Error> {
+    let moved = before.relations.tables().filter(|(oid, relation)| {
+        after.relations.get(*oid).is_some_and(|now| now.filenode != relation.filenode)
+    });
+    let moved: BTreeSet<u32> = moved.map(|(oid, _)| oid).collect();
+    if moved.is_empty() {
+        return Ok(moved);
+    }
+    let words: Vec<String> =
+        refit_model::significant_tokens(text).iter().map(|word| word.to_ascii_uppercase()).collect();
+    let has = |word: &str| words.iter().any(|known| known == word);
+    // The words may stand in a body, which is one token.
+    let inside = text.to_ascii_uppercase();
+    let empties = inside.contains("TRUNCATE") || has("NO") && has("DATA");
+    if !empties {
+        return Ok(moved);
+    }
+    let full = relations::with_rows(client, &moved).await?;
+    Ok(moved.intersection(&full).copied().collect())
+}
+
+fn note_indexes(before: &Look, after: &Look, rewritten: &BTreeSet<u32>, trace: &mut StatementTrace) {
+    let (known, now) = (&before.relations, &after.relations);
+    let files: BTreeSet<u32> = known.indexes().map(|(_, index)| index.filenode).collect();
+    let names: BTreeSet<&str> = known.indexes().map(|(_, index)| index.name.as_str()).collect();
+    for (_, index) in now.indexes() {
+        let Some(table) = index.table.filter(|table| !rewritten.contains(table)) else { continue };
+        // An index may be made anew over the file that it had.
+        let Some(table) = known.name(table).filter(|_| !files.contains(&index.filenode)) else { continue };
+        let work = if names.contains(index.name.as_str()) { Build::Rebuilt } else { Build::Built };
+        let index = IndexWork { index: index.name.clone(), table, work };
+        if !trace.indexes.contains(&index) {
+            trace.indexes.push(index);
+        }
+    }
+    trace.indexes.sort();
+}
+
+async fn note_reads(
+    client: &Client,
+    before: &Look,
+    after: &Look,
+    trace: &mut StatementTrace,
+) -> Result<(), Error> {
+    for (oid, read) in after.reads.since(&before.reads) {
+        let Some(table) = before.relations.name(oid) else { continue };
+        if read.inserted + read.updated + read.deleted > 0 {
+            note_change(&table, &read, &mut trace.changed);
+        }
+        if read.by_index > 0 {
+            push_new(&mut trace.looked_up, Some(table.clone()));
+        }
+        if read.scans == 0 {
+            continue;
+        }
+        let whole = match after.relations.get(oid) {
+            Some(relation) => reads::is_whole(client, relation, read.rows, after.within).await?,
+            None => true,
+        };
+        if whole {
+            match trace.scanned.iter_mut().find(|scan| scan.table == table) {
+                Some(scan) => scan.rows += read.rows,
+                None => trace.scanned.push(Scan { table, rows: read.rows }),
+            }
+        }
+    }
+    trace.scanned.sort();
+    trace.changed.sort();
+    trace.counted = true;
+    Ok(())
+}
+
+fn note_change(table: &str, read: &reads::Count, changed: &mut Vec<Change>) {
+    let new = Change { table: table.to_owned(), inserted: 0, updated: 0, deleted: 0 };
+    let at = changed.iter().position(|change| change.table == table).unwrap_or(changed.len());
+    if at == changed.len() {
+        changed.push(new);
+    }
+    changed[at].inserted += read.inserted;
+    changed[at].updated += read.updated;
+    changed[at].deleted += read.deleted;
+}

@@ -1,0 +1,58 @@
+//! Sessions of a rehearsal, and how their failures are told.
+
+use refit::{ConnectOptions, Connection};
+use refit_model::{Position, Statement};
+use tokio_postgres::error::ErrorPosition;
+
+use crate::error::Error;
+use crate::trace::Failure;
+
+/// A session that runs migrations. Parallel workers would count by themselves what they read; RESET does not bring them back.
+pub(crate) async fn runner(url: &str) -> Result<Connection, Error> {
+    let alone = "-c max_parallel_workers_per_gather=0 -c max_parallel_maintenance_workers=0";
+    let encoded = alone.replace(' ', "%20").replace('=', "%3D");
+    let separator = if url.contains('?') { '&' } else { '?' };
+    open(&format!("{url}{separator}options={encoded}"), "refit rehearsal").await
+}
+
+/// A session that looks on.
+pub(crate) async fn open(url: &str, name: &str) -> Result<Connection, Error> {
+    let options = ConnectOptions { application_name: name.to_owned(), ..ConnectOptions::default() };
+    Ok(refit::connect(url, &options).await?)
+}
+
+/// What the server said of a statement, with the place that it points to in the file.
+pub(crate) fn failure(error: &tokio_postgres::Error, statement: &Statement<'_>, file: &str) -> Failure {
+    let own = statement.position(file);
+    let Some(db) = error.as_db_error() else {
+        return unsent(own, error.to_string());
+    };
+    let pointed = match db.position() {
+        Some(ErrorPosition::Original(character)) => {
+            let index = (*character as usize).saturating_sub(1);
+            let byte = statement.text.char_indices().nth(index).map_or(0, |(byte, _)| byte);
+            Position::of(file, statement.offset + byte)
+        }
+        _ => own,
+    };
+    Failure {
+        sqlstate: Some(db.code().code().to_owned()),
+        message: db.message().to_owned(),
+        detail: db.detail().map(str::to_owned),
+        hint: db.hint().map(str::to_owned),
+        line: pointed.line,
+        column: pointed.column,
+    }
+}
+
+/// A failure that the server did not speak of.
+pub(crate) fn unsent(at: Position, message: impl Into<String>) -> Failure {
+    Failure {
+        sqlstate: None,
+        message: message.into(),
+        detail: None,
+        hint: None,
+        line: at.line,
+        column: at.column,
+    }
+}
