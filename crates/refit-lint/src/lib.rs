@@ -3,7 +3,8 @@
 //! Pure: no connection, no clock, no environment, no printing. The input is a set or plain texts, the output is findings.
 //! The files are replayed in order into a schema ([`schema`]), so that "created in this migration", "widened" and "proven
 //! not null" are known; locks are followed through a transaction; every change of rows is classified ([`dml`]). A rule is one
-//! file of `rules/`, and its page is that file's own heading.
+//! file of `rules/`, and its page is that file's own heading. Hazards with a mechanical safe form are mended by `fixes/`, one file
+//! each, and the linter judges what comes of it.
 
 mod check;
 mod contract;
@@ -11,6 +12,8 @@ pub mod dml;
 pub mod effects;
 mod engine;
 mod finding;
+mod fix;
+mod fixes;
 mod foresee;
 mod honesty;
 mod levels;
@@ -26,6 +29,7 @@ mod window;
 
 pub use check::{File, Settings};
 pub use finding::{Finding, Severity};
+pub use fix::{Change, Fix, Fixed, fix, is_mended};
 pub use foresee::{Foreseen, foresee};
 pub use honesty::suggestion;
 pub use lint::{Config, Input, Level, Outcome, Summary, lint};

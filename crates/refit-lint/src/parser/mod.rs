@@ -14,6 +14,7 @@ mod psql;
 mod query;
 mod stmt;
 mod table;
+mod tokens;
 mod tree;
 
 use std::borrow::Cow;
@@ -21,6 +22,7 @@ use std::panic::catch_unwind;
 
 pub(crate) use body::read_body;
 use squawk_parser::{EntryPoint, SyntaxKind};
+pub(crate) use tokens::tokens;
 
 use crate::sql::{Span, Stmt};
 

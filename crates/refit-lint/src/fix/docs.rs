@@ -1,0 +1,312 @@
+//! The set while it is mended: which file is where, and what the next versions are.
+
+use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
+
+use refit_model::{Directives, FileKind, front_matter};
+
+use super::file::with_references;
+use crate::lint::{Config, Input};
+use crate::parser::{Parsed, parse};
+
+/// One file.
+#[derive(Debug, Clone)]
+pub(crate) struct Doc {
+    pub(crate) input: Input,
+    /// The path of the file that this one came out of.
+    pub(crate) origin: String,
+    /// The path that it lies at now; none for a file that is new.
+    pub(crate) was: Option<String>,
+    /// What it says, normalised.
+    pub(crate) text: Rc<str>,
+    pub(crate) parsed: Rc<Parsed>,
+    pub(crate) directives: Rc<Directives>,
+}
+
+impl Doc {
+    fn new(input: &Input) -> Doc {
+        let text = input.text();
+        Doc::with_text(input, input.path.clone(), Some(input.path.clone()), &text)
+    }
+
+    fn with_text(input: &Input, origin: String, was: Option<String>, text: &str) -> Doc {
+        let runs = input.path.to_lowercase().ends_with(".sql") || !input.named_by_folder;
+        let parsed = if runs { parse(text) } else { Parsed::default() };
+        let (directives, ..) = front_matter(file_of(&input.path), text);
+        Doc {
+            input: input.clone(),
+            origin,
+            was,
+            text: text.into(),
+            parsed: Rc::new(parsed),
+            directives: Rc::new(directives),
+        }
+    }
+
+    fn set_text(&mut self, text: &str) {
+        self.input.bytes = encoded(text, &self.input.bytes);
+        *self = Doc::with_text(&self.input, self.origin.clone(), self.was.clone(), text);
+    }
+
+    pub(crate) fn version(&self, config: &Config) -> Option<i64> {
+        match FileKind::of(in_folder(&self.input, config)) {
+            Ok(FileKind::Migration { version, .. }) => Some(version),
+            _ => None,
+        }
+    }
+
+    /// Whether it runs as a part of the set.
+    pub(crate) fn runs(&self, config: &Config) -> bool {
+        match FileKind::of(in_folder(&self.input, config)) {
+            Ok(FileKind::Migration { .. } | FileKind::Repeatable { .. }) => true,
+            Ok(_) => !self.input.named_by_folder,
+            Err(_) => true,
+        }
+    }
+
+    fn stem(&self) -> &str {
+        self.input.path.strip_suffix(".sql").unwrap_or(&self.input.path)
+    }
+
+    fn rename(&mut self, path: String) {
+        self.input.path = path;
+    }
+}
+
+/// A file of the sequence that takes the place of another.
+#[derive(Debug, Clone)]
+pub(crate) struct NewFile {
+    /// What follows the version; the first of a sequence keeps its name.
+    pub(crate) name: String,
+    pub(crate) text: String,
+    /// Whether it waits for the one before it.
+    pub(crate) gated: bool,
+}
+
+/// All files, in order.
+#[derive(Debug, Clone)]
+pub(crate) struct Docs<'c> {
+    pub(crate) all: Vec<Doc>,
+    pub(crate) config: &'c Config,
+    /// Paths that must stay as they are.
+    pub(crate) protected: &'c BTreeSet<String>,
+    /// What people should know about what was written.
+    pub(crate) notes: Vec<(String, String)>,
+}
+
+impl<'c> Docs<'c> {
+    pub(crate) fn new(inputs: &[Input], config: &'c Config, protected: &'c BTreeSet<String>) -> Docs<'c> {
+        Docs { all: inputs.iter().map(Doc::new).collect(), config, protected, notes: Vec::new() }
+    }
+
+    pub(crate) fn inputs(&self) -> Vec<Input> {
+        self.all.iter().map(|doc| doc.input.clone()).collect()
+    }
+
+    /// The set with a sequence in the place of a file.
+    ///
+    /// # Errors
+    /// When a file would have to move that must not, or the file has no version to count on from.
+    pub(crate) fn replaced(&self, index: usize, files: &[NewFile]) -> Result<Docs<'c>, String> {
+        let mut next = self.clone();
+        let Some((first, rest)) = files.split_first() else { return Err("nothing would be left".to_owned()) };
+        next.all[index].set_text(&first.text);
+        if rest.is_empty() {
+            return Ok(next);
+        }
+        let doc = &self.all[index];
+        let version = doc.version(self.config).ok_or(
+            "its safe form takes several migrations, and the file's name has no version to count on from",
+        )?;
+        let (folder, file) = split_path(&doc.input.path);
+        let width = file.split("__").next().map_or(0, |label| label.len() - 1);
+        let mut last = version;
+        let mut label = format!("V{version:0width$}");
+        for (offset, new) in rest.iter().enumerate() {
+            last = after(last);
+            let text = match new.gated {
+                true => {
+                    let front = format!("-- refit: after = [\"{label}\"]\n");
+                    format!("{front}{}", new.text)
+                }
+                false => new.text.clone(),
+            };
+            label = format!("V{last:0width$}");
+            let input = Input {
+                path: format!("{folder}{label}__{}.sql", new.name),
+                bytes: encoded(&text, &doc.input.bytes),
+                ..doc.input.clone()
+            };
+            let new = Doc::with_text(&input, doc.origin.clone(), None, &text);
+            next.all.insert(index + 1 + offset, new);
+        }
+        next.make_room(index + rest.len(), last)?;
+        // Who waited for the file waits for all that it has become.
+        next.refer(index + rest.len() + 1, &HashMap::from([(version, label.clone())]))?;
+        next.chain(index + rest.len());
+        next.sidecars(index, index + rest.len());
+        Ok(next)
+    }
+
+    /// What came out of one file runs in its order: behind a step that waits, the next ones wait for it.
+    fn chain(&mut self, from: usize) {
+        for at in from + 1..self.all.len() {
+            let (before, doc) = (&self.all[at - 1], &self.all[at]);
+            let holds = !before.directives.after.is_empty() || before.directives.backfill.is_some();
+            if doc.origin != before.origin || !holds {
+                return;
+            }
+            if doc.directives.after.is_empty() {
+                let label = file_of(&before.input.path).split("__").next().unwrap_or_default();
+                let text = format!("-- refit: after = [\"{label}\"]\n{}", doc.text);
+                self.all[at].set_text(&text);
+            }
+        }
+    }
+
+    /// Moves the files behind one to later versions, as far as they are in the way.
+    fn make_room(&mut self, index: usize, version: i64) -> Result<(), String> {
+        let mut last = version;
+        let mut moved = HashMap::new();
+        let mut renamed = Vec::new();
+        for at in index + 1..self.all.len() {
+            let Some(version) = self.all[at].version(self.config) else { continue };
+            if version > last {
+                break;
+            }
+            let doc = &self.all[at];
+            if doc.was.as_deref().is_some_and(|path| self.protected.contains(path)) {
+                return Err(format!(
+                    "{} would have to move to a later version, and may have run already; give this migration a version \
+                     behind it first",
+                    doc.input.path
+                ));
+            }
+            last = after(last);
+            let (folder, file) = split_path(&doc.input.path);
+            let (label, name) = file.split_once("__").unwrap_or((file, ""));
+            let width = label.len() - 1;
+            let label = format!("V{last:0width$}");
+            renamed.push((at, doc.stem().to_owned(), format!("{folder}{label}__{name}")));
+            moved.insert(version, label);
+        }
+        for (at, stem, path) in renamed {
+            let new_stem = path.strip_suffix(".sql").unwrap_or(&path).to_owned();
+            self.all[at].rename(path);
+            self.move_sidecars(&stem, &new_stem, &[".down.sql", ".check.sql", ".md"]);
+        }
+        self.refer(index + 1, &moved)
+    }
+
+    /// Puts new versions into the `after` and `depends` of files.
+    fn refer(&mut self, from: usize, moved: &HashMap<i64, String>) -> Result<(), String> {
+        for at in from..self.all.len() {
+            let doc = &self.all[at];
+            let Some(text) = with_references(&doc.text, &|version| moved.get(&version).cloned()) else {
+                continue;
+            };
+            if doc.was.as_deref().is_some_and(|path| self.protected.contains(path)) {
+                return Err(format!("{} waits for it, and may have run already", doc.input.path));
+            }
+            self.all[at].set_text(&text);
+        }
+        Ok(())
+    }
+
+    fn move_sidecars(&mut self, stem: &str, new_stem: &str, suffixes: &[&str]) {
+        for suffix in suffixes {
+            let path = format!("{stem}{suffix}");
+            if let Some(doc) = self.all.iter_mut().find(|doc| doc.input.path == path) {
+                doc.rename(format!("{new_stem}{suffix}"));
+            }
+        }
+    }
+
+    /// What holds after the migration holds after the last of its parts; each part has an undo where the whole had one.
+    fn sidecars(&mut self, first: usize, last: usize) {
+        let stems: Vec<String> = self.all[first..=last].iter().map(|doc| doc.stem().to_owned()).collect();
+        let (Some(head), Some(tail)) = (stems.first(), stems.last()) else { return };
+        self.move_sidecars(head, tail, &[".check.sql"]);
+        let down = format!("{head}.down.sql");
+        let Some(doc) = self.all.iter().find(|doc| doc.input.path == down) else { return };
+        let (origin, input) = (doc.origin.clone(), doc.input.clone());
+        let (folder_and_head, first_file) = (head.as_str(), split_path(&down).1);
+        let text = format!(
+            "-- What this step did is undone by {first_file}, which undoes the whole change: roll back to before\n\
+             -- {}, not to a version in between.\nSELECT 1;\n",
+            split_path(folder_and_head).1
+        );
+        for stem in &stems[1..] {
+            let path = format!("{stem}.down.sql");
+            let input = Input { path, bytes: encoded(&text, &input.bytes), ..input.clone() };
+            self.all.push(Doc::with_text(&input, origin.clone(), None, &text));
+        }
+        let note = format!(
+            "{first_file} undoes the whole sequence; those of the steps behind it do nothing, so roll back past all of them"
+        );
+        self.notes.retain(|(of, _)| *of != origin);
+        self.notes.push((origin, note));
+    }
+}
+
+/// The version behind one: the next number, or the next second.
+fn after(version: i64) -> i64 {
+    let is_stamp = (19_000_101_000_000..=99_991_231_235_959).contains(&version);
+    match is_stamp {
+        true if version % 100 < 59 => version + 1,
+        true if version / 100 % 100 < 59 => version - version % 100 + 100,
+        true if version / 10_000 % 100 < 23 => version - version % 10_000 + 10_000,
+        // Midnight: of the days that every month has, the next one; of the others, the first of the next month.
+        true if version / 1_000_000 % 100 < 28 => version - version % 1_000_000 + 1_000_000,
+        true if version / 100_000_000 % 100 < 12 => version - version % 100_000_000 + 101_000_000,
+        true => (version / 10_000_000_000 + 1) * 10_000_000_000 + 101_000_000,
+        false => version.saturating_add(1),
+    }
+}
+
+/// The folder with its slash, and the file.
+pub(crate) fn split_path(path: &str) -> (&str, &str) {
+    path.split_at(path.rfind('/').map_or(0, |slash| slash + 1))
+}
+
+fn file_of(path: &str) -> &str {
+    split_path(path).1
+}
+
+fn in_folder<'p>(input: &'p Input, config: &Config) -> &'p str {
+    match input.named_by_folder {
+        true => config.in_folder(&input.path),
+        false => file_of(&input.path),
+    }
+}
+
+/// The text with the line endings and the byte-order mark that the file had.
+fn encoded(text: &str, as_in: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    if as_in.starts_with("\u{feff}".as_bytes()) {
+        bytes.extend_from_slice("\u{feff}".as_bytes());
+    }
+    let windows = as_in.windows(2).any(|pair| pair == b"\r\n");
+    bytes.extend_from_slice(if windows { text.replace('\n', "\r\n") } else { text.to_owned() }.as_bytes());
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::after;
+
+    #[test]
+    fn a_version_comes_after_another() {
+        for (version, next) in [
+            (4, 5),
+            (20_261_120_143_000, 20_261_120_143_001),
+            (20_261_120_143_059, 20_261_120_143_100),
+            (20_261_120_145_959, 20_261_120_150_000),
+            (20_261_120_235_959, 20_261_121_000_000),
+            (20_261_130_235_959, 20_261_201_000_000),
+            (20_261_231_235_959, 20_270_101_000_000),
+        ] {
+            assert_eq!(after(version), next, "{version}");
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! A file in its parts: the directives, the statements with the comments above them, and the end. Put together again they
+//! are the file, byte for byte.
+
+use refit_model::version_of;
+
+use super::text::{is_comment, is_trivia};
+use crate::parser::tokens;
+use crate::sql::Stmt;
+
+/// A text in parts.
+#[derive(Debug, Clone)]
+pub(crate) struct Parts {
+    /// Everything up to the end of the last directive's line.
+    pub(crate) front: String,
+    pub(crate) pieces: Vec<Piece>,
+    /// What comes after the last statement and its line.
+    pub(crate) end: String,
+}
+
+/// One statement with what belongs to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Piece {
+    /// Comments and space above it.
+    pub(crate) above: String,
+    /// The statement, without its semicolon.
+    pub(crate) sql: String,
+    /// The semicolon, if there is one, and what is left of the line behind it.
+    pub(crate) behind: String,
+}
+
+impl Piece {
+    /// A statement that was not in the file.
+    pub(crate) fn new(sql: impl Into<String>) -> Piece {
+        Piece { above: String::new(), sql: sql.into(), behind: ";\n".to_owned() }
+    }
+
+    /// The piece as it is written when another may follow.
+    pub(crate) fn write(&self, text: &mut String) {
+        text.push_str(&self.above);
+        text.push_str(&self.sql);
+        match self.behind.trim_start().starts_with(';') {
+            true => text.push_str(&self.behind),
+            false => {
+                text.push(';');
+                text.push_str(&self.behind);
+            }
+        }
+        if !text.ends_with('\n') {
+            text.push('\n');
+        }
+    }
+}
+
+impl Parts {
+    /// Takes a normalised text apart. `None` when its statements are not where the parser and the splitter agree.
+    pub(crate) fn of(text: &str, stmts: &[Stmt]) -> Option<Parts> {
+        let split = refit_model::split_statements(text);
+        let agree = split.len() == stmts.len()
+            && split.iter().zip(stmts).all(|(one, stmt)| one.offset == stmt.span.start as usize);
+        if !agree {
+            return None;
+        }
+        let mut front_end = 0;
+        let first = split.first().map_or(text.len(), |first| first.offset);
+        for at in tokens(&text[..first]) {
+            if directive(&text[at.clone()]).is_some() {
+                front_end = line_end(text, at.end);
+            }
+        }
+        let mut done = front_end;
+        let mut pieces = Vec::new();
+        for one in &split {
+            let end = one.offset + one.text.len();
+            let behind = end + length_behind(&text[end..]);
+            pieces.push(Piece {
+                above: text.get(done..one.offset)?.to_owned(),
+                sql: one.text.to_owned(),
+                behind: text[end..behind].to_owned(),
+            });
+            done = behind;
+        }
+        Some(Parts { front: text[..front_end].to_owned(), pieces, end: text.get(done..)?.to_owned() })
+    }
+
+    /// The text again.
+    pub(crate) fn whole(&self) -> String {
+        let mut text = self.front.clone();
+        for piece in &self.pieces {
+            text.push_str(&piece.above);
+            text.push_str(&piece.sql);
+            text.push_str(&piece.behind);
+        }
+        text + &self.end
+    }
+}
+
+/// How far the semicolon and the rest of its line reach.
+fn length_behind(rest: &str) -> usize {
+    let mut end = 0;
+    for at in tokens(rest) {
+        let token = &rest[at.clone()];
+        match (end, token) {
+            (0, ";") => end = at.end,
+            (0, token) if is_trivia(token) => {}
+            (0, _) => return 0,
+            // Of what follows, the same line only: a comment that begins on it belongs to the statement.
+            (_, token) if is_comment(token) && !token.contains('\n') => end = at.end,
+            (_, token) if token.trim().is_empty() => match token.find('\n') {
+                Some(line) => return at.start + line + 1,
+                None => end = at.end,
+            },
+            _ => return end,
+        }
+    }
+    end
+}
+
+fn line_end(text: &str, from: usize) -> usize {
+    text[from..].find('\n').map_or(text.len(), |line| from + line + 1)
+}
+
+/// Key and value of a comment that is a directive; suppressions are none.
+pub(crate) fn directive(comment: &str) -> Option<(&str, &str)> {
+    let body = comment.strip_prefix("--")?.trim_start_matches('-').trim().strip_prefix("refit:")?.trim();
+    let (key, value) = body.split_once('=')?;
+    let key = key.trim();
+    (!key.starts_with("allow")).then_some((key, value.trim()))
+}
+
+/// The front with a directive added, or in the place of the one that there is.
+pub(crate) fn with_directive(front: &str, key: &str, value: &str) -> String {
+    let line = format!("-- refit: {key} = {value}\n");
+    let mut found = false;
+    let mut result = String::new();
+    for old in front.split_inclusive('\n') {
+        match directive(old.trim()) {
+            Some((known, _)) if known == key => {
+                found = true;
+                result.push_str(&line);
+            }
+            _ => result.push_str(old),
+        }
+    }
+    if !found {
+        if !result.is_empty() && !result.ends_with('\n') {
+            result.push('\n');
+        }
+        result.push_str(&line);
+    }
+    result
+}
+
+/// The front without a directive.
+pub(crate) fn without_directive(front: &str, key: &str) -> String {
+    let keeps = |line: &&str| directive(line.trim()).is_none_or(|(known, _)| known != key);
+    front.split_inclusive('\n').filter(keeps).collect()
+}
+
+/// The value of a directive as it is written.
+pub(crate) fn value_of<'f>(front: &'f str, key: &str) -> Option<&'f str> {
+    let values = front.lines().filter_map(|line| directive(line.trim()));
+    values.filter(|(known, _)| *known == key).map(|(_, value)| value).next()
+}
+
+/// The text with the versions that `after` and `depends` name put through `moved`; none when nothing changes.
+pub(crate) fn with_references(text: &str, moved: &dyn Fn(i64) -> Option<String>) -> Option<String> {
+    let mut changed = false;
+    let mut result = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        match directive(line.trim()) {
+            Some(("after" | "depends", _)) => {
+                let mut parts = line.split(['"', '\'']).enumerate();
+                let mut written = String::new();
+                for (index, part) in &mut parts {
+                    let label = (index % 2 == 1).then(|| version_of(part)).flatten().and_then(moved);
+                    changed |= label.is_some();
+                    if index > 0 {
+                        written.push('"');
+                    }
+                    written.push_str(label.as_deref().unwrap_or(part));
+                }
+                result.push_str(&written);
+            }
+            _ => result.push_str(line),
+        }
+    }
+    changed.then_some(result)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parser::parse;
+
+    fn parts(text: &str) -> Parts {
+        Parts::of(text, &parse(text).stmts).unwrap()
+    }
+
+    #[test]
+    fn parts_are_the_whole() {
+        let text = "-- Title\n-- refit: transaction = false\n\n-- one\nSELECT 1 ; -- first\n/* two\n */ SELECT ';';SELECT 3\n;\n-- end\n";
+        let parts = parts(text);
+        assert_eq!(parts.whole(), text);
+        assert_eq!(parts.front, "-- Title\n-- refit: transaction = false\n");
+        let texts: Vec<(&str, &str, &str)> =
+            parts.pieces.iter().map(|piece| (&*piece.above, &*piece.sql, &*piece.behind)).collect();
+        assert_eq!(
+            texts,
+            [
+                ("\n-- one\n", "SELECT 1", " ; -- first\n"),
+                ("/* two\n */ ", "SELECT ';'", ";"),
+                ("", "SELECT 3", "\n;\n")
+            ]
+        );
+        assert_eq!(parts.end, "-- end\n");
+    }
+
+    #[test]
+    fn a_last_statement_needs_no_semicolon() {
+        let mut text = String::new();
+        parts("SELECT 1 -- x").pieces[0].write(&mut text);
+        assert_eq!(text, "SELECT 1;\n");
+        assert_eq!(parts("SELECT 1 -- x").end, " -- x");
+    }
+
+    #[test]
+    fn directives_are_set_and_references_moved() {
+        assert_eq!(with_directive("", "transaction", "false"), "-- refit: transaction = false\n");
+        let front = "-- refit: after = [\"V3\", 'V4__x']\n";
+        assert_eq!(with_directive(front, "after", "[]"), "-- refit: after = []\n");
+        assert_eq!(value_of(front, "after"), Some("[\"V3\", 'V4__x']"));
+        assert_eq!(without_directive(front, "after"), "");
+        let moved = with_references(front, &|version| (version == 4).then(|| "V0009".to_owned()));
+        assert_eq!(moved.as_deref(), Some("-- refit: after = [\"V3\", \"V0009\"]\n"));
+        assert_eq!(with_references(front, &|_| None), None);
+    }
+}

@@ -1,0 +1,296 @@
+//! Hazards with a mechanical safe form, mended: the sequence of files that takes a migration's place.
+//!
+//! What a fix proposes is linted with the whole set before it is taken: the finding must be gone, and no other may have come.
+//! A proposal that leads to another finding is mended in turn. Each fix that is taken leaves fewer findings, so this ends; what
+//! cannot be mended is left as it is, with the reason. Nothing in here reads or writes a file.
+
+mod docs;
+mod file;
+mod layout;
+mod site;
+mod text;
+
+pub(crate) use file::{Parts, Piece, value_of, with_directive};
+pub(crate) use layout::{Runs, Step, cut, layouts};
+pub(crate) use site::{Alter, Site};
+pub(crate) use text::{Words, inserted, quoted};
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use docs::{Docs, NewFile};
+use site::Before;
+
+use crate::finding::{Finding, Severity};
+use crate::fixes;
+use crate::lint::{Config, Input, lint};
+use crate::stack::with_room;
+
+/// How often a proposal may lead to another finding before it is given up.
+const ROUNDS: usize = 16;
+
+/// What a fix makes of a file.
+pub(crate) enum Plan {
+    /// The statement becomes these steps.
+    Steps(Vec<Step>),
+    /// The file's text becomes another.
+    Text(String),
+    /// The file is cut into these: whether each is one transaction, and its statements.
+    Cut(Vec<(bool, Vec<Piece>)>),
+}
+
+/// What came of it.
+#[derive(Debug, Clone)]
+pub struct Fixed {
+    /// The set as it is now, in order.
+    pub inputs: Vec<Input>,
+    /// What becomes of each file that is not as it was, in order.
+    pub changes: Vec<Change>,
+    /// Each file in which something was mended, in order.
+    pub fixes: Vec<Fix>,
+    /// What is left of the findings, each with the reason.
+    pub left: Vec<(Finding, String)>,
+}
+
+/// One file that was mended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fix {
+    /// The file, as it was called before.
+    pub path: String,
+    /// The rules whose findings are gone, each as often as it found something.
+    pub rules: Vec<&'static str>,
+    /// The files that take its place, in the order in which they run.
+    pub files: Vec<String>,
+    /// What people should know about them.
+    pub notes: Vec<String>,
+}
+
+/// A file that is new, or other than it was. Its text is that of the same path in [`Fixed::inputs`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// Where it was; none for a new file.
+    pub from: Option<String>,
+    /// Where it is to be.
+    pub to: String,
+    /// What it said, as bytes.
+    pub before: Vec<u8>,
+    /// What it is to say, as bytes.
+    pub after: Vec<u8>,
+}
+
+/// Mends what can be mended in files that are linted as one set, in the order given. Those whose path is in `protected`
+/// stay as they are, and so do those that are not reported.
+pub fn fix(inputs: &[Input], config: &Config, protected: &BTreeSet<String>) -> Fixed {
+    with_room(|| Mender { config }.mend(inputs, protected))
+}
+
+/// Whether there is a mechanical form for findings of a rule, where their statement allows it.
+pub fn is_mended(rule: &str) -> bool {
+    fixes::of(rule).is_some()
+}
+
+struct Mender<'c> {
+    config: &'c Config,
+}
+
+/// Findings by rule, the file that they came out of, and the table.
+type Counts = BTreeMap<(&'static str, String, Option<String>), usize>;
+
+impl<'c> Mender<'c> {
+    fn mend(&self, inputs: &[Input], protected: &'c BTreeSet<String>) -> Fixed {
+        let mut docs = Docs::new(inputs, self.config, protected);
+        let mut refused: BTreeMap<(String, &'static str, String), String> = BTreeMap::new();
+        let mut mended: BTreeMap<String, Vec<&'static str>> = BTreeMap::new();
+        let mut findings = self.findings(&docs);
+        while let Some((next, finding)) = self.first_mended(&docs, &findings, &mut refused) {
+            let origin = origin_of(&docs, &finding);
+            let later = self.findings(&next);
+            let gone = difference(&counts(&docs, &findings), &counts(&next, &later));
+            for ((rule, of, _), count) in gone {
+                mended.entry(of).or_default().extend(std::iter::repeat_n(rule, count));
+            }
+            refused.retain(|(of, ..), _| *of != origin);
+            (docs, findings) = (next, later);
+        }
+        let left = findings.into_iter().map(|finding| {
+            let reason = refused.get(&key(&docs, &finding)).cloned();
+            let reason = reason.unwrap_or_else(|| fixes::reason(finding.rule).to_owned());
+            (finding, reason)
+        });
+        let left = left.collect();
+        self.told(inputs, &docs, mended, left)
+    }
+
+    /// The first finding that can be mended, and the set afterwards.
+    fn first_mended(
+        &self,
+        docs: &Docs<'c>,
+        findings: &[Finding],
+        refused: &mut BTreeMap<(String, &'static str, String), String>,
+    ) -> Option<(Docs<'c>, Finding)> {
+        let mut order: Vec<&Finding> = findings.iter().collect();
+        // Within a file, those first that others follow from.
+        order.sort_by_key(|finding| (place(docs, finding), fixes::rank(finding.rule), finding.span));
+        for finding in order {
+            let key = key(docs, finding);
+            if refused.contains_key(&key) {
+                continue;
+            }
+            match self.one(docs, findings, finding) {
+                Ok(next) => return Some((next, finding.clone())),
+                Err(reason) => drop(refused.insert(key, reason)),
+            }
+        }
+        None
+    }
+
+    /// The set with one finding mended.
+    fn one(&self, docs: &Docs<'c>, findings: &[Finding], finding: &Finding) -> Result<Docs<'c>, String> {
+        let allowed = counts(docs, findings);
+        let target = (finding.rule, origin_of(docs, finding), finding.table.clone());
+        let mut why = String::new();
+        for next in self.proposals(docs, finding)? {
+            match next.and_then(|next| self.settled(next, &allowed)) {
+                Ok((next, after)) if after.get(&target) < allowed.get(&target) => return Ok(next),
+                Ok(_) => why = "its mechanical form is found fault with as well".to_owned(),
+                Err(reason) => why = reason,
+            }
+        }
+        Err(why)
+    }
+
+    /// What the fix of a rule makes of the set.
+    fn proposals(&self, docs: &Docs<'c>, finding: &Finding) -> Result<Vec<Result<Docs<'c>, String>>, String> {
+        let Some(plan) = fixes::of(finding.rule) else {
+            return Err(fixes::reason(finding.rule).to_owned());
+        };
+        let at = place(docs, finding);
+        let Some(doc) = docs.all.get(at) else { return Err("it is not in a migration".to_owned()) };
+        if doc.was.as_deref().is_some_and(|path| docs.protected.contains(path)) {
+            return Err("the migration may have run already".to_owned());
+        }
+        let stmts = &doc.parsed.stmts;
+        let parts = match Parts::of(&doc.text, stmts).filter(|_| doc.parsed.errors.is_empty()) {
+            Some(parts) if doc.parsed.psql.is_empty() && is_text(&doc.input.bytes) => parts,
+            _ => return Err("the file does not parse".to_owned()),
+        };
+        let index = stmts.partition_point(|stmt| stmt.span.end <= finding.span.start);
+        let index = index.min(stmts.len().saturating_sub(1));
+        let Before { schema, with_default } = Before::replay(docs, at, index);
+        let site = Site {
+            path: &doc.input.path,
+            text: &doc.text,
+            parts: &parts,
+            stmts,
+            index,
+            schema: &schema,
+            directives: &doc.directives,
+            finding,
+            config: self.config,
+            with_default: &with_default,
+        };
+        let one = |text: String| vec![vec![NewFile { name: String::new(), text, gated: false }]];
+        let sequences = match plan(&site)? {
+            Plan::Steps(steps) => layouts(&site, &steps)?,
+            Plan::Text(text) => one(text),
+            Plan::Cut(groups) => vec![cut(&site, groups)?],
+        };
+        Ok(sequences.into_iter().map(|files| docs.replaced(at, &files)).collect())
+    }
+
+    /// The set when whatever a proposal brought with it is mended as well.
+    fn settled(&self, mut docs: Docs<'c>, allowed: &Counts) -> Result<(Docs<'c>, Counts), String> {
+        for _ in 0..ROUNDS {
+            let findings = self.findings(&docs);
+            let now = counts(&docs, &findings);
+            let new: Vec<_> = difference(&now, allowed).into_keys().collect();
+            let is_new = |finding: &&Finding| {
+                new.contains(&(finding.rule, origin_of(&docs, finding), finding.table.clone()))
+            };
+            let Some(first) = findings.iter().rfind(is_new) else { return Ok((docs, now)) };
+            let complaint = format!("its mechanical form would be a case of {}", first.rule);
+            let proposals = self.proposals(&docs, first).map_err(|_| complaint.clone())?;
+            docs = proposals.into_iter().find_map(Result::ok).ok_or(complaint)?;
+        }
+        Err("its mechanical form leads to one more finding each time".to_owned())
+    }
+
+    /// Errors and warnings, but for those about sidecars, which nobody can write for others.
+    fn findings(&self, docs: &Docs<'_>) -> Vec<Finding> {
+        let outcome = lint(&docs.inputs(), self.config);
+        let counts = |finding: &Finding| {
+            finding.severity != Severity::Note && !matches!(finding.rule, "missing-doc" | "missing-check")
+        };
+        outcome.findings.into_iter().filter(counts).collect()
+    }
+
+    fn told(
+        &self,
+        inputs: &[Input],
+        docs: &Docs<'_>,
+        mended: BTreeMap<String, Vec<&'static str>>,
+        left: Vec<(Finding, String)>,
+    ) -> Fixed {
+        let bytes =
+            |path: &str| inputs.iter().find(|input| input.path == path).map(|input| input.bytes.clone());
+        let mut changes = Vec::new();
+        for doc in &docs.all {
+            let before = doc.was.as_deref().and_then(bytes).unwrap_or_default();
+            if doc.was.as_deref() != Some(&doc.input.path) || before != doc.input.bytes {
+                let (to, after) = (doc.input.path.clone(), doc.input.bytes.clone());
+                changes.push(Change { from: doc.was.clone(), to, before, after });
+            }
+        }
+        let mut fixes: Vec<Fix> = Vec::new();
+        for input in inputs {
+            let Some(rules) = mended.get(&input.path) else { continue };
+            let mut rules = rules.clone();
+            rules.sort_unstable();
+            let of = docs.all.iter().filter(|doc| doc.origin == input.path);
+            let files = of.map(|doc| doc.input.path.clone()).collect();
+            let about = |origin: &str| {
+                origin == input.path || origin.strip_suffix(".down.sql") == input.path.strip_suffix(".sql")
+            };
+            let notes = docs.notes.iter().filter(|(origin, _)| about(origin)).map(|(_, note)| note.clone());
+            fixes.push(Fix { path: input.path.clone(), rules, files, notes: notes.collect() });
+        }
+        Fixed { inputs: docs.inputs(), changes, fixes, left }
+    }
+}
+
+fn is_text(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).is_ok_and(|text| !text.contains('\0'))
+}
+
+/// Where the file of a finding is.
+fn place(docs: &Docs<'_>, finding: &Finding) -> usize {
+    docs.all.iter().position(|doc| doc.input.path == finding.path).unwrap_or(usize::MAX)
+}
+
+fn origin_of(docs: &Docs<'_>, finding: &Finding) -> String {
+    docs.all.get(place(docs, finding)).map_or_else(|| finding.path.clone(), |doc| doc.origin.clone())
+}
+
+/// What tells a finding from others that stays the same when the file around it changes.
+fn key(docs: &Docs<'_>, finding: &Finding) -> (String, &'static str, String) {
+    let text = docs.all.get(place(docs, finding)).map_or("", |doc| &doc.text);
+    let span = finding.span;
+    let written = text.get(span.start as usize..span.end as usize).unwrap_or_default();
+    (origin_of(docs, finding), finding.rule, written.to_owned())
+}
+
+fn counts(docs: &Docs<'_>, findings: &[Finding]) -> Counts {
+    let mut counts = Counts::new();
+    for finding in findings {
+        *counts.entry((finding.rule, origin_of(docs, finding), finding.table.clone())).or_default() += 1;
+    }
+    counts
+}
+
+/// How many more there are of each.
+fn difference(more: &Counts, less: &Counts) -> Counts {
+    let left = more.iter().filter_map(|(key, count)| {
+        let extra = count.saturating_sub(less.get(key).copied().unwrap_or(0));
+        (extra > 0).then(|| (key.clone(), extra))
+    });
+    left.collect()
+}

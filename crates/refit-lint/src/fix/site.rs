@@ -1,0 +1,197 @@
+//! The place of a finding: the statement, the file around it, and the schema before it.
+
+use std::collections::HashSet;
+
+use refit_model::Directives;
+
+use super::docs::{Docs, split_path};
+use super::file::Parts;
+use crate::finding::Finding;
+use crate::lint::Config;
+use crate::schema::Schema;
+use crate::sql::{AlterAction, AlterTarget, Name, Span, Stmt, StmtKind};
+
+use super::text::Words;
+
+/// Where something is to be mended.
+pub(crate) struct Site<'a> {
+    pub(crate) path: &'a str,
+    pub(crate) text: &'a str,
+    pub(crate) parts: &'a Parts,
+    pub(crate) stmts: &'a [Stmt],
+    /// The statement that the finding is in.
+    pub(crate) index: usize,
+    pub(crate) schema: &'a Schema,
+    pub(crate) directives: &'a Directives,
+    pub(crate) finding: &'a Finding,
+    pub(crate) config: &'a Config,
+    /// Keys of tables that have a DEFAULT partition.
+    pub(crate) with_default: &'a HashSet<String>,
+}
+
+/// What went before a file.
+pub(crate) struct Before {
+    pub(crate) schema: Schema,
+    pub(crate) with_default: HashSet<String>,
+}
+
+impl Before {
+    /// Replays all files before one, and its statements before another.
+    pub(crate) fn replay(docs: &Docs<'_>, index: usize, statement: usize) -> Before {
+        let mut before = Before { schema: Schema::default(), with_default: HashSet::new() };
+        for (at, doc) in docs.all.iter().enumerate().take(index + 1) {
+            if !doc.runs(docs.config) {
+                continue;
+            }
+            let until = if at == index { statement } else { usize::MAX };
+            for stmt in doc.parsed.stmts.iter().take(until) {
+                before.note_default(stmt, &doc.text);
+                before.schema.replay(stmt);
+            }
+        }
+        before
+    }
+
+    fn note_default(&mut self, stmt: &Stmt, text: &str) {
+        match &stmt.kind {
+            StmtKind::CreateTable(create) => {
+                let Some(parent) = &create.partition_of else { return };
+                let written = text.get(stmt.span.start as usize..stmt.span.end as usize).unwrap_or_default();
+                let words = Words::of(written);
+                let of = words.find(0, &["OF"]).unwrap_or(0);
+                if words.find(of, &["DEFAULT"]).is_some() {
+                    self.with_default.insert(parent.key());
+                }
+            }
+            StmtKind::Alter { table, actions, .. } => {
+                let attaches = |(_, action): &(Span, AlterAction)| {
+                    matches!(action, AlterAction::AttachPartition { default: true, .. })
+                };
+                if actions.iter().any(attaches) {
+                    self.with_default.insert(table.key());
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl<'a> Site<'a> {
+    pub(crate) fn stmt(&self) -> &'a Stmt {
+        &self.stmts[self.index]
+    }
+
+    /// The statement as written.
+    pub(crate) fn sql(&self) -> &'a str {
+        self.written(self.stmt().span)
+    }
+
+    /// A part of the file as written.
+    pub(crate) fn written(&self, span: Span) -> &'a str {
+        self.text.get(span.start as usize..span.end as usize).unwrap_or_default()
+    }
+
+    /// A name as written.
+    pub(crate) fn name_of(&self, name: &Name) -> &'a str {
+        self.written(name.span)
+    }
+
+    /// What the file's name says it does.
+    pub(crate) fn name(&self) -> String {
+        let file = split_path(self.path).1;
+        let stem = file.strip_suffix(".sql").unwrap_or(file);
+        stem.split_once("__").map_or(stem, |(_, name)| name).to_owned()
+    }
+
+    /// The ALTER TABLE that the finding is in, and which of its actions it is about.
+    ///
+    /// # Errors
+    /// When it is something else, such as a DO block.
+    pub(crate) fn action(&self) -> Result<Alter<'a>, String> {
+        let StmtKind::Alter { target: AlterTarget::Table, table, actions } = &self.stmt().kind else {
+            return Err(self.elsewhere());
+        };
+        let found = self.finding.span;
+        let at = actions.iter().position(|(span, _)| span.start <= found.start && found.start < span.end);
+        Ok(Alter {
+            table,
+            actions,
+            at: at.ok_or_else(|| self.elsewhere())?,
+            site_text: self.text,
+            stmt: self.stmt(),
+        })
+    }
+
+    /// Why a statement that is not the one that a rule speaks of is left alone.
+    pub(crate) fn elsewhere(&self) -> String {
+        match &self.stmt().kind {
+            StmtKind::Do(_) => "it is in a DO block".to_owned(),
+            StmtKind::Select(_) if !self.stmt().kind.changes().is_empty() => {
+                "it is inside of another statement".to_owned()
+            }
+            StmtKind::Select(_) | StmtKind::Call { .. } => "it is in a function that this calls".to_owned(),
+            _ => "it is not a statement of its own".to_owned(),
+        }
+    }
+}
+
+/// An ALTER TABLE and one of its actions.
+pub(crate) struct Alter<'a> {
+    pub(crate) table: &'a Name,
+    pub(crate) actions: &'a [(Span, AlterAction)],
+    pub(crate) at: usize,
+    site_text: &'a str,
+    stmt: &'a Stmt,
+}
+
+impl<'a> Alter<'a> {
+    pub(crate) fn action(&self) -> &'a AlterAction {
+        &self.actions[self.at].1
+    }
+
+    /// The action as written.
+    pub(crate) fn written(&self) -> &'a str {
+        self.slice(self.actions[self.at].0.start, self.actions[self.at].0.end)
+    }
+
+    /// `ALTER TABLE t`, as written.
+    pub(crate) fn head(&self) -> &'a str {
+        self.slice(self.stmt.span.start, self.actions[0].0.start).trim_end()
+    }
+
+    /// The table as written.
+    pub(crate) fn table(&self) -> &'a str {
+        self.slice(self.table.span.start, self.table.span.end)
+    }
+
+    /// The statement with other words for the action.
+    pub(crate) fn with(&self, action: &str) -> String {
+        let span = self.actions[self.at].0;
+        let (before, behind) =
+            (self.slice(self.stmt.span.start, span.start), self.slice(span.end, self.stmt.span.end));
+        format!("{before}{action}{behind}")
+    }
+
+    /// The actions before it and those behind it, each as a statement.
+    ///
+    /// # Errors
+    /// When comments stand between them.
+    pub(crate) fn around(&self) -> Result<(Option<String>, Option<String>), String> {
+        for pair in self.actions.windows(2) {
+            let between = self.slice(pair[0].0.end, pair[1].0.start);
+            if between.trim() != "," {
+                return Err("comments stand between the actions of the ALTER TABLE".to_owned());
+            }
+        }
+        let joined = |actions: &[(Span, AlterAction)]| {
+            let first = actions.first()?.0.start;
+            let last = actions.last()?.0.end;
+            Some(format!("{} {}", self.head(), self.slice(first, last)))
+        };
+        Ok((joined(&self.actions[..self.at]), joined(&self.actions[self.at + 1..])))
+    }
+
+    fn slice(&self, start: u32, end: u32) -> &'a str {
+        self.site_text.get(start as usize..end as usize).unwrap_or_default()
+    }
+}

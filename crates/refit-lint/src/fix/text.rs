@@ -1,0 +1,163 @@
+//! Texts that are taken apart and put together: words of a statement, names as SQL writes them.
+
+use std::ops::Range;
+
+use crate::parser::tokens;
+
+/// The tokens of a statement that the server sees, each with its place and how deep in parentheses it stands.
+pub(crate) struct Words<'t> {
+    text: &'t str,
+    pub(crate) all: Vec<Word<'t>>,
+}
+
+/// One of them.
+#[derive(Debug, Clone)]
+pub(crate) struct Word<'t> {
+    pub(crate) at: Range<usize>,
+    pub(crate) text: &'t str,
+    pub(crate) depth: usize,
+}
+
+impl Word<'_> {
+    pub(crate) fn is(&self, keyword: &str) -> bool {
+        self.text.eq_ignore_ascii_case(keyword)
+    }
+}
+
+impl<'t> Words<'t> {
+    pub(crate) fn of(text: &'t str) -> Words<'t> {
+        let mut depth = 0_usize;
+        let mut all = Vec::new();
+        for at in tokens(text) {
+            let word = &text[at.clone()];
+            if is_trivia(word) {
+                continue;
+            }
+            if matches!(word, ")" | "]") {
+                depth = depth.saturating_sub(1);
+            }
+            all.push(Word { at, text: word, depth });
+            if matches!(word, "(" | "[") {
+                depth += 1;
+            }
+        }
+        Words { text, all }
+    }
+
+    /// The first of some keywords outside of parentheses, from a word on.
+    pub(crate) fn find(&self, from: usize, keywords: &[&str]) -> Option<usize> {
+        let found = self.all.iter().enumerate().skip(from);
+        found
+            .filter(|(_, word)| word.depth == 0)
+            .find_map(|(at, word)| keywords.iter().any(|keyword| word.is(keyword)).then_some(at))
+    }
+
+    /// The text from a word to another, both included, as written.
+    pub(crate) fn between(&self, first: usize, last: usize) -> Option<&'t str> {
+        self.text.get(self.all.get(first)?.at.start..self.all.get(last)?.at.end)
+    }
+
+    /// The text from a word to the end.
+    pub(crate) fn from(&self, first: usize) -> &'t str {
+        self.between(first, self.all.len().wrapping_sub(1)).unwrap_or_default()
+    }
+
+    /// The word that closes the parenthesis that a word opens.
+    pub(crate) fn closing(&self, open: usize) -> Option<usize> {
+        let depth = self.all.get(open).filter(|word| word.text == "(")?.depth;
+        let later = self.all.iter().enumerate().skip(open + 1);
+        later.filter(|(_, word)| word.text == ")" && word.depth == depth).map(|(at, _)| at).next()
+    }
+}
+
+/// Whether a token is space or a comment.
+pub(crate) fn is_trivia(token: &str) -> bool {
+    token.trim().is_empty() || is_comment(token)
+}
+
+pub(crate) fn is_comment(token: &str) -> bool {
+    token.starts_with("--") || token.starts_with("/*")
+}
+
+/// A text with words put in at places, given in order.
+pub(crate) fn inserted(text: &str, places: &[(usize, &str)]) -> String {
+    let mut result = String::with_capacity(text.len() + 32);
+    let mut done = 0;
+    for (at, words) in places {
+        result.push_str(&text[done..*at]);
+        result.push_str(words);
+        done = *at;
+    }
+    result.push_str(&text[done..]);
+    result
+}
+
+/// A name as SQL writes it, quoted where it must be.
+pub(crate) fn quoted(name: &str) -> String {
+    let plain = name.starts_with(|first: char| first.is_ascii_lowercase() || first == '_')
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    match plain && !RESERVED.split(' ').any(|word| word == name) {
+        true => name.to_owned(),
+        false => format!("\"{}\"", name.replace('"', "\"\"")),
+    }
+}
+
+/// Words that are names only in quotes (manual, appendix C), those that cannot be a function or type name included.
+const RESERVED: &str = "\
+    all analyse analyze and any array as asc asymmetric authorization between binary both case cast check \
+    coalesce collate collation column concurrently constraint create cross current_catalog current_date \
+    current_role current_schema current_time current_timestamp current_user default deferrable desc distinct \
+    do else end except false fetch for foreign freeze from full grant group having ilike in initially inner \
+    intersect into is isnull join lateral leading left like limit localtime localtimestamp natural not \
+    notnull null offset on only or order outer overlaps placing primary references returning right select \
+    session_user similar some symmetric system_user table tablesample then to trailing true union unique user \
+    using variadic verbose when where";
+
+/// A name for a file out of any words.
+pub(crate) fn slug(words: &str) -> String {
+    let clean: String =
+        words.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
+    let parts: Vec<&str> = clean.split('_').filter(|part| !part.is_empty()).collect();
+    let mut name = parts.join("_");
+    name.truncate(60);
+    // A name that ends so would be taken for an undo script.
+    for ending in ["_down", "_undo"] {
+        if name.ends_with(ending) {
+            name.push_str("_step");
+        }
+    }
+    if name.is_empty() { "step".to_owned() } else { name }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_quoted_where_they_must_be() {
+        for (name, written) in
+            [("a_1", "a_1"), ("Order", "\"Order\""), ("user", "\"user\""), ("a\"b", "\"a\"\"b\"")]
+        {
+            assert_eq!(quoted(name), written);
+        }
+    }
+
+    #[test]
+    fn words_know_their_depth() {
+        let words = Words::of("UPDATE t SET a = (SELECT 1 WHERE true) /* where */ WHERE b IS NULL");
+        let found = words.find(0, &["where"]).unwrap();
+        assert_eq!(words.from(found), "WHERE b IS NULL");
+        let open = words.all.iter().position(|word| word.text == "(").unwrap();
+        assert_eq!(
+            words.closing(open).and_then(|close| words.between(open, close)),
+            Some("(SELECT 1 WHERE true)")
+        );
+    }
+
+    #[test]
+    fn a_slug_is_a_file_name() {
+        assert_eq!(slug("Fill posts.\"Übung\""), "fill_posts_bung");
+        assert_eq!(slug("scale_down"), "scale_down_step");
+        assert_eq!(slug("…"), "step");
+    }
+}

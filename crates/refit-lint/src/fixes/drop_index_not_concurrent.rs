@@ -1,0 +1,26 @@
+//! `drop-index-not-concurrent`: DROP INDEX CONCURRENTLY, one index at a time, in a migration that is no transaction; without the
+//! word where the table is partitioned, which does not know it.
+
+use super::Planned;
+use crate::fix::{Plan, Runs, Site, Step, Words};
+use crate::sql::StmtKind;
+
+pub(super) fn plan(site: &Site<'_>) -> Planned {
+    let StmtKind::Drop { names, concurrently, cascade, .. } = &site.stmt().kind else {
+        return Err(site.elsewhere());
+    };
+    let words = Words::of(site.sql());
+    if *concurrently {
+        let at = words.find(0, &["CONCURRENTLY"]).ok_or_else(|| site.elsewhere())?;
+        let word = &words.all[at].at;
+        let sql = format!("{}{}", &site.sql()[..word.start], site.sql()[word.end..].trim_start());
+        return Ok(Plan::Steps(vec![Step::new(Runs::Apart, "drop index", sql)]));
+    }
+    if *cascade {
+        return Err("CASCADE is not for DROP INDEX CONCURRENTLY: drop what depends on it first".to_owned());
+    }
+    let exists = if words.find(0, &["EXISTS"]).is_some() { "IF EXISTS " } else { "" };
+    let drop = |name| format!("DROP INDEX CONCURRENTLY {exists}{}", site.name_of(name));
+    let title = format!("drop {}", names.first().map_or("index", |name| &name.name));
+    Ok(Plan::Steps(vec![Step { runs: Runs::Alone, sql: names.iter().map(drop).collect(), title }]))
+}

@@ -1,0 +1,87 @@
+//! `inline-constraint`: the column first, then its constraint as `check-validated`, `foreign-key-validated` and
+//! `unique-constraint` would have it.
+
+use super::Planned;
+use super::proof::{free_name, short};
+use crate::fix::{Alter, Plan, Runs, Site, Step, Words, quoted};
+use crate::schema::constraint_name;
+use crate::sql::{AlterAction, Column, Constraint, ConstraintKind};
+
+pub(super) fn plan(site: &Site<'_>) -> Planned {
+    let alter = site.action()?;
+    let AlterAction::AddColumn { column, if_not_exists: false } = alter.action() else {
+        return Err("the column may be there already".to_owned());
+    };
+    let found = site.finding.span;
+    let constraint = column.constraints.iter().find(|constraint| constraint.span == found);
+    let constraint = constraint.ok_or_else(|| site.elsewhere())?;
+    let written = site.written(constraint.span);
+    let mut steps = vec![Step::here(without(site, &alter, constraint))];
+    let words = Words::of(written);
+    let (head, own) = (alter.head(), quoted(&column.name));
+    let name = name_of(site, &alter, column, constraint)?;
+    let quoted_name = quoted(&name);
+    let from =
+        |keyword: &str| words.find(0, &[keyword]).map(|at| words.from(at)).ok_or_else(|| site.elsewhere());
+    let validate = || {
+        Step::new(
+            Runs::Later,
+            format!("validate {name}"),
+            format!("{head} VALIDATE CONSTRAINT {quoted_name}"),
+        )
+    };
+    match &constraint.kind {
+        ConstraintKind::Check(_) => {
+            let condition = from("CHECK")?;
+            steps.push(Step::here(format!("{head} ADD CONSTRAINT {quoted_name} {condition} NOT VALID")));
+            steps.push(validate());
+        }
+        ConstraintKind::ForeignKey { .. } => {
+            let target = from("REFERENCES")?;
+            let add = format!("{head} ADD CONSTRAINT {quoted_name} FOREIGN KEY ({own}) {target} NOT VALID");
+            steps.push(Step::new(Runs::Apart, format!("add {name}"), add));
+            steps.push(validate());
+        }
+        ConstraintKind::Unique { .. } => {
+            let last = words.all.last().is_some_and(|word| word.is("UNIQUE"));
+            if !last {
+                return Err("it has more to it than UNIQUE".to_owned());
+            }
+            let table = alter.table();
+            let create = format!("CREATE UNIQUE INDEX CONCURRENTLY {quoted_name} ON {table} ({own})");
+            let add = format!("{head} ADD CONSTRAINT {quoted_name} UNIQUE USING INDEX {quoted_name}");
+            steps.push(Step::new(Runs::Alone, format!("index {name}"), create));
+            steps.push(Step::new(Runs::Apart, format!("constrain {name}"), add));
+        }
+        _ => return Err("a primary key needs a value in every row, which nobody but you knows".to_owned()),
+    }
+    Ok(Plan::Steps(steps))
+}
+
+/// The statement without the constraint.
+fn without(site: &Site<'_>, alter: &Alter<'_>, constraint: &Constraint) -> String {
+    let (start, end) = (constraint.span.start as usize, constraint.span.end as usize);
+    let span = alter.actions[alter.at].0;
+    let before = site.text[span.start as usize..start].trim_end();
+    alter.with(&format!("{before}{}", &site.text[end..span.end as usize]))
+}
+
+/// The name that the server would give the constraint.
+fn name_of(
+    site: &Site<'_>,
+    alter: &Alter<'_>,
+    column: &Column,
+    constraint: &Constraint,
+) -> Result<String, String> {
+    if let Some(name) = &constraint.name {
+        return short(name.clone());
+    }
+    let mut whole = constraint.clone();
+    match &mut whole.kind {
+        ConstraintKind::ForeignKey { columns, .. } | ConstraintKind::Unique { columns, .. } => {
+            *columns = vec![column.name.clone()];
+        }
+        _ => {}
+    }
+    free_name(site, alter.table, &constraint_name(alter.table, &whole))
+}

@@ -1,0 +1,91 @@
+//! The fixes, one file each, named after the rules whose findings they mend.
+//!
+//! A fix is given the place of a finding and says what takes the statement's place, or why nothing does. Whether that is
+//! any better is not for the fix to decide: the linter does.
+
+mod alone;
+mod backfill;
+mod check_or_key_validated;
+mod concurrently;
+mod constraint_before_backfill;
+mod cut_before;
+mod domain_constraint;
+mod drop_index_not_concurrent;
+mod inline_constraint;
+mod key_constraint;
+mod lock_timeout_disabled;
+mod numbered_column;
+mod proof;
+mod refresh_materialized_view;
+mod set_not_null_scan;
+mod transaction_control;
+mod unbatched;
+mod unused_suppression;
+mod validate_in_same_transaction;
+mod volatile_default;
+
+use crate::fix::{Plan, Site};
+
+/// What takes a statement's place, or why nothing does.
+type Planned = Result<Plan, String>;
+
+/// A fix: from the place of a finding to what mends it.
+pub(crate) type Planner = fn(&Site<'_>) -> Planned;
+
+/// Each rule with its fix, those first that others follow from.
+const FIXES: [(&str, Planner); 25] = [
+    ("transaction-control", transaction_control::plan),
+    ("lock-timeout-disabled", lock_timeout_disabled::plan),
+    ("inline-constraint", inline_constraint::plan),
+    ("volatile-default", volatile_default::plan),
+    ("serial-column", numbered_column::plan),
+    ("identity-column", numbered_column::plan),
+    ("index-not-concurrent", concurrently::index),
+    ("drop-index-not-concurrent", drop_index_not_concurrent::plan),
+    ("reindex-not-concurrent", concurrently::reindex),
+    ("detach-partition", concurrently::detach),
+    ("refresh-materialized-view", refresh_materialized_view::plan),
+    ("concurrently-in-transaction", alone::plan),
+    ("non-transactional-statement", alone::plan),
+    ("unique-constraint", key_constraint::plan),
+    ("primary-key-constraint", key_constraint::plan),
+    ("foreign-key-validated", check_or_key_validated::plan),
+    ("check-validated", check_or_key_validated::plan),
+    ("domain-constraint", domain_constraint::plan),
+    ("set-not-null-scan", set_not_null_scan::plan),
+    ("unbatched-update", unbatched::plan),
+    ("unbatched-delete", unbatched::plan),
+    ("constraint-before-backfill", constraint_before_backfill::plan),
+    ("validate-in-same-transaction", validate_in_same_transaction::plan),
+    ("enum-value-in-same-transaction", cut_before::plan),
+    ("lock-held", cut_before::plan),
+];
+
+/// The last of all: what others leave behind.
+const LAST: (&str, Planner) = ("unused-suppression", unused_suppression::plan);
+
+/// The fix of a rule, if it has one.
+pub(crate) fn of(rule: &str) -> Option<Planner> {
+    FIXES.iter().chain([&LAST]).find(|(name, _)| *name == rule).map(|(_, plan)| *plan)
+}
+
+/// When a rule's findings are mended, compared with others of the same file.
+pub(crate) fn rank(rule: &str) -> usize {
+    FIXES.iter().position(|(name, _)| *name == rule).unwrap_or(FIXES.len())
+}
+
+/// Why findings of a rule are left to people, where there is more to say than that no form is mechanical.
+pub(crate) fn reason(rule: &str) -> &'static str {
+    match rule {
+        "not-null-without-backfill" => "nobody but you knows what the rows that are there shall have",
+        "exclusion-constraint" => "PostgreSQL adds it to a table with rows in no other way",
+        "domain-check-column" | "column-type-change" | "stored-generated-column" => {
+            "its safe form is another column, which the code must know"
+        }
+        "syntax-error" | "psql-command" | "misnamed-file" | "unknown-directive" | "unknown-rule" => {
+            "what was meant is for you to say"
+        }
+        "suppression-without-reason" => "only you know the reason",
+        _ => "it has no mechanical form",
+    }
+}

@@ -1,0 +1,100 @@
+//! What several fixes share: the steps that make a column NOT NULL without a look at the rows under a strong lock, and names
+//! as the server would choose them.
+
+use crate::fix::{Runs, Site, Step, quoted};
+use crate::schema::constraint_name;
+use crate::sql::{Constraint, Name};
+
+/// The longest name that the server keeps whole.
+const LONGEST: usize = 63;
+
+/// The steps that make a column NOT NULL: CHECK NOT VALID, VALIDATE, SET NOT NULL; from PostgreSQL 18 on NOT NULL NOT VALID and
+/// VALIDATE. `head` is the ALTER TABLE as written.
+///
+/// # Errors
+/// When a name would be too long.
+pub(super) fn not_null(
+    site: &Site<'_>,
+    head: &str,
+    table: &Name,
+    column: &str,
+    first: Runs,
+) -> Result<Vec<Step>, String> {
+    let bare = &table.name;
+    let (written, title) = (quoted(column), format!("validate {bare} {column} not null"));
+    if site.config.postgres >= 18 {
+        let name = quoted(&free_name(site, table, &format!("{bare}_{column}_not_null"))?);
+        return Ok(vec![
+            Step::new(
+                first,
+                format!("{bare} {column} given"),
+                format!("{head} ADD CONSTRAINT {name} NOT NULL {written} NOT VALID"),
+            ),
+            Step::new(Runs::Later, title, format!("{head} VALIDATE CONSTRAINT {name}")),
+        ]);
+    }
+    let name = quoted(&free_name(site, table, &format!("{bare}_{column}_given"))?);
+    Ok(vec![
+        Step::new(
+            first,
+            format!("{bare} {column} given"),
+            format!("{head} ADD CONSTRAINT {name} CHECK ({written} IS NOT NULL) NOT VALID"),
+        ),
+        Step::new(Runs::Apart, title, format!("{head} VALIDATE CONSTRAINT {name}")),
+        Step {
+            runs: Runs::Apart,
+            title: format!("{bare} {column} not null"),
+            sql: vec![
+                format!("{head} ALTER COLUMN {written} SET NOT NULL"),
+                format!("{head} DROP CONSTRAINT {name}"),
+            ],
+        },
+    ])
+}
+
+/// The name that a constraint has or the server would give it.
+///
+/// # Errors
+/// When it would be too long.
+pub(super) fn name_of(site: &Site<'_>, table: &Name, constraint: &Constraint) -> Result<String, String> {
+    match &constraint.name {
+        Some(name) => Ok(name.clone()),
+        None => free_name(site, table, &constraint_name(table, constraint)),
+    }
+}
+
+/// A name that no constraint of a table has yet, numbered as the server does.
+///
+/// # Errors
+/// When it would be too long.
+pub(super) fn free_name(site: &Site<'_>, table: &Name, wanted: &str) -> Result<String, String> {
+    let is_free = |name: &String| site.schema.constraint(table, name).is_none();
+    let names = (0..100).map(|n| if n == 0 { wanted.to_owned() } else { format!("{wanted}{n}") });
+    let name = names.into_iter().find(is_free).unwrap_or_else(|| wanted.to_owned());
+    short(name)
+}
+
+/// The name that the server would give an index.
+///
+/// # Errors
+/// When it is taken, or would be too long.
+pub(super) fn free_index_name(
+    site: &Site<'_>,
+    table: &Name,
+    columns: &[&str],
+    suffix: &str,
+) -> Result<String, String> {
+    let name = short(format!("{}_{}_{suffix}", table.name, columns.join("_")))?;
+    let key = Name { name: name.clone(), ..table.clone() }.key();
+    match site.schema.indexes.contains_key(&key) {
+        true => Err(format!("there is an index {name} already: give this one a name")),
+        false => Ok(name),
+    }
+}
+
+pub(super) fn short(name: String) -> Result<String, String> {
+    match name.len() <= LONGEST {
+        true => Ok(name),
+        false => Err(format!("{name} is longer than a name may be: name it yourself")),
+    }
+}

@@ -1,0 +1,45 @@
+//! `transaction-control`: without BEGIN and COMMIT. What was two transactions becomes two migrations.
+
+use super::Planned;
+use crate::fix::{Piece, Plan, Site};
+use crate::sql::StmtKind;
+
+pub(super) fn plan(site: &Site<'_>) -> Planned {
+    let mut groups: Vec<(bool, Vec<Piece>)> = Vec::new();
+    let own = site.directives.transaction;
+    let mut inside = own;
+    let mut begins = true;
+    let mut comments = String::new();
+    for (piece, stmt) in site.parts.pieces.iter().zip(site.stmts) {
+        if let StmtKind::Transaction(word) = &stmt.kind {
+            match word.as_str() {
+                "BEGIN" | "START" => inside = true,
+                "COMMIT" | "END" => inside = own,
+                word => return Err(format!("{word} takes back what is before it: remove both by hand")),
+            }
+            // In a transaction of the migration's own, BEGIN begins nothing.
+            begins |= !matches!(word.as_str(), "BEGIN" | "START") || !own;
+            comments.push_str(kept(&piece.above));
+            continue;
+        }
+        let piece = Piece { above: format!("{comments}{}", piece.above), ..piece.clone() };
+        comments.clear();
+        match groups.last_mut().filter(|_| !begins) {
+            Some((_, pieces)) => pieces.push(piece),
+            None => groups.push((inside, vec![piece])),
+        }
+        begins = false;
+    }
+    if let Some(last) = groups.last_mut().and_then(|(_, pieces)| pieces.last_mut()) {
+        last.behind.push_str(comments.trim_start_matches('\n'));
+    }
+    match groups.is_empty() {
+        true => Err("it is all that the file holds: remove the file".to_owned()),
+        false => Ok(Plan::Cut(groups)),
+    }
+}
+
+/// The comments above a word that goes; the space between goes with it.
+fn kept(above: &str) -> &str {
+    if above.trim().is_empty() { "" } else { above }
+}

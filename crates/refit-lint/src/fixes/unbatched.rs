@@ -1,0 +1,71 @@
+//! `unbatched-update`, `unbatched-delete`: the same statement in batches of the primary key, as a backfill.
+
+use super::Planned;
+use super::backfill::backfill;
+use crate::fix::{Plan, Runs, Site, Step, Words};
+use crate::sql::{Dml, DmlKind, Expr, StmtKind};
+
+pub(super) fn plan(site: &Site<'_>) -> Planned {
+    let StmtKind::Dml(dml) = &site.stmt().kind else { return Err(site.elsewhere()) };
+    if dml.span != site.finding.span && site.finding.span.start != site.stmt().span.start {
+        return Err("it is inside of another statement".to_owned());
+    }
+    let words = Words::of(site.sql());
+    if !dml.ctes.is_empty() || words.all.first().is_some_and(|word| word.is("WITH")) {
+        return Err("its WITH would run once for each batch".to_owned());
+    }
+    if words.find(0, &["RETURNING"]).is_some() {
+        return Err("nobody reads what a backfill returns".to_owned());
+    }
+    if reads_itself(dml) {
+        return Err(format!(
+            "it reads {} while it changes it: in batches it would do something else",
+            dml.table
+        ));
+    }
+    let joined = !dml.from.is_empty() || dml.alias.is_some();
+    let alias = dml.alias.as_deref().unwrap_or(&dml.table.name);
+    let fill = backfill(site, &dml.table, site.name_of(&dml.table), joined.then_some(alias))?;
+    if dml.columns.iter().any(|(column, _)| fill.key.contains(column)) {
+        return Err("it changes the key by which batches are cut".to_owned());
+    }
+    let verb = if dml.kind == DmlKind::Update { "update" } else { "delete from" };
+    let title = format!("{verb} {} in batches", dml.table.name);
+    let sql = ranged(site.sql(), &words, &fill.range, dml.filter.as_ref());
+    Ok(Plan::Steps(vec![Step::new(Runs::Backfill(fill.directive), title, sql)]))
+}
+
+/// The statement with the range of a batch as its first condition.
+fn ranged(sql: &str, words: &Words<'_>, range: &str, filter: Option<&Expr>) -> String {
+    let at = words.find(0, &["WHERE"]);
+    let condition = at.and_then(|at| words.all.get(at + 1));
+    match (at, condition) {
+        (Some(at), Some(first)) => {
+            let (head, condition) = (&sql[..words.all[at].at.end], sql[first.at.start..].trim_end());
+            match filter {
+                Some(Expr::Or(_)) => format!("{head} {range} AND ({condition})"),
+                Some(Expr::Literal(_)) => format!("{head} {range}"),
+                _ => format!("{head} {range} AND {condition}"),
+            }
+        }
+        _ => format!("{} WHERE {range}", sql.trim_end()),
+    }
+}
+
+/// Whether it looks at other rows of the table than the one that it changes.
+fn reads_itself(dml: &Dml) -> bool {
+    let key = dml.table.key();
+    let in_from = dml.source_tables().into_iter().any(|table| table.key() == key);
+    let values = dml.columns.iter().filter_map(|(_, value)| value.as_ref());
+    let queries = values.chain(&dml.filter).chain(&dml.on).flat_map(Expr::queries);
+    let mut found = in_from;
+    for query in queries {
+        query.walk(&mut |query| {
+            found |= query.from.iter().any(|item| match item {
+                crate::sql::FromItem::Table { name, .. } => name.key() == key,
+                _ => false,
+            });
+        });
+    }
+    found
+}

@@ -1,0 +1,15 @@
+//! `unused-suppression`: without the line.
+
+use super::Planned;
+use crate::fix::{Plan, Site};
+
+pub(super) fn plan(site: &Site<'_>) -> Planned {
+    let (start, end) = (site.finding.span.start as usize, site.finding.span.end as usize);
+    let line = site.text[..start].rfind('\n').map_or(0, |end| end + 1);
+    let alone = site.text[line..start].trim().is_empty();
+    let (from, until) = match alone {
+        true => (line, site.text[end..].find('\n').map_or(site.text.len(), |next| end + next + 1)),
+        false => (line + site.text[line..start].trim_end().len(), end),
+    };
+    Ok(Plan::Text(format!("{}{}", &site.text[..from], &site.text[until..])))
+}
