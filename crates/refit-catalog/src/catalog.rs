@@ -1,0 +1,265 @@
+//! The model: a map a kind, from an object's name to what is not default about it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use tokio_postgres::{Client, GenericClient};
+
+use crate::facts::{self, Facts, Relation};
+use crate::kinds::{
+    self, BaseType, Column, Composite, Database, DefaultPrivileges, Domain, Elsewhere, Enum, Function, Plain,
+    Range, Schema, Sequence, Table,
+};
+use crate::record::record;
+use crate::{Error, ReadOptions, session};
+
+/// The format of the JSON form. It grows when a reader of older ones would misunderstand it.
+pub const FORMAT: u32 = 1;
+
+record! {
+    /// A database's user objects. Keys are names as SQL writes them, with schema and argument types where they have such;
+    /// nothing that differs between two databases with the same schema is in it.
+    Catalog {
+        /// What is set on the database itself.
+        database: Database,
+        /// Extensions. What belongs to them is left out.
+        extensions: BTreeMap<String, Plain>,
+        /// Schemas.
+        schemas: BTreeMap<String, Schema>,
+        /// ALTER DEFAULT PRIVILEGES.
+        default_privileges: BTreeMap<String, DefaultPrivileges>,
+        /// Enums.
+        enums: BTreeMap<String, Enum>,
+        /// Domains.
+        domains: BTreeMap<String, Domain>,
+        /// Composite types.
+        composites: BTreeMap<String, Composite>,
+        /// Range types.
+        ranges: BTreeMap<String, Range>,
+        /// Base types and shells.
+        base_types: BTreeMap<String, BaseType>,
+        /// Collations.
+        collations: BTreeMap<String, Plain>,
+        /// Sequences, but for those of identity columns.
+        sequences: BTreeMap<String, Sequence>,
+        /// Tables, partitioned tables and partitions.
+        tables: BTreeMap<String, Table>,
+        /// Foreign tables.
+        foreign_tables: BTreeMap<String, Table>,
+        /// Views.
+        views: BTreeMap<String, Table>,
+        /// Materialised views.
+        materialized_views: BTreeMap<String, Table>,
+        /// Functions and window functions.
+        functions: BTreeMap<String, Function>,
+        /// Procedures.
+        procedures: BTreeMap<String, Function>,
+        /// Aggregates.
+        aggregates: BTreeMap<String, Function>,
+        /// Operators.
+        operators: BTreeMap<String, Plain>,
+        /// Operator classes.
+        operator_classes: BTreeMap<String, Plain>,
+        /// Operator families.
+        operator_families: BTreeMap<String, Plain>,
+        /// Casts.
+        casts: BTreeMap<String, Plain>,
+        /// Conversions.
+        conversions: BTreeMap<String, Plain>,
+        /// Languages.
+        languages: BTreeMap<String, Plain>,
+        /// Transforms.
+        transforms: BTreeMap<String, Plain>,
+        /// Access methods.
+        access_methods: BTreeMap<String, Plain>,
+        /// Text search parsers.
+        text_search_parsers: BTreeMap<String, Plain>,
+        /// Text search templates.
+        text_search_templates: BTreeMap<String, Plain>,
+        /// Text search dictionaries.
+        text_search_dictionaries: BTreeMap<String, Plain>,
+        /// Text search configurations.
+        text_search_configurations: BTreeMap<String, Plain>,
+        /// Extended statistics.
+        statistics: BTreeMap<String, Plain>,
+        /// Foreign data wrappers.
+        foreign_data_wrappers: BTreeMap<String, Plain>,
+        /// Foreign servers.
+        foreign_servers: BTreeMap<String, Plain>,
+        /// User mappings.
+        user_mappings: BTreeMap<String, Plain>,
+        /// Publications.
+        publications: BTreeMap<String, Plain>,
+        /// Subscriptions.
+        subscriptions: BTreeMap<String, Plain>,
+        /// Event triggers.
+        event_triggers: BTreeMap<String, Plain>,
+        /// Changed privileges on the server's own objects and on members of extensions.
+        elsewhere: BTreeMap<String, Elsewhere>,
+        /// What the model does not know, by name.
+        unknown: Vec<String>,
+        /// What the role that read could not see. No part of the schema: neither digest nor delta look at it.
+        #[serde(skip)]
+        unseen: Vec<String>,
+    }
+}
+
+impl Catalog {
+    /// Reads a database, in a read-only transaction of its own: `client` must not have one open. A session's settings
+    /// are as they were afterwards, also when the future is dropped. Three round trips.
+    ///
+    /// Other sessions may change the schema meanwhile; a read that saw a mixture is repeated.
+    ///
+    /// # Errors
+    /// [`Error::Server`] when the server refuses or is gone, [`Error::Changing`] when the schema was changed during each
+    /// attempt, [`Error::Unknown`] when told to be strict.
+    pub async fn read(client: &Client, options: &ReadOptions) -> Result<Catalog, Error> {
+        let attempts = options.attempts.max(1);
+        let mut last = String::from("rows of the catalog were written");
+        for _ in 0..attempts {
+            let (hello, open) = session::begin(client).await?;
+            let read = Catalog::ask(client, hello.version, options).await;
+            match read {
+                Ok(catalog) => {
+                    if session::finish(&hello, open).await? {
+                        return catalog.judged(options);
+                    }
+                }
+                Err(Error::Changing { last: what, .. }) => last = what,
+                // Deparsing something that is gone by now, and names of it that no longer resolve.
+                Err(Error::Server { what, source }) if is_race(&source) => last = format!("{what}: {source}"),
+                Err(other) => return Err(other),
+            }
+        }
+        Err(Error::Changing { attempts, last })
+    }
+
+    /// Reads inside a transaction that the caller has open, with what it has changed so far. Settings are put
+    /// back. Nothing guards against changes by other sessions here: this is for private servers.
+    ///
+    /// # Errors
+    /// As [`Catalog::read`]; after an error the transaction can go on.
+    pub async fn read_within<C: GenericClient + Sync>(
+        client: &C,
+        options: &ReadOptions,
+    ) -> Result<Catalog, Error> {
+        let hello = session::enter(client).await?;
+        let read = Catalog::ask(client, hello.version, options).await;
+        session::leave(client).await?;
+        read?.judged(options)
+    }
+
+    /// As text that a person reads: a block an object. Equal for equal schemas.
+    pub fn text(&self) -> String {
+        crate::text::catalog(self)
+    }
+
+    /// SHA-256 over the serialised model and its format, in hexadecimal.
+    pub fn digest(&self) -> String {
+        let mut hasher = Sha256::new();
+        hasher.update(FORMAT.to_be_bytes());
+        // Maps of strings to plain data: nothing in it fails to serialise.
+        let written = serde_json::to_vec(self).unwrap_or_default();
+        hasher.update(&written);
+        hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// As a JSON document with format version and digest.
+    pub fn to_json(&self) -> String {
+        let document = Document {
+            format: FORMAT,
+            digest: self.digest(),
+            unseen: self.unseen.clone(),
+            catalog: self.clone(),
+        };
+        serde_json::to_string_pretty(&document).unwrap_or_default()
+    }
+
+    /// Reads a document that [`Catalog::to_json`] wrote.
+    ///
+    /// # Errors
+    /// [`Error::Document`] when it is not one, is of another format, or does not match its digest.
+    pub fn from_json(json: &str) -> Result<Catalog, Error> {
+        let value: serde_json::Value =
+            serde_json::from_str(json).map_err(|error| Error::Document(error.to_string()))?;
+        let format = value.get("format").and_then(serde_json::Value::as_u64);
+        if format != Some(FORMAT.into()) {
+            let found = format.map_or("no format".into(), |format| format!("format {format}"));
+            return Err(Error::Document(format!("{found}, this release reads {FORMAT}")));
+        }
+        let document: Document =
+            serde_json::from_value(value).map_err(|error| Error::Document(error.to_string()))?;
+        let mut catalog = document.catalog;
+        if catalog.digest() != document.digest {
+            return Err(Error::Document("the digest does not match: it was edited by hand".into()));
+        }
+        catalog.unseen = document.unseen;
+        Ok(catalog)
+    }
+
+    async fn ask<C: GenericClient + Sync>(
+        client: &C,
+        version: u32,
+        options: &ReadOptions,
+    ) -> Result<Catalog, Error> {
+        let mut queries: Vec<(&'static str, String)> =
+            facts::QUERIES.iter().map(|sql| ("names and comments", (*sql).to_owned())).collect();
+        queries.extend(kinds::ALL.iter().map(|kind| kind.query(version)));
+        let answers = session::ask(client, &queries).await?;
+        let (names, rows) = answers.split_at(facts::QUERIES.len());
+        let mut facts = Facts::new(version, names, options)?;
+        let mut catalog = Catalog::default();
+        for (kind, rows) in kinds::ALL.iter().zip(rows) {
+            kind.load(rows, &mut facts, &mut catalog)?;
+        }
+        if !facts.superuser && !catalog.user_mappings.is_empty() {
+            catalog.unseen.push("options of other roles' user mappings".into());
+        }
+        Ok(catalog)
+    }
+
+    fn judged(self, options: &ReadOptions) -> Result<Catalog, Error> {
+        if options.strict && !self.unknown.is_empty() {
+            return Err(Error::Unknown { names: self.unknown });
+        }
+        Ok(self)
+    }
+
+    /// The map that relations of a kind are in.
+    pub(crate) fn relations_mut(&mut self, kind: char) -> Option<&mut BTreeMap<String, Table>> {
+        match kind {
+            'r' | 'p' => Some(&mut self.tables),
+            'f' => Some(&mut self.foreign_tables),
+            'v' => Some(&mut self.views),
+            'm' => Some(&mut self.materialized_views),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn relation_mut(&mut self, relation: &Relation) -> Option<&mut Table> {
+        self.relations_mut(relation.kind)?.get_mut(&relation.key)
+    }
+
+    pub(crate) fn column_mut(&mut self, relation: &Relation, name: &str) -> Option<&mut Column> {
+        self.relation_mut(relation)?.columns.iter_mut().find(|column| column.name == name)
+    }
+}
+
+/// What a JSON file holds.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    format: u32,
+    digest: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    unseen: Vec<String>,
+    catalog: Catalog,
+}
+
+/// Whether the server stumbled over an object that another session has dropped.
+fn is_race(error: &tokio_postgres::Error) -> bool {
+    // internal_error ("cache lookup failed"), undefined_table, undefined_object, undefined_function, undefined_column
+    let codes = ["XX000", "42P01", "42704", "42883", "42703"];
+    error.code().is_some_and(|code| codes.contains(&code.code()))
+}

@@ -1,0 +1,297 @@
+//! What all kinds need to know: names by OID, what belongs to an extension, comments, owners. OIDs live here and nowhere
+//! in the model.
+
+use std::collections::{HashMap, HashSet};
+
+use tokio_postgres::Row;
+
+use crate::cursor::Cursor;
+use crate::grants::{Grants, On};
+use crate::quote::{ident, qualified};
+use crate::{Error, Owners, ReadOptions};
+
+/// OIDs of the system catalogs, as `pg_depend` and `pg_description` name them. They never change.
+pub(crate) mod class {
+    pub(crate) const TYPE: u32 = 1247;
+    pub(crate) const PROC: u32 = 1255;
+    pub(crate) const RELATION: u32 = 1259;
+    pub(crate) const DATABASE: u32 = 1262;
+    pub(crate) const SERVER: u32 = 1417;
+    pub(crate) const USER_MAPPING: u32 = 1418;
+    pub(crate) const WRAPPER: u32 = 2328;
+    pub(crate) const ACCESS_METHOD: u32 = 2601;
+    pub(crate) const CAST: u32 = 2605;
+    pub(crate) const CONSTRAINT: u32 = 2606;
+    pub(crate) const CONVERSION: u32 = 2607;
+    pub(crate) const LANGUAGE: u32 = 2612;
+    pub(crate) const SCHEMA: u32 = 2615;
+    pub(crate) const OPERATOR_CLASS: u32 = 2616;
+    pub(crate) const OPERATOR: u32 = 2617;
+    pub(crate) const RULE: u32 = 2618;
+    pub(crate) const TRIGGER: u32 = 2620;
+    pub(crate) const OPERATOR_FAMILY: u32 = 2753;
+    pub(crate) const EXTENSION: u32 = 3079;
+    pub(crate) const POLICY: u32 = 3256;
+    pub(crate) const STATISTICS: u32 = 3381;
+    pub(crate) const COLLATION: u32 = 3456;
+    pub(crate) const EVENT_TRIGGER: u32 = 3466;
+    pub(crate) const TRANSFORM: u32 = 3576;
+    pub(crate) const DICTIONARY: u32 = 3600;
+    pub(crate) const PARSER: u32 = 3601;
+    pub(crate) const CONFIGURATION: u32 = 3602;
+    pub(crate) const TEMPLATE: u32 = 3764;
+    pub(crate) const SUBSCRIPTION: u32 = 6100;
+    pub(crate) const PUBLICATION: u32 = 6104;
+}
+
+/// The first OID that PostgreSQL gives to users' objects (`FirstNormalObjectId`).
+pub(crate) const FIRST: u32 = 16_384;
+
+/// A relation as others refer to it.
+#[derive(Clone, Debug)]
+pub(crate) struct Relation {
+    /// Schema and name, quoted.
+    pub(crate) key: String,
+    pub(crate) name: String,
+    pub(crate) schema: u32,
+    pub(crate) kind: char,
+    pub(crate) owner: u32,
+    /// Whether it is part of the model: not of an extension, not excluded.
+    pub(crate) shown: bool,
+    pub(crate) partition: bool,
+    /// Its columns by number; what was dropped leaves a gap.
+    pub(crate) columns: Vec<Attribute>,
+}
+
+impl Relation {
+    /// The column of a number from 1; a system column has none.
+    pub(crate) fn column(&self, number: i16) -> &str {
+        let index = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
+        index.and_then(|index| self.columns.get(index)).map_or("?", |column| &column.name)
+    }
+}
+
+/// A column as indexes and constraints refer to it.
+#[derive(Clone, Debug)]
+pub(crate) struct Attribute {
+    /// Quoted.
+    pub(crate) name: String,
+    pub(crate) type_oid: u32,
+    pub(crate) collation: u32,
+}
+
+/// The server's answers to [`QUERIES`], and what the kinds add to them.
+#[derive(Debug, Default)]
+pub(crate) struct Facts {
+    /// Major version.
+    pub(crate) version: u32,
+    pub(crate) superuser: bool,
+    pub(crate) schemas: HashMap<u32, String>,
+    roles: HashMap<u32, String>,
+    members: HashSet<(u32, u32)>,
+    comments: HashMap<(u32, u32, i32), String>,
+    labels: HashMap<(u32, u32, i32), Vec<String>>,
+    usual_owner: u32,
+    owners: Owners,
+    hidden_schemas: HashSet<u32>,
+    hidden_tables: HashSet<String>,
+    /// Filled by the relations, for all kinds after them.
+    pub(crate) relations: HashMap<u32, Relation>,
+    /// Filled by the constraints: index to table, constraint and exclusion operators.
+    pub(crate) serving: HashMap<u32, (u32, String, Vec<String>)>,
+    /// Filled by the constraints: to table and name.
+    pub(crate) constraints: HashMap<u32, (u32, String)>,
+    /// Filled by the indexes: table, its kind, name, and whether that is a constraint's.
+    pub(crate) indexes: HashMap<u32, (String, char, String, bool)>,
+    /// Filled by the functions: keys of aggregates.
+    pub(crate) aggregates: HashMap<u32, String>,
+    /// Filled by the types: keys and plain names of domains.
+    pub(crate) domains: HashMap<u32, (String, String)>,
+    /// Filled by the collations: all there are, quoted.
+    pub(crate) collations: HashMap<u32, String>,
+    /// Filled by the operator classes: all there are.
+    pub(crate) classes: HashMap<u32, Class>,
+    /// Filled by the operator classes: method and input type of those that are the default.
+    pub(crate) default_classes: HashSet<(u32, u32)>,
+}
+
+/// An operator class as indexes refer to it.
+#[derive(Clone, Debug)]
+pub(crate) struct Class {
+    /// Quoted, with its schema unless that is `pg_catalog`.
+    pub(crate) name: String,
+    pub(crate) method: u32,
+    pub(crate) input: u32,
+    pub(crate) default: bool,
+}
+
+/// What is asked before any kind is read, in the order in which [`Facts::new`] takes the answers.
+pub(crate) const QUERIES: [&str; 7] = [
+    "SELECT oid, nspname FROM pg_namespace",
+    "SELECT oid, rolname FROM pg_roles",
+    "SELECT classid, objid FROM pg_depend WHERE refclassid = 3079 AND deptype = 'e'",
+    "SELECT classoid, objoid, objsubid, description FROM pg_description WHERE objoid >= 16384 OR classoid = 2615
+     UNION ALL SELECT classoid, objoid, 0, description FROM pg_shdescription
+     WHERE classoid = 1262 AND objoid = (SELECT oid FROM pg_database WHERE datname = current_database())",
+    "SELECT classoid, objoid, objsubid, provider || ': ' || label FROM pg_seclabel",
+    "SELECT 1259::oid, oid, relnamespace, relowner FROM pg_class
+     WHERE oid >= 16384 AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND relpersistence <> 't'
+     UNION ALL SELECT 1255, oid, pronamespace, proowner FROM pg_proc WHERE oid >= 16384
+     UNION ALL SELECT 2615, oid, oid, nspowner FROM pg_namespace WHERE oid >= 16384",
+    "SELECT rolsuper FROM pg_roles WHERE rolname = current_user",
+];
+
+const WHAT: &str = "names and comments";
+
+impl Facts {
+    /// From the answers to [`QUERIES`].
+    pub(crate) fn new(version: u32, answers: &[Vec<Row>], options: &ReadOptions) -> Result<Facts, Error> {
+        let mut facts = Facts { version, owners: options.owners, ..Facts::default() };
+        facts.hidden_tables = options.exclude_tables.iter().cloned().collect();
+        let [schemas, roles, members, comments, labels, owners, user] = answers else {
+            return Ok(facts);
+        };
+        for row in schemas {
+            let (oid, name) = named(row)?;
+            let temporary = name.starts_with("pg_temp_") || name.starts_with("pg_toast");
+            if temporary || options.exclude_schemas.contains(&name) {
+                facts.hidden_schemas.insert(oid);
+            }
+            facts.schemas.insert(oid, name);
+        }
+        facts.roles = roles.iter().map(named).collect::<Result<_, _>>()?;
+        for row in members {
+            let mut cells = Cursor::new(row, WHAT);
+            facts.members.insert((cells.take()?, cells.take()?));
+        }
+        for row in comments {
+            let mut cells = Cursor::new(row, WHAT);
+            facts.comments.insert((cells.take()?, cells.take()?, cells.take()?), cells.text()?);
+        }
+        for row in labels {
+            let mut cells = Cursor::new(row, WHAT);
+            let key = (cells.take()?, cells.take()?, cells.take()?);
+            facts.labels.entry(key).or_default().push(cells.text()?);
+        }
+        for row in user {
+            facts.superuser = Cursor::new(row, WHAT).take()?;
+        }
+        facts.usual_owner = facts.usual(owners)?;
+        Ok(facts)
+    }
+
+    /// The role that owns most of what is shown.
+    fn usual(&self, owners: &[Row]) -> Result<u32, Error> {
+        let mut owned: HashMap<u32, u32> = HashMap::new();
+        for row in owners {
+            let mut cells = Cursor::new(row, WHAT);
+            let (class, oid, schema): (u32, u32, u32) = (cells.take()?, cells.take()?, cells.take()?);
+            if self.ours(class, oid, schema) {
+                *owned.entry(cells.take()?).or_default() += 1;
+            }
+        }
+        let most = owned.into_iter().max_by_key(|(role, count)| (*count, std::cmp::Reverse(*role)));
+        Ok(most.map_or(0, |(role, _)| role))
+    }
+
+    /// Whether an object in a schema is a user's, not an extension's, and not excluded.
+    pub(crate) fn ours(&self, class: u32, oid: u32, schema: u32) -> bool {
+        self.ours_anywhere(class, oid) && !self.hidden_schemas.contains(&schema)
+    }
+
+    /// The same for what lives in no schema.
+    pub(crate) fn ours_anywhere(&self, class: u32, oid: u32) -> bool {
+        oid >= FIRST && !self.members.contains(&(class, oid))
+    }
+
+    /// Whether a schema is excluded or not a user's business.
+    pub(crate) fn is_hidden_schema(&self, schema: u32) -> bool {
+        self.hidden_schemas.contains(&schema)
+    }
+
+    /// Whether a table of this bare name is excluded.
+    pub(crate) fn is_hidden_table(&self, name: &str) -> bool {
+        self.hidden_tables.contains(name)
+    }
+
+    /// Schema and name, quoted.
+    pub(crate) fn key(&self, schema: u32, name: &str) -> String {
+        qualified(self.schemas.get(&schema).map_or("?", String::as_str), name)
+    }
+
+    /// A schema's name, quoted.
+    pub(crate) fn schema(&self, schema: u32) -> String {
+        ident(self.schemas.get(&schema).map_or("?", String::as_str))
+    }
+
+    /// A relation that is part of the model.
+    pub(crate) fn shown(&self, relation: u32) -> Option<&Relation> {
+        self.relations.get(&relation).filter(|relation| relation.shown)
+    }
+
+    /// A relation's name, also of one that is not shown.
+    pub(crate) fn relation(&self, relation: u32) -> String {
+        self.relations.get(&relation).map_or_else(|| "?".into(), |relation| relation.key.clone())
+    }
+
+    /// A comment, empty where there is none.
+    pub(crate) fn comment(&self, class: u32, oid: u32) -> String {
+        self.comment_at(class, oid, 0)
+    }
+
+    /// A comment on a part, such as a column by its number.
+    pub(crate) fn comment_at(&self, class: u32, oid: u32, part: i32) -> String {
+        self.comments.get(&(class, oid, part)).cloned().unwrap_or_default()
+    }
+
+    /// Security labels of an object or a part of it.
+    pub(crate) fn labels(&self, class: u32, oid: u32, part: i32) -> Vec<String> {
+        let mut labels = self.labels.get(&(class, oid, part)).cloned().unwrap_or_default();
+        labels.sort();
+        labels
+    }
+
+    /// A role's name, quoted; `PUBLIC` for none.
+    pub(crate) fn role(&self, role: u32) -> String {
+        if role == 0 { "PUBLIC".into() } else { ident(&self.plain_role(role)) }
+    }
+
+    /// A role's name where who it is does not matter if it is the usual owner.
+    pub(crate) fn acting_role(&self, role: u32) -> String {
+        if self.owners != Owners::All && role == self.usual_owner {
+            "(owner)".into()
+        } else {
+            self.role(role)
+        }
+    }
+
+    /// The owner as the model tells it; empty where it is not told.
+    pub(crate) fn owner(&self, role: u32) -> String {
+        let told = match self.owners {
+            Owners::All => true,
+            // With nothing of the users' there is nothing usual either.
+            Owners::Unusual => self.usual_owner != 0 && role != self.usual_owner,
+            Owners::None => false,
+        };
+        if told { self.role(role) } else { String::new() }
+    }
+
+    /// The owner of what is not among its neighbours: told only when all are.
+    pub(crate) fn outer_owner(&self, role: u32) -> String {
+        if self.owners == Owners::All { self.role(role) } else { String::new() }
+    }
+
+    /// Privileges, as the difference to the default.
+    pub(crate) fn grants(&self, on: On, owner: u32, list: Option<Vec<String>>) -> Grants {
+        crate::grants::read(on, self.version, &self.plain_role(owner), list)
+    }
+
+    fn plain_role(&self, role: u32) -> String {
+        self.roles.get(&role).cloned().unwrap_or_else(|| role.to_string())
+    }
+}
+
+fn named(row: &Row) -> Result<(u32, String), Error> {
+    let mut cells = Cursor::new(row, WHAT);
+    Ok((cells.take()?, cells.text()?))
+}

@@ -1,0 +1,185 @@
+//! Columns, their defaults, and the sequences of identity columns.
+
+use tokio_postgres::Row;
+
+use super::sequence::Numbers;
+use crate::cursor::Cursor;
+use crate::facts::{Attribute, Facts, class};
+use crate::grants::On;
+use crate::quote::ident;
+use crate::record::record;
+use crate::{Catalog, Error, Grants, Options};
+
+record! {
+    /// A column of a table or view, or an attribute of a composite type.
+    Column {
+        /// Its name, quoted where SQL needs it.
+        name: String,
+        /// With its modifiers, as `format_type` spells it.
+        #[serde(rename = "type")]
+        type_name: String,
+        /// Where it is not the type's.
+        collation: String,
+        /// NOT NULL.
+        not_null: bool,
+        /// DEFAULT.
+        default: String,
+        /// The expression of a generated column.
+        generated: String,
+        /// GENERATED … VIRTUAL (PostgreSQL 18) and not STORED.
+        is_virtual: bool,
+        /// GENERATED … AS IDENTITY.
+        identity: Option<Identity>,
+        /// Where it is not the type's: `plain`, `external`, `extended`, `main`.
+        storage: String,
+        /// `pglz` or `lz4`.
+        compression: String,
+        /// SET STATISTICS.
+        statistics: Option<i32>,
+        /// `n_distinct` and the like.
+        options: Options,
+        /// A foreign table's column options.
+        server_options: Options,
+        /// Defined by a parent, not by the table itself.
+        inherited: bool,
+        /// COMMENT ON COLUMN.
+        comment: String,
+        /// Privileges on the column.
+        grants: Grants,
+        /// SECURITY LABEL.
+        labels: Vec<String>,
+    }
+}
+
+record! {
+    /// An identity column's generation.
+    Identity {
+        /// GENERATED ALWAYS and not BY DEFAULT.
+        always: bool,
+        /// The sequence's name, where it is not the one that PostgreSQL gives.
+        sequence: String,
+        /// What the sequence counts.
+        numbers: Numbers,
+        /// The sequence is unlogged (PostgreSQL 15) though the table is not, or the other way round.
+        other_persistence: bool,
+        /// Privileges on the sequence.
+        grants: Grants,
+        /// COMMENT ON SEQUENCE.
+        comment: String,
+    }
+}
+
+pub(crate) fn sql(version: u32) -> String {
+    let compression = if version >= 14 { "a.attcompression" } else { "''::\"char\"" };
+    format!(
+        "SELECT a.attrelid, a.attnum, a.attname, a.atttypid, a.attcollation,
+                format_type(a.atttypid, a.atttypmod),
+                o.collnamespace, o.collname, a.attnotnull, a.attidentity, a.attgenerated,
+                CASE WHEN a.attstorage <> t.typstorage THEN a.attstorage ELSE '-' END, {compression},
+                coalesce(a.attstattarget, -1)::int4, a.attoptions, a.attfdwoptions, a.attislocal, a.attacl::text[]
+         FROM pg_class c
+         JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+         JOIN pg_type t ON t.oid = a.atttypid
+         LEFT JOIN pg_collation o ON o.oid = a.attcollation AND a.attcollation <> t.typcollation
+         WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm', 'c') AND c.oid >= 16384 AND c.relpersistence <> 't'"
+    )
+}
+
+pub(crate) fn load(rows: &[Row], facts: &mut Facts, catalog: &mut Catalog) -> Result<(), Error> {
+    let mut order = Vec::with_capacity(rows.len());
+    for row in rows {
+        let mut cells = Cursor::new(row, "columns");
+        order.push((cells.take::<u32>()?, cells.take::<i16>()?, row));
+    }
+    order.sort_by_key(|(relation, number, _)| (*relation, *number));
+    for (oid, number, row) in order {
+        let mut cells = Cursor::after(row, "columns", 2);
+        let name = ident(cells.take()?);
+        let attribute = Attribute { name: name.clone(), type_oid: cells.take()?, collation: cells.take()? };
+        let Some(relation) = facts.relations.get_mut(&oid) else { continue };
+        // Dropped columns leave gaps.
+        let index = usize::try_from(number).unwrap_or(1).max(1) - 1;
+        relation.columns.resize(index, Attribute { name: "?".into(), type_oid: 0, collation: 0 });
+        relation.columns.push(attribute);
+        if !relation.shown {
+            continue;
+        }
+        let (owner, kind, partition) = (relation.owner, relation.kind, relation.partition);
+        let mut column = column(name, &mut cells, facts)?;
+        let local: bool = cells.take()?;
+        // Whether a partition's columns are its own depends on how it came to be, and a restore changes it.
+        column.inherited = !local && !partition;
+        column.grants = facts.grants(On::Column, owner, cells.take()?);
+        column.comment = facts.comment_at(class::RELATION, oid, number.into());
+        column.labels = facts.labels(class::RELATION, oid, number.into());
+        let Some(relation) = facts.relations.get(&oid) else { continue };
+        if kind == 'c' {
+            catalog.composites.entry(relation.key.clone()).or_default().attributes.push(column);
+        } else if let Some(table) = catalog.relation_mut(relation) {
+            table.columns.push(column);
+        }
+    }
+    Ok(())
+}
+
+fn column(name: String, cells: &mut Cursor<'_>, facts: &Facts) -> Result<Column, Error> {
+    let mut column = Column { name, type_name: cells.deparsed()?, ..Column::default() };
+    if let (Some(schema), collation) = (cells.take::<Option<u32>>()?, cells.text()?) {
+        column.collation = facts.key(schema, &collation);
+    }
+    column.not_null = cells.take()?;
+    column.identity = match cells.letter()? {
+        'a' => Some(Identity { always: true, ..Identity::default() }),
+        'd' => Some(Identity::default()),
+        _ => None,
+    };
+    column.is_virtual = cells.letter()? == 'v';
+    column.storage = match cells.letter()? {
+        'p' => "plain",
+        'e' => "external",
+        'x' => "extended",
+        'm' => "main",
+        _ => "",
+    }
+    .into();
+    column.compression = match cells.letter()? {
+        'p' => "pglz",
+        'l' => "lz4",
+        _ => "",
+    }
+    .into();
+    column.statistics = Some(cells.take::<i32>()?).filter(|target| *target >= 0);
+    column.options = cells.options()?;
+    column.server_options = cells.options()?;
+    Ok(column)
+}
+
+/// Defaults and generation expressions.
+pub(crate) mod defaults {
+    use super::{Catalog, Cursor, Error, Facts, Row};
+
+    pub(crate) fn sql(_version: u32) -> String {
+        "SELECT d.adrelid, a.attname, a.attgenerated <> '', pg_get_expr(d.adbin, d.adrelid)
+         FROM pg_attrdef d JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
+         JOIN pg_class c ON c.oid = d.adrelid AND c.relpersistence <> 't'
+         WHERE d.adrelid >= 16384"
+            .into()
+    }
+
+    pub(crate) fn load(rows: &[Row], facts: &mut Facts, catalog: &mut Catalog) -> Result<(), Error> {
+        for row in rows {
+            let mut cells = Cursor::new(row, "column defaults");
+            let Some(relation) = facts.shown(cells.take()?) else { continue };
+            let name = crate::quote::ident(cells.take()?);
+            let generated: bool = cells.take()?;
+            let expression = cells.deparsed()?;
+            let Some(column) = catalog.column_mut(relation, &name) else { continue };
+            if generated {
+                column.generated = expression;
+            } else {
+                column.default = expression;
+            }
+        }
+        Ok(())
+    }
+}

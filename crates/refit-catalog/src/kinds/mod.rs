@@ -1,0 +1,146 @@
+//! The kinds of objects, a file each: the query, the struct, the text. [`ALL`] is the order in which they are read;
+//! later ones refer to what earlier ones found.
+
+mod access_method;
+mod cast;
+mod collation;
+mod column;
+mod constraint;
+mod conversion;
+mod database;
+mod elsewhere;
+mod event_trigger;
+mod extension;
+mod foreign_data_wrapper;
+mod foreign_server;
+mod function;
+mod index;
+mod language;
+mod operator;
+mod operator_class;
+mod operator_family;
+mod plain;
+mod policy;
+mod publication;
+mod relation;
+mod relation_text;
+mod rule;
+mod schema;
+mod sequence;
+mod statistics;
+mod subscription;
+mod text_search_configuration;
+mod text_search_dictionary;
+mod text_search_parser;
+mod text_search_template;
+mod transform;
+mod trigger;
+mod types;
+mod unknown;
+mod user_mapping;
+
+use tokio_postgres::Row;
+
+pub use column::{Column, Identity};
+pub use constraint::{Constraint, References};
+pub use database::Database;
+pub use elsewhere::Elsewhere;
+pub use function::{Aggregate, Function};
+pub use index::Index;
+pub use plain::Plain;
+pub use policy::Policy;
+pub use relation::Table;
+pub use rule::Rule;
+pub use schema::{DefaultPrivileges, Schema};
+pub use sequence::{Numbers, Sequence};
+pub use trigger::Trigger;
+pub use types::{BaseType, Composite, Domain, DomainConstraint, Enum, Range};
+
+pub(crate) use function::text as function_text;
+pub(crate) use relation_text::text as relation_text;
+pub(crate) use sequence::text as sequence_text;
+pub(crate) use types::{domain_text, enum_text};
+
+use crate::facts::Facts;
+use crate::{Catalog, Error};
+
+/// How a kind is read: the query for a major version, and what becomes of its rows.
+#[derive(Clone, Copy)]
+pub(crate) enum Reader {
+    Own { what: &'static str, sql: fn(u32) -> String, load: Load },
+    Plain(&'static plain::PlainKind),
+}
+
+type Load = fn(&[Row], &mut Facts, &mut Catalog) -> Result<(), Error>;
+
+impl Reader {
+    pub(crate) fn query(self, version: u32) -> (&'static str, String) {
+        match self {
+            Reader::Own { what, sql, .. } => (what, sql(version)),
+            Reader::Plain(kind) => (kind.what, (kind.sql)(version)),
+        }
+    }
+
+    pub(crate) fn load(self, rows: &[Row], facts: &mut Facts, catalog: &mut Catalog) -> Result<(), Error> {
+        match self {
+            Reader::Own { load, .. } => load(rows, facts, catalog),
+            Reader::Plain(kind) => kind.load(rows, facts, catalog),
+        }
+    }
+}
+
+macro_rules! own {
+    ($what:literal, $($module:ident)::+) => {
+        Reader::Own { what: $what, sql: $($module)::+::sql, load: $($module)::+::load }
+    };
+}
+
+/// All of them, those first that others refer to.
+pub(crate) const ALL: &[Reader] = &[
+    own!("tables and views", relation),
+    own!("columns", column),
+    own!("column defaults", column::defaults),
+    own!("inheritance", relation::parents),
+    own!("sequences", sequence),
+    own!("constraints", constraint),
+    own!("collations", collation::names),
+    own!("operator classes", operator_class::names),
+    own!("indexes", index),
+    own!("index columns", index::attributes),
+    own!("triggers", trigger),
+    own!("constraint triggers", trigger::enforcing),
+    own!("policies", policy),
+    own!("rules", rule),
+    own!("database settings", database),
+    own!("schemas", schema),
+    own!("default privileges", schema::defaults),
+    own!("functions", function),
+    own!("aggregates", function::aggregate),
+    own!("types", types),
+    own!("domain constraints", types::constraints),
+    own!("range types", types::range),
+    own!("base types", types::base),
+    own!("privileges", elsewhere),
+    own!("unknown objects", unknown),
+    Reader::Plain(&extension::KIND),
+    Reader::Plain(&collation::KIND),
+    Reader::Plain(&language::KIND),
+    Reader::Plain(&transform::KIND),
+    Reader::Plain(&access_method::KIND),
+    Reader::Plain(&conversion::KIND),
+    Reader::Plain(&cast::KIND),
+    Reader::Plain(&operator::KIND),
+    Reader::Plain(&operator_class::KIND),
+    Reader::Plain(&operator_family::KIND),
+    Reader::Plain(&text_search_parser::KIND),
+    Reader::Plain(&text_search_template::KIND),
+    Reader::Plain(&text_search_dictionary::KIND),
+    Reader::Plain(&text_search_configuration::KIND),
+    Reader::Plain(&foreign_data_wrapper::KIND),
+    Reader::Plain(&foreign_server::KIND),
+    Reader::Plain(&user_mapping::KIND),
+    Reader::Plain(&event_trigger::KIND),
+    Reader::Plain(&publication::KIND),
+    Reader::Plain(&subscription::KIND),
+    Reader::Plain(&statistics::KIND),
+];

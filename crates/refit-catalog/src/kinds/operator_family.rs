@@ -1,0 +1,29 @@
+//! Operator families with their members, be they bound to a class or loose.
+
+use super::plain::PlainKind;
+use crate::facts::class;
+use crate::grants::On;
+
+pub(crate) const KIND: PlainKind = PlainKind {
+    what: "operator families",
+    class: class::OPERATOR_FAMILY,
+    on: On::Nothing,
+    sql,
+    properties: &[],
+    map: |catalog| &mut catalog.operator_families,
+};
+
+fn sql(_version: u32) -> String {
+    "SELECT f.oid, f.opfnamespace, f.opfname, ' using ' || quote_ident(m.amname), f.opfowner, NULL::text[],
+            ARRAY(SELECT format('operator %s (%s, %s)=%s%s', a.amopstrategy, format_type(a.amoplefttype, NULL),
+                                format_type(a.amoprighttype, NULL), a.amopopr::regoperator,
+                                CASE WHEN a.amopsortfamily <> 0 THEN ' for order by ' || (SELECT format('%I.%I', n.nspname, s.opfname)
+                                  FROM pg_opfamily s JOIN pg_namespace n ON n.oid = s.opfnamespace WHERE s.oid = a.amopsortfamily)
+                                ELSE '' END)
+                  FROM pg_amop a WHERE a.amopfamily = f.oid)
+            || ARRAY(SELECT format('function %s (%s, %s)=%s', p.amprocnum, format_type(p.amproclefttype, NULL),
+                                   format_type(p.amprocrighttype, NULL), p.amproc::oid::regprocedure)
+                     FROM pg_amproc p WHERE p.amprocfamily = f.oid)
+     FROM pg_opfamily f JOIN pg_am m ON m.oid = f.opfmethod WHERE f.oid >= 16384"
+        .into()
+}

@@ -1,0 +1,157 @@
+//! Sequences: those of their own, those that a column owns, and those of identity columns.
+
+use tokio_postgres::Row;
+
+use crate::cursor::Cursor;
+use crate::facts::{Facts, class};
+use crate::grants::On;
+use crate::quote::given_name;
+use crate::record::{object, record};
+use crate::text::Sheet;
+use crate::{Catalog, Error};
+
+object! {
+    /// A sequence. Where it stands is data, and not told.
+    Sequence {
+        /// `bigint`, `integer` or `smallint`.
+        data_type: String,
+        /// What it counts.
+        numbers: Numbers,
+        /// The column that it is dropped with.
+        owned_by: String,
+        /// Unlogged (PostgreSQL 15).
+        unlogged: bool,
+    }
+}
+
+record! {
+    /// What a sequence counts, where it is not the default of its type.
+    Numbers {
+        /// START WITH.
+        start: Option<i64>,
+        /// INCREMENT BY.
+        increment: Option<i64>,
+        /// MINVALUE.
+        min: Option<i64>,
+        /// MAXVALUE.
+        max: Option<i64>,
+        /// CACHE.
+        cache: Option<i64>,
+        /// CYCLE.
+        cycle: bool,
+    }
+}
+
+impl Numbers {
+    /// As in CREATE SEQUENCE; empty for the default.
+    pub(crate) fn words(&self) -> String {
+        let parts = [
+            ("start", self.start),
+            ("increment", self.increment),
+            ("min", self.min),
+            ("max", self.max),
+            ("cache", self.cache),
+        ];
+        let mut words: Vec<String> =
+            parts.iter().filter_map(|(word, value)| Some(format!("{word} {}", (*value)?))).collect();
+        if self.cycle {
+            words.push("cycle".into());
+        }
+        words.join(" ")
+    }
+}
+
+pub(crate) fn sql(_version: u32) -> String {
+    "SELECT s.seqrelid, format_type(s.seqtypid, NULL), s.seqstart, s.seqincrement, s.seqmin, s.seqmax, s.seqcache,
+            s.seqcycle, c.relpersistence = 'u', c.relacl::text[], d.refobjid, d.refobjsubid::int2, d.deptype = 'i',
+            r.relpersistence = 'u'
+     FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid AND c.relpersistence <> 't'
+     LEFT JOIN pg_depend d ON d.classid = 1259 AND d.objid = s.seqrelid AND d.objsubid = 0 AND d.refclassid = 1259
+       AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i')
+     LEFT JOIN pg_class r ON r.oid = d.refobjid
+     WHERE s.seqrelid >= 16384"
+        .into()
+}
+
+pub(crate) fn load(rows: &[Row], facts: &mut Facts, catalog: &mut Catalog) -> Result<(), Error> {
+    for row in rows {
+        let mut cells = Cursor::new(row, "sequences");
+        let oid: u32 = cells.take()?;
+        let Some(relation) = facts.shown(oid) else { continue };
+        let data_type = cells.text()?;
+        let numbers = numbers(&data_type, &mut cells)?;
+        let unlogged: bool = cells.take()?;
+        let grants = facts.grants(On::Sequence, relation.owner, cells.take()?);
+        let table: Option<u32> = cells.take()?;
+        let column = cells.take::<Option<i16>>()?.unwrap_or_default();
+        let identity = cells.take::<Option<bool>>()?.unwrap_or_default();
+        let table_unlogged = cells.take::<Option<bool>>()?.unwrap_or_default();
+        let table = table.and_then(|table| facts.relations.get(&table));
+        let comment = facts.comment(class::RELATION, oid);
+        if let (true, Some(table)) = (identity, table) {
+            let plain = |key: &str| key.trim_matches('"').to_owned();
+            let given =
+                facts.key(table.schema, &given_name(&table.name, &plain(table.column(column)), "seq"));
+            let sequence = if given == relation.key { String::new() } else { relation.key.clone() };
+            let name = table.column(column).to_owned();
+            let column = catalog.column_mut(table, &name);
+            if let Some(found) = column.and_then(|column| column.identity.as_mut()) {
+                found.sequence = sequence;
+                found.numbers = numbers;
+                // Before PostgreSQL 15 sequences were always logged.
+                found.other_persistence = unlogged != table_unlogged && facts.version >= 15;
+                found.grants = grants;
+                found.comment = comment;
+            }
+            continue;
+        }
+        let owned_by =
+            table.map_or_else(String::new, |table| format!("{}.{}", table.key, table.column(column)));
+        let sequence = Sequence {
+            data_type,
+            numbers,
+            owned_by,
+            unlogged,
+            comment,
+            owner: facts.owner(relation.owner),
+            grants,
+            labels: facts.labels(class::RELATION, oid, 0),
+        };
+        catalog.sequences.insert(relation.key.clone(), sequence);
+    }
+    Ok(())
+}
+
+fn numbers(data_type: &str, cells: &mut Cursor<'_>) -> Result<Numbers, Error> {
+    let (start, increment): (i64, i64) = (cells.take()?, cells.take()?);
+    let (min, max, cache): (i64, i64, i64) = (cells.take()?, cells.take()?, cells.take()?);
+    let (lowest, highest) = match data_type {
+        "smallint" => (i16::MIN.into(), i16::MAX.into()),
+        "integer" => (i32::MIN.into(), i32::MAX.into()),
+        _ => (i64::MIN, i64::MAX),
+    };
+    let up = increment > 0;
+    let unless = |value: i64, default: i64| Some(value).filter(|value| *value != default);
+    Ok(Numbers {
+        start: unless(start, if up { min } else { max }),
+        increment: unless(increment, 1),
+        min: unless(min, if up { 1 } else { lowest }),
+        max: unless(max, if up { highest } else { -1 }),
+        cache: unless(cache, 1),
+        cycle: cells.take()?,
+    })
+}
+
+pub(crate) fn text(sheet: &mut Sheet, name: &str, sequence: &Sequence) {
+    let unlogged = if sequence.unlogged { "unlogged " } else { "" };
+    let mut head = format!("{unlogged}sequence {name} {}", sequence.data_type);
+    let words = sequence.numbers.words();
+    if !words.is_empty() {
+        head.push_str(&format!(" {words}"));
+    }
+    if !sequence.owned_by.is_empty() {
+        head.push_str(&format!(" owned by {}", sequence.owned_by));
+    }
+    sheet.block(&head);
+    sheet.tail(sequence);
+}

@@ -1,0 +1,24 @@
+//! User mappings. A password is told to be there, and no more: snapshots are committed.
+
+use super::plain::PlainKind;
+use crate::facts::class;
+use crate::grants::On;
+
+pub(crate) const KIND: PlainKind = PlainKind {
+    what: "user mappings",
+    class: class::USER_MAPPING,
+    on: On::Nothing,
+    sql,
+    properties: &[],
+    map: |catalog| &mut catalog.user_mappings,
+};
+
+fn sql(_version: u32) -> String {
+    // Others' options are hidden from an ordinary role; the view shows NULL.
+    "SELECT umid, 0::oid, '', format('%s on %I', CASE umuser WHEN 0 THEN 'public' ELSE quote_ident(usename) END, srvname),
+            0::oid, NULL::text[],
+            ARRAY(SELECT 'option ' || CASE WHEN o ~* '^[^=]*(password|secret|token)[^=]*=' THEN split_part(o, '=', 1) || '=(hidden)' ELSE o END
+                  FROM unnest(umoptions) o)
+     FROM pg_user_mappings WHERE umid >= 16384"
+        .into()
+}

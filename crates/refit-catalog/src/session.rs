@@ -1,0 +1,128 @@
+//! Asking a server: all queries of a read at once on one connection, in one read-only transaction whose settings are pinned
+//! and end with it, and the proof that nobody changed the schema meanwhile.
+
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Waker};
+
+use futures_util::future::try_join_all;
+use tokio_postgres::{Client, GenericClient, Row};
+
+use crate::Error;
+
+/// What deparsing depends on. `pg_temp` stands last so that no temporary table hides a catalog.
+const SETTINGS: &str = "\
+SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL DateStyle = 'ISO, YMD'; SET LOCAL IntervalStyle = postgres; \
+SET LOCAL TimeZone = 'UTC'; SET LOCAL bytea_output = hex; SET LOCAL extra_float_digits = 1; SET LOCAL lc_monetary = 'C'; \
+SET LOCAL quote_all_identifiers = off; SET LOCAL standard_conforming_strings = on; SET LOCAL xmlbinary = base64; \
+SET LOCAL client_min_messages = warning; SET LOCAL jit = off; SET LOCAL max_parallel_workers_per_gather = 0";
+
+/// What a server said first.
+#[derive(Debug)]
+pub(crate) struct Hello {
+    /// Major version.
+    pub(crate) version: u32,
+    /// Which transactions were visible when reading began.
+    snapshot: String,
+}
+
+/// Opens the transaction that everything is read in.
+pub(crate) async fn begin(client: &Client) -> Result<(Hello, Open<'_>), Error> {
+    let open = Open(Some(client));
+    let begin = format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {SETTINGS}");
+    client.batch_execute(&begin).await.map_err(failed("session settings"))?;
+    Ok((hello(client).await?, open))
+}
+
+/// Pins the settings inside a transaction that the caller has open; [`leave`] puts them back.
+pub(crate) async fn enter<C: GenericClient + Sync>(client: &C) -> Result<Hello, Error> {
+    let enter = format!("SAVEPOINT refit_catalog; {SETTINGS}");
+    client.batch_execute(&enter).await.map_err(failed("session settings"))?;
+    hello(client).await
+}
+
+/// Undoes [`enter`], after a failure too.
+pub(crate) async fn leave<C: GenericClient + Sync>(client: &C) -> Result<(), Error> {
+    let leave = "ROLLBACK TO SAVEPOINT refit_catalog; RELEASE SAVEPOINT refit_catalog";
+    client.batch_execute(leave).await.map_err(failed("session settings"))
+}
+
+async fn hello<C: GenericClient + Sync>(client: &C) -> Result<Hello, Error> {
+    let hello = "SELECT current_setting('server_version_num'), current_setting('server_version'), pg_current_snapshot()::text";
+    let row = client.query_typed_one(hello, &[]).await.map_err(failed("the server's version"))?;
+    let (number, name): (&str, &str) = (row.get(0), row.get(1));
+    let version = number.parse::<u32>().unwrap_or(0) / 10_000;
+    if version < 14 {
+        return Err(Error::TooOld { version: name.to_owned() });
+    }
+    Ok(Hello { version, snapshot: row.get(2) })
+}
+
+/// All answers, in the order of the queries, which are sent without waiting for each other.
+pub(crate) async fn ask<C: GenericClient + Sync>(
+    client: &C,
+    queries: &[(&'static str, String)],
+) -> Result<Vec<Vec<Row>>, Error> {
+    let one =
+        async |(what, sql): &(&'static str, String)| client.query_typed(sql, &[]).await.map_err(failed(what));
+    try_join_all(queries.iter().map(one)).await
+}
+
+/// Ends the transaction. True if the schema is as it was when it began: names inside deparsed expressions come from the server's
+/// present state, not from the transaction's snapshot, so a change between the two would mix both.
+pub(crate) async fn finish(hello: &Hello, mut open: Open<'_>) -> Result<bool, Error> {
+    let Some(client) = open.0 else { return Ok(true) };
+    client.batch_execute("COMMIT").await.map_err(failed("session settings"))?;
+    open.0 = None;
+    let now = "SELECT pg_current_snapshot()::text";
+    let row = client.query_typed_one(now, &[]).await.map_err(failed("the server's snapshot"))?;
+    if row.get::<_, &str>(0) == hello.snapshot {
+        return Ok(true);
+    }
+    let changed = changed_since(&hello.snapshot);
+    let row = client.query_typed_one(&changed, &[]).await.map_err(failed("concurrent changes"))?;
+    Ok(!row.get::<_, bool>(0))
+}
+
+/// Whether rows that deparsing looks at were written by transactions that a snapshot does not see. Temporary tables, which
+/// busy databases make all the time, do not count. A row's `xmin` has 32 of 64 bits; the difference to the snapshot's `xmin`
+/// tells the others.
+fn changed_since(snapshot: &str) -> String {
+    format!(
+        "SELECT EXISTS (SELECT FROM (
+           SELECT xmin FROM pg_catalog.pg_class WHERE relpersistence <> 't' AND relkind <> 't'
+           UNION ALL SELECT a.xmin FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+             WHERE c.relpersistence <> 't' AND c.relkind <> 't'
+           UNION ALL SELECT xmin FROM pg_catalog.pg_rewrite
+           UNION ALL SELECT xmin FROM pg_catalog.pg_proc
+           UNION ALL SELECT xmin FROM pg_catalog.pg_type WHERE typtype <> 'c' AND typelem = 0
+           UNION ALL SELECT xmin FROM pg_catalog.pg_namespace WHERE nspname !~ '^pg_(temp|toast)'
+           UNION ALL SELECT xmin FROM pg_catalog.pg_trigger
+           UNION ALL SELECT xmin FROM pg_catalog.pg_constraint WHERE contypid <> 0
+           UNION ALL SELECT xmin FROM pg_catalog.pg_operator
+           UNION ALL SELECT xmin FROM pg_catalog.pg_collation
+         ) w, (SELECT '{snapshot}'::pg_catalog.pg_snapshot AS seen,
+                      pg_catalog.pg_snapshot_xmin('{snapshot}')::text::bigint AS first) s,
+         LATERAL (SELECT (w.xmin::text::bigint - s.first % 4294967296 + 4294967296) % 4294967296 AS later) d
+         WHERE d.later < 2147483648
+           AND NOT pg_catalog.pg_visible_in_snapshot((s.first + d.later)::text::pg_catalog.xid8, s.seen))"
+    )
+}
+
+/// A transaction that is rolled back when reading ends early, be it that the future is dropped.
+#[derive(Debug)]
+pub(crate) struct Open<'a>(Option<&'a Client>);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        if let Some(client) = self.0 {
+            // The first poll puts the message on its way; nobody needs to wait for the answer.
+            let mut context = Context::from_waker(Waker::noop());
+            let _sent = pin!(client.batch_execute("ROLLBACK")).poll(&mut context);
+        }
+    }
+}
+
+fn failed(what: &'static str) -> impl Fn(tokio_postgres::Error) -> Error {
+    move |source| Error::Server { what, source }
+}
