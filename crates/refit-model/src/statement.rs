@@ -145,9 +145,9 @@ fn termination(kind: TokenKind) -> Option<(bool, &'static str)> {
 
 /// The statement being read. Keeps its first words only: no decision needs more.
 #[derive(Default)]
-struct Current {
+struct Current<'a> {
     span: Option<(usize, usize)>,
-    words: Vec<Word>,
+    words: Vec<Word<'a>>,
     parens: usize,
     /// Depth of `BEGIN ATOMIC` … `END` and of `CASE` … `END` inside it.
     atomic: usize,
@@ -155,18 +155,31 @@ struct Current {
     after_begin: bool,
 }
 
-#[derive(Clone, PartialEq)]
-struct Word {
-    /// Upper-cased when it is a bare word, so that keywords compare.
-    key: String,
+/// A token as it is written.
+#[derive(Clone, Copy)]
+struct Word<'a> {
+    text: &'a str,
+    quoted: bool,
+}
+
+impl Word<'_> {
+    fn is(self, keyword: &str) -> bool {
+        !self.quoted && self.text.eq_ignore_ascii_case(keyword)
+    }
+
     /// The name it stands for when it is an identifier.
-    name: String,
+    fn name(self) -> String {
+        match self.quoted {
+            true => self.text.trim_matches('"').replace("\"\"", "\""),
+            false => self.text.to_lowercase(),
+        }
+    }
 }
 
 const WORDS_KEPT: usize = 24;
 
-impl Current {
-    fn push(&mut self, kind: TokenKind, word: &str, start: usize, end: usize) {
+impl<'a> Current<'a> {
+    fn push(&mut self, kind: TokenKind, word: &'a str, start: usize, end: usize) {
         self.span = Some((self.span.map_or(start, |(first, _)| first), end));
         match kind {
             TokenKind::OpenParen => self.parens += 1,
@@ -176,12 +189,7 @@ impl Current {
         }
         self.after_begin = kind == TokenKind::Ident && word.eq_ignore_ascii_case("BEGIN");
         if self.words.len() < WORDS_KEPT {
-            self.words.push(match kind {
-                TokenKind::QuotedIdent { .. } => {
-                    Word { key: String::new(), name: word.trim_matches('"').replace("\"\"", "\"") }
-                }
-                _ => Word { key: word.to_ascii_uppercase(), name: word.to_lowercase() },
-            });
+            self.words.push(Word { text: word, quoted: matches!(kind, TokenKind::QuotedIdent { .. }) });
         }
     }
 
@@ -200,24 +208,28 @@ impl Current {
     }
 
     fn creates_routine(&self) -> bool {
-        self.key(0) == "CREATE" && (0..4).any(|index| matches!(self.key(index), "FUNCTION" | "PROCEDURE"))
+        self.is(0, "CREATE") && (0..4).any(|index| self.is(index, "FUNCTION") || self.is(index, "PROCEDURE"))
     }
 
-    fn key(&self, index: usize) -> &str {
-        self.words.get(index).map_or("", |word| &word.key)
+    fn is(&self, index: usize, keyword: &str) -> bool {
+        self.words.get(index).is_some_and(|word| word.is(keyword))
     }
 
-    fn finish<'a>(&mut self, text: &'a str, statements: &mut Vec<Statement<'a>>) {
+    /// The word in upper case, nothing when it is quoted.
+    fn key(&self, index: usize) -> String {
+        let word = self.words.get(index).filter(|word| !word.quoted);
+        word.map_or_else(String::new, |word| word.text.to_ascii_uppercase())
+    }
+
+    fn finish(&mut self, text: &'a str, statements: &mut Vec<Statement<'a>>) {
         if let Some((start, end)) = self.span {
             statements.push(Statement { text: &text[start..end], offset: start, kind: self.kind() });
         }
     }
 
     fn kind(&self) -> StatementKind {
-        match (self.key(0), self.key(1)) {
-            ("ROLLBACK", "TO") | ("ROLLBACK", "WORK" | "TRANSACTION")
-                if self.words.iter().any(|w| w.key == "TO") =>
-            {
+        match (self.key(0).as_str(), self.key(1).as_str()) {
+            ("ROLLBACK", "TO") | ("ROLLBACK", "WORK" | "TRANSACTION") if self.has("TO") => {
                 StatementKind::Plain
             }
             ("BEGIN" | "COMMIT" | "END" | "ROLLBACK" | "ABORT", _)
@@ -244,31 +256,31 @@ impl Current {
 
     /// `SELECT pg_catalog.set_config('search_path', '', false)`, as pg_dump writes it, and nothing more.
     fn only_sets_config(&self) -> bool {
-        let at = if self.key(1) == "PG_CATALOG" && self.key(2) == "." { 3 } else { 1 };
-        self.key(at) == "SET_CONFIG"
-            && self.key(at + 1) == "("
-            && self.key(at + 7) == ")"
+        let at = if self.is(1, "pg_catalog") && self.is(2, ".") { 3 } else { 1 };
+        self.is(at, "set_config")
+            && self.is(at + 1, "(")
+            && self.is(at + 7, ")")
             && self.words.len() == at + 8
     }
 
     fn has(&self, keyword: &str) -> bool {
-        self.words.iter().any(|word| word.key == keyword)
+        self.words.iter().any(|word| word.is(keyword))
     }
 
     /// `CREATE [UNIQUE] INDEX CONCURRENTLY [[IF NOT EXISTS] name] ON [ONLY] table …`
     fn concurrent_index(&self) -> StatementKind {
         let after =
-            |keyword: &str| self.words.iter().position(|word| word.key == keyword).map(|index| index + 1);
+            |keyword: &str| self.words.iter().position(|word| word.is(keyword)).map(|index| index + 1);
         let name_at = after("EXISTS").or_else(|| after("CONCURRENTLY")).unwrap_or(0);
-        let index = self.words.get(name_at).filter(|word| word.key != "ON").map(|word| word.name.clone());
+        let index = self.words.get(name_at).filter(|word| !word.is("ON")).map(|word| word.name());
         let mut table_at = after("ON").unwrap_or(self.words.len());
-        if self.key(table_at) == "ONLY" {
+        if self.is(table_at, "ONLY") {
             table_at += 1;
         }
         let mut table = Vec::new();
         while let Some(word) = self.words.get(table_at) {
-            table.push(word.name.clone());
-            if self.key(table_at + 1) != "." {
+            table.push(word.name());
+            if !self.is(table_at + 1, ".") {
                 break;
             }
             table_at += 2;

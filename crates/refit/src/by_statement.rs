@@ -92,7 +92,7 @@ impl Stage<'_> {
             "{}SET SESSION AUTHORIZATION DEFAULT;RESET ALL;{}WITH record AS ({record}) UPDATE refit.step \
              SET outcome = 'succeeded', finished_at = clock_timestamp(), attempts = {attempts} WHERE id = {id} \
              RETURNING {};COMMIT",
-            Opening::new(step.stem, self.lock_timeout, "").sql,
+            Opening::new(step.stem, self.lock_timeout, "", None).sql,
             self.facts.restore,
             crate::lock::retake(),
         );
@@ -174,7 +174,7 @@ impl Stage<'_> {
     async fn counted_statement(&self, current: &Current<'_>) -> Result<(), Attempt> {
         let text = current.statement().text;
         let lock_timeout = current.step.lock_timeout.unwrap_or(self.lock_timeout);
-        let opening = Opening::new(current.step.stem, lock_timeout, "");
+        let opening = Opening::new(current.step.stem, lock_timeout, "", None);
         let retake = crate::lock::retake();
         let message = format!("{}{text}\n;SELECT {retake};{};COMMIT", opening.sql, current.count);
         let Err((error, completed)) = send(self.client, &message).await else { return Ok(()) };

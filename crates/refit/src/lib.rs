@@ -31,6 +31,7 @@ mod lock;
 mod migrator;
 mod plan;
 mod pooler;
+mod posted;
 mod preflight;
 mod refusal;
 mod report;

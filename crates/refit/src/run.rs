@@ -159,8 +159,10 @@ async fn steps<'a>(
     // Policies were decided by the plan; the runner sees pending migrations only, so it has nothing to abort for.
     let mut runner = Runner::new(&migrations).set_abort_divergent(false).set_abort_missing(false);
     runner.set_migration_table_name(&facts.history_table);
-    if let Err(error) = runner.run_async(session).await {
-        return Err(session.failure.take().unwrap_or_else(|| Error::Internal(error.to_string())));
+    let outcome = runner.run_async(session).await.map_err(|error| error.to_string());
+    let settled = session.settle().await.map_err(|error| error.to_string());
+    if let Err(error) = outcome.map(drop).and(settled) {
+        return Err(session.failure.take().unwrap_or(Error::Internal(error)));
     }
     for planned in repeatable {
         let Some(repeatable) = set.repeatables().iter().find(|repeatable| repeatable.stem == planned.stem)

@@ -15,6 +15,7 @@ use tokio_postgres::types::Type;
 use tracing::Instrument;
 
 use crate::error::Error;
+use crate::posted::Posted;
 use crate::report::StepReport;
 use crate::step::{Stage, Step};
 
@@ -24,24 +25,75 @@ use crate::step::{Stage, Step};
 pub(crate) struct Stopped;
 
 /// A session on which refinery's `Runner` applies the versioned steps of a plan.
+///
+/// It is one step ahead of the server: a transactional step is sent when the one before is on its way, and waited for
+/// when the next is sent, or by [`Session::settle`].
 pub(crate) struct Session<'a> {
     stage: Stage<'a>,
     steps: VecDeque<Step<'a>>,
+    ahead: Option<Ahead<'a>>,
     pub(crate) done: Vec<StepReport>,
     pub(crate) failure: Option<Error>,
 }
 
+/// A step that was sent and not waited for.
+struct Ahead<'a> {
+    step: Step<'a>,
+    /// The SQL that enters it in the history.
+    record: String,
+    posted: Posted,
+}
+
 impl<'a> Session<'a> {
     pub(crate) fn new(stage: Stage<'a>, steps: impl Iterator<Item = Step<'a>>) -> Session<'a> {
-        Session { stage, steps: steps.collect(), done: Vec::new(), failure: None }
+        Session { stage, steps: steps.collect(), ahead: None, done: Vec::new(), failure: None }
     }
 
     /// Runs a step and keeps its report, or its failure.
     pub(crate) async fn run(&mut self, step: &Step<'_>, record: &str) -> Result<(), Stopped> {
-        let span = tracing::info_span!("step", migration = step.stem);
-        match self.stage.run(step, record).instrument(span).await {
+        self.settle().await?;
+        let outcome = self.stage.run(step, record, None, async || ()).instrument(span(step)).await;
+        self.keep(outcome)
+    }
+
+    /// Sends a transactional step, then waits for the one before.
+    async fn go_ahead(&mut self, step: Step<'a>, record: &str) -> Result<(), Stopped> {
+        let before = self.ahead.take();
+        let after = before.as_ref().map(|before| before.step.stem);
+        let posted = self.stage.post(&step, record, 1, after).await;
+        let record = record.to_owned();
+        let Some(before) = before else {
+            self.ahead = Some(Ahead { step, record, posted });
+            return Ok(());
+        };
+        let mut next = Some(posted);
+        let refused = async || {
+            if let Some(posted) = next.take() {
+                posted.outcome().await.ok();
+            }
+        };
+        let running = self.stage.run(&before.step, &before.record, Some(before.posted), refused);
+        let outcome = running.instrument(span(&before.step)).await;
+        self.keep(outcome)?;
+        let posted = match next {
+            Some(posted) => posted,
+            None => self.stage.post(&step, &record, 1, None).await,
+        };
+        self.ahead = Some(Ahead { step, record, posted });
+        Ok(())
+    }
+
+    /// Waits for the step that is on its way.
+    pub(crate) async fn settle(&mut self) -> Result<(), Stopped> {
+        let Some(Ahead { step, record, posted }) = self.ahead.take() else { return Ok(()) };
+        let outcome = self.stage.run(&step, &record, Some(posted), async || ()).instrument(span(&step)).await;
+        self.keep(outcome)
+    }
+
+    fn keep(&mut self, outcome: Result<StepReport, Error>) -> Result<(), Stopped> {
+        match outcome {
             Ok(report) => {
-                tracing::info!(migration = step.stem, duration = ?report.duration, attempts = report.attempts, "applied");
+                tracing::info!(migration = report.stem, duration = ?report.duration, attempts = report.attempts, "applied");
                 self.done.push(report);
                 Ok(())
             }
@@ -53,6 +105,10 @@ impl<'a> Session<'a> {
         self.failure = Some(error);
         Stopped
     }
+}
+
+fn span(step: &Step<'_>) -> tracing::Span {
+    tracing::info_span!("step", migration = step.stem)
 }
 
 impl AsyncTransaction for Session<'_> {
@@ -69,6 +125,9 @@ impl AsyncTransaction for Session<'_> {
             return Ok(0);
         };
         match self.steps.pop_front() {
+            Some(step) if step.sql == first && step.transaction => {
+                self.go_ahead(step, record).await.map(|()| 2)
+            }
             Some(step) if step.sql == first => self.run(&step, record).await.map(|()| 2),
             _ => {
                 let message = "refinery asked for a step that is not next in the plan".to_owned();

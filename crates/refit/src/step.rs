@@ -3,10 +3,9 @@
 use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
-use futures_util::TryStreamExt;
 use refit_model::{Migration, Repeatable, Version};
+use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, SimpleQueryMessage};
 use tracing::warn;
 
 use crate::blockers;
@@ -15,6 +14,7 @@ use crate::event::{Event, Observer};
 use crate::failure::{Attempt, Remains};
 use crate::lock::LOCK_KEY;
 use crate::plan::StepKind;
+use crate::posted::{self, Posted};
 use crate::preflight::Preflight;
 use crate::report::StepReport;
 use crate::state::StepRow;
@@ -76,12 +76,20 @@ pub(crate) struct Stage<'a> {
 }
 
 impl Stage<'_> {
-    /// Runs a step to its end. `record` is the SQL that enters it in the history.
-    pub(crate) async fn run(&self, step: &Step<'_>, record: &str) -> Result<StepReport, Error> {
+    /// Runs a step to its end. `record` is the SQL that enters it in the history; `posted` is its first attempt, where
+    /// that is on its way. What `post` has sent after it is refused by the server when this attempt fails: `refused` is
+    /// then waited for, before anything else is sent.
+    pub(crate) async fn run(
+        &self,
+        step: &Step<'_>,
+        record: &str,
+        posted: Option<Posted>,
+        refused: impl AsyncFnOnce(),
+    ) -> Result<StepReport, Error> {
         let began = Instant::now();
         self.observer.tell(&Event::StepBegan { stem: step.stem });
         let attempts = if step.transaction {
-            self.transactional(step, record).await?
+            self.transactional(step, record, posted, refused).await?
         } else {
             self.by_statement(step, record).await?
         };
@@ -96,48 +104,71 @@ impl Stage<'_> {
         Ok(report)
     }
 
-    async fn transactional(&self, step: &Step<'_>, record: &str) -> Result<u32, Error> {
+    async fn transactional(
+        &self,
+        step: &Step<'_>,
+        record: &str,
+        mut posted: Option<Posted>,
+        refused: impl AsyncFnOnce(),
+    ) -> Result<u32, Error> {
+        let mut refused = Some(refused);
         let mut delays = self.delays();
         let mut attempts = 1;
         loop {
-            let row = self.row(step, attempts);
-            match self
-                .attempt(step, step.sql, &format!("WITH record AS ({record}) {}", row.insert_succeeded()))
-                .await
-            {
-                Ok(()) => return Ok(attempts),
-                Err(failed) => match self.pause_before_retry(step, &failed, attempts, &mut delays).await? {
-                    true => attempts += 1,
-                    false => return Err(self.failed(step, &row, failed, Remains::Nothing).await),
-                },
+            let posted = match posted.take() {
+                Some(posted) => posted,
+                None => self.post(step, record, attempts, None).await,
+            };
+            let Err(failed) = posted.outcome().await else { return Ok(attempts) };
+            if let Some(refused) = refused.take() {
+                refused().await;
+            }
+            let failed = self.roll_back(step, failed).await;
+            match self.pause_before_retry(step, &failed, attempts, &mut delays).await? {
+                true => attempts += 1,
+                false => {
+                    let row = self.row(step, attempts);
+                    return Err(self.failed(step, &row, failed, Remains::Nothing).await);
+                }
             }
         }
     }
 
-    /// Sends the whole transaction as one message: one round trip, nothing to interleave, all of it or none.
-    pub(crate) async fn attempt(&self, step: &Step<'_>, sql: &str, record: &str) -> Result<(), Attempt> {
+    /// Sends a step's transaction as one message, without waiting for it: one round trip, nothing to interleave, all
+    /// of it or none. With `after` the one before may still be at work; the message is refused unless that is applied.
+    pub(crate) async fn post(
+        &self,
+        step: &Step<'_>,
+        record: &str,
+        attempts: u32,
+        after: Option<&str>,
+    ) -> Posted {
         let lock_timeout = step.lock_timeout.unwrap_or(self.lock_timeout);
-        let before = Opening::new(step.stem, lock_timeout, self.facts.discard);
+        let opening = Opening::new(step.stem, lock_timeout, self.facts.discard, after);
         // The session is put right before the record is written: the text may have changed path or role. The steps of
         // a run need not reach the disk one by one; the run's closing commit does, and takes them along.
-        let after = format!(
-            "\n;SET SESSION AUTHORIZATION DEFAULT;RESET ALL;{}{record} \
-             RETURNING pg_catalog.set_config('synchronous_commit', 'off', true),{};COMMIT",
+        let message = format!(
+            "{}{}\n;SET SESSION AUTHORIZATION DEFAULT;RESET ALL;{}WITH record AS ({record}) {} \
+             RETURNING pg_catalog.set_config('synchronous_commit', 'off', true),{},{};COMMIT",
+            opening.sql,
+            step.sql,
             self.facts.restore,
+            self.row(step, attempts).insert_succeeded(),
+            posted::mark(step.stem),
             crate::lock::retake(),
         );
-        let message = format!("{}{sql}{after}", before.sql);
-        match send(self.client, &message).await {
-            Ok(()) => Ok(()),
-            Err((error, completed)) => {
-                let blockers = match is_lock_trouble(&error) {
-                    true => blockers::of(self.client, sql, lock_timeout).await,
-                    false => Vec::new(),
-                };
-                self.clean_up().await;
-                Err(Attempt { error, completed, opening: before.extent(), blockers })
-            }
-        }
+        Posted::send(self.client, &message, opening.extent()).await
+    }
+
+    /// Ends a failed attempt, and asks who was in its way.
+    async fn roll_back(&self, step: &Step<'_>, failed: Attempt) -> Attempt {
+        let lock_timeout = step.lock_timeout.unwrap_or(self.lock_timeout);
+        let blockers = match is_lock_trouble(&failed.error) {
+            true => blockers::of(self.client, step.sql, lock_timeout).await,
+            false => Vec::new(),
+        };
+        self.clean_up().await;
+        Attempt { blockers, ..failed }
     }
 
     /// Ends a failed transaction and puts the session right. Fails only with the connection, which the next use tells.
@@ -221,15 +252,17 @@ impl Opening {
     /// `discard` is [`Preflight::discard`], where the text is a step of its own, else nothing.
     ///
     /// The lock is ours, so the transaction gets it too; when it does not, another session has it, and reading a
-    /// setting that does not exist ends the transaction before anything ran.
-    pub(crate) fn new(stem: &str, lock_timeout: Duration, discard: &str) -> Opening {
+    /// setting that does not exist ends the transaction before anything ran. So it does when `after`, the step that was
+    /// sent before, is not applied.
+    pub(crate) fn new(stem: &str, lock_timeout: Duration, discard: &str, after: Option<&str>) -> Opening {
         let sql = format!(
             "BEGIN;{discard}SELECT pg_catalog.set_config('lock_timeout','{}ms',true),\
              pg_catalog.set_config('application_name',{},true),\
              CASE WHEN NOT pg_catalog.pg_try_advisory_xact_lock({LOCK_KEY}) \
-             THEN pg_catalog.current_setting('refit.another_session_holds_the_migration_lock') END;",
+             THEN pg_catalog.current_setting('refit.another_session_holds_the_migration_lock'){} END;",
             lock_timeout.as_millis(),
             postgres_protocol::escape::escape_literal(&format!("refit {stem}")),
+            after.map(posted::guard).unwrap_or_default(),
         );
         Opening { sql, statements: if discard.is_empty() { 2 } else { 3 } }
     }
@@ -248,20 +281,8 @@ pub(crate) struct Extent {
 
 /// Sends a simple query; an error comes with the number of statements that completed before it.
 pub(crate) async fn send(client: &Client, message: &str) -> Result<(), (tokio_postgres::Error, usize)> {
-    let mut completed = 0;
-    let stream = match client.simple_query_raw(message).await {
-        Ok(stream) => stream,
-        Err(error) => return Err((error, completed)),
-    };
-    let mut stream = std::pin::pin!(stream);
-    loop {
-        match stream.try_next().await {
-            Ok(Some(SimpleQueryMessage::CommandComplete(_))) => completed += 1,
-            Ok(Some(_)) => {}
-            Ok(None) => return Ok(()),
-            Err(error) => return Err((error, completed)),
-        }
-    }
+    let posted = Posted::send(client, message, Extent::default()).await;
+    posted.outcome().await.map_err(|failed| (failed.error, failed.completed))
 }
 
 pub(crate) fn is_lock_trouble(error: &tokio_postgres::Error) -> bool {

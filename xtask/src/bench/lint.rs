@@ -51,6 +51,9 @@ const LONG_AT_MOST: Duration = Duration::from_millis(300);
 /// Twice the lines may take this many times the time: twice, and what measuring varies.
 const GROWTH_AT_MOST: f64 = 2.3;
 
+/// A tool that has used so much time in all its turns has shown how long it takes.
+const ENOUGH: Duration = Duration::from_secs(20);
+
 /// Measures and prints.
 ///
 /// # Errors
@@ -169,9 +172,15 @@ fn measured(
     turns: usize,
 ) -> anyhow::Result<(Times, Vec<u64>)> {
     let (mut times, mut peaks) = (Times::new(tools.len()), vec![0; tools.len()]);
+    let mut spent = vec![Duration::ZERO; tools.len()];
     for tool in by_turns(turns, tools.len()) {
+        // Who takes so long need not do so again and again.
+        if spent[tool] > ENOUGH {
+            continue;
+        }
         let Cost { cpu, peak_bytes, .. } = tools[tool].lint(folder, files)?;
         times.add(tool, cpu);
+        spent[tool] += cpu;
         peaks[tool] = peaks[tool].max(peak_bytes);
     }
     Ok((times, peaks))

@@ -54,8 +54,11 @@ impl Corpus {
         if version == 1 || self.random.random_bool(0.55) {
             self.create(version, &mut sql);
         }
+        // A migration is about one table: the new one, or one that was there.
+        let table = self.table();
+        let table = if sql.is_empty() { table } else { self.tables.last().cloned().unwrap_or(table) };
         while self.written + sql.lines().count() < version * LINES - 6 {
-            self.part(version, &mut sql);
+            self.part(version, &table, &mut sql);
         }
         self.written += sql.lines().count();
         sql
@@ -95,9 +98,9 @@ impl Corpus {
         self.tables.push(table);
     }
 
-    /// A statement or a few, on a table that is there. One of thirty is a hazard.
-    fn part(&mut self, version: usize, sql: &mut String) {
-        let (table, n) = (self.table(), self.random.random_range(0..1_000_000));
+    /// A statement or a few. One of thirty is a hazard, where the table is not new.
+    fn part(&mut self, version: usize, table: &str, sql: &mut String) {
+        let n = self.random.random_range(0..1_000_000);
         let _ = match self.random.random_range(0..30) {
             0..6 => writeln!(
                 sql,
