@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use refit_lint::{Outcome, lint};
 
-use crate::commands::lint::{self, Report, baseline, levels, since, sources::Sources};
+use crate::commands::lint::{self, Report, baseline, fix, levels, since, sources::Sources};
 use crate::context::Context;
 use crate::output::Format;
 
@@ -14,10 +14,15 @@ use crate::output::Format;
     after_help = "All files are replayed in order into one schema; explicit paths are one set in name order, and need not be \
                   named like migrations. Levels in refit.toml ([lint.rules], [[lint.path]]) hold where no option says \
                   otherwise.\n\n\
-                  Exit status: 0 no errors or warnings, 1 some, 2 could not run.\n\n\
+                  --fix mends what has a mechanical safe form: a migration becomes the sequence of migrations that does the same \
+                  without the hazard, each with its directives; later versions make room. A migration that is on the main branch \
+                  may have run somewhere and stays as it is, unless --fix-tracked is given. Nothing is asked: the difference is \
+                  printed, all files are written or none, and what is left is reported.\n\n\
+                  Exit status: 0 no errors or warnings, 1 some (with --dry-run also when files would change), 2 could not run.\n\n\
                   Examples:\n  cargo xtask lint-migrations\n  cargo xtask lint-migrations --since origin/main --format github\n  \
                   cargo xtask lint-migrations --deny missing-down --allow create-trigger\n  \
                   cargo xtask lint-migrations --baseline lint.json --write-baseline\n  \
+                  cargo xtask lint-migrations --fix --dry-run\n  \
                   pg_dump --schema-only app | cargo xtask lint-migrations -"
 )]
 pub struct Args {
@@ -45,6 +50,15 @@ pub struct Args {
     /// The oldest PostgreSQL in use [default: `postgres` in refit.toml, else 14]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(14..=18))]
     pg: Option<u32>,
+    /// Mend what has a mechanical safe form: write the migrations that do the same without the hazard
+    #[arg(long, conflicts_with = "write_baseline")]
+    fix: bool,
+    /// With --fix, mend migrations of the main branch as well, which may have run somewhere
+    #[arg(long, requires = "fix")]
+    fix_tracked: bool,
+    /// With --fix, show what would change and write nothing
+    #[arg(long, requires = "fix")]
+    dry_run: bool,
     // The global option with more to choose from: same name and type, so that it may stand before the command as well.
     /// How findings are printed
     #[arg(long, value_name = "FORMAT", default_value = "human")]
@@ -69,10 +83,15 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
         Some(file) => config.baseline = baseline::read(file)?,
         None => {}
     }
+    let mended = match args.fix {
+        true => Some(fix::mend(&mut sources, &config, args.fix_tracked, args.dry_run)?),
+        false => None,
+    };
     let outcome = lint(&sources.inputs, &config);
-    let report = Report { sources: &sources, outcome: &outcome };
+    let report = Report { sources: &sources, outcome: &outcome, mended: mended.as_ref() };
     context.out.print(lint::render(&report, args.format)?)?;
-    Ok(status(&outcome))
+    let would_change = mended.is_some_and(|mended| !mended.written && mended.changes());
+    Ok(if would_change { ExitCode::from(1) } else { status(&outcome) })
 }
 
 /// Notes alone are no reason to stop.

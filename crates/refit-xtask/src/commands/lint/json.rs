@@ -1,13 +1,17 @@
 //! For machines: the form that `docs/lint-schema.json` describes.
 
-use refit_lint::{Finding, Outcome};
+use refit_lint::Finding;
 use serde::Serialize;
+
+use super::{Report, fix};
 
 #[derive(Serialize)]
 struct Document<'a> {
     format: u32,
     summary: Summary,
     findings: Vec<Entry<'a>>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    mended: Option<fix::Document<'a>>,
 }
 
 #[derive(Serialize)]
@@ -34,7 +38,9 @@ struct Entry<'a> {
     table: Option<&'a str>,
 }
 
-pub(super) fn render(outcome: &Outcome) -> anyhow::Result<String> {
+pub(super) fn render(report: &Report<'_>) -> anyhow::Result<String> {
+    let outcome = report.outcome;
+    let mended = report.mended.map(fix::document);
     let counts = &outcome.summary;
     let summary = Summary {
         files: counts.files,
@@ -44,7 +50,7 @@ pub(super) fn render(outcome: &Outcome) -> anyhow::Result<String> {
         suppressed: counts.suppressed,
     };
     let findings = outcome.findings.iter().map(entry).collect();
-    Ok(serde_json::to_string_pretty(&Document { format: 1, summary, findings })?)
+    Ok(serde_json::to_string_pretty(&Document { format: 1, summary, findings, mended })?)
 }
 
 fn entry(finding: &Finding) -> Entry<'_> {

@@ -1,6 +1,8 @@
 //! The parts of `lint-migrations`: what is read, what is asked, and one file for each way of printing what was found.
 
 pub(super) mod baseline;
+pub(super) mod fix;
+mod git;
 mod github;
 mod gitlab;
 mod human;
@@ -9,6 +11,7 @@ pub(super) mod levels;
 mod sarif;
 pub(super) mod since;
 pub(super) mod sources;
+mod write;
 
 use std::collections::HashMap;
 
@@ -21,13 +24,18 @@ use crate::output::Format;
 pub(super) struct Report<'a> {
     pub(super) sources: &'a Sources,
     pub(super) outcome: &'a Outcome,
+    /// What was mended, where that was asked for.
+    pub(super) mended: Option<&'a fix::Mended>,
 }
 
 /// The report in a format, without a line ending at its end.
 pub(super) fn render(report: &Report<'_>, format: Format) -> anyhow::Result<String> {
     match format {
-        Format::Human => Ok(human::render(report)),
-        Format::Json => json::render(report.outcome),
+        Format::Human => {
+            let mended = report.mended.map(fix::human).unwrap_or_default();
+            Ok(mended + &human::render(report))
+        }
+        Format::Json => json::render(report),
         Format::Sarif => sarif::render(report.outcome),
         Format::Github => Ok(github::render(report.outcome)),
         Format::Gitlab => gitlab::render(report.outcome),

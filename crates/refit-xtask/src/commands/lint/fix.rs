@@ -1,0 +1,238 @@
+//! `--fix`: which migrations may be touched, what was made of them, and how that is told.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use annotate_snippets::normalize_untrusted_str;
+use anyhow::bail;
+use refit_lint::{Change, Config, Fixed};
+use refit_model::{FileKind, Version};
+use serde::Serialize;
+use similar::TextDiff;
+
+use super::git::Git;
+use super::sources::Sources;
+use super::{counted, write};
+use crate::output::{BAD, GOOD, QUIET, WAITS};
+
+/// What was mended.
+pub(in crate::commands) struct Mended {
+    fixed: Fixed,
+    /// Whether the files are written; with `--dry-run` they are not.
+    pub(in crate::commands) written: bool,
+}
+
+impl Mended {
+    /// Whether any file is other than it was.
+    pub(in crate::commands) fn changes(&self) -> bool {
+        !self.fixed.changes.is_empty()
+    }
+}
+
+/// Mends what can be mended, and writes it unless `dry`. `sources` holds the set as it is afterwards.
+///
+/// # Errors
+/// When nobody knows which migrations may have run and `tracked` does not say that it does not matter; when files cannot be
+/// written, in which case all are as they were.
+pub(in crate::commands) fn mend(
+    sources: &mut Sources,
+    config: &Config,
+    tracked: bool,
+    dry: bool,
+) -> anyhow::Result<Mended> {
+    if sources.files.iter().any(Option::is_none) {
+        bail!("--fix writes files, and standard input is none; name the files");
+    }
+    let protected = if tracked { BTreeSet::new() } else { protected(sources)? };
+    let fixed = refit_lint::fix(&sources.inputs, config, &protected);
+    let files = on_disk(sources, &fixed.changes)?;
+    write::check(&files)?;
+    if !dry {
+        write::all(&files)?;
+    }
+    sources.inputs.clone_from(&fixed.inputs);
+    Ok(Mended { fixed, written: !dry })
+}
+
+/// The files that a history may have: those of the main branch, changed since or not, and whatever has a version of theirs.
+fn protected(sources: &Sources) -> anyhow::Result<BTreeSet<String>> {
+    let unknown = |error: anyhow::Error| {
+        error.context("nobody knows which migrations may have run already; if none has, give --fix-tracked")
+    };
+    let git = Git::at(&sources.folder, "--fix").map_err(unknown)?;
+    let on_main = git.on_main().map_err(unknown)?;
+    let versions: HashSet<(String, Version)> = on_main.iter().filter_map(|path| version(path)).collect();
+    let is_protected = |file: &Path| match git.path_of(file) {
+        Some(path) => {
+            on_main.contains(&path) || version(&path).is_some_and(|known| versions.contains(&known))
+        }
+        // Of files outside of the repository nobody knows the past.
+        None => true,
+    };
+    let paths = sources.inputs.iter().zip(&sources.files);
+    let kept = paths.filter(|(_, file)| file.as_deref().is_none_or(is_protected));
+    Ok(kept.map(|(input, _)| input.path.clone()).collect())
+}
+
+/// The folder of a migration, and its version.
+fn version(path: &str) -> Option<(String, Version)> {
+    let (folder, file) = split(path);
+    match FileKind::of(file) {
+        Ok(FileKind::Migration { version, .. }) => Some((folder.to_owned(), version)),
+        _ => None,
+    }
+}
+
+/// Where each change happens.
+fn on_disk(sources: &Sources, changes: &[Change]) -> anyhow::Result<Vec<write::Replacement>> {
+    let mut places: BTreeMap<&str, &Path> = BTreeMap::new();
+    let mut folders: BTreeMap<&str, PathBuf> = BTreeMap::new();
+    for (input, file) in sources.inputs.iter().zip(&sources.files) {
+        let Some(file) = file else { continue };
+        places.insert(&input.path, file);
+        folders.insert(split(&input.path).0, file.parent().map(Path::to_path_buf).unwrap_or_default());
+    }
+    let place = |path: &str| match places.get(path) {
+        Some(place) => Some(place.to_path_buf()),
+        None => folders.get(split(path).0).map(|folder| folder.join(split(path).1)),
+    };
+    let replacement = |change: &Change| {
+        let Some(to) = place(&change.to) else { bail!("{} has no folder", change.to) };
+        let from = change.from.as_deref().and_then(place);
+        Ok(write::Replacement { from, to, before: change.before.clone(), after: change.after.clone() })
+    };
+    changes.iter().map(replacement).collect()
+}
+
+fn split(path: &str) -> (&str, &str) {
+    path.split_at(path.rfind('/').map_or(0, |slash| slash + 1))
+}
+
+/// For people: the difference, what was mended, and what was not.
+pub(super) fn human(mended: &Mended) -> String {
+    let Fixed { changes, fixes, left, .. } = &mended.fixed;
+    let mut text = String::new();
+    for change in changes {
+        difference(change, &mut text);
+    }
+    if !changes.is_empty() {
+        text.push('\n');
+    }
+    let done = if mended.written { "mended" } else { "would mend" };
+    for fix in fixes {
+        let names: Vec<&str> = fix.files.iter().map(|path| split(path).1).collect();
+        // Writing to a String does not fail.
+        let _ = writeln!(
+            text,
+            "{GOOD}{done}{GOOD:#}: {}: {}\n  {}",
+            plain(&fix.path),
+            fix.rules.join(", "),
+            plain(&names.join(", "))
+        );
+        for note in &fix.notes {
+            let _ = writeln!(text, "  {WAITS}note{WAITS:#}: {}", plain(note));
+        }
+    }
+    for (finding, reason) in left {
+        let (path, line, rule) = (plain(&finding.path), finding.start.line, finding.rule);
+        let _ = writeln!(text, "{QUIET}left{QUIET:#}: {path}:{line}: {rule}: {}", plain(reason));
+    }
+    let files = counted(changes.len(), "file");
+    let _ = match (changes.is_empty(), mended.written) {
+        (true, _) => writeln!(text, "nothing to mend\n"),
+        (false, true) => writeln!(text, "{files} written\n"),
+        (false, false) => writeln!(text, "{files} would be written; nothing was, for --dry-run\n"),
+    };
+    text
+}
+
+/// One file's difference, as `git apply` and `patch` read it.
+fn difference(change: &Change, text: &mut String) {
+    let (before, after) = (String::from_utf8_lossy(&change.before), String::from_utf8_lossy(&change.after));
+    let diff = TextDiff::from_lines(before.as_ref(), after.as_ref());
+    if let Some(from) = change.from.as_deref().filter(|from| *from != change.to) {
+        let _ = writeln!(text, "rename from {}\nrename to {}", plain(from), plain(&change.to));
+        if before == after {
+            return;
+        }
+    }
+    let from = change.from.as_ref().map_or("/dev/null".to_owned(), |from| format!("a/{from}"));
+    let diff = diff.unified_diff().context_radius(3).header(&from, &format!("b/{}", change.to)).to_string();
+    for line in diff.lines() {
+        // What comes out of a file must not reach the terminal as more than text.
+        let shown = plain(line);
+        let _ = match line.as_bytes().first() {
+            Some(b'+') => writeln!(text, "{GOOD}{shown}{GOOD:#}"),
+            Some(b'-') => writeln!(text, "{BAD}{shown}{BAD:#}"),
+            Some(b'@') => writeln!(text, "{QUIET}{shown}{QUIET:#}"),
+            _ => writeln!(text, "{shown}"),
+        };
+    }
+}
+
+fn plain(text: &str) -> String {
+    normalize_untrusted_str(text)
+}
+
+/// What the JSON form has of it.
+#[derive(Serialize)]
+pub(super) struct Document<'a> {
+    written: bool,
+    fixes: Vec<FixEntry<'a>>,
+    changes: Vec<ChangeEntry<'a>>,
+    unfixed: Vec<Unfixed<'a>>,
+}
+
+#[derive(Serialize)]
+struct FixEntry<'a> {
+    path: &'a str,
+    rules: &'a [&'static str],
+    files: &'a [String],
+    notes: &'a [String],
+}
+
+#[derive(Serialize)]
+struct ChangeEntry<'a> {
+    from: Option<&'a str>,
+    to: &'a str,
+    text: String,
+}
+
+#[derive(Serialize)]
+struct Unfixed<'a> {
+    rule: &'a str,
+    path: &'a str,
+    line: usize,
+    column: usize,
+    reason: &'a str,
+}
+
+pub(super) fn document(mended: &Mended) -> Document<'_> {
+    let Fixed { changes, fixes, left, .. } = &mended.fixed;
+    Document {
+        written: mended.written,
+        fixes: fixes
+            .iter()
+            .map(|fix| FixEntry { path: &fix.path, rules: &fix.rules, files: &fix.files, notes: &fix.notes })
+            .collect(),
+        changes: changes
+            .iter()
+            .map(|change| ChangeEntry {
+                from: change.from.as_deref(),
+                to: &change.to,
+                text: String::from_utf8_lossy(&change.after).into_owned(),
+            })
+            .collect(),
+        unfixed: left
+            .iter()
+            .map(|(finding, reason)| Unfixed {
+                rule: finding.rule,
+                path: &finding.path,
+                line: finding.start.line,
+                column: finding.start.column,
+                reason,
+            })
+            .collect(),
+    }
+}

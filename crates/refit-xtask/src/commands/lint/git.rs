@@ -1,0 +1,85 @@
+//! What git knows about the files: which changed, and which are on the main branch.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use xshell::{Shell, cmd};
+
+/// A repository.
+pub(super) struct Git {
+    shell: Shell,
+    top: PathBuf,
+    /// The option that asks, for messages.
+    asks: &'static str,
+}
+
+impl Git {
+    /// The repository that a folder is in. `asks` names the option that needs it.
+    ///
+    /// # Errors
+    /// When there is none, or git cannot be started.
+    pub(super) fn at(folder: &Path, asks: &'static str) -> anyhow::Result<Git> {
+        let shell = Shell::new()?;
+        let is_folder = folder.is_dir();
+        shell.change_dir(if is_folder { folder } else { Path::new(".") });
+        let mut git = Git { shell, top: PathBuf::new(), asks };
+        let top = git
+            .read(&["rev-parse", "--show-toplevel"])
+            .with_context(|| format!("{asks} needs a git repository"))?;
+        git.top = fs::canonicalize(top.trim_end()).context("the git repository's folder cannot be read")?;
+        git.shell.change_dir(&git.top);
+        Ok(git)
+    }
+
+    /// The files of the main branch, as paths from the top of the repository: of `origin/HEAD`, else of `main` or `master` of
+    /// origin, else of those here. In a repository without a commit there are none.
+    ///
+    /// # Errors
+    /// When there are commits, but no such branch.
+    pub(super) fn on_main(&self) -> anyhow::Result<HashSet<String>> {
+        let branches = [
+            "refs/remotes/origin/HEAD",
+            "refs/remotes/origin/main",
+            "refs/remotes/origin/master",
+            "refs/heads/main",
+            "refs/heads/master",
+        ];
+        let commit =
+            |name: &str| self.read(&["rev-parse", "--verify", "--quiet", &format!("{name}^{{commit}}")]).ok();
+        let Some(main) = branches.iter().find_map(|branch| commit(branch)) else {
+            match self.read(&["rev-list", "--all", "--max-count=1"])?.trim() {
+                "" => return Ok(HashSet::new()),
+                _ => bail!("{} finds no main branch: neither origin/HEAD, nor main, nor master", self.asks),
+            }
+        };
+        let files = self.read(&["ls-tree", "-r", "--name-only", "-z", main.trim()])?;
+        Ok(files.split('\0').filter(|path| !path.is_empty()).map(str::to_owned).collect())
+    }
+
+    /// The path of a file from the top of the repository, if it lies in it.
+    pub(super) fn path_of(&self, file: &Path) -> Option<String> {
+        let parent = file.parent()?;
+        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        let path = fs::canonicalize(parent).ok()?.join(file.file_name()?);
+        Some(path.strip_prefix(&self.top).ok()?.to_string_lossy().replace('\\', "/"))
+    }
+
+    /// What git prints.
+    ///
+    /// # Errors
+    /// When it cannot be started, or fails.
+    pub(super) fn read(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        let output = cmd!(self.shell, "git {arguments...}")
+            .quiet()
+            .ignore_status()
+            .output()
+            .with_context(|| format!("git cannot be started; {} asks it", self.asks))?;
+        if !output.status.success() {
+            let words = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+            bail!("git {}: {words}", arguments.first().copied().unwrap_or_default());
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+}

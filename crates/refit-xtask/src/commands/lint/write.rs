@@ -1,0 +1,139 @@
+//! Files that change together: all of them are written, or none.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use tempfile::NamedTempFile;
+
+/// A file that is new, changed or moved.
+pub(super) struct Replacement {
+    /// Where it is; none for a new file.
+    pub(super) from: Option<PathBuf>,
+    pub(super) to: PathBuf,
+    /// What it says, by which a change in the meantime is seen.
+    pub(super) before: Vec<u8>,
+    pub(super) after: Vec<u8>,
+}
+
+/// Whether all can be written, as far as can be told before.
+///
+/// # Errors
+/// When a file is no longer what it was, or another is where one would go.
+pub(super) fn check(files: &[Replacement]) -> anyhow::Result<()> {
+    for file in files {
+        if let Some(from) = &file.from {
+            let found = fs::read(from).with_context(|| format!("{} cannot be read", from.display()))?;
+            if found != file.before {
+                bail!("{} was changed in the meantime; nothing was written", from.display());
+            }
+        }
+        let is_left = files.iter().any(|other| other.from.as_ref() == Some(&file.to));
+        if !is_left && fs::symlink_metadata(&file.to).is_ok() {
+            bail!("{} is there already, and would be written over; nothing was written", file.to.display());
+        }
+    }
+    Ok(())
+}
+
+/// Writes all files.
+///
+/// # Errors
+/// When one cannot be written: all are then as they were before, or the error says which are not.
+pub(super) fn all(files: &[Replacement]) -> anyhow::Result<()> {
+    let mut ready = Vec::new();
+    let known = files.iter().find_map(|file| file.from.as_deref());
+    for file in files {
+        ready.push((prepared(file, known)?, real(&file.to)));
+    }
+    let written: anyhow::Result<()> = ready.into_iter().try_for_each(|(temporary, to)| {
+        temporary.persist(&to).map(drop).with_context(|| format!("{} cannot be written", to.display()))
+    });
+    let removed = || {
+        for from in files.iter().filter_map(|file| file.from.as_ref()) {
+            if !files.iter().any(|file| file.to == *from) {
+                fs::remove_file(from).with_context(|| format!("{} cannot be removed", from.display()))?;
+            }
+        }
+        Ok(())
+    };
+    written.and_then(|()| removed()).map_err(|error| match put_back(files) {
+        Ok(()) => error.context("all files are as they were"),
+        Err(other) => error.context(format!("not all files could be put back: {other:#}")),
+    })
+}
+
+/// A file beside the one that it is to become. Who may read it is as for the one before; for a new file, as for `known`.
+fn prepared(file: &Replacement, known: Option<&Path>) -> anyhow::Result<NamedTempFile> {
+    let failed = || format!("{} cannot be written; nothing was", file.to.display());
+    let to = real(&file.to);
+    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut temporary =
+        tempfile::Builder::new().prefix(".refit-").tempfile_in(folder).with_context(failed)?;
+    temporary.write_all(&file.after).with_context(failed)?;
+    let like = file.from.as_deref().or(known).and_then(|like| fs::metadata(like).ok());
+    if let Some(like) = like.filter(fs::Metadata::is_file) {
+        fs::set_permissions(temporary.path(), like.permissions()).with_context(failed)?;
+    }
+    temporary.as_file().sync_all().with_context(failed)?;
+    Ok(temporary)
+}
+
+/// Where a link leads: what it leads to is what changes.
+fn real(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// Makes all files what they were.
+fn put_back(files: &[Replacement]) -> anyhow::Result<()> {
+    let is_old = |path: &PathBuf| files.iter().any(|file| file.from.as_ref() == Some(path));
+    for file in files {
+        if let Some(from) = &file.from {
+            fs::write(from, &file.before).with_context(|| format!("{}", from.display()))?;
+        }
+        let is_ours = || fs::read(&file.to).is_ok_and(|found| found == file.after);
+        if !is_old(&file.to) && is_ours() {
+            fs::remove_file(&file.to).with_context(|| format!("{}", file.to.display()))?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn when_one_cannot_be_written_all_are_as_they_were() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("a"), "one").unwrap();
+        fs::write(at("b"), "two").unwrap();
+        // No file takes the place of a folder that is not empty.
+        fs::create_dir_all(at("d").join("inside")).unwrap();
+        let file = |from: Option<&str>, to: &str, before: &str| Replacement {
+            from: from.map(at),
+            to: at(to),
+            before: before.into(),
+            after: "other".into(),
+        };
+        let files = [
+            file(Some("a"), "a", "one"),
+            file(Some("b"), "c", "two"),
+            file(None, "new", ""),
+            file(None, "d", ""),
+        ];
+        assert!(check(&files).is_err());
+        let error = all(&files).unwrap_err();
+        assert!(format!("{error:#}").contains("as they were"), "{error:#}");
+        let mut names: Vec<_> =
+            fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["a", "b", "d"]);
+        assert_eq!([fs::read(at("a")).unwrap(), fs::read(at("b")).unwrap()], [b"one", b"two"]);
+        all(&files[..3]).unwrap();
+        assert!(!at("b").exists() && at("new").exists());
+        assert_eq!(fs::read(at("c")).unwrap(), b"other");
+    }
+}
