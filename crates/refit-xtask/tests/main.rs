@@ -8,5 +8,6 @@ mod cases {
     mod adopt;
     mod commands;
     mod lint;
+    mod lint_fix;
     mod repair;
 }
