@@ -219,6 +219,12 @@ impl Facts {
         qualified(self.schemas.get(&schema).map_or("?", String::as_str), name)
     }
 
+    /// As [`Facts::key`], but what is PostgreSQL's own goes without its schema.
+    pub(crate) fn short(&self, schema: u32, name: &str) -> String {
+        // pg_catalog
+        if schema == 11 { ident(name) } else { self.key(schema, name) }
+    }
+
     /// A schema's name, quoted.
     pub(crate) fn schema(&self, schema: u32) -> String {
         ident(self.schemas.get(&schema).map_or("?", String::as_str))

@@ -127,7 +127,7 @@ fn words(on: On, version: u32, owner: &str, mut held: Vec<(char, bool, String)>)
         format!("{star}{by}")
     };
     if let (true, Some((_, option, grantor))) =
-        (same && letters.iter().collect::<String>() == all, held.first())
+        (all.len() > 1 && same && letters.iter().collect::<String>() == all, held.first())
     {
         return format!("ALL{}", suffix(*option, grantor));
     }

@@ -66,8 +66,12 @@ impl Sheet {
 
     /// Text of many lines, as it is but for characters that a terminal would act on.
     pub(crate) fn body(&mut self, text: &str) {
-        for line in text.trim_matches('\n').split('\n') {
+        let indent = |line: &str| line.len() - line.trim_start_matches(' ').len();
+        let lines = || text.trim_matches('\n').split('\n');
+        let margin = lines().filter(|line| !line.trim().is_empty()).map(indent).min().unwrap_or_default();
+        for line in lines() {
             if !text.is_empty() {
+                let line = line.get(margin..).unwrap_or_default();
                 let bare = literal(line).replace("''", "'").replace("\\\\", "\\").replace("\\t", "\t");
                 self.out.push_str(format!("    {}", &bare[1..bare.len() - 1]).trim_end());
                 self.out.push('\n');
@@ -235,6 +239,25 @@ fn rest(sheet: &mut Sheet, catalog: &Catalog) {
             names.iter().for_each(|name| sheet.line(name));
         }
     }
+}
+
+/// An expression in one pair of parentheses, which PostgreSQL's own words often have already.
+pub(crate) fn parenthesised(expression: &str) -> String {
+    let (mut depth, mut quote) = (0_u32, None);
+    for (index, c) in expression.char_indices() {
+        match (c, quote) {
+            (c, Some(open)) if c == open => quote = None,
+            (_, Some(_)) => {}
+            ('\'' | '"', None) => quote = Some(c),
+            ('(', None) => depth += 1,
+            (')', None) => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth == 0 && quote.is_none() && index + c.len_utf8() < expression.len() {
+            return format!("({expression})");
+        }
+    }
+    if expression.starts_with('(') { expression.to_owned() } else { format!("({expression})") }
 }
 
 /// `name = value` of each.

@@ -18,6 +18,7 @@ fn sql(_version: u32) -> String {
             NULL::text[], CASE WHEN castfunc <> 0 THEN castfunc::regprocedure::text END,
             CASE castmethod WHEN 'b' THEN 'binary' WHEN 'i' THEN 'inout' END,
             CASE castcontext WHEN 'i' THEN 'implicit' WHEN 'a' THEN 'assignment' END, NULL::text[]
-     FROM pg_cast WHERE oid >= 16384"
+     FROM pg_cast WHERE oid >= 16384
+       AND NOT EXISTS (SELECT FROM pg_range WHERE rngtypid = castsource AND rngmultitypid = casttarget)"
         .into()
 }

@@ -39,7 +39,6 @@ pub(crate) mod names {
 
     use crate::cursor::Cursor;
     use crate::facts::Facts;
-    use crate::quote::ident;
     use crate::{Catalog, Error};
 
     pub(crate) fn sql(_version: u32) -> String {
@@ -50,8 +49,7 @@ pub(crate) mod names {
         for row in rows {
             let mut cells = Cursor::new(row, "collations");
             let (oid, schema, name): (u32, u32, &str) = (cells.take()?, cells.take()?, cells.take()?);
-            let system = facts.schemas.get(&schema).is_some_and(|schema| schema == "pg_catalog");
-            let name = if system { ident(name) } else { facts.key(schema, name) };
+            let name = facts.short(schema, name);
             facts.collations.insert(oid, name);
         }
         Ok(())

@@ -125,7 +125,7 @@ pub(crate) fn load(rows: &[Row], facts: &mut Facts, catalog: &mut Catalog) -> Re
 fn column(name: String, cells: &mut Cursor<'_>, facts: &Facts) -> Result<Column, Error> {
     let mut column = Column { name, type_name: cells.deparsed()?, ..Column::default() };
     if let (Some(schema), collation) = (cells.take::<Option<u32>>()?, cells.text()?) {
-        column.collation = facts.key(schema, &collation);
+        column.collation = facts.short(schema, &collation);
     }
     column.not_null = cells.take()?;
     column.identity = match cells.letter()? {
@@ -159,10 +159,18 @@ pub(crate) mod defaults {
     use super::{Catalog, Cursor, Error, Facts, Row};
 
     pub(crate) fn sql(_version: u32) -> String {
-        "SELECT d.adrelid, a.attname, a.attgenerated <> '', pg_get_expr(d.adbin, d.adrelid)
-         FROM pg_attrdef d JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
-         JOIN pg_class c ON c.oid = d.adrelid AND c.relpersistence <> 't'
-         WHERE d.adrelid >= 16384"
+        // Many columns have the same default, and deparsing is what takes time: equal ones are deparsed once. A default names
+        // no column, so that the table does not matter; a generation expression does, and is taken by itself.
+        "WITH d AS MATERIALIZED (
+           SELECT d.oid, d.adrelid, a.attname, a.attgenerated <> '' AS generated,
+                  CASE a.attgenerated WHEN '' THEN hashtextextended(d.adbin::text, 0) ELSE d.oid::bigint END AS same
+           FROM pg_attrdef d JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
+           JOIN pg_class c ON c.oid = d.adrelid AND c.relpersistence <> 't'
+           WHERE d.adrelid >= 16384),
+         e AS MATERIALIZED (
+           SELECT f.same, f.generated, pg_get_expr(x.adbin, x.adrelid) AS expression
+           FROM (SELECT same, generated, min(oid) AS oid FROM d GROUP BY same, generated) f JOIN pg_attrdef x ON x.oid = f.oid)
+         SELECT d.adrelid, d.attname, d.generated, e.expression FROM d JOIN e USING (same, generated)"
             .into()
     }
 

@@ -7,6 +7,7 @@ use crate::cursor::Cursor;
 use crate::facts::{Facts, Relation, class};
 use crate::quote::{given_name, ident};
 use crate::record::record;
+use crate::text::parenthesised;
 use crate::{Catalog, Error};
 
 record! {
@@ -91,6 +92,8 @@ pub(crate) fn load(rows: &[Row], facts: &mut Facts, catalog: &mut Catalog) -> Re
         let mut constraint = flags(&mut cells, relation.partition)?;
         constraint.kind = kind(letter, &name, &relation, catalog);
         constraint.columns = key;
+        // Of keys it is set as well, and says nothing.
+        constraint.no_inherit &= matches!(letter, 'c' | 'n');
         if letter == 'f' {
             let mut references = references(&mut cells, facts)?;
             references.set_columns = columns(&relation, cells.take()?);
@@ -196,7 +199,7 @@ impl Constraint {
     pub(crate) fn words(&self) -> String {
         let mut words = vec![self.kind.clone()];
         if !self.expression.is_empty() {
-            words.push(format!("({})", self.expression));
+            words.push(parenthesised(&self.expression));
         }
         if !self.columns.is_empty() {
             let mut columns = self.columns.clone();

@@ -17,7 +17,7 @@ record! {
 }
 
 pub(crate) fn sql(_version: u32) -> String {
-    // The schema `public` is told among the schemas.
+    // The schema `public` is told among the schemas. Those on information_schema are made by initdb, which does not say so.
     let one = |class: u32, table: &str, acl: &str, owner: &str, name: &str| {
         format!(
             "SELECT {class}::oid AS class, o.oid, {owner} AS owner, o.{acl} AS acl, {name} AS name, i.initprivs
@@ -42,7 +42,8 @@ pub(crate) fn sql(_version: u32) -> String {
     format!(
         "SELECT class, oid, owner, acl::text[], CASE WHEN class = 1259 THEN (SELECT relkind::text FROM pg_class c WHERE c.oid = p.oid) END, name
          FROM ({}) p
-         WHERE acl IS DISTINCT FROM initprivs AND name <> 'schema public'
+         WHERE acl IS DISTINCT FROM initprivs AND name NOT IN ('schema public', 'schema information_schema')
+           AND name NOT LIKE 'relation information\\_schema.%'
            AND (oid < 16384 OR EXISTS (SELECT FROM pg_depend d
                 WHERE d.classid = class AND d.objid = p.oid AND d.deptype = 'e'))",
         parts.join(" UNION ALL ")

@@ -9,15 +9,36 @@ pub(crate) const KIND: PlainKind = PlainKind {
     class: class::EXTENSION,
     on: On::Nothing,
     sql,
-    properties: &["schema", "version"],
+    properties: &["schema", "version", "usual comment"],
     map: |catalog| &mut catalog.extensions,
 };
 
-fn sql(_version: u32) -> String {
+pub(crate) fn sql(_version: u32) -> String {
     // A version is told where it is not the one that the server would install: servers differ in that.
     "SELECT greatest(e.oid, 16384::oid), 0::oid, e.extname, '', 0::oid, NULL::text[], n.nspname,
-            CASE WHEN e.extversion IS DISTINCT FROM a.default_version THEN e.extversion END, NULL::text[]
+            CASE WHEN e.extversion IS DISTINCT FROM a.default_version THEN e.extversion END, a.comment, NULL::text[]
      FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
      LEFT JOIN pg_available_extensions() a ON a.name = e.extname"
         .into()
+}
+
+/// The comment that comes with an extension says nothing; that it has another one, or none, does.
+pub(crate) mod comments {
+    use tokio_postgres::Row;
+
+    use crate::facts::Facts;
+    use crate::{Catalog, Error};
+
+    pub(crate) fn load(rows: &[Row], facts: &mut Facts, catalog: &mut Catalog) -> Result<(), Error> {
+        super::KIND.load(rows, facts, catalog)?;
+        for (name, extension) in &mut catalog.extensions {
+            let usual = extension.properties.remove("usual comment").unwrap_or_default();
+            if extension.comment == usual {
+                extension.comment.clear();
+            } else if extension.comment.is_empty() && name != "plpgsql" {
+                extension.properties.insert("comment".into(), "none".into());
+            }
+        }
+        Ok(())
+    }
 }

@@ -78,6 +78,7 @@ record! {
 }
 
 pub(crate) fn sql(_version: u32) -> String {
+    // The constructors that a range type comes with are part of it.
     "SELECT p.oid, p.proname, p.pronamespace, p.prokind, p.proowner, p.proacl::text[],
             array_to_string(ARRAY(SELECT format_type(u.t, NULL) FROM unnest(p.proargtypes) WITH ORDINALITY u (t, n)
                                   ORDER BY n), ', '),
@@ -90,7 +91,8 @@ pub(crate) fn sql(_version: u32) -> String {
             p.proconfig, CASE WHEN p.prosqlbody IS NULL THEN p.prosrc END, p.probin,
             CASE WHEN p.prosqlbody IS NOT NULL THEN pg_get_function_sqlbody(p.oid) END
      FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
-     WHERE p.oid >= 16384"
+     WHERE p.oid >= 16384
+       AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 1255 AND d.objid = p.oid AND d.deptype = 'i')"
         .into()
 }
 

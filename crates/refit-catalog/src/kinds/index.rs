@@ -9,6 +9,7 @@ use crate::cursor::Cursor;
 use crate::facts::{Facts, Relation, class};
 use crate::quote::{ident, literal};
 use crate::record::record;
+use crate::text::parenthesised;
 use crate::{Catalog, Error, Options};
 
 record! {
@@ -55,7 +56,10 @@ pub(crate) fn sql(version: u32) -> String {
                 i.indisready, i.indisclustered, i.indisreplident, c.reloptions, s.spcname, n.inhparent,
                 p.relnamespace, p.relname,
                 CASE WHEN i.indpred IS NOT NULL THEN pg_get_expr(i.indpred, i.indrelid) END,
-                CASE WHEN i.indexprs IS NOT NULL THEN ARRAY(
+                CASE WHEN i.indexprs IS NULL THEN NULL
+                WHEN array_length(array_positions(i.indkey::int2[], 0::int2), 1) = 1
+                THEN ARRAY[pg_get_expr(i.indexprs, i.indrelid)]
+                ELSE ARRAY(
                   SELECT pg_get_indexdef(i.indexrelid, g, false) FROM generate_series(1, i.indnatts::int) g
                   WHERE i.indkey[g - 1] = 0 ORDER BY g) END,
                 i.indnkeyatts, i.indkey, i.indclass, i.indcollation, i.indoption
@@ -280,7 +284,7 @@ impl Index {
             words.push(format!("tablespace {}", ident(&self.tablespace)));
         }
         if !self.predicate.is_empty() {
-            words.push(format!("where {}", self.predicate));
+            words.push(format!("where {}", parenthesised(&self.predicate)));
         }
         if !self.partition_of.is_empty() {
             words.push(format!("partition of {}", self.partition_of));

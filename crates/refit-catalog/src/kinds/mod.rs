@@ -122,7 +122,7 @@ pub(crate) const ALL: &[Reader] = &[
     own!("base types", types::base),
     own!("privileges", elsewhere),
     own!("unknown objects", unknown),
-    Reader::Plain(&extension::KIND),
+    Reader::Own { what: "extensions", sql: extension::sql, load: extension::comments::load },
     Reader::Plain(&collation::KIND),
     Reader::Plain(&language::KIND),
     Reader::Plain(&transform::KIND),

@@ -28,7 +28,6 @@ pub(crate) mod names {
 
     use crate::cursor::Cursor;
     use crate::facts::{Class, Facts};
-    use crate::quote::ident;
     use crate::{Catalog, Error};
 
     pub(crate) fn sql(_version: u32) -> String {
@@ -39,8 +38,7 @@ pub(crate) mod names {
         for row in rows {
             let mut cells = Cursor::new(row, "operator classes");
             let (oid, schema, name): (u32, u32, &str) = (cells.take()?, cells.take()?, cells.take()?);
-            let system = facts.schemas.get(&schema).is_some_and(|schema| schema == "pg_catalog");
-            let name = if system { ident(name) } else { facts.key(schema, name) };
+            let name = facts.short(schema, name);
             let class = Class { name, method: cells.take()?, input: cells.take()?, default: cells.take()? };
             if class.default {
                 facts.default_classes.insert((class.method, class.input));

@@ -6,6 +6,7 @@ use crate::cursor::Cursor;
 use crate::facts::{Facts, class};
 use crate::quote::ident;
 use crate::record::record;
+use crate::text::parenthesised;
 use crate::{Catalog, Error};
 
 record! {
@@ -78,7 +79,7 @@ impl Policy {
         }
         for (title, expression) in [("using", &self.using), ("check", &self.check)] {
             if !expression.is_empty() {
-                words.push(format!("{title} ({expression})"));
+                words.push(format!("{title} {}", parenthesised(expression)));
             }
         }
         words.join(" ")

@@ -2,7 +2,7 @@
 
 use super::{Column, Table};
 use crate::quote::{ident, literal};
-use crate::text::{Sheet, pairs};
+use crate::text::{Sheet, pairs, parenthesised};
 
 /// Writes the block. `noun` is what the relation is.
 pub(crate) fn text(sheet: &mut Sheet, noun: &str, name: &str, table: &Table) {
@@ -31,6 +31,9 @@ pub(crate) fn text(sheet: &mut Sheet, noun: &str, name: &str, table: &Table) {
             .map(|column| vec![column.name.clone(), column.type_name.clone(), column.words()])
             .collect(),
     );
+    if !table.definition.is_empty() {
+        sheet.line("query");
+    }
     sheet.body(&table.definition);
     sheet.named("constraints", &table.constraints, |found| found.words());
     sheet.named("indexes", &table.indexes, |found| found.words());
@@ -127,7 +130,7 @@ impl Column {
         }
         if !self.generated.is_empty() || self.is_virtual {
             let kept = if self.is_virtual { "virtual" } else { "stored" };
-            words.push(format!("generated always as ({}) {kept}", self.generated));
+            words.push(format!("generated always as {} {kept}", parenthesised(&self.generated)));
         }
         if let Some(identity) = &self.identity {
             words.push(identity.words());

@@ -6,6 +6,7 @@ use crate::cursor::Cursor;
 use crate::facts::{Facts, class};
 use crate::quote::{ident, literal};
 use crate::record::record;
+use crate::text::parenthesised;
 use crate::{Catalog, Error};
 
 record! {
@@ -184,7 +185,7 @@ impl Trigger {
         }
         words.push(if self.for_each_row { "for each row" } else { "for each statement" }.into());
         if !self.when.is_empty() {
-            words.push(format!("when ({})", self.when));
+            words.push(format!("when {}", parenthesised(&self.when)));
         }
         let arguments: Vec<String> = self.arguments.iter().map(|argument| literal(argument)).collect();
         words.push(format!("execute {}({})", self.function, arguments.join(", ")));

@@ -107,7 +107,7 @@ pub(crate) fn load(rows: &[Row], facts: &mut Facts, catalog: &mut Catalog) -> Re
         let base = cells.text()?;
         let collation: Option<u32> = cells.take()?;
         let collation_name = cells.text()?;
-        let collation = collation.map_or_else(String::new, |schema| facts.key(schema, &collation_name));
+        let collation = collation.map_or_else(String::new, |schema| facts.short(schema, &collation_name));
         let default = cells.text()?;
         let values = cells.texts()?;
         match kind {

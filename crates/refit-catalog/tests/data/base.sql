@@ -56,7 +56,7 @@ create table shop."Order" (
 create index order_note on shop."Order" (lower(note) text_pattern_ops desc nulls last) where note is not null;
 create index order_multi on shop."Order" using btree (state, placed desc) include (total) with (fillfactor = 70);
 create index order_hash on shop."Order" using hash (customer_id);
-create table shop.event (id int, at timestamptz not null, region text, primary key (id, at)) partition by range (at);
+create table shop.event (id int, at timestamptz not null, region text, primary key (id, at, region)) partition by range (at);
 create table shop.event_2024 partition of shop.event for values from ('2024-01-01') to ('2025-01-01') partition by list (region);
 create table shop.event_2024_eu partition of shop.event_2024 for values in ('de', 'fr');
 create table shop.event_rest partition of shop.event default;

@@ -1,0 +1,106 @@
+//! Databases to read, files of cases, and pg_dump where there is one that can read the server.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use refit_catalog::{Catalog, ReadOptions};
+use refit_devdb::TestDb;
+
+/// This package's own base and cases.
+pub(crate) fn own() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data")
+}
+
+/// The conformance data beside the repository, where it is there.
+pub(crate) fn conformance() -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/conformance/schema");
+    let found = folder.join("base.sql").is_file();
+    if !found {
+        eprintln!("skipped: no conformance data in {}", folder.display());
+    }
+    found.then_some(folder)
+}
+
+/// A copy of a folder's base schema.
+pub(crate) async fn based(folder: &Path) -> TestDb {
+    let sql = std::fs::read_to_string(folder.join("base.sql")).unwrap();
+    TestDb::filled(&format!("catalog {}", folder.display()), async |url: &str| {
+        let client = refit::connect(url, &refit::ConnectOptions::default()).await?;
+        client.batch_execute(&sql).await?;
+        Ok::<(), anyhow::Error>(())
+    })
+    .await
+    .unwrap()
+}
+
+/// What is in a database.
+pub(crate) async fn read(db: &TestDb) -> Catalog {
+    let client = db.connect().await.unwrap();
+    Catalog::read(&client, &ReadOptions::default()).await.unwrap()
+}
+
+/// A database in which `sql` was run.
+pub(crate) async fn with(sql: &str) -> (TestDb, Catalog) {
+    let db = TestDb::empty().await.unwrap();
+    db.connect().await.unwrap().batch_execute(sql).await.unwrap();
+    let catalog = read(&db).await;
+    (db, catalog)
+}
+
+/// The server's major version.
+pub(crate) async fn version(db: &TestDb) -> u32 {
+    let client = db.connect().await.unwrap();
+    let row = client.query_one("SELECT current_setting('server_version_num')", &[]).await.unwrap();
+    row.get::<_, &str>(0).parse::<u32>().unwrap() / 10_000
+}
+
+/// A line of `changes.txt` or `neutral.txt`: `name|SQL`, where `>=15 ` before the name says from which version on it can be.
+#[derive(Debug)]
+pub(crate) struct Case {
+    pub(crate) name: String,
+    pub(crate) sql: String,
+    pub(crate) since: u32,
+}
+
+/// The cases of a file, in its order.
+pub(crate) fn cases(path: &Path) -> Vec<Case> {
+    let text = std::fs::read_to_string(path).unwrap();
+    let case = |line: &str| {
+        let (name, sql) = line.split_once('|').unwrap();
+        let since = name.strip_prefix(">=").and_then(|name| name.split_once(' '));
+        let (since, name) = since.map_or((14, name), |(since, name)| (since.parse().unwrap(), name));
+        Case { name: name.to_owned(), sql: sql.to_owned(), since }
+    };
+    text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).map(case).collect()
+}
+
+/// Runs a case's SQL in a database.
+pub(crate) async fn run(db: &TestDb, sql: &str) -> Result<(), String> {
+    let client = db.connect().await.unwrap();
+    let result = client.batch_execute(&sql.replace("CURRENT", db.name())).await;
+    result.map_err(|error| {
+        error.as_db_error().map_or_else(|| error.to_string(), |error| error.message().to_owned())
+    })
+}
+
+/// The schema as pg_dump writes it, or nothing where none can read this server.
+pub(crate) fn pg_dump(db: &TestDb, version: u32, arguments: &[&str]) -> Option<String> {
+    let beside = db.server().binaries().tool("pg_dump");
+    let program = beside.unwrap_or_else(|| PathBuf::from("pg_dump"));
+    let told = Command::new(&program).arg("--version").output().ok()?;
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    let major: u32 = told.split_whitespace().nth(2)?.split('.').next()?.parse().ok()?;
+    if major < version {
+        return None;
+    }
+    let output = Command::new(&program).args(arguments).arg(db.url()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    // A token that is new each time.
+    Some(
+        text.lines()
+            .filter(|line| !line.starts_with("\\restrict") && !line.starts_with("\\unrestrict"))
+            .collect::<Vec<_>>()
+            .join("\n"),
+    )
+}
