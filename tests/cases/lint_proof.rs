@@ -10,9 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
 use refit_devdb::TestDb;
-use refit_lint::effects::Work;
-use refit_lint::sql::StmtKind;
 use refit_lint::{Config, Example, Input, Level, LockMode, RULES, Rule, foresee, lint};
+use refit_rehearsal::{contradictions, runs};
 use serde::Deserialize;
 
 use crate::support::value;
@@ -110,13 +109,11 @@ async fn prove_all(queue: &Mutex<Vec<&Rule>>) -> Vec<String> {
         let rule = queue.lock().unwrap().pop();
         let Some(rule) = rule else { return wrong };
         let examples = rule.examples();
-        // What the unsafe example is about is what a safe one is watched for.
-        let about = examples.iter().find_map(|example| claim_of(example).ok()?.table);
         for example in examples {
             if example.since.is_some_and(|since| major < since) {
                 continue;
             }
-            let complaints = prove(&example, about.as_deref(), &shared, major).await;
+            let complaints = prove(&example, &shared, major).await;
             let kind = kind(example.safe);
             wrong.extend(complaints.iter().map(|complaint| format!("{}, {kind}: {complaint}", rule.name)));
         }
@@ -140,7 +137,7 @@ fn claim_of(example: &Example) -> Result<Claim, toml::de::Error> {
 }
 
 /// Runs an example, and says in what the server differs from the claim and from what was foreseen.
-async fn prove(example: &Example, about: Option<&str>, shared: &TestDb, major: u32) -> Vec<String> {
+async fn prove(example: &Example, shared: &TestDb, major: u32) -> Vec<String> {
     let claim = match claim_of(example) {
         Ok(claim) => claim,
         Err(error) => return vec![format!("its claim does not parse: {error}")],
@@ -153,8 +150,7 @@ async fn prove(example: &Example, about: Option<&str>, shared: &TestDb, major: u
         own = database().await;
         (own.url(), false)
     };
-    let watched = claim.table.as_deref().or(about);
-    let observed = run(url, &files, watched, undo).await;
+    let observed = run(url, &files, undo).await;
     let mut wrong = Vec::new();
     match (&observed.error, &claim.error) {
         (Some((code, _)), Some(claimed)) if code == claimed => return wrong,
@@ -197,47 +193,10 @@ fn held_to_claim(claim: &Claim, observed: &Observed, wrong: &mut Vec<String>) {
     }
 }
 
-/// Compares what the linter foresees of all statements together with what the server did.
+/// Compares what the linter foresees of each statement with what the server did.
 fn held_to_foresight(files: &[(String, String)], observed: &Observed, major: u32, wrong: &mut Vec<String>) {
     let inputs: Vec<Input> =
         inputs(files).into_iter().filter(|input| input.path.ends_with(".sql") && runs(&input.path)).collect();
-    let foreseen: Vec<_> =
-        foresee(&inputs, major).into_iter().filter(|one| one.path != "V0__fixture.sql").collect();
-    let alters_only = foreseen.iter().all(|one| matches!(one.stmt.kind, StmtKind::Alter { .. }));
-    let mut locks: BTreeMap<String, LockMode> = BTreeMap::new();
-    let mut work: BTreeMap<String, BTreeSet<Work>> = BTreeMap::new();
-    for one in &foreseen {
-        for (table, mode) in &one.effects.locks {
-            let strongest = locks.entry(table.key()).or_insert(*mode);
-            *strongest = (*strongest).max(*mode);
-        }
-        for (table, kind) in &one.effects.work {
-            work.entry(table.key()).or_default().insert(*kind);
-        }
-    }
-    for table in &observed.tables {
-        let (seen, foreseen) = (observed.locks.get(table), locks.get(table));
-        let unseen = observed.partial && seen < foreseen;
-        if seen != foreseen && seen.max(foreseen) >= Some(&LockMode::RowExclusive) && !unseen {
-            wrong.push(format!("foreseen lock on {table}: {foreseen:?}; seen: {seen:?}"));
-        }
-        let none = BTreeSet::new();
-        let work = work.get(table).unwrap_or(&none);
-        let rewritten = observed.rewritten.contains(table);
-        if rewritten != work.contains(&Work::Rewrite) {
-            wrong.push(format!("foreseen work on {table}: {work:?}; rewritten: {rewritten}"));
-        }
-        let scanned = observed.scanned.contains(table);
-        let reads = work.contains(&Work::Scan) || work.contains(&Work::IndexBuild);
-        let under_lock = alters_only && foreseen == Some(&LockMode::AccessExclusive);
-        if (reads && !scanned && !observed.partial) || (scanned && work.is_empty() && under_lock) {
-            wrong.push(format!("foreseen work on {table}: {work:?}; scanned: {scanned}"));
-        }
-    }
-}
-
-/// Whether a file of that name is one that runs.
-fn runs(path: &str) -> bool {
-    use refit_model::FileKind::{Migration, Repeatable};
-    matches!(refit_model::FileKind::of(path), Ok(Migration { .. } | Repeatable { .. }))
+    let foreseen = foresee(&inputs, major);
+    wrong.extend(contradictions(&observed.trace, &foreseen).iter().map(|one| one.to_string()));
 }

@@ -29,7 +29,8 @@ pub(crate) async fn run(
         Ok(bounds) => bounds,
         Err(error) => {
             let at = statements.first().map_or(Position::of(&file.text, 0), |one| one.position(&file.text));
-            let message = format!("the keys that the backfill directive names cannot be read: {}", said(&error));
+            let message =
+                format!("the keys that the backfill directive names cannot be read: {}", said(&error));
             if let Some(trace) = traces.first_mut() {
                 trace.failure = Some(unsent(at, message));
             }
@@ -102,14 +103,15 @@ async fn bounds(
         texts.join(", ")
     );
     let rows = runner.query_typed(&sql, &[]).await?;
-    let keys = rows.iter().map(|row| {
-        row.get::<_, Vec<Option<String>>>(0).into_iter().map(Text).collect::<Vec<Text>>()
-    });
+    let keys = rows
+        .iter()
+        .map(|row| row.get::<_, Vec<Option<String>>>(0).into_iter().map(Text).collect::<Vec<Text>>());
     let mut keys: Vec<Vec<Text>> = keys.collect();
     let Some(lowest) = keys.first().cloned() else { return Ok(Vec::new()) };
     // The lower bound is exclusive: the first row needs one before it.
     let kind = format!("SELECT pg_catalog.pg_typeof({first})::text FROM {table} LIMIT 1");
-    let kind: String = runner.query_typed(&kind, &[]).await?.first().map_or_else(String::new, |row| row.get(0));
+    let kind: String =
+        runner.query_typed(&kind, &[]).await?.first().map_or_else(String::new, |row| row.get(0));
     let before = before(&kind, lowest[0].0.as_deref().unwrap_or_default());
     // The first row is a batch's last one only where it is alone.
     if keys.len() > 1 && batch > 1 {

@@ -99,7 +99,8 @@ impl<'a> Comparison<'a> {
         let (held, new) = (strongest(&self.seen.held), strongest(&self.seen.locks));
         let foreseen = self.locks.get(existed.table.as_str()).copied();
         // What locks a table locks its partitions.
-        let inherited = existed.above.iter().filter_map(|above| self.locks.get(above.as_str()).copied()).max();
+        let inherited =
+            existed.above.iter().filter_map(|above| self.locks.get(above.as_str()).copied()).max();
         let missing = foreseen.is_some_and(|mode| mode >= LockMode::RowExclusive) && held < foreseen;
         let more = new.is_some_and(|mode| mode >= LockMode::RowExclusive)
             && new > foreseen.max(inherited)
@@ -153,10 +154,13 @@ impl<'a> Comparison<'a> {
             found.push(self.differs(existed, "scan", Some(kind.to_string()), None));
         }
         let any = [Work::Scan, Work::IndexBuild, Work::Rewrite, Work::RowChange];
-        let stopped = self.seen.held.iter().any(|lock| {
-            lock.object == existed.table && lock.mode == LockMode::AccessExclusive
-        });
-        let by_nature = matches!(self.foreseen.stmt.kind, StmtKind::Alter { .. } | StmtKind::AlterDomain { .. });
+        let stopped = self
+            .seen
+            .held
+            .iter()
+            .any(|lock| lock.object == existed.table && lock.mode == LockMode::AccessExclusive);
+        let by_nature =
+            matches!(self.foreseen.stmt.kind, StmtKind::Alter { .. } | StmtKind::AlterDomain { .. });
         let unforeseen = !self.foresees(existed, &any) && !self.foresees_above(existed, &any);
         // A table that was rewritten without being foreseen is told of once.
         let told = self.seen.rewritten.contains(&existed.table)
@@ -181,7 +185,11 @@ impl<'a> Comparison<'a> {
     /// Whether something holds for a table, or one that is below it.
     fn here_or_below(&self, existed: &Existed, holds: impl Fn(&str) -> bool) -> bool {
         holds(&existed.table)
-            || self.seen.existed.iter().any(|other| other.above.contains(&existed.table) && holds(&other.table))
+            || self
+                .seen
+                .existed
+                .iter()
+                .any(|other| other.above.contains(&existed.table) && holds(&other.table))
     }
 
     /// Whether what the statement says may rightly not happen.

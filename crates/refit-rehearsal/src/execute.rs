@@ -100,15 +100,14 @@ impl Session<'_> {
             None => self.statements(file, begun_with).await?,
         };
         self.runner.batch_execute("ROLLBACK").await.map_err(Error::database("ending a migration"))?;
-        self.runner.batch_execute("DISCARD ALL").await.map_err(Error::database("putting the session back"))?;
+        self.runner
+            .batch_execute("DISCARD ALL")
+            .await
+            .map_err(Error::database("putting the session back"))?;
         Ok(traces)
     }
 
-    async fn statements(
-        &mut self,
-        file: &File,
-        begun_with: Relations,
-    ) -> Result<Vec<StatementTrace>, Error> {
+    async fn statements(&mut self, file: &File, begun_with: Relations) -> Result<Vec<StatementTrace>, Error> {
         let mut work = Work { file, begun_with, open: file.directives.transaction };
         if work.open {
             self.runner.batch_execute("BEGIN").await.map_err(Error::database("beginning a migration"))?;

@@ -38,5 +38,8 @@ impl Place {
 
 /// Settings that a trace needs, over those given: nothing but the migrations takes locks or reads tables.
 pub fn server_options(options: ServerOptions) -> ServerOptions {
-    options.setting("autovacuum", "off").setting("max_connections", "200").setting("max_prepared_transactions", "10")
+    options
+        .setting("autovacuum", "off")
+        .setting("max_connections", "200")
+        .setting("max_prepared_transactions", "10")
 }

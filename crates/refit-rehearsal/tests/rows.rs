@@ -14,7 +14,12 @@ async fn filled(schema: &str, rows: u32) -> (TestDb, Vec<Filled>) {
 
 fn short(filled: &[Filled]) -> Vec<String> {
     let text = |one: &Filled| {
-        format!("{} {}{}", one.table, one.rows, one.reason.as_ref().map_or(String::new(), |why| format!(": {why}")))
+        format!(
+            "{} {}{}",
+            one.table,
+            one.rows,
+            one.reason.as_ref().map_or(String::new(), |why| format!(": {why}"))
+        )
     };
     filled.iter().map(text).collect()
 }

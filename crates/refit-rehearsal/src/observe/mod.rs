@@ -58,11 +58,11 @@ pub(crate) async fn compare(
     merge(&mut trace.locks, after.locks.since(&before.locks).strongest(known));
     let held = after.locks.strongest(known);
     merge(&mut trace.held, held.into_iter().filter(|lock| is_table(lock.kind)).collect());
-    let rewritten = rewritten(client, before, after, text).await?;
-    for oid in &rewritten {
+    let moved = moved(before, after);
+    for oid in &rewritten(client, moved.clone(), text).await? {
         push_new(&mut trace.rewritten, known.name(*oid));
     }
-    note_indexes(before, after, &rewritten, trace);
+    note_indexes(before, after, &moved, trace);
     note_reads(client, before, after, trace).await?;
     trace.rewritten.sort();
     Ok(())
@@ -99,12 +99,16 @@ fn push_new(names: &mut Vec<String>, name: Option<String>) {
     names.extend(name.filter(|name| !names.contains(name)));
 }
 
-/// Tables that are in other files than before. One that was emptied has a new file as well, which is no rewriting.
-async fn rewritten(client: &Client, before: &Look, after: &Look, text: &str) -> Result<BTreeSet<u32>, Error> {
+/// Tables that are in other files than before.
+fn moved(before: &Look, after: &Look) -> BTreeSet<u32> {
     let moved = before.relations.tables().filter(|(oid, relation)| {
         after.relations.get(*oid).is_some_and(|now| now.filenode != relation.filenode)
     });
-    let moved: BTreeSet<u32> = moved.map(|(oid, _)| oid).collect();
+    moved.map(|(oid, _)| oid).collect()
+}
+
+/// Those of them that were written anew: one that was emptied has a new file as well.
+async fn rewritten(client: &Client, moved: BTreeSet<u32>, text: &str) -> Result<BTreeSet<u32>, Error> {
     if moved.is_empty() {
         return Ok(moved);
     }
@@ -121,12 +125,12 @@ async fn rewritten(client: &Client, before: &Look, after: &Look, text: &str) -> 
     Ok(moved.intersection(&full).copied().collect())
 }
 
-fn note_indexes(before: &Look, after: &Look, rewritten: &BTreeSet<u32>, trace: &mut StatementTrace) {
+fn note_indexes(before: &Look, after: &Look, moved: &BTreeSet<u32>, trace: &mut StatementTrace) {
     let (known, now) = (&before.relations, &after.relations);
     let files: BTreeSet<u32> = known.indexes().map(|(_, index)| index.filenode).collect();
     let names: BTreeSet<&str> = known.indexes().map(|(_, index)| index.name.as_str()).collect();
     for (_, index) in now.indexes() {
-        let Some(table) = index.table.filter(|table| !rewritten.contains(table)) else { continue };
+        let Some(table) = index.table.filter(|table| !moved.contains(table)) else { continue };
         // An index may be made anew over the file that it had.
         let Some(table) = known.name(table).filter(|_| !files.contains(&index.filenode)) else { continue };
         let work = if names.contains(index.name.as_str()) { Build::Rebuilt } else { Build::Built };
@@ -156,7 +160,7 @@ async fn note_reads(
             continue;
         }
         let whole = match after.relations.get(oid) {
-            Some(relation) => reads::is_whole(client, relation, read.rows, after.within).await?,
+            Some(relation) => reads::is_whole(client, relation, &read, after.within).await?,
             None => true,
         };
         if whole {

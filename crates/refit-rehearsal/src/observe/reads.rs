@@ -77,10 +77,8 @@ fn count(row: &Row) -> (u32, Count) {
 /// What all sessions have counted, this one included. Before 15, a session hands in what it has counted when half a second
 /// has gone by since it last did, and somebody else adds it up.
 pub(super) async fn settled(client: &Client) -> Result<Reads, Error> {
-    let forced = client.query_typed(
-        "SELECT pg_catalog.current_setting('server_version_num')::int >= 150000",
-        &[],
-    );
+    let forced =
+        client.query_typed("SELECT pg_catalog.current_setting('server_version_num')::int >= 150000", &[]);
     let forced = forced.await.map_err(Error::database("reading the server's version"))?;
     if forced.iter().any(|row| row.get(0)) {
         let flush = client.batch_execute("SELECT pg_catalog.pg_stat_force_next_flush()").await;
@@ -93,17 +91,17 @@ pub(super) async fn settled(client: &Client) -> Result<Reads, Error> {
     Reads::from(client, "pg_catalog.pg_stat_user_tables").await
 }
 
-/// Whether rows that were read are most of those that a table has. Where that cannot be asked, they are.
+/// Whether rows that were read are most of those that a table had. Where that cannot be asked, they are.
 pub(super) async fn is_whole(
     client: &Client,
     relation: &Relation,
-    rows: i64,
+    read: &Count,
     in_transaction: bool,
 ) -> Result<bool, Error> {
     if relation.relkind == 'p' {
         return Ok(false);
     }
-    let limit = rows.saturating_mul(2).saturating_add(1);
+    let limit = (read.rows.saturating_mul(2) + read.inserted - read.deleted).max(0) + 1;
     let sql = format!("SELECT count(*) FROM (SELECT FROM ONLY {} LIMIT {limit}) s", relation.quoted);
     let around = |sql: &str| if in_transaction { sql.to_owned() } else { String::new() };
     client.batch_execute(&around("SAVEPOINT refit_look")).await.map_err(Error::database("looking"))?;
@@ -112,5 +110,8 @@ pub(super) async fn is_whole(
         .batch_execute(&around("ROLLBACK TO SAVEPOINT refit_look; RELEASE SAVEPOINT refit_look"))
         .await
         .map_err(Error::database("looking"))?;
-    Ok(counted.ok().and_then(|rows| rows.first().map(|row| row.get::<_, i64>(0))).is_none_or(|all| all < limit))
+    Ok(counted
+        .ok()
+        .and_then(|rows| rows.first().map(|row| row.get::<_, i64>(0)))
+        .is_none_or(|all| all < limit))
 }

@@ -129,7 +129,8 @@ impl Catalog {
             query(UNIQUE),
             query(TYPES)
         )?;
-        let mut tables: BTreeMap<u32, Table> = tables.iter().map(table).map(|table| (table.oid, table)).collect();
+        let mut tables: BTreeMap<u32, Table> =
+            tables.iter().map(table).map(|table| (table.oid, table)).collect();
         for row in &columns {
             if let Some(table) = tables.get_mut(&row.get(0)) {
                 table.columns.push(column(row));

@@ -21,7 +21,8 @@ mod tests {
 
     #[test]
     fn literals_are_texts_and_numbers() {
-        let condition = "((source = ANY (ARRAY['editor'::text, 'it''s'::text])) AND (age >= 18) AND (age >= 18))";
+        let condition =
+            "((source = ANY (ARRAY['editor'::text, 'it''s'::text])) AND (age >= 18) AND (age >= 18))";
         assert_eq!(literals(condition), ["'editor'", "'it''s'", "18"]);
     }
 }

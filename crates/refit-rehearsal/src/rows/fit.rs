@@ -86,14 +86,9 @@ impl Fit<'_> {
         column: &Column,
         conditions: &[&Condition],
     ) -> Result<Vec<Candidate>, String> {
-        let texts: Vec<String> =
-            conditions.iter().flat_map(|condition| literals(&condition.sql)).collect();
-        let wanted = Wanted {
-            kind: column.kind,
-            modifier: column.modifier,
-            column: &column.name,
-            literals: &texts,
-        };
+        let texts: Vec<String> = conditions.iter().flat_map(|condition| literals(&condition.sql)).collect();
+        let wanted =
+            Wanted { kind: column.kind, modifier: column.modifier, column: &column.name, literals: &texts };
         let mut ways = candidates(catalog, &wanted);
         let known = !ways.is_empty();
         if self.table.unique.iter().any(|key| key.contains(&column.number)) {
@@ -120,7 +115,9 @@ impl Fit<'_> {
             (true, false) => {
                 Err(format!("no values are known for {}, which is of type {}", column.name, column.written))
             }
-            (true, true) => Err(format!("no value was found for {} that satisfies {}", column.name, said(&alone))),
+            (true, true) => {
+                Err(format!("no value was found for {} that satisfies {}", column.name, said(&alone)))
+            }
         }
     }
 
@@ -174,7 +171,8 @@ impl Fit<'_> {
             self.last.max(1)
         );
         let rows = self.client.query_typed(&sql, &[]).await;
-        rows.ok().and_then(|rows| rows.first().map(|row| row.get::<_, Option<bool>>(0))).flatten() == Some(true)
+        rows.ok().and_then(|rows| rows.first().map(|row| row.get::<_, Option<bool>>(0))).flatten()
+            == Some(true)
     }
 }
 

@@ -92,11 +92,8 @@ async fn statement(
         }
         joins.extend(join.map(|join| join.sql));
     }
-    let own: Vec<&Column> = table
-        .columns
-        .iter()
-        .filter(|column| !taken.contains(&column.number) && !column.counted)
-        .collect();
+    let own: Vec<&Column> =
+        table.columns.iter().filter(|column| !taken.contains(&column.number) && !column.counted).collect();
     let last = u32::try_from(wanted).unwrap_or(u32::MAX);
     let chosen: Chosen = choose(client, catalog, table, &own, last).await?;
     for column in own {

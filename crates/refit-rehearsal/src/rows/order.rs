@@ -28,7 +28,9 @@ pub(super) fn order(catalog: &Catalog, done: &BTreeSet<u32>) -> Vec<Step> {
             targets.filter(|target| waiting.contains(target)).collect()
         };
         let ready = open.iter().position(|table| absent(table).is_empty());
-        let could = || open.iter().position(|table| absent(table).iter().all(|target| may_lack(catalog, table, *target)));
+        let could = || {
+            open.iter().position(|table| absent(table).iter().all(|target| may_lack(catalog, table, *target)))
+        };
         let (at, reason) = match ready.or_else(could) {
             Some(at) => (at, None),
             None => (0, Some(circle(catalog, open[0], &absent(open[0])))),
@@ -38,7 +40,12 @@ pub(super) fn order(catalog: &Catalog, done: &BTreeSet<u32>) -> Vec<Step> {
         let root = catalog.root(table.oid);
         let shares = all.iter().filter(|other| catalog.root(other.oid) == root).count();
         let shares = u32::try_from(shares).unwrap_or(u32::MAX);
-        steps.push(Step { oid: table.oid, absent, shares, reason: reason.or_else(|| nowhere(catalog, table)) });
+        steps.push(Step {
+            oid: table.oid,
+            absent,
+            shares,
+            reason: reason.or_else(|| nowhere(catalog, table)),
+        });
         open.remove(at);
     }
     steps
@@ -46,7 +53,8 @@ pub(super) fn order(catalog: &Catalog, done: &BTreeSet<u32>) -> Vec<Step> {
 
 /// Rows go into tables and partitions; where a hash decides, into the partitioned table.
 fn takes_rows(catalog: &Catalog, table: &Table) -> bool {
-    let below_hash = table.parent.and_then(|parent| catalog.tables.get(&parent)).is_some_and(|parent| parent.by_hash);
+    let below_hash =
+        table.parent.and_then(|parent| catalog.tables.get(&parent)).is_some_and(|parent| parent.by_hash);
     let has_partitions = catalog.tables.values().any(|other| other.parent == Some(table.oid));
     !below_hash && (!table.is_partitioned || table.by_hash || !has_partitions)
 }
@@ -70,6 +78,7 @@ pub(super) fn can_be_null(table: &Table, key: &ForeignKey) -> bool {
 fn circle(catalog: &Catalog, table: &Table, absent: &BTreeSet<u32>) -> String {
     let names: Vec<&str> =
         absent.iter().filter_map(|oid| catalog.tables.get(oid)).map(|table| table.name.as_str()).collect();
-    let names = if absent.contains(&catalog.root(table.oid)) { "itself".to_owned() } else { names.join(", ") };
+    let names =
+        if absent.contains(&catalog.root(table.oid)) { "itself".to_owned() } else { names.join(", ") };
     format!("it must refer to {names}, which has no rows yet and waits for it in turn")
 }

@@ -61,7 +61,8 @@ fn at_depth(catalog: &Catalog, wanted: &Wanted<'_>, depth: usize) -> Vec<Candida
     match kind.class {
         'e' => labels(kind),
         'd' => {
-            let own: Vec<String> = kind.conditions.iter().flat_map(|text| super::check::literals(text)).collect();
+            let own: Vec<String> =
+                kind.conditions.iter().flat_map(|text| super::check::literals(text)).collect();
             let literals = [wanted.literals, &own].concat();
             let modifier = if kind.base.1 >= 0 { kind.base.1 } else { wanted.modifier };
             wrapped(of((kind.base.0, modifier), &literals), &|sql| format!("({sql})::{}", kind.written))
@@ -105,7 +106,8 @@ fn labels(kind: &TypeInfo) -> Vec<Candidate> {
     if kind.labels.is_empty() {
         return Vec::new();
     }
-    let labels: Vec<String> = kind.labels.iter().map(|label| escape_literal(label).trim_start().to_owned()).collect();
+    let labels: Vec<String> =
+        kind.labels.iter().map(|label| escape_literal(label).trim_start().to_owned()).collect();
     let mut all = vec![Candidate::same(format!(
         "((ARRAY[{}])[1 + (n.i - 1) % {}])::{}",
         labels.join(", "),
@@ -121,7 +123,10 @@ fn of_literals(literals: &[String], cast: &str) -> Vec<Candidate> {
     let mut all = Vec::new();
     if literals.len() > 1 {
         let list = literals.join(", ");
-        all.push(Candidate::same(format!("((ARRAY[{list}]::text[])[1 + (n.i - 1) % {}])::{cast}", literals.len())));
+        all.push(Candidate::same(format!(
+            "((ARRAY[{list}]::text[])[1 + (n.i - 1) % {}])::{cast}",
+            literals.len()
+        )));
     }
     all.extend(literals.iter().map(|literal| Candidate::same(format!("{literal}::text::{cast}"))));
     all

@@ -6,9 +6,14 @@ pub(super) fn candidates(name: &str, wanted: &Wanted<'_>) -> Option<Vec<Candidat
     let distinct = |sql: &str| vec![Candidate::distinct(sql)];
     let all = match name {
         "uuid" => distinct("md5('refit ' || n.i)::uuid"),
-        "json" | "jsonb" => ["jsonb_build_object('number', n.i)", "jsonb_build_array(n.i)", "to_jsonb(n.i)", "to_jsonb(n.i::text)"]
-            .map(|sql| Candidate::distinct(format!("({sql})::{name}")))
-            .to_vec(),
+        "json" | "jsonb" => [
+            "jsonb_build_object('number', n.i)",
+            "jsonb_build_array(n.i)",
+            "to_jsonb(n.i)",
+            "to_jsonb(n.i::text)",
+        ]
+        .map(|sql| Candidate::distinct(format!("({sql})::{name}")))
+        .to_vec(),
         "xml" => distinct("('<number>' || n.i || '</number>')::xml"),
         "bytea" => distinct("decode(md5(n.i::text), 'hex')"),
         "inet" => distinct("'10.0.0.0'::inet + n.i % 16777216"),

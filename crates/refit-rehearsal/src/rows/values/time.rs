@@ -23,7 +23,8 @@ pub(super) fn candidates(name: &str, wanted: &Wanted<'_>) -> Option<Vec<Candidat
     for literal in wanted.literals.iter().filter(|literal| literal.starts_with('\'')) {
         let start = format!("{literal}::{name}");
         // Small steps stay within bounds.
-        let small = if name == "date" { "(n.i % 28) * interval '1 day'" } else { "n.i * interval '1 second'" };
+        let small =
+            if name == "date" { "(n.i % 28) * interval '1 day'" } else { "n.i * interval '1 second'" };
         all.push(Candidate { sql: format!("({start} + {small})::{name}"), distinct: name != "date" });
         all.push(Candidate::distinct(format!("({start} - n.i * interval '1 second')::{name}")));
         all.push(Candidate::same(start));
