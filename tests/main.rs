@@ -7,6 +7,7 @@ mod support;
 
 mod cases {
     mod adopted_workspace;
+    mod ahead;
     mod apply;
     mod by_statement;
     mod connecting;
@@ -16,8 +17,10 @@ mod cases {
     mod hostile;
     mod kill;
     mod lint_conformance;
+    mod lint_fix_proof;
     mod lint_peer;
     mod lint_proof;
+    mod lint_trace;
     mod pooler;
     mod race;
     mod read_only;

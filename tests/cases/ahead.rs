@@ -1,0 +1,90 @@
+//! A step is sent while the one before is at work: whatever becomes of that one, nothing runs out of order.
+
+use std::time::Duration;
+
+use refit_devdb::TestDb;
+
+use crate::support::{applied, execute, exists, migrator, value};
+
+const FIRST: (&str, &str) = (
+    "V1__first.sql",
+    "CREATE TABLE ran (step int); INSERT INTO ran VALUES (1);\n\
+     CREATE TABLE once (id int UNIQUE DEFERRABLE INITIALLY DEFERRED);",
+);
+
+/// Ways to fail: before the transaction begins, in its middle, at its end, with the connection.
+const FAILURES: [&str; 8] = [
+    "CREATE TABL b (id int);",
+    "SELECT 1; SELECT (2;",
+    "INSERT INTO ran VALUES (2); SELECT 1 / 0;",
+    "INSERT INTO ran VALUES (2); INSERT INTO once VALUES (1), (1);",
+    "INSERT INTO ran VALUES (2); DO $$ BEGIN RAISE 'stop'; END $$;",
+    "INSERT INTO ran VALUES (2); SELECT pg_terminate_backend(pg_backend_pid());",
+    "INSERT INTO ran VALUES (2); SELECT pg_advisory_unlock_all(); SELECT 1 / 0;",
+    "SET LOCAL statement_timeout = 10; SELECT pg_sleep(5);",
+];
+
+/// What may come next, good and bad.
+const NEXT: [&str; 3] = ["INSERT INTO ran VALUES (3);", "SELECT 'unfinished;", "SELECT 1 / 0;"];
+
+#[tokio::test]
+async fn nothing_follows_a_step_that_failed() {
+    for (index, failure) in FAILURES.into_iter().enumerate() {
+        let next = NEXT[index % NEXT.len()].replace("'unfinished", "unfinished(");
+        let db = TestDb::empty().await.unwrap();
+        let files = [FIRST, ("V2__fails.sql", failure), ("V3__next.sql", &next), ("V4__a.sql", "SELECT 4;")];
+        let error = migrator(&files).run(db.url()).await.unwrap_err().to_string();
+        assert!(error.contains("V2__fails"), "{failure}: {error}");
+        assert_eq!(applied(&db).await, "1", "{failure}");
+        assert_eq!(value::<i64>(&db, "SELECT sum(step) FROM ran").await, 1, "{failure}");
+        // Mended, all of it runs.
+        let files = [FIRST, ("V2__fails.sql", "INSERT INTO ran VALUES (2);"), ("V3__next.sql", NEXT[0])];
+        migrator(&files).run(db.url()).await.unwrap();
+        assert_eq!(value::<String>(&db, "SELECT string_agg(step::text, ',') FROM ran").await, "1,2,3");
+    }
+}
+
+#[tokio::test]
+async fn a_step_that_is_tried_again_keeps_its_place() {
+    let db = TestDb::empty().await.unwrap();
+    execute(&db, "CREATE TABLE busy (id int)").await;
+    let reader = db.connect().await.unwrap();
+    reader.batch_execute("BEGIN; SELECT * FROM busy").await.unwrap();
+    let alter = "ALTER TABLE busy ADD COLUMN b int; INSERT INTO ran VALUES (2);";
+    let files = [
+        FIRST,
+        ("V2__alter.sql", alter),
+        ("V3__next.sql", "INSERT INTO ran SELECT 3 FROM busy HAVING count(b) = 0;"),
+        ("V4__alone.sql", "-- refit: transaction = false\nCREATE INDEX CONCURRENTLY ran_ix ON ran (step);"),
+        ("V5__last.sql", "INSERT INTO ran VALUES (5);"),
+    ];
+    let running = tokio::spawn({
+        let migrator = migrator(&files).lock_timeout(Duration::from_millis(100));
+        let url = db.url().to_owned();
+        async move { migrator.run(&url).await }
+    });
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    assert_eq!(applied(&db).await, "1");
+    reader.batch_execute("COMMIT").await.unwrap();
+    let report = running.await.unwrap().unwrap();
+    assert!(report.steps[1].attempts > 1 && report.steps[2].attempts == 1, "{report}");
+    assert_eq!(value::<String>(&db, "SELECT string_agg(step::text, ',') FROM ran").await, "1,2,3,5");
+    assert_eq!(applied(&db).await, "1,2,3,4,5");
+    assert!(exists(&db, "ran_ix").await);
+}
+
+#[tokio::test]
+async fn the_last_step_is_waited_for() {
+    let db = TestDb::empty().await.unwrap();
+    let files = [FIRST, ("V2__slow.sql", "SELECT pg_sleep(0.3); INSERT INTO ran VALUES (2);")];
+    let report = migrator(&files).run(db.url()).await.unwrap();
+    assert_eq!((report.version, report.steps.len()), (Some(2), 2));
+    assert!(report.steps[1].duration >= Duration::from_millis(300));
+    let files = [files[0], files[1], ("V3__bad.sql", "SELECT 1 / 0;")];
+    let error = migrator(&files).run(db.url()).await.unwrap_err().to_string();
+    assert!(error.contains("V3__bad") && error.contains("22012"), "{error}");
+    assert_eq!(
+        value::<String>(&db, "SELECT outcome FROM refit.run ORDER BY id DESC LIMIT 1").await,
+        "failed"
+    );
+}
