@@ -27,6 +27,17 @@ pub(super) fn action(
     let before = effects.locks.len();
     match action {
         AlterAction::AddColumn { column, .. } => add_column(table, column, schema, postgres, effects),
+        AlterAction::AlterColumn { change: ColumnChange::Parameters, .. } => {
+            effects.lock(table, LockMode::ShareUpdateExclusive);
+        }
+        AlterAction::DropConstraint(name) => {
+            effects.lock(table, LockMode::AccessExclusive);
+            // The triggers of a foreign key are on both tables.
+            let known = schema.constraint(table, name).and_then(|known| known.references.as_ref());
+            if let Some(referenced) = known.filter(|referenced| referenced.key() != table.key()) {
+                effects.lock(referenced, LockMode::AccessExclusive);
+            }
+        }
         AlterAction::AlterColumn { column, change } => change_column(table, column, change, schema, effects),
         AlterAction::AddConstraint(constraint) => add_constraint(table, constraint, schema, effects),
         AlterAction::ValidateConstraint(name) => {

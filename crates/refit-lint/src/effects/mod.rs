@@ -197,7 +197,11 @@ fn drops(what: &str, names: &[Name], concurrently: bool, schema: &Schema, effect
     for name in names {
         match what {
             "TABLE" | "VIEW" | "MATERIALIZED VIEW" | "TRIGGER" => {
-                effects.lock(name, LockMode::AccessExclusive)
+                effects.lock(name, LockMode::AccessExclusive);
+                // The triggers of its foreign keys are on the tables that they refer to as well.
+                let referenced =
+                    schema.references(name).filter(|other| what == "TABLE" && other.key() != name.key());
+                referenced.for_each(|other| effects.lock(other, LockMode::AccessExclusive));
             }
             "INDEX" => {
                 let table = schema

@@ -119,6 +119,7 @@ fn change(node: NodeRef<'_>) -> ColumnChange {
         K::DROP_DEFAULT => ColumnChange::DropDefault,
         K::ADD_GENERATED => ColumnChange::AddIdentity,
         K::SET_EXPRESSION => ColumnChange::SetExpression,
+        K::SET_STATISTICS | K::SET_OPTIONS | K::RESET_OPTIONS => ColumnChange::Parameters,
         _ => ColumnChange::Other,
     }
 }

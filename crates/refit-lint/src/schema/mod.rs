@@ -126,6 +126,12 @@ impl Schema {
         self.table(table)?.constraints.iter().find(|known| known.name == constraint)
     }
 
+    /// The tables that the foreign keys of one refer to.
+    pub(crate) fn references(&self, table: &Name) -> impl Iterator<Item = &Name> {
+        let constraints = self.table(table).into_iter().flat_map(|table| &table.constraints);
+        constraints.filter_map(|constraint| constraint.references.as_deref())
+    }
+
     /// Whether a table is partitioned; unknown tables are not taken to be.
     pub(crate) fn is_partitioned(&self, name: &Name) -> bool {
         self.table(name).is_some_and(|table| table.partitioned)

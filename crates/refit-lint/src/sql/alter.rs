@@ -112,6 +112,8 @@ pub enum ColumnChange {
     AddIdentity,
     /// SET EXPRESSION AS.
     SetExpression,
+    /// SET STATISTICS, SET (…), RESET (…): for the planner only.
+    Parameters,
     /// Anything else that changes the catalog only.
     Other,
 }

@@ -1,0 +1,24 @@
+-- What the cases take to exist, for running them on a server.
+CREATE EXTENSION IF NOT EXISTS btree_gist;
+CREATE SCHEMA archive;
+CREATE SCHEMA old;
+CREATE ROLE reporting;
+CREATE TYPE mood AS ENUM ('good', 'bad');
+CREATE DOMAIN email AS text;
+CREATE TABLE shops (id bigint PRIMARY KEY);
+CREATE TABLE regions (code text PRIMARY KEY, name text);
+CREATE TABLE slots (n integer);
+CREATE TABLE customers (id bigint PRIMARY KEY, region text, mail email, closed boolean);
+INSERT INTO customers SELECT i, 'eu', 'customer-' || i || '@example.org', false FROM generate_series(1, 500) i;
+CREATE TABLE orders (id bigint PRIMARY KEY, customer_id bigint REFERENCES customers (id), status text, region text, code text, amount numeric(10, 2), total integer, created_at timestamptz, legacy text, other text);
+CREATE TABLE orders_v2 (id bigint, status text);
+CREATE TABLE orders_old (LIKE orders);
+CREATE TABLE "Order Items" (id bigint PRIMARY KEY, "unit price" numeric);
+CREATE TABLE people (id bigint PRIMARY KEY, m mood);
+CREATE TABLE bookings (room integer, during tstzrange);
+CREATE TABLE m (ts timestamptz NOT NULL, v numeric) PARTITION BY RANGE (ts);
+CREATE TABLE m_2024 (ts timestamptz NOT NULL, v numeric);
+CREATE MATERIALIZED VIEW mv AS SELECT region, count(*) FROM orders GROUP BY region;
+CREATE UNIQUE INDEX ON mv (region);
+CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN new; END $$;
+INSERT INTO m_2024 SELECT timestamptz '2024-01-01' + i * interval '1 hour', i FROM generate_series(1, 500) i;
