@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use refit_lint::{Config, Example, Fixed, Input, RULES, fix, is_mended, lint};
+use refit_model::{Statement, StatementKind, split_statements};
 
 const FIXTURE: &str = include_str!("../src/rules/fixture.sql");
 
@@ -58,27 +59,70 @@ fn shown(fixed: &Fixed) -> String {
     text
 }
 
+/// The texts, in `tests/fixes`. One that ends in `_18` is for PostgreSQL 18.
+const TEXTS: [&str; 9] = [
+    "constraints_of_one_file",
+    "index_among_others",
+    "left_alone",
+    "many_at_once",
+    "outside_a_transaction",
+    "set_not_null_18",
+    "suppressions",
+    "timestamps",
+    "two_transactions",
+];
+
 #[test]
 fn each_text_becomes_its_files() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixes");
-    let mut names: Vec<String> = Vec::new();
-    for entry in std::fs::read_dir(&folder).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
-        names.extend(name.strip_suffix(".sql").map(str::to_owned));
-    }
-    names.sort();
     insta::with_settings!({ snapshot_path => "fixes", prepend_module_to_snapshot => false, omit_expression => true }, {
-        for name in &names {
+        for name in TEXTS {
             let sql = std::fs::read_to_string(folder.join(format!("{name}.sql"))).unwrap();
             let postgres = if name.ends_with("_18") { 18 } else { 14 };
-            insta::assert_snapshot!(name.as_str(), shown(&mended(&sql, postgres)));
+            insta::assert_snapshot!(name, shown(&mended(&sql, postgres)));
         }
     });
-    let snapshots = std::fs::read_dir(&folder).unwrap().filter(|entry| {
-        entry.as_ref().unwrap().path().extension().is_some_and(|extension| extension == "snap")
-    });
-    // One a text, and the list of rules.
-    assert_eq!(snapshots.count(), names.len() + 1);
+    // Two for each text, and the list of rules.
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 2 * TEXTS.len() + 1);
+}
+
+/// Whatever is mended, each statement that nobody found fault with is still there, in its place among the others.
+#[test]
+fn no_statement_is_lost() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/lint_cases");
+    let mut cases: Vec<String> =
+        RULES.iter().flat_map(|rule| rule.examples()).map(|example| example.sql).collect();
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    cases.extend(files.map(|path| std::fs::read_to_string(path).unwrap()));
+    // All of them once more behind one another, as one file.
+    let whole: Vec<String> =
+        cases.chunks(5).map(|chunk| chunk.join("\n;\n").replace("-- file: ", "-- ")).collect();
+    for sql in cases.iter().chain(&whole) {
+        let before = lint(&inputs(sql), &Config::default()).findings;
+        let fixed = mended(sql, 14);
+        let kept: Vec<String> = inputs(sql)
+            .iter()
+            .flat_map(|input| {
+                let text = input.text();
+                let fine = |statement: &Statement<'_>| {
+                    let end = statement.offset + statement.text.len();
+                    let inside = |finding: &&refit_lint::Finding| {
+                        let start = finding.span.start as usize;
+                        finding.path == input.path && statement.offset <= start && start < end
+                    };
+                    statement.kind != StatementKind::TransactionControl
+                        && before.iter().find(inside).is_none()
+                };
+                let statements = split_statements(&text).into_iter().filter(fine);
+                statements.map(|statement| statement.text.to_owned()).collect::<Vec<_>>()
+            })
+            .collect();
+        let texts: Vec<String> = fixed.inputs.iter().map(Input::text).collect();
+        let mut found = texts.iter().flat_map(|text| split_statements(text)).map(|statement| statement.text);
+        for statement in &kept {
+            assert!(found.any(|text| text == statement), "{statement}\nis not in\n{}", shown(&fixed));
+        }
+    }
 }
 
 /// Every unsafe example of a rule that has a fix is mended, whole; of the others nothing is said to be.

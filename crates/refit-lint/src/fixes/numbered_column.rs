@@ -53,12 +53,14 @@ fn identity(site: &Site<'_>, alter: &Alter<'_>, column: &Column) -> Planned {
         title: format!("{} {} identity", alter.table.name, column.name),
         sql: vec![
             format!("{head} ALTER COLUMN {name} DROP DEFAULT"),
+            // Of two sequences that a column owns, nobody could say which is meant below.
+            format!("ALTER SEQUENCE {} OWNED BY NONE", sequence.written),
             format!("{head} ALTER COLUMN {name} ADD {generated}"),
             format!(
-                "SELECT setval(pg_get_serial_sequence({}, {}), {}, false)",
+                "SELECT setval(pg_get_serial_sequence({}, {}), last_value, is_called) FROM {}",
                 literal(alter.table()),
                 literal(&column.name),
-                sequence.nextval()
+                sequence.written
             ),
             format!("DROP SEQUENCE {}", sequence.written),
         ],

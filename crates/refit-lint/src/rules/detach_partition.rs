@@ -4,7 +4,7 @@
 //! query of the whole partitioned table waits behind it, until the end of the transaction. DETACH … CONCURRENTLY takes SHARE
 //! UPDATE EXCLUSIVE on the parent, marks the partition, waits for those who may still see it, and takes it out. It
 //! cannot run in a transaction, nor where the parent has a DEFAULT partition; interrupted, it is completed by DETACH …
-//! FINALIZE.
+//! FINALIZE. The bounds stay with the partition, as a CHECK.
 //!
 //! Lock: ACCESS EXCLUSIVE on the parent and on the partition, until commit. PostgreSQL 14 to 18.
 //!

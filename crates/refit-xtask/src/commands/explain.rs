@@ -66,6 +66,7 @@ fn entry(rule: &Rule) -> Value {
         "name": rule.name,
         "title": rule.title(),
         "severity": rule.severity.map(Severity::as_str),
+        "mended": refit_lint::is_mended(rule.name),
     })
 }
 

@@ -37,6 +37,7 @@ pub(super) fn terminal(rule: &Rule) -> String {
             Part::Line(line) => writeln!(text, "{line}"),
         };
     }
+    text.push_str(mended(rule));
     text.trim_end().to_owned()
 }
 
@@ -56,7 +57,16 @@ pub(super) fn markdown(rule: &Rule, deeper: usize) -> String {
             Part::Line(line) => writeln!(text, "{line}"),
         };
     }
+    text.push_str(mended(rule));
     text.trim_end().to_owned()
+}
+
+/// What is said of rules whose findings have a mechanical form.
+fn mended(rule: &Rule) -> &'static str {
+    match refit_lint::is_mended(rule.name) {
+        true => "\nMended by `cargo xtask lint-migrations --fix`, where the statement allows it.",
+        false => "",
+    }
 }
 
 /// `error`, `warning`, `note` or `off`.
