@@ -157,8 +157,9 @@ fn one(
         text: String::new(),
         directives: refit_model::Directives::default(),
         explained: false,
-        version: match &kind {
-            Ok(FileKind::Migration { version, .. }) => Some(*version),
+        // A file that need not be named like a migration may be all the same.
+        version: match FileKind::of(file_name(&input.path)) {
+            Ok(FileKind::Migration { version, .. }) => Some(version),
             _ => None,
         },
         reported: input.reported,
