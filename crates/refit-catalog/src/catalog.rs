@@ -2,16 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio_postgres::{Client, GenericClient};
 
 use crate::facts::{self, Facts, Relation};
+use crate::kinds::Reader;
 use crate::kinds::{
     self, BaseType, Column, Composite, Database, DefaultPrivileges, Domain, Elsewhere, Enum, Function, Plain,
     Range, Schema, Sequence, Table,
 };
 use crate::record::record;
+use crate::session::Hello;
 use crate::{Error, ReadOptions, session};
 
 /// The format of the JSON form. It grows when a reader of older ones would misunderstand it.
@@ -119,7 +122,7 @@ impl Catalog {
         let mut last = String::from("rows of the catalog were written");
         for _ in 0..attempts {
             let (hello, open) = session::begin(client).await?;
-            let read = Catalog::ask(client, hello.version, options).await;
+            let read = Catalog::ask(client, &hello, options).await;
             match read {
                 Ok(catalog) => {
                     if session::finish(&hello, open).await? {
@@ -145,7 +148,7 @@ impl Catalog {
         options: &ReadOptions,
     ) -> Result<Catalog, Error> {
         let hello = session::enter(client).await?;
-        let read = Catalog::ask(client, hello.version, options).await;
+        let read = Catalog::ask(client, &hello, options).await;
         session::leave(client).await?;
         read?.judged(options)
     }
@@ -200,18 +203,27 @@ impl Catalog {
 
     async fn ask<C: GenericClient + Sync>(
         client: &C,
-        version: u32,
+        hello: &Hello,
         options: &ReadOptions,
     ) -> Result<Catalog, Error> {
-        let mut queries: Vec<(&'static str, String)> =
-            facts::QUERIES.iter().map(|sql| ("names and comments", (*sql).to_owned())).collect();
-        queries.extend(kinds::ALL.iter().map(|kind| kind.query(version)));
-        let answers = session::ask(client, &queries).await?;
-        let (names, rows) = answers.split_at(facts::QUERIES.len());
-        let mut facts = Facts::new(version, names, options)?;
+        let is_there = |kind: &&Reader| {
+            kind.probe().is_none_or(|probe| hello.filled.iter().any(|filled| filled == probe))
+        };
+        let readers: Vec<&Reader> = kinds::ALL.iter().filter(is_there).collect();
+        let names = facts::QUERIES.iter().map(|sql| ("names and comments", (*sql).to_owned()));
+        let queries: Vec<_> = names.chain(readers.iter().map(|kind| kind.query(hello.version))).collect();
+        let mut answers = session::ask(client, &queries);
+        let mut names = Vec::new();
+        while names.len() < facts::QUERIES.len() {
+            let Some(answer) = answers.next().await else { break };
+            names.push(answer?);
+        }
+        let mut facts = Facts::new(hello.version, &names, options)?;
         let mut catalog = Catalog::default();
-        for (kind, rows) in kinds::ALL.iter().zip(rows) {
-            kind.load(rows, &mut facts, &mut catalog)?;
+        // What came is taken while the server works on the rest.
+        for kind in readers {
+            let Some(rows) = answers.next().await else { break };
+            kind.load(&rows?, &mut facts, &mut catalog)?;
         }
         if !facts.superuser && !catalog.user_mappings.is_empty() {
             catalog.unseen.push("options of other roles' user mappings".into());

@@ -103,6 +103,8 @@ pub(crate) struct Facts {
     pub(crate) constraints: HashMap<u32, (u32, String)>,
     /// Filled by the indexes: table, its kind, name, and whether that is a constraint's.
     pub(crate) indexes: HashMap<u32, (String, char, String, bool)>,
+    /// Filled by the expressions: by part and object.
+    pub(crate) expressions: HashMap<(char, u32), String>,
     /// Filled by the functions: keys of aggregates.
     pub(crate) aggregates: HashMap<u32, String>,
     /// Filled by the types: keys and plain names of domains.
@@ -238,6 +240,11 @@ impl Facts {
     /// A relation's name, also of one that is not shown.
     pub(crate) fn relation(&self, relation: u32) -> String {
         self.relations.get(&relation).map_or_else(|| "?".into(), |relation| relation.key.clone())
+    }
+
+    /// An expression of an object, empty where it has none.
+    pub(crate) fn expression(&self, part: char, oid: u32) -> String {
+        self.expressions.get(&(part, oid)).cloned().unwrap_or_default()
     }
 
     /// A comment, empty where there is none.

@@ -5,10 +5,10 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Waker};
 
-use futures_util::future::try_join_all;
+use futures_util::stream::FuturesOrdered;
 use tokio_postgres::{Client, GenericClient, Row};
 
-use crate::Error;
+use crate::{Error, kinds};
 
 /// What deparsing depends on. `pg_temp` stands last so that no temporary table hides a catalog.
 const SETTINGS: &str = "\
@@ -24,6 +24,8 @@ pub(crate) struct Hello {
     pub(crate) version: u32,
     /// Which transactions were visible when reading began.
     snapshot: String,
+    /// Catalogs among those that the kinds probe in which there is something of a user's.
+    pub(crate) filled: Vec<String>,
 }
 
 /// Opens the transaction that everything is read in.
@@ -48,24 +50,33 @@ pub(crate) async fn leave<C: GenericClient + Sync>(client: &C) -> Result<(), Err
 }
 
 async fn hello<C: GenericClient + Sync>(client: &C) -> Result<Hello, Error> {
-    let hello = "SELECT current_setting('server_version_num'), current_setting('server_version'), pg_current_snapshot()::text";
-    let row = client.query_typed_one(hello, &[]).await.map_err(failed("the server's version"))?;
+    let mut probes: Vec<&str> = kinds::ALL.iter().filter_map(|kind| kind.probe()).collect();
+    probes.dedup();
+    let probe =
+        |name: &&str| format!("CASE WHEN EXISTS (SELECT FROM {name} WHERE oid >= 16384) THEN '{name}' END");
+    let hello = format!(
+        "SELECT current_setting('server_version_num'), current_setting('server_version'), pg_current_snapshot()::text,
+                array_remove(ARRAY[{}]::text[], NULL)",
+        probes.iter().map(probe).collect::<Vec<_>>().join(", ")
+    );
+    let row = client.query_typed_one(&hello, &[]).await.map_err(failed("the server's version"))?;
     let (number, name): (&str, &str) = (row.get(0), row.get(1));
     let version = number.parse::<u32>().unwrap_or(0) / 10_000;
     if version < 14 {
         return Err(Error::TooOld { version: name.to_owned() });
     }
-    Ok(Hello { version, snapshot: row.get(2) })
+    Ok(Hello { version, snapshot: row.get(2), filled: row.get(3) })
 }
 
-/// All answers, in the order of the queries, which are sent without waiting for each other.
-pub(crate) async fn ask<C: GenericClient + Sync>(
-    client: &C,
-    queries: &[(&'static str, String)],
-) -> Result<Vec<Vec<Row>>, Error> {
-    let one =
-        async |(what, sql): &(&'static str, String)| client.query_typed(sql, &[]).await.map_err(failed(what));
-    try_join_all(queries.iter().map(one)).await
+/// The answers, one after the other in the order of the queries, which are all sent without waiting for each other.
+pub(crate) fn ask<'a, C: GenericClient + Sync>(
+    client: &'a C,
+    queries: &'a [(&'static str, String)],
+) -> FuturesOrdered<impl Future<Output = Result<Vec<Row>, Error>> + 'a> {
+    let one = async move |(what, sql): &'a (&'static str, String)| {
+        client.query_typed(sql, &[]).await.map_err(failed(what))
+    };
+    queries.iter().map(one).collect()
 }
 
 /// Ends the transaction. True if the schema is as it was when it began: names inside deparsed expressions come from the server's

@@ -8,6 +8,7 @@ pub(crate) const KIND: PlainKind = PlainKind {
     what: "access methods",
     class: class::ACCESS_METHOD,
     on: On::Nothing,
+    probe: Some("pg_am"),
     sql,
     properties: &["type", "handler"],
     map: |catalog| &mut catalog.access_methods,

@@ -8,6 +8,7 @@ pub(crate) const KIND: PlainKind = PlainKind {
     what: "casts",
     class: class::CAST,
     on: On::Nothing,
+    probe: Some("pg_cast"),
     sql,
     properties: &["function", "method", "context"],
     map: |catalog| &mut catalog.casts,

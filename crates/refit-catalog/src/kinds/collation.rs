@@ -8,6 +8,7 @@ pub(crate) const KIND: PlainKind = PlainKind {
     what: "collations",
     class: class::COLLATION,
     on: On::Nothing,
+    probe: Some("pg_collation"),
     sql,
     properties: &["provider", "deterministic", "lc_collate", "lc_ctype", "locale", "rules"],
     map: |catalog| &mut catalog.collations,

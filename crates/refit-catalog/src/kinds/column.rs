@@ -159,18 +159,9 @@ pub(crate) mod defaults {
     use super::{Catalog, Cursor, Error, Facts, Row};
 
     pub(crate) fn sql(_version: u32) -> String {
-        // Many columns have the same default, and deparsing is what takes time: equal ones are deparsed once. A default names
-        // no column, so that the table does not matter; a generation expression does, and is taken by itself.
-        "WITH d AS MATERIALIZED (
-           SELECT d.oid, d.adrelid, a.attname, a.attgenerated <> '' AS generated,
-                  CASE a.attgenerated WHEN '' THEN hashtextextended(d.adbin::text, 0) ELSE d.oid::bigint END AS same
-           FROM pg_attrdef d JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
-           JOIN pg_class c ON c.oid = d.adrelid AND c.relpersistence <> 't'
-           WHERE d.adrelid >= 16384),
-         e AS MATERIALIZED (
-           SELECT f.same, f.generated, pg_get_expr(x.adbin, x.adrelid) AS expression
-           FROM (SELECT same, generated, min(oid) AS oid FROM d GROUP BY same, generated) f JOIN pg_attrdef x ON x.oid = f.oid)
-         SELECT d.adrelid, d.attname, d.generated, e.expression FROM d JOIN e USING (same, generated)"
+        "SELECT d.adrelid, a.attname, a.attgenerated <> '', d.oid
+         FROM pg_attrdef d JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
+         WHERE d.adrelid >= 16384"
             .into()
     }
 
@@ -180,7 +171,7 @@ pub(crate) mod defaults {
             let Some(relation) = facts.shown(cells.take()?) else { continue };
             let name = crate::quote::ident(cells.take()?);
             let generated: bool = cells.take()?;
-            let expression = cells.deparsed()?;
+            let expression = facts.expression(super::super::expression::DEFAULT, cells.take()?);
             let Some(column) = catalog.column_mut(relation, &name) else { continue };
             if generated {
                 column.generated = expression;

@@ -2,7 +2,7 @@
 
 use tokio_postgres::Row;
 
-use super::Index;
+use super::{Index, expression};
 use crate::cursor::Cursor;
 use crate::facts::{Facts, Relation, class};
 use crate::quote::{given_name, ident};
@@ -70,7 +70,6 @@ pub(crate) fn sql(version: u32) -> String {
         "SELECT k.oid, k.conrelid, k.conname, k.contype, k.conkey, k.conindid, k.condeferrable, k.condeferred,
                 k.convalidated, k.connoinherit, k.conislocal, {enforced}, {period},
                 k.confrelid, k.confkey, k.confupdtype, k.confdeltype, k.confmatchtype, {set_columns},
-                CASE k.contype WHEN 'c' THEN pg_get_expr(k.conbin, k.conrelid) END,
                 CASE k.contype WHEN 'x' THEN ARRAY(
                   SELECT CASE n.nspname WHEN 'pg_catalog' THEN o.oprname::text
                               ELSE format('operator(%I.%s)', n.nspname, o.oprname) END
@@ -101,7 +100,7 @@ pub(crate) fn load(rows: &[Row], facts: &mut Facts, catalog: &mut Catalog) -> Re
         } else {
             cells.skip(6);
         }
-        constraint.expression = if letter == 'c' { cells.deparsed()? } else { cells.text()? };
+        constraint.expression = facts.expression(expression::CHECK, oid);
         let operators = cells.texts()?;
         constraint.comment = facts.comment(class::CONSTRAINT, oid);
         if matches!(letter, 'p' | 'u' | 'x') {

@@ -8,6 +8,7 @@ pub(crate) const KIND: PlainKind = PlainKind {
     what: "conversions",
     class: class::CONVERSION,
     on: On::Nothing,
+    probe: Some("pg_conversion"),
     sql,
     properties: &["for", "to", "function", "default"],
     map: |catalog| &mut catalog.conversions,

@@ -8,6 +8,7 @@ pub(crate) const KIND: PlainKind = PlainKind {
     what: "event triggers",
     class: class::EVENT_TRIGGER,
     on: On::Nothing,
+    probe: Some("pg_event_trigger"),
     sql,
     properties: &["on", "tags", "execute", "state"],
     map: |catalog| &mut catalog.event_triggers,

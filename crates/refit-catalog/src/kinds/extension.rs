@@ -8,6 +8,7 @@ pub(crate) const KIND: PlainKind = PlainKind {
     what: "extensions",
     class: class::EXTENSION,
     on: On::Nothing,
+    probe: None,
     sql,
     properties: &["schema", "version", "usual comment"],
     map: |catalog| &mut catalog.extensions,

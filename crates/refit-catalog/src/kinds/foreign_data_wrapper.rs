@@ -8,6 +8,7 @@ pub(crate) const KIND: PlainKind = PlainKind {
     what: "foreign data wrappers",
     class: class::WRAPPER,
     on: On::Wrapper,
+    probe: Some("pg_foreign_data_wrapper"),
     sql,
     properties: &["handler", "validator"],
     map: |catalog| &mut catalog.foreign_data_wrappers,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use tokio_postgres::Row;
 
+use super::expression;
 use crate::cursor::Cursor;
 use crate::facts::{Facts, Relation, class};
 use crate::quote::{ident, literal};
@@ -55,11 +56,7 @@ pub(crate) fn sql(version: u32) -> String {
         "SELECT i.indexrelid, i.indrelid, c.relname, m.amname, i.indisunique, {nulls}, i.indisvalid,
                 i.indisready, i.indisclustered, i.indisreplident, c.reloptions, s.spcname, n.inhparent,
                 p.relnamespace, p.relname,
-                CASE WHEN i.indpred IS NOT NULL THEN pg_get_expr(i.indpred, i.indrelid) END,
-                CASE WHEN i.indexprs IS NULL THEN NULL
-                WHEN array_length(array_positions(i.indkey::int2[], 0::int2), 1) = 1
-                THEN ARRAY[pg_get_expr(i.indexprs, i.indrelid)]
-                ELSE ARRAY(
+                CASE WHEN array_length(array_positions(i.indkey::int2[], 0::int2), 1) > 1 THEN ARRAY(
                   SELECT pg_get_indexdef(i.indexrelid, g, false) FROM generate_series(1, i.indnatts::int) g
                   WHERE i.indkey[g - 1] = 0 ORDER BY g) END,
                 i.indnkeyatts, i.indkey, i.indclass, i.indcollation, i.indoption
@@ -87,8 +84,11 @@ pub(crate) fn load(rows: &[Row], facts: &mut Facts, catalog: &mut Catalog) -> Re
         } else {
             cells.skip(1);
         }
-        index.predicate = cells.text()?;
-        let expressions = cells.texts()?;
+        index.predicate = facts.expression(expression::PREDICATE, oid);
+        let mut expressions = cells.texts()?;
+        if expressions.is_empty() {
+            expressions.push(facts.expression(expression::INDEXED, oid));
+        }
         elements(&mut index, relation, facts, &mut cells, expressions)?;
         index.comment = facts.comment(class::RELATION, oid);
         let Some(table) = catalog.relation_mut(relation) else { continue };

@@ -8,6 +8,7 @@ pub(crate) const KIND: PlainKind = PlainKind {
     what: "languages",
     class: class::LANGUAGE,
     on: On::Language,
+    probe: Some("pg_language"),
     sql,
     properties: &["handler", "inline", "validator", "trusted"],
     map: |catalog| &mut catalog.languages,

@@ -10,6 +10,7 @@ mod conversion;
 mod database;
 mod elsewhere;
 mod event_trigger;
+mod expression;
 mod extension;
 mod foreign_data_wrapper;
 mod foreign_server;
@@ -81,6 +82,14 @@ impl Reader {
         }
     }
 
+    /// The catalog without whose rows there is nothing to ask.
+    pub(crate) fn probe(self) -> Option<&'static str> {
+        match self {
+            Reader::Own { .. } => None,
+            Reader::Plain(kind) => kind.probe,
+        }
+    }
+
     pub(crate) fn load(self, rows: &[Row], facts: &mut Facts, catalog: &mut Catalog) -> Result<(), Error> {
         match self {
             Reader::Own { load, .. } => load(rows, facts, catalog),
@@ -99,6 +108,7 @@ macro_rules! own {
 pub(crate) const ALL: &[Reader] = &[
     own!("tables and views", relation),
     own!("columns", column),
+    own!("expressions", expression),
     own!("column defaults", column::defaults),
     own!("inheritance", relation::parents),
     own!("sequences", sequence),
@@ -143,4 +153,5 @@ pub(crate) const ALL: &[Reader] = &[
     Reader::Plain(&publication::KIND),
     Reader::Plain(&subscription::KIND),
     Reader::Plain(&statistics::KIND),
+    own!("views", relation::queries),
 ];

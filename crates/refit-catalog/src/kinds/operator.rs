@@ -8,6 +8,7 @@ pub(crate) const KIND: PlainKind = PlainKind {
     what: "operators",
     class: class::OPERATOR,
     on: On::Nothing,
+    probe: Some("pg_operator"),
     sql,
     properties: &["function", "returns", "commutator", "negator", "restrict", "join", "hashes", "merges"],
     map: |catalog| &mut catalog.operators,

@@ -8,6 +8,7 @@ pub(crate) const KIND: PlainKind = PlainKind {
     what: "operator families",
     class: class::OPERATOR_FAMILY,
     on: On::Nothing,
+    probe: Some("pg_opfamily"),
     sql,
     properties: &[],
     map: |catalog| &mut catalog.operator_families,

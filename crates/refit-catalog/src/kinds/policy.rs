@@ -2,6 +2,7 @@
 
 use tokio_postgres::Row;
 
+use super::expression;
 use crate::cursor::Cursor;
 use crate::facts::{Facts, class};
 use crate::quote::ident;
@@ -28,8 +29,7 @@ record! {
 }
 
 pub(crate) fn sql(_version: u32) -> String {
-    "SELECT oid, polrelid, polname, polpermissive, polcmd, polroles, pg_get_expr(polqual, polrelid),
-            pg_get_expr(polwithcheck, polrelid)
+    "SELECT oid, polrelid, polname, polpermissive, polcmd, polroles
      FROM pg_policy"
         .into()
 }
@@ -56,8 +56,8 @@ pub(crate) fn load(rows: &[Row], facts: &mut Facts, catalog: &mut Catalog) -> Re
             restrictive,
             command: command.into(),
             roles,
-            using: cells.text()?,
-            check: cells.text()?,
+            using: facts.expression(expression::USING, oid),
+            check: facts.expression(expression::WITH_CHECK, oid),
             comment: facts.comment(class::POLICY, oid),
         };
         if let Some(table) = catalog.relation_mut(relation) {

@@ -64,7 +64,7 @@ object! {
 
 pub(crate) fn sql(_version: u32) -> String {
     "SELECT c.oid, c.relname, c.relnamespace, c.relkind, c.relowner, c.relispartition, c.relpersistence = 'u',
-            CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END, c.relispopulated,
+            c.relispopulated,
             CASE WHEN c.reloftype <> 0 THEN format_type(c.reloftype, NULL) END,
             CASE WHEN c.relkind = 'p' THEN pg_get_partkeydef(c.oid) END,
             CASE WHEN c.relispartition THEN pg_get_expr(c.relpartbound, c.oid) END,
@@ -123,7 +123,6 @@ fn relation(oid: u32, cells: &mut Cursor<'_>, facts: &Facts) -> Result<Relation,
 
 fn table(cells: &mut Cursor<'_>, kind: char) -> Result<Table, Error> {
     let mut table = Table { unlogged: cells.take()?, ..Table::default() };
-    table.definition = if matches!(kind, 'v' | 'm') { cells.deparsed()? } else { cells.text()? };
     table.not_populated = !cells.take::<bool>()? && kind == 'm';
     table.of_type = cells.text()?;
     table.partition_by = cells.text()?;
@@ -169,6 +168,28 @@ pub(crate) mod parents {
                 table.detaching = cells.take()?;
             } else {
                 table.inherits.push(name);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What views select. The dearest of all: it is asked for last, so that the client is busy with other answers meanwhile.
+pub(crate) mod queries {
+    use super::{Catalog, Cursor, Error, Facts, Row};
+
+    pub(crate) fn sql(_version: u32) -> String {
+        "SELECT oid, pg_get_viewdef(oid) FROM pg_class
+         WHERE relkind IN ('v', 'm') AND oid >= 16384 AND relpersistence <> 't'"
+            .into()
+    }
+
+    pub(crate) fn load(rows: &[Row], facts: &mut Facts, catalog: &mut Catalog) -> Result<(), Error> {
+        for row in rows {
+            let mut cells = Cursor::new(row, "views");
+            let Some(relation) = facts.shown(cells.take()?) else { continue };
+            if let Some(view) = catalog.relation_mut(relation) {
+                view.definition = cells.deparsed()?;
             }
         }
         Ok(())

@@ -8,6 +8,7 @@ pub(crate) const KIND: PlainKind = PlainKind {
     what: "extended statistics",
     class: class::STATISTICS,
     on: On::Nothing,
+    probe: Some("pg_statistic_ext"),
     sql,
     properties: &["table", "columns", "expressions", "kinds", "target"],
     map: |catalog| &mut catalog.statistics,

@@ -8,6 +8,7 @@ pub(crate) const KIND: PlainKind = PlainKind {
     what: "subscriptions",
     class: class::SUBSCRIPTION,
     on: On::Nothing,
+    probe: Some("pg_subscription"),
     sql,
     properties: &["publications", "slot", "enabled", "binary", "synchronous_commit"],
     map: |catalog| &mut catalog.subscriptions,

@@ -8,6 +8,7 @@ pub(crate) const KIND: PlainKind = PlainKind {
     what: "text search configurations",
     class: class::CONFIGURATION,
     on: On::Nothing,
+    probe: Some("pg_ts_config"),
     sql,
     properties: &["parser"],
     map: |catalog| &mut catalog.text_search_configurations,

@@ -8,6 +8,7 @@ pub(crate) const KIND: PlainKind = PlainKind {
     what: "text search dictionaries",
     class: class::DICTIONARY,
     on: On::Nothing,
+    probe: Some("pg_ts_dict"),
     sql,
     properties: &["template", "options"],
     map: |catalog| &mut catalog.text_search_dictionaries,

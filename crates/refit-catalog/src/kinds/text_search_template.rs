@@ -8,6 +8,7 @@ pub(crate) const KIND: PlainKind = PlainKind {
     what: "text search templates",
     class: class::TEMPLATE,
     on: On::Nothing,
+    probe: Some("pg_ts_template"),
     sql,
     properties: &["init", "lexize"],
     map: |catalog| &mut catalog.text_search_templates,

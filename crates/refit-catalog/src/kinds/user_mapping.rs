@@ -8,6 +8,7 @@ pub(crate) const KIND: PlainKind = PlainKind {
     what: "user mappings",
     class: class::USER_MAPPING,
     on: On::Nothing,
+    probe: Some("pg_foreign_server"),
     sql,
     properties: &[],
     map: |catalog| &mut catalog.user_mappings,
