@@ -60,8 +60,9 @@ fn shown(fixed: &Fixed) -> String {
 }
 
 /// The texts, in `tests/fixes`. One that ends in `_18` is for PostgreSQL 18.
-const TEXTS: [&str; 9] = [
+const TEXTS: [&str; 10] = [
     "constraints_of_one_file",
+    "contract_unexplained",
     "index_among_others",
     "left_alone",
     "many_at_once",

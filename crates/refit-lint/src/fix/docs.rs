@@ -103,6 +103,12 @@ impl<'c> Docs<'c> {
         self.all.iter().map(|doc| doc.input.clone()).collect()
     }
 
+    /// Whether a file has a page beside it.
+    pub(crate) fn has_page(&self, doc: &Doc) -> bool {
+        let page = format!("{}.md", doc.stem());
+        self.all.iter().any(|other| other.input.path == page)
+    }
+
     /// The set with a sequence in the place of a file.
     ///
     /// # Errors
@@ -118,6 +124,10 @@ impl<'c> Docs<'c> {
         let version = doc.version(self.config).ok_or(
             "its safe form takes several migrations, and the file's name has no version to count on from",
         )?;
+        let versions: Vec<i64> = self.all.iter().filter_map(|doc| doc.version(self.config)).collect();
+        if !versions.is_sorted() {
+            return Err("the files are not in the order of their versions".to_owned());
+        }
         let (folder, file) = split_path(&doc.input.path);
         let width = file.split("__").next().map_or(0, |label| label.len() - 1);
         let mut last = version;

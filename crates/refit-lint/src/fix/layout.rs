@@ -3,6 +3,8 @@
 //! The statements before and behind keep their order, their comments and their form. What holds for the file, such as its
 //! phase or a SET, is said in each of the new ones.
 
+use refit_model::Phase;
+
 use super::docs::NewFile;
 use super::file::{Parts, Piece, value_of, with_directive, without_directive};
 use super::site::Site;
@@ -187,7 +189,7 @@ fn written(site: &Site<'_>, groups: Vec<Group>) -> Result<Vec<NewFile>, String> 
         let title = if group.title.is_empty() { &rest } else { &group.title };
         let mut text = match index {
             0 => front(parts, &group.runs),
-            _ => later_front(parts, group, title),
+            _ => later_front(site, group, title),
         };
         for set in settings.before(group, site)? {
             set.write(&mut text);
@@ -236,7 +238,7 @@ fn front(parts: &Parts, runs: &Runs) -> String {
     }
 }
 
-fn later_front(parts: &Parts, group: &Group, title: &str) -> String {
+fn later_front(site: &Site<'_>, group: &Group, title: &str) -> String {
     let mut front = String::new();
     match &group.runs {
         Runs::Alone => front = with_directive(&front, "transaction", "false"),
@@ -244,7 +246,7 @@ fn later_front(parts: &Parts, group: &Group, title: &str) -> String {
         _ => {}
     }
     for key in SHARED {
-        if let Some(value) = value_of(&parts.front, key) {
+        if let Some(value) = value_of(&site.parts.front, key) {
             front = with_directive(&front, key, value);
         }
     }
@@ -252,7 +254,12 @@ fn later_front(parts: &Parts, group: &Group, title: &str) -> String {
     if let Some(first) = title.get_mut(..1) {
         first.make_ascii_uppercase();
     }
-    front + &format!("-- {title}.\n")
+    match site.directives.phase {
+        // Words of ours would be taken for the reason that a contract migration has to give.
+        Some(Phase::Contract) if !site.explained => front,
+        Some(Phase::Contract) => front + &format!("-- {title}; the reason is that of {}.\n", site.name()),
+        _ => front + &format!("-- {title}.\n"),
+    }
 }
 
 /// Takes out groups that do nothing but SET, which all later files do again; gives back their comments.

@@ -20,6 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use docs::{Docs, NewFile};
 use site::Before;
 
+use crate::contract::is_explained;
 use crate::finding::{Finding, Severity};
 use crate::fixes;
 use crate::lint::{Config, Input, lint};
@@ -178,6 +179,7 @@ impl<'c> Mender<'c> {
         let Before { schema, with_default } = Before::replay(docs, at, index);
         let site = Site {
             path: &doc.input.path,
+            origin: &doc.origin,
             text: &doc.text,
             parts: &parts,
             stmts,
@@ -187,6 +189,7 @@ impl<'c> Mender<'c> {
             finding,
             config: self.config,
             with_default: &with_default,
+            explained: is_explained(&doc.text) || docs.has_page(doc),
         };
         let one = |text: String| vec![vec![NewFile { name: String::new(), text, gated: false }]];
         let sequences = match plan(&site)? {

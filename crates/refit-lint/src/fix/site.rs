@@ -16,6 +16,8 @@ use super::text::Words;
 /// Where something is to be mended.
 pub(crate) struct Site<'a> {
     pub(crate) path: &'a str,
+    /// The path of the file that it came out of.
+    pub(crate) origin: &'a str,
     pub(crate) text: &'a str,
     pub(crate) parts: &'a Parts,
     pub(crate) stmts: &'a [Stmt],
@@ -27,6 +29,8 @@ pub(crate) struct Site<'a> {
     pub(crate) config: &'a Config,
     /// Keys of tables that have a DEFAULT partition.
     pub(crate) with_default: &'a HashSet<String>,
+    /// Whether the file, or a page beside it, says why it does what it does.
+    pub(crate) explained: bool,
 }
 
 /// What went before a file.
@@ -98,7 +102,7 @@ impl<'a> Site<'a> {
 
     /// What the file's name says it does.
     pub(crate) fn name(&self) -> String {
-        let file = split_path(self.path).1;
+        let file = split_path(self.origin).1;
         let stem = file.strip_suffix(".sql").unwrap_or(file);
         stem.split_once("__").map_or(stem, |(_, name)| name).to_owned()
     }

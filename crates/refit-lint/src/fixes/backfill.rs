@@ -17,16 +17,11 @@ pub(super) struct Backfill {
     pub(super) key: Vec<String>,
 }
 
-/// The batches of a table. `written` is its name as written, `alias` what its columns are qualified by.
+/// The batches of a table. `alias` is what its columns are qualified by.
 ///
 /// # Errors
 /// When its primary key is not known, or a name in it is one that directives do not have.
-pub(super) fn backfill(
-    site: &Site<'_>,
-    table: &Name,
-    written: &str,
-    alias: Option<&str>,
-) -> Result<Backfill, String> {
+pub(super) fn backfill(site: &Site<'_>, table: &Name, alias: Option<&str>) -> Result<Backfill, String> {
     let known = site.schema.table(table).map_or(&[][..], |table| &table.constraints);
     let key = known.iter().find(|constraint| constraint.kind == ConstraintType::PrimaryKey);
     let key = match key.map(|key| key.columns.clone()).filter(|columns| !columns.is_empty()) {
@@ -34,7 +29,7 @@ pub(super) fn backfill(
         None => return Err(format!("no primary key of {table} is known, by which batches are cut")),
     };
     let plain = |name: &String| quoted(name) == *name;
-    if written.contains('"') || !key.iter().all(plain) {
+    if !key.iter().chain([&table.name]).chain(&table.schema).all(plain) {
         return Err(format!("{table} or its key has a name in quotes, which a backfill is not told"));
     }
     let column = |name: &String| alias.map_or(name.clone(), |alias| format!("{alias}.{name}"));
@@ -50,10 +45,6 @@ pub(super) fn backfill(
         }
     };
     let names: Vec<String> = key.iter().map(|name| format!("\"{name}\"")).collect();
-    let directive = format!(
-        "{{ table = \"{}\", key = [{}], batch = {BATCH} }}",
-        written.to_lowercase(),
-        names.join(", ")
-    );
+    let directive = format!("{{ table = \"{table}\", key = [{}], batch = {BATCH} }}", names.join(", "));
     Ok(Backfill { directive, range, key })
 }

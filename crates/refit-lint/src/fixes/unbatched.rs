@@ -3,7 +3,7 @@
 use super::Planned;
 use super::backfill::backfill;
 use crate::fix::{Plan, Runs, Site, Step, Words};
-use crate::sql::{Dml, DmlKind, Expr, StmtKind};
+use crate::sql::{Dml, DmlKind, Expr, FromItem, Literal, StmtKind};
 
 pub(super) fn plan(site: &Site<'_>) -> Planned {
     let StmtKind::Dml(dml) = &site.stmt().kind else { return Err(site.elsewhere()) };
@@ -25,7 +25,7 @@ pub(super) fn plan(site: &Site<'_>) -> Planned {
     }
     let joined = !dml.from.is_empty() || dml.alias.is_some();
     let alias = dml.alias.as_deref().unwrap_or(&dml.table.name);
-    let fill = backfill(site, &dml.table, site.name_of(&dml.table), joined.then_some(alias))?;
+    let fill = backfill(site, &dml.table, joined.then_some(alias))?;
     if dml.columns.iter().any(|(column, _)| fill.key.contains(column)) {
         return Err("it changes the key by which batches are cut".to_owned());
     }
@@ -37,18 +37,14 @@ pub(super) fn plan(site: &Site<'_>) -> Planned {
 
 /// The statement with the range of a batch as its first condition.
 fn ranged(sql: &str, words: &Words<'_>, range: &str, filter: Option<&Expr>) -> String {
-    let at = words.find(0, &["WHERE"]);
-    let condition = at.and_then(|at| words.all.get(at + 1));
-    match (at, condition) {
-        (Some(at), Some(first)) => {
-            let (head, condition) = (&sql[..words.all[at].at.end], sql[first.at.start..].trim_end());
-            match filter {
-                Some(Expr::Or(_)) => format!("{head} {range} AND ({condition})"),
-                Some(Expr::Literal(_)) => format!("{head} {range}"),
-                _ => format!("{head} {range} AND {condition}"),
-            }
-        }
-        _ => format!("{} WHERE {range}", sql.trim_end()),
+    let Some(at) = words.find(0, &["WHERE"]).map(|at| words.all[at].at.end) else {
+        return format!("{sql} WHERE {range}");
+    };
+    let (head, condition) = sql.split_at(at);
+    match filter {
+        Some(Expr::Or(_)) => format!("{head} {range} AND ({})", condition.trim_start()),
+        Some(Expr::Literal(Literal::Bool(true))) => format!("{head} {range}"),
+        _ => format!("{head} {range} AND{condition}"),
     }
 }
 
@@ -62,7 +58,7 @@ fn reads_itself(dml: &Dml) -> bool {
     for query in queries {
         query.walk(&mut |query| {
             found |= query.from.iter().any(|item| match item {
-                crate::sql::FromItem::Table { name, .. } => name.key() == key,
+                FromItem::Table { name, .. } => name.key() == key,
                 _ => false,
             });
         });

@@ -36,7 +36,7 @@ pub(super) fn filled(
     closed: bool,
 ) -> Result<Vec<Step>, String> {
     let (table, name) = (alter.table, quoted(&column.name));
-    let fill = backfill(site, table, alter.table(), None)?;
+    let fill = backfill(site, table, None)?;
     let sql =
         format!("UPDATE {} SET {name} = {value} WHERE {} AND {name} IS NULL", alter.table(), fill.range);
     let title = format!("fill {} {}", table.name, column.name);

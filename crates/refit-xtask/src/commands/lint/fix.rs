@@ -48,6 +48,7 @@ pub(in crate::commands) fn mend(
     let fixed = refit_lint::fix(&sources.inputs, config, &protected);
     let files = on_disk(sources, &fixed.changes)?;
     write::check(&files)?;
+    free_versions(&files)?;
     if !dry {
         write::all(&files)?;
     }
@@ -103,6 +104,31 @@ fn on_disk(sources: &Sources, changes: &[Change]) -> anyhow::Result<Vec<write::R
         Ok(write::Replacement { from, to, before: change.before.clone(), after: change.after.clone() })
     };
     changes.iter().map(replacement).collect()
+}
+
+/// Of files that were named one by one, others of the folder are not known: none may have a version that is given away.
+fn free_versions(files: &[write::Replacement]) -> anyhow::Result<()> {
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let is_old = |path: &Path| files.iter().any(|file| file.from.as_deref() == Some(path));
+    for file in files.iter().filter(|file| file.from.as_ref() != Some(&file.to)) {
+        let Some((_, given)) = version(&name(&file.to)) else { continue };
+        let folder =
+            file.to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        for entry in std::fs::read_dir(folder)? {
+            let other = folder.join(entry?.file_name());
+            if version(&name(&other)).is_some_and(|(_, taken)| taken == given)
+                && !is_old(&other)
+                && other != file.to
+            {
+                bail!(
+                    "{} has version {given}, which {} would get; name the whole folder, so that it can make room",
+                    other.display(),
+                    file.to.display()
+                );
+            }
+        }
+    }
+    Ok(())
 }
 
 fn split(path: &str) -> (&str, &str) {
