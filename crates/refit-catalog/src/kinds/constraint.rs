@@ -68,7 +68,7 @@ pub(crate) fn sql(version: u32) -> String {
     // The rows that a foreign key has for each partition are PostgreSQL's own business.
     format!(
         "SELECT k.oid, k.conrelid, k.conname, k.contype, k.conkey, k.conindid, k.condeferrable, k.condeferred,
-                k.convalidated, k.connoinherit, k.conislocal, {enforced}, {period},
+                k.convalidated, k.connoinherit, k.conislocal, {enforced}, {period}, k.coninhcount > 0,
                 k.confrelid, k.confkey, k.confupdtype, k.confdeltype, k.confmatchtype, {set_columns},
                 CASE k.contype WHEN 'x' THEN ARRAY(
                   SELECT CASE n.nspname WHEN 'pg_catalog' THEN o.oprname::text
@@ -93,6 +93,7 @@ pub(crate) fn load(rows: &[Row], facts: &mut Facts, catalog: &mut Catalog) -> Re
         constraint.columns = key;
         // Of keys it is set as well, and says nothing.
         constraint.no_inherit &= matches!(letter, 'c' | 'n');
+        let has_parent: bool = cells.take()?;
         if letter == 'f' {
             let mut references = references(&mut cells, facts)?;
             references.set_columns = columns(&relation, cells.take()?);
@@ -107,7 +108,7 @@ pub(crate) fn load(rows: &[Row], facts: &mut Facts, catalog: &mut Catalog) -> Re
             facts.serving.insert(index, (table, ident(&name), operators));
         }
         facts.constraints.insert(oid, (table, ident(&name)));
-        if letter == 'n' && is_plain_not_null(&constraint, &name, &relation) {
+        if letter == 'n' && is_plain_not_null(&constraint, has_parent, &name, &relation) {
             continue;
         }
         if letter == 'c' {
@@ -182,7 +183,7 @@ fn references(cells: &mut Cursor<'_>, facts: &Facts) -> Result<References, Error
 }
 
 /// Whether a row of PostgreSQL 18 says no more than NOT NULL of the column does, as on older servers.
-fn is_plain_not_null(constraint: &Constraint, name: &str, relation: &Relation) -> bool {
+fn is_plain_not_null(constraint: &Constraint, has_parent: bool, name: &str, relation: &Relation) -> bool {
     let column = constraint.columns.first().map(|column| column.trim_matches('"')).unwrap_or_default();
     let plain = Constraint {
         kind: constraint.kind.clone(),
@@ -190,7 +191,7 @@ fn is_plain_not_null(constraint: &Constraint, name: &str, relation: &Relation) -
         inherited: constraint.inherited,
         ..Constraint::default()
     };
-    *constraint == plain && (constraint.inherited || name == given_name(&relation.name, column, "not_null"))
+    *constraint == plain && (has_parent || name == given_name(&relation.name, column, "not_null"))
 }
 
 impl Constraint {

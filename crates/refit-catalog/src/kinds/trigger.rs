@@ -125,12 +125,32 @@ fn split(arguments: &[u8]) -> Vec<String> {
     parts
 }
 
-/// The WHEN condition in a definition: no catalog function gives it alone. What stands behind it is a function's name and
-/// arguments; what stands before it are names.
+/// The WHEN condition in a definition, which no catalog function gives alone: what stands in the parentheses behind the first
+/// WHEN that is not part of a name.
 fn condition(definition: &str) -> String {
-    let end = definition.rfind(") EXECUTE FUNCTION ").unwrap_or_default();
-    let begin = definition[..end].find(" WHEN (").map_or(end, |begin| begin + " WHEN (".len());
-    definition[begin..end].to_owned()
+    let (mut quote, mut depth, mut begin) = (None, 0_u32, None);
+    for (index, c) in definition.char_indices() {
+        match (c, quote) {
+            (c, Some(open)) if c == open => quote = None,
+            (_, Some(_)) => {}
+            ('\'' | '"', None) => quote = Some(c),
+            ('(', None) => {
+                if begin.is_none() && definition[..index].ends_with(" WHEN ") {
+                    begin = Some(index + 1);
+                } else if begin.is_some() {
+                    depth += 1;
+                }
+            }
+            (')', None) if begin.is_some() && depth > 0 => depth -= 1,
+            (')', None) => {
+                if let Some(begin) = begin {
+                    return definition[begin..index].to_owned();
+                }
+            }
+            _ => {}
+        }
+    }
+    String::new()
 }
 
 /// ALTER TABLE … DISABLE TRIGGER ALL reaches the triggers that enforce foreign keys.

@@ -40,7 +40,7 @@ async fn no_name_breaks_out_of_its_line() {
         ["\"a'b\"", "\"ünï ☃\"", "select", "user"]
     );
     let trigger = &table.triggers["\"t WHEN (\""];
-    assert_eq!(trigger.when, "(new.\"select\" > 1) AND (new.\"user\" <> old.\"user\")");
+    assert_eq!(trigger.when, "((new.\"select\" > 1) AND (new.\"user\" <> old.\"user\"))");
     assert_eq!(trigger.arguments, ["a\\b'c", ") EXECUTE FUNCTION x(", ""]);
     assert_eq!(catalog.enums[r#""s.x"."e'""#].values, ["a'b", "c\nd", "", "☃"]);
     assert!(text.contains(r"enum "), "{text}");
