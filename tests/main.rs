@@ -24,6 +24,7 @@ mod cases {
     mod pooler;
     mod race;
     mod read_only;
+    mod rehearsal;
     mod tidy;
     mod tls;
 }

@@ -129,5 +129,10 @@ async fn compare(db: &TestDb, files: &[(&str, &str, bool)], rows: u32) -> (Vec<S
     let foreseen = foresee(&inputs, u32::try_from(version).unwrap());
     let wrong = contradictions(&trace, &foreseen).iter().map(ToString::to_string).collect();
     let failure = trace.failure().and_then(|statement| statement.failure.as_ref());
-    (wrong, failure.map(|failure| failure.sqlstate.clone().unwrap_or_else(|| failure.message.chars().take(4).collect())))
+    (
+        wrong,
+        failure.map(|failure| {
+            failure.sqlstate.clone().unwrap_or_else(|| failure.message.chars().take(4).collect())
+        }),
+    )
 }

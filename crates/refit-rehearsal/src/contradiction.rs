@@ -104,9 +104,7 @@ impl<'a> Comparison<'a> {
         let missing = foreseen.is_some_and(|mode| mode >= LockMode::RowExclusive) && held < foreseen;
         // A lock that stops neither reads nor writes is not foreseen of everything: ANALYZE, COMMENT.
         let counts = |mode: LockMode| mode.stops_writes() || foreseen.is_some();
-        let more = new.is_some_and(counts)
-            && new > foreseen.max(inherited)
-            && new >= held;
+        let more = new.is_some_and(counts) && new > foreseen.max(inherited) && new >= held;
         if more || (missing && !self.is_conditional()) {
             let seen = if more { new } else { held };
             found.push(self.differs(existed, "lock", foreseen.map(locks_it), seen.map(locks_it)));

@@ -18,6 +18,9 @@ pub enum Error {
         /// What the server or the driver said.
         source: tokio_postgres::Error,
     },
+    /// The schema could not be read.
+    #[error("the schema cannot be compared: {0}")]
+    Catalog(#[from] refit_catalog::Error),
     /// The task that starts the server ended early.
     #[error("the private server was not started: {0}")]
     Task(#[from] tokio::task::JoinError),

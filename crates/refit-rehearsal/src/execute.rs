@@ -42,7 +42,7 @@ impl Default for Options {
 /// # Errors
 /// [`Error`] when the database cannot be reached or asked; what the files' own statements say is in the trace.
 pub async fn trace(url: &str, files: &[File], options: &Options) -> Result<Trace, Error> {
-    let mut session = Session { url, runner: runner(url).await?, options };
+    let mut session = Session::open(url, options).await?;
     let mut trace = Trace { postgres: version(&session.runner).await?, ..Trace::default() };
     let mut tables = Tables::default();
     for (file, awaited) in in_order(files) {
@@ -61,17 +61,17 @@ pub async fn trace(url: &str, files: &[File], options: &Options) -> Result<Trace
             break;
         }
     }
-    session.runner.close().await;
+    session.close().await;
     Ok(trace)
 }
 
-async fn version(client: &Connection) -> Result<String, Error> {
+pub(crate) async fn version(client: &Connection) -> Result<String, Error> {
     let sql = "SELECT split_part(pg_catalog.current_setting('server_version'), ' ', 1)";
     let rows = client.query_typed(sql, &[]).await.map_err(Error::database("reading the server's version"))?;
     Ok(rows.first().map_or_else(String::new, |row| row.get(0)))
 }
 
-struct Session<'a> {
+pub(crate) struct Session<'a> {
     url: &'a str,
     runner: Connection,
     options: &'a Options,
@@ -86,8 +86,21 @@ struct Work<'f> {
     open: bool,
 }
 
-impl Session<'_> {
-    async fn file(&mut self, file: &File, awaited: bool) -> Result<Vec<StatementTrace>, Error> {
+impl<'a> Session<'a> {
+    pub(crate) async fn open(url: &'a str, options: &'a Options) -> Result<Session<'a>, Error> {
+        Ok(Session { url, runner: runner(url).await?, options })
+    }
+
+    pub(crate) fn client(&self) -> &Connection {
+        &self.runner
+    }
+
+    pub(crate) async fn close(self) {
+        self.runner.close().await;
+    }
+
+    /// Runs a file as its directives say. `awaited` is for a backfill.
+    pub(crate) async fn file(&mut self, file: &File, awaited: bool) -> Result<Vec<StatementTrace>, Error> {
         let begun_with = match file.traced {
             true => Relations::read(&self.runner).await?,
             false => Relations::default(),

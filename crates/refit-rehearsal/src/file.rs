@@ -15,6 +15,8 @@ pub struct File {
     pub version: Option<Version>,
     /// Whether a trace of it is wanted; otherwise it only runs.
     pub traced: bool,
+    /// What undoes it.
+    pub down: Option<Box<File>>,
 }
 
 impl File {
@@ -28,7 +30,7 @@ impl File {
             Ok(FileKind::Migration { version, .. }) => Some(version),
             _ => None,
         };
-        File { path, text, directives, version, traced }
+        File { path, text, directives, version, traced, down: None }
     }
 
     /// A migration of a set.
@@ -39,6 +41,7 @@ impl File {
             directives: migration.directives.clone(),
             version: Some(migration.version),
             traced,
+            down: migration.down.as_ref().map(|down| Box::new(File::new(&*down.path, &down.text, false))),
         }
     }
 
@@ -50,6 +53,7 @@ impl File {
             directives: repeatable.directives.clone(),
             version: None,
             traced,
+            down: None,
         }
     }
 }

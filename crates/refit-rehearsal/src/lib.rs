@@ -13,16 +13,23 @@ mod error;
 mod execute;
 mod file;
 mod observe;
+mod probe;
+mod rehearse;
 pub mod rows;
 mod server;
 mod session;
+mod stairway;
 mod trace;
 
 pub use contradiction::{Contradiction, contradictions};
 pub use error::Error;
 pub use execute::{Options, trace};
 pub use file::{File, in_order, runs};
+pub use refit_lint::LockMode;
+pub use rehearse::{Rehearsal, RehearsalOptions, Step, rehearse};
 pub use server::{Place, server_options};
+pub use stairway::Stairway;
 pub use trace::{
     Build, Change, Existed, Failure, FileTrace, IndexWork, Lock, RelationKind, Scan, StatementTrace, Trace,
+    Wait,
 };

@@ -202,10 +202,25 @@ pub struct Failure {
     pub column: usize,
 }
 
+/// How long others had to wait for a table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Wait {
+    /// The table.
+    pub table: String,
+    /// The statement, from 1, that first took the strongest lock on it.
+    pub statement: usize,
+    /// The longest that one row took to be read.
+    #[serde(rename = "reader_milliseconds", serialize_with = "milliseconds")]
+    pub reader: Duration,
+    /// The longest that a writer's lock took.
+    #[serde(rename = "writer_milliseconds", serialize_with = "milliseconds")]
+    pub writer: Duration,
+}
+
 fn displayed<S: Serializer>(mode: &LockMode, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(mode)
 }
 
-fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64((duration.as_secs_f64() * 1e6).round() / 1e3)
 }

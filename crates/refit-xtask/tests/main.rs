@@ -10,4 +10,5 @@ mod cases {
     mod lint;
     mod lint_fix;
     mod repair;
+    mod trace;
 }

@@ -18,7 +18,7 @@ pub(crate) use locks::Locks;
 pub(crate) use outside::Watch;
 pub(crate) use reads::Reads;
 use reads::settled;
-pub(crate) use relations::Relations;
+pub(crate) use relations::{Relation, Relations};
 
 /// What a session sees, holds and has counted.
 #[derive(Debug, Clone)]
@@ -65,7 +65,23 @@ pub(crate) async fn compare(
     note_indexes(before, after, &moved, trace);
     note_reads(client, before, after, trace).await?;
     trace.rewritten.sort();
+    leave_out_new(trace, begun_with);
     Ok(())
+}
+
+/// What the migration itself has made is nobody else's concern.
+fn leave_out_new(trace: &mut StatementTrace, begun_with: &Relations) {
+    let names = begun_with.names();
+    let was_there = |name: &String| names.contains(name.as_str());
+    // What has another name by now is known by its earlier one as long as it was there when the statement began.
+    let renamed =
+        |name: &String| trace.existed.iter().any(|existed| !existed.is_new && existed.table == *name);
+    let counts = |name: &String| was_there(name) || renamed(name);
+    trace.locks.retain(|lock| counts(&lock.object));
+    trace.held.retain(|lock| counts(&lock.object));
+    trace.rewritten.retain(counts);
+    trace.scanned.retain(|scan| counts(&scan.table));
+    trace.indexes.retain(|index| counts(&index.table));
 }
 
 fn is_table(kind: RelationKind) -> bool {

@@ -57,6 +57,11 @@ impl Relations {
         Ok(Relations(rows.iter().map(relation).collect()))
     }
 
+    /// The names of all.
+    pub(super) fn names(&self) -> BTreeSet<&str> {
+        self.0.values().map(|relation| relation.name.as_str()).collect()
+    }
+
     pub(crate) fn get(&self, oid: u32) -> Option<&Relation> {
         self.0.get(&oid)
     }

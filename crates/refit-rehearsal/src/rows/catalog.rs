@@ -42,6 +42,8 @@ pub(super) struct Column {
     pub(super) not_null: bool,
     /// Whether a sequence fills it.
     pub(super) counted: bool,
+    /// The default, as SQL writes it.
+    pub(super) default: Option<String>,
 }
 
 /// A condition on rows.
@@ -89,7 +91,7 @@ const TABLES: &str = "SELECT c.oid, n.nspname::text, c.relname::text, c.relkind 
 
 const COLUMNS: &str = "SELECT a.attrelid, a.attnum, a.attname::text, a.atttypid, a.atttypmod, \
      format_type(a.atttypid, a.atttypmod), a.attnotnull, \
-     a.attidentity <> '' OR coalesce(pg_get_expr(d.adbin, d.adrelid) LIKE 'nextval(%', false) \
+     a.attidentity <> '' OR coalesce(pg_get_expr(d.adbin, d.adrelid) LIKE 'nextval(%', false), pg_get_expr(d.adbin, d.adrelid) \
      FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid \
      LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
      WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' AND c.relkind IN ('r', 'p') \
@@ -200,6 +202,7 @@ fn column(row: &Row) -> Column {
         written: row.get(5),
         not_null: row.get(6),
         counted: row.get(7),
+        default: row.get(8),
     }
 }
 

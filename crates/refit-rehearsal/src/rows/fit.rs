@@ -93,6 +93,10 @@ impl Fit<'_> {
         let known = !ways.is_empty();
         if self.table.unique.iter().any(|key| key.contains(&column.number)) {
             ways.sort_by_key(|way| !way.distinct);
+            // Two rows cannot both be the only default one; most are what is usual.
+            if let (Some(default), false) = (&column.default, ways.iter().any(|way| way.distinct)) {
+                ways.insert(0, Candidate { sql: default.clone(), distinct: false });
+            }
         }
         let alone: Vec<&Condition> =
             conditions.iter().copied().filter(|condition| condition.columns.len() == 1).collect();

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use refit_lint::{Outcome, lint};
 
-use crate::commands::lint::{self, Report, baseline, fix, levels, since, sources::Sources};
+use crate::commands::lint::{self, Report, baseline, fix, levels, since, sources::Sources, trace};
 use crate::context::Context;
 use crate::output::Format;
 
@@ -18,11 +18,14 @@ use crate::output::Format;
                   without the hazard, each with its directives; later versions make room. A migration that is on the main branch \
                   may have run somewhere and stays as it is, unless --fix-tracked is given. Nothing is asked: the difference is \
                   printed, all files are written or none, and what is left is reported.\n\n\
+                  --trace runs all of them on a private server, those that are not reported untraced, and shows where it did \
+                  otherwise than foreseen. A statement that fails there is an error.\n\n\
                   Exit status: 0 no errors or warnings, 1 some (with --dry-run also when files would change), 2 could not run.\n\n\
                   Examples:\n  cargo xtask lint-migrations\n  cargo xtask lint-migrations --since origin/main --format github\n  \
                   cargo xtask lint-migrations --deny missing-down --allow create-trigger\n  \
                   cargo xtask lint-migrations --baseline lint.json --write-baseline\n  \
                   cargo xtask lint-migrations --fix --dry-run\n  \
+                  cargo xtask lint-migrations --trace --since origin/main --rows 100000\n  \
                   pg_dump --schema-only app | cargo xtask lint-migrations -"
 )]
 pub struct Args {
@@ -59,13 +62,19 @@ pub struct Args {
     /// With --fix, show what would change and write nothing
     #[arg(long, requires = "fix")]
     dry_run: bool,
+    /// Run the migrations on a private PostgreSQL, and show what each reported statement really locks, rewrites, scans and takes
+    #[arg(long, conflicts_with_all = ["write_baseline", "fix"])]
+    trace: bool,
+    /// With --trace, give each table this many made-up rows before the first reported migration
+    #[arg(long, value_name = "N", requires = "trace", default_value_t = 1000)]
+    rows: u32,
     // The global option with more to choose from: same name and type, so that it may stand before the command as well.
     /// How findings are printed
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     format: Format,
 }
 
-pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let mut sources = Sources::read(&args.paths, context)?;
     if let Some(reference) = &args.since {
         since::report_changed(&mut sources, reference)?;
@@ -87,8 +96,13 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
         true => Some(fix::mend(&mut sources, &config, args.fix_tracked, args.dry_run)?),
         false => None,
     };
-    let outcome = lint(&sources.inputs, &config);
-    let report = Report { sources: &sources, outcome: &outcome, mended: mended.as_ref() };
+    let mut outcome = lint(&sources.inputs, &config);
+    let traced = match args.trace {
+        true => Some(trace::run(&sources, args.rows, &mut outcome, context).await?),
+        false => None,
+    };
+    let report =
+        Report { sources: &sources, outcome: &outcome, mended: mended.as_ref(), traced: traced.as_ref() };
     context.out.print(lint::render(&report, args.format)?)?;
     let would_change = mended.is_some_and(|mended| !mended.written && mended.changes());
     Ok(if would_change { ExitCode::from(1) } else { status(&outcome) })

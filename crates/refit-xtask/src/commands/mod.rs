@@ -11,8 +11,10 @@ mod migrate;
 mod new_migration;
 mod plan;
 mod progress;
+mod rehearse;
 mod repair;
 mod status;
+mod told;
 
 use std::process::ExitCode;
 
@@ -25,6 +27,8 @@ pub enum Command {
     NewMigration(new_migration::Args),
     /// Find what a migration locks, rewrites, breaks or loses, and show the safe way
     LintMigrations(lint_migrations::Args),
+    /// Run migrations on a private PostgreSQL: locks, rewrites, scans, times, who waited, and whether down leads back
+    Rehearse(rehearse::Args),
     /// Show the page of a lint rule
     Explain(explain::Args),
     /// Show what would run, what is held back, and why
@@ -53,7 +57,8 @@ impl Command {
     pub async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         match self {
             Command::NewMigration(args) => new_migration::run(&args, context),
-            Command::LintMigrations(args) => lint_migrations::run(&args, context),
+            Command::LintMigrations(args) => lint_migrations::run(&args, context).await,
+            Command::Rehearse(args) => rehearse::run(&args, context).await,
             Command::Explain(args) => explain::run(&args, context),
             Command::Plan(args) => plan::run(&args, context).await,
             Command::Migrate(args) => migrate::run(&args, context).await,

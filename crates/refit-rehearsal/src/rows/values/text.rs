@@ -43,7 +43,7 @@ pub(super) fn candidates(name: &str, wanted: &Wanted<'_>) -> Option<Vec<Candidat
     ] {
         all.push(Candidate::distinct(fits(form)));
     }
-    for letters in 1..=5 {
+    for letters in (1..=5).rev() {
         let upper = base26(letters, 'A');
         all.push(Candidate::distinct(fits(&upper)));
         all.push(Candidate::distinct(fits(&base26(letters, 'a'))));

@@ -4,13 +4,9 @@ use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet,
 use refit_lint::{Finding, Severity};
 use refit_model::LineIndex;
 
+use super::shown::Shown;
 use super::{Report, counted, lock_sentence, summary};
 use crate::output::{BAD, GOOD, QUIET, WAITS};
-
-/// Of a long statement, this many lines are shown.
-const LINES_SHOWN: usize = 6;
-/// Of a long line, this many bytes before and after the place.
-const BYTES_SHOWN: usize = 400;
 
 /// Drawn with colours, which standard output takes out where nobody sees them.
 pub(super) fn render(report: &Report<'_>) -> String {
@@ -28,7 +24,8 @@ pub(super) fn render(report: &Report<'_>) -> String {
         }
         findings = rest;
     }
-    if let Some(finding) = report.outcome.findings.first() {
+    let is_rule = |finding: &&Finding| refit_lint::RULES.iter().any(|rule| rule.name == finding.rule);
+    if let Some(finding) = report.outcome.findings.iter().find(is_rule) {
         text.push_str(&format!(
             "{QUIET}For more about a finding, try `cargo xtask explain {}`.{QUIET:#}\n",
             finding.rule
@@ -44,7 +41,7 @@ pub(super) fn render(report: &Report<'_>) -> String {
 }
 
 /// The text of a file as the linter saw it.
-fn source(report: &Report<'_>, path: &str) -> String {
+pub(super) fn source(report: &Report<'_>, path: &str) -> String {
     let (settings_path, settings) = &report.sources.config.settings;
     match report.sources.inputs.iter().find(|input| input.path == path) {
         _ if settings_path == path => settings.clone(),
@@ -62,7 +59,7 @@ fn draw(renderer: &Renderer, finding: &Finding, source: &str, index: &LineIndex<
     let title = level.primary_title(&finding.message).id(finding.rule);
     // Names come out of a file; of what is drawn here, only this is taken as it is.
     let lock = lock_sentence(finding).map(|lock| normalize_untrusted_str(&lock));
-    let group = match Shown::new(finding, source, index) {
+    let group = match Shown::new(finding.span.start as usize..finding.span.end as usize, source, index) {
         Some(shown) => {
             let label = match shown.lines_left {
                 0 => lock,
@@ -99,43 +96,4 @@ fn with_help<'a>(group: Group<'a>, help: &str) -> Group<'a> {
     // Every line by itself: what comes out of a file must not reach the terminal as more than text.
     let lines: Vec<String> = help.lines().map(normalize_untrusted_str).collect();
     group.element(Level::HELP.message(lines.join("\n")))
-}
-
-/// The part of the text that is drawn.
-struct Shown<'t> {
-    text: &'t str,
-    span: std::ops::Range<usize>,
-    lines_left: usize,
-    /// Whether the first line begins before the text.
-    is_cut: bool,
-}
-
-impl<'t> Shown<'t> {
-    fn new(finding: &Finding, source: &'t str, index: &LineIndex<'_>) -> Option<Shown<'t>> {
-        let (start, end) = (finding.span.start as usize, (finding.span.end as usize).min(source.len()));
-        if source.is_empty() || start > source.len() {
-            return None;
-        }
-        let last = finding.end.line.min(finding.start.line + LINES_SHOWN - 1);
-        let line_start = index.line_start(finding.start.line);
-        let first_byte = line_start.max(boundary(source, start.saturating_sub(BYTES_SHOWN)));
-        let line_end = source[..index.line_start(last + 1)].trim_end_matches('\n').len().max(start);
-        let shown_end = line_end.min(boundary(source, start + LINES_SHOWN * BYTES_SHOWN));
-        let span = start - first_byte..end.min(shown_end) - first_byte;
-        Some(Shown {
-            text: &source[first_byte..shown_end],
-            span,
-            lines_left: finding.end.line - last,
-            is_cut: first_byte > line_start,
-        })
-    }
-}
-
-/// The nearest place before, or at, an offset where a character begins.
-fn boundary(text: &str, mut offset: usize) -> usize {
-    offset = offset.min(text.len());
-    while !text.is_char_boundary(offset) {
-        offset -= 1;
-    }
-    offset
 }

@@ -3,7 +3,7 @@
 use refit_lint::Finding;
 use serde::Serialize;
 
-use super::{Report, fix};
+use super::{Report, fix, traced};
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -12,6 +12,8 @@ struct Document<'a> {
     findings: Vec<Entry<'a>>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     mended: Option<fix::Document<'a>>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    traced: Option<traced::Document<'a>>,
 }
 
 #[derive(Serialize)]
@@ -41,6 +43,7 @@ struct Entry<'a> {
 pub(super) fn render(report: &Report<'_>) -> anyhow::Result<String> {
     let outcome = report.outcome;
     let mended = report.mended.map(fix::document);
+    let traced = report.traced.map(traced::document);
     let counts = &outcome.summary;
     let summary = Summary {
         files: counts.files,
@@ -50,7 +53,7 @@ pub(super) fn render(report: &Report<'_>) -> anyhow::Result<String> {
         suppressed: counts.suppressed,
     };
     let findings = outcome.findings.iter().map(entry).collect();
-    Ok(serde_json::to_string_pretty(&Document { format: 1, summary, findings, mended })?)
+    Ok(serde_json::to_string_pretty(&Document { format: 1, summary, findings, mended, traced })?)
 }
 
 fn entry(finding: &Finding) -> Entry<'_> {

@@ -10,7 +10,10 @@ mod json;
 pub(super) mod levels;
 mod sarif;
 pub(super) mod since;
+mod shown;
 pub(super) mod sources;
+pub(super) mod trace;
+mod traced;
 mod write;
 
 use std::collections::HashMap;
@@ -26,6 +29,8 @@ pub(super) struct Report<'a> {
     pub(super) outcome: &'a Outcome,
     /// What was mended, where that was asked for.
     pub(super) mended: Option<&'a fix::Mended>,
+    /// What a server did, where that was asked for.
+    pub(super) traced: Option<&'a trace::Traced>,
 }
 
 /// The report in a format, without a line ending at its end.
@@ -33,11 +38,15 @@ pub(super) fn render(report: &Report<'_>, format: Format) -> anyhow::Result<Stri
     match format {
         Format::Human => {
             let mended = report.mended.map(fix::human).unwrap_or_default();
-            Ok(mended + &human::render(report))
+            let traced = report.traced.map(|traced| traced::human(report, traced)).unwrap_or_default();
+            Ok(mended + &traced + &human::render(report))
         }
         Format::Json => json::render(report),
         Format::Sarif => sarif::render(report.outcome),
-        Format::Github => Ok(github::render(report.outcome)),
+        Format::Github => {
+            let traced = report.traced.map(traced::github).unwrap_or_default();
+            Ok(traced + &github::render(report.outcome))
+        }
         Format::Gitlab => gitlab::render(report.outcome),
     }
 }

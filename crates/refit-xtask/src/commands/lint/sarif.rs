@@ -50,7 +50,7 @@ fn result(finding: &Finding, fingerprint: &str) -> Value {
     let (start, end) = (finding.start, finding.end);
     json!({
         "ruleId": finding.rule,
-        "ruleIndex": RULES.iter().position(|rule| rule.name == finding.rule),
+        "ruleIndex": rule_index(finding),
         "level": finding.severity.as_str(),
         "message": { "text": format!("{}{lock}{help}", finding.message) },
         "locations": [{ "physicalLocation": {
@@ -68,6 +68,12 @@ fn result(finding: &Finding, fingerprint: &str) -> Value {
             "table": finding.table,
         },
     })
+}
+
+/// The place of the finding's rule in the list above; -1 for what is found without one, as the standard has it (3.27.6).
+fn rule_index(finding: &Finding) -> i64 {
+    let index = RULES.iter().position(|rule| rule.name == finding.rule);
+    index.and_then(|index| i64::try_from(index).ok()).unwrap_or(-1)
 }
 
 /// Relative to the root of the sources; a file that lies elsewhere by its whole path.

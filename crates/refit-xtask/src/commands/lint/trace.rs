@@ -1,0 +1,148 @@
+//! `--trace`: what the migrations really do on a private server, held against what is foreseen.
+
+use refit_devdb::ServerOptions;
+use refit_lint::sql::Span;
+use refit_lint::{Finding, Input, Outcome, Severity, foresee};
+use refit_model::{LineIndex, Position};
+use refit_rehearsal::{
+    Contradiction, Failure, File, Options, Place, StatementTrace, Trace, contradictions, server_options,
+    trace,
+};
+
+use super::sources::Sources;
+use crate::context::Context;
+
+/// What a statement that fails is found by; no rule, for only a server knows.
+const FAILED: &str = "trace-failed";
+
+/// A trace of the files whose findings are wanted.
+pub(in crate::commands) struct Traced {
+    pub(super) trace: Trace,
+    pub(super) contradictions: Vec<Contradiction>,
+}
+
+/// Runs the files on a private server, those that are not reported untraced, and adds a statement that fails to the
+/// findings.
+///
+/// # Errors
+/// When no server comes up, or it cannot be asked.
+pub(in crate::commands) async fn run(
+    sources: &Sources,
+    rows: u32,
+    outcome: &mut Outcome,
+    context: &Context,
+) -> anyhow::Result<Traced> {
+    let (inputs, skipped) = runnable(sources, &context.global.environment);
+    let by_folder = inputs.iter().all(|input| input.named_by_folder);
+    let files: Vec<File> =
+        inputs.iter().map(|input| File::new(&input.path, &input.text(), input.reported)).collect();
+    let place = Place::start(server_options(ServerOptions::from_env())).await?;
+    context.out.note(format_args!("tracing on a private PostgreSQL {}", place.version()));
+    // What is named by itself may be a dump, which begins and ends its own transactions.
+    let options = Options { rows, transaction_control: !by_folder, ..Options::default() };
+    let mut trace = trace(&place.url(), &files, &options).await?;
+    trace.skipped = skipped;
+    let contradictions = contradictions(&trace, &foresee(&inputs, place.major()));
+    if let Some(failed) = trace.failure() {
+        add_failure(failed, &inputs, sources, outcome);
+    }
+    Ok(Traced { trace, contradictions })
+}
+
+/// The files that run; and those that are reported and do not, with the reason.
+fn runnable(sources: &Sources, environment: &str) -> (Vec<Input>, Vec<(String, String)>) {
+    let (mut inputs, mut skipped) = (Vec::new(), Vec::new());
+    let folder = sources.config.folder.as_str();
+    for input in &sources.inputs {
+        let name =
+            input.path.strip_prefix(folder).map_or(input.path.as_str(), |name| name.trim_start_matches('/'));
+        let is_sql = input.path.to_lowercase().ends_with(".sql");
+        let why = match () {
+            () if !input.named_by_folder => None,
+            () if refit_rehearsal::runs(name) => {
+                let directives = File::new(name, &input.text(), false).directives;
+                let elsewhere = !directives.runs_in(environment);
+                elsewhere.then(|| format!("it runs only in {}", directives.environments.join(", ")))
+            }
+            () if is_sql && refit_model::FileKind::of(name).is_err() => {
+                Some("its name is not that of a migration".to_owned())
+            }
+            () => continue,
+        };
+        match why {
+            None => inputs.push(input.clone()),
+            Some(why) if input.reported => skipped.push((input.path.clone(), why)),
+            Some(_) => {}
+        }
+    }
+    (inputs, skipped)
+}
+
+/// A statement that fails is found like what a rule finds, in every format.
+fn add_failure(failed: &StatementTrace, inputs: &[Input], sources: &Sources, outcome: &mut Outcome) {
+    let Some(failure) = &failed.failure else { return };
+    let text = inputs.iter().find(|input| input.path == failed.path).map(Input::text).unwrap_or_default();
+    let index = LineIndex::new(&text);
+    let start = byte_of(&text, &index, failure, failed.start);
+    let end = failed.end.max(start);
+    let finding = Finding {
+        rule: FAILED,
+        severity: Severity::Error,
+        path: failed.path.clone(),
+        span: Span {
+            start: u32::try_from(start).unwrap_or(u32::MAX),
+            end: u32::try_from(end).unwrap_or(u32::MAX),
+        },
+        start: index.position(start),
+        end: index.position(end),
+        message: format!("this fails on the server: {}", said(failure)),
+        help: more(failure),
+        lock: None,
+        table: None,
+    };
+    let order = |finding: &Finding| {
+        let file = sources.inputs.iter().position(|input| input.path == finding.path);
+        (file.unwrap_or(usize::MAX), finding.span.start)
+    };
+    let at = outcome.findings.partition_point(|known| order(known) <= order(&finding));
+    outcome.findings.insert(at, finding);
+    outcome.summary.findings += 1;
+    outcome.summary.errors += 1;
+}
+
+/// The place that the server points to, when it lies in the statement.
+fn byte_of(text: &str, index: &LineIndex<'_>, failure: &Failure, statement: usize) -> usize {
+    let line = index.line_start(failure.line);
+    let column = text.get(line..).and_then(|rest| rest.char_indices().nth(failure.column.saturating_sub(1)));
+    column.map_or(statement, |(byte, _)| line + byte).max(statement)
+}
+
+fn said(failure: &Failure) -> String {
+    match &failure.sqlstate {
+        Some(code) => format!("{code} {}", failure.message),
+        None => failure.message.clone(),
+    }
+}
+
+fn more(failure: &Failure) -> String {
+    let lines: Vec<&str> =
+        [&failure.detail, &failure.hint].into_iter().flatten().map(String::as_str).collect();
+    lines.join("\n")
+}
+
+impl Traced {
+    /// What contradicts the foresight of a statement.
+    pub(super) fn contradictions_of(
+        &self,
+        statement: &StatementTrace,
+    ) -> impl Iterator<Item = &Contradiction> {
+        self.contradictions
+            .iter()
+            .filter(move |one| one.path == statement.path && one.statement == statement.statement)
+    }
+
+    /// Where a statement is.
+    pub(super) fn place(statement: &StatementTrace) -> Position {
+        Position { line: statement.line, column: statement.column }
+    }
+}

@@ -1,0 +1,147 @@
+//! How a trace is told: for people below each statement, for machines as a list.
+
+use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet, normalize_untrusted_str};
+use refit_model::LineIndex;
+use refit_rehearsal::rows::Filled;
+use refit_rehearsal::{Contradiction, StatementTrace};
+use serde::Serialize;
+
+use super::github::{data, property};
+use super::shown::Shown;
+use super::trace::Traced;
+use super::{Report, counted, human};
+use crate::commands::told;
+use crate::output::QUIET;
+
+/// The part of the JSON document that is about a trace.
+#[derive(Serialize)]
+pub(super) struct Document<'a> {
+    postgres: &'a str,
+    trace: Vec<Entry<'a>>,
+    rows: &'a [Filled],
+    skipped: Vec<Skipped<'a>>,
+}
+
+#[derive(Serialize)]
+struct Entry<'a> {
+    #[serde(flatten)]
+    statement: &'a StatementTrace,
+    contradictions: Vec<Difference<'a>>,
+}
+
+#[derive(Serialize)]
+struct Difference<'a> {
+    table: &'a str,
+    about: &'a str,
+    foreseen: Option<&'a str>,
+    seen: Option<&'a str>,
+    message: String,
+}
+
+#[derive(Serialize)]
+struct Skipped<'a> {
+    path: &'a str,
+    reason: &'a str,
+}
+
+pub(super) fn document(traced: &Traced) -> Document<'_> {
+    let difference = |one: &'_ Contradiction| one.to_string();
+    let entry = |statement| Entry {
+        statement,
+        contradictions: traced
+            .contradictions_of(statement)
+            .map(|one| Difference {
+                table: &one.table,
+                about: one.about,
+                foreseen: one.foreseen.as_deref(),
+                seen: one.seen.as_deref(),
+                message: difference(one),
+            })
+            .collect(),
+    };
+    Document {
+        postgres: &traced.trace.postgres,
+        trace: traced.trace.statements().map(entry).collect(),
+        rows: &traced.trace.rows,
+        skipped: traced.trace.skipped.iter().map(|(path, reason)| Skipped { path, reason }).collect(),
+    }
+}
+
+/// Each traced statement, drawn as findings are, with what it did below it.
+pub(super) fn human(report: &Report<'_>, traced: &Traced) -> String {
+    let renderer = Renderer::styled();
+    let mut text = String::new();
+    for file in &traced.trace.files {
+        let source = human::source(report, &file.path);
+        let index = LineIndex::new(&source);
+        // What failed is among the findings.
+        for statement in file.statements.iter().filter(|statement| statement.failure.is_none()) {
+            text.push_str(&draw(&renderer, statement, traced, &source, &index));
+            text.push_str("\n\n");
+        }
+    }
+    for filled in traced.trace.rows.iter().filter(|filled| filled.reason.is_some()) {
+        let reason = filled.reason.as_deref().unwrap_or_default();
+        let line = format!("{} has {}: {reason}", filled.table, counted_rows(filled.rows));
+        text.push_str(&format!("{QUIET}{}{QUIET:#}\n", normalize_untrusted_str(&line)));
+    }
+    for (path, reason) in &traced.trace.skipped {
+        text.push_str(&format!("{QUIET}{} was not run: {reason}{QUIET:#}\n", normalize_untrusted_str(path)));
+    }
+    let differ = match traced.contradictions.len() {
+        0 => "nothing otherwise than foreseen".to_owned(),
+        count => format!("{} between foresight and server", counted(count, "contradiction")),
+    };
+    let statements = counted(traced.trace.statements().count(), "statement");
+    text + &format!(
+        "{QUIET}traced {statements} on PostgreSQL {}: {differ}{QUIET:#}\n\n",
+        traced.trace.postgres
+    )
+}
+
+fn counted_rows(rows: i64) -> String {
+    counted(usize::try_from(rows).unwrap_or_default(), "row")
+}
+
+fn draw(
+    renderer: &Renderer,
+    statement: &StatementTrace,
+    traced: &Traced,
+    source: &str,
+    index: &LineIndex<'_>,
+) -> String {
+    let untrusted = |text: &String| normalize_untrusted_str(text);
+    let title = Level::NOTE.primary_title(untrusted(&told::headline(statement))).id("trace");
+    let label = untrusted(&told::locks(statement));
+    let at = Traced::place(statement);
+    let group = match Shown::new(statement.start..statement.end, source, index) {
+        Some(shown) => {
+            let annotation = AnnotationKind::Primary.span(shown.span).label(label);
+            let snippet = Snippet::source(shown.text).line_start(at.line).annotation(annotation);
+            title.element(snippet.path(&statement.path))
+        }
+        None => title
+            .element(Origin::path(&statement.path).line(at.line).char_column(at.column))
+            .element(Level::NOTE.message(label)),
+    };
+    let notes = told::work(statement).iter().map(untrusted).collect::<Vec<String>>();
+    let group = group.elements(notes.into_iter().map(|note| Level::NOTE.message(note)));
+    let differences = traced.contradictions_of(statement).map(|one| untrusted(&one.to_string()));
+    let differences: Vec<String> = differences.collect();
+    renderer.render(&[group.elements(differences.into_iter().map(|text| Level::WARNING.message(text)))])
+}
+
+/// Contradictions as notices, a line each. A statement that failed is among the findings.
+pub(super) fn github(traced: &Traced) -> String {
+    let place = |one: &Contradiction| {
+        let same =
+            |statement: &&StatementTrace| statement.path == one.path && statement.statement == one.statement;
+        traced.trace.statements().find(same).map_or((1, 1), |statement| (statement.line, statement.column))
+    };
+    let line = |one: &Contradiction| {
+        let (line, column) = place(one);
+        let path = property(&one.path);
+        format!("::notice file={path},line={line},col={column},title=trace::{}\n", data(&one.to_string()))
+    };
+    traced.contradictions.iter().map(line).collect()
+}

@@ -1,0 +1,170 @@
+//! A rehearsal as a table for people, and as a comment for a pull request.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use annotate_snippets::normalize_untrusted_str;
+use refit_model::Position;
+use refit_rehearsal::{LockMode, Rehearsal, RelationKind, Stairway, StatementTrace, Step, Wait};
+
+use crate::commands::told;
+use crate::output::{BAD, GOOD, QUIET};
+
+/// Each migration with its statements, and what each did.
+pub(super) fn human(rehearsal: &Rehearsal) -> String {
+    let mut text = String::new();
+    for step in &rehearsal.steps {
+        let style = if step.is_wrong() { BAD } else { GOOD };
+        let how = if step.transaction { "" } else { ", statement by statement" };
+        let took = told::short(step.duration);
+        let _ = writeln!(text, "{style}{}{style:#} {QUIET}{took}{how}{QUIET:#}", plain(&step.path));
+        for statement in &step.statements {
+            let at = Position { line: statement.line, column: statement.column };
+            let _ = writeln!(text, "  {}:{}  {}", at.line, at.column, plain(&told::headline(statement)));
+            for line in below(step, statement) {
+                let _ = writeln!(text, "       {}", plain(&line));
+            }
+        }
+        if let Some(stairway) = &step.stairway {
+            let _ = writeln!(text, "  {}", indented(&walked(stairway)));
+        }
+    }
+    for filled in rehearsal.rows.iter().filter(|filled| filled.reason.is_some()) {
+        let reason = filled.reason.as_deref().unwrap_or_default();
+        let line = format!("{} has {} rows: {reason}", filled.table, filled.rows);
+        let _ = writeln!(text, "{QUIET}{}{QUIET:#}", plain(&line));
+    }
+    let wrong = rehearsal.steps.iter().filter(|step| step.is_wrong()).count();
+    let style = if wrong == 0 { GOOD } else { BAD };
+    let _ = write!(text, "{style}{}{style:#}", summary(rehearsal));
+    text
+}
+
+fn plain(text: &str) -> String {
+    normalize_untrusted_str(text)
+}
+
+fn indented(text: &str) -> String {
+    let lines: Vec<String> = text.trim_end().lines().map(plain).collect();
+    lines.join("\n       ")
+}
+
+fn summary(rehearsal: &Rehearsal) -> String {
+    let count = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
+    let wrong = rehearsal.steps.iter().filter(|step| step.is_wrong()).count();
+    let outcome = if wrong == 0 { "all went well".to_owned() } else { format!("{wrong} did not go well") };
+    let postgres = &rehearsal.postgres;
+    format!("rehearsed {} on PostgreSQL {postgres}: {outcome}", count(rehearsal.steps.len(), "migration"))
+}
+
+/// What is to be said below a statement: locks, work, and who waited.
+fn below(step: &Step, statement: &StatementTrace) -> Vec<String> {
+    let mut lines = Vec::new();
+    if statement.failure.is_none() && !locks(statement).is_empty() {
+        lines.push(locks(statement).join("; "));
+    }
+    lines.extend(told::work(statement));
+    lines.extend(step.waits.iter().filter(|wait| wait.statement == statement.statement).map(waited));
+    if let Some(failure) = &statement.failure {
+        lines.push(format!("at {}:{}:{}", statement.path, failure.line, failure.column));
+        lines.extend([&failure.detail, &failure.hint].into_iter().flatten().cloned());
+    }
+    lines
+}
+
+/// Locks on tables that others can notice.
+fn locks(statement: &StatementTrace) -> Vec<String> {
+    let noticed = statement.locks.iter().filter(|lock| {
+        matches!(lock.kind, RelationKind::Table | RelationKind::MaterializedView)
+            && lock.mode > LockMode::AccessShare
+    });
+    noticed.map(|lock| format!("{} on {}", lock.mode, lock.object)).collect()
+}
+
+fn waited(wait: &Wait) -> String {
+    let (reader, writer) = (told::short(wait.reader), told::short(wait.writer));
+    format!("a reader of {} waited {reader} at most, a writer {writer}", wait.table)
+}
+
+fn walked(stairway: &Stairway) -> String {
+    match stairway {
+        Stairway::Same => "up, down, up: the schema is as it was".to_owned(),
+        Stairway::Moved { delta } => format!("up, down, up: only places moved\n{delta}"),
+        Stairway::Different { after, delta } => {
+            format!("up, down, up: after {after} the schema is not as it was\n{delta}")
+        }
+        Stairway::Failed { during, path, failure } => {
+            let code = failure.sqlstate.as_deref().unwrap_or_default();
+            let (line, column) = (failure.line, failure.column);
+            format!("up, down, up: {during} failed at {path}:{line}:{column}: {code} {}", failure.message)
+        }
+    }
+}
+
+/// A table of the statements, the deltas behind it.
+pub(super) fn markdown(rehearsal: &Rehearsal) -> String {
+    let mut text = format!("### Rehearsal\n\n{}\n\n", cell(&summary(rehearsal)));
+    text.push_str(
+        "| statement | took | locks | did | reader waited | writer waited |\n|---|---|---|---|---|---|\n",
+    );
+    for step in &rehearsal.steps {
+        for statement in &step.statements {
+            text.push_str(&row(step, statement));
+        }
+    }
+    for step in &rehearsal.steps {
+        let Some(stairway) = &step.stairway else { continue };
+        let walked = walked(stairway);
+        let (first, rest) = walked.split_once('\n').unwrap_or((&walked, ""));
+        if matches!(stairway, Stairway::Same) {
+            continue;
+        }
+        let _ = write!(text, "\n`{}`: {}\n", step.path, cell(first));
+        if !rest.trim().is_empty() {
+            // A fence longer than any in the text.
+            let _ = write!(text, "\n````diff\n{}\n````\n", rest.trim_end().replace("````", "'''"));
+        }
+    }
+    for filled in rehearsal.rows.iter().filter(|filled| filled.reason.is_some()) {
+        let reason = cell(filled.reason.as_deref().unwrap_or_default());
+        let _ = write!(text, "\n{} has {} rows: {reason}\n", cell(&filled.table), filled.rows);
+    }
+    text.trim_end().to_owned()
+}
+
+fn row(step: &Step, statement: &StatementTrace) -> String {
+    let waits: Vec<&Wait> = step.waits.iter().filter(|wait| wait.statement == statement.statement).collect();
+    let longest = |waits: Vec<Duration>| waits.into_iter().max().map_or("–".to_owned(), told::short);
+    let mut did = told::work(statement);
+    did.extend(statement.rewritten.iter().map(|table| format!("rewrote {table}")));
+    if statement.failure.is_some() {
+        did = vec![told::headline(statement)];
+    }
+    let cells = [
+        format!("`{}:{}`", step.path.replace('`', "'"), statement.line),
+        told::short(statement.duration),
+        cell(&locks(statement).join("; ")),
+        cell(&did.join("; ")),
+        longest(waits.iter().map(|wait| wait.reader).collect()),
+        longest(waits.iter().map(|wait| wait.writer).collect()),
+    ];
+    format!("| {} |\n", cells.join(" | "))
+}
+
+/// Text that stays in its cell and is no markup.
+fn cell(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\n' | '\r' => safe.push(' '),
+            '<' => safe.push_str("&lt;"),
+            '&' => safe.push_str("&amp;"),
+            '|' | '`' | '*' | '[' | ']' | '\\' | '@' => {
+                safe.push('\\');
+                safe.push(character);
+            }
+            other => safe.push(other),
+        }
+    }
+    safe
+}
