@@ -31,7 +31,7 @@ pub(crate) struct FileOutcome {
 }
 
 /// What goes from file to file.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Memory {
     pub(crate) schema: Schema,
     pub(crate) backfills: Vec<Backfill>,

@@ -1,6 +1,7 @@
 //! The entry: files and a configuration in, findings and a summary out.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 
 use refit_model::{FileKind, Position, Problem, front_matter, normalise};
 use serde::Serialize;
@@ -108,26 +109,36 @@ pub fn lint(inputs: &[Input], config: &Config) -> Outcome {
 }
 
 fn lint_all(inputs: &[Input], config: &Config) -> Outcome {
+    let mut outcome = lint_range(inputs, 0..inputs.len(), &mut Memory::default(), config);
+    outcome.findings.extend(unknown_rules(config));
+    let Outcome { findings, summary } = &mut outcome;
+    summary.findings = findings.len();
+    summary.errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
+    summary.warnings = findings.iter().filter(|finding| finding.severity == Severity::Warning).count();
+    outcome
+}
+
+/// Lints some files of a set; `memory` is what those before them left, and is given what these do.
+pub(crate) fn lint_range(
+    inputs: &[Input],
+    range: Range<usize>,
+    memory: &mut Memory,
+    config: &Config,
+) -> Outcome {
     let settings = Settings { postgres: config.postgres };
     let sidecars = sidecars(inputs);
     let rules = |file: &File| active(config, &file.path);
     let engine = Engine { settings: &settings, rules: &rules, sidecars: &sidecars };
-    let mut memory = Memory::default();
     let mut accepted: HashMap<&str, usize> = HashMap::new();
     for fingerprint in &config.baseline {
         *accepted.entry(fingerprint).or_default() += 1;
     }
     let on = RULES.iter().filter(|rule| is_on_somewhere(rule, config)).count();
     let mut outcome = Outcome { findings: Vec::new(), summary: Summary { rules: on, ..Summary::default() } };
-    for input in inputs {
-        let findings = one(input, config, &engine, &mut memory, &mut outcome.summary);
+    for input in inputs.get(range).unwrap_or_default() {
+        let findings = one(input, config, &engine, memory, &mut outcome.summary);
         outcome.findings.extend(accept(findings, &mut accepted, &mut outcome.summary));
     }
-    outcome.findings.extend(unknown_rules(config));
-    let Outcome { findings, summary } = &mut outcome;
-    summary.findings = findings.len();
-    summary.errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
-    summary.warnings = findings.iter().filter(|finding| finding.severity == Severity::Warning).count();
     outcome
 }
 

@@ -21,9 +21,11 @@ use docs::{Docs, NewFile};
 use site::Before;
 
 use crate::contract::is_explained;
+use crate::engine::Memory;
 use crate::finding::{Finding, Severity};
 use crate::fixes;
-use crate::lint::{Config, Input, lint};
+use crate::honesty::unknown_rules;
+use crate::lint::{Config, Input, lint_range};
 use crate::stack::with_room;
 
 /// How often a proposal may lead to another finding before it is given up.
@@ -81,7 +83,7 @@ pub struct Change {
 /// Mends what can be mended in files that are linted as one set, in the order given. Those whose path is in `protected`
 /// stay as they are, and so do those that are not reported.
 pub fn fix(inputs: &[Input], config: &Config, protected: &BTreeSet<String>) -> Fixed {
-    with_room(|| Mender { config }.mend(inputs, protected))
+    with_room(|| Mender::new(inputs, config, protected).mend(inputs, protected))
 }
 
 /// Whether there is a mechanical form for findings of a rule, where their statement allows it.
@@ -89,14 +91,31 @@ pub fn is_mended(rule: &str) -> bool {
     fixes::of(rule).is_some()
 }
 
+/// What holds for the whole run. The files before the first that may change are looked at once.
 struct Mender<'c> {
     config: &'c Config,
+    /// The first file that may change.
+    first: usize,
+    /// What the files before it left, and what was found in them.
+    memory: Memory,
+    found: Vec<Finding>,
+    before: Before,
 }
 
 /// Findings by rule, the file that they came out of, and the table.
 type Counts = BTreeMap<(&'static str, String, Option<String>), usize>;
 
 impl<'c> Mender<'c> {
+    fn new(inputs: &[Input], config: &'c Config, protected: &BTreeSet<String>) -> Mender<'c> {
+        let may_change = |input: &Input| input.reported && !protected.contains(&input.path);
+        let first = inputs.iter().position(may_change).unwrap_or(inputs.len());
+        let (mut memory, mut before) = (Memory::default(), Before::default());
+        let mut found = lint_range(inputs, 0..first, &mut memory, config).findings;
+        found.extend(unknown_rules(config));
+        before.replay(&Docs::new(&inputs[..first], config, protected), 0..first, usize::MAX);
+        Mender { config, first, memory, found, before }
+    }
+
     fn mend(&self, inputs: &[Input], protected: &'c BTreeSet<String>) -> Fixed {
         let mut docs = Docs::new(inputs, self.config, protected);
         let mut refused: BTreeMap<(String, &'static str, String), String> = BTreeMap::new();
@@ -176,7 +195,9 @@ impl<'c> Mender<'c> {
         };
         let index = stmts.partition_point(|stmt| stmt.span.end <= finding.span.start);
         let index = index.min(stmts.len().saturating_sub(1));
-        let Before { schema, with_default } = Before::replay(docs, at, index);
+        let mut before = self.before.clone();
+        before.replay(docs, self.first..at + 1, index);
+        let Before { schema, with_default } = before;
         let site = Site {
             path: &doc.input.path,
             origin: &doc.origin,
@@ -219,11 +240,12 @@ impl<'c> Mender<'c> {
 
     /// Errors and warnings, but for those about sidecars, which nobody can write for others.
     fn findings(&self, docs: &Docs<'_>) -> Vec<Finding> {
-        let outcome = lint(&docs.inputs(), self.config);
+        let inputs = docs.inputs();
+        let later = lint_range(&inputs, self.first..inputs.len(), &mut self.memory.clone(), self.config);
         let counts = |finding: &Finding| {
             finding.severity != Severity::Note && !matches!(finding.rule, "missing-doc" | "missing-check")
         };
-        outcome.findings.into_iter().filter(counts).collect()
+        self.found.iter().cloned().chain(later.findings).filter(counts).collect()
     }
 
     fn told(

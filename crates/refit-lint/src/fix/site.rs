@@ -1,6 +1,7 @@
 //! The place of a finding: the statement, the file around it, and the schema before it.
 
 use std::collections::HashSet;
+use std::ops::Range;
 
 use refit_model::Directives;
 
@@ -33,27 +34,28 @@ pub(crate) struct Site<'a> {
     pub(crate) explained: bool,
 }
 
-/// What went before a file.
+/// What went before a statement.
+#[derive(Clone, Default)]
 pub(crate) struct Before {
     pub(crate) schema: Schema,
     pub(crate) with_default: HashSet<String>,
 }
 
 impl Before {
-    /// Replays all files before one, and its statements before another.
-    pub(crate) fn replay(docs: &Docs<'_>, index: usize, statement: usize) -> Before {
-        let mut before = Before { schema: Schema::default(), with_default: HashSet::new() };
-        for (at, doc) in docs.all.iter().enumerate().take(index + 1) {
+    /// Replays files, and of the last one the statements before one.
+    pub(crate) fn replay(&mut self, docs: &Docs<'_>, files: Range<usize>, statements: usize) {
+        let last = files.end.wrapping_sub(1);
+        for at in files {
+            let doc = &docs.all[at];
             if !doc.runs(docs.config) {
                 continue;
             }
-            let until = if at == index { statement } else { usize::MAX };
+            let until = if at == last { statements } else { usize::MAX };
             for stmt in doc.parsed.stmts.iter().take(until) {
-                before.note_default(stmt, &doc.text);
-                before.schema.replay(stmt);
+                self.note_default(stmt, &doc.text);
+                self.schema.replay(stmt);
             }
         }
-        before
     }
 
     fn note_default(&mut self, stmt: &Stmt, text: &str) {
