@@ -126,6 +126,29 @@ fn no_statement_is_lost() {
     }
 }
 
+/// Texts that end anywhere, with a character from elsewhere in them: mended or left alone, never a panic.
+#[test]
+fn broken_texts_are_left_alone() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/lint_cases");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut texts: Vec<String> = files.map(|path| std::fs::read_to_string(path).unwrap()).collect();
+    texts.sort();
+    let (config, protected) = (Config::default(), BTreeSet::new());
+    for (at, text) in texts.iter().enumerate() {
+        let cut = text.floor_char_boundary(text.len() * (at % 7 + 1) / 8);
+        let (head, tail) = text.split_at(cut);
+        for text in [
+            head.to_owned(),
+            format!("{head}ü\"{tail}"),
+            format!("{head};\r\n--{tail}"),
+            format!("{head}\0{tail}"),
+        ] {
+            let fixed = fix(&inputs(&text), &config, &protected);
+            assert!(fixed.inputs.len() >= 2, "{text}");
+        }
+    }
+}
+
 /// Every unsafe example of a rule that has a fix is mended, whole; of the others nothing is said to be.
 #[test]
 fn examples_of_rules_with_a_mechanical_form_are_mended() {

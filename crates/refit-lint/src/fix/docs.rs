@@ -83,6 +83,9 @@ pub(crate) struct NewFile {
     pub(crate) gated: bool,
 }
 
+/// Behind it, nothing is inserted.
+const LAST: i64 = i64::MAX - 1_000_000;
+
 /// All files, in order.
 #[derive(Debug, Clone)]
 pub(crate) struct Docs<'c> {
@@ -124,6 +127,9 @@ impl<'c> Docs<'c> {
         let version = doc.version(self.config).ok_or(
             "its safe form takes several migrations, and the file's name has no version to count on from",
         )?;
+        if version > LAST {
+            return Err("there are no versions left behind it".to_owned());
+        }
         let versions: Vec<i64> = self.all.iter().filter_map(|doc| doc.version(self.config)).collect();
         if !versions.is_sorted() {
             return Err("the files are not in the order of their versions".to_owned());
