@@ -112,12 +112,16 @@ impl<'a> Session<'a> {
             }
             None => self.statements(file, begun_with).await?,
         };
-        self.runner.batch_execute("ROLLBACK").await.map_err(Error::database("ending a migration"))?;
-        self.runner
-            .batch_execute("DISCARD ALL")
-            .await
-            .map_err(Error::database("putting the session back"))?;
-        Ok(traces)
+        let failed = traces.iter().any(|statement| statement.failure.is_some());
+        let put_back = async {
+            self.runner.batch_execute("ROLLBACK").await?;
+            self.runner.batch_execute("DISCARD ALL").await
+        };
+        match put_back.await {
+            // A statement can end its own session: that is how it failed, and nothing runs after it.
+            Err(_) if failed => Ok(traces),
+            result => result.map(|()| traces).map_err(Error::database("putting the session back")),
+        }
     }
 
     async fn statements(&mut self, file: &File, begun_with: Relations) -> Result<Vec<StatementTrace>, Error> {

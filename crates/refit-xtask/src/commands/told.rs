@@ -45,7 +45,7 @@ pub(super) fn locks(statement: &StatementTrace) -> String {
 pub(super) fn work(statement: &StatementTrace) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for scan in &statement.scanned {
-        lines.push(format!("read {} rows of {}, one after the other", scan.rows, scan.table));
+        lines.push(format!("read {} of {}, one after the other", rows(scan.rows), scan.table));
     }
     for index in &statement.indexes {
         let did = match index.work {
@@ -58,10 +58,14 @@ pub(super) fn work(statement: &StatementTrace) -> Vec<String> {
         let counts =
             [("inserted", change.inserted), ("updated", change.updated), ("deleted", change.deleted)];
         let counts = counts.iter().filter(|(_, rows)| *rows > 0);
-        let counts: Vec<String> = counts.map(|(did, rows)| format!("{did} {rows}")).collect();
-        lines.push(format!("{} rows of {}", counts.join(", "), change.table));
+        let counts: Vec<String> = counts.map(|(did, count)| format!("{did} {}", rows(*count))).collect();
+        lines.push(format!("{} of {}", counts.join(", "), change.table));
     }
     lines
+}
+
+fn rows(count: i64) -> String {
+    format!("{count} row{}", if count == 1 { "" } else { "s" })
 }
 
 /// A duration as people write it.
