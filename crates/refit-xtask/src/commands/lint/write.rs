@@ -48,7 +48,11 @@ pub(super) fn all(files: &[Replacement]) -> anyhow::Result<()> {
         ready.push((prepared(file, known)?, real(&file.to)));
     }
     let written: anyhow::Result<()> = ready.into_iter().try_for_each(|(temporary, to)| {
-        temporary.persist(&to).map(drop).with_context(|| format!("{} cannot be written", to.display()))
+        temporary
+            .persist(&to)
+            .map_err(|failed| failed.error)
+            .map(drop)
+            .with_context(|| format!("{} cannot be written", to.display()))
     });
     let removed = || {
         for from in files.iter().filter_map(|file| file.from.as_ref()) {
