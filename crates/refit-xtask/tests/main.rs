@@ -9,6 +9,7 @@ mod cases {
     mod commands;
     mod lint;
     mod lint_fix;
+    mod rehearse;
     mod repair;
     mod trace;
 }
