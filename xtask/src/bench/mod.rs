@@ -12,6 +12,7 @@ mod proxy;
 mod release;
 mod rows;
 mod sample;
+mod snapshot;
 mod table;
 mod timing;
 
@@ -30,6 +31,7 @@ pub(crate) struct Args {
 enum Bench {
     Boot(boot::Args),
     Lint(lint::Args),
+    Snapshot(snapshot::Args),
     #[command(hide = true)]
     BootOne(boot_one::Args),
 }
@@ -43,6 +45,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     match &args.bench {
         Bench::Boot(args) => boot::run(args, human).await,
         Bench::Lint(args) => lint::run(args, human, &context.workspace),
+        Bench::Snapshot(args) => snapshot::run(args, human, &context.workspace).await,
         Bench::BootOne(args) => boot_one::run(args).await,
     }
 }

@@ -1,0 +1,197 @@
+//! `bench snapshot`: what reading a schema costs and notices, beside pg_dump.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+use refit_catalog::{Catalog, Delta, ReadOptions};
+use refit_devdb::TestDb;
+use serde::Serialize;
+
+use super::release::become_release;
+use super::table::{Cell, Verdict};
+use super::timing::{Times, by_turns};
+
+/// What reading a schema costs and notices, beside pg_dump -s in the same run.
+///
+/// Times are of whole processes, from start to exit, on a private server; schemas and cases are those of ../shared beside the
+/// workspace. Exit status 1 if a target is missed. A debug build runs a release build of itself.
+///
+/// Examples:
+///   cargo xtask bench snapshot
+///   cargo xtask bench snapshot --quick
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Fewer repetitions, and figures that vary more.
+    #[arg(long)]
+    quick: bool,
+    /// Measure the build at hand, even if it is a debug build.
+    #[arg(long)]
+    as_built: bool,
+    /// Only print the schema of this database: what the bench measures.
+    #[arg(long, hide = true, value_name = "URL")]
+    once: Option<String>,
+}
+
+/// One line of the table.
+#[derive(Serialize)]
+struct Row {
+    what: String,
+    refit: Cell,
+    pg_dump: Cell,
+    target: &'static str,
+    verdict: Verdict,
+}
+
+/// Of pg_dump's time.
+const RATIO_AT_MOST: f64 = 0.4;
+
+/// Measures and prints.
+///
+/// # Errors
+/// When something could not be measured at all.
+pub(crate) async fn run(args: &Args, human: bool, workspace: &Path) -> anyhow::Result<ExitCode> {
+    if let Some(url) = &args.once {
+        let text = read(url).await?.text();
+        std::io::stdout().lock().write_all(text.as_bytes())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if !args.as_built {
+        become_release()?;
+    }
+    let shared = workspace.join("../shared");
+    let turns = if args.quick { 3 } else { 11 };
+    let mut rows = Vec::new();
+    for tables in [1_000, 60] {
+        rows.push(timed(&shared, tables, turns).await?);
+    }
+    for (file, what) in [("changes.txt", "changes noticed"), ("neutral.txt", "neutral changes noticed")] {
+        rows.push(noticed(&shared.join("conformance/schema"), file, what).await?);
+    }
+    let missed = rows.iter().any(|row| matches!(row.verdict, Verdict::Missed(_)));
+    let text = match human {
+        true => table(&rows),
+        false => serde_json::to_string_pretty(&serde_json::json!({ "format": 1, "rows": rows }))?,
+    };
+    writeln!(anstream::stdout().lock(), "{text}")?;
+    Ok(if missed { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+async fn read(url: &str) -> anyhow::Result<Catalog> {
+    let client = refit::connect(url, &refit::ConnectOptions::default()).await?;
+    Ok(Catalog::read(&client, &ReadOptions::default()).await?)
+}
+
+async fn timed(shared: &Path, tables: u32, turns: usize) -> anyhow::Result<Row> {
+    let sql = generated(&shared.join("bench/gen_schema.py"), tables)?;
+    let db = filled(&format!("bench snapshot {tables}"), &sql).await?;
+    let (mut times, program) = (Times::new(2), std::env::current_exe()?);
+    for contender in by_turns(turns, 2) {
+        let mut command = match contender {
+            0 => Command::new(&program),
+            _ => Command::new(dump_program(&db)),
+        };
+        match contender {
+            0 => command.args(["bench", "snapshot", "--once", db.url()]),
+            _ => command.args(["-s", db.url()]),
+        };
+        times.add(contender, spent(&mut command)?);
+    }
+    let ratio = times.ratio(0, 1);
+    Ok(Row {
+        what: format!("{tables} tables"),
+        refit: Cell::time(times.median(0)),
+        pg_dump: Cell::time(times.median(1)),
+        target: "≤ 0.4 × pg_dump",
+        verdict: Verdict::of(ratio <= RATIO_AT_MOST, format!("{ratio:.2}")),
+    })
+}
+
+/// The generator's schema with a number of tables; views and functions in proportion.
+fn generated(script: &Path, tables: u32) -> anyhow::Result<String> {
+    let text =
+        std::fs::read_to_string(script).with_context(|| format!("no generator at {}", script.display()))?;
+    let text = text
+        .replace("N=1000", &format!("N={tables}"))
+        .replace("range(200)", &format!("range({})", tables / 5));
+    let output = Command::new("python3").arg("-c").arg(text).output().context("python3 makes the schema")?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+async fn filled(key: &str, sql: &str) -> anyhow::Result<TestDb> {
+    TestDb::filled(key, async |url: &str| {
+        let client = refit::connect(url, &refit::ConnectOptions::default()).await?;
+        client.batch_execute(sql).await?;
+        // As a database that has been there for a while.
+        client.batch_execute("VACUUM ANALYZE").await?;
+        anyhow::Ok(())
+    })
+    .await
+}
+
+fn dump_program(db: &TestDb) -> std::path::PathBuf {
+    db.server().binaries().tool("pg_dump").unwrap_or_else(|| "pg_dump".into())
+}
+
+fn spent(command: &mut Command) -> anyhow::Result<Duration> {
+    let started = Instant::now();
+    let status = command.stdout(Stdio::null()).status().with_context(|| format!("cannot run {command:?}"))?;
+    ensure!(status.success(), "{command:?} failed");
+    Ok(started.elapsed())
+}
+
+/// How many lines of a file change the text, and the dump.
+async fn noticed(folder: &Path, file: &str, what: &str) -> anyhow::Result<Row> {
+    let base = std::fs::read_to_string(folder.join("base.sql")).context("no conformance data")?;
+    let fresh = async || filled("bench snapshot base", &base).await;
+    let db = fresh().await?;
+    let (catalog, dump) = (read(db.url()).await?, dumped(&db)?);
+    let (mut lines, mut mine, mut theirs) = (0_u64, 0_u64, 0_u64);
+    for line in std::fs::read_to_string(folder.join(file))?.lines() {
+        let Some((name, sql)) = line.split_once('|') else { bail!("not a case: {line}") };
+        let db = fresh().await?;
+        let client = refit::connect(db.url(), &refit::ConnectOptions::default()).await?;
+        client.batch_execute(&sql.replace("CURRENT", db.name())).await.with_context(|| name.to_owned())?;
+        lines += 1;
+        mine += u64::from(!Delta::between(&catalog, &read(db.url()).await?).is_empty());
+        theirs += u64::from(dumped(&db)? != dump);
+    }
+    let neutral = file == "neutral.txt";
+    Ok(Row {
+        what: format!("{what}, of {lines}"),
+        refit: Cell::count(mine, "changes"),
+        pg_dump: Cell::count(theirs, "changes"),
+        target: if neutral { "none" } else { "all" },
+        verdict: Verdict::of(mine == if neutral { 0 } else { lines }, ""),
+    })
+}
+
+/// As it comes, but for the token that is new each time.
+fn dumped(db: &TestDb) -> anyhow::Result<String> {
+    let output = Command::new(dump_program(db)).args(["-s", db.url()]).output()?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout)?;
+    let lines =
+        text.lines().filter(|line| !line.starts_with("\\restrict") && !line.starts_with("\\unrestrict"));
+    Ok(lines.collect::<Vec<_>>().join("\n"))
+}
+
+fn table(rows: &[Row]) -> String {
+    let title = ["what", "refit", "pg_dump -s", "target", "verdict"].map(str::to_owned);
+    let line = |row: &Row| {
+        let (refit, dump) = (row.refit.text.clone(), row.pg_dump.text.clone());
+        [row.what.clone(), refit, dump, row.target.to_owned(), row.verdict.text()]
+    };
+    let lines: Vec<[String; 5]> = [title].into_iter().chain(rows.iter().map(line)).collect();
+    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; 5] = std::array::from_fn(width);
+    let padded = |line: &[String; 5]| {
+        let cells = line.iter().zip(widths);
+        let cells = cells.map(|(cell, width)| format!("{cell}{}", " ".repeat(width - cell.chars().count())));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    lines.iter().map(padded).collect::<Vec<_>>().join("\n")
+}
