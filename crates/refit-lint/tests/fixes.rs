@@ -60,7 +60,7 @@ fn shown(fixed: &Fixed) -> String {
 }
 
 /// The texts, in `tests/fixes`. One that ends in `_18` is for PostgreSQL 18.
-const TEXTS: [&str; 10] = [
+const TEXTS: [&str; 11] = [
     "constraints_of_one_file",
     "contract_unexplained",
     "index_among_others",
@@ -69,6 +69,7 @@ const TEXTS: [&str; 10] = [
     "outside_a_transaction",
     "set_not_null_18",
     "suppressions",
+    "timeouts",
     "timestamps",
     "two_transactions",
 ];

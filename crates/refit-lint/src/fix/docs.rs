@@ -121,6 +121,7 @@ impl<'c> Docs<'c> {
         let Some((first, rest)) = files.split_first() else { return Err("nothing would be left".to_owned()) };
         next.all[index].set_text(&first.text);
         if rest.is_empty() {
+            next.chain(index);
             return Ok(next);
         }
         let doc = &self.all[index];

@@ -191,9 +191,7 @@ fn written(site: &Site<'_>, groups: Vec<Group>) -> Result<Vec<NewFile>, String> 
             0 => front(parts, &group.runs),
             _ => later_front(site, group, title),
         };
-        for set in settings.before(group, site)? {
-            set.write(&mut text);
-        }
+        text.push_str(&settings.before(group, site)?);
         for (at, piece) in group.pieces.iter().enumerate() {
             let last = index + 1 == count && at + 1 == group.pieces.len();
             write_piece(piece, last, index > 0 && at == 0, &mut text);
@@ -307,26 +305,29 @@ impl<'s> Settings<'s> {
     }
 
     /// The SETs that a group needs to have again.
-    fn before(&self, group: &Group, site: &Site<'_>) -> Result<Vec<Piece>, String> {
-        let mut pieces = Vec::new();
+    fn before(&self, group: &Group, site: &Site<'_>) -> Result<String, String> {
+        let mut text = String::new();
         for (piece, name, local) in &self.all {
             if group.pieces.contains(piece) {
                 continue;
             }
             let timeout = name.ends_with("_timeout");
             match &group.runs {
-                Runs::Backfill(_) if timeout => {}
+                Runs::Backfill(_) if timeout => {
+                    let words: Vec<&str> = piece.sql.split_whitespace().collect();
+                    text.push_str(&format!("-- Not in a backfill, which has its own: {}\n", words.join(" ")));
+                }
                 Runs::Backfill(_) => {
                     return Err(format!(
                         "{} sets {name}, which a backfill cannot: qualify the names instead",
                         site.name()
                     ));
                 }
-                Runs::Alone if *local => pieces.push(Piece::new(without_local(&piece.sql))),
-                _ => pieces.push(Piece::new(piece.sql.as_str())),
+                Runs::Alone if *local => Piece::new(without_local(&piece.sql)).write(&mut text),
+                _ => Piece::new(piece.sql.as_str()).write(&mut text),
             }
         }
-        Ok(pieces)
+        Ok(text)
     }
 }
 
