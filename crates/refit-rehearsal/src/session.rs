@@ -10,15 +10,19 @@ use crate::trace::Failure;
 /// A session that runs migrations. Parallel workers would count by themselves what they read; RESET does not bring them back.
 pub(crate) async fn runner(url: &str) -> Result<Connection, Error> {
     let alone = "-c max_parallel_workers_per_gather=0 -c max_parallel_maintenance_workers=0";
-    let encoded = alone.replace(' ', "%20").replace('=', "%3D");
-    let separator = if url.contains('?') { '&' } else { '?' };
-    open(&format!("{url}{separator}options={encoded}"), "refit rehearsal").await
+    connect(url, "refit rehearsal", alone).await
 }
 
-/// A session that looks on.
+/// A session beside it, whose own reads are not counted: what all sessions have read is added up.
 pub(crate) async fn open(url: &str, name: &str) -> Result<Connection, Error> {
+    connect(url, name, "-c track_counts=off").await
+}
+
+async fn connect(url: &str, name: &str, settings: &str) -> Result<Connection, Error> {
+    let encoded = settings.replace(' ', "%20").replace('=', "%3D");
+    let separator = if url.contains('?') { '&' } else { '?' };
     let options = ConnectOptions { application_name: name.to_owned(), ..ConnectOptions::default() };
-    Ok(refit::connect(url, &options).await?)
+    Ok(refit::connect(&format!("{url}{separator}options={encoded}"), &options).await?)
 }
 
 /// What the server said of a statement, with the place that it points to in the file.
