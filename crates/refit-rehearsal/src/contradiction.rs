@@ -102,6 +102,8 @@ impl<'a> Comparison<'a> {
         let inherited =
             existed.above.iter().filter_map(|above| self.locks.get(above.as_str()).copied()).max();
         let missing = foreseen.is_some_and(|mode| mode >= LockMode::RowExclusive) && held < foreseen;
+        // Outside a transaction, a further lock may come and go before anybody looks.
+        let missing = missing && !(self.seen.outside && held.is_some());
         // A lock that stops neither reads nor writes is not foreseen of everything: ANALYZE, COMMENT.
         let counts = |mode: LockMode| mode.stops_writes() || foreseen.is_some();
         let more = new.is_some_and(counts) && new > foreseen.max(inherited) && new >= held;

@@ -233,9 +233,8 @@ impl<'a> Session<'a> {
             trace.failure = None;
             return self.outside(work, statement, trace).await;
         }
-        match (&trace.failure, self.runner.batch_execute("COMMIT").await) {
-            (None, Err(error)) => trace.failure = Some(failure(&error, statement, &work.file.text)),
-            _ => trace.outside = true,
+        if let (None, Err(error)) = (&trace.failure, self.runner.batch_execute("COMMIT").await) {
+            trace.failure = Some(failure(&error, statement, &work.file.text));
         }
         Ok(())
     }

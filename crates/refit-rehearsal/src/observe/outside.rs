@@ -116,10 +116,10 @@ impl Watch {
             return Ok(true);
         }
         let connection = Arc::clone(&barrier.connection);
-        connection.batch_execute("ROLLBACK").await.map_err(Error::database("stepping aside"))?;
-        let lock = barrier.lock.clone();
-        // It gets its lock when the statement lets go, or ends with the watch.
-        tokio::spawn(async move { connection.batch_execute(&lock).await });
+        // In one message: it queues behind the statement before that goes on. It gets its lock when the statement lets go, or
+        // ends with the watch.
+        let again = format!("ROLLBACK; {}", barrier.lock);
+        tokio::spawn(async move { connection.batch_execute(&again).await });
         Ok(true)
     }
 

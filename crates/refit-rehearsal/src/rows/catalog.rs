@@ -1,6 +1,6 @@
 //! What the server says of its tables, as far as rows depend on it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use postgres_protocol::escape::escape_identifier;
 use tokio_postgres::{Client, Row};
@@ -119,6 +119,15 @@ const TYPES: &str = "SELECT t.oid, t.typname::text, format_type(t.oid, NULL), t.
      FROM pg_type t LEFT JOIN pg_range r ON t.oid IN (r.rngtypid, r.rngmultitypid)";
 
 impl Catalog {
+    /// The tables that there are, at little cost.
+    pub(super) async fn tables(client: &Client) -> Result<BTreeSet<u32>, Error> {
+        let sql =
+            "SELECT oid FROM pg_class WHERE relkind IN ('r', 'p') AND relpersistence <> 't' AND oid >= 16384";
+        let rows =
+            client.query_typed(sql, &[]).await.map_err(Error::database("reading which tables there are"))?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
     pub(super) async fn read(client: &Client) -> Result<Catalog, Error> {
         let query = async |sql: &str| {
             client.query_typed(sql, &[]).await.map_err(Error::database("reading what the tables are like"))
