@@ -73,7 +73,8 @@ async fn no_case_contradicts_what_is_foreseen() {
         Ok::<(), refit_devdb::Error>(())
     };
     let (mut wrong, mut refused) = (Vec::new(), Vec::new());
-    for case in super::lint_conformance::cases() {
+    let cases = super::lint_conformance::cases();
+    for case in &cases {
         let more = MORE.iter().find(|(name, _)| *name == number(&case.name)).map_or("", |(_, sql)| sql);
         let own = case.files.iter().any(|(_, text)| {
             ["TABLE orders (", "TABLE public.orders ("].iter().any(|create| text.contains(create))
@@ -100,7 +101,10 @@ async fn no_case_contradicts_what_is_foreseen() {
         refused.extend(failure.map(|failure| format!("{} {failure}", number(&case.name))));
     }
     assert!(wrong.is_empty(), "\n{}\n{}", wrong.join("\n"), refused.join("\n"));
-    let mut expected: Vec<String> = REFUSED.iter().map(|(name, code)| format!("{name} {code}")).collect();
+    // Not all cases are here where there are no shared ones.
+    let is_here = |name: &str| cases.iter().any(|case| number(&case.name) == name);
+    let here = REFUSED.iter().filter(|(name, _)| is_here(name));
+    let mut expected: Vec<String> = here.map(|(name, code)| format!("{name} {code}")).collect();
     // A virtual column needs PostgreSQL 18.
     // MERGE needs 15.
     refused.retain(|refused| refused != "105 42601" && refused != "83 42601");
