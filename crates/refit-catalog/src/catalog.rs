@@ -184,8 +184,10 @@ impl Catalog {
     /// # Errors
     /// [`Error::Document`] when it is not one, is of another format, or does not match its digest.
     pub fn from_json(json: &str) -> Result<Catalog, Error> {
-        let value: serde_json::Value =
-            serde_json::from_str(json).map_err(|error| Error::Document(error.to_string()))?;
+        Catalog::from_value(serde_json::from_str(json).map_err(|error| Error::Document(error.to_string()))?)
+    }
+
+    pub(crate) fn from_value(value: serde_json::Value) -> Result<Catalog, Error> {
         let format = value.get("format").and_then(serde_json::Value::as_u64);
         if format != Some(FORMAT.into()) {
             let found = format.map_or("no format".into(), |format| format!("format {format}"));

@@ -42,6 +42,7 @@ mod options;
 mod quote;
 mod record;
 mod session;
+mod snapshot;
 mod text;
 
 use std::collections::BTreeMap;
@@ -56,6 +57,7 @@ pub use kinds::{
     Rule, Schema, Sequence, Table, Trigger,
 };
 pub use options::{Owners, ReadOptions};
+pub use snapshot::{Differences, Drift, Origin, Snapshot, differences};
 
 /// Named values, such as storage parameters.
 pub type Options = BTreeMap<String, String>;

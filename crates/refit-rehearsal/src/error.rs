@@ -1,5 +1,9 @@
 //! What keeps a rehearsal from being one.
 
+use std::path::{Path, PathBuf};
+
+use crate::trace::Failure;
+
 /// Why nothing could be observed. A migration's own failure is no error: it stands in the trace.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -21,12 +25,36 @@ pub enum Error {
     /// The schema could not be read.
     #[error("the schema cannot be compared: {0}")]
     Catalog(#[from] refit_catalog::Error),
+    /// A migration fails, so that there is no schema to keep.
+    #[error("{path}:{}:{}: {}{}", .failure.line, .failure.column, .failure.message,
+            .failure.sqlstate.as_ref().map_or(String::new(), |code| format!(" (SQLSTATE {code})")))]
+    Failed {
+        /// The file, relative to the folder.
+        path: String,
+        /// How.
+        failure: Box<Failure>,
+    },
+    /// A file of snapshots could not be read or written.
+    #[error("cannot {doing} {}: {source}", .path.display())]
+    File {
+        /// What was tried.
+        doing: &'static str,
+        /// Which file or folder.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
     /// The task that starts the server ended early.
     #[error("the private server was not started: {0}")]
     Task(#[from] tokio::task::JoinError),
 }
 
 impl Error {
+    pub(crate) fn file(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
+        let path = path.to_path_buf();
+        move |source| Error::File { doing, path, source }
+    }
+
     pub(crate) fn database(doing: &'static str) -> impl Fn(tokio_postgres::Error) -> Error {
         move |source| Error::Database { doing, source }
     }

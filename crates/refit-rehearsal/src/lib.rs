@@ -18,6 +18,7 @@ mod rehearse;
 pub mod rows;
 mod server;
 mod session;
+mod snapshot;
 mod stairway;
 mod trace;
 
@@ -28,6 +29,9 @@ pub use file::{File, in_order, runs};
 pub use refit_lint::LockMode;
 pub use rehearse::{Rehearsal, RehearsalOptions, Step, rehearse};
 pub use server::{Place, server_options};
+pub use snapshot::{
+    Difference, SNAPSHOTS, SnapshotFile, SnapshotStep, Snapshots, Verdict, check_snapshots, snapshots,
+};
 pub use stairway::Stairway;
 pub use trace::{
     Build, Change, Existed, Failure, FileTrace, IndexWork, Lock, RelationKind, Scan, StatementTrace, Trace,

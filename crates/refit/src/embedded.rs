@@ -5,6 +5,9 @@ use std::sync::Arc;
 use include_dir::Dir;
 use refit_model::{HistoryDigest, MigrationSet, SetError};
 
+/// Where a folder keeps the schema that its migrations make.
+const SNAPSHOT: &str = "snapshots/schema.json";
+
 /// A migrations folder that the build embedded; made by [`embed!`](crate::embed).
 #[derive(Debug)]
 pub struct Embedded {
@@ -32,6 +35,11 @@ impl Embedded {
     /// None in practice: the build refuses a malformed folder.
     pub fn set(&self) -> Result<MigrationSet, SetError> {
         MigrationSet::from_embedded(self.files)
+    }
+
+    /// The set's snapshot, as JSON, where the folder had one when it was embedded: `snapshots/schema.json`.
+    pub fn snapshot(&self) -> Option<&'static str> {
+        self.files.get_file(SNAPSHOT)?.contents_utf8()
     }
 
     /// The digest that the build computed; `None` when it depends on the environment.
@@ -62,6 +70,14 @@ impl Source {
         match self {
             Source::Embedded(embedded) => embedded.set().map(Arc::new),
             Source::Set(set) => Ok(Arc::clone(set)),
+        }
+    }
+
+    /// The snapshot that came with the set.
+    pub(crate) fn snapshot(&self) -> Option<&'static str> {
+        match self {
+            Source::Embedded(embedded) => embedded.snapshot(),
+            Source::Set(_) => None,
         }
     }
 

@@ -21,6 +21,7 @@
 mod blockers;
 mod by_statement;
 mod connect;
+mod drift;
 mod embedded;
 mod error;
 mod event;
@@ -43,6 +44,7 @@ mod status;
 mod step;
 
 pub use connect::{ConnectOptions, Connection, SslMode, Target, TlsOptions, connect};
+pub use drift::{Drift, SchemaCheck};
 pub use embedded::{Embedded, Source};
 pub use error::{Error, StatementError};
 pub use event::Event;

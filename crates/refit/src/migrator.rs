@@ -8,6 +8,7 @@ use tokio_postgres::Client;
 use tracing::{Instrument, info, warn};
 
 use crate::connect::ConnectOptions;
+use crate::drift::{Comparison, Drift, SchemaCheck};
 use crate::embedded::Source;
 use crate::error::Error;
 use crate::event::{Event, Observer};
@@ -37,6 +38,7 @@ pub(crate) struct Options {
     pub(crate) session_pooler: bool,
     pub(crate) connect: ConnectOptions,
     pub(crate) observer: Observer,
+    pub(crate) comparison: Comparison,
 }
 
 impl Migrator {
@@ -57,6 +59,7 @@ impl Migrator {
                 session_pooler: false,
                 connect: ConnectOptions::default(),
                 observer: Observer::default(),
+                comparison: Comparison::default(),
             },
         }
     }
@@ -142,6 +145,24 @@ impl Migrator {
         self
     }
 
+    /// Compares the schema with the set's snapshot whenever the migrations are applied, also when there is nothing to apply.
+    ///
+    /// `check` is `refit_catalog::differences`: this crate reads no catalogs. The snapshot is the one that `cargo xtask snapshot`
+    /// wrote into the folder before it was embedded.
+    #[must_use]
+    pub fn drift(mut self, drift: Drift, check: SchemaCheck) -> Migrator {
+        self.options.comparison.drift = drift;
+        self.options.comparison.check = Some(check);
+        self
+    }
+
+    /// The snapshot's JSON, where the set was not embedded together with it.
+    #[must_use]
+    pub fn snapshot(mut self, json: impl Into<String>) -> Migrator {
+        self.options.comparison.snapshot = Some(json.into());
+        self
+    }
+
     /// The set, read once.
     ///
     /// # Errors
@@ -187,13 +208,23 @@ impl Migrator {
     /// outlives the call.
     ///
     /// # Errors
-    /// [`Error`] tells what stopped the run. Whatever was applied before stays, each step with its history row.
+    /// [`Error`] tells what stopped the run. Whatever was applied before stays, each step with its history row; that holds for
+    /// [`Error::Drift`] too, which can only be told when all is applied.
     pub async fn apply(&self, client: &Client) -> Result<Report, Error> {
         let span = tracing::info_span!("run", environment = %self.options.environment);
         self.apply_in_span(client).instrument(span).await
     }
 
     async fn apply_in_span(&self, client: &Client) -> Result<Report, Error> {
+        let mut report = self.apply_pending(client).await?;
+        if let Some(warning) = crate::drift::compare(self, client, &report).await? {
+            warn!("{warning}");
+            report.warnings.push(warning);
+        }
+        Ok(report)
+    }
+
+    async fn apply_pending(&self, client: &Client) -> Result<Report, Error> {
         let began = Instant::now();
         self.check_named_versions()?;
         let history = match self.glance(client).await? {

@@ -79,7 +79,7 @@ impl Delta {
 
     /// A line a change; what is long follows, indented.
     pub fn text(&self) -> String {
-        text::delta(self)
+        text::changes(&self.changes)
     }
 
     /// As a JSON document.
@@ -89,6 +89,12 @@ impl Delta {
 }
 
 impl Change {
+    /// The change in one line, as [`Delta::text`] begins it.
+    pub fn line(&self) -> String {
+        let text = text::changes(std::slice::from_ref(self));
+        text.lines().next().unwrap_or_default().to_owned()
+    }
+
     /// Kind and full name: `column app.t.a`, `constraint t_a_ck of app.t`.
     pub fn subject(&self) -> String {
         match &self.of {

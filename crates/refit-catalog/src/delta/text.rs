@@ -5,14 +5,14 @@ use serde_json::{Map, Value};
 use similar::{ChangeTag, TextDiff};
 
 use super::diff::field_of;
-use super::{Change, Delta, Verb};
+use super::{Change, Verb};
 use crate::text::{flat, plain};
 use crate::{Catalog, Column, Constraint, DomainConstraint, Index, Policy, Rule, Trigger};
 
 /// A line a change, and what belongs to it indented below.
-pub(super) fn delta(delta: &Delta) -> String {
+pub(super) fn changes(changes: &[Change]) -> String {
     let mut out = String::new();
-    for change in &delta.changes {
+    for change in changes {
         let subject = flat(&change.subject());
         match change.verb {
             Verb::Added => whole(&mut out, '+', &subject, change, change.to.as_ref()),

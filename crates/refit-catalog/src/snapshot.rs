@@ -1,0 +1,142 @@
+//! A set's schema as it is kept beside the migrations, and what a database has otherwise.
+
+use std::error::Error as StdError;
+use std::future::Future;
+use std::pin::Pin;
+
+use serde::{Deserialize, Serialize};
+use tokio_postgres::{Client, SimpleQueryMessage};
+
+use crate::{Catalog, Change, Delta, Error, FORMAT, ReadOptions, Verb};
+
+/// The schema that a set of migrations makes, and what it was made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// What it was made of.
+    pub origin: Origin,
+    /// The schema.
+    pub catalog: Catalog,
+}
+
+/// What a snapshot was made of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Origin {
+    /// The set's digest, over every text that was run.
+    pub digest: String,
+    /// The environment whose migrations ran.
+    pub environment: String,
+    /// The newest version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<i64>,
+    /// The server's major version, as in 15.
+    pub postgres: u32,
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    format: u32,
+    set: &'a Origin,
+    digest: String,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    unseen: &'a [String],
+    catalog: &'a Catalog,
+}
+
+impl Snapshot {
+    /// As a JSON document: that of [`Catalog::to_json`] with `set` for the origin.
+    pub fn to_json(&self) -> String {
+        let Snapshot { origin, catalog } = self;
+        let document = Document {
+            format: FORMAT,
+            set: origin,
+            digest: catalog.digest(),
+            unseen: &catalog.unseen,
+            catalog,
+        };
+        // Maps of strings to plain data: nothing in it fails to serialise.
+        serde_json::to_string_pretty(&document).unwrap_or_default()
+    }
+
+    /// Reads a document that [`Snapshot::to_json`] wrote.
+    ///
+    /// # Errors
+    /// [`Error::Document`] as for [`Catalog::from_json`], and when the origin is missing.
+    pub fn from_json(json: &str) -> Result<Snapshot, Error> {
+        let document = |error: serde_json::Error| Error::Document(error.to_string());
+        let mut value: serde_json::Value = serde_json::from_str(json).map_err(document)?;
+        let Some(set) = value.as_object_mut().and_then(|object| object.remove("set")) else {
+            return Err(Error::Document("`set` is missing".into()));
+        };
+        let origin = serde_json::from_value(set).map_err(document)?;
+        Ok(Snapshot { origin, catalog: Catalog::from_value(value)? })
+    }
+}
+
+/// What a database has otherwise than a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Drift {
+    /// From the snapshot to the database: what was added is only in the database.
+    pub delta: Delta,
+    /// What only the server's words for it may differ in: it deparses queries itself, and its version is not the snapshot's.
+    pub doubtful: Vec<Change>,
+    /// The server's major version.
+    pub postgres: u32,
+}
+
+impl Drift {
+    /// Reads a database and compares.
+    ///
+    /// # Errors
+    /// As [`Catalog::read`].
+    pub async fn read(client: &Client, snapshot: &Snapshot, options: &ReadOptions) -> Result<Drift, Error> {
+        let postgres = major(client).await?;
+        let live = Catalog::read(client, options).await?;
+        Ok(Drift::between(snapshot, &live, postgres))
+    }
+
+    /// Compares with what a server of a major version says.
+    pub fn between(snapshot: &Snapshot, live: &Catalog, postgres: u32) -> Drift {
+        let mut delta = Delta::between(&snapshot.catalog, live);
+        let mut doubtful = Vec::new();
+        if postgres != snapshot.origin.postgres {
+            (doubtful, delta.changes) = delta.changes.into_iter().partition(is_worded_by_server);
+        }
+        Drift { delta, doubtful, postgres }
+    }
+
+    /// Whether the database is as the snapshot has it, as far as can be told.
+    pub fn is_none(&self) -> bool {
+        self.delta.is_empty()
+    }
+}
+
+async fn major(client: &Client) -> Result<u32, Error> {
+    let answer = client.simple_query("SHOW server_version_num").await;
+    let rows = answer.map_err(|source| Error::Server { what: "the server's version", source })?;
+    let number = rows.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0).and_then(|number| number.parse::<u32>().ok()),
+        _ => None,
+    });
+    Ok(number.unwrap_or_default() / 10_000)
+}
+
+/// Whether a difference may be one of words: servers deparse the queries of views and rules each in their own way.
+fn is_worded_by_server(change: &Change) -> bool {
+    let query = change.kind.ends_with("view") || change.kind == "rule";
+    query && change.verb == Verb::Changed && change.field.as_deref() == Some("definition")
+}
+
+/// What [`differences`] promises.
+pub type Differences<'a> =
+    Pin<Box<dyn Future<Output = Result<Vec<String>, Box<dyn StdError + Send + Sync>>> + Send + 'a>>;
+
+/// What a database has otherwise than a snapshot's JSON, a line a difference. It is what `refit::Migrator::drift` wants to be
+/// given when a service is to compare at boot; nothing else ties the two crates.
+pub fn differences<'a>(client: &'a Client, snapshot: &'a str) -> Differences<'a> {
+    Box::pin(async move {
+        let snapshot = Snapshot::from_json(snapshot)?;
+        let drift = Drift::read(client, &snapshot, &ReadOptions::default()).await?;
+        Ok(drift.delta.changes.iter().map(Change::line).collect())
+    })
+}

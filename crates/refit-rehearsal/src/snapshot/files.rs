@@ -1,0 +1,253 @@
+//! The files of a snapshot: how they look, how they differ from those that are there, how they are written.
+//!
+//! `schema.snap` and the deltas are insta's files, read by people; only what stands below their header counts. `schema.json`
+//! is data, for drift and for comparing: it is compared by what it says.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use refit_catalog::Snapshot;
+use serde::Serialize;
+use similar::TextDiff;
+
+use super::{SnapshotStep, Snapshots};
+use crate::error::Error;
+
+/// The folder of snapshots in a migrations folder.
+pub const SNAPSHOTS: &str = "snapshots";
+
+const DATA: &str = "schema.json";
+const DELTA: &str = ".delta.snap";
+/// What insta calls what waits for a review.
+const PENDING: &str = ".new";
+
+/// A file as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SnapshotFile {
+    /// Its name in the folder of snapshots.
+    pub name: String,
+    /// Its whole content.
+    pub text: String,
+}
+
+/// How a file is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// Its name in the folder of snapshots.
+    pub file: String,
+    /// What is wrong with it.
+    pub verdict: Verdict,
+    /// From what is there to what should be, as a unified diff; empty where there is nothing to show.
+    pub diff: String,
+}
+
+/// What is wrong with a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// It is not there.
+    Missing,
+    /// It says something else.
+    Changed,
+    /// It is of a migration that is no more.
+    Stale,
+}
+
+impl Snapshots {
+    /// The files as they should be. `folder` is the migrations folder, whose name their headers show.
+    pub fn files(&self, folder: &Path) -> Vec<SnapshotFile> {
+        let folder = folder.file_name().map_or_else(|| "migrations".into(), |name| name.to_string_lossy());
+        let delta = |step: &SnapshotStep| {
+            let body = step.delta.text();
+            let body = if body.is_empty() { "the schema is as before\n" } else { &body };
+            let expression = format!("what {} changes", step.stem);
+            SnapshotFile {
+                name: format!("{}{DELTA}", head(&step.stem)),
+                text: format!("{}{}\n", header(&format!("{folder}/{}", step.path), &expression), body.trim_end()),
+            }
+        };
+        let mut files: Vec<SnapshotFile> = self.steps.iter().map(delta).collect();
+        let text = self.snapshot.catalog.text();
+        let body = if text.is_empty() { "the schema is empty\n" } else { &text };
+        let header = header(&folder, "the schema that all migrations make");
+        files.push(SnapshotFile { name: "schema.snap".into(), text: format!("{header}{}\n", body.trim_end()) });
+        files.push(SnapshotFile { name: DATA.into(), text: format!("{}\n", self.snapshot.to_json()) });
+        files
+    }
+
+    /// Compares with the files that are in a migrations folder.
+    ///
+    /// # Errors
+    /// [`Error::File`] when the folder of snapshots cannot be read.
+    pub fn compare(&self, folder: &Path) -> Result<Vec<Difference>, Error> {
+        let there = folder.join(SNAPSHOTS);
+        let files = self.files(folder);
+        let mut differences = Vec::new();
+        for file in &files {
+            differences.extend(self.difference(&there, file)?);
+        }
+        let known: BTreeSet<&str> = files.iter().map(|file| file.name.as_str()).collect();
+        let stale = names(&there)?.into_iter().filter(|name| {
+            let reviewed = name.strip_suffix(PENDING).unwrap_or(name);
+            reviewed.ends_with(DELTA) && !known.contains(reviewed)
+        });
+        differences.extend(stale.map(|file| Difference { file, verdict: Verdict::Stale, diff: String::new() }));
+        Ok(differences)
+    }
+
+    fn difference(&self, there: &Path, file: &SnapshotFile) -> Result<Option<Difference>, Error> {
+        let path = there.join(&file.name);
+        let of = |verdict, diff| Some(Difference { file: file.name.clone(), verdict, diff });
+        let found = match fs::read(&path) {
+            Ok(bytes) => String::from_utf8_lossy(&bytes).replace("\r\n", "\n"),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(of(Verdict::Missing, String::new())),
+            Err(error) => return Err(Error::file("read", &path)(error)),
+        };
+        if file.name == DATA {
+            return Ok(self.data_difference(&found).and_then(|why| of(Verdict::Changed, why)));
+        }
+        let (old, new) = (body(&found), body(&file.text));
+        if old == new {
+            return Ok(None);
+        }
+        let (old, new) = (format!("{old}\n"), format!("{new}\n"));
+        let name = format!("{SNAPSHOTS}/{}", file.name);
+        let diff = TextDiff::from_lines(&old, &new);
+        let diff = diff.unified_diff().context_radius(3).header(&format!("a/{name}"), &format!("b/{name}")).to_string();
+        Ok(of(Verdict::Changed, diff))
+    }
+
+    /// Why the data is not that of the schema. The server's version alone makes no difference.
+    fn data_difference(&self, found: &str) -> Option<String> {
+        let mine = &self.snapshot;
+        let theirs = match Snapshot::from_json(found) {
+            Ok(snapshot) => snapshot,
+            Err(error) => return Some(format!("{error}\n")),
+        };
+        if theirs.catalog != mine.catalog {
+            return Some("it has another schema\n".into());
+        }
+        if theirs.origin.environment != mine.origin.environment {
+            return Some(format!("it was made for the environment {}\n", theirs.origin.environment));
+        }
+        (theirs.origin.digest != mine.origin.digest).then(|| "it was made of other texts\n".into())
+    }
+
+    /// Writes what differs, each file at once or not at all, and removes what is stale and what waited for a review.
+    ///
+    /// # Errors
+    /// [`Error::File`] with the first file that cannot be written or removed.
+    pub fn write(&self, folder: &Path, differences: &[Difference]) -> Result<(), Error> {
+        let there = folder.join(SNAPSHOTS);
+        fs::create_dir_all(&there).map_err(Error::file("make", &there))?;
+        for file in self.files(folder) {
+            if differences.iter().any(|one| one.file == file.name) {
+                replace(&there, &file.name, &file.text)?;
+            }
+            remove(&there.join(format!("{}{PENDING}", file.name)))?;
+        }
+        let stale = differences.iter().filter(|one| one.verdict == Verdict::Stale);
+        stale.map(|one| &one.file).try_for_each(|name| remove(&there.join(name)))
+    }
+
+    /// Leaves what differs beside the files, for `cargo insta review` to show and to accept; the names. Data is not reviewed and
+    /// is written as it is; what is stale stays.
+    ///
+    /// # Errors
+    /// As [`Snapshots::write`].
+    pub fn write_pending(&self, folder: &Path, differences: &[Difference]) -> Result<Vec<String>, Error> {
+        let there = folder.join(SNAPSHOTS);
+        fs::create_dir_all(&there).map_err(Error::file("make", &there))?;
+        let mut pending = Vec::new();
+        for file in self.files(folder) {
+            let name = format!("{}{PENDING}", file.name);
+            match differences.iter().any(|one| one.file == file.name) {
+                true if file.name == DATA => replace(&there, DATA, &file.text)?,
+                true => {
+                    replace(&there, &name, &file.text)?;
+                    pending.push(name);
+                }
+                false => remove(&there.join(name))?,
+            }
+        }
+        Ok(pending)
+    }
+}
+
+/// What names a migration in the folder: its version as it is written, or `R__` and its name.
+fn head(stem: &str) -> &str {
+    match stem.split_once("__") {
+        Some((version, _)) if version != "R" => version,
+        _ => stem,
+    }
+}
+
+/// The header of an insta file. What is not plain is quoted as JSON quotes it, which is YAML too.
+fn header(source: &str, expression: &str) -> String {
+    let is_plain = |text: &str| {
+        text.starts_with(char::is_alphanumeric)
+            && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '/' | '.' | ' ' | '-'))
+    };
+    let value = |text: &str| match is_plain(text) {
+        true => text.to_owned(),
+        false => serde_json::Value::from(text).to_string(),
+    };
+    format!("---\nsource: {}\nexpression: {}\n---\n", value(source), value(expression))
+}
+
+/// What stands below the header.
+pub(crate) fn body(text: &str) -> &str {
+    let below = text.strip_prefix("---\n").and_then(|rest| rest.split_once("\n---\n")).map(|(_, body)| body);
+    below.unwrap_or(text).trim_end()
+}
+
+fn names(folder: &Path) -> Result<Vec<String>, Error> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Error::file("read", folder)(error)),
+    };
+    let name = |entry: io::Result<fs::DirEntry>| Ok(entry?.file_name().to_string_lossy().into_owned());
+    let names: io::Result<BTreeSet<String>> = entries.map(name).collect();
+    Ok(names.map_err(Error::file("read", folder))?.into_iter().collect())
+}
+
+/// Whoever reads meanwhile finds the old file or the new one.
+fn replace(folder: &Path, name: &str, text: &str) -> Result<(), Error> {
+    let aside = folder.join(format!(".{name}.{}", std::process::id()));
+    let path = folder.join(name);
+    let written = fs::write(&aside, text).and_then(|()| fs::rename(&aside, &path));
+    written.map_err(|error| {
+        fs::remove_file(&aside).ok();
+        Error::file("write", &path)(error)
+    })
+}
+
+fn remove(path: &Path) -> Result<(), Error> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::file("remove", path)(error)),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_migration_is_named_by_its_version() {
+        assert_eq!(head("V0004__create_content"), "V0004");
+        assert_eq!(head("R__reporting_views"), "R__reporting_views");
+    }
+
+    #[test]
+    fn only_what_is_below_the_header_counts() {
+        let text = format!("{}a\n---\nb\n\n", header("m/V1__a.sql", "it's: odd"));
+        assert!(text.contains("expression: \"it's: odd\"\n"), "{text}");
+        assert_eq!(body(&text), "a\n---\nb");
+        assert_eq!(body("no header\n"), "no header");
+        assert_eq!(body("---\nunclosed\n"), "---\nunclosed");
+    }
+}

@@ -1,0 +1,88 @@
+//! The schema that a set makes, and what each migration changed in it: run on a private server, written beside the migrations
+//! as files that `cargo insta review` knows.
+
+mod files;
+mod test;
+
+use refit_catalog::{Catalog, Delta, Origin, ReadOptions, Snapshot};
+use refit_model::MigrationSet;
+
+pub use files::{Difference, SNAPSHOTS, SnapshotFile, Verdict};
+pub use test::check_snapshots;
+
+use crate::error::Error;
+use crate::execute::{Options, Session};
+use crate::file::{File, in_order};
+use crate::server::Place;
+
+/// What a set makes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshots {
+    /// The schema in the end.
+    pub snapshot: Snapshot,
+    /// The migrations, in the order in which they had their effect.
+    pub steps: Vec<SnapshotStep>,
+}
+
+/// What a migration changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SnapshotStep {
+    /// Its stem.
+    pub stem: String,
+    /// Its file, relative to the folder.
+    pub path: String,
+    /// What it changed in the schema.
+    pub delta: Delta,
+}
+
+/// Runs a set on the place's database, which must be new, and reads the schema after each migration. Backfills run where
+/// later migrations wait for them, else in the end.
+///
+/// # Errors
+/// [`Error::Failed`] with the first statement that fails, [`Error::Catalog`] when the schema cannot be read or, in the end and told
+/// to be strict, has what the model does not know.
+pub async fn snapshots(
+    place: &Place,
+    set: &MigrationSet,
+    environment: &str,
+    read: &ReadOptions,
+) -> Result<Snapshots, Error> {
+    let url = place.url();
+    let options = Options::default();
+    let mut session = Session::open(&url, &options).await?;
+    let lenient = ReadOptions { strict: false, ..read.clone() };
+    let files = files_of(set, environment);
+    let mut steps = Vec::new();
+    let mut schema = Catalog::read(session.client(), &lenient).await?;
+    for (file, awaited) in in_order(&files) {
+        let failure = session.file(file, awaited).await?.into_iter().find_map(|statement| statement.failure);
+        if let Some(failure) = failure {
+            return Err(Error::Failed { path: file.path.clone(), failure: Box::new(failure) });
+        }
+        let after = Catalog::read(session.client(), &lenient).await?;
+        let delta = Delta::between(&schema, &after);
+        let stem = file.path.trim_end_matches(".sql").to_owned();
+        steps.push(SnapshotStep { stem, path: file.path.clone(), delta });
+        schema = after;
+    }
+    session.close().await;
+    if read.strict && !schema.unknown.is_empty() {
+        return Err(refit_catalog::Error::Unknown { names: schema.unknown }.into());
+    }
+    let origin = Origin {
+        digest: set.digest(),
+        environment: environment.to_owned(),
+        version: files.iter().filter_map(|file| file.version).max(),
+        postgres: place.major(),
+    };
+    Ok(Snapshots { snapshot: Snapshot { origin, catalog: schema }, steps })
+}
+
+fn files_of(set: &MigrationSet, environment: &str) -> Vec<File> {
+    let versioned = set.migrations().iter().filter(|one| one.directives.runs_in(environment));
+    let repeatable = set.repeatables().iter().filter(|one| one.directives.runs_in(environment));
+    versioned
+        .map(|one| File::migration(one, false))
+        .chain(repeatable.map(|one| File::repeatable(one, false)))
+        .collect()
+}
