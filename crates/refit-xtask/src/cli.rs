@@ -3,7 +3,8 @@
 use std::future::Future;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Parser};
 
 use crate::commands::Command;
 use crate::context::{Context, Global};
@@ -44,8 +45,13 @@ pub fn main() -> ExitCode {
 
 /// The same for a command line with tasks of its own beside Refit's.
 pub fn main_of<A: Application>() -> ExitCode {
-    let application = A::parse();
-    let context = match Context::new(application.global().clone(), A::command()) {
+    let matches = A::command().get_matches();
+    let application = match A::from_arg_matches(&matches) {
+        Ok(application) => application,
+        Err(error) => error.format(&mut A::command()).exit(),
+    };
+    let named = database_named(&matches);
+    let context = match Context::new(application.global().clone(), A::command(), named) {
         Ok(context) => context,
         Err(error) => {
             anstream::eprintln!("error: {error:#}");
@@ -69,4 +75,11 @@ pub fn main_of<A: Application>() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// Whether the command line itself names the database, before or after the command.
+fn database_named(matches: &ArgMatches) -> bool {
+    let here = matches.try_contains_id("database_url").is_ok()
+        && matches.value_source("database_url") == Some(ValueSource::CommandLine);
+    here || matches.subcommand().is_some_and(|(_, below)| database_named(below))
 }

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use refit::Migrator;
 use refit_model::{MigrationSet, Version, version_of};
 
-use crate::output::{Format, Output, common_formats};
+use crate::output::{COMMON, Format, Output, one_of};
 
 /// The options that all commands share.
 #[derive(Debug, Clone, clap::Args)]
@@ -22,7 +22,7 @@ pub struct Global {
     #[arg(long, global = true, value_name = "NAME", env = "REFIT_ENVIRONMENT", default_value = "production")]
     pub environment: String,
     /// How results are printed
-    #[arg(long, global = true, value_name = "FORMAT", default_value = "human", value_parser = common_formats())]
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "human", value_parser = one_of(COMMON))]
     pub format: Format,
     /// A pooler between here and the server keeps one session for one client
     #[arg(long, global = true)]
@@ -42,13 +42,19 @@ pub struct Context {
     /// Standard output and standard error.
     pub out: Output,
     pub(crate) command_line: clap::Command,
+    /// Whether `--database-url` was written, rather than `DATABASE_URL` set.
+    pub(crate) database_named: bool,
 }
 
 impl Context {
-    pub(crate) fn new(global: Global, command_line: clap::Command) -> anyhow::Result<Context> {
+    pub(crate) fn new(
+        global: Global,
+        command_line: clap::Command,
+        database_named: bool,
+    ) -> anyhow::Result<Context> {
         start_log(global.verbose);
         let out = Output::new(global.format);
-        Ok(Context { workspace: workspace()?, out, global, command_line })
+        Ok(Context { workspace: workspace()?, out, global, command_line, database_named })
     }
 
     /// The migrations folder.

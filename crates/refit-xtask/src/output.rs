@@ -20,15 +20,20 @@ pub enum Format {
     Github,
     /// Findings as a GitLab code quality report.
     Gitlab,
+    /// A schema as text.
+    Text,
 }
 
 /// The formats that every command has.
-pub(crate) fn common_formats() -> impl clap::builder::TypedValueParser<Value = Format> {
-    use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser as _};
-    let value =
-        |format: Format| clap::ValueEnum::to_possible_value(&format).unwrap_or(PossibleValue::new("json"));
-    PossibleValuesParser::new([value(Format::Human), value(Format::Json)])
-        .map(|name| if name == "human" { Format::Human } else { Format::Json })
+pub(crate) const COMMON: &[Format] = &[Format::Human, Format::Json];
+
+/// Reads one of some formats. A command that has others than [`COMMON`] declares the option again.
+pub(crate) fn one_of(formats: &'static [Format]) -> impl clap::builder::TypedValueParser<Value = Format> {
+    use clap::ValueEnum;
+    use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+    let values = formats.iter().filter_map(ValueEnum::to_possible_value);
+    PossibleValuesParser::new(values)
+        .map(|name| <Format as ValueEnum>::from_str(&name, false).unwrap_or(Format::Human))
 }
 
 /// Standard output and standard error.

@@ -125,7 +125,11 @@ async fn differences(
     let at_set = migrator.glance(client).await.map_err(|error| error.to_string())?;
     if !matches!(at_set, Glance::Same) {
         let version = report.version.map_or("none".to_owned(), |version| version.to_string());
-        info!(version, held = report.held.len(), "the schema is not compared: the database is at another version than the snapshot");
+        info!(
+            version,
+            held = report.held.len(),
+            "the schema is not compared: the database is at another version than the snapshot"
+        );
         return Ok(Vec::new());
     }
     check(client, json).await.map_err(|error| error.to_string())
@@ -158,7 +162,10 @@ mod tests {
     fn the_first_differences_are_told() {
         let lines: Vec<String> = (0..7).map(|n| format!("+ index i{n}")).collect();
         let text = told(&lines);
-        assert!(text.contains("7 differences") && text.contains("+ index i4") && text.contains("and 2 more"), "{text}");
+        assert!(
+            text.contains("7 differences") && text.contains("+ index i4") && text.contains("and 2 more"),
+            "{text}"
+        );
         assert!(!text.contains("i5"), "{text}");
         assert!(!told(&lines[..5]).contains("more"));
         assert!(told(&lines[..1]).contains("1 difference ("));

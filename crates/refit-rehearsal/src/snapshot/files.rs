@@ -65,14 +65,21 @@ impl Snapshots {
             let expression = format!("what {} changes", step.stem);
             SnapshotFile {
                 name: format!("{}{DELTA}", head(&step.stem)),
-                text: format!("{}{}\n", header(&format!("{folder}/{}", step.path), &expression), body.trim_end()),
+                text: format!(
+                    "{}{}\n",
+                    header(&format!("{folder}/{}", step.path), &expression),
+                    body.trim_end()
+                ),
             }
         };
         let mut files: Vec<SnapshotFile> = self.steps.iter().map(delta).collect();
         let text = self.snapshot.catalog.text();
         let body = if text.is_empty() { "the schema is empty\n" } else { &text };
         let header = header(&folder, "the schema that all migrations make");
-        files.push(SnapshotFile { name: "schema.snap".into(), text: format!("{header}{}\n", body.trim_end()) });
+        files.push(SnapshotFile {
+            name: "schema.snap".into(),
+            text: format!("{header}{}\n", body.trim_end()),
+        });
         files.push(SnapshotFile { name: DATA.into(), text: format!("{}\n", self.snapshot.to_json()) });
         files
     }
@@ -93,7 +100,11 @@ impl Snapshots {
             let reviewed = name.strip_suffix(PENDING).unwrap_or(name);
             reviewed.ends_with(DELTA) && !known.contains(reviewed)
         });
-        differences.extend(stale.map(|file| Difference { file, verdict: Verdict::Stale, diff: String::new() }));
+        differences.extend(stale.map(|file| Difference {
+            file,
+            verdict: Verdict::Stale,
+            diff: String::new(),
+        }));
         Ok(differences)
     }
 
@@ -102,7 +113,9 @@ impl Snapshots {
         let of = |verdict, diff| Some(Difference { file: file.name.clone(), verdict, diff });
         let found = match fs::read(&path) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).replace("\r\n", "\n"),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(of(Verdict::Missing, String::new())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(of(Verdict::Missing, String::new()));
+            }
             Err(error) => return Err(Error::file("read", &path)(error)),
         };
         if file.name == DATA {
@@ -115,7 +128,11 @@ impl Snapshots {
         let (old, new) = (format!("{old}\n"), format!("{new}\n"));
         let name = format!("{SNAPSHOTS}/{}", file.name);
         let diff = TextDiff::from_lines(&old, &new);
-        let diff = diff.unified_diff().context_radius(3).header(&format!("a/{name}"), &format!("b/{name}")).to_string();
+        let diff = diff
+            .unified_diff()
+            .context_radius(3)
+            .header(&format!("a/{name}"), &format!("b/{name}"))
+            .to_string();
         Ok(of(Verdict::Changed, diff))
     }
 

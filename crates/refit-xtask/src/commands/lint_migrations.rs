@@ -7,7 +7,7 @@ use refit_lint::{Outcome, lint};
 
 use crate::commands::lint::{self, Report, baseline, fix, levels, since, sources::Sources, trace};
 use crate::context::Context;
-use crate::output::Format;
+use crate::output::{Format, one_of};
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -70,7 +70,7 @@ pub struct Args {
     rows: u32,
     // The global option with more to choose from: same name and type, so that it may stand before the command as well.
     /// How findings are printed
-    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    #[arg(long, value_name = "FORMAT", default_value = "human", value_parser = one_of(lint::FORMATS))]
     format: Format,
 }
 

@@ -13,8 +13,10 @@ mod plan;
 mod progress;
 mod rehearse;
 mod repair;
+mod snapshot;
 mod status;
 mod told;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -29,6 +31,10 @@ pub enum Command {
     LintMigrations(lint_migrations::Args),
     /// Run migrations on a private PostgreSQL: locks, rewrites, scans, times, who waited, and whether down leads back
     Rehearse(rehearse::Args),
+    /// Write the schema that the migrations make, and what each changes in it; print or compare schemas
+    Snapshot(snapshot::Args),
+    /// Compare a database with the snapshot of its migrations, and name every difference
+    Verify(verify::Args),
     /// Show the page of a lint rule
     Explain(explain::Args),
     /// Show what would run, what is held back, and why
@@ -59,6 +65,8 @@ impl Command {
             Command::NewMigration(args) => new_migration::run(&args, context),
             Command::LintMigrations(args) => lint_migrations::run(&args, context).await,
             Command::Rehearse(args) => rehearse::run(&args, context).await,
+            Command::Snapshot(args) => snapshot::run(&args, context).await,
+            Command::Verify(args) => verify::run(&args, context).await,
             Command::Explain(args) => explain::run(&args, context),
             Command::Plan(args) => plan::run(&args, context).await,
             Command::Migrate(args) => migrate::run(&args, context).await,

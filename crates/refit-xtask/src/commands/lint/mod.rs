@@ -2,7 +2,7 @@
 
 pub(super) mod baseline;
 pub(super) mod fix;
-mod git;
+pub(super) mod git;
 mod github;
 mod gitlab;
 mod human;
@@ -33,10 +33,14 @@ pub(super) struct Report<'a> {
     pub(super) traced: Option<&'a trace::Traced>,
 }
 
+/// The formats of a report.
+pub(super) const FORMATS: &[Format] =
+    &[Format::Human, Format::Json, Format::Sarif, Format::Github, Format::Gitlab];
+
 /// The report in a format, without a line ending at its end.
 pub(super) fn render(report: &Report<'_>, format: Format) -> anyhow::Result<String> {
     match format {
-        Format::Human => {
+        Format::Human | Format::Text => {
             let mended = report.mended.map(fix::human).unwrap_or_default();
             let traced = report.traced.map(|traced| traced::human(report, traced)).unwrap_or_default();
             Ok(mended + &traced + &human::render(report))

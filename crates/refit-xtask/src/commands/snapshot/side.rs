@@ -1,0 +1,132 @@
+//! One side of `--diff`: a database, a file, a folder or a revision, as a schema.
+
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use refit::Target;
+use refit_catalog::{Catalog, ReadOptions, Snapshot};
+use refit_model::{MigrationSet, SourceFile};
+use refit_rehearsal::SNAPSHOTS;
+
+use crate::commands::lint::git::Git;
+use crate::context::Context;
+use crate::database::connect_options;
+
+/// A schema, by whatever name it was given.
+pub(super) struct Side {
+    /// For people, without secrets.
+    pub(super) name: String,
+    /// As text.
+    pub(super) text: String,
+    /// As a model; none where only the text is kept.
+    pub(super) catalog: Option<Catalog>,
+}
+
+impl Side {
+    fn of(name: impl Into<String>, catalog: Catalog) -> Side {
+        Side { name: name.into(), text: catalog.text(), catalog: Some(catalog) }
+    }
+}
+
+/// Reads a side.
+///
+/// # Errors
+/// When it is none of what a side can be, or that cannot be read.
+pub(super) async fn read(given: &str, read: &ReadOptions, context: &Context) -> anyhow::Result<Side> {
+    if given.starts_with("postgres://") || given.starts_with("postgresql://") {
+        return database(given, read).await;
+    }
+    if let Some(revision) = given.strip_prefix("git:") {
+        return of_revision(revision, read, context).await;
+    }
+    let path = Path::new(given);
+    if path.is_dir() {
+        let made = super::make(&MigrationSet::from_dir(path)?, read, context).await?;
+        return Ok(Side::of(given, made.snapshot.catalog));
+    }
+    if path.exists() {
+        return file(given, path);
+    }
+    of_revision(given, read, context).await.with_context(|| {
+        format!(
+            "`{given}` is no database URL, no file or folder that exists, and no revision of this repository"
+        )
+    })
+}
+
+async fn database(url: &str, read: &ReadOptions) -> anyhow::Result<Side> {
+    let connection = refit::connect(url, &connect_options()).await?;
+    let catalog = Catalog::read(&connection, read).await?;
+    connection.close().await;
+    let name = Target::parse(url).map_or_else(|_| "the database".to_owned(), |target| target.address());
+    Ok(Side::of(name, catalog))
+}
+
+fn file(given: &str, path: &Path) -> anyhow::Result<Side> {
+    let bytes = std::fs::read(path).with_context(|| format!("{given} cannot be read"))?;
+    let text = String::from_utf8(bytes).with_context(|| format!("{given} is no text"))?.replace("\r\n", "\n");
+    if text.trim_start().starts_with('{') {
+        let catalog = document(&text).with_context(|| format!("{given} is no schema"))?;
+        return Ok(Side::of(given, catalog));
+    }
+    let Some((_, body)) = text.strip_prefix("---\n").and_then(|rest| rest.split_once("\n---\n")) else {
+        bail!("{given} is neither a schema's JSON nor a .snap file; `cargo xtask snapshot` writes both");
+    };
+    Ok(Side { name: given.to_owned(), text: body.to_owned(), catalog: None })
+}
+
+/// That of a set, or of a database.
+fn document(json: &str) -> Result<Catalog, refit_catalog::Error> {
+    Snapshot::from_json(json).map(|snapshot| snapshot.catalog).or_else(|_| Catalog::from_json(json))
+}
+
+/// The migrations folder as it was. The snapshot that was kept with it is taken where it is of those migrations; else they run.
+async fn of_revision(revision: &str, read: &ReadOptions, context: &Context) -> anyhow::Result<Side> {
+    let folder = context.migrations_dir();
+    let git = Git::at(&folder, "--diff with a revision")?;
+    let commit = format!("{revision}^{{commit}}");
+    let commit = git.read(&["rev-parse", "--verify", "--quiet", "--end-of-options", &commit]);
+    let commit = commit.ok().with_context(|| format!("git knows no revision `{revision}`"))?;
+    let path = git.path_of(&folder).context("the migrations folder lies outside of the repository")?;
+    let files = files(&git, commit.trim(), &path)?;
+    let name = format!("{revision}:{path}");
+    if files.is_empty() {
+        bail!("there is no folder {path} in {revision}");
+    }
+    let kept = files.iter().find(|file| file.path == format!("{SNAPSHOTS}/schema.json"));
+    let kept = kept.and_then(|file| Snapshot::from_json(std::str::from_utf8(&file.bytes).ok()?).ok());
+    let set = MigrationSet::from_files(&name, files)?;
+    let environment = &context.global.environment;
+    match kept {
+        Some(Snapshot { origin, catalog })
+            if origin.digest == set.digest() && origin.environment == *environment =>
+        {
+            Ok(Side::of(name, catalog))
+        }
+        _ => Ok(Side::of(name, super::make(&set, read, context).await?.snapshot.catalog)),
+    }
+}
+
+fn files(git: &Git, commit: &str, folder: &str) -> anyhow::Result<Vec<SourceFile>> {
+    let below = format!("{folder}/");
+    let listed = git.read(&["ls-tree", "-r", "-z", "--full-tree", "--name-only", commit, "--", &below])?;
+    let paths: Vec<&str> = listed.split('\0').filter_map(|path| path.strip_prefix(&*below)).collect();
+    let asked: String = paths.iter().map(|path| format!("{commit}:{below}{path}\n")).collect();
+    let answer = git.bytes(&["cat-file", "--batch"], &asked)?;
+    let mut rest = &answer[..];
+    let mut files = Vec::new();
+    for path in paths {
+        let (bytes, after) = blob(rest).with_context(|| format!("{below}{path} cannot be read from git"))?;
+        files.push(SourceFile::new(path, bytes.to_vec()));
+        rest = after;
+    }
+    Ok(files)
+}
+
+/// `<object> blob <size>`, a line end, that many bytes, a line end; and what follows.
+fn blob(answer: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = answer.iter().position(|byte| *byte == b'\n')?;
+    let size: usize = std::str::from_utf8(&answer[..end]).ok()?.rsplit_once(" blob ")?.1.parse().ok()?;
+    let rest = answer.get(end + 1..)?;
+    Some((rest.get(..size)?, rest.get(size + 1..)?))
+}

@@ -1,0 +1,183 @@
+//! `cargo xtask verify`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+use refit::Plan;
+use refit_catalog::{Change, Drift, Origin, ReadOptions, Snapshot};
+use refit_rehearsal::SNAPSHOTS;
+use serde::Serialize;
+
+use crate::commands::snapshot::coloured;
+use crate::context::Context;
+use crate::database::Database;
+use crate::output::{BAD, GOOD, QUIET, WAITS};
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "The snapshot is the one that `cargo xtask snapshot` wrote. A database that is not at the version of the \
+                  migrations is said to be behind or ahead, and not compared.\n\n\
+                  Exit status: 0 the same, 1 drift, or at another version, 2 could not run.\n\n\
+                  Examples:\n  cargo xtask verify --database-url postgres://localhost/app\n  \
+                  cargo xtask verify --ignore-schema monitoring --format json | jq -r .differences[].line"
+)]
+pub struct Args {
+    /// The snapshot [default: snapshots/schema.json of the migrations folder]
+    #[arg(long, value_name = "FILE")]
+    snapshot: Option<PathBuf>,
+    /// Leave out this schema, with all that is in it
+    #[arg(long, value_name = "NAME")]
+    ignore_schema: Vec<String>,
+    /// Fail where the database has what the model does not know
+    #[arg(long)]
+    strict: bool,
+}
+
+/// Where the database stands to the snapshot.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum State {
+    Same,
+    Drift,
+    Behind,
+    Ahead,
+    Refused,
+}
+
+/// What machines are told.
+#[derive(Serialize)]
+struct Verified<'a> {
+    format: u32,
+    state: State,
+    snapshot: &'a Origin,
+    /// The database's version.
+    version: Option<i64>,
+    differences: Vec<Named<'a>>,
+    /// Differences that may be the server's words only.
+    doubtful: Vec<Named<'a>>,
+}
+
+#[derive(Serialize)]
+struct Named<'a> {
+    line: String,
+    #[serde(flatten)]
+    change: &'a Change,
+}
+
+pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
+    let set = context.set()?;
+    let snapshot = read(args, context)?;
+    if snapshot.origin.digest != set.digest() {
+        bail!("the snapshot is not of these migrations; write it anew with `cargo xtask snapshot`");
+    }
+    let environment = &context.global.environment;
+    if snapshot.origin.environment != *environment && !set.is_unconditional() {
+        let made = &snapshot.origin.environment;
+        bail!(
+            "the snapshot was made for the environment {made}; give --environment {made}, or write it for {environment}"
+        );
+    }
+    let database = Database::named(context)?;
+    let connection = database.connect().await?;
+    let plan = context.migrator(set).plan(&connection).await?;
+    let elsewhere = elsewhere(&plan);
+    let drift = match elsewhere {
+        Some(_) => None,
+        None => {
+            let mut options = ReadOptions { strict: args.strict, ..ReadOptions::default() };
+            options.exclude_schemas.extend(args.ignore_schema.iter().cloned());
+            Some(Drift::read(&connection, &snapshot, &options).await?)
+        }
+    };
+    connection.close().await;
+    let state = match (&drift, elsewhere) {
+        (_, Some(state)) => state,
+        (Some(drift), None) if !drift.is_none() => State::Drift,
+        _ => State::Same,
+    };
+    let verified = Verified {
+        format: 1,
+        state,
+        snapshot: &snapshot.origin,
+        version: plan.current,
+        differences: drift.as_ref().map_or_else(Vec::new, |drift| lines(&drift.delta.changes)),
+        doubtful: drift.as_ref().map_or_else(Vec::new, |drift| lines(&drift.doubtful)),
+    };
+    let text = format!("{}\n{}", database.address(), told(&verified, &plan, drift.as_ref()));
+    context.out.result(&verified, text)?;
+    Ok(if state == State::Same { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+fn read(args: &Args, context: &Context) -> anyhow::Result<Snapshot> {
+    let default = || context.migrations_dir().join(SNAPSHOTS).join("schema.json");
+    let file = args.snapshot.clone().unwrap_or_else(default);
+    let shown = file.display();
+    let json = std::fs::read_to_string(&file)
+        .with_context(|| format!("{shown} cannot be read; `cargo xtask snapshot` writes it"))?;
+    Snapshot::from_json(&json)
+        .with_context(|| format!("{shown} cannot be used; `cargo xtask snapshot` writes it anew"))
+}
+
+/// Where a database is that is not at the set.
+fn elsewhere(plan: &Plan) -> Option<State> {
+    if !plan.refusals.is_empty() {
+        return Some(State::Refused);
+    }
+    if !plan.ahead.is_empty() {
+        return Some(State::Ahead);
+    }
+    (!plan.pending.is_empty() || !plan.held.is_empty()).then_some(State::Behind)
+}
+
+fn lines(changes: &[Change]) -> Vec<Named<'_>> {
+    changes.iter().map(|change| Named { line: change.line(), change }).collect()
+}
+
+fn told(verified: &Verified<'_>, plan: &Plan, drift: Option<&Drift>) -> String {
+    let version = |version: Option<i64>| {
+        version.map_or("no version".to_owned(), |version| format!("version {version}"))
+    };
+    let (is, made) = (version(plan.current), version(verified.snapshot.version));
+    let mut text = match verified.state {
+        State::Same => format!("{GOOD}the same{GOOD:#}: the schema is what the migrations make, at {is}"),
+        State::Drift => {
+            let count = verified.differences.len();
+            let differences = if count == 1 { "1 difference" } else { &format!("{count} differences") };
+            let delta = drift.map(|drift| coloured(&drift.delta.text())).unwrap_or_default();
+            let meaning =
+                "+ only in the database, - missing in it, ~ otherwise; undo it there, or make it a migration";
+            format!("{delta}{BAD}drift{BAD:#}: {differences} ({meaning})")
+        }
+        State::Behind => {
+            let waiting = plan.pending.len() + plan.held.len();
+            format!(
+                "{WAITS}behind{WAITS:#}: at {is}, the snapshot is of {made} ({waiting} not applied); not compared"
+            )
+        }
+        State::Ahead => {
+            format!(
+                "{WAITS}ahead{WAITS:#}: at {is}, the snapshot is of {made}; not compared. Verify it with the newer migrations"
+            )
+        }
+        State::Refused => {
+            let refusals: Vec<String> =
+                plan.refusals.iter().map(|refusal| format!("\n  {refusal}")).collect();
+            format!(
+                "{BAD}refused{BAD:#}: the history does not fit the migrations; not compared{}",
+                refusals.concat()
+            )
+        }
+    };
+    for doubtful in &verified.doubtful {
+        text.push_str(&format!("\n{QUIET}not counted: {}{QUIET:#}", doubtful.line));
+    }
+    if let (Some(drift), false) = (drift, verified.doubtful.is_empty()) {
+        let made = verified.snapshot.postgres;
+        text.push_str(&format!(
+            "\n{QUIET}(the snapshot was made on PostgreSQL {made}, this is {}; they word queries otherwise){QUIET:#}",
+            drift.postgres
+        ));
+    }
+    text
+}
