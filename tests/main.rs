@@ -12,6 +12,7 @@ mod cases {
     mod by_statement;
     mod connecting;
     mod crash;
+    mod drift;
     mod embed;
     mod history;
     mod hostile;

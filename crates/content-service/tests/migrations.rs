@@ -43,3 +43,14 @@ async fn every_migration_can_be_undone() {
     }
     assert_eq!(rows(&client, mine).await, 0, "the undos leave nothing behind");
 }
+
+#[tokio::test]
+async fn the_binary_carries_the_snapshot_and_tells_drift() {
+    let db = TestDb::new(&MIGRATIONS).await.unwrap();
+    let client = db.connect().await.unwrap();
+    let migrator = refit::Migrator::new(&MIGRATIONS).drift(refit::Drift::Refuse, refit_catalog::differences);
+    migrator.apply(&client).await.unwrap();
+    client.batch_execute("DROP INDEX content_versions_created_at_idx").await.unwrap();
+    let error = migrator.apply(&client).await.unwrap_err().to_string();
+    assert!(error.contains("- index content_versions_created_at_idx of public.content_versions"), "{error}");
+}

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use serde::{Deserialize, Serialize};
 use tokio_postgres::{Client, SimpleQueryMessage};
 
-use crate::{Catalog, Change, Delta, Error, FORMAT, ReadOptions, Verb};
+use crate::{Catalog, Change, Database, Delta, Error, FORMAT, ReadOptions, Verb};
 
 /// The schema that a set of migrations makes, and what it was made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,8 +78,10 @@ impl Snapshot {
 pub struct Drift {
     /// From the snapshot to the database: what was added is only in the database.
     pub delta: Delta,
-    /// What only the server's words for it may differ in: it deparses queries itself, and its version is not the snapshot's.
-    pub doubtful: Vec<Change>,
+    /// What is not counted: queries of views and rules where the server's version is not the snapshot's, since each words them
+    /// in its own way; and what is set on the database itself where no migration sets anything there, since that is its
+    /// operator's.
+    pub not_counted: Vec<Change>,
     /// The server's major version.
     pub postgres: u32,
 }
@@ -98,11 +100,14 @@ impl Drift {
     /// Compares with what a server of a major version says.
     pub fn between(snapshot: &Snapshot, live: &Catalog, postgres: u32) -> Drift {
         let mut delta = Delta::between(&snapshot.catalog, live);
-        let mut doubtful = Vec::new();
-        if postgres != snapshot.origin.postgres {
-            (doubtful, delta.changes) = delta.changes.into_iter().partition(is_worded_by_server);
-        }
-        Drift { delta, doubtful, postgres }
+        let other_words = postgres != snapshot.origin.postgres;
+        let operators = snapshot.catalog.database == Database::default();
+        let aside = |change: &Change| {
+            other_words && is_worded_by_server(change) || operators && change.kind == "database"
+        };
+        let (not_counted, changes) = delta.changes.into_iter().partition(aside);
+        delta.changes = changes;
+        Drift { delta, not_counted, postgres }
     }
 
     /// Whether the database is as the snapshot has it, as far as can be told.
@@ -121,7 +126,7 @@ async fn major(client: &Client) -> Result<u32, Error> {
     Ok(number.unwrap_or_default() / 10_000)
 }
 
-/// Whether a difference may be one of words: servers deparse the queries of views and rules each in their own way.
+/// Whether a difference may be one of words: servers deparse queries each in their own way.
 fn is_worded_by_server(change: &Change) -> bool {
     let query = change.kind.ends_with("view") || change.kind == "rule";
     query && change.verb == Verb::Changed && change.field.as_deref() == Some("definition")

@@ -11,5 +11,7 @@ mod cases {
     mod lint_fix;
     mod rehearse;
     mod repair;
+    mod snapshot;
     mod trace;
+    mod verify;
 }

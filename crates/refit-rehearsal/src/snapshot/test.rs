@@ -12,17 +12,23 @@ use crate::server::{Place, server_options};
 /// A test that the snapshots in a migrations folder are what its migrations make.
 ///
 /// ```no_run
-/// // tests/migrations.rs of a crate whose build.rs calls `refit_build::embed`:
-/// # mod build { #[allow(unused_macros)] macro_rules! snapshot_test { () => {} }
+/// //! tests/snapshots.rs
 /// refit_rehearsal::snapshot_test!("../../migrations");
-/// # }
+/// # fn main() {}
 /// ```
 ///
 /// Without a folder it takes the one that `build.rs` named with `refit_build::embed`. A relative one is looked for from the crate's
 /// manifest. The migrations run on a private PostgreSQL, for the environment that the snapshots were made for.
 ///
-/// When it fails, what differs is left beside for `cargo insta review --workspace-root migrations`, unless `CI` is set or
-/// `INSTA_UPDATE` is `no`; `cargo xtask snapshot` accepts all of it.
+/// When it fails, what differs is left beside the snapshots for `cargo insta review`, unless `CI` is set or `INSTA_UPDATE` is
+/// `no`; `cargo xtask snapshot` accepts all of it. cargo-insta looks in the folders of packages and of their test files: where
+/// the migrations folder lies outside of every package, put the test beside the snapshots:
+///
+/// ```toml
+/// [[test]]
+/// name = "snapshots"
+/// path = "../../migrations/snapshots/test.rs"
+/// ```
 #[macro_export]
 macro_rules! snapshot_test {
     () => {
@@ -73,8 +79,7 @@ async fn check(folder: &Path, pending: bool) -> Result<(), String> {
     }
     let mut complaint = told(&differences);
     if pending && !made.write_pending(folder, &differences).map_err(text)?.is_empty() {
-        let folder = folder.display();
-        complaint.push_str(&format!("look at each with `cargo insta review --workspace-root {folder}`, or "));
+        complaint.push_str("look at each with `cargo insta review`, or ");
     }
     complaint.push_str("accept all of it with `cargo xtask snapshot`");
     Err(complaint)

@@ -12,12 +12,12 @@ use crate::context::Context;
     after_help = "Stops at the first step that fails.\n\nExamples:\n  cargo xtask ci\n  cargo xtask ci --skip test"
 )]
 pub struct Args {
-    /// Leave a step out: format, clippy, docs, rules, migrations, lint, test
+    /// Leave a step out: format, clippy, docs, rules, migrations, lint, snapshot, test
     #[arg(long, value_name = "STEP", value_parser = STEPS)]
     skip: Vec<String>,
 }
 
-const STEPS: [&str; 7] = ["format", "clippy", "docs", "rules", "migrations", "lint", "test"];
+const STEPS: [&str; 8] = ["format", "clippy", "docs", "rules", "migrations", "lint", "snapshot", "test"];
 
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let shell = Shell::new()?;
@@ -38,6 +38,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
             "rules" => rules(&shell, context),
             "migrations" => migrations(&shell, context),
             "lint" => lint(&shell, context),
+            "snapshot" => snapshot(&shell, context),
             _ => cmd!(shell, "cargo test --workspace").run(),
         };
         if let Err(error) = done {
@@ -60,6 +61,15 @@ fn rules(shell: &Shell, context: &Context) -> xshell::Result<()> {
 fn lint(shell: &Shell, context: &Context) -> xshell::Result<()> {
     let (program, folder) = (program(), context.migrations_dir());
     cmd!(shell, "{program} lint-migrations --migrations {folder}").run()
+}
+
+/// Where snapshots are kept, they are what the migrations make.
+fn snapshot(shell: &Shell, context: &Context) -> xshell::Result<()> {
+    let (program, folder) = (program(), context.migrations_dir());
+    if !folder.join(refit_rehearsal::SNAPSHOTS).exists() {
+        return Ok(());
+    }
+    cmd!(shell, "{program} snapshot --check --migrations {folder}").run()
 }
 
 fn program() -> std::path::PathBuf {

@@ -112,7 +112,11 @@ fn written(differences: &[Difference], count: usize) -> String {
         }
     }
     let outcome = if differences.is_empty() { "nothing has changed" } else { "written" };
-    text + &format!("the schema and {count} deltas: {outcome}")
+    text + &format!("the schema and {}: {outcome}", deltas(count))
+}
+
+fn deltas(count: usize) -> String {
+    if count == 1 { "1 delta".to_owned() } else { format!("{count} deltas") }
 }
 
 /// What `--check` tells machines.
@@ -127,9 +131,7 @@ fn check(made: &Snapshots, folder: &Path, args: &Args, context: &Context) -> any
     let checked = Checked { format: 1, differences: &differences };
     if differences.is_empty() {
         let count = made.steps.len();
-        context
-            .out
-            .result(&checked, format_args!("the schema and {count} deltas are what the migrations make"))?;
+        context.out.result(&checked, format_args!("the schema and {count} are what the migrations make"))?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut text = String::new();
@@ -142,8 +144,11 @@ fn check(made: &Snapshots, folder: &Path, args: &Args, context: &Context) -> any
     }
     text.push_str("- is what is kept, + what the migrations make; accept it with `cargo xtask snapshot`");
     if args.pending {
-        let pending = made.write_pending(folder, &differences)?.len();
-        text.push_str(&format!(", or look at {pending} files with `cargo insta review`"));
+        let pending = match made.write_pending(folder, &differences)?.len() {
+            1 => "1 file".to_owned(),
+            count => format!("{count} files"),
+        };
+        text.push_str(&format!(", or look at {pending} with `cargo insta review`"));
     }
     context.out.result(&checked, text)?;
     Ok(ExitCode::from(1))

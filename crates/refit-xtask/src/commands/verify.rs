@@ -54,8 +54,8 @@ struct Verified<'a> {
     /// The database's version.
     version: Option<i64>,
     differences: Vec<Named<'a>>,
-    /// Differences that may be the server's words only.
-    doubtful: Vec<Named<'a>>,
+    /// Differences that are none, or may be none.
+    not_counted: Vec<Named<'a>>,
 }
 
 #[derive(Serialize)]
@@ -102,7 +102,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         snapshot: &snapshot.origin,
         version: plan.current,
         differences: drift.as_ref().map_or_else(Vec::new, |drift| lines(&drift.delta.changes)),
-        doubtful: drift.as_ref().map_or_else(Vec::new, |drift| lines(&drift.doubtful)),
+        not_counted: drift.as_ref().map_or_else(Vec::new, |drift| lines(&drift.not_counted)),
     };
     let text = format!("{}\n{}", database.address(), told(&verified, &plan, drift.as_ref()));
     context.out.result(&verified, text)?;
@@ -169,15 +169,15 @@ fn told(verified: &Verified<'_>, plan: &Plan, drift: Option<&Drift>) -> String {
             )
         }
     };
-    for doubtful in &verified.doubtful {
-        text.push_str(&format!("\n{QUIET}not counted: {}{QUIET:#}", doubtful.line));
-    }
-    if let (Some(drift), false) = (drift, verified.doubtful.is_empty()) {
-        let made = verified.snapshot.postgres;
-        text.push_str(&format!(
-            "\n{QUIET}(the snapshot was made on PostgreSQL {made}, this is {}; they word queries otherwise){QUIET:#}",
-            drift.postgres
-        ));
+    for aside in &verified.not_counted {
+        let why = match aside.change.kind.as_str() {
+            "database" => "no migration sets anything there".to_owned(),
+            _ => format!(
+                "the snapshot was made on PostgreSQL {}, which words queries otherwise",
+                verified.snapshot.postgres
+            ),
+        };
+        text.push_str(&format!("\n{QUIET}not counted: {} ({why}){QUIET:#}", aside.line));
     }
     text
 }

@@ -1,0 +1,236 @@
+//! `snapshot` as a person or a CI job runs it: files, check, review, comparing.
+
+use std::process::Command;
+
+use refit_devdb::TestDb;
+use serde_json::Value;
+
+use crate::support::{Ran, Workspace, execute};
+
+const TABLE: (&str, &str) =
+    ("V0001__t.sql", "CREATE TABLE t (id bigint PRIMARY KEY, a text NOT NULL, CHECK (a <> ''));\n");
+const COLUMN: (&str, &str) = ("V0002__b.sql", "ALTER TABLE t ADD b integer;\n");
+const FILL: (&str, &str) = (
+    "V0003__fill.sql",
+    "-- refit: backfill = { table = \"t\", key = [\"id\"] }\nUPDATE t SET b = 1 WHERE id > $1 AND id <= $2 AND b IS NULL;\n",
+);
+const LATER: (&str, &str) =
+    ("V0004__c.sql", "-- refit: after = [\"V0003\"]\nALTER TABLE t ALTER b SET NOT NULL;\n");
+const VIEW: (&str, &str) = ("R__v.sql", "CREATE OR REPLACE VIEW v AS SELECT id FROM t;\n");
+
+fn json(ran: &Ran) -> Value {
+    serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {}", ran.stdout))
+}
+
+fn kept(workspace: &Workspace, name: &str) -> String {
+    std::fs::read_to_string(workspace.root().join("migrations/snapshots").join(name)).unwrap()
+}
+
+fn names(workspace: &Workspace) -> Vec<String> {
+    let entries = std::fs::read_dir(workspace.root().join("migrations/snapshots")).unwrap();
+    let mut names: Vec<_> =
+        entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+fn git(workspace: &Workspace, arguments: &[&str]) {
+    let identity = ["-c", "user.name=t", "-c", "user.email=t@localhost"];
+    let mut command = Command::new("git");
+    command.current_dir(workspace.root()).args(identity).args(arguments);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn what_is_written_is_what_a_check_wants_and_insta_reads() {
+    let workspace = Workspace::new(&[TABLE, COLUMN, FILL, LATER, VIEW]);
+    let missing = workspace.run(&["snapshot", "--check"]).expect(1).stdout;
+    assert!(
+        missing.contains("missing  schema.snap") && missing.contains("missing  V0001.delta.snap"),
+        "{missing}"
+    );
+    assert_eq!(workspace.files().len(), 5, "a check writes nothing");
+    let first = workspace.run(&["snapshot"]).expect(0).stdout;
+    assert!(first.contains("new      V0004.delta.snap"), "{first}");
+    let expected = [
+        "R__v.delta.snap",
+        "V0001.delta.snap",
+        "V0002.delta.snap",
+        "V0003.delta.snap",
+        "V0004.delta.snap",
+        "schema.json",
+        "schema.snap",
+    ];
+    assert_eq!(names(&workspace), expected);
+    workspace.run(&["snapshot", "--check"]).expect(0);
+    assert!(workspace.run(&["snapshot"]).expect(0).stdout.contains("nothing has changed"));
+    let expected = "---\nsource: migrations/V0002__b.sql\nexpression: what V0002__b changes\n---\n\
+                    + column public.t.b: integer\n";
+    assert_eq!(kept(&workspace, "V0002.delta.snap"), expected);
+    assert!(kept(&workspace, "V0003.delta.snap").ends_with("---\nthe schema is as before\n"));
+    assert!(kept(&workspace, "V0004.delta.snap").ends_with("~ column public.t.b: not null no → yes\n"));
+    let schema = workspace.root().join("migrations/snapshots/schema.snap");
+    let read = insta::Snapshot::from_file(&schema).unwrap();
+    assert_eq!(read.metadata().source(), Some("migrations"));
+    assert!(read.as_text().unwrap().to_string().contains("table public.t\n"));
+    // As insta would ask for it.
+    let text = workspace.run(&["snapshot", "--format", "text"]).expect(0).stdout;
+    let mut settings = insta::Settings::new();
+    settings.set_snapshot_path(schema.parent().unwrap());
+    settings.set_prepend_module_to_snapshot(false);
+    settings.bind(|| insta::assert_snapshot!("schema", text));
+    // Other line ends and headers are no difference.
+    std::fs::write(&schema, kept(&workspace, "schema.snap").replace('\n', "\r\n")).unwrap();
+    workspace.run(&["snapshot", "--check"]).expect(0);
+}
+
+#[test]
+fn a_changed_migration_and_one_that_is_gone_are_told_and_mended() {
+    let workspace = Workspace::new(&[TABLE, COLUMN]);
+    workspace.run(&["snapshot"]).expect(0);
+    workspace.write("V0002__b.sql", "ALTER TABLE t ADD b bigint;\n");
+    let ran = workspace.run(&["snapshot", "--check"]).expect(1);
+    let text = ran.stdout;
+    assert!(text.contains("-+ column public.t.b: integer\n++ column public.t.b: bigint\n"), "{text}");
+    assert!(text.contains("differs  schema.json") && text.contains("`cargo xtask snapshot`"), "{text}");
+    let document = json(&workspace.run(&["snapshot", "--check", "--format", "json"]).expect(1));
+    let files: Vec<&str> =
+        document["differences"].as_array().unwrap().iter().map(|one| one["file"].as_str().unwrap()).collect();
+    assert_eq!(files, ["V0002.delta.snap", "schema.snap", "schema.json"]);
+    assert_eq!(document["differences"][0]["verdict"], "changed");
+    // A text that changes nothing in the schema is another set all the same, for `verify`.
+    workspace.write("V0002__b.sql", "ALTER TABLE t ADD b integer; -- why\n");
+    let text = workspace.run(&["snapshot", "--check"]).expect(1).stdout;
+    assert!(text.contains("made of other texts") && !text.contains("schema.snap"), "{text}");
+    std::fs::remove_file(workspace.root().join("migrations/V0002__b.sql")).unwrap();
+    std::fs::write(workspace.root().join("migrations/snapshots/notes.txt"), "mine").unwrap();
+    let text = workspace.run(&["snapshot", "--check"]).expect(1).stdout;
+    assert!(text.contains("stale    V0002.delta.snap"), "{text}");
+    let text = workspace.run(&["snapshot"]).expect(0).stdout;
+    assert!(text.contains("removed  V0002.delta.snap"), "{text}");
+    assert_eq!(names(&workspace), ["V0001.delta.snap", "notes.txt", "schema.json", "schema.snap"]);
+    workspace.run(&["snapshot", "--check"]).expect(0);
+}
+
+#[test]
+fn what_differs_waits_for_a_review() {
+    let workspace = Workspace::new(&[TABLE]);
+    workspace.run(&["snapshot"]).expect(0);
+    let before = kept(&workspace, "schema.snap");
+    workspace.write(COLUMN.0, COLUMN.1);
+    let text = workspace.run(&["snapshot", "--check", "--pending"]).expect(1).stdout;
+    assert!(text.contains("look at 2 files with `cargo insta review`"), "{text}");
+    let folder = workspace.root().join("migrations/snapshots");
+    assert_eq!(kept(&workspace, "schema.snap"), before);
+    for pending in ["schema.snap.new", "V0002.delta.snap.new"] {
+        let read = insta::Snapshot::from_file(&folder.join(pending)).unwrap();
+        assert!(read.as_text().unwrap().to_string().contains('b'), "{pending}");
+        // What accepting does.
+        std::fs::rename(folder.join(pending), folder.join(pending.trim_end_matches(".new"))).unwrap();
+    }
+    workspace.run(&["snapshot", "--check"]).expect(0);
+    // What waits goes when everything is written, or is as it should be.
+    std::fs::write(folder.join("schema.snap.new"), "old").unwrap();
+    workspace.run(&["snapshot"]).expect(0);
+    assert!(!folder.join("schema.snap.new").exists());
+    assert!(workspace.run(&["snapshot", "--pending"]).expect(2).stderr.contains("--check"));
+}
+
+#[tokio::test]
+async fn a_database_is_printed_when_the_command_line_names_it() {
+    let db = TestDb::empty().await.unwrap();
+    execute(&db, "CREATE TABLE elsewhere (id int)").await;
+    let workspace = Workspace::new(&[TABLE]).on(&db);
+    // Many shells have DATABASE_URL set; the folder is still what is meant.
+    let text = workspace.run(&["snapshot", "--format", "text"]).expect(0).stdout;
+    assert!(text.contains("public.t") && !text.contains("elsewhere"), "{text}");
+    for arguments in [["snapshot", "--database-url", db.url()], ["--database-url", db.url(), "snapshot"]] {
+        let text = workspace.run(&arguments).expect(0).stdout;
+        assert!(text.contains("table public.elsewhere"), "{text}");
+    }
+    let document =
+        json(&workspace.run(&["snapshot", "--database-url", db.url(), "--format", "json"]).expect(0));
+    assert!(document["catalog"]["tables"]["public.elsewhere"].is_object());
+    assert!(!workspace.root().join("migrations/snapshots").exists());
+}
+
+#[tokio::test]
+async fn any_two_schemas_are_compared() {
+    let db = TestDb::empty().await.unwrap();
+    execute(&db, TABLE.1).await;
+    let workspace = Workspace::new(&[TABLE]);
+    git(&workspace, &["init", "-q", "-b", "main"]);
+    git(&workspace, &["add", "."]);
+    git(&workspace, &["commit", "-q", "-m", "one"]);
+    workspace.run(&["snapshot"]).expect(0);
+    git(&workspace, &["add", "."]);
+    git(&workspace, &["commit", "-q", "-m", "kept"]);
+    workspace.write(COLUMN.0, COLUMN.1);
+    let file = "migrations/snapshots/schema.json";
+    let printed = workspace.run(&["snapshot", "--database-url", db.url(), "--format", "json"]).expect(0);
+    std::fs::write(workspace.root().join("live.json"), printed.stdout).unwrap();
+    for [a, b] in [["main", db.url()], ["HEAD~1", "git:main"], [file, db.url()], ["live.json", "HEAD"]] {
+        let text = workspace.run(&["snapshot", "--diff", a, b]).expect(0).stdout;
+        assert!(text.contains("are the same schema") && !text.contains("password"), "{text}");
+    }
+    // A revision that kept its schema needs no server.
+    let mut command = workspace.command();
+    command.env("REFIT_PG_BIN", "/nonexistent").args(["snapshot", "--diff", file, "main"]);
+    assert!(command.output().unwrap().status.success());
+    for [a, b] in [["main", "migrations"], [db.url(), "migrations"]] {
+        let text = workspace.run(&["snapshot", "--diff", a, b]).expect(1).stdout;
+        assert_eq!(text, "+ column public.t.b: integer\n");
+    }
+    let document =
+        json(&workspace.run(&["snapshot", "--diff", "migrations", "main", "--format", "json"]).expect(1));
+    assert_eq!(document["changes"][0]["verb"], "removed");
+    // A .snap is text, and compared as such.
+    let text =
+        workspace.run(&["snapshot", "--diff", "migrations/snapshots/schema.snap", "migrations"]).expect(1);
+    assert!(text.stdout.contains("+    b   integer"), "{}", text.stdout);
+    workspace.run(&["snapshot", "--diff", "migrations/snapshots/schema.snap", "main"]).expect(0);
+}
+
+#[test]
+fn what_cannot_be_done_is_said() {
+    let workspace = Workspace::new(&[TABLE]);
+    workspace.run(&["snapshot"]).expect(0);
+    let folder = workspace.root().join("migrations/snapshots");
+    let says = |arguments: &[&str], status: i32, words: &str| {
+        let ran = workspace.run(arguments).expect(status);
+        assert!(
+            format!("{}{}", ran.stdout, ran.stderr).contains(words),
+            "{words}: {}{}",
+            ran.stdout,
+            ran.stderr
+        );
+    };
+    says(&["snapshot", "--diff", "nowhere", "migrations"], 2, "`nowhere` is no database URL");
+    says(&["snapshot", "--diff", "git:main", "migrations"], 2, "needs a git repository");
+    says(
+        &["snapshot", "--diff", "postgres://u:secret@127.0.0.1:1/x", "migrations"],
+        2,
+        "cannot connect to u@127.0.0.1:1/x",
+    );
+    says(&["snapshot", "--diff", "migrations"], 2, "2 values");
+    says(&["snapshot", "--diff", "Cargo.toml", "migrations"], 2, "neither a schema's JSON nor a .snap file");
+    says(&["snapshot", "--format", "sarif"], 2, "invalid value 'sarif'");
+    // Files that were damaged differ; writing mends them.
+    std::fs::write(folder.join("schema.json"), "{\"format\": 1, \"set\": 5").unwrap();
+    std::fs::write(folder.join("schema.snap"), [0xff, 0xfe, b'\n']).unwrap();
+    std::fs::write(folder.join("V0001.delta.snap"), "---\nsource: never closed\n").unwrap();
+    says(&["snapshot", "--check"], 1, "not a catalog");
+    says(&["snapshot", "--diff", "migrations/snapshots/schema.json", "migrations"], 2, "is no schema");
+    says(&["snapshot", "--diff", "migrations/snapshots/schema.snap", "migrations"], 2, "is no text");
+    says(&["snapshot"], 0, "changed  V0001.delta.snap");
+    says(&["snapshot", "--check"], 0, "are what the migrations make");
+    // Nothing is written when a migration fails.
+    let before = kept(&workspace, "schema.json");
+    workspace.write("V0002__bad.sql", "SELECT 1;\nALTER TABLE nowhere ADD x int;\n");
+    says(&["snapshot"], 2, "V0002__bad.sql:2:1: relation \"nowhere\" does not exist (SQLSTATE 42P01)");
+    assert_eq!(kept(&workspace, "schema.json"), before);
+    let output = workspace.command().env("REFIT_PG_BIN", "/nonexistent").arg("snapshot").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("/nonexistent"));
+}

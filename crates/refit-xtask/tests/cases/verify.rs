@@ -1,0 +1,109 @@
+//! `verify`: what a database has otherwise than the snapshot of its migrations.
+
+use refit_devdb::TestDb;
+use serde_json::Value;
+
+use crate::support::{Workspace, execute};
+
+const FILES: [(&str, &str); 2] = [
+    ("V0001__t.sql", "CREATE TABLE t (id bigint PRIMARY KEY, a text, CONSTRAINT a_known CHECK (a <> ''));\n"),
+    ("V0002__u.sql", "CREATE TABLE u (id bigint REFERENCES t);\n"),
+];
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+async fn verified() -> (TestDb, Workspace) {
+    let db = TestDb::empty().await.unwrap();
+    let workspace = Workspace::new(&FILES).on(&db);
+    workspace.run(&["snapshot"]).expect(0);
+    workspace.run(&["migrate"]).expect(0);
+    (db, workspace)
+}
+
+#[tokio::test]
+async fn every_difference_is_named() {
+    let (db, workspace) = verified().await;
+    let text = workspace.run(&["verify"]).expect(0).stdout;
+    assert!(text.contains("the same: the schema is what the migrations make, at version 2"), "{text}");
+    let by_hand = "CREATE INDEX by_hand ON t (a); ALTER TABLE t DROP CONSTRAINT a_known;
+                   ALTER TABLE u ALTER id SET NOT NULL; CREATE SCHEMA monitoring; CREATE TABLE monitoring.m (id int);";
+    execute(&db, by_hand).await;
+    let text = workspace.run(&["verify"]).expect(1).stdout;
+    for line in [
+        "+ index by_hand of public.t: btree (a)",
+        "- constraint a_known of public.t: check (a <> ''::text)",
+        "~ column public.u.id: not null no → yes",
+        "+ table monitoring.m",
+        "drift: 5 differences",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    let arguments = ["verify", "--ignore-schema", "monitoring", "--format", "json"];
+    let document = json(&workspace.run(&arguments).expect(1).stdout);
+    assert_eq!((&document["state"], &document["version"]), (&"drift".into(), &2.into()));
+    let differences = document["differences"].as_array().unwrap();
+    assert_eq!(differences.len(), 3);
+    assert!(differences.iter().any(|one| one["verb"] == "added" && one["name"] == "by_hand"));
+    assert_eq!(document["snapshot"]["version"], 2);
+    // What the operator of the database sets on it is no migration's business, and still said.
+    execute(&db, "DROP SCHEMA monitoring CASCADE; DROP INDEX by_hand; ALTER TABLE u ALTER id DROP NOT NULL;
+                  ALTER TABLE t ADD CONSTRAINT a_known CHECK (a <> '');
+                  DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET work_mem = ''5MB''', current_database()); END $$").await;
+    let text = workspace.run(&["verify"]).expect(0).stdout;
+    assert!(text.contains("not counted: ~ database") && text.contains("work mem"), "{text}");
+}
+
+#[tokio::test]
+async fn another_version_is_no_drift() {
+    let db = TestDb::empty().await.unwrap();
+    let workspace = Workspace::new(&FILES).on(&db);
+    workspace.run(&["snapshot"]).expect(0);
+    workspace.run(&["migrate", "--to", "1"]).expect(0);
+    let text = workspace.run(&["verify"]).expect(1).stdout;
+    assert!(
+        text.contains("behind: at version 1, the snapshot is of version 2 (1 not applied); not compared"),
+        "{text}"
+    );
+    workspace.run(&["migrate"]).expect(0);
+    std::fs::remove_file(workspace.root().join("migrations/V0002__u.sql")).unwrap();
+    let stale = workspace.run(&["verify"]).expect(2).stderr;
+    assert!(stale.contains("not of these migrations") && stale.contains("`cargo xtask snapshot`"), "{stale}");
+    workspace.run(&["snapshot"]).expect(0);
+    let document = json(&workspace.run(&["verify", "--format", "json"]).expect(1).stdout);
+    assert_eq!(document["state"], "ahead");
+    assert_eq!(document["differences"], Value::Array(Vec::new()));
+    workspace.write("V0001__t.sql", "CREATE TABLE t (id bigint PRIMARY KEY);\n");
+    workspace.run(&["snapshot"]).expect(0);
+    assert!(workspace.run(&["verify"]).expect(1).stdout.contains("refused: the history does not fit"));
+}
+
+#[tokio::test]
+async fn what_keeps_it_from_comparing_is_said() {
+    let (_db, workspace) = verified().await;
+    let says = |arguments: &[&str], words: &str| {
+        let ran = workspace.run(arguments).expect(2);
+        assert!(ran.stderr.contains(words), "{words}: {}", ran.stderr);
+    };
+    says(
+        &["verify", "--database-url", "postgres://u:secret@127.0.0.1:1/x"],
+        "cannot connect to u@127.0.0.1:1/x",
+    );
+    says(&["verify", "--database-url", "mysql://x"], "invalid database URL");
+    says(
+        &["verify", "--snapshot", "nowhere.json"],
+        "nowhere.json cannot be read; `cargo xtask snapshot` writes it",
+    );
+    let file = workspace.root().join("migrations/snapshots/schema.json");
+    let edited = std::fs::read_to_string(&file).unwrap().replace("\"bigint\"", "\"integer\"");
+    std::fs::write(&file, edited).unwrap();
+    says(&["verify"], "the digest does not match: it was edited by hand");
+    std::fs::write(&file, "{}").unwrap();
+    says(&["verify"], "`set` is missing");
+    // Migrations of one environment only.
+    workspace
+        .write("V0003__test.sql", "-- refit: environments = [\"test\"]\nCREATE TABLE only_test (id int);\n");
+    workspace.run(&["snapshot"]).expect(0);
+    says(&["verify", "--environment", "test"], "the snapshot was made for the environment production");
+}

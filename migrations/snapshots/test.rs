@@ -1,0 +1,3 @@
+//! The snapshots beside this file are what the migrations make.
+
+refit_rehearsal::snapshot_test!();

@@ -1,0 +1,97 @@
+//! Booting against a schema that is not what the migrations make.
+
+use refit::{Drift, Error, Migrator};
+use refit_catalog::{Catalog, Origin, ReadOptions, Snapshot, differences};
+use refit_devdb::TestDb;
+
+use crate::support::{execute, set};
+
+const FILES: [(&str, &str); 2] = [
+    ("V1__t.sql", "CREATE TABLE t (id bigint PRIMARY KEY, a text);"),
+    ("V2__u.sql", "CREATE TABLE u (id bigint REFERENCES t);"),
+];
+
+/// What the files make, as `cargo xtask snapshot` keeps it.
+async fn snapshot(files: &[(&str, &str)]) -> String {
+    let set = set(files);
+    let db = TestDb::new(set.clone()).await.unwrap();
+    let catalog = Catalog::read(&*db.connect().await.unwrap(), &ReadOptions::default()).await.unwrap();
+    let origin =
+        Origin { digest: set.digest(), environment: "production".into(), version: Some(2), postgres: 15 };
+    Snapshot { origin, catalog }.to_json()
+}
+
+fn migrator(files: &[(&str, &str)], drift: Drift, snapshot: &str) -> Migrator {
+    Migrator::new(set(files)).drift(drift, differences).snapshot(snapshot)
+}
+
+#[tokio::test]
+async fn drift_is_off_warned_of_or_refused() {
+    let kept = snapshot(&FILES).await;
+    let db = TestDb::empty().await.unwrap();
+    let boot = async |drift| migrator(&FILES, drift, &kept).run(db.url()).await;
+    // The run that applies is compared as well as the one that has nothing to do.
+    for _ in 0..2 {
+        assert_eq!(boot(Drift::Refuse).await.unwrap().warnings, Vec::<String>::new());
+    }
+    execute(&db, "CREATE INDEX by_hand ON t (a); ALTER TABLE u DROP CONSTRAINT u_id_fkey").await;
+    assert_eq!(boot(Drift::Off).await.unwrap().warnings, Vec::<String>::new());
+    let warnings = boot(Drift::Warn).await.unwrap().warnings;
+    assert_eq!(warnings.len(), 1);
+    let Error::Drift { differences } = boot(Drift::Refuse).await.unwrap_err() else {
+        panic!("refused otherwise")
+    };
+    assert_eq!(differences.len(), 2);
+    let error = Error::Drift { differences }.to_string();
+    for text in [&warnings[0], &error] {
+        assert!(text.contains("2 differences") && text.contains("+ index by_hand of public.t"), "{text}");
+        assert!(
+            text.contains("- constraint u_id_fkey of public.u") && text.contains("`cargo xtask verify`"),
+            "{text}"
+        );
+    }
+    execute(&db, "DROP INDEX by_hand; ALTER TABLE u ADD FOREIGN KEY (id) REFERENCES t").await;
+    boot(Drift::Refuse).await.unwrap();
+}
+
+#[tokio::test]
+async fn another_version_is_no_drift() {
+    let kept = snapshot(&FILES).await;
+    let db = TestDb::empty().await.unwrap();
+    let behind = migrator(&FILES, Drift::Refuse, &kept).to(1).run(db.url()).await.unwrap();
+    assert_eq!((behind.version, behind.warnings.len()), (Some(1), 0));
+    migrator(&FILES, Drift::Refuse, &kept).run(db.url()).await.unwrap();
+    // An older binary, rolled back to: it warns of what it does not know, as ever, and compares nothing.
+    let older = snapshot(&FILES[..1]).await;
+    let ahead = migrator(&FILES[..1], Drift::Refuse, &older).run(db.url()).await.unwrap();
+    assert!(ahead.warnings.iter().all(|warning| !warning.contains("difference")), "{:?}", ahead.warnings);
+}
+
+#[tokio::test]
+async fn a_snapshot_that_cannot_be_used_is_not_taken_for_one() {
+    let kept = snapshot(&FILES[..1]).await;
+    let db = TestDb::new(set(&FILES)).await.unwrap();
+    let edited = snapshot(&FILES).await.replace("\"text\"", "\"integer\"");
+    let none = Migrator::new(set(&FILES)).drift(Drift::Refuse, differences);
+    let cases = [
+        (none, "there is none; write it with `cargo xtask snapshot`"),
+        (migrator(&FILES, Drift::Refuse, &kept), "not of these migrations"),
+        (migrator(&FILES, Drift::Refuse, "{"), "cannot be read"),
+        (migrator(&FILES, Drift::Refuse, &edited), "edited by hand"),
+    ];
+    for (migrator, words) in cases {
+        let error = migrator.run(db.url()).await.unwrap_err().to_string();
+        assert!(error.contains("cannot be compared") && error.contains(words), "{words}: {error}");
+    }
+    let warnings = migrator(&FILES, Drift::Warn, &kept).run(db.url()).await.unwrap().warnings;
+    assert!(warnings[0].contains("not of these migrations"), "{warnings:?}");
+    // Migrations of one environment make another schema in the others.
+    let files = [FILES[0], ("V2__u.sql", "-- refit: environments = [\"test\"]\nCREATE TABLE u (id int);")];
+    let kept = snapshot(&files).await;
+    let db = TestDb::empty().await.unwrap();
+    let error = migrator(&files, Drift::Refuse, &kept).environment("test").run(db.url()).await.unwrap_err();
+    assert!(
+        error.to_string().contains("V2") || error.to_string().contains("made for the environment"),
+        "{error}"
+    );
+}
