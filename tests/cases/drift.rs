@@ -15,7 +15,7 @@ const FILES: [(&str, &str); 2] = [
 async fn snapshot(files: &[(&str, &str)]) -> String {
     let set = set(files);
     let db = TestDb::new(set.clone()).await.unwrap();
-    let catalog = Catalog::read(&*db.connect().await.unwrap(), &ReadOptions::default()).await.unwrap();
+    let catalog = Catalog::read(&db.connect().await.unwrap(), &ReadOptions::default()).await.unwrap();
     let origin =
         Origin { digest: set.digest(), environment: "production".into(), version: Some(2), postgres: 15 };
     Snapshot { origin, catalog }.to_json()
