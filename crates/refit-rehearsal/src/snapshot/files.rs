@@ -1,14 +1,15 @@
 //! The files of a snapshot: how they look, how they differ from those that are there, how they are written.
 //!
 //! `schema.snap` and the deltas are insta's files, read by people; only what stands below their header counts. `schema.json`
-//! is data, for drift and for comparing: it is compared by what it says.
+//! is data, for drift and for comparing: it is compared by what it says. What was kept on another major version of PostgreSQL
+//! and differs in that server's words only is left as it is, so that two machines do not take turns in writing it.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::Path;
 
-use refit_catalog::Snapshot;
+use refit_catalog::{Drift, Origin, Snapshot};
 use serde::Serialize;
 use similar::TextDiff;
 
@@ -95,6 +96,9 @@ impl Snapshots {
         for file in &files {
             differences.extend(self.difference(&there, file)?);
         }
+        if self.is_only_worded_otherwise(&there) {
+            differences.retain(|difference| difference.verdict != Verdict::Changed);
+        }
         let known: BTreeSet<&str> = files.iter().map(|file| file.name.as_str()).collect();
         let stale = names(&there)?.into_iter().filter(|name| {
             let reviewed = name.strip_suffix(PENDING).unwrap_or(name);
@@ -106,6 +110,17 @@ impl Snapshots {
             diff: String::new(),
         }));
         Ok(differences)
+    }
+
+    /// Whether what is kept was made of the same migrations on another major version, and is the same but for that server's words.
+    fn is_only_worded_otherwise(&self, there: &Path) -> bool {
+        let mine = &self.snapshot;
+        kept(there).is_some_and(|kept| {
+            let origin = Origin { postgres: mine.origin.postgres, ..kept.origin.clone() };
+            kept.origin != mine.origin
+                && origin == mine.origin
+                && Drift::between(&kept, &mine.catalog, mine.origin.postgres).is_none()
+        })
     }
 
     fn difference(&self, there: &Path, file: &SnapshotFile) -> Result<Option<Difference>, Error> {
@@ -121,7 +136,8 @@ impl Snapshots {
         if file.name == DATA {
             return Ok(self.data_difference(&found).and_then(|why| of(Verdict::Changed, why)));
         }
-        let (old, new) = (body(&found), body(&file.text));
+        let wanted = file.text.replace("\r\n", "\n");
+        let (old, new) = (body(&found), body(&wanted));
         if old == new {
             return Ok(None);
         }
@@ -191,6 +207,11 @@ impl Snapshots {
         }
         Ok(pending)
     }
+}
+
+/// The data that is kept, where there is some that can be read.
+pub(super) fn kept(there: &Path) -> Option<Snapshot> {
+    Snapshot::from_json(&fs::read_to_string(there.join(DATA)).ok()?).ok()
 }
 
 /// What names a migration in the folder: its version as it is written, or `R__` and its name.

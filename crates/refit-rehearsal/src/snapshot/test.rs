@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use refit_catalog::{ReadOptions, Snapshot};
+use refit_catalog::ReadOptions;
 use refit_devdb::ServerOptions;
 use refit_model::MigrationSet;
 
+use super::files::kept;
 use super::{Difference, SNAPSHOTS, Verdict, snapshots};
 use crate::server::{Place, server_options};
 
@@ -67,8 +68,7 @@ pub fn check_snapshots(folder: &Path, pending: bool) -> Result<(), String> {
 
 async fn check(folder: &Path, pending: bool) -> Result<(), String> {
     let set = MigrationSet::from_dir(folder).map_err(|error| error.to_string())?;
-    let kept = std::fs::read_to_string(folder.join(SNAPSHOTS).join("schema.json"));
-    let kept = kept.ok().and_then(|json| Snapshot::from_json(&json).ok());
+    let kept = kept(&folder.join(SNAPSHOTS));
     let environment = kept.map_or_else(|| "production".to_owned(), |snapshot| snapshot.origin.environment);
     let text = |error: crate::Error| error.to_string();
     let place = Place::start(server_options(ServerOptions::from_env())).await.map_err(text)?;

@@ -234,3 +234,29 @@ fn what_cannot_be_done_is_said() {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("/nonexistent"));
 }
+
+#[test]
+fn what_another_server_words_otherwise_is_left_alone() {
+    let workspace = Workspace::new(&[TABLE, VIEW]);
+    workspace.run(&["snapshot"]).expect(0);
+    let folder = workspace.root().join("migrations/snapshots");
+    let edit = |name: &str, from: &str, to: &str| {
+        let text = kept(&workspace, name);
+        assert!(text.contains(from), "{name}: {text}");
+        std::fs::write(folder.join(name), text.replacen(from, to, 1)).unwrap();
+    };
+    edit("schema.snap", "SELECT", "select");
+    workspace.run(&["snapshot", "--check"]).expect(1);
+    // Kept elsewhere, with those words.
+    let document = json(&workspace.run(&["snapshot", "--format", "json"]).expect(0));
+    let major = document["set"]["postgres"].as_u64().unwrap();
+    edit("schema.json", &format!("\"postgres\": {major}"), "\"postgres\": 99");
+    workspace.run(&["snapshot", "--check"]).expect(0);
+    assert!(workspace.run(&["snapshot"]).expect(0).stdout.contains("nothing has changed"));
+    // What is no matter of words is told, and then all of it is this server's.
+    workspace.write(COLUMN.0, COLUMN.1);
+    let text = workspace.run(&["snapshot", "--check"]).expect(1).stdout;
+    assert!(text.contains("+    b   integer"), "{text}");
+    workspace.run(&["snapshot"]).expect(0);
+    assert!(kept(&workspace, "schema.json").contains(&format!("\"postgres\": {major}")));
+}
