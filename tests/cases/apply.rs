@@ -138,6 +138,8 @@ async fn transaction_control_and_client_copies_are_refused_before_anything_runs(
     for (sql, says) in [
         ("SELECT 1;\nBEGIN;\nSELECT 2;\nCOMMIT;", "V2__x.sql:2:1: `BEGIN`"),
         ("CREATE TABLE c (a int);\nCOPY c FROM STDIN;", "V2__x.sql:2:1: COPY FROM STDIN"),
+        ("COPY c (a, b, c, d, e, f, g, h, i, j, k, l) FROM stdin;", "V2__x.sql:1:1: COPY FROM STDIN"),
+        ("COPY (SELECT a, b, c, d, e, f, g, h, i, j, k FROM c) TO STDOUT;", "V2__x.sql:1:1: COPY"),
     ] {
         let error = migrator(&[TWO[0], ("V2__x.sql", sql)]).run(db.url()).await.unwrap_err();
         assert!(error.to_string().starts_with(says), "{error}");
@@ -189,6 +191,27 @@ async fn a_lock_that_is_held_delays_the_step_and_names_the_holder() {
     let report = waiting.await.unwrap().unwrap();
     assert!(report.steps[0].attempts > 1, "{report}");
     assert_eq!(applied(&db).await, "1,2,3");
+}
+
+/// Deferred constraints are looked at when all the text is done, and wait for locks then.
+#[tokio::test]
+async fn the_end_of_a_step_waits_no_longer_than_its_text() {
+    let db = TestDb::empty().await.unwrap();
+    execute(
+        &db,
+        "CREATE TABLE parent (id int PRIMARY KEY); INSERT INTO parent VALUES (1); CREATE TABLE hot (a int); \
+         CREATE TABLE child (parent int REFERENCES parent DEFERRABLE INITIALLY DEFERRED)",
+    )
+    .await;
+    let holder = db.connect().await.unwrap();
+    holder.batch_execute("BEGIN; DELETE FROM parent").await.unwrap();
+    let files = [("V1__child.sql", "LOCK TABLE hot; INSERT INTO child VALUES (1);")];
+    let migrator = migrator(&files).lock_timeout(Duration::from_millis(100)).lock_attempts(2);
+    let error = migrator.run(db.url()).await.unwrap_err().to_string();
+    assert!(error.contains("55P03") && error.contains("after 2 attempts"), "{error}");
+    holder.batch_execute("ROLLBACK").await.unwrap();
+    migrator.run(db.url()).await.unwrap();
+    assert_eq!(applied(&db).await, "1");
 }
 
 #[tokio::test]

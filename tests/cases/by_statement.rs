@@ -242,3 +242,35 @@ async fn what_an_interrupted_reindex_leaves_is_removed() {
     migrator(&[TABLE, index, reindex]).run(db.url()).await.unwrap();
     assert_eq!(value::<i64>(&db, left).await, 0);
 }
+
+/// What fails between statements is recorded like a statement that fails, and the role that the text took is given back.
+#[tokio::test]
+async fn a_failure_between_statements_is_recorded() {
+    let db = TestDb::empty().await.unwrap();
+    execute(
+        &db,
+        "CREATE ROLE by_statement_app; GRANT CREATE, USAGE ON SCHEMA public TO by_statement_app; \
+         CREATE TABLE t (a int); INSERT INTO t VALUES (1), (1)",
+    )
+    .await;
+    let client = db.connect().await.unwrap();
+    // An invalid index of somebody else's.
+    client.batch_execute("CREATE UNIQUE INDEX CONCURRENTLY t_a ON t (a)").await.unwrap_err();
+    let files = [(
+        "V1__i.sql",
+        "-- refit: transaction = false\nSET ROLE by_statement_app;\nCREATE INDEX CONCURRENTLY t_a ON t (a);",
+    )];
+    let error = migrator(&files).apply(&client).await.unwrap_err().to_string();
+    assert!(error.contains("must be owner") && !error.contains("create schema refit"), "{error}");
+    let row = client
+        .query_one(
+            "SELECT current_user::text, (SELECT outcome FROM refit.step), (SELECT outcome FROM refit.run), \
+                    (SELECT error LIKE '%must be owner%' FROM refit.step)",
+            &[],
+        )
+        .await
+        .unwrap();
+    let found: (String, String, String, bool) = (row.get(0), row.get(1), row.get(2), row.get(3));
+    assert_eq!(found, ("postgres".to_owned(), "failed".to_owned(), "failed".to_owned(), true));
+    execute(&db, "DROP OWNED BY by_statement_app; DROP ROLE by_statement_app").await;
+}

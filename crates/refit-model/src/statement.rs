@@ -153,6 +153,8 @@ struct Current<'a> {
     atomic: usize,
     /// Whether the word before was `BEGIN`.
     after_begin: bool,
+    /// Whether `STDIN` or `STDOUT` stands outside of parentheses.
+    names_client: bool,
 }
 
 /// A token as it is written.
@@ -187,6 +189,8 @@ impl<'a> Current<'a> {
             TokenKind::Ident => self.enter_or_leave_body(word),
             _ => {}
         }
+        let is_client = || word.eq_ignore_ascii_case("STDIN") || word.eq_ignore_ascii_case("STDOUT");
+        self.names_client |= kind == TokenKind::Ident && self.parens == 0 && is_client();
         self.after_begin = kind == TokenKind::Ident && word.eq_ignore_ascii_case("BEGIN");
         if self.words.len() < WORDS_KEPT {
             self.words.push(Word { text: word, quoted: matches!(kind, TokenKind::QuotedIdent { .. }) });
@@ -235,7 +239,7 @@ impl<'a> Current<'a> {
             ("BEGIN" | "COMMIT" | "END" | "ROLLBACK" | "ABORT", _)
             | ("START", "TRANSACTION")
             | ("PREPARE", "TRANSACTION") => StatementKind::TransactionControl,
-            ("COPY", _) if self.has("STDIN") || self.has("STDOUT") => StatementKind::CopyThroughClient,
+            ("COPY", _) if self.names_client => StatementKind::CopyThroughClient,
             ("SET", "CONSTRAINTS") => StatementKind::Plain,
             ("SET" | "RESET" | "DISCARD" | "PREPARE" | "DEALLOCATE" | "LISTEN" | "UNLISTEN" | "LOAD", _) => {
                 StatementKind::Session
@@ -350,6 +354,13 @@ mod tests {
         assert_eq!(kind("DROP INDEX CONCURRENTLY i"), StatementKind::OutsideTransaction);
         assert_eq!(kind("ALTER TABLE t DETACH PARTITION p CONCURRENTLY"), StatementKind::OutsideTransaction);
         assert_eq!(kind("COPY t (a, b) FROM stdin WITH (FORMAT csv)"), StatementKind::CopyThroughClient);
+        let columns = "a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12";
+        assert_eq!(kind(&format!("COPY t ({columns}) FROM stdin")), StatementKind::CopyThroughClient);
+        assert_eq!(
+            kind(&format!("COPY (SELECT {columns} FROM t) TO STDOUT (FORMAT csv)")),
+            StatementKind::CopyThroughClient
+        );
+        assert_eq!(kind("COPY t (stdin) FROM '/tmp/x'"), StatementKind::Plain);
         assert_eq!(kind("COPY t FROM '/tmp/x'"), StatementKind::Plain);
         assert_eq!(kind("INSERT INTO t VALUES (1)"), StatementKind::Plain);
     }

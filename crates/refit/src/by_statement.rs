@@ -22,8 +22,6 @@ use progress::Progress;
 /// One statement of a step on its way.
 struct Current<'a> {
     step: &'a Step<'a>,
-    /// The step's row in `refit.step`.
-    id: i64,
     /// All statements of the step, and which of them is meant.
     statements: &'a [Statement<'a>],
     index: usize,
@@ -52,6 +50,21 @@ impl Stage<'_> {
             info!(step = step.stem, done = progress.done, "going on with a step that was interrupted");
         }
         let id = row.open(self.client, progress.done, &progress.checksum).await?;
+        let outcome = self.from_where_it_ended(step, record, id, &statements, progress).await;
+        if let Err(error) = &outcome {
+            self.close_failed(id, error).await;
+        }
+        outcome
+    }
+
+    async fn from_where_it_ended(
+        &self,
+        step: &Step<'_>,
+        record: &str,
+        id: i64,
+        statements: &[Statement<'_>],
+        progress: Progress,
+    ) -> Result<u32, Error> {
         self.begin_session(step, self.facts.discard).await?;
         let mut attempts = 1;
         let (mut counted, mut checksum) = (0, progress.checksum);
@@ -66,8 +79,7 @@ impl Stage<'_> {
             }
             let current = Current {
                 step,
-                id,
-                statements: &statements,
+                statements,
                 index,
                 // The one that was running when the earlier attempt ended may find its own effect.
                 interrupted: progress.interrupted && counted == progress.done + 1,
@@ -152,9 +164,7 @@ impl Stage<'_> {
                 continue;
             }
             let remains = Remains::Statements { failed: current.index, offset: statement.offset };
-            let error = failed.into_error(current.step, attempts, remains);
-            self.close_failed(current.id, attempts, &error).await;
-            return Err(error);
+            return Err(failed.into_error(current.step, attempts, remains));
         }
     }
 
@@ -220,11 +230,15 @@ impl Stage<'_> {
         )
     }
 
-    async fn close_failed(&self, id: i64, attempts: u32, error: &Error) {
+    /// Puts the session right, whatever the text has made of it, and says in the step's row why it ended.
+    async fn close_failed(&self, id: i64, error: &Error) {
         self.clean_up().await;
         let sql = "UPDATE refit.step SET outcome = 'failed', finished_at = clock_timestamp(), attempts = $2, error = $3 \
                    WHERE id = $1";
-        let attempts = i32::try_from(attempts).unwrap_or(i32::MAX);
+        let attempts = match error {
+            Error::Statement(failed) => i32::try_from(failed.attempts).unwrap_or(i32::MAX),
+            _ => 1,
+        };
         let text = error.to_string();
         let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 3] =
             [(&id, Type::INT8), (&attempts, Type::INT4), (&text, Type::TEXT)];

@@ -31,6 +31,11 @@ impl Attempt {
         self.completed < self.opening.statements
     }
 
+    /// Whether the server may well have done it all: the connection lives, and what it answered could not be read.
+    pub(crate) fn is_misread(&self) -> bool {
+        self.error.as_db_error().is_none() && !self.error.is_closed()
+    }
+
     pub(crate) fn into_error(self, step: &Step<'_>, attempts: u32, remains: Remains) -> Error {
         let statements = split_statements(step.sql);
         let (index, offset) = match remains {
@@ -61,6 +66,9 @@ impl Attempt {
             sqlstate: self.error.code().map(|code| code.code().to_owned()),
             message: match db {
                 Some(db) => db.message().to_owned(),
+                None if self.is_misread() => {
+                    format!("what the server answered cannot be read ({})", crate::error::describe(&self.error))
+                }
                 None => format!("the connection was cut ({})", crate::error::describe(&self.error)),
             },
             detail: db.and_then(|db| db.detail()).map(str::to_owned),

@@ -49,7 +49,7 @@ pub use embedded::{Embedded, Source};
 pub use error::{Error, StatementError};
 pub use event::Event;
 pub use history::{HISTORY_TABLE, History, HistoryRow};
-pub use lock::LOCK_KEY;
+pub use lock::{LOCK_KEY, lock, unlock};
 pub use migrator::Migrator;
 pub use plan::{Gate, HeldStep, Plan, PlannedStep, StepKind};
 pub use refit_model as model;

@@ -76,12 +76,14 @@ impl<'a> LockWait<'a> {
     }
 }
 
-/// Who holds the lock, as text.
+/// Who holds the lock, doing what, since when, as text.
 async fn holder(client: &Client) -> Result<String, Error> {
     let sql = "SELECT format('pid %s, %s, from %s, %s', activity.pid, coalesce(nullif(application_name, ''), 'no name'), \
                       coalesce(host(client_addr), 'local socket'), \
-                      CASE WHEN state = 'active' THEN 'running: ' || left(regexp_replace(query, '\\s+', ' ', 'g'), 120) \
-                           ELSE coalesce(state, 'state not visible') END) \
+                      coalesce(state || coalesce(format(' for %s s', \
+                          round(extract(epoch FROM clock_timestamp() - coalesce(xact_start, state_change)))), ''), \
+                          'state not visible')), \
+                      activity.pid \
                FROM pg_locks JOIN pg_stat_activity AS activity USING (pid) \
                WHERE locktype = 'advisory' AND granted AND objsubid = 1 \
                  AND (classid::int8 << 32 | objid::int8) = $1 \
@@ -90,7 +92,39 @@ async fn holder(client: &Client) -> Result<String, Error> {
         .query_typed(sql, &[(&LOCK_KEY, Type::INT8)])
         .await
         .map_err(Error::database("asking who holds the migration lock"))?;
-    Ok(rows.first().map_or_else(|| "a session that has just ended".to_owned(), |row| row.get(0)))
+    let Some(row) = rows.first() else { return Ok("a session that has just ended".to_owned()) };
+    let (mut holder, pid): (String, i32) = (row.get(0), row.get(1));
+    // Where the state cannot be read, or is not there yet, the name of the session has to do.
+    let sql = "SELECT to_char(max(started_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') \
+               FROM refit.run WHERE backend_pid = $1 AND outcome = 'running'";
+    if let Ok(row) = client.query_typed_one(sql, &[(&pid, Type::INT4)]).await
+        && let Some(since) = row.get::<_, Option<String>>(0)
+    {
+        holder.push_str(&format!("; its run began at {since}"));
+    }
+    Ok(holder)
+}
+
+/// Takes the lock for a tool that changes the history beside the runs, by polling as they do.
+///
+/// `wait` limits the waiting; `tell` hears of it. Give the lock back with [`unlock`].
+///
+/// # Errors
+/// When another session holds it for longer, or the database cannot be asked.
+pub async fn lock(
+    client: &Client,
+    wait: Duration,
+    tell: impl Fn(&Event<'_>) + Send + Sync + 'static,
+) -> Result<(), Error> {
+    let observer = Observer::new(tell);
+    let mut wait = LockWait::new(wait, &observer);
+    while let Waited::NotYet = wait.poll(client).await? {}
+    Ok(())
+}
+
+/// Gives back what [`lock`] took. A failure is told and not returned: the connection's end releases it too.
+pub async fn unlock(client: &Client) {
+    release(client, "").await;
 }
 
 /// Expressions for the end of a transaction that holds the lock as its own: the session's lock is there afterwards,
@@ -112,7 +146,9 @@ pub(crate) async fn is_held(client: &Client) -> Result<bool, Error> {
 
 /// Gives the lock back. A failure is told and not returned: the connection's end releases it too.
 pub(crate) async fn release(client: &Client, restore: &str) {
-    let sql = format!("SELECT pg_advisory_unlock({LOCK_KEY});RESET ALL;{restore}");
+    let sql = format!(
+        "SET SESSION AUTHORIZATION DEFAULT;SELECT pg_advisory_unlock({LOCK_KEY});RESET ALL;{restore}"
+    );
     if let Err(error) = client.batch_execute(&sql).await {
         warn!(error = %crate::error::describe(&error), "could not release the migration lock; it ends with the connection");
     }

@@ -24,9 +24,9 @@ impl Posted {
         Posted { responses: client.simple_query_raw(message).await, opening }
     }
 
-    /// Waits for its end.
-    pub(crate) async fn outcome(self) -> Result<(), Attempt> {
-        let mut completed = 0;
+    /// Waits for its end; answers the last value of the last row.
+    pub(crate) async fn outcome(self) -> Result<Option<String>, Attempt> {
+        let (mut completed, mut last) = (0, None);
         let failed =
             |error, completed| Attempt { error, completed, opening: self.opening, blockers: Vec::new() };
         let stream = self.responses.map_err(|error| failed(error, completed))?;
@@ -34,8 +34,11 @@ impl Posted {
         loop {
             match stream.try_next().await {
                 Ok(Some(SimpleQueryMessage::CommandComplete(_))) => completed += 1,
+                Ok(Some(SimpleQueryMessage::Row(row))) => {
+                    last = row.len().checked_sub(1).and_then(|column| row.get(column)).map(str::to_owned);
+                }
                 Ok(Some(_)) => {}
-                Ok(None) => return Ok(()),
+                Ok(None) => return Ok(last),
                 Err(error) => return Err(failed(error, completed)),
             }
         }

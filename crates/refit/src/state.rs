@@ -169,6 +169,19 @@ impl StepRow<'_> {
         )
     }
 
+    /// Whether this run has recorded the step as one that succeeded. False where that cannot be asked.
+    pub(crate) async fn is_recorded(&self, client: &Client) -> bool {
+        let sql = "SELECT EXISTS (SELECT FROM refit.step WHERE run_id = $1 AND kind = $2 \
+                       AND version IS NOT DISTINCT FROM $3 AND name = $4 AND outcome = 'succeeded')";
+        let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 4] = [
+            (&self.run, Type::INT8),
+            (&self.kind(), Type::TEXT),
+            (&self.version, Type::INT8),
+            (&self.name, Type::TEXT),
+        ];
+        client.query_typed_one(sql, &parameters).await.is_ok_and(|row| row.get(0))
+    }
+
     /// Records a failed step, in a transaction of its own.
     pub(crate) async fn insert_failed(&self, client: &Client, error: &str) -> Result<(), Error> {
         let sql = "INSERT INTO refit.step (run_id, kind, version, name, checksum, finished_at, outcome, attempts, error) \

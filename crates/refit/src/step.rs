@@ -88,15 +88,16 @@ impl Stage<'_> {
     ) -> Result<StepReport, Error> {
         let began = Instant::now();
         self.observer.tell(&Event::StepBegan { stem: step.stem });
-        let attempts = if step.transaction {
+        // What was sent ahead may be done before anybody looks: then the server knows better how long it took.
+        let (attempts, took) = if step.transaction {
             self.transactional(step, record, posted, refused).await?
         } else {
-            self.by_statement(step, record).await?
+            (self.by_statement(step, record).await?, Duration::ZERO)
         };
         let report = StepReport {
             kind: step.kind,
             stem: step.stem.to_owned(),
-            duration: began.elapsed(),
+            duration: began.elapsed().max(took),
             attempts,
             statements: refit_model::split_statements(step.sql).len(),
         };
@@ -104,13 +105,14 @@ impl Stage<'_> {
         Ok(report)
     }
 
+    /// Answers the number of attempts, and how long the last one took.
     async fn transactional(
         &self,
         step: &Step<'_>,
         record: &str,
         mut posted: Option<Posted>,
         refused: impl AsyncFnOnce(),
-    ) -> Result<u32, Error> {
+    ) -> Result<(u32, Duration), Error> {
         let mut refused = Some(refused);
         let mut delays = self.delays();
         let mut attempts = 1;
@@ -119,7 +121,19 @@ impl Stage<'_> {
                 Some(posted) => posted,
                 None => self.post(step, record, attempts, None).await,
             };
-            let Err(failed) = posted.outcome().await else { return Ok(attempts) };
+            let failed = match posted.outcome().await {
+                Ok(took) => {
+                    let took = took.and_then(|seconds| seconds.parse().ok());
+                    let took = took.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+                    return Ok((attempts, took.unwrap_or_default()));
+                }
+                Err(failed) => failed,
+            };
+            if failed.is_misread() && self.row(step, attempts).is_recorded(self.client).await {
+                let reason = crate::error::describe(&failed.error);
+                warn!(step = step.stem, reason, "applied, although its answer could not be read");
+                return Ok((attempts, Duration::ZERO));
+            }
             if let Some(refused) = refused.take() {
                 refused().await;
             }
@@ -145,15 +159,19 @@ impl Stage<'_> {
     ) -> Posted {
         let lock_timeout = step.lock_timeout.unwrap_or(self.lock_timeout);
         let opening = Opening::new(step.stem, lock_timeout, self.facts.discard, after);
-        // The session is put right before the record is written: the text may have changed path or role. The steps of
-        // a run need not reach the disk one by one; the run's closing commit does, and takes them along.
+        // The session is put right before the record is written: the text may have changed path or role. Deferred
+        // constraints wait for locks at the end, and must not wait longer than the text may. The steps of a run need not
+        // reach the disk one by one; the run's closing commit does, and takes them along.
         let message = format!(
             "{}{}\n;SET SESSION AUTHORIZATION DEFAULT;RESET ALL;{}WITH record AS ({record}) {} \
-             RETURNING pg_catalog.set_config('synchronous_commit', 'off', true),{},{};COMMIT",
+             RETURNING pg_catalog.set_config('synchronous_commit', 'off', true),\
+             pg_catalog.set_config('lock_timeout', '{}ms', true),{},{},\
+             pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - pg_catalog.now());COMMIT",
             opening.sql,
             step.sql,
             self.facts.restore,
             self.row(step, attempts).insert_succeeded(),
+            lock_timeout.as_millis(),
             posted::mark(step.stem),
             crate::lock::retake(),
         );
@@ -282,7 +300,7 @@ pub(crate) struct Extent {
 /// Sends a simple query; an error comes with the number of statements that completed before it.
 pub(crate) async fn send(client: &Client, message: &str) -> Result<(), (tokio_postgres::Error, usize)> {
     let posted = Posted::send(client, message, Extent::default()).await;
-    posted.outcome().await.map_err(|failed| (failed.error, failed.completed))
+    posted.outcome().await.map(drop).map_err(|failed| (failed.error, failed.completed))
 }
 
 pub(crate) fn is_lock_trouble(error: &tokio_postgres::Error) -> bool {

@@ -34,7 +34,8 @@ fn show(bar: &ProgressBar, event: &Event<'_>) {
         Event::Began { steps } => bar.set_length(*steps as u64),
         Event::StepBegan { stem } => bar.set_message((*stem).to_owned()),
         Event::StepRetried { stem, attempts, blockers, .. } => {
-            say(format!("{WAITS}blocked{WAITS:#} {stem}, attempt {attempts}: {}", blockers.join("; ")));
+            let by = if blockers.is_empty() { String::new() } else { format!(": {}", blockers.join("; ")) };
+            say(format!("{WAITS}blocked{WAITS:#} {stem}, attempt {attempts}{by}"));
         }
         Event::StepApplied { report } => {
             bar.inc(1);

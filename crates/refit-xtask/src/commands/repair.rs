@@ -12,7 +12,7 @@ use similar::TextDiff;
 use xshell::{Shell, cmd};
 
 use crate::context::{Context, version_argument};
-use crate::database::Database;
+use crate::database::{Database, change_history};
 use crate::output::{BAD, GOOD, WAITS};
 
 #[derive(Debug, clap::Args)]
@@ -71,7 +71,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     let question =
         format!("Change {count} {} in {}?", if count == 1 { "row" } else { "rows" }, database.address());
     context.out.confirm(&question, args.yes)?;
-    write(&connection, &repairs).await?;
+    write(&connection, &repairs, context).await?;
     connection.close().await;
     context.out.result(&repairs, format!("{GOOD}repaired{GOOD:#} {count} in {}", database.address()))?;
     Ok(ExitCode::SUCCESS)
@@ -178,8 +178,8 @@ fn describe(repairs: &[Repair], plan: &Plan) -> String {
     text
 }
 
-async fn write(connection: &Connection, repairs: &[Repair]) -> anyhow::Result<()> {
-    let mut sql = format!("BEGIN;SELECT pg_advisory_xact_lock({});", refit::LOCK_KEY);
+async fn write(connection: &Connection, repairs: &[Repair], context: &Context) -> anyhow::Result<()> {
+    let mut sql = String::new();
     for repair in repairs {
         // The old checksum in the condition: a history that changed meanwhile stays as it is, and the count tells.
         let statement = match repair {
@@ -196,9 +196,5 @@ async fn write(connection: &Connection, repairs: &[Repair]) -> anyhow::Result<()
              IF changed <> 1 THEN RAISE EXCEPTION 'the history has changed meanwhile; start again'; END IF; END $$;"
         )?;
     }
-    sql.push_str("COMMIT");
-    connection.batch_execute(&sql).await.map_err(|error| {
-        let reason = error.as_db_error().map_or_else(|| error.to_string(), |db| db.message().to_owned());
-        anyhow::anyhow!("nothing was changed: {reason}")
-    })
+    change_history(connection, context.out, &sql).await
 }

@@ -93,7 +93,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         anstream::println!("{text}");
     }
     context.out.confirm(&format!("Write this history to {}?", database.address()), args.yes)?;
-    write::write(&connection, &takeover).await?;
+    write::write(&connection, &takeover, context).await?;
     let plan = context.migrator(set).plan(&connection).await?;
     connection.close().await;
     let after =

@@ -6,13 +6,15 @@ use postgres_protocol::escape::escape_literal;
 use refit::Connection;
 
 use super::source::{Adopted, Takeover};
+use crate::context::Context;
+use crate::database::change_history;
 
-pub(super) async fn write(connection: &Connection, takeover: &Takeover) -> anyhow::Result<()> {
-    let mut sql = format!(
-        "BEGIN;SET LOCAL client_min_messages = warning;SELECT pg_advisory_xact_lock({});{}",
-        refit::LOCK_KEY,
-        refit::history_ddl()
-    );
+pub(super) async fn write(
+    connection: &Connection,
+    takeover: &Takeover,
+    context: &Context,
+) -> anyhow::Result<()> {
+    let mut sql = format!("SET LOCAL client_min_messages = warning;{}", refit::history_ddl());
     if takeover.rewrite {
         sql.push_str("ALTER TABLE refinery_schema_history ALTER COLUMN version TYPE int8;");
     }
@@ -23,11 +25,7 @@ pub(super) async fn write(connection: &Connection, takeover: &Takeover) -> anyho
     for row in &takeover.rows {
         statement(&mut sql, row, takeover.rewrite)?;
     }
-    sql.push_str("COMMIT");
-    connection.batch_execute(&sql).await.map_err(|error| {
-        let reason = error.as_db_error().map_or_else(|| error.to_string(), |db| db.message().to_owned());
-        anyhow::anyhow!("nothing was changed: {reason}")
-    })
+    change_history(connection, context.out, &sql).await
 }
 
 fn statement(sql: &mut String, row: &Adopted, rewrite: bool) -> std::fmt::Result {
