@@ -78,3 +78,20 @@ async fn a_missing_file_is_forgotten_only_by_name() {
     assert!(history(&db).await.starts_with("2:"));
     workspace.run(&["plan"]).expect(0);
 }
+
+/// A session blocked inside of a lock call is waited for by CREATE INDEX CONCURRENTLY, which a run may be at.
+#[tokio::test(flavor = "multi_thread")]
+async fn it_waits_for_a_run_without_standing_in_its_way() {
+    let db = TestDb::empty().await.unwrap();
+    let workspace = applied_and_committed(&db).await;
+    workspace.write(FILE, "-- All posts.\nCREATE TABLE posts (id int);\n");
+    let run = db.connect().await.unwrap();
+    refit::lock(&run, std::time::Duration::from_secs(5), |_| ()).await.unwrap();
+    let repairing = tokio::task::spawn_blocking(move || workspace.run(&["repair", "--yes"]));
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    assert!(!repairing.is_finished());
+    run.batch_execute("CREATE INDEX CONCURRENTLY posts_id ON posts (id)").await.unwrap();
+    refit::unlock(&run).await;
+    let ran = repairing.await.unwrap().expect(0);
+    assert!(ran.stderr.contains("waiting for a run to finish: pid"), "{}", ran.stderr);
+}
