@@ -44,8 +44,8 @@ pub enum Error {
         /// What the system says.
         source: std::io::Error,
     },
-    /// The task that starts the server ended early.
-    #[error("the private server was not started: {0}")]
+    /// A task of its own, such as the one that starts the server, ended early.
+    #[error("a task ended early: {0}")]
     Task(#[from] tokio::task::JoinError),
 }
 

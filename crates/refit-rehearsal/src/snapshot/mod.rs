@@ -4,6 +4,8 @@
 mod files;
 mod test;
 
+use std::sync::Arc;
+
 use refit_catalog::{Catalog, Delta, Origin, ReadOptions, Snapshot};
 use refit_model::MigrationSet;
 
@@ -53,21 +55,27 @@ pub async fn snapshots(
     let lenient = ReadOptions { strict: false, ..read.clone() };
     let files = files_of(set, environment);
     let mut steps = Vec::new();
-    let mut schema = Catalog::read(session.client(), &lenient).await?;
+    let mut schema = Arc::new(Catalog::read(session.client(), &lenient).await?);
     for (file, awaited) in in_order(&files) {
         let failure = session.file(file, awaited).await?.into_iter().find_map(|statement| statement.failure);
         if let Some(failure) = failure {
             return Err(Error::Failed { path: file.path.clone(), failure: Box::new(failure) });
         }
-        let after = Catalog::read(session.client(), &lenient).await?;
-        let delta = Delta::between(&schema, &after);
-        let stem = file.path.trim_end_matches(".sql").to_owned();
-        steps.push(SnapshotStep { stem, path: file.path.clone(), delta });
-        schema = after;
+        let before = schema;
+        schema = Arc::new(Catalog::read(session.client(), &lenient).await?);
+        // Comparing takes nearly as long as reading, and goes on while the next one runs.
+        let after = Arc::clone(&schema);
+        steps.push((file, tokio::task::spawn_blocking(move || Delta::between(&before, &after))));
     }
     session.close().await;
-    if read.strict && !schema.unknown.is_empty() {
-        return Err(refit_catalog::Error::Unknown { names: schema.unknown }.into());
+    let mut done = Vec::new();
+    for (file, delta) in steps {
+        let stem = file.path.trim_end_matches(".sql").to_owned();
+        done.push(SnapshotStep { stem, path: file.path.clone(), delta: delta.await? });
+    }
+    let catalog = Arc::unwrap_or_clone(schema);
+    if read.strict && !catalog.unknown.is_empty() {
+        return Err(refit_catalog::Error::Unknown { names: catalog.unknown }.into());
     }
     let origin = Origin {
         digest: set.digest(),
@@ -75,7 +83,7 @@ pub async fn snapshots(
         version: files.iter().filter_map(|file| file.version).max(),
         postgres: place.major(),
     };
-    Ok(Snapshots { snapshot: Snapshot { origin, catalog: schema }, steps })
+    Ok(Snapshots { snapshot: Snapshot { origin, catalog }, steps: done })
 }
 
 fn files_of(set: &MigrationSet, environment: &str) -> Vec<File> {

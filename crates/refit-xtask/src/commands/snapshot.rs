@@ -86,8 +86,11 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
 /// What a set makes, on a private server that is gone afterwards.
 async fn make(set: &MigrationSet, read: &ReadOptions, context: &Context) -> anyhow::Result<Snapshots> {
     let place = Place::start(server_options(ServerOptions::from_env())).await?;
-    let count = set.migrations().len() + set.repeatables().len();
-    context.out.note(format_args!("running {count} migrations on a private PostgreSQL {}", place.version()));
+    let count = match set.migrations().len() + set.repeatables().len() {
+        1 => "1 migration".to_owned(),
+        count => format!("{count} migrations"),
+    };
+    context.out.note(format_args!("running {count} on a private PostgreSQL {}", place.version()));
     Ok(snapshots(&place, set, &context.global.environment, read).await?)
 }
 
@@ -130,7 +133,7 @@ fn check(made: &Snapshots, folder: &Path, args: &Args, context: &Context) -> any
     let differences = made.compare(folder)?;
     let checked = Checked { format: 1, differences: &differences };
     if differences.is_empty() {
-        let count = made.steps.len();
+        let count = deltas(made.steps.len());
         context.out.result(&checked, format_args!("the schema and {count} are what the migrations make"))?;
         return Ok(ExitCode::SUCCESS);
     }

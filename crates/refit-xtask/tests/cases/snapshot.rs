@@ -117,6 +117,8 @@ fn a_changed_migration_and_one_that_is_gone_are_told_and_mended() {
 fn what_differs_waits_for_a_review() {
     let workspace = Workspace::new(&[TABLE]);
     workspace.run(&["snapshot"]).expect(0);
+    let text = workspace.run(&["snapshot", "--check"]).expect(0).stdout;
+    assert_eq!(text, "the schema and 1 delta are what the migrations make\n");
     let before = kept(&workspace, "schema.snap");
     workspace.write(COLUMN.0, COLUMN.1);
     let text = workspace.run(&["snapshot", "--check", "--pending"]).expect(1).stdout;
