@@ -35,6 +35,10 @@ impl Application for Cli {
         &self.global
     }
 
+    fn is_plain(&self) -> bool {
+        matches!(&self.command, Task::Refit(command) if command.is_plain())
+    }
+
     async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         match self.command {
             Task::Refit(command) => command.run(context).await,

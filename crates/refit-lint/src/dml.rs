@@ -262,7 +262,7 @@ impl Scope<'_> {
         constraints.iter().any(|constraint| {
             matches!(constraint.kind, PrimaryKey | Unique)
                 && constraint.columns.len() > columns.len()
-                && constraint.columns.iter().zip(columns).all(|(a, b)| a == b)
+                && constraint.columns.iter().zip(columns).all(|(a, b)| **a == **b)
         })
     }
 

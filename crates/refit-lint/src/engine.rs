@@ -1,6 +1,7 @@
 //! The replay: file by file, statement by statement; the rules see each before the schema does.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Deref;
 
 use refit_model::{LineIndex, Position, Suppression};
 
@@ -65,9 +66,12 @@ impl Engine<'_> {
     }
 
     pub(crate) fn file(&self, file: &File, memory: &mut Memory) -> FileOutcome {
-        let Parsed { stmts, errors, psql } = parse(&file.text);
+        let Parsed { stmts, mut errors, psql } = parse(&file.text);
         let rules = if file.reported { (self.rules)(file) } else { Vec::new() };
         let mut findings = Vec::new();
+        if file.reported {
+            errors.extend(stmts.iter().filter_map(body_of).flat_map(Body::errors));
+        }
         engine_findings(file, &rules, &errors, &psql, &mut findings);
         for (rule, severity) in &rules {
             if let Check::File(check) = rule.check {
@@ -188,11 +192,43 @@ fn engine_findings(
     }
 }
 
+/// The text that a statement brings, which the server reads when it is run, or created.
+fn body_of(stmt: &Stmt) -> Option<&Body> {
+    match &stmt.kind {
+        StmtKind::Do(body) => Some(body),
+        StmtKind::CreateRoutine { body, .. } => Some(body),
+        _ => None,
+    }
+}
+
 /// A statement that runs, with how it is reached.
 pub(crate) struct Nested<'a> {
-    pub(crate) stmt: std::borrow::Cow<'a, Stmt>,
+    pub(crate) stmt: Shown<'a>,
     pub(crate) in_body: bool,
     pub(crate) in_loop: bool,
+}
+
+/// A statement, at the place where findings in it are reported.
+pub(crate) enum Shown<'a> {
+    Here(&'a Stmt),
+    Elsewhere(Box<Stmt>),
+}
+
+impl Deref for Shown<'_> {
+    type Target = Stmt;
+
+    fn deref(&self) -> &Stmt {
+        match self {
+            Shown::Here(stmt) => stmt,
+            Shown::Elsewhere(stmt) => stmt,
+        }
+    }
+}
+
+/// Whether a statement runs statements in bodies, as far as its kind tells.
+pub(crate) fn may_run_others(stmt: &Stmt) -> bool {
+    use StmtKind::{Call, Do, DynamicSql, Select};
+    matches!(stmt.kind, Do(_) | DynamicSql { .. } | Call { .. } | Select(_))
 }
 
 /// The statement, and those in bodies that it runs: DO, dynamic SQL, functions that it calls.
@@ -211,11 +247,12 @@ fn flatten<'a>(
     depth: usize,
     all: &mut Vec<Nested<'a>>,
 ) {
-    use std::borrow::Cow;
     // A function's text is not in this file: what is found in it is reported where it is called.
     let elsewhere = in_body && depth > 0 && place != stmt.span && !inside(stmt.span, place);
-    let shown =
-        if elsewhere { Cow::Owned(Stmt { span: place, ..stmt.clone() }) } else { Cow::Borrowed(stmt) };
+    let shown = match elsewhere {
+        true => Shown::Elsewhere(Box::new(Stmt { span: place, ..stmt.clone() })),
+        false => Shown::Here(stmt),
+    };
     all.push(Nested { stmt: shown, in_body, in_loop });
     if depth >= DEEPEST {
         return;

@@ -9,7 +9,11 @@ use crate::rules::RULES;
 
 /// The rules that are on for a file, with their severity.
 pub(crate) fn active(config: &Config, path: &str) -> Vec<(&'static Rule, Severity)> {
-    RULES.iter().filter_map(|rule| severity(rule, config, path).map(|severity| (rule, severity))).collect()
+    let mut active = Vec::with_capacity(RULES.len());
+    active.extend(
+        RULES.iter().filter_map(|rule| severity(rule, config, path).map(|severity| (rule, severity))),
+    );
+    active
 }
 
 /// The severity of a rule's findings in a file; `None` when the rule is off there.

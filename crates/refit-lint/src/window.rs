@@ -1,6 +1,6 @@
 //! The transaction around a statement: what it created, which locks it holds, and what it may not use yet.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 use crate::effects::effects;
 use crate::lock::LockMode;
@@ -20,8 +20,8 @@ pub(crate) struct Window {
     pub(crate) created_types: BTreeSet<String>,
     /// Locks that are held, with the statement that took each.
     pub(crate) held: Vec<Held>,
-    /// What is in `held`, to ask quickly.
-    known: HashSet<(String, LockMode, Taken)>,
+    /// What is in `held`, to ask quickly: by table key.
+    known: HashMap<String, Vec<(LockMode, Taken)>>,
     /// Values added to enums in this transaction.
     pub(crate) enum_values: Vec<(Name, String)>,
     /// Constraints added NOT VALID in this transaction: table key and constraint.
@@ -125,10 +125,8 @@ impl Window {
     /// Whether a lock is held on the table with a key, of some mode or a stronger one; locks that were taken aside do not
     /// count.
     pub(crate) fn holds(&self, key: &str, mode: LockMode) -> bool {
-        let stronger = LockMode::ALL.into_iter().filter(|held| *held >= mode);
-        stronger
-            .flat_map(|held| [Taken::Used, Taken::Referenced].map(|taken| (key.to_owned(), held, taken)))
-            .any(|held| self.known.contains(&held))
+        let known = self.known.get(key).map_or(&[][..], Vec::as_slice);
+        known.iter().any(|(held, taken)| *held >= mode && *taken != Taken::Aside)
     }
 
     /// Adds the locks that a statement takes.
@@ -145,9 +143,13 @@ impl Window {
             _ => Taken::Used,
         };
         for (table, mode) in effects(stmt, schema, postgres).locks {
-            let key = table.key();
+            if self.created.contains(&*table.key_ref()) {
+                continue;
+            }
+            let known = self.known.entry(table.key()).or_default();
             // What is held already is not taken again.
-            if !self.created.contains(&key) && self.known.insert((key, mode, taken)) {
+            if !known.contains(&(mode, taken)) {
+                known.push((mode, taken));
                 self.held.push(Held { table, mode, span: stmt.span, taken });
             }
         }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Parser};
+use tokio::runtime::Builder;
 
 use crate::commands::Command;
 use crate::context::{Context, Global};
@@ -13,6 +14,11 @@ use crate::context::{Context, Global};
 pub trait Application: Parser {
     /// The options that all commands share.
     fn global(&self) -> &Global;
+
+    /// Whether the command waits for nobody: then no threads are started for it.
+    fn is_plain(&self) -> bool {
+        false
+    }
 
     /// Runs the command.
     fn run(self, context: &Context) -> impl Future<Output = anyhow::Result<ExitCode>>;
@@ -31,6 +37,10 @@ pub struct Cli {
 impl Application for Cli {
     fn global(&self) -> &Global {
         &self.global
+    }
+
+    fn is_plain(&self) -> bool {
+        self.command.is_plain()
     }
 
     async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
@@ -58,7 +68,11 @@ pub fn main_of<A: Application>() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let built = match application.is_plain() {
+        true => Builder::new_current_thread().build(),
+        false => Builder::new_multi_thread().enable_all().build(),
+    };
+    let runtime = match built {
         Ok(runtime) => runtime,
         Err(error) => {
             context.out.error(&anyhow::Error::new(error).context("cannot start the runtime"));

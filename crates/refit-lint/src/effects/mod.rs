@@ -62,8 +62,8 @@ impl Effects {
 
     /// The strongest lock on a table.
     pub fn lock_on(&self, table: &Name) -> Option<LockMode> {
-        let key = table.key();
-        self.locks.iter().filter(|(locked, _)| locked.key() == key).map(|(_, mode)| *mode).max()
+        let key = table.key_ref();
+        self.locks.iter().filter(|(locked, _)| locked.key_ref() == key).map(|(_, mode)| *mode).max()
     }
 }
 
@@ -132,7 +132,7 @@ fn create_table(create: &CreateTable, effects: &mut Effects) {
     let inline = create.columns.iter().flat_map(|column| &column.constraints);
     for constraint in create.constraints.iter().chain(inline) {
         if let ConstraintKind::ForeignKey { table, .. } = &constraint.kind
-            && table.key() != create.name.key()
+            && table.key_ref() != create.name.key_ref()
         {
             effects.lock(table, LockMode::ShareRowExclusive);
         }

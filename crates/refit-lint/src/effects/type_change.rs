@@ -27,7 +27,7 @@ pub fn column_change(
     using: Option<&Expr>,
     collate: bool,
 ) -> TypeChange {
-    let from = schema.column(table, column).and_then(|known| known.data_type.as_ref());
+    let from = schema.column(table, column).and_then(|known| known.data_type.as_deref());
     if using.is_some_and(|using| !is_plain_cast(using, column, to)) {
         return TypeChange::Rewrite;
     }

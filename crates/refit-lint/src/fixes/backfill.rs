@@ -24,7 +24,10 @@ pub(super) struct Backfill {
 pub(super) fn backfill(site: &Site<'_>, table: &Name, alias: Option<&str>) -> Result<Backfill, String> {
     let known = site.schema.table(table).map_or(&[][..], |table| &table.constraints);
     let key = known.iter().find(|constraint| constraint.kind == ConstraintType::PrimaryKey);
-    let key = match key.map(|key| key.columns.clone()).filter(|columns| !columns.is_empty()) {
+    let key = match key
+        .map(|key| key.columns.iter().map(|column| column.to_string()).collect::<Vec<String>>())
+        .filter(|columns| !columns.is_empty())
+    {
         Some(key) => key,
         None => return Err(format!("no primary key of {table} is known, by which batches are cut")),
     };

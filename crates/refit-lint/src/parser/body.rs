@@ -1,12 +1,17 @@
 //! Bodies: DO blocks, functions, procedures, and EXECUTE of constant strings inside them.
 
+use std::panic::catch_unwind;
+
 use squawk_parser::{EntryPoint, SyntaxKind as K};
 
-use super::names::{simple, string};
+use super::into::targets;
+use super::literal::string;
+use super::names::simple;
 use super::nesting::too_deep;
 use super::query::query;
 use super::stmt::{is_stmt, stmt};
 use super::tree::{NodeRef, Tree};
+use super::{errors, without};
 use crate::sql::{Body, BodyStmt, BodyText, Cte, Dml, Expr, Literal, Span, Stmt, StmtKind};
 
 /// Bodies inside of bodies are read this deep.
@@ -25,7 +30,8 @@ pub(super) fn body(node: NodeRef<'_>) -> Body {
     let language = language.unwrap_or_else(|| default.to_owned());
     if let Some(atomic) = atomic {
         let statements: Vec<BodyStmt> = atomic.topmost(is_stmt).map(stmt).map(plain).collect();
-        return Body { language, source: None, statements: statements.into() };
+        let read = BodyRead { statements, ..BodyRead::default() };
+        return Body { language, source: None, read: read.into() };
     }
     let definition = match node.kind() {
         K::DO => node.child(K::LITERAL),
@@ -41,42 +47,84 @@ pub(super) fn body(node: NodeRef<'_>) -> Body {
     Body { language, source, ..Body::default() }
 }
 
-/// The statements of a body.
-pub(crate) fn read_body(language: &str, source: &BodyText) -> Vec<BodyStmt> {
-    match language {
-        "plpgsql" => parse(source, EntryPoint::Plpgsql),
-        "sql" => parse(source, EntryPoint::SourceFile),
-        _ => Vec::new(),
-    }
+/// A body, read.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct BodyRead {
+    pub(crate) statements: Vec<BodyStmt>,
+    /// What does not parse, with the parser's words.
+    pub(crate) errors: Vec<(Span, String)>,
+}
+
+/// Reads the text of a body.
+pub(crate) fn read_body(language: &str, source: &BodyText) -> BodyRead {
+    let entry = match language {
+        "plpgsql" => EntryPoint::Plpgsql,
+        "sql" => EntryPoint::SourceFile,
+        _ => return BodyRead::default(),
+    };
+    catch_unwind(|| parse(source, entry)).unwrap_or_else(|_| unread(source))
 }
 
 fn plain(stmt: Stmt) -> BodyStmt {
     BodyStmt { stmt, in_loop: false }
 }
 
+/// Nobody can say what it does.
+fn unread(source: &BodyText) -> BodyRead {
+    let kind = StmtKind::DynamicSql { text: None, statements: Vec::new() };
+    BodyRead { statements: vec![plain(Stmt { span: source.span, kind })], errors: Vec::new() }
+}
+
 /// Parses the text of a literal, and moves what is found to its place in the file.
-fn parse(literal: &BodyText, entry: EntryPoint) -> Vec<BodyStmt> {
+fn parse(literal: &BodyText, entry: EntryPoint) -> BodyRead {
     let written = literal.literal.as_str();
-    let Some(text) = string(written) else { return Vec::new() };
+    let Some(text) = string(written) else { return unread(literal) };
     let is_body = matches!(entry, EntryPoint::Plpgsql);
     if literal.depth >= DEEPEST || !too_deep(&text, is_body).is_empty() {
-        let unread = StmtKind::DynamicSql { text: None, statements: Vec::new() };
-        return vec![plain(Stmt { span: literal.span, kind: unread })];
+        return unread(literal);
     }
-    // Where the text stands as it is, places can be told; where quotes were doubled, the literal as a whole is the place.
-    let shift = written.find(&text).filter(|_| text.len() > 1).map(|at| literal.span.start + at as u32);
-    let tree = Tree::parse(&text, entry, literal.depth + 1);
-    let mut found = Vec::new();
-    match entry {
+    let mut read = match entry {
         EntryPoint::SourceFile => {
-            found.extend(tree.root().children().filter(|node| is_stmt(node.kind())).map(stmt).map(plain));
+            let tree = Tree::parse(&text, entry, literal.depth + 1);
+            let found = tree.root().children().filter(|node| is_stmt(node.kind())).map(stmt).map(plain);
+            BodyRead { statements: found.collect(), errors: errors(&tree, &broken(&tree)) }
         }
-        EntryPoint::Plpgsql => statements(tree.root(), false, &mut found),
-    }
-    for BodyStmt { stmt, .. } in &mut found {
+        EntryPoint::Plpgsql => block(&text, literal.depth + 1),
+    };
+    // Where the text stands as it is, places can be told; elsewhere (quotes were doubled) the literal as a whole is the place.
+    let shift = written.find(&text).filter(|_| text.len() > 1).map(|at| literal.span.start + at as u32);
+    for BodyStmt { stmt, .. } in &mut read.statements {
         move_stmt(stmt, shift, literal.span);
     }
-    found
+    read.errors.iter_mut().for_each(|(span, _)| *span = moved(*span, shift, literal.span));
+    read
+}
+
+/// Parses the text of a PL/pgSQL block.
+fn block(text: &str, depth: usize) -> BodyRead {
+    let read = |tree: &Tree<'_>| {
+        let mut found = Vec::new();
+        statements(tree.root(), false, &mut found);
+        BodyRead { statements: found, errors: errors(tree, &broken(tree)) }
+    };
+    let tree = Tree::parse(text, EntryPoint::Plpgsql, depth);
+    // The parser does not know INTO: a statement with one is broken to it.
+    let into: Vec<Span> = broken(&tree)
+        .into_iter()
+        .filter_map(|span| targets(&text[span.start as usize..span.end as usize], span.start))
+        .collect();
+    match into.is_empty() {
+        true => read(&tree),
+        false => read(&Tree::parse(&without(text, &into), EntryPoint::Plpgsql, depth)),
+    }
+}
+
+/// The parts of a text that do not parse.
+fn broken(tree: &Tree<'_>) -> Vec<Span> {
+    if tree.errors.is_empty() {
+        return Vec::new();
+    }
+    tree.root().topmost(|kind| kind == K::ERROR).map(NodeRef::span).collect()
 }
 
 /// Statements of a PL/pgSQL block, however deep.
@@ -130,13 +178,17 @@ fn dynamic(node: NodeRef<'_>) -> Stmt {
     Stmt { span: node.span(), kind: StmtKind::DynamicSql { text, statements: inner } }
 }
 
+fn moved(span: Span, shift: Option<u32>, whole: Span) -> Span {
+    match shift {
+        Some(shift) => Span { start: span.start + shift, end: span.end + shift },
+        None => whole,
+    }
+}
+
 /// Moves a statement that was parsed by itself to its place in the file. The spans inside expressions stay: no rule
 /// reports at those of a body.
 fn move_stmt(stmt: &mut Stmt, shift: Option<u32>, whole: Span) {
-    let moved = |span: Span| match shift {
-        Some(shift) => Span { start: span.start + shift, end: span.end + shift },
-        None => whole,
-    };
+    let moved = |span: Span| moved(span, shift, whole);
     stmt.span = moved(stmt.span);
     match &mut stmt.kind {
         StmtKind::Dml(dml) => {

@@ -2,7 +2,8 @@
 
 use squawk_parser::SyntaxKind as K;
 
-use super::names::{identifier, is_type, string, type_of};
+use super::literal::string;
+use super::names::{identifier, is_type, type_of};
 use super::query::{is_query, query};
 use super::tree::NodeRef;
 use crate::sql::{Compare, Expr, Literal, Name};

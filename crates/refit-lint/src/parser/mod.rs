@@ -8,6 +8,8 @@ mod alter;
 mod body;
 mod drop;
 mod expr;
+mod into;
+mod literal;
 mod names;
 mod nesting;
 mod psql;
@@ -20,7 +22,7 @@ mod tree;
 use std::borrow::Cow;
 use std::panic::catch_unwind;
 
-pub(crate) use body::read_body;
+pub(crate) use body::{BodyRead, read_body};
 use squawk_parser::{EntryPoint, SyntaxKind};
 pub(crate) use tokens::tokens;
 
@@ -51,7 +53,7 @@ pub(crate) fn parse(text: &str) -> Parsed {
 
 /// The string constants of a text, without their quotes, comments left out.
 pub(crate) fn strings(text: &str) -> Vec<String> {
-    refit_model::significant_tokens(text).into_iter().filter_map(names::string).collect()
+    refit_model::significant_tokens(text).into_iter().filter_map(literal::string).collect()
 }
 
 /// Parses what the parser can take: statements that nest too deep are left out, and one that it breaks on.
@@ -120,6 +122,14 @@ fn parse_as_is(text: &str) -> Parsed {
             broken.push(node.span());
         }
     }
+    parsed.errors = errors(&tree, &broken);
+    parsed
+}
+
+/// What does not parse; where a broken part begins, up to its end.
+fn errors(tree: &tree::Tree<'_>, broken: &[Span]) -> Vec<(Span, String)> {
+    let text = tree.text();
+    let mut all = Vec::new();
     // The first byte of the line behind the last one that an error was told of.
     let mut untold = 0;
     for (offset, message) in &tree.errors {
@@ -133,7 +143,7 @@ fn parse_as_is(text: &str) -> Parsed {
         let node = broken.partition_point(|span| span.end <= start);
         let span = broken.get(node).filter(|span| span.start <= start);
         let end = span.map_or(start, |span| span.end);
-        parsed.errors.push((Span { start, end }, message.clone()));
+        all.push((Span { start, end }, message.clone()));
     }
-    parsed
+    all
 }

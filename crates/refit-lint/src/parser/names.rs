@@ -20,33 +20,24 @@ pub(super) fn simple(node: NodeRef<'_>) -> String {
 
 /// The qualified name in a node that holds a path.
 pub(super) fn name(node: NodeRef<'_>) -> Name {
-    let segments: Vec<_> = std::iter::once(node)
+    let mut segments = std::iter::once(node)
         .chain(node.descendants())
-        .filter(|node| matches!(node.kind(), K::PATH_SEGMENT | K::PATH_SEGMENT_REF))
-        .collect();
-    let mut parts: Vec<String> = segments.iter().map(|segment| identifier(segment.text())).collect();
-    let last = parts.pop().unwrap_or_else(|| identifier(node.text()));
-    let span = match (segments.first(), segments.last()) {
-        (Some(first), Some(last)) => crate::sql::Span { start: first.span().start, end: last.span().end },
-        _ => node.span(),
+        .filter(|node| matches!(node.kind(), K::PATH_SEGMENT | K::PATH_SEGMENT_REF));
+    let Some(first) = segments.next() else {
+        return Name { schema: None, name: identifier(node.text()), span: node.span() };
     };
-    Name { schema: parts.pop(), name: last, span }
+    let (mut before, mut last) = (None, first);
+    for segment in segments {
+        (before, last) = (Some(last), segment);
+    }
+    let schema = before.map(|segment| identifier(segment.text()));
+    let span = crate::sql::Span { start: first.span().start, end: last.span().end };
+    Name { schema, name: identifier(last.text()), span }
 }
 
 /// All names of a kind directly below a node.
 pub(super) fn names(node: NodeRef<'_>, kinds: &[K]) -> Vec<Name> {
     node.children().filter(|child| kinds.contains(&child.kind())).map(name).collect()
-}
-
-/// The text of a string literal, escapes of `''` undone; none for other literals.
-pub(super) fn string(text: &str) -> Option<String> {
-    let text = text.trim();
-    if let Some(rest) = text.strip_prefix('$') {
-        let tag = rest.find('$')? + 2;
-        return text.get(tag..text.len().checked_sub(tag)?).map(str::to_owned);
-    }
-    let quoted = text.strip_prefix(['e', 'E', 'n', 'N']).unwrap_or(text);
-    Some(quoted.strip_prefix('\'')?.strip_suffix('\'')?.replace("''", "'"))
 }
 
 /// The data type below a node, if there is one.
@@ -89,7 +80,7 @@ pub(super) fn type_of(node: NodeRef<'_>) -> DataType {
         K::INTERVAL_TYPE => "interval".to_owned(),
         K::TIME_TYPE => with_zone(node, "time"),
         K::TIMESTAMP_TYPE => with_zone(node, "timestamp"),
-        _ => canonical(&match node.child(K::PATH_REF).map(name) {
+        _ => canonical(match node.child(K::PATH_REF).map(name) {
             Some(Name { schema: Some(schema), name, .. }) if schema != "pg_catalog" && schema != "public" => {
                 format!("{schema}.{name}")
             }
@@ -106,8 +97,8 @@ fn with_zone(node: NodeRef<'_>, base: &str) -> String {
 }
 
 /// One name for each built-in type.
-fn canonical(name: &str) -> String {
-    match name {
+fn canonical(name: String) -> String {
+    match name.as_str() {
         "int" | "int4" => "integer",
         "int8" => "bigint",
         "int2" => "smallint",
@@ -121,7 +112,7 @@ fn canonical(name: &str) -> String {
         "serial4" => "serial",
         "serial8" => "bigserial",
         "serial2" => "smallserial",
-        other => other,
+        _ => return name,
     }
     .to_owned()
 }

@@ -75,7 +75,9 @@ pub(super) fn constraint(node: NodeRef<'_>) -> Option<Constraint> {
     let kind = match node.kind() {
         K::NOT_NULL_CONSTRAINT => ConstraintKind::NotNull(node.child(K::COLUMN_NAME_REF).map(simple)),
         K::NULL_CONSTRAINT => ConstraintKind::Null,
-        K::CHECK_CONSTRAINT => ConstraintKind::Check(expr_in(node, 0).unwrap_or(Expr::Other(Vec::new()))),
+        K::CHECK_CONSTRAINT => {
+            ConstraintKind::Check(expr_in(node, 0).unwrap_or(Expr::Other(Vec::new())).into())
+        }
         K::UNIQUE_CONSTRAINT => ConstraintKind::Unique { columns: columns(), using_index: using_index() },
         K::PRIMARY_KEY_CONSTRAINT => {
             ConstraintKind::PrimaryKey { columns: columns(), using_index: using_index() }

@@ -69,6 +69,10 @@ impl<'t> Tree<'t> {
         tree
     }
 
+    pub(super) fn text(&self) -> &'t str {
+        self.text
+    }
+
     pub(super) fn root(&self) -> NodeRef<'_> {
         NodeRef { tree: self, index: 0 }
     }
@@ -164,7 +168,14 @@ impl<'a> NodeRef<'a> {
 
     /// The first words, upper case, for statements that nobody asks more about.
     pub(super) fn first_words(self, count: usize) -> String {
-        let tokens = self.descendants().filter(|node| node.is_token()).take(count);
-        tokens.map(|token| token.text().to_ascii_uppercase()).collect::<Vec<_>>().join(" ")
+        let mut words = String::with_capacity(64);
+        for token in self.descendants().filter(|node| node.is_token()).take(count) {
+            if !words.is_empty() {
+                words.push(' ');
+            }
+            words.push_str(token.text());
+        }
+        words.make_ascii_uppercase();
+        words
     }
 }

@@ -62,7 +62,7 @@ fn check(check: &mut StatementCheck<'_>) {
         else {
             continue;
         };
-        let from = check.schema.column(table, column).and_then(|known| known.data_type.as_ref());
+        let from = check.schema.column(table, column).and_then(|known| known.data_type.as_deref());
         let (old, new) = (from.map(written), written(to));
         let kept = "while reads and writes wait, until the transaction ends";
         let message = match column_change(check.schema, table, column, to, using.as_ref(), *collate) {

@@ -89,7 +89,7 @@ fn relied_on(check: &StatementCheck<'_>, table: &Name, action: &AlterAction) -> 
         AlterAction::ValidateConstraint(name) => match check.schema.constraint(table, name) {
             Some(known) if !known.validated => match known.check.as_deref() {
                 Some(condition) => columns_of(condition),
-                None => known.columns.clone(),
+                None => known.columns.iter().map(|column| column.to_string()).collect(),
             },
             _ => Vec::new(),
         },

@@ -115,7 +115,9 @@ fn has_index(check: &StatementCheck<'_>, table: &Name, columns: &[String]) -> bo
         || check.schema.table(table).is_some_and(|known| {
             use crate::schema::ConstraintType::{PrimaryKey, Unique};
             let keys = known.constraints.iter().filter(|known| matches!(known.kind, PrimaryKey | Unique));
-            keys.into_iter().any(|known| named(&known.columns))
+            keys.into_iter().any(|known| {
+                leads(&known.columns.iter().map(|column| Some(column.to_string())).collect::<Vec<_>>())
+            })
         })
         || check.rest.iter().any(|stmt| match &stmt.kind {
             StmtKind::CreateIndex(index) => {

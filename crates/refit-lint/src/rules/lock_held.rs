@@ -76,7 +76,7 @@ fn check(check: &mut StatementCheck<'_>) {
 /// What is another rule's, or no table's.
 fn is_aside(check: &StatementCheck<'_>) -> bool {
     let StmtKind::Alter { target, table, actions } = &check.stmt.kind else { return false };
-    let key = table.key();
+    let key = table.key_ref();
     // VALIDATE behind NOT VALID, and a swap of names, which is one transaction or none.
     let validates = |action: &AlterAction| match action {
         AlterAction::ValidateConstraint(name) => {
@@ -126,12 +126,16 @@ fn read_into_new(check: &StatementCheck<'_>) -> Option<Name> {
 fn second<'h>(check: &StatementCheck<'h>, now: &Effects) -> Option<(Name, &'h Held)> {
     let refers = matches!(&check.stmt.kind, StmtKind::CreateTable(create) if create.partition_of.is_none());
     now.locks.iter().find_map(|(table, mode)| {
-        let key = table.key();
-        if !mode.stops_writes() || check.window.holds(&key, *mode) || check.is_new(table) {
+        if !mode.stops_writes() {
+            return None;
+        }
+        let key = table.key_ref();
+        if check.window.holds(&key, *mode) || check.is_new(table) {
             return None;
         }
         // New tables that refer to old ones: the moments of several are as good as one.
-        let is_other = |held: &Held| held.table.key() != key && !(refers && held.taken == Taken::Referenced);
+        let is_other =
+            |held: &Held| held.table.key_ref() != key && !(refers && held.taken == Taken::Referenced);
         Some((table.clone(), strongest(check, is_other)?))
     })
 }

@@ -72,6 +72,9 @@ fn alone(check: &StatementCheck<'_>) -> Option<String> {
 }
 
 fn other(check: &StatementCheck<'_>, words: &str) -> Option<String> {
+    if !["CREATE", "DROP", "ALTER", "DISCARD"].iter().any(|verb| words.starts_with(verb)) {
+        return None;
+    }
     let words: Vec<&str> = words.split(' ').collect();
     let says = |option: &str| {
         let text = check.written(check.stmt.span).unwrap_or_default().to_ascii_lowercase();

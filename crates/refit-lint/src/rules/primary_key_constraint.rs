@@ -77,7 +77,7 @@ fn nullable(check: &StatementCheck<'_>, table: &Name, index: &Name) -> Option<St
     let columns = index.columns.iter().flatten();
     columns
         .filter(|column| {
-            known.columns.get(*column).is_some_and(|known| !known.not_null)
+            known.columns.get(column.as_str()).is_some_and(|known| !known.not_null)
                 && !check.schema.proves_not_null(table, column)
         })
         .map(String::clone)

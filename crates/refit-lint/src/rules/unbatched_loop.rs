@@ -58,7 +58,7 @@
 
 use super::unbatched::unbounded;
 use crate::check::StatementCheck;
-use crate::engine::nested;
+use crate::engine::{may_run_others, nested};
 use crate::finding::Severity;
 use crate::lock::LockMode;
 use crate::rule::{Check, Rule};
@@ -73,7 +73,7 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(check: &mut StatementCheck<'_>) {
     // Whether a round is committed is known of the whole body only.
-    if check.in_body {
+    if check.in_body || !may_run_others(check.stmt) {
         return;
     }
     let stmt = check.stmt;

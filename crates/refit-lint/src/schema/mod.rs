@@ -4,11 +4,14 @@
 //! order, after the rules have seen the schema before it.
 
 mod replay;
+mod shared;
 
 pub(crate) use replay::{constraint_name, serial_base};
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
+use self::shared::Shared;
 use crate::sql::{Body, DataType, Expr, Generated, Name};
 
 /// Tables, indexes, types and functions by [`Name::key`].
@@ -21,6 +24,7 @@ pub struct Schema {
     pub(crate) functions: HashMap<String, Function>,
     /// Whether each can be read: its last statement was not WITH NO DATA.
     pub(crate) materialized_views: HashMap<String, bool>,
+    shared: Shared,
 }
 
 /// A table that a migration created or changed.
@@ -30,7 +34,7 @@ pub struct Table {
     pub(crate) complete: bool,
     pub(crate) partitioned: bool,
     pub(crate) partition_key: Vec<String>,
-    pub(crate) columns: BTreeMap<String, ColumnDef>,
+    pub(crate) columns: BTreeMap<Arc<str>, ColumnDef>,
     pub(crate) constraints: Vec<ConstraintDef>,
 }
 
@@ -38,7 +42,7 @@ pub struct Table {
 #[derive(Debug, Clone, Default)]
 pub struct ColumnDef {
     /// Its type; none when only a change to it was seen.
-    pub(crate) data_type: Option<DataType>,
+    pub(crate) data_type: Option<Arc<DataType>>,
     /// Whether it is known to be NOT NULL.
     pub(crate) not_null: bool,
     pub(crate) generated: Option<Generated>,
@@ -51,9 +55,9 @@ pub struct ConstraintDef {
     pub(crate) name: String,
     pub(crate) kind: ConstraintType,
     /// The columns of a key or foreign key.
-    pub(crate) columns: Vec<String>,
+    pub(crate) columns: Vec<Arc<str>>,
     /// The condition of a CHECK.
-    pub(crate) check: Option<Box<Expr>>,
+    pub(crate) check: Option<Arc<Expr>>,
     /// The table that a foreign key refers to.
     pub(crate) references: Option<Box<Name>>,
     pub(crate) validated: bool,
@@ -101,7 +105,7 @@ pub struct Domain {
 pub struct Function {
     /// As `pg_proc.provolatile` has it.
     pub(crate) volatility: char,
-    pub(crate) body: std::sync::Arc<Body>,
+    pub(crate) body: Arc<Body>,
 }
 
 impl Schema {
@@ -160,23 +164,25 @@ impl Schema {
     ///
     /// `None` when the table is not known well enough to say no.
     pub(crate) fn is_unique_key(&self, table: &Name, columns: &[&str]) -> Option<bool> {
-        let covers =
-            |key: &[String]| !key.is_empty() && key.iter().all(|column| columns.contains(&column.as_str()));
         let known = self.table(table);
         let by_constraint = known.is_some_and(|table| {
             table.constraints.iter().any(|constraint| {
                 matches!(constraint.kind, ConstraintType::PrimaryKey | ConstraintType::Unique)
-                    && covers(&constraint.columns)
+                    && !constraint.columns.is_empty()
+                    && constraint.columns.iter().all(|column| columns.contains(&&**column))
             })
         });
         let key = table.key();
         let by_index = || {
             self.indexes.values().any(|index| {
-                let named = || index.columns.iter().cloned().collect::<Option<Vec<String>>>();
+                let is_named = |column: &Option<String>| {
+                    column.as_deref().is_some_and(|column| columns.contains(&column))
+                };
                 index.unique
                     && !index.partial
                     && index.table == key
-                    && named().is_some_and(|named| covers(&named))
+                    && !index.columns.is_empty()
+                    && index.columns.iter().all(is_named)
             })
         };
         if by_constraint || by_index() {

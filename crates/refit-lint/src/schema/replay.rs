@@ -1,5 +1,8 @@
 //! What each statement does to the schema.
 
+use std::sync::Arc;
+
+use super::shared::Shared;
 use super::{
     ColumnDef, ConstraintDef, ConstraintType, Domain, Function, IndexDef, Schema, Table, names_column,
 };
@@ -42,10 +45,8 @@ impl Schema {
                 self.enums.entry(name.key()).or_default().push(value.clone())
             }
             StmtKind::CreateRoutine { name, volatility, body } => {
-                self.functions.insert(
-                    name.key(),
-                    Function { volatility: *volatility, body: std::sync::Arc::clone(body) },
-                );
+                self.functions
+                    .insert(name.key(), Function { volatility: *volatility, body: Arc::clone(body) });
             }
             StmtKind::CreateView { name, materialized: true, no_data, .. }
             | StmtKind::Refresh { view: name, no_data, .. } => {
@@ -67,11 +68,13 @@ impl Schema {
             partition_key: create.partition_key.clone(),
             ..Table::default()
         };
+        let inline = create.columns.iter().map(|column| column.constraints.len()).sum::<usize>();
+        table.constraints.reserve_exact(create.constraints.len() + inline);
         for column in &create.columns {
-            table.add_column(&create.name.name, column);
+            table.add_column(&create.name.name, column, &mut self.shared);
         }
         for constraint in &create.constraints {
-            table.add_constraint(&create.name.name, constraint, None);
+            table.add_constraint(&create.name.name, constraint, None, &mut self.shared);
         }
         self.tables.insert(key, table);
     }
@@ -141,11 +144,12 @@ impl Schema {
                 let key = Name { schema: name.schema.clone(), ..index.clone() }.key();
                 self.indexes
                     .get(&key)
-                    .and_then(|index| index.columns.iter().cloned().collect::<Option<Vec<_>>>())
+                    .and_then(|index| index.columns.iter().cloned().collect::<Option<Vec<String>>>())
             }
             _ => None,
         };
-        self.tables.entry(name.key()).or_default().alter(&name.name, action, using_index);
+        let table = self.tables.entry(name.key()).or_default();
+        table.alter(&name.name, action, using_index, &mut self.shared);
     }
 
     fn alter_other(&mut self, target: AlterTarget, name: &Name, action: &AlterAction) {
@@ -158,44 +162,57 @@ impl Schema {
 }
 
 impl Table {
-    fn add_column(&mut self, table: &str, column: &Column) {
+    fn add_column(&mut self, table: &str, column: &Column, shared: &mut Shared) {
         let serial = column.data_type.as_ref().and_then(|kind| serial_base(&kind.name));
         let data_type = match serial {
-            Some(base) => Some(DataType { name: base.to_owned(), ..DataType::default() }),
-            None => column.data_type.clone(),
+            Some(base) => Some(DataType { name: base.to_owned(), ..DataType::default() })
+                .as_ref()
+                .map(|kind| shared.data_type(kind)),
+            None => column.data_type.as_ref().map(|kind| shared.data_type(kind)),
         };
         let not_null = serial.is_some() || column.generated == Some(Generated::Identity);
-        self.columns
-            .insert(column.name.clone(), ColumnDef { data_type, not_null, generated: column.generated });
+        self.columns.insert(
+            shared.name(&column.name),
+            ColumnDef { data_type, not_null, generated: column.generated },
+        );
         for constraint in &column.constraints {
-            self.add_constraint(table, constraint, Some(&column.name));
+            self.add_constraint(table, constraint, Some(&column.name), shared);
         }
     }
 
     /// Adds a constraint; `column` is the one it stands behind.
-    fn add_constraint(&mut self, table: &str, constraint: &Constraint, column: Option<&str>) {
-        let own = |columns: &[String]| match column {
-            Some(column) if columns.is_empty() => vec![column.to_owned()],
-            _ => columns.to_vec(),
+    fn add_constraint(
+        &mut self,
+        table: &str,
+        constraint: &Constraint,
+        column: Option<&str>,
+        shared: &mut Shared,
+    ) {
+        let mut own = |columns: &[String]| -> Vec<Arc<str>> {
+            match column {
+                Some(column) if columns.is_empty() => vec![shared.name(column)],
+                _ => columns.iter().map(|column| shared.name(column)).collect(),
+            }
         };
         let (kind, columns, check) = match &constraint.kind {
             ConstraintKind::NotNull(named) => {
-                let name = named.as_deref().or(column).unwrap_or_default();
+                let name = shared.name(named.as_deref().or(column).unwrap_or_default());
                 if !constraint.not_valid {
-                    self.columns.entry(name.to_owned()).or_default().not_null = true;
+                    self.columns.entry(Arc::clone(&name)).or_default().not_null = true;
                 }
-                (ConstraintType::NotNull, vec![name.to_owned()], None)
+                (ConstraintType::NotNull, vec![name], None)
             }
             ConstraintKind::Null => return,
             ConstraintKind::Check(check) => {
-                (ConstraintType::Check, own(&only_column(check)), Some(Box::new(check.clone())))
+                (ConstraintType::Check, own(&only_column(check)), Some(Arc::clone(check)))
             }
             ConstraintKind::Unique { columns, .. } => (ConstraintType::Unique, own(columns), None),
             ConstraintKind::PrimaryKey { columns, .. } => {
-                for column in own(columns) {
-                    self.columns.entry(column).or_default().not_null = true;
+                let key = own(columns);
+                for column in &key {
+                    self.columns.entry(Arc::clone(column)).or_default().not_null = true;
                 }
-                (ConstraintType::PrimaryKey, own(columns), None)
+                (ConstraintType::PrimaryKey, key, None)
             }
             ConstraintKind::ForeignKey { columns, .. } => (ConstraintType::ForeignKey, own(columns), None),
             ConstraintKind::Exclude => (ConstraintType::Exclude, Vec::new(), None),
@@ -209,21 +226,27 @@ impl Table {
         self.constraints.push(ConstraintDef { name, kind, columns, check, references, validated });
     }
 
-    fn alter(&mut self, name: &str, action: &AlterAction, using_index: Option<Vec<String>>) {
+    fn alter(
+        &mut self,
+        name: &str,
+        action: &AlterAction,
+        using_index: Option<Vec<String>>,
+        shared: &mut Shared,
+    ) {
         match action {
-            AlterAction::AddColumn { column, .. } => self.add_column(name, column),
+            AlterAction::AddColumn { column, .. } => self.add_column(name, column, shared),
             AlterAction::DropColumn(column) => {
-                self.columns.remove(column);
+                self.columns.remove(column.as_str());
                 self.constraints.retain(|constraint| {
-                    !constraint.columns.contains(column)
+                    !constraint.columns.iter().any(|known| **known == **column)
                         && !constraint.check.as_ref().is_some_and(|check| names_column(check, column))
                 });
             }
-            AlterAction::AlterColumn { column, change } => self.change_column(column, change),
+            AlterAction::AlterColumn { column, change } => self.change_column(column, change, shared),
             AlterAction::AddConstraint(constraint) => {
-                self.add_constraint(name, constraint, None);
+                self.add_constraint(name, constraint, None, shared);
                 if let (Some(columns), Some(added)) = (using_index, self.constraints.last_mut()) {
-                    added.columns = columns;
+                    added.columns = columns.iter().map(|column| shared.name(column)).collect();
                 }
             }
             AlterAction::ValidateConstraint(constraint) => {
@@ -233,7 +256,7 @@ impl Table {
                     if known.kind == ConstraintType::NotNull
                         && let Some(column) = known.columns.first()
                     {
-                        self.columns.entry(column.clone()).or_default().not_null = true;
+                        self.columns.entry(Arc::clone(column)).or_default().not_null = true;
                     }
                 }
             }
@@ -241,25 +264,26 @@ impl Table {
                 self.constraints.retain(|known| known.name != *constraint)
             }
             AlterAction::RenameColumn { from, to } => {
-                if let Some(column) = self.columns.remove(from) {
-                    self.columns.insert(to.clone(), column);
+                let to = shared.name(to);
+                if let Some(column) = self.columns.remove(from.as_str()) {
+                    self.columns.insert(Arc::clone(&to), column);
                 }
                 for constraint in &mut self.constraints {
                     constraint
                         .columns
                         .iter_mut()
-                        .filter(|column| *column == from)
-                        .for_each(|column| column.clone_from(to));
+                        .filter(|column| ***column == **from)
+                        .for_each(|column| column.clone_from(&to));
                 }
             }
             _ => {}
         }
     }
 
-    fn change_column(&mut self, column: &str, change: &ColumnChange) {
-        let known = self.columns.entry(column.to_owned()).or_default();
+    fn change_column(&mut self, column: &str, change: &ColumnChange, shared: &mut Shared) {
+        let known = self.columns.entry(shared.name(column)).or_default();
         match change {
-            ColumnChange::Type { to, .. } => known.data_type = Some(to.clone()),
+            ColumnChange::Type { to, .. } => known.data_type = Some(shared.data_type(to)),
             ColumnChange::SetNotNull => known.not_null = true,
             ColumnChange::DropNotNull => known.not_null = false,
             _ => {}
@@ -305,7 +329,7 @@ fn only_column(check: &Expr) -> Vec<String> {
 }
 
 /// The name that the server gives to a constraint without one.
-fn made_up_name(table: &str, kind: ConstraintType, columns: &[String]) -> String {
+fn made_up_name<S: AsRef<str>>(table: &str, kind: ConstraintType, columns: &[S]) -> String {
     let (columns, suffix) = match kind {
         ConstraintType::PrimaryKey => (&[][..], "pkey"),
         ConstraintType::Unique => (columns, "key"),
@@ -315,7 +339,7 @@ fn made_up_name(table: &str, kind: ConstraintType, columns: &[String]) -> String
         ConstraintType::NotNull => (columns, "not_null"),
     };
     let mut name = String::with_capacity(64);
-    for part in [table].into_iter().chain(columns.iter().map(String::as_str)) {
+    for part in [table].into_iter().chain(columns.iter().map(AsRef::as_ref)) {
         name.push_str(part);
         name.push('_');
     }

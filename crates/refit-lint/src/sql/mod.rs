@@ -286,7 +286,7 @@ pub struct Body {
     /// The language, lower case.
     pub language: String,
     pub(crate) source: Option<BodyText>,
-    pub(crate) statements: std::sync::OnceLock<Vec<BodyStmt>>,
+    pub(crate) read: std::sync::OnceLock<crate::parser::BodyRead>,
 }
 
 /// A body as it is written.
@@ -303,9 +303,26 @@ pub(crate) struct BodyText {
 impl Body {
     /// Its statements, however deep; empty when the language is not SQL or PL/pgSQL.
     pub fn statements(&self) -> &[BodyStmt] {
-        self.statements.get_or_init(|| match &self.source {
+        &self.read().statements
+    }
+
+    /// What does not parse in it, and in the bodies of the DO statements in it.
+    pub(crate) fn errors(&self) -> Vec<(Span, String)> {
+        let read = self.read();
+        let mut all = read.errors.clone();
+        for inner in &read.statements {
+            if let StmtKind::Do(body) = &inner.stmt.kind {
+                // Its own place is that of the text around it.
+                all.extend(body.errors().into_iter().map(|(_, message)| (inner.stmt.span, message)));
+            }
+        }
+        all
+    }
+
+    fn read(&self) -> &crate::parser::BodyRead {
+        self.read.get_or_init(|| match &self.source {
             Some(source) => crate::parser::read_body(&self.language, source),
-            None => Vec::new(),
+            None => Default::default(),
         })
     }
 }

@@ -1,5 +1,7 @@
 //! Tables, columns, constraints and indexes, as statements define them.
 
+use std::sync::Arc;
+
 use super::{Expr, Name, Span};
 
 /// CREATE TABLE.
@@ -26,7 +28,7 @@ pub struct CreateTable {
 }
 
 /// A data type: the name as PostgreSQL knows it (`int4` becomes `integer`), its numbers, and whether it is an array.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct DataType {
     /// Canonical name, lower case, schema in front when one is written.
     pub name: String,
@@ -98,7 +100,7 @@ pub enum ConstraintKind {
     /// NULL.
     Null,
     /// CHECK.
-    Check(Expr),
+    Check(Arc<Expr>),
     /// UNIQUE.
     Unique {
         /// The columns; empty in a column constraint.

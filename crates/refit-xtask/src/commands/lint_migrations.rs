@@ -74,6 +74,13 @@ pub struct Args {
     format: Format,
 }
 
+impl Args {
+    /// Whether no server is asked.
+    pub(super) fn is_plain(&self) -> bool {
+        !self.trace
+    }
+}
+
 pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let mut sources = Sources::read(&args.paths, context)?;
     if let Some(reference) = &args.since {

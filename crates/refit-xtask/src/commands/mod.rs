@@ -56,6 +56,15 @@ pub enum Command {
 }
 
 impl Command {
+    /// Whether the command waits for nobody.
+    pub fn is_plain(&self) -> bool {
+        match self {
+            Command::LintMigrations(args) => args.is_plain(),
+            Command::Explain(_) | Command::Completions(_) => true,
+            _ => false,
+        }
+    }
+
     /// Runs the command.
     ///
     /// # Errors
