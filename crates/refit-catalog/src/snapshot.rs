@@ -79,14 +79,23 @@ pub struct Drift {
     /// From the snapshot to the database: what was added is only in the database.
     pub delta: Delta,
     /// What is not counted: queries of views and rules where the server's version is not the snapshot's, since each words them
-    /// in its own way; and what is set on the database itself where no migration sets anything there, since that is its
-    /// operator's.
+    /// in its own way; what is set on the database itself where no migration sets anything there, since that is its
+    /// operator's; and options of user mappings where the role may not see them.
     pub not_counted: Vec<Change>,
     /// The server's major version.
     pub postgres: u32,
 }
 
 impl Drift {
+    /// How to read a database for a comparison: as for a snapshot, and without the tables in which other tools have kept the
+    /// history of a database that was taken over from them.
+    pub fn options() -> ReadOptions {
+        let mut options = ReadOptions::default();
+        let others = ["_sqlx_migrations", "__diesel_schema_migrations", "flyway_schema_history"];
+        options.exclude_tables.extend(others.map(str::to_owned));
+        options
+    }
+
     /// Reads a database and compares.
     ///
     /// # Errors
@@ -102,8 +111,11 @@ impl Drift {
         let mut delta = Delta::between(&snapshot.catalog, live);
         let other_words = postgres != snapshot.origin.postgres;
         let operators = snapshot.catalog.database == Database::default();
+        let unseen = !live.unseen.is_empty();
         let aside = |change: &Change| {
-            other_words && is_worded_by_server(change) || operators && change.kind == "database"
+            other_words && is_worded_by_server(change)
+                || operators && change.kind == "database"
+                || unseen && change.kind == "user mapping" && change.verb == Verb::Changed
         };
         let (not_counted, changes) = delta.changes.into_iter().partition(aside);
         delta.changes = changes;
@@ -141,7 +153,7 @@ pub type Differences<'a> =
 pub fn differences<'a>(client: &'a Client, snapshot: &'a str) -> Differences<'a> {
     Box::pin(async move {
         let snapshot = Snapshot::from_json(snapshot)?;
-        let drift = Drift::read(client, &snapshot, &ReadOptions::default()).await?;
+        let drift = Drift::read(client, &snapshot, &Drift::options()).await?;
         Ok(drift.delta.changes.iter().map(Change::line).collect())
     })
 }

@@ -29,6 +29,9 @@ pub struct Args {
     /// Leave out this schema, with all that is in it
     #[arg(long, value_name = "NAME")]
     ignore_schema: Vec<String>,
+    /// Leave out tables of this name, in any schema, with all that belongs to them
+    #[arg(long, value_name = "NAME")]
+    ignore_table: Vec<String>,
     /// Fail where the database has what the model does not know
     #[arg(long)]
     strict: bool,
@@ -85,7 +88,8 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     let drift = match elsewhere {
         Some(_) => None,
         None => {
-            let mut options = ReadOptions { strict: args.strict, ..ReadOptions::default() };
+            let mut options = ReadOptions { strict: args.strict, ..Drift::options() };
+            options.exclude_tables.extend(args.ignore_table.iter().cloned());
             options.exclude_schemas.extend(args.ignore_schema.iter().cloned());
             Some(Drift::read(&connection, &snapshot, &options).await?)
         }
@@ -172,6 +176,7 @@ fn told(verified: &Verified<'_>, plan: &Plan, drift: Option<&Drift>) -> String {
     for aside in &verified.not_counted {
         let why = match aside.change.kind.as_str() {
             "database" => "no migration sets anything there".to_owned(),
+            "user mapping" => "the role may not see all of it".to_owned(),
             _ => format!(
                 "the snapshot was made on PostgreSQL {}, which words queries otherwise",
                 verified.snapshot.postgres

@@ -47,6 +47,11 @@ async fn every_difference_is_named() {
     assert_eq!(differences.len(), 3);
     assert!(differences.iter().any(|one| one["verb"] == "added" && one["name"] == "by_hand"));
     assert_eq!(document["snapshot"]["version"], 2);
+    // The history of a tool that it was taken over from, and what is asked to be left out.
+    execute(&db, "CREATE TABLE _sqlx_migrations (version bigint); CREATE TABLE scratch (id int);").await;
+    let arguments = ["verify", "--ignore-schema", "monitoring", "--ignore-table", "scratch"];
+    assert!(workspace.run(&arguments).expect(1).stdout.contains("drift: 3 differences"));
+    execute(&db, "DROP TABLE scratch").await;
     // What the operator of the database sets on it is no migration's business, and still said.
     execute(&db, "DROP SCHEMA monitoring CASCADE; DROP INDEX by_hand; ALTER TABLE u ALTER id DROP NOT NULL;
                   ALTER TABLE t ADD CONSTRAINT a_known CHECK (a <> '');
