@@ -213,3 +213,28 @@ fn mark(dml: &mut Dml) {
 fn mark_with(ctes: &mut [Cte]) {
     ctes.iter_mut().filter_map(|cte| cte.dml.as_deref_mut()).for_each(mark);
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::parser::parse;
+    use crate::sql::{Body, StmtKind};
+
+    #[test]
+    fn what_the_server_takes_is_no_error() {
+        let text = include_str!("bodies.sql");
+        let parsed = parse(text);
+        assert_eq!(parsed.errors, []);
+        let mut errors = Vec::new();
+        for stmt in &parsed.stmts {
+            let body: &Body = match &stmt.kind {
+                StmtKind::Do(body) => body,
+                StmtKind::CreateRoutine { body, .. } => body,
+                other => panic!("{other:?}"),
+            };
+            for (span, message) in body.errors() {
+                errors.push(format!("{message}: {}", &text[span.start as usize..][..60.min(text.len() - span.start as usize)]));
+            }
+        }
+        assert!(errors.is_empty(), "\n{}", errors.join("\n"));
+    }
+}

@@ -1,0 +1,42 @@
+-- Bodies that PostgreSQL 18 takes, one of each statement of PL/pgSQL at least: none of them may be a syntax error.
+DO $$ BEGIN NULL; END $$;
+DO $$ DECLARE n bigint; msg text; BEGIN UPDATE t SET a = 1 WHERE id = 1; GET DIAGNOSTICS n = ROW_COUNT; GET CURRENT DIAGNOSTICS n := ROW_COUNT, msg = PG_CONTEXT; END $$;
+DO $$ DECLARE state text; detail text; BEGIN PERFORM 1; EXCEPTION WHEN unique_violation OR foreign_key_violation THEN NULL; WHEN SQLSTATE '22012' THEN RAISE; WHEN OTHERS THEN GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, detail = PG_EXCEPTION_DETAIL; RAISE NOTICE '% %', SQLSTATE, SQLERRM; END $$;
+DO $$ BEGIN RAISE NOTICE 'plain'; RAISE WARNING '% of %', 1, 2 * 3; RAISE EXCEPTION 'x' USING ERRCODE = 'P0001', HINT = 'none', DETAIL = 'a' || 'b'; RAISE division_by_zero; RAISE SQLSTATE '22012' USING MESSAGE = 'x'; RAISE DEBUG USING MESSAGE := 'y'; RAISE LOG '%%'; RAISE INFO 'i'; END $$;
+DO $$ DECLARE x int; a int[] := '{1,2}'; m int[] = ARRAY[[1, 2], [3, 4]]; BEGIN FOREACH x IN ARRAY a LOOP RAISE NOTICE '%', x; END LOOP; FOREACH a SLICE 1 IN ARRAY m LOOP NULL; END LOOP; END $$;
+DO $$ DECLARE c int; r record; BEGIN EXECUTE 'SELECT count(*) FROM t WHERE a = $1' INTO c USING 1; EXECUTE 'SELECT 1, 2' INTO STRICT r; EXECUTE 'SELECT $1' USING 1 INTO c; EXECUTE format('SELECT %L', c); END $$;
+CREATE FUNCTION f1() RETURNS SETOF t LANGUAGE plpgsql AS $$ BEGIN RETURN QUERY SELECT * FROM t; RETURN QUERY EXECUTE 'SELECT * FROM t WHERE id = $1' USING 1; RETURN QUERY VALUES (1); RETURN QUERY WITH x AS (SELECT 1) SELECT * FROM x; RETURN; END $$;
+CREATE FUNCTION f2() RETURNS SETOF int LANGUAGE plpgsql AS $$ DECLARE i int; BEGIN FOR i IN REVERSE 10..1 BY 2 LOOP RETURN NEXT i; END LOOP; RETURN NEXT i + 1; END $$;
+CREATE FUNCTION f3(OUT a int, OUT b text) LANGUAGE plpgsql AS $$ BEGIN a := 1; b = 'x'; RETURN; END; $$;
+DO $$ <<outer_block>> DECLARE n int := 0; BEGIN <<inner_block>> DECLARE n int DEFAULT 1; BEGIN outer_block.n := inner_block.n; END inner_block; <<rounds>> LOOP n := n + 1; CONTINUE rounds WHEN n < 5; EXIT rounds WHEN n > 10; END LOOP rounds; END outer_block $$;
+DO $$ DECLARE c CURSOR FOR SELECT * FROM t; d CURSOR (k int, l text) IS SELECT * FROM t WHERE id = k; e refcursor; f NO SCROLL CURSOR FOR SELECT 1; r t%ROWTYPE; BEGIN OPEN c; FETCH c INTO r; FETCH NEXT FROM c INTO r; FETCH RELATIVE -2 FROM c INTO r; MOVE FORWARD 2 FROM c; MOVE c; UPDATE t SET a = 1 WHERE CURRENT OF c; CLOSE c; OPEN d (k := 1, l => 'x'); CLOSE d; OPEN e FOR SELECT 1; CLOSE e; OPEN e NO SCROLL FOR EXECUTE 'SELECT $1' USING 1; FETCH LAST FROM e INTO r.id, r.a; CLOSE e; FOR r IN d (1, 'x') LOOP NULL; END LOOP; END $$;
+DO $$ BEGIN ASSERT 1 = 1; ASSERT (SELECT count(*) FROM t) > 0, 'no rows'; END $$;
+DO $$ BEGIN PERFORM pg_sleep(0); PERFORM id FROM t WHERE a = 1 FOR UPDATE; PERFORM 1 FROM t LIMIT 1; IF NOT FOUND THEN NULL; END IF; END $$;
+DO $$ DECLARE x int := 1; BEGIN CASE x WHEN 1, 2 THEN NULL; WHEN 3 THEN x := 2; ELSE NULL; END CASE; CASE WHEN x = 1 THEN NULL; END CASE; x := CASE WHEN x = 1 THEN 2 ELSE 3 END; IF CASE WHEN x = 1 THEN true END THEN NULL; END IF; END $$;
+CREATE FUNCTION f4(int, text) RETURNS int LANGUAGE plpgsql AS $$ DECLARE a ALIAS FOR $1; b ALIAS FOR $2; BEGIN a := 2; RETURN a + length(b); END $$;
+DO $$ DECLARE a t.id%TYPE; b public.t%ROWTYPE; c a%TYPE; d CONSTANT int NOT NULL := 1; e text COLLATE "C" DEFAULT 'x'; f numeric(10, 2) := 1.5; g int[]; h t.id%TYPE[]; i timestamp with time zone; j double precision; k record; l varchar(10); BEGIN NULL; END $$;
+CREATE PROCEDURE p1() LANGUAGE plpgsql AS $$ BEGIN INSERT INTO t VALUES (1); COMMIT; INSERT INTO t VALUES (2); ROLLBACK; COMMIT AND CHAIN; ROLLBACK AND NO CHAIN; CALL p1(); END $$;
+DO $$ BEGIN BEGIN PERFORM 1; EXCEPTION WHEN others THEN NULL; END; DECLARE x int; BEGIN x := 1; END; END; $$;
+DO $$ DECLARE c int; r record; x t; BEGIN SELECT count(*) INTO c FROM t; SELECT INTO c count(*) FROM t; SELECT * INTO STRICT r FROM t WHERE id = 1; SELECT a, b INTO x.a, x.b FROM t LIMIT 1; SELECT 1 INTO c; INSERT INTO t VALUES (1) RETURNING id INTO c; UPDATE t SET a = 1 WHERE id = 1 RETURNING id, a INTO c, r; DELETE FROM t WHERE id = 1 RETURNING * INTO r; WITH u AS (SELECT 1 AS n) SELECT n INTO c FROM u; VALUES (1) INTO c; TABLE t INTO r; END $$;
+DO $$ DECLARE a int[]; r t; j jsonb; BEGIN a[1] := 2; a[1:2] := '{3,4}'; r.a := 1; a[a[1]] = 5; j['x'] := '1'; SELECT 1 INTO a[1]; END $$;
+DO $$ DECLARE r record; BEGIN FOR r IN SELECT id, a FROM t ORDER BY id LOOP NULL; END LOOP; FOR r IN EXECUTE 'SELECT 1' LOOP NULL; END LOOP; FOR r IN EXECUTE 'SELECT $1' USING 1, 2 LOOP NULL; END LOOP; FOR r IN UPDATE t SET a = 1 WHERE id = 1 RETURNING id LOOP NULL; END LOOP; FOR r IN (SELECT 1) LOOP NULL; END LOOP; FOR r IN WITH x AS (SELECT 1) SELECT * FROM x LOOP NULL; END LOOP; END $$;
+DO $$ DECLARE a int; b int; BEGIN FOR a, b IN SELECT 1, 2 LOOP NULL; END LOOP; FOR i IN 1..array_length(ARRAY[1, 2], 1) LOOP NULL; END LOOP; WHILE a < 10 AND b IS NULL LOOP a := a + 1; END LOOP; LOOP EXIT; END LOOP; END $$;
+DO $$ BEGIN IF 1 = 1 THEN NULL; ELSIF 2 = 2 THEN NULL; ELSEIF 3 = 3 THEN NULL; ELSE NULL; END IF; IF EXISTS (SELECT 1 FROM t) THEN PERFORM 1; END IF; IF count(*) > 0 FROM t THEN NULL; END IF; END $$;
+CREATE FUNCTION f5() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF TG_OP = 'INSERT' THEN NEW.a := OLD.a; NEW.updated_at = now(); RETURN NEW; ELSIF (TG_OP = 'DELETE') THEN RETURN OLD; END IF; RETURN NULL; END; $$;
+DO $$ BEGIN ALTER TABLE t ADD COLUMN IF NOT EXISTS z int; CREATE INDEX IF NOT EXISTS i ON t (z); CREATE TEMP TABLE tt ON COMMIT DROP AS SELECT 1 AS x; DROP TABLE tt; TRUNCATE t; LOCK TABLE t IN SHARE MODE; GRANT SELECT ON t TO reader; SET LOCAL lock_timeout = '1s'; RESET lock_timeout; NOTIFY c, 'x'; ANALYZE t; COMMENT ON TABLE t IS 'x'; CREATE TYPE e AS ENUM ('a'); END $$;
+DO $do$ BEGIN EXECUTE $q$CREATE FUNCTION g() RETURNS int LANGUAGE sql AS $f$ SELECT 1 $f$$q$; DO $x$ BEGIN NULL; END $x$; CREATE FUNCTION h() RETURNS int LANGUAGE plpgsql AS $y$ BEGIN RETURN 1; END $y$; END $do$;
+CREATE FUNCTION f6(a int DEFAULT 1, VARIADIC b int[] DEFAULT '{}') RETURNS TABLE (x int, y text) LANGUAGE plpgsql STABLE AS $$ #variable_conflict use_column
+DECLARE -- a comment
+  n int; /* and another */ BEGIN RETURN QUERY SELECT t.id, t.a FROM t WHERE t.id = f6.a; END; $$;
+CREATE FUNCTION f7(x int) RETURNS int LANGUAGE sql AS $$ INSERT INTO t VALUES ($1) RETURNING id; $$;
+CREATE FUNCTION f8(x int) RETURNS void LANGUAGE sql AS ' UPDATE t SET a = ''y'' WHERE id = x; SELECT 1 ';
+DO LANGUAGE plpgsql 'DECLARE a text := ''x''; BEGIN RAISE NOTICE ''%'', a; END';
+DO E'BEGIN\n  PERFORM \'x\';\nEND';
+DO $$ DECLARE "Odd Name" int; select_count int; BEGIN "Odd Name" := 1; select_count := 2; SELECT 1 INTO "Odd Name"; END $$;
+CREATE FUNCTION f9(anyelement) RETURNS anyelement LANGUAGE plpgsql AS $$ DECLARE result $0%TYPE; BEGIN RETURN $1; END $$;
+CREATE FUNCTION f10() RETURNS record LANGUAGE plpgsql AS $$ DECLARE r record; BEGIN r := (1, 'x'); r := ROW(1, 2); RETURN (1, 2); END $$;
+DO $$ DECLARE n int; BEGIN n := (SELECT count(*) FROM t WHERE a IN (1, 2)); n := count(*) FROM t; n := a FROM t ORDER BY id LIMIT 1; RETURN; END $$;
+DO $$ BEGIN MERGE INTO t USING s ON t.id = s.id WHEN MATCHED THEN UPDATE SET a = s.a WHEN NOT MATCHED THEN INSERT (id) VALUES (s.id); INSERT INTO t (id) VALUES (1) ON CONFLICT (id) DO UPDATE SET a = EXCLUDED.a; REFRESH MATERIALIZED VIEW v; COPY t TO '/tmp/x'; EXPLAIN ANALYZE SELECT 1; END $$;
+DO $$ DECLARE plan text; BEGIN EXPLAIN (FORMAT json) SELECT 1 INTO plan; SHOW lock_timeout INTO plan; SET CONSTRAINTS ALL DEFERRED; SET search_path = public; END $$;
+DO $$ DECLARE x int; open int; BEGIN x := 1; IF x = ANY (ARRAY[1, 2]) THEN x := x::bigint; END IF; x := nullif(x, 0); IF x IS DISTINCT FROM 2 THEN NULL; END IF; x = -x; x := date_part('year', now()); x := extract(year from now()); x := substring('abc' from 2 for 1)::text; END $$;
+CREATE FUNCTION f11() RETURNS event_trigger LANGUAGE plpgsql AS $$ DECLARE obj record; BEGIN FOR obj IN SELECT * FROM pg_event_trigger_ddl_commands() LOOP RAISE NOTICE '%', tg_tag; END LOOP; END $$;
