@@ -22,6 +22,10 @@ pub enum Format {
     Gitlab,
     /// A schema as text.
     Text,
+    /// A schema as a Mermaid diagram; several are blocks of a Markdown text.
+    Mermaid,
+    /// A schema as one HTML page that needs nothing else.
+    Html,
 }
 
 /// The formats that every command has.
