@@ -40,7 +40,7 @@ pub(super) const FORMATS: &[Format] =
 /// The report in a format, without a line ending at its end.
 pub(super) fn render(report: &Report<'_>, format: Format) -> anyhow::Result<String> {
     match format {
-        Format::Human | Format::Text => {
+        Format::Human | Format::Text | Format::Mermaid | Format::Html => {
             let mended = report.mended.map(fix::human).unwrap_or_default();
             let traced = report.traced.map(|traced| traced::human(report, traced)).unwrap_or_default();
             Ok(mended + &traced + &human::render(report))
