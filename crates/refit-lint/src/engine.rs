@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Deref;
+use std::sync::Arc;
 
 use refit_model::{LineIndex, Position, Suppression};
 
@@ -10,7 +11,7 @@ use crate::finding::{Finding, Severity};
 use crate::parser::{Parsed, parse};
 use crate::rule::{Check, Rule};
 use crate::schema::Schema;
-use crate::sql::{Body, Expr, FromItem, Query, Span, Stmt, StmtKind};
+use crate::sql::{Body, Called, Name, Span, Stmt, StmtKind};
 use crate::window::Window;
 
 /// Statements inside of statements are followed this deep.
@@ -227,83 +228,70 @@ impl Deref for Shown<'_> {
 
 /// Whether a statement runs statements in bodies, as far as its kind tells.
 pub(crate) fn may_run_others(stmt: &Stmt) -> bool {
-    use StmtKind::{Call, Do, DynamicSql, Select};
-    matches!(stmt.kind, Do(_) | DynamicSql { .. } | Call { .. } | Select(_))
+    use StmtKind::{Call, Do, DynamicSql};
+    !stmt.calls.is_empty() || matches!(stmt.kind, Do(_) | DynamicSql { .. } | Call { .. })
 }
 
-/// The statement, and those in bodies that it runs: DO, dynamic SQL, functions that it calls.
+/// The statement, and those in bodies that it runs: DO, dynamic SQL, functions that it calls anywhere.
 pub(crate) fn nested<'a>(stmt: &'a Stmt, schema: &'a Schema) -> Vec<Nested<'a>> {
-    let mut all = Vec::new();
-    flatten(stmt, schema, stmt.span, false, false, 0, &mut all);
-    all
+    let mut flat = Flat { schema, place: stmt.span, all: Vec::new(), called: HashSet::new() };
+    flat.add(stmt, false, false, 0);
+    flat.all
 }
 
-fn flatten<'a>(
-    stmt: &'a Stmt,
+/// A statement that is taken apart.
+struct Flat<'a> {
     schema: &'a Schema,
+    /// Where it stands.
     place: Span,
-    in_body: bool,
-    in_loop: bool,
-    depth: usize,
-    all: &mut Vec<Nested<'a>>,
-) {
-    // A function's text is not in this file: what is found in it is reported where it is called.
-    let elsewhere = in_body && depth > 0 && place != stmt.span && !inside(stmt.span, place);
-    let shown = match elsewhere {
-        true => Shown::Elsewhere(Box::new(Stmt { span: place, ..stmt.clone() })),
-        false => Shown::Here(stmt),
-    };
-    all.push(Nested { stmt: shown, in_body, in_loop });
-    if depth >= DEEPEST {
-        return;
+    all: Vec<Nested<'a>>,
+    /// The functions that were followed, and whether in a loop: once tells all, and they may call themselves.
+    called: HashSet<(*const Body, bool)>,
+}
+
+impl<'a> Flat<'a> {
+    fn add(&mut self, stmt: &'a Stmt, in_body: bool, in_loop: bool, depth: usize) {
+        let place = self.place;
+        // A function's text is not in this file: what is found in it is reported where it is called.
+        let elsewhere = in_body && depth > 0 && place != stmt.span && !inside(stmt.span, place);
+        let shown = match elsewhere {
+            true => Shown::Elsewhere(Box::new(Stmt { span: place, ..stmt.clone() })),
+            false => Shown::Here(stmt),
+        };
+        self.all.push(Nested { stmt: shown, in_body, in_loop });
+        if depth >= DEEPEST {
+            return;
+        }
+        match &stmt.kind {
+            StmtKind::Do(body) => self.body(body, in_loop, depth),
+            StmtKind::DynamicSql { statements, .. } => {
+                statements.iter().for_each(|inner| self.add(inner, true, in_loop, depth + 1));
+            }
+            StmtKind::Call { name, args } => self.routines(name, args.len(), in_loop, depth),
+            _ => {}
+        }
+        for Called { name, args } in &stmt.calls {
+            self.routines(name, *args, in_loop, depth);
+        }
     }
-    let mut body = |body: &'a Body, place: Span| {
+
+    fn routines(&mut self, name: &Name, args: usize, in_loop: bool, depth: usize) {
+        for function in self.schema.functions(name, args) {
+            if self.called.insert((Arc::as_ptr(&function.body), in_loop)) {
+                self.body(&function.body, in_loop, depth);
+            }
+        }
+    }
+
+    fn body(&mut self, body: &'a Body, in_loop: bool, depth: usize) {
         for inner in body.statements() {
-            flatten(&inner.stmt, schema, place, true, in_loop || inner.in_loop, depth + 1, all);
+            self.add(&inner.stmt, true, in_loop || inner.in_loop, depth + 1);
         }
-    };
-    match &stmt.kind {
-        StmtKind::Do(inner) => body(inner, place),
-        StmtKind::DynamicSql { statements, .. } => {
-            for inner in statements {
-                flatten(inner, schema, place, true, in_loop, depth + 1, all);
-            }
-        }
-        StmtKind::Call { name, .. } => {
-            if let Some(function) = schema.functions.get(&name.key()) {
-                body(&function.body, place);
-            }
-        }
-        StmtKind::Select(query) => {
-            for function in called(query, schema) {
-                body(function, place);
-            }
-        }
-        _ => {}
     }
 }
 
 fn inside(inner: Span, outer: Span) -> bool {
     outer.start <= inner.start && inner.end <= outer.end
-}
-
-/// Bodies of the functions that a query calls and the set has defined.
-fn called<'a>(query: &Query, schema: &'a Schema) -> Vec<&'a Body> {
-    let mut found = Vec::new();
-    query.walk(&mut |query| {
-        let from = query.from.iter().filter_map(|item| match item {
-            FromItem::Function(call) => Some(call),
-            _ => None,
-        });
-        for expr in query.columns.iter().chain(from) {
-            expr.walk(&mut |part| {
-                if let Expr::Call { name, .. } = part {
-                    found.extend(schema.functions.get(&name.key()).map(|function| &*function.body));
-                }
-            });
-        }
-    });
-    found
 }
 
 fn remember_backfill(file: &File, stmts: &[Stmt], memory: &mut Memory) {

@@ -23,16 +23,17 @@ const BUILT_IN: &str = include_str!("functions.txt");
 pub fn volatility(expr: &Expr, schema: &Schema) -> Volatility {
     let mut volatile = false;
     expr.walk(&mut |part| {
-        if let Expr::Call { name, .. } = part {
-            volatile |= is_volatile(name, schema);
+        if let Expr::Call { name, args, .. } = part {
+            volatile |= is_volatile(name, args.len(), schema);
         }
     });
     if volatile { Volatility::Volatile } else { Volatility::Stable }
 }
 
-fn is_volatile(name: &Name, schema: &Schema) -> bool {
-    if let Some(function) = schema.functions.get(&name.key()) {
-        return function.volatility == 'v';
+fn is_volatile(name: &Name, args: usize, schema: &Schema) -> bool {
+    let mut known = schema.functions(name, args).peekable();
+    if known.peek().is_some() {
+        return known.any(|function| function.volatility == 'v');
     }
     match name.schema.as_deref() {
         None | Some("pg_catalog") => built_in().get(name.name.as_str()).copied().unwrap_or(true),

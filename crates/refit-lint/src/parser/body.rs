@@ -4,6 +4,7 @@ use std::panic::catch_unwind;
 
 use squawk_parser::{EntryPoint, SyntaxKind as K};
 
+use super::calls::calls;
 use super::into::targets;
 use super::literal::string;
 use super::names::simple;
@@ -72,7 +73,10 @@ fn plain(stmt: Stmt) -> BodyStmt {
 /// Nobody can say what it does.
 fn unread(source: &BodyText) -> BodyRead {
     let kind = StmtKind::DynamicSql { text: None, statements: Vec::new() };
-    BodyRead { statements: vec![plain(Stmt { span: source.span, kind })], errors: Vec::new() }
+    BodyRead {
+        statements: vec![plain(Stmt { span: source.span, kind, calls: Vec::new() })],
+        errors: Vec::new(),
+    }
 }
 
 /// Parses the text of a literal, and moves what is found to its place in the file.
@@ -142,18 +146,19 @@ fn statements(node: NodeRef<'_>, in_loop: bool, found: &mut Vec<BodyStmt>) {
             );
         let mut push = |stmt: Stmt| found.push(BodyStmt { stmt, in_loop: looping });
         match child.kind() {
-            K::PLPGSQL_DYN_EXECUTE_STMT => push(dynamic(child)),
-            K::PLPGSQL_FOR_DYN_STMT | K::PLPGSQL_RETURN_QUERY_EXECUTE_STMT => {
+            K::PLPGSQL_DYN_EXECUTE_STMT | K::PLPGSQL_FOR_DYN_STMT | K::PLPGSQL_RETURN_QUERY_EXECUTE_STMT => {
                 push(dynamic(child));
                 statements(child, looping, found);
             }
             K::PLPGSQL_COMMIT_STMT | K::PLPGSQL_ROLLBACK_STMT => {
-                push(Stmt { span: child.span(), kind: StmtKind::Transaction(child.first_words(1)) });
+                let kind = StmtKind::Transaction(child.first_words(1));
+                push(Stmt { span: child.span(), kind, calls: Vec::new() });
             }
             kind if is_stmt(kind) => push(stmt(child)),
             K::PLPGSQL_EXPR => {
                 // A condition or value: only what it calls or asks for counts.
-                push(Stmt { span: child.span(), kind: StmtKind::Select(query(child, 0)) });
+                let kind = StmtKind::Select(query(child, 0));
+                push(Stmt { span: child.span(), kind, calls: calls(child) });
             }
             _ if !child.is_token() => statements(child, looping, found),
             _ => {}
@@ -171,11 +176,17 @@ fn dynamic(node: NodeRef<'_>) -> Stmt {
     if let Some(text) = &text {
         let tree = Tree::parse(text, EntryPoint::SourceFile, node.depth() + 1);
         inner.extend(tree.root().children().filter(|node| is_stmt(node.kind())).map(stmt));
+        if !tree.errors.is_empty() {
+            // Of the rest of the string, nobody can say what it does.
+            let kind = StmtKind::DynamicSql { text: Some(text.clone()), statements: Vec::new() };
+            inner.push(Stmt { span: node.span(), kind, calls: Vec::new() });
+        }
         for stmt in &mut inner {
             move_stmt(stmt, None, node.span());
         }
     }
-    Stmt { span: node.span(), kind: StmtKind::DynamicSql { text, statements: inner } }
+    let kind = StmtKind::DynamicSql { text, statements: inner };
+    Stmt { span: node.span(), kind, calls: Vec::new() }
 }
 
 fn moved(span: Span, shift: Option<u32>, whole: Span) -> Span {
@@ -196,6 +207,11 @@ fn move_stmt(stmt: &mut Stmt, shift: Option<u32>, whole: Span) {
             mark(dml);
         }
         StmtKind::Select(query) => mark_with(&mut query.ctes),
+        StmtKind::Copy { source: Some(source), .. } => match &mut **source {
+            StmtKind::Dml(dml) => mark(dml),
+            StmtKind::Select(query) => mark_with(&mut query.ctes),
+            _ => {}
+        },
         StmtKind::DynamicSql { statements, .. } => {
             statements.iter_mut().for_each(|inner| inner.span = stmt.span);
         }
@@ -232,7 +248,10 @@ mod tests {
                 other => panic!("{other:?}"),
             };
             for (span, message) in body.errors() {
-                errors.push(format!("{message}: {}", &text[span.start as usize..][..60.min(text.len() - span.start as usize)]));
+                errors.push(format!(
+                    "{message}: {}",
+                    &text[span.start as usize..][..60.min(text.len() - span.start as usize)]
+                ));
             }
         }
         assert!(errors.is_empty(), "\n{}", errors.join("\n"));

@@ -6,6 +6,7 @@
 
 mod alter;
 mod body;
+mod calls;
 mod drop;
 mod expr;
 mod into;

@@ -1,12 +1,45 @@
 //! psql's own commands, and the data lines of COPY … FROM stdin: found, and put out of the parser's sight.
 
+use squawk_lexer::{TokenKind, tokenize};
+
+use super::without;
 use crate::sql::Span;
 
-/// The text with those lines blanked, and where they were; none when there are none.
+/// The text with those blanked, and where they were; none when there are none.
 pub(super) fn masked(text: &str) -> Option<(String, Vec<Span>)> {
-    if !text.lines().any(|line| line.starts_with('\\')) {
+    if !text.contains('\\') {
         return None;
     }
+    let (masked, mut found) = lines(text);
+    let behind = commands_behind(&masked);
+    let mut masked = without(&masked, &behind).into_owned();
+    for span in &behind {
+        // psql sends what stands before it, as if a semicolon did.
+        let start = span.start as usize;
+        masked.replace_range(start..=start, ";");
+    }
+    found.extend(behind);
+    found.sort();
+    (!found.is_empty()).then_some((masked, found))
+}
+
+/// Commands that stand behind a statement, as in `SELECT 1 \gset`: up to the end of the line.
+fn commands_behind(text: &str) -> Vec<Span> {
+    let (mut found, mut end): (Vec<Span>, u32) = (Vec::new(), 0);
+    for token in tokenize(text) {
+        let start = end;
+        end += token.len;
+        let is_command = token.kind == TokenKind::Unknown && text[start as usize..].starts_with('\\');
+        if is_command && found.last().is_none_or(|before| before.end <= start) {
+            let length = text[start as usize..].find('\n').unwrap_or(text.len() - start as usize);
+            found.push(Span { start, end: start + length as u32 });
+        }
+    }
+    found
+}
+
+/// Lines that begin with a backslash, and lines of data.
+fn lines(text: &str) -> (String, Vec<Span>) {
     let mut masked = String::with_capacity(text.len());
     let mut found = Vec::new();
     let mut in_data = false;
@@ -28,5 +61,5 @@ pub(super) fn masked(text: &str) -> Option<(String, Vec<Span>)> {
                 && upper.contains("FROM STDIN");
         }
     }
-    Some((masked, found))
+    (masked, found)
 }

@@ -4,6 +4,7 @@ use squawk_parser::SyntaxKind as K;
 
 use super::alter::{alter, alter_domain};
 use super::body::body;
+use super::calls::{calls, parameters, runs_calls};
 use super::drop::{drop_of, is_drop};
 use super::expr::exprs_in;
 use super::literal::string;
@@ -148,7 +149,9 @@ fn is_other(kind: K) -> bool {
 }
 
 pub(super) fn stmt(node: NodeRef<'_>) -> Stmt {
-    Stmt { span: without_semicolon(node), kind: kind(node) }
+    let kind = kind(node);
+    let calls = if runs_calls(&kind) { calls(node) } else { Vec::new() };
+    Stmt { span: without_semicolon(node), kind, calls }
 }
 
 fn without_semicolon(node: NodeRef<'_>) -> crate::sql::Span {
@@ -198,6 +201,10 @@ fn kind(node: NodeRef<'_>) -> StmtKind {
                 .unwrap_or_default(),
         },
         K::COPY => StmtKind::Copy {
+            source: node
+                .child(K::COPY_QUERY)
+                .and_then(|copy| copy.children().find(|child| is_stmt(child.kind())))
+                .map(|inner| Box::new(kind(inner))),
             table: node.child(K::COPY_TABLE).and_then(|copy| copy.child(K::TABLE_NAME_REF)).map(name),
             from: node.has(K::COPY_FROM),
             through_client: node.descendants().any(|n| matches!(n.kind(), K::STDIN_KW | K::STDOUT_KW)),
@@ -391,5 +398,10 @@ fn routine(node: NodeRef<'_>) -> StmtKind {
             None => 'v',
         };
     let routine_name = node.child_of(&[K::FUNCTION_NAME, K::PROCEDURE_NAME]).map_or_else(|| name(node), name);
-    StmtKind::CreateRoutine { name: routine_name, volatility, body: body(node).into() }
+    StmtKind::CreateRoutine {
+        name: routine_name,
+        volatility,
+        parameters: parameters(node),
+        body: body(node).into(),
+    }
 }

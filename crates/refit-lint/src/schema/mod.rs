@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use self::shared::Shared;
-use crate::sql::{Body, DataType, Expr, Generated, Name};
+use crate::sql::{Body, DataType, Expr, Generated, Name, Parameters};
 
 /// Tables, indexes, types and functions by [`Name::key`].
 #[derive(Debug, Clone, Default)]
@@ -21,7 +21,8 @@ pub struct Schema {
     pub(crate) indexes: HashMap<String, IndexDef>,
     pub(crate) domains: HashMap<String, Domain>,
     pub(crate) enums: HashMap<String, Vec<String>>,
-    pub(crate) functions: HashMap<String, Function>,
+    /// The ones of a name differ in what they take.
+    pub(crate) functions: HashMap<String, Vec<Function>>,
     /// Whether each can be read: its last statement was not WITH NO DATA.
     pub(crate) materialized_views: HashMap<String, bool>,
     shared: Shared,
@@ -105,6 +106,7 @@ pub struct Domain {
 pub struct Function {
     /// As `pg_proc.provolatile` has it.
     pub(crate) volatility: char,
+    pub(crate) parameters: Parameters,
     pub(crate) body: Arc<Body>,
 }
 
@@ -117,6 +119,12 @@ impl Schema {
     /// A column's definition, when it is known.
     pub(crate) fn column(&self, table: &Name, column: &str) -> Option<&ColumnDef> {
         self.table(table)?.columns.get(column)
+    }
+
+    /// The functions and procedures that a call with some number of arguments can mean.
+    pub(crate) fn functions(&self, name: &Name, args: usize) -> impl Iterator<Item = &Function> {
+        let named = self.functions.get(&*name.key_ref()).into_iter().flatten();
+        named.filter(move |function| function.parameters.take(args))
     }
 
     /// The domain that a type is, when the set has told of it; an array of one is none.

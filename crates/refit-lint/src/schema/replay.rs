@@ -44,9 +44,11 @@ impl Schema {
             StmtKind::AddEnumValue { name, value } => {
                 self.enums.entry(name.key()).or_default().push(value.clone())
             }
-            StmtKind::CreateRoutine { name, volatility, body } => {
-                self.functions
-                    .insert(name.key(), Function { volatility: *volatility, body: Arc::clone(body) });
+            StmtKind::CreateRoutine { name, volatility, parameters, body } => {
+                let known = self.functions.entry(name.key()).or_default();
+                known.retain(|function| function.parameters.types != parameters.types);
+                let (parameters, body) = (parameters.clone(), Arc::clone(body));
+                known.push(Function { volatility: *volatility, parameters, body });
             }
             StmtKind::CreateView { name, materialized: true, no_data, .. }
             | StmtKind::Refresh { view: name, no_data, .. } => {
@@ -112,7 +114,10 @@ impl Schema {
                 "INDEX" => drop(self.indexes.remove(&key)),
                 "DOMAIN" => drop(self.domains.remove(&key)),
                 "TYPE" => drop(self.enums.remove(&key)),
-                "FUNCTION" => drop(self.functions.remove(&key)),
+                // Of several, nobody can say which.
+                "FUNCTION" if self.functions.get(&key).is_none_or(|known| known.len() < 2) => {
+                    self.functions.remove(&key);
+                }
                 "MATERIALIZED VIEW" => drop(self.materialized_views.remove(&key)),
                 _ => {}
             }
@@ -338,12 +343,12 @@ fn made_up_name<S: AsRef<str>>(table: &str, kind: ConstraintType, columns: &[S])
         ConstraintType::Exclude => (columns, "excl"),
         ConstraintType::NotNull => (columns, "not_null"),
     };
-    let mut name = String::with_capacity(64);
-    for part in [table].into_iter().chain(columns.iter().map(AsRef::as_ref)) {
+    let parts = || [table].into_iter().chain(columns.iter().map(AsRef::as_ref));
+    let mut name = String::with_capacity(parts().map(|part| part.len() + 1).sum::<usize>() + suffix.len());
+    for part in parts() {
         name.push_str(part);
         name.push('_');
     }
     name.push_str(suffix);
-    name.shrink_to_fit();
     name
 }

@@ -73,6 +73,35 @@ pub struct Stmt {
     pub span: Span,
     /// What it does.
     pub kind: StmtKind,
+    /// The functions that it calls, wherever in it; none of what is only defined by it.
+    pub calls: Vec<Called>,
+}
+
+/// A function that is called.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Called {
+    /// Its name.
+    pub name: Name,
+    /// How many arguments it is given.
+    pub args: usize,
+}
+
+/// What a function or procedure takes.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Parameters {
+    /// The types of its arguments: two functions of one name differ in them.
+    pub types: Vec<DataType>,
+    /// How many arguments it needs.
+    pub least: usize,
+    /// How many it takes; none for VARIADIC.
+    pub most: Option<usize>,
+}
+
+impl Parameters {
+    /// Whether it can be called with some number of arguments.
+    pub fn take(&self, args: usize) -> bool {
+        self.least <= args && self.most.is_none_or(|most| args <= most)
+    }
 }
 
 /// What a statement does.
@@ -180,6 +209,8 @@ pub enum StmtKind {
         name: Name,
         /// `v`, `s` or `i`, as `pg_proc.provolatile` has it.
         volatility: char,
+        /// What it takes.
+        parameters: Parameters,
         /// Its body.
         body: std::sync::Arc<Body>,
     },
@@ -270,6 +301,8 @@ pub enum StmtKind {
     Copy {
         /// The table, when one is named.
         table: Option<Name>,
+        /// The statement in its place.
+        source: Option<Box<StmtKind>>,
         /// FROM (true) or TO.
         from: bool,
         /// STDIN or STDOUT.

@@ -216,3 +216,4 @@ impl StmtKind {
         found
     }
 }
+            StmtKind::Copy { source: Some(source), .. } => return source.changes(),
