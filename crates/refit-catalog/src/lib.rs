@@ -34,11 +34,13 @@
 mod catalog;
 mod cursor;
 mod delta;
+pub mod diagram;
 mod error;
 mod facts;
 mod grants;
 mod kinds;
 mod options;
+pub mod page;
 mod quote;
 mod record;
 mod session;

@@ -5,11 +5,14 @@
 mod support;
 
 mod cases {
+    mod browser;
     mod concurrent;
     mod conformance;
     mod hostile;
     mod large;
+    mod mermaid;
     mod model;
+    mod page;
     mod privileges;
     mod round_trip;
 }
