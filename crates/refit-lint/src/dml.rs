@@ -1,7 +1,7 @@
 //! How many rows a change touches: those of a key, those between two bounds, or whatever there is.
 
 use crate::schema::Schema;
-use crate::sql::{Change, Compare, Cte, DmlKind, Expr, FromItem, Literal, Name, Query};
+use crate::sql::{Change, Compare, Cte, Dml, DmlKind, Expr, FromItem, Literal, Name, Query};
 
 /// How far the rows of a change are bounded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub fn classify(change: &Change<'_>, schema: &Schema) -> Bound {
             None => Bound::Keyed,
         },
         DmlKind::Merge => match dml.from.first() {
-            Some(item) if scope.is_bounded_item(item) => Bound::Bounded,
+            Some(item) if scope.is_bounded_item(item) => scope.merged(dml),
             _ => Bound::Unbounded("its source is a whole table"),
         },
     }
@@ -55,7 +55,7 @@ pub fn classify(change: &Change<'_>, schema: &Schema) -> Bound {
 fn source_bound(query: &Query, schema: &Schema, ctes: &[&Cte], in_body: bool) -> Bound {
     let mut visible: Vec<&Cte> = ctes.to_vec();
     visible.extend(&query.ctes);
-    if query.values || query.limited {
+    if query.values || query.limited || query.one_row {
         return Bound::Bounded;
     }
     for part in &query.parts {
@@ -66,7 +66,7 @@ fn source_bound(query: &Query, schema: &Schema, ctes: &[&Cte], in_body: bool) ->
     }
     // What returns nothing from tables (constants, generate_series, unnest) is as long as it is written.
     let tables: Vec<&FromItem> =
-        query.from.iter().filter(|item| !matches!(item, FromItem::Function(_))).collect();
+        query.from.iter().filter(|item| !matches!(item, FromItem::Function { .. })).collect();
     let Some(first) = tables.first() else { return Bound::Bounded };
     let nobody = Name { schema: None, name: String::new(), span: crate::sql::Span::default() };
     let (table, alias) = match first {
@@ -175,9 +175,8 @@ impl Scope<'_> {
             let one_query = matches!(other, Expr::Subquery(_));
             match (op, flipped) {
                 (Compare::Eq, _) if self.is_value(other) || one_query => keyed.extend(columns),
-                (Compare::Eq, _) if self.is_key(&columns) && self.comes_from_short(other) => {
-                    return Some(Bound::Bounded);
-                }
+                // For each row of the few there is one with these values.
+                (Compare::Eq, _) if self.comes_from_short(other) => keyed.extend(columns),
                 (Compare::Gt | Compare::Ge, false) | (Compare::Lt | Compare::Le, true)
                     if self.is_value(other) || one_query =>
                 {
@@ -290,14 +289,45 @@ impl Scope<'_> {
                     None => cte.dml.is_some(),
                 })
             }
-            FromItem::Function(_) => true,
+            FromItem::Function { .. } => true,
         }
     }
 
     /// Whether a column belongs to an item of FROM that gives a handful of rows.
     fn comes_from_short(&self, expr: &Expr) -> bool {
-        let Expr::Column { table: Some(table), .. } = expr else { return false };
-        self.from.iter().any(|item| item.name() == Some(table) && self.is_bounded_item(item))
+        // The column of a function that gives plain values is called like the function's alias.
+        let (table, is_bare) = match expr {
+            Expr::Column { table: Some(table), .. } => (table, false),
+            Expr::Column { table: None, name } => (name, true),
+            Expr::Cast { value, .. } => return self.comes_from_short(value),
+            _ => return false,
+        };
+        self.from.iter().any(|item| {
+            item.name() == Some(table)
+                && match item {
+                    FromItem::Function { call, .. } => self.is_written_out(call),
+                    _ => !is_bare && self.is_bounded_item(item),
+                }
+        })
+    }
+
+    /// Whether a function of FROM gives as many rows as its arguments have, which are the same for all rows of the table.
+    fn is_written_out(&self, call: &Expr) -> bool {
+        let ours = |name: &Name| self.schema.functions.contains_key(&*name.key_ref());
+        matches!(call, Expr::Call { name, args, .. }
+            if !ours(name) && args.iter().all(|arg| self.is_value(arg)))
+    }
+
+    /// The rows of the table that MERGE changes, when its source gives a handful.
+    fn merged(&self, dml: &Dml) -> Bound {
+        if dml.merges.lacking {
+            return Bound::Unbounded("what its source lacks may be the whole table");
+        }
+        let on: Vec<&Expr> = dml.on.iter().collect();
+        match dml.merges.matched && !self.conjunction(&on).is_bounded() {
+            true => Bound::Unbounded("its ON is not on a key, so that one row of the source may match any number"),
+            false => Bound::Bounded,
+        }
     }
 
     /// Why it is not bounded, for people.
@@ -305,7 +335,11 @@ impl Scope<'_> {
         if half {
             return "its range is open at one end, or its column is no key";
         }
-        let joins = !self.from.is_empty();
+        // A query whose rows are counted names its own table as well.
+        let joins = self
+            .from
+            .iter()
+            .any(|item| !matches!(item, FromItem::Table { name, .. } if name.span == self.table.span));
         for condition in conditions {
             match condition {
                 Expr::IsNull { .. } => return "IS NULL bounds nothing: it may be every row",

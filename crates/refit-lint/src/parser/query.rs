@@ -5,7 +5,7 @@ use squawk_parser::SyntaxKind as K;
 use super::expr::{expr, expr_in, exprs_in, is_expr};
 use super::names::{name, simple};
 use super::tree::NodeRef;
-use crate::sql::{Cte, Dml, DmlKind, Expr, FromItem, Name, Query};
+use crate::sql::{Cte, Dml, DmlKind, Expr, FromItem, Merges, Name, Query};
 
 /// Relations that can be named after UPDATE, DELETE and so on.
 const RELATION: [K; 4] = [K::RELATION_NAME, K::RELATION_NAME_REF, K::TABLE_RELATION_NAME, K::TABLE_NAME_REF];
@@ -54,11 +54,57 @@ pub(super) fn query(node: NodeRef<'_>, depth: usize) -> Query {
             _ => {}
         }
     }
+    query.one_row = !node.has(K::GROUP_BY_CLAUSE)
+        && query.columns.iter().any(|column| calls(column, is_aggregate))
+        && !query.columns.iter().any(|column| calls(column, gives_rows))
+        && !node.descendants().any(|part| part.kind() == K::OVER_CLAUSE);
     // A LIMIT written after a combination or a parenthesis limits all of it.
     if query.limited {
         query.parts.iter_mut().for_each(|part| part.limited = true);
     }
     query
+}
+
+fn calls(expr: &Expr, is_wanted: fn(&str) -> bool) -> bool {
+    let mut found = false;
+    expr.walk(&mut |part| found |= matches!(part, Expr::Call { name, .. } if is_wanted(&name.name)));
+    found
+}
+
+/// The aggregates of PostgreSQL 14 to 18 (manual, "Aggregate Functions").
+fn is_aggregate(name: &str) -> bool {
+    const PLAIN: [&str; 18] = [
+        "any_value",
+        "avg",
+        "bool_and",
+        "bool_or",
+        "corr",
+        "count",
+        "every",
+        "max",
+        "min",
+        "mode",
+        "percentile_cont",
+        "percentile_disc",
+        "range_intersect_agg",
+        "stddev",
+        "sum",
+        "variance",
+        "xmlagg",
+        "bit_xor",
+    ];
+    PLAIN.contains(&name)
+        || ["_agg", "_agg_strict", "_agg_unique", "_pop", "_samp"].iter().any(|end| name.ends_with(end))
+        || name.starts_with("regr_")
+        || matches!(name, "bit_and" | "bit_or")
+}
+
+/// Whether a function gives rows, so that what it is called on is no single one any more.
+fn gives_rows(name: &str) -> bool {
+    matches!(name, "unnest" | "generate_series" | "generate_subscripts" | "regexp_matches" | "jsonb_path_query")
+        || ["_elements", "_elements_text", "_each", "_each_text", "_keys", "_to_table", "_recordset"]
+            .iter()
+            .any(|end| name.ends_with(end))
 }
 
 fn ctes(node: NodeRef<'_>, depth: usize) -> Vec<Cte> {
@@ -95,7 +141,9 @@ fn from_items(node: NodeRef<'_>, depth: usize, items: &mut Vec<FromItem>, on: &m
                 }
             }
             K::FUNCTION_FROM_ITEM | K::EXPR_FROM_ITEM => {
-                items.extend(expr_in(child, depth).map(FromItem::Function));
+                let alias = child.child(K::FROM_ALIAS).and_then(|alias| alias.child(K::TABLE_ALIAS));
+                let alias = alias.map(simple);
+                items.extend(expr_in(child, depth).map(|call| FromItem::Function { call, alias }));
             }
             K::PAREN_EXPR => match query_in(child, depth) {
                 Some(query) => items.push(FromItem::Query { query: Box::new(query), alias: None }),
@@ -104,7 +152,7 @@ fn from_items(node: NodeRef<'_>, depth: usize, items: &mut Vec<FromItem>, on: &m
             K::JOIN_EXPR | K::JOIN => from_items(child, depth + 1, items, on),
             K::ON_CLAUSE => on.extend(expr_in(child, depth)),
             K::JSON_TABLE_FROM_ITEM | K::XML_TABLE_FROM_ITEM | K::ROWS_FROM_ITEM => {
-                items.push(FromItem::Function(Expr::Other(Vec::new())));
+                items.push(FromItem::Function { call: Expr::Other(Vec::new()), alias: alias() });
             }
             _ => {}
         }
@@ -136,6 +184,10 @@ pub(super) fn dml(node: NodeRef<'_>, depth: usize) -> Option<Dml> {
         filter: None,
         source: query_in(node, depth),
         on_conflict: node.has(K::ON_CONFLICT_CLAUSE),
+        merges: Merges {
+            matched: node.descendant(K::MERGE_WHEN_MATCHED).is_some(),
+            lacking: node.descendant(K::MERGE_WHEN_NOT_MATCHED_SOURCE).is_some(),
+        },
         in_body: false,
     };
     for child in node.children() {

@@ -232,9 +232,7 @@ fn maintenance(node: NodeRef<'_>) -> Option<StmtKind> {
         K::LOCK => StmtKind::Lock { tables: relations(node), mode: lock_mode(node) },
         K::VACUUM => StmtKind::Vacuum {
             full: node.has(K::FULL_KW)
-                || node.descendants().any(|node| {
-                    node.kind() == K::VACUUM_OPTION_NAME && node.text().eq_ignore_ascii_case("full")
-                }),
+                || is_on(node, "full"),
             tables: relations(node),
         },
         K::CLUSTER => StmtKind::Cluster { table: node.child(K::TABLE_NAME_REF).map(name) },
@@ -280,11 +278,8 @@ fn creation(node: NodeRef<'_>) -> Option<StmtKind> {
 
 /// What EXPLAIN ANALYZE executes, and what PREPARE is there to execute: the statement inside.
 fn executed(node: NodeRef<'_>) -> StmtKind {
-    let analyzes = |node: NodeRef<'_>| {
-        node.kind() == K::EXPLAIN_ANALYZE
-            || node.kind() == K::EXPLAIN_OPTION_NAME && node.text().eq_ignore_ascii_case("analyze")
-    };
-    let runs = node.kind() == K::PREPARE || node.descendants().any(analyzes);
+    let runs =
+        node.kind() == K::PREPARE || node.descendant(K::EXPLAIN_ANALYZE).is_some() || is_on(node, "analyze");
     match node.children().find(|child| is_stmt(child.kind())) {
         // One inside of another is not looked into: nobody means it.
         Some(inner) if runs && !matches!(inner.kind(), K::EXPLAIN | K::PREPARE) => kind(inner),
@@ -353,8 +348,30 @@ fn reindex(node: NodeRef<'_>) -> StmtKind {
     StmtKind::Reindex {
         what: target.first_words(1),
         name: target.children().find(|child| !child.is_token()).map(name),
-        concurrently: node.descendants().any(|node| node.kind() == K::CONCURRENTLY_KW),
+        concurrently: is_on(node, "concurrently") || says_concurrently(node),
     }
+}
+
+/// Whether CONCURRENTLY is written outside of parentheses.
+fn says_concurrently(node: NodeRef<'_>) -> bool {
+    let mut found = node.topmost(|kind| matches!(kind, K::CONCURRENTLY_KW | K::REINDEX_OPTION_LIST));
+    found.any(|part| part.kind() == K::CONCURRENTLY_KW)
+}
+
+/// Whether an option in parentheses is on: the last time that it is named, it has no value, or one that means yes.
+fn is_on(node: NodeRef<'_>, option: &str) -> bool {
+    let options = node.descendants().filter(|node| {
+        matches!(
+            node.kind(),
+            K::VACUUM_OPTION | K::EXPLAIN_OPTION | K::REINDEX_OPTION_CONCURRENTLY
+        )
+    });
+    let words = |node: NodeRef<'_>| {
+        let tokens = node.descendants().filter(|part| part.is_token() && part.kind() != K::EQ);
+        tokens.map(|part| string(part.text()).unwrap_or(part.text().to_owned()).to_lowercase()).collect()
+    };
+    let named = options.map(words).filter(|words: &Vec<String>| words.first().is_some_and(|word| word == option));
+    named.last().is_some_and(|words| !matches!(words.last().map(String::as_str), Some("false" | "off" | "0")))
 }
 
 fn relations(node: NodeRef<'_>) -> Vec<Name> {

@@ -3,7 +3,11 @@
 //! MERGE joins all of its source with the target and changes whatever matches, in one transaction: as many rows stay locked
 //! until the end as the source has. It also fails with a duplicate key where others insert the same rows meanwhile.
 //!
-//! Silent: a source that is bounded by LIMIT, VALUES or a key, or that this migration created, and a target that it created.
+//! A source of one row changes as many rows as its ON matches: all of them with `ON true`, one where ON compares a key of the
+//! target. WHEN NOT MATCHED BY SOURCE changes what is left of the target, whatever the source is.
+//!
+//! Silent: a source that is bounded by LIMIT, VALUES or a key and joined by a key of the target, a source that this migration
+//! created, and a target that it created.
 //!
 //! Lock: ROW EXCLUSIVE on the target, and a lock on every row that changes, held until commit. PostgreSQL 15 to 18; there is no
 //! MERGE before.
@@ -67,6 +71,11 @@ mod tests {
             "unbatched-merge",
             &[
                 "MERGE INTO posts p USING authors a ON a.id = p.author_id WHEN MATCHED THEN UPDATE SET title = a.name;",
+                "MERGE INTO posts p USING (VALUES (1)) v (id) ON true WHEN MATCHED THEN UPDATE SET score = 0;",
+                "MERGE INTO posts p USING (VALUES (1)) v (id) ON p.legacy WHEN MATCHED THEN DELETE;",
+                "MERGE INTO posts p USING (VALUES ('x')) v (s) ON v.s = p.status WHEN MATCHED THEN DELETE;",
+                "MERGE INTO posts p USING (VALUES (1)) v (id) ON p.id = v.id WHEN NOT MATCHED BY SOURCE THEN DELETE;",
+                "MERGE INTO posts p USING (SELECT * FROM authors LIMIT 10) a ON a.id = p.author_id WHEN MATCHED THEN DELETE;",
                 "MERGE INTO posts p USING (SELECT * FROM authors) a ON a.id = p.author_id WHEN MATCHED THEN DELETE;",
             ],
         );
@@ -74,7 +83,8 @@ mod tests {
             "unbatched-merge",
             &[
                 "MERGE INTO posts p USING (VALUES (1, 'a')) AS v (id, title) ON v.id = p.id WHEN MATCHED THEN UPDATE SET title = v.title;",
-                "MERGE INTO posts p USING (SELECT * FROM authors LIMIT 10) a ON a.id = p.author_id WHEN MATCHED THEN DELETE;",
+                "MERGE INTO posts p USING (SELECT * FROM authors LIMIT 10) a ON a.id = p.id WHEN MATCHED THEN DELETE;",
+                "MERGE INTO posts p USING (VALUES ('x')) v (s) ON v.s = p.status WHEN NOT MATCHED THEN INSERT (status) VALUES (v.s);",
                 "CREATE TEMP TABLE fresh (id bigint);\nMERGE INTO posts p USING fresh f ON f.id = p.id WHEN MATCHED THEN DELETE;",
             ],
         );

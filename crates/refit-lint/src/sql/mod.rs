@@ -10,7 +10,7 @@ mod table;
 
 pub use alter::{AlterAction, AlterTarget, ColumnChange};
 pub use expr::{Compare, Expr, Literal};
-pub use query::{Change, Cte, Dml, DmlKind, FromItem, Query};
+pub use query::{Change, Cte, Dml, DmlKind, FromItem, Merges, Query};
 pub use table::{Column, Constraint, ConstraintKind, CreateTable, DataType, Generated, Index};
 
 /// A range of bytes in the file.

@@ -19,6 +19,8 @@ pub struct Query {
     pub limited: bool,
     /// VALUES.
     pub values: bool,
+    /// Whether aggregates make one row of all: there are some, and no GROUP BY.
+    pub one_row: bool,
     /// The sides of UNION, INTERSECT, EXCEPT.
     pub parts: Vec<Query>,
 }
@@ -52,7 +54,12 @@ pub enum FromItem {
         alias: Option<String>,
     },
     /// A function.
-    Function(Expr),
+    Function {
+        /// The call.
+        call: Expr,
+        /// Its alias.
+        alias: Option<String>,
+    },
 }
 
 impl FromItem {
@@ -60,7 +67,7 @@ impl FromItem {
         match self {
             FromItem::Table { name, .. } => found.push(name),
             FromItem::Query { query, .. } => query.tables(found),
-            FromItem::Function(_) => {}
+            FromItem::Function { .. } => {}
         }
     }
 
@@ -69,7 +76,11 @@ impl FromItem {
         match self {
             FromItem::Table { name, alias } => Some(alias.as_deref().unwrap_or(&name.name)),
             FromItem::Query { alias, .. } => alias.as_deref(),
-            FromItem::Function(_) => None,
+            FromItem::Function { call, alias } => match (alias, call) {
+                (Some(alias), _) => Some(alias),
+                (None, Expr::Call { name, .. }) => Some(&name.name),
+                (None, _) => None,
+            },
         }
     }
 }
@@ -85,6 +96,15 @@ pub enum DmlKind {
     Insert,
     /// MERGE.
     Merge,
+}
+
+/// Which rows of its target MERGE changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Merges {
+    /// WHEN MATCHED.
+    pub matched: bool,
+    /// WHEN NOT MATCHED BY SOURCE.
+    pub lacking: bool,
 }
 
 /// UPDATE, DELETE, INSERT or MERGE.
@@ -112,6 +132,8 @@ pub struct Dml {
     pub source: Option<Query>,
     /// ON CONFLICT.
     pub on_conflict: bool,
+    /// MERGE: whether it changes rows that match, and those that its source lacks.
+    pub merges: Merges,
     /// Whether it is in a body, where a name that is no column may be a variable.
     pub in_body: bool,
 }
@@ -211,9 +233,9 @@ impl StmtKind {
         match self {
             StmtKind::Dml(dml) => dml.collect(Vec::new(), &mut found),
             StmtKind::Select(query) | StmtKind::CreateTableAs { query, .. } => query.collect(&mut found),
+            StmtKind::Copy { source: Some(source), .. } => return source.changes(),
             _ => {}
         }
         found
     }
 }
-            StmtKind::Copy { source: Some(source), .. } => return source.changes(),
