@@ -9,6 +9,7 @@ use crate::sql::{DataType, Name};
 pub(super) fn identifier(text: &str) -> String {
     match text.strip_prefix('"').and_then(|inner| inner.strip_suffix('"')) {
         Some(inner) => inner.replace("\"\"", "\""),
+        None if text.is_ascii() => text.to_ascii_lowercase(),
         None => text.to_lowercase(),
     }
 }

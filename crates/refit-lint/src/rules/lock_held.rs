@@ -62,7 +62,7 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(check: &mut StatementCheck<'_>) {
     let window = check.window;
-    if window.held.is_empty() || is_aside(check) {
+    if !window.held.iter().any(stops_others) || is_aside(check) {
         return;
     }
     let now = effects(check.stmt, check.schema, check.settings.postgres);
@@ -144,8 +144,7 @@ fn second<'h>(check: &StatementCheck<'h>, now: &Effects) -> Option<(Name, &'h He
 fn strongest<'h>(check: &StatementCheck<'h>, is_asked: impl Fn(&Held) -> bool) -> Option<&'h Held> {
     let mut found: Option<&Held> = None;
     for held in &check.window.held {
-        let counts = held.mode.stops_writes() && held.taken != Taken::Aside;
-        if counts && found.is_none_or(|found| found.mode < held.mode) && is_asked(held) {
+        if stops_others(held) && found.is_none_or(|found| found.mode < held.mode) && is_asked(held) {
             found = Some(held);
             if held.mode == LockMode::AccessExclusive {
                 break;
@@ -153,6 +152,10 @@ fn strongest<'h>(check: &StatementCheck<'h>, is_asked: impl Fn(&Held) -> bool) -
         }
     }
     found
+}
+
+fn stops_others(held: &Held) -> bool {
+    held.mode.stops_writes() && held.taken != Taken::Aside
 }
 
 fn report(check: &mut StatementCheck<'_>, held: &Held, what: &str) {

@@ -13,10 +13,15 @@ pub(super) fn render(report: &Report<'_>) -> String {
     let renderer = Renderer::styled();
     let mut text = String::new();
     let mut findings = report.outcome.findings.as_slice();
+    // Findings come in the order of the files.
+    let mut inputs = report.sources.inputs.iter();
     while let Some(first) = findings.first() {
         let count = findings.iter().take_while(|finding| finding.path == first.path).count();
         let (of_file, rest) = findings.split_at(count);
-        let source = source(report, &first.path);
+        let source = match inputs.find(|input| input.path == first.path) {
+            Some(input) => input.text(),
+            None => source(report, &first.path),
+        };
         let index = LineIndex::new(&source);
         for finding in of_file {
             text.push_str(&draw(&renderer, finding, &source, &index));
