@@ -23,14 +23,15 @@ use crate::output::{BAD, Format, GOOD, QUIET, WAITS, one_of};
                   snapshots/ of the migrations folder go schema.snap, one delta a migration, and schema.json for machines, which \
                   the next build embeds for `verify` and for drift at boot. Commit all of it: a review of a migration then \
                   shows what becomes of the schema. The .snap files are insta's.\n\n\
-                  With --format (text or json) the schema is printed, and nothing is written; with --database-url on the command \
-                  line, it is that database's schema.\n\n\
+                  With --format (text, json, mermaid, html) the schema is printed, and nothing is written; with --database-url on the \
+                  command line, it is that database's schema.\n\n\
                   --diff takes two of: a database URL, a migrations folder, schema.json or schema.snap, a git revision (main, \
                   v1.2, HEAD~3; with git: before it where a file has the same name).\n\n\
                   Exit status: 0 fine, 1 --check or --diff found a difference, 2 could not run.\n\n\
                   Examples:\n  cargo xtask snapshot\n  cargo xtask snapshot --check\n  \
                   cargo xtask snapshot --check --pending && cargo insta review\n  \
                   cargo xtask snapshot --format json | jq .catalog.tables\n  \
+                  cargo xtask snapshot --format html > schema.html\n  \
                   cargo xtask snapshot --database-url postgres://localhost/app\n  \
                   cargo xtask snapshot --diff main HEAD\n  \
                   cargo xtask snapshot --diff migrations postgres://localhost/app"
@@ -60,11 +61,12 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         return diff([a, b], args.format, &read, context).await;
     }
     if context.database_named && !args.check {
-        let connection = Database::named(context)?.connect().await?;
+        let database = Database::named(context)?;
+        let connection = database.connect().await?;
         let catalog = Catalog::read(&connection, &read).await?;
         connection.close().await;
         tell_unknown(&catalog, context);
-        context.out.print(render::schema(&Schema::Database(&catalog), args.format))?;
+        context.out.print(render::schema(&database.address(), &Schema::Database(&catalog), args.format))?;
         return Ok(ExitCode::SUCCESS);
     }
     let folder = context.migrations_dir();
@@ -74,7 +76,9 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         return check(&made, &folder, args, context);
     }
     if args.format != Format::Human {
-        context.out.print(render::schema(&Schema::Set(&made), args.format))?;
+        let workspace = context.workspace.file_name();
+        let title = workspace.map_or_else(|| "migrations".into(), |name| name.to_string_lossy());
+        context.out.print(render::schema(&title, &Schema::Set(&made), args.format))?;
         return Ok(ExitCode::SUCCESS);
     }
     let differences = made.compare(&folder)?;
@@ -177,7 +181,7 @@ async fn diff(
 ) -> anyhow::Result<ExitCode> {
     let before = side::read(a, read, context).await?;
     let after = side::read(b, read, context).await?;
-    let (text, differs) = render::difference(&before, &after, format);
+    let (text, differs) = render::difference(&before, &after, format)?;
     context.out.print(text)?;
     Ok(if differs { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }

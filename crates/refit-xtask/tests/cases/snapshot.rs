@@ -262,3 +262,27 @@ fn what_another_server_words_otherwise_is_left_alone() {
     workspace.run(&["snapshot"]).expect(0);
     assert!(kept(&workspace, "schema.json").contains(&format!("\"postgres\": {major}")));
 }
+
+#[test]
+fn pictures_are_printed() {
+    let workspace =
+        Workspace::new(&[TABLE, ("V0002__u.sql", "CREATE TABLE u (t_id bigint REFERENCES t);\n")]);
+    let chart = workspace.run(&["snapshot", "--format", "mermaid"]).expect(0).stdout;
+    assert!(chart.contains("erDiagram") && !chart.contains("```"), "{chart}");
+    let page = workspace.run(&["snapshot", "--format", "html"]).expect(0).stdout;
+    assert!(page.starts_with("<!DOCTYPE html>") && page.contains("V0002__u"), "{page}");
+    workspace.write("V0003__s.sql", "CREATE SCHEMA s; CREATE TABLE s.x (id int);\n");
+    let charts = workspace.run(&["snapshot", "--format", "mermaid"]).expect(0).stdout;
+    assert_eq!(charts.matches("```mermaid\n").count(), 2, "{charts}");
+    assert!(!workspace.root().join("migrations/snapshots").exists());
+    workspace.run(&["snapshot"]).expect(0);
+    workspace.write("V0004__y.sql", "CREATE TABLE y (id int);\n");
+    let kept = "migrations/snapshots/schema.json";
+    let around =
+        workspace.run(&["snapshot", "--diff", kept, "migrations", "--format", "mermaid"]).expect(1).stdout;
+    assert!(around.contains('y') && !around.contains("t_id"), "{around}");
+    workspace.run(&["snapshot", "--diff", kept, "migrations", "--format", "html"]).expect(1);
+    let text = "migrations/snapshots/schema.snap";
+    let ran = workspace.run(&["snapshot", "--diff", text, kept, "--format", "html"]).expect(2);
+    assert!(ran.stderr.contains("give the schema.json beside it"), "{}", ran.stderr);
+}
