@@ -73,7 +73,8 @@ impl Engine<'_> {
         if file.reported {
             errors.extend(stmts.iter().filter_map(body_of).flat_map(Body::errors));
         }
-        engine_findings(file, &rules, &errors, &psql, &mut findings);
+        let unread = Unread { stmts: &stmts, errors: &errors, psql: &psql };
+        engine_findings(file, &rules, &unread, &mut findings);
         for (rule, severity) in &rules {
             if let Check::File(check) = rule.check {
                 let mut reports = Vec::new();
@@ -160,12 +161,18 @@ fn place(file: &File, stmts: &[Stmt], findings: &mut [Finding]) -> Vec<(Position
     if suppresses { stmts.iter().map(|stmt| range(stmt.span)).collect() } else { Vec::new() }
 }
 
-/// Findings that only the engine can make: what did not parse.
+/// What nobody reads of a file.
+struct Unread<'a> {
+    stmts: &'a [Stmt],
+    errors: &'a [(Span, String)],
+    psql: &'a [Span],
+}
+
+/// Findings that only the engine can make: what did not parse, and what is said where nobody listens.
 fn engine_findings(
     file: &File,
     rules: &[(&'static Rule, Severity)],
-    errors: &[(Span, String)],
-    psql: &[Span],
+    unread: &Unread<'_>,
     findings: &mut Vec<Finding>,
 ) {
     let severity = |name: &str| {
@@ -179,7 +186,7 @@ fn engine_findings(
             findings.extend(reports.into_iter().map(|report| report.into_finding(rule, severity, file)));
         }
     };
-    for (span, message) in errors {
+    for (span, message) in unread.errors {
         add(
             "syntax-error",
             *span,
@@ -187,11 +194,21 @@ fn engine_findings(
             "the rest of the file was read all the same",
         );
     }
-    for span in psql {
+    for span in unread.psql {
         let message = "psql reads this line, the server does not".to_owned();
         add("psql-command", *span, message, "write it as SQL; load rows with INSERT, or by an import");
     }
 }
+    let bodies = unread.stmts.iter().filter(|_| file.reported && file.text.contains("refit"));
+    for (span, rule) in bodies.filter_map(body_of).flat_map(Body::unheard) {
+        let message = format!("`allow({rule})` in a body suppresses nothing");
+        add(
+            "unused-suppression",
+            span,
+            message,
+            "put it directly above the statement that the body belongs to",
+        );
+    }
 
 /// The text that a statement brings, which the server reads when it is run, or created.
 fn body_of(stmt: &Stmt) -> Option<&Body> {

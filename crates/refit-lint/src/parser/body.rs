@@ -2,6 +2,7 @@
 
 use std::panic::catch_unwind;
 
+use refit_model::front_matter;
 use squawk_parser::{EntryPoint, SyntaxKind as K};
 
 use super::calls::calls;
@@ -12,7 +13,7 @@ use super::nesting::too_deep;
 use super::query::query;
 use super::stmt::{is_stmt, stmt};
 use super::tree::{NodeRef, Tree};
-use super::{errors, without};
+use super::{errors, tokens, without};
 use crate::sql::{Body, BodyStmt, BodyText, Cte, Dml, Expr, Literal, Span, Stmt, StmtKind};
 
 /// Bodies inside of bodies are read this deep.
@@ -54,6 +55,8 @@ pub(crate) struct BodyRead {
     pub(crate) statements: Vec<BodyStmt>,
     /// What does not parse, with the parser's words.
     pub(crate) errors: Vec<(Span, String)>,
+    /// Suppressions, which nobody looks for in here, and their rules.
+    pub(crate) unheard: Vec<(Span, String)>,
 }
 
 /// Reads the text of a body.
@@ -75,7 +78,7 @@ fn unread(source: &BodyText) -> BodyRead {
     let kind = StmtKind::DynamicSql { text: None, statements: Vec::new() };
     BodyRead {
         statements: vec![plain(Stmt { span: source.span, kind, calls: Vec::new() })],
-        errors: Vec::new(),
+        ..BodyRead::default()
     }
 }
 
@@ -91,7 +94,8 @@ fn parse(literal: &BodyText, entry: EntryPoint) -> BodyRead {
         EntryPoint::SourceFile => {
             let tree = Tree::parse(&text, entry, literal.depth + 1);
             let found = tree.root().children().filter(|node| is_stmt(node.kind())).map(stmt).map(plain);
-            BodyRead { statements: found.collect(), errors: errors(&tree, &broken(&tree)) }
+            let errors = errors(&tree, &broken(&tree));
+            BodyRead { statements: found.collect(), errors, unheard: Vec::new() }
         }
         EntryPoint::Plpgsql => block(&text, literal.depth + 1),
     };
@@ -100,8 +104,25 @@ fn parse(literal: &BodyText, entry: EntryPoint) -> BodyRead {
     for BodyStmt { stmt, .. } in &mut read.statements {
         move_stmt(stmt, shift, literal.span);
     }
-    read.errors.iter_mut().for_each(|(span, _)| *span = moved(*span, shift, literal.span));
+    read.unheard = suppressions(&text);
+    for (span, _) in read.errors.iter_mut().chain(&mut read.unheard) {
+        *span = moved(*span, shift, literal.span);
+    }
     read
+}
+
+/// The suppressions in the comments of a text.
+fn suppressions(text: &str) -> Vec<(Span, String)> {
+    if !text.contains("refit") {
+        return Vec::new();
+    }
+    let comments = tokens(text).into_iter().filter(|range| text[range.clone()].starts_with("--"));
+    let said = comments.flat_map(|range| {
+        let (_, suppressions, _) = front_matter("", &text[range.clone()]);
+        let span = Span { start: range.start as u32, end: range.end as u32 };
+        suppressions.into_iter().map(move |suppression| (span, suppression.rule))
+    });
+    said.collect()
 }
 
 /// Parses the text of a PL/pgSQL block.
@@ -109,7 +130,7 @@ fn block(text: &str, depth: usize) -> BodyRead {
     let read = |tree: &Tree<'_>| {
         let mut found = Vec::new();
         statements(tree.root(), false, &mut found);
-        BodyRead { statements: found, errors: errors(tree, &broken(tree)) }
+        BodyRead { statements: found, errors: errors(tree, &broken(tree)), unheard: Vec::new() }
     };
     let tree = Tree::parse(text, EntryPoint::Plpgsql, depth);
     // The parser does not know INTO: a statement with one is broken to it.

@@ -1,10 +1,11 @@
-//! Calls of functions, and what the functions take.
+//! Functions and procedures: what creates them, what they take, and what calls them.
 
 use std::collections::HashSet;
 
 use squawk_parser::SyntaxKind as K;
 
-use super::names::{data_type, identifier};
+use super::body::body;
+use super::names::{data_type, identifier, name};
 use super::tree::NodeRef;
 use crate::sql::{Called, Name, Parameters, StmtKind};
 
@@ -43,8 +44,26 @@ fn qualified(called: NodeRef<'_>) -> Name {
     Name { schema, name: identifier(last.text()), span: called.span() }
 }
 
+/// CREATE FUNCTION and CREATE PROCEDURE.
+pub(super) fn routine(node: NodeRef<'_>) -> StmtKind {
+    let options = node.child(K::FUNC_OPTION_LIST);
+    let volatility =
+        match options.and_then(|options| options.child_of(&[K::IMMUTABLE, K::STABLE])).map(NodeRef::kind) {
+            Some(K::IMMUTABLE) => 'i',
+            Some(_) => 's',
+            None => 'v',
+        };
+    let routine_name = node.child_of(&[K::FUNCTION_NAME, K::PROCEDURE_NAME]).map_or_else(|| name(node), name);
+    StmtKind::CreateRoutine {
+        name: routine_name,
+        volatility,
+        parameters: parameters(node),
+        body: body(node).into(),
+    }
+}
+
 /// What a function or procedure takes.
-pub(super) fn parameters(node: NodeRef<'_>) -> Parameters {
+fn parameters(node: NodeRef<'_>) -> Parameters {
     let list = node.child(K::PARAM_LIST).into_iter().flat_map(NodeRef::children);
     let mut parameters = Parameters { most: Some(0), ..Parameters::default() };
     for parameter in list.filter(|child| child.kind() == K::PARAM) {

@@ -4,7 +4,7 @@ use squawk_parser::SyntaxKind as K;
 
 use super::alter::{alter, alter_domain};
 use super::body::body;
-use super::calls::{calls, parameters, runs_calls};
+use super::calls::{calls, routine, runs_calls};
 use super::drop::{drop_of, is_drop};
 use super::expr::exprs_in;
 use super::literal::string;
@@ -404,21 +404,4 @@ fn setting(node: NodeRef<'_>) -> StmtKind {
     let Name { schema, name, .. } = name(parameter);
     let name = schema.map_or(name.clone(), |schema| format!("{schema}.{name}"));
     StmtKind::Set { name, value, local }
-}
-
-fn routine(node: NodeRef<'_>) -> StmtKind {
-    let options = node.child(K::FUNC_OPTION_LIST);
-    let volatility =
-        match options.and_then(|options| options.child_of(&[K::IMMUTABLE, K::STABLE])).map(NodeRef::kind) {
-            Some(K::IMMUTABLE) => 'i',
-            Some(_) => 's',
-            None => 'v',
-        };
-    let routine_name = node.child_of(&[K::FUNCTION_NAME, K::PROCEDURE_NAME]).map_or_else(|| name(node), name);
-    StmtKind::CreateRoutine {
-        name: routine_name,
-        volatility,
-        parameters: parameters(node),
-        body: body(node).into(),
-    }
 }

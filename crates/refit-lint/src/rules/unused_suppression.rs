@@ -3,7 +3,7 @@
 //! The hazard is gone, or the comment stands above another statement than it was meant for. Left where it is, it will hide the
 //! next finding of that rule, with a reason that was given for something else.
 //!
-//! A suppression covers the one statement that follows it.
+//! A suppression covers the one statement that follows it, with all that is in its body. In a body, nobody looks for one.
 //!
 //! ```sql,unsafe
 //! -- refit: allow(unbatched-update): 12 rows, static table
@@ -24,3 +24,20 @@ pub(super) const RULE: Rule = Rule {
     severity: Some(Severity::Warning),
     check: Check::Engine,
 };
+
+#[cfg(test)]
+mod tests {
+    use crate::rules::testing::{fires, silent};
+
+    #[test]
+    fn suppressions_in_bodies() {
+        const ALLOW: &str = "-- refit: allow(unbatched-update): 12 rows, static table\n";
+        let body = "UPDATE posts SET status = 'new' WHERE status IS NULL;";
+        fires("unused-suppression", &[&format!("DO $$ BEGIN\n{ALLOW}{body} END $$;")]);
+        fires("unbatched-update", &[&format!("DO $$ BEGIN\n{ALLOW}{body} END $$;")]);
+        fires("unused-suppression", &[&format!("DO $$ BEGIN DO $x$ BEGIN\n{ALLOW}{body} END $x$; END $$;")]);
+        for rule in ["unused-suppression", "unbatched-update"] {
+            silent(rule, &[&format!("{ALLOW}DO $$ BEGIN\n-- refit is a word\n{body} END $$;")]);
+        }
+    }
+}

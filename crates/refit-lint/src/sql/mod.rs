@@ -341,12 +341,21 @@ impl Body {
 
     /// What does not parse in it, and in the bodies of the DO statements in it.
     pub(crate) fn errors(&self) -> Vec<(Span, String)> {
+        self.gather(|read| &read.errors)
+    }
+
+    /// The suppressions in it, and in the bodies of the DO statements in it, with the rules that they name.
+    pub(crate) fn unheard(&self) -> Vec<(Span, String)> {
+        self.gather(|read| &read.unheard)
+    }
+
+    fn gather(&self, of: fn(&crate::parser::BodyRead) -> &Vec<(Span, String)>) -> Vec<(Span, String)> {
         let read = self.read();
-        let mut all = read.errors.clone();
+        let mut all = of(read).clone();
         for inner in &read.statements {
             if let StmtKind::Do(body) = &inner.stmt.kind {
                 // Its own place is that of the text around it.
-                all.extend(body.errors().into_iter().map(|(_, message)| (inner.stmt.span, message)));
+                all.extend(body.gather(of).into_iter().map(|(_, words)| (inner.stmt.span, words)));
             }
         }
         all
