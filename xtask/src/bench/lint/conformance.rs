@@ -1,9 +1,11 @@
-//! Labelled cases: one a file, whose first line says whether a linter must complain about the rest.
+//! Labelled cases: one a file, whose first line says whether a linter must complain about the rest. A line
+//! `-- file: NAME` in it begins another migration of the same case.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use refit_lint::Example;
 
 use super::tools::Tool;
 
@@ -19,8 +21,10 @@ pub(super) struct Score {
 /// A case.
 #[derive(Debug)]
 pub(super) struct Case {
-    file: PathBuf,
+    name: String,
     is_hazard: bool,
+    /// Its migrations in order: names and texts.
+    files: Vec<(String, String)>,
 }
 
 /// The cases of this workspace, and those beside it where they are.
@@ -31,32 +35,46 @@ pub(super) fn cases(workspace: &Path) -> anyhow::Result<Vec<Case>> {
         for entry in fs::read_dir(folder)? {
             let file = entry?.path();
             if file.extension().is_some_and(|extension| extension == "sql") {
-                cases.push(case(fs::canonicalize(file)?)?);
+                cases.push(case(&file)?);
             }
         }
     }
-    cases.sort_by(|a, b| a.file.file_name().cmp(&b.file.file_name()));
-    cases.dedup_by(|a, b| a.file.file_name() == b.file.file_name());
+    cases.sort_by(|a, b| a.name.cmp(&b.name));
+    cases.dedup_by(|a, b| a.name == b.name);
     Ok(cases)
 }
 
-fn case(file: PathBuf) -> anyhow::Result<Case> {
-    let text = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+fn case(file: &Path) -> anyhow::Result<Case> {
+    let text = fs::read_to_string(file).with_context(|| file.display().to_string())?;
     let is_hazard = match text.lines().next().and_then(|line| line.strip_prefix("-- expect: ")) {
         Some("flag") => true,
         Some("safe") => false,
         _ => bail!("{}: the first line is neither `-- expect: flag` nor `-- expect: safe`", file.display()),
     };
-    Ok(Case { file, is_hazard })
+    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let example = Example { safe: !is_hazard, since: None, claim: None, sql: text };
+    let mut files = example.files();
+    // The label and the title of a case of several files are no file.
+    files.retain(|(_, text)| has_sql(text));
+    Ok(Case { name, is_hazard, files })
 }
 
-/// Runs a tool on every case.
+fn has_sql(text: &str) -> bool {
+    text.lines().any(|line| !line.trim().is_empty() && !line.starts_with("-- "))
+}
+
+/// Runs a tool on every case, its files together in a folder of their own.
 pub(super) fn score(tool: Tool, cases: &[Case]) -> anyhow::Result<Score> {
     let mut score = Score::default();
-    for Case { file, is_hazard } in cases {
-        let folder = file.parent().unwrap_or(Path::new("/"));
-        let complained = usize::from(tool.lint(folder, std::slice::from_ref(file))?.complained);
-        match is_hazard {
+    for case in cases {
+        let folder = tempfile::tempdir()?;
+        let written = |(name, text): &(String, String)| -> anyhow::Result<PathBuf> {
+            fs::write(folder.path().join(name), text).with_context(|| format!("{}: {name}", case.name))?;
+            Ok(PathBuf::from(name))
+        };
+        let files = case.files.iter().map(written).collect::<anyhow::Result<Vec<PathBuf>>>()?;
+        let complained = usize::from(tool.lint(folder.path(), &files)?.complained);
+        match case.is_hazard {
             true => {
                 score.hazards += 1;
                 score.caught += complained;
