@@ -23,6 +23,7 @@ fn main() -> anyhow::Result<()> {
         charts.into_iter().map(|chart| chart.text).collect::<Vec<_>>().join("\n")
     } else {
         let digest = catalog.digest();
+        let deltas: Vec<(&str, &Delta)> = deltas.iter().map(|(stem, delta)| (stem.as_str(), delta)).collect();
         html(&Page {
             digest: &digest,
             date: "21 November 2026",

@@ -31,7 +31,9 @@ pub(super) fn place(sizes: &[(f64, f64)], edges: &[(usize, usize)]) -> Layout {
     let tallest = columns.iter().map(|column| height_of(column)).fold(0.0, f64::max);
     let mut x = MARGIN;
     for column in &columns {
-        let mut y = MARGIN + (tallest - height_of(column)) / 2.0;
+        // What is too tall for a screen begins where the eye does.
+        let above = if tallest > 900.0 { 0.0 } else { (tallest - height_of(column)) / 2.0 };
+        let mut y = MARGIN + above;
         for place in column {
             corners[*place] = (x, y);
             y += sizes[*place].1 + DOWN;

@@ -34,9 +34,9 @@ pub struct Page<'a> {
     /// When it was made, as people are to read it. Empty for none.
     pub date: &'a str,
     /// What each migration changed, by the migration's stem and in the order in which they ran. Empty for none.
-    pub deltas: &'a [(String, Delta)],
+    pub deltas: &'a [(&'a str, &'a Delta)],
     /// Remarks on migrations, by stem: what one locks, for instance. Empty for none.
-    pub notes: &'a [(String, Vec<String>)],
+    pub notes: &'a [(&'a str, Vec<String>)],
 }
 
 impl<'a> Page<'a> {

@@ -20,13 +20,12 @@ pub(super) fn section(out: &mut String, page: &Page<'_>, index: &Index<'_>) {
     if page.deltas.is_empty() {
         return;
     }
-    let notes: BTreeMap<&str, &Vec<String>> =
-        page.notes.iter().map(|(stem, notes)| (stem.as_str(), notes)).collect();
+    let notes: BTreeMap<&str, &Vec<String>> = page.notes.iter().map(|(stem, notes)| (*stem, notes)).collect();
     out.push_str("<section id=\"changes\" aria-labelledby=\"changes-h\">\n<h2 id=\"changes-h\">Changes</h2>\n<ol class=\"steps\">\n");
     for (stem, delta) in page.deltas {
         out.push_str(&format!("<li class=\"step\">\n<h3>{}</h3>\n", text(stem)));
         counts(out, delta);
-        if let Some(notes) = notes.get(stem.as_str()) {
+        if let Some(notes) = notes.get(stem) {
             out.push_str("<ul class=\"notes\">");
             notes.iter().for_each(|note| out.push_str(&format!("<li>{}</li>", text(note))));
             out.push_str("</ul>\n");

@@ -60,7 +60,7 @@ pub(super) fn list(out: &mut String, index: &Index<'_>) {
     out.push_str(
         "<nav class=\"list\" aria-label=\"Tables\">\n<label for=\"search\">Search <kbd>/</kbd></label>\n",
     );
-    out.push_str("<input id=\"search\" type=\"search\" placeholder=\"table, column or comment\" autocomplete=\"off\" spellcheck=\"false\" aria-controls=\"list\">\n");
+    out.push_str("<input id=\"search\" type=\"search\" placeholder=\"name, column, comment\" autocomplete=\"off\" spellcheck=\"false\" aria-controls=\"list\">\n");
     out.push_str("<p id=\"found\" role=\"status\" aria-live=\"polite\"></p>\n<div id=\"list\">\n");
     let mut schema = None;
     for entry in &index.entries {

@@ -18,7 +18,8 @@ fn shown(catalog: &Catalog, width: u32) -> Option<(Browser, tempfile::TempDir)> 
     let mut browser = Browser::start()?;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("page.html");
-    let deltas = [("V1__all".to_owned(), Delta::between(&Catalog::default(), catalog))];
+    let delta = Delta::between(&Catalog::default(), catalog);
+    let deltas = [("V1__all", &delta)];
     std::fs::write(&file, html(&Page { deltas: &deltas, ..Page::new("test", catalog) })).unwrap();
     browser.open(&file, width);
     Some((browser, folder))

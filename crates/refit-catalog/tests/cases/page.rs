@@ -11,8 +11,9 @@ use crate::support::{pictures, with};
 #[test]
 fn the_sample_is_well_formed_and_complete() {
     let catalog = pictures::sample();
-    let deltas = [("V0001__all".to_owned(), Delta::between(&Catalog::default(), &catalog))];
-    let notes = [("V0001__all".to_owned(), vec!["ACCESS EXCLUSIVE on posts for 3 ms".to_owned()])];
+    let delta = Delta::between(&Catalog::default(), &catalog);
+    let deltas = [("V0001__all", &delta)];
+    let notes = [("V0001__all", vec!["ACCESS EXCLUSIVE on posts for 3 ms".to_owned()])];
     let page = Page {
         digest: "abc",
         date: "today",
@@ -49,8 +50,9 @@ fn the_sample_is_well_formed_and_complete() {
 async fn nothing_hostile_becomes_markup() {
     let (_db, catalog) = with(pictures::HOSTILE).await;
     let bad = "</title><script>alert(9)</script>";
-    let deltas = [(bad.to_owned(), Delta::between(&Catalog::default(), &catalog))];
-    let notes = [(bad.to_owned(), vec![bad.to_owned()])];
+    let delta = Delta::between(&Catalog::default(), &catalog);
+    let deltas = [(bad, &delta)];
+    let notes = [(bad, vec![bad.to_owned()])];
     let page =
         html(&Page { digest: bad, date: bad, deltas: &deltas, notes: &notes, ..Page::new(bad, &catalog) });
     let elements = parse(&page);
