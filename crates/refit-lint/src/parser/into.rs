@@ -55,10 +55,7 @@ type Token<'t> = (TokenKind, &'t str, u32);
 
 fn is_name(token: Option<&Token<'_>>) -> bool {
     token.is_some_and(|(kind, ..)| {
-        matches!(
-            kind,
-            TokenKind::Ident | TokenKind::QuotedIdent { .. } | TokenKind::PositionalParam { .. }
-        )
+        matches!(kind, TokenKind::Ident | TokenKind::QuotedIdent { .. } | TokenKind::PositionalParam { .. })
     })
 }
 
