@@ -198,7 +198,6 @@ fn engine_findings(
         let message = "psql reads this line, the server does not".to_owned();
         add("psql-command", *span, message, "write it as SQL; load rows with INSERT, or by an import");
     }
-}
     let bodies = unread.stmts.iter().filter(|_| file.reported && file.text.contains("refit"));
     for (span, rule) in bodies.filter_map(body_of).flat_map(Body::unheard) {
         let message = format!("`allow({rule})` in a body suppresses nothing");
@@ -209,6 +208,7 @@ fn engine_findings(
             "put it directly above the statement that the body belongs to",
         );
     }
+}
 
 /// The text that a statement brings, which the server reads when it is run, or created.
 fn body_of(stmt: &Stmt) -> Option<&Body> {
