@@ -107,7 +107,7 @@ fn section(out: &mut String, entry: &Entry<'_>, index: &Index<'_>, near: &[&Rela
     // What is not on the screen is not laid out; its height is guessed by how much there is.
     let rows = table.columns.len() + table.constraints.len() + table.indexes.len() + near.len();
     let size = ["s1", "s2", "s3", "s4", "s5"][[6, 14, 30, 80].partition_point(|limit| rows > *limit)];
-    out.push_str(&format!("<section class=\"object {size}\" id=\"{id}\" aria-labelledby=\"{id}-h\">\n"));
+    out.push_str(&format!("<article class=\"object {size}\" id=\"{id}\" aria-labelledby=\"{id}-h\">\n"));
     out.push_str(&format!(
         "<h3 id=\"{id}-h\"><a href=\"#{id}\"><span class=\"schema\">{}.</span><span class=\"n\">{}</span></a>",
         text(schema_of(entry.name)),
@@ -130,7 +130,7 @@ fn section(out: &mut String, entry: &Entry<'_>, index: &Index<'_>, near: &[&Rela
     }
     links(out, entry.name, index, near);
     parts(out, table, index);
-    out.push_str("</section>\n");
+    out.push_str("</article>\n");
 }
 
 /// What a snapshot says at the head of a table's block.
@@ -177,7 +177,8 @@ fn columns(out: &mut String, entry: &Entry<'_>, id: &str) {
         out.push_str("<p class=\"facts\">no columns</p>\n");
         return;
     }
-    out.push_str(&format!("<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-labelledby=\"{id}-h\">\n<table class=\"columns\">\n"));
+    // Browsers make what scrolls reachable by keyboard; a stop at each of a thousand that do not would be in the way.
+    out.push_str(&format!("<div class=\"wide\">\n<table class=\"columns\" aria-labelledby=\"{id}-h\">\n"));
     out.push_str("<thead><tr><th scope=\"col\">Column</th><th scope=\"col\">Type</th><th scope=\"col\">Key</th><th scope=\"col\">Properties</th>");
     // An empty column would only take room.
     let commented = entry.table.columns.iter().any(|column| !column.comment.is_empty());
