@@ -325,7 +325,9 @@ impl Scope<'_> {
         }
         let on: Vec<&Expr> = dml.on.iter().collect();
         match dml.merges.matched && !self.conjunction(&on).is_bounded() {
-            true => Bound::Unbounded("its ON is not on a key, so that one row of the source may match any number"),
+            true => {
+                Bound::Unbounded("its ON is not on a key, so that one row of the source may match any number")
+            }
             false => Bound::Bounded,
         }
     }

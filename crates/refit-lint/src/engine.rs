@@ -85,6 +85,7 @@ impl Engine<'_> {
             }
         }
         let gates = memory.gates(file);
+        memory.schema.in_utc = false;
         let mut window = Window::new(file.directives.transaction);
         for (index, stmt) in stmts.iter().enumerate() {
             let around = Around { file, stmts: stmts.split_at(index), gates: &gates };

@@ -31,6 +31,7 @@ fn foresee_all(inputs: &[Input], postgres: u32) -> Vec<Foreseen> {
     let mut schema = Schema::default();
     let mut all = Vec::new();
     for input in inputs {
+        schema.in_utc = false;
         let text = input.text();
         for stmt in parse(&text).stmts {
             let mut total = Effects::default();

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use crate::effects::effects;
 use crate::lock::LockMode;
-use crate::schema::{Schema, constraint_name};
+use crate::schema::{Schema, added_name};
 use crate::sql::{AlterAction, AlterTarget, Name, Span, Stmt, StmtKind};
 
 /// The transaction around a statement: what happened in it before.
@@ -72,7 +72,7 @@ impl Window {
             }
             StmtKind::Alter { table, actions, .. } => {
                 for (_, action) in actions {
-                    self.alter(table, action);
+                    self.alter(table, action, schema);
                 }
             }
             _ => {}
@@ -83,10 +83,10 @@ impl Window {
         }
     }
 
-    fn alter(&mut self, table: &Name, action: &AlterAction) {
+    fn alter(&mut self, table: &Name, action: &AlterAction, schema: &Schema) {
         match action {
             AlterAction::AddConstraint(constraint) if constraint.not_valid => {
-                self.not_valid.push((table.key(), constraint_name(table, constraint)));
+                self.not_valid.push((table.key(), added_name(schema, table, constraint)));
             }
             AlterAction::RenameTo(to) if self.created.contains(&table.key()) => {
                 self.created.insert(Name { name: to.clone(), ..table.clone() }.key());

@@ -74,7 +74,9 @@ pub fn effects(stmt: &Stmt, schema: &Schema, postgres: u32) -> Effects {
         StmtKind::CreateTable(create) => create_table(create, &mut effects),
         StmtKind::CreateTableAs { query, .. } => reads(query, &mut effects),
         StmtKind::Alter { target, table, actions } => {
+            let after = schema.after_drops(table, actions);
             for (_, action) in actions {
+                let schema = if action.is_drop() { schema } else { &*after };
                 alter::action(*target, table, action, schema, postgres, &mut effects);
             }
         }

@@ -70,14 +70,14 @@ pub fn type_change(from: Option<&DataType>, to: &DataType, schema: &Schema) -> T
             // varchar(n) is checked text: widening it, or giving up the limit, changes no row.
             ("varchar", "varchar") => widened(&from.modifiers, &to.modifiers),
             ("varchar", "text") | ("text" | "xml", "varchar") | ("xml", "text") => to.modifiers.is_empty(),
+            // A wall clock in UTC and a moment are the same number.
+            ("timestamp", "timestamptz") | ("timestamptz", "timestamp") => {
+                schema.in_utc && digits(&to.modifiers) >= digits(&from.modifiers)
+            }
             ("cidr", "inet") => true,
             ("numeric", "numeric") => numeric_widened(&from.modifiers, &to.modifiers),
             ("varbit", "varbit") => widened(&from.modifiers, &to.modifiers),
-            (a, b) if a == b && is_time(a) => {
-                // No precision means six digits.
-                let digits = |modifiers: &[i32]| modifiers.first().copied().unwrap_or(6);
-                digits(&to.modifiers) >= digits(&from.modifiers)
-            }
+            (a, b) if a == b && is_time(a) => digits(&to.modifiers) >= digits(&from.modifiers),
             _ => false,
         };
     if free { TypeChange::Free } else { TypeChange::Rewrite }
@@ -101,6 +101,11 @@ fn numeric_widened(from: &[i32], to: &[i32]) -> bool {
             to >= from && from_scale.first().unwrap_or(&0) == to_scale.first().unwrap_or(&0)
         }
     }
+}
+
+/// No precision means six digits.
+fn digits(modifiers: &[i32]) -> i32 {
+    modifiers.first().copied().unwrap_or(6)
 }
 
 /// Types whose number is a precision of fractions of a second.

@@ -50,6 +50,7 @@ impl Before {
             if !doc.runs(docs.config) {
                 continue;
             }
+            self.schema.in_utc = false;
             let until = if at == last { statements } else { usize::MAX };
             for stmt in doc.parsed.stmts.iter().take(until) {
                 self.note_default(stmt, &doc.text);

@@ -101,10 +101,12 @@ fn is_aggregate(name: &str) -> bool {
 
 /// Whether a function gives rows, so that what it is called on is no single one any more.
 fn gives_rows(name: &str) -> bool {
-    matches!(name, "unnest" | "generate_series" | "generate_subscripts" | "regexp_matches" | "jsonb_path_query")
-        || ["_elements", "_elements_text", "_each", "_each_text", "_keys", "_to_table", "_recordset"]
-            .iter()
-            .any(|end| name.ends_with(end))
+    matches!(
+        name,
+        "unnest" | "generate_series" | "generate_subscripts" | "regexp_matches" | "jsonb_path_query"
+    ) || ["_elements", "_elements_text", "_each", "_each_text", "_keys", "_to_table", "_recordset"]
+        .iter()
+        .any(|end| name.ends_with(end))
 }
 
 fn ctes(node: NodeRef<'_>, depth: usize) -> Vec<Cte> {

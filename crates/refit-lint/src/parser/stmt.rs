@@ -230,11 +230,9 @@ fn maintenance(node: NodeRef<'_>) -> Option<StmtKind> {
     Some(match node.kind() {
         K::TRUNCATE => StmtKind::Truncate { tables: relations(node), cascade: cascades(node) },
         K::LOCK => StmtKind::Lock { tables: relations(node), mode: lock_mode(node) },
-        K::VACUUM => StmtKind::Vacuum {
-            full: node.has(K::FULL_KW)
-                || is_on(node, "full"),
-            tables: relations(node),
-        },
+        K::VACUUM => {
+            StmtKind::Vacuum { full: node.has(K::FULL_KW) || is_on(node, "full"), tables: relations(node) }
+        }
         K::CLUSTER => StmtKind::Cluster { table: node.child(K::TABLE_NAME_REF).map(name) },
         K::REFRESH => StmtKind::Refresh {
             view: node.child(K::VIEW_REF).map_or_else(|| name(node), name),
@@ -361,16 +359,14 @@ fn says_concurrently(node: NodeRef<'_>) -> bool {
 /// Whether an option in parentheses is on: the last time that it is named, it has no value, or one that means yes.
 fn is_on(node: NodeRef<'_>, option: &str) -> bool {
     let options = node.descendants().filter(|node| {
-        matches!(
-            node.kind(),
-            K::VACUUM_OPTION | K::EXPLAIN_OPTION | K::REINDEX_OPTION_CONCURRENTLY
-        )
+        matches!(node.kind(), K::VACUUM_OPTION | K::EXPLAIN_OPTION | K::REINDEX_OPTION_CONCURRENTLY)
     });
     let words = |node: NodeRef<'_>| {
         let tokens = node.descendants().filter(|part| part.is_token() && part.kind() != K::EQ);
         tokens.map(|part| string(part.text()).unwrap_or(part.text().to_owned()).to_lowercase()).collect()
     };
-    let named = options.map(words).filter(|words: &Vec<String>| words.first().is_some_and(|word| word == option));
+    let named =
+        options.map(words).filter(|words: &Vec<String>| words.first().is_some_and(|word| word == option));
     named.last().is_some_and(|words| !matches!(words.last().map(String::as_str), Some("false" | "off" | "0")))
 }
 
@@ -394,6 +390,12 @@ pub(super) fn cascades(node: NodeRef<'_>) -> bool {
 
 fn setting(node: NodeRef<'_>) -> StmtKind {
     let local = node.has(K::LOCAL_SCOPE);
+    if let Some(zone) = node.child(K::SET_TIME_ZONE) {
+        let written = zone.descendants().filter(|part| part.is_token()).last().map_or("", NodeRef::text);
+        let value = Some(string(written).unwrap_or(written.to_owned()));
+        let value = value.filter(|value| !matches!(value.to_ascii_lowercase().as_str(), "default" | "local"));
+        return StmtKind::Set { name: "timezone".to_owned(), value, local };
+    }
     let Some(parameter) = node.descendant(K::CONFIG_PARAMETER_REF) else {
         return StmtKind::Other(node.first_words(3));
     };

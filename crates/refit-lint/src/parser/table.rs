@@ -5,7 +5,7 @@ use squawk_parser::SyntaxKind as K;
 use super::expr::{expr, expr_in, is_expr};
 use super::names::{data_type, name, simple};
 use super::tree::NodeRef;
-use crate::sql::{Column, Constraint, ConstraintKind, CreateTable, Expr, Generated, Index};
+use crate::sql::{Column, Constraint, ConstraintKind, CreateTable, Expr, Generated, Index, Like};
 
 pub(super) fn create_table(node: NodeRef<'_>) -> CreateTable {
     let list = node.child(K::TABLE_ARG_LIST);
@@ -19,11 +19,23 @@ pub(super) fn create_table(node: NodeRef<'_>) -> CreateTable {
         partitioned: node.has(K::PARTITION_BY),
         partition_key: node.child(K::PARTITION_BY).map(partition_key).unwrap_or_default(),
         partition_of: node.child(K::PARTITION_OF).map(name),
-        like: args()
-            .chain(node.child(K::INHERITS))
-            .filter(|arg| matches!(arg.kind(), K::LIKE_CLAUSE | K::INHERITS))
-            .map(name)
-            .collect(),
+        inherits: node.child(K::INHERITS).into_iter().map(name).collect(),
+        like: args().filter(|arg| arg.kind() == K::LIKE_CLAUSE).map(like).collect(),
+    }
+}
+
+fn like(node: NodeRef<'_>) -> Like {
+    // Of INCLUDING and EXCLUDING, the later one wins.
+    let includes = |what: K| {
+        let options = node.children().filter(|option| option.has(what) || option.has(K::PROPERTY_ALL));
+        options.last().is_some_and(|option| option.kind() == K::INCLUDING_PROPERTY)
+    };
+    Like {
+        table: node.child(K::RELATION_NAME_REF).map_or_else(|| name(node), name),
+        constraints: includes(K::PROPERTY_CONSTRAINTS),
+        indexes: includes(K::PROPERTY_INDEXES),
+        generated: includes(K::PROPERTY_GENERATED),
+        identity: includes(K::PROPERTY_IDENTITY),
     }
 }
 

@@ -4,7 +4,7 @@
 //! transaction, and a single NULL makes it all fail with 23502.
 //!
 //! It reads nothing where a validated CHECK proves the column: `c IS NOT NULL`, alone or in an AND. An OR, `c <> ''`, or a CHECK
-//! that is NOT VALID proves nothing to PostgreSQL. Once the column is NOT NULL, the CHECK can go.
+//! that is NOT VALID proves nothing to PostgreSQL, nor does one that the same ALTER TABLE drops: the server drops it first. Once the column is NOT NULL, the CHECK can go.
 //!
 //! Lock: ACCESS EXCLUSIVE on the table, for the whole scan. PostgreSQL 14 to 18; from 18 on NOT NULL is a constraint with a name,
 //! and can be NOT VALID itself.
@@ -51,10 +51,11 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(check: &mut StatementCheck<'_>) {
     let Some((table, actions)) = check.alters() else { return };
+    let schema = check.schema.after_drops(table, actions);
     for (span, action) in actions {
         let Some(column) = closed(action) else { continue };
-        let known = check.schema.column(table, column).is_some_and(|known| known.not_null);
-        if known || check.schema.proves_not_null(table, column) {
+        let known = schema.column(table, column).is_some_and(|known| known.not_null);
+        if known || schema.proves_not_null(table, column) {
             continue;
         }
         let message = format!(
@@ -113,6 +114,8 @@ mod tests {
                 "ALTER TABLE posts ADD CONSTRAINT c CHECK (legacy <> '') NOT VALID;\n-- file: V2__v.sql\nALTER TABLE posts VALIDATE CONSTRAINT c;\n-- file: V3__n.sql\nALTER TABLE posts ALTER COLUMN legacy SET NOT NULL;",
                 "ALTER TABLE posts ADD CONSTRAINT c CHECK (legacy IS NOT NULL) NOT VALID;\nALTER TABLE posts ALTER COLUMN legacy SET NOT NULL;",
                 "ALTER TABLE posts ADD CONSTRAINT c NOT NULL legacy;",
+                "ALTER TABLE posts ADD CONSTRAINT c CHECK (legacy IS NOT NULL) NOT VALID;\n-- file: V2__v.sql\nALTER TABLE posts VALIDATE CONSTRAINT c;\n-- file: V3__n.sql\nALTER TABLE posts ALTER COLUMN legacy SET NOT NULL, DROP CONSTRAINT c;",
+                "ALTER TABLE posts ALTER COLUMN title DROP NOT NULL, ALTER COLUMN title SET NOT NULL;",
                 "ALTER TABLE posts ADD CONSTRAINT c CHECK (legacy IS NOT NULL) NOT VALID;\n-- file: V2__v.sql\nALTER TABLE posts VALIDATE CONSTRAINT c;\n-- file: V3__n.sql\nALTER TABLE posts DROP CONSTRAINT c;\nALTER TABLE posts ALTER COLUMN legacy SET NOT NULL;",
             ],
         );

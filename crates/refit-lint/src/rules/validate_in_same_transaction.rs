@@ -27,7 +27,7 @@ use crate::check::StatementCheck;
 use crate::finding::Severity;
 use crate::lock::LockMode;
 use crate::rule::{Check, Rule};
-use crate::schema::constraint_name;
+use crate::schema::added_name;
 use crate::sql::{AlterAction, ConstraintKind, Name};
 
 pub(super) const RULE: Rule = Rule {
@@ -44,7 +44,7 @@ fn check(check: &mut StatementCheck<'_>) {
     let own: Vec<String> = actions
         .iter()
         .filter_map(|(_, action)| match action {
-            AlterAction::AddConstraint(constraint) => Some(constraint_name(table, constraint)),
+            AlterAction::AddConstraint(constraint) => Some(added_name(check.schema, table, constraint)),
             _ => None,
         })
         .collect();
@@ -74,7 +74,7 @@ fn lock_of(check: &StatementCheck<'_>, table: &Name, name: &str) -> LockMode {
     let here = check.alters().into_iter().flat_map(|(_, actions)| actions).any(|(_, action)| {
         matches!(action, AlterAction::AddConstraint(constraint)
             if matches!(constraint.kind, ConstraintKind::ForeignKey { .. })
-                && constraint_name(table, constraint) == name)
+                && added_name(check.schema, table, constraint) == name)
     });
     let known = check.schema.constraint(table, name).map(|constraint| constraint.kind);
     match here || known == Some(crate::schema::ConstraintType::ForeignKey) {
@@ -96,6 +96,9 @@ mod tests {
                 "ALTER TABLE posts ADD CONSTRAINT c CHECK (score >= 0) NOT VALID, VALIDATE CONSTRAINT c;",
                 "ALTER TABLE posts ADD FOREIGN KEY (author_id) REFERENCES authors NOT VALID;\n\
                  ALTER TABLE public.posts VALIDATE CONSTRAINT posts_author_id_fkey;",
+                "ALTER TABLE posts ADD FOREIGN KEY (code) REFERENCES authors NOT VALID;\n-- file: V2__more.sql\n\
+                 ALTER TABLE posts ADD FOREIGN KEY (code) REFERENCES authors NOT VALID;\n\
+                 ALTER TABLE posts VALIDATE CONSTRAINT posts_code_fkey1;",
                 "ALTER TABLE posts ADD CHECK (score >= 0) NOT VALID; ALTER TABLE posts VALIDATE CONSTRAINT posts_score_check;",
                 "-- refit: transaction = false\nBEGIN;\nALTER TABLE posts ADD CONSTRAINT c CHECK (score >= 0) NOT VALID;\n\
                  ALTER TABLE posts VALIDATE CONSTRAINT c;\nCOMMIT;",

@@ -3,16 +3,19 @@
 //! A set rarely tells everything: what is not in here is taken to exist and to be large. Each statement is replayed once, in
 //! order, after the rules have seen the schema before it.
 
+mod names;
 mod replay;
 mod shared;
 
-pub(crate) use replay::{constraint_name, serial_base};
+pub(crate) use names::{added_name, constraint_name};
+pub(crate) use replay::serial_base;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use self::shared::Shared;
-use crate::sql::{Body, DataType, Expr, Generated, Name, Parameters};
+use crate::sql::{AlterAction, AlterTarget, Body, DataType, Expr, Generated, Name, Parameters, Span};
 
 /// Tables, indexes, types and functions by [`Name::key`].
 #[derive(Debug, Clone, Default)]
@@ -25,6 +28,8 @@ pub struct Schema {
     pub(crate) functions: HashMap<String, Vec<Function>>,
     /// Whether each can be read: its last statement was not WITH NO DATA.
     pub(crate) materialized_views: HashMap<String, bool>,
+    /// Whether the migration at hand has set its session to UTC.
+    pub(crate) in_utc: bool,
     shared: Shared,
 }
 
@@ -131,6 +136,16 @@ impl Schema {
     pub(crate) fn domain(&self, data_type: &DataType) -> Option<&Domain> {
         let name = data_type.name.strip_prefix("public.").unwrap_or(&data_type.name);
         self.domains.get(name).filter(|_| !data_type.array)
+    }
+
+    /// The schema that the other actions of an ALTER TABLE find, when what it drops is gone.
+    pub(crate) fn after_drops(&self, table: &Name, actions: &[(Span, AlterAction)]) -> Cow<'_, Schema> {
+        let drops = actions.iter().map(|(_, action)| action).filter(|action| action.is_drop());
+        let mut after = Cow::Borrowed(self);
+        if actions.len() > 1 && self.table(table).is_some() {
+            drops.for_each(|action| after.to_mut().alter(AlterTarget::Table, table, action));
+        }
+        after
     }
 
     /// A constraint by name.

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use super::names::{free_name, made_up_name, only_column};
 use super::shared::Shared;
 use super::{
     ColumnDef, ConstraintDef, ConstraintType, Domain, Function, IndexDef, Schema, Table, names_column,
 };
 use crate::sql::{
-    AlterAction, AlterTarget, Column, ColumnChange, Constraint, ConstraintKind, CreateTable, DataType, Expr,
-    Generated, Index, Name, Stmt, StmtKind,
+    AlterAction, AlterTarget, Column, ColumnChange, Constraint, ConstraintKind, CreateTable, DataType,
+    Generated, Index, Like, Name, Stmt, StmtKind,
 };
 
 impl Schema {
@@ -22,10 +23,18 @@ impl Schema {
                 self.tables.insert(table.key(), Table::default());
             }
             StmtKind::Alter { target, table, actions } => {
-                for (_, action) in actions {
+                let (drops, others): (Vec<_>, Vec<_>) =
+                    actions.iter().partition(|(_, action)| action.is_drop());
+                for (_, action) in drops.into_iter().chain(others) {
                     self.alter(*target, table, action);
                 }
             }
+            StmtKind::Set { name, value, .. } if name == "timezone" => {
+                self.in_utc = value.as_deref().is_some_and(is_utc);
+            }
+            // What was set for a transaction ends with it, and what was set in it may.
+            StmtKind::Transaction(word) if !matches!(word.as_str(), "BEGIN" | "START") => self.in_utc = false,
+            StmtKind::Other(words) if words.starts_with("RESET ALL") => self.in_utc = false,
             StmtKind::CreateIndex(index) => self.create_index(index),
             StmtKind::Drop { what, names, .. } => self.drop_objects(what, names),
             StmtKind::CreateDomain { name, base, constrained } => {
@@ -65,13 +74,19 @@ impl Schema {
         }
         let mut table = Table {
             // Columns that come from elsewhere are not in the statement.
-            complete: create.like.is_empty() && create.partition_of.is_none() && !create.if_not_exists,
+            complete: create.inherits.is_empty()
+                && create.like.iter().all(|like| self.table(&like.table).is_some_and(|known| known.complete))
+                && create.partition_of.is_none()
+                && !create.if_not_exists,
             partitioned: create.partitioned,
             partition_key: create.partition_key.clone(),
             ..Table::default()
         };
         let inline = create.columns.iter().map(|column| column.constraints.len()).sum::<usize>();
         table.constraints.reserve_exact(create.constraints.len() + inline);
+        for like in &create.like {
+            self.copy(like, &create.name, &mut table);
+        }
         for column in &create.columns {
             table.add_column(&create.name.name, column, &mut self.shared);
         }
@@ -81,26 +96,64 @@ impl Schema {
         self.tables.insert(key, table);
     }
 
+    /// What LIKE takes over: columns and NOT NULL always, the rest as INCLUDING says (manual, CREATE TABLE).
+    fn copy(&mut self, like: &Like, name: &Name, table: &mut Table) {
+        let Some(known) = self.tables.get(&*like.table.key_ref()) else { return };
+        for (column, definition) in &known.columns {
+            let mut definition = definition.clone();
+            let keeps = |generated: &Generated| match generated {
+                Generated::Identity => like.identity,
+                Generated::Stored | Generated::Virtual => like.generated,
+            };
+            definition.generated = definition.generated.filter(keeps);
+            table.columns.insert(Arc::clone(column), definition);
+        }
+        for constraint in &known.constraints {
+            let mut copied = constraint.clone();
+            match constraint.kind {
+                ConstraintType::NotNull => {}
+                ConstraintType::Check if like.constraints => {}
+                kind @ (ConstraintType::PrimaryKey | ConstraintType::Unique | ConstraintType::Exclude)
+                    if like.indexes =>
+                {
+                    copied.name = made_up_name(&name.name, kind, &constraint.columns);
+                }
+                _ => continue,
+            }
+            table.constraints.push(copied);
+        }
+        if like.indexes {
+            let of = like.table.key();
+            let own: Vec<IndexDef> =
+                self.indexes.values().filter(|index| index.table == of).cloned().collect();
+            for index in own {
+                self.add_index(name, None, IndexDef { table: name.key(), ..index });
+            }
+        }
+    }
+
     fn create_index(&mut self, index: &Index) {
-        let name = match &index.name {
+        let definition = IndexDef {
+            table: index.table.key(),
+            unique: index.unique,
+            columns: index.columns.clone(),
+            partial: index.filter.is_some(),
+        };
+        self.add_index(&index.table, index.name.as_ref(), definition);
+    }
+
+    /// Adds an index, under the name that the server gives it where there is none.
+    fn add_index(&mut self, table: &Name, name: Option<&Name>, index: IndexDef) {
+        let name = match name {
             Some(name) => name.name.clone(),
             None => {
                 let columns: Vec<&str> =
                     index.columns.iter().map(|column| column.as_deref().unwrap_or("expr")).collect();
-                format!("{}_{}_idx", index.table.name, columns.join("_"))
+                format!("{}_{}_idx", table.name, columns.join("_"))
             }
         };
-        let schema = index.table.schema.clone();
-        let key = Name { schema, name, span: index.table.span }.key();
-        self.indexes.insert(
-            key,
-            IndexDef {
-                table: index.table.key(),
-                unique: index.unique,
-                columns: index.columns.clone(),
-                partial: index.filter.is_some(),
-            },
-        );
+        let key = Name { schema: table.schema.clone(), name, span: table.span }.key();
+        self.indexes.insert(key, index);
     }
 
     fn drop_objects(&mut self, what: &str, names: &[Name]) {
@@ -124,7 +177,7 @@ impl Schema {
         }
     }
 
-    fn alter(&mut self, target: AlterTarget, name: &Name, action: &AlterAction) {
+    pub(super) fn alter(&mut self, target: AlterTarget, name: &Name, action: &AlterAction) {
         if target != AlterTarget::Table {
             return self.alter_other(target, name, action);
         }
@@ -222,7 +275,10 @@ impl Table {
             ConstraintKind::ForeignKey { columns, .. } => (ConstraintType::ForeignKey, own(columns), None),
             ConstraintKind::Exclude => (ConstraintType::Exclude, Vec::new(), None),
         };
-        let name = constraint.name.clone().unwrap_or_else(|| made_up_name(table, kind, &columns));
+        let name = constraint.name.clone().unwrap_or_else(|| {
+            let taken = self.constraints.iter().map(|known| known.name.as_str());
+            free_name(made_up_name(table, kind, &columns), taken)
+        });
         let references = match &constraint.kind {
             ConstraintKind::ForeignKey { table, .. } => Some(Box::new(table.clone())),
             _ => None,
@@ -296,6 +352,13 @@ impl Table {
     }
 }
 
+/// Whether a time zone is UTC under one of its names.
+fn is_utc(zone: &str) -> bool {
+    let zone = zone.to_ascii_lowercase();
+    let zone = zone.strip_prefix("etc/").unwrap_or(&zone);
+    matches!(zone, "utc" | "uct" | "universal" | "zulu" | "gmt" | "greenwich" | "0" | "z")
+}
+
 /// The type that a serial column really has.
 pub(crate) fn serial_base(name: &str) -> Option<&'static str> {
     match name {
@@ -304,51 +367,4 @@ pub(crate) fn serial_base(name: &str) -> Option<&'static str> {
         "smallserial" => Some("smallint"),
         _ => None,
     }
-}
-
-/// The name that a table constraint has: its own, or the one that the server gives it.
-pub(crate) fn constraint_name(table: &Name, constraint: &Constraint) -> String {
-    if let Some(name) = &constraint.name {
-        return name.clone();
-    }
-    let (kind, columns) = match &constraint.kind {
-        ConstraintKind::NotNull(column) => (ConstraintType::NotNull, column.iter().cloned().collect()),
-        ConstraintKind::Null => (ConstraintType::Check, Vec::new()),
-        ConstraintKind::Check(check) => (ConstraintType::Check, only_column(check)),
-        ConstraintKind::Unique { columns, .. } => (ConstraintType::Unique, columns.clone()),
-        ConstraintKind::PrimaryKey { columns, .. } => (ConstraintType::PrimaryKey, columns.clone()),
-        ConstraintKind::ForeignKey { columns, .. } => (ConstraintType::ForeignKey, columns.clone()),
-        ConstraintKind::Exclude => (ConstraintType::Exclude, Vec::new()),
-    };
-    made_up_name(&table.name, kind, &columns)
-}
-
-/// The column that a condition is about, when it is one: the server names a CHECK after it.
-fn only_column(check: &Expr) -> Vec<String> {
-    let mut columns: Vec<String> = Vec::new();
-    check.walk(&mut |part| match part {
-        Expr::Column { name, .. } if !columns.contains(name) => columns.push(name.clone()),
-        _ => {}
-    });
-    if columns.len() == 1 { columns } else { Vec::new() }
-}
-
-/// The name that the server gives to a constraint without one.
-fn made_up_name<S: AsRef<str>>(table: &str, kind: ConstraintType, columns: &[S]) -> String {
-    let (columns, suffix) = match kind {
-        ConstraintType::PrimaryKey => (&[][..], "pkey"),
-        ConstraintType::Unique => (columns, "key"),
-        ConstraintType::ForeignKey => (columns, "fkey"),
-        ConstraintType::Check => (columns, "check"),
-        ConstraintType::Exclude => (columns, "excl"),
-        ConstraintType::NotNull => (columns, "not_null"),
-    };
-    let parts = || [table].into_iter().chain(columns.iter().map(AsRef::as_ref));
-    let mut name = String::with_capacity(parts().map(|part| part.len() + 1).sum::<usize>() + suffix.len());
-    for part in parts() {
-        name.push_str(part);
-        name.push('_');
-    }
-    name.push_str(suffix);
-    name
 }

@@ -88,6 +88,18 @@ pub enum AlterAction {
     Other(String),
 }
 
+impl AlterAction {
+    /// Whether the server does it before all other actions of the same ALTER TABLE, wherever it is written.
+    pub(crate) fn is_drop(&self) -> bool {
+        matches!(
+            self,
+            AlterAction::DropColumn(_)
+                | AlterAction::DropConstraint(_)
+                | AlterAction::AlterColumn { change: ColumnChange::DropNotNull, .. }
+        )
+    }
+}
+
 /// What ALTER COLUMN changes.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ColumnChange {

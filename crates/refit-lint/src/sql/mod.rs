@@ -11,7 +11,7 @@ mod table;
 pub use alter::{AlterAction, AlterTarget, ColumnChange};
 pub use expr::{Compare, Expr, Literal};
 pub use query::{Change, Cte, Dml, DmlKind, FromItem, Merges, Query};
-pub use table::{Column, Constraint, ConstraintKind, CreateTable, DataType, Generated, Index};
+pub use table::{Column, Constraint, ConstraintKind, CreateTable, DataType, Generated, Index, Like};
 
 /// A range of bytes in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]

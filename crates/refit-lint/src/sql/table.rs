@@ -23,8 +23,25 @@ pub struct CreateTable {
     pub partition_key: Vec<String>,
     /// PARTITION OF.
     pub partition_of: Option<Name>,
-    /// INHERITS and LIKE.
-    pub like: Vec<Name>,
+    /// INHERITS.
+    pub inherits: Vec<Name>,
+    /// LIKE.
+    pub like: Vec<Like>,
+}
+
+/// LIKE in CREATE TABLE: the table, and what of it is copied besides columns and NOT NULL.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Like {
+    /// The table.
+    pub table: Name,
+    /// CHECK constraints.
+    pub constraints: bool,
+    /// Indexes, with the keys that they are of.
+    pub indexes: bool,
+    /// How generated columns are computed.
+    pub generated: bool,
+    /// Identities.
+    pub identity: bool,
 }
 
 /// A data type: the name as PostgreSQL knows it (`int4` becomes `integer`), its numbers, and whether it is an array.

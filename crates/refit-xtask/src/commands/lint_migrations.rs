@@ -92,7 +92,8 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     match &args.baseline {
         Some(file) if args.write_baseline => {
             let count = baseline::write(file, &lint(&sources.inputs, &config).findings)?;
-            let text = format!("{count} findings are accepted in {}", file.display());
+            let what = if count == 1 { "finding is" } else { "findings are" };
+            let text = format!("{count} {what} accepted in {}", file.display());
             context.out.result(&serde_json::json!({ "format": 1, "accepted": count }), text)?;
             return Ok(ExitCode::SUCCESS);
         }
