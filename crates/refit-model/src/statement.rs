@@ -5,7 +5,12 @@
 
 use squawk_lexer::{LiteralKind, TokenKind, tokenize};
 
+use self::kind::Words;
 use crate::text::Position;
+
+mod kind;
+
+pub use self::kind::StatementKind;
 
 /// One statement of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,30 +37,6 @@ impl Statement<'_> {
     pub fn position(&self, file: &str) -> Position {
         Position::of(file, self.offset)
     }
-}
-
-/// What a statement does to the transaction or session around it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StatementKind {
-    /// `BEGIN`, `COMMIT`, `ROLLBACK`, …: would break a step's atomicity with its history row.
-    TransactionControl,
-    /// `CREATE INDEX CONCURRENTLY`; the parts of the index's name (none when the server picks it) and of its table's.
-    CreateIndexConcurrently {
-        /// The index name, unquoted.
-        index: Option<String>,
-        /// The table's name, unquoted, schema first when given.
-        table: Vec<String>,
-    },
-    /// Cannot run in a transaction block for another reason: `VACUUM`, `DROP INDEX CONCURRENTLY`, …
-    OutsideTransaction,
-    /// `COPY … FROM STDIN` or `TO STDOUT`: needs a client that feeds it.
-    CopyThroughClient,
-    /// `DO` and `CALL`: may commit by themselves, and then cannot run in a transaction; most do not.
-    Routine,
-    /// `SET`, `RESET`, `PREPARE`, `LISTEN`, …: changes nothing but the session, and may be repeated.
-    Session,
-    /// Everything else.
-    Plain,
 }
 
 /// A place where the text ends in the middle of something.
@@ -147,7 +128,7 @@ fn termination(kind: TokenKind) -> Option<(bool, &'static str)> {
 #[derive(Default)]
 struct Current<'a> {
     span: Option<(usize, usize)>,
-    words: Vec<Word<'a>>,
+    words: Words<'a>,
     parens: usize,
     /// Depth of `BEGIN ATOMIC` … `END` and of `CASE` … `END` inside it.
     atomic: usize,
@@ -156,29 +137,6 @@ struct Current<'a> {
     /// Whether `STDIN` or `STDOUT` stands outside of parentheses.
     names_client: bool,
 }
-
-/// A token as it is written.
-#[derive(Clone, Copy)]
-struct Word<'a> {
-    text: &'a str,
-    quoted: bool,
-}
-
-impl Word<'_> {
-    fn is(self, keyword: &str) -> bool {
-        !self.quoted && self.text.eq_ignore_ascii_case(keyword)
-    }
-
-    /// The name it stands for when it is an identifier.
-    fn name(self) -> String {
-        match self.quoted {
-            true => self.text.trim_matches('"').replace("\"\"", "\""),
-            false => self.text.to_lowercase(),
-        }
-    }
-}
-
-const WORDS_KEPT: usize = 24;
 
 impl<'a> Current<'a> {
     fn push(&mut self, kind: TokenKind, word: &'a str, start: usize, end: usize) {
@@ -192,9 +150,7 @@ impl<'a> Current<'a> {
         let is_client = || word.eq_ignore_ascii_case("STDIN") || word.eq_ignore_ascii_case("STDOUT");
         self.names_client |= kind == TokenKind::Ident && self.parens == 0 && is_client();
         self.after_begin = kind == TokenKind::Ident && word.eq_ignore_ascii_case("BEGIN");
-        if self.words.len() < WORDS_KEPT {
-            self.words.push(Word { text: word, quoted: matches!(kind, TokenKind::QuotedIdent { .. }) });
-        }
+        self.words.push(word, matches!(kind, TokenKind::QuotedIdent { .. }));
     }
 
     /// `BEGIN` inside CREATE FUNCTION or PROCEDURE opens a body whose semicolons do not end the statement.
@@ -206,90 +162,19 @@ impl<'a> Current<'a> {
             } else if is("END") {
                 self.atomic -= 1;
             }
-        } else if is("ATOMIC") && self.after_begin && self.creates_routine() {
+        } else if is("ATOMIC") && self.after_begin && self.words.create_routine() {
             self.atomic = 1;
         }
     }
 
-    fn creates_routine(&self) -> bool {
-        self.is(0, "CREATE") && (0..4).any(|index| self.is(index, "FUNCTION") || self.is(index, "PROCEDURE"))
-    }
-
-    fn is(&self, index: usize, keyword: &str) -> bool {
-        self.words.get(index).is_some_and(|word| word.is(keyword))
-    }
-
-    /// The word in upper case, nothing when it is quoted.
-    fn key(&self, index: usize) -> String {
-        let word = self.words.get(index).filter(|word| !word.quoted);
-        word.map_or_else(String::new, |word| word.text.to_ascii_uppercase())
-    }
-
     fn finish(&mut self, text: &'a str, statements: &mut Vec<Statement<'a>>) {
         if let Some((start, end)) = self.span {
-            statements.push(Statement { text: &text[start..end], offset: start, kind: self.kind() });
+            statements.push(Statement {
+                text: &text[start..end],
+                offset: start,
+                kind: self.words.kind(self.names_client),
+            });
         }
-    }
-
-    fn kind(&self) -> StatementKind {
-        match (self.key(0).as_str(), self.key(1).as_str()) {
-            ("ROLLBACK", "TO") | ("ROLLBACK", "WORK" | "TRANSACTION") if self.has("TO") => {
-                StatementKind::Plain
-            }
-            ("BEGIN" | "COMMIT" | "END" | "ROLLBACK" | "ABORT", _)
-            | ("START", "TRANSACTION")
-            | ("PREPARE", "TRANSACTION") => StatementKind::TransactionControl,
-            ("COPY", _) if self.names_client => StatementKind::CopyThroughClient,
-            ("SET", "CONSTRAINTS") => StatementKind::Plain,
-            ("SET" | "RESET" | "DISCARD" | "PREPARE" | "DEALLOCATE" | "LISTEN" | "UNLISTEN" | "LOAD", _) => {
-                StatementKind::Session
-            }
-            ("SELECT", _) if self.only_sets_config() => StatementKind::Session,
-            ("DO" | "CALL", _) => StatementKind::Routine,
-            ("CREATE", "INDEX" | "UNIQUE") if self.has("CONCURRENTLY") => self.concurrent_index(),
-            ("VACUUM" | "CLUSTER" | "REINDEX", _)
-            | ("CREATE" | "DROP" | "ALTER", "DATABASE" | "TABLESPACE" | "SUBSCRIPTION" | "SYSTEM") => {
-                StatementKind::OutsideTransaction
-            }
-            ("DROP" | "REFRESH" | "ALTER", _) if self.has("CONCURRENTLY") => {
-                StatementKind::OutsideTransaction
-            }
-            _ => StatementKind::Plain,
-        }
-    }
-
-    /// `SELECT pg_catalog.set_config('search_path', '', false)`, as pg_dump writes it, and nothing more.
-    fn only_sets_config(&self) -> bool {
-        let at = if self.is(1, "pg_catalog") && self.is(2, ".") { 3 } else { 1 };
-        self.is(at, "set_config")
-            && self.is(at + 1, "(")
-            && self.is(at + 7, ")")
-            && self.words.len() == at + 8
-    }
-
-    fn has(&self, keyword: &str) -> bool {
-        self.words.iter().any(|word| word.is(keyword))
-    }
-
-    /// `CREATE [UNIQUE] INDEX CONCURRENTLY [[IF NOT EXISTS] name] ON [ONLY] table …`
-    fn concurrent_index(&self) -> StatementKind {
-        let after =
-            |keyword: &str| self.words.iter().position(|word| word.is(keyword)).map(|index| index + 1);
-        let name_at = after("EXISTS").or_else(|| after("CONCURRENTLY")).unwrap_or(0);
-        let index = self.words.get(name_at).filter(|word| !word.is("ON")).map(|word| word.name());
-        let mut table_at = after("ON").unwrap_or(self.words.len());
-        if self.is(table_at, "ONLY") {
-            table_at += 1;
-        }
-        let mut table = Vec::new();
-        while let Some(word) = self.words.get(table_at) {
-            table.push(word.name());
-            if !self.is(table_at + 1, ".") {
-                break;
-            }
-            table_at += 2;
-        }
-        StatementKind::CreateIndexConcurrently { index, table }
     }
 }
 
@@ -301,10 +186,6 @@ mod tests {
 
     fn texts(sql: &str) -> Vec<&str> {
         split_statements(sql).into_iter().map(|statement| statement.text).collect()
-    }
-
-    fn kind(sql: &str) -> StatementKind {
-        split_statements(sql).remove(0).kind
     }
 
     #[test]
@@ -337,35 +218,6 @@ mod tests {
     }
 
     #[test]
-    fn kinds_are_recognised() {
-        assert_eq!(kind("begin"), StatementKind::TransactionControl);
-        assert_eq!(kind("/* x */ Commit"), StatementKind::TransactionControl);
-        assert_eq!(kind("ROLLBACK TO SAVEPOINT a"), StatementKind::Plain);
-        assert_eq!(kind("ROLLBACK"), StatementKind::TransactionControl);
-        assert_eq!(kind("SET lock_timeout = 0"), StatementKind::Session);
-        let dump = "SELECT pg_catalog.set_config('search_path', '', false)";
-        assert_eq!(kind(dump), StatementKind::Session);
-        assert_eq!(kind(&format!("{dump}, f()")), StatementKind::Plain);
-        assert_eq!(kind("PREPARE p AS SELECT 1"), StatementKind::Session);
-        assert_eq!(kind("PREPARE TRANSACTION 'x'"), StatementKind::TransactionControl);
-        assert_eq!(kind("DO $$ BEGIN END $$"), StatementKind::Routine);
-        assert_eq!(kind("SET CONSTRAINTS ALL DEFERRED"), StatementKind::Plain);
-        assert_eq!(kind("VACUUM t"), StatementKind::OutsideTransaction);
-        assert_eq!(kind("DROP INDEX CONCURRENTLY i"), StatementKind::OutsideTransaction);
-        assert_eq!(kind("ALTER TABLE t DETACH PARTITION p CONCURRENTLY"), StatementKind::OutsideTransaction);
-        assert_eq!(kind("COPY t (a, b) FROM stdin WITH (FORMAT csv)"), StatementKind::CopyThroughClient);
-        let columns = "a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12";
-        assert_eq!(kind(&format!("COPY t ({columns}) FROM stdin")), StatementKind::CopyThroughClient);
-        assert_eq!(
-            kind(&format!("COPY (SELECT {columns} FROM t) TO STDOUT (FORMAT csv)")),
-            StatementKind::CopyThroughClient
-        );
-        assert_eq!(kind("COPY t (stdin) FROM '/tmp/x'"), StatementKind::Plain);
-        assert_eq!(kind("COPY t FROM '/tmp/x'"), StatementKind::Plain);
-        assert_eq!(kind("INSERT INTO t VALUES (1)"), StatementKind::Plain);
-    }
-
-    #[test]
     fn temporary_objects_are_recognised() {
         let temporary = |sql: &str| split_statements(sql).remove(0).creates_temporary();
         assert!(
@@ -377,19 +229,6 @@ mod tests {
                 && !temporary("CREATE TABLE t AS SELECT 1 AS temp")
                 && !temporary("DROP TABLE temp")
         );
-    }
-
-    #[test]
-    fn a_concurrent_index_gives_its_names() {
-        let index = |sql| match kind(sql) {
-            StatementKind::CreateIndexConcurrently { index, table } => (index, table),
-            other => panic!("{other:?}"),
-        };
-        let (name, table) =
-            index("CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS \"My ix\" ON ONLY App.\"T\" (a)");
-        assert_eq!((name.as_deref(), table), (Some("My ix"), vec!["app".to_owned(), "T".to_owned()]));
-        let (name, table) = index("create index concurrently on t (a)");
-        assert_eq!((name, table), (None, vec!["t".to_owned()]));
     }
 
     #[test]

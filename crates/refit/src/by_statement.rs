@@ -50,14 +50,14 @@ impl Stage<'_> {
             info!(step = step.stem, done = progress.done, "going on with a step that was interrupted");
         }
         let id = row.open(self.client, progress.done, &progress.checksum).await?;
-        let outcome = self.from_where_it_ended(step, record, id, &statements, progress).await;
+        let outcome = self.remaining_statements(step, record, id, &statements, progress).await;
         if let Err(error) = &outcome {
             self.close_failed(id, error).await;
         }
         outcome
     }
 
-    async fn from_where_it_ended(
+    async fn remaining_statements(
         &self,
         step: &Step<'_>,
         record: &str,

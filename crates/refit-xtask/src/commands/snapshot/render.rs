@@ -4,7 +4,7 @@ use anyhow::bail;
 use refit_catalog::diagram::{Chart, MermaidOptions, changed_tables, mermaid};
 use refit_catalog::page::{Page, html};
 use refit_catalog::{Catalog, Delta};
-use refit_rehearsal::{SnapshotStep, Snapshots};
+use refit_rehearsal::Snapshots;
 use similar::TextDiff;
 
 use super::coloured;
@@ -35,8 +35,8 @@ pub(super) fn schema(title: &str, schema: &Schema<'_>, format: Format) -> String
         (_, Format::Mermaid) => charts(&mermaid(catalog, &MermaidOptions::default())),
         (Schema::Database(catalog), Format::Html) => page(title, catalog, &[]),
         (Schema::Set(made), Format::Html) => {
-            let step = |step: &SnapshotStep| (step.stem.clone(), step.delta.clone());
-            page(title, catalog, &made.steps.iter().map(step).collect::<Vec<_>>())
+            let deltas: Vec<_> = made.steps.iter().map(|step| (step.stem.as_str(), &step.delta)).collect();
+            page(title, catalog, &deltas)
         }
         _ => {
             let text = catalog.text();
@@ -45,7 +45,7 @@ pub(super) fn schema(title: &str, schema: &Schema<'_>, format: Format) -> String
     }
 }
 
-fn page(title: &str, catalog: &Catalog, deltas: &[(String, Delta)]) -> String {
+fn page(title: &str, catalog: &Catalog, deltas: &[(&str, &Delta)]) -> String {
     let (digest, date) = (catalog.digest(), jiff::Zoned::now().date().to_string());
     html(&Page { digest: &digest, date: &date, deltas, ..Page::new(title, catalog) })
 }
@@ -81,7 +81,7 @@ pub(super) fn difference(before: &Side, after: &Side, format: Format) -> anyhow:
             }
             Format::Html => {
                 let title = format!("{} → {}", before.name, after.name);
-                page(&title, b, &[(title.clone(), delta.clone())])
+                page(&title, b, &[(title.as_str(), &delta)])
             }
             _ if delta.is_empty() => same(before, after),
             _ => coloured(&delta.text()).trim_end().to_owned(),

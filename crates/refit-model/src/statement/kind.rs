@@ -1,0 +1,184 @@
+//! What the runtime must know of a statement, from its first words.
+
+/// What a statement does to the transaction or session around it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StatementKind {
+    /// `BEGIN`, `COMMIT`, `ROLLBACK`, …: would break a step's atomicity with its history row.
+    TransactionControl,
+    /// `CREATE INDEX CONCURRENTLY`; the parts of the index's name (none when the server picks it) and of its table's.
+    CreateIndexConcurrently {
+        /// The index name, unquoted.
+        index: Option<String>,
+        /// The table's name, unquoted, schema first when given.
+        table: Vec<String>,
+    },
+    /// Cannot run in a transaction block for another reason: `VACUUM`, `DROP INDEX CONCURRENTLY`, …
+    OutsideTransaction,
+    /// `COPY … FROM STDIN` or `TO STDOUT`: needs a client that feeds it.
+    CopyThroughClient,
+    /// `DO` and `CALL`: may commit by themselves, and then cannot run in a transaction; most do not.
+    Routine,
+    /// `SET`, `RESET`, `PREPARE`, `LISTEN`, …: changes nothing but the session, and may be repeated.
+    Session,
+    /// Everything else.
+    Plain,
+}
+
+/// A token as it is written.
+#[derive(Clone, Copy)]
+struct Word<'a> {
+    text: &'a str,
+    quoted: bool,
+}
+
+impl Word<'_> {
+    fn is(self, keyword: &str) -> bool {
+        !self.quoted && self.text.eq_ignore_ascii_case(keyword)
+    }
+
+    /// The name it stands for when it is an identifier.
+    fn name(self) -> String {
+        match self.quoted {
+            true => self.text.trim_matches('"').replace("\"\"", "\""),
+            false => self.text.to_lowercase(),
+        }
+    }
+}
+
+/// No decision needs more.
+const WORDS_KEPT: usize = 24;
+
+/// The first words of a statement.
+#[derive(Default)]
+pub(super) struct Words<'a>(Vec<Word<'a>>);
+
+impl<'a> Words<'a> {
+    pub(super) fn push(&mut self, text: &'a str, quoted: bool) {
+        if self.0.len() < WORDS_KEPT {
+            self.0.push(Word { text, quoted });
+        }
+    }
+
+    fn is(&self, index: usize, keyword: &str) -> bool {
+        self.0.get(index).is_some_and(|word| word.is(keyword))
+    }
+
+    /// The word in upper case, nothing when it is quoted.
+    fn key(&self, index: usize) -> String {
+        let word = self.0.get(index).filter(|word| !word.quoted);
+        word.map_or_else(String::new, |word| word.text.to_ascii_uppercase())
+    }
+
+    pub(super) fn create_routine(&self) -> bool {
+        self.is(0, "CREATE") && (0..4).any(|index| self.is(index, "FUNCTION") || self.is(index, "PROCEDURE"))
+    }
+
+    pub(super) fn kind(&self, names_client: bool) -> StatementKind {
+        match (self.key(0).as_str(), self.key(1).as_str()) {
+            ("ROLLBACK", "TO") | ("ROLLBACK", "WORK" | "TRANSACTION") if self.has("TO") => {
+                StatementKind::Plain
+            }
+            ("BEGIN" | "COMMIT" | "END" | "ROLLBACK" | "ABORT", _)
+            | ("START", "TRANSACTION")
+            | ("PREPARE", "TRANSACTION") => StatementKind::TransactionControl,
+            ("COPY", _) if names_client => StatementKind::CopyThroughClient,
+            ("SET", "CONSTRAINTS") => StatementKind::Plain,
+            ("SET" | "RESET" | "DISCARD" | "PREPARE" | "DEALLOCATE" | "LISTEN" | "UNLISTEN" | "LOAD", _) => {
+                StatementKind::Session
+            }
+            ("SELECT", _) if self.only_sets_config() => StatementKind::Session,
+            ("DO" | "CALL", _) => StatementKind::Routine,
+            ("CREATE", "INDEX" | "UNIQUE") if self.has("CONCURRENTLY") => self.concurrent_index(),
+            ("VACUUM" | "CLUSTER" | "REINDEX", _)
+            | ("CREATE" | "DROP" | "ALTER", "DATABASE" | "TABLESPACE" | "SUBSCRIPTION" | "SYSTEM") => {
+                StatementKind::OutsideTransaction
+            }
+            ("DROP" | "REFRESH" | "ALTER", _) if self.has("CONCURRENTLY") => {
+                StatementKind::OutsideTransaction
+            }
+            _ => StatementKind::Plain,
+        }
+    }
+
+    /// `SELECT pg_catalog.set_config('search_path', '', false)`, as pg_dump writes it, and nothing more.
+    fn only_sets_config(&self) -> bool {
+        let at = if self.is(1, "pg_catalog") && self.is(2, ".") { 3 } else { 1 };
+        self.is(at, "set_config") && self.is(at + 1, "(") && self.is(at + 7, ")") && self.0.len() == at + 8
+    }
+
+    fn has(&self, keyword: &str) -> bool {
+        self.0.iter().any(|word| word.is(keyword))
+    }
+
+    /// `CREATE [UNIQUE] INDEX CONCURRENTLY [[IF NOT EXISTS] name] ON [ONLY] table …`
+    fn concurrent_index(&self) -> StatementKind {
+        let after = |keyword: &str| self.0.iter().position(|word| word.is(keyword)).map(|index| index + 1);
+        let name_at = after("EXISTS").or_else(|| after("CONCURRENTLY")).unwrap_or(0);
+        let index = self.0.get(name_at).filter(|word| !word.is("ON")).map(|word| word.name());
+        let mut table_at = after("ON").unwrap_or(self.0.len());
+        if self.is(table_at, "ONLY") {
+            table_at += 1;
+        }
+        let mut table = Vec::new();
+        while let Some(word) = self.0.get(table_at) {
+            table.push(word.name());
+            if !self.is(table_at + 1, ".") {
+                break;
+            }
+            table_at += 2;
+        }
+        StatementKind::CreateIndexConcurrently { index, table }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::split_statements;
+    use super::*;
+
+    fn kind(sql: &str) -> StatementKind {
+        split_statements(sql).remove(0).kind
+    }
+
+    #[test]
+    fn kinds_are_recognised() {
+        assert_eq!(kind("begin"), StatementKind::TransactionControl);
+        assert_eq!(kind("/* x */ Commit"), StatementKind::TransactionControl);
+        assert_eq!(kind("ROLLBACK TO SAVEPOINT a"), StatementKind::Plain);
+        assert_eq!(kind("ROLLBACK"), StatementKind::TransactionControl);
+        assert_eq!(kind("SET lock_timeout = 0"), StatementKind::Session);
+        let dump = "SELECT pg_catalog.set_config('search_path', '', false)";
+        assert_eq!(kind(dump), StatementKind::Session);
+        assert_eq!(kind(&format!("{dump}, f()")), StatementKind::Plain);
+        assert_eq!(kind("PREPARE p AS SELECT 1"), StatementKind::Session);
+        assert_eq!(kind("PREPARE TRANSACTION 'x'"), StatementKind::TransactionControl);
+        assert_eq!(kind("DO $$ BEGIN END $$"), StatementKind::Routine);
+        assert_eq!(kind("SET CONSTRAINTS ALL DEFERRED"), StatementKind::Plain);
+        assert_eq!(kind("VACUUM t"), StatementKind::OutsideTransaction);
+        assert_eq!(kind("DROP INDEX CONCURRENTLY i"), StatementKind::OutsideTransaction);
+        assert_eq!(kind("ALTER TABLE t DETACH PARTITION p CONCURRENTLY"), StatementKind::OutsideTransaction);
+        assert_eq!(kind("COPY t (a, b) FROM stdin WITH (FORMAT csv)"), StatementKind::CopyThroughClient);
+        let columns = "a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12";
+        assert_eq!(kind(&format!("COPY t ({columns}) FROM stdin")), StatementKind::CopyThroughClient);
+        assert_eq!(
+            kind(&format!("COPY (SELECT {columns} FROM t) TO STDOUT (FORMAT csv)")),
+            StatementKind::CopyThroughClient
+        );
+        assert_eq!(kind("COPY t (stdin) FROM '/tmp/x'"), StatementKind::Plain);
+        assert_eq!(kind("COPY t FROM '/tmp/x'"), StatementKind::Plain);
+        assert_eq!(kind("INSERT INTO t VALUES (1)"), StatementKind::Plain);
+    }
+
+    #[test]
+    fn a_concurrent_index_gives_its_names() {
+        let index = |sql| match kind(sql) {
+            StatementKind::CreateIndexConcurrently { index, table } => (index, table),
+            other => panic!("{other:?}"),
+        };
+        let (name, table) =
+            index("CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS \"My ix\" ON ONLY App.\"T\" (a)");
+        assert_eq!((name.as_deref(), table), (Some("My ix"), vec!["app".to_owned(), "T".to_owned()]));
+        let (name, table) = index("create index concurrently on t (a)");
+        assert_eq!((name, table), (None, vec!["t".to_owned()]));
+    }
+}
