@@ -20,8 +20,9 @@ pub(crate) fn after(error: &tokio_postgres::Error) -> &'static str {
 
 /// Whether the database, or what Refit itself keeps there, is what the role may not touch.
 fn is_ours(error: &tokio_postgres::Error) -> bool {
+    let ours = ["database", "schema", "refit", "refinery_schema_history", "run", "step", "repeatable"];
     let message = error.as_db_error().map_or("", |db| db.message());
-    ["database", "schema", "refit", "refinery_schema_history"].iter().any(|word| message.contains(word))
+    message.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| ours.contains(&word))
 }
 
 /// A hint for a failed statement of a migration, where the server gives none.
