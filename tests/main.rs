@@ -9,6 +9,7 @@ mod cases {
     mod adopted_workspace;
     mod ahead;
     mod apply;
+    mod backfill;
     mod by_statement;
     mod connecting;
     mod crash;

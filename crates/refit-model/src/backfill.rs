@@ -1,6 +1,10 @@
 //! The `backfill` directive: which rows a backfill walks, and how.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
+
+use crate::settings::parse_duration;
 
 /// `-- refit: backfill = { table = "…", key = ["id"], batch = 10000, workers = 2 }`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -8,14 +12,64 @@ use serde::{Deserialize, Serialize};
 pub struct BackfillDirective {
     /// The table whose rows change, optionally qualified.
     pub table: String,
-    /// The columns of the key that orders the batches; unique together, and not null.
+    /// The columns of the key that orders the batches, not null; `["ctid"]` walks the heap.
     pub key: Vec<String>,
     /// Rows in a batch to begin with.
     #[serde(default = "default_batch_rows")]
     pub batch: u32,
-    /// Workers at most.
+    /// Workers at most, over all processes.
     #[serde(default = "default_workers")]
     pub workers: u32,
+    /// How long a batch's transaction should take: batches grow and shrink towards it.
+    #[serde(default = "default_duration")]
+    pub duration: String,
+    /// How the key space is walked; chosen from what the catalog says where it is not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<Strategy>,
+    /// A condition on the table that holds for rows still to be done; taken from the statement where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remaining: Option<String>,
+    /// The columns whose earlier values are kept for a roll-back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undo: Vec<String>,
+    /// When batches may run: `"01:00-05:00 Europe/Berlin"`; always where it is not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only: Option<String>,
+    /// A query that answers how busy the system is, as one number: 1 and more stops the work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub throttle: Option<String>,
+    /// Rows that may fail before the backfill does.
+    #[serde(default = "default_errors")]
+    pub errors: u32,
+    /// Rows that may fail before the backfill does, in percent of the rows walked.
+    #[serde(default = "default_error_percent")]
+    pub error_percent: u32,
+    /// Whether a batch may read a whole table.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allow_scan: bool,
+}
+
+/// How a backfill walks its table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Strategy {
+    /// Consecutive keys, one batch after the other.
+    Keyset,
+    /// One stripe of a window of keys after the other, so that the space of earlier stripes can be used again.
+    Striped,
+    /// Consecutive blocks of the heap.
+    Heap,
+}
+
+/// When batches may run, in the wall time of a place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Window {
+    /// The first minute, as `HH:MM`.
+    pub from: String,
+    /// The minute at which it is over, as `HH:MM`; before `from` when the window spans midnight.
+    pub to: String,
+    /// The time zone's name.
+    pub zone: String,
 }
 
 const fn default_batch_rows() -> u32 {
@@ -26,9 +80,37 @@ const fn default_workers() -> u32 {
     2
 }
 
+fn default_duration() -> String {
+    "100ms".to_owned()
+}
+
+const fn default_errors() -> u32 {
+    100
+}
+
+const fn default_error_percent() -> u32 {
+    1
+}
+
 impl BackfillDirective {
+    /// How long a batch's transaction should take.
+    pub fn target(&self) -> Duration {
+        parse_duration(&self.duration).unwrap_or(Duration::from_millis(100))
+    }
+
+    /// When batches may run; `None` means always.
+    pub fn window(&self) -> Option<Window> {
+        self.only.as_deref().and_then(window)
+    }
+
+    /// Whether the heap is walked, not a key.
+    pub fn walks_heap(&self) -> bool {
+        self.key == ["ctid"]
+    }
+
     /// What is wrong with the values, in words.
     pub(crate) fn complaint(&self) -> Option<&'static str> {
+        let heap = self.strategy == Some(Strategy::Heap);
         if self.table.trim().is_empty() {
             Some("`table` is empty")
         } else if self.key.is_empty() || self.key.iter().any(|column| column.trim().is_empty()) {
@@ -37,8 +119,86 @@ impl BackfillDirective {
             Some("`batch` must be at least 1")
         } else if self.workers == 0 {
             Some("`workers` must be at least 1")
+        } else if parse_duration(&self.duration).map_or(true, |duration| duration.is_zero()) {
+            Some("`duration` is a time such as \"100ms\"")
+        } else if self.only.is_some() && self.window().is_none() {
+            Some("`only` is a window such as \"01:00-05:00 Europe/Berlin\"")
+        } else if self.error_percent > 100 {
+            Some("`error_percent` is at most 100")
+        } else if heap != self.walks_heap() && (heap || self.strategy.is_some()) {
+            Some("the strategy \"heap\" goes with `key = [\"ctid\"]`, and no other does")
+        } else if self.walks_heap() && self.remaining.is_none() {
+            Some(
+                "a walk over the heap misses rows that move: it needs `remaining`, a condition that finds them",
+            )
         } else {
             None
+        }
+    }
+}
+
+fn window(text: &str) -> Option<Window> {
+    let (times, zone) = text.trim().split_once(' ')?;
+    let (from, to) = times.split_once('-')?;
+    let zone = zone.trim();
+    let valid = is_time(from) && is_time(to) && from != to && !zone.is_empty();
+    valid.then(|| Window { from: from.to_owned(), to: to.to_owned(), zone: zone.to_owned() })
+}
+
+fn is_time(text: &str) -> bool {
+    let number = |text: &str, below: u32| {
+        text.len() == 2
+            && text.bytes().all(|byte| byte.is_ascii_digit())
+            && text.parse::<u32>().is_ok_and(|n| n < below)
+    };
+    text.split_once(':').is_some_and(|(hours, minutes)| number(hours, 24) && number(minutes, 60))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(rest: &str) -> Result<BackfillDirective, String> {
+        let text = format!("b = {{ table = \"t\", key = [\"id\"]{rest} }}");
+        let mut table: toml::Table = toml::from_str(&text).unwrap();
+        let value = table.remove("b").unwrap();
+        let directive: BackfillDirective =
+            value.try_into().map_err(|error: toml::de::Error| error.to_string())?;
+        directive.complaint().map_or(Ok(directive.clone()), |complaint| Err(complaint.to_owned()))
+    }
+
+    #[test]
+    fn defaults_and_values() {
+        let plain = read("").unwrap();
+        assert_eq!((plain.batch, plain.workers, plain.target()), (10_000, 2, Duration::from_millis(100)));
+        let full = read(
+            ", duration = \"50ms\", strategy = \"striped\", remaining = \"a IS NULL\", undo = [\"a\"], \
+             only = \"23:30-05:00 Europe/Berlin\", throttle = \"SELECT 0\", errors = 5, error_percent = 0, allow_scan = true",
+        )
+        .unwrap();
+        assert_eq!(full.target(), Duration::from_millis(50));
+        let window = full.window().unwrap();
+        assert_eq!(
+            (window.from.as_str(), window.to.as_str(), window.zone.as_str()),
+            ("23:30", "05:00", "Europe/Berlin")
+        );
+        let again: BackfillDirective = toml::from_str(&toml::to_string(&full).unwrap()).unwrap();
+        assert_eq!(again, full);
+    }
+
+    #[test]
+    fn wrong_values_are_told() {
+        for (rest, complaint) in [
+            (", batch = 0", "`batch`"),
+            (", duration = \"soon\"", "`duration`"),
+            (", duration = \"0s\"", "`duration`"),
+            (", only = \"01:00-05:00\"", "`only`"),
+            (", only = \"1:00-25:00 UTC\"", "`only`"),
+            (", error_percent = 101", "`error_percent`"),
+            (", strategy = \"heap\"", "ctid"),
+            (", strategy = \"zigzag\"", "zigzag"),
+        ] {
+            assert!(read(rest).unwrap_err().contains(complaint), "{rest}: {:?}", read(rest));
         }
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use include_dir::Dir;
 use sha2::{Digest, Sha256};
 
-use crate::directive::{Allowed, parse};
+use crate::directive::{Allowed, front_matter, parse};
 use crate::file_name::{FileKind, Version};
 use crate::migration::{Migration, Repeatable, Seed, Sidecar};
 use crate::problem::{Problem, SetError};
@@ -218,11 +218,13 @@ impl Builder {
     }
 
     fn check_sql(&mut self, path: &str, text: &str) {
+        // The statement of a backfill may be a function of the program.
+        let is_function = text.contains("backfill") && front_matter(path, text).0.backfill.is_some();
         let (statements, unterminated) = scan(text);
         if let Some(Unterminated { offset, what }) = unterminated {
             let problem = Problem::new(path, format!("a {what} begins here and does not end"), "close it");
             self.problems.push(problem.at(Position::of(text, offset)));
-        } else if statements.is_empty() {
+        } else if statements.is_empty() && !is_function {
             let fix = "write its statement, or `SELECT 1;` if it is meant to do nothing";
             self.problems.push(Problem::new(path, "the file holds no statement", fix));
         }
@@ -230,6 +232,10 @@ impl Builder {
 
     fn migration(&mut self, path: String, version: Version, name: String, sql: Cow<'static, str>) {
         let front = parse(&path, &sql, Allowed::Migration, &mut self.problems);
+        if front.directives.backfill.is_some() && !front.directives.transaction {
+            let fix = "remove `transaction = false`: each batch is a transaction of its own";
+            self.problems.push(Problem::new(&path, "a backfill runs in transactions", fix));
+        }
         let stem = path.trim_end_matches(".sql").to_owned();
         let Some(checksum) = self.checksum(&path, &stem, &name, &sql) else { return };
         self.migrations.push(Migration {

@@ -138,6 +138,16 @@ pub enum Error {
     /// The database's schema could not be compared with the snapshot, and the migrator was told to refuse.
     #[error("the schema cannot be compared with its snapshot: {0}")]
     Snapshot(String),
+    /// A backfill does not come to its end.
+    #[error("backfill {stem}: {reason}")]
+    Backfill {
+        /// The version of its migration.
+        version: refit_model::Version,
+        /// The file name without `.sql`.
+        stem: String,
+        /// Why, and what to do.
+        reason: String,
+    },
     /// A query of Refit's own failed.
     #[error("{doing}: {}{}", describe(.source), crate::hint::after(.source))]
     Database {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::backfill::JobStatus;
 use crate::report::StepReport;
 
 /// Something that happened in a run.
@@ -37,6 +38,11 @@ pub enum Event<'a> {
         delay: Duration,
         /// Who held the locks.
         blockers: &'a [String],
+    },
+    /// A backfill is at work; told once a second.
+    Backfill {
+        /// Where it stands.
+        status: &'a JobStatus,
     },
     /// A step is done.
     StepApplied {

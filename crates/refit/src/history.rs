@@ -20,6 +20,8 @@ pub struct History {
     pub versioned: Vec<HistoryRow>,
     /// Repeatable migrations with the checksum of their last run.
     pub repeatable: Vec<HistoryRow>,
+    /// The versions whose backfill is registered and not complete.
+    pub unfinished: Vec<Version>,
 }
 
 impl History {
@@ -32,6 +34,7 @@ impl History {
         History {
             versioned: versioned.map(|m| row(m.version, &m.name, m.checksum)).collect(),
             repeatable: repeatable.map(|r| row(0, &r.name, r.checksum)).collect(),
+            unfinished: Vec::new(),
         }
     }
 }
@@ -215,7 +218,7 @@ impl Checksums {
                 named(checksum).map(|r| HistoryRow { version: 0, name: r.name.clone(), checksum: *checksum })
             })
             .collect();
-        let mut history = History { versioned: versioned?, repeatable: repeatable? };
+        let mut history = History { versioned: versioned?, repeatable: repeatable?, unfinished: Vec::new() };
         history.versioned.sort_by_key(|row| row.version);
         Some(history)
     }

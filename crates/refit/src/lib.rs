@@ -18,6 +18,7 @@
 //! This crate never prints, never reads the environment and never exits. It knows no linter and no snapshot: a service
 //! that links it stays small.
 
+pub mod backfill;
 mod blockers;
 mod by_statement;
 mod connect;
@@ -43,6 +44,7 @@ mod state;
 mod status;
 mod step;
 
+pub use backfill::Backfills;
 pub use connect::{ConnectOptions, Connection, SslMode, Target, TlsOptions, connect};
 pub use drift::{Drift, SchemaCheck};
 pub use embedded::{Embedded, Source};

@@ -1,5 +1,6 @@
 //! The entry: options, plan, apply.
 
+use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -7,6 +8,7 @@ use refit_model::{HistoryDigest, MigrationSet, Policies, Version};
 use tokio_postgres::Client;
 use tracing::{Instrument, info, warn};
 
+use crate::backfill::{Backfills, Batch, FunctionError, Functions};
 use crate::connect::ConnectOptions;
 use crate::drift::{Comparison, Drift, SchemaCheck};
 use crate::embedded::Source;
@@ -17,7 +19,7 @@ use crate::plan::{Plan, Wanted};
 use crate::report::Report;
 
 /// Plans and applies a set of migrations. Cheap to make; one serves a whole program.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Migrator {
     pub(crate) source: Source,
     set: OnceLock<Arc<MigrationSet>>,
@@ -39,6 +41,8 @@ pub(crate) struct Options {
     pub(crate) connect: ConnectOptions,
     pub(crate) observer: Observer,
     pub(crate) comparison: Comparison,
+    pub(crate) backfills: Backfills,
+    pub(crate) functions: Functions,
 }
 
 impl Migrator {
@@ -60,6 +64,8 @@ impl Migrator {
                 connect: ConnectOptions::default(),
                 observer: Observer::default(),
                 comparison: Comparison::default(),
+                backfills: Backfills::default(),
+                functions: Functions::default(),
             },
         }
     }
@@ -156,6 +162,29 @@ impl Migrator {
         self
     }
 
+    /// Who finishes backfills, and when, after [`run`](Migrator::run). By default a task in the background.
+    #[must_use]
+    pub fn backfills(mut self, backfills: Backfills) -> Migrator {
+        self.options.backfills = backfills;
+        self
+    }
+
+    /// Registers the function of the backfill whose migration has this version and no statement.
+    ///
+    /// It is called with each batch, inside the batch's transaction, and answers how many rows it has changed. An error is
+    /// handled as one of the server's about a row: the row is looked for and set aside.
+    #[must_use]
+    pub fn backfill_with<F>(mut self, version: Version, function: F) -> Migrator
+    where
+        F: for<'a> Fn(Batch<'a>) -> Pin<Box<dyn Future<Output = Result<u64, FunctionError>> + Send + 'a>>
+            + Send
+            + Sync
+            + 'static,
+    {
+        self.options.functions.register(version, function);
+        self
+    }
+
     /// The snapshot's JSON, where the set was not embedded together with it.
     #[must_use]
     pub fn snapshot(mut self, json: impl Into<String>) -> Migrator {
@@ -192,13 +221,27 @@ impl Migrator {
 
     /// Connects, applies, closes the connection. This is what a service calls when it boots.
     ///
+    /// Backfills are finished as [`backfills`](Migrator::backfills) says: by default by a task in the background, which needs
+    /// a tokio runtime that goes on.
+    ///
     /// # Errors
     /// As [`apply`](Migrator::apply), and those of connecting.
     pub async fn run(&self, url: &str) -> Result<Report, Error> {
         let connection = crate::connect::connect(url, &self.options.connect).await?;
         let report = self.apply(&connection).await;
         connection.close().await;
-        report
+        let report = report?;
+        if !self.set()?.migrations().iter().any(|migration| migration.directives.backfill.is_some()) {
+            return Ok(report);
+        }
+        match self.options.backfills {
+            Backfills::Inline => Ok(crate::backfill::merged(report, self.work(url).await?)),
+            Backfills::Background => {
+                tokio::spawn(self.clone().work_for_ever(url.to_owned()));
+                Ok(report)
+            }
+            Backfills::Hold => Ok(report),
+        }
     }
 
     /// Applies what is pending, on a session of the caller's own.
@@ -252,7 +295,13 @@ impl Migrator {
         let expected = self.expected()?;
         let query = HistoryQuery::new(self.options.history_schema.as_deref(), expected.repeatable.is_some());
         let set = || self.set().cloned();
-        query.glance(client, &Expected { digest: expected, set: &set }).await
+        let mut glance = query.glance(client, &Expected { digest: expected, set: &set }).await?;
+        if let Glance::Different(history) = &mut glance
+            && self.set()?.migrations().iter().any(|migration| !migration.directives.after.is_empty())
+        {
+            history.unfinished = crate::backfill::unfinished_versions(client).await?;
+        }
+        Ok(glance)
     }
 
     fn expected(&self) -> Result<HistoryDigest, Error> {
@@ -298,6 +347,7 @@ impl Migrator {
             environment: self.options.environment.clone(),
             version,
             steps: Vec::new(),
+            backfills: Vec::new(),
             held,
             warnings,
             duration: began.elapsed(),

@@ -55,6 +55,8 @@ pub struct PlannedStep {
     pub path: String,
     /// Whether it runs in one transaction with its history row.
     pub transaction: bool,
+    /// Whether it registers a backfill, whose rows change afterwards.
+    pub backfill: bool,
 }
 
 /// One step that is held back.
@@ -74,8 +76,11 @@ pub struct HeldStep {
 pub enum Gate {
     /// Runs only when it is asked for by version.
     Manual,
-    /// Changes rows in batches outside the boot path.
-    Backfill,
+    /// Waits for a backfill that is not complete.
+    Backfill {
+        /// The migration of the backfill.
+        version: Version,
+    },
     /// Waits for another migration to be complete.
     After {
         /// The migration that is not complete.
@@ -87,7 +92,7 @@ impl fmt::Display for Gate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Gate::Manual => write!(f, "manual: runs when named with --include"),
-            Gate::Backfill => write!(f, "backfill: not run by this release of refit"),
+            Gate::Backfill { version } => write!(f, "waits for the backfill of version {version}"),
             Gate::After { version } => write!(f, "waits for version {version}"),
         }
     }
@@ -126,7 +131,7 @@ impl Plan {
             warnings: Vec::new(),
         };
         plan.compare_applied(set, history, wanted.policies);
-        plan.collect_pending(set, &applied, wanted);
+        plan.collect_pending(set, history, &applied, wanted);
         if wanted.to.is_none() {
             plan.collect_repeatables(set, history, wanted.environment);
         }
@@ -166,6 +171,7 @@ impl Plan {
     fn collect_pending(
         &mut self,
         set: &MigrationSet,
+        history: &History,
         applied: &HashMap<Version, (&str, u64)>,
         wanted: &Wanted<'_>,
     ) {
@@ -178,13 +184,14 @@ impl Plan {
             .chain(self.ahead.iter().copied())
             .max();
         let mut held: HashSet<Version> = HashSet::new();
+        let mut unfinished: HashSet<Version> = history.unfinished.iter().copied().collect();
         let pending = set.migrations().iter().filter(|migration| {
             !applied.contains_key(&migration.version)
                 && migration.directives.runs_in(wanted.environment)
                 && wanted.to.is_none_or(|to| migration.version <= to)
         });
         for migration in pending {
-            if let Some(gate) = gate(migration, wanted.include, &held) {
+            if let Some(gate) = gate(migration, wanted.include, &held, &unfinished) {
                 held.insert(migration.version);
                 self.held.push(HeldStep { version: migration.version, stem: migration.stem.clone(), gate });
                 continue;
@@ -198,6 +205,9 @@ impl Plan {
             if let Some(newest) = newest_applied.filter(|newest| newest > version && !directives.may_wait()) {
                 let refusal = Refusal::OutOfOrder { version: *version, path: path.clone(), newest };
                 self.judge(wanted.policies.out_of_order, refusal);
+            }
+            if directives.backfill.is_some() {
+                unfinished.insert(*version);
             }
             self.pending.push(PlannedStep::versioned(migration));
         }
@@ -223,20 +233,25 @@ fn changed(migration: &Migration, applied: u64) -> Refusal {
     }
 }
 
-fn gate(migration: &Migration, include: &[Version], held: &HashSet<Version>) -> Option<Gate> {
+/// `unfinished` are the versions whose backfill is registered and not complete, or registered by this very plan.
+fn gate(
+    migration: &Migration,
+    include: &[Version],
+    held: &HashSet<Version>,
+    unfinished: &HashSet<Version>,
+) -> Option<Gate> {
     let directives = &migration.directives;
     if directives.manual && !include.contains(&migration.version) {
         return Some(Gate::Manual);
     }
-    // The engine that runs backfills opens these two gates.
-    if directives.backfill.is_some() {
-        return Some(Gate::Backfill);
-    }
-    directives
-        .after
-        .iter()
-        .find(|version| held.contains(version))
-        .map(|version| Gate::After { version: *version })
+    directives.after.iter().find_map(|version| {
+        let version = *version;
+        if held.contains(&version) {
+            Some(Gate::After { version })
+        } else {
+            unfinished.contains(&version).then_some(Gate::Backfill { version })
+        }
+    })
 }
 
 impl PlannedStep {
@@ -247,6 +262,7 @@ impl PlannedStep {
             stem: migration.stem.clone(),
             path: migration.path.clone(),
             transaction: migration.directives.transaction,
+            backfill: migration.directives.backfill.is_some(),
         }
     }
 
@@ -257,6 +273,7 @@ impl PlannedStep {
             stem: repeatable.stem.clone(),
             path: repeatable.path.clone(),
             transaction: repeatable.directives.transaction,
+            backfill: false,
         }
     }
 }
@@ -279,7 +296,11 @@ impl fmt::Display for Plan {
             writeln!(f, "  refused  {refusal}")?;
         }
         for step in &self.pending {
-            let how = if step.transaction { "" } else { "  (outside a transaction)" };
+            let how = match (step.backfill, step.transaction) {
+                (true, _) => "  (a backfill)",
+                (false, false) => "  (outside a transaction)",
+                (false, true) => "",
+            };
             writeln!(f, "  pending  {}{how}", step.stem)?;
         }
         for step in &self.held {

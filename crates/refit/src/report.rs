@@ -6,6 +6,7 @@ use std::time::Duration;
 use refit_model::Version;
 use serde::Serialize;
 
+use crate::backfill::JobStatus;
 use crate::plan::{HeldStep, StepKind};
 
 /// The result of one application of a plan.
@@ -19,6 +20,8 @@ pub struct Report {
     pub version: Option<Version>,
     /// What ran, in order.
     pub steps: Vec<StepReport>,
+    /// The backfills that were worked on, when the run did so itself.
+    pub backfills: Vec<JobStatus>,
     /// What is held back.
     pub held: Vec<HeldStep>,
     /// What the reader should know.
@@ -63,6 +66,9 @@ impl fmt::Display for Report {
                 write!(f, "  after {} attempts", step.attempts)?;
             }
             writeln!(f)?;
+        }
+        for backfill in &self.backfills {
+            writeln!(f, "  filled  {backfill}")?;
         }
         for step in &self.held {
             writeln!(f, "  held    {}  ({})", step.stem, step.gate)?;

@@ -115,6 +115,7 @@ async fn locked(
         environment: plan.environment,
         version: newest.max(plan.current),
         steps: session.done,
+        backfills: Vec::new(),
         held: plan.held,
         warnings: plan.warnings,
         duration: began.elapsed(),

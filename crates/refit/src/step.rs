@@ -28,6 +28,8 @@ pub(crate) struct Step<'a> {
     pub(crate) stem: &'a str,
     pub(crate) path: &'a str,
     pub(crate) sql: &'a str,
+    /// What runs instead of the text: the registration of a backfill.
+    pub(crate) instead: Option<String>,
     pub(crate) checksum: u64,
     pub(crate) transaction: bool,
     pub(crate) lock_timeout: Option<Duration>,
@@ -35,6 +37,7 @@ pub(crate) struct Step<'a> {
 
 impl<'a> Step<'a> {
     pub(crate) fn versioned(migration: &'a Migration) -> Step<'a> {
+        let directives = &migration.directives;
         Step {
             kind: StepKind::Versioned,
             version: Some(migration.version),
@@ -42,9 +45,13 @@ impl<'a> Step<'a> {
             stem: &migration.stem,
             path: &migration.path,
             sql: &migration.sql,
+            instead: directives
+                .backfill
+                .as_ref()
+                .map(|backfill| crate::backfill::registration(migration, backfill)),
             checksum: migration.checksum,
-            transaction: migration.directives.transaction,
-            lock_timeout: migration.directives.lock_timeout,
+            transaction: directives.transaction,
+            lock_timeout: directives.lock_timeout,
         }
     }
 
@@ -56,6 +63,7 @@ impl<'a> Step<'a> {
             stem: &repeatable.stem,
             path: &repeatable.path,
             sql: &repeatable.sql,
+            instead: None,
             checksum: repeatable.checksum,
             transaction: repeatable.directives.transaction,
             lock_timeout: repeatable.directives.lock_timeout,
@@ -168,7 +176,7 @@ impl Stage<'_> {
              pg_catalog.set_config('lock_timeout', '{}ms', true),{},{},\
              pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - pg_catalog.now());COMMIT",
             opening.sql,
-            step.sql,
+            step.instead.as_deref().unwrap_or(step.sql),
             self.facts.restore,
             self.row(step, attempts).insert_succeeded(),
             lock_timeout.as_millis(),

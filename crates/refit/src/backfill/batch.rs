@@ -1,0 +1,351 @@
+//! One batch: one transaction, in two round trips. The rows, the cursor, the counters and the proof that the lease is still
+//! ours commit together or not at all.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use futures_util::future::{join_all, join3, join4};
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Client, Statement};
+
+use super::cut::{bound_sql, values};
+use super::failed::Failed;
+use super::function::{Batch, Functions};
+use super::heap::Tid;
+use super::job::Job;
+use super::journal;
+use super::key::{Key, KeyColumns, key_of};
+use super::lease::{Lease, Place, parameters};
+use super::shape::Shape;
+
+/// How long a lease lasts without being renewed, and a transaction without a word.
+pub(crate) const LEASE: Duration = Duration::from_secs(30);
+
+/// What a batch did.
+#[derive(Debug)]
+pub(crate) struct Done {
+    /// From the first word to the server to the last of the statement.
+    pub(crate) took: Duration,
+    /// How long the commit took.
+    pub(crate) commit: Duration,
+    /// Whether an operator wants something else.
+    pub(crate) stop: bool,
+    /// Whether the range is done.
+    pub(crate) finished: bool,
+    /// Where the next batch of the same window ends, when it was asked for: none is the window's end.
+    pub(crate) next: Option<Option<Key>>,
+}
+
+/// Why a batch did not commit.
+#[derive(Debug)]
+pub(crate) enum NotDone {
+    /// Somebody else has the range.
+    Lost,
+    /// It failed.
+    Failed(Failed),
+}
+
+impl From<Failed> for NotDone {
+    fn from(failed: Failed) -> NotDone {
+        NotDone::Failed(failed)
+    }
+}
+
+impl From<tokio_postgres::Error> for NotDone {
+    fn from(error: tokio_postgres::Error) -> NotDone {
+        NotDone::Failed(error.into())
+    }
+}
+
+/// Everything that the batches of a session share.
+pub(crate) struct Batches<'a> {
+    pub(crate) client: &'a Client,
+    pub(crate) job: &'a Job,
+    pub(crate) key: &'a KeyColumns,
+    /// None for a function.
+    pub(crate) shape: Option<&'a Shape>,
+    pub(crate) functions: &'a Functions,
+    pub(crate) rows_per_page: u64,
+    prepared: HashMap<(String, bool, bool), Prepared>,
+}
+
+/// The statements of a relation, for one kind of batch.
+#[derive(Clone)]
+struct Prepared {
+    parts: Vec<Statement>,
+    bound: Option<Statement>,
+}
+
+impl<'a> Batches<'a> {
+    pub(crate) fn new(
+        client: &'a Client,
+        job: &'a Job,
+        key: &'a KeyColumns,
+        shape: Option<&'a Shape>,
+        functions: &'a Functions,
+        rows_per_page: u64,
+    ) -> Batches<'a> {
+        Batches { client, job, key, shape, functions, rows_per_page, prepared: HashMap::new() }
+    }
+
+    async fn prepared(&mut self, lease: &Lease, closed: bool) -> Result<Prepared, Failed> {
+        let sweep = lease.pass > 0;
+        let name = (lease.relation.clone(), closed, sweep);
+        if let Some(prepared) = self.prepared.get(&name) {
+            return Ok(prepared.clone());
+        }
+        let mut parts = Vec::new();
+        for part in self.shape.iter().flat_map(|shape| &shape.parts) {
+            let pinned = part.text(Some(&lease.relation), closed);
+            let text = match self.job.journal {
+                Some(_) => journal::wrap(self.job, part, &lease.relation, &pinned),
+                None => pinned,
+            };
+            parts.push(self.client.prepare(&text).await?);
+        }
+        let remaining = self.job.remaining.as_deref().filter(|_| sweep);
+        let bound = match self.job.directive.walks_heap() {
+            true => None,
+            false => {
+                Some(self.client.prepare(&bound_sql(&lease.relation, self.key, remaining, closed)).await?)
+            }
+        };
+        let prepared = Prepared { parts, bound };
+        self.prepared.insert(name, prepared.clone());
+        Ok(prepared)
+    }
+
+    /// Where a batch of `rows` rows ends: none is the window's end.
+    pub(crate) async fn bound(
+        &mut self,
+        lease: &Lease,
+        place: &Place,
+        rows: u32,
+    ) -> Result<Option<Key>, Failed> {
+        let prepared = self.prepared(lease, place.closed).await?;
+        match prepared.bound {
+            Some(statement) => Ok(self.ask_bound(&statement, place, rows).await?),
+            None => {
+                let end = Tid::read(&place.lower).map(|tid| tid.after(rows, self.rows_per_page));
+                Ok(end.filter(|end| Tid::read(&place.last).is_some_and(|last| *end < last)).map(Tid::key))
+            }
+        }
+    }
+
+    async fn ask_bound(
+        &self,
+        statement: &Statement,
+        place: &Place,
+        rows: u32,
+    ) -> Result<Option<Key>, tokio_postgres::Error> {
+        let offset = i64::from(rows.max(1)) - 1;
+        let values = values(&[&place.lower, &place.last]);
+        let mut values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as _).collect();
+        values.push(&offset);
+        let found = self.client.query_opt(statement, &values).await?;
+        Ok(found.map(|row| key_of(&row, 0, self.key.len())))
+    }
+
+    /// Runs and commits a batch that ends with `end`. `ahead` is the number of rows to look for an end of the next one with.
+    pub(crate) async fn run(
+        &mut self,
+        lease: &mut Lease,
+        place: &Place,
+        end: &Key,
+        rows: u32,
+        ahead: Option<u32>,
+    ) -> Result<Done, NotDone> {
+        let prepared = self.prepared(lease, place.closed).await?;
+        let outcome = self.attempt(lease, place, end, rows, ahead, &prepared).await;
+        if outcome.is_err() {
+            self.client.batch_execute("ROLLBACK").await.ok();
+        }
+        outcome
+    }
+
+    async fn attempt(
+        &mut self,
+        lease: &mut Lease,
+        place: &Place,
+        end: &Key,
+        rows: u32,
+        ahead: Option<u32>,
+        prepared: &Prepared,
+    ) -> Result<Done, NotDone> {
+        let began = Instant::now();
+        let begin = self.begin(rows);
+        let fence = self.fence(lease);
+        let stripe = [lease.stripes.to_string(), place.stripe.to_string()];
+        let statements = async {
+            let all = prepared.parts.iter().map(async |statement| {
+                let values = parameters(place, end, &stripe);
+                let values = values.iter().take(statement.params().len()).map(|value| value as _);
+                let values: Vec<&(dyn ToSql + Sync)> = values.collect();
+                self.client.execute(statement, &values).await
+            });
+            join_all(all).await.into_iter().sum::<Result<u64, tokio_postgres::Error>>()
+        };
+        let begin = self.client.batch_execute(&begin);
+        let (begun, fenced, changed) = join3(begin, fence, statements).await;
+        begun?;
+        let Some((stop, transaction)) = fenced? else { return Err(NotDone::Lost) };
+        let mut changed = changed?;
+        if self.shape.is_none() {
+            changed = self.call(lease, place, end).await?;
+        }
+        let took = began.elapsed();
+        let mut after = lease.clone();
+        let finished = after.advance(place, end.clone());
+        let next_place = after.place().filter(|_| after.cursor.is_some());
+        let walked = if lease.is_striped() { changed } else { u64::from(rows) };
+        let advance = self.advance(&after, rows, [changed, walked], finished, transaction);
+        let commit = self.client.batch_execute("COMMIT");
+        let look_ahead = async {
+            match (ahead, &next_place, &prepared.bound) {
+                // Prepared for an open lower bound only when this batch had one.
+                (Some(rows), Some(next), Some(bound)) if !place.closed => {
+                    self.ask_bound(bound, next, rows).await.map(Some)
+                }
+                _ => Ok(None),
+            }
+        };
+        let committing = Instant::now();
+        let (advanced, committed, next) = join3(advance, commit, look_ahead).await;
+        if advanced? != 1 {
+            return Err(Failed::new("", "the function has ended the transaction of its batch").into());
+        }
+        committed?;
+        *lease = after;
+        let commit = committing.elapsed();
+        Ok(Done { took, commit, stop, finished, next: next.unwrap_or_default() })
+    }
+
+    fn begin(&self, rows: u32) -> String {
+        let isolation = if self.job.journal.is_some() { " ISOLATION LEVEL REPEATABLE READ" } else { "" };
+        // Of a single row nothing can be left out: it gets its time.
+        let limit = self.job.directive.target() * 20;
+        let limit =
+            if rows <= 1 { limit.max(Duration::from_secs(30)) } else { limit.max(Duration::from_secs(1)) };
+        format!(
+            "BEGIN{isolation}; SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = '1s'; \
+             SET LOCAL synchronous_commit = off",
+            limit.as_millis()
+        )
+    }
+
+    /// Locks the range and proves that it is ours; answers whether to stop, and the transaction's number.
+    async fn fence(&self, lease: &Lease) -> Result<Option<(bool, String)>, tokio_postgres::Error> {
+        let sql = "SELECT b.wanted <> 'run' OR b.state <> 'running', pg_current_xact_id()::text \
+                   FROM refit.backfill_range r JOIN refit.backfill b ON b.id = r.backfill_id \
+                   WHERE r.id = $1 AND r.token = $2 AND NOT r.done FOR UPDATE OF r";
+        let rows =
+            self.client.query_typed(sql, &[(&lease.range, Type::INT8), (&lease.token, Type::INT8)]).await?;
+        Ok(rows.first().map(|row| (row.get(0), row.get(1))))
+    }
+
+    async fn advance(
+        &self,
+        after: &Lease,
+        rows: u32,
+        [changed, walked]: [u64; 2],
+        finished: bool,
+        transaction: String,
+    ) -> Result<u64, tokio_postgres::Error> {
+        let sql = "UPDATE refit.backfill_range SET position = $2, cursor = $3, done = $4, batch_rows = $5, \
+                       rows_changed = rows_changed + $6, rows_walked = rows_walked + $7, batches = batches + 1, trouble = NULL, \
+                       leased_until = CASE WHEN NOT $4 THEN clock_timestamp() + make_interval(secs => $8) END \
+                   WHERE id = $1 AND pg_current_xact_id()::text = $9";
+        let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        let (changed, walked) = (number(changed), number(walked));
+        let rows = i32::try_from(rows).unwrap_or(i32::MAX);
+        let seconds = LEASE.as_secs_f64();
+        self.client
+            .execute_typed(
+                sql,
+                &[
+                    (&after.range, Type::INT8),
+                    (&after.position, Type::INT4),
+                    (&after.cursor, Type::TEXT_ARRAY),
+                    (&finished, Type::BOOL),
+                    (&rows, Type::INT4),
+                    (&changed, Type::INT8),
+                    (&walked, Type::INT8),
+                    (&seconds, Type::FLOAT8),
+                    (&transaction, Type::TEXT),
+                ],
+            )
+            .await
+    }
+
+    /// The registered function, in the transaction that was begun.
+    async fn call(&self, lease: &Lease, place: &Place, end: &Key) -> Result<u64, Failed> {
+        let Some(function) = self.functions.get(self.job.version) else {
+            return Err(Failed::new("", "no function is registered for it in this program"));
+        };
+        let batch = Batch {
+            client: self.client,
+            relation: &lease.relation,
+            key: self.key,
+            lower: &place.lower,
+            closed: place.closed,
+            upper: end,
+        };
+        function(batch).await.map_err(|error| match error.downcast::<tokio_postgres::Error>() {
+            Ok(error) => Failed::from(*error),
+            // A function's own errors are about its rows, as a routine's exceptions are.
+            Err(error) => Failed::new("P0001", error.to_string()),
+        })
+    }
+
+    /// Sets a row aside that cannot be changed, and goes on behind it.
+    pub(crate) async fn set_aside(
+        &mut self,
+        lease: &mut Lease,
+        place: &Place,
+        end: &Key,
+        failed: &Failed,
+    ) -> Result<Done, NotDone> {
+        let outcome = self.record(lease, place, end, failed).await;
+        if outcome.is_err() {
+            self.client.batch_execute("ROLLBACK").await.ok();
+        }
+        outcome
+    }
+
+    async fn record(
+        &mut self,
+        lease: &mut Lease,
+        place: &Place,
+        end: &Key,
+        failed: &Failed,
+    ) -> Result<Done, NotDone> {
+        let begin = self.begin(1);
+        let sql = "INSERT INTO refit.backfill_error (backfill_id, relation, key, sqlstate, message, detail) \
+                   VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (backfill_id, relation, key) DO UPDATE SET \
+                       sqlstate = excluded.sqlstate, message = excluded.message, detail = excluded.detail, \
+                       attempts = backfill_error.attempts + 1, failed_at = now(), resolved_at = NULL";
+        let sqlstate = failed.sqlstate.clone().unwrap_or_default();
+        let parameters: [(&(dyn ToSql + Sync), Type); 6] = [
+            (&self.job.id, Type::INT8),
+            (&lease.relation, Type::TEXT),
+            (end, Type::TEXT_ARRAY),
+            (&sqlstate, Type::TEXT),
+            (&failed.message, Type::TEXT),
+            (&failed.detail, Type::TEXT),
+        ];
+        let mut after = lease.clone();
+        let finished = after.advance(place, end.clone());
+        self.client.batch_execute(&begin).await?;
+        let Some((stop, transaction)) = self.fence(lease).await? else { return Err(NotDone::Lost) };
+        let recorded = self.client.execute_typed(sql, &parameters);
+        let advanced = self.advance(&after, 1, [0, 1], finished, transaction);
+        let commit = self.client.batch_execute("COMMIT");
+        let nothing = async {};
+        let (recorded, advanced, committed, ()) = join4(recorded, advanced, commit, nothing).await;
+        recorded?;
+        advanced?;
+        committed?;
+        *lease = after;
+        Ok(Done { took: Duration::ZERO, commit: Duration::ZERO, stop, finished, next: None })
+    }
+}

@@ -1,0 +1,223 @@
+//! Beginning a job: what is to be known of table and statement is found out, the walk is chosen, the ranges are cut.
+
+use refit_model::split_statements;
+use tokio_postgres::Client;
+use tokio_postgres::types::Type;
+use tracing::info;
+
+use super::cut::{Piece, bound_sql, cut, values};
+use super::facts::{self, Table};
+use super::inspect;
+use super::job::Job;
+use super::journal;
+use super::key::{Key, KeyColumns, key_of};
+use super::shape::Shape;
+use super::strategy::{Choice, Horizon, choose, word};
+use crate::error::Error;
+
+/// How beginning a job came out.
+pub(crate) enum Began {
+    /// It is running now.
+    Running,
+    /// Another process is beginning it, or has begun it.
+    Elsewhere,
+    /// It cannot be done, and is recorded as failed.
+    Refused(String),
+}
+
+/// Whether the job is a function's.
+pub(crate) fn is_function(job: &Job) -> bool {
+    split_statements(&job.statement).is_empty()
+}
+
+/// Begins a registered job, in one transaction.
+pub(crate) async fn begin(client: &Client, job: &Job) -> Result<Began, Error> {
+    let failed = || Error::database("beginning a backfill");
+    client.batch_execute("BEGIN; SET LOCAL lock_timeout = '5s'").await.map_err(failed())?;
+    let outcome = begun(client, job).await;
+    match outcome {
+        Ok(Began::Running) => {
+            client.batch_execute("COMMIT").await.map_err(failed())?;
+            Ok(Began::Running)
+        }
+        other => {
+            client.batch_execute("ROLLBACK").await.map_err(failed())?;
+            // Where a look at a plan has failed, it is still there.
+            client.batch_execute("DEALLOCATE refit_backfill_plan").await.ok();
+            let reason = match other {
+                Ok(Began::Refused(reason)) => reason,
+                Err(error) if error.sqlstate().is_some_and(|code| code.starts_with("42")) => {
+                    error.to_string()
+                }
+                other => return other,
+            };
+            job.end(client, "failed", Some(&reason)).await?;
+            Ok(Began::Refused(reason))
+        }
+    }
+}
+
+async fn begun(client: &Client, job: &Job) -> Result<Began, Error> {
+    let sql =
+        "SELECT FROM refit.backfill WHERE id = $1 AND state = 'registered' FOR NO KEY UPDATE SKIP LOCKED";
+    let mine = client.query_typed(sql, &[(&job.id, Type::INT8)]).await;
+    if mine.map_err(Error::database("beginning a backfill"))?.is_empty() {
+        return Ok(Began::Elsewhere);
+    }
+    let directive = &job.directive;
+    let shape = match is_function(job) {
+        true => None,
+        false => match Shape::of(&job.statement, directive) {
+            Ok(shape) => Some(shape),
+            Err(reason) => return Ok(Began::Refused(reason)),
+        },
+    };
+    let sets = shape.as_ref().map(Shape::sets).unwrap_or_default();
+    let table = match facts::read(client, directive, &sets).await? {
+        Ok(table) => table,
+        Err(reason) => return Ok(Began::Refused(reason)),
+    };
+    if let Some(reason) = unfit(job, shape.as_ref(), &table) {
+        return Ok(Began::Refused(reason));
+    }
+    let guard = shape.as_ref().and_then(|shape| shape.parts.iter().find_map(|part| part.guard.clone()));
+    let remaining = directive.remaining.clone().or(guard);
+    let horizon = Horizon::read(client).await?;
+    let choice = choose(directive, shape.as_ref(), &table, &horizon);
+    let key = KeyColumns::new(&directive.key);
+    let mut pieces = Vec::new();
+    for leaf in &table.leaves {
+        pieces.extend(cut(client, leaf, &key, &choice, directive.batch).await?);
+    }
+    if let (Some(shape), Some(piece)) = (&shape, pieces.first())
+        && let Err(reason) = look_at_plans(client, job, shape, piece, &key).await?
+    {
+        return Ok(Began::Refused(reason));
+    }
+    record(client, job, &table, &choice, remaining.as_deref(), &pieces).await?;
+    info!(
+        backfill = job.name,
+        strategy = word(choice.strategy),
+        reason = choice.reason,
+        ranges = pieces.len(),
+        "begun"
+    );
+    Ok(Began::Running)
+}
+
+/// What speaks against the job, apart from the table's own facts.
+fn unfit(job: &Job, shape: Option<&Shape>, table: &Table) -> Option<String> {
+    let several = table.leaves.len() != 1 || table.leaves[0].name != table.name;
+    if several && shape.is_some_and(|shape| !shape.can_be_pinned()) && table.leaves.len() > 1 {
+        return Some(format!(
+            "{} is partitioned, and its partitions are done one by one: write an UPDATE or DELETE of it, or a backfill for each",
+            table.name
+        ));
+    }
+    let guarded = shape.is_some_and(|shape| shape.parts.iter().all(|part| part.guard.is_some()));
+    if job.directive.walks_heap() && !guarded {
+        return Some(
+            "a walk over the heap may meet a row twice: the statement needs `column IS NULL` for a column that it sets".to_owned(),
+        );
+    }
+    if !job.directive.undo.is_empty() && job.directive.walks_heap() {
+        return Some("`undo` needs a key that stays: `ctid` does not".to_owned());
+    }
+    None
+}
+
+/// Looks at the plan of the first batch of each statement.
+async fn look_at_plans(
+    client: &Client,
+    job: &Job,
+    shape: &Shape,
+    piece: &Piece,
+    key: &KeyColumns,
+) -> Result<Result<(), String>, Error> {
+    let end = first_end(client, job, piece, key).await?;
+    for part in &shape.parts {
+        let text = part.text(Some(&piece.relation), piece.closed);
+        let stripe = ["1", "0"];
+        let all: Vec<&str> = piece.lower.iter().chain(&end).map(String::as_str).chain(stripe).collect();
+        let values = &all[..part.parameters.min(all.len())];
+        if job.directive.allow_scan {
+            client.prepare(&text).await.map_err(Error::database("preparing a batch"))?;
+        } else if let Err(reason) = inspect::check(client, &text, values, job.directive.batch).await? {
+            return Ok(Err(reason));
+        }
+    }
+    Ok(Ok(()))
+}
+
+async fn first_end(client: &Client, job: &Job, piece: &Piece, key: &KeyColumns) -> Result<Key, Error> {
+    let last = piece.windows.first().cloned().unwrap_or_default();
+    if job.directive.walks_heap() {
+        return Ok(last);
+    }
+    let failed = || Error::database("looking for the first batch");
+    let statement =
+        client.prepare(&bound_sql(&piece.relation, key, None, piece.closed)).await.map_err(failed())?;
+    let offset = i64::from(job.directive.batch) - 1;
+    let values = values(&[&piece.lower, &last]);
+    let mut values: Vec<&(dyn tokio_postgres::types::ToSql + Sync)> =
+        values.iter().map(|value| value as _).collect();
+    values.push(&offset);
+    let found = client.query_opt(&statement, &values).await.map_err(failed())?;
+    Ok(found.map_or(last, |row| key_of(&row, 0, key.len())))
+}
+
+/// Writes the ranges, and that the job runs.
+async fn record(
+    client: &Client,
+    job: &Job,
+    table: &Table,
+    choice: &Choice,
+    remaining: Option<&str>,
+    pieces: &[Piece],
+) -> Result<(), Error> {
+    insert(client, job.id, 0, pieces).await?;
+    let journal = (!job.directive.undo.is_empty()).then(|| journal::table_of(job.id));
+    if journal.is_some() {
+        let sql = journal::create(job, table);
+        client.batch_execute(&sql).await.map_err(Error::database("creating the undo journal"))?;
+    }
+    let rows: u64 = table.leaves.iter().map(|leaf| leaf.rows).sum();
+    let rows = i64::try_from(rows).unwrap_or(i64::MAX);
+    let sql = "UPDATE refit.backfill SET state = 'running', strategy = $2, reason = $3, remaining = $4, rows_estimated = $5, \
+                   journal = $6, error = NULL, started_at = clock_timestamp() WHERE id = $1";
+    client
+        .execute_typed(
+            sql,
+            &[
+                (&job.id, Type::INT8),
+                (&word(choice.strategy), Type::TEXT),
+                (&choice.reason, Type::TEXT),
+                (&remaining, Type::TEXT),
+                (&rows, Type::INT8),
+                (&journal, Type::TEXT),
+            ],
+        )
+        .await
+        .map_err(Error::database("beginning a backfill"))?;
+    Ok(())
+}
+
+/// Writes ranges of a pass.
+pub(crate) async fn insert(client: &Client, job: i64, pass: i32, pieces: &[Piece]) -> Result<(), Error> {
+    let sql = "INSERT INTO refit.backfill_range (backfill_id, pass, relation, lower, lower_closed, windows, stripes, rows_estimated) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    let statement = client.prepare(sql).await.map_err(Error::database("writing the ranges"))?;
+    for piece in pieces {
+        let windows = serde_json::to_string(&piece.windows).unwrap_or_default();
+        let stripes = i32::try_from(piece.stripes).unwrap_or(1);
+        let rows = i64::try_from(piece.rows).unwrap_or(i64::MAX);
+        client
+            .execute(
+                &statement,
+                &[&job, &pass, &piece.relation, &piece.lower, &piece.closed, &windows, &stripes, &rows],
+            )
+            .await
+            .map_err(Error::database("writing the ranges"))?;
+    }
+    Ok(())
+}

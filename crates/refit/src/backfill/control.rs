@@ -1,0 +1,75 @@
+//! Control, from any session: workers look with every batch.
+
+use refit_model::Version;
+use tokio_postgres::Client;
+use tokio_postgres::types::Type;
+
+use super::job::Job;
+use crate::error::Error;
+
+/// What an operator may ask of a backfill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Request {
+    /// Batches stop; leases are given back.
+    Pause,
+    /// Goes on after a pause, a cancellation or a failure.
+    Resume,
+    /// The rows that were set aside are tried again, and the job goes on.
+    Retry,
+    /// Stops for good, as far as it has come; its gate stays shut.
+    Cancel,
+}
+
+/// Asks something of the backfill of a version.
+///
+/// # Errors
+/// [`Error::Target`] when there is no such backfill, or its state does not allow it.
+pub async fn request(client: &Client, version: Version, request: Request) -> Result<(), Error> {
+    let Some(job) = Job::of(client, version).await? else {
+        return Err(Error::Target(format!("version {version} has no backfill in this database")));
+    };
+    let refused = |what: &str| Error::Target(format!("the backfill {} is {}: {what}", job.name, job.state));
+    let over = job.state == "complete";
+    match request {
+        _ if over => Err(refused("there is nothing left to do")),
+        Request::Pause if job.state != "running" && job.state != "registered" => {
+            Err(refused("it is not at work"))
+        }
+        Request::Pause => set(client, &job, "wanted = 'pause'").await,
+        Request::Cancel => {
+            set(
+                client,
+                &job,
+                "wanted = 'cancel', state = 'canceled', finished_at = clock_timestamp(), throttle = NULL",
+            )
+            .await
+        }
+        Request::Resume => set(client, &job, RUN).await,
+        Request::Retry => retry(client, &job).await,
+    }
+}
+
+/// A job that has no ranges yet is begun anew.
+const RUN: &str = "wanted = 'run', error = NULL, finished_at = NULL, \
+    state = CASE WHEN started_at IS NULL THEN 'registered' ELSE 'running' END";
+
+async fn set(client: &Client, job: &Job, what: &str) -> Result<(), Error> {
+    let sql = format!("UPDATE refit.backfill SET {what} WHERE id = $1 AND state <> 'complete'");
+    let changed = client.execute_typed(&sql, &[(&job.id, Type::INT8)]).await;
+    changed.map_err(Error::database("asking something of a backfill"))?;
+    Ok(())
+}
+
+/// Each row that was set aside becomes a range of its own.
+async fn retry(client: &Client, job: &Job) -> Result<(), Error> {
+    let sql = format!(
+        "WITH again AS (UPDATE refit.backfill_error SET resolved_at = now() WHERE backfill_id = $1 AND resolved_at IS NULL \
+                        RETURNING relation, key), \
+              ranges AS (INSERT INTO refit.backfill_range (backfill_id, pass, relation, lower, lower_closed, windows, rows_estimated) \
+                         SELECT $1, -1, relation, key, true, json_build_array(key)::text, 1 FROM again) \
+         UPDATE refit.backfill SET {RUN} WHERE id = $1 AND state <> 'complete'"
+    );
+    let changed = client.execute_typed(&sql, &[(&job.id, Type::INT8)]).await;
+    changed.map_err(Error::database("retrying a backfill"))?;
+    Ok(())
+}

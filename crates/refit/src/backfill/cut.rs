@@ -1,0 +1,147 @@
+//! Cutting a table's key space into ranges, by a sample of its keys: any type that has an order has quantiles.
+
+use refit_model::Strategy;
+use tokio_postgres::Client;
+use tokio_postgres::types::Type;
+
+use super::facts::{Leaf, to_float, whole};
+use super::heap::Tid;
+use super::key::{Key, KeyColumns, Text, key_of};
+use super::strategy::{Choice, STRIPES, WINDOW_ROWS};
+use crate::error::Error;
+
+/// Sampled keys for each piece, so that pieces have nearly the same number of rows.
+const SAMPLED: u64 = 100;
+/// Ranges of a table at most: enough that workers end together.
+const RANGES: u64 = 64;
+
+/// A range to be.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Piece {
+    pub(crate) relation: String,
+    pub(crate) lower: Key,
+    /// Whether `lower` is the first key itself.
+    pub(crate) closed: bool,
+    /// The last key of each window.
+    pub(crate) windows: Vec<Key>,
+    pub(crate) stripes: u32,
+    pub(crate) rows: u64,
+}
+
+/// Cuts one table. `batch` is the number of rows in a batch.
+pub(crate) async fn cut(
+    client: &Client,
+    leaf: &Leaf,
+    key: &KeyColumns,
+    choice: &Choice,
+    batch: u32,
+) -> Result<Vec<Piece>, Error> {
+    if choice.strategy == Strategy::Heap {
+        return Ok(heap(leaf, batch));
+    }
+    let Some((first, last)) = ends(client, leaf, key, "true").await? else { return Ok(Vec::new()) };
+    let striped = choice.strategy == Strategy::Striped && leaf.rows >= u64::from(WINDOW_ROWS);
+    let (pieces, together) = if striped {
+        (leaf.rows.div_ceil(u64::from(WINDOW_ROWS)), choice.rotation as usize)
+    } else {
+        // A range has at least ten batches.
+        ((leaf.rows / (u64::from(batch) * 10)).clamp(1, RANGES), 1)
+    };
+    let mut bounds = quantiles(client, leaf, key, pieces).await?;
+    bounds.retain(|bound| *bound != last);
+    bounds.push(last);
+    let rows = whole(to_float(leaf.rows) / to_float(bounds.len() as u64));
+    let mut lower = first;
+    let mut ranges = Vec::new();
+    for windows in bounds.chunks(together) {
+        let next = windows.last().cloned().unwrap_or_default();
+        ranges.push(Piece {
+            relation: leaf.name.clone(),
+            closed: ranges.is_empty(),
+            lower: std::mem::replace(&mut lower, next),
+            windows: windows.to_vec(),
+            stripes: if striped { STRIPES } else { 1 },
+            rows: rows * windows.len() as u64,
+        });
+    }
+    Ok(ranges)
+}
+
+fn heap(leaf: &Leaf, batch: u32) -> Vec<Piece> {
+    if leaf.pages == 0 {
+        return Vec::new();
+    }
+    let ranges = (leaf.rows / (u64::from(batch) * 10)).clamp(1, RANGES).min(leaf.pages);
+    let bound = |number: u64| Tid::at(leaf.pages * number / ranges, 0).key();
+    let piece = |number: u64| Piece {
+        relation: leaf.name.clone(),
+        lower: bound(number),
+        closed: false,
+        windows: vec![bound(number + 1)],
+        stripes: 1,
+        rows: leaf.rows / ranges,
+    };
+    (0..ranges).map(piece).collect()
+}
+
+/// The first and the last key among the rows that meet `condition`; none where there are none.
+pub(crate) async fn ends(
+    client: &Client,
+    leaf: &Leaf,
+    key: &KeyColumns,
+    condition: &str,
+) -> Result<Option<(Key, Key)>, Error> {
+    let one = |order: &str| {
+        let (keys, name) = (key.array(), &leaf.name);
+        format!("(SELECT {keys} FROM {name} WHERE {condition} ORDER BY {order} LIMIT 1)")
+    };
+    let sql = format!("SELECT {}, {}", one(&key.list()), one(&key.descending()));
+    let row =
+        client.query_typed_one(&sql, &[]).await.map_err(Error::database("reading the ends of a key"))?;
+    let (first, last): (Option<Key>, Option<Key>) = (row.get(0), row.get(1));
+    Ok(first.zip(last))
+}
+
+/// Keys that cut the table into pieces of about the same size, without its last one.
+async fn quantiles(client: &Client, leaf: &Leaf, key: &KeyColumns, pieces: u64) -> Result<Vec<Key>, Error> {
+    if pieces < 2 {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        "SELECT DISTINCT ON (tile) {} FROM ( \
+             SELECT {}, ntile($1) OVER (ORDER BY {}) AS tile FROM {} TABLESAMPLE SYSTEM ({})) AS sample \
+         WHERE tile < $1 ORDER BY tile, {}",
+        key.texts(),
+        key.list(),
+        key.list(),
+        leaf.name,
+        leaf.percent_for(pieces * SAMPLED),
+        key.descending()
+    );
+    let tiles = i32::try_from(pieces).unwrap_or(i32::MAX);
+    let rows = client.query_typed(&sql, &[(&tiles, Type::INT4)]).await;
+    let rows = rows.map_err(Error::database("sampling a table"))?;
+    let mut keys: Vec<Key> = rows.iter().map(|row| key_of(row, 0, key.len())).collect();
+    // Keys that are not unique may be the last of several pieces.
+    keys.dedup();
+    Ok(keys)
+}
+
+/// The key with which a batch of `rows` rows ends, none when the rest is no more than that.
+pub(crate) fn bound_sql(relation: &str, key: &KeyColumns, condition: Option<&str>, closed: bool) -> String {
+    let condition = condition.map(|condition| format!(" AND ({condition})")).unwrap_or_default();
+    // OFFSET counts from the batch's own beginning: it is never more than a batch.
+    format!(
+        "SELECT {} FROM {relation} WHERE {} AND {}{condition} ORDER BY {} LIMIT 1 OFFSET ${}",
+        key.texts(),
+        key.compare(if closed { ">=" } else { ">" }, 1),
+        key.compare("<=", key.len() + 1),
+        key.list(),
+        2 * key.len() + 1
+    )
+}
+
+/// The values of a bound query or a statement.
+pub(crate) fn values<'a>(keys: &[&'a Key]) -> Vec<Text<'a>> {
+    keys.iter().flat_map(|key| key.iter().map(|value| Text(value))).collect()
+}

@@ -1,0 +1,220 @@
+//! What the catalog says of a backfill's table: its partitions, its key, and what stands against stripes.
+
+use refit_model::BackfillDirective;
+use tokio_postgres::Client;
+use tokio_postgres::types::Type;
+
+use super::key::KeyColumns;
+use crate::error::Error;
+
+/// A table whose rows a backfill changes.
+#[derive(Debug)]
+pub(crate) struct Table {
+    /// Qualified and quoted.
+    pub(crate) name: String,
+    /// The partitions with rows, or the table itself.
+    pub(crate) leaves: Vec<Leaf>,
+}
+
+/// One table with rows.
+#[derive(Debug, Clone)]
+pub(crate) struct Leaf {
+    /// Qualified and quoted.
+    pub(crate) name: String,
+    /// Rows, as the planner estimates them.
+    pub(crate) rows: u64,
+    /// Bytes of its heap.
+    pub(crate) pages: u64,
+    /// An index that covers a column which the statement sets.
+    pub(crate) index_on_set: Option<String>,
+    /// Whether the key is one integer that is never negative.
+    pub(crate) counts: bool,
+    /// How far the order of the key is the order of the heap: 1 entirely, 0 not at all.
+    pub(crate) order: f64,
+}
+
+/// Reads a table's facts. `sets` are the columns that the statement changes.
+///
+/// # Errors
+/// The inner one says in words, with the way out, why the table cannot be walked.
+pub(crate) async fn read(
+    client: &Client,
+    directive: &BackfillDirective,
+    sets: &[String],
+) -> Result<Result<Table, String>, Error> {
+    let failed = || Error::database("reading the table of a backfill");
+    let sql = "SELECT c.oid::regclass::text, c.relkind::text, n.nspname, c.relname FROM pg_class c \
+               JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass($1)";
+    let rows = client.query_typed(sql, &[(&directive.table, Type::TEXT)]).await.map_err(failed())?;
+    let Some(row) = rows.first() else {
+        return Ok(Err(format!("there is no table {}", directive.table)));
+    };
+    let kind: String = row.get(1);
+    if kind != "r" && kind != "p" {
+        return Ok(Err(format!("{} is not a table with rows of its own", directive.table)));
+    }
+    let sql = "SELECT format('%I.%I', n.nspname, c.relname), c.relkind::text, greatest(c.reltuples, 0)::float8, \
+                      pg_relation_size(c.oid) / current_setting('block_size')::int8 \
+               FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+               WHERE c.oid IN (SELECT relid FROM pg_partition_tree(to_regclass($1)) WHERE isleaf \
+                               UNION SELECT to_regclass($1) WHERE NOT EXISTS ( \
+                                   SELECT FROM pg_partitioned_table WHERE partrelid = to_regclass($1))) \
+               ORDER BY c.oid";
+    let rows = client.query_typed(sql, &[(&directive.table, Type::TEXT)]).await.map_err(failed())?;
+    let name = format!("{}.{}", super::key::quoted(row.get(2)), super::key::quoted(row.get(3)));
+    let mut table = Table { name, leaves: Vec::new() };
+    for row in rows {
+        if row.get::<_, String>(1) == "f" {
+            return Ok(Err(format!("the partition {} is a foreign table", row.get::<_, String>(0))));
+        }
+        let pages: i64 = row.get(3);
+        let mut leaf = Leaf {
+            name: row.get(0),
+            rows: 0,
+            pages: u64::try_from(pages).unwrap_or(0),
+            index_on_set: None,
+            counts: false,
+            order: 0.0,
+        };
+        if let Err(reason) = leaf.read(client, directive, sets).await? {
+            return Ok(Err(reason));
+        }
+        table.leaves.push(leaf);
+    }
+    Ok(Ok(table))
+}
+
+impl Leaf {
+    async fn read(
+        &mut self,
+        client: &Client,
+        directive: &BackfillDirective,
+        sets: &[String],
+    ) -> Result<Result<(), String>, Error> {
+        self.rows = self.estimate(client).await?;
+        self.index_on_set = self.covering(client, sets).await?;
+        if directive.walks_heap() {
+            return Ok(Ok(()));
+        }
+        let sql = "SELECT attname::text, attnum, attnotnull, atttypid = ANY ('{int2,int4,int8}'::regtype[]) \
+                   FROM pg_attribute WHERE attrelid = $1::text::regclass AND attname::text = ANY ($2) \
+                     AND attnum > 0 AND NOT attisdropped ORDER BY array_position($2, attname::text)";
+        let failed = || Error::database("reading the key of a backfill");
+        let rows = client
+            .query_typed(sql, &[(&self.name, Type::TEXT), (&directive.key, Type::TEXT_ARRAY)])
+            .await
+            .map_err(failed())?;
+        if rows.len() != directive.key.len() {
+            let known: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+            let missing = directive.key.iter().find(|column| !known.contains(column));
+            return Ok(Err(format!(
+                "{} has no column {}, which the directive's key names",
+                self.name,
+                missing.map_or("", String::as_str)
+            )));
+        }
+        let numbers: Vec<i16> = rows.iter().map(|row| row.get(1)).collect();
+        if !self.is_ordered_by(client, &numbers).await? {
+            let columns = directive.key.join(", ");
+            return Ok(Err(format!(
+                "no valid btree index of {} begins with ({columns}), in that order: build one with \
+                 `CREATE INDEX CONCURRENTLY ON {} ({columns})`, name another key, or walk the heap with \
+                 `key = [\"ctid\"]` and `remaining`",
+                self.name, self.name
+            )));
+        }
+        if rows.iter().any(|row| !row.get::<_, bool>(2)) {
+            let any_null = KeyColumns::new(&directive.key).any_null();
+            let sql = format!("SELECT EXISTS (SELECT FROM {} WHERE {any_null})", self.name);
+            if client.query_typed_one(&sql, &[]).await.map_err(failed())?.get(0) {
+                return Ok(Err(format!(
+                    "rows of {} have no value in the key ({}), and would never be reached: name another key, or walk \
+                     the heap with `key = [\"ctid\"]` and `remaining`",
+                    self.name,
+                    directive.key.join(", ")
+                )));
+            }
+        }
+        self.counts =
+            rows.len() == 1 && rows[0].get(3) && self.is_never_negative(client, &directive.key[0]).await?;
+        self.order = self.order_of(client, directive).await?;
+        Ok(Ok(()))
+    }
+
+    async fn estimate(&self, client: &Client) -> Result<u64, Error> {
+        let sql = format!("EXPLAIN (FORMAT JSON) SELECT FROM {}", self.name);
+        let plan = super::inspect::json(client, &sql).await;
+        let plan = plan.map_err(Error::database("estimating the rows of a table"))?;
+        Ok(plan[0]["Plan"]["Plan Rows"].as_f64().map_or(0, whole))
+    }
+
+    /// An index with any of the columns: as a column of it, in an expression, or in its predicate.
+    async fn covering(&self, client: &Client, sets: &[String]) -> Result<Option<String>, Error> {
+        let sql = "SELECT i.indexrelid::regclass::text FROM pg_index i, pg_attribute a \
+                   WHERE i.indrelid = $1::text::regclass AND a.attrelid = i.indrelid AND a.attname::text = ANY ($2) \
+                     AND a.attnum > 0 AND (a.attnum = ANY (i.indkey) OR EXISTS ( \
+                         SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid \
+                           AND d.refobjid = i.indrelid AND d.refobjsubid = a.attnum)) ORDER BY 1 LIMIT 1";
+        let rows = client
+            .query_typed(sql, &[(&self.name, Type::TEXT), (&sets, Type::TEXT_ARRAY)])
+            .await
+            .map_err(Error::database("reading the indexes of a table"))?;
+        Ok(rows.first().map(|row| row.get(0)))
+    }
+
+    /// Whether an index gives rows in the order in which `key > $1` compares them.
+    async fn is_ordered_by(&self, client: &Client, numbers: &[i16]) -> Result<bool, Error> {
+        let sql = "SELECT EXISTS (SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
+                       JOIN pg_am am ON am.oid = c.relam AND am.amname = 'btree' \
+                   WHERE i.indrelid = $1::text::regclass AND i.indisvalid AND i.indpred IS NULL \
+                     AND i.indnkeyatts >= cardinality($2) AND NOT EXISTS ( \
+                         SELECT FROM unnest($2) WITH ORDINALITY AS key (attnum, n) \
+                             JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = key.attnum \
+                             LEFT JOIN pg_opclass o ON o.oid = i.indclass[n::int - 1] \
+                         WHERE i.indkey[n::int - 1] <> key.attnum OR NOT o.opcdefault \
+                            OR i.indcollation[n::int - 1] <> a.attcollation \
+                            OR (i.indoption[n::int - 1] & 1) <> (i.indoption[0] & 1)))";
+        let row = client
+            .query_typed_one(sql, &[(&self.name, Type::TEXT), (&numbers, Type::INT2_ARRAY)])
+            .await
+            .map_err(Error::database("reading the indexes of a table"))?;
+        Ok(row.get(0))
+    }
+
+    async fn is_never_negative(&self, client: &Client, column: &str) -> Result<bool, Error> {
+        let sql =
+            format!("SELECT coalesce(min({}) >= 0, true) FROM {}", super::key::quoted(column), self.name);
+        let row =
+            client.query_typed_one(&sql, &[]).await.map_err(Error::database("reading the least key"))?;
+        Ok(row.get(0))
+    }
+
+    /// From a sample, since statistics may not be there: a table is often analysed for the first time after it is filled.
+    async fn order_of(&self, client: &Client, directive: &BackfillDirective) -> Result<f64, Error> {
+        let sql = format!(
+            "SELECT coalesce(corr(block, number), 0)::float8 FROM ( \
+                 SELECT (ctid::text::point)[0] AS block, row_number() OVER (ORDER BY {}) AS number \
+                 FROM {} TABLESAMPLE SYSTEM ({})) AS sample",
+            KeyColumns::new(&directive.key).list(),
+            self.name,
+            self.percent_for(10_000)
+        );
+        let row = client.query_typed_one(&sql, &[]).await.map_err(Error::database("sampling a table"))?;
+        Ok(row.get(0))
+    }
+
+    /// How much of the table a sample of about so many rows is, in percent.
+    pub(crate) fn percent_for(&self, rows: u64) -> f64 {
+        if self.rows == 0 { 100.0 } else { (to_float(rows) * 100.0 / to_float(self.rows)).clamp(1e-4, 100.0) }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "an estimate")]
+pub(crate) fn to_float(number: u64) -> f64 {
+    number as f64
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an estimate, never negative")]
+pub(crate) fn whole(number: f64) -> u64 {
+    number.max(0.0) as u64
+}

@@ -1,0 +1,54 @@
+//! Why a batch failed, as it is recorded.
+
+/// The error of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failed {
+    /// None when the connection failed.
+    pub(crate) sqlstate: Option<String>,
+    pub(crate) message: String,
+    pub(crate) detail: Option<String>,
+}
+
+impl Failed {
+    /// A failure that the server did not tell.
+    pub(crate) fn new(sqlstate: &str, message: impl Into<String>) -> Failed {
+        Failed { sqlstate: Some(sqlstate.to_owned()), message: message.into(), detail: None }
+    }
+}
+
+impl From<tokio_postgres::Error> for Failed {
+    fn from(error: tokio_postgres::Error) -> Failed {
+        match error.as_db_error() {
+            Some(db) => Failed {
+                sqlstate: Some(db.code().code().to_owned()),
+                message: db.message().to_owned(),
+                detail: db.detail().map(str::to_owned),
+            },
+            // A value that the driver could not write or read is no matter of the connection.
+            None if !error.is_closed() && error.code().is_none() && is_conversion(&error) => {
+                Failed::new("22000", crate::error::describe(&error).to_string())
+            }
+            None => {
+                Failed { sqlstate: None, message: crate::error::describe(&error).to_string(), detail: None }
+            }
+        }
+    }
+}
+
+fn is_conversion(error: &tokio_postgres::Error) -> bool {
+    let text = error.to_string();
+    text.starts_with("error serializing") || text.starts_with("error deserializing")
+}
+
+impl std::fmt::Display for Failed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.message)?;
+        if let Some(code) = self.sqlstate.as_deref().filter(|code| !code.is_empty()) {
+            write!(f, " (SQLSTATE {code})")?;
+        }
+        match &self.detail {
+            Some(detail) => write!(f, "; {detail}"),
+            None => Ok(()),
+        }
+    }
+}

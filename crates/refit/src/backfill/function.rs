@@ -1,0 +1,91 @@
+//! Backfills that are Rust functions: the same batches, checkpoints, errors and throttle as SQL.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use refit_model::Version;
+use tokio_postgres::Client;
+use tokio_postgres::types::ToSql;
+
+use super::cut::values;
+use super::key::{Key, KeyColumns, key_of};
+
+/// What a function answers when a batch fails.
+pub type FunctionError = Box<dyn std::error::Error + Send + Sync>;
+
+type Answer<'a> = Pin<Box<dyn Future<Output = Result<u64, FunctionError>> + Send + 'a>>;
+type Call = dyn for<'a> Fn(Batch<'a>) -> Answer<'a> + Send + Sync;
+
+/// The functions that a program has registered, by the versions of their migrations.
+#[derive(Clone, Default)]
+pub(crate) struct Functions(BTreeMap<Version, Arc<Call>>);
+
+impl Functions {
+    pub(crate) fn register<F>(&mut self, version: Version, function: F)
+    where
+        F: for<'a> Fn(Batch<'a>) -> Answer<'a> + Send + Sync + 'static,
+    {
+        self.0.insert(version, Arc::new(function));
+    }
+
+    pub(crate) fn get(&self, version: Version) -> Option<&Arc<Call>> {
+        self.0.get(&version)
+    }
+}
+
+impl fmt::Debug for Functions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// One batch: its transaction, and the keys in it.
+#[derive(Debug)]
+pub struct Batch<'a> {
+    pub(crate) client: &'a Client,
+    pub(crate) relation: &'a str,
+    pub(crate) key: &'a KeyColumns,
+    pub(crate) lower: &'a Key,
+    pub(crate) closed: bool,
+    pub(crate) upper: &'a Key,
+}
+
+impl<'a> Batch<'a> {
+    /// The session, inside the batch's transaction. Refit begins and ends it: a function that does so fails the backfill.
+    pub fn client(&self) -> &'a Client {
+        self.client
+    }
+
+    /// The table or partition, qualified and quoted.
+    pub fn relation(&self) -> &'a str {
+        self.relation
+    }
+
+    /// The last key of the batch, as text.
+    pub fn upper(&self) -> &'a Key {
+        self.upper
+    }
+
+    /// The keys of the batch, in order, as texts that PostgreSQL reads: `$1::text::uuid`.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn keys(&self) -> Result<Vec<Key>, tokio_postgres::Error> {
+        let columns = self.key.len();
+        let sql = format!(
+            "SELECT {} FROM {} WHERE {} AND {} ORDER BY {}",
+            self.key.texts(),
+            self.relation,
+            self.key.compare(if self.closed { ">=" } else { ">" }, 1),
+            self.key.compare("<=", columns + 1),
+            self.key.list()
+        );
+        let values = values(&[self.lower, self.upper]);
+        let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as _).collect();
+        let rows = self.client.query(&sql, &values).await?;
+        Ok(rows.iter().map(|row| key_of(row, 0, columns)).collect())
+    }
+}

@@ -1,0 +1,54 @@
+//! Places in the heap as keys: `(block,offset)`, counted through.
+
+use super::key::Key;
+
+/// Rows on a page at most, for pages of 8 kB, and then some: offsets are counted to here.
+const OFFSETS: u64 = 300;
+
+/// A row's place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Tid {
+    block: u64,
+    offset: u64,
+}
+
+impl Tid {
+    pub(crate) fn at(block: u64, offset: u64) -> Tid {
+        Tid { block, offset }
+    }
+
+    pub(crate) fn read(key: &Key) -> Option<Tid> {
+        let text = key.first()?.strip_prefix('(')?.strip_suffix(')')?;
+        let (block, offset) = text.split_once(',')?;
+        Some(Tid { block: block.parse().ok()?, offset: offset.parse().ok()? })
+    }
+
+    pub(crate) fn key(self) -> Key {
+        vec![format!("({},{})", self.block, self.offset)]
+    }
+
+    /// The place some rows on, for a table with so many rows on a page; single rows are counted by their offsets.
+    pub(crate) fn after(self, rows: u32, rows_per_page: u64) -> Tid {
+        let pages = u64::from(rows) / rows_per_page.max(1);
+        if pages > 0 {
+            return Tid { block: self.block + pages, offset: 0 };
+        }
+        let offset = self.offset + u64::from(rows);
+        if offset > OFFSETS { Tid { block: self.block + 1, offset: 0 } } else { Tid { offset, ..self } }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_counted_through() {
+        let start = Tid::read(&vec!["(3,7)".to_owned()]).unwrap();
+        assert_eq!(start.after(1_000, 100), Tid::at(13, 0));
+        assert_eq!(start.after(1, 100), Tid::at(3, 8));
+        assert_eq!(Tid::at(3, 300).after(1, 100), Tid::at(4, 0));
+        assert_eq!(start.key(), ["(3,7)"]);
+        assert_eq!(Tid::read(&vec!["7".to_owned()]), None);
+    }
+}

@@ -1,0 +1,71 @@
+//! A look at the plan of a batch before the first one runs: whether it reads whole tables.
+
+use serde_json::Value;
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, SimpleQueryMessage};
+
+use super::key::literal;
+use crate::error::Error;
+
+/// Rows of another table that a batch may read from end to end.
+const SMALL: f64 = 10_000.0;
+
+/// Refuses, in words, a statement whose plan reads a whole table for each batch. `values` are its parameters.
+///
+/// # Errors
+/// When the statement cannot be planned: the server's message.
+pub(crate) async fn check(
+    client: &Client,
+    statement: &str,
+    values: &[&str],
+    rows_in_batch: u32,
+) -> Result<Result<(), String>, Error> {
+    let values: Vec<String> = values.iter().map(|value| literal(value)).collect();
+    let execute = match values.is_empty() {
+        true => "refit_backfill_plan".to_owned(),
+        false => format!("refit_backfill_plan({})", values.join(", ")),
+    };
+    let failed = || Error::database("planning a batch");
+    client.batch_execute(&format!("PREPARE refit_backfill_plan AS {statement}")).await.map_err(failed())?;
+    let sql = format!("EXPLAIN (VERBOSE, FORMAT JSON) EXECUTE {execute}");
+    let plan = json(client, &sql).await.map_err(failed())?;
+    client.batch_execute("DEALLOCATE refit_backfill_plan").await.map_err(failed())?;
+    let mut scans = Vec::new();
+    sequential_scans(&plan[0]["Plan"], &mut scans);
+    for (schema, name) in scans {
+        let sql = "SELECT c.oid::regclass::text, c.reltuples::float8 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+                   WHERE n.nspname = $1 AND c.relname = $2";
+        let row =
+            client.query_typed(sql, &[(&schema, Type::TEXT), (&name, Type::TEXT)]).await.map_err(failed())?;
+        let Some(row) = row.first() else { continue };
+        let (relation, rows): (String, f64) = (row.get(0), row.get(1));
+        if rows > SMALL.max(f64::from(rows_in_batch) * 2.0) {
+            return Ok(Err(format!(
+                "each batch would read all of {relation}, about {rows:.0} rows: build an index for the look-up, or say \
+                 `allow_scan = true` in the directive"
+            )));
+        }
+    }
+    Ok(Ok(()))
+}
+
+/// What an EXPLAIN with FORMAT JSON says.
+pub(crate) async fn json(client: &Client, sql: &str) -> Result<Value, tokio_postgres::Error> {
+    let messages = client.simple_query(sql).await?;
+    let row = messages.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0),
+        _ => None,
+    });
+    Ok(row.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default())
+}
+
+fn sequential_scans(node: &Value, found: &mut Vec<(String, String)>) {
+    if node["Node Type"].as_str().is_some_and(|kind| kind.ends_with("Seq Scan"))
+        && let (Some(schema), Some(name)) = (node["Schema"].as_str(), node["Relation Name"].as_str())
+    {
+        found.push((schema.to_owned(), name.to_owned()));
+    }
+    for child in node["Plans"].as_array().into_iter().flatten() {
+        sequential_scans(child, found);
+    }
+}

@@ -1,0 +1,128 @@
+//! Jobs as `refit.backfill` has them: registering, reading, and how they end.
+
+use refit_model::{BackfillDirective, Migration, Version};
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Row};
+
+use super::key::literal;
+use crate::error::Error;
+
+/// A backfill that is registered in a database.
+#[derive(Debug, Clone)]
+pub(crate) struct Job {
+    pub(crate) id: i64,
+    pub(crate) version: Version,
+    pub(crate) name: String,
+    pub(crate) statement: String,
+    pub(crate) directive: BackfillDirective,
+    pub(crate) state: String,
+    pub(crate) wanted: String,
+    pub(crate) remaining: Option<String>,
+    pub(crate) error: Option<String>,
+    pub(crate) journal: Option<String>,
+}
+
+const COLUMNS: &str = "id, version, name, statement, directive, state, wanted, remaining, error, journal";
+
+/// Jobs that are not complete, the newest of each version.
+const UNFINISHED: &str = "SELECT DISTINCT ON (version) * FROM refit.backfill ORDER BY version, id DESC";
+
+impl Job {
+    fn read(row: &Row) -> Result<Job, Error> {
+        let directive: String = row.get(4);
+        Ok(Job {
+            id: row.get(0),
+            version: row.get(1),
+            name: row.get(2),
+            statement: row.get(3),
+            directive: serde_json::from_str(&directive).map_err(|error| {
+                let name: String = row.get(2);
+                Error::Internal(format!(
+                    "the directive of the backfill {name} cannot be read ({error}): a newer refit has registered it"
+                ))
+            })?,
+            state: row.get(5),
+            wanted: row.get(6),
+            remaining: row.get(7),
+            error: row.get(8),
+            journal: row.get(9),
+        })
+    }
+
+    /// The jobs that are not complete, in the order of their versions.
+    pub(crate) async fn unfinished(client: &Client) -> Result<Vec<Job>, Error> {
+        if !exists(client).await? {
+            return Ok(Vec::new());
+        }
+        let sql = format!(
+            "SELECT {COLUMNS} FROM ({UNFINISHED}) AS newest WHERE state <> 'complete' ORDER BY version"
+        );
+        let rows = client.query_typed(&sql, &[]).await.map_err(Error::database("reading the backfills"))?;
+        rows.iter().map(Job::read).collect()
+    }
+
+    /// The newest job of a version.
+    pub(crate) async fn of(client: &Client, version: Version) -> Result<Option<Job>, Error> {
+        if !exists(client).await? {
+            return Ok(None);
+        }
+        let sql = format!("SELECT {COLUMNS} FROM ({UNFINISHED}) AS newest WHERE version = $1");
+        let rows = client.query_typed(&sql, &[(&version, Type::INT8)]).await;
+        rows.map_err(Error::database("reading a backfill"))?.first().map(Job::read).transpose()
+    }
+
+    /// The job as it stands now.
+    pub(crate) async fn again(&self, client: &Client) -> Result<Job, Error> {
+        let sql = format!("SELECT {COLUMNS} FROM refit.backfill WHERE id = $1");
+        let rows = client.query_typed(&sql, &[(&self.id, Type::INT8)]).await;
+        match rows.map_err(Error::database("reading a backfill"))?.first() {
+            Some(row) => Job::read(row),
+            None => Err(Error::Internal(format!("the backfill {} is no longer registered", self.name))),
+        }
+    }
+
+    /// Ends the job, or what of it can be done for now.
+    pub(crate) async fn end(&self, client: &Client, state: &str, error: Option<&str>) -> Result<(), Error> {
+        let sql = "UPDATE refit.backfill SET state = $2, error = $3, throttle = NULL, rows_per_second = NULL, \
+                       finished_at = clock_timestamp() WHERE id = $1 AND state IN ('registered', 'running')";
+        client
+            .execute_typed(sql, &[(&self.id, Type::INT8), (&state, Type::TEXT), (&error, Type::TEXT)])
+            .await
+            .map_err(Error::database("closing a backfill"))?;
+        Ok(())
+    }
+
+    /// The error of a job that did not come to its end.
+    pub(crate) fn failure(&self, reason: impl Into<String>) -> Error {
+        Error::Backfill { version: self.version, stem: self.name.clone(), reason: reason.into() }
+    }
+}
+
+/// Whether this database has ever had backfills.
+async fn exists(client: &Client) -> Result<bool, Error> {
+    let sql = "SELECT to_regclass('refit.backfill') IS NOT NULL";
+    Ok(client.query_typed_one(sql, &[]).await.map_err(Error::database("looking for backfills"))?.get(0))
+}
+
+/// The versions whose backfill is registered and not complete.
+pub(crate) async fn unfinished_versions(client: &Client) -> Result<Vec<Version>, Error> {
+    if !exists(client).await? {
+        return Ok(Vec::new());
+    }
+    let sql = format!("SELECT version FROM ({UNFINISHED}) AS newest WHERE state <> 'complete'");
+    let rows = client.query_typed(&sql, &[]).await.map_err(Error::database("reading the backfills"))?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// The SQL that registers a migration's backfill: what its step runs instead of its text.
+pub(crate) fn registration(migration: &Migration, directive: &BackfillDirective) -> String {
+    let json = serde_json::to_string(directive).unwrap_or_default();
+    format!(
+        "INSERT INTO refit.backfill (version, name, statement, directive, remaining) VALUES ({}, {}, {}, {}, {})",
+        migration.version,
+        literal(&migration.stem),
+        literal(&migration.sql),
+        literal(&json),
+        directive.remaining.as_deref().map_or("NULL".to_owned(), literal)
+    )
+}

@@ -1,0 +1,237 @@
+//! Leasing ranges. PostgreSQL is the coordinator, and its clock the only one.
+
+use std::time::Duration;
+
+use futures_util::future::join4;
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Row};
+
+use super::key::{Key, Text};
+use crate::error::Error;
+
+/// A range that a worker has the right to work on, while nobody has a newer token.
+#[derive(Debug, Clone)]
+pub(crate) struct Lease {
+    pub(crate) range: i64,
+    pub(crate) token: i64,
+    pub(crate) pass: i32,
+    pub(crate) relation: String,
+    lower: Key,
+    lower_closed: bool,
+    pub(crate) windows: Vec<Key>,
+    pub(crate) stripes: i32,
+    pub(crate) position: i32,
+    pub(crate) cursor: Option<Key>,
+    pub(crate) rows_estimated: i64,
+}
+
+/// Where the next batch is: everything but its end.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Place {
+    pub(crate) lower: Key,
+    pub(crate) closed: bool,
+    /// The end of the window.
+    pub(crate) last: Key,
+    pub(crate) stripe: i32,
+}
+
+const COLUMNS: &str = "r.id, r.token, r.pass, r.relation, r.lower, r.lower_closed, r.windows, r.stripes, r.position, \
+                       r.cursor, r.rows_estimated";
+
+/// A lease is good when it ends in the future and its session is still there.
+const LIVE: &str =
+    "(r.leased_until > clock_timestamp() AND EXISTS (SELECT FROM pg_stat_activity WHERE pid = r.worker_pid))";
+
+impl Lease {
+    fn read(row: &Row) -> Result<Lease, Error> {
+        let windows: String = row.get(6);
+        let windows = serde_json::from_str(&windows)
+            .map_err(|error| Error::Internal(format!("the windows of a range cannot be read: {error}")))?;
+        Ok(Lease {
+            range: row.get(0),
+            token: row.get(1),
+            pass: row.get(2),
+            relation: row.get(3),
+            lower: row.get(4),
+            lower_closed: row.get(5),
+            windows,
+            stripes: row.get(7),
+            position: row.get(8),
+            cursor: row.get(9),
+            rows_estimated: row.get(10),
+        })
+    }
+
+    /// Leases a free range of a job, one that nobody holds any more among them; none when there is none for us.
+    ///
+    /// `workers` is how many may be at work on the job at once, in all processes.
+    pub(crate) async fn claim(
+        client: &Client,
+        job: i64,
+        workers: u32,
+        length: Duration,
+    ) -> Result<Option<Lease>, Error> {
+        // Claims of a job come one after the other, so that the workers can be counted.
+        let begin = "BEGIN; SET LOCAL lock_timeout = '5s'";
+        let lock = "SELECT FROM refit.backfill WHERE id = $1 AND state = 'running' AND wanted = 'run' FOR NO KEY UPDATE";
+        let sql = format!(
+            "UPDATE refit.backfill_range r SET token = token + 1, worker_pid = pg_backend_pid(), \
+                 worker_host = coalesce(host(inet_client_addr()), 'local socket'), \
+                 leased_until = clock_timestamp() + make_interval(secs => $3) \
+             FROM (SELECT r.id FROM refit.backfill_range r JOIN refit.backfill b ON b.id = r.backfill_id \
+                   WHERE r.backfill_id = $1 AND NOT r.done AND NOT coalesce({LIVE}, false) \
+                     AND b.state = 'running' AND b.wanted = 'run' \
+                     AND (SELECT count(*) FROM refit.backfill_range r WHERE backfill_id = $1 AND NOT done AND {LIVE}) < $2 \
+                   ORDER BY r.pass, r.id LIMIT 1 FOR UPDATE OF r SKIP LOCKED) AS free \
+             WHERE r.id = free.id RETURNING {COLUMNS}"
+        );
+        let workers = i64::from(workers);
+        let seconds = length.as_secs_f64();
+        let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 3] =
+            [(&job, Type::INT8), (&workers, Type::INT8), (&seconds, Type::FLOAT8)];
+        let job_parameter: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 1] = [(&job, Type::INT8)];
+        let began = client.batch_execute(begin);
+        let locked = client.query_typed(lock, &job_parameter);
+        let claimed = client.query_typed(&sql, &parameters);
+        let ended = client.batch_execute("COMMIT");
+        let (began, locked, claimed, ended) = join4(began, locked, claimed, ended).await;
+        let outcome = began.and(locked.map(drop)).and(claimed);
+        let rows = match (outcome, ended) {
+            (Ok(rows), Ok(())) => rows,
+            (Err(error), _) | (_, Err(error)) => {
+                client.batch_execute("ROLLBACK").await.ok();
+                return Err(Error::database("leasing a range")(error));
+            }
+        };
+        rows.first().map(Lease::read).transpose()
+    }
+
+    /// The range as it stands, when the token is still ours; none when somebody else has taken it over.
+    pub(crate) async fn again(&self, client: &Client) -> Result<Option<Lease>, Error> {
+        let sql = format!(
+            "UPDATE refit.backfill_range r SET worker_pid = pg_backend_pid() \
+             WHERE r.id = $1 AND r.token = $2 AND NOT r.done RETURNING {COLUMNS}"
+        );
+        let rows = client.query_typed(&sql, &[(&self.range, Type::INT8), (&self.token, Type::INT8)]).await;
+        rows.map_err(Error::database("looking after a range"))?.first().map(Lease::read).transpose()
+    }
+
+    /// Gives the range back.
+    pub(crate) async fn release(&self, client: &Client) {
+        let sql = "UPDATE refit.backfill_range SET leased_until = NULL WHERE id = $1 AND token = $2";
+        let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
+            [(&self.range, Type::INT8), (&self.token, Type::INT8)];
+        // When that fails, the session is gone, and with it the lease.
+        client.execute_typed(sql, &parameters).await.ok();
+    }
+
+    fn count(&self) -> i32 {
+        i32::try_from(self.windows.len()).unwrap_or(i32::MAX)
+    }
+
+    /// Whether the range is striped.
+    pub(crate) fn is_striped(&self) -> bool {
+        self.stripes > 1
+    }
+
+    /// Makes a striped range that nobody has begun a plain one.
+    pub(crate) fn unstripe(&mut self) {
+        if self.position == 0 && self.cursor.is_none() {
+            self.stripes = 1;
+            self.windows = self.windows.pop().into_iter().collect();
+        }
+    }
+
+    /// Rows of one stripe of one window, as estimated.
+    pub(crate) fn rows_in_stripe(&self) -> u32 {
+        let batches = i64::from(self.count()) * i64::from(self.stripes);
+        u32::try_from(self.rows_estimated / batches.max(1)).unwrap_or(u32::MAX).max(1)
+    }
+
+    /// Where the next batch is; none when all is done.
+    pub(crate) fn place(&self) -> Option<Place> {
+        if self.position >= self.count().checked_mul(self.stripes)? {
+            return None;
+        }
+        let window = usize::try_from(self.position % self.count()).ok()?;
+        let (lower, closed) = match (&self.cursor, window) {
+            (Some(cursor), _) => (cursor, false),
+            (None, 0) => (&self.lower, self.lower_closed),
+            (None, _) => (&self.windows[window - 1], false),
+        };
+        let last = self.windows[window].clone();
+        Some(Place { lower: lower.clone(), closed, last, stripe: self.position / self.count() })
+    }
+
+    /// Goes on behind a batch that ended with `end`; tells whether the range is done.
+    pub(crate) fn advance(&mut self, place: &Place, end: Key) -> bool {
+        if end == place.last {
+            self.position += 1;
+            self.cursor = None;
+        } else {
+            self.cursor = Some(end);
+        }
+        self.place().is_none()
+    }
+}
+
+/// The parameters of a batch's statement, as many as it takes.
+pub(crate) fn parameters<'a>(place: &'a Place, end: &'a Key, stripe: &'a [String; 2]) -> Vec<Text<'a>> {
+    super::cut::values(&[&place.lower, end]).into_iter().chain(stripe.iter().map(|text| Text(text))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(number: i32) -> Key {
+        vec![number.to_string()]
+    }
+
+    #[test]
+    fn stripes_go_round_the_windows() {
+        let mut lease = Lease {
+            range: 1,
+            token: 1,
+            pass: 0,
+            relation: "t".to_owned(),
+            lower: key(0),
+            lower_closed: true,
+            windows: vec![key(10), key(20)],
+            stripes: 2,
+            position: 0,
+            cursor: None,
+            rows_estimated: 20,
+        };
+        let mut walked = Vec::new();
+        while let Some(place) = lease.place() {
+            walked.push((place.lower[0].clone(), place.closed, place.last[0].clone(), place.stripe));
+            lease.advance(&place, place.last.clone());
+        }
+        let expected =
+            [("0", true, "10", 0), ("10", false, "20", 0), ("0", true, "10", 1), ("10", false, "20", 1)];
+        assert_eq!(walked, expected.map(|(a, b, c, d)| (a.to_owned(), b, c.to_owned(), d)));
+    }
+
+    #[test]
+    fn a_cursor_in_a_window_is_where_the_next_batch_begins() {
+        let mut lease = Lease {
+            range: 1,
+            token: 1,
+            pass: 0,
+            relation: "t".to_owned(),
+            lower: key(0),
+            lower_closed: false,
+            windows: vec![key(10)],
+            stripes: 1,
+            position: 0,
+            cursor: None,
+            rows_estimated: 10,
+        };
+        let first = lease.place().unwrap();
+        assert!(!lease.advance(&first, key(4)));
+        let second = lease.place().unwrap();
+        assert_eq!((second.lower.clone(), second.last.clone()), (key(4), key(10)));
+        assert!(lease.advance(&second, key(10)));
+    }
+}

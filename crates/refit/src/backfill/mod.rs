@@ -1,0 +1,50 @@
+//! Backfills: rows changed in batches while the service serves.
+//!
+//! Applying a backfill migration registers a job. Its key space is cut into ranges, which workers lease: tasks of any number of
+//! processes on any hosts. A batch is one transaction, in which the rows, the cursor, the counters and the proof of the lease
+//! commit together. PostgreSQL is the coordinator, and its clock the only one.
+
+mod batch;
+mod begin;
+mod control;
+mod cut;
+mod facts;
+mod failed;
+mod finish;
+mod function;
+mod heap;
+mod inspect;
+mod job;
+mod journal;
+mod key;
+mod lease;
+mod shape;
+mod sight;
+mod size;
+mod strategy;
+mod supervisor;
+mod throttle;
+mod trouble;
+mod work;
+mod worker;
+
+pub use control::{Request, request};
+pub use function::{Batch, FunctionError};
+pub use key::Key;
+pub use sight::{FailedRow, JobStatus, WorkerStatus};
+
+pub(crate) use function::Functions;
+pub(crate) use job::{registration, unfinished_versions};
+pub(crate) use work::merged;
+
+/// Who finishes backfills, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Backfills {
+    /// A run works on them to their end, and applies what waited for them.
+    Inline,
+    /// A run leaves them to a task of its program, which applies what waited for them.
+    #[default]
+    Background,
+    /// A run registers them only: somebody else works on them.
+    Hold,
+}

@@ -1,0 +1,274 @@
+//! Where backfills stand, for people and for machines: read from any session.
+
+use std::fmt;
+
+use refit_model::Version;
+use serde::Serialize;
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Row};
+
+use crate::error::Error;
+
+/// Everything there is to know of a backfill.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct JobStatus {
+    /// Its identity in `refit.backfill`.
+    pub id: i64,
+    /// The version of its migration.
+    pub version: Version,
+    /// The file name without `.sql`.
+    pub name: String,
+    /// `forward`, or `undo`.
+    pub kind: String,
+    /// `registered`, `running`, `incomplete`, `failed`, `complete` or `canceled`.
+    pub state: String,
+    /// What an operator asked for last: `run`, `pause` or `cancel`.
+    pub wanted: String,
+    /// How the key space is walked.
+    pub strategy: Option<String>,
+    /// Why so.
+    pub reason: Option<String>,
+    /// Rows of the table, as estimated when it began.
+    pub rows_estimated: i64,
+    /// Rows that the statement has changed.
+    pub rows_changed: i64,
+    /// How much is done, from 0 to 1.
+    pub progress: f64,
+    /// Rows changed a second, lately.
+    pub rows_per_second: Option<f64>,
+    /// Seconds that it will take at this rate.
+    pub eta_seconds: Option<f64>,
+    /// Batches committed.
+    pub batches: i64,
+    /// Batches that were tried again.
+    pub retries: i64,
+    /// Rows that are set aside.
+    pub errors: i64,
+    /// Closing sweeps made.
+    pub pass: i32,
+    /// What slows it down.
+    pub throttle: Option<String>,
+    /// What stopped it.
+    pub error: Option<String>,
+    /// Seconds that it took, or has taken.
+    pub seconds: Option<f64>,
+    /// Who is at work.
+    pub workers: Vec<WorkerStatus>,
+    /// The rows that were set aside last, at most ten.
+    pub failed_rows: Vec<FailedRow>,
+}
+
+/// A worker at work.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct WorkerStatus {
+    /// Its server process.
+    pub pid: i32,
+    /// Where it is connected from.
+    pub host: String,
+    /// The table or partition that it works on.
+    pub relation: String,
+    /// The range.
+    pub range: i64,
+    /// Rows in its last batch.
+    pub batch_rows: i32,
+    /// Why its last batch is tried again.
+    pub trouble: Option<String>,
+}
+
+/// A row that could not be changed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FailedRow {
+    /// The table or partition.
+    pub relation: String,
+    /// Its key.
+    pub key: Vec<String>,
+    /// SQLSTATE.
+    pub sqlstate: String,
+    /// What the server said.
+    pub message: String,
+    /// Its detail.
+    pub detail: Option<String>,
+    /// How often it failed.
+    pub attempts: i32,
+}
+
+const JOBS: &str = "SELECT b.id, b.version, b.name, b.kind, b.state, b.wanted, b.strategy, b.reason, coalesce(b.rows_estimated, 0), \
+        coalesce(r.changed, 0)::int8, \
+        CASE WHEN b.state = 'complete' THEN 1 ELSE coalesce(r.progress, 0) END::float8, \
+        b.rows_per_second, coalesce(r.batches, 0)::int8, coalesce(r.retries, 0)::int8, \
+        (SELECT count(*) FROM refit.backfill_error e WHERE e.backfill_id = b.id AND resolved_at IS NULL), \
+        b.pass, b.throttle, b.error, extract(epoch FROM coalesce(b.finished_at, clock_timestamp()) - b.started_at)::float8, \
+        coalesce(r.walked_per_changed, 1)::float8 \
+    FROM (SELECT DISTINCT ON (version) * FROM refit.backfill ORDER BY version, id DESC) b LEFT JOIN LATERAL ( \
+        SELECT sum(rows_changed) AS changed, sum(batches) AS batches, sum(retries) AS retries, \
+            sum(least(CASE WHEN done THEN 1 WHEN stripes > 1 THEN position::float8 / (stripes * json_array_length(windows::json)) \
+                      ELSE rows_walked::float8 / greatest(rows_estimated, 1) END, 1) * greatest(rows_estimated, 1)) \
+                / sum(greatest(rows_estimated, 1)) AS progress, \
+            sum(rows_walked)::float8 / greatest(sum(rows_changed), 1) AS walked_per_changed \
+        FROM refit.backfill_range WHERE backfill_id = b.id) r ON true \
+    WHERE $1::int8 IS NULL OR version = $1 ORDER BY b.version";
+
+const WORKERS: &str = "SELECT worker_pid, coalesce(worker_host, ''), relation, id, coalesce(batch_rows, 0), trouble \
+    FROM refit.backfill_range WHERE backfill_id = $1 AND NOT done AND leased_until > clock_timestamp() \
+      AND EXISTS (SELECT FROM pg_stat_activity WHERE pid = worker_pid) ORDER BY id";
+
+const FAILED: &str = "SELECT relation, key, sqlstate, message, detail, attempts FROM refit.backfill_error \
+    WHERE backfill_id = $1 AND resolved_at IS NULL ORDER BY id DESC LIMIT 10";
+
+impl JobStatus {
+    /// The backfill of a version; none when there is none.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn of(client: &Client, version: Version) -> Result<Option<JobStatus>, Error> {
+        Ok(read(client, Some(version)).await?.pop())
+    }
+
+    /// All backfills that were ever registered, the newest job of each version.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn all(client: &Client) -> Result<Vec<JobStatus>, Error> {
+        read(client, None).await
+    }
+
+    /// Whether an operator has paused it.
+    pub fn is_paused(&self) -> bool {
+        self.wanted == "pause" && (self.state == "running" || self.state == "registered")
+    }
+}
+
+async fn read(client: &Client, version: Option<Version>) -> Result<Vec<JobStatus>, Error> {
+    let failed = || Error::database("reading the backfills");
+    let exists = "SELECT to_regclass('refit.backfill') IS NOT NULL";
+    if !client.query_typed_one(exists, &[]).await.map_err(failed())?.get::<_, bool>(0) {
+        return Ok(Vec::new());
+    }
+    let mut all = Vec::new();
+    for row in client.query_typed(JOBS, &[(&version, Type::INT8)]).await.map_err(failed())? {
+        let id: i64 = row.get(0);
+        let workers = client.query_typed(WORKERS, &[(&id, Type::INT8)]).await.map_err(failed())?;
+        let errors = client.query_typed(FAILED, &[(&id, Type::INT8)]).await.map_err(failed())?;
+        all.push(job(&row, &workers, &errors));
+    }
+    Ok(all)
+}
+
+fn job(row: &Row, workers: &[Row], errors: &[Row]) -> JobStatus {
+    let seconds: Option<f64> = row.get(18);
+    let (progress, rate): (f64, Option<f64>) = (row.get(10), row.get(11));
+    let rate = rate.filter(|rate| *rate > 0.0);
+    // By time, not by keys: these may be sparse, or random.
+    let running = row.get::<_, String>(4) == "running" && progress > 0.0;
+    let eta =
+        seconds.filter(|_| running && rate.is_some()).map(|seconds| seconds * (1.0 - progress) / progress);
+    JobStatus {
+        id: row.get(0),
+        version: row.get(1),
+        name: row.get(2),
+        kind: row.get(3),
+        state: row.get(4),
+        wanted: row.get(5),
+        strategy: row.get(6),
+        reason: row.get(7),
+        rows_estimated: row.get(8),
+        rows_changed: row.get(9),
+        progress,
+        rows_per_second: rate,
+        eta_seconds: eta,
+        batches: row.get(12),
+        retries: row.get(13),
+        errors: row.get(14),
+        pass: row.get(15),
+        throttle: row.get(16),
+        error: row.get(17),
+        seconds,
+        workers: workers.iter().map(worker).collect(),
+        failed_rows: errors.iter().map(failed_row).collect(),
+    }
+}
+
+fn worker(row: &Row) -> WorkerStatus {
+    WorkerStatus {
+        pid: row.get::<_, Option<i32>>(0).unwrap_or(0),
+        host: row.get(1),
+        relation: row.get(2),
+        range: row.get(3),
+        batch_rows: row.get(4),
+        trouble: row.get(5),
+    }
+}
+
+fn failed_row(row: &Row) -> FailedRow {
+    FailedRow {
+        relation: row.get(0),
+        key: row.get(1),
+        sqlstate: row.get(2),
+        message: row.get(3),
+        detail: row.get(4),
+        attempts: row.get(5),
+    }
+}
+
+impl fmt::Display for JobStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = if self.is_paused() { "paused" } else { &self.state };
+        write!(
+            f,
+            "{}  {state}  {:.1} %, {} rows changed",
+            self.name,
+            self.progress * 100.0,
+            self.rows_changed
+        )?;
+        if let Some(rate) = self.rows_per_second.filter(|_| self.state == "running") {
+            write!(f, ", {rate:.0} a second")?;
+        }
+        if let Some(eta) = self.eta_seconds {
+            write!(f, ", {eta:.0} s to go")?;
+        }
+        if self.state == "complete"
+            && let Some(seconds) = self.seconds
+        {
+            write!(f, " in {seconds:.1} s, {} batches", self.batches)?;
+        }
+        if let (Some(strategy), Some(reason)) = (&self.strategy, &self.reason) {
+            write!(f, "\n  strategy  {strategy}: {reason}")?;
+        }
+        if self.pass > 0 {
+            write!(f, "\n  sweeps    {}", self.pass)?;
+        }
+        if self.retries > 0 {
+            write!(f, "\n  retries   {}", self.retries)?;
+        }
+        if let Some(throttle) = &self.throttle {
+            write!(f, "\n  slowed    {throttle}")?;
+        }
+        for worker in &self.workers {
+            write!(
+                f,
+                "\n  worker    pid {} from {}, {} rows a batch of {}",
+                worker.pid, worker.host, worker.batch_rows, worker.relation
+            )?;
+            if let Some(trouble) = &worker.trouble {
+                write!(f, ", trying again: {trouble}")?;
+            }
+        }
+        if let Some(error) = &self.error {
+            write!(f, "\n  stopped   {error}")?;
+        }
+        if self.errors > 0 {
+            write!(f, "\n  failed    {} rows", self.errors)?;
+        }
+        for row in &self.failed_rows {
+            write!(
+                f,
+                "\n            {} ({}): {} (SQLSTATE {})",
+                row.relation,
+                row.key.join(", "),
+                row.message,
+                row.sqlstate
+            )?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,143 @@
+//! Which way the key space is walked, and why.
+
+use refit_model::{BackfillDirective, Strategy};
+use tokio_postgres::Client;
+
+use super::facts::Table;
+use super::shape::Shape;
+use crate::error::Error;
+
+/// Stripes a window. With 4 the indexes split; with 20 there is less growth and less speed (docs/backfills.md).
+pub(crate) const STRIPES: u32 = 10;
+/// Rows in a window of stripes, which makes 5,000 in a batch.
+pub(crate) const WINDOW_ROWS: u32 = 50_000;
+/// Windows between two visits to a page, at least and at most.
+const ROTATION: (u32, u32) = (4, 40);
+/// A snapshot that is older is taken for one that is held.
+const HELD: f64 = 5.0;
+/// Rows under which nothing is gained.
+const SMALL: u64 = 100_000;
+/// Order of the key against order of the heap at least.
+const ORDERED: f64 = 0.9;
+
+/// The walk that was chosen.
+#[derive(Debug, Clone)]
+pub(crate) struct Choice {
+    pub(crate) strategy: Strategy,
+    pub(crate) reason: String,
+    /// Windows in a range.
+    pub(crate) rotation: u32,
+}
+
+/// The oldest snapshot that keeps dead rows from being cleaned away.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Horizon {
+    /// Seconds.
+    pub(crate) age: f64,
+    /// Who holds it.
+    pub(crate) holder: String,
+}
+
+impl Horizon {
+    pub(crate) fn is_held(&self) -> bool {
+        self.age > HELD
+    }
+
+    /// Asks who holds back the horizon: sessions, prepared transactions and slots.
+    pub(crate) async fn read(client: &Client) -> Result<Horizon, Error> {
+        let sql = "SELECT age, holder FROM ( \
+                SELECT extract(epoch FROM clock_timestamp() - coalesce(xact_start, backend_start))::float8 AS age, \
+                    format('pid %s (%s, %s), %s', pid, coalesce(usename, backend_type), \
+                           coalesce(nullif(application_name, ''), 'no name'), coalesce(state, 'at work')) AS holder \
+                FROM pg_stat_activity WHERE backend_xmin IS NOT NULL AND pid <> pg_backend_pid() \
+                  AND (datname = current_database() OR backend_type = 'walsender') \
+                  AND coalesce(application_name, '') NOT LIKE 'refit backfill%' \
+                UNION ALL SELECT extract(epoch FROM clock_timestamp() - prepared)::float8, \
+                    format('the prepared transaction %L', gid) FROM pg_prepared_xacts WHERE database = current_database() \
+                UNION ALL SELECT CASE WHEN age(xmin) > 1000 THEN 3600 ELSE 0 END, format('the replication slot %s', slot_name) \
+                FROM pg_replication_slots WHERE xmin IS NOT NULL) AS holders ORDER BY age DESC NULLS LAST LIMIT 1";
+        let rows =
+            client.query_typed(sql, &[]).await.map_err(Error::database("asking for the oldest snapshot"))?;
+        Ok(rows.first().map_or_else(Horizon::default, |row| Horizon {
+            age: row.get::<_, Option<f64>>(0).unwrap_or(0.0),
+            holder: row.get::<_, Option<String>>(1).unwrap_or_default(),
+        }))
+    }
+}
+
+/// Chooses the walk from what is known of statement, table and server.
+pub(crate) fn choose(
+    directive: &BackfillDirective,
+    shape: Option<&Shape>,
+    table: &Table,
+    horizon: &Horizon,
+) -> Choice {
+    let plain = |strategy, reason: String| Choice { strategy, reason, rotation: 1 };
+    if directive.walks_heap() {
+        return plain(Strategy::Heap, "the directive walks the heap".to_owned());
+    }
+    let forced = directive.strategy;
+    if forced == Some(Strategy::Keyset) {
+        return plain(Strategy::Keyset, "the directive says so".to_owned());
+    }
+    let against = against_stripes(shape, table, horizon, forced.is_some());
+    match against {
+        Some(reason) => plain(Strategy::Keyset, reason),
+        None => {
+            // 1.5 times the age of the oldest snapshot between two visits, at 30 ms a batch.
+            let apart = super::facts::whole((horizon.age * 1.5 / 0.03).ceil());
+            let rotation = u32::try_from(apart).unwrap_or(u32::MAX).clamp(ROTATION.0, ROTATION.1);
+            let reason = match forced {
+                Some(_) => "the directive says so".to_owned(),
+                None => format!(
+                    "no index holds a changed column, the key follows the heap, and the oldest snapshot is {:.1} s old: \
+                     the space of {} of {STRIPES} rows is used again",
+                    horizon.age,
+                    STRIPES - 1
+                ),
+            };
+            Choice { strategy: Strategy::Striped, reason, rotation }
+        }
+    }
+}
+
+/// What keeps stripes from being faster, or from being possible.
+fn against_stripes(shape: Option<&Shape>, table: &Table, horizon: &Horizon, forced: bool) -> Option<String> {
+    if !shape.is_some_and(|shape| shape.striped) {
+        return Some("the statement names no stripe (`key % $3 = $4`)".to_owned());
+    }
+    if let Some(leaf) = table.leaves.iter().find(|leaf| !leaf.counts) {
+        return Some(format!("the key of {} is not an integer from 0 on, which a stripe counts", leaf.name));
+    }
+    if forced {
+        return None;
+    }
+    if let Some(index) = table.leaves.iter().find_map(|leaf| leaf.index_on_set.as_ref()) {
+        return Some(format!("the index {index} holds a changed column: build it afterwards"));
+    }
+    let rows: u64 = table.leaves.iter().map(|leaf| leaf.rows).sum();
+    if rows < SMALL {
+        return Some(format!("{rows} rows are few"));
+    }
+    if let Some(leaf) = table.leaves.iter().find(|leaf| leaf.rows > SMALL && leaf.order < ORDERED) {
+        return Some(format!(
+            "the key of {} does not follow the heap (correlation {:.2})",
+            leaf.name, leaf.order
+        ));
+    }
+    horizon.is_held().then(|| {
+        format!(
+            "{} holds a snapshot for {:.0} s, so that space cannot be used again",
+            horizon.holder, horizon.age
+        )
+    })
+}
+
+/// The word for a strategy in `refit.backfill`.
+pub(crate) fn word(strategy: Strategy) -> &'static str {
+    match strategy {
+        Strategy::Keyset => "keyset",
+        Strategy::Striped => "striped",
+        Strategy::Heap => "heap",
+    }
+}

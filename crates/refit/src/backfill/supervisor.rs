@@ -1,0 +1,139 @@
+//! Beside the workers: samples the server once a second, tells the workers how much they may do, and everybody else how far it is.
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use tokio_postgres::Client;
+use tokio_postgres::types::Type;
+use tracing::{info, warn};
+
+use super::batch::Done;
+use super::job::Job;
+use super::sight::JobStatus;
+use super::throttle::law::{Law, Leave, Signal};
+use super::throttle::signals::{Sampler, stale};
+use crate::connect::{ConnectOptions, Connection};
+use crate::error::Error;
+use crate::event::{Event, Observer};
+
+const TICK: Duration = Duration::from_secs(1);
+/// A sample that takes longer is no sample.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What workers tell the supervisor of their batches.
+#[derive(Debug, Default)]
+pub(crate) struct Gauge(Mutex<Tally>);
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Tally {
+    slowest_commit: f64,
+    rows: u32,
+}
+
+impl Gauge {
+    pub(crate) fn batch(&self, done: &Done, rows: u32) {
+        if let Ok(mut tally) = self.0.lock() {
+            tally.slowest_commit = tally.slowest_commit.max(done.commit.as_secs_f64());
+            tally.rows = rows;
+        }
+    }
+
+    fn take(&self) -> Tally {
+        self.0.lock().map(|mut tally| std::mem::take(&mut *tally)).unwrap_or_default()
+    }
+}
+
+/// The supervisor of one job in one process.
+pub(crate) struct Supervisor<'a> {
+    pub(crate) url: &'a str,
+    pub(crate) connect: &'a ConnectOptions,
+    pub(crate) job: &'a Job,
+    pub(crate) observer: &'a Observer,
+    pub(crate) leave: watch::Sender<Leave>,
+    pub(crate) gauge: &'a Gauge,
+}
+
+impl Supervisor<'_> {
+    /// Watches until it is dropped.
+    pub(crate) async fn watch(self, client: &Client) -> std::convert::Infallible {
+        let mut law = Law::new(self.job.directive.workers);
+        let mut sampler = Sampler::new();
+        let mut rate = Rate::default();
+        let mut heard = Instant::now();
+        let mut other: Option<Connection> = None;
+        loop {
+            let commit = self.gauge.take().slowest_commit;
+            let session = other.as_deref().unwrap_or(client);
+            let sampling =
+                tokio::time::timeout(PATIENCE, sampler.sample(session, &self.job.directive, commit));
+            let signals = match sampling.await {
+                Ok(Ok(signals)) => {
+                    heard = Instant::now();
+                    signals
+                }
+                Ok(Err(error)) => {
+                    warn!(backfill = self.job.name, "the server cannot be sampled: {error}");
+                    if session.is_closed() {
+                        other = crate::connect::connect(self.url, self.connect).await.ok();
+                    }
+                    vec![stale(heard.elapsed().as_secs())]
+                }
+                Err(_) => vec![stale(heard.elapsed().as_secs())],
+            };
+            self.tell(&mut law, &signals);
+            let session = other.as_deref().unwrap_or(client);
+            if let Err(error) = self.record(session, &mut rate).await {
+                warn!(backfill = self.job.name, "the progress cannot be recorded: {error}");
+            }
+            tokio::time::sleep(TICK).await;
+        }
+    }
+
+    fn tell(&self, law: &mut Law, signals: &[Signal]) {
+        let leave = law.sample(signals);
+        let before = self.leave.borrow().clone();
+        if leave.reason != before.reason && (leave.stopped != before.stopped || before.reason.is_none()) {
+            let reason = leave.reason.as_deref().unwrap_or("nothing slows it down any more");
+            info!(backfill = self.job.name, workers = leave.workers, stopped = leave.stopped, "{reason}");
+        }
+        // Workers are gone when this fails, and then nobody needs to be told.
+        self.leave.send(leave).ok();
+    }
+
+    async fn record(&self, client: &Client, rate: &mut Rate) -> Result<(), Error> {
+        let Some(status) = JobStatus::of(client, self.job.version).await? else { return Ok(()) };
+        let per_second = rate.of(status.rows_changed);
+        let throttle = self.leave.borrow().reason.clone();
+        let sql = "UPDATE refit.backfill SET rows_per_second = $2, throttle = $3 WHERE id = $1 AND state = 'running'";
+        client
+            .execute_typed(
+                sql,
+                &[(&self.job.id, Type::INT8), (&per_second, Type::FLOAT8), (&throttle, Type::TEXT)],
+            )
+            .await
+            .map_err(Error::database("recording the progress of a backfill"))?;
+        self.observer.tell(&Event::Backfill { status: &status });
+        Ok(())
+    }
+}
+
+/// Rows a second, smoothed.
+#[derive(Default)]
+struct Rate {
+    before: Option<(i64, Instant)>,
+    smoothed: Option<f64>,
+}
+
+impl Rate {
+    fn of(&mut self, rows: i64) -> Option<f64> {
+        let now = Instant::now();
+        if let Some((before, at)) = self.before {
+            let rows = u64::try_from(rows - before).unwrap_or(0);
+            let rate = super::facts::to_float(rows) / (now - at).as_secs_f64().max(0.01);
+            self.smoothed = Some(self.smoothed.map_or(rate, |smoothed| smoothed * 0.7 + rate * 0.3));
+        }
+        self.before = Some((rows, now));
+        self.smoothed
+    }
+}

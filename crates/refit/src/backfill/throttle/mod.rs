@@ -1,0 +1,4 @@
+//! Throttling: signals sampled beside the work, and the law that makes them into workers and pauses.
+
+pub(crate) mod law;
+pub(crate) mod signals;

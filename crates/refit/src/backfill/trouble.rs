@@ -1,0 +1,57 @@
+//! What a failed batch means, by its SQLSTATE.
+
+use super::failed::Failed;
+
+/// What to do about a batch that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// Two transactions met: the same batch again, after a moment.
+    Collision,
+    /// It took too long, or somebody holds its rows: the same again, half as large.
+    TooLarge,
+    /// The server has no room or no connections: the same again, after a pause.
+    Exhausted,
+    /// The connection is gone, or the server goes down: another connection, then on from the cursor.
+    Disconnected,
+    /// A row does not suit: it is looked for, and set aside.
+    BadRow,
+    /// The statement is wrong, or something that no repetition mends.
+    Fatal,
+}
+
+impl Trouble {
+    pub(crate) fn of(failed: &Failed) -> Trouble {
+        let Some(code) = &failed.sqlstate else { return Trouble::Disconnected };
+        match code.as_str() {
+            "40001" | "40P01" => Trouble::Collision,
+            "55P03" | "57014" => Trouble::TooLarge,
+            // Shutting down, starting up, or a standby that was a primary; ended by an administrator or for idling.
+            "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25006" => Trouble::Disconnected,
+            // A routine's own exceptions are about a row as much as a constraint is.
+            "P0001" => Trouble::BadRow,
+            code => match &code[..code.len().min(2)] {
+                "08" => Trouble::Disconnected,
+                "53" => Trouble::Exhausted,
+                "22" | "23" => Trouble::BadRow,
+                _ => Trouble::Fatal,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sqlstates_mean_what_the_documentation_says() {
+        let of = |code: &str| Trouble::of(&Failed::new(code, "x"));
+        assert_eq!(of("40P01"), Trouble::Collision);
+        assert_eq!(of("57014"), Trouble::TooLarge);
+        assert_eq!(of("53300"), Trouble::Exhausted);
+        assert_eq!(of("23505"), Trouble::BadRow);
+        assert_eq!(of("42703"), Trouble::Fatal);
+        assert_eq!(of("57P01"), Trouble::Disconnected);
+        assert_eq!(of(""), Trouble::Fatal);
+    }
+}

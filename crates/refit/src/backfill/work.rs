@@ -1,0 +1,202 @@
+//! Working on jobs: one after the other, in the order of their versions, each with its workers and its supervisor.
+
+use std::time::Duration;
+
+use futures_util::future::{Either, join_all, select};
+use tokio::sync::watch;
+use tokio_postgres::Client;
+use tracing::{info, warn};
+
+use super::begin::{Began, begin, is_function};
+use super::finish::{Finished, finish};
+use super::job::Job;
+use super::shape::Shape;
+use super::sight::JobStatus;
+use super::supervisor::{Gauge, Supervisor};
+use super::throttle::law::Leave;
+use super::worker::Worker;
+use crate::error::Error;
+use crate::event::Event;
+use crate::migrator::Migrator;
+use crate::report::Report;
+
+/// How often a job that others see to, or that is paused, is looked at.
+const LOOK: Duration = Duration::from_millis(500);
+/// How often a background task looks for a job that failed and was mended.
+const LOOK_SELDOM: Duration = Duration::from_secs(5);
+
+/// How work on a job ended.
+#[derive(Debug)]
+enum Ended {
+    Complete,
+    /// Paused or canceled, or given up by another process.
+    Stopped,
+    /// It failed, or is incomplete; in words.
+    Failed(String),
+}
+
+impl Migrator {
+    /// Works on the database's backfills until all are complete, and applies what waited for them.
+    ///
+    /// A backfill that is paused is waited for. Answers what was applied meanwhile, with the backfills that were worked on in
+    /// [`Report::backfills`].
+    ///
+    /// # Errors
+    /// [`Error::Backfill`] when one of them fails, is canceled, or cannot come to its end; and those of
+    /// [`apply`](Migrator::apply).
+    pub async fn work(&self, url: &str) -> Result<Report, Error> {
+        let connection = crate::connect::connect(url, &self.options.connect).await?;
+        let outcome = self.work_on(&connection, url).await;
+        connection.close().await;
+        outcome
+    }
+
+    /// Works in the background: failures are logged, and looked at again in case somebody mends them.
+    pub(crate) async fn work_for_ever(self, url: String) {
+        loop {
+            match self.work(&url).await {
+                Ok(report) => {
+                    info!(backfills = report.backfills.len(), "backfills are complete");
+                    return;
+                }
+                Err(error) => warn!("a backfill does not go on: {error}"),
+            }
+            tokio::time::sleep(LOOK_SELDOM).await;
+        }
+    }
+
+    async fn work_on(&self, client: &Client, url: &str) -> Result<Report, Error> {
+        let mut report = self.nothing_to_do(None, std::time::Instant::now());
+        let mut told = None;
+        loop {
+            let jobs = Job::unfinished(client).await?;
+            let runnable =
+                |job: &&Job| job.wanted == "run" && (job.state == "registered" || job.state == "running");
+            let Some(job) = jobs.iter().find(runnable) else {
+                let Some(job) = jobs.first() else { return Ok(report) };
+                if job.wanted == "pause" && (job.state == "registered" || job.state == "running") {
+                    if told != Some(job.id) {
+                        info!(backfill = job.name, "paused: waiting until it is resumed");
+                        told = Some(job.id);
+                    }
+                    tokio::time::sleep(LOOK).await;
+                    continue;
+                }
+                return Err(job.failure(job.error.clone().unwrap_or_else(|| stopped(job))));
+            };
+            match self.job(client, url, job).await? {
+                Ended::Complete => {
+                    let applied = self.apply(client).await?;
+                    report = merged(report, applied);
+                    report.backfills.extend(JobStatus::of(client, job.version).await?);
+                }
+                Ended::Stopped => {}
+                Ended::Failed(reason) => return Err(job.failure(reason)),
+            }
+        }
+    }
+
+    /// One job, to its end or until it is stopped.
+    async fn job(&self, client: &Client, url: &str, job: &Job) -> Result<Ended, Error> {
+        if is_function(job) && self.options.functions.get(job.version).is_none() {
+            return Ok(Ended::Failed(
+                "it is a function's, and none is registered for its version in this program: the service works on it".to_owned(),
+            ));
+        }
+        if job.state == "registered" {
+            match begin(client, job).await? {
+                Began::Running => {}
+                Began::Elsewhere => tokio::time::sleep(LOOK).await,
+                Began::Refused(reason) => return Ok(Ended::Failed(reason)),
+            }
+        }
+        loop {
+            let now = job.again(client).await?;
+            match (now.state.as_str(), now.wanted.as_str()) {
+                ("complete", _) => return Ok(Ended::Complete),
+                ("running", "run") => {}
+                ("failed" | "incomplete", _) => return Ok(Ended::Failed(now.error.unwrap_or_default())),
+                _ => return Ok(Ended::Stopped),
+            }
+            self.walk(client, url, &now).await?;
+            match finish(client, &now).await? {
+                Finished::Ended | Finished::Again => {}
+                Finished::Elsewhere => tokio::time::sleep(LOOK).await,
+            }
+            if let Some(status) = JobStatus::of(client, job.version).await? {
+                self.options.observer.tell(&Event::Backfill { status: &status });
+            }
+        }
+    }
+
+    /// Lets workers walk over the ranges there are.
+    async fn walk(&self, client: &Client, url: &str, job: &Job) -> Result<(), Error> {
+        let shape = match is_function(job) {
+            true => None,
+            false => Some(Shape::of(&job.statement, &job.directive).map_err(|reason| job.failure(reason))?),
+        };
+        let gauge = Gauge::default();
+        let all = Leave { workers: job.directive.workers, sleep: 0.0, stopped: false, reason: None };
+        let (sender, receiver) = watch::channel(all);
+        let rows_per_page = rows_per_page(client, job).await?;
+        let workers = (0..job.directive.workers).map(|number| {
+            let worker = Worker {
+                number,
+                url,
+                connect: &self.options.connect,
+                job,
+                shape: shape.as_ref(),
+                functions: &self.options.functions,
+                rows_per_page,
+                leave: receiver.clone(),
+                gauge: &gauge,
+            };
+            worker.work()
+        });
+        let supervisor = Supervisor {
+            url,
+            connect: &self.options.connect,
+            job,
+            observer: &self.options.observer,
+            leave: sender,
+            gauge: &gauge,
+        };
+        let workers = std::pin::pin!(join_all(workers));
+        let watching = std::pin::pin!(supervisor.watch(client));
+        match select(workers, watching).await {
+            Either::Left((ended, _)) => ended.into_iter().collect(),
+            Either::Right((never, _)) => match never {},
+        }
+    }
+}
+
+/// Rows on a page of the table, for walks over the heap.
+async fn rows_per_page(client: &Client, job: &Job) -> Result<u64, Error> {
+    if !job.directive.walks_heap() {
+        return Ok(1);
+    }
+    let table =
+        super::facts::read(client, &job.directive, &[]).await?.map_err(|reason| job.failure(reason))?;
+    let (rows, pages) =
+        table.leaves.iter().fold((0, 0), |(rows, pages), leaf| (rows + leaf.rows, pages + leaf.pages));
+    Ok((rows / pages.max(1)).max(1))
+}
+
+fn stopped(job: &Job) -> String {
+    match job.state.as_str() {
+        "canceled" => format!("it was canceled: `backfill resume {}` takes it up again", job.version),
+        state => format!("it is {state}"),
+    }
+}
+
+/// One report of two applications.
+pub(crate) fn merged(mut first: Report, second: Report) -> Report {
+    first.run = second.run.or(first.run);
+    first.version = second.version.max(first.version);
+    first.steps.extend(second.steps);
+    first.backfills.extend(second.backfills);
+    first.held = second.held;
+    first.duration += second.duration;
+    first.waited += second.waited;
+    first
+}

@@ -1,0 +1,420 @@
+//! A worker: leases ranges and does their batches, until there is nothing left that it may do.
+
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use tokio::sync::watch;
+use tokio_postgres::Client;
+use tokio_postgres::types::Type;
+use tracing::{debug, info, warn};
+
+use super::batch::{Batches, Done, LEASE, NotDone};
+use super::failed::Failed;
+use super::function::Functions;
+use super::job::Job;
+use super::key::{Key, KeyColumns};
+use super::lease::{Lease, Place};
+use super::shape::Shape;
+use super::size::BatchSize;
+use super::strategy::Horizon;
+use super::supervisor::Gauge;
+use super::throttle::law::Leave;
+use super::trouble::Trouble;
+use crate::connect::{ConnectOptions, Connection};
+use crate::error::Error;
+
+/// What a worker works on, and what it is told.
+pub(crate) struct Worker<'a> {
+    /// From 0: workers with the highest numbers stop first.
+    pub(crate) number: u32,
+    pub(crate) url: &'a str,
+    pub(crate) connect: &'a ConnectOptions,
+    pub(crate) job: &'a Job,
+    pub(crate) shape: Option<&'a Shape>,
+    pub(crate) functions: &'a Functions,
+    pub(crate) rows_per_page: u64,
+    pub(crate) leave: watch::Receiver<Leave>,
+    pub(crate) gauge: &'a Gauge,
+}
+
+/// Why a range was left.
+enum Left {
+    /// It is done, or somebody else has it.
+    Behind,
+    /// The worker may not go on for now: the range was given back.
+    Waiting,
+    /// The connection is gone.
+    Disconnected(Failed),
+}
+
+/// A worker's memory of how batches went, over the ranges that it has.
+struct Habit {
+    size: BatchSize,
+    pauses: Option<Pauses>,
+    /// Single rows that could not be had in time, one after the other.
+    stubborn: u32,
+}
+
+type Pauses = <ExponentialBuilder as BackoffBuilder>::Backoff;
+
+fn pauses() -> Pauses {
+    ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(50))
+        .with_max_delay(Duration::from_secs(10))
+        .with_jitter()
+        .without_max_times()
+        .build()
+}
+
+const IDLE: Duration = Duration::from_millis(200);
+const SLICE: Duration = Duration::from_millis(500);
+
+impl Worker<'_> {
+    /// Works until the job is at an end or stopped, as far as this worker can tell.
+    pub(crate) async fn work(mut self) -> Result<(), Error> {
+        let directive = &self.job.directive;
+        let mut habit =
+            Habit { size: BatchSize::new(directive.batch, directive.target()), pauses: None, stubborn: 0 };
+        let mut lost = pauses();
+        let mut lease = None;
+        loop {
+            let connection = match self.connect().await {
+                Ok(connection) => connection,
+                Err(error @ Error::Connect { .. }) => return Err(error),
+                Err(error) => {
+                    self.rest(&mut lost, &error.to_string()).await;
+                    continue;
+                }
+            };
+            match self.session(&connection, &mut lease, &mut habit).await {
+                Ok(None) => {
+                    connection.close().await;
+                    return Ok(());
+                }
+                Ok(Some(failed)) => self.rest(&mut lost, &failed.to_string()).await,
+                Err(error) if connection.is_closed() || is_of_the_server(&error) => {
+                    self.rest(&mut lost, &error.to_string()).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn rest(&self, pauses: &mut Pauses, reason: &str) {
+        let pause = pauses.next().unwrap_or(SLICE);
+        warn!(backfill = self.job.name, worker = self.number, ?pause, "{reason}; connecting again");
+        tokio::time::sleep(pause).await;
+    }
+
+    async fn connect(&self) -> Result<Connection, Error> {
+        let connection = crate::connect::connect(self.url, self.connect).await?;
+        // Keys are sent as texts: they are read as they were written. A session that says nothing for as long as a lease
+        // lasts is ended by the server, with its transaction.
+        let settings = format!(
+            "SET application_name = 'refit backfill V{}'; SET DateStyle = 'ISO'; SET IntervalStyle = 'postgres'; \
+             SET extra_float_digits = 1; SET bytea_output = 'hex'; SET plan_cache_mode = 'force_custom_plan'; \
+             SET idle_in_transaction_session_timeout = {}; SET client_min_messages = warning",
+            self.job.version,
+            LEASE.as_millis()
+        );
+        connection.batch_execute(&settings).await.map_err(Error::database("preparing a worker's session"))?;
+        Ok(connection)
+    }
+
+    /// Answers the failure that has ended the session, if it was not the end of the work.
+    async fn session(
+        &mut self,
+        client: &Client,
+        held: &mut Option<Lease>,
+        habit: &mut Habit,
+    ) -> Result<Option<Failed>, Error> {
+        let key = KeyColumns::new(&self.job.directive.key);
+        let mut batches =
+            Batches::new(client, self.job, &key, self.shape, self.functions, self.rows_per_page);
+        // What another session of ours had begun is gone on with, if nobody has taken it over.
+        if let Some(before) = held.take() {
+            *held = before.again(client).await?;
+        }
+        loop {
+            if held.is_none() {
+                if !self.may_work() {
+                    if !self.wait(client).await? {
+                        return Ok(None);
+                    }
+                    continue;
+                }
+                *held = Lease::claim(client, self.job.id, self.job.directive.workers, LEASE).await?;
+                if let Some(lease) = held.as_mut().filter(|lease| lease.is_striped()) {
+                    unstripe_under_a_held_snapshot(client, lease, self.job.directive.strategy.is_some())
+                        .await?;
+                }
+            }
+            let Some(lease) = held.as_mut() else {
+                if !goes_on(client, self.job.id).await? {
+                    return Ok(None);
+                }
+                tokio::time::sleep(IDLE).await;
+                continue;
+            };
+            debug!(range = lease.range, token = lease.token, "working on a range");
+            match self.range(&mut batches, lease, habit).await? {
+                Left::Behind => *held = None,
+                Left::Waiting => {
+                    if let Some(lease) = held.take() {
+                        lease.release(client).await;
+                    }
+                    if !goes_on(client, self.job.id).await? {
+                        return Ok(None);
+                    }
+                }
+                Left::Disconnected(failed) => return Ok(Some(failed)),
+            }
+        }
+    }
+
+    fn may_work(&self) -> bool {
+        let leave = self.leave.borrow();
+        !leave.stopped && self.number < leave.workers
+    }
+
+    /// Waits until the throttle lets the worker go on; false when the job does not go on at all.
+    async fn wait(&mut self, client: &Client) -> Result<bool, Error> {
+        while !self.may_work() {
+            if !goes_on(client, self.job.id).await? {
+                return Ok(false);
+            }
+            // The end of the supervisor is the end of the work; otherwise somebody looks in every slice.
+            tokio::time::timeout(SLICE, self.leave.changed()).await.ok();
+        }
+        Ok(true)
+    }
+
+    /// Does the batches of a range.
+    async fn range(
+        &mut self,
+        batches: &mut Batches<'_>,
+        lease: &mut Lease,
+        habit: &mut Habit,
+    ) -> Result<Left, Error> {
+        let mut next: Option<Option<Key>> = None;
+        while let Some(place) = lease.place() {
+            if !self.may_work() {
+                return Ok(Left::Waiting);
+            }
+            let in_stripe = lease.rows_in_stripe();
+            let whole = lease.is_striped() && !habit.size.is_probing() && habit.size.rows() >= in_stripe / 2;
+            // Of a stripe's keys only one in so many is a row of it.
+            let apart = u32::try_from(lease.stripes).unwrap_or(1);
+            let rows = if whole { in_stripe } else { habit.size.rows() };
+            let end = match next.take() {
+                Some(end) => Ok(end),
+                None if whole => Ok(None),
+                None => batches.bound(lease, &place, rows.saturating_mul(apart)).await,
+            };
+            let outcome = match end {
+                Ok(end) => {
+                    let end = end.unwrap_or_else(|| place.last.clone());
+                    let ahead = (!lease.is_striped() && !habit.size.is_probing()).then(|| habit.size.rows());
+                    let outcome = batches.run(lease, &place, &end, rows, ahead).await;
+                    match outcome {
+                        Err(NotDone::Failed(failed)) => {
+                            self.mend(batches, lease, habit, (&place, &end, rows), failed).await?
+                        }
+                        outcome => Outcome::Batch(outcome),
+                    }
+                }
+                Err(failed) => self.mend(batches, lease, habit, (&place, &place.last, rows), failed).await?,
+            };
+            let done = match outcome {
+                Outcome::Batch(Ok(done)) => done,
+                Outcome::Batch(Err(NotDone::Lost)) => {
+                    info!(range = lease.range, "another worker has taken the range over");
+                    return Ok(Left::Behind);
+                }
+                Outcome::Batch(Err(NotDone::Failed(failed))) | Outcome::Disconnected(failed) => {
+                    return Ok(Left::Disconnected(failed));
+                }
+                Outcome::Again => continue,
+                Outcome::Stop => return Ok(Left::Behind),
+            };
+            habit.pauses = None;
+            habit.stubborn = 0;
+            if done.took > Duration::ZERO {
+                habit.size.succeeded(rows, done.took);
+                self.gauge.batch(&done, rows);
+            }
+            if done.finished {
+                return Ok(Left::Behind);
+            }
+            if done.stop {
+                return Ok(Left::Waiting);
+            }
+            next = done.next;
+            let pause = self.leave.borrow().pause(done.took + done.commit);
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
+        }
+        Ok(Left::Behind)
+    }
+
+    /// Does what a failure asks for.
+    async fn mend(
+        &self,
+        batches: &mut Batches<'_>,
+        lease: &mut Lease,
+        habit: &mut Habit,
+        (place, end, rows): (&Place, &Key, u32),
+        failed: Failed,
+    ) -> Result<Outcome, Error> {
+        let trouble = Trouble::of(&failed);
+        debug!(range = lease.range, rows, ?trouble, %failed, "a batch failed");
+        match trouble {
+            Trouble::Disconnected => return Ok(Outcome::Disconnected(failed)),
+            Trouble::Fatal => {
+                self.job.end(batches.client, "failed", Some(&failed.to_string())).await?;
+                return Ok(Outcome::Stop);
+            }
+            Trouble::BadRow if rows <= 1 => return self.set_aside(batches, lease, place, end, &failed).await,
+            Trouble::BadRow => {
+                habit.size.look_for_row(rows);
+                return Ok(Outcome::Again);
+            }
+            Trouble::TooLarge if rows > 1 => habit.size.halve(),
+            Trouble::TooLarge => {
+                habit.stubborn += 1;
+                // A row that takes too long by itself does so every time; a row that is locked is waited for.
+                if failed.sqlstate.as_deref() == Some("57014") && habit.stubborn >= 3 {
+                    habit.stubborn = 0;
+                    return self.set_aside(batches, lease, place, end, &failed).await;
+                }
+            }
+            Trouble::Collision | Trouble::Exhausted => {}
+        }
+        note(batches.client, lease, &failed).await;
+        let pause = habit.pauses.get_or_insert_with(pauses).next().unwrap_or(SLICE);
+        let pause = if trouble == Trouble::Exhausted { pause.max(Duration::from_secs(1)) } else { pause };
+        tokio::time::sleep(pause).await;
+        Ok(Outcome::Again)
+    }
+
+    /// Sets a row aside, unless too many are.
+    async fn set_aside(
+        &self,
+        batches: &mut Batches<'_>,
+        lease: &mut Lease,
+        place: &Place,
+        end: &Key,
+        failed: &Failed,
+    ) -> Result<Outcome, Error> {
+        warn!(backfill = self.job.name, key = ?end, "a row is set aside: {failed}");
+        let outcome = batches.set_aside(lease, place, end, failed).await;
+        if outcome.is_ok()
+            && let Some(reason) = too_many_errors(batches.client, self.job).await?
+        {
+            self.job
+                .end(batches.client, "failed", Some(&format!("{reason}; the last one: {failed}")))
+                .await?;
+            return Ok(Outcome::Stop);
+        }
+        Ok(Outcome::Batch(outcome))
+    }
+}
+
+enum Outcome {
+    Batch(Result<Done, NotDone>),
+    /// The same place again.
+    Again,
+    Disconnected(Failed),
+    /// The job is over.
+    Stop,
+}
+
+/// Whether the job is to go on; a job whose ranges are all done does not.
+async fn goes_on(client: &Client, job: i64) -> Result<bool, Error> {
+    let sql = "SELECT EXISTS (SELECT FROM refit.backfill WHERE id = $1 AND state = 'running' AND wanted = 'run') \
+                  AND EXISTS (SELECT FROM refit.backfill_range WHERE backfill_id = $1 AND NOT done)";
+    let row = client.query_typed_one(sql, &[(&job, Type::INT8)]).await;
+    Ok(row.map_err(Error::database("looking after a backfill"))?.get(0))
+}
+
+/// Tells status why a batch is tried again.
+async fn note(client: &Client, lease: &Lease, failed: &Failed) {
+    let sql =
+        "UPDATE refit.backfill_range SET retries = retries + 1, trouble = $3 WHERE id = $1 AND token = $2";
+    let text = failed.to_string();
+    let noted = client
+        .execute_typed(sql, &[(&lease.range, Type::INT8), (&lease.token, Type::INT8), (&text, Type::TEXT)])
+        .await;
+    if let Err(error) = noted {
+        debug!(error = %crate::error::describe(&error), "could not note why a batch is tried again");
+    }
+}
+
+/// Stripes gain nothing while a snapshot is held, and cost: each batch would touch every page for a tenth of its rows.
+async fn unstripe_under_a_held_snapshot(
+    client: &Client,
+    lease: &mut Lease,
+    forced: bool,
+) -> Result<(), Error> {
+    if forced {
+        return Ok(());
+    }
+    let horizon = Horizon::read(client).await?;
+    if horizon.is_held() && lease.position == 0 && lease.cursor.is_none() {
+        lease.unstripe();
+        let windows = serde_json::to_string(&lease.windows).unwrap_or_default();
+        let reason = format!(
+            "{} holds a snapshot for {:.0} s: ranges begun meanwhile are not striped",
+            horizon.holder, horizon.age
+        );
+        let sql = "WITH plain AS (UPDATE refit.backfill_range SET stripes = 1, windows = $3 WHERE id = $1 AND token = $2 \
+                                  RETURNING backfill_id) \
+                   UPDATE refit.backfill SET reason = $4 FROM plain WHERE id = backfill_id";
+        client
+            .execute_typed(
+                sql,
+                &[
+                    (&lease.range, Type::INT8),
+                    (&lease.token, Type::INT8),
+                    (&windows, Type::TEXT),
+                    (&reason, Type::TEXT),
+                ],
+            )
+            .await
+            .map_err(Error::database("leaving stripes"))?;
+    }
+    Ok(())
+}
+
+/// Whether more rows were set aside than the directive allows.
+async fn too_many_errors(client: &Client, job: &Job) -> Result<Option<String>, Error> {
+    let sql = "SELECT (SELECT count(*) FROM refit.backfill_error WHERE backfill_id = $1 AND resolved_at IS NULL), \
+                      (SELECT coalesce(sum(rows_walked), 0)::int8 FROM refit.backfill_range WHERE backfill_id = $1)";
+    let row = client.query_typed_one(sql, &[(&job.id, Type::INT8)]).await;
+    let row = row.map_err(Error::database("counting the rows that failed"))?;
+    let (errors, walked): (i64, i64) = (row.get(0), row.get(1));
+    let directive = &job.directive;
+    if errors > i64::from(directive.errors) {
+        return Ok(Some(format!("{errors} rows failed, more than `errors = {}` allows", directive.errors)));
+    }
+    // Of the first rows one is a large share.
+    let share = i64::from(directive.error_percent);
+    let early = walked < 10_000;
+    let over = errors * 100 > share * walked;
+    Ok((over && !early)
+        .then(|| format!("{errors} of {walked} rows failed, more than `error_percent = {share}` allows")))
+}
+
+fn is_of_the_server(error: &Error) -> bool {
+    let failed = match error {
+        Error::Database { source, .. } => source.code().map(|code| Failed::new(code.code(), "")),
+        _ => None,
+    };
+    failed.is_some_and(|failed| {
+        matches!(
+            Trouble::of(&failed),
+            Trouble::Disconnected | Trouble::Exhausted | Trouble::Collision | Trouble::TooLarge
+        )
+    })
+}
