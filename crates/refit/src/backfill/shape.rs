@@ -71,7 +71,8 @@ impl Shape {
             return Err("some of its statements name a stripe and others do not: all of them must, or none"
                 .to_owned());
         }
-        if !directive.undo.is_empty() && !(parts.len() == 1 && parts[0].plain_update) {
+        let one_update = parts.len() == 1 && parts[0].plain_update;
+        if !directive.undo.is_empty() && !one_update {
             return Err("`undo` keeps what one UPDATE without RETURNING overwrites".to_owned());
         }
         Ok(Shape { parts, striped })
