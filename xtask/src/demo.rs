@@ -115,7 +115,8 @@ async fn on_server(
     url: &str,
     postgres: String,
 ) -> anyhow::Result<Report> {
-    let old = refit::Migrator::new(set.clone()).to(OLD_RELEASE).run(url).await?;
+    let old = refit::Migrator::new(set.clone()).to(OLD_RELEASE).backfills(refit::Backfills::Inline);
+    let old = old.run(url).await?;
     story.say(format!("old release: {} migrations applied, up to V{OLD_RELEASE:04}", old.steps.len()));
 
     let loaded = load::load(url, Spec::new(args.versions, args.seed), story).await?;

@@ -39,8 +39,8 @@ impl TestDb {
     /// # Ok(()) }
     /// ```
     ///
-    /// The set is applied once per process, for the environment `test`, to a template that is keyed by the set's
-    /// digest.
+    /// The set is applied once per process, for the environment `test` and backfills included, to a template that is
+    /// keyed by the set's digest.
     ///
     /// # Errors
     /// As [`TestDb::empty`]; [`Error::Set`] and [`Error::Migrate`] when the set is malformed or fails.
@@ -48,7 +48,9 @@ impl TestDb {
         let source = source.into();
         let digest = source.set().map_err(|error| Error::Set(Box::new(error)))?.digest();
         let migrate = async |url: &str| {
-            let migrator = refit::Migrator::new(source).environment("test");
+            // A clone has no process that would finish what its template left undone.
+            let migrator =
+                refit::Migrator::new(source).environment("test").backfills(refit::Backfills::Inline);
             migrator.run(url).await.map(drop).map_err(|error| Error::Migrate(Box::new(error)))
         };
         TestDb::filled(&digest, migrate).await

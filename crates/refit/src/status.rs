@@ -4,6 +4,7 @@ use serde::Serialize;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
+use crate::backfill::JobStatus;
 use crate::error::Error;
 use crate::history::HISTORY_TABLE;
 use crate::lock::LOCK_KEY;
@@ -17,6 +18,8 @@ pub struct Status {
     pub plan: Plan,
     /// The history, ordered by version.
     pub applied: Vec<AppliedRow>,
+    /// The backfills that were ever registered, the newest job of each version.
+    pub backfills: Vec<JobStatus>,
     /// The run that holds the lock right now.
     pub holder: Option<Holder>,
     /// The newest run with something to do.
@@ -80,6 +83,7 @@ impl Migrator {
         Ok(Status {
             plan,
             applied: applied(client, self.options.history_schema.as_deref()).await?,
+            backfills: JobStatus::all(client).await?,
             holder: holder(client).await?,
             last_run: last_run(client).await?,
         })

@@ -106,7 +106,7 @@ async fn begun(client: &Client, job: &Job) -> Result<Began, Error> {
 }
 
 /// What speaks against the job, apart from the table's own facts.
-fn unfit(job: &Job, shape: Option<&Shape>, table: &Table) -> Option<String> {
+pub(super) fn unfit(job: &Job, shape: Option<&Shape>, table: &Table) -> Option<String> {
     let several = table.leaves.len() != 1 || table.leaves[0].name != table.name;
     if several && shape.is_some_and(|shape| !shape.can_be_pinned()) && table.leaves.len() > 1 {
         return Some(format!(
@@ -127,7 +127,7 @@ fn unfit(job: &Job, shape: Option<&Shape>, table: &Table) -> Option<String> {
 }
 
 /// Looks at the plan of the first batch of each statement.
-async fn look_at_plans(
+pub(super) async fn look_at_plans(
     client: &Client,
     job: &Job,
     shape: &Shape,

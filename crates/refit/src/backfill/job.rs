@@ -49,6 +49,22 @@ impl Job {
         })
     }
 
+    /// The job that applying a migration would register; none when it is no backfill.
+    pub(crate) fn unregistered(migration: &Migration) -> Option<Job> {
+        Some(Job {
+            id: 0,
+            version: migration.version,
+            name: migration.stem.clone(),
+            statement: migration.sql.to_string(),
+            directive: migration.directives.backfill.clone()?,
+            state: "registered".to_owned(),
+            wanted: "run".to_owned(),
+            remaining: None,
+            error: None,
+            journal: None,
+        })
+    }
+
     /// The jobs that are not complete, in the order of their versions.
     pub(crate) async fn unfinished(client: &Client) -> Result<Vec<Job>, Error> {
         if !exists(client).await? {

@@ -6,6 +6,7 @@ use futures_util::future::join4;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 
+use super::cut::Piece;
 use super::key::{Key, Text};
 use crate::error::Error;
 
@@ -60,6 +61,32 @@ impl Lease {
             cursor: row.get(9),
             rows_estimated: row.get(10),
         })
+    }
+
+    /// A range that is not recorded anywhere.
+    pub(crate) fn of(piece: &Piece) -> Lease {
+        Lease {
+            range: 0,
+            token: 0,
+            pass: 0,
+            relation: piece.relation.clone(),
+            lower: piece.lower.clone(),
+            lower_closed: piece.closed,
+            windows: piece.windows.clone(),
+            stripes: i32::try_from(piece.stripes).unwrap_or(1),
+            position: 0,
+            cursor: None,
+            rows_estimated: i64::try_from(piece.rows).unwrap_or(i64::MAX),
+        }
+    }
+
+    /// What is left of a job's ranges, for those who only look.
+    pub(crate) async fn left(client: &Client, job: i64) -> Result<Vec<Lease>, Error> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM refit.backfill_range r WHERE backfill_id = $1 AND NOT done ORDER BY pass, id"
+        );
+        let rows = client.query_typed(&sql, &[(&job, Type::INT8)]).await;
+        rows.map_err(Error::database("reading the ranges"))?.iter().map(Lease::read).collect()
     }
 
     /// Leases a free range of a job, one that nobody holds any more among them; none when there is none for us.

@@ -18,6 +18,7 @@ mod job;
 mod journal;
 mod key;
 mod lease;
+mod preview;
 mod shape;
 mod sight;
 mod size;
@@ -31,6 +32,7 @@ mod worker;
 pub use control::{Request, request};
 pub use function::{Batch, FunctionError};
 pub use key::Key;
+pub use preview::{Estimate, Preview, Sample, Subject, preview};
 pub use sight::{FailedRow, JobStatus, WorkerStatus};
 
 pub(crate) use function::Functions;

@@ -1,0 +1,242 @@
+//! One batch that is rolled back: its statements run under EXPLAIN ANALYZE, which counts its own WAL, whoever else writes.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tokio_postgres::Client;
+use tokio_postgres::types::ToSql;
+
+use super::Ground;
+use crate::backfill::batch::Batches;
+use crate::backfill::cut::values;
+use crate::backfill::facts::whole;
+use crate::backfill::failed::Failed;
+use crate::backfill::function::Functions;
+use crate::backfill::inspect::json;
+use crate::backfill::job::Job;
+use crate::backfill::journal;
+use crate::backfill::key::{Key, KeyColumns, literal};
+use crate::backfill::lease::{Lease, Place, parameters};
+use crate::error::Error;
+
+/// What a batch did.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sampled {
+    pub(super) walked: u64,
+    pub(super) changed: u64,
+    pub(super) seconds: f64,
+    pub(super) wal: u64,
+    /// Whether the pages had been visited before, for another stripe.
+    pub(super) later: bool,
+}
+
+/// Halvings of a batch that takes too long.
+const HALVINGS: u32 = 6;
+
+/// Runs batches spread over what is left to do. Answers what they did, and what those said that failed.
+pub(super) async fn samples(
+    client: &Client,
+    job: &Job,
+    ground: &Ground,
+    batches: u32,
+) -> Result<(Vec<Sampled>, Vec<String>), Error> {
+    let (mut sampled, mut failures) = (Vec::new(), Vec::new());
+    let mut leases = ground.leases.clone();
+    let key = KeyColumns::new(&job.directive.key);
+    let functions = Functions::default();
+    let (rows, pages) =
+        ground.table.leaves.iter().fold((0, 0), |(rows, pages), leaf| (rows + leaf.rows, pages + leaf.pages));
+    let per_page = (rows / pages.max(1)).max(1);
+    // The journal of a job that has one is there already; that of another is made for each batch.
+    let plain = Job { journal: None, ..job.clone() };
+    let mut bounds = Batches::new(client, &plain, &key, Some(&ground.shape), &functions, per_page);
+    for number in 0..batches {
+        let count = leases.len();
+        let at = (number as usize * count / batches as usize).min(count.saturating_sub(1));
+        let Some(lease) = leases.get_mut(at) else { break };
+        let Some(place) = lease.place() else { continue };
+        let sampler = Sampler { client, job, ground, key: &key };
+        match sampler.smaller_and_smaller(&mut bounds, lease, &place).await? {
+            Ok((end, batch)) => {
+                lease.advance(&place, end);
+                sampled.extend(batch);
+            }
+            Err(failed) => {
+                failures.push(failed.to_string());
+                lease.advance(&place, place.last.clone());
+            }
+        }
+    }
+    failures.dedup();
+    Ok((sampled, failures))
+}
+
+struct Sampler<'a> {
+    client: &'a Client,
+    job: &'a Job,
+    ground: &'a Ground,
+    key: &'a KeyColumns,
+}
+
+impl Sampler<'_> {
+    /// A batch at a place, as large as one may be to end in time. Answers where it ended, and what it did: twice for stripes.
+    async fn smaller_and_smaller(
+        &self,
+        bounds: &mut Batches<'_>,
+        lease: &Lease,
+        place: &Place,
+    ) -> Result<Result<(Key, Vec<Sampled>), Failed>, Error> {
+        let mut rows = self.job.directive.batch;
+        for halving in 0..=HALVINGS {
+            let whole_stripe = lease.is_striped() && halving == 0;
+            let end = match whole_stripe {
+                true => Ok(None),
+                false => bounds.bound(lease, place, rows).await,
+            };
+            let end = match end {
+                Ok(end) => end.unwrap_or_else(|| place.last.clone()),
+                Err(failed) => return self.failed(failed),
+            };
+            match self.batch(lease, place, &end).await {
+                Ok(sampled) => return Ok(Ok((end, sampled))),
+                // It took too long, or somebody holds its rows: as a worker does, with fewer.
+                Err(failed) => match failed.sqlstate.as_deref() {
+                    Some("57014" | "55P03") if halving < HALVINGS && rows > 1 => rows /= 2,
+                    _ => return self.failed(failed),
+                },
+            }
+        }
+        Ok(Err(Failed::new("57014", "no batch ends in time")))
+    }
+
+    /// What the server says of a row is a finding; that it is gone is an error.
+    fn failed<T>(&self, failed: Failed) -> Result<Result<T, Failed>, Error> {
+        match failed.sqlstate {
+            Some(ref code) if !["08", "57P"].iter().any(|gone| code.starts_with(gone)) => Ok(Err(failed)),
+            _ => Err(self.job.failure(format!("the sample was cut short: {failed}"))),
+        }
+    }
+
+    async fn batch(&self, lease: &Lease, place: &Place, end: &Key) -> Result<Vec<Sampled>, Failed> {
+        let outcome = self.rolled_back(lease, place, end).await;
+        let undone = self.client.batch_execute("ROLLBACK").await;
+        if outcome.is_err() {
+            for number in 0..self.ground.shape.parts.len() {
+                // Where it was prepared, it still is.
+                self.client.batch_execute(&format!("DEALLOCATE {}", prepared(number))).await.ok();
+            }
+        }
+        let sampled = outcome?;
+        undone?;
+        Ok(sampled)
+    }
+
+    async fn rolled_back(&self, lease: &Lease, place: &Place, end: &Key) -> Result<Vec<Sampled>, Failed> {
+        let walked = self.rows(lease, place, end).await?;
+        self.client.batch_execute(&self.begin()).await?;
+        let stripes = u64::try_from(lease.stripes).unwrap_or(1).max(1);
+        let mut sampled = vec![self.run(lease, place, end, walked / stripes).await?];
+        if lease.is_striped() {
+            let other = Place { stripe: (place.stripe + 1) % lease.stripes, ..place.clone() };
+            let later = self.run(lease, &other, end, walked / stripes).await?;
+            sampled.push(Sampled { later: true, ..later });
+        }
+        Ok(sampled)
+    }
+
+    /// Rows between two keys.
+    async fn rows(&self, lease: &Lease, place: &Place, end: &Key) -> Result<u64, Failed> {
+        let sql = format!(
+            "SELECT count(*) FROM ONLY {} WHERE {} AND {}",
+            lease.relation,
+            self.key.compare(if place.closed { ">=" } else { ">" }, 1),
+            self.key.compare("<=", self.key.len() + 1)
+        );
+        let statement = self.client.prepare(&sql).await?;
+        let values = values(&[&place.lower, end]);
+        let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as _).collect();
+        let count: i64 = self.client.query_one(&statement, &values).await?.get(0);
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    fn begin(&self) -> String {
+        let limit = (self.job.directive.target() * 20).max(Duration::from_secs(1));
+        let isolation =
+            if self.job.directive.undo.is_empty() { "" } else { " ISOLATION LEVEL REPEATABLE READ" };
+        let mut sql = format!(
+            "BEGIN{isolation}; SET LOCAL lock_timeout = '1s'; SET LOCAL plan_cache_mode = 'force_custom_plan'; \
+             SET LOCAL client_min_messages = warning;"
+        );
+        if !self.job.directive.undo.is_empty() && self.job.journal.is_none() {
+            sql.push_str("CREATE SCHEMA IF NOT EXISTS refit;");
+            sql.push_str(&journal::create(self.job, &self.ground.table));
+        }
+        sql + &format!("SET LOCAL statement_timeout = {}", limit.as_millis())
+    }
+
+    async fn run(&self, lease: &Lease, place: &Place, end: &Key, walked: u64) -> Result<Sampled, Failed> {
+        let mut sampled = Sampled { walked, changed: 0, seconds: 0.0, wal: 0, later: false };
+        let stripe = [lease.stripes.to_string(), place.stripe.to_string()];
+        for (number, part) in self.ground.shape.parts.iter().enumerate() {
+            let pinned = part.text(Some(&lease.relation), place.closed);
+            let text = match self.job.directive.undo.is_empty() {
+                true => pinned,
+                false => journal::wrap(self.job, part, &lease.relation, &pinned),
+            };
+            let name = prepared(number);
+            let values = parameters(place, end, &stripe);
+            let values: Vec<String> =
+                values.iter().take(part.parameters).map(|value| literal(value.0)).collect();
+            self.client.batch_execute(&format!("PREPARE {name} AS {text}")).await?;
+            let sql = format!(
+                "EXPLAIN (ANALYZE, WAL, BUFFERS, TIMING OFF, FORMAT JSON) EXECUTE {name}({})",
+                values.join(", ")
+            );
+            let began = Instant::now();
+            let plan = json(self.client, &sql).await?;
+            sampled.seconds += began.elapsed().as_secs_f64();
+            self.client.batch_execute(&format!("DEALLOCATE {name}")).await?;
+            sampled.wal += whole(plan[0]["Plan"]["WAL Bytes"].as_f64().unwrap_or(0.0));
+            sampled.changed += whole(changed(&plan[0]["Plan"]));
+        }
+        Ok(sampled)
+    }
+}
+
+/// What a statement of the batch is prepared as.
+fn prepared(number: usize) -> String {
+    format!("refit_backfill_sample_{number}")
+}
+
+/// Rows that reach a plan's first change of a table: the node itself answers only what RETURNING does.
+fn changed(node: &Value) -> f64 {
+    let children = || node["Plans"].as_array().into_iter().flatten();
+    let is_journal = children().any(|child| child["Subplan Name"].as_str() == Some("CTE changed"));
+    if node["Node Type"] == "ModifyTable" && !is_journal {
+        let outer = children().filter(|child| child["Parent Relationship"] != "InitPlan");
+        return outer
+            .map(|child| {
+                child["Actual Rows"].as_f64().unwrap_or(0.0) * child["Actual Loops"].as_f64().unwrap_or(1.0)
+            })
+            .sum();
+    }
+    children().map(changed).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_counted_below_the_change() {
+        let scan = serde_json::json!({ "Node Type": "Index Scan", "Parent Relationship": "Outer", "Actual Rows": 7, "Actual Loops": 1 });
+        let update = serde_json::json!({ "Node Type": "ModifyTable", "Actual Rows": 0, "Plans": [scan] });
+        assert_eq!(changed(&update), 7.0);
+        let mut inner = update.clone();
+        inner["Subplan Name"] = "CTE changed".into();
+        inner["Parent Relationship"] = "InitPlan".into();
+        let join = serde_json::json!({ "Node Type": "Nested Loop", "Parent Relationship": "Outer", "Actual Rows": 7 });
+        let journal = serde_json::json!({ "Node Type": "ModifyTable", "Plans": [inner, join] });
+        assert_eq!(changed(&journal), 7.0);
+    }
+}
