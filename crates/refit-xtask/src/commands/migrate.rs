@@ -1,11 +1,14 @@
 //! `cargo xtask migrate`
 
 use std::process::ExitCode;
+use std::time::Duration;
 
-use refit::{Plan, Report, StepKind};
-use refit_model::MigrationSet;
+use refit::backfill::JobStatus;
+use refit::{Backfills, Plan, Report, StepKind};
+use refit_model::{MigrationSet, version_of};
 use serde::Serialize;
 
+use crate::commands::backfill::{Failure, Worked, unfinished_lines, work};
 use crate::commands::progress;
 use crate::commands::status::coloured_plan;
 use crate::context::{Context, version_argument};
@@ -13,9 +16,12 @@ use crate::database::Database;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Exit status: 0 applied or nothing to do, 1 with --dry-run when something is pending, \
-                        2 could not run.\n\nExamples:\n  cargo xtask migrate --database-url postgres://localhost/app\n  \
-                        cargo xtask migrate --dry-run\n  cargo xtask migrate --to V0012 --include V0009"
+    after_help = "Applying a backfill's migration registers it. Inline, it is then worked on to its end, and what waits for it is \
+                        applied; Ctrl-C stops that, and another run goes on from there.\n\n\
+                        Exit status: 0 applied or nothing to do, 1 with --dry-run when something is pending or \
+                        when a backfill was not completed, 2 could not run.\n\nExamples:\n  cargo xtask migrate --database-url postgres://localhost/app\n  \
+                        cargo xtask migrate --dry-run\n  cargo xtask migrate --to V0012 --include V0009\n  \
+                        cargo xtask migrate --backfills hold && cargo xtask backfill run --dry-run"
 )]
 pub struct Args {
     /// Apply no version above this one, and no repeatable migration
@@ -24,12 +30,26 @@ pub struct Args {
     /// Run a manual migration too
     #[arg(long, value_name = "VERSION", value_parser = version_argument)]
     include: Vec<i64>,
+    /// Who finishes backfills
+    #[arg(long, value_name = "WHO", value_enum, default_value_t = Finisher::Inline)]
+    backfills: Finisher,
     /// Print the plan and its SQL, and change nothing
     #[arg(long)]
     dry_run: bool,
     /// Work on a private, empty database that is thrown away, whatever database is named
     #[arg(long)]
     private: bool,
+}
+
+/// Who finishes backfills.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Finisher {
+    /// This command, before it ends
+    Inline,
+    /// A service, in the background, once it boots with these migrations
+    Background,
+    /// Nobody by himself: `backfill run`, when the time has come
+    Hold,
 }
 
 pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
@@ -52,9 +72,67 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         connection.close().await;
         return dry_run(&plan, &set, context);
     }
-    let report: Report = progress::shown(migrator, context.out).run(database.url()).await?;
-    context.out.result(&report, summary(&report, &database.address()))?;
+    // Backfills are worked on afterwards, in sight.
+    let registering = migrator.clone().backfills(Backfills::Hold);
+    let report = progress::shown(registering, context.out).run(database.url()).await?;
+    let with_backfills = set.migrations().iter().any(|migration| migration.directives.backfill.is_some());
+    if with_backfills && args.backfills == Finisher::Inline {
+        let worked = work(&migrator, database.url(), context).await?;
+        return filled(report, worked, &database.address(), context);
+    }
+    let mut text = summary(&report, &database.address());
+    if with_backfills {
+        let connection = database.connect().await?;
+        let backfills = JobStatus::all(&connection).await?;
+        connection.close().await;
+        text.push_str(&left(&backfills, args.backfills));
+    }
+    context.out.result(&report, text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What machines are told where backfills were worked on.
+#[derive(Serialize)]
+struct Filled<'a> {
+    #[serde(flatten)]
+    report: &'a Report,
+    failures: &'a [Failure],
+    interrupted: bool,
+}
+
+fn filled(mut report: Report, worked: Worked, address: &str, context: &Context) -> anyhow::Result<ExitCode> {
+    let nothing = worked.backfills.is_empty() && worked.failures.is_empty() && !worked.interrupted;
+    report.version =
+        worked.applied.iter().filter_map(|step| version_of(&step.stem)).max().max(report.version);
+    report.steps.extend(worked.applied.iter().cloned());
+    report.backfills = worked.backfills.iter().map(|seen| seen.status.clone()).collect();
+    report.duration += Duration::from_secs_f64(worked.seconds);
+    if !worked.interrupted {
+        report.held.clone_from(&worked.held);
+    }
+    let shown = Report { backfills: Vec::new(), held: Vec::new(), ..report.clone() };
+    let text = match nothing {
+        true => summary(&Report { held: report.held.clone(), ..shown }, address),
+        false => format!("{}\n{}", worked.text(), summary(&shown, address)),
+    };
+    let Worked { failures, interrupted, .. } = &worked;
+    context.out.result(&Filled { report: &report, failures, interrupted: *interrupted }, text)?;
+    Ok(if worked.failures.is_empty() && !interrupted { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// The backfills that are left to somebody else.
+fn left(backfills: &[JobStatus], finisher: Finisher) -> String {
+    let lines = unfinished_lines(backfills);
+    if lines.is_empty() {
+        return lines;
+    }
+    let who = match finisher {
+        Finisher::Background => {
+            "a service that boots with these migrations finishes them, or `cargo xtask backfill run`"
+        }
+        _ => "`cargo xtask backfill run` finishes them, or a service that does not hold them",
+    };
+    format!("{lines}\n{who}")
 }
 
 /// The steps were shown as they happened; what is left to say is the end.

@@ -1,6 +1,7 @@
 //! The commands, one file each: doc comment (its help), arguments, `run`.
 
 mod adopt;
+mod backfill;
 mod ci;
 mod completions;
 mod devdb;
@@ -41,6 +42,8 @@ pub enum Command {
     Plan(plan::Args),
     /// Apply what is pending
     Migrate(migrate::Args),
+    /// Run, watch and control backfills: rows changed in batches while services serve
+    Backfill(backfill::Args),
     /// Show where a database stands: applied, pending, who is at work, what is stuck
     Status(status::Args),
     /// Accept an edited file, or forget a missing one, after showing what differs
@@ -79,6 +82,7 @@ impl Command {
             Command::Explain(args) => explain::run(&args, context),
             Command::Plan(args) => plan::run(&args, context).await,
             Command::Migrate(args) => migrate::run(&args, context).await,
+            Command::Backfill(args) => backfill::run(&args, context).await,
             Command::Status(args) => status::run(&args, context).await,
             Command::Repair(args) => repair::run(&args, context).await,
             Command::Adopt(args) => adopt::run(&args, context).await,

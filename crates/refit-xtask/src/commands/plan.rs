@@ -2,6 +2,9 @@
 
 use std::process::ExitCode;
 
+use refit::backfill::JobStatus;
+
+use crate::commands::backfill::unfinished_lines;
 use crate::commands::status::coloured_plan;
 use crate::context::{Context, version_argument};
 use crate::database::Database;
@@ -30,7 +33,9 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     let database = Database::named_or_private(context).await?;
     let connection = database.connect().await?;
     let plan = migrator.plan(&connection).await?;
+    // JSON is the plan alone: `backfill status` has the rest.
+    let backfills = if context.out.human() { JobStatus::all(&connection).await? } else { Vec::new() };
     connection.close().await;
-    context.out.result(&plan, coloured_plan(&plan))?;
+    context.out.result(&plan, format!("{}{}", coloured_plan(&plan), unfinished_lines(&backfills)))?;
     Ok(if plan.is_up_to_date() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }

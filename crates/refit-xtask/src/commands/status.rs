@@ -6,14 +6,17 @@ use std::process::ExitCode;
 use refit::{Holder, Plan, Status};
 use refit_model::MigrationSet;
 
+use crate::commands::backfill::unfinished_lines;
 use crate::context::Context;
 use crate::database::Database;
 use crate::output::{BAD, GOOD, QUIET, WAITS};
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Exit status: 0 up to date, 1 something is pending or refused, 2 could not run.\n\n\
+#[command(
+    after_help = "Exit status: 0 up to date, 1 something is pending or refused or a backfill unfinished, 2 could not run.\n\n\
                         Examples:\n  cargo xtask status --database-url postgres://localhost/app\n  \
-                        cargo xtask status --format json | jq .holder")]
+                        cargo xtask status --format json | jq .holder"
+)]
 pub struct Args {}
 
 pub(crate) async fn run(_: &Args, context: &Context) -> anyhow::Result<ExitCode> {
@@ -25,7 +28,8 @@ pub(crate) async fn run(_: &Args, context: &Context) -> anyhow::Result<ExitCode>
     connection.close().await;
     let text = format!("{}\n{}", database.address(), describe(&status, &set));
     context.out.result(&status, text)?;
-    Ok(if status.plan.is_up_to_date() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    let filled = status.backfills.iter().all(|backfill| backfill.state == "complete");
+    Ok(if filled && status.plan.is_up_to_date() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
 fn describe(status: &Status, set: &MigrationSet) -> String {
@@ -39,6 +43,7 @@ fn describe(status: &Status, set: &MigrationSet) -> String {
         let _ = writeln!(text, "  {GOOD}applied{GOOD:#}  {stem}  {QUIET}{when}{QUIET:#}");
     }
     text.push_str(&coloured_plan(&status.plan));
+    text.push_str(&unfinished_lines(&status.backfills));
     if let Some(run) = status.last_run.as_ref().filter(|run| run.outcome != "succeeded") {
         let _ = match (&run.error, run.outcome.as_str()) {
             (Some(error), _) => write!(text, "\n{BAD}last run failed{BAD:#} at {}: {error}", run.started_at),

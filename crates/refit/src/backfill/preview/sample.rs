@@ -7,15 +7,14 @@ use tokio_postgres::Client;
 use tokio_postgres::types::ToSql;
 
 use super::Ground;
-use crate::backfill::batch::Batches;
-use crate::backfill::cut::values;
+use crate::backfill::cut::{bound_sql, values};
 use crate::backfill::facts::whole;
 use crate::backfill::failed::Failed;
-use crate::backfill::function::Functions;
+use crate::backfill::heap::Tid;
 use crate::backfill::inspect::json;
 use crate::backfill::job::Job;
 use crate::backfill::journal;
-use crate::backfill::key::{Key, KeyColumns, literal};
+use crate::backfill::key::{Key, KeyColumns, key_of, literal};
 use crate::backfill::lease::{Lease, Place, parameters};
 use crate::error::Error;
 
@@ -43,20 +42,16 @@ pub(super) async fn samples(
     let (mut sampled, mut failures) = (Vec::new(), Vec::new());
     let mut leases = ground.leases.clone();
     let key = KeyColumns::new(&job.directive.key);
-    let functions = Functions::default();
     let (rows, pages) =
         ground.table.leaves.iter().fold((0, 0), |(rows, pages), leaf| (rows + leaf.rows, pages + leaf.pages));
-    let per_page = (rows / pages.max(1)).max(1);
-    // The journal of a job that has one is there already; that of another is made for each batch.
-    let plain = Job { journal: None, ..job.clone() };
-    let mut bounds = Batches::new(client, &plain, &key, Some(&ground.shape), &functions, per_page);
+    let rows_per_page = (rows / pages.max(1)).max(1);
+    let sampler = Sampler { client, job, ground, key: &key, rows_per_page };
     for number in 0..batches {
         let count = leases.len();
         let at = (number as usize * count / batches as usize).min(count.saturating_sub(1));
         let Some(lease) = leases.get_mut(at) else { break };
         let Some(place) = lease.place() else { continue };
-        let sampler = Sampler { client, job, ground, key: &key };
-        match sampler.smaller_and_smaller(&mut bounds, lease, &place).await? {
+        match sampler.smaller_and_smaller(lease, &place).await? {
             Ok((end, batch)) => {
                 lease.advance(&place, end);
                 sampled.extend(batch);
@@ -76,13 +71,13 @@ struct Sampler<'a> {
     job: &'a Job,
     ground: &'a Ground,
     key: &'a KeyColumns,
+    rows_per_page: u64,
 }
 
 impl Sampler<'_> {
     /// A batch at a place, as large as one may be to end in time. Answers where it ended, and what it did: twice for stripes.
     async fn smaller_and_smaller(
         &self,
-        bounds: &mut Batches<'_>,
         lease: &Lease,
         place: &Place,
     ) -> Result<Result<(Key, Vec<Sampled>), Failed>, Error> {
@@ -91,7 +86,7 @@ impl Sampler<'_> {
             let whole_stripe = lease.is_striped() && halving == 0;
             let end = match whole_stripe {
                 true => Ok(None),
-                false => bounds.bound(lease, place, rows).await,
+                false => self.bound(lease, place, rows).await,
             };
             let end = match end {
                 Ok(end) => end.unwrap_or_else(|| place.last.clone()),
@@ -107,6 +102,25 @@ impl Sampler<'_> {
             }
         }
         Ok(Err(Failed::new("57014", "no batch ends in time")))
+    }
+
+    /// Where a batch of so many rows ends: none is the window's end.
+    async fn bound(&self, lease: &Lease, place: &Place, rows: u32) -> Result<Option<Key>, Failed> {
+        if self.job.directive.walks_heap() {
+            let end = Tid::read(&place.lower).map(|tid| tid.after(rows, self.rows_per_page));
+            return Ok(end
+                .filter(|end| Tid::read(&place.last).is_some_and(|last| *end < last))
+                .map(Tid::key));
+        }
+        let condition = self.job.remaining.as_deref().filter(|_| lease.pass > 0);
+        let sql = bound_sql(&lease.relation, self.key, condition, place.closed);
+        let statement = self.client.prepare(&sql).await?;
+        let offset = i64::from(rows.max(1)) - 1;
+        let values = values(&[&place.lower, &place.last]);
+        let mut values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as _).collect();
+        values.push(&offset);
+        let found = self.client.query_opt(&statement, &values).await?;
+        Ok(found.map(|row| key_of(&row, 0, self.key.len())))
     }
 
     /// What the server says of a row is a finding; that it is gone is an error.

@@ -1,0 +1,38 @@
+//! Figures as people read them.
+
+/// `2,060,000`
+pub(super) fn count(number: i64) -> String {
+    indicatif::HumanCount(u64::try_from(number).unwrap_or(0)).to_string()
+}
+
+/// `268,410`, of a rate.
+pub(super) fn whole(rate: f64) -> String {
+    let rounded = format!("{:.0}", rate.max(0.0));
+    count(rounded.parse().unwrap_or(i64::MAX))
+}
+
+/// `11 s`, `3 min 20 s`, `2 h 5 min`
+pub(super) fn span(seconds: f64) -> String {
+    let all = format!("{:.0}", seconds.max(0.0)).parse::<u64>().unwrap_or(u64::MAX);
+    match all {
+        0..10 => format!("{seconds:.1} s"),
+        10..120 => format!("{all} s"),
+        120..7_200 => format!("{} min {} s", all / 60, all % 60),
+        _ => format!("{} h {} min", all / 3_600, all / 60 % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_read_at_a_glance() {
+        assert_eq!(
+            (count(2_060_000), count(-1), whole(268_410.4)),
+            ("2,060,000".into(), "0".into(), "268,410".into())
+        );
+        let spans = [0.0, 9.44, 11.2, 200.0, 7_500.0].map(span);
+        assert_eq!(spans, ["0.0 s", "9.4 s", "11 s", "3 min 20 s", "2 h 5 min"]);
+    }
+}

@@ -1,0 +1,73 @@
+//! Looking at backfills, time and again, on a session of one's own.
+
+use refit::backfill::JobStatus;
+use refit::{ConnectOptions, Connection};
+use refit_model::Version;
+use serde::Serialize;
+use std::time::Duration;
+use tokio_postgres::types::Type;
+
+use crate::database::connect_options;
+
+/// A backfill, and whether anybody works on it.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Seen {
+    #[serde(flatten)]
+    pub(crate) status: JobStatus,
+    /// Sessions of workers, at work or waiting until they may.
+    pub(crate) sessions: i64,
+}
+
+impl Seen {
+    pub(super) fn is_complete(&self) -> bool {
+        self.status.state == "complete"
+    }
+
+    /// Whether it goes on by itself, if somebody works on it.
+    pub(super) fn is_runnable(&self) -> bool {
+        self.status.wanted == "run" && matches!(self.status.state.as_str(), "registered" | "running")
+    }
+}
+
+/// All backfills of a database.
+pub(super) async fn look(connection: &Connection) -> anyhow::Result<Vec<Seen>> {
+    let mut all = Vec::new();
+    for status in JobStatus::all(connection).await? {
+        let sessions = sessions(connection, status.version).await?;
+        all.push(Seen { status, sessions });
+    }
+    Ok(all)
+}
+
+/// Sessions of a backfill's workers, by the name that they give themselves.
+async fn sessions(connection: &Connection, version: Version) -> anyhow::Result<i64> {
+    let sql =
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = $1";
+    let name = format!("refit backfill V{version}");
+    Ok(connection.query_typed_one(sql, &[(&name, Type::TEXT)]).await?.get(0))
+}
+
+/// Looks again and again, and connects again where the server was away.
+pub(super) struct Looker {
+    url: String,
+    connection: Option<Connection>,
+}
+
+impl Looker {
+    pub(super) fn new(url: &str) -> Looker {
+        Looker { url: url.to_owned(), connection: None }
+    }
+
+    pub(super) async fn look(&mut self) -> anyhow::Result<Vec<Seen>> {
+        let connection = match self.connection.take() {
+            Some(connection) if !connection.is_closed() => connection,
+            _ => {
+                let options = ConnectOptions { retry_for: Duration::ZERO, ..connect_options() };
+                refit::connect(&self.url, &options).await?
+            }
+        };
+        let seen = look(&connection).await?;
+        self.connection = Some(connection);
+        Ok(seen)
+    }
+}

@@ -1,0 +1,35 @@
+//! `cargo xtask backfill pause`
+
+use std::process::ExitCode;
+
+use refit::backfill::Request;
+use refit_model::Version;
+
+use super::which::{one, which};
+use crate::context::{Context, version_argument};
+use crate::database::Database;
+use crate::output::WAITS;
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Workers everywhere stop within a second, each after the batch at hand. What waits for the backfill goes on \
+                  waiting, and so does a process that works on it.\n\n\
+                  Examples:\n  cargo xtask backfill pause\n  cargo xtask backfill pause V0004 --database-url postgres://db.example.com/app"
+)]
+pub(super) struct Args {
+    /// The version of its migration [default: the only unfinished one]
+    #[arg(value_name = "VERSION", value_parser = version_argument)]
+    version: Option<Version>,
+}
+
+pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
+    let connection = Database::named(context)?.connect().await?;
+    let version = which(&connection, args.version).await?;
+    refit::backfill::request(&connection, version, Request::Pause).await?;
+    let status = one(&connection, version).await?;
+    connection.close().await;
+    let text =
+        format!("{WAITS}paused{WAITS:#}  {}; `cargo xtask backfill resume {version}` goes on", status.name);
+    context.out.result(&status, text)?;
+    Ok(ExitCode::SUCCESS)
+}

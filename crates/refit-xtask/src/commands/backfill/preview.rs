@@ -1,0 +1,92 @@
+//! `cargo xtask backfill run --dry-run`
+
+use std::process::ExitCode;
+
+use anyhow::bail;
+use refit::backfill::{JobStatus, Preview, Subject, preview};
+use refit::{Connection, Migrator};
+use refit_model::{MigrationSet, Version};
+use serde::Serialize;
+
+use super::work::not_applied;
+use crate::context::Context;
+use crate::database::Database;
+use crate::output::{BAD, QUIET};
+
+#[derive(Serialize)]
+struct Previewed<'a> {
+    backfills: &'a [Preview],
+}
+
+pub(super) async fn run(
+    migrator: &Migrator,
+    database: &Database,
+    version: Option<Version>,
+    sample: u32,
+    context: &Context,
+) -> anyhow::Result<ExitCode> {
+    let set = migrator.set()?.clone();
+    let connection = database.connect().await?;
+    let plan = migrator.plan(&connection).await?;
+    let mut pending: Vec<Version> = not_applied(&plan, &set).iter().map(|named| named.version).collect();
+    let mut registered = registered(&connection).await?;
+    if let Some(version) = version {
+        registered.retain(|unfinished| *unfinished == version);
+        pending.retain(|waiting| *waiting == version);
+        if registered.is_empty() && pending.is_empty() {
+            bail!("version {version} has no backfill that is unfinished or pending");
+        }
+    }
+    let mut previews = Vec::new();
+    for subject in subjects(&registered, &pending, &set) {
+        previews.push(preview(&connection, subject, sample).await?);
+    }
+    connection.close().await;
+    let first = plan.pending.iter().filter(|step| !step.backfill).map(|step| step.stem.as_str()).next();
+    let text = match previews.is_empty() {
+        true => "no backfill is unfinished or pending".to_owned(),
+        false => text(&previews, &pending, first),
+    };
+    context.out.result(&Previewed { backfills: &previews }, format!("{}\n{text}", database.address()))?;
+    let well = previews.iter().all(|preview| preview.refused.is_none() && preview.failures.is_empty());
+    Ok(if well { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+async fn registered(connection: &Connection) -> anyhow::Result<Vec<Version>> {
+    let all = JobStatus::all(connection).await?;
+    Ok(all.iter().filter(|status| status.state != "complete").map(|status| status.version).collect())
+}
+
+fn subjects<'a>(registered: &[Version], pending: &[Version], set: &'a MigrationSet) -> Vec<Subject<'a>> {
+    let registered = registered.iter().map(|version| Subject::Registered(*version));
+    let pending = pending.iter().filter_map(|version| set.migration(*version)).map(Subject::Migration);
+    registered.chain(pending).collect()
+}
+
+/// `first` is a migration that is pending and may have to come before.
+fn text(previews: &[Preview], pending: &[Version], first: Option<&str>) -> String {
+    let mut blocks = Vec::new();
+    for preview in previews {
+        let mut block = coloured(&preview.to_string());
+        if let (Some(_), Some(first), true) = (&preview.refused, first, pending.contains(&preview.version)) {
+            block.push_str(&format!(
+                "\n  {QUIET}{first} is pending: does it need what that makes? `cargo xtask migrate --to {} --backfills hold` applies it{QUIET:#}",
+                preview.version
+            ));
+        }
+        blocks.push(block);
+    }
+    blocks.push(format!("{QUIET}nothing was kept{QUIET:#}"));
+    blocks.join("\n")
+}
+
+fn coloured(text: &str) -> String {
+    let line = |line: &str| match line.trim_start().split_once(' ') {
+        Some((word @ ("refused" | "failed"), rest)) if line.starts_with("  ") => {
+            format!("  {BAD}{word}{BAD:#} {rest}")
+        }
+        Some((word, rest)) if line.starts_with("  ") => format!("  {QUIET}{word}{QUIET:#} {rest}"),
+        _ => line.to_owned(),
+    };
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
+}

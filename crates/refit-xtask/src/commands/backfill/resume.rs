@@ -1,0 +1,33 @@
+//! `cargo xtask backfill resume`
+
+use std::process::ExitCode;
+
+use refit::backfill::Request;
+use refit_model::Version;
+
+use super::told::WHO_GOES_ON;
+use super::which::{one, which};
+use crate::context::{Context, version_argument};
+use crate::database::Database;
+use crate::output::GOOD;
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "It goes on from where it was: no row is done twice. Rows that failed stay set aside; `retry` takes them \
+                  again.\n\nExamples:\n  cargo xtask backfill resume\n  cargo xtask backfill resume V0004"
+)]
+pub(super) struct Args {
+    /// The version of its migration [default: the only unfinished one]
+    #[arg(value_name = "VERSION", value_parser = version_argument)]
+    version: Option<Version>,
+}
+
+pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
+    let connection = Database::named(context)?.connect().await?;
+    let version = which(&connection, args.version).await?;
+    refit::backfill::request(&connection, version, Request::Resume).await?;
+    let status = one(&connection, version).await?;
+    connection.close().await;
+    context.out.result(&status, format!("{GOOD}resumed{GOOD:#}  {}; {WHO_GOES_ON}", status.name))?;
+    Ok(ExitCode::SUCCESS)
+}

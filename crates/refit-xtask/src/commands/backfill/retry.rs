@@ -1,0 +1,40 @@
+//! `cargo xtask backfill retry`
+
+use std::process::ExitCode;
+
+use refit::backfill::Request;
+use refit_model::Version;
+
+use super::figures::count;
+use super::told::WHO_GOES_ON;
+use super::which::{one, which};
+use crate::context::{Context, version_argument};
+use crate::database::Database;
+use crate::output::GOOD;
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Mend the rows that `backfill status` names first. Those that fail again are set aside again.\n\n\
+                  Examples:\n  cargo xtask backfill retry && cargo xtask backfill run\n  cargo xtask backfill retry V0004"
+)]
+pub(super) struct Args {
+    /// The version of its migration [default: the only unfinished one]
+    #[arg(value_name = "VERSION", value_parser = version_argument)]
+    version: Option<Version>,
+}
+
+pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
+    let connection = Database::named(context)?.connect().await?;
+    let version = which(&connection, args.version).await?;
+    let before = one(&connection, version).await?;
+    refit::backfill::request(&connection, version, Request::Retry).await?;
+    let status = one(&connection, version).await?;
+    connection.close().await;
+    let rows = match before.errors {
+        0 => "no row was set aside".to_owned(),
+        1 => "1 row is taken again".to_owned(),
+        several => format!("{} rows are taken again", count(several)),
+    };
+    context.out.result(&status, format!("{GOOD}retried{GOOD:#}  {}: {rows}; {WHO_GOES_ON}", status.name))?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,144 @@
+//! A backfill in words.
+
+use std::fmt::Write as _;
+
+use anstyle::Style;
+use refit::backfill::JobStatus;
+
+use super::figures::{count, span, whole};
+use super::looker::Seen;
+use crate::output::{BAD, GOOD, QUIET, WAITS};
+
+/// The state as an operator calls it.
+pub(super) fn state(status: &JobStatus) -> (&str, Style) {
+    match status.state.as_str() {
+        _ if status.is_paused() => ("paused", WAITS),
+        "complete" => ("complete", GOOD),
+        "failed" | "incomplete" | "canceled" => (&status.state, BAD),
+        other => (other, WAITS),
+    }
+}
+
+/// How far it is, in one line, without name and state.
+pub(super) fn figures(seen: &Seen) -> String {
+    let status = &seen.status;
+    let changed = format!("{} rows changed", count(status.rows_changed));
+    match (status.state.as_str(), status.seconds) {
+        ("complete", Some(seconds)) => {
+            let batches = count(status.batches);
+            return format!("{changed} in {}, {batches} batches", span(seconds));
+        }
+        ("registered", _) => return "not begun".to_owned(),
+        _ => {}
+    }
+    let mut parts = vec![format!("{:5.1} %", status.progress * 100.0)];
+    parts.push(match status.rows_estimated {
+        0 => changed,
+        rows => format!("{changed} of about {}", count(rows)),
+    });
+    // Without a worker they are those of the last one.
+    if status.state == "running" && seen.sessions > 0 && !status.is_paused() {
+        parts.extend(status.rows_per_second.map(|rate| format!("{} rows/s", whole(rate))));
+        parts.extend(status.eta_seconds.map(|eta| format!("{} to go", span(eta))));
+    }
+    parts.join("  ")
+}
+
+/// Everything about it: a line, and what there is to say below it.
+pub(super) fn block(seen: &Seen, width: usize) -> String {
+    let status = &seen.status;
+    let (word, style) = state(status);
+    let undo = if status.kind == "undo" { "  (undo)" } else { "" };
+    let mut text = format!("{style}{word:<10}{style:#}  {:width$}{undo}  {}", status.name, figures(seen));
+    for (label, style, words) in details(seen) {
+        // Writing to a String does not fail.
+        let _ = write!(text, "\n  {style}{label:<8}{style:#}  {words}");
+    }
+    text
+}
+
+/// What is said below a backfill's line: label, its colour, words.
+fn details(seen: &Seen) -> Vec<(&'static str, Style, String)> {
+    let status = &seen.status;
+    let mut lines = Vec::new();
+    if let (Some(strategy), Some(reason)) = (&status.strategy, &status.reason) {
+        lines.push(("strategy", QUIET, format!("{strategy}: {reason}")));
+    }
+    let unfinished = status.state == "running";
+    if unfinished && (status.retries > 0 || status.pass > 0 || status.batches > 0) {
+        let mut batches = format!("{} committed", count(status.batches));
+        if status.retries > 0 {
+            batches.push_str(&format!(", {} tried again", count(status.retries)));
+        }
+        if status.pass > 0 {
+            batches.push_str(&format!(", closing sweep {}", status.pass));
+        }
+        lines.push(("batches", QUIET, batches));
+    }
+    for (number, worker) in status.workers.iter().enumerate() {
+        let label = if number == 0 { "workers" } else { "" };
+        let trouble = worker.trouble.as_ref().map_or_else(String::new, |why| format!(", tried again: {why}"));
+        let rows = count(worker.batch_rows.into());
+        lines.push((
+            label,
+            QUIET,
+            format!(
+                "pid {} from {}, batches of {rows} in {}{trouble}",
+                worker.pid, worker.host, worker.relation
+            ),
+        ));
+    }
+    if seen.is_runnable() && seen.sessions == 0 {
+        lines.push(("nobody", WAITS, NOBODY.to_owned()));
+    } else if let Some(throttle) = &status.throttle {
+        lines.push(("slowed", WAITS, throttle.clone()));
+    }
+    if status.is_paused() {
+        lines.push(("paused", WAITS, format!("`cargo xtask backfill resume {}` goes on", status.version)));
+    }
+    if let Some(error) = &status.error {
+        lines.push(("stopped", BAD, error.clone()));
+    }
+    for (number, row) in status.failed_rows.iter().enumerate() {
+        let label = if number == 0 { "failed" } else { "" };
+        let (relation, key, message, sqlstate) =
+            (&row.relation, row.key.join(", "), &row.message, &row.sqlstate);
+        lines.push((label, BAD, format!("{relation} ({key}): {message} (SQLSTATE {sqlstate})")));
+    }
+    let more = status.errors - i64::try_from(status.failed_rows.len()).unwrap_or(0);
+    if more > 0 {
+        lines.push(("", QUIET, format!("and {} more in refit.backfill_error", count(more))));
+    }
+    lines
+}
+
+const NOBODY: &str = "is at work: `cargo xtask backfill run`, or a service that boots, goes on";
+
+/// All of them, aligned.
+pub(super) fn blocks(all: &[Seen]) -> String {
+    let width = all.iter().map(|seen| seen.status.name.chars().count()).max().unwrap_or(0);
+    all.iter().map(|seen| block(seen, width)).collect::<Vec<_>>().join("\n")
+}
+
+/// One line about each that is unfinished, for plans and the status of a database.
+pub(crate) fn unfinished_lines(all: &[JobStatus]) -> String {
+    let unfinished = all.iter().filter(|status| status.state != "complete");
+    let line = |status: &JobStatus| {
+        let (word, style) = state(status);
+        let mut line = format!(
+            "\n  {style}backfill{style:#} {}  {word}, {:.1} %, {} rows changed",
+            status.name,
+            status.progress * 100.0,
+            count(status.rows_changed)
+        );
+        if let Some(error) = &status.error {
+            line.push_str(&format!(": {error}"));
+        }
+        line
+    };
+    unfinished.map(line).collect()
+}
+
+/// Who goes on with a backfill that may run again.
+pub(super) const WHO_GOES_ON: &str =
+    "a process that waits for it goes on within seconds; where there is none, `cargo xtask backfill run`";

@@ -1,0 +1,201 @@
+//! Working on backfills to their end, shown as it happens.
+
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use refit::{Error, Event, HeldStep, Migrator, Plan, StepReport};
+use refit_model::{MigrationSet, Version};
+use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::figures::span;
+use super::live::Live;
+use super::looker::{Looker, Seen};
+use super::told::blocks;
+use crate::context::Context;
+use crate::database::connect_options;
+use crate::output::{BAD, GOOD, WAITS};
+
+/// How the work came out.
+#[derive(Debug, Serialize)]
+pub(crate) struct Worked {
+    /// The backfills that were not complete when it began.
+    pub(crate) backfills: Vec<Seen>,
+    /// What was applied when gates opened.
+    pub(crate) applied: Vec<StepReport>,
+    /// What is still held back.
+    pub(crate) held: Vec<HeldStep>,
+    /// Backfills whose migrations are not applied.
+    pub(crate) pending: Vec<Named>,
+    /// Those that did not come to their end.
+    pub(crate) failures: Vec<Failure>,
+    /// Whether somebody stopped it.
+    pub(crate) interrupted: bool,
+    pub(crate) seconds: f64,
+}
+
+/// A backfill by name.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Named {
+    pub(crate) version: Version,
+    pub(crate) name: String,
+}
+
+/// Why a backfill did not come to its end.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Failure {
+    pub(crate) version: Version,
+    pub(crate) name: String,
+    pub(crate) reason: String,
+}
+
+/// The backfills of a plan that are not applied.
+pub(super) fn not_applied(plan: &Plan, set: &MigrationSet) -> Vec<Named> {
+    let pending = plan.pending.iter().filter(|step| step.backfill);
+    let pending =
+        pending.filter_map(|step| step.version.map(|version| Named { version, name: step.stem.clone() }));
+    let is_backfill = |step: &&HeldStep| {
+        set.migration(step.version).is_some_and(|migration| migration.directives.backfill.is_some())
+    };
+    let held = plan.held.iter().filter(is_backfill);
+    pending.chain(held.map(|step| Named { version: step.version, name: step.stem.clone() })).collect()
+}
+
+/// Works on all backfills until they are complete, or have failed, or somebody stops it.
+///
+/// # Errors
+/// What kept it from working; a backfill that fails is no error here.
+pub(crate) async fn work(migrator: &Migrator, url: &str, context: &Context) -> anyhow::Result<Worked> {
+    let began = Instant::now();
+    let mut looker = Looker::new(url);
+    let old = looker
+        .look()
+        .await?
+        .iter()
+        .filter(|seen| seen.is_complete())
+        .map(|seen| seen.status.version)
+        .collect();
+    let mut live = Live::new(context.out, old);
+    let (migrator, applied) = observed(migrator, &live);
+    let mut failures = Vec::new();
+    let outcome = {
+        let working = pin!(to_the_end(&migrator, url, &mut failures));
+        let showing = pin!(live.show(&mut looker));
+        tokio::select! {
+            outcome = working => Some(outcome),
+            never = showing => match never {},
+            signal = interrupted() => signal.map(|()| None)?,
+        }
+    };
+    // What is on the way when it is dropped is rolled back by the server.
+    let last = tokio::time::timeout(Duration::from_secs(2), Looker::new(url).look()).await;
+    if let Ok(Ok(all)) = last {
+        live.see(all);
+    }
+    live.end();
+    let interrupted = outcome.is_none();
+    outcome.unwrap_or(Ok(()))?;
+    let applied = applied.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let (held, pending) = if interrupted { Default::default() } else { waiting(&migrator, url).await? };
+    let seconds = began.elapsed().as_secs_f64();
+    Ok(Worked { backfills: live.seen, applied, held, pending, failures, interrupted, seconds })
+}
+
+/// Shows what is applied when gates open, and remembers it: an error of a later backfill does not carry it.
+fn observed(migrator: &Migrator, live: &Live) -> (Migrator, Arc<Mutex<Vec<StepReport>>>) {
+    let applied = Arc::new(Mutex::new(Vec::new()));
+    let (steps, say) = (applied.clone(), live.say());
+    let migrator = migrator.clone().observe(move |event| match event {
+        Event::StepApplied { report } => {
+            let milliseconds = report.duration.as_secs_f64() * 1e3;
+            say(format!("{GOOD}{:<10}{GOOD:#}  {} ({milliseconds:.1} ms)", "applied", report.stem));
+            steps.lock().unwrap_or_else(PoisonError::into_inner).push((*report).clone());
+        }
+        Event::Waiting { holder, .. } => say(format!("{WAITS}waiting{WAITS:#} for another run: {holder}")),
+        _ => {}
+    });
+    (migrator, applied)
+}
+
+/// One that fails does not keep the others from their end.
+async fn to_the_end(migrator: &Migrator, url: &str, failures: &mut Vec<Failure>) -> Result<(), Error> {
+    loop {
+        match migrator.work(url).await {
+            Ok(_) => return Ok(()),
+            Err(Error::Backfill { version, stem, reason }) => {
+                let again = failures.iter().any(|failure| failure.version == version);
+                if !again {
+                    failures.push(Failure { version, name: stem, reason });
+                }
+                if again || !others_may_run(url, failures).await? {
+                    return Ok(());
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+async fn others_may_run(url: &str, failures: &[Failure]) -> Result<bool, Error> {
+    let connection = refit::connect(url, &connect_options()).await?;
+    let all = refit::backfill::JobStatus::all(&connection).await?;
+    connection.close().await;
+    let failed = |version| failures.iter().any(|failure| failure.version == version);
+    let seen = all.into_iter().map(|status| Seen { status, sessions: 0 });
+    Ok(seen.into_iter().any(|seen| seen.is_runnable() && !failed(seen.status.version)))
+}
+
+async fn waiting(migrator: &Migrator, url: &str) -> anyhow::Result<(Vec<HeldStep>, Vec<Named>)> {
+    let connection = refit::connect(url, &connect_options()).await?;
+    let plan = migrator.plan(&connection).await?;
+    connection.close().await;
+    let pending = not_applied(&plan, migrator.set()?);
+    Ok((plan.held, pending))
+}
+
+async fn interrupted() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = terminate.recv() => Ok(()),
+        outcome = tokio::signal::ctrl_c() => outcome,
+    }
+}
+
+impl Worked {
+    /// Whether nothing is left to do.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.failures.is_empty() && !self.interrupted && self.pending.is_empty()
+    }
+
+    /// What is left to say for people: steps were shown as they were applied.
+    pub(crate) fn text(&self) -> String {
+        let mut lines = Vec::new();
+        if !self.backfills.is_empty() {
+            lines.push(blocks(&self.backfills));
+        }
+        for Failure { version, name, reason } in &self.failures {
+            let told = |seen: &Seen| seen.status.version == *version && seen.status.error.is_some();
+            // Where the job itself says it, it has been said.
+            if !self.backfills.iter().any(told) {
+                lines.push(format!("{BAD}stopped{BAD:#}  {name}: {reason}"));
+            }
+        }
+        lines.extend(
+            self.held.iter().map(|step| format!("{WAITS}held{WAITS:#}  {}  ({})", step.stem, step.gate)),
+        );
+        lines.extend(self.pending.iter().map(|Named { name, .. }| {
+            format!("{WAITS}pending{WAITS:#}  {name}: apply its migration with `cargo xtask migrate`")
+        }));
+        lines.push(match (self.interrupted, self.failures.len()) {
+            (true, _) => format!(
+                "{WAITS}stopped{WAITS:#}: batches that were not committed are rolled back; `cargo xtask backfill run` goes on from here"
+            ),
+            (false, 0) if self.backfills.is_empty() => "no backfill is unfinished".to_owned(),
+            (false, 0) => format!("complete in {}", span(self.seconds)),
+            (false, 1) => format!("{BAD}1 backfill is not complete{BAD:#}"),
+            (false, several) => format!("{BAD}{several} backfills are not complete{BAD:#}"),
+        });
+        lines.join("\n")
+    }
+}
