@@ -1,10 +1,12 @@
 //! A service reduced to its boot: applies the folder given first to the database given second, then exits.
+//! With a number of seconds behind them it works on backfills too, with leases of that length.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use refit::Migrator;
 use refit::model::MigrationSet;
+use refit::{Backfills, Migrator};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -24,8 +26,14 @@ async fn main() -> ExitCode {
 async fn boot() -> anyhow::Result<refit::Report> {
     let mut arguments = std::env::args().skip(1);
     let (Some(folder), Some(url)) = (arguments.next(), arguments.next()) else {
-        anyhow::bail!("usage: boot FOLDER URL");
+        anyhow::bail!("usage: boot FOLDER URL [LEASE]");
     };
-    let set = MigrationSet::from_dir(&PathBuf::from(folder))?;
-    Ok(Migrator::new(set).run(&url).await?)
+    let migrator = Migrator::new(MigrationSet::from_dir(&PathBuf::from(folder))?);
+    let migrator = match arguments.next() {
+        Some(seconds) => {
+            migrator.backfills(Backfills::Inline).lease(Duration::from_secs_f64(seconds.parse()?))
+        }
+        None => migrator.backfills(Backfills::Hold),
+    };
+    Ok(migrator.run(&url).await?)
 }

@@ -17,15 +17,25 @@ pub(crate) struct Ended {
 
 /// Starts a boot of `folder` against `url`; it is killed when the value is dropped.
 pub(crate) fn start(folder: &Path, url: &str) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_boot"))
+    command(folder, url).spawn().unwrap()
+}
+
+/// Starts a boot that works on backfills to their end, with leases of so many seconds.
+pub(crate) fn work(folder: &Path, url: &str, lease: f64) -> Child {
+    command(folder, url).arg(lease.to_string()).spawn().unwrap()
+}
+
+/// A boot, to be given more arguments or another environment.
+pub(crate) fn command(folder: &Path, url: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_boot"));
+    command
         .arg(folder)
         .arg(url)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap()
+        .kill_on_drop(true);
+    command
 }
 
 /// Waits for its end.

@@ -2,6 +2,7 @@
 
 pub(crate) mod boot;
 pub(crate) mod certificates;
+pub(crate) mod clock;
 pub(crate) mod gate;
 pub(crate) mod pgbouncer;
 pub(crate) mod proxy;

@@ -43,6 +43,7 @@ pub(crate) struct Options {
     pub(crate) comparison: Comparison,
     pub(crate) backfills: Backfills,
     pub(crate) functions: Functions,
+    pub(crate) lease: Duration,
 }
 
 impl Migrator {
@@ -66,6 +67,7 @@ impl Migrator {
                 comparison: Comparison::default(),
                 backfills: Backfills::default(),
                 functions: Functions::default(),
+                lease: Duration::from_secs(30),
             },
         }
     }
@@ -166,6 +168,14 @@ impl Migrator {
     #[must_use]
     pub fn backfills(mut self, backfills: Backfills) -> Migrator {
         self.options.backfills = backfills;
+        self
+    }
+
+    /// For how long a worker of a backfill may be silent before others take its range over, and the server ends its
+    /// transaction. 30 seconds by default; a worker whose process or connection ended is known to be gone at once.
+    #[must_use]
+    pub fn lease(mut self, lease: Duration) -> Migrator {
+        self.options.lease = lease;
         self
     }
 

@@ -3,6 +3,7 @@
 //! A bench states what it compares and how, runs the peers beside Refit in the same process, build and server, and fails
 //! when a target is missed. It measures; it never changes what it measures to look better.
 
+mod backfill;
 mod boot;
 mod boot_one;
 mod carried;
@@ -29,6 +30,7 @@ pub(crate) struct Args {
 
 #[derive(Clone, Debug, clap::Subcommand)]
 enum Bench {
+    Backfill(backfill::Args),
     Boot(boot::Args),
     Lint(lint::Args),
     Snapshot(snapshot::Args),
@@ -43,6 +45,7 @@ enum Bench {
 pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let human = context.out.human();
     match &args.bench {
+        Bench::Backfill(args) => backfill::run(args, human).await,
         Bench::Boot(args) => boot::run(args, human).await,
         Bench::Lint(args) => lint::run(args, human, &context.workspace),
         Bench::Snapshot(args) => snapshot::run(args, human, &context.workspace).await,

@@ -18,9 +18,6 @@ use super::key::{Key, KeyColumns, key_of};
 use super::lease::{Lease, Place, parameters};
 use super::shape::Shape;
 
-/// How long a lease lasts without being renewed, and a transaction without a word.
-pub(crate) const LEASE: Duration = Duration::from_secs(30);
-
 /// What a batch did.
 #[derive(Debug)]
 pub(crate) struct Done {
@@ -66,6 +63,8 @@ pub(crate) struct Batches<'a> {
     pub(crate) shape: Option<&'a Shape>,
     pub(crate) functions: &'a Functions,
     pub(crate) rows_per_page: u64,
+    /// How long a lease lasts without being renewed, and a transaction without a word.
+    pub(crate) lease: Duration,
     prepared: HashMap<(String, bool, bool), Prepared>,
 }
 
@@ -83,9 +82,9 @@ impl<'a> Batches<'a> {
         key: &'a KeyColumns,
         shape: Option<&'a Shape>,
         functions: &'a Functions,
-        rows_per_page: u64,
+        (rows_per_page, lease): (u64, Duration),
     ) -> Batches<'a> {
-        Batches { client, job, key, shape, functions, rows_per_page, prepared: HashMap::new() }
+        Batches { client, job, key, shape, functions, rows_per_page, lease, prepared: HashMap::new() }
     }
 
     async fn prepared(&mut self, lease: &Lease, closed: bool) -> Result<Prepared, Failed> {
@@ -258,7 +257,7 @@ impl<'a> Batches<'a> {
         let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         let (changed, walked) = (number(changed), number(walked));
         let rows = i32::try_from(rows).unwrap_or(i32::MAX);
-        let seconds = LEASE.as_secs_f64();
+        let seconds = self.lease.as_secs_f64();
         self.client
             .execute_typed(
                 sql,

@@ -141,6 +141,27 @@ impl Leaf {
         Ok(Ok(()))
     }
 
+    /// Whether the key can still be walked: an index may go while a backfill is at work.
+    pub(crate) async fn is_walkable(client: &Client, relation: &str, key: &[String]) -> Result<bool, Error> {
+        let leaf = Leaf {
+            name: relation.to_owned(),
+            rows: 0,
+            pages: 0,
+            index_on_set: None,
+            counts: false,
+            order: 0.0,
+        };
+        let sql = "SELECT array_agg(attnum ORDER BY array_position($2, attname::text)) FROM pg_attribute \
+                   WHERE attrelid = to_regclass($1) AND attname::text = ANY ($2) AND NOT attisdropped";
+        let row = client.query_typed_one(sql, &[(&relation, Type::TEXT), (&key, Type::TEXT_ARRAY)]).await;
+        let row = row.map_err(Error::database("reading the key of a backfill"))?;
+        let numbers: Option<Vec<i16>> = row.get(0);
+        match numbers.filter(|numbers| numbers.len() == key.len()) {
+            Some(numbers) => leaf.is_ordered_by(client, &numbers).await,
+            None => Ok(false),
+        }
+    }
+
     async fn estimate(&self, client: &Client) -> Result<u64, Error> {
         let sql = format!("EXPLAIN (FORMAT JSON) SELECT FROM {}", self.name);
         let plan = super::inspect::json(client, &sql).await;

@@ -148,6 +148,7 @@ impl Migrator {
                 shape: shape.as_ref(),
                 functions: &self.options.functions,
                 rows_per_page,
+                lease: self.options.lease,
                 leave: receiver.clone(),
                 gauge: &gauge,
             };

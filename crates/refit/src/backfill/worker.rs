@@ -8,7 +8,8 @@ use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 use tracing::{debug, info, warn};
 
-use super::batch::{Batches, Done, LEASE, NotDone};
+use super::batch::{Batches, Done, NotDone};
+use super::facts::Leaf;
 use super::failed::Failed;
 use super::function::Functions;
 use super::job::Job;
@@ -33,6 +34,7 @@ pub(crate) struct Worker<'a> {
     pub(crate) shape: Option<&'a Shape>,
     pub(crate) functions: &'a Functions,
     pub(crate) rows_per_page: u64,
+    pub(crate) lease: Duration,
     pub(crate) leave: watch::Receiver<Leave>,
     pub(crate) gauge: &'a Gauge,
 }
@@ -115,7 +117,7 @@ impl Worker<'_> {
              SET extra_float_digits = 1; SET bytea_output = 'hex'; SET plan_cache_mode = 'force_custom_plan'; \
              SET idle_in_transaction_session_timeout = {}; SET client_min_messages = warning",
             self.job.version,
-            LEASE.as_millis()
+            self.lease.as_millis()
         );
         connection.batch_execute(&settings).await.map_err(Error::database("preparing a worker's session"))?;
         Ok(connection)
@@ -129,8 +131,14 @@ impl Worker<'_> {
         habit: &mut Habit,
     ) -> Result<Option<Failed>, Error> {
         let key = KeyColumns::new(&self.job.directive.key);
-        let mut batches =
-            Batches::new(client, self.job, &key, self.shape, self.functions, self.rows_per_page);
+        let mut batches = Batches::new(
+            client,
+            self.job,
+            &key,
+            self.shape,
+            self.functions,
+            (self.rows_per_page, self.lease),
+        );
         // What another session of ours had begun is gone on with, if nobody has taken it over.
         if let Some(before) = held.take() {
             *held = before.again(client).await?;
@@ -143,11 +151,16 @@ impl Worker<'_> {
                     }
                     continue;
                 }
-                *held = Lease::claim(client, self.job.id, self.job.directive.workers, LEASE).await?;
+                *held = Lease::claim(client, self.job.id, self.job.directive.workers, self.lease).await?;
                 if let Some(lease) = held.as_mut().filter(|lease| lease.is_striped()) {
                     unstripe_under_a_held_snapshot(client, lease, self.job.directive.strategy.is_some())
                         .await?;
                 }
+            }
+            if let Some(lease) = &held
+                && !self.is_walkable(client, lease).await?
+            {
+                return Ok(None);
             }
             let Some(lease) = held.as_mut() else {
                 if !goes_on(client, self.job.id).await? {
@@ -170,6 +183,22 @@ impl Worker<'_> {
                 Left::Disconnected(failed) => return Ok(Some(failed)),
             }
         }
+    }
+
+    /// Without the index that orders the key each batch would read the whole table: the job stops instead.
+    async fn is_walkable(&self, client: &Client, lease: &Lease) -> Result<bool, Error> {
+        let key = &self.job.directive.key;
+        if self.job.directive.walks_heap() || Leaf::is_walkable(client, &lease.relation, key).await? {
+            return Ok(true);
+        }
+        let reason = format!(
+            "no valid index of {} begins with ({}) any more: build it again, then `backfill resume`",
+            lease.relation,
+            key.join(", ")
+        );
+        self.job.end(client, "failed", Some(&reason)).await?;
+        lease.release(client).await;
+        Ok(false)
     }
 
     fn may_work(&self) -> bool {
@@ -280,6 +309,7 @@ impl Worker<'_> {
                 habit.size.look_for_row(rows);
                 return Ok(Outcome::Again);
             }
+            Trouble::TooLarge if !self.is_walkable(batches.client, lease).await? => return Ok(Outcome::Stop),
             Trouble::TooLarge if rows > 1 => habit.size.halve(),
             Trouble::TooLarge => {
                 habit.stubborn += 1;

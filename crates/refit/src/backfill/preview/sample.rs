@@ -46,6 +46,9 @@ pub(super) async fn samples(
         ground.table.leaves.iter().fold((0, 0), |(rows, pages), leaf| (rows + leaf.rows, pages + leaf.pages));
     let rows_per_page = (rows / pages.max(1)).max(1);
     let sampler = Sampler { client, job, ground, key: &key, rows_per_page };
+    // Of stripes, a place is visited twice.
+    let striped = leases.first().is_some_and(Lease::is_striped);
+    let batches = if striped { batches.div_ceil(2) } else { batches };
     for number in 0..batches {
         let count = leases.len();
         let at = (number as usize * count / batches as usize).min(count.saturating_sub(1));
