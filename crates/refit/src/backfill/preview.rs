@@ -111,6 +111,8 @@ const RANDOM: f64 = 0.1;
 /// backfill itself is in [`Preview::refused`] and [`Preview::failures`].
 pub async fn preview(client: &Client, subject: Subject<'_>, batches: u32) -> Result<Preview, Error> {
     let (job, left) = found(client, subject).await?;
+    // One that has not begun has no ranges yet.
+    let left = left.filter(|status| status.strategy.is_some());
     let mut preview = Preview {
         version: job.version,
         name: job.name.clone(),
@@ -125,7 +127,7 @@ pub async fn preview(client: &Client, subject: Subject<'_>, batches: u32) -> Res
         failures: Vec::new(),
         estimate: None,
     };
-    let ground = match ground(client, &job).await {
+    let ground = match ground(client, &job, left.is_some()).await {
         Ok(Ok(ground)) => ground,
         Ok(Err(reason)) => return Ok(Preview { refused: Some(reason), ..preview }),
         Err(error) if error.sqlstate().is_some_and(|code| code.starts_with("42") && code != "42501") => {
@@ -134,12 +136,12 @@ pub async fn preview(client: &Client, subject: Subject<'_>, batches: u32) -> Res
         Err(error) => return Err(error),
     };
     let rows: u64 = ground.table.leaves.iter().map(|leaf| leaf.rows).sum();
-    let left = left.as_ref().filter(|status| status.strategy.is_some());
-    preview.rows = left.map_or(rows, |status| whole(to_float(rows) * (1.0 - status.progress)));
+    preview.rows = left.as_ref().map_or(rows, |status| whole(to_float(rows) * (1.0 - status.progress)));
     preview.table_bytes = bytes(client, &ground.table).await?;
-    preview.strategy = Some(left.and_then(|status| status.strategy.clone()).unwrap_or_else(|| ground.word()));
+    preview.strategy =
+        Some(left.as_ref().and_then(|status| status.strategy.clone()).unwrap_or_else(|| ground.word()));
     preview.reason =
-        Some(left.and_then(|status| status.reason.clone()).unwrap_or(ground.choice.reason.clone()));
+        Some(left.as_ref().and_then(|status| status.reason.clone()).unwrap_or(ground.choice.reason.clone()));
     let ranges = u32::try_from(ground.leases.len()).unwrap_or(u32::MAX);
     preview.workers = job.directive.workers.min(ranges);
     let (sampled, failures) = samples(client, &job, &ground, batches).await?;
@@ -191,7 +193,7 @@ async fn found(client: &Client, subject: Subject<'_>) -> Result<(Job, Option<Job
 }
 
 /// Finds out what beginning the job finds out, and records nothing.
-async fn ground(client: &Client, job: &Job) -> Result<Result<Ground, String>, Error> {
+async fn ground(client: &Client, job: &Job, begun: bool) -> Result<Result<Ground, String>, Error> {
     if is_function(job) {
         return Ok(Err("it is a function's: only a program that registers it can run a batch".to_owned()));
     }
@@ -225,11 +227,10 @@ async fn ground(client: &Client, job: &Job) -> Result<Result<Ground, String>, Er
             return Ok(Err(reason));
         }
     }
-    let begun = match job.id {
-        0 => Vec::new(),
-        id => Lease::left(client, id).await?,
+    let leases = match begun {
+        true => Lease::left(client, job.id).await?,
+        false => pieces.iter().map(Lease::of).collect(),
     };
-    let leases = if begun.is_empty() { pieces.iter().map(Lease::of).collect() } else { begun };
     Ok(Ok(Ground { shape, table, choice, leases }))
 }
 
@@ -311,12 +312,16 @@ impl fmt::Display for Preview {
         let Sample { batches, rows_walked, rows_changed, seconds, wal_bytes } = self.sample;
         write!(
             f,
-            "\n  sample    {batches} batches over {rows_walked} rows changed {rows_changed} in {:.0} ms and wrote {} of WAL",
+            "\n  sample    {batches} {} over {rows_walked} rows changed {rows_changed} in {:.0} ms and wrote {} of WAL",
+            if batches == 1 { "batch" } else { "batches" },
             seconds * 1e3,
             size(wal_bytes)
         )?;
-        for failure in &self.failures {
+        for failure in self.failures.iter().take(10) {
             write!(f, "\n  failed    {failure}")?;
+        }
+        if self.failures.len() > 10 {
+            write!(f, "\n            and {} more", self.failures.len() - 10)?;
         }
         let Some(estimate) = &self.estimate else {
             return write!(

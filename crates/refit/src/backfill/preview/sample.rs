@@ -16,6 +16,7 @@ use crate::backfill::job::Job;
 use crate::backfill::journal;
 use crate::backfill::key::{Key, KeyColumns, key_of, literal};
 use crate::backfill::lease::{Lease, Place, parameters};
+use crate::backfill::trouble::Trouble;
 use crate::error::Error;
 
 /// What a batch did.
@@ -54,7 +55,7 @@ pub(super) async fn samples(
         let at = (number as usize * count / batches as usize).min(count.saturating_sub(1));
         let Some(lease) = leases.get_mut(at) else { break };
         let Some(place) = lease.place() else { continue };
-        match sampler.smaller_and_smaller(lease, &place).await? {
+        match sampler.smaller_and_smaller(lease, &place, &mut failures).await? {
             Ok((end, batch)) => {
                 lease.advance(&place, end);
                 sampled.extend(batch);
@@ -65,6 +66,7 @@ pub(super) async fn samples(
             }
         }
     }
+    failures.sort();
     failures.dedup();
     Ok((sampled, failures))
 }
@@ -83,6 +85,7 @@ impl Sampler<'_> {
         &self,
         lease: &Lease,
         place: &Place,
+        failures: &mut Vec<String>,
     ) -> Result<Result<(Key, Vec<Sampled>), Failed>, Error> {
         let mut rows = self.job.directive.batch;
         for halving in 0..=HALVINGS {
@@ -97,9 +100,13 @@ impl Sampler<'_> {
             };
             match self.batch(lease, place, &end).await {
                 Ok(sampled) => return Ok(Ok((end, sampled))),
-                // It took too long, or somebody holds its rows: as a worker does, with fewer.
-                Err(failed) => match failed.sqlstate.as_deref() {
-                    Some("57014" | "55P03") if halving < HALVINGS && rows > 1 => rows /= 2,
+                // It took too long, or somebody holds its rows, or one of them does not suit: as a worker does, with fewer.
+                Err(failed) => match Trouble::of(&failed) {
+                    Trouble::TooLarge if halving < HALVINGS && rows > 1 => rows /= 2,
+                    Trouble::BadRow if halving < HALVINGS && rows > 1 => {
+                        failures.push(failed.to_string());
+                        rows /= 2;
+                    }
                     _ => return self.failed(failed),
                 },
             }
@@ -128,9 +135,9 @@ impl Sampler<'_> {
 
     /// What the server says of a row is a finding; that it is gone is an error.
     fn failed<T>(&self, failed: Failed) -> Result<Result<T, Failed>, Error> {
-        match failed.sqlstate {
-            Some(ref code) if !["08", "57P"].iter().any(|gone| code.starts_with(gone)) => Ok(Err(failed)),
-            _ => Err(self.job.failure(format!("the sample was cut short: {failed}"))),
+        match Trouble::of(&failed) {
+            Trouble::Disconnected => Err(self.job.failure(format!("the sample was cut short: {failed}"))),
+            _ => Ok(Err(failed)),
         }
     }
 
