@@ -1,6 +1,6 @@
 //! Working on jobs: one after the other, in the order of their versions, each with its workers and its supervisor.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::{Either, join_all, select};
 use tokio::sync::watch;
@@ -14,7 +14,7 @@ use super::shape::Shape;
 use super::sight::JobStatus;
 use super::supervisor::{Gauge, Supervisor};
 use super::throttle::law::Leave;
-use super::worker::Worker;
+use super::worker::{Worker, is_of_the_server, pauses};
 use crate::error::Error;
 use crate::event::Event;
 use crate::migrator::Migrator;
@@ -45,10 +45,25 @@ impl Migrator {
     /// [`Error::Backfill`] when one of them fails, is canceled, or cannot come to its end; and those of
     /// [`apply`](Migrator::apply).
     pub async fn work(&self, url: &str) -> Result<Report, Error> {
-        let connection = crate::connect::connect(url, &self.options.connect).await?;
-        let outcome = self.work_on(&connection, url).await;
-        connection.close().await;
-        outcome
+        let mut report = self.nothing_to_do(None, Instant::now());
+        let (mut lost, mut applied) = (pauses(), 0);
+        loop {
+            let connection = crate::connect::connect(url, &self.options.connect).await?;
+            match self.work_on(&connection, url, &mut report).await {
+                Err(error) if connection.is_closed() || is_of_the_server(&error) => {
+                    if report.backfills.len() > applied {
+                        (lost, applied) = (pauses(), report.backfills.len());
+                    }
+                    let pause = lost.next().unwrap_or(LOOK);
+                    warn!(?pause, "{error}; connecting again");
+                    tokio::time::sleep(pause).await;
+                }
+                outcome => {
+                    connection.close().await;
+                    return outcome.map(|()| report);
+                }
+            }
+        }
     }
 
     /// Works in the background: failures are logged, and looked at again in case somebody mends them.
@@ -65,15 +80,14 @@ impl Migrator {
         }
     }
 
-    async fn work_on(&self, client: &Client, url: &str) -> Result<Report, Error> {
-        let mut report = self.nothing_to_do(None, std::time::Instant::now());
+    async fn work_on(&self, client: &Client, url: &str, report: &mut Report) -> Result<(), Error> {
         let mut told = None;
         loop {
             let jobs = Job::unfinished(client).await?;
             let runnable =
                 |job: &&Job| job.wanted == "run" && (job.state == "registered" || job.state == "running");
             let Some(job) = jobs.iter().find(runnable) else {
-                let Some(job) = jobs.first() else { return Ok(report) };
+                let Some(job) = jobs.first() else { return Ok(()) };
                 if job.wanted == "pause" && (job.state == "registered" || job.state == "running") {
                     if told != Some(job.id) {
                         info!(backfill = job.name, "paused: waiting until it is resumed");
@@ -87,7 +101,7 @@ impl Migrator {
             match self.job(client, url, job).await? {
                 Ended::Complete => {
                     let applied = self.apply(client).await?;
-                    report = merged(report, applied);
+                    *report = merged(report.clone(), applied);
                     report.backfills.extend(JobStatus::of(client, job.version).await?);
                 }
                 Ended::Stopped => {}

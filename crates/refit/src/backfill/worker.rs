@@ -55,11 +55,14 @@ struct Habit {
     pauses: Option<Pauses>,
     /// Single rows that could not be had in time, one after the other.
     stubborn: u32,
+    /// Whether anything was done since the connection was made.
+    progressed: bool,
 }
 
-type Pauses = <ExponentialBuilder as BackoffBuilder>::Backoff;
+pub(crate) type Pauses = <ExponentialBuilder as BackoffBuilder>::Backoff;
 
-fn pauses() -> Pauses {
+/// Pauses between attempts at what others may have to mend first.
+pub(crate) fn pauses() -> Pauses {
     ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(50))
         .with_max_delay(Duration::from_secs(10))
@@ -76,10 +79,13 @@ impl Worker<'_> {
     pub(crate) async fn work(mut self) -> Result<(), Error> {
         let directive = &self.job.directive;
         let mut habit =
-            Habit { size: BatchSize::new(directive.batch, directive.target()), pauses: None, stubborn: 0 };
+            Habit { size: BatchSize::new(directive.batch, directive.target()), pauses: None, stubborn: 0, progressed: false };
         let mut lost = pauses();
         let mut lease = None;
         loop {
+            if std::mem::take(&mut habit.progressed) {
+                lost = pauses();
+            }
             let connection = match self.connect().await {
                 Ok(connection) => connection,
                 Err(error @ Error::Connect { .. }) => return Err(error),
@@ -268,6 +274,7 @@ impl Worker<'_> {
             };
             habit.pauses = None;
             habit.stubborn = 0;
+            habit.progressed = true;
             if done.took > Duration::ZERO {
                 habit.size.succeeded(rows, done.took);
                 self.gauge.batch(&done, rows);
@@ -436,7 +443,8 @@ async fn too_many_errors(client: &Client, job: &Job) -> Result<Option<String>, E
         .then(|| format!("{errors} of {walked} rows failed, more than `error_percent = {share}` allows")))
 }
 
-fn is_of_the_server(error: &Error) -> bool {
+/// Whether the server, not the work, is what failed: it may be another matter in a moment.
+pub(crate) fn is_of_the_server(error: &Error) -> bool {
     let failed = match error {
         Error::Database { source, .. } => source.code().map(|code| Failed::new(code.code(), "")),
         _ => None,
