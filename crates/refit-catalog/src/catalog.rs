@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use futures_util::StreamExt;
+use futures_util::stream::FuturesOrdered;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use tokio_postgres::{Client, GenericClient};
+use tokio_postgres::{Client, GenericClient, Row};
 
 use crate::facts::{self, Facts, Relation};
 use crate::kinds::Reader;
@@ -212,21 +213,40 @@ impl Catalog {
             kind.probe().is_none_or(|probe| hello.filled.iter().any(|filled| filled == probe))
         };
         let readers: Vec<&Reader> = kinds::ALL.iter().filter(is_there).collect();
-        let names = facts::QUERIES.iter().map(|sql| ("names and comments", (*sql).to_owned()));
-        let queries: Vec<_> = names.chain(readers.iter().map(|kind| kind.query(hello.version))).collect();
-        let mut answers = session::ask(client, &queries);
+        let query = |kind: &Reader| {
+            let (what, sql) = kind.query(hello.version);
+            session::ask(client, what, sql)
+        };
+        // All are sent without waiting for each other, and the answers come one after the other.
+        let names =
+            facts::QUERIES.iter().map(|sql| session::ask(client, "names and comments", (*sql).to_owned()));
+        let mut answers: FuturesOrdered<_> = names.collect();
+        answers.extend(readers.iter().copied().chain(kinds::WORDED).map(query));
         let mut names = Vec::new();
         while names.len() < facts::QUERIES.len() {
-            let Some(answer) = answers.next().await else { break };
-            names.push(answer?);
+            names.push(next(&mut answers).await?);
         }
         let mut facts = Facts::new(hello.version, &names, options)?;
         let mut catalog = Catalog::default();
         // What came is taken while the server works on the rest.
         for kind in readers {
-            let Some(rows) = answers.next().await else { break };
-            kind.load(&rows?, &mut facts, &mut catalog)?;
+            kind.load(&next(&mut answers).await?, &mut facts, &mut catalog)?;
         }
+        let words = kinds::words::sql(&facts);
+        let has_words = words.is_some();
+        answers.extend(words.map(|sql| session::ask(client, "expressions", sql)));
+        answers.push_back(query(&kinds::VIEWS));
+        let mut waiting = Vec::new();
+        for kind in kinds::WORDED {
+            waiting.push((kind, next(&mut answers).await?));
+        }
+        if has_words {
+            kinds::words::load(&next(&mut answers).await?, &mut facts, &mut catalog)?;
+        }
+        for (kind, rows) in waiting {
+            kind.load(&rows, &mut facts, &mut catalog)?;
+        }
+        kinds::VIEWS.load(&next(&mut answers).await?, &mut facts, &mut catalog)?;
         if !facts.superuser && !catalog.user_mappings.is_empty() {
             catalog.unseen.push("options of other roles' user mappings".into());
         }
@@ -258,6 +278,12 @@ impl Catalog {
     pub(crate) fn column_mut(&mut self, relation: &Relation, name: &str) -> Option<&mut Column> {
         self.relation_mut(relation)?.columns.iter_mut().find(|column| column.name == name)
     }
+}
+
+async fn next<F: Future<Output = Result<Vec<Row>, Error>>>(
+    answers: &mut FuturesOrdered<F>,
+) -> Result<Vec<Row>, Error> {
+    answers.next().await.unwrap_or_else(|| Ok(Vec::new()))
 }
 
 /// What a JSON file holds.

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Waker};
 
-use futures_util::stream::FuturesOrdered;
+use futures_util::future::join;
 use tokio_postgres::{Client, GenericClient, Row};
 
 use crate::{Error, kinds};
@@ -32,8 +32,11 @@ pub(crate) struct Hello {
 pub(crate) async fn begin(client: &Client) -> Result<(Hello, Open<'_>), Error> {
     let open = Open(Some(client));
     let begin = format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {SETTINGS}");
-    client.batch_execute(&begin).await.map_err(failed("session settings"))?;
-    Ok((hello(client).await?, open))
+    let begin = async { client.batch_execute(&begin).await.map_err(failed("session settings")) };
+    // Sent one after the other without waiting in between.
+    let (begun, hello) = join(begin, hello(client)).await;
+    begun?;
+    Ok((hello?, open))
 }
 
 /// Pins the settings inside a transaction that the caller has open; [`leave`] puts them back.
@@ -68,15 +71,13 @@ async fn hello<C: GenericClient + Sync>(client: &C) -> Result<Hello, Error> {
     Ok(Hello { version, snapshot: row.get(2), filled: row.get(3) })
 }
 
-/// The answers, one after the other in the order of the queries, which are all sent without waiting for each other.
-pub(crate) fn ask<'a, C: GenericClient + Sync>(
-    client: &'a C,
-    queries: &'a [(&'static str, String)],
-) -> FuturesOrdered<impl Future<Output = Result<Vec<Row>, Error>> + 'a> {
-    let one = async move |(what, sql): &'a (&'static str, String)| {
-        client.query_typed(sql, &[]).await.map_err(failed(what))
-    };
-    queries.iter().map(one).collect()
+/// One query; the answer. It is sent when it is first waited for.
+pub(crate) async fn ask<C: GenericClient + Sync>(
+    client: &C,
+    what: &'static str,
+    sql: String,
+) -> Result<Vec<Row>, Error> {
+    client.query_typed(&sql, &[]).await.map_err(failed(what))
 }
 
 /// Ends the transaction. True if the schema is as it was when it began: names inside deparsed expressions come from the server's

@@ -4,7 +4,7 @@ use tokio_postgres::Row;
 
 use super::sequence::Numbers;
 use crate::cursor::Cursor;
-use crate::facts::{Attribute, Facts, class};
+use crate::facts::{Attribute, Facts, IndexAttribute, class};
 use crate::grants::On;
 use crate::quote::ident;
 use crate::record::record;
@@ -69,20 +69,21 @@ record! {
     }
 }
 
-pub(crate) fn sql(version: u32) -> String {
-    let compression = if version >= 14 { "a.attcompression" } else { "''::\"char\"" };
-    format!(
-        "SELECT a.attrelid, a.attnum, a.attname, a.atttypid, a.attcollation,
+pub(crate) fn sql(_version: u32) -> String {
+    // Those of indexes are here where there is something to tell of them: a look of its own at the largest of catalogs is dear.
+    "SELECT a.attrelid, a.attnum, a.attname, a.atttypid, a.attcollation,
                 format_type(a.atttypid, a.atttypmod),
                 o.collnamespace, o.collname, a.attnotnull, a.attidentity, a.attgenerated,
-                CASE WHEN a.attstorage <> t.typstorage THEN a.attstorage ELSE '-' END, {compression},
+                CASE WHEN a.attstorage <> t.typstorage THEN a.attstorage ELSE '-' END, a.attcompression,
                 coalesce(a.attstattarget, -1)::int4, a.attoptions, a.attfdwoptions, a.attislocal, a.attacl::text[]
          FROM pg_class c
          JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
          JOIN pg_type t ON t.oid = a.atttypid
          LEFT JOIN pg_collation o ON o.oid = a.attcollation AND a.attcollation <> t.typcollation
-         WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm', 'c') AND c.oid >= 16384 AND c.relpersistence <> 't'"
-    )
+         WHERE (c.relkind IN ('r', 'p', 'f', 'v', 'm', 'c') OR c.relkind IN ('i', 'I')
+                AND (coalesce(a.attstattarget, -1) >= 0 OR a.attoptions IS NOT NULL))
+           AND c.oid >= 16384 AND c.relpersistence <> 't'"
+        .into()
 }
 
 pub(crate) fn load(rows: &[Row], facts: &mut Facts, catalog: &mut Catalog) -> Result<(), Error> {
@@ -95,11 +96,20 @@ pub(crate) fn load(rows: &[Row], facts: &mut Facts, catalog: &mut Catalog) -> Re
     for (oid, number, row) in order {
         let mut cells = Cursor::after(row, "columns", 2);
         let name = ident(cells.take()?);
-        let attribute = Attribute { name: name.clone(), type_oid: cells.take()?, collation: cells.take()? };
-        let Some(relation) = facts.relations.get_mut(&oid) else { continue };
+        let (type_oid, collation) = (cells.take()?, cells.take()?);
+        let generated = matches!(Cursor::after(row, "columns", 10).letter()?, 's' | 'v');
+        let attribute = Attribute { name: name.clone(), type_oid, collation, generated };
+        let Some(relation) = facts.relations.get_mut(&oid) else {
+            // An index is none of the relations.
+            let attribute = of_index(number, &mut cells)?;
+            facts.index_attributes.entry(oid).or_default().push(attribute);
+            continue;
+        };
         // Dropped columns leave gaps.
         let index = usize::try_from(number).unwrap_or(1).max(1) - 1;
-        relation.columns.resize(index, Attribute { name: "?".into(), type_oid: 0, collation: 0 });
+        relation
+            .columns
+            .resize(index, Attribute { name: "?".into(), type_oid: 0, collation: 0, generated: false });
         relation.columns.push(attribute);
         if !relation.shown {
             continue;
@@ -120,6 +130,12 @@ pub(crate) fn load(rows: &[Row], facts: &mut Facts, catalog: &mut Catalog) -> Re
         }
     }
     Ok(())
+}
+
+fn of_index(place: i16, cells: &mut Cursor<'_>) -> Result<IndexAttribute, Error> {
+    cells.skip(8);
+    let target = Some(cells.take::<i32>()?).filter(|target| *target >= 0);
+    Ok(IndexAttribute { place, target, options: cells.options()? })
 }
 
 fn column(name: String, cells: &mut Cursor<'_>, facts: &Facts) -> Result<Column, Error> {
@@ -152,33 +168,4 @@ fn column(name: String, cells: &mut Cursor<'_>, facts: &Facts) -> Result<Column,
     column.options = cells.options()?;
     column.server_options = cells.options()?;
     Ok(column)
-}
-
-/// Defaults and generation expressions.
-pub(crate) mod defaults {
-    use super::{Catalog, Cursor, Error, Facts, Row};
-
-    pub(crate) fn sql(_version: u32) -> String {
-        "SELECT d.adrelid, a.attname, a.attgenerated <> '', d.oid
-         FROM pg_attrdef d JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
-         WHERE d.adrelid >= 16384"
-            .into()
-    }
-
-    pub(crate) fn load(rows: &[Row], facts: &mut Facts, catalog: &mut Catalog) -> Result<(), Error> {
-        for row in rows {
-            let mut cells = Cursor::new(row, "column defaults");
-            let Some(relation) = facts.shown(cells.take()?) else { continue };
-            let name = crate::quote::ident(cells.take()?);
-            let generated: bool = cells.take()?;
-            let expression = facts.expression(super::super::expression::DEFAULT, cells.take()?);
-            let Some(column) = catalog.column_mut(relation, &name) else { continue };
-            if generated {
-                column.generated = expression;
-            } else {
-                column.default = expression;
-            }
-        }
-        Ok(())
-    }
 }

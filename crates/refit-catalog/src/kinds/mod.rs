@@ -57,6 +57,7 @@ pub use sequence::{Numbers, Sequence};
 pub use trigger::Trigger;
 pub use types::{BaseType, Composite, Domain, DomainConstraint, Enum, Range};
 
+pub(crate) use expression::{Expressions, words};
 pub(crate) use function::text as function_text;
 pub(crate) use relation_text::text as relation_text;
 pub(crate) use sequence::text as sequence_text;
@@ -108,19 +109,10 @@ macro_rules! own {
 pub(crate) const ALL: &[Reader] = &[
     own!("tables and views", relation),
     own!("columns", column),
-    own!("expressions", expression),
-    own!("column defaults", column::defaults),
     own!("inheritance", relation::parents),
     own!("sequences", sequence),
-    own!("constraints", constraint),
     own!("collations", collation::names),
     own!("operator classes", operator_class::names),
-    own!("indexes", index),
-    own!("index columns", index::attributes),
-    own!("triggers", trigger),
-    own!("constraint triggers", trigger::enforcing),
-    own!("policies", policy),
-    own!("rules", rule),
     own!("database settings", database),
     own!("schemas", schema),
     own!("default privileges", schema::defaults),
@@ -153,5 +145,19 @@ pub(crate) const ALL: &[Reader] = &[
     Reader::Plain(&publication::KIND),
     Reader::Plain(&subscription::KIND),
     Reader::Plain(&statistics::KIND),
-    own!("views", relation::queries),
+    own!("expressions", expression),
 ];
+
+/// Those that need the words of expressions, in their order. They are asked for together with [`ALL`], and taken when the words
+/// are there.
+pub(crate) const WORDED: &[Reader] = &[
+    own!("constraints", constraint),
+    own!("indexes", index),
+    own!("triggers", trigger),
+    own!("constraint triggers", trigger::enforcing),
+    own!("policies", policy),
+    own!("rules", rule),
+];
+
+/// The dearest of all, asked for last: the client is busy with other answers meanwhile.
+pub(crate) const VIEWS: Reader = own!("views", relation::queries);
