@@ -209,10 +209,8 @@ impl Catalog {
         hello: &Hello,
         options: &ReadOptions,
     ) -> Result<Catalog, Error> {
-        let is_there = |kind: &&Reader| {
-            kind.probe().is_none_or(|probe| hello.filled.iter().any(|filled| filled == probe))
-        };
-        let readers: Vec<&Reader> = kinds::ALL.iter().filter(is_there).collect();
+        let there = kinds::ALL.iter().zip(&hello.filled).filter(|(_, filled)| **filled);
+        let readers: Vec<&Reader> = there.map(|(kind, _)| kind).collect();
         let query = |kind: &Reader| {
             let (what, sql) = kind.query(hello.version);
             session::ask(client, what, sql)

@@ -151,11 +151,11 @@ pub(crate) struct Class {
 }
 
 /// What is asked before any kind is read, in the order in which [`Facts::new`] takes the answers.
-pub(crate) const QUERIES: [&str; 7] = [
+pub(crate) const QUERIES: [&str; 6] = [
     "SELECT oid, nspname FROM pg_namespace",
-    "SELECT oid, rolname FROM pg_roles",
-    "SELECT d.classid, d.objid, CASE d.deptype WHEN 'x' THEN e.extname END
-     FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid WHERE d.refclassid = 3079 AND d.deptype IN ('e', 'x')",
+    "SELECT oid, rolname, rolsuper AND rolname = current_user FROM pg_roles",
+    "SELECT classid, objid, CASE deptype WHEN 'x' THEN (SELECT extname FROM pg_extension e WHERE e.oid = refobjid) END
+     FROM pg_depend WHERE refclassid = 3079 AND deptype IN ('e', 'x')",
     "SELECT classoid, objoid, objsubid, description FROM pg_description WHERE objoid >= 16384 OR classoid = 2615
      UNION ALL SELECT classoid, objoid, 0, description FROM pg_shdescription
      WHERE classoid = 1262 AND objoid = (SELECT oid FROM pg_database WHERE datname = current_database())",
@@ -168,7 +168,6 @@ pub(crate) const QUERIES: [&str; 7] = [
      SELECT schema, owner, count(*) FROM o
      WHERE (class, oid) NOT IN (SELECT classid, objid FROM pg_depend WHERE refclassid = 3079 AND deptype = 'e')
      GROUP BY schema, owner",
-    "SELECT rolsuper FROM pg_roles WHERE rolname = current_user",
 ];
 
 const WHAT: &str = "names and comments";
@@ -178,7 +177,7 @@ impl Facts {
     pub(crate) fn new(version: u32, answers: &[Vec<Row>], options: &ReadOptions) -> Result<Facts, Error> {
         let mut facts = Facts { version, owners: options.owners, ..Facts::default() };
         facts.hidden_tables = options.exclude_tables.iter().cloned().collect();
-        let [schemas, roles, members, comments, labels, owners, user] = answers else {
+        let [schemas, roles, members, comments, labels, owners] = answers else {
             return Ok(facts);
         };
         for row in schemas {
@@ -189,7 +188,11 @@ impl Facts {
             }
             facts.schemas.insert(oid, name);
         }
-        facts.roles = roles.iter().map(named).collect::<Result<_, _>>()?;
+        for row in roles {
+            let (oid, name) = named(row)?;
+            facts.superuser |= Cursor::after(row, WHAT, 2).take::<bool>()?;
+            facts.roles.insert(oid, name);
+        }
         for row in members {
             let mut cells = Cursor::new(row, WHAT);
             let object = (cells.take()?, cells.take()?);
@@ -206,9 +209,6 @@ impl Facts {
             let mut cells = Cursor::new(row, WHAT);
             let key = (cells.take()?, cells.take()?, cells.take()?);
             facts.labels.entry(key).or_default().push(cells.text()?);
-        }
-        for row in user {
-            facts.superuser = Cursor::new(row, WHAT).take()?;
         }
         facts.usual_owner = facts.usual(owners)?;
         Ok(facts)

@@ -24,8 +24,8 @@ pub(crate) struct Hello {
     pub(crate) version: u32,
     /// Which transactions were visible when reading began.
     snapshot: String,
-    /// Catalogs among those that the kinds probe in which there is something of a user's.
-    pub(crate) filled: Vec<String>,
+    /// Of each kind, whether there is something to ask.
+    pub(crate) filled: Vec<bool>,
 }
 
 /// Opens the transaction that everything is read in.
@@ -53,14 +53,14 @@ pub(crate) async fn leave<C: GenericClient + Sync>(client: &C) -> Result<(), Err
 }
 
 async fn hello<C: GenericClient + Sync>(client: &C) -> Result<Hello, Error> {
-    let mut probes: Vec<&str> = kinds::ALL.iter().filter_map(|kind| kind.probe()).collect();
-    probes.dedup();
-    let probe =
-        |name: &&str| format!("CASE WHEN EXISTS (SELECT FROM {name} WHERE oid >= 16384) THEN '{name}' END");
+    let probes = kinds::ALL.iter().map(|kind| kind.probe());
+    let probe = |probe: Option<&str>| {
+        probe.map_or_else(|| "true".into(), |rows| format!("EXISTS (SELECT FROM {rows})"))
+    };
     let hello = format!(
         "SELECT current_setting('server_version_num'), current_setting('server_version'), pg_current_snapshot()::text,
-                array_remove(ARRAY[{}]::text[], NULL)",
-        probes.iter().map(probe).collect::<Vec<_>>().join(", ")
+                ARRAY[{}]",
+        probes.map(probe).collect::<Vec<_>>().join(", ")
     );
     let row = client.query_typed_one(&hello, &[]).await.map_err(failed("the server's version"))?;
     let (number, name): (&str, &str) = (row.get(0), row.get(1));

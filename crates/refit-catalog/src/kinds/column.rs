@@ -2,6 +2,7 @@
 
 use tokio_postgres::Row;
 
+use super::Elsewhere;
 use super::sequence::Numbers;
 use crate::cursor::Cursor;
 use crate::facts::{Attribute, Facts, IndexAttribute, class};
@@ -112,6 +113,7 @@ pub(crate) fn load(rows: &[Row], facts: &mut Facts, catalog: &mut Catalog) -> Re
             .resize(index, Attribute { name: "?".into(), type_oid: 0, collation: 0, generated: false });
         relation.columns.push(attribute);
         if !relation.shown {
+            of_extension(oid, &name, row, facts, catalog)?;
             continue;
         }
         let (owner, kind, partition) = (relation.owner, relation.kind, relation.partition);
@@ -128,6 +130,18 @@ pub(crate) fn load(rows: &[Row], facts: &mut Facts, catalog: &mut Catalog) -> Re
         } else if let Some(table) = catalog.relation_mut(relation) {
             table.columns.push(column);
         }
+    }
+    Ok(())
+}
+
+/// Privileges on a column of an extension's table, which none has by itself.
+fn of_extension(oid: u32, name: &str, row: &Row, facts: &Facts, catalog: &mut Catalog) -> Result<(), Error> {
+    let list: Option<Vec<String>> = Cursor::after(row, "columns", 17).take()?;
+    if let (Some(list), Some(relation), false) =
+        (list, facts.relations.get(&oid), facts.ours_anywhere(class::RELATION, oid))
+    {
+        let grants = facts.grants(On::Column, relation.owner, Some(list));
+        catalog.elsewhere.insert(format!("column {name} of relation {}", relation.key), Elsewhere { grants });
     }
     Ok(())
 }

@@ -69,7 +69,7 @@ use crate::{Catalog, Error};
 /// How a kind is read: the query for a major version, and what becomes of its rows.
 #[derive(Clone, Copy)]
 pub(crate) enum Reader {
-    Own { what: &'static str, sql: fn(u32) -> String, load: Load },
+    Own { what: &'static str, probe: Option<&'static str>, sql: fn(u32) -> String, load: Load },
     Plain(&'static plain::PlainKind),
 }
 
@@ -83,10 +83,10 @@ impl Reader {
         }
     }
 
-    /// The catalog without whose rows there is nothing to ask.
+    /// A catalog, and which of its rows there must be for there to be something to ask.
     pub(crate) fn probe(self) -> Option<&'static str> {
         match self {
-            Reader::Own { .. } => None,
+            Reader::Own { probe, .. } => probe,
             Reader::Plain(kind) => kind.probe,
         }
     }
@@ -100,8 +100,10 @@ impl Reader {
 }
 
 macro_rules! own {
-    ($what:literal, $($module:ident)::+) => {
-        Reader::Own { what: $what, sql: $($module)::+::sql, load: $($module)::+::load }
+    ($what:literal, $($module:ident)::+) => { own!($what, None, $($module)::+) };
+    ($what:literal, if $probe:literal, $($module:ident)::+) => { own!($what, Some($probe), $($module)::+) };
+    ($what:literal, $probe:expr, $($module:ident)::+) => {
+        Reader::Own { what: $what, probe: $probe, sql: $($module)::+::sql, load: $($module)::+::load }
     };
 }
 
@@ -109,22 +111,27 @@ macro_rules! own {
 pub(crate) const ALL: &[Reader] = &[
     own!("tables and views", relation),
     own!("columns", column),
-    own!("inheritance", relation::parents),
+    own!("inheritance", if "pg_inherits", relation::parents),
     own!("sequences", sequence),
     own!("collations", collation::names),
     own!("operator classes", operator_class::names),
     own!("database settings", database),
     own!("schemas", schema),
-    own!("default privileges", schema::defaults),
+    own!("default privileges", if "pg_default_acl", schema::defaults),
     own!("functions", function),
-    own!("aggregates", function::aggregate),
+    own!("aggregates", if "pg_aggregate WHERE aggfnoid::oid >= 16384", function::aggregate),
     own!("types", types),
-    own!("domain constraints", types::constraints),
-    own!("range types", types::range),
-    own!("base types", types::base),
+    own!("domain constraints", if "pg_constraint WHERE contypid >= 16384", types::constraints),
+    own!("range types", if "pg_range WHERE rngtypid >= 16384", types::range),
+    // But for arrays, which are read by array_in.
+    own!(
+        "base types",
+        if "pg_type WHERE oid >= 16384 AND (typtype = 'b' AND typinput::oid <> 750 OR NOT typisdefined)",
+        types::base
+    ),
     own!("privileges", elsewhere),
     own!("unknown objects", unknown),
-    Reader::Own { what: "extensions", sql: extension::sql, load: extension::comments::load },
+    Reader::Own { what: "extensions", probe: None, sql: extension::sql, load: extension::comments::load },
     Reader::Plain(&collation::KIND),
     Reader::Plain(&language::KIND),
     Reader::Plain(&transform::KIND),

@@ -8,7 +8,7 @@ pub(crate) const KIND: PlainKind = PlainKind {
     what: "subscriptions",
     class: class::SUBSCRIPTION,
     on: On::Nothing,
-    probe: Some("pg_subscription"),
+    probe: Some("pg_subscription WHERE oid >= 16384"),
     sql,
     properties: &[
         "publications",
