@@ -6,6 +6,7 @@ mod side;
 use std::path::Path;
 use std::process::ExitCode;
 
+use anyhow::bail;
 use refit_catalog::{Catalog, ReadOptions};
 use refit_devdb::ServerOptions;
 use refit_model::MigrationSet;
@@ -68,6 +69,9 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         tell_unknown(&catalog, context);
         context.out.print(render::schema(&database.address(), &Schema::Database(&catalog), args.format))?;
         return Ok(ExitCode::SUCCESS);
+    }
+    if args.check && matches!(args.format, Format::Mermaid | Format::Html) {
+        bail!("--check tells people or machines what differs: give --format human or json");
     }
     let folder = context.migrations_dir();
     let made = make(&context.set()?, &read, context).await?;
