@@ -15,7 +15,7 @@ use crate::kinds::{
     Range, Schema, Sequence, Table,
 };
 use crate::record::record;
-use crate::session::Hello;
+use crate::session::{Hello, Sent};
 use crate::{Error, ReadOptions, session};
 
 /// The format of the JSON form. It grows when a reader of older ones would misunderstand it.
@@ -119,11 +119,32 @@ impl Catalog {
     /// [`Error::Server`] when the server refuses or is gone, [`Error::Changing`] when the schema was changed during each
     /// attempt, [`Error::Unknown`] when told to be strict.
     pub async fn read(client: &Client, options: &ReadOptions) -> Result<Catalog, Error> {
+        Catalog::attempt([client, client], options).await
+    }
+
+    /// As [`Catalog::read`], by two sessions of the same role in the same database, so that two of the server's processes work
+    /// at the same time: on a server that is not busy it takes about two thirds of the time. Where the two do not see the same
+    /// transactions, the first reads alone.
+    ///
+    /// # Errors
+    /// As for [`Catalog::read`].
+    pub async fn read_by_two(clients: [&Client; 2], options: &ReadOptions) -> Result<Catalog, Error> {
+        Catalog::attempt(clients, options).await
+    }
+
+    async fn attempt([first, second]: [&Client; 2], options: &ReadOptions) -> Result<Catalog, Error> {
         let attempts = options.attempts.max(1);
         let mut last = String::from("rows of the catalog were written");
         for _ in 0..attempts {
-            let (hello, open) = session::begin(client).await?;
-            let read = Catalog::ask(client, &hello, options).await;
+            let (hello, open, both) = if std::ptr::eq(first, second) {
+                let (hello, open) = session::begin(first, None).await?;
+                (hello, open, None)
+            } else {
+                session::begin_both(first, second).await?
+            };
+            let clients = [first, if both.is_some() { second } else { first }];
+            let read = Catalog::ask(clients, &hello, options).await;
+            drop(both);
             match read {
                 Ok(catalog) => {
                     if session::finish(&hello, open).await? {
@@ -149,7 +170,7 @@ impl Catalog {
         options: &ReadOptions,
     ) -> Result<Catalog, Error> {
         let hello = session::enter(client).await?;
-        let read = Catalog::ask(client, &hello, options).await;
+        let read = Catalog::ask([client, client], &hello, options).await;
         session::leave(client).await?;
         read?.judged(options)
     }
@@ -204,23 +225,29 @@ impl Catalog {
         Ok(catalog)
     }
 
+    /// Sends everything without waiting in between, and takes the answers one after the other.
     async fn ask<C: GenericClient + Sync>(
-        client: &C,
+        clients: [&C; 2],
         hello: &Hello,
         options: &ReadOptions,
     ) -> Result<Catalog, Error> {
-        let there = kinds::ALL.iter().zip(&hello.filled).filter(|(_, filled)| **filled);
-        let readers: Vec<&Reader> = there.map(|(kind, _)| kind).collect();
+        let there = kinds::ALL.iter().enumerate().filter(|(place, _)| hello.is_filled(*place));
+        let readers: Vec<&Reader> = there.map(|(_, kind)| kind).collect();
         let query = |kind: &Reader| {
             let (what, sql) = kind.query(hello.version);
-            session::ask(client, what, sql)
+            session::ask(clients[kind.lane() as usize], what, sql)
         };
-        // All are sent without waiting for each other, and the answers come one after the other.
-        let names =
-            facts::QUERIES.iter().map(|sql| session::ask(client, "names and comments", (*sql).to_owned()));
+        let names = facts::QUERIES.iter().map(|(lane, sql)| {
+            session::ask(clients[*lane as usize], "names and comments", (*sql).to_owned())
+        });
         let mut answers: FuturesOrdered<_> = names.collect();
         answers.extend(readers.iter().copied().chain(kinds::WORDED).map(query));
-        let mut names = Vec::new();
+        let mut names = vec![next(&mut answers).await?];
+        // A session of its own is not kept from other work by them.
+        let mut views = Sent::new(query(&kinds::VIEWS));
+        if !std::ptr::eq(clients[0], clients[1]) {
+            views.send().await;
+        }
         while names.len() < facts::QUERIES.len() {
             names.push(next(&mut answers).await?);
         }
@@ -230,21 +257,23 @@ impl Catalog {
         for kind in readers {
             kind.load(&next(&mut answers).await?, &mut facts, &mut catalog)?;
         }
-        let words = kinds::words::sql(&facts);
-        let has_words = words.is_some();
-        answers.extend(words.map(|sql| session::ask(client, "expressions", sql)));
-        answers.push_back(query(&kinds::VIEWS));
+        let words = kinds::words::sql(&facts).map(|sql| session::ask(clients[0], "expressions", sql));
+        let mut words = words.map(Sent::new);
+        if let Some(words) = &mut words {
+            words.send().await;
+        }
+        views.send().await;
         let mut waiting = Vec::new();
         for kind in kinds::WORDED {
             waiting.push((kind, next(&mut answers).await?));
         }
-        if has_words {
-            kinds::words::load(&next(&mut answers).await?, &mut facts, &mut catalog)?;
+        if let Some(words) = words {
+            kinds::words::load(&words.answer().await?, &mut facts, &mut catalog)?;
         }
         for (kind, rows) in waiting {
             kind.load(&rows, &mut facts, &mut catalog)?;
         }
-        kinds::VIEWS.load(&next(&mut answers).await?, &mut facts, &mut catalog)?;
+        kinds::VIEWS.load(&views.answer().await?, &mut facts, &mut catalog)?;
         if !facts.superuser && !catalog.user_mappings.is_empty() {
             catalog.unseen.push("options of other roles' user mappings".into());
         }

@@ -7,7 +7,7 @@ use tokio_postgres::Row;
 
 use crate::cursor::Cursor;
 use crate::grants::{Grants, On};
-use crate::kinds::Expressions;
+use crate::kinds::{Expressions, Lane};
 use crate::quote::{ident, qualified};
 use crate::{Error, Options, Owners, ReadOptions};
 
@@ -151,23 +151,23 @@ pub(crate) struct Class {
 }
 
 /// What is asked before any kind is read, in the order in which [`Facts::new`] takes the answers.
-pub(crate) const QUERIES: [&str; 6] = [
-    "SELECT oid, nspname FROM pg_namespace",
-    "SELECT oid, rolname, rolsuper AND rolname = current_user FROM pg_roles",
-    "SELECT classid, objid, CASE deptype WHEN 'x' THEN (SELECT extname FROM pg_extension e WHERE e.oid = refobjid) END
-     FROM pg_depend WHERE refclassid = 3079 AND deptype IN ('e', 'x')",
-    "SELECT classoid, objoid, objsubid, description FROM pg_description WHERE objoid >= 16384 OR classoid = 2615
+pub(crate) const QUERIES: [(Lane, &str); 6] = [
+    (Lane::Tables, "SELECT oid, nspname FROM pg_namespace"),
+    (Lane::Tables, "SELECT oid, rolname, rolsuper AND rolname = current_user FROM pg_roles"),
+    (Lane::Tables, "SELECT classid, objid, CASE deptype WHEN 'x' THEN (SELECT extname FROM pg_extension e WHERE e.oid = refobjid) END
+     FROM pg_depend WHERE refclassid = 3079 AND deptype IN ('e', 'x')"),
+    (Lane::Others, "SELECT classoid, objoid, objsubid, description FROM pg_description WHERE objoid >= 16384 OR classoid = 2615
      UNION ALL SELECT classoid, objoid, 0, description FROM pg_shdescription
-     WHERE classoid = 1262 AND objoid = (SELECT oid FROM pg_database WHERE datname = current_database())",
-    "SELECT classoid, objoid, objsubid, provider || ': ' || label FROM pg_seclabel",
-    "WITH o AS (
+     WHERE classoid = 1262 AND objoid = (SELECT oid FROM pg_database WHERE datname = current_database())"),
+    (Lane::Tables, "SELECT classoid, objoid, objsubid, provider || ': ' || label FROM pg_seclabel"),
+    (Lane::Others, "WITH o AS (
        SELECT 1259::oid AS class, oid, relnamespace AS schema, relowner AS owner FROM pg_class
        WHERE oid >= 16384 AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND relpersistence <> 't'
        UNION ALL SELECT 1255, oid, pronamespace, proowner FROM pg_proc WHERE oid >= 16384
        UNION ALL SELECT 2615, oid, oid, nspowner FROM pg_namespace WHERE oid >= 16384)
      SELECT schema, owner, count(*) FROM o
      WHERE (class, oid) NOT IN (SELECT classid, objid FROM pg_depend WHERE refclassid = 3079 AND deptype = 'e')
-     GROUP BY schema, owner",
+     GROUP BY schema, owner"),
 ];
 
 const WHAT: &str = "names and comments";

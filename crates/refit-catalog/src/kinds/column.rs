@@ -74,13 +74,12 @@ pub(crate) fn sql(_version: u32) -> String {
     // Those of indexes are here where there is something to tell of them: a look of its own at the largest of catalogs is dear.
     "SELECT a.attrelid, a.attnum, a.attname, a.atttypid, a.attcollation,
                 format_type(a.atttypid, a.atttypmod),
-                o.collnamespace, o.collname, a.attnotnull, a.attidentity, a.attgenerated,
+                CASE WHEN a.attcollation <> t.typcollation THEN a.attcollation END, a.attnotnull, a.attidentity, a.attgenerated,
                 CASE WHEN a.attstorage <> t.typstorage THEN a.attstorage ELSE '-' END, a.attcompression,
                 coalesce(a.attstattarget, -1)::int4, a.attoptions, a.attfdwoptions, a.attislocal, a.attacl::text[]
          FROM pg_class c
          JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
          JOIN pg_type t ON t.oid = a.atttypid
-         LEFT JOIN pg_collation o ON o.oid = a.attcollation AND a.attcollation <> t.typcollation
          WHERE (c.relkind IN ('r', 'p', 'f', 'v', 'm', 'c') OR c.relkind IN ('i', 'I')
                 AND (coalesce(a.attstattarget, -1) >= 0 OR a.attoptions IS NOT NULL))
            AND c.oid >= 16384 AND c.relpersistence <> 't'"
@@ -98,7 +97,7 @@ pub(crate) fn load(rows: &[Row], facts: &mut Facts, catalog: &mut Catalog) -> Re
         let mut cells = Cursor::after(row, "columns", 2);
         let name = ident(cells.take()?);
         let (type_oid, collation) = (cells.take()?, cells.take()?);
-        let generated = matches!(Cursor::after(row, "columns", 10).letter()?, 's' | 'v');
+        let generated = matches!(Cursor::after(row, "columns", 9).letter()?, 's' | 'v');
         let attribute = Attribute { name: name.clone(), type_oid, collation, generated };
         let Some(relation) = facts.relations.get_mut(&oid) else {
             // An index is none of the relations.
@@ -136,7 +135,7 @@ pub(crate) fn load(rows: &[Row], facts: &mut Facts, catalog: &mut Catalog) -> Re
 
 /// Privileges on a column of an extension's table, which none has by itself.
 fn of_extension(oid: u32, name: &str, row: &Row, facts: &Facts, catalog: &mut Catalog) -> Result<(), Error> {
-    let list: Option<Vec<String>> = Cursor::after(row, "columns", 17).take()?;
+    let list: Option<Vec<String>> = Cursor::after(row, "columns", 16).take()?;
     if let (Some(list), Some(relation), false) =
         (list, facts.relations.get(&oid), facts.ours_anywhere(class::RELATION, oid))
     {
@@ -147,15 +146,15 @@ fn of_extension(oid: u32, name: &str, row: &Row, facts: &Facts, catalog: &mut Ca
 }
 
 fn of_index(place: i16, cells: &mut Cursor<'_>) -> Result<IndexAttribute, Error> {
-    cells.skip(8);
+    cells.skip(7);
     let target = Some(cells.take::<i32>()?).filter(|target| *target >= 0);
     Ok(IndexAttribute { place, target, options: cells.options()? })
 }
 
 fn column(name: String, cells: &mut Cursor<'_>, facts: &Facts) -> Result<Column, Error> {
     let mut column = Column { name, type_name: cells.deparsed()?, ..Column::default() };
-    if let (Some(schema), collation) = (cells.take::<Option<u32>>()?, cells.text()?) {
-        column.collation = facts.short(schema, &collation);
+    if let Some(collation) = cells.take::<Option<u32>>()?.filter(|oid| *oid != 0) {
+        column.collation = facts.collations.get(&collation).map_or("?", String::as_str).to_owned();
     }
     column.not_null = cells.take()?;
     column.identity = match cells.letter()? {

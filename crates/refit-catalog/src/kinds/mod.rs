@@ -66,10 +66,17 @@ pub(crate) use types::{domain_text, enum_text};
 use crate::facts::Facts;
 use crate::{Catalog, Error};
 
+/// Which of two sessions asks, where there are two: each does about half of the work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lane {
+    Tables,
+    Others,
+}
+
 /// How a kind is read: the query for a major version, and what becomes of its rows.
 #[derive(Clone, Copy)]
 pub(crate) enum Reader {
-    Own { what: &'static str, probe: Option<&'static str>, sql: fn(u32) -> String, load: Load },
+    Own { lane: Lane, what: &'static str, probe: Option<&'static str>, sql: fn(u32) -> String, load: Load },
     Plain(&'static plain::PlainKind),
 }
 
@@ -80,6 +87,13 @@ impl Reader {
         match self {
             Reader::Own { what, sql, .. } => (what, sql(version)),
             Reader::Plain(kind) => (kind.what, (kind.sql)(version)),
+        }
+    }
+
+    pub(crate) fn lane(self) -> Lane {
+        match self {
+            Reader::Own { lane, .. } => lane,
+            Reader::Plain(_) => Lane::Others,
         }
     }
 
@@ -100,38 +114,52 @@ impl Reader {
 }
 
 macro_rules! own {
-    ($what:literal, $($module:ident)::+) => { own!($what, None, $($module)::+) };
-    ($what:literal, if $probe:literal, $($module:ident)::+) => { own!($what, Some($probe), $($module)::+) };
-    ($what:literal, $probe:expr, $($module:ident)::+) => {
-        Reader::Own { what: $what, probe: $probe, sql: $($module)::+::sql, load: $($module)::+::load }
+    ($lane:ident, $what:literal, $($module:ident)::+) => { own!($lane, $what, None, $($module)::+) };
+    ($lane:ident, $what:literal, if $probe:literal, $($module:ident)::+) => {
+        own!($lane, $what, Some($probe), $($module)::+)
+    };
+    ($lane:ident, $what:literal, $probe:expr, $($module:ident)::+) => {
+        Reader::Own {
+            lane: Lane::$lane,
+            what: $what,
+            probe: $probe,
+            sql: $($module)::+::sql,
+            load: $($module)::+::load,
+        }
     };
 }
 
 /// All of them, those first that others refer to.
 pub(crate) const ALL: &[Reader] = &[
-    own!("tables and views", relation),
-    own!("columns", column),
-    own!("inheritance", if "pg_inherits", relation::parents),
-    own!("sequences", sequence),
-    own!("collations", collation::names),
-    own!("operator classes", operator_class::names),
-    own!("database settings", database),
-    own!("schemas", schema),
-    own!("default privileges", if "pg_default_acl", schema::defaults),
-    own!("functions", function),
-    own!("aggregates", if "pg_aggregate WHERE aggfnoid::oid >= 16384", function::aggregate),
-    own!("types", types),
-    own!("domain constraints", if "pg_constraint WHERE contypid >= 16384", types::constraints),
-    own!("range types", if "pg_range WHERE rngtypid >= 16384", types::range),
+    own!(Tables, "tables and views", relation),
+    own!(Others, "collations", collation::names),
+    own!(Tables, "columns", column),
+    own!(Tables, "inheritance", if "pg_inherits", relation::parents),
+    own!(Others, "sequences", sequence),
+    own!(Others, "operator classes", operator_class::names),
+    own!(Others, "database settings", database),
+    own!(Others, "schemas", schema),
+    own!(Others, "default privileges", if "pg_default_acl", schema::defaults),
+    own!(Others, "functions", function),
+    own!(Others, "aggregates", if "pg_aggregate WHERE aggfnoid::oid >= 16384", function::aggregate),
+    own!(Others, "types", types),
+    own!(Others, "domain constraints", if "pg_constraint WHERE contypid >= 16384", types::constraints),
+    own!(Others, "range types", if "pg_range WHERE rngtypid >= 16384", types::range),
     // But for arrays, which are read by array_in.
     own!(
-        "base types",
+        Others, "base types",
         if "pg_type WHERE oid >= 16384 AND (typtype = 'b' AND typinput::oid <> 750 OR NOT typisdefined)",
         types::base
     ),
-    own!("privileges", elsewhere),
-    own!("unknown objects", unknown),
-    Reader::Own { what: "extensions", probe: None, sql: extension::sql, load: extension::comments::load },
+    own!(Others, "privileges", elsewhere),
+    own!(Others, "unknown objects", unknown),
+    Reader::Own {
+        lane: Lane::Others,
+        what: "extensions",
+        probe: None,
+        sql: extension::sql,
+        load: extension::comments::load,
+    },
     Reader::Plain(&collation::KIND),
     Reader::Plain(&language::KIND),
     Reader::Plain(&transform::KIND),
@@ -152,19 +180,19 @@ pub(crate) const ALL: &[Reader] = &[
     Reader::Plain(&publication::KIND),
     Reader::Plain(&subscription::KIND),
     Reader::Plain(&statistics::KIND),
-    own!("expressions", expression),
+    own!(Tables, "expressions", expression),
 ];
 
 /// Those that need the words of expressions, in their order. They are asked for together with [`ALL`], and taken when the words
 /// are there.
 pub(crate) const WORDED: &[Reader] = &[
-    own!("constraints", constraint),
-    own!("indexes", index),
-    own!("triggers", trigger),
-    own!("constraint triggers", trigger::enforcing),
-    own!("policies", policy),
-    own!("rules", rule),
+    own!(Tables, "constraints", constraint),
+    own!(Tables, "indexes", index),
+    own!(Others, "triggers", trigger),
+    own!(Others, "constraint triggers", trigger::enforcing),
+    own!(Tables, "policies", policy),
+    own!(Tables, "rules", rule),
 ];
 
-/// The dearest of all, asked for last: the client is busy with other answers meanwhile.
-pub(crate) const VIEWS: Reader = own!("views", relation::queries);
+/// The dearest of all, taken last: the client is busy with other answers meanwhile.
+pub(crate) const VIEWS: Reader = own!(Others, "views", relation::queries);
