@@ -129,7 +129,11 @@ pub(crate) fn lint_range(
     let settings = Settings { postgres: config.postgres };
     let sidecars = sidecars(inputs);
     let versions = Versions::of(inputs);
-    let rules = |file: &File| active(config, &file.path);
+    let everywhere = active(config, "");
+    let rules = |file: &File| match config.paths.is_empty() {
+        true => everywhere.clone(),
+        false => active(config, &file.path),
+    };
     let engine = Engine { settings: &settings, rules: &rules, sidecars: &sidecars };
     let mut accepted: HashMap<&str, usize> = HashMap::new();
     for fingerprint in &config.baseline {
