@@ -111,3 +111,36 @@ async fn a_down_file_that_does_not_lead_back_is_shown() {
     assert_eq!(last.failure.as_ref().unwrap().sqlstate.as_deref(), Some("22012"));
     assert_eq!(rehearsal.steps.iter().filter(|step| step.is_wrong()).count(), 3);
 }
+
+/// Files that are fine one after the other and not in one transaction, and the other way round.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stairway_is_judged_as_its_files_are_applied() {
+    let set = set(&[
+        ("V1__t.sql", "CREATE TYPE mood AS ENUM ('ok'); CREATE TABLE t (id int PRIMARY KEY, m mood)"),
+        // The new value cannot be used before it is committed.
+        ("V2__value.sql", "ALTER TYPE mood ADD VALUE 'sad'"),
+        (
+            "V2__value.down.sql",
+            "ALTER TABLE t ALTER m TYPE text; DELETE FROM t WHERE m = 'sad'::mood::text; DROP TYPE mood; \
+             CREATE TYPE mood AS ENUM ('ok'); ALTER TABLE t ALTER m TYPE mood USING m::mood",
+        ),
+        // What is set lasts for a session, and temporary tables do.
+        (
+            "V3__set.sql",
+            "SET search_path = pg_catalog; CREATE TEMP TABLE left_over (id int); CREATE TABLE public.s (id int)",
+        ),
+        ("V3__set.down.sql", "CREATE TEMP TABLE left_over (id int); DROP TABLE s"),
+        ("V4__rows.sql", "CREATE TABLE r (id int PRIMARY KEY); INSERT INTO r SELECT generate_series(1, 10)"),
+        ("V4__rows.down.sql", "DELETE FROM r; DROP TABLE r"),
+        ("V5__commits.sql", "CREATE TABLE c (id int)"),
+        ("V5__commits.down.sql", "DROP TABLE c; COMMIT"),
+    ]);
+    let rehearsal = rehearsed(&set, 10).await;
+    let walked: Vec<Option<&Stairway>> = rehearsal.steps.iter().map(|step| step.stairway.as_ref()).collect();
+    let same = Some(&Stairway::Same);
+    assert_eq!(walked[..4], [None, same, same, same]);
+    assert!(
+        matches!(walked[4], Some(Stairway::Failed { during: "down", failure, .. }) if failure.message.contains("transactions")),
+        "{walked:?}"
+    );
+}

@@ -5,14 +5,15 @@ use std::time::Instant;
 
 use refit_catalog::{Catalog, ReadOptions};
 
-#[tokio::main(flavor = "current_thread")]
+#[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().collect();
     let url = arguments.get(1).ok_or_else(|| anyhow::anyhow!("give a URL"))?;
     let started = Instant::now();
-    let client = refit::connect(url, &refit::ConnectOptions::default()).await?;
+    let connect = || async { refit::connect(url, &refit::ConnectOptions::default()).await };
+    let (client, other) = (connect().await?, connect().await?);
     let connected = started.elapsed();
-    let catalog = Catalog::read(&client, &ReadOptions::default()).await?;
+    let catalog = Catalog::read_by_two([&client, &other], &ReadOptions::default()).await?;
     let read = started.elapsed();
     let text = catalog.text();
     let written = started.elapsed();

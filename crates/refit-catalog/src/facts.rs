@@ -7,8 +7,9 @@ use tokio_postgres::Row;
 
 use crate::cursor::Cursor;
 use crate::grants::{Grants, On};
+use crate::kinds::{Expressions, Lane};
 use crate::quote::{ident, qualified};
-use crate::{Error, Owners, ReadOptions};
+use crate::{Error, Options, Owners, ReadOptions};
 
 /// OIDs of the system catalogs, as `pg_depend` and `pg_description` name them. They never change.
 pub(crate) mod class {
@@ -59,15 +60,23 @@ pub(crate) struct Relation {
     /// Whether it is part of the model: not of an extension, not excluded.
     pub(crate) shown: bool,
     pub(crate) partition: bool,
+    pub(crate) unlogged: bool,
+    /// A sequence's; those of others are in the model.
+    pub(crate) grants: Grants,
     /// Its columns by number; what was dropped leaves a gap.
     pub(crate) columns: Vec<Attribute>,
 }
 
 impl Relation {
-    /// The column of a number from 1; a system column has none.
-    pub(crate) fn column(&self, number: i16) -> &str {
+    /// The column of a number from 1; a system column is not among them.
+    pub(crate) fn attribute(&self, number: i16) -> Option<&Attribute> {
         let index = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
-        index.and_then(|index| self.columns.get(index)).map_or("?", |column| &column.name)
+        index.and_then(|index| self.columns.get(index))
+    }
+
+    /// The name of the column of a number.
+    pub(crate) fn column(&self, number: i16) -> &str {
+        self.attribute(number).map_or("?", |column| &column.name)
     }
 }
 
@@ -78,6 +87,8 @@ pub(crate) struct Attribute {
     pub(crate) name: String,
     pub(crate) type_oid: u32,
     pub(crate) collation: u32,
+    /// GENERATED … AS an expression.
+    pub(crate) generated: bool,
 }
 
 /// The server's answers to [`QUERIES`], and what the kinds add to them.
@@ -89,6 +100,7 @@ pub(crate) struct Facts {
     pub(crate) schemas: HashMap<u32, String>,
     roles: HashMap<u32, String>,
     members: HashSet<(u32, u32)>,
+    needed: HashMap<(u32, u32), Vec<String>>,
     comments: HashMap<(u32, u32, i32), String>,
     labels: HashMap<(u32, u32, i32), Vec<String>>,
     usual_owner: u32,
@@ -103,8 +115,10 @@ pub(crate) struct Facts {
     pub(crate) constraints: HashMap<u32, (u32, String)>,
     /// Filled by the indexes: table, its kind, name, and whether that is a constraint's.
     pub(crate) indexes: HashMap<u32, (String, char, String, bool)>,
-    /// Filled by the expressions: by part and object.
-    pub(crate) expressions: HashMap<(char, u32), String>,
+    /// Filled by the columns: what is told of those of indexes.
+    pub(crate) index_attributes: HashMap<u32, Vec<IndexAttribute>>,
+    /// Filled by the expressions.
+    pub(crate) expressions: Expressions,
     /// Filled by the functions: keys of aggregates.
     pub(crate) aggregates: HashMap<u32, String>,
     /// Filled by the types: keys and plain names of domains.
@@ -115,6 +129,15 @@ pub(crate) struct Facts {
     pub(crate) classes: HashMap<u32, Class>,
     /// Filled by the operator classes: method and input type of those that are the default.
     pub(crate) default_classes: HashSet<(u32, u32)>,
+}
+
+/// What is told of an index's own column.
+#[derive(Clone, Debug)]
+pub(crate) struct IndexAttribute {
+    /// From 1.
+    pub(crate) place: i16,
+    pub(crate) target: Option<i32>,
+    pub(crate) options: Options,
 }
 
 /// An operator class as indexes refer to it.
@@ -128,19 +151,23 @@ pub(crate) struct Class {
 }
 
 /// What is asked before any kind is read, in the order in which [`Facts::new`] takes the answers.
-pub(crate) const QUERIES: [&str; 7] = [
-    "SELECT oid, nspname FROM pg_namespace",
-    "SELECT oid, rolname FROM pg_roles",
-    "SELECT classid, objid FROM pg_depend WHERE refclassid = 3079 AND deptype = 'e'",
-    "SELECT classoid, objoid, objsubid, description FROM pg_description WHERE objoid >= 16384 OR classoid = 2615
+pub(crate) const QUERIES: [(Lane, &str); 6] = [
+    (Lane::Tables, "SELECT oid, nspname FROM pg_namespace"),
+    (Lane::Tables, "SELECT oid, rolname, rolsuper AND rolname = current_user FROM pg_roles"),
+    (Lane::Tables, "SELECT classid, objid, CASE deptype WHEN 'x' THEN (SELECT extname FROM pg_extension e WHERE e.oid = refobjid) END
+     FROM pg_depend WHERE refclassid = 3079 AND deptype IN ('e', 'x')"),
+    (Lane::Others, "SELECT classoid, objoid, objsubid, description FROM pg_description WHERE objoid >= 16384 OR classoid = 2615
      UNION ALL SELECT classoid, objoid, 0, description FROM pg_shdescription
-     WHERE classoid = 1262 AND objoid = (SELECT oid FROM pg_database WHERE datname = current_database())",
-    "SELECT classoid, objoid, objsubid, provider || ': ' || label FROM pg_seclabel",
-    "SELECT 1259::oid, oid, relnamespace, relowner FROM pg_class
-     WHERE oid >= 16384 AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND relpersistence <> 't'
-     UNION ALL SELECT 1255, oid, pronamespace, proowner FROM pg_proc WHERE oid >= 16384
-     UNION ALL SELECT 2615, oid, oid, nspowner FROM pg_namespace WHERE oid >= 16384",
-    "SELECT rolsuper FROM pg_roles WHERE rolname = current_user",
+     WHERE classoid = 1262 AND objoid = (SELECT oid FROM pg_database WHERE datname = current_database())"),
+    (Lane::Tables, "SELECT classoid, objoid, objsubid, provider || ': ' || label FROM pg_seclabel"),
+    (Lane::Others, "WITH o AS (
+       SELECT 1259::oid AS class, oid, relnamespace AS schema, relowner AS owner FROM pg_class
+       WHERE oid >= 16384 AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND relpersistence <> 't'
+       UNION ALL SELECT 1255, oid, pronamespace, proowner FROM pg_proc WHERE oid >= 16384
+       UNION ALL SELECT 2615, oid, oid, nspowner FROM pg_namespace WHERE oid >= 16384)
+     SELECT schema, owner, count(*) FROM o
+     WHERE (class, oid) NOT IN (SELECT classid, objid FROM pg_depend WHERE refclassid = 3079 AND deptype = 'e')
+     GROUP BY schema, owner"),
 ];
 
 const WHAT: &str = "names and comments";
@@ -150,7 +177,7 @@ impl Facts {
     pub(crate) fn new(version: u32, answers: &[Vec<Row>], options: &ReadOptions) -> Result<Facts, Error> {
         let mut facts = Facts { version, owners: options.owners, ..Facts::default() };
         facts.hidden_tables = options.exclude_tables.iter().cloned().collect();
-        let [schemas, roles, members, comments, labels, owners, user] = answers else {
+        let [schemas, roles, members, comments, labels, owners] = answers else {
             return Ok(facts);
         };
         for row in schemas {
@@ -161,10 +188,18 @@ impl Facts {
             }
             facts.schemas.insert(oid, name);
         }
-        facts.roles = roles.iter().map(named).collect::<Result<_, _>>()?;
+        for row in roles {
+            let (oid, name) = named(row)?;
+            facts.superuser |= Cursor::after(row, WHAT, 2).take::<bool>()?;
+            facts.roles.insert(oid, name);
+        }
         for row in members {
             let mut cells = Cursor::new(row, WHAT);
-            facts.members.insert((cells.take()?, cells.take()?));
+            let object = (cells.take()?, cells.take()?);
+            match cells.take::<Option<&str>>()? {
+                Some(extension) => facts.needed.entry(object).or_default().push(ident(extension)),
+                None => drop(facts.members.insert(object)),
+            }
         }
         for row in comments {
             let mut cells = Cursor::new(row, WHAT);
@@ -175,21 +210,18 @@ impl Facts {
             let key = (cells.take()?, cells.take()?, cells.take()?);
             facts.labels.entry(key).or_default().push(cells.text()?);
         }
-        for row in user {
-            facts.superuser = Cursor::new(row, WHAT).take()?;
-        }
         facts.usual_owner = facts.usual(owners)?;
         Ok(facts)
     }
 
     /// The role that owns most of what is shown.
     fn usual(&self, owners: &[Row]) -> Result<u32, Error> {
-        let mut owned: HashMap<u32, u32> = HashMap::new();
+        let mut owned: HashMap<u32, i64> = HashMap::new();
         for row in owners {
             let mut cells = Cursor::new(row, WHAT);
-            let (class, oid, schema): (u32, u32, u32) = (cells.take()?, cells.take()?, cells.take()?);
-            if self.ours(class, oid, schema) {
-                *owned.entry(cells.take()?).or_default() += 1;
+            let (schema, owner, count): (u32, u32, i64) = (cells.take()?, cells.take()?, cells.take()?);
+            if !self.is_hidden_schema(schema) {
+                *owned.entry(owner).or_default() += count;
             }
         }
         let most = owned.into_iter().max_by_key(|(role, count)| (*count, std::cmp::Reverse(*role)));
@@ -244,7 +276,7 @@ impl Facts {
 
     /// An expression of an object, empty where it has none.
     pub(crate) fn expression(&self, part: char, oid: u32) -> String {
-        self.expressions.get(&(part, oid)).cloned().unwrap_or_default()
+        self.expressions.of(part, oid)
     }
 
     /// A comment, empty where there is none.
@@ -255,6 +287,13 @@ impl Facts {
     /// A comment on a part, such as a column by its number.
     pub(crate) fn comment_at(&self, class: u32, oid: u32, part: i32) -> String {
         self.comments.get(&(class, oid, part)).cloned().unwrap_or_default()
+    }
+
+    /// Extensions that an object was told to be dropped with.
+    pub(crate) fn needed(&self, class: u32, oid: u32) -> Vec<String> {
+        let mut extensions = self.needed.get(&(class, oid)).cloned().unwrap_or_default();
+        extensions.sort();
+        extensions
     }
 
     /// Security labels of an object or a part of it.

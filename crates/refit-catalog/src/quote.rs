@@ -8,6 +8,32 @@ pub(crate) fn ident(name: &str) -> String {
     if bare { name.to_owned() } else { format!("\"{}\"", escaped(name, '"')) }
 }
 
+/// The name that [`ident`] was given.
+pub(crate) fn bare(ident: &str) -> String {
+    let Some(inner) = ident.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
+        return ident.to_owned();
+    };
+    let mut name = String::with_capacity(inner.len());
+    let mut chars = inner.chars();
+    while let Some(c) = chars.next() {
+        name.push(match c {
+            '"' => chars.next().unwrap_or(c),
+            '\\' => match chars.next() {
+                Some('n') => '\n',
+                Some('t') => '\t',
+                Some('r') => '\r',
+                Some('u') => {
+                    let digits: String = chars.by_ref().skip(1).take_while(|digit| *digit != '}').collect();
+                    u32::from_str_radix(&digits, 16).ok().and_then(char::from_u32).unwrap_or('?')
+                }
+                other => other.unwrap_or(c),
+            },
+            c => c,
+        });
+    }
+    name
+}
+
 /// Schema and name.
 pub(crate) fn qualified(schema: &str, name: &str) -> String {
     format!("{}.{}", ident(schema), ident(name))
@@ -68,6 +94,13 @@ mod tests {
         assert_eq!(ident(""), "\"\"");
         assert_eq!(ident("a\u{202e}b"), "\"a\\u{202e}b\"");
         assert_eq!(literal("it's\\"), "'it''s\\\\'");
+    }
+
+    #[test]
+    fn names_come_back() {
+        for name in ["posts_2", "", "\"", "Post\"\"s\n", "a\\b\\n", "a\u{202e}b\tc", "\u{1}{}"] {
+            assert_eq!(bare(&ident(name)), name);
+        }
     }
 
     #[test]

@@ -2,12 +2,13 @@
 //! and end with it, and the proof that nobody changed the schema meanwhile.
 
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Waker};
 
-use futures_util::stream::FuturesOrdered;
+use futures_util::future::{join, poll_immediate};
 use tokio_postgres::{Client, GenericClient, Row};
 
+use crate::kinds::{Lane, Reader};
 use crate::{Error, kinds};
 
 /// What deparsing depends on. `pg_temp` stands last so that no temporary table hides a catalog.
@@ -24,23 +25,58 @@ pub(crate) struct Hello {
     pub(crate) version: u32,
     /// Which transactions were visible when reading began.
     snapshot: String,
-    /// Catalogs among those that the kinds probe in which there is something of a user's.
-    pub(crate) filled: Vec<String>,
+    /// Of each kind, whether there is something to ask; none where it was not looked at.
+    filled: Vec<Option<bool>>,
 }
 
-/// Opens the transaction that everything is read in.
-pub(crate) async fn begin(client: &Client) -> Result<(Hello, Open<'_>), Error> {
+impl Hello {
+    /// Whether there is something to ask of a kind, by its place.
+    pub(crate) fn is_filled(&self, place: usize) -> bool {
+        self.filled.get(place).copied().flatten().unwrap_or(true)
+    }
+
+    /// Takes what another session found, if it sees the same transactions. False if it does not.
+    pub(crate) fn join(&mut self, other: &Hello) -> bool {
+        if self.snapshot != other.snapshot {
+            return false;
+        }
+        for (mine, other) in self.filled.iter_mut().zip(&other.filled) {
+            *mine = mine.or(*other);
+        }
+        true
+    }
+}
+
+/// Opens the transaction that everything is read in, or what a lane asks for.
+pub(crate) async fn begin(client: &Client, lane: Option<Lane>) -> Result<(Hello, Open<'_>), Error> {
     let open = Open(Some(client));
     let begin = format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {SETTINGS}");
-    client.batch_execute(&begin).await.map_err(failed("session settings"))?;
-    Ok((hello(client).await?, open))
+    let begin = async { client.batch_execute(&begin).await.map_err(failed("session settings")) };
+    // Sent one after the other without waiting in between.
+    let (begun, hello) = join(begin, hello(client, lane)).await;
+    begun?;
+    Ok((hello?, open))
+}
+
+/// The same by two sessions. The second one's transaction is there if both see the same transactions; where the second
+/// does not answer as it should, the first does all.
+pub(crate) async fn begin_both<'a>(
+    first: &'a Client,
+    second: &'a Client,
+) -> Result<(Hello, Open<'a>, Option<Open<'a>>), Error> {
+    let (mine, theirs) = join(begin(first, Some(Lane::Tables)), begin(second, Some(Lane::Others))).await;
+    let (mut hello, open) = mine?;
+    match theirs {
+        Ok((other, both)) if hello.join(&other) => Ok((hello, open, Some(both))),
+        _ => Ok((self::hello(first, None).await?, open, None)),
+    }
 }
 
 /// Pins the settings inside a transaction that the caller has open; [`leave`] puts them back.
 pub(crate) async fn enter<C: GenericClient + Sync>(client: &C) -> Result<Hello, Error> {
     let enter = format!("SAVEPOINT refit_catalog; {SETTINGS}");
     client.batch_execute(&enter).await.map_err(failed("session settings"))?;
-    hello(client).await
+    hello(client, None).await
 }
 
 /// Undoes [`enter`], after a failure too.
@@ -49,15 +85,16 @@ pub(crate) async fn leave<C: GenericClient + Sync>(client: &C) -> Result<(), Err
     client.batch_execute(leave).await.map_err(failed("session settings"))
 }
 
-async fn hello<C: GenericClient + Sync>(client: &C) -> Result<Hello, Error> {
-    let mut probes: Vec<&str> = kinds::ALL.iter().filter_map(|kind| kind.probe()).collect();
-    probes.dedup();
-    let probe =
-        |name: &&str| format!("CASE WHEN EXISTS (SELECT FROM {name} WHERE oid >= 16384) THEN '{name}' END");
+/// What a server says first. Of the kinds, those of a lane are looked at, or all.
+pub(crate) async fn hello<C: GenericClient + Sync>(client: &C, lane: Option<Lane>) -> Result<Hello, Error> {
+    let probe = |kind: &Reader| match kind.probe() {
+        Some(rows) if lane.is_none_or(|lane| lane == kind.lane()) => format!("EXISTS (SELECT FROM {rows})"),
+        _ => "NULL".into(),
+    };
     let hello = format!(
         "SELECT current_setting('server_version_num'), current_setting('server_version'), pg_current_snapshot()::text,
-                array_remove(ARRAY[{}]::text[], NULL)",
-        probes.iter().map(probe).collect::<Vec<_>>().join(", ")
+                ARRAY[{}]::bool[]",
+        kinds::ALL.iter().map(probe).collect::<Vec<_>>().join(", ")
     );
     let row = client.query_typed_one(&hello, &[]).await.map_err(failed("the server's version"))?;
     let (number, name): (&str, &str) = (row.get(0), row.get(1));
@@ -68,15 +105,40 @@ async fn hello<C: GenericClient + Sync>(client: &C) -> Result<Hello, Error> {
     Ok(Hello { version, snapshot: row.get(2), filled: row.get(3) })
 }
 
-/// The answers, one after the other in the order of the queries, which are all sent without waiting for each other.
-pub(crate) fn ask<'a, C: GenericClient + Sync>(
-    client: &'a C,
-    queries: &'a [(&'static str, String)],
-) -> FuturesOrdered<impl Future<Output = Result<Vec<Row>, Error>> + 'a> {
-    let one = async move |(what, sql): &'a (&'static str, String)| {
-        client.query_typed(sql, &[]).await.map_err(failed(what))
-    };
-    queries.iter().map(one).collect()
+/// One query; the answer. It is sent when it is first waited for.
+pub(crate) async fn ask<C: GenericClient + Sync>(
+    client: &C,
+    what: &'static str,
+    sql: String,
+) -> Result<Vec<Row>, Error> {
+    client.query_typed(&sql, &[]).await.map_err(failed(what))
+}
+
+/// A query on its way, whose answer is taken later than those of others that were asked for after it.
+pub(crate) struct Sent<F: Future> {
+    asked: Pin<Box<F>>,
+    answer: Option<F::Output>,
+}
+
+impl<F: Future> Sent<F> {
+    pub(crate) fn new(asked: F) -> Sent<F> {
+        Sent { asked: Box::pin(asked), answer: None }
+    }
+
+    /// Sends it, if that was not done.
+    pub(crate) async fn send(&mut self) {
+        if self.answer.is_none() {
+            // The first poll puts the message on its way.
+            self.answer = poll_immediate(&mut self.asked).await;
+        }
+    }
+
+    pub(crate) async fn answer(self) -> F::Output {
+        match self.answer {
+            Some(answer) => answer,
+            None => self.asked.await,
+        }
+    }
 }
 
 /// Ends the transaction. True if the schema is as it was when it began: names inside deparsed expressions come from the server's

@@ -260,6 +260,11 @@ pub(crate) fn parenthesised(expression: &str) -> String {
     if expression.starts_with('(') { expression.to_owned() } else { format!("({expression})") }
 }
 
+/// DEPENDS ON EXTENSION, where there is one.
+pub(crate) fn needs(extensions: &[String]) -> Option<String> {
+    (!extensions.is_empty()).then(|| format!("depends on extension {}", extensions.join(", ")))
+}
+
 /// `name = value` of each.
 pub(crate) fn pairs(options: &Options) -> String {
     let pairs: Vec<String> = options.iter().map(|(name, value)| format!("{name} = {value}")).collect();

@@ -9,6 +9,7 @@ use crate::finding::{Finding, Severity};
 use crate::lock::LockMode;
 use crate::schema::Schema;
 use crate::sql::{AlterAction, AlterTarget, Name, Span, Stmt, StmtKind};
+use crate::unfilled::Unfilled;
 use crate::window::Window;
 
 /// One file of the input.
@@ -81,6 +82,8 @@ pub(crate) struct StatementCheck<'a> {
     pub(crate) window: &'a Window,
     /// Backfills of migrations before this one.
     pub(crate) backfills: &'a [Backfill],
+    /// Columns that were added without a value before the top-level statement.
+    pub(crate) unfilled: &'a Unfilled,
     /// Versions that are complete before this file runs.
     pub(crate) gates: &'a HashSet<i64>,
     pub(crate) settings: &'a Settings,

@@ -8,10 +8,11 @@ use refit_model::{LineIndex, Position, Suppression};
 
 use crate::check::{Backfill, File, FileCheck, Report, Settings, StatementCheck};
 use crate::finding::{Finding, Severity};
-use crate::parser::{Parsed, parse};
+use crate::parser::{Parsed, SyntaxError, parse};
 use crate::rule::{Check, Rule};
 use crate::schema::Schema;
-use crate::sql::{Body, Called, Name, Span, Stmt, StmtKind};
+use crate::sql::{Body, BodyFaults, Called, Name, Span, Stmt, StmtKind};
+use crate::unfilled::Unfilled;
 use crate::window::Window;
 
 /// Statements inside of statements are followed this deep.
@@ -37,6 +38,7 @@ pub(crate) struct FileOutcome {
 pub(crate) struct Memory {
     pub(crate) schema: Schema,
     pub(crate) backfills: Vec<Backfill>,
+    unfilled: Unfilled,
     /// What each version waits for, directly or through others.
     waits: HashMap<i64, HashSet<i64>>,
 }
@@ -70,10 +72,15 @@ impl Engine<'_> {
         let Parsed { stmts, mut errors, psql } = parse(&file.text);
         let rules = if file.reported { (self.rules)(file) } else { Vec::new() };
         let mut findings = Vec::new();
-        if file.reported {
-            errors.extend(stmts.iter().filter_map(body_of).flat_map(Body::errors));
+        let cut = errors.iter().find(|error| error.unclosed).map(|error| error.span.start);
+        let mut unheard = Vec::new();
+        for faults in stmts.iter().filter(|_| file.reported).filter_map(faults_of) {
+            // In a body that nothing closes, there is no end of them.
+            let told = |error: &SyntaxError| cut.is_none_or(|cut| error.span.start < cut);
+            errors.extend(faults.errors.into_iter().filter(told));
+            unheard.extend(faults.unheard);
         }
-        let unread = Unread { stmts: &stmts, errors: &errors, psql: &psql };
+        let unread = Unread { errors: &errors, is_cut: cut.is_some(), psql: &psql, unheard: &unheard };
         engine_findings(file, &rules, &unread, &mut findings);
         for (rule, severity) in &rules {
             if let Check::File(check) = rule.check {
@@ -90,6 +97,7 @@ impl Engine<'_> {
         for (index, stmt) in stmts.iter().enumerate() {
             let around = Around { file, stmts: stmts.split_at(index), gates: &gates };
             self.statement(&around, &rules, memory, &mut window, &mut findings);
+            memory.unfilled.advance(stmt, &memory.schema, &window);
             window.advance(stmt, &memory.schema, self.settings.postgres, file.directives.transaction);
             memory.schema.replay(stmt);
         }
@@ -124,6 +132,7 @@ impl Engine<'_> {
                 schema: &memory.schema,
                 window,
                 backfills: &memory.backfills,
+                unfilled: &memory.unfilled,
                 gates,
                 settings: self.settings,
                 reports: &mut reports,
@@ -164,9 +173,12 @@ fn place(file: &File, stmts: &[Stmt], findings: &mut [Finding]) -> Vec<(Position
 
 /// What nobody reads of a file.
 struct Unread<'a> {
-    stmts: &'a [Stmt],
-    errors: &'a [(Span, String)],
+    errors: &'a [SyntaxError],
+    /// Whether something is not closed, outside of bodies.
+    is_cut: bool,
     psql: &'a [Span],
+    /// Suppressions in bodies.
+    unheard: &'a [(Span, String)],
 }
 
 /// Findings that only the engine can make: what did not parse, and what is said where nobody listens.
@@ -187,35 +199,34 @@ fn engine_findings(
             findings.extend(reports.into_iter().map(|report| report.into_finding(rule, severity, file)));
         }
     };
-    for (span, message) in unread.errors {
-        add(
-            "syntax-error",
-            *span,
-            format!("this does not parse: {message}"),
-            "the rest of the file was read all the same",
-        );
+    for SyntaxError { span, message, unclosed } in unread.errors {
+        let help = match (unclosed, unread.is_cut) {
+            (true, _) => "close it: what follows was taken for a part of it",
+            (false, true) => "what follows was read all the same, up to what nothing closes",
+            (false, false) => "the rest of the file was read all the same",
+        };
+        add("syntax-error", *span, format!("this does not parse: {message}"), help);
     }
     for span in unread.psql {
         let message = "psql reads this line, the server does not".to_owned();
         add("psql-command", *span, message, "write it as SQL; load rows with INSERT, or by an import");
     }
-    let bodies = unread.stmts.iter().filter(|_| file.reported && file.text.contains("refit"));
-    for (span, rule) in bodies.filter_map(body_of).flat_map(Body::unheard) {
+    for (span, rule) in unread.unheard {
         let message = format!("`allow({rule})` in a body suppresses nothing");
         add(
             "unused-suppression",
-            span,
+            *span,
             message,
             "put it directly above the statement that the body belongs to",
         );
     }
 }
 
-/// The text that a statement brings, which the server reads when it is run, or created.
-fn body_of(stmt: &Stmt) -> Option<&Body> {
+/// What is wrong with the text that a statement brings, which the server reads when it is run, or created.
+fn faults_of(stmt: &Stmt) -> Option<BodyFaults> {
     match &stmt.kind {
-        StmtKind::Do(body) => Some(body),
-        StmtKind::CreateRoutine { body, .. } => Some(body),
+        StmtKind::Do(body) => Some(body.faults(true)),
+        StmtKind::CreateRoutine { body, .. } => Some(body.faults(false)),
         _ => None,
     }
 }
@@ -316,6 +327,7 @@ fn remember_backfill(file: &File, stmts: &[Stmt], memory: &mut Memory) {
     let Some(directive) = &file.directives.backfill else { return };
     let changes = stmts.iter().flat_map(|stmt| stmt.kind.changes());
     let columns = changes.flat_map(|change| change.dml.columns.iter().map(|(column, _)| column.clone()));
+    memory.unfilled.backfill(&directive.table);
     let table = directive.table.to_lowercase();
     memory.backfills.push(Backfill {
         version: file.version,

@@ -25,6 +25,8 @@ mod rules;
 pub mod schema;
 pub mod sql;
 mod stack;
+mod unfilled;
+mod versions;
 mod window;
 
 pub use check::{File, Settings};

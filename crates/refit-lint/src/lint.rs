@@ -16,6 +16,7 @@ use crate::honesty::{problem_findings, suppress, unknown_rules};
 use crate::levels::{active, is_on_somewhere};
 use crate::rules::RULES;
 use crate::stack::with_room;
+use crate::versions::{Versions, version_of};
 
 /// One file of the input.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,7 +128,12 @@ pub(crate) fn lint_range(
 ) -> Outcome {
     let settings = Settings { postgres: config.postgres };
     let sidecars = sidecars(inputs);
-    let rules = |file: &File| active(config, &file.path);
+    let versions = Versions::of(inputs);
+    let everywhere = active(config, "");
+    let rules = |file: &File| match config.paths.is_empty() {
+        true => everywhere.clone(),
+        false => active(config, &file.path),
+    };
     let engine = Engine { settings: &settings, rules: &rules, sidecars: &sidecars };
     let mut accepted: HashMap<&str, usize> = HashMap::new();
     for fingerprint in &config.baseline {
@@ -136,7 +142,7 @@ pub(crate) fn lint_range(
     let on = RULES.iter().filter(|rule| is_on_somewhere(rule, config)).count();
     let mut outcome = Outcome { findings: Vec::new(), summary: Summary { rules: on, ..Summary::default() } };
     for input in inputs.get(range).unwrap_or_default() {
-        let findings = one(input, config, &engine, memory, &mut outcome.summary);
+        let findings = one(input, config, (&engine, &versions), memory, &mut outcome.summary);
         outcome.findings.extend(accept(findings, &mut accepted, &mut outcome.summary));
     }
     outcome
@@ -146,7 +152,7 @@ pub(crate) fn lint_range(
 fn one(
     input: &Input,
     config: &Config,
-    engine: &Engine<'_>,
+    (engine, versions): (&Engine<'_>, &Versions<'_>),
     memory: &mut Memory,
     summary: &mut Summary,
 ) -> Vec<Finding> {
@@ -169,14 +175,14 @@ fn one(
         directives: refit_model::Directives::default(),
         explained: false,
         // A file that need not be named like a migration may be all the same.
-        version: match FileKind::of(file_name(&input.path)) {
-            Ok(FileKind::Migration { version, .. }) => Some(version),
-            _ => None,
-        },
+        version: version_of(&input.path),
         reported: input.reported,
         line_ends: Default::default(),
     };
-    let mut findings = problem_findings("misnamed-file", kind.err().as_slice(), &file, config);
+    let again = file.version.filter(|_| input.reported);
+    let again = again.and_then(|version| versions.problem(&input.path, version));
+    let misnamed: Vec<Problem> = kind.err().into_iter().chain(again).collect();
+    let mut findings = problem_findings("misnamed-file", &misnamed, &file, config);
     if !is_sql {
         return findings;
     }

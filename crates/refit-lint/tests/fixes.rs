@@ -60,11 +60,12 @@ fn shown(fixed: &Fixed) -> String {
 }
 
 /// The texts, in `tests/fixes`. One that ends in `_18` is for PostgreSQL 18.
-const TEXTS: [&str; 11] = [
+const TEXTS: [&str; 12] = [
     "constraints_of_one_file",
     "contract_unexplained",
     "index_among_others",
     "left_alone",
+    "long_file",
     "many_at_once",
     "outside_a_transaction",
     "set_not_null_18",

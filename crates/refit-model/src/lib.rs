@@ -21,7 +21,7 @@ pub use backfill::{BackfillDirective, Strategy, Window};
 pub use directive::{Category, Directives, Phase, Suppression, front_matter};
 pub use file_name::{FileKind, Version, is_valid_name, version_of};
 pub use migration::{Migration, Repeatable, Seed, Sidecar};
-pub use problem::{Problem, SetError};
+pub use problem::{Problem, SetError, same_version};
 pub use set::{HistoryDigest, MigrationSet};
 pub use settings::{LintLevel, LintPath, LintSettings, Policies, Policy, Settings, VersionStyle};
 pub use source::{SourceFile, read_folder};

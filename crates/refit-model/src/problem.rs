@@ -32,6 +32,12 @@ impl Problem {
     }
 }
 
+/// Two files of a folder have one version; `next` is the first that is free behind all others.
+pub fn same_version(path: &str, other: &str, version: i64, next: i64) -> Problem {
+    let message = format!("version {version} is also that of {other}");
+    Problem::new(path, message, format!("give one of them another version, such as {next}"))
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.path)?;

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::directive::{Allowed, front_matter, parse};
 use crate::file_name::{FileKind, Version};
 use crate::migration::{Migration, Repeatable, Seed, Sidecar};
-use crate::problem::{Problem, SetError};
+use crate::problem::{Problem, SetError, same_version};
 use crate::settings::{Settings, VersionStyle};
 use crate::source::{SourceFile, embedded_files, read_folder};
 use crate::statement::{Unterminated, scan};
@@ -320,9 +320,7 @@ impl Builder {
         let next = self.migrations.last().map_or(1, |migration| migration.version.saturating_add(1));
         for pair in self.migrations.windows(2) {
             if pair[0].version == pair[1].version {
-                let message = format!("version {} is also that of {}", pair[1].version, pair[0].path);
-                let fix = format!("give one of them another version, such as {next}");
-                self.problems.push(Problem::new(&pair[1].path, message, fix));
+                self.problems.push(same_version(&pair[1].path, &pair[0].path, pair[1].version, next));
             }
         }
         for migration in &self.migrations {

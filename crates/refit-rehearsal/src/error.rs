@@ -23,7 +23,7 @@ pub enum Error {
         source: tokio_postgres::Error,
     },
     /// The schema could not be read.
-    #[error("the schema cannot be compared: {0}")]
+    #[error(transparent)]
     Catalog(#[from] refit_catalog::Error),
     /// A migration fails, so that there is no schema to keep.
     #[error("{path}:{}:{}: {}{}", .failure.line, .failure.column, .failure.message,

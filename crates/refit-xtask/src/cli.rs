@@ -1,8 +1,11 @@
 //! From arguments to an exit status.
 
 use std::future::Future;
+use std::pin::pin;
 use std::process::ExitCode;
+use std::task::{self, Poll, Waker};
 
+use anyhow::{Context as _, bail};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Parser};
 use tokio::runtime::Builder;
@@ -15,7 +18,7 @@ pub trait Application: Parser {
     /// The options that all commands share.
     fn global(&self) -> &Global;
 
-    /// Whether the command waits for nobody: then no threads are started for it.
+    /// Whether the command waits for nobody: then no runtime is started for it, and no threads.
     fn is_plain(&self) -> bool {
         false
     }
@@ -68,20 +71,10 @@ pub fn main_of<A: Application>() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let built = match application.is_plain() {
-        true => Builder::new_current_thread().build(),
-        false => Builder::new_multi_thread().enable_all().build(),
+    let outcome = match application.is_plain() {
+        true => at_once(application.run(&context)),
+        false => in_runtime(application.run(&context)),
     };
-    let runtime = match built {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            context.out.error(&anyhow::Error::new(error).context("cannot start the runtime"));
-            return ExitCode::from(2);
-        }
-    };
-    let outcome = runtime.block_on(application.run(&context));
-    // A thread that still waits for a name server or a terminal must not hold the exit.
-    runtime.shutdown_background();
     match outcome {
         Ok(status) => status,
         Err(error) => {
@@ -89,6 +82,22 @@ pub fn main_of<A: Application>() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// Runs what waits for nobody: no runtime is started, whose code would have to be loaded for nothing.
+fn at_once<T>(run: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    match pin!(run).poll(&mut task::Context::from_waker(Waker::noop())) {
+        Poll::Ready(outcome) => outcome,
+        Poll::Pending => bail!("the command waits for something, though it says that it never does"),
+    }
+}
+
+fn in_runtime<T>(run: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
+    let outcome = runtime.block_on(run);
+    // A thread that still waits for a name server or a terminal must not hold the exit.
+    runtime.shutdown_background();
+    outcome
 }
 
 /// Whether the command line itself names the database, before or after the command.

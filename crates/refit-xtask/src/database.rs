@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use refit::{ConnectOptions, Connection, Target};
+use refit_catalog::{Catalog, ReadOptions};
 use refit_devdb::{Detached, Server, ServerOptions};
 
 use crate::context::Context;
@@ -63,6 +64,23 @@ impl Database {
     pub(crate) async fn connect(&self) -> anyhow::Result<Connection> {
         Ok(refit::connect(&self.url, &connect_options()).await?)
     }
+}
+
+/// Reads a database's schema, by two sessions where the server lets in as many.
+pub(crate) async fn read_schema(url: &str, read: &ReadOptions) -> anyhow::Result<Catalog> {
+    let patient = connect_options();
+    let once = ConnectOptions { retry_for: Duration::ZERO, ..patient.clone() };
+    let (first, second) = tokio::join!(refit::connect(url, &patient), refit::connect(url, &once));
+    let first = first?;
+    let catalog = match &second {
+        Ok(second) => Catalog::read_by_two([&first, second], read).await,
+        Err(_) => Catalog::read(&first, read).await,
+    };
+    first.close().await;
+    if let Ok(second) = second {
+        second.close().await;
+    }
+    Ok(catalog?)
 }
 
 /// Changes the history, all of it or nothing: `sql` runs in a transaction, under the migration lock.

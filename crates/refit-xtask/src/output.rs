@@ -60,9 +60,9 @@ impl Output {
         Output { format }
     }
 
-    /// Whether people read this.
+    /// Whether people read this, or a file is made that is no document of ours.
     pub fn human(&self) -> bool {
-        self.format == Format::Human
+        matches!(self.format, Format::Human | Format::Text | Format::Mermaid | Format::Html)
     }
 
     /// Prints a result. Colours in the text are dropped when standard output is no terminal, or `NO_COLOR` is set.
@@ -98,10 +98,10 @@ impl Output {
     /// Prints an error: on standard error, and for machines also as the JSON document.
     pub fn error(&self, error: &anyhow::Error) {
         if !self.human() {
-            let document = serde_json::json!({ "error": format!("{error:#}") });
+            let document = serde_json::json!({ "error": told(error) });
             anstream::println!("{document:#}");
         }
-        anstream::eprintln!("{BAD}error{BAD:#}: {error:#}");
+        anstream::eprintln!("{BAD}error{BAD:#}: {}", told(error));
     }
 
     /// Asks before something that cannot be undone. `yes` is the flag that answers beforehand.
@@ -117,5 +117,40 @@ impl Output {
         }
         let answer = dialoguer::Confirm::new().with_prompt(question).default(false).interact();
         if answer.context("the answer cannot be read")? { Ok(()) } else { bail!("nothing was changed") }
+    }
+}
+
+/// An error with its causes, each said once: many say the next one's words themselves. The driver's are "db error"; what the
+/// server said stands for them.
+fn told(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain() {
+        let server = cause.downcast_ref::<tokio_postgres::Error>().and_then(|error| error.as_db_error());
+        let words = server.map_or_else(|| cause.to_string(), |server| server.message().to_owned());
+        if text.is_empty() {
+            text = words;
+        } else if !text.contains(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
+        if server.is_some() {
+            break;
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::*;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let error =
+            anyhow!("no space left").context("cannot write a.snap: no space left").context("snapshot");
+        assert_eq!(told(&error), "snapshot: cannot write a.snap: no space left");
+        assert_eq!(told(&anyhow!("one").context("two")), "two: one");
     }
 }

@@ -16,7 +16,7 @@ use super::timing::{Times, by_turns};
 
 /// What reading a schema costs and notices, beside pg_dump -s in the same run.
 ///
-/// Times are of whole processes, from start to exit, on a private server; schemas and cases are those of ../shared beside the
+/// Times are of whole processes, `snapshot --database-url` and pg_dump itself, from start to exit, on a private server; schemas and cases are those of ../shared beside the
 /// workspace. Exit status 1 if a target is missed. A debug build runs a release build of itself.
 ///
 /// Examples:
@@ -30,9 +30,6 @@ pub(crate) struct Args {
     /// Measure the build at hand, even if it is a debug build.
     #[arg(long)]
     as_built: bool,
-    /// Only print the schema of this database: what the bench measures.
-    #[arg(long, hide = true, value_name = "URL")]
-    once: Option<String>,
 }
 
 /// One line of the table.
@@ -53,11 +50,6 @@ const RATIO_AT_MOST: f64 = 0.4;
 /// # Errors
 /// When something could not be measured at all.
 pub(crate) async fn run(args: &Args, human: bool, workspace: &Path) -> anyhow::Result<ExitCode> {
-    if let Some(url) = &args.once {
-        let text = read(url).await?.text();
-        std::io::stdout().lock().write_all(text.as_bytes())?;
-        return Ok(ExitCode::SUCCESS);
-    }
     if !args.as_built {
         become_release()?;
     }
@@ -94,7 +86,7 @@ async fn timed(shared: &Path, tables: u32, turns: usize) -> anyhow::Result<Row> 
             _ => Command::new(dump_program(&db)),
         };
         match contender {
-            0 => command.args(["bench", "snapshot", "--once", db.url()]),
+            0 => command.args(["snapshot", "--format", "text", "--database-url", db.url()]),
             _ => command.args(["-s", db.url()]),
         };
         times.add(contender, spent(&mut command)?);

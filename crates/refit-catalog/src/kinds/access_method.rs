@@ -8,7 +8,7 @@ pub(crate) const KIND: PlainKind = PlainKind {
     what: "access methods",
     class: class::ACCESS_METHOD,
     on: On::Nothing,
-    probe: Some("pg_am"),
+    probe: Some("pg_am WHERE oid >= 16384"),
     sql,
     properties: &["type", "handler"],
     map: |catalog| &mut catalog.access_methods,

@@ -8,7 +8,7 @@ pub(crate) const KIND: PlainKind = PlainKind {
     what: "casts",
     class: class::CAST,
     on: On::Nothing,
-    probe: Some("pg_cast"),
+    probe: Some("pg_cast WHERE oid >= 16384"),
     sql,
     properties: &["function", "method", "context"],
     map: |catalog| &mut catalog.casts,

@@ -8,7 +8,7 @@ pub(crate) const KIND: PlainKind = PlainKind {
     what: "collations",
     class: class::COLLATION,
     on: On::Nothing,
-    probe: Some("pg_collation"),
+    probe: Some("pg_collation WHERE oid >= 16384"),
     sql,
     properties: &["provider", "deterministic", "lc_collate", "lc_ctype", "locale", "rules"],
     map: |catalog| &mut catalog.collations,

@@ -2,9 +2,10 @@
 
 use tokio_postgres::Row;
 
+use super::Elsewhere;
 use super::sequence::Numbers;
 use crate::cursor::Cursor;
-use crate::facts::{Attribute, Facts, class};
+use crate::facts::{Attribute, Facts, IndexAttribute, class};
 use crate::grants::On;
 use crate::quote::ident;
 use crate::record::record;
@@ -69,20 +70,20 @@ record! {
     }
 }
 
-pub(crate) fn sql(version: u32) -> String {
-    let compression = if version >= 14 { "a.attcompression" } else { "''::\"char\"" };
-    format!(
-        "SELECT a.attrelid, a.attnum, a.attname, a.atttypid, a.attcollation,
+pub(crate) fn sql(_version: u32) -> String {
+    // Those of indexes are here where there is something to tell of them: a look of its own at the largest of catalogs is dear.
+    "SELECT a.attrelid, a.attnum, a.attname, a.atttypid, a.attcollation,
                 format_type(a.atttypid, a.atttypmod),
-                o.collnamespace, o.collname, a.attnotnull, a.attidentity, a.attgenerated,
-                CASE WHEN a.attstorage <> t.typstorage THEN a.attstorage ELSE '-' END, {compression},
+                CASE WHEN a.attcollation <> t.typcollation THEN a.attcollation END, a.attnotnull, a.attidentity, a.attgenerated,
+                CASE WHEN a.attstorage <> t.typstorage THEN a.attstorage ELSE '-' END, a.attcompression,
                 coalesce(a.attstattarget, -1)::int4, a.attoptions, a.attfdwoptions, a.attislocal, a.attacl::text[]
          FROM pg_class c
          JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
          JOIN pg_type t ON t.oid = a.atttypid
-         LEFT JOIN pg_collation o ON o.oid = a.attcollation AND a.attcollation <> t.typcollation
-         WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm', 'c') AND c.oid >= 16384 AND c.relpersistence <> 't'"
-    )
+         WHERE (c.relkind IN ('r', 'p', 'f', 'v', 'm', 'c') OR c.relkind IN ('i', 'I')
+                AND (coalesce(a.attstattarget, -1) >= 0 OR a.attoptions IS NOT NULL))
+           AND c.oid >= 16384 AND c.relpersistence <> 't'"
+        .into()
 }
 
 pub(crate) fn load(rows: &[Row], facts: &mut Facts, catalog: &mut Catalog) -> Result<(), Error> {
@@ -95,13 +96,23 @@ pub(crate) fn load(rows: &[Row], facts: &mut Facts, catalog: &mut Catalog) -> Re
     for (oid, number, row) in order {
         let mut cells = Cursor::after(row, "columns", 2);
         let name = ident(cells.take()?);
-        let attribute = Attribute { name: name.clone(), type_oid: cells.take()?, collation: cells.take()? };
-        let Some(relation) = facts.relations.get_mut(&oid) else { continue };
+        let (type_oid, collation) = (cells.take()?, cells.take()?);
+        let generated = matches!(Cursor::after(row, "columns", 9).letter()?, 's' | 'v');
+        let attribute = Attribute { name: name.clone(), type_oid, collation, generated };
+        let Some(relation) = facts.relations.get_mut(&oid) else {
+            // An index is none of the relations.
+            let attribute = of_index(number, &mut cells)?;
+            facts.index_attributes.entry(oid).or_default().push(attribute);
+            continue;
+        };
         // Dropped columns leave gaps.
         let index = usize::try_from(number).unwrap_or(1).max(1) - 1;
-        relation.columns.resize(index, Attribute { name: "?".into(), type_oid: 0, collation: 0 });
+        relation
+            .columns
+            .resize(index, Attribute { name: "?".into(), type_oid: 0, collation: 0, generated: false });
         relation.columns.push(attribute);
         if !relation.shown {
+            of_extension(oid, &name, row, facts, catalog)?;
             continue;
         }
         let (owner, kind, partition) = (relation.owner, relation.kind, relation.partition);
@@ -122,10 +133,28 @@ pub(crate) fn load(rows: &[Row], facts: &mut Facts, catalog: &mut Catalog) -> Re
     Ok(())
 }
 
+/// Privileges on a column of an extension's table, which none has by itself.
+fn of_extension(oid: u32, name: &str, row: &Row, facts: &Facts, catalog: &mut Catalog) -> Result<(), Error> {
+    let list: Option<Vec<String>> = Cursor::after(row, "columns", 16).take()?;
+    if let (Some(list), Some(relation), false) =
+        (list, facts.relations.get(&oid), facts.ours_anywhere(class::RELATION, oid))
+    {
+        let grants = facts.grants(On::Column, relation.owner, Some(list));
+        catalog.elsewhere.insert(format!("column {name} of relation {}", relation.key), Elsewhere { grants });
+    }
+    Ok(())
+}
+
+fn of_index(place: i16, cells: &mut Cursor<'_>) -> Result<IndexAttribute, Error> {
+    cells.skip(7);
+    let target = Some(cells.take::<i32>()?).filter(|target| *target >= 0);
+    Ok(IndexAttribute { place, target, options: cells.options()? })
+}
+
 fn column(name: String, cells: &mut Cursor<'_>, facts: &Facts) -> Result<Column, Error> {
     let mut column = Column { name, type_name: cells.deparsed()?, ..Column::default() };
-    if let (Some(schema), collation) = (cells.take::<Option<u32>>()?, cells.text()?) {
-        column.collation = facts.short(schema, &collation);
+    if let Some(collation) = cells.take::<Option<u32>>()?.filter(|oid| *oid != 0) {
+        column.collation = facts.collations.get(&collation).map_or("?", String::as_str).to_owned();
     }
     column.not_null = cells.take()?;
     column.identity = match cells.letter()? {
@@ -152,33 +181,4 @@ fn column(name: String, cells: &mut Cursor<'_>, facts: &Facts) -> Result<Column,
     column.options = cells.options()?;
     column.server_options = cells.options()?;
     Ok(column)
-}
-
-/// Defaults and generation expressions.
-pub(crate) mod defaults {
-    use super::{Catalog, Cursor, Error, Facts, Row};
-
-    pub(crate) fn sql(_version: u32) -> String {
-        "SELECT d.adrelid, a.attname, a.attgenerated <> '', d.oid
-         FROM pg_attrdef d JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
-         WHERE d.adrelid >= 16384"
-            .into()
-    }
-
-    pub(crate) fn load(rows: &[Row], facts: &mut Facts, catalog: &mut Catalog) -> Result<(), Error> {
-        for row in rows {
-            let mut cells = Cursor::new(row, "column defaults");
-            let Some(relation) = facts.shown(cells.take()?) else { continue };
-            let name = crate::quote::ident(cells.take()?);
-            let generated: bool = cells.take()?;
-            let expression = facts.expression(super::super::expression::DEFAULT, cells.take()?);
-            let Some(column) = catalog.column_mut(relation, &name) else { continue };
-            if generated {
-                column.generated = expression;
-            } else {
-                column.default = expression;
-            }
-        }
-        Ok(())
-    }
 }

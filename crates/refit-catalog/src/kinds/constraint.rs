@@ -5,7 +5,7 @@ use tokio_postgres::Row;
 use super::{Index, expression};
 use crate::cursor::Cursor;
 use crate::facts::{Facts, Relation, class};
-use crate::quote::{given_name, ident};
+use crate::quote::{bare, given_name, ident};
 use crate::record::record;
 use crate::text::parenthesised;
 use crate::{Catalog, Error};
@@ -184,14 +184,14 @@ fn references(cells: &mut Cursor<'_>, facts: &Facts) -> Result<References, Error
 
 /// Whether a row of PostgreSQL 18 says no more than NOT NULL of the column does, as on older servers.
 fn is_plain_not_null(constraint: &Constraint, has_parent: bool, name: &str, relation: &Relation) -> bool {
-    let column = constraint.columns.first().map(|column| column.trim_matches('"')).unwrap_or_default();
+    let column = constraint.columns.first().map(|column| bare(column)).unwrap_or_default();
     let plain = Constraint {
         kind: constraint.kind.clone(),
         columns: constraint.columns.clone(),
         inherited: constraint.inherited,
         ..Constraint::default()
     };
-    *constraint == plain && (has_parent || name == given_name(&relation.name, column, "not_null"))
+    *constraint == plain && (has_parent || name == given_name(&relation.name, &column, "not_null"))
 }
 
 impl Constraint {

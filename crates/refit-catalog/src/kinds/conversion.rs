@@ -8,7 +8,7 @@ pub(crate) const KIND: PlainKind = PlainKind {
     what: "conversions",
     class: class::CONVERSION,
     on: On::Nothing,
-    probe: Some("pg_conversion"),
+    probe: Some("pg_conversion WHERE oid >= 16384"),
     sql,
     properties: &["for", "to", "function", "default"],
     map: |catalog| &mut catalog.conversions,

@@ -18,11 +18,13 @@ object! {
         role_settings: Options,
         /// CONNECTION LIMIT.
         connection_limit: Option<i32>,
+        /// IS_TEMPLATE.
+        is_template: bool,
     }
 }
 
 pub(crate) fn sql(_version: u32) -> String {
-    "SELECT d.oid, d.datdba, d.datacl::text[], d.datconnlimit, s.setrole, r.rolname, s.setconfig
+    "SELECT d.oid, d.datdba, d.datacl::text[], d.datconnlimit, d.datistemplate, s.setrole, r.rolname, s.setconfig
      FROM pg_database d LEFT JOIN pg_db_role_setting s ON s.setdatabase = d.oid LEFT JOIN pg_roles r ON r.oid = s.setrole
      WHERE d.datname = current_database()"
         .into()
@@ -38,6 +40,7 @@ pub(crate) fn load(rows: &[Row], facts: &mut Facts, catalog: &mut Catalog) -> Re
         // Who owns a database is usual as long as it is not asked for.
         database.owner = facts.outer_owner(owner);
         database.connection_limit = Some(cells.take::<i32>()?).filter(|limit| *limit >= 0);
+        database.is_template = cells.take()?;
         let (role, name): (Option<u32>, Option<&str>) = (cells.take()?, cells.take()?);
         let settings = cells.options()?;
         match (role, name) {

@@ -5,6 +5,7 @@ use tokio_postgres::Row;
 use crate::cursor::Cursor;
 use crate::facts::{FIRST, Facts, class};
 use crate::grants::On;
+use crate::quote::ident;
 use crate::record::record;
 use crate::{Catalog, Error, Grants};
 
@@ -17,35 +18,33 @@ record! {
 }
 
 pub(crate) fn sql(_version: u32) -> String {
-    // The schema `public` is told among the schemas. Those on information_schema are made by initdb, which does not say so.
-    let one = |class: u32, table: &str, acl: &str, owner: &str, name: &str| {
-        format!(
-            "SELECT {class}::oid AS class, o.oid, {owner} AS owner, o.{acl} AS acl, {name} AS name, i.initprivs
-             FROM {table} o LEFT JOIN pg_init_privs i ON i.classoid = {class} AND i.objoid = o.oid AND i.objsubid = 0
-             WHERE o.{acl} IS NOT NULL"
-        )
-    };
+    // The schema `public` is told among the schemas. Privileges on what is in information_schema are made by initdb, which does
+    // not say so. Columns of extensions' tables come with the columns.
     let parts = [
-        one(class::RELATION, "pg_class", "relacl", "relowner", "'relation ' || o.oid::regclass"),
-        one(class::PROC, "pg_proc", "proacl", "proowner", "'function ' || o.oid::regprocedure"),
-        one(class::TYPE, "pg_type", "typacl", "typowner", "'type ' || format_type(o.oid, NULL)"),
-        one(class::LANGUAGE, "pg_language", "lanacl", "lanowner", "'language ' || quote_ident(lanname)"),
-        one(
-            class::WRAPPER,
-            "pg_foreign_data_wrapper",
-            "fdwacl",
-            "fdwowner",
-            "'foreign data wrapper ' || quote_ident(fdwname)",
-        ),
-        one(class::SCHEMA, "pg_namespace", "nspacl", "nspowner", "'schema ' || quote_ident(nspname)"),
+        "SELECT 1259::oid AS class, oid, 0 AS part, relowner AS owner, relacl AS acl FROM pg_class
+         WHERE relacl IS NOT NULL AND relnamespace <> 'information_schema'::regnamespace",
+        "SELECT 1259, attrelid, attnum, 0, attacl FROM pg_attribute WHERE attacl IS NOT NULL AND attrelid < 16384",
+        "SELECT 1255, oid, 0, proowner, proacl FROM pg_proc WHERE proacl IS NOT NULL",
+        "SELECT 1247, oid, 0, typowner, typacl FROM pg_type WHERE typacl IS NOT NULL",
+        "SELECT 2612, oid, 0, lanowner, lanacl FROM pg_language WHERE lanacl IS NOT NULL",
+        "SELECT 2328, oid, 0, fdwowner, fdwacl FROM pg_foreign_data_wrapper WHERE fdwacl IS NOT NULL",
+        "SELECT 2615, oid, 0, nspowner, nspacl FROM pg_namespace
+         WHERE nspacl IS NOT NULL AND nspname NOT IN ('public', 'information_schema')",
     ];
     format!(
-        "SELECT class, oid, owner, acl::text[], CASE WHEN class = 1259 THEN (SELECT relkind::text FROM pg_class c WHERE c.oid = p.oid) END, name
-         FROM ({}) p
-         WHERE acl IS DISTINCT FROM initprivs AND name NOT IN ('schema public', 'schema information_schema')
-           AND name NOT LIKE 'relation information\\_schema.%'
-           AND (oid < 16384 OR EXISTS (SELECT FROM pg_depend d
-                WHERE d.classid = class AND d.objid = p.oid AND d.deptype = 'e'))",
+        "WITH given AS MATERIALIZED ({})
+         SELECT class, oid, part, owner, acl::text[],
+                CASE class WHEN 1259 THEN (SELECT relkind::text FROM pg_class c WHERE c.oid = g.oid) END,
+                CASE class WHEN 1259 THEN 'relation ' || oid::regclass WHEN 1255 THEN 'function ' || oid::regprocedure
+                  WHEN 1247 THEN 'type ' || format_type(oid, NULL)
+                  WHEN 2612 THEN 'language ' || (SELECT quote_ident(lanname) FROM pg_language l WHERE l.oid = g.oid)
+                  WHEN 2328 THEN 'foreign data wrapper ' ||
+                    (SELECT quote_ident(fdwname) FROM pg_foreign_data_wrapper f WHERE f.oid = g.oid)
+                  ELSE 'schema ' || oid::regnamespace END,
+                CASE WHEN part > 0 THEN (SELECT attname FROM pg_attribute a WHERE a.attrelid = g.oid AND a.attnum = part) END
+         FROM given g
+         WHERE (oid < 16384 OR (class, oid) IN (SELECT classid, objid FROM pg_depend WHERE refclassid = 3079 AND deptype = 'e'))
+           AND (class, oid, part, acl::text) NOT IN (SELECT classoid, objoid, objsubid, initprivs::text FROM pg_init_privs)",
         parts.join(" UNION ALL ")
     )
 }
@@ -53,12 +52,14 @@ pub(crate) fn sql(_version: u32) -> String {
 pub(crate) fn load(rows: &[Row], facts: &mut Facts, catalog: &mut Catalog) -> Result<(), Error> {
     for row in rows {
         let mut cells = Cursor::new(row, "privileges");
-        let (class, oid, owner): (u32, u32, u32) = (cells.take()?, cells.take()?, cells.take()?);
+        let (class, oid, part, owner): (u32, u32, i32, u32) =
+            (cells.take()?, cells.take()?, cells.take()?, cells.take()?);
         if facts.ours_anywhere(class, oid) && oid >= FIRST {
             continue;
         }
         let list = cells.take()?;
         let on = match (class, cells.text()?.as_str()) {
+            (class::RELATION, _) if part > 0 => On::Column,
             (class::RELATION, "S") => On::Sequence,
             (class::RELATION, _) => On::Table,
             (class::PROC, _) => On::Function,
@@ -68,7 +69,12 @@ pub(crate) fn load(rows: &[Row], facts: &mut Facts, catalog: &mut Catalog) -> Re
             _ => On::Schema,
         };
         let grants = facts.grants(on, owner, list);
-        catalog.elsewhere.insert(cells.text()?, Elsewhere { grants });
+        let name = cells.text()?;
+        let name = match cells.take::<Option<&str>>()? {
+            Some(column) => format!("column {column} of {name}", column = ident(column)),
+            None => name,
+        };
+        catalog.elsewhere.insert(name, Elsewhere { grants });
     }
     Ok(())
 }

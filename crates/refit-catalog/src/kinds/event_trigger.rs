@@ -8,7 +8,7 @@ pub(crate) const KIND: PlainKind = PlainKind {
     what: "event triggers",
     class: class::EVENT_TRIGGER,
     on: On::Nothing,
-    probe: Some("pg_event_trigger"),
+    probe: Some("pg_event_trigger WHERE oid >= 16384"),
     sql,
     properties: &["on", "tags", "execute", "state"],
     map: |catalog| &mut catalog.event_triggers,

@@ -2,8 +2,11 @@
 //!
 //! Deparsing is what takes a server's time: it loads all that there is to know about a table for every one that it looks at.
 //! Most schemas have the same expression in many tables, so equal ones are deparsed once: those whose parsed form is equal,
-//! in tables whose columns have the same names at the same places. Expressions that name a table as a whole are taken
-//! by themselves.
+//! in tables whose columns have the same names at the same places. So the server is first asked for the parsed forms, by a
+//! hash, and then, while it is at work on other queries, for the words of one of each. Expressions that name a table as a
+//! whole are taken by themselves.
+
+use std::collections::{BTreeMap, HashMap};
 
 use tokio_postgres::Row;
 
@@ -19,47 +22,138 @@ pub(crate) const INDEXED: char = 'x';
 pub(crate) const USING: char = 'u';
 pub(crate) const WITH_CHECK: char = 'k';
 
+/// Where a part is.
+struct Part {
+    letter: char,
+    catalog: &'static str,
+    oid: &'static str,
+    relation: &'static str,
+    /// The column that it is of, where it is one's.
+    column: &'static str,
+    tree: &'static str,
+    and: &'static str,
+}
+
+const PARTS: [Part; 6] = {
+    const fn part(letter: char, catalog: &'static str, [oid, relation, tree]: [&'static str; 3]) -> Part {
+        Part { letter, catalog, oid, relation, column: "0", tree, and: "" }
+    }
+    let index = "pg_index";
+    // Of an index with several, each is told by itself, by the indexes.
+    let single = "AND array_length(array_positions(indkey::int2[], 0::int2), 1) = 1";
+    [
+        Part { column: "adnum", ..part(DEFAULT, "pg_attrdef", ["oid", "adrelid", "adbin"]) },
+        part(CHECK, "pg_constraint", ["oid", "conrelid", "conbin"]),
+        part(PREDICATE, index, ["indexrelid", "indrelid", "indpred"]),
+        Part { and: single, ..part(INDEXED, index, ["indexrelid", "indrelid", "indexprs"]) },
+        part(USING, "pg_policy", ["oid", "polrelid", "polqual"]),
+        part(WITH_CHECK, "pg_policy", ["oid", "polrelid", "polwithcheck"]),
+    ]
+};
+
+/// One of a number of equal expressions, and all of them.
+#[derive(Debug, Default)]
+pub(crate) struct Expressions {
+    /// Each expression's place in `words`.
+    places: HashMap<(char, u32), usize>,
+    /// The one that is asked for, by place.
+    asked: Vec<(char, u32)>,
+    words: Vec<String>,
+    /// Defaults: relation, column, and the expression's object.
+    defaults: Vec<(u32, i16, u32)>,
+}
+
+impl Expressions {
+    /// That of an object's part, empty where it has none.
+    pub(crate) fn of(&self, part: char, oid: u32) -> String {
+        let words = self.places.get(&(part, oid)).and_then(|place| self.words.get(*place));
+        words.cloned().unwrap_or_default()
+    }
+}
+
 pub(crate) fn sql(_version: u32) -> String {
-    let one = |part: char, oid: &str, relation: &str, tree: &str, catalog: &str| {
+    let one = |part: &Part| {
+        let Part { letter, catalog, oid, relation, column, tree, and } = part;
         format!(
-            "SELECT '{part}'::\"char\" AS part, {oid} AS oid, {relation} AS relation, {tree} AS tree
-             FROM {catalog} WHERE {tree} IS NOT NULL AND {relation} >= 16384"
+            "SELECT '{letter}'::\"char\", {oid}, {relation}, {column}::int2, strpos({tree}::text, ':varattno 0 ') > 0,
+                    hashtextextended({tree}::text, 0)
+             FROM {catalog} WHERE {tree} IS NOT NULL AND {relation} >= 16384 {and}"
         )
     };
-    let single = "array_length(array_positions(indkey::int2[], 0::int2), 1) = 1";
-    let all = [
-        one(DEFAULT, "oid", "adrelid", "adbin", "pg_attrdef"),
-        one(CHECK, "oid", "conrelid", "conbin", "pg_constraint"),
-        one(PREDICATE, "indexrelid", "indrelid", "indpred", "pg_index"),
-        format!("{} AND {single}", one(INDEXED, "indexrelid", "indrelid", "indexprs", "pg_index")),
-        one(USING, "oid", "polrelid", "polqual", "pg_policy"),
-        one(WITH_CHECK, "oid", "polrelid", "polwithcheck", "pg_policy"),
-    ];
-    format!(
-        "WITH found AS NOT MATERIALIZED ({}),
-         names AS MATERIALIZED (
-           SELECT attrelid, bit_xor(hashtextextended(attname::text, attnum)) AS names FROM pg_attribute
-           WHERE attnum > 0 AND attrelid >= 16384 GROUP BY attrelid),
-         same AS MATERIALIZED (
-           SELECT f.part, f.oid, CASE WHEN strpos(f.tree::text, ':varattno 0 ') > 0 THEN f.oid::bigint
-                                      ELSE hashtextextended(f.tree::text, n.names) END AS key
-           FROM found f JOIN names n ON n.attrelid = f.relation
-           JOIN pg_class c ON c.oid = f.relation AND c.relpersistence <> 't'),
-         words AS MATERIALIZED (
-           SELECT s.part, s.key, pg_get_expr(f.tree, f.relation) AS words
-           FROM (SELECT part, key, min(oid) AS oid FROM same GROUP BY part, key) s
-           JOIN found f ON f.part = s.part AND f.oid = s.oid)
-         SELECT s.part, s.oid, w.words FROM same s JOIN words w ON w.part = s.part AND w.key = s.key",
-        all.join(" UNION ALL ")
-    )
+    PARTS.iter().map(one).collect::<Vec<_>>().join(" UNION ALL ")
 }
 
 pub(crate) fn load(rows: &[Row], facts: &mut Facts, _catalog: &mut Catalog) -> Result<(), Error> {
-    facts.expressions.reserve(rows.len());
+    let mut expressions = Expressions::default();
+    // Tables whose columns have the same names at the same places.
+    let mut layouts: HashMap<Vec<&str>, u32> = HashMap::new();
+    let mut layout_of: HashMap<u32, u32> = HashMap::new();
+    let mut equal: HashMap<(char, i64, u32), usize> = HashMap::new();
     for row in rows {
         let mut cells = Cursor::new(row, "expressions");
-        let key = (cells.letter()?, cells.take()?);
-        facts.expressions.insert(key, cells.deparsed()?);
+        let (part, oid, table): (char, u32, u32) = (cells.letter()?, cells.take()?, cells.take()?);
+        let Some(relation) = facts.shown(table) else { continue };
+        let (column, whole, hash): (i16, bool, i64) = (cells.take()?, cells.take()?, cells.take()?);
+        if part == DEFAULT {
+            expressions.defaults.push((table, column, oid));
+        }
+        let layout = *layout_of.entry(table).or_insert_with(|| {
+            let names = relation.columns.iter().map(|column| column.name.as_str()).collect();
+            let next = u32::try_from(layouts.len()).unwrap_or(u32::MAX);
+            *layouts.entry(names).or_insert(next)
+        });
+        let new = expressions.asked.len();
+        let place = if whole { new } else { *equal.entry((part, hash, layout)).or_insert(new) };
+        if place == new {
+            expressions.asked.push((part, oid));
+        }
+        expressions.places.insert((part, oid), place);
     }
+    facts.expressions = expressions;
     Ok(())
+}
+
+/// What they are in words.
+pub(crate) mod words {
+    use super::{BTreeMap, Catalog, Cursor, Error, Facts, HashMap, PARTS, Part, Row};
+
+    /// None where there are no expressions.
+    pub(crate) fn sql(facts: &Facts) -> Option<String> {
+        let mut asked: BTreeMap<char, Vec<String>> = BTreeMap::new();
+        for (part, oid) in &facts.expressions.asked {
+            asked.entry(*part).or_default().push(oid.to_string());
+        }
+        let one = |part: &Part| {
+            let Part { letter, catalog, oid, relation, tree, .. } = part;
+            let oids = asked.get(letter)?.join(",");
+            Some(format!(
+                "SELECT '{letter}'::\"char\", {oid}, pg_get_expr({tree}, {relation}) FROM {catalog}
+                 WHERE {oid} = ANY ('{{{oids}}}'::oid[])"
+            ))
+        };
+        let parts: Vec<String> = PARTS.iter().filter_map(one).collect();
+        (!parts.is_empty()).then(|| parts.join(" UNION ALL "))
+    }
+
+    pub(crate) fn load(rows: &[Row], facts: &mut Facts, catalog: &mut Catalog) -> Result<(), Error> {
+        let mut answers = HashMap::with_capacity(rows.len());
+        for row in rows {
+            let mut cells = Cursor::new(row, "expressions");
+            answers.insert((cells.letter()?, cells.take::<u32>()?), cells.deparsed()?);
+        }
+        let words = facts.expressions.asked.iter().map(|key| answers.remove(key).unwrap_or_default());
+        facts.expressions.words = words.collect();
+        for (relation, number, oid) in &facts.expressions.defaults {
+            let Some(relation) = facts.shown(*relation) else { continue };
+            let Some(attribute) = relation.attribute(*number) else { continue };
+            let expression = facts.expression(super::DEFAULT, *oid);
+            let Some(column) = catalog.column_mut(relation, &attribute.name) else { continue };
+            if attribute.generated {
+                column.generated = expression;
+            } else {
+                column.default = expression;
+            }
+        }
+        Ok(())
+    }
 }

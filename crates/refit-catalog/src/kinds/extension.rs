@@ -10,14 +10,16 @@ pub(crate) const KIND: PlainKind = PlainKind {
     on: On::Nothing,
     probe: None,
     sql,
-    properties: &["schema", "version", "usual comment"],
+    properties: &["schema", "version", "usual comment", "own comment"],
     map: |catalog| &mut catalog.extensions,
 };
 
 pub(crate) fn sql(_version: u32) -> String {
     // A version is told where it is not the one that the server would install: servers differ in that.
+    // That of the server's own, plpgsql, is among the users' as well.
     "SELECT greatest(e.oid, 16384::oid), 0::oid, e.extname, '', 0::oid, NULL::text[], n.nspname,
-            CASE WHEN e.extversion IS DISTINCT FROM a.default_version THEN e.extversion END, a.comment, NULL::text[]
+            CASE WHEN e.extversion IS DISTINCT FROM a.default_version THEN e.extversion END, a.comment,
+            obj_description(e.oid, 'pg_extension'), NULL::text[]
      FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
      LEFT JOIN pg_available_extensions() a ON a.name = e.extname"
         .into()
@@ -32,11 +34,13 @@ pub(crate) mod comments {
 
     pub(crate) fn load(rows: &[Row], facts: &mut Facts, catalog: &mut Catalog) -> Result<(), Error> {
         super::KIND.load(rows, facts, catalog)?;
-        for (name, extension) in &mut catalog.extensions {
+        for extension in catalog.extensions.values_mut() {
             let usual = extension.properties.remove("usual comment").unwrap_or_default();
+            // Not by OID, which here is not always the extension's.
+            extension.comment = extension.properties.remove("own comment").unwrap_or_default();
             if extension.comment == usual {
                 extension.comment.clear();
-            } else if extension.comment.is_empty() && name != "plpgsql" {
+            } else if extension.comment.is_empty() {
                 extension.properties.insert("comment".into(), "none".into());
             }
         }

@@ -8,7 +8,7 @@ pub(crate) const KIND: PlainKind = PlainKind {
     what: "foreign data wrappers",
     class: class::WRAPPER,
     on: On::Wrapper,
-    probe: Some("pg_foreign_data_wrapper"),
+    probe: Some("pg_foreign_data_wrapper WHERE oid >= 16384"),
     sql,
     properties: &["handler", "validator"],
     map: |catalog| &mut catalog.foreign_data_wrappers,

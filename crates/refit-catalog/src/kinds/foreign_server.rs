@@ -8,7 +8,7 @@ pub(crate) const KIND: PlainKind = PlainKind {
     what: "foreign servers",
     class: class::SERVER,
     on: On::Server,
-    probe: Some("pg_foreign_server"),
+    probe: Some("pg_foreign_server WHERE oid >= 16384"),
     sql,
     properties: &["wrapper", "type", "version"],
     map: |catalog| &mut catalog.foreign_servers,

@@ -6,7 +6,7 @@ use crate::cursor::Cursor;
 use crate::facts::{Facts, class};
 use crate::grants::On;
 use crate::record::{object, record};
-use crate::text::Sheet;
+use crate::text::{Sheet, needs};
 use crate::{Catalog, Error, Options};
 
 object! {
@@ -46,6 +46,8 @@ object! {
         library: String,
         /// The parsed body of a function that was written in standard SQL.
         sql_body: String,
+        /// DEPENDS ON EXTENSION.
+        extensions: Vec<String>,
         /// What an aggregate is made of.
         aggregate: Option<Aggregate>,
     }
@@ -112,6 +114,7 @@ pub(crate) fn load(rows: &[Row], facts: &mut Facts, catalog: &mut Catalog) -> Re
         function.owner = facts.owner(owner);
         function.comment = facts.comment(class::PROC, oid);
         function.labels = facts.labels(class::PROC, oid, 0);
+        function.extensions = facts.needed(class::PROC, oid);
         function.window = kind == 'w';
         match kind {
             'a' => {
@@ -259,6 +262,7 @@ pub(crate) fn text(sheet: &mut Sheet, noun: &str, name: &str, function: &Functio
     facts.extend(
         titled.iter().filter(|(_, value)| !value.is_empty()).map(|(title, value)| format!("{title}{value}")),
     );
+    facts.extend(needs(&function.extensions));
     if !function.arguments.is_empty() {
         sheet.field("arguments", &function.arguments);
     }

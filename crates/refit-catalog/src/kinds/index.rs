@@ -7,7 +7,7 @@ use tokio_postgres::Row;
 
 use super::expression;
 use crate::cursor::Cursor;
-use crate::facts::{Facts, Relation, class};
+use crate::facts::{Facts, IndexAttribute, Relation, class};
 use crate::quote::{ident, literal};
 use crate::record::record;
 use crate::text::parenthesised;
@@ -45,6 +45,8 @@ record! {
         replica_identity: bool,
         /// SET STATISTICS of expressions, by place from 1.
         statistics: BTreeMap<String, i32>,
+        /// DEPENDS ON EXTENSION.
+        extensions: Vec<String>,
         /// COMMENT ON INDEX.
         comment: String,
     }
@@ -56,7 +58,7 @@ pub(crate) fn sql(version: u32) -> String {
         "SELECT i.indexrelid, i.indrelid, c.relname, m.amname, i.indisunique, {nulls}, i.indisvalid,
                 i.indisready, i.indisclustered, i.indisreplident, c.reloptions, s.spcname, n.inhparent,
                 p.relnamespace, p.relname,
-                CASE WHEN array_length(array_positions(i.indkey::int2[], 0::int2), 1) > 1 THEN ARRAY(
+                CASE WHEN i.indexprs IS NOT NULL AND array_length(array_positions(i.indkey::int2[], 0::int2), 1) > 1 THEN ARRAY(
                   SELECT pg_get_indexdef(i.indexrelid, g, false) FROM generate_series(1, i.indnatts::int) g
                   WHERE i.indkey[g - 1] = 0 ORDER BY g) END,
                 i.indnkeyatts, i.indkey, i.indclass, i.indcollation, i.indoption
@@ -91,6 +93,7 @@ pub(crate) fn load(rows: &[Row], facts: &mut Facts, catalog: &mut Catalog) -> Re
         }
         elements(&mut index, relation, facts, &mut cells, expressions)?;
         index.comment = facts.comment(class::RELATION, oid);
+        index.extensions = facts.needed(class::RELATION, oid);
         let Some(table) = catalog.relation_mut(relation) else { continue };
         if let Some((_, constraint, operators)) = facts.serving.get(&oid) {
             let Some(found) = table.constraints.get_mut(constraint) else { continue };
@@ -106,6 +109,7 @@ pub(crate) fn load(rows: &[Row], facts: &mut Facts, catalog: &mut Catalog) -> Re
         .into_iter()
         .map(|(oid, table, kind, name, serves)| (oid, (table, kind, name, serves)))
         .collect();
+    attributes(facts, catalog);
     Ok(())
 }
 
@@ -209,36 +213,22 @@ fn serve(constraint: &mut super::Constraint, operators: &[String]) {
 }
 
 /// Statistics targets and operator class parameters, which are attributes of the index's own columns.
-pub(crate) mod attributes {
-    use super::{Catalog, Cursor, Error, Facts, Index, Row, literal};
-
-    pub(crate) fn sql(_version: u32) -> String {
-        "SELECT a.attrelid, a.attnum, coalesce(a.attstattarget, -1)::int4, a.attoptions
-         FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
-         WHERE c.relkind IN ('i', 'I') AND c.oid >= 16384 AND a.attnum > 0
-           AND (coalesce(a.attstattarget, -1) >= 0 OR a.attoptions IS NOT NULL)"
-            .into()
-    }
-
-    pub(crate) fn load(rows: &[Row], facts: &mut Facts, catalog: &mut Catalog) -> Result<(), Error> {
-        for row in rows {
-            let mut cells = Cursor::new(row, "index columns");
-            let Some((table, kind, name, serves)) = facts.indexes.get(&cells.take()?) else { continue };
-            let Some(table) = catalog.relations_mut(*kind).and_then(|map| map.get_mut(table)) else {
-                continue;
-            };
+fn attributes(facts: &mut Facts, catalog: &mut Catalog) {
+    for (oid, attributes) in std::mem::take(&mut facts.index_attributes) {
+        let Some((table, kind, name, serves)) = facts.indexes.get(&oid) else { continue };
+        let Some(table) = catalog.relations_mut(*kind).and_then(|map| map.get_mut(table)) else {
+            continue;
+        };
+        for IndexAttribute { place, target, options } in attributes {
+            let words: Vec<String> =
+                options.iter().map(|(option, value)| format!("{option} = {}", literal(value))).collect();
             let (mut constraint, mut plain) = (None, None);
             if *serves {
                 constraint = table.constraints.get_mut(name);
             } else {
                 plain = table.indexes.get_mut(name);
             }
-            let place: i16 = cells.take()?;
-            let target: i32 = cells.take()?;
-            let options = cells.options()?;
-            let at = usize::try_from(place).unwrap_or(1) - 1;
-            let words: Vec<String> =
-                options.iter().map(|(option, value)| format!("{option} = {}", literal(value))).collect();
+            let at = usize::try_from(place).unwrap_or(1).max(1) - 1;
             let element = match (&mut constraint, &mut plain) {
                 (Some(constraint), _) if constraint.index.columns.is_empty() => {
                     constraint.columns.get_mut(at)
@@ -251,11 +241,10 @@ pub(crate) mod attributes {
                 element.push_str(&format!(" ({})", words.join(", ")));
             }
             let index: Option<&mut Index> = constraint.map(|constraint| &mut constraint.index).or(plain);
-            if let (Some(index), true) = (index, target >= 0) {
+            if let (Some(index), Some(target)) = (index, target) {
                 index.statistics.insert(place.to_string(), target);
             }
         }
-        Ok(())
     }
 }
 
@@ -289,6 +278,7 @@ impl Index {
         if !self.partition_of.is_empty() {
             words.push(format!("partition of {}", self.partition_of));
         }
+        words.extend(crate::text::needs(&self.extensions));
         words
             .extend(self.statistics.iter().map(|(place, target)| format!("statistics of {place}: {target}")));
         let flags = [

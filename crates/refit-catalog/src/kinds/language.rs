@@ -8,7 +8,7 @@ pub(crate) const KIND: PlainKind = PlainKind {
     what: "languages",
     class: class::LANGUAGE,
     on: On::Language,
-    probe: Some("pg_language"),
+    probe: Some("pg_language WHERE oid >= 16384"),
     sql,
     properties: &["handler", "inline", "validator", "trusted"],
     map: |catalog| &mut catalog.languages,

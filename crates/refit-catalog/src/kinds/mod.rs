@@ -57,6 +57,7 @@ pub use sequence::{Numbers, Sequence};
 pub use trigger::Trigger;
 pub use types::{BaseType, Composite, Domain, DomainConstraint, Enum, Range};
 
+pub(crate) use expression::{Expressions, words};
 pub(crate) use function::text as function_text;
 pub(crate) use relation_text::text as relation_text;
 pub(crate) use sequence::text as sequence_text;
@@ -65,10 +66,17 @@ pub(crate) use types::{domain_text, enum_text};
 use crate::facts::Facts;
 use crate::{Catalog, Error};
 
+/// Which of two sessions asks, where there are two: each does about half of the work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lane {
+    Tables,
+    Others,
+}
+
 /// How a kind is read: the query for a major version, and what becomes of its rows.
 #[derive(Clone, Copy)]
 pub(crate) enum Reader {
-    Own { what: &'static str, sql: fn(u32) -> String, load: Load },
+    Own { lane: Lane, what: &'static str, probe: Option<&'static str>, sql: fn(u32) -> String, load: Load },
     Plain(&'static plain::PlainKind),
 }
 
@@ -82,10 +90,17 @@ impl Reader {
         }
     }
 
-    /// The catalog without whose rows there is nothing to ask.
+    pub(crate) fn lane(self) -> Lane {
+        match self {
+            Reader::Own { lane, .. } => lane,
+            Reader::Plain(_) => Lane::Others,
+        }
+    }
+
+    /// A catalog, and which of its rows there must be for there to be something to ask.
     pub(crate) fn probe(self) -> Option<&'static str> {
         match self {
-            Reader::Own { .. } => None,
+            Reader::Own { probe, .. } => probe,
             Reader::Plain(kind) => kind.probe,
         }
     }
@@ -99,40 +114,52 @@ impl Reader {
 }
 
 macro_rules! own {
-    ($what:literal, $($module:ident)::+) => {
-        Reader::Own { what: $what, sql: $($module)::+::sql, load: $($module)::+::load }
+    ($lane:ident, $what:literal, $($module:ident)::+) => { own!($lane, $what, None, $($module)::+) };
+    ($lane:ident, $what:literal, if $probe:literal, $($module:ident)::+) => {
+        own!($lane, $what, Some($probe), $($module)::+)
+    };
+    ($lane:ident, $what:literal, $probe:expr, $($module:ident)::+) => {
+        Reader::Own {
+            lane: Lane::$lane,
+            what: $what,
+            probe: $probe,
+            sql: $($module)::+::sql,
+            load: $($module)::+::load,
+        }
     };
 }
 
 /// All of them, those first that others refer to.
 pub(crate) const ALL: &[Reader] = &[
-    own!("tables and views", relation),
-    own!("columns", column),
-    own!("expressions", expression),
-    own!("column defaults", column::defaults),
-    own!("inheritance", relation::parents),
-    own!("sequences", sequence),
-    own!("constraints", constraint),
-    own!("collations", collation::names),
-    own!("operator classes", operator_class::names),
-    own!("indexes", index),
-    own!("index columns", index::attributes),
-    own!("triggers", trigger),
-    own!("constraint triggers", trigger::enforcing),
-    own!("policies", policy),
-    own!("rules", rule),
-    own!("database settings", database),
-    own!("schemas", schema),
-    own!("default privileges", schema::defaults),
-    own!("functions", function),
-    own!("aggregates", function::aggregate),
-    own!("types", types),
-    own!("domain constraints", types::constraints),
-    own!("range types", types::range),
-    own!("base types", types::base),
-    own!("privileges", elsewhere),
-    own!("unknown objects", unknown),
-    Reader::Own { what: "extensions", sql: extension::sql, load: extension::comments::load },
+    own!(Tables, "tables and views", relation),
+    own!(Others, "collations", collation::names),
+    own!(Tables, "columns", column),
+    own!(Tables, "inheritance", if "pg_inherits", relation::parents),
+    own!(Others, "sequences", sequence),
+    own!(Others, "operator classes", operator_class::names),
+    own!(Others, "database settings", database),
+    own!(Others, "schemas", schema),
+    own!(Others, "default privileges", if "pg_default_acl", schema::defaults),
+    own!(Others, "functions", function),
+    own!(Others, "aggregates", if "pg_aggregate WHERE aggfnoid::oid >= 16384", function::aggregate),
+    own!(Others, "types", types),
+    own!(Others, "domain constraints", if "pg_constraint WHERE contypid >= 16384", types::constraints),
+    own!(Others, "range types", if "pg_range WHERE rngtypid >= 16384", types::range),
+    // But for arrays, which are read by array_in.
+    own!(
+        Others, "base types",
+        if "pg_type WHERE oid >= 16384 AND (typtype = 'b' AND typinput::oid <> 750 OR NOT typisdefined)",
+        types::base
+    ),
+    own!(Others, "privileges", elsewhere),
+    own!(Others, "unknown objects", unknown),
+    Reader::Own {
+        lane: Lane::Others,
+        what: "extensions",
+        probe: None,
+        sql: extension::sql,
+        load: extension::comments::load,
+    },
     Reader::Plain(&collation::KIND),
     Reader::Plain(&language::KIND),
     Reader::Plain(&transform::KIND),
@@ -153,5 +180,19 @@ pub(crate) const ALL: &[Reader] = &[
     Reader::Plain(&publication::KIND),
     Reader::Plain(&subscription::KIND),
     Reader::Plain(&statistics::KIND),
-    own!("views", relation::queries),
+    own!(Tables, "expressions", expression),
 ];
+
+/// Those that need the words of expressions, in their order. They are asked for together with [`ALL`], and taken when the words
+/// are there.
+pub(crate) const WORDED: &[Reader] = &[
+    own!(Tables, "constraints", constraint),
+    own!(Tables, "indexes", index),
+    own!(Others, "triggers", trigger),
+    own!(Others, "constraint triggers", trigger::enforcing),
+    own!(Tables, "policies", policy),
+    own!(Tables, "rules", rule),
+];
+
+/// The dearest of all, taken last: the client is busy with other answers meanwhile.
+pub(crate) const VIEWS: Reader = own!(Others, "views", relation::queries);

@@ -8,7 +8,7 @@ pub(crate) const KIND: PlainKind = PlainKind {
     what: "operators",
     class: class::OPERATOR,
     on: On::Nothing,
-    probe: Some("pg_operator"),
+    probe: Some("pg_operator WHERE oid >= 16384"),
     sql,
     properties: &["function", "returns", "commutator", "negator", "restrict", "join", "hashes", "merges"],
     map: |catalog| &mut catalog.operators,

@@ -8,7 +8,7 @@ pub(crate) const KIND: PlainKind = PlainKind {
     what: "operator classes",
     class: class::OPERATOR_CLASS,
     on: On::Nothing,
-    probe: Some("pg_opclass"),
+    probe: Some("pg_opclass WHERE oid >= 16384"),
     sql,
     properties: &["for", "family", "default", "storage"],
     map: |catalog| &mut catalog.operator_classes,

@@ -8,7 +8,7 @@ pub(crate) const KIND: PlainKind = PlainKind {
     what: "operator families",
     class: class::OPERATOR_FAMILY,
     on: On::Nothing,
-    probe: Some("pg_opfamily"),
+    probe: Some("pg_opfamily WHERE oid >= 16384"),
     sql,
     properties: &[],
     map: |catalog| &mut catalog.operator_families,

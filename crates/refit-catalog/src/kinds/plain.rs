@@ -26,7 +26,7 @@ pub(crate) struct PlainKind {
     pub(crate) what: &'static str,
     pub(crate) class: u32,
     pub(crate) on: On,
-    /// The catalog that has a row of a user's if there is such an object at all; few databases have one of each kind.
+    /// The catalog that has a row of a user's if there is such an object at all, and which; few databases have one of each kind.
     pub(crate) probe: Option<&'static str>,
     /// Returns OID, schema (0 for none), name, what the key says behind the name, owner (0 for none), access list, a text for each
     /// of `properties`, and an array of more properties as `name=value`.

@@ -8,7 +8,7 @@ pub(crate) const KIND: PlainKind = PlainKind {
     what: "publications",
     class: class::PUBLICATION,
     on: On::Nothing,
-    probe: Some("pg_publication"),
+    probe: Some("pg_publication WHERE oid >= 16384"),
     sql,
     properties: &["all", "publish", "publish_via_partition_root", "publish_generated_columns"],
     map: |catalog| &mut catalog.publications,

@@ -10,7 +10,7 @@ use crate::facts::{Facts, Relation, class};
 use crate::grants::On;
 use crate::quote::ident;
 use crate::record::object;
-use crate::{Catalog, Error, Options};
+use crate::{Catalog, Error, Grants, Options};
 
 object! {
     /// A table, foreign table, view or materialised view: which one, the map says that it is in.
@@ -49,6 +49,8 @@ object! {
         replica_identity: String,
         /// Row security: empty, `enabled`, `forced` or `forced, not enabled`.
         row_security: String,
+        /// A materialised view's DEPENDS ON EXTENSION.
+        extensions: Vec<String>,
         /// By name.
         constraints: BTreeMap<String, Constraint>,
         /// Those that serve no constraint, by name.
@@ -84,20 +86,25 @@ pub(crate) fn load(rows: &[Row], facts: &mut Facts, catalog: &mut Catalog) -> Re
     for row in rows {
         let mut cells = Cursor::new(row, "tables and views");
         let oid: u32 = cells.take()?;
-        let relation = relation(oid, &mut cells, facts)?;
+        let mut relation = relation(oid, &mut cells, facts)?;
         let (shown, kind, owner) = (relation.shown, relation.kind, relation.owner);
+        if kind == 'S' {
+            relation.grants = facts.grants(On::Sequence, owner, row_acl(row)?);
+        }
+        let unlogged = relation.unlogged;
         let key = relation.key.clone();
         facts.relations.insert(oid, relation);
         if !shown || matches!(kind, 'S' | 'c') {
             continue;
         }
-        let mut table = table(&mut cells, kind)?;
+        let mut table = Table { unlogged, ..table(&mut cells, kind)? };
         table.grants = facts.grants(On::Table, owner, cells.take()?);
         table.server = cells.text().map(|name| if name.is_empty() { name } else { ident(&name) })?;
         table.server_options = cells.options()?;
         table.owner = facts.owner(owner);
         table.comment = facts.comment(class::RELATION, oid);
         table.labels = facts.labels(class::RELATION, oid, 0);
+        table.extensions = facts.needed(class::RELATION, oid);
         if let Some(map) = catalog.relations_mut(kind) {
             map.insert(key, table);
         }
@@ -117,13 +124,19 @@ fn relation(oid: u32, cells: &mut Cursor<'_>, facts: &Facts) -> Result<Relation,
         owner: cells.take()?,
         shown,
         partition: cells.take()?,
+        unlogged: cells.take()?,
+        grants: Grants::new(),
         columns: Vec::new(),
     })
 }
 
+/// The access list, which stands behind what only tables have.
+fn row_acl(row: &Row) -> Result<Option<Vec<String>>, Error> {
+    Cursor::after(row, "tables and views", 18).take()
+}
+
 fn table(cells: &mut Cursor<'_>, kind: char) -> Result<Table, Error> {
-    let mut table = Table { unlogged: cells.take()?, ..Table::default() };
-    table.not_populated = !cells.take::<bool>()? && kind == 'm';
+    let mut table = Table { not_populated: !cells.take::<bool>()? && kind == 'm', ..Table::default() };
     table.of_type = cells.text()?;
     table.partition_by = cells.text()?;
     table.bounds = cells.text()?;

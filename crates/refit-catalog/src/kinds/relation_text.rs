@@ -2,7 +2,7 @@
 
 use super::{Column, Table};
 use crate::quote::{ident, literal};
-use crate::text::{Sheet, pairs, parenthesised};
+use crate::text::{Sheet, needs, pairs, parenthesised};
 
 /// Writes the block. `noun` is what the relation is.
 pub(crate) fn text(sheet: &mut Sheet, noun: &str, name: &str, table: &Table) {
@@ -63,6 +63,9 @@ fn properties(sheet: &mut Sheet, table: &Table) {
         if !value.is_empty() {
             sheet.field(title, &value);
         }
+    }
+    if let Some(words) = needs(&table.extensions) {
+        sheet.line(&words);
     }
     if table.not_populated {
         sheet.line("NOT POPULATED");

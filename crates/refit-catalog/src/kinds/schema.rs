@@ -12,6 +12,8 @@ use crate::{Catalog, Error};
 object! {
     /// A schema.
     Schema {
+        /// Of `public`: the comment that the server gave it was taken away.
+        uncommented: bool,
     }
 }
 
@@ -48,12 +50,13 @@ pub(crate) fn load(rows: &[Row], facts: &mut Facts, catalog: &mut Catalog) -> Re
         cells.skip(1);
         let usual_owner: bool = cells.take()?;
         let mut comment = facts.comment(class::SCHEMA, oid);
+        let uncommented = own && comment.is_empty();
         if own && comment == "standard public schema" {
             comment.clear();
         }
         let owner = if own && usual_owner { String::new() } else { facts.owner(owner) };
         let labels = facts.labels(class::SCHEMA, oid, 0);
-        catalog.schemas.insert(ident(&name), Schema { comment, owner, grants, labels });
+        catalog.schemas.insert(ident(&name), Schema { uncommented, comment, owner, grants, labels });
     }
     Ok(())
 }

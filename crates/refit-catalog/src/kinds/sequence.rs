@@ -4,8 +4,7 @@ use tokio_postgres::Row;
 
 use crate::cursor::Cursor;
 use crate::facts::{Facts, class};
-use crate::grants::On;
-use crate::quote::given_name;
+use crate::quote::{bare, given_name};
 use crate::record::{object, record};
 use crate::text::Sheet;
 use crate::{Catalog, Error};
@@ -63,12 +62,10 @@ impl Numbers {
 
 pub(crate) fn sql(_version: u32) -> String {
     "SELECT s.seqrelid, format_type(s.seqtypid, NULL), s.seqstart, s.seqincrement, s.seqmin, s.seqmax, s.seqcache,
-            s.seqcycle, c.relpersistence = 'u', c.relacl::text[], d.refobjid, d.refobjsubid::int2, d.deptype = 'i',
-            r.relpersistence = 'u'
-     FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid AND c.relpersistence <> 't'
+            s.seqcycle, d.refobjid, d.refobjsubid::int2, d.deptype = 'i'
+     FROM pg_sequence s
      LEFT JOIN pg_depend d ON d.classid = 1259 AND d.objid = s.seqrelid AND d.objsubid = 0 AND d.refclassid = 1259
        AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i')
-     LEFT JOIN pg_class r ON r.oid = d.refobjid
      WHERE s.seqrelid >= 16384"
         .into()
 }
@@ -80,18 +77,15 @@ pub(crate) fn load(rows: &[Row], facts: &mut Facts, catalog: &mut Catalog) -> Re
         let Some(relation) = facts.shown(oid) else { continue };
         let data_type = cells.text()?;
         let numbers = numbers(&data_type, &mut cells)?;
-        let unlogged: bool = cells.take()?;
-        let grants = facts.grants(On::Sequence, relation.owner, cells.take()?);
+        let (unlogged, grants) = (relation.unlogged, relation.grants.clone());
         let table: Option<u32> = cells.take()?;
         let column = cells.take::<Option<i16>>()?.unwrap_or_default();
         let identity = cells.take::<Option<bool>>()?.unwrap_or_default();
-        let table_unlogged = cells.take::<Option<bool>>()?.unwrap_or_default();
         let table = table.and_then(|table| facts.relations.get(&table));
         let comment = facts.comment(class::RELATION, oid);
         if let (true, Some(table)) = (identity, table) {
-            let plain = |key: &str| key.trim_matches('"').to_owned();
-            let given =
-                facts.key(table.schema, &given_name(&table.name, &plain(table.column(column)), "seq"));
+            let table_unlogged = table.unlogged;
+            let given = facts.key(table.schema, &given_name(&table.name, &bare(table.column(column)), "seq"));
             let sequence = if given == relation.key { String::new() } else { relation.key.clone() };
             let name = table.column(column).to_owned();
             let column = catalog.column_mut(table, &name);

@@ -8,7 +8,7 @@ pub(crate) const KIND: PlainKind = PlainKind {
     what: "extended statistics",
     class: class::STATISTICS,
     on: On::Nothing,
-    probe: Some("pg_statistic_ext"),
+    probe: Some("pg_statistic_ext WHERE oid >= 16384"),
     sql,
     properties: &["table", "columns", "expressions", "kinds", "target"],
     map: |catalog| &mut catalog.statistics,

@@ -8,7 +8,7 @@ pub(crate) const KIND: PlainKind = PlainKind {
     what: "text search configurations",
     class: class::CONFIGURATION,
     on: On::Nothing,
-    probe: Some("pg_ts_config"),
+    probe: Some("pg_ts_config WHERE oid >= 16384"),
     sql,
     properties: &["parser"],
     map: |catalog| &mut catalog.text_search_configurations,

@@ -8,7 +8,7 @@ pub(crate) const KIND: PlainKind = PlainKind {
     what: "text search dictionaries",
     class: class::DICTIONARY,
     on: On::Nothing,
-    probe: Some("pg_ts_dict"),
+    probe: Some("pg_ts_dict WHERE oid >= 16384"),
     sql,
     properties: &["template", "options"],
     map: |catalog| &mut catalog.text_search_dictionaries,

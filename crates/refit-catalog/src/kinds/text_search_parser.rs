@@ -8,7 +8,7 @@ pub(crate) const KIND: PlainKind = PlainKind {
     what: "text search parsers",
     class: class::PARSER,
     on: On::Nothing,
-    probe: Some("pg_ts_parser"),
+    probe: Some("pg_ts_parser WHERE oid >= 16384"),
     sql,
     properties: &["start", "gettoken", "end", "headline", "lextypes"],
     map: |catalog| &mut catalog.text_search_parsers,

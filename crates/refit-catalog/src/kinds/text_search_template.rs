@@ -8,7 +8,7 @@ pub(crate) const KIND: PlainKind = PlainKind {
     what: "text search templates",
     class: class::TEMPLATE,
     on: On::Nothing,
-    probe: Some("pg_ts_template"),
+    probe: Some("pg_ts_template WHERE oid >= 16384"),
     sql,
     properties: &["init", "lexize"],
     map: |catalog| &mut catalog.text_search_templates,

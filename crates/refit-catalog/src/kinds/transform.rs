@@ -8,7 +8,7 @@ pub(crate) const KIND: PlainKind = PlainKind {
     what: "transforms",
     class: class::TRANSFORM,
     on: On::Nothing,
-    probe: Some("pg_transform"),
+    probe: Some("pg_transform WHERE oid >= 16384"),
     sql,
     properties: &["from_sql", "to_sql"],
     map: |catalog| &mut catalog.transforms,

@@ -42,6 +42,8 @@ record! {
         state: String,
         /// From the partitioned table.
         inherited: bool,
+        /// DEPENDS ON EXTENSION.
+        extensions: Vec<String>,
         /// COMMENT ON TRIGGER.
         comment: String,
     }
@@ -80,6 +82,7 @@ pub(crate) fn load(rows: &[Row], facts: &mut Facts, catalog: &mut Catalog) -> Re
         trigger.inherited = cells.take()?;
         trigger.when = condition(&cells.text()?);
         trigger.comment = facts.comment(class::TRIGGER, oid);
+        trigger.extensions = facts.needed(class::TRIGGER, oid);
         if let Some(table) = catalog.relation_mut(relation) {
             table.triggers.insert(name, trigger);
         }
@@ -209,6 +212,7 @@ impl Trigger {
         }
         let arguments: Vec<String> = self.arguments.iter().map(|argument| literal(argument)).collect();
         words.push(format!("execute {}({})", self.function, arguments.join(", ")));
+        words.extend(crate::text::needs(&self.extensions));
         if self.inherited {
             words.push("inherited".into());
         }

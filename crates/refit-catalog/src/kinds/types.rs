@@ -180,7 +180,8 @@ pub(crate) mod range {
                 CASE WHEN r.rngcollation <> s.typcollation THEN r.rngcollation::regcollation::text END,
                 CASE WHEN r.rngcanonical <> 0 THEN r.rngcanonical::regproc::text END,
                 CASE WHEN NOT o.opcdefault THEN format('%I.%I', n.nspname, o.opcname) END,
-                CASE WHEN r.rngsubdiff <> 0 THEN r.rngsubdiff::regproc::text END, format_type(r.rngmultitypid, NULL)
+                CASE WHEN r.rngsubdiff <> 0 THEN r.rngsubdiff::regproc::text END, format_type(r.rngmultitypid, NULL),
+                obj_description(r.rngmultitypid, 'pg_type')
          FROM pg_range r JOIN pg_type t ON t.oid = r.rngtypid JOIN pg_type s ON s.oid = r.rngsubtype
          JOIN pg_opclass o ON o.oid = r.rngsubopc JOIN pg_namespace n ON n.oid = o.opcnamespace
          WHERE r.rngtypid >= 16384"
@@ -205,6 +206,7 @@ pub(crate) mod range {
                 "subtype_opclass",
                 "subtype_diff",
                 "multirange_type_name",
+                "multirange comment",
             ] {
                 super::set(&mut options, title, cells.text()?);
             }

@@ -8,7 +8,7 @@ pub(crate) const KIND: PlainKind = PlainKind {
     what: "user mappings",
     class: class::USER_MAPPING,
     on: On::Nothing,
-    probe: Some("pg_foreign_server"),
+    probe: Some("pg_foreign_server WHERE oid >= 16384"),
     sql,
     properties: &[],
     map: |catalog| &mut catalog.user_mappings,

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use refit_catalog::{Catalog, Error, ReadOptions};
 
-use crate::support::with;
+use crate::support::{based, own, with};
 
 const PAIR: &str = "create table a (x int, n int default 1, check (x > 0)); create view v as select x from a; \
                     create index i on a ((x + 1)) where x > 2;";
@@ -119,4 +119,31 @@ async fn a_transaction_of_ones_own_is_read_within() {
     client.batch_execute("rollback").await.unwrap();
     let after = Catalog::read(&client, &ReadOptions::default()).await.unwrap();
     assert_eq!(after.digest(), before.digest());
+}
+
+/// Two sessions read what one does; where they do not see the same transactions, the first reads alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_sessions_read_one_schema() {
+    let db = based(&own()).await;
+    let (first, second) = (db.connect().await.unwrap(), db.connect().await.unwrap());
+    let options = ReadOptions { attempts: 1, ..ReadOptions::default() };
+    let alone = Catalog::read(&first, &options).await.unwrap();
+    let both = Catalog::read_by_two([&first, &second], &options).await.unwrap();
+    assert_eq!((both.text(), both.digest()), (alone.text(), alone.digest()));
+    // One that has a transaction open, in which it sees less than the other does.
+    second.batch_execute("begin isolation level repeatable read; select 1").await.unwrap();
+    first.batch_execute("create table public.later (id int)").await.unwrap();
+    let later = Catalog::read_by_two([&first, &second], &options).await.unwrap();
+    assert!(later.tables.contains_key("public.later"));
+    second.batch_execute("rollback").await.unwrap();
+    // One that is gone, and one that is closed for what it is asked.
+    second.batch_execute("begin; select 1 / 0").await.unwrap_err();
+    assert_eq!(Catalog::read_by_two([&first, &second], &options).await.unwrap().digest(), later.digest());
+    let gone = "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()";
+    first.batch_execute(gone).await.unwrap();
+    assert_eq!(Catalog::read_by_two([&first, &second], &options).await.unwrap().digest(), later.digest());
+    let error = Catalog::read_by_two([&second, &first], &options).await.unwrap_err().to_string();
+    assert!(error.contains("session settings"), "{error}");
+    // The first is as it was.
+    first.batch_execute("create table public.last (id int)").await.unwrap();
 }

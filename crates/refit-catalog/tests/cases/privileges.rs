@@ -55,3 +55,29 @@ async fn invalid_indexes_are_shown() {
     assert!(catalog.tables["public.t"].indexes["once"].invalid);
     assert!(catalog.text().contains("once  unique btree (a) INVALID"), "{}", catalog.text());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subscription_is_told_without_how_it_connects() {
+    let (db, _) = with("select 1").await;
+    let client = db.connect().await.unwrap();
+    let sql =
+        "begin; create subscription feed connection 'host=nowhere.example password=hunter2' publication p, q
+               with (connect = false, slot_name = none, streaming = on, binary = true)";
+    client.batch_execute(sql).await.unwrap();
+    let catalog = Catalog::read_within(&*client, &ReadOptions::default()).await.unwrap();
+    let properties = &catalog.subscriptions["feed"].properties;
+    let told = |name: &str| properties.get(name).map(String::as_str);
+    assert_eq!(
+        (told("publications"), told("binary"), told("enabled")),
+        (Some("p, q"), Some("true"), Some("false"))
+    );
+    assert_eq!(told("streaming"), Some("on"));
+    assert!(!catalog.to_json().contains("nowhere.example") && !catalog.to_json().contains("hunter2"));
+    // What is set on the database beside its settings.
+    let template =
+        "do $$ begin execute format('alter database %I is_template true', current_database()); end $$";
+    client.batch_execute(template).await.unwrap();
+    let catalog = Catalog::read_within(&*client, &ReadOptions::default()).await.unwrap();
+    assert!(catalog.database.is_template && catalog.text().contains("is template"), "{}", catalog.text());
+    client.batch_execute("rollback").await.unwrap();
+}

@@ -74,7 +74,8 @@ pub(crate) fn layouts(site: &Site<'_>, steps: &[Step]) -> Result<Vec<Vec<NewFile
     let later = |step: &&Step| step.runs == Runs::Later;
     let (deferred, first): (Vec<&Step>, Vec<&Step>) = steps.iter().partition(later);
     if !outside && !deferred.is_empty() && first.iter().all(|step| step.runs == Runs::Here) {
-        let mut groups = grouped(base.clone(), &first, piece, outside);
+        let mut groups = vec![base.clone()];
+        grouped(&mut groups, &first, piece, outside);
         push_all(&mut groups, behind);
         let at = groups.len();
         let replaced = |at: usize| (first.is_empty() && at == 0).then_some(piece);
@@ -83,7 +84,8 @@ pub(crate) fn layouts(site: &Site<'_>, steps: &[Step]) -> Result<Vec<Vec<NewFile
         layouts.push(groups);
     }
     let steps: Vec<&Step> = steps.iter().collect();
-    let groups = grouped(base, &steps, piece, outside);
+    let mut groups = vec![base];
+    grouped(&mut groups, &steps, piece, outside);
     if behind.is_empty() {
         layouts.push(groups);
     } else {
@@ -97,6 +99,55 @@ pub(crate) fn layouts(site: &Site<'_>, steps: &[Step]) -> Result<Vec<Vec<NewFile
         layouts.push(split);
     }
     layouts.into_iter().map(|groups| written(site, groups)).collect()
+}
+
+/// The sequence of files where several statements, in order, become steps each. `site` is that of the first; `apart` says
+/// that what follows each of them begins a new file, even where it could be in the same.
+///
+/// # Errors
+/// Why the file cannot be taken apart.
+pub(crate) fn sequence(
+    site: &Site<'_>,
+    plans: &[(usize, &[Step])],
+    apart: bool,
+) -> Result<Vec<NewFile>, String> {
+    let pieces = &site.parts.pieces;
+    let last = plans.last().map_or(0, |(index, _)| *index);
+    if site.stmts[site.index..last].iter().any(|stmt| matches!(stmt.kind, StmtKind::Set { .. })) {
+        return Err("what is set between them holds for some of them only".to_owned());
+    }
+    let outside = !site.directives.transaction;
+    let plain = Group {
+        runs: if outside { Runs::Alone } else { Runs::Here },
+        title: String::new(),
+        pieces: Vec::new(),
+    };
+    let mut groups = vec![Group { pieces: pieces[..site.index].to_vec(), ..plain.clone() }];
+    let mut ends: Vec<Group> = Vec::new();
+    for (at, (index, steps)) in plans.iter().enumerate() {
+        let (deferred, first): (Vec<&Step>, Vec<&Step>) =
+            steps.iter().partition(|step| step.runs == Runs::Later);
+        if !outside && !deferred.is_empty() && first.iter().all(|step| step.runs == Runs::Here) {
+            grouped(&mut groups, &first, &pieces[*index], outside);
+            let mut own: Vec<Group> = deferred
+                .iter()
+                .enumerate()
+                .map(|(at, step)| own_group(step, (first.is_empty() && at == 0).then_some(&pieces[*index])))
+                .collect();
+            merge(&mut own, 0);
+            ends.extend(own);
+        } else {
+            grouped(&mut groups, &steps.iter().collect::<Vec<_>>(), &pieces[*index], outside);
+        }
+        let behind = &pieces[index + 1..plans.get(at + 1).map_or(pieces.len(), |(next, _)| *next)];
+        let joins = !apart && groups.last().is_some_and(|last| joins(&last.runs, outside));
+        if !joins && (apart || !behind.is_empty()) {
+            groups.push(plain.clone());
+        }
+        push_all(&mut groups, behind);
+    }
+    groups.extend(ends);
+    written(site, groups)
 }
 
 /// The files that groups of statements become where nothing else changes: for texts that are only cut.
@@ -134,16 +185,17 @@ fn merge(groups: &mut Vec<Group>, from: usize) {
     }
 }
 
-/// Steps as pieces, in groups behind the statements before them.
-fn grouped(base: Group, steps: &[&Step], piece: &Piece, outside: bool) -> Vec<Group> {
-    let mut groups = vec![base];
+/// Adds steps as pieces to the groups of the statements before them.
+fn grouped(groups: &mut Vec<Group>, steps: &[&Step], piece: &Piece, outside: bool) {
+    let first = groups.len();
     for (index, step) in steps.iter().enumerate() {
         let last = groups.len() - 1;
         let same = match (&step.runs, &groups[last].runs) {
             (Runs::Backfill(_), _) | (_, Runs::Backfill(_)) => false,
             _ if outside => true,
             (Runs::Here, Runs::Here | Runs::Apart) => true,
-            (Runs::Alone, Runs::Alone) => true,
+            // What takes long has a file of its own, to be run again by itself.
+            (Runs::Alone, Runs::Alone) => last >= first,
             _ => false,
         };
         let own = own_group(step, (index == 0).then_some(piece));
@@ -156,7 +208,6 @@ fn grouped(base: Group, steps: &[&Step], piece: &Piece, outside: bool) -> Vec<Gr
             }),
         }
     }
-    groups
 }
 
 /// A step's statements; the first of all has the comments of the one that it replaces.

@@ -1,9 +1,11 @@
 //! Hazards with a mechanical safe form, mended: the sequence of files that takes a migration's place.
 //!
 //! What a fix proposes is linted with the whole set before it is taken: the finding must be gone, and no other may have come.
-//! A proposal that leads to another finding is mended in turn. Each fix that is taken leaves fewer findings, so this ends; what
+//! A proposal that leads to another finding is mended in turn. What many statements of a file need is proposed at once
+//! ([`batch`]), so that a long file is linted a few times, not once for each. Each fix that is taken leaves fewer findings, so this ends; what
 //! cannot be mended is left as it is, with the reason. Nothing in here reads or writes a file.
 
+mod batch;
 mod docs;
 mod file;
 mod layout;
@@ -11,13 +13,13 @@ mod site;
 mod text;
 
 pub(crate) use file::{Parts, Piece, value_of, with_directive};
-pub(crate) use layout::{Runs, Step, cut, layouts};
+pub(crate) use layout::{Runs, Step, cut, layouts, sequence};
 pub(crate) use site::{Alter, Site};
 pub(crate) use text::{Words, inserted, quoted};
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use docs::{Docs, NewFile};
+use docs::{Doc, Docs, NewFile};
 use site::Before;
 
 use crate::contract::is_explained;
@@ -105,6 +107,9 @@ struct Mender<'c> {
 /// Findings by rule, the file that they came out of, and the table.
 type Counts = BTreeMap<(&'static str, String, Option<String>), usize>;
 
+/// What cannot be mended, by [`key`], and why.
+type Refused = BTreeMap<(String, &'static str, String), String>;
+
 impl<'c> Mender<'c> {
     fn new(inputs: &[Input], config: &'c Config, protected: &BTreeSet<String>) -> Mender<'c> {
         let may_change = |input: &Input| input.reported && !protected.contains(&input.path);
@@ -118,11 +123,14 @@ impl<'c> Mender<'c> {
 
     fn mend(&self, inputs: &[Input], protected: &'c BTreeSet<String>) -> Fixed {
         let mut docs = Docs::new(inputs, self.config, protected);
-        let mut refused: BTreeMap<(String, &'static str, String), String> = BTreeMap::new();
+        let mut refused = Refused::new();
         let mut mended: BTreeMap<String, Vec<&'static str>> = BTreeMap::new();
         let mut findings = self.findings(&docs);
-        while let Some((next, finding)) = self.first_mended(&docs, &findings, &mut refused) {
-            let origin = origin_of(&docs, &finding);
+        let mut batched = BTreeSet::new();
+        while let Some((next, origin)) = self
+            .many(&docs, &findings, &refused, &mut batched)
+            .or_else(|| self.first_mended(&docs, &findings, &mut refused))
+        {
             let later = self.findings(&next);
             let gone = difference(&counts(&docs, &findings), &counts(&next, &later));
             for ((rule, of, _), count) in gone {
@@ -140,13 +148,13 @@ impl<'c> Mender<'c> {
         self.told(inputs, &docs, mended, left)
     }
 
-    /// The first finding that can be mended, and the set afterwards.
+    /// The set with the first finding mended that can be, and the file that it came out of.
     fn first_mended(
         &self,
         docs: &Docs<'c>,
         findings: &[Finding],
-        refused: &mut BTreeMap<(String, &'static str, String), String>,
-    ) -> Option<(Docs<'c>, Finding)> {
+        refused: &mut Refused,
+    ) -> Option<(Docs<'c>, String)> {
         let mut order: Vec<&Finding> = findings.iter().collect();
         // Within a file, those first that others follow from.
         order.sort_by_key(|finding| (place(docs, finding), fixes::rank(finding.rule), finding.span));
@@ -156,7 +164,7 @@ impl<'c> Mender<'c> {
                 continue;
             }
             match self.one(docs, findings, finding) {
-                Ok(next) => return Some((next, finding.clone())),
+                Ok(next) => return Some((next, origin_of(docs, finding))),
                 Err(reason) => drop(refused.insert(key, reason)),
             }
         }
@@ -185,33 +193,10 @@ impl<'c> Mender<'c> {
         };
         let at = place(docs, finding);
         let Some(doc) = docs.all.get(at) else { return Err("it is not in a migration".to_owned()) };
-        if doc.was.as_deref().is_some_and(|path| docs.protected.contains(path)) {
-            return Err("the migration may have run already".to_owned());
-        }
-        let stmts = &doc.parsed.stmts;
-        let parts = match Parts::of(&doc.text, stmts).filter(|_| doc.parsed.errors.is_empty()) {
-            Some(parts) if doc.parsed.psql.is_empty() && is_text(&doc.input.bytes) => parts,
-            _ => return Err("the file does not parse".to_owned()),
-        };
-        let index = stmts.partition_point(|stmt| stmt.span.end <= finding.span.start);
-        let index = index.min(stmts.len().saturating_sub(1));
+        let parts = parts_of(docs, doc)?;
         let mut before = self.before.clone();
-        before.replay(docs, self.first..at + 1, index);
-        let Before { schema, with_default } = before;
-        let site = Site {
-            path: &doc.input.path,
-            origin: &doc.origin,
-            text: &doc.text,
-            parts: &parts,
-            stmts,
-            index,
-            schema: &schema,
-            directives: &doc.directives,
-            finding,
-            config: self.config,
-            with_default: &with_default,
-            explained: is_explained(&doc.text) || docs.has_page(doc),
-        };
+        before.replay(docs, self.first..at + 1, statement_of(doc, finding));
+        let site = self.site(docs, doc, &parts, finding, &before);
         let one = |text: String| vec![vec![NewFile { name: String::new(), text, gated: false }]];
         let sequences = match plan(&site)? {
             Plan::Steps(steps) => layouts(&site, &steps)?,
@@ -219,6 +204,30 @@ impl<'c> Mender<'c> {
             Plan::Cut(groups) => vec![cut(&site, groups)?],
         };
         Ok(sequences.into_iter().map(|files| docs.replaced(at, &files)).collect())
+    }
+
+    fn site<'a>(
+        &'a self,
+        docs: &Docs<'_>,
+        doc: &'a Doc,
+        parts: &'a Parts,
+        finding: &'a Finding,
+        before: &'a Before,
+    ) -> Site<'a> {
+        Site {
+            path: &doc.input.path,
+            origin: &doc.origin,
+            text: &doc.text,
+            parts,
+            stmts: &doc.parsed.stmts,
+            index: statement_of(doc, finding),
+            schema: &before.schema,
+            directives: &doc.directives,
+            finding,
+            config: self.config,
+            with_default: &before.with_default,
+            explained: is_explained(&doc.text) || docs.has_page(doc),
+        }
     }
 
     /// The set when whatever a proposal brought with it is mended as well.
@@ -280,6 +289,27 @@ impl<'c> Mender<'c> {
         }
         Fixed { inputs: docs.inputs(), changes, fixes, left }
     }
+}
+
+/// A file that may be mended, in its parts.
+///
+/// # Errors
+/// Why it may not.
+fn parts_of(docs: &Docs<'_>, doc: &Doc) -> Result<Parts, String> {
+    if doc.was.as_deref().is_some_and(|path| docs.protected.contains(path)) {
+        return Err("the migration may have run already".to_owned());
+    }
+    match Parts::of(&doc.text, &doc.parsed.stmts).filter(|_| doc.parsed.errors.is_empty()) {
+        Some(parts) if doc.parsed.psql.is_empty() && is_text(&doc.input.bytes) => Ok(parts),
+        _ => Err("the file does not parse".to_owned()),
+    }
+}
+
+/// Which statement a finding is in.
+fn statement_of(doc: &Doc, finding: &Finding) -> usize {
+    let stmts = &doc.parsed.stmts;
+    let index = stmts.partition_point(|stmt| stmt.span.end <= finding.span.start);
+    index.min(stmts.len().saturating_sub(1))
 }
 
 fn is_text(bytes: &[u8]) -> bool {

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use refit_model::Directives;
 
-use super::docs::{Docs, split_path};
+use super::docs::{Doc, Docs, split_path};
 use super::file::Parts;
 use crate::finding::Finding;
 use crate::lint::Config;
@@ -51,11 +51,16 @@ impl Before {
                 continue;
             }
             self.schema.in_utc = false;
-            let until = if at == last { statements } else { usize::MAX };
-            for stmt in doc.parsed.stmts.iter().take(until) {
-                self.note_default(stmt, &doc.text);
-                self.schema.replay(stmt);
-            }
+            let count = doc.parsed.stmts.len();
+            self.statements(doc, 0..if at == last { statements.min(count) } else { count });
+        }
+    }
+
+    /// Replays some statements of a file.
+    pub(crate) fn statements(&mut self, doc: &Doc, range: Range<usize>) {
+        for stmt in doc.parsed.stmts.get(range).unwrap_or_default() {
+            self.note_default(stmt, &doc.text);
+            self.schema.replay(stmt);
         }
     }
 

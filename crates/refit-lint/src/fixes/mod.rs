@@ -74,6 +74,11 @@ pub(crate) fn rank(rule: &str) -> usize {
     FIXES.iter().position(|(name, _)| *name == rule).unwrap_or(FIXES.len())
 }
 
+/// Whether what is found elsewhere in a file may follow from what a rule finds.
+pub(crate) fn is_first(rule: &str) -> bool {
+    matches!(rule, "transaction-control" | "lock-timeout-disabled")
+}
+
 /// Why findings of a rule are left to people, where there is more to say than that no form is mechanical.
 pub(crate) fn reason(rule: &str) -> &'static str {
     match rule {

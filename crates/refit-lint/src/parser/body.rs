@@ -13,7 +13,7 @@ use super::nesting::too_deep;
 use super::query::query;
 use super::stmt::{is_stmt, stmt};
 use super::tree::{NodeRef, Tree};
-use super::{errors, tokens, without};
+use super::{SyntaxError, errors, tokens, without};
 use crate::sql::{Body, BodyStmt, BodyText, Cte, Dml, Expr, Literal, Span, Stmt, StmtKind};
 
 /// Bodies inside of bodies are read this deep.
@@ -53,20 +53,49 @@ pub(super) fn body(node: NodeRef<'_>) -> Body {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct BodyRead {
     pub(crate) statements: Vec<BodyStmt>,
-    /// What does not parse, with the parser's words.
-    pub(crate) errors: Vec<(Span, String)>,
+    /// What does not parse.
+    pub(crate) errors: Vec<SyntaxError>,
     /// Suppressions, which nobody looks for in here, and their rules.
     pub(crate) unheard: Vec<(Span, String)>,
 }
 
 /// Reads the text of a body.
 pub(crate) fn read_body(language: &str, source: &BodyText) -> BodyRead {
+    read_with(language, source, &Lower { block: block_statements, file: file_statements })
+}
+
+/// The same for who asks only what does not parse: of the statements, there are only those with a body of their own.
+pub(crate) fn skim_body(language: &str, source: &BodyText) -> BodyRead {
+    read_with(language, source, &Lower { block: do_statements, file: do_statements })
+}
+
+/// What is made of a tree.
+struct Lower {
+    block: fn(&Tree<'_>) -> Vec<BodyStmt>,
+    file: fn(&Tree<'_>) -> Vec<BodyStmt>,
+}
+
+fn read_with(language: &str, source: &BodyText, lower: &Lower) -> BodyRead {
     let entry = match language {
         "plpgsql" => EntryPoint::Plpgsql,
         "sql" => EntryPoint::SourceFile,
         _ => return BodyRead::default(),
     };
-    catch_unwind(|| parse(source, entry)).unwrap_or_else(|_| unread(source))
+    catch_unwind(|| parse(source, entry, lower)).unwrap_or_else(|_| unread(source))
+}
+
+fn file_statements(tree: &Tree<'_>) -> Vec<BodyStmt> {
+    tree.root().children().filter(|node| is_stmt(node.kind())).map(stmt).map(plain).collect()
+}
+
+fn block_statements(tree: &Tree<'_>) -> Vec<BodyStmt> {
+    let mut found = Vec::new();
+    statements(tree.root(), false, &mut found);
+    found
+}
+
+fn do_statements(tree: &Tree<'_>) -> Vec<BodyStmt> {
+    tree.root().topmost(|kind| kind == K::DO).map(stmt).map(plain).collect()
 }
 
 fn plain(stmt: Stmt) -> BodyStmt {
@@ -83,7 +112,7 @@ fn unread(source: &BodyText) -> BodyRead {
 }
 
 /// Parses the text of a literal, and moves what is found to its place in the file.
-fn parse(literal: &BodyText, entry: EntryPoint) -> BodyRead {
+fn parse(literal: &BodyText, entry: EntryPoint, lower: &Lower) -> BodyRead {
     let written = literal.literal.as_str();
     let Some(text) = string(written) else { return unread(literal) };
     let is_body = matches!(entry, EntryPoint::Plpgsql);
@@ -93,11 +122,10 @@ fn parse(literal: &BodyText, entry: EntryPoint) -> BodyRead {
     let mut read = match entry {
         EntryPoint::SourceFile => {
             let tree = Tree::parse(&text, entry, literal.depth + 1);
-            let found = tree.root().children().filter(|node| is_stmt(node.kind())).map(stmt).map(plain);
             let errors = errors(&tree, &broken(&tree));
-            BodyRead { statements: found.collect(), errors, unheard: Vec::new() }
+            BodyRead { statements: (lower.file)(&tree), errors, unheard: Vec::new() }
         }
-        EntryPoint::Plpgsql => block(&text, literal.depth + 1),
+        EntryPoint::Plpgsql => block(&text, literal.depth + 1, lower),
     };
     // Where the text stands as it is, places can be told; elsewhere (quotes were doubled) the literal as a whole is the place.
     let shift = written.find(&text).filter(|_| text.len() > 1).map(|at| literal.span.start + at as u32);
@@ -105,7 +133,8 @@ fn parse(literal: &BodyText, entry: EntryPoint) -> BodyRead {
         move_stmt(stmt, shift, literal.span);
     }
     read.unheard = suppressions(&text);
-    for (span, _) in read.errors.iter_mut().chain(&mut read.unheard) {
+    let unheard = read.unheard.iter_mut().map(|(span, _)| span);
+    for span in read.errors.iter_mut().map(|error| &mut error.span).chain(unheard) {
         *span = moved(*span, shift, literal.span);
     }
     read
@@ -126,11 +155,10 @@ fn suppressions(text: &str) -> Vec<(Span, String)> {
 }
 
 /// Parses the text of a PL/pgSQL block.
-fn block(text: &str, depth: usize) -> BodyRead {
+fn block(text: &str, depth: usize, lower: &Lower) -> BodyRead {
     let read = |tree: &Tree<'_>| {
-        let mut found = Vec::new();
-        statements(tree.root(), false, &mut found);
-        BodyRead { statements: found, errors: errors(tree, &broken(tree)), unheard: Vec::new() }
+        let errors = errors(tree, &broken(tree));
+        BodyRead { statements: (lower.block)(tree), errors, unheard: Vec::new() }
     };
     let tree = Tree::parse(text, EntryPoint::Plpgsql, depth);
     // The parser does not know INTO: a statement with one is broken to it.
@@ -253,7 +281,7 @@ fn mark_with(ctes: &mut [Cte]) {
 
 #[cfg(test)]
 mod tests {
-    use crate::parser::parse;
+    use crate::parser::{SyntaxError, parse};
     use crate::sql::{Body, StmtKind};
 
     #[test]
@@ -268,7 +296,7 @@ mod tests {
                 StmtKind::CreateRoutine { body, .. } => body,
                 other => panic!("{other:?}"),
             };
-            for (span, message) in body.errors() {
+            for SyntaxError { span, message, .. } in body.faults(false).errors {
                 errors.push(format!(
                     "{message}: {}",
                     &text[span.start as usize..][..60.min(text.len() - span.start as usize)]

@@ -23,7 +23,7 @@ mod tree;
 use std::borrow::Cow;
 use std::panic::catch_unwind;
 
-pub(crate) use body::{BodyRead, read_body};
+pub(crate) use body::{BodyRead, read_body, skim_body};
 use squawk_parser::{EntryPoint, SyntaxKind};
 pub(crate) use tokens::tokens;
 
@@ -33,10 +33,27 @@ use crate::sql::{Span, Stmt};
 #[derive(Debug, Default)]
 pub(crate) struct Parsed {
     pub(crate) stmts: Vec<Stmt>,
-    /// What does not parse: the first place of each broken statement, and the parser's words.
-    pub(crate) errors: Vec<(Span, String)>,
+    /// What does not parse: the first place of each broken statement.
+    pub(crate) errors: Vec<SyntaxError>,
     /// psql's own commands and COPY data, which no server reads.
     pub(crate) psql: Vec<Span>,
+}
+
+/// Something that does not parse.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct SyntaxError {
+    /// Where it begins, up to the end of the broken part.
+    pub(crate) span: Span,
+    /// The parser's words.
+    pub(crate) message: String,
+    /// Whether it is a quote or comment that nothing closes: all that follows was taken for a part of it.
+    pub(crate) unclosed: bool,
+}
+
+impl SyntaxError {
+    fn new(span: Span, message: impl Into<String>) -> SyntaxError {
+        SyntaxError { span, message: message.into(), unclosed: false }
+    }
 }
 
 /// Parses a text. Never fails: what cannot be read is an error in the result, and the rest is read.
@@ -73,9 +90,9 @@ fn parse_readable(text: &str) -> Parsed {
         }
     };
     let levels = format!("it nests deeper than {} levels", nesting::DEEPEST);
-    parsed.errors.extend(deep.into_iter().map(|span| (span, levels.clone())));
-    let unreadable = "the parser gives up on it".to_owned();
-    parsed.errors.extend(broken.into_iter().map(|span| (span, unreadable.clone())));
+    parsed.errors.extend(deep.into_iter().map(|span| SyntaxError::new(span, &*levels)));
+    let unreadable = "the parser gives up on it";
+    parsed.errors.extend(broken.into_iter().map(|span| SyntaxError::new(span, unreadable)));
     parsed.errors.sort();
     parsed
 }
@@ -128,13 +145,16 @@ fn parse_as_is(text: &str) -> Parsed {
 }
 
 /// What does not parse; where a broken part begins, up to its end.
-fn errors(tree: &tree::Tree<'_>, broken: &[Span]) -> Vec<(Span, String)> {
+fn errors(tree: &tree::Tree<'_>, broken: &[Span]) -> Vec<SyntaxError> {
     let text = tree.text();
     let mut all = Vec::new();
     // The first byte of the line behind the last one that an error was told of.
     let mut untold = 0;
     for (offset, message) in &tree.errors {
         let start = (*offset).min(text.len() as u32);
+        if tree.unclosed.as_ref().is_some_and(|(unclosed, _)| *unclosed <= start) {
+            break;
+        }
         // One error a line is enough: the parser's later ones on it follow from the first.
         if (start as usize) < untold {
             continue;
@@ -144,7 +164,11 @@ fn errors(tree: &tree::Tree<'_>, broken: &[Span]) -> Vec<(Span, String)> {
         let node = broken.partition_point(|span| span.end <= start);
         let span = broken.get(node).filter(|span| span.start <= start);
         let end = span.map_or(start, |span| span.end);
-        all.push((Span { start, end }, message.clone()));
+        all.push(SyntaxError::new(Span { start, end }, message));
     }
+    all.extend(tree.unclosed.as_ref().map(|(start, message)| {
+        let span = Span { start: *start, end: *start };
+        SyntaxError { span, message: message.clone(), unclosed: true }
+    }));
     all
 }

@@ -12,6 +12,8 @@ pub(super) struct Tree<'t> {
     depth: usize,
     /// Messages with the byte they point to.
     pub(super) errors: Vec<(u32, String)>,
+    /// The error about a quote or comment that nothing closes.
+    pub(super) unclosed: Option<(u32, String)>,
 }
 
 struct Node {
@@ -29,7 +31,8 @@ impl<'t> Tree<'t> {
     pub(super) fn parse(text: &'t str, entry: EntryPoint, depth: usize) -> Tree<'t> {
         let lexed = LexedStr::new(text);
         let output = entry.parse(&lexed.to_input());
-        let mut tree = Tree { text, nodes: Vec::with_capacity(text.len() / 6), depth, errors: Vec::new() };
+        let nodes = Vec::with_capacity(text.len() / 6);
+        let mut tree = Tree { text, nodes, depth, errors: Vec::new(), unclosed: None };
         let mut open: Vec<u32> = Vec::new();
         // Those of the open nodes from here on have no token yet; and where the last token ended.
         let (mut empty_from, mut last_end) = (0, 0);
@@ -64,7 +67,12 @@ impl<'t> Tree<'t> {
             }
             StrStep::Error { msg, pos } => tree.errors.push((pos as u32, msg.to_owned())),
         });
-        tree.errors.extend(lexed.errors().map(|(range, message)| (range.start, message.to_owned())));
+        for (range, message) in lexed.errors() {
+            if is_unclosed(message) {
+                tree.unclosed = Some((range.start, message.to_owned()));
+            }
+            tree.errors.push((range.start, message.to_owned()));
+        }
         tree.errors.sort();
         tree
     }
@@ -76,6 +84,11 @@ impl<'t> Tree<'t> {
     pub(super) fn root(&self) -> NodeRef<'_> {
         NodeRef { tree: self, index: 0 }
     }
+}
+
+/// Whether the lexer's words are those for a token that goes on to the end of the text.
+fn is_unclosed(message: &str) -> bool {
+    message.starts_with("Missing trailing") || message.starts_with("Unterminated")
 }
 
 /// A node or token of a tree.

@@ -4,6 +4,8 @@
 //! `v3__x.sql` and `V2__bad-name.sql` are skipped in silence by plain refinery, `V1__a-b.sql` loses half of its name, and
 //! `V2__b_down.sql` runs as a migration. Refit refuses the folder; the linter names the file and the fix.
 //!
+//! So is a file whose version another one of its folder has: nobody could say which of them runs first.
+//!
 //! Migrations are `V<version>__<name>.sql`, the name made of letters, digits and underscores; what runs again whenever it
 //! changes is `R__<name>.sql`. Files that are linted by an explicit path may have any name.
 //!

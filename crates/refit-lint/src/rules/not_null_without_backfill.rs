@@ -3,6 +3,9 @@
 //! The new column is NULL in every row, so the statement fails with 23502 as soon as the table has one: on a developer's empty
 //! database it works, in production it does not.
 //!
+//! A column that is added without a default and made NOT NULL afterwards, with no UPDATE or backfill of the set between, is
+//! the same in two statements: a CHECK that is validated first would fail as well, and the backfill comes before it.
+//!
 //! Silent: a constant default, which costs nothing (PostgreSQL keeps it beside the table, no row is written), and tables that
 //! this migration created. Other defaults are the matter of `volatile-default`.
 //!
@@ -43,11 +46,12 @@
 //! ```
 
 use super::added_column::{added_columns, type_of};
+use super::set_not_null_scan::{closed, is_unfilled};
 use crate::check::StatementCheck;
 use crate::finding::Severity;
 use crate::lock::LockMode;
 use crate::rule::{Check, Rule};
-use crate::sql::{Column, ConstraintKind, Expr, Literal, Name};
+use crate::sql::{Column, ConstraintKind, Name};
 
 pub(super) const RULE: Rule = Rule {
     name: "not-null-without-backfill",
@@ -58,7 +62,7 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(check: &mut StatementCheck<'_>) {
     for (table, column) in added_columns(check) {
-        if !is_not_null(column) || has_values(column) {
+        if !is_not_null(column) || column.has_values() {
             continue;
         }
         let message = format!(
@@ -67,6 +71,30 @@ fn check(check: &mut StatementCheck<'_>) {
         );
         let help = help(table, column);
         check.report_at(column.span, message).lock(LockMode::AccessExclusive, table).help(help);
+    }
+    closings(check);
+}
+
+/// Columns that are made NOT NULL after they were added without a value.
+fn closings(check: &mut StatementCheck<'_>) {
+    let Some((table, actions)) = check.alters() else { return };
+    let schema = check.schema.after_drops(table, actions);
+    for (span, action) in actions {
+        let Some(column) = closed(action).filter(|column| is_unfilled(check, table, actions, column)) else {
+            continue;
+        };
+        let known = schema.column(table, column).is_some_and(|known| known.not_null);
+        if known || schema.proves_not_null(table, column) {
+            continue;
+        }
+        let message = format!(
+            "making {column} NOT NULL fails as soon as {table} has a row: it was added without a default, and no migration fills it"
+        );
+        let help = format!(
+            "fill it before it is closed, each step a migration of its own:\n{}",
+            steps(table, column)
+        );
+        check.report_at(*span, message).lock(LockMode::AccessExclusive, table).help(help);
     }
 }
 
@@ -77,21 +105,19 @@ fn is_not_null(column: &Column) -> bool {
     column.constraints.iter().any(|constraint| demands(&constraint.kind))
 }
 
-/// Whether the old rows get values: a default, a sequence, or an expression.
-fn has_values(column: &Column) -> bool {
-    let type_name = column.data_type.as_ref().map_or("", |kind| kind.name.as_str());
-    let default = column.default.as_ref();
-    default.is_some_and(|default| *default != Expr::Literal(Literal::Null))
-        || column.generated.is_some()
-        || matches!(type_name, "serial" | "bigserial" | "smallserial")
-}
-
 fn help(table: &Name, column: &Column) -> String {
     let (name, data_type) = (&column.name, type_of(column));
     format!(
         "give it a constant default, or fill it before it is closed, each step a migration of its own:\n\
-         ALTER TABLE {table} ADD COLUMN {name} {data_type};\n\
-         -- refit: backfill = {{ table = \"{table}\", key = [\"id\"], batch = 10000 }}\n\
+         ALTER TABLE {table} ADD COLUMN {name} {data_type};\n{}",
+        steps(table, name)
+    )
+}
+
+/// From an empty column to one that is NOT NULL.
+fn steps(table: &Name, name: &str) -> String {
+    format!(
+        "-- refit: backfill = {{ table = \"{table}\", key = [\"id\"], batch = 10000 }}\n\
          UPDATE {table} SET {name} = … WHERE id > $1 AND id <= $2 AND {name} IS NULL;\n\
          -- refit: after = [\"V…\"]\n\
          ALTER TABLE {table} ADD CONSTRAINT {bare}_{name}_given CHECK ({name} IS NOT NULL) NOT VALID;\n\
@@ -116,6 +142,11 @@ mod tests {
                 "ALTER TABLE posts ADD COLUMN a int, ADD COLUMN b int NOT NULL;",
                 "DO $$ BEGIN ALTER TABLE posts ADD COLUMN a text NOT NULL; END $$;",
                 "CREATE TABLE IF NOT EXISTS t (a int);\nALTER TABLE t ADD COLUMN b int NOT NULL;",
+                "ALTER TABLE posts ADD COLUMN z int;\nALTER TABLE posts ALTER COLUMN z SET NOT NULL;",
+                "ALTER TABLE posts ALTER COLUMN z SET NOT NULL, ADD COLUMN z int;",
+                "ALTER TABLE posts ADD COLUMN z int;\nALTER TABLE posts ALTER z SET DEFAULT 1;\n-- file: V2__n.sql\nALTER TABLE public.posts ALTER z SET NOT NULL;",
+                "ALTER TABLE posts ADD COLUMN z int;\nUPDATE posts SET code = 'x';\nALTER TABLE posts ALTER z SET NOT NULL;",
+                "ALTER TABLE posts ADD COLUMN z int;\nALTER TABLE posts ADD CONSTRAINT c NOT NULL z;",
             ],
         );
         silent(
@@ -126,6 +157,12 @@ mod tests {
                 "ALTER TABLE posts ADD COLUMN a bigserial NOT NULL;",
                 "CREATE TABLE t (a int);\nALTER TABLE t ADD COLUMN b int NOT NULL;",
                 "CREATE TABLE t (a int NOT NULL);",
+                "CREATE TABLE t (a int);\nALTER TABLE t ADD COLUMN b int;\n-- file: V2__n.sql\nALTER TABLE t ALTER b SET NOT NULL;",
+                "ALTER TABLE posts ADD COLUMN z int;\nUPDATE posts SET z = 1;\nALTER TABLE posts ALTER z SET NOT NULL;",
+                "ALTER TABLE posts ADD COLUMN z int;\nDO $$ BEGIN UPDATE posts SET z = 1; END $$;\nALTER TABLE posts ALTER z SET NOT NULL;",
+                "ALTER TABLE posts ADD COLUMN z int;\nTRUNCATE posts;\nALTER TABLE posts ALTER z SET NOT NULL;",
+                "ALTER TABLE posts ADD COLUMN z int;\nALTER TABLE posts ALTER z TYPE text USING 'x';\nALTER TABLE posts ALTER z SET NOT NULL;",
+                "ALTER TABLE posts ADD COLUMN z int DEFAULT 0;\nALTER TABLE posts ALTER z SET NOT NULL;",
             ],
         );
     }

@@ -7,7 +7,8 @@
 //! that is NOT VALID proves nothing to PostgreSQL, nor does one that the same ALTER TABLE drops: the server drops it first. Once the column is NOT NULL, the CHECK can go.
 //!
 //! Lock: ACCESS EXCLUSIVE on the table, for the whole scan. PostgreSQL 14 to 18; from 18 on NOT NULL is a constraint with a name,
-//! and can be NOT VALID itself.
+//! and can be NOT VALID itself. A column that was added without a value and not filled since is the matter of
+//! `not-null-without-backfill`.
 //!
 //! ```sql,unsafe
 //! ALTER TABLE posts ALTER COLUMN legacy SET NOT NULL;
@@ -40,7 +41,7 @@ use crate::check::StatementCheck;
 use crate::finding::Severity;
 use crate::lock::LockMode;
 use crate::rule::{Check, Rule};
-use crate::sql::{AlterAction, ColumnChange, ConstraintKind, Name};
+use crate::sql::{AlterAction, ColumnChange, ConstraintKind, Name, Span};
 
 pub(super) const RULE: Rule = Rule {
     name: "set-not-null-scan",
@@ -55,7 +56,7 @@ fn check(check: &mut StatementCheck<'_>) {
     for (span, action) in actions {
         let Some(column) = closed(action) else { continue };
         let known = schema.column(table, column).is_some_and(|known| known.not_null);
-        if known || schema.proves_not_null(table, column) {
+        if known || schema.proves_not_null(table, column) || is_unfilled(check, table, actions, column) {
             continue;
         }
         let message = format!(
@@ -64,6 +65,21 @@ fn check(check: &mut StatementCheck<'_>) {
         let help = help(check, table, column);
         check.report_at(*span, message).lock(LockMode::AccessExclusive, table).help(help);
     }
+}
+
+/// Whether a column was added without a value, perhaps by the same ALTER TABLE, and not filled since: there is more wrong
+/// with closing it than the scan.
+pub(super) fn is_unfilled(
+    check: &StatementCheck<'_>,
+    table: &Name,
+    actions: &[(Span, AlterAction)],
+    column: &str,
+) -> bool {
+    let adds = |action: &AlterAction| match action {
+        AlterAction::AddColumn { column: added, .. } => added.name == column && !added.has_values(),
+        _ => false,
+    };
+    check.unfilled.contains(table, column) || actions.iter().any(|(_, action)| adds(action))
 }
 
 /// The column that an action makes NOT NULL with a look at the rows.
@@ -108,6 +124,8 @@ mod tests {
             "set-not-null-scan",
             &[
                 "ALTER TABLE posts ALTER COLUMN legacy SET NOT NULL;",
+                "ALTER TABLE posts ADD COLUMN z int DEFAULT 1;\n-- file: V2__n.sql\nALTER TABLE posts ALTER z SET NOT NULL;",
+                "ALTER TABLE posts ADD COLUMN z int;\n-- file: V2__f.sql\nSELECT fill_z();\n-- file: V3__n.sql\nALTER TABLE posts ALTER z SET NOT NULL;",
                 "ALTER TABLE unknown ALTER a SET NOT NULL;",
                 "ALTER TABLE posts ADD CONSTRAINT c CHECK (code IS NOT NULL) NOT VALID;\n-- file: V2__v.sql\nALTER TABLE posts VALIDATE CONSTRAINT c;\n-- file: V3__n.sql\nALTER TABLE posts ALTER COLUMN legacy SET NOT NULL;",
                 "ALTER TABLE posts ADD CONSTRAINT c CHECK (legacy IS NOT NULL OR code IS NOT NULL) NOT VALID;\n-- file: V2__v.sql\nALTER TABLE posts VALIDATE CONSTRAINT c;\n-- file: V3__n.sql\nALTER TABLE posts ALTER COLUMN legacy SET NOT NULL;",

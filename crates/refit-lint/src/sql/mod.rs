@@ -8,6 +8,8 @@ mod expr;
 mod query;
 mod table;
 
+use crate::parser::SyntaxError;
+
 pub use alter::{AlterAction, AlterTarget, ColumnChange};
 pub use expr::{Compare, Expr, Literal};
 pub use query::{Change, Cte, Dml, DmlKind, FromItem, Merges, Query};
@@ -333,32 +335,43 @@ pub(crate) struct BodyText {
     pub(crate) depth: usize,
 }
 
+/// What is wrong with a body.
+#[derive(Debug)]
+pub(crate) struct BodyFaults {
+    /// What does not parse.
+    pub(crate) errors: Vec<SyntaxError>,
+    /// Suppressions, which nobody looks for in there, and their rules.
+    pub(crate) unheard: Vec<(Span, String)>,
+}
+
 impl Body {
     /// Its statements, however deep; empty when the language is not SQL or PL/pgSQL.
     pub fn statements(&self) -> &[BodyStmt] {
         &self.read().statements
     }
 
-    /// What does not parse in it, and in the bodies of the DO statements in it.
-    pub(crate) fn errors(&self) -> Vec<(Span, String)> {
-        self.gather(|read| &read.errors)
-    }
-
-    /// The suppressions in it, and in the bodies of the DO statements in it, with the rules that they name.
-    pub(crate) fn unheard(&self) -> Vec<(Span, String)> {
-        self.gather(|read| &read.unheard)
-    }
-
-    fn gather(&self, of: fn(&crate::parser::BodyRead) -> &Vec<(Span, String)>) -> Vec<(Span, String)> {
-        let read = self.read();
-        let mut all = of(read).clone();
+    /// What is wrong with it, and with the bodies of the DO statements in it. `is_run` tells whether its statements are
+    /// asked for as well: most functions are only created, and theirs need not be kept.
+    pub(crate) fn faults(&self, is_run: bool) -> BodyFaults {
+        let skimmed;
+        let read = match (&self.source, self.read.get()) {
+            (Some(source), None) if !is_run => {
+                skimmed = crate::parser::skim_body(&self.language, source);
+                &skimmed
+            }
+            _ => self.read(),
+        };
+        let mut faults = BodyFaults { errors: read.errors.clone(), unheard: read.unheard.clone() };
         for inner in &read.statements {
             if let StmtKind::Do(body) = &inner.stmt.kind {
                 // Its own place is that of the text around it.
-                all.extend(body.gather(of).into_iter().map(|(_, words)| (inner.stmt.span, words)));
+                let BodyFaults { errors, unheard } = body.faults(is_run);
+                let place = inner.stmt.span;
+                faults.errors.extend(errors.into_iter().map(|error| SyntaxError { span: place, ..error }));
+                faults.unheard.extend(unheard.into_iter().map(|(_, rule)| (place, rule)));
             }
         }
-        all
+        faults
     }
 
     fn read(&self) -> &crate::parser::BodyRead {

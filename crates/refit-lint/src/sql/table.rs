@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Expr, Name, Span};
+use super::{Expr, Literal, Name, Span};
 
 /// CREATE TABLE.
 #[derive(Debug, Clone, PartialEq)]
@@ -92,6 +92,16 @@ pub struct Column {
     pub generated: Option<Generated>,
     /// Its constraints other than DEFAULT and GENERATED.
     pub constraints: Vec<Constraint>,
+}
+
+impl Column {
+    /// Whether rows that are there get values when it is added: a default, a sequence, or an expression.
+    pub(crate) fn has_values(&self) -> bool {
+        let type_name = self.data_type.as_ref().map_or("", |kind| kind.name.as_str());
+        self.default.as_ref().is_some_and(|default| *default != Expr::Literal(Literal::Null))
+            || self.generated.is_some()
+            || matches!(type_name, "serial" | "bigserial" | "smallserial")
+    }
 }
 
 /// A constraint.

@@ -75,8 +75,8 @@ impl Watch {
                     biased;
                     result = &mut statement => break result,
                     looked_at = self.look(pid, &mut locks) => {
-                        if looked_at? {
-                            waited += looked.elapsed();
+                        if let Some(cleared) = looked_at? {
+                            waited += cleared.saturating_duration_since(looked);
                         }
                     }
                 }
@@ -87,8 +87,9 @@ impl Watch {
         Ok((result, Seen { locks, duration }))
     }
 
-    /// Looks at what the session has and waits for, and clears its way. Whether it had to.
-    async fn look(&mut self, pid: i32, locks: &mut Locks) -> Result<bool, Error> {
+    /// Looks at what the session has and waits for, and clears its way. When it did, if it had to: from then on the statement is
+    /// at work again.
+    async fn look(&mut self, pid: i32, locks: &mut Locks) -> Result<Option<Instant>, Error> {
         tokio::time::sleep(PERIOD).await;
         let sql = "SELECT relation, mode FROM pg_catalog.pg_locks WHERE locktype = 'relation' AND pid = $1";
         let blocking = "SELECT pg_catalog.unnest(pg_catalog.pg_blocking_pids($1))";
@@ -99,28 +100,29 @@ impl Watch {
         )
         .map_err(Error::database("looking on"))?;
         rows.iter().for_each(|row| locks.note(row));
-        let mut cleared = false;
+        let mut cleared = None;
         for blocker in blockers {
-            cleared |= self.clear(blocker.get(0)).await?;
+            cleared = cleared.max(self.clear(blocker.get(0)).await?);
         }
         Ok(cleared)
     }
 
     /// Steps aside, once to come again and then for good.
-    async fn clear(&mut self, pid: i32) -> Result<bool, Error> {
-        let Some(barrier) = self.barriers.get_mut(&pid) else { return Ok(false) };
+    async fn clear(&mut self, pid: i32) -> Result<Option<Instant>, Error> {
+        let Some(barrier) = self.barriers.get_mut(&pid) else { return Ok(None) };
+        let now = Instant::now();
         barrier.times += 1;
         if barrier.times > 1 {
             self.barriers.remove(&pid);
             self.terminate(vec![pid]).await?;
-            return Ok(true);
+            return Ok(Some(now));
         }
         let connection = Arc::clone(&barrier.connection);
         // In one message: it queues behind the statement before that goes on. It gets its lock when the statement lets go, or
         // ends with the watch.
         let again = format!("ROLLBACK; {}", barrier.lock);
         tokio::spawn(async move { connection.batch_execute(&again).await });
-        Ok(true)
+        Ok(Some(now))
     }
 
     async fn end(mut self) -> Result<(), Error> {

@@ -6,6 +6,7 @@ mod side;
 use std::path::Path;
 use std::process::ExitCode;
 
+use anyhow::bail;
 use refit_catalog::{Catalog, ReadOptions};
 use refit_devdb::ServerOptions;
 use refit_model::MigrationSet;
@@ -14,7 +15,7 @@ use serde::Serialize;
 
 use self::render::{FORMATS, Schema};
 use crate::context::Context;
-use crate::database::Database;
+use crate::database::{Database, read_schema};
 use crate::output::{BAD, Format, GOOD, QUIET, WAITS, one_of};
 
 #[derive(Debug, clap::Args)]
@@ -62,12 +63,13 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     }
     if context.database_named && !args.check {
         let database = Database::named(context)?;
-        let connection = database.connect().await?;
-        let catalog = Catalog::read(&connection, &read).await?;
-        connection.close().await;
+        let catalog = read_schema(database.url(), &read).await?;
         tell_unknown(&catalog, context);
         context.out.print(render::schema(&database.address(), &Schema::Database(&catalog), args.format))?;
         return Ok(ExitCode::SUCCESS);
+    }
+    if args.check && matches!(args.format, Format::Mermaid | Format::Html) {
+        bail!("--check tells people or machines what differs: give --format human or json");
     }
     let folder = context.migrations_dir();
     let made = make(&context.set()?, &read, context).await?;

@@ -218,6 +218,7 @@ fn what_cannot_be_done_is_said() {
     says(&["snapshot", "--diff", "migrations"], 2, "2 values");
     says(&["snapshot", "--diff", "Cargo.toml", "migrations"], 2, "neither a schema's JSON nor a .snap file");
     says(&["snapshot", "--format", "sarif"], 2, "invalid value 'sarif'");
+    says(&["snapshot", "--check", "--format", "html"], 2, "give --format human or json");
     // Files that were damaged differ; writing mends them.
     std::fs::write(folder.join("schema.json"), "{\"format\": 1, \"set\": 5").unwrap();
     std::fs::write(folder.join("schema.snap"), [0xff, 0xfe, b'\n']).unwrap();
@@ -285,4 +286,60 @@ fn pictures_are_printed() {
     let text = "migrations/snapshots/schema.snap";
     let ran = workspace.run(&["snapshot", "--diff", text, kept, "--format", "html"]).expect(2);
     assert!(ran.stderr.contains("give the schema.json beside it"), "{}", ran.stderr);
+}
+
+#[tokio::test]
+async fn a_database_and_two_of_them_are_printed_as_pictures() {
+    let (old, new) = (TestDb::empty().await.unwrap(), TestDb::empty().await.unwrap());
+    let hostile = "CREATE TABLE \"<script>alert(1)</script>\" (\"a\"\"b\" int PRIMARY KEY, \"`x`\" text);";
+    execute(&old, hostile).await;
+    execute(&new, &format!("{hostile} CREATE TABLE u (id int);")).await;
+    let workspace = Workspace::new(&[TABLE]);
+    let print = |arguments: &[&str], status: i32| {
+        workspace.run(&[&["snapshot"], arguments].concat()).expect(status).stdout
+    };
+    let page = print(&["--database-url", old.url(), "--format", "html"], 0);
+    assert!(page.starts_with("<!DOCTYPE html>") && page.contains("&lt;script&gt;alert(1)"), "{page}");
+    assert!(!page.contains("<script>alert"), "{page}");
+    let chart = print(&["--database-url", old.url(), "--format", "mermaid"], 0);
+    assert!(chart.starts_with("erDiagram") || chart.contains("\nerDiagram"), "{chart}");
+    let page = print(&["--diff", old.url(), new.url(), "--format", "html"], 1);
+    assert!(page.contains("public.u") && !page.contains("<script>alert"), "{page}");
+    assert!(print(&["--diff", old.url(), new.url(), "--format", "mermaid"], 1).contains("u"));
+    // Nothing to draw is a chart and a page as well.
+    for format in ["mermaid", "html"] {
+        assert!(!print(&["--diff", old.url(), old.url(), "--format", format], 0).trim().is_empty());
+    }
+    let empty = TestDb::empty().await.unwrap();
+    let chart = print(&["--database-url", empty.url(), "--format", "mermaid"], 0);
+    assert!(chart.contains("there are no tables") && chart.contains("erDiagram"), "{chart}");
+    assert!(print(&["--database-url", empty.url(), "--format", "html"], 0).contains("</html>"));
+}
+
+/// A catalog that no release of the server has.
+const NOVELTY: &str = "SET allow_system_table_mods = on; CREATE TABLE pg_catalog.pg_novelty (id int);
+                       RESET allow_system_table_mods;";
+
+#[tokio::test]
+async fn what_the_model_does_not_know_is_named_and_fails_when_told_to_be_strict() {
+    let db = TestDb::empty().await.unwrap();
+    execute(&db, NOVELTY).await;
+    let workspace = Workspace::new(&[TABLE, ("V0002__novelty.sql", NOVELTY)]);
+    let words = "objects in pg_novelty";
+    for arguments in [&["--format", "text"][..], &["--database-url", db.url()]] {
+        let ran = workspace.run(&[&["snapshot"], arguments].concat()).expect(0);
+        assert!(ran.stdout.contains("unknown to the model") && ran.stdout.contains(words), "{}", ran.stdout);
+        let strict = workspace.run(&[&["snapshot", "--strict"], arguments].concat()).expect(2);
+        assert_eq!(strict.stderr.matches("the model does not know").count(), 1, "{}", strict.stderr);
+        assert!(strict.stderr.contains(words) && strict.stdout.is_empty(), "{}", strict.stdout);
+    }
+    let note = workspace.run(&["snapshot"]).expect(0).stderr;
+    assert!(note.contains("listed by name only") && note.contains(words), "{note}");
+    assert!(kept(&workspace, "V0002.delta.snap").contains(words));
+    let diff = ["snapshot", "--strict", "--diff", "migrations/snapshots/schema.json", db.url()];
+    assert!(workspace.run(&diff).expect(2).stderr.contains(words));
+    for flags in [&["snapshot", "--strict"][..], &["snapshot", "--check", "--strict"]] {
+        assert!(workspace.run(flags).expect(2).stderr.contains(words));
+    }
+    workspace.run(&["snapshot", "--check"]).expect(0);
 }

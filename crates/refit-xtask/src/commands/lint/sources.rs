@@ -1,6 +1,6 @@
 //! What is linted: the migrations folder, or files and folders named one by one.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -110,7 +110,7 @@ fn order(path: &str) -> (u8, Version, String) {
 
 /// Files that were named, and those of folders that were named, in name order; standard input after them.
 fn named_files(paths: &[PathBuf]) -> anyhow::Result<Vec<Source>> {
-    let (mut files, mut seen) = (Vec::new(), HashSet::new());
+    let mut files = Vec::new();
     let mut from_stdin = false;
     for path in paths {
         if path.as_os_str() == "-" {
@@ -123,7 +123,7 @@ fn named_files(paths: &[PathBuf]) -> anyhow::Result<Vec<Source>> {
             false => files.push(path.clone()),
         }
     }
-    files.retain(|file| seen.insert(fs::canonicalize(file).unwrap_or_else(|_| file.clone())));
+    once(&mut files);
     in_name_order(&mut files);
     let read = |file: PathBuf| {
         let bytes = fs::read(&file).with_context(|| format!("{} cannot be read", file.display()))?;
@@ -136,6 +136,29 @@ fn named_files(paths: &[PathBuf]) -> anyhow::Result<Vec<Source>> {
         sources.push(Source { path: None, bytes });
     }
     Ok(sources)
+}
+
+/// Leaves out files that were named before, by whatever path.
+fn once(files: &mut Vec<PathBuf>) {
+    // The real path of a folder is found once for all of its files: asking for each takes several calls of the system.
+    let mut folders: HashMap<PathBuf, PathBuf> = HashMap::new();
+    let mut seen = HashSet::new();
+    files.retain(|file| {
+        let is_link = fs::symlink_metadata(file).is_ok_and(|found| found.is_symlink());
+        let real = match (file.parent(), file.file_name()) {
+            (Some(folder), Some(name)) if !is_link => {
+                let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+                let known = folders.get(folder).cloned().or_else(|| {
+                    let real = fs::canonicalize(here).ok()?;
+                    folders.insert(folder.to_owned(), real.clone());
+                    Some(real)
+                });
+                known.map(|folder| folder.join(name))
+            }
+            _ => fs::canonicalize(file).ok(),
+        };
+        seen.insert(real.unwrap_or_else(|| file.clone()))
+    });
 }
 
 /// Collects the SQL files below a folder, without the sidecars of other files.

@@ -10,7 +10,7 @@ use refit_rehearsal::SNAPSHOTS;
 
 use crate::commands::lint::git::Git;
 use crate::context::Context;
-use crate::database::connect_options;
+use crate::database::read_schema;
 
 /// A schema, by whatever name it was given.
 pub(super) struct Side {
@@ -55,9 +55,7 @@ pub(super) async fn read(given: &str, read: &ReadOptions, context: &Context) -> 
 }
 
 async fn database(url: &str, read: &ReadOptions) -> anyhow::Result<Side> {
-    let connection = refit::connect(url, &connect_options()).await?;
-    let catalog = Catalog::read(&connection, read).await?;
-    connection.close().await;
+    let catalog = read_schema(url, read).await?;
     let name = Target::parse(url).map_or_else(|_| "the database".to_owned(), |target| target.address());
     Ok(Side::of(name, catalog))
 }

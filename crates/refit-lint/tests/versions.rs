@@ -1,0 +1,55 @@
+//! A version that two files of a folder have is told once, in the words that the runtime refuses the folder with.
+
+#![allow(clippy::unwrap_used, reason = "a test ends where something is not as it must be, helpers included")]
+
+use refit_lint::{Config, Input, lint};
+
+/// What is said of names: those with a `-` in front are not reported.
+fn told(names: &[&str], named_by_folder: bool) -> Vec<String> {
+    let input = |name: &&str| Input {
+        path: name.trim_start_matches('-').to_owned(),
+        bytes: b"SELECT 1;\n".to_vec(),
+        named_by_folder,
+        reported: !name.starts_with('-'),
+    };
+    let inputs: Vec<Input> = names.iter().map(input).collect();
+    let folder = if named_by_folder { "m" } else { "" }.to_owned();
+    let findings = lint(&inputs, &Config { folder, ..Config::default() }).findings;
+    findings
+        .iter()
+        .map(|found| format!("{} {}: {}; {}", found.path, found.rule, found.message, found.help))
+        .collect()
+}
+
+#[test]
+fn the_second_of_a_version_is_told() {
+    let twice = "misnamed-file: version 1 is also that of";
+    let fix = "give one of them another version, such as 8";
+    for by_folder in [true, false] {
+        let names = ["m/V1__a.sql", "m/V01__b.sql", "m/V7__c.sql", "m/R__d.sql"];
+        assert_eq!(told(&names, by_folder), [format!("m/V01__b.sql {twice} V1__a.sql; {fix}")]);
+    }
+    // Each but the first is told.
+    let names = ["m/V1__a.sql", "m/V1__b.sql", "m/V1__c.sql", "m/V7__d.sql"];
+    assert_eq!(
+        told(&names, true),
+        [format!("m/V1__b.sql {twice} V1__a.sql; {fix}"), format!("m/V1__c.sql {twice} V1__a.sql; {fix}")]
+    );
+}
+
+#[test]
+fn whichever_file_is_reported_tells_it() {
+    let twice = "misnamed-file: version 1 is also that of";
+    let fix = "give one of them another version, such as 2";
+    let names = ["m/V1__a.sql", "-m/V1__b.sql"];
+    assert_eq!(told(&names, true), [format!("m/V1__a.sql {twice} V1__b.sql; {fix}")]);
+    let names = ["-m/V1__a.sql", "m/V1__b.sql"];
+    assert_eq!(told(&names, true), [format!("m/V1__b.sql {twice} V1__a.sql; {fix}")]);
+    assert_eq!(told(&["-m/V1__a.sql", "-m/V1__b.sql"], true), Vec::<String>::new());
+}
+
+#[test]
+fn folders_and_sidecars_have_versions_of_their_own() {
+    assert_eq!(told(&["a/V1__a.sql", "b/V1__a.sql"], false), Vec::<String>::new());
+    assert_eq!(told(&["m/V1__a.sql", "m/V1__a.down.sql", "m/V1__a.check.sql"], true), Vec::<String>::new());
+}
