@@ -6,6 +6,7 @@ mod support;
 
 mod cases {
     mod adopt;
+    mod backfill;
     mod commands;
     mod lint;
     mod lint_fix;

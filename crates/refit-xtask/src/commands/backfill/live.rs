@@ -171,8 +171,8 @@ impl Lines {
         for seen in all {
             let version = seen.status.version;
             if let (Some(strategy), Some(reason)) = (&seen.status.strategy, &seen.status.reason)
+                && seen.status.state == "running"
                 && self.strategies.insert(version, strategy.clone()).as_ref() != Some(strategy)
-                && !seen.is_complete()
             {
                 let name = &seen.status.name;
                 lines.push(format!("{QUIET}{:<10}{QUIET:#}  {name}  {strategy}: {reason}", "begun"));

@@ -4,6 +4,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use refit::{Error, Event, HeldStep, Migrator, Plan, StepReport};
 use refit_model::{MigrationSet, Version};
 use serde::Serialize;
@@ -95,7 +96,7 @@ pub(crate) async fn work(migrator: &Migrator, url: &str, context: &Context) -> a
     }
     live.end();
     let interrupted = outcome.is_none();
-    outcome.unwrap_or(Ok(()))?;
+    outcome.unwrap_or(Ok(())).context("the work was cut short; another run goes on from there")?;
     let applied = applied.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let (held, pending) = if interrupted { Default::default() } else { waiting(&migrator, url).await? };
     let seconds = began.elapsed().as_secs_f64();

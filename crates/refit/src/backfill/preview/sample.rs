@@ -52,9 +52,13 @@ pub(super) async fn samples(
     let batches = if striped { batches.div_ceil(2) } else { batches };
     for number in 0..batches {
         let count = leases.len();
-        let at = (number as usize * count / batches as usize).min(count.saturating_sub(1));
-        let Some(lease) = leases.get_mut(at) else { break };
-        let Some(place) = lease.place() else { continue };
+        let at = number as usize * count / batches as usize;
+        // Where a range is at its end, the next one.
+        let mut further = (0..count).map(|further| (at + further) % count);
+        let Some((at, place)) = further.find_map(|at| leases[at].place().map(|place| (at, place))) else {
+            break;
+        };
+        let lease = &mut leases[at];
         match sampler.smaller_and_smaller(lease, &place, &mut failures).await? {
             Ok((end, batch)) => {
                 lease.advance(&place, end);
