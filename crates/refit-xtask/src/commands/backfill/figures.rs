@@ -5,6 +5,11 @@ pub(super) fn count(number: i64) -> String {
     indicatif::HumanCount(u64::try_from(number).unwrap_or(0)).to_string()
 }
 
+/// `1 row failed`, `20 rows failed`
+pub(super) fn failed(rows: i64) -> String {
+    format!("{} {} failed", count(rows), if rows == 1 { "row" } else { "rows" })
+}
+
 /// `268,410`, of a rate.
 pub(super) fn whole(rate: f64) -> String {
     let rounded = format!("{:.0}", rate.max(0.0));

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use refit_model::Version;
 
-use super::figures::count;
+use super::figures::{count, failed};
 use super::looker::{Looker, Seen};
 use super::told::{figures, state};
 use crate::output::{Output, QUIET, WAITS};
@@ -120,7 +120,7 @@ fn beside_bar(seen: &Seen) -> String {
         parts.push(format!("closing sweep {}", status.pass));
     }
     if status.errors > 0 {
-        parts.push(format!("{} rows failed", count(status.errors)));
+        parts.push(failed(status.errors));
     }
     parts.extend(obstacle(seen));
     let figures = figures(seen);
@@ -216,7 +216,7 @@ fn line(seen: &Seen, alone: bool) -> String {
         add(format!("closing sweep {}", seen.status.pass));
     }
     if seen.status.errors > 0 {
-        add(format!("{} rows failed", count(seen.status.errors)));
+        add(failed(seen.status.errors));
     }
     if alone {
         add(format!("{WAITS}nobody is at work{WAITS:#}"));
