@@ -6,6 +6,7 @@
 //! fails, when a migration is not in the history exactly once, when a check finds a row, or when a row is missing.
 
 mod build;
+mod filling;
 mod generate;
 mod load;
 mod replica;
@@ -137,6 +138,11 @@ async fn on_server(
         Ok(()) => traffic::call_replicas(url, &replicas, pause, story).await,
         Err(error) => Err(error),
     };
+    let client = refit::connect(url, &refit::ConnectOptions::default()).await?;
+    let calls = match calls {
+        Ok(calls) => filling::watch(&client, set, story).await.map(|_| calls),
+        Err(error) => Err(error),
+    };
     let figures = traffic.stop().await;
     let calls = calls.map_err(|error| replica::with_logs(error, &replicas))?;
     story.say("traffic ends".to_owned());
@@ -146,7 +152,6 @@ async fn on_server(
     story.say("both replicas were told to stop, finished what was open and left".to_owned());
 
     let facts = verify::Facts { set, loaded: &loaded, traffic: &figures, calls: &calls, exits: &exits };
-    let client = refit::connect(url, &refit::ConnectOptions::default()).await?;
     let checks = verify::verify(&client, facts).await?;
     let steps = steps::since(&client, OLD_RELEASE).await?;
     client.close().await;

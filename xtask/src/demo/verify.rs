@@ -74,6 +74,10 @@ async fn rows(client: &Client, facts: &Facts<'_>) -> anyhow::Result<Vec<Check>> 
     let row = client
         .query_one(
             "SELECT count(*), count(*) FILTER (WHERE source = 'api'),
+                    count(*) FILTER (WHERE site_id IS DISTINCT FROM coalesce(
+                        CASE content_type WHEN 'post' THEN (SELECT p.site_id FROM posts p WHERE p.id = content_id)
+                                          ELSE (SELECT g.site_id FROM pages g WHERE g.id = content_id) END,
+                        (SELECT s.id FROM sites s ORDER BY s.is_default DESC, s.id LIMIT 1))),
                     count(*) FILTER (WHERE author = 'old release' AND source IS DISTINCT FROM 'editor'
                                      AND id > (SELECT min(id) FROM content_versions WHERE source = 'editor')),
                     (SELECT count(*) FROM report_orphaned_versions)
@@ -90,8 +94,9 @@ async fn rows(client: &Client, facts: &Facts<'_>) -> anyhow::Result<Vec<Check>> 
             row.try_get(0)?,
         ),
         equal("every call is recorded with its source", called, row.try_get(1)?),
-        equal("versions that missed the default of the new column", 0, row.try_get(2)?),
-        equal("versions of gone content are kept", facts.loaded.counts.orphans, row.try_get(3)?),
+        equal("versions that missed the default of the new column", 0, row.try_get(3)?),
+        equal("versions without the site of their content", 0, row.try_get(2)?),
+        equal("versions of gone content are kept", facts.loaded.counts.orphans, row.try_get(4)?),
     ])
 }
 

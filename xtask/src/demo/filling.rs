@@ -1,0 +1,56 @@
+//! Watching the backfill of the new release: a live bar, until it is complete and what waited for it is applied.
+
+use std::time::Duration;
+
+use anyhow::{bail, ensure};
+use refit::backfill::JobStatus;
+use refit_model::MigrationSet;
+use tokio_postgres::Client;
+
+use super::report::grouped;
+use super::story::Story;
+
+/// After that something is wrong.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Waits until every backfill of the set is complete, and the set applied.
+pub(crate) async fn watch(client: &Client, set: &MigrationSet, story: &mut Story) -> anyhow::Result<()> {
+    let bar = story.bar(1, "rows filled");
+    let (began, mut told) = (std::time::Instant::now(), false);
+    loop {
+        let jobs = JobStatus::all(client).await?;
+        if let Some(job) = jobs.iter().find(|job| job.state == "running") {
+            let total = u64::try_from(job.rows_estimated).unwrap_or(0).max(1);
+            bar.set_length(total);
+            bar.set_position(u64::try_from(job.rows_changed).unwrap_or(0).min(total));
+            if !told && job.strategy.is_some() {
+                let rows = grouped(total);
+                story.say(format!(
+                    "{} changes {rows} rows in batches, {} workers at it",
+                    job.name,
+                    job.workers.len()
+                ));
+                told = true;
+            }
+        }
+        if let Some(job) = jobs.iter().find(|job| job.state == "failed" || job.state == "incomplete") {
+            bail!("{job}");
+        }
+        let sql = "SELECT count(*) FROM refinery_schema_history";
+        let applied: i64 = client.query_one(sql, &[]).await?.get(0);
+        if usize::try_from(applied)? >= set.migrations().len() {
+            bar.finish_and_clear();
+            for job in &jobs {
+                let rows = grouped(u64::try_from(job.rows_changed).unwrap_or(0));
+                let seconds = job.seconds.unwrap_or_default();
+                story.say(format!(
+                    "{} is complete: {rows} rows in {} batches, {seconds:.1} s; what waited for it is applied",
+                    job.name, job.batches
+                ));
+            }
+            return Ok(());
+        }
+        ensure!(began.elapsed() < PATIENCE, "the backfill is not complete: {jobs:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
