@@ -131,7 +131,8 @@ fn colours_are_for_terminals() {
 fn every_shell_gets_completions() {
     let workspace = Workspace::new(&[]);
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
-        assert!(workspace.run(&["completions", shell]).expect(0).stdout.contains("new-migration"), "{shell}");
+        let completions = workspace.run(&["completions", shell]).expect(0).stdout;
+        assert!(completions.contains("new-migration") && completions.contains("dry-run"), "{shell}");
     }
 }
 
