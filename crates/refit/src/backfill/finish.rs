@@ -69,8 +69,9 @@ async fn finishing(client: &Client, job: &Job) -> Result<Finished, Error> {
         }
     }
     if errors > 0 {
+        let rows = if errors == 1 { "row" } else { "rows" };
         let why = format!(
-            "{errors} rows could not be changed: see `backfill status`, mend them, then `backfill retry`"
+            "{errors} {rows} could not be changed: see `backfill status`, mend them, then `backfill retry`"
         );
         job.end(client, "incomplete", Some(&why)).await?;
     } else {

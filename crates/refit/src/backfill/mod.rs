@@ -18,6 +18,7 @@ mod job;
 mod journal;
 mod key;
 mod lease;
+mod mend;
 mod preview;
 mod shape;
 mod sight;

@@ -10,11 +10,12 @@ use tracing::{info, warn};
 use super::begin::{Began, begin, is_function};
 use super::finish::{Finished, finish};
 use super::job::Job;
+use super::mend::pauses;
 use super::shape::Shape;
 use super::sight::JobStatus;
 use super::supervisor::{Gauge, Supervisor};
 use super::throttle::law::Leave;
-use super::worker::{Worker, is_of_the_server, pauses};
+use super::worker::{Worker, is_of_the_server};
 use crate::error::Error;
 use crate::event::Event;
 use crate::migrator::Migrator;
@@ -84,11 +85,13 @@ impl Migrator {
         let mut told = None;
         loop {
             let jobs = Job::unfinished(client).await?;
-            let runnable =
-                |job: &&Job| job.wanted == "run" && (job.state == "registered" || job.state == "running");
+            // What this program has no function for, another one works on: the others need not wait for it.
+            let able = |job: &Job| !is_function(job) || self.options.functions.get(job.version).is_some();
+            let open = |job: &Job| job.state == "registered" || job.state == "running";
+            let runnable = |job: &&Job| job.wanted == "run" && open(job) && able(job);
             let Some(job) = jobs.iter().find(runnable) else {
                 let Some(job) = jobs.first() else { return Ok(()) };
-                if job.wanted == "pause" && (job.state == "registered" || job.state == "running") {
+                if job.wanted == "pause" && open(job) {
                     if told != Some(job.id) {
                         info!(backfill = job.name, "paused: waiting until it is resumed");
                         told = Some(job.id);
@@ -112,11 +115,6 @@ impl Migrator {
 
     /// One job, to its end or until it is stopped.
     async fn job(&self, client: &Client, url: &str, job: &Job) -> Result<Ended, Error> {
-        if is_function(job) && self.options.functions.get(job.version).is_none() {
-            return Ok(Ended::Failed(
-                "it is a function's, and none is registered for its version in this program: the service works on it".to_owned(),
-            ));
-        }
         if job.state == "registered" {
             match begin(client, job).await? {
                 Began::Running => {}
@@ -200,6 +198,9 @@ async fn rows_per_page(client: &Client, job: &Job) -> Result<u64, Error> {
 fn stopped(job: &Job) -> String {
     match job.state.as_str() {
         "canceled" => format!("it was canceled: `backfill resume {}` takes it up again", job.version),
+        _ if is_function(job) => {
+            "it is a function's, and none is registered for its version in this program: the service works on it".to_owned()
+        }
         state => format!("it is {state}"),
     }
 }

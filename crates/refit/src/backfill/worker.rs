@@ -2,19 +2,18 @@
 
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBuilder};
 use tokio::sync::watch;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 use tracing::{debug, info, warn};
 
-use super::batch::{Batches, Done, NotDone};
-use super::facts::Leaf;
+use super::batch::{Batches, NotDone};
 use super::failed::Failed;
 use super::function::Functions;
 use super::job::Job;
 use super::key::{Key, KeyColumns};
-use super::lease::{Lease, Place};
+use super::lease::Lease;
+use super::mend::{Habit, Outcome, Pauses, pauses};
 use super::shape::Shape;
 use super::size::BatchSize;
 use super::strategy::Horizon;
@@ -49,37 +48,19 @@ enum Left {
     Disconnected(Failed),
 }
 
-/// A worker's memory of how batches went, over the ranges that it has.
-struct Habit {
-    size: BatchSize,
-    pauses: Option<Pauses>,
-    /// Single rows that could not be had in time, one after the other.
-    stubborn: u32,
-    /// Whether anything was done since the connection was made.
-    progressed: bool,
-}
-
-pub(crate) type Pauses = <ExponentialBuilder as BackoffBuilder>::Backoff;
-
-/// Pauses between attempts at what others may have to mend first.
-pub(crate) fn pauses() -> Pauses {
-    ExponentialBuilder::default()
-        .with_min_delay(Duration::from_millis(50))
-        .with_max_delay(Duration::from_secs(10))
-        .with_jitter()
-        .without_max_times()
-        .build()
-}
-
 const IDLE: Duration = Duration::from_millis(200);
-const SLICE: Duration = Duration::from_millis(500);
+pub(crate) const SLICE: Duration = Duration::from_millis(500);
 
 impl Worker<'_> {
     /// Works until the job is at an end or stopped, as far as this worker can tell.
     pub(crate) async fn work(mut self) -> Result<(), Error> {
         let directive = &self.job.directive;
-        let mut habit =
-            Habit { size: BatchSize::new(directive.batch, directive.target()), pauses: None, stubborn: 0, progressed: false };
+        let mut habit = Habit {
+            size: BatchSize::new(directive.batch, directive.target()),
+            pauses: None,
+            stubborn: 0,
+            progressed: false,
+        };
         let mut lost = pauses();
         let mut lease = None;
         loop {
@@ -191,22 +172,6 @@ impl Worker<'_> {
         }
     }
 
-    /// Without the index that orders the key each batch would read the whole table: the job stops instead.
-    async fn is_walkable(&self, client: &Client, lease: &Lease) -> Result<bool, Error> {
-        let key = &self.job.directive.key;
-        if self.job.directive.walks_heap() || Leaf::is_walkable(client, &lease.relation, key).await? {
-            return Ok(true);
-        }
-        let reason = format!(
-            "no valid index of {} begins with ({}) any more: build it again, then `backfill resume`",
-            lease.relation,
-            key.join(", ")
-        );
-        self.job.end(client, "failed", Some(&reason)).await?;
-        lease.release(client).await;
-        Ok(false)
-    }
-
     fn may_work(&self) -> bool {
         let leave = self.leave.borrow();
         !leave.stopped && self.number < leave.workers
@@ -238,8 +203,8 @@ impl Worker<'_> {
             }
             let in_stripe = lease.rows_in_stripe();
             let whole = lease.is_striped() && !habit.size.is_probing() && habit.size.rows() >= in_stripe / 2;
-            // Of a stripe's keys only one in so many is a row of it.
-            let apart = u32::try_from(lease.stripes).unwrap_or(1);
+            // Of a stripe's keys only one in so many is a row of it; a row that is looked for is found by its key.
+            let apart = if habit.size.is_probing() { 1 } else { u32::try_from(lease.stripes).unwrap_or(1) };
             let rows = if whole { in_stripe } else { habit.size.rows() };
             let end = match next.take() {
                 Some(end) => Ok(end),
@@ -253,7 +218,14 @@ impl Worker<'_> {
                     let outcome = batches.run(lease, &place, &end, rows, ahead).await;
                     match outcome {
                         Err(NotDone::Failed(failed)) => {
-                            self.mend(batches, lease, habit, (&place, &end, rows), failed).await?
+                            self.mend(
+                                batches,
+                                lease,
+                                habit,
+                                (&place, &end, rows.saturating_mul(apart)),
+                                failed,
+                            )
+                            .await?
                         }
                         outcome => Outcome::Batch(outcome),
                     }
@@ -293,78 +265,6 @@ impl Worker<'_> {
         }
         Ok(Left::Behind)
     }
-
-    /// Does what a failure asks for.
-    async fn mend(
-        &self,
-        batches: &mut Batches<'_>,
-        lease: &mut Lease,
-        habit: &mut Habit,
-        (place, end, rows): (&Place, &Key, u32),
-        failed: Failed,
-    ) -> Result<Outcome, Error> {
-        let trouble = Trouble::of(&failed);
-        debug!(range = lease.range, rows, ?trouble, %failed, "a batch failed");
-        match trouble {
-            Trouble::Disconnected => return Ok(Outcome::Disconnected(failed)),
-            Trouble::Fatal => {
-                self.job.end(batches.client, "failed", Some(&failed.to_string())).await?;
-                return Ok(Outcome::Stop);
-            }
-            Trouble::BadRow if rows <= 1 => return self.set_aside(batches, lease, place, end, &failed).await,
-            Trouble::BadRow => {
-                habit.size.look_for_row(rows);
-                return Ok(Outcome::Again);
-            }
-            Trouble::TooLarge if !self.is_walkable(batches.client, lease).await? => return Ok(Outcome::Stop),
-            Trouble::TooLarge if rows > 1 => habit.size.halve(),
-            Trouble::TooLarge => {
-                habit.stubborn += 1;
-                // A row that takes too long by itself does so every time; a row that is locked is waited for.
-                if failed.sqlstate.as_deref() == Some("57014") && habit.stubborn >= 3 {
-                    habit.stubborn = 0;
-                    return self.set_aside(batches, lease, place, end, &failed).await;
-                }
-            }
-            Trouble::Collision | Trouble::Exhausted => {}
-        }
-        note(batches.client, lease, &failed).await;
-        let pause = habit.pauses.get_or_insert_with(pauses).next().unwrap_or(SLICE);
-        let pause = if trouble == Trouble::Exhausted { pause.max(Duration::from_secs(1)) } else { pause };
-        tokio::time::sleep(pause).await;
-        Ok(Outcome::Again)
-    }
-
-    /// Sets a row aside, unless too many are.
-    async fn set_aside(
-        &self,
-        batches: &mut Batches<'_>,
-        lease: &mut Lease,
-        place: &Place,
-        end: &Key,
-        failed: &Failed,
-    ) -> Result<Outcome, Error> {
-        warn!(backfill = self.job.name, key = ?end, "a row is set aside: {failed}");
-        let outcome = batches.set_aside(lease, place, end, failed).await;
-        if outcome.is_ok()
-            && let Some(reason) = too_many_errors(batches.client, self.job).await?
-        {
-            self.job
-                .end(batches.client, "failed", Some(&format!("{reason}; the last one: {failed}")))
-                .await?;
-            return Ok(Outcome::Stop);
-        }
-        Ok(Outcome::Batch(outcome))
-    }
-}
-
-enum Outcome {
-    Batch(Result<Done, NotDone>),
-    /// The same place again.
-    Again,
-    Disconnected(Failed),
-    /// The job is over.
-    Stop,
 }
 
 /// Whether the job is to go on; a job whose ranges are all done does not.
@@ -373,19 +273,6 @@ async fn goes_on(client: &Client, job: i64) -> Result<bool, Error> {
                   AND EXISTS (SELECT FROM refit.backfill_range WHERE backfill_id = $1 AND NOT done)";
     let row = client.query_typed_one(sql, &[(&job, Type::INT8)]).await;
     Ok(row.map_err(Error::database("looking after a backfill"))?.get(0))
-}
-
-/// Tells status why a batch is tried again.
-async fn note(client: &Client, lease: &Lease, failed: &Failed) {
-    let sql =
-        "UPDATE refit.backfill_range SET retries = retries + 1, trouble = $3 WHERE id = $1 AND token = $2";
-    let text = failed.to_string();
-    let noted = client
-        .execute_typed(sql, &[(&lease.range, Type::INT8), (&lease.token, Type::INT8), (&text, Type::TEXT)])
-        .await;
-    if let Err(error) = noted {
-        debug!(error = %crate::error::describe(&error), "could not note why a batch is tried again");
-    }
 }
 
 /// Stripes gain nothing while a snapshot is held, and cost: each batch would touch every page for a tenth of its rows.
@@ -422,25 +309,6 @@ async fn unstripe_under_a_held_snapshot(
             .map_err(Error::database("leaving stripes"))?;
     }
     Ok(())
-}
-
-/// Whether more rows were set aside than the directive allows.
-async fn too_many_errors(client: &Client, job: &Job) -> Result<Option<String>, Error> {
-    let sql = "SELECT (SELECT count(*) FROM refit.backfill_error WHERE backfill_id = $1 AND resolved_at IS NULL), \
-                      (SELECT coalesce(sum(rows_walked), 0)::int8 FROM refit.backfill_range WHERE backfill_id = $1)";
-    let row = client.query_typed_one(sql, &[(&job.id, Type::INT8)]).await;
-    let row = row.map_err(Error::database("counting the rows that failed"))?;
-    let (errors, walked): (i64, i64) = (row.get(0), row.get(1));
-    let directive = &job.directive;
-    if errors > i64::from(directive.errors) {
-        return Ok(Some(format!("{errors} rows failed, more than `errors = {}` allows", directive.errors)));
-    }
-    // Of the first rows one is a large share.
-    let share = i64::from(directive.error_percent);
-    let early = walked < 10_000;
-    let over = errors * 100 > share * walked;
-    Ok((over && !early)
-        .then(|| format!("{errors} of {walked} rows failed, more than `error_percent = {share}` allows")))
 }
 
 /// Whether the server, not the work, is what failed: it may be another matter in a moment.

@@ -1,0 +1,164 @@
+//! Mending: what a worker does about a batch that failed.
+
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use tokio_postgres::Client;
+use tokio_postgres::types::Type;
+use tracing::{debug, warn};
+
+use super::batch::{Batches, Done, NotDone};
+use super::facts::Leaf;
+use super::failed::Failed;
+use super::job::Job;
+use super::key::Key;
+use super::lease::{Lease, Place};
+use super::size::BatchSize;
+use super::trouble::Trouble;
+use super::worker::{SLICE, Worker};
+use crate::error::Error;
+
+/// A worker's memory of how batches went, over the ranges that it has.
+pub(crate) struct Habit {
+    pub(crate) size: BatchSize,
+    pub(crate) pauses: Option<Pauses>,
+    /// Single rows that could not be had in time, one after the other.
+    pub(crate) stubborn: u32,
+    /// Whether anything was done since the connection was made.
+    pub(crate) progressed: bool,
+}
+
+pub(crate) type Pauses = <ExponentialBuilder as BackoffBuilder>::Backoff;
+
+/// Pauses between attempts at what others may have to mend first.
+pub(crate) fn pauses() -> Pauses {
+    ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(50))
+        .with_max_delay(Duration::from_secs(10))
+        .with_jitter()
+        .without_max_times()
+        .build()
+}
+
+/// How an attempt at a batch came out.
+pub(crate) enum Outcome {
+    Batch(Result<Done, NotDone>),
+    /// The same place again.
+    Again,
+    Disconnected(Failed),
+    /// The job is over.
+    Stop,
+}
+
+impl Worker<'_> {
+    /// Without the index that orders the key each batch would read the whole table: the job stops instead.
+    pub(crate) async fn is_walkable(&self, client: &Client, lease: &Lease) -> Result<bool, Error> {
+        let key = &self.job.directive.key;
+        if self.job.directive.walks_heap() || Leaf::is_walkable(client, &lease.relation, key).await? {
+            return Ok(true);
+        }
+        let reason = format!(
+            "no valid index of {} begins with ({}) any more: build it again, then `backfill resume`",
+            lease.relation,
+            key.join(", ")
+        );
+        self.job.end(client, "failed", Some(&reason)).await?;
+        lease.release(client).await;
+        Ok(false)
+    }
+
+    /// Does what a failure asks for.
+    pub(crate) async fn mend(
+        &self,
+        batches: &mut Batches<'_>,
+        lease: &mut Lease,
+        habit: &mut Habit,
+        (place, end, rows): (&Place, &Key, u32),
+        failed: Failed,
+    ) -> Result<Outcome, Error> {
+        let trouble = Trouble::of(&failed);
+        debug!(range = lease.range, rows, ?trouble, %failed, "a batch failed");
+        match trouble {
+            Trouble::Disconnected => return Ok(Outcome::Disconnected(failed)),
+            Trouble::Fatal => {
+                self.job.end(batches.client, "failed", Some(&failed.to_string())).await?;
+                return Ok(Outcome::Stop);
+            }
+            Trouble::BadRow if rows <= 1 => return self.set_aside(batches, lease, place, end, &failed).await,
+            Trouble::BadRow => {
+                habit.size.look_for_row(rows);
+                return Ok(Outcome::Again);
+            }
+            Trouble::TooLarge if !self.is_walkable(batches.client, lease).await? => return Ok(Outcome::Stop),
+            Trouble::TooLarge if rows > 1 => habit.size.halve(),
+            Trouble::TooLarge => {
+                habit.stubborn += 1;
+                // A row that takes too long by itself does so every time; a row that is locked is waited for.
+                if failed.sqlstate.as_deref() == Some("57014") && habit.stubborn >= 3 {
+                    habit.stubborn = 0;
+                    return self.set_aside(batches, lease, place, end, &failed).await;
+                }
+            }
+            Trouble::Collision | Trouble::Exhausted => {}
+        }
+        note(batches.client, lease, &failed).await;
+        let pause = habit.pauses.get_or_insert_with(pauses).next().unwrap_or(SLICE);
+        let pause = if trouble == Trouble::Exhausted { pause.max(Duration::from_secs(1)) } else { pause };
+        tokio::time::sleep(pause).await;
+        Ok(Outcome::Again)
+    }
+
+    /// Sets a row aside, unless too many are.
+    async fn set_aside(
+        &self,
+        batches: &mut Batches<'_>,
+        lease: &mut Lease,
+        place: &Place,
+        end: &Key,
+        failed: &Failed,
+    ) -> Result<Outcome, Error> {
+        warn!(backfill = self.job.name, key = ?end, "a row is set aside: {failed}");
+        let outcome = batches.set_aside(lease, place, end, failed).await;
+        if outcome.is_ok()
+            && let Some(reason) = too_many_errors(batches.client, self.job).await?
+        {
+            self.job
+                .end(batches.client, "failed", Some(&format!("{reason}; the last one: {failed}")))
+                .await?;
+            return Ok(Outcome::Stop);
+        }
+        Ok(Outcome::Batch(outcome))
+    }
+}
+
+/// Tells status why a batch is tried again.
+async fn note(client: &Client, lease: &Lease, failed: &Failed) {
+    let sql =
+        "UPDATE refit.backfill_range SET retries = retries + 1, trouble = $3 WHERE id = $1 AND token = $2";
+    let text = failed.to_string();
+    let noted = client
+        .execute_typed(sql, &[(&lease.range, Type::INT8), (&lease.token, Type::INT8), (&text, Type::TEXT)])
+        .await;
+    if let Err(error) = noted {
+        debug!(error = %crate::error::describe(&error), "could not note why a batch is tried again");
+    }
+}
+
+/// Whether more rows were set aside than the directive allows.
+async fn too_many_errors(client: &Client, job: &Job) -> Result<Option<String>, Error> {
+    let sql = "SELECT (SELECT count(*) FROM refit.backfill_error WHERE backfill_id = $1 AND resolved_at IS NULL), \
+                      (SELECT coalesce(sum(rows_walked), 0)::int8 FROM refit.backfill_range WHERE backfill_id = $1)";
+    let row = client.query_typed_one(sql, &[(&job.id, Type::INT8)]).await;
+    let row = row.map_err(Error::database("counting the rows that failed"))?;
+    let (errors, walked): (i64, i64) = (row.get(0), row.get(1));
+    let directive = &job.directive;
+    if errors > i64::from(directive.errors) {
+        return Ok(Some(format!("{errors} rows failed, more than `errors = {}` allows", directive.errors)));
+    }
+    // Of the first rows one is a large share.
+    let share = i64::from(directive.error_percent);
+    let early = walked < 10_000;
+    let over = errors * 100 > share * walked;
+    Ok((over && !early)
+        .then(|| format!("{errors} of {walked} rows failed, more than `error_percent = {share}` allows")))
+}

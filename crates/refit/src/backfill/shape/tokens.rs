@@ -1,0 +1,219 @@
+//! A statement as tokens, and what can be found among them.
+
+use std::ops::Range;
+
+use squawk_lexer::{TokenKind, tokenize};
+
+struct Token<'a> {
+    text: &'a str,
+    start: usize,
+    /// How many parentheses are open before it.
+    depth: usize,
+    quoted: bool,
+    parameter: bool,
+}
+
+impl Token<'_> {
+    fn is(&self, word: &str) -> bool {
+        !self.quoted && self.text.eq_ignore_ascii_case(word)
+    }
+
+    fn end(&self) -> usize {
+        self.start + self.text.len()
+    }
+}
+
+pub(super) struct Target {
+    pub(super) span: Range<usize>,
+    pub(super) called: String,
+    pub(super) aliased: bool,
+    pub(super) update: bool,
+    /// The first token behind it.
+    pub(super) after: usize,
+}
+
+pub(super) struct Tokens<'a>(Vec<Token<'a>>);
+
+impl<'a> Tokens<'a> {
+    pub(super) fn of(text: &'a str) -> Tokens<'a> {
+        let (mut tokens, mut offset, mut depth) = (Vec::new(), 0, 0_usize);
+        for token in tokenize(text) {
+            let start = offset;
+            offset += token.len as usize;
+            if matches!(
+                token.kind,
+                TokenKind::Whitespace
+                    | TokenKind::LineComment
+                    | TokenKind::BlockComment { .. }
+                    | TokenKind::Eof
+            ) {
+                continue;
+            }
+            if token.kind == TokenKind::CloseParen {
+                depth = depth.saturating_sub(1);
+            }
+            tokens.push(Token {
+                text: &text[start..offset],
+                start,
+                depth,
+                quoted: !matches!(token.kind, TokenKind::Ident),
+                parameter: matches!(token.kind, TokenKind::PositionalParam { .. }),
+            });
+            if token.kind == TokenKind::OpenParen {
+                depth += 1;
+            }
+        }
+        Tokens(tokens)
+    }
+
+    fn is(&self, at: usize, word: &str) -> bool {
+        self.0.get(at).is_some_and(|token| token.is(word))
+    }
+
+    fn text(&self, at: usize) -> &str {
+        self.0.get(at).map_or("", |token| token.text)
+    }
+
+    /// The next token of the statement itself, not of what stands in parentheses, that is `word`.
+    pub(super) fn find(&self, from: usize, word: &str) -> Option<usize> {
+        (from..self.0.len()).find(|at| self.0[*at].depth == 0 && self.is(*at, word))
+    }
+
+    pub(super) fn parameters(&self) -> usize {
+        let numbers = self.0.iter().filter(|token| token.parameter);
+        numbers.filter_map(|token| token.text[1..].parse().ok()).max().unwrap_or(0)
+    }
+
+    /// `> $1`, `> ($1`, `> ROW ($1` and `$1 <`, with what they are when the bound belongs to the batch.
+    pub(super) fn lower_bounds(&self) -> Vec<(Range<usize>, &'static str)> {
+        let lone = |at: usize, sign: &str| {
+            let touches = |a: usize, b: usize| {
+                let is_operator =
+                    |token: &Token<'_>| token.text.bytes().all(|byte| b"<>=!~@#%^&|`?+-*/".contains(&byte));
+                self.0
+                    .get(a)
+                    .zip(self.0.get(b))
+                    .is_some_and(|(a, b)| a.end() == b.start && is_operator(a) && is_operator(b))
+            };
+            self.text(at) == sign
+                && !touches(at, at + 1)
+                && !at.checked_sub(1).is_some_and(|before| touches(before, at))
+        };
+        let mut found = Vec::new();
+        for at in (0..self.0.len()).filter(|at| self.0[*at].parameter && self.text(*at) == "$1") {
+            let mut before = at.wrapping_sub(1);
+            if self.text(before) == "(" {
+                before = before.wrapping_sub(1);
+                if self.is(before, "ROW") {
+                    before = before.wrapping_sub(1);
+                }
+            }
+            let mut after = at + 1;
+            if self.text(at.wrapping_sub(1)) == "(" {
+                after = (at..self.0.len()).find(|end| self.text(*end) == ")").map_or(after, |end| end + 1);
+            }
+            if before < self.0.len() && lone(before, ">") {
+                found.push((self.0[before].start..self.0[before].end(), ">="));
+            } else if lone(after, "<") {
+                found.push((self.0[after].start..self.0[after].end(), "<="));
+            }
+        }
+        found
+    }
+
+    /// The table of an UPDATE or DELETE.
+    pub(super) fn target(&self) -> Option<Target> {
+        let verb = (0..self.0.len()).find(|at| {
+            self.0[*at].depth == 0
+                && ["UPDATE", "DELETE", "INSERT", "MERGE", "SELECT"].iter().any(|word| self.is(*at, word))
+        })?;
+        let update = self.is(verb, "UPDATE");
+        let mut at = verb + 1;
+        if !update {
+            if !self.is(verb, "DELETE") || !self.is(at, "FROM") {
+                return None;
+            }
+            at += 1;
+        }
+        let start = self.0.get(at)?.start;
+        if self.is(at, "ONLY") {
+            at += 1;
+        }
+        let mut last = at;
+        while self.text(last + 1) == "." {
+            last += 2;
+        }
+        let mut end = last;
+        if self.text(end + 1) == "*" {
+            end += 1;
+        }
+        let span = start..self.0.get(end)?.end();
+        let mut after = end + 1;
+        let mut called = self.text(last).to_owned();
+        let stops = ["SET", "USING", "WHERE", "RETURNING"];
+        let aliased = self.0.get(after).is_some_and(|token| !stops.iter().any(|stop| token.is(stop)));
+        if aliased {
+            after += usize::from(self.is(after, "AS"));
+            called = self.text(after).to_owned();
+            after += 1;
+        }
+        Some(Target { span, called, aliased, update, after })
+    }
+
+    /// The names before `=` in the SET clause, alone or as a list.
+    pub(super) fn sets(&self, from: usize) -> Vec<String> {
+        let mut names = Vec::new();
+        let Some(set) = self.find(from, "SET") else { return names };
+        let stop = ["FROM", "WHERE", "RETURNING"].iter().filter_map(|word| self.find(set, word)).min();
+        let mut begins = true;
+        for at in set + 1..stop.unwrap_or(self.0.len()) {
+            let token = &self.0[at];
+            if token.depth == 0 && begins && token.text != "(" {
+                names.push(unquoted(token.text));
+            } else if token.depth == 0 && begins {
+                let list = (at + 1..self.0.len()).take_while(|inner| self.0[*inner].depth > 0);
+                names.extend(
+                    list.filter(|inner| self.text(*inner) != ",").map(|inner| unquoted(self.text(inner))),
+                );
+            }
+            begins = token.depth == 0 && token.text == ",";
+        }
+        names
+    }
+
+    /// `column IS NULL`, where it is one of the conditions and the column is set: a row that is done does not meet it.
+    pub(super) fn guard(&self, from: usize, called: &str, sets: &[String]) -> Option<String> {
+        let first = self.find(from, "WHERE")? + 1;
+        let end = self.find(first, "RETURNING").unwrap_or(self.0.len());
+        if (first..end).any(|at| self.0[at].depth == 0 && self.is(at, "OR")) {
+            return None;
+        }
+        let begins = (first..end).filter(|at| *at == first || self.is(at - 1, "AND"));
+        for at in begins.filter(|at| self.0[*at].depth == 0) {
+            let mut column = at;
+            if self.text(at + 1) == "." {
+                if self.text(at) != called {
+                    continue;
+                }
+                column = at + 2;
+            }
+            let ends = column + 3 == end || self.is(column + 3, "AND");
+            if self.is(column + 1, "IS")
+                && self.is(column + 2, "NULL")
+                && ends
+                && sets.contains(&unquoted(self.text(column)))
+            {
+                return Some(format!("{} IS NULL", self.text(column)));
+            }
+        }
+        None
+    }
+}
+
+/// An identifier as the catalog has it.
+fn unquoted(text: &str) -> String {
+    match text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        Some(inner) => inner.replace("\"\"", "\""),
+        None => text.to_lowercase(),
+    }
+}
