@@ -145,10 +145,11 @@ impl<F: Future> Sent<F> {
 /// present state, not from the transaction's snapshot, so a change between the two would mix both.
 pub(crate) async fn finish(hello: &Hello, mut open: Open<'_>) -> Result<bool, Error> {
     let Some(client) = open.0 else { return Ok(true) };
-    client.batch_execute("COMMIT").await.map_err(failed("session settings"))?;
+    let now = "SELECT pg_catalog.pg_current_snapshot()::text";
+    let (ended, row) = join(client.batch_execute("COMMIT"), client.query_typed_one(now, &[])).await;
+    ended.map_err(failed("session settings"))?;
     open.0 = None;
-    let now = "SELECT pg_current_snapshot()::text";
-    let row = client.query_typed_one(now, &[]).await.map_err(failed("the server's snapshot"))?;
+    let row = row.map_err(failed("the server's snapshot"))?;
     if row.get::<_, &str>(0) == hello.snapshot {
         return Ok(true);
     }

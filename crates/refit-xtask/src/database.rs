@@ -76,10 +76,12 @@ pub(crate) async fn read_schema(url: &str, read: &ReadOptions) -> anyhow::Result
         Ok(second) => Catalog::read_by_two([&first, second], read).await,
         Err(_) => Catalog::read(&first, read).await,
     };
-    first.close().await;
-    if let Ok(second) = second {
-        second.close().await;
-    }
+    let close_second = async {
+        if let Ok(second) = second {
+            second.close().await;
+        }
+    };
+    tokio::join!(first.close(), close_second);
     Ok(catalog?)
 }
 
