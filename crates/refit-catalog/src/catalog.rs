@@ -254,13 +254,16 @@ impl Catalog {
         let mut facts = Facts::new(hello.version, &names, options)?;
         let mut catalog = Catalog::default();
         // What came is taken while the server works on the rest.
+        let mut words = None;
         for kind in readers {
             kind.load(&next(&mut answers).await?, &mut facts, &mut catalog)?;
-        }
-        let words = kinds::words::sql(&facts).map(|sql| session::ask(clients[0], "expressions", sql));
-        let mut words = words.map(Sent::new);
-        if let Some(words) = &mut words {
-            words.send().await;
+            // As soon as it is known which are wanted: loading those tables takes the server a while.
+            if let (None, Some(sql)) = (&words, kinds::words::sql(&facts)) {
+                words = Some(Sent::new(session::ask(clients[0], "expressions", sql)));
+            }
+            if let Some(words) = &mut words {
+                words.send().await;
+            }
         }
         views.send().await;
         let mut waiting = Vec::new();

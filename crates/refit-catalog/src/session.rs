@@ -8,7 +8,7 @@ use std::task::{Context, Waker};
 use futures_util::future::{join, poll_immediate};
 use tokio_postgres::{Client, GenericClient, Row};
 
-use crate::kinds::{Lane, Reader};
+use crate::kinds::Reader;
 use crate::{Error, kinds};
 
 /// What deparsing depends on. `pg_temp` stands last so that no temporary table hides a catalog.
@@ -47,13 +47,13 @@ impl Hello {
     }
 }
 
-/// Opens the transaction that everything is read in, or what a lane asks for.
-pub(crate) async fn begin(client: &Client, lane: Option<Lane>) -> Result<(Hello, Open<'_>), Error> {
+/// Opens the transaction that everything is read in. Of kinds that there may be none of, it looks for all, or for half.
+pub(crate) async fn begin(client: &Client, half: Option<usize>) -> Result<(Hello, Open<'_>), Error> {
     let open = Open(Some(client));
     let begin = format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {SETTINGS}");
     let begin = async { client.batch_execute(&begin).await.map_err(failed("session settings")) };
     // Sent one after the other without waiting in between.
-    let (begun, hello) = join(begin, hello(client, lane)).await;
+    let (begun, hello) = join(begin, hello(client, half)).await;
     begun?;
     Ok((hello?, open))
 }
@@ -64,7 +64,7 @@ pub(crate) async fn begin_both<'a>(
     first: &'a Client,
     second: &'a Client,
 ) -> Result<(Hello, Open<'a>, Option<Open<'a>>), Error> {
-    let (mine, theirs) = join(begin(first, Some(Lane::Tables)), begin(second, Some(Lane::Others))).await;
+    let (mine, theirs) = join(begin(first, Some(0)), begin(second, Some(1))).await;
     let (mut hello, open) = mine?;
     match theirs {
         Ok((other, both)) if hello.join(&other) => Ok((hello, open, Some(both))),
@@ -85,16 +85,16 @@ pub(crate) async fn leave<C: GenericClient + Sync>(client: &C) -> Result<(), Err
     client.batch_execute(leave).await.map_err(failed("session settings"))
 }
 
-/// What a server says first. Of the kinds, those of a lane are looked at, or all.
-pub(crate) async fn hello<C: GenericClient + Sync>(client: &C, lane: Option<Lane>) -> Result<Hello, Error> {
-    let probe = |kind: &Reader| match kind.probe() {
-        Some(rows) if lane.is_none_or(|lane| lane == kind.lane()) => format!("EXISTS (SELECT FROM {rows})"),
+/// What a server says first.
+async fn hello<C: GenericClient + Sync>(client: &C, half: Option<usize>) -> Result<Hello, Error> {
+    let probe = |(place, kind): (usize, &Reader)| match kind.probe() {
+        Some(rows) if half.is_none_or(|half| half == place % 2) => format!("EXISTS (SELECT FROM {rows})"),
         _ => "NULL".into(),
     };
     let hello = format!(
         "SELECT current_setting('server_version_num'), current_setting('server_version'), pg_current_snapshot()::text,
                 ARRAY[{}]::bool[]",
-        kinds::ALL.iter().map(probe).collect::<Vec<_>>().join(", ")
+        kinds::ALL.iter().enumerate().map(probe).collect::<Vec<_>>().join(", ")
     );
     let row = client.query_typed_one(&hello, &[]).await.map_err(failed("the server's version"))?;
     let (number, name): (&str, &str) = (row.get(0), row.get(1));

@@ -135,6 +135,7 @@ pub(crate) const ALL: &[Reader] = &[
     own!(Others, "collations", collation::names),
     own!(Tables, "columns", column),
     own!(Tables, "inheritance", if "pg_inherits", relation::parents),
+    own!(Tables, "expressions", expression),
     own!(Others, "sequences", sequence),
     own!(Others, "operator classes", operator_class::names),
     own!(Others, "database settings", database),
@@ -180,7 +181,6 @@ pub(crate) const ALL: &[Reader] = &[
     Reader::Plain(&publication::KIND),
     Reader::Plain(&subscription::KIND),
     Reader::Plain(&statistics::KIND),
-    own!(Tables, "expressions", expression),
 ];
 
 /// Those that need the words of expressions, in their order. They are asked for together with [`ALL`], and taken when the words
