@@ -67,15 +67,27 @@ impl Migrator {
         }
     }
 
-    /// Works in the background: failures are logged, and looked at again in case somebody mends them.
+    /// Works in the background: failures are logged, and looked at again in case somebody mends them. A role that may not
+    /// work on backfills leaves them to others.
     pub(crate) async fn work_for_ever(self, url: String) {
+        let mut told = String::new();
         loop {
             match self.work(&url).await {
                 Ok(report) => {
                     info!(backfills = report.backfills.len(), "backfills are complete");
                     return;
                 }
-                Err(error) => warn!("a backfill does not go on: {error}"),
+                Err(error) if error.sqlstate() == Some("42501") => {
+                    warn!("backfills are left to others: {error}");
+                    return;
+                }
+                Err(error) => {
+                    let error = error.to_string();
+                    if error != told {
+                        warn!("a backfill does not go on: {error}");
+                        told = error;
+                    }
+                }
             }
             tokio::time::sleep(LOOK_SELDOM).await;
         }
