@@ -45,7 +45,7 @@ fn search_filters_and_tables_are_chosen() {
     assert_eq!(browser.value("document.querySelectorAll('figure').length"), json!(1));
     assert_eq!(
         browser.value("document.querySelectorAll('#overview .node.near:not(.chosen)').length"),
-        json!(2)
+        json!(3)
     );
     browser.value("document.querySelector('#search').focus()");
     browser.press("Escape", 27);
