@@ -15,7 +15,7 @@ use crate::kinds::{
     Range, Schema, Sequence, Table,
 };
 use crate::record::record;
-use crate::session::{Hello, Sent};
+use crate::session::Hello;
 use crate::{Error, ReadOptions, session};
 
 /// The format of the JSON form. It grows when a reader of older ones would misunderstand it.
@@ -241,42 +241,35 @@ impl Catalog {
             session::ask(clients[*lane as usize], "names and comments", (*sql).to_owned())
         });
         let mut answers: FuturesOrdered<_> = names.collect();
-        answers.extend(readers.iter().copied().chain(kinds::WORDED).map(query));
-        let mut names = vec![next(&mut answers).await?];
-        // A session of its own is not kept from other work by them.
-        let mut views = Sent::new(query(&kinds::VIEWS));
-        if !std::ptr::eq(clients[0], clients[1]) {
-            views.send().await;
-        }
+        // Whatever is asked for is in this one queue, which waits for all at the same time: a session goes no further than to an
+        // answer that nobody takes.
+        answers.extend(readers.iter().copied().chain(kinds::WORDED).chain([&kinds::VIEWS]).map(query));
+        let mut names = Vec::new();
         while names.len() < facts::QUERIES.len() {
             names.push(next(&mut answers).await?);
         }
         let mut facts = Facts::new(hello.version, &names, options)?;
         let mut catalog = Catalog::default();
         // What came is taken while the server works on the rest.
-        let mut words = None;
+        let mut has_words = false;
         for kind in readers {
             kind.load(&next(&mut answers).await?, &mut facts, &mut catalog)?;
             // As soon as it is known which are wanted: loading those tables takes the server a while.
-            if let (None, Some(sql)) = (&words, kinds::words::sql(&facts)) {
-                words = Some(Sent::new(session::ask(clients[0], "expressions", sql)));
-            }
-            if let Some(words) = &mut words {
-                words.send().await;
+            if let (false, Some(sql)) = (has_words, kinds::words::sql(&facts)) {
+                answers.push_back(session::ask(clients[0], "expressions", sql));
+                has_words = true;
             }
         }
-        views.send().await;
         let mut waiting = Vec::new();
-        for kind in kinds::WORDED {
+        for kind in kinds::WORDED.iter().chain([&kinds::VIEWS]) {
             waiting.push((kind, next(&mut answers).await?));
         }
-        if let Some(words) = words {
-            kinds::words::load(&words.answer().await?, &mut facts, &mut catalog)?;
+        if has_words {
+            kinds::words::load(&next(&mut answers).await?, &mut facts, &mut catalog)?;
         }
         for (kind, rows) in waiting {
             kind.load(&rows, &mut facts, &mut catalog)?;
         }
-        kinds::VIEWS.load(&views.answer().await?, &mut facts, &mut catalog)?;
         if !facts.superuser && !catalog.user_mappings.is_empty() {
             catalog.unseen.push("options of other roles' user mappings".into());
         }

@@ -2,10 +2,10 @@
 //! and end with it, and the proof that nobody changed the schema meanwhile.
 
 use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::task::{Context, Waker};
 
-use futures_util::future::{join, poll_immediate};
+use futures_util::future::join;
 use tokio_postgres::{Client, GenericClient, Row};
 
 use crate::kinds::Reader;
@@ -112,33 +112,6 @@ pub(crate) async fn ask<C: GenericClient + Sync>(
     sql: String,
 ) -> Result<Vec<Row>, Error> {
     client.query_typed(&sql, &[]).await.map_err(failed(what))
-}
-
-/// A query on its way, whose answer is taken later than those of others that were asked for after it.
-pub(crate) struct Sent<F: Future> {
-    asked: Pin<Box<F>>,
-    answer: Option<F::Output>,
-}
-
-impl<F: Future> Sent<F> {
-    pub(crate) fn new(asked: F) -> Sent<F> {
-        Sent { asked: Box::pin(asked), answer: None }
-    }
-
-    /// Sends it, if that was not done.
-    pub(crate) async fn send(&mut self) {
-        if self.answer.is_none() {
-            // The first poll puts the message on its way.
-            self.answer = poll_immediate(&mut self.asked).await;
-        }
-    }
-
-    pub(crate) async fn answer(self) -> F::Output {
-        match self.answer {
-            Some(answer) => answer,
-            None => self.asked.await,
-        }
-    }
 }
 
 /// Ends the transaction. True if the schema is as it was when it began: names inside deparsed expressions come from the server's

@@ -194,5 +194,5 @@ pub(crate) const WORDED: &[Reader] = &[
     own!(Tables, "rules", rule),
 ];
 
-/// The dearest of all, taken last: the client is busy with other answers meanwhile.
+/// The dearest of all, taken last.
 pub(crate) const VIEWS: Reader = own!(Others, "views", relation::queries);
