@@ -320,9 +320,10 @@ struct Document {
     catalog: Catalog,
 }
 
-/// Whether the server stumbled over an object that another session has dropped.
+/// Whether the server stumbled over an object that another session has dropped, or over its locks.
 fn is_race(error: &tokio_postgres::Error) -> bool {
     // internal_error ("cache lookup failed"), undefined_table, undefined_object, undefined_function, undefined_column
-    let codes = ["XX000", "42P01", "42704", "42883", "42703"];
+    // lock_not_available, deadlock_detected
+    let codes = ["XX000", "42P01", "42704", "42883", "42703", "55P03", "40P01"];
     error.code().is_some_and(|code| codes.contains(&code.code()))
 }

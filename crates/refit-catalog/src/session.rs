@@ -50,7 +50,11 @@ impl Hello {
 /// Opens the transaction that everything is read in. Of kinds that there may be none of, it looks for all, or for half.
 pub(crate) async fn begin(client: &Client, half: Option<usize>) -> Result<(Hello, Open<'_>), Error> {
     let open = Open(Some(client));
-    let begin = format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {SETTINGS}");
+    // Deparsing waits for tables that another session changes, one after the other, as that one may wait for us. We give way before
+    // a deadlock is looked for (deadlock_timeout, 1 s): the victim could be a migration.
+    let begin = format!(
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL lock_timeout = '700ms'; {SETTINGS}"
+    );
     let begin = async { client.batch_execute(&begin).await.map_err(failed("session settings")) };
     // Sent one after the other without waiting in between.
     let (begun, hello) = join(begin, hello(client, half)).await;
