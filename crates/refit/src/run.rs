@@ -83,7 +83,7 @@ async fn locked(
     if plan.pending.is_empty() {
         return Ok(migrator.nothing_to_do(Some(plan), began));
     }
-    prepare(client, facts).await?;
+    prepare(client, facts, set).await?;
     let run = state::begin_run(client, &plan.environment, plan.pending.len()).await?;
     info!(run, pending = plan.pending.len(), "applying migrations");
     migrator.options.observer.tell(&Event::Began { steps: plan.pending.len() });
@@ -124,7 +124,7 @@ async fn locked(
 }
 
 /// Creates the history table as refinery would, and the schema refit, in one transaction.
-async fn prepare(client: &Client, facts: &Preflight) -> Result<(), Error> {
+async fn prepare(client: &Client, facts: &Preflight, set: &MigrationSet) -> Result<(), Error> {
     let comment = state::comment(client).await?;
     // What exists is not asserted: even IF NOT EXISTS needs the right to create, which the role may not have.
     let history = match facts.history_exists {
@@ -133,7 +133,8 @@ async fn prepare(client: &Client, facts: &Preflight) -> Result<(), Error> {
             <Session<'_> as refinery_core::AsyncMigrate>::assert_migrations_table_query(&facts.history_table)
         }
     };
-    let upgrade = state::upgrade(comment.as_deref()).unwrap_or_default();
+    let backfills = set.migrations().iter().any(|migration| migration.directives.backfill.is_some());
+    let upgrade = state::upgrade(comment.as_deref(), backfills).unwrap_or_default();
     if history.is_empty() && upgrade.is_empty() {
         return Ok(());
     }

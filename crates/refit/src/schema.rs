@@ -19,5 +19,5 @@ pub fn history_ddl() -> String {
 /// When the database cannot be read.
 pub async fn state_ddl(client: &Client) -> Result<String, Error> {
     let comment = state::comment(client).await?;
-    Ok(state::upgrade(comment.as_deref()).unwrap_or_default())
+    Ok(state::upgrade(comment.as_deref(), false).unwrap_or_default())
 }

@@ -12,18 +12,20 @@ const RELEASES: [&str; 2] = [include_str!("state/runs.sql"), include_str!("state
 
 /// SQL that brings the state of a database to this release, given the comment on its schema.
 ///
-/// Run in one transaction. A newer release than ours is left alone: its tables only grow.
-pub(crate) fn upgrade(comment: Option<&str>) -> Option<String> {
+/// Run in one transaction. A newer release than ours is left alone: its tables only grow. What backfills remember is made
+/// for sets that have some.
+pub(crate) fn upgrade(comment: Option<&str>, backfills: bool) -> Option<String> {
     let have: usize = comment
         .and_then(|comment| comment.strip_prefix("refit state "))
         .and_then(|rest| rest.split(':').next())
         .and_then(|number| number.trim().parse().ok())
         .unwrap_or(0);
-    let missing = RELEASES.get(have..).filter(|missing| !missing.is_empty())?;
+    let wanted = if backfills { RELEASES.len() } else { 1 };
+    let missing = RELEASES.get(have..wanted).filter(|missing| !missing.is_empty())?;
     Some(format!(
         "{}COMMENT ON SCHEMA refit IS 'refit state {}: what the migrations of this database remember; managed by refit';",
         missing.concat(),
-        RELEASES.len()
+        wanted
     ))
 }
 
@@ -190,10 +192,14 @@ mod tests {
 
     #[test]
     fn an_upgrade_runs_what_is_missing_only() {
-        assert!(upgrade(None).unwrap().contains("CREATE TABLE refit.run"));
-        assert!(upgrade(Some("made by hand")).is_some());
-        assert_eq!(upgrade(Some(&format!("refit state {}: x", RELEASES.len()))), None);
-        assert_eq!(upgrade(Some("refit state 99: a newer refit")), None);
+        assert!(upgrade(None, true).unwrap().contains("CREATE TABLE refit.run"));
+        assert!(!upgrade(None, false).unwrap().contains("CREATE TABLE refit.backfill"));
+        assert!(upgrade(Some("made by hand"), false).is_some());
+        let second = upgrade(Some("refit state 1: x"), true).unwrap();
+        assert!(second.starts_with("CREATE TABLE refit.backfill") && second.contains("refit state 2:"));
+        assert_eq!(upgrade(Some("refit state 1: x"), false), None);
+        assert_eq!(upgrade(Some(&format!("refit state {}: x", RELEASES.len())), true), None);
+        assert_eq!(upgrade(Some("refit state 99: a newer refit"), true), None);
     }
 
     #[test]
