@@ -95,11 +95,7 @@ impl<'a> Batches<'a> {
         }
         let mut parts = Vec::new();
         for part in self.shape.iter().flat_map(|shape| &shape.parts) {
-            let pinned = part.text(Some(&lease.relation), closed);
-            let text = match self.job.journal {
-                Some(_) => journal::wrap(self.job, part, &lease.relation, &pinned),
-                None => pinned,
-            };
+            let text = journal::statement(self.job, part, &lease.relation, closed);
             parts.push(self.client.prepare(&text).await?);
         }
         let remaining = self.job.remaining.as_deref().filter(|_| sweep);
@@ -220,14 +216,14 @@ impl<'a> Batches<'a> {
     }
 
     fn begin(&self, rows: u32) -> String {
-        let isolation = if self.job.journal.is_some() { " ISOLATION LEVEL REPEATABLE READ" } else { "" };
         // Of a single row nothing can be left out: it gets its time.
         let limit = self.job.directive.target() * 20;
         let limit =
             if rows <= 1 { limit.max(Duration::from_secs(30)) } else { limit.max(Duration::from_secs(1)) };
         format!(
-            "BEGIN{isolation}; SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = '1s'; \
+            "{}; SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = '1s'; \
              SET LOCAL synchronous_commit = off",
+            journal::begin(self.job),
             limit.as_millis()
         )
     }

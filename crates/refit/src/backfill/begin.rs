@@ -136,7 +136,7 @@ pub(super) async fn look_at_plans(
 ) -> Result<Result<(), String>, Error> {
     let end = first_end(client, job, piece, key).await?;
     for part in &shape.parts {
-        let text = part.text(Some(&piece.relation), piece.closed);
+        let text = part.text(&piece.relation, piece.closed);
         let stripe = ["1", "0"];
         let all: Vec<&str> = piece.lower.iter().chain(&end).map(String::as_str).chain(stripe).collect();
         let values = &all[..part.parameters.min(all.len())];

@@ -32,11 +32,20 @@ pub(crate) fn create(job: &Job, table: &Table) -> String {
     )
 }
 
-/// The UPDATE of a batch, which also keeps what it overwrites.
+/// What begins the transaction of a batch.
+pub(crate) fn begin(job: &Job) -> &'static str {
+    if job.directive.undo.is_empty() { "BEGIN" } else { "BEGIN ISOLATION LEVEL REPEATABLE READ" }
+}
+
+/// A statement of a batch; with `undo`, it also keeps what it overwrites.
 ///
 /// The SELECT sees the rows as they were when the transaction's snapshot was taken. The transaction is REPEATABLE READ: where a
 /// row has changed since, the UPDATE fails and the batch is tried again, so that what is kept is what was overwritten.
-pub(crate) fn wrap(job: &Job, part: &Part, relation: &str, update: &str) -> String {
+pub(crate) fn statement(job: &Job, part: &Part, relation: &str, closed: bool) -> String {
+    let update = part.text(relation, closed);
+    if job.directive.undo.is_empty() {
+        return update;
+    }
     let called = &part.called;
     let returned = |column: &String| format!("{called}.{}", quoted(column));
     let all: Vec<&String> = job.directive.key.iter().chain(&job.directive.undo).collect();

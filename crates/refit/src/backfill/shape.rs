@@ -119,12 +119,12 @@ impl Part {
     }
 
     /// The statement for one relation; `closed` makes the lower bound a part of the batch.
-    pub(crate) fn text(&self, relation: Option<&str>, closed: bool) -> String {
+    pub(crate) fn text(&self, relation: &str, closed: bool) -> String {
         let mut edits: Vec<(Range<usize>, String)> = Vec::new();
         if closed {
             edits.extend(self.lower.iter().map(|(range, with)| (range.clone(), (*with).to_owned())));
         }
-        if let (Some(relation), Some((span, rename))) = (relation, &self.target) {
+        if let Some((span, rename)) = &self.target {
             let with = match rename {
                 Some(name) => format!("ONLY {relation} AS {name}"),
                 None => format!("ONLY {relation}"),
@@ -166,7 +166,7 @@ mod tests {
         assert!(shape.striped && part.plain_update && shape.can_be_pinned());
         assert_eq!((part.called.as_str(), part.guard.as_deref()), ("cv", Some("site_id IS NULL")));
         assert_eq!(part.sets, ["site_id", "a", "B"]);
-        let closed = part.text(Some("public.\"P 1\""), true);
+        let closed = part.text("public.\"P 1\"", true);
         assert!(closed.starts_with("UPDATE ONLY public.\"P 1\" cv SET"), "{closed}");
         assert!(closed.contains("cv.id >= $1 AND cv.id <= $2"), "{closed}");
     }
@@ -175,7 +175,7 @@ mod tests {
     fn a_name_without_alias_stays_what_it_is_called() {
         let shape =
             Shape::of("DELETE FROM app.\"T\" WHERE $1 < \"T\".id AND id <= $2", &directive(&["id"])).unwrap();
-        let text = shape.parts[0].text(Some("app.t_1"), true);
+        let text = shape.parts[0].text("app.t_1", true);
         assert_eq!(text, "DELETE FROM ONLY app.t_1 AS \"T\" WHERE $1 <= \"T\".id AND id <= $2");
     }
 
@@ -184,10 +184,10 @@ mod tests {
         let sql = "UPDATE t SET n = n + 1 WHERE (a, b) > ($1, $2) AND (a, b) <= ($3, $4)";
         let shape = Shape::of(sql, &directive(&["a", "b"])).unwrap();
         assert!(!shape.striped && shape.parts[0].guard.is_none());
-        assert!(shape.parts[0].text(None, true).contains("(a, b) >= ($1, $2) AND (a, b) <= ($3, $4)"));
+        assert!(shape.parts[0].text("t", true).contains("(a, b) >= ($1, $2) AND (a, b) <= ($3, $4)"));
         let turned = "UPDATE t SET n = 1 WHERE ($1, $2) < (a, b) AND (a, b) <= ($3, $4)";
         let shape = Shape::of(turned, &directive(&["a", "b"])).unwrap();
-        assert!(shape.parts[0].text(None, true).contains("($1, $2) <= (a, b)"));
+        assert!(shape.parts[0].text("t", true).contains("($1, $2) <= (a, b)"));
     }
 
     #[test]

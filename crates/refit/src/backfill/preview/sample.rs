@@ -189,11 +189,10 @@ impl Sampler<'_> {
 
     fn begin(&self) -> String {
         let limit = (self.job.directive.target() * 20).max(Duration::from_secs(1));
-        let isolation =
-            if self.job.directive.undo.is_empty() { "" } else { " ISOLATION LEVEL REPEATABLE READ" };
         let mut sql = format!(
-            "BEGIN{isolation}; SET LOCAL lock_timeout = '1s'; SET LOCAL plan_cache_mode = 'force_custom_plan'; \
-             SET LOCAL client_min_messages = warning;"
+            "{}; SET LOCAL lock_timeout = '1s'; SET LOCAL plan_cache_mode = 'force_custom_plan'; \
+             SET LOCAL client_min_messages = warning;",
+            journal::begin(self.job)
         );
         if !self.job.directive.undo.is_empty() && self.job.journal.is_none() {
             sql.push_str("CREATE SCHEMA IF NOT EXISTS refit;");
@@ -206,11 +205,7 @@ impl Sampler<'_> {
         let mut sampled = Sampled { walked, changed: 0, seconds: 0.0, wal: 0, later: false };
         let stripe = [lease.stripes.to_string(), place.stripe.to_string()];
         for (number, part) in self.ground.shape.parts.iter().enumerate() {
-            let pinned = part.text(Some(&lease.relation), place.closed);
-            let text = match self.job.directive.undo.is_empty() {
-                true => pinned,
-                false => journal::wrap(self.job, part, &lease.relation, &pinned),
-            };
+            let text = journal::statement(self.job, part, &lease.relation, place.closed);
             let name = prepared(number);
             let values = parameters(place, end, &stripe);
             let values: Vec<String> =
