@@ -217,14 +217,12 @@ impl<'a> Batches<'a> {
 
     fn begin(&self, rows: u32) -> String {
         // Of a single row nothing can be left out: it gets its time.
-        let limit = self.job.directive.target() * 20;
-        let limit =
-            if rows <= 1 { limit.max(Duration::from_secs(30)) } else { limit.max(Duration::from_secs(1)) };
+        let least = if rows <= 1 { Duration::from_secs(30) } else { Duration::ZERO };
         format!(
             "{}; SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = '1s'; \
              SET LOCAL synchronous_commit = off",
             journal::begin(self.job),
-            limit.as_millis()
+            self.job.limit().max(least).as_millis()
         )
     }
 

@@ -1,5 +1,7 @@
 //! Jobs as `refit.backfill` has them: registering, reading, and how they end.
 
+use std::time::Duration;
+
 use refit_model::{BackfillDirective, Migration, Version};
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
@@ -95,6 +97,11 @@ impl Job {
             Some(row) => Job::read(row),
             None => Err(Error::Internal(format!("the backfill {} is no longer registered", self.name))),
         }
+    }
+
+    /// How long a statement of a batch may take.
+    pub(crate) fn limit(&self) -> Duration {
+        (self.directive.target() * 20).max(Duration::from_secs(1))
     }
 
     /// Ends the job, or what of it can be done for now.

@@ -1,6 +1,6 @@
 //! One batch that is rolled back: its statements run under EXPLAIN ANALYZE, which counts its own WAL, whoever else writes.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::Value;
 use tokio_postgres::Client;
@@ -188,7 +188,6 @@ impl Sampler<'_> {
     }
 
     fn begin(&self) -> String {
-        let limit = (self.job.directive.target() * 20).max(Duration::from_secs(1));
         let mut sql = format!(
             "{}; SET LOCAL lock_timeout = '1s'; SET LOCAL plan_cache_mode = 'force_custom_plan'; \
              SET LOCAL client_min_messages = warning;",
@@ -198,7 +197,7 @@ impl Sampler<'_> {
             sql.push_str("CREATE SCHEMA IF NOT EXISTS refit;");
             sql.push_str(&journal::create(self.job, &self.ground.table));
         }
-        sql + &format!("SET LOCAL statement_timeout = {}", limit.as_millis())
+        sql + &format!("SET LOCAL statement_timeout = {}", self.job.limit().as_millis())
     }
 
     async fn run(&self, lease: &Lease, place: &Place, end: &Key, walked: u64) -> Result<Sampled, Failed> {
