@@ -181,8 +181,7 @@ async fn record(
         let sql = journal::create(job, table);
         client.batch_execute(&sql).await.map_err(Error::database("creating the undo journal"))?;
     }
-    let rows: u64 = table.leaves.iter().map(|leaf| leaf.rows).sum();
-    let rows = i64::try_from(rows).unwrap_or(i64::MAX);
+    let rows = i64::try_from(table.rows()).unwrap_or(i64::MAX);
     let sql = "UPDATE refit.backfill SET state = 'running', strategy = $2, reason = $3, remaining = $4, rows_estimated = $5, \
                    journal = $6, error = NULL, started_at = clock_timestamp() WHERE id = $1";
     client

@@ -23,7 +23,7 @@ pub(crate) struct Leaf {
     pub(crate) name: String,
     /// Rows, as the planner estimates them.
     pub(crate) rows: u64,
-    /// Bytes of its heap.
+    /// Pages of its heap.
     pub(crate) pages: u64,
     /// An index that covers a column which the statement sets.
     pub(crate) index_on_set: Option<String>,
@@ -31,6 +31,19 @@ pub(crate) struct Leaf {
     pub(crate) counts: bool,
     /// How far the order of the key is the order of the heap: 1 entirely, 0 not at all.
     pub(crate) order: f64,
+}
+
+impl Table {
+    /// Rows, as the planner estimates them.
+    pub(crate) fn rows(&self) -> u64 {
+        self.leaves.iter().map(|leaf| leaf.rows).sum()
+    }
+
+    /// Rows on a page, for walks over the heap.
+    pub(crate) fn rows_per_page(&self) -> u64 {
+        let pages: u64 = self.leaves.iter().map(|leaf| leaf.pages).sum();
+        (self.rows() / pages.max(1)).max(1)
+    }
 }
 
 /// Reads a table's facts. `sets` are the columns that the statement changes.
@@ -42,18 +55,46 @@ pub(crate) async fn read(
     directive: &BackfillDirective,
     sets: &[String],
 ) -> Result<Result<Table, String>, Error> {
+    let mut table = match leaves(client, directive).await? {
+        Ok(table) => table,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    for leaf in &mut table.leaves {
+        leaf.index_on_set = leaf.covering(client, sets).await?;
+        if directive.walks_heap() {
+            continue;
+        }
+        match leaf.check_key(client, &directive.key).await? {
+            Ok(integer) => {
+                leaf.counts = integer && leaf.is_never_negative(client, &directive.key[0]).await?;
+                leaf.order = leaf.order_of(client, directive).await?;
+            }
+            Err(reason) => return Ok(Err(reason)),
+        }
+    }
+    Ok(Ok(table))
+}
+
+/// Reads which tables have the rows, and how many each: nothing of its columns and indexes.
+///
+/// # Errors
+/// The inner one says in words why it has no rows to walk over.
+pub(crate) async fn leaves(
+    client: &Client,
+    directive: &BackfillDirective,
+) -> Result<Result<Table, String>, Error> {
     let failed = || Error::database("reading the table of a backfill");
-    let sql = "SELECT c.oid::regclass::text, c.relkind::text, n.nspname, c.relname FROM pg_class c \
+    let sql = "SELECT c.relkind::text, n.nspname, c.relname FROM pg_class c \
                JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass($1)";
     let rows = client.query_typed(sql, &[(&directive.table, Type::TEXT)]).await.map_err(failed())?;
     let Some(row) = rows.first() else {
         return Ok(Err(format!("there is no table {}", directive.table)));
     };
-    let kind: String = row.get(1);
+    let kind: String = row.get(0);
     if kind != "r" && kind != "p" {
         return Ok(Err(format!("{} is not a table with rows of its own", directive.table)));
     }
-    let sql = "SELECT format('%I.%I', n.nspname, c.relname), c.relkind::text, greatest(c.reltuples, 0)::float8, \
+    let sql = "SELECT format('%I.%I', n.nspname, c.relname), c.relkind::text, \
                       pg_relation_size(c.oid) / current_setting('block_size')::int8 \
                FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
                WHERE c.oid IN (SELECT relid FROM pg_partition_tree(to_regclass($1)) WHERE isleaf \
@@ -61,52 +102,38 @@ pub(crate) async fn read(
                                    SELECT FROM pg_partitioned_table WHERE partrelid = to_regclass($1))) \
                ORDER BY c.oid";
     let rows = client.query_typed(sql, &[(&directive.table, Type::TEXT)]).await.map_err(failed())?;
-    let name = format!("{}.{}", super::key::quoted(row.get(2)), super::key::quoted(row.get(3)));
+    let name = format!("{}.{}", super::key::quoted(row.get(1)), super::key::quoted(row.get(2)));
     let mut table = Table { name, leaves: Vec::new() };
     for row in rows {
+        let name: String = row.get(0);
         if row.get::<_, String>(1) == "f" {
-            return Ok(Err(format!("the partition {} is a foreign table", row.get::<_, String>(0))));
+            return Ok(Err(format!("the partition {name} is a foreign table")));
         }
-        let pages: i64 = row.get(3);
-        let mut leaf = Leaf {
-            name: row.get(0),
-            rows: 0,
-            pages: u64::try_from(pages).unwrap_or(0),
-            index_on_set: None,
-            counts: false,
-            order: 0.0,
-        };
-        if let Err(reason) = leaf.read(client, directive, sets).await? {
-            return Ok(Err(reason));
-        }
-        table.leaves.push(leaf);
+        let rows = estimate(client, &name).await?;
+        let pages = u64::try_from(row.get::<_, i64>(2)).unwrap_or(0);
+        table.leaves.push(Leaf { name, rows, pages, index_on_set: None, counts: false, order: 0.0 });
     }
     Ok(Ok(table))
 }
 
 impl Leaf {
-    async fn read(
-        &mut self,
+    /// Whether the key is one integer; in words, with the way out, when rows cannot be walked by it.
+    pub(crate) async fn check_key(
+        &self,
         client: &Client,
-        directive: &BackfillDirective,
-        sets: &[String],
-    ) -> Result<Result<(), String>, Error> {
-        self.rows = self.estimate(client).await?;
-        self.index_on_set = self.covering(client, sets).await?;
-        if directive.walks_heap() {
-            return Ok(Ok(()));
-        }
+        key: &[String],
+    ) -> Result<Result<bool, String>, Error> {
         let sql = "SELECT attname::text, attnum, attnotnull, atttypid = ANY ('{int2,int4,int8}'::regtype[]) \
                    FROM pg_attribute WHERE attrelid = $1::text::regclass AND attname::text = ANY ($2) \
                      AND attnum > 0 AND NOT attisdropped ORDER BY array_position($2, attname::text)";
         let failed = || Error::database("reading the key of a backfill");
         let rows = client
-            .query_typed(sql, &[(&self.name, Type::TEXT), (&directive.key, Type::TEXT_ARRAY)])
+            .query_typed(sql, &[(&self.name, Type::TEXT), (&key, Type::TEXT_ARRAY)])
             .await
             .map_err(failed())?;
-        if rows.len() != directive.key.len() {
+        if rows.len() != key.len() {
             let known: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
-            let missing = directive.key.iter().find(|column| !known.contains(column));
+            let missing = key.iter().find(|column| !known.contains(column));
             return Ok(Err(format!(
                 "{} has no column {}, which the directive's key names",
                 self.name,
@@ -114,8 +141,8 @@ impl Leaf {
             )));
         }
         let numbers: Vec<i16> = rows.iter().map(|row| row.get(1)).collect();
-        if !self.is_ordered_by(client, &numbers).await? {
-            let columns = directive.key.join(", ");
+        if !is_ordered_by(client, &self.name, &numbers).await? {
+            let columns = key.join(", ");
             return Ok(Err(format!(
                 "no valid btree index of {} begins with ({columns}), in that order: build one with \
                  `CREATE INDEX CONCURRENTLY ON {} ({columns})`, name another key, or walk the heap with \
@@ -124,49 +151,18 @@ impl Leaf {
             )));
         }
         if rows.iter().any(|row| !row.get::<_, bool>(2)) {
-            let any_null = KeyColumns::new(&directive.key).any_null();
+            let any_null = KeyColumns::new(key).any_null();
             let sql = format!("SELECT EXISTS (SELECT FROM {} WHERE {any_null})", self.name);
             if client.query_typed_one(&sql, &[]).await.map_err(failed())?.get(0) {
                 return Ok(Err(format!(
                     "rows of {} have no value in the key ({}), and would never be reached: name another key, or walk \
                      the heap with `key = [\"ctid\"]` and `remaining`",
                     self.name,
-                    directive.key.join(", ")
+                    key.join(", ")
                 )));
             }
         }
-        self.counts =
-            rows.len() == 1 && rows[0].get(3) && self.is_never_negative(client, &directive.key[0]).await?;
-        self.order = self.order_of(client, directive).await?;
-        Ok(Ok(()))
-    }
-
-    /// Whether the key can still be walked: an index may go while a backfill is at work.
-    pub(crate) async fn is_walkable(client: &Client, relation: &str, key: &[String]) -> Result<bool, Error> {
-        let leaf = Leaf {
-            name: relation.to_owned(),
-            rows: 0,
-            pages: 0,
-            index_on_set: None,
-            counts: false,
-            order: 0.0,
-        };
-        let sql = "SELECT array_agg(attnum ORDER BY array_position($2, attname::text)) FROM pg_attribute \
-                   WHERE attrelid = to_regclass($1) AND attname::text = ANY ($2) AND NOT attisdropped";
-        let row = client.query_typed_one(sql, &[(&relation, Type::TEXT), (&key, Type::TEXT_ARRAY)]).await;
-        let row = row.map_err(Error::database("reading the key of a backfill"))?;
-        let numbers: Option<Vec<i16>> = row.get(0);
-        match numbers.filter(|numbers| numbers.len() == key.len()) {
-            Some(numbers) => leaf.is_ordered_by(client, &numbers).await,
-            None => Ok(false),
-        }
-    }
-
-    async fn estimate(&self, client: &Client) -> Result<u64, Error> {
-        let sql = format!("EXPLAIN (FORMAT JSON) SELECT FROM {}", self.name);
-        let plan = super::inspect::json(client, &sql).await;
-        let plan = plan.map_err(Error::database("estimating the rows of a table"))?;
-        Ok(plan[0]["Plan"]["Plan Rows"].as_f64().map_or(0, whole))
+        Ok(Ok(rows.len() == 1 && rows[0].get(3)))
     }
 
     /// An index with any of the columns: as a column of it, in an expression, or in its predicate.
@@ -181,25 +177,6 @@ impl Leaf {
             .await
             .map_err(Error::database("reading the indexes of a table"))?;
         Ok(rows.first().map(|row| row.get(0)))
-    }
-
-    /// Whether an index gives rows in the order in which `key > $1` compares them.
-    async fn is_ordered_by(&self, client: &Client, numbers: &[i16]) -> Result<bool, Error> {
-        let sql = "SELECT EXISTS (SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
-                       JOIN pg_am am ON am.oid = c.relam AND am.amname = 'btree' \
-                   WHERE i.indrelid = $1::text::regclass AND i.indisvalid AND i.indpred IS NULL \
-                     AND i.indnkeyatts >= cardinality($2) AND NOT EXISTS ( \
-                         SELECT FROM unnest($2) WITH ORDINALITY AS key (attnum, n) \
-                             JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = key.attnum \
-                             LEFT JOIN pg_opclass o ON o.oid = i.indclass[n::int - 1] \
-                         WHERE i.indkey[n::int - 1] <> key.attnum OR NOT o.opcdefault \
-                            OR i.indcollation[n::int - 1] <> a.attcollation \
-                            OR (i.indoption[n::int - 1] & 1) <> (i.indoption[0] & 1)))";
-        let row = client
-            .query_typed_one(sql, &[(&self.name, Type::TEXT), (&numbers, Type::INT2_ARRAY)])
-            .await
-            .map_err(Error::database("reading the indexes of a table"))?;
-        Ok(row.get(0))
     }
 
     async fn is_never_negative(&self, client: &Client, column: &str) -> Result<bool, Error> {
@@ -228,6 +205,45 @@ impl Leaf {
     pub(crate) fn percent_for(&self, rows: u64) -> f64 {
         if self.rows == 0 { 100.0 } else { (to_float(rows) * 100.0 / to_float(self.rows)).clamp(1e-4, 100.0) }
     }
+}
+
+/// Whether the key can still be walked: an index may go while a backfill is at work.
+pub(crate) async fn is_walkable(client: &Client, relation: &str, key: &[String]) -> Result<bool, Error> {
+    let sql = "SELECT array_agg(attnum ORDER BY array_position($2, attname::text)) FROM pg_attribute \
+               WHERE attrelid = to_regclass($1) AND attname::text = ANY ($2) AND NOT attisdropped";
+    let row = client.query_typed_one(sql, &[(&relation, Type::TEXT), (&key, Type::TEXT_ARRAY)]).await;
+    let row = row.map_err(Error::database("reading the key of a backfill"))?;
+    let numbers: Option<Vec<i16>> = row.get(0);
+    match numbers.filter(|numbers| numbers.len() == key.len()) {
+        Some(numbers) => is_ordered_by(client, relation, &numbers).await,
+        None => Ok(false),
+    }
+}
+
+/// Whether an index gives rows in the order in which `key > $1` compares them.
+async fn is_ordered_by(client: &Client, relation: &str, numbers: &[i16]) -> Result<bool, Error> {
+    let sql = "SELECT EXISTS (SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
+                   JOIN pg_am am ON am.oid = c.relam AND am.amname = 'btree' \
+               WHERE i.indrelid = $1::text::regclass AND i.indisvalid AND i.indpred IS NULL \
+                 AND i.indnkeyatts >= cardinality($2) AND NOT EXISTS ( \
+                     SELECT FROM unnest($2) WITH ORDINALITY AS key (attnum, n) \
+                         JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = key.attnum \
+                         LEFT JOIN pg_opclass o ON o.oid = i.indclass[n::int - 1] \
+                     WHERE i.indkey[n::int - 1] <> key.attnum OR NOT o.opcdefault \
+                        OR i.indcollation[n::int - 1] <> a.attcollation \
+                        OR (i.indoption[n::int - 1] & 1) <> (i.indoption[0] & 1)))";
+    let row = client
+        .query_typed_one(sql, &[(&relation, Type::TEXT), (&numbers, Type::INT2_ARRAY)])
+        .await
+        .map_err(Error::database("reading the indexes of a table"))?;
+    Ok(row.get(0))
+}
+
+async fn estimate(client: &Client, relation: &str) -> Result<u64, Error> {
+    let sql = format!("EXPLAIN (FORMAT JSON) SELECT FROM {relation}");
+    let plan = super::inspect::json(client, &sql).await;
+    let plan = plan.map_err(Error::database("estimating the rows of a table"))?;
+    Ok(plan[0]["Plan"]["Plan Rows"].as_f64().map_or(0, whole))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "an estimate")]

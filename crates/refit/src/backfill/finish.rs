@@ -82,10 +82,7 @@ async fn finishing(client: &Client, job: &Job) -> Result<Finished, Error> {
 
 /// How many rows are left, and ranges in which they are.
 async fn left(client: &Client, job: &Job, remaining: &str) -> Result<(i64, Vec<Piece>), Error> {
-    let table = match facts::read(client, &job.directive, &[]).await? {
-        Ok(table) => table,
-        Err(reason) => return Err(job.failure(reason)),
-    };
+    let table = facts::leaves(client, &job.directive).await?.map_err(|reason| job.failure(reason))?;
     let key = KeyColumns::new(&job.directive.key);
     let (mut total, mut pieces) = (0, Vec::new());
     for leaf in &table.leaves {
@@ -96,6 +93,9 @@ async fn left(client: &Client, job: &Job, remaining: &str) -> Result<(i64, Vec<P
             continue;
         }
         total += count;
+        if !job.directive.walks_heap() {
+            leaf.check_key(client, &job.directive.key).await?.map_err(|reason| job.failure(reason))?;
+        }
         if let Some((lower, last)) = ends(client, leaf, &key, remaining).await? {
             pieces.push(Piece {
                 relation: leaf.name.clone(),

@@ -8,7 +8,7 @@ use tokio_postgres::types::Type;
 use tracing::{debug, warn};
 
 use super::batch::{Batches, Done, NotDone};
-use super::facts::Leaf;
+use super::facts::is_walkable;
 use super::failed::Failed;
 use super::job::Job;
 use super::key::Key;
@@ -54,7 +54,7 @@ impl Worker<'_> {
     /// Without the index that orders the key each batch would read the whole table: the job stops instead.
     pub(crate) async fn is_walkable(&self, client: &Client, lease: &Lease) -> Result<bool, Error> {
         let key = &self.job.directive.key;
-        if self.job.directive.walks_heap() || Leaf::is_walkable(client, &lease.relation, key).await? {
+        if self.job.directive.walks_heap() || is_walkable(client, &lease.relation, key).await? {
             return Ok(true);
         }
         let reason = format!(

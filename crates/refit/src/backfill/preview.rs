@@ -135,7 +135,7 @@ pub async fn preview(client: &Client, subject: Subject<'_>, batches: u32) -> Res
         }
         Err(error) => return Err(error),
     };
-    let rows: u64 = ground.table.leaves.iter().map(|leaf| leaf.rows).sum();
+    let rows = ground.table.rows();
     preview.rows = left.as_ref().map_or(rows, |status| whole(to_float(rows) * (1.0 - status.progress)));
     preview.table_bytes = bytes(client, &ground.table).await?;
     preview.strategy =

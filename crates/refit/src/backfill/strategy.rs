@@ -115,7 +115,7 @@ fn against_stripes(shape: Option<&Shape>, table: &Table, horizon: &Horizon, forc
     if let Some(index) = table.leaves.iter().find_map(|leaf| leaf.index_on_set.as_ref()) {
         return Some(format!("the index {index} holds a changed column: build it afterwards"));
     }
-    let rows: u64 = table.leaves.iter().map(|leaf| leaf.rows).sum();
+    let rows = table.rows();
     if rows < SMALL {
         return Some(format!("{rows} rows are few"));
     }

@@ -8,6 +8,7 @@ use tokio_postgres::Client;
 use tracing::{info, warn};
 
 use super::begin::{Began, begin, is_function};
+use super::facts;
 use super::finish::{Finished, finish};
 use super::job::Job;
 use super::mend::pauses;
@@ -200,11 +201,8 @@ async fn rows_per_page(client: &Client, job: &Job) -> Result<u64, Error> {
     if !job.directive.walks_heap() {
         return Ok(1);
     }
-    let table =
-        super::facts::read(client, &job.directive, &[]).await?.map_err(|reason| job.failure(reason))?;
-    let (rows, pages) =
-        table.leaves.iter().fold((0, 0), |(rows, pages), leaf| (rows + leaf.rows, pages + leaf.pages));
-    Ok((rows / pages.max(1)).max(1))
+    let table = facts::leaves(client, &job.directive).await?.map_err(|reason| job.failure(reason))?;
+    Ok(table.rows_per_page())
 }
 
 fn stopped(job: &Job) -> String {

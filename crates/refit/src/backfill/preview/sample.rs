@@ -43,10 +43,7 @@ pub(super) async fn samples(
     let (mut sampled, mut failures) = (Vec::new(), Vec::new());
     let mut leases = ground.leases.clone();
     let key = KeyColumns::new(&job.directive.key);
-    let (rows, pages) =
-        ground.table.leaves.iter().fold((0, 0), |(rows, pages), leaf| (rows + leaf.rows, pages + leaf.pages));
-    let rows_per_page = (rows / pages.max(1)).max(1);
-    let sampler = Sampler { client, job, ground, key: &key, rows_per_page };
+    let sampler = Sampler { client, job, ground, key: &key };
     // Of stripes, a place is visited twice.
     let striped = leases.first().is_some_and(Lease::is_striped);
     let batches = if striped { batches.div_ceil(2) } else { batches };
@@ -80,7 +77,6 @@ struct Sampler<'a> {
     job: &'a Job,
     ground: &'a Ground,
     key: &'a KeyColumns,
-    rows_per_page: u64,
 }
 
 impl Sampler<'_> {
@@ -121,7 +117,7 @@ impl Sampler<'_> {
     /// Where a batch of so many rows ends: none is the window's end.
     async fn bound(&self, lease: &Lease, place: &Place, rows: u32) -> Result<Option<Key>, Failed> {
         if self.job.directive.walks_heap() {
-            let end = Tid::read(&place.lower).map(|tid| tid.after(rows, self.rows_per_page));
+            let end = Tid::read(&place.lower).map(|tid| tid.after(rows, self.ground.table.rows_per_page()));
             return Ok(end
                 .filter(|end| Tid::read(&place.last).is_some_and(|last| *end < last))
                 .map(Tid::key));
