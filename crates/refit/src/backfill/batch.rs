@@ -8,14 +8,14 @@ use futures_util::future::{join_all, join3, join4};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Statement};
 
-use super::cut::{bound_sql, values};
+use super::cut::{bound, bound_sql};
 use super::failed::Failed;
 use super::function::{Batch, Functions};
-use super::heap::Tid;
+use super::heap;
 use super::job::Job;
 use super::journal;
-use super::key::{Key, KeyColumns, key_of};
-use super::lease::{Lease, Place, parameters};
+use super::key::{Key, KeyColumns};
+use super::lease::{Lease, Place};
 use super::shape::Shape;
 
 /// What a batch did.
@@ -117,28 +117,10 @@ impl<'a> Batches<'a> {
         place: &Place,
         rows: u32,
     ) -> Result<Option<Key>, Failed> {
-        let prepared = self.prepared(lease, place.closed).await?;
-        match prepared.bound {
-            Some(statement) => Ok(self.ask_bound(&statement, place, rows).await?),
-            None => {
-                let end = Tid::read(&place.lower).map(|tid| tid.after(rows, self.rows_per_page));
-                Ok(end.filter(|end| Tid::read(&place.last).is_some_and(|last| *end < last)).map(Tid::key))
-            }
+        match self.prepared(lease, place.closed).await?.bound {
+            Some(statement) => Ok(bound(self.client, &statement, place, rows).await?),
+            None => Ok(heap::bound(place, rows, self.rows_per_page)),
         }
-    }
-
-    async fn ask_bound(
-        &self,
-        statement: &Statement,
-        place: &Place,
-        rows: u32,
-    ) -> Result<Option<Key>, tokio_postgres::Error> {
-        let offset = i64::from(rows.max(1)) - 1;
-        let values = values(&[&place.lower, &place.last]);
-        let mut values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as _).collect();
-        values.push(&offset);
-        let found = self.client.query_opt(statement, &values).await?;
-        Ok(found.map(|row| key_of(&row, 0, self.key.len())))
     }
 
     /// Runs and commits a batch that ends with `end`. `ahead` is the number of rows to look for an end of the next one with.
@@ -170,13 +152,10 @@ impl<'a> Batches<'a> {
         let began = Instant::now();
         let begin = self.begin(rows);
         let fence = self.fence(lease);
-        let stripe = [lease.stripes.to_string(), place.stripe.to_string()];
         let statements = async {
             let all = prepared.parts.iter().map(async |statement| {
-                let values = parameters(place, end, &stripe);
-                let values = values.iter().take(statement.params().len()).map(|value| value as _);
-                let values: Vec<&(dyn ToSql + Sync)> = values.collect();
-                self.client.execute(statement, &values).await
+                let values = lease.parameters(place, end, statement.params().len());
+                self.client.execute_raw(statement, values).await
             });
             join_all(all).await.into_iter().sum::<Result<u64, tokio_postgres::Error>>()
         };
@@ -198,8 +177,8 @@ impl<'a> Batches<'a> {
         let look_ahead = async {
             match (ahead, &next_place, &prepared.bound) {
                 // Prepared for an open lower bound only when this batch had one.
-                (Some(rows), Some(next), Some(bound)) if !place.closed => {
-                    self.ask_bound(bound, next, rows).await.map(Some)
+                (Some(rows), Some(next), Some(statement)) if !place.closed => {
+                    bound(self.client, statement, next, rows).await.map(Some)
                 }
                 _ => Ok(None),
             }

@@ -5,12 +5,13 @@ use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 use tracing::info;
 
-use super::cut::{Piece, bound_sql, cut, values};
+use super::cut::{Piece, bound, bound_sql, cut};
 use super::facts::{self, Table};
 use super::inspect;
 use super::job::Job;
 use super::journal;
-use super::key::{Key, KeyColumns, key_of};
+use super::key::{Key, KeyColumns};
+use super::lease::{Lease, Place};
 use super::shape::Shape;
 use super::strategy::{Choice, Horizon, choose, word};
 use crate::error::Error;
@@ -134,36 +135,36 @@ pub(super) async fn look_at_plans(
     piece: &Piece,
     key: &KeyColumns,
 ) -> Result<Result<(), String>, Error> {
-    let end = first_end(client, job, piece, key).await?;
+    let lease = Lease::of(piece);
+    let Some(place) = lease.place() else { return Ok(Ok(())) };
+    let end = first_end(client, job, &lease, &place, key).await?;
     for part in &shape.parts {
-        let text = part.text(&piece.relation, piece.closed);
-        let stripe = ["1", "0"];
-        let all: Vec<&str> = piece.lower.iter().chain(&end).map(String::as_str).chain(stripe).collect();
-        let values = &all[..part.parameters.min(all.len())];
+        let text = part.text(&lease.relation, place.closed);
+        let values = lease.parameters(&place, &end, part.parameters);
         if job.directive.allow_scan {
             client.prepare(&text).await.map_err(Error::database("preparing a batch"))?;
-        } else if let Err(reason) = inspect::check(client, &text, values, job.directive.batch).await? {
+        } else if let Err(reason) = inspect::check(client, &text, &values, job.directive.batch).await? {
             return Ok(Err(reason));
         }
     }
     Ok(Ok(()))
 }
 
-async fn first_end(client: &Client, job: &Job, piece: &Piece, key: &KeyColumns) -> Result<Key, Error> {
-    let last = piece.windows.first().cloned().unwrap_or_default();
+async fn first_end(
+    client: &Client,
+    job: &Job,
+    lease: &Lease,
+    place: &Place,
+    key: &KeyColumns,
+) -> Result<Key, Error> {
     if job.directive.walks_heap() {
-        return Ok(last);
+        return Ok(place.last.clone());
     }
     let failed = || Error::database("looking for the first batch");
-    let statement =
-        client.prepare(&bound_sql(&piece.relation, key, None, piece.closed)).await.map_err(failed())?;
-    let offset = i64::from(job.directive.batch) - 1;
-    let values = values(&[&piece.lower, &last]);
-    let mut values: Vec<&(dyn tokio_postgres::types::ToSql + Sync)> =
-        values.iter().map(|value| value as _).collect();
-    values.push(&offset);
-    let found = client.query_opt(&statement, &values).await.map_err(failed())?;
-    Ok(found.map_or(last, |row| key_of(&row, 0, key.len())))
+    let sql = bound_sql(&lease.relation, key, None, place.closed);
+    let statement = client.prepare(&sql).await.map_err(failed())?;
+    let end = bound(client, &statement, place, job.directive.batch).await.map_err(failed())?;
+    Ok(end.unwrap_or_else(|| place.last.clone()))
 }
 
 /// Writes the ranges, and that the job runs.

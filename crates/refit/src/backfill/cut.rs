@@ -1,12 +1,14 @@
 //! Cutting a table's key space into ranges, by a sample of its keys: any type that has an order has quantiles.
 
+use futures_util::TryStreamExt;
 use refit_model::Strategy;
-use tokio_postgres::Client;
 use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Row, Statement};
 
 use super::facts::{Leaf, to_float, whole};
 use super::heap::Tid;
 use super::key::{Key, KeyColumns, Text, key_of};
+use super::lease::Place;
 use super::strategy::{Choice, STRIPES, WINDOW_ROWS};
 use crate::error::Error;
 
@@ -121,7 +123,7 @@ async fn quantiles(client: &Client, leaf: &Leaf, key: &KeyColumns, pieces: u64) 
     let tiles = i32::try_from(pieces).unwrap_or(i32::MAX);
     let rows = client.query_typed(&sql, &[(&tiles, Type::INT4)]).await;
     let rows = rows.map_err(Error::database("sampling a table"))?;
-    let mut keys: Vec<Key> = rows.iter().map(|row| key_of(row, 0, key.len())).collect();
+    let mut keys: Vec<Key> = rows.iter().map(key_of).collect();
     // Keys that are not unique may be the last of several pieces.
     keys.dedup();
     Ok(keys)
@@ -141,7 +143,20 @@ pub(crate) fn bound_sql(relation: &str, key: &KeyColumns, condition: Option<&str
     )
 }
 
-/// The values of a bound query or a statement.
+/// Asks for the key with which a batch of `rows` rows ends; `statement` is of [`bound_sql`].
+pub(crate) async fn bound(
+    client: &Client,
+    statement: &Statement,
+    place: &Place,
+    rows: u32,
+) -> Result<Option<Key>, tokio_postgres::Error> {
+    let mut values = values(&[&place.lower, &place.last]);
+    values.push(Text((rows.max(1) - 1).to_string().into()));
+    let found: Vec<Row> = client.query_raw(statement, values).await?.try_collect().await?;
+    Ok(found.first().map(key_of))
+}
+
+/// The values of a statement, as the driver's `*_raw` take them.
 pub(crate) fn values<'a>(keys: &[&'a Key]) -> Vec<Text<'a>> {
-    keys.iter().flat_map(|key| key.iter().map(|value| Text(value))).collect()
+    keys.iter().flat_map(|key| key.iter().map(|value| Text(value.into()))).collect()
 }

@@ -6,9 +6,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use futures_util::TryStreamExt;
 use refit_model::Version;
 use tokio_postgres::Client;
-use tokio_postgres::types::ToSql;
 
 use super::cut::values;
 use super::key::{Key, KeyColumns, key_of};
@@ -74,18 +74,15 @@ impl<'a> Batch<'a> {
     /// # Errors
     /// When they cannot be read.
     pub async fn keys(&self) -> Result<Vec<Key>, tokio_postgres::Error> {
-        let columns = self.key.len();
         let sql = format!(
             "SELECT {} FROM {} WHERE {} AND {} ORDER BY {}",
             self.key.texts(),
             self.relation,
             self.key.compare(if self.closed { ">=" } else { ">" }, 1),
-            self.key.compare("<=", columns + 1),
+            self.key.compare("<=", self.key.len() + 1),
             self.key.list()
         );
         let values = values(&[self.lower, self.upper]);
-        let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as _).collect();
-        let rows = self.client.query(&sql, &values).await?;
-        Ok(rows.iter().map(|row| key_of(row, 0, columns)).collect())
+        self.client.query_raw(&sql, values).await?.map_ok(|row| key_of(&row)).try_collect().await
     }
 }

@@ -1,6 +1,7 @@
 //! Places in the heap as keys: `(block,offset)`, counted through.
 
 use super::key::Key;
+use super::lease::Place;
 
 /// Rows on a page at most, for pages of 8 kB, and then some: offsets are counted to here.
 const OFFSETS: u64 = 300;
@@ -36,6 +37,12 @@ impl Tid {
         let offset = self.offset + u64::from(rows);
         if offset > OFFSETS { Tid { block: self.block + 1, offset: 0 } } else { Tid { offset, ..self } }
     }
+}
+
+/// The key with which a batch of `rows` rows ends, none when it is the last of the window.
+pub(crate) fn bound(place: &Place, rows: u32, rows_per_page: u64) -> Option<Key> {
+    let end = Tid::read(&place.lower)?.after(rows, rows_per_page);
+    (end < Tid::read(&place.last)?).then(|| end.key())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use serde_json::Value;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
-use super::key::literal;
+use super::key::{Text, literal};
 use crate::error::Error;
 
 /// Rows of another table that a batch may read from end to end.
@@ -17,17 +17,13 @@ const SMALL: f64 = 10_000.0;
 pub(crate) async fn check(
     client: &Client,
     statement: &str,
-    values: &[&str],
+    values: &[Text<'_>],
     rows_in_batch: u32,
 ) -> Result<Result<(), String>, Error> {
-    let values: Vec<String> = values.iter().map(|value| literal(value)).collect();
-    let execute = match values.is_empty() {
-        true => "refit_backfill_plan".to_owned(),
-        false => format!("refit_backfill_plan({})", values.join(", ")),
-    };
+    let values: Vec<String> = values.iter().map(|value| literal(&value.0)).collect();
     let failed = || Error::database("planning a batch");
     client.batch_execute(&format!("PREPARE refit_backfill_plan AS {statement}")).await.map_err(failed())?;
-    let sql = format!("EXPLAIN (VERBOSE, FORMAT JSON) EXECUTE {execute}");
+    let sql = format!("EXPLAIN (VERBOSE, FORMAT JSON) EXECUTE refit_backfill_plan({})", values.join(", "));
     let plan = json(client, &sql).await.map_err(failed())?;
     client.batch_execute("DEALLOCATE refit_backfill_plan").await.map_err(failed())?;
     let mut scans = Vec::new();

@@ -1,5 +1,6 @@
 //! Keys: values of any type, as the server writes them.
 
+use std::borrow::Cow;
 use std::error::Error;
 
 use tokio_postgres::types::private::BytesMut;
@@ -10,7 +11,7 @@ pub type Key = Vec<String>;
 
 /// A text sent for a parameter of whatever type, which the server reads as it reads a literal.
 #[derive(Debug)]
-pub(crate) struct Text<'a>(pub(crate) &'a str);
+pub(crate) struct Text<'a>(pub(crate) Cow<'a, str>);
 
 impl ToSql for Text<'_> {
     fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
@@ -85,9 +86,9 @@ impl KeyColumns {
     }
 }
 
-/// The key in a row whose columns are its texts, from `at` on.
-pub(crate) fn key_of(row: &tokio_postgres::Row, at: usize, columns: usize) -> Key {
-    (at..at + columns).map(|index| row.get::<_, Option<String>>(index).unwrap_or_default()).collect()
+/// The key in a row whose columns are its texts.
+pub(crate) fn key_of(row: &tokio_postgres::Row) -> Key {
+    (0..row.len()).map(|index| row.get::<_, Option<String>>(index).unwrap_or_default()).collect()
 }
 
 pub(crate) fn quoted(identifier: &str) -> String {

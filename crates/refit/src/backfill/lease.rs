@@ -6,7 +6,7 @@ use futures_util::future::join4;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 
-use super::cut::Piece;
+use super::cut::{Piece, values};
 use super::key::{Key, Text};
 use crate::error::Error;
 
@@ -200,11 +200,12 @@ impl Lease {
         }
         self.place().is_none()
     }
-}
 
-/// The parameters of a batch's statement, as many as it takes.
-pub(crate) fn parameters<'a>(place: &'a Place, end: &'a Key, stripe: &'a [String; 2]) -> Vec<Text<'a>> {
-    super::cut::values(&[&place.lower, end]).into_iter().chain(stripe.iter().map(|text| Text(text))).collect()
+    /// What a statement of the batch that ends with `end` is given, as many values as it takes.
+    pub(crate) fn parameters<'a>(&self, place: &'a Place, end: &'a Key, count: usize) -> Vec<Text<'a>> {
+        let stripe = [self.stripes, place.stripe].map(|number| Text(number.to_string().into()));
+        values(&[&place.lower, end]).into_iter().chain(stripe).take(count).collect()
+    }
 }
 
 #[cfg(test)]

@@ -2,20 +2,20 @@
 
 use std::time::Instant;
 
+use futures_util::TryStreamExt;
 use serde_json::Value;
-use tokio_postgres::Client;
-use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Row};
 
 use super::Ground;
-use crate::backfill::cut::{bound_sql, values};
+use crate::backfill::cut::{bound, bound_sql, values};
 use crate::backfill::facts::whole;
 use crate::backfill::failed::Failed;
-use crate::backfill::heap::Tid;
+use crate::backfill::heap;
 use crate::backfill::inspect::json;
 use crate::backfill::job::Job;
 use crate::backfill::journal;
-use crate::backfill::key::{Key, KeyColumns, key_of, literal};
-use crate::backfill::lease::{Lease, Place, parameters};
+use crate::backfill::key::{Key, KeyColumns, literal};
+use crate::backfill::lease::{Lease, Place};
 use crate::backfill::trouble::Trouble;
 use crate::error::Error;
 
@@ -117,20 +117,12 @@ impl Sampler<'_> {
     /// Where a batch of so many rows ends: none is the window's end.
     async fn bound(&self, lease: &Lease, place: &Place, rows: u32) -> Result<Option<Key>, Failed> {
         if self.job.directive.walks_heap() {
-            let end = Tid::read(&place.lower).map(|tid| tid.after(rows, self.ground.table.rows_per_page()));
-            return Ok(end
-                .filter(|end| Tid::read(&place.last).is_some_and(|last| *end < last))
-                .map(Tid::key));
+            return Ok(heap::bound(place, rows, self.ground.table.rows_per_page()));
         }
         let condition = self.job.remaining.as_deref().filter(|_| lease.pass > 0);
         let sql = bound_sql(&lease.relation, self.key, condition, place.closed);
         let statement = self.client.prepare(&sql).await?;
-        let offset = i64::from(rows.max(1)) - 1;
-        let values = values(&[&place.lower, &place.last]);
-        let mut values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as _).collect();
-        values.push(&offset);
-        let found = self.client.query_opt(&statement, &values).await?;
-        Ok(found.map(|row| key_of(&row, 0, self.key.len())))
+        Ok(bound(self.client, &statement, place, rows).await?)
     }
 
     /// What the server says of a row is a finding; that it is gone is an error.
@@ -178,9 +170,8 @@ impl Sampler<'_> {
         );
         let statement = self.client.prepare(&sql).await?;
         let values = values(&[&place.lower, end]);
-        let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as _).collect();
-        let count: i64 = self.client.query_one(&statement, &values).await?.get(0);
-        Ok(u64::try_from(count).unwrap_or(0))
+        let rows: Vec<Row> = self.client.query_raw(&statement, values).await?.try_collect().await?;
+        Ok(rows.first().map_or(0, |row| u64::try_from(row.get::<_, i64>(0)).unwrap_or(0)))
     }
 
     fn begin(&self) -> String {
@@ -198,13 +189,11 @@ impl Sampler<'_> {
 
     async fn run(&self, lease: &Lease, place: &Place, end: &Key, walked: u64) -> Result<Sampled, Failed> {
         let mut sampled = Sampled { walked, changed: 0, seconds: 0.0, wal: 0, later: false };
-        let stripe = [lease.stripes.to_string(), place.stripe.to_string()];
         for (number, part) in self.ground.shape.parts.iter().enumerate() {
             let text = journal::statement(self.job, part, &lease.relation, place.closed);
             let name = prepared(number);
-            let values = parameters(place, end, &stripe);
-            let values: Vec<String> =
-                values.iter().take(part.parameters).map(|value| literal(value.0)).collect();
+            let values = lease.parameters(place, end, part.parameters);
+            let values: Vec<String> = values.iter().map(|value| literal(&value.0)).collect();
             self.client.batch_execute(&format!("PREPARE {name} AS {text}")).await?;
             let sql = format!(
                 "EXPLAIN (ANALYZE, WAL, BUFFERS, TIMING OFF, FORMAT JSON) EXECUTE {name}({})",
