@@ -134,10 +134,9 @@ pub(crate) fn bound_sql(relation: &str, key: &KeyColumns, condition: Option<&str
     let condition = condition.map(|condition| format!(" AND ({condition})")).unwrap_or_default();
     // OFFSET counts from the batch's own beginning: it is never more than a batch.
     format!(
-        "SELECT {} FROM {relation} WHERE {} AND {}{condition} ORDER BY {} LIMIT 1 OFFSET ${}",
+        "SELECT {} FROM {relation} WHERE {}{condition} ORDER BY {} LIMIT 1 OFFSET ${}",
         key.texts(),
-        key.compare(if closed { ">=" } else { ">" }, 1),
-        key.compare("<=", key.len() + 1),
+        key.between(closed),
         key.list(),
         2 * key.len() + 1
     )

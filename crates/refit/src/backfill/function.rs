@@ -75,11 +75,10 @@ impl<'a> Batch<'a> {
     /// When they cannot be read.
     pub async fn keys(&self) -> Result<Vec<Key>, tokio_postgres::Error> {
         let sql = format!(
-            "SELECT {} FROM {} WHERE {} AND {} ORDER BY {}",
+            "SELECT {} FROM {} WHERE {} ORDER BY {}",
             self.key.texts(),
             self.relation,
-            self.key.compare(if self.closed { ">=" } else { ">" }, 1),
-            self.key.compare("<=", self.key.len() + 1),
+            self.key.between(self.closed),
             self.key.list()
         );
         let values = values(&[self.lower, self.upper]);

@@ -70,8 +70,14 @@ impl KeyColumns {
         self.0.iter().map(|column| format!("{column} DESC")).collect::<Vec<_>>().join(", ")
     }
 
+    /// `(a, b) > ($1, $2) AND (a, b) <= ($3, $4)`: the keys of a batch, `closed` where the lower bound is one of them.
+    pub(crate) fn between(&self, closed: bool) -> String {
+        let lower = self.compare(if closed { ">=" } else { ">" }, 1);
+        format!("{lower} AND {}", self.compare("<=", self.len() + 1))
+    }
+
     /// `(a, b) > ($1, $2)`, with the first parameter's number.
-    pub(crate) fn compare(&self, operator: &str, first: usize) -> String {
+    fn compare(&self, operator: &str, first: usize) -> String {
         let parameters: Vec<String> =
             (first..first + self.len()).map(|number| format!("${number}")).collect();
         match self.len() {
@@ -106,9 +112,9 @@ mod tests {
     #[test]
     fn comparisons_are_rows_where_there_are_several_columns() {
         let one = KeyColumns::new(&["id".to_owned()]);
-        assert_eq!(one.compare(">", 1), "\"id\" > $1");
+        assert_eq!(one.between(false), "\"id\" > $1 AND \"id\" <= $2");
         let two = KeyColumns::new(&["a".to_owned(), "B c".to_owned()]);
-        assert_eq!(two.compare("<=", 3), "(\"a\", \"B c\") <= ($3, $4)");
+        assert_eq!(two.between(true), "(\"a\", \"B c\") >= ($1, $2) AND (\"a\", \"B c\") <= ($3, $4)");
         assert_eq!(two.descending(), "\"a\" DESC, \"B c\" DESC");
     }
 }

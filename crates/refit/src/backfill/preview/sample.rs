@@ -162,12 +162,8 @@ impl Sampler<'_> {
 
     /// Rows between two keys.
     async fn rows(&self, lease: &Lease, place: &Place, end: &Key) -> Result<u64, Failed> {
-        let sql = format!(
-            "SELECT count(*) FROM ONLY {} WHERE {} AND {}",
-            lease.relation,
-            self.key.compare(if place.closed { ">=" } else { ">" }, 1),
-            self.key.compare("<=", self.key.len() + 1)
-        );
+        let sql =
+            format!("SELECT count(*) FROM ONLY {} WHERE {}", lease.relation, self.key.between(place.closed));
         let statement = self.client.prepare(&sql).await?;
         let values = values(&[&place.lower, end]);
         let rows: Vec<Row> = self.client.query_raw(&statement, values).await?.try_collect().await?;
