@@ -161,12 +161,14 @@ impl Lease {
         self.stripes > 1
     }
 
-    /// Makes a striped range that nobody has begun a plain one.
-    pub(crate) fn unstripe(&mut self) {
-        if self.position == 0 && self.cursor.is_none() {
+    /// Makes a striped range a plain one, unless somebody has begun it; tells whether it did.
+    pub(crate) fn unstripe(&mut self) -> bool {
+        let untouched = self.position == 0 && self.cursor.is_none();
+        if untouched {
             self.stripes = 1;
             self.windows = self.windows.pop().into_iter().collect();
         }
+        untouched
     }
 
     /// Rows of one stripe of one window, as estimated.

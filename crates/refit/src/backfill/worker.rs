@@ -139,9 +139,9 @@ impl Worker<'_> {
                     continue;
                 }
                 *held = Lease::claim(client, self.job.id, self.job.directive.workers, self.lease).await?;
-                if let Some(lease) = held.as_mut().filter(|lease| lease.is_striped()) {
-                    unstripe_under_a_held_snapshot(client, lease, self.job.directive.strategy.is_some())
-                        .await?;
+                let forced = self.job.directive.strategy.is_some();
+                if let Some(lease) = held.as_mut().filter(|lease| lease.is_striped() && !forced) {
+                    unstripe_under_a_held_snapshot(client, lease).await?;
                 }
             }
             if let Some(lease) = &held
@@ -276,17 +276,9 @@ async fn goes_on(client: &Client, job: i64) -> Result<bool, Error> {
 }
 
 /// Stripes gain nothing while a snapshot is held, and cost: each batch would touch every page for a tenth of its rows.
-async fn unstripe_under_a_held_snapshot(
-    client: &Client,
-    lease: &mut Lease,
-    forced: bool,
-) -> Result<(), Error> {
-    if forced {
-        return Ok(());
-    }
+async fn unstripe_under_a_held_snapshot(client: &Client, lease: &mut Lease) -> Result<(), Error> {
     let horizon = Horizon::read(client).await?;
-    if horizon.is_held() && lease.position == 0 && lease.cursor.is_none() {
-        lease.unstripe();
+    if horizon.is_held() && lease.unstripe() {
         let windows = serde_json::to_string(&lease.windows).unwrap_or_default();
         let reason = format!(
             "{} holds a snapshot for {:.0} s: ranges begun meanwhile are not striped",
