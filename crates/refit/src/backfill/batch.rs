@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use futures_util::future::{join_all, join3, join4};
+use futures_util::future::{join_all, join3};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Statement};
 
@@ -134,6 +134,11 @@ impl<'a> Batches<'a> {
     ) -> Result<Done, NotDone> {
         let prepared = self.prepared(lease, place.closed).await?;
         let outcome = self.attempt(lease, place, end, rows, ahead, &prepared).await;
+        self.or_rolled_back(outcome).await
+    }
+
+    /// Ends the transaction of a batch that did not commit.
+    async fn or_rolled_back(&self, outcome: Result<Done, NotDone>) -> Result<Done, NotDone> {
         if outcome.is_err() {
             self.client.batch_execute("ROLLBACK").await.ok();
         }
@@ -141,7 +146,7 @@ impl<'a> Batches<'a> {
     }
 
     async fn attempt(
-        &mut self,
+        &self,
         lease: &mut Lease,
         place: &Place,
         end: &Key,
@@ -271,21 +276,18 @@ impl<'a> Batches<'a> {
 
     /// Sets a row aside that cannot be changed, and goes on behind it.
     pub(crate) async fn set_aside(
-        &mut self,
+        &self,
         lease: &mut Lease,
         place: &Place,
         end: &Key,
         failed: &Failed,
     ) -> Result<Done, NotDone> {
         let outcome = self.record(lease, place, end, failed).await;
-        if outcome.is_err() {
-            self.client.batch_execute("ROLLBACK").await.ok();
-        }
-        outcome
+        self.or_rolled_back(outcome).await
     }
 
     async fn record(
-        &mut self,
+        &self,
         lease: &mut Lease,
         place: &Place,
         end: &Key,
@@ -312,8 +314,7 @@ impl<'a> Batches<'a> {
         let recorded = self.client.execute_typed(sql, &parameters);
         let advanced = self.advance(&after, 1, [0, 1], finished, transaction);
         let commit = self.client.batch_execute("COMMIT");
-        let nothing = async {};
-        let (recorded, advanced, committed, ()) = join4(recorded, advanced, commit, nothing).await;
+        let (recorded, advanced, committed) = join3(recorded, advanced, commit).await;
         recorded?;
         advanced?;
         committed?;
