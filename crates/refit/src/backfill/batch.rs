@@ -54,17 +54,24 @@ impl From<tokio_postgres::Error> for NotDone {
     }
 }
 
-/// Everything that the batches of a session share.
-pub(crate) struct Batches<'a> {
-    pub(crate) client: &'a Client,
+/// What the workers of a process share that walk over the ranges of a job.
+#[derive(Clone, Copy)]
+pub(crate) struct Walk<'a> {
     pub(crate) job: &'a Job,
-    pub(crate) key: &'a KeyColumns,
     /// None for a function.
     pub(crate) shape: Option<&'a Shape>,
     pub(crate) functions: &'a Functions,
+    /// For walks over the heap.
     pub(crate) rows_per_page: u64,
     /// How long a lease lasts without being renewed, and a transaction without a word.
     pub(crate) lease: Duration,
+}
+
+/// Everything that the batches of a session share.
+pub(crate) struct Batches<'a> {
+    pub(crate) client: &'a Client,
+    walk: Walk<'a>,
+    key: KeyColumns,
     prepared: HashMap<(String, bool, bool), Prepared>,
 }
 
@@ -76,15 +83,8 @@ struct Prepared {
 }
 
 impl<'a> Batches<'a> {
-    pub(crate) fn new(
-        client: &'a Client,
-        job: &'a Job,
-        key: &'a KeyColumns,
-        shape: Option<&'a Shape>,
-        functions: &'a Functions,
-        (rows_per_page, lease): (u64, Duration),
-    ) -> Batches<'a> {
-        Batches { client, job, key, shape, functions, rows_per_page, lease, prepared: HashMap::new() }
+    pub(crate) fn new(client: &'a Client, walk: Walk<'a>) -> Batches<'a> {
+        Batches { client, walk, key: KeyColumns::new(&walk.job.directive.key), prepared: HashMap::new() }
     }
 
     async fn prepared(&mut self, lease: &Lease, closed: bool) -> Result<Prepared, Failed> {
@@ -94,15 +94,15 @@ impl<'a> Batches<'a> {
             return Ok(prepared.clone());
         }
         let mut parts = Vec::new();
-        for part in self.shape.iter().flat_map(|shape| &shape.parts) {
-            let text = journal::statement(self.job, part, &lease.relation, closed);
+        for part in self.walk.shape.iter().flat_map(|shape| &shape.parts) {
+            let text = journal::statement(self.walk.job, part, &lease.relation, closed);
             parts.push(self.client.prepare(&text).await?);
         }
-        let remaining = self.job.remaining.as_deref().filter(|_| sweep);
-        let bound = match self.job.directive.walks_heap() {
+        let remaining = self.walk.job.remaining.as_deref().filter(|_| sweep);
+        let bound = match self.walk.job.directive.walks_heap() {
             true => None,
             false => {
-                Some(self.client.prepare(&bound_sql(&lease.relation, self.key, remaining, closed)).await?)
+                Some(self.client.prepare(&bound_sql(&lease.relation, &self.key, remaining, closed)).await?)
             }
         };
         let prepared = Prepared { parts, bound };
@@ -119,7 +119,7 @@ impl<'a> Batches<'a> {
     ) -> Result<Option<Key>, Failed> {
         match self.prepared(lease, place.closed).await?.bound {
             Some(statement) => Ok(bound(self.client, &statement, place, rows).await?),
-            None => Ok(heap::bound(place, rows, self.rows_per_page)),
+            None => Ok(heap::bound(place, rows, self.walk.rows_per_page)),
         }
     }
 
@@ -169,7 +169,7 @@ impl<'a> Batches<'a> {
         begun?;
         let Some((stop, transaction)) = fenced? else { return Err(NotDone::Lost) };
         let mut changed = changed?;
-        if self.shape.is_none() {
+        if self.walk.shape.is_none() {
             changed = self.call(lease, place, end).await?;
         }
         let took = began.elapsed();
@@ -205,8 +205,8 @@ impl<'a> Batches<'a> {
         format!(
             "{}; SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = '1s'; \
              SET LOCAL synchronous_commit = off",
-            journal::begin(self.job),
-            self.job.limit().max(least).as_millis()
+            journal::begin(self.walk.job),
+            self.walk.job.limit().max(least).as_millis()
         )
     }
 
@@ -235,7 +235,7 @@ impl<'a> Batches<'a> {
         let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         let (changed, walked) = (number(changed), number(walked));
         let rows = i32::try_from(rows).unwrap_or(i32::MAX);
-        let seconds = self.lease.as_secs_f64();
+        let seconds = self.walk.lease.as_secs_f64();
         self.client
             .execute_typed(
                 sql,
@@ -256,13 +256,13 @@ impl<'a> Batches<'a> {
 
     /// The registered function, in the transaction that was begun.
     async fn call(&self, lease: &Lease, place: &Place, end: &Key) -> Result<u64, Failed> {
-        let Some(function) = self.functions.get(self.job.version) else {
+        let Some(function) = self.walk.functions.get(self.walk.job.version) else {
             return Err(Failed::new("", "no function is registered for it in this program"));
         };
         let batch = Batch {
             client: self.client,
             relation: &lease.relation,
-            key: self.key,
+            key: &self.key,
             lower: &place.lower,
             closed: place.closed,
             upper: end,
@@ -300,7 +300,7 @@ impl<'a> Batches<'a> {
                        attempts = backfill_error.attempts + 1, failed_at = now(), resolved_at = NULL";
         let sqlstate = failed.sqlstate.clone().unwrap_or_default();
         let parameters: [(&(dyn ToSql + Sync), Type); 6] = [
-            (&self.job.id, Type::INT8),
+            (&self.walk.job.id, Type::INT8),
             (&lease.relation, Type::TEXT),
             (end, Type::TEXT_ARRAY),
             (&sqlstate, Type::TEXT),

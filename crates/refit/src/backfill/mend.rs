@@ -53,8 +53,8 @@ pub(crate) enum Outcome {
 impl Worker<'_> {
     /// Without the index that orders the key each batch would read the whole table: the job stops instead.
     pub(crate) async fn is_walkable(&self, client: &Client, lease: &Lease) -> Result<bool, Error> {
-        let key = &self.job.directive.key;
-        if self.job.directive.walks_heap() || is_walkable(client, &lease.relation, key).await? {
+        let key = &self.walk.job.directive.key;
+        if self.walk.job.directive.walks_heap() || is_walkable(client, &lease.relation, key).await? {
             return Ok(true);
         }
         let reason = format!(
@@ -62,7 +62,7 @@ impl Worker<'_> {
             lease.relation,
             key.join(", ")
         );
-        self.job.end(client, "failed", Some(&reason)).await?;
+        self.walk.job.end(client, "failed", Some(&reason)).await?;
         lease.release(client).await;
         Ok(false)
     }
@@ -81,7 +81,7 @@ impl Worker<'_> {
         match trouble {
             Trouble::Disconnected => return Ok(Outcome::Disconnected(failed)),
             Trouble::Fatal => {
-                self.job.end(batches.client, "failed", Some(&failed.to_string())).await?;
+                self.walk.job.end(batches.client, "failed", Some(&failed.to_string())).await?;
                 return Ok(Outcome::Stop);
             }
             Trouble::BadRow if rows <= 1 => return self.set_aside(batches, lease, place, end, &failed).await,
@@ -117,12 +117,13 @@ impl Worker<'_> {
         end: &Key,
         failed: &Failed,
     ) -> Result<Outcome, Error> {
-        warn!(backfill = self.job.name, key = ?end, "a row is set aside: {failed}");
+        warn!(backfill = self.walk.job.name, key = ?end, "a row is set aside: {failed}");
         let outcome = batches.set_aside(lease, place, end, failed).await;
         if outcome.is_ok()
-            && let Some(reason) = too_many_errors(batches.client, self.job).await?
+            && let Some(reason) = too_many_errors(batches.client, self.walk.job).await?
         {
-            self.job
+            self.walk
+                .job
                 .end(batches.client, "failed", Some(&format!("{reason}; the last one: {failed}")))
                 .await?;
             return Ok(Outcome::Stop);

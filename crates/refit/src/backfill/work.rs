@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use tokio_postgres::Client;
 use tracing::{info, warn};
 
+use super::batch::Walk;
 use super::begin::{Began, begin, is_function};
 use super::facts;
 use super::finish::{Finished, finish};
@@ -163,31 +164,18 @@ impl Migrator {
         let gauge = Gauge::default();
         let all = Leave { workers: job.directive.workers, sleep: 0.0, stopped: false, reason: None };
         let (sender, receiver) = watch::channel(all);
-        let rows_per_page = rows_per_page(client, job).await?;
-        let workers = (0..job.directive.workers).map(|number| {
-            let worker = Worker {
-                number,
-                url,
-                connect: &self.options.connect,
-                job,
-                shape: shape.as_ref(),
-                functions: &self.options.functions,
-                rows_per_page,
-                lease: self.options.lease,
-                leave: receiver.clone(),
-                gauge: &gauge,
-            };
-            worker.work()
-        });
-        let supervisor = Supervisor {
-            url,
-            connect: &self.options.connect,
+        let walk = Walk {
             job,
-            observer: &self.options.observer,
-            leave: sender,
-            gauge: &gauge,
+            shape: shape.as_ref(),
+            functions: &self.options.functions,
+            rows_per_page: rows_per_page(client, job).await?,
+            lease: self.options.lease,
         };
-        let workers = std::pin::pin!(join_all(workers));
+        let (connect, gauge) = (&self.options.connect, &gauge);
+        let work = |number| Worker { number, url, connect, walk, leave: receiver.clone(), gauge }.work();
+        let supervisor =
+            Supervisor { url, connect, job, observer: &self.options.observer, leave: sender, gauge };
+        let workers = std::pin::pin!(join_all((0..job.directive.workers).map(work)));
         let watching = std::pin::pin!(supervisor.watch(client));
         match select(workers, watching).await {
             Either::Left((ended, _)) => ended.into_iter().collect(),

@@ -7,14 +7,11 @@ use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 use tracing::{debug, info, warn};
 
-use super::batch::{Batches, NotDone};
+use super::batch::{Batches, NotDone, Walk};
 use super::failed::Failed;
-use super::function::Functions;
-use super::job::Job;
-use super::key::{Key, KeyColumns};
+use super::key::Key;
 use super::lease::Lease;
 use super::mend::{Habit, Outcome, Pauses, pauses};
-use super::shape::Shape;
 use super::size::BatchSize;
 use super::strategy::Horizon;
 use super::supervisor::Gauge;
@@ -29,11 +26,7 @@ pub(crate) struct Worker<'a> {
     pub(crate) number: u32,
     pub(crate) url: &'a str,
     pub(crate) connect: &'a ConnectOptions,
-    pub(crate) job: &'a Job,
-    pub(crate) shape: Option<&'a Shape>,
-    pub(crate) functions: &'a Functions,
-    pub(crate) rows_per_page: u64,
-    pub(crate) lease: Duration,
+    pub(crate) walk: Walk<'a>,
     pub(crate) leave: watch::Receiver<Leave>,
     pub(crate) gauge: &'a Gauge,
 }
@@ -54,7 +47,7 @@ pub(crate) const SLICE: Duration = Duration::from_millis(500);
 impl Worker<'_> {
     /// Works until the job is at an end or stopped, as far as this worker can tell.
     pub(crate) async fn work(mut self) -> Result<(), Error> {
-        let directive = &self.job.directive;
+        let directive = &self.walk.job.directive;
         let mut habit = Habit {
             size: BatchSize::new(directive.batch, directive.target()),
             pauses: None,
@@ -91,7 +84,7 @@ impl Worker<'_> {
 
     async fn rest(&self, pauses: &mut Pauses, reason: &str) {
         let pause = pauses.next().unwrap_or(SLICE);
-        warn!(backfill = self.job.name, worker = self.number, ?pause, "{reason}; connecting again");
+        warn!(backfill = self.walk.job.name, worker = self.number, ?pause, "{reason}; connecting again");
         tokio::time::sleep(pause).await;
     }
 
@@ -103,8 +96,8 @@ impl Worker<'_> {
             "SET application_name = 'refit backfill V{}'; SET DateStyle = 'ISO'; SET IntervalStyle = 'postgres'; \
              SET extra_float_digits = 1; SET bytea_output = 'hex'; SET plan_cache_mode = 'force_custom_plan'; \
              SET idle_in_transaction_session_timeout = {}; SET client_min_messages = warning",
-            self.job.version,
-            self.lease.as_millis()
+            self.walk.job.version,
+            self.walk.lease.as_millis()
         );
         connection.batch_execute(&settings).await.map_err(Error::database("preparing a worker's session"))?;
         Ok(connection)
@@ -117,15 +110,7 @@ impl Worker<'_> {
         held: &mut Option<Lease>,
         habit: &mut Habit,
     ) -> Result<Option<Failed>, Error> {
-        let key = KeyColumns::new(&self.job.directive.key);
-        let mut batches = Batches::new(
-            client,
-            self.job,
-            &key,
-            self.shape,
-            self.functions,
-            (self.rows_per_page, self.lease),
-        );
+        let mut batches = Batches::new(client, self.walk);
         // What another session of ours had begun is gone on with, if nobody has taken it over.
         if let Some(before) = held.take() {
             *held = before.again(client).await?;
@@ -138,8 +123,10 @@ impl Worker<'_> {
                     }
                     continue;
                 }
-                *held = Lease::claim(client, self.job.id, self.job.directive.workers, self.lease).await?;
-                let forced = self.job.directive.strategy.is_some();
+                *held =
+                    Lease::claim(client, self.walk.job.id, self.walk.job.directive.workers, self.walk.lease)
+                        .await?;
+                let forced = self.walk.job.directive.strategy.is_some();
                 if let Some(lease) = held.as_mut().filter(|lease| lease.is_striped() && !forced) {
                     unstripe_under_a_held_snapshot(client, lease).await?;
                 }
@@ -150,7 +137,7 @@ impl Worker<'_> {
                 return Ok(None);
             }
             let Some(lease) = held.as_mut() else {
-                if !goes_on(client, self.job.id).await? {
+                if !goes_on(client, self.walk.job.id).await? {
                     return Ok(None);
                 }
                 tokio::time::sleep(IDLE).await;
@@ -163,7 +150,7 @@ impl Worker<'_> {
                     if let Some(lease) = held.take() {
                         lease.release(client).await;
                     }
-                    if !goes_on(client, self.job.id).await? {
+                    if !goes_on(client, self.walk.job.id).await? {
                         return Ok(None);
                     }
                 }
@@ -180,7 +167,7 @@ impl Worker<'_> {
     /// Waits until the throttle lets the worker go on; false when the job does not go on at all.
     async fn wait(&mut self, client: &Client) -> Result<bool, Error> {
         while !self.may_work() {
-            if !goes_on(client, self.job.id).await? {
+            if !goes_on(client, self.walk.job.id).await? {
                 return Ok(false);
             }
             // The end of the supervisor is the end of the work; otherwise somebody looks in every slice.
