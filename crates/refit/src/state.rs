@@ -36,6 +36,13 @@ pub(crate) async fn comment(client: &Client) -> Result<Option<String>, Error> {
     Ok(rows.first().and_then(|row| row.get(0)))
 }
 
+/// Whether there is a relation of that name.
+pub(crate) async fn exists(client: &Client, relation: &str) -> Result<bool, Error> {
+    let sql = "SELECT to_regclass($1) IS NOT NULL";
+    let row = client.query_typed_one(sql, &[(&relation, Type::TEXT)]).await;
+    Ok(row.map_err(Error::database("looking for what is remembered"))?.get(0))
+}
+
 /// Opens a run.
 pub(crate) async fn begin_run(client: &Client, environment: &str, planned: usize) -> Result<i64, Error> {
     let planned = i32::try_from(planned).unwrap_or(i32::MAX);

@@ -10,6 +10,7 @@ use crate::history::HISTORY_TABLE;
 use crate::lock::LOCK_KEY;
 use crate::migrator::Migrator;
 use crate::plan::Plan;
+use crate::state::exists;
 
 /// Everything there is to know without changing anything.
 #[derive(Debug, Clone, Serialize)]
@@ -88,14 +89,6 @@ impl Migrator {
             last_run: last_run(client).await?,
         })
     }
-}
-
-async fn exists(client: &Client, relation: &str) -> Result<bool, Error> {
-    let row = client
-        .query_typed_one("SELECT to_regclass($1) IS NOT NULL", &[(&relation, Type::TEXT)])
-        .await
-        .map_err(Error::database("looking for the history"))?;
-    Ok(row.get(0))
 }
 
 async fn applied(client: &Client, schema: Option<&str>) -> Result<Vec<AppliedRow>, Error> {

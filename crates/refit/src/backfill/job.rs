@@ -8,6 +8,7 @@ use tokio_postgres::{Client, Row};
 
 use super::key::literal;
 use crate::error::Error;
+use crate::state::exists;
 
 /// A backfill that is registered in a database.
 #[derive(Debug, Clone)]
@@ -26,8 +27,8 @@ pub(crate) struct Job {
 
 const COLUMNS: &str = "id, version, name, statement, directive, state, wanted, remaining, error, journal";
 
-/// Jobs that are not complete, the newest of each version.
-const UNFINISHED: &str = "SELECT DISTINCT ON (version) * FROM refit.backfill ORDER BY version, id DESC";
+/// The newest job of each version.
+const NEWEST: &str = "SELECT DISTINCT ON (version) * FROM refit.backfill ORDER BY version, id DESC";
 
 impl Job {
     fn read(row: &Row) -> Result<Job, Error> {
@@ -69,22 +70,21 @@ impl Job {
 
     /// The jobs that are not complete, in the order of their versions.
     pub(crate) async fn unfinished(client: &Client) -> Result<Vec<Job>, Error> {
-        if !exists(client).await? {
+        if !exists(client, "refit.backfill").await? {
             return Ok(Vec::new());
         }
-        let sql = format!(
-            "SELECT {COLUMNS} FROM ({UNFINISHED}) AS newest WHERE state <> 'complete' ORDER BY version"
-        );
+        let sql =
+            format!("SELECT {COLUMNS} FROM ({NEWEST}) AS newest WHERE state <> 'complete' ORDER BY version");
         let rows = client.query_typed(&sql, &[]).await.map_err(Error::database("reading the backfills"))?;
         rows.iter().map(Job::read).collect()
     }
 
     /// The newest job of a version.
     pub(crate) async fn of(client: &Client, version: Version) -> Result<Option<Job>, Error> {
-        if !exists(client).await? {
+        if !exists(client, "refit.backfill").await? {
             return Ok(None);
         }
-        let sql = format!("SELECT {COLUMNS} FROM ({UNFINISHED}) AS newest WHERE version = $1");
+        let sql = format!("SELECT {COLUMNS} FROM ({NEWEST}) AS newest WHERE version = $1");
         let rows = client.query_typed(&sql, &[(&version, Type::INT8)]).await;
         rows.map_err(Error::database("reading a backfill"))?.first().map(Job::read).transpose()
     }
@@ -121,18 +121,12 @@ impl Job {
     }
 }
 
-/// Whether this database has ever had backfills.
-async fn exists(client: &Client) -> Result<bool, Error> {
-    let sql = "SELECT to_regclass('refit.backfill') IS NOT NULL";
-    Ok(client.query_typed_one(sql, &[]).await.map_err(Error::database("looking for backfills"))?.get(0))
-}
-
 /// The versions whose backfill is registered and not complete.
 pub(crate) async fn unfinished_versions(client: &Client) -> Result<Vec<Version>, Error> {
-    if !exists(client).await? {
+    if !exists(client, "refit.backfill").await? {
         return Ok(Vec::new());
     }
-    let sql = format!("SELECT version FROM ({UNFINISHED}) AS newest WHERE state <> 'complete'");
+    let sql = format!("SELECT version FROM ({NEWEST}) AS newest WHERE state <> 'complete'");
     let rows = client.query_typed(&sql, &[]).await.map_err(Error::database("reading the backfills"))?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }

@@ -8,6 +8,7 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 
 use crate::error::Error;
+use crate::state::exists;
 
 /// Everything there is to know of a backfill.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -139,11 +140,10 @@ impl JobStatus {
 }
 
 async fn read(client: &Client, version: Option<Version>) -> Result<Vec<JobStatus>, Error> {
-    let failed = || Error::database("reading the backfills");
-    let exists = "SELECT to_regclass('refit.backfill') IS NOT NULL";
-    if !client.query_typed_one(exists, &[]).await.map_err(failed())?.get::<_, bool>(0) {
+    if !exists(client, "refit.backfill").await? {
         return Ok(Vec::new());
     }
+    let failed = || Error::database("reading the backfills");
     let mut all = Vec::new();
     for row in client.query_typed(JOBS, &[(&version, Type::INT8)]).await.map_err(failed())? {
         let id: i64 = row.get(0);
