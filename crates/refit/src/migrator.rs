@@ -240,18 +240,18 @@ impl Migrator {
         let connection = crate::connect::connect(url, &self.options.connect).await?;
         let report = self.apply(&connection).await;
         connection.close().await;
-        let report = report?;
+        let mut report = report?;
         if !self.set()?.migrations().iter().any(|migration| migration.directives.backfill.is_some()) {
             return Ok(report);
         }
         match self.options.backfills {
-            Backfills::Inline => Ok(crate::backfill::merged(report, self.work(url).await?)),
+            Backfills::Inline => report.append(self.work(url).await?),
             Backfills::Background => {
                 tokio::spawn(self.clone().work_for_ever(url.to_owned()));
-                Ok(report)
             }
-            Backfills::Hold => Ok(report),
+            Backfills::Hold => {}
         }
+        Ok(report)
     }
 
     /// Applies what is pending, on a session of the caller's own.

@@ -50,6 +50,19 @@ pub struct StepReport {
     pub statements: usize,
 }
 
+impl Report {
+    /// Goes on with what another application did after it.
+    pub(crate) fn append(&mut self, next: Report) {
+        self.run = next.run.or(self.run);
+        self.version = next.version.max(self.version);
+        self.steps.extend(next.steps);
+        self.backfills.extend(next.backfills);
+        self.held = next.held;
+        self.duration += next.duration;
+        self.waited += next.waited;
+    }
+}
+
 fn seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64(duration.as_secs_f64())
 }

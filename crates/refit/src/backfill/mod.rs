@@ -38,7 +38,6 @@ pub use sight::{FailedRow, JobStatus, WorkerStatus};
 
 pub(crate) use function::Functions;
 pub(crate) use job::{registration, unfinished_versions};
-pub(crate) use work::merged;
 
 /// Who finishes backfills, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -117,8 +117,7 @@ impl Migrator {
             };
             match self.job(client, url, job).await? {
                 Ended::Complete => {
-                    let applied = self.apply(client).await?;
-                    *report = merged(report.clone(), applied);
+                    report.append(self.apply(client).await?);
                     report.backfills.extend(JobStatus::of(client, job.version).await?);
                 }
                 Ended::Stopped => {}
@@ -201,16 +200,4 @@ fn stopped(job: &Job) -> String {
         }
         state => format!("it is {state}"),
     }
-}
-
-/// One report of two applications.
-pub(crate) fn merged(mut first: Report, second: Report) -> Report {
-    first.run = second.run.or(first.run);
-    first.version = second.version.max(first.version);
-    first.steps.extend(second.steps);
-    first.backfills.extend(second.backfills);
-    first.held = second.held;
-    first.duration += second.duration;
-    first.waited += second.waited;
-    first
 }
