@@ -80,6 +80,11 @@ impl MigrationSet {
         self.migrations.get(index)
     }
 
+    /// Whether any of the migrations is a backfill.
+    pub fn has_backfills(&self) -> bool {
+        self.migrations.iter().any(|migration| migration.directives.backfill.is_some())
+    }
+
     /// The repeatable migrations, ordered by name.
     pub fn repeatables(&self) -> &[Repeatable] {
         &self.repeatables

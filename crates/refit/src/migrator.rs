@@ -241,7 +241,7 @@ impl Migrator {
         let report = self.apply(&connection).await;
         connection.close().await;
         let mut report = report?;
-        if !self.set()?.migrations().iter().any(|migration| migration.directives.backfill.is_some()) {
+        if !self.set()?.has_backfills() {
             return Ok(report);
         }
         match self.options.backfills {

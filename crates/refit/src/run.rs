@@ -133,8 +133,7 @@ async fn prepare(client: &Client, facts: &Preflight, set: &MigrationSet) -> Resu
             <Session<'_> as refinery_core::AsyncMigrate>::assert_migrations_table_query(&facts.history_table)
         }
     };
-    let backfills = set.migrations().iter().any(|migration| migration.directives.backfill.is_some());
-    let upgrade = state::upgrade(comment.as_deref(), backfills).unwrap_or_default();
+    let upgrade = state::upgrade(comment.as_deref(), set.has_backfills()).unwrap_or_default();
     if history.is_empty() && upgrade.is_empty() {
         return Ok(());
     }

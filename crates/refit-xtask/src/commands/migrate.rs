@@ -75,13 +75,12 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     // Backfills are worked on afterwards, in sight.
     let registering = migrator.clone().backfills(Backfills::Hold);
     let report = progress::shown(registering, context.out).run(database.url()).await?;
-    let with_backfills = set.migrations().iter().any(|migration| migration.directives.backfill.is_some());
-    if with_backfills && args.backfills == Finisher::Inline {
+    if set.has_backfills() && args.backfills == Finisher::Inline {
         let worked = work(&migrator, database.url(), context).await?;
         return filled(report, worked, &database.address(), context);
     }
     let mut text = summary(&report, &database.address());
-    if with_backfills {
+    if set.has_backfills() {
         let connection = database.connect().await?;
         let backfills = JobStatus::all(&connection).await?;
         connection.close().await;
