@@ -34,7 +34,12 @@ pub(crate) fn create(job: &Job, table: &Table) -> String {
 
 /// What begins the transaction of a batch.
 pub(crate) fn begin(job: &Job) -> &'static str {
-    if job.directive.undo.is_empty() { "BEGIN" } else { "BEGIN ISOLATION LEVEL REPEATABLE READ" }
+    if has(job) { "BEGIN ISOLATION LEVEL REPEATABLE READ" } else { "BEGIN" }
+}
+
+/// Whether a job has a journal, or will have one when it is begun.
+fn has(job: &Job) -> bool {
+    job.journal.is_some() || !job.directive.undo.is_empty()
 }
 
 /// A statement of a batch; with `undo`, it also keeps what it overwrites.
@@ -43,7 +48,7 @@ pub(crate) fn begin(job: &Job) -> &'static str {
 /// row has changed since, the UPDATE fails and the batch is tried again, so that what is kept is what was overwritten.
 pub(crate) fn statement(job: &Job, part: &Part, relation: &str, closed: bool) -> String {
     let update = part.text(relation, closed);
-    if job.directive.undo.is_empty() {
+    if !has(job) {
         return update;
     }
     let called = &part.called;
