@@ -6,9 +6,8 @@ use refit::backfill::Request;
 use refit_model::Version;
 
 use super::figures::count;
-use super::which::{one, which};
+use super::which::Meant;
 use crate::context::{Context, version_argument};
-use crate::database::Database;
 use crate::output::BAD;
 
 #[derive(Debug, clap::Args)]
@@ -26,9 +25,8 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let connection = Database::named(context)?.connect().await?;
-    let version = which(&connection, args.version).await?;
-    let before = one(&connection, version).await?;
+    let backfill = Meant::of(args.version, context).await?;
+    let before = backfill.status().await?;
     if before.state != "complete" && before.state != "canceled" {
         let question = format!(
             "Cancel the backfill {} at {:.1} %, {} rows changed? What waits for it goes on waiting.",
@@ -38,13 +36,12 @@ pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         );
         context.out.confirm(&question, args.yes)?;
     }
-    refit::backfill::request(&connection, version, Request::Cancel).await?;
-    let status = one(&connection, version).await?;
-    connection.close().await;
+    let status = backfill.ask(Request::Cancel).await?;
     let text = format!(
-        "{BAD}canceled{BAD:#}  {} at {:.1} %; `cargo xtask backfill resume {version}` takes it up again",
+        "{BAD}canceled{BAD:#}  {} at {:.1} %; `cargo xtask backfill resume {}` takes it up again",
         status.name,
-        status.progress * 100.0
+        status.progress * 100.0,
+        status.version
     );
     context.out.result(&status, text)?;
     Ok(ExitCode::SUCCESS)

@@ -5,9 +5,8 @@ use std::process::ExitCode;
 use refit::backfill::Request;
 use refit_model::Version;
 
-use super::which::{one, which};
+use super::which::Meant;
 use crate::context::{Context, version_argument};
-use crate::database::Database;
 use crate::output::WAITS;
 
 #[derive(Debug, clap::Args)]
@@ -23,13 +22,11 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let connection = Database::named(context)?.connect().await?;
-    let version = which(&connection, args.version).await?;
-    refit::backfill::request(&connection, version, Request::Pause).await?;
-    let status = one(&connection, version).await?;
-    connection.close().await;
-    let text =
-        format!("{WAITS}paused{WAITS:#}  {}; `cargo xtask backfill resume {version}` goes on", status.name);
+    let status = Meant::of(args.version, context).await?.ask(Request::Pause).await?;
+    let text = format!(
+        "{WAITS}paused{WAITS:#}  {}; `cargo xtask backfill resume {}` goes on",
+        status.name, status.version
+    );
     context.out.result(&status, text)?;
     Ok(ExitCode::SUCCESS)
 }

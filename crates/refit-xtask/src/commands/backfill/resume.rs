@@ -6,9 +6,8 @@ use refit::backfill::Request;
 use refit_model::Version;
 
 use super::told::WHO_GOES_ON;
-use super::which::{one, which};
+use super::which::Meant;
 use crate::context::{Context, version_argument};
-use crate::database::Database;
 use crate::output::GOOD;
 
 #[derive(Debug, clap::Args)]
@@ -23,11 +22,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let connection = Database::named(context)?.connect().await?;
-    let version = which(&connection, args.version).await?;
-    refit::backfill::request(&connection, version, Request::Resume).await?;
-    let status = one(&connection, version).await?;
-    connection.close().await;
+    let status = Meant::of(args.version, context).await?.ask(Request::Resume).await?;
     context.out.result(&status, format!("{GOOD}resumed{GOOD:#}  {}; {WHO_GOES_ON}", status.name))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -7,9 +7,8 @@ use refit_model::Version;
 
 use super::figures::count;
 use super::told::WHO_GOES_ON;
-use super::which::{one, which};
+use super::which::Meant;
 use crate::context::{Context, version_argument};
-use crate::database::Database;
 use crate::output::GOOD;
 
 #[derive(Debug, clap::Args)]
@@ -24,12 +23,9 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let connection = Database::named(context)?.connect().await?;
-    let version = which(&connection, args.version).await?;
-    let before = one(&connection, version).await?;
-    refit::backfill::request(&connection, version, Request::Retry).await?;
-    let status = one(&connection, version).await?;
-    connection.close().await;
+    let backfill = Meant::of(args.version, context).await?;
+    let before = backfill.status().await?;
+    let status = backfill.ask(Request::Retry).await?;
     let rows = match before.errors {
         0 => "no row was set aside".to_owned(),
         1 => "1 row is taken again".to_owned(),

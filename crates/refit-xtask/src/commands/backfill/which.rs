@@ -2,14 +2,47 @@
 
 use anyhow::bail;
 use refit::Connection;
-use refit::backfill::JobStatus;
+use refit::backfill::{JobStatus, Request};
 use refit_model::Version;
 
-/// The version that is given, else that of the only backfill that is unfinished.
-pub(super) async fn which(connection: &Connection, given: Option<Version>) -> anyhow::Result<Version> {
-    if let Some(version) = given {
-        return Ok(version);
+use crate::context::Context;
+use crate::database::Database;
+
+/// A backfill of the database that is named.
+pub(super) struct Meant {
+    connection: Connection,
+    version: Version,
+}
+
+impl Meant {
+    /// That of the version that is given, else the only one that is unfinished.
+    pub(super) async fn of(given: Option<Version>, context: &Context) -> anyhow::Result<Meant> {
+        let connection = Database::named(context)?.connect().await?;
+        let version = match given {
+            Some(version) => version,
+            None => the_only(&connection).await?,
+        };
+        Ok(Meant { connection, version })
     }
+
+    /// How it stands.
+    pub(super) async fn status(&self) -> anyhow::Result<JobStatus> {
+        match JobStatus::of(&self.connection, self.version).await? {
+            Some(status) => Ok(status),
+            None => bail!("version {} has no backfill in this database", self.version),
+        }
+    }
+
+    /// Asks something of it; answers how it stands then.
+    pub(super) async fn ask(self, request: Request) -> anyhow::Result<JobStatus> {
+        refit::backfill::request(&self.connection, self.version, request).await?;
+        let status = self.status().await?;
+        self.connection.close().await;
+        Ok(status)
+    }
+}
+
+async fn the_only(connection: &Connection) -> anyhow::Result<Version> {
     let mut unfinished = JobStatus::all(connection).await?;
     unfinished.retain(|status| status.state != "complete");
     match &unfinished[..] {
@@ -25,13 +58,5 @@ pub(super) async fn which(connection: &Connection, given: Option<Version>) -> an
                 named.collect::<String>()
             )
         }
-    }
-}
-
-/// The backfill of a version, after something was asked of it.
-pub(super) async fn one(connection: &Connection, version: Version) -> anyhow::Result<JobStatus> {
-    match JobStatus::of(connection, version).await? {
-        Some(status) => Ok(status),
-        None => bail!("version {version} has no backfill in this database"),
     }
 }
