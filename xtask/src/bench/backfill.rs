@@ -14,6 +14,7 @@ use self::contender::{Contender, Outcome};
 use self::table::Lab;
 use super::release::become_release;
 use super::table::Verdict;
+use super::timing::middle;
 
 /// What a backfill costs, beside one UPDATE and a loop in PL/pgSQL on the same rows in the same run.
 ///
@@ -187,25 +188,20 @@ async fn curves(lab: &Lab, rows: u64, say: &impl Fn(&str)) -> anyhow::Result<Vec
     Ok(found)
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
-}
-
 fn measured(contender: Contender, outcomes: &[Outcome], rows: u64) -> Measured {
     Measured {
         contender: contender.name(),
         rows,
-        rows_per_second: median(outcomes.iter().map(|outcome| outcome.rate(rows)).collect()),
-        wal_bytes: median(outcomes.iter().map(|outcome| outcome.wal as f64).collect()) as u64,
-        growth: median(outcomes.iter().map(Outcome::growth).collect()),
+        rows_per_second: middle(outcomes.iter().map(|outcome| outcome.rate(rows)).collect()),
+        wal_bytes: middle(outcomes.iter().map(|outcome| outcome.wal as f64).collect()) as u64,
+        growth: middle(outcomes.iter().map(Outcome::growth).collect()),
         strategy: outcomes.first().and_then(|outcome| outcome.strategy.clone()),
     }
 }
 
 /// Ratios within a turn; the median of them.
 fn ratio(outcomes: &[Vec<Outcome>], [of, to]: [usize; 2], figure: impl Fn(&Outcome) -> f64) -> f64 {
-    median(outcomes[of].iter().zip(&outcomes[to]).map(|(a, b)| figure(a) / figure(b)).collect())
+    middle(outcomes[of].iter().zip(&outcomes[to]).map(|(a, b)| figure(a) / figure(b)).collect())
 }
 
 fn judge(outcomes: &[Vec<Outcome>], rows: u64, traffic: &[Latency]) -> Vec<Judged> {

@@ -31,7 +31,7 @@ impl Times {
 }
 
 /// The median; the mean of the two in the middle when there are two.
-fn middle(mut values: Vec<f64>) -> f64 {
+pub(crate) fn middle(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     match (values.len(), values.len() / 2) {
         (0, _) => 0.0,
