@@ -24,7 +24,6 @@ use std::time::Duration;
 use anyhow::Context;
 use refit_devdb::{Server, ServerOptions, StopMode};
 use refit_model::MigrationSet;
-use tokio::signal::unix::{SignalKind, signal};
 
 use self::generate::Spec;
 use self::replica::Replica;
@@ -70,18 +69,13 @@ pub(crate) async fn run(args: &Args, human: bool) -> anyhow::Result<ExitCode> {
     // Dropping what is played kills the replicas and stops the server.
     let report = tokio::select! {
         report = play(args, &mut story) => report?,
-        outcome = interrupted() => return outcome.and(Err(anyhow::anyhow!("interrupted"))),
+        outcome = refit_xtask::interrupted() => {
+            outcome?;
+            anyhow::bail!("interrupted");
+        }
     };
     story.end(&report)?;
     Ok(if report.passed() { ExitCode::SUCCESS } else { ExitCode::from(1) })
-}
-
-async fn interrupted() -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        _ = terminate.recv() => Ok(()),
-        outcome = tokio::signal::ctrl_c() => Ok(outcome?),
-    }
 }
 
 async fn play(args: &Args, story: &mut Story) -> anyhow::Result<Report> {

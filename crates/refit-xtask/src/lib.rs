@@ -13,9 +13,11 @@ mod cli;
 mod commands;
 mod context;
 mod database;
+mod interrupt;
 mod output;
 
 pub use cli::{Application, Cli, main, main_of};
 pub use commands::Command;
 pub use context::{Context, Global};
+pub use interrupt::interrupted;
 pub use output::{Format, Output};

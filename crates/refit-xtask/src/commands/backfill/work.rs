@@ -8,7 +8,6 @@ use anyhow::Context as _;
 use refit::{Error, Event, HeldStep, Migrator, Plan, StepReport};
 use refit_model::{MigrationSet, Version};
 use serde::Serialize;
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::figures::span;
 use super::live::Live;
@@ -16,6 +15,7 @@ use super::looker::{Looker, Seen};
 use super::told::blocks;
 use crate::context::Context;
 use crate::database::connect_options;
+use crate::interrupt::interrupted;
 use crate::output::{BAD, GOOD, WAITS};
 
 /// How the work came out.
@@ -153,14 +153,6 @@ async fn waiting(migrator: &Migrator, url: &str) -> anyhow::Result<(Vec<HeldStep
     connection.close().await;
     let pending = not_applied(&plan, migrator.set()?);
     Ok((plan.held, pending))
-}
-
-async fn interrupted() -> std::io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        _ = terminate.recv() => Ok(()),
-        outcome = tokio::signal::ctrl_c() => outcome,
-    }
 }
 
 impl Worked {
