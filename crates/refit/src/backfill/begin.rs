@@ -73,28 +73,17 @@ async fn begun(client: &Client, job: &Job) -> Result<Began, Error> {
             Err(reason) => return Ok(Began::Refused(reason)),
         },
     };
-    let sets = shape.as_ref().map(Shape::sets).unwrap_or_default();
-    let table = match facts::read(client, directive, &sets).await? {
-        Ok(table) => table,
+    let Survey { table, choice, pieces } = match survey(client, job, shape.as_ref()).await? {
+        Ok(survey) => survey,
         Err(reason) => return Ok(Began::Refused(reason)),
     };
-    if let Some(reason) = unfit(job, shape.as_ref(), &table) {
+    if let (Some(shape), Some(piece)) = (&shape, pieces.first())
+        && let Err(reason) = look_at_plans(client, job, shape, piece).await?
+    {
         return Ok(Began::Refused(reason));
     }
     let guard = shape.as_ref().and_then(|shape| shape.parts.iter().find_map(|part| part.guard.clone()));
     let remaining = directive.remaining.clone().or(guard);
-    let horizon = Horizon::read(client).await?;
-    let choice = choose(directive, shape.as_ref(), &table, &horizon);
-    let key = KeyColumns::new(&directive.key);
-    let mut pieces = Vec::new();
-    for leaf in &table.leaves {
-        pieces.extend(cut(client, leaf, &key, &choice, directive.batch).await?);
-    }
-    if let (Some(shape), Some(piece)) = (&shape, pieces.first())
-        && let Err(reason) = look_at_plans(client, job, shape, piece, &key).await?
-    {
-        return Ok(Began::Refused(reason));
-    }
     record(client, job, &table, &choice, remaining.as_deref(), &pieces).await?;
     info!(
         backfill = job.name,
@@ -106,10 +95,42 @@ async fn begun(client: &Client, job: &Job) -> Result<Began, Error> {
     Ok(Began::Running)
 }
 
+/// What is known of a job's table before it begins, and how it is to be walked.
+pub(super) struct Survey {
+    pub(super) table: Table,
+    pub(super) choice: Choice,
+    pub(super) pieces: Vec<Piece>,
+}
+
+/// Finds out what is to be known, and changes nothing.
+///
+/// # Errors
+/// The inner one says in words what speaks against the job.
+pub(super) async fn survey(
+    client: &Client,
+    job: &Job,
+    shape: Option<&Shape>,
+) -> Result<Result<Survey, String>, Error> {
+    let directive = &job.directive;
+    let sets = shape.map(Shape::sets).unwrap_or_default();
+    let table = match facts::read(client, directive, &sets).await? {
+        Ok(table) => table,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    if let Some(reason) = unfit(job, shape, &table) {
+        return Ok(Err(reason));
+    }
+    let choice = choose(directive, shape, &table, &Horizon::read(client).await?);
+    let mut pieces = Vec::new();
+    for leaf in &table.leaves {
+        pieces.extend(cut(client, leaf, &choice, directive).await?);
+    }
+    Ok(Ok(Survey { table, choice, pieces }))
+}
+
 /// What speaks against the job, apart from the table's own facts.
-pub(super) fn unfit(job: &Job, shape: Option<&Shape>, table: &Table) -> Option<String> {
-    let several = table.leaves.len() != 1 || table.leaves[0].name != table.name;
-    if several && shape.is_some_and(|shape| !shape.can_be_pinned()) && table.leaves.len() > 1 {
+fn unfit(job: &Job, shape: Option<&Shape>, table: &Table) -> Option<String> {
+    if table.leaves.len() > 1 && shape.is_some_and(|shape| !shape.can_be_pinned()) {
         return Some(format!(
             "{} is partitioned, and its partitions are done one by one: write an UPDATE or DELETE of it, or a backfill for each",
             table.name
@@ -133,11 +154,10 @@ pub(super) async fn look_at_plans(
     job: &Job,
     shape: &Shape,
     piece: &Piece,
-    key: &KeyColumns,
 ) -> Result<Result<(), String>, Error> {
     let lease = Lease::of(piece);
     let Some(place) = lease.place() else { return Ok(Ok(())) };
-    let end = first_end(client, job, &lease, &place, key).await?;
+    let end = first_end(client, job, &lease, &place).await?;
     for part in &shape.parts {
         let text = part.text(&lease.relation, place.closed);
         let values = lease.parameters(&place, &end, part.parameters);
@@ -150,18 +170,12 @@ pub(super) async fn look_at_plans(
     Ok(Ok(()))
 }
 
-async fn first_end(
-    client: &Client,
-    job: &Job,
-    lease: &Lease,
-    place: &Place,
-    key: &KeyColumns,
-) -> Result<Key, Error> {
+async fn first_end(client: &Client, job: &Job, lease: &Lease, place: &Place) -> Result<Key, Error> {
     if job.directive.walks_heap() {
         return Ok(place.last.clone());
     }
     let failed = || Error::database("looking for the first batch");
-    let sql = bound_sql(&lease.relation, key, None, place.closed);
+    let sql = bound_sql(&lease.relation, &KeyColumns::new(&job.directive.key), None, place.closed);
     let statement = client.prepare(&sql).await.map_err(failed())?;
     let end = bound(client, &statement, place, job.directive.batch).await.map_err(failed())?;
     Ok(end.unwrap_or_else(|| place.last.clone()))

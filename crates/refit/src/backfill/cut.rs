@@ -1,7 +1,7 @@
 //! Cutting a table's key space into ranges, by a sample of its keys: any type that has an order has quantiles.
 
 use futures_util::TryStreamExt;
-use refit_model::Strategy;
+use refit_model::{BackfillDirective, Strategy};
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row, Statement};
 
@@ -30,24 +30,25 @@ pub(crate) struct Piece {
     pub(crate) rows: u64,
 }
 
-/// Cuts one table. `batch` is the number of rows in a batch.
+/// Cuts one table.
 pub(crate) async fn cut(
     client: &Client,
     leaf: &Leaf,
-    key: &KeyColumns,
     choice: &Choice,
-    batch: u32,
+    directive: &BackfillDirective,
 ) -> Result<Vec<Piece>, Error> {
+    // A range has at least ten batches.
+    let ranges = (leaf.rows / (u64::from(directive.batch) * 10)).clamp(1, RANGES);
     if choice.strategy == Strategy::Heap {
-        return Ok(heap(leaf, batch));
+        return Ok(heap(leaf, ranges));
     }
+    let key = &KeyColumns::new(&directive.key);
     let Some((first, last)) = ends(client, leaf, key, "true").await? else { return Ok(Vec::new()) };
     let striped = choice.strategy == Strategy::Striped && leaf.rows >= u64::from(WINDOW_ROWS);
     let (pieces, together) = if striped {
         (leaf.rows.div_ceil(u64::from(WINDOW_ROWS)), choice.rotation as usize)
     } else {
-        // A range has at least ten batches.
-        ((leaf.rows / (u64::from(batch) * 10)).clamp(1, RANGES), 1)
+        (ranges, 1)
     };
     let mut bounds = quantiles(client, leaf, key, pieces).await?;
     bounds.retain(|bound| *bound != last);
@@ -69,11 +70,11 @@ pub(crate) async fn cut(
     Ok(ranges)
 }
 
-fn heap(leaf: &Leaf, batch: u32) -> Vec<Piece> {
+fn heap(leaf: &Leaf, ranges: u64) -> Vec<Piece> {
     if leaf.pages == 0 {
         return Vec::new();
     }
-    let ranges = (leaf.rows / (u64::from(batch) * 10)).clamp(1, RANGES).min(leaf.pages);
+    let ranges = ranges.min(leaf.pages);
     let bound = |number: u64| Tid::at(leaf.pages * number / ranges, 0).key();
     let piece = |number: u64| Piece {
         relation: leaf.name.clone(),

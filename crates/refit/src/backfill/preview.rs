@@ -13,15 +13,13 @@ use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
 use self::sample::{Sampled, samples};
-use super::begin::{is_function, look_at_plans, unfit};
-use super::cut::cut;
-use super::facts::{self, Table, to_float, whole};
+use super::begin::{Survey, is_function, look_at_plans, survey};
+use super::facts::{Table, to_float, whole};
 use super::job::Job;
-use super::key::KeyColumns;
 use super::lease::Lease;
 use super::shape::Shape;
 use super::sight::JobStatus;
-use super::strategy::{Choice, Horizon, STRIPES, choose, word};
+use super::strategy::{Choice, STRIPES, word};
 use crate::error::Error;
 
 /// Whose batches are looked at.
@@ -201,23 +199,14 @@ async fn ground(client: &Client, job: &Job, begun: bool) -> Result<Result<Ground
         Ok(shape) => shape,
         Err(reason) => return Ok(Err(reason)),
     };
-    let table = match facts::read(client, &job.directive, &shape.sets()).await? {
-        Ok(table) => table,
+    let Survey { table, choice, pieces } = match survey(client, job, Some(&shape)).await? {
+        Ok(survey) => survey,
         Err(reason) => return Ok(Err(reason)),
     };
-    if let Some(reason) = unfit(job, Some(&shape), &table) {
-        return Ok(Err(reason));
-    }
-    let choice = choose(&job.directive, Some(&shape), &table, &Horizon::read(client).await?);
-    let key = KeyColumns::new(&job.directive.key);
-    let mut pieces = Vec::new();
-    for leaf in &table.leaves {
-        pieces.extend(cut(client, leaf, &key, &choice, job.directive.batch).await?);
-    }
     if let Some(piece) = pieces.first() {
         let failed = || Error::database("looking at a batch");
         client.batch_execute("BEGIN; SET LOCAL lock_timeout = '1s'").await.map_err(failed())?;
-        let looked = look_at_plans(client, job, &shape, piece, &key).await;
+        let looked = look_at_plans(client, job, &shape, piece).await;
         client.batch_execute("ROLLBACK").await.map_err(failed())?;
         if looked.is_err() {
             // Where a look has failed, the statement may still be prepared.
