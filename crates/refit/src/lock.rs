@@ -6,8 +6,8 @@
 use std::time::{Duration, Instant};
 
 use rand::RngExt;
-use tokio_postgres::Client;
 use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Row};
 use tracing::{info, warn};
 
 use crate::error::Error;
@@ -76,23 +76,29 @@ impl<'a> LockWait<'a> {
     }
 }
 
+/// What `columns` say of the session that holds the lock, by the name `activity`; none when nobody does.
+pub(crate) async fn ask_holder(client: &Client, columns: &str) -> Result<Option<Row>, Error> {
+    let sql = format!(
+        "SELECT {columns} FROM pg_locks JOIN pg_stat_activity AS activity USING (pid) \
+         WHERE locktype = 'advisory' AND granted AND objsubid = 1 \
+           AND (classid::int8 << 32 | objid::int8) = $1 \
+           AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    );
+    let rows = client.query_typed(&sql, &[(&LOCK_KEY, Type::INT8)]).await;
+    Ok(rows.map_err(Error::database("asking who holds the migration lock"))?.into_iter().next())
+}
+
 /// Who holds the lock, doing what, since when, as text.
 async fn holder(client: &Client) -> Result<String, Error> {
-    let sql = "SELECT format('pid %s, %s, from %s, %s', activity.pid, coalesce(nullif(application_name, ''), 'no name'), \
-                      coalesce(host(client_addr), 'local socket'), \
-                      coalesce(state || coalesce(format(' for %s s', \
-                          round(extract(epoch FROM clock_timestamp() - coalesce(xact_start, state_change)))), ''), \
-                          'state not visible')), \
-                      activity.pid \
-               FROM pg_locks JOIN pg_stat_activity AS activity USING (pid) \
-               WHERE locktype = 'advisory' AND granted AND objsubid = 1 \
-                 AND (classid::int8 << 32 | objid::int8) = $1 \
-                 AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())";
-    let rows = client
-        .query_typed(sql, &[(&LOCK_KEY, Type::INT8)])
-        .await
-        .map_err(Error::database("asking who holds the migration lock"))?;
-    let Some(row) = rows.first() else { return Ok("a session that has just ended".to_owned()) };
+    let columns = "format('pid %s, %s, from %s, %s', activity.pid, coalesce(nullif(application_name, ''), 'no name'), \
+                          coalesce(host(client_addr), 'local socket'), \
+                          coalesce(state || coalesce(format(' for %s s', \
+                              round(extract(epoch FROM clock_timestamp() - coalesce(xact_start, state_change)))), ''), \
+                              'state not visible')), \
+                   activity.pid";
+    let Some(row) = ask_holder(client, columns).await? else {
+        return Ok("a session that has just ended".to_owned());
+    };
     let (mut holder, pid): (String, i32) = (row.get(0), row.get(1));
     // Where the state cannot be read, or is not there yet, the name of the session has to do.
     let sql = "SELECT to_char(max(started_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') \

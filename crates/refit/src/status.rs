@@ -2,12 +2,11 @@
 
 use serde::Serialize;
 use tokio_postgres::Client;
-use tokio_postgres::types::Type;
 
 use crate::backfill::JobStatus;
 use crate::error::Error;
 use crate::history::HISTORY_TABLE;
-use crate::lock::LOCK_KEY;
+use crate::lock::ask_holder;
 use crate::migrator::Migrator;
 use crate::plan::Plan;
 use crate::state::exists;
@@ -112,26 +111,18 @@ async fn applied(client: &Client, schema: Option<&str>) -> Result<Vec<AppliedRow
 }
 
 async fn holder(client: &Client) -> Result<Option<Holder>, Error> {
-    let sql = "SELECT activity.pid, coalesce(application_name, ''), coalesce(host(client_addr), 'local socket'), \
-                      coalesce(state, 'not visible to this role'), \
-                      coalesce(extract(epoch FROM clock_timestamp() - query_start), 0)::float8, \
-                      wait_event_type || ': ' || wait_event, \
-                      left(regexp_replace(coalesce(query, ''), '\\s+', ' ', 'g'), 200), \
-                      ARRAY(SELECT format('pid %s (%s, %s), %s, in a transaction for %s s; last query: %s', other.pid, \
-                                          other.usename, coalesce(nullif(other.application_name, ''), 'no name'), \
-                                          other.state, \
-                                          round(extract(epoch FROM clock_timestamp() - other.xact_start)), \
-                                          left(regexp_replace(other.query, '\\s+', ' ', 'g'), 120)) \
-                            FROM pg_stat_activity AS other WHERE other.pid = ANY (pg_blocking_pids(activity.pid))) \
-               FROM pg_locks JOIN pg_stat_activity AS activity USING (pid) \
-               WHERE locktype = 'advisory' AND granted AND objsubid = 1 \
-                 AND (classid::int8 << 32 | objid::int8) = $1 \
-                 AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())";
-    let rows = client
-        .query_typed(sql, &[(&LOCK_KEY, Type::INT8)])
-        .await
-        .map_err(Error::database("asking who holds the migration lock"))?;
-    Ok(rows.first().map(|row| Holder {
+    let columns = "activity.pid, coalesce(application_name, ''), coalesce(host(client_addr), 'local socket'), \
+                   coalesce(state, 'not visible to this role'), \
+                   coalesce(extract(epoch FROM clock_timestamp() - query_start), 0)::float8, \
+                   wait_event_type || ': ' || wait_event, \
+                   left(regexp_replace(coalesce(query, ''), '\\s+', ' ', 'g'), 200), \
+                   ARRAY(SELECT format('pid %s (%s, %s), %s, in a transaction for %s s; last query: %s', other.pid, \
+                                       other.usename, coalesce(nullif(other.application_name, ''), 'no name'), \
+                                       other.state, \
+                                       round(extract(epoch FROM clock_timestamp() - other.xact_start)), \
+                                       left(regexp_replace(other.query, '\\s+', ' ', 'g'), 120)) \
+                         FROM pg_stat_activity AS other WHERE other.pid = ANY (pg_blocking_pids(activity.pid)))";
+    Ok(ask_holder(client, columns).await?.map(|row| Holder {
         pid: row.get(0),
         application_name: row.get(1),
         client: row.get(2),
