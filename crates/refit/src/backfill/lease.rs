@@ -218,21 +218,14 @@ mod tests {
         vec![number.to_string()]
     }
 
+    fn lease(closed: bool, windows: &[Key], stripes: u32) -> Lease {
+        let (relation, windows) = ("t".to_owned(), windows.to_vec());
+        Lease::of(&Piece { relation, lower: key(0), closed, windows, stripes, rows: 20 })
+    }
+
     #[test]
     fn stripes_go_round_the_windows() {
-        let mut lease = Lease {
-            range: 1,
-            token: 1,
-            pass: 0,
-            relation: "t".to_owned(),
-            lower: key(0),
-            lower_closed: true,
-            windows: vec![key(10), key(20)],
-            stripes: 2,
-            position: 0,
-            cursor: None,
-            rows_estimated: 20,
-        };
+        let mut lease = lease(true, &[key(10), key(20)], 2);
         let mut walked = Vec::new();
         while let Some(place) = lease.place() {
             walked.push((place.lower[0].clone(), place.closed, place.last[0].clone(), place.stripe));
@@ -245,19 +238,7 @@ mod tests {
 
     #[test]
     fn a_cursor_in_a_window_is_where_the_next_batch_begins() {
-        let mut lease = Lease {
-            range: 1,
-            token: 1,
-            pass: 0,
-            relation: "t".to_owned(),
-            lower: key(0),
-            lower_closed: false,
-            windows: vec![key(10)],
-            stripes: 1,
-            position: 0,
-            cursor: None,
-            rows_estimated: 10,
-        };
+        let mut lease = lease(false, &[key(10)], 1);
         let first = lease.place().unwrap();
         assert!(!lease.advance(&first, key(4)));
         let second = lease.place().unwrap();
