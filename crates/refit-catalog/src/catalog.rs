@@ -2,17 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::StreamExt;
-use futures_util::stream::FuturesOrdered;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use tokio_postgres::{Client, GenericClient, Row};
+use tokio_postgres::{Client, GenericClient};
 
+use crate::answers::Answers;
+use crate::cursor::Cursor;
 use crate::facts::{self, Facts, Relation};
-use crate::kinds::Reader;
 use crate::kinds::{
-    self, BaseType, Column, Composite, Database, DefaultPrivileges, Domain, Elsewhere, Enum, Function, Plain,
-    Range, Schema, Sequence, Table,
+    self, BaseType, Column, Composite, Database, DefaultPrivileges, Domain, Elsewhere, Enum, Function, Lane,
+    Plain, Range, Reader, Schema, Sequence, Table,
 };
 use crate::record::record;
 use crate::session::Hello;
@@ -137,7 +136,7 @@ impl Catalog {
         let mut last = String::from("rows of the catalog were written");
         for _ in 0..attempts {
             let (hello, open, both) = if std::ptr::eq(first, second) {
-                let (hello, open) = session::begin(first, None).await?;
+                let (hello, open) = session::begin(first).await?;
                 (hello, open, None)
             } else {
                 session::begin_both(first, second).await?
@@ -231,44 +230,53 @@ impl Catalog {
         hello: &Hello,
         options: &ReadOptions,
     ) -> Result<Catalog, Error> {
-        let there = kinds::ALL.iter().enumerate().filter(|(place, _)| hello.is_filled(*place));
-        let readers: Vec<&Reader> = there.map(|(_, kind)| kind).collect();
-        let query = |kind: &Reader| {
+        let mut answers = Answers::new(clients);
+        let query = |answers: &mut Answers<'_, C>, kind: &Reader| {
             let (what, sql) = kind.query(hello.version);
-            session::ask(clients[kind.lane() as usize], what, sql)
+            answers.ask(kind.lane(), what, sql)
         };
-        let names = facts::QUERIES.iter().map(|(lane, sql)| {
-            session::ask(clients[*lane as usize], "names and comments", (*sql).to_owned())
-        });
-        let mut answers: FuturesOrdered<_> = names.collect();
-        // Whatever is asked for is in this one queue, which waits for all at the same time: a session goes no further than to an
-        // answer that nobody takes.
-        answers.extend(readers.iter().copied().chain(kinds::WORDED).chain([&kinds::VIEWS]).map(query));
-        let mut names = Vec::new();
-        while names.len() < facts::QUERIES.len() {
-            names.push(next(&mut answers).await?);
+        let names: Vec<_> = facts::QUERIES
+            .iter()
+            .map(|(lane, sql)| answers.ask(*lane, "names and comments", (*sql).to_owned()))
+            .collect();
+        let filled = answers.ask(Lane::Tables, "which kinds there are", kinds::filled());
+        let first: Vec<_> = kinds::FIRST.iter().map(|kind| (kind, query(&mut answers, kind))).collect();
+        // Most schemas have none of many kinds; those that all have are asked for before it is known.
+        let mut others: Vec<_> = kinds::OTHERS
+            .iter()
+            .map(|kind| (kind, kind.probe().is_none().then(|| query(&mut answers, kind))))
+            .collect();
+        let mut named = Vec::new();
+        for names in names {
+            named.push(answers.take(names).await?);
         }
-        let mut facts = Facts::new(hello.version, &names, options)?;
+        let filled: Vec<bool> = match answers.take(filled).await?.first() {
+            Some(row) => Cursor::new(row, "which kinds there are").take()?,
+            None => Vec::new(),
+        };
+        let probed = others.iter_mut().filter(|(kind, _)| kind.probe().is_some());
+        for ((kind, asked), filled) in probed.zip(filled) {
+            *asked = filled.then(|| query(&mut answers, kind));
+        }
+        let mut facts = Facts::new(hello.version, &named, options)?;
         let mut catalog = Catalog::default();
         // What came is taken while the server works on the rest.
-        let mut has_words = false;
-        for kind in readers {
-            kind.load(&next(&mut answers).await?, &mut facts, &mut catalog)?;
-            // As soon as it is known which are wanted: loading those tables takes the server a while.
-            if let (false, Some(sql)) = (has_words, kinds::words::sql(&facts)) {
-                answers.push_back(session::ask(clients[0], "expressions", sql));
-                has_words = true;
+        for (kind, asked) in first {
+            kind.load(&answers.take(asked).await?, &mut facts, &mut catalog)?;
+        }
+        let words =
+            kinds::words::sql(&facts).map(|sql| answers.ask(Lane::Tables, "the words of expressions", sql));
+        let worded: Vec<_> = kinds::WORDED.iter().map(|kind| (kind, query(&mut answers, kind))).collect();
+        for (kind, asked) in others {
+            if let Some(asked) = asked {
+                kind.load(&answers.take(asked).await?, &mut facts, &mut catalog)?;
             }
         }
-        let mut waiting = Vec::new();
-        for kind in kinds::WORDED.iter().chain([&kinds::VIEWS]) {
-            waiting.push((kind, next(&mut answers).await?));
+        if let Some(words) = words {
+            kinds::words::load(&answers.take(words).await?, &mut facts, &mut catalog)?;
         }
-        if has_words {
-            kinds::words::load(&next(&mut answers).await?, &mut facts, &mut catalog)?;
-        }
-        for (kind, rows) in waiting {
-            kind.load(&rows, &mut facts, &mut catalog)?;
+        for (kind, asked) in worded {
+            kind.load(&answers.take(asked).await?, &mut facts, &mut catalog)?;
         }
         if !facts.superuser && !catalog.user_mappings.is_empty() {
             catalog.unseen.push("options of other roles' user mappings".into());
@@ -301,12 +309,6 @@ impl Catalog {
     pub(crate) fn column_mut(&mut self, relation: &Relation, name: &str) -> Option<&mut Column> {
         self.relation_mut(relation)?.columns.iter_mut().find(|column| column.name == name)
     }
-}
-
-async fn next<F: Future<Output = Result<Vec<Row>, Error>>>(
-    answers: &mut FuturesOrdered<F>,
-) -> Result<Vec<Row>, Error> {
-    answers.next().await.unwrap_or_else(|| Ok(Vec::new()))
 }
 
 /// What a JSON file holds.

@@ -31,6 +31,7 @@
 //! Passwords in user mappings (told to be there), connection strings of subscriptions, the database's name, encoding and
 //! locale, roles themselves, tablespaces themselves, large objects, and whatever extensions own.
 
+mod answers;
 mod catalog;
 mod cursor;
 mod delta;

@@ -8,8 +8,7 @@ use std::task::{Context, Waker};
 use futures_util::future::join;
 use tokio_postgres::{Client, GenericClient, Row};
 
-use crate::kinds::Reader;
-use crate::{Error, kinds};
+use crate::Error;
 
 /// What deparsing depends on. `pg_temp` stands last so that no temporary table hides a catalog.
 const SETTINGS: &str = "\
@@ -25,30 +24,10 @@ pub(crate) struct Hello {
     pub(crate) version: u32,
     /// Which transactions were visible when reading began.
     snapshot: String,
-    /// Of each kind, whether there is something to ask; none where it was not looked at.
-    filled: Vec<Option<bool>>,
 }
 
-impl Hello {
-    /// Whether there is something to ask of a kind, by its place.
-    pub(crate) fn is_filled(&self, place: usize) -> bool {
-        self.filled.get(place).copied().flatten().unwrap_or(true)
-    }
-
-    /// Takes what another session found, if it sees the same transactions. False if it does not.
-    pub(crate) fn join(&mut self, other: &Hello) -> bool {
-        if self.snapshot != other.snapshot {
-            return false;
-        }
-        for (mine, other) in self.filled.iter_mut().zip(&other.filled) {
-            *mine = mine.or(*other);
-        }
-        true
-    }
-}
-
-/// Opens the transaction that everything is read in. Of kinds that there may be none of, it looks for all, or for half.
-pub(crate) async fn begin(client: &Client, half: Option<usize>) -> Result<(Hello, Open<'_>), Error> {
+/// Opens the transaction that everything is read in.
+pub(crate) async fn begin(client: &Client) -> Result<(Hello, Open<'_>), Error> {
     let open = Open(Some(client));
     // Deparsing waits for tables that another session changes, one after the other, as that one may wait for us. We give way before
     // a deadlock is looked for (deadlock_timeout, 1 s): the victim could be a migration.
@@ -57,7 +36,7 @@ pub(crate) async fn begin(client: &Client, half: Option<usize>) -> Result<(Hello
     );
     let begin = async { client.batch_execute(&begin).await.map_err(failed("session settings")) };
     // Sent one after the other without waiting in between.
-    let (begun, hello) = join(begin, hello(client, half)).await;
+    let (begun, hello) = join(begin, hello(client)).await;
     begun?;
     Ok((hello?, open))
 }
@@ -68,19 +47,17 @@ pub(crate) async fn begin_both<'a>(
     first: &'a Client,
     second: &'a Client,
 ) -> Result<(Hello, Open<'a>, Option<Open<'a>>), Error> {
-    let (mine, theirs) = join(begin(first, Some(0)), begin(second, Some(1))).await;
-    let (mut hello, open) = mine?;
-    match theirs {
-        Ok((other, both)) if hello.join(&other) => Ok((hello, open, Some(both))),
-        _ => Ok((self::hello(first, None).await?, open, None)),
-    }
+    let (mine, theirs) = join(begin(first), begin(second)).await;
+    let (hello, open) = mine?;
+    let both = theirs.ok().filter(|(other, _)| other.snapshot == hello.snapshot);
+    Ok((hello, open, both.map(|(_, both)| both)))
 }
 
 /// Pins the settings inside a transaction that the caller has open; [`leave`] puts them back.
 pub(crate) async fn enter<C: GenericClient + Sync>(client: &C) -> Result<Hello, Error> {
     let enter = format!("SAVEPOINT refit_catalog; {SETTINGS}");
     client.batch_execute(&enter).await.map_err(failed("session settings"))?;
-    hello(client, None).await
+    hello(client).await
 }
 
 /// Undoes [`enter`], after a failure too.
@@ -90,23 +67,16 @@ pub(crate) async fn leave<C: GenericClient + Sync>(client: &C) -> Result<(), Err
 }
 
 /// What a server says first.
-async fn hello<C: GenericClient + Sync>(client: &C, half: Option<usize>) -> Result<Hello, Error> {
-    let probe = |(place, kind): (usize, &Reader)| match kind.probe() {
-        Some(rows) if half.is_none_or(|half| half == place % 2) => format!("EXISTS (SELECT FROM {rows})"),
-        _ => "NULL".into(),
-    };
-    let hello = format!(
-        "SELECT current_setting('server_version_num'), current_setting('server_version'), pg_current_snapshot()::text,
-                ARRAY[{}]::bool[]",
-        kinds::ALL.iter().enumerate().map(probe).collect::<Vec<_>>().join(", ")
-    );
-    let row = client.query_typed_one(&hello, &[]).await.map_err(failed("the server's version"))?;
+async fn hello<C: GenericClient + Sync>(client: &C) -> Result<Hello, Error> {
+    let hello = "SELECT pg_catalog.current_setting('server_version_num'), pg_catalog.current_setting('server_version'),
+                        pg_catalog.pg_current_snapshot()::text";
+    let row = client.query_typed_one(hello, &[]).await.map_err(failed("the server's version"))?;
     let (number, name): (&str, &str) = (row.get(0), row.get(1));
     let version = number.parse::<u32>().unwrap_or(0) / 10_000;
     if version < 14 {
         return Err(Error::TooOld { version: name.to_owned() });
     }
-    Ok(Hello { version, snapshot: row.get(2), filled: row.get(3) })
+    Ok(Hello { version, snapshot: row.get(2) })
 }
 
 /// One query; the answer. It is sent when it is first waited for.

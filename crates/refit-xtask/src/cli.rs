@@ -95,8 +95,8 @@ fn at_once<T>(run: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T>
 fn in_runtime<T>(run: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let runtime = Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
     let outcome = runtime.block_on(run);
-    // A thread that still waits for a name server or a terminal must not hold the exit.
-    runtime.shutdown_background();
+    // The process is about to end: a thread that still waits for a name server or a terminal must not hold that up.
+    std::mem::forget(runtime);
     outcome
 }
 

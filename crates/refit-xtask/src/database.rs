@@ -66,8 +66,13 @@ impl Database {
     }
 }
 
-/// Reads a database's schema, by two sessions where the server lets in as many.
-pub(crate) async fn read_schema(url: &str, read: &ReadOptions) -> anyhow::Result<Catalog> {
+/// Reads a database's schema, by two sessions where the server lets in as many, and hands it on before they are closed: ending
+/// a session keeps a server busy for longer than it takes to tell of what it said.
+pub(crate) async fn with_schema<T>(
+    url: &str,
+    read: &ReadOptions,
+    then: impl FnOnce(Catalog) -> T,
+) -> anyhow::Result<T> {
     let patient = connect_options();
     let once = ConnectOptions { retry_for: Duration::ZERO, ..patient.clone() };
     let (first, second) = tokio::join!(refit::connect(url, &patient), refit::connect(url, &once));
@@ -76,13 +81,7 @@ pub(crate) async fn read_schema(url: &str, read: &ReadOptions) -> anyhow::Result
         Ok(second) => Catalog::read_by_two([&first, second], read).await,
         Err(_) => Catalog::read(&first, read).await,
     };
-    let close_second = async {
-        if let Ok(second) = second {
-            second.close().await;
-        }
-    };
-    tokio::join!(first.close(), close_second);
-    Ok(catalog?)
+    Ok(then(catalog?))
 }
 
 /// Changes the history, all of it or nothing: `sql` runs in a transaction, under the migration lock.

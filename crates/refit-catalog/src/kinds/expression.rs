@@ -2,9 +2,9 @@
 //!
 //! Deparsing is what takes a server's time: it loads all that there is to know about a table for every one that it looks at.
 //! Most schemas have the same expression in many tables, so equal ones are deparsed once: those whose parsed form is equal,
-//! in tables whose columns have the same names at the same places. So the server is first asked for the parsed forms, by a
-//! hash, and then, while it is at work on other queries, for the words of one of each. Expressions that name a table as a
-//! whole are taken by themselves.
+//! in tables whose columns have the same names at the same places. So the server is first asked for the parsed forms, and
+//! then, while it is at work on other queries, for the words of one of each. Expressions that name a table as a whole are
+//! taken by themselves.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -75,8 +75,7 @@ pub(crate) fn sql(_version: u32) -> String {
     let one = |part: &Part| {
         let Part { letter, catalog, oid, relation, column, tree, and } = part;
         format!(
-            "SELECT '{letter}'::\"char\", {oid}, {relation}, {column}::int2, strpos({tree}::text, ':varattno 0 ') > 0,
-                    hashtextextended({tree}::text, 0)
+            "SELECT '{letter}'::\"char\", {oid}, {relation}, {column}::int2, {tree}::text
              FROM {catalog} WHERE {tree} IS NOT NULL AND {relation} >= 16384 {and}"
         )
     };
@@ -88,12 +87,13 @@ pub(crate) fn load(rows: &[Row], facts: &mut Facts, _catalog: &mut Catalog) -> R
     // Tables whose columns have the same names at the same places.
     let mut layouts: HashMap<Vec<&str>, u32> = HashMap::new();
     let mut layout_of: HashMap<u32, u32> = HashMap::new();
-    let mut equal: HashMap<(char, i64, u32), usize> = HashMap::new();
+    let mut equal: HashMap<(char, u32), HashMap<String, usize>> = HashMap::new();
+    let mut form = String::new();
     for row in rows {
         let mut cells = Cursor::new(row, "expressions");
         let (part, oid, table): (char, u32, u32) = (cells.letter()?, cells.take()?, cells.take()?);
         let Some(relation) = facts.shown(table) else { continue };
-        let (column, whole, hash): (i16, bool, i64) = (cells.take()?, cells.take()?, cells.take()?);
+        let (column, tree): (i16, &str) = (cells.take()?, cells.take()?);
         if part == DEFAULT {
             expressions.defaults.push((table, column, oid));
         }
@@ -103,7 +103,16 @@ pub(crate) fn load(rows: &[Row], facts: &mut Facts, _catalog: &mut Catalog) -> R
             *layouts.entry(names).or_insert(next)
         });
         let new = expressions.asked.len();
-        let place = if whole { new } else { *equal.entry((part, hash, layout)).or_insert(new) };
+        let place = if tree.contains(WHOLE_ROW) {
+            new
+        } else {
+            placeless(tree, &mut form);
+            let equal = equal.entry((part, layout)).or_default();
+            equal.get(&form).copied().unwrap_or_else(|| {
+                equal.insert(form.clone(), new);
+                new
+            })
+        };
         if place == new {
             expressions.asked.push((part, oid));
         }
@@ -111,6 +120,21 @@ pub(crate) fn load(rows: &[Row], facts: &mut Facts, _catalog: &mut Catalog) -> R
     }
     facts.expressions = expressions;
     Ok(())
+}
+
+/// In a parsed form, a variable that stands for all columns.
+const WHOLE_ROW: &str = ":varattno 0 ";
+
+/// In a parsed form, before the place in the text that it was parsed from; up to PostgreSQL 16, and -1 since.
+const LOCATION: &str = ":location ";
+
+/// Writes a parsed form without the places in the text that it was parsed from: they differ between equal expressions of one
+/// script.
+fn placeless(tree: &str, form: &mut String) {
+    form.clear();
+    let mut pieces = tree.split(LOCATION);
+    form.extend(pieces.next());
+    form.extend(pieces.map(|piece| piece.trim_start_matches(|c: char| c == '-' || c.is_ascii_digit())));
 }
 
 /// What they are in words.

@@ -1,5 +1,5 @@
-//! The kinds of objects, a file each: the query, the struct, the text. [`ALL`] is the order in which they are read;
-//! later ones refer to what earlier ones found.
+//! The kinds of objects, a file each: the query, the struct, the text. [`FIRST`],
+//! [`OTHERS`] and [`WORDED`] are the order in which they are read; later ones refer to what earlier ones found.
 
 mod access_method;
 mod cast;
@@ -129,14 +129,18 @@ macro_rules! own {
     };
 }
 
-/// All of them, those first that others refer to.
-pub(crate) const ALL: &[Reader] = &[
+/// Those that all others refer to, expressions last.
+pub(crate) const FIRST: &[Reader] = &[
     own!(Tables, "tables and views", relation),
     own!(Others, "collations", collation::names),
     own!(Tables, "columns", column),
-    own!(Tables, "inheritance", if "pg_inherits", relation::parents),
     own!(Tables, "expressions", expression),
-    own!(Others, "sequences", sequence),
+];
+
+/// Those that need no words of expressions, in their order: later ones refer to what earlier ones found.
+pub(crate) const OTHERS: &[Reader] = &[
+    own!(Tables, "inheritance", if "pg_inherits", relation::parents),
+    own!(Tables, "sequences", sequence),
     own!(Others, "operator classes", operator_class::names),
     own!(Others, "database settings", database),
     own!(Others, "schemas", schema),
@@ -183,8 +187,7 @@ pub(crate) const ALL: &[Reader] = &[
     Reader::Plain(&statistics::KIND),
 ];
 
-/// Those that need the words of expressions, in their order. They are asked for together with [`ALL`], and taken when the words
-/// are there.
+/// Those that need the words of expressions, in their order.
 pub(crate) const WORDED: &[Reader] = &[
     own!(Tables, "constraints", constraint),
     own!(Tables, "indexes", index),
@@ -192,7 +195,13 @@ pub(crate) const WORDED: &[Reader] = &[
     own!(Others, "constraint triggers", trigger::enforcing),
     own!(Tables, "policies", policy),
     own!(Tables, "rules", rule),
+    // The dearest of all.
+    own!(Others, "views", relation::queries),
 ];
 
-/// The dearest of all, taken last.
-pub(crate) const VIEWS: Reader = own!(Others, "views", relation::queries);
+/// Asks which of [`OTHERS`] with a probe there are, in their order.
+pub(crate) fn filled() -> String {
+    let probes = OTHERS.iter().filter_map(|kind| kind.probe());
+    let probes: Vec<String> = probes.map(|rows| format!("EXISTS (SELECT FROM {rows})")).collect();
+    format!("SELECT ARRAY[{}]", probes.join(", "))
+}

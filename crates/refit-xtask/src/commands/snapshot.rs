@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use self::render::{FORMATS, Schema};
 use crate::context::Context;
-use crate::database::{Database, read_schema};
+use crate::database::{Database, with_schema};
 use crate::output::{BAD, Format, GOOD, QUIET, WAITS, one_of};
 
 #[derive(Debug, clap::Args)]
@@ -63,9 +63,11 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     }
     if context.database_named && !args.check {
         let database = Database::named(context)?;
-        let catalog = read_schema(database.url(), &read).await?;
-        tell_unknown(&catalog, context);
-        context.out.print(render::schema(&database.address(), &Schema::Database(&catalog), args.format))?;
+        let print = |catalog: Catalog| {
+            tell_unknown(&catalog, context);
+            context.out.print(render::schema(&database.address(), &Schema::Database(&catalog), args.format))
+        };
+        with_schema(database.url(), &read, print).await??;
         return Ok(ExitCode::SUCCESS);
     }
     if args.check && matches!(args.format, Format::Mermaid | Format::Html) {

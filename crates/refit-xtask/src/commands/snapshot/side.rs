@@ -10,7 +10,7 @@ use refit_rehearsal::SNAPSHOTS;
 
 use crate::commands::lint::git::Git;
 use crate::context::Context;
-use crate::database::read_schema;
+use crate::database::with_schema;
 
 /// A schema, by whatever name it was given.
 pub(super) struct Side {
@@ -55,9 +55,8 @@ pub(super) async fn read(given: &str, read: &ReadOptions, context: &Context) -> 
 }
 
 async fn database(url: &str, read: &ReadOptions) -> anyhow::Result<Side> {
-    let catalog = read_schema(url, read).await?;
     let name = Target::parse(url).map_or_else(|_| "the database".to_owned(), |target| target.address());
-    Ok(Side::of(name, catalog))
+    with_schema(url, read, |catalog| Side::of(name, catalog)).await
 }
 
 fn file(given: &str, path: &Path) -> anyhow::Result<Side> {
