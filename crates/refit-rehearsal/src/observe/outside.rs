@@ -94,9 +94,10 @@ impl Watch {
         let sql = "SELECT relation, mode FROM pg_catalog.pg_locks WHERE locktype = 'relation' AND pid = $1";
         let blocking = "SELECT pg_catalog.unnest(pg_catalog.pg_blocking_pids($1))";
         let parameters: &[(&(dyn tokio_postgres::types::ToSql + Sync), Type)] = &[(&pid, Type::INT4)];
-        let (rows, blockers) = tokio::try_join!(
-            self.watcher.query_typed(sql, parameters),
-            self.watcher.query_typed(blocking, parameters)
+        // In this order: a lock that was waited for at the first answer is among those of the second.
+        let (blockers, rows) = tokio::try_join!(
+            self.watcher.query_typed(blocking, parameters),
+            self.watcher.query_typed(sql, parameters)
         )
         .map_err(Error::database("looking on"))?;
         rows.iter().for_each(|row| locks.note(row));
