@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::config::Config;
+use crate::handlers::metrics;
 use crate::private::{self, Private};
 use crate::state::{Phase, State};
 use crate::{MIGRATIONS, router};
@@ -86,6 +87,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     let migrator =
         Arc::new(refit::Migrator::new(&MIGRATIONS).environment(environment).connect_options(patience));
 
+    metrics::recorder();
     let (phase, watched) = watch::channel(Phase::Migrating);
     let router = router(State::new(pool.clone(), migrator.clone(), watched.clone()));
     let serve = axum::serve(listener, router).with_graceful_shutdown(stopping(watched));

@@ -7,7 +7,7 @@ use axum::response::Response;
 use axum::routing::get;
 
 use crate::api_error::ApiError;
-use crate::handlers::{health, pages, posts, sites, versions};
+use crate::handlers::{health, metrics, pages, posts, sites, versions};
 use crate::state::{Phase, State};
 
 /// The largest request body accepted.
@@ -27,6 +27,7 @@ pub fn router(state: State) -> Router {
     Router::new()
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
+        .route("/metrics", get(metrics::metrics))
         .merge(api)
         .fallback(async || ApiError::NotFound("such path".to_owned()))
         .method_not_allowed_fallback(async || ApiError::Method)

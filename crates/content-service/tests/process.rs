@@ -56,6 +56,30 @@ async fn migrates_serves_and_stops_on_sigterm() {
     assert!(end.contains("stopped"), "{end}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_migrations_do_is_told_as_metrics() {
+    let db = TestDb::empty().await.unwrap();
+    let mut process = Process(service().env("DATABASE_URL", db.url()).spawn().unwrap());
+    let (log, _rest) = log_until(&mut process, "backfills are complete");
+    let address = log.split("listening address=").nth(1).unwrap().split_whitespace().next().unwrap();
+    let metrics = reqwest::get(format!("http://{address}/metrics")).await.unwrap().text().await.unwrap();
+    let figure = |name: &str| {
+        let line = metrics
+            .lines()
+            .find(|line| line.starts_with(name))
+            .unwrap_or_else(|| panic!("{name}: {metrics}"));
+        line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()
+    };
+    let sql = "SELECT count(*) FROM refinery_schema_history";
+    let history: i64 = db.connect().await.unwrap().query_one(sql, &[]).await.unwrap().get(0);
+    // The views are a step, and no version.
+    assert_eq!(figure("refit_steps_applied_total"), history as f64 + 1.0);
+    let of = |name: &str| format!("{name}{{migration=\"V0015__assign_sites\"}}");
+    assert_eq!(figure(&of("refit_backfill_complete")), 1.0);
+    assert_eq!(figure(&of("refit_backfill_progress_ratio")), 1.0);
+    assert_eq!(figure(&of("refit_backfill_errors")), 0.0);
+}
+
 #[test]
 fn without_a_database_it_starts_one_says_so_and_takes_it_away() {
     let mut process = Process(service().spawn().unwrap());

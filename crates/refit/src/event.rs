@@ -1,4 +1,4 @@
-//! What a run tells while it is at work: for progress bars, metrics and alerts.
+//! What a run tells while it is at work: for progress bars and alerts. Metrics are made of the same.
 
 use std::fmt;
 use std::sync::Arc;
@@ -53,7 +53,7 @@ pub enum Event<'a> {
 
 type Tell = dyn Fn(&Event<'_>) + Send + Sync;
 
-/// Who is told; by default nobody.
+/// Who is told; by default nobody but the metrics.
 #[derive(Clone, Default)]
 pub(crate) struct Observer(Option<Arc<Tell>>);
 
@@ -63,6 +63,7 @@ impl Observer {
     }
 
     pub(crate) fn tell(&self, event: &Event<'_>) {
+        crate::metrics::record(event);
         if let Some(observer) = &self.0 {
             observer(event);
         }
