@@ -28,6 +28,8 @@ mod cases {
     mod race;
     mod read_only;
     mod rehearsal;
+    mod rollback;
+    mod rollback_rows;
     mod tidy;
     mod tls;
 }

@@ -37,6 +37,7 @@ mod posted;
 mod preflight;
 mod refusal;
 mod report;
+mod rollback;
 mod run;
 mod schema;
 mod session;
@@ -57,6 +58,7 @@ pub use plan::{Gate, HeldStep, Plan, PlannedStep, StepKind};
 pub use refit_model as model;
 pub use refusal::Refusal;
 pub use report::{Report, StepReport};
+pub use rollback::{Rollback, RollbackPlan, RollbackReport, UndoBackfill, UndoRefusal, UndoStep};
 pub use schema::{history_ddl, state_ddl};
 pub use status::{AppliedRow, Holder, RunRow, Status};
 
