@@ -29,6 +29,7 @@ mod cases {
     mod read_only;
     mod rehearsal;
     mod rollback;
+    mod rollback_journal;
     mod rollback_rows;
     mod tidy;
     mod tls;

@@ -4,12 +4,12 @@
 use std::time::Duration;
 
 use refit::backfill::{JobStatus, Request, request};
-use refit::{Backfills, Error, Event, Migrator, Rollback, RollbackReport};
+use refit::{Backfills, Error, Migrator, Rollback, RollbackReport};
 use refit_devdb::TestDb;
 
 use crate::support::{applied, boot, execute, exists, folder, migrator, until, value};
 
-const TABLE: (&str, &str) = (
+pub(super) const TABLE: (&str, &str) = (
     "V1__t.sql",
     "CREATE TABLE t (id bigint PRIMARY KEY, n int NOT NULL DEFAULT 0); INSERT INTO t SELECT g FROM generate_series(1, 20000) g",
 );
@@ -19,13 +19,13 @@ const FILL: (&str, &str) = (
 );
 const GATED: (&str, &str) = ("V3__after.sql", "-- refit: after = [\"V2\"]\nCREATE TABLE after_it (id int);");
 const GATED_DOWN: (&str, &str) = ("V3__after.down.sql", "DROP TABLE after_it;");
-const FILES: [(&str, &str); 4] = [TABLE, FILL, GATED, GATED_DOWN];
+pub(super) const FILES: [(&str, &str); 4] = [TABLE, FILL, GATED, GATED_DOWN];
 
-fn inline(files: &[(&str, &str)]) -> Migrator {
+pub(super) fn inline(files: &[(&str, &str)]) -> Migrator {
     migrator(files).backfills(Backfills::Inline)
 }
 
-async fn back(db: &TestDb, files: &[(&str, &str)]) -> Result<RollbackReport, Error> {
+pub(super) async fn back(db: &TestDb, files: &[(&str, &str)]) -> Result<RollbackReport, Error> {
     migrator(files).rollback(db.url(), &Rollback { to: 1, ..Rollback::default() }).await
 }
 
@@ -33,7 +33,7 @@ async fn digest(db: &TestDb) -> String {
     value(db, "SELECT md5(string_agg(t::text, ',' ORDER BY t::text)) FROM t").await
 }
 
-async fn status(db: &TestDb) -> JobStatus {
+pub(super) async fn status(db: &TestDb) -> JobStatus {
     let client = db.connect().await.unwrap();
     JobStatus::of(&client, 2).await.unwrap().unwrap()
 }
@@ -267,6 +267,74 @@ async fn rows_that_cannot_be_restored_are_set_aside_and_taken_again() {
     execute(&db, "ALTER TABLE t DROP CONSTRAINT c").await;
     back(&db, &FILES).await.unwrap();
     assert_eq!((applied(&db).await.as_str(), counts(&db).await.as_str()), ("1", "0: 20000"));
+    // Or they are left, and with them what is at work.
+    inline(&FILES).run(db.url()).await.unwrap();
+    execute(&db, "ALTER TABLE t ADD CONSTRAINT c CHECK (n > 0 OR id NOT IN (77, 7777)) NOT VALID").await;
+    back(&db, &FILES).await.unwrap_err();
+    let leave = Rollback { to: 1, leave_rows: vec![2] };
+    migrator(&FILES).rollback(db.url(), &leave).await.unwrap();
+    assert_eq!((applied(&db).await.as_str(), counts(&db).await.as_str()), ("1", "0: 19998, 1: 2"));
+    let newest = "SELECT kind || state || coalesce(journal, '') FROM refit.backfill ORDER BY id DESC LIMIT 1";
+    assert_eq!(value::<String>(&db, newest).await, "undocomplete");
+    execute(&db, "ALTER TABLE t DROP CONSTRAINT c; UPDATE t SET n = 0").await;
+    inline(&FILES).run(db.url()).await.unwrap();
+    assert_eq!((applied(&db).await.as_str(), counts(&db).await.as_str()), ("1,2,3", "1: 20000"));
+}
+
+/// Nobody's write is lost: a row that was written before its batch keeps the forward value, one written after has its earlier one
+/// below what was written.
+#[tokio::test]
+async fn a_table_written_to_throughout_loses_nothing() {
+    let db = TestDb::empty().await.unwrap();
+    inline(&SLOW).run(db.url()).await.unwrap();
+    execute(&db, "CREATE TABLE written (id bigint)").await;
+    let client = db.connect().await.unwrap();
+    let done = std::cell::Cell::new(false);
+    let going = async {
+        let report = back(&db, &SLOW).await.unwrap();
+        done.set(true);
+        report
+    };
+    let writing = async {
+        while !done.get() {
+            let sql = "WITH w AS (UPDATE t SET n = n + 1000 WHERE id = 1 + (random() * 5999)::int RETURNING id) \
+                       INSERT INTO written SELECT id FROM w";
+            client.execute(sql, &[]).await.unwrap();
+        }
+    };
+    let (report, ()) = tokio::join!(going, writing);
+    let job = &report.backfills[0];
+    let wrong = "SELECT count(*) FROM t LEFT JOIN (SELECT id, count(*) AS times FROM written GROUP BY id) w USING (id) \
+                     LEFT JOIN (SELECT id AS left_alone FROM refit.backfill_undo_1) j ON left_alone = id \
+                 WHERE n <> coalesce(times, 0) * 1000 + CASE WHEN left_alone IS NULL THEN 0 ELSE 1 END";
+    assert_eq!(value::<i64>(&db, wrong).await, 0);
+    assert!(job.changed_since > 0, "{report}");
+    assert_eq!(job.changed_since + job.rows_changed, 6_000);
+}
+
+#[tokio::test]
+async fn workers_that_are_cut_off_go_on_and_a_cut_run_is_gone_on_with() {
+    let db = TestDb::empty().await.unwrap();
+    inline(&SLOW).run(db.url()).await.unwrap();
+    let client = db.connect().await.unwrap();
+    let cut = async |who: &str| {
+        let before: i64 = value(&db, RESTORED).await;
+        until("rows are restored", async || value::<i64>(&db, RESTORED).await > before).await;
+        let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                   WHERE datname = current_database() AND application_name LIKE $1";
+        assert!(!client.query(sql, &[&who]).await.unwrap().is_empty(), "{who}");
+    };
+    let cutting = async {
+        cut("refit backfill%").await;
+        cut("refit backfill%").await;
+        cut("refit V2%").await;
+    };
+    let (outcome, ()) = tokio::join!(back(&db, &SLOW), cutting);
+    let error = outcome.unwrap_err().to_string();
+    assert!(error.contains("start again"), "{error}");
+    assert_eq!(applied(&db).await, "1,2");
+    back(&db, &SLOW).await.unwrap();
+    assert_eq!((counts(&db).await.as_str(), applied(&db).await.as_str()), ("0: 6000", "1"));
 }
 
 #[tokio::test]
@@ -289,83 +357,4 @@ async fn paused_and_canceled_from_elsewhere_it_waits_and_stops() {
     assert_eq!(applied(&db).await, "1,2");
     back(&db, &SLOW).await.unwrap();
     assert_eq!(counts(&db).await, "0: 6000");
-}
-
-#[tokio::test]
-async fn a_journal_is_dropped_when_its_time_is_over_and_not_before() {
-    let db = TestDb::empty().await.unwrap();
-    let mut files = FILES.to_vec();
-    files.push(("refit.toml", "undo_retention = \"1h\"\n"));
-    inline(&files).run(db.url()).await.unwrap();
-    let kept = status(&db).await.journal.unwrap();
-    assert!(kept.bytes > 100_000 && kept.kept_since.is_some(), "{kept:?}");
-    let dropped = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
-    let told = dropped.clone();
-    let observed = inline(&files).observe(move |event| {
-        if let Event::JournalDropped { stem, journal } = event {
-            told.lock().unwrap().push(format!("{stem} {journal}"));
-        }
-    });
-    let older = "UPDATE refit.backfill SET finished_at = finished_at - interval '61 minutes'";
-    observed.run(db.url()).await.unwrap();
-    execute(&db, older).await;
-    // A way back that is not at its end needs it.
-    execute(&db, "INSERT INTO refit.backfill (version, name, kind, statement, directive, journal) SELECT version, name, 'undo', '', directive, journal FROM refit.backfill").await;
-    observed.run(db.url()).await.unwrap();
-    assert!(exists(&db, "refit.backfill_undo_1").await);
-    execute(&db, "DELETE FROM refit.backfill WHERE kind = 'undo'").await;
-    let holder = db.connect().await.unwrap();
-    refit::lock(&holder, Duration::from_secs(1), |_| ()).await.unwrap();
-    observed.run(db.url()).await.unwrap();
-    assert!(exists(&db, "refit.backfill_undo_1").await, "not without the lock");
-    refit::unlock(&holder).await;
-    observed.run(db.url()).await.unwrap();
-    assert!(!exists(&db, "refit.backfill_undo_1").await);
-    assert_eq!(*dropped.lock().unwrap(), ["V2__fill refit.backfill_undo_1"]);
-    let error = back(&db, &files).await.unwrap_err().to_string();
-    assert!(error.contains("the earlier values of V2__fill.sql are gone: they were dropped"), "{error}");
-    // After a way back the rows that were left are listed for as long.
-    migrator(&files).rollback(db.url(), &Rollback { to: 1, leave_rows: vec![2] }).await.unwrap();
-    inline(&files).run(db.url()).await.unwrap();
-    back(&db, &files).await.unwrap();
-    let journal: String =
-        value(&db, "SELECT journal FROM refit.backfill WHERE kind = 'undo' AND journal IS NOT NULL").await;
-    assert!(exists(&db, &journal).await);
-    execute(&db, older).await;
-    migrator(&[TABLE, ("refit.toml", "undo_retention = \"1h\"\n")]).work(db.url()).await.unwrap();
-    assert!(!exists(&db, &journal).await);
-}
-
-#[tokio::test]
-async fn a_key_that_does_not_name_one_row_keeps_no_journal() {
-    for (table, fill, expected) in [
-        (
-            "CREATE TABLE t (id bigint, p int, n int, PRIMARY KEY (p, id)) PARTITION BY LIST (p); \
-             CREATE TABLE t0 PARTITION OF t FOR VALUES IN (0); CREATE TABLE t1 PARTITION OF t FOR VALUES IN (1); CREATE INDEX ON t (id)",
-            "UPDATE t SET n = 1 WHERE t.id > $1 AND t.id <= $2",
-            "names one row only",
-        ),
-        (
-            "CREATE TABLE t (id bigint NOT NULL, n int); CREATE INDEX ON t (id); CREATE UNIQUE INDEX ON t (id) WHERE n > 0",
-            "UPDATE t SET n = 1 WHERE id > $1 AND id <= $2",
-            "names one row only",
-        ),
-        (
-            "CREATE TABLE t (id bigint PRIMARY KEY, n int)",
-            "UPDATE t SET n = 1, id = -id WHERE id > $1 AND id <= $2",
-            "the statement sets id",
-        ),
-        ("CREATE TABLE t (id bigint PRIMARY KEY, n int)", "", "a function has to keep it itself"),
-    ] {
-        let db = TestDb::empty().await.unwrap();
-        let fill =
-            format!("-- refit: backfill = {{ table = \"t\", key = [\"id\"], undo = [\"n\"] }}\n{fill}");
-        let files = [("V1__t.sql", table), ("V2__fill.sql", fill.as_str())];
-        let migrator = inline(&files).backfill_with(2, |_| Box::pin(async { Ok(0) }));
-        let error = migrator.run(db.url()).await.unwrap_err().to_string();
-        assert!(error.contains(expected), "{table}: {error}");
-        // It has never begun: there is a way back.
-        back(&db, &files).await.unwrap();
-        assert_eq!(applied(&db).await, "1");
-    }
 }

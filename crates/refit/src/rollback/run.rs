@@ -166,6 +166,10 @@ impl Back<'_> {
     async fn undo(&mut self, step: &UndoStep, migration: &Migration) -> Result<(), Error> {
         if step.backfill.is_some() {
             let leave = self.rollback.leave_rows.contains(&step.version);
+            // Whoever waits for the lock, or looks who is at work, is told what it is.
+            let name = postgres_protocol::escape::escape_literal(&format!("refit {}", step.stem));
+            let named = self.stage.client.batch_execute(&format!("SET application_name = {name}")).await;
+            named.map_err(Error::database("preparing the session"))?;
             if let Some(job) = turn_back(self.stage.client, step.version, leave).await? {
                 self.backfills.push(self.migrator.restore(self.stage.client, self.url, &job).await?);
             }

@@ -176,5 +176,13 @@ pub(crate) fn unfinished_lines(all: &[JobStatus]) -> String {
 }
 
 /// Who goes on with a backfill that may run again.
-pub(super) const WHO_GOES_ON: &str =
-    "a process that waits for it goes on within seconds; where there is none, `cargo xtask backfill run`";
+pub(super) fn who_goes_on(status: &JobStatus) -> &'static str {
+    match status.kind.as_str() {
+        "undo" => {
+            "a rollback that waits for it goes on within seconds; where there is none, `cargo xtask rollback`"
+        }
+        _ => {
+            "a process that waits for it goes on within seconds; where there is none, `cargo xtask backfill run`"
+        }
+    }
+}
