@@ -164,10 +164,12 @@ async fn register(client: &Client, forward: &Job, leave: bool) -> Result<Job, Er
         }
         None => String::new(),
     };
-    // It is ours, and goes by the key: no look-up in it needs an index that is not there.
+    // It is ours, and goes by the key: no look-up in it needs an index that is not there. Who goes back holds the migration lock,
+    // and does not wait for a window.
     let directive = BackfillDirective {
         undo: Vec::new(),
         remaining: None,
+        only: None,
         allow_scan: true,
         ..forward.directive.clone()
     };
@@ -251,6 +253,14 @@ async fn forget_deleted(client: &Client, job: &Job) -> Result<(), Error> {
         job.directive.table,
         same.join(" AND ")
     );
-    client.execute_typed(&sql, &[]).await.map_err(Error::database("looking for rows that were deleted"))?;
+    let gone = client.execute_typed(&sql, &[]).await;
+    let gone = gone.map_err(Error::database("looking for rows that were deleted"))?;
+    if gone > 0 {
+        info!(
+            backfill = job.name,
+            rows = gone,
+            "rows that were deleted since, or have another key, are not restored"
+        );
+    }
     Ok(())
 }
