@@ -212,23 +212,30 @@ fn refuse_what_cannot_run(set: &MigrationSet, plan: &Plan) -> Result<(), Error> 
 /// Refuses a text with a statement that would break its step apart, or hang it.
 pub(crate) fn can_run(path: &str, sql: &str, transaction: bool) -> Result<(), Error> {
     for statement in refit_model::split_statements(sql) {
-        let path = path.to_owned();
-        let position = statement.position(sql);
+        // A position takes reading all that is before it.
+        let refused = |what, instead| Error::CannotResume {
+            path: path.to_owned(),
+            position: statement.position(sql),
+            what,
+            instead,
+        };
         match &statement.kind {
             StatementKind::CreateIndexConcurrently { index: None, .. } if !transaction => {
-                let what = "an index without a name cannot be found again";
-                return Err(Error::CannotResume { path, position, what, instead: "name it" });
+                return Err(refused("an index without a name cannot be found again", "name it"));
             }
             _ if !transaction && statement.creates_temporary() => {
-                let what = "a temporary object ends with the session";
                 let instead = "use an ordinary or unlogged table and drop it in the end";
-                return Err(Error::CannotResume { path, position, what, instead });
+                return Err(refused("a temporary object ends with the session", instead));
             }
             StatementKind::TransactionControl => {
                 let words = statement.text.split_whitespace().take(3).collect::<Vec<_>>().join(" ");
-                return Err(Error::TransactionControl { path, position, statement: words });
+                let position = statement.position(sql);
+                return Err(Error::TransactionControl { path: path.to_owned(), position, statement: words });
             }
-            StatementKind::CopyThroughClient => return Err(Error::CopyThroughClient { path, position }),
+            StatementKind::CopyThroughClient => {
+                let position = statement.position(sql);
+                return Err(Error::CopyThroughClient { path: path.to_owned(), position });
+            }
             _ => {}
         }
     }
