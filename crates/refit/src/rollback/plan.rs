@@ -210,6 +210,9 @@ impl fmt::Display for UndoStep {
             }
             Some(UndoBackfill::Restored) => write!(f, "  (its rows are restored already)"),
             Some(UndoBackfill::NotBegun) => write!(f, "  (a backfill that has not begun)"),
+            Some(UndoBackfill::Left) if self.path.is_some() => {
+                write!(f, "  (a backfill: its rows are left to its down file)")
+            }
             Some(UndoBackfill::Left) => write!(f, "  (a backfill whose rows are left as they are)"),
             None if !self.transaction => write!(f, "  (outside a transaction)"),
             None => Ok(()),
