@@ -28,6 +28,9 @@ mod cases {
     mod race;
     mod read_only;
     mod rehearsal;
+    mod rollback;
+    mod rollback_journal;
+    mod rollback_rows;
     mod tidy;
     mod tls;
 }

@@ -1,12 +1,13 @@
 //! A service reduced to its boot: applies the folder given first to the database given second, then exits.
-//! With a number of seconds behind them it works on backfills too, with leases of that length.
+//! With a number of seconds behind them it works on backfills too, with leases of that length; with a version behind that, it
+//! goes back to it instead.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use refit::model::MigrationSet;
-use refit::{Backfills, Migrator};
+use refit::{Backfills, Migrator, Rollback};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -23,10 +24,10 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn boot() -> anyhow::Result<refit::Report> {
+async fn boot() -> anyhow::Result<String> {
     let mut arguments = std::env::args().skip(1);
     let (Some(folder), Some(url)) = (arguments.next(), arguments.next()) else {
-        anyhow::bail!("usage: boot FOLDER URL [LEASE]");
+        anyhow::bail!("usage: boot FOLDER URL [LEASE [BACK_TO]]");
     };
     let migrator = Migrator::new(MigrationSet::from_dir(&PathBuf::from(folder))?);
     let migrator = match arguments.next() {
@@ -35,5 +36,9 @@ async fn boot() -> anyhow::Result<refit::Report> {
         }
         None => migrator.backfills(Backfills::Hold),
     };
-    Ok(migrator.run(&url).await?)
+    if let Some(to) = arguments.next() {
+        let rollback = Rollback { to: to.parse()?, leave_rows: Vec::new() };
+        return Ok(migrator.rollback(&url, &rollback).await?.to_string());
+    }
+    Ok(migrator.run(&url).await?.to_string())
 }

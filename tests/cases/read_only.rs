@@ -70,6 +70,11 @@ async fn a_read_only_default_is_named() {
     let text = error.to_string();
     assert!(text.contains("the session is read-only, and 2 migrations are pending: V2__b"), "{text}");
     assert_eq!(applied(&db).await, "1");
+    let down = ("V1__a.down.sql", "SELECT 1;");
+    let back = migrator(&[ONE, down]).rollback(db.url(), &refit::Rollback::default()).await.unwrap_err();
+    let text = back.to_string();
+    assert!(text.contains("the session is read-only, and 1 migration is to be undone: V1__"), "{text}");
+    assert_eq!(applied(&db).await, "1");
 }
 
 #[tokio::test]

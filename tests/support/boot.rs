@@ -25,6 +25,11 @@ pub(crate) fn work(folder: &Path, url: &str, lease: f64) -> Child {
     command(folder, url).arg(lease.to_string()).spawn().unwrap()
 }
 
+/// Starts a process that goes back to a version, with leases of so many seconds.
+pub(crate) fn go_back(folder: &Path, url: &str, lease: f64, to: i64) -> Child {
+    command(folder, url).arg(lease.to_string()).arg(to.to_string()).spawn().unwrap()
+}
+
 /// A boot, to be given more arguments or another environment.
 pub(crate) fn command(folder: &Path, url: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_boot"));

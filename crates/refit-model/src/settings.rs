@@ -98,6 +98,9 @@ pub struct Settings {
     /// How long a transactional step may wait for a lock.
     #[serde(deserialize_with = "duration", serialize_with = "duration_text")]
     pub lock_timeout: Duration,
+    /// For how long what a backfill has overwritten is kept once it is complete, for a roll-back.
+    #[serde(deserialize_with = "days", serialize_with = "duration_text")]
+    pub undo_retention: Duration,
     /// What to do when history and set disagree.
     pub policy: Policies,
     /// What the linter is told.
@@ -112,6 +115,7 @@ impl Default for Settings {
             versions: None,
             postgres: 14,
             lock_timeout: Duration::from_secs(2),
+            undo_retention: Duration::from_secs(30 * DAY),
             policy: Policies::default(),
             lint: LintSettings::default(),
             max_file_bytes: 16 * 1024 * 1024,
@@ -119,10 +123,13 @@ impl Default for Settings {
     }
 }
 
-const KEYS: [&str; 12] = [
+const DAY: u64 = 24 * 60 * 60;
+
+const KEYS: [&str; 13] = [
     "versions",
     "postgres",
     "lock_timeout",
+    "undo_retention",
     "policy",
     "lint",
     "rules",
@@ -180,6 +187,23 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     Ok(duration)
 }
 
+/// Reads a longer one, such as `"30d"`, `"2w"` or `"12h"`; a day has 24 hours.
+fn parse_days(text: &str) -> Result<Duration, String> {
+    let bad = || format!("`{text}` is not a duration: write it like \"30d\", \"2w\" or \"12h\"");
+    let span: jiff::Span = text.parse().map_err(|_| bad())?;
+    let duration = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(|_| bad())?;
+    let duration = Duration::try_from(duration).map_err(|_| bad())?;
+    if duration < Duration::from_secs(1) || duration > Duration::from_secs(36_500 * DAY) {
+        return Err(format!("`{text}` is out of range: at least 1s, at most 100 years (36500d)"));
+    }
+    Ok(duration)
+}
+
+fn days<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    parse_days(&text).map_err(serde::de::Error::custom)
+}
+
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
     parse_duration(&text).map_err(serde::de::Error::custom)
@@ -200,12 +224,15 @@ mod tests {
 
     #[test]
     fn every_key_is_read() {
-        let text = "versions = \"timestamp\"\npostgres = 15\nlock_timeout = \"500ms\"\nmax_file_bytes = 10\n\
+        let text = "versions = \"timestamp\"\npostgres = 15\nlock_timeout = \"500ms\"\nmax_file_bytes = 10\nundo_retention = \"2w\"\n\
                     [policy]\nchanged = \"warn\"\nmissing = \"accept\"\nout_of_order = \"warn\"\nahead = \"refuse\"\n";
         let settings = Settings::parse("refit.toml", text).unwrap();
         assert_eq!(settings.versions, Some(VersionStyle::Timestamp));
         assert_eq!(settings.lock_timeout, Duration::from_millis(500));
         assert_eq!(settings.policy.out_of_order, Policy::Warn);
+        assert_eq!(settings.undo_retention, Duration::from_secs(14 * DAY));
+        let again: Settings = toml::from_str(&toml::to_string(&settings).unwrap()).unwrap();
+        assert_eq!(again, settings);
     }
 
     #[test]
@@ -245,6 +272,14 @@ mod tests {
                 .message
                 .contains("out of range")
         );
+        for text in ["soon", "0s", "2 months", "200y", "-1d"] {
+            let problem = Settings::parse("refit.toml", &format!("undo_retention = \"{text}\"")).unwrap_err();
+            assert!(
+                problem.message.contains("not a duration") || problem.message.contains("out of range"),
+                "{text}: {}",
+                problem.message
+            );
+        }
         assert!(Settings::parse("refit.toml", "postgres = 9").is_err());
         assert!(Settings::parse("refit.toml", "versions = [").is_err());
     }

@@ -12,6 +12,7 @@ mod cases {
     mod lint_fix;
     mod rehearse;
     mod repair;
+    mod rollback;
     mod snapshot;
     mod trace;
     mod verify;

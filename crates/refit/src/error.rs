@@ -7,6 +7,7 @@ use refit_model::{Position, SetError};
 use serde::Serialize;
 
 use crate::refusal::Refusal;
+use crate::rollback::UndoRefusal;
 
 /// An error of planning, applying or connecting.
 #[derive(Debug, thiserror::Error)]
@@ -39,12 +40,15 @@ pub enum Error {
     /// The history does not fit the set, and the policies say to refuse.
     #[error("{}", refusals(.0))]
     Refused(Vec<Refusal>),
+    /// The way back is barred: some migrations cannot be undone.
+    #[error("{}", barred(.0))]
+    RollbackRefused(Vec<UndoRefusal>),
     /// The server is a standby, or the session is read-only, and there is something to do.
-    #[error("{why}, and {pending} pending: {first}; {hint}")]
+    #[error("{why}, and {pending}: {first}; {hint}")]
     ReadOnly {
         /// What kind of read-only it is.
         why: &'static str,
-        /// How many migrations are pending, in words.
+        /// How many migrations are pending, or to be undone, in words.
         pending: String,
         /// The first of them.
         first: String,
@@ -182,6 +186,11 @@ impl Error {
 fn refusals(refusals: &[Refusal]) -> String {
     let lines: Vec<String> = refusals.iter().map(ToString::to_string).collect();
     format!("nothing was applied: the history does not fit the migrations\n  {}", lines.join("\n  "))
+}
+
+fn barred(refusals: &[UndoRefusal]) -> String {
+    let lines: Vec<String> = refusals.iter().map(ToString::to_string).collect();
+    format!("nothing was undone: there is no way back to that version\n  {}", lines.join("\n  "))
 }
 
 fn seconds(duration: &Duration) -> String {

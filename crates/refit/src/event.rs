@@ -44,6 +44,13 @@ pub enum Event<'a> {
         /// Where it stands.
         status: &'a JobStatus,
     },
+    /// What a backfill had overwritten is no longer kept: it can no longer be rolled back.
+    JournalDropped {
+        /// The file name of its migration, without `.sql`.
+        stem: &'a str,
+        /// The table that is gone, qualified and quoted.
+        journal: &'a str,
+    },
     /// A step is done.
     StepApplied {
         /// What it did.

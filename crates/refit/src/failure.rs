@@ -4,6 +4,7 @@ use refit_model::{Position, split_statements};
 use tokio_postgres::error::{ErrorPosition, SqlState};
 
 use crate::error::{Error, StatementError};
+use crate::plan::StepKind;
 use crate::step::{Extent, Step};
 
 /// A failed attempt at a step, or at one statement of it.
@@ -23,6 +24,34 @@ pub(crate) enum Remains {
     Nothing,
     /// Statements before this one, counted from 0, are complete.
     Statements { failed: usize, offset: usize },
+}
+
+impl Remains {
+    /// In words, with the next step; `cut` when the server did not say that it failed.
+    fn told(&self, undo: bool, cut: bool) -> String {
+        let text = match self {
+            Remains::Nothing if cut => {
+                "nothing of this migration is half-done; start again, and the history tells whether it was committed"
+            }
+            Remains::Nothing if undo => "nothing of this migration was undone; mend the file and start again",
+            Remains::Nothing => "nothing of this migration was applied; mend it and start again",
+            Remains::Statements { failed, .. } if cut => {
+                return format!(
+                    "statement {} may be complete, those before it are; start again to go on from here",
+                    failed + 1
+                );
+            }
+            Remains::Statements { failed: 0, .. } => {
+                "none of its statements was applied; mend it and start again"
+            }
+            Remains::Statements { failed, .. } => {
+                return format!(
+                    "its first {failed} statements are applied and will not run again; start again to go on from here"
+                );
+            }
+        };
+        text.to_owned()
+    }
 }
 
 impl Attempt {
@@ -67,7 +96,10 @@ impl Attempt {
             message: match db {
                 Some(db) => db.message().to_owned(),
                 None if self.is_misread() => {
-                    format!("what the server answered cannot be read ({})", crate::error::describe(&self.error))
+                    format!(
+                        "what the server answered cannot be read ({})",
+                        crate::error::describe(&self.error)
+                    )
                 }
                 None => format!("the connection was cut ({})", crate::error::describe(&self.error)),
             },
@@ -76,22 +108,7 @@ impl Attempt {
             context: db.and_then(|db| db.where_()).map(str::to_owned),
             attempts: attempts as usize,
             blockers: self.blockers,
-            remains: match remains {
-                Remains::Nothing if db.is_none() => {
-                    "nothing of this migration is half-done; start again, and the history tells whether it was committed"
-                        .to_owned()
-                }
-                Remains::Nothing => "nothing of this migration was applied; mend it and start again".to_owned(),
-                Remains::Statements { failed, .. } if db.is_none() => format!(
-                    "statement {} may be complete, those before it are; start again to go on from here", failed + 1
-                ),
-                Remains::Statements { failed: 0, .. } => {
-                    "none of its statements was applied; mend it and start again".to_owned()
-                }
-                Remains::Statements { failed, .. } => format!(
-                    "its first {failed} statements are applied and will not run again; start again to go on from here"
-                ),
-            },
+            remains: remains.told(step.kind == StepKind::Undo, db.is_none()),
         }))
     }
 

@@ -38,6 +38,7 @@ mod posted;
 mod preflight;
 mod refusal;
 mod report;
+mod rollback;
 mod run;
 mod schema;
 mod session;
@@ -59,6 +60,7 @@ pub use plan::{Gate, HeldStep, Plan, PlannedStep, StepKind};
 pub use refit_model as model;
 pub use refusal::Refusal;
 pub use report::{Report, StepReport};
+pub use rollback::{Rollback, RollbackPlan, RollbackReport, UndoBackfill, UndoRefusal, UndoStep};
 pub use schema::{history_ddl, state_ddl};
 pub use status::{AppliedRow, Holder, RunRow, Status};
 

@@ -14,7 +14,7 @@ const WAITED: &str = "refit_lock_waited_seconds";
 /// Name, what it is, and its value, where there is one.
 type Figure = (&'static str, &'static str, fn(&JobStatus) -> Option<f64>);
 
-/// Of a backfill, as it stands; labelled with the migration.
+/// Of a backfill, as it stands; labelled with the migration and whether it is on its way forward or undone.
 const BACKFILL: [Figure; 10] = [
     ("refit_backfill_progress_ratio", "How much of a backfill is done, from 0 to 1.", |job| {
         Some(job.progress)
@@ -47,7 +47,7 @@ pub fn describe_metrics() {
 pub(crate) fn record(event: &Event<'_>) {
     match event {
         Event::Waiting { waited, .. } => gauge!(WAITED).set(waited.as_secs_f64()),
-        Event::Began { .. } | Event::StepBegan { .. } => {}
+        Event::Began { .. } | Event::StepBegan { .. } | Event::JournalDropped { .. } => {}
         Event::StepRetried { stem, .. } => {
             counter!(STEP_RETRIES, "migration" => (*stem).to_owned()).increment(1);
         }
@@ -59,7 +59,8 @@ pub(crate) fn record(event: &Event<'_>) {
         Event::Backfill { status } => {
             for (name, _, value) in BACKFILL {
                 if let Some(value) = value(status) {
-                    gauge!(name, "migration" => status.name.clone()).set(value);
+                    gauge!(name, "migration" => status.name.clone(), "kind" => status.kind.clone())
+                        .set(value);
                 }
             }
         }

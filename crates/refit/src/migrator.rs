@@ -245,7 +245,13 @@ impl Migrator {
             return Ok(report);
         }
         match self.options.backfills {
-            Backfills::Inline => report.append(self.work(url).await?),
+            Backfills::Inline => {
+                let worked = self.work(url).await?;
+                // Where there was no backfill to work on, nothing is known but what the first report says.
+                if !worked.backfills.is_empty() {
+                    report.append(worked);
+                }
+            }
             Backfills::Background => {
                 tokio::spawn(self.clone().work_for_ever(url.to_owned()));
             }

@@ -40,6 +40,8 @@ pub enum StepKind {
     Versioned,
     /// Runs whenever its text changes.
     Repeatable,
+    /// Undoes a versioned one.
+    Undo,
 }
 
 /// One step that would run.

@@ -66,8 +66,12 @@ impl Preflight {
         })
     }
 
-    /// Refuses a session that cannot write, naming what it would have to do.
-    pub(crate) fn require_writable(&self, pending: &[(Option<Version>, String)]) -> Result<(), Error> {
+    /// Refuses a session that cannot write, naming what it would have to do; `what` says what the migrations are.
+    pub(crate) fn require_writable(
+        &self,
+        pending: &[(Option<Version>, String)],
+        what: &str,
+    ) -> Result<(), Error> {
         let (why, hint) = if self.standby {
             (
                 "the server is a hot standby",
@@ -83,6 +87,6 @@ impl Preflight {
         };
         let noun = if pending.len() == 1 { "migration is" } else { "migrations are" };
         let first = pending.first().map_or(String::new(), |(_, stem)| stem.clone());
-        Err(Error::ReadOnly { why, pending: format!("{} {noun}", pending.len()), first, hint })
+        Err(Error::ReadOnly { why, pending: format!("{} {noun} {what}", pending.len()), first, hint })
     }
 }

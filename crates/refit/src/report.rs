@@ -63,7 +63,7 @@ impl Report {
     }
 }
 
-fn seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64(duration.as_secs_f64())
 }
 
@@ -100,7 +100,7 @@ impl fmt::Display for Report {
     }
 }
 
-fn human(duration: Duration) -> String {
+pub(crate) fn human(duration: Duration) -> String {
     let milliseconds = duration.as_secs_f64() * 1_000.0;
     if milliseconds < 1_000.0 {
         format!("{milliseconds:.1} ms")

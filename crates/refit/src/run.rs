@@ -17,7 +17,7 @@ use crate::plan::{Plan, PlannedStep, StepKind};
 use crate::preflight::Preflight;
 use crate::report::Report;
 use crate::session::Session;
-use crate::state;
+use crate::state::{self, Needs};
 use crate::step::{Stage, Step};
 
 /// Applies `plan`, or what is left of it once the lock is ours.
@@ -31,7 +31,7 @@ pub(crate) async fn run(
     refuse_what_cannot_run(&set, plan)?;
     let facts = Preflight::read(client, migrator.options.history_schema.as_deref()).await?;
     let names: Vec<_> = plan.pending.iter().map(|step| (step.version, step.stem.clone())).collect();
-    facts.require_writable(&names)?;
+    facts.require_writable(&names, "pending")?;
     if !migrator.options.session_pooler && crate::pooler::stands_between(client, facts.backend_pid).await {
         return Err(Error::Pooler);
     }
@@ -83,7 +83,7 @@ async fn locked(
     if plan.pending.is_empty() {
         return Ok(migrator.nothing_to_do(Some(plan), began));
     }
-    prepare(client, facts, set).await?;
+    prepare(client, facts, if set.has_backfills() { Needs::Backfills } else { Needs::Runs }).await?;
     let run = state::begin_run(client, &plan.environment, plan.pending.len()).await?;
     info!(run, pending = plan.pending.len(), "applying migrations");
     migrator.options.observer.tell(&Event::Began { steps: plan.pending.len() });
@@ -124,7 +124,7 @@ async fn locked(
 }
 
 /// Creates the history table as refinery would, and the schema refit, in one transaction.
-async fn prepare(client: &Client, facts: &Preflight, set: &MigrationSet) -> Result<(), Error> {
+pub(crate) async fn prepare(client: &Client, facts: &Preflight, needs: Needs) -> Result<(), Error> {
     let comment = state::comment(client).await?;
     // What exists is not asserted: even IF NOT EXISTS needs the right to create, which the role may not have.
     let history = match facts.history_exists {
@@ -133,7 +133,7 @@ async fn prepare(client: &Client, facts: &Preflight, set: &MigrationSet) -> Resu
             <Session<'_> as refinery_core::AsyncMigrate>::assert_migrations_table_query(&facts.history_table)
         }
     };
-    let upgrade = state::upgrade(comment.as_deref(), set.has_backfills()).unwrap_or_default();
+    let upgrade = state::upgrade(comment.as_deref(), needs).unwrap_or_default();
     if history.is_empty() && upgrade.is_empty() {
         return Ok(());
     }
@@ -204,32 +204,39 @@ fn refuse_what_cannot_run(set: &MigrationSet, plan: &Plan) -> Result<(), Error> 
                 None => continue,
             },
         };
-        for statement in refit_model::split_statements(sql) {
-            let position = || statement.position(sql);
-            let refused = |what, instead| Error::CannotResume {
-                path: path.clone(),
-                position: position(),
-                what,
-                instead,
-            };
-            match &statement.kind {
-                StatementKind::CreateIndexConcurrently { index: None, .. } if !planned.transaction => {
-                    return Err(refused("an index without a name cannot be found again", "name it"));
-                }
-                _ if !planned.transaction && statement.creates_temporary() => {
-                    let instead = "use an ordinary or unlogged table and drop it in the end";
-                    return Err(refused("a temporary object ends with the session", instead));
-                }
-                StatementKind::TransactionControl => {
-                    let words = statement.text.split_whitespace().take(3).collect::<Vec<_>>().join(" ");
-                    let (path, position) = (path.clone(), position());
-                    return Err(Error::TransactionControl { path, position, statement: words });
-                }
-                StatementKind::CopyThroughClient => {
-                    return Err(Error::CopyThroughClient { path: path.clone(), position: position() });
-                }
-                _ => {}
+        can_run(path, sql, planned.transaction)?;
+    }
+    Ok(())
+}
+
+/// Refuses a text with a statement that would break its step apart, or hang it.
+pub(crate) fn can_run(path: &str, sql: &str, transaction: bool) -> Result<(), Error> {
+    for statement in refit_model::split_statements(sql) {
+        // A position takes reading all that is before it.
+        let refused = |what, instead| Error::CannotResume {
+            path: path.to_owned(),
+            position: statement.position(sql),
+            what,
+            instead,
+        };
+        match &statement.kind {
+            StatementKind::CreateIndexConcurrently { index: None, .. } if !transaction => {
+                return Err(refused("an index without a name cannot be found again", "name it"));
             }
+            _ if !transaction && statement.creates_temporary() => {
+                let instead = "use an ordinary or unlogged table and drop it in the end";
+                return Err(refused("a temporary object ends with the session", instead));
+            }
+            StatementKind::TransactionControl => {
+                let words = statement.text.split_whitespace().take(3).collect::<Vec<_>>().join(" ");
+                let position = statement.position(sql);
+                return Err(Error::TransactionControl { path: path.to_owned(), position, statement: words });
+            }
+            StatementKind::CopyThroughClient => {
+                let position = statement.position(sql);
+                return Err(Error::CopyThroughClient { path: path.to_owned(), position });
+            }
+            _ => {}
         }
     }
     Ok(())

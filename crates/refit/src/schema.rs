@@ -6,7 +6,7 @@ use tokio_postgres::Client;
 use crate::error::Error;
 use crate::history::HISTORY_TABLE;
 use crate::session::Session;
-use crate::state;
+use crate::state::{self, Needs};
 
 /// SQL that creates refinery's history table where it does not exist, with a semicolon at the end.
 pub fn history_ddl() -> String {
@@ -19,5 +19,5 @@ pub fn history_ddl() -> String {
 /// When the database cannot be read.
 pub async fn state_ddl(client: &Client) -> Result<String, Error> {
     let comment = state::comment(client).await?;
-    Ok(state::upgrade(comment.as_deref(), false).unwrap_or_default())
+    Ok(state::upgrade(comment.as_deref(), Needs::Runs).unwrap_or_default())
 }

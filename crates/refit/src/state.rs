@@ -8,19 +8,30 @@ use crate::error::Error;
 use crate::plan::StepKind;
 
 /// The releases of the state, in order. Each runs once; which ones have run is kept in the schema's comment.
-const RELEASES: [&str; 2] = [include_str!("state/runs.sql"), include_str!("state/backfill.sql")];
+const RELEASES: [&str; 3] =
+    [include_str!("state/runs.sql"), include_str!("state/backfill.sql"), include_str!("state/undo.sql")];
+
+/// How much of the state is needed: what is made for one includes what is made for those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Needs {
+    /// Runs that apply.
+    Runs = 1,
+    /// Sets that have backfills.
+    Backfills = 2,
+    /// Runs that go back.
+    Undo = 3,
+}
 
 /// SQL that brings the state of a database to this release, given the comment on its schema.
 ///
-/// Run in one transaction. A newer release than ours is left alone: its tables only grow. What backfills remember is made
-/// for sets that have some.
-pub(crate) fn upgrade(comment: Option<&str>, backfills: bool) -> Option<String> {
+/// Run in one transaction. A newer release than ours is left alone: its tables only grow. What is not needed yet is not made.
+pub(crate) fn upgrade(comment: Option<&str>, needs: Needs) -> Option<String> {
     let have: usize = comment
         .and_then(|comment| comment.strip_prefix("refit state "))
         .and_then(|rest| rest.split(':').next())
         .and_then(|number| number.trim().parse().ok())
         .unwrap_or(0);
-    let wanted = if backfills { RELEASES.len() } else { 1 };
+    let wanted = needs as usize;
     let missing = RELEASES.get(have..wanted).filter(|missing| !missing.is_empty())?;
     Some(format!(
         "{}COMMENT ON SCHEMA refit IS 'refit state {}: what the migrations of this database remember; managed by refit';",
@@ -53,6 +64,22 @@ pub(crate) async fn begin_run(client: &Client, environment: &str, planned: usize
         .await
         .map_err(Error::database("opening the run"))?;
     Ok(row.get(0))
+}
+
+/// Opens a run that goes back to a version.
+pub(crate) async fn begin_undo(
+    client: &Client,
+    environment: &str,
+    planned: usize,
+    to: Version,
+) -> Result<i64, Error> {
+    let run = begin_run(client, environment, planned).await?;
+    let sql = "UPDATE refit.run SET undo_to = $2 WHERE id = $1";
+    client
+        .execute_typed(sql, &[(&run, Type::INT8), (&to, Type::INT8)])
+        .await
+        .map_err(Error::database("opening the run"))?;
+    Ok(run)
 }
 
 /// Closes a run. Its commit also makes the steps durable, which commit without waiting for the disk.
@@ -92,6 +119,7 @@ impl StepRow<'_> {
         match self.kind {
             StepKind::Versioned => "versioned",
             StepKind::Repeatable => "repeatable",
+            StepKind::Undo => "undo",
         }
     }
 
@@ -199,14 +227,17 @@ mod tests {
 
     #[test]
     fn an_upgrade_runs_what_is_missing_only() {
-        assert!(upgrade(None, true).unwrap().contains("CREATE TABLE refit.run"));
-        assert!(!upgrade(None, false).unwrap().contains("CREATE TABLE refit.backfill"));
-        assert!(upgrade(Some("made by hand"), false).is_some());
-        let second = upgrade(Some("refit state 1: x"), true).unwrap();
+        assert!(upgrade(None, Needs::Backfills).unwrap().contains("CREATE TABLE refit.run"));
+        assert!(!upgrade(None, Needs::Runs).unwrap().contains("CREATE TABLE refit.backfill"));
+        assert!(upgrade(Some("made by hand"), Needs::Runs).is_some());
+        let second = upgrade(Some("refit state 1: x"), Needs::Backfills).unwrap();
         assert!(second.starts_with("CREATE TABLE refit.backfill") && second.contains("refit state 2:"));
-        assert_eq!(upgrade(Some("refit state 1: x"), false), None);
-        assert_eq!(upgrade(Some(&format!("refit state {}: x", RELEASES.len())), true), None);
-        assert_eq!(upgrade(Some("refit state 99: a newer refit"), true), None);
+        let third = upgrade(Some("refit state 2: x"), Needs::Undo).unwrap();
+        assert!(third.starts_with("ALTER TABLE refit.run") && third.contains("refit state 3:"));
+        assert_eq!(upgrade(Some("refit state 1: x"), Needs::Runs), None);
+        assert_eq!(Needs::Undo as usize, RELEASES.len());
+        assert_eq!(upgrade(Some(&format!("refit state {}: x", RELEASES.len())), Needs::Undo), None);
+        assert_eq!(upgrade(Some("refit state 99: a newer refit"), Needs::Undo), None);
     }
 
     #[test]

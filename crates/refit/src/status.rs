@@ -71,6 +71,8 @@ pub struct RunRow {
     pub outcome: String,
     /// What stopped it.
     pub error: Option<String>,
+    /// The version that it went back to; `None` for a run that applied.
+    pub undo_to: Option<i64>,
 }
 
 impl Migrator {
@@ -140,7 +142,7 @@ async fn last_run(client: &Client) -> Result<Option<RunRow>, Error> {
     }
     let time = |column| format!("to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')");
     let sql = format!(
-        "SELECT id, {}, {}, outcome, error FROM refit.run ORDER BY id DESC LIMIT 1",
+        "SELECT id, {}, {}, outcome, error, (to_jsonb(run) ->> 'undo_to')::int8 FROM refit.run ORDER BY id DESC LIMIT 1",
         time("started_at"),
         time("finished_at")
     );
@@ -151,5 +153,7 @@ async fn last_run(client: &Client) -> Result<Option<RunRow>, Error> {
         finished_at: row.get(2),
         outcome: row.get(3),
         error: row.get(4),
+        // The column may not be there: it comes with the first run that goes back.
+        undo_to: row.get(5),
     }))
 }

@@ -17,6 +17,7 @@ use crate::plan::StepKind;
 use crate::posted::{self, Posted};
 use crate::preflight::Preflight;
 use crate::report::StepReport;
+use crate::rollback::Down;
 use crate::state::StepRow;
 
 /// What a step runs.
@@ -52,6 +53,22 @@ impl<'a> Step<'a> {
             checksum: migration.checksum,
             transaction: directives.transaction,
             lock_timeout: directives.lock_timeout,
+        }
+    }
+
+    /// The step that undoes a migration: its down file, or nothing where there is none to run.
+    pub(crate) fn undo(migration: &'a Migration, down: Option<&'a Down>) -> Step<'a> {
+        Step {
+            kind: StepKind::Undo,
+            version: Some(migration.version),
+            name: &migration.name,
+            stem: &migration.stem,
+            path: down.map_or(&migration.path, |down| &down.path),
+            sql: down.map_or("", |down| &down.sql),
+            instead: None,
+            checksum: down.map_or(0, |down| down.checksum),
+            transaction: down.is_none_or(|down| down.transaction),
+            lock_timeout: down.and_then(|down| down.lock_timeout),
         }
     }
 

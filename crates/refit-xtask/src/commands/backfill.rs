@@ -18,8 +18,9 @@ use std::process::ExitCode;
 
 use crate::context::Context;
 
-pub(crate) use told::unfinished_lines;
-pub(crate) use work::{Failure, Worked, work};
+pub(crate) use looker::Seen;
+pub(crate) use told::{blocks, unfinished_lines};
+pub(crate) use work::{Failure, Worked, in_sight, work};
 
 #[derive(Debug, clap::Args)]
 #[command(

@@ -165,6 +165,7 @@ fn dry_run(plan: &Plan, set: &MigrationSet, context: &Context) -> anyhow::Result
         StepKind::Repeatable => {
             set.repeatables().iter().find(|repeatable| repeatable.stem == step.stem).map(|r| r.sql.as_ref())
         }
+        StepKind::Undo => None,
     };
     let statements: Vec<PendingSql<'_>> = plan
         .pending

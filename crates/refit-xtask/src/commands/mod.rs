@@ -14,6 +14,7 @@ mod plan;
 mod progress;
 mod rehearse;
 mod repair;
+mod rollback;
 mod snapshot;
 mod status;
 mod told;
@@ -42,6 +43,8 @@ pub enum Command {
     Plan(plan::Args),
     /// Apply what is pending
     Migrate(migrate::Args),
+    /// Undo what was applied above a version, newest first, rows of backfills included
+    Rollback(rollback::Args),
     /// Run, watch and control backfills: rows changed in batches while services serve
     Backfill(backfill::Args),
     /// Show where a database stands: applied, pending, who is at work, what is stuck
@@ -82,6 +85,7 @@ impl Command {
             Command::Explain(args) => explain::run(&args, context),
             Command::Plan(args) => plan::run(&args, context).await,
             Command::Migrate(args) => migrate::run(&args, context).await,
+            Command::Rollback(args) => rollback::run(&args, context).await,
             Command::Backfill(args) => backfill::run(&args, context).await,
             Command::Status(args) => status::run(&args, context).await,
             Command::Repair(args) => repair::run(&args, context).await,

@@ -46,7 +46,18 @@ fn describe(status: &Status, set: &MigrationSet) -> String {
     text.push_str(&unfinished_lines(&status.backfills));
     if let Some(run) = status.last_run.as_ref().filter(|run| run.outcome != "succeeded") {
         let _ = match (&run.error, run.outcome.as_str()) {
-            (Some(error), _) => write!(text, "\n{BAD}last run failed{BAD:#} at {}: {error}", run.started_at),
+            (Some(error), _) => {
+                let what = if run.undo_to.is_some() { "rollback" } else { "run" };
+                write!(text, "\n{BAD}last {what} failed{BAD:#} at {}: {error}", run.started_at)
+            }
+            (None, "running") if let (None, Some(to)) = (&status.holder, run.undo_to) => {
+                let note = format!("`cargo xtask rollback --to {to}` goes on from there");
+                write!(
+                    text,
+                    "\n{WAITS}last rollback was interrupted{WAITS:#}: begun at {}; {note}",
+                    run.started_at
+                )
+            }
             (None, "running") if status.holder.is_none() => {
                 let note = "its process ended without a word; the next boot goes on from there";
                 write!(

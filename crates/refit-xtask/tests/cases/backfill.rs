@@ -33,8 +33,8 @@ async fn counts(db: &TestDb) -> String {
     value(db, "SELECT string_agg(format('%s: %s', n, rows), ', ' ORDER BY n) FROM (SELECT n, count(*) AS rows FROM t GROUP BY n) c").await
 }
 
-/// Text without the figures that differ from run to run, and without the database's address.
-fn normal(text: &str) -> String {
+/// Text without the figures and times that differ from run to run, and without the database's address.
+pub(super) fn normal(text: &str) -> String {
     let mut normal = String::new();
     for line in text.lines().filter(|line| !line.starts_with("postgres@")) {
         let line = line.split_once(" (postgres@").map_or(line, |(before, _)| before);
@@ -42,7 +42,8 @@ fn normal(text: &str) -> String {
             let figure = word.trim_end_matches([',', ';', ':']);
             let is_figure = figure.starts_with(|c: char| c.is_ascii_digit())
                 && figure.chars().all(|c| c.is_ascii_digit() || matches!(c, ',' | '.'));
-            if is_figure {
+            let is_time = figure.starts_with("20") && figure.ends_with('Z') && figure.contains('T');
+            if is_figure || is_time {
                 // Figures are padded.
                 normal.truncate(normal.trim_end_matches(' ').len());
                 normal.push_str(" # ");
@@ -57,7 +58,7 @@ fn normal(text: &str) -> String {
     normal
 }
 
-fn json(text: &str) -> Value {
+pub(super) fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
@@ -66,7 +67,7 @@ fn begin(workspace: &Workspace, arguments: &[&str]) -> Child {
     command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-async fn until(db: &TestDb, sql: &str) {
+pub(super) async fn until(db: &TestDb, sql: &str) {
     let began = Instant::now();
     let client = db.connect().await.unwrap();
     // What is asked for may not be there yet.

@@ -117,7 +117,11 @@ pub(super) async fn survey(
         Ok(table) => table,
         Err(reason) => return Ok(Err(reason)),
     };
-    if let Some(reason) = unfit(job, shape, &table) {
+    let against = match unfit(job, shape, &table) {
+        None => journal::against(client, job, shape, &table).await?,
+        reason => reason,
+    };
+    if let Some(reason) = against {
         return Ok(Err(reason));
     }
     let choice = choose(directive, shape, &table, &Horizon::read(client).await?);
@@ -191,8 +195,9 @@ async fn record(
     pieces: &[Piece],
 ) -> Result<(), Error> {
     insert(client, job.id, 0, pieces).await?;
-    let journal = (!job.directive.undo.is_empty()).then(|| journal::table_of(job.id));
-    if journal.is_some() {
+    let keeps = !job.directive.undo.is_empty();
+    let journal = if keeps { Some(journal::table_of(job.id)) } else { job.journal.clone() };
+    if keeps {
         let sql = journal::create(job, table);
         client.batch_execute(&sql).await.map_err(Error::database("creating the undo journal"))?;
     }

@@ -16,6 +16,7 @@ pub(crate) struct Job {
     pub(crate) id: i64,
     pub(crate) version: Version,
     pub(crate) name: String,
+    pub(crate) kind: Kind,
     pub(crate) statement: String,
     pub(crate) directive: BackfillDirective,
     pub(crate) state: String,
@@ -23,11 +24,22 @@ pub(crate) struct Job {
     pub(crate) remaining: Option<String>,
     pub(crate) error: Option<String>,
     pub(crate) journal: Option<String>,
+    /// Whether its ranges were ever cut.
+    pub(crate) begun: bool,
 }
 
-const COLUMNS: &str = "id, version, name, statement, directive, state, wanted, remaining, error, journal";
+/// Which way a job goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// It does what its migration says.
+    Forward,
+    /// It restores what a forward one has overwritten.
+    Undo,
+}
 
-/// The newest job of each version.
+const COLUMNS: &str = "id, version, name, statement, directive, state, wanted, remaining, error, journal, kind, started_at IS NOT NULL";
+
+/// The newest job of each version: the one that counts.
 const NEWEST: &str = "SELECT DISTINCT ON (version) * FROM refit.backfill ORDER BY version, id DESC";
 
 impl Job {
@@ -49,6 +61,8 @@ impl Job {
             remaining: row.get(7),
             error: row.get(8),
             journal: row.get(9),
+            kind: if row.get::<_, String>(10) == "undo" { Kind::Undo } else { Kind::Forward },
+            begun: row.get(11),
         })
     }
 
@@ -58,6 +72,7 @@ impl Job {
             id: 0,
             version: migration.version,
             name: migration.stem.clone(),
+            kind: Kind::Forward,
             statement: migration.sql.to_string(),
             directive: migration.directives.backfill.clone()?,
             state: "registered".to_owned(),
@@ -65,18 +80,36 @@ impl Job {
             remaining: None,
             error: None,
             journal: None,
+            begun: false,
         })
     }
 
-    /// The jobs that are not complete, in the order of their versions.
+    pub(crate) fn is_undo(&self) -> bool {
+        self.kind == Kind::Undo
+    }
+
+    /// The jobs that are not complete, in the order of their versions. One that is being undone is none of them.
     pub(crate) async fn unfinished(client: &Client) -> Result<Vec<Job>, Error> {
         if !exists(client, "refit.backfill").await? {
             return Ok(Vec::new());
         }
-        let sql =
-            format!("SELECT {COLUMNS} FROM ({NEWEST}) AS newest WHERE state <> 'complete' ORDER BY version");
+        let sql = format!(
+            "SELECT {COLUMNS} FROM ({NEWEST}) AS newest WHERE state <> 'complete' AND kind = 'forward' ORDER BY version"
+        );
         let rows = client.query_typed(&sql, &[]).await.map_err(Error::database("reading the backfills"))?;
         rows.iter().map(Job::read).collect()
+    }
+
+    /// A job that goes back and is not complete.
+    pub(crate) async fn halfway_back(client: &Client) -> Result<Option<Job>, Error> {
+        if !exists(client, "refit.backfill").await? {
+            return Ok(None);
+        }
+        let sql = format!(
+            "SELECT {COLUMNS} FROM ({NEWEST}) AS newest WHERE state <> 'complete' AND kind = 'undo' ORDER BY version LIMIT 1"
+        );
+        let rows = client.query_typed(&sql, &[]).await.map_err(Error::database("reading the backfills"))?;
+        rows.first().map(Job::read).transpose()
     }
 
     /// The newest job of a version.
@@ -121,12 +154,13 @@ impl Job {
     }
 }
 
-/// The versions whose backfill is registered and not complete.
+/// The versions whose backfill is registered and not complete, or undone.
 pub(crate) async fn unfinished_versions(client: &Client) -> Result<Vec<Version>, Error> {
     if !exists(client, "refit.backfill").await? {
         return Ok(Vec::new());
     }
-    let sql = format!("SELECT version FROM ({NEWEST}) AS newest WHERE state <> 'complete'");
+    let sql =
+        format!("SELECT version FROM ({NEWEST}) AS newest WHERE state <> 'complete' OR kind <> 'forward'");
     let rows = client.query_typed(&sql, &[]).await.map_err(Error::database("reading the backfills"))?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }

@@ -1,13 +1,58 @@
 //! The undo journal: the values that a backfill overwrites, kept row by row in the transaction that overwrites them.
+//!
+//! A roll-back takes the rows out of it again as it restores them: what is left are rows that were changed again since.
 
+use refit_model::BackfillDirective;
+use tokio_postgres::Client;
+use tokio_postgres::types::Type;
+
+use super::begin::is_function;
 use super::facts::Table;
 use super::job::Job;
 use super::key::{literal, quoted};
-use super::shape::Part;
+use super::shape::{Part, Shape};
+use crate::error::Error;
 
 /// The journal's table, as SQL names it.
 pub(crate) fn table_of(job: i64) -> String {
     format!("refit.backfill_undo_{job}")
+}
+
+/// What speaks against keeping a journal; none where none is wanted.
+pub(crate) async fn against(
+    client: &Client,
+    job: &Job,
+    shape: Option<&Shape>,
+    table: &Table,
+) -> Result<Option<String>, Error> {
+    let BackfillDirective { key, undo, .. } = &job.directive;
+    if undo.is_empty() {
+        return Ok(None);
+    }
+    if is_function(job) {
+        return Ok(Some(
+            "`undo` keeps what a statement overwrites: a function has to keep it itself".to_owned(),
+        ));
+    }
+    let sets = shape.map(Shape::sets).unwrap_or_default();
+    if let Some(column) = key.iter().find(|column| sets.contains(column)) {
+        return Ok(Some(format!("`undo` needs a key that stays, and the statement sets {column}")));
+    }
+    let sql = "SELECT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = to_regclass($1) AND i.indisunique AND i.indisvalid \
+                   AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL AND NOT EXISTS ( \
+                       SELECT FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS indexed (attnum, n) \
+                           LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = indexed.attnum \
+                       WHERE n <= i.indnkeyatts AND NOT coalesce(a.attname::text = ANY ($2), false)))";
+    let row = client.query_typed_one(sql, &[(&table.name, Type::TEXT), (key, Type::TEXT_ARRAY)]).await;
+    let names_one_row: bool = row.map_err(Error::database("reading the indexes of a table"))?.get(0);
+    Ok((!names_one_row).then(|| {
+        format!(
+            "`undo` keeps values by key, and no unique index of {} says that ({}) names one row only: name a key that is unique, \
+             such as the primary key",
+            table.name,
+            key.join(", ")
+        )
+    }))
 }
 
 /// SQL that creates the journal, with the types of the columns whose values it keeps.
@@ -42,7 +87,8 @@ fn has(job: &Job) -> bool {
     job.journal.is_some() || !job.directive.undo.is_empty()
 }
 
-/// A statement of a batch; with `undo`, it also keeps what it overwrites.
+/// A statement of a batch; with `undo`, it also keeps what it overwrites, and on the way back it takes what it restores out of
+/// what was kept.
 ///
 /// The SELECT sees the rows as they were when the transaction's snapshot was taken. The transaction is REPEATABLE READ: where a
 /// row has changed since, the UPDATE fails and the batch is tried again, so that what is kept is what was overwritten.
@@ -50,6 +96,9 @@ pub(crate) fn statement(job: &Job, part: &Part, relation: &str, closed: bool) ->
     let update = part.text(relation, closed);
     if !has(job) {
         return update;
+    }
+    if let Some(journal) = job.journal.as_ref().filter(|_| job.is_undo()) {
+        return consuming(&job.directive.key, &part.called, journal, &update);
     }
     let called = &part.called;
     let returned = |column: &String| format!("{called}.{}", quoted(column));
@@ -75,4 +124,78 @@ pub(crate) fn statement(job: &Job, part: &Part, relation: &str, closed: bool) ->
         names.join(", "),
         newest.join(", ")
     )
+}
+
+/// What restores earlier values, batch by batch: an UPDATE like any backfill's. Rows that are no longer as the forward job left
+/// them, byte by byte, are not its business.
+pub(crate) fn restoration(directive: &BackfillDirective, journal: &str, striped: bool) -> String {
+    let all = |columns: &[String], as_text: &dyn Fn(&String) -> String, between: &str| {
+        columns.iter().map(as_text).collect::<Vec<_>>().join(between)
+    };
+    let row = |of: &str| {
+        let columns = all(&directive.key, &|column| format!("{of}.{}", quoted(column)), ", ");
+        if directive.key.len() == 1 { columns } else { format!("({columns})") }
+    };
+    let bound = |first: usize| {
+        let numbers: Vec<String> =
+            (first..first + directive.key.len()).map(|number| format!("${number}")).collect();
+        if numbers.len() == 1 { numbers.concat() } else { format!("({})", numbers.join(", ")) }
+    };
+    let (lower, upper) = (bound(1), bound(1 + directive.key.len()));
+    let set = |column: &String| format!("{} = j.{}", quoted(column), quoted(&format!("old {column}")));
+    let now = |column: &String| format!("t.{}", quoted(column));
+    let left = |column: &String| format!("j.{}", quoted(&format!("new {column}")));
+    let same = |column: &String| format!("j.{0} = t.{0}", quoted(column));
+    let stripe = if striped { format!(" AND {} % $3 = $4", row("t")) } else { String::new() };
+    // The bounds are said of both tables: the planner derives no inequality from `j.id = t.id`. `*=` compares
+    // records of any type; between rows that are not cast it would be taken column by column.
+    format!(
+        "UPDATE {} AS t SET {} FROM {journal} AS j WHERE {t} > {lower} AND {t} <= {upper} AND {j} > {lower} AND {j} <= {upper}{stripe} \
+         AND {} AND ROW({})::record OPERATOR(pg_catalog.*=) ROW({})::record",
+        directive.table,
+        all(&directive.undo, &set, ", "),
+        all(&directive.key, &same, " AND "),
+        all(&directive.undo, &now, ", "),
+        all(&directive.undo, &left, ", "),
+        t = row("t"),
+        j = row("j"),
+    )
+}
+
+/// The restoring UPDATE of a batch, which counts and takes out of the journal what it has restored.
+fn consuming(key: &[String], called: &str, journal: &str, update: &str) -> String {
+    let returning: Vec<String> = key.iter().map(|column| format!("{called}.{}", quoted(column))).collect();
+    let same: Vec<String> =
+        key.iter().map(|column| format!("kept.{0} = restored.{0}", quoted(column))).collect();
+    format!(
+        "WITH restored AS ({update} RETURNING {}) DELETE FROM {journal} AS kept USING restored WHERE {}",
+        returning.join(", "),
+        same.join(" AND ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_restores_is_a_batch_of_the_same_key() {
+        for (key, undo, striped) in [
+            (vec!["id"], vec!["n", "Old x"], false),
+            (vec!["a", "B"], vec!["n"], false),
+            (vec!["id"], vec!["n"], true),
+        ] {
+            let directive = serde_json::json!({ "table": "app.\"T 1\"", "key": key, "undo": undo });
+            let mut directive: BackfillDirective = serde_json::from_value(directive).unwrap();
+            let text = restoration(&directive, "refit.backfill_undo_7", striped);
+            let sets = std::mem::take(&mut directive.undo);
+            let shape = Shape::of(&text, &directive).unwrap();
+            assert_eq!((shape.striped, shape.sets()), (striped, sets), "{text}");
+            let part = &shape.parts[0];
+            assert_eq!((part.called.as_str(), &part.guard), ("t", &None));
+            let closed = part.text("app.t_1", true);
+            assert!(closed.starts_with("UPDATE ONLY app.t_1 AS t SET"), "{closed}");
+            assert_eq!((closed.matches(">= ").count(), closed.matches("> ").count()), (2, 0), "{closed}");
+        }
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! Applying a backfill migration registers a job. Its key space is cut into ranges, which workers lease: tasks of any number of
 //! processes on any hosts. A batch is one transaction, in which the rows, the cursor, the counters and the proof of the lease
-//! commit together. PostgreSQL is the coordinator, and its clock the only one.
+//! commit together. PostgreSQL is the coordinator, and its clock the only one. Going back is a job too.
 
 mod batch;
 mod begin;
@@ -20,6 +20,7 @@ mod key;
 mod lease;
 mod mend;
 mod preview;
+mod retention;
 mod shape;
 mod sight;
 mod size;
@@ -27,6 +28,7 @@ mod strategy;
 mod supervisor;
 mod throttle;
 mod trouble;
+mod undo;
 mod work;
 mod worker;
 
@@ -34,10 +36,11 @@ pub use control::{Request, request};
 pub use function::{Batch, FunctionError};
 pub use key::Key;
 pub use preview::{Estimate, Preview, Sample, Subject, preview};
-pub use sight::{FailedRow, JobStatus, WorkerStatus};
+pub use sight::{FailedRow, JobStatus, JournalStatus, WorkerStatus};
 
 pub(crate) use function::Functions;
 pub(crate) use job::{registration, unfinished_versions};
+pub(crate) use undo::{prospect, turn_back};
 
 /// Who finishes backfills, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -2,11 +2,12 @@
 
 use std::fmt;
 
-use refit_model::Version;
+use refit_model::{BackfillDirective, Version};
 use serde::Serialize;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 
+use super::key::{Key, KeyColumns, key_of};
 use crate::error::Error;
 use crate::state::exists;
 
@@ -57,6 +58,24 @@ pub struct JobStatus {
     pub workers: Vec<WorkerStatus>,
     /// The rows that were set aside last, at most ten.
     pub failed_rows: Vec<FailedRow>,
+    /// What it keeps for a roll-back, or restores from.
+    pub journal: Option<JournalStatus>,
+    /// Of an undo that is complete: rows that were changed again since the backfill, and so were left as they are. Zero once
+    /// the journal is dropped.
+    pub changed_since: i64,
+    /// Their keys, in order, at most [`KEYS`](JobStatus::KEYS); the journal has them all.
+    pub changed_keys: Vec<Key>,
+}
+
+/// The table of earlier values.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct JournalStatus {
+    /// Qualified and quoted.
+    pub table: String,
+    /// Bytes, indexes included.
+    pub bytes: i64,
+    /// Since when its time runs, RFC 3339: it is dropped when `undo_retention` is over. None while the job is not complete.
+    pub kept_since: Option<String>,
 }
 
 /// A worker at work.
@@ -99,7 +118,9 @@ const JOBS: &str = "SELECT b.id, b.version, b.name, b.kind, b.state, b.wanted, b
         b.rows_per_second, coalesce(r.batches, 0)::int8, coalesce(r.retries, 0)::int8, \
         (SELECT count(*) FROM refit.backfill_error e WHERE e.backfill_id = b.id AND resolved_at IS NULL), \
         b.pass, b.throttle, b.error, extract(epoch FROM coalesce(b.finished_at, clock_timestamp()) - b.started_at)::float8, \
-        coalesce(r.walked_per_changed, 1)::float8 \
+        coalesce(r.walked_per_changed, 1)::float8, b.journal, pg_total_relation_size(to_regclass(b.journal)), \
+        CASE WHEN b.state = 'complete' THEN \
+            to_char(b.finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') END, b.directive \
     FROM (SELECT DISTINCT ON (version) * FROM refit.backfill ORDER BY version, id DESC) b LEFT JOIN LATERAL ( \
         SELECT sum(rows_changed) AS changed, sum(batches) AS batches, sum(retries) AS retries, \
             sum(least(CASE WHEN done THEN 1 WHEN stripes > 1 THEN position::float8 / (stripes * json_array_length(windows::json)) \
@@ -117,6 +138,9 @@ const FAILED: &str = "SELECT relation, key, sqlstate, message, detail, attempts 
     WHERE backfill_id = $1 AND resolved_at IS NULL ORDER BY id DESC LIMIT 10";
 
 impl JobStatus {
+    /// How many keys of rows that were changed again are told at most.
+    pub const KEYS: usize = 1_000;
+
     /// The backfill of a version; none when there is none.
     ///
     /// # Errors
@@ -131,6 +155,11 @@ impl JobStatus {
     /// When the database cannot be asked.
     pub async fn all(client: &Client) -> Result<Vec<JobStatus>, Error> {
         read(client, None).await
+    }
+
+    /// What it does to rows: `changed`, or `restored`.
+    pub fn done(&self) -> &'static str {
+        if self.kind == "undo" { "restored" } else { "changed" }
     }
 
     /// Whether an operator has paused it.
@@ -149,7 +178,11 @@ async fn read(client: &Client, version: Option<Version>) -> Result<Vec<JobStatus
         let id: i64 = row.get(0);
         let workers = client.query_typed(WORKERS, &[(&id, Type::INT8)]).await.map_err(failed())?;
         let errors = client.query_typed(FAILED, &[(&id, Type::INT8)]).await.map_err(failed())?;
-        all.push(job(&row, &workers, &errors));
+        let mut status = job(&row, &workers, &errors);
+        if status.kind == "undo" && status.state == "complete" {
+            read_changed(client, &row, &mut status).await?;
+        }
+        all.push(status);
     }
     Ok(all)
 }
@@ -185,7 +218,37 @@ fn job(row: &Row, workers: &[Row], errors: &[Row]) -> JobStatus {
         seconds,
         workers: workers.iter().map(worker).collect(),
         failed_rows: errors.iter().map(failed_row).collect(),
+        // A table that somebody has dropped has no size.
+        journal: row.get::<_, Option<String>>(20).zip(row.get(21)).map(|(table, bytes)| JournalStatus {
+            table,
+            bytes,
+            kept_since: row.get(22),
+        }),
+        changed_since: 0,
+        changed_keys: Vec::new(),
     }
+}
+
+/// What an undo has left in its journal.
+async fn read_changed(client: &Client, row: &Row, status: &mut JobStatus) -> Result<(), Error> {
+    let Some(journal) = &status.journal else { return Ok(()) };
+    let directive: BackfillDirective = serde_json::from_str(row.get(23)).map_err(|error| {
+        Error::Internal(format!("the directive of the backfill {} cannot be read: {error}", status.name))
+    })?;
+    let key = KeyColumns::new(&directive.key);
+    let failed = || Error::database("reading what an undo has left");
+    let sql = format!("SELECT count(*) FROM {}", journal.table);
+    status.changed_since = client.query_typed_one(&sql, &[]).await.map_err(failed())?.get(0);
+    let sql = format!(
+        "SELECT {} FROM {} ORDER BY {} LIMIT {}",
+        key.texts(),
+        journal.table,
+        key.list(),
+        JobStatus::KEYS
+    );
+    let rows = client.query_typed(&sql, &[]).await.map_err(failed())?;
+    status.changed_keys = rows.iter().map(key_of).collect();
+    Ok(())
 }
 
 fn worker(row: &Row) -> WorkerStatus {
@@ -215,10 +278,11 @@ impl fmt::Display for JobStatus {
         let state = if self.is_paused() { "paused" } else { &self.state };
         write!(
             f,
-            "{}  {state}  {:.1} %, {} rows changed",
+            "{}  {state}  {:.1} %, {} rows {}",
             self.name,
             self.progress * 100.0,
-            self.rows_changed
+            self.rows_changed,
+            self.done()
         )?;
         if let Some(rate) = self.rows_per_second.filter(|_| self.state == "running") {
             write!(f, ", {rate:.0} a second")?;
@@ -255,6 +319,9 @@ impl fmt::Display for JobStatus {
         }
         if let Some(error) = &self.error {
             write!(f, "\n  stopped   {error}")?;
+        }
+        if self.changed_since > 0 {
+            write!(f, "\n  left      {} rows that were changed again since", self.changed_since)?;
         }
         if self.errors > 0 {
             write!(f, "\n  failed    {} rows", self.errors)?;

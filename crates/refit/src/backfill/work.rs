@@ -24,13 +24,13 @@ use crate::migrator::Migrator;
 use crate::report::Report;
 
 /// How often a job that others see to, or that is paused, is looked at.
-const LOOK: Duration = Duration::from_millis(500);
+pub(super) const LOOK: Duration = Duration::from_millis(500);
 /// How often a background task looks for a job that failed and was mended.
 const LOOK_SELDOM: Duration = Duration::from_secs(5);
 
 /// How work on a job ended.
 #[derive(Debug)]
-enum Ended {
+pub(super) enum Ended {
     Complete,
     /// Paused or canceled, or given up by another process.
     Stopped,
@@ -97,6 +97,7 @@ impl Migrator {
 
     async fn work_on(&self, client: &Client, url: &str, report: &mut Report) -> Result<(), Error> {
         let mut told = None;
+        self.drop_expired_journals(client).await;
         loop {
             let jobs = Job::unfinished(client).await?;
             // What this program has no function for, another one works on: the others need not wait for it.
@@ -104,7 +105,7 @@ impl Migrator {
             let open = |job: &Job| job.state == "registered" || job.state == "running";
             let runnable = |job: &&Job| job.wanted == "run" && open(job) && able(job);
             let Some(job) = jobs.iter().find(runnable) else {
-                let Some(job) = jobs.first() else { return Ok(()) };
+                let Some(job) = jobs.first() else { return super::undo::none_is_halfway_back(client).await };
                 if job.wanted == "pause" && open(job) {
                     if told != Some(job.id) {
                         info!(backfill = job.name, "paused: waiting until it is resumed");
@@ -127,7 +128,7 @@ impl Migrator {
     }
 
     /// One job, to its end or until it is stopped.
-    async fn job(&self, client: &Client, url: &str, job: &Job) -> Result<Ended, Error> {
+    pub(super) async fn job(&self, client: &Client, url: &str, job: &Job) -> Result<Ended, Error> {
         if job.state == "registered" {
             match begin(client, job).await? {
                 Began::Running => {}

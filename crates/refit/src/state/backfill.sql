@@ -39,7 +39,7 @@ COMMENT ON COLUMN refit.backfill.pass IS 'Closing sweeps made.';
 COMMENT ON COLUMN refit.backfill.throttle IS 'What slows the job down right now; null when nothing does.';
 COMMENT ON COLUMN refit.backfill.rows_per_second IS 'Rows changed a second lately, by all workers.';
 COMMENT ON COLUMN refit.backfill.error IS 'What stopped it, or keeps it from being complete.';
-COMMENT ON COLUMN refit.backfill.journal IS 'The table that holds earlier values, qualified and quoted; null without an undo journal.';
+COMMENT ON COLUMN refit.backfill.journal IS 'The table that holds earlier values, qualified and quoted; null without an undo journal, and once it is dropped.';
 COMMENT ON COLUMN refit.backfill.registered_at IS 'When its migration was applied.';
 COMMENT ON COLUMN refit.backfill.started_at IS 'When its ranges were cut.';
 COMMENT ON COLUMN refit.backfill.finished_at IS 'When it came to its end.';

@@ -46,7 +46,7 @@ CREATE TABLE refit.step (
 COMMENT ON TABLE refit.step IS 'One migration within a run.';
 COMMENT ON COLUMN refit.step.id IS 'Identity of the step.';
 COMMENT ON COLUMN refit.step.run_id IS 'The run it belongs to.';
-COMMENT ON COLUMN refit.step.kind IS 'versioned or repeatable.';
+COMMENT ON COLUMN refit.step.kind IS 'versioned, repeatable, or undo: the down file of a versioned one.';
 COMMENT ON COLUMN refit.step.version IS 'The version; null for a repeatable migration.';
 COMMENT ON COLUMN refit.step.name IS 'The name without version.';
 COMMENT ON COLUMN refit.step.checksum IS 'The checksum of the text that ran.';

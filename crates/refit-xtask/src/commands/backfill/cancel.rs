@@ -29,10 +29,11 @@ pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     let before = backfill.status().await?;
     if before.state != "complete" && before.state != "canceled" {
         let question = format!(
-            "Cancel the backfill {} at {:.1} %, {} rows changed? What waits for it goes on waiting.",
+            "Cancel the backfill {} at {:.1} %, {} rows {}? What waits for it goes on waiting.",
             before.name,
             before.progress * 100.0,
-            count(before.rows_changed)
+            count(before.rows_changed),
+            before.done()
         );
         context.out.confirm(&question, args.yes)?;
     }

@@ -5,6 +5,11 @@ pub(super) fn count(number: i64) -> String {
     indicatif::HumanCount(u64::try_from(number).unwrap_or(0)).to_string()
 }
 
+/// `2.1 MB`
+pub(super) fn size(bytes: i64) -> String {
+    format!("{:.1}", indicatif::DecimalBytes(u64::try_from(bytes).unwrap_or(0)))
+}
+
 /// `1 row failed`, `20 rows failed`
 pub(super) fn failed(rows: i64) -> String {
     format!("{} {} failed", count(rows), if rows == 1 { "row" } else { "rows" })

@@ -22,15 +22,15 @@ pub(super) struct Live {
     out: Output,
     bar: ProgressBar,
     lines: Lines,
-    /// What was complete before.
-    old: Vec<Version>,
+    /// Jobs of which nothing is to be said.
+    old: Vec<i64>,
     /// What was seen last.
     pub(super) seen: Vec<Seen>,
 }
 
 impl Live {
-    /// `old` are versions of which nothing is to be said.
-    pub(super) fn new(out: Output, old: Vec<Version>) -> Live {
+    /// `old` are jobs of which nothing is to be said.
+    pub(super) fn new(out: Output, old: Vec<i64>) -> Live {
         let terminal = out.human() && std::io::stderr().is_terminal();
         let bar = if terminal { bar() } else { ProgressBar::hidden() };
         Live { out, bar, lines: Lines::own(), old, seen: Vec::new() }
@@ -68,7 +68,7 @@ impl Live {
     }
 
     pub(super) fn see(&mut self, mut all: Vec<Seen>) {
-        all.retain(|seen| !self.old.contains(&seen.status.version));
+        all.retain(|seen| !self.old.contains(&seen.status.id));
         self.seen = all;
     }
 

@@ -1,10 +1,12 @@
 //! Looking at backfills, time and again, on a session of one's own.
 
+use std::time::Duration;
+
+use jiff::Timestamp;
 use refit::backfill::JobStatus;
 use refit::{ConnectOptions, Connection};
 use refit_model::Version;
 use serde::Serialize;
-use std::time::Duration;
 use tokio_postgres::types::Type;
 
 use crate::database::connect_options;
@@ -16,10 +18,12 @@ pub(crate) struct Seen {
     pub(crate) status: JobStatus,
     /// Sessions of workers, at work or waiting until they may.
     pub(crate) sessions: i64,
+    /// When its journal is dropped, RFC 3339; none where it keeps none, is not complete, or the set is not at hand.
+    pub(crate) journal_kept_until: Option<String>,
 }
 
 impl Seen {
-    pub(super) fn is_complete(&self) -> bool {
+    pub(crate) fn is_complete(&self) -> bool {
         self.status.state == "complete"
     }
 
@@ -29,14 +33,20 @@ impl Seen {
     }
 }
 
-/// All backfills of a database.
-pub(super) async fn look(connection: &Connection) -> anyhow::Result<Vec<Seen>> {
+/// All backfills of a database. `retention` is how long the set keeps journals.
+pub(super) async fn look(connection: &Connection, retention: Option<Duration>) -> anyhow::Result<Vec<Seen>> {
     let mut all = Vec::new();
     for status in JobStatus::all(connection).await? {
         let sessions = sessions(connection, status.version).await?;
-        all.push(Seen { status, sessions });
+        let journal_kept_until = kept_until(&status, retention);
+        all.push(Seen { status, sessions, journal_kept_until });
     }
     Ok(all)
+}
+
+fn kept_until(status: &JobStatus, retention: Option<Duration>) -> Option<String> {
+    let since: Timestamp = status.journal.as_ref()?.kept_since.as_ref()?.parse().ok()?;
+    Some(since.checked_add(retention?).ok()?.to_string())
 }
 
 /// Sessions of a backfill's workers, by the name that they give themselves.
@@ -50,12 +60,13 @@ async fn sessions(connection: &Connection, version: Version) -> anyhow::Result<i
 /// Looks again and again, and connects again where the server was away.
 pub(super) struct Looker {
     url: String,
+    retention: Option<Duration>,
     connection: Option<Connection>,
 }
 
 impl Looker {
-    pub(super) fn new(url: &str) -> Looker {
-        Looker { url: url.to_owned(), connection: None }
+    pub(super) fn new(url: &str, retention: Option<Duration>) -> Looker {
+        Looker { url: url.to_owned(), retention, connection: None }
     }
 
     pub(super) async fn look(&mut self) -> anyhow::Result<Vec<Seen>> {
@@ -66,7 +77,7 @@ impl Looker {
                 refit::connect(&self.url, &options).await?
             }
         };
-        let seen = look(&connection).await?;
+        let seen = look(&connection, self.retention).await?;
         self.connection = Some(connection);
         Ok(seen)
     }

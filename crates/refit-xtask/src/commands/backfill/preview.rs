@@ -54,7 +54,11 @@ pub(super) async fn run(
 
 async fn registered(connection: &Connection) -> anyhow::Result<Vec<Version>> {
     let all = JobStatus::all(connection).await?;
-    Ok(all.iter().filter(|status| status.state != "complete").map(|status| status.version).collect())
+    Ok(all
+        .iter()
+        .filter(|status| status.state != "complete" && status.kind == "forward")
+        .map(|status| status.version)
+        .collect())
 }
 
 fn subjects<'a>(registered: &[Version], pending: &[Version], set: &'a MigrationSet) -> Vec<Subject<'a>> {

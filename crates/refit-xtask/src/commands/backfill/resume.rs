@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use refit::backfill::Request;
 use refit_model::Version;
 
-use super::told::WHO_GOES_ON;
+use super::told::who_goes_on;
 use super::which::Meant;
 use crate::context::{Context, version_argument};
 use crate::output::GOOD;
@@ -23,6 +23,8 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let status = Meant::of(args.version, context).await?.ask(Request::Resume).await?;
-    context.out.result(&status, format!("{GOOD}resumed{GOOD:#}  {}; {WHO_GOES_ON}", status.name))?;
+    context
+        .out
+        .result(&status, format!("{GOOD}resumed{GOOD:#}  {}; {}", status.name, who_goes_on(&status)))?;
     Ok(ExitCode::SUCCESS)
 }

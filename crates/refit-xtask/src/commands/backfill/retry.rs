@@ -6,7 +6,7 @@ use refit::backfill::Request;
 use refit_model::Version;
 
 use super::figures::count;
-use super::told::WHO_GOES_ON;
+use super::told::who_goes_on;
 use super::which::Meant;
 use crate::context::{Context, version_argument};
 use crate::output::GOOD;
@@ -31,6 +31,9 @@ pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         1 => "1 row is taken again".to_owned(),
         several => format!("{} rows are taken again", count(several)),
     };
-    context.out.result(&status, format!("{GOOD}retried{GOOD:#}  {}: {rows}; {WHO_GOES_ON}", status.name))?;
+    context.out.result(
+        &status,
+        format!("{GOOD}retried{GOOD:#}  {}: {rows}; {}", status.name, who_goes_on(&status)),
+    )?;
     Ok(ExitCode::SUCCESS)
 }

@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::bail;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -55,8 +56,8 @@ struct Waiting {
 pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let database = Database::named(context)?;
     let connection = database.connect().await?;
-    let waiting = waiting(args, context, &connection).await?;
-    let mut all = look(&connection).await?;
+    let (waiting, retention) = waiting(args, context, &connection).await?.unzip();
+    let mut all = look(&connection, retention).await?;
     connection.close().await;
     all.retain(|seen| is_meant(args, seen));
     let pending = waiting.as_ref().map(|waiting| waiting.pending.as_slice());
@@ -66,7 +67,7 @@ pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         bail!("version {version} has no backfill in this database");
     }
     if args.watch {
-        let all = watch(args, &all, database.url(), context).await?;
+        let all = watch(args, &all, Looker::new(database.url(), retention), context).await?;
         let fine = all.iter().all(Seen::is_complete) && pending.unwrap_or_default().is_empty();
         return Ok(if fine { ExitCode::SUCCESS } else { ExitCode::from(1) });
     }
@@ -81,8 +82,12 @@ fn is_meant(args: &Args, seen: &Seen) -> bool {
     args.version.is_none_or(|version| seen.status.version == version)
 }
 
-/// An operator may have no folder at hand; one that is named has to be right.
-async fn waiting(args: &Args, context: &Context, connection: &Connection) -> anyhow::Result<Option<Waiting>> {
+/// What waits, and how long journals are kept. An operator may have no folder at hand; one that is named has to be right.
+async fn waiting(
+    args: &Args,
+    context: &Context,
+    connection: &Connection,
+) -> anyhow::Result<Option<(Waiting, Duration)>> {
     if context.global.migrations.is_none() && !context.migrations_dir().exists() {
         return Ok(None);
     }
@@ -90,7 +95,7 @@ async fn waiting(args: &Args, context: &Context, connection: &Connection) -> any
     let plan = context.migrator(set.clone()).plan(connection).await?;
     let mut pending = not_applied(&plan, &set);
     pending.retain(|named| args.version.is_none_or(|version| named.version == version));
-    Ok(Some(Waiting { pending, held: plan.held }))
+    Ok(Some((Waiting { pending, held: plan.held }, set.settings().undo_retention)))
 }
 
 fn text(all: &[Seen], waiting: Option<&Waiting>) -> String {
@@ -113,11 +118,15 @@ fn text(all: &[Seen], waiting: Option<&Waiting>) -> String {
 }
 
 /// Shows them until none of them goes on by itself; answers how they stand then.
-async fn watch(args: &Args, first: &[Seen], url: &str, context: &Context) -> anyhow::Result<Vec<Seen>> {
+async fn watch(
+    args: &Args,
+    first: &[Seen],
+    mut looker: Looker,
+    context: &Context,
+) -> anyhow::Result<Vec<Seen>> {
     let terminal = context.out.human() && std::io::stdout().is_terminal();
     let screen = terminal.then(screen);
     let mut lines = Lines::of_others();
-    let mut looker = Looker::new(url);
     let mut all = first.to_vec();
     let mut away = false;
     loop {

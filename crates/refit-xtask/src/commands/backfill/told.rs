@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anstyle::Style;
 use refit::backfill::JobStatus;
 
-use super::figures::{count, span, whole};
+use super::figures::{count, size, span, whole};
 use super::looker::Seen;
 use crate::output::{BAD, GOOD, QUIET, WAITS};
 
@@ -22,7 +22,7 @@ pub(super) fn state(status: &JobStatus) -> (&str, Style) {
 /// How far it is, in one line, without name and state.
 pub(super) fn figures(seen: &Seen) -> String {
     let status = &seen.status;
-    let changed = format!("{} rows changed", count(status.rows_changed));
+    let changed = format!("{} rows {}", count(status.rows_changed), status.done());
     match (status.state.as_str(), status.seconds) {
         ("complete", Some(seconds)) => {
             let batches = count(status.batches);
@@ -89,7 +89,8 @@ fn details(seen: &Seen) -> Vec<(&'static str, Style, String)> {
         ));
     }
     if seen.is_runnable() && seen.sessions == 0 {
-        lines.push(("nobody", WAITS, NOBODY.to_owned()));
+        let nobody = if status.kind == "undo" { NOBODY_GOES_BACK } else { NOBODY };
+        lines.push(("nobody", WAITS, nobody.to_owned()));
     } else if let Some(throttle) = &status.throttle {
         lines.push(("slowed", WAITS, throttle.clone()));
     }
@@ -109,13 +110,47 @@ fn details(seen: &Seen) -> Vec<(&'static str, Style, String)> {
     if more > 0 {
         lines.push(("", QUIET, format!("and {} more in refit.backfill_error", count(more))));
     }
+    lines.extend(left_as_they_are(status));
+    lines.extend(journal(seen));
     lines
 }
 
+/// Rows that an undo has not restored, with their keys.
+fn left_as_they_are(status: &JobStatus) -> Option<(&'static str, Style, String)> {
+    let more = match status.changed_since {
+        0 => return None,
+        few if few <= KEYS => String::new(),
+        many => {
+            let journal = status.journal.as_ref().map_or("the journal", |journal| &journal.table);
+            format!(" and {} more in {journal}", count(many - KEYS))
+        }
+    };
+    let keys = status.changed_keys.iter().take(usize::try_from(KEYS).unwrap_or(0));
+    let keys: Vec<String> = keys.map(|key| format!("({})", key.join(", "))).collect();
+    let rows = if status.changed_since == 1 { "row was" } else { "rows were" };
+    let left = count(status.changed_since);
+    Some(("left", WAITS, format!("{left} {rows} changed again since: {}{more}", keys.join(" "))))
+}
+
+/// Keys of rows that are named to people.
+const KEYS: i64 = 20;
+
+/// What is kept of earlier values, and until when.
+fn journal(seen: &Seen) -> Option<(&'static str, Style, String)> {
+    let journal = seen.status.journal.as_ref()?;
+    let until = match (&seen.journal_kept_until, &journal.kept_since) {
+        (Some(until), _) => format!("kept until {until}"),
+        (None, Some(since)) => format!("kept for as long as `undo_retention` says, from {since} on"),
+        (None, None) => "kept until it is complete, and then for as long as `undo_retention` says".to_owned(),
+    };
+    Some(("journal", QUIET, format!("{}, {until}", size(journal.bytes))))
+}
+
+const NOBODY_GOES_BACK: &str = "is at work: `cargo xtask rollback` goes on";
 const NOBODY: &str = "is at work: `cargo xtask backfill run`, or a service that boots, goes on";
 
 /// All of them, aligned.
-pub(super) fn blocks(all: &[Seen]) -> String {
+pub(crate) fn blocks(all: &[Seen]) -> String {
     let width = all.iter().map(|seen| seen.status.name.chars().count()).max().unwrap_or(0);
     all.iter().map(|seen| block(seen, width)).collect::<Vec<_>>().join("\n")
 }
@@ -126,10 +161,11 @@ pub(crate) fn unfinished_lines(all: &[JobStatus]) -> String {
     let line = |status: &JobStatus| {
         let (word, style) = state(status);
         let mut line = format!(
-            "\n  {style}backfill{style:#} {}  {word}, {:.1} %, {} rows changed",
+            "\n  {style}backfill{style:#} {}  {word}, {:.1} %, {} rows {}",
             status.name,
             status.progress * 100.0,
-            count(status.rows_changed)
+            count(status.rows_changed),
+            status.done()
         );
         if let Some(error) = &status.error {
             line.push_str(&format!(": {error}"));
@@ -140,5 +176,13 @@ pub(crate) fn unfinished_lines(all: &[JobStatus]) -> String {
 }
 
 /// Who goes on with a backfill that may run again.
-pub(super) const WHO_GOES_ON: &str =
-    "a process that waits for it goes on within seconds; where there is none, `cargo xtask backfill run`";
+pub(super) fn who_goes_on(status: &JobStatus) -> &'static str {
+    match status.kind.as_str() {
+        "undo" => {
+            "a rollback that waits for it goes on within seconds; where there is none, `cargo xtask rollback`"
+        }
+        _ => {
+            "a process that waits for it goes on within seconds; where there is none, `cargo xtask backfill run`"
+        }
+    }
+}

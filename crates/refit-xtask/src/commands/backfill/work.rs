@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use refit::{Error, Event, HeldStep, Migrator, Plan, StepReport};
+use refit::{Error, Event, HeldStep, Migrator, Plan, StepKind, StepReport};
 use refit_model::{MigrationSet, Version};
 use serde::Serialize;
 
@@ -16,7 +16,7 @@ use super::told::blocks;
 use crate::context::Context;
 use crate::database::connect_options;
 use crate::interrupt::interrupted;
-use crate::output::{BAD, GOOD, WAITS};
+use crate::output::{BAD, GOOD, QUIET, WAITS};
 
 /// How the work came out.
 #[derive(Debug, Serialize)]
@@ -69,19 +69,43 @@ pub(super) fn not_applied(plan: &Plan, set: &MigrationSet) -> Vec<Named> {
 /// What kept it from working; a backfill that fails is no error here.
 pub(crate) async fn work(migrator: &Migrator, url: &str, context: &Context) -> anyhow::Result<Worked> {
     let began = Instant::now();
-    let mut looker = Looker::new(url);
-    let old = looker
-        .look()
-        .await?
-        .iter()
-        .filter(|seen| seen.is_complete())
-        .map(|seen| seen.status.version)
-        .collect();
-    let mut live = Live::new(context.out, old);
-    let (migrator, applied) = observed(migrator, &live);
     let mut failures = Vec::new();
+    let to_the_end = async |migrator: &Migrator| to_the_end(migrator, url, &mut failures).await;
+    let Sight { outcome, seen, steps } =
+        in_sight(migrator, url, context, Seen::is_complete, to_the_end).await?;
+    let interrupted = outcome.is_none();
+    outcome.unwrap_or(Ok(())).context("the work was cut short; another run goes on from there")?;
+    let (held, pending) = if interrupted { Default::default() } else { waiting(migrator, url).await? };
+    let seconds = began.elapsed().as_secs_f64();
+    Ok(Worked { backfills: seen, applied: steps, held, pending, failures, interrupted, seconds })
+}
+
+/// What was seen of something that works on backfills.
+pub(crate) struct Sight<T> {
+    /// How it came out; none when somebody stopped it.
+    pub(crate) outcome: Option<T>,
+    /// The backfills as they stood in the end.
+    pub(crate) seen: Vec<Seen>,
+    /// The steps that ran meanwhile.
+    pub(crate) steps: Vec<StepReport>,
+}
+
+/// Does something that works on backfills, and shows how they go. Of those that are `old` beforehand nothing is said.
+pub(crate) async fn in_sight<T>(
+    migrator: &Migrator,
+    url: &str,
+    context: &Context,
+    old: impl Fn(&Seen) -> bool,
+    act: impl AsyncFnOnce(&Migrator) -> T,
+) -> anyhow::Result<Sight<T>> {
+    let retention = Some(migrator.set()?.settings().undo_retention);
+    let mut looker = Looker::new(url, retention);
+    let all = looker.look().await?;
+    let old = all.iter().filter(|seen| old(seen)).map(|seen| seen.status.id).collect();
+    let mut live = Live::new(context.out, old);
+    let (migrator, steps) = observed(migrator, &live);
     let outcome = {
-        let working = pin!(to_the_end(&migrator, url, &mut failures));
+        let working = pin!(act(&migrator));
         let showing = pin!(live.show(&mut looker));
         tokio::select! {
             outcome = working => Some(outcome),
@@ -90,17 +114,13 @@ pub(crate) async fn work(migrator: &Migrator, url: &str, context: &Context) -> a
         }
     };
     // What is on the way when it is dropped is rolled back by the server.
-    let last = tokio::time::timeout(Duration::from_secs(2), Looker::new(url).look()).await;
+    let last = tokio::time::timeout(Duration::from_secs(2), Looker::new(url, retention).look()).await;
     if let Ok(Ok(all)) = last {
         live.see(all);
     }
     live.end();
-    let interrupted = outcome.is_none();
-    outcome.unwrap_or(Ok(())).context("the work was cut short; another run goes on from there")?;
-    let applied = applied.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let (held, pending) = if interrupted { Default::default() } else { waiting(&migrator, url).await? };
-    let seconds = began.elapsed().as_secs_f64();
-    Ok(Worked { backfills: live.seen, applied, held, pending, failures, interrupted, seconds })
+    let steps = steps.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    Ok(Sight { outcome, seen: live.seen, steps })
 }
 
 /// Shows what is applied when gates open, and remembers it: an error of a later backfill does not carry it.
@@ -110,8 +130,19 @@ fn observed(migrator: &Migrator, live: &Live) -> (Migrator, Arc<Mutex<Vec<StepRe
     let migrator = migrator.clone().observe(move |event| match event {
         Event::StepApplied { report } => {
             let milliseconds = report.duration.as_secs_f64() * 1e3;
-            say(format!("{GOOD}{:<10}{GOOD:#}  {} ({milliseconds:.1} ms)", "applied", report.stem));
+            let did = if report.kind == StepKind::Undo { "undone" } else { "applied" };
+            say(format!("{GOOD}{did:<10}{GOOD:#}  {} ({milliseconds:.1} ms)", report.stem));
             steps.lock().unwrap_or_else(PoisonError::into_inner).push((*report).clone());
+        }
+        Event::StepRetried { stem, attempts, blockers, .. } => {
+            let by = if blockers.is_empty() { String::new() } else { format!(": {}", blockers.join("; ")) };
+            say(format!("{WAITS}{:<10}{WAITS:#}  {stem}, attempt {attempts}{by}", "blocked"));
+        }
+        Event::JournalDropped { stem, journal } => {
+            say(format!(
+                "{QUIET}{:<10}{QUIET:#}  {journal}: the undo journal of {stem}, whose time is over",
+                "dropped"
+            ));
         }
         Event::Waiting { holder, .. } => say(format!("{WAITS}waiting{WAITS:#} for another run: {holder}")),
         _ => {}
@@ -143,7 +174,7 @@ async fn others_may_run(url: &str, failures: &[Failure]) -> Result<bool, Error> 
     let all = refit::backfill::JobStatus::all(&connection).await?;
     connection.close().await;
     let failed = |version| failures.iter().any(|failure| failure.version == version);
-    let seen = all.into_iter().map(|status| Seen { status, sessions: 0 });
+    let seen = all.into_iter().map(|status| Seen { status, sessions: 0, journal_kept_until: None });
     Ok(seen.into_iter().any(|seen| seen.is_runnable() && !failed(seen.status.version)))
 }
 

@@ -1,0 +1,206 @@
+//! `cargo xtask rollback`
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use refit::{Error, Rollback, RollbackPlan, RollbackReport, StepReport};
+use refit_model::{MigrationSet, Version};
+use serde::Serialize;
+
+use crate::commands::backfill::{Failure, Seen, blocks, in_sight};
+use crate::context::{Context, version_argument};
+use crate::database::Database;
+use crate::output::{BAD, GOOD, WAITS};
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Undoes by the .down.sql of each migration, and restores what a backfill with `undo = [\"…\"]` has overwritten, in \
+                  batches, before its down file runs. Rows that were changed again since are left as they are, and listed. The \
+                  whole way is looked at before the first step; what was stopped halfway is gone on with by another rollback.\n\n\
+                  What was added is lost: data too. Deploy the release that goes with the older schema first, since a service of the newer \
+                  one applies everything again when it boots.\n\n\
+                  Exit status: 0 undone or nothing to undo, 1 stopped, or rows could not be restored, 2 no way back, not \
+                  confirmed, or could not run.\n\n\
+                  Examples:\n  cargo xtask rollback --to V0012 --dry-run\n  cargo xtask rollback --to V0012\n  \
+                  cargo xtask rollback --to V0012 --yes --format json | jq '.backfills[] | {name, rows_changed, changed_since}'\n  \
+                  cargo xtask rollback --to 0 --leave-rows V0015"
+)]
+pub struct Args {
+    /// The version that stays, with everything below; 0 undoes all
+    #[arg(long, value_name = "VERSION", value_parser = version_argument)]
+    to: Version,
+    /// Leave the rows of a backfill as they are, instead of restoring earlier values
+    #[arg(long, value_name = "VERSION", value_parser = version_argument)]
+    leave_rows: Vec<Version>,
+    /// Print what would be undone and its SQL, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+}
+
+pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
+    let set = context.set()?;
+    let migrator = context.migrator(set.clone());
+    let rollback = Rollback { to: args.to, leave_rows: args.leave_rows.clone() };
+    let database = Database::named(context)?;
+    let connection = database.connect().await?;
+    let plan = migrator.rollback_plan(&connection, &rollback).await?;
+    connection.close().await;
+    if args.dry_run {
+        return dry_run(&plan, &set, context);
+    }
+    if !plan.refusals.is_empty() {
+        return Err(Error::RollbackRefused(plan.refusals).into());
+    }
+    if !plan.steps.is_empty() {
+        if context.out.human() {
+            context.out.print(coloured(&plan))?;
+        }
+        context.out.confirm(&question(&plan, &database.address()), args.yes)?;
+    }
+    let began = Instant::now();
+    let roll_back = async |migrator: &refit::Migrator| migrator.rollback(database.url(), &rollback).await;
+    // What was there before is another job than the one that goes back, unless that was begun before.
+    let old = |seen: &Seen| seen.status.kind != "undo" || seen.is_complete();
+    let sight = in_sight(&migrator, database.url(), context, old, roll_back).await?;
+    let mut ended = Ended {
+        run: None,
+        environment: plan.environment.clone(),
+        to: plan.to,
+        version: None,
+        steps: sight.steps,
+        backfills: sight.seen,
+        repeatables: Vec::new(),
+        failure: None,
+        interrupted: false,
+        seconds: began.elapsed().as_secs_f64(),
+    };
+    match sight.outcome {
+        Some(Ok(report)) => ended.take(report),
+        Some(Err(Error::Backfill { version, stem, reason })) => {
+            ended.failure = Some(Failure { version, name: stem, reason });
+        }
+        Some(Err(error)) => return Err(error.into()),
+        None => ended.interrupted = true,
+    }
+    context.out.result(&ended, ended.text(&database.address()))?;
+    Ok(if ended.failure.is_none() && !ended.interrupted { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+fn question(plan: &RollbackPlan, address: &str) -> String {
+    let migrations = if plan.steps.len() == 1 { "migration" } else { "migrations" };
+    let to = if plan.to == 0 { "before the first one".to_owned() } else { format!("version {}", plan.to) };
+    format!(
+        "Undo {} {migrations} of {address} (environment {}), back to {to}? What they have added is lost, data included.",
+        plan.steps.len(),
+        plan.environment
+    )
+}
+
+/// How it ended, for machines.
+#[derive(Serialize)]
+struct Ended {
+    run: Option<i64>,
+    environment: String,
+    to: Version,
+    /// The newest applied version; null where it did not come to its end.
+    version: Option<Version>,
+    steps: Vec<StepReport>,
+    backfills: Vec<Seen>,
+    repeatables: Vec<String>,
+    failure: Option<Failure>,
+    interrupted: bool,
+    seconds: f64,
+}
+
+impl Ended {
+    fn take(&mut self, report: RollbackReport) {
+        let worked_on = |seen: &Seen| report.backfills.iter().any(|status| status.id == seen.status.id);
+        self.backfills.retain(worked_on);
+        self.run = report.run;
+        self.version = report.version;
+        self.steps = report.steps;
+        self.repeatables = report.repeatables;
+    }
+
+    /// The steps were shown as they happened.
+    fn text(&self, address: &str) -> String {
+        let mut lines = Vec::new();
+        if !self.backfills.is_empty() {
+            lines.push(blocks(&self.backfills));
+        }
+        let told = |seen: &Seen| seen.status.error.is_some();
+        if let Some(Failure { name, reason, .. }) =
+            self.failure.as_ref().filter(|_| !self.backfills.iter().any(told))
+        {
+            lines.push(format!("{BAD}stopped{BAD:#}  {name}: {reason}"));
+        }
+        for stem in &self.repeatables {
+            lines.push(format!("{WAITS}again{WAITS:#}  {stem} runs with the next migrate"));
+        }
+        let undone = match self.steps.len() {
+            0 => "nothing was undone".to_owned(),
+            1 => "undid 1 migration".to_owned(),
+            count => format!("undid {count} migrations"),
+        };
+        lines.push(match (&self.failure, self.interrupted) {
+            (None, false) if self.steps.is_empty() => {
+                format!("{GOOD}nothing to undo{GOOD:#}; the database is at {} ({address})", self.at())
+            }
+            (None, false) => {
+                format!("{undone} in {:.1} s; the database is at {} ({address})", self.seconds, self.at())
+            }
+            _ => format!(
+                "{undone} ({address}); batches that were not committed are rolled back; `cargo xtask rollback --to {}` goes on from \
+                 here",
+                self.to
+            ),
+        });
+        lines.join("\n")
+    }
+
+    fn at(&self) -> String {
+        self.version.map_or("no version".to_owned(), |version| format!("version {version}"))
+    }
+}
+
+#[derive(Serialize)]
+struct DryRun<'a> {
+    plan: &'a RollbackPlan,
+    statements: Vec<DownSql<'a>>,
+}
+
+#[derive(Serialize)]
+struct DownSql<'a> {
+    path: &'a str,
+    sql: &'a str,
+}
+
+fn dry_run(plan: &RollbackPlan, set: &MigrationSet, context: &Context) -> anyhow::Result<ExitCode> {
+    let downs = plan.steps.iter().filter(|step| step.path.is_some());
+    let downs = downs.filter_map(|step| set.migration(step.version)?.down.as_ref());
+    let statements: Vec<DownSql<'_>> =
+        downs.map(|down| DownSql { path: &down.path, sql: down.text.as_ref() }).collect();
+    let mut text = coloured(plan);
+    for DownSql { path, sql } in &statements {
+        text.push_str(&format!("\n\n-- {path}\n{}", sql.trim_end()));
+    }
+    context.out.result(&DryRun { plan, statements }, text)?;
+    Ok(if plan.refusals.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(2) })
+}
+
+/// The plan as the library prints it, with its first words coloured.
+fn coloured(plan: &RollbackPlan) -> String {
+    let colour = |line: &str| {
+        let style = match line.split_whitespace().next() {
+            Some("undo" | "again") if line.starts_with("  ") => WAITS,
+            Some("refused") if line.starts_with("  ") => BAD,
+            _ => return line.to_owned(),
+        };
+        let word_end = line.trim_start().find(' ').map_or(line.len(), |end| end + 2);
+        format!("{style}{}{style:#}{}", &line[..word_end], &line[word_end..])
+    };
+    plan.to_string().lines().map(colour).collect::<Vec<_>>().join("\n")
+}

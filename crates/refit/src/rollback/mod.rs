@@ -1,0 +1,63 @@
+//! Going back: every applied migration above a version is undone, newest first, by its down file and by what its backfill kept.
+//!
+//! Invariant: the whole way is known to be there before its first step is taken, under the lock under which it is taken.
+
+mod down;
+mod plan;
+mod refusal;
+mod run;
+
+pub(crate) use down::Down;
+pub use plan::{RollbackPlan, UndoBackfill, UndoStep};
+pub use refusal::UndoRefusal;
+pub use run::RollbackReport;
+
+use refit_model::Version;
+use tokio_postgres::Client;
+use tracing::Instrument;
+
+use crate::error::Error;
+use crate::history::{Glance, History};
+use crate::migrator::Migrator;
+
+/// How far back, and what need not be restored.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rollback {
+    /// The version that stays; 0 for none at all.
+    pub to: Version,
+    /// Backfills whose rows stay as they are: nothing is restored, and their down files run if they have some.
+    pub leave_rows: Vec<Version>,
+}
+
+impl Migrator {
+    /// What going back would do. Reads only.
+    ///
+    /// # Errors
+    /// When there is no such version, or the history cannot be read. What bars the way is no error here: it is in
+    /// [`RollbackPlan::refusals`].
+    pub async fn rollback_plan(&self, client: &Client, rollback: &Rollback) -> Result<RollbackPlan, Error> {
+        let set = self.set()?;
+        let history = match self.glance(client).await? {
+            Glance::Same => History::of(set, &self.options.environment),
+            Glance::Different(history) => history,
+        };
+        RollbackPlan::compute(client, set, &history, &self.options.environment, rollback).await
+    }
+
+    /// Undoes every applied migration above a version, newest first. That destroys what they have added.
+    ///
+    /// Each down file runs as a step does: in one transaction with the history, under `lock_timeout`, with retries; or statement
+    /// by statement where it says `transaction = false`. The rows of a backfill with `undo` are restored before, in batches; what
+    /// was stopped halfway is gone on with by another call. The migration lock is held all the time.
+    ///
+    /// # Errors
+    /// [`Error::RollbackRefused`] before anything happens, where the way back is not all there; [`Error::Backfill`] when rows
+    /// cannot be restored; and those of [`apply`](Migrator::apply). What was undone before stays undone.
+    pub async fn rollback(&self, url: &str, rollback: &Rollback) -> Result<RollbackReport, Error> {
+        let connection = crate::connect::connect(url, &self.options.connect).await?;
+        let span = tracing::info_span!("rollback", environment = %self.options.environment, to = rollback.to);
+        let outcome = run::run(self, &connection, url, rollback).instrument(span).await;
+        connection.close().await;
+        outcome
+    }
+}

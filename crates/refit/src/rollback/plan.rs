@@ -1,0 +1,221 @@
+//! The plan of a rollback: what is undone, in which order and how, and what bars the way.
+
+use std::fmt;
+
+use refit_model::{Migration, MigrationSet, Version};
+use serde::Serialize;
+use tokio_postgres::Client;
+
+use super::{Down, Rollback, UndoRefusal};
+use crate::backfill::prospect;
+use crate::error::Error;
+use crate::history::{History, HistoryRow};
+
+/// What would be undone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RollbackPlan {
+    /// The environment that the plan is for.
+    pub environment: String,
+    /// The newest applied version.
+    pub current: Option<Version>,
+    /// The version that stays; 0 for none.
+    pub to: Version,
+    /// The newest applied version afterwards.
+    pub remaining: Option<Version>,
+    /// What would be undone, newest first.
+    pub steps: Vec<UndoStep>,
+    /// Repeatable migrations: what they made stays, unless a down file removes it, and they run again with the next migrate.
+    pub repeatables: Vec<String>,
+    /// Why it may not run; empty when it may.
+    pub refusals: Vec<UndoRefusal>,
+}
+
+/// One migration that would be undone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UndoStep {
+    /// Its version.
+    pub version: Version,
+    /// Its file name without `.sql`.
+    pub stem: String,
+    /// Its down file, relative to the folder; none where its backfill's rows are all there is to undo.
+    pub path: Option<String>,
+    /// Whether the down file runs in one transaction with the history.
+    pub transaction: bool,
+    /// What becomes of the rows, where it is a backfill; before the down file runs.
+    pub backfill: Option<UndoBackfill>,
+}
+
+/// What becomes of a backfill's rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "rows", rename_all = "snake_case")]
+pub enum UndoBackfill {
+    /// They get their earlier values back.
+    Restores {
+        /// The table of earlier values, qualified and quoted.
+        journal: String,
+        /// About how many there are in it.
+        #[serde(rename = "count")]
+        rows: i64,
+        /// Its size, indexes included.
+        bytes: i64,
+        /// Whether an earlier rollback has begun with it.
+        begun: bool,
+    },
+    /// An earlier rollback has restored them.
+    Restored,
+    /// It has never begun, so there is nothing to restore.
+    NotBegun,
+    /// They stay as they are, but for what the down file does.
+    Left,
+}
+
+impl RollbackPlan {
+    /// Whether nothing would be undone, and nothing is refused.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty() && self.refusals.is_empty()
+    }
+
+    pub(super) async fn compute(
+        client: &Client,
+        set: &MigrationSet,
+        history: &History,
+        environment: &str,
+        rollback: &Rollback,
+    ) -> Result<RollbackPlan, Error> {
+        check_named(set, history, rollback)?;
+        let versions = history.versioned.iter().map(|row| row.version);
+        let mut plan = RollbackPlan {
+            environment: environment.to_owned(),
+            current: versions.clone().max(),
+            to: rollback.to,
+            remaining: versions.filter(|version| *version <= rollback.to).max(),
+            steps: Vec::new(),
+            repeatables: Vec::new(),
+            refusals: Vec::new(),
+        };
+        let mut above: Vec<&HistoryRow> =
+            history.versioned.iter().filter(|row| row.version > rollback.to).collect();
+        above.sort_by_key(|row| std::cmp::Reverse(row.version));
+        for row in above {
+            match set.migration(row.version) {
+                Some(migration) if migration.checksum == row.checksum => {
+                    plan.step(client, migration, rollback.leave_rows.contains(&row.version)).await?;
+                }
+                Some(migration) => plan.refusals.push(UndoRefusal::Changed {
+                    version: row.version,
+                    path: migration.path.clone(),
+                    applied: row.checksum,
+                    found: migration.checksum,
+                }),
+                None => {
+                    plan.refusals.push(UndoRefusal::Unknown { version: row.version, name: row.name.clone() });
+                }
+            }
+        }
+        if !plan.steps.is_empty() {
+            let stem = |row: &HistoryRow| format!("R__{}", row.name);
+            plan.repeatables = history.repeatable.iter().map(stem).collect();
+        }
+        Ok(plan)
+    }
+
+    async fn step(&mut self, client: &Client, migration: &Migration, leave: bool) -> Result<(), Error> {
+        let Migration { version, stem, path, .. } = migration;
+        let down = match Down::of(migration) {
+            Ok(down) => down,
+            Err(problem) => {
+                self.refusals.push(UndoRefusal::Down { version: *version, problem });
+                return Ok(());
+            }
+        };
+        let backfill = match &migration.directives.backfill {
+            Some(_) => match prospect(client, migration, leave).await? {
+                Ok(backfill) => Some(backfill),
+                Err(refusal) => {
+                    self.refusals.push(refusal);
+                    return Ok(());
+                }
+            },
+            None if down.is_none() => {
+                let down = format!("{stem}.down.sql");
+                self.refusals.push(UndoRefusal::NoDown { version: *version, path: path.clone(), down });
+                return Ok(());
+            }
+            None => None,
+        };
+        self.steps.push(UndoStep {
+            version: *version,
+            stem: stem.clone(),
+            transaction: down.as_ref().is_none_or(|down| down.transaction),
+            path: down.map(|down| down.path),
+            backfill,
+        });
+        Ok(())
+    }
+}
+
+/// Versions that the caller named exist, and are what they are named for.
+fn check_named(set: &MigrationSet, history: &History, rollback: &Rollback) -> Result<(), Error> {
+    let Rollback { to, leave_rows } = rollback;
+    let known = |version: Version| {
+        set.migration(version).is_some() || history.versioned.iter().any(|row| row.version == version)
+    };
+    if *to != 0 && !known(*to) {
+        let newest = set.migrations().last().map_or(0, |migration| migration.version);
+        return Err(Error::Target(format!(
+            "there is no version {to}; the newest is {newest}, and 0 stands for none at all"
+        )));
+    }
+    for version in leave_rows {
+        if set.migration(*version).is_none_or(|migration| migration.directives.backfill.is_none()) {
+            return Err(Error::Target(format!("version {version} is no backfill whose rows could be left")));
+        }
+    }
+    Ok(())
+}
+
+impl fmt::Display for RollbackPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let version = self.current.map_or("none".to_owned(), |version| version.to_string());
+        let to =
+            if self.to == 0 { "before the first one".to_owned() } else { format!("version {}", self.to) };
+        writeln!(f, "database at version {version}, back to {to}, environment {}", self.environment)?;
+        for refusal in &self.refusals {
+            writeln!(f, "  refused  {refusal}")?;
+        }
+        for step in &self.steps {
+            writeln!(f, "  undo     {step}")?;
+        }
+        for stem in &self.repeatables {
+            writeln!(
+                f,
+                "  again    {stem}  (what it made stays unless a down file removes it; it runs with the next migrate)"
+            )?;
+        }
+        match (self.steps.len(), self.refusals.is_empty()) {
+            (0, true) => write!(f, "nothing to undo"),
+            (_, false) => write!(f, "there is no way back to that version"),
+            (count, true) => write!(f, "{count} to undo"),
+        }
+    }
+}
+
+impl fmt::Display for UndoStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.stem)?;
+        match &self.backfill {
+            Some(UndoBackfill::Restores { rows, begun, .. }) => {
+                let on = if *begun { "goes on with restoring" } else { "restores" };
+                write!(f, "  ({on} about {rows} rows from its journal)")
+            }
+            Some(UndoBackfill::Restored) => write!(f, "  (its rows are restored already)"),
+            Some(UndoBackfill::NotBegun) => write!(f, "  (a backfill that has not begun)"),
+            Some(UndoBackfill::Left) if self.path.is_some() => {
+                write!(f, "  (a backfill: its rows are left to its down file)")
+            }
+            Some(UndoBackfill::Left) => write!(f, "  (a backfill whose rows are left as they are)"),
+            None if !self.transaction => write!(f, "  (outside a transaction)"),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! A run that goes back: facts, lock, plan again, steps, end.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use refit_model::{Migration, Version};
+use serde::Serialize;
+use tokio_postgres::Client;
+use tracing::{Instrument, info};
+
+use super::{Down, Rollback, RollbackPlan, UndoStep};
+use crate::backfill::{JobStatus, turn_back};
+use crate::error::Error;
+use crate::event::Event;
+use crate::lock::{LockWait, Waited, release};
+use crate::migrator::Migrator;
+use crate::preflight::Preflight;
+use crate::report::{StepReport, human, seconds};
+use crate::run::prepare;
+use crate::state::{self, Needs};
+use crate::step::{Stage, Step};
+
+/// What a rollback did.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RollbackReport {
+    /// The run's identity in `refit.run`; `None` when there was nothing to undo.
+    pub run: Option<i64>,
+    /// The environment that it was for.
+    pub environment: String,
+    /// The newest applied version afterwards.
+    pub version: Option<Version>,
+    /// What was undone, in order.
+    pub steps: Vec<StepReport>,
+    /// The backfills whose rows were restored, and what was left.
+    pub backfills: Vec<JobStatus>,
+    /// Repeatable migrations that run again with the next migrate.
+    pub repeatables: Vec<String>,
+    /// How long it all took, in seconds, waiting included.
+    #[serde(serialize_with = "seconds")]
+    pub duration: Duration,
+    /// How long it waited for another run, in seconds.
+    #[serde(serialize_with = "seconds")]
+    pub waited: Duration,
+}
+
+pub(super) async fn run(
+    migrator: &Migrator,
+    client: &Client,
+    url: &str,
+    rollback: &Rollback,
+) -> Result<RollbackReport, Error> {
+    let began = Instant::now();
+    let Some(plan) = planned(migrator, client, rollback).await? else {
+        return nothing(migrator, client, rollback).await;
+    };
+    let facts = Preflight::read(client, migrator.options.history_schema.as_deref()).await?;
+    let names: Vec<_> = plan.steps.iter().map(|step| (Some(step.version), step.stem.clone())).collect();
+    facts.require_writable(&names, "to be undone")?;
+    if !migrator.options.session_pooler && crate::pooler::stands_between(client, facts.backend_pid).await {
+        return Err(Error::Pooler);
+    }
+    let mut wait = LockWait::new(migrator.options.wait_for_lock, &migrator.options.observer);
+    let mut waited = Duration::ZERO;
+    while let Waited::NotYet = wait.poll(client).await? {
+        waited = wait.elapsed();
+    }
+    let outcome = locked(migrator, client, url, &facts, rollback).await;
+    release(client, &format!("{}{}", facts.discard, facts.restore)).await;
+    outcome.map(|report| RollbackReport { waited, duration: began.elapsed(), ..report })
+}
+
+/// The plan when it may run and has something to do.
+async fn planned(
+    migrator: &Migrator,
+    client: &Client,
+    rollback: &Rollback,
+) -> Result<Option<RollbackPlan>, Error> {
+    let plan = migrator.rollback_plan(client, rollback).await?;
+    match plan.refusals.is_empty() {
+        true => Ok((!plan.steps.is_empty()).then_some(plan)),
+        false => Err(Error::RollbackRefused(plan.refusals)),
+    }
+}
+
+async fn nothing(migrator: &Migrator, client: &Client, rollback: &Rollback) -> Result<RollbackReport, Error> {
+    let plan = migrator.rollback_plan(client, rollback).await?;
+    Ok(RollbackReport {
+        run: None,
+        environment: plan.environment,
+        version: plan.current,
+        steps: Vec::new(),
+        backfills: Vec::new(),
+        repeatables: Vec::new(),
+        duration: Duration::ZERO,
+        waited: Duration::ZERO,
+    })
+}
+
+/// The part that runs under the lock: nobody else changes the history now.
+async fn locked(
+    migrator: &Migrator,
+    client: &Client,
+    url: &str,
+    facts: &Preflight,
+    rollback: &Rollback,
+) -> Result<RollbackReport, Error> {
+    let Some(plan) = planned(migrator, client, rollback).await? else {
+        return nothing(migrator, client, rollback).await;
+    };
+    let set = Arc::clone(migrator.set()?);
+    prepare(client, facts, Needs::Undo).await?;
+    let run = state::begin_undo(client, &plan.environment, plan.steps.len(), plan.to).await?;
+    info!(run, steps = plan.steps.len(), to = plan.to, "going back");
+    migrator.options.observer.tell(&Event::Began { steps: plan.steps.len() });
+    let stage = Stage {
+        client,
+        observer: &migrator.options.observer,
+        facts,
+        run,
+        lock_timeout: migrator.options.lock_timeout.unwrap_or(set.settings().lock_timeout),
+        lock_attempts: migrator.options.lock_attempts,
+    };
+    let mut back = Back { migrator, url, stage, rollback, steps: Vec::new(), backfills: Vec::new() };
+    let mut outcome = Ok(());
+    for step in &plan.steps {
+        let Some(migration) = set.migration(step.version) else { continue };
+        let span = tracing::info_span!("undo", migration = step.stem);
+        outcome = back.undo(step, migration).instrument(span).await;
+        if outcome.is_err() {
+            break;
+        }
+    }
+    let text = outcome.as_ref().err().map(ToString::to_string);
+    if !client.is_closed() {
+        let ended = state::end_run(client, run, text.as_deref()).await;
+        // The first error is the one to tell.
+        outcome.and(ended)?;
+    } else {
+        outcome?;
+    }
+    Ok(RollbackReport {
+        run: Some(run),
+        environment: plan.environment,
+        version: plan.remaining,
+        steps: back.steps,
+        backfills: back.backfills,
+        repeatables: plan.repeatables,
+        duration: Duration::ZERO,
+        waited: Duration::ZERO,
+    })
+}
+
+/// On the way.
+struct Back<'a> {
+    migrator: &'a Migrator,
+    url: &'a str,
+    stage: Stage<'a>,
+    rollback: &'a Rollback,
+    steps: Vec<StepReport>,
+    backfills: Vec<JobStatus>,
+}
+
+impl Back<'_> {
+    /// Undoes one migration: rows first, then its down file with its history row.
+    async fn undo(&mut self, step: &UndoStep, migration: &Migration) -> Result<(), Error> {
+        if step.backfill.is_some() {
+            let leave = self.rollback.leave_rows.contains(&step.version);
+            // Whoever waits for the lock, or looks who is at work, is told what it is.
+            let name = postgres_protocol::escape::escape_literal(&format!("refit {}", step.stem));
+            let named = self.stage.client.batch_execute(&format!("SET application_name = {name}")).await;
+            named.map_err(Error::database("preparing the session"))?;
+            if let Some(job) = turn_back(self.stage.client, step.version, leave).await? {
+                self.backfills.push(self.migrator.restore(self.stage.client, self.url, &job).await?);
+            }
+        }
+        let down = Down::of(migration).map_err(Error::Target)?;
+        let step = Step::undo(migration, down.as_ref());
+        let report = self.stage.run(&step, &self.record(migration), None, async || ()).await?;
+        info!(migration = report.stem, duration = ?report.duration, attempts = report.attempts, "undone");
+        self.steps.push(report);
+        Ok(())
+    }
+
+    /// What a step's WITH takes out of the history: two parts of it. What the down file takes away may be what a repeatable
+    /// migration has made, or needs: these run again.
+    fn record(&self, migration: &Migration) -> String {
+        format!(
+            "DELETE FROM {} WHERE version = {} AND checksum = '{}' RETURNING 1), \
+             again AS (DELETE FROM refit.repeatable RETURNING 1",
+            self.stage.facts.history_table, migration.version, migration.checksum
+        )
+    }
+}
+
+impl fmt::Display for RollbackReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for backfill in &self.backfills {
+            writeln!(f, "  restored  {backfill}")?;
+        }
+        for step in &self.steps {
+            writeln!(f, "  undone  {}  {}", step.stem, human(step.duration))?;
+        }
+        for stem in &self.repeatables {
+            writeln!(f, "  again   {stem}  (runs with the next migrate)")?;
+        }
+        let version = self.version.map_or("none".to_owned(), |version| version.to_string());
+        match self.steps.len() {
+            0 => write!(f, "nothing to undo")?,
+            1 => write!(f, "undid 1 migration")?,
+            count => write!(f, "undid {count} migrations")?,
+        }
+        write!(f, " in {}", human(self.duration))?;
+        if !self.waited.is_zero() {
+            write!(f, ", {} of it waiting for another run", human(self.waited))?;
+        }
+        write!(f, "; the database is at version {version}")
+    }
+}
