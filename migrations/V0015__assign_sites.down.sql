@@ -1,2 +1,2 @@
--- The earlier values are in the undo journal that refit.backfill names; the column itself goes with V0013.
+-- What the backfill has overwritten comes back from its undo journal, before this runs; the column itself goes with V0013.
 SELECT 1;
