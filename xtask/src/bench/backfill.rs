@@ -24,7 +24,7 @@ use super::timing::middle;
 /// Examples:
 ///   cargo xtask bench backfill
 ///   cargo xtask bench backfill --rows 500000 --turns 1
-///   cargo xtask bench backfill --curves
+///   cargo xtask bench backfill --turns 1 --no-curves
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Args {
     /// Rows of the table.
@@ -33,9 +33,9 @@ pub(crate) struct Args {
     /// Turns of each contender.
     #[arg(long, default_value_t = 3)]
     turns: usize,
-    /// Also 1 to 8 workers, and 50,000 rows up to `--rows`.
+    /// Leave out the curves: 1 to 8 workers, and 50,000 rows up to `--rows`.
     #[arg(long)]
-    curves: bool,
+    no_curves: bool,
     /// Measure the build at hand, even if it is a debug build.
     #[arg(long)]
     as_built: bool,
@@ -139,7 +139,7 @@ pub(crate) async fn run(args: &Args, human: bool) -> anyhow::Result<ExitCode> {
         contenders: contenders.collect(),
         traffic,
         targets,
-        curves: if args.curves { curves(&lab, args.rows, &say).await? } else { Vec::new() },
+        curves: if args.no_curves { Vec::new() } else { curves(&lab, args.rows, &say).await? },
     };
     let missed = findings.targets.iter().any(|judged| matches!(judged.verdict, Verdict::Missed(_)));
     let text = if human { text(&findings) } else { serde_json::to_string_pretty(&findings)? };
