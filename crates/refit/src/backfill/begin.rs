@@ -68,7 +68,7 @@ async fn begun(client: &Client, job: &Job) -> Result<Began, Error> {
     let directive = &job.directive;
     let shape = match is_function(job) {
         true => None,
-        false => match Shape::of(&job.statement, directive) {
+        false => match Shape::read(client, &job.statement, directive).await? {
             Ok(shape) => Some(shape),
             Err(reason) => return Ok(Began::Refused(reason)),
         },
@@ -134,7 +134,7 @@ pub(super) async fn survey(
 
 /// What speaks against the job, apart from the table's own facts.
 fn unfit(job: &Job, shape: Option<&Shape>, table: &Table) -> Option<String> {
-    if table.leaves.len() > 1 && shape.is_some_and(|shape| !shape.can_be_pinned()) {
+    if table.partitioned && shape.is_some_and(|shape| !shape.can_be_pinned()) {
         return Some(format!(
             "{} is partitioned, and its partitions are done one by one: write an UPDATE or DELETE of it, or a backfill for each",
             table.name

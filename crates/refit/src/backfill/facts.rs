@@ -12,6 +12,7 @@ use crate::error::Error;
 pub(crate) struct Table {
     /// Qualified and quoted.
     pub(crate) name: String,
+    pub(crate) partitioned: bool,
     /// The partitions with rows, or the table itself.
     pub(crate) leaves: Vec<Leaf>,
 }
@@ -103,7 +104,7 @@ pub(crate) async fn leaves(
                ORDER BY c.oid";
     let rows = client.query_typed(sql, &[(&directive.table, Type::TEXT)]).await.map_err(failed())?;
     let name = format!("{}.{}", super::key::quoted(row.get(1)), super::key::quoted(row.get(2)));
-    let mut table = Table { name, leaves: Vec::new() };
+    let mut table = Table { name, partitioned: kind == "p", leaves: Vec::new() };
     for row in rows {
         let name: String = row.get(0);
         if row.get::<_, String>(1) == "f" {

@@ -5,8 +5,11 @@
 use std::ops::Range;
 
 use refit_model::{BackfillDirective, split_statements};
+use tokio_postgres::Client;
+use tokio_postgres::types::{ToSql, Type};
 
 use self::tokens::Tokens;
+use crate::error::Error;
 
 mod tokens;
 
@@ -26,8 +29,8 @@ pub(crate) struct Part {
     pub(crate) parameters: usize,
     /// `>` before `$1` and `<` after it: where a lower bound that belongs to the batch is written.
     lower: Vec<(Range<usize>, &'static str)>,
-    /// The table that an UPDATE or DELETE names, `ONLY` included, and the name that other parts of it go by.
-    target: Option<(Range<usize>, Option<String>)>,
+    /// What an UPDATE or DELETE changes, where that is, or may be, the directive's table.
+    target: Option<Target>,
     /// Whether it is an UPDATE without RETURNING.
     pub(crate) plain_update: bool,
     /// What the target is called in the statement, as it is written.
@@ -38,8 +41,54 @@ pub(crate) struct Part {
     pub(crate) guard: Option<String>,
 }
 
+#[derive(Debug, Clone)]
+struct Target {
+    /// Where it is written, `ONLY` included.
+    span: Range<usize>,
+    /// The table, as the server's functions take names.
+    name: Option<String>,
+    /// The name that other parts of the statement go by, where it has no alias.
+    rename: Option<String>,
+}
+
 impl Shape {
-    /// Reads the statements of a file.
+    /// Reads the statements of a file, and asks the server which of them change the directive's table: in these, and no others, the
+    /// name of the table at hand takes its place.
+    ///
+    /// # Errors
+    /// The inner one says in words, with what to do, why they are not batches of the directive's key.
+    pub(crate) async fn read(
+        client: &Client,
+        sql: &str,
+        directive: &BackfillDirective,
+    ) -> Result<Result<Shape, String>, Error> {
+        let mut shape = match Shape::of(sql, directive) {
+            Ok(shape) => shape,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        for part in &mut shape.parts {
+            let Some(target) = &part.target else { continue };
+            let same = "SELECT coalesce(to_regclass($1) = to_regclass($2), false)";
+            let names: [(&(dyn ToSql + Sync), Type); 2] =
+                [(&target.name, Type::TEXT), (&directive.table, Type::TEXT)];
+            let row = client.query_typed_one(same, &names).await;
+            let row = row.map_err(Error::database("looking for the table of a statement"))?;
+            if row.get(0) {
+                continue;
+            }
+            if !directive.undo.is_empty() {
+                return Ok(Err(format!(
+                    "`undo` keeps what is overwritten in {}, and the statement changes {}",
+                    directive.table,
+                    target.name.as_deref().unwrap_or("another table")
+                )));
+            }
+            part.is_of_another_table();
+        }
+        Ok(Ok(shape))
+    }
+
+    /// Reads the statements of a file, as if each changed the directive's table.
     ///
     /// # Errors
     /// In words, with what to do, when they are not batches of the directive's key.
@@ -102,7 +151,13 @@ impl Part {
                 let returning = tokens.find(target.after, "RETURNING").is_some();
                 let rename = (!target.aliased).then(|| target.called.clone());
                 let plain = target.update && !returning;
-                (Some((target.span, rename)), target.called, sets, guard, plain)
+                (
+                    Some(Target { span: target.span, name: target.name, rename }),
+                    target.called,
+                    sets,
+                    guard,
+                    plain,
+                )
             }
             None => (None, String::new(), Vec::new(), None, false),
         };
@@ -118,13 +173,20 @@ impl Part {
         }
     }
 
+    /// What is said of the target is not said of the rows that are walked.
+    fn is_of_another_table(&mut self) {
+        self.target = None;
+        self.guard = None;
+        self.sets = Vec::new();
+    }
+
     /// The statement for one relation; `closed` makes the lower bound a part of the batch.
     pub(crate) fn text(&self, relation: &str, closed: bool) -> String {
         let mut edits: Vec<(Range<usize>, String)> = Vec::new();
         if closed {
             edits.extend(self.lower.iter().map(|(range, with)| (range.clone(), (*with).to_owned())));
         }
-        if let Some((span, rename)) = &self.target {
+        if let Some(Target { span, rename, .. }) = &self.target {
             let with = match rename {
                 Some(name) => format!("ONLY {relation} AS {name}"),
                 None => format!("ONLY {relation}"),

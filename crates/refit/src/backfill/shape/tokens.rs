@@ -25,6 +25,8 @@ impl Token<'_> {
 
 pub(super) struct Target {
     pub(super) span: Range<usize>,
+    /// The table, as the server's functions take names; none where it is written with escapes.
+    pub(super) name: Option<String>,
     pub(super) called: String,
     pub(super) aliased: bool,
     pub(super) update: bool,
@@ -32,7 +34,10 @@ pub(super) struct Target {
     pub(super) after: usize,
 }
 
-pub(super) struct Tokens<'a>(Vec<Token<'a>>);
+/// Where an operator is written, and how.
+type Operator<'a> = (Range<usize>, &'a str);
+
+pub(super) struct Tokens<'a>(Vec<Token<'a>>, &'a str);
 
 impl<'a> Tokens<'a> {
     pub(super) fn of(text: &'a str) -> Tokens<'a> {
@@ -143,6 +148,9 @@ impl<'a> Tokens<'a> {
         while self.text(last + 1) == "." {
             last += 2;
         }
+        let escaped = |token: &Token<'_>| token.text.get(1..).is_some_and(|rest| rest.starts_with("&\""));
+        let name = self.0.get(at..=last)?;
+        let name = (!name.iter().any(escaped)).then(|| name.iter().map(|token| token.text).collect());
         let mut end = last;
         if self.text(end + 1) == "*" {
             end += 1;
@@ -157,7 +165,7 @@ impl<'a> Tokens<'a> {
             called = self.text(after).to_owned();
             after += 1;
         }
-        Some(Target { span, called, aliased, update, after })
+        Some(Target { span, name, called, aliased, update, after })
     }
 
     /// The names before `=` in the SET clause, alone or as a list.

@@ -1,0 +1,68 @@
+//! What a backfill finds out before it begins: which table its statement changes, and what speaks against it.
+
+use refit::{Backfills, Error, Report};
+use refit_devdb::TestDb;
+
+use crate::support::{migrator, value};
+
+const TABLES: &str = "CREATE TABLE posts (id int PRIMARY KEY, flag int NOT NULL DEFAULT 0); INSERT INTO posts SELECT g FROM generate_series(1, 9) g; \
+     CREATE TABLE versions (id int PRIMARY KEY, post_id int, flag int NOT NULL DEFAULT 0); \
+     INSERT INTO versions SELECT g, g FROM generate_series(1, 5) g; \
+     CREATE TABLE parts (id int PRIMARY KEY, flag int NOT NULL DEFAULT 0) PARTITION BY RANGE (id); \
+     CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (1) TO (10); INSERT INTO parts SELECT g FROM generate_series(1, 5) g";
+
+/// Runs a backfill of so many tables to its end.
+async fn backfill(db: &TestDb, tables: &str, directive: &str, statement: &str) -> Result<Report, Error> {
+    let fill = format!("-- refit: backfill = {{ {directive} }}\n{statement};");
+    let files = [("V1__tables.sql", tables), ("V2__fill.sql", fill.as_str())];
+    migrator(&files).backfills(Backfills::Inline).run(db.url()).await
+}
+
+/// The same, where it must not begin; answers why.
+async fn refused(tables: &str, directive: &str, statement: &str) -> String {
+    let db = TestDb::empty().await.unwrap();
+    let error = backfill(&db, tables, directive, statement).await.unwrap_err();
+    assert_eq!(value::<String>(&db, "SELECT state FROM refit.backfill").await, "failed", "{error}");
+    error.to_string()
+}
+
+#[tokio::test]
+async fn a_statement_changes_the_table_that_it_names() {
+    const LOOK: &str = "SELECT format('%s posts, %s flagged, %s versions flagged', (SELECT count(*) FROM posts), \
+         (SELECT sum(flag) FROM posts), (SELECT sum(flag) FROM versions))";
+    for (statement, expected) in [
+        (
+            "UPDATE posts p SET flag = p.flag + 1 FROM versions v WHERE v.id > $1 AND v.id <= $2 AND p.id = v.post_id",
+            "9 posts, 5 flagged, 0 versions flagged",
+        ),
+        (
+            "DELETE FROM ONLY public.posts AS p USING versions v WHERE v.id > $1 AND v.id <= $2 AND p.id = v.post_id",
+            "4 posts, 0 flagged, 0 versions flagged",
+        ),
+        (
+            "UPDATE versions SET flag = flag + 1 WHERE id > $1 AND id <= $2; \
+             UPDATE posts p SET flag = p.flag + 1 FROM versions v WHERE v.id > $1 AND v.id <= $2 AND p.id = v.post_id",
+            "9 posts, 5 flagged, 5 versions flagged",
+        ),
+        (
+            "UPDATE \"public\" . Versions SET flag = flag + 1 WHERE id > $1 AND id <= $2",
+            "9 posts, 0 flagged, 5 versions flagged",
+        ),
+    ] {
+        let db = TestDb::empty().await.unwrap();
+        let report = backfill(&db, TABLES, r#"table = "versions", key = ["id"]"#, statement).await;
+        assert!(report.is_ok(), "{statement}: {report:?}");
+        assert_eq!(value::<String>(&db, LOOK).await, expected, "{statement}");
+    }
+}
+
+#[tokio::test]
+async fn another_table_cannot_be_changed_partition_by_partition_or_kept() {
+    let another = "UPDATE posts p SET flag = 1 FROM parts v WHERE v.id > $1 AND v.id <= $2 AND p.id = v.id";
+    let why = refused(TABLES, r#"table = "parts", key = ["id"]"#, another).await;
+    assert!(why.contains("write an UPDATE or DELETE of it"), "{why}");
+    let another =
+        "UPDATE posts p SET flag = 1 FROM versions v WHERE v.id > $1 AND v.id <= $2 AND p.id = v.id";
+    let why = refused(TABLES, r#"table = "versions", key = ["id"], undo = ["flag"]"#, another).await;
+    assert!(why.contains("the statement changes posts"), "{why}");
+}
