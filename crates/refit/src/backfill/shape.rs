@@ -99,12 +99,21 @@ impl Shape {
         }
         let keys = directive.key.len();
         let parts: Vec<Part> = statements.iter().map(|statement| Part::of(statement.text)).collect();
+        let bound =
+            |first: usize| row(&(first..first + keys).map(|number| format!("${number}")).collect::<Vec<_>>());
         for part in &parts {
             if part.lower.is_empty() {
                 return Err(format!(
                     "the lower bound is exclusive: write it as `{} > {}`",
                     row(&directive.key),
-                    row(&(1..=keys).map(|number| format!("${number}")).collect::<Vec<_>>())
+                    bound(1)
+                ));
+            }
+            if !Tokens::of(&part.text).has_upper_bound(keys + 1) {
+                return Err(format!(
+                    "the upper bound belongs to the batch: write it as `{} <= {}`",
+                    row(&directive.key),
+                    bound(keys + 1)
                 ));
             }
             if part.parameters != 2 * keys && part.parameters != 2 * keys + 2 {
@@ -249,6 +258,9 @@ mod tests {
         assert!(shape.parts[0].text("t", true).contains("(a, b) >= ($1, $2) AND (a, b) <= ($3, $4)"));
         let turned = "UPDATE t SET n = 1 WHERE ($1, $2) < (a, b) AND (a, b) <= ($3, $4)";
         let shape = Shape::of(turned, &directive(&["a", "b"])).unwrap();
+        let short = "UPDATE t SET n = 1 WHERE (a, b) > ($1, $2) AND (a, b) < ($3, $4)";
+        let why = Shape::of(short, &directive(&["a", "b"])).unwrap_err();
+        assert!(why.contains("`(a, b) <= ($3, $4)`"), "{why}");
         assert!(shape.parts[0].text("t", true).contains("($1, $2) <= (a, b)"));
     }
 
@@ -258,6 +270,14 @@ mod tests {
         assert!(refused("UPDATE t SET a = 1").contains("id > $1"));
         assert!(refused("UPDATE t SET a = 1 WHERE id >= $1 AND id <= $2").contains("exclusive"));
         assert!(refused("UPDATE t SET a = 1 WHERE id <> $1 AND id <= $2").contains("exclusive"));
+        for upper in ["id < $2", "$2 > id", "id <> $2", "id <=- $2", "id = $2"] {
+            let sql = format!("UPDATE t SET a = 1 WHERE id > $1 AND {upper}");
+            assert!(refused(&sql).contains("write it as `id <= $2`"), "{upper}");
+        }
+        for upper in ["id<=$2::int", "$2>= id", "t.id <= ($2)"] {
+            let sql = format!("UPDATE t SET a = 1 WHERE id > $1 AND {upper}");
+            assert!(Shape::of(&sql, &directive(&["id"])).is_ok(), "{upper}");
+        }
         assert!(refused("UPDATE t SET a = $3 WHERE id > $1 AND id <= $2").contains("this statement has 3"));
         assert!(refused("-- nothing").contains("no statement"));
     }

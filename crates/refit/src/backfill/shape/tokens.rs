@@ -68,7 +68,7 @@ impl<'a> Tokens<'a> {
                 depth += 1;
             }
         }
-        Tokens(tokens)
+        Tokens(tokens, text)
     }
 
     fn is(&self, at: usize, word: &str) -> bool {
@@ -91,39 +91,61 @@ impl<'a> Tokens<'a> {
 
     /// `> $1`, `> ($1`, `> ROW ($1` and `$1 <`, with what they are when the bound belongs to the batch.
     pub(super) fn lower_bounds(&self) -> Vec<(Range<usize>, &'static str)> {
-        let lone = |at: usize, sign: &str| {
-            let touches = |a: usize, b: usize| {
-                let is_operator =
-                    |token: &Token<'_>| token.text.bytes().all(|byte| b"<>=!~@#%^&|`?+-*/".contains(&byte));
-                self.0
-                    .get(a)
-                    .zip(self.0.get(b))
-                    .is_some_and(|(a, b)| a.end() == b.start && is_operator(a) && is_operator(b))
-            };
-            self.text(at) == sign
-                && !touches(at, at + 1)
-                && !at.checked_sub(1).is_some_and(|before| touches(before, at))
-        };
         let mut found = Vec::new();
-        for at in (0..self.0.len()).filter(|at| self.0[*at].parameter && self.text(*at) == "$1") {
-            let mut before = at.wrapping_sub(1);
+        for (before, after) in self.comparisons("$1") {
+            if let Some((span, ">")) = before {
+                found.push((span, ">="));
+            } else if let Some((span, "<")) = after {
+                found.push((span, "<="));
+            }
+        }
+        found
+    }
+
+    /// Whether `<= $n`, `<= ($n`, `<= ROW ($n` or `$n >=` is in it.
+    pub(super) fn has_upper_bound(&self, number: usize) -> bool {
+        self.comparisons(&format!("${number}"))
+            .iter()
+            .any(|(before, after)| matches!(before, Some((_, "<="))) || matches!(after, Some((_, ">="))))
+    }
+
+    /// The operators before and behind a parameter, or the row that it begins.
+    fn comparisons(&self, parameter: &str) -> Vec<(Option<Operator<'_>>, Option<Operator<'_>>)> {
+        let places = (0..self.0.len()).filter(|at| self.0[*at].parameter && self.text(*at) == parameter);
+        let around = places.map(|at| {
+            let (mut before, mut after) = (at.wrapping_sub(1), at + 1);
             if self.text(before) == "(" {
                 before = before.wrapping_sub(1);
                 if self.is(before, "ROW") {
                     before = before.wrapping_sub(1);
                 }
-            }
-            let mut after = at + 1;
-            if self.text(at.wrapping_sub(1)) == "(" {
                 after = (at..self.0.len()).find(|end| self.text(*end) == ")").map_or(after, |end| end + 1);
             }
-            if before < self.0.len() && lone(before, ">") {
-                found.push((self.0[before].start..self.0[before].end(), ">="));
-            } else if lone(after, "<") {
-                found.push((self.0[after].start..self.0[after].end(), "<="));
-            }
+            (self.operator(before), self.operator(after))
+        });
+        around.collect()
+    }
+
+    /// The operator that a token belongs to, and where it is written: the lexer knows single characters only.
+    fn operator(&self, at: usize) -> Option<Operator<'_>> {
+        let is_operator = |at: usize| {
+            let text = self.text(at);
+            !text.is_empty() && text.bytes().all(|byte| b"<>=!~@#%^&|`?+-*/".contains(&byte))
+        };
+        let touch =
+            |a: usize, b: usize| is_operator(a) && is_operator(b) && self.0[a].end() == self.0[b].start;
+        if !is_operator(at) {
+            return None;
         }
-        found
+        let (mut first, mut last) = (at, at);
+        while first > 0 && touch(first - 1, first) {
+            first -= 1;
+        }
+        while touch(last, last + 1) {
+            last += 1;
+        }
+        let span = self.0[first].start..self.0[last].end();
+        Some((span.clone(), self.1.get(span)?))
     }
 
     /// The table of an UPDATE or DELETE.
