@@ -75,3 +75,18 @@ async fn statements_that_would_lose_rows_are_refused() {
         assert!(why.contains(expected), "{condition}: {why}");
     }
 }
+
+#[tokio::test]
+async fn tables_that_inherit_are_not_left_out_in_silence() {
+    let tables = "CREATE TABLE t (id int PRIMARY KEY, n int NOT NULL DEFAULT 0); CREATE TABLE \"t 1\" () INHERITS (t); \
+         CREATE INDEX ON \"t 1\" (id); INSERT INTO t VALUES (1); INSERT INTO \"t 1\" VALUES (2)";
+    let fill = "SET n = n + 1 WHERE id > $1 AND id <= $2";
+    let why = refused(tables, r#"table = "t", key = ["id"]"#, &format!("UPDATE t {fill}")).await;
+    assert!(why.contains("\"t 1\" inherit from") && why.contains("a backfill for each of them"), "{why}");
+    let db = TestDb::empty().await.unwrap();
+    let statement = format!("UPDATE \"t 1\" {fill}");
+    let report = backfill(&db, tables, r#"table = "\"t 1\"", key = ["id"]"#, &statement).await;
+    assert!(report.is_ok(), "{report:?}");
+    let changed = "SELECT string_agg(format('%s: %s', id, n), ', ' ORDER BY id) FROM t";
+    assert_eq!(value::<String>(&db, changed).await, "1: 0, 2: 1");
+}

@@ -86,7 +86,7 @@ async fn left(client: &Client, job: &Job, remaining: &str) -> Result<(i64, Vec<P
     let key = KeyColumns::new(&job.directive.key);
     let (mut total, mut pieces) = (0, Vec::new());
     for leaf in &table.leaves {
-        let sql = format!("SELECT count(*) FROM {} WHERE {remaining}", leaf.name);
+        let sql = format!("SELECT count(*) FROM ONLY {} WHERE {remaining}", leaf.name);
         let row = client.query_typed_one(&sql, &[]).await;
         let count: i64 = row.map_err(Error::database("looking for rows that remain"))?.get(0);
         if count == 0 {
