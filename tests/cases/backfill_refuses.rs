@@ -3,7 +3,7 @@
 use refit::{Backfills, Error, Report};
 use refit_devdb::TestDb;
 
-use crate::support::{migrator, value};
+use crate::support::{migrator, until, value, value_at};
 
 const TABLES: &str = "CREATE TABLE posts (id int PRIMARY KEY, flag int NOT NULL DEFAULT 0); INSERT INTO posts SELECT g FROM generate_series(1, 9) g; \
      CREATE TABLE versions (id int PRIMARY KEY, post_id int, flag int NOT NULL DEFAULT 0); \
@@ -89,4 +89,36 @@ async fn tables_that_inherit_are_not_left_out_in_silence() {
     assert!(report.is_ok(), "{report:?}");
     let changed = "SELECT string_agg(format('%s: %s', id, n), ', ' ORDER BY id) FROM t";
     assert_eq!(value::<String>(&db, changed).await, "1: 0, 2: 1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_that_is_dropped_meanwhile_is_given_up() {
+    let db = TestDb::empty().await.unwrap();
+    let tables = "CREATE TABLE t (id int PRIMARY KEY, n int NOT NULL DEFAULT 0) PARTITION BY RANGE (id); \
+         CREATE TABLE t1 PARTITION OF t FOR VALUES FROM (1) TO (10); CREATE TABLE t2 PARTITION OF t FOR VALUES FROM (10) TO (20); \
+         CREATE TABLE t3 PARTITION OF t FOR VALUES FROM (20) TO (30); INSERT INTO t SELECT g FROM generate_series(1, 29) g";
+    let before = [("V1__tables.sql", tables)];
+    migrator(&before).run(db.url()).await.unwrap();
+    let holder = refit::connect(db.url(), &refit::ConnectOptions::default()).await.unwrap();
+    holder.batch_execute("BEGIN; SELECT FROM t1 WHERE id = 5 FOR UPDATE").await.unwrap();
+    let url = db.url().to_owned();
+    let work = tokio::spawn(async move {
+        let directive = r#"table = "t", key = ["id"], workers = 1"#;
+        let outcome =
+            backfill(&db, tables, directive, "UPDATE t SET n = n + 1 WHERE id > $1 AND id <= $2").await;
+        (db, outcome)
+    });
+    until("it has begun", async || {
+        let sql = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name LIKE 'refit backfill%' \
+                       AND datname = current_database() AND wait_event_type = 'Lock')";
+        value_at(&url, sql).await
+    })
+    .await;
+    holder.batch_execute("DROP TABLE t2; COMMIT").await.unwrap();
+    let (db, outcome) = work.await.unwrap();
+    assert!(outcome.is_ok(), "{outcome:?}");
+    assert_eq!(value::<String>(&db, "SELECT format('%s of %s', sum(n), count(*)) FROM t").await, "19 of 19");
+    let reason: String = value(&db, "SELECT reason FROM refit.backfill").await;
+    assert!(reason.ends_with("the partition public.t2 was dropped meanwhile"), "{reason}");
+    holder.close().await;
 }
