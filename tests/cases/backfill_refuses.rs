@@ -69,7 +69,10 @@ async fn another_table_cannot_be_changed_partition_by_partition_or_kept() {
 
 #[tokio::test]
 async fn statements_that_would_lose_rows_are_refused() {
-    for (condition, expected) in [("id > $1 AND id < $2", "write it as `id <= $2`")] {
+    for (condition, expected) in [
+        ("id > $1 AND id < $2", "write it as `id <= $2`"),
+        ("id > $1 AND id <= $2 AND post_id % $3 = $4", "write it as `id % $3 = $4`"),
+    ] {
         let statement = format!("UPDATE versions SET flag = 1 WHERE {condition}");
         let why = refused(TABLES, r#"table = "versions", key = ["id"]"#, &statement).await;
         assert!(why.contains(expected), "{condition}: {why}");

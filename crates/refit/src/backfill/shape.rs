@@ -99,33 +99,8 @@ impl Shape {
         }
         let keys = directive.key.len();
         let parts: Vec<Part> = statements.iter().map(|statement| Part::of(statement.text)).collect();
-        let bound =
-            |first: usize| row(&(first..first + keys).map(|number| format!("${number}")).collect::<Vec<_>>());
-        for part in &parts {
-            if part.lower.is_empty() {
-                return Err(format!(
-                    "the lower bound is exclusive: write it as `{} > {}`",
-                    row(&directive.key),
-                    bound(1)
-                ));
-            }
-            if !Tokens::of(&part.text).has_upper_bound(keys + 1) {
-                return Err(format!(
-                    "the upper bound belongs to the batch: write it as `{} <= {}`",
-                    row(&directive.key),
-                    bound(keys + 1)
-                ));
-            }
-            if part.parameters != 2 * keys && part.parameters != 2 * keys + 2 {
-                return Err(format!(
-                    "a batch of {keys} key columns has {} parameters, or {} with a stripe (`key % ${} = ${}`); this statement has {}",
-                    2 * keys,
-                    2 * keys + 2,
-                    2 * keys + 1,
-                    2 * keys + 2,
-                    part.parameters
-                ));
-            }
+        if let Some(reason) = parts.iter().find_map(|part| part.against(&directive.key)) {
+            return Err(reason);
         }
         let striped = parts.iter().all(|part| part.parameters > 2 * keys);
         if !striped && parts.iter().any(|part| part.parameters > 2 * keys) {
@@ -179,6 +154,37 @@ impl Part {
             called,
             sets,
             guard,
+        }
+    }
+
+    /// Why it is no batch of a key.
+    fn against(&self, key: &[String]) -> Option<String> {
+        let keys = key.len();
+        let bound =
+            |first: usize| row(&(first..first + keys).map(|number| format!("${number}")).collect::<Vec<_>>());
+        let tokens = Tokens::of(&self.text);
+        let (modulus, rest) = (2 * keys + 1, 2 * keys + 2);
+        if self.lower.is_empty() {
+            return Some(format!("the lower bound is exclusive: write it as `{} > {}`", row(key), bound(1)));
+        }
+        if !tokens.has_upper_bound(keys + 1) {
+            let (key, upper) = (row(key), bound(keys + 1));
+            return Some(format!("the upper bound belongs to the batch: write it as `{key} <= {upper}`"));
+        }
+        match key {
+            _ if self.parameters == 2 * keys => None,
+            [key] if self.parameters == rest => (!tokens.has_stripe(key, [modulus, rest])).then(|| {
+                format!("the parameters behind the bounds name a stripe: write it as `{key} % ${modulus} = ${rest}`")
+            }),
+            _ if self.parameters == rest => {
+                Some(format!("a stripe is of a key of one column: leave ${modulus} and ${rest} out"))
+            }
+            _ => Some(format!(
+                "a batch of {keys} key columns has {} parameters, or {rest} with a stripe (`key % ${modulus} = ${rest}`); \
+                 this statement has {}",
+                2 * keys,
+                self.parameters
+            )),
         }
     }
 
@@ -273,6 +279,14 @@ mod tests {
         for upper in ["id < $2", "$2 > id", "id <> $2", "id <=- $2", "id = $2"] {
             let sql = format!("UPDATE t SET a = 1 WHERE id > $1 AND {upper}");
             assert!(refused(&sql).contains("write it as `id <= $2`"), "{upper}");
+        }
+        for stripe in ["other % $3 = $4", "id % $4 = $3", "id % $3 <> $4", "id / $3 = $4", "n IN ($3, $4)"] {
+            let sql = format!("UPDATE t SET a = 1 WHERE id > $1 AND id <= $2 AND {stripe}");
+            assert!(refused(&sql).contains("`id % $3 = $4`"), "{stripe}");
+        }
+        for stripe in ["$4 = t.id % $3", "mod(t.\"id\", $3) = $4", "$4=pg_catalog.MOD(id,$3)", "(ID%$3)=$4"] {
+            let sql = format!("UPDATE t SET a = 1 WHERE id > $1 AND id <= $2 AND {stripe}");
+            assert!(Shape::of(&sql, &directive(&["id"])).unwrap().striped, "{stripe}");
         }
         for upper in ["id<=$2::int", "$2>= id", "t.id <= ($2)"] {
             let sql = format!("UPDATE t SET a = 1 WHERE id > $1 AND {upper}");

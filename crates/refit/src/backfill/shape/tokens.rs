@@ -109,6 +109,38 @@ impl<'a> Tokens<'a> {
             .any(|(before, after)| matches!(before, Some((_, "<="))) || matches!(after, Some((_, ">="))))
     }
 
+    /// Whether `key % $n = $m` or `mod(key, $n) = $m` is in it, either way round.
+    pub(super) fn has_stripe(&self, key: &str, [modulus, rest]: [usize; 2]) -> bool {
+        let is_parameter = |at: usize, number: usize| {
+            self.0.get(at).is_some_and(|token| token.parameter && token.text[1..] == number.to_string())
+        };
+        (0..self.0.len()).filter(|at| unquoted(self.text(*at)) == key).any(|at| {
+            let mut first = self.qualified_from(at);
+            let opens = self.text(first.wrapping_sub(1)) == "(";
+            let is_mod = opens && self.is(first.wrapping_sub(2), "mod") && self.text(at + 1) == ",";
+            let is_sign = matches!(self.operator(at + 1), Some((_, "%")));
+            if !(is_mod || is_sign) || !is_parameter(at + 2, modulus) {
+                return false;
+            }
+            let mut last = at + 2;
+            if opens && self.text(last + 1) == ")" {
+                last += 1;
+                first = if is_mod { self.qualified_from(first - 2) } else { first - 1 };
+            }
+            let equals = |at: usize| matches!(self.operator(at), Some((_, "=")));
+            equals(last + 1) && is_parameter(last + 2, rest)
+                || equals(first.wrapping_sub(1)) && is_parameter(first.wrapping_sub(2), rest)
+        })
+    }
+
+    /// Where a name begins that ends at a token.
+    fn qualified_from(&self, mut at: usize) -> usize {
+        while at > 1 && self.text(at - 1) == "." {
+            at -= 2;
+        }
+        at
+    }
+
     /// The operators before and behind a parameter, or the row that it begins.
     fn comparisons(&self, parameter: &str) -> Vec<(Option<Operator<'_>>, Option<Operator<'_>>)> {
         let places = (0..self.0.len()).filter(|at| self.0[*at].parameter && self.text(*at) == parameter);
