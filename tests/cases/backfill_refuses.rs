@@ -3,7 +3,7 @@
 use refit::{Backfills, Error, Report};
 use refit_devdb::TestDb;
 
-use crate::support::{migrator, until, value, value_at};
+use crate::support::{execute, migrator, until, value, value_at};
 
 const TABLES: &str = "CREATE TABLE posts (id int PRIMARY KEY, flag int NOT NULL DEFAULT 0); INSERT INTO posts SELECT g FROM generate_series(1, 9) g; \
      CREATE TABLE versions (id int PRIMARY KEY, post_id int, flag int NOT NULL DEFAULT 0); \
@@ -96,32 +96,72 @@ async fn tables_that_inherit_are_not_left_out_in_silence() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_partition_that_is_dropped_meanwhile_is_given_up() {
-    let db = TestDb::empty().await.unwrap();
     let tables = "CREATE TABLE t (id int PRIMARY KEY, n int NOT NULL DEFAULT 0) PARTITION BY RANGE (id); \
          CREATE TABLE t1 PARTITION OF t FOR VALUES FROM (1) TO (10); CREATE TABLE t2 PARTITION OF t FOR VALUES FROM (10) TO (20); \
          CREATE TABLE t3 PARTITION OF t FOR VALUES FROM (20) TO (30); INSERT INTO t SELECT g FROM generate_series(1, 29) g";
-    let before = [("V1__tables.sql", tables)];
-    migrator(&before).run(db.url()).await.unwrap();
-    let holder = refit::connect(db.url(), &refit::ConnectOptions::default()).await.unwrap();
-    holder.batch_execute("BEGIN; SELECT FROM t1 WHERE id = 5 FOR UPDATE").await.unwrap();
-    let url = db.url().to_owned();
-    let work = tokio::spawn(async move {
-        let directive = r#"table = "t", key = ["id"], workers = 1"#;
-        let outcome =
-            backfill(&db, tables, directive, "UPDATE t SET n = n + 1 WHERE id > $1 AND id <= $2").await;
-        (db, outcome)
-    });
-    until("it has begun", async || {
-        let sql = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name LIKE 'refit backfill%' \
-                       AND datname = current_database() AND wait_event_type = 'Lock')";
-        value_at(&url, sql).await
-    })
-    .await;
-    holder.batch_execute("DROP TABLE t2; COMMIT").await.unwrap();
-    let (db, outcome) = work.await.unwrap();
+    let (db, outcome) = meanwhile(tables, "t1", "", "DROP TABLE t2").await;
     assert!(outcome.is_ok(), "{outcome:?}");
     assert_eq!(value::<String>(&db, "SELECT format('%s of %s', sum(n), count(*)) FROM t").await, "19 of 19");
     let reason: String = value(&db, "SELECT reason FROM refit.backfill").await;
     assert!(reason.ends_with("the partition public.t2 was dropped meanwhile"), "{reason}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_remains_cannot_be_asked_for_any_more() {
+    let tables = "CREATE TABLE t (id int PRIMARY KEY, n int NOT NULL DEFAULT 0); INSERT INTO t SELECT g FROM generate_series(1, 9) g; \
+         CREATE FUNCTION is_left(n int) RETURNS boolean IMMUTABLE LANGUAGE SQL AS 'SELECT n = 0'";
+    let (db, outcome) =
+        meanwhile(tables, "t", r#", remaining = "is_left(n)""#, "DROP FUNCTION is_left(int)").await;
+    let error = outcome.unwrap_err().to_string();
+    assert!(error.contains("function is_left(integer) does not exist"), "{error}");
+    assert_eq!(value::<String>(&db, "SELECT state FROM refit.backfill").await, "failed");
+}
+
+/// Runs a backfill of `t` that meets a locked row of `relation`, and `act`s while it waits.
+async fn meanwhile(tables: &str, relation: &str, more: &str, act: &str) -> (TestDb, Result<Report, Error>) {
+    let db = TestDb::empty().await.unwrap();
+    migrator(&[("V1__tables.sql", tables)]).run(db.url()).await.unwrap();
+    let holder = refit::connect(db.url(), &refit::ConnectOptions::default()).await.unwrap();
+    holder.batch_execute(&format!("BEGIN; SELECT FROM {relation} WHERE id = 5 FOR UPDATE")).await.unwrap();
+    let directive = format!(r#"table = "t", key = ["id"], workers = 1{more}"#);
+    let work = backfill(&db, tables, &directive, "UPDATE t SET n = n + 1 WHERE id > $1 AND id <= $2");
+    let acting = async {
+        until("it waits for the row", async || {
+            let sql = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name LIKE 'refit backfill%' \
+                           AND datname = current_database() AND wait_event_type = 'Lock')";
+            value_at(db.url(), sql).await
+        })
+        .await;
+        holder.batch_execute(&format!("{act}; COMMIT")).await.unwrap();
+    };
+    let (outcome, ()) = futures_util::future::join(work, acting).await;
     holder.close().await;
+    (db, outcome)
+}
+
+#[tokio::test]
+async fn what_the_directive_asks_is_tried_before_a_row_changes() {
+    for (asks, expected) in [
+        (r#"remaining = "flagg = 0""#, "column \"flagg\" does not exist"),
+        (r#"remaining = "flag = 0 OR""#, "syntax error"),
+        (r#"remaining = "flag = 'x'""#, "invalid input syntax for type integer"),
+        (r#"only = "00:00-23:59 Europe/Berlim""#, "time zone \"Europe/Berlim\" not recognized"),
+        (r#"throttle = "SELECT load FROM nowhere""#, "relation \"nowhere\" does not exist"),
+    ] {
+        let statement = "UPDATE versions SET flag = flag + 1 WHERE id > $1 AND id <= $2";
+        let why = refused(TABLES, &format!(r#"table = "versions", key = ["id"], {asks}"#), statement).await;
+        assert!(why.contains(expected), "{asks}: {why}");
+    }
+}
+
+#[tokio::test]
+async fn what_remains_is_counted_however_long_it_takes() {
+    let db = TestDb::empty().await.unwrap();
+    migrator(&[("V1__tables.sql", TABLES)]).run(db.url()).await.unwrap();
+    execute(&db, "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET statement_timeout = 400', current_database()); END $$").await;
+    let directive = r#"table = "posts", key = ["id"], remaining = "flag = 0 OR pg_sleep(0.1)::text = 'x'""#;
+    let statement = "UPDATE posts SET flag = flag + 1 WHERE id > $1 AND id <= $2";
+    let report = backfill(&db, TABLES, directive, statement).await;
+    assert!(report.is_ok(), "{report:?}");
+    assert_eq!(value::<i64>(&db, "SELECT sum(flag) FROM posts").await, 9);
 }

@@ -1,6 +1,6 @@
 //! Beginning a job: what is to be known of table and statement is found out, the walk is chosen, the ranges are cut.
 
-use refit_model::split_statements;
+use refit_model::{BackfillDirective, split_statements};
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 use tracing::info;
@@ -14,7 +14,13 @@ use super::key::{Key, KeyColumns};
 use super::lease::{Lease, Place};
 use super::shape::Shape;
 use super::strategy::{Choice, Horizon, choose, word};
+use super::throttle::signals;
 use crate::error::Error;
+
+/// Begins a transaction that may take its time, whatever its role is told, and in which keys are texts as workers read them.
+pub(super) const BEGIN: &str = "BEGIN; SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = 0; \
+    SET LOCAL DateStyle = 'ISO'; SET LOCAL IntervalStyle = 'postgres'; SET LOCAL extra_float_digits = 1; \
+    SET LOCAL bytea_output = 'hex'";
 
 /// How beginning a job came out.
 pub(crate) enum Began {
@@ -34,7 +40,7 @@ pub(crate) fn is_function(job: &Job) -> bool {
 /// Begins a registered job, in one transaction.
 pub(crate) async fn begin(client: &Client, job: &Job) -> Result<Began, Error> {
     let failed = || Error::database("beginning a backfill");
-    client.batch_execute("BEGIN; SET LOCAL lock_timeout = '5s'").await.map_err(failed())?;
+    client.batch_execute(BEGIN).await.map_err(failed())?;
     let outcome = begun(client, job).await;
     match outcome {
         Ok(Began::Running) => {
@@ -121,6 +127,10 @@ pub(super) async fn survey(
         None => journal::against(client, job, shape, &table).await?,
         reason => reason,
     };
+    let against = match against {
+        None => unaskable(client, directive, &table).await?,
+        reason => reason,
+    };
     if let Some(reason) = against {
         return Ok(Err(reason));
     }
@@ -150,6 +160,39 @@ fn unfit(job: &Job, shape: Option<&Shape>, table: &Table) -> Option<String> {
         return Some("`undo` needs a key that stays: `ctid` does not".to_owned());
     }
     None
+}
+
+/// What the server cannot be asked of the directive's own: it would be told when the work is done, or never.
+async fn unaskable(
+    client: &Client,
+    directive: &BackfillDirective,
+    table: &Table,
+) -> Result<Option<String>, Error> {
+    if let Some(remaining) = &directive.remaining {
+        let relation = table.leaves.first().map_or(&table.name, |leaf| &leaf.name);
+        let sql = format!("EXPLAIN SELECT count(*) FROM ONLY {relation} WHERE ({remaining})");
+        let asked = client.query_typed(&sql, &[]).await;
+        if let Some(complaint) = complaint(asked.map_err(Error::database("`remaining` cannot be asked for")))?
+        {
+            return Ok(Some(complaint));
+        }
+    }
+    complaint(signals::try_own(client, directive).await)
+}
+
+/// What is wrong with a text, as the server says; a failure of the server is none.
+fn complaint<T>(asked: Result<T, Error>) -> Result<Option<String>, Error> {
+    match asked {
+        Ok(_) => Ok(None),
+        Err(error)
+            if error
+                .sqlstate()
+                .is_some_and(|code| ["0A", "22", "42"].iter().any(|class| code.starts_with(class))) =>
+        {
+            Ok(Some(error.to_string()))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Looks at the plan of the first batch of each statement.
