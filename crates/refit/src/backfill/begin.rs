@@ -245,6 +245,12 @@ async fn record(
         client.batch_execute(&sql).await.map_err(Error::database("creating the undo journal"))?;
     }
     let rows = i64::try_from(table.rows()).unwrap_or(i64::MAX);
+    // Going back restores what was kept: rows that came since are not in it.
+    let unswept = remaining.is_none() && !job.is_undo();
+    let reason = match unswept {
+        true => format!("{}; no closing sweep: no condition finds rows that came meanwhile", choice.reason),
+        false => choice.reason.clone(),
+    };
     let sql = "UPDATE refit.backfill SET state = 'running', strategy = $2, reason = $3, remaining = $4, rows_estimated = $5, \
                    journal = $6, error = NULL, started_at = clock_timestamp() WHERE id = $1";
     client
@@ -253,7 +259,7 @@ async fn record(
             &[
                 (&job.id, Type::INT8),
                 (&word(choice.strategy), Type::TEXT),
-                (&choice.reason, Type::TEXT),
+                (&reason, Type::TEXT),
                 (&remaining, Type::TEXT),
                 (&rows, Type::INT8),
                 (&journal, Type::TEXT),
