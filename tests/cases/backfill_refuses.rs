@@ -165,3 +165,42 @@ async fn what_remains_is_counted_however_long_it_takes() {
     assert!(report.is_ok(), "{report:?}");
     assert_eq!(value::<i64>(&db, "SELECT sum(flag) FROM posts").await, 9);
 }
+
+#[tokio::test]
+async fn a_large_table_is_large_before_it_is_analysed() {
+    let tables = "CREATE TABLE t (id int PRIMARY KEY, n int); INSERT INTO t SELECT g FROM generate_series(1, 9) g; \
+         CREATE TABLE look (u int, v int) WITH (autovacuum_enabled = false); INSERT INTO look SELECT g, g FROM generate_series(1, 30000) g";
+    let statement = "UPDATE t SET n = v FROM look WHERE t.id > $1 AND t.id <= $2 AND look.u = t.id";
+    let why = refused(tables, r#"table = "t", key = ["id"], batch = 100"#, statement).await;
+    assert!(why.contains("read all of look, about"), "{why}");
+}
+
+#[tokio::test]
+async fn keys_are_read_as_they_were_written() {
+    let db = TestDb::empty().await.unwrap();
+    execute(
+        &db,
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET extra_float_digits = 0', current_database()); END $$",
+    )
+    .await;
+    let tables = "CREATE TABLE t (id float8 PRIMARY KEY, n int NOT NULL DEFAULT 0); \
+         INSERT INTO t SELECT g / 10.0::float8 + 0.2::float8 FROM generate_series(0, 1) g";
+    let statement = "UPDATE t SET n = n + 1 WHERE id > $1 AND id <= $2";
+    let report = backfill(&db, tables, r#"table = "t", key = ["id"]"#, statement).await;
+    assert!(report.is_ok(), "{report:?}");
+    assert_eq!(value::<i64>(&db, "SELECT sum(n) FROM t").await, 2);
+}
+
+#[tokio::test]
+async fn a_look_up_that_finds_too_much_is_a_matter_of_its_row() {
+    let db = TestDb::empty().await.unwrap();
+    let statement = "UPDATE posts SET flag = flag + (SELECT 1 FROM versions WHERE post_id = posts.id % 5 AND posts.id > 5) WHERE id > $1 AND id <= $2";
+    let tables =
+        format!("{TABLES}; ALTER TABLE posts ALTER flag DROP NOT NULL; INSERT INTO versions VALUES (6, 3)");
+    let error = backfill(&db, &tables, r#"table = "posts", key = ["id"]"#, statement).await.unwrap_err();
+    assert!(error.to_string().contains("1 row could not be changed"), "{error}");
+    let failed = "SELECT format('%s: %s', key, sqlstate) FROM refit.backfill_error";
+    assert_eq!(value::<String>(&db, failed).await, "{8}: 21000");
+    let reason: String = value(&db, "SELECT reason FROM refit.backfill").await;
+    assert!(reason.contains("no closing sweep"), "{reason}");
+}
