@@ -11,6 +11,7 @@ mod cases {
     mod apply;
     mod backfill;
     mod backfill_refuses;
+    mod backfill_strategy;
     mod backfill_survives;
     mod by_statement;
     mod connecting;
