@@ -40,8 +40,8 @@ pub(crate) struct Sampler {
 }
 
 const SERVER: &str = "SELECT \
-    (SELECT min(pg_wal_lsn_diff(replay_lsn, '0/0'))::float8 FROM pg_stat_replication WHERE state = 'streaming'), \
-    (SELECT max(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn))::float8 FROM pg_stat_replication WHERE state = 'streaming'), \
+    (SELECT min(pg_wal_lsn_diff(replay_lsn, '0/0'))::float8 FROM pg_stat_replication WHERE state IN ('streaming', 'catchup')), \
+    (SELECT max(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn))::float8 FROM pg_stat_replication WHERE state IN ('streaming', 'catchup')), \
     (SELECT string_agg(coalesce(nullif(application_name, ''), client_addr::text, 'a standby'), ', ') FROM pg_stat_replication), \
     (SELECT max(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn))::float8 FROM pg_replication_slots WHERE restart_lsn IS NOT NULL), \
     pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::float8, \
