@@ -10,6 +10,8 @@ mod cases {
     mod ahead;
     mod apply;
     mod backfill;
+    mod backfill_refuses;
+    mod backfill_strategy;
     mod backfill_survives;
     mod by_statement;
     mod connecting;

@@ -1,6 +1,6 @@
 //! Beginning a job: what is to be known of table and statement is found out, the walk is chosen, the ranges are cut.
 
-use refit_model::split_statements;
+use refit_model::{BackfillDirective, split_statements};
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 use tracing::info;
@@ -14,7 +14,13 @@ use super::key::{Key, KeyColumns};
 use super::lease::{Lease, Place};
 use super::shape::Shape;
 use super::strategy::{Choice, Horizon, choose, word};
+use super::throttle::signals;
 use crate::error::Error;
+
+/// Begins a transaction that may take its time, whatever its role is told, and in which keys are texts as workers read them.
+pub(super) const BEGIN: &str = "BEGIN; SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = 0; \
+    SET LOCAL DateStyle = 'ISO'; SET LOCAL IntervalStyle = 'postgres'; SET LOCAL extra_float_digits = 1; \
+    SET LOCAL bytea_output = 'hex'";
 
 /// How beginning a job came out.
 pub(crate) enum Began {
@@ -34,7 +40,7 @@ pub(crate) fn is_function(job: &Job) -> bool {
 /// Begins a registered job, in one transaction.
 pub(crate) async fn begin(client: &Client, job: &Job) -> Result<Began, Error> {
     let failed = || Error::database("beginning a backfill");
-    client.batch_execute("BEGIN; SET LOCAL lock_timeout = '5s'").await.map_err(failed())?;
+    client.batch_execute(BEGIN).await.map_err(failed())?;
     let outcome = begun(client, job).await;
     match outcome {
         Ok(Began::Running) => {
@@ -68,7 +74,7 @@ async fn begun(client: &Client, job: &Job) -> Result<Began, Error> {
     let directive = &job.directive;
     let shape = match is_function(job) {
         true => None,
-        false => match Shape::of(&job.statement, directive) {
+        false => match Shape::read(client, &job.statement, directive).await? {
             Ok(shape) => Some(shape),
             Err(reason) => return Ok(Began::Refused(reason)),
         },
@@ -121,6 +127,10 @@ pub(super) async fn survey(
         None => journal::against(client, job, shape, &table).await?,
         reason => reason,
     };
+    let against = match against {
+        None => unaskable(client, directive, &table).await?,
+        reason => reason,
+    };
     if let Some(reason) = against {
         return Ok(Err(reason));
     }
@@ -134,7 +144,7 @@ pub(super) async fn survey(
 
 /// What speaks against the job, apart from the table's own facts.
 fn unfit(job: &Job, shape: Option<&Shape>, table: &Table) -> Option<String> {
-    if table.leaves.len() > 1 && shape.is_some_and(|shape| !shape.can_be_pinned()) {
+    if table.partitioned && shape.is_some_and(|shape| !shape.can_be_pinned()) {
         return Some(format!(
             "{} is partitioned, and its partitions are done one by one: write an UPDATE or DELETE of it, or a backfill for each",
             table.name
@@ -150,6 +160,39 @@ fn unfit(job: &Job, shape: Option<&Shape>, table: &Table) -> Option<String> {
         return Some("`undo` needs a key that stays: `ctid` does not".to_owned());
     }
     None
+}
+
+/// What the server cannot be asked of the directive's own: it would be told when the work is done, or never.
+async fn unaskable(
+    client: &Client,
+    directive: &BackfillDirective,
+    table: &Table,
+) -> Result<Option<String>, Error> {
+    if let Some(remaining) = &directive.remaining {
+        let relation = table.leaves.first().map_or(&table.name, |leaf| &leaf.name);
+        let sql = format!("EXPLAIN SELECT count(*) FROM ONLY {relation} WHERE ({remaining})");
+        let asked = client.query_typed(&sql, &[]).await;
+        if let Some(complaint) = complaint(asked.map_err(Error::database("`remaining` cannot be asked for")))?
+        {
+            return Ok(Some(complaint));
+        }
+    }
+    complaint(signals::try_own(client, directive).await)
+}
+
+/// What is wrong with a text, as the server says; a failure of the server is none.
+fn complaint<T>(asked: Result<T, Error>) -> Result<Option<String>, Error> {
+    match asked {
+        Ok(_) => Ok(None),
+        Err(error)
+            if error
+                .sqlstate()
+                .is_some_and(|code| ["0A", "22", "42"].iter().any(|class| code.starts_with(class))) =>
+        {
+            Ok(Some(error.to_string()))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Looks at the plan of the first batch of each statement.
@@ -202,6 +245,12 @@ async fn record(
         client.batch_execute(&sql).await.map_err(Error::database("creating the undo journal"))?;
     }
     let rows = i64::try_from(table.rows()).unwrap_or(i64::MAX);
+    // Going back restores what was kept: rows that came since are not in it.
+    let unswept = remaining.is_none() && !job.is_undo();
+    let reason = match unswept {
+        true => format!("{}; no closing sweep: no condition finds rows that came meanwhile", choice.reason),
+        false => choice.reason.clone(),
+    };
     let sql = "UPDATE refit.backfill SET state = 'running', strategy = $2, reason = $3, remaining = $4, rows_estimated = $5, \
                    journal = $6, error = NULL, started_at = clock_timestamp() WHERE id = $1";
     client
@@ -210,7 +259,7 @@ async fn record(
             &[
                 (&job.id, Type::INT8),
                 (&word(choice.strategy), Type::TEXT),
-                (&choice.reason, Type::TEXT),
+                (&reason, Type::TEXT),
                 (&remaining, Type::TEXT),
                 (&rows, Type::INT8),
                 (&journal, Type::TEXT),

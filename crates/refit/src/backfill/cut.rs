@@ -98,7 +98,7 @@ pub(crate) async fn ends(
 ) -> Result<Option<(Key, Key)>, Error> {
     let one = |order: &str| {
         let (keys, name) = (key.array(), &leaf.name);
-        format!("(SELECT {keys} FROM {name} WHERE {condition} ORDER BY {order} LIMIT 1)")
+        format!("(SELECT {keys} FROM ONLY {name} WHERE {condition} ORDER BY {order} LIMIT 1)")
     };
     let sql = format!("SELECT {}, {}", one(&key.list()), one(&key.descending()));
     let row =
@@ -117,7 +117,7 @@ async fn quantiles(client: &Client, leaf: &Leaf, key: &KeyColumns, pieces: u64) 
     let keys = to_float(pieces * SAMPLED_KEYS) / (to_float(leaf.rows.max(1)) * blocks);
     let sql = format!(
         "SELECT DISTINCT ON (tile) {} FROM ( \
-             SELECT {}, ntile($1) OVER (ORDER BY {}) AS tile FROM {} TABLESAMPLE SYSTEM ({}) WHERE random() < {keys}) AS sample \
+             SELECT {}, ntile($1) OVER (ORDER BY {}) AS tile FROM ONLY {} TABLESAMPLE SYSTEM ({}) WHERE random() < {keys}) AS sample \
          WHERE tile < $1 ORDER BY tile, {}",
         key.texts(),
         key.list(),
@@ -140,7 +140,7 @@ pub(crate) fn bound_sql(relation: &str, key: &KeyColumns, condition: Option<&str
     let condition = condition.map(|condition| format!(" AND ({condition})")).unwrap_or_default();
     // OFFSET counts from the batch's own beginning: it is never more than a batch.
     format!(
-        "SELECT {} FROM {relation} WHERE {}{condition} ORDER BY {} LIMIT 1 OFFSET ${}",
+        "SELECT {} FROM ONLY {relation} WHERE {}{condition} ORDER BY {} LIMIT 1 OFFSET ${}",
         key.texts(),
         key.between(closed),
         key.list(),

@@ -12,6 +12,7 @@ use crate::error::Error;
 pub(crate) struct Table {
     /// Qualified and quoted.
     pub(crate) name: String,
+    pub(crate) partitioned: bool,
     /// The partitions with rows, or the table itself.
     pub(crate) leaves: Vec<Leaf>,
 }
@@ -84,7 +85,8 @@ pub(crate) async fn leaves(
     directive: &BackfillDirective,
 ) -> Result<Result<Table, String>, Error> {
     let failed = || Error::database("reading the table of a backfill");
-    let sql = "SELECT c.relkind::text, n.nspname, c.relname FROM pg_class c \
+    let sql = "SELECT c.relkind::text, n.nspname, c.relname, (SELECT string_agg(inhrelid::regclass::text, ', ') \
+                   FROM pg_inherits WHERE inhparent = c.oid AND c.relkind = 'r') FROM pg_class c \
                JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass($1)";
     let rows = client.query_typed(sql, &[(&directive.table, Type::TEXT)]).await.map_err(failed())?;
     let Some(row) = rows.first() else {
@@ -94,6 +96,13 @@ pub(crate) async fn leaves(
     if kind != "r" && kind != "p" {
         return Ok(Err(format!("{} is not a table with rows of its own", directive.table)));
     }
+    let name = format!("{}.{}", super::key::quoted(row.get(1)), super::key::quoted(row.get(2)));
+    if let Some(children) = row.get::<_, Option<String>>(3) {
+        return Ok(Err(format!(
+            "{children} inherit from {name}, and their rows are not done with its own: write a backfill for each of them, and \
+             `UPDATE ONLY` for rows of its own; where it has many, take the others from it first (`NO INHERIT`)"
+        )));
+    }
     let sql = "SELECT format('%I.%I', n.nspname, c.relname), c.relkind::text, \
                       pg_relation_size(c.oid) / current_setting('block_size')::int8 \
                FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
@@ -102,8 +111,7 @@ pub(crate) async fn leaves(
                                    SELECT FROM pg_partitioned_table WHERE partrelid = to_regclass($1))) \
                ORDER BY c.oid";
     let rows = client.query_typed(sql, &[(&directive.table, Type::TEXT)]).await.map_err(failed())?;
-    let name = format!("{}.{}", super::key::quoted(row.get(1)), super::key::quoted(row.get(2)));
-    let mut table = Table { name, leaves: Vec::new() };
+    let mut table = Table { name, partitioned: kind == "p", leaves: Vec::new() };
     for row in rows {
         let name: String = row.get(0);
         if row.get::<_, String>(1) == "f" {
@@ -152,7 +160,7 @@ impl Leaf {
         }
         if rows.iter().any(|row| !row.get::<_, bool>(2)) {
             let any_null = KeyColumns::new(key).any_null();
-            let sql = format!("SELECT EXISTS (SELECT FROM {} WHERE {any_null})", self.name);
+            let sql = format!("SELECT EXISTS (SELECT FROM ONLY {} WHERE {any_null})", self.name);
             if client.query_typed_one(&sql, &[]).await.map_err(failed())?.get(0) {
                 return Ok(Err(format!(
                     "rows of {} have no value in the key ({}), and would never be reached: name another key, or walk \
@@ -180,8 +188,11 @@ impl Leaf {
     }
 
     async fn is_never_negative(&self, client: &Client, column: &str) -> Result<bool, Error> {
-        let sql =
-            format!("SELECT coalesce(min({}) >= 0, true) FROM {}", super::key::quoted(column), self.name);
+        let sql = format!(
+            "SELECT coalesce(min({}) >= 0, true) FROM ONLY {}",
+            super::key::quoted(column),
+            self.name
+        );
         let row =
             client.query_typed_one(&sql, &[]).await.map_err(Error::database("reading the least key"))?;
         Ok(row.get(0))
@@ -192,7 +203,7 @@ impl Leaf {
         let sql = format!(
             "SELECT coalesce(corr(block, number), 0)::float8 FROM ( \
                  SELECT (ctid::text::point)[0] AS block, row_number() OVER (ORDER BY {}) AS number \
-                 FROM {} TABLESAMPLE SYSTEM ({})) AS sample",
+                 FROM ONLY {} TABLESAMPLE SYSTEM ({})) AS sample",
             KeyColumns::new(&directive.key).list(),
             self.name,
             self.percent_for(10_000)
@@ -240,7 +251,7 @@ async fn is_ordered_by(client: &Client, relation: &str, numbers: &[i16]) -> Resu
 }
 
 async fn estimate(client: &Client, relation: &str) -> Result<u64, Error> {
-    let sql = format!("EXPLAIN (FORMAT JSON) SELECT FROM {relation}");
+    let sql = format!("EXPLAIN (FORMAT JSON) SELECT FROM ONLY {relation}");
     let plan = super::inspect::json(client, &sql).await;
     let plan = plan.map_err(Error::database("estimating the rows of a table"))?;
     Ok(plan[0]["Plan"]["Plan Rows"].as_f64().map_or(0, whole))

@@ -3,7 +3,7 @@
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
-use super::begin::insert;
+use super::begin::{BEGIN, insert};
 use super::cut::{Piece, ends};
 use super::facts;
 use super::job::Job;
@@ -26,11 +26,20 @@ pub(crate) enum Finished {
 /// Looks whether all is done, and ends the job or begins a sweep; in one transaction.
 pub(crate) async fn finish(client: &Client, job: &Job) -> Result<Finished, Error> {
     let failed = || Error::database("finishing a backfill");
-    client.batch_execute("BEGIN; SET LOCAL lock_timeout = '5s'").await.map_err(failed())?;
+    client.batch_execute(BEGIN).await.map_err(failed())?;
     let outcome = finishing(client, job).await;
     let end = if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" };
     client.batch_execute(end).await.map_err(failed())?;
-    outcome
+    let reason = match outcome {
+        Err(Error::Backfill { reason, .. }) => reason,
+        // Another role may be allowed to look.
+        Err(error) if error.sqlstate().is_some_and(|code| code.starts_with("42") && code != "42501") => {
+            error.to_string()
+        }
+        outcome => return outcome,
+    };
+    job.end(client, "failed", Some(&reason)).await?;
+    Ok(Finished::Ended)
 }
 
 async fn finishing(client: &Client, job: &Job) -> Result<Finished, Error> {
@@ -86,7 +95,7 @@ async fn left(client: &Client, job: &Job, remaining: &str) -> Result<(i64, Vec<P
     let key = KeyColumns::new(&job.directive.key);
     let (mut total, mut pieces) = (0, Vec::new());
     for leaf in &table.leaves {
-        let sql = format!("SELECT count(*) FROM {} WHERE {remaining}", leaf.name);
+        let sql = format!("SELECT count(*) FROM ONLY {} WHERE {remaining}", leaf.name);
         let row = client.query_typed_one(&sql, &[]).await;
         let count: i64 = row.map_err(Error::database("looking for rows that remain"))?.get(0);
         if count == 0 {

@@ -75,7 +75,7 @@ impl<'a> Batch<'a> {
     /// When they cannot be read.
     pub async fn keys(&self) -> Result<Vec<Key>, tokio_postgres::Error> {
         let sql = format!(
-            "SELECT {} FROM {} WHERE {} ORDER BY {}",
+            "SELECT {} FROM ONLY {} WHERE {} ORDER BY {}",
             self.key.texts(),
             self.relation,
             self.key.between(self.closed),

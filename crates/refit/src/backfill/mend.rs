@@ -17,6 +17,7 @@ use super::size::BatchSize;
 use super::trouble::Trouble;
 use super::worker::{SLICE, Worker};
 use crate::error::Error;
+use crate::state::exists;
 
 /// A worker's memory of how batches went, over the ranges that it has.
 pub(crate) struct Habit {
@@ -50,12 +51,27 @@ pub(crate) enum Outcome {
     Stop,
 }
 
+/// Whether a range can be walked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ground {
+    Firm,
+    /// The index is gone, and the job has failed.
+    Rough,
+    /// The table is gone, and its ranges are done.
+    Gone,
+}
+
 impl Worker<'_> {
-    /// Without the index that orders the key each batch would read the whole table: the job stops instead.
-    pub(crate) async fn is_walkable(&self, client: &Client, lease: &Lease) -> Result<bool, Error> {
+    /// Without the index that orders the key each batch would read the whole table: the job stops instead. A partition that is
+    /// dropped has no rows to change any more.
+    pub(crate) async fn ground(&self, client: &Client, lease: &Lease) -> Result<Ground, Error> {
+        if !exists(client, &lease.relation).await? && give_up(client, self.walk.job, lease).await? {
+            warn!(backfill = self.walk.job.name, "the partition {} was dropped meanwhile", lease.relation);
+            return Ok(Ground::Gone);
+        }
         let key = &self.walk.job.directive.key;
         if self.walk.job.directive.walks_heap() || is_walkable(client, &lease.relation, key).await? {
-            return Ok(true);
+            return Ok(Ground::Firm);
         }
         let reason = format!(
             "no valid index of {} begins with ({}) any more: build it again, then `backfill resume`",
@@ -64,7 +80,7 @@ impl Worker<'_> {
         );
         self.walk.job.end(client, "failed", Some(&reason)).await?;
         lease.release(client).await;
-        Ok(false)
+        Ok(Ground::Rough)
     }
 
     /// Does what a failure asks for.
@@ -80,6 +96,9 @@ impl Worker<'_> {
         debug!(range = lease.range, rows, ?trouble, %failed, "a batch failed");
         match trouble {
             Trouble::Disconnected => return Ok(Outcome::Disconnected(failed)),
+            Trouble::Fatal if self.ground(batches.client, lease).await? != Ground::Firm => {
+                return Ok(Outcome::Stop);
+            }
             Trouble::Fatal => {
                 self.walk.job.end(batches.client, "failed", Some(&failed.to_string())).await?;
                 return Ok(Outcome::Stop);
@@ -89,7 +108,9 @@ impl Worker<'_> {
                 habit.size.look_for_row(rows);
                 return Ok(Outcome::Again);
             }
-            Trouble::TooLarge if !self.is_walkable(batches.client, lease).await? => return Ok(Outcome::Stop),
+            Trouble::TooLarge if self.ground(batches.client, lease).await? != Ground::Firm => {
+                return Ok(Outcome::Stop);
+            }
             Trouble::TooLarge if rows > 1 => habit.size.halve(),
             Trouble::TooLarge => {
                 habit.stubborn += 1;
@@ -130,6 +151,27 @@ impl Worker<'_> {
         }
         Ok(Outcome::Batch(outcome))
     }
+}
+
+/// Notes that a partition is gone, and with it what was to be done there; false when it was no partition.
+async fn give_up(client: &Client, job: &Job, lease: &Lease) -> Result<bool, Error> {
+    let sql = "WITH gone AS (UPDATE refit.backfill_range SET done = true, leased_until = NULL, trouble = $4 \
+                   WHERE backfill_id = $1 AND relation = $2 AND NOT done AND EXISTS ( \
+                       SELECT FROM pg_partitioned_table WHERE partrelid = to_regclass($3)) RETURNING backfill_id) \
+               UPDATE refit.backfill SET reason = concat_ws('; ', reason, $4) WHERE id IN (SELECT backfill_id FROM gone)";
+    let trouble = format!("the partition {} was dropped meanwhile", lease.relation);
+    let given_up = client
+        .execute_typed(
+            sql,
+            &[
+                (&job.id, Type::INT8),
+                (&lease.relation, Type::TEXT),
+                (&job.directive.table, Type::TEXT),
+                (&trouble, Type::TEXT),
+            ],
+        )
+        .await;
+    Ok(given_up.map_err(Error::database("giving up the ranges of a partition"))? > 0)
 }
 
 /// Tells status why a batch is tried again.

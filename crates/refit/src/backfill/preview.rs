@@ -195,7 +195,7 @@ async fn ground(client: &Client, job: &Job, begun: bool) -> Result<Result<Ground
     if is_function(job) {
         return Ok(Err("it is a function's: only a program that registers it can run a batch".to_owned()));
     }
-    let shape = match Shape::of(&job.statement, &job.directive) {
+    let shape = match Shape::read(client, &job.statement, &job.directive).await? {
         Ok(shape) => shape,
         Err(reason) => return Ok(Err(reason)),
     };

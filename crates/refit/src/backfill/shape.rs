@@ -5,8 +5,11 @@
 use std::ops::Range;
 
 use refit_model::{BackfillDirective, split_statements};
+use tokio_postgres::Client;
+use tokio_postgres::types::{ToSql, Type};
 
 use self::tokens::Tokens;
+use crate::error::Error;
 
 mod tokens;
 
@@ -26,8 +29,8 @@ pub(crate) struct Part {
     pub(crate) parameters: usize,
     /// `>` before `$1` and `<` after it: where a lower bound that belongs to the batch is written.
     lower: Vec<(Range<usize>, &'static str)>,
-    /// The table that an UPDATE or DELETE names, `ONLY` included, and the name that other parts of it go by.
-    target: Option<(Range<usize>, Option<String>)>,
+    /// What an UPDATE or DELETE changes, where that is, or may be, the directive's table.
+    target: Option<Target>,
     /// Whether it is an UPDATE without RETURNING.
     pub(crate) plain_update: bool,
     /// What the target is called in the statement, as it is written.
@@ -38,8 +41,54 @@ pub(crate) struct Part {
     pub(crate) guard: Option<String>,
 }
 
+#[derive(Debug, Clone)]
+struct Target {
+    /// Where it is written, `ONLY` included.
+    span: Range<usize>,
+    /// The table, as the server's functions take names.
+    name: Option<String>,
+    /// The name that other parts of the statement go by, where it has no alias.
+    rename: Option<String>,
+}
+
 impl Shape {
-    /// Reads the statements of a file.
+    /// Reads the statements of a file, and asks the server which of them change the directive's table: in these, and no others, the
+    /// name of the table at hand takes its place.
+    ///
+    /// # Errors
+    /// The inner one says in words, with what to do, why they are not batches of the directive's key.
+    pub(crate) async fn read(
+        client: &Client,
+        sql: &str,
+        directive: &BackfillDirective,
+    ) -> Result<Result<Shape, String>, Error> {
+        let mut shape = match Shape::of(sql, directive) {
+            Ok(shape) => shape,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        for part in &mut shape.parts {
+            let Some(target) = &part.target else { continue };
+            let same = "SELECT coalesce(to_regclass($1) = to_regclass($2), false)";
+            let names: [(&(dyn ToSql + Sync), Type); 2] =
+                [(&target.name, Type::TEXT), (&directive.table, Type::TEXT)];
+            let row = client.query_typed_one(same, &names).await;
+            let row = row.map_err(Error::database("looking for the table of a statement"))?;
+            if row.get(0) {
+                continue;
+            }
+            if !directive.undo.is_empty() {
+                return Ok(Err(format!(
+                    "`undo` keeps what is overwritten in {}, and the statement changes {}",
+                    directive.table,
+                    target.name.as_deref().unwrap_or("another table")
+                )));
+            }
+            part.is_of_another_table();
+        }
+        Ok(Ok(shape))
+    }
+
+    /// Reads the statements of a file, as if each changed the directive's table.
     ///
     /// # Errors
     /// In words, with what to do, when they are not batches of the directive's key.
@@ -50,24 +99,8 @@ impl Shape {
         }
         let keys = directive.key.len();
         let parts: Vec<Part> = statements.iter().map(|statement| Part::of(statement.text)).collect();
-        for part in &parts {
-            if part.lower.is_empty() {
-                return Err(format!(
-                    "the lower bound is exclusive: write it as `{} > {}`",
-                    row(&directive.key),
-                    row(&(1..=keys).map(|number| format!("${number}")).collect::<Vec<_>>())
-                ));
-            }
-            if part.parameters != 2 * keys && part.parameters != 2 * keys + 2 {
-                return Err(format!(
-                    "a batch of {keys} key columns has {} parameters, or {} with a stripe (`key % ${} = ${}`); this statement has {}",
-                    2 * keys,
-                    2 * keys + 2,
-                    2 * keys + 1,
-                    2 * keys + 2,
-                    part.parameters
-                ));
-            }
+        if let Some(reason) = parts.iter().find_map(|part| part.against(&directive.key)) {
+            return Err(reason);
         }
         let striped = parts.iter().all(|part| part.parameters > 2 * keys);
         if !striped && parts.iter().any(|part| part.parameters > 2 * keys) {
@@ -102,7 +135,13 @@ impl Part {
                 let returning = tokens.find(target.after, "RETURNING").is_some();
                 let rename = (!target.aliased).then(|| target.called.clone());
                 let plain = target.update && !returning;
-                (Some((target.span, rename)), target.called, sets, guard, plain)
+                (
+                    Some(Target { span: target.span, name: target.name, rename }),
+                    target.called,
+                    sets,
+                    guard,
+                    plain,
+                )
             }
             None => (None, String::new(), Vec::new(), None, false),
         };
@@ -118,13 +157,51 @@ impl Part {
         }
     }
 
+    /// Why it is no batch of a key.
+    fn against(&self, key: &[String]) -> Option<String> {
+        let keys = key.len();
+        let bound =
+            |first: usize| row(&(first..first + keys).map(|number| format!("${number}")).collect::<Vec<_>>());
+        let tokens = Tokens::of(&self.text);
+        let (modulus, rest) = (2 * keys + 1, 2 * keys + 2);
+        if self.lower.is_empty() {
+            return Some(format!("the lower bound is exclusive: write it as `{} > {}`", row(key), bound(1)));
+        }
+        if !tokens.has_upper_bound(keys + 1) {
+            let (key, upper) = (row(key), bound(keys + 1));
+            return Some(format!("the upper bound belongs to the batch: write it as `{key} <= {upper}`"));
+        }
+        match key {
+            _ if self.parameters == 2 * keys => None,
+            [key] if self.parameters == rest => (!tokens.has_stripe(key, [modulus, rest])).then(|| {
+                format!("the parameters behind the bounds name a stripe: write it as `{key} % ${modulus} = ${rest}`")
+            }),
+            _ if self.parameters == rest => {
+                Some(format!("a stripe is of a key of one column: leave ${modulus} and ${rest} out"))
+            }
+            _ => Some(format!(
+                "a batch of {keys} key columns has {} parameters, or {rest} with a stripe (`key % ${modulus} = ${rest}`); \
+                 this statement has {}",
+                2 * keys,
+                self.parameters
+            )),
+        }
+    }
+
+    /// What is said of the target is not said of the rows that are walked.
+    fn is_of_another_table(&mut self) {
+        self.target = None;
+        self.guard = None;
+        self.sets = Vec::new();
+    }
+
     /// The statement for one relation; `closed` makes the lower bound a part of the batch.
     pub(crate) fn text(&self, relation: &str, closed: bool) -> String {
         let mut edits: Vec<(Range<usize>, String)> = Vec::new();
         if closed {
             edits.extend(self.lower.iter().map(|(range, with)| (range.clone(), (*with).to_owned())));
         }
-        if let Some((span, rename)) = &self.target {
+        if let Some(Target { span, rename, .. }) = &self.target {
             let with = match rename {
                 Some(name) => format!("ONLY {relation} AS {name}"),
                 None => format!("ONLY {relation}"),
@@ -187,6 +264,9 @@ mod tests {
         assert!(shape.parts[0].text("t", true).contains("(a, b) >= ($1, $2) AND (a, b) <= ($3, $4)"));
         let turned = "UPDATE t SET n = 1 WHERE ($1, $2) < (a, b) AND (a, b) <= ($3, $4)";
         let shape = Shape::of(turned, &directive(&["a", "b"])).unwrap();
+        let short = "UPDATE t SET n = 1 WHERE (a, b) > ($1, $2) AND (a, b) < ($3, $4)";
+        let why = Shape::of(short, &directive(&["a", "b"])).unwrap_err();
+        assert!(why.contains("`(a, b) <= ($3, $4)`"), "{why}");
         assert!(shape.parts[0].text("t", true).contains("($1, $2) <= (a, b)"));
     }
 
@@ -196,6 +276,22 @@ mod tests {
         assert!(refused("UPDATE t SET a = 1").contains("id > $1"));
         assert!(refused("UPDATE t SET a = 1 WHERE id >= $1 AND id <= $2").contains("exclusive"));
         assert!(refused("UPDATE t SET a = 1 WHERE id <> $1 AND id <= $2").contains("exclusive"));
+        for upper in ["id < $2", "$2 > id", "id <> $2", "id <=- $2", "id = $2"] {
+            let sql = format!("UPDATE t SET a = 1 WHERE id > $1 AND {upper}");
+            assert!(refused(&sql).contains("write it as `id <= $2`"), "{upper}");
+        }
+        for stripe in ["other % $3 = $4", "id % $4 = $3", "id % $3 <> $4", "id / $3 = $4", "n IN ($3, $4)"] {
+            let sql = format!("UPDATE t SET a = 1 WHERE id > $1 AND id <= $2 AND {stripe}");
+            assert!(refused(&sql).contains("`id % $3 = $4`"), "{stripe}");
+        }
+        for stripe in ["$4 = t.id % $3", "mod(t.\"id\", $3) = $4", "$4=pg_catalog.MOD(id,$3)", "(ID%$3)=$4"] {
+            let sql = format!("UPDATE t SET a = 1 WHERE id > $1 AND id <= $2 AND {stripe}");
+            assert!(Shape::of(&sql, &directive(&["id"])).unwrap().striped, "{stripe}");
+        }
+        for upper in ["id<=$2::int", "$2>= id", "t.id <= ($2)"] {
+            let sql = format!("UPDATE t SET a = 1 WHERE id > $1 AND {upper}");
+            assert!(Shape::of(&sql, &directive(&["id"])).is_ok(), "{upper}");
+        }
         assert!(refused("UPDATE t SET a = $3 WHERE id > $1 AND id <= $2").contains("this statement has 3"));
         assert!(refused("-- nothing").contains("no statement"));
     }

@@ -1,5 +1,7 @@
 //! Which way the key space is walked, and why.
 
+use std::time::{Duration, Instant};
+
 use refit_model::{BackfillDirective, Strategy};
 use tokio_postgres::Client;
 
@@ -15,6 +17,12 @@ pub(crate) const WINDOW_ROWS: u32 = 50_000;
 const ROTATION: (u32, u32) = (4, 40);
 /// A snapshot that is older is taken for one that is held.
 const HELD: f64 = 5.0;
+/// Transactions that standbys may be behind by in any case.
+const MOMENT: f64 = 100.0;
+/// Between two looks at what standbys hold.
+const APART: Duration = Duration::from_millis(100);
+/// What is held, in seconds at most.
+const LONG: f64 = 3_600.0;
 /// Rows under which nothing is gained.
 const SMALL: u64 = 100_000;
 /// Order of the key against order of the heap at least.
@@ -43,26 +51,78 @@ impl Horizon {
         self.age > HELD
     }
 
-    /// Asks who holds back the horizon: sessions, prepared transactions and slots.
+    /// Asks who holds back the horizon: sessions, prepared transactions, standbys and slots.
     pub(crate) async fn read(client: &Client) -> Result<Horizon, Error> {
+        let failed = || Error::database("asking for the oldest snapshot");
+        // What vacuum holds back it holds back from nobody.
         let sql = "SELECT age, holder FROM ( \
                 SELECT extract(epoch FROM clock_timestamp() - coalesce(xact_start, backend_start))::float8 AS age, \
                     format('pid %s (%s, %s), %s', pid, coalesce(usename, backend_type), \
                            coalesce(nullif(application_name, ''), 'no name'), coalesce(state, 'at work')) AS holder \
                 FROM pg_stat_activity WHERE backend_xmin IS NOT NULL AND pid <> pg_backend_pid() \
-                  AND (datname = current_database() OR backend_type = 'walsender') \
+                  AND datname = current_database() AND coalesce(backend_type, '') <> 'walsender' \
+                  AND pid NOT IN (SELECT pid FROM pg_stat_progress_vacuum) \
                   AND coalesce(application_name, '') NOT LIKE 'refit backfill%' \
                 UNION ALL SELECT extract(epoch FROM clock_timestamp() - prepared)::float8, \
                     format('the prepared transaction %L', gid) FROM pg_prepared_xacts WHERE database = current_database() \
-                UNION ALL SELECT CASE WHEN age(xmin) > 1000 THEN 3600 ELSE 0 END, format('the replication slot %s', slot_name) \
-                FROM pg_replication_slots WHERE xmin IS NOT NULL) AS holders ORDER BY age DESC NULLS LAST LIMIT 1";
-        let rows =
-            client.query_typed(sql, &[]).await.map_err(Error::database("asking for the oldest snapshot"))?;
-        Ok(rows.first().map_or_else(Horizon::default, |row| Horizon {
+                ) AS holders ORDER BY age DESC NULLS LAST LIMIT 1";
+        let rows = client.query_typed(sql, &[]).await.map_err(failed())?;
+        let horizon = rows.first().map_or_else(Horizon::default, |row| Horizon {
             age: row.get::<_, Option<f64>>(0).unwrap_or(0.0),
             holder: row.get::<_, Option<String>>(1).unwrap_or_default(),
-        }))
+        });
+        let standby = Horizon::of_standbys(client).await?;
+        Ok(if standby.age > horizon.age { standby } else { horizon })
     }
+
+    /// Standbys and slots hold a transaction, not a time: how long ago it began is told from how fast transactions come.
+    async fn of_standbys(client: &Client) -> Result<Horizon, Error> {
+        let before = held_from_afar(client).await?;
+        if !before.iter().any(|held| held.behind > MOMENT) {
+            return Ok(Horizon::default());
+        }
+        let looked = Instant::now();
+        tokio::time::sleep(APART).await;
+        let after = held_from_afar(client).await?;
+        let seconds = looked.elapsed().as_secs_f64();
+        let mut oldest = Horizon::default();
+        for held in after.into_iter().filter(|held| held.behind > MOMENT) {
+            // One that moves is at work.
+            let Some(first) =
+                before.iter().find(|first| first.holder == held.holder && first.xmin == held.xmin)
+            else {
+                continue;
+            };
+            // Where none come they come no faster than one between two looks.
+            let rate = (held.behind - first.behind).max(1.0) / seconds;
+            let age = (held.behind / rate).min(LONG);
+            if age > oldest.age {
+                oldest = Horizon { age, holder: held.holder };
+            }
+        }
+        Ok(oldest)
+    }
+}
+
+/// A transaction that a standby or a slot keeps the rows of.
+struct Held {
+    holder: String,
+    xmin: String,
+    /// Transactions since.
+    behind: f64,
+}
+
+async fn held_from_afar(client: &Client) -> Result<Vec<Held>, Error> {
+    // Not age(): it stands still in a transaction.
+    let sql = "SELECT holder, xmin::text, \
+                   mod(pg_snapshot_xmax(pg_current_snapshot())::text::numeric - xmin::text::numeric + 4294967296, 4294967296)::float8 \
+               FROM (SELECT format('the standby %s (pid %s)', coalesce(nullif(application_name, ''), 'without a name'), pid), backend_xmin \
+                     FROM pg_stat_replication \
+                     UNION ALL SELECT format('the replication slot %s', slot_name), xmin FROM pg_replication_slots) AS held (holder, xmin) \
+               WHERE xmin IS NOT NULL";
+    let rows = client.query_typed(sql, &[]).await;
+    let rows = rows.map_err(Error::database("asking what standbys hold"))?;
+    Ok(rows.iter().map(|row| Held { holder: row.get(0), xmin: row.get(1), behind: row.get(2) }).collect())
 }
 
 /// Chooses the walk from what is known of statement, table and server.

@@ -28,7 +28,9 @@ impl Trouble {
             // Shutting down, starting up, or a standby that was a primary; ended by an administrator or for idling.
             "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25006" => Trouble::Disconnected,
             // A routine's own exceptions are about a row as much as a constraint is.
-            "P0001" => Trouble::BadRow,
+            "P0001" | "P0002" | "P0003" => Trouble::BadRow,
+            // A look-up that should find one row finds several.
+            "21000" => Trouble::BadRow,
             code => match &code[..code.len().min(2)] {
                 "08" => Trouble::Disconnected,
                 "53" => Trouble::Exhausted,
@@ -50,6 +52,7 @@ mod tests {
         assert_eq!(of("57014"), Trouble::TooLarge);
         assert_eq!(of("53300"), Trouble::Exhausted);
         assert_eq!(of("23505"), Trouble::BadRow);
+        assert_eq!((of("21000"), of("P0003")), (Trouble::BadRow, Trouble::BadRow));
         assert_eq!(of("42703"), Trouble::Fatal);
         assert_eq!(of("57P01"), Trouble::Disconnected);
         assert_eq!(of(""), Trouble::Fatal);

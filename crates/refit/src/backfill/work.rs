@@ -159,7 +159,10 @@ impl Migrator {
     async fn walk(&self, client: &Client, url: &str, job: &Job) -> Result<(), Error> {
         let shape = match is_function(job) {
             true => None,
-            false => Some(Shape::of(&job.statement, &job.directive).map_err(|reason| job.failure(reason))?),
+            false => {
+                let shape = Shape::read(client, &job.statement, &job.directive).await?;
+                Some(shape.map_err(|reason| job.failure(reason))?)
+            }
         };
         let gauge = Gauge::default();
         let all = Leave { workers: job.directive.workers, sleep: 0.0, stopped: false, reason: None };

@@ -11,7 +11,7 @@ use super::batch::{Batches, NotDone, Walk};
 use super::failed::Failed;
 use super::key::Key;
 use super::lease::Lease;
-use super::mend::{Habit, Outcome, Pauses, pauses};
+use super::mend::{Ground, Habit, Outcome, Pauses, pauses};
 use super::size::BatchSize;
 use super::strategy::Horizon;
 use super::supervisor::Gauge;
@@ -131,10 +131,12 @@ impl Worker<'_> {
                     unstripe_under_a_held_snapshot(client, lease).await?;
                 }
             }
-            if let Some(lease) = &held
-                && !self.is_walkable(client, lease).await?
-            {
-                return Ok(None);
+            if let Some(lease) = &held {
+                match self.ground(client, lease).await? {
+                    Ground::Firm => {}
+                    Ground::Rough => return Ok(None),
+                    Ground::Gone => *held = None,
+                }
             }
             let Some(lease) = held.as_mut() else {
                 if !goes_on(client, self.walk.job.id).await? {

@@ -25,6 +25,8 @@ impl Token<'_> {
 
 pub(super) struct Target {
     pub(super) span: Range<usize>,
+    /// The table, as the server's functions take names; none where it is written with escapes.
+    pub(super) name: Option<String>,
     pub(super) called: String,
     pub(super) aliased: bool,
     pub(super) update: bool,
@@ -32,7 +34,10 @@ pub(super) struct Target {
     pub(super) after: usize,
 }
 
-pub(super) struct Tokens<'a>(Vec<Token<'a>>);
+/// Where an operator is written, and how.
+type Operator<'a> = (Range<usize>, &'a str);
+
+pub(super) struct Tokens<'a>(Vec<Token<'a>>, &'a str);
 
 impl<'a> Tokens<'a> {
     pub(super) fn of(text: &'a str) -> Tokens<'a> {
@@ -63,7 +68,7 @@ impl<'a> Tokens<'a> {
                 depth += 1;
             }
         }
-        Tokens(tokens)
+        Tokens(tokens, text)
     }
 
     fn is(&self, at: usize, word: &str) -> bool {
@@ -86,39 +91,93 @@ impl<'a> Tokens<'a> {
 
     /// `> $1`, `> ($1`, `> ROW ($1` and `$1 <`, with what they are when the bound belongs to the batch.
     pub(super) fn lower_bounds(&self) -> Vec<(Range<usize>, &'static str)> {
-        let lone = |at: usize, sign: &str| {
-            let touches = |a: usize, b: usize| {
-                let is_operator =
-                    |token: &Token<'_>| token.text.bytes().all(|byte| b"<>=!~@#%^&|`?+-*/".contains(&byte));
-                self.0
-                    .get(a)
-                    .zip(self.0.get(b))
-                    .is_some_and(|(a, b)| a.end() == b.start && is_operator(a) && is_operator(b))
-            };
-            self.text(at) == sign
-                && !touches(at, at + 1)
-                && !at.checked_sub(1).is_some_and(|before| touches(before, at))
-        };
         let mut found = Vec::new();
-        for at in (0..self.0.len()).filter(|at| self.0[*at].parameter && self.text(*at) == "$1") {
-            let mut before = at.wrapping_sub(1);
+        for (before, after) in self.comparisons("$1") {
+            if let Some((span, ">")) = before {
+                found.push((span, ">="));
+            } else if let Some((span, "<")) = after {
+                found.push((span, "<="));
+            }
+        }
+        found
+    }
+
+    /// Whether `<= $n`, `<= ($n`, `<= ROW ($n` or `$n >=` is in it.
+    pub(super) fn has_upper_bound(&self, number: usize) -> bool {
+        self.comparisons(&format!("${number}"))
+            .iter()
+            .any(|(before, after)| matches!(before, Some((_, "<="))) || matches!(after, Some((_, ">="))))
+    }
+
+    /// Whether `key % $n = $m` or `mod(key, $n) = $m` is in it, either way round.
+    pub(super) fn has_stripe(&self, key: &str, [modulus, rest]: [usize; 2]) -> bool {
+        let is_parameter = |at: usize, number: usize| {
+            self.0.get(at).is_some_and(|token| token.parameter && token.text[1..] == number.to_string())
+        };
+        (0..self.0.len()).filter(|at| unquoted(self.text(*at)) == key).any(|at| {
+            let mut first = self.qualified_from(at);
+            let opens = self.text(first.wrapping_sub(1)) == "(";
+            let is_mod = opens && self.is(first.wrapping_sub(2), "mod") && self.text(at + 1) == ",";
+            let is_sign = matches!(self.operator(at + 1), Some((_, "%")));
+            if !(is_mod || is_sign) || !is_parameter(at + 2, modulus) {
+                return false;
+            }
+            let mut last = at + 2;
+            if opens && self.text(last + 1) == ")" {
+                last += 1;
+                first = if is_mod { self.qualified_from(first - 2) } else { first - 1 };
+            }
+            let equals = |at: usize| matches!(self.operator(at), Some((_, "=")));
+            equals(last + 1) && is_parameter(last + 2, rest)
+                || equals(first.wrapping_sub(1)) && is_parameter(first.wrapping_sub(2), rest)
+        })
+    }
+
+    /// Where a name begins that ends at a token.
+    fn qualified_from(&self, mut at: usize) -> usize {
+        while at > 1 && self.text(at - 1) == "." {
+            at -= 2;
+        }
+        at
+    }
+
+    /// The operators before and behind a parameter, or the row that it begins.
+    fn comparisons(&self, parameter: &str) -> Vec<(Option<Operator<'_>>, Option<Operator<'_>>)> {
+        let places = (0..self.0.len()).filter(|at| self.0[*at].parameter && self.text(*at) == parameter);
+        let around = places.map(|at| {
+            let (mut before, mut after) = (at.wrapping_sub(1), at + 1);
             if self.text(before) == "(" {
                 before = before.wrapping_sub(1);
                 if self.is(before, "ROW") {
                     before = before.wrapping_sub(1);
                 }
-            }
-            let mut after = at + 1;
-            if self.text(at.wrapping_sub(1)) == "(" {
                 after = (at..self.0.len()).find(|end| self.text(*end) == ")").map_or(after, |end| end + 1);
             }
-            if before < self.0.len() && lone(before, ">") {
-                found.push((self.0[before].start..self.0[before].end(), ">="));
-            } else if lone(after, "<") {
-                found.push((self.0[after].start..self.0[after].end(), "<="));
-            }
+            (self.operator(before), self.operator(after))
+        });
+        around.collect()
+    }
+
+    /// The operator that a token belongs to, and where it is written: the lexer knows single characters only.
+    fn operator(&self, at: usize) -> Option<Operator<'_>> {
+        let is_operator = |at: usize| {
+            let text = self.text(at);
+            !text.is_empty() && text.bytes().all(|byte| b"<>=!~@#%^&|`?+-*/".contains(&byte))
+        };
+        let touch =
+            |a: usize, b: usize| is_operator(a) && is_operator(b) && self.0[a].end() == self.0[b].start;
+        if !is_operator(at) {
+            return None;
         }
-        found
+        let (mut first, mut last) = (at, at);
+        while first > 0 && touch(first - 1, first) {
+            first -= 1;
+        }
+        while touch(last, last + 1) {
+            last += 1;
+        }
+        let span = self.0[first].start..self.0[last].end();
+        Some((span.clone(), self.1.get(span)?))
     }
 
     /// The table of an UPDATE or DELETE.
@@ -143,6 +202,9 @@ impl<'a> Tokens<'a> {
         while self.text(last + 1) == "." {
             last += 2;
         }
+        let escaped = |token: &Token<'_>| token.text.get(1..).is_some_and(|rest| rest.starts_with("&\""));
+        let name = self.0.get(at..=last)?;
+        let name = (!name.iter().any(escaped)).then(|| name.iter().map(|token| token.text).collect());
         let mut end = last;
         if self.text(end + 1) == "*" {
             end += 1;
@@ -157,7 +219,7 @@ impl<'a> Tokens<'a> {
             called = self.text(after).to_owned();
             after += 1;
         }
-        Some(Target { span, called, aliased, update, after })
+        Some(Target { span, name, called, aliased, update, after })
     }
 
     /// The names before `=` in the SET clause, alone or as a list.

@@ -40,8 +40,8 @@ pub(crate) struct Sampler {
 }
 
 const SERVER: &str = "SELECT \
-    (SELECT min(pg_wal_lsn_diff(replay_lsn, '0/0'))::float8 FROM pg_stat_replication WHERE state = 'streaming'), \
-    (SELECT max(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn))::float8 FROM pg_stat_replication WHERE state = 'streaming'), \
+    (SELECT min(pg_wal_lsn_diff(replay_lsn, '0/0'))::float8 FROM pg_stat_replication WHERE state IN ('streaming', 'catchup')), \
+    (SELECT max(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn))::float8 FROM pg_stat_replication WHERE state IN ('streaming', 'catchup')), \
     (SELECT string_agg(coalesce(nullif(application_name, ''), client_addr::text, 'a standby'), ', ') FROM pg_stat_replication), \
     (SELECT max(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn))::float8 FROM pg_replication_slots WHERE restart_lsn IS NOT NULL), \
     pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::float8, \
@@ -163,11 +163,28 @@ async fn outside(client: &Client, window: &Window) -> Result<Option<Signal>, Err
     Ok((!inside).then(|| signal(2.0, says)))
 }
 
+/// Asks for the directive's window, and whether its query could be asked.
+///
+/// # Errors
+/// When the server does not know the time zone, or what the query speaks of.
+pub(crate) async fn try_own(client: &Client, directive: &BackfillDirective) -> Result<(), Error> {
+    if let Some(window) = directive.window() {
+        outside(client, &window).await?;
+    }
+    if let Some(query) = &directive.throttle {
+        let asked = client.query_typed(&format!("EXPLAIN {}", one_number(query)), &[]).await;
+        asked.map_err(Error::database("`throttle` cannot be asked for"))?;
+    }
+    Ok(())
+}
+
+fn one_number(query: &str) -> String {
+    format!("SELECT (value)::text FROM ({}) AS signal (value)", query.trim().trim_end_matches(';'))
+}
+
 /// The directive's own query. Not knowing is no reason to go on.
 async fn own(client: &Client, query: &str) -> Signal {
-    let asked =
-        format!("SELECT (value)::text FROM ({}) AS signal (value)", query.trim().trim_end_matches(';'));
-    match client.query_typed(&asked, &[]).await {
+    match client.query_typed(&one_number(query), &[]).await {
         Ok(rows) => {
             let text: Option<String> = rows.first().and_then(|row| row.get(0));
             match text.as_deref().map(str::parse::<f64>) {

@@ -1,0 +1,206 @@
+//! What a backfill finds out before it begins: which table its statement changes, and what speaks against it.
+
+use refit::{Backfills, Error, Report};
+use refit_devdb::TestDb;
+
+use crate::support::{execute, migrator, until, value, value_at};
+
+const TABLES: &str = "CREATE TABLE posts (id int PRIMARY KEY, flag int NOT NULL DEFAULT 0); INSERT INTO posts SELECT g FROM generate_series(1, 9) g; \
+     CREATE TABLE versions (id int PRIMARY KEY, post_id int, flag int NOT NULL DEFAULT 0); \
+     INSERT INTO versions SELECT g, g FROM generate_series(1, 5) g; \
+     CREATE TABLE parts (id int PRIMARY KEY, flag int NOT NULL DEFAULT 0) PARTITION BY RANGE (id); \
+     CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (1) TO (10); INSERT INTO parts SELECT g FROM generate_series(1, 5) g";
+
+/// Runs a backfill of so many tables to its end.
+async fn backfill(db: &TestDb, tables: &str, directive: &str, statement: &str) -> Result<Report, Error> {
+    let fill = format!("-- refit: backfill = {{ {directive} }}\n{statement};");
+    let files = [("V1__tables.sql", tables), ("V2__fill.sql", fill.as_str())];
+    migrator(&files).backfills(Backfills::Inline).run(db.url()).await
+}
+
+/// The same, where it must not begin; answers why.
+async fn refused(tables: &str, directive: &str, statement: &str) -> String {
+    let db = TestDb::empty().await.unwrap();
+    let error = backfill(&db, tables, directive, statement).await.unwrap_err();
+    assert_eq!(value::<String>(&db, "SELECT state FROM refit.backfill").await, "failed", "{error}");
+    error.to_string()
+}
+
+#[tokio::test]
+async fn a_statement_changes_the_table_that_it_names() {
+    const LOOK: &str = "SELECT format('%s posts, %s flagged, %s versions flagged', (SELECT count(*) FROM posts), \
+         (SELECT sum(flag) FROM posts), (SELECT sum(flag) FROM versions))";
+    for (statement, expected) in [
+        (
+            "UPDATE posts p SET flag = p.flag + 1 FROM versions v WHERE v.id > $1 AND v.id <= $2 AND p.id = v.post_id",
+            "9 posts, 5 flagged, 0 versions flagged",
+        ),
+        (
+            "DELETE FROM ONLY public.posts AS p USING versions v WHERE v.id > $1 AND v.id <= $2 AND p.id = v.post_id",
+            "4 posts, 0 flagged, 0 versions flagged",
+        ),
+        (
+            "UPDATE versions SET flag = flag + 1 WHERE id > $1 AND id <= $2; \
+             UPDATE posts p SET flag = p.flag + 1 FROM versions v WHERE v.id > $1 AND v.id <= $2 AND p.id = v.post_id",
+            "9 posts, 5 flagged, 5 versions flagged",
+        ),
+        (
+            "UPDATE \"public\" . Versions SET flag = flag + 1 WHERE id > $1 AND id <= $2",
+            "9 posts, 0 flagged, 5 versions flagged",
+        ),
+    ] {
+        let db = TestDb::empty().await.unwrap();
+        let report = backfill(&db, TABLES, r#"table = "versions", key = ["id"]"#, statement).await;
+        assert!(report.is_ok(), "{statement}: {report:?}");
+        assert_eq!(value::<String>(&db, LOOK).await, expected, "{statement}");
+    }
+}
+
+#[tokio::test]
+async fn another_table_cannot_be_changed_partition_by_partition_or_kept() {
+    let another = "UPDATE posts p SET flag = 1 FROM parts v WHERE v.id > $1 AND v.id <= $2 AND p.id = v.id";
+    let why = refused(TABLES, r#"table = "parts", key = ["id"]"#, another).await;
+    assert!(why.contains("write an UPDATE or DELETE of it"), "{why}");
+    let another =
+        "UPDATE posts p SET flag = 1 FROM versions v WHERE v.id > $1 AND v.id <= $2 AND p.id = v.id";
+    let why = refused(TABLES, r#"table = "versions", key = ["id"], undo = ["flag"]"#, another).await;
+    assert!(why.contains("the statement changes posts"), "{why}");
+}
+
+#[tokio::test]
+async fn statements_that_would_lose_rows_are_refused() {
+    for (condition, expected) in [
+        ("id > $1 AND id < $2", "write it as `id <= $2`"),
+        ("id > $1 AND id <= $2 AND post_id % $3 = $4", "write it as `id % $3 = $4`"),
+    ] {
+        let statement = format!("UPDATE versions SET flag = 1 WHERE {condition}");
+        let why = refused(TABLES, r#"table = "versions", key = ["id"]"#, &statement).await;
+        assert!(why.contains(expected), "{condition}: {why}");
+    }
+}
+
+#[tokio::test]
+async fn tables_that_inherit_are_not_left_out_in_silence() {
+    let tables = "CREATE TABLE t (id int PRIMARY KEY, n int NOT NULL DEFAULT 0); CREATE TABLE \"t 1\" () INHERITS (t); \
+         CREATE INDEX ON \"t 1\" (id); INSERT INTO t VALUES (1); INSERT INTO \"t 1\" VALUES (2)";
+    let fill = "SET n = n + 1 WHERE id > $1 AND id <= $2";
+    let why = refused(tables, r#"table = "t", key = ["id"]"#, &format!("UPDATE t {fill}")).await;
+    assert!(why.contains("\"t 1\" inherit from") && why.contains("a backfill for each of them"), "{why}");
+    let db = TestDb::empty().await.unwrap();
+    let statement = format!("UPDATE \"t 1\" {fill}");
+    let report = backfill(&db, tables, r#"table = "\"t 1\"", key = ["id"]"#, &statement).await;
+    assert!(report.is_ok(), "{report:?}");
+    let changed = "SELECT string_agg(format('%s: %s', id, n), ', ' ORDER BY id) FROM t";
+    assert_eq!(value::<String>(&db, changed).await, "1: 0, 2: 1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_that_is_dropped_meanwhile_is_given_up() {
+    let tables = "CREATE TABLE t (id int PRIMARY KEY, n int NOT NULL DEFAULT 0) PARTITION BY RANGE (id); \
+         CREATE TABLE t1 PARTITION OF t FOR VALUES FROM (1) TO (10); CREATE TABLE t2 PARTITION OF t FOR VALUES FROM (10) TO (20); \
+         CREATE TABLE t3 PARTITION OF t FOR VALUES FROM (20) TO (30); INSERT INTO t SELECT g FROM generate_series(1, 29) g";
+    let (db, outcome) = meanwhile(tables, "t1", "", "DROP TABLE t2").await;
+    assert!(outcome.is_ok(), "{outcome:?}");
+    assert_eq!(value::<String>(&db, "SELECT format('%s of %s', sum(n), count(*)) FROM t").await, "19 of 19");
+    let reason: String = value(&db, "SELECT reason FROM refit.backfill").await;
+    assert!(reason.ends_with("the partition public.t2 was dropped meanwhile"), "{reason}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_remains_cannot_be_asked_for_any_more() {
+    let tables = "CREATE TABLE t (id int PRIMARY KEY, n int NOT NULL DEFAULT 0); INSERT INTO t SELECT g FROM generate_series(1, 9) g; \
+         CREATE FUNCTION is_left(n int) RETURNS boolean IMMUTABLE LANGUAGE SQL AS 'SELECT n = 0'";
+    let (db, outcome) =
+        meanwhile(tables, "t", r#", remaining = "is_left(n)""#, "DROP FUNCTION is_left(int)").await;
+    let error = outcome.unwrap_err().to_string();
+    assert!(error.contains("function is_left(integer) does not exist"), "{error}");
+    assert_eq!(value::<String>(&db, "SELECT state FROM refit.backfill").await, "failed");
+}
+
+/// Runs a backfill of `t` that meets a locked row of `relation`, and `act`s while it waits.
+async fn meanwhile(tables: &str, relation: &str, more: &str, act: &str) -> (TestDb, Result<Report, Error>) {
+    let db = TestDb::empty().await.unwrap();
+    migrator(&[("V1__tables.sql", tables)]).run(db.url()).await.unwrap();
+    let holder = refit::connect(db.url(), &refit::ConnectOptions::default()).await.unwrap();
+    holder.batch_execute(&format!("BEGIN; SELECT FROM {relation} WHERE id = 5 FOR UPDATE")).await.unwrap();
+    let directive = format!(r#"table = "t", key = ["id"], workers = 1{more}"#);
+    let work = backfill(&db, tables, &directive, "UPDATE t SET n = n + 1 WHERE id > $1 AND id <= $2");
+    let acting = async {
+        until("it waits for the row", async || {
+            let sql = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name LIKE 'refit backfill%' \
+                           AND datname = current_database() AND wait_event_type = 'Lock')";
+            value_at(db.url(), sql).await
+        })
+        .await;
+        holder.batch_execute(&format!("{act}; COMMIT")).await.unwrap();
+    };
+    let (outcome, ()) = futures_util::future::join(work, acting).await;
+    holder.close().await;
+    (db, outcome)
+}
+
+#[tokio::test]
+async fn what_the_directive_asks_is_tried_before_a_row_changes() {
+    for (asks, expected) in [
+        (r#"remaining = "flagg = 0""#, "column \"flagg\" does not exist"),
+        (r#"remaining = "flag = 0 OR""#, "syntax error"),
+        (r#"remaining = "flag = 'x'""#, "invalid input syntax for type integer"),
+        (r#"only = "00:00-23:59 Europe/Berlim""#, "time zone \"Europe/Berlim\" not recognized"),
+        (r#"throttle = "SELECT load FROM nowhere""#, "relation \"nowhere\" does not exist"),
+    ] {
+        let statement = "UPDATE versions SET flag = flag + 1 WHERE id > $1 AND id <= $2";
+        let why = refused(TABLES, &format!(r#"table = "versions", key = ["id"], {asks}"#), statement).await;
+        assert!(why.contains(expected), "{asks}: {why}");
+    }
+}
+
+#[tokio::test]
+async fn what_remains_is_counted_however_long_it_takes() {
+    let db = TestDb::empty().await.unwrap();
+    migrator(&[("V1__tables.sql", TABLES)]).run(db.url()).await.unwrap();
+    execute(&db, "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET statement_timeout = 400', current_database()); END $$").await;
+    let directive = r#"table = "posts", key = ["id"], remaining = "flag = 0 OR pg_sleep(0.1)::text = 'x'""#;
+    let statement = "UPDATE posts SET flag = flag + 1 WHERE id > $1 AND id <= $2";
+    let report = backfill(&db, TABLES, directive, statement).await;
+    assert!(report.is_ok(), "{report:?}");
+    assert_eq!(value::<i64>(&db, "SELECT sum(flag) FROM posts").await, 9);
+}
+
+#[tokio::test]
+async fn a_large_table_is_large_before_it_is_analysed() {
+    let tables = "CREATE TABLE t (id int PRIMARY KEY, n int); INSERT INTO t SELECT g FROM generate_series(1, 9) g; \
+         CREATE TABLE look (u int, v int) WITH (autovacuum_enabled = false); INSERT INTO look SELECT g, g FROM generate_series(1, 30000) g";
+    let statement = "UPDATE t SET n = v FROM look WHERE t.id > $1 AND t.id <= $2 AND look.u = t.id";
+    let why = refused(tables, r#"table = "t", key = ["id"], batch = 100"#, statement).await;
+    assert!(why.contains("read all of look, about"), "{why}");
+}
+
+#[tokio::test]
+async fn keys_are_read_as_they_were_written() {
+    let db = TestDb::empty().await.unwrap();
+    execute(
+        &db,
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET extra_float_digits = 0', current_database()); END $$",
+    )
+    .await;
+    let tables = "CREATE TABLE t (id float8 PRIMARY KEY, n int NOT NULL DEFAULT 0); \
+         INSERT INTO t SELECT g / 10.0::float8 + 0.2::float8 FROM generate_series(0, 1) g";
+    let statement = "UPDATE t SET n = n + 1 WHERE id > $1 AND id <= $2";
+    let report = backfill(&db, tables, r#"table = "t", key = ["id"]"#, statement).await;
+    assert!(report.is_ok(), "{report:?}");
+    assert_eq!(value::<i64>(&db, "SELECT sum(n) FROM t").await, 2);
+}
+
+#[tokio::test]
+async fn a_look_up_that_finds_too_much_is_a_matter_of_its_row() {
+    let db = TestDb::empty().await.unwrap();
+    let statement = "UPDATE posts SET flag = flag + (SELECT 1 FROM versions WHERE post_id = posts.id % 5 AND posts.id > 5) WHERE id > $1 AND id <= $2";
+    let tables =
+        format!("{TABLES}; ALTER TABLE posts ALTER flag DROP NOT NULL; INSERT INTO versions VALUES (6, 3)");
+    let error = backfill(&db, &tables, r#"table = "posts", key = ["id"]"#, statement).await.unwrap_err();
+    assert!(error.to_string().contains("1 row could not be changed"), "{error}");
+    let failed = "SELECT format('%s: %s', key, sqlstate) FROM refit.backfill_error";
+    assert_eq!(value::<String>(&db, failed).await, "{8}: 21000");
+    let reason: String = value(&db, "SELECT reason FROM refit.backfill").await;
+    assert!(reason.contains("no closing sweep"), "{reason}");
+}
