@@ -10,6 +10,7 @@ mod cases {
     mod ahead;
     mod apply;
     mod backfill;
+    mod backfill_ends;
     mod backfill_survives;
     mod by_statement;
     mod connecting;
