@@ -212,8 +212,7 @@ impl Migrator {
             false => Some(Shape::of(&job.statement, &job.directive).map_err(|reason| job.failure(reason))?),
         };
         let gauge = Gauge::default();
-        let all = Leave { workers: job.directive.workers, sleep: 0.0, stopped: false, reason: None };
-        let (sender, receiver) = watch::channel(all);
+        let (sender, receiver) = watch::channel(Leave::none(job.directive.workers));
         let walk = Walk {
             job,
             shape: shape.as_ref(),
