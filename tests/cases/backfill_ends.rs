@@ -59,3 +59,64 @@ async fn what_waits_is_applied_whoever_completes_the_backfill() {
     assert!(exists(&db, "after_it").await, "{report}");
     assert_eq!((report.steps.len(), report.held.len(), report.backfills.len()), (1, 0, 1));
 }
+
+#[tokio::test]
+async fn nobody_works_before_the_first_sample() {
+    let db = TestDb::empty().await.unwrap();
+    // It takes its time to say no.
+    let fill = FILL.1.replace(
+        "[\"id\"]",
+        "[\"id\"], throttle = \"SELECT CASE WHEN pg_sleep(0.7) IS NOT NULL THEN 1 ELSE 0 END\"",
+    );
+    let files = [TABLE, (FILL.0, fill.as_str())];
+    hold(&db, &files).await;
+    let (url, work) = (db.url().to_owned(), inline(&files));
+    let working = tokio::spawn(async move { work.run(&url).await });
+    until("it stops", async || status(&db).await.throttle.is_some()).await;
+    assert_eq!(counts(&db).await, "0: 1000");
+    working.abort();
+}
+
+#[tokio::test]
+async fn a_small_backfill_takes_a_moment() {
+    let db = TestDb::empty().await.unwrap();
+    hold(&db, &[TABLE, FILL]).await;
+    let began = Instant::now();
+    inline(&[TABLE, FILL]).run(db.url()).await.unwrap();
+    assert!(began.elapsed() < Duration::from_millis(700), "{:?}", began.elapsed());
+    assert_eq!(counts(&db).await, "1: 1000");
+}
+
+#[tokio::test]
+async fn a_time_limit_of_the_role_skips_no_rows() {
+    let db = TestDb::empty().await.unwrap();
+    let table = format!(
+        "{}; CREATE FUNCTION slow(n int) RETURNS bool LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.3); RETURN n < 2; END'",
+        TABLE.1.replace("1000", "3")
+    );
+    let fill = FILL.1.replace("[\"id\"]", "[\"id\"], batch = 1, remaining = \"slow(n)\"");
+    let files = [(TABLE.0, table.as_str()), (FILL.0, fill.as_str())];
+    hold(&db, &files).await;
+    let sql = "ALTER DATABASE \"{}\" SET statement_timeout = '200ms'".replace("{}", db.name());
+    execute(&db, &sql).await;
+    inline(&files).run(db.url()).await.unwrap();
+    assert_eq!(counts(&db).await, "2: 3");
+    let aside: i64 = value(&db, "SELECT count(*) FROM refit.backfill_error").await;
+    assert_eq!(aside, 0);
+}
+
+#[tokio::test]
+async fn a_condition_that_fails_on_the_way_ends_the_job_and_skips_no_rows() {
+    let db = TestDb::empty().await.unwrap();
+    let fill = FILL.1.replace(
+        "[\"id\"]",
+        "[\"id\"], batch = 10, remaining = \"CASE WHEN current_setting('application_name') LIKE 'refit backfill%' THEN 1 / x = 0 ELSE n < 2 END\"",
+    );
+    let table = format!("{}; UPDATE t SET x = CASE id WHEN 500 THEN 0 ELSE id END", TABLE.1);
+    let files = [(TABLE.0, table.as_str()), (FILL.0, fill.as_str())];
+    let error = inline(&files).run(db.url()).await.unwrap_err();
+    assert!(error.to_string().contains("division by zero"), "{error}");
+    assert_eq!(status(&db).await.state, "failed");
+    let open: i64 = value(&db, "SELECT count(*) FROM refit.backfill_range WHERE pass > 0 AND NOT done").await;
+    assert_eq!(open, 1);
+}

@@ -8,6 +8,7 @@ use super::cut::{Piece, ends};
 use super::facts;
 use super::job::Job;
 use super::key::KeyColumns;
+use super::worker::pinned;
 use crate::error::Error;
 
 /// Sweeps at most: rows that come faster are not the sweep's to catch.
@@ -26,7 +27,8 @@ pub(crate) enum Finished {
 /// Looks whether all is done, and ends the job or begins a sweep; in one transaction.
 pub(crate) async fn finish(client: &Client, job: &Job) -> Result<Finished, Error> {
     let failed = || Error::database("finishing a backfill");
-    client.batch_execute("BEGIN; SET LOCAL lock_timeout = '5s'").await.map_err(failed())?;
+    let begin = format!("BEGIN; SET LOCAL lock_timeout = '5s'; {}", pinned("SET LOCAL"));
+    client.batch_execute(&begin).await.map_err(failed())?;
     let outcome = finishing(client, job).await;
     let end = if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" };
     client.batch_execute(end).await.map_err(failed())?;

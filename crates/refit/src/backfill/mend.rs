@@ -67,31 +67,37 @@ impl Worker<'_> {
         Ok(false)
     }
 
-    /// Does what a failure asks for.
+    /// Does what a failure asks for. Where no `end` was found, no row is known to be the cause.
     pub(crate) async fn mend(
         &self,
         batches: &mut Batches<'_>,
         lease: &mut Lease,
         habit: &mut Habit,
-        (place, end, rows): (&Place, &Key, u32),
+        (place, end, rows): (&Place, Option<&Key>, u32),
         failed: Failed,
     ) -> Result<Outcome, Error> {
         let trouble = Trouble::of(&failed);
         debug!(range = lease.range, rows, ?trouble, %failed, "a batch failed");
-        match trouble {
-            Trouble::Disconnected => return Ok(Outcome::Disconnected(failed)),
-            Trouble::Fatal => {
-                self.walk.job.end(batches.client, "failed", Some(&failed.to_string())).await?;
-                return Ok(Outcome::Stop);
+        match (trouble, end) {
+            (Trouble::Disconnected, _) => return Ok(Outcome::Disconnected(failed)),
+            (Trouble::Fatal, _) => return self.fail(batches.client, &failed.to_string()).await,
+            (Trouble::BadRow, None) => {
+                let reason = format!("where a batch ends could not be found: {failed}");
+                return self.fail(batches.client, &reason).await;
             }
-            Trouble::BadRow if rows <= 1 => return self.set_aside(batches, lease, place, end, &failed).await,
-            Trouble::BadRow => {
+            (Trouble::BadRow, Some(end)) if rows <= 1 => {
+                return self.set_aside(batches, lease, place, end, &failed).await;
+            }
+            (Trouble::BadRow, _) => {
                 habit.size.look_for_row(rows);
                 return Ok(Outcome::Again);
             }
-            Trouble::TooLarge if !self.is_walkable(batches.client, lease).await? => return Ok(Outcome::Stop),
-            Trouble::TooLarge if rows > 1 => habit.size.halve(),
-            Trouble::TooLarge => {
+            (Trouble::TooLarge, _) if !self.is_walkable(batches.client, lease).await? => {
+                return Ok(Outcome::Stop);
+            }
+            (Trouble::TooLarge, _) if rows > 1 => habit.size.halve(),
+            (Trouble::TooLarge, None) => {}
+            (Trouble::TooLarge, Some(end)) => {
                 habit.stubborn += 1;
                 // A row that takes too long by itself does so every time; a row that is locked is waited for.
                 if failed.sqlstate.as_deref() == Some("57014") && habit.stubborn >= 3 {
@@ -99,13 +105,19 @@ impl Worker<'_> {
                     return self.set_aside(batches, lease, place, end, &failed).await;
                 }
             }
-            Trouble::Collision | Trouble::Exhausted => {}
+            (Trouble::Collision | Trouble::Exhausted, _) => {}
         }
         note(batches.client, lease, &failed).await;
         let pause = habit.pauses.get_or_insert_with(pauses).next().unwrap_or(SLICE);
         let pause = if trouble == Trouble::Exhausted { pause.max(Duration::from_secs(1)) } else { pause };
         tokio::time::sleep(pause).await;
         Ok(Outcome::Again)
+    }
+
+    /// Ends the job.
+    async fn fail(&self, client: &Client, reason: &str) -> Result<Outcome, Error> {
+        self.walk.job.end(client, "failed", Some(reason)).await?;
+        Ok(Outcome::Stop)
     }
 
     /// Sets a row aside, unless too many are.
@@ -122,11 +134,7 @@ impl Worker<'_> {
         if outcome.is_ok()
             && let Some(reason) = too_many_errors(batches.client, self.walk.job).await?
         {
-            self.walk
-                .job
-                .end(batches.client, "failed", Some(&format!("{reason}; the last one: {failed}")))
-                .await?;
-            return Ok(Outcome::Stop);
+            return self.fail(batches.client, &format!("{reason}; the last one: {failed}")).await;
         }
         Ok(Outcome::Batch(outcome))
     }

@@ -90,13 +90,12 @@ impl Worker<'_> {
 
     async fn connect(&self) -> Result<Connection, Error> {
         let connection = crate::connect::connect(self.url, self.connect).await?;
-        // Keys are sent as texts: they are read as they were written. A session that says nothing for as long as a lease
-        // lasts is ended by the server, with its transaction.
+        // A session that says nothing for as long as a lease lasts is ended by the server, with its transaction.
         let settings = format!(
-            "SET application_name = 'refit backfill V{}'; SET DateStyle = 'ISO'; SET IntervalStyle = 'postgres'; \
-             SET extra_float_digits = 1; SET bytea_output = 'hex'; SET plan_cache_mode = 'force_custom_plan'; \
+            "SET application_name = 'refit backfill V{}'; {} SET plan_cache_mode = 'force_custom_plan'; \
              SET idle_in_transaction_session_timeout = {}; SET client_min_messages = warning",
             self.walk.job.version,
+            pinned("SET"),
             self.walk.lease.as_millis()
         );
         connection.batch_execute(&settings).await.map_err(Error::database("preparing a worker's session"))?;
@@ -209,7 +208,7 @@ impl Worker<'_> {
                                 batches,
                                 lease,
                                 habit,
-                                (&place, &end, rows.saturating_mul(apart)),
+                                (&place, Some(&end), rows.saturating_mul(apart)),
                                 failed,
                             )
                             .await?
@@ -217,7 +216,7 @@ impl Worker<'_> {
                         outcome => Outcome::Batch(outcome),
                     }
                 }
-                Err(failed) => self.mend(batches, lease, habit, (&place, &place.last, rows), failed).await?,
+                Err(failed) => self.mend(batches, lease, habit, (&place, None, rows), failed).await?,
             };
             let done = match outcome {
                 Outcome::Batch(Ok(done)) => done,
@@ -252,6 +251,19 @@ impl Worker<'_> {
         }
         Ok(Left::Behind)
     }
+}
+
+/// Settings that neither a role nor a database may give us. Keys are sent as texts, and are read as they were written; batches have
+/// a time limit of their own, and what looks for rows may take its time.
+pub(crate) fn pinned(set: &str) -> String {
+    let settings = [
+        "DateStyle = 'ISO'",
+        "IntervalStyle = 'postgres'",
+        "extra_float_digits = 1",
+        "bytea_output = 'hex'",
+        "statement_timeout = 0",
+    ];
+    settings.map(|setting| format!("{set} {setting};")).join(" ")
 }
 
 /// Whether the job is to go on; a job whose ranges are all done does not.
