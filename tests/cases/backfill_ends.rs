@@ -120,3 +120,70 @@ async fn a_condition_that_fails_on_the_way_ends_the_job_and_skips_no_rows() {
     let open: i64 = value(&db, "SELECT count(*) FROM refit.backfill_range WHERE pass > 0 AND NOT done").await;
     assert_eq!(open, 1);
 }
+
+#[tokio::test]
+async fn rows_that_come_for_ever_are_said_to_and_when_they_end_the_job_is_taken_up_again() {
+    let db = TestDb::empty().await.unwrap();
+    // Whoever is done brings another one.
+    let table = format!(
+        "{}; CREATE FUNCTION next() RETURNS trigger LANGUAGE plpgsql AS \
+             'BEGIN IF NEW.id >= 1000 THEN INSERT INTO t (n) VALUES (0); END IF; RETURN NULL; END'; \
+         CREATE TRIGGER next AFTER UPDATE ON t FOR EACH ROW EXECUTE FUNCTION next()",
+        TABLE.1
+    );
+    let fill = FILL
+        .1
+        .replace("id <= $2", "id <= $2 AND n = 0")
+        .replace("[\"id\"]", "[\"id\"], remaining = \"n = 0\"");
+    let files = [(TABLE.0, table.as_str()), (FILL.0, fill.as_str())];
+    for what in [Request::Retry, Request::Resume] {
+        let error = inline(&files).run(db.url()).await.unwrap_err();
+        assert!(error.to_string().contains("they come as fast as they are done"), "{error}");
+        let told = status(&db).await;
+        assert_eq!((told.state.as_str(), told.pass), ("incomplete", 20), "{told}");
+        ask(&db, what).await.unwrap();
+    }
+    execute(&db, "DROP TRIGGER next ON t").await;
+    inline(&files).run(db.url()).await.unwrap();
+    assert_eq!(counts(&db).await, "1: 1041");
+    assert_eq!(status(&db).await.pass, 1);
+}
+
+#[tokio::test]
+async fn what_is_mended_after_it_stood_still_is_done() {
+    let db = TestDb::empty().await.unwrap();
+    let table = format!(
+        "{}; CREATE TABLE look (id bigint PRIMARY KEY, x int); INSERT INTO look SELECT g, g FROM generate_series(1, 990) g",
+        TABLE.1
+    );
+    let fill = (
+        "V2__fill.sql",
+        "-- refit: backfill = { table = \"t\", key = [\"id\"] }\n\
+         UPDATE t SET n = n + 1, x = (SELECT x FROM look WHERE look.id = t.id) WHERE id > $1 AND id <= $2 AND x IS NULL;",
+    );
+    let files = [(TABLE.0, table.as_str()), fill];
+    let error = inline(&files).run(db.url()).await.unwrap_err();
+    assert!(error.to_string().contains("10 rows still meet `x IS NULL`"), "{error}");
+    assert!(error.to_string().contains("The first: (991) (992) (993)"), "{error}");
+    execute(&db, "INSERT INTO look SELECT g, g FROM generate_series(991, 1000) g").await;
+    ask(&db, Request::Resume).await.unwrap();
+    inline(&files).run(db.url()).await.unwrap();
+    assert_eq!(counts(&db).await, "1: 990, 3: 10");
+}
+
+#[tokio::test]
+async fn a_job_that_is_complete_by_now_is_not_said_to_be_paused() {
+    for what in [Request::Pause, Request::Retry] {
+        let db = TestDb::empty().await.unwrap();
+        hold(&db, &[TABLE, FILL]).await;
+        let other = refit::connect(db.url(), &ConnectOptions::default()).await.unwrap();
+        other.batch_execute("BEGIN; UPDATE refit.backfill SET state = 'complete'").await.unwrap();
+        let finishing = async {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            other.batch_execute("COMMIT").await.unwrap();
+        };
+        let (asked, ()) = tokio::join!(ask(&db, what), finishing);
+        assert!(asked.unwrap_err().to_string().contains("has become complete"));
+        assert_eq!(status(&db).await.wanted, "run");
+    }
+}

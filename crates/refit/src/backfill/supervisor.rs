@@ -86,7 +86,9 @@ impl Supervisor<'_> {
             match tokio::time::timeout(PATIENCE, self.record(session, &mut rate)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => warn!(backfill = self.job.name, "the progress cannot be recorded: {error}"),
-                Err(_) => warn!(backfill = self.job.name, "the progress cannot be recorded: somebody is in the way"),
+                Err(_) => {
+                    warn!(backfill = self.job.name, "the progress cannot be recorded: somebody is in the way")
+                }
             }
             tokio::time::sleep(TICK).await;
         }
