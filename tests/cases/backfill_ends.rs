@@ -17,6 +17,10 @@ const FILL: (&str, &str) = (
     "V2__fill.sql",
     "-- refit: backfill = { table = \"t\", key = [\"id\"] }\nUPDATE t SET n = n + 1 WHERE id > $1 AND id <= $2;",
 );
+/// Rows come at both ends of the table.
+const COME: &str = "CREATE FUNCTION come() RETURNS trigger LANGUAGE plpgsql AS \
+    'BEGIN INSERT INTO t (id, n) SELECT g, 0 FROM (VALUES (-5), (-4), (2000)) v (g) ON CONFLICT DO NOTHING; RETURN NULL; END'; \
+    CREATE TRIGGER come AFTER UPDATE ON t EXECUTE FUNCTION come()";
 
 fn inline(files: &[(&str, &str)]) -> Migrator {
     migrator(files).backfills(Backfills::Inline)
@@ -185,5 +189,39 @@ async fn a_job_that_is_complete_by_now_is_not_said_to_be_paused() {
         let (asked, ()) = tokio::join!(ask(&db, what), finishing);
         assert!(asked.unwrap_err().to_string().contains("has become complete"));
         assert_eq!(status(&db).await.wanted, "run");
+    }
+}
+
+#[tokio::test]
+async fn a_sweep_changes_no_row_that_was_done() {
+    let db = TestDb::empty().await.unwrap();
+    let fill = FILL.1.replace("[\"id\"]", "[\"id\"], remaining = \"n = 0\", undo = [\"n\"]");
+    let files = [TABLE, (FILL.0, fill.as_str())];
+    hold(&db, &files[..1]).await;
+    execute(&db, COME).await;
+    inline(&files).run(db.url()).await.unwrap();
+    assert_eq!(counts(&db).await, "1: 1003");
+    let told = status(&db).await;
+    assert_eq!((told.pass, told.rows_changed), (1, 1003), "{told}");
+}
+
+#[tokio::test]
+async fn a_sweep_of_several_statements_and_of_a_function_changes_no_row_that_was_done() {
+    let table = format!("{}; {COME}", TABLE.1);
+    let directive =
+        "-- refit: backfill = { table = \"t\", key = [\"id\"], remaining = \"n = 0\", batch = 300 }\n";
+    let two = "UPDATE t SET n = n + 1 WHERE id > $1 AND id <= $2; UPDATE t SET x = 1 WHERE id > $1 AND id <= $2 AND x IS NULL;";
+    for statements in [two, "-- Done by a function.\n"] {
+        let db = TestDb::empty().await.unwrap();
+        let fill = format!("{directive}{statements}");
+        let work = inline(&[(TABLE.0, table.as_str()), (FILL.0, fill.as_str())]).backfill_with(2, |batch| {
+            Box::pin(async move {
+                let keys: Vec<String> = batch.keys().await?.into_iter().flatten().collect();
+                let sql = "UPDATE t SET n = n + 1 WHERE id = ANY ($1::text[]::bigint[])";
+                Ok(batch.client().execute(sql, &[&keys]).await?)
+            })
+        });
+        work.run(db.url()).await.unwrap();
+        assert_eq!(counts(&db).await, "1: 1003", "{statements}");
     }
 }

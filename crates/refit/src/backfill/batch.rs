@@ -4,17 +4,18 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use futures_util::future::{join_all, join3};
+use futures_util::TryStreamExt;
+use futures_util::future::{join_all, join3, try_join_all};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Statement};
 
-use super::cut::{bound, bound_sql};
+use super::cut::{bound, bound_sql, values};
 use super::failed::Failed;
-use super::function::{Batch, Functions};
+use super::function::{Batch, Functions, keys_sql};
 use super::heap;
 use super::job::Job;
 use super::journal;
-use super::key::{Key, KeyColumns};
+use super::key::{Key, KeyColumns, key_of};
 use super::lease::{Lease, Place};
 use super::shape::Shape;
 
@@ -80,7 +81,12 @@ pub(crate) struct Batches<'a> {
 struct Prepared {
     parts: Vec<Statement>,
     bound: Option<Statement>,
+    /// Finds the rows of a sweep, where the parts run for each by itself.
+    keys: Option<Statement>,
 }
+
+/// Rows in a batch at most whose statements run for each row.
+const ONE_BY_ONE: u32 = 500;
 
 impl<'a> Batches<'a> {
     pub(crate) fn new(client: &'a Client, walk: Walk<'a>) -> Batches<'a> {
@@ -93,9 +99,10 @@ impl<'a> Batches<'a> {
         if let Some(prepared) = self.prepared.get(&name) {
             return Ok(prepared.clone());
         }
-        let mut parts = Vec::new();
+        let (mut parts, one_by_one) = (Vec::new(), self.one_by_one(lease));
         for part in self.walk.shape.iter().flat_map(|shape| &shape.parts) {
-            let text = journal::statement(self.walk.job, part, &lease.relation, closed);
+            let text =
+                journal::statement(self.walk.job, part, &lease.relation, closed || one_by_one.is_some());
             parts.push(self.client.prepare(&text).await?);
         }
         let remaining = self.walk.job.remaining.as_deref().filter(|_| sweep);
@@ -105,9 +112,28 @@ impl<'a> Batches<'a> {
                 Some(self.client.prepare(&bound_sql(&lease.relation, &self.key, remaining, closed)).await?)
             }
         };
-        let prepared = Prepared { parts, bound };
+        let keys = match one_by_one {
+            Some(remaining) => {
+                let text = keys_sql(&lease.relation, &self.key, Some(remaining), closed);
+                Some(self.client.prepare(&text).await?)
+            }
+            None => None,
+        };
+        let prepared = Prepared { parts, bound, keys };
         self.prepared.insert(name, prepared.clone());
         Ok(prepared)
+    }
+
+    /// The condition of a sweep whose statements do not tell by themselves what was done: between two rows that are left they would
+    /// do what lies there once more.
+    fn one_by_one(&self, lease: &Lease) -> Option<&'a str> {
+        let remaining = self.walk.job.remaining.as_deref().filter(|_| lease.pass > 0)?;
+        self.walk.shape?.parts.iter().any(|part| part.guard.is_none()).then_some(remaining)
+    }
+
+    /// Rows that a batch of the range may have.
+    pub(crate) fn most(&self, lease: &Lease) -> u32 {
+        if self.one_by_one(lease).is_some() { ONE_BY_ONE } else { u32::MAX }
     }
 
     /// Where a batch of `rows` rows ends: none is the window's end.
@@ -157,13 +183,7 @@ impl<'a> Batches<'a> {
         let began = Instant::now();
         let begin = self.begin(rows);
         let fence = self.fence(lease);
-        let statements = async {
-            let all = prepared.parts.iter().map(async |statement| {
-                let values = lease.parameters(place, end, statement.params().len());
-                self.client.execute_raw(statement, values).await
-            });
-            join_all(all).await.into_iter().sum::<Result<u64, tokio_postgres::Error>>()
-        };
+        let statements = self.statements(lease, place, end, prepared);
         let begin = self.client.batch_execute(&begin);
         let (begun, fenced, changed) = join3(begin, fence, statements).await;
         begun?;
@@ -197,6 +217,39 @@ impl<'a> Batches<'a> {
         *lease = after;
         let commit = committing.elapsed();
         Ok(Done { took, commit, stop, finished, next: next.unwrap_or_default() })
+    }
+
+    /// Runs the parts; how many rows they have changed.
+    async fn statements(
+        &self,
+        lease: &Lease,
+        place: &Place,
+        end: &Key,
+        prepared: &Prepared,
+    ) -> Result<u64, tokio_postgres::Error> {
+        let Some(keys) = &prepared.keys else { return self.parts(lease, place, end, prepared).await };
+        let found = self.client.query_raw(keys, values(&[&place.lower, end])).await?;
+        let mut keys: Vec<Key> = found.map_ok(|row| key_of(&row)).try_collect().await?;
+        keys.dedup();
+        let places =
+            keys.into_iter().map(|key| Place { lower: key.clone(), closed: true, last: key, stripe: 0 });
+        let places: Vec<Place> = places.collect();
+        let each = places.iter().map(|place| self.parts(lease, place, &place.last, prepared));
+        Ok(try_join_all(each).await?.into_iter().sum())
+    }
+
+    async fn parts(
+        &self,
+        lease: &Lease,
+        place: &Place,
+        end: &Key,
+        prepared: &Prepared,
+    ) -> Result<u64, tokio_postgres::Error> {
+        let all = prepared.parts.iter().map(async |statement| {
+            let values = lease.parameters(place, end, statement.params().len());
+            self.client.execute_raw(statement, values).await
+        });
+        join_all(all).await.into_iter().sum()
     }
 
     fn begin(&self, rows: u32) -> String {
@@ -266,6 +319,7 @@ impl<'a> Batches<'a> {
             lower: &place.lower,
             closed: place.closed,
             upper: end,
+            remaining: self.walk.job.remaining.as_deref().filter(|_| lease.pass > 0),
         };
         function(batch).await.map_err(|error| match error.downcast::<tokio_postgres::Error>() {
             Ok(error) => Failed::from(*error),

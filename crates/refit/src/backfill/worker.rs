@@ -191,7 +191,8 @@ impl Worker<'_> {
             let whole = lease.is_striped() && !habit.size.is_probing() && habit.size.rows() >= in_stripe / 2;
             // Of a stripe's keys only one in so many is a row of it; a row that is looked for is found by its key.
             let apart = if habit.size.is_probing() { 1 } else { u32::try_from(lease.stripes).unwrap_or(1) };
-            let rows = if whole { in_stripe } else { habit.size.rows() };
+            let most = batches.most(lease);
+            let rows = if whole { in_stripe } else { habit.size.rows().min(most) };
             let end = match next.take() {
                 Some(end) => Ok(end),
                 None if whole => Ok(None),
@@ -200,7 +201,8 @@ impl Worker<'_> {
             let outcome = match end {
                 Ok(end) => {
                     let end = end.unwrap_or_else(|| place.last.clone());
-                    let ahead = (!lease.is_striped() && !habit.size.is_probing()).then(|| habit.size.rows());
+                    let ahead = (!lease.is_striped() && !habit.size.is_probing())
+                        .then(|| habit.size.rows().min(most));
                     let outcome = batches.run(lease, &place, &end, rows, ahead).await;
                     match outcome {
                         Err(NotDone::Failed(failed)) => {
