@@ -1,9 +1,10 @@
 //! How backfills come to their end: sweeps, gates, control, and what stands in the way.
 
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use refit::backfill::{JobStatus, Request, request};
-use refit::{Backfills, ConnectOptions, Error, Migrator};
+use refit::{Backfills, ConnectOptions, Error, Event, Migrator};
 use refit_devdb::TestDb;
 
 use crate::support::{execute, exists, migrator, until, value};
@@ -224,4 +225,95 @@ async fn a_sweep_of_several_statements_and_of_a_function_changes_no_row_that_was
         work.run(db.url()).await.unwrap();
         assert_eq!(counts(&db).await, "1: 1003", "{statements}");
     }
+}
+
+#[tokio::test]
+async fn a_worker_that_sleeps_is_paused_within_a_second() {
+    let db = TestDb::empty().await.unwrap();
+    let fill = (
+        "V2__fill.sql",
+        "-- refit: backfill = { table = \"t\", key = [\"id\"], batch = 1, workers = 1, throttle = \"SELECT 0.99\" }\n\
+         UPDATE t SET n = n + 1 FROM (SELECT pg_sleep(0.25) OFFSET 0) slow WHERE id > $1 AND id <= $2;",
+    );
+    hold(&db, &[TABLE, fill]).await;
+    let (url, work) = (db.url().to_owned(), inline(&[TABLE, fill]));
+    let working = tokio::spawn(async move { work.run(&url).await });
+    until("it sleeps", async || status(&db).await.batches >= 5).await;
+    ask(&db, Request::Pause).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let paused = status(&db).await;
+    assert!(paused.workers.is_empty(), "{paused}");
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(status(&db).await.rows_changed, paused.rows_changed);
+    working.abort();
+}
+
+#[tokio::test]
+async fn looking_for_rows_that_remain_is_in_nobodys_way() {
+    let db = TestDb::empty().await.unwrap();
+    let table = format!(
+        "{}; CREATE FUNCTION slow(n int) RETURNS bool LANGUAGE sql AS 'SELECT n < 1 OR pg_sleep(1) IS NULL'",
+        TABLE.1.replace("1000", "2")
+    );
+    let fill = FILL.1.replace("[\"id\"]", "[\"id\"], remaining = \"slow(n)\"");
+    let files = [(TABLE.0, table.as_str()), (FILL.0, fill.as_str())];
+    hold(&db, &files).await;
+    let (url, work) = (db.url().to_owned(), inline(&files));
+    let working = tokio::spawn(async move { work.run(&url).await });
+    until("all is done", async || status(&db).await.rows_changed == 2).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let began = Instant::now();
+    ask(&db, Request::Pause).await.unwrap();
+    assert!(began.elapsed() < Duration::from_millis(500), "{:?}", began.elapsed());
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert!(status(&db).await.is_paused());
+    ask(&db, Request::Resume).await.unwrap();
+    working.await.unwrap().unwrap();
+    assert_eq!(status(&db).await.state, "complete");
+}
+
+#[tokio::test]
+async fn outside_of_its_transaction_a_batch_changes_nothing() {
+    let db = TestDb::empty().await.unwrap();
+    let fill = (
+        "V2__fill.sql",
+        "-- refit: backfill = { table = \"t\", key = [\"id\"], workers = 1 }\n-- Done by a function.\n",
+    );
+    let work = inline(&[TABLE, fill]).backfill_with(2, |batch| {
+        Box::pin(async move {
+            batch.client().batch_execute("UPDATE t SET x = 1; ROLLBACK").await?;
+            let outside = batch.client().batch_execute("UPDATE t SET x = 2").await.unwrap_err();
+            assert_eq!(outside.code().map(|code| code.code()), Some("25006"), "{outside}");
+            Ok(0)
+        })
+    });
+    let error = work.run(db.url()).await.unwrap_err();
+    assert!(error.to_string().contains("has ended the transaction"), "{error}");
+    let changed: i64 = value(&db, "SELECT count(*) FROM t WHERE x IS NOT NULL").await;
+    assert_eq!(changed, 0);
+}
+
+#[tokio::test]
+async fn a_commit_is_timed_without_the_look_at_the_next_batch() {
+    let db = TestDb::empty().await.unwrap();
+    let table = format!(
+        "{}; CREATE FUNCTION slow(n int) RETURNS bool LANGUAGE sql AS 'SELECT n < 2 AND pg_sleep(1.2) IS NOT NULL'",
+        TABLE.1.replace("1000", "4")
+    );
+    let fill = FILL
+        .1
+        .replace("[\"id\"]", "[\"id\"], batch = 1, workers = 1, duration = \"1s\", remaining = \"slow(n)\"");
+    let files = [(TABLE.0, table.as_str()), (FILL.0, fill.as_str())];
+    let told = Arc::new(Mutex::new(String::new()));
+    let heard = Arc::clone(&told);
+    let work = inline(&files).observe(move |event| {
+        if let Event::Backfill { status } = event
+            && let Some(throttle) = &status.throttle
+        {
+            heard.lock().unwrap().push_str(throttle);
+        }
+    });
+    work.run(db.url()).await.unwrap();
+    let told = told.lock().unwrap();
+    assert!(!told.contains("a commit takes"), "{told}");
 }

@@ -26,8 +26,6 @@ pub(crate) struct Done {
     pub(crate) took: Duration,
     /// How long the commit took.
     pub(crate) commit: Duration,
-    /// Whether an operator wants something else.
-    pub(crate) stop: bool,
     /// Whether the range is done.
     pub(crate) finished: bool,
     /// Where the next batch of the same window ends, when it was asked for: none is the window's end.
@@ -39,6 +37,8 @@ pub(crate) struct Done {
 pub(crate) enum NotDone {
     /// Somebody else has the range.
     Lost,
+    /// An operator wants something else.
+    Stopped,
     /// It failed.
     Failed(Failed),
 }
@@ -52,6 +52,23 @@ impl From<Failed> for NotDone {
 impl From<tokio_postgres::Error> for NotDone {
     fn from(error: tokio_postgres::Error) -> NotDone {
         NotDone::Failed(error.into())
+    }
+}
+
+/// A server that replays another's WAL begins no transaction that writes: it may be the wrong one for a moment.
+fn unwritable(error: tokio_postgres::Error) -> Failed {
+    let failed = Failed::from(error);
+    match failed.sqlstate.as_deref() {
+        Some("0A000") => Failed { sqlstate: Some("25006".to_owned()), ..failed },
+        _ => failed,
+    }
+}
+
+/// In a transaction that was begun to write, a function that meets a read-only one has ended it.
+fn ended(failed: Failed) -> Failed {
+    match failed.sqlstate.as_deref() {
+        Some("25006") => Failed::new("", "the function has ended the transaction of its batch"),
+        _ => failed,
     }
 }
 
@@ -186,11 +203,11 @@ impl<'a> Batches<'a> {
         let statements = self.statements(lease, place, end, prepared);
         let begin = self.client.batch_execute(&begin);
         let (begun, fenced, changed) = join3(begin, fence, statements).await;
-        begun?;
-        let Some((stop, transaction)) = fenced? else { return Err(NotDone::Lost) };
+        begun.map_err(unwritable)?;
+        let transaction = fenced?;
         let mut changed = changed?;
         if self.walk.shape.is_none() {
-            changed = self.call(lease, place, end).await?;
+            changed = self.call(lease, place, end).await.map_err(ended)?;
         }
         let took = began.elapsed();
         let mut after = lease.clone();
@@ -198,7 +215,8 @@ impl<'a> Batches<'a> {
         let next_place = after.place().filter(|_| after.cursor.is_some());
         let walked = if lease.is_striped() { changed } else { u64::from(rows) };
         let advance = self.advance(&after, rows, [changed, walked], finished, transaction);
-        let commit = self.client.batch_execute("COMMIT");
+        let advance = async { (advance.await, Instant::now()) };
+        let commit = async { (self.client.batch_execute("COMMIT").await, Instant::now()) };
         let look_ahead = async {
             match (ahead, &next_place, &prepared.bound) {
                 // Prepared for an open lower bound only when this batch had one.
@@ -208,15 +226,14 @@ impl<'a> Batches<'a> {
                 _ => Ok(None),
             }
         };
-        let committing = Instant::now();
-        let (advanced, committed, next) = join3(advance, commit, look_ahead).await;
-        if advanced? != 1 {
-            return Err(Failed::new("", "the function has ended the transaction of its batch").into());
+        let ((advanced, committing), (committed, done), next) = join3(advance, commit, look_ahead).await;
+        if advanced.map_err(|error| ended(error.into()))? != 1 {
+            return Err(ended(Failed::new("25006", "")).into());
         }
         committed?;
         *lease = after;
-        let commit = committing.elapsed();
-        Ok(Done { took, commit, stop, finished, next: next.unwrap_or_default() })
+        let commit = done.saturating_duration_since(committing);
+        Ok(Done { took, commit, finished, next: next.unwrap_or_default() })
     }
 
     /// Runs the parts; how many rows they have changed.
@@ -256,21 +273,22 @@ impl<'a> Batches<'a> {
         // Of a single row nothing can be left out: it gets its time.
         let least = if rows <= 1 { Duration::from_secs(30) } else { Duration::ZERO };
         format!(
-            "{}; SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = '1s'; \
+            "{} READ WRITE; SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = '1s'; \
              SET LOCAL synchronous_commit = off",
             journal::begin(self.walk.job),
             self.walk.job.limit().max(least).as_millis()
         )
     }
 
-    /// Locks the range and proves that it is ours; answers whether to stop, and the transaction's number.
-    async fn fence(&self, lease: &Lease) -> Result<Option<(bool, String)>, tokio_postgres::Error> {
+    /// Locks the range and proves that it is ours and that the job is to go on; answers the transaction's number.
+    async fn fence(&self, lease: &Lease) -> Result<String, NotDone> {
         let sql = "SELECT b.wanted <> 'run' OR b.state <> 'running', pg_current_xact_id()::text \
                    FROM refit.backfill_range r JOIN refit.backfill b ON b.id = r.backfill_id \
                    WHERE r.id = $1 AND r.token = $2 AND NOT r.done FOR UPDATE OF r";
         let rows =
             self.client.query_typed(sql, &[(&lease.range, Type::INT8), (&lease.token, Type::INT8)]).await?;
-        Ok(rows.first().map(|row| (row.get(0), row.get(1))))
+        let row = rows.first().ok_or(NotDone::Lost)?;
+        if row.get(0) { Err(NotDone::Stopped) } else { Ok(row.get(1)) }
     }
 
     async fn advance(
@@ -363,8 +381,8 @@ impl<'a> Batches<'a> {
         ];
         let mut after = lease.clone();
         let finished = after.advance(place, end.clone());
-        self.client.batch_execute(&begin).await?;
-        let Some((stop, transaction)) = self.fence(lease).await? else { return Err(NotDone::Lost) };
+        self.client.batch_execute(&begin).await.map_err(unwritable)?;
+        let transaction = self.fence(lease).await?;
         let recorded = self.client.execute_typed(sql, &parameters);
         let advanced = self.advance(&after, 1, [0, 1], finished, transaction);
         let commit = self.client.batch_execute("COMMIT");
@@ -373,6 +391,6 @@ impl<'a> Batches<'a> {
         advanced?;
         committed?;
         *lease = after;
-        Ok(Done { took: Duration::ZERO, commit: Duration::ZERO, stop, finished, next: None })
+        Ok(Done { took: Duration::ZERO, commit: Duration::ZERO, finished, next: None })
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use tokio_postgres::Client;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 use tracing::{debug, warn};
 
 use super::batch::{Batches, Done, NotDone};
@@ -12,7 +12,7 @@ use super::facts::is_walkable;
 use super::failed::Failed;
 use super::job::Job;
 use super::key::Key;
-use super::lease::{Lease, Place};
+use super::lease::{Lease, Place, writing};
 use super::size::BatchSize;
 use super::trouble::Trouble;
 use super::worker::{SLICE, Worker};
@@ -62,7 +62,7 @@ impl Worker<'_> {
             lease.relation,
             key.join(", ")
         );
-        self.walk.job.end(client, "failed", Some(&reason)).await?;
+        self.fail(client, &reason).await?;
         lease.release(client).await;
         Ok(false)
     }
@@ -110,13 +110,14 @@ impl Worker<'_> {
         note(batches.client, lease, &failed).await;
         let pause = habit.pauses.get_or_insert_with(pauses).next().unwrap_or(SLICE);
         let pause = if trouble == Trouble::Exhausted { pause.max(Duration::from_secs(1)) } else { pause };
-        tokio::time::sleep(pause).await;
+        // When the job does not go on, the next attempt finds out.
+        self.pause(batches.client, pause).await?;
         Ok(Outcome::Again)
     }
 
     /// Ends the job.
     async fn fail(&self, client: &Client, reason: &str) -> Result<Outcome, Error> {
-        self.walk.job.end(client, "failed", Some(reason)).await?;
+        writing(client, self.walk.job.end(client, "failed", Some(reason))).await?;
         Ok(Outcome::Stop)
     }
 
@@ -145,11 +146,13 @@ async fn note(client: &Client, lease: &Lease, failed: &Failed) {
     let sql =
         "UPDATE refit.backfill_range SET retries = retries + 1, trouble = $3 WHERE id = $1 AND token = $2";
     let text = failed.to_string();
-    let noted = client
-        .execute_typed(sql, &[(&lease.range, Type::INT8), (&lease.token, Type::INT8), (&text, Type::TEXT)])
-        .await;
-    if let Err(error) = noted {
-        debug!(error = %crate::error::describe(&error), "could not note why a batch is tried again");
+    let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+        [(&lease.range, Type::INT8), (&lease.token, Type::INT8), (&text, Type::TEXT)];
+    let noted = writing(client, async {
+        client.execute_typed(sql, &parameters).await.map_err(Error::database("noting a trouble"))
+    });
+    if let Err(error) = noted.await {
+        debug!("could not note why a batch is tried again: {error}");
     }
 }
 

@@ -1,16 +1,16 @@
 //! A worker: leases ranges and does their batches, until there is nothing left that it may do.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tokio_postgres::Client;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 use tracing::{debug, info, warn};
 
 use super::batch::{Batches, NotDone, Walk};
 use super::failed::Failed;
 use super::key::Key;
-use super::lease::Lease;
+use super::lease::{Lease, writing};
 use super::mend::{Habit, Outcome, Pauses, pauses};
 use super::size::BatchSize;
 use super::strategy::Horizon;
@@ -74,7 +74,12 @@ impl Worker<'_> {
                     return Ok(());
                 }
                 Ok(Some(failed)) => self.rest(&mut lost, &failed.to_string()).await,
-                Err(error) if connection.is_closed() || is_of_the_server(&error) => {
+                // 0A000: a standby, where a primary was, begins nothing that writes.
+                Err(error)
+                    if connection.is_closed()
+                        || is_of_the_server(&error)
+                        || error.sqlstate() == Some("0A000") =>
+                {
                     self.rest(&mut lost, &error.to_string()).await;
                 }
                 Err(error) => return Err(error),
@@ -93,7 +98,8 @@ impl Worker<'_> {
         // A session that says nothing for as long as a lease lasts is ended by the server, with its transaction.
         let settings = format!(
             "SET application_name = 'refit backfill V{}'; {} SET plan_cache_mode = 'force_custom_plan'; \
-             SET idle_in_transaction_session_timeout = {}; SET client_min_messages = warning",
+             SET idle_in_transaction_session_timeout = {}; SET client_min_messages = warning; \
+             SET default_transaction_read_only = on",
             self.walk.job.version,
             pinned("SET"),
             self.walk.lease.as_millis()
@@ -155,6 +161,21 @@ impl Worker<'_> {
                 }
                 Left::Disconnected(failed) => return Ok(Some(failed)),
             }
+        }
+    }
+
+    /// Pauses, and no longer when the job does not go on: then false.
+    pub(crate) async fn pause(&self, client: &Client, pause: Duration) -> Result<bool, Error> {
+        let end = Instant::now() + pause;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(true);
+            }
+            if left > SLICE && !goes_on(client, self.walk.job.id).await? {
+                return Ok(false);
+            }
+            tokio::time::sleep(left.min(SLICE)).await;
         }
     }
 
@@ -226,6 +247,7 @@ impl Worker<'_> {
                     info!(range = lease.range, "another worker has taken the range over");
                     return Ok(Left::Behind);
                 }
+                Outcome::Batch(Err(NotDone::Stopped)) => return Ok(Left::Waiting),
                 Outcome::Batch(Err(NotDone::Failed(failed))) | Outcome::Disconnected(failed) => {
                     return Ok(Left::Disconnected(failed));
                 }
@@ -242,13 +264,10 @@ impl Worker<'_> {
             if done.finished {
                 return Ok(Left::Behind);
             }
-            if done.stop {
-                return Ok(Left::Waiting);
-            }
             next = done.next;
             let pause = self.leave.borrow().pause(done.took + done.commit);
-            if !pause.is_zero() {
-                tokio::time::sleep(pause).await;
+            if !self.pause(batches.client, pause).await? {
+                return Ok(Left::Waiting);
             }
         }
         Ok(Left::Behind)
@@ -288,18 +307,16 @@ async fn unstripe_under_a_held_snapshot(client: &Client, lease: &mut Lease) -> R
         let sql = "WITH plain AS (UPDATE refit.backfill_range SET stripes = 1, windows = $3 WHERE id = $1 AND token = $2 \
                                   RETURNING backfill_id) \
                    UPDATE refit.backfill SET reason = $4 FROM plain WHERE id = backfill_id";
-        client
-            .execute_typed(
-                sql,
-                &[
-                    (&lease.range, Type::INT8),
-                    (&lease.token, Type::INT8),
-                    (&windows, Type::TEXT),
-                    (&reason, Type::TEXT),
-                ],
-            )
-            .await
-            .map_err(Error::database("leaving stripes"))?;
+        let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
+            (&lease.range, Type::INT8),
+            (&lease.token, Type::INT8),
+            (&windows, Type::TEXT),
+            (&reason, Type::TEXT),
+        ];
+        let left = writing(client, async {
+            client.execute_typed(sql, &parameters).await.map_err(Error::database("leaving stripes"))
+        });
+        left.await?;
     }
     Ok(())
 }
