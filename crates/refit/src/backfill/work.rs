@@ -115,6 +115,7 @@ impl Migrator {
         awaited: &mut BTreeSet<Version>,
     ) -> Result<(), Error> {
         let mut told = None;
+        self.refuse_pooler(client).await?;
         self.drop_expired_journals(client).await;
         loop {
             let jobs = Job::unfinished(client).await?;
@@ -147,6 +148,19 @@ impl Migrator {
                 Ended::Stopped => {}
                 Ended::Failed(reason) => return Err(job.failure(reason)),
             }
+        }
+    }
+
+    /// Leases belong to sessions, and settings too: where a pooler hands sessions around there is no work to be done.
+    async fn refuse_pooler(&self, client: &Client) -> Result<(), Error> {
+        if self.options.session_pooler || Job::unfinished(client).await?.is_empty() {
+            return Ok(());
+        }
+        let row = client.query_typed_one("SELECT pg_backend_pid()", &[]).await;
+        let pid: i32 = row.map_err(Error::database("asking for the session's process"))?.get(0);
+        match crate::pooler::stands_between(client, pid).await {
+            true => Err(Error::Pooler),
+            false => Ok(()),
         }
     }
 
