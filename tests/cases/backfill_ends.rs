@@ -317,3 +317,43 @@ async fn a_commit_is_timed_without_the_look_at_the_next_batch() {
     let told = told.lock().unwrap();
     assert!(!told.contains("a commit takes"), "{told}");
 }
+
+#[tokio::test]
+async fn a_batch_that_ends_its_session_is_told_of() {
+    let db = TestDb::empty().await.unwrap();
+    let table = format!("{}; CREATE TABLE bad AS SELECT 500::bigint AS id", TABLE.1);
+    let fill = (
+        "V2__fill.sql",
+        "-- refit: backfill = { table = \"t\", key = [\"id\"] }\n\
+         UPDATE t SET n = n + 1 + CASE WHEN id IN (SELECT id FROM bad) AND pg_terminate_backend(pg_backend_pid(), 100) THEN 1 ELSE 0 END \
+         WHERE id > $1 AND id <= $2;",
+    );
+    let files = [(TABLE.0, table.as_str()), fill];
+    hold(&db, &files).await;
+    let (url, work) = (db.url().to_owned(), inline(&files));
+    let working = tokio::spawn(async move { work.run(&url).await });
+    until("it is told", async || {
+        let told = "SELECT coalesce((SELECT trouble LIKE '%terminating connection%' AND retries > 1 FROM refit.backfill_range), false)";
+        value(&db, told).await
+    })
+    .await;
+    execute(&db, "TRUNCATE bad").await;
+    working.await.unwrap().unwrap();
+    assert_eq!(counts(&db).await, "1: 1000");
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_set_aside_ends_the_job() {
+    let db = TestDb::empty().await.unwrap();
+    // As long a key as an index takes, and then some beside it.
+    let table = (
+        "V1__t.sql",
+        "CREATE TABLE t (id text PRIMARY KEY, n int NOT NULL DEFAULT 0); \
+         INSERT INTO t SELECT left((SELECT string_agg(md5(g::text), '' ORDER BY g) FROM generate_series(1, 100) g), 2670)",
+    );
+    let fill = ("V2__fill.sql", FILL.1.replace("n + 1", "n / 0"));
+    let error = inline(&[table, (fill.0, fill.1.as_str())]).run(db.url()).await.unwrap_err();
+    assert!(error.to_string().contains("could not be set aside"), "{error}");
+    assert!(error.to_string().contains("division by zero"), "{error}");
+    assert_eq!(status(&db).await.state, "failed");
+}

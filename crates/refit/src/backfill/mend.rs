@@ -26,7 +26,15 @@ pub(crate) struct Habit {
     pub(crate) stubborn: u32,
     /// Whether anything was done since the connection was made.
     pub(crate) progressed: bool,
+    /// Connections that were lost with a batch at hand, one after the other.
+    pub(crate) losses: u32,
+    /// What the last of them said, until it is told.
+    pub(crate) lost_with: Option<Failed>,
 }
+
+/// After so many losses at one place batches become smaller, and after so many the job ends.
+const LOSSES_TO_HALVE: u32 = 3;
+const LOSSES_TO_END: u32 = 10;
 
 pub(crate) type Pauses = <ExponentialBuilder as BackoffBuilder>::Backoff;
 
@@ -65,6 +73,30 @@ impl Worker<'_> {
         self.fail(client, &reason).await?;
         lease.release(client).await;
         Ok(false)
+    }
+
+    /// Tells of a connection that was lost with a batch of the range; false when that was once too often.
+    pub(crate) async fn tell_of_loss(
+        &self,
+        client: &Client,
+        lease: &Lease,
+        habit: &mut Habit,
+    ) -> Result<bool, Error> {
+        let Some(failed) = habit.lost_with.take() else { return Ok(true) };
+        note(client, lease, &failed).await;
+        if habit.losses >= LOSSES_TO_END {
+            let reason = format!(
+                "the connection was lost {} times with the same batch of {}: {failed}",
+                habit.losses, lease.relation
+            );
+            self.fail(client, &reason).await?;
+            lease.release(client).await;
+            return Ok(false);
+        }
+        if habit.losses >= LOSSES_TO_HALVE {
+            habit.size.halve();
+        }
+        Ok(true)
     }
 
     /// Does what a failure asks for. Where no `end` was found, no row is known to be the cause.
@@ -137,7 +169,19 @@ impl Worker<'_> {
         {
             return self.fail(batches.client, &format!("{reason}; the last one: {failed}")).await;
         }
-        Ok(Outcome::Batch(outcome))
+        let Err(NotDone::Failed(why)) = outcome else { return Ok(Outcome::Batch(outcome)) };
+        match Trouble::of(&why) {
+            Trouble::Disconnected => Ok(Outcome::Disconnected(why)),
+            Trouble::BadRow | Trouble::Fatal => {
+                let reason = format!("a row failed and could not be set aside ({why}): {failed}");
+                self.fail(batches.client, &reason).await
+            }
+            Trouble::Collision | Trouble::TooLarge | Trouble::Exhausted => {
+                note(batches.client, lease, &why).await;
+                self.pause(batches.client, SLICE).await?;
+                Ok(Outcome::Again)
+            }
+        }
     }
 }
 

@@ -53,13 +53,12 @@ impl Worker<'_> {
             pauses: None,
             stubborn: 0,
             progressed: false,
+            losses: 0,
+            lost_with: None,
         };
         let mut lost = pauses();
         let mut lease = None;
         loop {
-            if std::mem::take(&mut habit.progressed) {
-                lost = pauses();
-            }
             let connection = match self.connect().await {
                 Ok(connection) => connection,
                 Err(error @ Error::Connect { .. }) => return Err(error),
@@ -68,12 +67,21 @@ impl Worker<'_> {
                     continue;
                 }
             };
-            match self.session(&connection, &mut lease, &mut habit).await {
+            let ended = self.session(&connection, &mut lease, &mut habit).await;
+            if std::mem::take(&mut habit.progressed) {
+                (lost, habit.losses) = (pauses(), 0);
+            }
+            match ended {
                 Ok(None) => {
                     connection.close().await;
                     return Ok(());
                 }
-                Ok(Some(failed)) => self.rest(&mut lost, &failed.to_string()).await,
+                Ok(Some(failed)) => {
+                    let reason = failed.to_string();
+                    habit.losses += 1;
+                    habit.lost_with = Some(failed);
+                    self.rest(&mut lost, &reason).await;
+                }
                 // 0A000: a standby, where a primary was, begins nothing that writes.
                 Err(error)
                     if connection.is_closed()
@@ -118,6 +126,9 @@ impl Worker<'_> {
         let mut batches = Batches::new(client, self.walk);
         // What another session of ours had begun is gone on with, if nobody has taken it over.
         if let Some(before) = held.take() {
+            if !self.tell_of_loss(client, &before, habit).await? {
+                return Ok(None);
+            }
             *held = before.again(client).await?;
         }
         loop {
