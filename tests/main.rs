@@ -10,6 +10,7 @@ mod cases {
     mod ahead;
     mod apply;
     mod backfill;
+    mod backfill_ends;
     mod backfill_refuses;
     mod backfill_strategy;
     mod backfill_survives;

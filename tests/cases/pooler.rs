@@ -1,6 +1,6 @@
 //! Connection poolers: PgBouncer in front of a server, and servers that must not be mistaken for one.
 
-use refit::Error;
+use refit::{Backfills, Error};
 use refit_devdb::{Listen, ServerOptions, TestDb};
 
 use crate::support::certificates::{Authority, tls_server};
@@ -41,6 +41,26 @@ async fn behind_a_transaction_pooler_nothing_runs_and_nothing_to_do_boots() {
         let report = migrator(&FILES).run(url).await.unwrap();
         assert_eq!((report.run, report.version), (None, Some(2)));
     }
+}
+
+#[tokio::test]
+async fn behind_a_transaction_pooler_nobody_works_on_backfills() {
+    let Some(program) = PgBouncer::program() else { return };
+    let db = TestDb::empty().await.unwrap();
+    let bouncer = PgBouncer::start(program, db.server(), "transaction").await;
+    let table = ("V1__t.sql", "CREATE TABLE t (id bigint PRIMARY KEY, n int); INSERT INTO t VALUES (1)");
+    let fill = (
+        "V2__fill.sql",
+        "-- refit: backfill = { table = \"t\", key = [\"id\"] }\nUPDATE t SET n = 1 WHERE id > $1 AND id <= $2;",
+    );
+    migrator(&[table, fill]).backfills(Backfills::Hold).run(db.url()).await.unwrap();
+    let url = bouncer.url(db.name());
+    let error = migrator(&[table, fill]).work(&url).await.unwrap_err();
+    assert!(matches!(error, Error::Pooler), "{error}");
+    assert_eq!(value::<i64>(&db, "SELECT count(*) FROM t WHERE n = 1").await, 0);
+    migrator(&[table, fill]).work(db.url()).await.unwrap();
+    // With nothing left to do it boots.
+    migrator(&[table, fill]).backfills(Backfills::Inline).run(&url).await.unwrap();
 }
 
 #[tokio::test]

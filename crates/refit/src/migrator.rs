@@ -1,5 +1,6 @@
 //! The entry: options, plan, apply.
 
+use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -15,7 +16,7 @@ use crate::embedded::Source;
 use crate::error::Error;
 use crate::event::{Event, Observer};
 use crate::history::{Expected, Glance, History, HistoryQuery};
-use crate::plan::{Plan, Wanted};
+use crate::plan::{Gate, Plan, Wanted};
 use crate::report::Report;
 
 /// Plans and applies a set of migrations. Cheap to make; one serves a whole program.
@@ -244,16 +245,18 @@ impl Migrator {
         if !self.set()?.has_backfills() {
             return Ok(report);
         }
+        let gates = report.held.iter().map(|held| &held.gate);
+        let mut awaited: BTreeSet<Version> = gates.filter_map(Gate::backfill).collect();
         match self.options.backfills {
             Backfills::Inline => {
-                let worked = self.work(url).await?;
+                let worked = self.work_until(url, &mut awaited).await?;
                 // Where there was no backfill to work on, nothing is known but what the first report says.
                 if !worked.backfills.is_empty() {
                     report.append(worked);
                 }
             }
             Backfills::Background => {
-                tokio::spawn(self.clone().work_for_ever(url.to_owned()));
+                tokio::spawn(self.clone().work_for_ever(url.to_owned(), awaited));
             }
             Backfills::Hold => {}
         }

@@ -90,6 +90,16 @@ pub enum Gate {
     },
 }
 
+impl Gate {
+    /// The version of the backfill that it waits for.
+    pub(crate) fn backfill(&self) -> Option<Version> {
+        match self {
+            Gate::Backfill { version } => Some(*version),
+            Gate::Manual | Gate::After { .. } => None,
+        }
+    }
+}
+
 impl fmt::Display for Gate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -4,17 +4,18 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use futures_util::future::{join_all, join3};
+use futures_util::TryStreamExt;
+use futures_util::future::{join_all, join3, try_join_all};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Statement};
 
-use super::cut::{bound, bound_sql};
+use super::cut::{bound, bound_sql, values};
 use super::failed::Failed;
-use super::function::{Batch, Functions};
+use super::function::{Batch, Functions, keys_sql};
 use super::heap;
 use super::job::Job;
 use super::journal;
-use super::key::{Key, KeyColumns};
+use super::key::{Key, KeyColumns, key_of};
 use super::lease::{Lease, Place};
 use super::shape::Shape;
 
@@ -25,8 +26,6 @@ pub(crate) struct Done {
     pub(crate) took: Duration,
     /// How long the commit took.
     pub(crate) commit: Duration,
-    /// Whether an operator wants something else.
-    pub(crate) stop: bool,
     /// Whether the range is done.
     pub(crate) finished: bool,
     /// Where the next batch of the same window ends, when it was asked for: none is the window's end.
@@ -38,6 +37,8 @@ pub(crate) struct Done {
 pub(crate) enum NotDone {
     /// Somebody else has the range.
     Lost,
+    /// An operator wants something else.
+    Stopped,
     /// It failed.
     Failed(Failed),
 }
@@ -51,6 +52,23 @@ impl From<Failed> for NotDone {
 impl From<tokio_postgres::Error> for NotDone {
     fn from(error: tokio_postgres::Error) -> NotDone {
         NotDone::Failed(error.into())
+    }
+}
+
+/// A server that replays another's WAL begins no transaction that writes: it may be the wrong one for a moment.
+fn unwritable(error: tokio_postgres::Error) -> Failed {
+    let failed = Failed::from(error);
+    match failed.sqlstate.as_deref() {
+        Some("0A000") => Failed { sqlstate: Some("25006".to_owned()), ..failed },
+        _ => failed,
+    }
+}
+
+/// In a transaction that was begun to write, a function that meets a read-only one has ended it.
+fn ended(failed: Failed) -> Failed {
+    match failed.sqlstate.as_deref() {
+        Some("25006") => Failed::new("", "the function has ended the transaction of its batch"),
+        _ => failed,
     }
 }
 
@@ -80,7 +98,12 @@ pub(crate) struct Batches<'a> {
 struct Prepared {
     parts: Vec<Statement>,
     bound: Option<Statement>,
+    /// Finds the rows of a sweep, where the parts run for each by itself.
+    keys: Option<Statement>,
 }
+
+/// Rows in a batch at most whose statements run for each row.
+const ONE_BY_ONE: u32 = 500;
 
 impl<'a> Batches<'a> {
     pub(crate) fn new(client: &'a Client, walk: Walk<'a>) -> Batches<'a> {
@@ -93,9 +116,10 @@ impl<'a> Batches<'a> {
         if let Some(prepared) = self.prepared.get(&name) {
             return Ok(prepared.clone());
         }
-        let mut parts = Vec::new();
+        let (mut parts, one_by_one) = (Vec::new(), self.one_by_one(lease));
         for part in self.walk.shape.iter().flat_map(|shape| &shape.parts) {
-            let text = journal::statement(self.walk.job, part, &lease.relation, closed);
+            let text =
+                journal::statement(self.walk.job, part, &lease.relation, closed || one_by_one.is_some());
             parts.push(self.client.prepare(&text).await?);
         }
         let remaining = self.walk.job.remaining.as_deref().filter(|_| sweep);
@@ -105,9 +129,28 @@ impl<'a> Batches<'a> {
                 Some(self.client.prepare(&bound_sql(&lease.relation, &self.key, remaining, closed)).await?)
             }
         };
-        let prepared = Prepared { parts, bound };
+        let keys = match one_by_one {
+            Some(remaining) => {
+                let text = keys_sql(&lease.relation, &self.key, Some(remaining), closed);
+                Some(self.client.prepare(&text).await?)
+            }
+            None => None,
+        };
+        let prepared = Prepared { parts, bound, keys };
         self.prepared.insert(name, prepared.clone());
         Ok(prepared)
+    }
+
+    /// The condition of a sweep whose statements do not tell by themselves what was done: between two rows that are left they would
+    /// do what lies there once more.
+    fn one_by_one(&self, lease: &Lease) -> Option<&'a str> {
+        let remaining = self.walk.job.remaining.as_deref().filter(|_| lease.pass > 0)?;
+        self.walk.shape?.parts.iter().any(|part| part.guard.is_none()).then_some(remaining)
+    }
+
+    /// Rows that a batch of the range may have.
+    pub(crate) fn most(&self, lease: &Lease) -> u32 {
+        if self.one_by_one(lease).is_some() { ONE_BY_ONE } else { u32::MAX }
     }
 
     /// Where a batch of `rows` rows ends: none is the window's end.
@@ -157,20 +200,14 @@ impl<'a> Batches<'a> {
         let began = Instant::now();
         let begin = self.begin(rows);
         let fence = self.fence(lease);
-        let statements = async {
-            let all = prepared.parts.iter().map(async |statement| {
-                let values = lease.parameters(place, end, statement.params().len());
-                self.client.execute_raw(statement, values).await
-            });
-            join_all(all).await.into_iter().sum::<Result<u64, tokio_postgres::Error>>()
-        };
+        let statements = self.statements(lease, place, end, prepared);
         let begin = self.client.batch_execute(&begin);
         let (begun, fenced, changed) = join3(begin, fence, statements).await;
-        begun?;
-        let Some((stop, transaction)) = fenced? else { return Err(NotDone::Lost) };
+        begun.map_err(unwritable)?;
+        let transaction = fenced?;
         let mut changed = changed?;
         if self.walk.shape.is_none() {
-            changed = self.call(lease, place, end).await?;
+            changed = self.call(lease, place, end).await.map_err(ended)?;
         }
         let took = began.elapsed();
         let mut after = lease.clone();
@@ -178,7 +215,8 @@ impl<'a> Batches<'a> {
         let next_place = after.place().filter(|_| after.cursor.is_some());
         let walked = if lease.is_striped() { changed } else { u64::from(rows) };
         let advance = self.advance(&after, rows, [changed, walked], finished, transaction);
-        let commit = self.client.batch_execute("COMMIT");
+        let advance = async { (advance.await, Instant::now()) };
+        let commit = async { (self.client.batch_execute("COMMIT").await, Instant::now()) };
         let look_ahead = async {
             match (ahead, &next_place, &prepared.bound) {
                 // Prepared for an open lower bound only when this batch had one.
@@ -188,36 +226,69 @@ impl<'a> Batches<'a> {
                 _ => Ok(None),
             }
         };
-        let committing = Instant::now();
-        let (advanced, committed, next) = join3(advance, commit, look_ahead).await;
-        if advanced? != 1 {
-            return Err(Failed::new("", "the function has ended the transaction of its batch").into());
+        let ((advanced, committing), (committed, done), next) = join3(advance, commit, look_ahead).await;
+        if advanced.map_err(|error| ended(error.into()))? != 1 {
+            return Err(ended(Failed::new("25006", "")).into());
         }
         committed?;
         *lease = after;
-        let commit = committing.elapsed();
-        Ok(Done { took, commit, stop, finished, next: next.unwrap_or_default() })
+        let commit = done.saturating_duration_since(committing);
+        Ok(Done { took, commit, finished, next: next.unwrap_or_default() })
+    }
+
+    /// Runs the parts; how many rows they have changed.
+    async fn statements(
+        &self,
+        lease: &Lease,
+        place: &Place,
+        end: &Key,
+        prepared: &Prepared,
+    ) -> Result<u64, tokio_postgres::Error> {
+        let Some(keys) = &prepared.keys else { return self.parts(lease, place, end, prepared).await };
+        let found = self.client.query_raw(keys, values(&[&place.lower, end])).await?;
+        let mut keys: Vec<Key> = found.map_ok(|row| key_of(&row)).try_collect().await?;
+        keys.dedup();
+        let places =
+            keys.into_iter().map(|key| Place { lower: key.clone(), closed: true, last: key, stripe: 0 });
+        let places: Vec<Place> = places.collect();
+        let each = places.iter().map(|place| self.parts(lease, place, &place.last, prepared));
+        Ok(try_join_all(each).await?.into_iter().sum())
+    }
+
+    async fn parts(
+        &self,
+        lease: &Lease,
+        place: &Place,
+        end: &Key,
+        prepared: &Prepared,
+    ) -> Result<u64, tokio_postgres::Error> {
+        let all = prepared.parts.iter().map(async |statement| {
+            let values = lease.parameters(place, end, statement.params().len());
+            self.client.execute_raw(statement, values).await
+        });
+        join_all(all).await.into_iter().sum()
     }
 
     fn begin(&self, rows: u32) -> String {
         // Of a single row nothing can be left out: it gets its time.
         let least = if rows <= 1 { Duration::from_secs(30) } else { Duration::ZERO };
         format!(
-            "{}; SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = '1s'; \
+            "{} READ WRITE; SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = '1s'; \
              SET LOCAL synchronous_commit = off",
             journal::begin(self.walk.job),
             self.walk.job.limit().max(least).as_millis()
         )
     }
 
-    /// Locks the range and proves that it is ours; answers whether to stop, and the transaction's number.
-    async fn fence(&self, lease: &Lease) -> Result<Option<(bool, String)>, tokio_postgres::Error> {
+    /// Locks the range and proves that it is ours and that the job is to go on; answers the transaction's number.
+    async fn fence(&self, lease: &Lease) -> Result<String, NotDone> {
         let sql = "SELECT b.wanted <> 'run' OR b.state <> 'running', pg_current_xact_id()::text \
                    FROM refit.backfill_range r JOIN refit.backfill b ON b.id = r.backfill_id \
                    WHERE r.id = $1 AND r.token = $2 AND NOT r.done FOR UPDATE OF r";
         let rows =
             self.client.query_typed(sql, &[(&lease.range, Type::INT8), (&lease.token, Type::INT8)]).await?;
-        Ok(rows.first().map(|row| (row.get(0), row.get(1))))
+        let row = rows.first().ok_or(NotDone::Lost)?;
+        if row.get(0) { Err(NotDone::Stopped) } else { Ok(row.get(1)) }
     }
 
     async fn advance(
@@ -266,6 +337,7 @@ impl<'a> Batches<'a> {
             lower: &place.lower,
             closed: place.closed,
             upper: end,
+            remaining: self.walk.job.remaining.as_deref().filter(|_| lease.pass > 0),
         };
         function(batch).await.map_err(|error| match error.downcast::<tokio_postgres::Error>() {
             Ok(error) => Failed::from(*error),
@@ -309,8 +381,8 @@ impl<'a> Batches<'a> {
         ];
         let mut after = lease.clone();
         let finished = after.advance(place, end.clone());
-        self.client.batch_execute(&begin).await?;
-        let Some((stop, transaction)) = self.fence(lease).await? else { return Err(NotDone::Lost) };
+        self.client.batch_execute(&begin).await.map_err(unwritable)?;
+        let transaction = self.fence(lease).await?;
         let recorded = self.client.execute_typed(sql, &parameters);
         let advanced = self.advance(&after, 1, [0, 1], finished, transaction);
         let commit = self.client.batch_execute("COMMIT");
@@ -319,6 +391,6 @@ impl<'a> Batches<'a> {
         advanced?;
         committed?;
         *lease = after;
-        Ok(Done { took: Duration::ZERO, commit: Duration::ZERO, stop, finished, next: None })
+        Ok(Done { took: Duration::ZERO, commit: Duration::ZERO, finished, next: None })
     }
 }

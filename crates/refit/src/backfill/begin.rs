@@ -15,12 +15,13 @@ use super::lease::{Lease, Place};
 use super::shape::Shape;
 use super::strategy::{Choice, Horizon, choose, word};
 use super::throttle::signals;
+use super::worker::pinned;
 use crate::error::Error;
 
 /// Begins a transaction that may take its time, whatever its role is told, and in which keys are texts as workers read them.
-pub(super) const BEGIN: &str = "BEGIN; SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = 0; \
-    SET LOCAL DateStyle = 'ISO'; SET LOCAL IntervalStyle = 'postgres'; SET LOCAL extra_float_digits = 1; \
-    SET LOCAL bytea_output = 'hex'";
+pub(super) fn opening() -> String {
+    format!("BEGIN; SET LOCAL lock_timeout = '5s'; {}", pinned("SET LOCAL"))
+}
 
 /// How beginning a job came out.
 pub(crate) enum Began {
@@ -40,7 +41,7 @@ pub(crate) fn is_function(job: &Job) -> bool {
 /// Begins a registered job, in one transaction.
 pub(crate) async fn begin(client: &Client, job: &Job) -> Result<Began, Error> {
     let failed = || Error::database("beginning a backfill");
-    client.batch_execute(BEGIN).await.map_err(failed())?;
+    client.batch_execute(&opening()).await.map_err(failed())?;
     let outcome = begun(client, job).await;
     match outcome {
         Ok(Began::Running) => {

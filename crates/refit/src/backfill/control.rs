@@ -49,27 +49,45 @@ pub async fn request(client: &Client, version: Version, request: Request) -> Res
     }
 }
 
-/// A job that has no ranges yet is begun anew.
+/// A job that has no ranges yet is begun anew; one that was at an end counts its sweeps anew.
 const RUN: &str = "wanted = 'run', error = NULL, finished_at = NULL, \
+    pass = CASE WHEN state IN ('registered', 'running') THEN pass ELSE 0 END, \
     state = CASE WHEN started_at IS NULL THEN 'registered' ELSE 'running' END";
 
+/// Sweeps that were made before are none of the count any more.
+const SWEPT: &str = "UPDATE refit.backfill_range SET pass = -1 \
+    WHERE done AND pass > 0 AND backfill_id IN (SELECT id FROM job WHERE pass = 0)";
+
 async fn set(client: &Client, job: &Job, what: &str) -> Result<(), Error> {
-    let sql = format!("UPDATE refit.backfill SET {what} WHERE id = $1 AND state <> 'complete'");
-    let changed = client.execute_typed(&sql, &[(&job.id, Type::INT8)]).await;
-    changed.map_err(Error::database("asking something of a backfill"))?;
-    Ok(())
+    let sql = format!(
+        "WITH job AS (UPDATE refit.backfill SET {what} WHERE id = $1 AND state <> 'complete' RETURNING id, pass), \
+              swept AS ({SWEPT}) SELECT FROM job"
+    );
+    asked(client, job, &sql).await
 }
 
 /// Each row that was set aside becomes a range of its own.
 async fn retry(client: &Client, job: &Job) -> Result<(), Error> {
     let sql = format!(
-        "WITH again AS (UPDATE refit.backfill_error SET resolved_at = now() WHERE backfill_id = $1 AND resolved_at IS NULL \
-                        RETURNING relation, key), \
+        "WITH job AS (UPDATE refit.backfill SET {RUN} WHERE id = $1 AND state <> 'complete' RETURNING id, pass), \
+              swept AS ({SWEPT}), \
+              again AS (UPDATE refit.backfill_error SET resolved_at = now() \
+                        WHERE backfill_id IN (SELECT id FROM job) AND resolved_at IS NULL RETURNING relation, key), \
               ranges AS (INSERT INTO refit.backfill_range (backfill_id, pass, relation, lower, lower_closed, windows, rows_estimated) \
                          SELECT $1, -1, relation, key, true, json_build_array(key)::text, 1 FROM again) \
-         UPDATE refit.backfill SET {RUN} WHERE id = $1 AND state <> 'complete'"
+         SELECT FROM job"
     );
-    let changed = client.execute_typed(&sql, &[(&job.id, Type::INT8)]).await;
-    changed.map_err(Error::database("retrying a backfill"))?;
-    Ok(())
+    asked(client, job, &sql).await
+}
+
+/// A job that has become complete since it was looked at is not changed.
+async fn asked(client: &Client, job: &Job, sql: &str) -> Result<(), Error> {
+    let changed = client.query_typed(sql, &[(&job.id, Type::INT8)]).await;
+    match changed.map_err(Error::database("asking something of a backfill"))?.is_empty() {
+        true => Err(Error::Target(format!(
+            "the backfill {} has become complete: there is nothing left to do",
+            job.name
+        ))),
+        false => Ok(()),
+    }
 }

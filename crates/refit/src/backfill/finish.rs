@@ -1,17 +1,19 @@
 //! Finishing a job: rows that came behind the cursor are found and done, until none is left.
 
-use tokio_postgres::Client;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Client, Row};
 
-use super::begin::{BEGIN, insert};
+use super::begin::{insert, opening};
 use super::cut::{Piece, ends};
 use super::facts;
 use super::job::Job;
-use super::key::KeyColumns;
+use super::key::{Key, KeyColumns, key_of};
 use crate::error::Error;
 
-/// Sweeps at most: rows that come faster are not the sweep's to catch.
+/// Sweeps at most, since the job was begun or taken up again: rows that come faster are not the sweep's to catch.
 const PASSES: i32 = 20;
+/// Keys that are named of rows that are left.
+const NAMED: usize = 3;
 
 /// How finishing came out.
 pub(crate) enum Finished {
@@ -23,10 +25,25 @@ pub(crate) enum Finished {
     Elsewhere,
 }
 
+/// What is to be done.
+enum Verdict {
+    End(&'static str, Option<String>),
+    Sweep(Vec<Piece>),
+}
+
+/// Rows that meet the condition.
+struct Left {
+    rows: i64,
+    /// Ranges in which they are, one for each table.
+    pieces: Vec<Piece>,
+    /// The first keys of those that are not set aside.
+    first: Vec<Key>,
+}
+
 /// Looks whether all is done, and ends the job or begins a sweep; in one transaction.
 pub(crate) async fn finish(client: &Client, job: &Job) -> Result<Finished, Error> {
     let failed = || Error::database("finishing a backfill");
-    client.batch_execute(BEGIN).await.map_err(failed())?;
+    client.batch_execute(&opening()).await.map_err(failed())?;
     let outcome = finishing(client, job).await;
     let end = if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" };
     client.batch_execute(end).await.map_err(failed())?;
@@ -44,37 +61,57 @@ pub(crate) async fn finish(client: &Client, job: &Job) -> Result<Finished, Error
 
 async fn finishing(client: &Client, job: &Job) -> Result<Finished, Error> {
     let failed = || Error::database("finishing a backfill");
+    // Looking may take minutes, and the job's row is everybody's: one process looks, and whoever pauses the job need not wait.
     let sql = "SELECT pass FROM refit.backfill b WHERE id = $1 AND state = 'running' AND wanted = 'run' AND NOT EXISTS ( \
-                   SELECT FROM refit.backfill_range WHERE backfill_id = b.id AND NOT done) FOR NO KEY UPDATE SKIP LOCKED";
+                   SELECT FROM refit.backfill_range WHERE backfill_id = b.id AND NOT done) \
+                 AND pg_try_advisory_xact_lock('refit.backfill'::regclass::oid::int4, ($1 % 2147483647)::int4)";
     let rows = client.query_typed(sql, &[(&job.id, Type::INT8)]).await.map_err(failed())?;
     let Some(row) = rows.first() else { return Ok(Finished::Elsewhere) };
     let pass: i32 = row.get(0);
-    let sql = "SELECT (SELECT count(*) FROM refit.backfill_error WHERE backfill_id = $1 AND resolved_at IS NULL), \
-                      (SELECT coalesce(sum(rows_changed), 0)::int8 FROM refit.backfill_range WHERE backfill_id = $1 AND pass = $2)";
-    let row =
-        client.query_typed_one(sql, &[(&job.id, Type::INT8), (&pass, Type::INT4)]).await.map_err(failed())?;
-    let (errors, changed): (i64, i64) = (row.get(0), row.get(1));
-    if let Some(remaining) = &job.remaining {
-        let (left, pieces) = left(client, job, remaining).await?;
-        if left > errors {
-            let stuck = pass > 0 && changed == 0;
-            if stuck || pass >= PASSES {
-                let why = if stuck {
-                    format!(
-                        "{left} rows still meet `{remaining}` although the statement ran over them: does it set what the condition asks for?"
-                    )
-                } else {
-                    format!(
-                        "{left} rows meet `{remaining}` after {pass} sweeps: they come as fast as they are done; let new rows come complete (a default or a trigger), then retry"
-                    )
-                };
-                job.end(client, "incomplete", Some(&why)).await?;
-                return Ok(Finished::Ended);
-            }
+    let verdict = judge(client, job, pass).await?;
+    let sql = "SELECT FROM refit.backfill WHERE id = $1 AND state = 'running' AND wanted = 'run' AND pass = $2 FOR NO KEY UPDATE";
+    let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&job.id, Type::INT8), (&pass, Type::INT4)];
+    if client.query_typed(sql, &parameters).await.map_err(failed())?.is_empty() {
+        return Ok(Finished::Elsewhere);
+    }
+    match verdict {
+        Verdict::End(state, reason) => {
+            job.end(client, state, reason.as_deref()).await?;
+            Ok(Finished::Ended)
+        }
+        Verdict::Sweep(pieces) => {
             insert(client, job.id, pass + 1, &pieces).await?;
             let sql = "UPDATE refit.backfill SET pass = pass + 1 WHERE id = $1";
             client.execute_typed(sql, &[(&job.id, Type::INT8)]).await.map_err(failed())?;
-            return Ok(Finished::Again);
+            Ok(Finished::Again)
+        }
+    }
+}
+
+/// Looks, and changes nothing.
+async fn judge(client: &Client, job: &Job, pass: i32) -> Result<Verdict, Error> {
+    let sql = "SELECT count(*) FROM refit.backfill_error WHERE backfill_id = $1 AND resolved_at IS NULL";
+    let row = client.query_typed_one(sql, &[(&job.id, Type::INT8)]).await;
+    let errors: i64 = row.map_err(Error::database("counting the rows that failed"))?.get(0);
+    if let Some(remaining) = &job.remaining {
+        let left = left(client, job, remaining).await?;
+        if left.rows > errors {
+            let (rows, keys) = (left.rows, named(&left.first));
+            let stands = pass > 0 && stands_still(client, job, pass, &left).await?;
+            let why = if stands {
+                format!(
+                    "{rows} rows still meet `{remaining}` although the statement ran over them: does it set what the condition asks \
+                     for? The first: {keys}"
+                )
+            } else if pass >= PASSES {
+                format!(
+                    "{rows} rows meet `{remaining}` after {pass} sweeps: they come as fast as they are done; let new rows come complete \
+                     (a default or a trigger), then retry. The first: {keys}"
+                )
+            } else {
+                return Ok(Verdict::Sweep(left.pieces));
+            };
+            return Ok(Verdict::End("incomplete", Some(why)));
         }
     }
     if errors > 0 {
@@ -82,18 +119,35 @@ async fn finishing(client: &Client, job: &Job) -> Result<Finished, Error> {
         let why = format!(
             "{errors} {rows} could not be changed: see `backfill status`, mend them, then `backfill retry`"
         );
-        job.end(client, "incomplete", Some(&why)).await?;
-    } else {
-        job.end(client, "complete", None).await?;
+        return Ok(Verdict::End("incomplete", Some(why)));
     }
-    Ok(Finished::Ended)
+    Ok(Verdict::End("complete", None))
 }
 
-/// How many rows are left, and ranges in which they are.
-async fn left(client: &Client, job: &Job, remaining: &str) -> Result<(i64, Vec<Piece>), Error> {
+fn named(keys: &[Key]) -> String {
+    keys.iter().map(|key| format!("({})", key.join(", "))).collect::<Vec<_>>().join(" ")
+}
+
+/// Whether the last sweep changed nothing, or left as many rows as it found, the first of them among them.
+async fn stands_still(client: &Client, job: &Job, pass: i32, left: &Left) -> Result<bool, Error> {
+    let sql = "SELECT relation, lower, rows_estimated, rows_changed FROM refit.backfill_range WHERE backfill_id = $1 AND pass = $2";
+    let swept = client.query_typed(sql, &[(&job.id, Type::INT8), (&pass, Type::INT4)]).await;
+    let swept = swept.map_err(Error::database("reading the last sweep"))?;
+    let sum = |column: usize| swept.iter().map(|row| row.get::<_, i64>(column)).sum::<i64>();
+    let (found, changed) = (sum(2), sum(3));
+    let is_there = |row: &Row| {
+        left.pieces
+            .iter()
+            .any(|piece| piece.relation == row.get::<_, String>(0) && piece.lower == row.get::<_, Key>(1))
+    };
+    Ok(changed == 0 || (left.rows >= found && swept.iter().any(is_there)))
+}
+
+/// How many rows are left, and where.
+async fn left(client: &Client, job: &Job, remaining: &str) -> Result<Left, Error> {
     let table = facts::leaves(client, &job.directive).await?.map_err(|reason| job.failure(reason))?;
     let key = KeyColumns::new(&job.directive.key);
-    let (mut total, mut pieces) = (0, Vec::new());
+    let mut left = Left { rows: 0, pieces: Vec::new(), first: Vec::new() };
     for leaf in &table.leaves {
         let sql = format!("SELECT count(*) FROM ONLY {} WHERE {remaining}", leaf.name);
         let row = client.query_typed_one(&sql, &[]).await;
@@ -101,20 +155,43 @@ async fn left(client: &Client, job: &Job, remaining: &str) -> Result<(i64, Vec<P
         if count == 0 {
             continue;
         }
-        total += count;
+        left.rows += count;
         if !job.directive.walks_heap() {
             leaf.check_key(client, &job.directive.key).await?.map_err(|reason| job.failure(reason))?;
         }
-        if let Some((lower, last)) = ends(client, leaf, &key, remaining).await? {
-            pieces.push(Piece {
+        let first = first(client, job, &leaf.name, &key, remaining).await?;
+        if let (Some(lower), Some((_, last))) = (first.first(), ends(client, leaf, &key, remaining).await?) {
+            left.pieces.push(Piece {
                 relation: leaf.name.clone(),
-                lower,
+                lower: lower.clone(),
                 closed: true,
                 windows: vec![last],
                 stripes: 1,
                 rows: u64::try_from(count).unwrap_or(0),
             });
+            left.first.extend(first);
+            left.first.truncate(NAMED);
         }
     }
-    Ok((total, pieces))
+    Ok(left)
+}
+
+/// The first keys of rows that are left and not set aside.
+async fn first(
+    client: &Client,
+    job: &Job,
+    relation: &str,
+    key: &KeyColumns,
+    remaining: &str,
+) -> Result<Vec<Key>, Error> {
+    let sql = format!(
+        "SELECT {} FROM ONLY {relation} WHERE ({remaining}) AND {} NOT IN ( \
+             SELECT e.key FROM refit.backfill_error e WHERE e.backfill_id = $1 AND e.relation = $2 AND e.resolved_at IS NULL) \
+         ORDER BY {} LIMIT {NAMED}",
+        key.texts(),
+        key.array(),
+        key.list()
+    );
+    let rows = client.query_typed(&sql, &[(&job.id, Type::INT8), (&relation, Type::TEXT)]).await;
+    Ok(rows.map_err(Error::database("looking for rows that remain"))?.iter().map(key_of).collect())
 }

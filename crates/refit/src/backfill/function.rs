@@ -51,6 +51,19 @@ pub struct Batch<'a> {
     pub(crate) lower: &'a Key,
     pub(crate) closed: bool,
     pub(crate) upper: &'a Key,
+    /// Which rows are left, in a closing sweep.
+    pub(crate) remaining: Option<&'a str>,
+}
+
+/// The keys of a batch, in order; of a closing sweep only those of rows that are left.
+pub(crate) fn keys_sql(relation: &str, key: &KeyColumns, remaining: Option<&str>, closed: bool) -> String {
+    let condition = remaining.map(|remaining| format!(" AND ({remaining})")).unwrap_or_default();
+    format!(
+        "SELECT {} FROM ONLY {relation} WHERE {}{condition} ORDER BY {}",
+        key.texts(),
+        key.between(closed),
+        key.list()
+    )
 }
 
 impl<'a> Batch<'a> {
@@ -69,18 +82,13 @@ impl<'a> Batch<'a> {
         self.upper
     }
 
-    /// The keys of the batch, in order, as texts that PostgreSQL reads: `$1::text::uuid`.
+    /// The keys of the batch, in order, as texts that PostgreSQL reads: `$1::text::uuid`. In a closing sweep these are the keys of
+    /// rows that meet `remaining`; what lies between them was done before.
     ///
     /// # Errors
     /// When they cannot be read.
     pub async fn keys(&self) -> Result<Vec<Key>, tokio_postgres::Error> {
-        let sql = format!(
-            "SELECT {} FROM ONLY {} WHERE {} ORDER BY {}",
-            self.key.texts(),
-            self.relation,
-            self.key.between(self.closed),
-            self.key.list()
-        );
+        let sql = keys_sql(self.relation, self.key, self.remaining, self.closed);
         let values = values(&[self.lower, self.upper]);
         self.client.query_raw(&sql, values).await?.map_ok(|row| key_of(&row)).try_collect().await
     }

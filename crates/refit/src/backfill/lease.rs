@@ -99,7 +99,7 @@ impl Lease {
         length: Duration,
     ) -> Result<Option<Lease>, Error> {
         // Claims of a job come one after the other, so that the workers can be counted.
-        let begin = "BEGIN; SET LOCAL lock_timeout = '5s'";
+        let begin = "BEGIN READ WRITE; SET LOCAL lock_timeout = '5s'";
         let lock = "SELECT FROM refit.backfill WHERE id = $1 AND state = 'running' AND wanted = 'run' FOR NO KEY UPDATE";
         let sql = format!(
             "UPDATE refit.backfill_range r SET token = token + 1, worker_pid = pg_backend_pid(), \
@@ -139,8 +139,12 @@ impl Lease {
             "UPDATE refit.backfill_range r SET worker_pid = pg_backend_pid() \
              WHERE r.id = $1 AND r.token = $2 AND NOT r.done RETURNING {COLUMNS}"
         );
-        let rows = client.query_typed(&sql, &[(&self.range, Type::INT8), (&self.token, Type::INT8)]).await;
-        rows.map_err(Error::database("looking after a range"))?.first().map(Lease::read).transpose()
+        let rows = writing(client, async {
+            let rows =
+                client.query_typed(&sql, &[(&self.range, Type::INT8), (&self.token, Type::INT8)]).await;
+            rows.map_err(Error::database("looking after a range"))
+        });
+        rows.await?.first().map(Lease::read).transpose()
     }
 
     /// Gives the range back.
@@ -149,7 +153,10 @@ impl Lease {
         let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
             [(&self.range, Type::INT8), (&self.token, Type::INT8)];
         // When that fails, the session is gone, and with it the lease.
-        client.execute_typed(sql, &parameters).await.ok();
+        let released = writing(client, async {
+            client.execute_typed(sql, &parameters).await.map_err(Error::database("giving a range back"))
+        });
+        released.await.ok();
     }
 
     fn count(&self) -> i32 {
@@ -208,6 +215,21 @@ impl Lease {
         let stripe = [self.stripes, place.stripe].map(|number| Text(number.to_string().into()));
         values(&[&place.lower, end]).into_iter().chain(stripe).take(count).collect()
     }
+}
+
+/// Does something in a transaction of its own that may write.
+///
+/// A worker's session is read-only outside of such: what was meant for a transaction that did not begin then changes nothing.
+pub(crate) async fn writing<T>(
+    client: &Client,
+    act: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let failed = || Error::database("writing where a backfill stands");
+    client.batch_execute("BEGIN READ WRITE").await.map_err(failed())?;
+    let outcome = act.await;
+    let end = if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" };
+    client.batch_execute(end).await.map_err(failed())?;
+    outcome
 }
 
 #[cfg(test)]

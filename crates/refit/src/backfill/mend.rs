@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use tokio_postgres::Client;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 use tracing::{debug, warn};
 
 use super::batch::{Batches, Done, NotDone};
@@ -12,7 +12,7 @@ use super::facts::is_walkable;
 use super::failed::Failed;
 use super::job::Job;
 use super::key::Key;
-use super::lease::{Lease, Place};
+use super::lease::{Lease, Place, writing};
 use super::size::BatchSize;
 use super::trouble::Trouble;
 use super::worker::{SLICE, Worker};
@@ -27,7 +27,15 @@ pub(crate) struct Habit {
     pub(crate) stubborn: u32,
     /// Whether anything was done since the connection was made.
     pub(crate) progressed: bool,
+    /// Connections that were lost with a batch at hand, one after the other.
+    pub(crate) losses: u32,
+    /// What the last of them said, until it is told.
+    pub(crate) lost_with: Option<Failed>,
 }
+
+/// After so many losses at one place batches become smaller, and after so many the job ends.
+const LOSSES_TO_HALVE: u32 = 3;
+const LOSSES_TO_END: u32 = 10;
 
 pub(crate) type Pauses = <ExponentialBuilder as BackoffBuilder>::Backoff;
 
@@ -78,41 +86,68 @@ impl Worker<'_> {
             lease.relation,
             key.join(", ")
         );
-        self.walk.job.end(client, "failed", Some(&reason)).await?;
+        self.fail(client, &reason).await?;
         lease.release(client).await;
         Ok(Ground::Rough)
     }
 
-    /// Does what a failure asks for.
+    /// Tells of a connection that was lost with a batch of the range; false when that was once too often.
+    pub(crate) async fn tell_of_loss(
+        &self,
+        client: &Client,
+        lease: &Lease,
+        habit: &mut Habit,
+    ) -> Result<bool, Error> {
+        let Some(failed) = habit.lost_with.take() else { return Ok(true) };
+        note(client, lease, &failed).await;
+        if habit.losses >= LOSSES_TO_END {
+            let reason = format!(
+                "the connection was lost {} times with the same batch of {}: {failed}",
+                habit.losses, lease.relation
+            );
+            self.fail(client, &reason).await?;
+            lease.release(client).await;
+            return Ok(false);
+        }
+        if habit.losses >= LOSSES_TO_HALVE {
+            habit.size.halve();
+        }
+        Ok(true)
+    }
+
+    /// Does what a failure asks for. Where no `end` was found, no row is known to be the cause.
     pub(crate) async fn mend(
         &self,
         batches: &mut Batches<'_>,
         lease: &mut Lease,
         habit: &mut Habit,
-        (place, end, rows): (&Place, &Key, u32),
+        (place, end, rows): (&Place, Option<&Key>, u32),
         failed: Failed,
     ) -> Result<Outcome, Error> {
         let trouble = Trouble::of(&failed);
         debug!(range = lease.range, rows, ?trouble, %failed, "a batch failed");
-        match trouble {
-            Trouble::Disconnected => return Ok(Outcome::Disconnected(failed)),
-            Trouble::Fatal if self.ground(batches.client, lease).await? != Ground::Firm => {
+        match (trouble, end) {
+            (Trouble::Disconnected, _) => return Ok(Outcome::Disconnected(failed)),
+            (Trouble::Fatal | Trouble::TooLarge, _)
+                if self.ground(batches.client, lease).await? != Ground::Firm =>
+            {
                 return Ok(Outcome::Stop);
             }
-            Trouble::Fatal => {
-                self.walk.job.end(batches.client, "failed", Some(&failed.to_string())).await?;
-                return Ok(Outcome::Stop);
+            (Trouble::Fatal, _) => return self.fail(batches.client, &failed.to_string()).await,
+            (Trouble::BadRow, None) => {
+                let reason = format!("where a batch ends could not be found: {failed}");
+                return self.fail(batches.client, &reason).await;
             }
-            Trouble::BadRow if rows <= 1 => return self.set_aside(batches, lease, place, end, &failed).await,
-            Trouble::BadRow => {
+            (Trouble::BadRow, Some(end)) if rows <= 1 => {
+                return self.set_aside(batches, lease, place, end, &failed).await;
+            }
+            (Trouble::BadRow, _) => {
                 habit.size.look_for_row(rows);
                 return Ok(Outcome::Again);
             }
-            Trouble::TooLarge if self.ground(batches.client, lease).await? != Ground::Firm => {
-                return Ok(Outcome::Stop);
-            }
-            Trouble::TooLarge if rows > 1 => habit.size.halve(),
-            Trouble::TooLarge => {
+            (Trouble::TooLarge, _) if rows > 1 => habit.size.halve(),
+            (Trouble::TooLarge, None) => {}
+            (Trouble::TooLarge, Some(end)) => {
                 habit.stubborn += 1;
                 // A row that takes too long by itself does so every time; a row that is locked is waited for.
                 if failed.sqlstate.as_deref() == Some("57014") && habit.stubborn >= 3 {
@@ -120,13 +155,20 @@ impl Worker<'_> {
                     return self.set_aside(batches, lease, place, end, &failed).await;
                 }
             }
-            Trouble::Collision | Trouble::Exhausted => {}
+            (Trouble::Collision | Trouble::Exhausted, _) => {}
         }
         note(batches.client, lease, &failed).await;
         let pause = habit.pauses.get_or_insert_with(pauses).next().unwrap_or(SLICE);
         let pause = if trouble == Trouble::Exhausted { pause.max(Duration::from_secs(1)) } else { pause };
-        tokio::time::sleep(pause).await;
+        // When the job does not go on, the next attempt finds out.
+        self.pause(batches.client, pause).await?;
         Ok(Outcome::Again)
+    }
+
+    /// Ends the job.
+    async fn fail(&self, client: &Client, reason: &str) -> Result<Outcome, Error> {
+        writing(client, self.walk.job.end(client, "failed", Some(reason))).await?;
+        Ok(Outcome::Stop)
     }
 
     /// Sets a row aside, unless too many are.
@@ -143,13 +185,21 @@ impl Worker<'_> {
         if outcome.is_ok()
             && let Some(reason) = too_many_errors(batches.client, self.walk.job).await?
         {
-            self.walk
-                .job
-                .end(batches.client, "failed", Some(&format!("{reason}; the last one: {failed}")))
-                .await?;
-            return Ok(Outcome::Stop);
+            return self.fail(batches.client, &format!("{reason}; the last one: {failed}")).await;
         }
-        Ok(Outcome::Batch(outcome))
+        let Err(NotDone::Failed(why)) = outcome else { return Ok(Outcome::Batch(outcome)) };
+        match Trouble::of(&why) {
+            Trouble::Disconnected => Ok(Outcome::Disconnected(why)),
+            Trouble::BadRow | Trouble::Fatal => {
+                let reason = format!("a row failed and could not be set aside ({why}): {failed}");
+                self.fail(batches.client, &reason).await
+            }
+            Trouble::Collision | Trouble::TooLarge | Trouble::Exhausted => {
+                note(batches.client, lease, &why).await;
+                self.pause(batches.client, SLICE).await?;
+                Ok(Outcome::Again)
+            }
+        }
     }
 }
 
@@ -160,18 +210,15 @@ async fn give_up(client: &Client, job: &Job, lease: &Lease) -> Result<bool, Erro
                        SELECT FROM pg_partitioned_table WHERE partrelid = to_regclass($3)) RETURNING backfill_id) \
                UPDATE refit.backfill SET reason = concat_ws('; ', reason, $4) WHERE id IN (SELECT backfill_id FROM gone)";
     let trouble = format!("the partition {} was dropped meanwhile", lease.relation);
-    let given_up = client
-        .execute_typed(
-            sql,
-            &[
-                (&job.id, Type::INT8),
-                (&lease.relation, Type::TEXT),
-                (&job.directive.table, Type::TEXT),
-                (&trouble, Type::TEXT),
-            ],
-        )
-        .await;
-    Ok(given_up.map_err(Error::database("giving up the ranges of a partition"))? > 0)
+    let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
+        (&job.id, Type::INT8),
+        (&lease.relation, Type::TEXT),
+        (&job.directive.table, Type::TEXT),
+        (&trouble, Type::TEXT),
+    ];
+    let failed = || Error::database("giving up the ranges of a partition");
+    let given_up = writing(client, async { client.execute_typed(sql, &parameters).await.map_err(failed()) });
+    Ok(given_up.await? > 0)
 }
 
 /// Tells status why a batch is tried again.
@@ -179,11 +226,13 @@ async fn note(client: &Client, lease: &Lease, failed: &Failed) {
     let sql =
         "UPDATE refit.backfill_range SET retries = retries + 1, trouble = $3 WHERE id = $1 AND token = $2";
     let text = failed.to_string();
-    let noted = client
-        .execute_typed(sql, &[(&lease.range, Type::INT8), (&lease.token, Type::INT8), (&text, Type::TEXT)])
-        .await;
-    if let Err(error) = noted {
-        debug!(error = %crate::error::describe(&error), "could not note why a batch is tried again");
+    let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+        [(&lease.range, Type::INT8), (&lease.token, Type::INT8), (&text, Type::TEXT)];
+    let noted = writing(client, async {
+        client.execute_typed(sql, &parameters).await.map_err(Error::database("noting a trouble"))
+    });
+    if let Err(error) = noted.await {
+        debug!("could not note why a batch is tried again: {error}");
     }
 }
 

@@ -46,7 +46,7 @@ pub struct JobStatus {
     pub retries: i64,
     /// Rows that are set aside.
     pub errors: i64,
-    /// Closing sweeps made.
+    /// Closing sweeps made since it was begun, or taken up again.
     pub pass: i32,
     /// What slows it down.
     pub throttle: Option<String>,

@@ -83,8 +83,12 @@ impl Supervisor<'_> {
             };
             self.tell(&mut law, &signals);
             let session = other.as_deref().unwrap_or(client);
-            if let Err(error) = self.record(session, &mut rate).await {
-                warn!(backfill = self.job.name, "the progress cannot be recorded: {error}");
+            match tokio::time::timeout(PATIENCE, self.record(session, &mut rate)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => warn!(backfill = self.job.name, "the progress cannot be recorded: {error}"),
+                Err(_) => {
+                    warn!(backfill = self.job.name, "the progress cannot be recorded: somebody is in the way")
+                }
             }
             tokio::time::sleep(TICK).await;
         }

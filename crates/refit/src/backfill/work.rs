@@ -1,8 +1,10 @@
 //! Working on jobs: one after the other, in the order of their versions, each with its workers and its supervisor.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use futures_util::future::{Either, join_all, select};
+use refit_model::Version;
 use tokio::sync::watch;
 use tokio_postgres::Client;
 use tracing::{info, warn};
@@ -48,11 +50,21 @@ impl Migrator {
     /// [`Error::Backfill`] when one of them fails, is canceled, or cannot come to its end; and those of
     /// [`apply`](Migrator::apply).
     pub async fn work(&self, url: &str) -> Result<Report, Error> {
+        self.work_until(url, &mut BTreeSet::new()).await
+    }
+
+    /// As [`work`](Migrator::work), with the versions whose backfills were seen and were not complete then: what waited for one is
+    /// applied whoever completes it.
+    pub(crate) async fn work_until(
+        &self,
+        url: &str,
+        awaited: &mut BTreeSet<Version>,
+    ) -> Result<Report, Error> {
         let mut report = self.nothing_to_do(None, Instant::now());
         let (mut lost, mut applied) = (pauses(), 0);
         loop {
             let connection = crate::connect::connect(url, &self.options.connect).await?;
-            match self.work_on(&connection, url, &mut report).await {
+            match self.work_on(&connection, url, &mut report, awaited).await {
                 Err(error) if connection.is_closed() || is_of_the_server(&error) => {
                     if report.backfills.len() > applied {
                         (lost, applied) = (pauses(), report.backfills.len());
@@ -71,10 +83,10 @@ impl Migrator {
 
     /// Works in the background: failures are logged, and looked at again in case somebody mends them. A role that may not
     /// work on backfills leaves them to others.
-    pub(crate) async fn work_for_ever(self, url: String) {
+    pub(crate) async fn work_for_ever(self, url: String, mut awaited: BTreeSet<Version>) {
         let mut told = String::new();
         loop {
-            match self.work(&url).await {
+            match self.work_until(&url, &mut awaited).await {
                 Ok(report) => {
                     info!(backfills = report.backfills.len(), "backfills are complete");
                     return;
@@ -95,16 +107,27 @@ impl Migrator {
         }
     }
 
-    async fn work_on(&self, client: &Client, url: &str, report: &mut Report) -> Result<(), Error> {
+    async fn work_on(
+        &self,
+        client: &Client,
+        url: &str,
+        report: &mut Report,
+        awaited: &mut BTreeSet<Version>,
+    ) -> Result<(), Error> {
         let mut told = None;
+        self.refuse_pooler(client).await?;
         self.drop_expired_journals(client).await;
         loop {
             let jobs = Job::unfinished(client).await?;
+            awaited.extend(jobs.iter().map(|job| job.version));
             // What this program has no function for, another one works on: the others need not wait for it.
             let able = |job: &Job| !is_function(job) || self.options.functions.get(job.version).is_some();
             let open = |job: &Job| job.state == "registered" || job.state == "running";
             let runnable = |job: &&Job| job.wanted == "run" && open(job) && able(job);
             let Some(job) = jobs.iter().find(runnable) else {
+                if self.ended_elsewhere(client, &jobs, awaited, report).await? {
+                    continue;
+                }
                 let Some(job) = jobs.first() else { return super::undo::none_is_halfway_back(client).await };
                 if job.wanted == "pause" && open(job) {
                     if told != Some(job.id) {
@@ -120,11 +143,52 @@ impl Migrator {
                 Ended::Complete => {
                     report.append(self.apply(client).await?);
                     report.backfills.extend(JobStatus::of(client, job.version).await?);
+                    awaited.remove(&job.version);
                 }
                 Ended::Stopped => {}
                 Ended::Failed(reason) => return Err(job.failure(reason)),
             }
         }
+    }
+
+    /// Leases belong to sessions, and settings too: where a pooler hands sessions around there is no work to be done.
+    async fn refuse_pooler(&self, client: &Client) -> Result<(), Error> {
+        if self.options.session_pooler || Job::unfinished(client).await?.is_empty() {
+            return Ok(());
+        }
+        let row = client.query_typed_one("SELECT pg_backend_pid()", &[]).await;
+        let pid: i32 = row.map_err(Error::database("asking for the session's process"))?.get(0);
+        match crate::pooler::stands_between(client, pid).await {
+            true => Err(Error::Pooler),
+            false => Ok(()),
+        }
+    }
+
+    /// Applies what waited for backfills that another process has completed, or this one without hearing of it; whether there were
+    /// any. Where one was rolled back meanwhile, nothing is applied again.
+    async fn ended_elsewhere(
+        &self,
+        client: &Client,
+        open: &[Job],
+        awaited: &mut BTreeSet<Version>,
+        report: &mut Report,
+    ) -> Result<bool, Error> {
+        let mut complete = Vec::new();
+        for version in awaited.iter().filter(|version| open.iter().all(|job| job.version != **version)) {
+            match Job::of(client, *version).await? {
+                Some(job) if !job.is_undo() => complete.push(job.version),
+                _ => return Ok(false),
+            }
+        }
+        if complete.is_empty() {
+            return Ok(false);
+        }
+        report.append(self.apply(client).await?);
+        for version in complete {
+            report.backfills.extend(JobStatus::of(client, version).await?);
+            awaited.remove(&version);
+        }
+        Ok(true)
     }
 
     /// One job, to its end or until it is stopped.
@@ -165,8 +229,7 @@ impl Migrator {
             }
         };
         let gauge = Gauge::default();
-        let all = Leave { workers: job.directive.workers, sleep: 0.0, stopped: false, reason: None };
-        let (sender, receiver) = watch::channel(all);
+        let (sender, receiver) = watch::channel(Leave::none(job.directive.workers));
         let walk = Walk {
             job,
             shape: shape.as_ref(),

@@ -1,16 +1,16 @@
 //! A worker: leases ranges and does their batches, until there is nothing left that it may do.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tokio_postgres::Client;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 use tracing::{debug, info, warn};
 
 use super::batch::{Batches, NotDone, Walk};
 use super::failed::Failed;
 use super::key::Key;
-use super::lease::Lease;
+use super::lease::{Lease, writing};
 use super::mend::{Ground, Habit, Outcome, Pauses, pauses};
 use super::size::BatchSize;
 use super::strategy::Horizon;
@@ -53,13 +53,12 @@ impl Worker<'_> {
             pauses: None,
             stubborn: 0,
             progressed: false,
+            losses: 0,
+            lost_with: None,
         };
         let mut lost = pauses();
         let mut lease = None;
         loop {
-            if std::mem::take(&mut habit.progressed) {
-                lost = pauses();
-            }
             let connection = match self.connect().await {
                 Ok(connection) => connection,
                 Err(error @ Error::Connect { .. }) => return Err(error),
@@ -68,13 +67,27 @@ impl Worker<'_> {
                     continue;
                 }
             };
-            match self.session(&connection, &mut lease, &mut habit).await {
+            let ended = self.session(&connection, &mut lease, &mut habit).await;
+            if std::mem::take(&mut habit.progressed) {
+                (lost, habit.losses) = (pauses(), 0);
+            }
+            match ended {
                 Ok(None) => {
                     connection.close().await;
                     return Ok(());
                 }
-                Ok(Some(failed)) => self.rest(&mut lost, &failed.to_string()).await,
-                Err(error) if connection.is_closed() || is_of_the_server(&error) => {
+                Ok(Some(failed)) => {
+                    let reason = failed.to_string();
+                    habit.losses += 1;
+                    habit.lost_with = Some(failed);
+                    self.rest(&mut lost, &reason).await;
+                }
+                // 0A000: a standby, where a primary was, begins nothing that writes.
+                Err(error)
+                    if connection.is_closed()
+                        || is_of_the_server(&error)
+                        || error.sqlstate() == Some("0A000") =>
+                {
                     self.rest(&mut lost, &error.to_string()).await;
                 }
                 Err(error) => return Err(error),
@@ -90,13 +103,13 @@ impl Worker<'_> {
 
     async fn connect(&self) -> Result<Connection, Error> {
         let connection = crate::connect::connect(self.url, self.connect).await?;
-        // Keys are sent as texts: they are read as they were written. A session that says nothing for as long as a lease
-        // lasts is ended by the server, with its transaction.
+        // A session that says nothing for as long as a lease lasts is ended by the server, with its transaction.
         let settings = format!(
-            "SET application_name = 'refit backfill V{}'; SET DateStyle = 'ISO'; SET IntervalStyle = 'postgres'; \
-             SET extra_float_digits = 1; SET bytea_output = 'hex'; SET plan_cache_mode = 'force_custom_plan'; \
-             SET idle_in_transaction_session_timeout = {}; SET client_min_messages = warning",
+            "SET application_name = 'refit backfill V{}'; {} SET plan_cache_mode = 'force_custom_plan'; \
+             SET idle_in_transaction_session_timeout = {}; SET client_min_messages = warning; \
+             SET default_transaction_read_only = on",
             self.walk.job.version,
+            pinned("SET"),
             self.walk.lease.as_millis()
         );
         connection.batch_execute(&settings).await.map_err(Error::database("preparing a worker's session"))?;
@@ -113,6 +126,9 @@ impl Worker<'_> {
         let mut batches = Batches::new(client, self.walk);
         // What another session of ours had begun is gone on with, if nobody has taken it over.
         if let Some(before) = held.take() {
+            if !self.tell_of_loss(client, &before, habit).await? {
+                return Ok(None);
+            }
             *held = before.again(client).await?;
         }
         loop {
@@ -161,6 +177,21 @@ impl Worker<'_> {
         }
     }
 
+    /// Pauses, and no longer when the job does not go on: then false.
+    pub(crate) async fn pause(&self, client: &Client, pause: Duration) -> Result<bool, Error> {
+        let end = Instant::now() + pause;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(true);
+            }
+            if left > SLICE && !goes_on(client, self.walk.job.id).await? {
+                return Ok(false);
+            }
+            tokio::time::sleep(left.min(SLICE)).await;
+        }
+    }
+
     fn may_work(&self) -> bool {
         let leave = self.leave.borrow();
         !leave.stopped && self.number < leave.workers
@@ -194,7 +225,8 @@ impl Worker<'_> {
             let whole = lease.is_striped() && !habit.size.is_probing() && habit.size.rows() >= in_stripe / 2;
             // Of a stripe's keys only one in so many is a row of it; a row that is looked for is found by its key.
             let apart = if habit.size.is_probing() { 1 } else { u32::try_from(lease.stripes).unwrap_or(1) };
-            let rows = if whole { in_stripe } else { habit.size.rows() };
+            let most = batches.most(lease);
+            let rows = if whole { in_stripe } else { habit.size.rows().min(most) };
             let end = match next.take() {
                 Some(end) => Ok(end),
                 None if whole => Ok(None),
@@ -203,7 +235,8 @@ impl Worker<'_> {
             let outcome = match end {
                 Ok(end) => {
                     let end = end.unwrap_or_else(|| place.last.clone());
-                    let ahead = (!lease.is_striped() && !habit.size.is_probing()).then(|| habit.size.rows());
+                    let ahead = (!lease.is_striped() && !habit.size.is_probing())
+                        .then(|| habit.size.rows().min(most));
                     let outcome = batches.run(lease, &place, &end, rows, ahead).await;
                     match outcome {
                         Err(NotDone::Failed(failed)) => {
@@ -211,7 +244,7 @@ impl Worker<'_> {
                                 batches,
                                 lease,
                                 habit,
-                                (&place, &end, rows.saturating_mul(apart)),
+                                (&place, Some(&end), rows.saturating_mul(apart)),
                                 failed,
                             )
                             .await?
@@ -219,7 +252,7 @@ impl Worker<'_> {
                         outcome => Outcome::Batch(outcome),
                     }
                 }
-                Err(failed) => self.mend(batches, lease, habit, (&place, &place.last, rows), failed).await?,
+                Err(failed) => self.mend(batches, lease, habit, (&place, None, rows), failed).await?,
             };
             let done = match outcome {
                 Outcome::Batch(Ok(done)) => done,
@@ -227,6 +260,7 @@ impl Worker<'_> {
                     info!(range = lease.range, "another worker has taken the range over");
                     return Ok(Left::Behind);
                 }
+                Outcome::Batch(Err(NotDone::Stopped)) => return Ok(Left::Waiting),
                 Outcome::Batch(Err(NotDone::Failed(failed))) | Outcome::Disconnected(failed) => {
                     return Ok(Left::Disconnected(failed));
                 }
@@ -243,17 +277,27 @@ impl Worker<'_> {
             if done.finished {
                 return Ok(Left::Behind);
             }
-            if done.stop {
-                return Ok(Left::Waiting);
-            }
             next = done.next;
             let pause = self.leave.borrow().pause(done.took + done.commit);
-            if !pause.is_zero() {
-                tokio::time::sleep(pause).await;
+            if !self.pause(batches.client, pause).await? {
+                return Ok(Left::Waiting);
             }
         }
         Ok(Left::Behind)
     }
+}
+
+/// Settings that neither a role nor a database may give us. Keys are sent as texts, and are read as they were written; batches have
+/// a time limit of their own, and what looks for rows may take its time.
+pub(crate) fn pinned(set: &str) -> String {
+    let settings = [
+        "DateStyle = 'ISO'",
+        "IntervalStyle = 'postgres'",
+        "extra_float_digits = 1",
+        "bytea_output = 'hex'",
+        "statement_timeout = 0",
+    ];
+    settings.map(|setting| format!("{set} {setting};")).join(" ")
 }
 
 /// Whether the job is to go on; a job whose ranges are all done does not.
@@ -276,18 +320,16 @@ async fn unstripe_under_a_held_snapshot(client: &Client, lease: &mut Lease) -> R
         let sql = "WITH plain AS (UPDATE refit.backfill_range SET stripes = 1, windows = $3 WHERE id = $1 AND token = $2 \
                                   RETURNING backfill_id) \
                    UPDATE refit.backfill SET reason = $4 FROM plain WHERE id = backfill_id";
-        client
-            .execute_typed(
-                sql,
-                &[
-                    (&lease.range, Type::INT8),
-                    (&lease.token, Type::INT8),
-                    (&windows, Type::TEXT),
-                    (&reason, Type::TEXT),
-                ],
-            )
-            .await
-            .map_err(Error::database("leaving stripes"))?;
+        let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
+            (&lease.range, Type::INT8),
+            (&lease.token, Type::INT8),
+            (&windows, Type::TEXT),
+            (&reason, Type::TEXT),
+        ];
+        let left = writing(client, async {
+            client.execute_typed(sql, &parameters).await.map_err(Error::database("leaving stripes"))
+        });
+        left.await?;
     }
     Ok(())
 }

@@ -86,6 +86,11 @@ impl Law {
 }
 
 impl Leave {
+    /// What workers may do before the first sample: nothing.
+    pub(crate) fn none(workers: u32) -> Leave {
+        Leave { workers, sleep: 0.0, stopped: true, reason: None }
+    }
+
     /// The pause after a batch that took so long.
     pub(crate) fn pause(&self, batch: Duration) -> Duration {
         batch.mul_f64(self.sleep.clamp(0.0, SLEEP))
