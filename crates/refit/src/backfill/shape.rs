@@ -68,7 +68,7 @@ impl Shape {
         };
         for part in &mut shape.parts {
             let Some(target) = &part.target else { continue };
-            let same = "SELECT coalesce(to_regclass($1) = to_regclass($2), false)";
+            let same = "SELECT to_regclass($2) IS NULL OR coalesce(to_regclass($1) = to_regclass($2), false)";
             let names: [(&(dyn ToSql + Sync), Type); 2] =
                 [(&target.name, Type::TEXT), (&directive.table, Type::TEXT)];
             let row = client.query_typed_one(same, &names).await;
