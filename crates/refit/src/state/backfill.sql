@@ -35,7 +35,7 @@ COMMENT ON COLUMN refit.backfill.strategy IS 'How the key space is walked: keyse
 COMMENT ON COLUMN refit.backfill.reason IS 'Why it is walked so.';
 COMMENT ON COLUMN refit.backfill.remaining IS 'The condition on the table that finds rows still to be done; null where none is known.';
 COMMENT ON COLUMN refit.backfill.rows_estimated IS 'Rows of the table when the job began, as the planner estimates them.';
-COMMENT ON COLUMN refit.backfill.pass IS 'Closing sweeps made.';
+COMMENT ON COLUMN refit.backfill.pass IS 'Closing sweeps made since it was begun, or taken up again.';
 COMMENT ON COLUMN refit.backfill.throttle IS 'What slows the job down right now; null when nothing does.';
 COMMENT ON COLUMN refit.backfill.rows_per_second IS 'Rows changed a second lately, by all workers.';
 COMMENT ON COLUMN refit.backfill.error IS 'What stopped it, or keeps it from being complete.';
@@ -71,7 +71,7 @@ CREATE INDEX backfill_range_open ON refit.backfill_range (backfill_id, id) WHERE
 COMMENT ON TABLE refit.backfill_range IS 'A share of a backfill''s key space, leased by one worker at a time.';
 COMMENT ON COLUMN refit.backfill_range.id IS 'Identity of the range.';
 COMMENT ON COLUMN refit.backfill_range.backfill_id IS 'The job.';
-COMMENT ON COLUMN refit.backfill_range.pass IS '0 for the walk over all keys, then the number of the closing sweep; -1 for rows that are tried again.';
+COMMENT ON COLUMN refit.backfill_range.pass IS '0 for the walk over all keys, then the number of the closing sweep; -1 for rows that are tried again, and for sweeps from before the job was taken up again.';
 COMMENT ON COLUMN refit.backfill_range.relation IS 'The table or partition, qualified and quoted.';
 COMMENT ON COLUMN refit.backfill_range.lower IS 'The key before the first one, or the first one.';
 COMMENT ON COLUMN refit.backfill_range.lower_closed IS 'Whether lower is the first key itself.';
