@@ -94,12 +94,25 @@ async fn tables_that_inherit_are_not_left_out_in_silence() {
     assert_eq!(value::<String>(&db, changed).await, "1: 0, 2: 1");
 }
 
+const PARTITIONS: &str = "CREATE TABLE t (id int PRIMARY KEY, n int NOT NULL DEFAULT 0) PARTITION BY RANGE (id); \
+     CREATE TABLE t1 PARTITION OF t FOR VALUES FROM (1) TO (10); CREATE TABLE t2 PARTITION OF t FOR VALUES FROM (10) TO (20); \
+     CREATE TABLE t3 PARTITION OF t FOR VALUES FROM (20) TO (30); INSERT INTO t SELECT g FROM generate_series(1, 29) g; \
+     CREATE TABLE t4 PARTITION OF t FOR VALUES FROM (30) TO (40)";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_with_another_name_is_not_taken_for_dropped() {
+    let (db, outcome) = meanwhile(PARTITIONS, "t1", "", "ALTER TABLE t2 RENAME TO old").await;
+    let error = outcome.unwrap_err().to_string();
+    assert!(
+        error.contains("t2 is no longer there, and public.old, which is not walked, has rows"),
+        "{error}"
+    );
+    assert_eq!(value::<String>(&db, "SELECT state FROM refit.backfill").await, "failed");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_partition_that_is_dropped_meanwhile_is_given_up() {
-    let tables = "CREATE TABLE t (id int PRIMARY KEY, n int NOT NULL DEFAULT 0) PARTITION BY RANGE (id); \
-         CREATE TABLE t1 PARTITION OF t FOR VALUES FROM (1) TO (10); CREATE TABLE t2 PARTITION OF t FOR VALUES FROM (10) TO (20); \
-         CREATE TABLE t3 PARTITION OF t FOR VALUES FROM (20) TO (30); INSERT INTO t SELECT g FROM generate_series(1, 29) g";
-    let (db, outcome) = meanwhile(tables, "t1", "", "DROP TABLE t2").await;
+    let (db, outcome) = meanwhile(PARTITIONS, "t1", "", "DROP TABLE t2").await;
     assert!(outcome.is_ok(), "{outcome:?}");
     assert_eq!(value::<String>(&db, "SELECT format('%s of %s', sum(n), count(*)) FROM t").await, "19 of 19");
     let reason: String = value(&db, "SELECT reason FROM refit.backfill").await;

@@ -8,7 +8,7 @@ use tokio_postgres::types::{ToSql, Type};
 use tracing::{debug, warn};
 
 use super::batch::{Batches, Done, NotDone};
-use super::facts::is_walkable;
+use super::facts::{self, is_walkable};
 use super::failed::Failed;
 use super::job::Job;
 use super::key::Key;
@@ -75,7 +75,14 @@ impl Worker<'_> {
     pub(crate) async fn ground(&self, client: &Client, lease: &Lease) -> Result<Ground, Error> {
         if !exists(client, &lease.relation).await? && give_up(client, self.walk.job, lease).await? {
             warn!(backfill = self.walk.job.name, "the partition {} was dropped meanwhile", lease.relation);
-            return Ok(Ground::Gone);
+            let Some(stranger) = stranger(client, self.walk.job).await? else { return Ok(Ground::Gone) };
+            let reason = format!(
+                "the partition {} is no longer there, and {stranger}, which is not walked, has rows: where it only has another name, \
+                 its rows are not all done; `backfill resume` leaves them as they are",
+                lease.relation
+            );
+            self.walk.job.end(client, "failed", Some(&reason)).await?;
+            return Ok(Ground::Rough);
         }
         let key = &self.walk.job.directive.key;
         if self.walk.job.directive.walks_heap() || is_walkable(client, &lease.relation, key).await? {
@@ -219,6 +226,25 @@ async fn give_up(client: &Client, job: &Job, lease: &Lease) -> Result<bool, Erro
     let failed = || Error::database("giving up the ranges of a partition");
     let given_up = writing(client, async { client.execute_typed(sql, &parameters).await.map_err(failed()) });
     Ok(given_up.await? > 0)
+}
+
+/// A partition with rows that no range is of, where no closing sweep reaches it.
+async fn stranger(client: &Client, job: &Job) -> Result<Option<String>, Error> {
+    if job.remaining.is_some() {
+        return Ok(None);
+    }
+    let failed = || Error::database("looking for partitions that came meanwhile");
+    let sql = "SELECT DISTINCT relation FROM refit.backfill_range WHERE backfill_id = $1";
+    let rows = client.query_typed(sql, &[(&job.id, Type::INT8)]).await.map_err(failed())?;
+    let walked: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    let table = facts::leaves(client, &job.directive).await?.map_err(|reason| job.failure(reason))?;
+    for leaf in table.leaves.into_iter().filter(|leaf| !walked.contains(&leaf.name)) {
+        let sql = format!("SELECT EXISTS (SELECT FROM ONLY {})", leaf.name);
+        if client.query_typed_one(&sql, &[]).await.map_err(failed())?.get(0) {
+            return Ok(Some(leaf.name));
+        }
+    }
+    Ok(None)
 }
 
 /// Tells status why a batch is tried again.
