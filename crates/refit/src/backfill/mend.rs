@@ -81,7 +81,7 @@ impl Worker<'_> {
                  its rows are not all done; `backfill resume` leaves them as they are",
                 lease.relation
             );
-            self.walk.job.end(client, "failed", Some(&reason)).await?;
+            self.fail(client, &reason).await?;
             return Ok(Ground::Rough);
         }
         let key = &self.walk.job.directive.key;
