@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use refinery::Runner;
-use refit_model::{MigrationSet, StatementKind};
+use refit_model::{MigrationSet, StatementKind, Version};
 use tokio_postgres::Client;
 use tracing::info;
 
@@ -29,12 +29,8 @@ pub(crate) async fn run(
 ) -> Result<Report, Error> {
     let set = Arc::clone(migrator.set()?);
     refuse_what_cannot_run(&set, plan)?;
-    let facts = Preflight::read(client, migrator.options.history_schema.as_deref()).await?;
     let names: Vec<_> = plan.pending.iter().map(|step| (step.version, step.stem.clone())).collect();
-    facts.require_writable(&names, "pending")?;
-    if !migrator.options.session_pooler && crate::pooler::stands_between(client, facts.backend_pid).await {
-        return Err(Error::Pooler);
-    }
+    let facts = facts(migrator, client, &names, "pending").await?;
     let mut wait = LockWait::new(migrator.options.wait_for_lock, &migrator.options.observer);
     let mut waited = Duration::ZERO;
     while let Waited::NotYet = wait.poll(client).await? {
@@ -47,6 +43,39 @@ pub(crate) async fn run(
     let outcome = locked(migrator, client, &facts, &set, began).await;
     release(client, &format!("{}{}", facts.discard, facts.restore)).await;
     outcome.map(|report| Report { waited, duration: began.elapsed(), ..report })
+}
+
+/// What a run has to know of its session, when the session can do it; the names are of what is `wanted`.
+pub(crate) async fn facts(
+    migrator: &Migrator,
+    client: &Client,
+    names: &[(Option<Version>, String)],
+    wanted: &str,
+) -> Result<Preflight, Error> {
+    let facts = Preflight::read(client, migrator.options.history_schema.as_deref()).await?;
+    facts.require_writable(names, wanted)?;
+    if !migrator.options.session_pooler && crate::pooler::stands_between(client, facts.backend_pid).await {
+        return Err(Error::Pooler);
+    }
+    Ok(facts)
+}
+
+/// Where the steps of a run are made.
+pub(crate) fn stage<'a>(
+    migrator: &'a Migrator,
+    client: &'a Client,
+    facts: &'a Preflight,
+    set: &MigrationSet,
+    run: i64,
+) -> Stage<'a> {
+    Stage {
+        client,
+        observer: &migrator.options.observer,
+        facts,
+        run,
+        lock_timeout: migrator.options.lock_timeout.unwrap_or(set.settings().lock_timeout),
+        lock_attempts: migrator.options.lock_attempts,
+    }
 }
 
 async fn done_meanwhile(
@@ -87,28 +116,14 @@ async fn locked(
     let run = state::begin_run(client, &plan.environment, plan.pending.len()).await?;
     info!(run, pending = plan.pending.len(), "applying migrations");
     migrator.options.observer.tell(&Event::Began { steps: plan.pending.len() });
-    let stage = Stage {
-        client,
-        observer: &migrator.options.observer,
-        facts,
-        run,
-        lock_timeout: migrator.options.lock_timeout.unwrap_or(set.settings().lock_timeout),
-        lock_attempts: migrator.options.lock_attempts,
-    };
+    let stage = stage(migrator, client, facts, set, run);
     let (versioned, repeatable): (Vec<_>, Vec<_>) =
         plan.pending.iter().partition(|step| step.kind == StepKind::Versioned);
     let versioned: Vec<Step<'_>> =
         versioned.into_iter().filter_map(|step| versioned_step(set, step)).collect();
     let mut session = Session::new(stage, versioned.iter().cloned());
     let outcome = steps(&mut session, &versioned, &repeatable, set, facts).await;
-    let text = outcome.as_ref().err().map(ToString::to_string);
-    if !client.is_closed() {
-        let ended = state::end_run(client, run, text.as_deref()).await;
-        // The first error is the one to tell.
-        outcome.and(ended)?;
-    } else {
-        outcome?;
-    }
+    state::end_run(client, run, outcome).await?;
     let newest = versioned.iter().filter_map(|step| step.version).max();
     Ok(Report {
         run: Some(run),

@@ -82,15 +82,20 @@ pub(crate) async fn begin_undo(
     Ok(run)
 }
 
-/// Closes a run. Its commit also makes the steps durable, which commit without waiting for the disk.
-pub(crate) async fn end_run(client: &Client, run: i64, error: Option<&str>) -> Result<(), Error> {
+/// Closes a run as it came out, and answers that. The commit also makes the steps durable, which commit without waiting for the disk.
+pub(crate) async fn end_run(client: &Client, run: i64, came_out: Result<(), Error>) -> Result<(), Error> {
+    if client.is_closed() {
+        return came_out;
+    }
+    let error = came_out.as_ref().err().map(ToString::to_string);
     let outcome = if error.is_some() { "failed" } else { "succeeded" };
     let sql = "UPDATE refit.run SET finished_at = clock_timestamp(), outcome = $2, error = $3 WHERE id = $1";
-    client
+    let ended = client
         .execute_typed(sql, &[(&run, Type::INT8), (&outcome, Type::TEXT), (&error, Type::TEXT)])
         .await
-        .map_err(Error::database("closing the run"))?;
-    Ok(())
+        .map_err(Error::database("closing the run"));
+    // The first error is the one to tell.
+    came_out.and(ended.map(drop))
 }
 
 /// What a step is in `refit.step`.

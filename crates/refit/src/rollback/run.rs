@@ -17,7 +17,7 @@ use crate::lock::{LockWait, Waited, release};
 use crate::migrator::Migrator;
 use crate::preflight::Preflight;
 use crate::report::{StepReport, human, seconds};
-use crate::run::prepare;
+use crate::run::{facts, prepare, stage};
 use crate::state::{self, Needs};
 use crate::step::{Stage, Step};
 
@@ -51,15 +51,12 @@ pub(super) async fn run(
     rollback: &Rollback,
 ) -> Result<RollbackReport, Error> {
     let began = Instant::now();
-    let Some(plan) = planned(migrator, client, rollback).await? else {
-        return nothing(migrator, client, rollback).await;
-    };
-    let facts = Preflight::read(client, migrator.options.history_schema.as_deref()).await?;
-    let names: Vec<_> = plan.steps.iter().map(|step| (Some(step.version), step.stem.clone())).collect();
-    facts.require_writable(&names, "to be undone")?;
-    if !migrator.options.session_pooler && crate::pooler::stands_between(client, facts.backend_pid).await {
-        return Err(Error::Pooler);
+    let plan = planned(migrator, client, rollback).await?;
+    if plan.steps.is_empty() {
+        return Ok(nothing(plan));
     }
+    let names: Vec<_> = plan.steps.iter().map(|step| (Some(step.version), step.stem.clone())).collect();
+    let facts = facts(migrator, client, &names, "to be undone").await?;
     let mut wait = LockWait::new(migrator.options.wait_for_lock, &migrator.options.observer);
     let mut waited = Duration::ZERO;
     while let Waited::NotYet = wait.poll(client).await? {
@@ -70,22 +67,17 @@ pub(super) async fn run(
     outcome.map(|report| RollbackReport { waited, duration: began.elapsed(), ..report })
 }
 
-/// The plan when it may run and has something to do.
-async fn planned(
-    migrator: &Migrator,
-    client: &Client,
-    rollback: &Rollback,
-) -> Result<Option<RollbackPlan>, Error> {
+/// The plan, when it may run.
+async fn planned(migrator: &Migrator, client: &Client, rollback: &Rollback) -> Result<RollbackPlan, Error> {
     let plan = migrator.rollback_plan(client, rollback).await?;
     match plan.refusals.is_empty() {
-        true => Ok((!plan.steps.is_empty()).then_some(plan)),
+        true => Ok(plan),
         false => Err(Error::RollbackRefused(plan.refusals)),
     }
 }
 
-async fn nothing(migrator: &Migrator, client: &Client, rollback: &Rollback) -> Result<RollbackReport, Error> {
-    let plan = migrator.rollback_plan(client, rollback).await?;
-    Ok(RollbackReport {
+fn nothing(plan: RollbackPlan) -> RollbackReport {
+    RollbackReport {
         run: None,
         environment: plan.environment,
         version: plan.current,
@@ -94,7 +86,7 @@ async fn nothing(migrator: &Migrator, client: &Client, rollback: &Rollback) -> R
         repeatables: Vec::new(),
         duration: Duration::ZERO,
         waited: Duration::ZERO,
-    })
+    }
 }
 
 /// The part that runs under the lock: nobody else changes the history now.
@@ -105,22 +97,16 @@ async fn locked(
     facts: &Preflight,
     rollback: &Rollback,
 ) -> Result<RollbackReport, Error> {
-    let Some(plan) = planned(migrator, client, rollback).await? else {
-        return nothing(migrator, client, rollback).await;
-    };
+    let plan = planned(migrator, client, rollback).await?;
+    if plan.steps.is_empty() {
+        return Ok(nothing(plan));
+    }
     let set = Arc::clone(migrator.set()?);
     prepare(client, facts, Needs::Undo).await?;
     let run = state::begin_undo(client, &plan.environment, plan.steps.len(), plan.to).await?;
     info!(run, steps = plan.steps.len(), to = plan.to, "going back");
     migrator.options.observer.tell(&Event::Began { steps: plan.steps.len() });
-    let stage = Stage {
-        client,
-        observer: &migrator.options.observer,
-        facts,
-        run,
-        lock_timeout: migrator.options.lock_timeout.unwrap_or(set.settings().lock_timeout),
-        lock_attempts: migrator.options.lock_attempts,
-    };
+    let stage = stage(migrator, client, facts, &set, run);
     let mut back = Back { migrator, url, stage, rollback, steps: Vec::new(), backfills: Vec::new() };
     let mut outcome = Ok(());
     for step in &plan.steps {
@@ -131,14 +117,7 @@ async fn locked(
             break;
         }
     }
-    let text = outcome.as_ref().err().map(ToString::to_string);
-    if !client.is_closed() {
-        let ended = state::end_run(client, run, text.as_deref()).await;
-        // The first error is the one to tell.
-        outcome.and(ended)?;
-    } else {
-        outcome?;
-    }
+    state::end_run(client, run, outcome).await?;
     Ok(RollbackReport {
         run: Some(run),
         environment: plan.environment,
