@@ -9,6 +9,7 @@ use refit_model::{MigrationSet, version_of};
 use serde::Serialize;
 
 use crate::commands::backfill::{Failure, Worked, unfinished_lines, work};
+use crate::commands::dry_run::{FileSql, tell};
 use crate::commands::progress;
 use crate::commands::status::coloured_plan;
 use crate::context::{Context, version_argument};
@@ -145,18 +146,6 @@ fn summary(report: &Report, address: &str) -> String {
     format!("{text} ({address})")
 }
 
-#[derive(Serialize)]
-struct DryRun<'a> {
-    plan: &'a Plan,
-    statements: Vec<PendingSql<'a>>,
-}
-
-#[derive(Serialize)]
-struct PendingSql<'a> {
-    path: &'a str,
-    sql: &'a str,
-}
-
 fn dry_run(plan: &Plan, set: &MigrationSet, context: &Context) -> anyhow::Result<ExitCode> {
     let sql = |step: &refit::PlannedStep| match step.kind {
         StepKind::Versioned => {
@@ -167,15 +156,11 @@ fn dry_run(plan: &Plan, set: &MigrationSet, context: &Context) -> anyhow::Result
         }
         StepKind::Undo => None,
     };
-    let statements: Vec<PendingSql<'_>> = plan
+    let statements: Vec<FileSql<'_>> = plan
         .pending
         .iter()
-        .filter_map(|step| sql(step).map(|sql| PendingSql { path: &step.path, sql }))
+        .filter_map(|step| sql(step).map(|sql| FileSql { path: &step.path, sql }))
         .collect();
-    let mut text = coloured_plan(plan);
-    for PendingSql { path, sql } in &statements {
-        text.push_str(&format!("\n\n-- {path}\n{}", sql.trim_end()));
-    }
-    context.out.result(&DryRun { plan, statements }, text)?;
+    tell(plan, coloured_plan(plan), statements, context)?;
     Ok(if plan.is_up_to_date() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }

@@ -5,6 +5,7 @@ mod backfill;
 mod ci;
 mod completions;
 mod devdb;
+mod dry_run;
 mod explain;
 mod lint;
 mod lint_migrations;

@@ -8,6 +8,8 @@ use refit_model::{MigrationSet, Version};
 use serde::Serialize;
 
 use crate::commands::backfill::{Failure, Seen, blocks, in_sight};
+use crate::commands::dry_run::{FileSql, tell};
+use crate::commands::status::coloured_plan;
 use crate::context::{Context, version_argument};
 use crate::database::Database;
 use crate::output::{BAD, GOOD, WAITS};
@@ -56,7 +58,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     }
     if !plan.steps.is_empty() {
         if context.out.human() {
-            context.out.print(coloured(&plan))?;
+            context.out.print(coloured_plan(&plan))?;
         }
         context.out.confirm(&question(&plan, &database.address()), args.yes)?;
     }
@@ -166,41 +168,11 @@ impl Ended {
     }
 }
 
-#[derive(Serialize)]
-struct DryRun<'a> {
-    plan: &'a RollbackPlan,
-    statements: Vec<DownSql<'a>>,
-}
-
-#[derive(Serialize)]
-struct DownSql<'a> {
-    path: &'a str,
-    sql: &'a str,
-}
-
 fn dry_run(plan: &RollbackPlan, set: &MigrationSet, context: &Context) -> anyhow::Result<ExitCode> {
     let downs = plan.steps.iter().filter(|step| step.path.is_some());
     let downs = downs.filter_map(|step| set.migration(step.version)?.down.as_ref());
-    let statements: Vec<DownSql<'_>> =
-        downs.map(|down| DownSql { path: &down.path, sql: down.text.as_ref() }).collect();
-    let mut text = coloured(plan);
-    for DownSql { path, sql } in &statements {
-        text.push_str(&format!("\n\n-- {path}\n{}", sql.trim_end()));
-    }
-    context.out.result(&DryRun { plan, statements }, text)?;
+    let statements: Vec<FileSql<'_>> =
+        downs.map(|down| FileSql { path: &down.path, sql: down.text.as_ref() }).collect();
+    tell(plan, coloured_plan(plan), statements, context)?;
     Ok(if plan.refusals.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(2) })
-}
-
-/// The plan as the library prints it, with its first words coloured.
-fn coloured(plan: &RollbackPlan) -> String {
-    let colour = |line: &str| {
-        let style = match line.split_whitespace().next() {
-            Some("undo" | "again") if line.starts_with("  ") => WAITS,
-            Some("refused") if line.starts_with("  ") => BAD,
-            _ => return line.to_owned(),
-        };
-        let word_end = line.trim_start().find(' ').map_or(line.len(), |end| end + 2);
-        format!("{style}{}{style:#}{}", &line[..word_end], &line[word_end..])
-    };
-    plan.to_string().lines().map(colour).collect::<Vec<_>>().join("\n")
 }

@@ -1,9 +1,9 @@
 //! `cargo xtask status`
 
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 use std::process::ExitCode;
 
-use refit::{Holder, Plan, Status};
+use refit::{Holder, Status};
 use refit_model::MigrationSet;
 
 use crate::commands::backfill::unfinished_lines;
@@ -90,14 +90,14 @@ fn describe_holder(holder: &Holder, text: &mut String) {
     }
 }
 
-/// The plan as the library prints it, with its first words coloured.
-pub(crate) fn coloured_plan(plan: &Plan) -> String {
+/// A plan, of either direction, as the library prints it, with its first words coloured.
+pub(crate) fn coloured_plan(plan: &impl Display) -> String {
     let lines = plan.to_string();
     let coloured: Vec<String> = lines
         .lines()
         .map(|line| {
             let style = match line.split_whitespace().next() {
-                Some("pending" | "held" | "warning") if line.starts_with("  ") => WAITS,
+                Some("pending" | "held" | "warning" | "undo" | "again") if line.starts_with("  ") => WAITS,
                 Some("refused") if line.starts_with("  ") => BAD,
                 _ => return line.to_owned(),
             };
