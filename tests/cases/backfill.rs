@@ -19,14 +19,15 @@ async fn counts(db: &TestDb) -> String {
 
 async fn status(db: &TestDb, version: i64) -> JobStatus {
     let client = refit::connect(db.url(), &refit::ConnectOptions::default()).await.unwrap();
-    let status = JobStatus::of(&client, version).await.unwrap().unwrap();
+    let status =
+        JobStatus::of(&client, &crate::support::state(&client).await, version).await.unwrap().unwrap();
     client.close().await;
     status
 }
 
 async fn ask(db: &TestDb, version: i64, what: Request) -> Result<(), Error> {
     let client = refit::connect(db.url(), &refit::ConnectOptions::default()).await.unwrap();
-    let outcome = request(&client, version, what).await;
+    let outcome = request(&client, &crate::support::state(&client).await, version, what).await;
     client.close().await;
     outcome
 }

@@ -38,14 +38,14 @@ async fn counts(db: &TestDb) -> String {
 
 async fn status(db: &TestDb) -> JobStatus {
     let client = refit::connect(db.url(), &ConnectOptions::default()).await.unwrap();
-    let status = JobStatus::of(&client, 2).await.unwrap().unwrap();
+    let status = JobStatus::of(&client, &crate::support::state(&client).await, 2).await.unwrap().unwrap();
     client.close().await;
     status
 }
 
 async fn ask(db: &TestDb, what: Request) -> Result<(), Error> {
     let client = refit::connect(db.url(), &ConnectOptions::default()).await.unwrap();
-    let outcome = request(&client, 2, what).await;
+    let outcome = request(&client, &crate::support::state(&client).await, 2, what).await;
     client.close().await;
     outcome
 }

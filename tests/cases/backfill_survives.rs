@@ -31,7 +31,7 @@ fn fill(more: &str) -> String {
 
 async fn status(url: &str) -> Option<JobStatus> {
     let client = refit::connect(url, &ConnectOptions::default()).await.unwrap();
-    let status = JobStatus::of(&client, 2).await.unwrap();
+    let status = JobStatus::of(&client, &crate::support::state(&client).await, 2).await.unwrap();
     client.close().await;
     status
 }
@@ -42,7 +42,7 @@ async fn changed(url: &str) -> i64 {
 
 async fn ask(url: &str, what: Request) {
     let client = refit::connect(url, &ConnectOptions::default()).await.unwrap();
-    request(&client, 2, what).await.unwrap();
+    request(&client, &crate::support::state(&client).await, 2, what).await.unwrap();
     client.close().await;
 }
 
@@ -145,7 +145,7 @@ async fn a_server_that_crashes_and_comes_back() {
 /// As [`changed`], while there may be no such thing yet.
 async fn changed_or_none(url: &str) -> i64 {
     let client = refit::connect(url, &ConnectOptions::default()).await.unwrap();
-    let status = JobStatus::of(&client, 2).await;
+    let status = JobStatus::of(&client, &crate::support::state(&client).await, 2).await;
     client.close().await;
     status.ok().flatten().map_or(0, |status| status.rows_changed)
 }

@@ -156,7 +156,7 @@ async fn it_steps_aside_for_who_holds_a_table_and_waits_for_who_holds_the_lock()
     };
     let (report, ()) = tokio::join!(going, waiting);
     assert!(report.unwrap().steps[0].attempts > 1);
-    refit::lock(&reader, std::time::Duration::from_secs(1), |_| ()).await.unwrap();
+    let lock = migrator(&FILES).lock(&reader).await.unwrap();
     let impatient = migrator(&FILES).wait_for_lock(std::time::Duration::from_millis(300));
     let error = impatient.rollback(db.url(), &to(2)).await.unwrap_err();
     assert!(matches!(error, Error::LockTimeout { .. }), "{error}");
@@ -165,7 +165,7 @@ async fn it_steps_aside_for_who_holds_a_table_and_waits_for_who_holds_the_lock()
     let patient = migrator(&FILES);
     let unlocking = async {
         tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-        refit::unlock(&reader).await;
+        lock.release(&reader).await;
     };
     let (report, ()) = tokio::join!(patient.rollback(db.url(), &rollback), unlocking);
     assert!(!report.unwrap().waited.is_zero());

@@ -1,7 +1,5 @@
 //! What a way back needs: kept for a while, and only where it can be true.
 
-use std::time::Duration;
-
 use refit::{Event, Rollback};
 use refit_devdb::TestDb;
 
@@ -27,15 +25,15 @@ async fn a_journal_is_dropped_when_its_time_is_over_and_not_before() {
     observed.run(db.url()).await.unwrap();
     execute(&db, older).await;
     // A way back that is not at its end needs it.
-    execute(&db, "INSERT INTO refit.backfill (version, name, kind, statement, directive, journal) SELECT version, name, 'undo', '', directive, journal FROM refit.backfill").await;
+    execute(&db, "INSERT INTO refit.backfill (history_id, version, name, kind, statement, directive, journal) SELECT history_id, version, name, 'undo', '', directive, journal FROM refit.backfill").await;
     observed.run(db.url()).await.unwrap_err();
     assert!(exists(&db, "refit.backfill_undo_1").await);
     execute(&db, "DELETE FROM refit.backfill WHERE kind = 'undo'").await;
     let holder = db.connect().await.unwrap();
-    refit::lock(&holder, Duration::from_secs(1), |_| ()).await.unwrap();
+    let lock = migrator(&[]).lock(&holder).await.unwrap();
     observed.run(db.url()).await.unwrap();
     assert!(exists(&db, "refit.backfill_undo_1").await, "not without the lock");
-    refit::unlock(&holder).await;
+    lock.release(&holder).await;
     observed.run(db.url()).await.unwrap();
     assert!(!exists(&db, "refit.backfill_undo_1").await);
     assert_eq!(*dropped.lock().unwrap(), ["V2__fill refit.backfill_undo_1"]);

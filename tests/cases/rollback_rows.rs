@@ -35,7 +35,7 @@ async fn digest(db: &TestDb) -> String {
 
 pub(super) async fn status(db: &TestDb) -> JobStatus {
     let client = db.connect().await.unwrap();
-    JobStatus::of(&client, 2).await.unwrap().unwrap()
+    JobStatus::of(&client, &crate::support::state(&client).await, 2).await.unwrap().unwrap()
 }
 
 async fn counts(db: &TestDb) -> String {
@@ -344,12 +344,12 @@ async fn paused_and_canceled_from_elsewhere_it_waits_and_stops() {
     let client = db.connect().await.unwrap();
     let asked = async {
         until("it is at work", async || value::<i64>(&db, RESTORED).await > 0).await;
-        request(&client, 2, Request::Pause).await.unwrap();
+        request(&client, &crate::support::state(&client).await, 2, Request::Pause).await.unwrap();
         tokio::time::sleep(Duration::from_secs(1)).await;
         let paused: i64 = value(&db, RESTORED).await;
         tokio::time::sleep(Duration::from_millis(500)).await;
         assert_eq!(value::<i64>(&db, RESTORED).await, paused);
-        request(&client, 2, Request::Cancel).await.unwrap();
+        request(&client, &crate::support::state(&client).await, 2, Request::Cancel).await.unwrap();
     };
     let (outcome, ()) = tokio::join!(back(&db, &SLOW), asked);
     let error = outcome.unwrap_err().to_string();

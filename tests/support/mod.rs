@@ -40,6 +40,11 @@ pub(crate) fn migrator(files: &[(&str, &str)]) -> Migrator {
     Migrator::new(set(files))
 }
 
+/// What is remembered of the history that the session's search path finds.
+pub(crate) async fn state(client: &tokio_postgres::Client) -> refit::State {
+    migrator(&[]).state(client).await.unwrap()
+}
+
 /// The single value that a query answers.
 pub(crate) async fn value<T: FromSqlOwned>(db: &TestDb, sql: &str) -> T {
     value_at(db.url(), sql).await

@@ -101,6 +101,12 @@ pub struct Settings {
     /// For how long what a backfill has overwritten is kept once it is complete, for a roll-back.
     #[serde(deserialize_with = "days", serialize_with = "duration_text")]
     pub undo_retention: Duration,
+    /// The schema of the history table, where the search path is not to decide.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "schema")]
+    pub history_schema: Option<String>,
+    /// The schema in which Refit keeps what it remembers; `refit` where none is named.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "schema")]
+    pub state_schema: Option<String>,
     /// What to do when history and set disagree.
     pub policy: Policies,
     /// What the linter is told.
@@ -116,6 +122,8 @@ impl Default for Settings {
             postgres: 14,
             lock_timeout: Duration::from_secs(2),
             undo_retention: Duration::from_secs(30 * DAY),
+            history_schema: None,
+            state_schema: None,
             policy: Policies::default(),
             lint: LintSettings::default(),
             max_file_bytes: 16 * 1024 * 1024,
@@ -125,11 +133,13 @@ impl Default for Settings {
 
 const DAY: u64 = 24 * 60 * 60;
 
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 15] = [
     "versions",
     "postgres",
     "lock_timeout",
     "undo_retention",
+    "history_schema",
+    "state_schema",
     "policy",
     "lint",
     "rules",
@@ -173,6 +183,15 @@ fn fix_of(message: &str) -> String {
         },
         None if message.contains("`allow`") => "write \"allow\", \"warn\" or \"deny\"".to_owned(),
         None => "see the settings in the README".to_owned(),
+    }
+}
+
+/// Reads the name of a schema, as the catalog has it: unquoted.
+fn schema<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    match name.is_empty() || name.len() > 63 || name.contains('\0') {
+        true => Err(serde::de::Error::custom("a schema's name has 1 to 63 bytes")),
+        false => Ok(Some(name)),
     }
 }
 

@@ -21,6 +21,12 @@ pub struct Global {
     /// The environment: migrations with an `environments` directive run only in those they name
     #[arg(long, global = true, value_name = "NAME", env = "REFIT_ENVIRONMENT", default_value = "production")]
     pub environment: String,
+    /// The schema of the history [default: `history_schema` of refit.toml, else as the search path finds it]
+    #[arg(long, global = true, value_name = "SCHEMA")]
+    pub history_schema: Option<String>,
+    /// The schema in which Refit keeps its records [default: `state_schema` of refit.toml, else refit]
+    #[arg(long, global = true, value_name = "SCHEMA")]
+    pub state_schema: Option<String>,
     /// How results are printed
     #[arg(long, global = true, value_name = "FORMAT", default_value = "human", value_parser = one_of(COMMON))]
     pub format: Format,
@@ -72,10 +78,25 @@ impl Context {
 
     /// A migrator over a set, with the shared options.
     pub fn migrator(&self, set: MigrationSet) -> Migrator {
-        Migrator::new(set)
+        let mut migrator = Migrator::new(set)
             .environment(&self.global.environment)
             .session_pooler(self.global.session_pooler)
-            .connect_options(crate::database::connect_options())
+            .connect_options(crate::database::connect_options());
+        if let Some(schema) = &self.global.history_schema {
+            migrator = migrator.history_schema(schema);
+        }
+        if let Some(schema) = &self.global.state_schema {
+            migrator = migrator.state_schema(schema);
+        }
+        migrator
+    }
+
+    /// A migrator for what an operator does without the migrations: over the set, where the folder is at hand.
+    pub(crate) fn operator(&self) -> anyhow::Result<Migrator> {
+        if self.global.migrations.is_some() || self.migrations_dir().exists() {
+            return Ok(self.migrator(self.set()?));
+        }
+        Ok(self.migrator(MigrationSet::from_files("migrations", Vec::new())?))
     }
 }
 

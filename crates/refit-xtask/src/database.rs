@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use refit::{ConnectOptions, Connection, Target};
+use refit::{ConnectOptions, Connection, Migrator, Target};
 use refit_catalog::{Catalog, ReadOptions};
 use refit_devdb::{Detached, Server, ServerOptions};
 
@@ -84,29 +84,14 @@ pub(crate) async fn with_schema<T>(
     Ok(then(catalog?))
 }
 
-/// Changes the history, all of it or nothing: `sql` runs in a transaction, under the migration lock.
-///
-/// The lock is polled for outside of the transaction: a blocked session would be waited for by CREATE INDEX CONCURRENTLY.
-pub(crate) async fn change_history(connection: &Connection, out: Output, sql: &str) -> anyhow::Result<()> {
-    let told = move |event: &refit::Event<'_>| {
+/// A migrator that tells when it waits for a run to finish.
+pub(crate) fn waiting(migrator: Migrator, out: Output) -> Migrator {
+    migrator.observe(move |event| {
         if let refit::Event::Waiting { holder, .. } = event {
             out.note(format_args!("waiting for a run to finish: {holder}"));
         }
-    };
-    refit::lock(connection, LOCK_WAIT, told).await?;
-    let changed = connection.batch_execute(&format!("BEGIN;{sql}COMMIT")).await;
-    if changed.is_err() {
-        connection.batch_execute("ROLLBACK").await.ok();
-    }
-    refit::unlock(connection).await;
-    changed.map_err(|error| {
-        let reason = error.as_db_error().map_or_else(|| error.to_string(), |db| db.message().to_owned());
-        anyhow::anyhow!("nothing was changed: {reason}")
     })
 }
-
-/// As long as a run waits.
-const LOCK_WAIT: Duration = Duration::from_secs(15 * 60);
 
 /// A person waits: patience for a restart, not for a typing mistake.
 pub(crate) fn connect_options() -> ConnectOptions {

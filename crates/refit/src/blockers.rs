@@ -29,11 +29,14 @@ pub(crate) async fn of(client: &Client, sql: &str, waited: Duration) -> Vec<Stri
                    GROUP BY activity.pid, usename, backend_type, application_name, state, xact_start, query \
                    ORDER BY xact_start LIMIT 5";
     // The failed transaction is still open; outside of it the catalogs can be read again.
-    if let Err(error) = client.batch_execute("ROLLBACK").await {
+    let begin = format!("ROLLBACK;BEGIN;{}", crate::pin::pin_local_sql());
+    if let Err(error) = client.batch_execute(&begin).await {
         debug!(%error, "could not ask who held the lock");
         return Vec::new();
     }
-    match client.query_typed(query, &[(&names, Type::TEXT_ARRAY), (&waited, Type::FLOAT8)]).await {
+    let rows = client.query_typed(query, &[(&names, Type::TEXT_ARRAY), (&waited, Type::FLOAT8)]).await;
+    client.batch_execute("ROLLBACK").await.ok();
+    match rows {
         Ok(rows) => rows.iter().map(|row| row.get(0)).collect(),
         Err(error) => {
             debug!(%error, "could not ask who held the lock");

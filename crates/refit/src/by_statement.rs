@@ -16,6 +16,7 @@ use tracing::{info, warn};
 
 use crate::error::Error;
 use crate::failure::{Attempt, Remains};
+use crate::pin::Caller;
 use crate::step::{Extent, Opening, Stage, Step, send};
 use progress::Progress;
 
@@ -65,7 +66,7 @@ impl Stage<'_> {
         statements: &[Statement<'_>],
         progress: Progress,
     ) -> Result<u32, Error> {
-        self.begin_session(step, self.facts.discard).await?;
+        self.begin_session(step, &self.facts.discard).await?;
         let mut attempts = 1;
         let (mut counted, mut checksum) = (0, progress.checksum);
         for (index, statement) in statements.iter().enumerate() {
@@ -101,12 +102,14 @@ impl Stage<'_> {
     ) -> Result<(), Error> {
         self.hold_lock(step).await?;
         let finish = format!(
-            "{}SET SESSION AUTHORIZATION DEFAULT;RESET ALL;{}WITH record AS ({record}) UPDATE refit.step \
-             SET outcome = 'succeeded', finished_at = clock_timestamp(), attempts = {attempts} WHERE id = {id} \
+            "{}SET SESSION AUTHORIZATION DEFAULT;RESET ALL;{}{}WITH record AS ({record}) UPDATE {}.step \
+             SET outcome = 'succeeded', finished_at = pg_catalog.clock_timestamp(), attempts = {attempts} WHERE id = {id} \
              RETURNING {};COMMIT",
-            Opening::new(step.stem, self.lock_timeout, "", None).sql,
+            Opening::of_statement(step.stem, self.lock_timeout, self.facts).sql,
             self.facts.restore,
-            crate::lock::retake(),
+            self.facts.deallocate_after(step.sql),
+            self.facts.state.quoted(),
+            crate::lock::retake(self.facts),
         );
         let Err((error, completed)) = send(self.client, &finish).await else { return Ok(()) };
         self.clean_up().await;
@@ -118,13 +121,20 @@ impl Stage<'_> {
     async fn begin_session(&self, step: &Step<'_>, discard: &str) -> Result<(), Error> {
         let timeout = step.lock_timeout.unwrap_or(Duration::ZERO).as_millis();
         let name = postgres_protocol::escape::escape_literal(&format!("refit {}", step.stem));
-        let sql = format!("{discard}SET lock_timeout = '{timeout}ms';SET application_name = {name}");
+        let Caller { search_path, row_security, .. } = &self.facts.caller;
+        let [search_path, row_security] =
+            [search_path, row_security].map(|value| postgres_protocol::escape::escape_literal(value));
+        let sql = format!(
+            "{discard}SET lock_timeout = '{timeout}ms';SET application_name = {name};\
+             SELECT pg_catalog.set_config('row_security',{row_security},false),\
+             pg_catalog.set_config('search_path',{search_path},false)"
+        );
         self.client.batch_execute(&sql).await.map_err(Error::database("preparing the session"))
     }
 
     /// Stops when the text gave the lock away and another run has it.
     async fn hold_lock(&self, step: &Step<'_>) -> Result<(), Error> {
-        match crate::lock::is_held(self.client).await? {
+        match crate::lock::is_held(self.client, self.facts.lock_key).await? {
             true => Ok(()),
             false => Err(Error::LockLost { step: step.stem.to_owned() }),
         }
@@ -184,8 +194,8 @@ impl Stage<'_> {
     async fn counted_statement(&self, current: &Current<'_>) -> Result<(), Attempt> {
         let text = current.statement().text;
         let lock_timeout = current.step.lock_timeout.unwrap_or(self.lock_timeout);
-        let opening = Opening::new(current.step.stem, lock_timeout, "", None);
-        let retake = crate::lock::retake();
+        let opening = Opening::of_statement(current.step.stem, lock_timeout, self.facts);
+        let retake = crate::lock::retake(self.facts);
         let message = format!("{}{text}\n;SELECT {retake};{};COMMIT", opening.sql, current.count);
         let Err((error, completed)) = send(self.client, &message).await else { return Ok(()) };
         let blockers = match crate::step::is_lock_trouble(&error) {
@@ -225,16 +235,18 @@ impl Stage<'_> {
     /// SQL that counts `done` statements, as the role that the session had before the text changed it.
     fn count(&self, id: i64, done: usize, checksum: &str) -> String {
         format!(
-            "{}UPDATE refit.step SET statements_done = {done}, statements_checksum = '{checksum}' WHERE id = {id}",
-            self.facts.as_before
+            "{}UPDATE {}.step SET statements_done = {done}, statements_checksum = '{checksum}' WHERE id = {id}",
+            self.facts.as_before,
+            self.facts.state.quoted()
         )
     }
 
     /// Puts the session right, whatever the text has made of it, and says in the step's row why it ended.
     async fn close_failed(&self, id: i64, error: &Error) {
         self.clean_up().await;
-        let sql = "UPDATE refit.step SET outcome = 'failed', finished_at = clock_timestamp(), attempts = $2, error = $3 \
+        let sql = "UPDATE refit.step SET outcome = 'failed', finished_at = pg_catalog.clock_timestamp(), attempts = $2, error = $3 \
                    WHERE id = $1";
+        let sql = &*self.facts.state.sql(sql);
         let attempts = match error {
             Error::Statement(failed) => i32::try_from(failed.attempts).unwrap_or(i32::MAX),
             _ => 1,

@@ -8,6 +8,16 @@ use refit_model::{HistoryDigest, MigrationSet, SetError};
 /// Where a folder keeps the schema that its migrations make.
 const SNAPSHOT: &str = "snapshots/schema.json";
 
+/// The settings of a folder.
+const SETTINGS: &str = "refit.toml";
+
+/// The schemas that a set's settings name.
+#[derive(Debug, Default)]
+pub(crate) struct Schemas {
+    pub(crate) history: Option<String>,
+    pub(crate) state: Option<String>,
+}
+
 /// A migrations folder that the build embedded; made by [`embed!`](crate::embed).
 #[derive(Debug)]
 pub struct Embedded {
@@ -78,6 +88,26 @@ impl Source {
         match self {
             Source::Embedded(embedded) => embedded.snapshot(),
             Source::Set(_) => None,
+        }
+    }
+
+    /// The schemas that the settings name. Cheap where there are none: a boot with nothing to do does not read the set.
+    pub(crate) fn schemas(&self) -> Schemas {
+        match self {
+            Source::Set(set) => {
+                let settings = set.settings();
+                Schemas { history: settings.history_schema.clone(), state: settings.state_schema.clone() }
+            }
+            Source::Embedded(embedded) => {
+                let text = embedded.files.get_file(SETTINGS).and_then(|file| file.contents_utf8());
+                let text = text.filter(|text| text.contains("_schema"));
+                // What cannot be read is an error of the build.
+                let settings = text.and_then(|text| refit_model::Settings::parse(SETTINGS, text).ok());
+                settings.map_or_else(Schemas::default, |settings| Schemas {
+                    history: settings.history_schema,
+                    state: settings.state_schema,
+                })
+            }
         }
     }
 

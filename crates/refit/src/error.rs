@@ -62,6 +62,26 @@ pub enum Error {
          (Migrator::session_pooler, --session-pooler)"
     )]
     Pooler,
+    /// Row security hides rows of the history from this role.
+    #[error(
+        "row-level security hides rows of {table} from this role, so that what is applied cannot be known; \
+         use the role that owns the table (without FORCE ROW LEVEL SECURITY), or one with BYPASSRLS"
+    )]
+    RowSecurity {
+        /// The table.
+        table: String,
+    },
+    /// The history's table or the state's schema belongs to a role that this one has no reason to trust.
+    #[error(
+        "{object} belongs to the role {owner}, whose triggers would run with the rights of this one; if that is intended, change \
+         its owner, or grant {owner} to this role; else drop it, or name another schema (--history-schema, --state-schema)"
+    )]
+    NotOurs {
+        /// The object, with its kind.
+        object: String,
+        /// Its owner.
+        owner: String,
+    },
     /// Another run held the lock for too long.
     #[error("another run has held the migration lock for {}: {holder}; wait for it, or end that session", seconds(.waited))]
     LockTimeout {

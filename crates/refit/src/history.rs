@@ -1,6 +1,6 @@
 //! Reading the history: one SELECT of one value, which is all there is to do when there is nothing to do.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use refit_model::{HistoryDigest, MigrationSet, Version};
@@ -9,6 +9,10 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row, SimpleQueryMessage, SimpleQueryRow};
 
 use crate::error::Error;
+use crate::migrator::Options;
+use crate::pin::Caller;
+use crate::preflight::Preflight;
+use crate::state::{Component, State, outdated};
 
 /// The table in which refinery keeps its history.
 pub const HISTORY_TABLE: &str = "refinery_schema_history";
@@ -20,8 +24,25 @@ pub struct History {
     pub versioned: Vec<HistoryRow>,
     /// Repeatable migrations with the checksum of their last run.
     pub repeatable: Vec<HistoryRow>,
-    /// The versions whose backfill is registered and not complete.
-    pub unfinished: Vec<Version>,
+    /// Texts of repeatable migrations that a newer one has replaced.
+    pub superseded: Vec<HistoryRow>,
+    /// Where the newest backfill job of each version stands, as far as jobs are remembered.
+    pub backfills: BTreeMap<Version, BackfillState>,
+    /// Schemas with a history that this session may write, where its search path finds none.
+    pub elsewhere: Vec<String>,
+    /// Whether an older release of Refit wrote what is remembered, and a run has to upgrade it first.
+    pub outdated: bool,
+}
+
+/// Where a backfill stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BackfillState {
+    /// Its rows are done.
+    Complete,
+    /// It is registered, running, paused, failed or canceled.
+    Unfinished,
+    /// It is rolled back, or about to be.
+    Undone,
 }
 
 impl History {
@@ -34,10 +55,14 @@ impl History {
         History {
             versioned: versioned.map(|m| row(m.version, &m.name, m.checksum)).collect(),
             repeatable: repeatable.map(|r| row(0, &r.name, r.checksum)).collect(),
-            unfinished: Vec::new(),
+            ..History::default()
         }
     }
 }
+
+/// The checksum that a history row has while its migration is being undone by more than one transaction. An interrupted
+/// rollback leaves it there, and nothing but a rollback goes on from there.
+pub(crate) const UNDOING: u64 = 0;
 
 /// One migration that has been applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,115 +87,219 @@ pub(crate) enum Glance {
     /// The history is the expected one, row for row.
     Same,
     /// It is something else.
-    Different(History),
+    Different(Box<History>),
 }
 
-/// The history table as SQL names it, and whether repeatable migrations are looked at.
-#[derive(Debug, Clone)]
-pub(crate) struct HistoryQuery {
-    /// Quoted, and qualified when the caller names a schema; else the search path finds it.
-    pub(crate) table: String,
-    pub(crate) repeatable: bool,
+/// How often tables that come and go meanwhile are looked at again.
+const LOOKS: u32 = 5;
+
+/// Compares the history with what is expected, on a session that is the caller's own.
+///
+/// One round trip where they are the same: all checksums in one value, to be compared with what the build embedded. A checksum
+/// covers version, name and text, so the same checksums are the same history, and checksums that the set knows tell which of
+/// its migrations are applied. Only what the set does not know is asked for row by row. A table that does not exist is an
+/// empty history.
+pub(crate) async fn glance(
+    client: &Client,
+    options: &Options,
+    expected: &Expected<'_>,
+) -> Result<Glance, Error> {
+    let table = options.history_table();
+    for _ in 0..LOOKS {
+        let found = match checksums(client, options, &table, expected).await? {
+            Found::Same => return Ok(Glance::Same),
+            Found::Other(found) => found,
+        };
+        let caller = Caller::pin(client, &table).await?;
+        let read = Reading { client, options, expected, caller: Some(&caller), relation: caller.relation };
+        let history = read.history(found).await;
+        caller.unpin(client).await;
+        if let Some(history) = history? {
+            return Ok(Glance::Different(Box::new(history)));
+        }
+    }
+    Err(Error::History("its tables exist and cannot be read: is it a view of something else?".to_owned()))
 }
 
-impl HistoryQuery {
-    pub(crate) fn new(schema: Option<&str>, repeatable: bool) -> HistoryQuery {
-        let table = match schema {
-            Some(schema) => {
-                format!("{}.{HISTORY_TABLE}", postgres_protocol::escape::escape_identifier(schema))
-            }
-            None => HISTORY_TABLE.to_owned(),
+/// The same on a session that is pinned, whose history is known by its qualified name.
+pub(crate) async fn glance_pinned(
+    client: &Client,
+    options: &Options,
+    facts: &Preflight,
+    expected: &Expected<'_>,
+) -> Result<Glance, Error> {
+    for _ in 0..LOOKS {
+        let found = match checksums(client, options, &facts.history_table, expected).await? {
+            Found::Same => return Ok(Glance::Same),
+            Found::Other(found) => found,
         };
-        HistoryQuery { table, repeatable }
+        let relation = relation(client, &facts.history_table).await?;
+        let read = Reading { client, options, expected, caller: None, relation };
+        if let Some(history) = read.history(found).await? {
+            return Ok(Glance::Different(Box::new(history)));
+        }
+    }
+    Err(Error::History("its tables exist and cannot be read: is it a view of something else?".to_owned()))
+}
+
+/// The OID of a table by its qualified name.
+pub(crate) async fn relation(client: &Client, table: &str) -> Result<Option<u32>, Error> {
+    let sql = "SELECT pg_catalog.to_regclass($1)::pg_catalog.oid";
+    let row = client.query_typed_one(sql, &[(&table, Type::TEXT)]).await;
+    Ok(row.map_err(Error::database("looking for the history"))?.get(0))
+}
+
+enum Found {
+    Same,
+    Other(Option<Checksums>),
+}
+
+async fn checksums(
+    client: &Client,
+    options: &Options,
+    table: &str,
+    expected: &Expected<'_>,
+) -> Result<Found, Error> {
+    let repeatable = expected.digest.repeatable.is_some();
+    match client.simple_query(&checksums_sql(table, options.state_schema(), repeatable)).await {
+        Ok(messages) => {
+            let found = Checksums::read(&messages);
+            if found.as_ref().is_some_and(|found| found.hidden) {
+                return Err(Error::RowSecurity { table: table.to_owned() });
+            }
+            match found {
+                Some(found) if found.are(&expected.digest) => Ok(Found::Same),
+                found => Ok(Found::Other(found)),
+            }
+        }
+        // A table is not there, or the state is of an older release.
+        Err(error)
+            if error.code().is_some_and(|code| {
+                [SqlState::UNDEFINED_TABLE, SqlState::UNDEFINED_COLUMN, SqlState::INVALID_SCHEMA_NAME]
+                    .contains(code)
+            }) =>
+        {
+            Ok(Found::Other(None))
+        }
+        Err(error) => Err(Error::database("reading the history")(error)),
+    }
+}
+
+/// As little as a server can do: unsorted, in one row, by the simple protocol. It runs on sessions that are not pinned, so every
+/// name and operator is qualified, but for the table that the caller's search path finds.
+fn checksums_sql(table: &str, state_schema: &str, repeatable: bool) -> String {
+    let values =
+        "pg_catalog.count(*), pg_catalog.string_agg(checksum::pg_catalog.text, ','::pg_catalog.text)";
+    let literal = postgres_protocol::escape::escape_literal(table);
+    let own = format!(
+        "SELECT {values}, pg_catalog.row_security_active({literal}::pg_catalog.regclass::pg_catalog.oid) FROM {table}"
+    );
+    if !repeatable {
+        return own;
+    }
+    let state = postgres_protocol::escape::escape_identifier(state_schema);
+    format!(
+        "{own} UNION ALL SELECT {values}, false FROM {state}.repeatable WHERE current AND history_id OPERATOR(pg_catalog.=) \
+         (SELECT id FROM {state}.history WHERE retired_at IS NULL \
+              AND relation OPERATOR(pg_catalog.=) {literal}::pg_catalog.regclass::pg_catalog.oid)"
+    )
+}
+
+/// Reading a history that is not the expected one, on a pinned session.
+struct Reading<'a> {
+    client: &'a Client,
+    options: &'a Options,
+    expected: &'a Expected<'a>,
+    /// The caller's session, where the history was looked for by its search path.
+    caller: Option<&'a Caller>,
+    relation: Option<u32>,
+}
+
+impl Reading<'_> {
+    /// None when a table has gone meanwhile.
+    async fn history(&self, found: Option<Checksums>) -> Result<Option<History>, Error> {
+        let Some(relation) = self.relation else {
+            return Ok(Some(History { elsewhere: self.elsewhere().await?, ..History::default() }));
+        };
+        let Some((table, schema)) = self.table(relation).await? else { return Ok(None) };
+        let set = (self.expected.set)()?;
+        let versioned = found.and_then(|found| found.known_by(&set));
+        let mut history = History::default();
+        history.versioned = match versioned {
+            Some(rows) => rows,
+            None => match self.rows(&table).await? {
+                Some(rows) => rows,
+                None => return Ok(None),
+            },
+        };
+        let schema_name = self.options.state_schema();
+        let state = State::find(self.client, schema_name, Some(relation), &schema).await?;
+        if state.is_empty() {
+            history.outdated = outdated(self.client, &state, Component::Runs).await?;
+            return Ok(Some(history));
+        }
+        history.outdated = state.is_stale();
+        self.repeatables(&state, &mut history).await?;
+        if set.migrations().iter().any(|migration| !migration.directives.after.is_empty()) {
+            history.backfills = crate::backfill::states(self.client, &state).await?;
+        }
+        Ok(Some(history))
     }
 
-    /// One round trip: all checksums in one value, to be compared with what the build embedded.
-    ///
-    /// A checksum covers version, name and text, so the same checksums are the same history, and checksums that the set
-    /// knows tell which of its migrations are applied. Only what the set does not know is asked for row by row. A table
-    /// that does not exist is an empty history.
-    pub(crate) async fn glance(&self, client: &Client, expected: &Expected<'_>) -> Result<Glance, Error> {
-        self.look(client, expected, 5).await
+    /// The qualified name of the history's table, and its schema.
+    async fn table(&self, relation: u32) -> Result<Option<(String, String)>, Error> {
+        let sql = "SELECT pg_catalog.format('%I.%I', nspname, relname), nspname::pg_catalog.text, \
+                          pg_catalog.row_security_active(c.oid) \
+                   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace WHERE c.oid = $1";
+        let rows = self.client.query_typed(sql, &[(&relation, Type::OID)]).await;
+        let rows = rows.map_err(Error::database("looking for the history"))?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        match row.get(2) {
+            true => Err(Error::RowSecurity { table: row.get(0) }),
+            false => Ok(Some((row.get(0), row.get(1)))),
+        }
     }
 
-    async fn look(&self, client: &Client, expected: &Expected<'_>, looks: u32) -> Result<Glance, Error> {
-        let outcome = match client.simple_query(&self.checksums_sql()).await {
-            Ok(messages) => {
-                if let Some(found) = Checksums::read(&messages) {
-                    if self.repeatable == expected.digest.repeatable.is_some() && found.are(&expected.digest)
-                    {
-                        return Ok(Glance::Same);
-                    }
-                    if let Some(history) = found.known_by((expected.set)()?.as_ref()) {
-                        return Ok(Glance::Different(history));
-                    }
-                }
-                client.query_typed(&self.rows_sql(), &[]).await
+    async fn rows(&self, table: &str) -> Result<Option<Vec<HistoryRow>>, Error> {
+        let sql = format!("SELECT version::pg_catalog.int8, name, checksum FROM {table} ORDER BY version");
+        match self.client.query_typed(&sql, &[]).await {
+            Ok(rows) => {
+                rows.iter().filter_map(|row| read(row).transpose()).collect::<Result<_, _>>().map(Some)
             }
-            Err(error) => Err(error),
-        };
-        match outcome {
-            Ok(rows) => read(&rows),
-            Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => {
-                self.what_exists(client, expected, looks - 1).await
-            }
+            Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => Ok(None),
             Err(error) => Err(Error::database("reading the history")(error)),
         }
     }
 
-    /// As little as a server can do: unsorted, in one row, by the simple protocol. Names are qualified so that the search
-    /// path need not be looked through.
-    fn checksums_sql(&self) -> String {
-        let all = |table: &str| {
-            format!("pg_catalog.count(*), pg_catalog.string_agg(checksum::text, ','::text) FROM {table}")
-        };
-        match self.repeatable {
-            false => format!("SELECT {}", all(&self.table)),
-            true => format!("SELECT {} UNION ALL SELECT {}", all(&self.table), all("refit.repeatable")),
+    async fn repeatables(&self, state: &State, history: &mut History) -> Result<(), Error> {
+        let sql = "SELECT 0::pg_catalog.int8 AS version, name, checksum, current FROM refit.repeatable \
+                   WHERE history_id = $1 ORDER BY name COLLATE \"C\", applied_at";
+        let rows = self.client.query_typed(&state.sql(sql), &[(&state.history(), Type::INT8)]).await;
+        for row in rows.map_err(Error::database("reading the repeatable migrations"))? {
+            let Some(read) = read(&row)? else { continue };
+            let current: bool = row.get("current");
+            if current { history.repeatable.push(read) } else { history.superseded.push(read) }
         }
+        Ok(())
     }
 
-    fn rows_sql(&self) -> String {
-        let table = &self.table;
-        if !self.repeatable {
-            return format!(
-                "SELECT version::int8, name, checksum, false AS repeatable FROM {table} ORDER BY version"
-            );
+    /// Histories that the search path does not find, where it is not one that this connection was given: the role's or the
+    /// database's path has changed since they began, or an operator has another one than the service.
+    async fn elsewhere(&self) -> Result<Vec<String>, Error> {
+        let own_path = self.caller.is_some_and(|caller| {
+            !matches!(caller.search_path_source.as_str(), "session" | "client" | "interactive")
+        });
+        if self.options.history_schema().is_some() || !own_path {
+            return Ok(Vec::new());
         }
-        format!(
-            "SELECT version, name, checksum, repeatable \
-             FROM (SELECT version::int8, name, checksum, false AS repeatable FROM {table} \
-                   UNION ALL SELECT 0, name, checksum, true FROM refit.repeatable) AS rows \
-             ORDER BY repeatable, version, name COLLATE \"C\""
-        )
-    }
-
-    /// Off the fast path: one of the two tables does not exist yet, and the other one counts.
-    async fn what_exists(
-        &self,
-        client: &Client,
-        expected: &Expected<'_>,
-        looks: u32,
-    ) -> Result<Glance, Error> {
-        let exists = "SELECT to_regclass($1) IS NOT NULL, to_regclass('refit.repeatable') IS NOT NULL";
-        let rows = client
-            .query_typed(exists, &[(&self.table, Type::TEXT)])
-            .await
-            .map_err(Error::database("looking for the history"))?;
-        let row = rows.first().ok_or_else(|| Error::History("no answer".to_owned()))?;
-        match (row.get(0), !self.repeatable || row.get(1)) {
-            (false, _) => Ok(Glance::Different(History::default())),
-            // Another run has made them just now; what it has recorded since is worth another look.
-            (true, true) if looks > 0 => Box::pin(self.look(client, expected, looks)).await,
-            (true, true) => Err(Error::History(
-                "its tables exist and cannot be read: is it a view of something else?".to_owned(),
-            )),
-            (true, false) => {
-                // Repeatable migrations are expected and none is recorded, so this is never "the same".
-                let versioned = HistoryQuery { repeatable: false, ..self.clone() };
-                Box::pin(versioned.look(client, expected, looks.max(1))).await
-            }
-        }
+        let sql = "SELECT nspname::pg_catalog.text FROM pg_catalog.pg_class c \
+                   JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace \
+                   WHERE relname = 'refinery_schema_history' AND relkind IN ('r', 'p') AND nspname NOT LIKE 'pg\\_%' \
+                     AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') \
+                     AND pg_catalog.has_table_privilege(c.oid, 'INSERT') ORDER BY nspname";
+        let rows = self.client.query_typed(sql, &[]).await;
+        let rows = rows.map_err(Error::database("looking for another history"))?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 }
 
@@ -178,6 +307,8 @@ impl HistoryQuery {
 struct Checksums {
     versioned: Vec<u64>,
     repeatable: Vec<u64>,
+    /// Whether row security hides rows of the history.
+    hidden: bool,
 }
 
 impl Checksums {
@@ -187,9 +318,13 @@ impl Checksums {
             SimpleQueryMessage::Row(row) => Some(row),
             _ => None,
         });
-        let versioned = numbers(rows.next()?)?;
+        let first = rows.next()?;
+        let hidden = first.get(2) == Some("t");
+        let Some(versioned) = numbers(first) else {
+            return hidden.then(|| Checksums { versioned: Vec::new(), repeatable: Vec::new(), hidden });
+        };
         let repeatable = rows.next().map_or(Some(Vec::new()), numbers)?;
-        Some(Checksums { versioned, repeatable })
+        Some(Checksums { versioned, repeatable, hidden })
     }
 
     fn are(&self, expected: &HistoryDigest) -> bool {
@@ -200,27 +335,17 @@ impl Checksums {
                 .is_none_or(|digest| HistoryDigest::of(&self.repeatable) == *digest)
     }
 
-    /// The history that they mean, when the set knows every one of them.
-    fn known_by(&self, set: &MigrationSet) -> Option<History> {
-        let by_checksum: HashMap<u64, HistoryRow> = set
-            .migrations()
-            .iter()
-            .map(|m| HistoryRow { version: m.version, name: m.name.clone(), checksum: m.checksum })
-            .map(|row| (row.checksum, row))
-            .collect();
-        let versioned: Option<Vec<HistoryRow>> =
-            self.versioned.iter().map(|checksum| by_checksum.get(checksum).cloned()).collect();
-        let named = |checksum: &u64| set.repeatables().iter().find(|r| r.checksum == *checksum);
-        let repeatable: Option<Vec<HistoryRow>> = self
-            .repeatable
-            .iter()
-            .map(|checksum| {
-                named(checksum).map(|r| HistoryRow { version: 0, name: r.name.clone(), checksum: *checksum })
-            })
-            .collect();
-        let mut history = History { versioned: versioned?, repeatable: repeatable?, unfinished: Vec::new() };
-        history.versioned.sort_by_key(|row| row.version);
-        Some(history)
+    /// The versioned migrations that they mean, when the set knows every one of them.
+    fn known_by(&self, set: &MigrationSet) -> Option<Vec<HistoryRow>> {
+        let by_checksum: HashMap<u64, &refit_model::Migration> =
+            set.migrations().iter().map(|migration| (migration.checksum, migration)).collect();
+        let row = |checksum: &u64| {
+            let migration = by_checksum.get(checksum)?;
+            Some(HistoryRow { version: migration.version, name: migration.name.clone(), checksum: *checksum })
+        };
+        let mut rows: Vec<HistoryRow> = self.versioned.iter().map(row).collect::<Option<_>>()?;
+        rows.sort_by_key(|row| row.version);
+        Some(rows)
     }
 }
 
@@ -233,24 +358,15 @@ fn numbers(row: &SimpleQueryRow) -> Option<Vec<u64>> {
     (numbers.len() == count).then_some(numbers)
 }
 
-fn read(rows: &[Row]) -> Result<Glance, Error> {
-    let mut history = History::default();
-    for row in rows {
-        let Some(version) = row.get::<_, Option<Version>>("version") else { continue };
-        let name: String = row.get::<_, Option<String>>("name").unwrap_or_default();
-        let checksum = row.get::<_, Option<String>>("checksum").unwrap_or_default();
-        let checksum = checksum.parse().map_err(|_| {
-            Error::History(format!(
-                "version {version} ({name}) has the checksum {checksum:?}, which is no number; \
-                 `cargo xtask adopt` takes over other tools' histories"
-            ))
-        })?;
-        let row_read = HistoryRow { version, name, checksum };
-        if row.get("repeatable") {
-            history.repeatable.push(row_read)
-        } else {
-            history.versioned.push(row_read)
-        }
-    }
-    Ok(Glance::Different(history))
+fn read(row: &Row) -> Result<Option<HistoryRow>, Error> {
+    let Some(version) = row.get::<_, Option<Version>>("version") else { return Ok(None) };
+    let name: String = row.get::<_, Option<String>>("name").unwrap_or_default();
+    let checksum = row.get::<_, Option<String>>("checksum").unwrap_or_default();
+    let checksum = checksum.parse().map_err(|_| {
+        Error::History(format!(
+            "version {version} ({name}) has the checksum {checksum:?}, which is no number; \
+             `cargo xtask adopt` takes over other tools' histories"
+        ))
+    })?;
+    Ok(Some(HistoryRow { version, name, checksum }))
 }

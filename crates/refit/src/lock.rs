@@ -8,13 +8,28 @@ use std::time::{Duration, Instant};
 use rand::RngExt;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::error::Error;
 use crate::event::{Event, Observer};
+use crate::migrator::Migrator;
+use crate::preflight::Preflight;
+use crate::state::State;
 
-/// The key of the lock, the same in every release: "refit" in ASCII.
+/// The key of the lock of a history in schema `public`, the same in every release: "refit" in ASCII.
 pub const LOCK_KEY: i64 = 0x72_65_66_69_74;
+
+/// The key of the lock of the history in a schema: runs on other histories of the database do not wait for it.
+pub fn key(schema: &str) -> i64 {
+    match schema {
+        "public" => LOCK_KEY,
+        _ => {
+            let hash = siphasher::sip::SipHasher13::new_with_keys(LOCK_KEY.unsigned_abs(), 0)
+                .hash(schema.as_bytes());
+            i64::from_ne_bytes(hash.to_ne_bytes())
+        }
+    }
+}
 
 const POLL: Duration = Duration::from_millis(100);
 const POLL_AT_MOST: Duration = Duration::from_secs(2);
@@ -30,6 +45,8 @@ pub(crate) enum Waited {
 
 /// Waiting for the lock: one poll a call, so that the caller can look at the history in between.
 pub(crate) struct LockWait<'a> {
+    key: i64,
+    state: &'a State,
     observer: &'a Observer,
     began: Instant,
     limit: Duration,
@@ -38,8 +55,8 @@ pub(crate) struct LockWait<'a> {
 }
 
 impl<'a> LockWait<'a> {
-    pub(crate) fn new(limit: Duration, observer: &'a Observer) -> LockWait<'a> {
-        LockWait { observer, began: Instant::now(), limit, pause: POLL, told: None }
+    pub(crate) fn new(key: i64, state: &'a State, limit: Duration, observer: &'a Observer) -> LockWait<'a> {
+        LockWait { key, state, observer, began: Instant::now(), limit, pause: POLL, told: None }
     }
 
     pub(crate) fn elapsed(&self) -> Duration {
@@ -53,7 +70,7 @@ impl<'a> LockWait<'a> {
         let sql = "SELECT locked, CASE WHEN locked THEN set_config('application_name', $2, false) END \
                    FROM (SELECT pg_try_advisory_lock($1) AS locked OFFSET 0) AS attempt";
         let row = client
-            .query_typed_one(sql, &[(&LOCK_KEY, Type::INT8), (&name, Type::TEXT)])
+            .query_typed_one(sql, &[(&self.key, Type::INT8), (&name, Type::TEXT)])
             .await
             .map_err(Error::database("taking the migration lock"))?;
         if row.get(0) {
@@ -61,7 +78,7 @@ impl<'a> LockWait<'a> {
         }
         let late = self.began.elapsed() >= self.limit;
         if late || self.told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
-            let holder = holder(client).await?;
+            let holder = holder(client, self.key, self.state).await?;
             if late {
                 return Err(Error::LockTimeout { waited: self.began.elapsed(), holder });
             }
@@ -77,33 +94,33 @@ impl<'a> LockWait<'a> {
 }
 
 /// What `columns` say of the session that holds the lock, by the name `activity`; none when nobody does.
-pub(crate) async fn ask_holder(client: &Client, columns: &str) -> Result<Option<Row>, Error> {
+pub(crate) async fn ask_holder(client: &Client, key: i64, columns: &str) -> Result<Option<Row>, Error> {
     let sql = format!(
         "SELECT {columns} FROM pg_locks JOIN pg_stat_activity AS activity USING (pid) \
          WHERE locktype = 'advisory' AND granted AND objsubid = 1 \
            AND (classid::int8 << 32 | objid::int8) = $1 \
            AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
     );
-    let rows = client.query_typed(&sql, &[(&LOCK_KEY, Type::INT8)]).await;
+    let rows = client.query_typed(&sql, &[(&key, Type::INT8)]).await;
     Ok(rows.map_err(Error::database("asking who holds the migration lock"))?.into_iter().next())
 }
 
 /// Who holds the lock, doing what, since when, as text.
-async fn holder(client: &Client) -> Result<String, Error> {
+async fn holder(client: &Client, key: i64, state: &State) -> Result<String, Error> {
     let columns = "format('pid %s, %s, from %s, %s', activity.pid, coalesce(nullif(application_name, ''), 'no name'), \
                           coalesce(host(client_addr), 'local socket'), \
                           coalesce(state || coalesce(format(' for %s s', \
                               round(extract(epoch FROM clock_timestamp() - coalesce(xact_start, state_change)))), ''), \
                               'state not visible')), \
                    activity.pid";
-    let Some(row) = ask_holder(client, columns).await? else {
+    let Some(row) = ask_holder(client, key, columns).await? else {
         return Ok("a session that has just ended".to_owned());
     };
     let (mut holder, pid): (String, i32) = (row.get(0), row.get(1));
     // Where the state cannot be read, or is not there yet, the name of the session has to do.
     let sql = "SELECT to_char(max(started_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') \
                FROM refit.run WHERE backend_pid = $1 AND outcome = 'running'";
-    if let Ok(row) = client.query_typed_one(sql, &[(&pid, Type::INT4)]).await
+    if let Ok(row) = client.query_typed_one(&state.sql(sql), &[(&pid, Type::INT4)]).await
         && let Some(since) = row.get::<_, Option<String>>(0)
     {
         holder.push_str(&format!("; its run began at {since}"));
@@ -111,51 +128,83 @@ async fn holder(client: &Client) -> Result<String, Error> {
     Ok(holder)
 }
 
-/// Takes the lock for a tool that changes the history beside the runs, by polling as they do.
-///
-/// `wait` limits the waiting; `tell` hears of it. Give the lock back with [`unlock`].
-///
-/// # Errors
-/// When another session holds it for longer, or the database cannot be asked.
-pub async fn lock(
-    client: &Client,
-    wait: Duration,
-    tell: impl Fn(&Event<'_>) + Send + Sync + 'static,
-) -> Result<(), Error> {
-    let observer = Observer::new(tell);
-    let mut wait = LockWait::new(wait, &observer);
-    while let Waited::NotYet = wait.poll(client).await? {}
-    Ok(())
+/// The lock of a history, held by a tool that changes the history beside the runs. Give it back with [`HistoryLock::release`].
+#[derive(Debug)]
+pub struct HistoryLock {
+    facts: Preflight,
 }
 
-/// Gives back what [`lock`] took. A failure is told and not returned: the connection's end releases it too.
-pub async fn unlock(client: &Client) {
-    release(client, "").await;
+impl HistoryLock {
+    /// The history's table, qualified and quoted.
+    pub fn history_table(&self) -> &str {
+        &self.facts.history_table
+    }
+
+    pub(crate) fn facts_mut(&mut self) -> &mut Preflight {
+        &mut self.facts
+    }
+
+    /// Gives back the lock, and the session as it was. A failure is logged and not returned: the connection's end releases
+    /// the lock too.
+    pub async fn release(self, client: &Client) {
+        release(client, &self.facts).await;
+    }
+}
+
+impl Migrator {
+    /// Takes the lock of the history as a run does, by polling; until it is released, the session is pinned to Refit's
+    /// own settings. Waits as [`wait_for_lock`](Migrator::wait_for_lock) says.
+    ///
+    /// # Errors
+    /// [`Error::Pooler`] behind a pooler that switches sessions; [`Error::LockTimeout`] when another session holds the lock for
+    /// longer; and when the database cannot be asked.
+    pub async fn lock(&self, client: &Client) -> Result<HistoryLock, Error> {
+        let facts = Preflight::read(client, &self.options).await?;
+        let locked = async {
+            crate::run::refuse_pooler(self, client, facts.backend_pid).await?;
+            let (limit, observer) = (self.options.wait_for_lock, &self.options.observer);
+            let mut wait = LockWait::new(facts.lock_key, &facts.state, limit, observer);
+            while let Waited::NotYet = wait.poll(client).await? {}
+            Ok(())
+        };
+        match locked.await {
+            Ok(()) => Ok(HistoryLock { facts }),
+            Err(error) => {
+                facts.end_after(client, "").await;
+                Err(error)
+            }
+        }
+    }
 }
 
 /// Expressions for the end of a transaction that holds the lock as its own: the session's lock is there afterwards,
-/// whatever the text did to it. Giving back and taking again leaves it held exactly once.
-pub(crate) fn retake() -> String {
-    format!("pg_catalog.pg_advisory_unlock({LOCK_KEY}),pg_catalog.pg_try_advisory_lock({LOCK_KEY})")
+/// whatever the text did to it, and none that the text took. Giving back and taking again leaves it held exactly once.
+pub(crate) fn retake(facts: &Preflight) -> String {
+    let key = facts.lock_key;
+    let unlock = match facts.unlock_all {
+        true => "pg_catalog.pg_advisory_unlock_all()".to_owned(),
+        false => format!("pg_catalog.pg_advisory_unlock({key})"),
+    };
+    format!("{unlock},pg_catalog.pg_try_advisory_lock({key})")
 }
 
 /// Makes sure, outside of a transaction, that the lock is still ours. Text such as `DISCARD ALL` gives it away.
-pub(crate) async fn is_held(client: &Client) -> Result<bool, Error> {
-    let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 \
-                   AND pid = pg_catalog.pg_backend_pid() AND (classid::int8 << 32 | objid::int8) = $1)";
+pub(crate) async fn is_held(client: &Client, key: i64) -> Result<bool, Error> {
+    // The text before may have set another search path: every operator is qualified.
+    let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype OPERATOR(pg_catalog.=) 'advisory'::pg_catalog.text \
+                   AND granted AND objsubid OPERATOR(pg_catalog.=) 1::pg_catalog.int2 \
+                   AND pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid() \
+                   AND ((classid::pg_catalog.int8 OPERATOR(pg_catalog.<<) 32::pg_catalog.int4) \
+                        OPERATOR(pg_catalog.|) objid::pg_catalog.int8) OPERATOR(pg_catalog.=) $1)";
     let ask = async |sql: &str| {
-        let row = client.query_typed_one(sql, &[(&LOCK_KEY, Type::INT8)]).await;
+        let row = client.query_typed_one(sql, &[(&key, Type::INT8)]).await;
         row.map(|row| row.get::<_, bool>(0)).map_err(Error::database("looking after the migration lock"))
     };
     Ok(ask(sql).await? || ask("SELECT pg_catalog.pg_try_advisory_lock($1)").await?)
 }
 
-/// Gives the lock back. A failure is told and not returned: the connection's end releases it too.
-pub(crate) async fn release(client: &Client, restore: &str) {
-    let sql = format!(
-        "SET SESSION AUTHORIZATION DEFAULT;SELECT pg_advisory_unlock({LOCK_KEY});RESET ALL;{restore}"
-    );
-    if let Err(error) = client.batch_execute(&sql).await {
-        warn!(error = %crate::error::describe(&error), "could not release the migration lock; it ends with the connection");
-    }
+/// Gives back the lock, and the session as the caller left it. A failure is logged and not returned: the connection's end
+/// releases the lock too.
+pub(crate) async fn release(client: &Client, facts: &Preflight) {
+    facts.end_after(client, &format!("SELECT pg_catalog.pg_advisory_unlock({});", facts.lock_key)).await;
 }

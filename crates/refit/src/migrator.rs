@@ -15,9 +15,12 @@ use crate::drift::{Comparison, Drift, SchemaCheck};
 use crate::embedded::Source;
 use crate::error::Error;
 use crate::event::{Event, Observer};
-use crate::history::{Expected, Glance, History, HistoryQuery};
+use crate::history::{Expected, Glance, HISTORY_TABLE, History};
+use crate::pin::Caller;
 use crate::plan::{Gate, Plan, Wanted};
+use crate::preflight::Preflight;
 use crate::report::Report;
+use crate::state::{DEFAULT_SCHEMA, State};
 
 /// Plans and applies a set of migrations. Cheap to make; one serves a whole program.
 #[derive(Debug, Clone)]
@@ -37,7 +40,8 @@ pub(crate) struct Options {
     pub(crate) lock_timeout: Option<Duration>,
     pub(crate) lock_attempts: u32,
     pub(crate) wait_for_lock: Duration,
-    pub(crate) history_schema: Option<String>,
+    history_schema: Option<String>,
+    state_schema: Option<String>,
     pub(crate) session_pooler: bool,
     pub(crate) connect: ConnectOptions,
     pub(crate) observer: Observer,
@@ -47,11 +51,36 @@ pub(crate) struct Options {
     pub(crate) lease: Duration,
 }
 
+impl Options {
+    /// The schema of the history, where one is named.
+    pub(crate) fn history_schema(&self) -> Option<&str> {
+        self.history_schema.as_deref()
+    }
+
+    /// The history's table as SQL names it: qualified when a schema is named, else the search path finds it.
+    pub(crate) fn history_table(&self) -> String {
+        match &self.history_schema {
+            Some(schema) => {
+                format!("{}.{HISTORY_TABLE}", postgres_protocol::escape::escape_identifier(schema))
+            }
+            None => HISTORY_TABLE.to_owned(),
+        }
+    }
+
+    /// The schema in which Refit keeps what it remembers.
+    pub(crate) fn state_schema(&self) -> &str {
+        self.state_schema.as_deref().unwrap_or(DEFAULT_SCHEMA)
+    }
+}
+
 impl Migrator {
-    /// A migrator with the defaults: environment `production`, every pending version, `lock_timeout` 2 s.
+    /// A migrator with the defaults: environment `production`, every pending version, `lock_timeout` 2 s, and the schemas that
+    /// `refit.toml` names.
     pub fn new(source: impl Into<Source>) -> Migrator {
+        let source = source.into();
+        let schemas = source.schemas();
         Migrator {
-            source: source.into(),
+            source,
             set: OnceLock::new(),
             options: Options {
                 environment: "production".to_owned(),
@@ -61,7 +90,8 @@ impl Migrator {
                 lock_timeout: None,
                 lock_attempts: 30,
                 wait_for_lock: Duration::from_secs(15 * 60),
-                history_schema: None,
+                history_schema: schemas.history,
+                state_schema: schemas.state,
                 session_pooler: false,
                 connect: ConnectOptions::default(),
                 observer: Observer::default(),
@@ -123,10 +153,20 @@ impl Migrator {
         self
     }
 
-    /// The schema of the history table, where the search path would not find it.
+    /// The schema of the history table, instead of what `refit.toml` says, or the search path finds.
+    ///
+    /// Each history has its own state and its own lock: the tenants of a database can be migrated side by side.
     #[must_use]
     pub fn history_schema(mut self, schema: impl Into<String>) -> Migrator {
         self.options.history_schema = Some(schema.into());
+        self
+    }
+
+    /// The schema in which Refit keeps what it remembers of runs and backfills, instead of what `refit.toml` says; `refit` by
+    /// default. Services with different roles in one database need one each.
+    #[must_use]
+    pub fn state_schema(mut self, schema: impl Into<String>) -> Migrator {
+        self.options.state_schema = Some(schema.into());
         self
     }
 
@@ -230,6 +270,29 @@ impl Migrator {
         })
     }
 
+    /// Finds what is remembered of the history: what [`backfill`](crate::backfill)'s functions ask for.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn state(&self, client: &Client) -> Result<State, Error> {
+        let caller = Caller::pin(client, &self.options.history_table()).await?;
+        let state = self.state_of(client, caller.relation).await;
+        caller.unpin(client).await;
+        state
+    }
+
+    /// The same on a session that is pinned.
+    pub(crate) async fn state_of(&self, client: &Client, relation: Option<u32>) -> Result<State, Error> {
+        let schema = self.options.state_schema();
+        let Some(relation) = relation else { return Ok(State::empty(schema)) };
+        let sql = "SELECT nspname::pg_catalog.text FROM pg_catalog.pg_class c \
+                   JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace WHERE c.oid = $1";
+        let rows = client.query_typed(sql, &[(&relation, tokio_postgres::types::Type::OID)]).await;
+        let rows = rows.map_err(Error::database("looking for the history"))?;
+        let name: String = rows.first().and_then(|row| row.get(0)).unwrap_or_default();
+        State::find(client, schema, Some(relation), &name).await
+    }
+
     /// Connects, applies, closes the connection. This is what a service calls when it boots.
     ///
     /// Backfills are finished as [`backfills`](Migrator::backfills) says: by default by a task in the background, which needs
@@ -300,7 +363,7 @@ impl Migrator {
         if !plan.refusals.is_empty() {
             return Err(Error::Refused(plan.refusals));
         }
-        if plan.pending.is_empty() {
+        if !plan.needs_run() {
             for held in &plan.held {
                 info!(migration = held.stem, gate = %held.gate, "held back");
             }
@@ -309,18 +372,18 @@ impl Migrator {
         crate::run::run(self, client, &plan, began).await
     }
 
-    /// Looks at the history, in one round trip.
+    /// Looks at the history, in one round trip where it is the expected one.
     pub(crate) async fn glance(&self, client: &Client) -> Result<Glance, Error> {
-        let expected = self.expected()?;
-        let query = HistoryQuery::new(self.options.history_schema.as_deref(), expected.repeatable.is_some());
         let set = || self.set().cloned();
-        let mut glance = query.glance(client, &Expected { digest: expected, set: &set }).await?;
-        if let Glance::Different(history) = &mut glance
-            && self.set()?.migrations().iter().any(|migration| !migration.directives.after.is_empty())
-        {
-            history.unfinished = crate::backfill::unfinished_versions(client).await?;
-        }
-        Ok(glance)
+        let expected = Expected { digest: self.expected()?, set: &set };
+        crate::history::glance(client, &self.options, &expected).await
+    }
+
+    /// The same on a session that is pinned.
+    pub(crate) async fn glance_pinned(&self, client: &Client, facts: &Preflight) -> Result<Glance, Error> {
+        let set = || self.set().cloned();
+        let expected = Expected { digest: self.expected()?, set: &set };
+        crate::history::glance_pinned(client, &self.options, facts, &expected).await
     }
 
     fn expected(&self) -> Result<HistoryDigest, Error> {

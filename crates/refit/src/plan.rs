@@ -6,7 +6,7 @@ use std::fmt;
 use refit_model::{Migration, MigrationSet, Policies, Policy, Repeatable, Version};
 use serde::Serialize;
 
-use crate::history::History;
+use crate::history::{BackfillState, History, UNDOING};
 use crate::refusal::Refusal;
 
 /// What would run, what is held back, and why.
@@ -26,6 +26,10 @@ pub struct Plan {
     pub held: Vec<HeldStep>,
     /// Applied versions that the set does not know because they are newer.
     pub ahead: Vec<Version>,
+    /// Applied backfills whose jobs are not remembered, and which may be done again: a run registers them anew.
+    pub reregister: Vec<Version>,
+    /// Whether a run has to upgrade what an older release of Refit remembers.
+    pub outdated: bool,
     /// Why the plan may not run; empty when it may.
     pub refusals: Vec<Refusal>,
     /// What the reader should know.
@@ -64,8 +68,8 @@ pub struct PlannedStep {
 /// One step that is held back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HeldStep {
-    /// The version.
-    pub version: Version,
+    /// The version; none for a repeatable migration.
+    pub version: Option<Version>,
     /// The file name without `.sql`.
     pub stem: String,
     /// What holds it.
@@ -83,10 +87,27 @@ pub enum Gate {
         /// The migration of the backfill.
         version: Version,
     },
+    /// Waits for a backfill whose job is not remembered, and which must not be done again unasked.
+    BackfillUnknown {
+        /// The migration of the backfill.
+        version: Version,
+    },
     /// Waits for another migration to be complete.
     After {
         /// The migration that is not complete.
         version: Version,
+    },
+    /// A repeatable migration of an older release: the database has versions that this one does not know.
+    Ahead {
+        /// The newest applied version.
+        version: Version,
+    },
+    /// The text of a repeatable migration that a newer text has replaced.
+    Superseded,
+    /// It failed, and may need what another gate holds back.
+    Failed {
+        /// What the server said.
+        error: String,
     },
 }
 
@@ -95,7 +116,7 @@ impl Gate {
     pub(crate) fn backfill(&self) -> Option<Version> {
         match self {
             Gate::Backfill { version } => Some(*version),
-            Gate::Manual | Gate::After { .. } => None,
+            _ => None,
         }
     }
 }
@@ -105,7 +126,22 @@ impl fmt::Display for Gate {
         match self {
             Gate::Manual => write!(f, "manual: runs when named with --include"),
             Gate::Backfill { version } => write!(f, "waits for the backfill of version {version}"),
+            Gate::BackfillUnknown { version } => write!(
+                f,
+                "waits for the backfill of version {version}, whose job is not recorded in this database; check the rows, \
+                 then `cargo xtask repair --backfill-complete V{version}`, or `--backfill-again V{version}`"
+            ),
             Gate::After { version } => write!(f, "waits for version {version}"),
+            Gate::Ahead { version } => write!(
+                f,
+                "the database is ahead: version {version} was applied by a newer release, which has its own text"
+            ),
+            Gate::Superseded => {
+                write!(f, "a newer text was applied after this one; to apply it again, change it")
+            }
+            Gate::Failed { error } => {
+                write!(f, "failed, and may need a migration that is held back: {error}")
+            }
         }
     }
 }
@@ -127,6 +163,11 @@ impl Plan {
         self.pending.is_empty() && self.refusals.is_empty()
     }
 
+    /// Whether a run has anything to do: migrations to apply, or its own records to put right.
+    pub(crate) fn needs_run(&self) -> bool {
+        !self.pending.is_empty() || !self.reregister.is_empty() || self.outdated
+    }
+
     pub(crate) fn compute(set: &MigrationSet, history: &History, wanted: &Wanted<'_>) -> Plan {
         let applied: HashMap<Version, (&str, u64)> =
             history.versioned.iter().map(|row| (row.version, (row.name.as_str(), row.checksum))).collect();
@@ -139,9 +180,14 @@ impl Plan {
             pending: Vec::new(),
             held: Vec::new(),
             ahead: Vec::new(),
+            reregister: Vec::new(),
+            outdated: history.outdated,
             refusals: Vec::new(),
             warnings: Vec::new(),
         };
+        if !history.elsewhere.is_empty() {
+            plan.refusals.push(Refusal::Elsewhere { schemas: history.elsewhere.clone() });
+        }
         plan.compare_applied(set, history, wanted.policies);
         plan.collect_pending(set, history, &applied, wanted);
         if wanted.to.is_none() {
@@ -154,6 +200,9 @@ impl Plan {
         let known = self.newest.unwrap_or(Version::MIN);
         for row in &history.versioned {
             match set.migration(row.version) {
+                _ if row.checksum == UNDOING => {
+                    self.refusals.push(Refusal::HalfUndone { version: row.version, name: row.name.clone() })
+                }
                 Some(migration) => {
                     self.applied += 1;
                     if migration.checksum != row.checksum {
@@ -195,34 +244,30 @@ impl Plan {
             .map(|migration| migration.version)
             .chain(self.ahead.iter().copied())
             .max();
-        let mut held: HashSet<Version> = HashSet::new();
-        let mut unfinished: HashSet<Version> = history.unfinished.iter().copied().collect();
+        let mut gates = Gates { set, history, applied, held: HashSet::new(), planned: HashSet::new() };
         let pending = set.migrations().iter().filter(|migration| {
             !applied.contains_key(&migration.version)
                 && migration.directives.runs_in(wanted.environment)
                 && wanted.to.is_none_or(|to| migration.version <= to)
         });
         for migration in pending {
-            if let Some(gate) = gate(migration, wanted.include, &held, &unfinished) {
-                held.insert(migration.version);
-                self.held.push(HeldStep { version: migration.version, stem: migration.stem.clone(), gate });
+            if let Some(gate) = gates.gate(migration, wanted.include) {
+                gates.held.insert(migration.version);
+                let (version, stem) = (Some(migration.version), migration.stem.clone());
+                self.held.push(HeldStep { version, stem, gate });
                 continue;
             }
             let Migration { version, path, directives, .. } = migration;
-            if let Some(missing) = directives.depends.iter().find(|version| held.contains(version)) {
-                let refusal =
-                    Refusal::Dependency { version: *version, path: path.clone(), missing: *missing };
-                self.refusals.push(refusal);
-            }
             if let Some(newest) = newest_applied.filter(|newest| newest > version && !directives.may_wait()) {
                 let refusal = Refusal::OutOfOrder { version: *version, path: path.clone(), newest };
                 self.judge(wanted.policies.out_of_order, refusal);
             }
             if directives.backfill.is_some() {
-                unfinished.insert(*version);
+                gates.planned.insert(*version);
             }
             self.pending.push(PlannedStep::versioned(migration));
         }
+        self.reregister = gates.to_reregister(&self.held);
     }
 
     fn collect_repeatables(&mut self, set: &MigrationSet, history: &History, environment: &str) {
@@ -232,7 +277,23 @@ impl Plan {
             repeatable.directives.runs_in(environment)
                 && applied.get(repeatable.name.as_str()) != Some(&repeatable.checksum)
         });
-        self.pending.extend(stale.map(PlannedStep::repeatable));
+        let ahead = self.ahead.iter().max().copied();
+        for repeatable in stale {
+            let superseded = history
+                .superseded
+                .iter()
+                .any(|row| row.name == repeatable.name && row.checksum == repeatable.checksum);
+            let gate = match ahead {
+                Some(version) => Some(Gate::Ahead { version }),
+                None => superseded.then_some(Gate::Superseded),
+            };
+            match gate {
+                Some(gate) => {
+                    self.held.push(HeldStep { version: None, stem: repeatable.stem.clone(), gate });
+                }
+                None => self.pending.push(PlannedStep::repeatable(repeatable)),
+            }
+        }
     }
 }
 
@@ -245,25 +306,65 @@ fn changed(migration: &Migration, applied: u64) -> Refusal {
     }
 }
 
-/// `unfinished` are the versions whose backfill is registered and not complete, or registered by this very plan.
-fn gate(
-    migration: &Migration,
-    include: &[Version],
-    held: &HashSet<Version>,
-    unfinished: &HashSet<Version>,
-) -> Option<Gate> {
-    let directives = &migration.directives;
-    if directives.manual && !include.contains(&migration.version) {
-        return Some(Gate::Manual);
-    }
-    directives.after.iter().find_map(|version| {
-        let version = *version;
-        if held.contains(&version) {
-            Some(Gate::After { version })
-        } else {
-            unfinished.contains(&version).then_some(Gate::Backfill { version })
+/// What decides whether a migration is held back.
+struct Gates<'a> {
+    set: &'a MigrationSet,
+    history: &'a History,
+    applied: &'a HashMap<Version, (&'a str, u64)>,
+    /// What is held back so far.
+    held: HashSet<Version>,
+    /// The backfills that this very plan registers.
+    planned: HashSet<Version>,
+}
+
+impl Gates<'_> {
+    fn gate(&self, migration: &Migration, include: &[Version]) -> Option<Gate> {
+        let directives = &migration.directives;
+        if directives.manual && !include.contains(&migration.version) {
+            return Some(Gate::Manual);
         }
-    })
+        let depends = directives.depends.iter().find(|version| self.held.contains(version));
+        let depends = depends.map(|version| Gate::After { version: *version });
+        directives.after.iter().find_map(|version| self.waits_for(*version)).or(depends)
+    }
+
+    /// A gate is open only where what it waits for is known to be complete.
+    fn waits_for(&self, version: Version) -> Option<Gate> {
+        if self.held.contains(&version) {
+            return Some(Gate::After { version });
+        }
+        if self.planned.contains(&version) {
+            return Some(Gate::Backfill { version });
+        }
+        self.set.migration(version)?.directives.backfill.as_ref()?;
+        match self.history.backfills.get(&version) {
+            Some(BackfillState::Complete) => None,
+            Some(BackfillState::Unfinished | BackfillState::Undone) => Some(Gate::Backfill { version }),
+            None if !self.applied.contains_key(&version) => None,
+            None if self.may_be_done_again(version) => Some(Gate::Backfill { version }),
+            None => Some(Gate::BackfillUnknown { version }),
+        }
+    }
+
+    /// Whether doing a backfill once more changes nothing that it has done.
+    fn may_be_done_again(&self, version: Version) -> bool {
+        let migration = self.set.migration(version);
+        let same = migration.is_some_and(|migration| {
+            self.applied.get(&version).is_some_and(|(_, checksum)| *checksum == migration.checksum)
+        });
+        same && migration.is_some_and(crate::backfill::is_repeatable)
+    }
+
+    /// The backfills that gates wait for, applied and not remembered.
+    fn to_reregister(&self, held: &[HeldStep]) -> Vec<Version> {
+        let mut versions: Vec<Version> = held.iter().filter_map(|held| held.gate.backfill()).collect();
+        versions.retain(|version| {
+            !self.planned.contains(version) && !self.history.backfills.contains_key(version)
+        });
+        versions.sort_unstable();
+        versions.dedup();
+        versions
+    }
 }
 
 impl PlannedStep {
@@ -314,6 +415,12 @@ impl fmt::Display for Plan {
                 (false, true) => "",
             };
             writeln!(f, "  pending  {}{how}", step.stem)?;
+        }
+        for version in &self.reregister {
+            writeln!(
+                f,
+                "  again    the backfill of version {version}, whose job is not recorded, is registered anew"
+            )?;
         }
         for step in &self.held {
             writeln!(f, "  held     {}  ({})", step.stem, step.gate)?;

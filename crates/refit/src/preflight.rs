@@ -1,69 +1,159 @@
 //! What must be known of a session before anything runs on it.
 
 use refit_model::Version;
-use tokio_postgres::Client;
 use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Row};
+use tracing::warn;
 
 use crate::error::Error;
 use crate::history::HISTORY_TABLE;
+use crate::lock;
+use crate::migrator::Options;
+use crate::pin::{self, Caller};
+use crate::state::State;
 
-/// The facts of a session, read in one round trip.
+/// The facts of a session, which is pinned while they hold.
 #[derive(Debug, Clone)]
 pub(crate) struct Preflight {
     pub(crate) standby: bool,
     pub(crate) read_only: bool,
     pub(crate) backend_pid: i32,
+    pub(crate) caller: Caller,
+    /// The schema of the history, unquoted.
+    pub(crate) schema: String,
     /// Where the history is, or will be: quoted and qualified.
     pub(crate) history_table: String,
-    pub(crate) history_exists: bool,
-    /// SQL that removes what a step leaves in `pg_temp`; nothing where the caller has something of its own there.
-    pub(crate) discard: &'static str,
+    /// The OID of its table, where that exists.
+    pub(crate) relation: Option<u32>,
+    /// The key of the lock that lets one run at a time change the history.
+    pub(crate) lock_key: i64,
+    /// What is remembered of the history.
+    pub(crate) state: State,
+    /// SQL that removes what a step leaves in the session, but for what the caller has there.
+    pub(crate) discard: String,
+    /// SQL that removes what a text with PREPARE leaves, where the caller has prepared nothing itself.
+    pub(crate) deallocate: &'static str,
+    /// Whether all advisory locks of the session are Refit's own or a step's.
+    pub(crate) unlock_all: bool,
     /// SQL that makes the transaction act as the role that the session had at the start, until it ends.
     pub(crate) as_before: String,
-    /// SQL that puts the session back as the caller left it, after RESET ALL.
+    /// SQL that puts the session back as Refit uses it, after RESET ALL.
     pub(crate) restore: String,
+    /// SQL that puts the session back as the caller left it, after RESET ALL.
+    pub(crate) give_back: String,
+}
+
+/// What is asked of a session that is pinned already.
+///
+/// Temporary tables, prepared statements, LISTEN and advisory locks of the caller are the caller's: a step's are removed only
+/// where the caller has none of the kind.
+fn facts_sql() -> String {
+    let pinned: Vec<String> = pin::names().map(|name| format!("'{name}'")).collect();
+    format!(
+        "SELECT pg_is_in_recovery(), current_setting('transaction_read_only')::bool, pg_backend_pid(), current_setting('role'), \
+            (SELECT coalesce(string_agg(format('SELECT pg_catalog.set_config(%L, %L, false);', name, \
+                                               current_setting(name)), '' ORDER BY name), '') \
+             FROM pg_settings WHERE source = 'session' AND name <> ALL (ARRAY[{}])), \
+            EXISTS (SELECT FROM pg_class WHERE relnamespace = pg_my_temp_schema()), \
+            EXISTS (SELECT FROM pg_listening_channels()), \
+            EXISTS (SELECT FROM pg_prepared_statements WHERE from_sql), \
+            EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()), \
+            (SELECT nspname::text FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace WHERE pg_class.oid = $1), \
+            coalesce(row_security_active($1), false)",
+        pinned.join(", ")
+    )
 }
 
 impl Preflight {
-    pub(crate) async fn read(client: &Client, schema: Option<&str>) -> Result<Preflight, Error> {
+    /// Pins the session and reads its facts. [`Preflight::end_after`] gives it back.
+    ///
+    /// # Errors
+    /// When it cannot be asked, the history's place is not known, or row security hides rows of it.
+    pub(crate) async fn read(client: &Client, options: &Options) -> Result<Preflight, Error> {
+        let caller = Caller::pin(client, &options.history_table()).await?;
+        match Preflight::pinned(client, options, &caller).await {
+            Ok(facts) => Ok(facts),
+            Err(error) => {
+                caller.unpin(client).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn pinned(client: &Client, options: &Options, caller: &Caller) -> Result<Preflight, Error> {
+        let row = client.query_typed_one(&facts_sql(), &[(&caller.relation, Type::OID)]).await;
+        let row = row.map_err(Error::database("looking at the session"))?;
         // A history that the search path finds stays where it is; a new one goes where refinery would put it.
-        let sql = "SELECT pg_is_in_recovery(), current_setting('transaction_read_only')::bool, pg_backend_pid(), \
-                   coalesce($1, (SELECT relnamespace::regnamespace::name FROM pg_class \
-                                 WHERE oid = to_regclass($2)), current_schema())::text, \
-                   current_setting('role'), \
-                   (SELECT coalesce(string_agg(format('SELECT pg_catalog.set_config(%L, %L, false);', name, \
-                                                      current_setting(name)), '' ORDER BY name), '') \
-                    FROM pg_settings WHERE source = 'session'), \
-                   EXISTS (SELECT FROM pg_class WHERE relnamespace = pg_my_temp_schema()), \
-                   to_regclass(coalesce(quote_ident($1) || '.', '') || $2) IS NOT NULL";
-        let row = client
-            .query_typed_one(sql, &[(&schema, Type::TEXT), (&HISTORY_TABLE, Type::TEXT)])
-            .await
-            .map_err(Error::database("looking at the session"))?;
-        let schema: Option<String> = row.get(3);
+        let found: Option<String> = row.get(9);
+        let schema = options.history_schema().map(str::to_owned).or(found).or(caller.current_schema.clone());
         let schema = schema.ok_or_else(|| {
-            let hint = "no schema of the search path exists: create one, or name one for the history";
-            Error::Target(hint.to_owned())
+            let path = &caller.search_path;
+            Error::Target(format!(
+                "no schema of the search path ({path}) exists, so there is no place for the history: create one, or name the \
+                 history's schema (--history-schema, `history_schema` in refit.toml, Migrator::history_schema)"
+            ))
         })?;
-        let role: String = row.get(4);
-        let mut restore: String = row.get(5);
-        let mut as_before = "SET LOCAL SESSION AUTHORIZATION DEFAULT;".to_owned();
+        let facts = Preflight::of(client, options, caller, &row, schema).await?;
+        if row.get(10) {
+            return Err(Error::RowSecurity { table: facts.history_table });
+        }
+        Ok(facts)
+    }
+
+    async fn of(
+        client: &Client,
+        options: &Options,
+        caller: &Caller,
+        row: &Row,
+        schema: String,
+    ) -> Result<Preflight, Error> {
+        let (role, session): (String, String) = (row.get(3), row.get(4));
+        let (mut set_role, mut as_before) =
+            (String::new(), "SET LOCAL SESSION AUTHORIZATION DEFAULT;".to_owned());
         if role != "none" {
             let role = postgres_protocol::escape::escape_identifier(&role);
-            restore.push_str(&format!("SET ROLE {role};"));
+            set_role = format!("SET ROLE {role};");
             as_before.push_str(&format!("SET LOCAL ROLE {role};"));
         }
-        let table = postgres_protocol::escape::escape_identifier(&schema);
+        as_before.push_str(&pin::pin_local_sql());
+        let unless = |has: usize, sql: &'static str| if row.get(has) { "" } else { sql };
         Ok(Preflight {
             standby: row.get(0),
             read_only: row.get(1),
             backend_pid: row.get(2),
-            history_table: format!("{table}.{HISTORY_TABLE}"),
-            history_exists: row.get(7),
-            discard: if row.get(6) { "" } else { "DISCARD TEMP;" },
+            caller: caller.clone(),
+            history_table: format!(
+                "{}.{HISTORY_TABLE}",
+                postgres_protocol::escape::escape_identifier(&schema)
+            ),
+            relation: caller.relation,
+            lock_key: lock::key(&schema),
+            state: State::find(client, options.state_schema(), caller.relation, &schema).await?,
+            schema,
+            discard: [unless(5, "DISCARD TEMP;"), unless(6, "UNLISTEN *;")].concat(),
+            deallocate: unless(7, DEALLOCATE),
+            unlock_all: !row.get::<_, bool>(8),
             as_before,
-            restore,
+            restore: format!("{session}{KEEPALIVES}{}{set_role}", pin::pin_sql()),
+            give_back: format!("{session}{}{set_role}", caller.restore()),
         })
+    }
+
+    /// SQL for the end of a text: a PREPARE in it ends with it.
+    pub(crate) fn deallocate_after(&self, text: &str) -> &'static str {
+        let prepares = text.as_bytes().windows(7).any(|word| word.eq_ignore_ascii_case(b"prepare"));
+        if prepares { self.deallocate } else { "" }
+    }
+
+    /// Gives the session back as the caller left it, once `sql` has run in it.
+    pub(crate) async fn end_after(&self, client: &Client, sql: &str) {
+        let Preflight { discard, give_back, .. } = self;
+        let sql = format!("SET SESSION AUTHORIZATION DEFAULT;{sql}{discard}RESET ALL;{give_back}");
+        if let Err(error) = client.batch_execute(&sql).await
+            && !error.is_closed()
+        {
+            warn!(error = %crate::error::describe(&error), "could not release the session; what it holds ends with the connection");
+        }
     }
 
     /// Refuses a session that cannot write, naming what it would have to do; `what` says what the migrations are.
@@ -90,3 +180,12 @@ impl Preflight {
         Err(Error::ReadOnly { why, pending: format!("{} {noun} {what}", pending.len()), first, hint })
     }
 }
+
+/// The server notices within minutes that the host of a run is gone, and releases its lock; by default that takes hours.
+pub(crate) const KEEPALIVES: &str = "SET tcp_keepalives_idle = 30;SET tcp_keepalives_interval = 10;\
+    SET tcp_keepalives_count = 3;SET tcp_user_timeout = '60s';";
+
+/// Removes what PREPARE has left. Statements that a driver has prepared are its own.
+const DEALLOCATE: &str = "DO $refit$ DECLARE statement pg_catalog.text; BEGIN \
+    FOR statement IN SELECT name FROM pg_catalog.pg_prepared_statements WHERE from_sql LOOP \
+    EXECUTE pg_catalog.format('DEALLOCATE %I', statement); END LOOP; END $refit$;";

@@ -57,14 +57,32 @@ pub enum Refusal {
         /// The newest version of the set.
         known: Version,
     },
-    /// A migration depends on one that is not applied and is not going to be.
-    #[error("{path} depends on version {missing}, which is held back; run that one first")]
-    Dependency {
+    /// The search path finds no history, and there is one elsewhere.
+    #[error(
+        "the search path finds no history, but {} has one: name it (--history-schema, `history_schema` in refit.toml, \
+         Migrator::history_schema), or name another schema to begin a new history there",
+        schemas_of(schemas)
+    )]
+    Elsewhere {
+        /// The schemas with a history that this role may write.
+        schemas: Vec<String>,
+    },
+    /// A rollback was interrupted in the middle of this migration.
+    #[error(
+        "version {version} ({name}) is half undone: a rollback was interrupted in the middle of it; \
+         finish it with `cargo xtask rollback`, then migrate again"
+    )]
+    HalfUndone {
         /// The migration.
         version: Version,
-        /// The file.
-        path: String,
-        /// What it depends on.
-        missing: Version,
+        /// Its name in the history.
+        name: String,
     },
+}
+
+fn schemas_of(schemas: &[String]) -> String {
+    match schemas {
+        [one] => format!("schema {one}"),
+        several => format!("each of the schemas {}", several.join(", ")),
+    }
 }

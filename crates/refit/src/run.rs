@@ -6,18 +6,18 @@ use std::time::{Duration, Instant};
 use refinery::Runner;
 use refit_model::{MigrationSet, StatementKind, Version};
 use tokio_postgres::Client;
-use tracing::info;
+use tracing::{debug, info, warn};
 
 use crate::error::Error;
 use crate::event::Event;
 use crate::history::Glance;
 use crate::lock::{LockWait, Waited, release};
 use crate::migrator::Migrator;
-use crate::plan::{Plan, PlannedStep, StepKind};
+use crate::plan::{Gate, HeldStep, Plan, PlannedStep, StepKind};
 use crate::preflight::Preflight;
 use crate::report::Report;
 use crate::session::Session;
-use crate::state::{self, Needs};
+use crate::state;
 use crate::step::{Stage, Step};
 
 /// Applies `plan`, or what is left of it once the lock is ours.
@@ -30,34 +30,79 @@ pub(crate) async fn run(
     let set = Arc::clone(migrator.set()?);
     refuse_what_cannot_run(&set, plan)?;
     let names: Vec<_> = plan.pending.iter().map(|step| (step.version, step.stem.clone())).collect();
-    let facts = facts(migrator, client, &names, "pending").await?;
-    let mut wait = LockWait::new(migrator.options.wait_for_lock, &migrator.options.observer);
+    let mut facts = facts(migrator, client).await?;
+    let outcome = ready(migrator, client, &names, "pending", &facts).await;
+    let outcome = match outcome {
+        Ok(()) => waiting(migrator, client, &mut facts, &set, began).await,
+        Err(error) => Err(error),
+    };
+    release(client, &facts).await;
+    match outcome {
+        // There is nothing to apply, and its own records can wait for a session that may write them.
+        Err(error) if plan.pending.is_empty() && may_wait(&error) => {
+            debug!("the records of Refit are left as they are: {error}");
+            Ok(migrator.nothing_to_do(Some(plan.clone()), began))
+        }
+        outcome => outcome,
+    }
+}
+
+/// Whether the session may not write, or not now.
+fn may_wait(error: &Error) -> bool {
+    matches!(error, Error::ReadOnly { .. } | Error::Pooler | Error::LockTimeout { .. })
+        || error.sqlstate() == Some("42501")
+}
+
+/// Waits for the lock, then runs.
+async fn waiting(
+    migrator: &Migrator,
+    client: &Client,
+    facts: &mut Preflight,
+    set: &MigrationSet,
+    began: Instant,
+) -> Result<Report, Error> {
+    let (limit, observer) = (migrator.options.wait_for_lock, &migrator.options.observer);
+    let state = facts.state.clone();
+    let mut wait = LockWait::new(facts.lock_key, &state, limit, observer);
     let mut waited = Duration::ZERO;
     while let Waited::NotYet = wait.poll(client).await? {
         waited = wait.elapsed();
         // The other run may have done everything; then there is nothing to wait for.
-        if let Some(report) = done_meanwhile(migrator, client, began).await? {
+        if let Some(report) = done_meanwhile(migrator, client, facts, began).await? {
             return Ok(Report { waited, ..report });
         }
     }
-    let outcome = locked(migrator, client, &facts, &set, began).await;
-    release(client, &format!("{}{}", facts.discard, facts.restore)).await;
-    outcome.map(|report| Report { waited, duration: began.elapsed(), ..report })
+    let report = locked(migrator, client, facts, set, began).await?;
+    Ok(Report { waited, duration: began.elapsed(), ..report })
 }
 
-/// What a run has to know of its session, when the session can do it; the names are of what is `wanted`.
-pub(crate) async fn facts(
+/// What a run has to know of its session, which is pinned from now on.
+pub(crate) async fn facts(migrator: &Migrator, client: &Client) -> Result<Preflight, Error> {
+    Preflight::read(client, &migrator.options).await
+}
+
+/// Whether the session can do it; the names are of what is `requested`.
+pub(crate) async fn ready(
     migrator: &Migrator,
     client: &Client,
     names: &[(Option<Version>, String)],
-    wanted: &str,
-) -> Result<Preflight, Error> {
-    let facts = Preflight::read(client, migrator.options.history_schema.as_deref()).await?;
-    facts.require_writable(names, wanted)?;
-    if !migrator.options.session_pooler && crate::pooler::stands_between(client, facts.backend_pid).await {
+    requested: &str,
+    facts: &Preflight,
+) -> Result<(), Error> {
+    facts.require_writable(names, requested)?;
+    refuse_pooler(migrator, client, facts.backend_pid).await
+}
+
+/// A lock and settings belong to a session: a pooler that switches sessions loses them.
+pub(crate) async fn refuse_pooler(
+    migrator: &Migrator,
+    client: &Client,
+    backend_pid: i32,
+) -> Result<(), Error> {
+    if !migrator.options.session_pooler && crate::pooler::stands_between(client, backend_pid).await {
         return Err(Error::Pooler);
     }
-    Ok(facts)
+    Ok(())
 }
 
 /// Where the steps of a run are made.
@@ -81,55 +126,86 @@ pub(crate) fn stage<'a>(
 async fn done_meanwhile(
     migrator: &Migrator,
     client: &Client,
+    facts: &Preflight,
     began: Instant,
 ) -> Result<Option<Report>, Error> {
-    let plan = match migrator.glance(client).await? {
+    let plan = match migrator.glance_pinned(client, facts).await? {
         Glance::Same => return Ok(Some(migrator.nothing_to_do(None, began))),
         Glance::Different(history) => migrator.plan_for(&history)?,
     };
     if !plan.refusals.is_empty() {
         return Err(Error::Refused(plan.refusals));
     }
-    Ok(plan.pending.is_empty().then(|| migrator.nothing_to_do(Some(plan), began)))
+    Ok((!plan.needs_run()).then(|| migrator.nothing_to_do(Some(plan), began)))
 }
 
-/// The part that runs under the lock: nobody else changes the history now.
+/// The plan under the lock; none when nothing is to do.
+async fn plan_again(migrator: &Migrator, client: &Client, facts: &Preflight) -> Result<Option<Plan>, Error> {
+    let plan = match migrator.glance_pinned(client, facts).await? {
+        Glance::Same => return Ok(None),
+        Glance::Different(history) => migrator.plan_for(&history)?,
+    };
+    match plan.refusals.is_empty() {
+        true => Ok(Some(plan)),
+        false => Err(Error::Refused(plan.refusals)),
+    }
+}
+
+/// The part that runs under the lock: no other session changes the history now.
 async fn locked(
     migrator: &Migrator,
     client: &Client,
-    facts: &Preflight,
+    facts: &mut Preflight,
     set: &MigrationSet,
     began: Instant,
 ) -> Result<Report, Error> {
-    let history = match migrator.glance(client).await? {
-        Glance::Same => return Ok(migrator.nothing_to_do(None, began)),
-        Glance::Different(history) => history,
+    let Some(mut plan) = plan_again(migrator, client, facts).await? else {
+        return Ok(migrator.nothing_to_do(None, began));
     };
-    let plan = migrator.plan_for(&history)?;
-    if !plan.refusals.is_empty() {
-        return Err(Error::Refused(plan.refusals));
+    if !plan.needs_run() {
+        return Ok(migrator.nothing_to_do(Some(plan), began));
+    }
+    crate::prepare::prepare(client, facts, set.has_backfills()).await?;
+    if plan.outdated {
+        match plan_again(migrator, client, facts).await? {
+            Some(upgraded) => plan = upgraded,
+            None => return Ok(migrator.nothing_to_do(None, began)),
+        }
+    }
+    for version in &plan.reregister {
+        crate::backfill::register_again(client, facts, set, *version).await?;
+        plan.warnings
+            .push(format!("the job of the backfill of version {version} was not recorded: it is done again"));
     }
     if plan.pending.is_empty() {
         return Ok(migrator.nothing_to_do(Some(plan), began));
     }
-    prepare(client, facts, if set.has_backfills() { Needs::Backfills } else { Needs::Runs }).await?;
-    let run = state::begin_run(client, &plan.environment, plan.pending.len()).await?;
+    pending(migrator, client, facts, set, plan, began).await
+}
+
+async fn pending(
+    migrator: &Migrator,
+    client: &Client,
+    facts: &Preflight,
+    set: &MigrationSet,
+    mut plan: Plan,
+    began: Instant,
+) -> Result<Report, Error> {
+    let run = state::begin_run(client, &facts.state, &plan.environment, plan.pending.len()).await?;
     info!(run, pending = plan.pending.len(), "applying migrations");
     migrator.options.observer.tell(&Event::Began { steps: plan.pending.len() });
     let stage = stage(migrator, client, facts, set, run);
-    let (versioned, repeatable): (Vec<_>, Vec<_>) =
-        plan.pending.iter().partition(|step| step.kind == StepKind::Versioned);
-    let versioned: Vec<Step<'_>> =
-        versioned.into_iter().filter_map(|step| versioned_step(set, step)).collect();
-    let mut session = Session::new(stage, versioned.iter().cloned());
-    let outcome = steps(&mut session, &versioned, &repeatable, set, facts).await;
-    state::end_run(client, run, outcome).await?;
-    let newest = versioned.iter().filter_map(|step| step.version).max();
+    let mut session =
+        Session::new(stage, plan.pending.iter().filter_map(|step| versioned_step(set, step, facts)));
+    let outcome = steps(&mut session, &mut plan, set, facts).await;
+    let done = session.done;
+    state::end_run(client, &facts.state, run, outcome).await?;
+    let newest = done.iter().filter_map(|step| refit_model::version_of(&step.stem)).max();
     Ok(Report {
         run: Some(run),
         environment: plan.environment,
         version: newest.max(plan.current),
-        steps: session.done,
+        steps: done,
         backfills: Vec::new(),
         held: plan.held,
         warnings: plan.warnings,
@@ -138,35 +214,74 @@ async fn locked(
     })
 }
 
-/// Creates the history table as refinery would, and the schema refit, in one transaction.
-pub(crate) async fn prepare(client: &Client, facts: &Preflight, needs: Needs) -> Result<(), Error> {
-    let comment = state::comment(client).await?;
-    // What exists is not asserted: even IF NOT EXISTS needs the right to create, which the role may not have.
-    let history = match facts.history_exists {
-        true => String::new(),
-        false => {
-            <Session<'_> as refinery_core::AsyncMigrate>::assert_migrations_table_query(&facts.history_table)
-        }
-    };
-    let upgrade = state::upgrade(comment.as_deref(), needs).unwrap_or_default();
-    if history.is_empty() && upgrade.is_empty() {
-        return Ok(());
-    }
-    let sql = format!("BEGIN;SET LOCAL client_min_messages = warning;{history}{upgrade}COMMIT");
-    match client.batch_execute(&sql).await {
-        Ok(()) => Ok(()),
-        Err(error) => {
-            client.batch_execute("ROLLBACK").await.ok();
-            Err(Error::database("creating the history")(error))
-        }
-    }
+/// Whether a step that failed may wait: it names what does not exist, and a gate holds a migration back that may make it. The
+/// backfill that opens the gate goes on, and the run after it tries again.
+fn may_be_held(plan: &Plan, step: &PlannedStep, error: &Error) -> bool {
+    let waits = |held: &HeldStep| matches!(held.gate, Gate::Backfill { .. } | Gate::After { .. });
+    step.transaction
+        && matches!(error, Error::Statement(_))
+        && error.sqlstate().is_some_and(|code| NAMES_WHAT_IS_NOT_THERE.contains(&code))
+        && plan.held.iter().any(waits)
 }
+
+/// Holds a step back that failed; answers why.
+fn hold(plan: &mut Plan, step: &PlannedStep, error: &Error) {
+    let warning =
+        format!("{} is held back: it failed while other migrations are held back: {error}", step.stem);
+    warn!("{warning}");
+    plan.warnings.push(warning);
+    let reason = match error {
+        Error::Statement(failed) => failed.message.clone(),
+        other => other.to_string(),
+    };
+    let gate = Gate::Failed { error: reason };
+    plan.held.push(HeldStep { version: step.version, stem: step.stem.clone(), gate });
+}
+
+/// Undefined tables, columns, functions, other objects and schemas.
+const NAMES_WHAT_IS_NOT_THERE: [&str; 5] = ["42P01", "42703", "42883", "42704", "3F000"];
 
 async fn steps<'a>(
     session: &mut Session<'a>,
-    versioned: &[Step<'a>],
-    repeatable: &[&PlannedStep],
+    plan: &mut Plan,
     set: &'a MigrationSet,
+    facts: &Preflight,
+) -> Result<(), Error> {
+    let versioned: Vec<Step<'a>> =
+        plan.pending.iter().filter_map(|step| versioned_step(set, step, facts)).collect();
+    if let Err(error) = versioned_steps(session, &versioned, facts).await {
+        let (at, end) = (session.done.len(), versioned.len());
+        let failed = plan.pending.get(at).cloned();
+        let Some(failed) = failed.filter(|step| may_be_held(plan, step, &error)) else { return Err(error) };
+        hold(plan, &failed, &error);
+        let waits = failed.version.map(|version| Gate::After { version });
+        for step in plan.pending.get(at + 1..end).unwrap_or_default() {
+            let (version, stem) = (step.version, step.stem.clone());
+            plan.held.extend(waits.clone().map(|gate| HeldStep { version, stem, gate }));
+        }
+    }
+    for planned in plan.pending.clone().iter().filter(|step| step.kind == StepKind::Repeatable) {
+        let Some(repeatable) = set.repeatables().iter().find(|repeatable| repeatable.stem == planned.stem)
+        else {
+            continue;
+        };
+        let step = Step::repeatable(repeatable);
+        if session.run(&step, &record_repeatable(&step, facts)).await.is_err() {
+            let failure = session.failure.take();
+            let error =
+                failure.unwrap_or_else(|| Error::Internal("a step failed without an error".to_owned()));
+            if !may_be_held(plan, planned, &error) {
+                return Err(error);
+            }
+            hold(plan, planned, &error);
+        }
+    }
+    Ok(())
+}
+
+async fn versioned_steps<'a>(
+    session: &mut Session<'a>,
+    versioned: &[Step<'a>],
     facts: &Preflight,
 ) -> Result<(), Error> {
     let migrations: Result<Vec<_>, _> =
@@ -177,33 +292,27 @@ async fn steps<'a>(
     runner.set_migration_table_name(&facts.history_table);
     let outcome = runner.run_async(session).await.map_err(|error| error.to_string());
     let settled = session.settle().await.map_err(|error| error.to_string());
-    if let Err(error) = outcome.map(drop).and(settled) {
-        return Err(session.failure.take().unwrap_or(Error::Internal(error)));
+    match outcome.map(drop).and(settled) {
+        Ok(()) => Ok(()),
+        Err(error) => Err(session.failure.take().unwrap_or(Error::Internal(error))),
     }
-    for planned in repeatable {
-        let Some(repeatable) = set.repeatables().iter().find(|repeatable| repeatable.stem == planned.stem)
-        else {
-            continue;
-        };
-        let step = Step::repeatable(repeatable);
-        let record = format!(
-            "INSERT INTO refit.repeatable (name, checksum) VALUES ({}, '{}') ON CONFLICT (name) \
-             DO UPDATE SET checksum = excluded.checksum, applied_at = now()",
-            postgres_protocol::escape::escape_literal(step.name),
-            step.checksum
-        );
-        if session.run(&step, &record).await.is_err() {
-            let failure = session.failure.take();
-            return Err(
-                failure.unwrap_or_else(|| Error::Internal("a step failed without an error".to_owned()))
-            );
-        }
-    }
-    Ok(())
 }
 
-fn versioned_step<'a>(set: &'a MigrationSet, step: &PlannedStep) -> Option<Step<'a>> {
-    set.migration(step.version?).map(Step::versioned)
+fn versioned_step<'a>(set: &'a MigrationSet, step: &PlannedStep, facts: &Preflight) -> Option<Step<'a>> {
+    set.migration(step.version?).map(|migration| Step::versioned(migration, &facts.state))
+}
+
+/// What a step's WITH enters: two parts of it. The texts before are kept, so that an older release does not apply one again.
+fn record_repeatable(step: &Step<'_>, facts: &Preflight) -> String {
+    let name = postgres_protocol::escape::escape_literal(step.name);
+    let (table, history) = (format!("{}.repeatable", facts.state.quoted()), facts.state.history());
+    format!(
+        "UPDATE {table} SET current = false WHERE history_id = {history} AND name = {name} AND current \
+             AND checksum <> '{checksum}' RETURNING 1), \
+         applied AS (INSERT INTO {table} (history_id, name, checksum) VALUES ({history}, {name}, '{checksum}') \
+             ON CONFLICT (history_id, name, checksum) DO UPDATE SET current = true, applied_at = pg_catalog.now() RETURNING 1",
+        checksum = step.checksum
+    )
 }
 
 /// Statements that would break a step apart, or hang it, are refused before anything runs.

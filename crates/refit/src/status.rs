@@ -2,14 +2,15 @@
 
 use serde::Serialize;
 use tokio_postgres::Client;
+use tokio_postgres::types::Type;
 
 use crate::backfill::JobStatus;
 use crate::error::Error;
-use crate::history::HISTORY_TABLE;
 use crate::lock::ask_holder;
 use crate::migrator::Migrator;
+use crate::pin::Caller;
 use crate::plan::Plan;
-use crate::state::exists;
+use crate::state::State;
 
 /// Everything there is to know without changing anything.
 #[derive(Debug, Clone, Serialize)]
@@ -82,26 +83,43 @@ impl Migrator {
     /// As [`Migrator::plan`].
     pub async fn status(&self, client: &Client) -> Result<Status, Error> {
         let plan = self.plan(client).await?;
-        Ok(Status {
-            plan,
-            applied: applied(client, self.options.history_schema.as_deref()).await?,
-            backfills: JobStatus::all(client).await?,
-            holder: holder(client).await?,
-            last_run: last_run(client).await?,
-        })
+        let caller = Caller::pin(client, &self.options.history_table()).await?;
+        let rest = async {
+            let found = history_table(client, caller.relation).await?;
+            let schema = found.as_ref().map(|(_, schema)| schema.clone());
+            let schema =
+                schema.or(self.options.history_schema().map(str::to_owned)).or(caller.current_schema.clone());
+            let state = self.state_of(client, caller.relation).await?;
+            let key = crate::lock::key(schema.as_deref().unwrap_or("public"));
+            Ok(Status {
+                plan,
+                applied: match found {
+                    Some((table, _)) => applied(client, &table).await?,
+                    None => Vec::new(),
+                },
+                backfills: JobStatus::all(client, &state).await?,
+                holder: holder(client, key).await?,
+                last_run: last_run(client, &state).await?,
+            })
+        };
+        let status = rest.await;
+        caller.unpin(client).await;
+        status
     }
 }
 
-async fn applied(client: &Client, schema: Option<&str>) -> Result<Vec<AppliedRow>, Error> {
-    let table = match schema {
-        Some(schema) => format!("{}.{HISTORY_TABLE}", postgres_protocol::escape::escape_identifier(schema)),
-        None => HISTORY_TABLE.to_owned(),
-    };
-    if !exists(client, &table).await? {
-        return Ok(Vec::new());
-    }
+/// The history's table, qualified and quoted, and its schema.
+async fn history_table(client: &Client, relation: Option<u32>) -> Result<Option<(String, String)>, Error> {
+    let sql = "SELECT pg_catalog.format('%I.%I', nspname, relname), nspname::pg_catalog.text \
+               FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace WHERE c.oid = $1";
+    let rows = client.query_typed(sql, &[(&relation, Type::OID)]).await;
+    let rows = rows.map_err(Error::database("looking for the history"))?;
+    Ok(rows.first().map(|row| (row.get(0), row.get(1))))
+}
+
+async fn applied(client: &Client, table: &str) -> Result<Vec<AppliedRow>, Error> {
     let sql = format!(
-        "SELECT version::int8, coalesce(name, ''), coalesce(applied_on, '') FROM {table} ORDER BY version"
+        "SELECT version::pg_catalog.int8, coalesce(name, ''), coalesce(applied_on, '') FROM {table} ORDER BY version"
     );
     let rows = client.query_typed(&sql, &[]).await.map_err(Error::database("reading the history"))?;
     let row = |row: &tokio_postgres::Row| AppliedRow {
@@ -112,7 +130,7 @@ async fn applied(client: &Client, schema: Option<&str>) -> Result<Vec<AppliedRow
     Ok(rows.iter().map(row).collect())
 }
 
-async fn holder(client: &Client) -> Result<Option<Holder>, Error> {
+async fn holder(client: &Client, key: i64) -> Result<Option<Holder>, Error> {
     let columns = "activity.pid, coalesce(application_name, ''), coalesce(host(client_addr), 'local socket'), \
                    coalesce(state, 'not visible to this role'), \
                    coalesce(extract(epoch FROM clock_timestamp() - query_start), 0)::float8, \
@@ -124,7 +142,7 @@ async fn holder(client: &Client) -> Result<Option<Holder>, Error> {
                                        round(extract(epoch FROM clock_timestamp() - other.xact_start)), \
                                        left(regexp_replace(other.query, '\\s+', ' ', 'g'), 120)) \
                          FROM pg_stat_activity AS other WHERE other.pid = ANY (pg_blocking_pids(activity.pid)))";
-    Ok(ask_holder(client, columns).await?.map(|row| Holder {
+    Ok(ask_holder(client, key, columns).await?.map(|row| Holder {
         pid: row.get(0),
         application_name: row.get(1),
         client: row.get(2),
@@ -136,24 +154,24 @@ async fn holder(client: &Client) -> Result<Option<Holder>, Error> {
     }))
 }
 
-async fn last_run(client: &Client) -> Result<Option<RunRow>, Error> {
-    if !exists(client, "refit.run").await? {
+async fn last_run(client: &Client, state: &State) -> Result<Option<RunRow>, Error> {
+    if state.is_empty() {
         return Ok(None);
     }
     let time = |column| format!("to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')");
     let sql = format!(
-        "SELECT id, {}, {}, outcome, error, (to_jsonb(run) ->> 'undo_to')::int8 FROM refit.run ORDER BY id DESC LIMIT 1",
+        "SELECT id, {}, {}, outcome, error, undo_to FROM refit.run WHERE history_id = $1 ORDER BY id DESC LIMIT 1",
         time("started_at"),
         time("finished_at")
     );
-    let rows = client.query_typed(&sql, &[]).await.map_err(Error::database("reading the last run"))?;
+    let rows = client.query_typed(&state.sql(&sql), &[(&state.history(), Type::INT8)]).await;
+    let rows = rows.map_err(Error::database("reading the last run"))?;
     Ok(rows.first().map(|row| RunRow {
         id: row.get(0),
         started_at: row.get(1),
         finished_at: row.get(2),
         outcome: row.get(3),
         error: row.get(4),
-        // The column may not be there: it comes with the first run that goes back.
         undo_to: row.get(5),
     }))
 }

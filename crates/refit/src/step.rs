@@ -12,13 +12,12 @@ use crate::blockers;
 use crate::error::Error;
 use crate::event::{Event, Observer};
 use crate::failure::{Attempt, Remains};
-use crate::lock::LOCK_KEY;
 use crate::plan::StepKind;
 use crate::posted::{self, Posted};
 use crate::preflight::Preflight;
 use crate::report::StepReport;
 use crate::rollback::Down;
-use crate::state::StepRow;
+use crate::state::{State, StepRow};
 
 /// What a step runs.
 #[derive(Debug, Clone)]
@@ -37,7 +36,7 @@ pub(crate) struct Step<'a> {
 }
 
 impl<'a> Step<'a> {
-    pub(crate) fn versioned(migration: &'a Migration) -> Step<'a> {
+    pub(crate) fn versioned(migration: &'a Migration, state: &State) -> Step<'a> {
         let directives = &migration.directives;
         Step {
             kind: StepKind::Versioned,
@@ -49,7 +48,7 @@ impl<'a> Step<'a> {
             instead: directives
                 .backfill
                 .as_ref()
-                .map(|backfill| crate::backfill::registration(migration, backfill)),
+                .map(|backfill| crate::backfill::registration(state, migration, backfill)),
             checksum: migration.checksum,
             transaction: directives.transaction,
             lock_timeout: directives.lock_timeout,
@@ -183,22 +182,23 @@ impl Stage<'_> {
         after: Option<&str>,
     ) -> Posted {
         let lock_timeout = step.lock_timeout.unwrap_or(self.lock_timeout);
-        let opening = Opening::new(step.stem, lock_timeout, self.facts.discard, after);
+        let opening = Opening::transactional(step.stem, lock_timeout, self.facts, after);
         // The session is put right before the record is written: the text may have changed path or role. Deferred
         // constraints wait for locks at the end, and must not wait longer than the text may. The steps of a run need not
         // reach the disk one by one; the run's closing commit does, and takes them along.
         let message = format!(
-            "{}{}\n;SET SESSION AUTHORIZATION DEFAULT;RESET ALL;{}WITH record AS ({record}) {} \
+            "{}{}\n;SET SESSION AUTHORIZATION DEFAULT;RESET ALL;{}{}WITH record AS ({record}) {} \
              RETURNING pg_catalog.set_config('synchronous_commit', 'off', true),\
              pg_catalog.set_config('lock_timeout', '{}ms', true),{},{},\
              pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - pg_catalog.now());COMMIT",
             opening.sql,
             step.instead.as_deref().unwrap_or(step.sql),
             self.facts.restore,
+            self.facts.deallocate_after(step.sql),
             self.row(step, attempts).insert_succeeded(),
             lock_timeout.as_millis(),
             posted::mark(step.stem),
-            crate::lock::retake(),
+            crate::lock::retake(self.facts),
         );
         Posted::send(self.client, &message, opening.extent()).await
     }
@@ -256,8 +256,9 @@ impl Stage<'_> {
             .build()
     }
 
-    pub(crate) fn row<'s>(&self, step: &Step<'s>, attempts: u32) -> StepRow<'s> {
+    pub(crate) fn row<'s>(&'s self, step: &Step<'s>, attempts: u32) -> StepRow<'s> {
         StepRow {
+            state: &self.facts.state,
             run: self.run,
             kind: step.kind,
             version: step.version,
@@ -292,22 +293,48 @@ pub(crate) struct Opening {
 }
 
 impl Opening {
-    /// `discard` is [`Preflight::discard`], where the text is a step of its own, else nothing.
-    ///
+    /// Of a step that is one transaction: its text runs with the search path and the row security that the caller has.
+    pub(crate) fn transactional(
+        stem: &str,
+        lock_timeout: Duration,
+        facts: &Preflight,
+        after: Option<&str>,
+    ) -> Opening {
+        let caller = format!(
+            ",pg_catalog.set_config('row_security',{},true),pg_catalog.set_config('search_path',{},true)",
+            postgres_protocol::escape::escape_literal(&facts.caller.row_security),
+            postgres_protocol::escape::escape_literal(&facts.caller.search_path)
+        );
+        Opening::new(stem, lock_timeout, facts, &facts.discard, after, &caller)
+    }
+
+    /// Of one statement, on a session that has the caller's settings and those of the statements before it.
+    pub(crate) fn of_statement(stem: &str, lock_timeout: Duration, facts: &Preflight) -> Opening {
+        Opening::new(stem, lock_timeout, facts, "", None, "")
+    }
+
     /// The lock is ours, so the transaction gets it too; when it does not, another session has it, and reading a
     /// setting that does not exist ends the transaction before anything ran. So it does when `after`, the step that was
     /// sent before, is not applied.
-    pub(crate) fn new(stem: &str, lock_timeout: Duration, discard: &str, after: Option<&str>) -> Opening {
+    fn new(
+        stem: &str,
+        lock_timeout: Duration,
+        facts: &Preflight,
+        discard: &str,
+        after: Option<&str>,
+        more: &str,
+    ) -> Opening {
         let sql = format!(
             "BEGIN;{discard}SELECT pg_catalog.set_config('lock_timeout','{}ms',true),\
              pg_catalog.set_config('application_name',{},true),\
-             CASE WHEN NOT pg_catalog.pg_try_advisory_xact_lock({LOCK_KEY}) \
-             THEN pg_catalog.current_setting('refit.another_session_holds_the_migration_lock'){} END;",
+             CASE WHEN NOT pg_catalog.pg_try_advisory_xact_lock({}) \
+             THEN pg_catalog.current_setting('refit.another_session_holds_the_migration_lock'){} END{more};",
             lock_timeout.as_millis(),
             postgres_protocol::escape::escape_literal(&format!("refit {stem}")),
+            facts.lock_key,
             after.map(posted::guard).unwrap_or_default(),
         );
-        Opening { sql, statements: if discard.is_empty() { 2 } else { 3 } }
+        Opening { sql, statements: 2 + discard.matches(';').count() }
     }
 
     pub(crate) fn extent(&self) -> Extent {

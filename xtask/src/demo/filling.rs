@@ -18,7 +18,8 @@ pub(crate) async fn watch(client: &Client, set: &MigrationSet, story: &mut Story
     let bar = story.bar(1, "rows filled");
     let (began, mut told) = (std::time::Instant::now(), false);
     loop {
-        let jobs = JobStatus::all(client).await?;
+        let state = refit::Migrator::new(set.clone()).state(client).await?;
+        let jobs = JobStatus::all(client, &state).await?;
         if let Some(job) = jobs.iter().find(|job| job.state == "running") {
             let total = u64::try_from(job.rows_estimated).unwrap_or(0).max(1);
             bar.set_length(total);

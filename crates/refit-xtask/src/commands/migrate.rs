@@ -83,7 +83,8 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     let mut text = summary(&report, &database.address());
     if set.has_backfills() {
         let connection = database.connect().await?;
-        let backfills = JobStatus::all(&connection).await?;
+        let state = migrator.state(&connection).await?;
+        let backfills = JobStatus::all(&connection, &state).await?;
         connection.close().await;
         text.push_str(&left(&backfills, args.backfills));
     }

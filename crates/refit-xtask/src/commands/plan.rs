@@ -34,7 +34,10 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     let connection = database.connect().await?;
     let plan = migrator.plan(&connection).await?;
     // JSON is the plan alone: `backfill status` has the rest.
-    let backfills = if context.out.human() { JobStatus::all(&connection).await? } else { Vec::new() };
+    let backfills = match context.out.human() {
+        true => JobStatus::all(&connection, &migrator.state(&connection).await?).await?,
+        false => Vec::new(),
+    };
     connection.close().await;
     context.out.result(&plan, format!("{}{}", coloured_plan(&plan), unfinished_lines(&backfills)))?;
     Ok(if plan.is_up_to_date() { ExitCode::SUCCESS } else { ExitCode::from(1) })

@@ -5,14 +5,14 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
-use refit::{Connection, Plan, Refusal};
+use refit::{Connection, Gate, HistoryChange, Migrator, Plan, Refusal};
 use refit_model::{Migration, MigrationSet, Version, significant_tokens};
 use serde::Serialize;
 use similar::TextDiff;
 use xshell::{Shell, cmd};
 
 use crate::context::{Context, version_argument};
-use crate::database::{Database, change_history};
+use crate::database::{Database, waiting};
 use crate::output::{BAD, GOOD, WAITS};
 
 #[derive(Debug, clap::Args)]
@@ -29,6 +29,12 @@ pub struct Args {
     /// Remove a migration from the history whose file is gone for good
     #[arg(long, value_name = "VERSION", value_parser = version_argument)]
     forget: Vec<i64>,
+    /// The rows of a backfill whose job is not recorded are done: what waits for it may run
+    #[arg(long, value_name = "VERSION", value_parser = version_argument)]
+    backfill_complete: Vec<i64>,
+    /// Do a backfill whose job is not recorded once more
+    #[arg(long, value_name = "VERSION", value_parser = version_argument)]
+    backfill_again: Vec<i64>,
     /// Do not ask
     #[arg(long)]
     yes: bool,
@@ -40,6 +46,7 @@ pub struct Args {
 enum Repair {
     Accept {
         version: Version,
+        name: String,
         path: String,
         applied: u64,
         found: u64,
@@ -51,13 +58,22 @@ enum Repair {
         version: Version,
         name: String,
     },
+    BackfillComplete {
+        version: Version,
+        name: String,
+    },
+    BackfillAgain {
+        version: Version,
+        name: String,
+    },
 }
 
 pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let set = context.set()?;
     let database = Database::named(context)?;
     let connection = database.connect().await?;
-    let plan = context.migrator(set.clone()).plan(&connection).await?;
+    let migrator = context.migrator(set.clone());
+    let plan = migrator.plan(&connection).await?;
     let repairs = repairs(args, &plan, &set, &context.migrations_dir())?;
     let text = describe(&repairs, &plan);
     if repairs.is_empty() {
@@ -71,7 +87,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     let question =
         format!("Change {count} {} in {}?", if count == 1 { "row" } else { "rows" }, database.address());
     context.out.confirm(&question, args.yes)?;
-    write(&connection, &repairs, context).await?;
+    write(&connection, &repairs, &waiting(migrator, context.out)).await?;
     connection.close().await;
     context.out.result(&repairs, format!("{GOOD}repaired{GOOD:#} {count} in {}", database.address()))?;
     Ok(ExitCode::SUCCESS)
@@ -92,6 +108,7 @@ fn repairs(args: &Args, plan: &Plan, set: &MigrationSet, folder: &Path) -> anyho
                 let diff = old.map_or(String::new(), |old| diff(&old, &migration.sql, path));
                 repairs.push(Repair::Accept {
                     version: *version,
+                    name: migration.name.clone(),
                     path: path.clone(),
                     applied: *applied,
                     found: *found,
@@ -105,14 +122,26 @@ fn repairs(args: &Args, plan: &Plan, set: &MigrationSet, folder: &Path) -> anyho
             _ => {}
         }
     }
+    for held in &plan.held {
+        let Gate::BackfillUnknown { version } = held.gate else { continue };
+        let name = set.migration(version).map_or_else(String::new, |migration| migration.stem.clone());
+        if args.backfill_complete.contains(&version) {
+            repairs.push(Repair::BackfillComplete { version, name });
+        } else if args.backfill_again.contains(&version) {
+            repairs.push(Repair::BackfillAgain { version, name });
+        }
+    }
     let done = |version: &Version| {
         repairs.iter().any(|repair| match repair {
-            Repair::Accept { version: repaired, .. } | Repair::Forget { version: repaired, .. } => {
-                repaired == version
-            }
+            Repair::Accept { version: repaired, .. }
+            | Repair::Forget { version: repaired, .. }
+            | Repair::BackfillComplete { version: repaired, .. }
+            | Repair::BackfillAgain { version: repaired, .. } => repaired == version,
         })
     };
-    for version in args.version.iter().chain(&args.forget) {
+    let named =
+        args.version.iter().chain(&args.forget).chain(&args.backfill_complete).chain(&args.backfill_again);
+    for version in named {
         if !done(version) {
             bail!("version {version} needs no such repair; `cargo xtask status` shows what does");
         }
@@ -163,6 +192,15 @@ fn describe(repairs: &[Repair], plan: &Plan) -> String {
             Repair::Forget { version, name } => {
                 writeln!(text, "version {version} ({name}) leaves the history; what it did stays")
             }
+            Repair::BackfillComplete { name, .. } => {
+                writeln!(text, "the backfill {name} counts as complete; what waits for it may run")
+            }
+            Repair::BackfillAgain { name, .. } => {
+                writeln!(
+                    text,
+                    "the backfill {name} is registered again, and changes rows that it may have changed before"
+                )
+            }
         };
     }
     let missing = plan.refusals.iter().filter_map(|refusal| match refusal {
@@ -178,23 +216,23 @@ fn describe(repairs: &[Repair], plan: &Plan) -> String {
     text
 }
 
-async fn write(connection: &Connection, repairs: &[Repair], context: &Context) -> anyhow::Result<()> {
-    let mut sql = String::new();
-    for repair in repairs {
-        // The old checksum in the condition: a history that changed meanwhile stays as it is, and the count tells.
-        let statement = match repair {
-            Repair::Accept { version, applied, found, .. } => format!(
-                "UPDATE refinery_schema_history SET checksum = '{found}' WHERE version = {version} AND checksum = '{applied}'"
-            ),
-            Repair::Forget { version, .. } => {
-                format!("DELETE FROM refinery_schema_history WHERE version = {version}")
-            }
-        };
-        write!(
-            sql,
-            "DO $$ DECLARE changed bigint; BEGIN {statement}; GET DIAGNOSTICS changed = ROW_COUNT; \
-             IF changed <> 1 THEN RAISE EXCEPTION 'the history has changed meanwhile; start again'; END IF; END $$;"
-        )?;
+async fn write(connection: &Connection, repairs: &[Repair], migrator: &Migrator) -> anyhow::Result<()> {
+    let changes: Vec<HistoryChange> = repairs.iter().map(Repair::change).collect();
+    Ok(migrator.change_history(connection, &changes).await?)
+}
+
+impl Repair {
+    fn change(&self) -> HistoryChange {
+        match self {
+            Repair::Accept { version, name, applied, found, .. } => HistoryChange::Accept {
+                version: *version,
+                name: name.clone(),
+                applied: *applied,
+                found: *found,
+            },
+            Repair::Forget { version, .. } => HistoryChange::Forget { version: *version },
+            Repair::BackfillComplete { version, .. } => HistoryChange::BackfillComplete { version: *version },
+            Repair::BackfillAgain { version, .. } => HistoryChange::BackfillAgain { version: *version },
+        }
     }
-    change_history(connection, context.out, &sql).await
 }

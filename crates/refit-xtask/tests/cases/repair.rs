@@ -86,12 +86,13 @@ async fn it_waits_for_a_run_without_standing_in_its_way() {
     let workspace = applied_and_committed(&db).await;
     workspace.write(FILE, "-- All posts.\nCREATE TABLE posts (id int);\n");
     let run = db.connect().await.unwrap();
-    refit::lock(&run, std::time::Duration::from_secs(5), |_| ()).await.unwrap();
+    let set = refit_model::MigrationSet::from_files("migrations", Vec::new()).unwrap();
+    let lock = refit::Migrator::new(set).lock(&run).await.unwrap();
     let repairing = tokio::task::spawn_blocking(move || workspace.run(&["repair", "--yes"]));
     tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     assert!(!repairing.is_finished());
     run.batch_execute("CREATE INDEX CONCURRENTLY posts_id ON posts (id)").await.unwrap();
-    refit::unlock(&run).await;
+    lock.release(&run).await;
     let ran = repairing.await.unwrap().expect(0);
     assert!(ran.stderr.contains("waiting for a run to finish: pid"), "{}", ran.stderr);
 }

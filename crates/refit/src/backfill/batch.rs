@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use futures_util::TryStreamExt;
-use futures_util::future::{join_all, join3, try_join_all};
+use futures_util::future::{join_all, join3, join4, try_join_all};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Statement};
 
@@ -17,6 +17,7 @@ use super::job::Job;
 use super::journal;
 use super::key::{Key, KeyColumns, key_of};
 use super::lease::{Lease, Place};
+use super::path;
 use super::shape::Shape;
 
 /// What a batch did.
@@ -200,11 +201,14 @@ impl<'a> Batches<'a> {
         let began = Instant::now();
         let begin = self.begin(rows);
         let fence = self.fence(lease);
+        let enter = path::enter(self.walk.job);
+        let enter = self.client.batch_execute(&enter);
         let statements = self.statements(lease, place, end, prepared);
         let begin = self.client.batch_execute(&begin);
-        let (begun, fenced, changed) = join3(begin, fence, statements).await;
+        let (begun, fenced, entered, changed) = join4(begin, fence, enter, statements).await;
         begun.map_err(unwritable)?;
         let transaction = fenced?;
+        entered?;
         let mut changed = changed?;
         if self.walk.shape.is_none() {
             changed = self.call(lease, place, end).await.map_err(ended)?;
@@ -215,6 +219,7 @@ impl<'a> Batches<'a> {
         let next_place = after.place().filter(|_| after.cursor.is_some());
         let walked = if lease.is_striped() { changed } else { u64::from(rows) };
         let advance = self.advance(&after, rows, [changed, walked], finished, transaction);
+        let leave = self.client.batch_execute(path::LEAVE);
         let advance = async { (advance.await, Instant::now()) };
         let commit = async { (self.client.batch_execute("COMMIT").await, Instant::now()) };
         let look_ahead = async {
@@ -226,7 +231,9 @@ impl<'a> Batches<'a> {
                 _ => Ok(None),
             }
         };
-        let ((advanced, committing), (committed, done), next) = join3(advance, commit, look_ahead).await;
+        let (left, (advanced, committing), (committed, done), next) =
+            join4(leave, advance, commit, look_ahead).await;
+        left.map_err(|error| ended(error.into()))?;
         if advanced.map_err(|error| ended(error.into()))? != 1 {
             return Err(ended(Failed::new("25006", "")).into());
         }
@@ -273,9 +280,10 @@ impl<'a> Batches<'a> {
         // Of a single row nothing can be left out: it gets its time.
         let least = if rows <= 1 { Duration::from_secs(30) } else { Duration::ZERO };
         format!(
-            "{} READ WRITE; SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = '1s'; \
+            "{} READ WRITE; {}SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = '1s'; \
              SET LOCAL synchronous_commit = off",
             journal::begin(self.walk.job),
+            path::LEAVE,
             self.walk.job.limit().max(least).as_millis()
         )
     }
@@ -285,8 +293,9 @@ impl<'a> Batches<'a> {
         let sql = "SELECT b.wanted <> 'run' OR b.state <> 'running', pg_current_xact_id()::text \
                    FROM refit.backfill_range r JOIN refit.backfill b ON b.id = r.backfill_id \
                    WHERE r.id = $1 AND r.token = $2 AND NOT r.done FOR UPDATE OF r";
+        let sql = self.walk.job.sql(sql);
         let rows =
-            self.client.query_typed(sql, &[(&lease.range, Type::INT8), (&lease.token, Type::INT8)]).await?;
+            self.client.query_typed(&sql, &[(&lease.range, Type::INT8), (&lease.token, Type::INT8)]).await?;
         let row = rows.first().ok_or(NotDone::Lost)?;
         if row.get(0) { Err(NotDone::Stopped) } else { Ok(row.get(1)) }
     }
@@ -309,7 +318,7 @@ impl<'a> Batches<'a> {
         let seconds = self.walk.lease.as_secs_f64();
         self.client
             .execute_typed(
-                sql,
+                &self.walk.job.sql(sql),
                 &[
                     (&after.range, Type::INT8),
                     (&after.position, Type::INT4),
@@ -369,7 +378,7 @@ impl<'a> Batches<'a> {
         let sql = "INSERT INTO refit.backfill_error (backfill_id, relation, key, sqlstate, message, detail) \
                    VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (backfill_id, relation, key) DO UPDATE SET \
                        sqlstate = excluded.sqlstate, message = excluded.message, detail = excluded.detail, \
-                       attempts = backfill_error.attempts + 1, failed_at = now(), resolved_at = NULL";
+                       attempts = backfill_error.attempts + 1, failed_at = pg_catalog.now(), resolved_at = NULL";
         let sqlstate = failed.sqlstate.clone().unwrap_or_default();
         let parameters: [(&(dyn ToSql + Sync), Type); 6] = [
             (&self.walk.job.id, Type::INT8),
@@ -383,7 +392,8 @@ impl<'a> Batches<'a> {
         let finished = after.advance(place, end.clone());
         self.client.batch_execute(&begin).await.map_err(unwritable)?;
         let transaction = self.fence(lease).await?;
-        let recorded = self.client.execute_typed(sql, &parameters);
+        let sql = self.walk.job.sql(sql);
+        let recorded = self.client.execute_typed(&sql, &parameters);
         let advanced = self.advance(&after, 1, [0, 1], finished, transaction);
         let commit = self.client.batch_execute("COMMIT");
         let (recorded, advanced, committed) = join3(recorded, advanced, commit).await;

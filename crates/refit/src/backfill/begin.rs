@@ -1,6 +1,6 @@
 //! Beginning a job: what is to be known of table and statement is found out, the walk is chosen, the ranges are cut.
 
-use refit_model::{BackfillDirective, split_statements};
+use refit_model::split_statements;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 use tracing::info;
@@ -12,6 +12,7 @@ use super::job::Job;
 use super::journal;
 use super::key::{Key, KeyColumns};
 use super::lease::{Lease, Place};
+use super::path::{self, under};
 use super::shape::Shape;
 use super::strategy::{Choice, Horizon, choose, word};
 use super::throttle::signals;
@@ -20,7 +21,7 @@ use crate::error::Error;
 
 /// Begins a transaction that may take its time, whatever its role is told, and in which keys are texts as workers read them.
 pub(super) fn opening() -> String {
-    format!("BEGIN; SET LOCAL lock_timeout = '5s'; {}", pinned("SET LOCAL"))
+    format!("BEGIN; SET LOCAL lock_timeout = '5s'; {}{}", pinned("SET LOCAL"), crate::pin::pin_local_sql())
 }
 
 /// How beginning a job came out.
@@ -68,14 +69,14 @@ pub(crate) async fn begin(client: &Client, job: &Job) -> Result<Began, Error> {
 async fn begun(client: &Client, job: &Job) -> Result<Began, Error> {
     let sql =
         "SELECT FROM refit.backfill WHERE id = $1 AND state = 'registered' FOR NO KEY UPDATE SKIP LOCKED";
-    let mine = client.query_typed(sql, &[(&job.id, Type::INT8)]).await;
+    let mine = client.query_typed(&job.sql(sql), &[(&job.id, Type::INT8)]).await;
     if mine.map_err(Error::database("beginning a backfill"))?.is_empty() {
         return Ok(Began::Elsewhere);
     }
     let directive = &job.directive;
     let shape = match is_function(job) {
         true => None,
-        false => match Shape::read(client, &job.statement, directive).await? {
+        false => match Shape::read(client, job).await? {
             Ok(shape) => Some(shape),
             Err(reason) => return Ok(Began::Refused(reason)),
         },
@@ -85,7 +86,7 @@ async fn begun(client: &Client, job: &Job) -> Result<Began, Error> {
         Err(reason) => return Ok(Began::Refused(reason)),
     };
     if let (Some(shape), Some(piece)) = (&shape, pieces.first())
-        && let Err(reason) = look_at_plans(client, job, shape, piece).await?
+        && let Err(reason) = under(client, job, look_at_plans(client, job, shape, piece)).await?
     {
         return Ok(Began::Refused(reason));
     }
@@ -129,7 +130,7 @@ pub(super) async fn survey(
         reason => reason,
     };
     let against = match against {
-        None => unaskable(client, directive, &table).await?,
+        None => unaskable(client, job, &table).await?,
         reason => reason,
     };
     if let Some(reason) = against {
@@ -164,21 +165,18 @@ fn unfit(job: &Job, shape: Option<&Shape>, table: &Table) -> Option<String> {
 }
 
 /// What the server cannot be asked of the directive's own: it would be told when the work is done, or never.
-async fn unaskable(
-    client: &Client,
-    directive: &BackfillDirective,
-    table: &Table,
-) -> Result<Option<String>, Error> {
+async fn unaskable(client: &Client, job: &Job, table: &Table) -> Result<Option<String>, Error> {
+    let directive = &job.directive;
     if let Some(remaining) = &directive.remaining {
         let relation = table.leaves.first().map_or(&table.name, |leaf| &leaf.name);
-        let sql = format!("EXPLAIN SELECT count(*) FROM ONLY {relation} WHERE ({remaining})");
-        let asked = client.query_typed(&sql, &[]).await;
+        let sql = format!("EXPLAIN SELECT pg_catalog.count(*) FROM ONLY {relation} WHERE ({remaining})");
+        let asked = client.simple_query(&format!("{}{sql};{}", path::enter(job), path::LEAVE)).await;
         if let Some(complaint) = complaint(asked.map_err(Error::database("`remaining` cannot be asked for")))?
         {
             return Ok(Some(complaint));
         }
     }
-    complaint(signals::try_own(client, directive).await)
+    complaint(signals::try_own(client, job).await)
 }
 
 /// What is wrong with a text, as the server says; a failure of the server is none.
@@ -238,9 +236,9 @@ async fn record(
     remaining: Option<&str>,
     pieces: &[Piece],
 ) -> Result<(), Error> {
-    insert(client, job.id, 0, pieces).await?;
+    insert(client, job, 0, pieces).await?;
     let keeps = !job.directive.undo.is_empty();
-    let journal = if keeps { Some(journal::table_of(job.id)) } else { job.journal.clone() };
+    let journal = if keeps { Some(journal::table_of(job)) } else { job.journal.clone() };
     if keeps {
         let sql = journal::create(job, table);
         client.batch_execute(&sql).await.map_err(Error::database("creating the undo journal"))?;
@@ -253,10 +251,10 @@ async fn record(
         false => choice.reason.clone(),
     };
     let sql = "UPDATE refit.backfill SET state = 'running', strategy = $2, reason = $3, remaining = $4, rows_estimated = $5, \
-                   journal = $6, error = NULL, started_at = clock_timestamp() WHERE id = $1";
+                   journal = $6, error = NULL, started_at = pg_catalog.clock_timestamp() WHERE id = $1";
     client
         .execute_typed(
-            sql,
+            &job.sql(sql),
             &[
                 (&job.id, Type::INT8),
                 (&word(choice.strategy), Type::TEXT),
@@ -272,10 +270,10 @@ async fn record(
 }
 
 /// Writes ranges of a pass.
-pub(crate) async fn insert(client: &Client, job: i64, pass: i32, pieces: &[Piece]) -> Result<(), Error> {
+pub(crate) async fn insert(client: &Client, job: &Job, pass: i32, pieces: &[Piece]) -> Result<(), Error> {
     let sql = "INSERT INTO refit.backfill_range (backfill_id, pass, relation, lower, lower_closed, windows, stripes, rows_estimated) \
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-    let statement = client.prepare(sql).await.map_err(Error::database("writing the ranges"))?;
+    let statement = client.prepare(&job.sql(sql)).await.map_err(Error::database("writing the ranges"))?;
     for piece in pieces {
         let windows = serde_json::to_string(&piece.windows).unwrap_or_default();
         let stripes = i32::try_from(piece.stripes).unwrap_or(1);
@@ -283,7 +281,7 @@ pub(crate) async fn insert(client: &Client, job: i64, pass: i32, pieces: &[Piece
         client
             .execute(
                 &statement,
-                &[&job, &pass, &piece.relation, &piece.lower, &piece.closed, &windows, &stripes, &rows],
+                &[&job.id, &pass, &piece.relation, &piece.lower, &piece.closed, &windows, &stripes, &rows],
             )
             .await
             .map_err(Error::database("writing the ranges"))?;

@@ -6,6 +6,8 @@ use tokio_postgres::types::Type;
 
 use super::job::Job;
 use crate::error::Error;
+use crate::pin::pinned;
+use crate::state::State;
 
 /// What an operator may ask of a backfill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,8 +26,23 @@ pub enum Request {
 ///
 /// # Errors
 /// [`Error::Target`] when there is no such backfill, or its state does not allow it.
-pub async fn request(client: &Client, version: Version, request: Request) -> Result<(), Error> {
-    let Some(job) = Job::of(client, version).await? else {
+pub async fn request(
+    client: &Client,
+    state: &State,
+    version: Version,
+    request: Request,
+) -> Result<(), Error> {
+    pinned(client, async || request_pinned(client, state, version, request).await).await
+}
+
+/// The same on a session that is pinned.
+pub(super) async fn request_pinned(
+    client: &Client,
+    state: &State,
+    version: Version,
+    request: Request,
+) -> Result<(), Error> {
+    let Some(job) = Job::of(client, state, version).await? else {
         return Err(Error::Target(format!("version {version} has no backfill in this database")));
     };
     let refused = |what: &str| Error::Target(format!("the backfill {} is {}: {what}", job.name, job.state));
@@ -40,7 +57,7 @@ pub async fn request(client: &Client, version: Version, request: Request) -> Res
             set(
                 client,
                 &job,
-                "wanted = 'cancel', state = 'canceled', finished_at = clock_timestamp(), throttle = NULL",
+                "wanted = 'cancel', state = 'canceled', finished_at = pg_catalog.clock_timestamp(), throttle = NULL",
             )
             .await
         }
@@ -82,7 +99,7 @@ async fn retry(client: &Client, job: &Job) -> Result<(), Error> {
 
 /// A job that has become complete since it was looked at is not changed.
 async fn asked(client: &Client, job: &Job, sql: &str) -> Result<(), Error> {
-    let changed = client.query_typed(sql, &[(&job.id, Type::INT8)]).await;
+    let changed = client.query_typed(&job.sql(sql), &[(&job.id, Type::INT8)]).await;
     match changed.map_err(Error::database("asking something of a backfill"))?.is_empty() {
         true => Err(Error::Target(format!(
             "the backfill {} has become complete: there is nothing left to do",

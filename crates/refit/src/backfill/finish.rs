@@ -8,6 +8,7 @@ use super::cut::{Piece, ends};
 use super::facts;
 use super::job::Job;
 use super::key::{Key, KeyColumns, key_of};
+use super::path::under;
 use crate::error::Error;
 
 /// Sweeps at most, since the job was begun or taken up again: rows that come faster are not the sweep's to catch.
@@ -65,13 +66,13 @@ async fn finishing(client: &Client, job: &Job) -> Result<Finished, Error> {
     let sql = "SELECT pass FROM refit.backfill b WHERE id = $1 AND state = 'running' AND wanted = 'run' AND NOT EXISTS ( \
                    SELECT FROM refit.backfill_range WHERE backfill_id = b.id AND NOT done) \
                  AND pg_try_advisory_xact_lock('refit.backfill'::regclass::oid::int4, ($1 % 2147483647)::int4)";
-    let rows = client.query_typed(sql, &[(&job.id, Type::INT8)]).await.map_err(failed())?;
+    let rows = client.query_typed(&job.sql(sql), &[(&job.id, Type::INT8)]).await.map_err(failed())?;
     let Some(row) = rows.first() else { return Ok(Finished::Elsewhere) };
     let pass: i32 = row.get(0);
     let verdict = judge(client, job, pass).await?;
     let sql = "SELECT FROM refit.backfill WHERE id = $1 AND state = 'running' AND wanted = 'run' AND pass = $2 FOR NO KEY UPDATE";
     let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&job.id, Type::INT8), (&pass, Type::INT4)];
-    if client.query_typed(sql, &parameters).await.map_err(failed())?.is_empty() {
+    if client.query_typed(&job.sql(sql), &parameters).await.map_err(failed())?.is_empty() {
         return Ok(Finished::Elsewhere);
     }
     match verdict {
@@ -80,9 +81,9 @@ async fn finishing(client: &Client, job: &Job) -> Result<Finished, Error> {
             Ok(Finished::Ended)
         }
         Verdict::Sweep(pieces) => {
-            insert(client, job.id, pass + 1, &pieces).await?;
+            insert(client, job, pass + 1, &pieces).await?;
             let sql = "UPDATE refit.backfill SET pass = pass + 1 WHERE id = $1";
-            client.execute_typed(sql, &[(&job.id, Type::INT8)]).await.map_err(failed())?;
+            client.execute_typed(&job.sql(sql), &[(&job.id, Type::INT8)]).await.map_err(failed())?;
             Ok(Finished::Again)
         }
     }
@@ -91,7 +92,7 @@ async fn finishing(client: &Client, job: &Job) -> Result<Finished, Error> {
 /// Looks, and changes nothing.
 async fn judge(client: &Client, job: &Job, pass: i32) -> Result<Verdict, Error> {
     let sql = "SELECT count(*) FROM refit.backfill_error WHERE backfill_id = $1 AND resolved_at IS NULL";
-    let row = client.query_typed_one(sql, &[(&job.id, Type::INT8)]).await;
+    let row = client.query_typed_one(&job.sql(sql), &[(&job.id, Type::INT8)]).await;
     let errors: i64 = row.map_err(Error::database("counting the rows that failed"))?.get(0);
     if let Some(remaining) = &job.remaining {
         let left = left(client, job, remaining).await?;
@@ -131,7 +132,7 @@ fn named(keys: &[Key]) -> String {
 /// Whether the last sweep changed nothing, or left as many rows as it found, the first of them among them.
 async fn stands_still(client: &Client, job: &Job, pass: i32, left: &Left) -> Result<bool, Error> {
     let sql = "SELECT relation, lower, rows_estimated, rows_changed FROM refit.backfill_range WHERE backfill_id = $1 AND pass = $2";
-    let swept = client.query_typed(sql, &[(&job.id, Type::INT8), (&pass, Type::INT4)]).await;
+    let swept = client.query_typed(&job.sql(sql), &[(&job.id, Type::INT8), (&pass, Type::INT4)]).await;
     let swept = swept.map_err(Error::database("reading the last sweep"))?;
     let sum = |column: usize| swept.iter().map(|row| row.get::<_, i64>(column)).sum::<i64>();
     let (found, changed) = (sum(2), sum(3));
@@ -149,9 +150,12 @@ async fn left(client: &Client, job: &Job, remaining: &str) -> Result<Left, Error
     let key = KeyColumns::new(&job.directive.key);
     let mut left = Left { rows: 0, pieces: Vec::new(), first: Vec::new() };
     for leaf in &table.leaves {
-        let sql = format!("SELECT count(*) FROM ONLY {} WHERE {remaining}", leaf.name);
-        let row = client.query_typed_one(&sql, &[]).await;
-        let count: i64 = row.map_err(Error::database("looking for rows that remain"))?.get(0);
+        let sql = format!("SELECT pg_catalog.count(*) FROM ONLY {} WHERE {remaining}", leaf.name);
+        let counted = under(client, job, async {
+            let row = client.query_typed_one(&sql, &[]).await;
+            Ok(row.map_err(Error::database("looking for rows that remain"))?.get(0))
+        });
+        let count: i64 = counted.await?;
         if count == 0 {
             continue;
         }
@@ -159,8 +163,9 @@ async fn left(client: &Client, job: &Job, remaining: &str) -> Result<Left, Error
         if !job.directive.walks_heap() {
             leaf.check_key(client, &job.directive.key).await?.map_err(|reason| job.failure(reason))?;
         }
-        let first = first(client, job, &leaf.name, &key, remaining).await?;
-        if let (Some(lower), Some((_, last))) = (first.first(), ends(client, leaf, &key, remaining).await?) {
+        let first = under(client, job, first(client, job, &leaf.name, &key, remaining)).await?;
+        let ends = under(client, job, ends(client, leaf, &key, remaining)).await?;
+        if let (Some(lower), Some((_, last))) = (first.first(), ends) {
             left.pieces.push(Piece {
                 relation: leaf.name.clone(),
                 lower: lower.clone(),
@@ -185,10 +190,12 @@ async fn first(
     remaining: &str,
 ) -> Result<Vec<Key>, Error> {
     let sql = format!(
-        "SELECT {} FROM ONLY {relation} WHERE ({remaining}) AND {} NOT IN ( \
-             SELECT e.key FROM refit.backfill_error e WHERE e.backfill_id = $1 AND e.relation = $2 AND e.resolved_at IS NULL) \
+        "SELECT {} FROM ONLY {relation} WHERE ({remaining}) AND NOT EXISTS ( \
+             SELECT FROM {}.backfill_error e WHERE e.backfill_id OPERATOR(pg_catalog.=) $1 \
+                 AND e.relation OPERATOR(pg_catalog.=) $2 AND e.resolved_at IS NULL AND e.key OPERATOR(pg_catalog.=) {}) \
          ORDER BY {} LIMIT {NAMED}",
         key.texts(),
+        job.state_schema.quoted(),
         key.array(),
         key.list()
     );

@@ -7,18 +7,25 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 
 use super::key::literal;
+use super::shape::Shape;
 use crate::error::Error;
-use crate::state::exists;
+use crate::history::BackfillState;
+use crate::state::State;
 
 /// A backfill that is registered in a database.
 #[derive(Debug, Clone)]
 pub(crate) struct Job {
+    /// Where it is registered.
+    pub(crate) state_schema: State,
     pub(crate) id: i64,
     pub(crate) version: Version,
     pub(crate) name: String,
     pub(crate) kind: Kind,
     pub(crate) statement: String,
+    /// Its table is the one that was found when the job was registered, qualified and quoted.
     pub(crate) directive: BackfillDirective,
+    /// Under which its statement, and whatever else of it is SQL, runs.
+    pub(crate) search_path: String,
     pub(crate) state: String,
     pub(crate) wanted: String,
     pub(crate) remaining: Option<String>,
@@ -37,15 +44,19 @@ pub(crate) enum Kind {
     Undo,
 }
 
-const COLUMNS: &str = "id, version, name, statement, directive, state, wanted, remaining, error, journal, kind, started_at IS NOT NULL";
+const COLUMNS: &str = "id, version, name, statement, directive, state, wanted, remaining, error, journal, kind, \
+                       started_at IS NOT NULL, search_path, relation";
 
 /// The newest job of each version: the one that counts.
-const NEWEST: &str = "SELECT DISTINCT ON (version) * FROM refit.backfill ORDER BY version, id DESC";
+const NEWEST: &str =
+    "SELECT DISTINCT ON (version) * FROM refit.backfill WHERE history_id = $1 ORDER BY version, id DESC";
 
 impl Job {
-    fn read(row: &Row) -> Result<Job, Error> {
+    fn read(state: &State, row: &Row) -> Result<Job, Error> {
         let directive: String = row.get(4);
-        Ok(Job {
+        let mut job = Job {
+            state_schema: state.clone(),
+            search_path: row.get::<_, Option<String>>(12).unwrap_or_else(|| "pg_catalog".to_owned()),
             id: row.get(0),
             version: row.get(1),
             name: row.get(2),
@@ -63,12 +74,18 @@ impl Job {
             journal: row.get(9),
             kind: if row.get::<_, String>(10) == "undo" { Kind::Undo } else { Kind::Forward },
             begun: row.get(11),
-        })
+        };
+        if let Some(relation) = row.get(13) {
+            job.directive.table = relation;
+        }
+        Ok(job)
     }
 
-    /// The job that applying a migration would register; none when it is no backfill.
-    pub(crate) fn unregistered(migration: &Migration) -> Option<Job> {
+    /// The job that applying a migration under a search path would register; none when it is no backfill.
+    pub(crate) fn unregistered(state: &State, search_path: &str, migration: &Migration) -> Option<Job> {
         Some(Job {
+            state_schema: state.clone(),
+            search_path: search_path.to_owned(),
             id: 0,
             version: migration.version,
             name: migration.stem.clone(),
@@ -88,46 +105,45 @@ impl Job {
         self.kind == Kind::Undo
     }
 
-    /// The jobs that are not complete, in the order of their versions. One that is being undone is none of them.
-    pub(crate) async fn unfinished(client: &Client) -> Result<Vec<Job>, Error> {
-        if !exists(client, "refit.backfill").await? {
-            return Ok(Vec::new());
-        }
-        let sql = format!(
-            "SELECT {COLUMNS} FROM ({NEWEST}) AS newest WHERE state <> 'complete' AND kind = 'forward' ORDER BY version"
-        );
-        let rows = client.query_typed(&sql, &[]).await.map_err(Error::database("reading the backfills"))?;
-        rows.iter().map(Job::read).collect()
+    /// The jobs of a history that are not complete, in the order of their versions. One that is being undone is none of them.
+    pub(crate) async fn unfinished(client: &Client, state: &State) -> Result<Vec<Job>, Error> {
+        Job::newest(client, state, "state <> 'complete' AND kind = 'forward'").await
     }
 
     /// A job that goes back and is not complete.
-    pub(crate) async fn halfway_back(client: &Client) -> Result<Option<Job>, Error> {
-        if !exists(client, "refit.backfill").await? {
-            return Ok(None);
-        }
-        let sql = format!(
-            "SELECT {COLUMNS} FROM ({NEWEST}) AS newest WHERE state <> 'complete' AND kind = 'undo' ORDER BY version LIMIT 1"
-        );
-        let rows = client.query_typed(&sql, &[]).await.map_err(Error::database("reading the backfills"))?;
-        rows.first().map(Job::read).transpose()
+    pub(crate) async fn halfway_back(client: &Client, state: &State) -> Result<Option<Job>, Error> {
+        let jobs = Job::newest(client, state, "state <> 'complete' AND kind = 'undo'").await?;
+        Ok(jobs.into_iter().next())
     }
 
     /// The newest job of a version.
-    pub(crate) async fn of(client: &Client, version: Version) -> Result<Option<Job>, Error> {
-        if !exists(client, "refit.backfill").await? {
-            return Ok(None);
+    pub(crate) async fn of(client: &Client, state: &State, version: Version) -> Result<Option<Job>, Error> {
+        let jobs = Job::newest(client, state, &format!("version = {version}")).await?;
+        Ok(jobs.into_iter().next())
+    }
+
+    /// Of the newest jobs of the history's versions those that meet a condition, in the order of the versions.
+    async fn newest(client: &Client, state: &State, condition: &str) -> Result<Vec<Job>, Error> {
+        if state.is_empty() || !state.has(client, "backfill").await? {
+            return Ok(Vec::new());
         }
-        let sql = format!("SELECT {COLUMNS} FROM ({NEWEST}) AS newest WHERE version = $1");
-        let rows = client.query_typed(&sql, &[(&version, Type::INT8)]).await;
-        rows.map_err(Error::database("reading a backfill"))?.first().map(Job::read).transpose()
+        let sql = format!("SELECT {COLUMNS} FROM ({NEWEST}) AS newest WHERE {condition} ORDER BY version");
+        let rows = client.query_typed(&state.sql(&sql), &[(&state.history(), Type::INT8)]).await;
+        let rows = rows.map_err(Error::database("reading the backfills"))?;
+        rows.iter().map(|row| Job::read(state, row)).collect()
+    }
+
+    /// Refit's own SQL, for the schema in which the job is registered.
+    pub(crate) fn sql<'a>(&self, text: &'a str) -> std::borrow::Cow<'a, str> {
+        self.state_schema.sql(text)
     }
 
     /// The job as it stands now.
     pub(crate) async fn again(&self, client: &Client) -> Result<Job, Error> {
         let sql = format!("SELECT {COLUMNS} FROM refit.backfill WHERE id = $1");
-        let rows = client.query_typed(&sql, &[(&self.id, Type::INT8)]).await;
+        let rows = client.query_typed(&self.sql(&sql), &[(&self.id, Type::INT8)]).await;
         match rows.map_err(Error::database("reading a backfill"))?.first() {
-            Some(row) => Job::read(row),
+            Some(row) => Job::read(&self.state_schema, row),
             None => Err(Error::Internal(format!("the backfill {} is no longer registered", self.name))),
         }
     }
@@ -140,9 +156,12 @@ impl Job {
     /// Ends the job, or what of it can be done for now.
     pub(crate) async fn end(&self, client: &Client, state: &str, error: Option<&str>) -> Result<(), Error> {
         let sql = "UPDATE refit.backfill SET state = $2, error = $3, throttle = NULL, rows_per_second = NULL, \
-                       finished_at = clock_timestamp() WHERE id = $1 AND state IN ('registered', 'running')";
+                       finished_at = pg_catalog.clock_timestamp() WHERE id = $1 AND state IN ('registered', 'running')";
         client
-            .execute_typed(sql, &[(&self.id, Type::INT8), (&state, Type::TEXT), (&error, Type::TEXT)])
+            .execute_typed(
+                &self.sql(sql),
+                &[(&self.id, Type::INT8), (&state, Type::TEXT), (&error, Type::TEXT)],
+            )
             .await
             .map_err(Error::database("closing a backfill"))?;
         Ok(())
@@ -154,26 +173,59 @@ impl Job {
     }
 }
 
-/// The versions whose backfill is registered and not complete, or undone.
-pub(crate) async fn unfinished_versions(client: &Client) -> Result<Vec<Version>, Error> {
-    if !exists(client, "refit.backfill").await? {
-        return Ok(Vec::new());
+/// Where the newest job of each version stands.
+pub(crate) async fn states(
+    client: &Client,
+    state: &State,
+) -> Result<std::collections::BTreeMap<Version, BackfillState>, Error> {
+    if state.is_empty() || !state.has(client, "backfill").await? {
+        return Ok(std::collections::BTreeMap::new());
     }
-    let sql =
-        format!("SELECT version FROM ({NEWEST}) AS newest WHERE state <> 'complete' OR kind <> 'forward'");
-    let rows = client.query_typed(&sql, &[]).await.map_err(Error::database("reading the backfills"))?;
-    Ok(rows.iter().map(|row| row.get(0)).collect())
+    let sql = format!("SELECT version, state, kind FROM ({NEWEST}) AS newest");
+    let rows = client.query_typed(&state.sql(&sql), &[(&state.history(), Type::INT8)]).await;
+    let rows = rows.map_err(Error::database("reading the backfills"))?;
+    let read = |row: &Row| {
+        let (stands, kind): (String, String) = (row.get(1), row.get(2));
+        let stands = match (kind.as_str(), stands.as_str()) {
+            ("forward", "complete") => BackfillState::Complete,
+            ("forward", _) => BackfillState::Unfinished,
+            _ => BackfillState::Undone,
+        };
+        (row.get(0), stands)
+    };
+    Ok(rows.iter().map(read).collect())
 }
 
-/// The SQL that registers a migration's backfill: what its step runs instead of its text.
-pub(crate) fn registration(migration: &Migration, directive: &BackfillDirective) -> String {
+/// The SQL that registers a migration's backfill: what its step runs instead of its text, under the caller's search path. What its
+/// names mean is fixed here, for whoever works on it.
+pub(crate) fn registration(state: &State, migration: &Migration, directive: &BackfillDirective) -> String {
     let json = serde_json::to_string(directive).unwrap_or_default();
     format!(
-        "INSERT INTO refit.backfill (version, name, statement, directive, remaining) VALUES ({}, {}, {}, {}, {})",
+        "INSERT INTO {}.backfill (history_id, version, name, statement, directive, remaining, search_path, relation) \
+         SELECT {}, {}, {}, {}, {}, {}, {SEARCH_PATH}, \
+             (SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c \
+              JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace \
+              WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass({})::pg_catalog.oid)",
+        state.quoted(),
+        state.history(),
         migration.version,
         literal(&migration.stem),
         literal(&migration.sql),
         literal(&json),
-        directive.remaining.as_deref().map_or("NULL".to_owned(), literal)
+        directive.remaining.as_deref().map_or("NULL".to_owned(), literal),
+        literal(&directive.table),
     )
+}
+
+/// The schemas of the search path that exist, as a search path: `\"$user\"` is somebody else for another role.
+const SEARCH_PATH: &str = "coalesce((SELECT pg_catalog.string_agg(pg_catalog.quote_ident(path.name::pg_catalog.text), \
+    ', '::pg_catalog.text ORDER BY path.number) \
+    FROM ROWS FROM (pg_catalog.unnest(pg_catalog.current_schemas(false))) WITH ORDINALITY AS path (name, number)), 'pg_catalog')";
+
+/// Whether a backfill that is done once more changes nothing that it has done: it tells by the rows what is left.
+pub(crate) fn is_repeatable(migration: &Migration) -> bool {
+    let Some(directive) = &migration.directives.backfill else { return false };
+    directive.remaining.is_some()
+        || Shape::of(&migration.sql, directive)
+            .is_ok_and(|shape| shape.parts.iter().all(|part| part.guard.is_some()))
 }

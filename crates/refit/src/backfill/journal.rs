@@ -12,10 +12,14 @@ use super::job::Job;
 use super::key::{literal, quoted};
 use super::shape::{Part, Shape};
 use crate::error::Error;
+use crate::state::DEFAULT_SCHEMA;
 
 /// The journal's table, as SQL names it.
-pub(crate) fn table_of(job: i64) -> String {
-    format!("refit.backfill_undo_{job}")
+pub(crate) fn table_of(job: &Job) -> String {
+    match job.state_schema.schema() {
+        DEFAULT_SCHEMA => format!("{DEFAULT_SCHEMA}.backfill_undo_{}", job.id),
+        _ => format!("{}.backfill_undo_{}", job.state_schema.quoted(), job.id),
+    }
 }
 
 /// What speaks against keeping a journal; none where none is wanted.
@@ -57,7 +61,7 @@ pub(crate) async fn against(
 
 /// SQL that creates the journal, with the types of the columns whose values it keeps.
 pub(crate) fn create(job: &Job, table: &Table) -> String {
-    let journal = table_of(job.id);
+    let journal = table_of(job);
     let of = |column: &String, prefix: &str| {
         format!("{} AS {}", quoted(column), quoted(&format!("{prefix}{column}")))
     };
@@ -118,7 +122,7 @@ pub(crate) fn statement(job: &Job, part: &Part, relation: &str, closed: bool) ->
         "WITH changed AS ({update} RETURNING {}) INSERT INTO {} SELECT {} FROM changed JOIN ONLY {relation} AS o ON {} \
          ON CONFLICT ({}) DO UPDATE SET {}",
         returning.join(", "),
-        table_of(job.id),
+        table_of(job),
         columns.join(", "),
         same.join(" AND "),
         names.join(", "),

@@ -7,6 +7,7 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 
 use super::cut::{Piece, values};
+use super::job::Job;
 use super::key::{Key, Text};
 use crate::error::Error;
 
@@ -40,8 +41,7 @@ const COLUMNS: &str = "r.id, r.token, r.pass, r.relation, r.lower, r.lower_close
                        r.cursor, r.rows_estimated";
 
 /// A lease is good when it ends in the future and its session is still there.
-const LIVE: &str =
-    "(r.leased_until > clock_timestamp() AND EXISTS (SELECT FROM pg_stat_activity WHERE pid = r.worker_pid))";
+const LIVE: &str = "(r.leased_until > pg_catalog.clock_timestamp() AND EXISTS (SELECT FROM pg_stat_activity WHERE pid = r.worker_pid))";
 
 impl Lease {
     fn read(row: &Row) -> Result<Lease, Error> {
@@ -81,11 +81,11 @@ impl Lease {
     }
 
     /// What is left of a job's ranges, for those who only look.
-    pub(crate) async fn left(client: &Client, job: i64) -> Result<Vec<Lease>, Error> {
+    pub(crate) async fn left(client: &Client, job: &Job) -> Result<Vec<Lease>, Error> {
         let sql = format!(
             "SELECT {COLUMNS} FROM refit.backfill_range r WHERE backfill_id = $1 AND NOT done ORDER BY pass, id"
         );
-        let rows = client.query_typed(&sql, &[(&job, Type::INT8)]).await;
+        let rows = client.query_typed(&job.sql(&sql), &[(&job.id, Type::INT8)]).await;
         rows.map_err(Error::database("reading the ranges"))?.iter().map(Lease::read).collect()
     }
 
@@ -94,12 +94,13 @@ impl Lease {
     /// `workers` is how many may be at work on the job at once, in all processes.
     pub(crate) async fn claim(
         client: &Client,
-        job: i64,
+        job: &Job,
         workers: u32,
         length: Duration,
     ) -> Result<Option<Lease>, Error> {
         // Claims of a job come one after the other, so that the workers can be counted.
-        let begin = "BEGIN READ WRITE; SET LOCAL lock_timeout = '5s'";
+        let begin =
+            format!("BEGIN READ WRITE; SET LOCAL lock_timeout = '5s';{}", crate::pin::pin_local_sql());
         let lock = "SELECT FROM refit.backfill WHERE id = $1 AND state = 'running' AND wanted = 'run' FOR NO KEY UPDATE";
         let sql = format!(
             "UPDATE refit.backfill_range r SET token = token + 1, worker_pid = pg_backend_pid(), \
@@ -115,10 +116,11 @@ impl Lease {
         let workers = i64::from(workers);
         let seconds = length.as_secs_f64();
         let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 3] =
-            [(&job, Type::INT8), (&workers, Type::INT8), (&seconds, Type::FLOAT8)];
-        let job_parameter: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 1] = [(&job, Type::INT8)];
-        let began = client.batch_execute(begin);
-        let locked = client.query_typed(lock, &job_parameter);
+            [(&job.id, Type::INT8), (&workers, Type::INT8), (&seconds, Type::FLOAT8)];
+        let job_parameter: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 1] = [(&job.id, Type::INT8)];
+        let (lock, sql) = (job.sql(lock), job.sql(&sql));
+        let began = client.batch_execute(&begin);
+        let locked = client.query_typed(&lock, &job_parameter);
         let claimed = client.query_typed(&sql, &parameters);
         let ended = client.batch_execute("COMMIT");
         let (began, locked, claimed, ended) = join4(began, locked, claimed, ended).await;
@@ -134,27 +136,31 @@ impl Lease {
     }
 
     /// The range as it stands, when the token is still ours; none when somebody else has taken it over.
-    pub(crate) async fn again(&self, client: &Client) -> Result<Option<Lease>, Error> {
+    pub(crate) async fn again(&self, client: &Client, job: &Job) -> Result<Option<Lease>, Error> {
         let sql = format!(
             "UPDATE refit.backfill_range r SET worker_pid = pg_backend_pid() \
              WHERE r.id = $1 AND r.token = $2 AND NOT r.done RETURNING {COLUMNS}"
         );
         let rows = writing(client, async {
-            let rows =
-                client.query_typed(&sql, &[(&self.range, Type::INT8), (&self.token, Type::INT8)]).await;
+            let rows = client
+                .query_typed(&job.sql(&sql), &[(&self.range, Type::INT8), (&self.token, Type::INT8)])
+                .await;
             rows.map_err(Error::database("looking after a range"))
         });
         rows.await?.first().map(Lease::read).transpose()
     }
 
     /// Gives the range back.
-    pub(crate) async fn release(&self, client: &Client) {
+    pub(crate) async fn release(&self, client: &Client, job: &Job) {
         let sql = "UPDATE refit.backfill_range SET leased_until = NULL WHERE id = $1 AND token = $2";
         let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
             [(&self.range, Type::INT8), (&self.token, Type::INT8)];
         // When that fails, the session is gone, and with it the lease.
         let released = writing(client, async {
-            client.execute_typed(sql, &parameters).await.map_err(Error::database("giving a range back"))
+            client
+                .execute_typed(&job.sql(sql), &parameters)
+                .await
+                .map_err(Error::database("giving a range back"))
         });
         released.await.ok();
     }
@@ -225,10 +231,24 @@ pub(crate) async fn writing<T>(
     act: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
     let failed = || Error::database("writing where a backfill stands");
-    client.batch_execute("BEGIN READ WRITE").await.map_err(failed())?;
+    let begin = format!("BEGIN READ WRITE;{}", crate::pin::pin_local_sql());
+    client.batch_execute(&begin).await.map_err(failed())?;
     let outcome = act.await;
     let end = if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" };
     client.batch_execute(end).await.map_err(failed())?;
+    outcome
+}
+
+/// Reads something with Refit's own SQL on a worker's session, which has the search path of the job.
+pub(crate) async fn reading<T>(
+    client: &Client,
+    act: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let failed = || Error::database("looking after a backfill");
+    let begin = format!("BEGIN READ ONLY;{}", crate::pin::pin_local_sql());
+    client.batch_execute(&begin).await.map_err(failed())?;
+    let outcome = act.await;
+    client.batch_execute("ROLLBACK").await.map_err(failed())?;
     outcome
 }
 

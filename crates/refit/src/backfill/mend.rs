@@ -12,7 +12,7 @@ use super::facts::{self, is_walkable};
 use super::failed::Failed;
 use super::job::Job;
 use super::key::Key;
-use super::lease::{Lease, Place, writing};
+use super::lease::{Lease, Place, reading, writing};
 use super::size::BatchSize;
 use super::trouble::Trouble;
 use super::worker::{SLICE, Worker};
@@ -73,9 +73,13 @@ impl Worker<'_> {
     /// Without the index that orders the key each batch would read the whole table: the job stops instead. A partition that is
     /// dropped has no rows to change any more.
     pub(crate) async fn ground(&self, client: &Client, lease: &Lease) -> Result<Ground, Error> {
-        if !exists(client, &lease.relation).await? && give_up(client, self.walk.job, lease).await? {
+        if !reading(client, exists(client, &lease.relation)).await?
+            && give_up(client, self.walk.job, lease).await?
+        {
             warn!(backfill = self.walk.job.name, "the partition {} was dropped meanwhile", lease.relation);
-            let Some(stranger) = stranger(client, self.walk.job).await? else { return Ok(Ground::Gone) };
+            let Some(stranger) = reading(client, stranger(client, self.walk.job)).await? else {
+                return Ok(Ground::Gone);
+            };
             let reason = format!(
                 "the partition {} is no longer there, and {stranger}, which is not walked, has rows: where it only has another name, \
                  its rows are not all done; `backfill resume` leaves them as they are",
@@ -85,7 +89,9 @@ impl Worker<'_> {
             return Ok(Ground::Rough);
         }
         let key = &self.walk.job.directive.key;
-        if self.walk.job.directive.walks_heap() || is_walkable(client, &lease.relation, key).await? {
+        if self.walk.job.directive.walks_heap()
+            || reading(client, is_walkable(client, &lease.relation, key)).await?
+        {
             return Ok(Ground::Firm);
         }
         let reason = format!(
@@ -94,7 +100,7 @@ impl Worker<'_> {
             key.join(", ")
         );
         self.fail(client, &reason).await?;
-        lease.release(client).await;
+        lease.release(client, self.walk.job).await;
         Ok(Ground::Rough)
     }
 
@@ -106,14 +112,14 @@ impl Worker<'_> {
         habit: &mut Habit,
     ) -> Result<bool, Error> {
         let Some(failed) = habit.lost_with.take() else { return Ok(true) };
-        note(client, lease, &failed).await;
+        note(client, self.walk.job, lease, &failed).await;
         if habit.losses >= LOSSES_TO_END {
             let reason = format!(
                 "the connection was lost {} times with the same batch of {}: {failed}",
                 habit.losses, lease.relation
             );
             self.fail(client, &reason).await?;
-            lease.release(client).await;
+            lease.release(client, self.walk.job).await;
             return Ok(false);
         }
         if habit.losses >= LOSSES_TO_HALVE {
@@ -164,7 +170,7 @@ impl Worker<'_> {
             }
             (Trouble::Collision | Trouble::Exhausted, _) => {}
         }
-        note(batches.client, lease, &failed).await;
+        note(batches.client, self.walk.job, lease, &failed).await;
         let pause = habit.pauses.get_or_insert_with(pauses).next().unwrap_or(SLICE);
         let pause = if trouble == Trouble::Exhausted { pause.max(Duration::from_secs(1)) } else { pause };
         // When the job does not go on, the next attempt finds out.
@@ -190,7 +196,8 @@ impl Worker<'_> {
         warn!(backfill = self.walk.job.name, key = ?end, "a row is set aside: {failed}");
         let outcome = batches.set_aside(lease, place, end, failed).await;
         if outcome.is_ok()
-            && let Some(reason) = too_many_errors(batches.client, self.walk.job).await?
+            && let Some(reason) =
+                reading(batches.client, too_many_errors(batches.client, self.walk.job)).await?
         {
             return self.fail(batches.client, &format!("{reason}; the last one: {failed}")).await;
         }
@@ -202,7 +209,7 @@ impl Worker<'_> {
                 self.fail(batches.client, &reason).await
             }
             Trouble::Collision | Trouble::TooLarge | Trouble::Exhausted => {
-                note(batches.client, lease, &why).await;
+                note(batches.client, self.walk.job, lease, &why).await;
                 self.pause(batches.client, SLICE).await?;
                 Ok(Outcome::Again)
             }
@@ -224,7 +231,8 @@ async fn give_up(client: &Client, job: &Job, lease: &Lease) -> Result<bool, Erro
         (&trouble, Type::TEXT),
     ];
     let failed = || Error::database("giving up the ranges of a partition");
-    let given_up = writing(client, async { client.execute_typed(sql, &parameters).await.map_err(failed()) });
+    let given_up =
+        writing(client, async { client.execute_typed(&job.sql(sql), &parameters).await.map_err(failed()) });
     Ok(given_up.await? > 0)
 }
 
@@ -235,7 +243,7 @@ async fn stranger(client: &Client, job: &Job) -> Result<Option<String>, Error> {
     }
     let failed = || Error::database("looking for partitions that came meanwhile");
     let sql = "SELECT DISTINCT relation FROM refit.backfill_range WHERE backfill_id = $1";
-    let rows = client.query_typed(sql, &[(&job.id, Type::INT8)]).await.map_err(failed())?;
+    let rows = client.query_typed(&job.sql(sql), &[(&job.id, Type::INT8)]).await.map_err(failed())?;
     let walked: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
     let table = facts::leaves(client, &job.directive).await?.map_err(|reason| job.failure(reason))?;
     for leaf in table.leaves.into_iter().filter(|leaf| !walked.contains(&leaf.name)) {
@@ -248,14 +256,14 @@ async fn stranger(client: &Client, job: &Job) -> Result<Option<String>, Error> {
 }
 
 /// Tells status why a batch is tried again.
-async fn note(client: &Client, lease: &Lease, failed: &Failed) {
+async fn note(client: &Client, job: &Job, lease: &Lease, failed: &Failed) {
     let sql =
         "UPDATE refit.backfill_range SET retries = retries + 1, trouble = $3 WHERE id = $1 AND token = $2";
     let text = failed.to_string();
     let parameters: [(&(dyn ToSql + Sync), Type); 3] =
         [(&lease.range, Type::INT8), (&lease.token, Type::INT8), (&text, Type::TEXT)];
     let noted = writing(client, async {
-        client.execute_typed(sql, &parameters).await.map_err(Error::database("noting a trouble"))
+        client.execute_typed(&job.sql(sql), &parameters).await.map_err(Error::database("recording a retry"))
     });
     if let Err(error) = noted.await {
         debug!("could not note why a batch is tried again: {error}");
@@ -266,7 +274,7 @@ async fn note(client: &Client, lease: &Lease, failed: &Failed) {
 async fn too_many_errors(client: &Client, job: &Job) -> Result<Option<String>, Error> {
     let sql = "SELECT (SELECT count(*) FROM refit.backfill_error WHERE backfill_id = $1 AND resolved_at IS NULL), \
                       (SELECT coalesce(sum(rows_walked), 0)::int8 FROM refit.backfill_range WHERE backfill_id = $1)";
-    let row = client.query_typed_one(sql, &[(&job.id, Type::INT8)]).await;
+    let row = client.query_typed_one(&job.sql(sql), &[(&job.id, Type::INT8)]).await;
     let row = row.map_err(Error::database("counting the rows that failed"))?;
     let (errors, walked): (i64, i64) = (row.get(0), row.get(1));
     let directive = &job.directive;

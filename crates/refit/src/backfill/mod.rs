@@ -8,6 +8,7 @@ mod batch;
 mod begin;
 mod control;
 mod cut;
+mod edit;
 mod facts;
 mod failed;
 mod finish;
@@ -19,6 +20,7 @@ mod journal;
 mod key;
 mod lease;
 mod mend;
+mod path;
 mod preview;
 mod retention;
 mod shape;
@@ -38,8 +40,9 @@ pub use key::Key;
 pub use preview::{Estimate, Preview, Sample, Subject, preview};
 pub use sight::{FailedRow, JobStatus, JournalStatus, WorkerStatus};
 
+pub(crate) use edit::{accept_edit, record, register_again};
 pub(crate) use function::Functions;
-pub(crate) use job::{registration, unfinished_versions};
+pub(crate) use job::{is_repeatable, registration, states};
 pub(crate) use undo::{prospect, turn_back};
 
 /// Who finishes backfills, and when.

@@ -9,18 +9,22 @@ use std::fmt;
 
 use refit_model::{Migration, Strategy, Version};
 use serde::Serialize;
-use tokio_postgres::Client;
 use tokio_postgres::types::Type;
+use tokio_postgres::{Client, SimpleQueryMessage};
 
 use self::sample::{Sampled, samples};
 use super::begin::{Survey, is_function, look_at_plans, survey};
 use super::facts::{Table, to_float, whole};
 use super::job::Job;
+use super::key::literal;
 use super::lease::Lease;
+use super::path;
 use super::shape::Shape;
 use super::sight::JobStatus;
 use super::strategy::{Choice, STRIPES, word};
 use crate::error::Error;
+use crate::pin::Caller;
+use crate::state::State;
 
 /// Whose batches are looked at.
 #[derive(Debug, Clone, Copy)]
@@ -107,8 +111,26 @@ const RANDOM: f64 = 0.1;
 /// # Errors
 /// [`Error::Target`] when there is nothing to look at, and when the database cannot be asked. What speaks against the
 /// backfill itself is in [`Preview::refused`] and [`Preview::failures`].
-pub async fn preview(client: &Client, subject: Subject<'_>, batches: u32) -> Result<Preview, Error> {
-    let (job, left) = found(client, subject).await?;
+pub async fn preview(
+    client: &Client,
+    state: &State,
+    subject: Subject<'_>,
+    batches: u32,
+) -> Result<Preview, Error> {
+    let caller = Caller::pin(client, "pg_catalog.pg_class").await?;
+    let preview = look(client, state, &caller, subject, batches).await;
+    caller.unpin(client).await;
+    preview
+}
+
+async fn look(
+    client: &Client,
+    state: &State,
+    caller: &Caller,
+    subject: Subject<'_>,
+    batches: u32,
+) -> Result<Preview, Error> {
+    let (job, left) = found(client, state, caller, subject).await?;
     // One that has not begun has no ranges yet.
     let left = left.filter(|status| status.strategy.is_some());
     let mut preview = Preview {
@@ -171,23 +193,50 @@ impl Ground {
 }
 
 /// The job, and where it stands when it is registered.
-async fn found(client: &Client, subject: Subject<'_>) -> Result<(Job, Option<JobStatus>), Error> {
+async fn found(
+    client: &Client,
+    state: &State,
+    caller: &Caller,
+    subject: Subject<'_>,
+) -> Result<(Job, Option<JobStatus>), Error> {
     match subject {
         Subject::Registered(version) => {
-            let (job, status) = (Job::of(client, version).await?, JobStatus::of(client, version).await?);
-            let Some(job) = job else {
+            let Some(job) = Job::of(client, state, version).await? else {
                 return Err(Error::Target(format!("version {version} has no backfill in this database")));
             };
+            let status = JobStatus::of_job(client, &job).await?;
             if job.state == "complete" {
                 return Err(Error::Target(format!("the backfill {} is complete", job.name)));
             }
             Ok((job, status))
         }
-        Subject::Migration(migration) => match Job::unregistered(migration) {
-            Some(job) => Ok((job, None)),
+        Subject::Migration(migration) => match Job::unregistered(state, &caller.search_path, migration) {
+            Some(job) => Ok((as_registered(client, job).await?, None)),
             None => Err(Error::Target(format!("{} is no backfill", migration.path))),
         },
     }
+}
+
+/// The job with its table resolved as registering it would.
+async fn as_registered(client: &Client, mut job: Job) -> Result<Job, Error> {
+    let sql = format!(
+        "{}SELECT (SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c \
+             JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace \
+             WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass({})::pg_catalog.oid);{}",
+        path::enter(&job),
+        literal(&job.directive.table),
+        path::LEAVE
+    );
+    let messages =
+        client.simple_query(&sql).await.map_err(Error::database("looking for a backfill's table"))?;
+    let found = messages.iter().filter_map(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0).filter(|_| row.columns()[0].name() == "format"),
+        _ => None,
+    });
+    if let Some(table) = found.last() {
+        job.directive.table = table.to_owned();
+    }
+    Ok(job)
 }
 
 /// Finds out what beginning the job finds out, and records nothing.
@@ -195,7 +244,7 @@ async fn ground(client: &Client, job: &Job, begun: bool) -> Result<Result<Ground
     if is_function(job) {
         return Ok(Err("it is a function's: only a program that registers it can run a batch".to_owned()));
     }
-    let shape = match Shape::read(client, &job.statement, &job.directive).await? {
+    let shape = match Shape::read(client, job).await? {
         Ok(shape) => shape,
         Err(reason) => return Ok(Err(reason)),
     };
@@ -206,7 +255,7 @@ async fn ground(client: &Client, job: &Job, begun: bool) -> Result<Result<Ground
     if let Some(piece) = pieces.first() {
         let failed = || Error::database("looking at a batch");
         client.batch_execute("BEGIN; SET LOCAL lock_timeout = '1s'").await.map_err(failed())?;
-        let looked = look_at_plans(client, job, &shape, piece).await;
+        let looked = path::under(client, job, look_at_plans(client, job, &shape, piece)).await;
         client.batch_execute("ROLLBACK").await.map_err(failed())?;
         if looked.is_err() {
             // Where a look has failed, the statement may still be prepared.
@@ -217,7 +266,7 @@ async fn ground(client: &Client, job: &Job, begun: bool) -> Result<Result<Ground
         }
     }
     let leases = match begun {
-        true => Lease::left(client, job.id).await?,
+        true => Lease::left(client, job).await?,
         false => pieces.iter().map(Lease::of).collect(),
     };
     Ok(Ok(Ground { shape, table, choice, leases }))

@@ -5,10 +5,12 @@
 use std::ops::Range;
 
 use refit_model::{BackfillDirective, split_statements};
-use tokio_postgres::Client;
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Client, SimpleQueryMessage};
 
 use self::tokens::Tokens;
+use super::job::Job;
+use super::key::literal;
+use super::path;
 use crate::error::Error;
 
 mod tokens;
@@ -57,23 +59,15 @@ impl Shape {
     ///
     /// # Errors
     /// The inner one says in words, with what to do, why they are not batches of the directive's key.
-    pub(crate) async fn read(
-        client: &Client,
-        sql: &str,
-        directive: &BackfillDirective,
-    ) -> Result<Result<Shape, String>, Error> {
-        let mut shape = match Shape::of(sql, directive) {
+    pub(crate) async fn read(client: &Client, job: &Job) -> Result<Result<Shape, String>, Error> {
+        let directive = &job.directive;
+        let mut shape = match Shape::of(&job.statement, directive) {
             Ok(shape) => shape,
             Err(reason) => return Ok(Err(reason)),
         };
         for part in &mut shape.parts {
             let Some(target) = &part.target else { continue };
-            let same = "SELECT to_regclass($2) IS NULL OR coalesce(to_regclass($1) = to_regclass($2), false)";
-            let names: [(&(dyn ToSql + Sync), Type); 2] =
-                [(&target.name, Type::TEXT), (&directive.table, Type::TEXT)];
-            let row = client.query_typed_one(same, &names).await;
-            let row = row.map_err(Error::database("looking for the table of a statement"))?;
-            if row.get(0) {
+            if is_the_table(client, job, target.name.as_deref()).await? {
                 continue;
             }
             if !directive.undo.is_empty() {
@@ -123,6 +117,26 @@ impl Shape {
     pub(crate) fn can_be_pinned(&self) -> bool {
         self.parts.iter().all(|part| part.target.is_some())
     }
+}
+
+/// Whether a name in the job's statement is its table; so it is where the table does not exist, which is told later.
+async fn is_the_table(client: &Client, job: &Job, name: Option<&str>) -> Result<bool, Error> {
+    let failed = || Error::database("looking for the table of a statement");
+    // The name is the statement's, and is looked for as the statement will look: in one message, which is one transaction.
+    let name = name.map_or("NULL".to_owned(), literal);
+    let table = literal(&job.directive.table);
+    let sql = format!(
+        "{}SELECT coalesce(pg_catalog.to_regclass({name})::pg_catalog.oid OPERATOR(pg_catalog.=) \
+             pg_catalog.to_regclass({table})::pg_catalog.oid, pg_catalog.to_regclass({table}) IS NULL);{}",
+        path::enter(job),
+        path::LEAVE
+    );
+    let messages = client.simple_query(&sql).await.map_err(failed())?;
+    let answers = messages.iter().filter_map(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0),
+        _ => None,
+    });
+    Ok(answers.last() == Some("t"))
 }
 
 impl Part {

@@ -7,9 +7,11 @@ use serde::Serialize;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 
+use super::job::Job;
 use super::key::{Key, KeyColumns, key_of};
 use crate::error::Error;
-use crate::state::exists;
+use crate::pin::pinned;
+use crate::state::State;
 
 /// Everything there is to know of a backfill.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -121,7 +123,8 @@ const JOBS: &str = "SELECT b.id, b.version, b.name, b.kind, b.state, b.wanted, b
         coalesce(r.walked_per_changed, 1)::float8, b.journal, pg_total_relation_size(to_regclass(b.journal)), \
         CASE WHEN b.state = 'complete' THEN \
             to_char(b.finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') END, b.directive \
-    FROM (SELECT DISTINCT ON (version) * FROM refit.backfill ORDER BY version, id DESC) b LEFT JOIN LATERAL ( \
+    FROM (SELECT DISTINCT ON (version) * FROM refit.backfill WHERE history_id = $2 ORDER BY version, id DESC) b \
+    LEFT JOIN LATERAL ( \
         SELECT sum(rows_changed) AS changed, sum(batches) AS batches, sum(retries) AS retries, \
             sum(least(CASE WHEN done THEN 1 WHEN stripes > 1 THEN position::float8 / (stripes * json_array_length(windows::json)) \
                       ELSE rows_walked::float8 / greatest(rows_estimated, 1) END, 1) * greatest(rows_estimated, 1)) \
@@ -145,16 +148,26 @@ impl JobStatus {
     ///
     /// # Errors
     /// When the database cannot be asked.
-    pub async fn of(client: &Client, version: Version) -> Result<Option<JobStatus>, Error> {
-        Ok(read(client, Some(version)).await?.pop())
+    pub async fn of(client: &Client, state: &State, version: Version) -> Result<Option<JobStatus>, Error> {
+        Ok(pinned(client, async || read(client, state, Some(version)).await).await?.pop())
     }
 
-    /// All backfills that were ever registered, the newest job of each version.
+    /// All backfills of a history that were ever registered, the newest job of each version.
     ///
     /// # Errors
     /// When the database cannot be asked.
-    pub async fn all(client: &Client) -> Result<Vec<JobStatus>, Error> {
-        read(client, None).await
+    pub async fn all(client: &Client, state: &State) -> Result<Vec<JobStatus>, Error> {
+        pinned(client, async || read(client, state, None).await).await
+    }
+
+    /// As [`of`](JobStatus::of), on a session that is pinned.
+    pub(crate) async fn of_job(client: &Client, job: &Job) -> Result<Option<JobStatus>, Error> {
+        Ok(read(client, &job.state_schema, Some(job.version)).await?.pop())
+    }
+
+    /// What the sessions of its workers call themselves, in `application_name`.
+    pub fn session_name(&self) -> String {
+        session_name(self.version, self.id)
     }
 
     /// What it does to rows: `changed`, or `restored`.
@@ -168,16 +181,26 @@ impl JobStatus {
     }
 }
 
-async fn read(client: &Client, version: Option<Version>) -> Result<Vec<JobStatus>, Error> {
-    if !exists(client, "refit.backfill").await? {
+/// What a worker's session calls itself.
+pub(super) fn session_name(version: Version, job: i64) -> String {
+    format!("refit backfill V{version} (job {job})")
+}
+
+async fn read(client: &Client, state: &State, version: Option<Version>) -> Result<Vec<JobStatus>, Error> {
+    if state.is_empty() || !state.has(client, "backfill").await? {
         return Ok(Vec::new());
     }
+    let (jobs, workers, failed_rows) = (state.sql(JOBS), state.sql(WORKERS), state.sql(FAILED));
     let failed = || Error::database("reading the backfills");
     let mut all = Vec::new();
-    for row in client.query_typed(JOBS, &[(&version, Type::INT8)]).await.map_err(failed())? {
+    for row in client
+        .query_typed(&jobs, &[(&version, Type::INT8), (&state.history(), Type::INT8)])
+        .await
+        .map_err(failed())?
+    {
         let id: i64 = row.get(0);
-        let workers = client.query_typed(WORKERS, &[(&id, Type::INT8)]).await.map_err(failed())?;
-        let errors = client.query_typed(FAILED, &[(&id, Type::INT8)]).await.map_err(failed())?;
+        let workers = client.query_typed(&workers, &[(&id, Type::INT8)]).await.map_err(failed())?;
+        let errors = client.query_typed(&failed_rows, &[(&id, Type::INT8)]).await.map_err(failed())?;
         let mut status = job(&row, &workers, &errors);
         if status.kind == "undo" && status.state == "complete" {
             read_changed(client, &row, &mut status).await?;

@@ -65,8 +65,7 @@ impl Supervisor<'_> {
         loop {
             let commit = self.gauge.take().slowest_commit;
             let session = other.as_deref().unwrap_or(client);
-            let sampling =
-                tokio::time::timeout(PATIENCE, sampler.sample(session, &self.job.directive, commit));
+            let sampling = tokio::time::timeout(PATIENCE, sampler.sample(session, self.job, commit));
             let signals = match sampling.await {
                 Ok(Ok(signals)) => {
                     heard = Instant::now();
@@ -75,7 +74,7 @@ impl Supervisor<'_> {
                 Ok(Err(error)) => {
                     warn!(backfill = self.job.name, "the server cannot be sampled: {error}");
                     if session.is_closed() {
-                        other = crate::connect::connect(self.url, self.connect).await.ok();
+                        other = connected(self.url, self.connect).await.ok();
                     }
                     vec![stale(heard.elapsed().as_secs())]
                 }
@@ -106,13 +105,13 @@ impl Supervisor<'_> {
     }
 
     async fn record(&self, client: &Client, rate: &mut Rate) -> Result<(), Error> {
-        let Some(status) = JobStatus::of(client, self.job.version).await? else { return Ok(()) };
+        let Some(status) = JobStatus::of_job(client, self.job).await? else { return Ok(()) };
         let per_second = rate.of(status.rows_changed);
         let throttle = self.leave.borrow().reason.clone();
         let sql = "UPDATE refit.backfill SET rows_per_second = $2, throttle = $3 WHERE id = $1 AND state = 'running'";
         client
             .execute_typed(
-                sql,
+                &self.job.sql(sql),
                 &[(&self.job.id, Type::INT8), (&per_second, Type::FLOAT8), (&throttle, Type::TEXT)],
             )
             .await
@@ -120,6 +119,14 @@ impl Supervisor<'_> {
         self.observer.tell(&Event::Backfill { status: &status });
         Ok(())
     }
+}
+
+/// A connection of Refit's own, pinned.
+async fn connected(url: &str, options: &ConnectOptions) -> Result<Connection, Error> {
+    let connection = crate::connect::connect(url, options).await?;
+    let pinned = connection.batch_execute(&crate::pin::pin_sql()).await;
+    pinned.map_err(Error::database("preparing a session"))?;
+    Ok(connection)
 }
 
 /// Rows a second, smoothed.

@@ -9,7 +9,7 @@ use tokio_postgres::types::Type;
 use tracing::{info, warn};
 
 use super::begin::is_function;
-use super::control::{Request, request};
+use super::control::{Request, request_pinned};
 use super::job::Job;
 use super::journal::restoration;
 use super::shape::Shape;
@@ -18,6 +18,7 @@ use super::work::{Ended, LOOK};
 use crate::error::Error;
 use crate::migrator::Migrator;
 use crate::rollback::{UndoBackfill, UndoRefusal};
+use crate::state::State;
 
 /// How often rows of a worker that is being stopped are waited for, two seconds each: a batch may last half a minute.
 const PATIENCE: u32 = 60;
@@ -27,6 +28,7 @@ const PATIENCE: u32 = 60;
 /// `leave` is the caller's word that they stay as they are.
 pub(crate) async fn prospect(
     client: &Client,
+    state: &State,
     migration: &Migration,
     leave: bool,
 ) -> Result<Result<UndoBackfill, UndoRefusal>, Error> {
@@ -43,23 +45,23 @@ pub(crate) async fn prospect(
             down: format!("{}.down.sql", migration.stem),
         }));
     }
-    let job = match Job::of(client, migration.version).await? {
+    let job = match Job::of(client, state, migration.version).await? {
         Some(job) => job,
         None if leave || !keeps => return Ok(Ok(UndoBackfill::Left)),
         None => {
             return Ok(Err(gone(
-                "schema refit has no job of it: another tool applied it, or another database",
+                "its job is not recorded in this database: another tool applied it, or another database",
             )));
         }
     };
     Ok(match &job.journal {
         _ if job.is_undo() && job.state == "complete" => Ok(UndoBackfill::Restored),
         _ if leave => Ok(UndoBackfill::Left),
-        Some(journal) => match size(client, journal).await? {
+        Some(journal) => match size(client, state, journal).await? {
             Some((rows, bytes)) => {
                 Ok(UndoBackfill::Restores { journal: journal.clone(), rows, bytes, begun: job.is_undo() })
             }
-            None => Err(gone(&format!("somebody has dropped {journal}"))),
+            None => Err(gone(&format!("{journal} was dropped"))),
         },
         None if !job.begun => Ok(UndoBackfill::NotBegun),
         None if keeps => Err(gone(
@@ -70,30 +72,36 @@ pub(crate) async fn prospect(
 }
 
 /// Rows in a journal, as its job counted them or the planner does, and its bytes; none when there is no such table.
-async fn size(client: &Client, journal: &str) -> Result<Option<(i64, i64)>, Error> {
+async fn size(client: &Client, state: &State, journal: &str) -> Result<Option<(i64, i64)>, Error> {
     let sql = "SELECT to_regclass($1) IS NOT NULL, pg_total_relation_size(to_regclass($1)), \
                    coalesce((SELECT sum(rows_changed)::int8 FROM refit.backfill_range WHERE backfill_id = ( \
                        SELECT min(id) FROM refit.backfill WHERE journal = $1 AND kind = 'forward')), 0) \
                    - coalesce((SELECT sum(rows_changed)::int8 FROM refit.backfill_range WHERE backfill_id IN ( \
                        SELECT id FROM refit.backfill WHERE journal = $1 AND kind = 'undo')), 0)";
-    let row = client.query_typed_one(sql, &[(&journal, Type::TEXT)]).await;
+    let row = client.query_typed_one(&state.sql(sql), &[(&journal, Type::TEXT)]).await;
     let row = row.map_err(Error::database("looking at an undo journal"))?;
     Ok(row.get::<_, bool>(0).then(|| (row.get(2), row.get(1))))
 }
 
 /// Stops whatever job the version has, and registers the one that goes back, if that was not done before; none when nothing
 /// is to be restored.
-pub(crate) async fn turn_back(client: &Client, version: Version, leave: bool) -> Result<Option<Job>, Error> {
-    let Some(job) =
-        patiently(client, "turning a backfill back", async || turned(client, version, leave).await).await?
-    else {
+pub(crate) async fn turn_back(
+    client: &Client,
+    state: &State,
+    version: Version,
+    leave: bool,
+) -> Result<Option<Job>, Error> {
+    let turned = async || turned(client, state, version, leave).await;
+    let Some(job) = patiently(client, "turning a backfill back", turned).await? else {
         return Ok(None);
     };
     // Whoever holds a range of it gives it back with the batch at hand, or finds its token too old.
     let sql = "UPDATE refit.backfill_range SET token = token + 1, leased_until = NULL \
-               WHERE NOT done AND backfill_id IN (SELECT id FROM refit.backfill WHERE version = $1)";
+               WHERE NOT done AND backfill_id IN (SELECT id FROM refit.backfill WHERE version = $1 AND history_id = $2)";
+    let sql = state.sql(sql);
     patiently(client, "ending the leases of a backfill", async || {
-        let ended = client.execute_typed(sql, &[(&version, Type::INT8)]).await;
+        let ended =
+            client.execute_typed(&sql, &[(&version, Type::INT8), (&state.history(), Type::INT8)]).await;
         ended.map_err(Error::database("ending the leases of a backfill"))
     })
     .await?;
@@ -130,23 +138,25 @@ async fn patiently<T>(
 }
 
 /// The job that goes back, registered in the transaction at hand.
-async fn turned(client: &Client, version: Version, leave: bool) -> Result<Option<Job>, Error> {
+async fn turned(client: &Client, state: &State, version: Version, leave: bool) -> Result<Option<Job>, Error> {
     let failed = || Error::database("turning a backfill back");
-    let lock = "SELECT FROM refit.backfill WHERE version = $1 ORDER BY id DESC LIMIT 1 FOR UPDATE";
-    client.query_typed(lock, &[(&version, Type::INT8)]).await.map_err(failed())?;
-    let Some(job) = Job::of(client, version).await? else { return Ok(None) };
+    let lock = "SELECT FROM refit.backfill WHERE version = $1 AND history_id = $2 ORDER BY id DESC LIMIT 1 FOR UPDATE";
+    let named: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
+        [(&version, Type::INT8), (&state.history(), Type::INT8)];
+    client.query_typed(&state.sql(lock), &named).await.map_err(failed())?;
+    let Some(job) = Job::of(client, state, version).await? else { return Ok(None) };
     if job.is_undo() && !leave {
         match job.state.as_str() {
-            "incomplete" => request(client, version, Request::Retry).await?,
-            "failed" | "canceled" => request(client, version, Request::Resume).await?,
+            "incomplete" => request_pinned(client, state, version, Request::Retry).await?,
+            "failed" | "canceled" => request_pinned(client, state, version, Request::Resume).await?,
             _ => {}
         }
         return Ok(Some(job.again(client).await?));
     }
     if job.state != "complete" {
-        let sql = "UPDATE refit.backfill SET wanted = 'cancel', state = 'canceled', finished_at = clock_timestamp(), \
+        let sql = "UPDATE refit.backfill SET wanted = 'cancel', state = 'canceled', finished_at = pg_catalog.clock_timestamp(), \
                        throttle = NULL, journal = CASE WHEN kind = 'forward' THEN journal END WHERE id = $1";
-        client.execute_typed(sql, &[(&job.id, Type::INT8)]).await.map_err(failed())?;
+        client.execute_typed(&state.sql(sql), &[(&job.id, Type::INT8)]).await.map_err(failed())?;
     }
     if job.is_undo() && job.state == "complete" {
         return Ok(Some(job));
@@ -174,23 +184,28 @@ async fn register(client: &Client, forward: &Job, leave: bool) -> Result<Job, Er
         ..forward.directive.clone()
     };
     let directive = serde_json::to_string(&directive).unwrap_or_default();
-    let sql = "INSERT INTO refit.backfill (version, name, kind, statement, directive, journal, state, finished_at) \
+    let sql = "INSERT INTO refit.backfill (version, name, kind, statement, directive, journal, state, finished_at, \
+                                           history_id, search_path, relation) \
                VALUES ($1, $2, 'undo', $3, $4, $5, CASE WHEN $5 IS NULL THEN 'complete' ELSE 'registered' END, \
-                       CASE WHEN $5 IS NULL THEN clock_timestamp() END)";
+                       CASE WHEN $5 IS NULL THEN pg_catalog.clock_timestamp() END, $6, $7, $8)";
+    let state = &forward.state_schema;
     client
         .execute_typed(
-            sql,
+            &state.sql(sql),
             &[
                 (&forward.version, Type::INT8),
                 (&forward.name, Type::TEXT),
                 (&statement, Type::TEXT),
                 (&directive, Type::TEXT),
                 (&journal, Type::TEXT),
+                (&state.history(), Type::INT8),
+                (&forward.search_path, Type::TEXT),
+                (&forward.directive.table, Type::TEXT),
             ],
         )
         .await
         .map_err(Error::database("registering an undo"))?;
-    match Job::of(client, forward.version).await? {
+    match Job::of(client, state, forward.version).await? {
         Some(job) => Ok(job),
         None => Err(Error::Internal(format!("the undo of {} is not registered", forward.name))),
     }
@@ -224,7 +239,7 @@ impl Migrator {
             }
         }
         forget_deleted(client, job).await?;
-        match JobStatus::of(client, job.version).await? {
+        match JobStatus::of_job(client, job).await? {
             Some(status) => Ok(status),
             None => Err(job.failure("its roll-back is no longer registered")),
         }
@@ -232,8 +247,8 @@ impl Migrator {
 }
 
 /// Fails where a backfill is neither here nor there: its gate stays shut, and only a rollback goes on with it.
-pub(super) async fn none_is_halfway_back(client: &Client) -> Result<(), Error> {
-    match Job::halfway_back(client).await? {
+pub(super) async fn none_is_halfway_back(client: &Client, state: &State) -> Result<(), Error> {
+    match Job::halfway_back(client, state).await? {
         Some(job) => {
             let reason = "it is being rolled back, or was left halfway: `cargo xtask rollback` goes on, and a migrate after that \
                           applies it again";

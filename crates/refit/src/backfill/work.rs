@@ -23,7 +23,9 @@ use super::worker::{Worker, is_of_the_server};
 use crate::error::Error;
 use crate::event::Event;
 use crate::migrator::Migrator;
+use crate::pin::Caller;
 use crate::report::Report;
+use crate::state::State;
 
 /// How often a job that others see to, or that is paused, is looked at.
 pub(super) const LOOK: Duration = Duration::from_millis(500);
@@ -115,20 +117,25 @@ impl Migrator {
         awaited: &mut BTreeSet<Version>,
     ) -> Result<(), Error> {
         let mut told = None;
-        self.refuse_pooler(client).await?;
-        self.drop_expired_journals(client).await;
+        // The session is Refit's own, and pinned but where it applies what waited for a backfill.
+        let mut caller = Caller::pin(client, &self.options.history_table()).await?;
+        let state = self.state_of(client, caller.relation).await?;
+        self.refuse_pooler(client, &state).await?;
+        self.drop_expired_journals(client, &state).await;
         loop {
-            let jobs = Job::unfinished(client).await?;
+            let jobs = Job::unfinished(client, &state).await?;
             awaited.extend(jobs.iter().map(|job| job.version));
             // What this program has no function for, another one works on: the others need not wait for it.
             let able = |job: &Job| !is_function(job) || self.options.functions.get(job.version).is_some();
             let open = |job: &Job| job.state == "registered" || job.state == "running";
             let runnable = |job: &&Job| job.wanted == "run" && open(job) && able(job);
             let Some(job) = jobs.iter().find(runnable) else {
-                if self.ended_elsewhere(client, &jobs, awaited, report).await? {
+                if self.ended_elsewhere(client, &state, &mut caller, &jobs, awaited, report).await? {
                     continue;
                 }
-                let Some(job) = jobs.first() else { return super::undo::none_is_halfway_back(client).await };
+                let Some(job) = jobs.first() else {
+                    return super::undo::none_is_halfway_back(client, &state).await;
+                };
                 if job.wanted == "pause" && open(job) {
                     if told != Some(job.id) {
                         info!(backfill = job.name, "paused: waiting until it is resumed");
@@ -141,8 +148,8 @@ impl Migrator {
             };
             match self.job(client, url, job).await? {
                 Ended::Complete => {
-                    report.append(self.apply(client).await?);
-                    report.backfills.extend(JobStatus::of(client, job.version).await?);
+                    report.append(self.apply_between(client, &mut caller).await?);
+                    report.backfills.extend(JobStatus::of_job(client, job).await?);
                     awaited.remove(&job.version);
                 }
                 Ended::Stopped => {}
@@ -152,11 +159,11 @@ impl Migrator {
     }
 
     /// Leases belong to sessions, and settings too: where a pooler hands sessions around there is no work to be done.
-    async fn refuse_pooler(&self, client: &Client) -> Result<(), Error> {
-        if self.options.session_pooler || Job::unfinished(client).await?.is_empty() {
+    async fn refuse_pooler(&self, client: &Client, state: &State) -> Result<(), Error> {
+        if self.options.session_pooler || Job::unfinished(client, state).await?.is_empty() {
             return Ok(());
         }
-        let row = client.query_typed_one("SELECT pg_backend_pid()", &[]).await;
+        let row = client.query_typed_one("SELECT pg_catalog.pg_backend_pid()", &[]).await;
         let pid: i32 = row.map_err(Error::database("asking for the session's process"))?.get(0);
         match crate::pooler::stands_between(client, pid).await {
             true => Err(Error::Pooler),
@@ -169,26 +176,36 @@ impl Migrator {
     async fn ended_elsewhere(
         &self,
         client: &Client,
+        state: &State,
+        caller: &mut Caller,
         open: &[Job],
         awaited: &mut BTreeSet<Version>,
         report: &mut Report,
     ) -> Result<bool, Error> {
         let mut complete = Vec::new();
         for version in awaited.iter().filter(|version| open.iter().all(|job| job.version != **version)) {
-            match Job::of(client, *version).await? {
-                Some(job) if !job.is_undo() => complete.push(job.version),
+            match Job::of(client, state, *version).await? {
+                Some(job) if !job.is_undo() => complete.push(job),
                 _ => return Ok(false),
             }
         }
         if complete.is_empty() {
             return Ok(false);
         }
-        report.append(self.apply(client).await?);
-        for version in complete {
-            report.backfills.extend(JobStatus::of(client, version).await?);
-            awaited.remove(&version);
+        report.append(self.apply_between(client, caller).await?);
+        for job in complete {
+            report.backfills.extend(JobStatus::of_job(client, &job).await?);
+            awaited.remove(&job.version);
         }
         Ok(true)
+    }
+
+    /// Applies what waited, as on any session that is given to it.
+    async fn apply_between(&self, client: &Client, caller: &mut Caller) -> Result<Report, Error> {
+        caller.unpin(client).await;
+        let report = self.apply(client).await;
+        *caller = Caller::pin(client, &self.options.history_table()).await?;
+        report
     }
 
     /// One job, to its end or until it is stopped.
@@ -213,7 +230,7 @@ impl Migrator {
                 Finished::Ended | Finished::Again => {}
                 Finished::Elsewhere => tokio::time::sleep(LOOK).await,
             }
-            if let Some(status) = JobStatus::of(client, job.version).await? {
+            if let Some(status) = JobStatus::of_job(client, job).await? {
                 self.options.observer.tell(&Event::Backfill { status: &status });
             }
         }
@@ -224,7 +241,7 @@ impl Migrator {
         let shape = match is_function(job) {
             true => None,
             false => {
-                let shape = Shape::read(client, &job.statement, &job.directive).await?;
+                let shape = Shape::read(client, job).await?;
                 Some(shape.map_err(|reason| job.failure(reason))?)
             }
         };

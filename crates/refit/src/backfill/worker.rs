@@ -9,9 +9,11 @@ use tracing::{debug, info, warn};
 
 use super::batch::{Batches, NotDone, Walk};
 use super::failed::Failed;
+use super::job::Job;
 use super::key::Key;
-use super::lease::{Lease, writing};
+use super::lease::{Lease, reading, writing};
 use super::mend::{Ground, Habit, Outcome, Pauses, pauses};
+use super::sight::session_name;
 use super::size::BatchSize;
 use super::strategy::Horizon;
 use super::supervisor::Gauge;
@@ -105,11 +107,13 @@ impl Worker<'_> {
         let connection = crate::connect::connect(self.url, self.connect).await?;
         // A session that says nothing for as long as a lease lasts is ended by the server, with its transaction.
         let settings = format!(
-            "SET application_name = 'refit backfill V{}'; {} SET plan_cache_mode = 'force_custom_plan'; \
+            "SET application_name = '{}'; {}{} SET search_path = {}; SET plan_cache_mode = 'force_custom_plan'; \
              SET idle_in_transaction_session_timeout = {}; SET client_min_messages = warning; \
              SET default_transaction_read_only = on",
-            self.walk.job.version,
+            session_name(self.walk.job.version, self.walk.job.id),
             pinned("SET"),
+            crate::pin::pin_sql(),
+            self.walk.job.search_path,
             self.walk.lease.as_millis()
         );
         connection.batch_execute(&settings).await.map_err(Error::database("preparing a worker's session"))?;
@@ -129,7 +133,7 @@ impl Worker<'_> {
             if !self.tell_of_loss(client, &before, habit).await? {
                 return Ok(None);
             }
-            *held = before.again(client).await?;
+            *held = before.again(client, self.walk.job).await?;
         }
         loop {
             if held.is_none() {
@@ -139,12 +143,11 @@ impl Worker<'_> {
                     }
                     continue;
                 }
-                *held =
-                    Lease::claim(client, self.walk.job.id, self.walk.job.directive.workers, self.walk.lease)
-                        .await?;
+                let workers = self.walk.job.directive.workers;
+                *held = Lease::claim(client, self.walk.job, workers, self.walk.lease).await?;
                 let forced = self.walk.job.directive.strategy.is_some();
                 if let Some(lease) = held.as_mut().filter(|lease| lease.is_striped() && !forced) {
-                    unstripe_under_a_held_snapshot(client, lease).await?;
+                    unstripe_under_a_held_snapshot(client, self.walk.job, lease).await?;
                 }
             }
             if let Some(lease) = &held {
@@ -155,7 +158,7 @@ impl Worker<'_> {
                 }
             }
             let Some(lease) = held.as_mut() else {
-                if !goes_on(client, self.walk.job.id).await? {
+                if !goes_on(client, self.walk.job).await? {
                     return Ok(None);
                 }
                 tokio::time::sleep(IDLE).await;
@@ -166,9 +169,9 @@ impl Worker<'_> {
                 Left::Behind => *held = None,
                 Left::Waiting => {
                     if let Some(lease) = held.take() {
-                        lease.release(client).await;
+                        lease.release(client, self.walk.job).await;
                     }
-                    if !goes_on(client, self.walk.job.id).await? {
+                    if !goes_on(client, self.walk.job).await? {
                         return Ok(None);
                     }
                 }
@@ -185,7 +188,7 @@ impl Worker<'_> {
             if left.is_zero() {
                 return Ok(true);
             }
-            if left > SLICE && !goes_on(client, self.walk.job.id).await? {
+            if left > SLICE && !goes_on(client, self.walk.job).await? {
                 return Ok(false);
             }
             tokio::time::sleep(left.min(SLICE)).await;
@@ -200,7 +203,7 @@ impl Worker<'_> {
     /// Waits until the throttle lets the worker go on; false when the job does not go on at all.
     async fn wait(&mut self, client: &Client) -> Result<bool, Error> {
         while !self.may_work() {
-            if !goes_on(client, self.walk.job.id).await? {
+            if !goes_on(client, self.walk.job).await? {
                 return Ok(false);
             }
             // The end of the supervisor is the end of the work; otherwise somebody looks in every slice.
@@ -301,16 +304,19 @@ pub(crate) fn pinned(set: &str) -> String {
 }
 
 /// Whether the job is to go on; a job whose ranges are all done does not.
-async fn goes_on(client: &Client, job: i64) -> Result<bool, Error> {
+async fn goes_on(client: &Client, job: &Job) -> Result<bool, Error> {
     let sql = "SELECT EXISTS (SELECT FROM refit.backfill WHERE id = $1 AND state = 'running' AND wanted = 'run') \
                   AND EXISTS (SELECT FROM refit.backfill_range WHERE backfill_id = $1 AND NOT done)";
-    let row = client.query_typed_one(sql, &[(&job, Type::INT8)]).await;
-    Ok(row.map_err(Error::database("looking after a backfill"))?.get(0))
+    let asked = reading(client, async {
+        let row = client.query_typed_one(&job.sql(sql), &[(&job.id, Type::INT8)]).await;
+        Ok(row.map_err(Error::database("looking after a backfill"))?.get(0))
+    });
+    asked.await
 }
 
 /// Stripes gain nothing while a snapshot is held, and cost: each batch would touch every page for a tenth of its rows.
-async fn unstripe_under_a_held_snapshot(client: &Client, lease: &mut Lease) -> Result<(), Error> {
-    let horizon = Horizon::read(client).await?;
+async fn unstripe_under_a_held_snapshot(client: &Client, job: &Job, lease: &mut Lease) -> Result<(), Error> {
+    let horizon = reading(client, Horizon::read(client)).await?;
     if horizon.is_held() && lease.unstripe() {
         let windows = serde_json::to_string(&lease.windows).unwrap_or_default();
         let reason = format!(
@@ -327,7 +333,7 @@ async fn unstripe_under_a_held_snapshot(client: &Client, lease: &mut Lease) -> R
             (&reason, Type::TEXT),
         ];
         let left = writing(client, async {
-            client.execute_typed(sql, &parameters).await.map_err(Error::database("leaving stripes"))
+            client.execute_typed(&job.sql(sql), &parameters).await.map_err(Error::database("leaving stripes"))
         });
         left.await?;
     }

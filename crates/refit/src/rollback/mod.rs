@@ -19,6 +19,10 @@ use tracing::Instrument;
 use crate::error::Error;
 use crate::history::{Glance, History};
 use crate::migrator::Migrator;
+use crate::pin::Caller;
+use crate::preflight::Preflight;
+use crate::refusal::Refusal;
+use crate::state::State;
 
 /// How far back, and what need not be restored.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -36,12 +40,44 @@ impl Migrator {
     /// When there is no such version, or the history cannot be read. What bars the way is no error here: it is in
     /// [`RollbackPlan::refusals`].
     pub async fn rollback_plan(&self, client: &Client, rollback: &Rollback) -> Result<RollbackPlan, Error> {
-        let set = self.set()?;
-        let history = match self.glance(client).await? {
-            Glance::Same => History::of(set, &self.options.environment),
-            Glance::Different(history) => history,
+        let glance = self.glance(client).await?;
+        let caller = Caller::pin(client, &self.options.history_table()).await?;
+        let plan = async {
+            let state = self.state_of(client, caller.relation).await?;
+            self.rollback_plan_of(client, glance, &state, rollback).await
         };
-        RollbackPlan::compute(client, set, &history, &self.options.environment, rollback).await
+        let plan = plan.await;
+        caller.unpin(client).await;
+        plan
+    }
+
+    /// The same on a session that is pinned.
+    async fn rollback_plan_pinned(
+        &self,
+        client: &Client,
+        facts: &Preflight,
+        rollback: &Rollback,
+    ) -> Result<RollbackPlan, Error> {
+        let glance = self.glance_pinned(client, facts).await?;
+        self.rollback_plan_of(client, glance, &facts.state, rollback).await
+    }
+
+    async fn rollback_plan_of(
+        &self,
+        client: &Client,
+        glance: Glance,
+        state: &State,
+        rollback: &Rollback,
+    ) -> Result<RollbackPlan, Error> {
+        let (set, environment) = (self.set()?, &self.options.environment);
+        let history = match glance {
+            Glance::Same => History::of(set, environment),
+            Glance::Different(history) => *history,
+        };
+        if !history.elsewhere.is_empty() {
+            return Err(Error::Refused(vec![Refusal::Elsewhere { schemas: history.elsewhere }]));
+        }
+        RollbackPlan::compute(client, state, set, &history, environment, rollback).await
     }
 
     /// Undoes every applied migration above a version, newest first. That destroys what they have added.

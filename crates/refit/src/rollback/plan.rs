@@ -9,7 +9,8 @@ use tokio_postgres::Client;
 use super::{Down, Rollback, UndoRefusal};
 use crate::backfill::prospect;
 use crate::error::Error;
-use crate::history::{History, HistoryRow};
+use crate::history::{History, HistoryRow, UNDOING};
+use crate::state::State;
 
 /// What would be undone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -77,6 +78,7 @@ impl RollbackPlan {
 
     pub(super) async fn compute(
         client: &Client,
+        state: &State,
         set: &MigrationSet,
         history: &History,
         environment: &str,
@@ -98,8 +100,8 @@ impl RollbackPlan {
         above.sort_by_key(|row| std::cmp::Reverse(row.version));
         for row in above {
             match set.migration(row.version) {
-                Some(migration) if migration.checksum == row.checksum => {
-                    plan.step(client, migration, rollback.leave_rows.contains(&row.version)).await?;
+                Some(migration) if migration.checksum == row.checksum || row.checksum == UNDOING => {
+                    plan.step(client, state, migration, rollback.leave_rows.contains(&row.version)).await?;
                 }
                 Some(migration) => plan.refusals.push(UndoRefusal::Changed {
                     version: row.version,
@@ -119,7 +121,13 @@ impl RollbackPlan {
         Ok(plan)
     }
 
-    async fn step(&mut self, client: &Client, migration: &Migration, leave: bool) -> Result<(), Error> {
+    async fn step(
+        &mut self,
+        client: &Client,
+        state: &State,
+        migration: &Migration,
+        leave: bool,
+    ) -> Result<(), Error> {
         let Migration { version, stem, path, .. } = migration;
         let down = match Down::of(migration) {
             Ok(down) => down,
@@ -129,7 +137,7 @@ impl RollbackPlan {
             }
         };
         let backfill = match &migration.directives.backfill {
-            Some(_) => match prospect(client, migration, leave).await? {
+            Some(_) => match prospect(client, state, migration, leave).await? {
                 Ok(backfill) => Some(backfill),
                 Err(refusal) => {
                     self.refusals.push(refusal);

@@ -13,12 +13,14 @@ use super::{Down, Rollback, RollbackPlan, UndoStep};
 use crate::backfill::{JobStatus, turn_back};
 use crate::error::Error;
 use crate::event::Event;
+use crate::history::UNDOING;
 use crate::lock::{LockWait, Waited, release};
 use crate::migrator::Migrator;
 use crate::preflight::Preflight;
+use crate::prepare::prepare;
 use crate::report::{StepReport, human, seconds};
-use crate::run::{facts, prepare, stage};
-use crate::state::{self, Needs};
+use crate::run::{facts, ready, stage};
+use crate::state;
 use crate::step::{Stage, Step};
 
 /// What a rollback did.
@@ -51,25 +53,40 @@ pub(super) async fn run(
     rollback: &Rollback,
 ) -> Result<RollbackReport, Error> {
     let began = Instant::now();
-    let plan = planned(migrator, client, rollback).await?;
+    let plan = may_run(migrator.rollback_plan(client, rollback).await?)?;
     if plan.steps.is_empty() {
         return Ok(nothing(plan));
     }
     let names: Vec<_> = plan.steps.iter().map(|step| (Some(step.version), step.stem.clone())).collect();
-    let facts = facts(migrator, client, &names, "to be undone").await?;
-    let mut wait = LockWait::new(migrator.options.wait_for_lock, &migrator.options.observer);
+    let mut facts = facts(migrator, client).await?;
+    let outcome = match ready(migrator, client, &names, "to be undone", &facts).await {
+        Ok(()) => waiting(migrator, client, url, &mut facts, rollback).await,
+        Err(error) => Err(error),
+    };
+    release(client, &facts).await;
+    outcome.map(|report| RollbackReport { duration: began.elapsed(), ..report })
+}
+
+async fn waiting(
+    migrator: &Migrator,
+    client: &Client,
+    url: &str,
+    facts: &mut Preflight,
+    rollback: &Rollback,
+) -> Result<RollbackReport, Error> {
+    let (limit, observer) = (migrator.options.wait_for_lock, &migrator.options.observer);
+    let state = facts.state.clone();
+    let mut wait = LockWait::new(facts.lock_key, &state, limit, observer);
     let mut waited = Duration::ZERO;
     while let Waited::NotYet = wait.poll(client).await? {
         waited = wait.elapsed();
     }
-    let outcome = locked(migrator, client, url, &facts, rollback).await;
-    release(client, &format!("{}{}", facts.discard, facts.restore)).await;
-    outcome.map(|report| RollbackReport { waited, duration: began.elapsed(), ..report })
+    let report = locked(migrator, client, url, facts, rollback).await?;
+    Ok(RollbackReport { waited, ..report })
 }
 
 /// The plan, when it may run.
-async fn planned(migrator: &Migrator, client: &Client, rollback: &Rollback) -> Result<RollbackPlan, Error> {
-    let plan = migrator.rollback_plan(client, rollback).await?;
+fn may_run(plan: RollbackPlan) -> Result<RollbackPlan, Error> {
     match plan.refusals.is_empty() {
         true => Ok(plan),
         false => Err(Error::RollbackRefused(plan.refusals)),
@@ -94,16 +111,18 @@ async fn locked(
     migrator: &Migrator,
     client: &Client,
     url: &str,
-    facts: &Preflight,
+    facts: &mut Preflight,
     rollback: &Rollback,
 ) -> Result<RollbackReport, Error> {
-    let plan = planned(migrator, client, rollback).await?;
+    let set = Arc::clone(migrator.set()?);
+    // The plan reads what is remembered: it has to be of this release.
+    prepare(client, facts, set.has_backfills()).await?;
+    let plan = may_run(migrator.rollback_plan_pinned(client, facts, rollback).await?)?;
     if plan.steps.is_empty() {
         return Ok(nothing(plan));
     }
-    let set = Arc::clone(migrator.set()?);
-    prepare(client, facts, Needs::Undo).await?;
-    let run = state::begin_undo(client, &plan.environment, plan.steps.len(), plan.to).await?;
+    let facts = &*facts;
+    let run = state::begin_undo(client, &facts.state, &plan.environment, plan.steps.len(), plan.to).await?;
     info!(run, steps = plan.steps.len(), to = plan.to, "going back");
     migrator.options.observer.tell(&Event::Began { steps: plan.steps.len() });
     let stage = stage(migrator, client, facts, &set, run);
@@ -117,7 +136,7 @@ async fn locked(
             break;
         }
     }
-    state::end_run(client, run, outcome).await?;
+    state::end_run(client, &facts.state, run, outcome).await?;
     Ok(RollbackReport {
         run: Some(run),
         environment: plan.environment,
@@ -149,25 +168,50 @@ impl Back<'_> {
             let name = postgres_protocol::escape::escape_literal(&format!("refit {}", step.stem));
             let named = self.stage.client.batch_execute(&format!("SET application_name = {name}")).await;
             named.map_err(Error::database("preparing the session"))?;
-            if let Some(job) = turn_back(self.stage.client, step.version, leave).await? {
+            self.mark(migration).await?;
+            let state = &self.stage.facts.state;
+            if let Some(job) = turn_back(self.stage.client, state, step.version, leave).await? {
                 self.backfills.push(self.migrator.restore(self.stage.client, self.url, &job).await?);
             }
         }
         let down = Down::of(migration).map_err(Error::Target)?;
         let step = Step::undo(migration, down.as_ref());
+        if !step.transaction {
+            self.mark(migration).await?;
+        }
         let report = self.stage.run(&step, &self.record(migration), None, async || ()).await?;
         info!(migration = report.stem, duration = ?report.duration, attempts = report.attempts, "undone");
         self.steps.push(report);
         Ok(())
     }
 
+    /// Says in the history that the migration is being undone, before anything of it is: should this be interrupted, nothing
+    /// but a rollback goes on from there.
+    async fn mark(&self, migration: &Migration) -> Result<(), Error> {
+        let sql = format!(
+            "UPDATE {} SET checksum = '{UNDOING}' WHERE version = {} AND checksum IN ('{}', '{UNDOING}')",
+            self.stage.facts.history_table, migration.version, migration.checksum
+        );
+        let marked = self.stage.client.execute_typed(&sql, &[]).await;
+        match marked.map_err(Error::database("marking a migration as being undone"))? {
+            1 => Ok(()),
+            _ => {
+                Err(Error::History(format!("version {} has changed meanwhile; run again", migration.version)))
+            }
+        }
+    }
+
     /// What a step's WITH takes out of the history: two parts of it. What the down file takes away may be what a repeatable
     /// migration has made, or needs: these run again.
     fn record(&self, migration: &Migration) -> String {
         format!(
-            "DELETE FROM {} WHERE version = {} AND checksum = '{}' RETURNING 1), \
-             again AS (DELETE FROM refit.repeatable RETURNING 1",
-            self.stage.facts.history_table, migration.version, migration.checksum
+            "DELETE FROM {} WHERE version = {} AND checksum IN ('{}', '{UNDOING}') RETURNING 1), \
+             again AS (DELETE FROM {}.repeatable WHERE history_id = {} RETURNING 1",
+            self.stage.facts.history_table,
+            migration.version,
+            migration.checksum,
+            self.stage.facts.state.quoted(),
+            self.stage.facts.state.history()
         )
     }
 }

@@ -1,7 +1,3 @@
-DO $$ BEGIN
-    -- CREATE SCHEMA IF NOT EXISTS asks for the right to create even where an owner has made it for this role.
-    IF to_regnamespace('refit') IS NULL THEN CREATE SCHEMA refit; END IF;
-END $$;
 CREATE TABLE refit.run (
     id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     started_at    timestamptz NOT NULL DEFAULT now(),

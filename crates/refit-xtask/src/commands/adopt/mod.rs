@@ -16,7 +16,7 @@ use refit_model::Version;
 
 use self::source::{Adopted, Proof, Takeover};
 use crate::context::{Context, version_argument};
-use crate::database::Database;
+use crate::database::{Database, waiting};
 use crate::output::{BAD, GOOD, WAITS};
 
 #[derive(Debug, clap::Args)]
@@ -93,8 +93,9 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         anstream::println!("{text}");
     }
     context.out.confirm(&format!("Write this history to {}?", database.address()), args.yes)?;
-    write::write(&connection, &takeover, context).await?;
-    let plan = context.migrator(set).plan(&connection).await?;
+    let migrator = waiting(context.migrator(set), context.out);
+    write::write(&connection, &takeover, &migrator).await?;
+    let plan = migrator.plan(&connection).await?;
     connection.close().await;
     let after =
         format!("{GOOD}adopted{GOOD:#} {} migrations; {} pending", takeover.rows.len(), plan.pending.len());

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use refit::backfill::JobStatus;
-use refit::{ConnectOptions, Connection};
-use refit_model::Version;
+use refit::{ConnectOptions, Connection, Migrator};
 use serde::Serialize;
 use tokio_postgres::types::Type;
 
@@ -34,10 +33,15 @@ impl Seen {
 }
 
 /// All backfills of a database. `retention` is how long the set keeps journals.
-pub(super) async fn look(connection: &Connection, retention: Option<Duration>) -> anyhow::Result<Vec<Seen>> {
+pub(super) async fn look(
+    connection: &Connection,
+    migrator: &Migrator,
+    retention: Option<Duration>,
+) -> anyhow::Result<Vec<Seen>> {
     let mut all = Vec::new();
-    for status in JobStatus::all(connection).await? {
-        let sessions = sessions(connection, status.version).await?;
+    let state = migrator.state(connection).await?;
+    for status in JobStatus::all(connection, &state).await? {
+        let sessions = sessions(connection, &status).await?;
         let journal_kept_until = kept_until(&status, retention);
         all.push(Seen { status, sessions, journal_kept_until });
     }
@@ -50,23 +54,24 @@ fn kept_until(status: &JobStatus, retention: Option<Duration>) -> Option<String>
 }
 
 /// Sessions of a backfill's workers, by the name that they give themselves.
-async fn sessions(connection: &Connection, version: Version) -> anyhow::Result<i64> {
-    let sql =
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = $1";
-    let name = format!("refit backfill V{version}");
+async fn sessions(connection: &Connection, status: &JobStatus) -> anyhow::Result<i64> {
+    let sql = "SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity \
+               WHERE datname OPERATOR(pg_catalog.=) pg_catalog.current_database() AND application_name OPERATOR(pg_catalog.=) $1";
+    let name = status.session_name();
     Ok(connection.query_typed_one(sql, &[(&name, Type::TEXT)]).await?.get(0))
 }
 
 /// Looks again and again, and connects again where the server was away.
 pub(super) struct Looker {
     url: String,
+    migrator: Migrator,
     retention: Option<Duration>,
     connection: Option<Connection>,
 }
 
 impl Looker {
-    pub(super) fn new(url: &str, retention: Option<Duration>) -> Looker {
-        Looker { url: url.to_owned(), retention, connection: None }
+    pub(super) fn new(url: &str, migrator: Migrator, retention: Option<Duration>) -> Looker {
+        Looker { url: url.to_owned(), migrator, retention, connection: None }
     }
 
     pub(super) async fn look(&mut self) -> anyhow::Result<Vec<Seen>> {
@@ -77,7 +82,7 @@ impl Looker {
                 refit::connect(&self.url, &options).await?
             }
         };
-        let seen = look(&connection, self.retention).await?;
+        let seen = look(&connection, &self.migrator, self.retention).await?;
         self.connection = Some(connection);
         Ok(seen)
     }

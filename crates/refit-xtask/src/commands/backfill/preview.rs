@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use refit::backfill::{JobStatus, Preview, Subject, preview};
-use refit::{Connection, Migrator};
+use refit::{Connection, Migrator, State};
 use refit_model::{MigrationSet, Version};
 use serde::Serialize;
 
@@ -29,7 +29,8 @@ pub(super) async fn run(
     let connection = database.connect().await?;
     let plan = migrator.plan(&connection).await?;
     let mut pending: Vec<Version> = not_applied(&plan, &set).iter().map(|named| named.version).collect();
-    let mut registered = registered(&connection).await?;
+    let state = migrator.state(&connection).await?;
+    let mut registered = registered(&connection, &state).await?;
     if let Some(version) = version {
         registered.retain(|unfinished| *unfinished == version);
         pending.retain(|waiting| *waiting == version);
@@ -39,7 +40,7 @@ pub(super) async fn run(
     }
     let mut previews = Vec::new();
     for subject in subjects(&registered, &pending, &set) {
-        previews.push(preview(&connection, subject, sample).await?);
+        previews.push(preview(&connection, &state, subject, sample).await?);
     }
     connection.close().await;
     let first = plan.pending.iter().filter(|step| !step.backfill).map(|step| step.stem.as_str()).next();
@@ -52,8 +53,8 @@ pub(super) async fn run(
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-async fn registered(connection: &Connection) -> anyhow::Result<Vec<Version>> {
-    let all = JobStatus::all(connection).await?;
+async fn registered(connection: &Connection, state: &State) -> anyhow::Result<Vec<Version>> {
+    let all = JobStatus::all(connection, state).await?;
     Ok(all
         .iter()
         .filter(|status| status.state != "complete" && status.kind == "forward")

@@ -57,7 +57,8 @@ pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     let database = Database::named(context)?;
     let connection = database.connect().await?;
     let (waiting, retention) = waiting(args, context, &connection).await?.unzip();
-    let mut all = look(&connection, retention).await?;
+    let migrator = context.operator()?;
+    let mut all = look(&connection, &migrator, retention).await?;
     connection.close().await;
     all.retain(|seen| is_meant(args, seen));
     let pending = waiting.as_ref().map(|waiting| waiting.pending.as_slice());
@@ -67,7 +68,7 @@ pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         bail!("version {version} has no backfill in this database");
     }
     if args.watch {
-        let all = watch(args, &all, Looker::new(database.url(), retention), context).await?;
+        let all = watch(args, &all, Looker::new(database.url(), migrator, retention), context).await?;
         let fine = all.iter().all(Seen::is_complete) && pending.unwrap_or_default().is_empty();
         return Ok(if fine { ExitCode::SUCCESS } else { ExitCode::from(1) });
     }
@@ -107,7 +108,7 @@ fn text(all: &[Seen], waiting: Option<&Waiting>) -> String {
         lines.extend(pending.iter().map(|Named { name, .. }| {
             format!("{WAITS}{:<10}{WAITS:#}  {name}  its migration is not applied", "pending")
         }));
-        let held = held.iter().filter(|step| pending.iter().all(|named| named.version != step.version));
+        let held = held.iter().filter(|step| pending.iter().all(|named| Some(named.version) != step.version));
         lines
             .extend(held.map(|step| format!("{WAITS}{:<10}{WAITS:#}  {}  {}", "held", step.stem, step.gate)));
     }

@@ -1,8 +1,8 @@
 //! Which backfill is meant.
 
 use anyhow::bail;
-use refit::Connection;
 use refit::backfill::{JobStatus, Request};
+use refit::{Connection, State};
 use refit_model::Version;
 
 use crate::context::Context;
@@ -11,6 +11,7 @@ use crate::database::Database;
 /// A backfill of the database that is named.
 pub(super) struct Meant {
     connection: Connection,
+    state: State,
     version: Version,
 }
 
@@ -18,16 +19,17 @@ impl Meant {
     /// That of the version that is given, else the only one that is unfinished.
     pub(super) async fn of(given: Option<Version>, context: &Context) -> anyhow::Result<Meant> {
         let connection = Database::named(context)?.connect().await?;
+        let state = context.operator()?.state(&connection).await?;
         let version = match given {
             Some(version) => version,
-            None => the_only(&connection).await?,
+            None => the_only(&connection, &state).await?,
         };
-        Ok(Meant { connection, version })
+        Ok(Meant { connection, state, version })
     }
 
     /// How it stands.
     pub(super) async fn status(&self) -> anyhow::Result<JobStatus> {
-        match JobStatus::of(&self.connection, self.version).await? {
+        match JobStatus::of(&self.connection, &self.state, self.version).await? {
             Some(status) => Ok(status),
             None => bail!("version {} has no backfill in this database", self.version),
         }
@@ -35,15 +37,15 @@ impl Meant {
 
     /// Asks something of it; answers how it stands then.
     pub(super) async fn ask(self, request: Request) -> anyhow::Result<JobStatus> {
-        refit::backfill::request(&self.connection, self.version, request).await?;
+        refit::backfill::request(&self.connection, &self.state, self.version, request).await?;
         let status = self.status().await?;
         self.connection.close().await;
         Ok(status)
     }
 }
 
-async fn the_only(connection: &Connection) -> anyhow::Result<Version> {
-    let mut unfinished = JobStatus::all(connection).await?;
+async fn the_only(connection: &Connection, state: &State) -> anyhow::Result<Version> {
+    let mut unfinished = JobStatus::all(connection, state).await?;
     unfinished.retain(|status| status.state != "complete");
     match &unfinished[..] {
         [] => bail!("no backfill is unfinished in this database"),

@@ -56,11 +56,12 @@ pub(super) fn not_applied(plan: &Plan, set: &MigrationSet) -> Vec<Named> {
     let pending = plan.pending.iter().filter(|step| step.backfill);
     let pending =
         pending.filter_map(|step| step.version.map(|version| Named { version, name: step.stem.clone() }));
-    let is_backfill = |step: &&HeldStep| {
-        set.migration(step.version).is_some_and(|migration| migration.directives.backfill.is_some())
-    };
-    let held = plan.held.iter().filter(is_backfill);
-    pending.chain(held.map(|step| Named { version: step.version, name: step.stem.clone() })).collect()
+    let held = plan.held.iter().filter_map(|step| {
+        let migration = set.migration(step.version?)?;
+        migration.directives.backfill.as_ref()?;
+        Some(Named { version: migration.version, name: step.stem.clone() })
+    });
+    pending.chain(held).collect()
 }
 
 /// Works on all backfills until they are complete, or have failed, or somebody stops it.
@@ -99,7 +100,7 @@ pub(crate) async fn in_sight<T>(
     act: impl AsyncFnOnce(&Migrator) -> T,
 ) -> anyhow::Result<Sight<T>> {
     let retention = Some(migrator.set()?.settings().undo_retention);
-    let mut looker = Looker::new(url, retention);
+    let mut looker = Looker::new(url, migrator.clone(), retention);
     let all = looker.look().await?;
     let old = all.iter().filter(|seen| old(seen)).map(|seen| seen.status.id).collect();
     let mut live = Live::new(context.out, old);
@@ -114,7 +115,9 @@ pub(crate) async fn in_sight<T>(
         }
     };
     // What is on the way when it is dropped is rolled back by the server.
-    let last = tokio::time::timeout(Duration::from_secs(2), Looker::new(url, retention).look()).await;
+    let last =
+        tokio::time::timeout(Duration::from_secs(2), Looker::new(url, migrator.clone(), retention).look())
+            .await;
     if let Ok(Ok(all)) = last {
         live.see(all);
     }
@@ -160,7 +163,7 @@ async fn to_the_end(migrator: &Migrator, url: &str, failures: &mut Vec<Failure>)
                 if !again {
                     failures.push(Failure { version, name: stem, reason });
                 }
-                if again || !others_may_run(url, failures).await? {
+                if again || !others_may_run(migrator, url, failures).await? {
                     return Ok(());
                 }
             }
@@ -169,9 +172,10 @@ async fn to_the_end(migrator: &Migrator, url: &str, failures: &mut Vec<Failure>)
     }
 }
 
-async fn others_may_run(url: &str, failures: &[Failure]) -> Result<bool, Error> {
+async fn others_may_run(migrator: &Migrator, url: &str, failures: &[Failure]) -> Result<bool, Error> {
     let connection = refit::connect(url, &connect_options()).await?;
-    let all = refit::backfill::JobStatus::all(&connection).await?;
+    let state = migrator.state(&connection).await?;
+    let all = refit::backfill::JobStatus::all(&connection, &state).await?;
     connection.close().await;
     let failed = |version| failures.iter().any(|failure| failure.version == version);
     let seen = all.into_iter().map(|status| Seen { status, sessions: 0, journal_kept_until: None });

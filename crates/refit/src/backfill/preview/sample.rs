@@ -16,6 +16,7 @@ use crate::backfill::job::Job;
 use crate::backfill::journal;
 use crate::backfill::key::{Key, KeyColumns, literal};
 use crate::backfill::lease::{Lease, Place};
+use crate::backfill::path;
 use crate::backfill::trouble::Trouble;
 use crate::error::Error;
 
@@ -121,8 +122,14 @@ impl Sampler<'_> {
         }
         let condition = self.job.remaining.as_deref().filter(|_| lease.pass > 0);
         let sql = bound_sql(&lease.relation, self.key, condition, place.closed);
-        let statement = self.client.prepare(&sql).await?;
-        Ok(bound(self.client, &statement, place, rows).await?)
+        self.client.batch_execute(&format!("BEGIN;{}", path::enter(self.job))).await?;
+        let found = async {
+            let statement = self.client.prepare(&sql).await?;
+            bound(self.client, &statement, place, rows).await
+        };
+        let found = found.await;
+        self.client.batch_execute("ROLLBACK").await?;
+        Ok(found?)
     }
 
     /// What the server says of a row is a finding; that it is gone is an error.
@@ -162,8 +169,11 @@ impl Sampler<'_> {
 
     /// Rows between two keys.
     async fn rows(&self, lease: &Lease, place: &Place, end: &Key) -> Result<u64, Failed> {
-        let sql =
-            format!("SELECT count(*) FROM ONLY {} WHERE {}", lease.relation, self.key.between(place.closed));
+        let sql = format!(
+            "SELECT pg_catalog.count(*) FROM ONLY {} WHERE {}",
+            lease.relation,
+            self.key.between(place.closed)
+        );
         let statement = self.client.prepare(&sql).await?;
         let values = values(&[&place.lower, end]);
         let rows: Vec<Row> = self.client.query_raw(&statement, values).await?.try_collect().await?;
@@ -177,10 +187,15 @@ impl Sampler<'_> {
             journal::begin(self.job)
         );
         if !self.job.directive.undo.is_empty() && self.job.journal.is_none() {
-            sql.push_str("CREATE SCHEMA IF NOT EXISTS refit;");
+            let schema = self.job.state_schema.quoted();
+            sql.push_str(&format!("CREATE SCHEMA IF NOT EXISTS {schema};"));
             sql.push_str(&journal::create(self.job, &self.ground.table));
         }
-        sql + &format!("SET LOCAL statement_timeout = {}", self.job.limit().as_millis())
+        sql + &format!(
+            "SET LOCAL statement_timeout = {};{}",
+            self.job.limit().as_millis(),
+            path::enter(self.job)
+        )
     }
 
     async fn run(&self, lease: &Lease, place: &Place, end: &Key, walked: u64) -> Result<Sampled, Failed> {

@@ -3,12 +3,14 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use refit_model::{BackfillDirective, Window};
+use refit_model::Window;
 use tokio_postgres::types::Type;
-use tokio_postgres::{Client, Row};
+use tokio_postgres::{Client, Row, SimpleQueryMessage};
 
 use super::law::Signal;
 use crate::backfill::facts::to_float;
+use crate::backfill::job::Job;
+use crate::backfill::path;
 use crate::error::Error;
 
 /// Replay lag of a standby at which work stops.
@@ -75,11 +77,11 @@ impl Sampler {
     pub(crate) async fn sample(
         &mut self,
         client: &Client,
-        directive: &BackfillDirective,
+        job: &Job,
         commit: f64,
     ) -> Result<Vec<Signal>, Error> {
         let failed = || Error::database("sampling the server");
-        let mut signals = Vec::new();
+        let (mut signals, directive) = (Vec::new(), &job.directive);
         if let Some(window) = directive.window() {
             signals.extend(outside(client, &window).await?);
         }
@@ -102,7 +104,7 @@ impl Sampler {
                 .push(signal(commit / COMMIT_SECONDS, format!("a commit takes {:.0} ms", commit * 1_000.0)));
         }
         if let Some(query) = &directive.throttle {
-            signals.push(own(client, query).await);
+            signals.push(own(client, job, query).await);
         }
         Ok(signals)
     }
@@ -167,26 +169,34 @@ async fn outside(client: &Client, window: &Window) -> Result<Option<Signal>, Err
 ///
 /// # Errors
 /// When the server does not know the time zone, or what the query speaks of.
-pub(crate) async fn try_own(client: &Client, directive: &BackfillDirective) -> Result<(), Error> {
+pub(crate) async fn try_own(client: &Client, job: &Job) -> Result<(), Error> {
+    let directive = &job.directive;
     if let Some(window) = directive.window() {
         outside(client, &window).await?;
     }
     if let Some(query) = &directive.throttle {
-        let asked = client.query_typed(&format!("EXPLAIN {}", one_number(query)), &[]).await;
+        let sql = format!("{}EXPLAIN {};{}", path::enter(job), one_number(query), path::LEAVE);
+        let asked = client.simple_query(&sql).await;
         asked.map_err(Error::database("`throttle` cannot be asked for"))?;
     }
     Ok(())
 }
 
 fn one_number(query: &str) -> String {
-    format!("SELECT (value)::text FROM ({}) AS signal (value)", query.trim().trim_end_matches(';'))
+    format!("SELECT (value)::pg_catalog.text FROM ({}) AS signal (value)", query.trim().trim_end_matches(';'))
 }
 
 /// The directive's own query. Not knowing is no reason to go on.
-async fn own(client: &Client, query: &str) -> Signal {
-    match client.query_typed(&one_number(query), &[]).await {
-        Ok(rows) => {
-            let text: Option<String> = rows.first().and_then(|row| row.get(0));
+async fn own(client: &Client, job: &Job, query: &str) -> Signal {
+    // One message is one transaction: the path of the job ends with it.
+    let sql = format!("{}{}", path::enter(job), one_number(query));
+    match client.simple_query(&sql).await {
+        Ok(messages) => {
+            let row = messages.iter().rev().find_map(|message| match message {
+                SimpleQueryMessage::Row(row) => Some(row),
+                _ => None,
+            });
+            let text = row.and_then(|row| row.get(0)).map(str::to_owned);
             match text.as_deref().map(str::parse::<f64>) {
                 Some(Ok(load)) if load.is_finite() => signal(load, format!("its own query says {load:.2}")),
                 _ => match text.as_deref() {

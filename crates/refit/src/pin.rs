@@ -1,0 +1,128 @@
+//! Pinning a session: Refit's own SQL means the same on every session, whatever the caller, the role or the database has set.
+//!
+//! Where everybody may create in `public`, a function `public.format(text, name, name)` is a better match for a call than the
+//! server's own. Refit's queries therefore run with nothing but `pg_catalog` in the search path; a migration's text runs with the
+//! path that the caller's session had.
+
+use tokio_postgres::Client;
+use tokio_postgres::types::Type;
+use tracing::warn;
+
+use crate::error::Error;
+
+/// The search path of Refit's own SQL: temporary objects are looked for last.
+pub(crate) const SEARCH_PATH: &str = "pg_catalog, pg_temp";
+
+/// What is pinned, and to which value.
+///
+/// - `row_security`: a policy that hides rows from a query of Refit's makes it fail, instead of making work look done.
+/// - `standard_conforming_strings`: texts are split into statements as the server reads them.
+/// - `quote_all_identifiers`: names come back as they are.
+const SETTINGS: [(&str, &str); 4] = [
+    ("search_path", SEARCH_PATH),
+    ("row_security", "off"),
+    ("standard_conforming_strings", "on"),
+    ("quote_all_identifiers", "off"),
+];
+
+/// SQL that pins a session until its end or RESET ALL.
+pub(crate) fn pin_sql() -> String {
+    SETTINGS.map(|(name, value)| format!("SET {name} = {value};")).concat()
+}
+
+/// SQL that pins the transaction at hand.
+pub(crate) fn pin_local_sql() -> String {
+    SETTINGS.map(|(name, value)| format!("SET LOCAL {name} = {value};")).concat()
+}
+
+/// What the caller's session had before it was pinned.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    /// Its search path, as it is set.
+    pub(crate) search_path: String,
+    /// Where that was set: `session`, `client`, `database`, `user`, `default`, …
+    pub(crate) search_path_source: String,
+    pub(crate) row_security: String,
+    /// The schema in which it creates.
+    pub(crate) current_schema: Option<String>,
+    /// The table that its search path finds by the name that was asked for.
+    pub(crate) relation: Option<u32>,
+    /// SQL that sets what the session itself had set.
+    restore: String,
+}
+
+impl Caller {
+    /// Pins the session, and looks up `table` as the caller would, in one round trip. To be undone with [`Caller::unpin`].
+    pub(crate) async fn pin(client: &Client, table: &str) -> Result<Caller, Error> {
+        // It runs on a session that is not pinned yet: every name and operator is qualified, and what is read is read before it
+        // is set, for a SELECT list is worked off from left to right.
+        let source = |name: &str| {
+            format!(
+                "(SELECT source FROM pg_catalog.pg_settings WHERE name OPERATOR(pg_catalog.=) '{name}'::pg_catalog.text)"
+            )
+        };
+        let read: Vec<String> = SETTINGS
+            .iter()
+            .map(|(name, _)| format!("pg_catalog.current_setting('{name}'), {}", source(name)))
+            .collect();
+        let set: Vec<String> = SETTINGS
+            .iter()
+            .map(|(name, value)| format!("pg_catalog.set_config('{name}', '{value}', false)"))
+            .collect();
+        let sql = format!(
+            "SELECT {}, pg_catalog.current_schema()::pg_catalog.text, pg_catalog.to_regclass($1)::pg_catalog.oid, {}",
+            read.join(", "),
+            set.join(", ")
+        );
+        let row = client.query_typed_one(&sql, &[(&table, Type::TEXT)]).await;
+        let row = row.map_err(Error::database("looking at the session"))?;
+        let value = |index: usize| row.get::<_, Option<String>>(index).unwrap_or_default();
+        let restore = SETTINGS.iter().enumerate().map(|(index, (name, _))| {
+            if value(2 * index + 1) == "session" {
+                let value = postgres_protocol::escape::escape_literal(&value(2 * index));
+                format!("SELECT pg_catalog.set_config('{name}', {value}, false);")
+            } else {
+                String::new()
+            }
+        });
+        Ok(Caller {
+            search_path: value(0),
+            search_path_source: value(1),
+            row_security: value(2),
+            restore: restore.collect(),
+            current_schema: row.get(2 * SETTINGS.len()),
+            relation: row.get(2 * SETTINGS.len() + 1),
+        })
+    }
+
+    /// SQL that sets what the caller's session had set itself, after a RESET of everything.
+    pub(crate) fn restore(&self) -> &str {
+        &self.restore
+    }
+
+    /// Gives the session back as it was. Fails only with the connection, which the next use reports.
+    pub(crate) async fn unpin(&self, client: &Client) {
+        let reset = SETTINGS.map(|(name, _)| format!("RESET {name};")).concat();
+        if let Err(error) = client.batch_execute(&format!("{reset}{}", self.restore)).await
+            && !error.is_closed()
+        {
+            warn!(error = %crate::error::describe(&error), "could not restore the settings of the session");
+        }
+    }
+}
+
+/// Names of the settings that a pin changes.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    SETTINGS.iter().map(|(name, _)| *name)
+}
+
+/// Does something on the caller's session while it is pinned.
+pub(crate) async fn pinned<T>(
+    client: &Client,
+    work: impl AsyncFnOnce() -> Result<T, Error>,
+) -> Result<T, Error> {
+    let caller = Caller::pin(client, "pg_catalog.pg_class").await?;
+    let outcome = work().await;
+    caller.unpin(client).await;
+    outcome
+}

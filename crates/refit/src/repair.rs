@@ -1,0 +1,224 @@
+//! Changes to the records of a history that no migration makes: accepting an edit, forgetting a file that is gone, taking over
+//! what another tool recorded. All of them or none, under the migration lock.
+
+use refit_model::{Migration, Version};
+use tokio_postgres::Client;
+use tokio_postgres::types::{ToSql, Type};
+
+use crate::backfill;
+use crate::error::Error;
+use crate::migrator::Migrator;
+use crate::preflight::Preflight;
+
+/// One change to what a history records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HistoryChange {
+    /// The history takes the text, and the name, that a migration's file has now. A backfill that is not complete goes on with
+    /// the new statement.
+    Accept {
+        /// The migration.
+        version: Version,
+        /// Its name now.
+        name: String,
+        /// The checksum in the history.
+        applied: u64,
+        /// The checksum of the file.
+        found: u64,
+    },
+    /// A migration leaves the history; what it did stays.
+    Forget {
+        /// The migration.
+        version: Version,
+    },
+    /// A migration that another tool applied.
+    Insert {
+        /// Its version.
+        version: Version,
+        /// Its name, without version.
+        name: String,
+        /// When, RFC 3339.
+        applied_on: String,
+        /// The checksum of its file.
+        checksum: u64,
+    },
+    /// A repeatable migration that another tool applied.
+    Repeatable {
+        /// Its name, without `R__`.
+        name: String,
+        /// When, RFC 3339.
+        applied_on: String,
+        /// The checksum of its file.
+        checksum: u64,
+    },
+    /// A row that refinery wrote with another checksum or name for the same text.
+    Rewrite {
+        /// Its version.
+        version: Version,
+        /// Its name, without version.
+        name: String,
+        /// The checksum of its file.
+        checksum: u64,
+    },
+    /// The column `version` becomes `int8`.
+    Widen,
+    /// The rows of a backfill whose job is not recorded are done: what waits for it may run.
+    BackfillComplete {
+        /// The migration.
+        version: Version,
+    },
+    /// A backfill whose job is not recorded is done once more.
+    BackfillAgain {
+        /// The migration.
+        version: Version,
+    },
+}
+
+impl HistoryChange {
+    /// Whether it is written to what Refit remembers, not to refinery's table alone.
+    fn needs_state(&self) -> bool {
+        matches!(
+            self,
+            HistoryChange::Repeatable { .. }
+                | HistoryChange::BackfillComplete { .. }
+                | HistoryChange::BackfillAgain { .. }
+        )
+    }
+}
+
+impl Migrator {
+    /// Changes what the history records; the schema stays as it is. All changes are made or none, under the migration lock.
+    ///
+    /// # Errors
+    /// [`Error::Target`] when the history has changed meanwhile, or a change does not fit it; and those of
+    /// [`lock`](Migrator::lock).
+    pub async fn change_history(&self, client: &Client, changes: &[HistoryChange]) -> Result<(), Error> {
+        let mut lock = self.lock(client).await?;
+        let changed = self.change(client, lock.facts_mut(), changes).await;
+        lock.release(client).await;
+        changed
+    }
+
+    async fn change(
+        &self,
+        client: &Client,
+        facts: &mut Preflight,
+        changes: &[HistoryChange],
+    ) -> Result<(), Error> {
+        facts.require_writable(&[], "to be recorded")?;
+        let needs_state = changes.iter().any(HistoryChange::needs_state);
+        if needs_state || facts.relation.is_none() {
+            crate::prepare::prepare(client, facts, needs_state && self.set()?.has_backfills()).await?;
+        }
+        let failed = || Error::database("changing the history");
+        client.batch_execute("BEGIN").await.map_err(failed())?;
+        let made = async {
+            for change in changes {
+                self.make(client, facts, change).await?;
+            }
+            client.batch_execute("COMMIT").await.map_err(failed())
+        };
+        let made = made.await;
+        if made.is_err() {
+            client.batch_execute("ROLLBACK").await.ok();
+        }
+        made
+    }
+
+    async fn make(&self, client: &Client, facts: &Preflight, change: &HistoryChange) -> Result<(), Error> {
+        let table = &facts.history_table;
+        match change {
+            HistoryChange::Accept { version, name, applied, found } => {
+                // The old checksum in the condition: a history that changed meanwhile stays as it is.
+                let sql = format!(
+                    "UPDATE {table} SET checksum = $3, name = $4 WHERE version = $1 AND checksum = $2"
+                );
+                let (applied, found) = (applied.to_string(), found.to_string());
+                one(
+                    client,
+                    &sql,
+                    &[
+                        (version, Type::INT8),
+                        (&applied, Type::TEXT),
+                        (&found, Type::TEXT),
+                        (name, Type::TEXT),
+                    ],
+                )
+                .await?;
+                match self.set()?.migration(*version) {
+                    Some(migration) => backfill::accept_edit(client, &facts.state, migration).await,
+                    None => Ok(()),
+                }
+            }
+            HistoryChange::Forget { version } => {
+                let sql = format!("DELETE FROM {table} WHERE version = $1");
+                one(client, &sql, &[(version, Type::INT8)]).await
+            }
+            HistoryChange::Insert { version, name, applied_on, checksum } => {
+                let sql = format!(
+                    "INSERT INTO {table} (version, name, applied_on, checksum) VALUES ($1, $2, $3, $4)"
+                );
+                let checksum = checksum.to_string();
+                one(
+                    client,
+                    &sql,
+                    &[
+                        (version, Type::INT8),
+                        (name, Type::TEXT),
+                        (applied_on, Type::TEXT),
+                        (&checksum, Type::TEXT),
+                    ],
+                )
+                .await
+            }
+            HistoryChange::Repeatable { name, applied_on, checksum } => {
+                let sql = "INSERT INTO refit.repeatable (history_id, name, checksum, applied_at) \
+                           VALUES ($1, $2, $3, $4::pg_catalog.timestamptz)";
+                let checksum = checksum.to_string();
+                one(
+                    client,
+                    &facts.state.sql(sql),
+                    &[
+                        (&facts.state.history(), Type::INT8),
+                        (name, Type::TEXT),
+                        (&checksum, Type::TEXT),
+                        (applied_on, Type::TEXT),
+                    ],
+                )
+                .await
+            }
+            HistoryChange::Rewrite { version, name, checksum } => {
+                let sql = format!("UPDATE {table} SET checksum = $2, name = $3 WHERE version = $1");
+                let checksum = checksum.to_string();
+                one(client, &sql, &[(version, Type::INT8), (&checksum, Type::TEXT), (name, Type::TEXT)]).await
+            }
+            HistoryChange::Widen => {
+                let sql = format!("ALTER TABLE {table} ALTER COLUMN version TYPE pg_catalog.int8");
+                client.batch_execute(&sql).await.map_err(Error::database("changing the history"))
+            }
+            HistoryChange::BackfillComplete { version } => {
+                backfill::record(client, facts, self.backfill_migration(*version)?, true).await
+            }
+            HistoryChange::BackfillAgain { version } => {
+                backfill::record(client, facts, self.backfill_migration(*version)?, false).await
+            }
+        }
+    }
+
+    fn backfill_migration(&self, version: Version) -> Result<&Migration, Error> {
+        let migration = self.set()?.migration(version);
+        migration
+            .filter(|migration| migration.directives.backfill.is_some())
+            .ok_or_else(|| Error::Target(format!("version {version} is no backfill")))
+    }
+}
+
+/// Changes exactly one row.
+async fn one(client: &Client, sql: &str, parameters: &[(&(dyn ToSql + Sync), Type)]) -> Result<(), Error> {
+    match client.execute_typed(sql, parameters).await.map_err(Error::database("changing the history"))? {
+        1 => Ok(()),
+        _ => Err(Error::Target(
+            "the history has changed meanwhile, and nothing was changed; run again".to_owned(),
+        )),
+    }
+}

@@ -1,0 +1,189 @@
+//! The components of the state, and how each is brought from one version to the next.
+
+use tokio_postgres::Client;
+use tokio_postgres::types::Type;
+
+use super::State;
+use crate::error::Error;
+
+/// Tables that belong together, with a version of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Component {
+    /// Histories, runs, steps and repeatable migrations.
+    Runs,
+    /// Backfills.
+    Backfill,
+}
+
+impl Component {
+    const ALL: [Component; 2] = [Component::Runs, Component::Backfill];
+
+    fn name(self) -> &'static str {
+        match self {
+            Component::Runs => "runs",
+            Component::Backfill => "backfill",
+        }
+    }
+
+    /// What brings it to version 1, 2, and so on. An entry that was released is never edited.
+    fn versions(self) -> &'static [&'static str] {
+        match self {
+            Component::Runs => &[include_str!("runs.sql"), include_str!("history.sql")],
+            Component::Backfill => &[include_str!("backfill.sql"), include_str!("backfill_history.sql")],
+        }
+    }
+
+    /// The version that a schema's comment names: `refit state: runs 2, backfill 2; …`. Releases before the components
+    /// numbered the whole state: 1 had the runs, 2 the backfills too.
+    fn version_in(self, comment: &str) -> usize {
+        if let Some(old) = comment.strip_prefix("refit state ") {
+            let old: usize = old.split(':').next().and_then(|number| number.trim().parse().ok()).unwrap_or(0);
+            return usize::from(match self {
+                Component::Runs => old >= 1,
+                Component::Backfill => old >= 2,
+            });
+        }
+        let Some(list) = comment.strip_prefix("refit state:") else { return 0 };
+        let list = list.split(';').next().unwrap_or_default();
+        let entry = list.split(',').find_map(|entry| entry.trim().strip_prefix(self.name()));
+        entry.and_then(|number| number.trim().parse().ok()).unwrap_or(0)
+    }
+}
+
+/// What there is of a state schema.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Present {
+    pub(crate) exists: bool,
+    pub(crate) comment: String,
+}
+
+impl Present {
+    pub(crate) async fn read(client: &Client, schema: &str) -> Result<Present, Error> {
+        let sql = "SELECT pg_catalog.obj_description(oid, 'pg_namespace') FROM pg_catalog.pg_namespace \
+                   WHERE nspname::pg_catalog.text = $1";
+        let rows = client.query_typed(sql, &[(&schema, Type::TEXT)]).await;
+        let rows = rows.map_err(Error::database("reading the state schema"))?;
+        let comment = rows.first().and_then(|row| row.get::<_, Option<String>>(0)).unwrap_or_default();
+        Ok(Present { exists: !rows.is_empty(), comment })
+    }
+
+    /// Whether an older release wrote it, which knew one history only.
+    pub(crate) fn is_of_one_history(&self) -> bool {
+        Component::Runs.version_in(&self.comment) == 1
+    }
+}
+
+/// Whether an older release wrote the component's tables, so that they cannot be read as they are.
+pub(crate) async fn outdated(client: &Client, state: &State, component: Component) -> Result<bool, Error> {
+    let have = component.version_in(&Present::read(client, state.schema()).await?.comment);
+    Ok(have > 0 && have < component.versions().len())
+}
+
+/// SQL that brings the components to their newest versions, as far as they are needed or there already; none when they are.
+///
+/// To be run in one transaction. A version newer than ours is left alone: its tables only grow.
+pub(crate) fn upgrade(state: &State, present: &Present, needed: &[Component]) -> Option<String> {
+    let (mut sql, mut versions) = (String::new(), Vec::new());
+    for component in Component::ALL {
+        let have = component.version_in(&present.comment);
+        let all = component.versions();
+        let wanted = if have > 0 || needed.contains(&component) { all.len() } else { 0 };
+        sql.extend(all.get(have..wanted).unwrap_or_default().iter().copied());
+        if have.max(wanted) > 0 {
+            versions.push(format!("{} {}", component.name(), have.max(wanted)));
+        }
+    }
+    if sql.is_empty() {
+        return None;
+    }
+    // CREATE SCHEMA IF NOT EXISTS asks for the right to create even where an owner has made it for this role.
+    let create = if present.exists { String::new() } else { format!("CREATE SCHEMA {};", state.quoted()) };
+    Some(format!(
+        "{create}{}COMMENT ON SCHEMA {} IS 'refit state: {}; what the migrations of this database remember, managed by refit';",
+        state.sql(&sql),
+        state.quoted(),
+        versions.join(", ")
+    ))
+}
+
+/// SQL that gives what releases before the components remembered to the only history there is; which of several it was of,
+/// nobody can say, and then it is of none.
+pub(crate) fn assign(state: &State, history: i64) -> String {
+    let text = format!(
+        "UPDATE refit.run SET history_id = {history} WHERE history_id IS NULL; \
+         UPDATE refit.repeatable SET history_id = {history} WHERE history_id IS NULL;"
+    );
+    state.sql(&text).into_owned()
+}
+
+/// As [`assign`], for the backfills.
+pub(crate) fn assign_backfills(state: &State, history: i64) -> String {
+    let text = format!("UPDATE refit.backfill SET history_id = {history} WHERE history_id IS NULL;");
+    state.sql(&text).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn sql(comment: &str, needed: &[Component]) -> Option<String> {
+        let present = Present { exists: !comment.is_empty(), comment: comment.to_owned() };
+        upgrade(&State::empty("refit"), &present, needed)
+    }
+
+    #[test]
+    fn an_upgrade_runs_only_what_is_missing() {
+        let new = sql("", &[Component::Runs]).unwrap();
+        assert!(new.starts_with("CREATE SCHEMA \"refit\";CREATE TABLE refit.run"), "{new}");
+        assert!(
+            !new.contains("CREATE TABLE refit.backfill") && new.contains("'refit state: runs 2;"),
+            "{new}"
+        );
+        let more = sql("refit state: runs 2; x", &[Component::Runs, Component::Backfill]).unwrap();
+        assert!(
+            more.starts_with("CREATE TABLE refit.backfill") && more.contains("runs 2, backfill 2;"),
+            "{more}"
+        );
+        let old = sql("refit state 3: x", &[Component::Runs]).unwrap();
+        assert!(
+            old.starts_with("CREATE TABLE refit.history") && old.contains("runs 2, backfill 2;"),
+            "{old}"
+        );
+        assert!(!old.contains("CREATE TABLE refit.backfill"), "{old}");
+        assert_eq!(sql("refit state: runs 2; x", &[Component::Runs]), None);
+        assert_eq!(sql("refit state: runs 99; a newer refit", &[Component::Runs]), None);
+    }
+
+    #[test]
+    fn another_schema_has_its_own_tables() {
+        let sql = upgrade(&State::empty("My state"), &Present::default(), &Component::ALL).unwrap();
+        assert!(sql.contains("CREATE TABLE \"My state\".run") && !sql.contains("refit.run"), "{sql}");
+    }
+
+    #[test]
+    fn every_column_is_documented() {
+        let ddl: String = Component::ALL.iter().flat_map(|component| component.versions()).copied().collect();
+        let (mut table, mut missing) = ("", BTreeSet::new());
+        for line in ddl.lines() {
+            if let Some(rest) =
+                line.strip_prefix("CREATE TABLE ").or_else(|| line.strip_prefix("ALTER TABLE "))
+            {
+                table = rest.split(' ').next().unwrap_or_default();
+            }
+            let inner = line.strip_prefix("    ").filter(|rest| !rest.starts_with([' ', '-']));
+            let Some(inner) =
+                inner.filter(|inner| !inner.starts_with("UNIQUE") && !inner.starts_with("DROP"))
+            else {
+                continue;
+            };
+            let column = inner.trim_start_matches("ADD COLUMN ").trim_start_matches("IF NOT EXISTS ");
+            let column = column.split(' ').next().unwrap_or_default();
+            if !ddl.contains(&format!("COMMENT ON COLUMN {table}.{column} IS")) {
+                missing.insert(format!("{table}.{column}"));
+            }
+        }
+        assert_eq!(missing, BTreeSet::new());
+    }
+}
