@@ -57,6 +57,7 @@ pub struct Running {
     phase: watch::Sender<Phase>,
     pool: Pool,
     migrator: Arc<refit::Migrator>,
+    interrupt: refit::Interrupt,
     server: JoinHandle<std::io::Result<()>>,
     private: Option<Private>,
     drain: Duration,
@@ -84,8 +85,9 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     let environment = if private.is_some() { private::ENVIRONMENT } else { &config.environment };
     let patience =
         refit::ConnectOptions { retry_for: config.retry_for(), ..refit::ConnectOptions::default() };
-    let migrator =
-        Arc::new(refit::Migrator::new(&MIGRATIONS).environment(environment).connect_options(patience));
+    let interrupt = refit::Interrupt::new();
+    let migrator = refit::Migrator::new(&MIGRATIONS).environment(environment).connect_options(patience);
+    let migrator = Arc::new(migrator.interrupt(interrupt.clone()));
 
     metrics::recorder();
     let (phase, watched) = watch::channel(Phase::Migrating);
@@ -93,10 +95,15 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     let serve = axum::serve(listener, router).with_graceful_shutdown(stopping(watched));
     let server = tokio::spawn(async move { serve.await });
     tracing::info!(%address, "listening");
-    Ok(Running { address, url, phase, pool, migrator, server, private, drain: config.drain() })
+    Ok(Running { address, url, phase, pool, migrator, interrupt, server, private, drain: config.drain() })
 }
 
 impl Running {
+    /// Ends a run of migrations that is under way: its statement is canceled, and [`Running::migrate`] says what is applied.
+    pub fn interrupt(&self) -> refit::Interrupt {
+        self.interrupt.clone()
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address

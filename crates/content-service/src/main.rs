@@ -34,9 +34,24 @@ async fn run(config: &Config) -> Result<(), ServeError> {
     // Before anything is started, so that a signal always finds someone to stop it.
     let mut signals = Signals::new().map_err(ServeError::Server)?;
     let mut service = start(config).await?;
-    let outcome = tokio::select! {
-        migrated = service.migrate() => migrated.map(Some),
-        () = signals.recv() => Ok(None),
+    let interrupt = service.interrupt();
+    let outcome = {
+        let mut migrating = std::pin::pin!(service.migrate());
+        tokio::select! {
+            migrated = &mut migrating => migrated.map(Some),
+            () = signals.recv() => {
+                // The step that runs is canceled, so that nothing is committed once the process is gone.
+                interrupt.trigger();
+                match migrating.await {
+                    Ok(_) => Ok(None),
+                    Err(ServeError::Refit(error @ refit::Error::Interrupted { .. })) => {
+                        tracing::warn!("{error}");
+                        Ok(None)
+                    }
+                    Err(error) => Err(error),
+                }
+            }
+        }
     };
     let outcome = match outcome {
         Ok(Some(_)) => tokio::select! {

@@ -79,7 +79,8 @@ pub fn main_of<A: Application>() -> ExitCode {
         Ok(status) => status,
         Err(error) => {
             context.out.error(&error);
-            ExitCode::from(2)
+            let interrupted = matches!(error.downcast_ref(), Some(refit::Error::Interrupted { .. }));
+            ExitCode::from(if interrupted { crate::interrupt::STATUS } else { 2 })
         }
     }
 }

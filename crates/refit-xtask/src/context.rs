@@ -47,6 +47,8 @@ pub struct Context {
     pub workspace: PathBuf,
     /// Standard output and standard error.
     pub out: Output,
+    /// Triggered by SIGINT and SIGTERM.
+    pub(crate) interrupt: refit::Interrupt,
     pub(crate) command_line: clap::Command,
     /// Whether `--database-url` was written, rather than `DATABASE_URL` set.
     pub(crate) database_named: bool,
@@ -60,7 +62,14 @@ impl Context {
     ) -> anyhow::Result<Context> {
         start_log(global.verbose);
         let out = Output::new(global.format);
-        Ok(Context { workspace: workspace()?, out, global, command_line, database_named })
+        Ok(Context {
+            workspace: workspace()?,
+            out,
+            global,
+            interrupt: refit::Interrupt::new(),
+            command_line,
+            database_named,
+        })
     }
 
     /// The migrations folder.
@@ -81,7 +90,8 @@ impl Context {
         let mut migrator = Migrator::new(set)
             .environment(&self.global.environment)
             .session_pooler(self.global.session_pooler)
-            .connect_options(crate::database::connect_options());
+            .connect_options(crate::database::connect_options())
+            .interrupt(self.interrupt.clone());
         if let Some(schema) = &self.global.history_schema {
             migrator = migrator.history_schema(schema);
         }

@@ -90,6 +90,14 @@ pub enum Error {
         /// Who holds it.
         holder: String,
     },
+    /// The run was stopped from outside: what was applied before stays.
+    #[error("interrupted{}; {remains}", .at.as_ref().map(|stem| format!(" at {stem}")).unwrap_or_default())]
+    Interrupted {
+        /// The step that ran, without `.sql`; none between two steps.
+        at: Option<String>,
+        /// What is left of it, and how to go on.
+        remains: String,
+    },
     /// Another session took the lock while this run was at work.
     #[error("the migration lock is held by another session ({step} was rolled back); start again")]
     LockLost {

@@ -60,9 +60,12 @@ impl History {
     }
 }
 
-/// The checksum that a history row has while its migration is being undone by more than one transaction. An interrupted
+/// The checksum that a history row has while the down file of its migration runs statement by statement. An interrupted
 /// rollback leaves it there, and nothing but a rollback goes on from there.
 pub(crate) const UNDOING: u64 = 0;
+
+/// The checksum that it has before that, while the rows of its backfill are restored.
+pub(crate) const RESTORING: u64 = 1;
 
 /// One migration that has been applied.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,6 +12,7 @@ use tracing::info;
 
 use crate::error::Error;
 use crate::event::{Event, Observer};
+use crate::interrupt::Interrupt;
 use crate::migrator::Migrator;
 use crate::preflight::Preflight;
 use crate::state::State;
@@ -52,11 +53,27 @@ pub(crate) struct LockWait<'a> {
     limit: Duration,
     pause: Duration,
     told: Option<Instant>,
+    interrupt: Option<&'a Interrupt>,
 }
 
 impl<'a> LockWait<'a> {
     pub(crate) fn new(key: i64, state: &'a State, limit: Duration, observer: &'a Observer) -> LockWait<'a> {
-        LockWait { key, state, observer, began: Instant::now(), limit, pause: POLL, told: None }
+        LockWait {
+            key,
+            state,
+            observer,
+            began: Instant::now(),
+            limit,
+            pause: POLL,
+            told: None,
+            interrupt: None,
+        }
+    }
+
+    /// Ends the waiting when the switch is triggered.
+    pub(crate) fn interrupted_by(mut self, interrupt: &'a Interrupt) -> LockWait<'a> {
+        self.interrupt = Some(interrupt);
+        self
     }
 
     pub(crate) fn elapsed(&self) -> Duration {
@@ -87,7 +104,17 @@ impl<'a> LockWait<'a> {
             self.told = Some(Instant::now());
         }
         let jittered = self.pause.mul_f64(rand::rng().random_range(0.5..1.5));
-        tokio::time::sleep(jittered.min(self.limit)).await;
+        let pause = tokio::time::sleep(jittered.min(self.limit));
+        match self.interrupt {
+            None => pause.await,
+            Some(interrupt) => tokio::select! {
+                () = pause => {}
+                () = interrupt.triggered() => {
+                    let remains = "it was waiting for another run, and has changed nothing".to_owned();
+                    return Err(Error::Interrupted { at: None, remains });
+                }
+            },
+        }
         self.pause = (self.pause * 2).min(POLL_AT_MOST);
         Ok(Waited::NotYet)
     }

@@ -10,12 +10,13 @@ use tokio_postgres::Client;
 use tracing::{Instrument, info, warn};
 
 use crate::backfill::{Backfills, Batch, FunctionError, Functions};
-use crate::connect::ConnectOptions;
+use crate::connect::{ConnectOptions, Target};
 use crate::drift::{Comparison, Drift, SchemaCheck};
 use crate::embedded::Source;
 use crate::error::Error;
 use crate::event::{Event, Observer};
 use crate::history::{Expected, Glance, HISTORY_TABLE, History};
+use crate::interrupt::{CancelOnDrop, Canceler, Interrupt};
 use crate::pin::Caller;
 use crate::plan::{Gate, Plan, Wanted};
 use crate::preflight::Preflight;
@@ -49,6 +50,9 @@ pub(crate) struct Options {
     pub(crate) backfills: Backfills,
     pub(crate) functions: Functions,
     pub(crate) lease: Duration,
+    pub(crate) interrupt: Interrupt,
+    /// Where a connection of Refit's own leads, for cancel requests.
+    pub(crate) target: Option<Target>,
 }
 
 impl Options {
@@ -99,6 +103,8 @@ impl Migrator {
                 backfills: Backfills::default(),
                 functions: Functions::default(),
                 lease: Duration::from_secs(30),
+                interrupt: Interrupt::new(),
+                target: None,
             },
         }
     }
@@ -220,6 +226,14 @@ impl Migrator {
         self
     }
 
+    /// Ends runs, and work on backfills, when the switch is triggered: the statement that runs is canceled, and the run ends with
+    /// [`Error::Interrupted`]. For SIGINT and SIGTERM: a process that just exits leaves a statement behind that goes on.
+    #[must_use]
+    pub fn interrupt(mut self, interrupt: Interrupt) -> Migrator {
+        self.options.interrupt = interrupt;
+        self
+    }
+
     /// Registers the function of the backfill whose migration has this version and no statement.
     ///
     /// It is called with each batch, inside the batch's transaction, and answers how many rows it has changed. An error is
@@ -302,17 +316,20 @@ impl Migrator {
     /// As [`apply`](Migrator::apply), and those of connecting.
     pub async fn run(&self, url: &str) -> Result<Report, Error> {
         let connection = crate::connect::connect(url, &self.options.connect).await?;
-        let report = self.apply(&connection).await;
+        let report = self.for_url(url)?.applied_or_canceled(&connection).await;
         connection.close().await;
-        let mut report = report?;
         if !self.set()?.has_backfills() {
-            return Ok(report);
+            return report;
         }
+        let mut report = match report {
+            Ok(report) => report,
+            Err(error) => return Box::pin(self.finish_backfills_then(url, error)).await,
+        };
         let gates = report.held.iter().map(|held| &held.gate);
         let mut awaited: BTreeSet<Version> = gates.filter_map(Gate::backfill).collect();
         match self.options.backfills {
             Backfills::Inline => {
-                let worked = self.work_until(url, &mut awaited).await?;
+                let worked = Box::pin(self.work_until(url, &mut awaited)).await?;
                 // Where there was no backfill to work on, nothing is known but what the first report says.
                 if !worked.backfills.is_empty() {
                     report.append(worked);
@@ -324,6 +341,43 @@ impl Migrator {
             Backfills::Hold => {}
         }
         Ok(report)
+    }
+
+    /// The same with what cancel requests to a URL need.
+    pub(crate) fn for_url(&self, url: &str) -> Result<Migrator, Error> {
+        let mut migrator = self.clone();
+        migrator.options.target = Some(Target::parse(url)?);
+        Ok(migrator)
+    }
+
+    /// Applies, and cancels the statement that runs when the future is dropped.
+    pub(crate) async fn applied_or_canceled(&self, client: &Client) -> Result<Report, Error> {
+        let guard = CancelOnDrop::new(Canceler::new(client, self.options.target.as_ref()));
+        let report = self.apply(client).await;
+        guard.disarm();
+        report
+    }
+
+    /// A step has failed: the backfills that are registered go on all the same, and what they open may be what it needs.
+    async fn finish_backfills_then(&self, url: &str, error: Error) -> Result<Report, Error> {
+        if !matches!(error, Error::Statement(_)) {
+            return Err(error);
+        }
+        match self.options.backfills {
+            Backfills::Inline => match Box::pin(self.work_until(url, &mut BTreeSet::new())).await {
+                Ok(worked) if !worked.backfills.is_empty() => Ok(worked),
+                Ok(_) => Err(error),
+                Err(other) => {
+                    warn!("a backfill does not go on: {other}");
+                    Err(error)
+                }
+            },
+            Backfills::Background => {
+                tokio::spawn(self.clone().work_for_ever(url.to_owned(), BTreeSet::new()));
+                Err(error)
+            }
+            Backfills::Hold => Err(error),
+        }
     }
 
     /// Applies what is pending, on a session of the caller's own.
@@ -369,7 +423,8 @@ impl Migrator {
             }
             return Ok(self.nothing_to_do(Some(plan), began));
         }
-        crate::run::run(self, client, &plan, began).await
+        // Boxed: a future that contains it is small, and quick to compile.
+        Box::pin(crate::run::run(self, client, &plan, began)).await
     }
 
     /// Looks at the history, in one round trip where it is the expected one.

@@ -6,7 +6,7 @@ use std::fmt;
 use refit_model::{Migration, MigrationSet, Policies, Policy, Repeatable, Version};
 use serde::Serialize;
 
-use crate::history::{BackfillState, History, UNDOING};
+use crate::history::{BackfillState, History, RESTORING, UNDOING};
 use crate::refusal::Refusal;
 
 /// What would run, what is held back, and why.
@@ -28,6 +28,8 @@ pub struct Plan {
     pub ahead: Vec<Version>,
     /// Applied backfills whose jobs are not remembered, and which may be done again: a run registers them anew.
     pub reregister: Vec<Version>,
+    /// Backfills whose rows are being restored, or whose rollback was interrupted: nothing is applied meanwhile.
+    pub restoring: Vec<Version>,
     /// Whether a run has to upgrade what an older release of Refit remembers.
     pub outdated: bool,
     /// Why the plan may not run; empty when it may.
@@ -160,7 +162,7 @@ pub(crate) struct Wanted<'a> {
 impl Plan {
     /// Whether nothing would run and nothing is refused.
     pub fn is_up_to_date(&self) -> bool {
-        self.pending.is_empty() && self.refusals.is_empty()
+        self.pending.is_empty() && self.refusals.is_empty() && self.restoring.is_empty()
     }
 
     /// Whether a run has anything to do: migrations to apply, or its own records to put right.
@@ -181,6 +183,7 @@ impl Plan {
             held: Vec::new(),
             ahead: Vec::new(),
             reregister: Vec::new(),
+            restoring: Vec::new(),
             outdated: history.outdated,
             refusals: Vec::new(),
             warnings: Vec::new(),
@@ -202,6 +205,15 @@ impl Plan {
             match set.migration(row.version) {
                 _ if row.checksum == UNDOING => {
                     self.refusals.push(Refusal::HalfUndone { version: row.version, name: row.name.clone() })
+                }
+                Some(migration) if row.checksum == RESTORING => {
+                    self.applied += 1;
+                    self.restoring.push(row.version);
+                    self.warnings.push(format!(
+                        "{} is being rolled back, or its rollback was interrupted: nothing is applied until \
+                         `cargo xtask rollback` has finished",
+                        migration.stem
+                    ));
                 }
                 Some(migration) => {
                     self.applied += 1;
@@ -251,7 +263,8 @@ impl Plan {
                 && wanted.to.is_none_or(|to| migration.version <= to)
         });
         for migration in pending {
-            if let Some(gate) = gates.gate(migration, wanted.include) {
+            let restoring = self.restoring.last().map(|version| Gate::After { version: *version });
+            if let Some(gate) = gates.gate(migration, wanted.include).or(restoring) {
                 gates.held.insert(migration.version);
                 let (version, stem) = (Some(migration.version), migration.stem.clone());
                 self.held.push(HeldStep { version, stem, gate });
@@ -283,9 +296,10 @@ impl Plan {
                 .superseded
                 .iter()
                 .any(|row| row.name == repeatable.name && row.checksum == repeatable.checksum);
+            let restoring = self.restoring.last().map(|version| Gate::After { version: *version });
             let gate = match ahead {
                 Some(version) => Some(Gate::Ahead { version }),
-                None => superseded.then_some(Gate::Superseded),
+                None => restoring.or(superseded.then_some(Gate::Superseded)),
             };
             match gate {
                 Some(gate) => {

@@ -11,6 +11,7 @@ use tracing::{debug, info, warn};
 use crate::error::Error;
 use crate::event::Event;
 use crate::history::Glance;
+use crate::interrupt::Canceler;
 use crate::lock::{LockWait, Waited, release};
 use crate::migrator::Migrator;
 use crate::plan::{Gate, HeldStep, Plan, PlannedStep, StepKind};
@@ -63,7 +64,8 @@ async fn waiting(
 ) -> Result<Report, Error> {
     let (limit, observer) = (migrator.options.wait_for_lock, &migrator.options.observer);
     let state = facts.state.clone();
-    let mut wait = LockWait::new(facts.lock_key, &state, limit, observer);
+    let interrupt = &migrator.options.interrupt;
+    let mut wait = LockWait::new(facts.lock_key, &state, limit, observer).interrupted_by(interrupt);
     let mut waited = Duration::ZERO;
     while let Waited::NotYet = wait.poll(client).await? {
         waited = wait.elapsed();
@@ -120,6 +122,8 @@ pub(crate) fn stage<'a>(
         run,
         lock_timeout: migrator.options.lock_timeout.unwrap_or(set.settings().lock_timeout),
         lock_attempts: migrator.options.lock_attempts,
+        interrupt: &migrator.options.interrupt,
+        canceler: Canceler::new(client, migrator.options.target.as_ref()),
     }
 }
 

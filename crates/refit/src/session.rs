@@ -52,12 +52,17 @@ impl<'a> Session<'a> {
     /// Runs a step and keeps its report, or its failure.
     pub(crate) async fn run(&mut self, step: &Step<'_>, record: &str) -> Result<(), Stopped> {
         self.settle().await?;
+        self.unless_interrupted()?;
         let outcome = self.stage.run(step, record, None, async || ()).instrument(span(step)).await;
         self.keep(outcome)
     }
 
     /// Sends a transactional step, then waits for the one before.
     async fn go_ahead(&mut self, step: Step<'a>, record: &str) -> Result<(), Stopped> {
+        if self.stage.interrupt.is_triggered() {
+            self.settle().await?;
+            self.unless_interrupted()?;
+        }
         let before = self.ahead.take();
         let after = before.as_ref().map(|before| before.step.stem);
         let posted = self.stage.post(&step, record, 1, after).await;
@@ -88,6 +93,17 @@ impl<'a> Session<'a> {
         let Some(Ahead { step, record, posted }) = self.ahead.take() else { return Ok(()) };
         let outcome = self.stage.run(&step, &record, Some(posted), async || ()).instrument(span(&step)).await;
         self.keep(outcome)
+    }
+
+    /// Sends nothing more once the run is to end.
+    fn unless_interrupted(&mut self) -> Result<(), Stopped> {
+        match self.stage.interrupt.is_triggered() {
+            false => Ok(()),
+            true => Err(self.stop(Error::Interrupted {
+                at: None,
+                remains: "the steps before are applied; run again to continue".to_owned(),
+            })),
+        }
     }
 
     fn keep(&mut self, outcome: Result<StepReport, Error>) -> Result<(), Stopped> {

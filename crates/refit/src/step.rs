@@ -12,6 +12,7 @@ use crate::blockers;
 use crate::error::Error;
 use crate::event::{Event, Observer};
 use crate::failure::{Attempt, Remains};
+use crate::interrupt::{Canceler, Interrupt};
 use crate::plan::StepKind;
 use crate::posted::{self, Posted};
 use crate::preflight::Preflight;
@@ -97,6 +98,8 @@ pub(crate) struct Stage<'a> {
     pub(crate) lock_timeout: Duration,
     /// Attempts at a step that cannot get its locks.
     pub(crate) lock_attempts: u32,
+    pub(crate) interrupt: &'a Interrupt,
+    pub(crate) canceler: Canceler,
 }
 
 impl Stage<'_> {
@@ -145,7 +148,7 @@ impl Stage<'_> {
                 Some(posted) => posted,
                 None => self.post(step, record, attempts, None).await,
             };
-            let failed = match posted.outcome().await {
+            let failed = match self.canceler.or_cancel(self.interrupt, posted.outcome()).await {
                 Ok(took) => {
                     let took = took.and_then(|seconds| seconds.parse().ok());
                     let took = took.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
@@ -162,6 +165,9 @@ impl Stage<'_> {
                 refused().await;
             }
             let failed = self.roll_back(step, failed).await;
+            if self.interrupt.is_triggered() && !self.client.is_closed() {
+                return Err(self.interrupted(step, attempts).await);
+            }
             match self.pause_before_retry(step, &failed, attempts, &mut delays).await? {
                 true => attempts += 1,
                 false => {
@@ -170,6 +176,19 @@ impl Stage<'_> {
                 }
             }
         }
+    }
+
+    /// The step was rolled back since the run is to end.
+    async fn interrupted(&self, step: &Step<'_>, attempts: u32) -> Error {
+        let error = Error::Interrupted {
+            at: Some(step.stem.to_owned()),
+            remains: "it was rolled back; run again to continue".to_owned(),
+        };
+        let row = self.row(step, attempts);
+        if let Err(unrecorded) = row.insert_failed(self.client, &error.to_string()).await {
+            warn!(error = %unrecorded, "could not record the interrupted step");
+        }
+        error
     }
 
     /// Sends a step's transaction as one message, without waiting for it: one round trip, nothing to interleave, all
@@ -241,8 +260,10 @@ impl Stage<'_> {
         warn!(step = step.stem, attempts, ?delay, blockers = ?failed.blockers, "{reason}; trying again");
         let retried = Event::StepRetried { stem: step.stem, attempts, delay, blockers: &failed.blockers };
         self.observer.tell(&retried);
-        tokio::time::sleep(delay).await;
-        Ok(true)
+        tokio::select! {
+            () = tokio::time::sleep(delay) => Ok(true),
+            () = self.interrupt.triggered() => Ok(false),
+        }
     }
 
     /// Pauses between attempts: readers that queued behind us get their turn.

@@ -14,6 +14,7 @@ use crate::commands::progress;
 use crate::commands::status::coloured_plan;
 use crate::context::{Context, version_argument};
 use crate::database::Database;
+use crate::interrupt::interruptible;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -75,7 +76,8 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     }
     // Backfills are worked on afterwards, in sight.
     let registering = migrator.clone().backfills(Backfills::Hold);
-    let report = progress::shown(registering, context.out).run(database.url()).await?;
+    let shown = progress::shown(registering, context.out);
+    let report = interruptible(&context.interrupt, context.out, shown.run(database.url())).await??;
     if set.has_backfills() && args.backfills == Finisher::Inline {
         let worked = work(&migrator, database.url(), context).await?;
         return filled(report, worked, &database.address(), context);

@@ -62,11 +62,12 @@ impl Migrator {
         url: &str,
         awaited: &mut BTreeSet<Version>,
     ) -> Result<Report, Error> {
+        let migrator = self.for_url(url)?;
         let mut report = self.nothing_to_do(None, Instant::now());
         let (mut lost, mut applied) = (pauses(), 0);
         loop {
             let connection = crate::connect::connect(url, &self.options.connect).await?;
-            match self.work_on(&connection, url, &mut report, awaited).await {
+            match Box::pin(migrator.work_on(&connection, url, &mut report, awaited)).await {
                 Err(error) if connection.is_closed() || is_of_the_server(&error) => {
                     if report.backfills.len() > applied {
                         (lost, applied) = (pauses(), report.backfills.len());
@@ -203,7 +204,7 @@ impl Migrator {
     /// Applies what waited, as on any session that is given to it.
     async fn apply_between(&self, client: &Client, caller: &mut Caller) -> Result<Report, Error> {
         caller.unpin(client).await;
-        let report = self.apply(client).await;
+        let report = self.applied_or_canceled(client).await;
         *caller = Caller::pin(client, &self.options.history_table()).await?;
         report
     }
@@ -225,7 +226,14 @@ impl Migrator {
                 ("failed" | "incomplete", _) => return Ok(Ended::Failed(now.error.unwrap_or_default())),
                 _ => return Ok(Ended::Stopped),
             }
-            self.walk(client, url, &now).await?;
+            tokio::select! {
+                walked = self.walk(client, url, &now) => walked?,
+                // What is on its way is rolled back by the server when its connection ends.
+                () = self.options.interrupt.triggered() => {
+                    let remains = "its progress is recorded; run again to continue".to_owned();
+                    return Err(Error::Interrupted { at: Some(job.name.clone()), remains });
+                }
+            }
             match finish(client, &now).await? {
                 Finished::Ended | Finished::Again => {}
                 Finished::Elsewhere => tokio::time::sleep(LOOK).await,

@@ -91,6 +91,14 @@ impl Target {
         self.tls.connector()
     }
 
+    /// The connector, where a session may be encrypted.
+    pub(crate) fn tls_connector(&self) -> Result<Option<MakeRustlsConnect>, Error> {
+        match self.tls.mode {
+            SslMode::Disable => Ok(None),
+            _ => self.connector().map(Some),
+        }
+    }
+
     /// Where it points, without secrets: `user@host:5432/database`.
     pub fn address(&self) -> String {
         let config = &self.config;

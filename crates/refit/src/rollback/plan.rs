@@ -9,7 +9,7 @@ use tokio_postgres::Client;
 use super::{Down, Rollback, UndoRefusal};
 use crate::backfill::prospect;
 use crate::error::Error;
-use crate::history::{History, HistoryRow, UNDOING};
+use crate::history::{History, HistoryRow, RESTORING, UNDOING};
 use crate::state::State;
 
 /// What would be undone.
@@ -100,7 +100,7 @@ impl RollbackPlan {
         above.sort_by_key(|row| std::cmp::Reverse(row.version));
         for row in above {
             match set.migration(row.version) {
-                Some(migration) if migration.checksum == row.checksum || row.checksum == UNDOING => {
+                Some(migration) if [migration.checksum, UNDOING, RESTORING].contains(&row.checksum) => {
                     plan.step(client, state, migration, rollback.leave_rows.contains(&row.version)).await?;
                 }
                 Some(migration) => plan.refusals.push(UndoRefusal::Changed {

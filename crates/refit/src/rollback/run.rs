@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use refit_model::{Migration, Version};
 use serde::Serialize;
 use tokio_postgres::Client;
-use tracing::{Instrument, info};
+use tracing::{Instrument, info, warn};
 
 use super::{Down, Rollback, RollbackPlan, UndoStep};
 use crate::backfill::{JobStatus, turn_back};
 use crate::error::Error;
 use crate::event::Event;
-use crate::history::UNDOING;
+use crate::history::{RESTORING, UNDOING};
 use crate::lock::{LockWait, Waited, release};
 use crate::migrator::Migrator;
 use crate::preflight::Preflight;
@@ -76,7 +76,8 @@ async fn waiting(
 ) -> Result<RollbackReport, Error> {
     let (limit, observer) = (migrator.options.wait_for_lock, &migrator.options.observer);
     let state = facts.state.clone();
-    let mut wait = LockWait::new(facts.lock_key, &state, limit, observer);
+    let interrupt = &migrator.options.interrupt;
+    let mut wait = LockWait::new(facts.lock_key, &state, limit, observer).interrupted_by(interrupt);
     let mut waited = Duration::ZERO;
     while let Waited::NotYet = wait.poll(client).await? {
         waited = wait.elapsed();
@@ -168,7 +169,7 @@ impl Back<'_> {
             let name = postgres_protocol::escape::escape_literal(&format!("refit {}", step.stem));
             let named = self.stage.client.batch_execute(&format!("SET application_name = {name}")).await;
             named.map_err(Error::database("preparing the session"))?;
-            self.mark(migration).await?;
+            self.mark(migration, RESTORING).await?;
             let state = &self.stage.facts.state;
             if let Some(job) = turn_back(self.stage.client, state, step.version, leave).await? {
                 self.backfills.push(self.migrator.restore(self.stage.client, self.url, &job).await?);
@@ -177,9 +178,13 @@ impl Back<'_> {
         let down = Down::of(migration).map_err(Error::Target)?;
         let step = Step::undo(migration, down.as_ref());
         if !step.transaction {
-            self.mark(migration).await?;
+            self.mark(migration, UNDOING).await?;
         }
-        let report = self.stage.run(&step, &self.record(migration), None, async || ()).await?;
+        let report = self.stage.run(&step, &self.record(migration), None, async || ()).await;
+        if report.is_err() && !step.transaction {
+            self.unmark(migration).await;
+        }
+        let report = report?;
         info!(migration = report.stem, duration = ?report.duration, attempts = report.attempts, "undone");
         self.steps.push(report);
         Ok(())
@@ -187,9 +192,9 @@ impl Back<'_> {
 
     /// Says in the history that the migration is being undone, before anything of it is: should this be interrupted, nothing
     /// but a rollback goes on from there.
-    async fn mark(&self, migration: &Migration) -> Result<(), Error> {
+    async fn mark(&self, migration: &Migration, mark: u64) -> Result<(), Error> {
         let sql = format!(
-            "UPDATE {} SET checksum = '{UNDOING}' WHERE version = {} AND checksum IN ('{}', '{UNDOING}')",
+            "UPDATE {} SET checksum = '{mark}' WHERE version = {} AND checksum IN ('{}', '{UNDOING}', '{RESTORING}')",
             self.stage.facts.history_table, migration.version, migration.checksum
         );
         let marked = self.stage.client.execute_typed(&sql, &[]).await;
@@ -201,11 +206,29 @@ impl Back<'_> {
         }
     }
 
+    /// Takes the mark back where not even the first statement of the down file has had an effect.
+    async fn unmark(&self, migration: &Migration) {
+        let facts = self.stage.facts;
+        let sql = format!(
+            "UPDATE {} SET checksum = '{}' WHERE version = {} AND checksum = '{UNDOING}' AND ( \
+                 SELECT statements_done = 0 AND statement_begun IS NULL FROM {}.step \
+                 WHERE run_id = {} AND kind = 'undo' AND version = {2} ORDER BY id DESC LIMIT 1)",
+            facts.history_table,
+            migration.checksum,
+            migration.version,
+            facts.state.quoted(),
+            self.stage.run,
+        );
+        if let Err(error) = self.stage.client.batch_execute(&sql).await {
+            warn!(error = %crate::error::describe(&error), "the migration stays marked as being undone");
+        }
+    }
+
     /// What a step's WITH takes out of the history: two parts of it. What the down file takes away may be what a repeatable
     /// migration has made, or needs: these run again.
     fn record(&self, migration: &Migration) -> String {
         format!(
-            "DELETE FROM {} WHERE version = {} AND checksum IN ('{}', '{UNDOING}') RETURNING 1), \
+            "DELETE FROM {} WHERE version = {} AND checksum IN ('{}', '{UNDOING}', '{RESTORING}') RETURNING 1), \
              again AS (DELETE FROM {}.repeatable WHERE history_id = {} RETURNING 1",
             self.stage.facts.history_table,
             migration.version,

@@ -81,6 +81,9 @@ pub(crate) async fn work(migrator: &Migrator, url: &str, context: &Context) -> a
     Ok(Worked { backfills: seen, applied: steps, held, pending, failures, interrupted, seconds })
 }
 
+/// For how long a canceled statement is waited for.
+const LAST_WORDS: Duration = Duration::from_secs(10);
+
 /// What was seen of something that works on backfills.
 pub(crate) struct Sight<T> {
     /// How it came out; none when somebody stopped it.
@@ -106,15 +109,20 @@ pub(crate) async fn in_sight<T>(
     let mut live = Live::new(context.out, old);
     let (migrator, steps) = observed(migrator, &live);
     let outcome = {
-        let working = pin!(act(&migrator));
+        let mut working = pin!(act(&migrator));
         let showing = pin!(live.show(&mut looker));
         tokio::select! {
-            outcome = working => Some(outcome),
+            outcome = &mut working => Some(outcome),
             never = showing => match never {},
-            signal = interrupted() => signal.map(|()| None)?,
+            signal = interrupted() => {
+                signal?;
+                // The step that runs is canceled; the batches at hand are rolled back by the server.
+                context.interrupt.trigger();
+                tokio::time::timeout(LAST_WORDS, working).await.ok();
+                None
+            }
         }
     };
-    // What is on the way when it is dropped is rolled back by the server.
     let last =
         tokio::time::timeout(Duration::from_secs(2), Looker::new(url, migrator.clone(), retention).look())
             .await;

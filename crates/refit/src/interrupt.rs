@@ -1,0 +1,121 @@
+//! Stopping a run from outside: the statement that runs is canceled, nothing after it is sent, and the run ends with an error that
+//! says what is applied.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_postgres::{CancelToken, Client, NoTls};
+use tokio_postgres_rustls::MakeRustlsConnect;
+use tracing::debug;
+
+use crate::connect::Target;
+
+/// A switch that ends runs; clones are one switch.
+///
+/// ```
+/// # use refit::{Interrupt, Migrator};
+/// # fn example(migrator: Migrator) -> Migrator {
+/// let interrupt = Interrupt::new();
+/// let on_signal = interrupt.clone();
+/// // … in a task that waits for SIGTERM: on_signal.trigger();
+/// migrator.interrupt(interrupt)
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Interrupt(Arc<watch::Sender<bool>>);
+
+impl Interrupt {
+    /// A switch that is off.
+    pub fn new() -> Interrupt {
+        Interrupt(Arc::new(watch::Sender::new(false)))
+    }
+
+    /// Ends the runs that have it, now and in future.
+    pub fn trigger(&self) {
+        self.0.send_replace(true);
+    }
+
+    /// Whether it was triggered.
+    pub fn is_triggered(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Waits until it is triggered.
+    pub async fn triggered(&self) {
+        // The sender is in `self`, so the channel is open.
+        self.0.subscribe().wait_for(|triggered| *triggered).await.ok();
+    }
+}
+
+impl Default for Interrupt {
+    fn default() -> Interrupt {
+        Interrupt::new()
+    }
+}
+
+/// How often a cancel request is repeated until the statement has ended: one that comes between two statements does nothing.
+const REPEAT: Duration = Duration::from_millis(200);
+
+/// Cancels what a session does, over TLS where the session has it.
+#[derive(Clone)]
+pub(crate) struct Canceler {
+    token: CancelToken,
+    tls: Option<MakeRustlsConnect>,
+}
+
+impl Canceler {
+    /// `target` is where the session leads, when that is known; certificates that cannot be read leave the request plain.
+    pub(crate) fn new(client: &Client, target: Option<&Target>) -> Canceler {
+        let tls = target.and_then(|target| target.tls_connector().ok().flatten());
+        Canceler { token: client.cancel_token(), tls }
+    }
+
+    pub(crate) async fn cancel(&self) {
+        let canceled = match &self.tls {
+            Some(tls) => self.token.cancel_query(tls.clone()).await,
+            None => self.token.cancel_query(NoTls).await,
+        };
+        if let Err(error) = canceled {
+            debug!(error = %crate::error::describe(&error), "could not send a cancel request");
+        }
+    }
+
+    /// Waits for something that the session does; once `interrupt` is triggered, cancels it until it has ended.
+    pub(crate) async fn or_cancel<T>(&self, interrupt: &Interrupt, work: impl Future<Output = T>) -> T {
+        let mut work = std::pin::pin!(work);
+        tokio::select! {
+            biased;
+            outcome = &mut work => return outcome,
+            () = interrupt.triggered() => {}
+        }
+        loop {
+            self.cancel().await;
+            if let Ok(outcome) = tokio::time::timeout(REPEAT, &mut work).await {
+                return outcome;
+            }
+        }
+    }
+}
+
+/// Cancels what a session does when it is dropped before it is disarmed: a future that is dropped halfway leaves a statement
+/// behind that would go on, and be committed unseen.
+pub(crate) struct CancelOnDrop(Option<Canceler>);
+
+impl CancelOnDrop {
+    pub(crate) fn new(canceler: Canceler) -> CancelOnDrop {
+        CancelOnDrop(Some(canceler))
+    }
+
+    pub(crate) fn disarm(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        if let (Some(canceler), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) {
+            runtime.spawn(async move { canceler.cancel().await });
+        }
+    }
+}
