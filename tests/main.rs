@@ -21,6 +21,7 @@ mod cases {
     mod embed;
     mod history;
     mod hostile;
+    mod hostile_public;
     mod kill;
     mod lint_conformance;
     mod lint_fix_proof;
@@ -34,6 +35,9 @@ mod cases {
     mod rollback;
     mod rollback_journal;
     mod rollback_rows;
+    mod row_security;
+    mod search_paths;
+    mod tenants;
     mod tidy;
     mod tls;
 }

@@ -71,6 +71,20 @@ pub enum Error {
         /// The table.
         table: String,
     },
+    /// The role lacks privileges on what Refit itself needs.
+    #[error(
+        "{refused}; as the owner, run `{}`; or keep Refit's records in a schema of your own instead of {state_schema} \
+         (--state-schema, `state_schema` in refit.toml, Migrator::state_schema)",
+        .grants.join("; ")
+    )]
+    Rights {
+        /// What the server refused.
+        refused: String,
+        /// The statements that give the role what it lacks.
+        grants: Vec<String>,
+        /// The state's schema.
+        state_schema: String,
+    },
     /// The history's table or the state's schema belongs to a role that this one has no reason to trust.
     #[error(
         "{object} belongs to the role {owner}, whose triggers would run with the rights of this one; if that is intended, change \
@@ -202,6 +216,7 @@ impl Error {
         match self {
             Error::Statement(error) => error.sqlstate.as_deref(),
             Error::Database { source, .. } => source.code().map(|code| code.code()),
+            Error::Rights { .. } => Some("42501"),
             _ => None,
         }
     }

@@ -5,24 +5,14 @@ use tokio_postgres::error::SqlState;
 /// A hint to follow the description of an error of Refit's own queries, with its separator; or nothing.
 pub(crate) fn after(error: &tokio_postgres::Error) -> &'static str {
     match error.code() {
-        Some(code) if *code == SqlState::INSUFFICIENT_PRIVILEGE && !is_ours(error) => {
-            "; give the migrating role the privilege, or run as the owner"
-        }
+        // Which privilege that is, a run says itself.
         Some(code) if *code == SqlState::INSUFFICIENT_PRIVILEGE => {
-            "; the role needs to read and write the history, and to create schema refit: \
-             run `CREATE SCHEMA refit AUTHORIZATION <role>` as an owner, or use the role that owns the database"
+            "; the privileges that each command needs are listed in docs/privileges.md"
         }
         Some(code) if *code == SqlState::READ_ONLY_SQL_TRANSACTION => "; connect to the primary",
         None if error.is_closed() => "; the connection was cut: start again, nothing is half-done",
         _ => "",
     }
-}
-
-/// Whether the database, or what Refit itself keeps there, is what the role may not touch.
-fn is_ours(error: &tokio_postgres::Error) -> bool {
-    let ours = ["database", "schema", "refit", "refinery_schema_history", "run", "step", "repeatable"];
-    let message = error.as_db_error().map_or("", |db| db.message());
-    message.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| ours.contains(&word))
 }
 
 /// A hint for a failed statement of a migration, where the server gives none.

@@ -28,6 +28,8 @@ pub struct History {
     pub superseded: Vec<HistoryRow>,
     /// Where the newest backfill job of each version stands, as far as jobs are remembered.
     pub backfills: BTreeMap<Version, BackfillState>,
+    /// What the reader should know.
+    pub warnings: Vec<String>,
     /// Schemas with a history that this session may write, where its search path finds none.
     pub elsewhere: Vec<String>,
     /// Whether an older release of Refit wrote what is remembered, and a run has to upgrade it first.
@@ -178,8 +180,14 @@ async fn checksums(
         // A table is not there, or the state is of an older release.
         Err(error)
             if error.code().is_some_and(|code| {
-                [SqlState::UNDEFINED_TABLE, SqlState::UNDEFINED_COLUMN, SqlState::INVALID_SCHEMA_NAME]
-                    .contains(code)
+                [
+                    SqlState::UNDEFINED_TABLE,
+                    SqlState::UNDEFINED_COLUMN,
+                    SqlState::INVALID_SCHEMA_NAME,
+                    // The role may read the history, and not the state.
+                    SqlState::INSUFFICIENT_PRIVILEGE,
+                ]
+                .contains(code)
             }) =>
         {
             Ok(Found::Other(None))
@@ -237,6 +245,14 @@ impl Reading<'_> {
         };
         let schema_name = self.options.state_schema();
         let state = State::find(self.client, schema_name, Some(relation), &schema).await?;
+        if state.is_unreadable() {
+            let schema = self.options.state_schema();
+            history.warnings.push(format!(
+                "the role may not read schema {schema}: what is held back by a backfill, and which repeatable migrations are \
+                 applied, is not known; as its owner, GRANT USAGE ON SCHEMA {schema} and SELECT ON ALL TABLES IN SCHEMA {schema}"
+            ));
+            return Ok(Some(history));
+        }
         if state.is_empty() {
             history.outdated = outdated(self.client, &state, Component::Runs).await?;
             return Ok(Some(history));

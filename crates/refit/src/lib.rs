@@ -42,6 +42,7 @@ mod prepare;
 mod refusal;
 mod repair;
 mod report;
+mod rights;
 mod rollback;
 mod run;
 mod session;

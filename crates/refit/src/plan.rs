@@ -186,7 +186,7 @@ impl Plan {
             restoring: Vec::new(),
             outdated: history.outdated,
             refusals: Vec::new(),
-            warnings: Vec::new(),
+            warnings: history.warnings.clone(),
         };
         if !history.elsewhere.is_empty() {
             plan.refusals.push(Refusal::Elsewhere { schemas: history.elsewhere.clone() });

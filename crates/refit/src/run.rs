@@ -37,6 +37,10 @@ pub(crate) async fn run(
         Ok(()) => waiting(migrator, client, &mut facts, &set, began).await,
         Err(error) => Err(error),
     };
+    let outcome = match outcome {
+        Err(error) => Err(crate::rights::explain(client, &facts, error).await),
+        outcome => outcome,
+    };
     release(client, &facts).await;
     match outcome {
         // There is nothing to apply, and its own records can wait for a session that may write them.

@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
 pub(crate) use component::{Component, Present, assign, assign_backfills, outdated, upgrade};
@@ -32,13 +33,23 @@ pub struct State {
     history: Option<i64>,
     /// Whether its row in `refit.history` names another table or schema than there is now.
     stale: bool,
+    /// Whether the role may not read the schema.
+    unreadable: bool,
+}
+
+/// Whether something is there for the role at hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Presence {
+    Readable,
+    Unreadable,
+    Absent,
 }
 
 impl State {
     /// A state of which nothing is remembered yet.
     pub(crate) fn empty(schema: &str) -> State {
         let quoted = postgres_protocol::escape::escape_identifier(schema);
-        State { schema: schema.into(), quoted: quoted.into(), history: None, stale: false }
+        State { schema: schema.into(), quoted: quoted.into(), history: None, stale: false, unreadable: false }
     }
 
     /// Whether the schema remembers anything of the history.
@@ -87,12 +98,20 @@ impl State {
     ) -> Result<State, Error> {
         let empty = State::empty(schema);
         let Some(relation) = relation else { return Ok(empty) };
-        if !empty.has(client, "history").await? {
-            return Ok(empty);
+        match empty.present(client, "history").await? {
+            Presence::Readable => {}
+            Presence::Unreadable => return Ok(State { unreadable: true, ..empty }),
+            Presence::Absent => return Ok(empty),
         }
         let sql = empty.sql(FIND);
         let rows = client.query_typed(&sql, &[(&relation, Type::OID), (&schema_name, Type::TEXT)]).await;
-        let rows = rows.map_err(Error::database("looking for the state of the history"))?;
+        let rows = match rows {
+            Ok(rows) => rows,
+            Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
+                return Ok(State { unreadable: true, ..empty });
+            }
+            Err(error) => return Err(Error::database("looking for the state of the history")(error)),
+        };
         Ok(match rows.first() {
             Some(row) => State { history: Some(row.get(0)), stale: row.get(1), ..empty },
             None => empty,
@@ -139,9 +158,27 @@ impl State {
         Ok(State { history: Some(history), stale: false, ..self.clone() })
     }
 
-    /// Whether the schema has a table of that name.
+    /// Whether the role may not read what the schema remembers.
+    pub(crate) fn is_unreadable(&self) -> bool {
+        self.unreadable
+    }
+
+    /// Whether the schema has a table of that name, and the role may look into it.
     pub(crate) async fn has(&self, client: &Client, table: &str) -> Result<bool, Error> {
-        exists(client, &format!("{}.{table}", self.quoted)).await
+        Ok(self.present(client, table).await? == Presence::Readable)
+    }
+
+    /// Functions such as `to_regclass` fail where the role may not use the schema.
+    async fn present(&self, client: &Client, table: &str) -> Result<Presence, Error> {
+        let sql = "SELECT pg_catalog.has_schema_privilege(n.oid, 'USAGE') FROM pg_catalog.pg_class c \
+                   JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace \
+                   WHERE nspname::pg_catalog.text = $1 AND relname::pg_catalog.text = $2";
+        let rows = client.query_typed(sql, &[(&&*self.schema, Type::TEXT), (&table, Type::TEXT)]).await;
+        Ok(match rows.map_err(Error::database("looking for what is remembered"))?.first() {
+            Some(row) if row.get(0) => Presence::Readable,
+            Some(_) => Presence::Unreadable,
+            None => Presence::Absent,
+        })
     }
 }
 

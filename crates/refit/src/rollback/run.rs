@@ -63,6 +63,10 @@ pub(super) async fn run(
         Ok(()) => waiting(migrator, client, url, &mut facts, rollback).await,
         Err(error) => Err(error),
     };
+    let outcome = match outcome {
+        Err(error) => Err(crate::rights::explain(client, &facts, error).await),
+        outcome => outcome,
+    };
     release(client, &facts).await;
     outcome.map(|report| RollbackReport { duration: began.elapsed(), ..report })
 }

@@ -1,0 +1,48 @@
+//! Which privileges a role lacks, each with the statement that gives it: asked for after the server has refused something of
+//! Refit's own. Following every statement leads to success.
+
+use tokio_postgres::Client;
+use tokio_postgres::types::{ToSql, Type};
+
+use crate::error::Error;
+use crate::preflight::Preflight;
+
+/// The statements that are missing, one a row, in the order in which they are to be run by an owner.
+const MISSING: &str = "WITH me AS (SELECT quote_ident(current_user) AS role), \
+    history AS (SELECT oid, quote_ident(nspname) AS name FROM pg_namespace WHERE nspname = $1), \
+    state AS (SELECT oid, nspowner, quote_ident(nspname) AS name FROM pg_namespace WHERE nspname = $2), \
+    tables AS (SELECT c.oid, relname FROM pg_class c WHERE relnamespace = (SELECT oid FROM state) AND relkind = 'r') \
+    SELECT sql FROM ( \
+        SELECT 1 AS number, format('GRANT USAGE, CREATE ON SCHEMA %s TO %s', name, role) AS sql FROM me, history \
+        WHERE NOT has_schema_privilege(oid, 'USAGE') OR ($3 IS NULL AND NOT has_schema_privilege(oid, 'CREATE')) \
+        UNION ALL SELECT 2, format('GRANT SELECT, INSERT, UPDATE, DELETE ON %s.refinery_schema_history TO %s', name, role) \
+        FROM me, history WHERE $3 IS NOT NULL AND NOT (has_table_privilege($3, 'SELECT') AND has_table_privilege($3, 'INSERT') \
+            AND has_table_privilege($3, 'UPDATE') AND has_table_privilege($3, 'DELETE')) \
+        UNION ALL SELECT 3, format('CREATE SCHEMA %s AUTHORIZATION %s', quote_ident($2), role) FROM me \
+        WHERE NOT EXISTS (SELECT FROM state) AND NOT has_database_privilege(current_database(), 'CREATE') \
+        UNION ALL SELECT 4, format('ALTER SCHEMA %s OWNER TO %s', name, role) FROM me, state \
+        WHERE NOT EXISTS (SELECT FROM tables WHERE relname = 'history') AND NOT pg_has_role(nspowner, 'USAGE') \
+        UNION ALL SELECT 5, format('GRANT USAGE, CREATE ON SCHEMA %s TO %s', name, role) FROM me, state \
+        WHERE EXISTS (SELECT FROM tables WHERE relname = 'history') \
+            AND NOT (has_schema_privilege(oid, 'USAGE') AND has_schema_privilege(oid, 'CREATE')) \
+        UNION ALL SELECT 6, format('GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA %s TO %s', name, role) FROM me, state \
+        WHERE EXISTS (SELECT FROM tables WHERE relname = 'history') AND EXISTS (SELECT FROM tables WHERE NOT ( \
+            has_table_privilege(tables.oid, 'SELECT') AND has_table_privilege(tables.oid, 'INSERT') \
+            AND has_table_privilege(tables.oid, 'UPDATE') AND has_table_privilege(tables.oid, 'DELETE')))) AS missing \
+    ORDER BY number";
+
+/// Replaces the server's refusal by what the role lacks, where Refit's own tables are what it may not touch.
+pub(crate) async fn explain(client: &Client, facts: &Preflight, error: Error) -> Error {
+    let refused = matches!(&error, Error::Database { .. }) && error.sqlstate() == Some("42501");
+    if !refused || client.is_closed() {
+        return error;
+    }
+    let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+        [(&facts.schema, Type::TEXT), (&facts.state.schema(), Type::TEXT), (&facts.relation, Type::OID)];
+    let Ok(rows) = client.query_typed(MISSING, &parameters).await else { return error };
+    let grants: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    if grants.is_empty() {
+        return error;
+    }
+    Error::Rights { refused: error.to_string(), grants, state_schema: facts.state.schema().to_owned() }
+}
