@@ -174,11 +174,7 @@ mod tests {
         fs::write(&program, script).unwrap();
         fs::write(program.with_extension("package"), package.display().to_string()).unwrap();
         fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
-        Search {
-            path: vec![folder.join("bin")],
-            cache_dir: Some(folder.join("cache")),
-            ..Search::default()
-        }
+        Search { path: vec![folder.join("bin")], cache_dir: Some(folder.join("cache")), ..Search::default() }
     }
 
     #[test]

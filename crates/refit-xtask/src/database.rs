@@ -8,7 +8,6 @@ use refit_catalog::{Catalog, ReadOptions};
 use refit_devdb::{Detached, Server, ServerOptions};
 
 use crate::context::Context;
-use crate::output::Output;
 
 /// The name of the server that `devdb start` starts.
 pub(crate) const DEVDB: &str = "default";
@@ -84,10 +83,27 @@ pub(crate) async fn with_schema<T>(
     Ok(then(catalog?))
 }
 
+/// Refuses a connection pooler, where a command locks or sets something in its session, unless `--session-pooler` says
+/// that it keeps sessions.
+pub(crate) async fn refuse_pooler(connection: &Connection, context: &Context) -> anyhow::Result<()> {
+    match context.global.session_pooler {
+        true => Ok(()),
+        false => Ok(refit::refuse_pooler(connection).await?),
+    }
+}
+
 /// Changes the history, all of it or nothing: `sql` runs in a transaction, under the migration lock.
 ///
+/// Behind a pooler that shares sessions nothing runs: the lock would stay in one of them, and stop every later run.
+///
 /// The lock is polled for outside of the transaction: a blocked session would be waited for by CREATE INDEX CONCURRENTLY.
-pub(crate) async fn change_history(connection: &Connection, out: Output, sql: &str) -> anyhow::Result<()> {
+pub(crate) async fn change_history(
+    connection: &Connection,
+    context: &Context,
+    sql: &str,
+) -> anyhow::Result<()> {
+    refuse_pooler(connection, context).await?;
+    let out = context.out;
     let told = move |event: &refit::Event<'_>| {
         if let refit::Event::Waiting { holder, .. } = event {
             out.note(format_args!("waiting for a run to finish: {holder}"));

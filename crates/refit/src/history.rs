@@ -1,5 +1,6 @@
 //! Reading the history: one SELECT of one value, which is all there is to do when there is nothing to do.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -8,7 +9,9 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row, SimpleQueryMessage, SimpleQueryRow};
 
+use crate::checksum::narrow_checksum;
 use crate::error::Error;
+use crate::preflight::Preflight;
 
 /// The table in which refinery keeps its history.
 pub const HISTORY_TABLE: &str = "refinery_schema_history";
@@ -208,8 +211,11 @@ impl Checksums {
             .map(|m| HistoryRow { version: m.version, name: m.name.clone(), checksum: m.checksum })
             .map(|row| (row.checksum, row))
             .collect();
-        let versioned: Option<Vec<HistoryRow>> =
-            self.versioned.iter().map(|checksum| by_checksum.get(checksum).cloned()).collect();
+        // Those of a history with 32-bit versions are computed only where there is one that is not of 64 bits.
+        let narrow = OnceCell::new();
+        let by_narrow = |checksum: &u64| narrow.get_or_init(|| narrow_rows(set)).get(checksum).cloned();
+        let known = |checksum: &u64| by_checksum.get(checksum).cloned().or_else(|| by_narrow(checksum));
+        let versioned: Option<Vec<HistoryRow>> = self.versioned.iter().map(known).collect();
         let named = |checksum: &u64| set.repeatables().iter().find(|r| r.checksum == *checksum);
         let repeatable: Option<Vec<HistoryRow>> = self
             .repeatable
@@ -222,6 +228,36 @@ impl Checksums {
         history.versioned.sort_by_key(|row| row.version);
         Some(history)
     }
+}
+
+/// The rows that a set has in a history with 32-bit versions, by checksum.
+fn narrow_rows(set: &MigrationSet) -> HashMap<u64, HistoryRow> {
+    let rows = set.migrations().iter().filter_map(|m| {
+        let checksum = narrow_checksum(&m.name, m.version, &m.sql)?;
+        Some((checksum, HistoryRow { version: m.version, name: m.name.clone(), checksum }))
+    });
+    rows.collect()
+}
+
+/// Makes room for versions of 64 bits in a history that keeps 32, when one of those to come does not fit.
+pub(crate) async fn widen(
+    client: &Client,
+    facts: &Preflight,
+    to_come: impl Iterator<Item = Version>,
+) -> Result<(), Error> {
+    if !facts.history_is_narrow || to_come.max().is_none_or(|newest| i32::try_from(newest).is_ok()) {
+        return Ok(());
+    }
+    // Every boot reads the history, and would queue behind this one for as long as it waits for a reader.
+    let sql = format!(
+        "BEGIN;SET LOCAL lock_timeout = '5s';ALTER TABLE {} ALTER COLUMN version TYPE pg_catalog.int8;COMMIT",
+        facts.history_table
+    );
+    let widened = client.batch_execute(&sql).await;
+    if widened.is_err() {
+        client.batch_execute("ROLLBACK").await.ok();
+    }
+    widened.map_err(Error::database("widening the versions of the history"))
 }
 
 /// The numbers of one row: as many as it counts, or none.

@@ -21,6 +21,7 @@
 pub mod backfill;
 mod blockers;
 mod by_statement;
+mod checksum;
 mod connect;
 mod drift;
 mod embedded;
@@ -47,6 +48,7 @@ mod status;
 mod step;
 
 pub use backfill::Backfills;
+pub use checksum::narrow_checksum;
 pub use connect::{ConnectOptions, Connection, SslMode, Target, TlsOptions, connect};
 pub use drift::{Drift, SchemaCheck};
 pub use embedded::{Embedded, Source};
@@ -57,6 +59,7 @@ pub use lock::{LOCK_KEY, lock, unlock};
 pub use metrics::describe_metrics;
 pub use migrator::Migrator;
 pub use plan::{Gate, HeldStep, Plan, PlannedStep, StepKind};
+pub use pooler::refuse_pooler;
 pub use refit_model as model;
 pub use refusal::Refusal;
 pub use report::{Report, StepReport};

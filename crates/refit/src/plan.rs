@@ -6,7 +6,8 @@ use std::fmt;
 use refit_model::{Migration, MigrationSet, Policies, Policy, Repeatable, Version};
 use serde::Serialize;
 
-use crate::history::History;
+use crate::checksum::{self, Comparison};
+use crate::history::{History, HistoryRow};
 use crate::refusal::Refusal;
 
 /// What would run, what is held back, and why.
@@ -152,19 +153,31 @@ impl Plan {
 
     fn compare_applied(&mut self, set: &MigrationSet, history: &History, policies: Policies) {
         let known = self.newest.unwrap_or(Version::MIN);
+        let applied: HashSet<Version> = history.versioned.iter().map(|row| row.version).collect();
+        let renumbered = |row: &HistoryRow| {
+            let found = checksum::renumbered(set, row, |version| applied.contains(&version))?;
+            Some(Refusal::Renumbered {
+                version: row.version,
+                name: row.name.clone(),
+                path: found.path.clone(),
+            })
+        };
         for row in &history.versioned {
             match set.migration(row.version) {
                 Some(migration) => {
                     self.applied += 1;
-                    if migration.checksum != row.checksum {
-                        self.judge(policies.changed, changed(migration, row.checksum));
+                    if let Some(refusal) = differs(migration, row, renumbered) {
+                        self.judge(policies.changed, refusal);
                     }
                 }
-                None if row.version > known => self.ahead.push(row.version),
-                None => self.judge(
-                    policies.missing,
-                    Refusal::Missing { version: row.version, name: row.name.clone() },
-                ),
+                None => match renumbered(row) {
+                    Some(refusal) => self.judge(policies.missing, refusal),
+                    None if row.version > known => self.ahead.push(row.version),
+                    None => self.judge(
+                        policies.missing,
+                        Refusal::Missing { version: row.version, name: row.name.clone() },
+                    ),
+                },
             }
         }
         if let Some(newest) = self.ahead.iter().max().copied() {
@@ -236,12 +249,21 @@ impl Plan {
     }
 }
 
-fn changed(migration: &Migration, applied: u64) -> Refusal {
-    Refusal::Changed {
-        version: migration.version,
-        path: migration.path.clone(),
-        applied,
-        found: migration.checksum,
+/// Why a file does not fit the row of its version; none where it does.
+fn differs(
+    migration: &Migration,
+    row: &HistoryRow,
+    renumbered: impl Fn(&HistoryRow) -> Option<Refusal>,
+) -> Option<Refusal> {
+    let Migration { version, path, checksum: found, .. } = migration;
+    let (version, path, applied, found) = (*version, path.clone(), row.checksum, *found);
+    match checksum::compare(migration, row) {
+        Comparison::Same => None,
+        Comparison::Renamed => {
+            Some(Refusal::Renamed { version, path, name: row.name.clone(), applied, found })
+        }
+        // Another file has taken its number.
+        Comparison::Changed => renumbered(row).or(Some(Refusal::Changed { version, path, applied, found })),
     }
 }
 

@@ -16,6 +16,8 @@ pub(crate) struct Preflight {
     /// Where the history is, or will be: quoted and qualified.
     pub(crate) history_table: String,
     pub(crate) history_exists: bool,
+    /// Whether the history keeps versions in 32 bits, as refinery does without `int8-versions`.
+    pub(crate) history_is_narrow: bool,
     /// SQL that removes what a step leaves in `pg_temp`; nothing where the caller has something of its own there.
     pub(crate) discard: &'static str,
     /// SQL that makes the transaction act as the role that the session had at the start, until it ends.
@@ -35,7 +37,10 @@ impl Preflight {
                                                       current_setting(name)), '' ORDER BY name), '') \
                     FROM pg_settings WHERE source = 'session'), \
                    EXISTS (SELECT FROM pg_class WHERE relnamespace = pg_my_temp_schema()), \
-                   to_regclass(coalesce(quote_ident($1) || '.', '') || $2) IS NOT NULL";
+                   to_regclass(coalesce(quote_ident($1) || '.', '') || $2) IS NOT NULL, \
+                   EXISTS (SELECT FROM pg_catalog.pg_attribute \
+                           WHERE attrelid = to_regclass(coalesce(quote_ident($1) || '.', '') || $2) \
+                             AND attname = 'version' AND atttypid = 'pg_catalog.int4'::pg_catalog.regtype)";
         let row = client
             .query_typed_one(sql, &[(&schema, Type::TEXT), (&HISTORY_TABLE, Type::TEXT)])
             .await
@@ -60,6 +65,7 @@ impl Preflight {
             backend_pid: row.get(2),
             history_table: format!("{table}.{HISTORY_TABLE}"),
             history_exists: row.get(7),
+            history_is_narrow: row.get(8),
             discard: if row.get(6) { "" } else { "DISCARD TEMP;" },
             as_before,
             restore,

@@ -10,7 +10,7 @@ use tracing::info;
 
 use crate::error::Error;
 use crate::event::Event;
-use crate::history::Glance;
+use crate::history::{self, Glance};
 use crate::lock::{LockWait, Waited, release};
 use crate::migrator::Migrator;
 use crate::plan::{Plan, PlannedStep, StepKind};
@@ -101,11 +101,10 @@ async fn locked(
     set: &MigrationSet,
     began: Instant,
 ) -> Result<Report, Error> {
-    let history = match migrator.glance(client).await? {
+    let plan = match migrator.glance(client).await? {
         Glance::Same => return Ok(migrator.nothing_to_do(None, began)),
-        Glance::Different(history) => history,
+        Glance::Different(history) => migrator.plan_for(&history)?,
     };
-    let plan = migrator.plan_for(&history)?;
     if !plan.refusals.is_empty() {
         return Err(Error::Refused(plan.refusals));
     }
@@ -113,6 +112,7 @@ async fn locked(
         return Ok(migrator.nothing_to_do(Some(plan), began));
     }
     prepare(client, facts, if set.has_backfills() { Needs::Backfills } else { Needs::Runs }).await?;
+    history::widen(client, facts, plan.pending.iter().filter_map(|step| step.version)).await?;
     let run = state::begin_run(client, &plan.environment, plan.pending.len()).await?;
     info!(run, pending = plan.pending.len(), "applying migrations");
     migrator.options.observer.tell(&Event::Began { steps: plan.pending.len() });

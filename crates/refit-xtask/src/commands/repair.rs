@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
+use postgres_protocol::escape::escape_literal;
 use refit::{Connection, Plan, Refusal};
 use refit_model::{Migration, MigrationSet, Version, significant_tokens};
 use serde::Serialize;
@@ -41,16 +42,35 @@ enum Repair {
     Accept {
         version: Version,
         path: String,
+        name: String,
         applied: u64,
         found: u64,
         /// `None` when the text that was applied is not in git.
         statements_differ: Option<bool>,
         diff: String,
     },
+    Rename {
+        version: Version,
+        path: String,
+        from: String,
+        to: String,
+        applied: u64,
+        found: u64,
+    },
     Forget {
         version: Version,
         name: String,
     },
+}
+
+impl Repair {
+    fn version(&self) -> Version {
+        match self {
+            Repair::Accept { version, .. }
+            | Repair::Rename { version, .. }
+            | Repair::Forget { version, .. } => *version,
+        }
+    }
 }
 
 pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
@@ -93,10 +113,25 @@ fn repairs(args: &Args, plan: &Plan, set: &MigrationSet, folder: &Path) -> anyho
                 repairs.push(Repair::Accept {
                     version: *version,
                     path: path.clone(),
+                    name: migration.name.clone(),
                     applied: *applied,
                     found: *found,
                     statements_differ,
                     diff,
+                });
+            }
+            Refusal::Renamed { version, path, name, applied, found }
+                if args.version.is_none_or(|wanted| wanted == *version) =>
+            {
+                let migration =
+                    set.migration(*version).context("the plan names a version that the set lacks")?;
+                repairs.push(Repair::Rename {
+                    version: *version,
+                    path: path.clone(),
+                    from: name.clone(),
+                    to: migration.name.clone(),
+                    applied: *applied,
+                    found: *found,
                 });
             }
             Refusal::Missing { version, name } if args.forget.contains(version) => {
@@ -105,13 +140,7 @@ fn repairs(args: &Args, plan: &Plan, set: &MigrationSet, folder: &Path) -> anyho
             _ => {}
         }
     }
-    let done = |version: &Version| {
-        repairs.iter().any(|repair| match repair {
-            Repair::Accept { version: repaired, .. } | Repair::Forget { version: repaired, .. } => {
-                repaired == version
-            }
-        })
-    };
+    let done = |version: &Version| repairs.iter().any(|repair| repair.version() == *version);
     for version in args.version.iter().chain(&args.forget) {
         if !done(version) {
             bail!("version {version} needs no such repair; `cargo xtask status` shows what does");
@@ -160,6 +189,12 @@ fn describe(repairs: &[Repair], plan: &Plan) -> String {
                 };
                 writeln!(text, "{path}: checksum {applied} becomes {found}\n  {verdict}\n{diff}")
             }
+            Repair::Rename { version, path, from, .. } => {
+                writeln!(
+                    text,
+                    "{path}: the name of version {version} becomes the file's; it was {from}, and the text is the same"
+                )
+            }
             Repair::Forget { version, name } => {
                 writeln!(text, "version {version} ({name}) leaves the history; what it did stays")
             }
@@ -169,6 +204,7 @@ fn describe(repairs: &[Repair], plan: &Plan) -> String {
         Refusal::Missing { version, name } => {
             Some(format!("version {version} ({name}) has no file: --forget V{version}"))
         }
+        Refusal::Renumbered { .. } => Some(refusal.to_string()),
         _ => None,
     });
     if repairs.is_empty() {
@@ -183,8 +219,11 @@ async fn write(connection: &Connection, repairs: &[Repair], context: &Context) -
     for repair in repairs {
         // The old checksum in the condition: a history that changed meanwhile stays as it is, and the count tells.
         let statement = match repair {
-            Repair::Accept { version, applied, found, .. } => format!(
-                "UPDATE refinery_schema_history SET checksum = '{found}' WHERE version = {version} AND checksum = '{applied}'"
+            // The checksum covers the name, so both are the file's.
+            Repair::Accept { version, name, applied, found, .. }
+            | Repair::Rename { version, to: name, applied, found, .. } => format!(
+                "UPDATE refinery_schema_history SET name = {}, checksum = '{found}' WHERE version = {version} AND checksum = '{applied}'",
+                escape_literal(name)
             ),
             Repair::Forget { version, .. } => {
                 format!("DELETE FROM refinery_schema_history WHERE version = {version}")
@@ -196,5 +235,5 @@ async fn write(connection: &Connection, repairs: &[Repair], context: &Context) -
              IF changed <> 1 THEN RAISE EXCEPTION 'the history has changed meanwhile; start again'; END IF; END $$;"
         )?;
     }
-    change_history(connection, context.out, &sql).await
+    change_history(connection, context, &sql).await
 }

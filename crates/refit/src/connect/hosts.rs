@@ -30,7 +30,9 @@ impl HostRole {
     /// Why a server that answers is not used.
     pub(super) fn refusal(self) -> &'static str {
         match self {
-            HostRole::Primary => "the server is a standby, and target_session_attrs=primary asks for a primary",
+            HostRole::Primary => {
+                "the server is a standby, and target_session_attrs=primary asks for a primary"
+            }
             _ => "the server is a primary, and target_session_attrs=standby asks for a standby",
         }
     }

@@ -178,12 +178,7 @@ pub async fn connect(url: &str, options: &ConnectOptions) -> Result<Connection, 
         let delay = delays.next().unwrap_or(options.retry_for);
         if !refused.may_pass || began.elapsed() + delay > options.retry_for {
             let hint = refused.hint(attempts);
-            return Err(Error::Connect {
-                address: target.address(),
-                reason: refused.reason,
-                hint,
-                attempts,
-            });
+            return Err(Error::Connect { address: target.address(), reason: refused.reason, hint, attempts });
         }
         warn!(address = %target.address(), reason = %refused.reason, ?delay, "cannot connect yet; trying again");
         tokio::time::sleep(delay).await;

@@ -319,9 +319,7 @@ mod tests {
     fn what_is_accepted_is_a_configuration() {
         for (key, value) in LIBPQ.iter().filter(|(key, _)| REFUSED.iter().all(|(name, _)| name != key)) {
             let url = match *key {
-                "host" | "hostaddr" | "port" | "user" | "password" | "dbname" => {
-                    "postgres://h/d".to_owned()
-                }
+                "host" | "hostaddr" | "port" | "user" | "password" | "dbname" => "postgres://h/d".to_owned(),
                 _ => format!("postgres://h/d?{key}={value}"),
             };
             crate::connect::Target::parse(&url).unwrap_or_else(|error| panic!("{url}: {error}"));

@@ -19,7 +19,14 @@ pub(super) struct Refused {
 
 impl Refused {
     pub(super) fn of(error: &tokio_postgres::Error, target: &Target) -> Refused {
-        Refused { reason: describe(error), hint: hint(error, target), may_pass: may_pass(error) }
+        // rustls writes what it does not know itself as Rust does.
+        let reason = match cause(error) {
+            Some(rustls::Error::InvalidCertificate(CertificateError::Other(other))) => {
+                format!("{error}: {other}")
+            }
+            _ => describe(error),
+        };
+        Refused { reason, hint: hint(error, target), may_pass: may_pass(error) }
     }
 
     /// The server answers, and is not one of those that are asked for. A standby may be promoted.
@@ -126,7 +133,7 @@ fn about_certificate(error: &CertificateError, target: &Target) -> &'static str 
 }
 
 /// The first cause of a type. An I/O error hides the one that it carries from `source`.
-fn cause<'a, T: std::error::Error + 'static>(error: &'a tokio_postgres::Error) -> Option<&'a T> {
+fn cause<T: std::error::Error + 'static>(error: &tokio_postgres::Error) -> Option<&T> {
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
         let carried = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);

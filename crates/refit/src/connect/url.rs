@@ -97,10 +97,9 @@ mod tests {
 
     #[test]
     fn parameters_are_taken_out_and_the_rest_is_left() {
-        let (rest, parameters) = split(
-            "postgres://u:p%40@h:1/d?application_name=x&sslmode=verify-ca&sslrootcert=%2Fa%20b.crt",
-        )
-        .unwrap();
+        let (rest, parameters) =
+            split("postgres://u:p%40@h:1/d?application_name=x&sslmode=verify-ca&sslrootcert=%2Fa%20b.crt")
+                .unwrap();
         assert_eq!(rest, "postgres://u:p%40@h:1/d?application_name=x");
         assert_eq!(parameters.tls.mode, SslMode::VerifyCa);
         assert_eq!(parameters.tls.root_certificate.unwrap().to_str(), Some("/a b.crt"));

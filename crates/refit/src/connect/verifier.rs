@@ -51,7 +51,7 @@ impl Verifier {
 
 /// Why a certificate that signs itself is not trusted: nothing else is wrong with it.
 #[derive(Debug, thiserror::Error)]
-#[error("the certificate is self-signed, and is none of those that are trusted")]
+#[error("the server's certificate is self-signed and not trusted")]
 pub(super) struct SelfSigned;
 
 impl Verifier {

@@ -164,10 +164,13 @@ impl Back<'_> {
     /// What a step's WITH takes out of the history: two parts of it. What the down file takes away may be what a repeatable
     /// migration has made, or needs: these run again.
     fn record(&self, migration: &Migration) -> String {
+        let checksums = crate::checksum::accepted(migration);
+        let checksums =
+            checksums.iter().map(|checksum| format!("'{checksum}'")).collect::<Vec<_>>().join(", ");
         format!(
-            "DELETE FROM {} WHERE version = {} AND checksum = '{}' RETURNING 1), \
+            "DELETE FROM {} WHERE version = {} AND checksum IN ({checksums}) RETURNING 1), \
              again AS (DELETE FROM refit.repeatable RETURNING 1",
-            self.stage.facts.history_table, migration.version, migration.checksum
+            self.stage.facts.history_table, migration.version
         )
     }
 }

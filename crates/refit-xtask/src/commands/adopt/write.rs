@@ -25,7 +25,7 @@ pub(super) async fn write(
     for row in &takeover.rows {
         statement(&mut sql, row, takeover.rewrite)?;
     }
-    change_history(connection, context.out, &sql).await
+    change_history(connection, context, &sql).await
 }
 
 fn statement(sql: &mut String, row: &Adopted, rewrite: bool) -> std::fmt::Result {
