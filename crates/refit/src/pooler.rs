@@ -15,7 +15,7 @@ use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
 
 /// Refuses a connection that a pooler hands from session to session, for tools that lock or set something in theirs.
 ///
-/// A pooler that keeps one session for one client cannot be told from one that does not; ask the user.
+/// A pooler that keeps one session for one client looks the same from here as one that does not; ask the user.
 ///
 /// # Errors
 /// [`Error::Pooler`] behind a pooler, or when the server cannot be asked.
