@@ -31,6 +31,7 @@ mod cases {
     mod pooler;
     mod race;
     mod read_only;
+    mod real_servers;
     mod rehearsal;
     mod rollback;
     mod rollback_journal;

@@ -132,8 +132,9 @@ async fn fill(url: &str, exact: bool) {
         operators.join(","),
         operands.join(",")
     );
-    execute_at(url, &functions).await;
+    // Operators first: what fills `public` would call the functions that it has made.
     execute_at(url, &operators).await;
+    execute_at(url, &functions).await;
     execute_at(url, "CREATE DOMAIN public.int8 AS text; CREATE DOMAIN public.regclass AS text; CREATE TABLE public.pg_class ()").await;
 }
 

@@ -71,7 +71,8 @@ async fn schemas_whose_names_need_quotes() {
     for schema in ["Tenant-1", "user", "svc-app", "a b\"c"] {
         let quoted = format!("\"{}\"", schema.replace('"', "\"\""));
         execute(&db, &format!("CREATE SCHEMA {quoted}")).await;
-        let path: String = quoted.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        // The server splits `options` at spaces that no backslash precedes.
+        let path: String = quoted.replace(' ', "\\ ").bytes().map(|byte| format!("%{byte:02X}")).collect();
         let url = format!("{}?options=-c%20search_path%3D{path}%20-c%20quote_all_identifiers%3Don", db.url());
         let url = if db.url().contains('?') { url.replacen("?options", "&options", 1) } else { url };
         let more = (

@@ -19,6 +19,7 @@ mod files;
 mod folder;
 mod npm;
 mod options;
+mod pinned;
 mod search;
 mod server;
 mod sql;

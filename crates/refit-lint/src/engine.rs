@@ -209,7 +209,12 @@ fn engine_findings(
     }
     for span in unread.psql {
         let message = "psql reads this line, the server does not".to_owned();
-        add("psql-command", *span, message, "write it as SQL; load rows with INSERT, or by an import");
+        let command = file.text.get(span.start as usize..span.end as usize).unwrap_or_default();
+        let help = match command.starts_with("\\restrict") || command.starts_with("\\unrestrict") {
+            true => "pg_dump writes \\restrict and \\unrestrict for psql; remove both lines",
+            false => "write it as SQL; load rows with INSERT, or by an import",
+        };
+        add("psql-command", *span, message, help);
     }
     for (span, rule) in unread.unheard {
         let message = format!("`allow({rule})` in a body suppresses nothing");

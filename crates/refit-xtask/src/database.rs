@@ -84,6 +84,15 @@ pub(crate) async fn with_schema<T>(
     Ok(then(catalog?))
 }
 
+/// Refuses a connection pooler, where a command locks or sets something in its session, unless `--session-pooler` says
+/// that it keeps sessions.
+pub(crate) async fn refuse_pooler(connection: &Connection, context: &Context) -> anyhow::Result<()> {
+    match context.global.session_pooler {
+        true => Ok(()),
+        false => Ok(refit::refuse_pooler(connection).await?),
+    }
+}
+
 /// A migrator that tells when it waits for a run to finish.
 pub(crate) fn waiting(migrator: Migrator, out: Output) -> Migrator {
     migrator.observe(move |event| {

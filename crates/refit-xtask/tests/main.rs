@@ -10,6 +10,7 @@ mod cases {
     mod commands;
     mod lint;
     mod lint_fix;
+    mod pooler;
     mod rehearse;
     mod repair;
     mod rollback;

@@ -58,7 +58,7 @@ pub enum Error {
     /// A connection pooler stands between, where a session is needed.
     #[error(
         "connected through a connection pooler, which may switch sessions between transactions; \
-         connect to the server itself to apply migrations, or say that the pooler keeps sessions \
+         connect to the server itself, or say that the pooler keeps one session for one client \
          (Migrator::session_pooler, --session-pooler)"
     )]
     Pooler,

@@ -78,13 +78,16 @@ impl Attempt {
             None if self.in_opening() => None,
             None => index.filter(|index| *index < statements.len()),
         };
+        let place = position.map(|(byte, _)| byte);
         let position = match position {
             Some((_, position)) => Some(position),
             None => failed.map(|index| statements[index].position(step.sql)),
         };
         // A server that shuts down, or ends the session, says so; for the step it is a cut like any other.
         let db = self.error.as_db_error().filter(|db| !is_cut(db.code()));
-        let own_hint = db.and_then(|db| crate::hint::statement(db.code())).map(str::to_owned);
+        let rest = place.map_or("", |byte| &step.sql[byte..]);
+        let own_hint =
+            db.and_then(|db| crate::hint::statement(db, step.transaction, rest)).map(str::to_owned);
         Error::Statement(Box::new(StatementError {
             migration: step.stem.to_owned(),
             path: step.path.to_owned(),

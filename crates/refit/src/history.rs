@@ -1,5 +1,6 @@
 //! Reading the history: one SELECT of one value, which is all there is to do when there is nothing to do.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row, SimpleQueryMessage, SimpleQueryRow};
 
+use crate::checksum::narrow_checksum;
 use crate::error::Error;
 use crate::migrator::Options;
 use crate::pin::Caller;
@@ -356,16 +358,54 @@ impl Checksums {
 
     /// The versioned migrations that they mean, when the set knows every one of them.
     fn known_by(&self, set: &MigrationSet) -> Option<Vec<HistoryRow>> {
+        let row = |migration: &refit_model::Migration, checksum| HistoryRow {
+            version: migration.version,
+            name: migration.name.clone(),
+            checksum,
+        };
         let by_checksum: HashMap<u64, &refit_model::Migration> =
             set.migrations().iter().map(|migration| (migration.checksum, migration)).collect();
-        let row = |checksum: &u64| {
-            let migration = by_checksum.get(checksum)?;
-            Some(HistoryRow { version: migration.version, name: migration.name.clone(), checksum: *checksum })
+        // Those of a history with 32-bit versions are computed only where there is one that is not of 64 bits.
+        let narrow = OnceCell::new();
+        let by_narrow = |checksum: &u64| narrow.get_or_init(|| narrow_rows(set)).get(checksum).cloned();
+        let known = |checksum: &u64| {
+            let wide = by_checksum.get(checksum).map(|migration| row(migration, *checksum));
+            wide.or_else(|| by_narrow(checksum))
         };
-        let mut rows: Vec<HistoryRow> = self.versioned.iter().map(row).collect::<Option<_>>()?;
+        let mut rows: Vec<HistoryRow> = self.versioned.iter().map(known).collect::<Option<_>>()?;
         rows.sort_by_key(|row| row.version);
         Some(rows)
     }
+}
+
+/// The rows that a set has in a history with 32-bit versions, by checksum.
+fn narrow_rows(set: &MigrationSet) -> HashMap<u64, HistoryRow> {
+    let rows = set.migrations().iter().filter_map(|m| {
+        let checksum = narrow_checksum(&m.name, m.version, &m.sql)?;
+        Some((checksum, HistoryRow { version: m.version, name: m.name.clone(), checksum }))
+    });
+    rows.collect()
+}
+
+/// Makes room for versions of 64 bits in a history that keeps 32, when one of those to come does not fit.
+pub(crate) async fn widen(
+    client: &Client,
+    facts: &Preflight,
+    to_come: impl Iterator<Item = Version>,
+) -> Result<(), Error> {
+    if !facts.history_is_narrow || to_come.max().is_none_or(|newest| i32::try_from(newest).is_ok()) {
+        return Ok(());
+    }
+    // Every boot reads the history, and would queue behind this one for as long as it waits for a reader.
+    let sql = format!(
+        "BEGIN;SET LOCAL lock_timeout = '5s';ALTER TABLE {} ALTER COLUMN version TYPE pg_catalog.int8;COMMIT",
+        facts.history_table
+    );
+    let widened = client.batch_execute(&sql).await;
+    if widened.is_err() {
+        client.batch_execute("ROLLBACK").await.ok();
+    }
+    widened.map_err(Error::database("widening the versions of the history"))
 }
 
 /// The numbers of one row: as many as it counts, or none.

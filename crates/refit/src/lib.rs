@@ -21,6 +21,7 @@
 pub mod backfill;
 mod blockers;
 mod by_statement;
+mod checksum;
 mod connect;
 mod drift;
 mod embedded;
@@ -51,6 +52,7 @@ mod status;
 mod step;
 
 pub use backfill::Backfills;
+pub use checksum::narrow_checksum;
 pub use connect::{ConnectOptions, Connection, SslMode, Target, TlsOptions, connect};
 pub use drift::{Drift, SchemaCheck};
 pub use embedded::{Embedded, Source};
@@ -62,6 +64,7 @@ pub use lock::{HistoryLock, LOCK_KEY, key as lock_key};
 pub use metrics::describe_metrics;
 pub use migrator::Migrator;
 pub use plan::{Gate, HeldStep, Plan, PlannedStep, StepKind};
+pub use pooler::refuse_pooler;
 pub use refit_model as model;
 pub use refusal::Refusal;
 pub use repair::HistoryChange;

@@ -6,7 +6,8 @@ use std::fmt;
 use refit_model::{Migration, MigrationSet, Policies, Policy, Repeatable, Version};
 use serde::Serialize;
 
-use crate::history::{BackfillState, History, RESTORING, UNDOING};
+use crate::checksum::{self, Comparison};
+use crate::history::{BackfillState, History, HistoryRow, RESTORING, UNDOING};
 use crate::refusal::Refusal;
 
 /// What would run, what is held back, and why.
@@ -201,6 +202,15 @@ impl Plan {
 
     fn compare_applied(&mut self, set: &MigrationSet, history: &History, policies: Policies) {
         let known = self.newest.unwrap_or(Version::MIN);
+        let applied: HashSet<Version> = history.versioned.iter().map(|row| row.version).collect();
+        let renumbered = |row: &HistoryRow| {
+            let found = checksum::renumbered(set, row, |version| applied.contains(&version))?;
+            Some(Refusal::Renumbered {
+                version: row.version,
+                name: row.name.clone(),
+                path: found.path.clone(),
+            })
+        };
         for row in &history.versioned {
             match set.migration(row.version) {
                 _ if row.checksum == UNDOING => {
@@ -217,15 +227,18 @@ impl Plan {
                 }
                 Some(migration) => {
                     self.applied += 1;
-                    if migration.checksum != row.checksum {
-                        self.judge(policies.changed, changed(migration, row.checksum));
+                    if let Some(refusal) = differs(migration, row, renumbered) {
+                        self.judge(policies.changed, refusal);
                     }
                 }
-                None if row.version > known => self.ahead.push(row.version),
-                None => self.judge(
-                    policies.missing,
-                    Refusal::Missing { version: row.version, name: row.name.clone() },
-                ),
+                None => match renumbered(row) {
+                    Some(refusal) => self.judge(policies.missing, refusal),
+                    None if row.version > known => self.ahead.push(row.version),
+                    None => self.judge(
+                        policies.missing,
+                        Refusal::Missing { version: row.version, name: row.name.clone() },
+                    ),
+                },
             }
         }
         if let Some(newest) = self.ahead.iter().max().copied() {
@@ -311,12 +324,21 @@ impl Plan {
     }
 }
 
-fn changed(migration: &Migration, applied: u64) -> Refusal {
-    Refusal::Changed {
-        version: migration.version,
-        path: migration.path.clone(),
-        applied,
-        found: migration.checksum,
+/// Why a file does not fit the row of its version; none where it does.
+fn differs(
+    migration: &Migration,
+    row: &HistoryRow,
+    renumbered: impl Fn(&HistoryRow) -> Option<Refusal>,
+) -> Option<Refusal> {
+    let Migration { version, path, checksum: found, .. } = migration;
+    let (version, path, applied, found) = (*version, path.clone(), row.checksum, *found);
+    match checksum::compare(migration, row) {
+        Comparison::Same => None,
+        Comparison::Renamed => {
+            Some(Refusal::Renamed { version, path, name: row.name.clone(), applied, found })
+        }
+        // Another file has taken its number.
+        Comparison::Changed => renumbered(row).or(Some(Refusal::Changed { version, path, applied, found })),
     }
 }
 
@@ -364,7 +386,8 @@ impl Gates<'_> {
     fn may_be_done_again(&self, version: Version) -> bool {
         let migration = self.set.migration(version);
         let same = migration.is_some_and(|migration| {
-            self.applied.get(&version).is_some_and(|(_, checksum)| *checksum == migration.checksum)
+            let accepted = checksum::accepted(migration);
+            self.applied.get(&version).is_some_and(|(_, checksum)| accepted.contains(checksum))
         });
         same && migration.is_some_and(crate::backfill::is_repeatable)
     }

@@ -8,9 +8,25 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use crate::error::Error;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::Client;
 use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
+
+/// Refuses a connection that a pooler hands from session to session, for tools that lock or set something in theirs.
+///
+/// A pooler that keeps one session for one client looks the same from here as one that does not; ask the user.
+///
+/// # Errors
+/// [`Error::Pooler`] behind a pooler, or when the server cannot be asked.
+pub async fn refuse_pooler(client: &Client) -> Result<(), Error> {
+    let row = client.query_typed_one("SELECT pg_catalog.pg_backend_pid()", &[]).await;
+    let pid: i32 = row.map_err(Error::database("asking for the session's process"))?.get(0);
+    match stands_between(client, pid).await {
+        true => Err(Error::Pooler),
+        false => Ok(()),
+    }
+}
 
 /// Whether the session behind `client` is another one than the client was given at the start.
 ///

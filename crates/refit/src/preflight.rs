@@ -35,6 +35,8 @@ pub(crate) struct Preflight {
     pub(crate) deallocate: &'static str,
     /// Whether all advisory locks of the session are Refit's own or a step's.
     pub(crate) unlock_all: bool,
+    /// Whether the history keeps versions in 32 bits, as refinery does without `int8-versions`.
+    pub(crate) history_is_narrow: bool,
     /// SQL that makes the transaction act as the role that the session had at the start, until it ends.
     pub(crate) as_before: String,
     /// SQL that puts the session back as Refit uses it, after RESET ALL.
@@ -59,7 +61,8 @@ fn facts_sql() -> String {
             EXISTS (SELECT FROM pg_prepared_statements WHERE from_sql), \
             EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()), \
             (SELECT nspname::text FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace WHERE pg_class.oid = $1), \
-            coalesce(row_security_active($1), false)",
+            coalesce(row_security_active($1), false), \
+            EXISTS (SELECT FROM pg_attribute WHERE attrelid = $1 AND attname = 'version' AND atttypid = 'int4'::regtype)",
         pinned.join(", ")
     )
 }
@@ -133,6 +136,7 @@ impl Preflight {
             discard: [unless(5, "DISCARD TEMP;"), unless(6, "UNLISTEN *;")].concat(),
             deallocate: unless(7, DEALLOCATE),
             unlock_all: !row.get::<_, bool>(8),
+            history_is_narrow: row.get(11),
             as_before,
             restore: format!("{session}{KEEPALIVES}{}{set_role}", pin::pin_sql()),
             give_back: format!("{session}{}{set_role}", caller.restore()),

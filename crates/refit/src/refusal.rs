@@ -22,6 +22,36 @@ pub enum Refusal {
         /// Checksum of the file.
         found: u64,
     },
+    /// The text is what was applied, under another name.
+    #[error(
+        "{path} was renamed after it was applied as V{version}__{name}.sql (the text is the same); \
+         rename it back, or accept the new name with `cargo xtask repair`"
+    )]
+    Renamed {
+        /// The migration.
+        version: Version,
+        /// The file.
+        path: String,
+        /// Its name in the history.
+        name: String,
+        /// Checksum in the history.
+        applied: u64,
+        /// Checksum of the file.
+        found: u64,
+    },
+    /// The text is what was applied, under another version.
+    #[error(
+        "{path} was applied as version {version}, and its number was changed since; \
+         rename it back to V{version}__{name}.sql, or it runs a second time"
+    )]
+    Renumbered {
+        /// The version in the history.
+        version: Version,
+        /// Its name in the history.
+        name: String,
+        /// The file with the same text, which is not applied under its version.
+        path: String,
+    },
     /// The history has a migration that the set does not have.
     #[error(
         "version {version} ({name}) was applied, but its file is missing; restore the file, \

@@ -10,7 +10,7 @@ use tracing::{debug, info, warn};
 
 use crate::error::Error;
 use crate::event::Event;
-use crate::history::Glance;
+use crate::history::{self, Glance};
 use crate::interrupt::Canceler;
 use crate::lock::{LockWait, Waited, release};
 use crate::migrator::Migrator;
@@ -199,6 +199,7 @@ async fn pending(
     mut plan: Plan,
     began: Instant,
 ) -> Result<Report, Error> {
+    history::widen(client, facts, plan.pending.iter().filter_map(|step| step.version)).await?;
     let run = state::begin_run(client, &facts.state, &plan.environment, plan.pending.len()).await?;
     info!(run, pending = plan.pending.len(), "applying migrations");
     migrator.options.observer.tell(&Event::Began { steps: plan.pending.len() });

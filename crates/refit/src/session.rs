@@ -167,8 +167,12 @@ impl AsyncQuery<Vec<Migration>> for Session<'_> {
 impl AsyncMigrate for Session<'_> {}
 
 async fn applied_among(client: &Client, query: &str, versions: &[Version]) -> Result<Vec<Migration>, Error> {
-    let query =
-        format!("SELECT * FROM ({}) AS history WHERE version = ANY ($1)", query.trim_end_matches(';'));
+    let query = query.trim_end_matches(';');
+    // refinery without `int8-versions` keeps 32 bits.
+    let query = format!(
+        "SELECT version::pg_catalog.int8, name, applied_on, checksum FROM ({query}) AS history \
+         WHERE version = ANY ($1)"
+    );
     let rows = client
         .query_typed(&query, &[(&versions, Type::INT8_ARRAY)])
         .await

@@ -4,6 +4,8 @@
 //! sends the file to the server as it stands, which answers 42601. They come from `pg_dump`, or from a script that was run by
 //! hand before. The lines are left out, and the rest is linted.
 //!
+//! Newer releases of `pg_dump` begin their output with `\restrict` and end it with `\unrestrict`: remove both lines.
+//!
 //! Write rows as INSERT, or load them with `cargo xtask import` or a seed; a variable becomes a value, `\i` the text of the
 //! other file.
 //!

@@ -46,13 +46,21 @@ pub struct Args {
 enum Repair {
     Accept {
         version: Version,
-        name: String,
         path: String,
+        name: String,
         applied: u64,
         found: u64,
         /// `None` when the text that was applied is not in git.
         statements_differ: Option<bool>,
         diff: String,
+    },
+    Rename {
+        version: Version,
+        path: String,
+        from: String,
+        to: String,
+        applied: u64,
+        found: u64,
     },
     Forget {
         version: Version,
@@ -66,6 +74,18 @@ enum Repair {
         version: Version,
         name: String,
     },
+}
+
+impl Repair {
+    fn version(&self) -> Version {
+        match self {
+            Repair::Accept { version, .. }
+            | Repair::Rename { version, .. }
+            | Repair::Forget { version, .. }
+            | Repair::BackfillComplete { version, .. }
+            | Repair::BackfillAgain { version, .. } => *version,
+        }
+    }
 }
 
 pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
@@ -108,12 +128,26 @@ fn repairs(args: &Args, plan: &Plan, set: &MigrationSet, folder: &Path) -> anyho
                 let diff = old.map_or(String::new(), |old| diff(&old, &migration.sql, path));
                 repairs.push(Repair::Accept {
                     version: *version,
-                    name: migration.name.clone(),
                     path: path.clone(),
+                    name: migration.name.clone(),
                     applied: *applied,
                     found: *found,
                     statements_differ,
                     diff,
+                });
+            }
+            Refusal::Renamed { version, path, name, applied, found }
+                if args.version.is_none_or(|wanted| wanted == *version) =>
+            {
+                let migration =
+                    set.migration(*version).context("the plan names a version that the set lacks")?;
+                repairs.push(Repair::Rename {
+                    version: *version,
+                    path: path.clone(),
+                    from: name.clone(),
+                    to: migration.name.clone(),
+                    applied: *applied,
+                    found: *found,
                 });
             }
             Refusal::Missing { version, name } if args.forget.contains(version) => {
@@ -131,14 +165,7 @@ fn repairs(args: &Args, plan: &Plan, set: &MigrationSet, folder: &Path) -> anyho
             repairs.push(Repair::BackfillAgain { version, name });
         }
     }
-    let done = |version: &Version| {
-        repairs.iter().any(|repair| match repair {
-            Repair::Accept { version: repaired, .. }
-            | Repair::Forget { version: repaired, .. }
-            | Repair::BackfillComplete { version: repaired, .. }
-            | Repair::BackfillAgain { version: repaired, .. } => repaired == version,
-        })
-    };
+    let done = |version: &Version| repairs.iter().any(|repair| repair.version() == *version);
     let named =
         args.version.iter().chain(&args.forget).chain(&args.backfill_complete).chain(&args.backfill_again);
     for version in named {
@@ -189,6 +216,12 @@ fn describe(repairs: &[Repair], plan: &Plan) -> String {
                 };
                 writeln!(text, "{path}: checksum {applied} becomes {found}\n  {verdict}\n{diff}")
             }
+            Repair::Rename { version, path, from, .. } => {
+                writeln!(
+                    text,
+                    "{path}: the name of version {version} becomes the file's; it was {from}, and the text is the same"
+                )
+            }
             Repair::Forget { version, name } => {
                 writeln!(text, "version {version} ({name}) leaves the history; what it did stays")
             }
@@ -207,6 +240,7 @@ fn describe(repairs: &[Repair], plan: &Plan) -> String {
         Refusal::Missing { version, name } => {
             Some(format!("version {version} ({name}) has no file: --forget V{version}"))
         }
+        Refusal::Renumbered { .. } => Some(refusal.to_string()),
         _ => None,
     });
     if repairs.is_empty() {
@@ -224,7 +258,9 @@ async fn write(connection: &Connection, repairs: &[Repair], migrator: &Migrator)
 impl Repair {
     fn change(&self) -> HistoryChange {
         match self {
-            Repair::Accept { version, name, applied, found, .. } => HistoryChange::Accept {
+            // The checksum covers the name, so both are the file's.
+            Repair::Accept { version, name, applied, found, .. }
+            | Repair::Rename { version, to: name, applied, found, .. } => HistoryChange::Accept {
                 version: *version,
                 name: name.clone(),
                 applied: *applied,

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::support::{Workspace, history};
+use crate::support::{Workspace, history, value};
 use refit_devdb::TestDb;
 
 const FILE: &str = "V0001__posts.sql";
@@ -77,6 +77,45 @@ async fn a_missing_file_is_forgotten_only_by_name() {
     workspace.run(&["repair", "--forget", "1", "--yes"]).expect(0);
     assert!(history(&db).await.starts_with("2:"));
     workspace.run(&["plan"]).expect(0);
+}
+
+#[tokio::test]
+async fn a_renamed_file_is_accepted() {
+    let db = TestDb::empty().await.unwrap();
+    let workspace = applied_and_committed(&db).await;
+    let folder = workspace.root().join("migrations");
+    std::fs::rename(folder.join(FILE), folder.join("V0001__articles.sql")).unwrap();
+    workspace.write("V0003__tags.sql", "CREATE TABLE tags (id int);\n");
+    let ran = workspace.run(&["migrate"]).expect(2);
+    assert!(ran.stderr.contains("was renamed") && ran.stderr.contains("V1__posts.sql"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("edited"), "{}", ran.stderr);
+    let before = history(&db).await;
+    assert!(workspace.run(&["repair"]).expect(2).stderr.contains("give --yes"));
+    assert_eq!(history(&db).await, before);
+    workspace.run(&["repair", "--yes"]).expect(0);
+    let name = "SELECT name FROM refinery_schema_history WHERE version = 1";
+    assert_eq!(value::<String>(&db, name).await, "articles");
+    workspace.run(&["migrate"]).expect(0);
+    workspace.run(&["plan"]).expect(0);
+    assert!(history(&db).await.contains(",3:"));
+}
+
+#[tokio::test]
+async fn a_file_with_another_number_is_named_and_not_forgotten() {
+    let db = TestDb::empty().await.unwrap();
+    let workspace = applied_and_committed(&db).await;
+    let folder = workspace.root().join("migrations");
+    let before = history(&db).await;
+    std::fs::rename(folder.join("V0002__pages.sql"), folder.join("V0003__pages.sql")).unwrap();
+    // Its number free, or taken by another file, as after a merge.
+    for _ in 0..2 {
+        let ran = workspace.run(&["migrate"]).expect(2);
+        assert!(ran.stderr.contains("rename it back to V2__pages.sql"), "{}", ran.stderr);
+        assert!(workspace.run(&["repair", "--yes"]).expect(0).stdout.contains("V2__pages.sql"));
+        workspace.run(&["repair", "--forget", "2", "--yes"]).expect(2);
+        assert_eq!(history(&db).await, before);
+        workspace.write("V0002__tags.sql", "CREATE TABLE tags (id int);\n");
+    }
 }
 
 /// A session blocked inside of a lock call is waited for by CREATE INDEX CONCURRENTLY, which a run may be at.

@@ -1,5 +1,9 @@
 //! A folder like that of a workspace, and the commands run in it as a person would.
 
+#[allow(dead_code, reason = "the integration tests, whose file it is, use more of it")]
+#[path = "../../../../tests/support/pgbouncer.rs"]
+pub(crate) mod pgbouncer;
+
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -31,6 +35,11 @@ impl Workspace {
 
     pub(crate) fn on(mut self, db: &TestDb) -> Workspace {
         self.url = Some(db.url().to_owned());
+        self
+    }
+
+    pub(crate) fn at(mut self, url: &str) -> Workspace {
+        self.url = Some(url.to_owned());
         self
     }
 
@@ -91,4 +100,13 @@ pub(crate) async fn execute(db: &TestDb, sql: &str) {
 pub(crate) async fn history(db: &TestDb) -> String {
     let sql = "SELECT coalesce(string_agg(version || ':' || checksum, ',' ORDER BY version), '') FROM refinery_schema_history";
     value(db, sql).await
+}
+
+/// Waits for a condition; says what it waited for when that does not come.
+pub(crate) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let began = std::time::Instant::now();
+    while !condition().await {
+        assert!(began.elapsed() < std::time::Duration::from_secs(60), "not within a minute: {what}");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
 }

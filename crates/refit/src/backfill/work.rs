@@ -164,12 +164,7 @@ impl Migrator {
         if self.options.session_pooler || Job::unfinished(client, state).await?.is_empty() {
             return Ok(());
         }
-        let row = client.query_typed_one("SELECT pg_catalog.pg_backend_pid()", &[]).await;
-        let pid: i32 = row.map_err(Error::database("asking for the session's process"))?.get(0);
-        match crate::pooler::stands_between(client, pid).await {
-            true => Err(Error::Pooler),
-            false => Ok(()),
-        }
+        crate::pooler::refuse_pooler(client).await
     }
 
     /// Applies what waited for backfills that another process has completed, or this one without hearing of it; whether there were

@@ -1,10 +1,12 @@
 //! Connecting: a URL, TLS as libpq's `sslmode` says, and patience with a server that is starting.
 
+mod hosts;
+mod parameters;
+mod refused;
 mod tls;
 mod url;
 mod verifier;
 
-use std::io;
 use std::ops::Deref;
 use std::time::{Duration, Instant};
 
@@ -16,7 +18,9 @@ use tokio_postgres::{Client, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tracing::warn;
 
-pub use tls::{SslMode, TlsOptions};
+use self::hosts::HostRole;
+use self::refused::Refused;
+pub use self::tls::{SslMode, TlsOptions};
 
 use crate::error::{Error, describe};
 
@@ -46,16 +50,21 @@ impl Default for ConnectOptions {
 pub struct Target {
     config: Config,
     tls: TlsOptions,
+    role: Option<HostRole>,
 }
 
 impl Target {
-    /// Reads `postgres://…` or `host=… dbname=…`, with libpq's `sslmode`, `sslrootcert`, `sslcert` and `sslkey`.
+    /// Reads `postgres://…` or `host=… dbname=…`, with the parameters of libpq; those that cannot be followed are refused.
+    ///
+    /// Where it does not say otherwise, TCP connections have keepalives (after 30 s, then every 10 s, three of them) and a
+    /// `tcp_user_timeout` of 60 s.
     ///
     /// # Errors
     /// [`Error::Url`], which never repeats a password; [`Error::Tls`] for a certificate that cannot be read.
     pub fn parse(text: &str) -> Result<Target, Error> {
         url::refuse_stray_at(text)?;
-        let (rest, mut tls) = url::split_tls(text)?;
+        let (rest, parameters) = url::split(text)?;
+        let mut tls = parameters.tls.clone();
         let mut config: Config = rest.parse().map_err(|error: tokio_postgres::Error| {
             Error::Url(format!("{}; {}", describe(&error), url::FORM))
         })?;
@@ -75,10 +84,12 @@ impl Target {
             tls.mode = SslMode::Disable;
         }
         config.ssl_mode(tls.mode.negotiate());
-        Ok(Target { config, tls })
+        parameters.apply(&mut config);
+        Ok(Target { config, tls, role: parameters.role })
     }
 
-    /// The driver's configuration.
+    /// The driver's configuration. It has no `target_session_attrs` of `primary`, `standby` and `prefer-standby`, and holds
+    /// `read-write`, `read-only` and `any` in their place.
     pub fn config(&self) -> &Config {
         &self.config
     }
@@ -168,38 +179,64 @@ pub async fn connect(url: &str, options: &ConnectOptions) -> Result<Connection, 
     let mut attempts = 0;
     loop {
         attempts += 1;
-        let error = match attempt(&target, options).await? {
+        let refused = match attempt(&target, options).await? {
             Ok(connection) => return Ok(connection),
-            Err(error) => error,
+            Err(refused) => refused,
         };
         let delay = delays.next().unwrap_or(options.retry_for);
-        if !may_pass(&error) || began.elapsed() + delay > options.retry_for {
-            return Err(Error::Connect {
-                address: target.address(),
-                reason: describe(&error),
-                hint: hint(&error, attempts),
-                attempts,
-            });
+        if !refused.may_pass || began.elapsed() + delay > options.retry_for {
+            let hint = refused.hint(attempts);
+            return Err(Error::Connect { address: target.address(), reason: refused.reason, hint, attempts });
         }
-        warn!(address = %target.address(), reason = %describe(&error), ?delay, "cannot connect yet; trying again");
+        warn!(address = %target.address(), reason = %refused.reason, ?delay, "cannot connect yet; trying again");
         tokio::time::sleep(delay).await;
     }
 }
 
+/// One attempt, at each host where one of a kind is asked for. The outer error is ours and final.
+async fn attempt(target: &Target, options: &ConnectOptions) -> Result<Result<Connection, Refused>, Error> {
+    let Some(role) = target.role else {
+        let outcome = attempt_at(&target.config, target, options).await?;
+        return Ok(outcome.map_err(|error| Refused::of(&error, target)));
+    };
+    let mut second_best = None;
+    let mut last = Refused::role(role.refusal());
+    for config in hosts::each(&target.config).await {
+        let asked = match attempt_at(&config, target, options).await? {
+            Ok(connection) => {
+                let row = connection.query_typed_one("SELECT pg_catalog.pg_is_in_recovery()", &[]).await;
+                row.map(|row| (connection, row.get(0)))
+            }
+            Err(error) => Err(error),
+        };
+        match asked.map(|(connection, in_recovery)| (connection, role.suits(in_recovery))) {
+            Ok((connection, Some(true))) => return Ok(Ok(connection)),
+            Ok((connection, None)) => second_best = second_best.or(Some(connection)),
+            Ok((connection, Some(false))) => {
+                connection.close().await;
+                last = Refused::role(role.refusal());
+            }
+            Err(error) => last = Refused::of(&error, target),
+        }
+    }
+    Ok(second_best.ok_or(last))
+}
+
 /// One attempt: the outer error is ours and final, the inner one is the server's or the network's.
-async fn attempt(
+async fn attempt_at(
+    config: &Config,
     target: &Target,
     options: &ConnectOptions,
 ) -> Result<Result<Connection, tokio_postgres::Error>, Error> {
     let plain = async || {
-        let mut config = target.config.clone();
+        let mut config = config.clone();
         open(config.ssl_mode(Negotiate::Disable), NoTls, options).await
     };
     if target.tls.mode == SslMode::Disable {
         return Ok(plain().await);
     }
     let connector = target.connector()?;
-    let encrypted = open(&target.config, connector, options);
+    let encrypted = open(config, connector, options);
     // Two modes have a second choice. When that fails as well, the first error is the one to tell.
     Ok(match target.tls.mode {
         SslMode::Allow => match plain().await {
@@ -243,43 +280,4 @@ where
         }
     });
     Ok(Connection { client, driver })
-}
-
-/// Whether the same attempt may succeed a little later.
-fn may_pass(error: &tokio_postgres::Error) -> bool {
-    match error.code() {
-        // Starting up, shutting down, too many connections.
-        Some(code) => matches!(code.code(), "57P01" | "57P02" | "57P03" | "53300"),
-        None => !error.to_string().contains("TLS") && !error.to_string().contains("configuration"),
-    }
-}
-
-fn hint(error: &tokio_postgres::Error, attempts: usize) -> String {
-    let hint = match error.code().map(|code| code.code()) {
-        Some("28P01") => "check user and password",
-        Some("28000") => "check the role, and pg_hba.conf for this host, user and database",
-        Some("3D000") => "create the database, or check its name",
-        Some("53300") => "the server has no connection left: raise max_connections or close some",
-        Some(_) => return String::new(),
-        None if describe(error).contains("password missing") => "give a password in the URL",
-        None if error.to_string().contains("TLS") => "check sslmode and sslrootcert",
-        None => match io_kind(error) {
-            Some(io::ErrorKind::ConnectionRefused) => "is the server running on that host and port?",
-            Some(io::ErrorKind::NotFound) => "is the socket's folder right, and the server running?",
-            _ => "check host and port, and that the server can be reached",
-        },
-    };
-    let tried = if attempts > 1 { format!(" (tried {attempts} times)") } else { String::new() };
-    format!("; {hint}{tried}")
-}
-
-fn io_kind(error: &tokio_postgres::Error) -> Option<io::ErrorKind> {
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        if let Some(io) = cause.downcast_ref::<io::Error>() {
-            return Some(io.kind());
-        }
-        source = cause.source();
-    }
-    None
 }

@@ -8,9 +8,10 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::ClientConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, SupportedProtocolVersion};
 use tokio_postgres::config::SslMode as Negotiate;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -71,6 +72,16 @@ pub struct TlsOptions {
     pub certificate: Option<PathBuf>,
     /// The client's key, as a PEM file.
     pub key: Option<PathBuf>,
+    /// Whether TLS begins without being asked for (`sslnegotiation=direct`), which takes a name for the protocol.
+    pub direct: bool,
+    /// Whether the handshake leaves out the host's name (`sslsni=0`).
+    pub without_server_name: bool,
+    /// Whether the client's certificate is never shown (`sslcertmode=disable`).
+    pub without_certificate: bool,
+    /// Whether nothing older than TLS 1.3 is accepted.
+    pub only_1_3: bool,
+    /// Whether nothing newer than TLS 1.2 is used.
+    pub only_1_2: bool,
 }
 
 impl TlsOptions {
@@ -90,12 +101,22 @@ impl TlsOptions {
             }
             _ => Verifier::none(&provider),
         };
+        let versions: &[&SupportedProtocolVersion] = match (self.only_1_2, self.only_1_3) {
+            (false, false) => rustls::ALL_VERSIONS,
+            (true, false) => &[&TLS12],
+            (false, true) => &[&TLS13],
+            (true, true) => {
+                let text = "ssl_min_protocol_version is above ssl_max_protocol_version";
+                return Err(Error::Tls(text.to_owned()));
+            }
+        };
         let builder = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(versions)
             .map_err(|error| Error::Tls(error.to_string()))?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier));
-        let config = match (&self.certificate, &self.key) {
+        let mut config = match (&self.certificate, &self.key) {
+            _ if self.without_certificate => builder.with_no_client_auth(),
             (None, None) => builder.with_no_client_auth(),
             (Some(certificate), Some(key)) => {
                 let key = PrivateKeyDer::from_pem_file(key).map_err(|error| unreadable(key, &error))?;
@@ -105,6 +126,10 @@ impl TlsOptions {
             }
             _ => return Err(Error::Tls("sslcert and sslkey go together; give both".to_owned())),
         };
+        config.enable_sni = !self.without_server_name;
+        if self.direct {
+            config.alpn_protocols = vec![b"postgresql".to_vec()];
+        }
         Ok(MakeRustlsConnect::new(config))
     }
 

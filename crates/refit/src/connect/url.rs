@@ -1,8 +1,8 @@
-//! Splitting libpq's TLS parameters off a URL: the driver knows fewer of them.
+//! Splitting libpq's parameters off a URL: the driver knows fewer of them.
 
 use percent_encoding::percent_decode_str;
 
-use super::tls::{SslMode, TlsOptions};
+use super::parameters::{Parameters, Taken};
 use crate::error::Error;
 
 /// The way out of every mistake.
@@ -22,49 +22,48 @@ pub(super) fn refuse_stray_at(text: &str) -> Result<(), Error> {
     Ok(())
 }
 
-const PARAMETERS: [&str; 4] = ["sslmode", "sslrootcert", "sslcert", "sslkey"];
-
-/// The text without TLS parameters, and the parameters.
-pub(super) fn split_tls(text: &str) -> Result<(String, TlsOptions), Error> {
+/// What is left for the driver, and the parameters that were taken out.
+pub(super) fn split(text: &str) -> Result<(String, Parameters), Error> {
     let text = text.trim();
-    let mut tls = TlsOptions::default();
+    let mut parameters = Parameters::default();
     let rest = if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-        split_url(text, &mut tls)?
+        split_url(text, &mut parameters)?
     } else if text.contains("://") {
         let scheme = text.split("://").next().unwrap_or_default();
         return Err(Error::Url(format!("`{scheme}` is not PostgreSQL; {FORM}")));
     } else {
-        split_pairs(text, &mut tls)?
+        split_pairs(text, &mut parameters)?
     };
-    Ok((rest, tls))
+    Ok((rest, parameters))
 }
 
-fn split_url(text: &str, tls: &mut TlsOptions) -> Result<String, Error> {
+fn split_url(text: &str, parameters: &mut Parameters) -> Result<String, Error> {
     let Some((base, query)) = text.split_once('?') else { return Ok(text.to_owned()) };
     let mut kept = Vec::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        if PARAMETERS.contains(&key) {
-            let value = percent_decode_str(value).decode_utf8();
-            set(tls, key, &value.map_err(|_| Error::Url(format!("`{key}` is not valid UTF-8")))?)?;
-        } else {
-            kept.push(pair);
+        let (key, raw) = pair.split_once('=').unwrap_or((pair, ""));
+        let value = percent_decode_str(raw).decode_utf8();
+        let value = value.map_err(|_| Error::Url(format!("`{key}` is not valid UTF-8")))?;
+        match parameters.take(key, &value)? {
+            Taken::Driver => kept.push(pair.to_owned()),
+            Taken::As(name) => kept.push(format!("{name}={raw}")),
+            Taken::Read => {}
         }
     }
     Ok(if kept.is_empty() { base.to_owned() } else { format!("{base}?{}", kept.join("&")) })
 }
 
 /// `key=value key='quoted value'`, as libpq writes it.
-fn split_pairs(text: &str, tls: &mut TlsOptions) -> Result<String, Error> {
+fn split_pairs(text: &str, parameters: &mut Parameters) -> Result<String, Error> {
     let mut kept = Vec::new();
     let mut rest = text;
     while let Some((key, after)) = rest.split_once('=') {
         let (raw, value, remaining) = take_value(after.trim_start());
         let key = key.trim();
-        if PARAMETERS.contains(&key) {
-            set(tls, key, &value)?;
-        } else {
-            kept.push(format!("{key}={raw}"));
+        match parameters.take(key, &value)? {
+            Taken::Driver => kept.push(format!("{key}={raw}")),
+            Taken::As(name) => kept.push(format!("{name}={raw}")),
+            Taken::Read => {}
         }
         rest = remaining.trim_start();
     }
@@ -89,39 +88,29 @@ fn take_value(text: &str) -> (&str, String, &str) {
     (text, value, "")
 }
 
-fn set(tls: &mut TlsOptions, key: &str, value: &str) -> Result<(), Error> {
-    match key {
-        "sslmode" => tls.mode = SslMode::parse(value)?,
-        "sslrootcert" => tls.root_certificate = Some(value.into()),
-        "sslcert" => tls.certificate = Some(value.into()),
-        _ => tls.key = Some(value.into()),
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::tls::SslMode;
     use super::*;
 
     #[test]
-    fn tls_parameters_are_taken_out_and_the_rest_is_left() {
-        let (rest, tls) = split_tls(
-            "postgres://u:p%40@h:1/d?application_name=x&sslmode=verify-ca&sslrootcert=%2Fa%20b.crt",
-        )
-        .unwrap();
+    fn parameters_are_taken_out_and_the_rest_is_left() {
+        let (rest, parameters) =
+            split("postgres://u:p%40@h:1/d?application_name=x&sslmode=verify-ca&sslrootcert=%2Fa%20b.crt")
+                .unwrap();
         assert_eq!(rest, "postgres://u:p%40@h:1/d?application_name=x");
-        assert_eq!(tls.mode, SslMode::VerifyCa);
-        assert_eq!(tls.root_certificate.unwrap().to_str(), Some("/a b.crt"));
-        let (rest, tls) = split_tls("host=h password='a b\\'c' sslmode = require dbname=d").unwrap();
+        assert_eq!(parameters.tls.mode, SslMode::VerifyCa);
+        assert_eq!(parameters.tls.root_certificate.unwrap().to_str(), Some("/a b.crt"));
+        let (rest, parameters) = split("host=h password='a b\\'c' sslmode = require dbname=d").unwrap();
         assert_eq!(rest, "host=h password='a b\\'c' dbname=d");
-        assert_eq!(tls.mode, SslMode::Require);
+        assert_eq!(parameters.tls.mode, SslMode::Require);
     }
 
     #[test]
     fn mistakes_are_named() {
-        let message = |text| split_tls(text).unwrap_err().to_string();
+        let message = |text| split(text).unwrap_err().to_string();
         assert!(message("postgres://h/d?sslmode=yes").contains("verify-full"));
         assert!(message("mysql://h/d").contains("`mysql` is not PostgreSQL"));
     }
@@ -140,13 +129,13 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_is_split_or_refused(text in "\\PC{0,80}") {
-            let _ = split_tls(&text);
+            let _ = split(&text);
             let _ = crate::connect::Target::parse(&text);
         }
 
         #[test]
         fn any_pairs_are_split_or_refused(text in "(host|sslmode|password)=('[a-z\\\\ ]{0,5}'?|[a-z]{0,5}) ?(dbname='?x)?") {
-            let _ = split_tls(&text);
+            let _ = split(&text);
         }
     }
 }

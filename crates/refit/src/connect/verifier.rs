@@ -11,7 +11,7 @@ use rustls::client::{VerifierBuilderError, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme};
 use x509_cert::der::Decode;
 use x509_cert::der::oid::ObjectIdentifier;
 
@@ -49,6 +49,27 @@ impl Verifier {
     }
 }
 
+/// Why a certificate that signs itself is not trusted: nothing else is wrong with it.
+#[derive(Debug, thiserror::Error)]
+#[error("the server's certificate is self-signed and not trusted")]
+pub(super) struct SelfSigned;
+
+impl Verifier {
+    /// What the certificate's own text adds to an error of its chain.
+    fn explain(&self, end_entity: &CertificateDer<'_>, error: Error) -> Error {
+        let about_chain = matches!(
+            &error,
+            Error::InvalidCertificate(
+                CertificateError::UnknownIssuer | CertificateError::BadSignature | CertificateError::Other(_)
+            )
+        );
+        if about_chain && is_self_signed(end_entity) && !self.roots.contains(end_entity) {
+            return Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(SelfSigned))));
+        }
+        error
+    }
+}
+
 impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
@@ -64,7 +85,7 @@ impl ServerCertVerifier for Verifier {
             // What is wrong with it is only that it could sign others; its dates have been looked at before that.
             Err(Error::InvalidCertificate(CertificateError::Other(other)))
                 if other.to_string().contains("CaUsedAsEndEntity") && self.roots.contains(end_entity) => {}
-            verified => return verified,
+            verified => return verified.map_err(|error| self.explain(end_entity, error)),
         }
         if !self.check_name {
             return Ok(ServerCertVerified::assertion());
@@ -104,6 +125,12 @@ impl ServerCertVerifier for Verifier {
 
 fn is_about_the_name(error: &CertificateError) -> bool {
     matches!(error, CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. })
+}
+
+/// Whether a certificate names itself as its issuer.
+fn is_self_signed(certificate: &CertificateDer<'_>) -> bool {
+    x509_cert::Certificate::from_der(certificate)
+        .is_ok_and(|parsed| parsed.tbs_certificate.issuer == parsed.tbs_certificate.subject)
 }
 
 /// The subject's common name, unless the certificate has alternative names, which then count alone.

@@ -8,6 +8,7 @@ use tokio_postgres::Client;
 
 use super::{Down, Rollback, UndoRefusal};
 use crate::backfill::prospect;
+use crate::checksum::{self, Comparison};
 use crate::error::Error;
 use crate::history::{History, HistoryRow, RESTORING, UNDOING};
 use crate::state::State;
@@ -100,15 +101,27 @@ impl RollbackPlan {
         above.sort_by_key(|row| std::cmp::Reverse(row.version));
         for row in above {
             match set.migration(row.version) {
-                Some(migration) if [migration.checksum, UNDOING, RESTORING].contains(&row.checksum) => {
-                    plan.step(client, state, migration, rollback.leave_rows.contains(&row.version)).await?;
+                Some(migration) if [UNDOING, RESTORING].contains(&row.checksum) => {
+                    let leave = rollback.leave_rows.contains(&row.version);
+                    plan.step(client, state, migration, leave).await?;
                 }
-                Some(migration) => plan.refusals.push(UndoRefusal::Changed {
-                    version: row.version,
-                    path: migration.path.clone(),
-                    applied: row.checksum,
-                    found: migration.checksum,
-                }),
+                Some(migration) => match checksum::compare(migration, row) {
+                    Comparison::Same => {
+                        let leave = rollback.leave_rows.contains(&row.version);
+                        plan.step(client, state, migration, leave).await?;
+                    }
+                    Comparison::Renamed => plan.refusals.push(UndoRefusal::Renamed {
+                        version: row.version,
+                        path: migration.path.clone(),
+                        name: row.name.clone(),
+                    }),
+                    Comparison::Changed => plan.refusals.push(UndoRefusal::Changed {
+                        version: row.version,
+                        path: migration.path.clone(),
+                        applied: row.checksum,
+                        found: migration.checksum,
+                    }),
+                },
                 None => {
                     plan.refusals.push(UndoRefusal::Unknown { version: row.version, name: row.name.clone() });
                 }

@@ -33,6 +33,19 @@ pub enum UndoRefusal {
         /// Checksum of the file.
         found: u64,
     },
+    /// The text is what was applied, under another name.
+    #[error(
+        "{path} was renamed after it was applied as V{version}__{name}.sql: rename it back, or accept the new name with \
+         `cargo xtask repair`"
+    )]
+    Renamed {
+        /// The migration.
+        version: Version,
+        /// The file.
+        path: String,
+        /// Its name in the history.
+        name: String,
+    },
     /// There is no down file.
     #[error("{path} has no {down}: write it; `SELECT 1;` where nothing is to be undone")]
     NoDown {

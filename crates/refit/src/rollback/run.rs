@@ -197,9 +197,12 @@ impl Back<'_> {
     /// Says in the history that the migration is being undone, before anything of it is: should this be interrupted, nothing
     /// but a rollback goes on from there.
     async fn mark(&self, migration: &Migration, mark: u64) -> Result<(), Error> {
+        let checksums = crate::checksum::accepted(migration);
+        let checksums =
+            checksums.iter().map(|checksum| format!("'{checksum}'")).collect::<Vec<_>>().join(", ");
         let sql = format!(
-            "UPDATE {} SET checksum = '{mark}' WHERE version = {} AND checksum IN ('{}', '{UNDOING}', '{RESTORING}')",
-            self.stage.facts.history_table, migration.version, migration.checksum
+            "UPDATE {} SET checksum = '{mark}' WHERE version = {} AND checksum IN ({checksums}, '{UNDOING}', '{RESTORING}')",
+            self.stage.facts.history_table, migration.version
         );
         let marked = self.stage.client.execute_typed(&sql, &[]).await;
         match marked.map_err(Error::database("marking a migration as being undone"))? {
@@ -231,12 +234,14 @@ impl Back<'_> {
     /// What a step's WITH takes out of the history: two parts of it. What the down file takes away may be what a repeatable
     /// migration has made, or needs: these run again.
     fn record(&self, migration: &Migration) -> String {
+        let checksums = crate::checksum::accepted(migration);
+        let checksums =
+            checksums.iter().map(|checksum| format!("'{checksum}'")).collect::<Vec<_>>().join(", ");
         format!(
-            "DELETE FROM {} WHERE version = {} AND checksum IN ('{}', '{UNDOING}', '{RESTORING}') RETURNING 1), \
+            "DELETE FROM {} WHERE version = {} AND checksum IN ({checksums}, '{UNDOING}', '{RESTORING}') RETURNING 1), \
              again AS (DELETE FROM {}.repeatable WHERE history_id = {} RETURNING 1",
             self.stage.facts.history_table,
             migration.version,
-            migration.checksum,
             self.stage.facts.state.quoted(),
             self.stage.facts.state.history()
         )

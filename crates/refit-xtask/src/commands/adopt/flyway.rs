@@ -1,67 +1,153 @@
 //! Flyway: CRC-32 over the lines of a file, and repeatable migrations known by description.
+//!
+//! Its history is a log: what is undone, or deleted by its `repair`, gets another row. So the rows are replayed in the order of
+//! their ranks, and the last one of each migration counts.
+
+use std::collections::BTreeMap;
 
 use refit::Connection;
-use refit_model::MigrationSet;
+use refit_model::{MigrationSet, Version};
 
 use super::source::{Adopted, Proof, Takeover, rfc3339};
 
-pub(super) async fn read(connection: &Connection, set: &MigrationSet) -> anyhow::Result<Takeover> {
-    let mut takeover = Takeover::new("Flyway");
-    let sql = format!(
-        "SELECT DISTINCT ON (coalesce(version, description)) version, description, type, script, checksum, {}, success \
-         FROM flyway_schema_history WHERE type NOT IN ('SCHEMA', 'DELETE') \
-         ORDER BY coalesce(version, description), installed_rank DESC",
-        rfc3339("installed_on::timestamptz")
-    );
-    for row in connection.query(&sql, &[]).await? {
-        let version: Option<String> = row.get(0);
-        let (description, kind, script): (String, String, String) = (row.get(1), row.get(2), row.get(3));
-        let (checksum, applied_on): (Option<i32>, String) = (row.get(4), row.get(5));
-        if !row.get::<_, bool>(6) {
-            anyhow::bail!("{script} failed in Flyway; repair it there first");
-        }
-        let proof = |text: &str| match checksum {
+/// One row of the log.
+struct Row {
+    version: Option<String>,
+    description: String,
+    kind: String,
+    script: String,
+    checksum: Option<i32>,
+    applied_on: String,
+    success: bool,
+}
+
+impl Row {
+    /// Whether the migration is not applied any more.
+    fn takes_back(&self) -> bool {
+        self.kind == "DELETE" || self.kind.starts_with("UNDO_")
+    }
+
+    /// Whether it stands for every migration up to its version: made by `flyway baseline`, or by a file `B1__….sql`.
+    fn is_baseline(&self) -> bool {
+        self.kind == "BASELINE" || self.kind.ends_with("_BASELINE")
+    }
+
+    fn proof(&self, text: &str) -> Proof {
+        match self.checksum {
             Some(checksum) if checksum == crc32(text) => Proof::SameText,
             Some(_) => Proof::Differs,
             None => Proof::NoChecksum,
-        };
-        match version.as_deref().map(|version| (version, version.parse::<i64>())) {
-            // A baseline stands for everything up to it.
-            Some((_, Ok(version))) if kind == "BASELINE" => {
-                for migration in set.migrations().iter().filter(|migration| migration.version <= version) {
-                    takeover
-                        .add(set, migration.version, &description, applied_on.clone(), |_| Proof::NoChecksum);
-                }
-            }
-            Some((_, Ok(version))) => {
-                takeover.add(set, version, &description, applied_on, |migration| proof(&migration.sql));
-            }
-            Some((text, Err(_))) => takeover.unmatched.push(format!(
-                "{script}: version {text} is no whole number; rename the file and its row first"
-            )),
-            None => repeatable(&mut takeover, set, &description, applied_on, proof),
         }
+    }
+}
+
+/// What the rows come to.
+#[derive(Default)]
+struct Log {
+    versioned: BTreeMap<Version, Row>,
+    baselines: BTreeMap<Version, Row>,
+    repeatable: BTreeMap<String, Row>,
+    /// Rows whose version is no whole number, by that version.
+    others: BTreeMap<String, Row>,
+}
+
+pub(super) async fn read(connection: &Connection, set: &MigrationSet) -> anyhow::Result<Takeover> {
+    let mut takeover = Takeover::new("Flyway");
+    let log = replay(connection).await?;
+    let versioned = log.versioned.values().chain(log.baselines.values());
+    let mut all = versioned.chain(log.repeatable.values()).chain(log.others.values());
+    if let Some(failed) = all.find(|row| !row.success) {
+        anyhow::bail!(
+            "{} failed in Flyway (type {}); finish or undo it there, and run `flyway repair`",
+            failed.script,
+            failed.kind
+        );
+    }
+    if let Some((newest, row)) = log.baselines.last_key_value() {
+        let below = set.migrations().iter().filter(|migration| migration.version <= *newest);
+        // What was applied by a file of its own is compared with that file.
+        for migration in below.filter(|migration| !log.versioned.contains_key(&migration.version)) {
+            let applied_on = row.applied_on.clone();
+            takeover.add(set, migration.version, &row.description, applied_on, |_| Proof::NoChecksum);
+        }
+    }
+    for (version, row) in &log.versioned {
+        takeover.add(set, *version, &row.description, row.applied_on.clone(), |migration| {
+            row.proof(&migration.sql)
+        });
+    }
+    for (text, row) in &log.others {
+        takeover.unmatched.push(format!(
+            "{}: version {text} is no whole number; rename the file and its row first",
+            row.script
+        ));
+    }
+    for row in log.repeatable.values() {
+        repeatable(&mut takeover, set, row);
     }
     Ok(takeover)
 }
 
+/// What is applied, by the last row of each migration.
+async fn replay(connection: &Connection) -> anyhow::Result<Log> {
+    let sql = format!(
+        "SELECT version::text, description::text, type::text, script::text, checksum, {}, success \
+         FROM flyway_schema_history WHERE type <> 'SCHEMA' ORDER BY installed_rank",
+        rfc3339("installed_on::timestamptz")
+    );
+    let mut log = Log::default();
+    for row in connection.query(&sql, &[]).await? {
+        let row = Row {
+            version: row.get(0),
+            description: row.get(1),
+            kind: row.get(2),
+            script: row.get(3),
+            checksum: row.get(4),
+            applied_on: row.get(5),
+            success: row.get(6),
+        };
+        match row.version.as_deref().map(|version| (version, whole(version))) {
+            Some((_, Some(version))) if row.is_baseline() => enter(&mut log.baselines, version, row),
+            Some((_, Some(version))) => {
+                // `flyway repair` writes the same row for a migration and for a baseline.
+                if row.kind == "DELETE" {
+                    log.baselines.remove(&version);
+                }
+                enter(&mut log.versioned, version, row);
+            }
+            Some((text, None)) => enter(&mut log.others, text.to_owned(), row),
+            None => enter(&mut log.repeatable, row.description.clone(), row),
+        }
+    }
+    Ok(log)
+}
+
+/// Makes a row the last one of its migration. A failure to take back counts as well: what is left of the migration is not known.
+fn enter<K: Ord>(rows: &mut BTreeMap<K, Row>, key: K, row: Row) {
+    match row.takes_back() && row.success {
+        true => rows.remove(&key),
+        false => rows.insert(key, row),
+    };
+}
+
+/// Flyway's versions are numbers with dots, and zeros at the end say nothing: 1, 001 and 1.0 are the same.
+fn whole(version: &str) -> Option<Version> {
+    let mut parts = version.split('.');
+    let first = parts.next()?.parse().ok()?;
+    parts.all(|part| !part.is_empty() && part.bytes().all(|byte| byte == b'0')).then_some(first)
+}
+
 /// A repeatable migration that differs simply runs again, so only an equal one is taken over.
-fn repeatable(
-    takeover: &mut Takeover,
-    set: &MigrationSet,
-    description: &str,
-    applied_on: String,
-    proof: impl Fn(&str) -> Proof,
-) {
-    let name = description.replace(' ', "_");
+fn repeatable(takeover: &mut Takeover, set: &MigrationSet, row: &Row) {
+    let name = row.description.replace(' ', "_");
     let found = set.repeatables().iter().find(|repeatable| repeatable.name == name);
-    if let Some(repeatable) = found.filter(|repeatable| proof(&repeatable.sql) == Proof::SameText) {
+    if let Some(repeatable) = found.filter(|repeatable| row.proof(&repeatable.sql) == Proof::SameText) {
         takeover.rows.push(Adopted {
             version: None,
             name: repeatable.name.clone(),
             stem: repeatable.stem.clone(),
             checksum: repeatable.checksum,
-            applied_on,
+            applied_on: row.applied_on.clone(),
             proof: Proof::SameText,
         });
     }

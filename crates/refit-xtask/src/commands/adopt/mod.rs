@@ -16,7 +16,7 @@ use refit_model::Version;
 
 use self::source::{Adopted, Proof, Takeover};
 use crate::context::{Context, version_argument};
-use crate::database::{Database, waiting};
+use crate::database::{Database, refuse_pooler, waiting};
 use crate::output::{BAD, GOOD, WAITS};
 
 #[derive(Debug, clap::Args)]
@@ -59,6 +59,8 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     let set = context.set()?;
     let database = Database::named(context)?;
     let connection = database.connect().await?;
+    // Before anything is asked: what is prepared to ask it would stay in a session of the pool.
+    refuse_pooler(&connection, context).await?;
     let tool = match args.from {
         Some(tool) => tool,
         None => source::detect(&connection).await?,

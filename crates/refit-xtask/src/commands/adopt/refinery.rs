@@ -1,11 +1,8 @@
 //! Plain refinery. Without its feature `int8-versions` it keeps 32-bit versions, and hashes them into the checksum.
 
-use std::hash::{Hash, Hasher};
-
 use anyhow::{Context as _, bail};
 use refit::Connection;
-use refit_model::{Migration, MigrationSet};
-use siphasher::sip::SipHasher13;
+use refit_model::MigrationSet;
 
 use super::source::{Proof, Takeover};
 
@@ -32,7 +29,8 @@ pub(super) async fn read(connection: &Connection, set: &MigrationSet) -> anyhow:
             );
         };
         takeover.add(set, version, &name, applied_on, |migration| {
-            if checksum == migration.checksum || narrow_checksum(migration) == Some(checksum) {
+            let narrow = refit::narrow_checksum(&migration.name, migration.version, &migration.sql);
+            if checksum == migration.checksum || narrow == Some(checksum) {
                 Proof::SameText
             } else {
                 Proof::Differs
@@ -49,14 +47,4 @@ pub(super) async fn read(connection: &Connection, set: &MigrationSet) -> anyhow:
         }
     }
     Ok(takeover)
-}
-
-/// The checksum as refinery computes it with 32-bit versions: SipHash 1-3 over name, version and text.
-fn narrow_checksum(migration: &Migration) -> Option<u64> {
-    let version = i32::try_from(migration.version).ok()?;
-    let mut hasher = SipHasher13::new();
-    migration.name.hash(&mut hasher);
-    version.hash(&mut hasher);
-    migration.sql.hash(&mut hasher);
-    Some(hasher.finish())
 }

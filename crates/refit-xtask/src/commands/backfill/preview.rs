@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::work::not_applied;
 use crate::context::Context;
-use crate::database::Database;
+use crate::database::{Database, refuse_pooler};
 use crate::output::{BAD, QUIET};
 
 #[derive(Serialize)]
@@ -27,6 +27,8 @@ pub(super) async fn run(
 ) -> anyhow::Result<ExitCode> {
     let set = migrator.set()?.clone();
     let connection = database.connect().await?;
+    // A sample prepares statements, which would stay in a session of the pool.
+    refuse_pooler(&connection, context).await?;
     let plan = migrator.plan(&connection).await?;
     let mut pending: Vec<Version> = not_applied(&plan, &set).iter().map(|named| named.version).collect();
     let state = migrator.state(&connection).await?;

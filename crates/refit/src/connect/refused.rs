@@ -1,0 +1,147 @@
+//! A connection that could not be had: whether to try again, and what to do about it.
+
+use std::io;
+
+use rustls::CertificateError;
+
+use super::Target;
+use super::verifier::SelfSigned;
+use crate::error::describe;
+
+/// Why an attempt failed.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) reason: String,
+    hint: String,
+    /// Whether the same attempt may succeed a little later.
+    pub(super) may_pass: bool,
+}
+
+impl Refused {
+    pub(super) fn of(error: &tokio_postgres::Error, target: &Target) -> Refused {
+        // rustls writes what it does not know itself as Rust does.
+        let reason = match cause(error) {
+            Some(rustls::Error::InvalidCertificate(CertificateError::Other(other))) => {
+                format!("{error}: {other}")
+            }
+            _ => describe(error),
+        };
+        Refused { reason, hint: hint(error, target), may_pass: may_pass(error) }
+    }
+
+    /// The server answers, and is not one of those that are asked for. A standby may be promoted.
+    pub(super) fn role(reason: &str) -> Refused {
+        let hint = "name a host that is one, or change target_session_attrs";
+        Refused { reason: reason.to_owned(), hint: hint.to_owned(), may_pass: true }
+    }
+
+    /// The hint with its separator, and how often it was tried.
+    pub(super) fn hint(&self, attempts: usize) -> String {
+        if self.hint.is_empty() {
+            return String::new();
+        }
+        let tried = if attempts > 1 { format!(" (tried {attempts} times)") } else { String::new() };
+        format!("; {}{tried}", self.hint)
+    }
+}
+
+fn may_pass(error: &tokio_postgres::Error) -> bool {
+    match error.code() {
+        // Starting up, shutting down, too many connections.
+        Some(code) => matches!(code.code(), "57P01" | "57P02" | "57P03" | "53300"),
+        None => !error.to_string().contains("TLS") && !error.to_string().contains("configuration"),
+    }
+}
+
+fn hint(error: &tokio_postgres::Error, target: &Target) -> String {
+    let Some(db) = error.as_db_error() else { return hint_without_answer(error, target).to_owned() };
+    // Messages are in the server's language; the routine that sent them is not.
+    let routine = db.routine().unwrap_or_default();
+    let has_options = target.config.get_options().is_some();
+    let hint = match db.code().code() {
+        "28P01" => "check user and password",
+        "28000" => "check the role, and pg_hba.conf for this host, user and database",
+        "3D000" => "create the database, or check its name",
+        "53300" if routine == "InitializeSessionUserId" || db.message().contains("for role") => {
+            "the role's own limit is reached: end sessions of this role, or raise it with \
+             `ALTER ROLE … CONNECTION LIMIT`"
+        }
+        "53300" if routine == "CheckMyDatabase" || db.message().contains("for database") => {
+            "the database's own limit is reached: end sessions of this database, or raise it with \
+             `ALTER DATABASE … CONNECTION LIMIT`"
+        }
+        "53300" => "the server has no connection left: raise max_connections or close some",
+        "08P01" if db.message().contains("startup parameter") => {
+            "a connection pooler does not accept this parameter: remove it (or `options`) from the URL, \
+             add it to the pooler's ignore_startup_parameters, or connect to the server itself"
+        }
+        "08P01" if db.message().contains("max_client_conn") => {
+            "the connection pooler has no connection left: raise its max_client_conn or close some"
+        }
+        "42704" | "22023" | "42601" | "55P02" if has_options => "check `options` in the URL",
+        _ => "",
+    };
+    hint.to_owned()
+}
+
+/// The hint where no server answered.
+fn hint_without_answer(error: &tokio_postgres::Error, target: &Target) -> &'static str {
+    if let Some(rustls::Error::InvalidCertificate(certificate)) = cause(error) {
+        return about_certificate(certificate, target);
+    }
+    let text = describe(error);
+    if text.contains("password missing") {
+        return "give a password in the URL";
+    }
+    if text.contains("server does not support TLS") {
+        return "switch TLS on with `ssl = on` in postgresql.conf, or check sslmode: `prefer` connects without it";
+    }
+    if error.to_string().contains("TLS") {
+        return "check sslmode and sslrootcert";
+    }
+    match cause(error).map(io::Error::kind) {
+        Some(io::ErrorKind::ConnectionRefused) => "is the server running on that host and port?",
+        Some(io::ErrorKind::NotFound) => "is the socket's folder right, and the server running?",
+        Some(io::ErrorKind::PermissionDenied) if text.contains("read only") || text.contains("writes") => {
+            "no host has the sessions that target_session_attrs asks for"
+        }
+        _ => "check host and port, and that the server can be reached",
+    }
+}
+
+fn about_certificate(error: &CertificateError, target: &Target) -> &'static str {
+    match error {
+        CertificateError::Other(other) if other.0.is::<SelfSigned>() => {
+            "save the server's certificate in a file and name that with sslrootcert, or use sslmode=require \
+             without sslrootcert, which encrypts and does not verify the server"
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "connect by a name that the certificate has, or use sslmode=verify-ca, which does not compare names"
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "renew the server's certificate, and check this machine's clock"
+        }
+        CertificateError::UnknownIssuer if target.tls.root_certificate.is_some() => {
+            "check sslmode and sslrootcert: the file holds no certificate of the authority that signed the server's"
+        }
+        CertificateError::UnknownIssuer => {
+            "check sslmode and sslrootcert: the system trusts no authority that signed the server's certificate; \
+             name a file with the authority's certificate as sslrootcert"
+        }
+        _ => "check sslmode and sslrootcert",
+    }
+}
+
+/// The first cause of a type. An I/O error hides the one that it carries from `source`.
+fn cause<T: std::error::Error + 'static>(error: &tokio_postgres::Error) -> Option<&T> {
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        let carried = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        let carried = carried.and_then(|carried| carried.downcast_ref::<T>());
+        if let Some(found) = cause.downcast_ref::<T>().or(carried) {
+            return Some(found);
+        }
+        source = cause.source();
+    }
+    None
+}
