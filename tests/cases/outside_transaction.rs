@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use refit::{Error, Rollback};
+use refit::{Error, HistoryChange, Rollback};
 use refit_devdb::TestDb;
 
 use crate::support::{applied, boot, execute, exists, folder, migrator, until, value};
@@ -72,6 +72,33 @@ async fn a_call_that_commits_is_not_sent_again_after_its_process_was_killed() {
         assert_eq!(value::<i64>(&db, MAIL).await, 1, "nothing is sent again");
     }
     assert!(!exists(&db, "after").await);
+    // The work was completed by hand; or not, and is to be done once more.
+    let step = "V2".to_owned();
+    let done = [HistoryChange::StatementDone { step: step.clone() }];
+    let client = db.connect().await.unwrap();
+    migrator(&files).change_history(&client, &done).await.unwrap();
+    migrator(&files).run(db.url()).await.unwrap();
+    assert!(exists(&db, "after").await);
+    assert_eq!(value::<i64>(&db, MAIL).await, 1);
+    let error = migrator(&files).change_history(&client, &done).await.unwrap_err();
+    assert!(error.to_string().contains("no statement of V2 waits"), "{error}");
+}
+
+#[tokio::test]
+async fn a_statement_that_was_begun_is_sent_again_when_that_is_decided() {
+    let db = TestDb::empty().await.unwrap();
+    let call = outside("CREATE TABLE before (i int);\nCALL send(2);");
+    let files = [("V1__send.sql", SENDS), ("V2__call.sql", call.as_str())];
+    migrator(&files[..1]).run(db.url()).await.unwrap();
+    let blocker = db.connect().await.unwrap();
+    blocker.batch_execute("BEGIN; LOCK TABLE gate").await.unwrap();
+    kill_at(&db, &files, "CALL", async || value::<i64>(&db, MAIL).await == 1).await;
+    blocker.batch_execute("COMMIT").await.unwrap();
+    let again = [HistoryChange::StatementAgain { step: "V0002".to_owned() }];
+    migrator(&files).change_history(&blocker, &again).await.unwrap();
+    migrator(&files).run(db.url()).await.unwrap();
+    assert_eq!(value::<i64>(&db, MAIL).await, 3);
+    assert_eq!(applied(&db).await, "1,2");
 }
 
 #[tokio::test]

@@ -7,10 +7,13 @@
 
 mod alone;
 mod begun;
+mod decide;
 mod index;
 mod leftovers;
 mod objects;
 mod progress;
+
+pub(crate) use decide::{decide, refusals, undecided};
 
 use std::time::Duration;
 
