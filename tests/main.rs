@@ -28,6 +28,7 @@ mod cases {
     mod lint_peer;
     mod lint_proof;
     mod lint_trace;
+    mod outside_transaction;
     mod pooler;
     mod race;
     mod read_only;

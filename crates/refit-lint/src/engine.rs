@@ -333,7 +333,7 @@ fn remember_backfill(file: &File, stmts: &[Stmt], memory: &mut Memory) {
     let changes = stmts.iter().flat_map(|stmt| stmt.kind.changes());
     let columns = changes.flat_map(|change| change.dml.columns.iter().map(|(column, _)| column.clone()));
     memory.unfilled.backfill(&directive.table);
-    let table = directive.table.to_lowercase();
+    let table = refit_model::fold(&directive.table);
     memory.backfills.push(Backfill {
         version: file.version,
         table: table.strip_prefix("public.").unwrap_or(&table).to_owned(),

@@ -33,7 +33,7 @@ impl Unfilled {
 
     /// What a backfill of a table fills need not be written in its file.
     pub(crate) fn backfill(&mut self, table: &str) {
-        let table = table.to_lowercase();
+        let table = refit_model::fold(table);
         self.forget(table.strip_prefix("public.").unwrap_or(&table));
     }
 

@@ -10,6 +10,7 @@ mod backfill;
 mod directive;
 mod file_name;
 mod migration;
+mod name;
 mod problem;
 mod set;
 mod settings;
@@ -21,9 +22,13 @@ pub use backfill::{BackfillDirective, Strategy, Window};
 pub use directive::{Category, Directives, Phase, Suppression, front_matter};
 pub use file_name::{FileKind, Version, is_valid_name, version_of};
 pub use migration::{Migration, Repeatable, Seed, Sidecar};
+pub use name::{fold, identifier_name};
 pub use problem::{Problem, SetError, same_version};
 pub use set::{HistoryDigest, MigrationSet};
 pub use settings::{LintLevel, LintPath, LintSettings, Policies, Policy, Settings, VersionStyle};
 pub use source::{SourceFile, read_folder};
-pub use statement::{Statement, StatementKind, significant_tokens, split_statements};
+pub use statement::{
+    ConcurrentIndex, ObjectKind, Operation, ReindexTarget, Statement, StatementKind, significant_tokens,
+    split_statements,
+};
 pub use text::{LineIndex, Position, nearest, normalise};

@@ -3,14 +3,18 @@
 //! This is lexing, not parsing: quotes, dollar quotes, comments, parentheses and `BEGIN ATOMIC` bodies are understood;
 //! whether the SQL is valid is for the server (and the linter) to say.
 
-use squawk_lexer::{LiteralKind, TokenKind, tokenize};
+use squawk_lexer::{LiteralKind, TokenKind};
 
 use self::kind::Words;
+use self::reading::Lexeme;
 use crate::text::Position;
 
 mod kind;
+mod operation;
+mod reading;
 
 pub use self::kind::StatementKind;
+pub use self::operation::{ConcurrentIndex, ObjectKind, Operation, ReindexTarget};
 
 /// One statement of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,18 +59,8 @@ pub fn split_statements(text: &str) -> Vec<Statement<'_>> {
 
 /// The tokens that PostgreSQL sees: everything but comments and the space between.
 pub fn significant_tokens(text: &str) -> Vec<&str> {
-    let mut tokens = Vec::new();
-    let mut offset = 0;
-    for token in tokenize(text) {
-        let start = offset;
-        offset += token.len as usize;
-        match token.kind {
-            TokenKind::Eof => break,
-            TokenKind::Whitespace | TokenKind::LineComment | TokenKind::BlockComment { .. } => {}
-            _ => tokens.push(&text[start..offset]),
-        }
-    }
-    tokens
+    let significant = reading::lexemes(text).filter(|lexeme| !lexeme.is_trivia());
+    significant.map(|lexeme| &text[lexeme.start..lexeme.end]).collect()
 }
 
 /// Splits, and says where the text ends in an unfinished quote or comment.
@@ -74,13 +68,8 @@ pub(crate) fn scan(text: &str) -> (Vec<Statement<'_>>, Option<Unterminated>) {
     let mut statements = Vec::new();
     let mut unterminated = None;
     let mut current = Current::default();
-    let mut offset = 0;
-    for token in tokenize(text) {
-        let start = offset;
-        offset += token.len as usize;
-        let word = &text[start..offset];
-        match token.kind {
-            TokenKind::Eof => break,
+    for Lexeme { kind, start, end } in reading::lexemes(text) {
+        match kind {
             TokenKind::Whitespace | TokenKind::LineComment => {}
             TokenKind::BlockComment { terminated } => {
                 note(&mut unterminated, terminated, start, "comment");
@@ -93,7 +82,7 @@ pub(crate) fn scan(text: &str) -> (Vec<Statement<'_>>, Option<Unterminated>) {
                 if let Some((terminated, what)) = termination(kind) {
                     note(&mut unterminated, terminated, start, what);
                 }
-                current.push(kind, word, start, offset);
+                current.push(kind, &text[start..end], start, end);
             }
         }
     }
@@ -172,7 +161,7 @@ impl<'a> Current<'a> {
             statements.push(Statement {
                 text: &text[start..end],
                 offset: start,
-                kind: self.words.kind(self.names_client),
+                kind: self.words.kind(&text[start..end], self.names_client),
             });
         }
     }

@@ -170,7 +170,7 @@ impl<'a> Session<'a> {
             }
             StatementKind::TransactionControl => {
                 self.plainly(work, statement, trace).await;
-                let first = statement.text.split_whitespace().next().unwrap_or_default().to_uppercase();
+                let first = statement.text.split_whitespace().next().unwrap_or_default().to_ascii_uppercase();
                 work.open = matches!(first.as_str(), "BEGIN" | "START");
                 Ok(())
             }

@@ -50,7 +50,7 @@ fn words(sql: &str) -> Vec<String> {
     let mut words = BTreeSet::new();
     for word in sql.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|word| !word.is_empty()) {
         words.insert(word.to_owned());
-        words.insert(word.to_lowercase());
+        words.insert(refit_model::fold(word));
     }
     words.into_iter().collect()
 }

@@ -1,15 +1,23 @@
 //! Steps outside a transaction: one statement at a time, restartable at the statement that was interrupted.
 //!
-//! Invariant: `refit.step.statements_done` never counts a statement whose effect could be missing. A statement that can
-//! run in a transaction is counted in the same transaction; for the others the count follows, and a restart finds either
-//! nothing, an invalid index (dropped), or the finished effect (recognised by the error that it exists already).
+//! Invariant: `refit.step.statements_done` never counts a statement whose effect could be missing, and no statement is sent
+//! again whose effect could be there, but for those that are known to be repeatable. A statement that can run in a transaction is
+//! counted in that transaction. For the others it is recorded before that they begin, and the count follows: a restart compares
+//! what exists with what is meant, or stops where it cannot know.
 
+mod alone;
+mod begun;
+mod decide;
+mod index;
 mod leftovers;
+mod objects;
 mod progress;
+
+pub(crate) use decide::{decide, refusals, undecided};
 
 use std::time::Duration;
 
-use refit_model::{Statement, StatementKind};
+use refit_model::{Operation, Statement, StatementKind};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 use tracing::{info, warn};
@@ -18,7 +26,13 @@ use crate::error::Error;
 use crate::failure::{Attempt, Remains};
 use crate::pin::Caller;
 use crate::step::{Extent, Opening, Stage, Step, send};
+use alone::Failing;
+use begun::Sent;
 use progress::Progress;
+
+/// The server splits a message as we did only with this; a file may have reset it to what the role has.
+const READ_STRINGS_AS_SPLIT: &str =
+    "SET SESSION standard_conforming_strings = on;SET SESSION client_encoding = 'UTF8'";
 
 /// One statement of a step on its way.
 struct Current<'a> {
@@ -26,8 +40,10 @@ struct Current<'a> {
     /// All statements of the step, and which of them is meant.
     statements: &'a [Statement<'a>],
     index: usize,
-    /// Whether an earlier attempt may have been interrupted in the middle of it.
-    interrupted: bool,
+    /// Its number among those that are counted, from 1.
+    number: usize,
+    /// The step's row.
+    row: i64,
     /// SQL that counts it.
     count: String,
 }
@@ -43,12 +59,9 @@ impl Stage<'_> {
     pub(crate) async fn by_statement(&self, step: &Step<'_>, record: &str) -> Result<u32, Error> {
         let statements = refit_model::split_statements(step.sql);
         let row = self.row(step, 1);
-        let progress = match row.earlier(self.client).await? {
-            Some(earlier) => Progress::resume(step, &statements, &earlier)?,
-            None => Progress::default(),
-        };
+        let progress = Progress::read(self.client, &row, step, &statements).await?;
         if progress.done > 0 || progress.interrupted {
-            info!(step = step.stem, done = progress.done, "going on with a step that was interrupted");
+            info!(step = step.stem, done = progress.done, "resuming a step that was interrupted");
         }
         let id = row.open(self.client, progress.done, &progress.checksum).await?;
         let outcome = self.remaining_statements(step, record, id, &statements, progress).await;
@@ -78,15 +91,19 @@ impl Stage<'_> {
                 }
                 checksum = progress::checksum(&checksum, statement);
             }
+            if self.interrupt.is_triggered() {
+                return Err(interrupted(step, index));
+            }
             let current = Current {
                 step,
                 statements,
                 index,
-                // The one that was running when the earlier attempt ended may find its own effect.
-                interrupted: progress.interrupted && counted == progress.done + 1,
+                number: counted,
+                row: id,
                 count: self.count(id, counted, &checksum),
             };
-            attempts = attempts.max(self.statement(&current).await?);
+            let begun = progress.begun.as_ref().filter(|_| !session);
+            attempts = attempts.max(self.statement(&current, Sent::of(counted, begun)).await?);
         }
         self.finish(step, id, attempts, record, statements.len()).await.map(|()| attempts)
     }
@@ -125,7 +142,7 @@ impl Stage<'_> {
         let [search_path, row_security] =
             [search_path, row_security].map(|value| postgres_protocol::escape::escape_literal(value));
         let sql = format!(
-            "{discard}SET lock_timeout = '{timeout}ms';SET application_name = {name};\
+            "{discard}SET lock_timeout = '{timeout}ms';SET application_name = {name};{READ_STRINGS_AS_SPLIT};\
              SELECT pg_catalog.set_config('row_security',{row_security},false),\
              pg_catalog.set_config('search_path',{search_path},false)"
         );
@@ -140,41 +157,79 @@ impl Stage<'_> {
         }
     }
 
-    async fn statement(&self, current: &Current<'_>) -> Result<u32, Error> {
-        let statement = current.statement();
+    async fn statement(&self, current: &Current<'_>, mut sent: Sent) -> Result<u32, Error> {
+        let offset = current.statement().offset;
         let mut delays = self.delays();
         let mut attempts = 1;
         loop {
-            let outcome = match &statement.kind {
-                StatementKind::Plain | StatementKind::Routine => {
-                    match self.counted_statement(current).await {
-                        // It commits by itself, or knows better than we do that it needs to be alone.
-                        Err(failed) if must_be_alone(&failed.error) => {
-                            self.put_session_back(current).await?;
-                            self.free_statement(current).await
-                        }
-                        outcome => outcome,
-                    }
-                }
-                StatementKind::CreateIndexConcurrently { index: Some(index), table } => {
-                    self.hold_lock(current.step).await?;
-                    self.concurrent_index(current, index, table).await?
-                }
-                StatementKind::Session => self.free_statement(current).await,
-                _ => {
-                    self.hold_lock(current.step).await?;
-                    self.clear_leftovers(current).await?;
-                    self.free_statement(current).await
-                }
-            };
-            let Err(failed) = outcome else { return Ok(attempts) };
+            let Err(failed) = self.attempt(current, &mut sent).await? else { return Ok(attempts) };
+            if sent.partial {
+                let step = begun::reference(current.step);
+                let remains = Remains::Partial { failed: current.index, offset, step };
+                return Err(failed.into_error(current.step, attempts, remains));
+            }
+            if self.interrupt.is_triggered() {
+                return Err(interrupted(current.step, current.index));
+            }
             if self.pause_before_retry(current.step, &failed, attempts, &mut delays).await? {
                 attempts += 1;
                 self.put_session_back(current).await?;
                 continue;
             }
-            let remains = Remains::Statements { failed: current.index, offset: statement.offset };
+            let remains = Remains::Statements { failed: current.index, offset };
             return Err(failed.into_error(current.step, attempts, remains));
+        }
+    }
+
+    /// Tries once. The outer error is final; the inner one is the statement's.
+    async fn attempt(&self, current: &Current<'_>, sent: &mut Sent) -> Result<Result<(), Attempt>, Error> {
+        let statement = current.statement();
+        if sent.complete {
+            return Ok(self.count_alone(current).await);
+        }
+        let operation = match &statement.kind {
+            StatementKind::Session => return Ok(self.session_statement(current).await),
+            StatementKind::Plain => return self.in_transaction(current, sent).await,
+            StatementKind::Routine if self.commits(current).await? => return self.once(current, sent).await,
+            StatementKind::Routine => return self.in_transaction(current, sent).await,
+            _ => statement.operation(),
+        };
+        if operation != Operation::Alter {
+            self.hold_lock(current.step).await?;
+        }
+        match operation {
+            Operation::CreateIndex(index) => self.concurrent_index(current, sent, &index).await,
+            Operation::Reindex(target) => self.reindex(current, sent, &target).await,
+            Operation::DetachPartition { table, partition } => {
+                self.detach(current, sent, &table, &partition).await
+            }
+            Operation::Create(kind, name) => self.create_or_drop(current, sent, kind, &name, true).await,
+            Operation::Drop(kind, name) => self.create_or_drop(current, sent, kind, &name, false).await,
+            // What has no name to look for may be repeated by its nature: VACUUM, CLUSTER, REFRESH, ALTER SYSTEM, the forms
+            // of ALTER that cannot run in a transaction.
+            Operation::Alter => match self.counted_statement(current).await {
+                Err(failed) if must_be_alone(&failed.error) => {
+                    self.put_session_back(current).await?;
+                    self.repeatable(current, sent, Failing::HasNoEffect).await
+                }
+                outcome => Ok(outcome),
+            },
+            Operation::Other => self.repeatable(current, sent, Failing::HasNoEffect).await,
+        }
+    }
+
+    /// In a transaction with its count; by itself, and once, when it says that it needs to be alone.
+    async fn in_transaction(
+        &self,
+        current: &Current<'_>,
+        sent: &mut Sent,
+    ) -> Result<Result<(), Attempt>, Error> {
+        match self.counted_statement(current).await {
+            Err(failed) if must_be_alone(&failed.error) => {
+                self.put_session_back(current).await?;
+                self.once(current, sent).await
+            }
+            outcome => Ok(outcome),
         }
     }
 
@@ -187,7 +242,8 @@ impl Stage<'_> {
                 set.map_err(Error::database("putting the session back for another attempt"))?;
             }
         }
-        Ok(())
+        let read = self.client.batch_execute(READ_STRINGS_AS_SPLIT).await;
+        read.map_err(Error::database("putting the session back for another attempt"))
     }
 
     /// A statement that can run in a transaction: counted with its effect.
@@ -197,7 +253,7 @@ impl Stage<'_> {
         let opening = Opening::of_statement(current.step.stem, lock_timeout, self.facts);
         let retake = crate::lock::retake(self.facts);
         let message = format!("{}{text}\n;SELECT {retake};{};COMMIT", opening.sql, current.count);
-        let Err((error, completed)) = send(self.client, &message).await else { return Ok(()) };
+        let Err((error, completed)) = self.send(&message).await else { return Ok(()) };
         let blockers = match crate::step::is_lock_trouble(&error) {
             true => crate::blockers::of(self.client, text, lock_timeout).await,
             false => Vec::new(),
@@ -206,26 +262,10 @@ impl Stage<'_> {
         Err(Attempt { error, completed, opening: opening.extent(), blockers })
     }
 
-    /// A statement that cannot: run by itself, counted afterwards.
-    async fn free_statement(&self, current: &Current<'_>) -> Result<(), Attempt> {
-        self.run_alone(current).await?;
-        match current.statement().kind {
-            StatementKind::Session => Ok(()),
-            _ => self.count_alone(current).await,
-        }
-    }
-
-    async fn run_alone(&self, current: &Current<'_>) -> Result<(), Attempt> {
-        let text = current.statement().text;
-        match send(self.client, text).await {
-            Ok(()) => Ok(()),
-            Err((error, _)) if current.interrupted && found_its_effect(&error, text) => {
-                let reason = crate::error::describe(&error);
-                warn!(statement = current.index + 1, reason, "it was complete already");
-                Ok(())
-            }
-            Err(failed) => Err(alone(failed)),
-        }
+    /// A statement that changes nothing but the session: not counted, since every attempt repeats it.
+    async fn session_statement(&self, current: &Current<'_>) -> Result<(), Attempt> {
+        self.send_alone(current).await?;
+        send(self.client, READ_STRINGS_AS_SPLIT).await.map_err(alone)
     }
 
     async fn count_alone(&self, current: &Current<'_>) -> Result<(), Attempt> {
@@ -235,7 +275,8 @@ impl Stage<'_> {
     /// SQL that counts `done` statements, as the role that the session had before the text changed it.
     fn count(&self, id: i64, done: usize, checksum: &str) -> String {
         format!(
-            "{}UPDATE {}.step SET statements_done = {done}, statements_checksum = '{checksum}' WHERE id = {id}",
+            "{}UPDATE {}.step SET statements_done = {done}, statements_checksum = '{checksum}', \
+                 statement_begun = NULL, leftovers = NULL WHERE id = {id};{READ_STRINGS_AS_SPLIT}",
             self.facts.as_before,
             self.facts.state.quoted()
         )
@@ -262,6 +303,15 @@ impl Stage<'_> {
     }
 }
 
+/// The run is to end before the statement with this index.
+fn interrupted(step: &Step<'_>, index: usize) -> Error {
+    let remains = match index {
+        0 => "none of its statements is applied; run again to continue".to_owned(),
+        count => format!("its first {count} statements are applied; run again to continue"),
+    };
+    Error::Interrupted { at: Some(step.stem.to_owned()), remains }
+}
+
 /// The failure of a message that was the statement and nothing else.
 fn alone((error, completed): (tokio_postgres::Error, usize)) -> Attempt {
     Attempt { error, completed, opening: Extent::default(), blockers: Vec::new() }
@@ -274,22 +324,8 @@ fn must_be_alone(error: &tokio_postgres::Error) -> bool {
     })
 }
 
-/// Whether the error says that the statement's effect is there: what it creates exists, what it drops does not.
-fn found_its_effect(error: &tokio_postgres::Error, statement: &str) -> bool {
-    let first = statement.split_whitespace().next().unwrap_or_default().to_ascii_uppercase();
-    let Some(code) = error.code() else { return false };
-    match first.as_str() {
-        "CREATE" => {
-            *code == SqlState::DUPLICATE_TABLE
-                || *code == SqlState::DUPLICATE_OBJECT
-                || *code == SqlState::DUPLICATE_DATABASE
-        }
-        "DROP" => {
-            *code == SqlState::UNDEFINED_OBJECT
-                || *code == SqlState::UNDEFINED_TABLE
-                || *code == SqlState::INVALID_CATALOG_NAME
-        }
-        "ALTER" => *code == SqlState::UNDEFINED_TABLE || *code == SqlState::DUPLICATE_OBJECT,
-        _ => false,
-    }
+/// A name as SQL has it: parts quoted, with dots between.
+fn path(parts: &[String]) -> String {
+    let parts = parts.iter().map(|part| postgres_protocol::escape::escape_identifier(part));
+    parts.collect::<Vec<_>>().join(".")
 }

@@ -153,15 +153,55 @@ pub enum Error {
         /// How many statements are complete, SET and its like not counted.
         done: usize,
     },
-    /// A concurrently built index is there, and invalid, and not ours to drop.
+    /// A statement was sent by itself in an earlier attempt, and how it ended is not known.
     #[error(
-        "{path}: index {index} is invalid, and another session is building it; wait for that one, then start again"
+        "{path}:{}:{}: statement {statement} was sent outside a transaction in an earlier attempt that did not complete it; what \
+         it committed stays, and it may be incomplete, so it is not sent again until you decide: {}",
+        .position.line, .position.column, crate::failure::ways_on(.step)
+    )]
+    StatementBegun {
+        /// The file.
+        path: String,
+        /// Where the statement stands.
+        position: Position,
+        /// Which statement of the file, from 1.
+        statement: usize,
+        /// How `cargo xtask repair` names the step: `V12`, or the stem of a repeatable migration.
+        step: String,
+    },
+    /// A concurrently built index is there, and invalid, and another session may be building it.
+    #[error(
+        "{path}: index {index} is invalid, and another session may be building it; wait for that session, then run again"
     )]
     IndexBeingBuilt {
         /// The file.
         path: String,
         /// The index.
         index: String,
+    },
+    /// What has the name of the thing that a statement creates is something else.
+    #[error("{path}:{}:{}: {what}; {instead}", .position.line, .position.column)]
+    Exists {
+        /// The file.
+        path: String,
+        /// Where the statement stands.
+        position: Position,
+        /// What exists.
+        what: String,
+        /// What to do.
+        instead: String,
+    },
+    /// A statement changes how the server reads the text after it.
+    #[error("{path}:{}:{}: {what}; {instead}", .position.line, .position.column)]
+    Misreads {
+        /// The file.
+        path: String,
+        /// Where it stands.
+        position: Position,
+        /// What must stay as it is, and why.
+        what: &'static str,
+        /// What to write instead.
+        instead: &'static str,
     },
     /// The step copies from or to a client, which a migration has none of.
     #[error("{path}:{}:{}: COPY FROM STDIN and TO STDOUT need a client that feeds them; \

@@ -24,6 +24,8 @@ pub(crate) enum Remains {
     Nothing,
     /// Statements before this one, counted from 0, are complete.
     Statements { failed: usize, offset: usize },
+    /// So they are, and this one may have committed a part of its work; `step` is how `repair` names the step.
+    Partial { failed: usize, offset: usize, step: String },
 }
 
 impl Remains {
@@ -35,6 +37,14 @@ impl Remains {
             }
             Remains::Nothing if undo => "nothing of this migration was undone; mend the file and start again",
             Remains::Nothing => "nothing of this migration was applied; mend it and start again",
+            Remains::Partial { failed, step, .. } => {
+                return format!(
+                    "statement {} was sent outside a transaction: what it committed before it failed stays, and it may be \
+                     incomplete; it is not sent again until you decide: {}",
+                    failed + 1,
+                    ways_on(step)
+                );
+            }
             Remains::Statements { failed, .. } if cut => {
                 return format!(
                     "statement {} may be complete, those before it are; start again to go on from here",
@@ -67,9 +77,11 @@ impl Attempt {
 
     pub(crate) fn into_error(self, step: &Step<'_>, attempts: u32, remains: Remains) -> Error {
         let statements = split_statements(step.sql);
-        let (index, offset) = match remains {
+        let (index, offset) = match &remains {
             Remains::Nothing => (self.completed.checked_sub(self.opening.statements), 0),
-            Remains::Statements { failed, offset } => (Some(failed), offset),
+            Remains::Statements { failed, offset } | Remains::Partial { failed, offset, .. } => {
+                (Some(*failed), *offset)
+            }
         };
         let position = self.position(step.sql, offset);
         // A syntax error fails the whole message before its first statement; its place tells which one is meant.
@@ -127,8 +139,16 @@ impl Attempt {
     }
 }
 
+/// What to do about a statement that may have committed a part of its work.
+pub(crate) fn ways_on(step: &str) -> String {
+    format!(
+        "complete its work by hand and run `cargo xtask repair --statement-done {step}`, or, where running it once more is \
+         right, run `cargo xtask repair --statement-again {step}`"
+    )
+}
+
 /// Shutdown, crash, `pg_terminate_backend`.
-fn is_cut(code: &SqlState) -> bool {
+pub(crate) fn is_cut(code: &SqlState) -> bool {
     matches!(code.code(), "57P01" | "57P02" | "57P03" | "57P05")
 }
 

@@ -32,6 +32,8 @@ pub struct History {
     pub backfills: BTreeMap<Version, BackfillState>,
     /// What the reader should know.
     pub warnings: Vec<String>,
+    /// Steps outside a transaction with a statement that was begun and may not be sent again.
+    pub undecided: Vec<UndecidedStep>,
     /// Schemas with a history that this session may write, where its search path finds none.
     pub elsewhere: Vec<String>,
     /// Whether an older release of Refit wrote what is remembered, and a run has to upgrade it first.
@@ -70,6 +72,16 @@ pub(crate) const UNDOING: u64 = 0;
 
 /// The checksum that it has before that, while the rows of its backfill are restored.
 pub(crate) const RESTORING: u64 = 1;
+/// A step outside a transaction that an operator has to decide about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UndecidedStep {
+    /// The version; none for a repeatable migration.
+    pub version: Option<Version>,
+    /// The name without version.
+    pub name: String,
+    /// The statement, counted without those that only change the session.
+    pub statement: usize,
+}
 
 /// One migration that has been applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -263,6 +275,13 @@ impl Reading<'_> {
         self.repeatables(&state, &mut history).await?;
         if set.migrations().iter().any(|migration| !migration.directives.after.is_empty()) {
             history.backfills = crate::backfill::states(self.client, &state).await?;
+        }
+        let alone = set.migrations().iter().map(|migration| &migration.directives);
+        if alone
+            .chain(set.repeatables().iter().map(|repeatable| &repeatable.directives))
+            .any(|d| !d.transaction)
+        {
+            history.undecided = crate::by_statement::undecided(self.client, &state).await?;
         }
         Ok(Some(history))
     }

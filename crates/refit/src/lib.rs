@@ -58,7 +58,7 @@ pub use drift::{Drift, SchemaCheck};
 pub use embedded::{Embedded, Source};
 pub use error::{Error, StatementError};
 pub use event::Event;
-pub use history::{BackfillState, HISTORY_TABLE, History, HistoryRow};
+pub use history::{BackfillState, HISTORY_TABLE, History, HistoryRow, UndecidedStep};
 pub use interrupt::Interrupt;
 pub use lock::{HistoryLock, LOCK_KEY, key as lock_key};
 pub use metrics::describe_metrics;

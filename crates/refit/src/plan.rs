@@ -197,6 +197,7 @@ impl Plan {
         if wanted.to.is_none() {
             plan.collect_repeatables(set, history, wanted.environment);
         }
+        plan.refusals.extend(crate::by_statement::refusals(set, &history.undecided, &plan.pending));
         plan
     }
 

@@ -97,6 +97,22 @@ pub enum Refusal {
         /// The schemas with a history that this role may write.
         schemas: Vec<String>,
     },
+    /// A statement was sent by itself in an earlier attempt, and may not be sent again.
+    #[error(
+        "{path}:{}:{}: statement {statement} was sent outside a transaction in an earlier attempt that did not complete it; what \
+         it committed stays, and it may be incomplete, so it is not sent again until you decide: {}",
+        .position.line, .position.column, crate::failure::ways_on(.step)
+    )]
+    StatementBegun {
+        /// The file.
+        path: String,
+        /// Where the statement stands.
+        position: refit_model::Position,
+        /// Which statement of the file, from 1.
+        statement: usize,
+        /// How `cargo xtask repair` names the step: `V12`, or the stem of a repeatable migration.
+        step: String,
+    },
     /// A rollback was interrupted in the middle of this migration.
     #[error(
         "version {version} ({name}) is half undone: a rollback was interrupted in the middle of it; \

@@ -72,6 +72,17 @@ pub enum HistoryChange {
         /// The migration.
         version: Version,
     },
+    /// A statement that was sent outside a transaction, and that an interruption or failure left incomplete, is complete by
+    /// now: the next run resumes after it.
+    StatementDone {
+        /// The step: `V12`, or the stem of a repeatable migration.
+        step: String,
+    },
+    /// That statement is to be sent once more.
+    StatementAgain {
+        /// The step.
+        step: String,
+    },
 }
 
 impl HistoryChange {
@@ -82,6 +93,8 @@ impl HistoryChange {
             HistoryChange::Repeatable { .. }
                 | HistoryChange::BackfillComplete { .. }
                 | HistoryChange::BackfillAgain { .. }
+                | HistoryChange::StatementDone { .. }
+                | HistoryChange::StatementAgain { .. }
         )
     }
 }
@@ -205,6 +218,12 @@ impl Migrator {
             }
             HistoryChange::BackfillAgain { version } => {
                 backfill::record(client, facts, self.backfill_migration(*version)?, false).await
+            }
+            HistoryChange::StatementDone { step } => {
+                crate::by_statement::decide(client, &facts.state, self.set()?, step, true).await
+            }
+            HistoryChange::StatementAgain { step } => {
+                crate::by_statement::decide(client, &facts.state, self.set()?, step, false).await
             }
         }
     }

@@ -352,6 +352,10 @@ pub(crate) fn can_run(path: &str, sql: &str, transaction: bool) -> Result<(), Er
             what,
             instead,
         };
+        if let Some((what, instead)) = statement.changes_reading() {
+            let position = statement.position(sql);
+            return Err(Error::Misreads { path: path.to_owned(), position, what, instead });
+        }
         match &statement.kind {
             StatementKind::CreateIndexConcurrently { index: None, .. } if !transaction => {
                 return Err(refused("an index without a name cannot be found again", "name it"));

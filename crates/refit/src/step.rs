@@ -222,6 +222,11 @@ impl Stage<'_> {
         Posted::send(self.client, &message, opening.extent()).await
     }
 
+    /// Sends a text of the migration, and cancels it when the run is to end.
+    pub(crate) async fn send(&self, message: &str) -> Result<(), (tokio_postgres::Error, usize)> {
+        self.canceler.or_cancel(self.interrupt, send(self.client, message)).await
+    }
+
     /// Ends a failed attempt, and asks who was in its way.
     async fn roll_back(&self, step: &Step<'_>, failed: Attempt) -> Attempt {
         let lock_timeout = step.lock_timeout.unwrap_or(self.lock_timeout);

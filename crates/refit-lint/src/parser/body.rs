@@ -26,7 +26,7 @@ pub(super) fn body(node: NodeRef<'_>) -> Body {
         .and_then(|options| options.child(K::LANGUAGE_FUNC_OPTION))
         .or_else(|| node.child(K::DO_LANGUAGE))
         .and_then(|language| language.children().last())
-        .map(|language| string(language.text()).unwrap_or_else(|| simple(language)).to_lowercase());
+        .map(|language| string(language.text()).unwrap_or_else(|| simple(language)).to_ascii_lowercase());
     let atomic = node.child_of(&[K::ATOMIC_BODY, K::RETURN_STMT]);
     let default = if node.kind() == K::DO { "plpgsql" } else { "sql" };
     let language = language.unwrap_or_else(|| default.to_owned());

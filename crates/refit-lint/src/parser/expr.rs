@@ -283,7 +283,7 @@ fn call(node: NodeRef<'_>, depth: usize) -> Expr {
         // EXTRACT, TRIM and the like have their keyword first.
         _ => {
             let word = first.descendants().next().map_or("", NodeRef::text);
-            Name { schema: None, name: word.to_lowercase(), span: first.span() }
+            Name { schema: None, name: refit_model::fold(word), span: first.span() }
         }
     };
     let mut args = Vec::new();

@@ -7,11 +7,7 @@ use crate::sql::{DataType, Name};
 
 /// An identifier as PostgreSQL stores it: folded, or as it stands between quotes.
 pub(super) fn identifier(text: &str) -> String {
-    match text.strip_prefix('"').and_then(|inner| inner.strip_suffix('"')) {
-        Some(inner) => inner.replace("\"\"", "\""),
-        None if text.is_ascii() => text.to_ascii_lowercase(),
-        None => text.to_lowercase(),
-    }
+    refit_model::identifier_name(text)
 }
 
 /// The identifier in a node that holds one, such as COLUMN_NAME.
@@ -86,7 +82,7 @@ pub(super) fn type_of(node: NodeRef<'_>) -> DataType {
                 format!("{schema}.{name}")
             }
             Some(Name { name, .. }) => name,
-            None => node.text().to_lowercase(),
+            None => refit_model::fold(node.text()),
         }),
     };
     DataType { name, modifiers, array: false }

@@ -363,7 +363,9 @@ fn is_on(node: NodeRef<'_>, option: &str) -> bool {
     });
     let words = |node: NodeRef<'_>| {
         let tokens = node.descendants().filter(|part| part.is_token() && part.kind() != K::EQ);
-        tokens.map(|part| string(part.text()).unwrap_or(part.text().to_owned()).to_lowercase()).collect()
+        tokens
+            .map(|part| string(part.text()).unwrap_or(part.text().to_owned()).to_ascii_lowercase())
+            .collect()
     };
     let named =
         options.map(words).filter(|words: &Vec<String>| words.first().is_some_and(|word| word == option));

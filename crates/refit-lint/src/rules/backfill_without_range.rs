@@ -74,10 +74,10 @@ fn check(check: &mut StatementCheck<'_>) {
 /// The table of a directive.
 fn named(written: &str) -> Name {
     let (schema, name) = match written.split_once('.') {
-        Some((schema, name)) => (Some(schema.to_lowercase()), name),
+        Some((schema, name)) => (Some(refit_model::fold(schema)), name),
         None => (None, written),
     };
-    Name { schema, name: name.to_lowercase(), span: Span::default() }
+    Name { schema, name: refit_model::fold(name), span: Span::default() }
 }
 
 /// Why batches cannot be cut by a key, as far as the set tells of the table.

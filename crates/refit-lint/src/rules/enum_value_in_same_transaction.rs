@@ -75,7 +75,7 @@ fn may_hold(check: &StatementCheck<'_>, kind: &Name, text: &str) -> bool {
         _ => return true,
     };
     let key = kind.key();
-    let names_it = text.to_lowercase().contains(&kind.name);
+    let names_it = text.to_ascii_lowercase().contains(&kind.name);
     names_it
         || tables.iter().any(|table| match check.schema.table(table).filter(|known| known.complete) {
             Some(known) => {

@@ -1,5 +1,7 @@
 //! What the runtime must know of a statement, from its first words.
 
+use super::operation::{Operation, operation};
+
 /// What a statement does to the transaction or session around it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StatementKind {
@@ -35,14 +37,6 @@ impl Word<'_> {
     fn is(self, keyword: &str) -> bool {
         !self.quoted && self.text.eq_ignore_ascii_case(keyword)
     }
-
-    /// The name it stands for when it is an identifier.
-    fn name(self) -> String {
-        match self.quoted {
-            true => self.text.trim_matches('"').replace("\"\"", "\""),
-            false => self.text.to_lowercase(),
-        }
-    }
 }
 
 /// No decision needs more.
@@ -73,7 +67,7 @@ impl<'a> Words<'a> {
         self.is(0, "CREATE") && (0..4).any(|index| self.is(index, "FUNCTION") || self.is(index, "PROCEDURE"))
     }
 
-    pub(super) fn kind(&self, names_client: bool) -> StatementKind {
+    pub(super) fn kind(&self, text: &str, names_client: bool) -> StatementKind {
         match (self.key(0).as_str(), self.key(1).as_str()) {
             ("ROLLBACK", "TO") | ("ROLLBACK", "WORK" | "TRANSACTION") if self.has("TO") => {
                 StatementKind::Plain
@@ -88,7 +82,7 @@ impl<'a> Words<'a> {
             }
             ("SELECT", _) if self.only_sets_config() => StatementKind::Session,
             ("DO" | "CALL", _) => StatementKind::Routine,
-            ("CREATE", "INDEX" | "UNIQUE") if self.has("CONCURRENTLY") => self.concurrent_index(),
+            ("CREATE", "INDEX" | "UNIQUE") if self.has("CONCURRENTLY") => concurrent_index(text),
             ("VACUUM" | "CLUSTER" | "REINDEX", _)
             | ("CREATE" | "DROP" | "ALTER", "DATABASE" | "TABLESPACE" | "SUBSCRIPTION" | "SYSTEM") => {
                 StatementKind::OutsideTransaction
@@ -109,25 +103,15 @@ impl<'a> Words<'a> {
     fn has(&self, keyword: &str) -> bool {
         self.0.iter().any(|word| word.is(keyword))
     }
+}
 
-    /// `CREATE [UNIQUE] INDEX CONCURRENTLY [[IF NOT EXISTS] name] ON [ONLY] table …`
-    fn concurrent_index(&self) -> StatementKind {
-        let after = |keyword: &str| self.0.iter().position(|word| word.is(keyword)).map(|index| index + 1);
-        let name_at = after("EXISTS").or_else(|| after("CONCURRENTLY")).unwrap_or(0);
-        let index = self.0.get(name_at).filter(|word| !word.is("ON")).map(|word| word.name());
-        let mut table_at = after("ON").unwrap_or(self.0.len());
-        if self.is(table_at, "ONLY") {
-            table_at += 1;
+/// What is no such statement after all is for the server to refuse.
+fn concurrent_index(text: &str) -> StatementKind {
+    match operation(text) {
+        Operation::CreateIndex(index) => {
+            StatementKind::CreateIndexConcurrently { index: index.name, table: index.table }
         }
-        let mut table = Vec::new();
-        while let Some(word) = self.0.get(table_at) {
-            table.push(word.name());
-            if !self.is(table_at + 1, ".") {
-                break;
-            }
-            table_at += 2;
-        }
-        StatementKind::CreateIndexConcurrently { index, table }
+        _ => StatementKind::OutsideTransaction,
     }
 }
 

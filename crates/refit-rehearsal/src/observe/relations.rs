@@ -126,10 +126,7 @@ impl Relations {
 
 /// A word as PostgreSQL folds it.
 fn folded(word: &&str) -> String {
-    match word.strip_prefix('"').and_then(|inner| inner.strip_suffix('"')) {
-        Some(inner) => inner.replace("\"\"", "\""),
-        None => word.to_lowercase(),
-    }
+    refit_model::identifier_name(word)
 }
 
 fn relation(row: &Row) -> (u32, Relation) {

@@ -20,7 +20,7 @@ use crate::output::{BAD, GOOD, WAITS};
     after_help = "Only the history changes; the schema stays as it is. The text that was applied is looked up in git.\n\n\
                         Exit status: 0 repaired or nothing to repair, 2 could not run, or was not confirmed.\n\n\
                         Examples:\n  cargo xtask repair\n  cargo xtask repair --version V0012 --yes\n  \
-                        cargo xtask repair --forget V0007"
+                        cargo xtask repair --forget V0007\n  cargo xtask repair --statement-done V0012"
 )]
 pub struct Args {
     /// Accept only this migration's edit; every edited one otherwise
@@ -35,6 +35,12 @@ pub struct Args {
     /// Do a backfill whose job is not recorded once more
     #[arg(long, value_name = "VERSION", value_parser = version_argument)]
     backfill_again: Vec<i64>,
+    /// The statement that this step sent outside a transaction and did not complete is complete by now: resume after it
+    #[arg(long, value_name = "VERSION | R__NAME")]
+    statement_done: Vec<String>,
+    /// That statement may be sent again, although what it committed before stays
+    #[arg(long, value_name = "VERSION | R__NAME")]
+    statement_again: Vec<String>,
     /// Do not ask
     #[arg(long)]
     yes: bool,
@@ -74,16 +80,23 @@ enum Repair {
         version: Version,
         name: String,
     },
+    StatementDone {
+        step: String,
+    },
+    StatementAgain {
+        step: String,
+    },
 }
 
 impl Repair {
-    fn version(&self) -> Version {
+    fn version(&self) -> Option<Version> {
         match self {
             Repair::Accept { version, .. }
             | Repair::Rename { version, .. }
             | Repair::Forget { version, .. }
             | Repair::BackfillComplete { version, .. }
-            | Repair::BackfillAgain { version, .. } => *version,
+            | Repair::BackfillAgain { version, .. } => Some(*version),
+            Repair::StatementDone { .. } | Repair::StatementAgain { .. } => None,
         }
     }
 }
@@ -165,7 +178,10 @@ fn repairs(args: &Args, plan: &Plan, set: &MigrationSet, folder: &Path) -> anyho
             repairs.push(Repair::BackfillAgain { version, name });
         }
     }
-    let done = |version: &Version| repairs.iter().any(|repair| repair.version() == *version);
+    let steps = |steps: &[String]| steps.to_vec().into_iter();
+    repairs.extend(steps(&args.statement_done).map(|step| Repair::StatementDone { step }));
+    repairs.extend(steps(&args.statement_again).map(|step| Repair::StatementAgain { step }));
+    let done = |version: &Version| repairs.iter().any(|repair| repair.version() == Some(*version));
     let named =
         args.version.iter().chain(&args.forget).chain(&args.backfill_complete).chain(&args.backfill_again);
     for version in named {
@@ -234,6 +250,18 @@ fn describe(repairs: &[Repair], plan: &Plan) -> String {
                     "the backfill {name} is registered again, and changes rows that it may have changed before"
                 )
             }
+            Repair::StatementDone { step } => {
+                writeln!(
+                    text,
+                    "the statement of {step} that was begun counts as complete; the next run resumes after it"
+                )
+            }
+            Repair::StatementAgain { step } => {
+                writeln!(
+                    text,
+                    "the statement of {step} that was begun is sent again; what it committed before stays"
+                )
+            }
         };
     }
     let missing = plan.refusals.iter().filter_map(|refusal| match refusal {
@@ -269,6 +297,8 @@ impl Repair {
             Repair::Forget { version, .. } => HistoryChange::Forget { version: *version },
             Repair::BackfillComplete { version, .. } => HistoryChange::BackfillComplete { version: *version },
             Repair::BackfillAgain { version, .. } => HistoryChange::BackfillAgain { version: *version },
+            Repair::StatementDone { step } => HistoryChange::StatementDone { step: step.clone() },
+            Repair::StatementAgain { step } => HistoryChange::StatementAgain { step: step.clone() },
         }
     }
 }

@@ -1,88 +1,133 @@
 //! What an interrupted statement leaves behind, and how the next attempt clears it away: invalid indexes.
+//!
+//! Invariant: an index is dropped only when it is invalid, on a table of the very statement, was not there before the
+//! statement was first sent, and no other session builds it or has locked its table against changes.
 
-use refit_model::StatementKind;
-use tokio_postgres::types::{ToSql, Type};
-use tracing::warn;
+use std::time::Duration;
 
-use super::Current;
+use refit_model::ReindexTarget;
+use tokio::time::Instant;
+use tokio_postgres::types::{Oid, Type};
+use tracing::{info, warn};
+
+use super::alone::Failing;
+use super::begun::Sent;
+use super::{Current, path};
 use crate::error::Error;
 use crate::failure::Attempt;
 use crate::step::Stage;
 
-/// Invalid indexes by table and name. A name is cut to the length that the server keeps.
-const INVALID: &str = "SELECT format('%I.%I', nspname, relname), \
-           EXISTS (SELECT FROM pg_stat_progress_create_index AS progress WHERE index_relid = indexrelid) \
-    FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid JOIN pg_namespace ON pg_namespace.oid = relnamespace \
-    WHERE NOT indisvalid AND indrelid = to_regclass($1) AND relname = $2::text::name";
+/// Whether another session may be building the index `i`. The view of builds hides those of other roles; the lock that a
+/// build holds on the table does not.
+pub(super) const BUSY: &str = "(EXISTS (SELECT FROM pg_catalog.pg_stat_progress_create_index AS progress \
+           WHERE progress.index_relid = i.indexrelid) \
+      OR EXISTS (SELECT FROM pg_catalog.pg_locks AS held LEFT JOIN pg_catalog.pg_stat_activity AS holder USING (pid) \
+           WHERE held.locktype = 'relation' AND held.granted AND held.pid <> pg_catalog.pg_backend_pid() \
+             AND held.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) \
+             AND held.relation IN (i.indexrelid, i.indrelid) \
+             AND held.mode IN ('ShareUpdateExclusiveLock', 'ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', \
+                               'AccessExclusiveLock') \
+             AND holder.backend_type IS DISTINCT FROM 'autovacuum worker'))";
 
-/// What an interrupted REINDEX CONCURRENTLY leaves; the manual says to drop it. Those of TOAST tables stay: they cannot be
-/// dropped by hand, and go with the next REINDEX of the table.
-const HALF_REINDEXED: &str = "SELECT format('%I.%I', nspname, relname), \
-           EXISTS (SELECT FROM pg_stat_progress_create_index AS progress WHERE index_relid = indexrelid) \
-    FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid JOIN pg_namespace ON pg_namespace.oid = relnamespace \
-    WHERE NOT indisvalid AND relname ~ '_cc(new|old)[0-9]*$' AND nspname <> 'pg_toast'";
+/// How long to wait for a build of another session.
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const POLL: Duration = Duration::from_millis(200);
+
+/// An invalid index.
+struct Leftover {
+    oid: Oid,
+    /// Qualified and quoted.
+    name: String,
+    busy: bool,
+}
 
 impl Stage<'_> {
-    /// CREATE INDEX CONCURRENTLY: drops what an interrupted attempt left, builds, and trusts only a valid index.
-    ///
-    /// The outer error is final; the inner one is the statement's.
-    pub(super) async fn concurrent_index(
+    /// REINDEX CONCURRENTLY: clears away what earlier attempts at this very statement left, and rebuilds.
+    pub(super) async fn reindex(
         &self,
         current: &Current<'_>,
-        index: &str,
-        table: &[String],
+        sent: &mut Sent,
+        target: &ReindexTarget,
     ) -> Result<Result<(), Attempt>, Error> {
-        let table: Vec<String> =
-            table.iter().map(|part| postgres_protocol::escape::escape_identifier(part)).collect();
-        let table = table.join(".");
-        let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&table, Type::TEXT), (&index, Type::TEXT)];
-        self.drop_invalid(INVALID, &parameters).await?;
-        if let Err(failed) = self.run_alone(current).await {
-            return Ok(Err(failed));
-        }
-        // IF NOT EXISTS, and an attempt that finds its own effect, are content with any index that is there.
-        if let Some((index, _)) = self.invalid(INVALID, &parameters).await?.pop() {
-            return Err(Error::IndexBeingBuilt { path: current.step.path.to_owned(), index });
-        }
-        Ok(self.count_alone(current).await)
-    }
-
-    /// Clears away what an interrupted attempt at another statement left.
-    pub(super) async fn clear_leftovers(&self, current: &Current<'_>) -> Result<(), Error> {
-        let words = current.statement().text.split_whitespace().map(str::to_ascii_uppercase);
-        let words: Vec<String> = words.take(12).collect();
-        let reindexes = words.first().is_some_and(|word| word == "REINDEX")
-            && words.iter().any(|word| word.contains("CONCURRENTLY"));
-        if current.interrupted && current.statement().kind == StatementKind::OutsideTransaction && reindexes {
-            self.drop_invalid(HALF_REINDEXED, &[]).await?;
-        }
-        Ok(())
-    }
-
-    /// Invalid indexes, and whether somebody is building them right now.
-    async fn invalid(
-        &self,
-        query: &str,
-        parameters: &[(&(dyn ToSql + Sync), Type)],
-    ) -> Result<Vec<(String, bool)>, Error> {
-        let rows = self.client.query_typed(query, parameters).await;
-        let rows = rows.map_err(Error::database("looking for an invalid index"))?;
-        Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
-    }
-
-    async fn drop_invalid(
-        &self,
-        query: &str,
-        parameters: &[(&(dyn ToSql + Sync), Type)],
-    ) -> Result<(), Error> {
-        for (index, being_built) in self.invalid(query, parameters).await? {
-            if being_built {
-                continue;
+        match sent.before {
+            true => self.clear_leftovers(sent, target).await?,
+            false => {
+                let found = self.half_reindexed(target).await?;
+                sent.leftovers = found.iter().map(|leftover| leftover.oid).collect();
             }
-            warn!(%index, "dropping an invalid index that an interrupted attempt left");
-            let sql = format!("DROP INDEX CONCURRENTLY IF EXISTS {index}");
-            self.client.batch_execute(&sql).await.map_err(Error::database("dropping an invalid index"))?;
         }
-        Ok(())
+        self.repeatable(current, sent, Failing::LeavesTraces).await
+    }
+
+    async fn clear_leftovers(&self, sent: &Sent, target: &ReindexTarget) -> Result<(), Error> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let mut waits = false;
+            for leftover in self.half_reindexed(target).await? {
+                if sent.leftovers.contains(&leftover.oid) {
+                    continue;
+                }
+                match leftover.busy {
+                    true => waits = true,
+                    false => self.drop_index(&leftover.name).await?,
+                }
+            }
+            if !waits || Instant::now() >= deadline {
+                return Ok(());
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    pub(super) async fn drop_index(&self, name: &str) -> Result<(), Error> {
+        warn!(index = name, "dropping an invalid index that an interrupted attempt left");
+        let sql = format!("DROP INDEX CONCURRENTLY IF EXISTS {name}");
+        self.client.batch_execute(&sql).await.map_err(Error::database("dropping an invalid index"))
+    }
+
+    /// Waits until it is worth looking again; false when the time is over.
+    pub(super) async fn wait_for_build(&self, index: &str, deadline: Instant) -> bool {
+        info!(index, "waiting for another session that builds this index");
+        tokio::time::sleep(POLL).await;
+        Instant::now() < deadline
+    }
+
+    /// The invalid halves of concurrent rebuilds on the tables that a REINDEX is about. Those of TOAST tables cannot be
+    /// dropped by hand: they go with the next REINDEX of the table.
+    async fn half_reindexed(&self, target: &ReindexTarget) -> Result<Vec<Leftover>, Error> {
+        let (tables, name) = match target {
+            ReindexTarget::Index(index) => (
+                "SELECT parts.indrelid FROM pg_catalog.pg_index AS parts \
+                 WHERE parts.indexrelid = pg_catalog.to_regclass($1)::pg_catalog.oid OR parts.indexrelid IN \
+                     (SELECT relid::pg_catalog.oid FROM pg_catalog.pg_partition_tree(pg_catalog.to_regclass($1)))",
+                path(index),
+            ),
+            ReindexTarget::Table(table) => (
+                "SELECT relid::pg_catalog.oid FROM pg_catalog.pg_partition_tree(pg_catalog.to_regclass($1)) \
+                 UNION SELECT pg_catalog.to_regclass($1)::pg_catalog.oid",
+                path(table),
+            ),
+            ReindexTarget::Schema(schema) => (
+                "SELECT tables.oid FROM pg_catalog.pg_class AS tables \
+                 JOIN pg_catalog.pg_namespace AS schemas ON schemas.oid = tables.relnamespace \
+                 WHERE schemas.nspname::pg_catalog.text = $1",
+                schema.clone(),
+            ),
+            ReindexTarget::Database => {
+                ("SELECT oid FROM pg_catalog.pg_class WHERE $1 IS NOT NULL", String::new())
+            }
+        };
+        let sql = format!(
+            "SELECT i.indexrelid, pg_catalog.format('%I.%I', nspname, relname), {BUSY} \
+             FROM pg_catalog.pg_index AS i JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid \
+             JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+             WHERE NOT i.indisvalid AND relname ~ '_cc(new|old)[0-9]*$' AND nspname <> 'pg_toast' \
+               AND i.indrelid IN ({tables})"
+        );
+        let rows = self.client.query_typed(&sql, &[(&name, Type::TEXT)]).await;
+        let rows = rows.map_err(Error::database("looking for an invalid index"))?;
+        let leftover =
+            |row: &tokio_postgres::Row| Leftover { oid: row.get(0), name: row.get(1), busy: row.get(2) };
+        Ok(rows.iter().map(leftover).collect())
     }
 }

@@ -4,9 +4,11 @@
 //! whose first half is done.
 
 use refit_model::{Statement, StatementKind};
+use tokio_postgres::Client;
 
+use super::begun::Begun;
 use crate::error::Error;
-use crate::state::Earlier;
+use crate::state::{Earlier, StepRow};
 use crate::step::Step;
 
 /// Where to go on.
@@ -16,29 +18,56 @@ pub(super) struct Progress {
     pub(super) done: usize,
     /// Their checksum; empty when there are none.
     pub(super) checksum: String,
-    /// Whether the one after them may have been interrupted in the middle.
+    /// Whether an attempt ended without recording how.
     pub(super) interrupted: bool,
+    /// The statement after them, when it was sent by itself and may have had its effect.
+    pub(super) begun: Option<Begun>,
 }
 
 impl Progress {
-    /// Goes on where the earlier attempt ended.
+    /// Reads how far the attempts came since the step last succeeded.
     ///
     /// # Errors
-    /// [`Error::EditedWhileHalfDone`] when what it completed is no longer what the file begins with: neither running
-    /// that again nor leaving it out would be right.
-    pub(super) fn resume(
+    /// [`Error::EditedWhileHalfDone`] when what was completed is no longer what the file begins with: neither running
+    /// that again nor leaving it out would be right. [`Error::StatementBegun`] when a statement was begun that may not be
+    /// sent again.
+    pub(super) async fn read(
+        client: &Client,
+        row: &StepRow<'_>,
         step: &Step<'_>,
         statements: &[Statement<'_>],
-        earlier: &Earlier,
     ) -> Result<Progress, Error> {
-        let counted = statements.iter().filter(|statement| statement.kind != StatementKind::Session);
-        let done = counted.take(earlier.done);
-        let checksum = done.fold(String::new(), |before, statement| checksum(&before, statement));
-        if checksum != earlier.checksum {
-            return Err(Error::EditedWhileHalfDone { path: step.path.to_owned(), done: earlier.done });
+        let Some(earlier) = row.earlier(client).await? else { return Ok(Progress::default()) };
+        let begun = Begun::read(client, row).await?;
+        if let Some(begun) = begun.as_ref().filter(|begun| begun.leftovers.is_none()) {
+            return Err(begun.refuse(step, statements));
         }
-        Ok(Progress { done: earlier.done, checksum, interrupted: earlier.interrupted })
+        let begun = begun.filter(|begun| begun.statement == earlier.done + 1);
+        Progress::resume(step, statements, earlier, begun)
     }
+
+    fn resume(
+        step: &Step<'_>,
+        statements: &[Statement<'_>],
+        earlier: Earlier,
+        begun: Option<Begun>,
+    ) -> Result<Progress, Error> {
+        let Earlier { done, checksum, interrupted } = earlier;
+        match checksum_of(statements, done) == checksum {
+            true => Ok(Progress { done, checksum, interrupted, begun }),
+            false => Err(Error::EditedWhileHalfDone { path: step.path.to_owned(), done }),
+        }
+    }
+}
+
+/// The statements that are counted.
+pub(super) fn counted<'s, 'a>(statements: &'s [Statement<'a>]) -> impl Iterator<Item = &'s Statement<'a>> {
+    statements.iter().filter(|statement| statement.kind != StatementKind::Session)
+}
+
+/// Checksum of the first `done` counted statements.
+pub(super) fn checksum_of(statements: &[Statement<'_>], done: usize) -> String {
+    counted(statements).take(done).fold(String::new(), |before, statement| checksum(&before, statement))
 }
 
 /// Checksum of a statement and all before it, given theirs. It is refinery's, which stays the same from release to

@@ -23,7 +23,7 @@ ALTER TABLE refit.step
     ADD COLUMN statement_begun integer,
     ADD COLUMN leftovers oid[];
 COMMENT ON COLUMN refit.step.statement_begun IS 'Outside a transaction: the number of the statement that was sent by itself and may have had its effect, counted as statements_done counts; null when none was.';
-COMMENT ON COLUMN refit.step.leftovers IS 'Invalid indexes that were there before that statement: not ours to drop.';
+COMMENT ON COLUMN refit.step.leftovers IS 'Invalid indexes that existed before that statement was sent: not ours to drop; null where it may not be sent again, because it may have committed a part of its work.';
 ALTER TABLE refit.repeatable
     ADD COLUMN history_id bigint REFERENCES refit.history,
     ADD COLUMN current boolean NOT NULL DEFAULT true,

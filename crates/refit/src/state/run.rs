@@ -90,7 +90,7 @@ pub(crate) struct Earlier {
 }
 
 impl StepRow<'_> {
-    fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         match self.kind {
             StepKind::Versioned => "versioned",
             StepKind::Repeatable => "repeatable",

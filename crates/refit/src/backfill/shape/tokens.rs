@@ -274,8 +274,5 @@ impl<'a> Tokens<'a> {
 
 /// An identifier as the catalog has it.
 fn unquoted(text: &str) -> String {
-    match text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
-        Some(inner) => inner.replace("\"\"", "\""),
-        None => text.to_lowercase(),
-    }
+    refit_model::identifier_name(text)
 }
