@@ -11,11 +11,13 @@ mod directive;
 mod file_name;
 mod migration;
 mod problem;
+pub mod redact;
 mod set;
 mod settings;
 mod source;
 mod statement;
 mod text;
+mod untrusted;
 
 pub use backfill::{BackfillDirective, Strategy, Window};
 pub use directive::{Category, Directives, Phase, Suppression, front_matter};
@@ -27,3 +29,4 @@ pub use settings::{LintLevel, LintPath, LintSettings, Policies, Policy, Settings
 pub use source::{SourceFile, read_folder};
 pub use statement::{Statement, StatementKind, significant_tokens, split_statements};
 pub use text::{LineIndex, Position, nearest, normalise};
+pub use untrusted::{is_invisible_control, visible, visible_line};

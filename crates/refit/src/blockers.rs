@@ -30,13 +30,13 @@ pub(crate) async fn of(client: &Client, sql: &str, waited: Duration) -> Vec<Stri
                    ORDER BY xact_start LIMIT 5";
     // The failed transaction is still open; outside of it the catalogs can be read again.
     if let Err(error) = client.batch_execute("ROLLBACK").await {
-        debug!(%error, "could not ask who held the lock");
+        debug!(error = %crate::error::describe(&error), "could not ask who held the lock");
         return Vec::new();
     }
     match client.query_typed(query, &[(&names, Type::TEXT_ARRAY), (&waited, Type::FLOAT8)]).await {
-        Ok(rows) => rows.iter().map(|row| row.get(0)).collect(),
+        Ok(rows) => rows.iter().map(|row| crate::error::shown(row.get(0))).collect(),
         Err(error) => {
-            debug!(%error, "could not ask who held the lock");
+            debug!(error = %crate::error::describe(&error), "could not ask who held the lock");
             Vec::new()
         }
     }

@@ -1,5 +1,6 @@
 //! From what the server said to an error with file, line and column.
 
+use refit_model::redact::Secrets;
 use refit_model::{Position, split_statements};
 use tokio_postgres::error::{ErrorPosition, SqlState};
 
@@ -84,17 +85,21 @@ impl Attempt {
         };
         // A server that shuts down, or ends the session, says so; for the step it is a cut like any other.
         let db = self.error.as_db_error().filter(|db| !is_cut(db.code()));
+        // The server repeats what it was sent; what of that is a secret is known from the text alone.
+        let secrets = Secrets::of(step.sql);
+        let shown = position.and_then(|at| secrets.line(step.sql, at.line, at.column));
         let own_hint = db.and_then(|db| crate::hint::statement(db.code())).map(str::to_owned);
         Error::Statement(Box::new(StatementError {
             migration: step.stem.to_owned(),
             path: step.path.to_owned(),
             statement: failed.map(|index| index + 1),
             statements: statements.len(),
-            line: position.and_then(|at| step.sql.lines().nth(at.line - 1)).map(shorten),
+            line: shown.as_ref().map(|(line, _)| shorten(line)),
+            caret: shown.map(|(_, column)| column),
             position,
             sqlstate: self.error.code().map(|code| code.code().to_owned()),
             message: match db {
-                Some(db) => db.message().to_owned(),
+                Some(db) => secrets.redact(db.message()),
                 None if self.is_misread() => {
                     format!(
                         "what the server answered cannot be read ({})",
@@ -103,9 +108,9 @@ impl Attempt {
                 }
                 None => format!("the connection was cut ({})", crate::error::describe(&self.error)),
             },
-            detail: db.and_then(|db| db.detail()).map(str::to_owned),
-            hint: db.and_then(|db| db.hint()).map(str::to_owned).or(own_hint),
-            context: db.and_then(|db| db.where_()).map(str::to_owned),
+            detail: db.and_then(|db| db.detail()).map(|detail| secrets.redact(detail)),
+            hint: db.and_then(|db| db.hint()).map(|hint| secrets.redact(hint)).or(own_hint),
+            context: db.and_then(|db| db.where_()).map(|context| secrets.redact(context)),
             attempts: attempts as usize,
             blockers: self.blockers,
             remains: remains.told(step.kind == StepKind::Undo, db.is_none()),

@@ -108,7 +108,7 @@ async fn holder(client: &Client) -> Result<String, Error> {
     {
         holder.push_str(&format!("; its run began at {since}"));
     }
-    Ok(holder)
+    Ok(crate::error::shown(&holder))
 }
 
 /// Takes the lock for a tool that changes the history beside the runs, by polling as they do.

@@ -59,6 +59,7 @@ pub(crate) async fn begin(client: &Client, job: &Job) -> Result<Began, Error> {
                 }
                 other => return other,
             };
+            let reason = job.redact(&reason);
             job.end(client, "failed", Some(&reason)).await?;
             Ok(Began::Refused(reason))
         }

@@ -129,7 +129,7 @@ pub async fn preview(client: &Client, subject: Subject<'_>, batches: u32) -> Res
         Ok(Ok(ground)) => ground,
         Ok(Err(reason)) => return Ok(Preview { refused: Some(reason), ..preview }),
         Err(error) if error.sqlstate().is_some_and(|code| code.starts_with("42") && code != "42501") => {
-            return Ok(Preview { refused: Some(error.to_string()), ..preview });
+            return Ok(Preview { refused: Some(job.redact(&error.to_string())), ..preview });
         }
         Err(error) => return Err(error),
     };
