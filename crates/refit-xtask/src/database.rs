@@ -99,10 +99,7 @@ pub(crate) async fn change_history(connection: &Connection, out: Output, sql: &s
         connection.batch_execute("ROLLBACK").await.ok();
     }
     refit::unlock(connection).await;
-    changed.map_err(|error| {
-        let reason = error.as_db_error().map_or_else(|| error.to_string(), |db| db.message().to_owned());
-        anyhow::anyhow!("nothing was changed: {reason}")
-    })
+    changed.map_err(|error| anyhow::anyhow!("nothing was changed: {}", crate::output::told(&error.into())))
 }
 
 /// As long as a run waits.

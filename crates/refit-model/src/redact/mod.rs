@@ -60,6 +60,19 @@ impl Secrets {
         blank(sql, &self.spans)
     }
 
+    /// The same in as many bytes, so that places in the text stay what they are: for drawings of a file that the reader has.
+    pub fn masked(&self, sql: &str) -> String {
+        let mut out = String::with_capacity(sql.len());
+        let mut end = 0;
+        for span in &self.spans {
+            out.push_str(&sql[end..span.start]);
+            out.extend(sql[span.clone()].bytes().map(|byte| if byte == b'\n' { '\n' } else { '*' }));
+            end = span.end;
+        }
+        out.push_str(&sql[end..]);
+        out
+    }
+
     /// One line of that text (`line` counts from 1) with its secrets replaced, and the column, from 1, at which the character
     /// at `column` of the original line is now.
     pub fn line(&self, sql: &str, line: usize, column: usize) -> Option<(String, usize)> {

@@ -90,7 +90,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         );
     }
     if context.out.human() {
-        anstream::println!("{text}");
+        context.out.print(&text)?;
     }
     context.out.confirm(&format!("Write this history to {}?", database.address()), args.yes)?;
     write::write(&connection, &takeover, context).await?;
