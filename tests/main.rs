@@ -36,4 +36,5 @@ mod cases {
     mod rollback_rows;
     mod tidy;
     mod tls;
+    mod untrusted_text;
 }

@@ -15,5 +15,6 @@ mod cases {
     mod rollback;
     mod snapshot;
     mod trace;
+    mod untrusted_text;
     mod verify;
 }

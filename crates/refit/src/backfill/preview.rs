@@ -128,7 +128,11 @@ pub async fn preview(client: &Client, subject: Subject<'_>, batches: u32) -> Res
     let ground = match ground(client, &job, left.is_some()).await {
         Ok(Ok(ground)) => ground,
         Ok(Err(reason)) => return Ok(Preview { refused: Some(reason), ..preview }),
-        Err(error) if error.sqlstate().is_some_and(|code| code.starts_with("42") && code != "42501") => {
+        Err(error)
+            if error.sqlstate().is_some_and(|code| {
+                (code.starts_with("42") && code != "42501") || code.starts_with("22")
+            }) =>
+        {
             return Ok(Preview { refused: Some(job.redact(&error.to_string())), ..preview });
         }
         Err(error) => return Err(error),
