@@ -42,4 +42,5 @@ mod cases {
     mod tenants;
     mod tidy;
     mod tls;
+    mod untrusted_text;
 }

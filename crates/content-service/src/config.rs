@@ -21,7 +21,7 @@ Endpoints:
 RUST_LOG chooses what is logged, for example RUST_LOG=debug or RUST_LOG=content_service=debug,refit=info.";
 
 /// A small CMS that migrates its own database when it boots.
-#[derive(Clone, Debug, clap::Parser)]
+#[derive(Clone, clap::Parser)]
 #[command(name = "content-service", version, after_long_help = EXAMPLES, after_help = "--help shows examples.")]
 pub struct Config {
     /// The database; without it, a private PostgreSQL is started and thrown away at the end.
@@ -48,6 +48,18 @@ pub struct Config {
     /// Seconds that open requests get to finish when the service is told to stop.
     #[arg(long, env = "CONTENT_SERVICE_DRAIN_SECONDS", value_name = "SECONDS", default_value_t = 10)]
     pub drain_seconds: u16,
+}
+
+/// Without the password of the database.
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let url = self.database_url.as_deref().map(refit::model::redact::text);
+        f.debug_struct("Config")
+            .field("database_url", &url)
+            .field("listen", &self.listen)
+            .field("environment", &self.environment)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Config {

@@ -22,13 +22,20 @@ use crate::{
 const DATABASE: &str = "__DATABASE__";
 
 /// A server that runs on by itself.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Detached {
     name: String,
     version: String,
     pid: u32,
     dir: PathBuf,
     url: String,
+}
+
+/// Without the URL, which may hold a password.
+impl std::fmt::Debug for Detached {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Detached").field("name", &self.name).field("pid", &self.pid).finish_non_exhaustive()
+    }
 }
 
 impl Detached {

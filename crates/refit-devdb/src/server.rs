@@ -45,7 +45,6 @@ impl StopMode {
 
 /// A private PostgreSQL server. It is stopped, and its folder removed, on drop; when this process dies without that, even
 /// by SIGKILL, a watchdog does both.
-#[derive(Debug)]
 pub struct Server {
     pub(crate) binaries: Binaries,
     pub(crate) options: ServerOptions,
@@ -55,6 +54,14 @@ pub struct Server {
     pub(crate) process: Option<Child>,
     // Last, so that it is dropped last.
     pub(crate) folder: Folder,
+}
+
+/// Without the password.
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let folder = self.folder.path();
+        f.debug_struct("Server").field("folder", &folder).field("port", &self.port).finish_non_exhaustive()
+    }
 }
 
 impl Server {

@@ -12,11 +12,13 @@ mod file_name;
 mod migration;
 mod name;
 mod problem;
+pub mod redact;
 mod set;
 mod settings;
 mod source;
 mod statement;
 mod text;
+mod untrusted;
 
 pub use backfill::{BackfillDirective, Strategy, Window};
 pub use directive::{Category, Directives, Phase, Suppression, front_matter};
@@ -32,3 +34,4 @@ pub use statement::{
     split_statements,
 };
 pub use text::{LineIndex, Position, nearest, normalise};
+pub use untrusted::{is_invisible_control, visible, visible_line};

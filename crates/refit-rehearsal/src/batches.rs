@@ -139,7 +139,9 @@ fn before(kind: &str, value: &str) -> String {
 }
 
 fn said(error: &tokio_postgres::Error) -> String {
-    error.as_db_error().map_or_else(|| error.to_string(), |db| db.message().to_owned())
+    error
+        .as_db_error()
+        .map_or_else(|| error.to_string(), |db| refit_model::redact::text(db.message()).into_owned())
 }
 
 /// A value of whatever type the parameter has, as text.

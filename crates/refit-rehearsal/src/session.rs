@@ -1,6 +1,7 @@
 //! Sessions of a rehearsal, and how their failures are told.
 
 use refit::{ConnectOptions, Connection};
+use refit_model::redact::Secrets;
 use refit_model::{Position, Statement};
 use tokio_postgres::error::ErrorPosition;
 
@@ -39,11 +40,12 @@ pub(crate) fn failure(error: &tokio_postgres::Error, statement: &Statement<'_>, 
         }
         _ => own,
     };
+    let secrets = Secrets::of(file);
     Failure {
         sqlstate: Some(db.code().code().to_owned()),
-        message: db.message().to_owned(),
-        detail: db.detail().map(str::to_owned),
-        hint: db.hint().map(str::to_owned),
+        message: secrets.redact(db.message()),
+        detail: db.detail().map(|detail| secrets.redact(detail)),
+        hint: db.hint().map(|hint| secrets.redact(hint)),
         line: pointed.line,
         column: pointed.column,
     }

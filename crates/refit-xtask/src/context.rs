@@ -10,7 +10,7 @@ use refit_model::{MigrationSet, Version, version_of};
 use crate::output::{COMMON, Format, Output, one_of};
 
 /// The options that all commands share.
-#[derive(Debug, Clone, clap::Args)]
+#[derive(Clone, clap::Args)]
 pub struct Global {
     /// The migrations folder [default: `migrations` of this workspace]
     #[arg(long, global = true, value_name = "DIR")]
@@ -36,6 +36,18 @@ pub struct Global {
     /// Print log lines on standard error; RUST_LOG chooses others
     #[arg(long, short, global = true)]
     pub verbose: bool,
+}
+
+/// Without the password of the database.
+impl std::fmt::Debug for Global {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let url = self.database_url.as_deref().map(refit_model::redact::text);
+        f.debug_struct("Global")
+            .field("migrations", &self.migrations)
+            .field("database_url", &url)
+            .field("environment", &self.environment)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What every command is given.

@@ -3,9 +3,11 @@
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 
-use anstyle::{AnsiColor, Style};
 use anyhow::{Context as _, bail};
+use refit_model::{redact, visible_line};
 use serde::Serialize;
+
+use crate::terminal::{self, Paint};
 
 /// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -46,14 +48,10 @@ pub struct Output {
     format: Format,
 }
 
-/// Green, for what is done.
-pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
-/// Yellow, for what waits.
-pub(crate) const WAITS: Style = AnsiColor::Yellow.on_default();
-/// Red, for what is wrong.
-pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
-/// Dimmed, for what is said in passing.
-pub(crate) const QUIET: Style = Style::new().dimmed();
+pub(crate) const GOOD: Paint = Paint::Good;
+pub(crate) const WAITS: Paint = Paint::Waits;
+pub(crate) const BAD: Paint = Paint::Bad;
+pub(crate) const QUIET: Paint = Paint::Quiet;
 
 impl Output {
     pub(crate) fn new(format: Format) -> Output {
@@ -65,14 +63,14 @@ impl Output {
         matches!(self.format, Format::Human | Format::Text | Format::Mermaid | Format::Html)
     }
 
-    /// Prints a result. Colours in the text are dropped when standard output is no terminal, or `NO_COLOR` is set.
+    /// Prints a result. Control characters in the text are escaped; colours of our own are dropped when standard output is no terminal, or `NO_COLOR` is set.
     ///
     /// # Errors
     /// When standard output cannot be written, or the value is no JSON.
     pub fn result<T: Serialize>(&self, value: &T, text: impl Display) -> anyhow::Result<()> {
         match self.human() {
             true => self.print(text),
-            false => self.print(serde_json::to_string_pretty(value).context("the result is no JSON")?),
+            false => self.document(&serde_json::to_string_pretty(value).context("the result is no JSON")?),
         }
     }
 
@@ -81,6 +79,20 @@ impl Output {
     /// # Errors
     /// When standard output cannot be written.
     pub fn print(&self, text: impl Display) -> anyhow::Result<()> {
+        self.write(&terminal::render(&text.to_string()))
+    }
+
+    /// Prints what a library has drawn with escape sequences, after it made its input harmless.
+    pub(crate) fn print_drawn(&self, text: &str) -> anyhow::Result<()> {
+        self.write(&terminal::render_drawn(text))
+    }
+
+    /// Prints a JSON document: exactly its data.
+    pub(crate) fn document(&self, document: &str) -> anyhow::Result<()> {
+        self.write(&terminal::json(document))
+    }
+
+    fn write(&self, text: &str) -> anyhow::Result<()> {
         match writeln!(anstream::stdout().lock(), "{text}") {
             // Whoever read us has seen enough: `cargo xtask status | head -1`.
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
@@ -91,7 +103,7 @@ impl Output {
     /// Says something in passing, on standard error; for people only.
     pub fn note(&self, text: impl Display) {
         if self.human() {
-            anstream::eprintln!("{QUIET}{text}{QUIET:#}");
+            say(&format!("{QUIET}{text}{QUIET:#}"));
         }
     }
 
@@ -99,9 +111,9 @@ impl Output {
     pub fn error(&self, error: &anyhow::Error) {
         if !self.human() {
             let document = serde_json::json!({ "error": told(error) });
-            anstream::println!("{document:#}");
+            anstream::println!("{}", terminal::json(&format!("{document:#}")));
         }
-        anstream::eprintln!("{BAD}error{BAD:#}: {}", told(error));
+        say(&format!("{BAD}error{BAD:#}: {}", told(error)));
     }
 
     /// Asks before something that cannot be undone. `yes` is the flag that answers beforehand.
@@ -115,18 +127,28 @@ impl Output {
         if !std::io::stdin().is_terminal() || !self.human() {
             bail!("{question} Nobody is here to answer; give --yes");
         }
-        let answer = dialoguer::Confirm::new().with_prompt(question).default(false).interact();
+        let answer =
+            dialoguer::Confirm::new().with_prompt(terminal::plain(question)).default(false).interact();
         if answer.context("the answer cannot be read")? { Ok(()) } else { bail!("nothing was changed") }
     }
 }
 
+/// Writes a line on standard error, with its marks as colours.
+pub(crate) fn say(text: &str) {
+    anstream::eprintln!("{}", terminal::render(text));
+}
+
 /// An error with its causes, each said once: many say the next one's words themselves. The driver's are "db error"; what the
 /// server said stands for them.
-fn told(error: &anyhow::Error) -> String {
+pub(crate) fn told(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain() {
         let server = cause.downcast_ref::<tokio_postgres::Error>().and_then(|error| error.as_db_error());
-        let words = server.map_or_else(|| cause.to_string(), |server| server.message().to_owned());
+        let words = match server {
+            // As the errors of the library say it, which mostly have it in their own words.
+            Some(server) => visible_line(&redact::text(server.message())).into_owned(),
+            None => cause.to_string(),
+        };
         if text.is_empty() {
             text = words;
         } else if !text.contains(&words) {

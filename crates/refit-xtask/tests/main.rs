@@ -16,5 +16,6 @@ mod cases {
     mod rollback;
     mod snapshot;
     mod trace;
+    mod untrusted_text;
     mod verify;
 }

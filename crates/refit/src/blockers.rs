@@ -31,15 +31,15 @@ pub(crate) async fn of(client: &Client, sql: &str, waited: Duration) -> Vec<Stri
     // The failed transaction is still open; outside of it the catalogs can be read again.
     let begin = format!("ROLLBACK;BEGIN;{}", crate::pin::pin_local_sql());
     if let Err(error) = client.batch_execute(&begin).await {
-        debug!(%error, "could not ask who held the lock");
+        debug!(error = %crate::error::describe(&error), "could not ask who held the lock");
         return Vec::new();
     }
     let rows = client.query_typed(query, &[(&names, Type::TEXT_ARRAY), (&waited, Type::FLOAT8)]).await;
     client.batch_execute("ROLLBACK").await.ok();
     match rows {
-        Ok(rows) => rows.iter().map(|row| row.get(0)).collect(),
+        Ok(rows) => rows.iter().map(|row| crate::error::shown(row.get(0))).collect(),
         Err(error) => {
-            debug!(%error, "could not ask who held the lock");
+            debug!(error = %crate::error::describe(&error), "could not ask who held the lock");
             Vec::new()
         }
     }

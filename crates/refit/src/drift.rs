@@ -145,7 +145,7 @@ pub(crate) fn told(differences: &[String]) -> String {
         "the schema is not what the migrations make: {count} (+ only in the database, - missing in it, ~ otherwise)"
     );
     for line in differences.iter().take(TOLD) {
-        text.push_str(&format!("\n  {line}"));
+        text.push_str(&format!("\n  {}", refit_model::visible_line(line)));
     }
     if let Some(more @ 1..) = differences.len().checked_sub(TOLD) {
         text.push_str(&format!("\n  and {more} more"));

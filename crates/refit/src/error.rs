@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use refit_model::{Position, SetError};
+use refit_model::{Position, SetError, redact, visible, visible_line};
 use serde::Serialize;
 
 use crate::refusal::Refusal;
@@ -268,21 +268,26 @@ impl Error {
 
 fn refusals(refusals: &[Refusal]) -> String {
     let lines: Vec<String> = refusals.iter().map(ToString::to_string).collect();
-    format!("nothing was applied: the history does not fit the migrations\n  {}", lines.join("\n  "))
+    // Names come from the history.
+    format!(
+        "nothing was applied: the history does not fit the migrations\n  {}",
+        visible(&lines.join("\n  "))
+    )
 }
 
 fn barred(refusals: &[UndoRefusal]) -> String {
     let lines: Vec<String> = refusals.iter().map(ToString::to_string).collect();
-    format!("nothing was undone: there is no way back to that version\n  {}", lines.join("\n  "))
+    format!("nothing was undone: there is no way back to that version\n  {}", visible(&lines.join("\n  ")))
 }
 
 fn seconds(duration: &Duration) -> String {
     format!("{:.1} s", duration.as_secs_f64())
 }
 
-/// Message, SQLSTATE, detail and hint of a driver error in one line; the driver's own Display says "db error".
+/// Message, SQLSTATE, detail and hint of a driver error in one line; the driver's own Display says "db error". Secrets are
+/// replaced and control characters escaped.
 pub(crate) fn describe(error: &tokio_postgres::Error) -> String {
-    match error.as_db_error() {
+    let text = match error.as_db_error() {
         Some(db) => {
             let mut text = format!("{} (SQLSTATE {})", db.message(), db.code().code());
             for (label, value) in [("detail", db.detail()), ("hint", db.hint())] {
@@ -301,10 +306,19 @@ pub(crate) fn describe(error: &tokio_postgres::Error) -> String {
             }
             text
         }
-    }
+    };
+    shown(&text)
+}
+
+/// A text of unknown origin as it may stand in a line of an error or a log: no secrets, and nothing that acts on a terminal.
+pub(crate) fn shown(text: &str) -> String {
+    visible_line(&redact::text(text)).into_owned()
 }
 
 /// A statement of a migration that failed, with its place in the file.
+///
+/// Secrets of the migration, such as the password of a CREATE ROLE, are replaced by `********` in each of its texts. The
+/// texts are as the server said them; `Display` also escapes control characters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StatementError {
     /// The migration's stem.
@@ -319,6 +333,8 @@ pub struct StatementError {
     pub position: Option<Position>,
     /// The line at that place.
     pub line: Option<String>,
+    /// The column of `line`, from 1, that the place is at: not that of `position` where a secret before it was replaced.
+    pub caret: Option<usize>,
     /// The SQLSTATE, when the server said it.
     pub sqlstate: Option<String>,
     /// What the server or the driver said.
@@ -339,7 +355,8 @@ pub struct StatementError {
 
 impl fmt::Display for StatementError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} failed", self.path)?;
+        let path = visible_line(&self.path);
+        write!(f, "{path} failed")?;
         match self.statement {
             Some(statement) if self.statements > 1 => {
                 write!(f, " in statement {statement} of {}", self.statements)?
@@ -351,22 +368,21 @@ impl fmt::Display for StatementError {
             write!(f, " after {} attempts", self.attempts)?;
         }
         let sqlstate = self.sqlstate.as_ref().map_or(String::new(), |code| format!(" {code}"));
-        write!(f, "\nerror{sqlstate}: {}", self.message)?;
+        write!(f, "\nerror{sqlstate}: {}", indented(&self.message))?;
         if let (Some(position), Some(line)) = (self.position, &self.line) {
             let number = position.line.to_string();
             let margin = " ".repeat(number.len());
-            let caret = caret_under(line, position.column);
-            write!(f, "\n{margin}--> {}:{}:{}", self.path, position.line, position.column)?;
-            write!(f, "\n{margin} |\n{number} | {line}\n{margin} | {caret}")?;
+            let caret = caret_under(line, self.caret.unwrap_or(position.column));
+            write!(f, "\n{margin}--> {path}:{}:{}", position.line, position.column)?;
+            write!(f, "\n{margin} |\n{number} | {}\n{margin} | {caret}", visible(line))?;
         }
-        let context = self.context.as_ref().map(|context| context.replace('\n', "\n           "));
-        for (label, value) in [("detail", &self.detail), ("hint", &self.hint), ("context", &context)] {
+        for (label, value) in [("detail", &self.detail), ("hint", &self.hint), ("context", &self.context)] {
             if let Some(value) = value {
-                write!(f, "\n  {label}: {value}")?;
+                write!(f, "\n  {label}: {}", indented(value))?;
             }
         }
         for blocker in &self.blockers {
-            write!(f, "\n  blocked by: {blocker}")?;
+            write!(f, "\n  blocked by: {}", visible_line(blocker))?;
         }
         write!(f, "\n  {}", self.remains)
     }
@@ -374,9 +390,14 @@ impl fmt::Display for StatementError {
 
 impl std::error::Error for StatementError {}
 
-/// A caret under a column; tabs are kept so that it lines up.
+/// A text of the server, each further line below the first: none can be taken for a line of ours.
+fn indented(text: &str) -> String {
+    visible(text).replace('\n', "\n           ")
+}
+
+/// A caret under a column of a line that is shown with escapes; tabs are kept so that it lines up.
 fn caret_under(line: &str, column: usize) -> String {
-    let indent: String =
-        line.chars().take(column.saturating_sub(1)).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+    let before: String = line.chars().take(column.saturating_sub(1)).collect();
+    let indent: String = visible(&before).chars().map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
     format!("{indent}^")
 }

@@ -1,5 +1,6 @@
 //! From what the server said to an error with file, line and column.
 
+use refit_model::redact::Secrets;
 use refit_model::{Position, split_statements};
 use tokio_postgres::error::{ErrorPosition, SqlState};
 
@@ -100,16 +101,20 @@ impl Attempt {
         let rest = place.map_or("", |byte| &step.sql[byte..]);
         let own_hint =
             db.and_then(|db| crate::hint::statement(db, step.transaction, rest)).map(str::to_owned);
+        // The server repeats what it was sent; what of that is a secret is known from the text alone.
+        let secrets = Secrets::of(step.sql);
+        let shown = position.and_then(|at| secrets.line(step.sql, at.line, at.column));
         Error::Statement(Box::new(StatementError {
             migration: step.stem.to_owned(),
             path: step.path.to_owned(),
             statement: failed.map(|index| index + 1),
             statements: statements.len(),
-            line: position.and_then(|at| step.sql.lines().nth(at.line - 1)).map(shorten),
+            line: shown.as_ref().map(|(line, _)| shorten(line)),
+            caret: shown.map(|(_, column)| column),
             position,
             sqlstate: self.error.code().map(|code| code.code().to_owned()),
             message: match db {
-                Some(db) => db.message().to_owned(),
+                Some(db) => secrets.redact(db.message()),
                 None if self.is_misread() => {
                     format!(
                         "what the server answered cannot be read ({})",
@@ -118,9 +123,9 @@ impl Attempt {
                 }
                 None => format!("the connection was cut ({})", crate::error::describe(&self.error)),
             },
-            detail: db.and_then(|db| db.detail()).map(str::to_owned),
-            hint: db.and_then(|db| db.hint()).map(str::to_owned).or(own_hint),
-            context: db.and_then(|db| db.where_()).map(str::to_owned),
+            detail: db.and_then(|db| db.detail()).map(|detail| secrets.redact(detail)),
+            hint: db.and_then(|db| db.hint()).map(|hint| secrets.redact(hint)).or(own_hint),
+            context: db.and_then(|db| db.where_()).map(|context| secrets.redact(context)),
             attempts: attempts as usize,
             blockers: self.blockers,
             remains: remains.told(step.kind == StepKind::Undo, db.is_none()),

@@ -152,7 +152,7 @@ async fn holder(client: &Client, key: i64, state: &State) -> Result<String, Erro
     {
         holder.push_str(&format!("; its run began at {since}"));
     }
-    Ok(holder)
+    Ok(crate::error::shown(&holder))
 }
 
 /// The lock of a history, held by a tool that changes the history beside the runs. Give it back with [`HistoryLock::release`].

@@ -1,6 +1,7 @@
 //! The entry: options, plan, apply.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -24,11 +25,18 @@ use crate::report::Report;
 use crate::state::{DEFAULT_SCHEMA, State};
 
 /// Plans and applies a set of migrations. Cheap to make; one serves a whole program.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Migrator {
     pub(crate) source: Source,
     set: OnceLock<Arc<MigrationSet>>,
     pub(crate) options: Options,
+}
+
+/// Without the texts of the migrations, which may hold secrets.
+impl fmt::Debug for Migrator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Migrator").field("options", &self.options).finish_non_exhaustive()
+    }
 }
 
 /// What a [`Migrator`] can be told.

@@ -54,8 +54,9 @@ pub enum Refusal {
     },
     /// The history has a migration that the set does not have.
     #[error(
-        "version {version} ({name}) was applied, but its file is missing; restore the file, \
-         or forget it with `cargo xtask repair`"
+        "version {version} ({}) was applied, but its file is missing; restore the file, \
+         or forget it with `cargo xtask repair`",
+        refit_model::visible_line(.name)
     )]
     Missing {
         /// The migration.

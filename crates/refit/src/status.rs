@@ -1,5 +1,6 @@
 //! Where a database stands: what is applied since when, who is at work, what is stuck and why.
 
+use refit_model::redact;
 use serde::Serialize;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
@@ -38,7 +39,8 @@ pub struct AppliedRow {
     pub applied_on: String,
 }
 
-/// The session that holds the migration lock.
+/// The session that holds the migration lock. What looks like a password in its texts, and in those of the sessions that
+/// block it, is replaced; control characters are not escaped.
 #[derive(Debug, Clone, Serialize)]
 pub struct Holder {
     /// Its server process.
@@ -149,8 +151,12 @@ async fn holder(client: &Client, key: i64) -> Result<Option<Holder>, Error> {
         state: row.get(3),
         statement_seconds: row.get(4),
         waits_for: row.get::<_, Option<String>>(5).filter(|wait| !wait.starts_with("Client")),
-        query: row.get(6),
-        blocked_by: row.get(7),
+        query: redact::text(row.get(6)).into_owned(),
+        blocked_by: row
+            .get::<_, Vec<&str>>(7)
+            .into_iter()
+            .map(|text| redact::text(text).into_owned())
+            .collect(),
     }))
 }
 
@@ -171,7 +177,8 @@ async fn last_run(client: &Client, state: &State) -> Result<Option<RunRow>, Erro
         started_at: row.get(1),
         finished_at: row.get(2),
         outcome: row.get(3),
-        error: row.get(4),
+        // A release that redacted nothing may have recorded it.
+        error: row.get::<_, Option<&str>>(4).map(|error| redact::text(error).into_owned()),
         undo_to: row.get(5),
     }))
 }

@@ -164,7 +164,7 @@ impl Join {
 
 fn said(error: &tokio_postgres::Error) -> String {
     match error.as_db_error() {
-        Some(db) => format!("{} {}", db.code().code(), db.message()),
+        Some(db) => format!("{} {}", db.code().code(), refit_model::redact::text(db.message())),
         None => error.to_string(),
     }
 }

@@ -1,5 +1,6 @@
 //! What `--dry-run` tells: a plan, and the SQL of its files.
 
+use refit_model::redact::Secrets;
 use serde::Serialize;
 
 use crate::context::Context;
@@ -25,6 +26,7 @@ pub(super) fn tell(
     context: &Context,
 ) -> anyhow::Result<()> {
     for FileSql { path, sql } in &statements {
+        let sql = Secrets::of(sql).source(sql);
         text.push_str(&format!("\n\n-- {path}\n{}", sql.trim_end()));
     }
     context.out.result(&DryRun { plan, statements }, text)

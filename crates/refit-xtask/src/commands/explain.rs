@@ -58,7 +58,7 @@ pub(super) fn markdown_page(rule: &Rule) -> String {
 
 /// A rule's page as plain text.
 pub(super) fn plain_page(rule: &Rule) -> String {
-    anstream::adapter::strip_str(&page::terminal(rule)).to_string()
+    crate::terminal::plain(&page::terminal(rule))
 }
 
 fn entry(rule: &Rule) -> Value {

@@ -111,7 +111,15 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     };
     let report =
         Report { sources: &sources, outcome: &outcome, mended: mended.as_ref(), traced: traced.as_ref() };
-    context.out.print(lint::render(&report, args.format)?)?;
+    let rendered = lint::render(&report, args.format)?;
+    match args.format {
+        // Drawn by a library that shows control characters as pictures of them.
+        Format::Human | Format::Text | Format::Mermaid | Format::Html => {
+            context.out.print_drawn(&rendered)?
+        }
+        Format::Json | Format::Sarif | Format::Gitlab => context.out.document(&rendered)?,
+        Format::Github => context.out.print(rendered)?,
+    }
     let would_change = mended.is_some_and(|mended| !mended.written && mended.changes());
     Ok(if would_change { ExitCode::from(1) } else { status(&outcome) })
 }

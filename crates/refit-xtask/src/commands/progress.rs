@@ -28,11 +28,11 @@ fn bar() -> ProgressBar {
 }
 
 fn show(bar: &ProgressBar, event: &Event<'_>) {
-    let say = |text: String| bar.suspend(|| anstream::eprintln!("{text}"));
+    let say = |text: String| bar.suspend(|| crate::output::say(&text));
     match event {
         Event::Waiting { holder, .. } => say(format!("{WAITS}waiting{WAITS:#} for another run: {holder}")),
         Event::Began { steps } => bar.set_length(*steps as u64),
-        Event::StepBegan { stem } => bar.set_message((*stem).to_owned()),
+        Event::StepBegan { stem } => bar.set_message(crate::terminal::plain(stem)),
         Event::StepRetried { stem, attempts, blockers, .. } => {
             let by = if blockers.is_empty() { String::new() } else { format!(": {}", blockers.join("; ")) };
             say(format!("{WAITS}blocked{WAITS:#} {stem}, attempt {attempts}{by}"));

@@ -114,7 +114,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         return Ok(ExitCode::SUCCESS);
     }
     if context.out.human() {
-        anstream::println!("{text}");
+        context.out.print(&text)?;
     }
     let count = repairs.len();
     let question =

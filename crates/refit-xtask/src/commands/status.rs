@@ -4,7 +4,7 @@ use std::fmt::{Display, Write};
 use std::process::ExitCode;
 
 use refit::{Holder, Status};
-use refit_model::MigrationSet;
+use refit_model::{MigrationSet, visible_line};
 
 use crate::commands::backfill::unfinished_lines;
 use crate::context::Context;
@@ -80,13 +80,15 @@ fn describe_holder(holder: &Holder, text: &mut String) {
         holder;
     let _ = write!(
         text,
-        "\n{WAITS}at work{WAITS:#}  pid {pid} ({application_name}) from {client}: {state} for {statement_seconds:.1} s: {query}"
+        "\n{WAITS}at work{WAITS:#}  pid {pid} ({}) from {client}: {state} for {statement_seconds:.1} s: {}",
+        visible_line(application_name),
+        visible_line(query)
     );
     if let Some(waits_for) = waits_for {
         let _ = write!(text, "\n  waits for {waits_for}");
     }
     for blocker in blocked_by {
-        let _ = write!(text, "\n  {BAD}blocked by{BAD:#} {blocker}");
+        let _ = write!(text, "\n  {BAD}blocked by{BAD:#} {}", visible_line(blocker));
     }
 }
 

@@ -55,11 +55,17 @@ pub(crate) async fn begin(client: &Client, job: &Job) -> Result<Began, Error> {
             client.batch_execute("DEALLOCATE refit_backfill_plan").await.ok();
             let reason = match other {
                 Ok(Began::Refused(reason)) => reason,
-                Err(error) if error.sqlstate().is_some_and(|code| code.starts_with("42")) => {
+                // A statement that is wrong, or has a literal that no column takes, stays so.
+                Err(error)
+                    if error
+                        .sqlstate()
+                        .is_some_and(|code| code.starts_with("42") || code.starts_with("22")) =>
+                {
                     error.to_string()
                 }
                 other => return other,
             };
+            let reason = job.redact(&reason);
             job.end(client, "failed", Some(&reason)).await?;
             Ok(Began::Refused(reason))
         }

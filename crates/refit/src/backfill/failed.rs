@@ -1,5 +1,8 @@
 //! Why a batch failed, as it is recorded.
 
+use refit_model::redact::{self, Secrets};
+use refit_model::visible_line;
+
 /// The error of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failed {
@@ -14,6 +17,15 @@ impl Failed {
     pub(crate) fn new(sqlstate: &str, message: impl Into<String>) -> Failed {
         Failed { sqlstate: Some(sqlstate.to_owned()), message: message.into(), detail: None }
     }
+
+    /// The same without the secrets of the job's statement.
+    pub(crate) fn without(self, secrets: &Secrets) -> Failed {
+        Failed {
+            message: secrets.redact(&self.message),
+            detail: self.detail.map(|detail| secrets.redact(&detail)),
+            ..self
+        }
+    }
 }
 
 impl From<tokio_postgres::Error> for Failed {
@@ -21,8 +33,8 @@ impl From<tokio_postgres::Error> for Failed {
         match error.as_db_error() {
             Some(db) => Failed {
                 sqlstate: Some(db.code().code().to_owned()),
-                message: db.message().to_owned(),
-                detail: db.detail().map(str::to_owned),
+                message: redact::text(db.message()).into_owned(),
+                detail: db.detail().map(|detail| redact::text(detail).into_owned()),
             },
             // A value that the driver could not write or read is no matter of the connection.
             None if !error.is_closed() && error.code().is_none() && is_conversion(&error) => {
@@ -42,12 +54,12 @@ fn is_conversion(error: &tokio_postgres::Error) -> bool {
 
 impl std::fmt::Display for Failed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.message)?;
+        write!(f, "{}", visible_line(&self.message))?;
         if let Some(code) = self.sqlstate.as_deref().filter(|code| !code.is_empty()) {
             write!(f, " (SQLSTATE {code})")?;
         }
         match &self.detail {
-            Some(detail) => write!(f, "; {detail}"),
+            Some(detail) => write!(f, "; {}", visible_line(detail)),
             None => Ok(()),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use refit_model::redact::Secrets;
 use refit_model::{BackfillDirective, Migration, Version};
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
@@ -155,6 +156,7 @@ impl Job {
 
     /// Ends the job, or what of it can be done for now.
     pub(crate) async fn end(&self, client: &Client, state: &str, error: Option<&str>) -> Result<(), Error> {
+        let error = error.map(|error| self.redact(error));
         let sql = "UPDATE refit.backfill SET state = $2, error = $3, throttle = NULL, rows_per_second = NULL, \
                        finished_at = pg_catalog.clock_timestamp() WHERE id = $1 AND state IN ('registered', 'running')";
         client
@@ -169,7 +171,23 @@ impl Job {
 
     /// The error of a job that did not come to its end.
     pub(crate) fn failure(&self, reason: impl Into<String>) -> Error {
-        Error::Backfill { version: self.version, stem: self.name.clone(), reason: reason.into() }
+        Error::Backfill {
+            version: self.version,
+            stem: self.name.clone(),
+            reason: self.redact(&reason.into()),
+        }
+    }
+
+    /// A text about this job as it may be shown and recorded: without the secrets of its statement, control characters escaped.
+    pub(crate) fn redact(&self, text: &str) -> String {
+        refit_model::visible(&self.secrets().redact(text)).into_owned()
+    }
+
+    /// The secrets of its statement, and of what its directive asks.
+    pub(crate) fn secrets(&self) -> Secrets {
+        let directive = [&self.remaining, &self.directive.remaining, &self.directive.throttle];
+        let texts: Vec<&str> = directive.into_iter().flatten().map(String::as_str).collect();
+        Secrets::of(&format!("{};\n{}", self.statement, texts.join(";\n")))
     }
 }
 

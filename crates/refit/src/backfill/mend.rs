@@ -137,6 +137,7 @@ impl Worker<'_> {
         (place, end, rows): (&Place, Option<&Key>, u32),
         failed: Failed,
     ) -> Result<Outcome, Error> {
+        let failed = failed.without(&self.walk.job.secrets());
         let trouble = Trouble::of(&failed);
         debug!(range = lease.range, rows, ?trouble, %failed, "a batch failed");
         match (trouble, end) {
@@ -202,6 +203,7 @@ impl Worker<'_> {
             return self.fail(batches.client, &format!("{reason}; the last one: {failed}")).await;
         }
         let Err(NotDone::Failed(why)) = outcome else { return Ok(Outcome::Batch(outcome)) };
+        let why = why.without(&self.walk.job.secrets());
         match Trouble::of(&why) {
             Trouble::Disconnected => Ok(Outcome::Disconnected(why)),
             Trouble::BadRow | Trouble::Fatal => {

@@ -150,8 +150,12 @@ async fn look(
     let ground = match ground(client, &job, left.is_some()).await {
         Ok(Ok(ground)) => ground,
         Ok(Err(reason)) => return Ok(Preview { refused: Some(reason), ..preview }),
-        Err(error) if error.sqlstate().is_some_and(|code| code.starts_with("42") && code != "42501") => {
-            return Ok(Preview { refused: Some(error.to_string()), ..preview });
+        Err(error)
+            if error.sqlstate().is_some_and(|code| {
+                (code.starts_with("42") && code != "42501") || code.starts_with("22")
+            }) =>
+        {
+            return Ok(Preview { refused: Some(job.redact(&error.to_string())), ..preview });
         }
         Err(error) => return Err(error),
     };

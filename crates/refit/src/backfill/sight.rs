@@ -237,7 +237,7 @@ fn job(row: &Row, workers: &[Row], errors: &[Row]) -> JobStatus {
         errors: row.get(14),
         pass: row.get(15),
         throttle: row.get(16),
-        error: row.get(17),
+        error: row.get::<_, Option<&str>>(17).map(redacted),
         seconds,
         workers: workers.iter().map(worker).collect(),
         failed_rows: errors.iter().map(failed_row).collect(),
@@ -281,7 +281,7 @@ fn worker(row: &Row) -> WorkerStatus {
         relation: row.get(2),
         range: row.get(3),
         batch_rows: row.get(4),
-        trouble: row.get(5),
+        trouble: row.get::<_, Option<&str>>(5).map(redacted),
     }
 }
 
@@ -290,14 +290,27 @@ fn failed_row(row: &Row) -> FailedRow {
         relation: row.get(0),
         key: row.get(1),
         sqlstate: row.get(2),
-        message: row.get(3),
-        detail: row.get(4),
+        message: redacted(row.get(3)),
+        detail: row.get::<_, Option<&str>>(4).map(redacted),
         attempts: row.get(5),
     }
 }
 
+/// What a release that redacted nothing may have recorded.
+fn redacted(text: &str) -> String {
+    refit_model::redact::text(text).into_owned()
+}
+
 impl fmt::Display for JobStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::new();
+        self.write(&mut text)?;
+        f.write_str(&refit_model::visible(&text))
+    }
+}
+
+impl JobStatus {
+    fn write(&self, f: &mut impl fmt::Write) -> fmt::Result {
         let state = if self.is_paused() { "paused" } else { &self.state };
         write!(
             f,

@@ -69,7 +69,7 @@ impl Horizon {
         let rows = client.query_typed(sql, &[]).await.map_err(failed())?;
         let horizon = rows.first().map_or_else(Horizon::default, |row| Horizon {
             age: row.get::<_, Option<f64>>(0).unwrap_or(0.0),
-            holder: row.get::<_, Option<String>>(1).unwrap_or_default(),
+            holder: crate::error::shown(row.get::<_, Option<&str>>(1).unwrap_or_default()),
         });
         let standby = Horizon::of_standbys(client).await?;
         Ok(if standby.age > horizon.age { standby } else { horizon })

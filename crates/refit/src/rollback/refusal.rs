@@ -9,8 +9,9 @@ use serde::Serialize;
 pub enum UndoRefusal {
     /// The history has a migration that the set does not have.
     #[error(
-        "version {version} ({name}) is applied, and these migrations do not have it: go back with the release that \
-         has its down file"
+        "version {version} ({}) is applied, and these migrations do not have it: go back with the release that \
+         has its down file",
+        refit_model::visible_line(.name)
     )]
     Unknown {
         /// The migration.

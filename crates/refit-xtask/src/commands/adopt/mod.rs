@@ -92,7 +92,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         );
     }
     if context.out.human() {
-        anstream::println!("{text}");
+        context.out.print(&text)?;
     }
     context.out.confirm(&format!("Write this history to {}?", database.address()), args.yes)?;
     let migrator = waiting(context.migrator(set), context.out);

@@ -10,7 +10,7 @@ use refit_model::Version;
 use super::figures::{count, failed};
 use super::looker::{Looker, Seen};
 use super::told::{figures, state};
-use crate::output::{Output, QUIET, WAITS};
+use crate::output::{Output, QUIET, WAITS, say};
 
 /// How often is looked.
 pub(super) const TICK: Duration = Duration::from_secs(1);
@@ -41,7 +41,7 @@ impl Live {
         let (bar, human) = (self.bar.clone(), self.out.human());
         move |text| {
             if human {
-                bar.suspend(|| anstream::eprintln!("{text}"));
+                bar.suspend(|| say(&text));
             }
         }
     }
@@ -59,7 +59,10 @@ impl Live {
                 }
                 Err(error) if !away => {
                     away = true;
-                    say(format!("{WAITS}the server does not answer{WAITS:#}: {error:#}"));
+                    say(format!(
+                        "{WAITS}the server does not answer{WAITS:#}: {}",
+                        crate::output::told(&error)
+                    ));
                 }
                 Err(_) => {}
             }
@@ -80,7 +83,7 @@ impl Live {
         let at_work = |seen: &&Seen| seen.status.state == "running" || seen.is_runnable();
         let Some(seen) = self.seen.iter().find(at_work) else { return };
         self.bar.set_position(thousandths(seen.status.progress));
-        self.bar.set_prefix(seen.status.name.clone());
+        self.bar.set_prefix(crate::terminal::plain(&seen.status.name));
         self.bar.set_message(plain(&beside_bar(seen)));
     }
 
@@ -140,11 +143,11 @@ fn obstacle(seen: &Seen) -> Option<String> {
     }
 }
 
-/// Without colours, where the terminal's user wants none.
+/// As the bar takes it: without colours, where the terminal's user wants none.
 pub(super) fn plain(text: &str) -> String {
     match anstream::AutoStream::choice(&std::io::stderr()) {
-        anstream::ColorChoice::Never => anstream::adapter::strip_str(text).to_string(),
-        _ => text.to_owned(),
+        anstream::ColorChoice::Never => crate::terminal::plain(text),
+        _ => crate::terminal::render(text),
     }
 }
 

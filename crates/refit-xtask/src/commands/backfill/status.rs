@@ -16,7 +16,8 @@ use super::told::blocks;
 use super::work::{Named, not_applied};
 use crate::context::{Context, version_argument};
 use crate::database::Database;
-use crate::output::{QUIET, WAITS};
+use crate::output::{self, QUIET, WAITS};
+use crate::terminal;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -138,7 +139,7 @@ async fn watch(
                     context.out.print(line)?;
                 }
             }
-            None => context.out.print(serde_json::to_string(&Told {
+            None => context.out.document(&serde_json::to_string(&Told {
                 backfills: &all,
                 pending: None,
                 held: None,
@@ -160,7 +161,7 @@ async fn watch(
                 away = false;
             }
             Err(error) => {
-                let told = format!("{WAITS}the server does not answer{WAITS:#}: {error:#}");
+                let told = format!("{WAITS}the server does not answer{WAITS:#}: {}", output::told(&error));
                 match &screen {
                     Some(screen) => screen.set_message(on_screen(&format!("{}\n{told}", text(&all, None)))),
                     None if !away => context.out.note(told),
@@ -183,7 +184,7 @@ fn screen() -> ProgressBar {
 fn on_screen(text: &str) -> String {
     let text = format!("{text}\n{QUIET}every second; Ctrl-C ends the watching, not the work{QUIET:#}");
     match anstream::AutoStream::choice(&std::io::stdout()) {
-        anstream::ColorChoice::Never => anstream::adapter::strip_str(&text).to_string(),
-        _ => text,
+        anstream::ColorChoice::Never => terminal::plain(&text),
+        _ => terminal::render(&text),
     }
 }

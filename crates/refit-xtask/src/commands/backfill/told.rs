@@ -2,15 +2,16 @@
 
 use std::fmt::Write as _;
 
-use anstyle::Style;
 use refit::backfill::JobStatus;
+use refit_model::visible_line;
 
 use super::figures::{count, size, span, whole};
 use super::looker::Seen;
 use crate::output::{BAD, GOOD, QUIET, WAITS};
+use crate::terminal::Paint;
 
 /// The state as an operator calls it.
-pub(super) fn state(status: &JobStatus) -> (&str, Style) {
+pub(super) fn state(status: &JobStatus) -> (&str, Paint) {
     match status.state.as_str() {
         _ if status.is_paused() => ("paused", WAITS),
         "complete" => ("complete", GOOD),
@@ -58,7 +59,7 @@ pub(super) fn block(seen: &Seen, width: usize) -> String {
 }
 
 /// What is said below a backfill's line: label, its colour, words.
-fn details(seen: &Seen) -> Vec<(&'static str, Style, String)> {
+fn details(seen: &Seen) -> Vec<(&'static str, Paint, String)> {
     let status = &seen.status;
     let mut lines = Vec::new();
     if let (Some(strategy), Some(reason)) = (&status.strategy, &status.reason) {
@@ -102,8 +103,12 @@ fn details(seen: &Seen) -> Vec<(&'static str, Style, String)> {
     }
     for (number, row) in status.failed_rows.iter().enumerate() {
         let label = if number == 0 { "failed" } else { "" };
-        let (relation, key, message, sqlstate) =
-            (&row.relation, row.key.join(", "), &row.message, &row.sqlstate);
+        let (relation, key, message, sqlstate) = (
+            &row.relation,
+            visible_line(&row.key.join(", ")).into_owned(),
+            visible_line(&row.message),
+            &row.sqlstate,
+        );
         lines.push((label, BAD, format!("{relation} ({key}): {message} (SQLSTATE {sqlstate})")));
     }
     let more = status.errors - i64::try_from(status.failed_rows.len()).unwrap_or(0);
@@ -116,7 +121,7 @@ fn details(seen: &Seen) -> Vec<(&'static str, Style, String)> {
 }
 
 /// Rows that an undo has not restored, with their keys.
-fn left_as_they_are(status: &JobStatus) -> Option<(&'static str, Style, String)> {
+fn left_as_they_are(status: &JobStatus) -> Option<(&'static str, Paint, String)> {
     let more = match status.changed_since {
         0 => return None,
         few if few <= KEYS => String::new(),
@@ -126,7 +131,7 @@ fn left_as_they_are(status: &JobStatus) -> Option<(&'static str, Style, String)>
         }
     };
     let keys = status.changed_keys.iter().take(usize::try_from(KEYS).unwrap_or(0));
-    let keys: Vec<String> = keys.map(|key| format!("({})", key.join(", "))).collect();
+    let keys: Vec<String> = keys.map(|key| format!("({})", visible_line(&key.join(", ")))).collect();
     let rows = if status.changed_since == 1 { "row was" } else { "rows were" };
     let left = count(status.changed_since);
     Some(("left", WAITS, format!("{left} {rows} changed again since: {}{more}", keys.join(" "))))
@@ -136,7 +141,7 @@ fn left_as_they_are(status: &JobStatus) -> Option<(&'static str, Style, String)>
 const KEYS: i64 = 20;
 
 /// What is kept of earlier values, and until when.
-fn journal(seen: &Seen) -> Option<(&'static str, Style, String)> {
+fn journal(seen: &Seen) -> Option<(&'static str, Paint, String)> {
     let journal = seen.status.journal.as_ref()?;
     let until = match (&seen.journal_kept_until, &journal.kept_since) {
         (Some(until), _) => format!("kept until {until}"),

@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
-use anstyle::Style;
 use refit_lint::Rule;
 use toml::Table;
+
+use crate::terminal::Paint;
 
 /// A part of a page.
 enum Part<'p> {
@@ -17,7 +18,7 @@ enum Part<'p> {
     Line(&'p str),
 }
 
-const BOLD: Style = Style::new().bold();
+const BOLD: Paint = Paint::Bold;
 
 /// For a terminal: headings bold, code indented.
 pub(super) fn terminal(rule: &Rule) -> String {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use annotate_snippets::normalize_untrusted_str;
 use anyhow::bail;
 use refit_lint::{Change, Config, Fixed};
-use refit_model::{FileKind, Version};
+use refit_model::{FileKind, Version, redact};
 use serde::Serialize;
 use similar::TextDiff;
 
@@ -187,7 +187,7 @@ fn difference(change: &Change, text: &mut String) {
     let diff = diff.unified_diff().context_radius(3).header(&from, &format!("b/{}", change.to)).to_string();
     for line in diff.lines() {
         // What comes out of a file must not reach the terminal as more than text.
-        let shown = plain(line);
+        let shown = plain(&redact::text(line));
         let _ = match line.as_bytes().first() {
             Some(b'+') => writeln!(text, "{GOOD}{shown}{GOOD:#}"),
             Some(b'-') => writeln!(text, "{BAD}{shown}{BAD:#}"),

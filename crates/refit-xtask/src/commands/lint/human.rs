@@ -3,6 +3,7 @@
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet, normalize_untrusted_str};
 use refit_lint::{Finding, Severity};
 use refit_model::LineIndex;
+use refit_model::redact::Secrets;
 
 use super::shown::Shown;
 use super::{Report, counted, lock_sentence, summary};
@@ -22,6 +23,7 @@ pub(super) fn render(report: &Report<'_>) -> String {
             Some(input) => input.text(),
             None => source(report, &first.path),
         };
+        let source = Secrets::of(&source).masked(&source);
         let index = LineIndex::new(&source);
         for finding in of_file {
             text.push_str(&draw(&renderer, finding, &source, &index));

@@ -2,6 +2,7 @@
 
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet, normalize_untrusted_str};
 use refit_model::LineIndex;
+use refit_model::redact::Secrets;
 use refit_rehearsal::rows::Filled;
 use refit_rehearsal::{Contradiction, StatementTrace};
 use serde::Serialize;
@@ -73,6 +74,7 @@ pub(super) fn human(report: &Report<'_>, traced: &Traced) -> String {
     let mut text = String::new();
     for file in &traced.trace.files {
         let source = human::source(report, &file.path);
+        let source = Secrets::of(&source).masked(&source);
         let index = LineIndex::new(&source);
         // What failed is among the findings.
         for statement in file.statements.iter().filter(|statement| statement.failure.is_none()) {

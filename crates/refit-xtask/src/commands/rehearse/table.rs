@@ -154,7 +154,7 @@ fn row(step: &Step, statement: &StatementTrace) -> String {
 /// Text that stays in its cell and is no markup.
 fn cell(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
-    for character in text.chars() {
+    for character in refit_model::visible(text).chars() {
         match character {
             '\n' | '\r' => safe.push(' '),
             '<' => safe.push_str("&lt;"),

@@ -68,6 +68,7 @@ pub(super) async fn samples(
             }
         }
     }
+    let mut failures: Vec<String> = failures.iter().map(|failure| job.redact(failure)).collect();
     failures.sort();
     failures.dedup();
     Ok((sampled, failures))

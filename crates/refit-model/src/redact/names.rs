@@ -1,0 +1,109 @@
+//! Which names stand before a secret.
+
+/// Parts that make a name one of a secret, wherever they are in it.
+const ANYWHERE: [&str; 8] =
+    ["password", "passwd", "passphrase", "passwort", "secret", "apikey", "credential", "identified"];
+/// Words that do so as a whole part of the name: `access_token`, `api_key`, `db.pw`.
+const WORDS: [&str; 5] = ["token", "pw", "pwd", "pass", "pin"];
+/// Pairs of words that do.
+const PAIRS: [[&str; 2]; 4] = [["api", "key"], ["access", "key"], ["private", "key"], ["encryption", "key"]];
+/// Last words of names that only say something about a secret.
+const ABOUT: [&str; 18] = [
+    "encryption",
+    "required",
+    "length",
+    "lifetime",
+    "expires",
+    "expiry",
+    "at",
+    "on",
+    "policy",
+    "hint",
+    "reset",
+    "id",
+    "count",
+    "iterations",
+    "rounds",
+    "algorithm",
+    "secretary",
+    "file",
+];
+/// Functions whose literals are secrets, or are to become one.
+const FUNCTIONS: [&str; 9] = [
+    "crypt",
+    "hmac",
+    "encrypt",
+    "decrypt",
+    "pgp_sym_encrypt",
+    "pgp_sym_decrypt",
+    "pgp_sym_encrypt_bytea",
+    "pgp_sym_decrypt_bytea",
+    "pgp_pub_decrypt",
+];
+
+/// Whether what a name is set to is a secret.
+pub(super) fn is_secret(name: &str) -> bool {
+    if name.len() > 128 {
+        return false;
+    }
+    let name = name.to_lowercase();
+    let words: Vec<&str> =
+        name.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    if words.last().is_none_or(|last| ABOUT.contains(last)) {
+        return false;
+    }
+    ANYWHERE.iter().any(|part| name.contains(part))
+        || words.iter().any(|word| WORDS.contains(word))
+        || words.windows(2).any(|pair| PAIRS.iter().any(|known| known == pair))
+}
+
+/// Whether a function's arguments are secrets.
+pub(super) fn is_secret_function(name: &str) -> bool {
+    FUNCTIONS.iter().any(|known| name.eq_ignore_ascii_case(known))
+}
+
+/// Whether a text is worth a closer look: most hold none of this.
+pub(super) fn may_hold(text: &str) -> bool {
+    const NEEDLES: [&str; 12] = [
+        "pass",
+        "secret",
+        "token",
+        "pw",
+        "pin",
+        "key",
+        "credential",
+        "identified",
+        "crypt",
+        "hmac",
+        "://",
+        "scram-",
+    ];
+    let folded = text.to_ascii_lowercase();
+    NEEDLES.iter().any(|needle| folded.contains(needle)) || folded.contains("md5")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_secrets_are_known_and_others_are_not() {
+        for name in
+            ["PASSWORD", "app.db_password", "sslpassword", "client_secret", "access-token", "api_key", "pw"]
+        {
+            assert!(is_secret(name), "{name}");
+        }
+        for name in [
+            "password_encryption",
+            "password_required",
+            "token_id",
+            "tokenizer",
+            "secretary",
+            "key",
+            "pass_at",
+            "passing",
+        ] {
+            assert!(!is_secret(name), "{name}");
+        }
+    }
+}
