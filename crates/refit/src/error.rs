@@ -152,6 +152,20 @@ pub enum Error {
         /// Why, and what to do.
         reason: String,
     },
+    /// The session's role may not work on a backfill, which stays for roles that may.
+    #[error(
+        "backfill {stem}: {message} (SQLSTATE {sqlstate}); the job stays for roles that may work on it: {hint}"
+    )]
+    Forbidden {
+        /// The file name without `.sql`.
+        stem: String,
+        /// What the server said.
+        message: String,
+        /// Its SQLSTATE.
+        sqlstate: String,
+        /// What to grant.
+        hint: String,
+    },
     /// A query of Refit's own failed.
     #[error("{doing}: {}{}", describe(.source), crate::hint::after(.source))]
     Database {
@@ -174,6 +188,7 @@ impl Error {
         match self {
             Error::Statement(error) => error.sqlstate.as_deref(),
             Error::Database { source, .. } => source.code().map(|code| code.code()),
+            Error::Forbidden { sqlstate, .. } => Some(sqlstate),
             _ => None,
         }
     }

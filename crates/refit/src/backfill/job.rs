@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use refit_model::{BackfillDirective, Migration, Version};
+use refit_model::{BackfillDirective, MAX_WORKERS, Migration, Version, split_statements};
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 
 use super::key::literal;
+use super::shape::Shape;
 use crate::error::Error;
 use crate::state::exists;
 
@@ -45,17 +46,20 @@ const NEWEST: &str = "SELECT DISTINCT ON (version) * FROM refit.backfill ORDER B
 impl Job {
     fn read(row: &Row) -> Result<Job, Error> {
         let directive: String = row.get(4);
+        let directive: BackfillDirective = serde_json::from_str(&directive).map_err(|error| {
+            let name: String = row.get(2);
+            Error::Internal(format!(
+                "the directive of the backfill {name} cannot be read ({error}): a newer refit has registered it"
+            ))
+        })?;
+        // One that an older release registered may have any number of them.
+        let workers = directive.workers.clamp(1, MAX_WORKERS);
         Ok(Job {
             id: row.get(0),
             version: row.get(1),
             name: row.get(2),
             statement: row.get(3),
-            directive: serde_json::from_str(&directive).map_err(|error| {
-                let name: String = row.get(2);
-                Error::Internal(format!(
-                    "the directive of the backfill {name} cannot be read ({error}): a newer refit has registered it"
-                ))
-            })?,
+            directive: BackfillDirective { workers, ..directive },
             state: row.get(5),
             wanted: row.get(6),
             remaining: row.get(7),
@@ -163,6 +167,18 @@ pub(crate) async fn unfinished_versions(client: &Client) -> Result<Vec<Version>,
         format!("SELECT version FROM ({NEWEST}) AS newest WHERE state <> 'complete' OR kind <> 'forward'");
     let rows = client.query_typed(&sql, &[]).await.map_err(Error::database("reading the backfills"))?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// Refuses a backfill whose text alone shows that its batches cannot be kept apart, before it is registered.
+///
+/// # Errors
+/// [`Error::Backfill`], with what to do.
+pub(crate) fn can_begin(migration: &Migration) -> Result<(), Error> {
+    let Some(job) = Job::unregistered(migration) else { return Ok(()) };
+    if split_statements(&job.statement).is_empty() {
+        return Ok(());
+    }
+    Shape::of(&job.statement, &job.directive).map(drop).map_err(|reason| job.failure(reason))
 }
 
 /// The SQL that registers a migration's backfill: what its step runs instead of its text.

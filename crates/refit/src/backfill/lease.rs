@@ -40,7 +40,7 @@ const COLUMNS: &str = "r.id, r.token, r.pass, r.relation, r.lower, r.lower_close
                        r.cursor, r.rows_estimated";
 
 /// A lease is good when it ends in the future and its session is still there.
-const LIVE: &str =
+pub(super) const LIVE: &str =
     "(r.leased_until > clock_timestamp() AND EXISTS (SELECT FROM pg_stat_activity WHERE pid = r.worker_pid))";
 
 impl Lease {

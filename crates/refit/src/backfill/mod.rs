@@ -6,6 +6,7 @@
 
 mod batch;
 mod begin;
+mod changes;
 mod control;
 mod cut;
 mod facts;
@@ -13,6 +14,7 @@ mod failed;
 mod finish;
 mod function;
 mod heap;
+mod idle;
 mod inspect;
 mod job;
 mod journal;
@@ -20,7 +22,9 @@ mod key;
 mod lease;
 mod mend;
 mod preview;
+mod readonly;
 mod retention;
+mod rights;
 mod shape;
 mod sight;
 mod size;
@@ -39,7 +43,8 @@ pub use preview::{Estimate, Preview, Sample, Subject, preview};
 pub use sight::{FailedRow, JobStatus, JournalStatus, WorkerStatus};
 
 pub(crate) use function::Functions;
-pub(crate) use job::{registration, unfinished_versions};
+pub(crate) use job::{can_begin, registration, unfinished_versions};
+pub(crate) use throttle::departed::Followers;
 pub(crate) use undo::{prospect, turn_back};
 
 /// Who finishes backfills, and when.

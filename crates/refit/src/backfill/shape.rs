@@ -9,9 +9,11 @@ use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 
 use self::tokens::Tokens;
+use self::writes::Write;
 use crate::error::Error;
 
-mod tokens;
+pub(super) mod tokens;
+mod writes;
 
 /// The statements of a batch.
 #[derive(Debug, Clone)]
@@ -39,6 +41,8 @@ pub(crate) struct Part {
     pub(crate) sets: Vec<String>,
     /// The condition, on the target alone, that a row done no longer meets.
     pub(crate) guard: Option<String>,
+    /// What it writes, wherever in it.
+    pub(crate) writes: Vec<Write>,
 }
 
 #[derive(Debug, Clone)]
@@ -102,6 +106,12 @@ impl Shape {
         if let Some(reason) = parts.iter().find_map(|part| part.against(&directive.key)) {
             return Err(reason);
         }
+        let mut writes = parts.iter().flat_map(|part| &part.writes);
+        let against = |write: &Write| write.against(&directive.key, &directive.table);
+        if let Some(reason) = writes.by_ref().filter(|write| write.is_of(&directive.table)).find_map(against)
+        {
+            return Err(reason);
+        }
         let striped = parts.iter().all(|part| part.parameters > 2 * keys);
         if !striped && parts.iter().any(|part| part.parameters > 2 * keys) {
             return Err("some of its statements name a stripe and others do not: all of them must, or none"
@@ -154,6 +164,7 @@ impl Part {
             called,
             sets,
             guard,
+            writes: tokens.writes(),
         }
     }
 
@@ -186,6 +197,12 @@ impl Part {
                 self.parameters
             )),
         }
+    }
+
+    /// The table that it deletes from, as it is written; none when it does not.
+    pub(crate) fn deletes(&self) -> Option<String> {
+        let is_delete = Tokens::of(&self.text).find(0, "DELETE").is_some();
+        self.target.as_ref().filter(|_| is_delete).and_then(|target| target.name.clone())
     }
 
     /// What is said of the target is not said of the rows that are walked.

@@ -11,6 +11,7 @@ use tracing::{info, warn};
 use super::batch::Done;
 use super::job::Job;
 use super::sight::JobStatus;
+use super::throttle::departed::Followers;
 use super::throttle::law::{Law, Leave, Signal};
 use super::throttle::signals::{Sampler, stale};
 use crate::connect::{ConnectOptions, Connection};
@@ -29,6 +30,20 @@ pub(crate) struct Gauge(Mutex<Tally>);
 struct Tally {
     slowest_commit: f64,
     rows: u32,
+    /// Workers that have seen a free range and not tried to lease it yet.
+    starting: u32,
+}
+
+/// A worker on its way to a range that was free.
+#[derive(Debug)]
+pub(crate) struct Starting<'a>(&'a Gauge);
+
+impl Drop for Starting<'_> {
+    fn drop(&mut self) {
+        if let Ok(mut tally) = self.0.0.lock() {
+            tally.starting = tally.starting.saturating_sub(1);
+        }
+    }
 }
 
 impl Gauge {
@@ -39,8 +54,22 @@ impl Gauge {
         }
     }
 
+    /// Lets a worker connect where `free` ranges can be leased and fewer workers of this process are on their way to one.
+    pub(crate) fn start(&self, free: u32) -> Option<Starting<'_>> {
+        let mut tally = self.0.lock().ok()?;
+        if tally.starting >= free {
+            return None;
+        }
+        tally.starting += 1;
+        Some(Starting(self))
+    }
+
     fn take(&self) -> Tally {
-        self.0.lock().map(|mut tally| std::mem::take(&mut *tally)).unwrap_or_default()
+        let take = |tally: &mut Tally| {
+            let starting = tally.starting;
+            std::mem::replace(tally, Tally { starting, ..Tally::default() })
+        };
+        self.0.lock().map(|mut tally| take(&mut tally)).unwrap_or_default()
     }
 }
 
@@ -50,6 +79,7 @@ pub(crate) struct Supervisor<'a> {
     pub(crate) connect: &'a ConnectOptions,
     pub(crate) job: &'a Job,
     pub(crate) observer: &'a Observer,
+    pub(crate) followers: &'a Followers,
     pub(crate) leave: watch::Sender<Leave>,
     pub(crate) gauge: &'a Gauge,
 }
@@ -58,7 +88,7 @@ impl Supervisor<'_> {
     /// Watches until it is dropped.
     pub(crate) async fn watch(self, client: &Client) -> std::convert::Infallible {
         let mut law = Law::new(self.job.directive.workers);
-        let mut sampler = Sampler::new();
+        let mut sampler = Sampler::new(self.followers.clone(), self.url);
         let mut rate = Rate::default();
         let mut heard = Instant::now();
         let mut other: Option<Connection> = None;
