@@ -8,9 +8,6 @@ use super::job::Job;
 use crate::error::Error;
 use crate::preflight::read_only;
 
-/// How long a run, and each of its workers, waits for a server that has become read-only.
-pub(super) const FAILOVER: Duration = Duration::from_secs(30);
-
 /// Refuses a session that cannot write where jobs are unfinished.
 pub(super) async fn require_writable(client: &Client, jobs: &[Job]) -> Result<(), Error> {
     let Some(first) = jobs.first() else { return Ok(()) };
@@ -33,15 +30,21 @@ fn refusal(why: &'static str, jobs: usize, first: &Job, hint: &'static str) -> E
 }
 
 /// How long writes have been refused, one after the other.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Refusals {
     since: Option<Instant>,
+    limit: Duration,
 }
 
 impl Refusals {
+    /// Refusals that are waited for as long as a lease lasts, in which others may take the work over.
+    pub(super) fn new(lease: Duration) -> Refusals {
+        Refusals { since: None, limit: lease }
+    }
+
     /// A write was refused: whether that is still to be waited for.
     pub(super) fn may_pass(&mut self) -> bool {
-        self.since.get_or_insert_with(Instant::now).elapsed() < FAILOVER
+        self.since.get_or_insert_with(Instant::now).elapsed() < self.limit
     }
 
     /// Writing is possible.

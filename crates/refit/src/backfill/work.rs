@@ -65,7 +65,7 @@ impl Migrator {
     ) -> Result<Report, Error> {
         let mut report = self.nothing_to_do(None, Instant::now());
         let (mut lost, mut applied) = (pauses(), 0);
-        let (mut began, mut refusals) = (false, Refusals::default());
+        let (mut began, mut refusals) = (false, Refusals::new(self.options.lease));
         loop {
             let connection = crate::connect::connect(url, &self.options.connect).await?;
             let outcome = self.work_on(&connection, url, &mut report, awaited, &mut began).await;

@@ -70,7 +70,7 @@ impl Worker<'_> {
             lost_with: None,
         };
         let mut lost = pauses();
-        let mut refusals = Refusals::default();
+        let mut refusals = Refusals::new(self.walk.lease);
         let mut lease = None;
         loop {
             let starting = match &lease {
