@@ -153,12 +153,10 @@ pub enum Error {
         reason: String,
     },
     /// The session's role may not work on a backfill, which stays for roles that may.
-    #[error(
-        "backfill {stem}: {message} (SQLSTATE {sqlstate}); the job stays for roles that may work on it: {hint}"
-    )]
+    #[error("{doing}: {message} (SQLSTATE {sqlstate}); the work is left to roles that may do it: {hint}")]
     Forbidden {
-        /// The file name without `.sql`.
-        stem: String,
+        /// What Refit was doing, or the backfill.
+        doing: String,
         /// What the server said.
         message: String,
         /// Its SQLSTATE.

@@ -49,7 +49,7 @@ impl Changes {
                    FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid \
                        JOIN pg_catalog.pg_language l ON l.oid = p.prolang \
                    WHERE t.tgrelid = pg_catalog.to_regclass($1) AND NOT t.tgisinternal AND t.tgtype & 19 = 19 \
-                     AND t.tgenabled IN ('O', 'A') AND (pg_catalog.array_length(t.tgattr::pg_catalog.int2[], 1) IS NULL OR EXISTS ( \
+                     AND t.tgenabled IN ('O', 'A') AND (pg_catalog.cardinality(t.tgattr::pg_catalog.int2[]) = 0 OR EXISTS ( \
                          SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = t.tgrelid AND a.attname::pg_catalog.text = ANY ($2) \
                            AND a.attnum = ANY (t.tgattr::pg_catalog.int2[]))) \
                    ORDER BY t.tgname";

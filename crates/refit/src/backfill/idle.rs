@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::select;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
@@ -28,6 +29,8 @@ impl<'a> Worker<'a> {
     /// When the job cannot be read.
     pub(super) async fn room(&mut self) -> Result<Room<'a>, Error> {
         loop {
+            let gauge = self.gauge;
+            let left = std::pin::pin!(gauge.next_left());
             let look = ranges(self.client, self.walk.job.id, self.walk.job.directive.workers).await;
             match look {
                 Ok(None) => return Ok(Room::Over),
@@ -46,7 +49,8 @@ impl<'a> Worker<'a> {
                 }
                 Err(error) => return Err(error),
             }
-            tokio::time::timeout(SLICE, self.leave.changed()).await.ok();
+            let changed = std::pin::pin!(self.leave.changed());
+            tokio::time::timeout(SLICE, select(changed, left)).await.ok();
         }
     }
 }

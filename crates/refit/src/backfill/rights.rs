@@ -6,6 +6,7 @@ use tokio_postgres::types::Type;
 use super::failed::Failed;
 use super::job::Job;
 use super::shape::Shape;
+use super::shape::tokens::{Tokens, unquoted};
 use super::trouble::Trouble;
 use crate::error::Error;
 
@@ -17,10 +18,15 @@ const STATE: [(&str, &[&str]); 3] = [
 ];
 
 /// The outcome of work on a job, where a role that lacks a privilege says which.
-pub(super) async fn explained<T>(client: &Client, job: &Job, outcome: Result<T, Error>) -> Result<T, Error> {
+pub(super) async fn explained<T>(
+    client: &Client,
+    job: Option<&Job>,
+    outcome: Result<T, Error>,
+) -> Result<T, Error> {
     match outcome {
-        Err(Error::Database { source, .. }) if is_of_the_role(&source) => {
-            Err(explain(client, job, &Failed::from(source)).await)
+        Err(Error::Database { source, doing }) if is_of_the_role(&source) => {
+            let doing = job.map_or(doing.to_owned(), named);
+            Err(explained_as(doing, client, job, &Failed::from(source)).await)
         }
         outcome => outcome,
     }
@@ -37,11 +43,21 @@ fn is_of_the_role(error: &tokio_postgres::Error) -> bool {
 
 /// The error of a role that may not work on a job.
 pub(super) async fn explain(client: &Client, job: &Job, failed: &Failed) -> Error {
+    explained_as(named(job), client, Some(job), failed).await
+}
+
+fn named(job: &Job) -> String {
+    format!("backfill {}", job.name)
+}
+
+async fn explained_as(doing: String, client: &Client, job: Option<&Job>, failed: &Failed) -> Error {
     let (role, mut missing) = missing(client, job).await.unwrap_or_default();
     if let Some((grant, object)) = denied(&failed.message)
         && !missing.iter().any(|grant| grant.ends_with(object))
     {
-        missing.push(grant);
+        // The server leaves the schema out, which the statement may name.
+        let schema = job.and_then(|job| schema_of(&job.statement, object));
+        missing.push(format!("{grant} {}{object}", schema.unwrap_or_default()));
     }
     let hint = match (missing.is_empty(), role.is_empty()) {
         (true, _) => "run it as a role that may".to_owned(),
@@ -52,7 +68,7 @@ pub(super) async fn explain(client: &Client, job: &Job, failed: &Failed) -> Erro
         }
     };
     Error::Forbidden {
-        stem: job.name.clone(),
+        doing,
         message: failed.message.clone(),
         sqlstate: failed.sqlstate.clone().unwrap_or_default(),
         hint,
@@ -60,13 +76,13 @@ pub(super) async fn explain(client: &Client, job: &Job, failed: &Failed) -> Erro
 }
 
 /// The session's role, quoted, and which privileges on the job's tables, and on those of its state, it lacks.
-async fn missing(client: &Client, job: &Job) -> Result<(String, Vec<String>), tokio_postgres::Error> {
+async fn missing(client: &Client, job: Option<&Job>) -> Result<(String, Vec<String>), tokio_postgres::Error> {
     let wanted = wanted(job);
     let names: Vec<&str> = wanted.iter().map(|(name, _)| name.as_str()).collect();
     let privileges: Vec<&str> = wanted.iter().map(|(_, privilege)| *privilege).collect();
     // Not to_regclass: it fails where the schema may not be used. Partitions are changed by themselves, so each needs the right.
     let sql = "WITH RECURSIVE named (oid, privilege) AS ( \
-            SELECT c.oid, w.privilege FROM pg_catalog.unnest($1, $2) AS w (name, privilege), \
+            SELECT c.oid, w.privilege FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2)) AS w (name, privilege), \
                 pg_catalog.parse_ident(w.name) AS parts JOIN pg_catalog.pg_class c ON true \
                 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
             WHERE c.relname = parts[pg_catalog.cardinality(parts)] AND CASE WHEN pg_catalog.cardinality(parts) > 1 \
@@ -84,7 +100,7 @@ async fn missing(client: &Client, job: &Job) -> Result<(String, Vec<String>), to
             UNION SELECT 3, 'CREATE ON SCHEMA refit' FROM pg_catalog.pg_namespace \
             WHERE $3 AND nspname = 'refit' AND NOT pg_catalog.has_schema_privilege(oid, 'CREATE') \
         ) AS missing (n, grants) ORDER BY n, grants";
-    let keeps = job.journal.is_none() && !job.directive.undo.is_empty();
+    let keeps = job.is_some_and(|job| job.journal.is_none() && !job.directive.undo.is_empty());
     let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 3] =
         [(&names, Type::TEXT_ARRAY), (&privileges, Type::TEXT_ARRAY), (&keeps, Type::BOOL)];
     let rows = client.query_typed(sql, &parameters).await?;
@@ -99,11 +115,12 @@ async fn missing(client: &Client, job: &Job) -> Result<(String, Vec<String>), to
 }
 
 /// Tables and the privileges that the job needs on them.
-fn wanted(job: &Job) -> Vec<(String, &'static str)> {
+fn wanted(job: Option<&Job>) -> Vec<(String, &'static str)> {
     let mut wanted: Vec<(String, &str)> = Vec::new();
     for (name, privileges) in STATE {
         wanted.extend(privileges.iter().map(|privilege| (name.to_owned(), *privilege)));
     }
+    let Some(job) = job else { return wanted };
     if let Some(journal) = &job.journal {
         let privileges =
             if job.is_undo() { ["SELECT", "DELETE"].iter() } else { ["SELECT", "INSERT"].iter() };
@@ -124,15 +141,24 @@ fn wanted(job: &Job) -> Vec<(String, &'static str)> {
 }
 
 /// What the server says is missing, as GRANT takes it, and of what.
-fn denied(message: &str) -> Option<(String, &str)> {
+fn denied(message: &str) -> Option<(&'static str, &str)> {
     let rest = message.strip_prefix("permission denied for ")?;
     let (kind, object) = rest.split_once(' ')?;
     let grant = match kind {
-        "table" | "view" | "relation" => format!("SELECT ON {object}"),
-        "schema" => format!("USAGE ON SCHEMA {object}"),
-        "function" | "procedure" => format!("EXECUTE ON {} {object}", kind.to_uppercase()),
-        "sequence" => format!("USAGE, SELECT ON SEQUENCE {object}"),
+        "table" | "view" | "relation" => "SELECT ON",
+        "schema" => "USAGE ON SCHEMA",
+        "function" => "EXECUTE ON FUNCTION",
+        "procedure" => "EXECUTE ON PROCEDURE",
+        "sequence" => "USAGE, SELECT ON SEQUENCE",
         _ => return None,
     };
     Some((grant, object))
+}
+
+/// The schema that a statement names before an object, with its dot.
+fn schema_of(statement: &str, object: &str) -> Option<String> {
+    let tokens = Tokens::of(statement);
+    let named = |at: &usize| tokens.text(at - 1) == "." && unquoted(tokens.text(*at)) == object;
+    let at = (2..tokens.len()).find(named)?;
+    Some(format!("{}.", tokens.text(at - 2)))
 }

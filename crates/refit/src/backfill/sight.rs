@@ -113,7 +113,7 @@ pub struct FailedRow {
 }
 
 const JOBS: &str = "SELECT b.id, b.version, b.name, b.kind, b.state, b.wanted, b.strategy, b.reason, \
-        greatest(b.rows_estimated, r.walked, 0)::int8, \
+        greatest(b.rows_estimated, r.changed, r.walked, 0)::int8, \
         coalesce(r.changed, 0)::int8, \
         CASE WHEN b.state = 'complete' THEN 1 ELSE least(coalesce(r.progress, 0), 0.999) END::float8, \
         b.rows_per_second, coalesce(r.batches, 0)::int8, coalesce(r.retries, 0)::int8, \
@@ -126,12 +126,12 @@ const JOBS: &str = "SELECT b.id, b.version, b.name, b.kind, b.state, b.wanted, b
         SELECT sum(rows_changed) AS changed, sum(batches) AS batches, sum(retries) AS retries, \
             sum(CASE WHEN done THEN 1 WHEN stripes > 1 THEN position::float8 / (stripes * json_array_length(windows::json)) \
                      WHEN rows_walked < 0.95 * rows_estimated THEN rows_walked::float8 / rows_estimated \
-                     ELSE 1 - 0.05 * 0.95 * greatest(rows_estimated, 1) / greatest(rows_walked, 1) END \
-                * greatest(rows_estimated, rows_walked, 1)) / sum(greatest(rows_estimated, rows_walked, 1)) AS progress, \
-            sum(rows_walked)::int8 AS walked, \
-            bool_and(done OR (stripes = 1 AND rows_walked > 1.1 * rows_estimated)) AS vague, \
+                     ELSE 1 - 0.05 * 0.95 * greatest(rows_estimated, 1) / greatest(rows_walked, 1) END * weight) / sum(weight) AS progress, \
+            sum(rows_walked) FILTER (WHERE NOT done) AS walked, \
+            bool_and(done) OR bool_or(NOT done AND stripes = 1 AND rows_walked > 1.5 * rows_estimated) AS vague, \
             sum(rows_walked)::float8 / greatest(sum(rows_changed), 1) AS walked_per_changed \
-        FROM refit.backfill_range WHERE backfill_id = b.id) r ON true \
+        FROM (SELECT *, greatest(rows_estimated, 1, CASE WHEN NOT done THEN rows_walked END) AS weight \
+              FROM refit.backfill_range WHERE backfill_id = b.id) AS ranges) r ON true \
     WHERE $1::int8 IS NULL OR version = $1 ORDER BY b.version";
 
 const WORKERS: &str = "SELECT worker_pid, coalesce(worker_host, ''), relation, id, coalesce(batch_rows, 0), trouble \

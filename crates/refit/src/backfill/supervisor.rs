@@ -3,7 +3,8 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
+use tokio::sync::futures::Notified;
+use tokio::sync::{Notify, watch};
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 use tracing::{info, warn};
@@ -24,7 +25,11 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What workers tell the supervisor of their batches.
 #[derive(Debug, Default)]
-pub(crate) struct Gauge(Mutex<Tally>);
+pub(crate) struct Gauge {
+    tally: Mutex<Tally>,
+    /// Wakes workers that wait for a range: one may be free, or the job at its end.
+    left: Notify,
+}
 
 #[derive(Debug, Default, Clone, Copy)]
 struct Tally {
@@ -40,7 +45,7 @@ pub(crate) struct Starting<'a>(&'a Gauge);
 
 impl Drop for Starting<'_> {
     fn drop(&mut self) {
-        if let Ok(mut tally) = self.0.0.lock() {
+        if let Ok(mut tally) = self.0.tally.lock() {
             tally.starting = tally.starting.saturating_sub(1);
         }
     }
@@ -48,7 +53,7 @@ impl Drop for Starting<'_> {
 
 impl Gauge {
     pub(crate) fn batch(&self, done: &Done, rows: u32) {
-        if let Ok(mut tally) = self.0.lock() {
+        if let Ok(mut tally) = self.tally.lock() {
             tally.slowest_commit = tally.slowest_commit.max(done.commit.as_secs_f64());
             tally.rows = rows;
         }
@@ -56,7 +61,7 @@ impl Gauge {
 
     /// Lets a worker connect where `free` ranges can be leased and fewer workers of this process are on their way to one.
     pub(crate) fn start(&self, free: u32) -> Option<Starting<'_>> {
-        let mut tally = self.0.lock().ok()?;
+        let mut tally = self.tally.lock().ok()?;
         if tally.starting >= free {
             return None;
         }
@@ -64,12 +69,22 @@ impl Gauge {
         Some(Starting(self))
     }
 
+    /// A worker of this process has left a range.
+    pub(crate) fn left(&self) {
+        self.left.notify_waiters();
+    }
+
+    /// Comes to an end when a worker of this process leaves a range from now on.
+    pub(crate) fn next_left(&self) -> Notified<'_> {
+        self.left.notified()
+    }
+
     fn take(&self) -> Tally {
         let take = |tally: &mut Tally| {
             let starting = tally.starting;
             std::mem::replace(tally, Tally { starting, ..Tally::default() })
         };
-        self.0.lock().map(|mut tally| take(&mut tally)).unwrap_or_default()
+        self.tally.lock().map(|mut tally| take(&mut tally)).unwrap_or_default()
     }
 }
 

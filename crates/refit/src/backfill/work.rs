@@ -69,6 +69,7 @@ impl Migrator {
         loop {
             let connection = crate::connect::connect(url, &self.options.connect).await?;
             let outcome = self.work_on(&connection, url, &mut report, awaited, &mut began).await;
+            let outcome = rights::explained(&connection, None, outcome).await;
             if !matches!(outcome, Err(Error::ReadOnly { .. })) {
                 refusals.over();
             }
@@ -209,7 +210,7 @@ impl Migrator {
 
     /// One job, to its end or until it is stopped.
     pub(super) async fn job(&self, client: &Client, url: &str, job: &Job) -> Result<Ended, Error> {
-        rights::explained(client, job, self.unexplained(client, url, job).await).await
+        rights::explained(client, Some(job), self.unexplained(client, url, job).await).await
     }
 
     async fn unexplained(&self, client: &Client, url: &str, job: &Job) -> Result<Ended, Error> {

@@ -201,6 +201,7 @@ impl Worker<'_> {
             debug!(range = lease.range, token = lease.token, "working on a range");
             let left = self.range(&mut batches, lease, habit).await?;
             busy = Some(Instant::now());
+            self.gauge.left();
             match left {
                 Left::Behind => *held = None,
                 Left::Waiting => {
