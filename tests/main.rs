@@ -11,6 +11,7 @@ mod cases {
     mod apply;
     mod backfill;
     mod backfill_ends;
+    mod backfill_faults;
     mod backfill_refuses;
     mod backfill_strategy;
     mod backfill_survives;

@@ -3,7 +3,7 @@
 use refit::{Backfills, Error, Report};
 use refit_devdb::TestDb;
 
-use crate::support::{execute, migrator, until, value, value_at};
+use crate::support::{execute, exists, migrator, until, value, value_at};
 
 const TABLES: &str = "CREATE TABLE posts (id int PRIMARY KEY, flag int NOT NULL DEFAULT 0); INSERT INTO posts SELECT g FROM generate_series(1, 9) g; \
      CREATE TABLE versions (id int PRIMARY KEY, post_id int, flag int NOT NULL DEFAULT 0); \
@@ -68,14 +68,17 @@ async fn another_table_cannot_be_changed_partition_by_partition_or_kept() {
 }
 
 #[tokio::test]
-async fn statements_that_would_lose_rows_are_refused() {
+async fn statements_that_would_lose_rows_are_refused_before_anything_runs() {
     for (condition, expected) in [
         ("id > $1 AND id < $2", "write it as `id <= $2`"),
         ("id > $1 AND id <= $2 AND post_id % $3 = $4", "write it as `id % $3 = $4`"),
     ] {
+        let db = TestDb::empty().await.unwrap();
         let statement = format!("UPDATE versions SET flag = 1 WHERE {condition}");
-        let why = refused(TABLES, r#"table = "versions", key = ["id"]"#, &statement).await;
+        let error = backfill(&db, TABLES, r#"table = "versions", key = ["id"]"#, &statement).await;
+        let why = error.unwrap_err().to_string();
         assert!(why.contains(expected), "{condition}: {why}");
+        assert!(!exists(&db, "refinery_schema_history").await && !exists(&db, "versions").await);
     }
 }
 

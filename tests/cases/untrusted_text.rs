@@ -116,7 +116,7 @@ async fn a_backfill_keeps_no_secret_of_its_statement() {
                       + (SELECT count(*) FROM refit.backfill WHERE error LIKE '%hunter%')";
     assert_eq!(value::<i64>(&db, leaks).await, 0);
     let client = db.connect().await.unwrap();
-    let status = JobStatus::of(&client, 2).await.unwrap().unwrap();
+    let status = JobStatus::of(&client, &crate::support::state(&client).await, 2).await.unwrap().unwrap();
     assert!(!format!("{status} {status:?}").contains("hunter"), "{status}");
 }
 

@@ -17,7 +17,7 @@ pub struct BackfillDirective {
     /// Rows in a batch to begin with.
     #[serde(default = "default_batch_rows")]
     pub batch: u32,
-    /// Workers at most, over all processes.
+    /// Workers at most, over all processes: 1 to [`MAX_WORKERS`].
     #[serde(default = "default_workers")]
     pub workers: u32,
     /// How long a batch's transaction should take: batches grow and shrink towards it.
@@ -72,6 +72,9 @@ pub struct Window {
     pub zone: String,
 }
 
+/// The highest value of `workers`: each worker holds a connection while it works.
+pub const MAX_WORKERS: u32 = 64;
+
 const fn default_batch_rows() -> u32 {
     10_000
 }
@@ -119,6 +122,10 @@ impl BackfillDirective {
             Some("`batch` must be at least 1")
         } else if self.workers == 0 {
             Some("`workers` must be at least 1")
+        } else if self.workers > MAX_WORKERS {
+            Some("`workers` is at most 64: each worker holds a connection")
+        } else if self.undo.iter().any(|column| self.key.contains(column)) {
+            Some("`undo` names a column of `key`: rows are restored by their key, which has to stay")
         } else if parse_duration(&self.duration).map_or(true, |duration| duration.is_zero()) {
             Some("`duration` is a time such as \"100ms\"")
         } else if self.only.is_some() && self.window().is_none() {
@@ -171,6 +178,7 @@ mod tests {
     fn defaults_and_values() {
         let plain = read("").unwrap();
         assert_eq!((plain.batch, plain.workers, plain.target()), (10_000, 2, Duration::from_millis(100)));
+        assert_eq!(read(", workers = 64").unwrap().workers, MAX_WORKERS);
         let full = read(
             ", duration = \"50ms\", strategy = \"striped\", remaining = \"a IS NULL\", undo = [\"a\"], \
              only = \"23:30-05:00 Europe/Berlin\", throttle = \"SELECT 0\", errors = 5, error_percent = 0, allow_scan = true",
@@ -190,6 +198,9 @@ mod tests {
     fn wrong_values_are_told() {
         for (rest, complaint) in [
             (", batch = 0", "`batch`"),
+            (", workers = 0", "`workers` must be at least 1"),
+            (", workers = 65", "`workers` is at most 64"),
+            (", undo = [\"n\", \"id\"]", "`undo` names a column of `key`"),
             (", duration = \"soon\"", "`duration`"),
             (", duration = \"0s\"", "`duration`"),
             (", only = \"01:00-05:00\"", "`only`"),

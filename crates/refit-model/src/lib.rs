@@ -20,7 +20,7 @@ mod statement;
 mod text;
 mod untrusted;
 
-pub use backfill::{BackfillDirective, Strategy, Window};
+pub use backfill::{BackfillDirective, MAX_WORKERS, Strategy, Window};
 pub use directive::{Category, Directives, Phase, Suppression, front_matter};
 pub use file_name::{FileKind, Version, is_valid_name, version_of};
 pub use migration::{Migration, Repeatable, Seed, Sidecar};

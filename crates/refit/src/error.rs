@@ -234,6 +234,18 @@ pub enum Error {
         /// Why, and what to do.
         reason: String,
     },
+    /// The session's role may not work on a backfill, which stays for roles that may.
+    #[error("{doing}: {message} (SQLSTATE {sqlstate}); the work is left to roles that may do it: {hint}")]
+    Forbidden {
+        /// What Refit was doing, or the backfill.
+        doing: String,
+        /// What the server said.
+        message: String,
+        /// Its SQLSTATE.
+        sqlstate: String,
+        /// What to grant.
+        hint: String,
+    },
     /// A query of Refit's own failed.
     #[error("{doing}: {}{}", describe(.source), crate::hint::after(.source))]
     Database {
@@ -257,6 +269,7 @@ impl Error {
             Error::Statement(error) => error.sqlstate.as_deref(),
             Error::Database { source, .. } => source.code().map(|code| code.code()),
             Error::Rights { .. } => Some("42501"),
+            Error::Forbidden { sqlstate, .. } => Some(sqlstate),
             _ => None,
         }
     }

@@ -10,7 +10,7 @@ use refit_model::{HistoryDigest, MigrationSet, Policies, Version};
 use tokio_postgres::Client;
 use tracing::{Instrument, info, warn};
 
-use crate::backfill::{Backfills, Batch, FunctionError, Functions};
+use crate::backfill::{Backfills, Batch, Followers, FunctionError, Functions};
 use crate::connect::{ConnectOptions, Target};
 use crate::drift::{Comparison, Drift, SchemaCheck};
 use crate::embedded::Source;
@@ -57,6 +57,7 @@ pub(crate) struct Options {
     pub(crate) comparison: Comparison,
     pub(crate) backfills: Backfills,
     pub(crate) functions: Functions,
+    pub(crate) followers: Followers,
     pub(crate) lease: Duration,
     pub(crate) interrupt: Interrupt,
     /// Where a connection of Refit's own leads, for cancel requests.
@@ -110,6 +111,7 @@ impl Migrator {
                 comparison: Comparison::default(),
                 backfills: Backfills::default(),
                 functions: Functions::default(),
+                followers: Followers::default(),
                 lease: Duration::from_secs(30),
                 interrupt: Interrupt::new(),
                 target: None,

@@ -166,19 +166,7 @@ impl Preflight {
         pending: &[(Option<Version>, String)],
         what: &str,
     ) -> Result<(), Error> {
-        let (why, hint) = if self.standby {
-            (
-                "the server is a hot standby",
-                "connect to the primary, for example with target_session_attrs=read-write",
-            )
-        } else if self.read_only {
-            (
-                "the session is read-only",
-                "use a role and database without default_transaction_read_only, or ALTER ROLE … RESET it",
-            )
-        } else {
-            return Ok(());
-        };
+        let Some((why, hint)) = read_only(self.standby, self.read_only) else { return Ok(()) };
         let noun = if pending.len() == 1 { "migration is" } else { "migrations are" };
         let first = pending.first().map_or(String::new(), |(_, stem)| stem.clone());
         Err(Error::ReadOnly { why, pending: format!("{} {noun} {what}", pending.len()), first, hint })
@@ -193,3 +181,19 @@ pub(crate) const KEEPALIVES: &str = "SET tcp_keepalives_idle = 30;SET tcp_keepal
 const DEALLOCATE: &str = "DO $refit$ DECLARE statement pg_catalog.text; BEGIN \
     FOR statement IN SELECT name FROM pg_catalog.pg_prepared_statements WHERE from_sql LOOP \
     EXECUTE pg_catalog.format('DEALLOCATE %I', statement); END LOOP; END $refit$;";
+/// Why a session cannot write, and what to do; none when it can.
+pub(crate) fn read_only(standby: bool, session: bool) -> Option<(&'static str, &'static str)> {
+    if standby {
+        Some((
+            "the server is a hot standby",
+            "connect to the primary, for example with target_session_attrs=read-write",
+        ))
+    } else if session {
+        Some((
+            "the session is read-only",
+            "use a role and database without default_transaction_read_only, or ALTER ROLE … RESET it",
+        ))
+    } else {
+        None
+    }
+}

@@ -329,7 +329,10 @@ fn refuse_what_cannot_run(set: &MigrationSet, plan: &Plan) -> Result<(), Error> 
     for planned in &plan.pending {
         let (path, sql) = match planned.version {
             Some(version) => match set.migration(version) {
-                Some(migration) => (&migration.path, &migration.sql),
+                Some(migration) => {
+                    crate::backfill::can_begin(migration)?;
+                    (&migration.path, &migration.sql)
+                }
                 None => continue,
             },
             None => match set.repeatables().iter().find(|repeatable| repeatable.stem == planned.stem) {

@@ -5,6 +5,9 @@
 //! `< $2` never comes to the last row. The key must be unique, or rows that share one cost a batch of any size, and NOT NULL,
 //! or rows are never reached.
 //!
+//! A statement that sets the key, or inserts into the table that is walked, does not keep to it either: the row comes again in a
+//! later batch, and is changed again. Refit refuses to begin such a backfill. Nor can `undo` restore a generated column.
+//!
 //! Lock: ROW EXCLUSIVE on the table, and a lock on every row that a batch changes until its commit. PostgreSQL 14 to 18.
 //!
 //! ```sql,unsafe
@@ -23,6 +26,27 @@
 //! UPDATE posts SET status = 'new' WHERE id > $1 AND id <= $2 AND status IS NULL;
 //! ```
 //!
+//! Each of these rows would be moved until its key is behind all others:
+//!
+//! ```sql,unsafe
+//! -- refit: backfill = { table = "people", key = ["id"], batch = 10000 }
+//! UPDATE people SET id = id + 1000000 WHERE id > $1 AND id <= $2;
+//! ```
+//!
+//! ```toml,claim
+//! lock = "ROW EXCLUSIVE"
+//! table = "people"
+//! ```
+//!
+//! The new key gets a column of its own:
+//!
+//! ```sql,safe
+//! ALTER TABLE people ADD COLUMN new_id bigint;
+//! -- file: V2__number_people.sql
+//! -- refit: backfill = { table = "people", key = ["id"], batch = 10000 }
+//! UPDATE people SET new_id = id + 1000000 WHERE id > $1 AND id <= $2 AND new_id IS NULL;
+//! ```
+//!
 //! A key of two columns has four bounds:
 //!
 //! ```sql,safe
@@ -37,7 +61,7 @@ use crate::check::StatementCheck;
 use crate::finding::Severity;
 use crate::lock::LockMode;
 use crate::rule::{Check, Rule};
-use crate::sql::{Change, Compare, Expr, Name, Span};
+use crate::sql::{Change, Compare, Dml, DmlKind, Expr, Generated, Name, Span};
 
 pub(super) const RULE: Rule = Rule {
     name: "backfill-without-range",
@@ -60,7 +84,23 @@ fn check(check: &mut StatementCheck<'_>) {
             .help("name the columns of the primary key, or of a unique index whose columns are NOT NULL");
         return;
     }
+    if let (true, Some(why)) = (check.before.is_empty(), bad_undo(check, &table, &backfill.undo)) {
+        check
+            .report(why)
+            .table(&table)
+            .help("name the columns that it is computed from, or leave it out: no UPDATE may assign it");
+        return;
+    }
     let changes = check.stmt.kind.changes();
+    let moving =
+        changes.iter().find_map(|change| moves(change.dml, &table, &key).map(|why| (change.dml, why)));
+    if let Some((dml, (why, help))) = moving {
+        check
+            .report_at(dml.span, format!("a batch does not keep to its range in {table}: {why}"))
+            .lock(LockMode::RowExclusive, &dml.table)
+            .help(help);
+        return;
+    }
     let Some(last) = changes.last() else { return };
     if let Some(why) = strays(&changes, &key) {
         let changed = &last.dml.table;
@@ -73,11 +113,47 @@ fn check(check: &mut StatementCheck<'_>) {
 
 /// The table of a directive.
 fn named(written: &str) -> Name {
-    let (schema, name) = match written.split_once('.') {
-        Some((schema, name)) => (Some(refit_model::fold(schema)), name),
-        None => (None, written),
-    };
-    Name { schema, name: refit_model::fold(name), span: Span::default() }
+    let (mut parts, mut part, mut quoted) = (Vec::new(), String::new(), false);
+    for c in written.chars() {
+        match c {
+            '"' => quoted = !quoted,
+            '.' if !quoted => parts.push(std::mem::take(&mut part)),
+            c if quoted => part.push(c),
+            c if c.is_whitespace() => {}
+            c => part.push(c.to_ascii_lowercase()),
+        }
+    }
+    Name { schema: parts.pop(), name: part, span: Span::default() }
+}
+
+/// Why a change brings rows before batches that are still to come, and what to do.
+fn moves(dml: &Dml, table: &Name, key: &[&str]) -> Option<(String, &'static str)> {
+    if dml.table.key_ref() != table.key_ref() {
+        return None;
+    }
+    match dml.kind {
+        DmlKind::Insert => Some((
+            "it inserts into the table that is walked, and later batches come to the new rows".to_owned(),
+            "insert into another table",
+        )),
+        DmlKind::Update => {
+            let (column, _) = dml.columns.iter().find(|(column, _)| key.contains(&column.as_str()))?;
+            let why =
+                format!("it sets {column}, a column of its key, and a later batch may come to the row again");
+            Some((why, "write the new value into another column, or walk another unique key"))
+        }
+        DmlKind::Delete | DmlKind::Merge => None,
+    }
+}
+
+/// Why a column of `undo` cannot be restored, as far as the set tells of the table.
+fn bad_undo(check: &StatementCheck<'_>, table: &Name, undo: &[String]) -> Option<String> {
+    let known = check.schema.table(table)?;
+    let column = undo.iter().find(|column| {
+        let generated = known.columns.get(column.as_str()).and_then(|column| column.generated);
+        matches!(generated, Some(Generated::Stored | Generated::Virtual))
+    })?;
+    Some(format!("`undo` names {column} of {table}, which is generated: a rollback cannot restore it"))
 }
 
 /// Why batches cannot be cut by a key, as far as the set tells of the table.
@@ -221,6 +297,43 @@ mod tests {
             silent("unbatched-update", &[&posts(text)]);
         }
         silent("backfill-without-range", &["UPDATE posts SET status = 'new';"]);
+    }
+
+    #[test]
+    fn keys_that_move_and_values_that_cannot_be_restored() {
+        let people = |undo: &str, text: &str| {
+            format!(
+                "-- refit: backfill = {{ table = \"public.\\\"people\\\"\", key = [\"id\"]{undo} }}\n{text}"
+            )
+        };
+        for text in [
+            "UPDATE people SET id = id + 1 WHERE id > $1 AND id <= $2;",
+            "UPDATE public.people p SET (age, \"id\") = (1, p.id) WHERE p.id > $1 AND p.id <= $2;",
+            "WITH moved AS (UPDATE people SET id = -id WHERE id > $1 AND id <= $2 RETURNING id) SELECT count(*) FROM moved;",
+            "INSERT INTO people (id) SELECT id + 1 FROM people WHERE id > $1 AND id <= $2 ON CONFLICT (id) DO UPDATE SET id = 1;",
+        ] {
+            fires("backfill-without-range", &[&people("", text)]);
+        }
+        silent(
+            "backfill-without-range",
+            &[
+                &people("", "UPDATE people SET age = id WHERE id > $1 AND id <= $2;"),
+                &people(
+                    "",
+                    "UPDATE posts_archive a SET id = 1 FROM people p WHERE p.id > $1 AND p.id <= $2 AND a.id = p.id;",
+                ),
+            ],
+        );
+        let table = "-- file: V1__t.sql\nCREATE TABLE t (id bigint PRIMARY KEY, a int, b int GENERATED ALWAYS AS (a + 1) STORED);\n\
+             -- file: V2__u.sql\n";
+        let fill = |undo: &str| {
+            format!(
+                "{table}-- refit: backfill = {{ table = \"t\", key = [\"id\"], undo = [\"{undo}\"] }}\n\
+                 UPDATE t SET a = 1 WHERE id > $1 AND id <= $2;"
+            )
+        };
+        fires("backfill-without-range", &[&fill("b")]);
+        silent("backfill-without-range", &[&fill("a")]);
     }
 
     #[test]

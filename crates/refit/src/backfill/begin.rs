@@ -5,6 +5,7 @@ use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 use tracing::info;
 
+use super::changes;
 use super::cut::{Piece, bound, bound_sql, cut};
 use super::facts::{self, Table};
 use super::inspect;
@@ -16,6 +17,7 @@ use super::path::{self, under};
 use super::shape::Shape;
 use super::strategy::{Choice, Horizon, choose, word};
 use super::throttle::signals;
+use super::trouble::Trouble;
 use super::worker::pinned;
 use crate::error::Error;
 
@@ -55,12 +57,8 @@ pub(crate) async fn begin(client: &Client, job: &Job) -> Result<Began, Error> {
             client.batch_execute("DEALLOCATE refit_backfill_plan").await.ok();
             let reason = match other {
                 Ok(Began::Refused(reason)) => reason,
-                // A statement that is wrong, or has a literal that no column takes, stays so.
-                Err(error)
-                    if error
-                        .sqlstate()
-                        .is_some_and(|code| code.starts_with("42") || code.starts_with("22")) =>
-                {
+                // What is about the job will not be another matter in another session.
+                Err(error) if matches!(Trouble::of_error(&error), Some(Trouble::Fatal | Trouble::BadRow)) => {
                     error.to_string()
                 }
                 other => return other,
@@ -126,13 +124,20 @@ pub(super) async fn survey(
     shape: Option<&Shape>,
 ) -> Result<Result<Survey, String>, Error> {
     let directive = &job.directive;
-    let sets = shape.map(Shape::sets).unwrap_or_default();
+    let sets = match changes::written(client, job, shape).await? {
+        Ok(sets) => sets,
+        Err(reason) => return Ok(Err(reason)),
+    };
     let table = match facts::read(client, directive, &sets).await? {
         Ok(table) => table,
         Err(reason) => return Ok(Err(reason)),
     };
     let against = match unfit(job, shape, &table) {
         None => journal::against(client, job, shape, &table).await?,
+        reason => reason,
+    };
+    let against = match against {
+        None => changes::against(client, directive, shape, &table).await?,
         reason => reason,
     };
     let against = match against {
@@ -192,6 +197,7 @@ fn complaint<T>(asked: Result<T, Error>) -> Result<Option<String>, Error> {
         Err(error)
             if error
                 .sqlstate()
+                .filter(|code| *code != "42501")
                 .is_some_and(|code| ["0A", "22", "42"].iter().any(|class| code.starts_with(class))) =>
         {
             Ok(Some(error.to_string()))

@@ -4,6 +4,7 @@ use refit_model::BackfillDirective;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
+use super::changes::Changes;
 use super::key::KeyColumns;
 use crate::error::Error;
 
@@ -22,11 +23,13 @@ pub(crate) struct Table {
 pub(crate) struct Leaf {
     /// Qualified and quoted.
     pub(crate) name: String,
-    /// Rows, as the planner estimates them.
+    /// Rows, as the planner estimates them, or as some of its pages show where the planner's statistics are stale.
     pub(crate) rows: u64,
     /// Pages of its heap.
     pub(crate) pages: u64,
-    /// An index that covers a column which the statement sets.
+    /// What the statement changes in its rows.
+    pub(crate) changes: Changes,
+    /// An index that covers a column which changes.
     pub(crate) index_on_set: Option<String>,
     /// Whether the key is one integer that is never negative.
     pub(crate) counts: bool,
@@ -35,7 +38,7 @@ pub(crate) struct Leaf {
 }
 
 impl Table {
-    /// Rows, as the planner estimates them.
+    /// Rows, as estimated.
     pub(crate) fn rows(&self) -> u64 {
         self.leaves.iter().map(|leaf| leaf.rows).sum()
     }
@@ -47,7 +50,7 @@ impl Table {
     }
 }
 
-/// Reads a table's facts. `sets` are the columns that the statement changes.
+/// Reads a table's facts. `sets` are the columns that the statement sets.
 ///
 /// # Errors
 /// The inner one says in words, with the way out, why the table cannot be walked.
@@ -61,7 +64,8 @@ pub(crate) async fn read(
         Err(reason) => return Ok(Err(reason)),
     };
     for leaf in &mut table.leaves {
-        leaf.index_on_set = leaf.covering(client, sets).await?;
+        leaf.changes = Changes::read(client, &leaf.name, sets).await?;
+        leaf.index_on_set = leaf.covering(client, &leaf.changes.columns).await?;
         if directive.walks_heap() {
             continue;
         }
@@ -117,9 +121,10 @@ pub(crate) async fn leaves(
         if row.get::<_, String>(1) == "f" {
             return Ok(Err(format!("the partition {name} is a foreign table")));
         }
-        let rows = estimate(client, &name).await?;
         let pages = u64::try_from(row.get::<_, i64>(2)).unwrap_or(0);
-        table.leaves.push(Leaf { name, rows, pages, index_on_set: None, counts: false, order: 0.0 });
+        let rows = estimate(client, &name, pages).await?;
+        let changes = Changes::default();
+        table.leaves.push(Leaf { name, rows, pages, changes, index_on_set: None, counts: false, order: 0.0 });
     }
     Ok(Ok(table))
 }
@@ -131,7 +136,10 @@ impl Leaf {
         client: &Client,
         key: &[String],
     ) -> Result<Result<bool, String>, Error> {
-        let sql = "SELECT attname::text, attnum, attnotnull, atttypid = ANY ('{int2,int4,int8}'::regtype[]) \
+        let sql = "SELECT attname::text, attnum, attnotnull, atttypid = ANY ('{int2,int4,int8}'::regtype[]), \
+                       CASE WHEN (SELECT coalesce(b.typtype, t.typtype) FROM pg_catalog.pg_type t \
+                                      LEFT JOIN pg_catalog.pg_type b ON b.oid = t.typbasetype WHERE t.oid = atttypid) = 'c' \
+                            THEN pg_catalog.format_type(atttypid, NULL) END \
                    FROM pg_attribute WHERE attrelid = $1::text::regclass AND attname::text = ANY ($2) \
                      AND attnum > 0 AND NOT attisdropped ORDER BY array_position($2, attname::text)";
         let failed = || Error::database("reading the key of a backfill");
@@ -146,6 +154,16 @@ impl Leaf {
                 "{} has no column {}, which the directive's key names",
                 self.name,
                 missing.map_or("", String::as_str)
+            )));
+        }
+        // The server reads a bound of a batch as a record without a type, and cannot.
+        if let Some(composite) = rows.iter().find(|row| row.get::<_, Option<String>>(4).is_some()) {
+            let (column, name): (String, Option<String>) = (composite.get(0), composite.get(4));
+            return Ok(Err(format!(
+                "the column {column} of {} is of the composite type {}, by which rows cannot be walked: name another key, or walk the \
+                 heap with `key = [\"ctid\"]` and `remaining`",
+                self.name,
+                name.unwrap_or_default()
             )));
         }
         let numbers: Vec<i16> = rows.iter().map(|row| row.get(1)).collect();
@@ -250,11 +268,36 @@ async fn is_ordered_by(client: &Client, relation: &str, numbers: &[i16]) -> Resu
     Ok(row.get(0))
 }
 
-async fn estimate(client: &Client, relation: &str) -> Result<u64, Error> {
+/// Pages that are looked at to see whether the planner's estimate fits.
+const SAMPLED_PAGES: u64 = 128;
+
+/// Rows of a table. Statistics may be of a time when it was empty, or full: where they are far from what some pages hold, the
+/// pages count.
+async fn estimate(client: &Client, relation: &str, pages: u64) -> Result<u64, Error> {
+    if pages == 0 {
+        return Ok(0);
+    }
+    let share = (to_float(SAMPLED_PAGES) / to_float(pages)).min(1.0);
+    let sql = format!(
+        "SELECT pg_catalog.count(*) FROM ONLY {relation} TABLESAMPLE SYSTEM ({})",
+        (share * 100.0).max(1e-4)
+    );
+    let row = client.query_typed_one(&sql, &[]).await;
+    let counted: i64 = row.map_err(Error::database("sampling a table"))?.get(0);
+    let sampled = to_float(u64::try_from(counted).unwrap_or(0)) / share;
+    if pages <= SAMPLED_PAGES {
+        return Ok(whole(sampled));
+    }
+    let planned = planned(client, relation).await?;
+    let fits = planned > 0.0 && (0.5..2.0).contains(&(sampled / planned));
+    Ok(whole(if fits { planned } else { sampled.max(1.0) }))
+}
+
+async fn planned(client: &Client, relation: &str) -> Result<f64, Error> {
     let sql = format!("EXPLAIN (FORMAT JSON) SELECT FROM ONLY {relation}");
     let plan = super::inspect::json(client, &sql).await;
     let plan = plan.map_err(Error::database("estimating the rows of a table"))?;
-    Ok(plan[0]["Plan"]["Plan Rows"].as_f64().map_or(0, whole))
+    Ok(plan[0]["Plan"]["Plan Rows"].as_f64().unwrap_or(0.0))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "an estimate")]

@@ -47,7 +47,7 @@ impl From<tokio_postgres::Error> for Failed {
     }
 }
 
-fn is_conversion(error: &tokio_postgres::Error) -> bool {
+pub(super) fn is_conversion(error: &tokio_postgres::Error) -> bool {
     let text = error.to_string();
     text.starts_with("error serializing") || text.starts_with("error deserializing")
 }

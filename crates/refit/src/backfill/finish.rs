@@ -9,6 +9,7 @@ use super::facts;
 use super::job::Job;
 use super::key::{Key, KeyColumns, key_of};
 use super::path::under;
+use super::trouble::Trouble;
 use crate::error::Error;
 
 /// Sweeps at most, since the job was begun or taken up again: rows that come faster are not the sweep's to catch.
@@ -51,7 +52,7 @@ pub(crate) async fn finish(client: &Client, job: &Job) -> Result<Finished, Error
     let reason = match outcome {
         Err(Error::Backfill { reason, .. }) => reason,
         // Another role may be allowed to look.
-        Err(error) if error.sqlstate().is_some_and(|code| code.starts_with("42") && code != "42501") => {
+        Err(error) if matches!(Trouble::of_error(&error), Some(Trouble::Fatal | Trouble::BadRow)) => {
             error.to_string()
         }
         outcome => return outcome,

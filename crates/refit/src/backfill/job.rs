@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use refit_model::redact::Secrets;
-use refit_model::{BackfillDirective, Migration, Version};
+use refit_model::{BackfillDirective, MAX_WORKERS, Migration, Version, split_statements};
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 
@@ -55,6 +55,14 @@ const NEWEST: &str =
 impl Job {
     fn read(state: &State, row: &Row) -> Result<Job, Error> {
         let directive: String = row.get(4);
+        let directive: BackfillDirective = serde_json::from_str(&directive).map_err(|error| {
+            let name: String = row.get(2);
+            Error::Internal(format!(
+                "the directive of the backfill {name} cannot be read ({error}): a newer refit has registered it"
+            ))
+        })?;
+        // One that an older release registered may have any number of them.
+        let workers = directive.workers.clamp(1, MAX_WORKERS);
         let mut job = Job {
             state_schema: state.clone(),
             search_path: row.get::<_, Option<String>>(12).unwrap_or_else(|| "pg_catalog".to_owned()),
@@ -62,12 +70,7 @@ impl Job {
             version: row.get(1),
             name: row.get(2),
             statement: row.get(3),
-            directive: serde_json::from_str(&directive).map_err(|error| {
-                let name: String = row.get(2);
-                Error::Internal(format!(
-                    "the directive of the backfill {name} cannot be read ({error}): a newer refit has registered it"
-                ))
-            })?,
+            directive: BackfillDirective { workers, ..directive },
             state: row.get(5),
             wanted: row.get(6),
             remaining: row.get(7),
@@ -212,6 +215,19 @@ pub(crate) async fn states(
         (row.get(0), stands)
     };
     Ok(rows.iter().map(read).collect())
+}
+
+/// Refuses a backfill whose text alone shows that its batches cannot be kept apart, before it is registered.
+///
+/// # Errors
+/// [`Error::Backfill`], with what to do.
+pub(crate) fn can_begin(migration: &Migration) -> Result<(), Error> {
+    let state = State::empty(crate::state::DEFAULT_SCHEMA);
+    let Some(job) = Job::unregistered(&state, "pg_catalog", migration) else { return Ok(()) };
+    if split_statements(&job.statement).is_empty() {
+        return Ok(());
+    }
+    Shape::of(&job.statement, &job.directive).map(drop).map_err(|reason| job.failure(reason))
 }
 
 /// The SQL that registers a migration's backfill: what its step runs instead of its text, under the caller's search path. What its

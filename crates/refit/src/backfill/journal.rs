@@ -39,8 +39,13 @@ pub(crate) async fn against(
         ));
     }
     let sets = shape.map(Shape::sets).unwrap_or_default();
-    if let Some(column) = key.iter().find(|column| sets.contains(column)) {
-        return Ok(Some(format!("`undo` needs a key that stays, and the statement sets {column}")));
+    if let Some(column) = key.iter().find(|column| sets.contains(column) || undo.contains(column)) {
+        return Ok(Some(format!(
+            "`undo` needs a key that stays, and {column} is a column of it that changes"
+        )));
+    }
+    if let Some(reason) = cannot_be_restored(client, undo, table).await? {
+        return Ok(Some(reason));
     }
     let sql = "SELECT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = to_regclass($1) AND i.indisunique AND i.indisvalid \
                    AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL AND NOT EXISTS ( \
@@ -55,6 +60,29 @@ pub(crate) async fn against(
              such as the primary key",
             table.name,
             key.join(", ")
+        )
+    }))
+}
+
+/// Why a column of `undo` cannot be given its earlier value back: no UPDATE may assign it.
+async fn cannot_be_restored(
+    client: &Client,
+    undo: &[String],
+    table: &Table,
+) -> Result<Option<String>, Error> {
+    let sql = "SELECT wanted.name, CASE WHEN a.attnum IS NULL THEN 'does not exist' WHEN a.attnum < 0 THEN 'is a system column' \
+                   WHEN a.attgenerated <> '' THEN 'is generated' ELSE 'is GENERATED ALWAYS AS IDENTITY' END \
+               FROM pg_catalog.unnest($2) AS wanted (name) LEFT JOIN pg_catalog.pg_attribute a \
+                   ON a.attrelid = pg_catalog.to_regclass($1) AND a.attname::pg_catalog.text = wanted.name AND NOT a.attisdropped \
+               WHERE a.attnum IS NULL OR a.attnum < 0 OR a.attgenerated <> '' OR a.attidentity = 'a' LIMIT 1";
+    let rows = client.query_typed(sql, &[(&table.name, Type::TEXT), (&undo, Type::TEXT_ARRAY)]).await;
+    let rows = rows.map_err(Error::database("reading the columns of `undo`"))?;
+    Ok(rows.first().map(|row| {
+        let (column, what): (String, String) = (row.get(0), row.get(1));
+        format!(
+            "`undo` names {column} of {}, which {what}: no rollback could write its earlier values; name the columns that it is \
+             computed from, or leave it out",
+            table.name
         )
     }))
 }

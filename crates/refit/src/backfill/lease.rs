@@ -41,7 +41,7 @@ const COLUMNS: &str = "r.id, r.token, r.pass, r.relation, r.lower, r.lower_close
                        r.cursor, r.rows_estimated";
 
 /// A lease is good when it ends in the future and its session is still there.
-const LIVE: &str = "(r.leased_until > pg_catalog.clock_timestamp() AND EXISTS (SELECT FROM pg_stat_activity WHERE pid = r.worker_pid))";
+pub(super) const LIVE: &str = "(r.leased_until > pg_catalog.clock_timestamp() AND EXISTS (SELECT FROM pg_stat_activity WHERE pid = r.worker_pid))";
 
 impl Lease {
     fn read(row: &Row) -> Result<Lease, Error> {

@@ -13,6 +13,7 @@ use super::failed::Failed;
 use super::job::Job;
 use super::key::Key;
 use super::lease::{Lease, Place, reading, writing};
+use super::rights::explain;
 use super::size::BatchSize;
 use super::trouble::Trouble;
 use super::worker::{SLICE, Worker};
@@ -147,6 +148,10 @@ impl Worker<'_> {
             {
                 return Ok(Outcome::Stop);
             }
+            (Trouble::Forbidden, _) => {
+                lease.release(batches.client, self.walk.job).await;
+                return Err(explain(batches.client, self.walk.job, &failed).await);
+            }
             (Trouble::Fatal, _) => return self.fail(batches.client, &failed.to_string()).await,
             (Trouble::BadRow, None) => {
                 let reason = format!("where a batch ends could not be found: {failed}");
@@ -206,6 +211,10 @@ impl Worker<'_> {
         let why = why.without(&self.walk.job.secrets());
         match Trouble::of(&why) {
             Trouble::Disconnected => Ok(Outcome::Disconnected(why)),
+            Trouble::Forbidden => {
+                lease.release(batches.client, self.walk.job).await;
+                Err(explain(batches.client, self.walk.job, &why).await)
+            }
             Trouble::BadRow | Trouble::Fatal => {
                 let reason = format!("a row failed and could not be set aside ({why}): {failed}");
                 self.fail(batches.client, &reason).await

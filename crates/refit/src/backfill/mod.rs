@@ -6,6 +6,7 @@
 
 mod batch;
 mod begin;
+mod changes;
 mod control;
 mod cut;
 mod edit;
@@ -14,6 +15,7 @@ mod failed;
 mod finish;
 mod function;
 mod heap;
+mod idle;
 mod inspect;
 mod job;
 mod journal;
@@ -22,7 +24,9 @@ mod lease;
 mod mend;
 mod path;
 mod preview;
+mod readonly;
 mod retention;
+mod rights;
 mod shape;
 mod sight;
 mod size;
@@ -42,7 +46,8 @@ pub use sight::{FailedRow, JobStatus, JournalStatus, WorkerStatus};
 
 pub(crate) use edit::{accept_edit, record, register_again};
 pub(crate) use function::Functions;
-pub(crate) use job::{is_repeatable, registration, states};
+pub(crate) use job::{can_begin, is_repeatable, registration, states};
+pub(crate) use throttle::departed::Followers;
 pub(crate) use undo::{prospect, turn_back};
 
 /// Who finishes backfills, and when.

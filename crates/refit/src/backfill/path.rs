@@ -1,6 +1,6 @@
 //! The search path of a job: its SQL runs under the one that its migration was applied with, Refit's own under a pinned one.
 
-use tokio_postgres::Client;
+use tokio_postgres::{Client, SimpleQueryMessage};
 
 use super::job::Job;
 use super::key::literal;
@@ -29,4 +29,23 @@ pub(crate) async fn under<T>(
     let outcome = outcome?;
     left.map_err(failed())?;
     Ok(outcome)
+}
+
+/// The relation that a name of the job means, qualified and quoted; none where there is none.
+pub(crate) async fn resolve(client: &Client, job: &Job, name: &str) -> Result<Option<String>, Error> {
+    // One message, which is one transaction unless one is open.
+    let sql = format!(
+        "{}SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) AS resolved FROM pg_catalog.pg_class c \
+             JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace \
+             WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass({})::pg_catalog.oid;{LEAVE}",
+        enter(job),
+        literal(name)
+    );
+    let messages =
+        client.simple_query(&sql).await.map_err(Error::database("looking for a backfill's table"))?;
+    let found = messages.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) if row.columns()[0].name() == "resolved" => row.get(0),
+        _ => None,
+    });
+    Ok(found.map(str::to_owned))
 }

@@ -9,14 +9,13 @@ use std::fmt;
 
 use refit_model::{Migration, Strategy, Version};
 use serde::Serialize;
+use tokio_postgres::Client;
 use tokio_postgres::types::Type;
-use tokio_postgres::{Client, SimpleQueryMessage};
 
 use self::sample::{Sampled, samples};
 use super::begin::{Survey, is_function, look_at_plans, survey};
 use super::facts::{Table, to_float, whole};
 use super::job::Job;
-use super::key::literal;
 use super::lease::Lease;
 use super::path;
 use super::shape::Shape;
@@ -223,22 +222,8 @@ async fn found(
 
 /// The job with its table resolved as registering it would.
 async fn as_registered(client: &Client, mut job: Job) -> Result<Job, Error> {
-    let sql = format!(
-        "{}SELECT (SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c \
-             JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace \
-             WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass({})::pg_catalog.oid);{}",
-        path::enter(&job),
-        literal(&job.directive.table),
-        path::LEAVE
-    );
-    let messages =
-        client.simple_query(&sql).await.map_err(Error::database("looking for a backfill's table"))?;
-    let found = messages.iter().filter_map(|message| match message {
-        SimpleQueryMessage::Row(row) => row.get(0).filter(|_| row.columns()[0].name() == "format"),
-        _ => None,
-    });
-    if let Some(table) = found.last() {
-        job.directive.table = table.to_owned();
+    if let Some(table) = path::resolve(client, &job, &job.directive.table).await? {
+        job.directive.table = table;
     }
     Ok(job)
 }

@@ -8,12 +8,14 @@ use refit_model::{BackfillDirective, split_statements};
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 use self::tokens::Tokens;
+use self::writes::Write;
 use super::job::Job;
 use super::key::literal;
 use super::path;
 use crate::error::Error;
 
-mod tokens;
+pub(super) mod tokens;
+mod writes;
 
 /// The statements of a batch.
 #[derive(Debug, Clone)]
@@ -41,6 +43,8 @@ pub(crate) struct Part {
     pub(crate) sets: Vec<String>,
     /// The condition, on the target alone, that a row done no longer meets.
     pub(crate) guard: Option<String>,
+    /// What it writes, wherever in it.
+    pub(crate) writes: Vec<Write>,
 }
 
 #[derive(Debug, Clone)]
@@ -94,6 +98,12 @@ impl Shape {
         let keys = directive.key.len();
         let parts: Vec<Part> = statements.iter().map(|statement| Part::of(statement.text)).collect();
         if let Some(reason) = parts.iter().find_map(|part| part.against(&directive.key)) {
+            return Err(reason);
+        }
+        let mut writes = parts.iter().flat_map(|part| &part.writes);
+        let against = |write: &Write| write.against(&directive.key, &directive.table);
+        if let Some(reason) = writes.by_ref().filter(|write| write.is_of(&directive.table)).find_map(against)
+        {
             return Err(reason);
         }
         let striped = parts.iter().all(|part| part.parameters > 2 * keys);
@@ -168,6 +178,7 @@ impl Part {
             called,
             sets,
             guard,
+            writes: tokens.writes(),
         }
     }
 
@@ -200,6 +211,12 @@ impl Part {
                 self.parameters
             )),
         }
+    }
+
+    /// The table that it deletes from, as it is written; none when it does not.
+    pub(crate) fn deletes(&self) -> Option<String> {
+        let is_delete = Tokens::of(&self.text).find(0, "DELETE").is_some();
+        self.target.as_ref().filter(|_| is_delete).and_then(|target| target.name.clone())
     }
 
     /// What is said of the target is not said of the rows that are walked.

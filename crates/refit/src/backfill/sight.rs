@@ -114,23 +114,27 @@ pub struct FailedRow {
     pub attempts: i32,
 }
 
-const JOBS: &str = "SELECT b.id, b.version, b.name, b.kind, b.state, b.wanted, b.strategy, b.reason, coalesce(b.rows_estimated, 0), \
+const JOBS: &str = "SELECT b.id, b.version, b.name, b.kind, b.state, b.wanted, b.strategy, b.reason, \
+        greatest(b.rows_estimated, r.changed, r.walked, 0)::int8, \
         coalesce(r.changed, 0)::int8, \
-        CASE WHEN b.state = 'complete' THEN 1 ELSE coalesce(r.progress, 0) END::float8, \
+        CASE WHEN b.state = 'complete' THEN 1 ELSE least(coalesce(r.progress, 0), 0.999) END::float8, \
         b.rows_per_second, coalesce(r.batches, 0)::int8, coalesce(r.retries, 0)::int8, \
         (SELECT count(*) FROM refit.backfill_error e WHERE e.backfill_id = b.id AND resolved_at IS NULL), \
         b.pass, b.throttle, b.error, extract(epoch FROM coalesce(b.finished_at, clock_timestamp()) - b.started_at)::float8, \
         coalesce(r.walked_per_changed, 1)::float8, b.journal, pg_total_relation_size(to_regclass(b.journal)), \
         CASE WHEN b.state = 'complete' THEN \
-            to_char(b.finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') END, b.directive \
+            to_char(b.finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') END, b.directive, coalesce(r.vague, true) \
     FROM (SELECT DISTINCT ON (version) * FROM refit.backfill WHERE history_id = $2 ORDER BY version, id DESC) b \
     LEFT JOIN LATERAL ( \
         SELECT sum(rows_changed) AS changed, sum(batches) AS batches, sum(retries) AS retries, \
-            sum(least(CASE WHEN done THEN 1 WHEN stripes > 1 THEN position::float8 / (stripes * json_array_length(windows::json)) \
-                      ELSE rows_walked::float8 / greatest(rows_estimated, 1) END, 1) * greatest(rows_estimated, 1)) \
-                / sum(greatest(rows_estimated, 1)) AS progress, \
+            sum(CASE WHEN done THEN 1 WHEN stripes > 1 THEN position::float8 / (stripes * json_array_length(windows::json)) \
+                     WHEN rows_walked < 0.95 * rows_estimated THEN rows_walked::float8 / rows_estimated \
+                     ELSE 1 - 0.05 * 0.95 * greatest(rows_estimated, 1) / greatest(rows_walked, 1) END * weight) / sum(weight) AS progress, \
+            sum(rows_walked) FILTER (WHERE NOT done) AS walked, \
+            bool_and(done) OR bool_or(NOT done AND stripes = 1 AND rows_walked > 1.5 * rows_estimated) AS vague, \
             sum(rows_walked)::float8 / greatest(sum(rows_changed), 1) AS walked_per_changed \
-        FROM refit.backfill_range WHERE backfill_id = b.id) r ON true \
+        FROM (SELECT *, greatest(rows_estimated, 1, CASE WHEN NOT done THEN rows_walked END) AS weight \
+              FROM refit.backfill_range WHERE backfill_id = b.id) AS ranges) r ON true \
     WHERE $1::int8 IS NULL OR version = $1 ORDER BY b.version";
 
 const WORKERS: &str = "SELECT worker_pid, coalesce(worker_host, ''), relation, id, coalesce(batch_rows, 0), trouble \
@@ -214,10 +218,12 @@ fn job(row: &Row, workers: &[Row], errors: &[Row]) -> JobStatus {
     let seconds: Option<f64> = row.get(18);
     let (progress, rate): (f64, Option<f64>) = (row.get(10), row.get(11));
     let rate = rate.filter(|rate| *rate > 0.0);
-    // By time, not by keys: these may be sparse, or random.
-    let running = row.get::<_, String>(4) == "running" && progress > 0.0;
-    let eta =
-        seconds.filter(|_| running && rate.is_some()).map(|seconds| seconds * (1.0 - progress) / progress);
+    // By time, not by keys: these may be sparse, or random. Where only ranges are left whose estimate was wrong, or a closing
+    // sweep, nothing is known.
+    let running = row.get::<_, String>(4) == "running" && progress > 0.0 && !row.get::<_, bool>(24);
+    let eta = seconds
+        .filter(|_| running && rate.is_some())
+        .map(|seconds| (seconds * (1.0 - progress) / progress).max(1.0));
     JobStatus {
         id: row.get(0),
         version: row.get(1),

@@ -175,6 +175,11 @@ fn against_stripes(shape: Option<&Shape>, table: &Table, horizon: &Horizon, forc
     if let Some(index) = table.leaves.iter().find_map(|leaf| leaf.index_on_set.as_ref()) {
         return Some(format!("the index {index} holds a changed column: build it afterwards"));
     }
+    if let Some(trigger) = table.leaves.iter().find_map(|leaf| leaf.changes.unreadable.as_ref()) {
+        return Some(format!(
+            "the trigger {trigger} may change a column that an index holds: its function cannot be read"
+        ));
+    }
     let rows = table.rows();
     if rows < SMALL {
         return Some(format!("{rows} rows are few"));

@@ -3,7 +3,8 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
+use tokio::sync::futures::Notified;
+use tokio::sync::{Notify, watch};
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 use tracing::{info, warn};
@@ -11,6 +12,7 @@ use tracing::{info, warn};
 use super::batch::Done;
 use super::job::Job;
 use super::sight::JobStatus;
+use super::throttle::departed::Followers;
 use super::throttle::law::{Law, Leave, Signal};
 use super::throttle::signals::{Sampler, stale};
 use crate::connect::{ConnectOptions, Connection};
@@ -23,24 +25,66 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What workers tell the supervisor of their batches.
 #[derive(Debug, Default)]
-pub(crate) struct Gauge(Mutex<Tally>);
+pub(crate) struct Gauge {
+    tally: Mutex<Tally>,
+    /// Wakes workers that wait for a range: one may be free, or the job at its end.
+    left: Notify,
+}
 
 #[derive(Debug, Default, Clone, Copy)]
 struct Tally {
     slowest_commit: f64,
     rows: u32,
+    /// Workers that have seen a free range and not tried to lease it yet.
+    starting: u32,
+}
+
+/// A worker on its way to a range that was free.
+#[derive(Debug)]
+pub(crate) struct Starting<'a>(&'a Gauge);
+
+impl Drop for Starting<'_> {
+    fn drop(&mut self) {
+        if let Ok(mut tally) = self.0.tally.lock() {
+            tally.starting = tally.starting.saturating_sub(1);
+        }
+    }
 }
 
 impl Gauge {
     pub(crate) fn batch(&self, done: &Done, rows: u32) {
-        if let Ok(mut tally) = self.0.lock() {
+        if let Ok(mut tally) = self.tally.lock() {
             tally.slowest_commit = tally.slowest_commit.max(done.commit.as_secs_f64());
             tally.rows = rows;
         }
     }
 
+    /// Lets a worker connect where `free` ranges can be leased and fewer workers of this process are on their way to one.
+    pub(crate) fn start(&self, free: u32) -> Option<Starting<'_>> {
+        let mut tally = self.tally.lock().ok()?;
+        if tally.starting >= free {
+            return None;
+        }
+        tally.starting += 1;
+        Some(Starting(self))
+    }
+
+    /// A worker of this process has left a range.
+    pub(crate) fn left(&self) {
+        self.left.notify_waiters();
+    }
+
+    /// Comes to an end when a worker of this process leaves a range from now on.
+    pub(crate) fn next_left(&self) -> Notified<'_> {
+        self.left.notified()
+    }
+
     fn take(&self) -> Tally {
-        self.0.lock().map(|mut tally| std::mem::take(&mut *tally)).unwrap_or_default()
+        let take = |tally: &mut Tally| {
+            let starting = tally.starting;
+            std::mem::replace(tally, Tally { starting, ..Tally::default() })
+        };
+        self.tally.lock().map(|mut tally| take(&mut tally)).unwrap_or_default()
     }
 }
 
@@ -50,6 +94,7 @@ pub(crate) struct Supervisor<'a> {
     pub(crate) connect: &'a ConnectOptions,
     pub(crate) job: &'a Job,
     pub(crate) observer: &'a Observer,
+    pub(crate) followers: &'a Followers,
     pub(crate) leave: watch::Sender<Leave>,
     pub(crate) gauge: &'a Gauge,
 }
@@ -58,7 +103,7 @@ impl Supervisor<'_> {
     /// Watches until it is dropped.
     pub(crate) async fn watch(self, client: &Client) -> std::convert::Infallible {
         let mut law = Law::new(self.job.directive.workers);
-        let mut sampler = Sampler::new();
+        let mut sampler = Sampler::new(self.followers.clone(), self.url);
         let mut rate = Rate::default();
         let mut heard = Instant::now();
         let mut other: Option<Connection> = None;

@@ -1,6 +1,7 @@
 //! What a failed batch means, by its SQLSTATE.
 
-use super::failed::Failed;
+use super::failed::{Failed, is_conversion};
+use crate::error::Error;
 
 /// What to do about a batch that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,11 +16,23 @@ pub(crate) enum Trouble {
     Disconnected,
     /// A row does not suit: it is looked for, and set aside.
     BadRow,
+    /// This session's role may not do it: another role may, so the worker ends and the job goes on without it.
+    Forbidden,
     /// The statement is wrong, or something that no repetition mends.
     Fatal,
 }
 
 impl Trouble {
+    /// What an error of Refit's own query means; none where no query failed.
+    pub(crate) fn of_error(error: &Error) -> Option<Trouble> {
+        let Error::Database { source, .. } = error else { return None };
+        Some(match source.code() {
+            Some(code) => Trouble::of(&Failed::new(code.code(), "")),
+            None if !source.is_closed() && is_conversion(source) => Trouble::BadRow,
+            None => Trouble::Disconnected,
+        })
+    }
+
     pub(crate) fn of(failed: &Failed) -> Trouble {
         let Some(code) = &failed.sqlstate else { return Trouble::Disconnected };
         match code.as_str() {
@@ -27,6 +40,7 @@ impl Trouble {
             "55P03" | "57014" => Trouble::TooLarge,
             // Shutting down, starting up, or a standby that was a primary; ended by an administrator or for idling.
             "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25006" => Trouble::Disconnected,
+            "42501" => Trouble::Forbidden,
             // A routine's own exceptions are about a row as much as a constraint is.
             "P0001" | "P0002" | "P0003" => Trouble::BadRow,
             // A look-up that should find one row finds several.
@@ -34,6 +48,8 @@ impl Trouble {
             code => match &code[..code.len().min(2)] {
                 "08" => Trouble::Disconnected,
                 "53" => Trouble::Exhausted,
+                // Authorisation, and roles that do not exist (any more).
+                "0L" | "0P" | "28" => Trouble::Forbidden,
                 "22" | "23" => Trouble::BadRow,
                 _ => Trouble::Fatal,
             },
@@ -56,5 +72,9 @@ mod tests {
         assert_eq!(of("42703"), Trouble::Fatal);
         assert_eq!(of("57P01"), Trouble::Disconnected);
         assert_eq!(of(""), Trouble::Fatal);
+        assert_eq!(
+            (of("42501"), of("28000"), of("0P000")),
+            (Trouble::Forbidden, Trouble::Forbidden, Trouble::Forbidden)
+        );
     }
 }

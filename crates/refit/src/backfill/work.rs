@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use futures_util::future::{Either, join_all, select};
+use futures_util::future::{Either, select, try_join_all};
 use refit_model::Version;
 use tokio::sync::watch;
 use tokio_postgres::Client;
@@ -15,10 +15,13 @@ use super::facts;
 use super::finish::{Finished, finish};
 use super::job::Job;
 use super::mend::pauses;
+use super::readonly::{Refusals, require_writable};
+use super::rights;
 use super::shape::Shape;
 use super::sight::JobStatus;
 use super::supervisor::{Gauge, Supervisor};
 use super::throttle::law::Leave;
+use super::throttle::signals::try_own;
 use super::worker::{Worker, is_of_the_server};
 use crate::error::Error;
 use crate::event::Event;
@@ -65,10 +68,24 @@ impl Migrator {
         let migrator = self.for_url(url)?;
         let mut report = self.nothing_to_do(None, Instant::now());
         let (mut lost, mut applied) = (pauses(), 0);
+        let (mut began, mut refusals) = (false, Refusals::new(self.options.lease));
         loop {
             let connection = crate::connect::connect(url, &self.options.connect).await?;
-            match Box::pin(migrator.work_on(&connection, url, &mut report, awaited)).await {
-                Err(error) if connection.is_closed() || is_of_the_server(&error) => {
+            let outcome =
+                Box::pin(migrator.work_on(&connection, url, &mut report, awaited, &mut began)).await;
+            let outcome =
+                rights::explained(&connection, &State::empty(self.options.state_schema()), None, outcome)
+                    .await;
+            if !matches!(outcome, Err(Error::ReadOnly { .. })) {
+                refusals.over();
+            }
+            match outcome {
+                Err(error)
+                    if connection.is_closed()
+                        || is_of_the_server(&error)
+                        // Where work has begun, another server may be about to become the primary.
+                        || (began && matches!(error, Error::ReadOnly { .. }) && refusals.may_pass()) =>
+                {
                     if report.backfills.len() > applied {
                         (lost, applied) = (pauses(), report.backfills.len());
                     }
@@ -116,6 +133,7 @@ impl Migrator {
         url: &str,
         report: &mut Report,
         awaited: &mut BTreeSet<Version>,
+        began: &mut bool,
     ) -> Result<(), Error> {
         let mut told = None;
         // The session is Refit's own, and pinned but where it applies what waited for a backfill.
@@ -125,6 +143,8 @@ impl Migrator {
         self.drop_expired_journals(client, &state).await;
         loop {
             let jobs = Job::unfinished(client, &state).await?;
+            require_writable(client, &jobs).await?;
+            *began = true;
             awaited.extend(jobs.iter().map(|job| job.version));
             // What this program has no function for, another one works on: the others need not wait for it.
             let able = |job: &Job| !is_function(job) || self.options.functions.get(job.version).is_some();
@@ -206,6 +226,11 @@ impl Migrator {
 
     /// One job, to its end or until it is stopped.
     pub(super) async fn job(&self, client: &Client, url: &str, job: &Job) -> Result<Ended, Error> {
+        rights::explained(client, &job.state_schema, Some(job), self.unexplained(client, url, job).await)
+            .await
+    }
+
+    async fn unexplained(&self, client: &Client, url: &str, job: &Job) -> Result<Ended, Error> {
         if job.state == "registered" {
             match begin(client, job).await? {
                 Began::Running => {}
@@ -248,6 +273,12 @@ impl Migrator {
                 Some(shape.map_err(|reason| job.failure(reason))?)
             }
         };
+        // A role that may not ask the directive's own query would take it for a server that is fully loaded.
+        if let Err(error) = try_own(client, job).await
+            && rights::is_missing(&error)
+        {
+            return Err(error);
+        }
         let gauge = Gauge::default();
         let (sender, receiver) = watch::channel(Leave::none(job.directive.workers));
         let walk = Walk {
@@ -258,13 +289,20 @@ impl Migrator {
             lease: self.options.lease,
         };
         let (connect, gauge) = (&self.options.connect, &gauge);
-        let work = |number| Worker { number, url, connect, walk, leave: receiver.clone(), gauge }.work();
-        let supervisor =
-            Supervisor { url, connect, job, observer: &self.options.observer, leave: sender, gauge };
-        let workers = std::pin::pin!(join_all((0..job.directive.workers).map(work)));
+        // One that its role keeps from working ends the others of its process too; any other leaves the work to them.
+        let work = async |number| {
+            let worker = Worker { number, url, connect, client, walk, leave: receiver.clone(), gauge };
+            match worker.work().await {
+                Err(error) if rights::is_missing(&error) => Err(error),
+                ended => Ok(ended),
+            }
+        };
+        let (observer, followers) = (&self.options.observer, &self.options.followers);
+        let supervisor = Supervisor { url, connect, job, observer, followers, leave: sender, gauge };
+        let workers = std::pin::pin!(try_join_all((0..job.directive.workers).map(work)));
         let watching = std::pin::pin!(supervisor.watch(client));
         match select(workers, watching).await {
-            Either::Left((ended, _)) => ended.into_iter().collect(),
+            Either::Left((ended, _)) => ended?.into_iter().collect(),
             Either::Right((never, _)) => match never {},
         }
     }

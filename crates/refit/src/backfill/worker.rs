@@ -9,14 +9,16 @@ use tracing::{debug, info, warn};
 
 use super::batch::{Batches, NotDone, Walk};
 use super::failed::Failed;
+use super::idle::{LINGER, Room};
 use super::job::Job;
 use super::key::Key;
 use super::lease::{Lease, reading, writing};
 use super::mend::{Ground, Habit, Outcome, Pauses, pauses};
+use super::readonly::Refusals;
 use super::sight::session_name;
 use super::size::BatchSize;
 use super::strategy::Horizon;
-use super::supervisor::Gauge;
+use super::supervisor::{Gauge, Starting};
 use super::throttle::law::Leave;
 use super::trouble::Trouble;
 use crate::connect::{ConnectOptions, Connection};
@@ -28,6 +30,8 @@ pub(crate) struct Worker<'a> {
     pub(crate) number: u32,
     pub(crate) url: &'a str,
     pub(crate) connect: &'a ConnectOptions,
+    /// The connection of the process, to look for work with.
+    pub(crate) client: &'a Client,
     pub(crate) walk: Walk<'a>,
     pub(crate) leave: watch::Receiver<Leave>,
     pub(crate) gauge: &'a Gauge,
@@ -41,6 +45,15 @@ enum Left {
     Waiting,
     /// The connection is gone.
     Disconnected(Failed),
+}
+
+/// How a session ended.
+enum End {
+    /// There is nothing left that the worker may do.
+    Over,
+    /// There is nothing for now.
+    Idle,
+    Lost(Failed),
 }
 
 const IDLE: Duration = Duration::from_millis(200);
@@ -59,8 +72,16 @@ impl Worker<'_> {
             lost_with: None,
         };
         let mut lost = pauses();
+        let mut refusals = Refusals::new(self.walk.lease);
         let mut lease = None;
         loop {
+            let starting = match &lease {
+                Some(_) => None,
+                None => match self.room().await? {
+                    Room::Range(starting) => starting,
+                    Room::Over => return Ok(()),
+                },
+            };
             let connection = match self.connect().await {
                 Ok(connection) => connection,
                 Err(error @ Error::Connect { .. }) => return Err(error),
@@ -69,16 +90,26 @@ impl Worker<'_> {
                     continue;
                 }
             };
-            let ended = self.session(&connection, &mut lease, &mut habit).await;
+            let ended = self.session(&connection, &mut lease, &mut habit, starting).await;
             if std::mem::take(&mut habit.progressed) {
                 (lost, habit.losses) = (pauses(), 0);
+                refusals.over();
+            }
+            let sqlstate = match &ended {
+                Ok(End::Lost(failed)) => failed.sqlstate.as_deref(),
+                Ok(_) => None,
+                Err(error) => error.sqlstate(),
+            };
+            if let Some(error) = refusals.given_up(sqlstate, self.walk.job) {
+                return Err(error);
             }
             match ended {
-                Ok(None) => {
+                Ok(End::Over) => {
                     connection.close().await;
                     return Ok(());
                 }
-                Ok(Some(failed)) => {
+                Ok(End::Idle) => connection.close().await,
+                Ok(End::Lost(failed)) => {
                     let reason = failed.to_string();
                     habit.losses += 1;
                     habit.lost_with = Some(failed);
@@ -120,31 +151,34 @@ impl Worker<'_> {
         Ok(connection)
     }
 
-    /// Answers the failure that has ended the session, if it was not the end of the work.
+    /// Works on one connection, as long as there is work for it.
     async fn session(
         &mut self,
         client: &Client,
         held: &mut Option<Lease>,
         habit: &mut Habit,
-    ) -> Result<Option<Failed>, Error> {
+        mut starting: Option<Starting<'_>>,
+    ) -> Result<End, Error> {
+        let mut busy: Option<Instant> = held.as_ref().map(|_| Instant::now());
         let mut batches = Batches::new(client, self.walk);
         // What another session of ours had begun is gone on with, if nobody has taken it over.
         if let Some(before) = held.take() {
             if !self.tell_of_loss(client, &before, habit).await? {
-                return Ok(None);
+                return Ok(End::Over);
             }
             *held = before.again(client, self.walk.job).await?;
         }
         loop {
             if held.is_none() {
                 if !self.may_work() {
-                    if !self.wait(client).await? {
-                        return Ok(None);
+                    match self.wait(client).await? {
+                        Some(end) => return Ok(end),
+                        None => continue,
                     }
-                    continue;
                 }
                 let workers = self.walk.job.directive.workers;
                 *held = Lease::claim(client, self.walk.job, workers, self.walk.lease).await?;
+                drop(starting.take());
                 let forced = self.walk.job.directive.strategy.is_some();
                 if let Some(lease) = held.as_mut().filter(|lease| lease.is_striped() && !forced) {
                     unstripe_under_a_held_snapshot(client, self.walk.job, lease).await?;
@@ -153,29 +187,35 @@ impl Worker<'_> {
             if let Some(lease) = &held {
                 match self.ground(client, lease).await? {
                     Ground::Firm => {}
-                    Ground::Rough => return Ok(None),
+                    Ground::Rough => return Ok(End::Over),
                     Ground::Gone => *held = None,
                 }
             }
             let Some(lease) = held.as_mut() else {
                 if !goes_on(client, self.walk.job).await? {
-                    return Ok(None);
+                    return Ok(End::Over);
+                }
+                if busy.is_none_or(|busy| busy.elapsed() > LINGER) {
+                    return Ok(End::Idle);
                 }
                 tokio::time::sleep(IDLE).await;
                 continue;
             };
             debug!(range = lease.range, token = lease.token, "working on a range");
-            match self.range(&mut batches, lease, habit).await? {
+            let left = self.range(&mut batches, lease, habit).await?;
+            busy = Some(Instant::now());
+            self.gauge.left();
+            match left {
                 Left::Behind => *held = None,
                 Left::Waiting => {
                     if let Some(lease) = held.take() {
                         lease.release(client, self.walk.job).await;
                     }
                     if !goes_on(client, self.walk.job).await? {
-                        return Ok(None);
+                        return Ok(End::Over);
                     }
                 }
-                Left::Disconnected(failed) => return Ok(Some(failed)),
+                Left::Disconnected(failed) => return Ok(End::Lost(failed)),
             }
         }
     }
@@ -195,21 +235,25 @@ impl Worker<'_> {
         }
     }
 
-    fn may_work(&self) -> bool {
+    pub(super) fn may_work(&self) -> bool {
         let leave = self.leave.borrow();
         !leave.stopped && self.number < leave.workers
     }
 
-    /// Waits until the throttle lets the worker go on; false when the job does not go on at all.
-    async fn wait(&mut self, client: &Client) -> Result<bool, Error> {
+    /// Waits until the throttle lets the worker go on; not for ever, and not when the job does not go on at all.
+    async fn wait(&mut self, client: &Client) -> Result<Option<End>, Error> {
+        let began = Instant::now();
         while !self.may_work() {
             if !goes_on(client, self.walk.job).await? {
-                return Ok(false);
+                return Ok(Some(End::Over));
+            }
+            if began.elapsed() > LINGER {
+                return Ok(Some(End::Idle));
             }
             // The end of the supervisor is the end of the work; otherwise somebody looks in every slice.
             tokio::time::timeout(SLICE, self.leave.changed()).await.ok();
         }
-        Ok(true)
+        Ok(None)
     }
 
     /// Does the batches of a range.

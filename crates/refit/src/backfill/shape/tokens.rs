@@ -37,10 +37,10 @@ pub(super) struct Target {
 /// Where an operator is written, and how.
 type Operator<'a> = (Range<usize>, &'a str);
 
-pub(super) struct Tokens<'a>(Vec<Token<'a>>, &'a str);
+pub(in crate::backfill) struct Tokens<'a>(Vec<Token<'a>>, &'a str);
 
 impl<'a> Tokens<'a> {
-    pub(super) fn of(text: &'a str) -> Tokens<'a> {
+    pub(in crate::backfill) fn of(text: &'a str) -> Tokens<'a> {
         let (mut tokens, mut offset, mut depth) = (Vec::new(), 0, 0_usize);
         for token in tokenize(text) {
             let start = offset;
@@ -71,11 +71,19 @@ impl<'a> Tokens<'a> {
         Tokens(tokens, text)
     }
 
-    fn is(&self, at: usize, word: &str) -> bool {
+    pub(in crate::backfill) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn depth(&self, at: usize) -> usize {
+        self.0.get(at).map_or(0, |token| token.depth)
+    }
+
+    pub(in crate::backfill) fn is(&self, at: usize, word: &str) -> bool {
         self.0.get(at).is_some_and(|token| token.is(word))
     }
 
-    fn text(&self, at: usize) -> &str {
+    pub(in crate::backfill) fn text(&self, at: usize) -> &str {
         self.0.get(at).map_or("", |token| token.text)
     }
 
@@ -224,21 +232,26 @@ impl<'a> Tokens<'a> {
 
     /// The names before `=` in the SET clause, alone or as a list.
     pub(super) fn sets(&self, from: usize) -> Vec<String> {
-        let mut names = Vec::new();
-        let Some(set) = self.find(from, "SET") else { return names };
+        let Some(set) = self.find(from, "SET") else { return Vec::new() };
         let stop = ["FROM", "WHERE", "RETURNING"].iter().filter_map(|word| self.find(set, word)).min();
+        self.assigned(set + 1..stop.unwrap_or(self.0.len()), 0)
+    }
+
+    /// The names before `=` in a list of assignments that stands in so many parentheses.
+    pub(super) fn assigned(&self, list: Range<usize>, depth: usize) -> Vec<String> {
+        let mut names = Vec::new();
         let mut begins = true;
-        for at in set + 1..stop.unwrap_or(self.0.len()) {
+        for at in list {
             let token = &self.0[at];
-            if token.depth == 0 && begins && token.text != "(" {
+            if token.depth == depth && begins && token.text != "(" {
                 names.push(unquoted(token.text));
-            } else if token.depth == 0 && begins {
-                let list = (at + 1..self.0.len()).take_while(|inner| self.0[*inner].depth > 0);
+            } else if token.depth == depth && begins {
+                let list = (at + 1..self.0.len()).take_while(|inner| self.0[*inner].depth > depth);
                 names.extend(
                     list.filter(|inner| self.text(*inner) != ",").map(|inner| unquoted(self.text(inner))),
                 );
             }
-            begins = token.depth == 0 && token.text == ",";
+            begins = token.depth == depth && token.text == ",";
         }
         names
     }
@@ -273,6 +286,6 @@ impl<'a> Tokens<'a> {
 }
 
 /// An identifier as the catalog has it.
-fn unquoted(text: &str) -> String {
+pub(in crate::backfill) fn unquoted(text: &str) -> String {
     refit_model::identifier_name(text)
 }

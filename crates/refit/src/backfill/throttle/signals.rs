@@ -7,6 +7,7 @@ use refit_model::Window;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row, SimpleQueryMessage};
 
+use super::departed::Followers;
 use super::law::Signal;
 use crate::backfill::facts::to_float;
 use crate::backfill::job::Job;
@@ -36,9 +37,11 @@ const SOFT: f64 = 0.75;
 const REMEMBERED: usize = 600;
 
 /// Samples a server.
-pub(crate) struct Sampler {
+pub(crate) struct Sampler<'a> {
     /// How much WAL there was when.
     written: VecDeque<(f64, Instant)>,
+    followers: Followers,
+    url: &'a str,
 }
 
 const SERVER: &str = "SELECT \
@@ -65,9 +68,10 @@ const BLOCKED: &str = "SELECT coalesce(max(extract(epoch FROM clock_timestamp() 
 const FREEZE: &str = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'autovacuum worker' \
     AND query LIKE '%to prevent wraparound%' AND datname = current_database()";
 
-impl Sampler {
-    pub(crate) fn new() -> Sampler {
-        Sampler { written: VecDeque::new() }
+impl<'a> Sampler<'a> {
+    /// A sampler of the server at `url`, which remembers who followed it.
+    pub(crate) fn new(followers: Followers, url: &'a str) -> Sampler<'a> {
+        Sampler { written: VecDeque::new(), followers, url }
     }
 
     /// What the server says now. A query of the directive's own that fails counts as a full load.
@@ -87,6 +91,7 @@ impl Sampler {
         }
         let row = client.query_typed_one(SERVER, &[]).await.map_err(failed())?;
         self.server(&row, &mut signals);
+        signals.extend(self.followers.look(client, self.url).await?);
         let row = client.query_typed_one(BLOCKED, &[]).await.map_err(failed())?;
         let (waits, count): (f64, i64) = (row.get(0), row.get(1));
         if count > 0 {

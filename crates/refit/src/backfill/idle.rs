@@ -1,0 +1,73 @@
+//! Workers without work: they hold no connection.
+
+use std::time::Duration;
+
+use futures_util::future::select;
+use tokio_postgres::Client;
+use tokio_postgres::types::Type;
+
+use super::job::Job;
+use super::lease::LIVE;
+use super::supervisor::Starting;
+use super::worker::{SLICE, Worker, is_of_the_server};
+use crate::error::Error;
+
+/// How long a worker that has had a range keeps its connection while there is none for it.
+pub(super) const LINGER: Duration = Duration::from_secs(3);
+
+/// What there is for a worker without a connection.
+pub(super) enum Room<'a> {
+    /// A range, or nothing that could be known: it connects.
+    Range(Option<Starting<'a>>),
+    /// The job does not go on.
+    Over,
+}
+
+impl<'a> Worker<'a> {
+    /// Waits, on the process's own connection, until the worker may work and there is a range for it.
+    ///
+    /// # Errors
+    /// When the job cannot be read.
+    pub(super) async fn room(&mut self) -> Result<Room<'a>, Error> {
+        loop {
+            let gauge = self.gauge;
+            let left = std::pin::pin!(gauge.next_left());
+            let look = ranges(self.client, self.walk.job, self.walk.job.directive.workers).await;
+            match look {
+                Ok(None) => return Ok(Room::Over),
+                Ok(Some(free)) if self.may_work() => {
+                    if let Some(starting) = self.gauge.start(free) {
+                        return Ok(Room::Range(Some(starting)));
+                    }
+                }
+                Ok(Some(_)) => {}
+                // The worker has to see for itself, and not all the time.
+                Err(error) if self.client.is_closed() || is_of_the_server(&error) => {
+                    tokio::time::sleep(SLICE).await;
+                    if self.may_work() {
+                        return Ok(Room::Range(None));
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+            let changed = std::pin::pin!(self.leave.changed());
+            tokio::time::timeout(SLICE, select(changed, left)).await.ok();
+        }
+    }
+}
+
+/// How many ranges of a job could be leased now by as many workers as it may have; none when it does not go on.
+async fn ranges(client: &Client, job: &Job, workers: u32) -> Result<Option<u32>, Error> {
+    let sql = format!(
+        "SELECT EXISTS (SELECT FROM refit.backfill WHERE id = $1 AND state = 'running' AND wanted = 'run'), pg_catalog.count(*), \
+             pg_catalog.count(*) FILTER (WHERE {LIVE}) FROM refit.backfill_range r WHERE backfill_id = $1 AND NOT done"
+    );
+    let row = client.query_typed_one(&job.sql(&sql), &[(&job.id, Type::INT8)]).await;
+    let row = row.map_err(Error::database("looking for a range"))?;
+    let (runs, left, leased): (bool, i64, i64) = (row.get(0), row.get(1), row.get(2));
+    if !runs || left == 0 {
+        return Ok(None);
+    }
+    let free = (left - leased).min(i64::from(workers) - leased);
+    Ok(Some(u32::try_from(free).unwrap_or(0)))
+}
