@@ -16,6 +16,7 @@ mod cases {
     mod backfill_strategy;
     mod backfill_survives;
     mod by_statement;
+    mod chaos;
     mod connecting;
     mod crash;
     mod drift;
@@ -23,6 +24,7 @@ mod cases {
     mod history;
     mod hostile;
     mod hostile_public;
+    mod interrupted;
     mod kill;
     mod lint_conformance;
     mod lint_fix_proof;
@@ -31,6 +33,7 @@ mod cases {
     mod lint_trace;
     mod outside_transaction;
     mod pooler;
+    mod privileges;
     mod race;
     mod read_only;
     mod real_servers;
@@ -44,4 +47,5 @@ mod cases {
     mod tidy;
     mod tls;
     mod untrusted_text;
+    mod upgrade;
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::backfill::JobStatus;
+use crate::connect::Notice;
 use crate::report::StepReport;
 
 /// Something that happened in a run.
@@ -50,6 +51,11 @@ pub enum Event<'a> {
         stem: &'a str,
         /// The table that is gone, qualified and quoted.
         journal: &'a str,
+    },
+    /// The server said something beside its answers: `RAISE WARNING` of a migration, for example. On connections of Refit's own.
+    Notice {
+        /// What it said.
+        notice: &'a Notice,
     },
     /// A step is done.
     StepApplied {

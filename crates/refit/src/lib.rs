@@ -53,7 +53,7 @@ mod step;
 
 pub use backfill::Backfills;
 pub use checksum::narrow_checksum;
-pub use connect::{ConnectOptions, Connection, SslMode, Target, TlsOptions, connect};
+pub use connect::{ConnectOptions, Connection, Notice, SslMode, Target, TlsOptions, connect};
 pub use drift::{Drift, SchemaCheck};
 pub use embedded::{Embedded, Source};
 pub use error::{Error, StatementError};

@@ -47,7 +47,10 @@ pub fn describe_metrics() {
 pub(crate) fn record(event: &Event<'_>) {
     match event {
         Event::Waiting { waited, .. } => gauge!(WAITED).set(waited.as_secs_f64()),
-        Event::Began { .. } | Event::StepBegan { .. } | Event::JournalDropped { .. } => {}
+        Event::Began { .. }
+        | Event::StepBegan { .. }
+        | Event::JournalDropped { .. }
+        | Event::Notice { .. } => {}
         Event::StepRetried { stem, .. } => {
             counter!(STEP_RETRIES, "migration" => (*stem).to_owned()).increment(1);
         }

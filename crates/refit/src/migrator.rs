@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use refit_model::{HistoryDigest, MigrationSet, Policies, Version};
@@ -11,7 +11,7 @@ use tokio_postgres::Client;
 use tracing::{Instrument, info, warn};
 
 use crate::backfill::{Backfills, Batch, Followers, FunctionError, Functions};
-use crate::connect::{ConnectOptions, Target};
+use crate::connect::{ConnectOptions, Connection, Target};
 use crate::drift::{Comparison, Drift, SchemaCheck};
 use crate::embedded::Source;
 use crate::error::Error;
@@ -326,8 +326,13 @@ impl Migrator {
     /// As [`apply`](Migrator::apply), and those of connecting.
     pub async fn run(&self, url: &str) -> Result<Report, Error> {
         let connection = crate::connect::connect(url, &self.options.connect).await?;
+        let warned = self.observe_notices(&connection);
         let report = self.for_url(url)?.applied_or_canceled(&connection).await;
         connection.close().await;
+        let report = report.map(|mut report| {
+            report.warnings.append(&mut warned.lock().unwrap_or_else(PoisonError::into_inner));
+            report
+        });
         if !self.set()?.has_backfills() {
             return report;
         }
@@ -351,6 +356,22 @@ impl Migrator {
             Backfills::Hold => {}
         }
         Ok(report)
+    }
+
+    /// Passes on what the server says beside its answers; answers where its warnings are collected.
+    fn observe_notices(&self, connection: &Connection) -> Arc<Mutex<Vec<String>>> {
+        let warned = Arc::new(Mutex::new(Vec::new()));
+        let (warnings, observer) = (warned.clone(), self.options.observer.clone());
+        connection.on_notice(move |notice| {
+            if notice.is_warning() {
+                warn!("{}", notice.message);
+                warnings.lock().unwrap_or_else(PoisonError::into_inner).push(notice.message.clone());
+            } else {
+                info!(severity = notice.severity, "{}", notice.message);
+            }
+            observer.tell(&Event::Notice { notice: &notice });
+        });
+        warned
     }
 
     /// The same with what cancel requests to a URL need.

@@ -11,7 +11,7 @@ use crate::history::relation;
 use crate::lock;
 use crate::preflight::Preflight;
 use crate::session::Session;
-use crate::state::{Component, Present, State, assign, assign_backfills, upgrade};
+use crate::state::{Component, Present, State, assign, upgrade};
 
 /// Runs on other histories of the database may upgrade the same state: how long they are waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -70,7 +70,7 @@ async fn make(client: &Client, facts: &mut Preflight, needed: &[Component]) -> R
         let relation = relation(client, &facts.history_table).await?;
         let relation = relation.ok_or_else(|| Error::History("its table is gone again".to_owned()))?;
         let state = facts.state.register(client, relation, &facts.schema).await?;
-        adopt(client, &state, &present).await?;
+        adopt(client, &state, &present, &facts.caller.search_path).await?;
         client.batch_execute("COMMIT").await.map_err(Error::database("creating the history"))?;
         Ok((relation, state))
     };
@@ -87,7 +87,7 @@ async fn make(client: &Client, facts: &mut Preflight, needed: &[Component]) -> R
 }
 
 /// Rows of releases that knew one history only belong to the only one there is.
-async fn adopt(client: &Client, state: &State, present: &Present) -> Result<(), Error> {
+async fn adopt(client: &Client, state: &State, present: &Present, search_path: &str) -> Result<(), Error> {
     let failed = || Error::database("upgrading the state");
     if !present.is_of_one_history() {
         return Ok(());
@@ -100,7 +100,7 @@ async fn adopt(client: &Client, state: &State, present: &Present) -> Result<(), 
     }
     let mut sql = assign(state, state.history());
     if state.has(client, "backfill").await? {
-        sql.push_str(&assign_backfills(state, state.history()));
+        sql.push_str(&crate::backfill::adopt_jobs(state, search_path));
     }
     client.batch_execute(&sql).await.map_err(failed())
 }

@@ -13,7 +13,7 @@ use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
-pub(crate) use component::{Component, Present, assign, assign_backfills, outdated, upgrade};
+pub(crate) use component::{Component, Present, assign, outdated, upgrade};
 pub(crate) use run::{Earlier, StepRow, begin_run, begin_undo, end_run};
 
 use crate::error::Error;

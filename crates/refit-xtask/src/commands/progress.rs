@@ -7,7 +7,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use refit::{Event, Migrator};
 
-use crate::output::{GOOD, Output, WAITS};
+use crate::output::{GOOD, Output, QUIET, WAITS};
 
 /// Shows the events of the migrator's runs on standard error; for people only.
 pub(crate) fn shown(migrator: Migrator, out: Output) -> Migrator {
@@ -44,6 +44,10 @@ fn show(bar: &ProgressBar, event: &Event<'_>) {
                 report.stem,
                 report.duration.as_secs_f64() * 1e3
             ));
+        }
+        // Warnings are said with the result.
+        Event::Notice { notice } if !notice.is_warning() => {
+            say(format!("{QUIET}{:<7}{QUIET:#} {}", notice.severity.to_lowercase(), notice.message));
         }
         _ => {}
     }

@@ -251,6 +251,22 @@ pub(crate) fn registration(state: &State, migration: &Migration, directive: &Bac
     )
 }
 
+/// SQL that gives the jobs of releases that knew one history only to this one, with the names that they mean under a search path.
+pub(crate) fn adopt_jobs(state: &State, search_path: &str) -> String {
+    format!(
+        "SELECT pg_catalog.set_config('search_path',{},true);\
+         UPDATE {}.backfill SET history_id = {}, search_path = {SEARCH_PATH}, relation = \
+             (SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c \
+              JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace \
+              WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass( \
+                  directive::pg_catalog.jsonb OPERATOR(pg_catalog.->>) 'table'::pg_catalog.text)::pg_catalog.oid) \
+         WHERE history_id IS NULL;SET LOCAL search_path = pg_catalog, pg_temp;",
+        literal(search_path),
+        state.quoted(),
+        state.history()
+    )
+}
+
 /// The schemas of the search path that exist, as a search path: `\"$user\"` is somebody else for another role.
 const SEARCH_PATH: &str = "coalesce((SELECT pg_catalog.string_agg(pg_catalog.quote_ident(path.name::pg_catalog.text), \
     ', '::pg_catalog.text ORDER BY path.number) \

@@ -46,7 +46,7 @@ pub use sight::{FailedRow, JobStatus, JournalStatus, WorkerStatus};
 
 pub(crate) use edit::{accept_edit, record, register_again};
 pub(crate) use function::Functions;
-pub(crate) use job::{can_begin, is_repeatable, registration, states};
+pub(crate) use job::{adopt_jobs, can_begin, is_repeatable, registration, states};
 pub(crate) use throttle::departed::Followers;
 pub(crate) use undo::{prospect, turn_back};
 

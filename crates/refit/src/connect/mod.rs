@@ -1,6 +1,7 @@
 //! Connecting: a URL, TLS as libpq's `sslmode` says, and patience with a server that is starting.
 
 mod hosts;
+mod notices;
 mod parameters;
 mod refused;
 mod tls;
@@ -19,6 +20,8 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use tracing::warn;
 
 use self::hosts::HostRole;
+pub use self::notices::Notice;
+use self::notices::Notices;
 use self::refused::Refused;
 pub use self::tls::{SslMode, TlsOptions};
 
@@ -138,9 +141,15 @@ impl Target {
 pub struct Connection {
     client: Client,
     driver: JoinHandle<()>,
+    notices: Notices,
 }
 
 impl Connection {
+    /// Calls `handler` with each notice of the server from now on; for one handler a connection. It must not block.
+    pub fn on_notice(&self, handler: impl Fn(Notice) + Send + Sync + 'static) {
+        self.notices.handle(handler);
+    }
+
     /// Says goodbye to the server and waits until the socket is closed.
     pub async fn close(self) {
         drop(self.client);
@@ -274,10 +283,7 @@ where
         Ok(connected) => connected?,
         Err(_) => return Err(tokio_postgres::Error::__private_api_timeout()),
     };
-    let driver = tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(error = %describe(&error), "the connection ended");
-        }
-    });
-    Ok(Connection { client, driver })
+    let notices = Notices::default();
+    let driver = tokio::spawn(notices::drive(connection, notices.clone()));
+    Ok(Connection { client, driver, notices })
 }

@@ -116,12 +116,6 @@ pub(crate) fn assign(state: &State, history: i64) -> String {
     state.sql(&text).into_owned()
 }
 
-/// As [`assign`], for the backfills.
-pub(crate) fn assign_backfills(state: &State, history: i64) -> String {
-    let text = format!("UPDATE refit.backfill SET history_id = {history} WHERE history_id IS NULL;");
-    state.sql(&text).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;

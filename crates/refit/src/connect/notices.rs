@@ -1,0 +1,82 @@
+//! What a server says beside its answers: NOTICE and WARNING, of a migration's `RAISE` among others.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use futures_util::StreamExt;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_postgres::error::DbError;
+use tokio_postgres::{AsyncMessage, Connection};
+
+use crate::error::{describe, shown};
+
+/// A message of the server that is no error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Notice {
+    /// `WARNING`, `NOTICE`, `INFO`, …
+    pub severity: String,
+    /// What it says, with secrets redacted and control characters escaped.
+    pub message: String,
+}
+
+impl Notice {
+    fn of(error: &DbError) -> Notice {
+        let mut message = shown(error.message());
+        for (label, text) in [("detail", error.detail()), ("hint", error.hint())] {
+            if let Some(text) = text {
+                message.push_str(&format!("; {label}: {}", shown(text)));
+            }
+        }
+        let severity =
+            error.parsed_severity().map_or_else(|| error.severity().to_owned(), |parsed| parsed.to_string());
+        Notice { severity, message }
+    }
+
+    /// Whether it is more than information.
+    pub fn is_warning(&self) -> bool {
+        self.severity == "WARNING"
+    }
+}
+
+type Handler = dyn Fn(Notice) + Send + Sync;
+
+/// Who is told of a connection's notices.
+#[derive(Clone, Default)]
+pub(super) struct Notices(Arc<OnceLock<Box<Handler>>>);
+
+impl Notices {
+    pub(super) fn handle(&self, handler: impl Fn(Notice) + Send + Sync + 'static) {
+        // The first one stays: a connection has one user.
+        self.0.set(Box::new(handler)).ok();
+    }
+}
+
+impl fmt::Debug for Notices {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Notices")
+    }
+}
+
+/// Drives a connection to its end.
+pub(super) async fn drive<S, T>(mut connection: Connection<S, T>, notices: Notices)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut messages = futures_util::stream::poll_fn(move |context| connection.poll_message(context));
+    while let Some(message) = messages.next().await {
+        match message {
+            Ok(AsyncMessage::Notice(notice)) => {
+                if let Some(handler) = notices.0.get() {
+                    handler(Notice::of(&notice));
+                }
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::debug!(error = %describe(&error), "the connection ended");
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! A database that a release wrote which knew one history only goes on where it was.
+
+use refit::{Backfills, Rollback};
+use refit_devdb::TestDb;
+
+use crate::support::{applied, execute, exists, migrator, value};
+
+/// Dumped when V2 was complete, V3 registered, and V5 stopped in its second statement.
+const BEFORE: &str = include_str!("../fixtures/state_2.sql");
+
+const FILES: [(&str, &str); 9] = [
+    (
+        "V1__song.sql",
+        "CREATE TABLE song (id int PRIMARY KEY, n int, seconds int);\n\
+         INSERT INTO song SELECT g, NULL, g FROM generate_series(1, 60) g;\n",
+    ),
+    (
+        "V2__n.sql",
+        "-- refit: backfill = { table = \"song\", key = [\"id\"], undo = [\"n\"] }\n\
+         UPDATE song SET n = id WHERE id > $1 AND id <= $2 AND n IS NULL;\n",
+    ),
+    (
+        "V3__seconds.sql",
+        "-- refit: backfill = { table = \"song\", key = [\"id\"] }\n\
+         UPDATE song SET seconds = seconds + 1 WHERE id > $1 AND id <= $2;\n",
+    ),
+    ("V3__seconds.down.sql", "UPDATE song SET seconds = seconds - 1;\n"),
+    ("V4__after.sql", "-- refit: after = [\"V3\"]\nCREATE TABLE after_seconds ();\n"),
+    ("V4__after.down.sql", "DROP TABLE after_seconds;\n"),
+    (
+        "V5__two.sql",
+        "-- refit: transaction = false\nCREATE TABLE disc (id int);\n\
+         ALTER TABLE song ADD CONSTRAINT song_n CHECK (n > 1);\n",
+    ),
+    ("V5__two.down.sql", "DROP TABLE disc;\nALTER TABLE song DROP CONSTRAINT song_n;\n"),
+    ("R__songs.sql", "CREATE OR REPLACE VIEW songs AS SELECT id FROM song;\n"),
+];
+
+#[tokio::test]
+async fn what_an_older_release_remembered_is_not_lost() {
+    let db = TestDb::empty().await.unwrap();
+    execute(&db, BEFORE).await;
+    execute(&db, "UPDATE song SET n = 2 WHERE id = 1").await;
+    let inline = migrator(&FILES).backfills(Backfills::Inline);
+    let client = db.connect().await.unwrap();
+    let plan = inline.plan(&client).await.unwrap();
+    assert!(plan.outdated && plan.refusals.is_empty(), "{plan}");
+    inline.run(db.url()).await.unwrap();
+    assert_eq!(applied(&db).await, "1,2,3,4,5");
+    assert!(exists(&db, "after_seconds").await);
+    // Each row once, and what was complete was not done again.
+    assert_eq!(value::<i64>(&db, "SELECT count(*) FROM song WHERE seconds = id + 1").await, 60);
+    let jobs = "SELECT string_agg(version || ' ' || state, ', ' ORDER BY id) FROM refit.backfill";
+    assert_eq!(value::<String>(&db, jobs).await, "2 complete, 3 complete");
+    let steps = "SELECT string_agg(name || ' ' || outcome || coalesce(' ' || statements_done, ''), ', ' ORDER BY id) FROM refit.step";
+    let steps: String = value(&db, steps).await;
+    assert_eq!(steps.matches("songs").count(), 1, "{steps}");
+    assert!(steps.ends_with("two failed 1, two succeeded 2, after succeeded"), "{steps}");
+    assert!(inline.plan(&client).await.unwrap().is_up_to_date());
+    assert_eq!(inline.run(db.url()).await.unwrap().run, None);
+    // The journal that it kept is there.
+    let rollback = Rollback { to: 1, leave_rows: Vec::new() };
+    let report = inline.rollback(db.url(), &rollback).await.unwrap();
+    assert_eq!((report.steps.len(), applied(&db).await.as_str()), (4, "1"));
+    // The row that was changed since is left alone.
+    assert_eq!(value::<i64>(&db, "SELECT count(n) FROM song").await, 1);
+}
