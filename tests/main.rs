@@ -32,6 +32,7 @@ mod cases {
     mod lint_proof;
     mod lint_trace;
     mod outside_transaction;
+    mod outside_transaction_objects;
     mod pooler;
     mod privileges;
     mod race;

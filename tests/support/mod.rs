@@ -4,6 +4,7 @@ pub(crate) mod boot;
 pub(crate) mod certificates;
 pub(crate) mod clock;
 pub(crate) mod gate;
+pub(crate) mod outside;
 pub(crate) mod pgbouncer;
 pub(crate) mod proxy;
 pub(crate) mod scratch;

@@ -188,6 +188,27 @@ impl Migrator {
                 )
                 .await
             }
+            HistoryChange::Rewrite { version, name, checksum } => {
+                let sql = format!("UPDATE {table} SET checksum = $2, name = $3 WHERE version = $1");
+                let checksum = checksum.to_string();
+                one(client, &sql, &[(version, Type::INT8), (&checksum, Type::TEXT), (name, Type::TEXT)]).await
+            }
+            HistoryChange::Widen => {
+                let sql = format!("ALTER TABLE {table} ALTER COLUMN version TYPE pg_catalog.int8");
+                client.batch_execute(&sql).await.map_err(Error::database("changing the history"))
+            }
+            _ => self.make_in_state(client, facts, change).await,
+        }
+    }
+
+    /// What is written to what Refit remembers.
+    async fn make_in_state(
+        &self,
+        client: &Client,
+        facts: &Preflight,
+        change: &HistoryChange,
+    ) -> Result<(), Error> {
+        match change {
             HistoryChange::Repeatable { name, applied_on, checksum } => {
                 let sql = "INSERT INTO refit.repeatable (history_id, name, checksum, applied_at) \
                            VALUES ($1, $2, $3, $4::pg_catalog.timestamptz)";
@@ -204,15 +225,6 @@ impl Migrator {
                 )
                 .await
             }
-            HistoryChange::Rewrite { version, name, checksum } => {
-                let sql = format!("UPDATE {table} SET checksum = $2, name = $3 WHERE version = $1");
-                let checksum = checksum.to_string();
-                one(client, &sql, &[(version, Type::INT8), (&checksum, Type::TEXT), (name, Type::TEXT)]).await
-            }
-            HistoryChange::Widen => {
-                let sql = format!("ALTER TABLE {table} ALTER COLUMN version TYPE pg_catalog.int8");
-                client.batch_execute(&sql).await.map_err(Error::database("changing the history"))
-            }
             HistoryChange::BackfillComplete { version } => {
                 backfill::record(client, facts, self.backfill_migration(*version)?, true).await
             }
@@ -225,6 +237,11 @@ impl Migrator {
             HistoryChange::StatementAgain { step } => {
                 crate::by_statement::decide(client, &facts.state, self.set()?, step, false).await
             }
+            HistoryChange::Accept { .. }
+            | HistoryChange::Forget { .. }
+            | HistoryChange::Insert { .. }
+            | HistoryChange::Rewrite { .. }
+            | HistoryChange::Widen => Ok(()),
         }
     }
 
