@@ -3,7 +3,7 @@
 use refit_devdb::TestDb;
 
 use super::backfill::json;
-use crate::support::{Ran, Workspace, execute};
+use crate::support::{Ran, Workspace, execute, value};
 
 const QUERY: &str =
     "SELECT 'password=hunter2-hunter2', '\u{1b}[31m\u{1b}]0;title\u{7}\u{9b}2J\u{202e}\u{2028}'";
@@ -41,22 +41,30 @@ async fn what_other_sessions_run_is_shown_and_does_nothing() {
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     let file = "-- refit: lock_timeout = \"100ms\"\nALTER TABLE t ADD COLUMN n int;\n";
     let workspace = Workspace::new(&[("V1__t.sql", file)]).on(&db);
-    let ran = coloured(&workspace, &["migrate", "--yes"]).expect(2);
+    // It gives up its lock after the first attempt.
+    let (ran, ()) = tokio::join!(
+        async { tokio::task::spawn_blocking(move || coloured(&workspace, &["migrate"])).await.unwrap() },
+        async {
+            tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+            other.batch_execute("ROLLBACK").await.unwrap();
+        }
+    );
+    let ran = ran.expect(0);
     is_harmless(&ran.stdout);
     is_harmless(&ran.stderr);
+    assert!(ran.stderr.contains("\u{1b}[33mblocked"), "{:?}", ran.stderr);
     assert!(ran.stderr.contains("last query: SELECT 'password=********'"), "{}", ran.stderr);
     assert!(ran.stderr.contains("\\u{1b}[31m\\u{1b}]0;title\\u{7}\\u{9b}2J\\u{202e}"), "{}", ran.stderr);
-    let status = coloured(&workspace, &["status"]).expect(1);
-    is_harmless(&status.stdout);
-    assert!(status.stdout.contains("\u{1b}[1m\u{1b}[31mlast run failed\u{1b}[0m"), "{:?}", status.stdout);
-    other.batch_execute("ROLLBACK").await.unwrap();
+    let columns =
+        "SELECT count(*) FROM pg_catalog.pg_attribute WHERE attrelid = 't'::regclass AND attname = 'n'";
+    assert_eq!(value::<i64>(&db, columns).await, 1);
 }
 
 #[tokio::test]
 async fn names_and_recorded_errors_are_escaped_and_json_is_exact() {
     let db = TestDb::empty().await.unwrap();
     let workspace = Workspace::new(&[("V1__t.sql", "CREATE TABLE t ();")]).on(&db);
-    workspace.run(&["migrate", "--yes"]).expect(0);
+    workspace.run(&["migrate"]).expect(0);
     let name = "x\u{1b}[31m\u{9b}2J\u{202e}";
     execute(
         &db,
@@ -66,12 +74,13 @@ async fn names_and_recorded_errors_are_escaped_and_json_is_exact() {
         ),
     )
     .await;
-    let status = coloured(&workspace, &["status"]).expect(1);
+    let status = coloured(&workspace, &["status"]).expect(0);
     is_harmless(&status.stdout);
+    assert!(status.stdout.contains("\u{1b}[1m\u{1b}[31mlast run failed\u{1b}[0m"), "{:?}", status.stdout);
     assert!(status.stdout.contains("V2__x\\u{1b}[31m\\u{9b}2J\\u{202e}"), "{}", status.stdout);
     is_harmless(&coloured(&workspace, &["plan"]).stdout);
-    is_harmless(&coloured(&workspace, &["migrate", "--yes"]).stderr);
-    let status = workspace.run(&["status", "--format", "json"]).expect(1).stdout;
+    is_harmless(&coloured(&workspace, &["migrate"]).stderr);
+    let status = workspace.run(&["status", "--format", "json"]).expect(0).stdout;
     is_harmless(&status);
     assert_eq!(json(&status)["applied"][1]["name"], name);
     assert_eq!(json(&status)["last_run"]["error"], format!("{name} password=********"));
