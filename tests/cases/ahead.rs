@@ -77,15 +77,16 @@ async fn a_step_that_is_tried_again_keeps_its_place() {
 #[tokio::test]
 async fn an_answer_that_cannot_be_read_is_no_failure() {
     let db = TestDb::empty().await.unwrap();
-    let odd = "SET client_encoding = 'LATIN1'; SELECT 1 AS \"hé\"; INSERT INTO ran VALUES (2);";
-    let files = [FIRST, ("V2__odd.sql", odd), ("V3__next.sql", NEXT[0])];
+    let latin = "DO $do$ BEGIN EXECUTE 'SET client_encoding = LATIN1'; END $do$;";
+    let odd = format!("{latin} SELECT 1 AS \"hé\"; INSERT INTO ran VALUES (2);");
+    let files = [FIRST, ("V2__odd.sql", odd.as_str()), ("V3__next.sql", NEXT[0])];
     let report = migrator(&files).run(db.url()).await.unwrap();
     assert_eq!(report.steps.len(), 3);
     assert_eq!(applied(&db).await, "1,2,3");
     let outcomes = "SELECT string_agg(DISTINCT outcome, ',') FROM refit.step";
     assert_eq!(value::<String>(&db, outcomes).await, "succeeded");
-    let files =
-        [files[0], files[1], files[2], ("V4__odd.sql", "SET client_encoding = 'LATIN1'; SELECT 'é' / 0;")];
+    let failing = format!("{latin} SELECT 'é' / 0;");
+    let files = [files[0], files[1], files[2], ("V4__odd.sql", failing.as_str())];
     let error = migrator(&files).run(db.url()).await.unwrap_err().to_string();
     assert!(error.starts_with("V4__odd.sql failed") && !error.contains("was cut"), "{error}");
     assert_eq!(applied(&db).await, "1,2,3");

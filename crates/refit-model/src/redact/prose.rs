@@ -70,6 +70,10 @@ fn value(text: &str, name: &Range<usize>, loose: bool) -> Option<Range<usize>> {
         }
     }
     if let Some(span) = quoted_value(text, at) {
+        // The quote ended the literal in which the name stands, and an operator follows.
+        if text[span.clone()].trim_start().starts_with("||") {
+            return None;
+        }
         return (has_separator || span.start > at).then_some(span);
     }
     if has_separator {
@@ -192,7 +196,7 @@ fn single_quoted(text: &str, at: usize) -> Range<usize> {
 }
 
 /// What a program puts in later: `%L`, `$1`, `:name`, `{}`.
-fn is_placeholder(text: &str) -> bool {
+pub(super) fn is_placeholder(text: &str) -> bool {
     let parameter = text
         .strip_prefix('$')
         .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()) && rest.len() < 3);

@@ -216,7 +216,9 @@ impl<'t> Sql<'t> {
             TokenKind::QuotedIdent { terminated: true, .. } => token.start + 1..token.end - 1,
             _ => token.start..prose::unquoted_end(self.text, token.start),
         };
-        self.spans.push(span);
+        if !prose::is_placeholder(&self.text[span.clone()]) {
+            self.spans.push(span);
+        }
     }
 
     /// `crypt('x', …)`.
