@@ -351,10 +351,10 @@ async fn stripes_are_not_chosen_where_something_else_changes_an_indexed_column()
         ("", "striped: "),
         (
             "ALTER TABLE t ADD g int GENERATED ALWAYS AS (n + 1) STORED; CREATE INDEX later ON t (g)",
-            "keyset: the index later",
+            "keyset: the index public.later",
         ),
         ("CREATE INDEX later ON t (at)", "striped: "),
-        (&format!("{stamp}; CREATE INDEX later ON t (id, at)"), "keyset: the index later"),
+        (&format!("{stamp}; CREATE INDEX later ON t (id, at)"), "keyset: the index public.later"),
         (&format!("{stamp}; CREATE INDEX later ON t (text)"), "striped: "),
         (words, "keyset: the trigger words may change"),
         (&format!("{words}; ALTER TABLE t DISABLE TRIGGER words"), "striped: "),

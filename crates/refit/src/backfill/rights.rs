@@ -13,7 +13,8 @@ use crate::error::Error;
 use crate::state::State;
 
 /// What work on any job reads and writes of Refit's own.
-const STATE: [(&str, &[&str]); 3] = [
+const STATE: [(&str, &[&str]); 4] = [
+    ("refit.history", &["SELECT"]),
     ("refit.backfill", &["SELECT", "UPDATE"]),
     ("refit.backfill_range", &["SELECT", "INSERT", "UPDATE"]),
     ("refit.backfill_error", &["SELECT", "INSERT", "UPDATE"]),
@@ -33,6 +34,12 @@ pub(super) async fn explained<T>(
         }
         outcome => outcome,
     }
+}
+
+/// The error of a role that may not even read which jobs there are.
+pub(super) async fn unreadable(client: &Client, state: &State) -> Error {
+    let refused = Failed::new("42501", format!("permission denied for schema {}", state.schema()));
+    explained_as("reading the backfills".to_owned(), client, state, None, &refused).await
 }
 
 /// Whether an error is about what the session's role may do.

@@ -139,6 +139,9 @@ impl Migrator {
         // The session is Refit's own, and pinned but where it applies what waited for a backfill.
         let mut caller = Caller::pin(client, &self.options.history_table()).await?;
         let state = self.state_of(client, caller.relation).await?;
+        if state.is_unreadable() {
+            return Err(rights::unreadable(client, &state).await);
+        }
         self.refuse_pooler(client, &state).await?;
         self.drop_expired_journals(client, &state).await;
         loop {
