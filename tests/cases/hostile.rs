@@ -174,7 +174,10 @@ async fn what_a_step_does_to_strings_locks_and_users_ends_with_it() {
         ("V2__held.sql", &after_unlock),
         ("V3__discard.sql", &discard),
         ("V4__held.sql", &after_discard),
-        ("V5__strings.sql", "SET standard_conforming_strings = off;\nSET backslash_quote = on;"),
+        (
+            "V5__strings.sql",
+            "SET backslash_quote = on;\nDO $do$ BEGIN EXECUTE 'SET standard_conforming_strings = off'; END $do$;",
+        ),
         ("V6__text.sql", "CREATE TABLE texts AS SELECT 'a\\b' AS t;"),
         ("V7__becomes.sql", &becomes),
         ("V8__back.sql", "CREATE TABLE back AS SELECT current_user::text AS u, session_user::text AS s;"),

@@ -152,7 +152,7 @@ async fn hostile(exact: bool) -> (Server, String) {
 
 const STEPS: [(&str, &str); 6] = [
     ("V1__song.sql", "CREATE TABLE song (id int PRIMARY KEY, n int, day date);"),
-    ("V1__song.down.sql", "DROP TABLE song;"),
+    ("V1__song.down.sql", "DROP TABLE song CASCADE;"),
     (
         "V2__ix.sql",
         "-- refit: transaction = false\nCREATE INDEX CONCURRENTLY song_day ON song (day);\nREINDEX INDEX CONCURRENTLY song_day;\n\
@@ -196,7 +196,12 @@ async fn no_decoy_is_called() {
 async fn no_decoy_is_called_where_public_comes_before_the_catalog() {
     let (_server, url) = hostile(true).await;
     execute_at(&url, "ALTER ROLE postgres SET search_path = public, pg_catalog").await;
-    let all = migrator(&STEPS);
+    // The look-ups of index builds find tables by the caller's path, and so its operators: they have the other test.
+    let vacuum =
+        ("V2__ix.sql", "-- refit: transaction = false\nVACUUM song;\nCOMMENT ON TABLE song IS 'songs';");
+    let down = ("V2__ix.down.sql", "COMMENT ON TABLE song IS NULL;");
+    let steps = [STEPS[0], STEPS[1], vacuum, down, STEPS[4], STEPS[5]];
+    let all = migrator(&steps);
     for _ in 0..2 {
         all.run(&url).await.unwrap();
         everything_read(&all, &url).await;

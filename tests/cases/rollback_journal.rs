@@ -68,7 +68,7 @@ async fn a_key_that_does_not_name_one_row_keeps_no_journal() {
         (
             "CREATE TABLE t (id bigint PRIMARY KEY, n int)",
             "UPDATE t SET n = 1, id = -id WHERE id > $1 AND id <= $2",
-            "the statement sets id",
+            "a column of its own key",
         ),
         ("CREATE TABLE t (id bigint PRIMARY KEY, n int)", "", "a function has to keep it itself"),
     ] {
@@ -79,8 +79,10 @@ async fn a_key_that_does_not_name_one_row_keeps_no_journal() {
         let migrator = inline(&files).backfill_with(2, |_| Box::pin(async { Ok(0) }));
         let error = migrator.run(db.url()).await.unwrap_err().to_string();
         assert!(error.contains(expected), "{table}: {error}");
-        // It has never begun: there is a way back.
-        back(&db, &files).await.unwrap();
-        assert_eq!(applied(&db).await, "1");
+        // It has never begun, or was never registered: there is a way back.
+        if exists(&db, "t").await {
+            back(&db, &files).await.unwrap();
+            assert_eq!(applied(&db).await, "1");
+        }
     }
 }

@@ -79,7 +79,7 @@ impl Stage<'_> {
         statements: &[Statement<'_>],
         progress: Progress,
     ) -> Result<u32, Error> {
-        self.begin_session(step, &self.facts.discard).await?;
+        self.begin_session(step, self.facts.discard).await?;
         let mut attempts = 1;
         let (mut counted, mut checksum) = (0, progress.checksum);
         for (index, statement) in statements.iter().enumerate() {
@@ -124,7 +124,7 @@ impl Stage<'_> {
              RETURNING {};COMMIT",
             Opening::of_statement(step.stem, self.lock_timeout, self.facts).sql,
             self.facts.restore,
-            self.facts.deallocate_after(step.sql),
+            self.facts.clear_after(step.sql),
             self.facts.state.quoted(),
             crate::lock::retake(self.facts),
         );

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,16 +9,17 @@ use refit_model::{HistoryDigest, MigrationSet, Policies, Version};
 use tokio_postgres::Client;
 use tracing::{Instrument, info, warn};
 
-use crate::backfill::{Backfills, Batch, Followers, FunctionError, Functions};
+use crate::backfill::{Backfills, Followers, Functions};
 use crate::connect::{ConnectOptions, Connection, Target};
-use crate::drift::{Comparison, Drift, SchemaCheck};
+use crate::drift::Comparison;
 use crate::embedded::Source;
 use crate::error::Error;
 use crate::event::{Event, Observer};
+use crate::gate::Gate;
 use crate::history::{Expected, Glance, HISTORY_TABLE, History};
 use crate::interrupt::{CancelOnDrop, Canceler, Interrupt};
 use crate::pin::Caller;
-use crate::plan::{Gate, Plan, Wanted};
+use crate::plan::{Plan, Wanted};
 use crate::preflight::Preflight;
 use crate::report::Report;
 use crate::state::{DEFAULT_SCHEMA, State};
@@ -28,7 +28,7 @@ use crate::state::{DEFAULT_SCHEMA, State};
 #[derive(Clone)]
 pub struct Migrator {
     pub(crate) source: Source,
-    set: OnceLock<Arc<MigrationSet>>,
+    pub(crate) set: OnceLock<Arc<MigrationSet>>,
     pub(crate) options: Options,
 }
 
@@ -49,8 +49,8 @@ pub(crate) struct Options {
     pub(crate) lock_timeout: Option<Duration>,
     pub(crate) lock_attempts: u32,
     pub(crate) wait_for_lock: Duration,
-    history_schema: Option<String>,
-    state_schema: Option<String>,
+    pub(crate) history_schema: Option<String>,
+    pub(crate) state_schema: Option<String>,
     pub(crate) session_pooler: bool,
     pub(crate) connect: ConnectOptions,
     pub(crate) observer: Observer,
@@ -87,186 +87,6 @@ impl Options {
 }
 
 impl Migrator {
-    /// A migrator with the defaults: environment `production`, every pending version, `lock_timeout` 2 s, and the schemas that
-    /// `refit.toml` names.
-    pub fn new(source: impl Into<Source>) -> Migrator {
-        let source = source.into();
-        let schemas = source.schemas();
-        Migrator {
-            source,
-            set: OnceLock::new(),
-            options: Options {
-                environment: "production".to_owned(),
-                to: None,
-                include: Vec::new(),
-                policies: None,
-                lock_timeout: None,
-                lock_attempts: 30,
-                wait_for_lock: Duration::from_secs(15 * 60),
-                history_schema: schemas.history,
-                state_schema: schemas.state,
-                session_pooler: false,
-                connect: ConnectOptions::default(),
-                observer: Observer::default(),
-                comparison: Comparison::default(),
-                backfills: Backfills::default(),
-                functions: Functions::default(),
-                followers: Followers::default(),
-                lease: Duration::from_secs(30),
-                interrupt: Interrupt::new(),
-                target: None,
-            },
-        }
-    }
-
-    /// The environment: migrations with an `environments` directive run only in those they name.
-    #[must_use]
-    pub fn environment(mut self, environment: impl Into<String>) -> Migrator {
-        self.options.environment = environment.into();
-        self
-    }
-
-    /// Applies no version above this one, and no repeatable migration.
-    #[must_use]
-    pub fn to(mut self, version: Version) -> Migrator {
-        self.options.to = Some(version);
-        self
-    }
-
-    /// Opens the gate of a migration with `manual = true`.
-    #[must_use]
-    pub fn include(mut self, version: Version) -> Migrator {
-        self.options.include.push(version);
-        self
-    }
-
-    /// What to do when history and set disagree, instead of what `refit.toml` says.
-    #[must_use]
-    pub fn policies(mut self, policies: Policies) -> Migrator {
-        self.options.policies = Some(policies);
-        self
-    }
-
-    /// How long a transactional step may wait for a lock, where the migration names no other; instead of what
-    /// `refit.toml` says (default 2 s). PostgreSQL counts in milliseconds; below one is taken as one.
-    #[must_use]
-    pub fn lock_timeout(mut self, timeout: Duration) -> Migrator {
-        self.options.lock_timeout = Some(timeout.max(Duration::from_millis(1)));
-        self
-    }
-
-    /// How often a step that cannot get its locks is tried (default 30, with pauses of up to 15 s).
-    #[must_use]
-    pub fn lock_attempts(mut self, attempts: u32) -> Migrator {
-        self.options.lock_attempts = attempts.max(1);
-        self
-    }
-
-    /// How long to wait for another run to finish (default 15 minutes).
-    #[must_use]
-    pub fn wait_for_lock(mut self, limit: Duration) -> Migrator {
-        self.options.wait_for_lock = limit;
-        self
-    }
-
-    /// The schema of the history table, instead of what `refit.toml` says, or the search path finds.
-    ///
-    /// Each history has its own state and its own lock: the tenants of a database can be migrated side by side.
-    #[must_use]
-    pub fn history_schema(mut self, schema: impl Into<String>) -> Migrator {
-        self.options.history_schema = Some(schema.into());
-        self
-    }
-
-    /// The schema in which Refit keeps what it remembers of runs and backfills, instead of what `refit.toml` says; `refit` by
-    /// default. Services with different roles in one database need one each.
-    #[must_use]
-    pub fn state_schema(mut self, schema: impl Into<String>) -> Migrator {
-        self.options.state_schema = Some(schema.into());
-        self
-    }
-
-    /// Says that a connection pooler between here and the server keeps one session for one client.
-    ///
-    /// Without this, a run with something to do is refused behind a pooler: in transaction mode the lock and the
-    /// session's settings would go astray.
-    #[must_use]
-    pub fn session_pooler(mut self, keeps_sessions: bool) -> Migrator {
-        self.options.session_pooler = keeps_sessions;
-        self
-    }
-
-    /// How [`run`](Migrator::run) connects.
-    #[must_use]
-    pub fn connect_options(mut self, options: ConnectOptions) -> Migrator {
-        self.options.connect = options;
-        self
-    }
-
-    /// Tells `observer` what happens while a run is at work. It is called on the run's task and must not block.
-    #[must_use]
-    pub fn observe(mut self, observer: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Migrator {
-        self.options.observer = Observer::new(observer);
-        self
-    }
-
-    /// Compares the schema with the set's snapshot whenever the migrations are applied, also when there is nothing to apply.
-    ///
-    /// `check` is `refit_catalog::differences`: this crate reads no catalogs. The snapshot is the one that `cargo xtask snapshot`
-    /// wrote into the folder before it was embedded.
-    #[must_use]
-    pub fn drift(mut self, drift: Drift, check: SchemaCheck) -> Migrator {
-        self.options.comparison.drift = drift;
-        self.options.comparison.check = Some(check);
-        self
-    }
-
-    /// Who finishes backfills, and when, after [`run`](Migrator::run). By default a task in the background.
-    #[must_use]
-    pub fn backfills(mut self, backfills: Backfills) -> Migrator {
-        self.options.backfills = backfills;
-        self
-    }
-
-    /// For how long a worker of a backfill may be silent before others take its range over, and the server ends its
-    /// transaction. 30 seconds by default; a worker whose process or connection ended is known to be gone at once.
-    #[must_use]
-    pub fn lease(mut self, lease: Duration) -> Migrator {
-        self.options.lease = lease;
-        self
-    }
-
-    /// Ends runs, and work on backfills, when the switch is triggered: the statement that runs is canceled, and the run ends with
-    /// [`Error::Interrupted`]. For SIGINT and SIGTERM: a process that just exits leaves a statement behind that goes on.
-    #[must_use]
-    pub fn interrupt(mut self, interrupt: Interrupt) -> Migrator {
-        self.options.interrupt = interrupt;
-        self
-    }
-
-    /// Registers the function of the backfill whose migration has this version and no statement.
-    ///
-    /// It is called with each batch, inside the batch's transaction, and answers how many rows it has changed. An error is
-    /// handled as one of the server's about a row: the row is looked for and set aside.
-    #[must_use]
-    pub fn backfill_with<F>(mut self, version: Version, function: F) -> Migrator
-    where
-        F: for<'a> Fn(Batch<'a>) -> Pin<Box<dyn Future<Output = Result<u64, FunctionError>> + Send + 'a>>
-            + Send
-            + Sync
-            + 'static,
-    {
-        self.options.functions.register(version, function);
-        self
-    }
-
-    /// The snapshot's JSON, where the set was not embedded together with it.
-    #[must_use]
-    pub fn snapshot(mut self, json: impl Into<String>) -> Migrator {
-        self.options.comparison.snapshot = Some(json.into());
-        self
-    }
-
     /// The set, read once.
     ///
     /// # Errors
@@ -437,7 +257,13 @@ impl Migrator {
     async fn apply_pending(&self, client: &Client) -> Result<Report, Error> {
         let began = Instant::now();
         self.check_named_versions()?;
-        let history = match self.glance(client).await? {
+        let glance = match self.glance(client).await {
+            Err(error) if error.sqlstate() == Some("42501") => {
+                return Err(crate::rights::explain_glance(client, &self.options, error).await);
+            }
+            glance => glance?,
+        };
+        let history = match glance {
             Glance::Same => return Ok(self.nothing_to_do(None, began)),
             Glance::Different(history) => history,
         };

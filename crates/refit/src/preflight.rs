@@ -29,8 +29,10 @@ pub(crate) struct Preflight {
     pub(crate) lock_key: i64,
     /// What is remembered of the history.
     pub(crate) state: State,
-    /// SQL that removes what a step leaves in the session, but for what the caller has there.
-    pub(crate) discard: String,
+    /// SQL that removes what a step leaves in `pg_temp`, where the caller has nothing there.
+    pub(crate) discard: &'static str,
+    /// SQL that ends a LISTEN, where the caller has none.
+    pub(crate) unlisten: &'static str,
     /// SQL that removes what a text with PREPARE leaves, where the caller has prepared nothing itself.
     pub(crate) deallocate: &'static str,
     /// Whether all advisory locks of the session are Refit's own or a step's.
@@ -133,7 +135,8 @@ impl Preflight {
             lock_key: lock::key(&schema),
             state: State::find(client, options.state_schema(), caller.relation, &schema).await?,
             schema,
-            discard: [unless(5, "DISCARD TEMP;"), unless(6, "UNLISTEN *;")].concat(),
+            discard: unless(5, "DISCARD TEMP;"),
+            unlisten: unless(6, "UNLISTEN *;"),
             deallocate: unless(7, DEALLOCATE),
             unlock_all: !row.get::<_, bool>(8),
             history_is_narrow: row.get(11),
@@ -143,16 +146,19 @@ impl Preflight {
         })
     }
 
-    /// SQL for the end of a text: a PREPARE in it ends with it.
-    pub(crate) fn deallocate_after(&self, text: &str) -> &'static str {
-        let prepares = text.as_bytes().windows(7).any(|word| word.eq_ignore_ascii_case(b"prepare"));
-        if prepares { self.deallocate } else { "" }
+    /// SQL for the end of a text: a PREPARE or LISTEN in it ends with it.
+    pub(crate) fn clear_after(&self, text: &str) -> String {
+        let has =
+            |word: &[u8]| text.as_bytes().windows(word.len()).any(|found| found.eq_ignore_ascii_case(word));
+        let deallocate = if has(b"prepare") { self.deallocate } else { "" };
+        let unlisten = if has(b"listen") { self.unlisten } else { "" };
+        format!("{deallocate}{unlisten}")
     }
 
     /// Gives the session back as the caller left it, once `sql` has run in it.
     pub(crate) async fn end_after(&self, client: &Client, sql: &str) {
-        let Preflight { discard, give_back, .. } = self;
-        let sql = format!("SET SESSION AUTHORIZATION DEFAULT;{sql}{discard}RESET ALL;{give_back}");
+        let Preflight { discard, unlisten, give_back, .. } = self;
+        let sql = format!("SET SESSION AUTHORIZATION DEFAULT;{sql}{discard}{unlisten}RESET ALL;{give_back}");
         if let Err(error) = client.batch_execute(&sql).await
             && !error.is_closed()
         {

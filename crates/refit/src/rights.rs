@@ -5,6 +5,7 @@ use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 
 use crate::error::Error;
+use crate::migrator::Options;
 use crate::preflight::Preflight;
 
 /// The statements that are missing, one a row, in the order in which they are to be run by an owner.
@@ -45,4 +46,12 @@ pub(crate) async fn explain(client: &Client, facts: &Preflight, error: Error) ->
         return error;
     }
     Error::Rights { refused: error.to_string(), grants, state_schema: facts.state.schema().to_owned() }
+}
+
+/// The same for a first look, on a session that is not pinned.
+pub(crate) async fn explain_glance(client: &Client, options: &Options, error: Error) -> Error {
+    let Ok(facts) = Preflight::read(client, options).await else { return error };
+    let error = explain(client, &facts, error).await;
+    facts.end_after(client, "").await;
+    error
 }

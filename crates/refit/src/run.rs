@@ -10,11 +10,12 @@ use tracing::{debug, info, warn};
 
 use crate::error::Error;
 use crate::event::Event;
+use crate::gate::Gate;
 use crate::history::{self, Glance};
 use crate::interrupt::Canceler;
 use crate::lock::{LockWait, Waited, release};
 use crate::migrator::Migrator;
-use crate::plan::{Gate, HeldStep, Plan, PlannedStep, StepKind};
+use crate::plan::{HeldStep, Plan, PlannedStep, StepKind};
 use crate::preflight::Preflight;
 use crate::report::Report;
 use crate::session::Session;

@@ -213,7 +213,7 @@ impl Stage<'_> {
             opening.sql,
             step.instead.as_deref().unwrap_or(step.sql),
             self.facts.restore,
-            self.facts.deallocate_after(step.sql),
+            self.facts.clear_after(step.sql),
             self.row(step, attempts).insert_succeeded(),
             lock_timeout.as_millis(),
             posted::mark(step.stem),
@@ -331,7 +331,7 @@ impl Opening {
             postgres_protocol::escape::escape_literal(&facts.caller.row_security),
             postgres_protocol::escape::escape_literal(&facts.caller.search_path)
         );
-        Opening::new(stem, lock_timeout, facts, &facts.discard, after, &caller)
+        Opening::new(stem, lock_timeout, facts, facts.discard, after, &caller)
     }
 
     /// Of one statement, on a session that has the caller's settings and those of the statements before it.
