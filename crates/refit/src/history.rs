@@ -128,7 +128,7 @@ pub(crate) async fn glance(
             Found::Same => return Ok(Glance::Same),
             Found::Other(found) => found,
         };
-        let caller = Caller::pin(client, &table).await?;
+        let caller = Caller::pin_locally(client, &table).await?;
         let read = Reading { client, options, expected, caller: Some(&caller), relation: caller.relation };
         let history = read.history(found).await;
         caller.unpin(client).await;
@@ -186,14 +186,14 @@ impl Reading<'_> {
         let Some((table, schema)) = self.table(relation).await? else { return Ok(None) };
         let set = (self.expected.set)()?;
         let versioned = found.and_then(|found| found.known_by(&set));
-        let mut history = History::default();
-        history.versioned = match versioned {
+        let versioned = match versioned {
             Some(rows) => rows,
             None => match self.rows(&table).await? {
                 Some(rows) => rows,
                 None => return Ok(None),
             },
         };
+        let mut history = History { versioned, ..History::default() };
         let schema_name = self.options.state_schema();
         let state = State::find(self.client, schema_name, Some(relation), &schema).await?;
         if state.is_unreadable() {

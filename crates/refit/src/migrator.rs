@@ -119,7 +119,7 @@ impl Migrator {
     /// # Errors
     /// When the database cannot be asked.
     pub async fn state(&self, client: &Client) -> Result<State, Error> {
-        let caller = Caller::pin(client, &self.options.history_table()).await?;
+        let caller = Caller::pin_locally(client, &self.options.history_table()).await?;
         let state = self.state_of(client, caller.relation).await;
         caller.unpin(client).await;
         state

@@ -49,11 +49,28 @@ pub(crate) struct Caller {
     pub(crate) relation: Option<u32>,
     /// SQL that sets what the session itself had set.
     restore: String,
+    /// Whether the pin ends with a transaction.
+    local: bool,
 }
 
 impl Caller {
     /// Pins the session, and looks up `table` as the caller would, in one round trip. To be undone with [`Caller::unpin`].
     pub(crate) async fn pin(client: &Client, table: &str) -> Result<Caller, Error> {
+        Caller::pinned(client, table, false).await
+    }
+
+    /// The same in a transaction, which [`Caller::unpin`] commits: behind a pooler the next statement may come to another
+    /// session, and what was set in this one would stay for others.
+    pub(crate) async fn pin_locally(client: &Client, table: &str) -> Result<Caller, Error> {
+        client.batch_execute("BEGIN").await.map_err(Error::database("looking at the session"))?;
+        let caller = Caller::pinned(client, table, true).await;
+        if caller.is_err() {
+            client.batch_execute("ROLLBACK").await.ok();
+        }
+        caller
+    }
+
+    async fn pinned(client: &Client, table: &str, local: bool) -> Result<Caller, Error> {
         // It runs on a session that is not pinned yet: every name and operator is qualified, and what is read is read before it
         // is set, for a SELECT list is worked off from left to right.
         let source = |name: &str| {
@@ -67,7 +84,7 @@ impl Caller {
             .collect();
         let set: Vec<String> = SETTINGS
             .iter()
-            .map(|(name, value)| format!("pg_catalog.set_config('{name}', '{value}', false)"))
+            .map(|(name, value)| format!("pg_catalog.set_config('{name}', '{value}', {local})"))
             .collect();
         let sql = format!(
             "SELECT {}, pg_catalog.current_schema()::pg_catalog.text, pg_catalog.to_regclass($1)::pg_catalog.oid, {}",
@@ -90,6 +107,7 @@ impl Caller {
             search_path_source: value(1),
             row_security: value(2),
             restore: restore.collect(),
+            local,
             current_schema: row.get(2 * SETTINGS.len()),
             relation: row.get(2 * SETTINGS.len() + 1),
         })
@@ -102,6 +120,14 @@ impl Caller {
 
     /// Gives the session back as it was. Fails only with the connection, which the next use reports.
     pub(crate) async fn unpin(&self, client: &Client) {
+        if self.local {
+            if let Err(error) = client.batch_execute("COMMIT").await
+                && !error.is_closed()
+            {
+                warn!(error = %crate::error::describe(&error), "could not end a transaction");
+            }
+            return;
+        }
         let reset = SETTINGS.map(|(name, _)| format!("RESET {name};")).concat();
         if let Err(error) = client.batch_execute(&format!("{reset}{}", self.restore)).await
             && !error.is_closed()
@@ -121,7 +147,7 @@ pub(crate) async fn pinned<T>(
     client: &Client,
     work: impl AsyncFnOnce() -> Result<T, Error>,
 ) -> Result<T, Error> {
-    let caller = Caller::pin(client, "pg_catalog.pg_class").await?;
+    let caller = Caller::pin_locally(client, "pg_catalog.pg_class").await?;
     let outcome = work().await;
     caller.unpin(client).await;
     outcome

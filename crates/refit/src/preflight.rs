@@ -75,6 +75,10 @@ impl Preflight {
     /// # Errors
     /// When it cannot be asked, the history's place is not known, or row security hides rows of it.
     pub(crate) async fn read(client: &Client, options: &Options) -> Result<Preflight, Error> {
+        // Before anything is set: what was set in a session that is shared would stay there.
+        if !options.session_pooler {
+            crate::pooler::refuse_pooler(client).await?;
+        }
         let caller = Caller::pin(client, &options.history_table()).await?;
         match Preflight::pinned(client, options, &caller).await {
             Ok(facts) => Ok(facts),

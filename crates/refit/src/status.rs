@@ -85,7 +85,7 @@ impl Migrator {
     /// As [`Migrator::plan`].
     pub async fn status(&self, client: &Client) -> Result<Status, Error> {
         let plan = self.plan(client).await?;
-        let caller = Caller::pin(client, &self.options.history_table()).await?;
+        let caller = Caller::pin_locally(client, &self.options.history_table()).await?;
         let rest = async {
             let found = history_table(client, caller.relation).await?;
             let schema = found.as_ref().map(|(_, schema)| schema.clone());

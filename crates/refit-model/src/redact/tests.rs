@@ -1,3 +1,5 @@
+//! Statements and messages with secrets, and what is left of them.
+
 use proptest::prelude::*;
 
 use super::*;
@@ -7,89 +9,91 @@ fn source(sql: &str) -> String {
     Secrets::of(sql).source(sql)
 }
 
+/// Texts, and what is shown of them.
+const CASES: &[(&str, &str)] = &[
+    ("CREATE ROLE r PASSWORD 'hunter2' NOSUCH", "CREATE ROLE r PASSWORD '********' NOSUCH"),
+    (
+        "alter user r with encrypted password E'hun\\'ter2' x",
+        "alter user r with encrypted password E'********' x",
+    ),
+    ("ALTER ROLE r PASSWORD $pw$hunter2$pw$ x", "ALTER ROLE r PASSWORD $pw$********$pw$ x"),
+    ("ALTER ROLE r PASSWORD U&'hunter\\0032' x", "ALTER ROLE r PASSWORD U&'********' x"),
+    ("ALTER ROLE r PASSWORD 'hunter2'\n  'more' x", "ALTER ROLE r PASSWORD '********'\n  '********' x"),
+    ("CREATE ROLE r PASSWORD hunter2-x NOSUCH", "CREATE ROLE r PASSWORD ******** NOSUCH"),
+    ("CREATE ROLE r PASSWORD \"hunter2 x\" NOSUCH", "CREATE ROLE r PASSWORD \"********\" NOSUCH"),
+    ("CREATE ROLE r PASSWORD ‘hunter2 x’ NOSUCH", "CREATE ROLE r PASSWORD ******** NOSUCH"),
+    ("CREATE ROLE r PASSWORD = 'hunter2'", "CREATE ROLE r PASSWORD = '********'"),
+    ("CREATE ROLE r PASSWORD 12345; SELECT 1", "CREATE ROLE r PASSWORD ********; SELECT 1"),
+    ("CREATE ROLE r PASSWORD NULL x", "CREATE ROLE r PASSWORD NULL x"),
+    ("CREATE ROLE r PASSWORD 'hunter2", "CREATE ROLE r PASSWORD '********"),
+    ("CREATE ROLE r PASSWORD 'it's hunter2' x", "CREATE ROLE r PASSWORD ********' x"),
+    (
+        "CREATE USER MAPPING FOR u SERVER s OPTIONS (user 'u', password 'hunter2')",
+        "CREATE USER MAPPING FOR u SERVER s OPTIONS (user 'u', password '********')",
+    ),
+    (
+        "ALTER USER MAPPING FOR u SERVER s OPTIONS (SET \"password\" 'hunter2')",
+        "ALTER USER MAPPING FOR u SERVER s OPTIONS (SET \"password\" '********')",
+    ),
+    (
+        "CREATE SUBSCRIPTION s CONNECTION 'host=h password=hunter2 dbname=d' PUBLICATION p",
+        "CREATE SUBSCRIPTION s CONNECTION 'host=h password=******** dbname=d' PUBLICATION p",
+    ),
+    (
+        "SELECT dblink_connect('host=h password=''hunter 2'' dbname=d')",
+        "SELECT dblink_connect('host=h password=''********'' dbname=d')",
+    ),
+    (
+        "SELECT dblink('postgres://u:hunter2@h/d', 'SELECT 1')",
+        "SELECT dblink('postgres://u:********@h/d', 'SELECT 1')",
+    ),
+    ("SET app.db_password = 'hunter2'", "SET app.db_password = '********'"),
+    ("SET app.api_key TO 'hunter2'", "SET app.api_key TO '********'"),
+    (
+        "SELECT set_config('app.secret', 'hunter2', false)",
+        "SELECT set_config('app.secret', '********', false)",
+    ),
+    ("SELECT crypt('hunter2', gen_salt('bf'))", "SELECT crypt('********', gen_salt('********'))"),
+    (
+        "INSERT INTO u (name, password) VALUES ('ann', 'hunter2'), ('bob', lower('HUNTER3'))",
+        "INSERT INTO u (name, password) VALUES ('ann', '********'), ('bob', lower('********'))",
+    ),
+    ("SELECT 'hunter2' AS password, 'x' AS name", "SELECT '********' AS password, 'x' AS name"),
+    (
+        "SELECT '{\"password\": \"hunter2\", \"a\": 1}'::json",
+        "SELECT '{\"password\": \"********\", \"a\": 1}'::json",
+    ),
+    (
+        "DO $$ DECLARE pw text := 'hunter2'; BEGIN NULL; END $$",
+        "DO $$ DECLARE pw text := '********'; BEGIN NULL; END $$",
+    ),
+    (
+        "DO $$ BEGIN EXECUTE 'CREATE ROLE r PASSWORD ''hunter2'' x'; END $$",
+        "DO $$ BEGIN EXECUTE 'CREATE ROLE r PASSWORD ''********'' x'; END $$",
+    ),
+    (
+        "DO $$ BEGIN EXECUTE format('CREATE ROLE r PASSWORD %L', 'hunter2'); END $$",
+        "DO $$ BEGIN EXECUTE format('CREATE ROLE r PASSWORD %L', '********'); END $$",
+    ),
+    (
+        "DO $$ BEGIN EXECUTE 'CREATE ROLE r PASSWORD ' || quote_literal('hunter2'); END $$",
+        "DO $$ BEGIN EXECUTE 'CREATE ROLE r PASSWORD ' || quote_literal('********'); END $$",
+    ),
+    (
+        "DO 'BEGIN EXECUTE ''ALTER ROLE r PASSWORD ''''hunter2'''' x''; END'",
+        "DO 'BEGIN EXECUTE ''ALTER ROLE r PASSWORD ''''********'''' x''; END'",
+    ),
+    (
+        "DO $$ DECLARE v text := 'hunter2'; BEGIN EXECUTE 'ALTER ROLE r PASSWORD ' || quote_literal(v); END $$",
+        "DO $$ DECLARE v text := '********'; BEGIN EXECUTE 'ALTER ROLE r PASSWORD ' || quote_literal(v); END $$",
+    ),
+    ("SELECT 1 -- the password is: password=hunter2", "SELECT 1 -- the password is: password=********"),
+];
+
 #[test]
 fn only_the_secret_is_replaced() {
-    let cases = [
-        ("CREATE ROLE r PASSWORD 'hunter2' NOSUCH", "CREATE ROLE r PASSWORD '********' NOSUCH"),
-        (
-            "alter user r with encrypted password E'hun\\'ter2' x",
-            "alter user r with encrypted password E'********' x",
-        ),
-        ("ALTER ROLE r PASSWORD $pw$hunter2$pw$ x", "ALTER ROLE r PASSWORD $pw$********$pw$ x"),
-        ("ALTER ROLE r PASSWORD U&'hunter\\0032' x", "ALTER ROLE r PASSWORD U&'********' x"),
-        ("ALTER ROLE r PASSWORD 'hunter2'\n  'more' x", "ALTER ROLE r PASSWORD '********'\n  '********' x"),
-        ("CREATE ROLE r PASSWORD hunter2-x NOSUCH", "CREATE ROLE r PASSWORD ******** NOSUCH"),
-        ("CREATE ROLE r PASSWORD \"hunter2 x\" NOSUCH", "CREATE ROLE r PASSWORD \"********\" NOSUCH"),
-        ("CREATE ROLE r PASSWORD ‘hunter2 x’ NOSUCH", "CREATE ROLE r PASSWORD ******** NOSUCH"),
-        ("CREATE ROLE r PASSWORD = 'hunter2'", "CREATE ROLE r PASSWORD = '********'"),
-        ("CREATE ROLE r PASSWORD 12345; SELECT 1", "CREATE ROLE r PASSWORD ********; SELECT 1"),
-        ("CREATE ROLE r PASSWORD NULL x", "CREATE ROLE r PASSWORD NULL x"),
-        ("CREATE ROLE r PASSWORD 'hunter2", "CREATE ROLE r PASSWORD '********"),
-        ("CREATE ROLE r PASSWORD 'it's hunter2' x", "CREATE ROLE r PASSWORD ********' x"),
-        (
-            "CREATE USER MAPPING FOR u SERVER s OPTIONS (user 'u', password 'hunter2')",
-            "CREATE USER MAPPING FOR u SERVER s OPTIONS (user 'u', password '********')",
-        ),
-        (
-            "ALTER USER MAPPING FOR u SERVER s OPTIONS (SET \"password\" 'hunter2')",
-            "ALTER USER MAPPING FOR u SERVER s OPTIONS (SET \"password\" '********')",
-        ),
-        (
-            "CREATE SUBSCRIPTION s CONNECTION 'host=h password=hunter2 dbname=d' PUBLICATION p",
-            "CREATE SUBSCRIPTION s CONNECTION 'host=h password=******** dbname=d' PUBLICATION p",
-        ),
-        (
-            "SELECT dblink_connect('host=h password=''hunter 2'' dbname=d')",
-            "SELECT dblink_connect('host=h password=''********'' dbname=d')",
-        ),
-        (
-            "SELECT dblink('postgres://u:hunter2@h/d', 'SELECT 1')",
-            "SELECT dblink('postgres://u:********@h/d', 'SELECT 1')",
-        ),
-        ("SET app.db_password = 'hunter2'", "SET app.db_password = '********'"),
-        ("SET app.api_key TO 'hunter2'", "SET app.api_key TO '********'"),
-        (
-            "SELECT set_config('app.secret', 'hunter2', false)",
-            "SELECT set_config('app.secret', '********', false)",
-        ),
-        ("SELECT crypt('hunter2', gen_salt('bf'))", "SELECT crypt('********', gen_salt('********'))"),
-        (
-            "INSERT INTO u (name, password) VALUES ('ann', 'hunter2'), ('bob', lower('HUNTER3'))",
-            "INSERT INTO u (name, password) VALUES ('ann', '********'), ('bob', lower('********'))",
-        ),
-        ("SELECT 'hunter2' AS password, 'x' AS name", "SELECT '********' AS password, 'x' AS name"),
-        (
-            "SELECT '{\"password\": \"hunter2\", \"a\": 1}'::json",
-            "SELECT '{\"password\": \"********\", \"a\": 1}'::json",
-        ),
-        (
-            "DO $$ DECLARE pw text := 'hunter2'; BEGIN NULL; END $$",
-            "DO $$ DECLARE pw text := '********'; BEGIN NULL; END $$",
-        ),
-        (
-            "DO $$ BEGIN EXECUTE 'CREATE ROLE r PASSWORD ''hunter2'' x'; END $$",
-            "DO $$ BEGIN EXECUTE 'CREATE ROLE r PASSWORD ''********'' x'; END $$",
-        ),
-        (
-            "DO $$ BEGIN EXECUTE format('CREATE ROLE r PASSWORD %L', 'hunter2'); END $$",
-            "DO $$ BEGIN EXECUTE format('CREATE ROLE r PASSWORD %L', '********'); END $$",
-        ),
-        (
-            "DO $$ BEGIN EXECUTE 'CREATE ROLE r PASSWORD ' || quote_literal('hunter2'); END $$",
-            "DO $$ BEGIN EXECUTE 'CREATE ROLE r PASSWORD ' || quote_literal('********'); END $$",
-        ),
-        (
-            "DO 'BEGIN EXECUTE ''ALTER ROLE r PASSWORD ''''hunter2'''' x''; END'",
-            "DO 'BEGIN EXECUTE ''ALTER ROLE r PASSWORD ''''********'''' x''; END'",
-        ),
-        (
-            "DO $$ DECLARE v text := 'hunter2'; BEGIN EXECUTE 'ALTER ROLE r PASSWORD ' || quote_literal(v); END $$",
-            "DO $$ DECLARE v text := '********'; BEGIN EXECUTE 'ALTER ROLE r PASSWORD ' || quote_literal(v); END $$",
-        ),
-        ("SELECT 1 -- the password is: password=hunter2", "SELECT 1 -- the password is: password=********"),
-    ];
-    for (sql, shown) in cases {
-        assert_eq!(source(sql), shown, "{sql}");
+    for (sql, shown) in CASES {
+        assert_eq!(source(sql), *shown, "{sql}");
     }
 }
 

@@ -26,7 +26,7 @@ use super::worker::{Worker, is_of_the_server};
 use crate::error::Error;
 use crate::event::Event;
 use crate::migrator::Migrator;
-use crate::pin::Caller;
+use crate::pin::{Caller, pinned};
 use crate::report::Report;
 use crate::state::State;
 
@@ -137,6 +137,9 @@ impl Migrator {
     ) -> Result<(), Error> {
         let mut told = None;
         // The session is Refit's own, and pinned but where it applies what waited for a backfill.
+        if self.is_done_behind_a_pooler(client).await? {
+            return Ok(());
+        }
         let mut caller = Caller::pin(client, &self.options.history_table()).await?;
         let state = self.state_of(client, caller.relation).await?;
         if state.is_unreadable() {
@@ -180,6 +183,20 @@ impl Migrator {
                 Ended::Failed(reason) => return Err(job.failure(reason)),
             }
         }
+    }
+
+    /// Whether a pooler stands between, and there is nothing to do that would need a session.
+    async fn is_done_behind_a_pooler(&self, client: &Client) -> Result<bool, Error> {
+        if self.options.session_pooler {
+            return Ok(false);
+        }
+        let refused = match crate::pooler::refuse_pooler(client).await {
+            Ok(()) => return Ok(false),
+            Err(refused) => refused,
+        };
+        let state = self.state(client).await?;
+        let unfinished = pinned(client, async || Job::unfinished(client, &state).await).await?;
+        if unfinished.is_empty() && !state.is_unreadable() { Ok(true) } else { Err(refused) }
     }
 
     /// Leases belong to sessions, and settings too: where a pooler hands sessions around there is no work to be done.

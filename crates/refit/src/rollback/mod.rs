@@ -41,7 +41,7 @@ impl Migrator {
     /// [`RollbackPlan::refusals`].
     pub async fn rollback_plan(&self, client: &Client, rollback: &Rollback) -> Result<RollbackPlan, Error> {
         let glance = self.glance(client).await?;
-        let caller = Caller::pin(client, &self.options.history_table()).await?;
+        let caller = Caller::pin_locally(client, &self.options.history_table()).await?;
         let plan = async {
             let state = self.state_of(client, caller.relation).await?;
             self.rollback_plan_of(client, glance, &state, rollback).await
