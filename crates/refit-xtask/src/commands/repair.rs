@@ -178,9 +178,8 @@ fn repairs(args: &Args, plan: &Plan, set: &MigrationSet, folder: &Path) -> anyho
             repairs.push(Repair::BackfillAgain { version, name });
         }
     }
-    let steps = |steps: &[String]| steps.to_vec().into_iter();
-    repairs.extend(steps(&args.statement_done).map(|step| Repair::StatementDone { step }));
-    repairs.extend(steps(&args.statement_again).map(|step| Repair::StatementAgain { step }));
+    repairs.extend(args.statement_done.iter().cloned().map(|step| Repair::StatementDone { step }));
+    repairs.extend(args.statement_again.iter().cloned().map(|step| Repair::StatementAgain { step }));
     let done = |version: &Version| repairs.iter().any(|repair| repair.version() == Some(*version));
     let named =
         args.version.iter().chain(&args.forget).chain(&args.backfill_complete).chain(&args.backfill_again);
