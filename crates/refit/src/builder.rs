@@ -165,7 +165,7 @@ impl Migrator {
     }
 
     /// Ends runs, and work on backfills, when the switch is triggered: the statement that runs is canceled, and the run ends with
-    /// [`Error::Interrupted`]. For SIGINT and SIGTERM: a process that just exits leaves a statement behind that goes on.
+    /// [`Error::Interrupted`](crate::Error::Interrupted). For SIGINT and SIGTERM: a process that just exits leaves a statement behind that goes on.
     #[must_use]
     pub fn interrupt(mut self, interrupt: Interrupt) -> Migrator {
         self.options.interrupt = interrupt;
