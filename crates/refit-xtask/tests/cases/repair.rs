@@ -130,7 +130,7 @@ async fn it_waits_for_a_run_without_standing_in_its_way() {
     let repairing = tokio::task::spawn_blocking(move || workspace.run(&["repair", "--yes"]));
     tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     assert!(!repairing.is_finished());
-    run.batch_execute("CREATE INDEX CONCURRENTLY posts_id ON posts (id)").await.unwrap();
+    run.batch_execute("CREATE INDEX CONCURRENTLY posts_id ON public.posts (id)").await.unwrap();
     lock.release(&run).await;
     let ran = repairing.await.unwrap().expect(0);
     assert!(ran.stderr.contains("waiting for a run to finish: pid"), "{}", ran.stderr);

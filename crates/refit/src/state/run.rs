@@ -52,7 +52,8 @@ pub(crate) async fn end_run(
     run: i64,
     came_out: Result<(), Error>,
 ) -> Result<(), Error> {
-    if client.is_closed() {
+    // An interrupted run stays open, as one whose process was killed: status says that it was interrupted.
+    if client.is_closed() || matches!(came_out, Err(Error::Interrupted { .. })) {
         return came_out;
     }
     let error = came_out.as_ref().err().map(ToString::to_string);
