@@ -2,9 +2,10 @@
 //! server's own: none of them is ever called by Refit's own SQL.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use refit::backfill::{JobStatus, Request, Subject, preview, request};
-use refit::{Backfills, ConnectOptions, Migrator, Rollback};
+use refit::{Backfills, ConnectOptions, LOCK_KEY, Migrator, Rollback};
 use refit_devdb::{Server, ServerOptions};
 
 use crate::support::{execute_at, migrator, server, value_at};
@@ -196,18 +197,56 @@ async fn no_decoy_is_called() {
 async fn no_decoy_is_called_where_public_comes_before_the_catalog() {
     let (_server, url) = hostile(true).await;
     execute_at(&url, "ALTER ROLE postgres SET search_path = public, pg_catalog").await;
-    // The look-ups of index builds find tables by the caller's path, and so its operators: they have the other test.
-    let vacuum =
-        ("V2__ix.sql", "-- refit: transaction = false\nVACUUM song;\nCOMMENT ON TABLE song IS 'songs';");
-    let down = ("V2__ix.down.sql", "COMMENT ON TABLE song IS NULL;");
-    let steps = [STEPS[0], STEPS[1], vacuum, down, STEPS[4], STEPS[5]];
+    let steps = [STEPS[0], STEPS[1], STEPS[2], STEPS[3], ALONE, ALONE_DOWN, STEPS[4], STEPS[5]];
     let all = migrator(&steps);
     for _ in 0..2 {
         all.run(&url).await.unwrap();
         everything_read(&all, &url).await;
     }
+    someone_in_the_way(&all, &url).await;
     let report = all.rollback(&url, &Rollback { to: 0, leave_rows: Vec::new() }).await.unwrap();
-    assert_eq!(report.steps.len(), 2);
+    assert_eq!(report.steps.len(), 3);
+}
+
+/// Each kind of statement that is looked after by itself.
+const ALONE: (&str, &str) = (
+    "V3__alone.sql",
+    "-- refit: transaction = false\n\
+     CREATE TABLE part (id int) PARTITION BY RANGE (id);\nCREATE TABLE part_1 PARTITION OF part FOR VALUES FROM (1) TO (2);\n\
+     ALTER TABLE part DETACH PARTITION part_1 CONCURRENTLY;\n\
+     CREATE PROCEDURE twice() LANGUAGE plpgsql AS $$ BEGIN COMMIT; END $$;\nCALL twice();\n\
+     CREATE INDEX CONCURRENTLY IF NOT EXISTS song_day ON song (day);\nREINDEX TABLE CONCURRENTLY song;\n\
+     CREATE INDEX CONCURRENTLY song_n ON song (n);\nDROP INDEX CONCURRENTLY song_n;\nVACUUM song;",
+);
+const ALONE_DOWN: (&str, &str) = ("V3__alone.down.sql", "DROP TABLE part, part_1; DROP PROCEDURE twice;");
+
+/// Another session has the migration lock, and then a table: who it is gets asked of the server.
+async fn someone_in_the_way(all: &Migrator, url: &str) {
+    let (client, other) = (
+        refit::connect(url, &ConnectOptions::default()).await.unwrap(),
+        refit::connect(url, &ConnectOptions::default()).await.unwrap(),
+    );
+    let next = [
+        STEPS[0],
+        STEPS[1],
+        STEPS[2],
+        STEPS[3],
+        ALONE,
+        ALONE_DOWN,
+        ("V4__n.sql", "ALTER TABLE song ADD m int;"),
+    ];
+    let next = migrator(&next)
+        .wait_for_lock(Duration::from_millis(10))
+        .lock_timeout(Duration::from_millis(50))
+        .lock_attempts(1);
+    other.batch_execute(&format!("SELECT pg_catalog.pg_advisory_lock({LOCK_KEY})")).await.unwrap();
+    let refused = next.apply(&client).await.unwrap_err();
+    assert!(matches!(refused, refit::Error::LockTimeout { .. }), "{refused}");
+    assert!(all.status(&client).await.unwrap().holder.is_some());
+    other.batch_execute("SELECT pg_catalog.pg_advisory_unlock_all(); BEGIN; LOCK TABLE song").await.unwrap();
+    let failed = next.apply(&client).await.unwrap_err();
+    let refit::Error::Statement(failed) = failed else { panic!("{failed}") };
+    assert_eq!((failed.sqlstate.as_deref(), failed.blockers.len()), (Some("55P03"), 1), "{failed}");
 }
 
 async fn everything_read(migrator: &Migrator, url: &str) {

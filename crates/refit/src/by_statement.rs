@@ -10,6 +10,7 @@ mod begun;
 mod decide;
 mod index;
 mod leftovers;
+mod look;
 mod objects;
 mod progress;
 

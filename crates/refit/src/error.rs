@@ -62,6 +62,11 @@ pub enum Error {
          (Migrator::session_pooler, --session-pooler)"
     )]
     Pooler,
+    /// The session is in a transaction of the caller's.
+    #[error(
+        "the session is in a transaction, which this would end; commit it first, or use another connection"
+    )]
+    InTransaction,
     /// Row security hides rows of the history from this role.
     #[error(
         "row-level security hides rows of {table} from this role, so that what is applied cannot be known; \

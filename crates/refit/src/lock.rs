@@ -188,7 +188,6 @@ impl Migrator {
     pub async fn lock(&self, client: &Client) -> Result<HistoryLock, Error> {
         let facts = Preflight::read(client, &self.options).await?;
         let locked = async {
-            crate::run::refuse_pooler(self, client, facts.backend_pid).await?;
             let (limit, observer) = (self.options.wait_for_lock, &self.options.observer);
             let mut wait = LockWait::new(facts.lock_key, &facts.state, limit, observer);
             while let Waited::NotYet = wait.poll(client).await? {}

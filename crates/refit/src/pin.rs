@@ -4,8 +4,8 @@
 //! server's own. Refit's queries therefore run with nothing but `pg_catalog` in the search path; a migration's text runs with the
 //! path that the caller's session had.
 
-use tokio_postgres::Client;
 use tokio_postgres::types::Type;
+use tokio_postgres::{Client, SimpleQueryMessage};
 use tracing::warn;
 
 use crate::error::Error;
@@ -62,7 +62,7 @@ impl Caller {
     /// The same in a transaction, which [`Caller::unpin`] commits: behind a pooler the next statement may come to another
     /// session, and what was set in this one would stay for others.
     pub(crate) async fn pin_locally(client: &Client, table: &str) -> Result<Caller, Error> {
-        client.batch_execute("BEGIN").await.map_err(Error::database("looking at the session"))?;
+        require_no_transaction(client, "BEGIN").await?;
         let caller = Caller::pinned(client, table, true).await;
         if caller.is_err() {
             client.batch_execute("ROLLBACK").await.ok();
@@ -134,6 +134,25 @@ impl Caller {
         {
             warn!(error = %crate::error::describe(&error), "could not restore the settings of the session");
         }
+    }
+}
+
+/// Refuses a session that is in a transaction: ending ours would end the caller's. Otherwise runs `then`, in the same message, and
+/// answers the session's server process.
+pub(crate) async fn require_no_transaction(client: &Client, then: &str) -> Result<i32, Error> {
+    // A transaction that begins with this message has its time.
+    let sql = format!(
+        "SELECT pg_catalog.pg_backend_pid(), \
+             pg_catalog.transaction_timestamp() OPERATOR(pg_catalog.=) pg_catalog.statement_timestamp();{then}"
+    );
+    let messages = client.simple_query(&sql).await.map_err(Error::database("looking at the session"))?;
+    let found = messages.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => Some((row.get(0)?.parse().ok()?, row.get(1)?)),
+        _ => None,
+    });
+    match found {
+        Some((process, "t")) => Ok(process),
+        _ => Err(Error::InTransaction),
     }
 }
 

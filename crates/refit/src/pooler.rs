@@ -18,11 +18,10 @@ use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
 /// A pooler that keeps one session for one client looks the same from here as one that does not; ask the user.
 ///
 /// # Errors
-/// [`Error::Pooler`] behind a pooler, or when the server cannot be asked.
+/// [`Error::Pooler`] behind a pooler, [`Error::InTransaction`] in a transaction, or when the server cannot be asked.
 pub async fn refuse_pooler(client: &Client) -> Result<(), Error> {
-    let row = client.query_typed_one("SELECT pg_catalog.pg_backend_pid()", &[]).await;
-    let pid: i32 = row.map_err(Error::database("asking for the session's process"))?.get(0);
-    match stands_between(client, pid).await {
+    let process = crate::pin::require_no_transaction(client, "").await?;
+    match stands_between(client, process).await {
         true => Err(Error::Pooler),
         false => Ok(()),
     }
@@ -31,7 +30,7 @@ pub async fn refuse_pooler(client: &Client) -> Result<(), Error> {
 /// Whether the session behind `client` is another one than the client was given at the start.
 ///
 /// `backend_pid` is what `pg_backend_pid()` answered on this client.
-pub(crate) async fn stands_between(client: &Client, backend_pid: i32) -> bool {
+async fn stands_between(client: &Client, backend_pid: i32) -> bool {
     process_id(client).await.is_some_and(|process_id| process_id != backend_pid)
 }
 

@@ -17,7 +17,6 @@ use crate::state::State;
 pub(crate) struct Preflight {
     pub(crate) standby: bool,
     pub(crate) read_only: bool,
-    pub(crate) backend_pid: i32,
     pub(crate) caller: Caller,
     /// The schema of the history, unquoted.
     pub(crate) schema: String,
@@ -54,7 +53,7 @@ pub(crate) struct Preflight {
 fn facts_sql() -> String {
     let pinned: Vec<String> = pin::names().map(|name| format!("'{name}'")).collect();
     format!(
-        "SELECT pg_is_in_recovery(), current_setting('transaction_read_only')::bool, pg_backend_pid(), current_setting('role'), \
+        "SELECT pg_is_in_recovery(), current_setting('transaction_read_only')::bool, current_setting('role'), \
             (SELECT coalesce(string_agg(format('SELECT pg_catalog.set_config(%L, %L, false);', name, \
                                                current_setting(name)), '' ORDER BY name), '') \
              FROM pg_settings WHERE source = 'session' AND name <> ALL (ARRAY[{}])), \
@@ -76,8 +75,9 @@ impl Preflight {
     /// When it cannot be asked, the history's place is not known, or row security hides rows of it.
     pub(crate) async fn read(client: &Client, options: &Options) -> Result<Preflight, Error> {
         // Before anything is set: what was set in a session that is shared would stay there.
-        if !options.session_pooler {
-            crate::pooler::refuse_pooler(client).await?;
+        match options.session_pooler {
+            true => drop(pin::require_no_transaction(client, "").await?),
+            false => crate::pooler::refuse_pooler(client).await?,
         }
         let caller = Caller::pin(client, &options.history_table()).await?;
         match Preflight::pinned(client, options, &caller).await {
@@ -93,7 +93,7 @@ impl Preflight {
         let row = client.query_typed_one(&facts_sql(), &[(&caller.relation, Type::OID)]).await;
         let row = row.map_err(Error::database("looking at the session"))?;
         // A history that the search path finds stays where it is; a new one goes where refinery would put it.
-        let found: Option<String> = row.get(9);
+        let found: Option<String> = row.get(8);
         let schema = options.history_schema().map(str::to_owned).or(found).or(caller.current_schema.clone());
         let schema = schema.ok_or_else(|| {
             let path = &caller.search_path;
@@ -103,7 +103,7 @@ impl Preflight {
             ))
         })?;
         let facts = Preflight::of(client, options, caller, &row, schema).await?;
-        if row.get(10) {
+        if row.get(9) {
             return Err(Error::RowSecurity { table: facts.history_table });
         }
         Ok(facts)
@@ -116,7 +116,7 @@ impl Preflight {
         row: &Row,
         schema: String,
     ) -> Result<Preflight, Error> {
-        let (role, session): (String, String) = (row.get(3), row.get(4));
+        let (role, session): (String, String) = (row.get(2), row.get(3));
         let (mut set_role, mut as_before) =
             (String::new(), "SET LOCAL SESSION AUTHORIZATION DEFAULT;".to_owned());
         if role != "none" {
@@ -129,7 +129,6 @@ impl Preflight {
         Ok(Preflight {
             standby: row.get(0),
             read_only: row.get(1),
-            backend_pid: row.get(2),
             caller: caller.clone(),
             history_table: format!(
                 "{}.{HISTORY_TABLE}",
@@ -139,11 +138,11 @@ impl Preflight {
             lock_key: lock::key(&schema),
             state: State::find(client, options.state_schema(), caller.relation, &schema).await?,
             schema,
-            discard: unless(5, "DISCARD TEMP;"),
-            unlisten: unless(6, "UNLISTEN *;"),
-            deallocate: unless(7, DEALLOCATE),
-            unlock_all: !row.get::<_, bool>(8),
-            history_is_narrow: row.get(11),
+            discard: unless(4, "DISCARD TEMP;"),
+            unlisten: unless(5, "UNLISTEN *;"),
+            deallocate: unless(6, DEALLOCATE),
+            unlock_all: !row.get::<_, bool>(7),
+            history_is_narrow: row.get(10),
             as_before,
             restore: format!("{session}{KEEPALIVES}{}{set_role}", pin::pin_sql()),
             give_back: format!("{session}{}{set_role}", caller.restore()),

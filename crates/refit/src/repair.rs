@@ -108,10 +108,7 @@ impl Migrator {
     pub async fn change_history(&self, client: &Client, changes: &[HistoryChange]) -> Result<(), Error> {
         let mut lock = self.lock(client).await?;
         let changed = self.change(client, lock.facts_mut(), changes).await;
-        let changed = match changed {
-            Err(error) => Err(crate::rights::explain(client, lock.facts_mut(), error).await),
-            changed => changed,
-        };
+        let changed = crate::rights::explained(client, lock.facts_mut(), changed).await;
         lock.release(client).await;
         changed
     }

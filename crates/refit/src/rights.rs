@@ -32,8 +32,20 @@ const MISSING: &str = "WITH me AS (SELECT quote_ident(current_user) AS role), \
             AND has_table_privilege(tables.oid, 'UPDATE') AND has_table_privilege(tables.oid, 'DELETE')))) AS missing \
     ORDER BY number";
 
+/// The outcome of a run, where a role that lacks a privilege says which.
+pub(crate) async fn explained<T>(
+    client: &Client,
+    facts: &Preflight,
+    outcome: Result<T, Error>,
+) -> Result<T, Error> {
+    match outcome {
+        Err(error) => Err(explain(client, facts, error).await),
+        outcome => outcome,
+    }
+}
+
 /// Replaces the server's refusal by what the role lacks, where Refit's own tables are what it may not touch.
-pub(crate) async fn explain(client: &Client, facts: &Preflight, error: Error) -> Error {
+async fn explain(client: &Client, facts: &Preflight, error: Error) -> Error {
     let refused = matches!(&error, Error::Database { .. }) && error.sqlstate() == Some("42501");
     if !refused || client.is_closed() {
         return error;

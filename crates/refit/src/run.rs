@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use refinery::Runner;
-use refit_model::{MigrationSet, StatementKind, Version};
+use refit_model::{MigrationSet, StatementKind};
 use tokio_postgres::Client;
 use tracing::{debug, info, warn};
 
@@ -32,17 +32,18 @@ pub(crate) async fn run(
     let set = Arc::clone(migrator.set()?);
     refuse_what_cannot_run(&set, plan)?;
     let names: Vec<_> = plan.pending.iter().map(|step| (step.version, step.stem.clone())).collect();
-    let mut facts = facts(migrator, client).await?;
-    let outcome = ready(migrator, client, &names, "pending", &facts).await;
-    let outcome = match outcome {
-        Ok(()) => waiting(migrator, client, &mut facts, &set, began).await,
+    let outcome = match Preflight::read(client, &migrator.options).await {
+        Ok(mut facts) => {
+            let outcome = match facts.require_writable(&names, "pending") {
+                Ok(()) => waiting(migrator, client, &mut facts, &set, began).await,
+                Err(error) => Err(error),
+            };
+            let outcome = crate::rights::explained(client, &facts, outcome).await;
+            release(client, &facts).await;
+            outcome
+        }
         Err(error) => Err(error),
     };
-    let outcome = match outcome {
-        Err(error) => Err(crate::rights::explain(client, &facts, error).await),
-        outcome => outcome,
-    };
-    release(client, &facts).await;
     match outcome {
         // There is nothing to apply, and its own records can wait for a session that may write them.
         Err(error) if plan.pending.is_empty() && may_wait(&error) => {
@@ -81,35 +82,6 @@ async fn waiting(
     }
     let report = locked(migrator, client, facts, set, began).await?;
     Ok(Report { waited, duration: began.elapsed(), ..report })
-}
-
-/// What a run has to know of its session, which is pinned from now on.
-pub(crate) async fn facts(migrator: &Migrator, client: &Client) -> Result<Preflight, Error> {
-    Preflight::read(client, &migrator.options).await
-}
-
-/// Whether the session can do it; the names are of what is `requested`.
-pub(crate) async fn ready(
-    migrator: &Migrator,
-    client: &Client,
-    names: &[(Option<Version>, String)],
-    requested: &str,
-    facts: &Preflight,
-) -> Result<(), Error> {
-    facts.require_writable(names, requested)?;
-    refuse_pooler(migrator, client, facts.backend_pid).await
-}
-
-/// A lock and settings belong to a session: a pooler that switches sessions loses them.
-pub(crate) async fn refuse_pooler(
-    migrator: &Migrator,
-    client: &Client,
-    backend_pid: i32,
-) -> Result<(), Error> {
-    if !migrator.options.session_pooler && crate::pooler::stands_between(client, backend_pid).await {
-        return Err(Error::Pooler);
-    }
-    Ok(())
 }
 
 /// Where the steps of a run are made.

@@ -99,7 +99,7 @@ impl Migrator {
                     Some((table, _)) => applied(client, &table).await?,
                     None => Vec::new(),
                 },
-                backfills: JobStatus::all(client, &state).await?,
+                backfills: JobStatus::all_pinned(client, &state).await?,
                 holder: holder(client, key).await?,
                 last_run: last_run(client, &state).await?,
             })

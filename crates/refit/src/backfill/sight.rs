@@ -161,7 +161,12 @@ impl JobStatus {
     /// # Errors
     /// When the database cannot be asked.
     pub async fn all(client: &Client, state: &State) -> Result<Vec<JobStatus>, Error> {
-        pinned(client, async || read(client, state, None).await).await
+        pinned(client, async || JobStatus::all_pinned(client, state).await).await
+    }
+
+    /// The same on a session that is pinned.
+    pub(crate) async fn all_pinned(client: &Client, state: &State) -> Result<Vec<JobStatus>, Error> {
+        read(client, state, None).await
     }
 
     /// As [`of`](JobStatus::of), on a session that is pinned.

@@ -145,7 +145,6 @@ impl Migrator {
         if state.is_unreadable() {
             return Err(rights::unreadable(client, &state).await);
         }
-        self.refuse_pooler(client, &state).await?;
         self.drop_expired_journals(client, &state).await;
         loop {
             let jobs = Job::unfinished(client, &state).await?;
@@ -197,14 +196,6 @@ impl Migrator {
         let state = self.state(client).await?;
         let unfinished = pinned(client, async || Job::unfinished(client, &state).await).await?;
         if unfinished.is_empty() && !state.is_unreadable() { Ok(true) } else { Err(refused) }
-    }
-
-    /// Leases belong to sessions, and settings too: where a pooler hands sessions around there is no work to be done.
-    async fn refuse_pooler(&self, client: &Client, state: &State) -> Result<(), Error> {
-        if self.options.session_pooler || Job::unfinished(client, state).await?.is_empty() {
-            return Ok(());
-        }
-        crate::pooler::refuse_pooler(client).await
     }
 
     /// Applies what waited for backfills that another process has completed, or this one without hearing of it; whether there were

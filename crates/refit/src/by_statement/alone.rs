@@ -78,7 +78,8 @@ impl Stage<'_> {
     /// The number of the session's transaction, among those of the session.
     async fn transaction_number(&self) -> Option<u64> {
         let sql = "SELECT virtualtransaction FROM pg_catalog.pg_locks \
-                   WHERE locktype = 'virtualxid' AND pid = pg_catalog.pg_backend_pid()";
+                   WHERE locktype OPERATOR(pg_catalog.=) 'virtualxid'::pg_catalog.text \
+                     AND pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()";
         let messages = self.client.simple_query(sql).await.ok()?;
         let text = messages.iter().find_map(|message| match message {
             SimpleQueryMessage::Row(row) => row.get(0),
@@ -112,8 +113,8 @@ impl Stage<'_> {
                 SELECT pg_proc.oid, pg_catalog.lower(prosrc) FROM called JOIN pg_catalog.pg_proc
                     ON prokind = 'p' AND pg_catalog.strpos(called.source, pg_catalog.lower(proname::pg_catalog.text)) > 0)
             SELECT EXISTS (SELECT FROM called WHERE source ~ '\m(commit|rollback)\M')";
-        let row = self.client.query_typed_one(sql, &[(&words, Type::TEXT_ARRAY)]).await;
-        Ok(row.map_err(Error::database("looking at a procedure"))?.get(0))
+        let rows = self.look("looking at a procedure", sql, &[(&words, Type::TEXT_ARRAY)]).await?;
+        Ok(rows.first().is_some_and(|row| row.get(0)))
     }
 }
 

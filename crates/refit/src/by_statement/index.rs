@@ -3,12 +3,12 @@
 use refit_model::ConcurrentIndex;
 use tokio::time::Instant;
 use tokio_postgres::SimpleQueryMessage;
-use tokio_postgres::types::{Oid, ToSql, Type};
+use tokio_postgres::types::{Oid, Type};
 use tracing::warn;
 
+use super::Current;
 use super::begun::Sent;
 use super::leftovers::{BUSY, PATIENCE};
-use super::{Current, path};
 use crate::error::Error;
 use crate::failure::Attempt;
 use crate::step::Stage;
@@ -50,7 +50,7 @@ impl Stage<'_> {
             return Ok(self.count_alone(current).await);
         }
         if !sent.before {
-            sent.leftovers = self.invalid_on(&path(&index.table)).await?;
+            sent.leftovers = self.invalid_on(&index.table).await?;
         }
         self.begin(current, sent, true).await?;
         if let Err(failed) = self.send_alone(current).await {
@@ -146,12 +146,11 @@ impl Stage<'_> {
              JOIN pg_catalog.pg_class AS c ON c.relnamespace = target.relnamespace AND c.relname::pg_catalog.text = $2 \
              JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
              LEFT JOIN pg_catalog.pg_index AS i ON i.indexrelid = c.oid \
-             WHERE target.oid = pg_catalog.to_regclass($1)::pg_catalog.oid"
+             WHERE target.oid = $1"
         );
-        let (table, name) = (path(&index.table), index.name.clone().unwrap_or_default());
-        let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&table, Type::TEXT), (&name, Type::TEXT)];
-        let rows = self.client.query_typed(&sql, &parameters).await;
-        let rows = rows.map_err(Error::database("looking for an index"))?;
+        let (table, name) = (self.relation(&index.table).await?, index.name.clone().unwrap_or_default());
+        let rows =
+            self.look("looking for an index", &sql, &[(&table, Type::OID), (&name, Type::TEXT)]).await?;
         Ok(rows.first().map(|row| Found {
             oid: row.get(0),
             name: row.get(1),
@@ -165,11 +164,11 @@ impl Stage<'_> {
     }
 
     /// The invalid indexes on a table.
-    async fn invalid_on(&self, table: &str) -> Result<Vec<Oid>, Error> {
-        let sql = "SELECT coalesce(pg_catalog.array_agg(indexrelid), '{}') FROM pg_catalog.pg_index \
-                   WHERE NOT indisvalid AND indrelid = pg_catalog.to_regclass($1)::pg_catalog.oid";
-        let row = self.client.query_typed_one(sql, &[(&table, Type::TEXT)]).await;
-        Ok(row.map_err(Error::database("looking for an invalid index"))?.get(0))
+    async fn invalid_on(&self, table: &[String]) -> Result<Vec<Oid>, Error> {
+        let sql = "SELECT indexrelid FROM pg_catalog.pg_index WHERE NOT indisvalid AND indrelid = $1";
+        let table = self.relation(table).await?;
+        let rows = self.look("looking for an invalid index", sql, &[(&table, Type::OID)]).await?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
     /// Whether a valid index is the one that the statement means: the same index is made on an empty copy of the table, in a
@@ -197,11 +196,12 @@ impl Stage<'_> {
         };
         let sql = format!(
             "BEGIN;CREATE TEMPORARY TABLE {table} (LIKE {});\
-             CREATE {}INDEX {name} ON pg_temp.{table} {}\n;\
+             CREATE {}INDEX {name} ON pg_temp.{table} {}\n;{}\
              SELECT a.is_unique = b.is_unique AND a.words = b.words FROM ({}) AS a, ({}) AS b;ROLLBACK",
             found.meant_table,
             if index.unique { "UNIQUE " } else { "" },
             index.definition,
+            crate::pin::pin_local_sql(),
             words(&found.oid.to_string()),
             words(&format!("pg_catalog.to_regclass({copy})::pg_catalog.oid")),
         );

@@ -10,9 +10,9 @@ use tokio::time::Instant;
 use tokio_postgres::types::{Oid, Type};
 use tracing::{info, warn};
 
+use super::Current;
 use super::alone::Failing;
 use super::begun::Sent;
-use super::{Current, path};
 use crate::error::Error;
 use crate::failure::Attempt;
 use crate::step::Stage;
@@ -95,27 +95,18 @@ impl Stage<'_> {
     /// The invalid halves of concurrent rebuilds on the tables that a REINDEX is about. Those of TOAST tables cannot be
     /// dropped by hand: they go with the next REINDEX of the table.
     async fn half_reindexed(&self, target: &ReindexTarget) -> Result<Vec<Leftover>, Error> {
-        let (tables, name) = match target {
-            ReindexTarget::Index(index) => (
-                "SELECT parts.indrelid FROM pg_catalog.pg_index AS parts \
-                 WHERE parts.indexrelid = pg_catalog.to_regclass($1)::pg_catalog.oid OR parts.indexrelid IN \
-                     (SELECT relid::pg_catalog.oid FROM pg_catalog.pg_partition_tree(pg_catalog.to_regclass($1)))",
-                path(index),
-            ),
-            ReindexTarget::Table(table) => (
-                "SELECT relid::pg_catalog.oid FROM pg_catalog.pg_partition_tree(pg_catalog.to_regclass($1)) \
-                 UNION SELECT pg_catalog.to_regclass($1)::pg_catalog.oid",
-                path(table),
-            ),
-            ReindexTarget::Schema(schema) => (
+        let tables = match target {
+            ReindexTarget::Index(_) => {
+                "SELECT parts.indrelid FROM pg_catalog.pg_index AS parts WHERE parts.indexrelid = $1 \
+                     OR parts.indexrelid IN (SELECT relid FROM pg_catalog.pg_partition_tree($1))"
+            }
+            ReindexTarget::Table(_) => "SELECT relid FROM pg_catalog.pg_partition_tree($1) UNION SELECT $1",
+            ReindexTarget::Schema(_) => {
                 "SELECT tables.oid FROM pg_catalog.pg_class AS tables \
                  JOIN pg_catalog.pg_namespace AS schemas ON schemas.oid = tables.relnamespace \
-                 WHERE schemas.nspname::pg_catalog.text = $1",
-                schema.clone(),
-            ),
-            ReindexTarget::Database => {
-                ("SELECT oid FROM pg_catalog.pg_class WHERE $1 IS NOT NULL", String::new())
+                 WHERE schemas.nspname = $1"
             }
+            ReindexTarget::Database => "SELECT oid FROM pg_catalog.pg_class",
         };
         let sql = format!(
             "SELECT i.indexrelid, pg_catalog.format('%I.%I', nspname, relname), {BUSY} \
@@ -124,8 +115,14 @@ impl Stage<'_> {
              WHERE NOT i.indisvalid AND relname ~ '_cc(new|old)[0-9]*$' AND nspname <> 'pg_toast' \
                AND i.indrelid IN ({tables})"
         );
-        let rows = self.client.query_typed(&sql, &[(&name, Type::TEXT)]).await;
-        let rows = rows.map_err(Error::database("looking for an invalid index"))?;
+        let doing = "looking for an invalid index";
+        let rows = match target {
+            ReindexTarget::Index(name) | ReindexTarget::Table(name) => {
+                self.look(doing, &sql, &[(&self.relation(name).await?, Type::OID)]).await?
+            }
+            ReindexTarget::Schema(schema) => self.look(doing, &sql, &[(schema, Type::TEXT)]).await?,
+            ReindexTarget::Database => self.look(doing, &sql, &[]).await?,
+        };
         let leftover =
             |row: &tokio_postgres::Row| Leftover { oid: row.get(0), name: row.get(1), busy: row.get(2) };
         Ok(rows.iter().map(leftover).collect())

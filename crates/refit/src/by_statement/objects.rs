@@ -9,7 +9,7 @@ use tracing::warn;
 
 use super::alone::Failing;
 use super::begun::Sent;
-use super::{Current, alone, path};
+use super::{Current, alone};
 use crate::error::Error;
 use crate::failure::Attempt;
 use crate::step::{Stage, send};
@@ -58,16 +58,15 @@ impl Stage<'_> {
                      AND subdbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()))"
             }
             ObjectKind::Index => {
-                "SELECT EXISTS (SELECT FROM pg_catalog.pg_class \
-                                WHERE oid = pg_catalog.to_regclass($1)::pg_catalog.oid AND relkind IN ('i', 'I'))"
+                "SELECT EXISTS (SELECT FROM pg_catalog.pg_class WHERE oid = $1 AND relkind IN ('i', 'I'))"
             }
         };
-        let name = match kind {
-            ObjectKind::Index => path(name),
-            _ => name.join("."),
+        let doing = "looking for what a statement is about";
+        let rows = match kind {
+            ObjectKind::Index => self.look(doing, sql, &[(&self.relation(name).await?, Type::OID)]).await?,
+            _ => self.look(doing, sql, &[(&name.join("."), Type::TEXT)]).await?,
         };
-        let row = self.client.query_typed_one(sql, &[(&name, Type::TEXT)]).await;
-        Ok(row.map_err(Error::database("looking for what a statement is about"))?.get(0))
+        Ok(rows.first().is_some_and(|row| row.get(0)))
     }
 
     /// DETACH PARTITION CONCURRENTLY: an attempt that was interrupted half-way is finished, not repeated.
@@ -78,8 +77,7 @@ impl Stage<'_> {
         table: &[String],
         partition: &[String],
     ) -> Result<Result<(), Attempt>, Error> {
-        let (table, partition) = (path(table), path(partition));
-        match self.detaching(&table, &partition).await? {
+        match self.detaching(table, partition).await? {
             Detaching::Pending { finalize } if sent.before => {
                 warn!(statement = current.index + 1, "finishing a DETACH PARTITION that was interrupted");
                 if let Err(failed) = send(self.client, &finalize).await {
@@ -106,26 +104,26 @@ impl Stage<'_> {
         let outcome = self.repeatable(current, sent, Failing::LeavesTraces).await?;
         if let Err(failed) = &outcome
             && super::alone::answered(self.client, failed)
-            && !matches!(self.detaching(&table, &partition).await?, Detaching::Pending { .. })
+            && !matches!(self.detaching(table, partition).await?, Detaching::Pending { .. })
         {
             self.withdraw(current, sent).await;
         }
         Ok(outcome)
     }
 
-    async fn detaching(&self, table: &str, partition: &str) -> Result<Detaching, Error> {
+    async fn detaching(&self, table: &[String], partition: &[String]) -> Result<Detaching, Error> {
         let sql = "SELECT inhdetachpending, \
                        pg_catalog.format('ALTER TABLE %I.%I DETACH PARTITION %I.%I FINALIZE', \
                            parents.nspname, parent.relname, children.nspname, child.relname) \
                    FROM pg_catalog.pg_class AS parent \
                    JOIN pg_catalog.pg_namespace AS parents ON parents.oid = parent.relnamespace \
-                   JOIN pg_catalog.pg_class AS child ON child.oid = pg_catalog.to_regclass($2)::pg_catalog.oid \
+                   JOIN pg_catalog.pg_class AS child ON child.oid = $2 \
                    JOIN pg_catalog.pg_namespace AS children ON children.oid = child.relnamespace \
                    LEFT JOIN pg_catalog.pg_inherits ON inhparent = parent.oid AND inhrelid = child.oid \
-                   WHERE parent.oid = pg_catalog.to_regclass($1)::pg_catalog.oid";
-        let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&table, Type::TEXT), (&partition, Type::TEXT)];
-        let rows = self.client.query_typed(sql, &parameters).await;
-        let rows = rows.map_err(Error::database("looking at a partition"))?;
+                   WHERE parent.oid = $1";
+        let (table, partition) = (self.relation(table).await?, self.relation(partition).await?);
+        let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&table, Type::OID), (&partition, Type::OID)];
+        let rows = self.look("looking at a partition", sql, &parameters).await?;
         Ok(match rows.first().map(|row| (row.get::<_, Option<bool>>(0), row.get(1))) {
             Some((Some(true), finalize)) => Detaching::Pending { finalize },
             Some((None, _)) => Detaching::Detached,

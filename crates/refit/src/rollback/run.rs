@@ -19,7 +19,7 @@ use crate::migrator::Migrator;
 use crate::preflight::Preflight;
 use crate::prepare::prepare;
 use crate::report::{StepReport, human, seconds};
-use crate::run::{facts, ready, stage};
+use crate::run::stage;
 use crate::state;
 use crate::step::{Stage, Step};
 
@@ -58,15 +58,12 @@ pub(super) async fn run(
         return Ok(nothing(plan));
     }
     let names: Vec<_> = plan.steps.iter().map(|step| (Some(step.version), step.stem.clone())).collect();
-    let mut facts = facts(migrator, client).await?;
-    let outcome = match ready(migrator, client, &names, "to be undone", &facts).await {
+    let mut facts = Preflight::read(client, &migrator.options).await?;
+    let outcome = match facts.require_writable(&names, "to be undone") {
         Ok(()) => waiting(migrator, client, url, &mut facts, rollback).await,
         Err(error) => Err(error),
     };
-    let outcome = match outcome {
-        Err(error) => Err(crate::rights::explain(client, &facts, error).await),
-        outcome => outcome,
-    };
+    let outcome = crate::rights::explained(client, &facts, outcome).await;
     release(client, &facts).await;
     outcome.map(|report| RollbackReport { duration: began.elapsed(), ..report })
 }
