@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use refit::backfill::{JobStatus, Request, Subject, preview, request};
 use refit::{Backfills, ConnectOptions, LOCK_KEY, Migrator, Rollback};
+use refit_catalog::{Catalog, ReadOptions};
 use refit_devdb::{Server, ServerOptions};
 
 use crate::support::{execute_at, migrator, server, value_at};
@@ -255,5 +256,6 @@ async fn everything_read(migrator: &Migrator, url: &str) {
     migrator.status(&client).await.unwrap();
     let state = migrator.state(&client).await.unwrap();
     JobStatus::all(&client, &state).await.unwrap();
+    Catalog::read(&client, &ReadOptions::default()).await.unwrap();
     migrator.rollback_plan(&client, &Rollback { to: 0, leave_rows: Vec::new() }).await.unwrap();
 }

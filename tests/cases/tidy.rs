@@ -1,6 +1,10 @@
 //! What a reader may count on in every source file.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+
+use proc_macro2::{TokenStream, TokenTree};
+use refit_devdb::TestDb;
 
 /// Lines at most. A file that needs more is split by noun.
 const FILE_LINES: usize = 420;
@@ -60,15 +64,90 @@ fn every_snapshot_belongs_to_a_source() {
     assert!(stray.is_empty(), "no test makes these: {stray:?}");
 }
 
+/// Syntax that looks like a call and is none of `pg_proc`'s.
+const SYNTAX: [&str; 2] = ["extract", "bit"];
+
+/// A role that may create in a schema of the search path would have its own functions called.
+#[tokio::test]
+async fn sql_names_functions_of_the_server_with_their_schema() {
+    let db = TestDb::empty().await.unwrap();
+    let names = "SELECT pg_catalog.array_agg(DISTINCT proname::text) FROM pg_catalog.pg_proc";
+    let functions: HashSet<String> =
+        crate::support::value::<Vec<String>>(&db, names).await.into_iter().collect();
+    let root = crate::support::scratch::workspace();
+    let mut complaints = Vec::new();
+    for name in ["refit", "refit-catalog", "refit-devdb", "refit-rehearsal", "refit-xtask"] {
+        let folder = root.join("crates").join(name).join("src");
+        for path in files(&folder, "sql") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            complaints
+                .extend(unqualified(&text, &functions).map(|call| format!("{}: {call}", path.display())));
+        }
+        for path in files(&folder, "rs") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let code = text.split("#[cfg(test)]").next().unwrap();
+            for (line, literal) in literals(code.parse().unwrap()) {
+                let place = format!("{}:{line}", path.display());
+                complaints.extend(unqualified(&literal, &functions).map(|call| format!("{place}: {call}")));
+            }
+        }
+    }
+    assert!(complaints.is_empty(), "without pg_catalog.:\n{}", complaints.join("\n"));
+    let caught: Vec<_> =
+        unqualified("SELECT now(), pg_catalog.now(), count (*), f.lower(a)", &functions).collect();
+    assert_eq!(caught, ["now", "count"]);
+}
+
+/// The functions of the server that a text calls without their schema, where it is SQL.
+fn unqualified<'a>(text: &'a str, functions: &'a HashSet<String>) -> impl Iterator<Item = &'a str> {
+    let is_sql = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(|word| {
+        ["SELECT", "UPDATE", "INSERT", "DELETE", "FROM", "WHERE", "SET", "WITH", "DEFAULT", "AT"]
+            .contains(&word)
+    });
+    text.match_indices('(').filter(move |_| is_sql).filter_map(move |(bracket, _)| {
+        let before = text[..bracket].trim_end();
+        let start = before.rfind(|c: char| !c.is_ascii_alphanumeric() && c != '_').map_or(0, |at| at + 1);
+        let (rest, word) = before.split_at(start);
+        // Qualified, in quotes, a placeholder's, or an alias.
+        let named = rest.ends_with(['.', '\'', '"', '}']) || rest.ends_with(" AS ");
+        (!named && functions.contains(word) && !SYNTAX.contains(&word)).then_some(word)
+    })
+}
+
+/// String literals with their lines, those of comments left out.
+fn literals(code: TokenStream) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    let mut after_hash = false;
+    for token in code {
+        match token {
+            TokenTree::Group(group) if !after_hash => found.extend(literals(group.stream())),
+            TokenTree::Literal(literal) => {
+                if let syn::Lit::Str(text) = syn::Lit::new(literal.clone()) {
+                    found.push((literal.span().start().line, text.value()));
+                }
+            }
+            TokenTree::Punct(punct) if punct.as_char() == '#' || (after_hash && punct.as_char() == '!') => {
+                after_hash = true;
+                continue;
+            }
+            _ => {}
+        }
+        after_hash = false;
+    }
+    found
+}
+
 fn sources(root: &Path) -> Vec<PathBuf> {
     files(root, "rs")
 }
 
-/// Files with an extension below the folders that hold sources.
+/// Files with an extension below a folder; of the workspace, below the folders that hold sources.
 fn files(root: &Path, extension: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    let mut open: Vec<PathBuf> =
-        ["crates", "xtask", "tests"].iter().map(|folder| root.join(folder)).collect();
+    let mut open: Vec<PathBuf> = match root.join("Cargo.lock").exists() {
+        true => ["crates", "xtask", "tests"].iter().map(|folder| root.join(folder)).collect(),
+        false => vec![root.to_owned()],
+    };
     while let Some(folder) = open.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();

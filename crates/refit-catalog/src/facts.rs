@@ -158,14 +158,14 @@ pub(crate) const QUERIES: [(Lane, &str); 6] = [
      FROM pg_depend WHERE refclassid = 3079 AND deptype IN ('e', 'x')"),
     (Lane::Others, "SELECT classoid, objoid, objsubid, description FROM pg_description WHERE objoid >= 16384 OR classoid = 2615
      UNION ALL SELECT classoid, objoid, 0, description FROM pg_shdescription
-     WHERE classoid = 1262 AND objoid = (SELECT oid FROM pg_database WHERE datname = current_database())"),
+     WHERE classoid = 1262 AND objoid = (SELECT oid FROM pg_database WHERE datname = pg_catalog.current_database())"),
     (Lane::Tables, "SELECT classoid, objoid, objsubid, provider || ': ' || label FROM pg_seclabel"),
     (Lane::Others, "WITH o AS (
        SELECT 1259::oid AS class, oid, relnamespace AS schema, relowner AS owner FROM pg_class
        WHERE oid >= 16384 AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND relpersistence <> 't'
        UNION ALL SELECT 1255, oid, pronamespace, proowner FROM pg_proc WHERE oid >= 16384
        UNION ALL SELECT 2615, oid, oid, nspowner FROM pg_namespace WHERE oid >= 16384)
-     SELECT schema, owner, count(*) FROM o
+     SELECT schema, owner, pg_catalog.count(*) FROM o
      WHERE (class, oid) NOT IN (SELECT classid, objid FROM pg_depend WHERE refclassid = 3079 AND deptype = 'e')
      GROUP BY schema, owner"),
 ];

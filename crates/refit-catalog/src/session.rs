@@ -69,7 +69,7 @@ pub(crate) async fn leave<C: GenericClient + Sync>(client: &C) -> Result<(), Err
 /// What a server says first.
 async fn hello<C: GenericClient + Sync>(client: &C) -> Result<Hello, Error> {
     let hello = "SELECT pg_catalog.current_setting('server_version_num'), pg_catalog.current_setting('server_version'),
-                        pg_catalog.pg_current_snapshot()::text";
+                        pg_catalog.pg_current_snapshot()::pg_catalog.text";
     let row = client.query_typed_one(hello, &[]).await.map_err(failed("the server's version"))?;
     let (number, name): (&str, &str) = (row.get(0), row.get(1));
     let version = number.parse::<u32>().unwrap_or(0) / 10_000;
@@ -92,7 +92,7 @@ pub(crate) async fn ask<C: GenericClient + Sync>(
 /// present state, not from the transaction's snapshot, so a change between the two would mix both.
 pub(crate) async fn finish(hello: &Hello, mut open: Open<'_>) -> Result<bool, Error> {
     let Some(client) = open.0 else { return Ok(true) };
-    let now = "SELECT pg_catalog.pg_current_snapshot()::text";
+    let now = "SELECT pg_catalog.pg_current_snapshot()::pg_catalog.text";
     let (ended, row) = join(client.batch_execute("COMMIT"), client.query_typed_one(now, &[])).await;
     ended.map_err(failed("session settings"))?;
     open.0 = None;
@@ -100,8 +100,13 @@ pub(crate) async fn finish(hello: &Hello, mut open: Open<'_>) -> Result<bool, Er
     if row.get::<_, &str>(0) == hello.snapshot {
         return Ok(true);
     }
+    let begin = format!("BEGIN READ ONLY; {SETTINGS}");
+    client.batch_execute(&begin).await.map_err(failed("session settings"))?;
+    open.0 = Some(client);
     let changed = changed_since(&hello.snapshot);
     let row = client.query_typed_one(&changed, &[]).await.map_err(failed("concurrent changes"))?;
+    client.batch_execute("COMMIT").await.map_err(failed("session settings"))?;
+    open.0 = None;
     Ok(!row.get::<_, bool>(0))
 }
 

@@ -64,7 +64,10 @@ impl Server {
                 "SELECT pg_start_backup('refit', true, false)",
                 "SELECT labelfile FROM pg_stop_backup(false, false)",
             ),
-            _ => ("SELECT pg_backup_start('refit', true)", "SELECT labelfile FROM pg_backup_stop(false)"),
+            _ => (
+                "SELECT pg_catalog.pg_backup_start('refit', true)",
+                "SELECT labelfile FROM pg_catalog.pg_backup_stop(false)",
+            ),
         };
         let copy = || {
             // Slots and shared memory are not copied, but their folders must exist.

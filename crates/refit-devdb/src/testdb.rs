@@ -89,7 +89,7 @@ impl TestDb {
             fill(&server.url(&template)).await?;
             // What still closes would make the first clones wait.
             let leave = format!(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{template}'"
+                "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{template}'"
             );
             administer(&server, "closing a template", vec![leave]).await?;
             Ok::<(), E>(())

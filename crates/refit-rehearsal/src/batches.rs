@@ -99,7 +99,7 @@ async fn bounds(
     let texts: Vec<String> = backfill.key.iter().map(|column| format!("({column})::text")).collect();
     // By the key's own order, not that of its text.
     let sql = format!(
-        "SELECT keys FROM (SELECT ARRAY[{}] AS keys, row_number() OVER (ORDER BY {key}) AS number, count(*) OVER () AS rows \
+        "SELECT keys FROM (SELECT ARRAY[{}] AS keys, pg_catalog.row_number() OVER (ORDER BY {key}) AS number, pg_catalog.count(*) OVER () AS rows \
          FROM {table} WHERE {first} IS NOT NULL) k \
          WHERE number = 1 OR number % {batch} = 0 OR number = rows ORDER BY number",
         texts.join(", ")

@@ -66,7 +66,7 @@ pub async fn trace(url: &str, files: &[File], options: &Options) -> Result<Trace
 }
 
 pub(crate) async fn version(client: &Connection) -> Result<String, Error> {
-    let sql = "SELECT split_part(pg_catalog.current_setting('server_version'), ' ', 1)";
+    let sql = "SELECT pg_catalog.split_part(pg_catalog.current_setting('server_version'), ' ', 1)";
     let rows = client.query_typed(sql, &[]).await.map_err(Error::database("reading the server's version"))?;
     Ok(rows.first().map_or_else(String::new, |row| row.get(0)))
 }

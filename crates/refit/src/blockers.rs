@@ -14,18 +14,18 @@ use tracing::debug;
 pub(crate) async fn of(client: &Client, sql: &str, waited: Duration) -> Vec<String> {
     let names = words(sql);
     let waited = waited.as_secs_f64();
-    let query = "SELECT format('pid %s (%s%s), %s, in a transaction for %s s, holds %s; last query: %s', \
+    let query = "SELECT pg_catalog.format('pid %s (%s%s), %s, in a transaction for %s s, holds %s; last query: %s', \
                           activity.pid, coalesce(usename, backend_type), \
                           coalesce(', ' || nullif(application_name, ''), ''), coalesce(state, 'state not visible'), \
-                          round(extract(epoch FROM clock_timestamp() - xact_start)), \
-                          string_agg(DISTINCT replace(regexp_replace(mode, 'Lock$', ''), 'Exclusive', ' exclusive') \
+                          pg_catalog.round(extract(epoch FROM pg_catalog.clock_timestamp() - xact_start)), \
+                          pg_catalog.string_agg(DISTINCT pg_catalog.replace(pg_catalog.regexp_replace(mode, 'Lock$', ''), 'Exclusive', ' exclusive') \
                                      || ' on ' || relation::regclass, ', '), \
-                          left(regexp_replace(query, '\\s+', ' ', 'g'), 100)) \
+                          pg_catalog.left(pg_catalog.regexp_replace(query, '\\s+', ' ', 'g'), 100)) \
                    FROM pg_catalog.pg_locks JOIN pg_catalog.pg_stat_activity AS activity USING (pid) \
                    JOIN pg_catalog.pg_class ON pg_class.oid = relation \
-                   WHERE granted AND locktype = 'relation' AND activity.pid <> pg_backend_pid() \
-                     AND pg_locks.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()) \
-                     AND relname = ANY ($1) AND xact_start <= clock_timestamp() - make_interval(secs => $2) \
+                   WHERE granted AND locktype = 'relation' AND activity.pid <> pg_catalog.pg_backend_pid() \
+                     AND pg_locks.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) \
+                     AND relname = ANY ($1) AND xact_start <= pg_catalog.clock_timestamp() - pg_catalog.make_interval(secs => $2) \
                    GROUP BY activity.pid, usename, backend_type, application_name, state, xact_start, query \
                    ORDER BY xact_start LIMIT 5";
     // The failed transaction is still open; outside of it the catalogs can be read again.

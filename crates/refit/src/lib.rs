@@ -67,6 +67,7 @@ pub use interrupt::Interrupt;
 pub use lock::{HistoryLock, LOCK_KEY, key as lock_key};
 pub use metrics::describe_metrics;
 pub use migrator::Migrator;
+pub use pin::pinned;
 pub use plan::{HeldStep, Plan, PlannedStep, StepKind};
 pub use pooler::refuse_pooler;
 pub use refit_model as model;

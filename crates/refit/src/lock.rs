@@ -84,8 +84,8 @@ impl<'a> LockWait<'a> {
     pub(crate) async fn poll(&mut self, client: &Client) -> Result<Waited, Error> {
         // The name tells waiters, and whoever looks at pg_stat_activity, since when.
         let name = format!("refit since {:.0}", jiff::Timestamp::now());
-        let sql = "SELECT locked, CASE WHEN locked THEN set_config('application_name', $2, false) END \
-                   FROM (SELECT pg_try_advisory_lock($1) AS locked OFFSET 0) AS attempt";
+        let sql = "SELECT locked, CASE WHEN locked THEN pg_catalog.set_config('application_name', $2, false) END \
+                   FROM (SELECT pg_catalog.pg_try_advisory_lock($1) AS locked OFFSET 0) AS attempt";
         let row = client
             .query_typed_one(sql, &[(&self.key, Type::INT8), (&name, Type::TEXT)])
             .await
@@ -126,7 +126,7 @@ pub(crate) async fn ask_holder(client: &Client, key: i64, columns: &str) -> Resu
         "SELECT {columns} FROM pg_locks JOIN pg_stat_activity AS activity USING (pid) \
          WHERE locktype = 'advisory' AND granted AND objsubid = 1 \
            AND (classid::int8 << 32 | objid::int8) = $1 \
-           AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+           AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = pg_catalog.current_database())"
     );
     let rows = client.query_typed(&sql, &[(&key, Type::INT8)]).await;
     Ok(rows.map_err(Error::database("asking who holds the migration lock"))?.into_iter().next())
@@ -134,10 +134,10 @@ pub(crate) async fn ask_holder(client: &Client, key: i64, columns: &str) -> Resu
 
 /// Who holds the lock, doing what, since when, as text.
 async fn holder(client: &Client, key: i64, state: &State) -> Result<String, Error> {
-    let columns = "format('pid %s, %s, from %s, %s', activity.pid, coalesce(nullif(application_name, ''), 'no name'), \
-                          coalesce(host(client_addr), 'local socket'), \
-                          coalesce(state || coalesce(format(' for %s s', \
-                              round(extract(epoch FROM clock_timestamp() - coalesce(xact_start, state_change)))), ''), \
+    let columns = "pg_catalog.format('pid %s, %s, from %s, %s', activity.pid, coalesce(nullif(application_name, ''), 'no name'), \
+                          coalesce(pg_catalog.host(client_addr), 'local socket'), \
+                          coalesce(state || coalesce(pg_catalog.format(' for %s s', \
+                              pg_catalog.round(extract(epoch FROM pg_catalog.clock_timestamp() - coalesce(xact_start, state_change)))), ''), \
                               'state not visible')), \
                    activity.pid";
     let Some(row) = ask_holder(client, key, columns).await? else {
@@ -145,7 +145,7 @@ async fn holder(client: &Client, key: i64, state: &State) -> Result<String, Erro
     };
     let (mut holder, pid): (String, i32) = (row.get(0), row.get(1));
     // Where the state cannot be read, or is not there yet, the name of the session has to do.
-    let sql = "SELECT to_char(max(started_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') \
+    let sql = "SELECT pg_catalog.to_char(pg_catalog.max(started_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') \
                FROM refit.run WHERE backend_pid = $1 AND outcome = 'running'";
     if let Ok(row) = client.query_typed_one(&state.sql(sql), &[(&pid, Type::INT4)]).await
         && let Some(since) = row.get::<_, Option<String>>(0)

@@ -161,11 +161,15 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     SETTINGS.iter().map(|(name, _)| *name)
 }
 
-/// Does something on the caller's session while it is pinned.
-pub(crate) async fn pinned<T>(
+/// Does something on the caller's session in a transaction in which Refit's own SQL means what it says: nothing but `pg_catalog`
+/// is in the search path, and row security raises an error where it would hide rows.
+///
+/// # Errors
+/// [`Error::InTransaction`] in a transaction, when the session cannot be asked, and those of `work`.
+pub async fn pinned<T, E: From<Error>>(
     client: &Client,
-    work: impl AsyncFnOnce() -> Result<T, Error>,
-) -> Result<T, Error> {
+    work: impl AsyncFnOnce() -> Result<T, E>,
+) -> Result<T, E> {
     let caller = Caller::pin_locally(client, "pg_catalog.pg_class").await?;
     let outcome = work().await;
     caller.unpin(client).await;

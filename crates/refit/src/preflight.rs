@@ -53,16 +53,16 @@ pub(crate) struct Preflight {
 fn facts_sql() -> String {
     let pinned: Vec<String> = pin::names().map(|name| format!("'{name}'")).collect();
     format!(
-        "SELECT pg_is_in_recovery(), current_setting('transaction_read_only')::bool, current_setting('role'), \
-            (SELECT coalesce(string_agg(format('SELECT pg_catalog.set_config(%L, %L, false);', name, \
-                                               current_setting(name)), '' ORDER BY name), '') \
+        "SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('transaction_read_only')::bool, pg_catalog.current_setting('role'), \
+            (SELECT coalesce(pg_catalog.string_agg(pg_catalog.format('SELECT pg_catalog.set_config(%L, %L, false);', name, \
+                                               pg_catalog.current_setting(name)), '' ORDER BY name), '') \
              FROM pg_settings WHERE source = 'session' AND name <> ALL (ARRAY[{}])), \
-            EXISTS (SELECT FROM pg_class WHERE relnamespace = pg_my_temp_schema()), \
-            EXISTS (SELECT FROM pg_listening_channels()), \
+            EXISTS (SELECT FROM pg_class WHERE relnamespace = pg_catalog.pg_my_temp_schema()), \
+            EXISTS (SELECT FROM pg_catalog.pg_listening_channels()), \
             EXISTS (SELECT FROM pg_prepared_statements WHERE from_sql), \
-            EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()), \
+            EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_catalog.pg_backend_pid()), \
             (SELECT nspname::text FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace WHERE pg_class.oid = $1), \
-            coalesce(row_security_active($1), false), \
+            coalesce(pg_catalog.row_security_active($1), false), \
             EXISTS (SELECT FROM pg_attribute WHERE attrelid = $1 AND attname = 'version' AND atttypid = 'int4'::regtype)",
         pinned.join(", ")
     )

@@ -9,27 +9,27 @@ use crate::migrator::Options;
 use crate::preflight::Preflight;
 
 /// The statements that are missing, one a row, in the order in which they are to be run by an owner.
-const MISSING: &str = "WITH me AS (SELECT quote_ident(current_user) AS role), \
-    history AS (SELECT oid, quote_ident(nspname) AS name FROM pg_namespace WHERE nspname = $1), \
-    state AS (SELECT oid, nspowner, quote_ident(nspname) AS name FROM pg_namespace WHERE nspname = $2), \
+const MISSING: &str = "WITH me AS (SELECT pg_catalog.quote_ident(current_user) AS role), \
+    history AS (SELECT oid, pg_catalog.quote_ident(nspname) AS name FROM pg_namespace WHERE nspname = $1), \
+    state AS (SELECT oid, nspowner, pg_catalog.quote_ident(nspname) AS name FROM pg_namespace WHERE nspname = $2), \
     tables AS (SELECT c.oid, relname FROM pg_class c WHERE relnamespace = (SELECT oid FROM state) AND relkind = 'r') \
     SELECT sql FROM ( \
-        SELECT 1 AS number, format('GRANT USAGE, CREATE ON SCHEMA %s TO %s', name, role) AS sql FROM me, history \
-        WHERE NOT has_schema_privilege(oid, 'USAGE') OR ($3 IS NULL AND NOT has_schema_privilege(oid, 'CREATE')) \
-        UNION ALL SELECT 2, format('GRANT SELECT, INSERT, UPDATE, DELETE ON %s.refinery_schema_history TO %s', name, role) \
-        FROM me, history WHERE $3 IS NOT NULL AND NOT (has_table_privilege($3, 'SELECT') AND has_table_privilege($3, 'INSERT') \
-            AND has_table_privilege($3, 'UPDATE') AND has_table_privilege($3, 'DELETE')) \
-        UNION ALL SELECT 3, format('CREATE SCHEMA %s AUTHORIZATION %s', quote_ident($2), role) FROM me \
-        WHERE NOT EXISTS (SELECT FROM state) AND NOT has_database_privilege(current_database(), 'CREATE') \
-        UNION ALL SELECT 4, format('ALTER SCHEMA %s OWNER TO %s', name, role) FROM me, state \
-        WHERE NOT EXISTS (SELECT FROM tables WHERE relname = 'history') AND NOT pg_has_role(nspowner, 'USAGE') \
-        UNION ALL SELECT 5, format('GRANT USAGE, CREATE ON SCHEMA %s TO %s', name, role) FROM me, state \
+        SELECT 1 AS number, pg_catalog.format('GRANT USAGE, CREATE ON SCHEMA %s TO %s', name, role) AS sql FROM me, history \
+        WHERE NOT pg_catalog.has_schema_privilege(oid, 'USAGE') OR ($3 IS NULL AND NOT pg_catalog.has_schema_privilege(oid, 'CREATE')) \
+        UNION ALL SELECT 2, pg_catalog.format('GRANT SELECT, INSERT, UPDATE, DELETE ON %s.refinery_schema_history TO %s', name, role) \
+        FROM me, history WHERE $3 IS NOT NULL AND NOT (pg_catalog.has_table_privilege($3, 'SELECT') AND pg_catalog.has_table_privilege($3, 'INSERT') \
+            AND pg_catalog.has_table_privilege($3, 'UPDATE') AND pg_catalog.has_table_privilege($3, 'DELETE')) \
+        UNION ALL SELECT 3, pg_catalog.format('CREATE SCHEMA %s AUTHORIZATION %s', pg_catalog.quote_ident($2), role) FROM me \
+        WHERE NOT EXISTS (SELECT FROM state) AND NOT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE') \
+        UNION ALL SELECT 4, pg_catalog.format('ALTER SCHEMA %s OWNER TO %s', name, role) FROM me, state \
+        WHERE NOT EXISTS (SELECT FROM tables WHERE relname = 'history') AND NOT pg_catalog.pg_has_role(nspowner, 'USAGE') \
+        UNION ALL SELECT 5, pg_catalog.format('GRANT USAGE, CREATE ON SCHEMA %s TO %s', name, role) FROM me, state \
         WHERE EXISTS (SELECT FROM tables WHERE relname = 'history') \
-            AND NOT (has_schema_privilege(oid, 'USAGE') AND has_schema_privilege(oid, 'CREATE')) \
-        UNION ALL SELECT 6, format('GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA %s TO %s', name, role) FROM me, state \
+            AND NOT (pg_catalog.has_schema_privilege(oid, 'USAGE') AND pg_catalog.has_schema_privilege(oid, 'CREATE')) \
+        UNION ALL SELECT 6, pg_catalog.format('GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA %s TO %s', name, role) FROM me, state \
         WHERE EXISTS (SELECT FROM tables WHERE relname = 'history') AND EXISTS (SELECT FROM tables WHERE NOT ( \
-            has_table_privilege(tables.oid, 'SELECT') AND has_table_privilege(tables.oid, 'INSERT') \
-            AND has_table_privilege(tables.oid, 'UPDATE') AND has_table_privilege(tables.oid, 'DELETE')))) AS missing \
+            pg_catalog.has_table_privilege(tables.oid, 'SELECT') AND pg_catalog.has_table_privilege(tables.oid, 'INSERT') \
+            AND pg_catalog.has_table_privilege(tables.oid, 'UPDATE') AND pg_catalog.has_table_privilege(tables.oid, 'DELETE')))) AS missing \
     ORDER BY number";
 
 /// The outcome of a run, where a role that lacks a privilege says which.

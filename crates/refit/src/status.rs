@@ -133,17 +133,17 @@ async fn applied(client: &Client, table: &str) -> Result<Vec<AppliedRow>, Error>
 }
 
 async fn holder(client: &Client, key: i64) -> Result<Option<Holder>, Error> {
-    let columns = "activity.pid, coalesce(application_name, ''), coalesce(host(client_addr), 'local socket'), \
+    let columns = "activity.pid, coalesce(application_name, ''), coalesce(pg_catalog.host(client_addr), 'local socket'), \
                    coalesce(state, 'not visible to this role'), \
-                   coalesce(extract(epoch FROM clock_timestamp() - query_start), 0)::float8, \
+                   coalesce(extract(epoch FROM pg_catalog.clock_timestamp() - query_start), 0)::float8, \
                    wait_event_type || ': ' || wait_event, \
-                   left(regexp_replace(coalesce(query, ''), '\\s+', ' ', 'g'), 200), \
-                   ARRAY(SELECT format('pid %s (%s, %s), %s, in a transaction for %s s; last query: %s', other.pid, \
+                   pg_catalog.left(pg_catalog.regexp_replace(coalesce(query, ''), '\\s+', ' ', 'g'), 200), \
+                   ARRAY(SELECT pg_catalog.format('pid %s (%s, %s), %s, in a transaction for %s s; last query: %s', other.pid, \
                                        other.usename, coalesce(nullif(other.application_name, ''), 'no name'), \
                                        other.state, \
-                                       round(extract(epoch FROM clock_timestamp() - other.xact_start)), \
-                                       left(regexp_replace(other.query, '\\s+', ' ', 'g'), 120)) \
-                         FROM pg_stat_activity AS other WHERE other.pid = ANY (pg_blocking_pids(activity.pid)))";
+                                       pg_catalog.round(extract(epoch FROM pg_catalog.clock_timestamp() - other.xact_start)), \
+                                       pg_catalog.left(pg_catalog.regexp_replace(other.query, '\\s+', ' ', 'g'), 120)) \
+                         FROM pg_stat_activity AS other WHERE other.pid = ANY (pg_catalog.pg_blocking_pids(activity.pid)))";
     Ok(ask_holder(client, key, columns).await?.map(|row| Holder {
         pid: row.get(0),
         application_name: row.get(1),
@@ -164,7 +164,8 @@ async fn last_run(client: &Client, state: &State) -> Result<Option<RunRow>, Erro
     if state.is_empty() {
         return Ok(None);
     }
-    let time = |column| format!("to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')");
+    let time =
+        |column| format!("pg_catalog.to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')");
     let sql = format!(
         "SELECT id, {}, {}, outcome, error, undo_to FROM refit.run WHERE history_id = $1 ORDER BY id DESC LIMIT 1",
         time("started_at"),

@@ -15,7 +15,7 @@ pub(crate) const KIND: PlainKind = PlainKind {
 };
 
 fn sql(_version: u32) -> String {
-    "SELECT oid, 0::oid, '', format('(%s as %s)', format_type(castsource, NULL), format_type(casttarget, NULL)), 0::oid,
+    "SELECT oid, 0::oid, '', pg_catalog.format('(%s as %s)', pg_catalog.format_type(castsource, NULL), pg_catalog.format_type(casttarget, NULL)), 0::oid,
             NULL::text[], CASE WHEN castfunc <> 0 THEN castfunc::regprocedure::text END,
             CASE castmethod WHEN 'b' THEN 'binary' WHEN 'i' THEN 'inout' END,
             CASE castcontext WHEN 'i' THEN 'implicit' WHEN 'a' THEN 'assignment' END, NULL::text[]

@@ -22,9 +22,9 @@ fn sql(version: u32) -> String {
     };
     let rules = if version >= 16 { "collicurules" } else { "NULL" };
     format!(
-        "SELECT oid, collnamespace, collname, CASE WHEN collencoding >= 0 AND (SELECT count(*) FROM pg_collation o
+        "SELECT oid, collnamespace, collname, CASE WHEN collencoding >= 0 AND (SELECT pg_catalog.count(*) FROM pg_collation o
                   WHERE o.collname = c.collname AND o.collnamespace = c.collnamespace) > 1
-                  THEN ' for ' || pg_encoding_to_char(collencoding) ELSE '' END,
+                  THEN ' for ' || pg_catalog.pg_encoding_to_char(collencoding) ELSE '' END,
                 collowner, NULL::text[],
                 CASE collprovider WHEN 'i' THEN 'icu' WHEN 'c' THEN 'libc' WHEN 'b' THEN 'builtin' ELSE 'default' END,
                 CASE WHEN NOT collisdeterministic THEN 'false' END,

@@ -73,7 +73,7 @@ record! {
 pub(crate) fn sql(_version: u32) -> String {
     // Those of indexes are here where there is something to tell of them: a look of its own at the largest of catalogs is dear.
     "SELECT a.attrelid, a.attnum, a.attname, a.atttypid, a.attcollation,
-                format_type(a.atttypid, a.atttypmod),
+                pg_catalog.format_type(a.atttypid, a.atttypmod),
                 CASE WHEN a.attcollation <> t.typcollation THEN a.attcollation END, a.attnotnull, a.attidentity, a.attgenerated,
                 CASE WHEN a.attstorage <> t.typstorage THEN a.attstorage ELSE '-' END, a.attcompression,
                 coalesce(a.attstattarget, -1)::int4, a.attoptions, a.attfdwoptions, a.attislocal, a.attacl::text[]

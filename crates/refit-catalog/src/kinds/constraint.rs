@@ -72,8 +72,8 @@ pub(crate) fn sql(version: u32) -> String {
                 k.confrelid, k.confkey, k.confupdtype, k.confdeltype, k.confmatchtype, {set_columns},
                 CASE k.contype WHEN 'x' THEN ARRAY(
                   SELECT CASE n.nspname WHEN 'pg_catalog' THEN o.oprname::text
-                              ELSE format('operator(%I.%s)', n.nspname, o.oprname) END
-                  FROM unnest(k.conexclop) WITH ORDINALITY u (op, place)
+                              ELSE pg_catalog.format('operator(%I.%s)', n.nspname, o.oprname) END
+                  FROM pg_catalog.unnest(k.conexclop) WITH ORDINALITY u (op, place)
                   JOIN pg_operator o ON o.oid = u.op JOIN pg_namespace n ON n.oid = o.oprnamespace ORDER BY place) END
          FROM pg_constraint k
          WHERE k.oid >= 16384 AND k.conrelid >= 16384 AND k.contype <> 't' AND (k.conparentid = 0 OR k.contype <> 'f')"

@@ -15,8 +15,8 @@ pub(crate) const KIND: PlainKind = PlainKind {
 };
 
 fn sql(_version: u32) -> String {
-    "SELECT oid, connamespace, conname, '', conowner, NULL::text[], pg_encoding_to_char(conforencoding),
-            pg_encoding_to_char(contoencoding), conproc::regproc::text, CASE WHEN condefault THEN 'true' END, NULL::text[]
+    "SELECT oid, connamespace, conname, '', conowner, NULL::text[], pg_catalog.pg_encoding_to_char(conforencoding),
+            pg_catalog.pg_encoding_to_char(contoencoding), conproc::regproc::text, CASE WHEN condefault THEN 'true' END, NULL::text[]
      FROM pg_conversion WHERE oid >= 16384"
         .into()
 }

@@ -26,7 +26,7 @@ object! {
 pub(crate) fn sql(_version: u32) -> String {
     "SELECT d.oid, d.datdba, d.datacl::text[], d.datconnlimit, d.datistemplate, s.setrole, r.rolname, s.setconfig
      FROM pg_database d LEFT JOIN pg_db_role_setting s ON s.setdatabase = d.oid LEFT JOIN pg_roles r ON r.oid = s.setrole
-     WHERE d.datname = current_database()"
+     WHERE d.datname = pg_catalog.current_database()"
         .into()
 }
 

@@ -36,10 +36,10 @@ pub(crate) fn sql(_version: u32) -> String {
          SELECT class, oid, part, owner, acl::text[],
                 CASE class WHEN 1259 THEN (SELECT relkind::text FROM pg_class c WHERE c.oid = g.oid) END,
                 CASE class WHEN 1259 THEN 'relation ' || oid::regclass WHEN 1255 THEN 'function ' || oid::regprocedure
-                  WHEN 1247 THEN 'type ' || format_type(oid, NULL)
-                  WHEN 2612 THEN 'language ' || (SELECT quote_ident(lanname) FROM pg_language l WHERE l.oid = g.oid)
+                  WHEN 1247 THEN 'type ' || pg_catalog.format_type(oid, NULL)
+                  WHEN 2612 THEN 'language ' || (SELECT pg_catalog.quote_ident(lanname) FROM pg_language l WHERE l.oid = g.oid)
                   WHEN 2328 THEN 'foreign data wrapper ' ||
-                    (SELECT quote_ident(fdwname) FROM pg_foreign_data_wrapper f WHERE f.oid = g.oid)
+                    (SELECT pg_catalog.quote_ident(fdwname) FROM pg_foreign_data_wrapper f WHERE f.oid = g.oid)
                   ELSE 'schema ' || oid::regnamespace END,
                 CASE WHEN part > 0 THEN (SELECT attname FROM pg_attribute a WHERE a.attrelid = g.oid AND a.attnum = part) END
          FROM given g

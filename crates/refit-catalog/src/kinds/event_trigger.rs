@@ -16,7 +16,7 @@ pub(crate) const KIND: PlainKind = PlainKind {
 
 fn sql(_version: u32) -> String {
     "SELECT oid, 0::oid, evtname, '', evtowner, NULL::text[], evtevent,
-            (SELECT string_agg(tag, ', ' ORDER BY tag) FROM unnest(evttags) tag), evtfoid::regproc::text,
+            (SELECT pg_catalog.string_agg(tag, ', ' ORDER BY tag) FROM pg_catalog.unnest(evttags) tag), evtfoid::regproc::text,
             CASE evtenabled WHEN 'D' THEN 'disabled' WHEN 'R' THEN 'replica' WHEN 'A' THEN 'always' END, NULL::text[]
      FROM pg_event_trigger WHERE oid >= 16384"
         .into()

@@ -40,7 +40,7 @@ const PARTS: [Part; 6] = {
     }
     let index = "pg_index";
     // Of an index with several, each is told by itself, by the indexes.
-    let single = "AND array_length(array_positions(indkey::int2[], 0::int2), 1) = 1";
+    let single = "AND pg_catalog.array_length(pg_catalog.array_positions(indkey::int2[], 0::int2), 1) = 1";
     [
         Part { column: "adnum", ..part(DEFAULT, "pg_attrdef", ["oid", "adrelid", "adbin"]) },
         part(CHECK, "pg_constraint", ["oid", "conrelid", "conbin"]),
@@ -151,7 +151,7 @@ pub(crate) mod words {
             let Part { letter, catalog, oid, relation, tree, .. } = part;
             let oids = asked.get(letter)?.join(",");
             Some(format!(
-                "SELECT '{letter}'::\"char\", {oid}, pg_get_expr({tree}, {relation}) FROM {catalog}
+                "SELECT '{letter}'::\"char\", {oid}, pg_catalog.pg_get_expr({tree}, {relation}) FROM {catalog}
                  WHERE {oid} = ANY ('{{{oids}}}'::oid[])"
             ))
         };

@@ -19,9 +19,9 @@ pub(crate) fn sql(_version: u32) -> String {
     // That of the server's own, plpgsql, is among the users' as well.
     "SELECT greatest(e.oid, 16384::oid), 0::oid, e.extname, '', 0::oid, NULL::text[], n.nspname,
             CASE WHEN e.extversion IS DISTINCT FROM a.default_version THEN e.extversion END, a.comment,
-            obj_description(e.oid, 'pg_extension'), NULL::text[]
+            pg_catalog.obj_description(e.oid, 'pg_extension'), NULL::text[]
      FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
-     LEFT JOIN pg_available_extensions() a ON a.name = e.extname"
+     LEFT JOIN pg_catalog.pg_available_extensions() a ON a.name = e.extname"
         .into()
 }
 

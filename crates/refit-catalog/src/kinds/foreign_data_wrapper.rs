@@ -18,7 +18,7 @@ fn sql(_version: u32) -> String {
     "SELECT oid, 0::oid, fdwname, '', fdwowner, fdwacl::text[],
             CASE WHEN fdwhandler <> 0 THEN fdwhandler::regproc::text END,
             CASE WHEN fdwvalidator <> 0 THEN fdwvalidator::regproc::text END,
-            ARRAY(SELECT 'option ' || o FROM unnest(fdwoptions) o)
+            ARRAY(SELECT 'option ' || o FROM pg_catalog.unnest(fdwoptions) o)
      FROM pg_foreign_data_wrapper WHERE oid >= 16384"
         .into()
 }

@@ -16,7 +16,7 @@ pub(crate) const KIND: PlainKind = PlainKind {
 
 fn sql(_version: u32) -> String {
     "SELECT s.oid, 0::oid, s.srvname, '', s.srvowner, s.srvacl::text[], w.fdwname, s.srvtype, s.srvversion,
-            ARRAY(SELECT 'option ' || o FROM unnest(s.srvoptions) o)
+            ARRAY(SELECT 'option ' || o FROM pg_catalog.unnest(s.srvoptions) o)
      FROM pg_foreign_server s JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw WHERE s.oid >= 16384"
         .into()
 }

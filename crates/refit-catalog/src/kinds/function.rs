@@ -82,16 +82,16 @@ record! {
 pub(crate) fn sql(_version: u32) -> String {
     // The constructors that a range type comes with are part of it.
     "SELECT p.oid, p.proname, p.pronamespace, p.prokind, p.proowner, p.proacl::text[],
-            array_to_string(ARRAY(SELECT format_type(u.t, NULL) FROM unnest(p.proargtypes) WITH ORDINALITY u (t, n)
+            pg_catalog.array_to_string(ARRAY(SELECT pg_catalog.format_type(u.t, NULL) FROM pg_catalog.unnest(p.proargtypes) WITH ORDINALITY u (t, n)
                                   ORDER BY n), ', '),
-            pg_get_function_arguments(p.oid), pg_get_function_result(p.oid), l.lanname, p.provolatile, p.proparallel,
+            pg_catalog.pg_get_function_arguments(p.oid), pg_catalog.pg_get_function_result(p.oid), l.lanname, p.provolatile, p.proparallel,
             p.proisstrict, p.prosecdef, p.proleakproof,
             CASE WHEN p.procost <> CASE WHEN l.lanname IN ('c', 'internal') THEN 1 ELSE 100 END THEN p.procost::text END,
             CASE WHEN p.prorows NOT IN (0, 1000) THEN p.prorows::text END,
             CASE WHEN p.prosupport <> 0 THEN p.prosupport::regproc::text END,
-            CASE WHEN p.protrftypes IS NOT NULL THEN ARRAY(SELECT format_type(u, NULL) FROM unnest(p.protrftypes) u ORDER BY 1) END,
+            CASE WHEN p.protrftypes IS NOT NULL THEN ARRAY(SELECT pg_catalog.format_type(u, NULL) FROM pg_catalog.unnest(p.protrftypes) u ORDER BY 1) END,
             p.proconfig, CASE WHEN p.prosqlbody IS NULL THEN p.prosrc END, p.probin,
-            CASE WHEN p.prosqlbody IS NOT NULL THEN pg_get_function_sqlbody(p.oid) END
+            CASE WHEN p.prosqlbody IS NOT NULL THEN pg_catalog.pg_get_function_sqlbody(p.oid) END
      FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
      WHERE p.oid >= 16384
        AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 1255 AND d.objid = p.oid AND d.deptype = 'i')"
@@ -184,8 +184,8 @@ pub(crate) mod aggregate {
             column => format!("CASE WHEN {column} <> 0 THEN {column}::regproc::text END"),
         };
         format!(
-            "SELECT aggfnoid::oid, aggkind, {}, format_type(aggtranstype, NULL), aggtransspace,
-                    CASE WHEN aggmtranstype <> 0 THEN format_type(aggmtranstype, NULL) END, aggmtransspace,
+            "SELECT aggfnoid::oid, aggkind, {}, pg_catalog.format_type(aggtranstype, NULL), aggtransspace,
+                    CASE WHEN aggmtranstype <> 0 THEN pg_catalog.format_type(aggmtranstype, NULL) END, aggmtransspace,
                     agginitval, aggminitval, aggfinalextra, aggmfinalextra, aggfinalmodify, aggmfinalmodify
              FROM pg_aggregate WHERE aggfnoid::oid >= 16384",
             FUNCTIONS.iter().map(name).collect::<Vec<_>>().join(", ")

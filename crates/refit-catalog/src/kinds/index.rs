@@ -58,8 +58,8 @@ pub(crate) fn sql(version: u32) -> String {
         "SELECT i.indexrelid, i.indrelid, c.relname, m.amname, i.indisunique, {nulls}, i.indisvalid,
                 i.indisready, i.indisclustered, i.indisreplident, c.reloptions, s.spcname, n.inhparent,
                 p.relnamespace, p.relname,
-                CASE WHEN i.indexprs IS NOT NULL AND array_length(array_positions(i.indkey::int2[], 0::int2), 1) > 1 THEN ARRAY(
-                  SELECT pg_get_indexdef(i.indexrelid, g, false) FROM generate_series(1, i.indnatts::int) g
+                CASE WHEN i.indexprs IS NOT NULL AND pg_catalog.array_length(pg_catalog.array_positions(i.indkey::int2[], 0::int2), 1) > 1 THEN ARRAY(
+                  SELECT pg_catalog.pg_get_indexdef(i.indexrelid, g, false) FROM pg_catalog.generate_series(1, i.indnatts::int) g
                   WHERE i.indkey[g - 1] = 0 ORDER BY g) END,
                 i.indnkeyatts, i.indkey, i.indclass, i.indcollation, i.indoption
          FROM pg_index i

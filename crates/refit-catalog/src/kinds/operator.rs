@@ -17,11 +17,11 @@ pub(crate) const KIND: PlainKind = PlainKind {
 fn sql(_version: u32) -> String {
     // An operator's name needs no quotes, and cannot have any: the key is put together here. One without a function is a
     // promise that another one's COMMUTATOR or NEGATOR made.
-    "SELECT o.oid, 0::oid, '', format('%I.%s (%s, %s)', n.nspname, o.oprname,
-              CASE WHEN o.oprleft = 0 THEN 'none' ELSE format_type(o.oprleft, NULL) END,
-              CASE WHEN o.oprright = 0 THEN 'none' ELSE format_type(o.oprright, NULL) END), o.oprowner, NULL::text[],
+    "SELECT o.oid, 0::oid, '', pg_catalog.format('%I.%s (%s, %s)', n.nspname, o.oprname,
+              CASE WHEN o.oprleft = 0 THEN 'none' ELSE pg_catalog.format_type(o.oprleft, NULL) END,
+              CASE WHEN o.oprright = 0 THEN 'none' ELSE pg_catalog.format_type(o.oprright, NULL) END), o.oprowner, NULL::text[],
             CASE WHEN o.oprcode <> 0 THEN o.oprcode::oid::regprocedure::text END,
-            CASE WHEN o.oprresult <> 0 THEN format_type(o.oprresult, NULL) END,
+            CASE WHEN o.oprresult <> 0 THEN pg_catalog.format_type(o.oprresult, NULL) END,
             CASE WHEN o.oprcom <> 0 THEN o.oprcom::regoperator::text END,
             CASE WHEN o.oprnegate <> 0 THEN o.oprnegate::regoperator::text END,
             CASE WHEN o.oprrest <> 0 THEN o.oprrest::oid::regproc::text END,

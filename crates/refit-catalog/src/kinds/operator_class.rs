@@ -15,9 +15,9 @@ pub(crate) const KIND: PlainKind = PlainKind {
 };
 
 fn sql(_version: u32) -> String {
-    "SELECT c.oid, c.opcnamespace, c.opcname, ' using ' || quote_ident(m.amname), c.opcowner, NULL::text[],
-            format_type(c.opcintype, NULL), format('%I.%I', n.nspname, f.opfname), CASE WHEN c.opcdefault THEN 'true' END,
-            CASE WHEN c.opckeytype <> 0 THEN format_type(c.opckeytype, NULL) END, NULL::text[]
+    "SELECT c.oid, c.opcnamespace, c.opcname, ' using ' || pg_catalog.quote_ident(m.amname), c.opcowner, NULL::text[],
+            pg_catalog.format_type(c.opcintype, NULL), pg_catalog.format('%I.%I', n.nspname, f.opfname), CASE WHEN c.opcdefault THEN 'true' END,
+            CASE WHEN c.opckeytype <> 0 THEN pg_catalog.format_type(c.opckeytype, NULL) END, NULL::text[]
      FROM pg_opclass c JOIN pg_am m ON m.oid = c.opcmethod JOIN pg_opfamily f ON f.oid = c.opcfamily
      JOIN pg_namespace n ON n.oid = f.opfnamespace WHERE c.oid >= 16384"
         .into()

@@ -18,7 +18,7 @@ fn sql(version: u32) -> String {
     let generated = if version >= 18 { "CASE WHEN p.pubgencols = 's' THEN 'stored' END" } else { "NULL" };
     let (columns, filter) = if version >= 15 {
         (
-            "coalesce((SELECT ' (' || string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) || ')' FROM pg_attribute a
+            "coalesce((SELECT ' (' || pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' ORDER BY a.attnum) || ')' FROM pg_attribute a
                WHERE a.attrelid = r.prrelid AND a.attnum = ANY (r.prattrs)), '')",
             "coalesce(' where ' || pg_get_expr(r.prqual, r.prrelid), '')",
         )
@@ -26,18 +26,18 @@ fn sql(version: u32) -> String {
         ("''", "''")
     };
     let schemas = if version >= 15 {
-        "|| ARRAY(SELECT format('schema %I=published', n.nspname) FROM pg_publication_namespace s
+        "|| ARRAY(SELECT pg_catalog.format('schema %I=published', n.nspname) FROM pg_publication_namespace s
                   JOIN pg_namespace n ON n.oid = s.pnnspid WHERE s.pnpubid = p.oid)"
     } else {
         ""
     };
     format!(
         "SELECT p.oid, 0::oid, p.pubname, '', p.pubowner, NULL::text[], CASE WHEN p.puballtables THEN 'tables' END,
-                nullif(concat_ws(', ', CASE WHEN p.pubinsert THEN 'insert' END, CASE WHEN p.pubupdate THEN 'update' END,
+                nullif(pg_catalog.concat_ws(', ', CASE WHEN p.pubinsert THEN 'insert' END, CASE WHEN p.pubupdate THEN 'update' END,
                   CASE WHEN p.pubdelete THEN 'delete' END, CASE WHEN p.pubtruncate THEN 'truncate' END),
                   'insert, update, delete, truncate'),
                 CASE WHEN p.pubviaroot THEN 'true' END, {generated},
-                ARRAY(SELECT format('table %s=published%s%s', r.prrelid::regclass, {columns}, {filter})
+                ARRAY(SELECT pg_catalog.format('table %s=published%s%s', r.prrelid::regclass, {columns}, {filter})
                       FROM pg_publication_rel r WHERE r.prpubid = p.oid) {schemas}
          FROM pg_publication p WHERE p.oid >= 16384"
     )

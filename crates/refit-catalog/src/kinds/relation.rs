@@ -67,9 +67,9 @@ object! {
 pub(crate) fn sql(_version: u32) -> String {
     "SELECT c.oid, c.relname, c.relnamespace, c.relkind, c.relowner, c.relispartition, c.relpersistence = 'u',
             c.relispopulated,
-            CASE WHEN c.reloftype <> 0 THEN format_type(c.reloftype, NULL) END,
-            CASE WHEN c.relkind = 'p' THEN pg_get_partkeydef(c.oid) END,
-            CASE WHEN c.relispartition THEN pg_get_expr(c.relpartbound, c.oid) END,
+            CASE WHEN c.reloftype <> 0 THEN pg_catalog.format_type(c.reloftype, NULL) END,
+            CASE WHEN c.relkind = 'p' THEN pg_catalog.pg_get_partkeydef(c.oid) END,
+            CASE WHEN c.relispartition THEN pg_catalog.pg_get_expr(c.relpartbound, c.oid) END,
             m.amname, s.spcname, c.reloptions, t.reloptions, c.relreplident, c.relrowsecurity, c.relforcerowsecurity,
             c.relacl::text[], f.srvname, f.ftoptions
      FROM pg_class c
@@ -192,7 +192,7 @@ pub(crate) mod queries {
     use super::{Catalog, Cursor, Error, Facts, Row};
 
     pub(crate) fn sql(_version: u32) -> String {
-        "SELECT oid, pg_get_viewdef(oid) FROM pg_class
+        "SELECT oid, pg_catalog.pg_get_viewdef(oid) FROM pg_class
          WHERE relkind IN ('v', 'm') AND oid >= 16384 AND relpersistence <> 't'"
             .into()
     }

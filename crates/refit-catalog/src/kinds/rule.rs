@@ -22,7 +22,7 @@ record! {
 }
 
 pub(crate) fn sql(_version: u32) -> String {
-    "SELECT r.oid, r.ev_class, r.rulename, r.ev_enabled, quote_ident(r.rulename), pg_get_ruledef(r.oid)
+    "SELECT r.oid, r.ev_class, r.rulename, r.ev_enabled, pg_catalog.quote_ident(r.rulename), pg_catalog.pg_get_ruledef(r.oid)
      FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class AND c.relpersistence <> 't'
      WHERE r.oid >= 16384 AND r.rulename <> '_RETURN'"
         .into()

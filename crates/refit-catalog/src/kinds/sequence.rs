@@ -61,7 +61,7 @@ impl Numbers {
 }
 
 pub(crate) fn sql(_version: u32) -> String {
-    "SELECT s.seqrelid, format_type(s.seqtypid, NULL), s.seqstart, s.seqincrement, s.seqmin, s.seqmax, s.seqcache,
+    "SELECT s.seqrelid, pg_catalog.format_type(s.seqtypid, NULL), s.seqstart, s.seqincrement, s.seqmin, s.seqmax, s.seqcache,
             s.seqcycle, d.refobjid, d.refobjsubid::int2, d.deptype = 'i'
      FROM pg_sequence s
      LEFT JOIN pg_depend d ON d.classid = 1259 AND d.objid = s.seqrelid AND d.objsubid = 0 AND d.refclassid = 1259

@@ -42,9 +42,9 @@ fn sql(version: u32) -> String {
     let run_as_owner = since(16, "CASE WHEN subrunasowner THEN 'true' END");
     let failover = since(17, "CASE WHEN subfailover THEN 'true' END");
     format!(
-        "SELECT oid, 0::oid, subname, '', subowner, NULL::text[], array_to_string(subpublications, ', '), subslotname,
+        "SELECT oid, 0::oid, subname, '', subowner, NULL::text[], pg_catalog.array_to_string(subpublications, ', '), subslotname,
                 subenabled::text, CASE WHEN subbinary THEN 'true' END, nullif(subsynccommit, 'off'), {streaming}, {two_phase},
                 {disable_on_error}, {origin}, {password}, {run_as_owner}, {failover}, NULL::text[]
-         FROM pg_subscription WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())"
+         FROM pg_subscription WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = pg_catalog.current_database())"
     )
 }

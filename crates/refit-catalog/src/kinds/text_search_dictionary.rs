@@ -16,7 +16,7 @@ pub(crate) const KIND: PlainKind = PlainKind {
 
 fn sql(_version: u32) -> String {
     "SELECT d.oid, d.dictnamespace, d.dictname, '', d.dictowner, NULL::text[],
-            CASE n.nspname WHEN 'pg_catalog' THEN t.tmplname::text ELSE format('%I.%I', n.nspname, t.tmplname) END,
+            CASE n.nspname WHEN 'pg_catalog' THEN t.tmplname::text ELSE pg_catalog.format('%I.%I', n.nspname, t.tmplname) END,
             d.dictinitoption, NULL::text[]
      FROM pg_ts_dict d JOIN pg_ts_template t ON t.oid = d.dicttemplate JOIN pg_namespace n ON n.oid = t.tmplnamespace
      WHERE d.oid >= 16384"

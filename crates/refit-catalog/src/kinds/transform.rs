@@ -15,7 +15,7 @@ pub(crate) const KIND: PlainKind = PlainKind {
 };
 
 fn sql(_version: u32) -> String {
-    "SELECT t.oid, 0::oid, '', format('for %s language %I', format_type(t.trftype, NULL), l.lanname), 0::oid, NULL::text[],
+    "SELECT t.oid, 0::oid, '', pg_catalog.format('for %s language %I', pg_catalog.format_type(t.trftype, NULL), l.lanname), 0::oid, NULL::text[],
             CASE WHEN t.trffromsql <> 0 THEN t.trffromsql::oid::regprocedure::text END,
             CASE WHEN t.trftosql <> 0 THEN t.trftosql::oid::regprocedure::text END, NULL::text[]
      FROM pg_transform t JOIN pg_language l ON l.oid = t.trflang WHERE t.oid >= 16384"

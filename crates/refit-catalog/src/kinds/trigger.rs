@@ -52,7 +52,7 @@ record! {
 pub(crate) fn sql(_version: u32) -> String {
     "SELECT t.oid, t.tgrelid, t.tgname, t.tgtype, t.tgenabled, t.tgfoid::regproc::text, t.tgargs, t.tgattr,
             t.tgconstraint <> 0, t.tgconstrrelid, t.tgdeferrable, t.tginitdeferred, t.tgoldtable, t.tgnewtable,
-            t.tgparentid <> 0, CASE WHEN t.tgqual IS NOT NULL THEN pg_get_triggerdef(t.oid) END
+            t.tgparentid <> 0, CASE WHEN t.tgqual IS NOT NULL THEN pg_catalog.pg_get_triggerdef(t.oid) END
      FROM pg_trigger t LEFT JOIN pg_trigger p ON p.oid = t.tgparentid
      WHERE t.oid >= 16384 AND (CASE WHEN t.tgparentid = 0 THEN NOT t.tgisinternal
                                     ELSE t.tgenabled <> p.tgenabled AND NOT (p.tgisinternal AND p.tgparentid = 0) END)"

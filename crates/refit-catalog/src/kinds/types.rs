@@ -78,9 +78,9 @@ object! {
 pub(crate) fn sql(_version: u32) -> String {
     // Table row types and the array types that belong to other types are not told.
     "SELECT t.oid, t.typname, t.typnamespace, t.typtype, t.typowner, t.typacl::text[], t.typnotnull,
-            CASE t.typtype WHEN 'd' THEN format_type(t.typbasetype, t.typtypmod) END,
+            CASE t.typtype WHEN 'd' THEN pg_catalog.format_type(t.typbasetype, t.typtypmod) END,
             CASE WHEN t.typtype = 'd' AND t.typcollation <> b.typcollation THEN o.collnamespace END, o.collname,
-            CASE WHEN t.typtype = 'd' AND t.typdefaultbin IS NOT NULL THEN pg_get_expr(t.typdefaultbin, 0) END,
+            CASE WHEN t.typtype = 'd' AND t.typdefaultbin IS NOT NULL THEN pg_catalog.pg_get_expr(t.typdefaultbin, 0) END,
             CASE t.typtype WHEN 'e' THEN ARRAY(SELECT e.enumlabel::text FROM pg_enum e WHERE e.enumtypid = t.oid
                                                ORDER BY e.enumsortorder) END, t.typrelid
      FROM pg_type t LEFT JOIN pg_type b ON b.oid = t.typbasetype LEFT JOIN pg_collation o ON o.oid = t.typcollation
@@ -144,7 +144,7 @@ pub(crate) mod constraints {
     use crate::quote::given_name;
 
     pub(crate) fn sql(_version: u32) -> String {
-        "SELECT oid, contypid, conname, contype, pg_get_constraintdef(oid) FROM pg_constraint
+        "SELECT oid, contypid, conname, contype, pg_catalog.pg_get_constraintdef(oid) FROM pg_constraint
          WHERE contypid >= 16384 AND oid >= 16384"
             .into()
     }
@@ -176,12 +176,12 @@ pub(crate) mod range {
     use crate::grants::On;
 
     pub(crate) fn sql(_version: u32) -> String {
-        "SELECT t.oid, t.typname, t.typnamespace, t.typowner, t.typacl::text[], format_type(r.rngsubtype, NULL),
+        "SELECT t.oid, t.typname, t.typnamespace, t.typowner, t.typacl::text[], pg_catalog.format_type(r.rngsubtype, NULL),
                 CASE WHEN r.rngcollation <> s.typcollation THEN r.rngcollation::regcollation::text END,
                 CASE WHEN r.rngcanonical <> 0 THEN r.rngcanonical::regproc::text END,
-                CASE WHEN NOT o.opcdefault THEN format('%I.%I', n.nspname, o.opcname) END,
-                CASE WHEN r.rngsubdiff <> 0 THEN r.rngsubdiff::regproc::text END, format_type(r.rngmultitypid, NULL),
-                obj_description(r.rngmultitypid, 'pg_type')
+                CASE WHEN NOT o.opcdefault THEN pg_catalog.format('%I.%I', n.nspname, o.opcname) END,
+                CASE WHEN r.rngsubdiff <> 0 THEN r.rngsubdiff::regproc::text END, pg_catalog.format_type(r.rngmultitypid, NULL),
+                pg_catalog.obj_description(r.rngmultitypid, 'pg_type')
          FROM pg_range r JOIN pg_type t ON t.oid = r.rngtypid JOIN pg_type s ON s.oid = r.rngsubtype
          JOIN pg_opclass o ON o.oid = r.rngsubopc JOIN pg_namespace n ON n.oid = o.opcnamespace
          WHERE r.rngtypid >= 16384"
@@ -248,7 +248,7 @@ pub(crate) mod base {
             "SELECT t.oid, t.typname, t.typnamespace, t.typowner, t.typacl::text[], t.typtype = 'p', {},
                     t.typlen::text, CASE WHEN t.typbyval THEN 'true' END, t.typalign::text, t.typstorage::text,
                     t.typcategory::text, CASE WHEN t.typispreferred THEN 'true' END, t.typdefault,
-                    CASE WHEN t.typelem <> 0 THEN format_type(t.typelem, NULL) END, t.typdelim::text,
+                    CASE WHEN t.typelem <> 0 THEN pg_catalog.format_type(t.typelem, NULL) END, t.typdelim::text,
                     CASE WHEN t.typcollation <> 0 THEN 'true' END
              FROM pg_type t
              WHERE t.oid >= 16384 AND (t.typtype = 'b' OR t.typtype = 'p' AND NOT t.typisdefined)

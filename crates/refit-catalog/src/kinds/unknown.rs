@@ -20,11 +20,11 @@ pg_ts_config pg_ts_config_map pg_ts_dict pg_ts_parser pg_ts_template pg_type pg_
 pub(crate) fn sql(_version: u32) -> String {
     let known: Vec<String> = KNOWN.split_whitespace().map(|name| format!("'{name}'")).collect();
     format!(
-        "SELECT format('objects in %s', relname) FROM pg_class
+        "SELECT pg_catalog.format('objects in %s', relname) FROM pg_class
          WHERE relnamespace = 11 AND relkind = 'r' AND relname NOT IN ({}) AND reltuples <> 0
-         UNION ALL SELECT format('relation %s of kind %s', oid::regclass, relkind) FROM pg_class
+         UNION ALL SELECT pg_catalog.format('relation %s of kind %s', oid::regclass, relkind) FROM pg_class
          WHERE oid >= 16384 AND relkind NOT IN ('r', 'p', 'f', 'v', 'm', 'S', 'c', 'i', 'I', 't')
-         UNION ALL SELECT format('type %s of kind %s', format_type(oid, NULL), typtype) FROM pg_type
+         UNION ALL SELECT pg_catalog.format('type %s of kind %s', pg_catalog.format_type(oid, NULL), typtype) FROM pg_type
          WHERE oid >= 16384 AND typtype NOT IN ('b', 'c', 'd', 'e', 'm', 'p', 'r')",
         known.join(", ")
     )

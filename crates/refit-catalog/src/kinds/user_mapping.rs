@@ -16,10 +16,10 @@ pub(crate) const KIND: PlainKind = PlainKind {
 
 fn sql(_version: u32) -> String {
     // Others' options are hidden from an ordinary role; the view shows NULL.
-    "SELECT umid, 0::oid, '', format('%s on %I', CASE umuser WHEN 0 THEN 'public' ELSE quote_ident(usename) END, srvname),
+    "SELECT umid, 0::oid, '', pg_catalog.format('%s on %I', CASE umuser WHEN 0 THEN 'public' ELSE pg_catalog.quote_ident(usename) END, srvname),
             0::oid, NULL::text[],
-            ARRAY(SELECT 'option ' || CASE WHEN o ~* '^[^=]*(password|secret|token)[^=]*=' THEN split_part(o, '=', 1) || '=(hidden)' ELSE o END
-                  FROM unnest(umoptions) o)
+            ARRAY(SELECT 'option ' || CASE WHEN o ~* '^[^=]*(password|secret|token)[^=]*=' THEN pg_catalog.split_part(o, '=', 1) || '=(hidden)' ELSE o END
+                  FROM pg_catalog.unnest(umoptions) o)
      FROM pg_user_mappings WHERE umid >= 16384"
         .into()
 }

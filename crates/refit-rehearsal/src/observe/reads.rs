@@ -102,7 +102,8 @@ pub(super) async fn is_whole(
         return Ok(false);
     }
     let limit = (read.rows.saturating_mul(2) + read.inserted - read.deleted).max(0) + 1;
-    let sql = format!("SELECT count(*) FROM (SELECT FROM ONLY {} LIMIT {limit}) s", relation.quoted);
+    let sql =
+        format!("SELECT pg_catalog.count(*) FROM (SELECT FROM ONLY {} LIMIT {limit}) s", relation.quoted);
     let around = |sql: &str| if in_transaction { sql.to_owned() } else { String::new() };
     client.batch_execute(&around("SAVEPOINT refit_look")).await.map_err(Error::database("looking"))?;
     let counted = client.query_typed(&sql, &[]).await;

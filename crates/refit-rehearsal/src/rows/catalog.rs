@@ -84,20 +84,20 @@ pub(super) struct TypeInfo {
 const TABLES: &str = "SELECT c.oid, n.nspname::text, c.relname::text, c.relkind = 'p', \
      coalesce((SELECT p.partstrat = 'h' FROM pg_partitioned_table p WHERE p.partrelid = c.oid), false), \
      (SELECT h.inhparent FROM pg_inherits h WHERE h.inhrelid = c.oid AND c.relispartition), \
-     pg_get_partition_constraintdef(c.oid) \
+     pg_catalog.pg_get_partition_constraintdef(c.oid) \
      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
      WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' \
      AND n.nspname NOT IN ('information_schema', 'refit') AND c.relname <> 'refinery_schema_history'";
 
 const COLUMNS: &str = "SELECT a.attrelid, a.attnum, a.attname::text, a.atttypid, a.atttypmod, \
-     format_type(a.atttypid, a.atttypmod), a.attnotnull, \
-     a.attidentity <> '' OR coalesce(pg_get_expr(d.adbin, d.adrelid) LIKE 'nextval(%', false), pg_get_expr(d.adbin, d.adrelid) \
+     pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull, \
+     a.attidentity <> '' OR coalesce(pg_catalog.pg_get_expr(d.adbin, d.adrelid) LIKE 'nextval(%', false), pg_catalog.pg_get_expr(d.adbin, d.adrelid) \
      FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid \
      LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
      WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' AND c.relkind IN ('r', 'p') \
      AND c.relnamespace::regnamespace::text !~ '^(pg_|information_schema$)' ORDER BY a.attrelid, a.attnum";
 
-const CHECKS: &str = "SELECT conrelid, pg_get_expr(conbin, conrelid), conkey FROM pg_constraint \
+const CHECKS: &str = "SELECT conrelid, pg_catalog.pg_get_expr(conbin, conrelid), conkey FROM pg_constraint \
      WHERE contype = 'c' AND conrelid <> 0 ORDER BY conrelid, conname";
 
 const FOREIGN_KEYS: &str = "SELECT f.conrelid, f.conkey, f.confrelid, f.confkey FROM pg_constraint f \
@@ -107,14 +107,14 @@ const FOREIGN_KEYS: &str = "SELECT f.conrelid, f.conkey, f.confrelid, f.confkey 
 const UNIQUE: &str = "SELECT indrelid, indkey::int2[] FROM pg_index \
      WHERE indisunique OR indisexclusion ORDER BY indrelid, indexrelid";
 
-const TYPES: &str = "SELECT t.oid, t.typname::text, format_type(t.oid, NULL), t.typtype::text, \
+const TYPES: &str = "SELECT t.oid, t.typname::text, pg_catalog.format_type(t.oid, NULL), t.typtype::text, \
      CASE WHEN t.typcategory = 'A' THEN t.typelem ELSE 0::oid END, t.typbasetype, t.typtypmod, \
-     (SELECT array_agg(pg_get_constraintdef(k.oid) ORDER BY k.conname) FROM pg_constraint k WHERE k.contypid = t.oid), \
-     (SELECT array_agg(e.enumlabel::text ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = t.oid), \
-     coalesce(r.rngsubtype, 0::oid), CASE WHEN t.typtype = 'm' THEN format_type(r.rngtypid, NULL) END, \
-     (SELECT array_agg(a.atttypid ORDER BY a.attnum) FROM pg_attribute a \
+     (SELECT pg_catalog.array_agg(pg_catalog.pg_get_constraintdef(k.oid) ORDER BY k.conname) FROM pg_constraint k WHERE k.contypid = t.oid), \
+     (SELECT pg_catalog.array_agg(e.enumlabel::text ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = t.oid), \
+     coalesce(r.rngsubtype, 0::oid), CASE WHEN t.typtype = 'm' THEN pg_catalog.format_type(r.rngtypid, NULL) END, \
+     (SELECT pg_catalog.array_agg(a.atttypid ORDER BY a.attnum) FROM pg_attribute a \
       WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped), \
-     (SELECT array_agg(a.atttypmod ORDER BY a.attnum) FROM pg_attribute a \
+     (SELECT pg_catalog.array_agg(a.atttypmod ORDER BY a.attnum) FROM pg_attribute a \
       WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped) \
      FROM pg_type t LEFT JOIN pg_range r ON t.oid IN (r.rngtypid, r.rngmultitypid)";
 

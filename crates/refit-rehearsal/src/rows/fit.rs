@@ -169,7 +169,7 @@ impl Fit<'_> {
         // Without a condition, whether the values can be made at all.
         tests.push("count(row_values.*) >= 0".to_owned());
         let sql = format!(
-            "SELECT {} FROM (SELECT {} FROM unnest(ARRAY[1, 2, 3, 10, 11, {}]::bigint[]) AS n(i)) row_values",
+            "SELECT {} FROM (SELECT {} FROM pg_catalog.unnest(ARRAY[1, 2, 3, 10, 11, {}]::bigint[]) AS n(i)) row_values",
             tests.join(" AND "),
             values.join(", "),
             self.last.max(1)

@@ -48,7 +48,7 @@ pub(super) async fn fill(
 }
 
 async fn count(client: &Client, table: &Table) -> Result<i64, tokio_postgres::Error> {
-    let rows = client.query_typed(&format!("SELECT count(*) FROM {}", table.quoted), &[]).await?;
+    let rows = client.query_typed(&format!("SELECT pg_catalog.count(*) FROM {}", table.quoted), &[]).await?;
     Ok(rows.first().map_or(0, |row| row.get(0)))
 }
 
@@ -103,7 +103,7 @@ async fn statement(
     }
     let columns = if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) };
     Ok(format!(
-        "INSERT INTO {}{columns} SELECT {} FROM generate_series({}, {wanted}) AS n(i){} \
+        "INSERT INTO {}{columns} SELECT {} FROM pg_catalog.generate_series({}, {wanted}) AS n(i){} \
          ORDER BY n.i ON CONFLICT DO NOTHING",
         table.quoted,
         values.join(", "),
@@ -144,7 +144,7 @@ impl Join {
         }
         let known: Vec<String> = columns.iter().map(|column| format!("{column} IS NOT NULL")).collect();
         let from = format!("{} WHERE {}", target.quoted, known.join(" AND "));
-        let counted = client.query_typed(&format!("SELECT count(*) FROM {from}"), &[]).await;
+        let counted = client.query_typed(&format!("SELECT pg_catalog.count(*) FROM {from}"), &[]).await;
         let rows = counted.map_err(|error| said(&error))?.first().map_or(0_i64, |row| row.get(0));
         if rows == 0 {
             return Ok(None);
@@ -153,7 +153,7 @@ impl Join {
             columns.iter().enumerate().map(|(at, column)| format!("{column} AS c{at}")).collect();
         // Several references from one table do not go to the same rows.
         let sql = format!(
-            " JOIN (SELECT {}, row_number() OVER (ORDER BY {}) - 1 AS number FROM {from}) f{index} \
+            " JOIN (SELECT {}, pg_catalog.row_number() OVER (ORDER BY {}) - 1 AS number FROM {from}) f{index} \
              ON f{index}.number = (n.i - 1 + {index}) % {rows}",
             named.join(", "),
             columns.join(", ")

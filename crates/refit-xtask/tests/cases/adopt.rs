@@ -229,3 +229,48 @@ async fn baseline() {
             .contains("has a history")
     );
 }
+
+/// Functions and operators of a `public` that stands before pg_catalog, each for an expression that reading a history takes.
+#[tokio::test]
+async fn no_decoy_is_called_while_a_history_is_read() {
+    let db = TestDb::empty().await.unwrap();
+    let workspace = Workspace::new(&[ONE]).on(&db);
+    execute(
+        &db,
+        "CREATE TABLE refinery_schema_history (version int4 PRIMARY KEY, name varchar(255), applied_on varchar(255), \
+         checksum varchar(255)); INSERT INTO refinery_schema_history VALUES (1, 'posts', '2024-01-02T03:04:05Z', '1'); \
+         CREATE TABLE _sqlx_migrations (version bigint, description text, installed_on timestamptz, success boolean, \
+         checksum bytea); INSERT INTO _sqlx_migrations VALUES (1, 'posts', now(), true, '\\x00'); \
+         CREATE TABLE __diesel_schema_migrations (version varchar(50), run_on timestamp); \
+         INSERT INTO __diesel_schema_migrations VALUES ('1', now()); \
+         CREATE TABLE flyway_schema_history (installed_rank int, version varchar(50), description varchar(200), \
+         type varchar(20), script varchar(1000), checksum int, installed_on timestamp, success boolean); \
+         INSERT INTO flyway_schema_history VALUES (1, '1', 'posts', 'SQL', 'V1__posts.sql', 1, now(), true)",
+    )
+    .await;
+    execute(
+        &db,
+        "DO $fill$ DECLARE f text; o text; pair text[]; n int := 0; BEGIN \
+         EXECUTE format('ALTER DATABASE %I SET search_path = public, pg_catalog', current_database()); \
+         FOREACH f IN ARRAY ARRAY['to_regclass(text)', 'to_char(timestamp, text)', 'to_char(timestamptz, text)', \
+             'timezone(text, timestamptz)', 'timezone(text, timestamp)', 'pg_backend_pid()', 'format(text, name, name)', \
+             'current_schema()', 'set_config(text, text, boolean)', 'current_setting(text)'] LOOP \
+             EXECUTE format('CREATE FUNCTION public.%s RETURNS text LANGUAGE plpgsql AS $f$ BEGIN \
+                 RAISE EXCEPTION ''decoy %s''; END $f$', f, f); END LOOP; \
+         FOREACH o IN ARRAY ARRAY['=', '<>'] LOOP FOREACH pair SLICE 1 IN ARRAY ARRAY[['oid', 'regtype'], ['oid', 'regclass'], \
+             ['oid', 'oid'], ['name', 'text'], ['name', 'name'], ['text', 'text'], ['varchar', 'text'], ['timestamptz', 'timestamptz']] \
+         LOOP n := n + 1; \
+             EXECUTE format('CREATE FUNCTION public.decoy_%s(%s, %s) RETURNS boolean LANGUAGE plpgsql AS $f$ BEGIN \
+                 RAISE EXCEPTION ''decoy operator''; END $f$', n, pair[1], pair[2]); \
+             EXECUTE format('CREATE OPERATOR public.%s (FUNCTION = public.decoy_%s, LEFTARG = %s, RIGHTARG = %s)', \
+                 o, n, pair[1], pair[2]); \
+         END LOOP; END LOOP; END $fill$",
+    )
+    .await;
+    for (tool, proof) in
+        [("refinery", "differs"), ("sqlx", "differs"), ("diesel", "no checksum"), ("flyway", "differs")]
+    {
+        let dry = workspace.run(&["adopt", "--from", tool, "--dry-run"]).expect(1).stdout;
+        assert!(dry.contains(proof), "{tool}: {dry}");
+    }
+}

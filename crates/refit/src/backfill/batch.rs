@@ -290,7 +290,7 @@ impl<'a> Batches<'a> {
 
     /// Locks the range and proves that it is ours and that the job is to go on; answers the transaction's number.
     async fn fence(&self, lease: &Lease) -> Result<String, NotDone> {
-        let sql = "SELECT b.wanted <> 'run' OR b.state <> 'running', pg_current_xact_id()::text \
+        let sql = "SELECT b.wanted <> 'run' OR b.state <> 'running', pg_catalog.pg_current_xact_id()::text \
                    FROM refit.backfill_range r JOIN refit.backfill b ON b.id = r.backfill_id \
                    WHERE r.id = $1 AND r.token = $2 AND NOT r.done FOR UPDATE OF r";
         let sql = self.walk.job.sql(sql);
@@ -310,8 +310,8 @@ impl<'a> Batches<'a> {
     ) -> Result<u64, tokio_postgres::Error> {
         let sql = "UPDATE refit.backfill_range SET position = $2, cursor = $3, done = $4, batch_rows = $5, \
                        rows_changed = rows_changed + $6, rows_walked = rows_walked + $7, batches = batches + 1, trouble = NULL, \
-                       leased_until = CASE WHEN NOT $4 THEN clock_timestamp() + make_interval(secs => $8) END \
-                   WHERE id = $1 AND pg_current_xact_id()::text = $9";
+                       leased_until = CASE WHEN NOT $4 THEN pg_catalog.clock_timestamp() + pg_catalog.make_interval(secs => $8) END \
+                   WHERE id = $1 AND pg_catalog.pg_current_xact_id()::text = $9";
         let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         let (changed, walked) = (number(changed), number(walked));
         let rows = i32::try_from(rows).unwrap_or(i32::MAX);

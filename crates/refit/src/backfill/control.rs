@@ -88,10 +88,10 @@ async fn retry(client: &Client, job: &Job) -> Result<(), Error> {
     let sql = format!(
         "WITH job AS (UPDATE refit.backfill SET {RUN} WHERE id = $1 AND state <> 'complete' RETURNING id, pass), \
               swept AS ({SWEPT}), \
-              again AS (UPDATE refit.backfill_error SET resolved_at = now() \
+              again AS (UPDATE refit.backfill_error SET resolved_at = pg_catalog.now() \
                         WHERE backfill_id IN (SELECT id FROM job) AND resolved_at IS NULL RETURNING relation, key), \
               ranges AS (INSERT INTO refit.backfill_range (backfill_id, pass, relation, lower, lower_closed, windows, rows_estimated) \
-                         SELECT $1, -1, relation, key, true, json_build_array(key)::text, 1 FROM again) \
+                         SELECT $1, -1, relation, key, true, pg_catalog.json_build_array(key)::text, 1 FROM again) \
          SELECT FROM job"
     );
     asked(client, job, &sql).await

@@ -117,7 +117,7 @@ async fn quantiles(client: &Client, leaf: &Leaf, key: &KeyColumns, pieces: u64) 
     let keys = to_float(pieces * SAMPLED_KEYS) / (to_float(leaf.rows.max(1)) * blocks);
     let sql = format!(
         "SELECT DISTINCT ON (tile) {} FROM ( \
-             SELECT {}, ntile($1) OVER (ORDER BY {}) AS tile FROM ONLY {} TABLESAMPLE SYSTEM ({}) WHERE random() < {keys}) AS sample \
+             SELECT {}, pg_catalog.ntile($1) OVER (ORDER BY {}) AS tile FROM ONLY {} TABLESAMPLE SYSTEM ({}) WHERE pg_catalog.random() < {keys}) AS sample \
          WHERE tile < $1 ORDER BY tile, {}",
         key.texts(),
         key.list(),

@@ -89,9 +89,9 @@ pub(crate) async fn leaves(
     directive: &BackfillDirective,
 ) -> Result<Result<Table, String>, Error> {
     let failed = || Error::database("reading the table of a backfill");
-    let sql = "SELECT c.relkind::text, n.nspname, c.relname, (SELECT string_agg(inhrelid::regclass::text, ', ') \
+    let sql = "SELECT c.relkind::text, n.nspname, c.relname, (SELECT pg_catalog.string_agg(inhrelid::regclass::text, ', ') \
                    FROM pg_inherits WHERE inhparent = c.oid AND c.relkind = 'r') FROM pg_class c \
-               JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass($1)";
+               JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = pg_catalog.to_regclass($1)";
     let rows = client.query_typed(sql, &[(&directive.table, Type::TEXT)]).await.map_err(failed())?;
     let Some(row) = rows.first() else {
         return Ok(Err(format!("there is no table {}", directive.table)));
@@ -107,12 +107,12 @@ pub(crate) async fn leaves(
              `UPDATE ONLY` for rows of its own; where it has many, take the others from it first (`NO INHERIT`)"
         )));
     }
-    let sql = "SELECT format('%I.%I', n.nspname, c.relname), c.relkind::text, \
-                      pg_relation_size(c.oid) / current_setting('block_size')::int8 \
+    let sql = "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), c.relkind::text, \
+                      pg_catalog.pg_relation_size(c.oid) / pg_catalog.current_setting('block_size')::int8 \
                FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
-               WHERE c.oid IN (SELECT relid FROM pg_partition_tree(to_regclass($1)) WHERE isleaf \
-                               UNION SELECT to_regclass($1) WHERE NOT EXISTS ( \
-                                   SELECT FROM pg_partitioned_table WHERE partrelid = to_regclass($1))) \
+               WHERE c.oid IN (SELECT relid FROM pg_catalog.pg_partition_tree(pg_catalog.to_regclass($1)) WHERE isleaf \
+                               UNION SELECT pg_catalog.to_regclass($1) WHERE NOT EXISTS ( \
+                                   SELECT FROM pg_partitioned_table WHERE partrelid = pg_catalog.to_regclass($1))) \
                ORDER BY c.oid";
     let rows = client.query_typed(sql, &[(&directive.table, Type::TEXT)]).await.map_err(failed())?;
     let mut table = Table { name, partitioned: kind == "p", leaves: Vec::new() };
@@ -141,7 +141,7 @@ impl Leaf {
                                       LEFT JOIN pg_catalog.pg_type b ON b.oid = t.typbasetype WHERE t.oid = atttypid) = 'c' \
                             THEN pg_catalog.format_type(atttypid, NULL) END \
                    FROM pg_attribute WHERE attrelid = $1::text::regclass AND attname::text = ANY ($2) \
-                     AND attnum > 0 AND NOT attisdropped ORDER BY array_position($2, attname::text)";
+                     AND attnum > 0 AND NOT attisdropped ORDER BY pg_catalog.array_position($2, attname::text)";
         let failed = || Error::database("reading the key of a backfill");
         let rows = client
             .query_typed(sql, &[(&self.name, Type::TEXT), (&key, Type::TEXT_ARRAY)])
@@ -207,7 +207,7 @@ impl Leaf {
 
     async fn is_never_negative(&self, client: &Client, column: &str) -> Result<bool, Error> {
         let sql = format!(
-            "SELECT coalesce(min({}) >= 0, true) FROM ONLY {}",
+            "SELECT coalesce(pg_catalog.min({}) >= 0, true) FROM ONLY {}",
             super::key::quoted(column),
             self.name
         );
@@ -219,8 +219,8 @@ impl Leaf {
     /// From a sample, since statistics may not be there: a table is often analysed for the first time after it is filled.
     async fn order_of(&self, client: &Client, directive: &BackfillDirective) -> Result<f64, Error> {
         let sql = format!(
-            "SELECT coalesce(corr(block, number), 0)::float8 FROM ( \
-                 SELECT (ctid::text::point)[0] AS block, row_number() OVER (ORDER BY {}) AS number \
+            "SELECT coalesce(pg_catalog.corr(block, number), 0)::float8 FROM ( \
+                 SELECT (ctid::text::point)[0] AS block, pg_catalog.row_number() OVER (ORDER BY {}) AS number \
                  FROM ONLY {} TABLESAMPLE SYSTEM ({})) AS sample",
             KeyColumns::new(&directive.key).list(),
             self.name,
@@ -238,8 +238,8 @@ impl Leaf {
 
 /// Whether the key can still be walked: an index may go while a backfill is at work.
 pub(crate) async fn is_walkable(client: &Client, relation: &str, key: &[String]) -> Result<bool, Error> {
-    let sql = "SELECT array_agg(attnum ORDER BY array_position($2, attname::text)) FROM pg_attribute \
-               WHERE attrelid = to_regclass($1) AND attname::text = ANY ($2) AND NOT attisdropped";
+    let sql = "SELECT pg_catalog.array_agg(attnum ORDER BY pg_catalog.array_position($2, attname::text)) FROM pg_attribute \
+               WHERE attrelid = pg_catalog.to_regclass($1) AND attname::text = ANY ($2) AND NOT attisdropped";
     let row = client.query_typed_one(sql, &[(&relation, Type::TEXT), (&key, Type::TEXT_ARRAY)]).await;
     let row = row.map_err(Error::database("reading the key of a backfill"))?;
     let numbers: Option<Vec<i16>> = row.get(0);
@@ -254,8 +254,8 @@ async fn is_ordered_by(client: &Client, relation: &str, numbers: &[i16]) -> Resu
     let sql = "SELECT EXISTS (SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
                    JOIN pg_am am ON am.oid = c.relam AND am.amname = 'btree' \
                WHERE i.indrelid = $1::text::regclass AND i.indisvalid AND i.indpred IS NULL \
-                 AND i.indnkeyatts >= cardinality($2) AND NOT EXISTS ( \
-                     SELECT FROM unnest($2) WITH ORDINALITY AS key (attnum, n) \
+                 AND i.indnkeyatts >= pg_catalog.cardinality($2) AND NOT EXISTS ( \
+                     SELECT FROM pg_catalog.unnest($2) WITH ORDINALITY AS key (attnum, n) \
                          JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = key.attnum \
                          LEFT JOIN pg_opclass o ON o.oid = i.indclass[n::int - 1] \
                      WHERE i.indkey[n::int - 1] <> key.attnum OR NOT o.opcdefault \

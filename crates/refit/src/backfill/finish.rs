@@ -66,7 +66,7 @@ async fn finishing(client: &Client, job: &Job) -> Result<Finished, Error> {
     // Looking may take minutes, and the job's row is everybody's: one process looks, and whoever pauses the job need not wait.
     let sql = "SELECT pass FROM refit.backfill b WHERE id = $1 AND state = 'running' AND wanted = 'run' AND NOT EXISTS ( \
                    SELECT FROM refit.backfill_range WHERE backfill_id = b.id AND NOT done) \
-                 AND pg_try_advisory_xact_lock('refit.backfill'::regclass::oid::int4, ($1 % 2147483647)::int4)";
+                 AND pg_catalog.pg_try_advisory_xact_lock('refit.backfill'::regclass::oid::int4, ($1 % 2147483647)::int4)";
     let rows = client.query_typed(&job.sql(sql), &[(&job.id, Type::INT8)]).await.map_err(failed())?;
     let Some(row) = rows.first() else { return Ok(Finished::Elsewhere) };
     let pass: i32 = row.get(0);
@@ -92,7 +92,8 @@ async fn finishing(client: &Client, job: &Job) -> Result<Finished, Error> {
 
 /// Looks, and changes nothing.
 async fn judge(client: &Client, job: &Job, pass: i32) -> Result<Verdict, Error> {
-    let sql = "SELECT count(*) FROM refit.backfill_error WHERE backfill_id = $1 AND resolved_at IS NULL";
+    let sql =
+        "SELECT pg_catalog.count(*) FROM refit.backfill_error WHERE backfill_id = $1 AND resolved_at IS NULL";
     let row = client.query_typed_one(&job.sql(sql), &[(&job.id, Type::INT8)]).await;
     let errors: i64 = row.map_err(Error::database("counting the rows that failed"))?.get(0);
     if let Some(remaining) = &job.remaining {

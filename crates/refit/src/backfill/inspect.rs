@@ -30,12 +30,12 @@ pub(crate) async fn check(
     sequential_scans(&plan[0]["Plan"], &mut scans);
     for (schema, name) in scans {
         // Statistics may not be there, or be of another time: as the planner does, from the pages that there are now.
-        let sql = "SELECT c.oid::regclass::text, pg_relation_size(c.oid) / block * CASE \
+        let sql = "SELECT c.oid::regclass::text, pg_catalog.pg_relation_size(c.oid) / block * CASE \
                        WHEN c.reltuples > 0 AND c.relpages > 0 THEN c.reltuples / c.relpages \
-                       ELSE (block - 24) / (28 + (SELECT coalesce(sum(CASE WHEN attlen > 0 THEN attlen ELSE 32 END), 0) \
+                       ELSE (block - 24) / (28 + (SELECT coalesce(pg_catalog.sum(CASE WHEN attlen > 0 THEN attlen ELSE 32 END), 0) \
                            FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped))::float8 END \
                    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, \
-                       CAST(current_setting('block_size') AS float8) AS block \
+                       CAST(pg_catalog.current_setting('block_size') AS float8) AS block \
                    WHERE n.nspname = $1 AND c.relname = $2";
         let row =
             client.query_typed(sql, &[(&schema, Type::TEXT), (&name, Type::TEXT)]).await.map_err(failed())?;

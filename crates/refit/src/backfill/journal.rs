@@ -47,9 +47,9 @@ pub(crate) async fn against(
     if let Some(reason) = cannot_be_restored(client, undo, table).await? {
         return Ok(Some(reason));
     }
-    let sql = "SELECT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = to_regclass($1) AND i.indisunique AND i.indisvalid \
+    let sql = "SELECT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = pg_catalog.to_regclass($1) AND i.indisunique AND i.indisvalid \
                    AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL AND NOT EXISTS ( \
-                       SELECT FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS indexed (attnum, n) \
+                       SELECT FROM pg_catalog.unnest(i.indkey::int2[]) WITH ORDINALITY AS indexed (attnum, n) \
                            LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = indexed.attnum \
                        WHERE n <= i.indnkeyatts AND NOT coalesce(a.attname::text = ANY ($2), false)))";
     let row = client.query_typed_one(sql, &[(&table.name, Type::TEXT), (key, Type::TEXT_ARRAY)]).await;

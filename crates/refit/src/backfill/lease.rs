@@ -103,13 +103,13 @@ impl Lease {
             format!("BEGIN READ WRITE; SET LOCAL lock_timeout = '5s';{}", crate::pin::pin_local_sql());
         let lock = "SELECT FROM refit.backfill WHERE id = $1 AND state = 'running' AND wanted = 'run' FOR NO KEY UPDATE";
         let sql = format!(
-            "UPDATE refit.backfill_range r SET token = token + 1, worker_pid = pg_backend_pid(), \
-                 worker_host = coalesce(host(inet_client_addr()), 'local socket'), \
-                 leased_until = clock_timestamp() + make_interval(secs => $3) \
+            "UPDATE refit.backfill_range r SET token = token + 1, worker_pid = pg_catalog.pg_backend_pid(), \
+                 worker_host = coalesce(pg_catalog.host(pg_catalog.inet_client_addr()), 'local socket'), \
+                 leased_until = pg_catalog.clock_timestamp() + pg_catalog.make_interval(secs => $3) \
              FROM (SELECT r.id FROM refit.backfill_range r JOIN refit.backfill b ON b.id = r.backfill_id \
                    WHERE r.backfill_id = $1 AND NOT r.done AND NOT coalesce({LIVE}, false) \
                      AND b.state = 'running' AND b.wanted = 'run' \
-                     AND (SELECT count(*) FROM refit.backfill_range r WHERE backfill_id = $1 AND NOT done AND {LIVE}) < $2 \
+                     AND (SELECT pg_catalog.count(*) FROM refit.backfill_range r WHERE backfill_id = $1 AND NOT done AND {LIVE}) < $2 \
                    ORDER BY r.pass, r.id LIMIT 1 FOR UPDATE OF r SKIP LOCKED) AS free \
              WHERE r.id = free.id RETURNING {COLUMNS}"
         );
@@ -138,7 +138,7 @@ impl Lease {
     /// The range as it stands, when the token is still ours; none when somebody else has taken it over.
     pub(crate) async fn again(&self, client: &Client, job: &Job) -> Result<Option<Lease>, Error> {
         let sql = format!(
-            "UPDATE refit.backfill_range r SET worker_pid = pg_backend_pid() \
+            "UPDATE refit.backfill_range r SET worker_pid = pg_catalog.pg_backend_pid() \
              WHERE r.id = $1 AND r.token = $2 AND NOT r.done RETURNING {COLUMNS}"
         );
         let rows = writing(client, async {

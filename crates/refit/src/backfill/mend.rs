@@ -232,8 +232,8 @@ impl Worker<'_> {
 async fn give_up(client: &Client, job: &Job, lease: &Lease) -> Result<bool, Error> {
     let sql = "WITH gone AS (UPDATE refit.backfill_range SET done = true, leased_until = NULL, trouble = $4 \
                    WHERE backfill_id = $1 AND relation = $2 AND NOT done AND EXISTS ( \
-                       SELECT FROM pg_partitioned_table WHERE partrelid = to_regclass($3)) RETURNING backfill_id) \
-               UPDATE refit.backfill SET reason = concat_ws('; ', reason, $4) WHERE id IN (SELECT backfill_id FROM gone)";
+                       SELECT FROM pg_partitioned_table WHERE partrelid = pg_catalog.to_regclass($3)) RETURNING backfill_id) \
+               UPDATE refit.backfill SET reason = pg_catalog.concat_ws('; ', reason, $4) WHERE id IN (SELECT backfill_id FROM gone)";
     let trouble = format!("the partition {} was dropped meanwhile", lease.relation);
     let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
         (&job.id, Type::INT8),
@@ -283,8 +283,8 @@ async fn note(client: &Client, job: &Job, lease: &Lease, failed: &Failed) {
 
 /// Whether more rows were set aside than the directive allows.
 async fn too_many_errors(client: &Client, job: &Job) -> Result<Option<String>, Error> {
-    let sql = "SELECT (SELECT count(*) FROM refit.backfill_error WHERE backfill_id = $1 AND resolved_at IS NULL), \
-                      (SELECT coalesce(sum(rows_walked), 0)::int8 FROM refit.backfill_range WHERE backfill_id = $1)";
+    let sql = "SELECT (SELECT pg_catalog.count(*) FROM refit.backfill_error WHERE backfill_id = $1 AND resolved_at IS NULL), \
+                      (SELECT coalesce(pg_catalog.sum(rows_walked), 0)::int8 FROM refit.backfill_range WHERE backfill_id = $1)";
     let row = client.query_typed_one(&job.sql(sql), &[(&job.id, Type::INT8)]).await;
     let row = row.map_err(Error::database("counting the rows that failed"))?;
     let (errors, walked): (i64, i64) = (row.get(0), row.get(1));

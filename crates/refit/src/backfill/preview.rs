@@ -263,8 +263,8 @@ async fn ground(client: &Client, job: &Job, begun: bool) -> Result<Result<Ground
 
 async fn bytes(client: &Client, table: &Table) -> Result<u64, Error> {
     let names: Vec<&str> = table.leaves.iter().map(|leaf| leaf.name.as_str()).collect();
-    let sql = "SELECT coalesce(sum(pg_relation_size(name::regclass) + pg_indexes_size(name::regclass)), 0)::int8 \
-               FROM unnest($1::text[]) AS name";
+    let sql = "SELECT coalesce(pg_catalog.sum(pg_catalog.pg_relation_size(name::regclass) + pg_catalog.pg_indexes_size(name::regclass)), 0)::int8 \
+               FROM pg_catalog.unnest($1::text[]) AS name";
     let row = client.query_typed_one(sql, &[(&names, Type::TEXT_ARRAY)]).await;
     let bytes: i64 = row.map_err(Error::database("asking for the size of a table"))?.get(0);
     Ok(u64::try_from(bytes).unwrap_or(0))

@@ -13,8 +13,8 @@ use crate::state::State;
 
 /// Journals whose time is over: the forward job is complete or undone, and nothing that goes back is under way.
 const EXPIRED: &str = "SELECT f.id, f.name, f.journal FROM refit.backfill f \
-    LEFT JOIN LATERAL (SELECT max(finished_at) AS finished_at, bool_or(state = 'complete') AS undone, \
-                              bool_or(journal = f.journal AND state <> 'complete') AS under_way \
+    LEFT JOIN LATERAL (SELECT pg_catalog.max(finished_at) AS finished_at, pg_catalog.bool_or(state = 'complete') AS undone, \
+                              pg_catalog.bool_or(journal = f.journal AND state <> 'complete') AS under_way \
                        FROM refit.backfill WHERE version = f.version AND history_id = f.history_id AND id > f.id AND kind = 'undo') u ON true \
     WHERE f.history_id = $2 AND f.kind = 'forward' AND f.journal IS NOT NULL AND (f.state = 'complete' OR coalesce(u.undone, false)) \
       AND NOT coalesce(u.under_way, false) \

@@ -119,26 +119,26 @@ const JOBS: &str = "SELECT b.id, b.version, b.name, b.kind, b.state, b.wanted, b
         coalesce(r.changed, 0)::int8, \
         CASE WHEN b.state = 'complete' THEN 1 ELSE least(coalesce(r.progress, 0), 0.999) END::float8, \
         b.rows_per_second, coalesce(r.batches, 0)::int8, coalesce(r.retries, 0)::int8, \
-        (SELECT count(*) FROM refit.backfill_error e WHERE e.backfill_id = b.id AND resolved_at IS NULL), \
-        b.pass, b.throttle, b.error, extract(epoch FROM coalesce(b.finished_at, clock_timestamp()) - b.started_at)::float8, \
-        coalesce(r.walked_per_changed, 1)::float8, b.journal, pg_total_relation_size(to_regclass(b.journal)), \
+        (SELECT pg_catalog.count(*) FROM refit.backfill_error e WHERE e.backfill_id = b.id AND resolved_at IS NULL), \
+        b.pass, b.throttle, b.error, extract(epoch FROM coalesce(b.finished_at, pg_catalog.clock_timestamp()) - b.started_at)::float8, \
+        coalesce(r.walked_per_changed, 1)::float8, b.journal, pg_catalog.pg_total_relation_size(pg_catalog.to_regclass(b.journal)), \
         CASE WHEN b.state = 'complete' THEN \
-            to_char(b.finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') END, b.directive, coalesce(r.vague, true) \
+            pg_catalog.to_char(b.finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') END, b.directive, coalesce(r.vague, true) \
     FROM (SELECT DISTINCT ON (version) * FROM refit.backfill WHERE history_id = $2 ORDER BY version, id DESC) b \
     LEFT JOIN LATERAL ( \
-        SELECT sum(rows_changed) AS changed, sum(batches) AS batches, sum(retries) AS retries, \
-            sum(CASE WHEN done THEN 1 WHEN stripes > 1 THEN position::float8 / (stripes * json_array_length(windows::json)) \
+        SELECT pg_catalog.sum(rows_changed) AS changed, pg_catalog.sum(batches) AS batches, pg_catalog.sum(retries) AS retries, \
+            pg_catalog.sum(CASE WHEN done THEN 1 WHEN stripes > 1 THEN position::float8 / (stripes * pg_catalog.json_array_length(windows::json)) \
                      WHEN rows_walked < 0.95 * rows_estimated THEN rows_walked::float8 / rows_estimated \
-                     ELSE 1 - 0.05 * 0.95 * greatest(rows_estimated, 1) / greatest(rows_walked, 1) END * weight) / sum(weight) AS progress, \
-            sum(rows_walked) FILTER (WHERE NOT done) AS walked, \
-            bool_and(done) OR bool_or(NOT done AND stripes = 1 AND rows_walked > 1.5 * rows_estimated) AS vague, \
-            sum(rows_walked)::float8 / greatest(sum(rows_changed), 1) AS walked_per_changed \
+                     ELSE 1 - 0.05 * 0.95 * greatest(rows_estimated, 1) / greatest(rows_walked, 1) END * weight) / pg_catalog.sum(weight) AS progress, \
+            pg_catalog.sum(rows_walked) FILTER (WHERE NOT done) AS walked, \
+            pg_catalog.bool_and(done) OR pg_catalog.bool_or(NOT done AND stripes = 1 AND rows_walked > 1.5 * rows_estimated) AS vague, \
+            pg_catalog.sum(rows_walked)::float8 / greatest(pg_catalog.sum(rows_changed), 1) AS walked_per_changed \
         FROM (SELECT *, greatest(rows_estimated, 1, CASE WHEN NOT done THEN rows_walked END) AS weight \
               FROM refit.backfill_range WHERE backfill_id = b.id) AS ranges) r ON true \
     WHERE $1::int8 IS NULL OR version = $1 ORDER BY b.version";
 
 const WORKERS: &str = "SELECT worker_pid, coalesce(worker_host, ''), relation, id, coalesce(batch_rows, 0), trouble \
-    FROM refit.backfill_range WHERE backfill_id = $1 AND NOT done AND leased_until > clock_timestamp() \
+    FROM refit.backfill_range WHERE backfill_id = $1 AND NOT done AND leased_until > pg_catalog.clock_timestamp() \
       AND EXISTS (SELECT FROM pg_stat_activity WHERE pid = worker_pid) ORDER BY id";
 
 const FAILED: &str = "SELECT relation, key, sqlstate, message, detail, attempts FROM refit.backfill_error \
@@ -271,7 +271,7 @@ async fn read_changed(client: &Client, row: &Row, status: &mut JobStatus) -> Res
     })?;
     let key = KeyColumns::new(&directive.key);
     let failed = || Error::database("reading what an undo has left");
-    let sql = format!("SELECT count(*) FROM {}", journal.table);
+    let sql = format!("SELECT pg_catalog.count(*) FROM {}", journal.table);
     status.changed_since = client.query_typed_one(&sql, &[]).await.map_err(failed())?.get(0);
     let sql = format!(
         "SELECT {} FROM {} ORDER BY {} LIMIT {}",

@@ -56,15 +56,15 @@ impl Horizon {
         let failed = || Error::database("asking for the oldest snapshot");
         // What vacuum holds back it holds back from nobody.
         let sql = "SELECT age, holder FROM ( \
-                SELECT extract(epoch FROM clock_timestamp() - coalesce(xact_start, backend_start))::float8 AS age, \
-                    format('pid %s (%s, %s), %s', pid, coalesce(usename, backend_type), \
+                SELECT extract(epoch FROM pg_catalog.clock_timestamp() - coalesce(xact_start, backend_start))::float8 AS age, \
+                    pg_catalog.format('pid %s (%s, %s), %s', pid, coalesce(usename, backend_type), \
                            coalesce(nullif(application_name, ''), 'no name'), coalesce(state, 'at work')) AS holder \
-                FROM pg_stat_activity WHERE backend_xmin IS NOT NULL AND pid <> pg_backend_pid() \
-                  AND datname = current_database() AND coalesce(backend_type, '') <> 'walsender' \
+                FROM pg_stat_activity WHERE backend_xmin IS NOT NULL AND pid <> pg_catalog.pg_backend_pid() \
+                  AND datname = pg_catalog.current_database() AND coalesce(backend_type, '') <> 'walsender' \
                   AND pid NOT IN (SELECT pid FROM pg_stat_progress_vacuum) \
                   AND coalesce(application_name, '') NOT LIKE 'refit backfill%' \
-                UNION ALL SELECT extract(epoch FROM clock_timestamp() - prepared)::float8, \
-                    format('the prepared transaction %L', gid) FROM pg_prepared_xacts WHERE database = current_database() \
+                UNION ALL SELECT extract(epoch FROM pg_catalog.clock_timestamp() - prepared)::float8, \
+                    pg_catalog.format('the prepared transaction %L', gid) FROM pg_prepared_xacts WHERE database = pg_catalog.current_database() \
                 ) AS holders ORDER BY age DESC NULLS LAST LIMIT 1";
         let rows = client.query_typed(sql, &[]).await.map_err(failed())?;
         let horizon = rows.first().map_or_else(Horizon::default, |row| Horizon {
@@ -115,10 +115,10 @@ struct Held {
 async fn held_from_afar(client: &Client) -> Result<Vec<Held>, Error> {
     // Not age(): it stands still in a transaction.
     let sql = "SELECT holder, xmin::text, \
-                   mod(pg_snapshot_xmax(pg_current_snapshot())::text::numeric - xmin::text::numeric + 4294967296, 4294967296)::float8 \
-               FROM (SELECT format('the standby %s (pid %s)', coalesce(nullif(application_name, ''), 'without a name'), pid), backend_xmin \
+                   pg_catalog.mod(pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text::numeric - xmin::text::numeric + 4294967296, 4294967296)::float8 \
+               FROM (SELECT pg_catalog.format('the standby %s (pid %s)', coalesce(nullif(application_name, ''), 'without a name'), pid), backend_xmin \
                      FROM pg_stat_replication \
-                     UNION ALL SELECT format('the replication slot %s', slot_name), xmin FROM pg_replication_slots) AS held (holder, xmin) \
+                     UNION ALL SELECT pg_catalog.format('the replication slot %s', slot_name), xmin FROM pg_replication_slots) AS held (holder, xmin) \
                WHERE xmin IS NOT NULL";
     let rows = client.query_typed(sql, &[]).await;
     let rows = rows.map_err(Error::database("asking what standbys hold"))?;

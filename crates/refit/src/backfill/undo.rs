@@ -73,10 +73,10 @@ pub(crate) async fn prospect(
 
 /// Rows in a journal, as its job counted them or the planner does, and its bytes; none when there is no such table.
 async fn size(client: &Client, state: &State, journal: &str) -> Result<Option<(i64, i64)>, Error> {
-    let sql = "SELECT to_regclass($1) IS NOT NULL, pg_total_relation_size(to_regclass($1)), \
-                   coalesce((SELECT sum(rows_changed)::int8 FROM refit.backfill_range WHERE backfill_id = ( \
-                       SELECT min(id) FROM refit.backfill WHERE journal = $1 AND kind = 'forward')), 0) \
-                   - coalesce((SELECT sum(rows_changed)::int8 FROM refit.backfill_range WHERE backfill_id IN ( \
+    let sql = "SELECT pg_catalog.to_regclass($1) IS NOT NULL, pg_catalog.pg_total_relation_size(pg_catalog.to_regclass($1)), \
+                   coalesce((SELECT pg_catalog.sum(rows_changed)::int8 FROM refit.backfill_range WHERE backfill_id = ( \
+                       SELECT pg_catalog.min(id) FROM refit.backfill WHERE journal = $1 AND kind = 'forward')), 0) \
+                   - coalesce((SELECT pg_catalog.sum(rows_changed)::int8 FROM refit.backfill_range WHERE backfill_id IN ( \
                        SELECT id FROM refit.backfill WHERE journal = $1 AND kind = 'undo')), 0)";
     let row = client.query_typed_one(&state.sql(sql), &[(&journal, Type::TEXT)]).await;
     let row = row.map_err(Error::database("looking at an undo journal"))?;

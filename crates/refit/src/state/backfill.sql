@@ -17,7 +17,7 @@ CREATE TABLE refit.backfill (
     rows_per_second double precision,
     error           text,
     journal         text,
-    registered_at   timestamptz NOT NULL DEFAULT now(),
+    registered_at   timestamptz NOT NULL DEFAULT pg_catalog.now(),
     started_at      timestamptz,
     finished_at     timestamptz
 );
@@ -100,7 +100,7 @@ CREATE TABLE refit.backfill_error (
     message     text NOT NULL,
     detail      text,
     attempts    integer NOT NULL DEFAULT 1,
-    failed_at   timestamptz NOT NULL DEFAULT now(),
+    failed_at   timestamptz NOT NULL DEFAULT pg_catalog.now(),
     resolved_at timestamptz,
     UNIQUE (backfill_id, relation, key)
 );

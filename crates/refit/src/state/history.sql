@@ -3,7 +3,7 @@ CREATE TABLE refit.history (
     schema_name text NOT NULL,
     relation    oid NOT NULL,
     registry    oid NOT NULL,
-    began_at    timestamptz NOT NULL DEFAULT now(),
+    began_at    timestamptz NOT NULL DEFAULT pg_catalog.now(),
     retired_at  timestamptz
 );
 CREATE UNIQUE INDEX history_current ON refit.history (schema_name) WHERE retired_at IS NULL;

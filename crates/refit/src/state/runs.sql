@@ -1,14 +1,14 @@
 CREATE TABLE refit.run (
     id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    started_at    timestamptz NOT NULL DEFAULT now(),
+    started_at    timestamptz NOT NULL DEFAULT pg_catalog.now(),
     finished_at   timestamptz,
     outcome       text NOT NULL DEFAULT 'running' CHECK (outcome IN ('running', 'succeeded', 'failed')),
     error         text,
     environment   text NOT NULL,
     refit_version text NOT NULL,
     session_role  text NOT NULL DEFAULT session_user,
-    client        text NOT NULL DEFAULT coalesce(host(inet_client_addr()), 'local socket'),
-    backend_pid   integer NOT NULL DEFAULT pg_backend_pid(),
+    client        text NOT NULL DEFAULT coalesce(pg_catalog.host(pg_catalog.inet_client_addr()), 'local socket'),
+    backend_pid   integer NOT NULL DEFAULT pg_catalog.pg_backend_pid(),
     planned       integer NOT NULL
 );
 COMMENT ON TABLE refit.run IS 'One application of a plan; runs with nothing to do leave no row.';
@@ -31,7 +31,7 @@ CREATE TABLE refit.step (
     version         bigint,
     name            text NOT NULL,
     checksum        text NOT NULL,
-    started_at      timestamptz NOT NULL DEFAULT now(),
+    started_at      timestamptz NOT NULL DEFAULT pg_catalog.now(),
     finished_at     timestamptz,
     outcome         text NOT NULL,
     attempts        integer NOT NULL DEFAULT 1,
@@ -56,7 +56,7 @@ COMMENT ON COLUMN refit.step.error IS 'What stopped it.';
 CREATE TABLE refit.repeatable (
     name       text PRIMARY KEY,
     checksum   text NOT NULL,
-    applied_at timestamptz NOT NULL DEFAULT now()
+    applied_at timestamptz NOT NULL DEFAULT pg_catalog.now()
 );
 COMMENT ON TABLE refit.repeatable IS 'The repeatable migrations, with the text of their last run.';
 COMMENT ON COLUMN refit.repeatable.name IS 'The name without R__.';

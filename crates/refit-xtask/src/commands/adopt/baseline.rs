@@ -4,19 +4,21 @@ use anyhow::bail;
 use refit::Connection;
 use refit_model::{MigrationSet, Version};
 
-use super::source::{Proof, Takeover};
+use super::Tool;
+use super::source::{Proof, Tables, Takeover};
 
 pub(super) async fn read(
     connection: &Connection,
+    tables: &Tables,
     set: &MigrationSet,
     version: Version,
 ) -> anyhow::Result<Takeover> {
     if set.migration(version).is_none() {
         bail!("there is no version {version} in the migrations folder");
     }
-    let exists: bool =
-        connection.query_one("SELECT to_regclass('refinery_schema_history') IS NOT NULL", &[]).await?.get(0);
-    if exists && connection.query_opt("SELECT FROM refinery_schema_history LIMIT 1", &[]).await?.is_some() {
+    if let Some(history) = tables.of(connection, Tool::Refinery).await?
+        && connection.query_opt(&format!("SELECT FROM {history} LIMIT 1"), &[]).await?.is_some()
+    {
         bail!("the database has a history already; `cargo xtask status` shows it");
     }
     let now = jiff::Timestamp::now().to_string();

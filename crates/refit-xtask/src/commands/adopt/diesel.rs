@@ -3,13 +3,19 @@
 use refit::Connection;
 use refit_model::MigrationSet;
 
-use super::source::{Proof, Takeover, rfc3339};
+use super::Tool;
+use super::source::{Proof, Tables, Takeover, rfc3339};
 
-pub(super) async fn read(connection: &Connection, set: &MigrationSet) -> anyhow::Result<Takeover> {
+pub(super) async fn read(
+    connection: &Connection,
+    tables: &Tables,
+    set: &MigrationSet,
+) -> anyhow::Result<Takeover> {
     let mut takeover = Takeover::new("diesel");
     let sql = format!(
-        "SELECT version, {} FROM __diesel_schema_migrations ORDER BY version",
-        rfc3339("run_on::timestamptz")
+        "SELECT version, {} FROM {} ORDER BY version",
+        rfc3339("run_on::timestamptz"),
+        tables.existing(connection, Tool::Diesel).await?
     );
     for row in connection.query(&sql, &[]).await? {
         let (text, applied_on): (String, String) = (row.get(0), row.get(1));

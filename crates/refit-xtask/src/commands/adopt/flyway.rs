@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use refit::Connection;
 use refit_model::{MigrationSet, Version};
 
-use super::source::{Adopted, Proof, Takeover, rfc3339};
+use super::Tool;
+use super::source::{Adopted, Proof, Tables, Takeover, rfc3339};
 
 /// One row of the log.
 struct Row {
@@ -51,9 +52,13 @@ struct Log {
     others: BTreeMap<String, Row>,
 }
 
-pub(super) async fn read(connection: &Connection, set: &MigrationSet) -> anyhow::Result<Takeover> {
+pub(super) async fn read(
+    connection: &Connection,
+    tables: &Tables,
+    set: &MigrationSet,
+) -> anyhow::Result<Takeover> {
     let mut takeover = Takeover::new("Flyway");
-    let log = replay(connection).await?;
+    let log = replay(connection, &tables.existing(connection, Tool::Flyway).await?).await?;
     let versioned = log.versioned.values().chain(log.baselines.values());
     let mut all = versioned.chain(log.repeatable.values()).chain(log.others.values());
     if let Some(failed) = all.find(|row| !row.success) {
@@ -89,10 +94,10 @@ pub(super) async fn read(connection: &Connection, set: &MigrationSet) -> anyhow:
 }
 
 /// What is applied, by the last row of each migration.
-async fn replay(connection: &Connection) -> anyhow::Result<Log> {
+async fn replay(connection: &Connection, table: &str) -> anyhow::Result<Log> {
     let sql = format!(
         "SELECT version::text, description::text, type::text, script::text, checksum, {}, success \
-         FROM flyway_schema_history WHERE type <> 'SCHEMA' ORDER BY installed_rank",
+         FROM {table} WHERE type <> 'SCHEMA' ORDER BY installed_rank",
         rfc3339("installed_on::timestamptz")
     );
     let mut log = Log::default();

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 use refit_model::Version;
 
-use self::source::{Adopted, Proof, Takeover};
+use self::source::{Adopted, Proof, Tables, Takeover};
 use crate::context::{Context, version_argument};
 use crate::database::{Database, refuse_pooler, waiting};
 use crate::output::{BAD, GOOD, WAITS};
@@ -61,20 +61,25 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     let connection = database.connect().await?;
     // Before anything is asked: what is prepared to ask it would stay in a session of the pool.
     refuse_pooler(&connection, context).await?;
+    let history_schema = context.global.history_schema.as_ref().or(set.settings().history_schema.as_ref());
+    let tables = Tables::find(&connection, history_schema.map(String::as_str)).await?;
     let tool = match args.from {
         Some(tool) => tool,
-        None => source::detect(&connection).await?,
+        None => tables.tool()?,
     };
     if args.version.is_some() != (tool == Tool::Baseline) {
         bail!("--version goes with --from baseline, and --from baseline with --version");
     }
-    let takeover = match tool {
-        Tool::Refinery => refinery::read(&connection, &set).await?,
-        Tool::Sqlx => sqlx::read(&connection, &set).await?,
-        Tool::Diesel => diesel::read(&connection, &set).await?,
-        Tool::Flyway => flyway::read(&connection, &set).await?,
-        Tool::Baseline => baseline::read(&connection, &set, args.version.unwrap_or(Version::MIN)).await?,
-    };
+    let takeover = refit::pinned(&connection, async || match tool {
+        Tool::Refinery => refinery::read(&connection, &tables, &set).await,
+        Tool::Sqlx => sqlx::read(&connection, &tables, &set).await,
+        Tool::Diesel => diesel::read(&connection, &tables, &set).await,
+        Tool::Flyway => flyway::read(&connection, &tables, &set).await,
+        Tool::Baseline => {
+            baseline::read(&connection, &tables, &set, args.version.unwrap_or(Version::MIN)).await
+        }
+    })
+    .await?;
     let text = describe(&takeover);
     if !takeover.unmatched.is_empty() {
         bail!(

@@ -3,24 +3,28 @@
 use anyhow::{Context as _, bail};
 use refit::Connection;
 use refit_model::MigrationSet;
+use tokio_postgres::types::Type;
 
-use super::source::{Proof, Takeover};
+use super::Tool;
+use super::source::{Proof, Tables, Takeover};
 
-pub(super) async fn read(connection: &Connection, set: &MigrationSet) -> anyhow::Result<Takeover> {
+pub(super) async fn read(
+    connection: &Connection,
+    tables: &Tables,
+    set: &MigrationSet,
+) -> anyhow::Result<Takeover> {
     let mut takeover = Takeover::new("refinery");
     takeover.rewrite = true;
-    let int4 = connection
-        .query_opt(
-            "SELECT atttypid = 'int4'::regtype FROM pg_attribute \
-             WHERE attrelid = to_regclass('refinery_schema_history') AND attname = 'version'",
-            &[],
-        )
-        .await?
-        .context("there is no table refinery_schema_history on the search path")?
-        .get::<_, bool>(0);
-    let sql = "SELECT version::int8, coalesce(name, ''), coalesce(applied_on, ''), coalesce(checksum, '') \
-               FROM refinery_schema_history ORDER BY version";
-    for row in connection.query(sql, &[]).await? {
+    let table = tables.existing(connection, Tool::Refinery).await?;
+    let sql = "SELECT atttypid = 'int4'::regtype FROM pg_attribute \
+               WHERE attrelid = pg_catalog.to_regclass($1) AND attname = 'version'";
+    let int4 = connection.query_typed(sql, &[(&table, Type::TEXT)]).await?;
+    let int4: bool = int4.first().with_context(|| format!("{table} has no column version"))?.get(0);
+    let sql = format!(
+        "SELECT version::int8, coalesce(name, ''), coalesce(applied_on, ''), coalesce(checksum, '') \
+         FROM {table} ORDER BY version"
+    );
+    for row in connection.query(&sql, &[]).await? {
         let (version, name, applied_on, checksum): (i64, String, String, String) =
             (row.get(0), row.get(1), row.get(2), row.get(3));
         let Ok(checksum) = checksum.parse::<u64>() else {

@@ -1,8 +1,11 @@
 //! What every source is read into, and which source a database has.
 
-use refit::Connection;
+use anyhow::Context as _;
+use postgres_protocol::escape::escape_identifier;
+use refit::{Connection, HISTORY_TABLE};
 use refit_model::{Migration, MigrationSet, Version};
 use serde::Serialize;
+use tokio_postgres::types::Type;
 
 use super::Tool;
 
@@ -77,33 +80,67 @@ impl Takeover {
 
 /// SQL for a timestamp as refinery writes it.
 pub(super) fn rfc3339(column: &str) -> String {
-    format!("to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")
+    format!("pg_catalog.to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")
 }
 
-/// Finds out which tool a database has been migrated by.
-pub(super) async fn detect(connection: &Connection) -> anyhow::Result<Tool> {
-    let tables = [
-        ("refinery_schema_history", Tool::Refinery),
-        ("_sqlx_migrations", Tool::Sqlx),
-        ("__diesel_schema_migrations", Tool::Diesel),
-        ("flyway_schema_history", Tool::Flyway),
-    ];
-    let mut found = Vec::new();
-    for (table, tool) in tables {
-        let row = connection.query_one("SELECT to_regclass($1::text) IS NOT NULL", &[&table]).await?;
-        if row.get(0) {
-            found.push((table, tool));
+/// The tables that tools keep their histories in, as the session's search path finds them.
+pub(super) struct Tables(Vec<(&'static str, Tool, Option<u32>)>);
+
+impl Tables {
+    /// Looks for them. `history_schema` is where refinery's is, where that is named.
+    pub(super) async fn find(
+        connection: &Connection,
+        history_schema: Option<&str>,
+    ) -> anyhow::Result<Tables> {
+        let tables = [
+            (HISTORY_TABLE, Tool::Refinery),
+            ("_sqlx_migrations", Tool::Sqlx),
+            ("__diesel_schema_migrations", Tool::Diesel),
+            ("flyway_schema_history", Tool::Flyway),
+        ];
+        let mut found = Vec::new();
+        for (table, tool) in tables {
+            let name = match history_schema.filter(|_| tool == Tool::Refinery) {
+                Some(schema) => format!("{}.{table}", escape_identifier(schema)),
+                None => table.to_owned(),
+            };
+            let sql = "SELECT pg_catalog.to_regclass($1)::pg_catalog.oid";
+            let row = connection.query_typed_one(sql, &[(&name, Type::TEXT)]).await?;
+            found.push((table, tool, row.get(0)));
+        }
+        Ok(Tables(found))
+    }
+
+    /// Which tool the database has been migrated by.
+    pub(super) fn tool(&self) -> anyhow::Result<Tool> {
+        let found: Vec<_> = self.0.iter().filter(|(_, _, oid)| oid.is_some()).collect();
+        match found[..] {
+            [(_, tool, _)] => Ok(*tool),
+            [] => anyhow::bail!(
+                "no history of refinery, sqlx, diesel or Flyway is on the search path; \
+                 to begin with an existing schema, give --from baseline --version V…"
+            ),
+            _ => {
+                let names: Vec<&str> = found.iter().map(|(table, ..)| *table).collect();
+                anyhow::bail!("the database has {}; say which one counts with --from", names.join(" and "))
+            }
         }
     }
-    match found[..] {
-        [(_, tool)] => Ok(tool),
-        [] => anyhow::bail!(
-            "no history of refinery, sqlx, diesel or Flyway is on the search path; \
-             to begin with an existing schema, give --from baseline --version V…"
-        ),
-        _ => {
-            let names: Vec<&str> = found.iter().map(|(table, _)| *table).collect();
-            anyhow::bail!("the database has {}; say which one counts with --from", names.join(" and "))
-        }
+
+    /// A tool's table, qualified and quoted, on a session that is pinned.
+    pub(super) async fn of(&self, connection: &Connection, tool: Tool) -> anyhow::Result<Option<String>> {
+        let Some((_, _, oid)) = self.0.iter().find(|(_, of, _)| *of == tool) else { return Ok(None) };
+        let sql = "SELECT pg_catalog.format('%I.%I', nspname, relname) FROM pg_catalog.pg_class AS c \
+                   JOIN pg_catalog.pg_namespace AS n ON n.oid = relnamespace WHERE c.oid = $1";
+        let rows = connection.query_typed(sql, &[(oid, Type::OID)]).await?;
+        Ok(rows.first().map(|row| row.get(0)))
+    }
+
+    /// The same, where it has to be there.
+    pub(super) async fn existing(&self, connection: &Connection, tool: Tool) -> anyhow::Result<String> {
+        let name = self.0.iter().find(|(_, of, _)| *of == tool).map_or("", |(name, ..)| name);
+        self.of(connection, tool)
+            .await?
+            .with_context(|| format!("there is no table {name} on the search path"))
     }
 }

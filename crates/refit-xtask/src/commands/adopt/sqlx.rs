@@ -5,13 +5,19 @@ use refit::Connection;
 use refit_model::MigrationSet;
 use sha2::{Digest, Sha384};
 
-use super::source::{Proof, Takeover, rfc3339};
+use super::Tool;
+use super::source::{Proof, Tables, Takeover, rfc3339};
 
-pub(super) async fn read(connection: &Connection, set: &MigrationSet) -> anyhow::Result<Takeover> {
+pub(super) async fn read(
+    connection: &Connection,
+    tables: &Tables,
+    set: &MigrationSet,
+) -> anyhow::Result<Takeover> {
     let mut takeover = Takeover::new("sqlx");
     let sql = format!(
-        "SELECT version, description, {}, success, checksum FROM _sqlx_migrations ORDER BY version",
-        rfc3339("installed_on")
+        "SELECT version, description, {}, success, checksum FROM {} ORDER BY version",
+        rfc3339("installed_on"),
+        tables.existing(connection, Tool::Sqlx).await?
     );
     for row in connection.query(&sql, &[]).await? {
         let (version, description, applied_on): (i64, String, String) = (row.get(0), row.get(1), row.get(2));

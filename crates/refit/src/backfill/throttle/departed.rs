@@ -29,7 +29,7 @@ struct Followed {
 /// Standbys and subscribers that confirm what they have replayed, and slots that outlive their session. Table synchronisation of
 /// logical replication comes and goes by design.
 const FOLLOWERS: &str = "SELECT pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8), \
-    ARRAY(SELECT pg_catalog.concat('the standby ', coalesce(nullif(application_name, ''), 'without a name'), ' ' || host(client_addr)) \
+    ARRAY(SELECT pg_catalog.concat('the standby ', coalesce(nullif(application_name, ''), 'without a name'), ' ' || pg_catalog.host(client_addr)) \
           FROM pg_catalog.pg_stat_replication WHERE state IN ('streaming', 'catchup') AND replay_lsn IS NOT NULL \
             AND application_name !~ '^pg_[0-9]+_sync_[0-9]+' \
           UNION ALL SELECT pg_catalog.concat('the replication slot ', slot_name) FROM pg_catalog.pg_replication_slots \

@@ -45,28 +45,28 @@ pub(crate) struct Sampler<'a> {
 }
 
 const SERVER: &str = "SELECT \
-    (SELECT min(pg_wal_lsn_diff(replay_lsn, '0/0'))::float8 FROM pg_stat_replication WHERE state IN ('streaming', 'catchup')), \
-    (SELECT max(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn))::float8 FROM pg_stat_replication WHERE state IN ('streaming', 'catchup')), \
-    (SELECT string_agg(coalesce(nullif(application_name, ''), client_addr::text, 'a standby'), ', ') FROM pg_stat_replication), \
-    (SELECT max(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn))::float8 FROM pg_replication_slots WHERE restart_lsn IS NOT NULL), \
-    pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::float8, \
-    CASE WHEN current_setting('archive_mode') <> 'off' THEN ( \
+    (SELECT pg_catalog.min(pg_catalog.pg_wal_lsn_diff(replay_lsn, '0/0'))::float8 FROM pg_stat_replication WHERE state IN ('streaming', 'catchup')), \
+    (SELECT pg_catalog.max(pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), replay_lsn))::float8 FROM pg_stat_replication WHERE state IN ('streaming', 'catchup')), \
+    (SELECT pg_catalog.string_agg(coalesce(nullif(application_name, ''), client_addr::text, 'a standby'), ', ') FROM pg_stat_replication), \
+    (SELECT pg_catalog.max(pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), restart_lsn))::float8 FROM pg_replication_slots WHERE restart_lsn IS NOT NULL), \
+    pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_insert_lsn(), '0/0')::float8, \
+    CASE WHEN pg_catalog.current_setting('archive_mode') <> 'off' THEN ( \
         SELECT CASE WHEN last_archived_wal ~ '^[0-9A-F]{24}$' THEN \
-            (pg_wal_lsn_diff(pg_current_wal_lsn(), \
-                (substr(last_archived_wal, 9, 8) || '/' || lpad(to_hex(('x' || substr(last_archived_wal, 17, 8))::bit(32)::int8 \
-                    * pg_size_bytes(current_setting('wal_segment_size'))), 8, '0'))::pg_lsn) \
-             / pg_size_bytes(current_setting('wal_segment_size')))::float8 \
+            (pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), \
+                (pg_catalog.substr(last_archived_wal, 9, 8) || '/' || pg_catalog.lpad(pg_catalog.to_hex(('x' || pg_catalog.substr(last_archived_wal, 17, 8))::bit(32)::int8 \
+                    * pg_catalog.pg_size_bytes(pg_catalog.current_setting('wal_segment_size'))), 8, '0'))::pg_lsn) \
+             / pg_catalog.pg_size_bytes(pg_catalog.current_setting('wal_segment_size')))::float8 \
         END FROM pg_stat_archiver) END, \
-    (SELECT count(*)::float8 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database())";
+    (SELECT pg_catalog.count(*)::float8 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = pg_catalog.current_database())";
 
-const BLOCKED: &str = "SELECT coalesce(max(extract(epoch FROM clock_timestamp() - query_start)), 0)::float8, count(*) \
-    FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database() \
+const BLOCKED: &str = "SELECT coalesce(pg_catalog.max(extract(epoch FROM pg_catalog.clock_timestamp() - query_start)), 0)::float8, pg_catalog.count(*) \
+    FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = pg_catalog.current_database() \
       AND application_name NOT LIKE 'refit backfill%' AND EXISTS ( \
-        SELECT FROM unnest(pg_blocking_pids(pid)) AS blocker JOIN pg_stat_activity AS other ON other.pid = blocker \
+        SELECT FROM pg_catalog.unnest(pg_catalog.pg_blocking_pids(pid)) AS blocker JOIN pg_stat_activity AS other ON other.pid = blocker \
         WHERE other.application_name LIKE 'refit backfill%')";
 
-const FREEZE: &str = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'autovacuum worker' \
-    AND query LIKE '%to prevent wraparound%' AND datname = current_database()";
+const FREEZE: &str = "SELECT pg_catalog.count(*) FROM pg_stat_activity WHERE backend_type = 'autovacuum worker' \
+    AND query LIKE '%to prevent wraparound%' AND datname = pg_catalog.current_database()";
 
 impl<'a> Sampler<'a> {
     /// A sampler of the server at `url`, which remembers who followed it.
@@ -161,7 +161,7 @@ fn signal(load: f64, says: String) -> Signal {
 async fn outside(client: &Client, window: &Window) -> Result<Option<Signal>, Error> {
     let sql = "SELECT CASE WHEN $1::text::time < $2::text::time THEN now_there >= $1::text::time AND now_there < $2::text::time \
                            ELSE now_there >= $1::text::time OR now_there < $2::text::time END \
-               FROM (SELECT (clock_timestamp() AT TIME ZONE $3)::time AS now_there) AS clock";
+               FROM (SELECT (pg_catalog.clock_timestamp() AT TIME ZONE $3)::time AS now_there) AS clock";
     let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 3] =
         [(&window.from, Type::TEXT), (&window.to, Type::TEXT), (&window.zone, Type::TEXT)];
     let row = client.query_typed_one(sql, &parameters).await;
