@@ -124,6 +124,30 @@ async fn what_the_caller_has_in_its_session_stays() {
 }
 
 #[tokio::test]
+async fn a_transaction_of_the_caller_s_is_neither_ended_nor_used() {
+    let db = TestDb::empty().await.unwrap();
+    let all = migrator(&[("V1__a.sql", "CREATE TABLE a ();")]);
+    all.clone().to(1).run(db.url()).await.unwrap();
+    let next = migrator(&[("V1__a.sql", "CREATE TABLE a ();"), ("V2__b.sql", "CREATE TABLE b ();")]);
+    let client = db.connect().await.unwrap();
+    client.batch_execute("BEGIN; CREATE TABLE mine ()").await.unwrap();
+    // What takes one SELECT works in any transaction.
+    all.apply(&client).await.unwrap();
+    for error in [
+        next.plan(&client).await.unwrap_err(),
+        next.status(&client).await.unwrap_err(),
+        next.apply(&client).await.unwrap_err(),
+        next.lock(&client).await.unwrap_err(),
+    ] {
+        assert!(matches!(error, Error::InTransaction), "{error}");
+    }
+    client.batch_execute("ROLLBACK").await.unwrap();
+    assert!(!exists(&db, "mine").await && !exists(&db, "b").await);
+    next.apply(&client).await.unwrap();
+    assert!(exists(&db, "b").await);
+}
+
+#[tokio::test]
 async fn what_needs_a_held_migration_waits_and_backfills_go_on() {
     let db = TestDb::empty().await.unwrap();
     let files = [

@@ -3,6 +3,7 @@
 use refit::{Backfills, Rollback};
 use refit_devdb::TestDb;
 
+use crate::support::pgbouncer::PgBouncer;
 use crate::support::{applied, execute, exists, migrator, value};
 
 /// Dumped when V2 was complete, V3 registered, and V5 stopped in its second statement.
@@ -64,4 +65,20 @@ async fn what_an_older_release_remembered_is_not_lost() {
     assert_eq!((report.steps.len(), applied(&db).await.as_str()), (4, "1"));
     // The row that was changed since is left alone.
     assert_eq!(value::<i64>(&db, "SELECT count(n) FROM song").await, 1);
+}
+
+/// Records that wait for a session that may write them keep nobody from booting.
+#[tokio::test]
+async fn with_nothing_to_apply_a_boot_behind_a_pooler_leaves_the_records_as_they_are() {
+    let Some(program) = PgBouncer::program() else { return };
+    let db = TestDb::empty().await.unwrap();
+    execute(&db, BEFORE).await;
+    let bouncer = PgBouncer::start(program, db.server(), "transaction").await;
+    let older = migrator(&FILES[..2]).backfills(Backfills::Hold);
+    assert!(older.plan(&db.connect().await.unwrap()).await.unwrap().outdated);
+    let report = older.run(&bouncer.url(db.name())).await.unwrap();
+    assert_eq!((report.run, report.steps.len()), (None, 0));
+    assert!(older.plan(&db.connect().await.unwrap()).await.unwrap().outdated);
+    older.run(db.url()).await.unwrap();
+    assert!(!older.plan(&db.connect().await.unwrap()).await.unwrap().outdated);
 }

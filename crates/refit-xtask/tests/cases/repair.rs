@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::support::{Workspace, history, value};
+use crate::support::{Workspace, execute, history, value};
 use refit_devdb::TestDb;
 
 const FILE: &str = "V0001__posts.sql";
@@ -134,4 +134,55 @@ async fn it_waits_for_a_run_without_standing_in_its_way() {
     lock.release(&run).await;
     let ran = repairing.await.unwrap().expect(0);
     assert!(ran.stderr.contains("waiting for a run to finish: pid"), "{}", ran.stderr);
+}
+
+#[tokio::test]
+async fn the_accepted_text_of_a_backfill_is_what_runs() {
+    let db = TestDb::empty().await.unwrap();
+    let fill = |amount: i64| {
+        format!(
+            "-- refit: backfill = {{ table = \"posts\", key = [\"id\"] }}\n\
+             UPDATE posts SET n = {amount} WHERE id > $1 AND id <= $2 AND n IS NULL;\n"
+        )
+    };
+    let table =
+        "CREATE TABLE posts (id int PRIMARY KEY, n int);\nINSERT INTO posts SELECT generate_series(1, 50);\n";
+    let workspace = Workspace::new(&[("V0001__posts.sql", table), ("V0002__n.sql", &fill(1))]).on(&db);
+    workspace.run(&["migrate", "--backfills", "hold"]).expect(0);
+    workspace.write("V0002__n.sql", &fill(2));
+    assert!(workspace.run(&["migrate"]).expect(2).stderr.contains("edited"));
+    workspace.run(&["repair", "--yes"]).expect(0);
+    workspace.run(&["migrate"]).expect(0);
+    assert_eq!(value::<i64>(&db, "SELECT count(*) FROM posts WHERE n = 2").await, 50);
+    // One that is complete stays as it ran.
+    workspace.write("V0002__n.sql", &fill(3));
+    workspace.run(&["repair", "--yes"]).expect(0);
+    workspace.run(&["migrate"]).expect(0);
+    assert_eq!(value::<i64>(&db, "SELECT count(*) FROM posts WHERE n = 2").await, 50);
+}
+
+#[tokio::test]
+async fn a_statement_that_was_begun_is_decided_about() {
+    let db = TestDb::empty().await.unwrap();
+    let text = "-- refit: transaction = false\n\
+        CREATE TABLE sent (n int);\n\
+        CREATE PROCEDURE send() LANGUAGE plpgsql AS $$ BEGIN INSERT INTO sent VALUES (1); COMMIT; PERFORM 1 / (SELECT count(*) FROM may); END $$;\n\
+        CALL send();\n\
+        CREATE TABLE after_it ();\n";
+    let workspace =
+        Workspace::new(&[("V0001__may.sql", "CREATE TABLE may ();\n"), ("V0002__send.sql", text)]).on(&db);
+    for _ in 0..2 {
+        let ran = workspace.run(&["migrate"]).expect(2);
+        assert!(ran.stderr.contains("--statement-done V2"), "{}", ran.stderr);
+        assert_eq!(value::<i64>(&db, "SELECT count(*) FROM sent").await, 1);
+    }
+    workspace.run(&["repair", "--statement-done", "V3", "--yes"]).expect(2);
+    workspace.run(&["repair", "--statement-done", "V2"]).expect(2);
+    execute(&db, "INSERT INTO may DEFAULT VALUES").await;
+    workspace.run(&["repair", "--statement-again", "V2", "--yes"]).expect(0);
+    workspace.run(&["migrate"]).expect(0);
+    assert_eq!(value::<i64>(&db, "SELECT count(*) FROM sent").await, 2);
+    assert!(value::<bool>(&db, "SELECT to_regclass('after_it') IS NOT NULL").await);
+    // Nothing waits for a decision any more.
+    workspace.run(&["repair", "--statement-done", "V2", "--yes"]).expect(2);
 }
