@@ -47,6 +47,7 @@ mod cases {
     mod tenants;
     mod tidy;
     mod tls;
+    mod untrusted_owners;
     mod untrusted_text;
     mod upgrade;
 }

@@ -177,6 +177,26 @@ async fn what_needs_a_held_migration_waits_and_backfills_go_on() {
 }
 
 #[tokio::test]
+async fn a_step_outside_a_transaction_waits_for_a_held_one_too() {
+    let db = TestDb::empty().await.unwrap();
+    let files = [
+        (
+            "V1__t.sql",
+            "CREATE TABLE t (id int PRIMARY KEY, n int); INSERT INTO t SELECT generate_series(1, 20);",
+        ),
+        (
+            "V2__n.sql",
+            "-- refit: backfill = { table = \"t\", key = [\"id\"] }\nUPDATE t SET n = 1 WHERE id > $1 AND id <= $2 AND n IS NULL;",
+        ),
+        ("V3__m.sql", "-- refit: after = [\"V2\"]\nALTER TABLE t ADD m int;"),
+        ("V4__m.sql", "-- refit: transaction = false\nCREATE INDEX CONCURRENTLY t_m ON t (m);"),
+    ];
+    migrator(&files).backfills(Backfills::Inline).run(db.url()).await.unwrap();
+    assert_eq!(applied(&db).await, "1,2,3,4");
+    assert!(exists(&db, "t_m").await);
+}
+
+#[tokio::test]
 async fn an_older_release_applies_none_of_its_texts_again() {
     let db = TestDb::empty().await.unwrap();
     let song = ("V1__song.sql", "CREATE TABLE song (id int, year int);");

@@ -227,3 +227,28 @@ async fn what_exists_or_is_missing_counts_only_for_a_statement_that_was_begun() 
         assert_eq!(applied(&db).await, "1,2", "{text}");
     }
 }
+
+/// The search path has two indexes of one name, and the first is gone.
+#[tokio::test]
+async fn a_drop_that_was_killed_drops_no_other_index() {
+    let db = TestDb::empty().await.unwrap();
+    let drop = outside("SET search_path = a, b, public;\nDROP INDEX CONCURRENTLY i;");
+    let files = [TABLE, ("V2__drop.sql", drop.as_str())];
+    migrator(&files[..1]).run(db.url()).await.unwrap();
+    execute(
+        &db,
+        "CREATE SCHEMA a; CREATE SCHEMA b; CREATE TABLE a.t (c int); CREATE TABLE b.t (c int); \
+         CREATE INDEX i ON a.t (c); CREATE INDEX i ON b.t (c)",
+    )
+    .await;
+    let reader = db.connect().await.unwrap();
+    reader.batch_execute("BEGIN; SELECT FROM a.t").await.unwrap();
+    let waits = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE 'DROP INDEX%' AND wait_event_type = 'Lock' \
+                 AND datname = current_database())";
+    kill_at(&db, &files, "DROP INDEX", async || value::<bool>(&db, waits).await).await;
+    reader.batch_execute("COMMIT").await.unwrap();
+    execute(&db, "DROP INDEX IF EXISTS a.i").await;
+    migrator(&files).run(db.url()).await.unwrap();
+    assert_eq!(applied(&db).await, "1,2");
+    assert!(exists(&db, "b.i").await);
+}

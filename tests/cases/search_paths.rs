@@ -30,7 +30,12 @@ async fn a_job_works_on_the_tables_that_its_migration_found() {
     )
     .await;
     migrator(&[CART, TOTAL]).backfills(Backfills::Hold).run(&svc).await.unwrap();
-    // An operator has another search path, and names the service's history.
+    // An operator has another search path, and names the service's history. A superuser reads nobody's tables that it has no
+    // reason to trust.
+    let stranger = migrator(&[CART, TOTAL]).history_schema("shop").backfills(Backfills::Inline);
+    let error = stranger.run(&admin).await.unwrap_err();
+    assert!(matches!(error, Error::NotOurs { .. }), "{error}");
+    execute_at(&admin, "GRANT svc TO postgres").await;
     let operator = migrator(&[CART, TOTAL]).history_schema("shop").backfills(Backfills::Inline);
     operator.run(&admin).await.unwrap();
     let seen = "SELECT (SELECT sum(total) FROM shop.cart) || ' ' || (SELECT count(total) FROM public.cart)";
@@ -84,6 +89,30 @@ async fn schemas_whose_names_need_quotes() {
         assert_eq!(migrator(&[CART, view]).run(&url).await.unwrap().steps.len(), 0, "{schema}");
         assert_eq!(migrator(&[CART, more, view]).run(&url).await.unwrap().steps.len(), 1, "{schema}");
         assert!(exists(&db, &format!("{quoted}.cart_total")).await);
+    }
+}
+
+#[tokio::test]
+async fn a_state_schema_whose_name_needs_quotes() {
+    let db = TestDb::empty().await.unwrap();
+    let fill = (
+        "V2__n.sql",
+        "-- refit: backfill = { table = \"t\", key = [\"id\"], undo = [\"n\"] }\n\
+         UPDATE t SET n = 1 WHERE id > $1 AND id <= $2 AND n IS NULL;",
+    );
+    let table = (
+        "V1__t.sql",
+        "CREATE TABLE t (id int PRIMARY KEY, n int); INSERT INTO t SELECT generate_series(1, 9);",
+    );
+    let view = ("R__v.sql", "CREATE OR REPLACE VIEW v AS SELECT id FROM t;");
+    for schema in ["o'x", "a \"b\"", "Refit."] {
+        let all = migrator(&[table, fill, view]).state_schema(schema).backfills(Backfills::Inline);
+        all.run(db.url()).await.unwrap();
+        assert_eq!(all.run(db.url()).await.unwrap().steps.len(), 0, "{schema}");
+        assert_eq!(value::<i64>(&db, "SELECT count(n) FROM t").await, 9, "{schema}");
+        all.rollback(db.url(), &Rollback { to: 1, leave_rows: Vec::new() }).await.unwrap();
+        assert_eq!(value::<i64>(&db, "SELECT count(n) FROM t").await, 0, "{schema}");
+        execute(&db, "DROP VIEW v; DROP TABLE t, refinery_schema_history").await;
     }
 }
 

@@ -130,6 +130,28 @@ async fn a_schema_that_was_dropped_and_made_again_has_a_history_of_its_own() {
     assert!(!migrator.state(&client).await.unwrap().is_empty());
 }
 
+#[tokio::test]
+async fn schemas_that_change_their_names_keep_their_histories() {
+    let db = TestDb::empty().await.unwrap();
+    schemas(&db, &["blue", "green"]).await;
+    let all = migrator(&FILES).backfills(Backfills::Inline);
+    all.run(&at(db.url(), "blue")).await.unwrap();
+    all.run(&at(db.url(), "green")).await.unwrap();
+    // A name that another schema had, whose history is gone.
+    execute(&db, "DROP SCHEMA blue CASCADE; ALTER SCHEMA green RENAME TO blue").await;
+    all.run(&at(db.url(), "blue")).await.unwrap();
+    // One that another schema had, whose history is there still.
+    execute(&db, "ALTER SCHEMA blue RENAME TO old; CREATE SCHEMA blue").await;
+    all.run(&at(db.url(), "blue")).await.unwrap();
+    assert_eq!(value::<i64>(&db, "SELECT count(day) FROM blue.visit").await, 300);
+    all.run(&at(db.url(), "old")).await.unwrap();
+    let client = refit::connect(&at(db.url(), "old"), &refit::ConnectOptions::default()).await.unwrap();
+    let status = all.status(&client).await.unwrap();
+    assert!(status.plan.is_up_to_date() && !status.backfills.is_empty());
+    let known = "SELECT count(*) FROM refit.history WHERE retired_at IS NULL";
+    assert_eq!(value::<i64>(&db, known).await, 2);
+}
+
 /// A fifth of the tenants for each of a few states that a kill may leave.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_tenants_are_like_a_hundred_databases() {

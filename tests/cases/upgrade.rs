@@ -82,3 +82,47 @@ async fn with_nothing_to_apply_a_boot_behind_a_pooler_leaves_the_records_as_they
     older.run(db.url()).await.unwrap();
     assert!(!older.plan(&db.connect().await.unwrap()).await.unwrap().outdated);
 }
+
+/// A history that says that all is applied, and a job that an older release left unfinished.
+#[tokio::test]
+async fn an_unfinished_backfill_is_seen_where_nothing_is_pending() {
+    let set = &FILES[..4];
+    for backfills in [Backfills::Inline, Backfills::Hold] {
+        let db = TestDb::empty().await.unwrap();
+        execute(&db, BEFORE).await;
+        let all = migrator(set).backfills(backfills);
+        assert!(all.plan(&db.connect().await.unwrap()).await.unwrap().outdated);
+        all.run(db.url()).await.unwrap();
+        let state = all.state(&db.connect().await.unwrap()).await.unwrap();
+        assert!(!state.is_empty());
+        let done = if backfills == Backfills::Inline { 60 } else { 0 };
+        let filled = "SELECT count(*) FROM song WHERE seconds = id + 1";
+        assert_eq!(value::<i64>(&db, filled).await, done);
+        all.work(db.url()).await.unwrap();
+        assert_eq!(value::<i64>(&db, filled).await, 60);
+    }
+}
+
+#[tokio::test]
+async fn a_rollback_knows_the_journals_of_an_older_release() {
+    let db = TestDb::empty().await.unwrap();
+    execute(&db, BEFORE).await;
+    let report =
+        migrator(&FILES[..4]).rollback(db.url(), &Rollback { to: 1, leave_rows: Vec::new() }).await.unwrap();
+    assert_eq!(report.backfills.iter().map(|job| job.rows_changed).max(), Some(60), "{report}");
+    assert_eq!(value::<i64>(&db, "SELECT count(n) FROM song").await, 0);
+}
+
+/// What an older release left half done on one of several histories is nobody's.
+#[tokio::test]
+async fn a_half_done_step_of_an_unknown_history_is_not_begun_anew() {
+    let db = TestDb::empty().await.unwrap();
+    execute(&db, BEFORE).await;
+    execute(
+        &db,
+        "CREATE SCHEMA other; CREATE TABLE other.refinery_schema_history (LIKE refinery_schema_history)",
+    )
+    .await;
+    let error = migrator(&FILES).backfills(Backfills::Hold).run(db.url()).await.unwrap_err();
+    assert!(error.to_string().contains("several histories"), "{error}");
+}

@@ -42,6 +42,8 @@ pub(crate) async fn checksums(
                     SqlState::UNDEFINED_TABLE,
                     SqlState::UNDEFINED_COLUMN,
                     SqlState::INVALID_SCHEMA_NAME,
+                    // The guard has refused: whose it is takes another look.
+                    SqlState::UNDEFINED_OBJECT,
                     // The role may read the history, and not the state.
                     SqlState::INSUFFICIENT_PRIVILEGE,
                 ]
@@ -54,7 +56,8 @@ pub(crate) async fn checksums(
     }
 }
 
-/// As little as a server can do: unsorted, in one row, by the simple protocol. It runs on sessions that are not pinned, so every
+/// As little as a server can do: unsorted, in one row, by the simple protocol. Before it, in the same message, a guard fails unless
+/// the tables belong to this role: reading another role's view or policy would run its functions. It runs on sessions that are not pinned, so every
 /// name and operator is qualified, but for the table that the caller's search path finds.
 fn checksums_sql(table: &str, state_schema: &str, repeatable: bool) -> String {
     let values =
@@ -64,13 +67,32 @@ fn checksums_sql(table: &str, state_schema: &str, repeatable: bool) -> String {
         "SELECT {values}, pg_catalog.row_security_active({literal}::pg_catalog.regclass::pg_catalog.oid) FROM {table}"
     );
     if !repeatable {
-        return own;
+        return format!("{}{own}", guard(&[literal]));
     }
     let state = postgres_protocol::escape::escape_identifier(state_schema);
+    let tables = ["repeatable", "history"]
+        .map(|name| postgres_protocol::escape::escape_literal(&format!("{state}.{name}")));
+    let [repeatables, histories] = tables;
+    let guard = guard(&[literal.clone(), repeatables, histories]);
     format!(
-        "{own} UNION ALL SELECT {values}, false FROM {state}.repeatable WHERE current AND history_id OPERATOR(pg_catalog.=) \
+        "{guard}{own} UNION ALL SELECT {values}, false FROM {state}.repeatable WHERE current AND history_id OPERATOR(pg_catalog.=) \
          (SELECT id FROM {state}.history WHERE retired_at IS NULL \
               AND relation OPERATOR(pg_catalog.=) {literal}::pg_catalog.regclass::pg_catalog.oid)"
+    )
+}
+
+/// SQL that fails unless tables, as literals, exist and belong to the session's role: by reading a setting that does not exist.
+fn guard(tables: &[String]) -> String {
+    let oids: Vec<String> =
+        tables.iter().map(|table| format!("pg_catalog.to_regclass({table})::pg_catalog.oid")).collect();
+    format!(
+        "SELECT CASE WHEN (SELECT pg_catalog.count(*) FROM pg_catalog.pg_class \
+             WHERE oid OPERATOR(pg_catalog.=) ANY (ARRAY[{}]) \
+               AND pg_catalog.pg_get_userbyid(relowner) OPERATOR(pg_catalog.=) CURRENT_USER) \
+             OPERATOR(pg_catalog.=) {}::pg_catalog.int8 \
+         THEN NULL ELSE pg_catalog.current_setting('refit.another_role_owns_the_history') END;",
+        oids.join(","),
+        tables.len()
     )
 }
 
@@ -86,7 +108,8 @@ impl Checksums {
     /// Reads the answer; none when it holds anything but numbers, which the rows will tell better.
     fn read(messages: &[SimpleQueryMessage]) -> Option<Checksums> {
         let mut rows = messages.iter().filter_map(|message| match message {
-            SimpleQueryMessage::Row(row) => Some(row),
+            // The guard's has one column.
+            SimpleQueryMessage::Row(row) if row.len() > 1 => Some(row),
             _ => None,
         });
         let first = rows.next()?;

@@ -183,6 +183,7 @@ impl Reading<'_> {
         let Some(relation) = self.relation else {
             return Ok(Some(History { elsewhere: self.elsewhere().await?, ..History::default() }));
         };
+        crate::trust::refuse_untrusted(self.client, Some(relation)).await?;
         let Some((table, schema)) = self.table(relation).await? else { return Ok(None) };
         let set = (self.expected.set)()?;
         let versioned = found.and_then(|found| found.known_by(&set));

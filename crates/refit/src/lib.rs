@@ -53,6 +53,7 @@ mod session;
 mod state;
 mod status;
 mod step;
+mod trust;
 
 pub use backfill::Backfills;
 pub use checksum::narrow_checksum;
@@ -77,6 +78,7 @@ pub use report::{Report, StepReport};
 pub use rollback::{Rollback, RollbackPlan, RollbackReport, UndoBackfill, UndoRefusal, UndoStep};
 pub use state::State;
 pub use status::{AppliedRow, Holder, RunRow, Status};
+pub use trust::refuse_untrusted;
 
 /// What [`embed!`] expands to names.
 #[doc(hidden)]

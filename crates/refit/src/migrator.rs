@@ -109,7 +109,14 @@ impl Migrator {
         let set = self.set()?;
         Ok(match self.glance(client).await? {
             // The digest covers the whole set, so the history is the set.
-            Glance::Same => Plan::compute(set, &History::of(set, &self.options.environment), &self.wanted()),
+            Glance::Same => {
+                let mut history = History::of(set, &self.options.environment);
+                // The history alone does not tell that an older release left a backfill unfinished.
+                if set.has_backfills() {
+                    history.outdated = self.has_outdated_state(client).await?;
+                }
+                Plan::compute(set, &history, &self.wanted())
+            }
             Glance::Different(history) => self.plan_for(&history)?,
         })
     }
@@ -148,6 +155,13 @@ impl Migrator {
         let connection = crate::connect::connect(url, &self.options.connect).await?;
         let warned = self.observe_notices(&connection);
         let report = self.for_url(url)?.applied_or_canceled(&connection).await;
+        // Whoever works on backfills does this as well.
+        if report.is_ok() && self.options.backfills == Backfills::Hold && self.set()?.has_backfills() {
+            match self.upgrade_state(&connection).await {
+                Err(error) if !crate::run::may_wait(&error) => return Err(error),
+                _ => {}
+            }
+        }
         connection.close().await;
         let report = report.map(|mut report| {
             report.warnings.append(&mut warned.lock().unwrap_or_else(PoisonError::into_inner));

@@ -90,6 +90,7 @@ impl Preflight {
     }
 
     async fn pinned(client: &Client, options: &Options, caller: &Caller) -> Result<Preflight, Error> {
+        crate::trust::refuse_untrusted(client, caller.relation).await?;
         let row = client.query_typed_one(&facts_sql(), &[(&caller.relation, Type::OID)]).await;
         let row = row.map_err(Error::database("looking at the session"))?;
         // A history that the search path finds stays where it is; a new one goes where refinery would put it.

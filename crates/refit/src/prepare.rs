@@ -9,9 +9,12 @@ use tokio_postgres::types::Type;
 use crate::error::Error;
 use crate::history::relation;
 use crate::lock;
+use crate::migrator::Migrator;
+use crate::pin::Caller;
 use crate::preflight::Preflight;
 use crate::session::Session;
-use crate::state::{Component, Present, State, assign, upgrade};
+use crate::state::{Component, Present, State, assign, outdated, upgrade};
+use crate::trust::refuse_untrusted_state;
 
 /// Runs on other histories of the database may upgrade the same state: how long they are waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -56,7 +59,7 @@ async fn take(client: &Client, key: i64) -> Result<(), Error> {
 async fn make(client: &Client, facts: &mut Preflight, needed: &[Component]) -> Result<(), Error> {
     let present = Present::read(client, facts.state.schema()).await?;
     let upgrade = upgrade(&facts.state, &present, needed).unwrap_or_default();
-    trust(client, facts, &present, !upgrade.is_empty()).await?;
+    refuse_untrusted_state(client, facts.state.schema()).await?;
     // What exists is not asserted: even IF NOT EXISTS needs the right to create, which the role may not have.
     let history = match facts.relation {
         Some(_) => String::new(),
@@ -69,6 +72,9 @@ async fn make(client: &Client, facts: &mut Preflight, needed: &[Component]) -> R
         client.batch_execute(&begin).await.map_err(Error::database("creating the history"))?;
         let relation = relation(client, &facts.history_table).await?;
         let relation = relation.ok_or_else(|| Error::History("its table is gone again".to_owned()))?;
+        if facts.relation.is_none() {
+            facts.state.retire_restored(client, &facts.schema).await?;
+        }
         let state = facts.state.register(client, relation, &facts.schema).await?;
         adopt(client, &state, &present, &facts.caller.search_path).await?;
         client.batch_execute("COMMIT").await.map_err(Error::database("creating the history"))?;
@@ -96,7 +102,7 @@ async fn adopt(client: &Client, state: &State, present: &Present, search_path: &
                AND relkind IN ('r', 'p')";
     let histories: i64 = client.query_typed_one(sql, &[]).await.map_err(failed())?.get(0);
     if histories != 1 {
-        return Ok(());
+        return refuse_unknown_owner(client, state).await;
     }
     let mut sql = assign(state, state.history());
     if state.has(client, "backfill").await? {
@@ -105,31 +111,69 @@ async fn adopt(client: &Client, state: &State, present: &Present, search_path: &
     client.batch_execute(&sql).await.map_err(failed())
 }
 
-/// What another role has put in the way is not written to: its triggers would run with this role's rights.
-async fn trust(client: &Client, facts: &Preflight, present: &Present, upgrades: bool) -> Result<(), Error> {
-    const OWNER: &str = "(owner.oid = (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = current_user) OR owner.rolsuper \
-        OR owner.oid = (SELECT datdba FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) \
-        OR EXISTS (SELECT FROM pg_catalog.pg_auth_members m JOIN pg_catalog.pg_roles r ON r.oid = m.member \
-                   WHERE m.roleid = owner.oid AND r.rolname IN (current_user, session_user)))";
-    let unknown = facts.relation.filter(|_| facts.state.is_empty());
-    let sql = format!(
-        "SELECT pg_catalog.format('table %I.%I', nspname, relname), owner.rolname::pg_catalog.text \
-         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace \
-         JOIN pg_catalog.pg_roles owner ON owner.oid = relowner \
-         WHERE c.oid = $1 AND NOT {OWNER} AND relowner <> nspowner AND NOT $4 \
-         UNION ALL SELECT pg_catalog.format('schema %I', nspname), owner.rolname::pg_catalog.text \
-         FROM pg_catalog.pg_namespace n JOIN pg_catalog.pg_roles owner ON owner.oid = nspowner \
-         WHERE nspname::pg_catalog.text = $2 AND $3 AND NOT {OWNER}"
-    );
-    let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 4] = [
-        (&unknown, Type::OID),
-        (&facts.state.schema(), Type::TEXT),
-        (&(upgrades && present.exists), Type::BOOL),
-        (&present.is_of_one_history(), Type::BOOL),
-    ];
-    let rows = client.query_typed(&sql, &parameters).await;
-    match rows.map_err(Error::database("looking at the owner of the history"))?.first() {
-        Some(row) => Err(Error::NotOurs { object: row.get(0), owner: row.get(1) }),
-        None => Ok(()),
+/// Work that an older release left unfinished, on one of several histories: nobody knows which.
+async fn refuse_unknown_owner(client: &Client, state: &State) -> Result<(), Error> {
+    let failed = || Error::database("upgrading the state");
+    let steps = "SELECT EXISTS (SELECT FROM refit.step AS begun WHERE statements_done > 0 AND outcome <> 'succeeded' \
+                     AND EXISTS (SELECT FROM refit.run WHERE run.id = begun.run_id AND history_id IS NULL) \
+                     AND NOT EXISTS (SELECT FROM refit.step AS later WHERE later.id > begun.id AND later.kind = begun.kind \
+                         AND later.name = begun.name AND later.outcome = 'succeeded'))";
+    let mut unfinished: bool = client.query_typed_one(&state.sql(steps), &[]).await.map_err(failed())?.get(0);
+    if state.has(client, "backfill").await? {
+        let jobs =
+            "SELECT EXISTS (SELECT FROM refit.backfill WHERE history_id IS NULL AND state <> 'complete')";
+        unfinished |=
+            client.query_typed_one(&state.sql(jobs), &[]).await.map_err(failed())?.get::<_, bool>(0);
     }
+    match unfinished {
+        false => Ok(()),
+        true => Err(Error::Target(format!(
+            "an older release left a step or a backfill unfinished (schema {}), and the database has several histories: finish it with \
+             that release first, since it did not record on which of them it worked",
+            state.schema()
+        ))),
+    }
+}
+
+impl Migrator {
+    /// Brings what an older release remembered of the history to the form of this one, under the migration lock; nothing where that is
+    /// done. Runs, work on backfills and rollbacks do so themselves.
+    ///
+    /// # Errors
+    /// Those of [`lock`](Migrator::lock), and when the role may not, or the server does not write.
+    pub async fn upgrade_state(&self, client: &Client) -> Result<(), Error> {
+        if !self.has_outdated_state(client).await? {
+            return Ok(());
+        }
+        let mut lock = self.lock(client).await?;
+        let facts = lock.facts_mut();
+        let upgraded = match facts.require_writable(&[], "to be looked after") {
+            Ok(()) => prepare(client, facts, true).await,
+            Err(error) => Err(error),
+        };
+        let upgraded = crate::rights::explained(client, lock.facts_mut(), upgraded).await;
+        lock.release(client).await;
+        upgraded
+    }
+}
+
+impl Migrator {
+    /// Whether an older release wrote what is remembered of the history.
+    pub(crate) async fn has_outdated_state(&self, client: &Client) -> Result<bool, Error> {
+        let caller = Caller::pin_locally(client, &self.options.history_table()).await?;
+        let outdated = async {
+            let state = self.state_of(client, caller.relation).await?;
+            Ok(caller.relation.is_some() && is_outdated(client, &state).await?)
+        };
+        let outdated = outdated.await;
+        caller.unpin(client).await;
+        outdated
+    }
+}
+
+/// Whether an older release wrote the state of a set with backfills.
+pub(crate) async fn is_outdated(client: &Client, state: &State) -> Result<bool, Error> {
+    Ok(!state.is_unreadable()
+        && (outdated(client, state, Component::Runs).await?
+            || outdated(client, state, Component::Backfill).await?))
 }

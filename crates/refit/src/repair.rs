@@ -121,8 +121,10 @@ impl Migrator {
     ) -> Result<(), Error> {
         facts.require_writable(&[], "to be recorded")?;
         let needs_state = changes.iter().any(HistoryChange::needs_state);
-        if needs_state || facts.relation.is_none() {
-            crate::prepare::prepare(client, facts, needs_state && self.set()?.has_backfills()).await?;
+        let backfills = self.set()?.has_backfills();
+        let outdated = backfills && crate::prepare::is_outdated(client, &facts.state).await?;
+        if needs_state || outdated || facts.relation.is_none() {
+            crate::prepare::prepare(client, facts, backfills && (needs_state || outdated)).await?;
         }
         let failed = || Error::database("changing the history");
         client.batch_execute("BEGIN").await.map_err(failed())?;

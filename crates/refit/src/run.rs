@@ -55,7 +55,7 @@ pub(crate) async fn run(
 }
 
 /// Whether the session may not write, or not now.
-fn may_wait(error: &Error) -> bool {
+pub(crate) fn may_wait(error: &Error) -> bool {
     matches!(error, Error::ReadOnly { .. } | Error::Pooler | Error::LockTimeout { .. })
         || error.sqlstate() == Some("42501")
 }
@@ -198,10 +198,9 @@ async fn pending(
 
 /// Whether a step that failed may wait: it names what does not exist, and a gate holds a migration back that may make it. The
 /// backfill that opens the gate goes on, and the run after it tries again.
-fn may_be_held(plan: &Plan, step: &PlannedStep, error: &Error) -> bool {
+fn may_be_held(plan: &Plan, error: &Error) -> bool {
     let waits = |held: &HeldStep| matches!(held.gate, Gate::Backfill { .. } | Gate::After { .. });
-    step.transaction
-        && matches!(error, Error::Statement(_))
+    matches!(error, Error::Statement(_))
         && error.sqlstate().is_some_and(|code| NAMES_WHAT_IS_NOT_THERE.contains(&code))
         && plan.held.iter().any(waits)
 }
@@ -234,7 +233,7 @@ async fn steps<'a>(
     if let Err(error) = versioned_steps(session, &versioned, facts).await {
         let (at, end) = (session.done.len(), versioned.len());
         let failed = plan.pending.get(at).cloned();
-        let Some(failed) = failed.filter(|step| may_be_held(plan, step, &error)) else { return Err(error) };
+        let Some(failed) = failed.filter(|_| may_be_held(plan, &error)) else { return Err(error) };
         hold(plan, &failed, &error);
         let waits = failed.version.map(|version| Gate::After { version });
         for step in plan.pending.get(at + 1..end).unwrap_or_default() {
@@ -252,7 +251,7 @@ async fn steps<'a>(
             let failure = session.failure.take();
             let error =
                 failure.unwrap_or_else(|| Error::Internal("a step failed without an error".to_owned()));
-            if !may_be_held(plan, planned, &error) {
+            if !may_be_held(plan, &error) {
                 return Err(error);
             }
             hold(plan, planned, &error);

@@ -10,7 +10,6 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use tokio_postgres::Client;
-use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
 pub(crate) use component::{Component, Present, assign, outdated, upgrade};
@@ -82,7 +81,9 @@ impl State {
         if &*self.schema == DEFAULT_SCHEMA {
             return Cow::Borrowed(text);
         }
-        Cow::Owned(text.replace("refit.", &format!("{}.", self.quoted)))
+        // In a literal, as in 'refit.history'::regclass, an apostrophe of the name is doubled.
+        let literal = format!("'{}.", self.quoted.replace('\'', "''"));
+        Cow::Owned(text.replace("'refit.", &literal).replace("refit.", &format!("{}.", self.quoted)))
     }
 
     /// Finds what a schema remembers of the history whose table has this OID.
@@ -98,6 +99,7 @@ impl State {
     ) -> Result<State, Error> {
         let empty = State::empty(schema);
         let Some(relation) = relation else { return Ok(empty) };
+        crate::trust::refuse_untrusted_state(client, schema).await?;
         match empty.present(client, "history").await? {
             Presence::Readable => {}
             Presence::Unreadable => return Ok(State { unreadable: true, ..empty }),
@@ -105,22 +107,25 @@ impl State {
         }
         let sql = empty.sql(FIND);
         let rows = client.query_typed(&sql, &[(&relation, Type::OID), (&schema_name, Type::TEXT)]).await;
-        let rows = match rows {
-            Ok(rows) => rows,
-            Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
-                return Ok(State { unreadable: true, ..empty });
-            }
-            Err(error) => return Err(Error::database("looking for the state of the history")(error)),
-        };
+        let rows = rows.map_err(Error::database("looking for the state of the history"))?;
         Ok(match rows.first() {
             Some(row) => State { history: Some(row.get(0)), stale: row.get(1), ..empty },
             None => empty,
         })
     }
 
+    /// A history whose table is new is none that was restored from a dump, whatever its schema is called.
+    pub(crate) async fn retire_restored(&self, client: &Client, schema_name: &str) -> Result<(), Error> {
+        let sql = "UPDATE refit.history SET retired_at = pg_catalog.now() WHERE schema_name = $1 AND retired_at IS NULL \
+                       AND registry <> 'refit.history'::pg_catalog.regclass::pg_catalog.oid";
+        let retired = client.execute_typed(&self.sql(sql), &[(&schema_name, Type::TEXT)]).await;
+        retired.map(drop).map_err(Error::database("entering the history in the state"))
+    }
+
     /// Enters a history in the schema, or brings its row up to date; the schema's tables are there.
     ///
-    /// A history that was not known retires one of the same name, whose table is gone.
+    /// Another history of that name is retired when its table is gone. When that is there still, its schema was renamed: its row
+    /// gives the name up, and gets the right one with its own next run.
     pub(crate) async fn register(
         &self,
         client: &Client,
@@ -131,12 +136,14 @@ impl State {
         let names: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
             [(&relation, Type::OID), (&schema_name, Type::TEXT)];
         let known = client.query_typed(&self.sql(FIND), &names).await.map_err(failed())?;
-        let history: i64 = match known.first() {
-            Some(row) => {
-                let id: i64 = row.get(0);
-                let sql = "WITH retired AS (UPDATE refit.history SET retired_at = pg_catalog.now() \
-                               WHERE schema_name = $3 AND retired_at IS NULL AND id <> $1) \
-                           UPDATE refit.history SET relation = $2, schema_name = $3, \
+        let known: Option<i64> = known.first().map(|row| row.get(0));
+        let id = known.unwrap_or(0);
+        let others: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
+            [(&schema_name, Type::TEXT), (&id, Type::INT8)];
+        client.execute_typed(&self.sql(GIVE_UP), &others).await.map_err(failed())?;
+        let history: i64 = match known {
+            Some(id) => {
+                let sql = "UPDATE refit.history SET relation = $2, schema_name = $3, \
                                registry = 'refit.history'::pg_catalog.regclass::pg_catalog.oid \
                            WHERE id = $1 AND (relation, schema_name, registry) IS DISTINCT FROM \
                                ($2, $3, 'refit.history'::pg_catalog.regclass::pg_catalog.oid)";
@@ -146,10 +153,6 @@ impl State {
                 id
             }
             None => {
-                let sql = "UPDATE refit.history SET retired_at = pg_catalog.now() \
-                           WHERE schema_name = $1 AND retired_at IS NULL";
-                let retired = client.execute_typed(&self.sql(sql), &[(&schema_name, Type::TEXT)]).await;
-                retired.map_err(failed())?;
                 let sql = "INSERT INTO refit.history (relation, schema_name, registry) \
                            VALUES ($1, $2, 'refit.history'::pg_catalog.regclass::pg_catalog.oid) RETURNING id";
                 client.query_typed_one(&self.sql(sql), &names).await.map_err(failed())?.get(0)
@@ -170,7 +173,8 @@ impl State {
 
     /// Functions such as `to_regclass` fail where the role may not use the schema.
     async fn present(&self, client: &Client, table: &str) -> Result<Presence, Error> {
-        let sql = "SELECT pg_catalog.has_schema_privilege(n.oid, 'USAGE') FROM pg_catalog.pg_class c \
+        let sql = "SELECT pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT') \
+                   FROM pg_catalog.pg_class c \
                    JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace \
                    WHERE nspname::pg_catalog.text = $1 AND relname::pg_catalog.text = $2";
         let rows = client.query_typed(sql, &[(&&*self.schema, Type::TEXT), (&table, Type::TEXT)]).await;
@@ -188,6 +192,14 @@ const FIND: &str = "SELECT id, (relation, schema_name, registry) IS DISTINCT FRO
                         WHEN 'refit.history'::pg_catalog.regclass::pg_catalog.oid THEN relation = $1 \
                         ELSE schema_name = $2 END \
                     ORDER BY id DESC LIMIT 1";
+
+const GIVE_UP: &str = "UPDATE refit.history AS other SET \
+        retired_at = CASE WHEN renamed.oid IS NULL THEN pg_catalog.now() END, \
+        schema_name = CASE WHEN renamed.oid IS NULL THEN other.schema_name \
+            ELSE pg_catalog.format('%s (renamed, history %s)', other.schema_name, other.id) END \
+    FROM (SELECT id, (SELECT oid FROM pg_catalog.pg_class WHERE oid = relation \
+              AND registry = 'refit.history'::pg_catalog.regclass::pg_catalog.oid) AS oid FROM refit.history) AS renamed \
+    WHERE renamed.id = other.id AND other.schema_name = $1 AND other.retired_at IS NULL AND other.id <> $2";
 
 /// Whether there is a relation of that name, qualified and quoted.
 pub(crate) async fn exists(client: &Client, relation: &str) -> Result<bool, Error> {

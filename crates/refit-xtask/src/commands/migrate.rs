@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use refit::backfill::JobStatus;
-use refit::{Backfills, Plan, Report, StepKind};
+use refit::{Backfills, Gate, Plan, Report, StepKind};
 use refit_model::{MigrationSet, version_of};
 use serde::Serialize;
 
@@ -21,7 +21,7 @@ use crate::interrupt::interruptible;
     after_help = "Applying a backfill's migration registers it. Inline, it is then worked on to its end, and what waits for it is \
                         applied; Ctrl-C stops that, and another run goes on from there.\n\n\
                         Exit status: 0 applied or nothing to do, 1 with --dry-run when something is pending or \
-                        when a backfill was not completed, 2 could not run.\n\nExamples:\n  cargo xtask migrate --database-url postgres://localhost/app\n  \
+                        when a backfill was not completed or a step failed beside one that is held back, 2 could not run.\n\nExamples:\n  cargo xtask migrate --database-url postgres://localhost/app\n  \
                         cargo xtask migrate --dry-run\n  cargo xtask migrate --to V0012 --include V0009\n  \
                         cargo xtask migrate --backfills hold && cargo xtask backfill run --dry-run"
 )]
@@ -91,7 +91,9 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         text.push_str(&left(&backfills, args.backfills));
     }
     context.out.result(&report, text)?;
-    Ok(ExitCode::SUCCESS)
+    // Nothing works on the backfills here, so that nobody tries a step again that failed beside a held one.
+    let failed = report.held.iter().any(|held| matches!(held.gate, Gate::Failed { .. }));
+    Ok(if failed { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
 
 /// What machines are told where backfills were worked on.

@@ -48,6 +48,9 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     let rollback = Rollback { to: args.to, leave_rows: args.leave_rows.clone() };
     let database = Database::named(context)?;
     let connection = database.connect().await?;
+    if !args.dry_run && set.has_backfills() {
+        migrator.upgrade_state(&connection).await?;
+    }
     let plan = migrator.rollback_plan(&connection, &rollback).await?;
     connection.close().await;
     if args.dry_run {

@@ -290,12 +290,14 @@ impl<'a> Batches<'a> {
 
     /// Locks the range and proves that it is ours and that the job is to go on; answers the transaction's number.
     async fn fence(&self, lease: &Lease) -> Result<String, NotDone> {
-        let sql = "SELECT b.wanted <> 'run' OR b.state <> 'running', pg_catalog.pg_current_xact_id()::text \
+        // One that was edited meanwhile is begun again with the new text.
+        let sql = "SELECT b.wanted <> 'run' OR b.state <> 'running' OR b.statement <> $3, pg_catalog.pg_current_xact_id()::text \
                    FROM refit.backfill_range r JOIN refit.backfill b ON b.id = r.backfill_id \
                    WHERE r.id = $1 AND r.token = $2 AND NOT r.done FOR UPDATE OF r";
         let sql = self.walk.job.sql(sql);
-        let rows =
-            self.client.query_typed(&sql, &[(&lease.range, Type::INT8), (&lease.token, Type::INT8)]).await?;
+        let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 3] =
+            [(&lease.range, Type::INT8), (&lease.token, Type::INT8), (&self.walk.job.statement, Type::TEXT)];
+        let rows = self.client.query_typed(&sql, &parameters).await?;
         let row = rows.first().ok_or(NotDone::Lost)?;
         if row.get(0) { Err(NotDone::Stopped) } else { Ok(row.get(1)) }
     }

@@ -22,18 +22,25 @@ pub(crate) async fn accept_edit(client: &Client, state: &State, migration: &Migr
     if job.is_undo() || job.state == "complete" {
         return Ok(());
     }
+    let written = written_directive(client, &job).await?;
+    // The job walks the table that its registration found.
+    if written.table != directive.table {
+        return Err(Error::Target(format!(
+            "the backfill {} is registered for {}, and cannot change to {}: restore the table in {}, and write a migration of its own \
+             for the other",
+            job.name, written.table, directive.table, migration.path
+        )));
+    }
     if job.begun {
         let striped =
             |statement: &str, directive| Shape::of(statement, directive).is_ok_and(|shape| shape.striped);
-        let written = written_directive(client, &job).await?;
-        let same = written.table == directive.table
-            && written.key == directive.key
+        let same = written.key == directive.key
             && written.strategy == directive.strategy
             && written.undo == directive.undo
             && striped(&job.statement, &job.directive) == striped(&migration.sql, directive);
         if !same {
             return Err(Error::Target(format!(
-                "the backfill {} has begun, and its table, key, strategy, undo or stripes cannot change any more: restore \
+                "the backfill {} has begun, and its key, strategy, undo or stripes cannot change any more: restore \
                  them in {}, or undo it with `cargo xtask rollback` first",
                 job.name, migration.path
             )));

@@ -140,6 +140,7 @@ impl Migrator {
         if self.is_done_behind_a_pooler(client).await? {
             return Ok(());
         }
+        self.upgrade_state(client).await?;
         let mut caller = Caller::pin(client, &self.options.history_table()).await?;
         let state = self.state_of(client, caller.relation).await?;
         if state.is_unreadable() {

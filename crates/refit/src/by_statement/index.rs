@@ -112,8 +112,8 @@ impl Stage<'_> {
                         let path = current.step.path.to_owned();
                         return Err(Error::IndexBeingBuilt { path, index: found.name });
                     }
-                } else if sent.before && !sent.leftovers.contains(&found.oid) {
-                    self.drop_index(name).await?;
+                } else if sent.before && sent.same_text && !sent.leftovers.contains(&found.oid) {
+                    self.drop_index(current.step, current.index, name).await?;
                 } else {
                     let what =
                         format!("index {name} exists and is invalid, and this migration did not leave it");

@@ -10,12 +10,12 @@ use tokio::time::Instant;
 use tokio_postgres::types::{Oid, Type};
 use tracing::{info, warn};
 
-use super::Current;
 use super::alone::Failing;
 use super::begun::Sent;
+use super::{Current, interrupted};
 use crate::error::Error;
 use crate::failure::Attempt;
-use crate::step::Stage;
+use crate::step::{Stage, Step};
 
 /// Whether another session may be building the index `i`. The view of builds hides those of other roles; the lock that a
 /// build holds on the table does not.
@@ -50,7 +50,8 @@ impl Stage<'_> {
         target: &ReindexTarget,
     ) -> Result<Result<(), Attempt>, Error> {
         match sent.before {
-            true => self.clear_leftovers(sent, target).await?,
+            true if sent.same_text => self.clear_leftovers(current, sent, target).await?,
+            true => {}
             false => {
                 let found = self.half_reindexed(target).await?;
                 sent.leftovers = found.iter().map(|leftover| leftover.oid).collect();
@@ -59,7 +60,12 @@ impl Stage<'_> {
         self.repeatable(current, sent, Failing::LeavesTraces).await
     }
 
-    async fn clear_leftovers(&self, sent: &Sent, target: &ReindexTarget) -> Result<(), Error> {
+    async fn clear_leftovers(
+        &self,
+        current: &Current<'_>,
+        sent: &Sent,
+        target: &ReindexTarget,
+    ) -> Result<(), Error> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let mut waits = false;
@@ -69,7 +75,7 @@ impl Stage<'_> {
                 }
                 match leftover.busy {
                     true => waits = true,
-                    false => self.drop_index(&leftover.name).await?,
+                    false => self.drop_index(current.step, current.index, &leftover.name).await?,
                 }
             }
             if !waits || Instant::now() >= deadline {
@@ -79,10 +85,13 @@ impl Stage<'_> {
         }
     }
 
-    pub(super) async fn drop_index(&self, name: &str) -> Result<(), Error> {
+    pub(super) async fn drop_index(&self, step: &Step<'_>, index: usize, name: &str) -> Result<(), Error> {
         warn!(index = name, "dropping an invalid index that an interrupted attempt left");
-        let sql = format!("DROP INDEX CONCURRENTLY IF EXISTS {name}");
-        self.client.batch_execute(&sql).await.map_err(Error::database("dropping an invalid index"))
+        match self.send(&format!("DROP INDEX CONCURRENTLY IF EXISTS {name}")).await {
+            Ok(()) => Ok(()),
+            Err(_) if self.interrupt.is_triggered() => Err(interrupted(step, index)),
+            Err((error, _)) => Err(Error::database("dropping an invalid index")(error)),
+        }
     }
 
     /// Waits until it is worth looking again; false when the time is over.
@@ -92,8 +101,7 @@ impl Stage<'_> {
         Instant::now() < deadline
     }
 
-    /// The invalid halves of concurrent rebuilds on the tables that a REINDEX is about. Those of TOAST tables cannot be
-    /// dropped by hand: they go with the next REINDEX of the table.
+    /// The invalid halves of concurrent rebuilds on the tables that a REINDEX is about, and on their TOAST tables.
     async fn half_reindexed(&self, target: &ReindexTarget) -> Result<Vec<Leftover>, Error> {
         let tables = match target {
             ReindexTarget::Index(_) => {
@@ -112,8 +120,8 @@ impl Stage<'_> {
             "SELECT i.indexrelid, pg_catalog.format('%I.%I', nspname, relname), {BUSY} \
              FROM pg_catalog.pg_index AS i JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid \
              JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
-             WHERE NOT i.indisvalid AND relname ~ '_cc(new|old)[0-9]*$' AND nspname <> 'pg_toast' \
-               AND i.indrelid IN ({tables})"
+             WHERE NOT i.indisvalid AND relname ~ '_cc(new|old)[0-9]*$' AND (i.indrelid IN ({tables}) \
+                 OR i.indrelid IN (SELECT reltoastrelid FROM pg_catalog.pg_class AS toasted WHERE toasted.oid IN ({tables})))"
         );
         let doing = "looking for an invalid index";
         let rows = match target {

@@ -12,7 +12,7 @@ use super::begun::Sent;
 use super::{Current, alone};
 use crate::error::Error;
 use crate::failure::Attempt;
-use crate::step::{Stage, send};
+use crate::step::Stage;
 
 impl Stage<'_> {
     /// CREATE or DROP of something.
@@ -24,7 +24,15 @@ impl Stage<'_> {
         name: &[String],
         create: bool,
     ) -> Result<Result<(), Attempt>, Error> {
-        if self.object_exists(kind, name, create).await? == create {
+        let dropped = match kind {
+            // Another one of that name, further back in the search path, is not the one that was to go.
+            ObjectKind::Index if !create => self.relation(name).await?,
+            _ => None,
+        };
+        let is_another = sent.before
+            && !sent.leftovers.is_empty()
+            && dropped.is_some_and(|oid| !sent.leftovers.contains(&oid));
+        if is_another || self.object_exists(kind, name, create).await? == create {
             if sent.before && sent.same_text {
                 warn!(statement = current.index + 1, "an earlier attempt completed this statement");
                 sent.complete = true;
@@ -36,6 +44,7 @@ impl Stage<'_> {
                 Err(failed) => Ok(Err(failed)),
             };
         }
+        sent.leftovers = dropped.into_iter().collect();
         let failing = if kind == ObjectKind::Index { Failing::LeavesTraces } else { Failing::HasNoEffect };
         self.repeatable(current, sent, failing).await
     }
@@ -80,7 +89,7 @@ impl Stage<'_> {
         match self.detaching(table, partition).await? {
             Detaching::Pending { finalize } if sent.before => {
                 warn!(statement = current.index + 1, "finishing a DETACH PARTITION that was interrupted");
-                if let Err(failed) = send(self.client, &finalize).await {
+                if let Err(failed) = self.send(&finalize).await {
                     return Ok(Err(alone(failed)));
                 }
                 sent.complete = true;

@@ -40,6 +40,10 @@ impl Migrator {
     /// When there is no such version, or the history cannot be read. What bars the way is no error here: it is in
     /// [`RollbackPlan::refusals`].
     pub async fn rollback_plan(&self, client: &Client, rollback: &Rollback) -> Result<RollbackPlan, Error> {
+        if self.set()?.has_backfills() && self.has_outdated_state(client).await? {
+            let advice = "an older release wrote what is remembered of this database; run `cargo xtask migrate` first, which upgrades it";
+            return Err(Error::Target(advice.to_owned()));
+        }
         let glance = self.glance(client).await?;
         let caller = Caller::pin_locally(client, &self.options.history_table()).await?;
         let plan = async {

@@ -53,6 +53,9 @@ pub(super) async fn run(
     rollback: &Rollback,
 ) -> Result<RollbackReport, Error> {
     let began = Instant::now();
+    if migrator.set()?.has_backfills() {
+        migrator.upgrade_state(client).await?;
+    }
     let plan = may_run(migrator.rollback_plan(client, rollback).await?)?;
     if plan.steps.is_empty() {
         return Ok(nothing(plan));

@@ -132,6 +132,7 @@ impl Tables {
         let Some((_, _, oid)) = self.0.iter().find(|(_, of, _)| *of == tool) else { return Ok(None) };
         let sql = "SELECT pg_catalog.format('%I.%I', nspname, relname) FROM pg_catalog.pg_class AS c \
                    JOIN pg_catalog.pg_namespace AS n ON n.oid = relnamespace WHERE c.oid = $1";
+        refit::refuse_untrusted(connection, *oid).await?;
         let rows = connection.query_typed(sql, &[(oid, Type::OID)]).await?;
         Ok(rows.first().map(|row| row.get(0)))
     }

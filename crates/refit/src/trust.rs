@@ -1,0 +1,50 @@
+//! Whose objects Refit reads and writes: a view, a policy, a cast or a trigger of another role would run with the rights of this one.
+//!
+//! Invariant: nothing but the server's own catalogs is read before it is known whose it is. Trusted are this role, those that it is a
+//! member of, superusers, the owner of the database, and for a table the owner of its schema.
+
+use tokio_postgres::Client;
+use tokio_postgres::types::Type;
+
+use crate::error::Error;
+
+/// Whether the role `owner`, a row of `pg_roles`, is trusted by itself. On a pinned session.
+pub(crate) const TRUSTED: &str = "(owner.rolname = current_user OR owner.rolsuper \
+    OR owner.oid = (SELECT datdba FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) \
+    OR EXISTS (SELECT FROM pg_catalog.pg_auth_members m JOIN pg_catalog.pg_roles r ON r.oid = m.member \
+               WHERE m.roleid = owner.oid AND r.rolname IN (current_user, session_user)))";
+
+/// Refuses a table or view whose owner is not trusted, on a session that is [pinned](crate::pinned); none is fine.
+///
+/// # Errors
+/// [`Error::NotOurs`], and when the database cannot be asked.
+pub async fn refuse_untrusted(client: &Client, relation: Option<u32>) -> Result<(), Error> {
+    let sql = format!(
+        "SELECT pg_catalog.format('table %I.%I', nspname, relname), owner.rolname::pg_catalog.text \
+         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace \
+         JOIN pg_catalog.pg_roles owner ON owner.oid = relowner \
+         WHERE c.oid = $1 AND NOT {TRUSTED} AND relowner <> nspowner"
+    );
+    refuse(client.query_typed(&sql, &[(&relation, Type::OID)]).await)
+}
+
+/// Refuses a state schema that belongs to a role that is not trusted, or has a table or view that does, on a pinned session.
+pub(crate) async fn refuse_untrusted_state(client: &Client, schema: &str) -> Result<(), Error> {
+    let sql = format!(
+        "SELECT pg_catalog.format('schema %I', nspname), owner.rolname::pg_catalog.text \
+         FROM pg_catalog.pg_namespace n JOIN pg_catalog.pg_roles owner ON owner.oid = nspowner \
+         WHERE nspname = $1 AND NOT {TRUSTED} \
+         UNION ALL SELECT pg_catalog.format('table %I.%I', nspname, relname), owner.rolname::pg_catalog.text \
+         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace \
+         JOIN pg_catalog.pg_roles owner ON owner.oid = relowner \
+         WHERE nspname = $1 AND relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT {TRUSTED} LIMIT 1"
+    );
+    refuse(client.query_typed(&sql, &[(&schema, Type::TEXT)]).await)
+}
+
+fn refuse(rows: Result<Vec<tokio_postgres::Row>, tokio_postgres::Error>) -> Result<(), Error> {
+    match rows.map_err(Error::database("looking at the owner of the history"))?.first() {
+        Some(row) => Err(Error::NotOurs { object: row.get(0), owner: row.get(1) }),
+        None => Ok(()),
+    }
+}
