@@ -1,5 +1,8 @@
 //! How many rows a change touches: those of a key, those between two bounds, or whatever there is.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use crate::schema::Schema;
 use crate::sql::{Change, Compare, Cte, Dml, DmlKind, Expr, FromItem, Literal, Name, Query};
 
@@ -25,14 +28,10 @@ impl Bound {
 pub fn classify(change: &Change<'_>, schema: &Schema) -> Bound {
     let dml = change.dml;
     let ctes: Vec<&Cte> = change.with.iter().copied().chain(&dml.ctes).collect();
-    let scope = Scope {
-        table: &dml.table,
-        alias: dml.alias.as_deref(),
-        from: &dml.from,
-        ctes: &ctes,
-        schema,
-        in_body: dml.in_body,
-    };
+    let known = Known::default();
+    let around = Around { schema, known: &known, in_body: dml.in_body };
+    let scope =
+        Scope { table: &dml.table, alias: dml.alias.as_deref(), from: &dml.from, ctes: &ctes, around };
     match dml.kind {
         DmlKind::Update | DmlKind::Delete => {
             let Some(filter) = &dml.filter else { return Bound::Unbounded("it has no WHERE") };
@@ -41,7 +40,7 @@ pub fn classify(change: &Change<'_>, schema: &Schema) -> Bound {
             scope.conjunction(&conditions)
         }
         DmlKind::Insert => match &dml.source {
-            Some(source) => source_bound(source, schema, &ctes, dml.in_body),
+            Some(source) => source_bound(source, &ctes, around),
             None => Bound::Keyed,
         },
         DmlKind::Merge => match dml.from.first() {
@@ -51,15 +50,27 @@ pub fn classify(change: &Change<'_>, schema: &Schema) -> Bound {
     }
 }
 
-/// How many rows a query gives.
-fn source_bound(query: &Query, schema: &Schema, ctes: &[&Cte], in_body: bool) -> Bound {
+/// Whether the items of WITH that were looked at give a handful of rows: one that many others name is looked at once.
+type Known = RefCell<HashMap<*const Cte, bool>>;
+
+/// What is the same for all queries of a statement.
+#[derive(Clone, Copy)]
+struct Around<'a> {
+    schema: &'a Schema,
+    known: &'a Known,
+    /// Whether names that are no columns may be variables.
+    in_body: bool,
+}
+
+/// How many rows a query gives. `ctes` are those that it sees, the innermost last.
+fn source_bound(query: &Query, ctes: &[&Cte], around: Around<'_>) -> Bound {
     let mut visible: Vec<&Cte> = ctes.to_vec();
     visible.extend(&query.ctes);
     if query.values || query.limited || query.one_row {
         return Bound::Bounded;
     }
     for part in &query.parts {
-        let bound = source_bound(part, schema, &visible, in_body);
+        let bound = source_bound(part, &visible, around);
         if !bound.is_bounded() {
             return bound;
         }
@@ -73,7 +84,7 @@ fn source_bound(query: &Query, schema: &Schema, ctes: &[&Cte], in_body: bool) ->
         FromItem::Table { name, alias } => (name, alias.as_deref()),
         _ => (&nobody, None),
     };
-    let scope = Scope { table, alias, from: &query.from, ctes: &visible, schema, in_body };
+    let scope = Scope { table, alias, from: &query.from, ctes: &visible, around };
     if tables.iter().all(|item| scope.is_bounded_item(item)) {
         return Bound::Bounded;
     }
@@ -90,9 +101,7 @@ struct Scope<'a> {
     alias: Option<&'a str>,
     from: &'a [FromItem],
     ctes: &'a [&'a Cte],
-    schema: &'a Schema,
-    /// Whether names that are no columns may be variables.
-    in_body: bool,
+    around: Around<'a>,
 }
 
 impl Scope<'_> {
@@ -198,7 +207,7 @@ impl Scope<'_> {
         if expr.is_constant() {
             return true;
         }
-        let mut same = self.in_body && expr.queries().is_empty();
+        let mut same = self.around.in_body && expr.queries().is_empty();
         expr.walk(&mut |part| {
             if let Expr::Column { table, name } = part {
                 same &= self.is_variable(table.as_deref(), name);
@@ -215,7 +224,7 @@ impl Scope<'_> {
                 FromItem::Table { name, .. } => Some(name),
                 _ => None,
             });
-            return !tables.chain([self.table]).any(|table| self.schema.column(table, name).is_some());
+            return !tables.chain([self.table]).any(|table| self.around.schema.column(table, name).is_some());
         };
         self.alias.unwrap_or(&self.table.name) != qualifier
             && !self.from.iter().any(|item| item.name() == Some(qualifier))
@@ -243,6 +252,7 @@ impl Scope<'_> {
     fn is_key(&self, columns: &[&str]) -> bool {
         columns.contains(&"ctid")
             || self
+                .around
                 .schema
                 .is_unique_key(self.table, columns)
                 .unwrap_or_else(|| columns.iter().any(|c| self.looks_like_key(c)))
@@ -256,8 +266,12 @@ impl Scope<'_> {
     /// A range over the leading columns of a composite key is what keyset batches use.
     fn leads_key(&self, columns: &[&str]) -> bool {
         use crate::schema::ConstraintType::{PrimaryKey, Unique};
-        let constraints =
-            self.schema.table(self.table).map(|table| table.constraints.as_slice()).unwrap_or_default();
+        let constraints = self
+            .around
+            .schema
+            .table(self.table)
+            .map(|table| table.constraints.as_slice())
+            .unwrap_or_default();
         constraints.iter().any(|constraint| {
             matches!(constraint.kind, PrimaryKey | Unique)
                 && constraint.columns.len() > columns.len()
@@ -272,25 +286,37 @@ impl Scope<'_> {
 
     /// Whether a query gives a handful of rows: VALUES, LIMIT, or nothing but constants.
     fn is_short(&self, query: &Query) -> bool {
-        source_bound(query, self.schema, self.ctes, self.in_body).is_bounded()
+        source_bound(query, self.ctes, self.around).is_bounded()
     }
 
     fn is_bounded_item(&self, item: &FromItem) -> bool {
         match item {
             FromItem::Query { query, .. } => self.is_short(query),
             FromItem::Table { name, .. } => {
-                let cte = self.ctes.iter().find(|cte| name.schema.is_none() && cte.name == name.name);
-                if cte.is_none() && is_catalog(name) {
-                    return true;
+                let named = |cte: &&Cte| name.schema.is_none() && cte.name == name.name;
+                match self.ctes.iter().rposition(named) {
+                    Some(at) => self.is_short_cte(at),
+                    None => is_catalog(name),
                 }
-                cte.is_some_and(|cte| match &cte.query {
-                    Some(query) => self.is_short(query),
-                    // What a change returns is counted where the change is.
-                    None => cte.dml.is_some(),
-                })
             }
             FromItem::Function { .. } => true,
         }
+    }
+
+    /// The same of a WITH item. It sees those before it and not itself: within its own query, its name is a table's, or that of a
+    /// recursion, which nothing bounds.
+    fn is_short_cte(&self, at: usize) -> bool {
+        let cte = self.ctes[at];
+        if let Some(known) = self.around.known.borrow().get(&std::ptr::from_ref(cte)) {
+            return *known;
+        }
+        let short = match &cte.query {
+            Some(query) => source_bound(query, &self.ctes[..at], self.around).is_bounded(),
+            // What a change returns is counted where the change is.
+            None => cte.dml.is_some(),
+        };
+        self.around.known.borrow_mut().insert(std::ptr::from_ref(cte), short);
+        short
     }
 
     /// Whether a column belongs to an item of FROM that gives a handful of rows.
@@ -313,7 +339,7 @@ impl Scope<'_> {
 
     /// Whether a function of FROM gives as many rows as its arguments have, which are the same for all rows of the table.
     fn is_written_out(&self, call: &Expr) -> bool {
-        let ours = |name: &Name| self.schema.functions.contains_key(&*name.key_ref());
+        let ours = |name: &Name| self.around.schema.functions.contains_key(&*name.key_ref());
         matches!(call, Expr::Call { name, args, .. }
             if !ours(name) && args.iter().all(|arg| self.is_value(arg)))
     }

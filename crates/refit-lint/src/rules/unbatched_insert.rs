@@ -86,4 +86,40 @@ mod tests {
             ],
         );
     }
+
+    /// Names of WITH items that mean a table, an item around, or a recursion.
+    #[test]
+    fn items_of_with_that_name_themselves() {
+        fires(
+            "unbatched-insert",
+            &[
+                "WITH posts AS (SELECT * FROM posts) INSERT INTO posts_archive SELECT id, title, status FROM posts;",
+                "WITH RECURSIVE tree (id) AS (SELECT id FROM posts UNION ALL SELECT p.id FROM posts p JOIN tree t ON p.id = t.id) \
+                 INSERT INTO posts_archive SELECT id, 'a', 'b' FROM tree;",
+                "WITH a AS (WITH a AS (SELECT 1 AS id) SELECT * FROM a) INSERT INTO posts_archive SELECT p.id, title, status FROM posts p, a;",
+                "WITH RECURSIVE a AS (SELECT id FROM b), b AS (SELECT id FROM a) INSERT INTO posts_archive SELECT id, 'a', 'b' FROM a;",
+            ],
+        );
+        silent(
+            "unbatched-insert",
+            &[
+                "WITH a AS (WITH a AS (SELECT 1 AS id) SELECT * FROM a) INSERT INTO posts_archive SELECT id, 'a', 'b' FROM a;",
+                "WITH a AS (SELECT 1 AS id), b AS (SELECT id FROM a) INSERT INTO posts_archive SELECT id, 'a', 'b' FROM b;",
+            ],
+        );
+    }
+
+    /// Each item names the one before twice: looked at once each, that is nothing; followed each time, it never ends.
+    #[test]
+    fn items_that_are_named_often_are_looked_at_once() {
+        let mut with = "WITH c0 AS (SELECT 1 AS id)".to_owned();
+        for number in 1..60 {
+            let before = number - 1;
+            with.push_str(&format!(", c{number} AS (SELECT x.id FROM c{before} x, c{before} y)"));
+        }
+        silent(
+            "unbatched-insert",
+            &[&format!("{with} INSERT INTO posts_archive SELECT id, 'a', 'b' FROM c59;")],
+        );
+    }
 }
