@@ -44,25 +44,40 @@ pub(crate) fn literal(text: &str) -> String {
     format!("'{}'", escaped(text, '\''))
 }
 
+/// A line of a text, as it is but for what a terminal would act on.
+pub(crate) fn visible(line: &str) -> String {
+    let mut out = String::with_capacity(line.len());
+    for c in line.chars() {
+        if c == '\t' { out.push(c) } else { push_visible(&mut out, c) }
+    }
+    out
+}
+
 fn escaped(text: &str, quote: char) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
-            '\n' => out.push_str("\\n"),
-            '\t' => out.push_str("\\t"),
-            '\r' => out.push_str("\\r"),
             '\\' => out.push_str("\\\\"),
             c if c == quote => out.extend([c, c]),
-            // Directional overrides and the like would make a reviewer read something else than is there.
-            c if c.is_control()
-                || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}') =>
-            {
-                out.push_str(&format!("\\u{{{:x}}}", u32::from(c)));
-            }
-            c => out.push(c),
+            c => push_visible(&mut out, c),
         }
     }
     out
+}
+
+fn push_visible(out: &mut String, c: char) {
+    match c {
+        '\n' => out.push_str("\\n"),
+        '\t' => out.push_str("\\t"),
+        '\r' => out.push_str("\\r"),
+        // Directional overrides and the like would make a reviewer read something else than is there.
+        c if c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}') =>
+        {
+            out.push_str(&format!("\\u{{{:x}}}", u32::from(c)));
+        }
+        c => out.push(c),
+    }
 }
 
 /// The name that PostgreSQL gives to what belongs to a table and a column (`makeObjectName`): both parts are shortened, the

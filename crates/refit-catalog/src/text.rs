@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::quote::literal;
+use crate::quote::{literal, visible};
 use crate::record::Object;
 use crate::{Catalog, Options, kinds};
 
@@ -71,9 +71,8 @@ impl Sheet {
         let margin = lines().filter(|line| !line.trim().is_empty()).map(indent).min().unwrap_or_default();
         for line in lines() {
             if !text.is_empty() {
-                let line = line.get(margin..).unwrap_or_default();
-                let bare = literal(line).replace("''", "'").replace("\\\\", "\\").replace("\\t", "\t");
-                self.out.push_str(format!("    {}", &bare[1..bare.len() - 1]).trim_end());
+                let line = visible(line.get(margin..).unwrap_or_default());
+                self.out.push_str(format!("    {line}").trim_end());
                 self.out.push('\n');
             }
         }
@@ -318,4 +317,45 @@ pub(crate) fn flat(text: &str) -> String {
         }
     }
     out.trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn body(text: &str) -> String {
+        let mut sheet = Sheet::default();
+        sheet.body(text);
+        sheet.out
+    }
+
+    #[test]
+    fn blank_lines_quotes_and_an_indented_end_are_kept() {
+        assert_eq!(
+            body("\nBEGIN\n\n  RAISE NOTICE '\n'\n  ;\n'\n''\nEND\n  "),
+            "    BEGIN\n\n      RAISE NOTICE '\n    '\n      ;\n    '\n    ''\n    END\n\n"
+        );
+        assert_eq!(body("SELECT E'\\\\n\\t'\t;\u{1b}[2J\r"), "    SELECT E'\\\\n\\t'\t;\\u{1b}[2J\\r\n");
+    }
+
+    proptest! {
+        /// What it looks like apart from its margin is what it is, and nothing in it acts on a terminal.
+        #[test]
+        fn any_body_is_shown(text in "([ \t\n'\\\\$;a-c\u{0}-\u{20}ä\u{202e}]|BEGIN|END|''){0,60}") {
+            let shown = body(&text);
+            let clean = |c: char| c == '\n' || c == '\t' || !(c.is_control() || c == '\u{202e}');
+            prop_assert!(shown.chars().all(clean), "{:?}", shown);
+            let lines: Vec<&str> = shown.lines().collect();
+            let written: Vec<&str> = text.trim_matches('\n').split('\n').collect();
+            if !text.is_empty() {
+                prop_assert_eq!(lines.len(), written.len());
+                for (line, written) in lines.iter().zip(written) {
+                    let written = visible(written.trim_start_matches(' '));
+                    prop_assert_eq!(line.trim_start_matches(' '), written.trim_end());
+                }
+            }
+        }
+    }
 }
