@@ -15,16 +15,20 @@ use crate::migrator::Options;
 pub(crate) enum Found {
     Same,
     Other(Option<Checksums>),
+    /// The tables are another role's, or not there: nothing of them was read.
+    Unknown,
 }
 
+/// Compares the checksums; with `trusted` although the tables are another role's.
 pub(crate) async fn checksums(
     client: &Client,
     options: &Options,
     table: &str,
     expected: &Expected<'_>,
+    trusted: bool,
 ) -> Result<Found, Error> {
     let repeatable = expected.digest.repeatable.is_some();
-    match client.simple_query(&checksums_sql(table, options.state_schema(), repeatable)).await {
+    match client.simple_query(&checksums_sql(table, options.state_schema(), repeatable, !trusted)).await {
         Ok(messages) => {
             let found = Checksums::read(&messages);
             if found.as_ref().is_some_and(|found| found.hidden) {
@@ -35,6 +39,8 @@ pub(crate) async fn checksums(
                 found => Ok(Found::Other(found)),
             }
         }
+        // The guard has refused.
+        Err(error) if error.code() == Some(&SqlState::UNDEFINED_OBJECT) => Ok(Found::Unknown),
         // A table is not there, or the state is of an older release.
         Err(error)
             if error.code().is_some_and(|code| {
@@ -42,8 +48,6 @@ pub(crate) async fn checksums(
                     SqlState::UNDEFINED_TABLE,
                     SqlState::UNDEFINED_COLUMN,
                     SqlState::INVALID_SCHEMA_NAME,
-                    // The guard has refused: whose it is takes another look.
-                    SqlState::UNDEFINED_OBJECT,
                     // The role may read the history, and not the state.
                     SqlState::INSUFFICIENT_PRIVILEGE,
                 ]
@@ -59,7 +63,8 @@ pub(crate) async fn checksums(
 /// As little as a server can do: unsorted, in one row, by the simple protocol. Before it, in the same message, a guard fails unless
 /// the tables belong to this role: reading another role's view or policy would run its functions. It runs on sessions that are not pinned, so every
 /// name and operator is qualified, but for the table that the caller's search path finds.
-fn checksums_sql(table: &str, state_schema: &str, repeatable: bool) -> String {
+fn checksums_sql(table: &str, state_schema: &str, repeatable: bool, guarded: bool) -> String {
+    let guard = |tables: &[String]| if guarded { guard(tables) } else { String::new() };
     let values =
         "pg_catalog.count(*), pg_catalog.string_agg(checksum::pg_catalog.text, ','::pg_catalog.text)";
     let literal = postgres_protocol::escape::escape_literal(table);

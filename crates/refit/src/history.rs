@@ -124,16 +124,16 @@ pub(crate) async fn glance(
 ) -> Result<Glance, Error> {
     let table = options.history_table();
     for _ in 0..LOOKS {
-        let found = match checksums(client, options, &table, expected).await? {
+        let found = match checksums(client, options, &table, expected, false).await? {
             Found::Same => return Ok(Glance::Same),
-            Found::Other(found) => found,
+            found => found,
         };
         let caller = Caller::pin_locally(client, &table).await?;
         let read = Reading { client, options, expected, caller: Some(&caller), relation: caller.relation };
-        let history = read.history(found).await;
+        let glance = read.glance(found).await;
         caller.unpin(client).await;
-        if let Some(history) = history? {
-            return Ok(Glance::Different(Box::new(history)));
+        if let Some(glance) = glance? {
+            return Ok(glance);
         }
     }
     Err(Error::History("its tables exist and cannot be read: is it a view of something else?".to_owned()))
@@ -147,14 +147,14 @@ pub(crate) async fn glance_pinned(
     expected: &Expected<'_>,
 ) -> Result<Glance, Error> {
     for _ in 0..LOOKS {
-        let found = match checksums(client, options, &facts.history_table, expected).await? {
+        let found = match checksums(client, options, &facts.history_table, expected, false).await? {
             Found::Same => return Ok(Glance::Same),
-            Found::Other(found) => found,
+            found => found,
         };
         let relation = relation(client, &facts.history_table).await?;
         let read = Reading { client, options, expected, caller: None, relation };
-        if let Some(history) = read.history(found).await? {
-            return Ok(Glance::Different(Box::new(history)));
+        if let Some(glance) = read.glance(found).await? {
+            return Ok(glance);
         }
     }
     Err(Error::History("its tables exist and cannot be read: is it a view of something else?".to_owned()))
@@ -179,6 +179,49 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     /// None when a table has gone meanwhile.
+    async fn glance(&self, found: Found) -> Result<Option<Glance>, Error> {
+        let found = match found {
+            Found::Unknown => self.trusted_checksums().await?,
+            found => found,
+        };
+        let checksums = match found {
+            Found::Same => return Ok(Some(Glance::Same)),
+            Found::Other(checksums) => checksums,
+            Found::Unknown => None,
+        };
+        Ok(self.history(checksums).await?.map(|history| Glance::Different(Box::new(history))))
+    }
+
+    /// The checksums in tables of another role, once it is known that it is trusted. What is not there or may not be read is not asked
+    /// for: the transaction at hand goes on.
+    async fn trusted_checksums(&self) -> Result<Found, Error> {
+        let Some(relation) = self.relation else { return Ok(Found::Unknown) };
+        crate::trust::refuse_untrusted(self.client, Some(relation)).await?;
+        let Some((table, _)) = self.table(relation).await? else { return Ok(Found::Unknown) };
+        let schema = self.options.state_schema();
+        if self.expected.digest.repeatable.is_some() {
+            crate::trust::refuse_untrusted_state(self.client, schema).await?;
+            let state = State::empty(schema);
+            for table in ["history", "repeatable"] {
+                if !state.has(self.client, table).await? {
+                    return Ok(Found::Unknown);
+                }
+            }
+            if outdated(self.client, &state, Component::Runs).await? {
+                return Ok(Found::Unknown);
+            }
+        }
+        let may = "SELECT pg_catalog.has_table_privilege($1, 'SELECT') AND pg_catalog.has_schema_privilege(relnamespace, 'USAGE') \
+                   FROM pg_catalog.pg_class WHERE oid = $1";
+        let rows = self.client.query_typed(may, &[(&relation, Type::OID)]).await;
+        match rows.map_err(Error::database("looking for the history"))?.first() {
+            Some(row) if row.get(0) => {
+                checksums(self.client, self.options, &table, self.expected, true).await
+            }
+            _ => Ok(Found::Unknown),
+        }
+    }
+
     async fn history(&self, found: Option<Checksums>) -> Result<Option<History>, Error> {
         let Some(relation) = self.relation else {
             return Ok(Some(History { elsewhere: self.elsewhere().await?, ..History::default() }));
