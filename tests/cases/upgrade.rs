@@ -126,3 +126,19 @@ async fn a_half_done_step_of_an_unknown_history_is_not_begun_anew() {
     let error = migrator(&FILES).backfills(Backfills::Hold).run(db.url()).await.unwrap_err();
     assert!(error.to_string().contains("several histories"), "{error}");
 }
+
+/// As `pg_dump --no-comments` leaves them, of this release and of an older one.
+#[tokio::test]
+async fn records_without_comments_are_known_by_their_columns() {
+    let db = TestDb::empty().await.unwrap();
+    let all = migrator(&FILES[..2]).backfills(Backfills::Inline);
+    all.run(db.url()).await.unwrap();
+    execute(&db, "COMMENT ON SCHEMA refit IS NULL").await;
+    migrator(&FILES[..5]).backfills(Backfills::Inline).run(db.url()).await.unwrap();
+    assert_eq!(applied(&db).await, "1,2,3,4");
+    let db = TestDb::empty().await.unwrap();
+    execute(&db, BEFORE).await;
+    execute(&db, "COMMENT ON SCHEMA refit IS NULL").await;
+    migrator(&FILES[..5]).backfills(Backfills::Inline).run(db.url()).await.unwrap();
+    assert_eq!(value::<i64>(&db, "SELECT count(*) FROM song WHERE seconds = id + 1").await, 60);
+}

@@ -64,7 +64,29 @@ impl Present {
         let rows = client.query_typed(sql, &[(&schema, Type::TEXT)]).await;
         let rows = rows.map_err(Error::database("reading the state schema"))?;
         let comment = rows.first().and_then(|row| row.get::<_, Option<String>>(0)).unwrap_or_default();
-        Ok(Present { exists: !rows.is_empty(), comment })
+        let present = Present { exists: !rows.is_empty(), comment };
+        match present.exists && !present.comment.starts_with("refit state") {
+            true => present.by_columns(client, schema).await,
+            false => Ok(present),
+        }
+    }
+
+    /// A dump may leave comments out: then the tables and columns tell the versions.
+    async fn by_columns(self, client: &Client, schema: &str) -> Result<Present, Error> {
+        let sql = "SELECT relname || '.' || attname FROM pg_catalog.pg_attribute \
+                   JOIN pg_catalog.pg_class ON pg_class.oid = attrelid \
+                   JOIN pg_catalog.pg_namespace AS n ON n.oid = relnamespace \
+                   WHERE nspname::pg_catalog.text = $1 AND attnum > 0 AND NOT attisdropped";
+        let rows = client.query_typed(sql, &[(&schema, Type::TEXT)]).await;
+        let rows = rows.map_err(Error::database("reading the state schema"))?;
+        let has = |column: &str| usize::from(rows.iter().any(|row| row.get::<_, &str>(0) == column));
+        let runs = has("run.id") + has("history.id");
+        let backfill = has("backfill.id") + has("backfill.history_id");
+        let comment = match runs {
+            0 => self.comment,
+            _ => format!("refit state: runs {runs}, backfill {backfill}; by its columns"),
+        };
+        Ok(Present { comment, ..self })
     }
 
     /// Whether an older release wrote it, which knew one history only.
