@@ -23,18 +23,22 @@ async fn workers_without_work_hold_no_connection() {
         tokio::spawn(async move { migrator.work(&url).await })
     });
     let processes: Vec<_> = processes.collect();
-    let (mut most, mut looks) = (0, 0);
+    let mut looks = Vec::new();
     while !processes.iter().all(tokio::task::JoinHandle::is_finished) {
-        most = most.max(value::<i64>(&db, BUSY).await);
-        looks += 1;
+        looks.push(value::<i64>(&db, BUSY).await);
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     for process in processes {
         process.await.unwrap().unwrap();
     }
     assert_eq!(value::<i64>(&db, "SELECT count(n) FROM song").await, 3000);
-    // A process may look at the moment at which a range changes hands.
-    assert!(looks > 20 && most <= 6, "{most} sessions of 2 workers in {looks} looks");
+    // Each process may look, with one session, at the moment at which it starts or a range changes hands.
+    looks.sort_unstable();
+    let (usual, most) = (looks[looks.len() / 2], looks[looks.len() - 1]);
+    assert!(
+        looks.len() > 20 && usual <= 3 && most <= 2 + 8,
+        "{usual}, at most {most} sessions of 2 workers: {looks:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
