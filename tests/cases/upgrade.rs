@@ -67,7 +67,7 @@ async fn what_an_older_release_remembered_is_not_lost() {
     assert_eq!(value::<i64>(&db, "SELECT count(n) FROM song").await, 1);
 }
 
-/// Records that wait for a session that may write them keep nobody from booting.
+/// A boot succeeds although the records can only be upgraded by a session that may write them.
 #[tokio::test]
 async fn with_nothing_to_apply_a_boot_behind_a_pooler_leaves_the_records_as_they_are() {
     let Some(program) = PgBouncer::program() else { return };
@@ -113,7 +113,7 @@ async fn a_rollback_knows_the_journals_of_an_older_release() {
     assert_eq!(value::<i64>(&db, "SELECT count(n) FROM song").await, 0);
 }
 
-/// What an older release left half done on one of several histories is nobody's.
+/// A half-done step of an older release is not assigned to one of several histories.
 #[tokio::test]
 async fn a_half_done_step_of_an_unknown_history_is_not_begun_anew() {
     let db = TestDb::empty().await.unwrap();

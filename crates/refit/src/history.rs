@@ -207,7 +207,7 @@ impl Reading<'_> {
                     return Ok(Found::Unknown);
                 }
             }
-            if outdated(self.client, &state, Component::Runs).await? {
+            if outdated(self.client, &state, &[Component::Runs]).await? {
                 return Ok(Found::Unknown);
             }
         }
@@ -249,7 +249,7 @@ impl Reading<'_> {
             return Ok(Some(history));
         }
         if state.is_empty() {
-            history.outdated = outdated(self.client, &state, Component::Runs).await?;
+            history.outdated = outdated(self.client, &state, &[Component::Runs]).await?;
             return Ok(Some(history));
         }
         history.outdated = state.is_stale();

@@ -155,7 +155,7 @@ impl Migrator {
         let connection = crate::connect::connect(url, &self.options.connect).await?;
         let warned = self.observe_notices(&connection);
         let report = self.for_url(url)?.applied_or_canceled(&connection).await;
-        // Whoever works on backfills does this as well.
+        // In the other modes, the work on backfills does this.
         if report.is_ok() && self.options.backfills == Backfills::Hold && self.set()?.has_backfills() {
             match self.upgrade_state(&connection).await {
                 Err(error) if !crate::run::may_wait(&error) => return Err(error),

@@ -111,7 +111,7 @@ async fn adopt(client: &Client, state: &State, present: &Present, search_path: &
     client.batch_execute(&sql).await.map_err(failed())
 }
 
-/// Work that an older release left unfinished, on one of several histories: nobody knows which.
+/// Work that an older release left unfinished, on one of several histories: it is not recorded which.
 async fn refuse_unknown_owner(client: &Client, state: &State) -> Result<(), Error> {
     let failed = || Error::database("upgrading the state");
     let steps = "SELECT EXISTS (SELECT FROM refit.step AS begun WHERE statements_done > 0 AND outcome <> 'succeeded' \
@@ -173,7 +173,5 @@ impl Migrator {
 
 /// Whether an older release wrote the state of a set with backfills.
 pub(crate) async fn is_outdated(client: &Client, state: &State) -> Result<bool, Error> {
-    Ok(!state.is_unreadable()
-        && (outdated(client, state, Component::Runs).await?
-            || outdated(client, state, Component::Backfill).await?))
+    Ok(!state.is_unreadable() && outdated(client, state, &[Component::Runs, Component::Backfill]).await?)
 }

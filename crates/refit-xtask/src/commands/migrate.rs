@@ -91,7 +91,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         text.push_str(&left(&backfills, args.backfills));
     }
     context.out.result(&report, text)?;
-    // Nothing works on the backfills here, so that nobody tries a step again that failed beside a held one.
+    // With `hold`, no second attempt follows for a step that failed while others are held back.
     let failed = report.held.iter().any(|held| matches!(held.gate, Gate::Failed { .. }));
     Ok(if failed { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }

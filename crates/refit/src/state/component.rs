@@ -95,10 +95,18 @@ impl Present {
     }
 }
 
-/// Whether an older release wrote the component's tables, so that they cannot be read as they are.
-pub(crate) async fn outdated(client: &Client, state: &State, component: Component) -> Result<bool, Error> {
-    let have = component.version_in(&Present::read(client, state.schema()).await?.comment);
-    Ok(have > 0 && have < component.versions().len())
+/// Whether an older release wrote the tables of one of the components, so that they cannot be read as they are.
+pub(crate) async fn outdated(
+    client: &Client,
+    state: &State,
+    components: &[Component],
+) -> Result<bool, Error> {
+    let present = Present::read(client, state.schema()).await?;
+    let is_old = |component: &Component| {
+        let have = component.version_in(&present.comment);
+        have > 0 && have < component.versions().len()
+    };
+    Ok(components.iter().any(is_old))
 }
 
 /// SQL that brings the components to their newest versions, as far as they are needed or there already; none when they are.
