@@ -39,6 +39,7 @@ mod cases {
     mod read_only;
     mod real_servers;
     mod rehearsal;
+    mod renamed;
     mod rollback;
     mod rollback_journal;
     mod rollback_rows;

@@ -152,7 +152,7 @@ impl Stage<'_> {
 
     /// Stops when the text gave the lock away and another run has it.
     async fn hold_lock(&self, step: &Step<'_>) -> Result<(), Error> {
-        match crate::lock::is_held(self.client, self.facts.lock_key).await? {
+        match crate::lock::is_held(self.client, self.facts.lock).await? {
             true => Ok(()),
             false => Err(Error::LockLost { step: step.stem.to_owned() }),
         }

@@ -32,6 +32,47 @@ pub fn key(schema: &str) -> i64 {
     }
 }
 
+/// The keys of a history's lock, which are held together: one by the name of its schema, which every release takes and which is
+/// there before the table is; one by its table, which stays the same when the schema is renamed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LockKeys {
+    pub(crate) by_name: i64,
+    by_table: Option<i64>,
+}
+
+impl LockKeys {
+    pub(crate) fn new(schema: &str, relation: Option<u32>) -> LockKeys {
+        LockKeys { by_name: key(schema), by_table: relation.map(|oid| key(&format!("table {oid}"))) }
+    }
+
+    pub(crate) fn each(self) -> impl Iterator<Item = i64> {
+        std::iter::once(self.by_name).chain(self.by_table)
+    }
+
+    /// An expression for each key that calls a function with it.
+    pub(crate) fn call(self, function: &str) -> String {
+        let call = |key| format!("pg_catalog.{function}({key})");
+        self.each().map(call).collect::<Vec<_>>().join(",")
+    }
+
+    /// Takes the key of the table that the transaction at hand has made: no other session sees it yet.
+    pub(crate) async fn take_made(&mut self, client: &Client, made: u32) -> Result<(), Error> {
+        let by_table = key(&format!("table {made}"));
+        let sql = format!("SELECT pg_catalog.pg_advisory_lock({by_table})");
+        client.batch_execute(&sql).await.map_err(Error::database("taking the migration lock"))?;
+        self.by_table = Some(by_table);
+        Ok(())
+    }
+
+    /// Gives back what [`take_made`](LockKeys::take_made) has taken.
+    pub(crate) async fn give_made_back(&mut self, client: &Client) {
+        if let Some(by_table) = self.by_table.take() {
+            // When that fails, the session is gone, and with it the lock.
+            client.batch_execute(&format!("SELECT pg_catalog.pg_advisory_unlock({by_table})")).await.ok();
+        }
+    }
+}
+
 const POLL: Duration = Duration::from_millis(100);
 const POLL_AT_MOST: Duration = Duration::from_secs(2);
 const TELL_EVERY: Duration = Duration::from_secs(10);
@@ -46,7 +87,7 @@ pub(crate) enum Waited {
 
 /// Waiting for the lock: one poll a call, so that the caller can look at the history in between.
 pub(crate) struct LockWait<'a> {
-    key: i64,
+    keys: LockKeys,
     state: &'a State,
     observer: &'a Observer,
     began: Instant,
@@ -57,9 +98,14 @@ pub(crate) struct LockWait<'a> {
 }
 
 impl<'a> LockWait<'a> {
-    pub(crate) fn new(key: i64, state: &'a State, limit: Duration, observer: &'a Observer) -> LockWait<'a> {
+    pub(crate) fn new(
+        keys: LockKeys,
+        state: &'a State,
+        limit: Duration,
+        observer: &'a Observer,
+    ) -> LockWait<'a> {
         LockWait {
-            key,
+            keys,
             state,
             observer,
             began: Instant::now(),
@@ -84,18 +130,23 @@ impl<'a> LockWait<'a> {
     pub(crate) async fn poll(&mut self, client: &Client) -> Result<Waited, Error> {
         // The name tells waiters, and whoever looks at pg_stat_activity, since when.
         let name = format!("refit since {:.0}", jiff::Timestamp::now());
-        let sql = "SELECT locked, CASE WHEN locked THEN pg_catalog.set_config('application_name', $2, false) END \
-                   FROM (SELECT pg_catalog.pg_try_advisory_lock($1) AS locked OFFSET 0) AS attempt";
+        // Both or none. Which key another session has, says whom to wait for.
+        let sql = "SELECT key IS NULL, CASE WHEN key IS NULL THEN pg_catalog.set_config('application_name', $3, false) END, key \
+                   FROM (SELECT CASE WHEN NOT pg_catalog.pg_try_advisory_lock($1) THEN $1 \
+                             WHEN coalesce(pg_catalog.pg_try_advisory_lock($2), true) THEN NULL \
+                             WHEN pg_catalog.pg_advisory_unlock($1) THEN $2 ELSE $2 END AS key OFFSET 0) AS attempt";
+        let LockKeys { by_name, by_table } = &self.keys;
         let row = client
-            .query_typed_one(sql, &[(&self.key, Type::INT8), (&name, Type::TEXT)])
+            .query_typed_one(sql, &[(by_name, Type::INT8), (by_table, Type::INT8), (&name, Type::TEXT)])
             .await
             .map_err(Error::database("taking the migration lock"))?;
         if row.get(0) {
             return Ok(Waited::Locked);
         }
+        let key: i64 = row.get(2);
         let late = self.began.elapsed() >= self.limit;
         if late || self.told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
-            let holder = holder(client, self.key, self.state).await?;
+            let holder = holder(client, key, self.state).await?;
             if late {
                 return Err(Error::LockTimeout { waited: self.began.elapsed(), holder });
             }
@@ -189,7 +240,7 @@ impl Migrator {
         let facts = Preflight::read(client, &self.options).await?;
         let locked = async {
             let (limit, observer) = (self.options.wait_for_lock, &self.options.observer);
-            let mut wait = LockWait::new(facts.lock_key, &facts.state, limit, observer);
+            let mut wait = LockWait::new(facts.lock, &facts.state, limit, observer);
             while let Waited::NotYet = wait.poll(client).await? {}
             Ok(())
         };
@@ -206,31 +257,36 @@ impl Migrator {
 /// Expressions for the end of a transaction that holds the lock as its own: the session's lock is there afterwards,
 /// whatever the text did to it, and none that the text took. Giving back and taking again leaves it held exactly once.
 pub(crate) fn retake(facts: &Preflight) -> String {
-    let key = facts.lock_key;
     let unlock = match facts.unlock_all {
         true => "pg_catalog.pg_advisory_unlock_all()".to_owned(),
-        false => format!("pg_catalog.pg_advisory_unlock({key})"),
+        false => facts.lock.call("pg_advisory_unlock"),
     };
-    format!("{unlock},pg_catalog.pg_try_advisory_lock({key})")
+    format!("{unlock},{}", facts.lock.call("pg_try_advisory_lock"))
 }
 
 /// Makes sure, outside of a transaction, that the lock is still ours. Text such as `DISCARD ALL` gives it away.
-pub(crate) async fn is_held(client: &Client, key: i64) -> Result<bool, Error> {
+pub(crate) async fn is_held(client: &Client, keys: LockKeys) -> Result<bool, Error> {
     // The text before may have set another search path: every operator is qualified.
-    let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype OPERATOR(pg_catalog.=) 'advisory'::pg_catalog.text \
+    let sql = "SELECT key FROM pg_catalog.unnest($1) AS keys (key) WHERE NOT EXISTS ( \
+                   SELECT FROM pg_catalog.pg_locks WHERE locktype OPERATOR(pg_catalog.=) 'advisory'::pg_catalog.text \
                    AND granted AND objsubid OPERATOR(pg_catalog.=) 1::pg_catalog.int2 \
                    AND pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid() \
                    AND ((classid::pg_catalog.int8 OPERATOR(pg_catalog.<<) 32::pg_catalog.int4) \
-                        OPERATOR(pg_catalog.|) objid::pg_catalog.int8) OPERATOR(pg_catalog.=) $1)";
-    let ask = async |sql: &str| {
-        let row = client.query_typed_one(sql, &[(&key, Type::INT8)]).await;
-        row.map(|row| row.get::<_, bool>(0)).map_err(Error::database("looking after the migration lock"))
-    };
-    Ok(ask(sql).await? || ask("SELECT pg_catalog.pg_try_advisory_lock($1)").await?)
+                        OPERATOR(pg_catalog.|) objid::pg_catalog.int8) OPERATOR(pg_catalog.=) key)";
+    let failed = || Error::database("looking after the migration lock");
+    let keys: Vec<i64> = keys.each().collect();
+    let missing = client.query_typed(sql, &[(&keys, Type::INT8_ARRAY)]).await.map_err(failed())?;
+    for key in missing.iter().map(|row| row.get::<_, i64>(0)) {
+        let sql = "SELECT pg_catalog.pg_try_advisory_lock($1)";
+        if !client.query_typed_one(sql, &[(&key, Type::INT8)]).await.map_err(failed())?.get::<_, bool>(0) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Gives back the lock, and the session as the caller left it. A failure is logged and not returned: the connection's end
 /// releases the lock too.
 pub(crate) async fn release(client: &Client, facts: &Preflight) {
-    facts.end_after(client, &format!("SELECT pg_catalog.pg_advisory_unlock({});", facts.lock_key)).await;
+    facts.end_after(client, &format!("SELECT {};", facts.lock.call("pg_advisory_unlock"))).await;
 }

@@ -7,7 +7,7 @@ use tracing::warn;
 
 use crate::error::Error;
 use crate::history::HISTORY_TABLE;
-use crate::lock;
+use crate::lock::LockKeys;
 use crate::migrator::Options;
 use crate::pin::{self, Caller};
 use crate::state::State;
@@ -24,8 +24,8 @@ pub(crate) struct Preflight {
     pub(crate) history_table: String,
     /// The OID of its table, where that exists.
     pub(crate) relation: Option<u32>,
-    /// The key of the lock that lets one run at a time change the history.
-    pub(crate) lock_key: i64,
+    /// The keys of the lock that lets one run at a time change the history.
+    pub(crate) lock: LockKeys,
     /// What is remembered of the history.
     pub(crate) state: State,
     /// SQL that removes what a step leaves in `pg_temp`, where the caller has nothing there.
@@ -136,7 +136,7 @@ impl Preflight {
                 postgres_protocol::escape::escape_identifier(&schema)
             ),
             relation: caller.relation,
-            lock_key: lock::key(&schema),
+            lock: LockKeys::new(&schema, caller.relation),
             state: State::find(client, options.state_schema(), caller.relation, &schema).await?,
             schema,
             discard: unless(4, "DISCARD TEMP;"),

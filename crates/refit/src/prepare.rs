@@ -68,13 +68,16 @@ async fn make(client: &Client, facts: &mut Preflight, needed: &[Component]) -> R
     let begin = format!(
         "BEGIN;SET LOCAL client_min_messages = warning;SET LOCAL lock_timeout = '5s';{history}{upgrade}"
     );
+    let mut lock = facts.lock;
     let made = async {
         client.batch_execute(&begin).await.map_err(Error::database("creating the history"))?;
         let relation = relation(client, &facts.history_table).await?;
         let relation = relation.ok_or_else(|| Error::History("its table is gone again".to_owned()))?;
         if facts.relation.is_none() {
+            lock.take_made(client, relation).await?;
             facts.state.retire_restored(client, &facts.schema).await?;
         }
+        crate::backfill::follow(client, &facts.state).await?;
         let state = facts.state.register(client, relation, &facts.schema).await?;
         adopt(client, &state, &present, &facts.caller.search_path).await?;
         client.batch_execute("COMMIT").await.map_err(Error::database("creating the history"))?;
@@ -82,11 +85,14 @@ async fn make(client: &Client, facts: &mut Preflight, needed: &[Component]) -> R
     };
     match made.await {
         Ok((relation, state)) => {
-            (facts.relation, facts.state) = (Some(relation), state);
+            (facts.relation, facts.state, facts.lock) = (Some(relation), state, lock);
             Ok(())
         }
         Err(error) => {
             client.batch_execute("ROLLBACK").await.ok();
+            if lock != facts.lock {
+                lock.give_made_back(client).await;
+            }
             Err(error)
         }
     }
@@ -142,7 +148,7 @@ impl Migrator {
     /// # Errors
     /// Those of [`lock`](Migrator::lock), and when the role may not, or the server does not write.
     pub async fn upgrade_state(&self, client: &Client) -> Result<(), Error> {
-        if !self.has_outdated_state(client).await? {
+        if !self.has_state_to_upgrade(client).await? {
             return Ok(());
         }
         let mut lock = self.lock(client).await?;
@@ -160,14 +166,27 @@ impl Migrator {
 impl Migrator {
     /// Whether an older release wrote what is remembered of the history.
     pub(crate) async fn has_outdated_state(&self, client: &Client) -> Result<bool, Error> {
+        self.ask_state(client, async |state| is_outdated(client, &state).await).await
+    }
+
+    /// The same, or it is remembered under a name that its schema no longer has.
+    async fn has_state_to_upgrade(&self, client: &Client) -> Result<bool, Error> {
+        self.ask_state(client, async |state| Ok(state.is_stale() || is_outdated(client, &state).await?)).await
+    }
+
+    async fn ask_state(
+        &self,
+        client: &Client,
+        ask: impl AsyncFnOnce(State) -> Result<bool, Error>,
+    ) -> Result<bool, Error> {
         let caller = Caller::pin_locally(client, &self.options.history_table()).await?;
-        let outdated = async {
+        let asked = async {
             let state = self.state_of(client, caller.relation).await?;
-            Ok(caller.relation.is_some() && is_outdated(client, &state).await?)
+            Ok(caller.relation.is_some() && ask(state).await?)
         };
-        let outdated = outdated.await;
+        let asked = asked.await;
         caller.unpin(client).await;
-        outdated
+        asked
     }
 }
 

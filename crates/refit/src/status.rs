@@ -7,7 +7,7 @@ use tokio_postgres::types::Type;
 
 use crate::backfill::JobStatus;
 use crate::error::Error;
-use crate::lock::ask_holder;
+use crate::lock::{LockKeys, ask_holder};
 use crate::migrator::Migrator;
 use crate::pin::Caller;
 use crate::plan::Plan;
@@ -92,7 +92,7 @@ impl Migrator {
             let schema =
                 schema.or(self.options.history_schema().map(str::to_owned)).or(caller.current_schema.clone());
             let state = self.state_of(client, caller.relation).await?;
-            let key = crate::lock::key(schema.as_deref().unwrap_or("public"));
+            let lock = LockKeys::new(schema.as_deref().unwrap_or("public"), caller.relation);
             Ok(Status {
                 plan,
                 applied: match found {
@@ -100,7 +100,7 @@ impl Migrator {
                     None => Vec::new(),
                 },
                 backfills: JobStatus::all_pinned(client, &state).await?,
-                holder: holder(client, key).await?,
+                holder: holder(client, lock).await?,
                 last_run: last_run(client, &state).await?,
             })
         };
@@ -132,7 +132,7 @@ async fn applied(client: &Client, table: &str) -> Result<Vec<AppliedRow>, Error>
     Ok(rows.iter().map(row).collect())
 }
 
-async fn holder(client: &Client, key: i64) -> Result<Option<Holder>, Error> {
+async fn holder(client: &Client, lock: LockKeys) -> Result<Option<Holder>, Error> {
     let columns = "activity.pid, coalesce(application_name, ''), coalesce(pg_catalog.host(client_addr), 'local socket'), \
                    coalesce(state, 'not visible to this role'), \
                    coalesce(extract(epoch FROM pg_catalog.clock_timestamp() - query_start), 0)::float8, \
@@ -144,7 +144,14 @@ async fn holder(client: &Client, key: i64) -> Result<Option<Holder>, Error> {
                                        pg_catalog.round(extract(epoch FROM pg_catalog.clock_timestamp() - other.xact_start)), \
                                        pg_catalog.left(pg_catalog.regexp_replace(other.query, '\\s+', ' ', 'g'), 120)) \
                          FROM pg_stat_activity AS other WHERE other.pid = ANY (pg_catalog.pg_blocking_pids(activity.pid)))";
-    Ok(ask_holder(client, key, columns).await?.map(|row| Holder {
+    let mut row = None;
+    for key in lock.each() {
+        row = match row {
+            None => ask_holder(client, key, columns).await?,
+            found => found,
+        };
+    }
+    Ok(row.map(|row| Holder {
         pid: row.get(0),
         application_name: row.get(1),
         client: row.get(2),

@@ -357,7 +357,7 @@ impl Opening {
              THEN pg_catalog.current_setting('refit.another_session_holds_the_migration_lock'){} END{more};",
             lock_timeout.as_millis(),
             postgres_protocol::escape::escape_literal(&format!("refit {stem}")),
-            facts.lock_key,
+            facts.lock.by_name,
             after.map(posted::guard).unwrap_or_default(),
         );
         Opening { sql, statements: 2 + discard.matches(';').count() }

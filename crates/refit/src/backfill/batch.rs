@@ -290,16 +290,23 @@ impl<'a> Batches<'a> {
 
     /// Locks the range and proves that it is ours and that the job is to go on; answers the transaction's number.
     async fn fence(&self, lease: &Lease) -> Result<String, NotDone> {
-        // One that was edited meanwhile is begun again with the new text.
-        let sql = "SELECT b.wanted <> 'run' OR b.state <> 'running' OR b.statement <> $3, pg_catalog.pg_current_xact_id()::text \
+        // One that was edited, or whose table has another name, is begun again with the new text.
+        let sql = "SELECT b.wanted <> 'run' OR b.state <> 'running' OR b.statement <> $3 \
+                       OR coalesce(b.search_path, 'pg_catalog') <> $4 OR r.relation_oid <> pg_catalog.to_regclass($5)::oid \
+                       OR (r.relation_oid IS NOT NULL AND pg_catalog.to_regclass($5) IS NULL), pg_catalog.pg_current_xact_id()::text \
                    FROM refit.backfill_range r JOIN refit.backfill b ON b.id = r.backfill_id \
                    WHERE r.id = $1 AND r.token = $2 AND NOT r.done FOR UPDATE OF r";
         let sql = self.walk.job.sql(sql);
-        let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 3] =
-            [(&lease.range, Type::INT8), (&lease.token, Type::INT8), (&self.walk.job.statement, Type::TEXT)];
+        let parameters: [(&(dyn ToSql + Sync), Type); 5] = [
+            (&lease.range, Type::INT8),
+            (&lease.token, Type::INT8),
+            (&self.walk.job.statement, Type::TEXT),
+            (&self.walk.job.search_path, Type::TEXT),
+            (&lease.relation, Type::TEXT),
+        ];
         let rows = self.client.query_typed(&sql, &parameters).await?;
         let row = rows.first().ok_or(NotDone::Lost)?;
-        if row.get(0) { Err(NotDone::Stopped) } else { Ok(row.get(1)) }
+        if row.get::<_, Option<bool>>(0).unwrap_or_default() { Err(NotDone::Stopped) } else { Ok(row.get(1)) }
     }
 
     async fn advance(

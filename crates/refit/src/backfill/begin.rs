@@ -13,6 +13,7 @@ use super::job::Job;
 use super::journal;
 use super::key::{Key, KeyColumns};
 use super::lease::{Lease, Place};
+use super::names::IS_CURRENT;
 use super::path::{self, under};
 use super::shape::Shape;
 use super::strategy::{Choice, Horizon, choose, word};
@@ -71,9 +72,10 @@ pub(crate) async fn begin(client: &Client, job: &Job) -> Result<Began, Error> {
 }
 
 async fn begun(client: &Client, job: &Job) -> Result<Began, Error> {
-    let sql =
-        "SELECT FROM refit.backfill WHERE id = $1 AND state = 'registered' FOR NO KEY UPDATE SKIP LOCKED";
-    let mine = client.query_typed(&job.sql(sql), &[(&job.id, Type::INT8)]).await;
+    let sql = format!(
+        "SELECT FROM refit.backfill WHERE id = $1 AND state = 'registered' AND {IS_CURRENT} FOR NO KEY UPDATE SKIP LOCKED"
+    );
+    let mine = client.query_typed(&job.sql(&sql), &[(&job.id, Type::INT8)]).await;
     if mine.map_err(Error::database("beginning a backfill"))?.is_empty() {
         return Ok(Began::Elsewhere);
     }
@@ -283,8 +285,8 @@ async fn record(
 
 /// Writes ranges of a pass.
 pub(crate) async fn insert(client: &Client, job: &Job, pass: i32, pieces: &[Piece]) -> Result<(), Error> {
-    let sql = "INSERT INTO refit.backfill_range (backfill_id, pass, relation, lower, lower_closed, windows, stripes, rows_estimated) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    let sql = "INSERT INTO refit.backfill_range (backfill_id, pass, relation, lower, lower_closed, windows, stripes, rows_estimated, relation_oid) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, pg_catalog.to_regclass($3)::pg_catalog.oid)";
     let statement = client.prepare(&job.sql(sql)).await.map_err(Error::database("writing the ranges"))?;
     for piece in pieces {
         let windows = serde_json::to_string(&piece.windows).unwrap_or_default();

@@ -5,6 +5,7 @@ use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
 use super::job::Job;
+use super::names::follow_if_behind;
 use crate::error::Error;
 use crate::pin::pinned;
 use crate::state::State;
@@ -42,6 +43,7 @@ pub(super) async fn request_pinned(
     version: Version,
     request: Request,
 ) -> Result<(), Error> {
+    follow_if_behind(client, state).await?;
     let Some(job) = Job::of(client, state, version).await? else {
         return Err(Error::Target(format!("version {version} has no backfill in this database")));
     };
@@ -90,8 +92,9 @@ async fn retry(client: &Client, job: &Job) -> Result<(), Error> {
               swept AS ({SWEPT}), \
               again AS (UPDATE refit.backfill_error SET resolved_at = pg_catalog.now() \
                         WHERE backfill_id IN (SELECT id FROM job) AND resolved_at IS NULL RETURNING relation, key), \
-              ranges AS (INSERT INTO refit.backfill_range (backfill_id, pass, relation, lower, lower_closed, windows, rows_estimated) \
-                         SELECT $1, -1, relation, key, true, pg_catalog.json_build_array(key)::text, 1 FROM again) \
+              ranges AS (INSERT INTO refit.backfill_range (backfill_id, pass, relation, lower, lower_closed, windows, rows_estimated, relation_oid) \
+                         SELECT $1, -1, relation, key, true, pg_catalog.json_build_array(key)::text, 1, \
+                             pg_catalog.to_regclass(relation)::pg_catalog.oid FROM again) \
          SELECT FROM job"
     );
     asked(client, job, &sql).await

@@ -8,6 +8,7 @@ use super::cut::{Piece, ends};
 use super::facts;
 use super::job::Job;
 use super::key::{Key, KeyColumns, key_of};
+use super::names::IS_CURRENT;
 use super::path::under;
 use super::trouble::Trouble;
 use crate::error::Error;
@@ -64,16 +65,20 @@ pub(crate) async fn finish(client: &Client, job: &Job) -> Result<Finished, Error
 async fn finishing(client: &Client, job: &Job) -> Result<Finished, Error> {
     let failed = || Error::database("finishing a backfill");
     // Looking may take minutes, and the job's row is everybody's: one process looks, and whoever pauses the job need not wait.
-    let sql = "SELECT pass FROM refit.backfill b WHERE id = $1 AND state = 'running' AND wanted = 'run' AND NOT EXISTS ( \
+    let sql = format!(
+        "SELECT pass FROM refit.backfill b WHERE id = $1 AND state = 'running' AND wanted = 'run' AND {IS_CURRENT} AND NOT EXISTS ( \
                    SELECT FROM refit.backfill_range WHERE backfill_id = b.id AND NOT done) \
-                 AND pg_catalog.pg_try_advisory_xact_lock('refit.backfill'::regclass::oid::int4, ($1 % 2147483647)::int4)";
-    let rows = client.query_typed(&job.sql(sql), &[(&job.id, Type::INT8)]).await.map_err(failed())?;
+                 AND pg_catalog.pg_try_advisory_xact_lock('refit.backfill'::regclass::oid::int4, ($1 % 2147483647)::int4)"
+    );
+    let rows = client.query_typed(&job.sql(&sql), &[(&job.id, Type::INT8)]).await.map_err(failed())?;
     let Some(row) = rows.first() else { return Ok(Finished::Elsewhere) };
     let pass: i32 = row.get(0);
     let verdict = judge(client, job, pass).await?;
-    let sql = "SELECT FROM refit.backfill WHERE id = $1 AND state = 'running' AND wanted = 'run' AND pass = $2 FOR NO KEY UPDATE";
+    let sql = format!(
+        "SELECT FROM refit.backfill WHERE id = $1 AND state = 'running' AND wanted = 'run' AND pass = $2 AND {IS_CURRENT} FOR NO KEY UPDATE"
+    );
     let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&job.id, Type::INT8), (&pass, Type::INT4)];
-    if client.query_typed(&job.sql(sql), &parameters).await.map_err(failed())?.is_empty() {
+    if client.query_typed(&job.sql(&sql), &parameters).await.map_err(failed())?.is_empty() {
         return Ok(Finished::Elsewhere);
     }
     match verdict {

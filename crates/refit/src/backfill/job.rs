@@ -235,11 +235,11 @@ pub(crate) fn can_begin(migration: &Migration) -> Result<(), Error> {
 pub(crate) fn registration(state: &State, migration: &Migration, directive: &BackfillDirective) -> String {
     let json = serde_json::to_string(directive).unwrap_or_default();
     format!(
-        "INSERT INTO {}.backfill (history_id, version, name, statement, directive, remaining, search_path, relation) \
-         SELECT {}, {}, {}, {}, {}, {}, {SEARCH_PATH}, \
-             (SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c \
-              JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace \
-              WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass({})::pg_catalog.oid)",
+        "INSERT INTO {}.backfill (history_id, version, name, statement, directive, remaining, search_path, relation_oid, relation) \
+         SELECT {}, {}, {}, {}, {}, {}, {SEARCH_PATH}, c.oid, pg_catalog.format('%I.%I', n.nspname, c.relname) \
+         FROM (SELECT pg_catalog.to_regclass({})::pg_catalog.oid AS oid) AS named \
+             LEFT JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) named.oid \
+             LEFT JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace",
         state.quoted(),
         state.history(),
         migration.version,
@@ -255,8 +255,8 @@ pub(crate) fn registration(state: &State, migration: &Migration, directive: &Bac
 pub(crate) fn adopt_jobs(state: &State, search_path: &str) -> String {
     format!(
         "SELECT pg_catalog.set_config('search_path',{},true);\
-         UPDATE {}.backfill SET history_id = {}, search_path = {SEARCH_PATH}, relation = \
-             (SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c \
+         UPDATE {}.backfill SET history_id = {}, search_path = {SEARCH_PATH}, (relation_oid, relation) = \
+             (SELECT c.oid, pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c \
               JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace \
               WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass( \
                   directive::pg_catalog.jsonb OPERATOR(pg_catalog.->>) 'table'::pg_catalog.text)::pg_catalog.oid) \

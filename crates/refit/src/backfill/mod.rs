@@ -22,6 +22,7 @@ mod journal;
 mod key;
 mod lease;
 mod mend;
+mod names;
 mod path;
 mod preview;
 mod readonly;
@@ -47,6 +48,7 @@ pub use sight::{FailedRow, JobStatus, JournalStatus, WorkerStatus};
 pub(crate) use edit::{accept_edit, record, register_again};
 pub(crate) use function::Functions;
 pub(crate) use job::{adopt_jobs, can_begin, is_repeatable, registration, states};
+pub(crate) use names::follow;
 pub(crate) use throttle::departed::Followers;
 pub(crate) use undo::{prospect, turn_back};
 

@@ -17,6 +17,7 @@ use super::begin::{Survey, is_function, look_at_plans, survey};
 use super::facts::{Table, to_float, whole};
 use super::job::Job;
 use super::lease::Lease;
+use super::names::follow_if_behind;
 use super::path;
 use super::shape::Shape;
 use super::sight::JobStatus;
@@ -204,6 +205,7 @@ async fn found(
 ) -> Result<(Job, Option<JobStatus>), Error> {
     match subject {
         Subject::Registered(version) => {
+            follow_if_behind(client, state).await?;
             let Some(job) = Job::of(client, state, version).await? else {
                 return Err(Error::Target(format!("version {version} has no backfill in this database")));
             };

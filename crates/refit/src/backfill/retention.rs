@@ -8,6 +8,7 @@ use tracing::{info, warn};
 
 use crate::error::Error;
 use crate::event::Event;
+use crate::lock::LockKeys;
 use crate::migrator::Migrator;
 use crate::state::State;
 
@@ -36,10 +37,10 @@ impl Migrator {
         let asked: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
             [(&seconds, Type::FLOAT8), (&state.history(), Type::INT8)];
         let expired = client.query_typed(&state.sql(EXPIRED), &asked).await;
-        let key = self.lock_key(client, state).await?;
+        let lock = lock_keys(client, state).await?;
         for row in expired.map_err(Error::database("looking for undo journals whose time is over"))? {
             let (job, stem, journal): (i64, String, String) = (row.get(0), row.get(1), row.get(2));
-            if drop_journal(client, state, key, job, &journal, seconds).await? {
+            if drop_journal(client, state, lock, job, &journal, seconds).await? {
                 info!(
                     backfill = stem,
                     journal, "its undo journal is dropped: it was kept as long as `undo_retention` says"
@@ -51,14 +52,12 @@ impl Migrator {
     }
 }
 
-impl Migrator {
-    /// The key of the history's lock.
-    async fn lock_key(&self, client: &Client, state: &State) -> Result<i64, Error> {
-        let sql = "SELECT schema_name FROM refit.history WHERE id = $1";
-        let row = client.query_typed_one(&state.sql(sql), &[(&state.history(), Type::INT8)]).await;
-        let schema: String = row.map_err(Error::database("looking for the history"))?.get(0);
-        Ok(crate::lock::key(&schema))
-    }
+/// The keys of the history's lock.
+async fn lock_keys(client: &Client, state: &State) -> Result<LockKeys, Error> {
+    let sql = "SELECT schema_name, relation FROM refit.history WHERE id = $1";
+    let row = client.query_typed_one(&state.sql(sql), &[(&state.history(), Type::INT8)]).await;
+    let row = row.map_err(Error::database("looking for the history"))?;
+    Ok(LockKeys::new(row.get(0), Some(row.get(1))))
 }
 
 /// Drops one under the migration lock: a roll-back cannot begin meanwhile. False when another session has the lock, or was
@@ -66,7 +65,7 @@ impl Migrator {
 async fn drop_journal(
     client: &Client,
     state: &State,
-    key: i64,
+    lock: LockKeys,
     job: i64,
     journal: &str,
     seconds: f64,
@@ -75,14 +74,11 @@ async fn drop_journal(
     client.batch_execute("BEGIN; SET LOCAL lock_timeout = '2s'").await.map_err(failed())?;
     let outcome = async {
         let sql = format!(
-            "SELECT pg_catalog.pg_try_advisory_xact_lock($3) AND EXISTS (SELECT FROM ({EXPIRED}) AS expired WHERE id = $4)"
+            "SELECT NOT false = ANY (ARRAY[{}]) AND EXISTS (SELECT FROM ({EXPIRED}) AS expired WHERE id = $3)",
+            lock.call("pg_try_advisory_xact_lock")
         );
-        let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 4] = [
-            (&seconds, Type::FLOAT8),
-            (&state.history(), Type::INT8),
-            (&key, Type::INT8),
-            (&job, Type::INT8),
-        ];
+        let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 3] =
+            [(&seconds, Type::FLOAT8), (&state.history(), Type::INT8), (&job, Type::INT8)];
         if !client.query_typed_one(&state.sql(&sql), &parameters).await?.get::<_, bool>(0) {
             return Ok(false);
         }

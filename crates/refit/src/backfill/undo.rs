@@ -12,6 +12,7 @@ use super::begin::is_function;
 use super::control::{Request, request_pinned};
 use super::job::Job;
 use super::journal::restoration;
+use super::names::{IS_CURRENT, follow_if_behind};
 use super::shape::Shape;
 use super::sight::JobStatus;
 use super::work::{Ended, LOOK};
@@ -144,6 +145,7 @@ async fn turned(client: &Client, state: &State, version: Version, leave: bool) -
     let named: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
         [(&version, Type::INT8), (&state.history(), Type::INT8)];
     client.query_typed(&state.sql(lock), &named).await.map_err(failed())?;
+    follow_if_behind(client, state).await?;
     let Some(job) = Job::of(client, state, version).await? else { return Ok(None) };
     if job.is_undo() && !leave {
         match job.state.as_str() {
@@ -185,9 +187,10 @@ async fn register(client: &Client, forward: &Job, leave: bool) -> Result<Job, Er
     };
     let directive = serde_json::to_string(&directive).unwrap_or_default();
     let sql = "INSERT INTO refit.backfill (version, name, kind, statement, directive, journal, state, finished_at, \
-                                           history_id, search_path, relation) \
+                                           history_id, search_path, relation, relation_oid) \
                VALUES ($1, $2, 'undo', $3, $4, $5, CASE WHEN $5 IS NULL THEN 'complete' ELSE 'registered' END, \
-                       CASE WHEN $5 IS NULL THEN pg_catalog.clock_timestamp() END, $6, $7, $8)";
+                       CASE WHEN $5 IS NULL THEN pg_catalog.clock_timestamp() END, $6, $7, $8, \
+                       (SELECT relation_oid FROM refit.backfill WHERE id = $9))";
     let state = &forward.state_schema;
     client
         .execute_typed(
@@ -201,6 +204,7 @@ async fn register(client: &Client, forward: &Job, leave: bool) -> Result<Job, Er
                 (&state.history(), Type::INT8),
                 (&forward.search_path, Type::TEXT),
                 (&forward.directive.table, Type::TEXT),
+                (&forward.id, Type::INT8),
             ],
         )
         .await
@@ -216,6 +220,7 @@ impl Migrator {
     pub(crate) async fn restore(&self, client: &Client, url: &str, job: &Job) -> Result<JobStatus, Error> {
         let mut told = false;
         loop {
+            follow_if_behind(client, &job.state_schema).await?;
             let now = job.again(client).await?;
             if now.wanted == "pause" && (now.state == "running" || now.state == "registered") {
                 if !told {
@@ -238,7 +243,8 @@ impl Migrator {
                 }
             }
         }
-        forget_deleted(client, job).await?;
+        follow_if_behind(client, &job.state_schema).await?;
+        forget_deleted(client, &job.again(client).await?).await?;
         match JobStatus::of_job(client, job).await? {
             Some(status) => Ok(status),
             None => Err(job.failure("its roll-back is no longer registered")),
@@ -264,11 +270,13 @@ async fn forget_deleted(client: &Client, job: &Job) -> Result<(), Error> {
     let same: Vec<String> =
         job.directive.key.iter().map(|column| format!("t.{0} = j.{0}", super::key::quoted(column))).collect();
     let sql = format!(
-        "DELETE FROM {journal} AS j WHERE NOT EXISTS (SELECT FROM {} AS t WHERE {})",
+        "DELETE FROM {journal} AS j WHERE NOT EXISTS (SELECT FROM {} AS t WHERE {}) \
+             AND (SELECT {IS_CURRENT} FROM {}.backfill WHERE id = $1)",
         job.directive.table,
-        same.join(" AND ")
+        same.join(" AND "),
+        job.state_schema.quoted(),
     );
-    let gone = client.execute_typed(&sql, &[]).await;
+    let gone = client.execute_typed(&sql, &[(&job.id, Type::INT8)]).await;
     let gone = gone.map_err(Error::database("looking for rows that were deleted"))?;
     if gone > 0 {
         info!(

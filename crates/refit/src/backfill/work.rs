@@ -15,6 +15,7 @@ use super::facts;
 use super::finish::{Finished, finish};
 use super::job::Job;
 use super::mend::pauses;
+use super::names::follow_if_behind;
 use super::readonly::{Refusals, require_writable};
 use super::rights;
 use super::shape::Shape;
@@ -150,6 +151,8 @@ impl Migrator {
         loop {
             let jobs = Job::unfinished(client, &state).await?;
             require_writable(client, &jobs).await?;
+            follow_if_behind(client, &state).await?;
+            let jobs = Job::unfinished(client, &state).await?;
             *began = true;
             awaited.extend(jobs.iter().map(|job| job.version));
             // What this program has no function for, another one works on: the others need not wait for it.
@@ -251,6 +254,7 @@ impl Migrator {
             }
         }
         loop {
+            follow_if_behind(client, &job.state_schema).await?;
             let now = job.again(client).await?;
             match (now.state.as_str(), now.wanted.as_str()) {
                 ("complete", _) => return Ok(Ended::Complete),

@@ -14,6 +14,7 @@ use super::job::Job;
 use super::key::Key;
 use super::lease::{Lease, reading, writing};
 use super::mend::{Ground, Habit, Outcome, Pauses, pauses};
+use super::names::IS_CURRENT;
 use super::readonly::Refusals;
 use super::sight::session_name;
 use super::size::BatchSize;
@@ -347,12 +348,18 @@ pub(crate) fn pinned(set: &str) -> String {
     settings.map(|setting| format!("{set} {setting};")).join(" ")
 }
 
-/// Whether the job is to go on; a job whose ranges are all done does not.
+/// Whether the job is to go on as it is known; a job whose ranges are all done does not.
 async fn goes_on(client: &Client, job: &Job) -> Result<bool, Error> {
-    let sql = "SELECT EXISTS (SELECT FROM refit.backfill WHERE id = $1 AND state = 'running' AND wanted = 'run') \
-                  AND EXISTS (SELECT FROM refit.backfill_range WHERE backfill_id = $1 AND NOT done)";
+    let sql = format!(
+        "SELECT EXISTS (SELECT FROM refit.backfill WHERE id = $1 AND state = 'running' AND wanted = 'run' \
+                            AND statement = $2 AND coalesce(search_path, 'pg_catalog') = $3) \
+            AND (SELECT coalesce(pg_catalog.bool_and({IS_CURRENT}), false) FROM ( \
+                     SELECT DISTINCT relation, relation_oid FROM refit.backfill_range WHERE backfill_id = $1 AND NOT done) AS open)"
+    );
+    let known: [(&(dyn ToSql + Sync), Type); 3] =
+        [(&job.id, Type::INT8), (&job.statement, Type::TEXT), (&job.search_path, Type::TEXT)];
     let asked = reading(client, async {
-        let row = client.query_typed_one(&job.sql(sql), &[(&job.id, Type::INT8)]).await;
+        let row = client.query_typed_one(&job.sql(&sql), &known).await;
         Ok(row.map_err(Error::database("looking after a backfill"))?.get(0))
     });
     asked.await

@@ -29,7 +29,11 @@ impl Component {
     fn versions(self) -> &'static [&'static str] {
         match self {
             Component::Runs => &[include_str!("runs.sql"), include_str!("history.sql")],
-            Component::Backfill => &[include_str!("backfill.sql"), include_str!("backfill_history.sql")],
+            Component::Backfill => &[
+                include_str!("backfill.sql"),
+                include_str!("backfill_history.sql"),
+                include_str!("backfill_relation.sql"),
+            ],
         }
     }
 
@@ -81,7 +85,7 @@ impl Present {
         let rows = rows.map_err(Error::database("reading the state schema"))?;
         let has = |column: &str| usize::from(rows.iter().any(|row| row.get::<_, &str>(0) == column));
         let runs = has("run.id") + has("history.id");
-        let backfill = has("backfill.id") + has("backfill.history_id");
+        let backfill = has("backfill.id") + has("backfill.history_id") + has("backfill.relation_oid");
         let comment = match runs {
             0 => self.comment,
             _ => format!("refit state: runs {runs}, backfill {backfill}; by its columns"),
@@ -167,12 +171,12 @@ mod tests {
         );
         let more = sql("refit state: runs 2; x", &[Component::Runs, Component::Backfill]).unwrap();
         assert!(
-            more.starts_with("CREATE TABLE refit.backfill") && more.contains("runs 2, backfill 2;"),
+            more.starts_with("CREATE TABLE refit.backfill") && more.contains("runs 2, backfill 3;"),
             "{more}"
         );
         let old = sql("refit state 3: x", &[Component::Runs]).unwrap();
         assert!(
-            old.starts_with("CREATE TABLE refit.history") && old.contains("runs 2, backfill 2;"),
+            old.starts_with("CREATE TABLE refit.history") && old.contains("runs 2, backfill 3;"),
             "{old}"
         );
         assert!(!old.contains("CREATE TABLE refit.backfill"), "{old}");

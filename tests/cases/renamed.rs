@@ -1,0 +1,227 @@
+//! Schemas and tables that get other names: a job stays with its table, a lock with its history.
+
+use std::time::Duration;
+
+use refit::backfill::{Request, request};
+use refit::{Backfills, Error, Rollback};
+use refit_devdb::TestDb;
+
+use crate::support::{execute, execute_at, exists, migrator, state, until, value, value_at};
+
+/// The URL of a session with another search path.
+fn at(url: &str, path: &str) -> String {
+    let sign = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{sign}options=-c%20search_path%3D{path}")
+}
+
+const VISIT: (&str, &str) = (
+    "V1__visit.sql",
+    "CREATE TABLE visit (id bigint PRIMARY KEY, n int NOT NULL);\n\
+     INSERT INTO visit SELECT g, 1 FROM generate_series(1, 300) g;\n\
+     CREATE FUNCTION step() RETURNS int LANGUAGE sql AS 'SELECT 1';",
+);
+/// A second row for each of ten milliseconds.
+const SLOW: (&str, &str) = (
+    "V2__count.sql",
+    "-- refit: backfill = { table = \"visit\", key = [\"id\"], batch = 20, undo = [\"n\"] }\n\
+     UPDATE visit SET n = n + step() WHERE id > $1 AND id <= $2 AND pg_sleep(0.01) IS NOT NULL;",
+);
+const COUNT: (&str, &str) = (
+    "V2__count.sql",
+    "-- refit: backfill = { table = \"visit\", key = [\"id\"], batch = 20, undo = [\"n\"] }\n\
+     UPDATE visit SET n = n + step() WHERE id > $1 AND id <= $2;",
+);
+
+/// Another schema takes the name, with a table like it whose rows nothing of this may change.
+const TAKE_NAME: &str = "ALTER SCHEMA a RENAME TO \"B, c\"; CREATE SCHEMA a; \
+    CREATE TABLE a.visit (id bigint PRIMARY KEY, n int NOT NULL); INSERT INTO a.visit SELECT g, 2 FROM generate_series(1, 300) g; \
+    CREATE FUNCTION a.step() RETURNS int LANGUAGE sql AS 'SELECT 100'";
+const RENAMED: &str = "%22B%2C%5C%20c%22";
+
+/// The sum of the renamed table, and of the one that has its name now.
+async fn sums(db: &TestDb) -> String {
+    value(db, "SELECT (SELECT sum(n) FROM \"B, c\".visit) || ' ' || (SELECT sum(n) FROM a.visit)").await
+}
+
+async fn new() -> TestDb {
+    let db = TestDb::empty().await.unwrap();
+    execute(&db, "CREATE SCHEMA a").await;
+    db
+}
+
+#[tokio::test]
+async fn a_registered_backfill_stays_with_its_table() {
+    let db = new().await;
+    let files = [VISIT, COUNT];
+    migrator(&files).backfills(Backfills::Hold).run(&at(db.url(), "a")).await.unwrap();
+    execute(&db, TAKE_NAME).await;
+    let inline = migrator(&files).backfills(Backfills::Inline);
+    inline.run(&at(db.url(), RENAMED)).await.unwrap();
+    assert_eq!(sums(&db).await, "600 600");
+    let rollback = Rollback { to: 1, leave_rows: Vec::new() };
+    // Back again, after yet another name.
+    execute(&db, "ALTER SCHEMA a RENAME TO other; ALTER SCHEMA \"B, c\" RENAME TO a").await;
+    inline.rollback(&at(db.url(), "a"), &rollback).await.unwrap();
+    let sums = "SELECT (SELECT sum(n) FROM a.visit) || ' ' || (SELECT sum(n) FROM other.visit)";
+    assert_eq!(value::<String>(&db, sums).await, "300 600");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backfill_at_work_stays_with_its_table() {
+    let db = new().await;
+    let slow = migrator(&[VISIT, SLOW]).backfills(Backfills::Inline);
+    let url = at(db.url(), "a");
+    let working = tokio::spawn(async move { slow.run(&url).await });
+    let begun = "SELECT coalesce(sum(rows_walked), 0)::int8 FROM refit.backfill_range";
+    until("some batches", async || {
+        exists(&db, "refit.backfill_range").await && value::<i64>(&db, begun).await > 40
+    })
+    .await;
+    execute(&db, TAKE_NAME).await;
+    // Whatever becomes of the process whose session has the other name as its search path, the rows are done once.
+    working.await.unwrap().ok();
+    migrator(&[VISIT, SLOW]).backfills(Backfills::Inline).run(&at(db.url(), RENAMED)).await.unwrap();
+    assert_eq!(sums(&db).await, "600 600");
+    let names = "SELECT string_agg(DISTINCT relation, ' ') FROM refit.backfill_range";
+    assert_eq!(value::<String>(&db, names).await, "\"B, c\".visit");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollback_at_work_stays_with_its_table() {
+    let db = new().await;
+    let inline = migrator(&[VISIT, COUNT]).backfills(Backfills::Inline);
+    inline.run(&at(db.url(), "a")).await.unwrap();
+    // Restoring waits in its first batch for a row.
+    let holder = db.connect().await.unwrap();
+    holder.batch_execute("BEGIN; SELECT FROM a.visit WHERE id = 1 FOR UPDATE").await.unwrap();
+    let (url, rollback) = (at(db.url(), "a"), Rollback { to: 1, leave_rows: Vec::new() });
+    let waiting = "SELECT count(*) FROM refit.backfill_range r JOIN refit.backfill b ON b.id = backfill_id \
+                   WHERE kind = 'undo' AND leased_until IS NOT NULL";
+    let renaming = async {
+        until("the first batch", async || value::<i64>(&db, waiting).await > 0).await;
+        execute(&db, TAKE_NAME).await;
+        holder.batch_execute("COMMIT").await.unwrap();
+    };
+    // Its history's table is not called what it was: the step of the down file fails, and another call goes on.
+    tokio::join!(inline.rollback(&url, &rollback), renaming).0.ok();
+    inline.rollback(&at(db.url(), RENAMED), &rollback).await.unwrap();
+    assert_eq!(sums(&db).await, "300 600");
+    let applied = "SELECT count(*) FROM \"B, c\".refinery_schema_history";
+    assert_eq!(value::<i64>(&db, applied).await, 1);
+}
+
+#[tokio::test]
+async fn rows_that_were_set_aside_are_tried_again_in_their_table() {
+    let db = new().await;
+    let checked =
+        ("V1__visit.sql", &*format!("{}\nALTER TABLE visit ADD CHECK (id <> 7 OR n = 1);", VISIT.1));
+    let tolerant = COUNT.1.replace("batch = 20", "batch = 20, errors = 5, error_percent = 50");
+    let files = [checked, (COUNT.0, &*tolerant)];
+    let inline = migrator(&files).backfills(Backfills::Inline);
+    inline.run(&at(db.url(), "a")).await.unwrap_err();
+    execute(&db, TAKE_NAME).await;
+    execute(&db, "ALTER TABLE \"B, c\".visit DROP CONSTRAINT visit_check").await;
+    let url = at(db.url(), RENAMED);
+    let client = refit::connect(&url, &refit::ConnectOptions::default()).await.unwrap();
+    request(&client, &state(&client).await, 2, Request::Retry).await.unwrap();
+    inline.run(&url).await.unwrap();
+    assert_eq!(sums(&db).await, "600 600");
+}
+
+#[tokio::test]
+async fn a_table_with_another_name_is_done_to_its_end() {
+    let db = TestDb::empty().await.unwrap();
+    let files = [VISIT, COUNT];
+    migrator(&files).backfills(Backfills::Hold).run(db.url()).await.unwrap();
+    execute(&db, "ALTER TABLE visit RENAME TO visits; CREATE TABLE visit (id bigint PRIMARY KEY, n int)")
+        .await;
+    execute(&db, "INSERT INTO visit VALUES (1, 1)").await;
+    // Its statement names the other one: nothing is done to either.
+    let error = migrator(&files).backfills(Backfills::Inline).run(db.url()).await.unwrap_err();
+    assert!(error.to_string().contains("public.visits"), "{error}");
+    let sums = "SELECT (SELECT sum(n) FROM visits) || ' ' || (SELECT sum(n) FROM visit)";
+    assert_eq!(value::<String>(&db, sums).await, "300 1");
+    execute(&db, "DROP TABLE visit; ALTER TABLE visits RENAME TO visit").await;
+    let client = db.connect().await.unwrap();
+    request(&client, &state(&client).await, 2, Request::Resume).await.unwrap();
+    migrator(&files).backfills(Backfills::Inline).run(db.url()).await.unwrap();
+    assert_eq!(value::<i64>(&db, "SELECT sum(n) FROM visit").await, 600);
+}
+
+/// A dump has other OIDs, or those of other tables.
+#[tokio::test]
+async fn what_was_restored_goes_by_its_names() {
+    let db = TestDb::empty().await.unwrap();
+    let files = [VISIT, COUNT];
+    migrator(&files).backfills(Backfills::Hold).run(db.url()).await.unwrap();
+    execute(
+        &db,
+        "CREATE TABLE other (id bigint PRIMARY KEY, n int NOT NULL); INSERT INTO other VALUES (1, 1)",
+    )
+    .await;
+    execute(
+        &db,
+        "UPDATE refit.history SET registry = 1; UPDATE refit.backfill SET relation_oid = 'other'::regclass",
+    )
+    .await;
+    migrator(&files).backfills(Backfills::Inline).run(db.url()).await.unwrap();
+    let sums = "SELECT (SELECT sum(n) FROM visit) || ' ' || (SELECT sum(n) FROM other)";
+    assert_eq!(value::<String>(&db, sums).await, "600 1");
+}
+
+/// As the release before wrote it, which knew names only.
+#[tokio::test]
+async fn a_state_without_oids_is_upgraded() {
+    let db = TestDb::empty().await.unwrap();
+    let files = [VISIT, COUNT];
+    migrator(&files).backfills(Backfills::Hold).run(db.url()).await.unwrap();
+    let before = "ALTER TABLE refit.backfill DROP COLUMN relation_oid; ALTER TABLE refit.backfill_range DROP COLUMN relation_oid; \
+                  COMMENT ON SCHEMA refit IS 'refit state: runs 2, backfill 2; as it was'";
+    execute(&db, before).await;
+    let inline = migrator(&files).backfills(Backfills::Inline);
+    assert!(inline.plan(&db.connect().await.unwrap()).await.unwrap().outdated);
+    inline.run(db.url()).await.unwrap();
+    let known = "SELECT bool_and(b.relation_oid = 'visit'::regclass AND r.relation_oid = b.relation_oid) \
+                 FROM refit.backfill b JOIN refit.backfill_range r ON b.id = backfill_id";
+    assert!(value::<bool>(&db, known).await);
+    assert_eq!(value::<i64>(&db, "SELECT sum(n) FROM visit").await, 600);
+}
+
+/// Two runs on one history never overlap, whatever its schema is called meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_waits_for_one_that_began_under_another_name() {
+    let db = new().await;
+    let first = migrator(&[VISIT]);
+    first.run(&at(db.url(), "a")).await.unwrap();
+    let holder = refit::connect(&at(db.url(), "a"), &refit::ConnectOptions::default()).await.unwrap();
+    let lock = first.lock(&holder).await.unwrap();
+    execute(&db, "ALTER SCHEMA a RENAME TO b").await;
+    let more = [VISIT, ("V2__more.sql", "CREATE TABLE more (id int);")];
+    let impatient = migrator(&more).wait_for_lock(Duration::from_millis(300));
+    let error = impatient.run(&at(db.url(), "b")).await.unwrap_err();
+    assert!(matches!(error, Error::LockTimeout { .. }), "{error}");
+    lock.release(&holder).await;
+    impatient.run(&at(db.url(), "b")).await.unwrap();
+    assert!(exists(&db, "b.more").await);
+    // The name is free for another history at once.
+    execute_at(db.url(), "CREATE SCHEMA a").await;
+    impatient.run(&at(db.url(), "a")).await.unwrap();
+    assert_eq!(value_at::<i64>(&at(db.url(), "a"), "SELECT count(*) FROM visit").await, 300);
+}
+
+/// The first run of a history holds its lock by the table that it has made, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_run_that_makes_the_history_holds_its_lock() {
+    let db = new().await;
+    let slow =
+        [("V1__slow.sql", "-- refit: transaction = false\nSELECT pg_sleep(3);\nCREATE TABLE done (id int);")];
+    let (running, url) = (migrator(&slow), at(db.url(), "a"));
+    let run = tokio::spawn(async move { running.run(&url).await });
+    until("the first run", async || exists(&db, "refit.step").await).await;
+    execute(&db, "ALTER SCHEMA a RENAME TO b").await;
+    let impatient = migrator(&slow).wait_for_lock(Duration::from_millis(300));
+    let error = impatient.run(&at(db.url(), "b")).await.unwrap_err();
+    assert!(matches!(error, Error::LockTimeout { .. }), "{error}");
+    run.await.unwrap().ok();
+    assert_eq!(crate::support::advisory_locks(&db).await, 0);
+}
