@@ -1,7 +1,7 @@
 //! Sessions of a rehearsal, and how their failures are told.
 
 use refit::{ConnectOptions, Connection};
-use refit_model::redact::Secrets;
+use refit_model::redact::{self, Secrets};
 use refit_model::{Position, Statement};
 use tokio_postgres::error::ErrorPosition;
 
@@ -44,7 +44,7 @@ pub(crate) fn failure(error: &tokio_postgres::Error, statement: &Statement<'_>, 
     Failure {
         sqlstate: Some(db.code().code().to_owned()),
         message: secrets.redact(db.message()),
-        detail: db.detail().map(|detail| secrets.redact(detail)),
+        detail: db.detail().map(|detail| secrets.redact(&redact::detail(db.code().code(), detail))),
         hint: db.hint().map(|hint| secrets.redact(hint)),
         line: pointed.line,
         column: pointed.column,

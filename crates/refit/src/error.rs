@@ -310,10 +310,11 @@ pub(crate) fn describe(error: &tokio_postgres::Error) -> String {
     let text = match error.as_db_error() {
         Some(db) => {
             let mut text = format!("{} (SQLSTATE {})", db.message(), db.code().code());
-            for (label, value) in [("detail", db.detail()), ("hint", db.hint())] {
-                if let Some(value) = value {
-                    text.push_str(&format!("; {label}: {value}"));
-                }
+            if let Some(detail) = db.detail() {
+                text.push_str(&format!("; detail: {}", redact::detail(db.code().code(), detail)));
+            }
+            if let Some(hint) = db.hint() {
+                text.push_str(&format!("; hint: {hint}"));
             }
             text
         }

@@ -1,6 +1,6 @@
 //! From what the server said to an error with file, line and column.
 
-use refit_model::redact::Secrets;
+use refit_model::redact::{self, Secrets};
 use refit_model::{Position, split_statements};
 use tokio_postgres::error::{ErrorPosition, SqlState};
 
@@ -123,7 +123,10 @@ impl Attempt {
                 }
                 None => format!("the connection was cut ({})", crate::error::describe(&self.error)),
             },
-            detail: db.and_then(|db| db.detail()).map(|detail| secrets.redact(detail)),
+            detail: db.and_then(|db| {
+                let detail = redact::detail(db.code().code(), db.detail()?);
+                Some(secrets.redact(&detail))
+            }),
             hint: db.and_then(|db| db.hint()).map(|hint| secrets.redact(hint)).or(own_hint),
             context: db.and_then(|db| db.where_()).map(|context| secrets.redact(context)),
             attempts: attempts as usize,

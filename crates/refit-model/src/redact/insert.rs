@@ -17,24 +17,19 @@ pub(super) fn rows(sql: &mut Sql<'_>) {
 fn row(sql: &mut Sql<'_>, from: usize) {
     let mut index = from;
     // The table's name, and an alias.
-    while index < sql.tokens.len() && !sql.is(index, "(") && !sql.is(index, ";") {
+    while index < sql.tokens.len() && !begins_rows(sql, index) {
         index += 1;
     }
-    let mut secret = Vec::new();
-    index += 1;
-    while let Some(name) = sql.name(index) {
-        secret.push(names::is_secret(name));
-        index += 1;
-        if !sql.is(index, ",") {
-            break;
-        }
-        index += 1;
-    }
-    if !sql.is(index, ")") || !secret.contains(&true) {
+    let (secret, from) =
+        match sql.is(index, "(") && sql.name(index + 1).is_some() && !is_query(sql, index + 1) {
+            true => names_of(sql, index + 1),
+            false => (unnamed(sql, from, index), index),
+        };
+    if !secret.contains(&true) {
         return;
     }
     let (mut depth, mut column) = (0usize, 0usize);
-    for index in index + 1..sql.tokens.len() {
+    for index in from..sql.tokens.len() {
         match sql.tokens[index].kind {
             TokenKind::Semi => return,
             TokenKind::OpenParen => {
@@ -49,4 +44,82 @@ fn row(sql: &mut Sql<'_>, from: usize) {
             _ => {}
         }
     }
+}
+
+fn is_query(sql: &Sql<'_>, index: usize) -> bool {
+    ["select", "values", "with", "table"].iter().any(|word| sql.is(index, word))
+}
+
+fn begins_rows(sql: &Sql<'_>, index: usize) -> bool {
+    sql.is(index, "(") || sql.is(index, ";") || is_query(sql, index) || sql.is(index, "overriding")
+}
+
+/// Which names of a list in parentheses are those of secrets, and what follows it; none where it is no such list.
+fn names_of(sql: &Sql<'_>, from: usize) -> (Vec<bool>, usize) {
+    let (mut secret, mut index) = (Vec::new(), from);
+    while let Some(name) = sql.name(index) {
+        secret.push(names::is_secret(name));
+        index += 1;
+        if !sql.is(index, ",") {
+            break;
+        }
+        index += 1;
+    }
+    if sql.is(index, ")") { (secret, index + 1) } else { (Vec::new(), index) }
+}
+
+/// The columns of a table that is named between two tokens, where the text itself creates it; else all of them, where its name
+/// says that it has secrets.
+fn unnamed(sql: &Sql<'_>, from: usize, to: usize) -> Vec<bool> {
+    let Some(table) = table(sql, from, to) else { return Vec::new() };
+    let created = (0..sql.tokens.len()).find_map(|index| {
+        // TEMP, UNLOGGED and the like stand between.
+        let is_create = (1..=3).any(|back| index.checked_sub(back).is_some_and(|at| sql.is(at, "create")));
+        if !(is_create && sql.is(index, "table")) {
+            return None;
+        }
+        let mut at = index + 1;
+        if sql.is(at, "if") {
+            at += 3;
+        }
+        let end = (at..sql.tokens.len()).find(|at| sql.is(*at, "(") || sql.is(*at, ";"))?;
+        let same = self::table(sql, at, end).is_some_and(|name| name.eq_ignore_ascii_case(table));
+        (same && sql.is(end, "(")).then(|| columns(sql, end + 1))
+    });
+    match created {
+        Some(columns) => columns,
+        // Of more columns than any table has.
+        None if names::has_secrets(table) => vec![true; 1600],
+        None => Vec::new(),
+    }
+}
+
+/// A name, the last part of a qualified one.
+fn table<'t>(sql: &Sql<'t>, from: usize, to: usize) -> Option<&'t str> {
+    let mut index = from;
+    while index + 2 < to && sql.is(index + 1, ".") {
+        index += 2;
+    }
+    sql.name(index).filter(|_| index < to)
+}
+
+/// Which columns of a CREATE TABLE are those of secrets.
+fn columns(sql: &Sql<'_>, from: usize) -> Vec<bool> {
+    let (mut secret, mut depth, mut begins) = (Vec::new(), 1usize, true);
+    for index in from..sql.tokens.len() {
+        if std::mem::take(&mut begins) {
+            let constraint = ["constraint", "primary", "unique", "check", "foreign", "exclude", "like"];
+            if !constraint.iter().any(|word| sql.is(index, word)) {
+                secret.push(sql.name(index).is_some_and(names::is_secret));
+            }
+        }
+        match sql.tokens[index].kind {
+            TokenKind::OpenParen => depth += 1,
+            TokenKind::CloseParen if depth == 1 => break,
+            TokenKind::CloseParen => depth -= 1,
+            TokenKind::Comma => begins = depth == 1,
+            _ => {}
+        }
+    }
+    secret
 }

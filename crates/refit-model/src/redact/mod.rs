@@ -8,6 +8,7 @@ mod insert;
 mod literal;
 mod names;
 mod prose;
+mod row;
 mod sql;
 
 use std::borrow::Cow;
@@ -126,6 +127,19 @@ pub fn text(text: &str) -> Cow<'_, str> {
     let mut spans = prose::spans(text, true);
     sql_like(text, &mut spans);
     if spans.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(blank(text, &merged(spans))) }
+}
+
+/// The detail of a failure, with [`text`] applied, and the row in it hidden where a constraint has refused one.
+///
+/// ```
+/// let detail = refit_model::redact::detail("23514", "Failing row contains (17, ann, x).");
+/// assert_eq!(detail, "Failing row contains (17, ********).");
+/// ```
+pub fn detail(sqlstate: &str, detail: &str) -> String {
+    match row::failing(sqlstate, detail) {
+        Some(row) => text(&blank(detail, &[row])).into_owned(),
+        None => text(detail).into_owned(),
+    }
 }
 
 /// What can be told from the tokens of a text that may be SQL.

@@ -52,9 +52,29 @@ pub(super) fn is_secret(name: &str) -> bool {
     if words.last().is_none_or(|last| ABOUT.contains(last)) {
         return false;
     }
-    ANYWHERE.iter().any(|part| name.contains(part))
+    COMMANDS.contains(&&*name)
+        || ANYWHERE.iter().any(|part| name.contains(part))
         || words.iter().any(|word| WORDS.contains(word))
         || words.windows(2).any(|pair| PAIRS.iter().any(|known| known == pair))
+}
+
+/// Words of tables that have a secret in each row.
+const TABLES: [&str; 10] =
+    ["user", "users", "account", "accounts", "login", "logins", "admin", "admins", "tokens", "secrets"];
+/// Settings whose value is a command line, which may name a password.
+const COMMANDS: [&str; 5] = [
+    "archive_command",
+    "restore_command",
+    "archive_cleanup_command",
+    "recovery_end_command",
+    "ssl_passphrase_command",
+];
+
+/// Whether a table's name says that its rows have secrets.
+pub(super) fn has_secrets(table: &str) -> bool {
+    let words = table.split(|c: char| !c.is_alphanumeric());
+    is_secret(table)
+        || words.into_iter().any(|word| TABLES.iter().any(|known| word.eq_ignore_ascii_case(known)))
 }
 
 /// Whether a function's arguments are secrets.
@@ -64,7 +84,7 @@ pub(super) fn is_secret_function(name: &str) -> bool {
 
 /// Whether a text is worth a closer look: most hold none of this.
 pub(super) fn may_hold(text: &str) -> bool {
-    const NEEDLES: [&str; 12] = [
+    const NEEDLES: [&str; 18] = [
         "pass",
         "secret",
         "token",
@@ -77,6 +97,12 @@ pub(super) fn may_hold(text: &str) -> bool {
         "hmac",
         "://",
         "scram-",
+        "user",
+        "account",
+        "login",
+        "admin",
+        "program",
+        "_command",
     ];
     let folded = text.to_ascii_lowercase();
     NEEDLES.iter().any(|needle| folded.contains(needle)) || folded.contains("md5")

@@ -35,6 +35,7 @@ pub(super) fn secrets(text: &str, depth: usize, values: &mut BTreeSet<String>) -
     sql.named_values();
     sql.functions();
     sql.dynamic();
+    sql.programs();
     insert::rows(&mut sql);
     sql.spans = super::merged(std::mem::take(&mut sql.spans));
     let mut spans = sql.nested(depth, values);
@@ -229,6 +230,15 @@ impl<'t> Sql<'t> {
                 && self.name(index).is_some_and(names::is_secret_function)
             {
                 self.arguments(index + 1);
+            }
+        }
+    }
+
+    /// `COPY … FROM PROGRAM 'x'`: a command line has credentials in many forms.
+    fn programs(&mut self) {
+        for index in 1..self.tokens.len() {
+            if self.is(index - 1, "program") {
+                self.mark(index);
             }
         }
     }

@@ -88,7 +88,48 @@ const CASES: &[(&str, &str)] = &[
         "DO $$ DECLARE v text := '********'; BEGIN EXECUTE 'ALTER ROLE r PASSWORD ' || quote_literal(v); END $$",
     ),
     ("SELECT 1 -- the password is: password=hunter2", "SELECT 1 -- the password is: password=********"),
+    (
+        "CREATE TEMP TABLE IF NOT EXISTS u (n varchar(3), CHECK (n <> ''), password text); INSERT INTO s.\"u\" VALUES ('a', 'hunter2')",
+        "CREATE TEMP TABLE IF NOT EXISTS u (n varchar(3), CHECK (n <> ''), password text); INSERT INTO s.\"u\" VALUES ('a', '********')",
+    ),
+    (
+        "CREATE TABLE u (n text, password text); INSERT INTO u (SELECT 'a', 'hunter2')",
+        "CREATE TABLE u (n text, password text); INSERT INTO u (SELECT 'a', '********')",
+    ),
+    (
+        "INSERT INTO app.users OVERRIDING USER VALUE VALUES (1, 'hunter2')",
+        "INSERT INTO app.users OVERRIDING USER VALUE VALUES (1, '********')",
+    ),
+    ("COPY t FROM PROGRAM 'curl -u a:hunter2 http://h'", "COPY t FROM PROGRAM '********'"),
+    ("ALTER SYSTEM SET restore_command = 'get -k hunter2'", "ALTER SYSTEM SET restore_command = '********'"),
 ];
+
+#[test]
+fn of_a_row_that_was_refused_only_its_number_is_shown() {
+    for (sqlstate, told, shown) in [
+        ("23514", "Failing row contains (17, ann, hun (ter)2).", "Failing row contains (17, ********)."),
+        (
+            "23502",
+            "Fehlgeschlagene Zeile enthält (bob, hunter2).",
+            "Fehlgeschlagene Zeile enthält (********).",
+        ),
+        ("23502", "Failing row contains (7).", "Failing row contains (7)."),
+        (
+            "23514",
+            "Failing row contains (6f1c0a86-3c80-4b9e-8a51-0d3f0a1b2c3d, x).",
+            "Failing row contains (6f1c0a86-3c80-4b9e-8a51-0d3f0a1b2c3d, ********).",
+        ),
+        (
+            "23514",
+            "Partition key of the failing row contains (day) = (2026-01-01).",
+            "Partition key of the failing row contains (day) = (2026-01-01).",
+        ),
+        ("23505", "Key (id)=(17) already exists.", "Key (id)=(17) already exists."),
+        ("23514", "", ""),
+    ] {
+        assert_eq!(detail(sqlstate, told), shown);
+    }
+}
 
 #[test]
 fn only_the_secret_is_replaced() {
@@ -107,6 +148,10 @@ fn sql_without_secrets_is_left_as_it_is() {
         "SELECT 'a', $1, 'https://example.org:8080/x' FROM key WHERE passing = 'x'",
         "UPDATE users SET name = 'x' WHERE password IS NULL",
         "CREATE ROLE r PASSWORD NULL",
+        "CREATE TABLE genre (name text, pinned bool); INSERT INTO genre VALUES ('rock', 'f')",
+        "INSERT INTO genre VALUES ('rock')",
+        "INSERT INTO users (name) VALUES ('ann')",
+        "INSERT INTO users SELECT name FROM people",
     ] {
         assert_eq!(source(sql), sql);
     }

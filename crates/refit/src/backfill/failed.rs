@@ -34,7 +34,7 @@ impl From<tokio_postgres::Error> for Failed {
             Some(db) => Failed {
                 sqlstate: Some(db.code().code().to_owned()),
                 message: redact::text(db.message()).into_owned(),
-                detail: db.detail().map(|detail| redact::text(detail).into_owned()),
+                detail: db.detail().map(|detail| redact::detail(db.code().code(), detail)),
             },
             // A value that the driver could not write or read is no matter of the connection.
             None if !error.is_closed() && error.code().is_none() && is_conversion(&error) => {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use futures_util::StreamExt;
+use refit_model::redact;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_postgres::error::DbError;
 use tokio_postgres::{AsyncMessage, Connection};
@@ -23,10 +24,11 @@ pub struct Notice {
 impl Notice {
     fn of(error: &DbError) -> Notice {
         let mut message = shown(error.message());
-        for (label, text) in [("detail", error.detail()), ("hint", error.hint())] {
-            if let Some(text) = text {
-                message.push_str(&format!("; {label}: {}", shown(text)));
-            }
+        if let Some(detail) = error.detail() {
+            message.push_str(&format!("; detail: {}", shown(&redact::detail(error.code().code(), detail))));
+        }
+        if let Some(hint) = error.hint() {
+            message.push_str(&format!("; hint: {}", shown(hint)));
         }
         let severity =
             error.parsed_severity().map_or_else(|| error.severity().to_owned(), |parsed| parsed.to_string());

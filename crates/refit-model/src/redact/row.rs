@@ -1,0 +1,29 @@
+//! Rows in what the server says of a failure: their values are the database's, whatever SQL met them.
+
+use std::ops::Range;
+
+/// What is to be hidden of a row that a constraint refused, as in `Failing row contains (17, ann, x).`, in any language; its first
+/// value is shown where it is a number or a UUID, as keys are.
+pub(super) fn failing(sqlstate: &str, detail: &str) -> Option<Range<usize>> {
+    // 23502 is not_null_violation, 23514 check_violation.
+    if !matches!(sqlstate, "23502" | "23514") {
+        return None;
+    }
+    let (open, close) = (detail.find('(')?, detail.rfind(')')?);
+    // The key of a row that no partition takes: `(day) = (2026-01-01)`.
+    if open > close || detail.contains(") = (") {
+        return None;
+    }
+    let row = open + 1..close;
+    let first = detail[row.clone()].find(", ").map_or(row.end, |length| row.start + length);
+    match is_key(&detail[row.start..first]) {
+        true => (first + 2 < row.end).then_some(first + 2..row.end),
+        false => Some(row),
+    }
+}
+
+fn is_key(value: &str) -> bool {
+    let is_number = value.len() <= 20 && value.bytes().all(|byte| byte.is_ascii_digit());
+    let is_uuid = value.len() == 36 && value.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+    !value.is_empty() && (is_number || is_uuid)
+}
