@@ -45,6 +45,7 @@ mod cases {
     mod rollback_rows;
     mod row_security;
     mod search_paths;
+    mod stopped;
     mod tenants;
     mod tidy;
     mod tls;

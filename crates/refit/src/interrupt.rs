@@ -41,6 +41,11 @@ impl Interrupt {
         *self.0.borrow()
     }
 
+    /// Pauses; true when it was triggered before the end.
+    pub(crate) async fn cuts_short(&self, pause: Duration) -> bool {
+        tokio::time::timeout(pause, self.triggered()).await.is_ok()
+    }
+
     /// Waits until it is triggered.
     pub async fn triggered(&self) {
         // The sender is in `self`, so the channel is open.
@@ -56,6 +61,9 @@ impl Default for Interrupt {
 
 /// How often a cancel request is repeated until the statement has ended: one that comes between two statements does nothing.
 const REPEAT: Duration = Duration::from_millis(200);
+
+/// How often one is sent where it cannot be seen whether the statement has ended.
+const REPEATS: u32 = 5;
 
 /// Cancels what a session does, over TLS where the session has it.
 #[derive(Clone)]
@@ -115,7 +123,13 @@ impl CancelOnDrop {
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {
         if let (Some(canceler), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) {
-            runtime.spawn(async move { canceler.cancel().await });
+            runtime.spawn(async move {
+                // What was sent before may not have begun.
+                for _ in 0..REPEATS {
+                    canceler.cancel().await;
+                    tokio::time::sleep(REPEAT).await;
+                }
+            });
         }
     }
 }

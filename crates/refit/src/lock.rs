@@ -240,7 +240,8 @@ impl Migrator {
         let facts = Preflight::read(client, &self.options).await?;
         let locked = async {
             let (limit, observer) = (self.options.wait_for_lock, &self.options.observer);
-            let mut wait = LockWait::new(facts.lock, &facts.state, limit, observer);
+            let wait = LockWait::new(facts.lock, &facts.state, limit, observer);
+            let mut wait = wait.interrupted_by(&self.options.interrupt);
             while let Waited::NotYet = wait.poll(client).await? {}
             Ok(())
         };

@@ -14,7 +14,8 @@ const WAITED: &str = "refit_lock_waited_seconds";
 /// Name, what it is, and its value, where there is one.
 type Figure = (&'static str, &'static str, fn(&JobStatus) -> Option<f64>);
 
-/// Of a backfill, as it stands; labelled with the migration and whether it is on its way forward or undone.
+/// Of a backfill, as it stands; labelled with the schema of its history, the migration, and whether it is on its way forward or
+/// undone.
 const BACKFILL: [Figure; 10] = [
     ("refit_backfill_progress_ratio", "How much of a backfill is done, from 0 to 1.", |job| {
         Some(job.progress)
@@ -62,8 +63,12 @@ pub(crate) fn record(event: &Event<'_>) {
         Event::Backfill { status } => {
             for (name, _, value) in BACKFILL {
                 if let Some(value) = value(status) {
-                    gauge!(name, "migration" => status.name.clone(), "kind" => status.kind.clone())
-                        .set(value);
+                    let labels = [
+                        ("history", status.history.clone()),
+                        ("migration", status.name.clone()),
+                        ("kind", status.kind.clone()),
+                    ];
+                    gauge!(name, &labels).set(value);
                 }
             }
         }

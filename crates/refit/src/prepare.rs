@@ -8,6 +8,7 @@ use tokio_postgres::types::Type;
 
 use crate::error::Error;
 use crate::history::relation;
+use crate::interrupt::Interrupt;
 use crate::lock;
 use crate::migrator::Migrator;
 use crate::pin::Caller;
@@ -21,7 +22,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(100);
 
 /// Makes the history's table as refinery would, the tables of the state, and the history's row there; whatever of it is missing.
-pub(crate) async fn prepare(client: &Client, facts: &mut Preflight, backfills: bool) -> Result<(), Error> {
+pub(crate) async fn prepare(
+    client: &Client,
+    facts: &mut Preflight,
+    backfills: bool,
+    interrupt: &Interrupt,
+) -> Result<(), Error> {
     let needed: &[Component] = match backfills {
         true => &[Component::Runs, Component::Backfill],
         false => &[Component::Runs],
@@ -32,7 +38,7 @@ pub(crate) async fn prepare(client: &Client, facts: &mut Preflight, backfills: b
         return Ok(());
     }
     let key = lock::key(&format!("state {}", facts.state.schema()));
-    take(client, key).await?;
+    take(client, key, interrupt).await?;
     let made = make(client, facts, needed).await;
     let unlock = format!("SELECT pg_catalog.pg_advisory_unlock({key})");
     client.batch_execute(&unlock).await.map_err(Error::database("preparing the state"))?;
@@ -40,7 +46,7 @@ pub(crate) async fn prepare(client: &Client, facts: &mut Preflight, backfills: b
 }
 
 /// By polling: a session that blocks in a lock holds a snapshot, which CREATE INDEX CONCURRENTLY waits for.
-async fn take(client: &Client, key: i64) -> Result<(), Error> {
+async fn take(client: &Client, key: i64, interrupt: &Interrupt) -> Result<(), Error> {
     let began = Instant::now();
     loop {
         let sql = "SELECT pg_catalog.pg_try_advisory_lock($1)";
@@ -52,7 +58,10 @@ async fn take(client: &Client, key: i64) -> Result<(), Error> {
             let reason = "another run has been upgrading the state schema for a minute; run again later";
             return Err(Error::Target(reason.to_owned()));
         }
-        tokio::time::sleep(POLL).await;
+        if interrupt.cuts_short(POLL).await {
+            let remains = "it was waiting for another run, and has changed nothing".to_owned();
+            return Err(Error::Interrupted { at: None, remains });
+        }
     }
 }
 
@@ -154,7 +163,7 @@ impl Migrator {
         let mut lock = self.lock(client).await?;
         let facts = lock.facts_mut();
         let upgraded = match facts.require_writable(&[], "to be looked after") {
-            Ok(()) => prepare(client, facts, true).await,
+            Ok(()) => prepare(client, facts, true, &self.options.interrupt).await,
             Err(error) => Err(error),
         };
         let upgraded = crate::rights::explained(client, lock.facts_mut(), upgraded).await;

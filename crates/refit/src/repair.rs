@@ -124,7 +124,8 @@ impl Migrator {
         let backfills = self.set()?.has_backfills();
         let outdated = backfills && crate::prepare::is_outdated(client, &facts.state).await?;
         if needs_state || outdated || facts.relation.is_none() {
-            crate::prepare::prepare(client, facts, backfills && (needs_state || outdated)).await?;
+            let backfills = backfills && (needs_state || outdated);
+            crate::prepare::prepare(client, facts, backfills, &self.options.interrupt).await?;
         }
         let failed = || Error::database("changing the history");
         client.batch_execute("BEGIN").await.map_err(failed())?;

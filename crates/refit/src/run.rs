@@ -146,7 +146,7 @@ async fn locked(
     if !plan.needs_run() {
         return Ok(migrator.nothing_to_do(Some(plan), began));
     }
-    crate::prepare::prepare(client, facts, set.has_backfills()).await?;
+    crate::prepare::prepare(client, facts, set.has_backfills(), &migrator.options.interrupt).await?;
     if plan.outdated {
         match plan_again(migrator, client, facts).await? {
             Some(upgraded) => plan = upgraded,

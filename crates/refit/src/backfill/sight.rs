@@ -18,6 +18,8 @@ use crate::state::State;
 pub struct JobStatus {
     /// Its identity in `refit.backfill`.
     pub id: i64,
+    /// The schema of the history that it belongs to.
+    pub history: String,
     /// The version of its migration.
     pub version: Version,
     /// The file name without `.sql`.
@@ -123,7 +125,8 @@ const JOBS: &str = "SELECT b.id, b.version, b.name, b.kind, b.state, b.wanted, b
         b.pass, b.throttle, b.error, extract(epoch FROM coalesce(b.finished_at, pg_catalog.clock_timestamp()) - b.started_at)::float8, \
         coalesce(r.walked_per_changed, 1)::float8, b.journal, pg_catalog.pg_total_relation_size(pg_catalog.to_regclass(b.journal)), \
         CASE WHEN b.state = 'complete' THEN \
-            pg_catalog.to_char(b.finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') END, b.directive, coalesce(r.vague, true) \
+            pg_catalog.to_char(b.finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') END, b.directive, coalesce(r.vague, true), \
+        (SELECT schema_name FROM refit.history h WHERE h.id = b.history_id) \
     FROM (SELECT DISTINCT ON (version) * FROM refit.backfill WHERE history_id = $2 ORDER BY version, id DESC) b \
     LEFT JOIN LATERAL ( \
         SELECT pg_catalog.sum(rows_changed) AS changed, pg_catalog.sum(batches) AS batches, pg_catalog.sum(retries) AS retries, \
@@ -231,6 +234,7 @@ fn job(row: &Row, workers: &[Row], errors: &[Row]) -> JobStatus {
         .map(|seconds| (seconds * (1.0 - progress) / progress).max(1.0));
     JobStatus {
         id: row.get(0),
+        history: row.get::<_, Option<String>>(25).unwrap_or_default(),
         version: row.get(1),
         name: row.get(2),
         kind: row.get(3),

@@ -227,7 +227,7 @@ impl Migrator {
                     warn!(backfill = job.name, "paused: waiting until it is resumed");
                 }
                 told = true;
-                tokio::time::sleep(LOOK).await;
+                self.pause(LOOK, Some(job)).await?;
                 continue;
             }
             if now.state == "canceled" {

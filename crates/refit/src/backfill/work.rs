@@ -26,6 +26,7 @@ use super::throttle::signals::try_own;
 use super::worker::{Worker, is_of_the_server};
 use crate::error::Error;
 use crate::event::Event;
+use crate::interrupt::Canceler;
 use crate::migrator::Migrator;
 use crate::pin::{Caller, pinned};
 use crate::report::Report;
@@ -92,7 +93,7 @@ impl Migrator {
                     }
                     let pause = lost.next().unwrap_or(LOOK);
                     warn!(?pause, "{error}; connecting again");
-                    tokio::time::sleep(pause).await;
+                    self.pause(pause, None).await?;
                 }
                 outcome => {
                     connection.close().await;
@@ -124,7 +125,9 @@ impl Migrator {
                     }
                 }
             }
-            tokio::time::sleep(LOOK_SELDOM).await;
+            if self.options.interrupt.cuts_short(LOOK_SELDOM).await {
+                return;
+            }
         }
     }
 
@@ -171,7 +174,7 @@ impl Migrator {
                         info!(backfill = job.name, "paused: waiting until it is resumed");
                         told = Some(job.id);
                     }
-                    tokio::time::sleep(LOOK).await;
+                    self.pause(LOOK, Some(job)).await?;
                     continue;
                 }
                 return Err(job.failure(job.error.clone().unwrap_or_else(|| stopped(job))));
@@ -247,9 +250,9 @@ impl Migrator {
 
     async fn unexplained(&self, client: &Client, url: &str, job: &Job) -> Result<Ended, Error> {
         if job.state == "registered" {
-            match begin(client, job).await? {
+            match self.or_interrupted(client, job, begin(client, job)).await? {
                 Began::Running => {}
-                Began::Elsewhere => tokio::time::sleep(LOOK).await,
+                Began::Elsewhere => self.pause(LOOK, Some(job)).await?,
                 Began::Refused(reason) => return Ok(Ended::Failed(reason)),
             }
         }
@@ -265,18 +268,38 @@ impl Migrator {
             tokio::select! {
                 walked = self.walk(client, url, &now) => walked?,
                 // What is on its way is rolled back by the server when its connection ends.
-                () = self.options.interrupt.triggered() => {
-                    let remains = "its progress is recorded; run again to continue".to_owned();
-                    return Err(Error::Interrupted { at: Some(job.name.clone()), remains });
-                }
+                () = self.options.interrupt.triggered() => return Err(interrupted(Some(job))),
             }
-            match finish(client, &now).await? {
+            match self.or_interrupted(client, job, finish(client, &now)).await? {
                 Finished::Ended | Finished::Again => {}
-                Finished::Elsewhere => tokio::time::sleep(LOOK).await,
+                Finished::Elsewhere => self.pause(LOOK, Some(job)).await?,
             }
             if let Some(status) = JobStatus::of_job(client, job).await? {
                 self.options.observer.tell(&Event::Backfill { status: &status });
             }
+        }
+    }
+
+    /// Pauses, unless it is interrupted.
+    pub(super) async fn pause(&self, pause: Duration, job: Option<&Job>) -> Result<(), Error> {
+        match self.options.interrupt.cuts_short(pause).await {
+            true => Err(interrupted(job)),
+            false => Ok(()),
+        }
+    }
+
+    /// Does something on the session, which may take its time; an interrupt cancels it.
+    async fn or_interrupted<T>(
+        &self,
+        client: &Client,
+        job: &Job,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let interrupt = &self.options.interrupt;
+        let canceler = Canceler::new(client, self.options.target.as_ref());
+        match canceler.or_cancel(interrupt, work).await {
+            Err(_) if interrupt.is_triggered() => Err(interrupted(Some(job))),
+            outcome => outcome,
         }
     }
 
@@ -331,6 +354,11 @@ async fn rows_per_page(client: &Client, job: &Job) -> Result<u64, Error> {
     }
     let table = facts::leaves(client, &job.directive).await?.map_err(|reason| job.failure(reason))?;
     Ok(table.rows_per_page())
+}
+
+fn interrupted(job: Option<&Job>) -> Error {
+    let remains = "its progress is recorded; run again to continue".to_owned();
+    Error::Interrupted { at: job.map(|job| job.name.clone()), remains }
 }
 
 fn stopped(job: &Job) -> String {

@@ -98,7 +98,8 @@ impl Stage<'_> {
         let mut words: Vec<String> = statement
             .text
             .split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$'))
-            .flat_map(|word| [word.to_owned(), refit_model::fold(word)])
+            // As the server folds names, which is by its locale where a character is a byte.
+            .flat_map(|word| [word.to_owned(), refit_model::fold(word), word.to_lowercase()])
             .collect();
         words.sort_unstable();
         words.dedup();

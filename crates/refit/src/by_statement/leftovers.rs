@@ -18,11 +18,11 @@ use crate::failure::Attempt;
 use crate::step::{Stage, Step};
 
 /// Whether another session may be building the index `i`. The view of builds hides those of other roles; the lock that a
-/// build holds on the table does not.
+/// build holds on the table does not. That of a prepared transaction has no session.
 pub(super) const BUSY: &str = "(EXISTS (SELECT FROM pg_catalog.pg_stat_progress_create_index AS progress \
            WHERE progress.index_relid = i.indexrelid) \
       OR EXISTS (SELECT FROM pg_catalog.pg_locks AS held LEFT JOIN pg_catalog.pg_stat_activity AS holder USING (pid) \
-           WHERE held.locktype = 'relation' AND held.granted AND held.pid <> pg_catalog.pg_backend_pid() \
+           WHERE held.locktype = 'relation' AND held.granted AND held.pid IS DISTINCT FROM pg_catalog.pg_backend_pid() \
              AND held.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) \
              AND held.relation IN (i.indexrelid, i.indrelid) \
              AND held.mode IN ('ShareUpdateExclusiveLock', 'ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', \

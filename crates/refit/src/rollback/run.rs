@@ -121,7 +121,7 @@ async fn locked(
 ) -> Result<RollbackReport, Error> {
     let set = Arc::clone(migrator.set()?);
     // The plan reads what is remembered: it has to be of this release.
-    prepare(client, facts, set.has_backfills()).await?;
+    prepare(client, facts, set.has_backfills(), &migrator.options.interrupt).await?;
     let plan = may_run(migrator.rollback_plan_pinned(client, facts, rollback).await?)?;
     if plan.steps.is_empty() {
         return Ok(nothing(plan));
