@@ -50,6 +50,27 @@ async fn a_role_that_may_nothing_gets_there_by_the_hints() {
     assert_eq!(value_at::<i64>(&admin, "SELECT count(*) FROM refinery_schema_history").await, 2);
 }
 
+/// An index that has the name is compared with one on a temporary table.
+#[tokio::test]
+async fn the_right_to_make_temporary_tables_is_named() {
+    let (_server, admin, own) = role().await;
+    follow(&admin, &own).await;
+    execute_at(
+        &admin,
+        "REVOKE TEMPORARY ON DATABASE postgres FROM PUBLIC; CREATE INDEX song_n ON mine.song (n)",
+    )
+    .await;
+    let index = (
+        "V3__index.sql",
+        "-- refit: transaction = false\nCREATE INDEX CONCURRENTLY IF NOT EXISTS song_n ON mine.song (n);",
+    );
+    let all = migrator(&[SONG, FILL, index, VIEW]);
+    let Err(Error::Rights { grants, .. }) = all.run(&own).await else { panic!("no right is missing") };
+    assert_eq!(grants, ["GRANT TEMPORARY ON DATABASE postgres TO \"svc-app\""]);
+    execute_at(&admin, &grants.join(";")).await;
+    all.run(&own).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_history_and_a_state_of_another_role_can_be_granted() {
     let (_server, admin, own) = role().await;

@@ -15,6 +15,7 @@ mod objects;
 mod progress;
 
 pub(crate) use decide::{decide, refusals, undecided};
+pub(crate) use index::COMPARING;
 
 use std::time::Duration;
 

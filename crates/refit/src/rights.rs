@@ -4,6 +4,7 @@
 use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 
+use crate::by_statement::COMPARING;
 use crate::error::Error;
 use crate::migrator::Options;
 use crate::preflight::Preflight;
@@ -29,7 +30,9 @@ const MISSING: &str = "WITH me AS (SELECT pg_catalog.quote_ident(current_user) A
         UNION ALL SELECT 6, pg_catalog.format('GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA %s TO %s', name, role) FROM me, state \
         WHERE EXISTS (SELECT FROM tables WHERE relname = 'history') AND EXISTS (SELECT FROM tables WHERE NOT ( \
             pg_catalog.has_table_privilege(tables.oid, 'SELECT') AND pg_catalog.has_table_privilege(tables.oid, 'INSERT') \
-            AND pg_catalog.has_table_privilege(tables.oid, 'UPDATE') AND pg_catalog.has_table_privilege(tables.oid, 'DELETE')))) AS missing \
+            AND pg_catalog.has_table_privilege(tables.oid, 'UPDATE') AND pg_catalog.has_table_privilege(tables.oid, 'DELETE'))) \
+        UNION ALL SELECT 7, pg_catalog.format('GRANT TEMPORARY ON DATABASE %s TO %s', pg_catalog.quote_ident(pg_catalog.current_database()), role) \
+        FROM me WHERE $4 AND NOT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'TEMPORARY')) AS missing \
     ORDER BY number";
 
 /// The outcome of a run, where a role that lacks a privilege says which.
@@ -50,8 +53,13 @@ async fn explain(client: &Client, facts: &Preflight, error: Error) -> Error {
     if !refused || client.is_closed() {
         return error;
     }
-    let parameters: [(&(dyn ToSql + Sync), Type); 3] =
-        [(&facts.schema, Type::TEXT), (&facts.state.schema(), Type::TEXT), (&facts.relation, Type::OID)];
+    let temporary = matches!(&error, Error::Database { doing: COMPARING, .. });
+    let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
+        (&facts.schema, Type::TEXT),
+        (&facts.state.schema(), Type::TEXT),
+        (&facts.relation, Type::OID),
+        (&temporary, Type::BOOL),
+    ];
     let Ok(rows) = client.query_typed(MISSING, &parameters).await else { return error };
     let grants: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
     if grants.is_empty() {

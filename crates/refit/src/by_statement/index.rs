@@ -13,6 +13,9 @@ use crate::error::Error;
 use crate::failure::Attempt;
 use crate::step::Stage;
 
+/// What needs the right to make a temporary table, as an error says it.
+pub(crate) const COMPARING: &str = "comparing an index that exists with the one that is meant";
+
 /// What has the name of the index.
 struct Found {
     oid: Oid,
@@ -212,7 +215,7 @@ impl Stage<'_> {
             })),
             Err(error) => {
                 self.client.batch_execute("ROLLBACK").await.ok();
-                Err(Error::database("comparing an index that exists with the one that is meant")(error))
+                Err(Error::database(COMPARING)(error))
             }
         }
     }
