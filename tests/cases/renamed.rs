@@ -148,6 +148,157 @@ async fn a_table_with_another_name_is_done_to_its_end() {
     assert_eq!(value::<i64>(&db, "SELECT sum(n) FROM visit").await, 600);
 }
 
+/// Another table takes the name while batches run, under the lock that copies a last rest, and in one that waits for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_is_swapped_while_batches_run_is_done_to_its_end() {
+    let db = TestDb::empty().await.unwrap();
+    let table = (
+        "V1__visit.sql",
+        "CREATE TABLE visit (id bigint PRIMARY KEY, n int NOT NULL);\nINSERT INTO visit SELECT g, 1 FROM generate_series(1, 300) g;\n\
+         CREATE TABLE visit_new (id bigint PRIMARY KEY, n int NOT NULL);\nINSERT INTO visit_new SELECT g, 500 FROM generate_series(1, 300) g;",
+    );
+    let slow = (
+        "V2__count.sql",
+        "-- refit: backfill = { table = \"visit\", key = [\"id\"], batch = 10, workers = 1 }\n\
+         UPDATE visit SET n = n + 1 WHERE id > $1 AND id <= $2 AND pg_sleep(0.005) IS NOT NULL;",
+    );
+    let inline = migrator(&[table, slow]).backfills(Backfills::Inline);
+    let begun = "SELECT coalesce(sum(rows_walked), 0)::int8 FROM refit.backfill_range";
+    let swapping = async {
+        until("some batches", async || {
+            exists(&db, "refit.backfill_range").await && value::<i64>(&db, begun).await > 40
+        })
+        .await;
+        let client = db.connect().await.unwrap();
+        client.batch_execute("BEGIN; LOCK TABLE visit IN SHARE MODE").await.unwrap();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let swap = "ALTER TABLE visit RENAME TO visit_old; ALTER TABLE visit_new RENAME TO visit; COMMIT";
+        client.batch_execute(swap).await.unwrap();
+    };
+    tokio::join!(inline.run(db.url()), swapping).0.unwrap();
+    let sums = "SELECT (SELECT sum(n) FROM visit_old) || ' ' || (SELECT sum(n) FROM visit)";
+    assert_eq!(value::<String>(&db, sums).await, "600 150000");
+}
+
+/// Nothing takes the name: the job goes on under the new one.
+#[tokio::test(flavor = "multi_thread")]
+async fn partitions_and_schemas_that_are_renamed_while_batches_run_are_done() {
+    for rename in ["ALTER SCHEMA a RENAME TO \"B, c\"", "ALTER TABLE a.visit_2 RENAME TO other"] {
+        let db = new().await;
+        let table = (
+            "V1__visit.sql",
+            "CREATE TABLE visit (id bigint PRIMARY KEY, n int NOT NULL) PARTITION BY RANGE (id);\n\
+             CREATE TABLE visit_1 PARTITION OF visit FOR VALUES FROM (0) TO (151);\n\
+             CREATE TABLE visit_2 PARTITION OF visit FOR VALUES FROM (151) TO (301);\n\
+             INSERT INTO visit SELECT g, 1 FROM generate_series(1, 300) g;\n\
+             CREATE FUNCTION step() RETURNS int LANGUAGE sql AS 'SELECT 1';",
+        );
+        let files = [table, (SLOW.0, &*SLOW.1.replace(", undo = [\"n\"]", ""))];
+        let inline = migrator(&files).backfills(Backfills::Inline);
+        let url = at(db.url(), "a");
+        let begun = "SELECT coalesce(sum(rows_walked), 0)::int8 FROM refit.backfill_range";
+        let renaming = async {
+            until("some batches", async || {
+                exists(&db, "refit.backfill_range").await && value::<i64>(&db, begun).await > 40
+            })
+            .await;
+            execute(&db, rename).await;
+        };
+        tokio::join!(inline.run(&url), renaming).0.ok();
+        let path = if rename.starts_with("ALTER SCHEMA") { RENAMED } else { "a" };
+        inline.run(&at(db.url(), path)).await.unwrap();
+        let schema = if path == "a" { "a" } else { "\"B, c\"" };
+        assert_eq!(value::<i64>(&db, &format!("SELECT sum(n) FROM {schema}.visit")).await, 600, "{rename}");
+        let ended = "SELECT string_agg(state || coalesce(': ' || error, ''), ', ') FROM refit.backfill";
+        assert_eq!(value::<String>(&db, ended).await, "complete", "{rename}");
+    }
+}
+
+/// A table that a down file makes again is found in the history's schema, whatever that is called now.
+#[tokio::test]
+async fn a_table_that_was_dropped_is_none_of_another_schema() {
+    let db = new().await;
+    let drop = ("V3__drop.sql", "-- refit: after = [\"V2\"]\nDROP TABLE visit;");
+    let again = (
+        "V3__drop.down.sql",
+        "CREATE TABLE visit (id bigint PRIMARY KEY, n int NOT NULL); INSERT INTO visit SELECT g, 2 FROM generate_series(1, 300) g;",
+    );
+    let inline = migrator(&[VISIT, COUNT, drop, again]).backfills(Backfills::Inline);
+    inline.run(&at(db.url(), "a")).await.unwrap();
+    execute(&db, TAKE_NAME).await;
+    inline.rollback(&at(db.url(), RENAMED), &Rollback { to: 1, leave_rows: Vec::new() }).await.unwrap();
+    assert_eq!(sums(&db).await, "300 600");
+}
+
+/// A table that moves takes no schema of the search path with it.
+#[tokio::test]
+async fn a_table_that_moves_leaves_the_search_path() {
+    let db = new().await;
+    execute(
+        &db,
+        "CREATE SCHEMA archive; CREATE FUNCTION archive.step() RETURNS int LANGUAGE sql AS 'SELECT 100'",
+    )
+    .await;
+    let files = [VISIT, COUNT];
+    migrator(&files).backfills(Backfills::Hold).run(&at(db.url(), "a")).await.unwrap();
+    execute(
+        &db,
+        "ALTER TABLE a.visit SET SCHEMA archive; CREATE VIEW a.visit AS SELECT * FROM archive.visit",
+    )
+    .await;
+    migrator(&files).backfills(Backfills::Inline).run(&at(db.url(), "a")).await.ok();
+    let values = "SELECT string_agg(DISTINCT n::text, ' ') FROM archive.visit";
+    assert_ne!(value::<String>(&db, values).await, "101");
+}
+
+/// Runs on other histories do not wait for one whose schema was renamed, nor need rights on it.
+#[tokio::test]
+async fn other_histories_do_not_notice() {
+    let db = new().await;
+    let files = [VISIT, COUNT];
+    migrator(&files).backfills(Backfills::Hold).run(&at(db.url(), "a")).await.unwrap();
+    execute(&db, "ALTER SCHEMA a RENAME TO b; CREATE SCHEMA a; CREATE SCHEMA c").await;
+    let holder = db.connect().await.unwrap();
+    holder.batch_execute("BEGIN; SELECT FROM refit.backfill FOR UPDATE").await.unwrap();
+    for schema in ["a", "c"] {
+        migrator(&[VISIT]).run(&at(db.url(), schema)).await.unwrap();
+    }
+    holder.batch_execute("COMMIT").await.unwrap();
+    migrator(&files).backfills(Backfills::Inline).run(&at(db.url(), "b")).await.unwrap();
+    assert_eq!(value::<i64>(&db, "SELECT sum(n) FROM b.visit").await, 600);
+}
+
+/// With nothing to apply, a name that is out of date waits for a session that may write it.
+#[tokio::test]
+async fn a_session_that_only_reads_has_nothing_to_do() {
+    let db = new().await;
+    let all = migrator(&[VISIT, COUNT]).backfills(Backfills::Inline);
+    all.run(&at(db.url(), "a")).await.unwrap();
+    execute(&db, "ALTER SCHEMA a RENAME TO b").await;
+    let reads = format!("{}%20-c%20default_transaction_read_only%3Don", at(db.url(), "b"));
+    all.run(&reads).await.unwrap();
+    all.work(&reads).await.unwrap();
+}
+
+/// A text that gives the session's locks away holds both keys until its transaction ends.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_that_unlocks_everything_goes_on_alone() {
+    let db = new().await;
+    let first = migrator(&[VISIT]);
+    first.run(&at(db.url(), "a")).await.unwrap();
+    let unlocks = ("V2__slow.sql", "SELECT pg_advisory_unlock_all(); SELECT pg_sleep(3);");
+    let (running, url) = (migrator(&[VISIT, unlocks]), at(db.url(), "a"));
+    let run = tokio::spawn(async move { running.run(&url).await });
+    let sleeps =
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()";
+    until("the step runs", async || value::<i64>(&db, sleeps).await == 1).await;
+    execute(&db, "ALTER SCHEMA a RENAME TO b").await;
+    let impatient = migrator(&[VISIT, unlocks]).wait_for_lock(Duration::from_millis(300));
+    let error = impatient.run(&at(db.url(), "b")).await.unwrap_err();
+    assert!(matches!(error, Error::LockTimeout { .. }), "{error}");
+    run.await.unwrap().ok();
+}
+
 /// A dump has other OIDs, or those of other tables.
 #[tokio::test]
 async fn what_was_restored_goes_by_its_names() {
@@ -176,7 +327,7 @@ async fn a_state_without_oids_is_upgraded() {
     let files = [VISIT, COUNT];
     migrator(&files).backfills(Backfills::Hold).run(db.url()).await.unwrap();
     let before = "ALTER TABLE refit.backfill DROP COLUMN relation_oid; ALTER TABLE refit.backfill_range DROP COLUMN relation_oid; \
-                  COMMENT ON SCHEMA refit IS 'refit state: runs 2, backfill 2; as it was'";
+                  ALTER TABLE refit.backfill DROP COLUMN schema_oid, DROP COLUMN targets; COMMENT ON SCHEMA refit IS 'refit state: runs 2, backfill 2; as it was'";
     execute(&db, before).await;
     let inline = migrator(&files).backfills(Backfills::Inline);
     assert!(inline.plan(&db.connect().await.unwrap()).await.unwrap().outdated);

@@ -74,7 +74,9 @@ async fn what_migrations_do_is_told_as_metrics() {
     let history: i64 = db.connect().await.unwrap().query_one(sql, &[]).await.unwrap().get(0);
     // The views are a step, and no version.
     assert_eq!(figure("refit_steps_applied_total"), history as f64 + 1.0);
-    let of = |name: &str| format!("{name}{{history=\"public\",migration=\"V0015__assign_sites\",kind=\"forward\"}}");
+    let of = |name: &str| {
+        format!("{name}{{history=\"public\",migration=\"V0015__assign_sites\",kind=\"forward\"}}")
+    };
     assert_eq!(figure(&of("refit_backfill_complete")), 1.0);
     assert_eq!(figure(&of("refit_backfill_progress_ratio")), 1.0);
     assert_eq!(figure(&of("refit_backfill_errors")), 0.0);

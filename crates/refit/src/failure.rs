@@ -128,7 +128,7 @@ impl Attempt {
                 Some(secrets.redact(&detail))
             }),
             hint: db.and_then(|db| db.hint()).map(|hint| secrets.redact(hint)).or(own_hint),
-            context: db.and_then(|db| db.where_()).map(|context| secrets.redact(context)),
+            context: db.and_then(|db| db.where_()).map(|context| secrets.redact(&redact::context(context))),
             attempts: attempts as usize,
             blockers: self.blockers,
             remains: remains.told(step.kind == StepKind::Undo, db.is_none()),

@@ -50,16 +50,28 @@ impl LockKeys {
     }
 
     /// An expression for each key that calls a function with it.
-    pub(crate) fn call(self, function: &str) -> String {
+    fn call(self, function: &str) -> String {
+        self.joined(function, ",")
+    }
+
+    /// Whether a function is true of all keys; no operator is looked for.
+    pub(crate) fn all(self, function: &str) -> String {
+        self.joined(function, " AND ")
+    }
+
+    fn joined(self, function: &str, between: &str) -> String {
         let call = |key| format!("pg_catalog.{function}({key})");
-        self.each().map(call).collect::<Vec<_>>().join(",")
+        self.each().map(call).collect::<Vec<_>>().join(between)
     }
 
     /// Takes the key of the table that the transaction at hand has made: no other session sees it yet.
     pub(crate) async fn take_made(&mut self, client: &Client, made: u32) -> Result<(), Error> {
         let by_table = key(&format!("table {made}"));
-        let sql = format!("SELECT pg_catalog.pg_advisory_lock({by_table})");
-        client.batch_execute(&sql).await.map_err(Error::database("taking the migration lock"))?;
+        let sql = "SELECT pg_catalog.pg_try_advisory_lock($1)";
+        client
+            .query_typed_one(sql, &[(&by_table, Type::INT8)])
+            .await
+            .map_err(Error::database("taking the migration lock"))?;
         self.by_table = Some(by_table);
         Ok(())
     }
@@ -130,7 +142,7 @@ impl<'a> LockWait<'a> {
     pub(crate) async fn poll(&mut self, client: &Client) -> Result<Waited, Error> {
         // The name tells waiters, and whoever looks at pg_stat_activity, since when.
         let name = format!("refit since {:.0}", jiff::Timestamp::now());
-        // Both or none. Which key another session has, says whom to wait for.
+        // Both or none. Which key another session has, says whom to wait for. The last WHEN is there to give the first key back.
         let sql = "SELECT key IS NULL, CASE WHEN key IS NULL THEN pg_catalog.set_config('application_name', $3, false) END, key \
                    FROM (SELECT CASE WHEN NOT pg_catalog.pg_try_advisory_lock($1) THEN $1 \
                              WHEN coalesce(pg_catalog.pg_try_advisory_lock($2), true) THEN NULL \

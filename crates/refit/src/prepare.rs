@@ -160,6 +160,14 @@ impl Migrator {
         if !self.has_state_to_upgrade(client).await? {
             return Ok(());
         }
+        match self.upgrade_state_now(client).await {
+            // A name that is only out of date can wait for a session that may write it.
+            Err(error) if crate::run::may_wait(&error) && !self.has_outdated_state(client).await? => Ok(()),
+            upgraded => upgraded,
+        }
+    }
+
+    async fn upgrade_state_now(&self, client: &Client) -> Result<(), Error> {
         let mut lock = self.lock(client).await?;
         let facts = lock.facts_mut();
         let upgraded = match facts.require_writable(&[], "to be looked after") {

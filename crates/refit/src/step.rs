@@ -353,11 +353,11 @@ impl Opening {
         let sql = format!(
             "BEGIN;{discard}SELECT pg_catalog.set_config('lock_timeout','{}ms',true),\
              pg_catalog.set_config('application_name',{},true),\
-             CASE WHEN NOT pg_catalog.pg_try_advisory_xact_lock({}) \
+             CASE WHEN NOT ({}) \
              THEN pg_catalog.current_setting('refit.another_session_holds_the_migration_lock'){} END{more};",
             lock_timeout.as_millis(),
             postgres_protocol::escape::escape_literal(&format!("refit {stem}")),
-            facts.lock.by_name,
+            facts.lock.all("pg_try_advisory_xact_lock"),
             after.map(posted::guard).unwrap_or_default(),
         );
         Opening { sql, statements: 2 + discard.matches(';').count() }

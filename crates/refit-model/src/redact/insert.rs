@@ -1,5 +1,7 @@
 //! Secrets among the rows of an INSERT: values of a column whose name says so.
 
+use std::collections::HashMap;
+
 use squawk_lexer::TokenKind;
 
 use super::names;
@@ -7,25 +9,39 @@ use super::sql::Sql;
 
 /// Marks the literals of `INSERT INTO t (name, password) VALUES ('a', 'x'), …`.
 pub(super) fn rows(sql: &mut Sql<'_>) {
+    let mut created = None;
     for index in 0..sql.tokens.len() {
         if sql.is(index, "insert") && sql.is(index + 1, "into") {
-            row(sql, index + 2);
+            row(sql, index + 2, &mut created);
         }
     }
 }
 
-fn row(sql: &mut Sql<'_>, from: usize) {
+/// The tables that a text creates, folded, and which of their columns are those of secrets; looked for once.
+type Created = Option<HashMap<String, Vec<bool>>>;
+
+fn row(sql: &mut Sql<'_>, from: usize, created: &mut Created) {
     let mut index = from;
     // The table's name, and an alias.
     while index < sql.tokens.len() && !begins_rows(sql, index) {
         index += 1;
     }
-    let (secret, from) =
-        match sql.is(index, "(") && sql.name(index + 1).is_some() && !is_query(sql, index + 1) {
-            true => names_of(sql, index + 1),
-            false => (unnamed(sql, from, index), index),
-        };
-    if !secret.contains(&true) {
+    let is_list = sql.is(index, "(") && sql.name(index + 1).is_some() && !is_query(sql, index + 1);
+    let listed;
+    let (secret, all, from) = if is_list {
+        let (secret, from) = names_of(sql, index + 1);
+        listed = secret;
+        (&listed, false, from)
+    } else {
+        let Some(table) = table(sql, from, index) else { return };
+        let created = created.get_or_insert_with(|| created_by(sql));
+        listed = Vec::new();
+        match created.get(&table.to_lowercase()) {
+            Some(columns) => (columns, false, index),
+            None => (&listed, names::has_secrets(table), index),
+        }
+    };
+    if !all && !secret.contains(&true) {
         return;
     }
     let (mut depth, mut column) = (0usize, 0usize);
@@ -40,7 +56,7 @@ fn row(sql: &mut Sql<'_>, from: usize) {
             TokenKind::Comma if depth <= 1 => column += 1,
             // INSERT … SELECT has its values outside of parentheses.
             TokenKind::Ident if sql.is(index, "select") && depth <= 1 => column = 0,
-            _ if secret.get(column) == Some(&true) => sql.mark(index),
+            _ if all || secret.get(column) == Some(&true) => sql.mark(index),
             _ => {}
         }
     }
@@ -68,30 +84,23 @@ fn names_of(sql: &Sql<'_>, from: usize) -> (Vec<bool>, usize) {
     if sql.is(index, ")") { (secret, index + 1) } else { (Vec::new(), index) }
 }
 
-/// The columns of a table that is named between two tokens, where the text itself creates it; else all of them, where its name
-/// says that it has secrets.
-fn unnamed(sql: &Sql<'_>, from: usize, to: usize) -> Vec<bool> {
-    let Some(table) = table(sql, from, to) else { return Vec::new() };
-    let created = (0..sql.tokens.len()).find_map(|index| {
+/// The tables that the text creates.
+fn created_by(sql: &Sql<'_>) -> HashMap<String, Vec<bool>> {
+    let mut created = HashMap::new();
+    for index in 0..sql.tokens.len() {
         // TEMP, UNLOGGED and the like stand between.
         let is_create = (1..=3).any(|back| index.checked_sub(back).is_some_and(|at| sql.is(at, "create")));
-        if !(is_create && sql.is(index, "table")) {
-            return None;
+        if !(sql.is(index, "table") && is_create) {
+            continue;
         }
-        let mut at = index + 1;
-        if sql.is(at, "if") {
-            at += 3;
+        let at = if sql.is(index + 1, "if") { index + 4 } else { index + 1 };
+        // A name has three parts at most.
+        let end = (at..sql.tokens.len().min(at + 6)).find(|at| sql.is(*at, "("));
+        if let Some((name, end)) = end.and_then(|end| Some((table(sql, at, end)?, end))) {
+            created.insert(name.to_lowercase(), columns(sql, end + 1));
         }
-        let end = (at..sql.tokens.len()).find(|at| sql.is(*at, "(") || sql.is(*at, ";"))?;
-        let same = self::table(sql, at, end).is_some_and(|name| name.eq_ignore_ascii_case(table));
-        (same && sql.is(end, "(")).then(|| columns(sql, end + 1))
-    });
-    match created {
-        Some(columns) => columns,
-        // Of more columns than any table has.
-        None if names::has_secrets(table) => vec![true; 1600],
-        None => Vec::new(),
     }
+    created
 }
 
 /// A name, the last part of a qualified one.

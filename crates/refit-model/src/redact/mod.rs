@@ -142,6 +142,21 @@ pub fn detail(sqlstate: &str, detail: &str) -> String {
     }
 }
 
+/// The context of a failure, with [`text`] applied, and the lines of a file hidden that COPY has read.
+///
+/// ```
+/// let context = refit_model::redact::context("COPY users, line 1: \"ann,x\"");
+/// assert_eq!(context, "COPY users, line 1: \"********\"");
+/// ```
+pub fn context(context: &str) -> String {
+    let line = |line: &str| match (line.starts_with("COPY "), line.find(": \""), line.rfind('"')) {
+        (true, Some(open), Some(close)) if open + 3 <= close => blank(line, &[open + 3..close]),
+        _ => line.to_owned(),
+    };
+    let lines: Vec<String> = context.split('\n').map(line).collect();
+    text(&lines.join("\n")).into_owned()
+}
+
 /// What can be told from the tokens of a text that may be SQL.
 fn sql_like(text: &str, spans: &mut Vec<Range<usize>>) {
     spans.extend(sql::secrets(text, 0, &mut BTreeSet::new()));

@@ -58,9 +58,8 @@ pub(super) fn is_secret(name: &str) -> bool {
         || words.windows(2).any(|pair| PAIRS.iter().any(|known| known == pair))
 }
 
-/// Words of tables that have a secret in each row.
-const TABLES: [&str; 10] =
-    ["user", "users", "account", "accounts", "login", "logins", "admin", "admins", "tokens", "secrets"];
+/// Parts of the names of tables that have a secret in each row.
+const TABLES: [&str; 5] = ["user", "account", "login", "admin", "token"];
 /// Settings whose value is a command line, which may name a password.
 const COMMANDS: [&str; 5] = [
     "archive_command",
@@ -72,9 +71,8 @@ const COMMANDS: [&str; 5] = [
 
 /// Whether a table's name says that its rows have secrets.
 pub(super) fn has_secrets(table: &str) -> bool {
-    let words = table.split(|c: char| !c.is_alphanumeric());
-    is_secret(table)
-        || words.into_iter().any(|word| TABLES.iter().any(|known| word.eq_ignore_ascii_case(known)))
+    let table = table.to_lowercase();
+    is_secret(&table) || TABLES.iter().any(|known| table.contains(known))
 }
 
 /// Whether a function's arguments are secrets.

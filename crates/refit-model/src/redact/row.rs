@@ -3,15 +3,19 @@
 use std::ops::Range;
 
 /// What is to be hidden of a row that a constraint refused, as in `Failing row contains (17, ann, x).`, in any language; its first
-/// value is shown where it is a number or a UUID, as keys are.
+/// value is shown where it is a number or a UUID, as keys are. Other details of those errors, as RAISE may have, are left alone.
 pub(super) fn failing(sqlstate: &str, detail: &str) -> Option<Range<usize>> {
     // 23502 is not_null_violation, 23514 check_violation.
     if !matches!(sqlstate, "23502" | "23514") {
         return None;
     }
-    let (open, close) = (detail.find('(')?, detail.rfind(')')?);
+    let open = detail.find('(')?;
+    // Behind the row there is a full stop at most, in whichever script.
+    let close =
+        detail.rfind(')').filter(|close| open < *close && detail[close + 1..].chars().count() <= 1)?;
     // The key of a row that no partition takes: `(day) = (2026-01-01)`.
-    if open > close || detail.contains(") = (") {
+    let first_close = detail[open..].find(')').map(|length| open + length)?;
+    if detail[first_close..].starts_with(") = (") && !detail[open..first_close].contains(['\'', ' ']) {
         return None;
     }
     let row = open + 1..close;

@@ -100,6 +100,10 @@ const CASES: &[(&str, &str)] = &[
         "INSERT INTO app.users OVERRIDING USER VALUE VALUES (1, 'hunter2')",
         "INSERT INTO app.users OVERRIDING USER VALUE VALUES (1, '********')",
     ),
+    (
+        "INSERT INTO \"UserAccounts\" VALUES (1, 'hunter2')",
+        "INSERT INTO \"UserAccounts\" VALUES (1, '********')",
+    ),
     ("COPY t FROM PROGRAM 'curl -u a:hunter2 http://h'", "COPY t FROM PROGRAM '********'"),
     ("ALTER SYSTEM SET restore_command = 'get -k hunter2'", "ALTER SYSTEM SET restore_command = '********'"),
 ];
@@ -125,6 +129,12 @@ fn of_a_row_that_was_refused_only_its_number_is_shown() {
             "Partition key of the failing row contains (day) = (2026-01-01).",
         ),
         ("23505", "Key (id)=(17) already exists.", "Key (id)=(17) already exists."),
+        (
+            "23514",
+            "Failing row contains (1, null, x, where (a) = (b)).",
+            "Failing row contains (1, ********).",
+        ),
+        ("23514", "3 sites (see V12) have none", "3 sites (see V12) have none"),
         ("23514", "", ""),
     ] {
         assert_eq!(detail(sqlstate, told), shown);

@@ -146,7 +146,7 @@ impl Ended {
             lines.push(format!("{WAITS}again{WAITS:#}  {stem} runs with the next migrate"));
         }
         let undone = match self.steps.len() {
-            0 => "nothing was undone".to_owned(),
+            0 => "no migration was undone".to_owned(),
             1 => "undid 1 migration".to_owned(),
             count => format!("undid {count} migrations"),
         };

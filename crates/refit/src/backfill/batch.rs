@@ -73,6 +73,16 @@ fn ended(failed: Failed) -> Failed {
     }
 }
 
+/// What the statement has locked is what its name meant then: where that is no longer the range's table, reading a setting that does not
+/// exist has ended the transaction, and the range is begun again under the name that its table has now.
+fn renamed_or_ended(error: tokio_postgres::Error) -> NotDone {
+    let failed = Failed::from(error);
+    match failed.message.contains("refit.the_table_has_another_name") {
+        true => NotDone::Stopped,
+        false => ended(failed).into(),
+    }
+}
+
 /// What the workers of a process share that walk over the ranges of a job.
 #[derive(Clone, Copy)]
 pub(crate) struct Walk<'a> {
@@ -234,7 +244,7 @@ impl<'a> Batches<'a> {
         let (left, (advanced, committing), (committed, done), next) =
             join4(leave, advance, commit, look_ahead).await;
         left.map_err(|error| ended(error.into()))?;
-        if advanced.map_err(|error| ended(error.into()))? != 1 {
+        if advanced.map_err(renamed_or_ended)? != 1 {
             return Err(ended(Failed::new("25006", "")).into());
         }
         committed?;
@@ -290,23 +300,21 @@ impl<'a> Batches<'a> {
 
     /// Locks the range and proves that it is ours and that the job is to go on; answers the transaction's number.
     async fn fence(&self, lease: &Lease) -> Result<String, NotDone> {
-        // One that was edited, or whose table has another name, is begun again with the new text.
+        // One that was edited, or has another search path, is begun again with the new text.
         let sql = "SELECT b.wanted <> 'run' OR b.state <> 'running' OR b.statement <> $3 \
-                       OR coalesce(b.search_path, 'pg_catalog') <> $4 OR r.relation_oid <> pg_catalog.to_regclass($5)::oid \
-                       OR (r.relation_oid IS NOT NULL AND pg_catalog.to_regclass($5) IS NULL), pg_catalog.pg_current_xact_id()::text \
+                       OR coalesce(b.search_path, 'pg_catalog') <> $4, pg_catalog.pg_current_xact_id()::text \
                    FROM refit.backfill_range r JOIN refit.backfill b ON b.id = r.backfill_id \
                    WHERE r.id = $1 AND r.token = $2 AND NOT r.done FOR UPDATE OF r";
         let sql = self.walk.job.sql(sql);
-        let parameters: [(&(dyn ToSql + Sync), Type); 5] = [
+        let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
             (&lease.range, Type::INT8),
             (&lease.token, Type::INT8),
             (&self.walk.job.statement, Type::TEXT),
             (&self.walk.job.search_path, Type::TEXT),
-            (&lease.relation, Type::TEXT),
         ];
         let rows = self.client.query_typed(&sql, &parameters).await?;
         let row = rows.first().ok_or(NotDone::Lost)?;
-        if row.get::<_, Option<bool>>(0).unwrap_or_default() { Err(NotDone::Stopped) } else { Ok(row.get(1)) }
+        if row.get(0) { Err(NotDone::Stopped) } else { Ok(row.get(1)) }
     }
 
     async fn advance(
@@ -320,7 +328,9 @@ impl<'a> Batches<'a> {
         let sql = "UPDATE refit.backfill_range SET position = $2, cursor = $3, done = $4, batch_rows = $5, \
                        rows_changed = rows_changed + $6, rows_walked = rows_walked + $7, batches = batches + 1, trouble = NULL, \
                        leased_until = CASE WHEN NOT $4 THEN pg_catalog.clock_timestamp() + pg_catalog.make_interval(secs => $8) END \
-                   WHERE id = $1 AND pg_catalog.pg_current_xact_id()::text = $9";
+                   WHERE id = $1 AND pg_catalog.pg_current_xact_id()::text = $9 AND CASE \
+                       WHEN pg_catalog.to_regclass($10)::oid IS DISTINCT FROM relation_oid AND relation_oid IS NOT NULL \
+                       THEN pg_catalog.current_setting('refit.the_table_has_another_name') IS NULL ELSE true END";
         let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         let (changed, walked) = (number(changed), number(walked));
         let rows = i32::try_from(rows).unwrap_or(i32::MAX);
@@ -338,6 +348,7 @@ impl<'a> Batches<'a> {
                     (&walked, Type::INT8),
                     (&seconds, Type::FLOAT8),
                     (&transaction, Type::TEXT),
+                    (&after.relation, Type::TEXT),
                 ],
             )
             .await
@@ -407,7 +418,7 @@ impl<'a> Batches<'a> {
         let commit = self.client.batch_execute("COMMIT");
         let (recorded, advanced, committed) = join3(recorded, advanced, commit).await;
         recorded?;
-        advanced?;
+        advanced.map_err(renamed_or_ended)?;
         committed?;
         *lease = after;
         Ok(Done { took: Duration::ZERO, commit: Duration::ZERO, finished, next: None })

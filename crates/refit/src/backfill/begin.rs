@@ -2,7 +2,7 @@
 
 use refit_model::split_statements;
 use tokio_postgres::Client;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 use tracing::info;
 
 use super::changes;
@@ -15,7 +15,7 @@ use super::key::{Key, KeyColumns};
 use super::lease::{Lease, Place};
 use super::names::IS_CURRENT;
 use super::path::{self, under};
-use super::shape::Shape;
+use super::shape::{Shape, targets};
 use super::strategy::{Choice, Horizon, choose, word};
 use super::throttle::signals;
 use super::trouble::Trouble;
@@ -99,6 +99,16 @@ async fn begun(client: &Client, job: &Job) -> Result<Began, Error> {
     let guard = shape.as_ref().and_then(|shape| shape.parts.iter().find_map(|part| part.guard.clone()));
     let remaining = directive.remaining.clone().or(guard);
     record(client, job, &table, &choice, remaining.as_deref(), &pieces).await?;
+    if let Some(shape) = &shape {
+        let targets = targets(client, job, shape).await?;
+        let sql = "UPDATE refit.backfill SET targets = $2 WHERE id = $1";
+        let parameters: [(&(dyn ToSql + Sync), Type); 2] =
+            [(&job.id, Type::INT8), (&targets, Type::OID_ARRAY)];
+        client
+            .execute_typed(&job.sql(sql), &parameters)
+            .await
+            .map_err(Error::database("beginning a backfill"))?;
+    }
     info!(
         backfill = job.name,
         strategy = word(choice.strategy),

@@ -50,7 +50,7 @@ pub(crate) async fn accept_edit(client: &Client, state: &State, migration: &Migr
     let guard = Shape::of(&migration.sql, directive).ok();
     let guard = guard.and_then(|shape| shape.parts.iter().find_map(|part| part.guard.clone()));
     let remaining = directive.remaining.clone().or(guard.filter(|_| job.begun));
-    let sql = "UPDATE refit.backfill SET name = $2, statement = $3, directive = $4, remaining = $5 \
+    let sql = "UPDATE refit.backfill SET name = $2, statement = $3, directive = $4, remaining = $5, targets = NULL \
                WHERE id = $1 AND state <> 'complete'";
     let parameters: [(&(dyn ToSql + Sync), Type); 5] = [
         (&job.id, Type::INT8),

@@ -34,6 +34,9 @@ pub(crate) struct Job {
     pub(crate) journal: Option<String>,
     /// Whether its ranges were ever cut.
     pub(crate) begun: bool,
+    /// The OIDs of its table, and of those that its statements named when it was begun: 0 for one that names none.
+    pub(crate) relation: Option<u32>,
+    pub(crate) targets: Option<Vec<u32>>,
 }
 
 /// Which way a job goes.
@@ -46,7 +49,7 @@ pub(crate) enum Kind {
 }
 
 const COLUMNS: &str = "id, version, name, statement, directive, state, wanted, remaining, error, journal, kind, \
-                       started_at IS NOT NULL, search_path, relation";
+                       started_at IS NOT NULL, search_path, relation, relation_oid, targets";
 
 /// The newest job of each version: the one that counts.
 const NEWEST: &str =
@@ -78,6 +81,8 @@ impl Job {
             journal: row.get(9),
             kind: if row.get::<_, String>(10) == "undo" { Kind::Undo } else { Kind::Forward },
             begun: row.get(11),
+            relation: row.get(14),
+            targets: row.get(15),
         };
         if let Some(relation) = row.get(13) {
             job.directive.table = relation;
@@ -102,6 +107,8 @@ impl Job {
             error: None,
             journal: None,
             begun: false,
+            relation: None,
+            targets: None,
         })
     }
 
@@ -235,8 +242,8 @@ pub(crate) fn can_begin(migration: &Migration) -> Result<(), Error> {
 pub(crate) fn registration(state: &State, migration: &Migration, directive: &BackfillDirective) -> String {
     let json = serde_json::to_string(directive).unwrap_or_default();
     format!(
-        "INSERT INTO {}.backfill (history_id, version, name, statement, directive, remaining, search_path, relation_oid, relation) \
-         SELECT {}, {}, {}, {}, {}, {}, {SEARCH_PATH}, c.oid, pg_catalog.format('%I.%I', n.nspname, c.relname) \
+        "INSERT INTO {}.backfill (history_id, version, name, statement, directive, remaining, search_path, relation_oid, schema_oid, relation) \
+         SELECT {}, {}, {}, {}, {}, {}, {SEARCH_PATH}, c.oid, n.oid, CASE WHEN c.oid IS NOT NULL THEN pg_catalog.format('%I.%I', n.nspname, c.relname) END \
          FROM (SELECT pg_catalog.to_regclass({})::pg_catalog.oid AS oid) AS named \
              LEFT JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) named.oid \
              LEFT JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace",
@@ -255,8 +262,8 @@ pub(crate) fn registration(state: &State, migration: &Migration, directive: &Bac
 pub(crate) fn adopt_jobs(state: &State, search_path: &str) -> String {
     format!(
         "SELECT pg_catalog.set_config('search_path',{},true);\
-         UPDATE {}.backfill SET history_id = {}, search_path = {SEARCH_PATH}, (relation_oid, relation) = \
-             (SELECT c.oid, pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c \
+         UPDATE {}.backfill SET history_id = {}, search_path = {SEARCH_PATH}, (relation_oid, schema_oid, relation) = \
+             (SELECT c.oid, n.oid, pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c \
               JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace \
               WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass( \
                   directive::pg_catalog.jsonb OPERATOR(pg_catalog.->>) 'table'::pg_catalog.text)::pg_catalog.oid) \

@@ -9,6 +9,7 @@ use tokio_postgres::{Client, Row};
 use super::cut::{Piece, values};
 use super::job::Job;
 use super::key::{Key, Text};
+use super::names::IS_CURRENT;
 use crate::error::Error;
 
 /// A range that a worker has the right to work on, while nobody has a newer token.
@@ -109,7 +110,7 @@ impl Lease {
              FROM (SELECT r.id FROM refit.backfill_range r JOIN refit.backfill b ON b.id = r.backfill_id \
                    WHERE r.backfill_id = $1 AND NOT r.done AND NOT coalesce({LIVE}, false) \
                      AND b.state = 'running' AND b.wanted = 'run' \
-                     AND (SELECT pg_catalog.count(*) FROM refit.backfill_range r WHERE backfill_id = $1 AND NOT done AND {LIVE}) < $2 \
+                     AND (SELECT {IS_CURRENT} FROM (SELECT r.relation, r.relation_oid) AS named) AND (SELECT pg_catalog.count(*) FROM refit.backfill_range r WHERE backfill_id = $1 AND NOT done AND {LIVE}) < $2 \
                    ORDER BY r.pass, r.id LIMIT 1 FOR UPDATE OF r SKIP LOCKED) AS free \
              WHERE r.id = free.id RETURNING {COLUMNS}"
         );
@@ -148,6 +149,15 @@ impl Lease {
             rows.map_err(Error::database("looking after a range"))
         });
         rows.await?.first().map(Lease::read).transpose()
+    }
+
+    /// Whether its table is still called as it is in here.
+    pub(crate) async fn is_current(&self, client: &Client, job: &Job) -> Result<bool, Error> {
+        let sql = format!("SELECT relation = $2 AND {IS_CURRENT} FROM refit.backfill_range WHERE id = $1");
+        let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
+            [(&self.range, Type::INT8), (&self.relation, Type::TEXT)];
+        let rows = client.query_typed(&job.sql(&sql), &parameters).await;
+        Ok(rows.map_err(Error::database("looking after a range"))?.first().is_none_or(|row| row.get(0)))
     }
 
     /// Gives the range back.

@@ -68,12 +68,17 @@ pub(crate) enum Ground {
     Rough,
     /// The table is gone, and its ranges are done.
     Gone,
+    /// The table has another name than the worker knows.
+    Renamed,
 }
 
 impl Worker<'_> {
     /// Without the index that orders the key each batch would read the whole table: the job stops instead. A partition that is
     /// dropped has no rows to change any more.
     pub(crate) async fn ground(&self, client: &Client, lease: &Lease) -> Result<Ground, Error> {
+        if !reading(client, lease.is_current(client, self.walk.job)).await? {
+            return Ok(Ground::Renamed);
+        }
         if !reading(client, exists(client, &lease.relation)).await?
             && give_up(client, self.walk.job, lease).await?
         {

@@ -74,8 +74,8 @@ async fn drop_journal(
     client.batch_execute("BEGIN; SET LOCAL lock_timeout = '2s'").await.map_err(failed())?;
     let outcome = async {
         let sql = format!(
-            "SELECT NOT false = ANY (ARRAY[{}]) AND EXISTS (SELECT FROM ({EXPIRED}) AS expired WHERE id = $3)",
-            lock.call("pg_try_advisory_xact_lock")
+            "SELECT {} AND EXISTS (SELECT FROM ({EXPIRED}) AS expired WHERE id = $3)",
+            lock.all("pg_try_advisory_xact_lock")
         );
         let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 3] =
             [(&seconds, Type::FLOAT8), (&state.history(), Type::INT8), (&job, Type::INT8)];

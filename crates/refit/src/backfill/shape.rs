@@ -35,6 +35,8 @@ pub(crate) struct Part {
     lower: Vec<(Range<usize>, &'static str)>,
     /// What an UPDATE or DELETE changes, where that is, or may be, the directive's table.
     target: Option<Target>,
+    /// The name of what an UPDATE or DELETE changes, as the server's functions take names.
+    named: Option<String>,
     /// Whether it is an UPDATE without RETURNING.
     pub(crate) plain_update: bool,
     /// What the target is called in the statement, as it is written.
@@ -69,10 +71,21 @@ impl Shape {
             Ok(shape) => shape,
             Err(reason) => return Ok(Err(reason)),
         };
-        for part in &mut shape.parts {
+        for (number, part) in shape.parts.iter_mut().enumerate() {
             let Some(target) = &part.target else { continue };
-            if is_the_table(client, job, target.name.as_deref()).await? {
-                continue;
+            // Once it was begun, what its statements mean is known: its table may have another name since, and another table its name.
+            let known = job.targets.as_ref().and_then(|targets| targets.get(number)).copied();
+            let meant = match known.filter(|known| *known != 0) {
+                Some(known) if job.relation == Some(known) => continue,
+                Some(known) => Some(known),
+                None if is_the_table(client, job, target.name.as_deref()).await? => continue,
+                None => None,
+            };
+            if meant.is_some() && meant != resolved(client, job, target.name.as_deref()).await? {
+                let name = target.name.as_deref().unwrap_or("another table");
+                return Ok(Err(format!(
+                    "{name} is another table than when the backfill was begun: give the names back, then run again"
+                )));
             }
             if !directive.undo.is_empty() {
                 return Ok(Err(format!(
@@ -129,6 +142,32 @@ impl Shape {
     }
 }
 
+/// The OIDs of the tables that the job's statements name, 0 for one that names none.
+pub(super) async fn targets(client: &Client, job: &Job, shape: &Shape) -> Result<Vec<u32>, Error> {
+    let mut targets = Vec::new();
+    for part in &shape.parts {
+        targets.push(match &part.named {
+            Some(name) => resolved(client, job, Some(name)).await?.unwrap_or(0),
+            None => 0,
+        });
+    }
+    Ok(targets)
+}
+
+/// The OID of the relation that a name in the job's statement means.
+async fn resolved(client: &Client, job: &Job, name: Option<&str>) -> Result<Option<u32>, Error> {
+    let name = name.map_or("NULL".to_owned(), literal);
+    let sql =
+        format!("{}SELECT pg_catalog.to_regclass({name})::pg_catalog.oid;{}", path::enter(job), path::LEAVE);
+    let messages =
+        client.simple_query(&sql).await.map_err(Error::database("looking for the table of a statement"))?;
+    let answers = messages.iter().filter_map(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0),
+        _ => None,
+    });
+    Ok(answers.last().and_then(|oid| oid.parse().ok()))
+}
+
 /// Whether a name in the job's statement is its table; so it is where the table does not exist, which is told later.
 async fn is_the_table(client: &Client, job: &Job, name: Option<&str>) -> Result<bool, Error> {
     let failed = || Error::database("looking for the table of a statement");
@@ -173,6 +212,7 @@ impl Part {
             text: text.to_owned(),
             parameters: tokens.parameters(),
             lower: tokens.lower_bounds(),
+            named: target.as_ref().and_then(|target: &Target| target.name.clone()),
             target,
             plain_update,
             called,

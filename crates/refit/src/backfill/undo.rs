@@ -187,10 +187,10 @@ async fn register(client: &Client, forward: &Job, leave: bool) -> Result<Job, Er
     };
     let directive = serde_json::to_string(&directive).unwrap_or_default();
     let sql = "INSERT INTO refit.backfill (version, name, kind, statement, directive, journal, state, finished_at, \
-                                           history_id, search_path, relation, relation_oid) \
+                                           history_id, search_path, relation, relation_oid, schema_oid) \
                VALUES ($1, $2, 'undo', $3, $4, $5, CASE WHEN $5 IS NULL THEN 'complete' ELSE 'registered' END, \
                        CASE WHEN $5 IS NULL THEN pg_catalog.clock_timestamp() END, $6, $7, $8, \
-                       (SELECT relation_oid FROM refit.backfill WHERE id = $9))";
+                       (SELECT relation_oid FROM refit.backfill WHERE id = $9), (SELECT schema_oid FROM refit.backfill WHERE id = $9))";
     let state = &forward.state_schema;
     client
         .execute_typed(

@@ -152,10 +152,13 @@ impl Migrator {
         }
         self.drop_expired_journals(client, &state).await;
         loop {
-            let jobs = Job::unfinished(client, &state).await?;
+            let mut jobs = Job::unfinished(client, &state).await?;
             require_writable(client, &jobs).await?;
-            follow_if_behind(client, &state).await?;
-            let jobs = Job::unfinished(client, &state).await?;
+            // What is complete may keep a name that is out of date, and a session that only reads leaves it so.
+            if !jobs.is_empty() {
+                follow_if_behind(client, &state).await?;
+                jobs = Job::unfinished(client, &state).await?;
+            }
             *began = true;
             awaited.extend(jobs.iter().map(|job| job.version));
             // What this program has no function for, another one works on: the others need not wait for it.

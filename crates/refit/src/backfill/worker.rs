@@ -189,6 +189,10 @@ impl Worker<'_> {
                 match self.ground(client, lease).await? {
                     Ground::Firm => {}
                     Ground::Rough => return Ok(End::Over),
+                    Ground::Renamed => {
+                        lease.release(client, self.walk.job).await;
+                        return Ok(End::Over);
+                    }
                     Ground::Gone => *held = None,
                 }
             }
