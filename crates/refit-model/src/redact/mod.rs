@@ -150,7 +150,9 @@ pub fn detail(sqlstate: &str, detail: &str) -> String {
 /// ```
 pub fn context(context: &str) -> String {
     let line = |line: &str| match (line.starts_with("COPY "), line.find(": \""), line.rfind('"')) {
-        (true, Some(open), Some(close)) if open + 3 <= close => blank(line, &[open + 3..close]),
+        (true, Some(open), Some(close)) if open + 3 <= close => {
+            blank(line, std::slice::from_ref(&(open + 3..close)))
+        }
         _ => line.to_owned(),
     };
     let lines: Vec<String> = context.split('\n').map(line).collect();

@@ -7,12 +7,13 @@ use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 use tracing::{debug, warn};
 
-use super::batch::{Batches, Done, NotDone};
+use super::batch::{Batches, Done};
 use super::facts::{self, is_walkable};
 use super::failed::Failed;
 use super::job::Job;
 use super::key::Key;
 use super::lease::{Lease, Place, reading, writing};
+use super::not_done::NotDone;
 use super::rights::explain;
 use super::size::BatchSize;
 use super::trouble::Trouble;

@@ -23,6 +23,7 @@ mod key;
 mod lease;
 mod mend;
 mod names;
+mod not_done;
 mod path;
 mod preview;
 mod readonly;

@@ -7,7 +7,7 @@ use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 use tracing::{debug, info, warn};
 
-use super::batch::{Batches, NotDone, Walk};
+use super::batch::{Batches, Walk};
 use super::failed::Failed;
 use super::idle::{LINGER, Room};
 use super::job::Job;
@@ -15,6 +15,7 @@ use super::key::Key;
 use super::lease::{Lease, reading, writing};
 use super::mend::{Ground, Habit, Outcome, Pauses, pauses};
 use super::names::IS_CURRENT;
+use super::not_done::NotDone;
 use super::readonly::Refusals;
 use super::sight::session_name;
 use super::size::BatchSize;
