@@ -99,3 +99,16 @@ async fn a_history_that_another_run_makes_while_it_is_looked_for_is_read_again()
     let error = migrator(&[ONE]).run(db.url()).await.unwrap_err();
     assert!(matches!(error, Error::History(_)), "{error}");
 }
+
+/// The server's own hash, by which a boot knows its history: on texts of every length up to a few blocks of it.
+#[tokio::test]
+async fn the_hash_of_a_text_is_the_server_s() {
+    let db = TestDb::empty().await.unwrap();
+    let text = "7133495778627144661äöü☃x".repeat(3);
+    let client = db.connect().await.unwrap();
+    for (end, _) in text.char_indices() {
+        let sql = "SELECT hashtextextended($1 COLLATE \"C\", 0)";
+        let hash: i64 = client.query_one(sql, &[&&text[..end]]).await.unwrap().get(0);
+        assert_eq!(hash, refit_model::server_hash(&text[..end]), "{}", &text[..end]);
+    }
+}

@@ -11,6 +11,7 @@ use crate::directive::{Allowed, front_matter, parse};
 use crate::file_name::{FileKind, Version};
 use crate::migration::{Migration, Repeatable, Seed, Sidecar};
 use crate::problem::{Problem, SetError, same_version};
+use crate::server_hash::server_hash;
 use crate::settings::{Settings, VersionStyle};
 use crate::source::{SourceFile, embedded_files, read_folder};
 use crate::statement::{Unterminated, scan};
@@ -25,9 +26,9 @@ pub struct MigrationSet {
     seeds: Vec<Seed>,
 }
 
-/// What the history of a database holds when the whole set is applied, in a form that one SELECT of all checksums tells.
+/// What the history of a database holds when the whole set is applied, in a form that the server can tell in a few bytes.
 ///
-/// Both are SHA-256 in lower-case hex, over the checksums in ascending order, eight bytes each, little-endian.
+/// Both are the number of the checksums, and the sum of what [`server_hash`] gives for each, in decimal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HistoryDigest {
     /// Over the versioned migrations.
@@ -134,10 +135,8 @@ fn checksums_digest(checksums: impl Iterator<Item = u64>) -> String {
 impl HistoryDigest {
     /// The digest of checksums, in whatever order they come.
     pub fn of(checksums: &[u64]) -> String {
-        let mut sorted = checksums.to_vec();
-        sorted.sort_unstable();
-        let bytes: Vec<u8> = sorted.iter().flat_map(|checksum| checksum.to_le_bytes()).collect();
-        hex(&Sha256::digest(&bytes))
+        let hashes = checksums.iter().map(|checksum| i128::from(server_hash(&checksum.to_string())));
+        format!("{} {}", checksums.len(), hashes.sum::<i128>())
     }
 }
 

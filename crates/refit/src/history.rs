@@ -8,7 +8,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 
-use crate::digest::{Checksums, Found, checksums};
+use crate::digest::{Found, digests};
 use crate::error::Error;
 use crate::migrator::Options;
 use crate::pin::Caller;
@@ -113,10 +113,9 @@ const LOOKS: u32 = 5;
 
 /// Compares the history with what is expected, on a session that is the caller's own.
 ///
-/// One round trip where they are the same: all checksums in one value, to be compared with what the build embedded. A checksum
-/// covers version, name and text, so the same checksums are the same history, and checksums that the set knows tell which of
-/// its migrations are applied. Only what the set does not know is asked for row by row. A table that does not exist is an
-/// empty history.
+/// One round trip where they are the same: how many checksums there are, and the sum of their hashes, to be compared with what the build
+/// embedded. A checksum covers version, name and text, so the same checksums are the same history. Otherwise the rows are read. A table
+/// that does not exist is an empty history.
 pub(crate) async fn glance(
     client: &Client,
     options: &Options,
@@ -124,7 +123,7 @@ pub(crate) async fn glance(
 ) -> Result<Glance, Error> {
     let table = options.history_table();
     for _ in 0..LOOKS {
-        let found = match checksums(client, options, &table, expected, false).await? {
+        let found = match digests(client, options, &table, expected, false).await? {
             Found::Same => return Ok(Glance::Same),
             found => found,
         };
@@ -147,7 +146,7 @@ pub(crate) async fn glance_pinned(
     expected: &Expected<'_>,
 ) -> Result<Glance, Error> {
     for _ in 0..LOOKS {
-        let found = match checksums(client, options, &facts.history_table, expected, false).await? {
+        let found = match digests(client, options, &facts.history_table, expected, false).await? {
             Found::Same => return Ok(Glance::Same),
             found => found,
         };
@@ -181,20 +180,18 @@ impl Reading<'_> {
     /// None when a table has gone meanwhile.
     async fn glance(&self, found: Found) -> Result<Option<Glance>, Error> {
         let found = match found {
-            Found::Unknown => self.trusted_checksums().await?,
+            Found::Unknown => self.trusted_digests().await?,
             found => found,
         };
-        let checksums = match found {
-            Found::Same => return Ok(Some(Glance::Same)),
-            Found::Other(checksums) => checksums,
-            Found::Unknown => None,
-        };
-        Ok(self.history(checksums).await?.map(|history| Glance::Different(Box::new(history))))
+        match found {
+            Found::Same => Ok(Some(Glance::Same)),
+            _ => Ok(self.history().await?.map(|history| Glance::Different(Box::new(history)))),
+        }
     }
 
-    /// The checksums in tables of another role, once it is known that it is trusted. What is not there or may not be read is not asked
+    /// The digests of tables of another role, once it is known that it is trusted. What is not there or may not be read is not asked
     /// for: the transaction at hand goes on.
-    async fn trusted_checksums(&self) -> Result<Found, Error> {
+    async fn trusted_digests(&self) -> Result<Found, Error> {
         let Some(relation) = self.relation else { return Ok(Found::Unknown) };
         crate::trust::refuse_untrusted(self.client, Some(relation)).await?;
         let Some((table, _)) = self.table(relation).await? else { return Ok(Found::Unknown) };
@@ -215,28 +212,19 @@ impl Reading<'_> {
                    FROM pg_catalog.pg_class WHERE oid = $1";
         let rows = self.client.query_typed(may, &[(&relation, Type::OID)]).await;
         match rows.map_err(Error::database("looking for the history"))?.first() {
-            Some(row) if row.get(0) => {
-                checksums(self.client, self.options, &table, self.expected, true).await
-            }
+            Some(row) if row.get(0) => digests(self.client, self.options, &table, self.expected, true).await,
             _ => Ok(Found::Unknown),
         }
     }
 
-    async fn history(&self, found: Option<Checksums>) -> Result<Option<History>, Error> {
+    async fn history(&self) -> Result<Option<History>, Error> {
         let Some(relation) = self.relation else {
             return Ok(Some(History { elsewhere: self.elsewhere().await?, ..History::default() }));
         };
         crate::trust::refuse_untrusted(self.client, Some(relation)).await?;
         let Some((table, schema)) = self.table(relation).await? else { return Ok(None) };
         let set = (self.expected.set)()?;
-        let versioned = found.and_then(|found| found.known_by(&set));
-        let versioned = match versioned {
-            Some(rows) => rows,
-            None => match self.rows(&table).await? {
-                Some(rows) => rows,
-                None => return Ok(None),
-            },
-        };
+        let Some(versioned) = self.rows(&table).await? else { return Ok(None) };
         let mut history = History { versioned, ..History::default() };
         let schema_name = self.options.state_schema();
         let state = State::find(self.client, schema_name, Some(relation), &schema).await?;

@@ -210,8 +210,8 @@ impl Migrator {
     ) -> Result<(), Error> {
         match change {
             HistoryChange::Repeatable { name, applied_on, checksum } => {
-                let sql = "INSERT INTO refit.repeatable (history_id, name, checksum, applied_at) \
-                           VALUES ($1, $2, $3, $4::pg_catalog.timestamptz)";
+                let sql = "INSERT INTO refit.repeatable (history_id, relation, name, checksum, applied_at) \
+                           VALUES ($1, $5, $2, $3, $4::pg_catalog.timestamptz)";
                 let checksum = checksum.to_string();
                 one(
                     client,
@@ -221,6 +221,7 @@ impl Migrator {
                         (name, Type::TEXT),
                         (&checksum, Type::TEXT),
                         (applied_on, Type::TEXT),
+                        (&facts.relation, Type::OID),
                     ],
                 )
                 .await

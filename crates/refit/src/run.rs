@@ -290,8 +290,9 @@ fn record_repeatable(step: &Step<'_>, facts: &Preflight) -> String {
     format!(
         "UPDATE {table} SET current = false WHERE history_id = {history} AND name = {name} AND current \
              AND checksum <> '{checksum}' RETURNING 1), \
-         applied AS (INSERT INTO {table} (history_id, name, checksum) VALUES ({history}, {name}, '{checksum}') \
-             ON CONFLICT (history_id, name, checksum) DO UPDATE SET current = true, applied_at = pg_catalog.now() RETURNING 1",
+         applied AS (INSERT INTO {table} (history_id, relation, name, checksum) VALUES ({history}, {relation}, {name}, '{checksum}') \
+             ON CONFLICT (history_id, name, checksum) DO UPDATE SET current = true, relation = excluded.relation, applied_at = pg_catalog.now() RETURNING 1",
+        relation = facts.relation.map_or("NULL".to_owned(), |oid| oid.to_string()),
         checksum = step.checksum
     )
 }

@@ -158,7 +158,22 @@ impl State {
                 client.query_typed_one(&self.sql(sql), &names).await.map_err(failed())?.get(0)
             }
         };
+        self.own_repeatables(client, history, relation).await.map_err(failed())?;
         Ok(State { history: Some(history), stale: false, ..self.clone() })
+    }
+
+    /// The repeatable migrations of a history are found by its table's OID, and those of no other.
+    async fn own_repeatables(
+        &self,
+        client: &Client,
+        history: i64,
+        relation: u32,
+    ) -> Result<(), tokio_postgres::Error> {
+        let sql = "UPDATE refit.repeatable SET relation = CASE WHEN history_id = $1 THEN $2 END \
+                   WHERE (history_id = $1) IS DISTINCT FROM (relation = $2)";
+        let own: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
+            [(&history, Type::INT8), (&relation, Type::OID)];
+        client.execute_typed(&self.sql(sql), &own).await.map(drop)
     }
 
     /// Whether the role may not read what the schema remembers.

@@ -28,7 +28,11 @@ impl Component {
     /// What brings it to version 1, 2, and so on. An entry that was released is never edited.
     fn versions(self) -> &'static [&'static str] {
         match self {
-            Component::Runs => &[include_str!("runs.sql"), include_str!("history.sql")],
+            Component::Runs => &[
+                include_str!("runs.sql"),
+                include_str!("history.sql"),
+                include_str!("repeatable_relation.sql"),
+            ],
             Component::Backfill => &[
                 include_str!("backfill.sql"),
                 include_str!("backfill_history.sql"),
@@ -84,7 +88,7 @@ impl Present {
         let rows = client.query_typed(sql, &[(&schema, Type::TEXT)]).await;
         let rows = rows.map_err(Error::database("reading the state schema"))?;
         let has = |column: &str| usize::from(rows.iter().any(|row| row.get::<_, &str>(0) == column));
-        let runs = has("run.id") + has("history.id");
+        let runs = has("run.id") + has("history.id") + has("repeatable.relation");
         let backfill = has("backfill.id") + has("backfill.history_id") + has("backfill.relation_oid");
         let comment = match runs {
             0 => self.comment,
@@ -166,21 +170,21 @@ mod tests {
         let new = sql("", &[Component::Runs]).unwrap();
         assert!(new.starts_with("CREATE SCHEMA \"refit\";CREATE TABLE refit.run"), "{new}");
         assert!(
-            !new.contains("CREATE TABLE refit.backfill") && new.contains("'refit state: runs 2;"),
+            !new.contains("CREATE TABLE refit.backfill") && new.contains("'refit state: runs 3;"),
             "{new}"
         );
-        let more = sql("refit state: runs 2; x", &[Component::Runs, Component::Backfill]).unwrap();
+        let more = sql("refit state: runs 3; x", &[Component::Runs, Component::Backfill]).unwrap();
         assert!(
-            more.starts_with("CREATE TABLE refit.backfill") && more.contains("runs 2, backfill 3;"),
+            more.starts_with("CREATE TABLE refit.backfill") && more.contains("runs 3, backfill 3;"),
             "{more}"
         );
         let old = sql("refit state 3: x", &[Component::Runs]).unwrap();
         assert!(
-            old.starts_with("CREATE TABLE refit.history") && old.contains("runs 2, backfill 3;"),
+            old.starts_with("CREATE TABLE refit.history") && old.contains("runs 3, backfill 3;"),
             "{old}"
         );
         assert!(!old.contains("CREATE TABLE refit.backfill"), "{old}");
-        assert_eq!(sql("refit state: runs 2; x", &[Component::Runs]), None);
+        assert_eq!(sql("refit state: runs 3; x", &[Component::Runs]), None);
         assert_eq!(sql("refit state: runs 99; a newer refit", &[Component::Runs]), None);
     }
 
