@@ -1,4 +1,4 @@
-//! The one SELECT of a boot with nothing to do: the history as a number of rows and a sum of hashes.
+//! The one SELECT of a boot with nothing to do: the history as a sum of hashes.
 
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
@@ -10,7 +10,7 @@ use crate::migrator::Options;
 pub(crate) enum Found {
     Same,
     Other,
-    /// The tables are another role's: nothing of them was read.
+    /// The tables are another role's, or hide rows: nothing of them was read.
     Unknown,
 }
 
@@ -30,7 +30,7 @@ pub(crate) async fn digests(
                 _ => None,
             });
             let (versioned, repeatable) = (rows.next(), rows.next());
-            if versioned.is_some_and(|row| row.get(2) == Some("t")) {
+            if versioned.is_some_and(|row| row.get(1) == Some("t")) {
                 return Err(Error::RowSecurity { table: table.to_owned() });
             }
             let same = versioned.is_some_and(|row| digest(row) == expected.digest.versioned)
@@ -63,12 +63,15 @@ pub(crate) async fn digests(
 /// operator is qualified, but for the table that the caller's search path finds.
 fn digests_sql(table: &str, state_schema: &str, repeatable: bool, guarded: bool) -> String {
     let guard = |tables: &[String]| if guarded { guard(tables) } else { String::new() };
-    let values = "pg_catalog.count(*), pg_catalog.sum(pg_catalog.hashtextextended( \
-                      checksum::pg_catalog.text COLLATE pg_catalog.\"C\", 0::pg_catalog.int8))";
+    let sum = "pg_catalog.sum(pg_catalog.hashtextextended(checksum::pg_catalog.text COLLATE pg_catalog.\"C\", 0::pg_catalog.int8))";
     let literal = postgres_protocol::escape::escape_literal(table);
-    let own = format!(
-        "SELECT {values}, pg_catalog.row_security_active({literal}::pg_catalog.regclass::pg_catalog.oid) FROM {table}"
-    );
+    let relation = format!("{literal}::pg_catalog.regclass::pg_catalog.oid");
+    // The guard has seen to it that nothing is hidden from an owner.
+    let hidden = match guarded {
+        true => "false".to_owned(),
+        false => format!("pg_catalog.row_security_active({relation})"),
+    };
+    let own = format!("SELECT {sum}, {hidden} FROM {table}");
     if !repeatable {
         return format!("{}{own}", guard(&[literal]));
     }
@@ -76,12 +79,11 @@ fn digests_sql(table: &str, state_schema: &str, repeatable: bool, guarded: bool)
     let repeatables = postgres_protocol::escape::escape_literal(&format!("{state}.repeatable"));
     let guard = guard(&[literal.clone(), repeatables]);
     format!(
-        "{guard}{own} UNION ALL SELECT {values}, false FROM {state}.repeatable WHERE current \
-             AND relation OPERATOR(pg_catalog.=) {literal}::pg_catalog.regclass::pg_catalog.oid"
+        "{guard}{own} UNION ALL SELECT {sum}, false FROM {state}.repeatable WHERE current AND relation OPERATOR(pg_catalog.=) {relation}"
     )
 }
 
-/// SQL that fails unless tables, as literals, exist and belong to the session's role: by reading a setting that does not exist. It gives
+/// SQL that fails unless tables, as literals, exist, belong to the session's role, and hide no rows from it: by reading a setting that does not exist. It gives
 /// no rows.
 fn guard(tables: &[String]) -> String {
     let of = |table: &String| format!("{table}::pg_catalog.regclass::pg_catalog.oid");
@@ -92,12 +94,12 @@ fn guard(tables: &[String]) -> String {
     };
     format!(
         "SELECT FROM pg_catalog.pg_class WHERE {which} AND CASE \
-             WHEN pg_catalog.pg_get_userbyid(relowner) OPERATOR(pg_catalog.=) CURRENT_USER THEN false \
+             WHEN pg_catalog.pg_get_userbyid(relowner) OPERATOR(pg_catalog.=) CURRENT_USER AND NOT relforcerowsecurity THEN false \
              ELSE pg_catalog.current_setting('refit.another_role_owns_the_history') IS NULL END;"
     )
 }
 
 /// One row, as [`refit_model::HistoryDigest`] has it.
 fn digest(row: &SimpleQueryRow) -> String {
-    format!("{} {}", row.get(0).unwrap_or_default(), row.get(1).unwrap_or("0"))
+    row.get(0).unwrap_or("0").to_owned()
 }

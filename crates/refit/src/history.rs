@@ -113,8 +113,7 @@ const LOOKS: u32 = 5;
 
 /// Compares the history with what is expected, on a session that is the caller's own.
 ///
-/// One round trip where they are the same: how many checksums there are, and the sum of their hashes, to be compared with what the build
-/// embedded. A checksum covers version, name and text, so the same checksums are the same history. Otherwise the rows are read. A table
+/// One round trip where they are the same: the sum of the checksums' hashes, to be compared with what the build embedded. A checksum covers version, name and text, so the same checksums are the same history. Otherwise the rows are read. A table
 /// that does not exist is an empty history.
 pub(crate) async fn glance(
     client: &Client,
