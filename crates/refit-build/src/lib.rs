@@ -71,7 +71,8 @@ mod tests {
         let lines = instructions(folder.path());
         assert!(lines[0].starts_with("cargo::rerun-if-changed="));
         assert!(lines[1].starts_with("cargo::rustc-env=REFIT_MIGRATIONS="));
-        assert_eq!(lines[2].rsplit('=').next().unwrap().len(), 64);
+        let digest = MigrationSet::from_dir(folder.path()).unwrap().history_digest("").versioned;
+        assert_eq!(lines[2], format!("cargo::rustc-env=REFIT_HISTORY_VERSIONED={digest}"));
         assert_eq!(lines[3], "cargo::rustc-env=REFIT_HISTORY_REPEATABLE=");
     }
 
