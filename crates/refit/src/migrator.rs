@@ -99,7 +99,7 @@ impl Migrator {
         Ok(self.set.get_or_init(|| set))
     }
 
-    /// Compares set and history. Reads only: one round trip when the set knows every checksum of the history.
+    /// Compares set and history. Reads only: one round trip where the history is the whole set.
     ///
     /// # Errors
     /// When the set is malformed or the history cannot be read. A history that does not fit is no error here: it is in
