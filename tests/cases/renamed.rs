@@ -326,7 +326,7 @@ async fn a_state_without_oids_is_upgraded() {
     let db = TestDb::empty().await.unwrap();
     let files = [VISIT, COUNT];
     migrator(&files).backfills(Backfills::Hold).run(db.url()).await.unwrap();
-    let before = "ALTER TABLE refit.backfill DROP COLUMN relation_oid; ALTER TABLE refit.backfill_range DROP COLUMN relation_oid; \
+    let before = "ALTER TABLE refit.repeatable DROP COLUMN relation; ALTER TABLE refit.backfill DROP COLUMN relation_oid; ALTER TABLE refit.backfill_range DROP COLUMN relation_oid; \
                   ALTER TABLE refit.backfill DROP COLUMN schema_oid, DROP COLUMN targets; COMMENT ON SCHEMA refit IS 'refit state: runs 2, backfill 2; as it was'";
     execute(&db, before).await;
     let inline = migrator(&files).backfills(Backfills::Inline);
