@@ -106,7 +106,7 @@ pub(crate) struct LockWait<'a> {
     limit: Duration,
     pause: Duration,
     told: Option<Instant>,
-    interrupt: Option<&'a Interrupt>,
+    interrupt: &'a Interrupt,
 }
 
 impl<'a> LockWait<'a> {
@@ -115,23 +115,9 @@ impl<'a> LockWait<'a> {
         state: &'a State,
         limit: Duration,
         observer: &'a Observer,
+        interrupt: &'a Interrupt,
     ) -> LockWait<'a> {
-        LockWait {
-            keys,
-            state,
-            observer,
-            began: Instant::now(),
-            limit,
-            pause: POLL,
-            told: None,
-            interrupt: None,
-        }
-    }
-
-    /// Ends the waiting when the switch is triggered.
-    pub(crate) fn interrupted_by(mut self, interrupt: &'a Interrupt) -> LockWait<'a> {
-        self.interrupt = Some(interrupt);
-        self
+        LockWait { keys, state, observer, began: Instant::now(), limit, pause: POLL, told: None, interrupt }
     }
 
     pub(crate) fn elapsed(&self) -> Duration {
@@ -167,20 +153,18 @@ impl<'a> LockWait<'a> {
             self.told = Some(Instant::now());
         }
         let jittered = self.pause.mul_f64(rand::rng().random_range(0.5..1.5));
-        let pause = tokio::time::sleep(jittered.min(self.limit));
-        match self.interrupt {
-            None => pause.await,
-            Some(interrupt) => tokio::select! {
-                () = pause => {}
-                () = interrupt.triggered() => {
-                    let remains = "it was waiting for another run, and has changed nothing".to_owned();
-                    return Err(Error::Interrupted { at: None, remains });
-                }
-            },
+        if self.interrupt.cuts_short(jittered.min(self.limit)).await {
+            return Err(interrupted());
         }
         self.pause = (self.pause * 2).min(POLL_AT_MOST);
         Ok(Waited::NotYet)
     }
+}
+
+/// The error of a run that was interrupted while it waited for another one.
+pub(crate) fn interrupted() -> Error {
+    let remains = "it was waiting for another run, and has changed nothing".to_owned();
+    Error::Interrupted { at: None, remains }
 }
 
 /// What `columns` say of the session that holds the lock, by the name `activity`; none when nobody does.
@@ -252,8 +236,8 @@ impl Migrator {
         let facts = Preflight::read(client, &self.options).await?;
         let locked = async {
             let (limit, observer) = (self.options.wait_for_lock, &self.options.observer);
-            let wait = LockWait::new(facts.lock, &facts.state, limit, observer);
-            let mut wait = wait.interrupted_by(&self.options.interrupt);
+            let interrupt = &self.options.interrupt;
+            let mut wait = LockWait::new(facts.lock, &facts.state, limit, observer, interrupt);
             while let Waited::NotYet = wait.poll(client).await? {}
             Ok(())
         };

@@ -59,8 +59,7 @@ async fn take(client: &Client, key: i64, interrupt: &Interrupt) -> Result<(), Er
             return Err(Error::Target(reason.to_owned()));
         }
         if interrupt.cuts_short(POLL).await {
-            let remains = "it was waiting for another run, and has changed nothing".to_owned();
-            return Err(Error::Interrupted { at: None, remains });
+            return Err(lock::interrupted());
         }
     }
 }

@@ -71,7 +71,7 @@ async fn waiting(
     let (limit, observer) = (migrator.options.wait_for_lock, &migrator.options.observer);
     let state = facts.state.clone();
     let interrupt = &migrator.options.interrupt;
-    let mut wait = LockWait::new(facts.lock, &state, limit, observer).interrupted_by(interrupt);
+    let mut wait = LockWait::new(facts.lock, &state, limit, observer, interrupt);
     let mut waited = Duration::ZERO;
     while let Waited::NotYet = wait.poll(client).await? {
         waited = wait.elapsed();

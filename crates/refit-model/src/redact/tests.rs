@@ -110,7 +110,7 @@ const CASES: &[(&str, &str)] = &[
 
 #[test]
 fn of_a_row_that_was_refused_only_its_number_is_shown() {
-    for (sqlstate, told, shown) in [
+    for (sqlstate, said, shown) in [
         ("23514", "Failing row contains (17, ann, hun (ter)2).", "Failing row contains (17, ********)."),
         (
             "23502",
@@ -137,7 +137,7 @@ fn of_a_row_that_was_refused_only_its_number_is_shown() {
         ("23514", "3 sites (see V12) have none", "3 sites (see V12) have none"),
         ("23514", "", ""),
     ] {
-        assert_eq!(detail(sqlstate, told), shown);
+        assert_eq!(detail(sqlstate, said), shown);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use refit_model::split_statements;
 use tokio_postgres::Client;
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::Type;
 use tracing::info;
 
 use super::changes;
@@ -98,17 +98,11 @@ async fn begun(client: &Client, job: &Job) -> Result<Began, Error> {
     }
     let guard = shape.as_ref().and_then(|shape| shape.parts.iter().find_map(|part| part.guard.clone()));
     let remaining = directive.remaining.clone().or(guard);
-    record(client, job, &table, &choice, remaining.as_deref(), &pieces).await?;
-    if let Some(shape) = &shape {
-        let targets = targets(client, job, shape).await?;
-        let sql = "UPDATE refit.backfill SET targets = $2 WHERE id = $1";
-        let parameters: [(&(dyn ToSql + Sync), Type); 2] =
-            [(&job.id, Type::INT8), (&targets, Type::OID_ARRAY)];
-        client
-            .execute_typed(&job.sql(sql), &parameters)
-            .await
-            .map_err(Error::database("beginning a backfill"))?;
-    }
+    let targets = match &shape {
+        Some(shape) => Some(targets(client, job, shape).await?),
+        None => None,
+    };
+    record(client, job, &table, &choice, (remaining.as_deref(), targets), &pieces).await?;
     info!(
         backfill = job.name,
         strategy = word(choice.strategy),
@@ -257,7 +251,7 @@ async fn record(
     job: &Job,
     table: &Table,
     choice: &Choice,
-    remaining: Option<&str>,
+    (remaining, targets): (Option<&str>, Option<Vec<u32>>),
     pieces: &[Piece],
 ) -> Result<(), Error> {
     insert(client, job, 0, pieces).await?;
@@ -275,7 +269,7 @@ async fn record(
         false => choice.reason.clone(),
     };
     let sql = "UPDATE refit.backfill SET state = 'running', strategy = $2, reason = $3, remaining = $4, rows_estimated = $5, \
-                   journal = $6, error = NULL, started_at = pg_catalog.clock_timestamp() WHERE id = $1";
+                   journal = $6, targets = $7, error = NULL, started_at = pg_catalog.clock_timestamp() WHERE id = $1";
     client
         .execute_typed(
             &job.sql(sql),
@@ -286,6 +280,7 @@ async fn record(
                 (&remaining, Type::TEXT),
                 (&rows, Type::INT8),
                 (&journal, Type::TEXT),
+                (&targets, Type::OID_ARRAY),
             ],
         )
         .await

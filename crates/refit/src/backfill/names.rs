@@ -87,7 +87,7 @@ fn schema() -> String {
 /// A table that was moved to another schema leaves the search path as it is.
 fn tables() -> String {
     let path = renamed("known_schema = schema_oid_now", "(pg_catalog.parse_ident(old))[1]", "schema");
-    let by_name = concat!(oid_by_name!());
+    let by_name = oid_by_name!();
     format!(
         "WITH known AS ( \
              SELECT id AS backfill_id, relation, relation_oid, schema_oid AS known_schema FROM refit.backfill WHERE history_id = $1 \

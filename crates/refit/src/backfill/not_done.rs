@@ -5,7 +5,7 @@ use super::failed::Failed;
 /// Why a batch did not commit.
 #[derive(Debug)]
 pub(crate) enum NotDone {
-    /// Somebody else has the range.
+    /// Another worker has the range.
     Lost,
     /// An operator wants something else.
     Stopped,

@@ -31,21 +31,31 @@ pub(crate) async fn under<T>(
     Ok(outcome)
 }
 
-/// The relation that a name of the job means, qualified and quoted; none where there is none.
-pub(crate) async fn resolve(client: &Client, job: &Job, name: &str) -> Result<Option<String>, Error> {
+/// What an expression gives under the job's search path, as text; its names are looked for as the job's statement looks for them.
+pub(crate) async fn value(
+    client: &Client,
+    job: &Job,
+    expression: &str,
+    doing: &'static str,
+) -> Result<Option<String>, Error> {
     // One message, which is one transaction unless one is open.
-    let sql = format!(
-        "{}SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) AS resolved FROM pg_catalog.pg_class c \
-             JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace \
-             WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass({})::pg_catalog.oid;{LEAVE}",
-        enter(job),
-        literal(name)
-    );
-    let messages =
-        client.simple_query(&sql).await.map_err(Error::database("looking for a backfill's table"))?;
-    let found = messages.iter().find_map(|message| match message {
-        SimpleQueryMessage::Row(row) if row.columns()[0].name() == "resolved" => row.get(0),
+    let sql = format!("{}SELECT {expression};{LEAVE}", enter(job));
+    let messages = client.simple_query(&sql).await.map_err(Error::database(doing))?;
+    let rows = messages.iter().filter_map(|message| match message {
+        SimpleQueryMessage::Row(row) => Some(row.get(0).map(str::to_owned)),
         _ => None,
     });
-    Ok(found.map(str::to_owned))
+    // The first row is that of the setting.
+    Ok(rows.last().flatten())
+}
+
+/// The relation that a name of the job means, qualified and quoted; none where there is none.
+pub(crate) async fn resolve(client: &Client, job: &Job, name: &str) -> Result<Option<String>, Error> {
+    let expression = format!(
+        "(SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c \
+          JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace \
+          WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass({})::pg_catalog.oid)",
+        literal(name)
+    );
+    value(client, job, &expression, "looking for a backfill's table").await
 }

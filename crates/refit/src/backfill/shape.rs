@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use refit_model::{BackfillDirective, split_statements};
-use tokio_postgres::{Client, SimpleQueryMessage};
+use tokio_postgres::Client;
 
 use self::tokens::Tokens;
 use self::writes::Write;
@@ -74,18 +74,17 @@ impl Shape {
         for (number, part) in shape.parts.iter_mut().enumerate() {
             let Some(target) = &part.target else { continue };
             // Once it was begun, what its statements mean is known: its table may have another name since, and another table its name.
-            let known = job.targets.as_ref().and_then(|targets| targets.get(number)).copied();
-            let meant = match known.filter(|known| *known != 0) {
-                Some(known) if job.relation == Some(known) => continue,
-                Some(known) => Some(known),
+            let known = job.targets.as_ref().and_then(|targets| targets.get(number).copied());
+            match known.filter(|known| *known != 0) {
+                known @ Some(_) if known == job.relation => continue,
                 None if is_the_table(client, job, target.name.as_deref()).await? => continue,
-                None => None,
-            };
-            if meant.is_some() && meant != resolved(client, job, target.name.as_deref()).await? {
-                let name = target.name.as_deref().unwrap_or("another table");
-                return Ok(Err(format!(
-                    "{name} is another table than when the backfill was begun: give the names back, then run again"
-                )));
+                known @ Some(_) if known != resolved(client, job, target.name.as_deref()).await? => {
+                    let name = target.name.as_deref().unwrap_or("another table");
+                    return Ok(Err(format!(
+                        "{name} is another table than when the backfill was begun: give the names back, then run again"
+                    )));
+                }
+                _ => {}
             }
             if !directive.undo.is_empty() {
                 return Ok(Err(format!(
@@ -157,36 +156,23 @@ pub(super) async fn targets(client: &Client, job: &Job, shape: &Shape) -> Result
 /// The OID of the relation that a name in the job's statement means.
 async fn resolved(client: &Client, job: &Job, name: Option<&str>) -> Result<Option<u32>, Error> {
     let name = name.map_or("NULL".to_owned(), literal);
-    let sql =
-        format!("{}SELECT pg_catalog.to_regclass({name})::pg_catalog.oid;{}", path::enter(job), path::LEAVE);
-    let messages =
-        client.simple_query(&sql).await.map_err(Error::database("looking for the table of a statement"))?;
-    let answers = messages.iter().filter_map(|message| match message {
-        SimpleQueryMessage::Row(row) => row.get(0),
-        _ => None,
-    });
-    Ok(answers.last().and_then(|oid| oid.parse().ok()))
+    let oid =
+        path::value(client, job, &format!("pg_catalog.to_regclass({name})::pg_catalog.oid"), LOOKING).await?;
+    Ok(oid.and_then(|oid| oid.parse().ok()))
 }
 
 /// Whether a name in the job's statement is its table; so it is where the table does not exist, which is told later.
 async fn is_the_table(client: &Client, job: &Job, name: Option<&str>) -> Result<bool, Error> {
-    let failed = || Error::database("looking for the table of a statement");
-    // The name is the statement's, and is looked for as the statement will look: in one message, which is one transaction.
     let name = name.map_or("NULL".to_owned(), literal);
     let table = literal(&job.directive.table);
-    let sql = format!(
-        "{}SELECT coalesce(pg_catalog.to_regclass({name})::pg_catalog.oid OPERATOR(pg_catalog.=) \
-             pg_catalog.to_regclass({table})::pg_catalog.oid, pg_catalog.to_regclass({table}) IS NULL);{}",
-        path::enter(job),
-        path::LEAVE
+    let expression = format!(
+        "coalesce(pg_catalog.to_regclass({name})::pg_catalog.oid OPERATOR(pg_catalog.=) \
+             pg_catalog.to_regclass({table})::pg_catalog.oid, pg_catalog.to_regclass({table}) IS NULL)"
     );
-    let messages = client.simple_query(&sql).await.map_err(failed())?;
-    let answers = messages.iter().filter_map(|message| match message {
-        SimpleQueryMessage::Row(row) => row.get(0),
-        _ => None,
-    });
-    Ok(answers.last() == Some("t"))
+    Ok(path::value(client, job, &expression, LOOKING).await?.as_deref() == Some("t"))
 }
+
+const LOOKING: &str = "looking for the table of a statement";
 
 impl Part {
     fn of(text: &str) -> Part {
