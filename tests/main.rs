@@ -30,6 +30,7 @@ mod cases {
     mod lint_fix_proof;
     mod lint_peer;
     mod lint_proof;
+    mod lint_sets;
     mod lint_trace;
     mod outside_transaction;
     mod outside_transaction_objects;

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use refit_model::{Directives, Phase, Position};
 
 use crate::finding::{Finding, Severity};
+use crate::held::Held;
 use crate::lock::LockMode;
 use crate::schema::Schema;
 use crate::sql::{AlterAction, AlterTarget, Name, Span, Stmt, StmtKind};
@@ -84,6 +85,8 @@ pub(crate) struct StatementCheck<'a> {
     pub(crate) backfills: &'a [Backfill],
     /// Columns that were added without a value before the top-level statement.
     pub(crate) unfilled: &'a Unfilled,
+    /// Migrations before this one that wait for a backfill.
+    pub(crate) held: &'a [Held],
     /// Versions that are complete before this file runs.
     pub(crate) gates: &'a HashSet<i64>,
     pub(crate) settings: &'a Settings,

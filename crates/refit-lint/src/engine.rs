@@ -8,7 +8,8 @@ use refit_model::{LineIndex, Position, Suppression};
 
 use crate::check::{Backfill, File, FileCheck, Report, Settings, StatementCheck};
 use crate::finding::{Finding, Severity};
-use crate::parser::{Parsed, SyntaxError, parse};
+use crate::held::{Held, made};
+use crate::parser::{Newer, Parsed, SyntaxError, parse};
 use crate::rule::{Check, Rule};
 use crate::schema::Schema;
 use crate::sql::{Body, BodyFaults, Called, Name, Span, Stmt, StmtKind};
@@ -39,6 +40,7 @@ pub(crate) struct Memory {
     pub(crate) schema: Schema,
     pub(crate) backfills: Vec<Backfill>,
     unfilled: Unfilled,
+    held: Vec<Held>,
     /// What each version waits for, directly or through others.
     waits: HashMap<i64, HashSet<i64>>,
 }
@@ -69,7 +71,7 @@ impl Engine<'_> {
     }
 
     pub(crate) fn file(&self, file: &File, memory: &mut Memory) -> FileOutcome {
-        let Parsed { stmts, mut errors, psql } = parse(&file.text);
+        let Parsed { stmts, mut errors, psql, newer } = parse(&file.text);
         let rules = if file.reported { (self.rules)(file) } else { Vec::new() };
         let mut findings = Vec::new();
         let cut = errors.iter().find(|error| error.unclosed).map(|error| error.span.start);
@@ -80,7 +82,15 @@ impl Engine<'_> {
             errors.extend(faults.errors.into_iter().filter(told));
             unheard.extend(faults.unheard);
         }
-        let unread = Unread { errors: &errors, is_cut: cut.is_some(), psql: &psql, unheard: &unheard };
+        let oldest = self.settings.postgres;
+        let newer: Vec<Newer> = newer.into_iter().filter(|newer| newer.since > oldest).collect();
+        let unread = Unread {
+            errors: &errors,
+            is_cut: cut.is_some(),
+            psql: &psql,
+            unheard: &unheard,
+            newer: (&newer, oldest),
+        };
         engine_findings(file, &rules, &unread, &mut findings);
         for (rule, severity) in &rules {
             if let Check::File(check) = rule.check {
@@ -103,6 +113,9 @@ impl Engine<'_> {
         }
         remember_backfill(file, &stmts, memory);
         if let Some(version) = file.version {
+            if !gates.is_empty() {
+                memory.held.push(Held { version, gates: gates.clone(), made: made(&stmts) });
+            }
             memory.waits.insert(version, gates);
         }
         findings.sort_by_key(|finding| (finding.span.start, finding.span.end, finding.rule));
@@ -133,6 +146,7 @@ impl Engine<'_> {
                 window,
                 backfills: &memory.backfills,
                 unfilled: &memory.unfilled,
+                held: &memory.held,
                 gates,
                 settings: self.settings,
                 reports: &mut reports,
@@ -148,7 +162,7 @@ impl Engine<'_> {
             }
             // The locks of a body are held until its end, whatever is around it.
             if *in_body {
-                window.create(stmt);
+                window.create(stmt, &memory.schema);
                 window.hold(stmt, &memory.schema, self.settings.postgres);
             }
         }
@@ -179,6 +193,8 @@ struct Unread<'a> {
     psql: &'a [Span],
     /// Suppressions in bodies.
     unheard: &'a [(Span, String)],
+    /// What the oldest server does not know, and which that is.
+    newer: (&'a [Newer], u32),
 }
 
 /// Findings that only the engine can make: what did not parse, and what is said where nobody listens.
@@ -215,6 +231,15 @@ fn engine_findings(
             false => "write it as SQL; load rows with INSERT, or by an import",
         };
         add("psql-command", *span, message, help);
+    }
+    let (newer, oldest) = unread.newer;
+    for Newer { span, since, what } in newer {
+        let message =
+            format!("{what} is new in PostgreSQL {since}, and the oldest server in use is {oldest}");
+        let help = format!(
+            "write it as PostgreSQL {oldest} knows it; or, where no older server is left, say so in refit.toml:\npostgres = {since}"
+        );
+        add("newer-syntax", *span, message, &help);
     }
     for (span, rule) in unread.unheard {
         let message = format!("`allow({rule})` in a body suppresses nothing");

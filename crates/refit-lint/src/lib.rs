@@ -15,6 +15,7 @@ mod finding;
 mod fix;
 mod fixes;
 mod foresee;
+mod held;
 mod honesty;
 mod levels;
 mod lint;

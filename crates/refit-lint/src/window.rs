@@ -14,6 +14,9 @@ pub(crate) struct Window {
     pub(crate) in_transaction: bool,
     /// Keys of tables that this migration created, which nobody else can see or wait for.
     pub(crate) created: BTreeSet<String>,
+    /// Keys of tables that are there already only where another tool has made them (IF NOT EXISTS), and of sequences that come
+    /// with a table: their locks are not worth a word.
+    pub(crate) perhaps_created: BTreeSet<String>,
     /// Those of them that end with the session.
     pub(crate) temporary: BTreeSet<String>,
     /// Keys of enums and domains that this migration created.
@@ -39,6 +42,8 @@ pub(crate) struct Held {
     pub(crate) span: Span,
     /// What kind of statement that was.
     pub(crate) taken: Taken,
+    /// Whether the statement does not name the table.
+    pub(crate) beside: bool,
 }
 
 /// How a lock was taken, as far as it matters to those who wait.
@@ -60,7 +65,7 @@ impl Window {
 
     /// The window after a statement; `schema` is the one before it, `transaction` what the file's directive says.
     pub(crate) fn advance(&mut self, stmt: &Stmt, schema: &Schema, postgres: u32, transaction: bool) {
-        self.create(stmt);
+        self.create(stmt, schema);
         match &stmt.kind {
             StmtKind::Transaction(word) => {
                 self.in_transaction = matches!(word.as_str(), "BEGIN" | "START") || transaction;
@@ -96,12 +101,20 @@ impl Window {
     }
 
     /// Adds what a statement creates.
-    pub(crate) fn create(&mut self, stmt: &Stmt) {
+    pub(crate) fn create(&mut self, stmt: &Stmt, schema: &Schema) {
         match &stmt.kind {
-            StmtKind::CreateTable(create) if !create.if_not_exists || create.temporary => {
-                self.created.insert(create.name.key());
+            StmtKind::CreateTable(create) => {
+                if create.temporary || !create.if_not_exists {
+                    self.created.insert(create.name.key());
+                } else if schema.table(&create.name).is_none() {
+                    self.perhaps_created.insert(create.name.key());
+                }
                 if create.temporary {
                     self.temporary.insert(create.name.key());
+                }
+                for column in create.columns.iter().filter(|column| column.has_sequence()) {
+                    let sequence = format!("{}_{}_seq", create.name.name, column.name);
+                    self.perhaps_created.insert(Name { name: sequence, ..create.name.clone() }.key());
                 }
             }
             StmtKind::CreateTableAs { table, if_not_exists, temporary, .. }
@@ -112,7 +125,7 @@ impl Window {
                     self.temporary.insert(table.key());
                 }
             }
-            StmtKind::CreateView { name, materialized: true, .. } => {
+            StmtKind::CreateView { name, or_replace: false, .. } | StmtKind::CreateSequence { name } => {
                 self.created.insert(name.key());
             }
             StmtKind::CreateEnum { name, .. } | StmtKind::CreateDomain { name, .. } => {
@@ -120,6 +133,12 @@ impl Window {
             }
             _ => {}
         }
+    }
+
+    /// Whether nobody can wait for a table, as far as the set tells.
+    pub(crate) fn is_created(&self, table: &Name) -> bool {
+        let key = table.key_ref();
+        self.created.contains(&*key) || self.perhaps_created.contains(&*key)
     }
 
     /// Whether a lock is held on the table with a key, of some mode or a stronger one; locks that were taken aside do not
@@ -142,15 +161,21 @@ impl Window {
             }
             _ => Taken::Used,
         };
+        let named = named(stmt);
         for (table, mode) in effects(stmt, schema, postgres).locks {
-            if self.created.contains(&*table.key_ref()) {
+            let beside = mode == LockMode::AccessExclusive
+                && !named.is_empty()
+                && named.iter().all(|name| name.key() != table.key());
+            // What is dropped is gone; what is locked for it is not.
+            let taken = if beside { Taken::Used } else { taken };
+            if self.is_created(&table) {
                 continue;
             }
             let known = self.known.entry(table.key()).or_default();
             // What is held already is not taken again.
             if !known.contains(&(mode, taken)) {
                 known.push((mode, taken));
-                self.held.push(Held { table, mode, span: stmt.span, taken });
+                self.held.push(Held { table, mode, span: stmt.span, taken, beside });
             }
         }
     }
@@ -161,5 +186,23 @@ impl Window {
         self.known.clear();
         self.enum_values.clear();
         self.not_valid.clear();
+    }
+}
+
+/// The relations that a statement names as those that it changes.
+fn named(stmt: &Stmt) -> Vec<&Name> {
+    match &stmt.kind {
+        StmtKind::Alter { table, actions, .. } => {
+            let partitions = actions.iter().filter_map(|(_, action)| match action {
+                AlterAction::AttachPartition { partition, .. }
+                | AlterAction::DetachPartition { partition, .. } => Some(partition),
+                _ => None,
+            });
+            std::iter::once(table).chain(partitions).collect()
+        }
+        StmtKind::Drop { names, .. } | StmtKind::Truncate { tables: names, .. } => names.iter().collect(),
+        StmtKind::CreateTable(create) => create.partition_of.iter().collect(),
+        // Others lock what they name.
+        _ => Vec::new(),
     }
 }

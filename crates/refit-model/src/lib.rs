@@ -25,7 +25,7 @@ pub use backfill::{BackfillDirective, MAX_WORKERS, Strategy, Window};
 pub use directive::{Category, Directives, Phase, Suppression, front_matter};
 pub use file_name::{FileKind, Version, is_valid_name, version_of};
 pub use migration::{Migration, Repeatable, Seed, Sidecar};
-pub use name::{fold, identifier_name};
+pub use name::{fold, identifier_name, quoted_name};
 pub use problem::{Problem, SetError, same_version};
 pub use server_hash::server_hash;
 pub use set::{HistoryDigest, MigrationSet};

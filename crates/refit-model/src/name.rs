@@ -25,6 +25,23 @@ pub fn identifier_name(identifier: &str) -> String {
     unescaped_name(identifier, '\\')
 }
 
+/// A name as an identifier of SQL: in quotes where it would mean something else without, as `quote_ident` of the server has it.
+///
+/// ```
+/// assert_eq!(refit_model::quoted_name("songs"), "songs");
+/// assert_eq!(refit_model::quoted_name("My \"best\""), r#""My ""best""""#);
+/// assert_eq!(refit_model::quoted_name("user"), r#""user""#);
+/// ```
+pub fn quoted_name(name: &str) -> String {
+    let mut characters = name.chars();
+    let first = characters.next().is_some_and(|c| c.is_ascii_lowercase() || c == '_');
+    let is_plain = first && characters.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    match is_plain && KEYWORDS.binary_search(&name).is_err() {
+        true => name.to_owned(),
+        false => format!("\"{}\"", name.replace('"', "\"\"")),
+    }
+}
+
 /// As [`identifier_name`], with the escape character that UESCAPE names.
 pub(crate) fn unescaped_name(identifier: &str, escape: char) -> String {
     let (unicode, rest) = match identifier.get(..2) {
@@ -92,9 +109,36 @@ fn flush(units: &mut Vec<u16>, name: &mut String) {
     name.extend(char::decode_utf16(units.drain(..)).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)));
 }
 
+/// Keywords that are no names everywhere: those that `pg_get_keywords` of PostgreSQL 14 to 18 does not call unreserved.
+#[rustfmt::skip]
+const KEYWORDS: [&str; 164] = [
+    "all", "analyse", "analyze", "and", "any", "array", "as", "asc", "asymmetric", "authorization",
+    "between", "bigint", "binary", "bit", "boolean", "both", "case", "cast", "char", "character",
+    "check", "coalesce", "collate", "collation", "column", "concurrently", "constraint", "create", "cross", "current_catalog",
+    "current_date", "current_role", "current_schema", "current_time", "current_timestamp", "current_user", "dec", "decimal", "default", "deferrable",
+    "desc", "distinct", "do", "else", "end", "except", "exists", "extract", "false", "fetch",
+    "float", "for", "foreign", "freeze", "from", "full", "grant", "greatest", "group", "grouping",
+    "having", "ilike", "in", "initially", "inner", "inout", "int", "integer", "intersect", "interval",
+    "into", "is", "isnull", "join", "json", "json_array", "json_arrayagg", "json_exists", "json_object", "json_objectagg",
+    "json_query", "json_scalar", "json_serialize", "json_table", "json_value", "lateral", "leading", "least", "left", "like",
+    "limit", "localtime", "localtimestamp", "merge_action", "national", "natural", "nchar", "none", "normalize", "not",
+    "notnull", "null", "nullif", "numeric", "offset", "on", "only", "or", "order", "out",
+    "outer", "overlaps", "overlay", "placing", "position", "precision", "primary", "real", "references", "returning",
+    "right", "row", "select", "session_user", "setof", "similar", "smallint", "some", "substring", "symmetric",
+    "system_user", "table", "tablesample", "then", "time", "timestamp", "to", "trailing", "treat", "trim",
+    "true", "union", "unique", "user", "using", "values", "varchar", "variadic", "verbose", "when",
+    "where", "window", "with", "xmlattributes", "xmlconcat", "xmlelement", "xmlexists", "xmlforest", "xmlnamespaces", "xmlparse",
+    "xmlpi", "xmlroot", "xmlserialize", "xmltable",
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keywords_are_in_order() {
+        assert!(KEYWORDS.is_sorted());
+    }
 
     #[test]
     fn names_are_those_of_the_catalogs() {

@@ -1,8 +1,10 @@
 //! The effects of ALTER TABLE, action by action (manual, ALTER TABLE, "Notes").
 
-use super::{Effects, TypeChange, Volatility, Work, column_change, proves_bounds, volatility};
+use super::{
+    Effects, TypeChange, Volatility, Work, beside_default, column_change, proves_bounds, volatility,
+};
 use crate::lock::LockMode;
-use crate::schema::Schema;
+use crate::schema::{ConstraintDef, ConstraintType, IndexDef, Schema};
 use crate::sql::{
     AlterAction, AlterTarget, Column, ColumnChange, Constraint, ConstraintKind, Generated, Name,
 };
@@ -39,6 +41,12 @@ pub(super) fn action(
             }
         }
         AlterAction::AlterColumn { column, change } => change_column(table, column, change, schema, effects),
+        AlterAction::DropColumn(column) => {
+            effects.lock(table, LockMode::AccessExclusive);
+            other_sides(table, column, schema)
+                .iter()
+                .for_each(|other| effects.lock(other, LockMode::AccessExclusive));
+        }
         AlterAction::AddConstraint(constraint) => add_constraint(table, constraint, schema, effects),
         AlterAction::ValidateConstraint(name) => {
             effects.lock(table, LockMode::ShareUpdateExclusive);
@@ -49,18 +57,22 @@ pub(super) fn action(
                 effects.lock(referenced, LockMode::RowShare);
             }
         }
-        AlterAction::AttachPartition { partition, .. } => {
+        AlterAction::AttachPartition { partition, default } => {
             effects.lock(table, LockMode::ShareUpdateExclusive);
-            effects.lock(partition, LockMode::AccessExclusive);
-            if !proves_bounds(schema, table, partition) {
-                effects.work(partition, Work::Scan);
+            if !default {
+                beside_default(table, partition, schema, effects);
             }
+            effects.lock(partition, LockMode::AccessExclusive);
+            attached(table, partition, schema, effects);
         }
         AlterAction::DetachPartition { partition, concurrently, finalize } => {
             let gentle = *concurrently || *finalize;
             let mode = if gentle { LockMode::ShareUpdateExclusive } else { LockMode::AccessExclusive };
             effects.lock(table, mode);
             effects.lock(partition, LockMode::AccessExclusive);
+            if !gentle && let Some(default) = schema.default_partition(table) {
+                effects.lock(&Name::of_key(default, table.span), LockMode::AccessExclusive);
+            }
         }
         AlterAction::Trigger { .. } => effects.lock(table, LockMode::ShareRowExclusive),
         // A partitioned table has no rows of its own.
@@ -92,6 +104,10 @@ fn add_column(table: &Name, column: &Column, schema: &Schema, postgres: u32, eff
             }
             ConstraintKind::ForeignKey { table: referenced, .. } => {
                 effects.lock(referenced, LockMode::ShareRowExclusive);
+                // Without a value in the rows that are there, there is nothing to look for.
+                if column.has_values() {
+                    effects.work(table, Work::Scan);
+                }
             }
             _ => {}
         }
@@ -120,8 +136,17 @@ fn change_column(table: &Name, column: &str, change: &ColumnChange, schema: &Sch
                 TypeChange::Free => {}
                 TypeChange::Recheck => effects.work(table, Work::Scan),
                 TypeChange::Reindex => effects.work(table, Work::IndexBuild),
-                TypeChange::Rewrite | TypeChange::Unknown => effects.work(table, Work::Rewrite),
+                TypeChange::Rewrite | TypeChange::Unknown => {
+                    effects.work(table, Work::Rewrite);
+                    // Values of another type are compared anew, from either side.
+                    for (other, _) in referring(table, column, schema) {
+                        effects.work(&Name::of_key(other, table.span), Work::Scan);
+                    }
+                }
             }
+            other_sides(table, column, schema)
+                .iter()
+                .for_each(|other| effects.lock(other, LockMode::AccessExclusive));
         }
         ColumnChange::SetNotNull => {
             let known = schema.column(table, column).is_some_and(|known| known.not_null);
@@ -133,6 +158,59 @@ fn change_column(table: &Name, column: &str, change: &ColumnChange, schema: &Sch
             effects.work(table, Work::Rewrite)
         }
         _ => {}
+    }
+}
+
+/// The foreign keys of other tables that refer to a column.
+fn referring<'a>(
+    table: &'a Name,
+    column: &'a str,
+    schema: &'a Schema,
+) -> impl Iterator<Item = (&'a str, &'a ConstraintDef)> {
+    schema.referrers(table).filter(move |(_, constraint)| schema.is_referenced(constraint, table, column))
+}
+
+/// The tables at the other ends of the foreign keys that a column is part of: these are dropped, or made anew.
+pub(crate) fn other_sides(table: &Name, column: &str, schema: &Schema) -> Vec<Name> {
+    let own = schema.table(table).into_iter().flat_map(|known| &known.constraints);
+    let own = own.filter(|constraint| constraint.columns.iter().any(|known| **known == *column));
+    let mut others: Vec<Name> =
+        own.filter_map(|constraint| constraint.references.as_deref().cloned()).collect();
+    others.extend(referring(table, column, schema).map(|(other, _)| Name::of_key(other, table.span)));
+    others.retain(|other| other.key() != table.key());
+    others.sort_by_key(Name::key);
+    others.dedup_by_key(|other| other.key());
+    others
+}
+
+/// What a table gets as a partition: indexes and foreign keys of its parent that it does not have yet.
+fn attached(parent: &Name, partition: &Name, schema: &Schema, effects: &mut Effects) {
+    if !proves_bounds(schema, parent, partition) {
+        effects.work(partition, Work::Scan);
+    }
+    let (of, key) = (parent.key(), partition.key());
+    let has = |wanted: &IndexDef| {
+        let mut own = schema.indexes.values().filter(|index| index.table == key);
+        own.any(|index| {
+            index.columns == wanted.columns
+                && index.unique == wanted.unique
+                && index.partial == wanted.partial
+        })
+    };
+    if schema.indexes.values().any(|index| index.table == of && !has(index)) {
+        effects.work(partition, Work::IndexBuild);
+    }
+    let known = |table: &Name| schema.table(table).map_or(&[][..], |known| &known.constraints);
+    for wanted in known(parent).iter().filter(|constraint| constraint.kind == ConstraintType::ForeignKey) {
+        let Some(referenced) = wanted.references.as_deref() else { continue };
+        let same = |own: &ConstraintDef| {
+            own.columns == wanted.columns
+                && own.references.as_ref().is_some_and(|name| name.key() == referenced.key())
+        };
+        if !known(partition).iter().any(same) {
+            effects.work(partition, Work::Scan);
+        }
+        effects.lock(referenced, LockMode::ShareRowExclusive);
     }
 }
 

@@ -71,7 +71,7 @@ impl Effects {
 pub fn effects(stmt: &Stmt, schema: &Schema, postgres: u32) -> Effects {
     let mut effects = Effects::default();
     match &stmt.kind {
-        StmtKind::CreateTable(create) => create_table(create, &mut effects),
+        StmtKind::CreateTable(create) => create_table(create, schema, &mut effects),
         StmtKind::CreateTableAs { query, .. } => reads(query, &mut effects),
         StmtKind::Alter { target, table, actions } => {
             let after = schema.after_drops(table, actions);
@@ -96,8 +96,13 @@ pub fn effects(stmt: &Stmt, schema: &Schema, postgres: u32) -> Effects {
             reindex(what, name, *concurrently, schema, &mut effects);
         }
         StmtKind::Dml(_) | StmtKind::Select(_) => changes(&stmt.kind, schema, &mut effects),
-        StmtKind::Truncate { tables, .. } => {
+        StmtKind::Truncate { tables, cascade } => {
             tables.iter().for_each(|table| effects.lock(table, LockMode::AccessExclusive));
+            if *cascade {
+                referring(tables, schema)
+                    .iter()
+                    .for_each(|table| effects.lock(table, LockMode::AccessExclusive));
+            }
         }
         StmtKind::Lock { tables, mode } => {
             let mode = LockMode::parse(mode).unwrap_or(LockMode::AccessExclusive);
@@ -123,6 +128,16 @@ pub fn effects(stmt: &Stmt, schema: &Schema, postgres: u32) -> Effects {
             }
         }
         StmtKind::AlterDomain { name, action } => alter_domain(name, action, schema, &mut effects),
+        StmtKind::TableRule { table, .. } => effects.lock(table, LockMode::AccessExclusive),
+        StmtKind::AlterComposite { name, retypes: true } => {
+            for table in
+                schema.tables.iter().filter(|(_, table)| table.of_type.as_deref() == Some(&name.key()))
+            {
+                let table = Name::of_key(table.0, name.span);
+                effects.lock(&table, LockMode::AccessExclusive);
+                effects.work(&table, Work::Rewrite);
+            }
+        }
         StmtKind::CreateTrigger { table, .. } => effects.lock(table, LockMode::ShareRowExclusive),
         StmtKind::CreateView { query, materialized: true, no_data: false, .. } => reads(query, &mut effects),
         _ => {}
@@ -130,7 +145,7 @@ pub fn effects(stmt: &Stmt, schema: &Schema, postgres: u32) -> Effects {
     effects
 }
 
-fn create_table(create: &CreateTable, effects: &mut Effects) {
+fn create_table(create: &CreateTable, schema: &Schema, effects: &mut Effects) {
     let inline = create.columns.iter().flat_map(|column| &column.constraints);
     for constraint in create.constraints.iter().chain(inline) {
         if let ConstraintKind::ForeignKey { table, .. } = &constraint.kind
@@ -141,7 +156,44 @@ fn create_table(create: &CreateTable, effects: &mut Effects) {
     }
     if let Some(parent) = &create.partition_of {
         effects.lock(parent, LockMode::AccessExclusive);
+        // Its foreign keys are the partition's too.
+        let referenced = schema.references(parent).filter(|other| other.key() != parent.key());
+        referenced.for_each(|other| effects.lock(other, LockMode::ShareRowExclusive));
+        if !create.default_partition {
+            beside_default(parent, &create.name, schema, effects);
+        }
     }
+}
+
+/// The default partition is read: the rows that a new one is to take may not be in there.
+pub(super) fn beside_default(parent: &Name, new: &Name, schema: &Schema, effects: &mut Effects) {
+    let Some(default) = schema.default_partition(parent).filter(|default| **default != new.key()) else {
+        return;
+    };
+    let default = Name::of_key(default, parent.span);
+    effects.lock(&default, LockMode::AccessExclusive);
+    if !proves_bounds(schema, parent, &default) {
+        effects.work(&default, Work::Scan);
+    }
+}
+
+/// The tables whose foreign keys refer to some, directly or through others.
+fn referring(tables: &[Name], schema: &Schema) -> Vec<Name> {
+    let mut found: Vec<Name> = tables.to_vec();
+    let mut next = 0;
+    while next < found.len() {
+        let more: Vec<Name> = schema
+            .referrers(&found[next])
+            .map(|(key, _)| Name::of_key(key, found[next].span))
+            .filter(|name| found.iter().all(|known| known.key() != name.key()))
+            .collect();
+        found.extend(more);
+        next += 1;
+    }
+    found.sort_by_key(Name::key);
+    found.dedup_by_key(|name| name.key());
+    found.retain(|name| tables.iter().all(|table| table.key() != name.key()));
+    found
 }
 
 fn reindex(what: &str, name: &Name, concurrently: bool, schema: &Schema, effects: &mut Effects) {
@@ -198,8 +250,14 @@ fn reads(query: &Query, effects: &mut Effects) {
 fn drops(what: &str, names: &[Name], concurrently: bool, schema: &Schema, effects: &mut Effects) {
     for name in names {
         match what {
-            "TABLE" | "VIEW" | "MATERIALIZED VIEW" | "TRIGGER" => {
+            "TABLE" | "VIEW" | "MATERIALIZED VIEW" | "TRIGGER" | "POLICY" | "RULE" => {
                 effects.lock(name, LockMode::AccessExclusive);
+                if what == "TABLE" {
+                    drops_partition(name, schema, effects);
+                    for (other, _) in schema.referrers(name) {
+                        effects.lock(&Name::of_key(other, name.span), LockMode::AccessExclusive);
+                    }
+                }
                 // The triggers of its foreign keys are on the tables that they refer to as well.
                 let referenced =
                     schema.references(name).filter(|other| what == "TABLE" && other.key() != name.key());
@@ -216,5 +274,15 @@ fn drops(what: &str, names: &[Name], concurrently: bool, schema: &Schema, effect
             }
             _ => {}
         }
+    }
+}
+
+/// The parent of a partition has to give it up, and its default partition may take more than before.
+fn drops_partition(name: &Name, schema: &Schema, effects: &mut Effects) {
+    let Some(parent) = schema.table(name).and_then(|table| table.partition_of.as_deref()) else { return };
+    let parent = Name::of_key(parent, name.span);
+    effects.lock(&parent, LockMode::AccessExclusive);
+    if let Some(default) = schema.default_partition(&parent).filter(|default| **default != name.key()) {
+        effects.lock(&Name::of_key(default, name.span), LockMode::AccessExclusive);
     }
 }

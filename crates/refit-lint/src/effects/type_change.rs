@@ -32,10 +32,19 @@ pub fn column_change(
         return TypeChange::Rewrite;
     }
     match type_change(from, to, schema) {
-        TypeChange::Free if collate => TypeChange::Reindex,
+        // An index is kept where it is plain, complete, and compares as before.
+        TypeChange::Free if schema.is_computed_from(table, column) && from != Some(to) => TypeChange::Reindex,
+        TypeChange::Free if (collate || is_zone_change(from, to)) && schema.may_be_indexed(table, column) => {
+            TypeChange::Reindex
+        }
         TypeChange::Free if schema.is_checked(table, column) => TypeChange::Recheck,
         change => change,
     }
+}
+
+/// A wall clock and a moment are stored alike, and have operators of their own.
+fn is_zone_change(from: Option<&DataType>, to: &DataType) -> bool {
+    from.is_some_and(|from| from.name.starts_with("timestamp") && from.name != to.name)
 }
 
 /// `USING c` and `USING c::type` are what happens without USING.

@@ -41,7 +41,7 @@ pub(super) fn alter_domain(node: NodeRef<'_>) -> StmtKind {
             StmtKind::AlterDomain { name: name(domain), action: AlterAction::AddConstraint(constraint) }
         }
         (Some(domain), Some(change)) => StmtKind::AlterDomain { name: name(domain), action: action(change) },
-        _ => StmtKind::Other(node.first_words(3)),
+        _ => super::stmt::renamed(node).unwrap_or_else(|| StmtKind::Other(node.first_words(3))),
     }
 }
 

@@ -58,6 +58,10 @@ pub(super) fn routine(node: NodeRef<'_>) -> StmtKind {
         name: routine_name,
         volatility,
         parameters: parameters(node),
+        is_trigger: node
+            .child(K::RET_TYPE)
+            .and_then(data_type)
+            .is_some_and(|kind| matches!(kind.name.as_str(), "trigger" | "event_trigger")),
         body: body(node).into(),
     }
 }

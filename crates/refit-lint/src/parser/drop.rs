@@ -2,10 +2,10 @@
 
 use squawk_parser::SyntaxKind as K;
 
-use super::names::names;
+use super::names::{name, names};
 use super::stmt::cascades;
 use super::tree::NodeRef;
-use crate::sql::StmtKind;
+use crate::sql::{Name, StmtKind};
 
 pub(super) fn is_drop(kind: K) -> bool {
     matches!(
@@ -19,7 +19,10 @@ pub(super) fn is_drop(kind: K) -> bool {
             | K::DROP_DOMAIN
             | K::DROP_SEQUENCE
             | K::DROP_FUNCTION
+            | K::DROP_PROCEDURE
             | K::DROP_TRIGGER
+            | K::DROP_POLICY
+            | K::DROP_RULE
     )
 }
 
@@ -34,12 +37,30 @@ pub(super) fn drop_of(node: NodeRef<'_>) -> StmtKind {
         K::DROP_DOMAIN => ("DOMAIN", &[K::DOMAIN_REF]),
         K::DROP_SEQUENCE => ("SEQUENCE", &[K::SEQUENCE_REF]),
         K::DROP_TRIGGER => ("TRIGGER", &[K::ON_RELATION]),
-        _ => ("FUNCTION", &[K::FUNCTION_SIG_LIST]),
+        K::DROP_POLICY => ("POLICY", &[K::ON_TABLE]),
+        K::DROP_RULE => ("RULE", &[K::ON_RELATION]),
+        K::DROP_PROCEDURE => ("PROCEDURE", &[K::PROCEDURE_SIG]),
+        _ => ("FUNCTION", &[K::FUNCTION_SIG]),
+    };
+    // Routines are named in a list of signatures, whose arguments have names of types.
+    let list = node.child_of(&[K::FUNCTION_SIG_LIST, K::PROCEDURE_SIG_LIST]);
+    let names = match list {
+        Some(list) => signatures(list, kinds),
+        None => names(node, kinds),
     };
     StmtKind::Drop {
         what: what.to_owned(),
-        names: names(node, kinds),
+        names,
         concurrently: node.has(K::CONCURRENTLY_KW),
         cascade: cascades(node),
     }
+}
+
+/// The names of routines, without their arguments.
+fn signatures(list: NodeRef<'_>, kinds: &[K]) -> Vec<Name> {
+    let signatures = list.children().filter(|child| kinds.contains(&child.kind()));
+    signatures
+        .filter_map(|signature| signature.child_of(&[K::FUNCTION_NAME_REF, K::PROCEDURE_NAME_REF]))
+        .map(name)
+        .collect()
 }

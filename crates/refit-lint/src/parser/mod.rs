@@ -13,6 +13,7 @@ mod into;
 mod literal;
 mod names;
 mod nesting;
+mod newer;
 mod psql;
 mod query;
 mod stmt;
@@ -24,6 +25,7 @@ use std::borrow::Cow;
 use std::panic::catch_unwind;
 
 pub(crate) use body::{BodyRead, read_body, skim_body};
+pub(crate) use newer::Newer;
 use squawk_parser::{EntryPoint, SyntaxKind};
 pub(crate) use tokens::tokens;
 
@@ -37,6 +39,8 @@ pub(crate) struct Parsed {
     pub(crate) errors: Vec<SyntaxError>,
     /// psql's own commands and COPY data, which no server reads.
     pub(crate) psql: Vec<Span>,
+    /// What only later servers know.
+    pub(crate) newer: Vec<Newer>,
 }
 
 /// Something that does not parse.
@@ -132,15 +136,22 @@ fn statements(text: &str) -> Vec<Span> {
 fn parse_as_is(text: &str) -> Parsed {
     let tree = tree::Tree::parse(text, EntryPoint::SourceFile, 0);
     let mut parsed = Parsed::default();
-    let mut broken: Vec<Span> = Vec::new();
+    let (mut broken, mut cut_short): (Vec<Span>, Vec<Span>) = (Vec::new(), Vec::new());
     for node in tree.root().children() {
         if stmt::is_stmt(node.kind()) {
-            parsed.stmts.push(stmt::stmt(node));
+            let stmt = stmt::stmt(node);
+            cut_short.extend(stmt::is_cut_short(node, &stmt).then_some(stmt.span));
+            parsed.stmts.push(stmt);
         } else if node.kind() == SyntaxKind::ERROR {
             broken.push(node.span());
         }
     }
     parsed.errors = errors(&tree, &broken);
+    parsed.errors.extend(
+        cut_short.into_iter().map(|span| SyntaxError::new(span, "it ends before it says what to do")),
+    );
+    parsed.errors.sort();
+    parsed.newer = newer::newer(tree.root());
     parsed
 }
 

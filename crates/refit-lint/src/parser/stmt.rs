@@ -61,17 +61,15 @@ pub(super) fn is_stmt(kind: K) -> bool {
                 | K::ROLLBACK_TRANSACTION
                 | K::ROLLBACK_TO_SAVEPOINT
                 | K::ROLLBACK_PREPARED
-                | K::DROP_TABLE
-                | K::DROP_INDEX
-                | K::DROP_VIEW
-                | K::DROP_MATERIALIZED_VIEW
-                | K::DROP_SCHEMA
-                | K::DROP_TYPE
-                | K::DROP_DOMAIN
-                | K::DROP_SEQUENCE
-                | K::DROP_FUNCTION
-                | K::DROP_TRIGGER
+                | K::ALTER_POLICY
+                | K::CREATE_POLICY
+                | K::CREATE_RULE
+                | K::ALTER_FUNCTION
+                | K::ALTER_PROCEDURE
+                | K::ALTER_ROUTINE
+                | K::ALTER_SCHEMA
         )
+        || is_drop(kind)
         || is_other(kind)
 }
 
@@ -83,13 +81,9 @@ fn is_other(kind: K) -> bool {
             | K::ALTER_DATABASE
             | K::ALTER_TABLESPACE
             | K::ALTER_SUBSCRIPTION
-            | K::ALTER_SCHEMA
-            | K::ALTER_FUNCTION
-            | K::ALTER_PROCEDURE
             | K::ALTER_TRIGGER
             | K::ALTER_ROLE
             | K::ALTER_EXTENSION
-            | K::ALTER_POLICY
             | K::ALTER_PUBLICATION
             | K::ALTER_STATISTICS
             | K::ALTER_DEFAULT_PRIVILEGES
@@ -98,10 +92,8 @@ fn is_other(kind: K) -> bool {
             | K::CREATE_SUBSCRIPTION
             | K::CREATE_EXTENSION
             | K::CREATE_ROLE
-            | K::CREATE_POLICY
             | K::CREATE_PUBLICATION
             | K::CREATE_STATISTICS
-            | K::CREATE_RULE
             | K::CREATE_AGGREGATE
             | K::CREATE_CAST
             | K::CREATE_COLLATION
@@ -115,10 +107,7 @@ fn is_other(kind: K) -> bool {
             | K::DROP_TABLESPACE
             | K::DROP_SUBSCRIPTION
             | K::DROP_EXTENSION
-            | K::DROP_POLICY
             | K::DROP_ROLE
-            | K::DROP_RULE
-            | K::DROP_PROCEDURE
             | K::DROP_AGGREGATE
             | K::DROP_OWNED
             | K::DROP_PUBLICATION
@@ -257,6 +246,8 @@ fn creation(node: NodeRef<'_>) -> Option<StmtKind> {
             constrained: node.has(K::CHECK_CONSTRAINT) || node.has(K::NOT_NULL_CONSTRAINT),
         },
         K::CREATE_TYPE => create_type(node),
+        K::CREATE_POLICY | K::ALTER_POLICY | K::CREATE_RULE => table_rule(node)?,
+        K::ALTER_FUNCTION | K::ALTER_PROCEDURE | K::ALTER_ROUTINE | K::ALTER_SCHEMA => renamed(node)?,
         K::CREATE_VIEW | K::CREATE_MATERIALIZED_VIEW => StmtKind::CreateView {
             name: node.child(K::VIEW).map_or_else(|| name(node), name),
             materialized: node.kind() == K::CREATE_MATERIALIZED_VIEW,
@@ -272,6 +263,31 @@ fn creation(node: NodeRef<'_>) -> Option<StmtKind> {
         },
         _ => return None,
     })
+}
+
+fn table_rule(node: NodeRef<'_>) -> Option<StmtKind> {
+    let (what, on) = match node.kind() {
+        K::CREATE_RULE => ("RULE", node.child(K::RULE_ON)?.child(K::RELATION_NAME_REF)?),
+        _ => ("POLICY", node.child(K::ON_TABLE)?),
+    };
+    Some(StmtKind::TableRule { what, table: name(on) })
+}
+
+/// RENAME TO of what is no relation.
+pub(super) fn renamed(node: NodeRef<'_>) -> Option<StmtKind> {
+    let (what, action, old, new) = match node.kind() {
+        K::ALTER_FUNCTION => ("FUNCTION", K::FUNCTION_RENAME_TO, K::FUNCTION_NAME_REF, K::FUNCTION_NAME),
+        K::ALTER_PROCEDURE => ("PROCEDURE", K::PROCEDURE_RENAME_TO, K::PROCEDURE_NAME_REF, K::PROCEDURE_NAME),
+        K::ALTER_ROUTINE => ("ROUTINE", K::ROUTINE_RENAME_TO, K::ROUTINE_NAME_REF, K::ROUTINE_NAME),
+        K::ALTER_SCHEMA => ("SCHEMA", K::SCHEMA_RENAME_TO, K::SCHEMA_REF, K::SCHEMA),
+        K::ALTER_TYPE => ("TYPE", K::TYPE_RENAME_TO, K::TYPE_NAME_REF, K::TYPE_NAME),
+        _ => ("DOMAIN", K::DOMAIN_RENAME_TO, K::DOMAIN_REF, K::DOMAIN),
+    };
+    let to = node.child(action)?.descendants().find(|part| part.kind() == new)?;
+    let of_schema = |part: NodeRef<'_>| Name { schema: None, name: simple(part), span: part.span() };
+    let name_of = |part| if what == "SCHEMA" { of_schema(part) } else { name(part) };
+    let old = node.descendants().find(|part| part.kind() == old).map(name_of)?;
+    Some(StmtKind::Rename { what, name: old, to: name_of(to).name })
 }
 
 /// What EXPLAIN ANALYZE executes, and what PREPARE is there to execute: the statement inside.
@@ -316,7 +332,10 @@ fn alter_type(node: NodeRef<'_>) -> StmtKind {
         Some(rename) => {
             StmtKind::RenameEnumValue { name: type_name, from: first_string(rename).unwrap_or_default() }
         }
-        None => StmtKind::Other(node.first_words(4)),
+        None => match node.child(K::ALTER_TYPE_ATTRIBUTE_ACTION_LIST) {
+            Some(list) => StmtKind::AlterComposite { name: type_name, retypes: list.has(K::ALTER_ATTRIBUTE) },
+            None => renamed(node).unwrap_or_else(|| StmtKind::Other(node.first_words(4))),
+        },
     }
 }
 
@@ -408,4 +427,20 @@ fn setting(node: NodeRef<'_>) -> StmtKind {
     let Name { schema, name, .. } = name(parameter);
     let name = schema.map_or(name.clone(), |schema| format!("{schema}.{name}"));
     StmtKind::Set { name, value, local }
+}
+
+/// Whether the parser takes a statement that no server does, since what it is to do is missing.
+pub(super) fn is_cut_short(node: NodeRef<'_>, stmt: &Stmt) -> bool {
+    match &stmt.kind {
+        StmtKind::Alter { actions, .. } => actions.is_empty(),
+        StmtKind::Drop { names, .. } => names.is_empty(),
+        StmtKind::CreateTable(_) => {
+            node.child_of(&[K::TABLE_ARG_LIST, K::PARTITION_OF, K::OF_TYPE]).is_none()
+        }
+        StmtKind::Copy { .. } => node.child_of(&[K::COPY_FROM, K::COPY_TO]).is_none(),
+        StmtKind::Dml(_) => {
+            node.topmost(|kind| kind == K::SET_COLUMN_LIST).any(|list| list.children().next().is_none())
+        }
+        _ => false,
+    }
 }

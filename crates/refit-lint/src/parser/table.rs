@@ -19,6 +19,8 @@ pub(super) fn create_table(node: NodeRef<'_>) -> CreateTable {
         partitioned: node.has(K::PARTITION_BY),
         partition_key: node.child(K::PARTITION_BY).map(partition_key).unwrap_or_default(),
         partition_of: node.child(K::PARTITION_OF).map(name),
+        default_partition: node.has(K::PARTITION_DEFAULT),
+        of_type: node.child(K::OF_TYPE).map(name),
         inherits: node.child(K::INHERITS).into_iter().map(name).collect(),
         like: args().filter(|arg| arg.kind() == K::LIKE_CLAUSE).map(like).collect(),
     }
@@ -84,6 +86,13 @@ pub(super) fn constraint(node: NodeRef<'_>) -> Option<Constraint> {
     };
     let using_index =
         || node.child(K::USING_INDEX_NAME).and_then(|using| using.child(K::INDEX_REF)).map(name);
+    let referenced = || node.child(K::TABLE_NAME_REF).map(name);
+    // Those behind the table's name; before it are the referring ones.
+    let keys = || -> Vec<String> {
+        let table = node.child(K::TABLE_NAME_REF).map_or(0, |table| table.span().end);
+        let behind = node.descendants().filter(|part| part.span().start >= table);
+        behind.filter(|part| part.kind() == K::COLUMN_NAME_REF).map(simple).collect()
+    };
     let kind = match node.kind() {
         K::NOT_NULL_CONSTRAINT => ConstraintKind::NotNull(node.child(K::COLUMN_NAME_REF).map(simple)),
         K::NULL_CONSTRAINT => ConstraintKind::Null,
@@ -95,10 +104,10 @@ pub(super) fn constraint(node: NodeRef<'_>) -> Option<Constraint> {
             ConstraintKind::PrimaryKey { columns: columns(), using_index: using_index() }
         }
         K::FOREIGN_KEY_CONSTRAINT => {
-            ConstraintKind::ForeignKey { columns: columns(), table: name(node.child(K::TABLE_NAME_REF)?) }
+            ConstraintKind::ForeignKey { columns: columns(), table: referenced()?, referenced: keys() }
         }
         K::REFERENCES_CONSTRAINT => {
-            ConstraintKind::ForeignKey { columns: Vec::new(), table: name(node.child(K::TABLE_NAME_REF)?) }
+            ConstraintKind::ForeignKey { columns: Vec::new(), table: referenced()?, referenced: keys() }
         }
         K::EXCLUDE_CONSTRAINT => ConstraintKind::Exclude,
         _ => return None,
@@ -125,8 +134,25 @@ pub(super) fn create_index(node: NodeRef<'_>) -> Index {
         concurrently: node.has(K::CONCURRENTLY_KW),
         if_not_exists: node.has(K::IF_NOT_EXISTS),
         columns: item_columns(node),
+        computed_from: computed_from(node),
         filter: node.child(K::WHERE_CLAUSE).and_then(|filter| expr_in(filter, 0)),
     }
+}
+
+/// The columns in expressions of an index, and in its WHERE.
+fn computed_from(node: NodeRef<'_>) -> Vec<String> {
+    let items = node.child(K::PARTITION_ITEM_LIST).into_iter().flat_map(NodeRef::children);
+    let values = items.filter_map(|item| item.children().find(|child| is_expr(child.kind())));
+    let filter = node.child(K::WHERE_CLAUSE).and_then(|filter| expr_in(filter, 0));
+    let computed = values.map(|value| expr(value, 0)).filter(|value| !matches!(value, Expr::Column { .. }));
+    let mut columns = Vec::new();
+    for part in computed.chain(filter) {
+        part.walk(&mut |part| match part {
+            Expr::Column { name, .. } if !columns.contains(name) => columns.push(name.clone()),
+            _ => {}
+        });
+    }
+    columns
 }
 
 fn partition_key(node: NodeRef<'_>) -> Vec<String> {

@@ -7,8 +7,8 @@
 //! Measured: a rewrite for int → bigint, text → varchar(n), a shorter varchar, another scale of numeric, timestamptz →
 //! timestamptz(3), and for every USING that computes. No rewrite: a longer varchar or one without limit, varchar → text and
 //! back, more digits of numeric at the same scale, more digits of a time, a domain → what it is made of. Where a CHECK
-//! speaks of the column, even those read every row, to check it again. Another COLLATE keeps the rows and
-//! builds the indexes.
+//! speaks of the column, even those read every row, to check it again. The rows stay, and indexes on the column are built anew,
+//! for another COLLATE, for timestamp ↔ timestamptz under UTC, and where an expression or WHERE of an index has the column.
 //!
 //! The set tells the old type where a migration of it created the column. Where it does not, this rule says so rather
 //! than guess.
@@ -129,7 +129,14 @@ mod tests {
                 "ALTER TABLE posts ALTER COLUMN published_at TYPE timestamptz(3);",
                 "ALTER TABLE posts ALTER COLUMN published_at TYPE timestamp;",
                 "ALTER TABLE posts ALTER COLUMN code TYPE text USING upper(code);",
-                "ALTER TABLE posts ALTER COLUMN title TYPE text COLLATE \"C\";",
+                "-- refit: transaction = false\nCREATE INDEX CONCURRENTLY i ON posts (title);\n-- file: V2__x.sql\n\
+                 ALTER TABLE posts ALTER COLUMN title TYPE text COLLATE \"C\";",
+                "-- refit: transaction = false\nCREATE INDEX CONCURRENTLY i ON posts (lower(code));\n-- file: V2__x.sql\n\
+                 ALTER TABLE posts ALTER COLUMN code TYPE varchar(40);",
+                "-- refit: transaction = false\nCREATE INDEX CONCURRENTLY i ON posts (id) WHERE code <> '';\n-- file: V2__x.sql\n\
+                 ALTER TABLE posts ALTER COLUMN code TYPE varchar(40);",
+                "-- refit: transaction = false\nCREATE INDEX CONCURRENTLY i ON posts (published_at);\n-- file: V2__x.sql\n\
+                 SET LOCAL timezone = 'UTC'; ALTER TABLE posts ALTER COLUMN published_at TYPE timestamp;",
                 "ALTER TABLE posts ALTER COLUMN score TYPE positive;",
                 "ALTER TABLE unknown ALTER COLUMN a TYPE text;",
                 "ALTER TABLE unknown ALTER COLUMN a TYPE bigint;",
@@ -141,6 +148,8 @@ mod tests {
             "column-type-change",
             &[
                 "ALTER TABLE posts ALTER COLUMN code TYPE varchar(40);",
+                "ALTER TABLE posts ALTER COLUMN title TYPE text COLLATE \"C\";",
+                "SET LOCAL timezone = 'UTC'; ALTER TABLE posts ALTER COLUMN published_at TYPE timestamp;",
                 "ALTER TABLE posts ALTER COLUMN code TYPE character varying;",
                 "ALTER TABLE posts ALTER COLUMN code TYPE text;",
                 "ALTER TABLE posts ALTER COLUMN code TYPE text USING code::text;",

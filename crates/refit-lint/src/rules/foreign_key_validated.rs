@@ -46,7 +46,7 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(check: &mut StatementCheck<'_>) {
     for (table, span, constraint) in added(check) {
-        let ConstraintKind::ForeignKey { columns, table: other } = &constraint.kind else { continue };
+        let ConstraintKind::ForeignKey { columns, table: other, .. } = &constraint.kind else { continue };
         let partitioned = check.schema.is_partitioned(table);
         if constraint.not_valid && !(partitioned && check.settings.postgres < 18) {
             continue;

@@ -84,7 +84,7 @@ fn of_column(check: &StatementCheck<'_>, column: &Column) -> Option<(Span, Vec<S
 
 fn of_table(constraint: &Constraint) -> Option<(Span, Vec<String>, Name)> {
     match &constraint.kind {
-        ConstraintKind::ForeignKey { columns, table } => {
+        ConstraintKind::ForeignKey { columns, table, .. } => {
             Some((constraint.span, columns.clone(), table.clone()))
         }
         _ => None,

@@ -5,6 +5,9 @@
 //! one that has to wait for the lock on a second table. The second is also how two migrations, or a migration and the
 //! application, come to wait for each other.
 //!
+//! Some statements lock tables that they do not name: dropping a foreign key, its column or its table locks the table at the other end,
+//! dropping a partition the whole partitioned table. There, even a quick UPDATE behind it is reported.
+//!
 //! This rule follows the locks that stop writes (SHARE and stronger) through the migration. Several quick changes of one table
 //! are fine; so is one statement that takes both of its locks itself, as a foreign key does; and tables that the migration
 //! created, which nobody else can wait for. Split what it reports: each table, and each slow statement, in a migration of its
@@ -70,6 +73,8 @@ fn check(check: &mut StatementCheck<'_>) {
         report(check, held, &what);
     } else if let Some((table, held)) = second(check, &now) {
         report(check, held, &format!("this waits for the lock on {table}"));
+    } else if let (StmtKind::Dml(_), Some(held)) = (&check.stmt.kind, strongest(check, |held| held.beside)) {
+        report(check, held, "a statement changes rows");
     }
 }
 
@@ -92,13 +97,17 @@ fn is_aside(check: &StatementCheck<'_>) -> bool {
 /// What of the statement takes time in proportion to a table, and the strongest lock that is held meanwhile for no
 /// purpose of its own.
 fn slow<'h>(check: &StatementCheck<'h>, now: &Effects) -> Option<(String, &'h Held)> {
-    let work = now.work.iter().find(|(table, _)| !check.is_new(table));
+    let work = now.work.iter().find(|(table, _)| !is_new(check, table));
     let what = match work {
         Some((table, work)) => format!("a statement {work} ({table})"),
         None => format!("a statement reads every row of {}", read_into_new(check)?),
     };
     let needs = |held: &Held| now.lock_on(&held.table) >= Some(held.mode);
     Some((what, strongest(check, |held| !needs(held))?))
+}
+
+fn is_new(check: &StatementCheck<'_>, table: &Name) -> bool {
+    check.is_new(table) || check.window.is_created(table)
 }
 
 /// A table that is there already and is copied into a new one.
@@ -130,7 +139,7 @@ fn second<'h>(check: &StatementCheck<'h>, now: &Effects) -> Option<(Name, &'h He
             return None;
         }
         let key = table.key_ref();
-        if check.window.holds(&key, *mode) || check.is_new(table) {
+        if check.window.holds(&key, *mode) || is_new(check, table) {
             return None;
         }
         // New tables that refer to old ones: the moments of several are as good as one.
@@ -194,6 +203,10 @@ mod tests {
                 "-- refit: transaction = false\nDO $$ BEGIN ALTER TABLE posts ADD COLUMN a text; ALTER TABLE authors ADD COLUMN b text; END $$;",
                 "-- refit: transaction = false\nBEGIN; ALTER TABLE posts ADD COLUMN a text; ALTER TABLE authors ADD COLUMN b text; COMMIT;",
                 "ALTER TABLE posts ADD COLUMN a text; REFRESH MATERIALIZED VIEW CONCURRENTLY post_counts;",
+                "ALTER TABLE posts ADD FOREIGN KEY (author_id) REFERENCES authors NOT VALID;\n-- file: V2__x.sql\n\
+                 -- refit: phase = \"contract\"\n-- Release two names no author.\nALTER TABLE posts DROP COLUMN author_id; UPDATE authors SET name = 'x' WHERE id = 1;",
+                "CREATE POLICY p ON posts USING (true); ALTER TABLE authors ADD COLUMN b text;",
+                "CREATE RULE r AS ON DELETE TO posts DO INSTEAD NOTHING; DELETE FROM authors WHERE name = 'x';",
             ],
         );
         silent(
@@ -210,6 +223,7 @@ mod tests {
                 "ALTER TABLE posts ADD COLUMN a text; COMMENT ON COLUMN posts.a IS 'x'; GRANT SELECT ON posts TO PUBLIC;",
                 "DROP VIEW v; ALTER TABLE posts ADD COLUMN a text; CREATE VIEW v AS SELECT * FROM posts;",
                 "ALTER TABLE posts ADD COLUMN a bigint; CREATE SEQUENCE s; ALTER SEQUENCE s OWNED BY posts.a;",
+                "CREATE TABLE IF NOT EXISTS t (a serial); ALTER TABLE t ADD COLUMN b int; ALTER TABLE posts ADD COLUMN a int; CREATE INDEX ON t (b);",
                 "-- refit: transaction = false\nALTER TABLE posts ADD COLUMN a text;\nALTER TABLE authors ADD COLUMN b text;",
                 "ALTER TABLE posts ADD COLUMN a text;\n-- file: V2__x.sql\nALTER TABLE authors ADD COLUMN b text;",
                 "UPDATE posts SET status = 'x' WHERE id = 1; ALTER TABLE posts ADD COLUMN a text;",

@@ -11,16 +11,23 @@ mod concurrently_in_transaction;
 mod constraint_before_backfill;
 mod constraints;
 mod create_trigger;
+mod default_partition;
 mod detach_partition;
+mod detach_with_default;
 mod disable_trigger;
 mod domain_check_column;
 mod domain_constraint;
 mod drop_column;
 mod drop_constraint;
+mod drop_default;
+mod drop_index_concurrently;
 mod drop_index_not_concurrent;
 mod drop_not_null_contract;
+mod drop_owned;
+mod drop_routine;
 mod drop_schema;
 mod drop_table;
+mod drop_view;
 mod enum_value_in_same_transaction;
 mod exclusion_constraint;
 mod foreign_key_validated;
@@ -36,9 +43,11 @@ mod missing_check;
 mod missing_doc;
 mod missing_down;
 mod new_columns;
+mod newer_syntax;
 mod non_transactional_statement;
 mod not_null_without_backfill;
 mod opaque_execute;
+mod overtakes_held;
 mod prefer_bigint;
 mod prefer_identity;
 mod prefer_jsonb;
@@ -49,9 +58,11 @@ mod psql_command;
 mod refresh_materialized_view;
 mod reindex_not_concurrent;
 mod rename_column;
+mod rename_object;
 mod rename_table;
 mod serial_column;
 mod set_not_null_scan;
+mod set_transaction;
 mod sidecars;
 mod stored_generated_column;
 mod suppression_without_reason;
@@ -70,11 +81,17 @@ mod unbatched_update;
 mod unique_constraint;
 mod unknown_directive;
 mod unknown_rule;
+mod unusable_index;
 mod unused_suppression;
 mod validate_in_same_transaction;
 mod volatile_default;
 
 use crate::rule::Rule;
+
+/// A name as SQL writes it, for statements that are to be pasted.
+pub(crate) fn quoted(name: &str) -> String {
+    refit_model::quoted_name(name)
+}
 
 /// Every rule, by name.
 pub static RULES: &[Rule] = &[
@@ -86,16 +103,23 @@ pub static RULES: &[Rule] = &[
     concurrently_in_transaction::RULE,
     constraint_before_backfill::RULE,
     create_trigger::RULE,
+    default_partition::RULE,
     detach_partition::RULE,
+    detach_with_default::RULE,
     disable_trigger::RULE,
     domain_check_column::RULE,
     domain_constraint::RULE,
     drop_column::RULE,
     drop_constraint::RULE,
+    drop_default::RULE,
+    drop_index_concurrently::RULE,
     drop_index_not_concurrent::RULE,
     drop_not_null_contract::RULE,
+    drop_owned::RULE,
+    drop_routine::RULE,
     drop_schema::RULE,
     drop_table::RULE,
+    drop_view::RULE,
     enum_value_in_same_transaction::RULE,
     exclusion_constraint::RULE,
     foreign_key_validated::RULE,
@@ -110,9 +134,11 @@ pub static RULES: &[Rule] = &[
     missing_check::RULE,
     missing_doc::RULE,
     missing_down::RULE,
+    newer_syntax::RULE,
     non_transactional_statement::RULE,
     not_null_without_backfill::RULE,
     opaque_execute::RULE,
+    overtakes_held::RULE,
     prefer_bigint::RULE,
     prefer_identity::RULE,
     prefer_jsonb::RULE,
@@ -123,9 +149,11 @@ pub static RULES: &[Rule] = &[
     refresh_materialized_view::RULE,
     reindex_not_concurrent::RULE,
     rename_column::RULE,
+    rename_object::RULE,
     rename_table::RULE,
     serial_column::RULE,
     set_not_null_scan::RULE,
+    set_transaction::RULE,
     stored_generated_column::RULE,
     suppression_without_reason::RULE,
     syntax_error::RULE,
@@ -140,6 +168,7 @@ pub static RULES: &[Rule] = &[
     unique_constraint::RULE,
     unknown_directive::RULE,
     unknown_rule::RULE,
+    unusable_index::RULE,
     unused_suppression::RULE,
     validate_in_same_transaction::RULE,
     volatile_default::RULE,

@@ -47,6 +47,9 @@ mod tests {
             ("DO $x$ BEGIN DROP TABLE a; END $y$;", &[(1, cut)]),
             ("SELEC 1;\nSELECT E'abc;\nDROP TABLE a;", &[(1, up_to), (2, cut)]),
             ("SELEC 1; SELECT 'abc;\nDROP TABLE a;", &[(1, up_to), (1, cut)]),
+            ("ALTER TABLE a;", &[(1, read)]),
+            ("UPDATE a SET;\nDROP TABLE;", &[(1, read), (2, read)]),
+            ("CREATE TABLE a;\nCOPY a;", &[(1, read), (2, read)]),
             ("SELEC 1;\nDO $$ BEGIN PERFORM 'abc; END $$;\nSELECT 1;", &[(1, read), (2, cut)]),
         ] {
             let input = Input {

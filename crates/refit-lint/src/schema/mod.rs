@@ -40,6 +40,11 @@ pub struct Table {
     pub(crate) complete: bool,
     pub(crate) partitioned: bool,
     pub(crate) partition_key: Vec<String>,
+    /// Keys of the table that it is a partition of, and of the one among its own that takes what the others do not.
+    pub(crate) partition_of: Option<String>,
+    pub(crate) default_partition: Option<String>,
+    /// Key of the composite type that it has the columns of.
+    pub(crate) of_type: Option<String>,
     pub(crate) columns: BTreeMap<Arc<str>, ColumnDef>,
     pub(crate) constraints: Vec<ConstraintDef>,
 }
@@ -66,6 +71,8 @@ pub struct ConstraintDef {
     pub(crate) check: Option<Arc<Expr>>,
     /// The table that a foreign key refers to.
     pub(crate) references: Option<Box<Name>>,
+    /// The columns there; empty for the primary key.
+    pub(crate) referenced: Vec<Arc<str>>,
     pub(crate) validated: bool,
 }
 
@@ -94,6 +101,8 @@ pub struct IndexDef {
     pub(crate) unique: bool,
     /// Its columns; none in the place of an expression.
     pub(crate) columns: Vec<Option<String>>,
+    /// The columns in its expressions and its WHERE.
+    pub(crate) computed_from: Vec<String>,
     /// Whether it has a WHERE.
     pub(crate) partial: bool,
 }
@@ -112,6 +121,8 @@ pub struct Function {
     /// As `pg_proc.provolatile` has it.
     pub(crate) volatility: char,
     pub(crate) parameters: Parameters,
+    /// Whether it returns `trigger`.
+    pub(crate) is_trigger: bool,
     pub(crate) body: Arc<Body>,
 }
 
@@ -157,6 +168,62 @@ impl Schema {
     pub(crate) fn references(&self, table: &Name) -> impl Iterator<Item = &Name> {
         let constraints = self.table(table).into_iter().flat_map(|table| &table.constraints);
         constraints.filter_map(|constraint| constraint.references.as_deref())
+    }
+
+    /// The foreign keys that refer to a table from others, with the tables' keys.
+    pub(crate) fn referrers<'a>(
+        &'a self,
+        table: &Name,
+    ) -> impl Iterator<Item = (&'a str, &'a ConstraintDef)> {
+        let key = table.key();
+        let all = self.tables.iter().flat_map(|(of, table)| {
+            table.constraints.iter().map(move |constraint| (of.as_str(), constraint))
+        });
+        all.filter(move |(of, constraint)| {
+            *of != key && constraint.references.as_ref().is_some_and(|name| name.key_ref() == key)
+        })
+    }
+
+    /// Whether a foreign key refers to a column of its table: by name, or as a part of the primary key.
+    pub(crate) fn is_referenced(&self, foreign_key: &ConstraintDef, table: &Name, column: &str) -> bool {
+        let is = |columns: &[Arc<str>]| columns.iter().any(|known| **known == *column);
+        match foreign_key.referenced.is_empty() {
+            false => is(&foreign_key.referenced),
+            true => {
+                self.table(table).into_iter().flat_map(|table| &table.constraints).any(|constraint| {
+                    constraint.kind == ConstraintType::PrimaryKey && is(&constraint.columns)
+                })
+            }
+        }
+    }
+
+    /// Whether a column has an index, or may have one: of a table whose CREATE was not seen, nothing is known.
+    pub(crate) fn may_be_indexed(&self, table: &Name, column: &str) -> bool {
+        let Some(known) = self.table(table) else { return true };
+        let by_constraint = known.constraints.iter().any(|constraint| {
+            matches!(
+                constraint.kind,
+                ConstraintType::PrimaryKey | ConstraintType::Unique | ConstraintType::Exclude
+            ) && (constraint.columns.is_empty() || constraint.columns.iter().any(|key| **key == *column))
+        });
+        let key = table.key();
+        let names = |index: &IndexDef| index.columns.iter().flatten().any(|known| known == column);
+        !known.complete
+            || by_constraint
+            || self.indexes.values().any(|index| index.table == key && names(index))
+            || self.is_computed_from(table, column)
+    }
+
+    /// Whether an index has a column in an expression or its WHERE.
+    pub(crate) fn is_computed_from(&self, table: &Name, column: &str) -> bool {
+        let key = table.key();
+        let mut own = self.indexes.values().filter(|index| index.table == key);
+        own.any(|index| index.computed_from.iter().any(|known| known == column))
+    }
+
+    /// The partition of a table that takes the rows no other one does.
+    pub(crate) fn default_partition(&self, parent: &Name) -> Option<&str> {
+        self.table(parent)?.default_partition.as_deref()
     }
 
     /// Whether a table is partitioned; unknown tables are not taken to be.

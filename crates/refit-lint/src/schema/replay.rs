@@ -53,11 +53,11 @@ impl Schema {
             StmtKind::AddEnumValue { name, value } => {
                 self.enums.entry(name.key()).or_default().push(value.clone())
             }
-            StmtKind::CreateRoutine { name, volatility, parameters, body } => {
+            StmtKind::CreateRoutine { name, volatility, parameters, is_trigger, body } => {
                 let known = self.functions.entry(name.key()).or_default();
                 known.retain(|function| function.parameters.types != parameters.types);
                 let (parameters, body) = (parameters.clone(), Arc::clone(body));
-                known.push(Function { volatility: *volatility, parameters, body });
+                known.push(Function { volatility: *volatility, parameters, is_trigger: *is_trigger, body });
             }
             StmtKind::CreateView { name, materialized: true, no_data, .. }
             | StmtKind::Refresh { view: name, no_data, .. } => {
@@ -77,9 +77,12 @@ impl Schema {
             complete: create.inherits.is_empty()
                 && create.like.iter().all(|like| self.table(&like.table).is_some_and(|known| known.complete))
                 && create.partition_of.is_none()
+                && create.of_type.is_none()
                 && !create.if_not_exists,
             partitioned: create.partitioned,
             partition_key: create.partition_key.clone(),
+            partition_of: create.partition_of.as_ref().map(Name::key),
+            of_type: create.of_type.as_ref().map(Name::key),
             ..Table::default()
         };
         let inline = create.columns.iter().map(|column| column.constraints.len()).sum::<usize>();
@@ -92,6 +95,9 @@ impl Schema {
         }
         for constraint in &create.constraints {
             table.add_constraint(&create.name.name, constraint, None, &mut self.shared);
+        }
+        if let (Some(parent), true) = (&create.partition_of, create.default_partition) {
+            self.tables.entry(parent.key()).or_default().default_partition = Some(key.clone());
         }
         self.tables.insert(key, table);
     }
@@ -137,6 +143,7 @@ impl Schema {
             table: index.table.key(),
             unique: index.unique,
             columns: index.columns.clone(),
+            computed_from: index.computed_from.clone(),
             partial: index.filter.is_some(),
         };
         self.add_index(&index.table, index.name.as_ref(), definition);
@@ -161,6 +168,7 @@ impl Schema {
             let key = name.key();
             match what {
                 "TABLE" => {
+                    self.forget_partition(&key);
                     self.tables.remove(&key);
                     self.indexes.retain(|_, index| index.table != key);
                 }
@@ -181,16 +189,21 @@ impl Schema {
         if target != AlterTarget::Table {
             return self.alter_other(target, name, action);
         }
-        if let AlterAction::RenameTo(to) = action {
-            let (old, new) = (name.key(), Name { name: to.clone(), ..name.clone() }.key());
-            if let Some(table) = self.tables.remove(&old) {
-                self.tables.insert(new.clone(), table);
+        match action {
+            AlterAction::RenameTo(to) => {
+                return self.rename_table(name, &Name { name: to.clone(), ..name.clone() });
             }
-            self.indexes
-                .values_mut()
-                .filter(|index| index.table == old)
-                .for_each(|index| index.table.clone_from(&new));
-            return;
+            AlterAction::SetSchema(to) => {
+                return self.rename_table(name, &Name { schema: Some(to.clone()), ..name.clone() });
+            }
+            AlterAction::AttachPartition { partition, default } => {
+                self.tables.entry(partition.key()).or_default().partition_of = Some(name.key());
+                if *default {
+                    self.tables.entry(name.key()).or_default().default_partition = Some(partition.key());
+                }
+            }
+            AlterAction::DetachPartition { partition, .. } => self.forget_partition(&partition.key()),
+            _ => {}
         }
         let using_index = match action {
             AlterAction::AddConstraint(Constraint {
@@ -208,6 +221,33 @@ impl Schema {
         };
         let table = self.tables.entry(name.key()).or_default();
         table.alter(&name.name, action, using_index, &mut self.shared);
+    }
+
+    /// A partition is none any more.
+    fn forget_partition(&mut self, key: &str) {
+        let parent = self.tables.get_mut(key).and_then(|table| table.partition_of.take());
+        if let Some(parent) = parent.and_then(|parent| self.tables.get_mut(&parent)) {
+            parent.default_partition.take_if(|default| default == key);
+        }
+    }
+
+    fn rename_table(&mut self, old: &Name, new: &Name) {
+        let (from, to) = (old.key(), new.key());
+        if let Some(table) = self.tables.remove(&from) {
+            self.tables.insert(to.clone(), table);
+        }
+        self.indexes
+            .values_mut()
+            .filter(|index| index.table == from)
+            .for_each(|index| index.table.clone_from(&to));
+        for table in self.tables.values_mut() {
+            let partitions = [&mut table.partition_of, &mut table.default_partition];
+            partitions.into_iter().flatten().filter(|key| **key == from).for_each(|key| key.clone_from(&to));
+            let references = table.constraints.iter_mut().filter_map(|known| known.references.as_deref_mut());
+            for name in references.filter(|name| name.key_ref() == from) {
+                (name.schema, name.name) = (new.schema.clone(), new.name.clone());
+            }
+        }
     }
 
     fn alter_other(&mut self, target: AlterTarget, name: &Name, action: &AlterAction) {
@@ -279,12 +319,22 @@ impl Table {
             let taken = self.constraints.iter().map(|known| known.name.as_str());
             free_name(made_up_name(table, kind, &columns), taken)
         });
-        let references = match &constraint.kind {
-            ConstraintKind::ForeignKey { table, .. } => Some(Box::new(table.clone())),
-            _ => None,
+        let (references, referenced) = match &constraint.kind {
+            ConstraintKind::ForeignKey { table, referenced, .. } => {
+                (Some(Box::new(table.clone())), referenced.iter().map(|column| shared.name(column)).collect())
+            }
+            _ => (None, Vec::new()),
         };
         let validated = !constraint.not_valid;
-        self.constraints.push(ConstraintDef { name, kind, columns, check, references, validated });
+        self.constraints.push(ConstraintDef {
+            name,
+            kind,
+            columns,
+            check,
+            references,
+            referenced,
+            validated,
+        });
     }
 
     fn alter(

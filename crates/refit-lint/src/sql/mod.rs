@@ -61,10 +61,10 @@ impl Name {
 
 impl std::fmt::Display for Name {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.schema {
-            Some(schema) => write!(f, "{schema}.{}", self.name),
-            None => write!(f, "{}", self.name),
+        if let Some(schema) = &self.schema {
+            write!(f, "{}.", refit_model::quoted_name(schema))?;
         }
+        write!(f, "{}", refit_model::quoted_name(&self.name))
     }
 }
 
@@ -213,6 +213,8 @@ pub enum StmtKind {
         volatility: char,
         /// What it takes.
         parameters: Parameters,
+        /// Whether it returns `trigger`.
+        is_trigger: bool,
         /// Its body.
         body: std::sync::Arc<Body>,
     },
@@ -238,6 +240,29 @@ pub enum StmtKind {
         instead: bool,
         /// The table.
         table: Name,
+    },
+    /// CREATE and ALTER POLICY, CREATE RULE.
+    TableRule {
+        /// POLICY or RULE.
+        what: &'static str,
+        /// The table.
+        table: Name,
+    },
+    /// ALTER TYPE … ALTER, ADD or DROP ATTRIBUTE.
+    AlterComposite {
+        /// The type.
+        name: Name,
+        /// Whether the columns of an attribute change their type, which writes the rows of typed tables.
+        retypes: bool,
+    },
+    /// RENAME TO of a function, procedure, schema, type, domain or routine.
+    Rename {
+        /// FUNCTION, SCHEMA, …: upper case.
+        what: &'static str,
+        /// The object as it was.
+        name: Name,
+        /// As it becomes.
+        to: String,
     },
     /// CREATE DOMAIN.
     CreateDomain {

@@ -23,6 +23,10 @@ pub struct CreateTable {
     pub partition_key: Vec<String>,
     /// PARTITION OF.
     pub partition_of: Option<Name>,
+    /// DEFAULT: it takes the rows that no other partition does.
+    pub default_partition: bool,
+    /// OF: the composite type that it has the columns of.
+    pub of_type: Option<Name>,
     /// INHERITS.
     pub inherits: Vec<Name>,
     /// LIKE.
@@ -95,12 +99,18 @@ pub struct Column {
 }
 
 impl Column {
+    /// Whether a sequence is made for it.
+    pub(crate) fn has_sequence(&self) -> bool {
+        let type_name = self.data_type.as_ref().map_or("", |kind| kind.name.as_str());
+        self.generated == Some(Generated::Identity)
+            || matches!(type_name, "serial" | "bigserial" | "smallserial")
+    }
+
     /// Whether rows that are there get values when it is added: a default, a sequence, or an expression.
     pub(crate) fn has_values(&self) -> bool {
-        let type_name = self.data_type.as_ref().map_or("", |kind| kind.name.as_str());
         self.default.as_ref().is_some_and(|default| *default != Expr::Literal(Literal::Null))
             || self.generated.is_some()
-            || matches!(type_name, "serial" | "bigserial" | "smallserial")
+            || self.has_sequence()
     }
 }
 
@@ -148,6 +158,8 @@ pub enum ConstraintKind {
         columns: Vec<String>,
         /// The table that is referred to.
         table: Name,
+        /// The columns that are referred to; empty for the primary key.
+        referenced: Vec<String>,
     },
     /// EXCLUDE.
     Exclude,
@@ -170,6 +182,8 @@ pub struct Index {
     pub if_not_exists: bool,
     /// Its columns; none in the place of an expression.
     pub columns: Vec<Option<String>>,
+    /// The columns in its expressions and its WHERE.
+    pub computed_from: Vec<String>,
     /// WHERE.
     pub filter: Option<Expr>,
 }
