@@ -7,7 +7,8 @@ use refit_lint::{Config, Input, Severity, lint};
 /// Lints one case as a folder; the rules that flag its last file.
 fn flags(files: &[(String, String)]) -> Vec<String> {
     let toml = files.iter().find(|(name, _)| name == "refit.toml");
-    let postgres = toml.and_then(|(_, text)| text.trim().strip_prefix("postgres = ")?.parse().ok()).unwrap_or(14);
+    let postgres =
+        toml.and_then(|(_, text)| text.trim().strip_prefix("postgres = ")?.parse().ok()).unwrap_or(14);
     let sql: Vec<&(String, String)> = files.iter().filter(|(name, _)| name.ends_with(".sql")).collect();
     let inputs: Vec<Input> = sql
         .iter()
@@ -20,7 +21,8 @@ fn flags(files: &[(String, String)]) -> Vec<String> {
         .collect();
     let last = &sql.last().unwrap().0;
     let findings = lint(&inputs, &Config { postgres, ..Config::default() }).findings;
-    let flagged = findings.iter().filter(|finding| finding.severity >= Severity::Warning && finding.path == *last);
+    let flagged =
+        findings.iter().filter(|finding| finding.severity >= Severity::Warning && finding.path == *last);
     flagged.map(|finding| format!("{}: {}", finding.rule, finding.message)).collect()
 }
 

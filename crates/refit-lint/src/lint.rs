@@ -1,6 +1,6 @@
 //! The entry: files and a configuration in, findings and a summary out.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 
 use refit_model::{FileKind, Position, Problem, front_matter, normalise};
@@ -112,11 +112,21 @@ pub fn lint(inputs: &[Input], config: &Config) -> Outcome {
 fn lint_all(inputs: &[Input], config: &Config) -> Outcome {
     let mut outcome = lint_range(inputs, 0..inputs.len(), &mut Memory::default(), config);
     outcome.findings.extend(unknown_rules(config));
+    once_a_lock(&mut outcome.findings);
     let Outcome { findings, summary } = &mut outcome;
     summary.findings = findings.len();
     summary.errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
     summary.warnings = findings.iter().filter(|finding| finding.severity == Severity::Warning).count();
     outcome
+}
+
+/// Of what runs while a lock is held, the first statement is told: what is done about it is done about the others.
+fn once_a_lock(findings: &mut Vec<Finding>) {
+    let mut told = HashSet::new();
+    findings.retain(|finding| {
+        let lock = finding.message.split_once(", is held while ").filter(|_| finding.rule == "lock-held");
+        lock.is_none_or(|(lock, _)| told.insert((finding.path.clone(), lock.to_owned())))
+    });
 }
 
 /// Lints some files of a set; `memory` is what those before them left, and is given what these do.

@@ -15,7 +15,7 @@ mod text;
 pub(crate) use file::{Parts, Piece, value_of, with_directive};
 pub(crate) use layout::{Runs, Step, cut, layouts, sequence};
 pub(crate) use site::{Alter, Site};
-pub(crate) use text::{Words, inserted, quoted};
+pub(crate) use text::{Words, inserted, without_last_comment};
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -12,7 +12,7 @@ use crate::lint::Config;
 use crate::schema::Schema;
 use crate::sql::{AlterAction, AlterTarget, Name, Span, Stmt, StmtKind};
 
-use super::text::Words;
+use super::text::{Words, without_last_comment};
 
 /// Where something is to be mended.
 pub(crate) struct Site<'a> {
@@ -168,7 +168,7 @@ impl<'a> Alter<'a> {
 
     /// `ALTER TABLE t`, as written.
     pub(crate) fn head(&self) -> &'a str {
-        self.slice(self.stmt.span.start, self.actions[0].0.start).trim_end()
+        without_last_comment(self.slice(self.stmt.span.start, self.actions[0].0.start))
     }
 
     /// The table as written.

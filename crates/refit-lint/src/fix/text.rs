@@ -92,26 +92,11 @@ pub(crate) fn inserted(text: &str, places: &[(usize, &str)]) -> String {
     result
 }
 
-/// A name as SQL writes it, quoted where it must be.
-pub(crate) fn quoted(name: &str) -> String {
-    let plain = name.starts_with(|first: char| first.is_ascii_lowercase() || first == '_')
-        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-    match plain && !RESERVED.split(' ').any(|word| word == name) {
-        true => name.to_owned(),
-        false => format!("\"{}\"", name.replace('"', "\"\"")),
-    }
+/// A text without the space and comments at its end: what is put behind it is no part of a comment.
+pub(crate) fn without_last_comment(text: &str) -> &str {
+    let last = Words::of(text).all.last().map_or(0, |word| word.at.end);
+    &text[..last]
 }
-
-/// Words that are names only in quotes (manual, appendix C), those that cannot be a function or type name included.
-const RESERVED: &str = "\
-    all analyse analyze and any array as asc asymmetric authorization between binary both case cast check \
-    coalesce collate collation column concurrently constraint create cross current_catalog current_date \
-    current_role current_schema current_time current_timestamp current_user default deferrable desc distinct \
-    do else end except false fetch for foreign freeze from full grant group having ilike in initially inner \
-    intersect into is isnull join lateral leading left like limit localtime localtimestamp natural not \
-    notnull null offset on only or order outer overlaps placing primary references returning right select \
-    session_user similar some symmetric system_user table tablesample then to trailing true union unique user \
-    using variadic verbose when where";
 
 /// A name for a file out of any words.
 pub(crate) fn slug(words: &str) -> String {
@@ -134,11 +119,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_quoted_where_they_must_be() {
-        for (name, written) in
-            [("a_1", "a_1"), ("Order", "\"Order\""), ("user", "\"user\""), ("a\"b", "\"a\"\"b\"")]
-        {
-            assert_eq!(quoted(name), written);
+    fn a_comment_at_the_end_is_cut_off() {
+        for (text, kept) in [
+            ("ALTER TABLE t -- why\n  ", "ALTER TABLE t"),
+            ("ALTER TABLE /* a */ t /* b */", "ALTER TABLE /* a */ t"),
+            ("a '-- b' ", "a '-- b'"),
+            ("-- only", ""),
+        ] {
+            assert_eq!(without_last_comment(text), kept);
         }
     }
 

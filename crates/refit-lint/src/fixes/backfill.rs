@@ -1,6 +1,8 @@
 //! What fixes that change rows share: the directive of a backfill and the range of its batches, by the table's primary key.
 
-use crate::fix::{Site, quoted};
+use refit_model::quoted_name as quoted;
+
+use crate::fix::Site;
 use crate::schema::ConstraintType;
 use crate::sql::Name;
 

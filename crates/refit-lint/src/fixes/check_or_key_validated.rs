@@ -2,7 +2,9 @@
 
 use super::Planned;
 use super::proof::name_of;
-use crate::fix::{Plan, Runs, Site, Step, Words, inserted, quoted};
+use refit_model::quoted_name as quoted;
+
+use crate::fix::{Plan, Runs, Site, Step, Words, inserted};
 use crate::sql::{AlterAction, ConstraintKind};
 
 pub(super) fn plan(site: &Site<'_>) -> Planned {

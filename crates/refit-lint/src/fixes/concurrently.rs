@@ -22,7 +22,7 @@ pub(super) fn index(site: &Site<'_>) -> Planned {
             let columns =
                 columns.ok_or("the index has no name, by which an interrupted build is found again")?;
             let name = free_index_name(site, &index.table, &columns, "idx")?;
-            let words = format!("{WORD} {}", crate::fix::quoted(&name));
+            let words = format!("{WORD} {}", refit_model::quoted_name(&name));
             (inserted(site.sql(), &[(end, &words)]), name)
         }
     };

@@ -3,7 +3,9 @@
 
 use super::Planned;
 use super::proof::{free_name, short};
-use crate::fix::{Alter, Plan, Runs, Site, Step, Words, quoted};
+use refit_model::quoted_name as quoted;
+
+use crate::fix::{Alter, Plan, Runs, Site, Step, Words, without_last_comment};
 use crate::schema::constraint_name;
 use crate::sql::{AlterAction, Column, Constraint, ConstraintKind};
 
@@ -62,7 +64,7 @@ pub(super) fn plan(site: &Site<'_>) -> Planned {
 fn without(site: &Site<'_>, alter: &Alter<'_>, constraint: &Constraint) -> String {
     let (start, end) = (constraint.span.start as usize, constraint.span.end as usize);
     let span = alter.actions[alter.at].0;
-    let before = site.text[span.start as usize..start].trim_end();
+    let before = without_last_comment(&site.text[span.start as usize..start]);
     alter.with(&format!("{before}{}", &site.text[end..span.end as usize]))
 }
 

@@ -15,6 +15,7 @@ mod inline_constraint;
 mod key_constraint;
 mod lock_timeout_disabled;
 mod numbered_column;
+mod overtakes_held;
 mod proof;
 mod refresh_materialized_view;
 mod set_not_null_scan;
@@ -33,7 +34,7 @@ type Planned = Result<Plan, String>;
 pub(crate) type Planner = fn(&Site<'_>) -> Planned;
 
 /// Each rule with its fix, those first that others follow from.
-const FIXES: [(&str, Planner); 25] = [
+const FIXES: [(&str, Planner); 26] = [
     ("transaction-control", transaction_control::plan),
     ("lock-timeout-disabled", lock_timeout_disabled::plan),
     ("inline-constraint", inline_constraint::plan),
@@ -56,6 +57,7 @@ const FIXES: [(&str, Planner); 25] = [
     ("unbatched-update", unbatched::plan),
     ("unbatched-delete", unbatched::plan),
     ("constraint-before-backfill", constraint_before_backfill::plan),
+    ("overtakes-held", overtakes_held::plan),
     ("validate-in-same-transaction", validate_in_same_transaction::plan),
     ("enum-value-in-same-transaction", cut_before::plan),
     ("lock-held", cut_before::plan),

@@ -4,7 +4,9 @@
 use super::Planned;
 use super::proof::short;
 use super::volatile_default::{filled, stripped};
-use crate::fix::{Alter, Plan, Runs, Site, Step, Words, quoted};
+use refit_model::quoted_name as quoted;
+
+use crate::fix::{Alter, Plan, Runs, Site, Step, Words};
 use crate::schema::serial_base;
 use crate::sql::{AlterAction, Column, Generated};
 

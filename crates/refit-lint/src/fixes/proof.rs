@@ -1,7 +1,9 @@
 //! What several fixes share: the steps that make a column NOT NULL without a look at the rows under a strong lock, and names
 //! as the server would choose them.
 
-use crate::fix::{Runs, Site, Step, quoted};
+use refit_model::quoted_name as quoted;
+
+use crate::fix::{Runs, Site, Step};
 use crate::schema::constraint_name;
 use crate::sql::{Constraint, Name};
 

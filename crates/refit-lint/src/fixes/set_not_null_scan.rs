@@ -2,7 +2,9 @@
 
 use super::Planned;
 use super::proof::{name_of, not_null};
-use crate::fix::{Plan, Runs, Site, Step, quoted};
+use refit_model::quoted_name as quoted;
+
+use crate::fix::{Plan, Runs, Site, Step};
 use crate::sql::{AlterAction, ColumnChange};
 
 pub(super) fn plan(site: &Site<'_>) -> Planned {

@@ -3,7 +3,9 @@
 use super::Planned;
 use super::backfill::backfill;
 use super::proof::not_null;
-use crate::fix::{Alter, Plan, Runs, Site, Step, Words, quoted};
+use refit_model::quoted_name as quoted;
+
+use crate::fix::{Alter, Plan, Runs, Site, Step, Words};
 use crate::sql::{AlterAction, Column, ConstraintKind};
 
 pub(super) fn plan(site: &Site<'_>) -> Planned {

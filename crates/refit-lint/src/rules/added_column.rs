@@ -36,7 +36,7 @@ pub(super) fn report_rewrite(
 
 /// The steps that give every row a value of its own: the column, its default for new rows, and a backfill for the old.
 pub(super) fn in_steps(table: &Name, column: &Column, data_type: &str, before: &str, value: &str) -> String {
-    let name = &column.name;
+    let name = super::quoted(&column.name);
     format!(
         "add it empty, give new rows their value, and fill the old ones in batches:\n\
          ALTER TABLE {table} ADD COLUMN {name} {data_type};\n\

@@ -60,15 +60,15 @@ fn check(check: &mut StatementCheck<'_>) {
             .written(check.stmt.span)
             .map_or("ALTER TABLE … ATTACH PARTITION …".to_owned(), str::to_owned);
         let key = check.schema.table(parent).and_then(|known| known.partition_key.first());
-        let key = key.map_or("key", String::as_str);
+        let key = key.map_or("key".to_owned(), |key| super::quoted(key));
+        let bounds = super::quoted(&format!("{}_bounds", partition.name));
         let help = format!(
             "prove the bounds first, which spares the scan:\n\
-             ALTER TABLE {partition} ADD CONSTRAINT {name}_bounds CHECK ({key} IS NOT NULL AND {key} >= … AND {key} < …) NOT VALID;\n\
+             ALTER TABLE {partition} ADD CONSTRAINT {bounds} CHECK ({key} IS NOT NULL AND {key} >= … AND {key} < …) NOT VALID;\n\
              -- the next migration:\n\
-             ALTER TABLE {partition} VALIDATE CONSTRAINT {name}_bounds;\n\
+             ALTER TABLE {partition} VALIDATE CONSTRAINT {bounds};\n\
              -- and the one after:\n\
-             {attach};",
-            name = partition.name
+             {attach};"
         );
         let message = format!(
             "reads and writes of {partition} wait until every row is compared with the bounds, and until the transaction ends"

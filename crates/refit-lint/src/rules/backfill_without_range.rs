@@ -179,9 +179,12 @@ fn range(key: &[&str]) -> String {
         |from: usize| (from..from + key.len()).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ");
     let (lower, upper) = (bounds(1), bounds(1 + key.len()));
     match key {
-        [column] => format!("{column} > {lower} AND {column} <= {upper}"),
+        [column] => {
+            let column = super::quoted(column);
+            format!("{column} > {lower} AND {column} <= {upper}")
+        }
         _ => {
-            let columns = key.join(", ");
+            let columns = key.iter().map(|column| super::quoted(column)).collect::<Vec<_>>().join(", ");
             format!("({columns}) > ({lower}) AND ({columns}) <= ({upper})")
         }
     }

@@ -97,12 +97,14 @@ fn unless(to: &DataType) -> String {
 }
 
 fn beside(table: &Name, column: &str, new: &str) -> String {
+    let (beside, column) = (super::quoted(&format!("{column}_new")), super::quoted(column));
+    let directive = super::directive(table);
     format!(
         "put a new column beside it, and let the application write both before it is filled:\n\
-         ALTER TABLE {table} ADD COLUMN {column}_new {new};\n\
+         ALTER TABLE {table} ADD COLUMN {beside} {new};\n\
          -- the next migration:\n\
-         -- refit: backfill = {{ table = \"{table}\", key = [\"id\"], batch = 10000 }}\n\
-         UPDATE {table} SET {column}_new = {column} WHERE id > $1 AND id <= $2 AND {column}_new IS NULL;"
+         {directive}\n\
+         UPDATE {table} SET {beside} = {column} WHERE id > $1 AND id <= $2 AND {beside} IS NULL;"
     )
 }
 

@@ -1,5 +1,6 @@
 //! What the rules about constraints share: the constraints that a statement adds, and the two steps that do it safely.
 
+use super::quoted;
 use crate::check::StatementCheck;
 use crate::schema::constraint_name;
 use crate::sql::{AlterAction, Constraint, Name, Span};
@@ -20,7 +21,7 @@ pub(super) fn in_two_steps(
     (table, span, constraint): (&Name, Span, &Constraint),
     otherwise: &str,
 ) -> String {
-    let name = constraint_name(table, constraint);
+    let name = quoted(&constraint_name(table, constraint));
     let action = match check.written(span) {
         Some(written) => written.to_owned(),
         None => format!("ADD CONSTRAINT {name} {otherwise}"),
@@ -35,13 +36,13 @@ pub(super) fn in_two_steps(
 
 /// A unique index built concurrently, then the constraint over it.
 pub(super) fn over_an_index(table: &Name, constraint: &Constraint, kind: &str, columns: &[String]) -> String {
-    let name = constraint_name(table, constraint);
+    let name = quoted(&constraint_name(table, constraint));
     format!(
         "build the index first, in a migration of its own, and make it the constraint in the next:\n\
          -- refit: transaction = false\n\
          CREATE UNIQUE INDEX CONCURRENTLY {name} ON {table} ({});\n\
          -- the next migration:\n\
          ALTER TABLE {table} ADD CONSTRAINT {name} {kind} USING INDEX {name};",
-        columns.join(", ")
+        columns.iter().map(|column| quoted(column)).collect::<Vec<_>>().join(", ")
     )
 }

@@ -43,15 +43,15 @@ fn check(check: &mut StatementCheck<'_>) {
     for (table, column) in added_columns(check) {
         let Some(kind) = &column.data_type else { continue };
         let Some(domain) = check.schema.domain(kind).filter(|domain| domain.constrained) else { continue };
-        let name = &column.name;
+        let check_name = super::quoted(&format!("{}_{}_check", table.name, column.name));
+        let name = super::quoted(&column.name);
         let help = format!(
             "use the type that {kind} is made of, and its condition as a constraint:\n\
              ALTER TABLE {table} ADD COLUMN {name} {base};\n\
-             ALTER TABLE {table} ADD CONSTRAINT {bare}_{name}_check CHECK ({name} …) NOT VALID;\n\
+             ALTER TABLE {table} ADD CONSTRAINT {check_name} CHECK ({name} …) NOT VALID;\n\
              -- in the next migration\n\
-             ALTER TABLE {table} VALIDATE CONSTRAINT {bare}_{name}_check;",
+             ALTER TABLE {table} VALIDATE CONSTRAINT {check_name};",
             base = domain.base,
-            bare = table.name,
         );
         let because = format!("every row is put through the conditions of {kind}, even with NULL in it");
         report_rewrite(check, table, column, &because, help);

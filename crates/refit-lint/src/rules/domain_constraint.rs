@@ -53,8 +53,8 @@ fn check(check: &mut StatementCheck<'_>) {
     let help = match constraint.kind {
         ConstraintKind::NotNull(_) => format!(
             "add it as a condition that only new values are checked against:\n\
-             ALTER DOMAIN {name} ADD CONSTRAINT {}_not_null CHECK (VALUE IS NOT NULL) NOT VALID;",
-            name.name
+             ALTER DOMAIN {name} ADD CONSTRAINT {} CHECK (VALUE IS NOT NULL) NOT VALID;",
+            super::quoted(&format!("{}_not_null", name.name))
         ),
         _ => {
             let written = check

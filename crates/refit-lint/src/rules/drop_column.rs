@@ -51,7 +51,7 @@ fn check(check: &mut StatementCheck<'_>) {
             }
             for (span, action) in actions {
                 let AlterAction::DropColumn(column) = action else { continue };
-                let sql = format!("ALTER TABLE {table} DROP COLUMN {column};");
+                let sql = format!("ALTER TABLE {table} DROP COLUMN {};", super::quoted(column));
                 let help = contract(check, FIRST, &sql);
                 check
                     .report_at(

@@ -60,7 +60,7 @@ fn check(check: &mut StatementCheck<'_>) {
             continue;
         }
         let what = known.map_or("what it kept out comes in", |known| consequence(known.kind));
-        let sql = format!("ALTER TABLE {table} DROP CONSTRAINT {constraint};");
+        let sql = format!("ALTER TABLE {table} DROP CONSTRAINT {};", super::quoted(constraint));
         let help = contract(check, FIRST, &sql);
         check
             .report_at(*span, format!("without {constraint} on {table} {what}"))

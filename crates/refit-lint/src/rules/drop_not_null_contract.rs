@@ -50,7 +50,8 @@ fn check(check: &mut StatementCheck<'_>) {
         let help = format!(
             "loosen it before the release that leaves it out, in a migration of the expand phase:\n\
              -- refit: phase = \"expand\"\n\
-             ALTER TABLE {table} ALTER COLUMN {column} DROP NOT NULL;"
+             ALTER TABLE {table} ALTER COLUMN {} DROP NOT NULL;",
+            super::quoted(column)
         );
         check
             .report_at(

@@ -33,7 +33,7 @@ use crate::check::StatementCheck;
 use crate::finding::Severity;
 use crate::lock::LockMode;
 use crate::rule::{Check, Rule};
-use crate::sql::ConstraintKind;
+use crate::sql::{ConstraintKind, Name};
 
 pub(super) const RULE: Rule = Rule {
     name: "exclusion-constraint",
@@ -48,10 +48,11 @@ fn check(check: &mut StatementCheck<'_>) {
             continue;
         }
         let action = check.written(span).unwrap_or("ADD EXCLUDE …");
+        let new = Name { name: format!("{}_new", table.name), ..table.clone() };
         let help = format!(
             "give it to a new table and move the rows there in batches; PostgreSQL adds it to an old one in no other way:\n\
-             CREATE TABLE {table}_new (LIKE {table} INCLUDING ALL);\n\
-             ALTER TABLE {table}_new {action};"
+             CREATE TABLE {new} (LIKE {table} INCLUDING ALL);\n\
+             ALTER TABLE {new} {action};"
         );
         let message = format!(
             "reads and writes of {table} wait until its index is built and every row compared, and until the transaction ends"

@@ -35,7 +35,7 @@ use crate::check::StatementCheck;
 use crate::finding::Severity;
 use crate::lock::LockMode;
 use crate::rule::{Check, Rule};
-use crate::sql::ConstraintKind;
+use crate::sql::{ConstraintKind, Name};
 
 pub(super) const RULE: Rule = Rule {
     name: "foreign-key-validated",
@@ -46,18 +46,25 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(check: &mut StatementCheck<'_>) {
     for (table, span, constraint) in added(check) {
-        let ConstraintKind::ForeignKey { columns, table: other, .. } = &constraint.kind else { continue };
+        let ConstraintKind::ForeignKey { columns, table: other, referenced } = &constraint.kind else {
+            continue;
+        };
         let partitioned = check.schema.is_partitioned(table);
         if constraint.not_valid && !(partitioned && check.settings.postgres < 18) {
             continue;
         }
         let (message, help) = if partitioned && check.settings.postgres < 18 {
-            let (keys, action) = (columns.join(", "), format!("REFERENCES {other}"));
+            let target = match referenced.is_empty() {
+                true => other.to_string(),
+                false => format!("{other} ({})", list(referenced)),
+            };
+            let (keys, action) = (list(columns), format!("REFERENCES {target}"));
+            let part = Name { name: format!("{}_part", table.name), ..table.clone() };
             let help = format!(
                 "up to PostgreSQL 17, go partition by partition; the parent then takes over what they have:\n\
-                 ALTER TABLE {table}_part ADD CONSTRAINT fk FOREIGN KEY ({keys}) {action} NOT VALID;\n\
+                 ALTER TABLE {part} ADD CONSTRAINT fk FOREIGN KEY ({keys}) {action} NOT VALID;\n\
                  -- a later migration:\n\
-                 ALTER TABLE {table}_part VALIDATE CONSTRAINT fk;\n\
+                 ALTER TABLE {part} VALIDATE CONSTRAINT fk;\n\
                  -- when each partition has it:\n\
                  ALTER TABLE {table} ADD CONSTRAINT fk FOREIGN KEY ({keys}) {action};"
             );
@@ -67,12 +74,16 @@ fn check(check: &mut StatementCheck<'_>) {
             };
             (message, help)
         } else {
-            let otherwise = format!("FOREIGN KEY ({}) REFERENCES {other}", columns.join(", "));
+            let otherwise = format!("FOREIGN KEY ({}) REFERENCES {other}", list(columns));
             let help = in_two_steps(check, (table, span, constraint), &otherwise);
             (waits(&table.to_string(), &other.to_string()), help)
         };
         check.report_at(span, message).lock(LockMode::ShareRowExclusive, table).help(help);
     }
+}
+
+fn list(columns: &[String]) -> String {
+    columns.iter().map(|column| super::quoted(column)).collect::<Vec<_>>().join(", ")
 }
 
 fn waits(table: &str, other: &str) -> String {

@@ -52,7 +52,8 @@ fn check(check: &mut StatementCheck<'_>) {
         if has_index(check, table, &columns) {
             continue;
         }
-        let (list, joined) = (columns.join(", "), columns.join("_"));
+        let list = columns.iter().map(|column| super::quoted(column)).collect::<Vec<_>>().join(", ");
+        let index = super::quoted(&format!("{}_{}_idx", table.name, columns.join("_")));
         check
             .report_at(
                 span,
@@ -62,8 +63,7 @@ fn check(check: &mut StatementCheck<'_>) {
             .help(format!(
                 "before the constraint, in a migration of its own:\n\
                  -- refit: transaction = false\n\
-                 CREATE INDEX CONCURRENTLY {}_{joined}_idx ON {table} ({list});",
-                table.name
+                 CREATE INDEX CONCURRENTLY {index} ON {table} ({list});"
             ));
     }
 }

@@ -32,7 +32,7 @@ use super::added_column::{added_columns, in_steps, report_rewrite, type_of};
 use crate::check::StatementCheck;
 use crate::finding::Severity;
 use crate::rule::{Check, Rule};
-use crate::sql::Generated;
+use crate::sql::{Generated, Name};
 
 pub(super) const RULE: Rule = Rule {
     name: "identity-column",
@@ -46,9 +46,16 @@ fn check(check: &mut StatementCheck<'_>) {
         if column.generated != Some(Generated::Identity) {
             continue;
         }
-        let sequence = format!("{table}_{name}_seq", name = column.name);
-        let create = format!("CREATE SEQUENCE {sequence} OWNED BY {table}.{};\n", column.name);
-        let help = in_steps(table, column, &type_of(column), &create, &format!("nextval('{sequence}')"));
+        let sequence = Name { name: format!("{}_{}_seq", table.name, column.name), ..table.clone() };
+        let create =
+            format!("CREATE SEQUENCE {sequence} OWNED BY {table}.{};\n", super::quoted(&column.name));
+        let help = in_steps(
+            table,
+            column,
+            &type_of(column),
+            &create,
+            &format!("nextval('{}')", sequence.to_string().replace('\'', "''")),
+        );
         report_rewrite(check, table, column, "every row gets a number of its own", help);
     }
 }

@@ -89,12 +89,17 @@ fn name_of(index: &Index) -> String {
         || index.columns.iter().map(|column| column.as_deref().unwrap_or("expr")).collect::<Vec<_>>();
     match &index.name {
         Some(name) => name.to_string(),
-        None => format!("{}_{}_idx", index.table.name, columns().join("_")),
+        None => super::quoted(&format!("{}_{}_idx", index.table.name, columns().join("_"))),
     }
 }
 
 fn columns_of(index: &Index) -> String {
-    index.columns.iter().map(|column| column.as_deref().unwrap_or("…")).collect::<Vec<_>>().join(", ")
+    index
+        .columns
+        .iter()
+        .map(|column| column.as_deref().map_or("…".to_owned(), super::quoted))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn unique(index: &Index) -> &'static str {

@@ -66,6 +66,7 @@
 //! ```
 
 use super::added_column::{added_columns, type_of};
+use super::quoted;
 use crate::check::StatementCheck;
 use crate::finding::Severity;
 use crate::lock::LockMode;
@@ -113,10 +114,12 @@ fn hazard<'a>(
 }
 
 fn help(table: &Name, column: &Column, constraint: &Constraint) -> String {
-    let (name, data_type, bare) = (&column.name, type_of(column), &table.name);
+    let (name, data_type, bare) = (quoted(&column.name), type_of(column), &table.name);
     let add =
         format!("add the column, then the constraint:\nALTER TABLE {table} ADD COLUMN {name} {data_type};\n");
-    let own = |suffix: &str| constraint.name.clone().unwrap_or_else(|| format!("{bare}_{name}_{suffix}"));
+    let own = |suffix: &str| {
+        quoted(&constraint.name.clone().unwrap_or_else(|| format!("{bare}_{}_{suffix}", column.name)))
+    };
     let not_valid = |own: &str, what: &str| {
         format!(
             "ALTER TABLE {table} ADD CONSTRAINT {own} {what} NOT VALID;\n\
@@ -131,8 +134,11 @@ fn help(table: &Name, column: &Column, constraint: &Constraint) -> String {
         }
         kind => {
             let primary = matches!(kind, ConstraintKind::PrimaryKey { .. });
-            let (own, what) =
-                if primary { (format!("{bare}_pkey"), "PRIMARY KEY") } else { (own("key"), "UNIQUE") };
+            let (own, what) = if primary {
+                (quoted(&format!("{bare}_pkey")), "PRIMARY KEY")
+            } else {
+                (own("key"), "UNIQUE")
+            };
             format!(
                 "-- in the next migration\n\
                  -- refit: transaction = false\n\

@@ -186,6 +186,25 @@ mod tests {
     use crate::rules::testing::{fires, silent};
 
     #[test]
+    fn a_lock_is_told_of_once() {
+        let text = "ALTER TABLE posts ADD COLUMN a text; UPDATE posts SET a = 'x'; UPDATE authors SET name = 'x';\n\
+                    ALTER TABLE people ADD COLUMN b text;";
+        let input = crate::Input {
+            path: "V1__a.sql".to_owned(),
+            bytes: text.as_bytes().to_vec(),
+            named_by_folder: true,
+            reported: true,
+        };
+        let findings = crate::lint(&[input], &crate::Config::default()).findings;
+        let held: Vec<&str> = findings
+            .iter()
+            .filter(|finding| finding.rule == "lock-held")
+            .map(|finding| &*finding.message)
+            .collect();
+        assert_eq!(held.len(), 1, "{held:?}");
+    }
+
+    #[test]
     fn what_waits_for_what() {
         fires(
             "lock-held",

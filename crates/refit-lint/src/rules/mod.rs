@@ -93,6 +93,13 @@ pub(crate) fn quoted(name: &str) -> String {
     refit_model::quoted_name(name)
 }
 
+/// The directive of a backfill of a table, for statements that are to be pasted.
+pub(crate) fn directive(table: &crate::sql::Name) -> String {
+    // A quote in the table's name is escaped as TOML has it.
+    let table = table.to_string().replace('\\', "\\\\").replace('"', "\\\"");
+    format!("-- refit: backfill = {{ table = \"{table}\", key = [\"id\"], batch = 10000 }}")
+}
+
 /// Every rule, by name.
 pub static RULES: &[Rule] = &[
     alter_enum_rename::RULE,

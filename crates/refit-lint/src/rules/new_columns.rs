@@ -31,7 +31,7 @@ pub(super) fn advise(
         check
             .report_at(column.span, format!("{table}.{name}: {complaint}"))
             .table(table)
-            .help(format!("write it as:\n{name} {better}"));
+            .help(format!("write it as:\n{} {better}", super::quoted(name)));
     }
 }
 

@@ -106,24 +106,25 @@ fn is_not_null(column: &Column) -> bool {
 }
 
 fn help(table: &Name, column: &Column) -> String {
-    let (name, data_type) = (&column.name, type_of(column));
+    let (name, data_type) = (super::quoted(&column.name), type_of(column));
     format!(
         "give it a constant default, or fill it before it is closed, each step a migration of its own:\n\
          ALTER TABLE {table} ADD COLUMN {name} {data_type};\n{}",
-        steps(table, name)
+        steps(table, &column.name)
     )
 }
 
 /// From an empty column to one that is NOT NULL.
 fn steps(table: &Name, name: &str) -> String {
+    let given = super::quoted(&format!("{}_{name}_given", table.name));
+    let (name, directive) = (super::quoted(name), super::directive(table));
     format!(
-        "-- refit: backfill = {{ table = \"{table}\", key = [\"id\"], batch = 10000 }}\n\
+        "{directive}\n\
          UPDATE {table} SET {name} = … WHERE id > $1 AND id <= $2 AND {name} IS NULL;\n\
          -- refit: after = [\"V…\"]\n\
-         ALTER TABLE {table} ADD CONSTRAINT {bare}_{name}_given CHECK ({name} IS NOT NULL) NOT VALID;\n\
-         ALTER TABLE {table} VALIDATE CONSTRAINT {bare}_{name}_given;\n\
+         ALTER TABLE {table} ADD CONSTRAINT {given} CHECK ({name} IS NOT NULL) NOT VALID;\n\
+         ALTER TABLE {table} VALIDATE CONSTRAINT {given};\n\
          ALTER TABLE {table} ALTER COLUMN {name} SET NOT NULL;",
-        bare = table.name,
     )
 }
 

@@ -52,11 +52,12 @@ fn check(check: &mut StatementCheck<'_>) {
             ),
             Some(index) => {
                 let Some(column) = nullable(check, table, index) else { continue };
+                let (name, own) = (super::quoted(&format!("{column}_not_null")), super::quoted(&column));
                 let help = format!(
                     "prove that it is not null first, and drop the proof in the end:\n\
-                     ALTER TABLE {table} ADD CONSTRAINT {column}_not_null CHECK ({column} IS NOT NULL) NOT VALID;\n\
+                     ALTER TABLE {table} ADD CONSTRAINT {name} CHECK ({own} IS NOT NULL) NOT VALID;\n\
                      -- a later migration:\n\
-                     ALTER TABLE {table} VALIDATE CONSTRAINT {column}_not_null;"
+                     ALTER TABLE {table} VALIDATE CONSTRAINT {name};"
                 );
                 (
                     format!(

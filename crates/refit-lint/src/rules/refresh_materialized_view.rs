@@ -41,6 +41,12 @@ fn check(check: &mut StatementCheck<'_>) {
     let StmtKind::Refresh { view, concurrently, no_data } = &check.stmt.kind else { return };
     let known = check.schema.materialized_views.get(&view.key());
     let never_filled = known == Some(&false);
+    if never_filled && *concurrently && !no_data {
+        let message = format!("{view} was never filled: REFRESH … CONCURRENTLY fails (55000)");
+        let help = format!("fill it once without CONCURRENTLY:\nREFRESH MATERIALIZED VIEW {view};");
+        check.report(message).lock(LockMode::Exclusive, view).help(help);
+        return;
+    }
     if check.is_new(view) || never_filled {
         return;
     }
@@ -48,10 +54,10 @@ fn check(check: &mut StatementCheck<'_>) {
     let indexed = format!(
         "give it a unique index first, in a migration of its own:\n\
          -- refit: transaction = false\n\
-         CREATE UNIQUE INDEX CONCURRENTLY {}_key ON {view} (…);\n\
+         CREATE UNIQUE INDEX CONCURRENTLY {} ON {view} (…);\n\
          -- the next migration:\n\
          {gently}",
-        view.name
+        super::quoted(&format!("{}_key", view.name))
     );
     let lacks_index = known.is_some() && !has_unique_index(check, view);
     let (message, help) = if *no_data {

@@ -60,14 +60,15 @@ fn check(check: &mut StatementCheck<'_>) {
         let message = format!(
             "every running release that says {table}.{from} fails, and one that says {to} did until now"
         );
+        let (old, new, directive) = (super::quoted(from), super::quoted(to), super::directive(table));
         let help = format!(
             "add {to} beside it, fill it in batches while the release writes both, and drop {from} when nobody names it:\n\
-             ALTER TABLE {table} ADD COLUMN {to} …;\n\
-             -- refit: backfill = {{ table = \"{table}\", key = [\"id\"], batch = 10000 }}\n\
-             UPDATE {table} SET {to} = {from} WHERE id > $1 AND id <= $2 AND {to} IS NULL;\n\
+             ALTER TABLE {table} ADD COLUMN {new} …;\n\
+             {directive}\n\
+             UPDATE {table} SET {new} = {old} WHERE id > $1 AND id <= $2 AND {new} IS NULL;\n\
              -- refit: phase = \"contract\"\n\
              -- Why no running release needs it any more.\n\
-             ALTER TABLE {table} DROP COLUMN {from};"
+             ALTER TABLE {table} DROP COLUMN {old};"
         );
         check.report_at(*span, message).lock(LockMode::AccessExclusive, table).help(help);
     }

@@ -41,7 +41,12 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(check: &mut StatementCheck<'_>) {
     let StmtKind::Alter { target, table, actions } = &check.stmt.kind else { return };
-    if matches!(target, AlterTarget::Index | AlterTarget::Sequence) || is_meant(check, Some(table)) {
+    // ALTER TABLE renames an index as well.
+    let is_index = check.schema.indexes.contains_key(&*table.key_ref());
+    if matches!(target, AlterTarget::Index | AlterTarget::Sequence)
+        || is_index
+        || is_meant(check, Some(table))
+    {
         return;
     }
     for (span, action) in actions {
@@ -110,6 +115,7 @@ mod tests {
             &[
                 "ALTER INDEX posts_author_id_idx RENAME TO i;",
                 "ALTER SEQUENCE s RENAME TO t;",
+                "ALTER TABLE posts_author_id_idx RENAME TO i;",
                 "ALTER TABLE posts RENAME TO posts_old; ALTER TABLE posts_new RENAME TO posts;",
                 "CREATE TABLE t (a int); ALTER TABLE t RENAME TO u;",
             ],

@@ -33,6 +33,7 @@ use crate::check::StatementCheck;
 use crate::finding::Severity;
 use crate::rule::{Check, Rule};
 use crate::schema::serial_base;
+use crate::sql::Name;
 
 pub(super) const RULE: Rule = Rule {
     name: "serial-column",
@@ -45,9 +46,18 @@ fn check(check: &mut StatementCheck<'_>) {
     for (table, column) in added_columns(check) {
         let Some(kind) = &column.data_type else { continue };
         let Some(base) = serial_base(&kind.name) else { continue };
-        let sequence = format!("{table}_{name}_seq", name = column.name);
-        let create = format!("CREATE SEQUENCE {sequence} AS {base} OWNED BY {table}.{};\n", column.name);
-        let help = in_steps(table, column, base, &create, &format!("nextval('{sequence}')"));
+        let sequence = Name { name: format!("{}_{}_seq", table.name, column.name), ..table.clone() };
+        let create = format!(
+            "CREATE SEQUENCE {sequence} AS {base} OWNED BY {table}.{};\n",
+            super::quoted(&column.name)
+        );
+        let help = in_steps(
+            table,
+            column,
+            base,
+            &create,
+            &format!("nextval('{}')", sequence.to_string().replace('\'', "''")),
+        );
         report_rewrite(check, table, column, "every row gets a number of its own", help);
     }
 }

@@ -97,14 +97,14 @@ pub(super) fn closed(action: &AlterAction) -> Option<&str> {
 fn help(check: &StatementCheck<'_>, table: &Name, column: &str) -> String {
     let bare = &table.name;
     if check.settings.postgres >= 18 {
-        let name = format!("{bare}_{column}_not_null");
+        let (name, column) = (super::quoted(&format!("{bare}_{column}_not_null")), super::quoted(column));
         return format!(
             "in two migrations:\n\
              ALTER TABLE {table} ADD CONSTRAINT {name} NOT NULL {column} NOT VALID;\n\
              ALTER TABLE {table} VALIDATE CONSTRAINT {name};"
         );
     }
-    let name = format!("{bare}_{column}_given");
+    let (name, column) = (super::quoted(&format!("{bare}_{column}_given")), super::quoted(column));
     format!(
         "prove it first, each step a migration of its own:\n\
          ALTER TABLE {table} ADD CONSTRAINT {name} CHECK ({column} IS NOT NULL) NOT VALID;\n\

@@ -59,7 +59,7 @@ fn check(check: &mut StatementCheck<'_>) {
 }
 
 fn help(check: &StatementCheck<'_>, table: &Name, column: &Column) -> String {
-    let (name, data_type) = (&column.name, type_of(column));
+    let (name, data_type) = (super::quoted(&column.name), type_of(column));
     if check.settings.postgres >= 18 {
         return format!(
             "let it be computed when it is read:\n\

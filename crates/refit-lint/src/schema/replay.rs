@@ -189,6 +189,9 @@ impl Schema {
         if target != AlterTarget::Table {
             return self.alter_other(target, name, action);
         }
+        if self.indexes.contains_key(&*name.key_ref()) {
+            return self.alter_other(AlterTarget::Index, name, action);
+        }
         match action {
             AlterAction::RenameTo(to) => {
                 return self.rename_table(name, &Name { name: to.clone(), ..name.clone() });

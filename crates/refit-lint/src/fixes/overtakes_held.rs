@@ -1,0 +1,13 @@
+//! `overtakes-held`: the same gates as the migration that it needs.
+
+use super::Planned;
+use crate::fix::{Plan, Site, with_directive};
+
+pub(super) fn plan(site: &Site<'_>) -> Planned {
+    // The gates of both, as the help has them.
+    let gates = site.finding.help.split_once("after = ").map(|(_, gates)| gates.trim());
+    let gates = gates.ok_or_else(|| site.elsewhere())?;
+    let mut parts = site.parts.clone();
+    parts.front = with_directive(&parts.front, "after", gates);
+    Ok(Plan::Text(parts.whole()))
+}
