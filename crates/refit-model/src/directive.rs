@@ -99,7 +99,7 @@ impl Directives {
     }
 }
 
-/// A lint suppression: `-- refit: allow(rule): reason`.
+/// A lint suppression: `-- refit: allow(rule): reason`; one for each rule where several are listed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Suppression {
     /// The rule's name as written.
@@ -256,7 +256,10 @@ impl Reader<'_> {
             return self.report(position, "not a suppression", "write it as: -- refit: allow(rule): reason");
         };
         let reason = rest.trim_start().trim_start_matches(':').trim().to_owned();
-        self.front.suppressions.push(Suppression { rule: rule.trim().to_owned(), reason, position });
+        for rule in rule.split(',') {
+            let (rule, reason) = (rule.trim().to_owned(), reason.clone());
+            self.front.suppressions.push(Suppression { rule, reason, position });
+        }
     }
 
     fn key(&mut self, key: &str, value: &Value, position: Position) {
@@ -377,6 +380,10 @@ mod tests {
         assert_eq!(suppressions[0].rule, "unbatched-update");
         assert_eq!(suppressions[0].reason, "12 rows, static table");
         assert_eq!(suppressions[0].position, Position { line: 2, column: 1 });
+        let (_, several, problems) = read("-- refit: allow(lock-held, drop-view): both are empty\nSELECT 1;");
+        let several: Vec<(&str, &str)> = several.iter().map(|one| (&*one.rule, &*one.reason)).collect();
+        assert_eq!(several, [("lock-held", "both are empty"), ("drop-view", "both are empty")]);
+        assert_eq!(problems, []);
     }
 
     #[test]
