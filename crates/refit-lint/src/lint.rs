@@ -110,9 +110,10 @@ pub fn lint(inputs: &[Input], config: &Config) -> Outcome {
 }
 
 fn lint_all(inputs: &[Input], config: &Config) -> Outcome {
-    let mut outcome = lint_range(inputs, 0..inputs.len(), &mut Memory::default(), config);
+    let all: Vec<&Input> = inputs.iter().collect();
+    let mut outcome = lint_range(&all, 0..all.len(), &mut Memory::default(), config);
     outcome.findings.extend(unknown_rules(config));
-    once_a_lock(&mut outcome.findings);
+    outcome.findings.retain(once_a_lock());
     let Outcome { findings, summary } = &mut outcome;
     summary.findings = findings.len();
     summary.errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
@@ -120,18 +121,18 @@ fn lint_all(inputs: &[Input], config: &Config) -> Outcome {
     outcome
 }
 
-/// Of what runs while a lock is held, the first statement is told: what is done about it is done about the others.
-fn once_a_lock(findings: &mut Vec<Finding>) {
-    let mut told = HashSet::new();
-    findings.retain(|finding| {
+/// Which findings are shown: of what runs while a lock is held, the first statement; what is done about it is done about the others.
+pub(crate) fn once_a_lock() -> impl FnMut(&Finding) -> bool {
+    let mut shown = HashSet::new();
+    move |finding| {
         let lock = finding.message.split_once(", is held while ").filter(|_| finding.rule == "lock-held");
-        lock.is_none_or(|(lock, _)| told.insert((finding.path.clone(), lock.to_owned())))
-    });
+        lock.is_none_or(|(lock, _)| shown.insert((finding.path.clone(), lock.to_owned())))
+    }
 }
 
 /// Lints some files of a set; `memory` is what those before them left, and is given what these do.
 pub(crate) fn lint_range(
-    inputs: &[Input],
+    inputs: &[&Input],
     range: Range<usize>,
     memory: &mut Memory,
     config: &Config,
@@ -263,7 +264,7 @@ fn accept(
 }
 
 /// Which sidecars there are, by the migration's stem.
-fn sidecars(inputs: &[Input]) -> HashMap<String, Vec<&'static str>> {
+fn sidecars(inputs: &[&Input]) -> HashMap<String, Vec<&'static str>> {
     let mut found: HashMap<String, Vec<&'static str>> = HashMap::new();
     for input in inputs.iter().filter(|input| input.named_by_folder) {
         let (stem, suffix) = match FileKind::of(file_name(&input.path)) {

@@ -10,8 +10,8 @@ pub(crate) struct Versions<'a> {
 }
 
 impl<'a> Versions<'a> {
-    pub(crate) fn of(inputs: &'a [Input]) -> Versions<'a> {
-        let migration = |input: &'a Input| Some((folder_of(&input.path), version_of(&input.path)?, input));
+    pub(crate) fn of(inputs: &[&'a Input]) -> Versions<'a> {
+        let migration = |input: &&'a Input| Some((folder_of(&input.path), version_of(&input.path)?, *input));
         let mut files: Vec<_> = inputs.iter().filter_map(migration).collect();
         // Files of one version stay in order.
         files.sort_by_key(|(folder, version, _)| (*folder, *version));

@@ -1,11 +1,12 @@
 //! Many findings of one file, mended at once: proposed together, and linted together. Where the linter finds fault with the
 //! whole, halves of it are tried, so that what is at fault is left for itself.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::docs::{Doc, Docs};
+use super::mender::{Mender, Refused};
 use super::{
-    Mender, Plan, Refused, Step, counts, difference, key, origin_of, parts_of, place, sequence, statement_of,
+    Counts, Plan, Step, counts, difference, key, origin_of, parts_of, place, sequence, statement_of,
 };
 use crate::finding::Finding;
 use crate::fixes;
@@ -20,20 +21,18 @@ struct Planned<'f> {
     steps: Vec<Step>,
 }
 
-impl<'c> Mender<'c> {
-    /// The set with many findings of one file mended, and the file that they came out of. What comes out of a file is tried once:
-    /// `batched` has those that were.
-    pub(super) fn many(
+impl Mender<'_> {
+    /// The set with many findings of the file mended. That is tried once: `batched` says whether it was.
+    pub(super) fn many<'c>(
         &self,
         docs: &Docs<'c>,
         findings: &[Finding],
         refused: &Refused,
-        batched: &mut BTreeSet<String>,
-    ) -> Option<(Docs<'c>, String)> {
+        batched: &mut bool,
+    ) -> Option<Docs<'c>> {
         let mut by_file: BTreeMap<usize, Vec<&Finding>> = BTreeMap::new();
-        for finding in findings {
-            let open = fixes::of(finding.rule).is_some() && !refused.contains_key(&key(docs, finding));
-            if open && !batched.contains(&origin_of(docs, finding)) {
+        for finding in findings.iter().filter(|_| !*batched) {
+            if fixes::of(finding.rule).is_some() && !refused.contains_key(&key(docs, finding)) {
                 by_file.entry(place(docs, finding)).or_default().push(finding);
             }
         }
@@ -43,12 +42,12 @@ impl<'c> Mender<'c> {
             if findings_in.iter().any(|finding| fixes::is_first(finding.rule)) {
                 continue;
             }
-            batched.insert(doc.origin.clone());
+            *batched = true;
             let planned = self.planned(docs, at, doc, &findings_in);
             if planned.len() > 1
                 && let Some(next) = self.largest(docs, at, findings, &planned)
             {
-                return Some((next, doc.origin.clone()));
+                return Some(next);
             }
         }
         None
@@ -57,7 +56,7 @@ impl<'c> Mender<'c> {
     /// What the fixes say of each statement: that of the finding that others follow from.
     fn planned<'f>(
         &self,
-        docs: &Docs<'c>,
+        docs: &Docs<'_>,
         at: usize,
         doc: &Doc,
         findings: &[&'f Finding],
@@ -71,14 +70,12 @@ impl<'c> Mender<'c> {
         }
         let mut planned = Vec::new();
         let Ok(parts) = parts_of(docs, doc) else { return planned };
-        let mut before = self.before.clone();
-        before.replay(docs, self.first..at, usize::MAX);
-        before.schema.in_utc = false;
+        let mut schema = self.schema_before(docs, at, 0);
         let mut done = 0;
         for (index, finding) in by_statement {
-            before.statements(doc, done..index);
+            doc.parsed.stmts[done..index].iter().for_each(|stmt| schema.replay(stmt));
             done = index;
-            let site = self.site(docs, doc, &parts, finding, &before);
+            let site = self.site(docs, doc, &parts, finding, &schema);
             if let Some(Ok(Plan::Steps(steps))) = fixes::of(finding.rule).map(|plan| plan(&site)) {
                 planned.push(Planned { finding, index, steps });
             }
@@ -87,7 +84,7 @@ impl<'c> Mender<'c> {
     }
 
     /// The set with as many of the plans as the linter lets pass, when those are some.
-    fn largest(
+    fn largest<'c>(
         &self,
         docs: &Docs<'c>,
         at: usize,
@@ -117,7 +114,7 @@ impl<'c> Mender<'c> {
     }
 
     /// The set with the statements of a file replaced.
-    fn with_all(
+    fn with_all<'c>(
         &self,
         docs: &Docs<'c>,
         at: usize,
@@ -127,18 +124,12 @@ impl<'c> Mender<'c> {
         let doc = docs.all.get(at)?;
         let plans: Vec<(usize, &[Step])> = planned.iter().map(|plan| (plan.index, &*plan.steps)).collect();
         let parts = parts_of(docs, doc).ok()?;
-        let site = self.site(docs, doc, &parts, planned.first()?.finding, &self.before);
+        let site = self.site(docs, doc, &parts, planned.first()?.finding, &self.memory.schema);
         docs.replaced(at, &sequence(&site, &plans, apart).ok()?).ok()
     }
 
     /// Whether all that was to be mended is gone, and nothing has come.
-    fn passes(
-        &self,
-        docs: &Docs<'c>,
-        next: &Docs<'c>,
-        allowed: &super::Counts,
-        planned: &[&Planned<'_>],
-    ) -> bool {
+    fn passes(&self, docs: &Docs<'_>, next: &Docs<'_>, allowed: &Counts, planned: &[&Planned<'_>]) -> bool {
         let now = counts(next, &self.findings(next));
         let mut gone = difference(allowed, &now);
         let is_gone = |plan: &&Planned<'_>| {

@@ -89,7 +89,7 @@ const LAST: i64 = i64::MAX - 1_000_000;
 /// All files, in order.
 #[derive(Debug, Clone)]
 pub(crate) struct Docs<'c> {
-    pub(crate) all: Vec<Doc>,
+    pub(crate) all: Vec<Rc<Doc>>,
     pub(crate) config: &'c Config,
     /// Paths that must stay as they are.
     pub(crate) protected: &'c BTreeSet<String>,
@@ -99,11 +99,16 @@ pub(crate) struct Docs<'c> {
 
 impl<'c> Docs<'c> {
     pub(crate) fn new(inputs: &[Input], config: &'c Config, protected: &'c BTreeSet<String>) -> Docs<'c> {
-        Docs { all: inputs.iter().map(Doc::new).collect(), config, protected, notes: Vec::new() }
+        Docs { all: inputs.iter().map(Doc::new).map(Rc::new).collect(), config, protected, notes: Vec::new() }
     }
 
-    pub(crate) fn inputs(&self) -> Vec<Input> {
-        self.all.iter().map(|doc| doc.input.clone()).collect()
+    pub(crate) fn inputs(&self) -> Vec<&Input> {
+        self.all.iter().map(|doc| &doc.input).collect()
+    }
+
+    /// A file that is about to change.
+    fn doc(&mut self, at: usize) -> &mut Doc {
+        Rc::make_mut(&mut self.all[at])
     }
 
     /// Whether a file has a page beside it.
@@ -119,7 +124,7 @@ impl<'c> Docs<'c> {
     pub(crate) fn replaced(&self, index: usize, files: &[NewFile]) -> Result<Docs<'c>, String> {
         let mut next = self.clone();
         let Some((first, rest)) = files.split_first() else { return Err("nothing would be left".to_owned()) };
-        next.all[index].set_text(&first.text);
+        next.doc(index).set_text(&first.text);
         if rest.is_empty() {
             next.chain(index);
             return Ok(next);
@@ -155,7 +160,7 @@ impl<'c> Docs<'c> {
                 ..doc.input.clone()
             };
             let new = Doc::with_text(&input, doc.origin.clone(), None, &text);
-            next.all.insert(index + 1 + offset, new);
+            next.all.insert(index + 1 + offset, Rc::new(new));
         }
         next.make_room(index + rest.len(), last)?;
         // Who waited for the file waits for all that it has become.
@@ -176,7 +181,7 @@ impl<'c> Docs<'c> {
             if doc.directives.after.is_empty() {
                 let label = file_of(&before.input.path).split("__").next().unwrap_or_default();
                 let text = format!("-- refit: after = [\"{label}\"]\n{}", doc.text);
-                self.all[at].set_text(&text);
+                self.doc(at).set_text(&text);
             }
         }
     }
@@ -209,7 +214,7 @@ impl<'c> Docs<'c> {
         }
         for (at, stem, path) in renamed {
             let new_stem = path.strip_suffix(".sql").unwrap_or(&path).to_owned();
-            self.all[at].rename(path);
+            self.doc(at).rename(path);
             self.move_sidecars(&stem, &new_stem, &[".down.sql", ".check.sql", ".md"]);
         }
         self.refer(index + 1, &moved)
@@ -225,7 +230,7 @@ impl<'c> Docs<'c> {
             if doc.was.as_deref().is_some_and(|path| self.protected.contains(path)) {
                 return Err(format!("{} waits for it, and may have run already", doc.input.path));
             }
-            self.all[at].set_text(&text);
+            self.doc(at).set_text(&text);
         }
         Ok(())
     }
@@ -234,7 +239,7 @@ impl<'c> Docs<'c> {
         for suffix in suffixes {
             let path = format!("{stem}{suffix}");
             if let Some(doc) = self.all.iter_mut().find(|doc| doc.input.path == path) {
-                doc.rename(format!("{new_stem}{suffix}"));
+                Rc::make_mut(doc).rename(format!("{new_stem}{suffix}"));
             }
         }
     }
@@ -256,7 +261,7 @@ impl<'c> Docs<'c> {
         for stem in &stems[1..] {
             let path = format!("{stem}.down.sql");
             let input = Input { path, bytes: encoded(&text, &input.bytes), ..input.clone() };
-            self.all.push(Doc::with_text(&input, origin.clone(), None, &text));
+            self.all.push(Rc::new(Doc::with_text(&input, origin.clone(), None, &text)));
         }
         let note = format!(
             "{first_file} undoes the whole sequence; those of the steps behind it do nothing, so roll back past all of them"

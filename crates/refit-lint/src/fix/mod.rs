@@ -1,14 +1,18 @@
 //! Hazards with a mechanical safe form, mended: the sequence of files that takes a migration's place.
 //!
-//! What a fix proposes is linted with the whole set before it is taken: the finding must be gone, and no other may have come.
+//! The set is gone through once, file by file ([`mender`]), so that the time grows with the number of files. What a fix proposes
+//! for a file is linted behind the files before it, as they are by then: the finding must be gone, and no other may have come.
 //! A proposal that leads to another finding is mended in turn. What many statements of a file need is proposed at once
-//! ([`batch`]), so that a long file is linted a few times, not once for each. Each fix that is taken leaves fewer findings, so this ends; what
-//! cannot be mended is left as it is, with the reason. Nothing in here reads or writes a file.
+//! ([`batch`]), so that a long file is linted a few times, not once for each. What cannot be mended is left as it is, with the reason.
+//!
+//! A fix may also lead to a finding in a later file. Where that one cannot be mended, the file whose fix it comes from is looked
+//! for, by halves, and left as it was. Nothing in here reads or writes a file.
 
 mod batch;
 mod docs;
 mod file;
 mod layout;
+mod mender;
 mod site;
 mod text;
 
@@ -19,19 +23,15 @@ pub(crate) use text::{Words, inserted, without_last_comment};
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use docs::{Doc, Docs, NewFile};
-use site::Before;
+use docs::{Doc, Docs};
+use mender::{Pass, Spared};
 
-use crate::contract::is_explained;
 use crate::engine::Memory;
-use crate::finding::{Finding, Severity};
+use crate::finding::Finding;
 use crate::fixes;
 use crate::honesty::unknown_rules;
-use crate::lint::{Config, Input, lint_range};
+use crate::lint::{Config, Input, lint_range, once_a_lock};
 use crate::stack::with_room;
-
-/// How often a proposal may lead to another finding before it is given up.
-const ROUNDS: usize = 16;
 
 /// What a fix makes of a file.
 pub(crate) enum Plan {
@@ -85,7 +85,21 @@ pub struct Change {
 /// Mends what can be mended in files that are linted as one set, in the order given. Those whose path is in `protected`
 /// stay as they are, and so do those that are not reported.
 pub fn fix(inputs: &[Input], config: &Config, protected: &BTreeSet<String>) -> Fixed {
-    with_room(|| Mender::new(inputs, config, protected).mend(inputs, protected))
+    with_room(|| {
+        let docs = Docs::new(inputs, config, protected);
+        let all: Vec<&Input> = inputs.iter().collect();
+        let found = lint_range(&all, 0..all.len(), &mut Memory::default(), config).findings;
+        let found = counts(&docs, &found);
+        let mut spared = Spared::new();
+        loop {
+            let pass = Pass::through(docs.clone(), &found, &spared, None);
+            let Some((origin, rule)) = &pass.worse else { return result(inputs, pass, config) };
+            let Some(culprit) = culprit(&docs, &found, &spared, &pass, origin) else {
+                return result(inputs, pass, config);
+            };
+            spared.insert(culprit, format!("its mechanical form would lead to a case of {rule} in {origin}"));
+        }
+    })
 }
 
 /// Whether there is a mechanical form for findings of a rule, where their statement allows it.
@@ -93,203 +107,69 @@ pub fn is_mended(rule: &str) -> bool {
     fixes::of(rule).is_some()
 }
 
-/// What holds for the whole run. The files before the first that may change are looked at once.
-struct Mender<'c> {
-    config: &'c Config,
-    /// The first file that may change.
-    first: usize,
-    /// What the files before it left, and what was found in them.
-    memory: Memory,
-    found: Vec<Finding>,
-    before: Before,
+/// The last of the files whose fixes together lead to a finding in a later one: without it, and those behind it, there is none.
+fn culprit(
+    docs: &Docs<'_>,
+    found: &Counts,
+    spared: &Spared,
+    pass: &Pass<'_>,
+    origin: &str,
+) -> Option<String> {
+    let changed: Vec<&String> = pass.order.iter().filter(|of| *of != origin).collect();
+    let is_worse = |first: usize| {
+        let without = changed[first..].iter().map(|of| ((*of).clone(), String::new()));
+        let spared = spared.clone().into_iter().chain(without).collect();
+        Pass::through(docs.clone(), found, &spared, Some(origin)).worse.is_some()
+    };
+    // With the first `without` of them there is none, with `with` of them there is.
+    let (mut without, mut with) = (0, changed.len());
+    while with > without + 1 {
+        let middle = without.midpoint(with);
+        match is_worse(middle) {
+            true => with = middle,
+            false => without = middle,
+        }
+    }
+    changed.get(without).map(|of| (*of).clone())
+}
+
+/// What is to be written, and what was done.
+fn result(inputs: &[Input], pass: Pass<'_>, config: &Config) -> Fixed {
+    let Pass { docs, mut mended, mut left, .. } = pass;
+    let given: BTreeMap<&str, &Input> = inputs.iter().map(|input| (input.path.as_str(), input)).collect();
+    let mut changes = Vec::new();
+    let mut files: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for doc in &docs.all {
+        files.entry(&doc.origin).or_default().push(doc.input.path.clone());
+        let was = doc.was.as_deref().and_then(|path| given.get(path));
+        let before = was.map(|input| input.bytes.clone()).unwrap_or_default();
+        if doc.was.as_deref() != Some(&doc.input.path) || before != doc.input.bytes {
+            let (to, after) = (doc.input.path.clone(), doc.input.bytes.clone());
+            changes.push(Change { from: doc.was.clone(), to, before, after });
+        }
+    }
+    let mut fixes: Vec<Fix> = Vec::new();
+    for input in inputs {
+        let Some(mut rules) = mended.remove(&input.path) else { continue };
+        rules.sort_unstable();
+        let about = |origin: &str| {
+            origin == input.path || origin.strip_suffix(".down.sql") == input.path.strip_suffix(".sql")
+        };
+        let notes = docs.notes.iter().filter(|(origin, _)| about(origin)).map(|(_, note)| note.clone());
+        let files = files.remove(input.path.as_str()).unwrap_or_default();
+        fixes.push(Fix { path: input.path.clone(), rules, files, notes: notes.collect() });
+    }
+    left.extend(unknown_rules(config).into_iter().map(|finding| {
+        let reason = fixes::reason(finding.rule).to_owned();
+        (finding, reason)
+    }));
+    let mut first = once_a_lock();
+    left.retain(|(finding, _)| first(finding));
+    Fixed { inputs: docs.inputs().into_iter().cloned().collect(), changes, fixes, left }
 }
 
 /// Findings by rule, the file that they came out of, and the table.
 type Counts = BTreeMap<(&'static str, String, Option<String>), usize>;
-
-/// What cannot be mended, by [`key`], and why.
-type Refused = BTreeMap<(String, &'static str, String), String>;
-
-impl<'c> Mender<'c> {
-    fn new(inputs: &[Input], config: &'c Config, protected: &BTreeSet<String>) -> Mender<'c> {
-        let may_change = |input: &Input| input.reported && !protected.contains(&input.path);
-        let first = inputs.iter().position(may_change).unwrap_or(inputs.len());
-        let (mut memory, mut before) = (Memory::default(), Before::default());
-        let mut found = lint_range(inputs, 0..first, &mut memory, config).findings;
-        found.extend(unknown_rules(config));
-        before.replay(&Docs::new(&inputs[..first], config, protected), 0..first, usize::MAX);
-        Mender { config, first, memory, found, before }
-    }
-
-    fn mend(&self, inputs: &[Input], protected: &'c BTreeSet<String>) -> Fixed {
-        let mut docs = Docs::new(inputs, self.config, protected);
-        let mut refused = Refused::new();
-        let mut mended: BTreeMap<String, Vec<&'static str>> = BTreeMap::new();
-        let mut findings = self.findings(&docs);
-        let mut batched = BTreeSet::new();
-        while let Some((next, origin)) = self
-            .many(&docs, &findings, &refused, &mut batched)
-            .or_else(|| self.first_mended(&docs, &findings, &mut refused))
-        {
-            let later = self.findings(&next);
-            let gone = difference(&counts(&docs, &findings), &counts(&next, &later));
-            for ((rule, of, _), count) in gone {
-                mended.entry(of).or_default().extend(std::iter::repeat_n(rule, count));
-            }
-            refused.retain(|(of, ..), _| *of != origin);
-            (docs, findings) = (next, later);
-        }
-        let left = findings.into_iter().map(|finding| {
-            let reason = refused.get(&key(&docs, &finding)).cloned();
-            let reason = reason.unwrap_or_else(|| fixes::reason(finding.rule).to_owned());
-            (finding, reason)
-        });
-        let left = left.collect();
-        self.told(inputs, &docs, mended, left)
-    }
-
-    /// The set with the first finding mended that can be, and the file that it came out of.
-    fn first_mended(
-        &self,
-        docs: &Docs<'c>,
-        findings: &[Finding],
-        refused: &mut Refused,
-    ) -> Option<(Docs<'c>, String)> {
-        let mut order: Vec<&Finding> = findings.iter().collect();
-        // Within a file, those first that others follow from.
-        order.sort_by_key(|finding| (place(docs, finding), fixes::rank(finding.rule), finding.span));
-        for finding in order {
-            let key = key(docs, finding);
-            if refused.contains_key(&key) {
-                continue;
-            }
-            match self.one(docs, findings, finding) {
-                Ok(next) => return Some((next, origin_of(docs, finding))),
-                Err(reason) => drop(refused.insert(key, reason)),
-            }
-        }
-        None
-    }
-
-    /// The set with one finding mended.
-    fn one(&self, docs: &Docs<'c>, findings: &[Finding], finding: &Finding) -> Result<Docs<'c>, String> {
-        let allowed = counts(docs, findings);
-        let target = (finding.rule, origin_of(docs, finding), finding.table.clone());
-        let mut why = String::new();
-        for next in self.proposals(docs, finding)? {
-            match next.and_then(|next| self.settled(next, &allowed)) {
-                Ok((next, after)) if after.get(&target) < allowed.get(&target) => return Ok(next),
-                Ok(_) => why = "its mechanical form is found fault with as well".to_owned(),
-                Err(reason) => why = reason,
-            }
-        }
-        Err(why)
-    }
-
-    /// What the fix of a rule makes of the set.
-    fn proposals(&self, docs: &Docs<'c>, finding: &Finding) -> Result<Vec<Result<Docs<'c>, String>>, String> {
-        let Some(plan) = fixes::of(finding.rule) else {
-            return Err(fixes::reason(finding.rule).to_owned());
-        };
-        let at = place(docs, finding);
-        let Some(doc) = docs.all.get(at) else { return Err("it is not in a migration".to_owned()) };
-        let parts = parts_of(docs, doc)?;
-        let mut before = self.before.clone();
-        before.replay(docs, self.first..at + 1, statement_of(doc, finding));
-        let site = self.site(docs, doc, &parts, finding, &before);
-        let one = |text: String| vec![vec![NewFile { name: String::new(), text, gated: false }]];
-        let sequences = match plan(&site)? {
-            Plan::Steps(steps) => layouts(&site, &steps)?,
-            Plan::Text(text) => one(text),
-            Plan::Cut(groups) => vec![cut(&site, groups)?],
-        };
-        Ok(sequences.into_iter().map(|files| docs.replaced(at, &files)).collect())
-    }
-
-    fn site<'a>(
-        &'a self,
-        docs: &Docs<'_>,
-        doc: &'a Doc,
-        parts: &'a Parts,
-        finding: &'a Finding,
-        before: &'a Before,
-    ) -> Site<'a> {
-        Site {
-            path: &doc.input.path,
-            origin: &doc.origin,
-            text: &doc.text,
-            parts,
-            stmts: &doc.parsed.stmts,
-            index: statement_of(doc, finding),
-            schema: &before.schema,
-            directives: &doc.directives,
-            finding,
-            config: self.config,
-            with_default: &before.with_default,
-            explained: is_explained(&doc.text) || docs.has_page(doc),
-        }
-    }
-
-    /// The set when whatever a proposal brought with it is mended as well.
-    fn settled(&self, mut docs: Docs<'c>, allowed: &Counts) -> Result<(Docs<'c>, Counts), String> {
-        for _ in 0..ROUNDS {
-            let findings = self.findings(&docs);
-            let now = counts(&docs, &findings);
-            let new: Vec<_> = difference(&now, allowed).into_keys().collect();
-            let is_new = |finding: &&Finding| {
-                new.contains(&(finding.rule, origin_of(&docs, finding), finding.table.clone()))
-            };
-            let Some(first) = findings.iter().rfind(is_new) else { return Ok((docs, now)) };
-            let complaint = format!("its mechanical form would be a case of {}", first.rule);
-            let proposals = self.proposals(&docs, first).map_err(|_| complaint.clone())?;
-            docs = proposals.into_iter().find_map(Result::ok).ok_or(complaint)?;
-        }
-        Err("its mechanical form leads to one more finding each time".to_owned())
-    }
-
-    /// Errors and warnings, but for those about sidecars, which nobody can write for others.
-    fn findings(&self, docs: &Docs<'_>) -> Vec<Finding> {
-        let inputs = docs.inputs();
-        let later = lint_range(&inputs, self.first..inputs.len(), &mut self.memory.clone(), self.config);
-        let counts = |finding: &Finding| {
-            finding.severity != Severity::Note && !matches!(finding.rule, "missing-doc" | "missing-check")
-        };
-        self.found.iter().cloned().chain(later.findings).filter(counts).collect()
-    }
-
-    fn told(
-        &self,
-        inputs: &[Input],
-        docs: &Docs<'_>,
-        mended: BTreeMap<String, Vec<&'static str>>,
-        left: Vec<(Finding, String)>,
-    ) -> Fixed {
-        let bytes =
-            |path: &str| inputs.iter().find(|input| input.path == path).map(|input| input.bytes.clone());
-        let mut changes = Vec::new();
-        for doc in &docs.all {
-            let before = doc.was.as_deref().and_then(bytes).unwrap_or_default();
-            if doc.was.as_deref() != Some(&doc.input.path) || before != doc.input.bytes {
-                let (to, after) = (doc.input.path.clone(), doc.input.bytes.clone());
-                changes.push(Change { from: doc.was.clone(), to, before, after });
-            }
-        }
-        let mut fixes: Vec<Fix> = Vec::new();
-        for input in inputs {
-            let Some(rules) = mended.get(&input.path) else { continue };
-            let mut rules = rules.clone();
-            rules.sort_unstable();
-            let of = docs.all.iter().filter(|doc| doc.origin == input.path);
-            let files = of.map(|doc| doc.input.path.clone()).collect();
-            let about = |origin: &str| {
-                origin == input.path || origin.strip_suffix(".down.sql") == input.path.strip_suffix(".sql")
-            };
-            let notes = docs.notes.iter().filter(|(origin, _)| about(origin)).map(|(_, note)| note.clone());
-            fixes.push(Fix { path: input.path.clone(), rules, files, notes: notes.collect() });
-        }
-        Fixed { inputs: docs.inputs(), changes, fixes, left }
-    }
-}
 
 /// A file that may be mended, in its parts.
 ///

@@ -1,18 +1,15 @@
 //! The place of a finding: the statement, the file around it, and the schema before it.
 
-use std::collections::HashSet;
-use std::ops::Range;
-
 use refit_model::Directives;
 
-use super::docs::{Doc, Docs, split_path};
+use super::docs::split_path;
 use super::file::Parts;
 use crate::finding::Finding;
 use crate::lint::Config;
 use crate::schema::Schema;
 use crate::sql::{AlterAction, AlterTarget, Name, Span, Stmt, StmtKind};
 
-use super::text::{Words, without_last_comment};
+use super::text::without_last_comment;
 
 /// Where something is to be mended.
 pub(crate) struct Site<'a> {
@@ -28,64 +25,8 @@ pub(crate) struct Site<'a> {
     pub(crate) directives: &'a Directives,
     pub(crate) finding: &'a Finding,
     pub(crate) config: &'a Config,
-    /// Keys of tables that have a DEFAULT partition.
-    pub(crate) with_default: &'a HashSet<String>,
     /// Whether the file, or a page beside it, says why it does what it does.
     pub(crate) explained: bool,
-}
-
-/// What went before a statement.
-#[derive(Clone, Default)]
-pub(crate) struct Before {
-    pub(crate) schema: Schema,
-    pub(crate) with_default: HashSet<String>,
-}
-
-impl Before {
-    /// Replays files, and of the last one the statements before one.
-    pub(crate) fn replay(&mut self, docs: &Docs<'_>, files: Range<usize>, statements: usize) {
-        let last = files.end.wrapping_sub(1);
-        for at in files {
-            let doc = &docs.all[at];
-            if !doc.runs(docs.config) {
-                continue;
-            }
-            self.schema.in_utc = false;
-            let count = doc.parsed.stmts.len();
-            self.statements(doc, 0..if at == last { statements.min(count) } else { count });
-        }
-    }
-
-    /// Replays some statements of a file.
-    pub(crate) fn statements(&mut self, doc: &Doc, range: Range<usize>) {
-        for stmt in doc.parsed.stmts.get(range).unwrap_or_default() {
-            self.note_default(stmt, &doc.text);
-            self.schema.replay(stmt);
-        }
-    }
-
-    fn note_default(&mut self, stmt: &Stmt, text: &str) {
-        match &stmt.kind {
-            StmtKind::CreateTable(create) => {
-                let Some(parent) = &create.partition_of else { return };
-                let written = text.get(stmt.span.start as usize..stmt.span.end as usize).unwrap_or_default();
-                let words = Words::of(written);
-                let of = words.find(0, &["OF"]).unwrap_or(0);
-                if words.find(of, &["DEFAULT"]).is_some() {
-                    self.with_default.insert(parent.key());
-                }
-            }
-            StmtKind::Alter { table, actions, .. } => {
-                let attaches = |(_, action): &(Span, AlterAction)| {
-                    matches!(action, AlterAction::AttachPartition { default: true, .. })
-                };
-                if actions.iter().any(attaches) {
-                    self.with_default.insert(table.key());
-                }
-            }
-            _ => {}
-        }
-    }
 }
 
 impl<'a> Site<'a> {

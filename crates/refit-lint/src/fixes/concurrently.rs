@@ -44,7 +44,7 @@ pub(super) fn reindex(site: &Site<'_>) -> Planned {
 pub(super) fn detach(site: &Site<'_>) -> Planned {
     let alter = site.action()?;
     let AlterAction::DetachPartition { partition, .. } = alter.action() else { return Err(site.elsewhere()) };
-    if site.with_default.contains(&alter.table.key()) {
+    if site.schema.default_partition(alter.table).is_some() {
         return Err(format!(
             "{} has a DEFAULT partition, where nothing is detached concurrently",
             alter.table

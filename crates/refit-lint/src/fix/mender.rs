@@ -1,0 +1,238 @@
+//! One pass through the set: each file is mended behind those before it, as they have become.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use super::docs::{Doc, Docs, NewFile};
+use super::{
+    Counts, Parts, Plan, Site, counts, cut, difference, key, layouts, origin_of, parts_of, place,
+    statement_of,
+};
+use crate::contract::is_explained;
+use crate::engine::Memory;
+use crate::finding::{Finding, Severity};
+use crate::fixes;
+use crate::lint::lint_range;
+use crate::schema::Schema;
+
+/// How often a proposal may lead to another finding before it is given up.
+const ROUNDS: usize = 16;
+
+/// Files that are left as they are, and why.
+pub(super) type Spared = BTreeMap<String, String>;
+
+/// What cannot be mended, by [`key`], and why.
+pub(super) type Refused = BTreeMap<(String, &'static str, String), String>;
+
+/// What a pass through the set comes to.
+pub(super) struct Pass<'c> {
+    pub(super) docs: Docs<'c>,
+    /// The rules whose findings are gone, by file.
+    pub(super) mended: BTreeMap<String, Vec<&'static str>>,
+    /// The files in which something was mended, in order.
+    pub(super) order: Vec<String>,
+    /// What is left of the findings, each with the reason.
+    pub(super) left: Vec<(Finding, String)>,
+    /// A file in which more is found than was without the fixes, and the rule; the pass ends there.
+    pub(super) worse: Option<(String, &'static str)>,
+}
+
+impl<'c> Pass<'c> {
+    /// Mends file by file, up to the end or to a file. `found` is what was found before anything was mended.
+    pub(super) fn through(docs: Docs<'c>, found: &Counts, spared: &Spared, upto: Option<&str>) -> Pass<'c> {
+        let (mended, order, left) = (BTreeMap::new(), Vec::new(), Vec::new());
+        let mut pass = Pass { docs, mended, order, left, worse: None };
+        let mut mender = Mender { first: 0, memory: Memory::default(), spared };
+        while let Some(doc) = pass.docs.all.get(mender.first) {
+            let origin = doc.origin.clone();
+            let findings = mender.mend(&mut pass);
+            let now =
+                counts(&pass.docs, &findings.iter().map(|(finding, _)| finding.clone()).collect::<Vec<_>>());
+            if let Some((rule, ..)) = difference(&now, found).into_keys().next() {
+                pass.worse = Some((origin, rule));
+                return pass;
+            }
+            pass.left.extend(findings);
+            if upto == Some(&origin) {
+                return pass;
+            }
+            let inputs = pass.docs.inputs();
+            let range = mender.range(&pass.docs);
+            mender.first = range.end;
+            lint_range(&inputs, range, &mut mender.memory, pass.docs.config);
+        }
+        pass
+    }
+}
+
+/// The file that is mended, or the files that it has become.
+pub(super) struct Mender<'p> {
+    first: usize,
+    /// What the files before them left.
+    pub(super) memory: Memory,
+    spared: &'p Spared,
+}
+
+impl Mender<'_> {
+    /// Mends what can be mended; what is left is given back, with the reasons.
+    fn mend(&self, pass: &mut Pass<'_>) -> Vec<(Finding, String)> {
+        let mut refused = Refused::new();
+        let mut findings = self.findings(&pass.docs);
+        let origin = pass.docs.all[self.first].origin.clone();
+        let mut batched = self.spared.contains_key(&origin);
+        while let Some(next) = self
+            .many(&pass.docs, &findings, &refused, &mut batched)
+            .or_else(|| self.first_mended(&pass.docs, &findings, &mut refused))
+        {
+            let later = self.findings(&next);
+            let gone = difference(&counts(&pass.docs, &findings), &counts(&next, &later));
+            let rules = gone.into_iter().flat_map(|((rule, ..), count)| std::iter::repeat_n(rule, count));
+            pass.mended.entry(origin.clone()).or_default().extend(rules);
+            refused.clear();
+            (pass.docs, findings) = (next, later);
+        }
+        if pass.mended.contains_key(&origin) {
+            pass.order.push(origin);
+        }
+        let reason = |finding: &Finding| refused.get(&key(&pass.docs, finding)).cloned();
+        let reason =
+            |finding: &Finding| reason(finding).unwrap_or_else(|| fixes::reason(finding.rule).to_owned());
+        findings
+            .into_iter()
+            .map(|finding| (reason(&finding), finding))
+            .map(|(why, finding)| (finding, why))
+            .collect()
+    }
+
+    /// Which files they are.
+    fn range(&self, docs: &Docs<'_>) -> Range<usize> {
+        let origin = docs.all.get(self.first).map(|doc| &doc.origin);
+        let same = docs.all[self.first..].iter().take_while(|doc| Some(&doc.origin) == origin);
+        self.first..self.first + same.count()
+    }
+
+    /// The set with the first finding mended that can be.
+    fn first_mended<'c>(
+        &self,
+        docs: &Docs<'c>,
+        findings: &[Finding],
+        refused: &mut Refused,
+    ) -> Option<Docs<'c>> {
+        let mut order: Vec<&Finding> = findings.iter().collect();
+        // Within a file, those first that others follow from.
+        order.sort_by_key(|finding| (place(docs, finding), fixes::rank(finding.rule), finding.span));
+        for finding in order {
+            let key = key(docs, finding);
+            if refused.contains_key(&key) {
+                continue;
+            }
+            match self.one(docs, findings, finding) {
+                Ok(next) => return Some(next),
+                Err(reason) => drop(refused.insert(key, reason)),
+            }
+        }
+        None
+    }
+
+    /// The set with one finding mended.
+    fn one<'c>(&self, docs: &Docs<'c>, findings: &[Finding], finding: &Finding) -> Result<Docs<'c>, String> {
+        let allowed = counts(docs, findings);
+        let target = (finding.rule, origin_of(docs, finding), finding.table.clone());
+        let mut why = String::new();
+        for next in self.proposals(docs, finding)? {
+            match next.and_then(|next| self.settled(next, &allowed)) {
+                Ok((next, after)) if after.get(&target) < allowed.get(&target) => return Ok(next),
+                Ok(_) => why = "its mechanical form is found fault with as well".to_owned(),
+                Err(reason) => why = reason,
+            }
+        }
+        Err(why)
+    }
+
+    /// What the fix of a rule makes of the set.
+    fn proposals<'c>(
+        &self,
+        docs: &Docs<'c>,
+        finding: &Finding,
+    ) -> Result<Vec<Result<Docs<'c>, String>>, String> {
+        let Some(plan) = fixes::of(finding.rule) else {
+            return Err(fixes::reason(finding.rule).to_owned());
+        };
+        if let Some(why) = self.spared.get(&origin_of(docs, finding)) {
+            return Err(why.clone());
+        }
+        let at = place(docs, finding);
+        let Some(doc) = docs.all.get(at) else { return Err("it is not in a migration".to_owned()) };
+        let parts = parts_of(docs, doc)?;
+        let schema = self.schema_before(docs, at, statement_of(doc, finding));
+        let site = self.site(docs, doc, &parts, finding, &schema);
+        let one = |text: String| vec![vec![NewFile { name: String::new(), text, gated: false }]];
+        let sequences = match plan(&site)? {
+            Plan::Steps(steps) => layouts(&site, &steps)?,
+            Plan::Text(text) => one(text),
+            Plan::Cut(groups) => vec![cut(&site, groups)?],
+        };
+        Ok(sequences.into_iter().map(|files| docs.replaced(at, &files)).collect())
+    }
+
+    /// The schema before a statement of one of the files.
+    pub(super) fn schema_before(&self, docs: &Docs<'_>, at: usize, statement: usize) -> Schema {
+        let mut schema = self.memory.schema.clone();
+        for (index, doc) in docs.all.iter().enumerate().take(at + 1).skip(self.first) {
+            schema.in_utc = false;
+            let upto = if index == at { statement } else { usize::MAX };
+            doc.parsed.stmts.iter().take(upto).for_each(|stmt| schema.replay(stmt));
+        }
+        schema
+    }
+
+    pub(super) fn site<'a>(
+        &'a self,
+        docs: &'a Docs<'_>,
+        doc: &'a Doc,
+        parts: &'a Parts,
+        finding: &'a Finding,
+        schema: &'a Schema,
+    ) -> Site<'a> {
+        Site {
+            path: &doc.input.path,
+            origin: &doc.origin,
+            text: &doc.text,
+            parts,
+            stmts: &doc.parsed.stmts,
+            index: statement_of(doc, finding),
+            schema,
+            directives: &doc.directives,
+            finding,
+            config: docs.config,
+            explained: is_explained(&doc.text) || docs.has_page(doc),
+        }
+    }
+
+    /// The set when whatever a proposal brought with it is mended as well.
+    fn settled<'c>(&self, mut docs: Docs<'c>, allowed: &Counts) -> Result<(Docs<'c>, Counts), String> {
+        for _ in 0..ROUNDS {
+            let findings = self.findings(&docs);
+            let now = counts(&docs, &findings);
+            let new: Vec<_> = difference(&now, allowed).into_keys().collect();
+            let is_new = |finding: &&Finding| {
+                new.contains(&(finding.rule, origin_of(&docs, finding), finding.table.clone()))
+            };
+            let Some(first) = findings.iter().rfind(is_new) else { return Ok((docs, now)) };
+            let complaint = format!("its mechanical form would be a case of {}", first.rule);
+            let proposals = self.proposals(&docs, first).map_err(|_| complaint.clone())?;
+            docs = proposals.into_iter().find_map(Result::ok).ok_or(complaint)?;
+        }
+        Err("its mechanical form leads to one more finding each time".to_owned())
+    }
+
+    /// Errors and warnings, but for those about sidecars, which nobody can write for others.
+    pub(super) fn findings(&self, docs: &Docs<'_>) -> Vec<Finding> {
+        let range = self.range(docs);
+        let found = lint_range(&docs.inputs(), range, &mut self.memory.clone(), docs.config).findings;
+        let counts = |finding: &Finding| {
+            finding.severity != Severity::Note && !matches!(finding.rule, "missing-doc" | "missing-check")
+        };
+        found.into_iter().filter(counts).collect()
+    }
+}
