@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use tokio_postgres::Row;
+use wildmatch::WildMatch;
 
 use crate::cursor::Cursor;
 use crate::grants::{Grants, On};
@@ -106,7 +107,7 @@ pub(crate) struct Facts {
     usual_owner: u32,
     owners: Owners,
     hidden_schemas: HashSet<u32>,
-    hidden_tables: HashSet<String>,
+    hidden_tables: Vec<WildMatch>,
     /// Filled by the relations, for all kinds after them.
     pub(crate) relations: HashMap<u32, Relation>,
     /// Filled by the constraints: index to table, constraint and exclusion operators.
@@ -172,18 +173,23 @@ pub(crate) const QUERIES: [(Lane, &str); 6] = [
 
 const WHAT: &str = "names and comments";
 
+fn patterns(names: &[String]) -> Vec<WildMatch> {
+    names.iter().map(|name| WildMatch::new(name)).collect()
+}
+
 impl Facts {
     /// From the answers to [`QUERIES`].
     pub(crate) fn new(version: u32, answers: &[Vec<Row>], options: &ReadOptions) -> Result<Facts, Error> {
         let mut facts = Facts { version, owners: options.owners, ..Facts::default() };
-        facts.hidden_tables = options.exclude_tables.iter().cloned().collect();
+        facts.hidden_tables = patterns(&options.exclude_tables);
+        let hidden_schemas = patterns(&options.exclude_schemas);
         let [schemas, roles, members, comments, labels, owners] = answers else {
             return Ok(facts);
         };
         for row in schemas {
             let (oid, name) = named(row)?;
             let temporary = name.starts_with("pg_temp_") || name.starts_with("pg_toast");
-            if temporary || options.exclude_schemas.contains(&name) {
+            if temporary || hidden_schemas.iter().any(|pattern| pattern.matches(&name)) {
                 facts.hidden_schemas.insert(oid);
             }
             facts.schemas.insert(oid, name);
@@ -245,7 +251,7 @@ impl Facts {
 
     /// Whether a table of this bare name is excluded.
     pub(crate) fn is_hidden_table(&self, name: &str) -> bool {
-        self.hidden_tables.contains(name)
+        self.hidden_tables.iter().any(|pattern| pattern.matches(name))
     }
 
     /// Schema and name, quoted.

@@ -5,9 +5,10 @@
 pub struct ReadOptions {
     /// Whose ownership is told.
     pub owners: Owners,
-    /// Schemas whose content is left out, with themselves; default `refit`.
+    /// Schemas whose content is left out, with themselves; default `refit`. In a name, `*` stands for any characters and `?` for one.
     pub exclude_schemas: Vec<String>,
-    /// Tables that are left out with all that belongs to them, by bare name in any schema; default `refinery_schema_history`.
+    /// Tables that are left out with all that belongs to them, by bare name in any schema, with `*` and `?` as
+    /// above; default `refinery_schema_history`.
     pub exclude_tables: Vec<String>,
     /// Whether objects that the model does not know are an error. Default: they are listed in
     /// [`Catalog::unknown`](crate::Catalog::unknown).

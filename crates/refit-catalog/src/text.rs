@@ -279,8 +279,7 @@ pub(crate) fn plain(value: &Value) -> String {
         Value::String(text) => flat(text),
         Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(", "),
         Value::Object(map) => {
-            let pairs =
-                map.iter().map(|(name, value)| format!("{} = {}", name.replace('_', " "), plain(value)));
+            let pairs = map.iter().map(|(name, value)| format!("{} = {}", flat(name), plain(value)));
             format!("({})", pairs.collect::<Vec<_>>().join(", "))
         }
         Value::Number(number) => number.to_string(),

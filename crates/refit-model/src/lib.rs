@@ -29,7 +29,9 @@ pub use name::{fold, identifier_name, quoted_name};
 pub use problem::{Problem, SetError, same_version};
 pub use server_hash::server_hash;
 pub use set::{HistoryDigest, MigrationSet};
-pub use settings::{LintLevel, LintPath, LintSettings, Policies, Policy, Settings, VersionStyle};
+pub use settings::{
+    LintLevel, LintPath, LintSettings, Policies, Policy, Settings, VerifySettings, VersionStyle,
+};
 pub use source::{SourceFile, read_folder};
 pub use statement::{
     ConcurrentIndex, ObjectKind, Operation, ReindexTarget, Statement, StatementKind, significant_tokens,

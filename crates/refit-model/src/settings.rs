@@ -87,6 +87,16 @@ pub struct LintPath {
     pub rules: BTreeMap<String, LintLevel>,
 }
 
+/// What `cargo xtask verify` leaves out: the table `[verify]`. In a name, `*` stands for any characters and `?` for one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct VerifySettings {
+    /// Tables by name, in any schema, with all that belongs to them.
+    pub ignore_tables: Vec<String>,
+    /// Schemas, with all that is in them.
+    pub ignore_schemas: Vec<String>,
+}
+
 /// The settings of a set; every key of `refit.toml` is optional.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -111,6 +121,8 @@ pub struct Settings {
     pub policy: Policies,
     /// What the linter is told.
     pub lint: LintSettings,
+    /// What a comparison with a database leaves out.
+    pub verify: VerifySettings,
     /// The largest file accepted, in bytes.
     pub max_file_bytes: usize,
 }
@@ -126,6 +138,7 @@ impl Default for Settings {
             state_schema: None,
             policy: Policies::default(),
             lint: LintSettings::default(),
+            verify: VerifySettings::default(),
             max_file_bytes: 16 * 1024 * 1024,
         }
     }
@@ -133,7 +146,7 @@ impl Default for Settings {
 
 const DAY: u64 = 24 * 60 * 60;
 
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 18] = [
     "versions",
     "postgres",
     "lock_timeout",
@@ -144,6 +157,9 @@ const KEYS: [&str; 15] = [
     "lint",
     "rules",
     "path",
+    "verify",
+    "ignore_tables",
+    "ignore_schemas",
     "max_file_bytes",
     "changed",
     "missing",
@@ -244,12 +260,15 @@ mod tests {
     #[test]
     fn every_key_is_read() {
         let text = "versions = \"timestamp\"\npostgres = 15\nlock_timeout = \"500ms\"\nmax_file_bytes = 10\nundo_retention = \"2w\"\n\
-                    [policy]\nchanged = \"warn\"\nmissing = \"accept\"\nout_of_order = \"warn\"\nahead = \"refuse\"\n";
+                    [policy]\nchanged = \"warn\"\nmissing = \"accept\"\nout_of_order = \"warn\"\nahead = \"refuse\"\n\
+                    [verify]\nignore_tables = [\"ev_*\"]\nignore_schemas = [\"monitoring\"]\n";
         let settings = Settings::parse("refit.toml", text).unwrap();
         assert_eq!(settings.versions, Some(VersionStyle::Timestamp));
         assert_eq!(settings.lock_timeout, Duration::from_millis(500));
         assert_eq!(settings.policy.out_of_order, Policy::Warn);
         assert_eq!(settings.undo_retention, Duration::from_secs(14 * DAY));
+        assert_eq!(settings.verify.ignore_tables, ["ev_*"]);
+        assert_eq!(settings.verify.ignore_schemas, ["monitoring"]);
         let again: Settings = toml::from_str(&toml::to_string(&settings).unwrap()).unwrap();
         assert_eq!(again, settings);
     }

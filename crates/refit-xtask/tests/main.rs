@@ -8,6 +8,7 @@ mod cases {
     mod adopt;
     mod backfill;
     mod commands;
+    mod folders;
     mod lint;
     mod lint_fix;
     mod pooler;

@@ -154,6 +154,12 @@ fn value(place: Place<'_>, field: &str, from: Option<&Value>, to: Option<&Value>
     if from == to {
         return;
     }
+    // No access list is one that grants nothing beyond the defaults: each role's part says what changes.
+    let nothing = Value::Object(Map::new());
+    let (from, to) = match field == "grants" {
+        true => (from.or(Some(&nothing)), to.or(Some(&nothing))),
+        false => (from, to),
+    };
     if let (Some(Value::Object(_)), Some(Value::Object(_))) = (from, to) {
         let (from, to) = (from.unwrap_or(&Value::Null), to.unwrap_or(&Value::Null));
         for part in fields(from, to) {

@@ -78,8 +78,15 @@ fn words(kind: &str, payload: Value) -> Option<String> {
 /// A field that changed. Texts of several lines are compared line by line.
 fn field(out: &mut String, subject: &str, change: &Change) {
     let name = change.field.as_deref().unwrap_or_default();
-    // What a generic property is called needs no more than its name.
-    let name = name.strip_prefix("properties.").unwrap_or(name).replace('_', " ");
+    // What a generic property is called needs no more than its name. Behind the point are names of the database's own.
+    let name = name.strip_prefix("properties.").unwrap_or(name);
+    let (field, part) = name.split_once('.').map_or((name, None), |(field, part)| (field, Some(part)));
+    let name = match part {
+        Some(role) if field == "grants" => format!("grants to {role}"),
+        Some(part) => format!("{}.{part}", field.replace('_', " ")),
+        None => field.replace('_', " "),
+    };
+    let by_default = part.filter(|_| field == "grants").and_then(|role| default_grants(&change.kind, role));
     let (from, to) = (change.from.as_ref(), change.to.as_ref());
     let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
     let (old, new) = (text(from), text(to));
@@ -101,10 +108,24 @@ fn field(out: &mut String, subject: &str, change: &Change) {
     }
     let words = |value: Option<&Value>| match (value, from.or(to)) {
         (None, Some(Value::Bool(_))) => "no".to_owned(),
+        (None, _) if by_default.is_some() => format!("{} (default)", by_default.unwrap_or_default()),
         (None, _) => "none".to_owned(),
         (Some(value), _) => plain(value),
     };
     out.push_str(&format!("~ {subject}: {} {} → {}\n", flat(&name), words(from), words(to)));
+}
+
+/// What a role may do with an object of a kind where no access list says otherwise (manual, section Privileges).
+fn default_grants(kind: &str, role: &str) -> Option<&'static str> {
+    match (role, kind) {
+        ("(owner)", _) => Some("ALL"),
+        ("PUBLIC", "function" | "procedure" | "aggregate") => Some("EXECUTE"),
+        ("PUBLIC", "base type" | "composite type" | "domain" | "enum" | "range type" | "language") => {
+            Some("USAGE")
+        }
+        ("PUBLIC", "database") => Some("CONNECT, TEMPORARY"),
+        _ => None,
+    }
 }
 
 /// A line without what a terminal would act on; indentation stays.

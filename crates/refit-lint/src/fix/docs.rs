@@ -55,15 +55,6 @@ impl Doc {
         }
     }
 
-    /// Whether it runs as a part of the set.
-    pub(crate) fn runs(&self, config: &Config) -> bool {
-        match FileKind::of(in_folder(&self.input, config)) {
-            Ok(FileKind::Migration { .. } | FileKind::Repeatable { .. }) => true,
-            Ok(_) => !self.input.named_by_folder,
-            Err(_) => true,
-        }
-    }
-
     fn stem(&self) -> &str {
         self.input.path.strip_suffix(".sql").unwrap_or(&self.input.path)
     }

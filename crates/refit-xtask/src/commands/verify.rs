@@ -17,20 +17,21 @@ use crate::output::{BAD, GOOD, QUIET, WAITS};
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "The snapshot is the one that `cargo xtask snapshot` wrote. A database that is not at the version of the \
-                  migrations is said to be behind or ahead, and not compared.\n\n\
+                  migrations is said to be behind or ahead, and not compared. What is always to be left out stands in refit.toml:\n\n  \
+                  [verify]\n  ignore_tables = [\"ev_*\"]\n  ignore_schemas = [\"monitoring\"]\n\n\
                   Exit status: 0 the same, 1 drift, or at another version, 2 could not run.\n\n\
                   Examples:\n  cargo xtask verify --database-url postgres://localhost/app\n  \
-                  cargo xtask verify --ignore-schema monitoring --format json | jq -r .differences[].line"
+                  cargo xtask verify --ignore-table 'ev_*' --format json | jq -r .differences[].line"
 )]
 pub struct Args {
     /// The snapshot [default: snapshots/schema.json of the migrations folder]
     #[arg(long, value_name = "FILE")]
     snapshot: Option<PathBuf>,
-    /// Leave out this schema, with all that is in it
-    #[arg(long, value_name = "NAME")]
+    /// Leave out schemas of this name, with all that is in them; `*` and `?` are wildcards
+    #[arg(long, value_name = "PATTERN")]
     ignore_schema: Vec<String>,
-    /// Leave out tables of this name, in any schema, with all that belongs to them
-    #[arg(long, value_name = "NAME")]
+    /// Leave out tables of this name, in any schema, with all that belongs to them; `*` and `?` are wildcards
+    #[arg(long, value_name = "PATTERN")]
     ignore_table: Vec<String>,
     /// Fail where the database has what the model does not know
     #[arg(long)]
@@ -81,6 +82,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
             "the snapshot was made for the environment {made}; give --environment {made}, or write it for {environment}"
         );
     }
+    let ignored = set.settings().verify.clone();
     let database = Database::named(context)?;
     let connection = database.connect().await?;
     let plan = context.migrator(set).plan(&connection).await?;
@@ -89,8 +91,8 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         Some(_) => None,
         None => {
             let mut options = ReadOptions { strict: args.strict, ..Drift::options() };
-            options.exclude_tables.extend(args.ignore_table.iter().cloned());
-            options.exclude_schemas.extend(args.ignore_schema.iter().cloned());
+            options.exclude_tables.extend(args.ignore_table.iter().chain(&ignored.ignore_tables).cloned());
+            options.exclude_schemas.extend(args.ignore_schema.iter().chain(&ignored.ignore_schemas).cloned());
             Some(Drift::read(&connection, &snapshot, &options).await?)
         }
     };

@@ -57,7 +57,67 @@ async fn every_difference_is_named() {
                   ALTER TABLE t ADD CONSTRAINT a_known CHECK (a <> '');
                   DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET work_mem = ''5MB''', current_database()); END $$").await;
     let text = workspace.run(&["verify"]).expect(0).stdout;
-    assert!(text.contains("not counted: ~ database") && text.contains("work mem"), "{text}");
+    assert!(text.contains("not counted: ~ database") && text.contains("work_mem"), "{text}");
+}
+
+#[tokio::test]
+async fn what_is_left_out_is_named_by_patterns() {
+    let (db, workspace) = verified().await;
+    execute(
+        &db,
+        "CREATE TABLE ev_2025 (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, a text); CREATE INDEX ON ev_2025 (a);
+         CREATE TABLE ev_2026 (id bigserial PRIMARY KEY); CREATE TABLE events (id int);
+         CREATE SCHEMA tool_a; CREATE TABLE tool_a.x (id int); CREATE SCHEMA tool_b; CREATE VIEW tool_b.v AS SELECT 1 AS a;",
+    )
+    .await;
+    assert!(workspace.run(&["verify"]).expect(1).stdout.contains("+ table public.ev_2025"));
+    let given = ["verify", "--ignore-table", "ev_20??", "--ignore-schema", "tool_*"];
+    let text = workspace.run(&given).expect(1).stdout;
+    assert!(text.contains("drift: 1 difference") && text.contains("+ table public.events"), "{text}");
+    let toml = "[verify]\nignore_tables = [\"ev*s\", \"ev_*\"]\nignore_schemas = [\"tool_*\"]\n";
+    workspace.write("refit.toml", toml);
+    workspace.run(&["snapshot"]).expect(0);
+    workspace.run(&["verify"]).expect(0);
+}
+
+#[tokio::test]
+async fn privileges_say_what_changed() {
+    let (db, workspace) = verified().await;
+    execute(
+        &db,
+        "DROP ROLE IF EXISTS rf_app_reader; CREATE ROLE rf_app_reader; GRANT SELECT ON t TO rf_app_reader;
+         REVOKE ALL ON TABLE u FROM CURRENT_USER; ALTER TABLE t SET (autovacuum_enabled = off);",
+    )
+    .await;
+    let text = workspace.run(&["verify"]).expect(1).stdout;
+    for line in [
+        "~ table public.t: grants to rf_app_reader none → SELECT",
+        "~ table public.u: grants to (owner) ALL (default) → none",
+        "autovacuum_enabled",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    execute(&db, "DROP OWNED BY rf_app_reader; DROP ROLE rf_app_reader").await;
+}
+
+#[tokio::test]
+async fn a_default_that_is_revoked_is_named() {
+    let db = TestDb::empty().await.unwrap();
+    let files = [(
+        "V0001__f.sql",
+        "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1';\nCREATE TYPE mood AS ENUM ('a');\n",
+    )];
+    let workspace = Workspace::new(&files).on(&db);
+    workspace.run(&["snapshot"]).expect(0);
+    workspace.run(&["migrate"]).expect(0);
+    execute(&db, "REVOKE EXECUTE ON FUNCTION f() FROM PUBLIC; REVOKE USAGE ON TYPE mood FROM PUBLIC").await;
+    let text = workspace.run(&["verify"]).expect(1).stdout;
+    for line in [
+        "~ function public.f(): grants to PUBLIC EXECUTE (default) → none",
+        "~ enum public.mood: grants to PUBLIC USAGE (default) → none",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,2 @@
+ALTER TABLE users -- an address belongs to one user
+    ADD CONSTRAINT users_email_once UNIQUE (email);
