@@ -82,6 +82,10 @@ pub(crate) fn load(rows: &[Row], facts: &mut Facts, catalog: &mut Catalog) -> Re
         let column = cells.take::<Option<i16>>()?.unwrap_or_default();
         let identity = cells.take::<Option<bool>>()?.unwrap_or_default();
         let table = table.and_then(|table| facts.relations.get(&table));
+        // What a table that is left out owns is left out with it.
+        if table.is_some_and(|table| !table.shown) {
+            continue;
+        }
         let comment = facts.comment(class::RELATION, oid);
         if let (true, Some(table)) = (identity, table) {
             let table_unlogged = table.unlogged;

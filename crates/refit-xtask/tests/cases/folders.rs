@@ -25,7 +25,7 @@ fn applied(workspace: &Workspace) {
     workspace.run(&["snapshot"]).expect(0);
     workspace.run(&["migrate"]).expect(0);
     let again = workspace.run(&["migrate"]).expect(0).stdout;
-    assert!(again.contains("up to date") || again.contains("nothing to do"), "{again}");
+    assert!(again.contains("nothing to apply"), "{again}");
     let verified = workspace.run(&["verify"]).expect(0).stdout;
     assert!(verified.contains("the same"), "{verified}");
 }
@@ -39,11 +39,16 @@ fn assert_same(what: &str, one: &Catalog, other: &Catalog) {
     assert!(delta.is_empty(), "{what}:\n{}", delta.text());
 }
 
+fn assert_same_rows(one: &str, other: &str) {
+    let differs = one.lines().zip(other.lines()).find(|(one, other)| one != other);
+    assert!(one == other, "{} and {} rows; {differs:?}", one.lines().count(), other.lines().count());
+}
+
 /// Every row of every table, as texts in order.
 async fn rows(db: &TestDb) -> String {
     let tables = "SELECT string_agg(pg_catalog.format('SELECT %L AS t, x::text AS r FROM %I.%I x', relname, nspname, relname), ' UNION ALL ')
         FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace
-        WHERE relkind IN ('r', 'm') AND nspname NOT LIKE 'pg%' AND nspname NOT IN ('information_schema', 'refit')
+        WHERE relkind = 'r' AND nspname NOT LIKE 'pg%' AND nspname NOT IN ('information_schema', 'refit')
           AND relname <> 'refinery_schema_history'";
     let all: String = value(db, tables).await;
     // What is random or the time of the run is other in each.
@@ -92,10 +97,11 @@ async fn from_end_to_end(name: &str) {
     let schema_of_mended = schema(&fixed).await;
     assert_same("as written, and mended", &schema(&plain).await, &schema_of_mended);
     let (one, other) = (rows(&plain).await, rows(&fixed).await);
-    assert!(one.lines().count() > 50 && one == other, "--- as written\n{one}\n--- mended\n{other}");
+    assert!(one.lines().count() > 50);
+    assert_same_rows(&one, &other);
     if let Some(copy) = restored(&fixed).await {
         assert_same("a dump, and what it is of", &schema_of_mended, &schema(&copy).await);
-        assert_eq!(rows(&copy).await, other);
+        assert_same_rows(&other, &rows(&copy).await);
         mended.on(&copy).run(&["verify"]).expect(0);
     }
 }
