@@ -11,6 +11,7 @@ use crate::finding::{Finding, Severity};
 use crate::held::{Held, made};
 use crate::parser::{Newer, Parsed, SyntaxError, parse};
 use crate::rule::{Check, Rule};
+use crate::rules::{is_held_while_working, takes_time};
 use crate::schema::Schema;
 use crate::sql::{Body, BodyFaults, Called, Name, Span, Stmt, StmtKind};
 use crate::unfilled::Unfilled;
@@ -151,6 +152,7 @@ impl Engine<'_> {
                 settings: self.settings,
                 reports: &mut reports,
             };
+            let known = findings.len();
             for (rule, severity) in rules {
                 let Check::Statement(asked) = rule.check else { continue };
                 asked(&mut check);
@@ -160,12 +162,28 @@ impl Engine<'_> {
                     findings.extend(reports.map(|report| report.into_finding(rule.name, *severity, file)));
                 }
             }
+            without_held_twice(findings, known);
             // The locks of a body are held until its end, whatever is around it.
             if *in_body {
                 window.create(stmt, &memory.schema);
                 window.hold(stmt, &memory.schema, self.settings.postgres);
             }
         }
+    }
+}
+
+/// Where a statement takes its time, and a rule of its own says so, that rule's safe form takes it out from under the lock as well:
+/// of the findings from `known` on, those about the lock are left out.
+fn without_held_twice(findings: &mut Vec<Finding>, known: usize) {
+    let new = &findings[known..];
+    if new.len() > 1
+        && new.iter().any(|finding| finding.severity > Severity::Note && takes_time(finding.rule))
+    {
+        let mut index = 0;
+        findings.retain(|finding| {
+            index += 1;
+            index <= known || !is_held_while_working(finding)
+        });
     }
 }
 
