@@ -70,7 +70,7 @@ fn mended(files: &Files, major: u32) -> Files {
     };
     let mut inputs = vec![input("V0__fixture.sql", FIXTURE, false)];
     inputs.extend(files.iter().map(|(path, text)| input(path, text, true)));
-    let config = Config { postgres: major, ..Config::default() };
+    let config = Config { postgres: Some(major), ..Config::default() };
     let fixed = fix(&inputs, &config, &BTreeSet::from(["V0__fixture.sql".to_owned()]));
     let file = |input: &Input| (input.path.clone(), input.text());
     fixed.inputs.iter().skip(1).map(file).collect()

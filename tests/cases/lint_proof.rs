@@ -80,7 +80,7 @@ fn kind(safe: bool) -> &'static str {
 fn fired(rule: &Rule, example: &Example) -> BTreeSet<&'static str> {
     let levels = BTreeMap::from([(rule.name.to_owned(), Level::Deny)]);
     let levels = if rule.severity.is_none() { levels } else { BTreeMap::new() };
-    let postgres = example.since.unwrap_or(14);
+    let postgres = Some(example.since.unwrap_or(14));
     let outcome = lint(&inputs(&example.files()), &Config { levels, postgres, ..Config::default() });
     outcome.findings.iter().map(|finding| finding.rule).collect()
 }

@@ -7,8 +7,7 @@ use refit_lint::{Config, Input, Severity, lint};
 /// Lints one case as a folder; the rules that flag its last file.
 fn flags(files: &[(String, String)]) -> Vec<String> {
     let toml = files.iter().find(|(name, _)| name == "refit.toml");
-    let postgres =
-        toml.and_then(|(_, text)| text.trim().strip_prefix("postgres = ")?.parse().ok()).unwrap_or(14);
+    let postgres = toml.and_then(|(_, text)| text.trim().strip_prefix("postgres = ")?.parse().ok());
     let sql: Vec<&(String, String)> = files.iter().filter(|(name, _)| name.ends_with(".sql")).collect();
     let inputs: Vec<Input> = sql
         .iter()

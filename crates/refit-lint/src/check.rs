@@ -53,6 +53,8 @@ impl File {
 pub struct Settings {
     /// The oldest PostgreSQL major version in use.
     pub postgres: u32,
+    /// Whether that was named, not assumed.
+    pub is_named: bool,
 }
 
 /// A backfill of the set: the columns that it fills, and the migration that does so.

@@ -84,7 +84,8 @@ impl Engine<'_> {
             unheard.extend(faults.unheard);
         }
         let oldest = self.settings.postgres;
-        let newer: Vec<Newer> = newer.into_iter().filter(|newer| newer.since > oldest).collect();
+        let newer: Vec<Newer> =
+            newer.into_iter().filter(|newer| self.settings.is_named && newer.since > oldest).collect();
         let unread = Unread {
             errors: &errors,
             is_cut: cut.is_some(),

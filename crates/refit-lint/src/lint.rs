@@ -41,8 +41,8 @@ impl Input {
 /// How to lint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// The oldest PostgreSQL major version in use.
-    pub postgres: u32,
+    /// The oldest PostgreSQL major version in use. Where none is named, 14 is assumed, and what only later ones know is let pass.
+    pub postgres: Option<u32>,
     /// The migrations folder, as the paths of its files begin; when it is empty, a file's name is all that counts.
     pub folder: String,
     /// Levels by rule name, over the rules' own.
@@ -58,7 +58,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Config {
         Config {
-            postgres: 14,
+            postgres: None,
             folder: String::new(),
             levels: BTreeMap::new(),
             paths: Vec::new(),
@@ -69,6 +69,11 @@ impl Default for Config {
 }
 
 impl Config {
+    /// The oldest PostgreSQL major version in use.
+    pub(crate) fn oldest(&self) -> u32 {
+        self.postgres.unwrap_or(14)
+    }
+
     /// A path relative to the migrations folder; where none is set, the file's name.
     pub(crate) fn in_folder<'p>(&self, path: &'p str) -> &'p str {
         match self.folder.as_str() {
@@ -137,7 +142,7 @@ pub(crate) fn lint_range(
     memory: &mut Memory,
     config: &Config,
 ) -> Outcome {
-    let settings = Settings { postgres: config.postgres };
+    let settings = Settings { postgres: config.oldest(), is_named: config.postgres.is_some() };
     let sidecars = sidecars(inputs);
     let versions = Versions::of(inputs);
     let everywhere = active(config, "");

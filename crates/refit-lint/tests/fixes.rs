@@ -28,7 +28,7 @@ fn inputs(sql: &str) -> Vec<Input> {
 
 /// Mends a text. Whatever comes of it, nothing new is found, and what a fix says is gone is gone.
 fn mended(sql: &str, postgres: u32) -> Fixed {
-    let config = Config { postgres, ..Config::default() };
+    let config = Config { postgres: Some(postgres), ..Config::default() };
     let inputs = inputs(sql);
     let protected = BTreeSet::from(["V0__fixture.sql".to_owned()]);
     let fixed = fix(&inputs, &config, &protected);

@@ -103,8 +103,9 @@ pub struct VerifySettings {
 pub struct Settings {
     /// How versions are numbered; unset means both are accepted, and `new-migration` goes on as the folder began.
     pub versions: Option<VersionStyle>,
-    /// The oldest PostgreSQL major version that the set must run on.
-    pub postgres: u32,
+    /// The oldest PostgreSQL major version that the set must run on; where none is named, 14 is assumed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub postgres: Option<u32>,
     /// How long a transactional step may wait for a lock.
     #[serde(deserialize_with = "duration", serialize_with = "duration_text")]
     pub lock_timeout: Duration,
@@ -131,7 +132,7 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             versions: None,
-            postgres: 14,
+            postgres: None,
             lock_timeout: Duration::from_secs(2),
             undo_retention: Duration::from_secs(30 * DAY),
             history_schema: None,
@@ -182,11 +183,12 @@ impl Settings {
                 None => problem,
             }
         })?;
-        if (14..=18).contains(&settings.postgres) {
-            Ok(settings)
-        } else {
-            let message = format!("postgres = {} is not supported", settings.postgres);
-            Err(Problem::new(path, message, "name a major version from 14 to 18"))
+        match settings.postgres {
+            Some(version) if !(14..=18).contains(&version) => {
+                let message = format!("postgres = {version} is not supported");
+                Err(Problem::new(path, message, "name a major version from 14 to 18"))
+            }
+            _ => Ok(settings),
         }
     }
 }

@@ -32,9 +32,11 @@ pub(super) fn is_one_transaction(files: &[(String, String)]) -> bool {
     directives.transaction && directives.backfill.is_none() && !control(text)
 }
 
-/// Runs the files in order. With `undo`, nothing is committed.
+/// Runs the files in order, those that wait for a backfill behind the others, as on a new database. With `undo`, nothing is committed.
 pub(super) async fn run(url: &str, files: &[(String, String)], undo: bool) -> Observed {
-    let files = files.iter().filter(|(path, _)| runs(path));
+    let mut files: Vec<&(String, String)> = files.iter().filter(|(path, _)| runs(path)).collect();
+    files.sort_by_key(|(path, text)| !front_matter(path, text).0.after.is_empty());
+    let files = files.into_iter();
     let files: Vec<File> = files.map(|(path, text)| File::new(path, text, true)).collect();
     // Of a backfill for which nobody waits, two batches tell enough.
     let options = Options { commit: !undo, batches: 2, transaction_control: true, ..Options::default() };

@@ -66,13 +66,7 @@ pub(super) fn action(
             attached(table, partition, schema, effects);
         }
         AlterAction::DetachPartition { partition, concurrently, finalize } => {
-            let gentle = *concurrently || *finalize;
-            let mode = if gentle { LockMode::ShareUpdateExclusive } else { LockMode::AccessExclusive };
-            effects.lock(table, mode);
-            effects.lock(partition, LockMode::AccessExclusive);
-            if !gentle && let Some(default) = schema.default_partition(table) {
-                effects.lock(&Name::of_key(default, table.span), LockMode::AccessExclusive);
-            }
+            detached(table, partition, *concurrently || *finalize, schema, effects);
         }
         AlterAction::Trigger { .. } => effects.lock(table, LockMode::ShareRowExclusive),
         // A partitioned table has no rows of its own.
@@ -88,6 +82,15 @@ pub(super) fn action(
     let noted = effects.locks[before..].iter().any(|(locked, _)| locked.key() == table.key());
     if !noted {
         effects.lock(table, LockMode::AccessExclusive);
+    }
+}
+
+fn detached(table: &Name, partition: &Name, gentle: bool, schema: &Schema, effects: &mut Effects) {
+    let mode = if gentle { LockMode::ShareUpdateExclusive } else { LockMode::AccessExclusive };
+    effects.lock(table, mode);
+    effects.lock(partition, LockMode::AccessExclusive);
+    if !gentle && let Some(default) = schema.default_partition(table) {
+        effects.lock(&Name::of_key(default, table.span), LockMode::AccessExclusive);
     }
 }
 

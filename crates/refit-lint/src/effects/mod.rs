@@ -117,10 +117,7 @@ pub fn effects(stmt: &Stmt, schema: &Schema, postgres: u32) -> Effects {
                 effects.work(table, if *full { Work::Rewrite } else { Work::Scan });
             }
         }
-        StmtKind::Cluster { table: Some(table) } => {
-            effects.lock(table, LockMode::AccessExclusive);
-            effects.work(table, Work::Rewrite);
-        }
+        StmtKind::Cluster { table: Some(table) } => rewritten(table, &mut effects),
         StmtKind::Refresh { view, concurrently, no_data } => {
             effects.lock(view, if *concurrently { LockMode::Exclusive } else { LockMode::AccessExclusive });
             if !no_data {
@@ -133,9 +130,7 @@ pub fn effects(stmt: &Stmt, schema: &Schema, postgres: u32) -> Effects {
             for table in
                 schema.tables.iter().filter(|(_, table)| table.of_type.as_deref() == Some(&name.key()))
             {
-                let table = Name::of_key(table.0, name.span);
-                effects.lock(&table, LockMode::AccessExclusive);
-                effects.work(&table, Work::Rewrite);
+                rewritten(&Name::of_key(table.0, name.span), &mut effects);
             }
         }
         StmtKind::CreateTrigger { table, .. } => effects.lock(table, LockMode::ShareRowExclusive),
@@ -143,6 +138,11 @@ pub fn effects(stmt: &Stmt, schema: &Schema, postgres: u32) -> Effects {
         _ => {}
     }
     effects
+}
+
+fn rewritten(table: &Name, effects: &mut Effects) {
+    effects.lock(table, LockMode::AccessExclusive);
+    effects.work(table, Work::Rewrite);
 }
 
 fn create_table(create: &CreateTable, schema: &Schema, effects: &mut Effects) {

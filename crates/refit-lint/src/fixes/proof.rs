@@ -24,7 +24,7 @@ pub(super) fn not_null(
 ) -> Result<Vec<Step>, String> {
     let bare = &table.name;
     let (written, title) = (quoted(column), format!("validate {bare} {column} not null"));
-    if site.config.postgres >= 18 {
+    if site.config.oldest() >= 18 {
         let name = quoted(&free_name(site, table, &format!("{bare}_{column}_not_null"))?);
         return Ok(vec![
             Step::new(

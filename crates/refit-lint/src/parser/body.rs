@@ -7,11 +7,12 @@ use squawk_parser::{EntryPoint, SyntaxKind as K};
 
 use super::calls::calls;
 use super::into::targets;
+use super::kinds::is_stmt;
 use super::literal::string;
 use super::names::simple;
 use super::nesting::too_deep;
 use super::query::query;
-use super::stmt::{is_stmt, stmt};
+use super::stmt::stmt;
 use super::tree::{NodeRef, Tree};
 use super::{SyntaxError, errors, tokens, without};
 use crate::sql::{Body, BodyStmt, BodyText, Cte, Dml, Expr, Literal, Span, Stmt, StmtKind};

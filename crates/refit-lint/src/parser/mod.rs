@@ -10,6 +10,7 @@ mod calls;
 mod drop;
 mod expr;
 mod into;
+mod kinds;
 mod literal;
 mod names;
 mod nesting;
@@ -138,7 +139,7 @@ fn parse_as_is(text: &str) -> Parsed {
     let mut parsed = Parsed::default();
     let (mut broken, mut cut_short): (Vec<Span>, Vec<Span>) = (Vec::new(), Vec::new());
     for node in tree.root().children() {
-        if stmt::is_stmt(node.kind()) {
+        if kinds::is_stmt(node.kind()) {
             let stmt = stmt::stmt(node);
             cut_short.extend(stmt::is_cut_short(node, &stmt).then_some(stmt.span));
             parsed.stmts.push(stmt);

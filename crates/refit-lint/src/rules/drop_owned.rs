@@ -10,11 +10,13 @@
 //! Lock: ACCESS EXCLUSIVE on every table of the role. PostgreSQL 14 to 18.
 //!
 //! ```sql,unsafe
-//! DROP OWNED BY CURRENT_USER;
+//! CREATE ROLE leaving;
+//! DROP OWNED BY leaving;
 //! ```
 //!
 //! ```sql,safe
-//! REASSIGN OWNED BY CURRENT_USER TO SESSION_USER;
+//! CREATE ROLE leaving;
+//! REASSIGN OWNED BY leaving TO CURRENT_USER;
 //! ```
 
 use super::breaking::{contract, is_meant};

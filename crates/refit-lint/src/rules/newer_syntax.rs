@@ -7,7 +7,7 @@
 //! numbers such as `0xff` and `1_000` (16); WHEN NOT MATCHED BY SOURCE, MERGE … RETURNING, SET EXPRESSION (17); virtual columns, NOT ENFORCED,
 //! WITHOUT OVERLAPS, PERIOD, NOT NULL as a table's constraint or NOT VALID (18).
 //!
-//! Raise `postgres` when the last older server is gone.
+//! Where no `postgres` is named, nothing is reported. Raise it when the last older server is gone.
 //!
 //! ```sql,unsafe
 //! CREATE TABLE codes (code text UNIQUE NULLS NOT DISTINCT);

@@ -13,6 +13,10 @@
 //! CREATE TABLE queue (id bigint PRIMARY KEY);
 //! ```
 //!
+//! ```toml,claim
+//! error = "25001"
+//! ```
+//!
 //! ```sql,safe
 //! CREATE TABLE queue (id bigint PRIMARY KEY);
 //! ```

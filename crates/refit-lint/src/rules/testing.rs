@@ -26,7 +26,7 @@ fn fired_on(postgres: u32, sql: &str, also: &str) -> Vec<&'static str> {
     let off = RULES.iter().find(|rule| rule.name == also && rule.severity.is_none());
     let levels: BTreeMap<String, Level> =
         off.iter().map(|rule| (rule.name.to_owned(), Level::Warn)).collect();
-    let outcome = lint(&inputs, &Config { levels, postgres, ..Config::default() });
+    let outcome = lint(&inputs, &Config { levels, postgres: Some(postgres), ..Config::default() });
     let mut names: Vec<&str> = outcome.findings.iter().map(|finding| finding.rule).collect();
     names.sort_unstable();
     names.dedup();

@@ -6,9 +6,10 @@
 mod names;
 mod replay;
 mod shared;
+mod table;
 
 pub(crate) use names::{added_name, constraint_name};
-pub(crate) use replay::serial_base;
+pub(crate) use table::serial_base;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};

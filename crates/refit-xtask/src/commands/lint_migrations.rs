@@ -87,7 +87,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         since::report_changed(&mut sources, reference)?;
     }
     let mut config = sources.config.clone();
-    config.postgres = args.pg.unwrap_or(config.postgres);
+    config.postgres = args.pg.or(config.postgres);
     levels::apply(&mut config, [&args.deny, &args.warn, &args.allow])?;
     match &args.baseline {
         Some(file) if args.write_baseline => {
