@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use refit_model::{LineIndex, Position, Suppression};
 
+use crate::advice;
 use crate::check::{Backfill, File, FileCheck, Report, Settings, StatementCheck};
 use crate::finding::{Finding, Severity};
 use crate::held::{Held, made};
@@ -59,8 +60,9 @@ impl Memory {
 #[derive(Clone, Copy)]
 struct Around<'a> {
     file: &'a File,
-    /// The statements before it; and itself, with those behind it.
-    stmts: (&'a [Stmt], &'a [Stmt]),
+    all: &'a [Stmt],
+    /// Which of them it is.
+    index: usize,
     gates: &'a HashSet<i64>,
 }
 
@@ -107,7 +109,7 @@ impl Engine<'_> {
         memory.schema.in_utc = false;
         let mut window = Window::new(file.directives.transaction);
         for (index, stmt) in stmts.iter().enumerate() {
-            let around = Around { file, stmts: stmts.split_at(index), gates: &gates };
+            let around = Around { file, all: &stmts, index, gates: &gates };
             self.statement(&around, &rules, memory, &mut window, &mut findings);
             memory.unfilled.advance(stmt, &memory.schema, &window);
             window.advance(stmt, &memory.schema, self.settings.postgres, file.directives.transaction);
@@ -125,7 +127,7 @@ impl Engine<'_> {
         FileOutcome { findings, statements }
     }
 
-    /// Asks the rules about the first of the statements still to come, and those inside of it.
+    /// Asks the rules about a statement, and those inside of it.
     fn statement(
         &self,
         around: &Around<'_>,
@@ -134,8 +136,9 @@ impl Engine<'_> {
         window: &mut Window,
         findings: &mut Vec<Finding>,
     ) {
-        let Around { file, stmts: (before, stmts), gates } = *around;
-        let Some((stmt, rest)) = stmts.split_first() else { return };
+        let Around { file, all, index, gates } = *around;
+        let (before, rest) = all.split_at(index);
+        let Some((stmt, rest)) = rest.split_first() else { return };
         for Nested { stmt, in_body, .. } in &nested(stmt, &memory.schema) {
             let mut reports: Vec<Report> = Vec::new();
             let mut check = StatementCheck {
@@ -164,6 +167,11 @@ impl Engine<'_> {
                 }
             }
             without_held_twice(findings, known);
+            if !*in_body {
+                for finding in &mut findings[known..] {
+                    advice::complete(finding, file, (all, index), &memory.schema, self.settings.postgres);
+                }
+            }
             // The locks of a body are held until its end, whatever is around it.
             if *in_body {
                 window.create(stmt, &memory.schema);
@@ -376,13 +384,9 @@ fn remember_backfill(file: &File, stmts: &[Stmt], memory: &mut Memory) {
     let Some(directive) = &file.directives.backfill else { return };
     let changes = stmts.iter().flat_map(|stmt| stmt.kind.changes());
     let columns = changes.flat_map(|change| change.dml.columns.iter().map(|(column, _)| column.clone()));
-    memory.unfilled.backfill(&directive.table);
-    let table = refit_model::fold(&directive.table);
-    memory.backfills.push(Backfill {
-        version: file.version,
-        table: table.strip_prefix("public.").unwrap_or(&table).to_owned(),
-        columns: columns.collect(),
-    });
+    let table = Name::of_directive(&directive.table).key();
+    memory.unfilled.forget(&table);
+    memory.backfills.push(Backfill { version: file.version, table, columns: columns.collect() });
 }
 
 /// The statement that a suppression stands above: the first that begins after it.

@@ -6,6 +6,8 @@
 //! file of `rules/`, and its page is that file's own heading. Hazards with a mechanical safe form are mended by `fixes/`, one file
 //! each, and the linter judges what comes of it.
 
+mod advice;
+mod batches;
 mod check;
 mod contract;
 pub mod dml;
@@ -21,6 +23,7 @@ mod levels;
 mod lint;
 mod lock;
 mod parser;
+mod plan;
 mod rule;
 mod rules;
 pub mod schema;

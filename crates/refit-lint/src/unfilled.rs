@@ -31,12 +31,6 @@ impl Unfilled {
         }
     }
 
-    /// What a backfill of a table fills need not be written in its file.
-    pub(crate) fn backfill(&mut self, table: &str) {
-        let table = refit_model::fold(table);
-        self.forget(table.strip_prefix("public.").unwrap_or(&table));
-    }
-
     fn alter(&mut self, table: &Name, action: &AlterAction, schema: &Schema, window: &Window) {
         let key = table.key();
         match action {
@@ -88,7 +82,7 @@ impl Unfilled {
         }
     }
 
-    fn forget(&mut self, table: &str) {
+    pub(crate) fn forget(&mut self, table: &str) {
         self.0.retain(|(key, _)| key != table);
     }
 }

@@ -27,6 +27,25 @@ pub fn proves_bounds(schema: &Schema, parent: &Name, partition: &Name) -> bool {
     })
 }
 
+/// The same for the DEFAULT partition: whether a validated CHECK keeps rows of some bounds out of it, or all of it within others.
+pub fn excludes_bounds(schema: &Schema, parent: &Name, default: &Name) -> bool {
+    let key = schema.table(parent).and_then(|known| known.partition_key.first());
+    let is_key = |name: &str| key.is_none_or(|key| key == name);
+    let checks = schema.table(default).into_iter().flat_map(|known| &known.constraints);
+    let mut conditions = checks.filter(|check| check.validated).filter_map(|check| check.check.as_deref());
+    let excludes = |condition: &Expr| match condition {
+        Expr::InList { negated: true, value, .. } => column(value).is_some_and(is_key),
+        Expr::Or(parts) => {
+            let mut sides = Vec::new();
+            parts.iter().for_each(|part| collect(part, &mut sides));
+            let has = |side: Side| sides.iter().any(|(name, of)| is_key(name) && *of == side);
+            has(Side::Lower) && has(Side::Upper)
+        }
+        _ => false,
+    };
+    conditions.any(excludes) || proves_bounds(schema, parent, default)
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Side {
     Lower,

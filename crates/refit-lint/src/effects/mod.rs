@@ -9,7 +9,7 @@ mod bounds;
 mod type_change;
 mod volatility;
 
-pub use bounds::proves_bounds;
+pub use bounds::{excludes_bounds, proves_bounds};
 pub use type_change::{TypeChange, column_change, type_change};
 pub use volatility::{Volatility, volatility};
 
@@ -172,7 +172,7 @@ pub(super) fn beside_default(parent: &Name, new: &Name, schema: &Schema, effects
     };
     let default = Name::of_key(default, parent.span);
     effects.lock(&default, LockMode::AccessExclusive);
-    if !proves_bounds(schema, parent, &default) {
+    if !excludes_bounds(schema, parent, &default) {
         effects.work(&default, Work::Scan);
     }
 }

@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 
 use super::docs::{Doc, Docs};
+use super::layout::sequence;
 use super::mender::{Mender, Refused};
-use super::{
-    Counts, Plan, Step, counts, difference, key, origin_of, parts_of, place, sequence, statement_of,
-};
+use super::{Counts, counts, difference, key, origin_of, parts_of, place, statement_of};
 use crate::finding::Finding;
 use crate::fixes;
+use crate::plan::{Plan, Step};
 
 /// How often what is left of a file is linted before the rest is mended one by one.
 const TRIES: usize = 12;

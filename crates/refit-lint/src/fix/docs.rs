@@ -5,9 +5,9 @@ use std::rc::Rc;
 
 use refit_model::{Directives, FileKind, front_matter};
 
-use super::file::with_references;
 use crate::lint::{Config, Input};
 use crate::parser::{Parsed, parse};
+use crate::plan::with_references;
 
 /// One file.
 #[derive(Debug, Clone)]

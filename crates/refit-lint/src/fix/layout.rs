@@ -6,45 +6,8 @@
 use refit_model::Phase;
 
 use super::docs::NewFile;
-use super::file::{Parts, Piece, value_of, with_directive, without_directive};
-use super::site::Site;
-use super::text::{Words, slug};
+use crate::plan::{Parts, Piece, Runs, Site, Step, Words, value_of, with_directive, without_directive};
 use crate::sql::{Stmt, StmtKind};
-
-/// How a step runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Runs {
-    /// In one transaction with what is before it.
-    Here,
-    /// In a transaction of its own.
-    Apart,
-    /// In no transaction.
-    Alone,
-    /// In a transaction of its own, and nothing in the file relies on it: a VALIDATE.
-    Later,
-    /// In batches; the directive's value.
-    Backfill(String),
-}
-
-/// A step: statements that run together.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Step {
-    pub(crate) runs: Runs,
-    /// Without semicolons.
-    pub(crate) sql: Vec<String>,
-    /// What its file is called, and what the comment at its top says.
-    pub(crate) title: String,
-}
-
-impl Step {
-    pub(crate) fn here(sql: impl Into<String>) -> Step {
-        Step { runs: Runs::Here, sql: vec![sql.into()], title: String::new() }
-    }
-
-    pub(crate) fn new(runs: Runs, title: impl Into<String>, sql: impl Into<String>) -> Step {
-        Step { runs, sql: vec![sql.into()], title: title.into() }
-    }
-}
 
 /// Statements of one file.
 #[derive(Debug, Clone)]
@@ -406,5 +369,33 @@ fn whole(stmt: &Stmt) -> Option<&'static str> {
             }
         }
         _ => None,
+    }
+}
+
+/// A name for a file out of any words.
+fn slug(words: &str) -> String {
+    let clean: String =
+        words.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
+    let parts: Vec<&str> = clean.split('_').filter(|part| !part.is_empty()).collect();
+    let mut name = parts.join("_");
+    name.truncate(60);
+    // A name that ends so would be taken for an undo script.
+    for ending in ["_down", "_undo"] {
+        if name.ends_with(ending) {
+            name.push_str("_step");
+        }
+    }
+    if name.is_empty() { "step".to_owned() } else { name }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::slug;
+
+    #[test]
+    fn a_slug_is_a_file_name() {
+        assert_eq!(slug("Fill posts.\"Übung\""), "fill_posts_bung");
+        assert_eq!(slug("scale_down"), "scale_down_step");
+        assert_eq!(slug("…"), "step");
     }
 }

@@ -4,15 +4,14 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::docs::{Doc, Docs, NewFile};
-use super::{
-    Counts, Parts, Plan, Site, counts, cut, difference, key, layouts, origin_of, parts_of, place,
-    statement_of,
-};
+use super::layout::{cut, layouts};
+use super::{Counts, counts, difference, key, origin_of, parts_of, place, statement_of};
 use crate::contract::is_explained;
 use crate::engine::Memory;
 use crate::finding::{Finding, Severity};
 use crate::fixes;
 use crate::lint::lint_range;
+use crate::plan::{Parts, Plan, Site};
 use crate::schema::Schema;
 
 /// How often a proposal may lead to another finding before it is given up.
@@ -204,7 +203,7 @@ impl Mender<'_> {
             schema,
             directives: &doc.directives,
             finding,
-            config: docs.config,
+            postgres: docs.config.oldest(),
             explained: is_explained(&doc.text) || docs.has_page(doc),
         }
     }

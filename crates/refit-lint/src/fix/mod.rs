@@ -10,16 +10,8 @@
 
 mod batch;
 mod docs;
-mod file;
 mod layout;
 mod mender;
-mod site;
-mod text;
-
-pub(crate) use file::{Parts, Piece, value_of, with_directive};
-pub(crate) use layout::{Runs, Step, cut, layouts, sequence};
-pub(crate) use site::{Alter, Site};
-pub(crate) use text::{Words, inserted, without_last_comment};
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,17 +23,8 @@ use crate::finding::Finding;
 use crate::fixes;
 use crate::honesty::unknown_rules;
 use crate::lint::{Config, Input, lint_range, once_a_lock};
+use crate::plan::Parts;
 use crate::stack::with_room;
-
-/// What a fix makes of a file.
-pub(crate) enum Plan {
-    /// The statement becomes these steps.
-    Steps(Vec<Step>),
-    /// The file's text becomes another.
-    Text(String),
-    /// The file is cut into these: whether each is one transaction, and its statements.
-    Cut(Vec<(bool, Vec<Piece>)>),
-}
 
 /// What came of it.
 #[derive(Debug, Clone)]

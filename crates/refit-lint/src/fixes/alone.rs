@@ -1,7 +1,7 @@
 //! `concurrently-in-transaction`, `non-transactional-statement`: a migration of its own that is no transaction.
 
 use super::Planned;
-use crate::fix::{Plan, Runs, Site, Step};
+use crate::plan::{Plan, Runs, Site, Step};
 use crate::sql::StmtKind;
 
 pub(super) fn plan(site: &Site<'_>) -> Planned {

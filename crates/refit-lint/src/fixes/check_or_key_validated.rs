@@ -4,14 +4,14 @@ use super::Planned;
 use super::proof::name_of;
 use refit_model::quoted_name as quoted;
 
-use crate::fix::{Plan, Runs, Site, Step, Words, inserted};
+use crate::plan::{Plan, Runs, Site, Step, Words, inserted};
 use crate::sql::{AlterAction, ConstraintKind};
 
 pub(super) fn plan(site: &Site<'_>) -> Planned {
     let alter = site.action()?;
     let AlterAction::AddConstraint(constraint) = alter.action() else { return Err(site.elsewhere()) };
     let is_key = matches!(constraint.kind, ConstraintKind::ForeignKey { .. });
-    if is_key && site.schema.is_partitioned(alter.table) && site.config.oldest() < 18 {
+    if is_key && site.schema.is_partitioned(alter.table) && site.postgres < 18 {
         return Err(format!("{} is partitioned, and up to PostgreSQL 17 NOT VALID fails on it", alter.table));
     }
     let name = name_of(site, alter.table, constraint)?;

@@ -2,7 +2,7 @@
 //! of its own that is no transaction.
 
 use super::{Planned, proof::free_index_name};
-use crate::fix::{Plan, Runs, Site, Step, Words, inserted};
+use crate::plan::{Plan, Runs, Site, Step, Words, inserted};
 use crate::sql::{AlterAction, StmtKind};
 
 const WORD: &str = " CONCURRENTLY";

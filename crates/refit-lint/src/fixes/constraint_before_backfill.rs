@@ -1,7 +1,7 @@
 //! `constraint-before-backfill`: `after` names the backfill.
 
 use super::Planned;
-use crate::fix::{Plan, Site, value_of, with_directive};
+use crate::plan::{Plan, Site, value_of, with_directive};
 
 pub(super) fn plan(site: &Site<'_>) -> Planned {
     let help = &site.finding.help;

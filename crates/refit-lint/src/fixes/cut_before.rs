@@ -1,7 +1,7 @@
 //! `lock-held`, `enum-value-in-same-transaction`: the statement, and what follows it, in a migration of their own.
 
 use super::Planned;
-use crate::fix::{Plan, Runs, Site, Step};
+use crate::plan::{Plan, Runs, Site, Step};
 
 pub(super) fn plan(site: &Site<'_>) -> Planned {
     if site.index == 0 {

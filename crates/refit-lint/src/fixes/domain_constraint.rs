@@ -2,7 +2,7 @@
 //! to people and a quiet hour.
 
 use super::Planned;
-use crate::fix::{Plan, Site, Step};
+use crate::plan::{Plan, Site, Step};
 use crate::sql::{AlterAction, ConstraintKind, StmtKind};
 
 pub(super) fn plan(site: &Site<'_>) -> Planned {

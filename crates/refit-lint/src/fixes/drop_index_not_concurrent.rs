@@ -2,7 +2,7 @@
 //! word where the table is partitioned, which does not know it.
 
 use super::Planned;
-use crate::fix::{Plan, Runs, Site, Step, Words};
+use crate::plan::{Plan, Runs, Site, Step, Words};
 use crate::sql::StmtKind;
 
 pub(super) fn plan(site: &Site<'_>) -> Planned {

@@ -5,7 +5,7 @@ use super::Planned;
 use super::proof::{free_name, short};
 use refit_model::quoted_name as quoted;
 
-use crate::fix::{Alter, Plan, Runs, Site, Step, Words, without_last_comment};
+use crate::plan::{Alter, Plan, Runs, Site, Step, Words, without_last_comment};
 use crate::schema::constraint_name;
 use crate::sql::{AlterAction, Column, Constraint, ConstraintKind};
 

@@ -5,7 +5,7 @@ use super::Planned;
 use super::proof::{name_of, not_null};
 use refit_model::quoted_name as quoted;
 
-use crate::fix::{Alter, Plan, Runs, Site, Step, Words};
+use crate::plan::{Alter, Plan, Runs, Site, Step, Words};
 use crate::sql::{AlterAction, ConstraintKind, Name};
 
 pub(super) fn plan(site: &Site<'_>) -> Planned {

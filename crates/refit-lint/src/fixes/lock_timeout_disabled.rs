@@ -1,7 +1,7 @@
 //! `lock-timeout-disabled`: without the SET, the runner's own timeout holds.
 
 use super::Planned;
-use crate::fix::{Plan, Site};
+use crate::plan::{Plan, Site};
 use crate::sql::StmtKind;
 
 pub(super) fn plan(site: &Site<'_>) -> Planned {

@@ -4,7 +4,6 @@
 //! any better is not for the fix to decide: the linter does.
 
 mod alone;
-mod backfill;
 mod check_or_key_validated;
 mod concurrently;
 mod constraint_before_backfill;
@@ -25,7 +24,7 @@ mod unused_suppression;
 mod validate_in_same_transaction;
 mod volatile_default;
 
-use crate::fix::{Plan, Site};
+use crate::plan::{Plan, Site};
 
 /// What takes a statement's place, or why nothing does.
 type Planned = Result<Plan, String>;
@@ -69,6 +68,11 @@ const LAST: (&str, Planner) = ("unused-suppression", unused_suppression::plan);
 /// The fix of a rule, if it has one.
 pub(crate) fn of(rule: &str) -> Option<Planner> {
     FIXES.iter().chain([&LAST]).find(|(name, _)| *name == rule).map(|(_, plan)| *plan)
+}
+
+/// Whether the fix of a rule makes another text of the whole file, and not steps of a statement.
+pub(crate) fn changes_file(rule: &str) -> bool {
+    is_first(rule) || matches!(rule, "constraint-before-backfill" | "overtakes-held" | "unused-suppression")
 }
 
 /// When a rule's findings are mended, compared with others of the same file.

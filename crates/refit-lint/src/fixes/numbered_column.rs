@@ -6,7 +6,7 @@ use super::proof::short;
 use super::volatile_default::{filled, stripped};
 use refit_model::quoted_name as quoted;
 
-use crate::fix::{Alter, Plan, Runs, Site, Step, Words};
+use crate::plan::{Alter, Plan, Runs, Site, Step, Words};
 use crate::schema::serial_base;
 use crate::sql::{AlterAction, Column, Generated};
 

@@ -1,7 +1,7 @@
 //! `overtakes-held`: the same gates as the migration that it needs.
 
 use super::Planned;
-use crate::fix::{Plan, Site, with_directive};
+use crate::plan::{Plan, Site, with_directive};
 
 pub(super) fn plan(site: &Site<'_>) -> Planned {
     // The gates of both, as the help has them.

@@ -3,7 +3,8 @@
 
 use refit_model::quoted_name as quoted;
 
-use crate::fix::{Runs, Site, Step};
+use crate::batches::Batches;
+use crate::plan::{Runs, Site, Step};
 use crate::schema::constraint_name;
 use crate::sql::{Constraint, Name};
 
@@ -24,7 +25,7 @@ pub(super) fn not_null(
 ) -> Result<Vec<Step>, String> {
     let bare = &table.name;
     let (written, title) = (quoted(column), format!("validate {bare} {column} not null"));
-    if site.config.oldest() >= 18 {
+    if site.postgres >= 18 {
         let name = quoted(&free_name(site, table, &format!("{bare}_{column}_not_null"))?);
         return Ok(vec![
             Step::new(
@@ -52,6 +53,15 @@ pub(super) fn not_null(
             ],
         },
     ])
+}
+
+/// How a table is walked. `alias` is what its columns are qualified by.
+///
+/// # Errors
+/// When its primary key is not known.
+pub(super) fn walked(site: &Site<'_>, table: &Name, alias: Option<&str>) -> Result<Batches, String> {
+    let batches = Batches::of(site.schema, table, alias);
+    batches.ok_or_else(|| format!("no primary key of {table} is known, by which batches are cut"))
 }
 
 /// The name that a constraint has or the server would give it.

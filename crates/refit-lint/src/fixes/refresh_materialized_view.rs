@@ -1,7 +1,7 @@
 //! `refresh-materialized-view`: with CONCURRENTLY, where a unique index is known.
 
 use super::Planned;
-use crate::fix::{Plan, Site, Step, Words, inserted};
+use crate::plan::{Plan, Site, Step, Words, inserted};
 use crate::sql::StmtKind;
 
 pub(super) fn plan(site: &Site<'_>) -> Planned {

@@ -1,7 +1,7 @@
 //! `transaction-control`: without BEGIN and COMMIT. What was two transactions becomes two migrations.
 
 use super::Planned;
-use crate::fix::{Piece, Plan, Site};
+use crate::plan::{Piece, Plan, Site};
 use crate::sql::StmtKind;
 
 pub(super) fn plan(site: &Site<'_>) -> Planned {

@@ -1,8 +1,8 @@
 //! `unbatched-update`, `unbatched-delete`: the same statement in batches of the primary key, as a backfill.
 
 use super::Planned;
-use super::backfill::backfill;
-use crate::fix::{Plan, Runs, Site, Step, Words};
+use super::proof::walked;
+use crate::plan::{Plan, Runs, Site, Step, Words};
 use crate::sql::{Dml, DmlKind, Expr, FromItem, Literal, StmtKind};
 
 pub(super) fn plan(site: &Site<'_>) -> Planned {
@@ -25,7 +25,7 @@ pub(super) fn plan(site: &Site<'_>) -> Planned {
     }
     let joined = !dml.from.is_empty() || dml.alias.is_some();
     let alias = dml.alias.as_deref().unwrap_or(&dml.table.name);
-    let fill = backfill(site, &dml.table, joined.then_some(alias))?;
+    let fill = walked(site, &dml.table, joined.then_some(alias))?;
     if dml.columns.iter().any(|(column, _)| fill.key.contains(column)) {
         return Err("it changes the key by which batches are cut".to_owned());
     }

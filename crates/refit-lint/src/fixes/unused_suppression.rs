@@ -1,7 +1,7 @@
 //! `unused-suppression`: without the line.
 
 use super::Planned;
-use crate::fix::{Plan, Site};
+use crate::plan::{Plan, Site};
 
 pub(super) fn plan(site: &Site<'_>) -> Planned {
     let (start, end) = (site.finding.span.start as usize, site.finding.span.end as usize);

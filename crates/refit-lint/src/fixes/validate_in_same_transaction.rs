@@ -1,7 +1,7 @@
 //! `validate-in-same-transaction`: VALIDATE in a migration behind this one.
 
 use super::Planned;
-use crate::fix::{Plan, Runs, Site, Step};
+use crate::plan::{Plan, Runs, Site, Step};
 use crate::sql::AlterAction;
 
 pub(super) fn plan(site: &Site<'_>) -> Planned {

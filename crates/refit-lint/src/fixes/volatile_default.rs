@@ -1,11 +1,10 @@
 //! `volatile-default`: the column empty, its default for new rows, and a backfill for the old; NOT NULL when all have it.
 
 use super::Planned;
-use super::backfill::backfill;
-use super::proof::not_null;
+use super::proof::{not_null, walked};
 use refit_model::quoted_name as quoted;
 
-use crate::fix::{Alter, Plan, Runs, Site, Step, Words};
+use crate::plan::{Alter, Plan, Runs, Site, Step, Words};
 use crate::sql::{AlterAction, Column, ConstraintKind};
 
 pub(super) fn plan(site: &Site<'_>) -> Planned {
@@ -38,7 +37,7 @@ pub(super) fn filled(
     closed: bool,
 ) -> Result<Vec<Step>, String> {
     let (table, name) = (alter.table, quoted(&column.name));
-    let fill = backfill(site, table, None)?;
+    let fill = walked(site, table, None)?;
     let sql =
         format!("UPDATE {} SET {name} = {value} WHERE {} AND {name} IS NULL", alter.table(), fill.range);
     let title = format!("fill {} {}", table.name, column.name);

@@ -1,7 +1,9 @@
 //! What the rules about ADD COLUMN share.
 
+use crate::batches::Batches;
 use crate::check::StatementCheck;
 use crate::lock::LockMode;
+use crate::schema::Schema;
 use crate::sql::{AlterAction, Column, Name};
 
 /// Columns that a statement adds to a table that was there before this migration.
@@ -35,14 +37,21 @@ pub(super) fn report_rewrite(
 }
 
 /// The steps that give every row a value of its own: the column, its default for new rows, and a backfill for the old.
-pub(super) fn in_steps(table: &Name, column: &Column, data_type: &str, before: &str, value: &str) -> String {
+pub(super) fn in_steps(
+    (table, schema): (&Name, &Schema),
+    column: &Column,
+    data_type: &str,
+    before: &str,
+    value: &str,
+) -> String {
+    let Batches { directive, range, .. } = Batches::or_by_id(schema, table);
     let name = super::quoted(&column.name);
     format!(
         "add it empty, give new rows their value, and fill the old ones in batches:\n\
          ALTER TABLE {table} ADD COLUMN {name} {data_type};\n\
          {before}ALTER TABLE {table} ALTER COLUMN {name} SET DEFAULT {value};\n\
          -- in the next migration\n\
-         -- refit: backfill = {{ table = \"{table}\", key = [\"id\"], batch = 10000 }}\n\
-         UPDATE {table} SET {name} = {value} WHERE id > $1 AND id <= $2 AND {name} IS NULL;"
+         -- refit: backfill = {directive}\n\
+         UPDATE {table} SET {name} = {value} WHERE {range} AND {name} IS NULL;"
     )
 }

@@ -32,6 +32,7 @@
 //! ALTER TABLE events ATTACH PARTITION events_2026 FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
 //! ```
 
+use super::partition_bounds::within;
 use crate::check::StatementCheck;
 use crate::effects::proves_bounds;
 use crate::finding::Severity;
@@ -59,12 +60,11 @@ fn check(check: &mut StatementCheck<'_>) {
         let attach = check
             .written(check.stmt.span)
             .map_or("ALTER TABLE … ATTACH PARTITION …".to_owned(), str::to_owned);
-        let key = check.schema.table(parent).and_then(|known| known.partition_key.first());
-        let key = key.map_or("key".to_owned(), |key| super::quoted(key));
+        let within = within(check, parent, check.stmt.span);
         let bounds = super::quoted(&format!("{}_bounds", partition.name));
         let help = format!(
             "prove the bounds first, which spares the scan:\n\
-             ALTER TABLE {partition} ADD CONSTRAINT {bounds} CHECK ({key} IS NOT NULL AND {key} >= … AND {key} < …) NOT VALID;\n\
+             ALTER TABLE {partition} ADD CONSTRAINT {bounds} CHECK ({within}) NOT VALID;\n\
              -- the next migration:\n\
              ALTER TABLE {partition} VALIDATE CONSTRAINT {bounds};\n\
              -- and the one after:\n\

@@ -41,12 +41,14 @@
 //! ALTER TABLE posts ALTER COLUMN price TYPE numeric(12, 2);
 //! ```
 
+use crate::batches::Batches;
 use crate::check::StatementCheck;
 use crate::effects::{TypeChange, column_change};
 use crate::finding::Severity;
 use crate::lock::LockMode;
+use crate::plan::Words;
 use crate::rule::{Check, Rule};
-use crate::sql::{AlterAction, ColumnChange, DataType, Name};
+use crate::sql::{AlterAction, ColumnChange, DataType, Name, Span};
 
 pub(super) const RULE: Rule = Rule {
     name: "column-type-change",
@@ -80,7 +82,7 @@ fn check(check: &mut StatementCheck<'_>) {
                 unless(to)
             ),
         };
-        let help = beside(table, column, &new);
+        let help = beside(check, table, column, (*span, &new));
         check.report_at(*span, message).lock(LockMode::AccessExclusive, table).help(help);
     }
 }
@@ -96,15 +98,24 @@ fn unless(to: &DataType) -> String {
     }
 }
 
-fn beside(table: &Name, column: &str, new: &str) -> String {
+/// The new column, of the type and collation and with the values that the action at `span` has for the old one.
+fn beside(check: &StatementCheck<'_>, table: &Name, column: &str, (span, new): (Span, &str)) -> String {
     let (beside, column) = (super::quoted(&format!("{column}_new")), super::quoted(column));
-    let directive = super::directive(table);
+    let Batches { directive, range, .. } = Batches::or_by_id(check.schema, table);
+    let words = Words::of(check.written(span).unwrap_or_default());
+    let using = words.find(0, &["USING"]);
+    let value = using.map_or(column.as_str(), |at| words.from(at + 1));
+    let collate = words.find(0, &["COLLATE"]).map(|at| {
+        let last = using.unwrap_or(words.all.len()) - 1;
+        format!(" {}", words.between(at, last).unwrap_or_default())
+    });
+    let collate = collate.unwrap_or_default();
     format!(
         "put a new column beside it, and let the application write both before it is filled:\n\
-         ALTER TABLE {table} ADD COLUMN {beside} {new};\n\
+         ALTER TABLE {table} ADD COLUMN {beside} {new}{collate};\n\
          -- the next migration:\n\
-         {directive}\n\
-         UPDATE {table} SET {beside} = {column} WHERE id > $1 AND id <= $2 AND {beside} IS NULL;"
+         -- refit: backfill = {directive}\n\
+         UPDATE {table} SET {beside} = {value} WHERE {range} AND {beside} IS NULL;"
     )
 }
 

@@ -30,9 +30,19 @@
 //! -- file: V3__readings_2026.sql
 //! CREATE TABLE readings_2026 PARTITION OF readings FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
 //! ```
+//!
+//! ```sql,safe
+//! ALTER TABLE readings_rest ADD CONSTRAINT readings_rest_bounds
+//!     CHECK (at < '2027-01-01' OR at >= '2028-01-01') NOT VALID;
+//! -- file: V2__validate_bounds.sql
+//! ALTER TABLE readings_rest VALIDATE CONSTRAINT readings_rest_bounds;
+//! -- file: V3__readings_2027.sql
+//! CREATE TABLE readings_2027 PARTITION OF readings FOR VALUES FROM ('2027-01-01') TO ('2028-01-01');
+//! ```
 
+use super::partition_bounds::outside;
 use crate::check::StatementCheck;
-use crate::effects::proves_bounds;
+use crate::effects::excludes_bounds;
 use crate::finding::Severity;
 use crate::lock::LockMode;
 use crate::rule::{Check, Rule};
@@ -66,15 +76,14 @@ fn check(check: &mut StatementCheck<'_>) {
 fn report(check: &mut StatementCheck<'_>, parent: &Name, new: &Name) {
     let Some(default) = check.schema.default_partition(parent) else { return };
     let default = Name::of_key(default, parent.span);
-    if check.is_new(&default) || proves_bounds(check.schema, parent, &default) {
+    if check.is_new(&default) || excludes_bounds(check.schema, parent, &default) {
         return;
     }
-    let key = check.schema.table(parent).and_then(|known| known.partition_key.first());
-    let key = key.map_or("key".to_owned(), |key| super::quoted(key));
+    let outside = outside(check, parent, check.stmt.span);
     let written = check.written(check.stmt.span).map_or("…".to_owned(), str::to_owned);
     let help = format!(
         "prove first that no row of {default} belongs to {new}, which spares the scan:\n\
-         ALTER TABLE {default} ADD CONSTRAINT {bounds} CHECK ({key} IS NOT NULL AND {key} >= … AND {key} < …) NOT VALID;\n\
+         ALTER TABLE {default} ADD CONSTRAINT {bounds} CHECK ({outside}) NOT VALID;\n\
          -- the next migration:\n\
          ALTER TABLE {default} VALIDATE CONSTRAINT {bounds};\n\
          -- and the one after:\n\

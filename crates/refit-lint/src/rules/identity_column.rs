@@ -50,7 +50,7 @@ fn check(check: &mut StatementCheck<'_>) {
         let create =
             format!("CREATE SEQUENCE {sequence} OWNED BY {table}.{};\n", super::quoted(&column.name));
         let help = in_steps(
-            table,
+            (table, check.schema),
             column,
             &type_of(column),
             &create,

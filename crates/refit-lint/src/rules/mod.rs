@@ -48,6 +48,7 @@ mod non_transactional_statement;
 mod not_null_without_backfill;
 mod opaque_execute;
 mod overtakes_held;
+mod partition_bounds;
 mod prefer_bigint;
 mod prefer_identity;
 mod prefer_jsonb;
@@ -93,13 +94,6 @@ pub(crate) use lock_held::{is_held_while_working, takes_time};
 /// A name as SQL writes it, for statements that are to be pasted.
 pub(crate) fn quoted(name: &str) -> String {
     refit_model::quoted_name(name)
-}
-
-/// The directive of a backfill of a table, for statements that are to be pasted.
-pub(crate) fn directive(table: &crate::sql::Name) -> String {
-    // A quote in the table's name is escaped as TOML has it.
-    let table = table.to_string().replace('\\', "\\\\").replace('"', "\\\"");
-    format!("-- refit: backfill = {{ table = \"{table}\", key = [\"id\"], batch = 10000 }}")
 }
 
 /// Every rule, by name.

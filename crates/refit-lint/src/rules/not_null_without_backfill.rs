@@ -47,6 +47,7 @@
 
 use super::added_column::{added_columns, type_of};
 use super::set_not_null_scan::{closed, is_unfilled};
+use crate::batches::Batches;
 use crate::check::StatementCheck;
 use crate::finding::Severity;
 use crate::lock::LockMode;
@@ -69,7 +70,7 @@ fn check(check: &mut StatementCheck<'_>) {
             "adding {name} NOT NULL without a default fails as soon as {table} has a row",
             name = column.name,
         );
-        let help = help(table, column);
+        let help = help(check, table, column);
         check.report_at(column.span, message).lock(LockMode::AccessExclusive, table).help(help);
     }
     closings(check);
@@ -92,7 +93,7 @@ fn closings(check: &mut StatementCheck<'_>) {
         );
         let help = format!(
             "fill it before it is closed, each step a migration of its own:\n{}",
-            steps(table, column)
+            steps(check, table, column)
         );
         check.report_at(*span, message).lock(LockMode::AccessExclusive, table).help(help);
     }
@@ -105,22 +106,23 @@ fn is_not_null(column: &Column) -> bool {
     column.constraints.iter().any(|constraint| demands(&constraint.kind))
 }
 
-fn help(table: &Name, column: &Column) -> String {
+fn help(check: &StatementCheck<'_>, table: &Name, column: &Column) -> String {
     let (name, data_type) = (super::quoted(&column.name), type_of(column));
     format!(
         "give it a constant default, or fill it before it is closed, each step a migration of its own:\n\
          ALTER TABLE {table} ADD COLUMN {name} {data_type};\n{}",
-        steps(table, &column.name)
+        steps(check, table, &column.name)
     )
 }
 
 /// From an empty column to one that is NOT NULL.
-fn steps(table: &Name, name: &str) -> String {
+fn steps(check: &StatementCheck<'_>, table: &Name, name: &str) -> String {
     let given = super::quoted(&format!("{}_{name}_given", table.name));
-    let (name, directive) = (super::quoted(name), super::directive(table));
+    let name = super::quoted(name);
+    let Batches { directive, range, .. } = Batches::or_by_id(check.schema, table);
     format!(
-        "{directive}\n\
-         UPDATE {table} SET {name} = … WHERE id > $1 AND id <= $2 AND {name} IS NULL;\n\
+        "-- refit: backfill = {directive}\n\
+         UPDATE {table} SET {name} = … WHERE {range} AND {name} IS NULL;\n\
          -- refit: after = [\"V…\"]\n\
          ALTER TABLE {table} ADD CONSTRAINT {given} CHECK ({name} IS NOT NULL) NOT VALID;\n\
          ALTER TABLE {table} VALIDATE CONSTRAINT {given};\n\
@@ -145,7 +147,7 @@ mod tests {
                 "CREATE TABLE IF NOT EXISTS t (a int);\nALTER TABLE t ADD COLUMN b int NOT NULL;",
                 "ALTER TABLE posts ADD COLUMN z int;\nALTER TABLE posts ALTER COLUMN z SET NOT NULL;",
                 "ALTER TABLE posts ALTER COLUMN z SET NOT NULL, ADD COLUMN z int;",
-                "ALTER TABLE posts ADD COLUMN z int;\nALTER TABLE posts ALTER z SET DEFAULT 1;\n-- file: V2__n.sql\nALTER TABLE public.posts ALTER z SET NOT NULL;",
+                "ALTER TABLE posts ADD COLUMN z int;\nALTER TABLE posts ALTER z SET DEFAULT 1;\nALTER TABLE public.posts ALTER z SET NOT NULL;",
                 "ALTER TABLE posts ADD COLUMN z int;\nUPDATE posts SET code = 'x';\nALTER TABLE posts ALTER z SET NOT NULL;",
                 "ALTER TABLE posts ADD COLUMN z int;\nALTER TABLE posts ADD CONSTRAINT c NOT NULL z;",
             ],
@@ -163,6 +165,7 @@ mod tests {
                 "ALTER TABLE posts ADD COLUMN z int;\nDO $$ BEGIN UPDATE posts SET z = 1; END $$;\nALTER TABLE posts ALTER z SET NOT NULL;",
                 "ALTER TABLE posts ADD COLUMN z int;\nTRUNCATE posts;\nALTER TABLE posts ALTER z SET NOT NULL;",
                 "ALTER TABLE posts ADD COLUMN z int;\nALTER TABLE posts ALTER z TYPE text USING 'x';\nALTER TABLE posts ALTER z SET NOT NULL;",
+                "ALTER TABLE posts ADD COLUMN z int;\n-- file: V2__n.sql\nALTER TABLE public.posts ALTER z SET NOT NULL;",
                 "ALTER TABLE posts ADD COLUMN z int DEFAULT 0;\nALTER TABLE posts ALTER z SET NOT NULL;",
             ],
         );

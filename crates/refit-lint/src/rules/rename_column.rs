@@ -37,6 +37,7 @@
 //! ```
 
 use super::breaking::is_meant;
+use crate::batches::Batches;
 use crate::check::StatementCheck;
 use crate::finding::Severity;
 use crate::lock::LockMode;
@@ -60,12 +61,17 @@ fn check(check: &mut StatementCheck<'_>) {
         let message = format!(
             "every running release that says {table}.{from} fails, and one that says {to} did until now"
         );
-        let (old, new, directive) = (super::quoted(from), super::quoted(to), super::directive(table));
+        let (old, new) = (super::quoted(from), super::quoted(to));
+        let Batches { directive, range, .. } = Batches::or_by_id(check.schema, table);
+        let kind = check.schema.column(table, from).and_then(|known| known.data_type.as_ref());
+        let kind = kind.map_or("…".to_owned(), |kind| kind.to_string());
         let help = format!(
             "add {to} beside it, fill it in batches while the release writes both, and drop {from} when nobody names it:\n\
-             ALTER TABLE {table} ADD COLUMN {new} …;\n\
-             {directive}\n\
-             UPDATE {table} SET {new} = {old} WHERE id > $1 AND id <= $2 AND {new} IS NULL;\n\
+             ALTER TABLE {table} ADD COLUMN {new} {kind};\n\
+             -- the next migration:\n\
+             -- refit: backfill = {directive}\n\
+             UPDATE {table} SET {new} = {old} WHERE {range} AND {new} IS NULL;\n\
+             -- the last one:\n\
              -- refit: phase = \"contract\"\n\
              -- Why no running release needs it any more.\n\
              ALTER TABLE {table} DROP COLUMN {old};"

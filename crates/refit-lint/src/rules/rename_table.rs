@@ -58,9 +58,10 @@ fn check(check: &mut StatementCheck<'_>) {
         if check.window.in_transaction && (is_given_again(check, table) || is_swap(check, &new)) {
             continue;
         }
+        let renamed = check.written(check.stmt.span).map_or(format!("ALTER TABLE {table} …"), str::to_owned);
         let help = format!(
             "leave a view under the old name, in the same transaction, and drop it when nobody says that name:\n\
-             ALTER TABLE {table} …;\n\
+             {renamed};\n\
              CREATE VIEW {table} AS SELECT * FROM {new};"
         );
         check

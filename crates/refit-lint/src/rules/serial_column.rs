@@ -52,7 +52,7 @@ fn check(check: &mut StatementCheck<'_>) {
             super::quoted(&column.name)
         );
         let help = in_steps(
-            table,
+            (table, check.schema),
             column,
             base,
             &create,

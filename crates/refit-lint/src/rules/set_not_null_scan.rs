@@ -41,7 +41,7 @@ use crate::check::StatementCheck;
 use crate::finding::Severity;
 use crate::lock::LockMode;
 use crate::rule::{Check, Rule};
-use crate::sql::{AlterAction, ColumnChange, ConstraintKind, Name, Span};
+use crate::sql::{AlterAction, ColumnChange, ConstraintKind, Name, Span, StmtKind};
 
 pub(super) const RULE: Rule = Rule {
     name: "set-not-null-scan",
@@ -67,8 +67,8 @@ fn check(check: &mut StatementCheck<'_>) {
     }
 }
 
-/// Whether a column was added without a value, perhaps by the same ALTER TABLE, and not filled since: there is more wrong
-/// with closing it than the scan.
+/// Whether this migration added a column without a value, perhaps by the same ALTER TABLE, and has not filled it since: there is more
+/// wrong with closing it than the scan. What an earlier migration added, a release may have filled meanwhile.
 pub(super) fn is_unfilled(
     check: &StatementCheck<'_>,
     table: &Name,
@@ -79,7 +79,16 @@ pub(super) fn is_unfilled(
         AlterAction::AddColumn { column: added, .. } => added.name == column && !added.has_values(),
         _ => false,
     };
-    check.unfilled.contains(table, column) || actions.iter().any(|(_, action)| adds(action))
+    let is_added_here = || {
+        check.before.iter().any(|stmt| match &stmt.kind {
+            StmtKind::Alter { table: of, actions, .. } => {
+                of.key_ref() == table.key_ref() && actions.iter().any(|(_, action)| adds(action))
+            }
+            _ => false,
+        })
+    };
+    check.unfilled.contains(table, column) && is_added_here()
+        || actions.iter().any(|(_, action)| adds(action))
 }
 
 /// The column that an action makes NOT NULL with a look at the rows.
@@ -127,6 +136,7 @@ mod tests {
                 "ALTER TABLE posts ADD COLUMN z int DEFAULT 1;\n-- file: V2__n.sql\nALTER TABLE posts ALTER z SET NOT NULL;",
                 "ALTER TABLE posts ADD COLUMN z int;\n-- file: V2__f.sql\nSELECT fill_z();\n-- file: V3__n.sql\nALTER TABLE posts ALTER z SET NOT NULL;",
                 "ALTER TABLE unknown ALTER a SET NOT NULL;",
+                "ALTER TABLE posts ADD COLUMN z int;\n-- file: V2__n.sql\nALTER TABLE posts ALTER z SET NOT NULL;",
                 "ALTER TABLE posts ADD CONSTRAINT c CHECK (code IS NOT NULL) NOT VALID;\n-- file: V2__v.sql\nALTER TABLE posts VALIDATE CONSTRAINT c;\n-- file: V3__n.sql\nALTER TABLE posts ALTER COLUMN legacy SET NOT NULL;",
                 "ALTER TABLE posts ADD CONSTRAINT c CHECK (legacy IS NOT NULL OR code IS NOT NULL) NOT VALID;\n-- file: V2__v.sql\nALTER TABLE posts VALIDATE CONSTRAINT c;\n-- file: V3__n.sql\nALTER TABLE posts ALTER COLUMN legacy SET NOT NULL;",
                 "ALTER TABLE posts ADD CONSTRAINT c CHECK (legacy <> '') NOT VALID;\n-- file: V2__v.sql\nALTER TABLE posts VALIDATE CONSTRAINT c;\n-- file: V3__n.sql\nALTER TABLE posts ALTER COLUMN legacy SET NOT NULL;",

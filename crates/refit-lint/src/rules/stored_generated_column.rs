@@ -37,8 +37,10 @@
 //! ```
 
 use super::added_column::{added_columns, report_rewrite, type_of};
+use crate::batches::Batches;
 use crate::check::StatementCheck;
 use crate::finding::Severity;
+use crate::plan::Words;
 use crate::rule::{Check, Rule};
 use crate::sql::{Column, Generated, Name};
 
@@ -60,18 +62,22 @@ fn check(check: &mut StatementCheck<'_>) {
 
 fn help(check: &StatementCheck<'_>, table: &Name, column: &Column) -> String {
     let (name, data_type) = (super::quoted(&column.name), type_of(column));
+    let words = Words::of(check.written(column.span).unwrap_or_default());
+    let open = words.find(0, &["AS"]).map(|at| at + 1);
+    let value = open.and_then(|open| words.between(open, words.closing(open)?)).unwrap_or("(…)");
     if check.settings.postgres >= 18 {
         return format!(
             "let it be computed when it is read:\n\
-             ALTER TABLE {table} ADD COLUMN {name} {data_type} GENERATED ALWAYS AS (…) VIRTUAL;"
+             ALTER TABLE {table} ADD COLUMN {name} {data_type} GENERATED ALWAYS AS {value} VIRTUAL;"
         );
     }
+    let Batches { directive, range, .. } = Batches::or_by_id(check.schema, table);
     format!(
         "compute it in a view, or let the release write it and fill the old rows in batches:\n\
          ALTER TABLE {table} ADD COLUMN {name} {data_type};\n\
-         -- in the next migration\n\
-         -- refit: backfill = {{ table = \"{table}\", key = [\"id\"], batch = 10000 }}\n\
-         UPDATE {table} SET {name} = … WHERE id > $1 AND id <= $2 AND {name} IS NULL;"
+         -- the next migration:\n\
+         -- refit: backfill = {directive}\n\
+         UPDATE {table} SET {name} = {value} WHERE {range} AND {name} IS NULL;"
     )
 }
 

@@ -3,10 +3,11 @@
 use crate::check::StatementCheck;
 use crate::dml::{Bound, classify};
 use crate::lock::LockMode;
+use crate::schema::Schema;
 use crate::sql::{Change, Dml, DmlKind};
 
 /// Reports each change of a kind that is not bounded, with the help that `help` gives for it.
-pub(super) fn report(check: &mut StatementCheck<'_>, kind: DmlKind, help: fn(&Dml) -> String) {
+pub(super) fn report(check: &mut StatementCheck<'_>, kind: DmlKind, help: fn(&Dml, &Schema) -> String) {
     // Of a backfill, `backfill-without-range` says more.
     if check.file.directives.backfill.is_some() {
         return;
@@ -26,10 +27,11 @@ pub(super) fn report(check: &mut StatementCheck<'_>, kind: DmlKind, help: fn(&Dm
             _ => "all rows that it touches stay locked until the commit",
         };
         let table = &dml.table;
+        let help = help(dml, check.schema);
         check
             .report_at(dml.span, format!("{verb} {table} is not bounded: {why}; {waits}"))
             .lock(LockMode::RowExclusive, table)
-            .help(help(dml));
+            .help(help);
     }
 }
 

@@ -27,9 +27,11 @@
 //! DELETE FROM posts WHERE id > $1 AND id <= $2 AND status = 'draft';
 //! ```
 
+use crate::batches::Batches;
 use crate::check::StatementCheck;
 use crate::finding::Severity;
 use crate::rule::{Check, Rule};
+use crate::schema::Schema;
 use crate::sql::{Dml, DmlKind};
 
 pub(super) const RULE: Rule = Rule {
@@ -43,12 +45,13 @@ fn check(check: &mut StatementCheck<'_>) {
     super::unbatched::report(check, DmlKind::Delete, help);
 }
 
-fn help(dml: &Dml) -> String {
+fn help(dml: &Dml, schema: &Schema) -> String {
+    let Batches { directive, range, .. } = Batches::or_by_id(schema, &dml.table);
     format!(
         "delete in batches, in a migration of its own:\n\
-         -- refit: backfill = {{ table = \"{table}\", key = [\"id\"], batch = 10000 }}\n\
-         DELETE FROM {table} WHERE id > $1 AND id <= $2 AND …;",
-        table = dml.table,
+         -- refit: backfill = {directive}\n\
+         DELETE FROM {} WHERE {range} AND …;",
+        dml.table,
     )
 }
 

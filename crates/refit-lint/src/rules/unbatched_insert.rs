@@ -29,9 +29,11 @@
 //! ON CONFLICT (id) DO NOTHING;
 //! ```
 
+use crate::batches::Batches;
 use crate::check::StatementCheck;
 use crate::finding::Severity;
 use crate::rule::{Check, Rule};
+use crate::schema::Schema;
 use crate::sql::{Dml, DmlKind};
 
 pub(super) const RULE: Rule = Rule {
@@ -45,13 +47,15 @@ fn check(check: &mut StatementCheck<'_>) {
     super::unbatched::report(check, DmlKind::Insert, help);
 }
 
-fn help(dml: &Dml) -> String {
-    let from = dml.source_tables().first().map_or("source".to_owned(), |table| table.to_string());
+fn help(dml: &Dml, schema: &Schema) -> String {
+    let sources = dml.source_tables();
+    let from = sources.first().copied().unwrap_or(&dml.table);
+    let Batches { directive, range, .. } = Batches::or_by_id(schema, from);
     format!(
         "copy in batches, in a migration of its own:\n\
-         -- refit: backfill = {{ table = \"{from}\", key = [\"id\"], batch = 10000 }}\n\
-         INSERT INTO {table} SELECT … FROM {from} WHERE id > $1 AND id <= $2\nON CONFLICT DO NOTHING;",
-        table = dml.table,
+         -- refit: backfill = {directive}\n\
+         INSERT INTO {} SELECT … FROM {from} WHERE {range}\nON CONFLICT DO NOTHING;",
+        dml.table,
     )
 }
 

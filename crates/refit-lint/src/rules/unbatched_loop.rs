@@ -57,6 +57,7 @@
 //! ```
 
 use super::unbatched::unbounded;
+use crate::batches::Batches;
 use crate::check::StatementCheck;
 use crate::engine::{may_run_others, nested};
 use crate::finding::Severity;
@@ -101,10 +102,11 @@ fn check(check: &mut StatementCheck<'_>) {
         let message = format!(
             "all rounds of the loop are one transaction: every row of {table} that any of them touches stays locked until its end"
         );
+        let Batches { directive, range, .. } = Batches::or_by_id(check.schema, &table);
         let help = format!(
             "let a backfill do the rounds, each in a transaction of its own, in a migration of its own:\n\
-             -- refit: backfill = {{ table = \"{table}\", key = [\"id\"], batch = 1000 }}\n\
-             UPDATE {table} SET … WHERE id > $1 AND id <= $2 AND …;"
+             -- refit: backfill = {directive}\n\
+             UPDATE {table} SET … WHERE {range} AND …;"
         );
         check.report_at(span, message).lock(LockMode::RowExclusive, &table).help(help);
     }

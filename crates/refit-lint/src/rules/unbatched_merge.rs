@@ -35,9 +35,11 @@
 //! WHEN NOT MATCHED THEN INSERT (id, title, status) VALUES (p.id, p.title, p.status);
 //! ```
 
+use crate::batches::Batches;
 use crate::check::StatementCheck;
 use crate::finding::Severity;
 use crate::rule::{Check, Rule};
+use crate::schema::Schema;
 use crate::sql::{Dml, DmlKind};
 
 pub(super) const RULE: Rule = Rule {
@@ -51,13 +53,15 @@ fn check(check: &mut StatementCheck<'_>) {
     super::unbatched::report(check, DmlKind::Merge, help);
 }
 
-fn help(dml: &Dml) -> String {
-    let from = dml.source_tables().first().map_or("source".to_owned(), |table| table.to_string());
+fn help(dml: &Dml, schema: &Schema) -> String {
+    let sources = dml.source_tables();
+    let from = sources.first().copied().unwrap_or(&dml.table);
+    let Batches { directive, range, .. } = Batches::or_by_id(schema, from);
     format!(
         "merge in batches, in a migration of its own:\n\
-         -- refit: backfill = {{ table = \"{from}\", key = [\"id\"], batch = 10000 }}\n\
-         MERGE INTO {table} USING (SELECT * FROM {from} WHERE id > $1 AND id <= $2) s ON …",
-        table = dml.table,
+         -- refit: backfill = {directive}\n\
+         MERGE INTO {} USING (SELECT * FROM {from} WHERE {range}) s ON …",
+        dml.table,
     )
 }
 

@@ -26,9 +26,11 @@
 //! UPDATE posts SET status = 'new' WHERE id > $1 AND id <= $2 AND status IS NULL;
 //! ```
 
+use crate::batches::Batches;
 use crate::check::StatementCheck;
 use crate::finding::Severity;
 use crate::rule::{Check, Rule};
+use crate::schema::Schema;
 use crate::sql::{Dml, DmlKind};
 
 pub(super) const RULE: Rule = Rule {
@@ -42,12 +44,13 @@ fn check(check: &mut StatementCheck<'_>) {
     super::unbatched::report(check, DmlKind::Update, help);
 }
 
-fn help(dml: &Dml) -> String {
+fn help(dml: &Dml, schema: &Schema) -> String {
+    let Batches { directive, range, .. } = Batches::or_by_id(schema, &dml.table);
     format!(
         "change the rows in batches, in a migration of its own:\n\
-         -- refit: backfill = {{ table = \"{table}\", key = [\"id\"], batch = 10000 }}\n\
-         UPDATE {table} SET … WHERE id > $1 AND id <= $2 AND …;",
-        table = dml.table,
+         -- refit: backfill = {directive}\n\
+         UPDATE {} SET … WHERE {range} AND …;",
+        dml.table,
     )
 }
 

@@ -53,7 +53,7 @@ fn check(check: &mut StatementCheck<'_>) {
             continue;
         }
         let value = written_default(check, column).unwrap_or("…");
-        let help = in_steps(table, column, &type_of(column), "", value);
+        let help = in_steps((table, check.schema), column, &type_of(column), "", value);
         report_rewrite(check, table, column, "its default is computed for each row", help);
     }
 }

@@ -46,6 +46,14 @@ impl Name {
         Name { schema, name: name.to_owned(), span }
     }
 
+    /// The table of a directive, which is written as in SQL.
+    pub(crate) fn of_directive(written: &str) -> Name {
+        let words = refit_model::significant_tokens(written).into_iter().filter(|word| *word != ".");
+        let mut parts: Vec<String> = words.map(refit_model::identifier_name).collect();
+        let name = parts.pop().unwrap_or_default();
+        Name { schema: parts.pop(), name, span: Span::default() }
+    }
+
     /// What identifies the object: `public.t` and `t` are the same, as long as the search path is the usual one.
     pub fn key(&self) -> String {
         self.key_ref().into_owned()

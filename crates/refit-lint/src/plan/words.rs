@@ -98,22 +98,6 @@ pub(crate) fn without_last_comment(text: &str) -> &str {
     &text[..last]
 }
 
-/// A name for a file out of any words.
-pub(crate) fn slug(words: &str) -> String {
-    let clean: String =
-        words.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
-    let parts: Vec<&str> = clean.split('_').filter(|part| !part.is_empty()).collect();
-    let mut name = parts.join("_");
-    name.truncate(60);
-    // A name that ends so would be taken for an undo script.
-    for ending in ["_down", "_undo"] {
-        if name.ends_with(ending) {
-            name.push_str("_step");
-        }
-    }
-    if name.is_empty() { "step".to_owned() } else { name }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,12 +124,5 @@ mod tests {
             words.closing(open).and_then(|close| words.between(open, close)),
             Some("(SELECT 1 WHERE true)")
         );
-    }
-
-    #[test]
-    fn a_slug_is_a_file_name() {
-        assert_eq!(slug("Fill posts.\"Übung\""), "fill_posts_bung");
-        assert_eq!(slug("scale_down"), "scale_down_step");
-        assert_eq!(slug("…"), "step");
     }
 }

@@ -3,12 +3,12 @@
 
 use refit_model::version_of;
 
-use super::text::{is_comment, is_trivia};
+use super::words::{is_comment, is_trivia};
 use crate::parser::tokens;
 use crate::sql::Stmt;
 
 /// A text in parts.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Parts {
     /// Everything up to the end of the last directive's line.
     pub(crate) front: String,

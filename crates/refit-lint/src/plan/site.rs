@@ -2,14 +2,12 @@
 
 use refit_model::Directives;
 
-use super::docs::split_path;
-use super::file::Parts;
+use super::parts::Parts;
 use crate::finding::Finding;
-use crate::lint::Config;
 use crate::schema::Schema;
 use crate::sql::{AlterAction, AlterTarget, Name, Span, Stmt, StmtKind};
 
-use super::text::without_last_comment;
+use super::words::without_last_comment;
 
 /// Where something is to be mended.
 pub(crate) struct Site<'a> {
@@ -24,7 +22,8 @@ pub(crate) struct Site<'a> {
     pub(crate) schema: &'a Schema,
     pub(crate) directives: &'a Directives,
     pub(crate) finding: &'a Finding,
-    pub(crate) config: &'a Config,
+    /// The oldest PostgreSQL major version in use.
+    pub(crate) postgres: u32,
     /// Whether the file, or a page beside it, says why it does what it does.
     pub(crate) explained: bool,
 }
@@ -51,7 +50,7 @@ impl<'a> Site<'a> {
 
     /// What the file's name says it does.
     pub(crate) fn name(&self) -> String {
-        let file = split_path(self.origin).1;
+        let file = self.origin.rsplit('/').next().unwrap_or(self.origin);
         let stem = file.strip_suffix(".sql").unwrap_or(file);
         stem.split_once("__").map_or(stem, |(_, name)| name).to_owned()
     }
