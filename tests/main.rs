@@ -28,6 +28,7 @@ mod cases {
     mod kill;
     mod lint_conformance;
     mod lint_fix_proof;
+    mod lint_help;
     mod lint_peer;
     mod lint_proof;
     mod lint_sets;

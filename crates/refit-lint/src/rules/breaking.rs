@@ -8,6 +8,11 @@ pub(super) fn is_meant(check: &StatementCheck<'_>, table: Option<&Name>) -> bool
     check.file.may_break() || table.is_some_and(|table| check.is_new(table))
 }
 
+/// The statement as written, with whatever else it says; `otherwise` where its text is not in the file.
+pub(super) fn as_written(check: &StatementCheck<'_>, otherwise: impl FnOnce() -> String) -> String {
+    format!("{};", check.written(check.stmt.span).map_or_else(otherwise, str::to_owned))
+}
+
 /// The way out: a sentence that says what comes first, and the statement in a migration of its own that says why.
 pub(super) fn contract(check: &StatementCheck<'_>, first: &str, sql: &str) -> String {
     let in_phase = check.file.directives.phase == Some(refit_model::Phase::Contract);

@@ -26,7 +26,7 @@
 //! ALTER TABLE posts DROP COLUMN legacy;
 //! ```
 
-use super::breaking::{contract, is_meant};
+use super::breaking::{as_written, contract, is_meant};
 use crate::check::StatementCheck;
 use crate::finding::Severity;
 use crate::lock::LockMode;
@@ -51,7 +51,9 @@ fn check(check: &mut StatementCheck<'_>) {
             }
             for (span, action) in actions {
                 let AlterAction::DropColumn(column) = action else { continue };
-                let sql = format!("ALTER TABLE {table} DROP COLUMN {};", super::quoted(column));
+                let action = check.written(*span).map(str::to_owned);
+                let action = action.unwrap_or_else(|| format!("DROP COLUMN {}", super::quoted(column)));
+                let sql = format!("ALTER TABLE {table} {action};");
                 let help = contract(check, FIRST, &sql);
                 check
                     .report_at(
@@ -69,7 +71,7 @@ fn check(check: &mut StatementCheck<'_>) {
                 return;
             }
             let Some(name) = names.first() else { return };
-            let help = contract(check, FIRST, &format!("DROP {what} {name};"));
+            let help = contract(check, FIRST, &as_written(check, || format!("DROP {what} {name}")));
             check
                 .report(format!(
                     "CASCADE drops every column of type {name}, in whatever table, with its data"
@@ -80,7 +82,7 @@ fn check(check: &mut StatementCheck<'_>) {
             if is_meant(check, None) {
                 return;
             }
-            let help = contract(check, FIRST, "DROP EXTENSION …;");
+            let help = contract(check, FIRST, &as_written(check, || "DROP EXTENSION …".to_owned()));
             check
                 .report("CASCADE drops every column whose type is of the extension, with its data")
                 .help(help);

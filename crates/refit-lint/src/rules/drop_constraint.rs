@@ -60,7 +60,9 @@ fn check(check: &mut StatementCheck<'_>) {
             continue;
         }
         let what = known.map_or("what it kept out comes in", |known| consequence(known.kind));
-        let sql = format!("ALTER TABLE {table} DROP CONSTRAINT {};", super::quoted(constraint));
+        let action = check.written(*span).map(str::to_owned);
+        let action = action.unwrap_or_else(|| format!("DROP CONSTRAINT {}", super::quoted(constraint)));
+        let sql = format!("ALTER TABLE {table} {action};");
         let help = contract(check, FIRST, &sql);
         check
             .report_at(*span, format!("without {constraint} on {table} {what}"))

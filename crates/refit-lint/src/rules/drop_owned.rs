@@ -19,7 +19,7 @@
 //! REASSIGN OWNED BY leaving TO CURRENT_USER;
 //! ```
 
-use super::breaking::{contract, is_meant};
+use super::breaking::{as_written, contract, is_meant};
 use crate::check::StatementCheck;
 use crate::finding::Severity;
 use crate::rule::{Check, Rule};
@@ -39,8 +39,8 @@ fn check(check: &mut StatementCheck<'_>) {
     if !words.starts_with("DROP OWNED") || is_meant(check, None) {
         return;
     }
-    let written = check.written(check.stmt.span).unwrap_or("DROP OWNED BY …");
-    let help = contract(check, FIRST, &format!("{written};"));
+    let written = as_written(check, || "DROP OWNED BY …".to_owned());
+    let help = contract(check, FIRST, &written);
     check
         .report("everything that the role owns is gone at once, and nothing here says what that is")
         .help(help);

@@ -20,7 +20,7 @@
 //! DROP FUNCTION IF EXISTS slug_of(text);
 //! ```
 
-use super::breaking::{contract, is_meant};
+use super::breaking::{as_written, contract, is_meant};
 use crate::check::StatementCheck;
 use crate::finding::Severity;
 use crate::rule::{Check, Rule};
@@ -51,8 +51,8 @@ fn check(check: &mut StatementCheck<'_>) {
             continue;
         }
         let rest = if *cascade { ", and CASCADE takes what uses it" } else { "" };
-        let written = check.written(check.stmt.span).unwrap_or("DROP FUNCTION …");
-        let help = contract(check, FIRST, &format!("{written};"));
+        let written = as_written(check, || "DROP FUNCTION …".to_owned());
+        let help = contract(check, FIRST, &written);
         check
             .report(format!("every running release that calls {name} fails once it is gone{rest}"))
             .help(help);

@@ -20,9 +20,10 @@
 //! DROP SCHEMA old;
 //! ```
 
-use super::breaking::{contract, is_meant};
+use super::breaking::{as_written, contract, is_meant};
 use crate::check::StatementCheck;
 use crate::finding::Severity;
+use crate::plan::Words;
 use crate::rule::{Check, Rule};
 use crate::sql::StmtKind;
 
@@ -47,7 +48,12 @@ fn check(check: &mut StatementCheck<'_>) {
             }
             false => format!("every running release that looks into schema {schema} fails"),
         };
-        let help = contract(check, FIRST, &format!("DROP SCHEMA {schema};"));
+        // What is in it is dropped by name, so that CASCADE is of no use.
+        let written = as_written(check, || format!("DROP SCHEMA {schema}"));
+        let words = Words::of(&written);
+        let cascade = words.find(0, &["CASCADE"]).map_or(0, |at| words.all[at].at.start);
+        let sql = if cascade > 0 { format!("{};", written[..cascade].trim_end()) } else { written.clone() };
+        let help = contract(check, FIRST, &sql);
         check.report(message).help(help);
     }
 }

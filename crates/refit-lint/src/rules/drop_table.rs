@@ -26,7 +26,7 @@
 //! DROP TABLE posts_archive;
 //! ```
 
-use super::breaking::{contract, is_meant};
+use super::breaking::{as_written, contract, is_meant};
 use crate::check::StatementCheck;
 use crate::finding::Severity;
 use crate::lock::LockMode;
@@ -56,7 +56,7 @@ fn check(check: &mut StatementCheck<'_>) {
             true => ", and CASCADE takes whatever depends on it",
             false => "",
         };
-        let help = contract(check, FIRST, &format!("DROP TABLE {table};"));
+        let help = contract(check, FIRST, &as_written(check, || format!("DROP TABLE {table}")));
         check
             .report(format!(
                 "{table} and its rows are gone at once: every running release that names it fails{rest}"

@@ -24,7 +24,7 @@
 //! DROP MATERIALIZED VIEW post_counts;
 //! ```
 
-use super::breaking::{contract, is_meant};
+use super::breaking::{as_written, contract, is_meant};
 use crate::check::StatementCheck;
 use crate::finding::Severity;
 use crate::lock::LockMode;
@@ -51,7 +51,7 @@ fn check(check: &mut StatementCheck<'_>) {
             continue;
         }
         let rest = if *cascade { ", and CASCADE takes what reads it" } else { "" };
-        let help = contract(check, FIRST, &format!("DROP {what} {view};"));
+        let help = contract(check, FIRST, &as_written(check, || format!("DROP {what} {view}")));
         check
             .report(format!("every running release that reads {view} fails once it is gone{rest}"))
             .lock(LockMode::AccessExclusive, view)

@@ -54,17 +54,25 @@ fn check(check: &mut StatementCheck<'_>) {
         }
         let list = columns.iter().map(|column| super::quoted(column)).collect::<Vec<_>>().join(", ");
         let index = super::quoted(&format!("{}_{}_idx", table.name, columns.join("_")));
+        // A new table has nobody who waits, and none of its rows.
+        let help = match &check.stmt.kind {
+            StmtKind::CreateTable(_) => format!(
+                "behind the table, in the same migration:\n{};\nCREATE INDEX {index} ON {table} ({list});",
+                check.written(check.stmt.span).unwrap_or("CREATE TABLE …")
+            ),
+            _ => format!(
+                "before the constraint, in a migration of its own:\n\
+                 -- refit: transaction = false\n\
+                 CREATE INDEX CONCURRENTLY {index} ON {table} ({list});"
+            ),
+        };
         check
             .report_at(
                 span,
                 format!("no index on {table} ({list}): each DELETE in {referenced} reads all of {table}"),
             )
             .table(table)
-            .help(format!(
-                "before the constraint, in a migration of its own:\n\
-                 -- refit: transaction = false\n\
-                 CREATE INDEX CONCURRENTLY {index} ON {table} ({list});"
-            ));
+            .help(help);
     }
 }
 

@@ -19,7 +19,7 @@
 //! ALTER SCHEMA old RENAME TO archive;
 //! ```
 
-use super::breaking::{contract, is_meant};
+use super::breaking::{as_written, contract, is_meant};
 use crate::check::StatementCheck;
 use crate::finding::Severity;
 use crate::rule::{Check, Rule};
@@ -50,8 +50,8 @@ fn check(check: &mut StatementCheck<'_>) {
     if is_meant(check, Some(name)) || is_made_here(check, what, name) {
         return;
     }
-    let written = check.written(check.stmt.span).unwrap_or("ALTER … RENAME TO …");
-    let help = contract(check, FIRST, &format!("{written};"));
+    let written = as_written(check, || "ALTER … RENAME TO …".to_owned());
+    let help = contract(check, FIRST, &written);
     let kind = what.to_ascii_lowercase();
     check
         .report(format!("every running release that names the {kind} {name} fails once it is {to}"))

@@ -24,7 +24,7 @@
 //! DELETE FROM posts_archive WHERE id > $1 AND id <= $2;
 //! ```
 
-use super::breaking::{contract, is_meant};
+use super::breaking::{as_written, contract, is_meant};
 use crate::check::StatementCheck;
 use crate::finding::Severity;
 use crate::lock::LockMode;
@@ -51,7 +51,7 @@ fn check(check: &mut StatementCheck<'_>) {
             true => ", and so are those of every table that refers to it",
             false => "",
         };
-        let help = contract(check, FIRST, &format!("TRUNCATE {table};"));
+        let help = contract(check, FIRST, &as_written(check, || format!("TRUNCATE {table}")));
         check
             .report(format!("all rows of {table} are gone{rest}; readers and writers wait until commit"))
             .lock(LockMode::AccessExclusive, table)
