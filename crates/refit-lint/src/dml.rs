@@ -27,6 +27,10 @@ impl Bound {
 /// Classifies UPDATE, DELETE, INSERT and MERGE.
 pub fn classify(change: &Change<'_>, schema: &Schema) -> Bound {
     let dml = change.dml;
+    // Nobody's rows: those of the catalogs are few, or not for a migration to cut into batches.
+    if dml.table.is_of_the_system() {
+        return Bound::Bounded;
+    }
     let ctes: Vec<&Cte> = change.with.iter().copied().chain(&dml.ctes).collect();
     let known = Known::default();
     let around = Around { schema, known: &known, in_body: dml.in_body };

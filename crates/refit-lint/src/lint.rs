@@ -118,7 +118,7 @@ fn lint_all(inputs: &[Input], config: &Config) -> Outcome {
     let all: Vec<&Input> = inputs.iter().collect();
     let mut outcome = lint_range(&all, 0..all.len(), &mut Memory::default(), config);
     outcome.findings.extend(unknown_rules(config));
-    outcome.findings.retain(once_a_lock());
+    outcome.findings.retain(once());
     let Outcome { findings, summary } = &mut outcome;
     summary.findings = findings.len();
     summary.errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
@@ -126,12 +126,17 @@ fn lint_all(inputs: &[Input], config: &Config) -> Outcome {
     outcome
 }
 
-/// Which findings are shown: of what runs while a lock is held, the first statement; what is done about it is done about the others.
-pub(crate) fn once_a_lock() -> impl FnMut(&Finding) -> bool {
+/// Which findings are shown: of what runs while a lock is held, the first statement, and of strings that are put together in the same way,
+/// the first; what is done about it is done about the others.
+pub(crate) fn once() -> impl FnMut(&Finding) -> bool {
     let mut shown = HashSet::new();
     move |finding| {
-        let lock = finding.message.split_once(", is held while ").filter(|_| finding.rule == "lock-held");
-        lock.is_none_or(|(lock, _)| shown.insert((finding.path.clone(), lock.to_owned())))
+        let what = match finding.rule {
+            "lock-held" => finding.message.split_once(", is held while ").map(|(lock, _)| lock),
+            "opaque-execute" => Some(finding.message.as_str()),
+            _ => None,
+        };
+        what.is_none_or(|what| shown.insert((finding.path.clone(), finding.rule, what.to_owned())))
     }
 }
 

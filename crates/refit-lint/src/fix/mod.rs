@@ -22,7 +22,7 @@ use crate::engine::Memory;
 use crate::finding::Finding;
 use crate::fixes;
 use crate::honesty::unknown_rules;
-use crate::lint::{Config, Input, lint_range, once_a_lock};
+use crate::lint::{Config, Input, lint_range, once};
 use crate::plan::Parts;
 use crate::stack::with_room;
 
@@ -146,7 +146,7 @@ fn result(inputs: &[Input], pass: Pass<'_>, config: &Config) -> Fixed {
         let reason = fixes::reason(finding.rule).to_owned();
         (finding, reason)
     }));
-    let mut first = once_a_lock();
+    let mut first = once();
     left.retain(|(finding, _)| first(finding));
     Fixed { inputs: docs.inputs().into_iter().cloned().collect(), changes, fixes, left }
 }

@@ -37,10 +37,10 @@ const HELP: &str = "write the statement out; or say above it what the string bec
 fn check(check: &mut StatementCheck<'_>) {
     let message = match &check.stmt.kind {
         StmtKind::DynamicSql { text: None, .. } => {
-            "this string is put together when it runs: nobody can say what it does".to_owned()
+            format!("{} is put together when it runs: what it does cannot be said", string(check))
         }
         StmtKind::DynamicSql { text: Some(_), statements } if statements.is_empty() => {
-            "this string does not parse as SQL: nobody can say what it does".to_owned()
+            format!("{} does not parse as SQL: what it does cannot be said", string(check))
         }
         StmtKind::Do(body) if !matches!(body.language.as_str(), "plpgsql" | "sql") => {
             format!("a DO block in {} is not looked into", body.language)
@@ -50,9 +50,47 @@ fn check(check: &mut StatementCheck<'_>) {
     check.report(message).help(HELP);
 }
 
+/// The EXECUTE as it is written, on one line and not too long, where the body stands in the file as it is.
+fn string(check: &StatementCheck<'_>) -> String {
+    let span = check.stmt.span;
+    let written = check.file.text.get(span.start as usize..span.end as usize).unwrap_or_default();
+    let words: Vec<&str> = written.split_whitespace().collect();
+    let line = words.join(" ");
+    match line.get(..8).is_some_and(|first| first.eq_ignore_ascii_case("EXECUTE ")) {
+        true if line.chars().count() > LONGEST => {
+            format!("the string of `{}…`", line.chars().take(LONGEST).collect::<String>())
+        }
+        true => format!("the string of `{}`", line.trim_end_matches(';')),
+        false => "this string".to_owned(),
+    }
+}
+
+/// Characters of a statement that are shown.
+const LONGEST: usize = 80;
+
 #[cfg(test)]
 mod tests {
     use crate::rules::testing::{fires, silent};
+
+    #[test]
+    fn a_pattern_is_reported_once() {
+        let body = "DO $$ BEGIN EXECUTE format('DROP TABLE %I', 'a'); EXECUTE format('DROP  TABLE %I',\n 'a'); \
+                    EXECUTE 'DROP TABLE ' || 'c'; END $$;\nDO $$ BEGIN EXECUTE format('DROP TABLE %I', 'a'); END $$;";
+        let input = crate::Input {
+            path: "V1__a.sql".to_owned(),
+            bytes: body.as_bytes().to_vec(),
+            named_by_folder: true,
+            reported: true,
+        };
+        let findings = crate::lint(&[input], &crate::Config::default()).findings;
+        let messages: Vec<&str> = findings
+            .iter()
+            .filter(|found| found.rule == "opaque-execute")
+            .map(|found| &*found.message)
+            .collect();
+        assert_eq!(messages.len(), 2, "{messages:#?}");
+        assert!(messages[1].contains("`EXECUTE 'DROP TABLE ' || 'c'`"), "{messages:#?}");
+    }
 
     #[test]
     fn strings_that_cannot_be_read() {

@@ -81,6 +81,8 @@ mod tests {
         silent(
             "unbatched-update",
             &[
+                "UPDATE pg_index SET indisvalid = true WHERE indexrelid = 'i'::regclass OR indisready;",
+                "UPDATE pg_catalog.pg_class SET reloptions = NULL;",
                 "UPDATE posts SET status = 'new' WHERE id = 5;",
                 "UPDATE posts SET status = 'new' WHERE id IN (1, 2, 3);",
                 "UPDATE posts SET status = 'new' WHERE id BETWEEN 1 AND 1000;",

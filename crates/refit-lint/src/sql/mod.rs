@@ -54,6 +54,14 @@ impl Name {
         Name { schema: parts.pop(), name, span: Span::default() }
     }
 
+    /// Whether it is a catalog of the server's, such as `pg_index`.
+    pub(crate) fn is_of_the_system(&self) -> bool {
+        match self.schema.as_deref() {
+            Some(schema) => schema == "pg_catalog" || schema == "information_schema",
+            None => self.name.starts_with("pg_"),
+        }
+    }
+
     /// What identifies the object: `public.t` and `t` are the same, as long as the search path is the usual one.
     pub fn key(&self) -> String {
         self.key_ref().into_owned()
