@@ -27,6 +27,7 @@ mod cases {
     mod interrupted;
     mod kill;
     mod lint_conformance;
+    mod lint_effects;
     mod lint_fix_proof;
     mod lint_help;
     mod lint_peer;

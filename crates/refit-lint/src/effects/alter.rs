@@ -32,14 +32,7 @@ pub(super) fn action(
         AlterAction::AlterColumn { change: ColumnChange::Parameters, .. } => {
             effects.lock(table, LockMode::ShareUpdateExclusive);
         }
-        AlterAction::DropConstraint(name) => {
-            effects.lock(table, LockMode::AccessExclusive);
-            // The triggers of a foreign key are on both tables.
-            let known = schema.constraint(table, name).and_then(|known| known.references.as_ref());
-            if let Some(referenced) = known.filter(|referenced| referenced.key() != table.key()) {
-                effects.lock(referenced, LockMode::AccessExclusive);
-            }
-        }
+        AlterAction::DropConstraint(name) => drop_constraint(table, name, schema, effects),
         AlterAction::AlterColumn { column, change } => change_column(table, column, change, schema, effects),
         AlterAction::DropColumn(column) => {
             effects.lock(table, LockMode::AccessExclusive);
@@ -69,6 +62,9 @@ pub(super) fn action(
             detached(table, partition, *concurrently || *finalize, schema, effects);
         }
         AlterAction::Trigger { .. } => effects.lock(table, LockMode::ShareRowExclusive),
+        // It is that already.
+        AlterAction::SetLogged(logged)
+            if schema.table(table).is_some_and(|known| known.complete && known.unlogged != *logged) => {}
         // A partitioned table has no rows of its own.
         AlterAction::SetLogged(_) | AlterAction::SetTablespace | AlterAction::SetAccessMethod
             if !schema.is_partitioned(table) =>
@@ -82,6 +78,27 @@ pub(super) fn action(
     let noted = effects.locks[before..].iter().any(|(locked, _)| locked.key() == table.key());
     if !noted {
         effects.lock(table, LockMode::AccessExclusive);
+    }
+}
+
+/// The triggers of a foreign key are on both tables, whether it is dropped or goes with the key that it refers to.
+fn drop_constraint(table: &Name, name: &str, schema: &Schema, effects: &mut Effects) {
+    effects.lock(table, LockMode::AccessExclusive);
+    let Some(known) = schema.constraint(table, name) else { return };
+    if let Some(referenced) = known.references.as_ref().filter(|referenced| referenced.key() != table.key()) {
+        effects.lock(referenced, LockMode::AccessExclusive);
+    }
+    for (other, foreign_key) in schema.referrers(table) {
+        let refers = match known.kind {
+            ConstraintType::PrimaryKey => {
+                foreign_key.referenced.is_empty() || foreign_key.referenced == known.columns
+            }
+            ConstraintType::Unique => foreign_key.referenced == known.columns,
+            _ => false,
+        };
+        if refers {
+            effects.lock(&Name::of_key(other, table.span), LockMode::AccessExclusive);
+        }
     }
 }
 
@@ -142,8 +159,8 @@ fn change_column(table: &Name, column: &str, change: &ColumnChange, schema: &Sch
                 TypeChange::Rewrite | TypeChange::Unknown => {
                     effects.work(table, Work::Rewrite);
                     // Values of another type are compared anew, from either side.
-                    for (other, _) in referring(table, column, schema) {
-                        effects.work(&Name::of_key(other, table.span), Work::Scan);
+                    for other in other_sides(table, column, schema) {
+                        effects.work(&other, Work::Scan);
                     }
                 }
             }

@@ -85,7 +85,7 @@ pub fn effects(stmt: &Stmt, schema: &Schema, postgres: u32) -> Effects {
                 &index.table,
                 if index.concurrently { LockMode::ShareUpdateExclusive } else { LockMode::Share },
             );
-            if !index.only {
+            if !index.only || !schema.is_partitioned(&index.table) {
                 effects.work(&index.table, Work::IndexBuild);
             }
         }
@@ -203,7 +203,9 @@ fn reindex(what: &str, name: &Name, concurrently: bool, schema: &Schema, effects
     };
     let table = table.unwrap_or_else(|| name.clone());
     effects.lock(&table, if concurrently { LockMode::ShareUpdateExclusive } else { LockMode::Share });
-    effects.work(&table, Work::IndexBuild);
+    if schema.may_have_indexes(&table) {
+        effects.work(&table, Work::IndexBuild);
+    }
 }
 
 fn changes(kind: &StmtKind, schema: &Schema, effects: &mut Effects) {

@@ -98,7 +98,7 @@ fn action(node: NodeRef<'_>) -> AlterAction {
         K::SET_UNLOGGED => AlterAction::SetLogged(false),
         K::SET_TABLESPACE => AlterAction::SetTablespace,
         K::SET_ACCESS_METHOD => AlterAction::SetAccessMethod,
-        K::SET_OPTIONS | K::RESET_OPTIONS => AlterAction::Parameters,
+        K::SET_OPTIONS | K::RESET_OPTIONS | K::CLUSTER_ON | K::SET_WITHOUT_CLUSTER => AlterAction::Parameters,
         _ => other(),
     }
 }

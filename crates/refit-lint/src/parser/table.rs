@@ -13,6 +13,7 @@ pub(super) fn create_table(node: NodeRef<'_>) -> CreateTable {
     CreateTable {
         name: name(node.child(K::TABLE_NAME).unwrap_or(node)),
         temporary: is_temporary(node),
+        unlogged: node.children().any(|child| matches!(child.kind(), K::UNLOGGED | K::UNLOGGED_KW)),
         if_not_exists: node.has(K::IF_NOT_EXISTS),
         columns: args().filter(|arg| arg.kind() == K::COLUMN).map(column).collect(),
         constraints: args().filter_map(constraint).collect(),

@@ -40,6 +40,7 @@ pub struct Table {
     /// Whether its CREATE TABLE was seen, so that all of its columns are known.
     pub(crate) complete: bool,
     pub(crate) partitioned: bool,
+    pub(crate) unlogged: bool,
     pub(crate) partition_key: Vec<String>,
     /// Keys of the table that it is a partition of, and of the one among its own that takes what the others do not.
     pub(crate) partition_of: Option<String>,
@@ -213,6 +214,18 @@ impl Schema {
             || by_constraint
             || self.indexes.values().any(|index| index.table == key && names(index))
             || self.is_computed_from(table, column)
+    }
+
+    /// Whether a table has an index, or may have one.
+    pub(crate) fn may_have_indexes(&self, table: &Name) -> bool {
+        let Some(known) = self.table(table).filter(|known| known.complete) else { return true };
+        let by_constraint = known.constraints.iter().any(|constraint| {
+            matches!(
+                constraint.kind,
+                ConstraintType::PrimaryKey | ConstraintType::Unique | ConstraintType::Exclude
+            )
+        });
+        by_constraint || self.indexes.values().any(|index| index.table == *table.key_ref())
     }
 
     /// Whether an index has a column in an expression or its WHERE.

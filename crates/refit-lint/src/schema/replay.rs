@@ -77,6 +77,7 @@ impl Schema {
                 && create.of_type.is_none()
                 && !create.if_not_exists,
             partitioned: create.partitioned,
+            unlogged: create.unlogged,
             partition_key: create.partition_key.clone(),
             partition_of: create.partition_of.as_ref().map(Name::key),
             of_type: create.of_type.as_ref().map(Name::key),

@@ -93,6 +93,7 @@ impl Table {
         shared: &mut Shared,
     ) {
         match action {
+            AlterAction::SetLogged(logged) => self.unlogged = !logged,
             AlterAction::AddColumn { column, .. } => self.add_column(name, column, shared),
             AlterAction::DropColumn(column) => {
                 self.columns.remove(column.as_str());

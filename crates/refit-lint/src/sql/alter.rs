@@ -82,7 +82,7 @@ pub enum AlterAction {
     SetTablespace,
     /// SET ACCESS METHOD.
     SetAccessMethod,
-    /// SET (storage parameters), RESET (…), SET STATISTICS and the like: no scan, no strong lock.
+    /// SET (storage parameters), RESET (…), CLUSTER ON and the like: no scan, no strong lock.
     Parameters,
     /// Anything else; its first words, upper case.
     Other(String),

@@ -11,6 +11,8 @@ pub struct CreateTable {
     pub name: Name,
     /// TEMPORARY.
     pub temporary: bool,
+    /// UNLOGGED.
+    pub unlogged: bool,
     /// IF NOT EXISTS.
     pub if_not_exists: bool,
     /// Its columns.

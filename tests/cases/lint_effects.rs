@@ -1,0 +1,86 @@
+//! What the linter foresees, over generated pairs: every kind of statement on every shape of table, run on a server and rolled
+//! back. Nothing happens that was not foreseen, and nothing was foreseen that does not happen, but for what is listed.
+
+use refit_devdb::TestDb;
+use refit_lint::{Input, foresee};
+use refit_rehearsal::{File, Options, contradictions, trace};
+
+use crate::support::value;
+
+const SHAPES: &str = include_str!("lint_effects/shapes.sql");
+const STATEMENTS: &str = include_str!("lint_effects/statements.sql");
+
+/// What is known to differ: the beginning of the shape, of the statement, and of what differs; and why.
+const DIFFERENT: &[(&str, &str, &str, &str)] = &[(
+    "",
+    "ALTER TABLE t ALTER COLUMN d TYPE timestamptz",
+    "foreseen for t: rewrites the table; it did not happen",
+    "the server of a test is in UTC, which the migration does not say of every other",
+)];
+
+/// The parts of a file: each begins with a line `-- NAME`.
+fn parts(text: &str) -> Vec<(&str, &str)> {
+    let parts = text.split("\n== ").map(|part| part.trim_start_matches("== "));
+    parts.filter_map(|part| part.split_once('\n')).map(|(name, sql)| (name.trim(), sql.trim())).collect()
+}
+
+/// How many pairs agreed, how many the server refused, and what differs.
+#[derive(Default)]
+struct Tally {
+    agree: usize,
+    refused: usize,
+    wrong: Vec<String>,
+}
+
+async fn shape(name: &str, sql: &str, major: u32, tally: &mut Tally) {
+    let fill = async |url: &str| {
+        let client = refit::connect(url, &refit::ConnectOptions::default()).await.unwrap();
+        client.batch_execute(sql).await.unwrap_or_else(|error| panic!("{name}: {error:?}"));
+        client.batch_execute("VACUUM ANALYZE").await.unwrap();
+        client.close().await;
+        Ok::<(), refit_devdb::Error>(())
+    };
+    let db = TestDb::filled(sql, fill).await.unwrap();
+    for statement in STATEMENTS.lines().filter(|line| !line.is_empty() && !line.starts_with("--")) {
+        let input = |path: &str, text: &str, reported| Input {
+            path: path.to_owned(),
+            bytes: text.as_bytes().to_vec(),
+            named_by_folder: true,
+            reported,
+        };
+        let inputs = [input("V1__shape.sql", sql, false), input("V2__it.sql", statement, true)];
+        let traced = [File::new(&inputs[1].path, statement, true)];
+        let trace = trace(db.url(), &traced, &Options { commit: false, ..Options::default() }).await.unwrap();
+        if trace.failure().is_some() {
+            tally.refused += 1;
+            continue;
+        }
+        let all: Vec<String> =
+            contradictions(&trace, &foresee(&inputs, major)).iter().map(ToString::to_string).collect();
+        let is_known = |one: &String| {
+            DIFFERENT.iter().any(|(of, begins, differs, _)| {
+                name.starts_with(of) && statement.starts_with(begins) && one.starts_with(differs)
+            })
+        };
+        let new: Vec<String> = all.into_iter().filter(|one| !is_known(one)).collect();
+        match new.is_empty() {
+            true => tally.agree += 1,
+            false => tally.wrong.push(format!("{name} | {statement} | {}", new.join("; "))),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_pair_of_statement_and_table() {
+    let db = TestDb::empty().await.unwrap();
+    let version: i32 = value(&db, "SELECT current_setting('server_version_num')::int / 10000").await;
+    let major = u32::try_from(version).unwrap();
+    let mut tally = Tally::default();
+    for (name, sql) in parts(SHAPES) {
+        shape(name, sql, major, &mut tally).await;
+    }
+    let Tally { agree, refused, wrong } = tally;
+    println!("PostgreSQL {major}: {agree} pairs agree, {} differ, the server refuses {refused}", wrong.len());
+    assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(agree > 700, "{agree}");
+}
