@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use refit_model::{FileKind, Position, Problem, front_matter, normalise};
 use serde::Serialize;
@@ -10,7 +11,7 @@ pub use refit_model::LintLevel as Level;
 
 use crate::check::{File, Settings};
 use crate::contract::is_explained;
-use crate::engine::{Engine, Memory};
+use crate::engine::{Engine, FileOutcome, Memory};
 use crate::finding::{Finding, Severity};
 use crate::honesty::{problem_findings, suppress, unknown_rules};
 use crate::levels::{active, is_on_somewhere};
@@ -213,13 +214,28 @@ fn one(
     let (directives, suppressions, problems) = front_matter(file_name(&input.path), &file.text);
     file.directives = directives;
     file.explained = engine.has_doc(&input.path) || is_explained(&file.text);
-    let replayed = engine.file(&file, memory);
+    let replayed = analysed(&file, config, || engine.file(&file, memory));
     if !input.reported {
         return Vec::new();
     }
     findings.extend(problem_findings("unknown-directive", &problems, &file, config));
     findings.extend(replayed.findings);
     suppress(findings, &suppressions, &replayed.statements, &file, config, &mut summary.suppressed)
+}
+
+/// What the rules find in a file. One that they break on is a finding, and the others of the set are looked at all the same.
+fn analysed(file: &File, config: &Config, analyse: impl FnOnce() -> FileOutcome) -> FileOutcome {
+    catch_unwind(AssertUnwindSafe(analyse)).unwrap_or_else(|_| {
+        let problem = Problem::new(
+            &file.path,
+            "this file cannot be analysed: the linter breaks on it",
+            "report it, with the file; until that is mended, look at it yourself",
+        );
+        FileOutcome {
+            findings: problem_findings("syntax-error", &[problem], file, config),
+            statements: Vec::new(),
+        }
+    })
 }
 
 pub(crate) fn file_name(path: &str) -> &str {
@@ -286,4 +302,26 @@ fn sidecars(inputs: &[&Input]) -> HashMap<String, Vec<&'static str>> {
         found.entry(stem).or_default().push(suffix);
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_cannot_be_analysed_is_a_finding() {
+        let file = File {
+            path: "V1__a.sql".to_owned(),
+            text: String::new(),
+            directives: refit_model::Directives::default(),
+            explained: false,
+            version: Some(1),
+            reported: true,
+            line_ends: Default::default(),
+        };
+        let outcome = analysed(&file, &Config::default(), || panic!("on purpose"));
+        let [finding] = &outcome.findings[..] else { panic!("{:?}", outcome.findings) };
+        assert_eq!((finding.rule, finding.severity), ("syntax-error", Severity::Error));
+        assert!(finding.message.contains("cannot be analysed"), "{}", finding.message);
+    }
 }
