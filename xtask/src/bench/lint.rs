@@ -1,7 +1,7 @@
 //! `bench lint`: what the linter finds and what it costs, beside its peers.
 
 mod conformance;
-mod corpus;
+pub(super) mod corpus;
 mod tools;
 
 use std::fs;

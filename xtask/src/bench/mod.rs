@@ -7,6 +7,7 @@ mod backfill;
 mod boot;
 mod boot_one;
 mod carried;
+mod fix;
 mod lab;
 mod lint;
 mod proxy;
@@ -32,6 +33,7 @@ pub(crate) struct Args {
 enum Bench {
     Backfill(backfill::Args),
     Boot(boot::Args),
+    Fix(fix::Args),
     Lint(lint::Args),
     Snapshot(snapshot::Args),
     #[command(hide = true)]
@@ -47,6 +49,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     match &args.bench {
         Bench::Backfill(args) => backfill::run(args, human).await,
         Bench::Boot(args) => boot::run(args, human).await,
+        Bench::Fix(args) => fix::run(args, human),
         Bench::Lint(args) => lint::run(args, human, &context.workspace),
         Bench::Snapshot(args) => snapshot::run(args, human, &context.workspace).await,
         Bench::BootOne(args) => boot_one::run(args).await,

@@ -9,8 +9,18 @@ use rand::{RngExt, SeedableRng};
 pub(super) const LINES: usize = 32;
 
 /// `count` migrations: names and texts, the versions counted from 1.
-pub(super) fn files(count: usize) -> Vec<(String, String)> {
-    let mut corpus = Corpus { random: Random::seed_from_u64(20_261_120), tables: Vec::new(), written: 0 };
+pub(in crate::bench) fn files(count: usize) -> Vec<(String, String)> {
+    made(count, 0)
+}
+
+/// The same, with something to mend in every second one: indexes, keys, constraints, changes of all rows.
+pub(in crate::bench) fn hazardous_files(count: usize) -> Vec<(String, String)> {
+    made(count, 4)
+}
+
+fn made(count: usize, hazards: u32) -> Vec<(String, String)> {
+    let random = Random::seed_from_u64(20_261_120);
+    let mut corpus = Corpus { random, tables: Vec::new(), written: 0, hazards };
     (1..=count)
         .map(|version| {
             let text = corpus.file(version);
@@ -46,6 +56,8 @@ struct Corpus {
     tables: Vec<String>,
     /// Lines so far: files that come out long are made up for by short ones.
     written: usize,
+    /// How many more parts of thirty are hazards.
+    hazards: u32,
 }
 
 impl Corpus {
@@ -101,7 +113,11 @@ impl Corpus {
     /// A statement or a few. One of thirty is a hazard, where the table is not new.
     fn part(&mut self, version: usize, table: &str, sql: &mut String) {
         let n = self.random.random_range(0..1_000_000);
-        let _ = match self.random.random_range(0..30) {
+        let kind = self.random.random_range(0..30 + self.hazards);
+        if kind >= 30 {
+            return self.hazard(n, table, sql);
+        }
+        let _ = match kind {
             0..6 => writeln!(
                 sql,
                 "\n-- The back office writes it, nobody else reads it.\n\
@@ -145,6 +161,29 @@ impl Corpus {
             ),
             _ => writeln!(sql, "\nUPDATE {table} SET note = '' WHERE note IS NULL;"),
         };
+    }
+}
+
+impl Corpus {
+    /// Something that has a mechanical safe form, on a table that may be old.
+    fn hazard(&mut self, n: u32, table: &str, sql: &mut String) {
+        let old = self.table();
+        let statement = match self.random.random_range(0..8) {
+            0 => format!("CREATE INDEX ON {old} (currency, created_at)"),
+            1 => format!(
+                "ALTER TABLE {old} -- every one of them\n    ADD CONSTRAINT c_{n} CHECK (position >= 0)"
+            ),
+            2 => format!(
+                "ALTER TABLE {old} ADD COLUMN other_{n} bigint REFERENCES {table} (id) ON DELETE SET NULL"
+            ),
+            3 => format!("UPDATE {old} SET note = reference WHERE note IS NULL"),
+            4 => format!("ALTER TABLE {old} ALTER COLUMN payload SET NOT NULL"),
+            5 => format!("ALTER TABLE {old} ADD COLUMN token_{n} uuid DEFAULT gen_random_uuid()"),
+            6 => format!("ALTER TABLE {old} ADD CONSTRAINT u_{n} UNIQUE (reference, id)"),
+            _ => format!("DELETE FROM {old} WHERE is_archived"),
+        };
+        // Writing to a String does not fail.
+        let _ = writeln!(sql, "\n-- Asked for by the back office.\n{statement};");
     }
 }
 

@@ -1,0 +1,126 @@
+//! `bench fix`: what `lint-migrations --fix` costs, and how that grows with the number of files.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
+use serde::Serialize;
+
+use super::lint::corpus;
+use super::release::become_release;
+use super::table::{Cell, Verdict};
+use super::timing::{Times, by_turns};
+
+/// What `lint-migrations --fix` costs, and how that grows with the number of files.
+///
+/// The files are of a service's history, with something to mend in every second one. Every figure is of a whole process, from
+/// start to exit, in which the mended files are written. No peer writes safe forms of migrations, so none is measured. Exit
+/// status 1 if a target is missed. A debug build runs a release build of itself.
+///
+/// Examples:
+///   cargo xtask bench fix
+///   cargo xtask bench fix --quick
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Fewer repetitions, and figures that vary more.
+    #[arg(long)]
+    quick: bool,
+    /// Measure the build at hand, even if it is a debug build.
+    #[arg(long)]
+    as_built: bool,
+}
+
+/// Files of the contenders.
+const COUNTS: [usize; 3] = [120, 240, 480];
+
+/// How long 240 files may take.
+const AT_MOST: Duration = Duration::from_secs(5);
+/// Twice the files may take this many times the time: twice, and what measuring varies.
+const GROWTH_AT_MOST: f64 = 2.4;
+
+#[derive(Serialize)]
+struct Row {
+    files: usize,
+    written: usize,
+    time: Cell,
+    target: &'static str,
+    verdict: Verdict,
+}
+
+/// Measures and prints.
+///
+/// # Errors
+/// When something could not be measured at all.
+pub(crate) fn run(args: &Args, human: bool) -> anyhow::Result<ExitCode> {
+    if !args.as_built {
+        become_release()?;
+    }
+    let mut times = Times::new(COUNTS.len());
+    let mut written = [0; COUNTS.len()];
+    for turn in by_turns(if args.quick { 1 } else { 3 }, COUNTS.len()) {
+        let scratch = tempfile::tempdir()?;
+        let took = mend(scratch.path(), COUNTS[turn])?;
+        written[turn] = fs::read_dir(scratch.path().join("migrations"))?.count();
+        times.add(turn, took);
+    }
+    let mut rows = Vec::new();
+    for (at, files) in COUNTS.into_iter().enumerate() {
+        let (time, growth) = (times.median(at), if at == 0 { 1.0 } else { times.ratio(at, at - 1) });
+        let (target, verdict) = match files {
+            240 => ("≤ 5 s", Verdict::of(time <= AT_MOST, "")),
+            480 => ("≤ 2.4 × of 240 files", Verdict::of(growth <= GROWTH_AT_MOST, format!("{growth:.2} ×"))),
+            _ => ("", Verdict::Open(String::new())),
+        };
+        rows.push(Row {
+            files,
+            written: written[at],
+            time: Cell::time_and_ratio(time, growth),
+            target,
+            verdict,
+        });
+    }
+    let missed = rows.iter().any(|row| matches!(row.verdict, Verdict::Missed(_)));
+    let mut out = anstream::stdout().lock();
+    match human {
+        true => {
+            writeln!(out, "files  mended  time, and × of half as many  target                verdict")?;
+            for Row { files, written, time, target, verdict } in &rows {
+                let line =
+                    format!("{files:5}  {written:6}  {:28}  {target:20}  {}", time.text, verdict.text());
+                writeln!(out, "{}", line.trim_end())?;
+            }
+        }
+        false => writeln!(
+            out,
+            "{}",
+            serde_json::to_string_pretty(&serde_json::json!({ "format": 1, "rows": rows }))?
+        )?,
+    }
+    out.flush()?;
+    Ok(if missed { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+/// Writes that many files, and mends them in a process of its own.
+fn mend(folder: &Path, count: usize) -> anyhow::Result<Duration> {
+    fs::create_dir_all(folder.join("migrations"))?;
+    fs::write(folder.join("Cargo.toml"), "[workspace]\n")?;
+    for (name, text) in corpus::hazardous_files(count) {
+        fs::write(folder.join("migrations").join(name), text)?;
+    }
+    let mut command = Command::new(std::env::current_exe()?);
+    command
+        .args(["lint-migrations", "--fix", "--fix-tracked"])
+        .current_dir(folder)
+        .env_remove("CARGO_MANIFEST_DIR");
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let began = Instant::now();
+    let status = command.status()?;
+    let took = began.elapsed();
+    match status.code() {
+        Some(0 | 1) => Ok(took),
+        code => bail!("lint-migrations --fix ended with {code:?}"),
+    }
+}
