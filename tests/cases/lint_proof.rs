@@ -33,6 +33,14 @@ struct Claim {
     error: Option<String>,
     /// The first major version that does so.
     since: Option<u32>,
+    /// The last one.
+    until: Option<u32>,
+}
+
+impl Claim {
+    fn holds_on(&self, major: u32) -> bool {
+        self.since.is_none_or(|since| major >= since) && self.until.is_none_or(|until| major <= until)
+    }
 }
 
 #[test]
@@ -158,12 +166,12 @@ async fn prove(example: &Example, shared: &TestDb, major: u32) -> Vec<String> {
             wrong.push(format!("it fails: {code} {message}\n{}", example.sql));
             return wrong;
         }
-        (None, Some(claimed)) if claim.since.is_none_or(|since| major >= since) => {
+        (None, Some(claimed)) if claim.holds_on(major) => {
             wrong.push(format!("it does not fail with {claimed}"));
         }
         (None, _) => {}
     }
-    if claim.since.is_none_or(|since| major >= since) {
+    if claim.holds_on(major) {
         held_to_claim(&claim, &observed, &mut wrong);
     }
     held_to_foresight(&files, &observed, major, &mut wrong);

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use refit_model::{Directives, Phase, Position};
 
 use crate::finding::{Finding, Severity};
-use crate::held::Held;
+use crate::held::AllHeld;
 use crate::lock::LockMode;
 use crate::schema::Schema;
 use crate::sql::{AlterAction, AlterTarget, Name, Span, Stmt, StmtKind};
@@ -88,7 +88,7 @@ pub(crate) struct StatementCheck<'a> {
     /// Columns that were added without a value before the top-level statement.
     pub(crate) unfilled: &'a Unfilled,
     /// Migrations before this one that wait for a backfill.
-    pub(crate) held: &'a [Held],
+    pub(crate) held: &'a AllHeld,
     /// Versions that are complete before this file runs.
     pub(crate) gates: &'a HashSet<i64>,
     pub(crate) settings: &'a Settings,

@@ -9,7 +9,7 @@ use refit_model::{LineIndex, Position, Suppression};
 use crate::advice;
 use crate::check::{Backfill, File, FileCheck, Report, Settings, StatementCheck};
 use crate::finding::{Finding, Severity};
-use crate::held::{Held, made};
+use crate::held::{AllHeld, Held, made};
 use crate::parser::{Newer, Parsed, SyntaxError, parse};
 use crate::rule::{Check, Rule};
 use crate::rules::{is_held_while_working, takes_time};
@@ -42,7 +42,7 @@ pub(crate) struct Memory {
     pub(crate) schema: Schema,
     pub(crate) backfills: Vec<Backfill>,
     unfilled: Unfilled,
-    held: Vec<Held>,
+    held: Arc<AllHeld>,
     /// What each version waits for, directly or through others.
     waits: HashMap<i64, HashSet<i64>>,
 }
@@ -118,7 +118,11 @@ impl Engine<'_> {
         remember_backfill(file, &stmts, memory);
         if let Some(version) = file.version {
             if !gates.is_empty() {
-                memory.held.push(Held { version, gates: gates.clone(), made: made(&stmts) });
+                Arc::make_mut(&mut memory.held).push(Held {
+                    version,
+                    gates: gates.clone(),
+                    made: made(&stmts),
+                });
             }
             memory.waits.insert(version, gates);
         }

@@ -1,6 +1,6 @@
 //! Migrations that wait for a backfill, and what they make or change: what comes after them may be applied before.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::sql::{AlterAction, Name, Stmt, StmtKind};
 
@@ -13,6 +13,36 @@ pub(crate) struct Held {
     pub(crate) made: Vec<Made>,
 }
 
+/// All of them, and which make or change an object of a name.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct AllHeld {
+    all: Vec<Held>,
+    by_object: HashMap<String, Vec<usize>>,
+}
+
+impl AllHeld {
+    pub(crate) fn push(&mut self, held: Held) {
+        for made in &held.made {
+            let of = self.by_object.entry(made.object.clone()).or_default();
+            if of.last() != Some(&self.all.len()) {
+                of.push(self.all.len());
+            }
+        }
+        self.all.push(held);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// Those that touch an object with one of the names, in order.
+    pub(crate) fn touching<'a>(&'a self, names: &HashSet<String>) -> impl Iterator<Item = &'a Held> {
+        let found: BTreeSet<usize> =
+            names.iter().filter_map(|name| self.by_object.get(name)).flatten().copied().collect();
+        found.into_iter().filter_map(|at| self.all.get(at))
+    }
+}
+
 /// An object, or a part of one, that a statement makes or changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Made {
@@ -20,6 +50,14 @@ pub(crate) struct Made {
     pub(crate) object: String,
     /// The column or constraint; none for the object as a whole.
     pub(crate) part: Option<String>,
+    /// Whether it was there before: then only what changes it again has to wait.
+    pub(crate) was_there: bool,
+}
+
+impl Made {
+    fn whole(object: &str) -> Made {
+        Made { object: object.to_owned(), part: None, was_there: false }
+    }
 }
 
 /// What statements make or change.
@@ -34,7 +72,7 @@ pub(crate) fn made(stmts: &[Stmt]) -> Vec<Made> {
             | StmtKind::CreateEnum { name, .. }
             | StmtKind::CreateDomain { name, .. }
             | StmtKind::CreateRoutine { name, .. } => whole(name, &mut all),
-            StmtKind::CreateSchema { name } => all.push(Made { object: name.clone(), part: None }),
+            StmtKind::CreateSchema { name } => all.push(Made::whole(name)),
             StmtKind::CreateIndex(index) => index.name.iter().for_each(|name| whole(name, &mut all)),
             StmtKind::Alter { table, actions, .. } => {
                 actions.iter().for_each(|(_, action)| altered(table, action, &mut all));
@@ -44,7 +82,7 @@ pub(crate) fn made(stmts: &[Stmt]) -> Vec<Made> {
             }
             StmtKind::Rename { name, to, .. } => {
                 whole(name, &mut all);
-                all.push(Made { object: to.clone(), part: None });
+                all.push(Made::whole(to));
             }
             _ => {}
         }
@@ -53,29 +91,32 @@ pub(crate) fn made(stmts: &[Stmt]) -> Vec<Made> {
 }
 
 fn whole(name: &Name, all: &mut Vec<Made>) {
-    all.push(Made { object: name.name.clone(), part: None });
+    all.push(Made::whole(&name.name));
 }
 
 fn altered(table: &Name, action: &AlterAction, all: &mut Vec<Made>) {
-    let parts: Vec<&str> = match action {
-        AlterAction::AddColumn { column, .. } => vec![&column.name],
+    let mut part = |name: &str, was_there: bool| {
+        all.push(Made { object: table.name.clone(), part: Some(name.to_owned()), was_there });
+    };
+    match action {
+        AlterAction::AddColumn { column, .. } => part(&column.name, false),
+        AlterAction::AddConstraint(constraint) => constraint.name.iter().for_each(|name| part(name, false)),
+        AlterAction::RenameColumn { from, to } => {
+            part(from, false);
+            part(to, false);
+        }
+        AlterAction::AttachPartition { partition, .. } | AlterAction::DetachPartition { partition, .. } => {
+            part(&partition.name, false);
+        }
         AlterAction::DropColumn(name)
         | AlterAction::DropConstraint(name)
-        | AlterAction::ValidateConstraint(name) => vec![name],
-        AlterAction::AlterColumn { column, .. } => vec![column],
-        AlterAction::AddConstraint(constraint) => constraint.name.iter().map(String::as_str).collect(),
-        AlterAction::RenameColumn { from, to } => vec![from, to],
+        | AlterAction::ValidateConstraint(name)
+        | AlterAction::AlterColumn { column: name, .. } => part(name, true),
         AlterAction::RenameTo(to) => {
             whole(table, all);
-            return all.push(Made { object: to.clone(), part: None });
+            all.push(Made::whole(to));
         }
-        AlterAction::SetSchema(_) => return whole(table, all),
-        AlterAction::AttachPartition { partition, .. } | AlterAction::DetachPartition { partition, .. } => {
-            vec![&partition.name]
-        }
-        _ => Vec::new(),
-    };
-    all.extend(
-        parts.into_iter().map(|part| Made { object: table.name.clone(), part: Some(part.to_owned()) }),
-    );
+        AlterAction::SetSchema(_) => whole(table, all),
+        _ => {}
+    }
 }

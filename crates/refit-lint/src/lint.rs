@@ -32,7 +32,21 @@ pub struct Input {
     pub reported: bool,
 }
 
+/// A file of the input, whoever holds its content.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Source<'a> {
+    pub(crate) path: &'a str,
+    pub(crate) bytes: &'a [u8],
+    pub(crate) named_by_folder: bool,
+    pub(crate) reported: bool,
+}
+
 impl Input {
+    pub(crate) fn source(&self) -> Source<'_> {
+        let Input { path, bytes, named_by_folder, reported } = self;
+        Source { path, bytes, named_by_folder: *named_by_folder, reported: *reported }
+    }
+
     /// The text that findings count their bytes in: normalised, and legible even where the file is not.
     pub fn text(&self) -> String {
         text_of(&self.path, &self.bytes).0
@@ -116,7 +130,7 @@ pub fn lint(inputs: &[Input], config: &Config) -> Outcome {
 }
 
 fn lint_all(inputs: &[Input], config: &Config) -> Outcome {
-    let all: Vec<&Input> = inputs.iter().collect();
+    let all: Vec<Source<'_>> = inputs.iter().map(Input::source).collect();
     let mut outcome = lint_range(&all, 0..all.len(), &mut Memory::default(), config);
     outcome.findings.extend(unknown_rules(config));
     outcome.findings.retain(once());
@@ -143,7 +157,7 @@ pub(crate) fn once() -> impl FnMut(&Finding) -> bool {
 
 /// Lints some files of a set; `memory` is what those before them left, and is given what these do.
 pub(crate) fn lint_range(
-    inputs: &[&Input],
+    inputs: &[Source<'_>],
     range: Range<usize>,
     memory: &mut Memory,
     config: &Config,
@@ -164,7 +178,7 @@ pub(crate) fn lint_range(
     let on = RULES.iter().filter(|rule| is_on_somewhere(rule, config)).count();
     let mut outcome = Outcome { findings: Vec::new(), summary: Summary { rules: on, ..Summary::default() } };
     for input in inputs.get(range).unwrap_or_default() {
-        let findings = one(input, config, (&engine, &versions), memory, &mut outcome.summary);
+        let findings = one(*input, config, (&engine, &versions), memory, &mut outcome.summary);
         outcome.findings.extend(accept(findings, &mut accepted, &mut outcome.summary));
     }
     outcome
@@ -172,14 +186,14 @@ pub(crate) fn lint_range(
 
 /// Lints one file, and takes out what is suppressed in it.
 fn one(
-    input: &Input,
+    input: Source<'_>,
     config: &Config,
     (engine, versions): (&Engine<'_>, &Versions<'_>),
     memory: &mut Memory,
     summary: &mut Summary,
 ) -> Vec<Finding> {
     let kind = match input.named_by_folder {
-        true => FileKind::of(config.in_folder(&input.path)),
+        true => FileKind::of(config.in_folder(input.path)),
         false => Ok(FileKind::Aside),
     };
     let runs = match &kind {
@@ -192,28 +206,28 @@ fn one(
     }
     summary.files += usize::from(input.reported);
     let mut file = File {
-        path: input.path.clone(),
+        path: input.path.to_owned(),
         text: String::new(),
         directives: refit_model::Directives::default(),
         explained: false,
         // A file that need not be named like a migration may be all the same.
-        version: version_of(&input.path),
+        version: version_of(input.path),
         reported: input.reported,
         line_ends: Default::default(),
     };
     let again = file.version.filter(|_| input.reported);
-    let again = again.and_then(|version| versions.problem(&input.path, version));
+    let again = again.and_then(|version| versions.problem(input.path, version));
     let misnamed: Vec<Problem> = kind.err().into_iter().chain(again).collect();
     let mut findings = problem_findings("misnamed-file", &misnamed, &file, config);
     if !is_sql {
         return findings;
     }
-    let (text, unreadable) = text_of(&input.path, &input.bytes);
+    let (text, unreadable) = text_of(input.path, input.bytes);
     file.text = text;
     findings.extend(problem_findings("syntax-error", unreadable.as_slice(), &file, config));
-    let (directives, suppressions, problems) = front_matter(file_name(&input.path), &file.text);
+    let (directives, suppressions, problems) = front_matter(file_name(input.path), &file.text);
     file.directives = directives;
-    file.explained = engine.has_doc(&input.path) || is_explained(&file.text);
+    file.explained = engine.has_doc(input.path) || is_explained(&file.text);
     let replayed = analysed(&file, config, || engine.file(&file, memory));
     if !input.reported {
         return Vec::new();
@@ -290,10 +304,10 @@ fn accept(
 }
 
 /// Which sidecars there are, by the migration's stem.
-fn sidecars(inputs: &[&Input]) -> HashMap<String, Vec<&'static str>> {
+fn sidecars(inputs: &[Source<'_>]) -> HashMap<String, Vec<&'static str>> {
     let mut found: HashMap<String, Vec<&'static str>> = HashMap::new();
     for input in inputs.iter().filter(|input| input.named_by_folder) {
-        let (stem, suffix) = match FileKind::of(file_name(&input.path)) {
+        let (stem, suffix) = match FileKind::of(file_name(input.path)) {
             Ok(FileKind::Down { stem }) => (stem, ".down.sql"),
             Ok(FileKind::Check { stem }) => (stem, ".check.sql"),
             Ok(FileKind::Doc { stem }) => (stem, ".md"),

@@ -2,16 +2,16 @@
 
 use refit_model::{FileKind, Problem, same_version};
 
-use crate::lint::{Input, file_name};
+use crate::lint::{Source, file_name};
 
 /// The migrations of all folders, by folder and version.
 pub(crate) struct Versions<'a> {
-    files: Vec<(&'a str, i64, &'a Input)>,
+    files: Vec<(&'a str, i64, Source<'a>)>,
 }
 
 impl<'a> Versions<'a> {
-    pub(crate) fn of(inputs: &[&'a Input]) -> Versions<'a> {
-        let migration = |input: &&'a Input| Some((folder_of(&input.path), version_of(&input.path)?, *input));
+    pub(crate) fn of(inputs: &[Source<'a>]) -> Versions<'a> {
+        let migration = |input: &Source<'a>| Some((folder_of(input.path), version_of(input.path)?, *input));
         let mut files: Vec<_> = inputs.iter().filter_map(migration).collect();
         // Files of one version stay in order.
         files.sort_by_key(|(folder, version, _)| (*folder, *version));
@@ -24,7 +24,7 @@ impl<'a> Versions<'a> {
         let folder = folder_of(path);
         let from = self.files.partition_point(|(of, known, _)| (*of, *known) < (folder, version));
         let same = self.files[from..].iter().take_while(|(of, known, _)| (*of, *known) == (folder, version));
-        let all: Vec<&Input> = same.map(|(.., input)| *input).collect();
+        let all: Vec<Source<'_>> = same.map(|(.., input)| *input).collect();
         let (first, others) = all.split_first()?;
         let other = match first.path == path {
             true => others.first().filter(|_| others.iter().all(|other| !other.reported))?,
@@ -32,7 +32,7 @@ impl<'a> Versions<'a> {
         };
         let end = self.files.partition_point(|(of, ..)| *of <= folder);
         let last = self.files[..end].last().map_or(version, |(_, last, _)| *last);
-        Some(same_version(path, file_name(&other.path), version, last.saturating_add(1)))
+        Some(same_version(path, file_name(other.path), version, last.saturating_add(1)))
     }
 }
 

@@ -13,7 +13,7 @@ use crate::batches;
 use crate::error::Error;
 use crate::file::{File, in_order};
 use crate::observe::{Look, Relations, Watch, compare};
-use crate::rows::{self, Tables};
+use crate::rows::{self, Later, Tables};
 use crate::session::{failure, runner, unsent};
 use crate::trace::{FileTrace, StatementTrace, Trace};
 
@@ -45,7 +45,11 @@ pub async fn trace(url: &str, files: &[File], options: &Options) -> Result<Trace
     let mut session = Session::open(url, options).await?;
     let mut trace = Trace { postgres: version(&session.runner).await?, ..Trace::default() };
     let mut tables = Tables::default();
-    for (file, awaited) in in_order(files) {
+    if options.rows > 0 {
+        tables.later = Later::of(url, files).await?;
+    }
+    let mut ordered = in_order(files).into_iter();
+    for (file, awaited) in ordered.by_ref() {
         if file.traced && options.rows > 0 {
             trace.rows.extend(rows::fill(url, options.rows, &mut tables).await?);
         }
@@ -58,11 +62,28 @@ pub async fn trace(url: &str, files: &[File], options: &Options) -> Result<Trace
             trace.files.push(FileTrace { path: file.path.clone(), transaction, statements });
         }
         if failed {
+            unreached(file, &mut trace);
             break;
         }
     }
+    for (file, _) in ordered.filter(|(file, _)| file.traced) {
+        trace.skipped.push((file.path.clone(), "a statement before it failed".to_owned()));
+    }
     session.close().await;
     Ok(trace)
+}
+
+/// Says how many statements of a file come behind the one that failed.
+fn unreached(file: &File, trace: &mut Trace) {
+    let Some(failed) = trace.failure() else { return };
+    let all = split_statements(&file.text);
+    let behind = all.iter().filter(|statement| statement.offset > failed.start).count();
+    if file.traced && behind > 0 {
+        let plural = if behind == 1 { "" } else { "s" };
+        trace
+            .skipped
+            .push((file.path.clone(), format!("{behind} statement{plural} behind the one that failed")));
+    }
 }
 
 pub(crate) async fn version(client: &Connection) -> Result<String, Error> {

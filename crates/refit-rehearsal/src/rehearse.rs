@@ -15,7 +15,7 @@ use crate::execute::{Options, Session, version};
 use crate::file::{File, in_order};
 use crate::observe::Relations;
 use crate::probe::{Probed, Probes};
-use crate::rows::{self, Filled, Tables};
+use crate::rows::{self, Filled, Later, Tables};
 use crate::server::Place;
 use crate::session::failure;
 use crate::stairway::{Stairway, walk};
@@ -80,6 +80,9 @@ pub async fn rehearse(place: &Place, files: &[File], options: &RehearsalOptions)
     let url = place.url();
     let mut rehearsal = Rehearsal::default();
     let mut tables = Tables::default();
+    if options.rows > 0 {
+        tables.later = Later::of(&url, files).await?;
+    }
     for (file, awaited) in in_order(files) {
         if !file.traced {
             if let Some(step) = untraced(&url, file, awaited).await? {

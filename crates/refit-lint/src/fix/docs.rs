@@ -1,18 +1,58 @@
 //! The set while it is mended: which file is where, and what the next versions are.
 
 use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
 use std::rc::Rc;
 
 use refit_model::{Directives, FileKind, front_matter};
 
-use crate::lint::{Config, Input};
+use crate::lint::{Config, Input, Source};
 use crate::parser::{Parsed, parse};
 use crate::plan::with_references;
+
+/// A file as it would be given to the linter. Its content is shared: a copy under another name is cheap.
+#[derive(Debug, Clone)]
+pub(crate) struct File {
+    pub(crate) path: String,
+    pub(crate) bytes: Rc<[u8]>,
+    named_by_folder: bool,
+    reported: bool,
+}
+
+impl File {
+    fn of(input: &Input) -> File {
+        let Input { path, bytes, named_by_folder, reported } = input;
+        File {
+            path: path.clone(),
+            bytes: bytes.as_slice().into(),
+            named_by_folder: *named_by_folder,
+            reported: *reported,
+        }
+    }
+
+    fn source(&self) -> Source<'_> {
+        Source {
+            path: &self.path,
+            bytes: &self.bytes,
+            named_by_folder: self.named_by_folder,
+            reported: self.reported,
+        }
+    }
+
+    pub(crate) fn to_input(&self) -> Input {
+        Input {
+            path: self.path.clone(),
+            bytes: self.bytes.to_vec(),
+            named_by_folder: self.named_by_folder,
+            reported: self.reported,
+        }
+    }
+}
 
 /// One file.
 #[derive(Debug, Clone)]
 pub(crate) struct Doc {
-    pub(crate) input: Input,
+    pub(crate) input: File,
     /// The path of the file that this one came out of.
     pub(crate) origin: String,
     /// The path that it lies at now; none for a file that is new.
@@ -26,10 +66,10 @@ pub(crate) struct Doc {
 impl Doc {
     fn new(input: &Input) -> Doc {
         let text = input.text();
-        Doc::with_text(input, input.path.clone(), Some(input.path.clone()), &text)
+        Doc::with_text(&File::of(input), input.path.clone(), Some(input.path.clone()), &text)
     }
 
-    fn with_text(input: &Input, origin: String, was: Option<String>, text: &str) -> Doc {
+    fn with_text(input: &File, origin: String, was: Option<String>, text: &str) -> Doc {
         let runs = input.path.to_lowercase().ends_with(".sql") || !input.named_by_folder;
         let parsed = if runs { parse(text) } else { Parsed::default() };
         let (directives, ..) = front_matter(file_of(&input.path), text);
@@ -74,6 +114,9 @@ pub(crate) struct NewFile {
     pub(crate) gated: bool,
 }
 
+/// How the names of files end that belong to a migration.
+const SIDECARS: [&str; 3] = [".down.sql", ".check.sql", ".md"];
+
 /// Behind it, nothing is inserted.
 const LAST: i64 = i64::MAX - 1_000_000;
 
@@ -86,20 +129,34 @@ pub(crate) struct Docs<'c> {
     pub(crate) protected: &'c BTreeSet<String>,
     /// What people should know about what was written.
     pub(crate) notes: Vec<(String, String)>,
+    /// Whether any file is a down file, a check or a page of another.
+    has_sidecars: bool,
 }
 
 impl<'c> Docs<'c> {
     pub(crate) fn new(inputs: &[Input], config: &'c Config, protected: &'c BTreeSet<String>) -> Docs<'c> {
-        Docs { all: inputs.iter().map(Doc::new).map(Rc::new).collect(), config, protected, notes: Vec::new() }
+        let all: Vec<Rc<Doc>> = inputs.iter().map(Doc::new).map(Rc::new).collect();
+        let is_sidecar = |doc: &Rc<Doc>| SIDECARS.iter().any(|suffix| doc.input.path.ends_with(suffix));
+        let has_sidecars = all.iter().any(is_sidecar);
+        Docs { all, config, protected, notes: Vec::new(), has_sidecars }
     }
 
-    pub(crate) fn inputs(&self) -> Vec<&Input> {
-        self.all.iter().map(|doc| &doc.input).collect()
+    pub(crate) fn inputs(&self) -> Vec<Input> {
+        self.all.iter().map(|doc| doc.input.to_input()).collect()
     }
 
     /// A file that is about to change.
     fn doc(&mut self, at: usize) -> &mut Doc {
         Rc::make_mut(&mut self.all[at])
+    }
+
+    /// Some files as they are linted by themselves: these, and the pages beside them.
+    pub(crate) fn alone(&self, range: Range<usize>) -> Vec<Source<'_>> {
+        let own = &self.all[range];
+        let stems: Vec<&str> = own.iter().map(|doc| doc.stem()).collect();
+        let is_beside =
+            |doc: &&Rc<Doc>| doc.input.path.strip_suffix(".md").is_some_and(|stem| stems.contains(&stem));
+        own.iter().chain(self.all.iter().filter(is_beside)).map(|doc| doc.input.source()).collect()
     }
 
     /// Whether a file has a page beside it.
@@ -145,7 +202,7 @@ impl<'c> Docs<'c> {
                 false => new.text.clone(),
             };
             label = format!("V{last:0width$}");
-            let input = Input {
+            let input = File {
                 path: format!("{folder}{label}__{}.sql", new.name),
                 bytes: encoded(&text, &doc.input.bytes),
                 ..doc.input.clone()
@@ -206,7 +263,7 @@ impl<'c> Docs<'c> {
         for (at, stem, path) in renamed {
             let new_stem = path.strip_suffix(".sql").unwrap_or(&path).to_owned();
             self.doc(at).rename(path);
-            self.move_sidecars(&stem, &new_stem, &[".down.sql", ".check.sql", ".md"]);
+            self.move_sidecars(&stem, &new_stem, &SIDECARS);
         }
         self.refer(index + 1, &moved)
     }
@@ -215,6 +272,10 @@ impl<'c> Docs<'c> {
     fn refer(&mut self, from: usize, moved: &HashMap<i64, String>) -> Result<(), String> {
         for at in from..self.all.len() {
             let doc = &self.all[at];
+            let named = doc.directives.after.iter().chain(&doc.directives.depends);
+            if !named.into_iter().any(|version| moved.contains_key(version)) {
+                continue;
+            }
             let Some(text) = with_references(&doc.text, &|version| moved.get(&version).cloned()) else {
                 continue;
             };
@@ -227,6 +288,9 @@ impl<'c> Docs<'c> {
     }
 
     fn move_sidecars(&mut self, stem: &str, new_stem: &str, suffixes: &[&str]) {
+        if !self.has_sidecars {
+            return;
+        }
         for suffix in suffixes {
             let path = format!("{stem}{suffix}");
             if let Some(doc) = self.all.iter_mut().find(|doc| doc.input.path == path) {
@@ -251,7 +315,7 @@ impl<'c> Docs<'c> {
         );
         for stem in &stems[1..] {
             let path = format!("{stem}.down.sql");
-            let input = Input { path, bytes: encoded(&text, &input.bytes), ..input.clone() };
+            let input = File { path, bytes: encoded(&text, &input.bytes), ..input.clone() };
             self.all.push(Rc::new(Doc::with_text(&input, origin.clone(), None, &text)));
         }
         let note = format!(
@@ -286,7 +350,7 @@ fn file_of(path: &str) -> &str {
     split_path(path).1
 }
 
-fn in_folder<'p>(input: &'p Input, config: &Config) -> &'p str {
+fn in_folder<'p>(input: &'p File, config: &Config) -> &'p str {
     match input.named_by_folder {
         true => config.in_folder(&input.path),
         false => file_of(&input.path),
@@ -294,14 +358,14 @@ fn in_folder<'p>(input: &'p Input, config: &Config) -> &'p str {
 }
 
 /// The text with the line endings and the byte-order mark that the file had.
-fn encoded(text: &str, as_in: &[u8]) -> Vec<u8> {
+fn encoded(text: &str, as_in: &[u8]) -> Rc<[u8]> {
     let mut bytes = Vec::with_capacity(text.len());
     if as_in.starts_with("\u{feff}".as_bytes()) {
         bytes.extend_from_slice("\u{feff}".as_bytes());
     }
     let windows = as_in.windows(2).any(|pair| pair == b"\r\n");
     bytes.extend_from_slice(if windows { text.replace('\n', "\r\n") } else { text.to_owned() }.as_bytes());
-    bytes
+    bytes.into()
 }
 
 #[cfg(test)]

@@ -55,10 +55,10 @@ impl<'c> Pass<'c> {
             if upto == Some(&origin) {
                 return pass;
             }
-            let inputs = pass.docs.inputs();
             let range = mender.range(&pass.docs);
             mender.first = range.end;
-            lint_range(&inputs, range, &mut mender.memory, pass.docs.config);
+            let inputs = pass.docs.alone(range);
+            lint_range(&inputs, 0..inputs.len(), &mut mender.memory, pass.docs.config);
         }
         pass
     }
@@ -141,11 +141,19 @@ impl Mender<'_> {
         for next in self.proposals(docs, finding)? {
             match next.and_then(|next| self.settled(next, &allowed)) {
                 Ok((next, after)) if after.get(&target) < allowed.get(&target) => return Ok(next),
+                // A gate may show that the next file of the same origin needs one as well.
+                Ok((next, _)) if self.is_gated(docs, finding, &next) => return Ok(next),
                 Ok(_) => why = "its mechanical form is found fault with as well".to_owned(),
                 Err(reason) => why = reason,
             }
         }
         Err(why)
+    }
+
+    /// Whether a finding about a migration that overtakes another is gone, whatever is found in the files behind it.
+    fn is_gated(&self, docs: &Docs<'_>, finding: &Finding, next: &Docs<'_>) -> bool {
+        let wanted = key(docs, finding);
+        finding.rule == "overtakes-held" && !self.findings(next).iter().any(|one| key(next, one) == wanted)
     }
 
     /// What the fix of a rule makes of the set.
@@ -157,7 +165,9 @@ impl Mender<'_> {
         let Some(plan) = fixes::of(finding.rule) else {
             return Err(fixes::reason(finding.rule).to_owned());
         };
-        if let Some(why) = self.spared.get(&origin_of(docs, finding)) {
+        // What follows from the fixes of files before it is mended all the same.
+        let spared = self.spared.get(&origin_of(docs, finding)).filter(|_| finding.rule != "overtakes-held");
+        if let Some(why) = spared {
             return Err(why.clone());
         }
         let at = place(docs, finding);
@@ -227,8 +237,8 @@ impl Mender<'_> {
 
     /// Errors and warnings, but for those about sidecars, which nobody can write for others.
     pub(super) fn findings(&self, docs: &Docs<'_>) -> Vec<Finding> {
-        let range = self.range(docs);
-        let found = lint_range(&docs.inputs(), range, &mut self.memory.clone(), docs.config).findings;
+        let inputs = docs.alone(self.range(docs));
+        let found = lint_range(&inputs, 0..inputs.len(), &mut self.memory.clone(), docs.config).findings;
         let counts = |finding: &Finding| {
             finding.severity != Severity::Note && !matches!(finding.rule, "missing-doc" | "missing-check")
         };

@@ -22,7 +22,7 @@ use crate::engine::Memory;
 use crate::finding::Finding;
 use crate::fixes;
 use crate::honesty::unknown_rules;
-use crate::lint::{Config, Input, lint_range, once};
+use crate::lint::{Config, Input, Source, lint_range, once};
 use crate::plan::Parts;
 use crate::stack::with_room;
 
@@ -70,15 +70,16 @@ pub struct Change {
 pub fn fix(inputs: &[Input], config: &Config, protected: &BTreeSet<String>) -> Fixed {
     with_room(|| {
         let docs = Docs::new(inputs, config, protected);
-        let all: Vec<&Input> = inputs.iter().collect();
-        let found = lint_range(&all, 0..all.len(), &mut Memory::default(), config).findings;
+        let all: Vec<Source<'_>> = inputs.iter().map(Input::source).collect();
+        let mut found = lint_range(&all, 0..all.len(), &mut Memory::default(), config).findings;
+        let others: Vec<Finding> = found.extract_if(.., |finding| finding.rule == "misnamed-file").collect();
         let found = counts(&docs, &found);
         let mut spared = Spared::new();
         loop {
             let pass = Pass::through(docs.clone(), &found, &spared, None);
-            let Some((origin, rule)) = &pass.worse else { return result(inputs, pass, config) };
+            let Some((origin, rule)) = &pass.worse else { return result(inputs, pass, others, config) };
             let Some(culprit) = culprit(&docs, &found, &spared, &pass, origin) else {
-                return result(inputs, pass, config);
+                return result(inputs, pass, others, config);
             };
             spared.insert(culprit, format!("its mechanical form would lead to a case of {rule} in {origin}"));
         }
@@ -117,7 +118,7 @@ fn culprit(
 }
 
 /// What is to be written, and what was done.
-fn result(inputs: &[Input], pass: Pass<'_>, config: &Config) -> Fixed {
+fn result(inputs: &[Input], pass: Pass<'_>, others: Vec<Finding>, config: &Config) -> Fixed {
     let Pass { docs, mut mended, mut left, .. } = pass;
     let given: BTreeMap<&str, &Input> = inputs.iter().map(|input| (input.path.as_str(), input)).collect();
     let mut changes = Vec::new();
@@ -126,8 +127,8 @@ fn result(inputs: &[Input], pass: Pass<'_>, config: &Config) -> Fixed {
         files.entry(&doc.origin).or_default().push(doc.input.path.clone());
         let was = doc.was.as_deref().and_then(|path| given.get(path));
         let before = was.map(|input| input.bytes.clone()).unwrap_or_default();
-        if doc.was.as_deref() != Some(&doc.input.path) || before != doc.input.bytes {
-            let (to, after) = (doc.input.path.clone(), doc.input.bytes.clone());
+        if doc.was.as_deref() != Some(&doc.input.path) || *before != *doc.input.bytes {
+            let (to, after) = (doc.input.path.clone(), doc.input.bytes.to_vec());
             changes.push(Change { from: doc.was.clone(), to, before, after });
         }
     }
@@ -142,13 +143,15 @@ fn result(inputs: &[Input], pass: Pass<'_>, config: &Config) -> Fixed {
         let files = files.remove(input.path.as_str()).unwrap_or_default();
         fixes.push(Fix { path: input.path.clone(), rules, files, notes: notes.collect() });
     }
-    left.extend(unknown_rules(config).into_iter().map(|finding| {
+    // What is wrong with names is seen over the whole set.
+    left.retain(|(finding, _)| finding.rule != "misnamed-file");
+    left.extend(others.into_iter().chain(unknown_rules(config)).map(|finding| {
         let reason = fixes::reason(finding.rule).to_owned();
         (finding, reason)
     }));
     let mut first = once();
     left.retain(|(finding, _)| first(finding));
-    Fixed { inputs: docs.inputs().into_iter().cloned().collect(), changes, fixes, left }
+    Fixed { inputs: docs.inputs(), changes, fixes, left }
 }
 
 /// Findings by rule, the file that they came out of, and the table.

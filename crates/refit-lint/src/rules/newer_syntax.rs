@@ -13,6 +13,11 @@
 //! CREATE TABLE codes (code text UNIQUE NULLS NOT DISTINCT);
 //! ```
 //!
+//! ```toml,claim
+//! error = "42601"
+//! until = 14
+//! ```
+//!
 //! ```sql,safe
 //! CREATE TABLE codes (code text UNIQUE);
 //! ```

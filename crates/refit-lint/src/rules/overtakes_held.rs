@@ -44,6 +44,7 @@ use crate::check::StatementCheck;
 use crate::finding::Severity;
 use crate::held::Made;
 use crate::rule::{Check, Rule};
+use crate::sql::{ConstraintKind, StmtKind};
 
 pub(super) const RULE: Rule = Rule {
     name: "overtakes-held",
@@ -53,8 +54,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(check: &mut StatementCheck<'_>) {
-    let waiting: Vec<_> = check.held.iter().filter(|held| !held.gates.is_subset(check.gates)).collect();
-    if waiting.is_empty() || check.file.version.is_none() || check.in_body {
+    if check.held.is_empty() || check.file.version.is_none() || check.in_body {
         return;
     }
     let Some(written) = check.written(check.stmt.span) else { return };
@@ -64,27 +64,51 @@ fn check(check: &mut StatementCheck<'_>) {
         .map(refit_model::identifier_name)
         .collect();
     let is_named = |made: &Made| {
-        named.contains(&made.object) && made.part.as_ref().is_none_or(|part| named.contains(part))
+        named.contains(&made.object)
+            && made
+                .part
+                .as_ref()
+                .is_none_or(|part| named.contains(part) && may_mean(&check.stmt.kind, made, part))
     };
-    for held in waiting {
-        let Some(made) = held.made.iter().find(|made| is_named(made)) else { continue };
-        let mut gates: Vec<i64> = held.gates.union(check.gates).copied().collect();
-        gates.sort_unstable();
-        let gates: Vec<String> = gates.iter().map(|version| format!("\"V{version}\"")).collect();
-        let what = match &made.part {
-            Some(part) => format!("{}.{part}", made.object),
-            None => made.object.clone(),
-        };
-        let message = format!(
-            "V{} is held until a backfill is complete, and touches {what}, which this names: it is applied before that, and fails on a new database",
-            held.version
-        );
-        let help = format!(
-            "give it the same gate, at the top of the file:\n-- refit: after = [{}]",
-            gates.join(", ")
-        );
-        check.report(message).help(help);
-        return;
+    let waiting = check.held.touching(&named).filter(|held| !held.gates.is_subset(check.gates));
+    let touched: Vec<_> =
+        waiting.filter_map(|held| Some((held, held.made.iter().find(|made| is_named(made))?))).collect();
+    let Some((held, made)) = touched.first() else { return };
+    // One gate for all of them, or the next would be found as soon as the first is there.
+    let mut gates: Vec<i64> =
+        touched.iter().flat_map(|(held, _)| &held.gates).chain(check.gates).copied().collect();
+    gates.sort_unstable();
+    gates.dedup();
+    let gates: Vec<String> = gates.iter().map(|version| format!("\"V{version}\"")).collect();
+    let what = match &made.part {
+        Some(part) => format!("{}.{part}", made.object),
+        None => made.object.clone(),
+    };
+    let message = format!(
+        "V{} is held until a backfill is complete, and touches {what}, which this names: it is applied before that, and fails on a new database",
+        held.version
+    );
+    let help =
+        format!("give it the same gate, at the top of the file:\n-- refit: after = [{}]", gates.join(", "));
+    check.report(message).help(help);
+}
+
+/// Whether a statement that names a table and a part of it may mean that part, and need it as it is to be.
+fn may_mean(kind: &StmtKind, made: &Made, part: &String) -> bool {
+    match kind {
+        StmtKind::Alter { table, .. } => table.name == made.object || !made.was_there,
+        _ if made.was_there => false,
+        // Columns of its own are not the other table's.
+        StmtKind::CreateTable(create) => {
+            let inline = create.columns.iter().flat_map(|column| &column.constraints);
+            create.constraints.iter().chain(inline).any(|constraint| match &constraint.kind {
+                ConstraintKind::ForeignKey { table, referenced, .. } => {
+                    table.name == made.object && referenced.contains(part)
+                }
+                _ => false,
+            })
+        }
+        _ => true,
     }
 }
 
@@ -95,6 +119,29 @@ mod tests {
     const HELD: &str = "ALTER TABLE posts ADD COLUMN a int;\n-- file: V2__f.sql\n\
         -- refit: backfill = { table = \"posts\", key = [\"id\"] }\nUPDATE posts SET a = 1 WHERE id > $1 AND id <= $2 AND a IS NULL;\n\
         -- file: V3__h.sql\n-- refit: after = [\"V2\"]\n";
+
+    #[test]
+    fn the_gates_of_all_that_it_needs_are_named() {
+        let text = format!(
+            "{HELD}ALTER TABLE posts ADD COLUMN b int;\n-- file: V4__f.sql\n\
+             -- refit: backfill = {{ table = \"people\", key = [\"id\"] }}\nUPDATE people SET age = 1 WHERE id > $1 AND id <= $2 AND age IS NULL;\n\
+             -- file: V5__h.sql\n-- refit: after = [\"V4\"]\nALTER TABLE people ADD COLUMN b int;\n\
+             -- file: V6__l.sql\nUPDATE posts SET b = people.b FROM people WHERE posts.id = 1 AND people.id = 1;"
+        );
+        let example = crate::Example { safe: false, since: None, claim: None, sql: text };
+        let input = |(path, text): (String, String)| crate::Input {
+            path,
+            bytes: text.into_bytes(),
+            named_by_folder: true,
+            reported: true,
+        };
+        let inputs: Vec<crate::Input> = example.files().into_iter().map(input).collect();
+        let findings = crate::lint(&inputs, &crate::Config::default()).findings;
+        let found: Vec<&str> =
+            findings.iter().filter(|one| one.rule == "overtakes-held").map(|one| &*one.help).collect();
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].contains("after = [\"V2\", \"V4\"]"), "{}", found[0]);
+    }
 
     #[test]
     fn what_is_applied_too_early() {

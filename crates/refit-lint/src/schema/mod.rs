@@ -21,7 +21,8 @@ use crate::sql::{AlterAction, AlterTarget, Body, DataType, Expr, Generated, Name
 /// Tables, indexes, types and functions by [`Name::key`].
 #[derive(Debug, Clone, Default)]
 pub struct Schema {
-    pub(crate) tables: HashMap<String, Table>,
+    /// Shared, so that a copy of the schema is cheap.
+    pub(crate) tables: HashMap<String, Arc<Table>>,
     pub(crate) indexes: HashMap<String, IndexDef>,
     pub(crate) domains: HashMap<String, Domain>,
     pub(crate) enums: HashMap<String, Vec<String>>,
@@ -131,7 +132,7 @@ pub struct Function {
 impl Schema {
     /// A table that the set has told of.
     pub(crate) fn table(&self, name: &Name) -> Option<&Table> {
-        self.tables.get(&*name.key_ref())
+        self.tables.get(&*name.key_ref()).map(|table| &**table)
     }
 
     /// A column's definition, when it is known.

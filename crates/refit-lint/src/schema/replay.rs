@@ -17,7 +17,7 @@ impl Schema {
             StmtKind::CreateTableAs { table, if_not_exists, .. }
                 if !(*if_not_exists && self.tables.contains_key(&table.key())) =>
             {
-                self.tables.insert(table.key(), Table::default());
+                self.tables.insert(table.key(), Arc::default());
             }
             StmtKind::Alter { target, table, actions } => {
                 let (drops, others): (Vec<_>, Vec<_>) =
@@ -95,9 +95,9 @@ impl Schema {
             table.add_constraint(&create.name.name, constraint, None, &mut self.shared);
         }
         if let (Some(parent), true) = (&create.partition_of, create.default_partition) {
-            self.tables.entry(parent.key()).or_default().default_partition = Some(key.clone());
+            self.table_mut(parent.key()).default_partition = Some(key.clone());
         }
-        self.tables.insert(key, table);
+        self.tables.insert(key, Arc::new(table));
     }
 
     /// What LIKE takes over: columns and NOT NULL always, the rest as INCLUDING says (manual, CREATE TABLE).
@@ -198,9 +198,9 @@ impl Schema {
                 return self.rename_table(name, &Name { schema: Some(to.clone()), ..name.clone() });
             }
             AlterAction::AttachPartition { partition, default } => {
-                self.tables.entry(partition.key()).or_default().partition_of = Some(name.key());
+                self.table_mut(partition.key()).partition_of = Some(name.key());
                 if *default {
-                    self.tables.entry(name.key()).or_default().default_partition = Some(partition.key());
+                    self.table_mut(name.key()).default_partition = Some(partition.key());
                 }
             }
             AlterAction::DetachPartition { partition, .. } => self.forget_partition(&partition.key()),
@@ -220,15 +220,23 @@ impl Schema {
             }
             _ => None,
         };
-        let table = self.tables.entry(name.key()).or_default();
+        let table = Arc::make_mut(self.tables.entry(name.key()).or_default());
         table.alter(&name.name, action, using_index, &mut self.shared);
+    }
+
+    /// A table that is about to change.
+    fn table_mut(&mut self, key: String) -> &mut Table {
+        Arc::make_mut(self.tables.entry(key).or_default())
     }
 
     /// A partition is none any more.
     fn forget_partition(&mut self, key: &str) {
-        let parent = self.tables.get_mut(key).and_then(|table| table.partition_of.take());
+        let Some(table) = self.tables.get_mut(key).filter(|table| table.partition_of.is_some()) else {
+            return;
+        };
+        let parent = Arc::make_mut(table).partition_of.take();
         if let Some(parent) = parent.and_then(|parent| self.tables.get_mut(&parent)) {
-            parent.default_partition.take_if(|default| default == key);
+            Arc::make_mut(parent).default_partition.take_if(|default| default == key);
         }
     }
 
@@ -241,7 +249,16 @@ impl Schema {
             .values_mut()
             .filter(|index| index.table == from)
             .for_each(|index| index.table.clone_from(&to));
-        for table in self.tables.values_mut() {
+        let names = |table: &Table| {
+            table.partition_of.as_ref() == Some(&from)
+                || table.default_partition.as_ref() == Some(&from)
+                || table
+                    .constraints
+                    .iter()
+                    .any(|known| known.references.as_ref().is_some_and(|name| name.key_ref() == from))
+        };
+        for table in self.tables.values_mut().filter(|table| names(table)) {
+            let table = Arc::make_mut(table);
             let partitions = [&mut table.partition_of, &mut table.default_partition];
             partitions.into_iter().flatten().filter(|key| **key == from).for_each(|key| key.clone_from(&to));
             let references = table.constraints.iter_mut().filter_map(|known| known.references.as_deref_mut());

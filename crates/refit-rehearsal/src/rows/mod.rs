@@ -7,6 +7,7 @@ mod catalog;
 mod check;
 mod fit;
 mod insert;
+mod later;
 mod order;
 mod values;
 
@@ -17,6 +18,7 @@ use serde::Serialize;
 use crate::error::Error;
 use crate::session::open;
 use catalog::Catalog;
+pub use later::Later;
 
 /// What became of a table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -36,6 +38,8 @@ pub struct Tables {
     pub(crate) done: BTreeSet<u32>,
     /// All that there were when the rows were made up last.
     seen: BTreeSet<u32>,
+    /// Keys that they are to have later.
+    pub later: Later,
 }
 
 /// Fills every table that has not been seen to up to a number of rows; the partitions of a table share them.
@@ -50,7 +54,8 @@ pub async fn fill(url: &str, rows: u32, tables: &mut Tables) -> Result<Vec<Fille
         return Ok(Vec::new());
     }
     tables.seen = there;
-    let catalog = Catalog::read(&client).await?;
+    let mut catalog = Catalog::read(&client).await?;
+    tables.later.add_to(&mut catalog);
     let mut filled = Vec::new();
     for step in order::order(&catalog, &tables.done) {
         let table = &catalog.tables[&step.oid];

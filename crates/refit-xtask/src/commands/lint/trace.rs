@@ -41,7 +41,7 @@ pub(in crate::commands) async fn run(
     // What is named by itself may be a dump, which begins and ends its own transactions.
     let options = Options { rows, transaction_control: !by_folder, ..Options::default() };
     let mut trace = trace(&place.url(), &files, &options).await?;
-    trace.skipped = skipped;
+    trace.skipped.splice(0..0, skipped);
     let contradictions = contradictions(&trace, &foresee(&inputs, place.major()));
     if let Some(failed) = trace.failure() {
         add_failure(failed, &inputs, sources, outcome);

@@ -88,7 +88,7 @@ pub(super) fn human(report: &Report<'_>, traced: &Traced) -> String {
         text.push_str(&format!("{QUIET}{}{QUIET:#}\n", normalize_untrusted_str(&line)));
     }
     for (path, reason) in &traced.trace.skipped {
-        text.push_str(&format!("{QUIET}{} was not run: {reason}{QUIET:#}\n", normalize_untrusted_str(path)));
+        text.push_str(&format!("{QUIET}not reached: {}: {reason}{QUIET:#}\n", normalize_untrusted_str(path)));
     }
     let differ = match traced.contradictions.len() {
         0 => "nothing otherwise than foreseen".to_owned(),

@@ -1,0 +1,117 @@
+//! Keys that later migrations add: rows that are made up before must not stand in their way.
+//!
+//! All files run once without rows, on a copy of the database; what the tables there are unique by, and refer to, the rows of a table
+//! of the same name respect from the beginning.
+
+use std::collections::BTreeMap;
+
+use postgres_protocol::escape::escape_identifier;
+
+use super::catalog::{Catalog, ForeignKey, Table};
+use crate::error::Error;
+use crate::execute::{Options, Session};
+use crate::file::{File, in_order};
+use crate::session::open;
+
+/// The keys of tables at the end of a set, by names.
+#[derive(Debug, Clone, Default)]
+pub struct Later {
+    tables: BTreeMap<String, Keys>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Keys {
+    unique: Vec<Vec<String>>,
+    /// Columns, the table that they refer to, and the columns there.
+    foreign: Vec<(Vec<String>, String, Vec<String>)>,
+}
+
+impl Later {
+    /// The keys that there are once all files have run, or those before the first that fails.
+    ///
+    /// # Errors
+    /// When the database cannot be copied, or asked.
+    pub async fn of(url: &str, files: &[File]) -> Result<Later, Error> {
+        let client = open(url, "refit rehearsal, keys").await?;
+        let failed = Error::database("copying the database");
+        let sql = "SELECT pg_catalog.current_database()::text";
+        let row = client.query_one(sql, &[]).await.map_err(&failed)?;
+        let (here, copy) = (row.get::<_, String>(0), format!("{}_keys", row.get::<_, String>(0)));
+        let copied = escape_identifier(&copy);
+        let make = format!("CREATE DATABASE {copied} TEMPLATE {}", escape_identifier(&here));
+        client.batch_execute(&make).await.map_err(&failed)?;
+        let separator = if url.contains('?') { '&' } else { '?' };
+        let later = read(&format!("{url}{separator}dbname={copy}"), files).await;
+        let drop = format!("DROP DATABASE {copied} WITH (FORCE)");
+        client.batch_execute(&drop).await.map_err(&failed)?;
+        client.close().await;
+        later
+    }
+
+    /// Adds them to the tables that there are so far, where these have the columns.
+    pub(super) fn add_to(&self, catalog: &mut Catalog) {
+        let numbers = |table: &Table, names: &[String]| -> Option<Vec<i16>> {
+            let number = |name: &String| table.columns.iter().find(|column| column.name == *name);
+            names.iter().map(|name| number(name).map(|column| column.number)).collect()
+        };
+        let mut found: Vec<(u32, Vec<Vec<i16>>, Vec<ForeignKey>)> = Vec::new();
+        for table in catalog.tables.values() {
+            let Some(keys) = self.tables.get(&table.name) else { continue };
+            let unique = keys.unique.iter().filter_map(|names| numbers(table, names)).collect();
+            let foreign = keys.foreign.iter().filter_map(|(columns, target, referenced)| {
+                let target = catalog.tables.values().find(|other| other.name == *target)?;
+                let columns = numbers(table, columns)?;
+                Some(ForeignKey { columns, table: target.oid, referenced: numbers(target, referenced)? })
+            });
+            found.push((table.oid, unique, foreign.collect()));
+        }
+        for (oid, unique, foreign) in found {
+            let Some(table) = catalog.tables.get_mut(&oid) else { continue };
+            let is_new = |key: &ForeignKey| {
+                !table
+                    .foreign_keys
+                    .iter()
+                    .any(|known| known.columns == key.columns && known.table == key.table)
+            };
+            let foreign: Vec<ForeignKey> = foreign.into_iter().filter(is_new).collect();
+            table.foreign_keys.extend(foreign);
+            table.unique.extend(unique);
+        }
+    }
+}
+
+async fn read(url: &str, files: &[File]) -> Result<Later, Error> {
+    // Of a backfill, nothing but its table matters.
+    let options = Options { batches: 1, transaction_control: true, ..Options::default() };
+    let mut session = Session::open(url, &options).await?;
+    for (file, _) in in_order(files) {
+        let untraced = File { traced: false, ..file.clone() };
+        if session.file(&untraced, false).await?.iter().any(|statement| statement.failure.is_some()) {
+            break;
+        }
+    }
+    let catalog = Catalog::read(session.client()).await;
+    session.close().await;
+    let catalog = catalog?;
+    let names = |table: &Table, numbers: &[i16]| -> Vec<String> {
+        numbers.iter().filter_map(|number| table.column(*number)).map(|column| column.name.clone()).collect()
+    };
+    let keys = |table: &Table| Keys {
+        unique: table
+            .unique
+            .iter()
+            .map(|numbers| names(table, numbers))
+            .filter(|names| !names.is_empty())
+            .collect(),
+        foreign: table
+            .foreign_keys
+            .iter()
+            .filter_map(|key| {
+                let target = catalog.tables.get(&key.table)?;
+                Some((names(table, &key.columns), target.name.clone(), names(target, &key.referenced)))
+            })
+            .collect(),
+    };
+    let tables = catalog.tables.values().map(|table| (table.name.clone(), keys(table))).collect();
+    Ok(Later { tables })
+}
