@@ -42,12 +42,12 @@ impl Default for Options {
 /// # Errors
 /// [`Error`] when the database cannot be reached or asked; what the files' own statements say is in the trace.
 pub async fn trace(url: &str, files: &[File], options: &Options) -> Result<Trace, Error> {
-    let mut session = Session::open(url, options).await?;
-    let mut trace = Trace { postgres: version(&session.runner).await?, ..Trace::default() };
     let mut tables = Tables::default();
     if options.rows > 0 {
         tables.later = Later::of(url, files).await?;
     }
+    let mut session = Session::open(url, options).await?;
+    let mut trace = Trace { postgres: version(&session.runner).await?, ..Trace::default() };
     let mut ordered = in_order(files).into_iter();
     for (file, awaited) in ordered.by_ref() {
         if file.traced && options.rows > 0 {
