@@ -14,6 +14,7 @@ use crate::parser::{Newer, Parsed, SyntaxError, parse};
 use crate::rule::{Check, Rule};
 use crate::rules::{is_held_while_working, takes_time};
 use crate::schema::Schema;
+use crate::search_path;
 use crate::sql::{Body, BodyFaults, Called, Name, Span, Stmt, StmtKind};
 use crate::unfilled::Unfilled;
 use crate::window::Window;
@@ -74,7 +75,8 @@ impl Engine<'_> {
     }
 
     pub(crate) fn file(&self, file: &File, memory: &mut Memory) -> FileOutcome {
-        let Parsed { stmts, mut errors, psql, newer } = parse(&file.text);
+        let Parsed { mut stmts, mut errors, psql, newer } = parse(&file.text);
+        search_path::resolve(&mut stmts, &memory.schema);
         let rules = if file.reported { (self.rules)(file) } else { Vec::new() };
         let mut findings = Vec::new();
         let cut = errors.iter().find(|error| error.unclosed).map(|error| error.span.start);

@@ -5,6 +5,7 @@ use crate::engine::nested;
 use crate::lint::Input;
 use crate::parser::parse;
 use crate::schema::Schema;
+use crate::search_path;
 use crate::sql::{Span, Stmt};
 use crate::stack::with_room;
 
@@ -33,7 +34,9 @@ fn foresee_all(inputs: &[Input], postgres: u32) -> Vec<Foreseen> {
     for input in inputs {
         schema.in_utc = false;
         let text = input.text();
-        for stmt in parse(&text).stmts {
+        let mut stmts = parse(&text).stmts;
+        search_path::resolve(&mut stmts, &schema);
+        for stmt in stmts {
             let mut total = Effects::default();
             for part in &nested(&stmt, &schema) {
                 let Effects { locks, work } = effects(&part.stmt, &schema, postgres);

@@ -27,6 +27,7 @@ mod plan;
 mod rule;
 mod rules;
 pub mod schema;
+mod search_path;
 pub mod sql;
 mod stack;
 mod unfilled;

@@ -7,6 +7,7 @@ mod alter;
 mod body;
 mod expr;
 mod query;
+mod relations;
 mod table;
 
 pub use alter::{AlterAction, AlterTarget, ColumnChange};
@@ -14,6 +15,7 @@ pub use body::{Body, BodyStmt};
 pub(crate) use body::{BodyFaults, BodyText};
 pub use expr::{Compare, Expr, Literal};
 pub use query::{Change, Cte, Dml, DmlKind, FromItem, Merges, Query};
+pub(crate) use relations::Use;
 pub use table::{Column, Constraint, ConstraintKind, CreateTable, DataType, Generated, Index, Like};
 
 /// A range of bytes in the file.
