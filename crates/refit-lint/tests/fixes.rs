@@ -60,10 +60,11 @@ fn shown(fixed: &Fixed) -> String {
 }
 
 /// The texts, in `tests/fixes`. One that ends in `_18` is for PostgreSQL 18.
-const TEXTS: [&str; 12] = [
+const TEXTS: [&str; 13] = [
     "constraints_of_one_file",
     "contract_unexplained",
     "index_among_others",
+    "index_of_expression",
     "left_alone",
     "long_file",
     "many_at_once",

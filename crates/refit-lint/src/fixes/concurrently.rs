@@ -1,8 +1,9 @@
 //! `index-not-concurrent`, `reindex-not-concurrent`, `detach-partition`: the same statement with CONCURRENTLY, in a migration
 //! of its own that is no transaction.
 
-use super::{Planned, proof::free_index_name};
+use super::Planned;
 use crate::plan::{Plan, Runs, Site, Step, Words, inserted};
+use crate::schema::index_name;
 use crate::sql::{AlterAction, StmtKind};
 
 const WORD: &str = " CONCURRENTLY";
@@ -18,10 +19,8 @@ pub(super) fn index(site: &Site<'_>) -> Planned {
     let (sql, name) = match &index.name {
         Some(name) => (inserted(site.sql(), &[(end, WORD)]), name.name.clone()),
         None => {
-            let columns: Option<Vec<&str>> = index.columns.iter().map(Option::as_deref).collect();
-            let columns =
-                columns.ok_or("the index has no name, by which an interrupted build is found again")?;
-            let name = free_index_name(site, &index.table, &columns, "idx")?;
+            // By its name, an interrupted build is found again.
+            let name = index_name(site.schema, &index.table, &index.called);
             let words = format!("{WORD} {}", refit_model::quoted_name(&name));
             (inserted(site.sql(), &[(end, &words)]), name)
         }

@@ -86,24 +86,6 @@ pub(super) fn free_name(site: &Site<'_>, table: &Name, wanted: &str) -> Result<S
     short(name)
 }
 
-/// The name that the server would give an index.
-///
-/// # Errors
-/// When it is taken, or would be too long.
-pub(super) fn free_index_name(
-    site: &Site<'_>,
-    table: &Name,
-    columns: &[&str],
-    suffix: &str,
-) -> Result<String, String> {
-    let name = short(format!("{}_{}_{suffix}", table.name, columns.join("_")))?;
-    let key = Name { name: name.clone(), ..table.clone() }.key();
-    match site.schema.indexes.contains_key(&key) {
-        true => Err(format!("there is an index {name} already: give this one a name")),
-        false => Ok(name),
-    }
-}
-
 pub(super) fn short(name: String) -> Result<String, String> {
     match name.len() <= LONGEST {
         true => Ok(name),

@@ -135,8 +135,31 @@ pub(super) fn create_index(node: NodeRef<'_>) -> Index {
         concurrently: node.has(K::CONCURRENTLY_KW),
         if_not_exists: node.has(K::IF_NOT_EXISTS),
         columns: item_columns(node),
+        called: called(node),
         computed_from: computed_from(node),
         filter: node.child(K::WHERE_CLAUSE).and_then(|filter| expr_in(filter, 0)),
+    }
+}
+
+/// What the server calls the columns of an index (`FigureIndexColname`).
+fn called(node: NodeRef<'_>) -> Vec<String> {
+    let lists = node.children().filter(|child| {
+        matches!(
+            child.kind(),
+            K::PARTITION_ITEM_LIST | K::INDEX_INCLUDE_CLAUSE | K::CONSTRAINT_INCLUDE_CLAUSE
+        )
+    });
+    let items = lists.flat_map(|list| list.topmost(is_expr).collect::<Vec<_>>());
+    items.map(|value| figured(&expr(value, 0)).unwrap_or_else(|| "expr".to_owned())).collect()
+}
+
+fn figured(value: &Expr) -> Option<String> {
+    match value {
+        Expr::Column { name, .. } => Some(name.clone()),
+        Expr::Call { name, .. } => Some(name.name.clone()),
+        Expr::Cast { value, to } => figured(value).or_else(|| Some(to.clone())),
+        Expr::Row(parts) | Expr::Other(parts) if parts.len() == 1 => figured(&parts[0]),
+        _ => None,
     }
 }
 

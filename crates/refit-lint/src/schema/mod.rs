@@ -8,7 +8,7 @@ mod replay;
 mod shared;
 mod table;
 
-pub(crate) use names::{added_name, constraint_name};
+pub(crate) use names::{added_name, constraint_name, index_name};
 pub(crate) use table::serial_base;
 
 use std::borrow::Cow;
@@ -104,6 +104,8 @@ pub struct IndexDef {
     pub(crate) unique: bool,
     /// Its columns; none in the place of an expression.
     pub(crate) columns: Vec<Option<String>>,
+    /// What the server calls its columns where it makes up a name.
+    pub(crate) called: Vec<String>,
     /// The columns in its expressions and its WHERE.
     pub(crate) computed_from: Vec<String>,
     /// Whether it has a WHERE.

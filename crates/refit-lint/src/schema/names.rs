@@ -66,3 +66,75 @@ pub(super) fn made_up_name<S: AsRef<str>>(table: &str, kind: ConstraintType, col
     name.push_str(suffix);
     name
 }
+
+/// The name that the server gives to an index without one: after the table and what its columns are called, cut to length, and
+/// counted where it is taken (`ChooseIndexName`).
+pub(crate) fn index_name(schema: &Schema, table: &Name, called: &[String]) -> String {
+    let mut columns: Vec<String> = Vec::new();
+    for name in called {
+        columns.push(free_name(name.clone(), columns.iter().map(String::as_str)));
+    }
+    let columns = columns.join("_");
+    let numbered = (0..).map(|number| if number == 0 { "idx".to_owned() } else { format!("idx{number}") });
+    let mut names = numbered.map(|label| object_name(&table.name, &columns, &label));
+    let is_taken = |name: &String| {
+        let key = Name { name: name.clone(), ..table.clone() }.key();
+        schema.indexes.contains_key(&key) || schema.tables.contains_key(&key)
+    };
+    names.find(|name| !is_taken(name)).unwrap_or_default()
+}
+
+/// Bytes of a name that the server keeps.
+const LONGEST: usize = 63;
+
+/// Two names and a label, the longer name cut first (`makeObjectName`).
+fn object_name(first: &str, second: &str, label: &str) -> String {
+    let room = LONGEST - label.len() - 2;
+    let (mut one, mut two) = (first.len(), second.len());
+    while one + two > room {
+        if one > two { one -= 1 } else { two -= 1 }
+    }
+    format!(
+        "{}_{}_{label}",
+        &first[..first.floor_char_boundary(one)],
+        &second[..second.floor_char_boundary(two)]
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::parser::parse;
+    use crate::schema::Schema;
+
+    #[test]
+    fn indexes_are_named_as_the_server_names_them() {
+        let mut schema = Schema::default();
+        // Each was seen on PostgreSQL 15.
+        let long = "a_rather_long_name_of_a_table_that_somebody_wanted_to_have";
+        let text = format!(
+            "CREATE TABLE t (n int, v text, j jsonb);
+             CREATE INDEX ON t (n); CREATE INDEX ON t (n); CREATE INDEX ON t (lower(v)); CREATE INDEX ON t (lower(v), upper(v), n);
+             CREATE INDEX ON t ((n + 1), (n + 2)); CREATE INDEX ON t ((j ->> 'a')); CREATE INDEX ON t ((v::varchar));
+             CREATE INDEX ON t (n) INCLUDE (v); CREATE INDEX ON t (lower(v), lower(j::text));
+             CREATE TABLE {long} (another_long_name_of_a_column int); CREATE INDEX ON {long} (another_long_name_of_a_column);"
+        );
+        parse(&text).stmts.iter().for_each(|stmt| schema.replay(stmt));
+        let mut names: Vec<&str> = schema.indexes.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(
+            names,
+            [
+                "a_rather_long_name_of_a_table_another_long_name_of_a_column_idx",
+                "t_expr_expr1_idx",
+                "t_expr_idx",
+                "t_lower_idx",
+                "t_lower_lower1_idx",
+                "t_lower_upper_n_idx",
+                "t_n_idx",
+                "t_n_idx1",
+                "t_n_v_idx",
+                "t_v_idx",
+            ]
+        );
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::names::made_up_name;
+use super::names::{index_name, made_up_name};
 use super::{ConstraintType, Domain, Function, IndexDef, Schema, Table};
 use crate::sql::{
     AlterAction, AlterTarget, Constraint, ConstraintKind, CreateTable, Generated, Index, Like, Name, Stmt,
@@ -141,6 +141,7 @@ impl Schema {
             table: index.table.key(),
             unique: index.unique,
             columns: index.columns.clone(),
+            called: index.called.clone(),
             computed_from: index.computed_from.clone(),
             partial: index.filter.is_some(),
         };
@@ -151,11 +152,7 @@ impl Schema {
     fn add_index(&mut self, table: &Name, name: Option<&Name>, index: IndexDef) {
         let name = match name {
             Some(name) => name.name.clone(),
-            None => {
-                let columns: Vec<&str> =
-                    index.columns.iter().map(|column| column.as_deref().unwrap_or("expr")).collect();
-                format!("{}_{}_idx", table.name, columns.join("_"))
-            }
+            None => index_name(self, table, &index.called),
         };
         let key = Name { schema: table.schema.clone(), name, span: table.span }.key();
         self.indexes.insert(key, index);

@@ -184,6 +184,8 @@ pub struct Index {
     pub if_not_exists: bool,
     /// Its columns; none in the place of an expression.
     pub columns: Vec<Option<String>>,
+    /// What the server calls its columns, those of INCLUDE too, where it makes up a name: a function's name, or `expr`.
+    pub called: Vec<String>,
     /// The columns in its expressions and its WHERE.
     pub computed_from: Vec<String>,
     /// WHERE.

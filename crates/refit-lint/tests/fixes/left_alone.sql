@@ -13,8 +13,6 @@ CREATE INDEX ON posts (status);
 SELEC 1;
 -- file: V7__partitioned.sql
 CREATE INDEX events_note_idx ON events (note);
--- file: V8__unnamed.sql
-CREATE INDEX ON posts (lower(slug));
 -- file: V9__rollback.sql
 BEGIN;
 ALTER TABLE posts ADD COLUMN note text;

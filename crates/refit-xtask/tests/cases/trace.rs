@@ -69,6 +69,48 @@ fn each_statement_is_shown_with_what_it_did() {
 }
 
 #[test]
+fn what_a_failure_keeps_from_running_is_said() {
+    let bad = ("V0005__bad.sql", "ALTER TABLE posts ADD COLUMN x no_such_type;\nSELECT 1;\nSELECT 2;\n");
+    let later = ("V0006__later.sql", "SELECT 3;\n");
+    let workspace = Workspace::new(&[TABLES, bad, later]);
+    let text = workspace.run(&["lint-migrations", "--trace"]).expect(1).stdout;
+    for line in [
+        "not reached: migrations/V0005__bad.sql: 2 statements behind the one that failed",
+        "not reached: migrations/V0006__later.sql: a statement before it failed",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    let document = json(&workspace.run(&["lint-migrations", "--trace", "--format", "json"]).expect(1));
+    valid(&document);
+    assert_eq!(document["skipped"][1]["path"], "migrations/V0006__later.sql");
+}
+
+#[test]
+fn made_up_rows_satisfy_keys_that_come_later() {
+    let first = (
+        "V0001__tables.sql",
+        "CREATE TABLE owners (id bigint PRIMARY KEY, code text);\n\
+         CREATE TABLE items (id bigint PRIMARY KEY, kind smallint, code text, owner_id bigint, owner_code text);\n",
+    );
+    let keys = (
+        "V0002__keys.sql",
+        "-- refit: transaction = false\nCREATE UNIQUE INDEX CONCURRENTLY items_code ON items (code);\n\
+         ALTER TABLE items ADD CONSTRAINT once UNIQUE (kind, owner_id);\n\
+         ALTER TABLE owners ADD UNIQUE (code);\n\
+         ALTER TABLE items ADD FOREIGN KEY (owner_id) REFERENCES owners;\n\
+         ALTER TABLE items ADD FOREIGN KEY (owner_code) REFERENCES owners (code);\n",
+    );
+    let workspace = Workspace::new(&[first, keys]);
+    let document = json(&workspace.run(&["lint-migrations", "--trace", "--rows", "300", "--format", "json"]));
+    let failed: Vec<&Value> =
+        document["findings"].as_array().unwrap().iter().filter(|one| one["rule"] == "trace-failed").collect();
+    assert!(failed.is_empty(), "{failed:?}");
+    assert_eq!(document["trace"].as_array().unwrap().len(), 7);
+    let rows = document["rows"].as_array().unwrap();
+    assert!(rows.iter().all(|table| table["rows"] == 300), "{rows:?}");
+}
+
+#[test]
 fn a_statement_that_fails_is_a_finding_at_its_place_in_every_format() {
     let bad = ("V0005__bad.sql", "SELECT 1;\nALTER TABLE posts\n    ADD COLUMN x no_such_type;\nSELECT 2;\n");
     let workspace = Workspace::new(&[TABLES, bad]);
