@@ -36,7 +36,7 @@ pub(crate) fn complete(
     }
 }
 
-/// The steps as they would be pasted, each under what it needs to be told.
+/// The steps, ready to paste, each under the directives that it needs.
 fn written(steps: &[Step]) -> String {
     let mut lines: Vec<String> = Vec::new();
     let mut waits = false;

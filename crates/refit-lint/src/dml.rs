@@ -27,7 +27,7 @@ impl Bound {
 /// Classifies UPDATE, DELETE, INSERT and MERGE.
 pub fn classify(change: &Change<'_>, schema: &Schema) -> Bound {
     let dml = change.dml;
-    // Nobody's rows: those of the catalogs are few, or not for a migration to cut into batches.
+    // Rows of the system catalogs are not for a migration to change in batches.
     if dml.table.is_of_the_system() {
         return Bound::Bounded;
     }

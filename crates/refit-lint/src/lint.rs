@@ -32,7 +32,7 @@ pub struct Input {
     pub reported: bool,
 }
 
-/// A file of the input, whoever holds its content.
+/// A file of the input, with borrowed content.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Source<'a> {
     pub(crate) path: &'a str,

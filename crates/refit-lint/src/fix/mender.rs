@@ -235,7 +235,7 @@ impl Mender<'_> {
         Err("its mechanical form leads to one more finding each time".to_owned())
     }
 
-    /// Errors and warnings, but for those about sidecars, which nobody can write for others.
+    /// Errors and warnings, except about companion files that only their author can write.
     pub(super) fn findings(&self, docs: &Docs<'_>) -> Vec<Finding> {
         let inputs = docs.alone(self.range(docs));
         let found = lint_range(&inputs, 0..inputs.len(), &mut self.memory.clone(), docs.config).findings;

@@ -54,7 +54,7 @@ fn check(check: &mut StatementCheck<'_>) {
         }
         let list = columns.iter().map(|column| super::quoted(column)).collect::<Vec<_>>().join(", ");
         let index = super::quoted(&format!("{}_{}_idx", table.name, columns.join("_")));
-        // A new table has nobody who waits, and none of its rows.
+        // No other session can wait for a new table.
         let help = match &check.stmt.kind {
             StmtKind::CreateTable(_) => format!(
                 "behind the table, in the same migration:\n{};\nCREATE INDEX {index} ON {table} ({list});",

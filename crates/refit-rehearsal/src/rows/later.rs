@@ -28,7 +28,7 @@ struct Keys {
 
 impl Later {
     /// The keys that there are once all files have run, or those before the first that fails; none where the database cannot be
-    /// copied. Nobody else may be connected to it.
+    /// copied. No other session may be connected to it.
     ///
     /// # Errors
     /// When the database, or its copy, cannot be asked.
@@ -41,7 +41,7 @@ impl Later {
         let copied = escape_identifier(&copy);
         let make = format!("CREATE DATABASE {copied} TEMPLATE {}", escape_identifier(&here));
         if client.batch_execute(&make).await.is_err() {
-            // Somebody else is connected, or the role may not: rows are made up without it.
+            // Another session is connected, or the role lacks CREATEDB: rows are made up without the keys.
             client.close().await;
             return Ok(Later::default());
         }
