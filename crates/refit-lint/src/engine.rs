@@ -190,15 +190,9 @@ impl Engine<'_> {
 /// Where a statement takes its time, and a rule of its own says so, that rule's safe form takes it out from under the lock as well:
 /// of the findings from `known` on, those about the lock are left out.
 fn without_held_twice(findings: &mut Vec<Finding>, known: usize) {
-    let new = &findings[known..];
-    if new.len() > 1
-        && new.iter().any(|finding| finding.severity > Severity::Note && takes_time(finding.rule))
-    {
-        let mut index = 0;
-        findings.retain(|finding| {
-            index += 1;
-            index <= known || !is_held_while_working(finding)
-        });
+    let is_said = |finding: &Finding| finding.severity > Severity::Note && takes_time(finding.rule);
+    if findings[known..].iter().any(is_said) {
+        findings.extract_if(known.., |finding| is_held_while_working(finding)).for_each(drop);
     }
 }
 

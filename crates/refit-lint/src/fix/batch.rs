@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use super::docs::{Doc, Docs};
 use super::layout::sequence;
-use super::mender::{Mender, Refused};
-use super::{Counts, counts, difference, key, origin_of, parts_of, place, statement_of};
+use super::mender::{Linted, Mender, Refused};
+use super::{Counts, difference, key, origin_of, parts_of, place, statement_of};
 use crate::finding::Finding;
 use crate::fixes;
 use crate::plan::{Plan, Step};
@@ -25,13 +25,13 @@ impl Mender<'_> {
     /// The set with many findings of the file mended. That is tried once: `batched` says whether it was.
     pub(super) fn many<'c>(
         &self,
-        docs: &Docs<'c>,
-        findings: &[Finding],
+        now: &Linted<'c>,
         refused: &Refused,
         batched: &mut bool,
-    ) -> Option<Docs<'c>> {
+    ) -> Option<Linted<'c>> {
+        let docs = &now.docs;
         let mut by_file: BTreeMap<usize, Vec<&Finding>> = BTreeMap::new();
-        for finding in findings.iter().filter(|_| !*batched) {
+        for finding in now.findings.iter().filter(|_| !*batched) {
             if fixes::of(finding.rule).is_some() && !refused.contains_key(&key(docs, finding)) {
                 by_file.entry(place(docs, finding)).or_default().push(finding);
             }
@@ -45,7 +45,7 @@ impl Mender<'_> {
             *batched = true;
             let planned = self.planned(docs, at, doc, &findings_in);
             if planned.len() > 1
-                && let Some(next) = self.largest(docs, at, findings, &planned)
+                && let Some(next) = self.largest(now, at, &planned)
             {
                 return Some(next);
             }
@@ -84,22 +84,16 @@ impl Mender<'_> {
     }
 
     /// The set with as many of the plans as the linter lets pass, when those are some.
-    fn largest<'c>(
-        &self,
-        docs: &Docs<'c>,
-        at: usize,
-        findings: &[Finding],
-        planned: &[Planned<'_>],
-    ) -> Option<Docs<'c>> {
-        let allowed = counts(docs, findings);
-        let (mut taken, mut best): (Vec<&Planned<'_>>, Option<Docs<'c>>) = (Vec::new(), None);
+    fn largest<'c>(&self, now: &Linted<'c>, at: usize, planned: &[Planned<'_>]) -> Option<Linted<'c>> {
+        let allowed = now.counts();
+        let (mut taken, mut best): (Vec<&Planned<'_>>, Option<Linted<'c>>) = (Vec::new(), None);
         let mut untried: Vec<&[Planned<'_>]> = vec![planned];
         for _ in 0..TRIES {
             let Some(part) = untried.pop() else { break };
             let all: Vec<&Planned<'_>> = taken.iter().copied().chain(part).collect();
             let passes = |apart: &bool| {
-                let next = self.with_all(docs, at, &all, *apart);
-                next.filter(|next| self.passes(docs, next, &allowed, &all))
+                let next = self.with_all(&now.docs, at, &all, *apart).map(|next| self.linted(next));
+                next.filter(|next| passes(&now.docs, next, &allowed, &all))
             };
             match [false, true].iter().find_map(passes) {
                 Some(next) => (taken, best) = (all, Some(next)),
@@ -127,18 +121,18 @@ impl Mender<'_> {
         let site = self.site(docs, doc, &parts, planned.first()?.finding, &self.memory.schema);
         docs.replaced(at, &sequence(&site, &plans, apart).ok()?).ok()
     }
+}
 
-    /// Whether all that was to be mended is gone, and nothing has come.
-    fn passes(&self, docs: &Docs<'_>, next: &Docs<'_>, allowed: &Counts, planned: &[&Planned<'_>]) -> bool {
-        let now = counts(next, &self.findings(next));
-        let mut gone = difference(allowed, &now);
-        let is_gone = |plan: &&Planned<'_>| {
-            let target = (plan.finding.rule, origin_of(docs, plan.finding), plan.finding.table.clone());
-            gone.get_mut(&target).is_some_and(|left| {
-                *left = left.wrapping_sub(1);
-                *left != usize::MAX
-            })
-        };
-        difference(&now, allowed).is_empty() && planned.iter().all(is_gone)
-    }
+/// Whether all that was to be mended is gone, and nothing has come.
+fn passes(docs: &Docs<'_>, next: &Linted<'_>, allowed: &Counts, planned: &[&Planned<'_>]) -> bool {
+    let now = next.counts();
+    let mut gone = difference(allowed, &now);
+    let is_gone = |plan: &&Planned<'_>| {
+        let target = (plan.finding.rule, origin_of(docs, plan.finding), plan.finding.table.clone());
+        gone.get_mut(&target).is_some_and(|left| {
+            *left = left.wrapping_sub(1);
+            *left != usize::MAX
+        })
+    };
+    difference(&now, allowed).is_empty() && planned.iter().all(is_gone)
 }

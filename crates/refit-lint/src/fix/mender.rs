@@ -44,9 +44,8 @@ impl<'c> Pass<'c> {
         let mut mender = Mender { first: 0, memory: Memory::default(), spared };
         while let Some(doc) = pass.docs.all.get(mender.first) {
             let origin = doc.origin.clone();
-            let findings = mender.mend(&mut pass);
-            let now =
-                counts(&pass.docs, &findings.iter().map(|(finding, _)| finding.clone()).collect::<Vec<_>>());
+            let (findings, after) = mender.mend(&mut pass);
+            let now = counts(&pass.docs, findings.iter().map(|(finding, _)| finding));
             if let Some((rule, ..)) = difference(&now, found).into_keys().next() {
                 pass.worse = Some((origin, rule));
                 return pass;
@@ -55,10 +54,8 @@ impl<'c> Pass<'c> {
             if upto == Some(&origin) {
                 return pass;
             }
-            let range = mender.range(&pass.docs);
-            mender.first = range.end;
-            let inputs = pass.docs.alone(range);
-            lint_range(&inputs, 0..inputs.len(), &mut mender.memory, pass.docs.config);
+            mender.first = mender.range(&pass.docs).end;
+            mender.memory = after;
         }
         pass
     }
@@ -72,35 +69,48 @@ pub(super) struct Mender<'p> {
     spared: &'p Spared,
 }
 
+/// The set, and what the linter says of the files at hand.
+pub(super) struct Linted<'c> {
+    pub(super) docs: Docs<'c>,
+    /// Errors and warnings, except about companion files that only their author can write.
+    pub(super) findings: Vec<Finding>,
+    /// What is known behind these files.
+    after: Memory,
+}
+
+impl Linted<'_> {
+    pub(super) fn counts(&self) -> Counts {
+        counts(&self.docs, &self.findings)
+    }
+}
+
 impl Mender<'_> {
-    /// Mends what can be mended; what is left is given back, with the reasons.
-    fn mend(&self, pass: &mut Pass<'_>) -> Vec<(Finding, String)> {
+    /// Mends what can be mended. What is left is given back, with the reasons, and what is known behind the files.
+    fn mend(&self, pass: &mut Pass<'_>) -> (Vec<(Finding, String)>, Memory) {
         let mut refused = Refused::new();
-        let mut findings = self.findings(&pass.docs);
+        let mut now = self.linted(pass.docs.clone());
         let origin = pass.docs.all[self.first].origin.clone();
         let mut batched = self.spared.contains_key(&origin);
-        while let Some(next) = self
-            .many(&pass.docs, &findings, &refused, &mut batched)
-            .or_else(|| self.first_mended(&pass.docs, &findings, &mut refused))
+        while let Some(next) =
+            self.many(&now, &refused, &mut batched).or_else(|| self.first_mended(&now, &mut refused))
         {
-            let later = self.findings(&next);
-            let gone = difference(&counts(&pass.docs, &findings), &counts(&next, &later));
+            let gone = difference(&now.counts(), &next.counts());
             let rules = gone.into_iter().flat_map(|((rule, ..), count)| std::iter::repeat_n(rule, count));
             pass.mended.entry(origin.clone()).or_default().extend(rules);
             refused.clear();
-            (pass.docs, findings) = (next, later);
+            now = next;
         }
+        let Linted { docs, findings, after } = now;
+        pass.docs = docs;
         if pass.mended.contains_key(&origin) {
             pass.order.push(origin);
         }
-        let reason = |finding: &Finding| refused.get(&key(&pass.docs, finding)).cloned();
-        let reason =
-            |finding: &Finding| reason(finding).unwrap_or_else(|| fixes::reason(finding.rule).to_owned());
-        findings
-            .into_iter()
-            .map(|finding| (reason(&finding), finding))
-            .map(|(why, finding)| (finding, why))
-            .collect()
+        let with_reason = |finding: Finding| {
+            let reason = refused.get(&key(&pass.docs, &finding)).cloned();
+            let reason = reason.unwrap_or_else(|| fixes::reason(finding.rule).to_owned());
+            (finding, reason)
+        };
+        (findings.into_iter().map(with_reason).collect(), after)
     }
 
     /// Which files they are.
@@ -111,13 +121,9 @@ impl Mender<'_> {
     }
 
     /// The set with the first finding mended that can be.
-    fn first_mended<'c>(
-        &self,
-        docs: &Docs<'c>,
-        findings: &[Finding],
-        refused: &mut Refused,
-    ) -> Option<Docs<'c>> {
-        let mut order: Vec<&Finding> = findings.iter().collect();
+    fn first_mended<'c>(&self, now: &Linted<'c>, refused: &mut Refused) -> Option<Linted<'c>> {
+        let docs = &now.docs;
+        let mut order: Vec<&Finding> = now.findings.iter().collect();
         // Within a file, those first that others follow from.
         order.sort_by_key(|finding| (place(docs, finding), fixes::rank(finding.rule), finding.span));
         for finding in order {
@@ -125,7 +131,7 @@ impl Mender<'_> {
             if refused.contains_key(&key) {
                 continue;
             }
-            match self.one(docs, findings, finding) {
+            match self.one(now, finding) {
                 Ok(next) => return Some(next),
                 Err(reason) => drop(refused.insert(key, reason)),
             }
@@ -134,26 +140,20 @@ impl Mender<'_> {
     }
 
     /// The set with one finding mended.
-    fn one<'c>(&self, docs: &Docs<'c>, findings: &[Finding], finding: &Finding) -> Result<Docs<'c>, String> {
-        let allowed = counts(docs, findings);
+    fn one<'c>(&self, now: &Linted<'c>, finding: &Finding) -> Result<Linted<'c>, String> {
+        let (docs, allowed) = (&now.docs, now.counts());
         let target = (finding.rule, origin_of(docs, finding), finding.table.clone());
         let mut why = String::new();
         for next in self.proposals(docs, finding)? {
             match next.and_then(|next| self.settled(next, &allowed)) {
-                Ok((next, after)) if after.get(&target) < allowed.get(&target) => return Ok(next),
+                Ok(next) if next.counts().get(&target) < allowed.get(&target) => return Ok(next),
                 // A gate may show that the next file of the same origin needs one as well.
-                Ok((next, _)) if self.is_gated(docs, finding, &next) => return Ok(next),
+                Ok(next) if is_gated(docs, finding, &next) => return Ok(next),
                 Ok(_) => why = "its mechanical form is found fault with as well".to_owned(),
                 Err(reason) => why = reason,
             }
         }
         Err(why)
-    }
-
-    /// Whether a finding about a migration that overtakes another is gone, whatever is found in the files behind it.
-    fn is_gated(&self, docs: &Docs<'_>, finding: &Finding, next: &Docs<'_>) -> bool {
-        let wanted = key(docs, finding);
-        finding.rule == "overtakes-held" && !self.findings(next).iter().any(|one| key(next, one) == wanted)
     }
 
     /// What the fix of a rule makes of the set.
@@ -219,29 +219,35 @@ impl Mender<'_> {
     }
 
     /// The set when whatever a proposal brought with it is mended as well.
-    fn settled<'c>(&self, mut docs: Docs<'c>, allowed: &Counts) -> Result<(Docs<'c>, Counts), String> {
+    fn settled<'c>(&self, mut docs: Docs<'c>, allowed: &Counts) -> Result<Linted<'c>, String> {
         for _ in 0..ROUNDS {
-            let findings = self.findings(&docs);
-            let now = counts(&docs, &findings);
-            let new: Vec<_> = difference(&now, allowed).into_keys().collect();
+            let now = self.linted(docs);
+            let new: Vec<_> = difference(&now.counts(), allowed).into_keys().collect();
             let is_new = |finding: &&Finding| {
-                new.contains(&(finding.rule, origin_of(&docs, finding), finding.table.clone()))
+                new.contains(&(finding.rule, origin_of(&now.docs, finding), finding.table.clone()))
             };
-            let Some(first) = findings.iter().rfind(is_new) else { return Ok((docs, now)) };
+            let Some(first) = now.findings.iter().rfind(is_new) else { return Ok(now) };
             let complaint = format!("its mechanical form would be a case of {}", first.rule);
-            let proposals = self.proposals(&docs, first).map_err(|_| complaint.clone())?;
+            let proposals = self.proposals(&now.docs, first).map_err(|_| complaint.clone())?;
             docs = proposals.into_iter().find_map(Result::ok).ok_or(complaint)?;
         }
         Err("its mechanical form leads to one more finding each time".to_owned())
     }
 
-    /// Errors and warnings, except about companion files that only their author can write.
-    pub(super) fn findings(&self, docs: &Docs<'_>) -> Vec<Finding> {
-        let inputs = docs.alone(self.range(docs));
-        let found = lint_range(&inputs, 0..inputs.len(), &mut self.memory.clone(), docs.config).findings;
-        let counts = |finding: &Finding| {
+    /// Lints the files at hand, behind those before them.
+    pub(super) fn linted<'c>(&self, docs: Docs<'c>) -> Linted<'c> {
+        let inputs = docs.alone(self.range(&docs));
+        let mut after = self.memory.clone();
+        let mut findings = lint_range(&inputs, 0..inputs.len(), &mut after, docs.config).findings;
+        findings.retain(|finding| {
             finding.severity != Severity::Note && !matches!(finding.rule, "missing-doc" | "missing-check")
-        };
-        found.into_iter().filter(counts).collect()
+        });
+        Linted { docs, findings, after }
     }
+}
+
+/// Whether a finding about a migration that overtakes another is gone, whatever is found in the files behind it.
+fn is_gated(docs: &Docs<'_>, finding: &Finding, next: &Linted<'_>) -> bool {
+    let wanted = key(docs, finding);
+    finding.rule == "overtakes-held" && !next.findings.iter().any(|one| key(&next.docs, one) == wanted)
 }

@@ -199,7 +199,7 @@ fn key(docs: &Docs<'_>, finding: &Finding) -> (String, &'static str, String) {
     (origin_of(docs, finding), finding.rule, written.to_owned())
 }
 
-fn counts(docs: &Docs<'_>, findings: &[Finding]) -> Counts {
+fn counts<'f>(docs: &Docs<'_>, findings: impl IntoIterator<Item = &'f Finding>) -> Counts {
     let mut counts = Counts::new();
     for finding in findings {
         *counts.entry((finding.rule, origin_of(docs, finding), finding.table.clone())).or_default() += 1;

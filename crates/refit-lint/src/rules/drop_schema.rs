@@ -51,9 +51,9 @@ fn check(check: &mut StatementCheck<'_>) {
         // What is in it is dropped by name, so that CASCADE is of no use.
         let written = as_written(check, || format!("DROP SCHEMA {schema}"));
         let words = Words::of(&written);
-        let cascade = words.find(0, &["CASCADE"]).map_or(0, |at| words.all[at].at.start);
-        let sql = if cascade > 0 { format!("{};", written[..cascade].trim_end()) } else { written.clone() };
-        let help = contract(check, FIRST, &sql);
+        let cascade = words.find(0, &["CASCADE"]).map(|at| words.all[at].at.start);
+        let sql = cascade.map(|at| format!("{};", written[..at].trim_end()));
+        let help = contract(check, FIRST, sql.as_deref().unwrap_or(&written));
         check.report(message).help(help);
     }
 }

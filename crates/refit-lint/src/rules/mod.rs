@@ -90,11 +90,7 @@ mod volatile_default;
 use crate::rule::Rule;
 
 pub(crate) use lock_held::{is_held_while_working, takes_time};
-
-/// A name as SQL writes it, for statements that are to be pasted.
-pub(crate) fn quoted(name: &str) -> String {
-    refit_model::quoted_name(name)
-}
+pub(crate) use refit_model::quoted_name as quoted;
 
 /// Every rule, by name.
 pub static RULES: &[Rule] = &[
