@@ -55,16 +55,8 @@ fn files_have_sql(text: &str) -> bool {
 
 /// The rules that flag a case.
 pub(super) fn flags(case: &Case) -> Vec<&'static str> {
-    let inputs: Vec<Input> = case
-        .files
-        .iter()
-        .map(|(path, text)| Input {
-            path: path.clone(),
-            bytes: text.clone().into_bytes(),
-            named_by_folder: true,
-            reported: true,
-        })
-        .collect();
+    let inputs: Vec<Input> =
+        case.files.iter().map(|(path, text)| Input::of_folder(path.as_str(), text.as_str(), true)).collect();
     let outcome = lint(&inputs, &Config::default());
     let flags = outcome.findings.iter().filter(|finding| finding.severity >= Severity::Warning);
     let mut rules: Vec<&str> = flags.map(|finding| finding.rule).collect();

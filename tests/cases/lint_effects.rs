@@ -42,13 +42,8 @@ async fn shape(name: &str, sql: &str, major: u32, tally: &mut Tally) {
     };
     let db = TestDb::filled(sql, fill).await.unwrap();
     for statement in STATEMENTS.lines().filter(|line| !line.is_empty() && !line.starts_with("--")) {
-        let input = |path: &str, text: &str, reported| Input {
-            path: path.to_owned(),
-            bytes: text.as_bytes().to_vec(),
-            named_by_folder: true,
-            reported,
-        };
-        let inputs = [input("V1__shape.sql", sql, false), input("V2__it.sql", statement, true)];
+        let inputs =
+            [Input::of_folder("V1__shape.sql", sql, false), Input::of_folder("V2__it.sql", statement, true)];
         let traced = [File::new(&inputs[1].path, statement, true)];
         let trace = trace(db.url(), &traced, &Options { commit: false, ..Options::default() }).await.unwrap();
         if trace.failure().is_some() {

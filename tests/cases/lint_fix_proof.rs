@@ -62,14 +62,8 @@ fn cases(major: u32) -> Vec<(String, String)> {
 }
 
 fn mended(files: &Files, major: u32) -> Files {
-    let input = |path: &str, text: &str, reported| Input {
-        path: path.to_owned(),
-        bytes: text.as_bytes().to_vec(),
-        named_by_folder: true,
-        reported,
-    };
-    let mut inputs = vec![input("V0__fixture.sql", FIXTURE, false)];
-    inputs.extend(files.iter().map(|(path, text)| input(path, text, true)));
+    let mut inputs = vec![Input::of_folder("V0__fixture.sql", FIXTURE, false)];
+    inputs.extend(files.iter().map(|(path, text)| Input::of_folder(path.as_str(), text.as_str(), true)));
     let config = Config { postgres: Some(major), ..Config::default() };
     let fixed = fix(&inputs, &config, &BTreeSet::from(["V0__fixture.sql".to_owned()]));
     let file = |input: &Input| (input.path.clone(), input.text());

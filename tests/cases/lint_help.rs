@@ -63,14 +63,8 @@ fn cases() -> Vec<Case> {
 }
 
 fn findings(fixture: &str, files: &[(String, String)], case: &Case) -> Vec<Finding> {
-    let input = |path: &str, text: &str, reported| Input {
-        path: path.to_owned(),
-        bytes: text.as_bytes().to_vec(),
-        named_by_folder: true,
-        reported,
-    };
-    let mut inputs = vec![input("V0__fixture.sql", fixture, false)];
-    inputs.extend(files.iter().map(|(path, text)| input(path, text, true)));
+    let mut inputs = vec![Input::of_folder("V0__fixture.sql", fixture, false)];
+    inputs.extend(files.iter().map(|(path, text)| Input::of_folder(path.as_str(), text.as_str(), true)));
     let levels = BTreeMap::from([(case.rule.clone(), Level::Deny)]);
     lint(&inputs, &Config { levels, postgres: Some(case.since), ..Config::default() }).findings
 }

@@ -95,14 +95,8 @@ fn fired(rule: &Rule, example: &Example) -> BTreeSet<&'static str> {
 
 /// The fixture, unreported, and behind it the files.
 fn inputs(files: &[(String, String)]) -> Vec<Input> {
-    let input = |path: &str, text: &str, reported| Input {
-        path: path.to_owned(),
-        bytes: text.as_bytes().to_vec(),
-        named_by_folder: true,
-        reported,
-    };
-    let mut inputs = vec![input("V0__fixture.sql", FIXTURE, false)];
-    inputs.extend(files.iter().map(|(path, text)| input(path, text, true)));
+    let mut inputs = vec![Input::of_folder("V0__fixture.sql", FIXTURE, false)];
+    inputs.extend(files.iter().map(|(path, text)| Input::of_folder(path.as_str(), text.as_str(), true)));
     inputs
 }
 

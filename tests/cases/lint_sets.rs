@@ -9,15 +9,8 @@ fn flags(files: &[(String, String)]) -> Vec<String> {
     let toml = files.iter().find(|(name, _)| name == "refit.toml");
     let postgres = toml.and_then(|(_, text)| text.trim().strip_prefix("postgres = ")?.parse().ok());
     let sql: Vec<&(String, String)> = files.iter().filter(|(name, _)| name.ends_with(".sql")).collect();
-    let inputs: Vec<Input> = sql
-        .iter()
-        .map(|(path, text)| Input {
-            path: path.clone(),
-            bytes: text.clone().into_bytes(),
-            named_by_folder: true,
-            reported: true,
-        })
-        .collect();
+    let inputs: Vec<Input> =
+        sql.iter().map(|(path, text)| Input::of_folder(path.as_str(), text.as_str(), true)).collect();
     let last = &sql.last().unwrap().0;
     let findings = lint(&inputs, &Config { postgres, ..Config::default() }).findings;
     let flagged =

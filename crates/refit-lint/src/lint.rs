@@ -42,6 +42,11 @@ pub(crate) struct Source<'a> {
 }
 
 impl Input {
+    /// A file of a migrations folder, from its path and content.
+    pub fn of_folder(path: impl Into<String>, content: impl Into<Vec<u8>>, reported: bool) -> Input {
+        Input { path: path.into(), bytes: content.into(), named_by_folder: true, reported }
+    }
+
     pub(crate) fn source(&self) -> Source<'_> {
         let Input { path, bytes, named_by_folder, reported } = self;
         Source { path, bytes, named_by_folder: *named_by_folder, reported: *reported }

@@ -15,14 +15,10 @@ const FIXTURE: &str = include_str!("../src/rules/fixture.sql");
 /// The fixture, which may have run, and behind it the files of a text.
 fn inputs(sql: &str) -> Vec<Input> {
     let example = Example { safe: false, since: None, claim: None, sql: sql.to_owned() };
-    let input = |path: &str, text: &str, reported| Input {
-        path: path.to_owned(),
-        bytes: text.as_bytes().to_vec(),
-        named_by_folder: true,
-        reported,
-    };
-    let mut inputs = vec![input("V0__fixture.sql", FIXTURE, false)];
-    inputs.extend(example.files().iter().map(|(path, text)| input(path, text, true)));
+    let mut inputs = vec![Input::of_folder("V0__fixture.sql", FIXTURE, false)];
+    inputs.extend(
+        example.files().iter().map(|(path, text)| Input::of_folder(path.as_str(), text.as_str(), true)),
+    );
     inputs
 }
 

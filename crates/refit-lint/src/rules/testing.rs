@@ -14,15 +14,9 @@ pub(crate) fn fired(sql: &str, also: &str) -> Vec<&'static str> {
 
 /// The same where the oldest server is of a major version.
 fn fired_on(postgres: u32, sql: &str, also: &str) -> Vec<&'static str> {
-    let input = |path: &str, text: &str, reported| Input {
-        path: path.to_owned(),
-        bytes: text.as_bytes().to_vec(),
-        named_by_folder: true,
-        reported,
-    };
-    let mut inputs = vec![input("V0__fixture.sql", include_str!("fixture.sql"), false)];
+    let mut inputs = vec![Input::of_folder("V0__fixture.sql", include_str!("fixture.sql"), false)];
     let files = Example { safe: false, since: None, claim: None, sql: sql.to_owned() }.files();
-    inputs.extend(files.iter().map(|(path, text)| input(path, text, true)));
+    inputs.extend(files.iter().map(|(path, text)| Input::of_folder(path.as_str(), text.as_str(), true)));
     let off = RULES.iter().find(|rule| rule.name == also && rule.severity.is_none());
     let levels: BTreeMap<String, Level> =
         off.iter().map(|rule| (rule.name.to_owned(), Level::Warn)).collect();
