@@ -6,12 +6,10 @@ use refit_xtask::Context;
 use xshell::{Shell, cmd};
 
 /// Run the tests on a chosen PostgreSQL.
-///
-/// Examples:
-///   cargo xtask test
-///   cargo xtask test --pg 17 -- -p refit-tests cases::apply
-///   cargo xtask test --chaos 60
 #[derive(Clone, Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  cargo xtask test\n  cargo xtask test --pg 17 -- -p refit-tests cases::apply\n  cargo xtask test --chaos 60"
+)]
 pub(crate) struct Args {
     /// Major version; fetched when the machine does not have it
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(14..=18))]

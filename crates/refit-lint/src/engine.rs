@@ -45,14 +45,15 @@ pub(crate) struct Memory {
     unfilled: Unfilled,
     held: Arc<AllHeld>,
     /// What each version waits for, directly or through others.
-    waits: HashMap<i64, HashSet<i64>>,
+    waits: HashMap<i64, Arc<HashSet<i64>>>,
 }
 
 impl Memory {
     /// The versions that are complete before a file runs, as its `after` and theirs say.
     fn gates(&self, file: &File) -> HashSet<i64> {
         let after = &file.directives.after;
-        let further = after.iter().filter_map(|version| self.waits.get(version)).flatten();
+        let further =
+            after.iter().filter_map(|version| self.waits.get(version)).flat_map(|gates| gates.iter());
         after.iter().chain(further).copied().collect()
     }
 }
@@ -126,7 +127,7 @@ impl Engine<'_> {
                     made: made(&stmts),
                 });
             }
-            memory.waits.insert(version, gates);
+            memory.waits.insert(version, Arc::new(gates));
         }
         findings.sort_by_key(|finding| (finding.span.start, finding.span.end, finding.rule));
         let statements = place(file, &stmts, &mut findings);

@@ -3,6 +3,7 @@
 //! Nothing of it outlives the migration: Refit gives the next one a session as it was. In a migration that does neither, names stay as they are written,
 //! and `t` is `public.t`.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use crate::schema::Schema;
@@ -11,7 +12,6 @@ use crate::sql::{Expr, Literal, Name, Stmt, StmtKind, Use};
 /// Qualifies the names of a file's statements as the server would resolve them. What the set does not tell of is taken to be in
 /// the only schema of the path, and left as it is where there are several.
 pub(crate) fn resolve(stmts: &mut [Stmt], schema: &Schema) {
-    let is_concerned = |stmt: &Stmt| path_of(&stmt.kind).is_some() || is_temporary(&stmt.kind);
     let Some(first) = stmts.iter().position(is_concerned) else { return };
     let mut session = Session { path: None, temporary: HashSet::new(), made: HashSet::new(), schema };
     stmts[..first].iter().for_each(|stmt| session.note(&stmt.kind));
@@ -23,6 +23,19 @@ pub(crate) fn resolve(stmts: &mut [Stmt], schema: &Schema) {
         stmt.kind.relations_mut(&mut |name, how| session.qualify(name, how));
         session.note(&stmt.kind);
     }
+}
+
+/// The same with statements that are kept as they are written.
+pub(crate) fn resolved<'s>(stmts: &'s [Stmt], schema: &Schema) -> Cow<'s, [Stmt]> {
+    let mut stmts = Cow::Borrowed(stmts);
+    if stmts.iter().any(is_concerned) {
+        resolve(stmts.to_mut(), schema);
+    }
+    stmts
+}
+
+fn is_concerned(stmt: &Stmt) -> bool {
+    path_of(&stmt.kind).is_some() || is_temporary(&stmt.kind)
 }
 
 struct Session<'s> {

@@ -56,7 +56,7 @@ fn shown(fixed: &Fixed) -> String {
 }
 
 /// The texts, in `tests/fixes`. One that ends in `_18` is for PostgreSQL 18.
-const TEXTS: [&str; 13] = [
+const TEXTS: [&str; 14] = [
     "constraints_of_one_file",
     "contract_unexplained",
     "index_among_others",
@@ -65,6 +65,7 @@ const TEXTS: [&str; 13] = [
     "long_file",
     "many_at_once",
     "outside_a_transaction",
+    "search_path",
     "set_not_null_18",
     "suppressions",
     "timeouts",

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use self::contender::{Contender, Outcome};
 use self::table::Lab;
-use super::release::become_release;
+use super::release::Build;
 use super::table::Verdict;
 use super::timing::middle;
 
@@ -20,12 +20,10 @@ use super::timing::middle;
 ///
 /// Contenders take turns on fresh copies of one table; figures are medians of the turns. Exit status 1 if a target is missed.
 /// A debug build runs a release build of itself. Needs four times the table's size on disk.
-///
-/// Examples:
-///   cargo xtask bench backfill
-///   cargo xtask bench backfill --rows 500000 --turns 1
-///   cargo xtask bench backfill --turns 1 --no-curves
 #[derive(Clone, Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  cargo xtask bench backfill\n  cargo xtask bench backfill --rows 500000 --turns 1\n  cargo xtask bench backfill --turns 1 --no-curves"
+)]
 pub(crate) struct Args {
     /// Rows of the table.
     #[arg(long, default_value_t = 5_000_000)]
@@ -36,9 +34,8 @@ pub(crate) struct Args {
     /// Leave out the curves: 1 to 8 workers, and 50,000 rows up to `--rows`.
     #[arg(long)]
     no_curves: bool,
-    /// Measure the build at hand, even if it is a debug build.
-    #[arg(long)]
-    as_built: bool,
+    #[command(flatten)]
+    build: Build,
 }
 
 const fn refit(workers: u32, striped: bool, journal: bool) -> Contender {
@@ -98,9 +95,7 @@ struct Findings {
 /// # Errors
 /// When something could not be measured at all.
 pub(crate) async fn run(args: &Args, human: bool) -> anyhow::Result<ExitCode> {
-    if !args.as_built {
-        become_release()?;
-    }
+    args.build.become_release()?;
     let say = |what: &str| {
         if human {
             let dim = anstyle::Style::new().dimmed();

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use super::lab::Lab;
-use super::release::become_release;
+use super::release::{Build, Pace};
 use super::rows::Group;
 use super::table::Table;
 
@@ -17,15 +17,13 @@ use super::table::Table;
     after_help = "Examples:\n  cargo xtask bench boot\n  cargo xtask bench boot --quick --rows noop-time,fresh-time"
 )]
 pub(crate) struct Args {
-    /// Fewer repetitions: a minute, and figures that vary more.
-    #[arg(long)]
-    quick: bool,
+    #[command(flatten)]
+    pace: Pace,
     /// Only these rows.
     #[arg(long, value_name = "ROW,…", value_delimiter = ',')]
     rows: Vec<Group>,
-    /// Measure the build at hand, even if it is a debug build.
-    #[arg(long)]
-    as_built: bool,
+    #[command(flatten)]
+    build: Build,
 }
 
 /// Measures and prints: a table for people, JSON otherwise.
@@ -33,9 +31,7 @@ pub(crate) struct Args {
 /// # Errors
 /// When something could not be measured at all.
 pub(crate) async fn run(args: &Args, human: bool) -> anyhow::Result<ExitCode> {
-    if !args.as_built {
-        become_release()?;
-    }
+    args.build.become_release()?;
     let table = tokio::select! {
         table = measure(args, human) => table?,
         // Returning drops the server.
@@ -49,7 +45,7 @@ pub(crate) async fn run(args: &Args, human: bool) -> anyhow::Result<ExitCode> {
 }
 
 async fn measure(args: &Args, human: bool) -> anyhow::Result<Table> {
-    let mut lab = Lab::open(args.quick, human).await?;
+    let mut lab = Lab::open(args.pace, human).await?;
     let mut rows = Vec::new();
     for group in Group::all() {
         if args.rows.is_empty() || args.rows.contains(&group) {

@@ -10,7 +10,7 @@ use anyhow::bail;
 use serde::Serialize;
 
 use super::lint::corpus;
-use super::release::become_release;
+use super::release::{Build, Pace};
 use super::table::{Cell, Verdict};
 use super::timing::{Times, by_turns};
 
@@ -19,18 +19,13 @@ use super::timing::{Times, by_turns};
 /// The files are of a service's history, with something to mend in every second one. Every figure is of a whole process, from
 /// start to exit, in which the mended files are written. No peer writes safe forms of migrations, so none is measured. Exit
 /// status 1 if a target is missed. A debug build runs a release build of itself.
-///
-/// Examples:
-///   cargo xtask bench fix
-///   cargo xtask bench fix --quick
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Examples:\n  cargo xtask bench fix\n  cargo xtask bench fix --quick")]
 pub(crate) struct Args {
-    /// Fewer repetitions, and figures that vary more.
-    #[arg(long)]
-    quick: bool,
-    /// Measure the build at hand, even if it is a debug build.
-    #[arg(long)]
-    as_built: bool,
+    #[command(flatten)]
+    pace: Pace,
+    #[command(flatten)]
+    build: Build,
 }
 
 /// Files of the contenders.
@@ -55,12 +50,10 @@ struct Row {
 /// # Errors
 /// When something could not be measured at all.
 pub(crate) fn run(args: &Args, human: bool) -> anyhow::Result<ExitCode> {
-    if !args.as_built {
-        become_release()?;
-    }
+    args.build.become_release()?;
     let mut times = Times::new(COUNTS.len());
     let mut written = [0; COUNTS.len()];
-    for turn in by_turns(if args.quick { 1 } else { 3 }, COUNTS.len()) {
+    for turn in by_turns(args.pace.turns(3, 1), COUNTS.len()) {
         let scratch = tempfile::tempdir()?;
         let took = mend(scratch.path(), COUNTS[turn])?;
         written[turn] = fs::read_dir(scratch.path().join("migrations"))?.count();

@@ -9,6 +9,7 @@ use refit_devdb::{Server, ServerOptions};
 
 use super::carried::{Carried, Open, Session, Tool};
 use super::proxy::Proxy;
+use super::release::Pace;
 use super::sample;
 
 /// The set that most rows are about.
@@ -22,22 +23,21 @@ pub(crate) struct Lab {
     pub(crate) thousand: Carried,
     /// Databases on which a tool has applied its set.
     applied: HashSet<String>,
-    /// Fewer repetitions.
-    pub(crate) quick: bool,
+    pub(crate) pace: Pace,
     /// Whether to tell people what is being measured.
     tell: bool,
 }
 
 impl Lab {
     /// Starts a private server with stock durability.
-    pub(crate) async fn open(quick: bool, tell: bool) -> anyhow::Result<Lab> {
+    pub(crate) async fn open(pace: Pace, tell: bool) -> anyhow::Result<Lab> {
         // The stock value; devdb takes less.
         let options =
             ServerOptions { durable: true, ..ServerOptions::from_env() }.setting("shared_buffers", "128MB");
         let server = tokio::task::spawn_blocking(|| Server::start(options)).await??;
         let admin = Open::new(&server.url("postgres")).await?;
         let thousand = Carried::new(&sample::history(THOUSAND))?;
-        Ok(Lab { server, admin, thousand, applied: HashSet::new(), quick, tell })
+        Ok(Lab { server, admin, thousand, applied: HashSet::new(), pace, tell })
     }
 
     /// What the figures were measured on.
@@ -57,11 +57,6 @@ impl Lab {
             let dim = anstyle::Style::new().dimmed();
             anstream::eprintln!("{dim}{what}{dim:#}");
         }
-    }
-
-    /// `full`, or `quick` with `--quick`.
-    pub(crate) fn repeat(&self, full: usize, quick: usize) -> usize {
-        if self.quick { quick } else { full }
     }
 
     /// The URL of a database, by the socket.

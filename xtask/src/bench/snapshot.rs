@@ -10,7 +10,7 @@ use refit_catalog::{Catalog, Delta, ReadOptions};
 use refit_devdb::TestDb;
 use serde::Serialize;
 
-use super::release::become_release;
+use super::release::{Build, Pace};
 use super::table::{Cell, Verdict};
 use super::timing::{Times, by_turns};
 
@@ -18,18 +18,13 @@ use super::timing::{Times, by_turns};
 ///
 /// Times are of whole processes, `snapshot --database-url` and pg_dump itself, from start to exit, on a private server; schemas and cases are those of ../shared beside the
 /// workspace. Exit status 1 if a target is missed. A debug build runs a release build of itself.
-///
-/// Examples:
-///   cargo xtask bench snapshot
-///   cargo xtask bench snapshot --quick
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Examples:\n  cargo xtask bench snapshot\n  cargo xtask bench snapshot --quick")]
 pub(crate) struct Args {
-    /// Fewer repetitions, and figures that vary more.
-    #[arg(long)]
-    quick: bool,
-    /// Measure the build at hand, even if it is a debug build.
-    #[arg(long)]
-    as_built: bool,
+    #[command(flatten)]
+    pace: Pace,
+    #[command(flatten)]
+    build: Build,
 }
 
 /// One line of the table.
@@ -50,11 +45,9 @@ const RATIO_AT_MOST: f64 = 0.4;
 /// # Errors
 /// When something could not be measured at all.
 pub(crate) async fn run(args: &Args, human: bool, workspace: &Path) -> anyhow::Result<ExitCode> {
-    if !args.as_built {
-        become_release()?;
-    }
+    args.build.become_release()?;
     let shared = workspace.join("../shared");
-    let turns = if args.quick { 3 } else { 11 };
+    let turns = args.pace.turns(11, 3);
     let mut rows = Vec::new();
     for tables in [1_000, 60] {
         rows.push(timed(&shared, tables, turns).await?);

@@ -10,6 +10,7 @@ use super::{Counts, difference, key, origin_of, parts_of, place, statement_of};
 use crate::finding::Finding;
 use crate::fixes;
 use crate::plan::{Plan, Step};
+use crate::search_path::resolved;
 
 /// How often what is left of a file is linted before the rest is mended one by one.
 const TRIES: usize = 12;
@@ -70,12 +71,13 @@ impl Mender<'_> {
         }
         let mut planned = Vec::new();
         let Ok(parts) = parts_of(docs, doc) else { return planned };
-        let mut schema = self.schema_before(docs, at, 0);
+        let mut schema = self.schema_before(docs, at);
+        let stmts = resolved(&doc.parsed.stmts, &schema);
         let mut done = 0;
         for (index, finding) in by_statement {
-            doc.parsed.stmts[done..index].iter().for_each(|stmt| schema.replay(stmt));
+            stmts[done..index].iter().for_each(|stmt| schema.replay(stmt));
             done = index;
-            let site = self.site(docs, doc, &parts, finding, &schema);
+            let site = self.site(docs, doc, (&parts, &stmts), finding, &schema);
             if let Some(Ok(Plan::Steps(steps))) = fixes::of(finding.rule).map(|plan| plan(&site)) {
                 planned.push(Planned { finding, index, steps });
             }
@@ -118,7 +120,8 @@ impl Mender<'_> {
         let doc = docs.all.get(at)?;
         let plans: Vec<(usize, &[Step])> = planned.iter().map(|plan| (plan.index, &*plan.steps)).collect();
         let parts = parts_of(docs, doc).ok()?;
-        let site = self.site(docs, doc, &parts, planned.first()?.finding, &self.memory.schema);
+        let (schema, stmts) = (&self.memory.schema, &doc.parsed.stmts);
+        let site = self.site(docs, doc, (&parts, stmts), planned.first()?.finding, schema);
         docs.replaced(at, &sequence(&site, &plans, apart).ok()?).ok()
     }
 }

@@ -61,46 +61,50 @@ pub(crate) struct Doc {
     pub(crate) text: Rc<str>,
     pub(crate) parsed: Rc<Parsed>,
     pub(crate) directives: Rc<Directives>,
+    /// The version that its name has, when it is a migration.
+    version: Option<i64>,
 }
 
 impl Doc {
-    fn new(input: &Input) -> Doc {
+    fn new(input: &Input, config: &Config) -> Doc {
         let text = input.text();
-        Doc::with_text(&File::of(input), input.path.clone(), Some(input.path.clone()), &text)
+        let input = File::of(input);
+        let (origin, version) = (input.path.clone(), version_of(&input, config));
+        Doc::with_text(input, (origin.clone(), Some(origin)), version, &text)
     }
 
-    fn with_text(input: &File, origin: String, was: Option<String>, text: &str) -> Doc {
+    fn with_text(
+        input: File,
+        (origin, was): (String, Option<String>),
+        version: Option<i64>,
+        text: &str,
+    ) -> Doc {
         let runs = input.path.to_lowercase().ends_with(".sql") || !input.named_by_folder;
         let parsed = if runs { parse(text) } else { Parsed::default() };
         let (directives, ..) = front_matter(file_of(&input.path), text);
         Doc {
-            input: input.clone(),
+            input,
             origin,
             was,
             text: text.into(),
             parsed: Rc::new(parsed),
             directives: Rc::new(directives),
+            version,
         }
     }
 
     fn set_text(&mut self, text: &str) {
-        self.input.bytes = encoded(text, &self.input.bytes);
-        *self = Doc::with_text(&self.input, self.origin.clone(), self.was.clone(), text);
-    }
-
-    pub(crate) fn version(&self, config: &Config) -> Option<i64> {
-        match FileKind::of(in_folder(&self.input, config)) {
-            Ok(FileKind::Migration { version, .. }) => Some(version),
-            _ => None,
-        }
+        let input = File { bytes: encoded(text, &self.input.bytes), ..self.input.clone() };
+        *self = Doc::with_text(input, (self.origin.clone(), self.was.clone()), self.version, text);
     }
 
     fn stem(&self) -> &str {
         self.input.path.strip_suffix(".sql").unwrap_or(&self.input.path)
     }
 
-    fn rename(&mut self, path: String) {
+    fn rename(&mut self, path: String, version: Option<i64>) {
         self.input.path = path;
+        self.version = version;
     }
 }
 
@@ -135,7 +139,7 @@ pub(crate) struct Docs<'c> {
 
 impl<'c> Docs<'c> {
     pub(crate) fn new(inputs: &[Input], config: &'c Config, protected: &'c BTreeSet<String>) -> Docs<'c> {
-        let all: Vec<Rc<Doc>> = inputs.iter().map(Doc::new).map(Rc::new).collect();
+        let all: Vec<Rc<Doc>> = inputs.iter().map(|input| Rc::new(Doc::new(input, config))).collect();
         let is_sidecar = |doc: &Rc<Doc>| SIDECARS.iter().any(|suffix| doc.input.path.ends_with(suffix));
         let has_sidecars = all.iter().any(is_sidecar);
         Docs { all, config, protected, notes: Vec::new(), has_sidecars }
@@ -178,14 +182,13 @@ impl<'c> Docs<'c> {
             return Ok(next);
         }
         let doc = &self.all[index];
-        let version = doc.version(self.config).ok_or(
+        let version = doc.version.ok_or(
             "its safe form takes several migrations, and the file's name has no version to count on from",
         )?;
         if version > LAST {
             return Err("there are no versions left behind it".to_owned());
         }
-        let versions: Vec<i64> = self.all.iter().filter_map(|doc| doc.version(self.config)).collect();
-        if !versions.is_sorted() {
+        if !self.all.iter().filter_map(|doc| doc.version).is_sorted() {
             return Err("the files are not in the order of their versions".to_owned());
         }
         let (folder, file) = split_path(&doc.input.path);
@@ -207,7 +210,7 @@ impl<'c> Docs<'c> {
                 bytes: encoded(&text, &doc.input.bytes),
                 ..doc.input.clone()
             };
-            let new = Doc::with_text(&input, doc.origin.clone(), None, &text);
+            let new = Doc::with_text(input, (doc.origin.clone(), None), Some(last), &text);
             next.all.insert(index + 1 + offset, Rc::new(new));
         }
         next.make_room(index + rest.len(), last)?;
@@ -238,9 +241,9 @@ impl<'c> Docs<'c> {
     fn make_room(&mut self, index: usize, version: i64) -> Result<(), String> {
         let mut last = version;
         let mut moved = HashMap::new();
-        let mut renamed = Vec::new();
+        let mut stems = HashMap::new();
         for at in index + 1..self.all.len() {
-            let Some(version) = self.all[at].version(self.config) else { continue };
+            let Some(version) = self.all[at].version else { continue };
             if version > last {
                 break;
             }
@@ -257,14 +260,13 @@ impl<'c> Docs<'c> {
             let (label, name) = file.split_once("__").unwrap_or((file, ""));
             let width = label.len() - 1;
             let label = format!("V{last:0width$}");
-            renamed.push((at, doc.stem().to_owned(), format!("{folder}{label}__{name}")));
-            moved.insert(version, label);
-        }
-        for (at, stem, path) in renamed {
+            let path = format!("{folder}{label}__{name}");
             let new_stem = path.strip_suffix(".sql").unwrap_or(&path).to_owned();
-            self.doc(at).rename(path);
-            self.move_sidecars(&stem, &new_stem, &SIDECARS);
+            stems.insert(doc.stem().to_owned(), new_stem);
+            moved.insert(version, label);
+            self.doc(at).rename(path, Some(last));
         }
+        self.move_sidecars(&stems, &SIDECARS);
         self.refer(index + 1, &moved)
     }
 
@@ -287,14 +289,19 @@ impl<'c> Docs<'c> {
         Ok(())
     }
 
-    fn move_sidecars(&mut self, stem: &str, new_stem: &str, suffixes: &[&str]) {
-        if !self.has_sidecars {
+    /// Gives companion files the names of their migrations: `stems` has the new one for each old one.
+    fn move_sidecars(&mut self, stems: &HashMap<String, String>, suffixes: &[&str]) {
+        if !self.has_sidecars || stems.is_empty() {
             return;
         }
-        for suffix in suffixes {
-            let path = format!("{stem}{suffix}");
-            if let Some(doc) = self.all.iter_mut().find(|doc| doc.input.path == path) {
-                Rc::make_mut(doc).rename(format!("{new_stem}{suffix}"));
+        for doc in &mut self.all {
+            let path = &doc.input.path;
+            let parts = suffixes.iter().find_map(|suffix| Some((path.strip_suffix(suffix)?, suffix)));
+            if let Some((stem, suffix)) = parts
+                && let Some(new_stem) = stems.get(stem)
+            {
+                let path = format!("{new_stem}{suffix}");
+                Rc::make_mut(doc).rename(path, None);
             }
         }
     }
@@ -303,20 +310,20 @@ impl<'c> Docs<'c> {
     fn sidecars(&mut self, first: usize, last: usize) {
         let stems: Vec<String> = self.all[first..=last].iter().map(|doc| doc.stem().to_owned()).collect();
         let (Some(head), Some(tail)) = (stems.first(), stems.last()) else { return };
-        self.move_sidecars(head, tail, &[".check.sql"]);
+        self.move_sidecars(&HashMap::from([(head.clone(), tail.clone())]), &[".check.sql"]);
         let down = format!("{head}.down.sql");
         let Some(doc) = self.all.iter().find(|doc| doc.input.path == down) else { return };
         let (origin, input) = (doc.origin.clone(), doc.input.clone());
-        let (folder_and_head, first_file) = (head.as_str(), split_path(&down).1);
+        let first_file = split_path(&down).1;
         let text = format!(
             "-- What this step did is undone by {first_file}, which undoes the whole change: roll back to before\n\
              -- {}, not to a version in between.\nSELECT 1;\n",
-            split_path(folder_and_head).1
+            split_path(head).1
         );
         for stem in &stems[1..] {
             let path = format!("{stem}.down.sql");
             let input = File { path, bytes: encoded(&text, &input.bytes), ..input.clone() };
-            self.all.push(Rc::new(Doc::with_text(&input, origin.clone(), None, &text)));
+            self.all.push(Rc::new(Doc::with_text(input, (origin.clone(), None), None, &text)));
         }
         let note = format!(
             "{first_file} undoes the whole sequence; those of the steps behind it do nothing, so roll back past all of them"
@@ -350,10 +357,14 @@ fn file_of(path: &str) -> &str {
     split_path(path).1
 }
 
-fn in_folder<'p>(input: &'p File, config: &Config) -> &'p str {
-    match input.named_by_folder {
+fn version_of(input: &File, config: &Config) -> Option<i64> {
+    let name = match input.named_by_folder {
         true => config.in_folder(&input.path),
         false => file_of(&input.path),
+    };
+    match FileKind::of(name) {
+        Ok(FileKind::Migration { version, .. }) => Some(version),
+        _ => None,
     }
 }
 

@@ -13,6 +13,8 @@ use crate::fixes;
 use crate::lint::lint_range;
 use crate::plan::{Parts, Plan, Site};
 use crate::schema::Schema;
+use crate::search_path::resolved;
+use crate::sql::Stmt;
 
 /// How often a proposal may lead to another finding before it is given up.
 const ROUNDS: usize = 16;
@@ -173,8 +175,10 @@ impl Mender<'_> {
         let at = place(docs, finding);
         let Some(doc) = docs.all.get(at) else { return Err("it is not in a migration".to_owned()) };
         let parts = parts_of(docs, doc)?;
-        let schema = self.schema_before(docs, at, statement_of(doc, finding));
-        let site = self.site(docs, doc, &parts, finding, &schema);
+        let mut schema = self.schema_before(docs, at);
+        let stmts = resolved(&doc.parsed.stmts, &schema);
+        stmts.iter().take(statement_of(doc, finding)).for_each(|stmt| schema.replay(stmt));
+        let site = self.site(docs, doc, (&parts, &stmts), finding, &schema);
         let one = |text: String| vec![vec![NewFile { name: String::new(), text, gated: false }]];
         let sequences = match plan(&site)? {
             Plan::Steps(steps) => layouts(&site, &steps)?,
@@ -184,14 +188,14 @@ impl Mender<'_> {
         Ok(sequences.into_iter().map(|files| docs.replaced(at, &files)).collect())
     }
 
-    /// The schema before a statement of one of the files.
-    pub(super) fn schema_before(&self, docs: &Docs<'_>, at: usize, statement: usize) -> Schema {
+    /// The schema before one of the files.
+    pub(super) fn schema_before(&self, docs: &Docs<'_>, at: usize) -> Schema {
         let mut schema = self.memory.schema.clone();
-        for (index, doc) in docs.all.iter().enumerate().take(at + 1).skip(self.first) {
+        for doc in docs.all.get(self.first..at).unwrap_or_default() {
             schema.in_utc = false;
-            let upto = if index == at { statement } else { usize::MAX };
-            doc.parsed.stmts.iter().take(upto).for_each(|stmt| schema.replay(stmt));
+            resolved(&doc.parsed.stmts, &schema).iter().for_each(|stmt| schema.replay(stmt));
         }
+        schema.in_utc = false;
         schema
     }
 
@@ -199,7 +203,7 @@ impl Mender<'_> {
         &'a self,
         docs: &'a Docs<'_>,
         doc: &'a Doc,
-        parts: &'a Parts,
+        (parts, stmts): (&'a Parts, &'a [Stmt]),
         finding: &'a Finding,
         schema: &'a Schema,
     ) -> Site<'a> {
@@ -208,7 +212,7 @@ impl Mender<'_> {
             origin: &doc.origin,
             text: &doc.text,
             parts,
-            stmts: &doc.parsed.stmts,
+            stmts,
             index: statement_of(doc, finding),
             schema,
             directives: &doc.directives,

@@ -23,7 +23,7 @@ use crate::sql::{AlterAction, AlterTarget, Body, DataType, Expr, Generated, Name
 pub struct Schema {
     /// Shared, so that a copy of the schema is cheap.
     pub(crate) tables: HashMap<String, Arc<Table>>,
-    pub(crate) indexes: HashMap<String, IndexDef>,
+    pub(crate) indexes: HashMap<String, Arc<IndexDef>>,
     pub(crate) domains: HashMap<String, Domain>,
     pub(crate) enums: HashMap<String, Vec<String>>,
     /// The ones of a name differ in what they take.

@@ -128,10 +128,10 @@ impl Schema {
         }
         if like.indexes {
             let of = like.table.key();
-            let own: Vec<IndexDef> =
+            let own: Vec<Arc<IndexDef>> =
                 self.indexes.values().filter(|index| index.table == of).cloned().collect();
             for index in own {
-                self.add_index(name, None, IndexDef { table: name.key(), ..index });
+                self.add_index(name, None, IndexDef { table: name.key(), ..IndexDef::clone(&index) });
             }
         }
     }
@@ -155,7 +155,7 @@ impl Schema {
             None => index_name(self, table, &index.called),
         };
         let key = Name { schema: table.schema.clone(), name, span: table.span }.key();
-        self.indexes.insert(key, index);
+        self.indexes.insert(key, Arc::new(index));
     }
 
     fn drop_objects(&mut self, what: &str, names: &[Name]) {
@@ -245,7 +245,7 @@ impl Schema {
         self.indexes
             .values_mut()
             .filter(|index| index.table == from)
-            .for_each(|index| index.table.clone_from(&to));
+            .for_each(|index| Arc::make_mut(index).table.clone_from(&to));
         let names = |table: &Table| {
             table.partition_of.as_ref() == Some(&from)
                 || table.default_partition.as_ref() == Some(&from)

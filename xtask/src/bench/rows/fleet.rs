@@ -62,7 +62,7 @@ async fn row(lab: &Lab, concurrently: bool) -> anyhow::Result<Row> {
             continue;
         }
         let mut worst: Option<Outcome> = None;
-        for _ in 0..lab.repeat(3, 1) {
+        for _ in 0..lab.pace.turns(3, 1) {
             let outcome = fleet(lab, tool, concurrently).await?;
             if worst.as_ref().is_none_or(|worst| (outcome.up, outcome.end) < (worst.up, worst.end)) {
                 worst = Some(outcome);

@@ -48,7 +48,7 @@ pub(super) async fn time(lab: &mut Lab) -> anyhow::Result<Vec<Row>> {
     std::fs::write(&file, lab.thousand.concatenated())?;
     let psql = lab.program("psql");
     let mut times = Times::new(4);
-    for contender in by_turns(lab.repeat(15, 3), if psql.is_some() { 4 } else { 3 }) {
+    for contender in by_turns(lab.pace.turns(15, 3), if psql.is_some() { 4 } else { 3 }) {
         lab.create(DATABASE).await?;
         lab.checkpoint().await?;
         let took = match (contender, &psql) {

@@ -52,7 +52,7 @@ pub(super) async fn time(lab: &mut Lab) -> anyhow::Result<Vec<Row>> {
     let folder = tempfile::tempdir()?;
     write_folder(&lab.thousand, folder.path())?;
     let mut new = Times::new(5);
-    for contender in by_turns(lab.repeat(200, 40), 5) {
+    for contender in by_turns(lab.pace.turns(200, 40), 5) {
         let url = &urls[contender % SELECT];
         new.add(contender, one(&lab.thousand, contender, url, folder.path()).await?);
     }
@@ -89,7 +89,7 @@ async fn used_connection(lab: &Lab, urls: &[String; 3]) -> anyhow::Result<Times>
         boot_or_select(&lab.thousand, contender, session).await?;
     }
     let mut times = Times::new(4);
-    for contender in by_turns(lab.repeat(300, 60), 4) {
+    for contender in by_turns(lab.pace.turns(300, 60), 4) {
         sessions[contender].forget().await?;
         times.add(contender, boot_or_select(&lab.thousand, contender, &mut sessions[contender]).await?);
     }
@@ -158,7 +158,7 @@ pub(super) async fn distance(lab: &mut Lab) -> anyhow::Result<Vec<Row>> {
     }
     proxy.shorten(trial.median(1).saturating_sub(trial.median(0) + ROUND_TRIP));
     let mut times = Times::new(4);
-    for contender in by_turns(lab.repeat(15, 5), 4) {
+    for contender in by_turns(lab.pace.turns(15, 5), 4) {
         let url = proxy.url(&databases[contender % SELECT]);
         times.add(contender, one(&lab.thousand, contender, &url, Path::new("")).await?);
     }
@@ -183,7 +183,7 @@ pub(super) async fn growth(lab: &mut Lab) -> anyhow::Result<Vec<Row>> {
     let large = lab.recorded(&many).await?;
     lab.say("no-op boot: time at 10,000 migrations");
     let mut times = Times::new(6);
-    for contender in by_turns(lab.repeat(25, 7), 6) {
+    for contender in by_turns(lab.pace.turns(25, 7), 6) {
         let (carried, databases) = if contender < 3 { (&lab.thousand, &small) } else { (&many, &large) };
         let url = lab.url(&databases[contender % 3]);
         times.add(contender, one(carried, contender % 3, &url, Path::new("")).await?);

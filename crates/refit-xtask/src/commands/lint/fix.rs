@@ -1,6 +1,6 @@
 //! `--fix`: which migrations may be touched, what was made of them, and how that is told.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -109,23 +109,27 @@ fn on_disk(sources: &Sources, changes: &[Change]) -> anyhow::Result<Vec<write::R
 /// Of files that were named one by one, others of the folder are not known: none may have a version that is given away.
 fn free_versions(files: &[write::Replacement]) -> anyhow::Result<()> {
     let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let is_old = |path: &Path| files.iter().any(|file| file.from.as_deref() == Some(path));
+    let old: HashSet<&Path> = files.iter().filter_map(|file| file.from.as_deref()).collect();
+    let mut given: BTreeMap<&Path, HashMap<Version, &Path>> = BTreeMap::new();
     for file in files.iter().filter(|file| file.from.as_ref() != Some(&file.to)) {
-        let Some((_, given)) = version(&name(&file.to)) else { continue };
-        let folder =
-            file.to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        for entry in std::fs::read_dir(folder)? {
+        let folder = file.to.parent().unwrap_or(Path::new(""));
+        if let Some((_, version)) = version(&name(&file.to)) {
+            given.entry(folder).or_default().insert(version, &file.to);
+        }
+    }
+    for (folder, given) in given {
+        let listed = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        for entry in std::fs::read_dir(listed)? {
             let other = folder.join(entry?.file_name());
-            if version(&name(&other)).is_some_and(|(_, taken)| taken == given)
-                && !is_old(&other)
-                && other != file.to
-            {
-                bail!(
-                    "{} has version {given}, which {} would get; name the whole folder, so that it can make room",
-                    other.display(),
-                    file.to.display()
-                );
-            }
+            let Some((_, taken)) = version(&name(&other)) else { continue };
+            let Some(to) = given.get(&taken).filter(|to| **to != other && !old.contains(&*other)) else {
+                continue;
+            };
+            bail!(
+                "{} has version {taken}, which {} would get; name the whole folder, so that it can make room",
+                other.display(),
+                to.display()
+            );
         }
     }
     Ok(())
