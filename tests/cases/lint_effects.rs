@@ -1,9 +1,9 @@
-//! What the linter foresees, over generated pairs: every kind of statement on every shape of table, run on a server and rolled
-//! back. Nothing happens that was not foreseen, and nothing was foreseen that does not happen, but for what is listed.
+//! What the linter predicts, over generated pairs: every kind of statement on every shape of table, run on a server and rolled
+//! back. Nothing happens that was not predicted, and nothing was predicted that does not happen, but for what is listed.
 
 use refit_devdb::TestDb;
-use refit_lint::{Input, foresee};
-use refit_rehearsal::{File, Options, contradictions, trace};
+use refit_lint::{Input, predict};
+use refit_rehearsal::{File, Options, mismatches, trace};
 
 use crate::support::value;
 
@@ -14,7 +14,7 @@ const STATEMENTS: &str = include_str!("lint_effects/statements.sql");
 const DIFFERENT: &[(&str, &str, &str, &str)] = &[(
     "",
     "ALTER TABLE t ALTER COLUMN d TYPE timestamptz",
-    "foreseen for t: rewrites the table; it did not happen",
+    "predicted for t: rewrites the table; it did not happen",
     "the server of a test is in UTC, which the migration does not say of every other",
 )];
 
@@ -51,7 +51,7 @@ async fn shape(name: &str, sql: &str, major: u32, tally: &mut Tally) {
             continue;
         }
         let all: Vec<String> =
-            contradictions(&trace, &foresee(&inputs, major)).iter().map(ToString::to_string).collect();
+            mismatches(&trace, &predict(&inputs, major)).iter().map(ToString::to_string).collect();
         let is_known = |one: &String| {
             DIFFERENT.iter().any(|(of, begins, differs, _)| {
                 name.starts_with(of) && statement.starts_with(begins) && one.starts_with(differs)

@@ -1,5 +1,5 @@
 //! Every rule of the linter, on a server: the unsafe example of its page fires exactly this rule and the safe one none, both
-//! execute, and what the page claims (lock, rewrite, scan, error) is what the server did. What the linter foresees of each
+//! execute, and what the page claims (lock, rewrite, scan, error) is what the server did. What the linter predicts of each
 //! statement is held against the server as well.
 //!
 //! `REFIT_RULES=unbatched-update,set-not-null-scan` proves these only.
@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
 use refit_devdb::TestDb;
-use refit_lint::{Config, Example, Input, Level, LockMode, RULES, Rule, foresee, lint};
-use refit_rehearsal::{contradictions, runs};
+use refit_lint::{Config, Example, Input, Level, LockMode, RULES, Rule, lint, predict};
+use refit_rehearsal::{mismatches, runs};
 use serde::Deserialize;
 
 use crate::support::value;
@@ -138,7 +138,7 @@ fn claim_of(example: &Example) -> Result<Claim, toml::de::Error> {
     toml::from_str(example.claim.as_deref().unwrap_or_default())
 }
 
-/// Runs an example, and says in what the server differs from the claim and from what was foreseen.
+/// Runs an example, and says in what the server differs from the claim and from what was predicted.
 async fn prove(example: &Example, shared: &TestDb, major: u32) -> Vec<String> {
     let claim = match claim_of(example) {
         Ok(claim) => claim,
@@ -195,10 +195,10 @@ fn held_to_claim(claim: &Claim, observed: &Observed, wrong: &mut Vec<String>) {
     }
 }
 
-/// Compares what the linter foresees of each statement with what the server did.
+/// Compares what the linter predicts of each statement with what the server did.
 fn held_to_foresight(files: &[(String, String)], observed: &Observed, major: u32, wrong: &mut Vec<String>) {
     let inputs: Vec<Input> =
         inputs(files).into_iter().filter(|input| input.path.ends_with(".sql") && runs(&input.path)).collect();
-    let foreseen = foresee(&inputs, major);
-    wrong.extend(contradictions(&observed.trace, &foreseen).iter().map(|one| one.to_string()));
+    let predicted = predict(&inputs, major);
+    wrong.extend(mismatches(&observed.trace, &predicted).iter().map(|one| one.to_string()));
 }

@@ -1,9 +1,9 @@
-//! What the linter foresees is held against a server: over every labelled case and every example of every page, nothing
-//! happens that was not foreseen, and nothing was foreseen that does not happen.
+//! What the linter predicts is held against a server: over every labelled case and every example of every page, nothing
+//! happens that was not predicted, and nothing was predicted that does not happen.
 
 use refit_devdb::TestDb;
-use refit_lint::{Input, foresee};
-use refit_rehearsal::{File, Options, contradictions, runs, trace};
+use refit_lint::{Input, predict};
+use refit_rehearsal::{File, Options, mismatches, runs, trace};
 
 use crate::support::value;
 
@@ -55,7 +55,7 @@ const REFUSED: &[(&str, &str)] = &[
 /// What is known to differ, and why.
 const DIFFERENT: &[(&str, &str, &str)] = &[(
     "74",
-    "not foreseen for mv: ACCESS EXCLUSIVE",
+    "not predicted for mv: ACCESS EXCLUSIVE",
     "what CASCADE takes along is not followed through views; drop-table is found all the same",
 )];
 
@@ -65,7 +65,7 @@ fn number(name: &str) -> &str {
 }
 
 #[tokio::test]
-async fn no_case_contradicts_what_is_foreseen() {
+async fn no_case_differs_from_the_prediction() {
     let fill = async |url: &str| {
         let client = refit::connect(url, &refit::ConnectOptions::default()).await.unwrap();
         client.batch_execute(TABLES).await.unwrap();
@@ -114,7 +114,7 @@ async fn no_case_contradicts_what_is_foreseen() {
     assert_eq!(refused, expected);
 }
 
-/// Runs the files that are to be traced, on what the others have made, and says what was otherwise than foreseen; and the
+/// Runs the files that are to be traced, on what the others have made, and says what was otherwise than predicted; and the
 /// SQLSTATE of what failed.
 async fn compare(db: &TestDb, files: &[(&str, &str, bool)], rows: u32) -> (Vec<String>, Option<String>) {
     let version: i32 = value(db, "SELECT current_setting('server_version_num')::int / 10000").await;
@@ -132,8 +132,8 @@ async fn compare(db: &TestDb, files: &[(&str, &str, bool)], rows: u32) -> (Vec<S
     let traced: Vec<File> = traced.map(|input| File::new(&input.path, &input.text(), true)).collect();
     let options = Options { rows, transaction_control: true, ..Options::default() };
     let trace = trace(db.url(), &traced, &options).await.unwrap();
-    let foreseen = foresee(&inputs, u32::try_from(version).unwrap());
-    let wrong = contradictions(&trace, &foreseen).iter().map(ToString::to_string).collect();
+    let predicted = predict(&inputs, u32::try_from(version).unwrap());
+    let wrong = mismatches(&trace, &predicted).iter().map(ToString::to_string).collect();
     let failure = trace.failure().and_then(|statement| statement.failure.as_ref());
     (
         wrong,

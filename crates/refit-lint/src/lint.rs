@@ -13,10 +13,10 @@ use crate::check::{File, Settings};
 use crate::contract::is_explained;
 use crate::engine::{Engine, FileOutcome, Memory};
 use crate::finding::{Finding, Severity};
-use crate::honesty::{problem_findings, suppress, unknown_rules};
 use crate::levels::{active, is_on_somewhere};
 use crate::rules::RULES;
 use crate::stack::with_room;
+use crate::suppressions::{problem_findings, suppress, unknown_rules};
 use crate::versions::{Versions, version_of};
 
 /// One file of the input.
@@ -199,7 +199,7 @@ fn one(
 ) -> Vec<Finding> {
     let kind = match input.named_by_folder {
         true => FileKind::of(config.in_folder(input.path)),
-        false => Ok(FileKind::Aside),
+        false => Ok(FileKind::Ignored),
     };
     let runs = match &kind {
         Ok(FileKind::Migration { .. } | FileKind::Repeatable { .. }) | Err(_) => true,

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Runs, TestRunner};
-use refit_lint::{Config, Input, Outcome, foresee, lint};
+use refit_lint::{Config, Input, Outcome, lint, predict};
 
 /// Pieces that have broken parsers and splitters before.
 const FRAGMENTS: [&str; 40] = [
@@ -180,7 +180,7 @@ fn no_input_is_too_much() {
             slowest.set(slowest.get().max(start.elapsed()));
             hold(&inputs, &outcome)?;
             prop_assert_eq!(&outcome, &lint(&inputs, &Config::default()), "not the same twice");
-            foresee(&inputs, 17);
+            predict(&inputs, 17);
             // What the parser cannot take is caught; it is ours to know of it all the same.
             let gives_up =
                 outcome.findings.iter().find(|finding| finding.message.contains("parser gives up"));

@@ -45,7 +45,7 @@ pub enum FileKind {
         environment: String,
     },
     /// Known, and no part of the set: snapshots, a README, hidden files.
-    Aside,
+    Ignored,
 }
 
 impl FileKind {
@@ -78,9 +78,9 @@ fn classify(path: &str) -> Result<FileKind, Problem> {
     let problem = |message: &str, fix: String| Err(Problem::new(path, message, fix));
     let parts: Vec<&str> = path.split('/').collect();
     match parts[..] {
-        _ if parts.iter().any(|part| part.starts_with('.') || *part == "Thumbs.db") => Ok(FileKind::Aside),
+        _ if parts.iter().any(|part| part.starts_with('.') || *part == "Thumbs.db") => Ok(FileKind::Ignored),
         ["refit.toml"] => Ok(FileKind::Settings),
-        ["README.md"] | ["snapshots", ..] => Ok(FileKind::Aside),
+        ["README.md"] | ["snapshots", ..] => Ok(FileKind::Ignored),
         ["seeds", environment, file] if file.ends_with(".sql") => {
             Ok(FileKind::Seed { environment: environment.to_owned() })
         }
@@ -97,7 +97,7 @@ fn classify(path: &str) -> Result<FileKind, Problem> {
 fn top_level(path: &str, file: &str) -> Result<FileKind, Problem> {
     let problem = |message: String, fix: String| Err(Problem::new(path, message, fix));
     if let Some(stem) = file.strip_suffix(".delta.snap") {
-        return stem_of(path, stem).map(|_| FileKind::Aside);
+        return stem_of(path, stem).map(|_| FileKind::Ignored);
     }
     let lower = file.to_lowercase();
     if let Some(suffix) =
@@ -248,10 +248,10 @@ mod tests {
             ("R__reporting_views.sql", FileKind::Repeatable { name: "reporting_views".to_owned() }),
             ("seeds/test/a.sql", FileKind::Seed { environment: "test".to_owned() }),
             ("refit.toml", FileKind::Settings),
-            ("snapshots/V0004.delta.snap", FileKind::Aside),
-            ("V0004__x.delta.snap", FileKind::Aside),
-            ("README.md", FileKind::Aside),
-            (".gitkeep", FileKind::Aside),
+            ("snapshots/V0004.delta.snap", FileKind::Ignored),
+            ("V0004__x.delta.snap", FileKind::Ignored),
+            ("README.md", FileKind::Ignored),
+            (".gitkeep", FileKind::Ignored),
         ] {
             assert_eq!(classify(path), Ok(kind), "{path}");
         }

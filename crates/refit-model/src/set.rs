@@ -197,7 +197,7 @@ impl Builder {
 
     fn file(&mut self, file: SourceFile, settings: &Settings) {
         let kind = match FileKind::of(&file.path) {
-            Ok(FileKind::Settings | FileKind::Aside) => return,
+            Ok(FileKind::Settings | FileKind::Ignored) => return,
             Ok(kind) => kind,
             Err(problem) => return self.problems.push(problem),
         };
@@ -217,7 +217,7 @@ impl Builder {
             FileKind::Check { stem } => drop(self.sidecars.insert((stem, Role::Check), sidecar(text))),
             FileKind::Doc { stem } => drop(self.sidecars.insert((stem, Role::Doc), sidecar(text))),
             FileKind::Seed { environment } => self.seeds.push(Seed { environment, path, sql: text }),
-            FileKind::Settings | FileKind::Aside => {}
+            FileKind::Settings | FileKind::Ignored => {}
         }
     }
 

@@ -1,17 +1,17 @@
 //! Running migrations on a throw-away PostgreSQL, and saying of each statement what it really locked, rewrote, scanned and
 //! took.
 //!
-//! Files go in ([`File`]), a [`Trace`] comes out; [`contradictions`] holds it against what the linter foresees. Tables can be
+//! Files go in ([`File`]), a [`Trace`] comes out; [`mismatches`] holds it against what the linter predicts. Tables can be
 //! filled with made-up rows first ([`rows`]), since an empty table hides what a statement costs.
 //!
 //! Only for databases that are thrown away: everything that the files say is done. This crate neither prints nor reads the
 //! environment, and a statement that fails is a part of the trace, not an error.
 
 mod batches;
-mod contradiction;
 mod error;
 mod execute;
 mod file;
+mod mismatch;
 mod observe;
 mod probe;
 mod rehearse;
@@ -22,10 +22,10 @@ mod snapshot;
 mod stairway;
 mod trace;
 
-pub use contradiction::{Contradiction, contradictions};
 pub use error::Error;
 pub use execute::{Options, trace};
 pub use file::{File, in_order, runs};
+pub use mismatch::{Mismatch, mismatches};
 pub use refit_lint::LockMode;
 pub use rehearse::{Rehearsal, RehearsalOptions, Step, rehearse};
 pub use server::{Place, server_options};

@@ -15,6 +15,7 @@ mod context;
 mod database;
 mod interrupt;
 mod output;
+mod render;
 mod terminal;
 
 pub use cli::{Application, Cli, main, main_of};

@@ -27,7 +27,7 @@ use tracing::{info, warn};
 use crate::error::Error;
 use crate::failure::{Attempt, Remains};
 use crate::pin::Caller;
-use crate::step::{Extent, Opening, Stage, Step, send};
+use crate::step::{Extent, Opening, Step, StepContext, send};
 use alone::Failing;
 use begun::Sent;
 use progress::Progress;
@@ -56,7 +56,7 @@ impl<'a> Current<'a> {
     }
 }
 
-impl Stage<'_> {
+impl StepContext<'_> {
     /// Runs the statements that an earlier attempt has not completed, then enters the step in the history.
     pub(crate) async fn by_statement(&self, step: &Step<'_>, record: &str) -> Result<u32, Error> {
         let statements = refit_model::split_statements(step.sql);

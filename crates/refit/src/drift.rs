@@ -14,7 +14,7 @@ use tokio_postgres::Client;
 use tracing::info;
 
 use crate::error::Error;
-use crate::history::Glance;
+use crate::history::HistoryState;
 use crate::migrator::Migrator;
 use crate::report::Report;
 
@@ -123,7 +123,7 @@ async fn differences(
     report: &Report,
 ) -> Result<Vec<String>, String> {
     let at_set = migrator.glance(client).await.map_err(|error| error.to_string())?;
-    if !matches!(at_set, Glance::Same) {
+    if !matches!(at_set, HistoryState::Same) {
         let version = report.version.map_or("none".to_owned(), |version| version.to_string());
         info!(
             version,

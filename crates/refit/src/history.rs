@@ -101,7 +101,7 @@ pub(crate) struct Expected<'a> {
 
 /// What one look at the history tells.
 #[derive(Debug)]
-pub(crate) enum Glance {
+pub(crate) enum HistoryState {
     /// The history is the expected one, row for row.
     Same,
     /// It is something else.
@@ -119,11 +119,11 @@ pub(crate) async fn glance(
     client: &Client,
     options: &Options,
     expected: &Expected<'_>,
-) -> Result<Glance, Error> {
+) -> Result<HistoryState, Error> {
     let table = options.history_table();
     for _ in 0..LOOKS {
         let found = match digests(client, options, &table, expected, false).await? {
-            Found::Same => return Ok(Glance::Same),
+            Found::Same => return Ok(HistoryState::Same),
             found => found,
         };
         let caller = Caller::pin_locally(client, &table).await?;
@@ -143,10 +143,10 @@ pub(crate) async fn glance_pinned(
     options: &Options,
     facts: &Preflight,
     expected: &Expected<'_>,
-) -> Result<Glance, Error> {
+) -> Result<HistoryState, Error> {
     for _ in 0..LOOKS {
         let found = match digests(client, options, &facts.history_table, expected, false).await? {
-            Found::Same => return Ok(Glance::Same),
+            Found::Same => return Ok(HistoryState::Same),
             found => found,
         };
         let relation = relation(client, &facts.history_table).await?;
@@ -177,14 +177,14 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     /// None when a table has gone meanwhile.
-    async fn glance(&self, found: Found) -> Result<Option<Glance>, Error> {
+    async fn glance(&self, found: Found) -> Result<Option<HistoryState>, Error> {
         let found = match found {
             Found::Unknown => self.trusted_digests().await?,
             found => found,
         };
         match found {
-            Found::Same => Ok(Some(Glance::Same)),
-            _ => Ok(self.history().await?.map(|history| Glance::Different(Box::new(history)))),
+            Found::Same => Ok(Some(HistoryState::Same)),
+            _ => Ok(self.history().await?.map(|history| HistoryState::Different(Box::new(history)))),
         }
     }
 

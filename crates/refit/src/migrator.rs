@@ -16,7 +16,7 @@ use crate::embedded::Source;
 use crate::error::Error;
 use crate::event::{Event, Observer};
 use crate::gate::Gate;
-use crate::history::{Expected, Glance, HISTORY_TABLE, History};
+use crate::history::{Expected, HISTORY_TABLE, History, HistoryState};
 use crate::interrupt::{CancelOnDrop, Canceler, Interrupt};
 use crate::pin::Caller;
 use crate::plan::{Plan, Wanted};
@@ -109,7 +109,7 @@ impl Migrator {
         let set = self.set()?;
         Ok(match self.glance(client).await? {
             // The digest covers the whole set, so the history is the set.
-            Glance::Same => {
+            HistoryState::Same => {
                 let mut history = History::of(set, &self.options.environment);
                 // The history alone does not tell that an older release left a backfill unfinished.
                 if set.has_backfills() {
@@ -117,7 +117,7 @@ impl Migrator {
                 }
                 Plan::compute(set, &history, &self.wanted())
             }
-            Glance::Different(history) => self.plan_for(&history)?,
+            HistoryState::Different(history) => self.plan_for(&history)?,
         })
     }
 
@@ -278,8 +278,8 @@ impl Migrator {
             glance => glance?,
         };
         let history = match glance {
-            Glance::Same => return Ok(self.nothing_to_do(None, began)),
-            Glance::Different(history) => history,
+            HistoryState::Same => return Ok(self.nothing_to_do(None, began)),
+            HistoryState::Different(history) => history,
         };
         let plan = self.plan_for(&history)?;
         for warning in &plan.warnings {
@@ -299,14 +299,18 @@ impl Migrator {
     }
 
     /// Looks at the history, in one round trip where it is the expected one.
-    pub(crate) async fn glance(&self, client: &Client) -> Result<Glance, Error> {
+    pub(crate) async fn glance(&self, client: &Client) -> Result<HistoryState, Error> {
         let set = || self.set().cloned();
         let expected = Expected { digest: self.expected()?, set: &set };
         crate::history::glance(client, &self.options, &expected).await
     }
 
     /// The same on a session that is pinned.
-    pub(crate) async fn glance_pinned(&self, client: &Client, facts: &Preflight) -> Result<Glance, Error> {
+    pub(crate) async fn glance_pinned(
+        &self,
+        client: &Client,
+        facts: &Preflight,
+    ) -> Result<HistoryState, Error> {
         let set = || self.set().cloned();
         let expected = Expected { digest: self.expected()?, set: &set };
         crate::history::glance_pinned(client, &self.options, facts, &expected).await

@@ -11,7 +11,7 @@ use tracing::{debug, info, warn};
 use crate::error::Error;
 use crate::event::Event;
 use crate::gate::Gate;
-use crate::history::{self, Glance};
+use crate::history::{self, HistoryState};
 use crate::interrupt::Canceler;
 use crate::lock::{LockWait, Waited, release};
 use crate::migrator::Migrator;
@@ -20,7 +20,7 @@ use crate::preflight::Preflight;
 use crate::report::Report;
 use crate::session::Session;
 use crate::state;
-use crate::step::{Stage, Step};
+use crate::step::{Step, StepContext};
 
 /// Applies `plan`, or what is left of it once the lock is ours.
 pub(crate) async fn run(
@@ -91,8 +91,8 @@ pub(crate) fn stage<'a>(
     facts: &'a Preflight,
     set: &MigrationSet,
     run: i64,
-) -> Stage<'a> {
-    Stage {
+) -> StepContext<'a> {
+    StepContext {
         client,
         observer: &migrator.options.observer,
         facts,
@@ -111,8 +111,8 @@ async fn done_meanwhile(
     began: Instant,
 ) -> Result<Option<Report>, Error> {
     let plan = match migrator.glance_pinned(client, facts).await? {
-        Glance::Same => return Ok(Some(migrator.nothing_to_do(None, began))),
-        Glance::Different(history) => migrator.plan_for(&history)?,
+        HistoryState::Same => return Ok(Some(migrator.nothing_to_do(None, began))),
+        HistoryState::Different(history) => migrator.plan_for(&history)?,
     };
     if !plan.refusals.is_empty() {
         return Err(Error::Refused(plan.refusals));
@@ -123,8 +123,8 @@ async fn done_meanwhile(
 /// The plan under the lock; none when nothing is to do.
 async fn plan_again(migrator: &Migrator, client: &Client, facts: &Preflight) -> Result<Option<Plan>, Error> {
     let plan = match migrator.glance_pinned(client, facts).await? {
-        Glance::Same => return Ok(None),
-        Glance::Different(history) => migrator.plan_for(&history)?,
+        HistoryState::Same => return Ok(None),
+        HistoryState::Different(history) => migrator.plan_for(&history)?,
     };
     match plan.refusals.is_empty() {
         true => Ok(Some(plan)),

@@ -15,9 +15,9 @@ use tokio_postgres::types::Type;
 use tracing::Instrument;
 
 use crate::error::Error;
-use crate::posted::Posted;
+use crate::pipeline::Pipelined;
 use crate::report::StepReport;
-use crate::step::{Stage, Step};
+use crate::step::{Step, StepContext};
 
 /// What refinery is told when a step fails; the error itself is in [`Session::failure`].
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +29,7 @@ pub(crate) struct Stopped;
 /// It is one step ahead of the server: a transactional step is sent when the one before is on its way, and waited for
 /// when the next is sent, or by [`Session::settle`].
 pub(crate) struct Session<'a> {
-    stage: Stage<'a>,
+    stage: StepContext<'a>,
     steps: VecDeque<Step<'a>>,
     ahead: Option<Ahead<'a>>,
     pub(crate) done: Vec<StepReport>,
@@ -41,11 +41,11 @@ struct Ahead<'a> {
     step: Step<'a>,
     /// The SQL that enters it in the history.
     record: String,
-    posted: Posted,
+    pipelined: Pipelined,
 }
 
 impl<'a> Session<'a> {
-    pub(crate) fn new(stage: Stage<'a>, steps: impl Iterator<Item = Step<'a>>) -> Session<'a> {
+    pub(crate) fn new(stage: StepContext<'a>, steps: impl Iterator<Item = Step<'a>>) -> Session<'a> {
         Session { stage, steps: steps.collect(), ahead: None, done: Vec::new(), failure: None }
     }
 
@@ -65,33 +65,34 @@ impl<'a> Session<'a> {
         }
         let before = self.ahead.take();
         let after = before.as_ref().map(|before| before.step.stem);
-        let posted = self.stage.post(&step, record, 1, after).await;
+        let pipelined = self.stage.post(&step, record, 1, after).await;
         let record = record.to_owned();
         let Some(before) = before else {
-            self.ahead = Some(Ahead { step, record, posted });
+            self.ahead = Some(Ahead { step, record, pipelined });
             return Ok(());
         };
-        let mut next = Some(posted);
+        let mut next = Some(pipelined);
         let refused = async || {
-            if let Some(posted) = next.take() {
-                posted.outcome().await.ok();
+            if let Some(pipelined) = next.take() {
+                pipelined.outcome().await.ok();
             }
         };
-        let running = self.stage.run(&before.step, &before.record, Some(before.posted), refused);
+        let running = self.stage.run(&before.step, &before.record, Some(before.pipelined), refused);
         let outcome = running.instrument(span(&before.step)).await;
         self.keep(outcome)?;
-        let posted = match next {
-            Some(posted) => posted,
+        let pipelined = match next {
+            Some(pipelined) => pipelined,
             None => self.stage.post(&step, &record, 1, None).await,
         };
-        self.ahead = Some(Ahead { step, record, posted });
+        self.ahead = Some(Ahead { step, record, pipelined });
         Ok(())
     }
 
     /// Waits for the step that is on its way.
     pub(crate) async fn settle(&mut self) -> Result<(), Stopped> {
-        let Some(Ahead { step, record, posted }) = self.ahead.take() else { return Ok(()) };
-        let outcome = self.stage.run(&step, &record, Some(posted), async || ()).instrument(span(&step)).await;
+        let Some(Ahead { step, record, pipelined }) = self.ahead.take() else { return Ok(()) };
+        let outcome =
+            self.stage.run(&step, &record, Some(pipelined), async || ()).instrument(span(&step)).await;
         self.keep(outcome)
     }
 

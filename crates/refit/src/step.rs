@@ -13,8 +13,8 @@ use crate::error::Error;
 use crate::event::{Event, Observer};
 use crate::failure::{Attempt, Remains};
 use crate::interrupt::{Canceler, Interrupt};
+use crate::pipeline::{self, Pipelined};
 use crate::plan::StepKind;
-use crate::posted::{self, Posted};
 use crate::preflight::Preflight;
 use crate::report::StepReport;
 use crate::rollback::Down;
@@ -89,7 +89,7 @@ impl<'a> Step<'a> {
 }
 
 /// Where and how steps run: the connection, the run, and the limits.
-pub(crate) struct Stage<'a> {
+pub(crate) struct StepContext<'a> {
     pub(crate) client: &'a Client,
     pub(crate) observer: &'a Observer,
     pub(crate) facts: &'a Preflight,
@@ -102,22 +102,22 @@ pub(crate) struct Stage<'a> {
     pub(crate) canceler: Canceler,
 }
 
-impl Stage<'_> {
-    /// Runs a step to its end. `record` is the SQL that enters it in the history; `posted` is its first attempt, where
+impl StepContext<'_> {
+    /// Runs a step to its end. `record` is the SQL that enters it in the history; `pipelined` is its first attempt, where
     /// that is on its way. What `post` has sent after it is refused by the server when this attempt fails: `refused` is
     /// then waited for, before anything else is sent.
     pub(crate) async fn run(
         &self,
         step: &Step<'_>,
         record: &str,
-        posted: Option<Posted>,
+        pipelined: Option<Pipelined>,
         refused: impl AsyncFnOnce(),
     ) -> Result<StepReport, Error> {
         let began = Instant::now();
         self.observer.tell(&Event::StepBegan { stem: step.stem });
         // What was sent ahead may be done before anybody looks: then the server knows better how long it took.
         let (attempts, took) = if step.transaction {
-            self.transactional(step, record, posted, refused).await?
+            self.transactional(step, record, pipelined, refused).await?
         } else {
             (self.by_statement(step, record).await?, Duration::ZERO)
         };
@@ -137,18 +137,18 @@ impl Stage<'_> {
         &self,
         step: &Step<'_>,
         record: &str,
-        mut posted: Option<Posted>,
+        mut pipelined: Option<Pipelined>,
         refused: impl AsyncFnOnce(),
     ) -> Result<(u32, Duration), Error> {
         let mut refused = Some(refused);
         let mut delays = self.delays();
         let mut attempts = 1;
         loop {
-            let posted = match posted.take() {
-                Some(posted) => posted,
+            let pipelined = match pipelined.take() {
+                Some(pipelined) => pipelined,
                 None => self.post(step, record, attempts, None).await,
             };
-            let failed = match self.canceler.or_cancel(self.interrupt, posted.outcome()).await {
+            let failed = match self.canceler.or_cancel(self.interrupt, pipelined.outcome()).await {
                 Ok(took) => {
                     let took = took.and_then(|seconds| seconds.parse().ok());
                     let took = took.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
@@ -199,7 +199,7 @@ impl Stage<'_> {
         record: &str,
         attempts: u32,
         after: Option<&str>,
-    ) -> Posted {
+    ) -> Pipelined {
         let lock_timeout = step.lock_timeout.unwrap_or(self.lock_timeout);
         let opening = Opening::transactional(step.stem, lock_timeout, self.facts, after);
         // The session is put right before the record is written: the text may have changed path or role. Deferred
@@ -216,10 +216,10 @@ impl Stage<'_> {
             self.facts.clear_after(step.sql),
             self.row(step, attempts).insert_succeeded(),
             lock_timeout.as_millis(),
-            posted::mark(step.stem),
+            pipeline::mark(step.stem),
             crate::lock::retake(self.facts),
         );
-        Posted::send(self.client, &message, opening.extent()).await
+        Pipelined::send(self.client, &message, opening.extent()).await
     }
 
     /// Sends a text of the migration, and cancels it when the run is to end.
@@ -358,7 +358,7 @@ impl Opening {
             lock_timeout.as_millis(),
             postgres_protocol::escape::escape_literal(&format!("refit {stem}")),
             facts.lock.all("pg_try_advisory_xact_lock"),
-            after.map(posted::guard).unwrap_or_default(),
+            after.map(pipeline::guard).unwrap_or_default(),
         );
         Opening { sql, statements: 2 + discard.matches(';').count() }
     }
@@ -377,8 +377,8 @@ pub(crate) struct Extent {
 
 /// Sends a simple query; an error comes with the number of statements that completed before it.
 pub(crate) async fn send(client: &Client, message: &str) -> Result<(), (tokio_postgres::Error, usize)> {
-    let posted = Posted::send(client, message, Extent::default()).await;
-    posted.outcome().await.map(drop).map_err(|failed| (failed.error, failed.completed))
+    let pipelined = Pipelined::send(client, message, Extent::default()).await;
+    pipelined.outcome().await.map(drop).map_err(|failed| (failed.error, failed.completed))
 }
 
 pub(crate) fn is_lock_trouble(error: &tokio_postgres::Error) -> bool {

@@ -5,7 +5,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use refit_lint::{Config, Input, foresee, lint};
+use refit_lint::{Config, Input, predict, lint};
 
 fuzz_target!(|data: &[u8]| {
     let files = data.split(|byte| *byte == 0x0c).enumerate();
@@ -26,5 +26,5 @@ fuzz_target!(|data: &[u8]| {
         assert!(text.get(place).is_some(), "{finding:?}");
         assert!(!finding.message.contains("parser gives up"), "{finding:?}");
     }
-    foresee(&inputs, 17);
+    predict(&inputs, 17);
 });

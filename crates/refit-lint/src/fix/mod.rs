@@ -21,10 +21,10 @@ use mender::{Pass, Spared};
 use crate::engine::Memory;
 use crate::finding::Finding;
 use crate::fixes;
-use crate::honesty::unknown_rules;
 use crate::lint::{Config, Input, Source, lint_range, once};
 use crate::plan::Parts;
 use crate::stack::with_room;
+use crate::suppressions::unknown_rules;
 
 /// What came of it.
 #[derive(Debug, Clone)]

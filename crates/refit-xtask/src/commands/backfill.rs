@@ -3,14 +3,14 @@
 mod cancel;
 mod figures;
 mod live;
-mod looker;
 mod pause;
+mod poller;
 mod preview;
+mod render;
 mod resume;
 mod retry;
 mod run;
 mod status;
-mod told;
 mod which;
 mod work;
 
@@ -18,8 +18,8 @@ use std::process::ExitCode;
 
 use crate::context::Context;
 
-pub(crate) use looker::Seen;
-pub(crate) use told::{blocks, unfinished_lines};
+pub(crate) use poller::ObservedJob;
+pub(crate) use render::{blocks, unfinished_lines};
 pub(crate) use work::{Failure, Worked, in_sight, work};
 
 #[derive(Debug, clap::Args)]

@@ -19,7 +19,7 @@ use crate::output::{Format, one_of};
                   may have run somewhere and stays as it is, unless --fix-tracked is given. Nothing is asked: the difference is \
                   printed, all files are written or none, and what is left is reported.\n\n\
                   --trace runs all of them on a private server, those that are not reported untraced, and shows where it did \
-                  otherwise than foreseen. A statement that fails there is an error.\n\n\
+                  otherwise than predicted. A statement that fails there is an error.\n\n\
                   Exit status: 0 no errors or warnings, 1 some (with --dry-run also when files would change), 2 could not run.\n\n\
                   Examples:\n  cargo xtask lint-migrations\n  cargo xtask lint-migrations --since origin/main --format github\n  \
                   cargo xtask lint-migrations --deny missing-down --allow create-trigger\n  \

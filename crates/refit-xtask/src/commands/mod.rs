@@ -18,7 +18,6 @@ mod repair;
 mod rollback;
 mod snapshot;
 mod status;
-mod told;
 mod verify;
 
 use std::process::ExitCode;

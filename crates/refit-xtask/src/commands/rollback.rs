@@ -7,7 +7,7 @@ use refit::{Error, Rollback, RollbackPlan, RollbackReport, StepReport};
 use refit_model::{MigrationSet, Version};
 use serde::Serialize;
 
-use crate::commands::backfill::{Failure, Seen, blocks, in_sight};
+use crate::commands::backfill::{Failure, ObservedJob, blocks, in_sight};
 use crate::commands::dry_run::{FileSql, tell};
 use crate::commands::status::coloured_plan;
 use crate::context::{Context, version_argument};
@@ -68,7 +68,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     let began = Instant::now();
     let roll_back = async |migrator: &refit::Migrator| migrator.rollback(database.url(), &rollback).await;
     // What was there before is another job than the one that goes back, unless that was begun before.
-    let old = |seen: &Seen| seen.status.kind != "undo" || seen.is_complete();
+    let old = |seen: &ObservedJob| seen.status.kind != "undo" || seen.is_complete();
     let sight = in_sight(&migrator, database.url(), context, old, roll_back).await?;
     let mut ended = Ended {
         run: None,
@@ -113,7 +113,7 @@ struct Ended {
     /// The newest applied version; null where it did not come to its end.
     version: Option<Version>,
     steps: Vec<StepReport>,
-    backfills: Vec<Seen>,
+    backfills: Vec<ObservedJob>,
     repeatables: Vec<String>,
     failure: Option<Failure>,
     interrupted: bool,
@@ -122,7 +122,8 @@ struct Ended {
 
 impl Ended {
     fn take(&mut self, report: RollbackReport) {
-        let worked_on = |seen: &Seen| report.backfills.iter().any(|status| status.id == seen.status.id);
+        let worked_on =
+            |seen: &ObservedJob| report.backfills.iter().any(|status| status.id == seen.status.id);
         self.backfills.retain(worked_on);
         self.run = report.run;
         self.version = report.version;
@@ -136,7 +137,7 @@ impl Ended {
         if !self.backfills.is_empty() {
             lines.push(blocks(&self.backfills));
         }
-        let told = |seen: &Seen| seen.status.error.is_some();
+        let told = |seen: &ObservedJob| seen.status.error.is_some();
         if let Some(Failure { name, reason, .. }) =
             self.failure.as_ref().filter(|_| !self.backfills.iter().any(told))
         {

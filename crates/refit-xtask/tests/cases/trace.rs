@@ -57,7 +57,7 @@ fn each_statement_is_shown_with_what_it_did() {
     assert_eq!(traced[5]["indexes"][0]["work"], "built");
     assert_eq!(traced[6]["batches"], 1);
     assert_eq!(traced[6]["changed"][0]["updated"], 200);
-    assert!(traced.iter().all(|one| one["contradictions"].as_array().unwrap().is_empty()), "{traced:?}");
+    assert!(traced.iter().all(|one| one["mismatches"].as_array().unwrap().is_empty()), "{traced:?}");
     // Explicit paths need no names of migrations, and may be dumps.
     std::fs::write(
         workspace.root().join("dump.sql"),

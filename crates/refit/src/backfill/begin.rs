@@ -8,6 +8,7 @@ use tracing::info;
 use super::changes;
 use super::cut::{Piece, bound, bound_sql, cut};
 use super::facts::{self, Table};
+use super::failure_class::FailureClass;
 use super::inspect;
 use super::job::Job;
 use super::journal;
@@ -18,7 +19,6 @@ use super::path::{self, under};
 use super::shape::{Shape, targets};
 use super::strategy::{Choice, Horizon, choose, word};
 use super::throttle::signals;
-use super::trouble::Trouble;
 use super::worker::pinned;
 use crate::error::Error;
 
@@ -59,7 +59,12 @@ pub(crate) async fn begin(client: &Client, job: &Job) -> Result<Began, Error> {
             let reason = match other {
                 Ok(Began::Refused(reason)) => reason,
                 // What is about the job will not be another matter in another session.
-                Err(error) if matches!(Trouble::of_error(&error), Some(Trouble::Fatal | Trouble::BadRow)) => {
+                Err(error)
+                    if matches!(
+                        FailureClass::of_error(&error),
+                        Some(FailureClass::Fatal | FailureClass::BadRow)
+                    ) =>
+                {
                     error.to_string()
                 }
                 other => return other,

@@ -6,11 +6,11 @@ use tokio_postgres::{Client, Row};
 use super::begin::{insert, opening};
 use super::cut::{Piece, ends};
 use super::facts;
+use super::failure_class::FailureClass;
 use super::job::Job;
 use super::key::{Key, KeyColumns, key_of};
 use super::names::IS_CURRENT;
 use super::path::under;
-use super::trouble::Trouble;
 use crate::error::Error;
 
 /// Sweeps at most, since the job was begun or taken up again: rows that come faster are not the sweep's to catch.
@@ -53,7 +53,9 @@ pub(crate) async fn finish(client: &Client, job: &Job) -> Result<Finished, Error
     let reason = match outcome {
         Err(Error::Backfill { reason, .. }) => reason,
         // Another role may be allowed to look.
-        Err(error) if matches!(Trouble::of_error(&error), Some(Trouble::Fatal | Trouble::BadRow)) => {
+        Err(error)
+            if matches!(FailureClass::of_error(&error), Some(FailureClass::Fatal | FailureClass::BadRow)) =>
+        {
             error.to_string()
         }
         outcome => return outcome,

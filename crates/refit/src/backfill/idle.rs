@@ -50,7 +50,7 @@ impl<'a> Worker<'a> {
                 }
                 Err(error) => return Err(error),
             }
-            let changed = std::pin::pin!(self.leave.changed());
+            let changed = std::pin::pin!(self.allowance.changed());
             tokio::time::timeout(SLICE, select(changed, left)).await.ok();
         }
     }

@@ -12,6 +12,7 @@ mod cut;
 mod edit;
 mod facts;
 mod failed;
+mod failure_class;
 mod finish;
 mod function;
 mod heap;
@@ -21,21 +22,20 @@ mod job;
 mod journal;
 mod key;
 mod lease;
-mod mend;
 mod names;
 mod not_done;
 mod path;
 mod preview;
 mod readonly;
+mod recovery;
 mod retention;
 mod rights;
 mod shape;
-mod sight;
 mod size;
+mod status;
 mod strategy;
 mod supervisor;
 mod throttle;
-mod trouble;
 mod undo;
 mod work;
 mod worker;
@@ -44,14 +44,14 @@ pub use control::{Request, request};
 pub use function::{Batch, FunctionError};
 pub use key::Key;
 pub use preview::{Estimate, Preview, Sample, Subject, preview};
-pub use sight::{FailedRow, JobStatus, JournalStatus, WorkerStatus};
+pub use status::{FailedRow, JobStatus, JournalStatus, WorkerStatus};
 
 pub(crate) use edit::{accept_edit, record, register_again};
 pub(crate) use function::Functions;
 pub(crate) use job::{adopt_jobs, can_begin, is_repeatable, registration, states};
 pub(crate) use names::follow;
 pub(crate) use throttle::departed::Followers;
-pub(crate) use undo::{prospect, turn_back};
+pub(crate) use undo::{plan_undo, register_undo};
 
 /// Who finishes backfills, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

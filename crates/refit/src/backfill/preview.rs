@@ -20,7 +20,7 @@ use super::lease::Lease;
 use super::names::follow_if_behind;
 use super::path;
 use super::shape::Shape;
-use super::sight::JobStatus;
+use super::status::JobStatus;
 use super::strategy::{Choice, STRIPES, word};
 use crate::error::Error;
 use crate::pin::Caller;
@@ -182,7 +182,7 @@ async fn look(
 }
 
 /// What is known before a batch runs.
-struct Ground {
+struct RangeState {
     shape: Shape,
     table: Table,
     choice: Choice,
@@ -190,7 +190,7 @@ struct Ground {
     leases: Vec<Lease>,
 }
 
-impl Ground {
+impl RangeState {
     fn word(&self) -> String {
         word(self.choice.strategy).to_owned()
     }
@@ -231,7 +231,7 @@ async fn as_registered(client: &Client, mut job: Job) -> Result<Job, Error> {
 }
 
 /// Finds out what beginning the job finds out, and records nothing.
-async fn ground(client: &Client, job: &Job, begun: bool) -> Result<Result<Ground, String>, Error> {
+async fn ground(client: &Client, job: &Job, begun: bool) -> Result<Result<RangeState, String>, Error> {
     if is_function(job) {
         return Ok(Err("it is a function's: only a program that registers it can run a batch".to_owned()));
     }
@@ -260,7 +260,7 @@ async fn ground(client: &Client, job: &Job, begun: bool) -> Result<Result<Ground
         true => Lease::left(client, job).await?,
         false => pieces.iter().map(Lease::of).collect(),
     };
-    Ok(Ok(Ground { shape, table, choice, leases }))
+    Ok(Ok(RangeState { shape, table, choice, leases }))
 }
 
 async fn bytes(client: &Client, table: &Table) -> Result<u64, Error> {
@@ -274,7 +274,7 @@ async fn bytes(client: &Client, table: &Table) -> Result<u64, Error> {
 
 impl Preview {
     /// `rows` are those of the whole table.
-    fn estimated(&self, ground: &Ground, sampled: &[Sampled], rows: u64) -> Option<Estimate> {
+    fn estimated(&self, ground: &RangeState, sampled: &[Sampled], rows: u64) -> Option<Estimate> {
         let walked = to_float(self.sample.rows_walked);
         if walked == 0.0 {
             return None;
@@ -314,7 +314,7 @@ fn wal(sampled: &[Sampled]) -> f64 {
     a_row * (first_rows + later_rows)
 }
 
-fn growth(ground: &Ground) -> (Option<f64>, &'static str) {
+fn growth(ground: &RangeState) -> (Option<f64>, &'static str) {
     let indexed = ground.table.leaves.iter().any(|leaf| leaf.index_on_set.is_some());
     let random = ground.table.leaves.iter().all(|leaf| leaf.order.abs() < RANDOM);
     if ground.shape.parts.iter().any(|part| part.sets.is_empty()) {

@@ -4,11 +4,11 @@ use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
 use super::failed::Failed;
+use super::failure_class::FailureClass;
 use super::job::Job;
 use super::path;
 use super::shape::Shape;
 use super::shape::tokens::{Tokens, unquoted};
-use super::trouble::Trouble;
 use crate::error::Error;
 use crate::state::State;
 
@@ -44,11 +44,13 @@ pub(super) async fn unreadable(client: &Client, state: &State) -> Error {
 
 /// Whether an error is about what the session's role may do.
 pub(super) fn is_missing(error: &Error) -> bool {
-    matches!(error, Error::Forbidden { .. }) || Trouble::of_error(error) == Some(Trouble::Forbidden)
+    matches!(error, Error::Forbidden { .. }) || FailureClass::of_error(error) == Some(FailureClass::Forbidden)
 }
 
 fn is_of_the_role(error: &tokio_postgres::Error) -> bool {
-    error.code().is_some_and(|code| Trouble::of(&Failed::new(code.code(), "")) == Trouble::Forbidden)
+    error
+        .code()
+        .is_some_and(|code| FailureClass::of(&Failed::new(code.code(), "")) == FailureClass::Forbidden)
 }
 
 /// The error of a role that may not work on a job.

@@ -11,9 +11,9 @@ use tracing::{info, warn};
 
 use super::batch::Done;
 use super::job::Job;
-use super::sight::JobStatus;
+use super::status::JobStatus;
+use super::throttle::controller::{Allowance, Controller, Signal};
 use super::throttle::departed::Followers;
-use super::throttle::law::{Law, Leave, Signal};
 use super::throttle::signals::{Sampler, stale};
 use crate::connect::{ConnectOptions, Connection};
 use crate::error::Error;
@@ -95,14 +95,14 @@ pub(crate) struct Supervisor<'a> {
     pub(crate) job: &'a Job,
     pub(crate) observer: &'a Observer,
     pub(crate) followers: &'a Followers,
-    pub(crate) leave: watch::Sender<Leave>,
+    pub(crate) allowance: watch::Sender<Allowance>,
     pub(crate) gauge: &'a Gauge,
 }
 
 impl Supervisor<'_> {
     /// Watches until it is dropped.
     pub(crate) async fn watch(self, client: &Client) -> std::convert::Infallible {
-        let mut law = Law::new(self.job.directive.workers);
+        let mut controller = Controller::new(self.job.directive.workers);
         let mut sampler = Sampler::new(self.followers.clone(), self.url);
         let mut rate = Rate::default();
         let mut heard = Instant::now();
@@ -125,7 +125,7 @@ impl Supervisor<'_> {
                 }
                 Err(_) => vec![stale(heard.elapsed().as_secs())],
             };
-            self.tell(&mut law, &signals);
+            self.tell(&mut controller, &signals);
             let session = other.as_deref().unwrap_or(client);
             match tokio::time::timeout(PATIENCE, self.record(session, &mut rate)).await {
                 Ok(Ok(())) => {}
@@ -138,21 +138,28 @@ impl Supervisor<'_> {
         }
     }
 
-    fn tell(&self, law: &mut Law, signals: &[Signal]) {
-        let leave = law.sample(signals);
-        let before = self.leave.borrow().clone();
-        if leave.reason != before.reason && (leave.stopped != before.stopped || before.reason.is_none()) {
-            let reason = leave.reason.as_deref().unwrap_or("nothing slows it down any more");
-            info!(backfill = self.job.name, workers = leave.workers, stopped = leave.stopped, "{reason}");
+    fn tell(&self, controller: &mut Controller, signals: &[Signal]) {
+        let allowance = controller.sample(signals);
+        let before = self.allowance.borrow().clone();
+        if allowance.reason != before.reason
+            && (allowance.stopped != before.stopped || before.reason.is_none())
+        {
+            let reason = allowance.reason.as_deref().unwrap_or("nothing slows it down any more");
+            info!(
+                backfill = self.job.name,
+                workers = allowance.workers,
+                stopped = allowance.stopped,
+                "{reason}"
+            );
         }
         // Workers are gone when this fails, and then nobody needs to be told.
-        self.leave.send(leave).ok();
+        self.allowance.send(allowance).ok();
     }
 
     async fn record(&self, client: &Client, rate: &mut Rate) -> Result<(), Error> {
         let Some(status) = JobStatus::of_job(client, self.job).await? else { return Ok(()) };
         let per_second = rate.of(status.rows_changed);
-        let throttle = self.leave.borrow().reason.clone();
+        let throttle = self.allowance.borrow().reason.clone();
         let sql = "UPDATE refit.backfill SET rows_per_second = $2, throttle = $3 WHERE id = $1 AND state = 'running'";
         client
             .execute_typed(

@@ -14,7 +14,7 @@ use super::job::Job;
 use super::journal::restoration;
 use super::names::{IS_CURRENT, follow_if_behind};
 use super::shape::Shape;
-use super::sight::JobStatus;
+use super::status::JobStatus;
 use super::work::{Ended, LOOK};
 use crate::error::Error;
 use crate::migrator::Migrator;
@@ -26,12 +26,12 @@ const PATIENCE: u32 = 60;
 
 /// What becomes of a backfill's rows when its migration is undone; the inner error says why that cannot be.
 ///
-/// `leave` is the caller's word that they stay as they are.
-pub(crate) async fn prospect(
+/// `leave_rows` is the caller's word that they stay as they are.
+pub(crate) async fn plan_undo(
     client: &Client,
     state: &State,
     migration: &Migration,
-    leave: bool,
+    leave_rows: bool,
 ) -> Result<Result<UndoBackfill, UndoRefusal>, Error> {
     let keeps = migration.directives.backfill.as_ref().is_some_and(|directive| !directive.undo.is_empty());
     let gone = |why: &str| UndoRefusal::JournalGone {
@@ -39,7 +39,7 @@ pub(crate) async fn prospect(
         path: migration.path.clone(),
         why: why.to_owned(),
     };
-    if !leave && !keeps && migration.down.is_none() {
+    if !leave_rows && !keeps && migration.down.is_none() {
         return Ok(Err(UndoRefusal::NoJournal {
             version: migration.version,
             path: migration.path.clone(),
@@ -48,7 +48,7 @@ pub(crate) async fn prospect(
     }
     let job = match Job::of(client, state, migration.version).await? {
         Some(job) => job,
-        None if leave || !keeps => return Ok(Ok(UndoBackfill::Left)),
+        None if leave_rows || !keeps => return Ok(Ok(UndoBackfill::Left)),
         None => {
             return Ok(Err(gone(
                 "its job is not recorded in this database: another tool applied it, or another database",
@@ -57,7 +57,7 @@ pub(crate) async fn prospect(
     };
     Ok(match &job.journal {
         _ if job.is_undo() && job.state == "complete" => Ok(UndoBackfill::Restored),
-        _ if leave => Ok(UndoBackfill::Left),
+        _ if leave_rows => Ok(UndoBackfill::Left),
         Some(journal) => match size(client, state, journal).await? {
             Some((rows, bytes)) => {
                 Ok(UndoBackfill::Restores { journal: journal.clone(), rows, bytes, begun: job.is_undo() })
@@ -86,13 +86,13 @@ async fn size(client: &Client, state: &State, journal: &str) -> Result<Option<(i
 
 /// Stops whatever job the version has, and registers the one that goes back, if that was not done before; none when nothing
 /// is to be restored.
-pub(crate) async fn turn_back(
+pub(crate) async fn register_undo(
     client: &Client,
     state: &State,
     version: Version,
-    leave: bool,
+    leave_rows: bool,
 ) -> Result<Option<Job>, Error> {
-    let turned = async || turned(client, state, version, leave).await;
+    let turned = async || turned(client, state, version, leave_rows).await;
     let Some(job) = patiently(client, "turning a backfill back", turned).await? else {
         return Ok(None);
     };
@@ -139,7 +139,12 @@ async fn patiently<T>(
 }
 
 /// The job that goes back, registered in the transaction at hand.
-async fn turned(client: &Client, state: &State, version: Version, leave: bool) -> Result<Option<Job>, Error> {
+async fn turned(
+    client: &Client,
+    state: &State,
+    version: Version,
+    leave_rows: bool,
+) -> Result<Option<Job>, Error> {
     let failed = || Error::database("turning a backfill back");
     let lock = "SELECT FROM refit.backfill WHERE version = $1 AND history_id = $2 ORDER BY id DESC LIMIT 1 FOR UPDATE";
     let named: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
@@ -147,7 +152,7 @@ async fn turned(client: &Client, state: &State, version: Version, leave: bool) -
     client.query_typed(&state.sql(lock), &named).await.map_err(failed())?;
     follow_if_behind(client, state).await?;
     let Some(job) = Job::of(client, state, version).await? else { return Ok(None) };
-    if job.is_undo() && !leave {
+    if job.is_undo() && !leave_rows {
         match job.state.as_str() {
             "incomplete" => request_pinned(client, state, version, Request::Retry).await?,
             "failed" | "canceled" => request_pinned(client, state, version, Request::Resume).await?,
@@ -163,11 +168,11 @@ async fn turned(client: &Client, state: &State, version: Version, leave: bool) -
     if job.is_undo() && job.state == "complete" {
         return Ok(Some(job));
     }
-    register(client, &job, leave).await.map(Some)
+    register(client, &job, leave_rows).await.map(Some)
 }
 
-async fn register(client: &Client, forward: &Job, leave: bool) -> Result<Job, Error> {
-    let journal = forward.journal.as_ref().filter(|_| !leave && !forward.is_undo());
+async fn register(client: &Client, forward: &Job, leave_rows: bool) -> Result<Job, Error> {
+    let journal = forward.journal.as_ref().filter(|_| !leave_rows && !forward.is_undo());
     let statement = match journal {
         Some(journal) => {
             let shape = Shape::of(&forward.statement, &forward.directive);

@@ -14,14 +14,14 @@ use super::begin::{Began, begin, is_function};
 use super::facts;
 use super::finish::{Finished, finish};
 use super::job::Job;
-use super::mend::pauses;
 use super::names::follow_if_behind;
 use super::readonly::{Refusals, require_writable};
+use super::recovery::pauses;
 use super::rights;
 use super::shape::Shape;
-use super::sight::JobStatus;
+use super::status::JobStatus;
 use super::supervisor::{Gauge, Supervisor};
-use super::throttle::law::Leave;
+use super::throttle::controller::Allowance;
 use super::throttle::signals::try_own;
 use super::worker::{Worker, is_of_the_server};
 use crate::error::Error;
@@ -322,7 +322,7 @@ impl Migrator {
             return Err(error);
         }
         let gauge = Gauge::default();
-        let (sender, receiver) = watch::channel(Leave::none(job.directive.workers));
+        let (sender, receiver) = watch::channel(Allowance::none(job.directive.workers));
         let walk = Walk {
             job,
             shape: shape.as_ref(),
@@ -333,14 +333,14 @@ impl Migrator {
         let (connect, gauge) = (&self.options.connect, &gauge);
         // One that its role keeps from working ends the others of its process too; any other leaves the work to them.
         let work = async |number| {
-            let worker = Worker { number, url, connect, client, walk, leave: receiver.clone(), gauge };
+            let worker = Worker { number, url, connect, client, walk, allowance: receiver.clone(), gauge };
             match worker.work().await {
                 Err(error) if rights::is_missing(&error) => Err(error),
                 ended => Ok(ended),
             }
         };
         let (observer, followers) = (&self.options.observer, &self.options.followers);
-        let supervisor = Supervisor { url, connect, job, observer, followers, leave: sender, gauge };
+        let supervisor = Supervisor { url, connect, job, observer, followers, allowance: sender, gauge };
         let workers = std::pin::pin!(try_join_all((0..job.directive.workers).map(work)));
         let watching = std::pin::pin!(supervisor.watch(client));
         match select(workers, watching).await {

@@ -9,20 +9,20 @@ use tracing::{debug, info, warn};
 
 use super::batch::{Batches, Walk};
 use super::failed::Failed;
+use super::failure_class::FailureClass;
 use super::idle::{LINGER, Room};
 use super::job::Job;
 use super::key::Key;
 use super::lease::{Lease, reading, writing};
-use super::mend::{Ground, Habit, Outcome, Pauses, pauses};
 use super::names::IS_CURRENT;
 use super::not_done::NotDone;
 use super::readonly::Refusals;
-use super::sight::session_name;
+use super::recovery::{Outcome, Pauses, RangeState, WorkerState, pauses};
 use super::size::BatchSize;
+use super::status::session_name;
 use super::strategy::Horizon;
 use super::supervisor::{Gauge, Starting};
-use super::throttle::law::Leave;
-use super::trouble::Trouble;
+use super::throttle::controller::Allowance;
 use crate::connect::{ConnectOptions, Connection};
 use crate::error::Error;
 
@@ -35,7 +35,7 @@ pub(crate) struct Worker<'a> {
     /// The connection of the process, to look for work with.
     pub(crate) client: &'a Client,
     pub(crate) walk: Walk<'a>,
-    pub(crate) leave: watch::Receiver<Leave>,
+    pub(crate) allowance: watch::Receiver<Allowance>,
     pub(crate) gauge: &'a Gauge,
 }
 
@@ -65,7 +65,7 @@ impl Worker<'_> {
     /// Works until the job is at an end or stopped, as far as this worker can tell.
     pub(crate) async fn work(mut self) -> Result<(), Error> {
         let directive = &self.walk.job.directive;
-        let mut habit = Habit {
+        let mut habit = WorkerState {
             size: BatchSize::new(directive.batch, directive.target()),
             pauses: None,
             stubborn: 0,
@@ -158,7 +158,7 @@ impl Worker<'_> {
         &mut self,
         client: &Client,
         held: &mut Option<Lease>,
-        habit: &mut Habit,
+        habit: &mut WorkerState,
         mut starting: Option<Starting<'_>>,
     ) -> Result<End, Error> {
         let mut busy: Option<Instant> = held.as_ref().map(|_| Instant::now());
@@ -188,13 +188,13 @@ impl Worker<'_> {
             }
             if let Some(lease) = &held {
                 match self.ground(client, lease).await? {
-                    Ground::Firm => {}
-                    Ground::Rough => return Ok(End::Over),
-                    Ground::Renamed => {
+                    RangeState::Ready => {}
+                    RangeState::IndexMissing => return Ok(End::Over),
+                    RangeState::Renamed => {
                         lease.release(client, self.walk.job).await;
                         return Ok(End::Over);
                     }
-                    Ground::Gone => *held = None,
+                    RangeState::TableDropped => *held = None,
                 }
             }
             let Some(lease) = held.as_mut() else {
@@ -242,8 +242,8 @@ impl Worker<'_> {
     }
 
     pub(super) fn may_work(&self) -> bool {
-        let leave = self.leave.borrow();
-        !leave.stopped && self.number < leave.workers
+        let allowance = self.allowance.borrow();
+        !allowance.stopped && self.number < allowance.workers
     }
 
     /// Waits until the throttle lets the worker go on; not for ever, and not when the job does not go on at all.
@@ -257,7 +257,7 @@ impl Worker<'_> {
                 return Ok(Some(End::Idle));
             }
             // The end of the supervisor is the end of the work; otherwise somebody looks in every slice.
-            tokio::time::timeout(SLICE, self.leave.changed()).await.ok();
+            tokio::time::timeout(SLICE, self.allowance.changed()).await.ok();
         }
         Ok(None)
     }
@@ -267,7 +267,7 @@ impl Worker<'_> {
         &mut self,
         batches: &mut Batches<'_>,
         lease: &mut Lease,
-        habit: &mut Habit,
+        habit: &mut WorkerState,
     ) -> Result<Left, Error> {
         let mut next: Option<Option<Key>> = None;
         while let Some(place) = lease.place() {
@@ -331,7 +331,7 @@ impl Worker<'_> {
                 return Ok(Left::Behind);
             }
             next = done.next;
-            let pause = self.leave.borrow().pause(done.took + done.commit);
+            let pause = self.allowance.borrow().pause(done.took + done.commit);
             if !self.pause(batches.client, pause).await? {
                 return Ok(Left::Waiting);
             }
@@ -404,8 +404,11 @@ pub(crate) fn is_of_the_server(error: &Error) -> bool {
     };
     failed.is_some_and(|failed| {
         matches!(
-            Trouble::of(&failed),
-            Trouble::Disconnected | Trouble::Exhausted | Trouble::Collision | Trouble::TooLarge
+            FailureClass::of(&failed),
+            FailureClass::Disconnected
+                | FailureClass::Exhausted
+                | FailureClass::Collision
+                | FailureClass::TooLarge
         )
     })
 }

@@ -12,7 +12,7 @@ use super::begun::Sent;
 use super::{Current, alone};
 use crate::error::Error;
 use crate::failure::Attempt;
-use crate::step::Stage;
+use crate::step::StepContext;
 
 /// What an error that the server reports says of the effects of a statement.
 #[derive(Clone, Copy, PartialEq)]
@@ -23,7 +23,7 @@ pub(super) enum Failing {
     LeavesTraces,
 }
 
-impl Stage<'_> {
+impl StepContext<'_> {
     /// A statement that may be repeated: recorded, sent and counted. The outer error is final; the inner one is the
     /// statement's.
     pub(super) async fn repeatable(

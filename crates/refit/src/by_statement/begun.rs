@@ -12,7 +12,7 @@ use super::{Current, progress};
 use crate::error::Error;
 use crate::plan::StepKind;
 use crate::state::StepRow;
-use crate::step::{Stage, Step};
+use crate::step::{Step, StepContext};
 
 /// A statement that was begun, as `refit.step` has it.
 #[derive(Debug)]
@@ -110,7 +110,7 @@ pub(super) fn reference(step: &Step<'_>) -> String {
     }
 }
 
-impl Stage<'_> {
+impl StepContext<'_> {
     /// Records that the statement is about to be sent; with `repeatable` it may be sent again after an interruption.
     pub(super) async fn begin(
         &self,

@@ -11,7 +11,7 @@ use super::begun::Sent;
 use super::leftovers::{BUSY, PATIENCE};
 use crate::error::Error;
 use crate::failure::Attempt;
-use crate::step::Stage;
+use crate::step::StepContext;
 
 /// What needs the right to make a temporary table, as an error says it.
 pub(crate) const COMPARING: &str = "comparing an index that exists with the one that is meant";
@@ -40,7 +40,7 @@ enum Next {
     Count,
 }
 
-impl Stage<'_> {
+impl StepContext<'_> {
     /// Clears what an interrupted attempt left, builds, and trusts only a valid index that is the one that is meant.
     pub(super) async fn concurrent_index(
         &self,

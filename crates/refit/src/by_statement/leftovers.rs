@@ -15,7 +15,7 @@ use super::begun::Sent;
 use super::{Current, interrupted};
 use crate::error::Error;
 use crate::failure::Attempt;
-use crate::step::{Stage, Step};
+use crate::step::{Step, StepContext};
 
 /// Whether another session may be building the index `i`. The view of builds hides those of other roles; the lock that a
 /// build holds on the table does not. That of a prepared transaction has no session.
@@ -41,7 +41,7 @@ struct Leftover {
     busy: bool,
 }
 
-impl Stage<'_> {
+impl StepContext<'_> {
     /// REINDEX CONCURRENTLY: clears away what earlier attempts at this very statement left, and rebuilds.
     pub(super) async fn reindex(
         &self,

@@ -7,9 +7,9 @@ use tokio_postgres::types::{Oid, ToSql, Type};
 
 use super::path;
 use crate::error::Error;
-use crate::step::Stage;
+use crate::step::StepContext;
 
-impl Stage<'_> {
+impl StepContext<'_> {
     /// The relation that a name means to the text; none where there is none.
     pub(super) async fn relation(&self, name: &[String]) -> Result<Option<Oid>, Error> {
         let sql = "SELECT pg_catalog.to_regclass($1)::pg_catalog.oid";

@@ -12,9 +12,9 @@ use super::begun::Sent;
 use super::{Current, alone};
 use crate::error::Error;
 use crate::failure::Attempt;
-use crate::step::Stage;
+use crate::step::StepContext;
 
-impl Stage<'_> {
+impl StepContext<'_> {
     /// CREATE or DROP of something.
     pub(super) async fn create_or_drop(
         &self,

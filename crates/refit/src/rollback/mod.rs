@@ -17,7 +17,7 @@ use tokio_postgres::Client;
 use tracing::Instrument;
 
 use crate::error::Error;
-use crate::history::{Glance, History};
+use crate::history::{History, HistoryState};
 use crate::migrator::Migrator;
 use crate::pin::Caller;
 use crate::preflight::Preflight;
@@ -69,14 +69,14 @@ impl Migrator {
     async fn rollback_plan_of(
         &self,
         client: &Client,
-        glance: Glance,
+        glance: HistoryState,
         state: &State,
         rollback: &Rollback,
     ) -> Result<RollbackPlan, Error> {
         let (set, environment) = (self.set()?, &self.options.environment);
         let history = match glance {
-            Glance::Same => History::of(set, environment),
-            Glance::Different(history) => *history,
+            HistoryState::Same => History::of(set, environment),
+            HistoryState::Different(history) => *history,
         };
         if !history.elsewhere.is_empty() {
             return Err(Error::Refused(vec![Refusal::Elsewhere { schemas: history.elsewhere }]));

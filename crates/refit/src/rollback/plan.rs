@@ -7,7 +7,7 @@ use serde::Serialize;
 use tokio_postgres::Client;
 
 use super::{Down, Rollback, UndoRefusal};
-use crate::backfill::prospect;
+use crate::backfill::plan_undo;
 use crate::checksum::{self, Comparison};
 use crate::error::Error;
 use crate::history::{History, HistoryRow, RESTORING, UNDOING};
@@ -150,7 +150,7 @@ impl RollbackPlan {
             }
         };
         let backfill = match &migration.directives.backfill {
-            Some(_) => match prospect(client, state, migration, leave).await? {
+            Some(_) => match plan_undo(client, state, migration, leave).await? {
                 Ok(backfill) => Some(backfill),
                 Err(refusal) => {
                     self.refusals.push(refusal);

@@ -10,7 +10,7 @@ use tokio_postgres::Client;
 use tracing::{Instrument, info, warn};
 
 use super::{Down, Rollback, RollbackPlan, UndoStep};
-use crate::backfill::{JobStatus, turn_back};
+use crate::backfill::{JobStatus, register_undo};
 use crate::error::Error;
 use crate::event::Event;
 use crate::history::{RESTORING, UNDOING};
@@ -21,7 +21,7 @@ use crate::prepare::prepare;
 use crate::report::{StepReport, human, seconds};
 use crate::run::stage;
 use crate::state;
-use crate::step::{Stage, Step};
+use crate::step::{Step, StepContext};
 
 /// What a rollback did.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -158,7 +158,7 @@ async fn locked(
 struct Back<'a> {
     migrator: &'a Migrator,
     url: &'a str,
-    stage: Stage<'a>,
+    stage: StepContext<'a>,
     rollback: &'a Rollback,
     steps: Vec<StepReport>,
     backfills: Vec<JobStatus>,
@@ -175,7 +175,7 @@ impl Back<'_> {
             named.map_err(Error::database("preparing the session"))?;
             self.mark(migration, RESTORING).await?;
             let state = &self.stage.facts.state;
-            if let Some(job) = turn_back(self.stage.client, state, step.version, leave).await? {
+            if let Some(job) = register_undo(self.stage.client, state, step.version, leave).await? {
                 self.backfills.push(self.migrator.restore(self.stage.client, self.url, &job).await?);
             }
         }

@@ -6,7 +6,7 @@ use refit::backfill::Request;
 use refit_model::Version;
 
 use super::figures::count;
-use super::which::Meant;
+use super::which::SelectedBackfill;
 use crate::context::{Context, version_argument};
 use crate::output::BAD;
 
@@ -25,7 +25,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let backfill = Meant::of(args.version, context).await?;
+    let backfill = SelectedBackfill::of(args.version, context).await?;
     let before = backfill.status().await?;
     if before.state != "complete" && before.state != "canceled" {
         let question = format!(

@@ -8,8 +8,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use refit_model::Version;
 
 use super::figures::{count, failed};
-use super::looker::{Looker, Seen};
-use super::told::{figures, state};
+use super::poller::{ObservedJob, StatusPoller};
+use super::render::{figures, state};
 use crate::output::{Output, QUIET, WAITS, say};
 
 /// How often is looked.
@@ -25,7 +25,7 @@ pub(super) struct Live {
     /// Jobs of which nothing is to be said.
     old: Vec<i64>,
     /// What was seen last.
-    pub(super) seen: Vec<Seen>,
+    pub(super) seen: Vec<ObservedJob>,
 }
 
 impl Live {
@@ -47,11 +47,11 @@ impl Live {
     }
 
     /// Shows how the work goes, until it is dropped.
-    pub(super) async fn show(&mut self, looker: &mut Looker) -> std::convert::Infallible {
+    pub(super) async fn show(&mut self, poller: &mut StatusPoller) -> std::convert::Infallible {
         let say = self.say();
         let mut away = false;
         loop {
-            match looker.look().await {
+            match poller.look().await {
                 Ok(all) => {
                     away = false;
                     self.see(all);
@@ -70,7 +70,7 @@ impl Live {
         }
     }
 
-    pub(super) fn see(&mut self, mut all: Vec<Seen>) {
+    pub(super) fn see(&mut self, mut all: Vec<ObservedJob>) {
         all.retain(|seen| !self.old.contains(&seen.status.id));
         self.seen = all;
     }
@@ -80,7 +80,7 @@ impl Live {
             self.lines.news(&self.seen).into_iter().for_each(say);
             return;
         }
-        let at_work = |seen: &&Seen| seen.status.state == "running" || seen.is_runnable();
+        let at_work = |seen: &&ObservedJob| seen.status.state == "running" || seen.is_runnable();
         let Some(seen) = self.seen.iter().find(at_work) else { return };
         self.bar.set_position(thousandths(seen.status.progress));
         self.bar.set_prefix(crate::terminal::plain(&seen.status.name));
@@ -107,7 +107,7 @@ fn thousandths(progress: f64) -> u64 {
 }
 
 /// Figures behind the bar, and a second line of how it is done.
-fn beside_bar(seen: &Seen) -> String {
+fn beside_bar(seen: &ObservedJob) -> String {
     let status = &seen.status;
     let mut parts = Vec::new();
     parts.extend(status.strategy.clone());
@@ -132,7 +132,7 @@ fn beside_bar(seen: &Seen) -> String {
 }
 
 /// What keeps it from going on, or slows it down.
-fn obstacle(seen: &Seen) -> Option<String> {
+fn obstacle(seen: &ObservedJob) -> Option<String> {
     let version = seen.status.version;
     match &seen.status.throttle {
         _ if seen.status.is_paused() => {
@@ -169,7 +169,7 @@ impl Lines {
     }
 
     /// What is to be said now.
-    pub(super) fn news(&mut self, all: &[Seen]) -> Vec<String> {
+    pub(super) fn news(&mut self, all: &[ObservedJob]) -> Vec<String> {
         let mut lines = Vec::new();
         for seen in all {
             let version = seen.status.version;
@@ -196,7 +196,7 @@ impl Lines {
 }
 
 /// What is worth a line when it changes.
-fn matter(seen: &Seen) -> String {
+fn matter(seen: &ObservedJob) -> String {
     let status = &seen.status;
     // The figures in it change all the time.
     let throttle: String = status
@@ -208,7 +208,7 @@ fn matter(seen: &Seen) -> String {
     format!("{} {throttle} {} {} {:?}", state(status).0, status.errors > 0, status.pass, status.error)
 }
 
-fn line(seen: &Seen, alone: bool) -> String {
+fn line(seen: &ObservedJob, alone: bool) -> String {
     let (word, style) = state(&seen.status);
     let mut line = format!("{style}{word:<10}{style:#}  {}  {}", seen.status.name, figures(seen));
     let mut add = |text: String| {

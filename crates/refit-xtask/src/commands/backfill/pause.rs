@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use refit::backfill::Request;
 use refit_model::Version;
 
-use super::which::Meant;
+use super::which::SelectedBackfill;
 use crate::context::{Context, version_argument};
 use crate::output::WAITS;
 
@@ -22,7 +22,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let status = Meant::of(args.version, context).await?.ask(Request::Pause).await?;
+    let status = SelectedBackfill::of(args.version, context).await?.ask(Request::Pause).await?;
     let text = format!(
         "{WAITS}paused{WAITS:#}  {}; `cargo xtask backfill resume {}` goes on",
         status.name, status.version

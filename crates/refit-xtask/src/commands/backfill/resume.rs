@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use refit::backfill::Request;
 use refit_model::Version;
 
-use super::told::who_goes_on;
-use super::which::Meant;
+use super::render::who_goes_on;
+use super::which::SelectedBackfill;
 use crate::context::{Context, version_argument};
 use crate::output::GOOD;
 
@@ -22,7 +22,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let status = Meant::of(args.version, context).await?.ask(Request::Resume).await?;
+    let status = SelectedBackfill::of(args.version, context).await?.ask(Request::Resume).await?;
     context
         .out
         .result(&status, format!("{GOOD}resumed{GOOD:#}  {}; {}", status.name, who_goes_on(&status)))?;

@@ -6,8 +6,8 @@ use refit::backfill::Request;
 use refit_model::Version;
 
 use super::figures::count;
-use super::told::who_goes_on;
-use super::which::Meant;
+use super::render::who_goes_on;
+use super::which::SelectedBackfill;
 use crate::context::{Context, version_argument};
 use crate::output::GOOD;
 
@@ -23,7 +23,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let backfill = Meant::of(args.version, context).await?;
+    let backfill = SelectedBackfill::of(args.version, context).await?;
     let before = backfill.status().await?;
     let status = backfill.ask(Request::Retry).await?;
     let rows = match before.errors {

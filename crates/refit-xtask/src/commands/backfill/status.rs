@@ -11,8 +11,8 @@ use refit_model::Version;
 use serde::Serialize;
 
 use super::live::{Lines, TICK};
-use super::looker::{Looker, Seen, look};
-use super::told::blocks;
+use super::poller::{ObservedJob, StatusPoller, look};
+use super::render::blocks;
 use super::work::{Named, not_applied};
 use crate::context::{Context, version_argument};
 use crate::database::Database;
@@ -40,7 +40,7 @@ pub(super) struct Args {
 /// What machines are told.
 #[derive(Serialize)]
 struct Told<'a> {
-    backfills: &'a [Seen],
+    backfills: &'a [ObservedJob],
     #[serde(skip_serializing_if = "Option::is_none")]
     pending: Option<&'a [Named]>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,18 +69,18 @@ pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         bail!("version {version} has no backfill in this database");
     }
     if args.watch {
-        let all = watch(args, &all, Looker::new(database.url(), migrator, retention), context).await?;
-        let fine = all.iter().all(Seen::is_complete) && pending.unwrap_or_default().is_empty();
+        let all = watch(args, &all, StatusPoller::new(database.url(), migrator, retention), context).await?;
+        let fine = all.iter().all(ObservedJob::is_complete) && pending.unwrap_or_default().is_empty();
         return Ok(if fine { ExitCode::SUCCESS } else { ExitCode::from(1) });
     }
     let text = format!("{}\n{}", database.address(), text(&all, waiting.as_ref()));
     let held = waiting.as_ref().map(|waiting| waiting.held.as_slice());
     context.out.result(&Told { backfills: &all, pending, held }, text)?;
-    let fine = all.iter().all(Seen::is_complete) && pending.unwrap_or_default().is_empty();
+    let fine = all.iter().all(ObservedJob::is_complete) && pending.unwrap_or_default().is_empty();
     Ok(if fine { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-fn is_meant(args: &Args, seen: &Seen) -> bool {
+fn is_meant(args: &Args, seen: &ObservedJob) -> bool {
     args.version.is_none_or(|version| seen.status.version == version)
 }
 
@@ -100,7 +100,7 @@ async fn waiting(
     Ok(Some((Waiting { pending, held: plan.held }, set.settings().undo_retention)))
 }
 
-fn text(all: &[Seen], waiting: Option<&Waiting>) -> String {
+fn text(all: &[ObservedJob], waiting: Option<&Waiting>) -> String {
     let mut lines = Vec::new();
     if !all.is_empty() {
         lines.push(blocks(all));
@@ -122,10 +122,10 @@ fn text(all: &[Seen], waiting: Option<&Waiting>) -> String {
 /// Shows them until none of them goes on by itself; answers how they stand then.
 async fn watch(
     args: &Args,
-    first: &[Seen],
-    mut looker: Looker,
+    first: &[ObservedJob],
+    mut poller: StatusPoller,
     context: &Context,
-) -> anyhow::Result<Vec<Seen>> {
+) -> anyhow::Result<Vec<ObservedJob>> {
     let terminal = context.out.human() && std::io::stdout().is_terminal();
     let screen = terminal.then(screen);
     let mut lines = Lines::of_others();
@@ -145,7 +145,7 @@ async fn watch(
                 held: None,
             })?)?,
         }
-        let goes_on = |seen: &Seen| seen.is_runnable() || seen.status.is_paused();
+        let goes_on = |seen: &ObservedJob| seen.is_runnable() || seen.status.is_paused();
         if !all.iter().any(goes_on) {
             if let Some(screen) = screen {
                 screen.finish_and_clear();
@@ -154,7 +154,7 @@ async fn watch(
             return Ok(all);
         }
         tokio::time::sleep(TICK).await;
-        match looker.look().await {
+        match poller.look().await {
             Ok(seen) => {
                 all = seen;
                 all.retain(|seen| is_meant(args, seen));

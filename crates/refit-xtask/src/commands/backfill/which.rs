@@ -9,22 +9,22 @@ use crate::context::Context;
 use crate::database::Database;
 
 /// A backfill of the database that is named.
-pub(super) struct Meant {
+pub(super) struct SelectedBackfill {
     connection: Connection,
     state: State,
     version: Version,
 }
 
-impl Meant {
+impl SelectedBackfill {
     /// That of the version that is given, else the only one that is unfinished.
-    pub(super) async fn of(given: Option<Version>, context: &Context) -> anyhow::Result<Meant> {
+    pub(super) async fn of(given: Option<Version>, context: &Context) -> anyhow::Result<SelectedBackfill> {
         let connection = Database::named(context)?.connect().await?;
         let state = context.operator()?.state(&connection).await?;
         let version = match given {
             Some(version) => version,
             None => the_only(&connection, &state).await?,
         };
-        Ok(Meant { connection, state, version })
+        Ok(SelectedBackfill { connection, state, version })
     }
 
     /// How it stands.

@@ -11,8 +11,8 @@ use serde::Serialize;
 
 use super::figures::span;
 use super::live::Live;
-use super::looker::{Looker, Seen};
-use super::told::blocks;
+use super::poller::{ObservedJob, StatusPoller};
+use super::render::blocks;
 use crate::context::Context;
 use crate::database::connect_options;
 use crate::interrupt::interrupted;
@@ -22,7 +22,7 @@ use crate::output::{BAD, GOOD, QUIET, WAITS};
 #[derive(Debug, Serialize)]
 pub(crate) struct Worked {
     /// The backfills that were not complete when it began.
-    pub(crate) backfills: Vec<Seen>,
+    pub(crate) backfills: Vec<ObservedJob>,
     /// What was applied when gates opened.
     pub(crate) applied: Vec<StepReport>,
     /// What is still held back.
@@ -73,7 +73,7 @@ pub(crate) async fn work(migrator: &Migrator, url: &str, context: &Context) -> a
     let mut failures = Vec::new();
     let to_the_end = async |migrator: &Migrator| to_the_end(migrator, url, &mut failures).await;
     let Sight { outcome, seen, steps } =
-        in_sight(migrator, url, context, Seen::is_complete, to_the_end).await?;
+        in_sight(migrator, url, context, ObservedJob::is_complete, to_the_end).await?;
     let interrupted = outcome.is_none();
     outcome.unwrap_or(Ok(())).context("the work was cut short; another run goes on from there")?;
     let (held, pending) = if interrupted { Default::default() } else { waiting(migrator, url).await? };
@@ -89,7 +89,7 @@ pub(crate) struct Sight<T> {
     /// How it came out; none when somebody stopped it.
     pub(crate) outcome: Option<T>,
     /// The backfills as they stood in the end.
-    pub(crate) seen: Vec<Seen>,
+    pub(crate) seen: Vec<ObservedJob>,
     /// The steps that ran meanwhile.
     pub(crate) steps: Vec<StepReport>,
 }
@@ -99,18 +99,18 @@ pub(crate) async fn in_sight<T>(
     migrator: &Migrator,
     url: &str,
     context: &Context,
-    old: impl Fn(&Seen) -> bool,
+    old: impl Fn(&ObservedJob) -> bool,
     act: impl AsyncFnOnce(&Migrator) -> T,
 ) -> anyhow::Result<Sight<T>> {
     let retention = Some(migrator.set()?.settings().undo_retention);
-    let mut looker = Looker::new(url, migrator.clone(), retention);
-    let all = looker.look().await?;
+    let mut poller = StatusPoller::new(url, migrator.clone(), retention);
+    let all = poller.look().await?;
     let old = all.iter().filter(|seen| old(seen)).map(|seen| seen.status.id).collect();
     let mut live = Live::new(context.out, old);
     let (migrator, steps) = observed(migrator, &live);
     let outcome = {
         let mut working = pin!(act(&migrator));
-        let showing = pin!(live.show(&mut looker));
+        let showing = pin!(live.show(&mut poller));
         tokio::select! {
             outcome = &mut working => Some(outcome),
             never = showing => match never {},
@@ -123,9 +123,11 @@ pub(crate) async fn in_sight<T>(
             }
         }
     };
-    let last =
-        tokio::time::timeout(Duration::from_secs(2), Looker::new(url, migrator.clone(), retention).look())
-            .await;
+    let last = tokio::time::timeout(
+        Duration::from_secs(2),
+        StatusPoller::new(url, migrator.clone(), retention).look(),
+    )
+    .await;
     if let Ok(Ok(all)) = last {
         live.see(all);
     }
@@ -186,7 +188,7 @@ async fn others_may_run(migrator: &Migrator, url: &str, failures: &[Failure]) ->
     let all = refit::backfill::JobStatus::all(&connection, &state).await?;
     connection.close().await;
     let failed = |version| failures.iter().any(|failure| failure.version == version);
-    let seen = all.into_iter().map(|status| Seen { status, sessions: 0, journal_kept_until: None });
+    let seen = all.into_iter().map(|status| ObservedJob { status, sessions: 0, journal_kept_until: None });
     Ok(seen.into_iter().any(|seen| seen.is_runnable() && !failed(seen.status.version)))
 }
 
@@ -211,7 +213,7 @@ impl Worked {
             lines.push(blocks(&self.backfills));
         }
         for Failure { version, name, reason } in &self.failures {
-            let told = |seen: &Seen| seen.status.version == *version && seen.status.error.is_some();
+            let told = |seen: &ObservedJob| seen.status.version == *version && seen.status.error.is_some();
             // Where the job itself says it, it has been said.
             if !self.backfills.iter().any(told) {
                 lines.push(format!("{BAD}stopped{BAD:#}  {name}: {reason}"));

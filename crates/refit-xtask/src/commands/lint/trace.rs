@@ -1,12 +1,11 @@
-//! `--trace`: what the migrations really do on a private server, held against what is foreseen.
+//! `--trace`: what the migrations really do on a private server, held against what is predicted.
 
 use refit_devdb::ServerOptions;
 use refit_lint::sql::Span;
-use refit_lint::{Finding, Input, Outcome, Severity, foresee};
+use refit_lint::{Finding, Input, Outcome, Severity, predict};
 use refit_model::{LineIndex, Position};
 use refit_rehearsal::{
-    Contradiction, Failure, File, Options, Place, StatementTrace, Trace, contradictions, server_options,
-    trace,
+    Failure, File, Mismatch, Options, Place, StatementTrace, Trace, mismatches, server_options, trace,
 };
 
 use super::sources::Sources;
@@ -18,7 +17,7 @@ const FAILED: &str = "trace-failed";
 /// A trace of the files whose findings are wanted.
 pub(in crate::commands) struct Traced {
     pub(super) trace: Trace,
-    pub(super) contradictions: Vec<Contradiction>,
+    pub(super) mismatches: Vec<Mismatch>,
 }
 
 /// Runs the files on a private server, those that are not reported untraced, and adds a statement that fails to the
@@ -42,11 +41,11 @@ pub(in crate::commands) async fn run(
     let options = Options { rows, transaction_control: !by_folder, ..Options::default() };
     let mut trace = trace(&place.url(), &files, &options).await?;
     trace.skipped.splice(0..0, skipped);
-    let contradictions = contradictions(&trace, &foresee(&inputs, place.major()));
+    let mismatches = mismatches(&trace, &predict(&inputs, place.major()));
     if let Some(failed) = trace.failure() {
         add_failure(failed, &inputs, sources, outcome);
     }
-    Ok(Traced { trace, contradictions })
+    Ok(Traced { trace, mismatches })
 }
 
 /// The files that run; and those that are reported and do not, with the reason.
@@ -131,12 +130,9 @@ fn more(failure: &Failure) -> String {
 }
 
 impl Traced {
-    /// What contradicts the foresight of a statement.
-    pub(super) fn contradictions_of(
-        &self,
-        statement: &StatementTrace,
-    ) -> impl Iterator<Item = &Contradiction> {
-        self.contradictions
+    /// What differs the foresight of a statement.
+    pub(super) fn mismatches_of(&self, statement: &StatementTrace) -> impl Iterator<Item = &Mismatch> {
+        self.mismatches
             .iter()
             .filter(move |one| one.path == statement.path && one.statement == statement.statement)
     }

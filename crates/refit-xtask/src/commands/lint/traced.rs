@@ -4,15 +4,15 @@ use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet, normal
 use refit_model::LineIndex;
 use refit_model::redact::Secrets;
 use refit_rehearsal::rows::Filled;
-use refit_rehearsal::{Contradiction, StatementTrace};
+use refit_rehearsal::{Mismatch, StatementTrace};
 use serde::Serialize;
 
 use super::github::{data, property};
 use super::shown::Shown;
 use super::trace::Traced;
 use super::{Report, counted, human};
-use crate::commands::told;
 use crate::output::QUIET;
+use crate::render::statement;
 
 /// The part of the JSON document that is about a trace.
 #[derive(Serialize)]
@@ -27,14 +27,14 @@ pub(super) struct Document<'a> {
 struct Entry<'a> {
     #[serde(flatten)]
     statement: &'a StatementTrace,
-    contradictions: Vec<Difference<'a>>,
+    mismatches: Vec<Difference<'a>>,
 }
 
 #[derive(Serialize)]
 struct Difference<'a> {
     table: &'a str,
     about: &'a str,
-    foreseen: Option<&'a str>,
+    predicted: Option<&'a str>,
     seen: Option<&'a str>,
     message: String,
 }
@@ -46,15 +46,15 @@ struct Skipped<'a> {
 }
 
 pub(super) fn document(traced: &Traced) -> Document<'_> {
-    let difference = |one: &'_ Contradiction| one.to_string();
+    let difference = |one: &'_ Mismatch| one.to_string();
     let entry = |statement| Entry {
         statement,
-        contradictions: traced
-            .contradictions_of(statement)
+        mismatches: traced
+            .mismatches_of(statement)
             .map(|one| Difference {
                 table: &one.table,
                 about: one.about,
-                foreseen: one.foreseen.as_deref(),
+                predicted: one.predicted.as_deref(),
                 seen: one.seen.as_deref(),
                 message: difference(one),
             })
@@ -90,9 +90,9 @@ pub(super) fn human(report: &Report<'_>, traced: &Traced) -> String {
     for (path, reason) in &traced.trace.skipped {
         text.push_str(&format!("{QUIET}not reached: {}: {reason}{QUIET:#}\n", normalize_untrusted_str(path)));
     }
-    let differ = match traced.contradictions.len() {
-        0 => "nothing otherwise than foreseen".to_owned(),
-        count => format!("{} between foresight and server", counted(count, "contradiction")),
+    let differ = match traced.mismatches.len() {
+        0 => "no mismatch with the prediction".to_owned(),
+        count => format!("{} with the prediction", counted(count, "mismatch")),
     };
     let statements = counted(traced.trace.statements().count(), "statement");
     text + &format!(
@@ -113,8 +113,8 @@ fn draw(
     index: &LineIndex<'_>,
 ) -> String {
     let untrusted = |text: &String| normalize_untrusted_str(text);
-    let title = Level::NOTE.primary_title(untrusted(&told::headline(statement))).id("trace");
-    let label = untrusted(&told::locks(statement));
+    let title = Level::NOTE.primary_title(untrusted(&statement::headline(statement))).id("trace");
+    let label = untrusted(&statement::locks(statement));
     let at = Traced::place(statement);
     let group = match Shown::new(statement.start..statement.end, source, index) {
         Some(shown) => {
@@ -126,24 +126,24 @@ fn draw(
             .element(Origin::path(&statement.path).line(at.line).char_column(at.column))
             .element(Level::NOTE.message(label)),
     };
-    let notes = told::work(statement).iter().map(untrusted).collect::<Vec<String>>();
+    let notes = statement::work(statement).iter().map(untrusted).collect::<Vec<String>>();
     let group = group.elements(notes.into_iter().map(|note| Level::NOTE.message(note)));
-    let differences = traced.contradictions_of(statement).map(|one| untrusted(&one.to_string()));
+    let differences = traced.mismatches_of(statement).map(|one| untrusted(&one.to_string()));
     let differences: Vec<String> = differences.collect();
     renderer.render(&[group.elements(differences.into_iter().map(|text| Level::WARNING.message(text)))])
 }
 
 /// Contradictions as notices, a line each. A statement that failed is among the findings.
 pub(super) fn github(traced: &Traced) -> String {
-    let place = |one: &Contradiction| {
+    let place = |one: &Mismatch| {
         let same =
             |statement: &&StatementTrace| statement.path == one.path && statement.statement == one.statement;
         traced.trace.statements().find(same).map_or((1, 1), |statement| (statement.line, statement.column))
     };
-    let line = |one: &Contradiction| {
+    let line = |one: &Mismatch| {
         let (line, column) = place(one);
         let path = property(&one.path);
         format!("::notice file={path},line={line},col={column},title=trace::{}\n", data(&one.to_string()))
     };
-    traced.contradictions.iter().map(line).collect()
+    traced.mismatches.iter().map(line).collect()
 }

@@ -7,8 +7,8 @@ use annotate_snippets::normalize_untrusted_str;
 use refit_model::Position;
 use refit_rehearsal::{LockMode, Rehearsal, RelationKind, Stairway, StatementTrace, Step, Wait};
 
-use crate::commands::told;
 use crate::output::{BAD, GOOD, QUIET};
+use crate::render::statement;
 
 /// Each migration with its statements, and what each did.
 pub(super) fn human(rehearsal: &Rehearsal) -> String {
@@ -16,11 +16,11 @@ pub(super) fn human(rehearsal: &Rehearsal) -> String {
     for step in &rehearsal.steps {
         let style = if step.is_wrong() { BAD } else { GOOD };
         let how = if step.transaction { "" } else { ", statement by statement" };
-        let took = told::short(step.duration);
+        let took = statement::short(step.duration);
         let _ = writeln!(text, "{style}{}{style:#} {QUIET}{took}{how}{QUIET:#}", plain(&step.path));
         for statement in &step.statements {
             let at = Position { line: statement.line, column: statement.column };
-            let _ = writeln!(text, "  {}:{}  {}", at.line, at.column, plain(&told::headline(statement)));
+            let _ = writeln!(text, "  {}:{}  {}", at.line, at.column, plain(&statement::headline(statement)));
             for line in below(step, statement) {
                 let _ = writeln!(text, "       {}", plain(&line));
             }
@@ -63,7 +63,7 @@ fn below(step: &Step, statement: &StatementTrace) -> Vec<String> {
     if statement.failure.is_none() && !locks(statement).is_empty() {
         lines.push(locks(statement).join("; "));
     }
-    lines.extend(told::work(statement));
+    lines.extend(statement::work(statement));
     lines.extend(step.waits.iter().filter(|wait| wait.statement == statement.statement).map(waited));
     if let Some(failure) = &statement.failure {
         lines.push(format!("at {}:{}:{}", statement.path, failure.line, failure.column));
@@ -82,7 +82,7 @@ fn locks(statement: &StatementTrace) -> Vec<String> {
 }
 
 fn waited(wait: &Wait) -> String {
-    let (reader, writer) = (told::short(wait.reader), told::short(wait.writer));
+    let (reader, writer) = (statement::short(wait.reader), statement::short(wait.writer));
     format!("a reader of {} waited {reader} at most, a writer {writer}", wait.table)
 }
 
@@ -134,15 +134,15 @@ pub(super) fn markdown(rehearsal: &Rehearsal) -> String {
 
 fn row(step: &Step, statement: &StatementTrace) -> String {
     let waits: Vec<&Wait> = step.waits.iter().filter(|wait| wait.statement == statement.statement).collect();
-    let longest = |waits: Vec<Duration>| waits.into_iter().max().map_or("–".to_owned(), told::short);
-    let mut did = told::work(statement);
+    let longest = |waits: Vec<Duration>| waits.into_iter().max().map_or("–".to_owned(), statement::short);
+    let mut did = statement::work(statement);
     did.extend(statement.rewritten.iter().map(|table| format!("rewrote {table}")));
     if statement.failure.is_some() {
-        did = vec![told::headline(statement)];
+        did = vec![statement::headline(statement)];
     }
     let cells = [
         format!("`{}:{}`", step.path.replace('`', "'"), statement.line),
-        told::short(statement.duration),
+        statement::short(statement.duration),
         cell(&locks(statement).join("; ")),
         cell(&did.join("; ")),
         longest(waits.iter().map(|wait| wait.reader).collect()),

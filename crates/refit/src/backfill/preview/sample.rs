@@ -6,10 +6,11 @@ use futures_util::TryStreamExt;
 use serde_json::Value;
 use tokio_postgres::{Client, Row};
 
-use super::Ground;
+use super::RangeState;
 use crate::backfill::cut::{bound, bound_sql, values};
 use crate::backfill::facts::whole;
 use crate::backfill::failed::Failed;
+use crate::backfill::failure_class::FailureClass;
 use crate::backfill::heap;
 use crate::backfill::inspect::json;
 use crate::backfill::job::Job;
@@ -17,7 +18,6 @@ use crate::backfill::journal;
 use crate::backfill::key::{Key, KeyColumns, literal};
 use crate::backfill::lease::{Lease, Place};
 use crate::backfill::path;
-use crate::backfill::trouble::Trouble;
 use crate::error::Error;
 
 /// What a batch did.
@@ -38,7 +38,7 @@ const HALVINGS: u32 = 6;
 pub(super) async fn samples(
     client: &Client,
     job: &Job,
-    ground: &Ground,
+    ground: &RangeState,
     batches: u32,
 ) -> Result<(Vec<Sampled>, Vec<String>), Error> {
     let (mut sampled, mut failures) = (Vec::new(), Vec::new());
@@ -77,7 +77,7 @@ pub(super) async fn samples(
 struct Sampler<'a> {
     client: &'a Client,
     job: &'a Job,
-    ground: &'a Ground,
+    ground: &'a RangeState,
     key: &'a KeyColumns,
 }
 
@@ -103,9 +103,9 @@ impl Sampler<'_> {
             match self.batch(lease, place, &end).await {
                 Ok(sampled) => return Ok(Ok((end, sampled))),
                 // It took too long, or somebody holds its rows, or one of them does not suit: as a worker does, with fewer.
-                Err(failed) => match Trouble::of(&failed) {
-                    Trouble::TooLarge if halving < HALVINGS && rows > 1 => rows /= 2,
-                    Trouble::BadRow if halving < HALVINGS && rows > 1 => {
+                Err(failed) => match FailureClass::of(&failed) {
+                    FailureClass::TooLarge if halving < HALVINGS && rows > 1 => rows /= 2,
+                    FailureClass::BadRow if halving < HALVINGS && rows > 1 => {
                         failures.push(failed.to_string());
                         rows /= 2;
                     }
@@ -135,8 +135,10 @@ impl Sampler<'_> {
 
     /// What the server says of a row is a finding; that it is gone is an error.
     fn failed<T>(&self, failed: Failed) -> Result<Result<T, Failed>, Error> {
-        match Trouble::of(&failed) {
-            Trouble::Disconnected => Err(self.job.failure(format!("the sample was cut short: {failed}"))),
+        match FailureClass::of(&failed) {
+            FailureClass::Disconnected => {
+                Err(self.job.failure(format!("the sample was cut short: {failed}")))
+            }
             _ => Ok(Err(failed)),
         }
     }

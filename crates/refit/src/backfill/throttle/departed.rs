@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
-use super::law::Signal;
+use super::controller::Signal;
 use crate::error::Error;
 
 /// How long a standby or a slot that has disappeared stops the work, where it does not come back.

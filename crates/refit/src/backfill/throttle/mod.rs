@@ -1,5 +1,5 @@
-//! Throttling: signals sampled beside the work, and the law that makes them into workers and pauses.
+//! Throttling: signals sampled beside the work, and the controller that makes them into workers and pauses.
 
+pub(crate) mod controller;
 pub(crate) mod departed;
-pub(crate) mod law;
 pub(crate) mod signals;

@@ -7,8 +7,8 @@ use refit_model::Window;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row, SimpleQueryMessage};
 
+use super::controller::Signal;
 use super::departed::Followers;
-use super::law::Signal;
 use crate::backfill::facts::to_float;
 use crate::backfill::job::Job;
 use crate::backfill::path;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use refit_rehearsal::{Build, RelationKind, StatementTrace};
 
 /// What it did in one line.
-pub(super) fn headline(statement: &StatementTrace) -> String {
+pub(crate) fn headline(statement: &StatementTrace) -> String {
     if let Some(failure) = &statement.failure {
         let code = failure.sqlstate.as_ref().map_or(String::new(), |code| format!("{code} "));
         return format!("failed: {code}{}", failure.message);
@@ -32,7 +32,7 @@ pub(super) fn headline(statement: &StatementTrace) -> String {
 }
 
 /// The locks that it took on tables that were there before.
-pub(super) fn locks(statement: &StatementTrace) -> String {
+pub(crate) fn locks(statement: &StatementTrace) -> String {
     let tables = statement
         .locks
         .iter()
@@ -42,7 +42,7 @@ pub(super) fn locks(statement: &StatementTrace) -> String {
 }
 
 /// What else it did, a line each.
-pub(super) fn work(statement: &StatementTrace) -> Vec<String> {
+pub(crate) fn work(statement: &StatementTrace) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for scan in &statement.scanned {
         lines.push(format!("read {} of {}, one after the other", rows(scan.rows), scan.table));
@@ -69,7 +69,7 @@ fn rows(count: i64) -> String {
 }
 
 /// A duration as people write it.
-pub(super) fn short(duration: Duration) -> String {
+pub(crate) fn short(duration: Duration) -> String {
     let milliseconds = duration.as_secs_f64() * 1e3;
     match milliseconds {
         long if long >= 10_000.0 => format!("{:.1} s", long / 1e3),

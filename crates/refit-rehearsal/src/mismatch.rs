@@ -1,4 +1,4 @@
-//! Where the server did otherwise than the linter foresees, in either direction.
+//! Where the server did something else than the linter predicts, in either direction.
 //!
 //! Honest differences are none: what hangs on a condition (`IF NOT EXISTS`, a body with branches) need not happen; tables that the
 //! migration itself made are nobody's concern; a scan that a query's plan chose is not the statement's nature; what a lookup
@@ -8,14 +8,14 @@ use std::collections::BTreeMap;
 
 use refit_lint::effects::Work;
 use refit_lint::sql::{Name, StmtKind};
-use refit_lint::{Foreseen, LockMode};
+use refit_lint::{LockMode, Prediction};
 use serde::Serialize;
 
 use crate::trace::{Existed, StatementTrace, Trace};
 
-/// A difference between what was foreseen of a statement and what the server did.
+/// A difference between what was predicted of a statement and what the server did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Contradiction {
+pub struct Mismatch {
     /// The file, as the caller named it.
     pub path: String,
     /// Which statement of the file, from 1.
@@ -24,34 +24,34 @@ pub struct Contradiction {
     pub table: String,
     /// `lock`, `rewrite`, `scan` or `index`.
     pub about: &'static str,
-    /// What was foreseen; none when nothing was.
-    pub foreseen: Option<String>,
+    /// What was predicted; none when nothing was.
+    pub predicted: Option<String>,
     /// What happened; none when nothing did.
     pub seen: Option<String>,
 }
 
-impl std::fmt::Display for Contradiction {
+impl std::fmt::Display for Mismatch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let table = &self.table;
-        match (&self.foreseen, &self.seen) {
-            (Some(foreseen), Some(seen)) => write!(f, "foreseen for {table}: {foreseen}; seen: {seen}"),
-            (Some(foreseen), None) => write!(f, "foreseen for {table}: {foreseen}; it did not happen"),
-            (None, Some(seen)) => write!(f, "not foreseen for {table}: {seen}"),
+        match (&self.predicted, &self.seen) {
+            (Some(predicted), Some(seen)) => write!(f, "predicted for {table}: {predicted}; seen: {seen}"),
+            (Some(predicted), None) => write!(f, "predicted for {table}: {predicted}; it did not happen"),
+            (None, Some(seen)) => write!(f, "not predicted for {table}: {seen}"),
             (None, None) => write!(f, "nothing about {table}"),
         }
     }
 }
 
-/// Everything in which a trace differs from what was foreseen for the same texts, in the order of the statements.
+/// Everything in which a trace differs from what was predicted for the same texts, in the order of the statements.
 /// Statements that failed, and those that the linter could not read, are left out.
-pub fn contradictions(trace: &Trace, foreseen: &[Foreseen]) -> Vec<Contradiction> {
+pub fn mismatches(trace: &Trace, predicted: &[Prediction]) -> Vec<Mismatch> {
     let mut found = Vec::new();
     for statement in trace.statements().filter(|statement| statement.failure.is_none() && statement.counted) {
-        let same = |one: &&Foreseen| {
+        let same = |one: &&Prediction| {
             let at = one.span.start as usize;
             one.path == statement.path && (statement.start..statement.end).contains(&at)
         };
-        if let Some(one) = foreseen.iter().find(same) {
+        if let Some(one) = predicted.iter().find(same) {
             Comparison::new(statement, one).run(&mut found);
         }
     }
@@ -60,30 +60,30 @@ pub fn contradictions(trace: &Trace, foreseen: &[Foreseen]) -> Vec<Contradiction
 
 struct Comparison<'a> {
     seen: &'a StatementTrace,
-    foreseen: &'a Foreseen,
+    predicted: &'a Prediction,
     locks: BTreeMap<&'a str, LockMode>,
     work: BTreeMap<&'a str, Vec<Work>>,
 }
 
 impl<'a> Comparison<'a> {
-    fn new(seen: &'a StatementTrace, foreseen: &'a Foreseen) -> Comparison<'a> {
+    fn new(seen: &'a StatementTrace, predicted: &'a Prediction) -> Comparison<'a> {
         let mut locks: BTreeMap<&str, LockMode> = BTreeMap::new();
         let mut work: BTreeMap<&str, Vec<Work>> = BTreeMap::new();
-        for (name, mode) in &foreseen.effects.locks {
+        for (name, mode) in &predicted.effects.locks {
             if let Some(existed) = resolve(seen, name) {
                 let strongest = locks.entry(&existed.table).or_insert(*mode);
                 *strongest = (*strongest).max(*mode);
             }
         }
-        for (name, kind) in &foreseen.effects.work {
+        for (name, kind) in &predicted.effects.work {
             if let Some(existed) = resolve(seen, name) {
                 work.entry(&existed.table).or_default().push(*kind);
             }
         }
-        Comparison { seen, foreseen, locks, work }
+        Comparison { seen, predicted, locks, work }
     }
 
-    fn run(&self, found: &mut Vec<Contradiction>) {
+    fn run(&self, found: &mut Vec<Mismatch>) {
         for existed in self.seen.existed.iter().filter(|existed| !existed.is_new) {
             self.lock(existed, found);
             self.rewrite(existed, found);
@@ -92,50 +92,50 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    fn lock(&self, existed: &Existed, found: &mut Vec<Contradiction>) {
+    fn lock(&self, existed: &Existed, found: &mut Vec<Mismatch>) {
         let strongest = |locks: &[crate::trace::Lock]| {
             locks.iter().filter(|lock| lock.object == existed.table).map(|lock| lock.mode).max()
         };
         let (held, new) = (strongest(&self.seen.held), strongest(&self.seen.locks));
-        let foreseen = self.locks.get(existed.table.as_str()).copied();
+        let predicted = self.locks.get(existed.table.as_str()).copied();
         // What locks a table locks its partitions.
         let inherited =
             existed.above.iter().filter_map(|above| self.locks.get(above.as_str()).copied()).max();
-        let missing = foreseen.is_some_and(|mode| mode >= LockMode::RowExclusive) && held < foreseen;
+        let missing = predicted.is_some_and(|mode| mode >= LockMode::RowExclusive) && held < predicted;
         // Outside a transaction, a further lock may come and go before anybody looks.
         let missing = missing && !(self.seen.outside && held.is_some());
-        // A lock that stops neither reads nor writes is not foreseen of everything: ANALYZE, COMMENT.
-        let counts = |mode: LockMode| mode.stops_writes() || foreseen.is_some();
-        let more = new.is_some_and(counts) && new > foreseen.max(inherited) && new >= held;
+        // A lock that stops neither reads nor writes is not predicted of everything: ANALYZE, COMMENT.
+        let counts = |mode: LockMode| mode.stops_writes() || predicted.is_some();
+        let more = new.is_some_and(counts) && new > predicted.max(inherited) && new >= held;
         if more || (missing && !self.is_conditional()) {
             let seen = if more { new } else { held };
-            found.push(self.differs(existed, "lock", foreseen.map(locks_it), seen.map(locks_it)));
+            found.push(self.differs(existed, "lock", predicted.map(locks_it), seen.map(locks_it)));
         }
     }
 
-    fn rewrite(&self, existed: &Existed, found: &mut Vec<Contradiction>) {
+    fn rewrite(&self, existed: &Existed, found: &mut Vec<Mismatch>) {
         let seen = self.here_or_below(existed, |table| self.seen.rewritten.iter().any(|one| one == table));
-        let foreseen = self.foresees(existed, &[Work::Rewrite]);
-        let covered = foreseen || self.foresees_above(existed, &[Work::Rewrite]);
+        let predicted = self.predicts(existed, &[Work::Rewrite]);
+        let covered = predicted || self.predicts_above(existed, &[Work::Rewrite]);
         let words = || Some(Work::Rewrite.to_string());
         if self.seen.rewritten.contains(&existed.table) && !covered {
             found.push(self.differs(existed, "rewrite", None, words()));
-        } else if foreseen && !seen && !self.is_conditional() && !existed.is_partitioned {
+        } else if predicted && !seen && !self.is_conditional() && !existed.is_partitioned {
             found.push(self.differs(existed, "rewrite", words(), None));
         }
     }
 
-    fn index(&self, existed: &Existed, found: &mut Vec<Contradiction>) {
+    fn index(&self, existed: &Existed, found: &mut Vec<Mismatch>) {
         let seen = self.seen.indexes.iter().any(|index| index.table == existed.table);
         let any = [Work::IndexBuild, Work::Rewrite];
-        if seen && !self.foresees(existed, &any) && !self.foresees_above(existed, &any) {
+        if seen && !self.predicts(existed, &any) && !self.predicts_above(existed, &any) {
             found.push(self.differs(existed, "index", None, Some(Work::IndexBuild.to_string())));
         }
     }
 
-    fn scan(&self, existed: &Existed, found: &mut Vec<Contradiction>) {
+    fn scan(&self, existed: &Existed, found: &mut Vec<Mismatch>) {
         // What VACUUM reads is not counted.
-        if matches!(self.foreseen.stmt.kind, StmtKind::Vacuum { .. }) {
+        if matches!(self.predicted.stmt.kind, StmtKind::Vacuum { .. }) {
             return;
         }
         let was_scanned = |table: &str| self.seen.scanned.iter().any(|scan| scan.table == table);
@@ -146,13 +146,13 @@ impl<'a> Comparison<'a> {
                 || self.seen.indexes.iter().any(|index| index.table == table)
         };
         let kinds = [Work::Scan, Work::IndexBuild];
-        let foreseen = self.foresees(existed, &kinds);
-        if foreseen
+        let predicted = self.predicts(existed, &kinds);
+        if predicted
             && !self.here_or_below(existed, was_read)
             && !self.is_conditional()
             && !existed.is_partitioned
         {
-            let kind = if self.foresees(existed, &[Work::Scan]) { Work::Scan } else { Work::IndexBuild };
+            let kind = if self.predicts(existed, &[Work::Scan]) { Work::Scan } else { Work::IndexBuild };
             found.push(self.differs(existed, "scan", Some(kind.to_string()), None));
         }
         let any = [Work::Scan, Work::IndexBuild, Work::Rewrite, Work::RowChange];
@@ -162,25 +162,25 @@ impl<'a> Comparison<'a> {
             .iter()
             .any(|lock| lock.object == existed.table && lock.mode == LockMode::AccessExclusive);
         let by_nature =
-            matches!(self.foreseen.stmt.kind, StmtKind::Alter { .. } | StmtKind::AlterDomain { .. });
-        let unforeseen = !self.foresees(existed, &any) && !self.foresees_above(existed, &any);
-        // A table that was rewritten without being foreseen is told of once.
+            matches!(self.predicted.stmt.kind, StmtKind::Alter { .. } | StmtKind::AlterDomain { .. });
+        let unpredicted = !self.predicts(existed, &any) && !self.predicts_above(existed, &any);
+        // A table that was rewritten without being predicted is told of once.
         let told = self.seen.rewritten.contains(&existed.table)
             || self.seen.indexes.iter().any(|index| index.table == existed.table);
-        if was_scanned(&existed.table) && stopped && by_nature && unforeseen && !told {
+        if was_scanned(&existed.table) && stopped && by_nature && unpredicted && !told {
             found.push(self.differs(existed, "scan", None, Some(Work::Scan.to_string())));
         }
     }
 
-    fn foresees(&self, existed: &Existed, kinds: &[Work]) -> bool {
-        self.foresees_of(&existed.table, kinds)
+    fn predicts(&self, existed: &Existed, kinds: &[Work]) -> bool {
+        self.predicts_of(&existed.table, kinds)
     }
 
-    fn foresees_above(&self, existed: &Existed, kinds: &[Work]) -> bool {
-        existed.above.iter().any(|above| self.foresees_of(above, kinds))
+    fn predicts_above(&self, existed: &Existed, kinds: &[Work]) -> bool {
+        existed.above.iter().any(|above| self.predicts_of(above, kinds))
     }
 
-    fn foresees_of(&self, table: &str, kinds: &[Work]) -> bool {
+    fn predicts_of(&self, table: &str, kinds: &[Work]) -> bool {
         self.work.get(table).is_some_and(|work| work.iter().any(|kind| kinds.contains(kind)))
     }
 
@@ -198,7 +198,7 @@ impl<'a> Comparison<'a> {
     fn is_conditional(&self) -> bool {
         self.seen.guarded
             || matches!(
-                self.foreseen.stmt.kind,
+                self.predicted.stmt.kind,
                 StmtKind::Do(_) | StmtKind::Call { .. } | StmtKind::Select(_) | StmtKind::DynamicSql { .. }
             )
     }
@@ -207,15 +207,15 @@ impl<'a> Comparison<'a> {
         &self,
         existed: &Existed,
         about: &'static str,
-        foreseen: Option<String>,
+        predicted: Option<String>,
         seen: Option<String>,
-    ) -> Contradiction {
-        Contradiction {
+    ) -> Mismatch {
+        Mismatch {
             path: self.seen.path.clone(),
             statement: self.seen.statement,
             table: existed.table.clone(),
             about,
-            foreseen,
+            predicted,
             seen,
         }
     }

@@ -11,7 +11,7 @@ use crate::stack::with_room;
 
 /// One top-level statement with the effects that are expected of it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Foreseen {
+pub struct Prediction {
     /// The file, as the caller named it.
     pub path: String,
     /// Where the statement stands, in bytes of the normalised text.
@@ -24,11 +24,11 @@ pub struct Foreseen {
 
 /// Foresees every statement of SQL files that are one set, in the order given, for a server of a major version. What is
 /// no text in them is passed over: [`lint`](crate::lint()) reports it.
-pub fn foresee(inputs: &[Input], postgres: u32) -> Vec<Foreseen> {
-    with_room(|| foresee_all(inputs, postgres))
+pub fn predict(inputs: &[Input], postgres: u32) -> Vec<Prediction> {
+    with_room(|| predict_all(inputs, postgres))
 }
 
-fn foresee_all(inputs: &[Input], postgres: u32) -> Vec<Foreseen> {
+fn predict_all(inputs: &[Input], postgres: u32) -> Vec<Prediction> {
     let mut schema = Schema::default();
     let mut all = Vec::new();
     for input in inputs {
@@ -44,7 +44,7 @@ fn foresee_all(inputs: &[Input], postgres: u32) -> Vec<Foreseen> {
                 total.work.extend(work);
             }
             schema.replay(&stmt);
-            all.push(Foreseen { path: input.path.clone(), span: stmt.span, stmt, effects: total });
+            all.push(Prediction { path: input.path.clone(), span: stmt.span, stmt, effects: total });
         }
     }
     all

@@ -12,7 +12,7 @@ use crate::database::connect_options;
 
 /// A backfill, and whether anybody works on it.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct Seen {
+pub(crate) struct ObservedJob {
     #[serde(flatten)]
     pub(crate) status: JobStatus,
     /// Sessions of workers, at work or waiting until they may.
@@ -21,7 +21,7 @@ pub(crate) struct Seen {
     pub(crate) journal_kept_until: Option<String>,
 }
 
-impl Seen {
+impl ObservedJob {
     pub(crate) fn is_complete(&self) -> bool {
         self.status.state == "complete"
     }
@@ -37,13 +37,13 @@ pub(super) async fn look(
     connection: &Connection,
     migrator: &Migrator,
     retention: Option<Duration>,
-) -> anyhow::Result<Vec<Seen>> {
+) -> anyhow::Result<Vec<ObservedJob>> {
     let mut all = Vec::new();
     let state = migrator.state(connection).await?;
     for status in JobStatus::all(connection, &state).await? {
         let sessions = sessions(connection, &status).await?;
         let journal_kept_until = kept_until(&status, retention);
-        all.push(Seen { status, sessions, journal_kept_until });
+        all.push(ObservedJob { status, sessions, journal_kept_until });
     }
     Ok(all)
 }
@@ -62,19 +62,19 @@ async fn sessions(connection: &Connection, status: &JobStatus) -> anyhow::Result
 }
 
 /// Looks again and again, and connects again where the server was away.
-pub(super) struct Looker {
+pub(super) struct StatusPoller {
     url: String,
     migrator: Migrator,
     retention: Option<Duration>,
     connection: Option<Connection>,
 }
 
-impl Looker {
-    pub(super) fn new(url: &str, migrator: Migrator, retention: Option<Duration>) -> Looker {
-        Looker { url: url.to_owned(), migrator, retention, connection: None }
+impl StatusPoller {
+    pub(super) fn new(url: &str, migrator: Migrator, retention: Option<Duration>) -> StatusPoller {
+        StatusPoller { url: url.to_owned(), migrator, retention, connection: None }
     }
 
-    pub(super) async fn look(&mut self) -> anyhow::Result<Vec<Seen>> {
+    pub(super) async fn look(&mut self) -> anyhow::Result<Vec<ObservedJob>> {
         let connection = match self.connection.take() {
             Some(connection) if !connection.is_closed() => connection,
             _ => {

@@ -10,19 +10,19 @@ use tracing::{debug, warn};
 use super::batch::{Batches, Done};
 use super::facts::{self, is_walkable};
 use super::failed::Failed;
+use super::failure_class::FailureClass;
 use super::job::Job;
 use super::key::Key;
 use super::lease::{Lease, Place, reading, writing};
 use super::not_done::NotDone;
 use super::rights::explain;
 use super::size::BatchSize;
-use super::trouble::Trouble;
 use super::worker::{SLICE, Worker};
 use crate::error::Error;
 use crate::state::exists;
 
 /// A worker's memory of how batches went, over the ranges that it has.
-pub(crate) struct Habit {
+pub(crate) struct WorkerState {
     pub(crate) size: BatchSize,
     pub(crate) pauses: Option<Pauses>,
     /// Single rows that could not be had in time, one after the other.
@@ -63,12 +63,12 @@ pub(crate) enum Outcome {
 
 /// Whether a range can be walked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ground {
-    Firm,
+pub(crate) enum RangeState {
+    Ready,
     /// The index is gone, and the job has failed.
-    Rough,
+    IndexMissing,
     /// The table is gone, and its ranges are done.
-    Gone,
+    TableDropped,
     /// The table has another name than the worker knows.
     Renamed,
 }
@@ -76,16 +76,16 @@ pub(crate) enum Ground {
 impl Worker<'_> {
     /// Without the index that orders the key each batch would read the whole table: the job stops instead. A partition that is
     /// dropped has no rows to change any more.
-    pub(crate) async fn ground(&self, client: &Client, lease: &Lease) -> Result<Ground, Error> {
+    pub(crate) async fn ground(&self, client: &Client, lease: &Lease) -> Result<RangeState, Error> {
         if !reading(client, lease.is_current(client, self.walk.job)).await? {
-            return Ok(Ground::Renamed);
+            return Ok(RangeState::Renamed);
         }
         if !reading(client, exists(client, &lease.relation)).await?
             && give_up(client, self.walk.job, lease).await?
         {
             warn!(backfill = self.walk.job.name, "the partition {} was dropped meanwhile", lease.relation);
             let Some(stranger) = reading(client, stranger(client, self.walk.job)).await? else {
-                return Ok(Ground::Gone);
+                return Ok(RangeState::TableDropped);
             };
             let reason = format!(
                 "the partition {} is no longer there, and {stranger}, which is not walked, has rows: where it only has another name, \
@@ -93,13 +93,13 @@ impl Worker<'_> {
                 lease.relation
             );
             self.fail(client, &reason).await?;
-            return Ok(Ground::Rough);
+            return Ok(RangeState::IndexMissing);
         }
         let key = &self.walk.job.directive.key;
         if self.walk.job.directive.walks_heap()
             || reading(client, is_walkable(client, &lease.relation, key)).await?
         {
-            return Ok(Ground::Firm);
+            return Ok(RangeState::Ready);
         }
         let reason = format!(
             "no valid index of {} begins with ({}) any more: build it again, then `backfill resume`",
@@ -108,7 +108,7 @@ impl Worker<'_> {
         );
         self.fail(client, &reason).await?;
         lease.release(client, self.walk.job).await;
-        Ok(Ground::Rough)
+        Ok(RangeState::IndexMissing)
     }
 
     /// Tells of a connection that was lost with a batch of the range; false when that was once too often.
@@ -116,7 +116,7 @@ impl Worker<'_> {
         &self,
         client: &Client,
         lease: &Lease,
-        habit: &mut Habit,
+        habit: &mut WorkerState,
     ) -> Result<bool, Error> {
         let Some(failed) = habit.lost_with.take() else { return Ok(true) };
         note(client, self.walk.job, lease, &failed).await;
@@ -140,39 +140,39 @@ impl Worker<'_> {
         &self,
         batches: &mut Batches<'_>,
         lease: &mut Lease,
-        habit: &mut Habit,
+        habit: &mut WorkerState,
         (place, end, rows): (&Place, Option<&Key>, u32),
         failed: Failed,
     ) -> Result<Outcome, Error> {
         let failed = failed.without(&self.walk.job.secrets());
-        let trouble = Trouble::of(&failed);
+        let trouble = FailureClass::of(&failed);
         debug!(range = lease.range, rows, ?trouble, %failed, "a batch failed");
         match (trouble, end) {
-            (Trouble::Disconnected, _) => return Ok(Outcome::Disconnected(failed)),
-            (Trouble::Fatal | Trouble::TooLarge, _)
-                if self.ground(batches.client, lease).await? != Ground::Firm =>
+            (FailureClass::Disconnected, _) => return Ok(Outcome::Disconnected(failed)),
+            (FailureClass::Fatal | FailureClass::TooLarge, _)
+                if self.ground(batches.client, lease).await? != RangeState::Ready =>
             {
                 return Ok(Outcome::Stop);
             }
-            (Trouble::Forbidden, _) => {
+            (FailureClass::Forbidden, _) => {
                 lease.release(batches.client, self.walk.job).await;
                 return Err(explain(batches.client, self.walk.job, &failed).await);
             }
-            (Trouble::Fatal, _) => return self.fail(batches.client, &failed.to_string()).await,
-            (Trouble::BadRow, None) => {
+            (FailureClass::Fatal, _) => return self.fail(batches.client, &failed.to_string()).await,
+            (FailureClass::BadRow, None) => {
                 let reason = format!("where a batch ends could not be found: {failed}");
                 return self.fail(batches.client, &reason).await;
             }
-            (Trouble::BadRow, Some(end)) if rows <= 1 => {
+            (FailureClass::BadRow, Some(end)) if rows <= 1 => {
                 return self.set_aside(batches, lease, place, end, &failed).await;
             }
-            (Trouble::BadRow, _) => {
+            (FailureClass::BadRow, _) => {
                 habit.size.look_for_row(rows);
                 return Ok(Outcome::Again);
             }
-            (Trouble::TooLarge, _) if rows > 1 => habit.size.halve(),
-            (Trouble::TooLarge, None) => {}
-            (Trouble::TooLarge, Some(end)) => {
+            (FailureClass::TooLarge, _) if rows > 1 => habit.size.halve(),
+            (FailureClass::TooLarge, None) => {}
+            (FailureClass::TooLarge, Some(end)) => {
                 habit.stubborn += 1;
                 // A row that takes too long by itself does so every time; a row that is locked is waited for.
                 if failed.sqlstate.as_deref() == Some("57014") && habit.stubborn >= 3 {
@@ -180,11 +180,12 @@ impl Worker<'_> {
                     return self.set_aside(batches, lease, place, end, &failed).await;
                 }
             }
-            (Trouble::Collision | Trouble::Exhausted, _) => {}
+            (FailureClass::Collision | FailureClass::Exhausted, _) => {}
         }
         note(batches.client, self.walk.job, lease, &failed).await;
         let pause = habit.pauses.get_or_insert_with(pauses).next().unwrap_or(SLICE);
-        let pause = if trouble == Trouble::Exhausted { pause.max(Duration::from_secs(1)) } else { pause };
+        let pause =
+            if trouble == FailureClass::Exhausted { pause.max(Duration::from_secs(1)) } else { pause };
         // When the job does not go on, the next attempt finds out.
         self.pause(batches.client, pause).await?;
         Ok(Outcome::Again)
@@ -215,17 +216,17 @@ impl Worker<'_> {
         }
         let Err(NotDone::Failed(why)) = outcome else { return Ok(Outcome::Batch(outcome)) };
         let why = why.without(&self.walk.job.secrets());
-        match Trouble::of(&why) {
-            Trouble::Disconnected => Ok(Outcome::Disconnected(why)),
-            Trouble::Forbidden => {
+        match FailureClass::of(&why) {
+            FailureClass::Disconnected => Ok(Outcome::Disconnected(why)),
+            FailureClass::Forbidden => {
                 lease.release(batches.client, self.walk.job).await;
                 Err(explain(batches.client, self.walk.job, &why).await)
             }
-            Trouble::BadRow | Trouble::Fatal => {
+            FailureClass::BadRow | FailureClass::Fatal => {
                 let reason = format!("a row failed and could not be set aside ({why}): {failed}");
                 self.fail(batches.client, &reason).await
             }
-            Trouble::Collision | Trouble::TooLarge | Trouble::Exhausted => {
+            FailureClass::Collision | FailureClass::TooLarge | FailureClass::Exhausted => {
                 note(batches.client, self.walk.job, lease, &why).await;
                 self.pause(batches.client, SLICE).await?;
                 Ok(Outcome::Again)

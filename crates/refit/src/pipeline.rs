@@ -13,15 +13,15 @@ use crate::failure::Attempt;
 use crate::step::Extent;
 
 /// A simple query that was sent.
-pub(crate) struct Posted {
+pub(crate) struct Pipelined {
     responses: Result<SimpleQueryStream, tokio_postgres::Error>,
     opening: Extent,
 }
 
-impl Posted {
+impl Pipelined {
     /// Sends, and does not wait. `opening` is how much of the message is not the migration's own.
-    pub(crate) async fn send(client: &Client, message: &str, opening: Extent) -> Posted {
-        Posted { responses: client.simple_query_raw(message).await, opening }
+    pub(crate) async fn send(client: &Client, message: &str, opening: Extent) -> Pipelined {
+        Pipelined { responses: client.simple_query_raw(message).await, opening }
     }
 
     /// Waits for its end; answers the last value of the last row.

@@ -6,7 +6,7 @@ use refit::backfill::JobStatus;
 use refit_model::visible_line;
 
 use super::figures::{count, size, span, whole};
-use super::looker::Seen;
+use super::poller::ObservedJob;
 use crate::output::{BAD, GOOD, QUIET, WAITS};
 use crate::terminal::Paint;
 
@@ -21,7 +21,7 @@ pub(super) fn state(status: &JobStatus) -> (&str, Paint) {
 }
 
 /// How far it is, in one line, without name and state.
-pub(super) fn figures(seen: &Seen) -> String {
+pub(super) fn figures(seen: &ObservedJob) -> String {
     let status = &seen.status;
     let changed = format!("{} rows {}", count(status.rows_changed), status.done());
     match (status.state.as_str(), status.seconds) {
@@ -46,7 +46,7 @@ pub(super) fn figures(seen: &Seen) -> String {
 }
 
 /// Everything about it: a line, and what there is to say below it.
-pub(super) fn block(seen: &Seen, width: usize) -> String {
+pub(super) fn block(seen: &ObservedJob, width: usize) -> String {
     let status = &seen.status;
     let (word, style) = state(status);
     let undo = if status.kind == "undo" { "  (undo)" } else { "" };
@@ -59,7 +59,7 @@ pub(super) fn block(seen: &Seen, width: usize) -> String {
 }
 
 /// What is said below a backfill's line: label, its colour, words.
-fn details(seen: &Seen) -> Vec<(&'static str, Paint, String)> {
+fn details(seen: &ObservedJob) -> Vec<(&'static str, Paint, String)> {
     let status = &seen.status;
     let mut lines = Vec::new();
     if let (Some(strategy), Some(reason)) = (&status.strategy, &status.reason) {
@@ -141,7 +141,7 @@ fn left_as_they_are(status: &JobStatus) -> Option<(&'static str, Paint, String)>
 const KEYS: i64 = 20;
 
 /// What is kept of earlier values, and until when.
-fn journal(seen: &Seen) -> Option<(&'static str, Paint, String)> {
+fn journal(seen: &ObservedJob) -> Option<(&'static str, Paint, String)> {
     let journal = seen.status.journal.as_ref()?;
     let until = match (&seen.journal_kept_until, &journal.kept_since) {
         (Some(until), _) => format!("kept until {until}"),
@@ -155,7 +155,7 @@ const NOBODY_GOES_BACK: &str = "is at work: `cargo xtask rollback` goes on";
 const NOBODY: &str = "is at work: `cargo xtask backfill run`, or a service that boots, goes on";
 
 /// All of them, aligned.
-pub(crate) fn blocks(all: &[Seen]) -> String {
+pub(crate) fn blocks(all: &[ObservedJob]) -> String {
     let width = all.iter().map(|seen| seen.status.name.chars().count()).max().unwrap_or(0);
     all.iter().map(|seen| block(seen, width)).collect::<Vec<_>>().join("\n")
 }

@@ -1,4 +1,4 @@
-//! The control law: additive increase, multiplicative decrease, on the worst of the signals.
+//! The control controller: additive increase, multiplicative decrease, on the worst of the signals.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ pub(crate) struct Signal {
 
 /// What workers may do.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Leave {
+pub(crate) struct Allowance {
     /// Workers of this process that may be at work.
     pub(crate) workers: u32,
     /// Sleep after each batch, as a share of how long it took.
@@ -23,12 +23,12 @@ pub(crate) struct Leave {
     pub(crate) reason: Option<String>,
 }
 
-/// The state of the law.
+/// The state of the controller.
 #[derive(Debug, Clone)]
-pub(crate) struct Law {
+pub(crate) struct Controller {
     most: u32,
     smoothed: f64,
-    leave: Leave,
+    allowance: Allowance,
 }
 
 /// Below this load there is room for more.
@@ -41,54 +41,54 @@ const GO_ON: f64 = 0.8;
 /// Sleep at most, as a share of a batch.
 const SLEEP: f64 = 8.0;
 
-impl Law {
-    pub(crate) fn new(workers: u32) -> Law {
-        let leave = Leave { workers, sleep: 0.0, stopped: false, reason: None };
-        Law { most: workers, smoothed: 0.0, leave }
+impl Controller {
+    pub(crate) fn new(workers: u32) -> Controller {
+        let allowance = Allowance { workers, sleep: 0.0, stopped: false, reason: None };
+        Controller { most: workers, smoothed: 0.0, allowance }
     }
 
     /// One sample a second. A list without signals is a quiet system.
-    pub(crate) fn sample(&mut self, signals: &[Signal]) -> Leave {
+    pub(crate) fn sample(&mut self, signals: &[Signal]) -> Allowance {
         let worst = signals.iter().max_by(|a, b| a.load.total_cmp(&b.load));
         let load = worst.map_or(0.0, |signal| signal.load);
         // Going up counts at once, going down by and by.
         self.smoothed = if load > self.smoothed { load } else { f64::midpoint(self.smoothed, load) };
         let load = self.smoothed;
-        let leave = &mut self.leave;
-        if load >= STOP || (leave.stopped && load >= GO_ON) {
-            leave.stopped = true;
-            leave.workers = leave.workers.div_ceil(2).max(1);
+        let allowance = &mut self.allowance;
+        if load >= STOP || (allowance.stopped && load >= GO_ON) {
+            allowance.stopped = true;
+            allowance.workers = allowance.workers.div_ceil(2).max(1);
         } else if load > HOLD {
-            leave.stopped = false;
-            if leave.workers > 1 {
-                leave.workers -= 1;
+            allowance.stopped = false;
+            if allowance.workers > 1 {
+                allowance.workers -= 1;
             } else {
-                leave.sleep = (leave.sleep * 2.0).clamp((load - HOLD) / (STOP - HOLD), SLEEP);
+                allowance.sleep = (allowance.sleep * 2.0).clamp((load - HOLD) / (STOP - HOLD), SLEEP);
             }
         } else if load < ROOM {
-            leave.stopped = false;
-            if leave.sleep > 0.05 {
-                leave.sleep /= 2.0;
+            allowance.stopped = false;
+            if allowance.sleep > 0.05 {
+                allowance.sleep /= 2.0;
             } else {
-                leave.sleep = 0.0;
-                leave.workers = (leave.workers + 1).min(self.most);
+                allowance.sleep = 0.0;
+                allowance.workers = (allowance.workers + 1).min(self.most);
             }
         } else {
-            leave.stopped = false;
+            allowance.stopped = false;
         }
-        let less = leave.stopped || leave.sleep > 0.0 || leave.workers < self.most;
-        leave.reason = less.then(|| match worst {
+        let less = allowance.stopped || allowance.sleep > 0.0 || allowance.workers < self.most;
+        allowance.reason = less.then(|| match worst {
             Some(signal) if signal.load >= ROOM => signal.says.clone(),
             _ => "coming back after a slow-down".to_owned(),
         });
-        leave.clone()
+        allowance.clone()
     }
 }
 
-impl Leave {
+impl Allowance {
     /// What workers may do before the first sample: nothing.
-    pub(crate) fn none(workers: u32) -> Leave {
-        Leave { workers, sleep: 0.0, stopped: true, reason: None }
+    pub(crate) fn none(workers: u32) -> Allowance {
+        Allowance { workers, sleep: 0.0, stopped: true, reason: None }
     }
 
     /// The pause after a batch that took so long.
@@ -107,28 +107,31 @@ mod tests {
 
     #[test]
     fn it_slows_down_stops_and_comes_back() {
-        let mut law = Law::new(4);
-        assert_eq!(law.sample(&[]), Leave { workers: 4, sleep: 0.0, stopped: false, reason: None });
-        assert_eq!(law.sample(&signal(0.8)).workers, 3);
-        let stopped = law.sample(&signal(1.5));
+        let mut controller = Controller::new(4);
+        assert_eq!(
+            controller.sample(&[]),
+            Allowance { workers: 4, sleep: 0.0, stopped: false, reason: None }
+        );
+        assert_eq!(controller.sample(&signal(0.8)).workers, 3);
+        let stopped = controller.sample(&signal(1.5));
         assert!(stopped.stopped && stopped.workers == 2 && stopped.reason.unwrap() == "load 1.5");
         // It goes on below 0.8 of the smoothed load only.
-        assert!(law.sample(&signal(0.5)).stopped);
-        assert!(!law.sample(&signal(0.3)).stopped);
+        assert!(controller.sample(&signal(0.5)).stopped);
+        assert!(!controller.sample(&signal(0.3)).stopped);
         let mut workers = Vec::new();
         for _ in 0..6 {
-            workers.push(law.sample(&[]).workers);
+            workers.push(controller.sample(&[]).workers);
         }
         assert_eq!(workers.last(), Some(&4), "{workers:?}");
-        assert_eq!(law.sample(&[]).reason, None);
+        assert_eq!(controller.sample(&[]).reason, None);
     }
 
     #[test]
     fn one_worker_sleeps() {
-        let mut law = Law::new(1);
-        let first = law.sample(&signal(0.85));
+        let mut controller = Controller::new(1);
+        let first = controller.sample(&signal(0.85));
         assert!(!first.stopped && first.sleep > 0.4 && first.sleep < 0.6, "{first:?}");
-        let second = law.sample(&signal(0.85));
+        let second = controller.sample(&signal(0.85));
         assert!(second.sleep > first.sleep);
         assert_eq!(
             second.pause(Duration::from_millis(100)),
