@@ -49,6 +49,7 @@ mod cases {
     mod row_security;
     mod search_paths;
     mod stopped;
+    mod structure;
     mod tenants;
     mod tidy;
     mod tls;

@@ -137,7 +137,7 @@ fn literals(code: TokenStream) -> Vec<(usize, String)> {
     found
 }
 
-fn sources(root: &Path) -> Vec<PathBuf> {
+pub(super) fn sources(root: &Path) -> Vec<PathBuf> {
     files(root, "rs")
 }
 

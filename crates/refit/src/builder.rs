@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use refit_model::{Policies, Version};
 
-use crate::backfill::{Backfills, Batch, Followers, FunctionError, Functions};
+use crate::backfill::engine::{Batch, Followers, FunctionError, Functions};
 use crate::connect::ConnectOptions;
-use crate::drift::{Comparison, Drift, SchemaCheck};
 use crate::embedded::Source;
 use crate::event::{Event, Observer};
 use crate::interrupt::Interrupt;
-use crate::migrator::{Migrator, Options};
+use crate::migrator::Migrator;
+use crate::options::{Backfills, Comparison, Drift, Options, SchemaCheck};
+use crate::planner::Planner;
 
 impl Migrator {
     /// A migrator with the defaults: environment `production`, every pending version, `lock_timeout` 2 s, and the schemas that
@@ -20,58 +21,55 @@ impl Migrator {
     pub fn new(source: impl Into<Source>) -> Migrator {
         let source = source.into();
         let schemas = source.schemas();
-        Migrator {
-            source,
-            set: OnceLock::new(),
-            options: Options {
-                environment: "production".to_owned(),
-                to: None,
-                include: Vec::new(),
-                policies: None,
-                lock_timeout: None,
-                lock_attempts: 30,
-                wait_for_lock: Duration::from_secs(15 * 60),
-                history_schema: schemas.history,
-                state_schema: schemas.state,
-                session_pooler: false,
-                connect: ConnectOptions::default(),
-                observer: Observer::default(),
-                comparison: Comparison::default(),
-                backfills: Backfills::default(),
-                functions: Functions::default(),
-                followers: Followers::default(),
-                lease: Duration::from_secs(30),
-                interrupt: Interrupt::new(),
-                target: None,
-            },
-        }
+        let options = Options {
+            environment: "production".to_owned(),
+            to: None,
+            include: Vec::new(),
+            policies: None,
+            lock_timeout: None,
+            lock_attempts: 30,
+            wait_for_lock: Duration::from_secs(15 * 60),
+            history_schema: schemas.history,
+            state_schema: schemas.state,
+            session_pooler: false,
+            connect: ConnectOptions::default(),
+            observer: Observer::default(),
+            comparison: Comparison::default(),
+            backfills: Backfills::default(),
+            functions: Functions::default(),
+            followers: Followers::default(),
+            lease: Duration::from_secs(30),
+            interrupt: Interrupt::new(),
+            target: None,
+        };
+        Migrator { planner: Planner { source, set: OnceLock::new(), options } }
     }
 
     /// The environment: migrations with an `environments` directive run only in those they name.
     #[must_use]
     pub fn environment(mut self, environment: impl Into<String>) -> Migrator {
-        self.options.environment = environment.into();
+        self.planner.options.environment = environment.into();
         self
     }
 
     /// Applies no version above this one, and no repeatable migration.
     #[must_use]
     pub fn to(mut self, version: Version) -> Migrator {
-        self.options.to = Some(version);
+        self.planner.options.to = Some(version);
         self
     }
 
     /// Opens the gate of a migration with `manual = true`.
     #[must_use]
     pub fn include(mut self, version: Version) -> Migrator {
-        self.options.include.push(version);
+        self.planner.options.include.push(version);
         self
     }
 
     /// What to do when history and set disagree, instead of what `refit.toml` says.
     #[must_use]
     pub fn policies(mut self, policies: Policies) -> Migrator {
-        self.options.policies = Some(policies);
+        self.planner.options.policies = Some(policies);
         self
     }
 
@@ -79,21 +77,21 @@ impl Migrator {
     /// `refit.toml` says (default 2 s). PostgreSQL counts in milliseconds; below one is taken as one.
     #[must_use]
     pub fn lock_timeout(mut self, timeout: Duration) -> Migrator {
-        self.options.lock_timeout = Some(timeout.max(Duration::from_millis(1)));
+        self.planner.options.lock_timeout = Some(timeout.max(Duration::from_millis(1)));
         self
     }
 
     /// How often a step that cannot get its locks is tried (default 30, with pauses of up to 15 s).
     #[must_use]
     pub fn lock_attempts(mut self, attempts: u32) -> Migrator {
-        self.options.lock_attempts = attempts.max(1);
+        self.planner.options.lock_attempts = attempts.max(1);
         self
     }
 
     /// How long to wait for another run to finish (default 15 minutes).
     #[must_use]
     pub fn wait_for_lock(mut self, limit: Duration) -> Migrator {
-        self.options.wait_for_lock = limit;
+        self.planner.options.wait_for_lock = limit;
         self
     }
 
@@ -102,7 +100,7 @@ impl Migrator {
     /// Each history has its own state and its own lock: the tenants of a database can be migrated side by side.
     #[must_use]
     pub fn history_schema(mut self, schema: impl Into<String>) -> Migrator {
-        self.options.history_schema = Some(schema.into());
+        self.planner.options.history_schema = Some(schema.into());
         self
     }
 
@@ -110,7 +108,7 @@ impl Migrator {
     /// default. Services with different roles in one database need one each.
     #[must_use]
     pub fn state_schema(mut self, schema: impl Into<String>) -> Migrator {
-        self.options.state_schema = Some(schema.into());
+        self.planner.options.state_schema = Some(schema.into());
         self
     }
 
@@ -120,21 +118,21 @@ impl Migrator {
     /// session's settings would go astray.
     #[must_use]
     pub fn session_pooler(mut self, keeps_sessions: bool) -> Migrator {
-        self.options.session_pooler = keeps_sessions;
+        self.planner.options.session_pooler = keeps_sessions;
         self
     }
 
     /// How [`run`](Migrator::run) connects.
     #[must_use]
     pub fn connect_options(mut self, options: ConnectOptions) -> Migrator {
-        self.options.connect = options;
+        self.planner.options.connect = options;
         self
     }
 
     /// Tells `observer` what happens while a run is at work. It is called on the run's task and must not block.
     #[must_use]
     pub fn observe(mut self, observer: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Migrator {
-        self.options.observer = Observer::new(observer);
+        self.planner.options.observer = Observer::new(observer);
         self
     }
 
@@ -144,15 +142,15 @@ impl Migrator {
     /// wrote into the folder before it was embedded.
     #[must_use]
     pub fn drift(mut self, drift: Drift, check: SchemaCheck) -> Migrator {
-        self.options.comparison.drift = drift;
-        self.options.comparison.check = Some(check);
+        self.planner.options.comparison.drift = drift;
+        self.planner.options.comparison.check = Some(check);
         self
     }
 
     /// Who finishes backfills, and when, after [`run`](Migrator::run). By default a task in the background.
     #[must_use]
     pub fn backfills(mut self, backfills: Backfills) -> Migrator {
-        self.options.backfills = backfills;
+        self.planner.options.backfills = backfills;
         self
     }
 
@@ -160,7 +158,7 @@ impl Migrator {
     /// transaction. 30 seconds by default; a worker whose process or connection ended is known to be gone at once.
     #[must_use]
     pub fn lease(mut self, lease: Duration) -> Migrator {
-        self.options.lease = lease;
+        self.planner.options.lease = lease;
         self
     }
 
@@ -168,7 +166,7 @@ impl Migrator {
     /// [`Error::Interrupted`](crate::Error::Interrupted). For SIGINT and SIGTERM: a process that just exits leaves a statement behind that goes on.
     #[must_use]
     pub fn interrupt(mut self, interrupt: Interrupt) -> Migrator {
-        self.options.interrupt = interrupt;
+        self.planner.options.interrupt = interrupt;
         self
     }
 
@@ -184,14 +182,14 @@ impl Migrator {
             + Sync
             + 'static,
     {
-        self.options.functions.register(version, function);
+        self.planner.options.functions.register(version, function);
         self
     }
 
     /// The snapshot's JSON, where the set was not embedded together with it.
     #[must_use]
     pub fn snapshot(mut self, json: impl Into<String>) -> Migrator {
-        self.options.comparison.snapshot = Some(json.into());
+        self.planner.options.comparison.snapshot = Some(json.into());
         self
     }
 }

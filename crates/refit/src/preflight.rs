@@ -5,10 +5,10 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 use tracing::warn;
 
-use crate::error::Error;
-use crate::history::HISTORY_TABLE;
-use crate::lock::LockKeys;
-use crate::migrator::Options;
+use crate::error::{Error, read_only};
+use crate::lock_keys::LockKeys;
+use crate::options::HISTORY_TABLE;
+use crate::options::Options;
 use crate::pin::{self, Caller};
 use crate::state::State;
 
@@ -191,19 +191,3 @@ pub(crate) const KEEPALIVES: &str = "SET tcp_keepalives_idle = 30;SET tcp_keepal
 const DEALLOCATE: &str = "DO $refit$ DECLARE statement pg_catalog.text; BEGIN \
     FOR statement IN SELECT name FROM pg_catalog.pg_prepared_statements WHERE from_sql LOOP \
     EXECUTE pg_catalog.format('DEALLOCATE %I', statement); END LOOP; END $refit$;";
-/// Why a session cannot write, and what to do; none when it can.
-pub(crate) fn read_only(standby: bool, session: bool) -> Option<(&'static str, &'static str)> {
-    if standby {
-        Some((
-            "the server is a hot standby",
-            "connect to the primary, for example with target_session_attrs=read-write",
-        ))
-    } else if session {
-        Some((
-            "the session is read-only",
-            "use a role and database without default_transaction_read_only, or ALTER ROLE … RESET it",
-        ))
-    } else {
-        None
-    }
-}

@@ -10,11 +10,10 @@ use crate::error::Error;
 use crate::history::relation;
 use crate::interrupt::Interrupt;
 use crate::lock;
-use crate::migrator::Migrator;
-use crate::pin::Caller;
+use crate::lock_keys;
 use crate::preflight::Preflight;
 use crate::session::Session;
-use crate::state::{Component, Present, State, assign, outdated, upgrade};
+use crate::state::{Component, Present, State, assign, upgrade};
 use crate::trust::refuse_untrusted_state;
 
 /// Runs on other histories of the database may upgrade the same state: how long they are waited for.
@@ -37,7 +36,7 @@ pub(crate) async fn prepare(
     if facts.relation.is_some() && complete && !facts.state.is_empty() && !facts.state.is_stale() {
         return Ok(());
     }
-    let key = lock::key(&format!("state {}", facts.state.schema()));
+    let key = lock_keys::key(&format!("state {}", facts.state.schema()));
     take(client, key, interrupt).await?;
     let made = make(client, facts, needed).await;
     let unlock = format!("SELECT pg_catalog.pg_advisory_unlock({key})");
@@ -85,7 +84,7 @@ async fn make(client: &Client, facts: &mut Preflight, needed: &[Component]) -> R
             lock.take_made(client, relation).await?;
             facts.state.retire_restored(client, &facts.schema).await?;
         }
-        crate::backfill::follow(client, &facts.state).await?;
+        crate::backfill::engine::follow(client, &facts.state).await?;
         let state = facts.state.register(client, relation, &facts.schema).await?;
         adopt(client, &state, &present, &facts.caller.search_path).await?;
         client.batch_execute("COMMIT").await.map_err(Error::database("creating the history"))?;
@@ -120,7 +119,7 @@ async fn adopt(client: &Client, state: &State, present: &Present, search_path: &
     }
     let mut sql = assign(state, state.history());
     if state.has(client, "backfill").await? {
-        sql.push_str(&crate::backfill::adopt_jobs(state, search_path));
+        sql.push_str(&crate::backfill::engine::adopt_jobs(state, search_path));
     }
     client.batch_execute(&sql).await.map_err(failed())
 }
@@ -147,66 +146,4 @@ async fn refuse_unknown_owner(client: &Client, state: &State) -> Result<(), Erro
             state.schema()
         ))),
     }
-}
-
-impl Migrator {
-    /// Brings what an older release remembered of the history to the form of this one, under the migration lock; nothing where that is
-    /// done. Runs, work on backfills and rollbacks do so themselves.
-    ///
-    /// # Errors
-    /// Those of [`lock`](Migrator::lock), and when the role may not, or the server does not write.
-    pub async fn upgrade_state(&self, client: &Client) -> Result<(), Error> {
-        if !self.has_state_to_upgrade(client).await? {
-            return Ok(());
-        }
-        match self.upgrade_state_now(client).await {
-            // A name that is only out of date can wait for a session that may write it.
-            Err(error) if crate::run::may_wait(&error) && !self.has_outdated_state(client).await? => Ok(()),
-            upgraded => upgraded,
-        }
-    }
-
-    async fn upgrade_state_now(&self, client: &Client) -> Result<(), Error> {
-        let mut lock = self.lock(client).await?;
-        let facts = lock.facts_mut();
-        let upgraded = match facts.require_writable(&[], "to be looked after") {
-            Ok(()) => prepare(client, facts, true, &self.options.interrupt).await,
-            Err(error) => Err(error),
-        };
-        let upgraded = crate::rights::explained(client, lock.facts_mut(), upgraded).await;
-        lock.release(client).await;
-        upgraded
-    }
-}
-
-impl Migrator {
-    /// Whether an older release wrote what is remembered of the history.
-    pub(crate) async fn has_outdated_state(&self, client: &Client) -> Result<bool, Error> {
-        self.ask_state(client, async |state| is_outdated(client, &state).await).await
-    }
-
-    /// The same, or it is remembered under a name that its schema no longer has.
-    async fn has_state_to_upgrade(&self, client: &Client) -> Result<bool, Error> {
-        self.ask_state(client, async |state| Ok(state.is_stale() || is_outdated(client, &state).await?)).await
-    }
-
-    async fn ask_state(
-        &self,
-        client: &Client,
-        ask: impl AsyncFnOnce(State) -> Result<bool, Error>,
-    ) -> Result<bool, Error> {
-        let caller = Caller::pin_locally(client, &self.options.history_table()).await?;
-        let asked = async {
-            let state = self.state_of(client, caller.relation).await?;
-            Ok(caller.relation.is_some() && ask(state).await?)
-        };
-        let asked = asked.await;
-        caller.unpin(client).await;
-        asked
-    }
-}
-
-/// Whether an older release wrote the state of a set with backfills.
-pub(crate) async fn is_outdated(client: &Client, state: &State) -> Result<bool, Error> {
-    Ok(!state.is_unreadable() && outdated(client, state, &[Component::Runs, Component::Backfill]).await?)
 }

@@ -5,7 +5,7 @@ use refit_model::{Migration, Version};
 use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 
-use crate::backfill;
+use crate::backfill::engine as backfill;
 use crate::error::Error;
 use crate::migrator::Migrator;
 use crate::preflight::Preflight;
@@ -122,10 +122,10 @@ impl Migrator {
         facts.require_writable(&[], "to be recorded")?;
         let needs_state = changes.iter().any(HistoryChange::needs_state);
         let backfills = self.set()?.has_backfills();
-        let outdated = backfills && crate::prepare::is_outdated(client, &facts.state).await?;
+        let outdated = backfills && crate::state::is_outdated(client, &facts.state).await?;
         if needs_state || outdated || facts.relation.is_none() {
             let backfills = backfills && (needs_state || outdated);
-            crate::prepare::prepare(client, facts, backfills, &self.options.interrupt).await?;
+            crate::prepare::prepare(client, facts, backfills, &self.planner.options.interrupt).await?;
         }
         let failed = || Error::database("changing the history");
         client.batch_execute("BEGIN").await.map_err(failed())?;
@@ -227,16 +227,28 @@ impl Migrator {
                 .await
             }
             HistoryChange::BackfillComplete { version } => {
-                backfill::record(client, facts, self.backfill_migration(*version)?, true).await
+                backfill::record(
+                    client,
+                    (&facts.state, &facts.caller.search_path),
+                    self.backfill_migration(*version)?,
+                    true,
+                )
+                .await
             }
             HistoryChange::BackfillAgain { version } => {
-                backfill::record(client, facts, self.backfill_migration(*version)?, false).await
+                backfill::record(
+                    client,
+                    (&facts.state, &facts.caller.search_path),
+                    self.backfill_migration(*version)?,
+                    false,
+                )
+                .await
             }
             HistoryChange::StatementDone { step } => {
-                crate::by_statement::decide(client, &facts.state, self.set()?, step, true).await
+                crate::exec::by_statement::decide(client, &facts.state, self.set()?, step, true).await
             }
             HistoryChange::StatementAgain { step } => {
-                crate::by_statement::decide(client, &facts.state, self.set()?, step, false).await
+                crate::exec::by_statement::decide(client, &facts.state, self.set()?, step, false).await
             }
             HistoryChange::Accept { .. }
             | HistoryChange::Forget { .. }

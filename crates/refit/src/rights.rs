@@ -4,9 +4,9 @@
 use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 
-use crate::by_statement::COMPARING;
 use crate::error::Error;
-use crate::migrator::Options;
+use crate::exec::by_statement::COMPARING;
+use crate::options::Options;
 use crate::preflight::Preflight;
 
 /// The statements that are missing, one a row, in the order in which they are to be run by an owner.

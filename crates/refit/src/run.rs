@@ -4,38 +4,38 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use refinery::Runner;
-use refit_model::{MigrationSet, StatementKind};
+use refit_model::MigrationSet;
 use tokio_postgres::Client;
 use tracing::{debug, info, warn};
 
-use crate::error::Error;
+use crate::backfill::engine::{can_begin, register_again};
+use crate::error::{Error, may_wait};
 use crate::event::Event;
-use crate::gate::Gate;
+use crate::exec::{Step, StepContext, can_run};
 use crate::history::{self, HistoryState};
 use crate::interrupt::Canceler;
 use crate::lock::{LockWait, Waited, release};
-use crate::migrator::Migrator;
-use crate::plan::{HeldStep, Plan, PlannedStep, StepKind};
+use crate::plan::{Gate, HeldStep, Plan, PlannedStep, StepKind};
+use crate::planner::Planner;
 use crate::preflight::Preflight;
 use crate::report::Report;
 use crate::session::Session;
 use crate::state;
-use crate::step::{Step, StepContext};
 
 /// Applies `plan`, or what is left of it once the lock is ours.
 pub(crate) async fn run(
-    migrator: &Migrator,
+    planner: &Planner,
     client: &Client,
     plan: &Plan,
     began: Instant,
 ) -> Result<Report, Error> {
-    let set = Arc::clone(migrator.set()?);
+    let set = Arc::clone(planner.set()?);
     refuse_what_cannot_run(&set, plan)?;
     let names: Vec<_> = plan.pending.iter().map(|step| (step.version, step.stem.clone())).collect();
-    let outcome = match Preflight::read(client, &migrator.options).await {
+    let outcome = match Preflight::read(client, &planner.options).await {
         Ok(mut facts) => {
             let outcome = match facts.require_writable(&names, "pending") {
-                Ok(()) => waiting(migrator, client, &mut facts, &set, began).await,
+                Ok(()) => waiting(planner, client, &mut facts, &set, began).await,
                 Err(error) => Err(error),
             };
             let outcome = crate::rights::explained(client, &facts, outcome).await;
@@ -48,45 +48,39 @@ pub(crate) async fn run(
         // There is nothing to apply, and its own records can wait for a session that may write them.
         Err(error) if plan.pending.is_empty() && may_wait(&error) => {
             debug!("the records of Refit are left as they are: {error}");
-            Ok(migrator.nothing_to_do(Some(plan.clone()), began))
+            Ok(planner.nothing_to_do(Some(plan.clone()), began))
         }
         outcome => outcome,
     }
 }
 
-/// Whether the session may not write, or not now.
-pub(crate) fn may_wait(error: &Error) -> bool {
-    matches!(error, Error::ReadOnly { .. } | Error::Pooler | Error::LockTimeout { .. })
-        || error.sqlstate() == Some("42501")
-}
-
 /// Waits for the lock, then runs.
 async fn waiting(
-    migrator: &Migrator,
+    planner: &Planner,
     client: &Client,
     facts: &mut Preflight,
     set: &MigrationSet,
     began: Instant,
 ) -> Result<Report, Error> {
-    let (limit, observer) = (migrator.options.wait_for_lock, &migrator.options.observer);
+    let (limit, observer) = (planner.options.wait_for_lock, &planner.options.observer);
     let state = facts.state.clone();
-    let interrupt = &migrator.options.interrupt;
+    let interrupt = &planner.options.interrupt;
     let mut wait = LockWait::new(facts.lock, &state, limit, observer, interrupt);
     let mut waited = Duration::ZERO;
     while let Waited::NotYet = wait.poll(client).await? {
         waited = wait.elapsed();
         // The other run may have done everything; then there is nothing to wait for.
-        if let Some(report) = done_meanwhile(migrator, client, facts, began).await? {
+        if let Some(report) = done_meanwhile(planner, client, facts, began).await? {
             return Ok(Report { waited, ..report });
         }
     }
-    let report = locked(migrator, client, facts, set, began).await?;
+    let report = locked(planner, client, facts, set, began).await?;
     Ok(Report { waited, duration: began.elapsed(), ..report })
 }
 
 /// Where the steps of a run are made.
 pub(crate) fn stage<'a>(
-    migrator: &'a Migrator,
+    planner: &'a Planner,
     client: &'a Client,
     facts: &'a Preflight,
     set: &MigrationSet,
@@ -94,37 +88,37 @@ pub(crate) fn stage<'a>(
 ) -> StepContext<'a> {
     StepContext {
         client,
-        observer: &migrator.options.observer,
+        observer: &planner.options.observer,
         facts,
         run,
-        lock_timeout: migrator.options.lock_timeout.unwrap_or(set.settings().lock_timeout),
-        lock_attempts: migrator.options.lock_attempts,
-        interrupt: &migrator.options.interrupt,
-        canceler: Canceler::new(client, migrator.options.target.as_ref()),
+        lock_timeout: planner.options.lock_timeout.unwrap_or(set.settings().lock_timeout),
+        lock_attempts: planner.options.lock_attempts,
+        interrupt: &planner.options.interrupt,
+        canceler: Canceler::new(client, planner.options.target.as_ref()),
     }
 }
 
 async fn done_meanwhile(
-    migrator: &Migrator,
+    planner: &Planner,
     client: &Client,
     facts: &Preflight,
     began: Instant,
 ) -> Result<Option<Report>, Error> {
-    let plan = match migrator.glance_pinned(client, facts).await? {
-        HistoryState::Same => return Ok(Some(migrator.nothing_to_do(None, began))),
-        HistoryState::Different(history) => migrator.plan_for(&history)?,
+    let plan = match planner.glance_pinned(client, facts).await? {
+        HistoryState::Same => return Ok(Some(planner.nothing_to_do(None, began))),
+        HistoryState::Different(history) => planner.plan_for(&history)?,
     };
     if !plan.refusals.is_empty() {
         return Err(Error::Refused(plan.refusals));
     }
-    Ok((!plan.needs_run()).then(|| migrator.nothing_to_do(Some(plan), began)))
+    Ok((!plan.needs_run()).then(|| planner.nothing_to_do(Some(plan), began)))
 }
 
 /// The plan under the lock; none when nothing is to do.
-async fn plan_again(migrator: &Migrator, client: &Client, facts: &Preflight) -> Result<Option<Plan>, Error> {
-    let plan = match migrator.glance_pinned(client, facts).await? {
+async fn plan_again(planner: &Planner, client: &Client, facts: &Preflight) -> Result<Option<Plan>, Error> {
+    let plan = match planner.glance_pinned(client, facts).await? {
         HistoryState::Same => return Ok(None),
-        HistoryState::Different(history) => migrator.plan_for(&history)?,
+        HistoryState::Different(history) => planner.plan_for(&history)?,
     };
     match plan.refusals.is_empty() {
         true => Ok(Some(plan)),
@@ -134,38 +128,38 @@ async fn plan_again(migrator: &Migrator, client: &Client, facts: &Preflight) -> 
 
 /// The part that runs under the lock: no other session changes the history now.
 async fn locked(
-    migrator: &Migrator,
+    planner: &Planner,
     client: &Client,
     facts: &mut Preflight,
     set: &MigrationSet,
     began: Instant,
 ) -> Result<Report, Error> {
-    let Some(mut plan) = plan_again(migrator, client, facts).await? else {
-        return Ok(migrator.nothing_to_do(None, began));
+    let Some(mut plan) = plan_again(planner, client, facts).await? else {
+        return Ok(planner.nothing_to_do(None, began));
     };
     if !plan.needs_run() {
-        return Ok(migrator.nothing_to_do(Some(plan), began));
+        return Ok(planner.nothing_to_do(Some(plan), began));
     }
-    crate::prepare::prepare(client, facts, set.has_backfills(), &migrator.options.interrupt).await?;
+    crate::prepare::prepare(client, facts, set.has_backfills(), &planner.options.interrupt).await?;
     if plan.outdated {
-        match plan_again(migrator, client, facts).await? {
+        match plan_again(planner, client, facts).await? {
             Some(upgraded) => plan = upgraded,
-            None => return Ok(migrator.nothing_to_do(None, began)),
+            None => return Ok(planner.nothing_to_do(None, began)),
         }
     }
     for version in &plan.reregister {
-        crate::backfill::register_again(client, facts, set, *version).await?;
+        register_again(client, (&facts.state, &facts.caller.search_path), set, *version).await?;
         plan.warnings
             .push(format!("the job of the backfill of version {version} was not recorded: it is done again"));
     }
     if plan.pending.is_empty() {
-        return Ok(migrator.nothing_to_do(Some(plan), began));
+        return Ok(planner.nothing_to_do(Some(plan), began));
     }
-    pending(migrator, client, facts, set, plan, began).await
+    pending(planner, client, facts, set, plan, began).await
 }
 
 async fn pending(
-    migrator: &Migrator,
+    planner: &Planner,
     client: &Client,
     facts: &Preflight,
     set: &MigrationSet,
@@ -175,8 +169,8 @@ async fn pending(
     history::widen(client, facts, plan.pending.iter().filter_map(|step| step.version)).await?;
     let run = state::begin_run(client, &facts.state, &plan.environment, plan.pending.len()).await?;
     info!(run, pending = plan.pending.len(), "applying migrations");
-    migrator.options.observer.tell(&Event::Began { steps: plan.pending.len() });
-    let stage = stage(migrator, client, facts, set, run);
+    planner.options.observer.tell(&Event::Began { steps: plan.pending.len() });
+    let stage = stage(planner, client, facts, set, run);
     let mut session =
         Session::new(stage, plan.pending.iter().filter_map(|step| versioned_step(set, step, facts)));
     let outcome = steps(&mut session, &mut plan, set, facts).await;
@@ -303,7 +297,7 @@ fn refuse_what_cannot_run(set: &MigrationSet, plan: &Plan) -> Result<(), Error> 
         let (path, sql) = match planned.version {
             Some(version) => match set.migration(version) {
                 Some(migration) => {
-                    crate::backfill::can_begin(migration)?;
+                    can_begin(migration)?;
                     (&migration.path, &migration.sql)
                 }
                 None => continue,
@@ -314,43 +308,6 @@ fn refuse_what_cannot_run(set: &MigrationSet, plan: &Plan) -> Result<(), Error> 
             },
         };
         can_run(path, sql, planned.transaction)?;
-    }
-    Ok(())
-}
-
-/// Refuses a text with a statement that would break its step apart, or hang it.
-pub(crate) fn can_run(path: &str, sql: &str, transaction: bool) -> Result<(), Error> {
-    for statement in refit_model::split_statements(sql) {
-        // A position takes reading all that is before it.
-        let refused = |what, instead| Error::CannotResume {
-            path: path.to_owned(),
-            position: statement.position(sql),
-            what,
-            instead,
-        };
-        if let Some((what, instead)) = statement.changes_reading() {
-            let position = statement.position(sql);
-            return Err(Error::Misreads { path: path.to_owned(), position, what, instead });
-        }
-        match &statement.kind {
-            StatementKind::CreateIndexConcurrently { index: None, .. } if !transaction => {
-                return Err(refused("an index without a name cannot be found again", "name it"));
-            }
-            _ if !transaction && statement.creates_temporary() => {
-                let instead = "use an ordinary or unlogged table and drop it in the end";
-                return Err(refused("a temporary object ends with the session", instead));
-            }
-            StatementKind::TransactionControl => {
-                let words = statement.text.split_whitespace().take(3).collect::<Vec<_>>().join(" ");
-                let position = statement.position(sql);
-                return Err(Error::TransactionControl { path: path.to_owned(), position, statement: words });
-            }
-            StatementKind::CopyThroughClient => {
-                let position = statement.position(sql);
-                return Err(Error::CopyThroughClient { path: path.to_owned(), position });
-            }
-            _ => {}
-        }
     }
     Ok(())
 }

@@ -15,9 +15,9 @@ use tokio_postgres::types::Type;
 use tracing::Instrument;
 
 use crate::error::Error;
-use crate::pipeline::Pipelined;
+use crate::exec::Pipelined;
+use crate::exec::{Step, StepContext};
 use crate::report::StepReport;
-use crate::step::{Step, StepContext};
 
 /// What refinery is told when a step fails; the error itself is in [`Session::failure`].
 #[derive(Debug, thiserror::Error)]

@@ -9,6 +9,7 @@ mod run;
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use refit_model::Version;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
@@ -221,4 +222,31 @@ pub(crate) async fn exists(client: &Client, relation: &str) -> Result<bool, Erro
     let sql = "SELECT pg_catalog.to_regclass($1) IS NOT NULL";
     let row = client.query_typed_one(sql, &[(&relation, Type::TEXT)]).await;
     Ok(row.map_err(Error::database("looking for what is remembered"))?.get(0))
+}
+
+/// Where a backfill stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BackfillState {
+    /// Its rows are done.
+    Complete,
+    /// It is registered, running, paused, failed or canceled.
+    Unfinished,
+    /// It is rolled back, or about to be.
+    Undone,
+}
+
+/// A step outside a transaction that an operator has to decide about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UndecidedStep {
+    /// The version; none for a repeatable migration.
+    pub version: Option<Version>,
+    /// The name without version.
+    pub name: String,
+    /// The statement, counted without those that only change the session.
+    pub statement: usize,
+}
+
+/// Whether an older release wrote the state of a set with backfills.
+pub(crate) async fn is_outdated(client: &Client, state: &State) -> Result<bool, Error> {
+    Ok(!state.is_unreadable() && outdated(client, state, &[Component::Runs, Component::Backfill]).await?)
 }

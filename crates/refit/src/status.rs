@@ -5,12 +5,13 @@ use serde::Serialize;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
-use crate::backfill::JobStatus;
 use crate::error::Error;
-use crate::lock::{LockKeys, ask_holder};
+use crate::lock::ask_holder;
+use crate::lock_keys::LockKeys;
 use crate::migrator::Migrator;
 use crate::pin::Caller;
 use crate::plan::Plan;
+use crate::report::JobStatus;
 use crate::state::State;
 
 /// Everything there is to know without changing anything.
@@ -85,13 +86,14 @@ impl Migrator {
     /// As [`Migrator::plan`].
     pub async fn status(&self, client: &Client) -> Result<Status, Error> {
         let plan = self.plan(client).await?;
-        let caller = Caller::pin_locally(client, &self.options.history_table()).await?;
+        let caller = Caller::pin_locally(client, &self.planner.options.history_table()).await?;
         let rest = async {
             let found = history_table(client, caller.relation).await?;
             let schema = found.as_ref().map(|(_, schema)| schema.clone());
-            let schema =
-                schema.or(self.options.history_schema().map(str::to_owned)).or(caller.current_schema.clone());
-            let state = self.state_of(client, caller.relation).await?;
+            let schema = schema
+                .or(self.planner.options.history_schema().map(str::to_owned))
+                .or(caller.current_schema.clone());
+            let state = self.planner.state_of(client, caller.relation).await?;
             let lock = LockKeys::new(schema.as_deref().unwrap_or("public"), caller.relation);
             Ok(Status {
                 plan,

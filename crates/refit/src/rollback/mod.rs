@@ -2,26 +2,21 @@
 //!
 //! Invariant: the whole way is known to be there before its first step is taken, under the lock under which it is taken.
 
-mod down;
 mod plan;
-mod refusal;
 mod run;
 
-pub(crate) use down::Down;
-pub use plan::{RollbackPlan, UndoBackfill, UndoStep};
-pub use refusal::UndoRefusal;
+pub use plan::{RollbackPlan, UndoStep};
 pub use run::RollbackReport;
 
 use refit_model::Version;
 use tokio_postgres::Client;
 use tracing::Instrument;
 
-use crate::error::Error;
+use crate::error::{Error, Refusal};
 use crate::history::{History, HistoryState};
 use crate::migrator::Migrator;
 use crate::pin::Caller;
 use crate::preflight::Preflight;
-use crate::refusal::Refusal;
 use crate::state::State;
 
 /// How far back, and what need not be restored.
@@ -40,14 +35,14 @@ impl Migrator {
     /// When there is no such version, or the history cannot be read. What bars the way is no error here: it is in
     /// [`RollbackPlan::refusals`].
     pub async fn rollback_plan(&self, client: &Client, rollback: &Rollback) -> Result<RollbackPlan, Error> {
-        if self.set()?.has_backfills() && self.has_outdated_state(client).await? {
+        if self.set()?.has_backfills() && self.planner.has_outdated_state(client).await? {
             let advice = "an older release wrote what is remembered of this database; run `cargo xtask migrate` first, which upgrades it";
             return Err(Error::Target(advice.to_owned()));
         }
-        let glance = self.glance(client).await?;
-        let caller = Caller::pin_locally(client, &self.options.history_table()).await?;
+        let glance = self.planner.glance(client).await?;
+        let caller = Caller::pin_locally(client, &self.planner.options.history_table()).await?;
         let plan = async {
-            let state = self.state_of(client, caller.relation).await?;
+            let state = self.planner.state_of(client, caller.relation).await?;
             self.rollback_plan_of(client, glance, &state, rollback).await
         };
         let plan = plan.await;
@@ -62,7 +57,7 @@ impl Migrator {
         facts: &Preflight,
         rollback: &Rollback,
     ) -> Result<RollbackPlan, Error> {
-        let glance = self.glance_pinned(client, facts).await?;
+        let glance = self.planner.glance_pinned(client, facts).await?;
         self.rollback_plan_of(client, glance, &facts.state, rollback).await
     }
 
@@ -73,7 +68,7 @@ impl Migrator {
         state: &State,
         rollback: &Rollback,
     ) -> Result<RollbackPlan, Error> {
-        let (set, environment) = (self.set()?, &self.options.environment);
+        let (set, environment) = (self.set()?, &self.planner.options.environment);
         let history = match glance {
             HistoryState::Same => History::of(set, environment),
             HistoryState::Different(history) => *history,
@@ -94,8 +89,8 @@ impl Migrator {
     /// [`Error::RollbackRefused`] before anything happens, where the way back is not all there; [`Error::Backfill`] when rows
     /// cannot be restored; and those of [`apply`](Migrator::apply). What was undone before stays undone.
     pub async fn rollback(&self, url: &str, rollback: &Rollback) -> Result<RollbackReport, Error> {
-        let connection = crate::connect::connect(url, &self.options.connect).await?;
-        let span = tracing::info_span!("rollback", environment = %self.options.environment, to = rollback.to);
+        let connection = crate::connect::connect(url, &self.planner.options.connect).await?;
+        let span = tracing::info_span!("rollback", environment = %self.planner.options.environment, to = rollback.to);
         let outcome = run::run(self, &connection, url, rollback).instrument(span).await;
         connection.close().await;
         outcome

@@ -6,11 +6,13 @@ use refit_model::{Migration, MigrationSet, Version};
 use serde::Serialize;
 use tokio_postgres::Client;
 
-use super::{Down, Rollback, UndoRefusal};
-use crate::backfill::plan_undo;
-use crate::checksum::{self, Comparison};
-use crate::error::Error;
+use super::Rollback;
+use crate::backfill::driver::plan_undo;
+use crate::error::{Error, UndoRefusal};
+use crate::exec::Down;
+use crate::history::checksum::{self, Comparison};
 use crate::history::{History, HistoryRow, RESTORING, UNDOING};
+use crate::plan::UndoBackfill;
 use crate::state::State;
 
 /// What would be undone.
@@ -45,30 +47,6 @@ pub struct UndoStep {
     pub transaction: bool,
     /// What becomes of the rows, where it is a backfill; before the down file runs.
     pub backfill: Option<UndoBackfill>,
-}
-
-/// What becomes of a backfill's rows.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "rows", rename_all = "snake_case")]
-pub enum UndoBackfill {
-    /// They get their earlier values back.
-    Restores {
-        /// The table of earlier values, qualified and quoted.
-        journal: String,
-        /// About how many there are in it.
-        #[serde(rename = "count")]
-        rows: i64,
-        /// Its size, indexes included.
-        bytes: i64,
-        /// Whether an earlier rollback has begun with it.
-        begun: bool,
-    },
-    /// An earlier rollback has restored them.
-    Restored,
-    /// It has never begun, so there is nothing to restore.
-    NotBegun,
-    /// They stay as they are, but for what the down file does.
-    Left,
 }
 
 impl RollbackPlan {

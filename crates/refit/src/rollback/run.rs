@@ -9,19 +9,19 @@ use serde::Serialize;
 use tokio_postgres::Client;
 use tracing::{Instrument, info, warn};
 
-use super::{Down, Rollback, RollbackPlan, UndoStep};
-use crate::backfill::{JobStatus, register_undo};
+use super::{Rollback, RollbackPlan, UndoStep};
+use crate::backfill::driver::register_undo;
 use crate::error::Error;
 use crate::event::Event;
+use crate::exec::{Down, Step, StepContext};
 use crate::history::{RESTORING, UNDOING};
 use crate::lock::{LockWait, Waited, release};
 use crate::migrator::Migrator;
 use crate::preflight::Preflight;
 use crate::prepare::prepare;
-use crate::report::{StepReport, human, seconds};
+use crate::report::{JobStatus, StepReport, human, seconds};
 use crate::run::stage;
 use crate::state;
-use crate::step::{Step, StepContext};
 
 /// What a rollback did.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -61,7 +61,7 @@ pub(super) async fn run(
         return Ok(nothing(plan));
     }
     let names: Vec<_> = plan.steps.iter().map(|step| (Some(step.version), step.stem.clone())).collect();
-    let mut facts = Preflight::read(client, &migrator.options).await?;
+    let mut facts = Preflight::read(client, &migrator.planner.options).await?;
     let outcome = match facts.require_writable(&names, "to be undone") {
         Ok(()) => waiting(migrator, client, url, &mut facts, rollback).await,
         Err(error) => Err(error),
@@ -78,9 +78,9 @@ async fn waiting(
     facts: &mut Preflight,
     rollback: &Rollback,
 ) -> Result<RollbackReport, Error> {
-    let (limit, observer) = (migrator.options.wait_for_lock, &migrator.options.observer);
+    let (limit, observer) = (migrator.planner.options.wait_for_lock, &migrator.planner.options.observer);
     let state = facts.state.clone();
-    let interrupt = &migrator.options.interrupt;
+    let interrupt = &migrator.planner.options.interrupt;
     let mut wait = LockWait::new(facts.lock, &state, limit, observer, interrupt);
     let mut waited = Duration::ZERO;
     while let Waited::NotYet = wait.poll(client).await? {
@@ -121,7 +121,7 @@ async fn locked(
 ) -> Result<RollbackReport, Error> {
     let set = Arc::clone(migrator.set()?);
     // The plan reads what is remembered: it has to be of this release.
-    prepare(client, facts, set.has_backfills(), &migrator.options.interrupt).await?;
+    prepare(client, facts, set.has_backfills(), &migrator.planner.options.interrupt).await?;
     let plan = may_run(migrator.rollback_plan_pinned(client, facts, rollback).await?)?;
     if plan.steps.is_empty() {
         return Ok(nothing(plan));
@@ -129,8 +129,8 @@ async fn locked(
     let facts = &*facts;
     let run = state::begin_undo(client, &facts.state, &plan.environment, plan.steps.len(), plan.to).await?;
     info!(run, steps = plan.steps.len(), to = plan.to, "going back");
-    migrator.options.observer.tell(&Event::Began { steps: plan.steps.len() });
-    let stage = stage(migrator, client, facts, &set, run);
+    migrator.planner.options.observer.tell(&Event::Began { steps: plan.steps.len() });
+    let stage = stage(&migrator.planner, client, facts, &set, run);
     let mut back = Back { migrator, url, stage, rollback, steps: Vec::new(), backfills: Vec::new() };
     let mut outcome = Ok(());
     for step in &plan.steps {
@@ -197,7 +197,7 @@ impl Back<'_> {
     /// Says in the history that the migration is being undone, before anything of it is: should this be interrupted, nothing
     /// but a rollback goes on from there.
     async fn mark(&self, migration: &Migration, mark: u64) -> Result<(), Error> {
-        let checksums = crate::checksum::accepted(migration);
+        let checksums = crate::history::checksum::accepted(migration);
         let checksums =
             checksums.iter().map(|checksum| format!("'{checksum}'")).collect::<Vec<_>>().join(", ");
         let sql = format!(
@@ -234,7 +234,7 @@ impl Back<'_> {
     /// What a step's WITH takes out of the history: two parts of it. What the down file takes away may be what a repeatable
     /// migration has made, or needs: these run again.
     fn record(&self, migration: &Migration) -> String {
-        let checksums = crate::checksum::accepted(migration);
+        let checksums = crate::history::checksum::accepted(migration);
         let checksums =
             checksums.iter().map(|checksum| format!("'{checksum}'")).collect::<Vec<_>>().join(", ");
         format!(

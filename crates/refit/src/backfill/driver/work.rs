@@ -1,0 +1,379 @@
+//! Working on jobs: one after the other, in the order of their versions, each with its workers and its supervisor.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use futures_util::future::{Either, select, try_join_all};
+use refit_model::Version;
+use tokio::sync::watch;
+use tokio_postgres::Client;
+use tracing::{info, warn};
+
+use crate::backfill::engine::batch::Walk;
+use crate::backfill::engine::begin::{Began, begin, is_function};
+use crate::backfill::engine::facts;
+use crate::backfill::engine::finish::{Finished, finish};
+use crate::backfill::engine::job::Job;
+use crate::backfill::engine::names::follow_if_behind;
+use crate::backfill::engine::readonly::{Refusals, require_writable};
+use crate::backfill::engine::recovery::pauses;
+use crate::backfill::engine::rights;
+use crate::backfill::engine::shape::Shape;
+use crate::backfill::engine::supervisor::{Gauge, Supervisor};
+use crate::backfill::engine::throttle::controller::Allowance;
+use crate::backfill::engine::throttle::signals::try_own;
+use crate::backfill::engine::worker::{Worker, is_of_the_server};
+use crate::error::Error;
+use crate::event::Event;
+use crate::interrupt::Canceler;
+use crate::migrator::Migrator;
+use crate::pin::{Caller, pinned};
+use crate::report::{JobStatus, Report};
+use crate::state::State;
+
+/// How often a job that others see to, or that is paused, is looked at.
+pub(super) const LOOK: Duration = Duration::from_millis(500);
+/// How often a background task looks for a job that failed and was mended.
+const LOOK_SELDOM: Duration = Duration::from_secs(5);
+
+/// How work on a job ended.
+#[derive(Debug)]
+pub(super) enum Ended {
+    Complete,
+    /// Paused or canceled, or given up by another process.
+    Stopped,
+    /// It failed, or is incomplete; in words.
+    Failed(String),
+}
+
+impl Migrator {
+    /// Works on the database's backfills until all are complete, and applies what waited for them.
+    ///
+    /// A backfill that is paused is waited for. Answers what was applied meanwhile, with the backfills that were worked on in
+    /// [`Report::backfills`].
+    ///
+    /// # Errors
+    /// [`Error::Backfill`] when one of them fails, is canceled, or cannot come to its end; and those of
+    /// [`apply`](Migrator::apply).
+    pub async fn work(&self, url: &str) -> Result<Report, Error> {
+        self.work_until(url, &mut BTreeSet::new()).await
+    }
+
+    /// As [`work`](Migrator::work), with the versions whose backfills were seen and were not complete then: what waited for one is
+    /// applied whoever completes it.
+    pub(crate) async fn work_until(
+        &self,
+        url: &str,
+        awaited: &mut BTreeSet<Version>,
+    ) -> Result<Report, Error> {
+        let migrator = self.for_url(url)?;
+        let mut report = self.planner.nothing_to_do(None, Instant::now());
+        let (mut lost, mut applied) = (pauses(), 0);
+        let (mut began, mut refusals) = (false, Refusals::new(self.planner.options.lease));
+        loop {
+            let connection = crate::connect::connect(url, &self.planner.options.connect).await?;
+            let outcome =
+                Box::pin(migrator.work_on(&connection, url, &mut report, awaited, &mut began)).await;
+            let outcome = rights::explained(
+                &connection,
+                &State::empty(self.planner.options.state_schema()),
+                None,
+                outcome,
+            )
+            .await;
+            if !matches!(outcome, Err(Error::ReadOnly { .. })) {
+                refusals.over();
+            }
+            match outcome {
+                Err(error)
+                    if connection.is_closed()
+                        || is_of_the_server(&error)
+                        // Where work has begun, another server may be about to become the primary.
+                        || (began && matches!(error, Error::ReadOnly { .. }) && refusals.may_pass()) =>
+                {
+                    if report.backfills.len() > applied {
+                        (lost, applied) = (pauses(), report.backfills.len());
+                    }
+                    let pause = lost.next().unwrap_or(LOOK);
+                    warn!(?pause, "{error}; connecting again");
+                    self.pause(pause, None).await?;
+                }
+                outcome => {
+                    connection.close().await;
+                    return outcome.map(|()| report);
+                }
+            }
+        }
+    }
+
+    /// Works in the background: failures are logged, and looked at again in case somebody mends them. A role that may not
+    /// work on backfills leaves them to others.
+    pub(crate) async fn work_for_ever(self, url: String, mut awaited: BTreeSet<Version>) {
+        let mut told = String::new();
+        loop {
+            match self.work_until(&url, &mut awaited).await {
+                Ok(report) => {
+                    info!(backfills = report.backfills.len(), "backfills are complete");
+                    return;
+                }
+                Err(error) if error.sqlstate() == Some("42501") => {
+                    warn!("backfills are left to others: {error}");
+                    return;
+                }
+                Err(error) => {
+                    let error = error.to_string();
+                    if error != told {
+                        warn!("a backfill does not go on: {error}");
+                        told = error;
+                    }
+                }
+            }
+            if self.planner.options.interrupt.cuts_short(LOOK_SELDOM).await {
+                return;
+            }
+        }
+    }
+
+    async fn work_on(
+        &self,
+        client: &Client,
+        url: &str,
+        report: &mut Report,
+        awaited: &mut BTreeSet<Version>,
+        began: &mut bool,
+    ) -> Result<(), Error> {
+        let mut told = None;
+        // The session is Refit's own, and pinned but where it applies what waited for a backfill.
+        if self.is_done_behind_a_pooler(client).await? {
+            return Ok(());
+        }
+        self.upgrade_state(client).await?;
+        let mut caller = Caller::pin(client, &self.planner.options.history_table()).await?;
+        let state = self.planner.state_of(client, caller.relation).await?;
+        if state.is_unreadable() {
+            return Err(rights::unreadable(client, &state).await);
+        }
+        self.drop_expired_journals(client, &state).await;
+        loop {
+            let mut jobs = Job::unfinished(client, &state).await?;
+            require_writable(client, &jobs).await?;
+            // What is complete may keep a name that is out of date, and a session that only reads leaves it so.
+            if !jobs.is_empty() {
+                follow_if_behind(client, &state).await?;
+                jobs = Job::unfinished(client, &state).await?;
+            }
+            *began = true;
+            awaited.extend(jobs.iter().map(|job| job.version));
+            // What this program has no function for, another one works on: the others need not wait for it.
+            let able =
+                |job: &Job| !is_function(job) || self.planner.options.functions.get(job.version).is_some();
+            let open = |job: &Job| job.state == "registered" || job.state == "running";
+            let runnable = |job: &&Job| job.wanted == "run" && open(job) && able(job);
+            let Some(job) = jobs.iter().find(runnable) else {
+                if self.ended_elsewhere(client, &state, &mut caller, &jobs, awaited, report).await? {
+                    continue;
+                }
+                let Some(job) = jobs.first() else {
+                    return super::undo::none_is_halfway_back(client, &state).await;
+                };
+                if job.wanted == "pause" && open(job) {
+                    if told != Some(job.id) {
+                        info!(backfill = job.name, "paused: waiting until it is resumed");
+                        told = Some(job.id);
+                    }
+                    self.pause(LOOK, Some(job)).await?;
+                    continue;
+                }
+                return Err(job.failure(job.error.clone().unwrap_or_else(|| stopped(job))));
+            };
+            match self.job(client, url, job).await? {
+                Ended::Complete => {
+                    report.append(self.apply_between(client, &mut caller).await?);
+                    report.backfills.extend(JobStatus::of_job(client, job).await?);
+                    awaited.remove(&job.version);
+                }
+                Ended::Stopped => {}
+                Ended::Failed(reason) => return Err(job.failure(reason)),
+            }
+        }
+    }
+
+    /// Whether a pooler stands between, and there is nothing to do that would need a session.
+    async fn is_done_behind_a_pooler(&self, client: &Client) -> Result<bool, Error> {
+        if self.planner.options.session_pooler {
+            return Ok(false);
+        }
+        let refused = match crate::pooler::refuse_pooler(client).await {
+            Ok(()) => return Ok(false),
+            Err(refused) => refused,
+        };
+        let state = self.state(client).await?;
+        let unfinished = pinned(client, async || Job::unfinished(client, &state).await).await?;
+        if unfinished.is_empty() && !state.is_unreadable() { Ok(true) } else { Err(refused) }
+    }
+
+    /// Applies what waited for backfills that another process has completed, or this one without hearing of it; whether there were
+    /// any. Where one was rolled back meanwhile, nothing is applied again.
+    async fn ended_elsewhere(
+        &self,
+        client: &Client,
+        state: &State,
+        caller: &mut Caller,
+        open: &[Job],
+        awaited: &mut BTreeSet<Version>,
+        report: &mut Report,
+    ) -> Result<bool, Error> {
+        let mut complete = Vec::new();
+        for version in awaited.iter().filter(|version| open.iter().all(|job| job.version != **version)) {
+            match Job::of(client, state, *version).await? {
+                Some(job) if !job.is_undo() => complete.push(job),
+                _ => return Ok(false),
+            }
+        }
+        if complete.is_empty() {
+            return Ok(false);
+        }
+        report.append(self.apply_between(client, caller).await?);
+        for job in complete {
+            report.backfills.extend(JobStatus::of_job(client, &job).await?);
+            awaited.remove(&job.version);
+        }
+        Ok(true)
+    }
+
+    /// Applies what waited, as on any session that is given to it.
+    async fn apply_between(&self, client: &Client, caller: &mut Caller) -> Result<Report, Error> {
+        caller.unpin(client).await;
+        let report = self.applied_or_canceled(client).await;
+        *caller = Caller::pin(client, &self.planner.options.history_table()).await?;
+        report
+    }
+
+    /// One job, to its end or until it is stopped.
+    pub(super) async fn job(&self, client: &Client, url: &str, job: &Job) -> Result<Ended, Error> {
+        rights::explained(client, &job.state_schema, Some(job), self.unexplained(client, url, job).await)
+            .await
+    }
+
+    async fn unexplained(&self, client: &Client, url: &str, job: &Job) -> Result<Ended, Error> {
+        if job.state == "registered" {
+            match self.or_interrupted(client, job, begin(client, job)).await? {
+                Began::Running => {}
+                Began::Elsewhere => self.pause(LOOK, Some(job)).await?,
+                Began::Refused(reason) => return Ok(Ended::Failed(reason)),
+            }
+        }
+        loop {
+            follow_if_behind(client, &job.state_schema).await?;
+            let now = job.again(client).await?;
+            match (now.state.as_str(), now.wanted.as_str()) {
+                ("complete", _) => return Ok(Ended::Complete),
+                ("running", "run") => {}
+                ("failed" | "incomplete", _) => return Ok(Ended::Failed(now.error.unwrap_or_default())),
+                _ => return Ok(Ended::Stopped),
+            }
+            tokio::select! {
+                walked = self.walk(client, url, &now) => walked?,
+                // What is on its way is rolled back by the server when its connection ends.
+                () = self.planner.options.interrupt.triggered() => return Err(interrupted(Some(job))),
+            }
+            match self.or_interrupted(client, job, finish(client, &now)).await? {
+                Finished::Ended | Finished::Again => {}
+                Finished::Elsewhere => self.pause(LOOK, Some(job)).await?,
+            }
+            if let Some(status) = JobStatus::of_job(client, job).await? {
+                self.planner.options.observer.tell(&Event::Backfill { status: &status });
+            }
+        }
+    }
+
+    /// Pauses, unless it is interrupted.
+    pub(super) async fn pause(&self, pause: Duration, job: Option<&Job>) -> Result<(), Error> {
+        match self.planner.options.interrupt.cuts_short(pause).await {
+            true => Err(interrupted(job)),
+            false => Ok(()),
+        }
+    }
+
+    /// Does something on the session, which may take its time; an interrupt cancels it.
+    async fn or_interrupted<T>(
+        &self,
+        client: &Client,
+        job: &Job,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let interrupt = &self.planner.options.interrupt;
+        let canceler = Canceler::new(client, self.planner.options.target.as_ref());
+        match canceler.or_cancel(interrupt, work).await {
+            Err(_) if interrupt.is_triggered() => Err(interrupted(Some(job))),
+            outcome => outcome,
+        }
+    }
+
+    /// Lets workers walk over the ranges there are.
+    async fn walk(&self, client: &Client, url: &str, job: &Job) -> Result<(), Error> {
+        let shape = match is_function(job) {
+            true => None,
+            false => {
+                let shape = Shape::read(client, job).await?;
+                Some(shape.map_err(|reason| job.failure(reason))?)
+            }
+        };
+        // A role that may not ask the directive's own query would take it for a server that is fully loaded.
+        if let Err(error) = try_own(client, job).await
+            && rights::is_missing(&error)
+        {
+            return Err(error);
+        }
+        let gauge = Gauge::default();
+        let (sender, receiver) = watch::channel(Allowance::none(job.directive.workers));
+        let walk = Walk {
+            job,
+            shape: shape.as_ref(),
+            functions: &self.planner.options.functions,
+            rows_per_page: rows_per_page(client, job).await?,
+            lease: self.planner.options.lease,
+        };
+        let (connect, gauge) = (&self.planner.options.connect, &gauge);
+        // One that its role keeps from working ends the others of its process too; any other leaves the work to them.
+        let work = async |number| {
+            let worker = Worker { number, url, connect, client, walk, allowance: receiver.clone(), gauge };
+            match worker.work().await {
+                Err(error) if rights::is_missing(&error) => Err(error),
+                ended => Ok(ended),
+            }
+        };
+        let (observer, followers) = (&self.planner.options.observer, &self.planner.options.followers);
+        let supervisor = Supervisor { url, connect, job, observer, followers, allowance: sender, gauge };
+        let workers = std::pin::pin!(try_join_all((0..job.directive.workers).map(work)));
+        let watching = std::pin::pin!(supervisor.watch(client));
+        match select(workers, watching).await {
+            Either::Left((ended, _)) => ended?.into_iter().collect(),
+            Either::Right((never, _)) => match never {},
+        }
+    }
+}
+
+/// Rows on a page of the table, for walks over the heap.
+async fn rows_per_page(client: &Client, job: &Job) -> Result<u64, Error> {
+    if !job.directive.walks_heap() {
+        return Ok(1);
+    }
+    let table = facts::leaves(client, &job.directive).await?.map_err(|reason| job.failure(reason))?;
+    Ok(table.rows_per_page())
+}
+
+fn interrupted(job: Option<&Job>) -> Error {
+    let remains = "its progress is recorded; run again to continue".to_owned();
+    Error::Interrupted { at: job.map(|job| job.name.clone()), remains }
+}
+
+fn stopped(job: &Job) -> String {
+    match job.state.as_str() {
+        "canceled" => format!("it was canceled: `backfill resume {}` takes it up again", job.version),
+        _ if is_function(job) => {
+            "it is a function's, and none is registered for its version in this program: the service works on it".to_owned()
+        }
+        state => format!("it is {state}"),
+    }
+}

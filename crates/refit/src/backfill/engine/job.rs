@@ -1,0 +1,288 @@
+//! Jobs as `refit.backfill` has them: registering, reading, and how they end.
+
+use std::time::Duration;
+
+use refit_model::redact::Secrets;
+use refit_model::{BackfillDirective, MAX_WORKERS, Migration, Version, split_statements};
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Row};
+
+use super::key::literal;
+use super::shape::Shape;
+use crate::error::Error;
+use crate::state::BackfillState;
+use crate::state::State;
+
+/// A backfill that is registered in a database.
+#[derive(Debug, Clone)]
+pub(crate) struct Job {
+    /// Where it is registered.
+    pub(crate) state_schema: State,
+    pub(crate) id: i64,
+    pub(crate) version: Version,
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
+    pub(crate) statement: String,
+    /// Its table is the one that was found when the job was registered, qualified and quoted.
+    pub(crate) directive: BackfillDirective,
+    /// Under which its statement, and whatever else of it is SQL, runs.
+    pub(crate) search_path: String,
+    pub(crate) state: String,
+    pub(crate) wanted: String,
+    pub(crate) remaining: Option<String>,
+    pub(crate) error: Option<String>,
+    pub(crate) journal: Option<String>,
+    /// Whether its ranges were ever cut.
+    pub(crate) begun: bool,
+    /// The OIDs of its table, and of those that its statements named when it was begun: 0 for one that names none.
+    pub(crate) relation: Option<u32>,
+    pub(crate) targets: Option<Vec<u32>>,
+}
+
+/// Which way a job goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// It does what its migration says.
+    Forward,
+    /// It restores what a forward one has overwritten.
+    Undo,
+}
+
+const COLUMNS: &str = "id, version, name, statement, directive, state, wanted, remaining, error, journal, kind, \
+                       started_at IS NOT NULL, search_path, relation, relation_oid, targets";
+
+/// The newest job of each version: the one that counts.
+const NEWEST: &str =
+    "SELECT DISTINCT ON (version) * FROM refit.backfill WHERE history_id = $1 ORDER BY version, id DESC";
+
+impl Job {
+    fn read(state: &State, row: &Row) -> Result<Job, Error> {
+        let directive: String = row.get(4);
+        let directive: BackfillDirective = serde_json::from_str(&directive).map_err(|error| {
+            let name: String = row.get(2);
+            Error::Internal(format!(
+                "the directive of the backfill {name} cannot be read ({error}): a newer refit has registered it"
+            ))
+        })?;
+        // One that an older release registered may have any number of them.
+        let workers = directive.workers.clamp(1, MAX_WORKERS);
+        let mut job = Job {
+            state_schema: state.clone(),
+            search_path: row.get::<_, Option<String>>(12).unwrap_or_else(|| "pg_catalog".to_owned()),
+            id: row.get(0),
+            version: row.get(1),
+            name: row.get(2),
+            statement: row.get(3),
+            directive: BackfillDirective { workers, ..directive },
+            state: row.get(5),
+            wanted: row.get(6),
+            remaining: row.get(7),
+            error: row.get(8),
+            journal: row.get(9),
+            kind: if row.get::<_, String>(10) == "undo" { Kind::Undo } else { Kind::Forward },
+            begun: row.get(11),
+            relation: row.get(14),
+            targets: row.get(15),
+        };
+        if let Some(relation) = row.get(13) {
+            job.directive.table = relation;
+        }
+        Ok(job)
+    }
+
+    /// The job that applying a migration under a search path would register; none when it is no backfill.
+    pub(crate) fn unregistered(state: &State, search_path: &str, migration: &Migration) -> Option<Job> {
+        Some(Job {
+            state_schema: state.clone(),
+            search_path: search_path.to_owned(),
+            id: 0,
+            version: migration.version,
+            name: migration.stem.clone(),
+            kind: Kind::Forward,
+            statement: migration.sql.to_string(),
+            directive: migration.directives.backfill.clone()?,
+            state: "registered".to_owned(),
+            wanted: "run".to_owned(),
+            remaining: None,
+            error: None,
+            journal: None,
+            begun: false,
+            relation: None,
+            targets: None,
+        })
+    }
+
+    pub(crate) fn is_undo(&self) -> bool {
+        self.kind == Kind::Undo
+    }
+
+    /// The jobs of a history that are not complete, in the order of their versions. One that is being undone is none of them.
+    pub(crate) async fn unfinished(client: &Client, state: &State) -> Result<Vec<Job>, Error> {
+        Job::newest(client, state, "state <> 'complete' AND kind = 'forward'").await
+    }
+
+    /// A job that goes back and is not complete.
+    pub(crate) async fn halfway_back(client: &Client, state: &State) -> Result<Option<Job>, Error> {
+        let jobs = Job::newest(client, state, "state <> 'complete' AND kind = 'undo'").await?;
+        Ok(jobs.into_iter().next())
+    }
+
+    /// The newest job of a version.
+    pub(crate) async fn of(client: &Client, state: &State, version: Version) -> Result<Option<Job>, Error> {
+        let jobs = Job::newest(client, state, &format!("version = {version}")).await?;
+        Ok(jobs.into_iter().next())
+    }
+
+    /// Of the newest jobs of the history's versions those that meet a condition, in the order of the versions.
+    async fn newest(client: &Client, state: &State, condition: &str) -> Result<Vec<Job>, Error> {
+        if state.is_empty() || !state.has(client, "backfill").await? {
+            return Ok(Vec::new());
+        }
+        let sql = format!("SELECT {COLUMNS} FROM ({NEWEST}) AS newest WHERE {condition} ORDER BY version");
+        let rows = client.query_typed(&state.sql(&sql), &[(&state.history(), Type::INT8)]).await;
+        let rows = rows.map_err(Error::database("reading the backfills"))?;
+        rows.iter().map(|row| Job::read(state, row)).collect()
+    }
+
+    /// Refit's own SQL, for the schema in which the job is registered.
+    pub(crate) fn sql<'a>(&self, text: &'a str) -> std::borrow::Cow<'a, str> {
+        self.state_schema.sql(text)
+    }
+
+    /// The job as it stands now.
+    pub(crate) async fn again(&self, client: &Client) -> Result<Job, Error> {
+        let sql = format!("SELECT {COLUMNS} FROM refit.backfill WHERE id = $1");
+        let rows = client.query_typed(&self.sql(&sql), &[(&self.id, Type::INT8)]).await;
+        match rows.map_err(Error::database("reading a backfill"))?.first() {
+            Some(row) => Job::read(&self.state_schema, row),
+            None => Err(Error::Internal(format!("the backfill {} is no longer registered", self.name))),
+        }
+    }
+
+    /// How long a statement of a batch may take.
+    pub(crate) fn limit(&self) -> Duration {
+        (self.directive.target() * 20).max(Duration::from_secs(1))
+    }
+
+    /// Ends the job, or what of it can be done for now.
+    pub(crate) async fn end(&self, client: &Client, state: &str, error: Option<&str>) -> Result<(), Error> {
+        let error = error.map(|error| self.redact(error));
+        let sql = "UPDATE refit.backfill SET state = $2, error = $3, throttle = NULL, rows_per_second = NULL, \
+                       finished_at = pg_catalog.clock_timestamp() WHERE id = $1 AND state IN ('registered', 'running')";
+        client
+            .execute_typed(
+                &self.sql(sql),
+                &[(&self.id, Type::INT8), (&state, Type::TEXT), (&error, Type::TEXT)],
+            )
+            .await
+            .map_err(Error::database("closing a backfill"))?;
+        Ok(())
+    }
+
+    /// The error of a job that did not come to its end.
+    pub(crate) fn failure(&self, reason: impl Into<String>) -> Error {
+        Error::Backfill {
+            version: self.version,
+            stem: self.name.clone(),
+            reason: self.redact(&reason.into()),
+        }
+    }
+
+    /// A text about this job as it may be shown and recorded: without the secrets of its statement, control characters escaped.
+    pub(crate) fn redact(&self, text: &str) -> String {
+        refit_model::visible(&self.secrets().redact(text)).into_owned()
+    }
+
+    /// The secrets of its statement, and of what its directive asks.
+    pub(crate) fn secrets(&self) -> Secrets {
+        let directive = [&self.remaining, &self.directive.remaining, &self.directive.throttle];
+        let texts: Vec<&str> = directive.into_iter().flatten().map(String::as_str).collect();
+        Secrets::of(&format!("{};\n{}", self.statement, texts.join(";\n")))
+    }
+}
+
+/// Where the newest job of each version stands.
+pub(crate) async fn states(
+    client: &Client,
+    state: &State,
+) -> Result<std::collections::BTreeMap<Version, BackfillState>, Error> {
+    if state.is_empty() || !state.has(client, "backfill").await? {
+        return Ok(std::collections::BTreeMap::new());
+    }
+    let sql = format!("SELECT version, state, kind FROM ({NEWEST}) AS newest");
+    let rows = client.query_typed(&state.sql(&sql), &[(&state.history(), Type::INT8)]).await;
+    let rows = rows.map_err(Error::database("reading the backfills"))?;
+    let read = |row: &Row| {
+        let (stands, kind): (String, String) = (row.get(1), row.get(2));
+        let stands = match (kind.as_str(), stands.as_str()) {
+            ("forward", "complete") => BackfillState::Complete,
+            ("forward", _) => BackfillState::Unfinished,
+            _ => BackfillState::Undone,
+        };
+        (row.get(0), stands)
+    };
+    Ok(rows.iter().map(read).collect())
+}
+
+/// Refuses a backfill whose text alone shows that its batches cannot be kept apart, before it is registered.
+///
+/// # Errors
+/// [`Error::Backfill`], with what to do.
+pub(crate) fn can_begin(migration: &Migration) -> Result<(), Error> {
+    let state = State::empty(crate::state::DEFAULT_SCHEMA);
+    let Some(job) = Job::unregistered(&state, "pg_catalog", migration) else { return Ok(()) };
+    if split_statements(&job.statement).is_empty() {
+        return Ok(());
+    }
+    Shape::of(&job.statement, &job.directive).map(drop).map_err(|reason| job.failure(reason))
+}
+
+/// The SQL that registers a migration's backfill: what its step runs instead of its text, under the caller's search path. What its
+/// names mean is fixed here, for whoever works on it.
+pub(crate) fn registration(state: &State, migration: &Migration, directive: &BackfillDirective) -> String {
+    let json = serde_json::to_string(directive).unwrap_or_default();
+    format!(
+        "INSERT INTO {}.backfill (history_id, version, name, statement, directive, remaining, search_path, relation_oid, schema_oid, relation) \
+         SELECT {}, {}, {}, {}, {}, {}, {SEARCH_PATH}, c.oid, n.oid, CASE WHEN c.oid IS NOT NULL THEN pg_catalog.format('%I.%I', n.nspname, c.relname) END \
+         FROM (SELECT pg_catalog.to_regclass({})::pg_catalog.oid AS oid) AS named \
+             LEFT JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) named.oid \
+             LEFT JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace",
+        state.quoted(),
+        state.history(),
+        migration.version,
+        literal(&migration.stem),
+        literal(&migration.sql),
+        literal(&json),
+        directive.remaining.as_deref().map_or("NULL".to_owned(), literal),
+        literal(&directive.table),
+    )
+}
+
+/// SQL that gives the jobs of releases that knew one history only to this one, with the names that they mean under a search path.
+pub(crate) fn adopt_jobs(state: &State, search_path: &str) -> String {
+    format!(
+        "SELECT pg_catalog.set_config('search_path',{},true);\
+         UPDATE {}.backfill SET history_id = {}, search_path = {SEARCH_PATH}, (relation_oid, schema_oid, relation) = \
+             (SELECT c.oid, n.oid, pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c \
+              JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace \
+              WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass( \
+                  directive::pg_catalog.jsonb OPERATOR(pg_catalog.->>) 'table'::pg_catalog.text)::pg_catalog.oid) \
+         WHERE history_id IS NULL;SET LOCAL search_path = pg_catalog, pg_temp;",
+        literal(search_path),
+        state.quoted(),
+        state.history()
+    )
+}
+
+/// The schemas of the search path that exist, as a search path: `\"$user\"` is somebody else for another role.
+const SEARCH_PATH: &str = "coalesce((SELECT pg_catalog.string_agg(pg_catalog.quote_ident(path.name::pg_catalog.text), \
+    ', '::pg_catalog.text ORDER BY path.number) \
+    FROM ROWS FROM (pg_catalog.unnest(pg_catalog.current_schemas(false))) WITH ORDINALITY AS path (name, number)), 'pg_catalog')";
+
+/// Whether a backfill that is done once more changes nothing that it has done: it tells by the rows what is left.
+pub(crate) fn is_repeatable(migration: &Migration) -> bool {
+    let Some(directive) = &migration.directives.backfill else { return false };
+    directive.remaining.is_some()
+        || Shape::of(&migration.sql, directive)
+            .is_ok_and(|shape| shape.parts.iter().all(|part| part.guard.is_some()))
+}

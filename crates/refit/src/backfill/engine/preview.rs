@@ -1,0 +1,394 @@
+//! A look ahead: some batches run in transactions that are rolled back, and what the whole would take is told from them.
+//!
+//! No progress is touched. As any transaction that is rolled back, a sampled batch locks its rows while it runs, leaves dead
+//! rows behind, and takes values of sequences for good.
+
+mod sample;
+
+use std::fmt;
+
+use refit_model::{Migration, Strategy, Version};
+use serde::Serialize;
+use tokio_postgres::Client;
+use tokio_postgres::types::Type;
+
+use self::sample::{Sampled, samples};
+use super::begin::{Survey, is_function, look_at_plans, survey};
+use super::facts::{Table, to_float, whole};
+use super::job::Job;
+use super::lease::Lease;
+use super::names::follow_if_behind;
+use super::path;
+use super::shape::Shape;
+use super::strategy::{Choice, STRIPES, word};
+use crate::error::Error;
+use crate::pin::Caller;
+use crate::report::JobStatus;
+use crate::state::State;
+
+/// Whose batches are looked at.
+#[derive(Debug, Clone, Copy)]
+pub enum Subject<'a> {
+    /// The job that is registered for a version: what of it is left.
+    Registered(Version),
+    /// A migration that is not applied yet.
+    Migration(&'a Migration),
+}
+
+/// What some batches of a backfill did, and what the whole would take.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Preview {
+    /// The version of its migration.
+    pub version: Version,
+    /// The file name without `.sql`.
+    pub name: String,
+    /// The table.
+    pub table: String,
+    /// Why it would not begin; then nothing was sampled.
+    pub refused: Option<String>,
+    /// How the key space would be, or is, walked.
+    pub strategy: Option<String>,
+    /// Why so.
+    pub reason: Option<String>,
+    /// Rows that are left to walk over, as estimated.
+    pub rows: u64,
+    /// Bytes of the table and its indexes.
+    pub table_bytes: u64,
+    /// Workers that would be at work.
+    pub workers: u32,
+    /// The batches that ran.
+    pub sample: Sample,
+    /// What batches said that failed.
+    pub failures: Vec<String>,
+    /// What the whole would take; none when no batch has shown it.
+    pub estimate: Option<Estimate>,
+}
+
+/// Batches that ran and were rolled back, taken together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Sample {
+    /// Batches.
+    pub batches: u32,
+    /// Rows that they walked over.
+    pub rows_walked: u64,
+    /// Rows that they changed.
+    pub rows_changed: u64,
+    /// Seconds that their statements took.
+    pub seconds: f64,
+    /// Bytes of WAL that their statements wrote, without what triggers wrote that fire afterwards.
+    pub wal_bytes: u64,
+}
+
+/// What is left of a backfill would take this.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Estimate {
+    /// Rows changed.
+    pub rows_changed: u64,
+    /// Seconds with all of its workers, if they had a core each.
+    pub seconds: f64,
+    /// Seconds with one worker.
+    pub seconds_one_worker: f64,
+    /// Bytes of WAL.
+    pub wal_bytes: u64,
+    /// Bytes by which table and indexes grow; none where nothing is known.
+    pub growth_bytes: Option<u64>,
+    /// Where the growth comes from.
+    pub growth_reason: &'static str,
+}
+
+/// What a worker more adds (docs/backfills.md: 162,000 rows/s with one worker, 271,000 and more with two).
+const WORKER: f64 = 0.7;
+/// WAL of a later visit to a page of stripes, against that of one that finds no room there (572 kB against 1,907 kB a stripe of 5,000).
+const LATER_VISIT: f64 = 0.3;
+/// Growth against the size of table and indexes when each row changes once (docs/backfills.md).
+const GROWTH_KEYSET: f64 = 1.0;
+const GROWTH_STRIPED: f64 = 0.12;
+/// Keys that follow the heap less than this come to a page time and again, as stripes do.
+const RANDOM: f64 = 0.1;
+
+/// Runs `batches` batches of a backfill, spread over its keys, in transactions that are rolled back.
+///
+/// # Errors
+/// [`Error::Target`] when there is nothing to look at, and when the database cannot be asked. What speaks against the
+/// backfill itself is in [`Preview::refused`] and [`Preview::failures`].
+pub async fn preview(
+    client: &Client,
+    state: &State,
+    subject: Subject<'_>,
+    batches: u32,
+) -> Result<Preview, Error> {
+    let caller = Caller::pin(client, "pg_catalog.pg_class").await?;
+    let preview = look(client, state, &caller, subject, batches).await;
+    caller.unpin(client).await;
+    preview
+}
+
+async fn look(
+    client: &Client,
+    state: &State,
+    caller: &Caller,
+    subject: Subject<'_>,
+    batches: u32,
+) -> Result<Preview, Error> {
+    let (job, left) = found(client, state, caller, subject).await?;
+    // One that has not begun has no ranges yet.
+    let left = left.filter(|status| status.strategy.is_some());
+    let mut preview = Preview {
+        version: job.version,
+        name: job.name.clone(),
+        table: job.directive.table.clone(),
+        refused: None,
+        strategy: None,
+        reason: None,
+        rows: 0,
+        table_bytes: 0,
+        workers: 0,
+        sample: Sample::default(),
+        failures: Vec::new(),
+        estimate: None,
+    };
+    let ground = match ground(client, &job, left.is_some()).await {
+        Ok(Ok(ground)) => ground,
+        Ok(Err(reason)) => return Ok(Preview { refused: Some(reason), ..preview }),
+        Err(error)
+            if error.sqlstate().is_some_and(|code| {
+                (code.starts_with("42") && code != "42501") || code.starts_with("22")
+            }) =>
+        {
+            return Ok(Preview { refused: Some(job.redact(&error.to_string())), ..preview });
+        }
+        Err(error) => return Err(error),
+    };
+    let rows = ground.table.rows();
+    preview.rows = left.as_ref().map_or(rows, |status| whole(to_float(rows) * (1.0 - status.progress)));
+    preview.table_bytes = bytes(client, &ground.table).await?;
+    preview.strategy =
+        Some(left.as_ref().and_then(|status| status.strategy.clone()).unwrap_or_else(|| ground.word()));
+    preview.reason =
+        Some(left.as_ref().and_then(|status| status.reason.clone()).unwrap_or(ground.choice.reason.clone()));
+    let ranges = u32::try_from(ground.leases.len()).unwrap_or(u32::MAX);
+    preview.workers = job.directive.workers.min(ranges);
+    let (sampled, failures) = samples(client, &job, &ground, batches).await?;
+    preview.failures = failures;
+    for one in &sampled {
+        preview.sample.batches += 1;
+        preview.sample.rows_walked += one.walked;
+        preview.sample.rows_changed += one.changed;
+        preview.sample.seconds += one.seconds;
+        preview.sample.wal_bytes += one.wal;
+    }
+    preview.estimate = preview.estimated(&ground, &sampled, rows);
+    Ok(preview)
+}
+
+/// What is known before a batch runs.
+struct RangeState {
+    shape: Shape,
+    table: Table,
+    choice: Choice,
+    /// What is left to do, as workers would lease it.
+    leases: Vec<Lease>,
+}
+
+impl RangeState {
+    fn word(&self) -> String {
+        word(self.choice.strategy).to_owned()
+    }
+}
+
+/// The job, and where it stands when it is registered.
+async fn found(
+    client: &Client,
+    state: &State,
+    caller: &Caller,
+    subject: Subject<'_>,
+) -> Result<(Job, Option<JobStatus>), Error> {
+    match subject {
+        Subject::Registered(version) => {
+            follow_if_behind(client, state).await?;
+            let Some(job) = Job::of(client, state, version).await? else {
+                return Err(Error::Target(format!("version {version} has no backfill in this database")));
+            };
+            let status = JobStatus::of_job(client, &job).await?;
+            if job.state == "complete" {
+                return Err(Error::Target(format!("the backfill {} is complete", job.name)));
+            }
+            Ok((job, status))
+        }
+        Subject::Migration(migration) => match Job::unregistered(state, &caller.search_path, migration) {
+            Some(job) => Ok((as_registered(client, job).await?, None)),
+            None => Err(Error::Target(format!("{} is no backfill", migration.path))),
+        },
+    }
+}
+
+/// The job with its table resolved as registering it would.
+async fn as_registered(client: &Client, mut job: Job) -> Result<Job, Error> {
+    if let Some(table) = path::resolve(client, &job, &job.directive.table).await? {
+        job.directive.table = table;
+    }
+    Ok(job)
+}
+
+/// Finds out what beginning the job finds out, and records nothing.
+async fn ground(client: &Client, job: &Job, begun: bool) -> Result<Result<RangeState, String>, Error> {
+    if is_function(job) {
+        return Ok(Err("it is a function's: only a program that registers it can run a batch".to_owned()));
+    }
+    let shape = match Shape::read(client, job).await? {
+        Ok(shape) => shape,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    let Survey { table, choice, pieces } = match survey(client, job, Some(&shape)).await? {
+        Ok(survey) => survey,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    if let Some(piece) = pieces.first() {
+        let failed = || Error::database("looking at a batch");
+        client.batch_execute("BEGIN; SET LOCAL lock_timeout = '1s'").await.map_err(failed())?;
+        let looked = path::under(client, job, look_at_plans(client, job, &shape, piece)).await;
+        client.batch_execute("ROLLBACK").await.map_err(failed())?;
+        if looked.is_err() {
+            // Where a look has failed, the statement may still be prepared.
+            client.batch_execute("DEALLOCATE refit_backfill_plan").await.ok();
+        }
+        if let Err(reason) = looked? {
+            return Ok(Err(reason));
+        }
+    }
+    let leases = match begun {
+        true => Lease::left(client, job).await?,
+        false => pieces.iter().map(Lease::of).collect(),
+    };
+    Ok(Ok(RangeState { shape, table, choice, leases }))
+}
+
+async fn bytes(client: &Client, table: &Table) -> Result<u64, Error> {
+    let names: Vec<&str> = table.leaves.iter().map(|leaf| leaf.name.as_str()).collect();
+    let sql = "SELECT coalesce(pg_catalog.sum(pg_catalog.pg_relation_size(name::regclass) + pg_catalog.pg_indexes_size(name::regclass)), 0)::int8 \
+               FROM pg_catalog.unnest($1::text[]) AS name";
+    let row = client.query_typed_one(sql, &[(&names, Type::TEXT_ARRAY)]).await;
+    let bytes: i64 = row.map_err(Error::database("asking for the size of a table"))?.get(0);
+    Ok(u64::try_from(bytes).unwrap_or(0))
+}
+
+impl Preview {
+    /// `rows` are those of the whole table.
+    fn estimated(&self, ground: &RangeState, sampled: &[Sampled], rows: u64) -> Option<Estimate> {
+        let walked = to_float(self.sample.rows_walked);
+        if walked == 0.0 {
+            return None;
+        }
+        let times = to_float(self.rows) / walked;
+        let changed = to_float(self.sample.rows_changed) * times;
+        let one = self.sample.seconds * times;
+        let (growth, growth_reason) = growth(ground);
+        let share = changed / to_float(rows.max(1));
+        Some(Estimate {
+            rows_changed: whole(changed).min(self.rows),
+            seconds: one / (1.0 + WORKER * f64::from(self.workers.saturating_sub(1))),
+            seconds_one_worker: one,
+            wal_bytes: whole(wal(sampled) * times),
+            growth_bytes: growth.map(|growth| whole(to_float(self.table_bytes) * share * growth)),
+            growth_reason,
+        })
+    }
+}
+
+/// The WAL of the rows that were sampled, were they done as they will be.
+///
+/// Of stripes, two visits to the same pages are sampled: the first also writes images of the pages, and later ones find room
+/// there, which those that are rolled back do not.
+fn wal(sampled: &[Sampled]) -> f64 {
+    let visits = |later: bool| {
+        let bytes: u64 = sampled.iter().filter(|one| one.later == later).map(|one| one.wal).sum();
+        let rows: u64 = sampled.iter().filter(|one| one.later == later).map(|one| one.walked).sum();
+        (to_float(bytes), to_float(rows))
+    };
+    let ((first, first_rows), (later, later_rows)) = (visits(false), visits(true));
+    if later_rows == 0.0 || first_rows == 0.0 {
+        return first + later;
+    }
+    let stripes = f64::from(STRIPES);
+    let a_row = (first / first_rows + later / later_rows * LATER_VISIT * (stripes - 1.0)) / stripes;
+    a_row * (first_rows + later_rows)
+}
+
+fn growth(ground: &RangeState) -> (Option<f64>, &'static str) {
+    let indexed = ground.table.leaves.iter().any(|leaf| leaf.index_on_set.is_some());
+    let random = ground.table.leaves.iter().all(|leaf| leaf.order.abs() < RANDOM);
+    if ground.shape.parts.iter().any(|part| part.sets.is_empty()) {
+        return (None, "not known for statements that are no UPDATE");
+    }
+    match ground.choice.strategy {
+        Strategy::Striped => (Some(GROWTH_STRIPED), "as measured for stripes, which use space again"),
+        Strategy::Keyset if random && !indexed => {
+            (Some(GROWTH_STRIPED), "as measured for keys in random order, which use space again")
+        }
+        _ => (Some(GROWTH_KEYSET), "a new version of each row, as measured"),
+    }
+}
+
+impl fmt::Display for Preview {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}  {}", self.name, self.table)?;
+        if let Some(reason) = &self.refused {
+            return write!(f, "\n  refused   {reason}");
+        }
+        if let (Some(strategy), Some(reason)) = (&self.strategy, &self.reason) {
+            write!(f, "\n  strategy  {strategy}: {reason}")?;
+        }
+        let Sample { batches, rows_walked, rows_changed, seconds, wal_bytes } = self.sample;
+        write!(
+            f,
+            "\n  sample    {batches} {} over {rows_walked} rows changed {rows_changed} in {:.0} ms and wrote {} of WAL",
+            if batches == 1 { "batch" } else { "batches" },
+            seconds * 1e3,
+            size(wal_bytes)
+        )?;
+        for failure in self.failures.iter().take(10) {
+            write!(f, "\n  failed    {failure}")?;
+        }
+        if self.failures.len() > 10 {
+            write!(f, "\n            and {} more", self.failures.len() - 10)?;
+        }
+        let Some(estimate) = &self.estimate else {
+            return write!(
+                f,
+                "\n  estimate  none: {}",
+                if self.rows == 0 { "no rows" } else { "no batch ran" }
+            );
+        };
+        write!(f, "\n  time      {}", span(estimate.seconds_one_worker))?;
+        if self.workers > 1 {
+            write!(f, " with one worker, {} with {}", span(estimate.seconds), self.workers)?;
+        }
+        write!(f, ", unless something slows it down")?;
+        write!(f, "\n  rows      {} of {} change", estimate.rows_changed, self.rows)?;
+        write!(f, "\n  WAL       {}", size(estimate.wal_bytes))?;
+        match estimate.growth_bytes {
+            Some(bytes) => {
+                let (now, reason) = (size(self.table_bytes), estimate.growth_reason);
+                write!(f, "\n  growth    {} on {now} of table and indexes: {reason}", size(bytes))
+            }
+            None => write!(f, "\n  growth    {}", estimate.growth_reason),
+        }
+    }
+}
+
+fn size(bytes: u64) -> String {
+    let bytes = to_float(bytes);
+    match bytes {
+        large if large >= 1e9 => format!("{:.1} GB", large / 1e9),
+        some if some >= 1e6 => format!("{:.0} MB", some / 1e6),
+        little => format!("{:.0} kB", (little / 1e3).ceil()),
+    }
+}
+
+fn span(seconds: f64) -> String {
+    match seconds {
+        long if long >= 7_200.0 => format!("{:.1} hours", long / 3_600.0),
+        some if some >= 120.0 => format!("{:.0} minutes", some / 60.0),
+        little => format!("{little:.1} s"),
+    }
+}

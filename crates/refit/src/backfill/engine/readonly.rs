@@ -1,0 +1,64 @@
+//! Servers and sessions that do not write: no work is begun there. A failover in the middle of work is waited for, for a while.
+
+use std::time::{Duration, Instant};
+
+use tokio_postgres::Client;
+
+use super::job::Job;
+use crate::error::Error;
+use crate::error::read_only;
+
+/// Refuses a session that cannot write where jobs are unfinished.
+pub(in crate::backfill) async fn require_writable(client: &Client, jobs: &[Job]) -> Result<(), Error> {
+    let Some(first) = jobs.first() else { return Ok(()) };
+    let sql = "SELECT pg_catalog.pg_is_in_recovery(), \
+               pg_catalog.current_setting('transaction_read_only')::pg_catalog.bool";
+    let row = client.query_typed_one(sql, &[]).await.map_err(Error::database("looking at the session"))?;
+    match read_only(row.get(0), row.get(1)) {
+        Some((why, hint)) => Err(refusal(why, jobs.len(), first, hint)),
+        None => Ok(()),
+    }
+}
+
+fn refusal(why: &'static str, jobs: usize, first: &Job, hint: &'static str) -> Error {
+    let pending = if jobs == 1 {
+        "1 backfill is unfinished".to_owned()
+    } else {
+        format!("{jobs} backfills are unfinished")
+    };
+    Error::ReadOnly { why, pending, first: first.name.clone(), hint }
+}
+
+/// How long writes have been refused, one after the other.
+#[derive(Debug)]
+pub(in crate::backfill) struct Refusals {
+    since: Option<Instant>,
+    limit: Duration,
+}
+
+impl Refusals {
+    /// Refusals that are waited for as long as a lease lasts, in which others may take the work over.
+    pub(in crate::backfill) fn new(lease: Duration) -> Refusals {
+        Refusals { since: None, limit: lease }
+    }
+
+    /// A write was refused: whether that is still to be waited for.
+    pub(in crate::backfill) fn may_pass(&mut self) -> bool {
+        self.since.get_or_insert_with(Instant::now).elapsed() < self.limit
+    }
+
+    /// Writing is possible.
+    pub(in crate::backfill) fn over(&mut self) {
+        self.since = None;
+    }
+
+    /// What has become of a worker's session that ended with an SQLSTATE; none as long as it is worth waiting.
+    pub(in crate::backfill) fn given_up(&mut self, sqlstate: Option<&str>, job: &Job) -> Option<Error> {
+        // A server in recovery says 0A000 to BEGIN READ WRITE.
+        if !matches!(sqlstate, Some("25006" | "0A000")) || self.may_pass() {
+            return None;
+        }
+        let hint = "connect to the primary, for example with target_session_attrs=read-write, and run again";
+        Some(refusal("the server has become read-only", 1, job, hint))
+    }
+}

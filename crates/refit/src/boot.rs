@@ -1,0 +1,104 @@
+//! What a service calls when it boots: connect, apply, hand the backfills on.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use refit_model::Version;
+use tracing::{info, warn};
+
+use crate::connect::{Connection, connect};
+use crate::error::{Error, may_wait};
+use crate::event::Event;
+use crate::migrator::Migrator;
+use crate::options::Backfills;
+use crate::plan::Gate;
+use crate::report::Report;
+
+impl Migrator {
+    /// Connects, applies, closes the connection. This is what a service calls when it boots.
+    ///
+    /// Backfills are finished as [`backfills`](Migrator::backfills) says: by default by a task in the background, which needs
+    /// a tokio runtime that goes on.
+    ///
+    /// # Errors
+    /// As [`apply`](Migrator::apply), and those of connecting.
+    pub async fn run(&self, url: &str) -> Result<Report, Error> {
+        let connection = connect(url, &self.planner.options.connect).await?;
+        let warned = self.observe_notices(&connection);
+        let report = self.for_url(url)?.applied_or_canceled(&connection).await;
+        // In the other modes, the work on backfills does this.
+        if report.is_ok() && self.planner.options.backfills == Backfills::Hold && self.set()?.has_backfills()
+        {
+            match self.upgrade_state(&connection).await {
+                Err(error) if !may_wait(&error) => return Err(error),
+                _ => {}
+            }
+        }
+        connection.close().await;
+        let report = report.map(|mut report| {
+            report.warnings.append(&mut warned.lock().unwrap_or_else(PoisonError::into_inner));
+            report
+        });
+        if !self.set()?.has_backfills() {
+            return report;
+        }
+        let mut report = match report {
+            Ok(report) => report,
+            Err(error) => return Box::pin(self.finish_backfills_then(url, error)).await,
+        };
+        let gates = report.held.iter().map(|held| &held.gate);
+        let mut awaited: BTreeSet<Version> = gates.filter_map(Gate::backfill).collect();
+        match self.planner.options.backfills {
+            Backfills::Inline => {
+                let worked = Box::pin(self.work_until(url, &mut awaited)).await?;
+                // Where there was no backfill to work on, nothing is known but what the first report says.
+                if !worked.backfills.is_empty() {
+                    report.append(worked);
+                }
+            }
+            Backfills::Background => {
+                tokio::spawn(self.clone().work_for_ever(url.to_owned(), awaited));
+            }
+            Backfills::Hold => {}
+        }
+        Ok(report)
+    }
+
+    /// Passes on what the server says beside its answers; answers where its warnings are collected.
+    fn observe_notices(&self, connection: &Connection) -> Arc<Mutex<Vec<String>>> {
+        let warned = Arc::new(Mutex::new(Vec::new()));
+        let (warnings, observer) = (warned.clone(), self.planner.options.observer.clone());
+        connection.on_notice(move |notice| {
+            if notice.is_warning() {
+                warn!("{}", notice.message);
+                warnings.lock().unwrap_or_else(PoisonError::into_inner).push(notice.message.clone());
+            } else {
+                info!(severity = notice.severity, "{}", notice.message);
+            }
+            observer.tell(&Event::Notice { notice: &notice });
+        });
+        warned
+    }
+
+    /// A step has failed: the backfills that are registered go on all the same, and what they open may be what it needs.
+    async fn finish_backfills_then(&self, url: &str, error: Error) -> Result<Report, Error> {
+        if !matches!(error, Error::Statement(_)) {
+            return Err(error);
+        }
+        match self.planner.options.backfills {
+            Backfills::Inline => match Box::pin(self.work_until(url, &mut BTreeSet::new())).await {
+                Ok(worked) if !worked.backfills.is_empty() => Ok(worked),
+                Ok(_) => Err(error),
+                Err(other) => {
+                    warn!("a backfill does not go on: {other}");
+                    Err(error)
+                }
+            },
+            Backfills::Background => {
+                tokio::spawn(self.clone().work_for_ever(url.to_owned(), BTreeSet::new()));
+                Err(error)
+            }
+            Backfills::Hold => Err(error),
+        }
+    }
+}

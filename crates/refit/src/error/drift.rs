@@ -1,0 +1,41 @@
+//! How a schema that is not what the migrations make is reported.
+
+/// Differences shown in an error or a warning.
+const SHOWN: usize = 5;
+
+/// The first differences, and what to do about them.
+pub(crate) fn summary(differences: &[String]) -> String {
+    let count = match differences.len() {
+        1 => "1 difference".to_owned(),
+        count => format!("{count} differences"),
+    };
+    let mut text = format!(
+        "the schema is not what the migrations make: {count} (+ only in the database, - missing in it, ~ otherwise)"
+    );
+    for line in differences.iter().take(SHOWN) {
+        text.push_str(&format!("\n  {}", refit_model::visible_line(line)));
+    }
+    if let Some(more @ 1..) = differences.len().checked_sub(SHOWN) {
+        text.push_str(&format!("\n  and {more} more"));
+    }
+    text.push_str("\n  `cargo xtask verify` lists all; undo what was done by hand, or make it a migration");
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_differences_are_summary() {
+        let lines: Vec<String> = (0..7).map(|n| format!("+ index i{n}")).collect();
+        let text = summary(&lines);
+        assert!(
+            text.contains("7 differences") && text.contains("+ index i4") && text.contains("and 2 more"),
+            "{text}"
+        );
+        assert!(!text.contains("i5"), "{text}");
+        assert!(!summary(&lines[..5]).contains("more"));
+        assert!(summary(&lines[..1]).contains("1 difference ("));
+    }
+}

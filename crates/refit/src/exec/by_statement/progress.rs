@@ -1,0 +1,79 @@
+//! How far an earlier attempt at a step came, and whether the file still says what it did.
+//!
+//! Statements that only change the session are not counted: they run again in every attempt, and may be added to a file
+//! whose first half is done.
+
+use refit_model::{Statement, StatementKind};
+use tokio_postgres::Client;
+
+use super::begun::Begun;
+use crate::error::Error;
+use crate::exec::step::Step;
+use crate::state::{Earlier, StepRow};
+
+/// Where to go on.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    /// Statements that are complete.
+    pub(super) done: usize,
+    /// Their checksum; empty when there are none.
+    pub(super) checksum: String,
+    /// Whether an attempt ended without recording how.
+    pub(super) interrupted: bool,
+    /// The statement after them, when it was sent by itself and may have had its effect.
+    pub(super) begun: Option<Begun>,
+}
+
+impl Progress {
+    /// Reads how far the attempts came since the step last succeeded.
+    ///
+    /// # Errors
+    /// [`Error::EditedWhileHalfDone`] when what was completed is no longer what the file begins with: neither running
+    /// that again nor leaving it out would be right. [`Error::StatementBegun`] when a statement was begun that may not be
+    /// sent again.
+    pub(super) async fn read(
+        client: &Client,
+        row: &StepRow<'_>,
+        step: &Step<'_>,
+        statements: &[Statement<'_>],
+    ) -> Result<Progress, Error> {
+        let Some(earlier) = row.earlier(client).await? else { return Ok(Progress::default()) };
+        let begun = Begun::read(client, row).await?;
+        if let Some(begun) = begun.as_ref().filter(|begun| begun.leftovers.is_none()) {
+            return Err(begun.refuse(step, statements));
+        }
+        let begun = begun.filter(|begun| begun.statement == earlier.done + 1);
+        Progress::resume(step, statements, earlier, begun)
+    }
+
+    fn resume(
+        step: &Step<'_>,
+        statements: &[Statement<'_>],
+        earlier: Earlier,
+        begun: Option<Begun>,
+    ) -> Result<Progress, Error> {
+        let Earlier { done, checksum, interrupted } = earlier;
+        match checksum_of(statements, done) == checksum {
+            true => Ok(Progress { done, checksum, interrupted, begun }),
+            false => Err(Error::EditedWhileHalfDone { path: step.path.to_owned(), done }),
+        }
+    }
+}
+
+/// The statements that are counted.
+pub(super) fn counted<'s, 'a>(statements: &'s [Statement<'a>]) -> impl Iterator<Item = &'s Statement<'a>> {
+    statements.iter().filter(|statement| statement.kind != StatementKind::Session)
+}
+
+/// Checksum of the first `done` counted statements.
+pub(super) fn checksum_of(statements: &[Statement<'_>], done: usize) -> String {
+    counted(statements).take(done).fold(String::new(), |before, statement| checksum(&before, statement))
+}
+
+/// Checksum of a statement and all before it, given theirs. It is refinery's, which stays the same from release to
+/// release.
+pub(super) fn checksum(before: &str, statement: &Statement<'_>) -> String {
+    let migration = refinery_core::Migration::unapplied("V0__done", &format!("{before}\n{}", statement.text));
+    // The name is a good one, so this does not fail; if it did, a restart would find an edit and stop.
+    migration.map_or_else(|_| "none".to_owned(), |migration| migration.checksum().to_string())
+}

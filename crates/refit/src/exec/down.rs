@@ -1,0 +1,45 @@
+//! A down file as a step runs it.
+
+use std::time::Duration;
+
+use refit_model::{Migration, Sidecar, front_matter};
+
+/// The text that undoes a migration, with what its own front matter says.
+#[derive(Debug)]
+pub(crate) struct Down {
+    pub(crate) path: String,
+    pub(crate) sql: String,
+    pub(crate) transaction: bool,
+    pub(crate) lock_timeout: Option<Duration>,
+    /// As of a migration of that name with this text.
+    pub(crate) checksum: u64,
+}
+
+impl Down {
+    /// Reads a migration's down file; none where it has none.
+    ///
+    /// # Errors
+    /// In words, with place and way out, when it cannot run.
+    pub(crate) fn of(migration: &Migration) -> Result<Option<Down>, String> {
+        let Some(Sidecar { path, text }) = &migration.down else { return Ok(None) };
+        let (directives, _, problems) = front_matter(path, text);
+        if let Some(problem) = problems.first() {
+            return Err(problem.to_string());
+        }
+        if directives.backfill.is_some() {
+            return Err(format!(
+                "{path}: a down file is no backfill; give the migration's own directive `undo` instead"
+            ));
+        }
+        super::can_run(path, text, directives.transaction).map_err(|error| error.to_string())?;
+        let named = refinery_core::Migration::unapplied(&migration.stem, text);
+        Ok(Some(Down {
+            path: path.clone(),
+            sql: text.to_string(),
+            transaction: directives.transaction,
+            lock_timeout: directives.lock_timeout.or(migration.directives.lock_timeout),
+            // The stem is a good one: its migration has a checksum too.
+            checksum: named.map_or(0, |named| named.checksum()),
+        }))
+    }
+}

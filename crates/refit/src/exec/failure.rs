@@ -1,0 +1,163 @@
+//! From what the server said to an error with file, line and column.
+
+use refit_model::redact::{self, Secrets};
+use refit_model::{Position, split_statements};
+use tokio_postgres::error::{ErrorPosition, SqlState};
+
+use super::step::{Extent, Step};
+use crate::error::{Error, StatementError, ways_on};
+use crate::plan::StepKind;
+
+/// A failed attempt at a step, or at one statement of it.
+pub(crate) struct Attempt {
+    pub(crate) error: tokio_postgres::Error,
+    /// Statements of the message that completed.
+    pub(crate) completed: usize,
+    /// What the message held before the migration's text.
+    pub(crate) opening: Extent,
+    /// Who held the locks that it waited for.
+    pub(crate) blockers: Vec<String>,
+}
+
+/// What a failed step leaves behind.
+pub(crate) enum Remains {
+    /// It was rolled back.
+    Nothing,
+    /// Statements before this one, counted from 0, are complete.
+    Statements { failed: usize, offset: usize },
+    /// So they are, and this one may have committed a part of its work; `step` is how `repair` names the step.
+    Partial { failed: usize, offset: usize, step: String },
+}
+
+impl Remains {
+    /// In words, with the next step; `cut` when the server did not say that it failed.
+    fn describe(&self, undo: bool, cut: bool) -> String {
+        let text = match self {
+            Remains::Nothing if cut => {
+                "nothing of this migration is half-done; start again, and the history tells whether it was committed"
+            }
+            Remains::Nothing if undo => "nothing of this migration was undone; mend the file and start again",
+            Remains::Nothing => "nothing of this migration was applied; mend it and start again",
+            Remains::Partial { failed, step, .. } => {
+                return format!(
+                    "statement {} was sent outside a transaction: what it committed before it failed stays, and it may be \
+                     incomplete; it is not sent again until you decide: {}",
+                    failed + 1,
+                    ways_on(step)
+                );
+            }
+            Remains::Statements { failed, .. } if cut => {
+                return format!(
+                    "statement {} may be complete, those before it are; start again to go on from here",
+                    failed + 1
+                );
+            }
+            Remains::Statements { failed: 0, .. } => {
+                "none of its statements was applied; mend it and start again"
+            }
+            Remains::Statements { failed, .. } => {
+                return format!(
+                    "its first {failed} statements are applied and will not run again; start again to go on from here"
+                );
+            }
+        };
+        text.to_owned()
+    }
+}
+
+impl Attempt {
+    /// Whether it failed before the migration's own text began.
+    pub(crate) fn in_opening(&self) -> bool {
+        self.completed < self.opening.statements
+    }
+
+    /// Whether the server may well have done it all: the connection lives, and what it answered could not be read.
+    pub(crate) fn is_misread(&self) -> bool {
+        self.error.as_db_error().is_none() && !self.error.is_closed()
+    }
+
+    pub(crate) fn into_error(self, step: &Step<'_>, attempts: u32, remains: Remains) -> Error {
+        let statements = split_statements(step.sql);
+        let (index, offset) = match &remains {
+            Remains::Nothing => (self.completed.checked_sub(self.opening.statements), 0),
+            Remains::Statements { failed, offset } | Remains::Partial { failed, offset, .. } => {
+                (Some(*failed), *offset)
+            }
+        };
+        let position = self.position(step.sql, offset);
+        // A syntax error fails the whole message before its first statement; its place tells which one is meant.
+        let failed = match position {
+            Some((byte, _)) => statements.iter().rposition(|statement| statement.offset <= byte),
+            None if self.in_opening() => None,
+            None => index.filter(|index| *index < statements.len()),
+        };
+        let place = position.map(|(byte, _)| byte);
+        let position = match position {
+            Some((_, position)) => Some(position),
+            None => failed.map(|index| statements[index].position(step.sql)),
+        };
+        // A server that shuts down, or ends the session, says so; for the step it is a cut like any other.
+        let db = self.error.as_db_error().filter(|db| !is_cut(db.code()));
+        let rest = place.map_or("", |byte| &step.sql[byte..]);
+        let own_hint =
+            db.and_then(|db| crate::error::statement_hint(db, step.transaction, rest)).map(str::to_owned);
+        // The server repeats what it was sent; what of that is a secret is known from the text alone.
+        let secrets = Secrets::of(step.sql);
+        let shown = position.and_then(|at| secrets.line(step.sql, at.line, at.column));
+        Error::Statement(Box::new(StatementError {
+            migration: step.stem.to_owned(),
+            path: step.path.to_owned(),
+            statement: failed.map(|index| index + 1),
+            statements: statements.len(),
+            line: shown.as_ref().map(|(line, _)| shorten(line)),
+            caret: shown.map(|(_, column)| column),
+            position,
+            sqlstate: self.error.code().map(|code| code.code().to_owned()),
+            message: match db {
+                Some(db) => secrets.redact(db.message()),
+                None if self.is_misread() => {
+                    format!(
+                        "what the server answered cannot be read ({})",
+                        crate::error::describe(&self.error)
+                    )
+                }
+                None => format!("the connection was cut ({})", crate::error::describe(&self.error)),
+            },
+            detail: db.and_then(|db| {
+                let detail = redact::detail(db.code().code(), db.detail()?);
+                Some(secrets.redact(&detail))
+            }),
+            hint: db.and_then(|db| db.hint()).map(|hint| secrets.redact(hint)).or(own_hint),
+            context: db.and_then(|db| db.where_()).map(|context| secrets.redact(&redact::context(context))),
+            attempts: attempts as usize,
+            blockers: self.blockers,
+            remains: remains.describe(step.kind == StepKind::Undo, db.is_none()),
+        }))
+    }
+
+    /// Where in the file the server points to, as byte and as position, when it points into the migration's text.
+    fn position(&self, sql: &str, offset: usize) -> Option<(usize, Position)> {
+        let Some(ErrorPosition::Original(character)) = self.error.as_db_error()?.position() else {
+            return None;
+        };
+        let before = sql[..offset].chars().count();
+        let index = (*character as usize).checked_sub(self.opening.characters + 1)? + before;
+        let (byte, _) = sql.char_indices().nth(index)?;
+        Some((byte, Position::of(sql, byte)))
+    }
+}
+
+/// Shutdown, crash, `pg_terminate_backend`.
+pub(crate) fn is_cut(code: &SqlState) -> bool {
+    matches!(code.code(), "57P01" | "57P02" | "57P03" | "57P05")
+}
+
+/// A line that fits a terminal and a log.
+fn shorten(line: &str) -> String {
+    const AT_MOST: usize = 300;
+    if line.chars().count() <= AT_MOST {
+        line.to_owned()
+    } else {
+        line.chars().take(AT_MOST).chain("…".chars()).collect()
+    }
+}

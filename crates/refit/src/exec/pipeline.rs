@@ -1,0 +1,65 @@
+//! A message on its way: a step is sent while the one before it is still at work, so that the server need not wait.
+//!
+//! Nothing of it runs unless that one was applied. Mostly the server sees to it by itself, for a failed transaction stays
+//! open and refuses all that follows; where the failure has ended the transaction, or came before its begin, the message's
+//! own opening does ([`guard`]).
+
+use std::pin::pin;
+
+use futures_util::TryStreamExt;
+use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryStream};
+
+use crate::exec::failure::Attempt;
+use crate::exec::step::Extent;
+
+/// A simple query that was sent.
+pub(crate) struct Pipelined {
+    responses: Result<SimpleQueryStream, tokio_postgres::Error>,
+    opening: Extent,
+}
+
+impl Pipelined {
+    /// Sends, and does not wait. `opening` is how much of the message is not the migration's own.
+    pub(crate) async fn send(client: &Client, message: &str, opening: Extent) -> Pipelined {
+        Pipelined { responses: client.simple_query_raw(message).await, opening }
+    }
+
+    /// Waits for its end; answers the last value of the last row.
+    pub(crate) async fn outcome(self) -> Result<Option<String>, Attempt> {
+        let (mut completed, mut last) = (0, None);
+        let failed =
+            |error, completed| Attempt { error, completed, opening: self.opening, blockers: Vec::new() };
+        let stream = self.responses.map_err(|error| failed(error, completed))?;
+        let mut stream = pin!(stream);
+        loop {
+            match stream.try_next().await {
+                Ok(Some(SimpleQueryMessage::CommandComplete(_))) => completed += 1,
+                Ok(Some(SimpleQueryMessage::Row(row))) => {
+                    last = row.len().checked_sub(1).and_then(|column| row.get(column)).map(str::to_owned);
+                }
+                Ok(Some(_)) => {}
+                Ok(None) => return Ok(last),
+                Err(error) => return Err(failed(error, completed)),
+            }
+        }
+    }
+}
+
+/// The setting that names the step that this session applied last. Set in the step's transaction, it is as true as the
+/// step is: a rollback takes it back.
+const APPLIED: &str = "refit.applied";
+
+/// What a step's SELECT list sets when it is applied.
+pub(crate) fn mark(stem: &str) -> String {
+    let stem = postgres_protocol::escape::escape_literal(stem);
+    format!("pg_catalog.set_config('{APPLIED}',{stem},false)")
+}
+
+/// A branch of a CASE that fails unless the step `stem` is the one that was applied last.
+pub(crate) fn guard(stem: &str) -> String {
+    let stem = postgres_protocol::escape::escape_literal(stem);
+    format!(
+        " WHEN pg_catalog.current_setting('{APPLIED}',true) IS DISTINCT FROM {stem} \
+         THEN pg_catalog.current_setting('refit.the_step_before_was_not_applied')"
+    )
+}

@@ -1,0 +1,42 @@
+//! Statements that would break a step apart, or hang it.
+
+use refit_model::StatementKind;
+
+use crate::error::Error;
+
+/// Refuses a text with a statement that would break its step apart, or hang it.
+pub(crate) fn can_run(path: &str, sql: &str, transaction: bool) -> Result<(), Error> {
+    for statement in refit_model::split_statements(sql) {
+        // A position takes reading all that is before it.
+        let refused = |what, instead| Error::CannotResume {
+            path: path.to_owned(),
+            position: statement.position(sql),
+            what,
+            instead,
+        };
+        if let Some((what, instead)) = statement.changes_reading() {
+            let position = statement.position(sql);
+            return Err(Error::Misreads { path: path.to_owned(), position, what, instead });
+        }
+        match &statement.kind {
+            StatementKind::CreateIndexConcurrently { index: None, .. } if !transaction => {
+                return Err(refused("an index without a name cannot be found again", "name it"));
+            }
+            _ if !transaction && statement.creates_temporary() => {
+                let instead = "use an ordinary or unlogged table and drop it in the end";
+                return Err(refused("a temporary object ends with the session", instead));
+            }
+            StatementKind::TransactionControl => {
+                let words = statement.text.split_whitespace().take(3).collect::<Vec<_>>().join(" ");
+                let position = statement.position(sql);
+                return Err(Error::TransactionControl { path: path.to_owned(), position, statement: words });
+            }
+            StatementKind::CopyThroughClient => {
+                let position = statement.position(sql);
+                return Err(Error::CopyThroughClient { path: path.to_owned(), position });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,386 @@
+//! One step: a migration's text, run so that it is atomic with its history row, or statement by statement.
+
+use std::time::{Duration, Instant};
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use refit_model::{Migration, Repeatable, Version};
+use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
+use tracing::warn;
+
+use super::blockers;
+use crate::error::Error;
+use crate::event::{Event, Observer};
+use crate::exec::Down;
+use crate::exec::failure::{Attempt, Remains};
+use crate::exec::pipeline::{self, Pipelined};
+use crate::interrupt::{Canceler, Interrupt};
+use crate::plan::StepKind;
+use crate::preflight::Preflight;
+use crate::report::StepReport;
+use crate::state::{State, StepRow};
+
+/// What a step runs.
+#[derive(Debug, Clone)]
+pub(crate) struct Step<'a> {
+    pub(crate) kind: StepKind,
+    pub(crate) version: Option<Version>,
+    pub(crate) name: &'a str,
+    pub(crate) stem: &'a str,
+    pub(crate) path: &'a str,
+    pub(crate) sql: &'a str,
+    /// What runs instead of the text: the registration of a backfill.
+    pub(crate) instead: Option<String>,
+    pub(crate) checksum: u64,
+    pub(crate) transaction: bool,
+    pub(crate) lock_timeout: Option<Duration>,
+}
+
+impl<'a> Step<'a> {
+    pub(crate) fn versioned(migration: &'a Migration, state: &State) -> Step<'a> {
+        let directives = &migration.directives;
+        Step {
+            kind: StepKind::Versioned,
+            version: Some(migration.version),
+            name: &migration.name,
+            stem: &migration.stem,
+            path: &migration.path,
+            sql: &migration.sql,
+            instead: directives
+                .backfill
+                .as_ref()
+                .map(|backfill| crate::backfill::engine::registration(state, migration, backfill)),
+            checksum: migration.checksum,
+            transaction: directives.transaction,
+            lock_timeout: directives.lock_timeout,
+        }
+    }
+
+    /// The step that undoes a migration: its down file, or nothing where there is none to run.
+    pub(crate) fn undo(migration: &'a Migration, down: Option<&'a Down>) -> Step<'a> {
+        Step {
+            kind: StepKind::Undo,
+            version: Some(migration.version),
+            name: &migration.name,
+            stem: &migration.stem,
+            path: down.map_or(&migration.path, |down| &down.path),
+            sql: down.map_or("", |down| &down.sql),
+            instead: None,
+            checksum: down.map_or(0, |down| down.checksum),
+            transaction: down.is_none_or(|down| down.transaction),
+            lock_timeout: down.and_then(|down| down.lock_timeout),
+        }
+    }
+
+    pub(crate) fn repeatable(repeatable: &'a Repeatable) -> Step<'a> {
+        Step {
+            kind: StepKind::Repeatable,
+            version: None,
+            name: &repeatable.name,
+            stem: &repeatable.stem,
+            path: &repeatable.path,
+            sql: &repeatable.sql,
+            instead: None,
+            checksum: repeatable.checksum,
+            transaction: repeatable.directives.transaction,
+            lock_timeout: repeatable.directives.lock_timeout,
+        }
+    }
+}
+
+/// Where and how steps run: the connection, the run, and the limits.
+pub(crate) struct StepContext<'a> {
+    pub(crate) client: &'a Client,
+    pub(crate) observer: &'a Observer,
+    pub(crate) facts: &'a Preflight,
+    pub(crate) run: i64,
+    /// For a lock, where the migration names no other.
+    pub(crate) lock_timeout: Duration,
+    /// Attempts at a step that cannot get its locks.
+    pub(crate) lock_attempts: u32,
+    pub(crate) interrupt: &'a Interrupt,
+    pub(crate) canceler: Canceler,
+}
+
+impl StepContext<'_> {
+    /// Runs a step to its end. `record` is the SQL that enters it in the history; `pipelined` is its first attempt, where
+    /// that is on its way. What `post` has sent after it is refused by the server when this attempt fails: `refused` is
+    /// then waited for, before anything else is sent.
+    pub(crate) async fn run(
+        &self,
+        step: &Step<'_>,
+        record: &str,
+        pipelined: Option<Pipelined>,
+        refused: impl AsyncFnOnce(),
+    ) -> Result<StepReport, Error> {
+        let began = Instant::now();
+        self.observer.tell(&Event::StepBegan { stem: step.stem });
+        // What was sent ahead may be done before anybody looks: then the server knows better how long it took.
+        let (attempts, took) = if step.transaction {
+            self.transactional(step, record, pipelined, refused).await?
+        } else {
+            (self.by_statement(step, record).await?, Duration::ZERO)
+        };
+        let report = StepReport {
+            kind: step.kind,
+            stem: step.stem.to_owned(),
+            duration: began.elapsed().max(took),
+            attempts,
+            statements: refit_model::split_statements(step.sql).len(),
+        };
+        self.observer.tell(&Event::StepApplied { report: &report });
+        Ok(report)
+    }
+
+    /// Answers the number of attempts, and how long the last one took.
+    async fn transactional(
+        &self,
+        step: &Step<'_>,
+        record: &str,
+        mut pipelined: Option<Pipelined>,
+        refused: impl AsyncFnOnce(),
+    ) -> Result<(u32, Duration), Error> {
+        let mut refused = Some(refused);
+        let mut delays = self.delays();
+        let mut attempts = 1;
+        loop {
+            let pipelined = match pipelined.take() {
+                Some(pipelined) => pipelined,
+                None => self.post(step, record, attempts, None).await,
+            };
+            let failed = match self.canceler.or_cancel(self.interrupt, pipelined.outcome()).await {
+                Ok(took) => {
+                    let took = took.and_then(|seconds| seconds.parse().ok());
+                    let took = took.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+                    return Ok((attempts, took.unwrap_or_default()));
+                }
+                Err(failed) => failed,
+            };
+            if failed.is_misread() && self.row(step, attempts).is_recorded(self.client).await {
+                let reason = crate::error::describe(&failed.error);
+                warn!(step = step.stem, reason, "applied, although its answer could not be read");
+                return Ok((attempts, Duration::ZERO));
+            }
+            if let Some(refused) = refused.take() {
+                refused().await;
+            }
+            let failed = self.roll_back(step, failed).await;
+            if self.interrupt.is_triggered() && !self.client.is_closed() {
+                return Err(self.interrupted(step, attempts).await);
+            }
+            match self.pause_before_retry(step, &failed, attempts, &mut delays).await? {
+                true => attempts += 1,
+                false => {
+                    let row = self.row(step, attempts);
+                    return Err(self.failed(step, &row, failed, Remains::Nothing).await);
+                }
+            }
+        }
+    }
+
+    /// The step was rolled back since the run is to end.
+    async fn interrupted(&self, step: &Step<'_>, attempts: u32) -> Error {
+        let error = Error::Interrupted {
+            at: Some(step.stem.to_owned()),
+            remains: "it was rolled back; run again to continue".to_owned(),
+        };
+        let row = self.row(step, attempts);
+        if let Err(unrecorded) = row.insert_failed(self.client, &error.to_string()).await {
+            warn!(error = %unrecorded, "could not record the interrupted step");
+        }
+        error
+    }
+
+    /// Sends a step's transaction as one message, without waiting for it: one round trip, nothing to interleave, all
+    /// of it or none. With `after` the one before may still be at work; the message is refused unless that is applied.
+    pub(crate) async fn post(
+        &self,
+        step: &Step<'_>,
+        record: &str,
+        attempts: u32,
+        after: Option<&str>,
+    ) -> Pipelined {
+        let lock_timeout = step.lock_timeout.unwrap_or(self.lock_timeout);
+        let opening = Opening::transactional(step.stem, lock_timeout, self.facts, after);
+        // The session is put right before the record is written: the text may have changed path or role. Deferred
+        // constraints wait for locks at the end, and must not wait longer than the text may. The steps of a run need not
+        // reach the disk one by one; the run's closing commit does, and takes them along.
+        let message = format!(
+            "{}{}\n;SET SESSION AUTHORIZATION DEFAULT;RESET ALL;{}{}WITH record AS ({record}) {} \
+             RETURNING pg_catalog.set_config('synchronous_commit', 'off', true),\
+             pg_catalog.set_config('lock_timeout', '{}ms', true),{},{},\
+             pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - pg_catalog.now());COMMIT",
+            opening.sql,
+            step.instead.as_deref().unwrap_or(step.sql),
+            self.facts.restore,
+            self.facts.clear_after(step.sql),
+            self.row(step, attempts).insert_succeeded(),
+            lock_timeout.as_millis(),
+            pipeline::mark(step.stem),
+            crate::lock::retake(self.facts),
+        );
+        Pipelined::send(self.client, &message, opening.extent()).await
+    }
+
+    /// Sends a text of the migration, and cancels it when the run is to end.
+    pub(crate) async fn send(&self, message: &str) -> Result<(), (tokio_postgres::Error, usize)> {
+        self.canceler.or_cancel(self.interrupt, send(self.client, message)).await
+    }
+
+    /// Ends a failed attempt, and asks who was in its way.
+    async fn roll_back(&self, step: &Step<'_>, failed: Attempt) -> Attempt {
+        let lock_timeout = step.lock_timeout.unwrap_or(self.lock_timeout);
+        let blockers = match is_lock_trouble(&failed.error) {
+            true => blockers::of(self.client, step.sql, lock_timeout).await,
+            false => Vec::new(),
+        };
+        self.clean_up().await;
+        Attempt { blockers, ..failed }
+    }
+
+    /// Ends a failed transaction and puts the session right. Fails only with the connection, which the next use tells.
+    pub(crate) async fn clean_up(&self) {
+        let sql = format!("ROLLBACK;SET SESSION AUTHORIZATION DEFAULT;RESET ALL;{}", self.facts.restore);
+        if let Err(error) = self.client.batch_execute(&sql).await {
+            warn!(error = %crate::error::describe(&error), "could not reset the session");
+        }
+    }
+
+    /// Whether to try again; sleeps if so.
+    pub(crate) async fn pause_before_retry(
+        &self,
+        step: &Step<'_>,
+        failed: &Attempt,
+        attempts: u32,
+        delays: &mut impl Iterator<Item = Duration>,
+    ) -> Result<bool, Error> {
+        if failed.in_opening() && failed.error.code() == Some(&SqlState::UNDEFINED_OBJECT) {
+            return Err(Error::LockLost { step: step.stem.to_owned() });
+        }
+        if !is_lock_trouble(&failed.error) {
+            return Ok(false);
+        }
+        let Some(delay) = delays.next() else { return Ok(false) };
+        let reason = crate::error::describe(&failed.error);
+        warn!(step = step.stem, attempts, ?delay, blockers = ?failed.blockers, "{reason}; trying again");
+        let retried = Event::StepRetried { stem: step.stem, attempts, delay, blockers: &failed.blockers };
+        self.observer.tell(&retried);
+        tokio::select! {
+            () = tokio::time::sleep(delay) => Ok(true),
+            () = self.interrupt.triggered() => Ok(false),
+        }
+    }
+
+    /// Pauses between attempts: readers that queued behind us get their turn.
+    pub(crate) fn delays(&self) -> impl Iterator<Item = Duration> + use<> {
+        ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(250))
+            .with_max_delay(Duration::from_secs(15))
+            .with_factor(1.5)
+            .with_jitter()
+            .with_max_times(self.lock_attempts.saturating_sub(1) as usize)
+            .build()
+    }
+
+    pub(crate) fn row<'s>(&'s self, step: &Step<'s>, attempts: u32) -> StepRow<'s> {
+        StepRow {
+            state: &self.facts.state,
+            run: self.run,
+            kind: step.kind,
+            version: step.version,
+            name: step.name,
+            checksum: step.checksum,
+            attempts,
+        }
+    }
+
+    /// Makes the error, and records it as far as the connection still allows.
+    pub(crate) async fn failed(
+        &self,
+        step: &Step<'_>,
+        row: &StepRow<'_>,
+        failed: Attempt,
+        remains: Remains,
+    ) -> Error {
+        let error = failed.into_error(step, row.attempts, remains);
+        if !self.client.is_closed()
+            && let Err(unrecorded) = row.insert_failed(self.client, &error.to_string()).await
+        {
+            warn!(error = %unrecorded, "could not record the failed step");
+        }
+        error
+    }
+}
+
+/// What precedes the text: the transaction, its limits, and proof that no other session holds the lock.
+pub(crate) struct Opening {
+    pub(crate) sql: String,
+    statements: usize,
+}
+
+impl Opening {
+    /// Of a step that is one transaction: its text runs with the search path and the row security that the caller has.
+    pub(crate) fn transactional(
+        stem: &str,
+        lock_timeout: Duration,
+        facts: &Preflight,
+        after: Option<&str>,
+    ) -> Opening {
+        let caller = format!(
+            ",pg_catalog.set_config('row_security',{},true),pg_catalog.set_config('search_path',{},true)",
+            postgres_protocol::escape::escape_literal(&facts.caller.row_security),
+            postgres_protocol::escape::escape_literal(&facts.caller.search_path)
+        );
+        Opening::new(stem, lock_timeout, facts, facts.discard, after, &caller)
+    }
+
+    /// Of one statement, on a session that has the caller's settings and those of the statements before it.
+    pub(crate) fn of_statement(stem: &str, lock_timeout: Duration, facts: &Preflight) -> Opening {
+        Opening::new(stem, lock_timeout, facts, "", None, "")
+    }
+
+    /// The lock is ours, so the transaction gets it too; when it does not, another session has it, and reading a
+    /// setting that does not exist ends the transaction before anything ran. So it does when `after`, the step that was
+    /// sent before, is not applied.
+    fn new(
+        stem: &str,
+        lock_timeout: Duration,
+        facts: &Preflight,
+        discard: &str,
+        after: Option<&str>,
+        more: &str,
+    ) -> Opening {
+        let sql = format!(
+            "BEGIN;{discard}SELECT pg_catalog.set_config('lock_timeout','{}ms',true),\
+             pg_catalog.set_config('application_name',{},true),\
+             CASE WHEN NOT ({}) \
+             THEN pg_catalog.current_setting('refit.another_session_holds_the_migration_lock'){} END{more};",
+            lock_timeout.as_millis(),
+            postgres_protocol::escape::escape_literal(&format!("refit {stem}")),
+            facts.lock.all("pg_try_advisory_xact_lock"),
+            after.map(pipeline::guard).unwrap_or_default(),
+        );
+        Opening { sql, statements: 2 + discard.matches(';').count() }
+    }
+
+    pub(crate) fn extent(&self) -> Extent {
+        Extent { characters: self.sql.chars().count(), statements: self.statements }
+    }
+}
+
+/// How much of a message comes before the migration's own text.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Extent {
+    pub(crate) characters: usize,
+    pub(crate) statements: usize,
+}
+
+/// Sends a simple query; an error comes with the number of statements that completed before it.
+pub(crate) async fn send(client: &Client, message: &str) -> Result<(), (tokio_postgres::Error, usize)> {
+    let pipelined = Pipelined::send(client, message, Extent::default()).await;
+    pipelined.outcome().await.map(drop).map_err(|failed| (failed.error, failed.completed))
+}
+
+pub(crate) fn is_lock_trouble(error: &tokio_postgres::Error) -> bool {
+    matches!(error.code(), Some(code) if *code == SqlState::LOCK_NOT_AVAILABLE || *code == SqlState::T_R_DEADLOCK_DETECTED)
+}

@@ -1,0 +1,68 @@
+//! What the checksum in a history row proves about a file: the same migration, the same under another name, or another text.
+//!
+//! A checksum covers version, name and text. refinery without its feature `int8-versions` keeps versions in 32 bits and hashes
+//! them so; both forms count. *Invariant*: wide checksums are computed by refinery itself.
+
+use std::hash::{Hash, Hasher};
+
+use refit_model::{Migration, MigrationSet, Version};
+use siphasher::sip::SipHasher13;
+
+use super::HistoryRow;
+
+/// How a file and a history row of the same version compare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Comparison {
+    /// The row is of this file.
+    Same,
+    /// The text is the one that was applied, and the name is another.
+    Renamed,
+    /// The text is another one.
+    Changed,
+}
+
+/// Compares a file with the row of its version.
+pub(crate) fn compare(migration: &Migration, row: &HistoryRow) -> Comparison {
+    let Migration { version, name, sql, checksum, .. } = migration;
+    if *checksum == row.checksum || narrow_checksum(name, *version, sql) == Some(row.checksum) {
+        return Comparison::Same;
+    }
+    if row.name != *name && is_of(row, *version, &row.name, sql) {
+        return Comparison::Renamed;
+    }
+    Comparison::Changed
+}
+
+/// The file that a row was written for, when it has another version now; looked for among files that are not applied.
+pub(crate) fn renumbered<'a>(
+    set: &'a MigrationSet,
+    row: &HistoryRow,
+    is_applied: impl Fn(Version) -> bool,
+) -> Option<&'a Migration> {
+    let candidates = set.migrations().iter().filter(|migration| !is_applied(migration.version));
+    candidates.into_iter().find(|migration| is_of(row, row.version, &row.name, &migration.sql))
+}
+
+/// The checksums that a row of this migration may have.
+pub(crate) fn accepted(migration: &Migration) -> Vec<u64> {
+    let narrow = narrow_checksum(&migration.name, migration.version, &migration.sql);
+    std::iter::once(migration.checksum).chain(narrow).collect()
+}
+
+fn is_of(row: &HistoryRow, version: Version, name: &str, sql: &str) -> bool {
+    let wide = refinery_core::Migration::unapplied(&format!("V{version}__{name}"), sql);
+    wide.is_ok_and(|wide| wide.name() == name && wide.checksum() == row.checksum)
+        || narrow_checksum(name, version, sql) == Some(row.checksum)
+}
+
+/// The checksum as refinery computes it with 32-bit versions: SipHash 1-3 over name, version and text.
+///
+/// `None` for a version that has no such form. Refit accepts it in a history as it accepts its own.
+pub fn narrow_checksum(name: &str, version: Version, sql: &str) -> Option<u64> {
+    let version = i32::try_from(version).ok()?;
+    let mut hasher = SipHasher13::new();
+    name.hash(&mut hasher);
+    version.hash(&mut hasher);
+    sql.hash(&mut hasher);
+    Some(hasher.finish())
+}

@@ -1,0 +1,326 @@
+//! Reading the history: one SELECT of one value, which is all there is to do when there is nothing to do.
+
+pub(crate) mod checksum;
+mod digest;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use refit_model::{HistoryDigest, MigrationSet, Version};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Row};
+
+use digest::{Found, digests};
+
+use crate::error::Error;
+use crate::options::Options;
+use crate::pin::Caller;
+use crate::preflight::Preflight;
+use crate::state::{BackfillState, Component, State, UndecidedStep, outdated};
+
+/// What has been applied.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct History {
+    /// Versioned migrations, ordered by version.
+    pub versioned: Vec<HistoryRow>,
+    /// Repeatable migrations with the checksum of their last run.
+    pub repeatable: Vec<HistoryRow>,
+    /// Texts of repeatable migrations that a newer one has replaced.
+    pub superseded: Vec<HistoryRow>,
+    /// Where the newest backfill job of each version stands, as far as jobs are remembered.
+    pub backfills: BTreeMap<Version, BackfillState>,
+    /// What the reader should know.
+    pub warnings: Vec<String>,
+    /// Steps outside a transaction with a statement that was begun and may not be sent again.
+    pub undecided: Vec<UndecidedStep>,
+    /// Schemas with a history that this session may write, where its search path finds none.
+    pub elsewhere: Vec<String>,
+    /// Whether an older release of Refit wrote what is remembered, and a run has to upgrade it first.
+    pub outdated: bool,
+}
+
+impl History {
+    /// The history of a database on which the whole set is applied.
+    pub(crate) fn of(set: &MigrationSet, environment: &str) -> History {
+        let versioned = set.migrations().iter().filter(|migration| migration.directives.runs_in(environment));
+        let repeatable =
+            set.repeatables().iter().filter(|repeatable| repeatable.directives.runs_in(environment));
+        let row = |version, name: &str, checksum| HistoryRow { version, name: name.to_owned(), checksum };
+        History {
+            versioned: versioned.map(|m| row(m.version, &m.name, m.checksum)).collect(),
+            repeatable: repeatable.map(|r| row(0, &r.name, r.checksum)).collect(),
+            ..History::default()
+        }
+    }
+}
+
+/// The checksum that a history row has while the down file of its migration runs statement by statement. An interrupted
+/// rollback leaves it there, and nothing but a rollback goes on from there.
+pub(crate) const UNDOING: u64 = 0;
+
+/// The checksum that it has before that, while the rows of its backfill are restored.
+pub(crate) const RESTORING: u64 = 1;
+
+/// One migration that has been applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryRow {
+    /// The version; 0 for a repeatable migration.
+    pub version: Version,
+    /// The name without version.
+    pub name: String,
+    /// refinery's checksum.
+    pub checksum: u64,
+}
+
+/// What the history is compared with: the digest of what the build embedded, and the set when that is not enough.
+pub(crate) struct Expected<'a> {
+    pub(crate) digest: HistoryDigest,
+    pub(crate) set: &'a (dyn Fn() -> Result<Arc<MigrationSet>, Error> + Sync),
+}
+
+/// What one look at the history tells.
+#[derive(Debug)]
+pub(crate) enum HistoryState {
+    /// The history is the expected one, row for row.
+    Same,
+    /// It is something else.
+    Different(Box<History>),
+}
+
+/// How often tables that come and go meanwhile are looked at again.
+const LOOKS: u32 = 5;
+
+/// Compares the history with what is expected, on a session that is the caller's own.
+///
+/// One round trip where they are the same: the sum of the checksums' hashes, to be compared with what the build embedded. A checksum covers version, name and text, so the same checksums are the same history. Otherwise the rows are read. A table
+/// that does not exist is an empty history.
+pub(crate) async fn glance(
+    client: &Client,
+    options: &Options,
+    expected: &Expected<'_>,
+) -> Result<HistoryState, Error> {
+    let table = options.history_table();
+    for _ in 0..LOOKS {
+        let found = match digests(client, options, &table, expected, false).await? {
+            Found::Same => return Ok(HistoryState::Same),
+            found => found,
+        };
+        let caller = Caller::pin_locally(client, &table).await?;
+        let read = Reading { client, options, expected, caller: Some(&caller), relation: caller.relation };
+        let glance = read.glance(found).await;
+        caller.unpin(client).await;
+        if let Some(glance) = glance? {
+            return Ok(glance);
+        }
+    }
+    Err(Error::History("its tables exist and cannot be read: is it a view of something else?".to_owned()))
+}
+
+/// The same on a session that is pinned, whose history is known by its qualified name.
+pub(crate) async fn glance_pinned(
+    client: &Client,
+    options: &Options,
+    facts: &Preflight,
+    expected: &Expected<'_>,
+) -> Result<HistoryState, Error> {
+    for _ in 0..LOOKS {
+        let found = match digests(client, options, &facts.history_table, expected, false).await? {
+            Found::Same => return Ok(HistoryState::Same),
+            found => found,
+        };
+        let relation = relation(client, &facts.history_table).await?;
+        let read = Reading { client, options, expected, caller: None, relation };
+        if let Some(glance) = read.glance(found).await? {
+            return Ok(glance);
+        }
+    }
+    Err(Error::History("its tables exist and cannot be read: is it a view of something else?".to_owned()))
+}
+
+/// The OID of a table by its qualified name.
+pub(crate) async fn relation(client: &Client, table: &str) -> Result<Option<u32>, Error> {
+    let sql = "SELECT pg_catalog.to_regclass($1)::pg_catalog.oid";
+    let row = client.query_typed_one(sql, &[(&table, Type::TEXT)]).await;
+    Ok(row.map_err(Error::database("looking for the history"))?.get(0))
+}
+
+/// Reading a history that is not the expected one, on a pinned session.
+struct Reading<'a> {
+    client: &'a Client,
+    options: &'a Options,
+    expected: &'a Expected<'a>,
+    /// The caller's session, where the history was looked for by its search path.
+    caller: Option<&'a Caller>,
+    relation: Option<u32>,
+}
+
+impl Reading<'_> {
+    /// None when a table has gone meanwhile.
+    async fn glance(&self, found: Found) -> Result<Option<HistoryState>, Error> {
+        let found = match found {
+            Found::Unknown => self.trusted_digests().await?,
+            found => found,
+        };
+        match found {
+            Found::Same => Ok(Some(HistoryState::Same)),
+            _ => Ok(self.history().await?.map(|history| HistoryState::Different(Box::new(history)))),
+        }
+    }
+
+    /// The digests of tables of another role, once it is known that it is trusted. What is not there or may not be read is not asked
+    /// for: the transaction at hand goes on.
+    async fn trusted_digests(&self) -> Result<Found, Error> {
+        let Some(relation) = self.relation else { return Ok(Found::Unknown) };
+        crate::trust::refuse_untrusted(self.client, Some(relation)).await?;
+        let Some((table, _)) = self.table(relation).await? else { return Ok(Found::Unknown) };
+        let schema = self.options.state_schema();
+        if self.expected.digest.repeatable.is_some() {
+            crate::trust::refuse_untrusted_state(self.client, schema).await?;
+            let state = State::empty(schema);
+            for table in ["history", "repeatable"] {
+                if !state.has(self.client, table).await? {
+                    return Ok(Found::Unknown);
+                }
+            }
+            if outdated(self.client, &state, &[Component::Runs]).await? {
+                return Ok(Found::Unknown);
+            }
+        }
+        let may = "SELECT pg_catalog.has_table_privilege($1, 'SELECT') AND pg_catalog.has_schema_privilege(relnamespace, 'USAGE') \
+                   FROM pg_catalog.pg_class WHERE oid = $1";
+        let rows = self.client.query_typed(may, &[(&relation, Type::OID)]).await;
+        match rows.map_err(Error::database("looking for the history"))?.first() {
+            Some(row) if row.get(0) => digests(self.client, self.options, &table, self.expected, true).await,
+            _ => Ok(Found::Unknown),
+        }
+    }
+
+    async fn history(&self) -> Result<Option<History>, Error> {
+        let Some(relation) = self.relation else {
+            return Ok(Some(History { elsewhere: self.elsewhere().await?, ..History::default() }));
+        };
+        crate::trust::refuse_untrusted(self.client, Some(relation)).await?;
+        let Some((table, schema)) = self.table(relation).await? else { return Ok(None) };
+        let set = (self.expected.set)()?;
+        let Some(versioned) = self.rows(&table).await? else { return Ok(None) };
+        let mut history = History { versioned, ..History::default() };
+        let schema_name = self.options.state_schema();
+        let state = State::find(self.client, schema_name, Some(relation), &schema).await?;
+        if state.is_unreadable() {
+            let schema = self.options.state_schema();
+            history.warnings.push(format!(
+                "the role may not read schema {schema}: what is held back by a backfill, and which repeatable migrations are \
+                 applied, is not known; as its owner, GRANT USAGE ON SCHEMA {schema} and SELECT ON ALL TABLES IN SCHEMA {schema}"
+            ));
+            return Ok(Some(history));
+        }
+        if state.is_empty() {
+            history.outdated = outdated(self.client, &state, &[Component::Runs]).await?;
+            return Ok(Some(history));
+        }
+        history.outdated = state.is_stale();
+        self.repeatables(&state, &mut history).await?;
+        if set.migrations().iter().any(|migration| !migration.directives.after.is_empty()) {
+            history.backfills = crate::backfill::engine::states(self.client, &state).await?;
+        }
+        let alone = set.migrations().iter().map(|migration| &migration.directives);
+        if alone
+            .chain(set.repeatables().iter().map(|repeatable| &repeatable.directives))
+            .any(|d| !d.transaction)
+        {
+            history.undecided = crate::exec::by_statement::undecided(self.client, &state).await?;
+        }
+        Ok(Some(history))
+    }
+
+    /// The qualified name of the history's table, and its schema.
+    async fn table(&self, relation: u32) -> Result<Option<(String, String)>, Error> {
+        let sql = "SELECT pg_catalog.format('%I.%I', nspname, relname), nspname::pg_catalog.text, \
+                          pg_catalog.row_security_active(c.oid) \
+                   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace WHERE c.oid = $1";
+        let rows = self.client.query_typed(sql, &[(&relation, Type::OID)]).await;
+        let rows = rows.map_err(Error::database("looking for the history"))?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        match row.get(2) {
+            true => Err(Error::RowSecurity { table: row.get(0) }),
+            false => Ok(Some((row.get(0), row.get(1)))),
+        }
+    }
+
+    async fn rows(&self, table: &str) -> Result<Option<Vec<HistoryRow>>, Error> {
+        let sql = format!("SELECT version::pg_catalog.int8, name, checksum FROM {table} ORDER BY version");
+        match self.client.query_typed(&sql, &[]).await {
+            Ok(rows) => {
+                rows.iter().filter_map(|row| read(row).transpose()).collect::<Result<_, _>>().map(Some)
+            }
+            Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => Ok(None),
+            Err(error) => Err(Error::database("reading the history")(error)),
+        }
+    }
+
+    async fn repeatables(&self, state: &State, history: &mut History) -> Result<(), Error> {
+        let sql = "SELECT 0::pg_catalog.int8 AS version, name, checksum, current FROM refit.repeatable \
+                   WHERE history_id = $1 ORDER BY name COLLATE \"C\", applied_at";
+        let rows = self.client.query_typed(&state.sql(sql), &[(&state.history(), Type::INT8)]).await;
+        for row in rows.map_err(Error::database("reading the repeatable migrations"))? {
+            let Some(read) = read(&row)? else { continue };
+            let current: bool = row.get("current");
+            if current { history.repeatable.push(read) } else { history.superseded.push(read) }
+        }
+        Ok(())
+    }
+
+    /// Histories that the search path does not find, where it is not one that this connection was given: the role's or the
+    /// database's path has changed since they began, or an operator has another one than the service.
+    async fn elsewhere(&self) -> Result<Vec<String>, Error> {
+        let own_path = self.caller.is_some_and(|caller| {
+            !matches!(caller.search_path_source.as_str(), "session" | "client" | "interactive")
+        });
+        if self.options.history_schema().is_some() || !own_path {
+            return Ok(Vec::new());
+        }
+        let sql = "SELECT nspname::pg_catalog.text FROM pg_catalog.pg_class c \
+                   JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace \
+                   WHERE relname = 'refinery_schema_history' AND relkind IN ('r', 'p') AND nspname NOT LIKE 'pg\\_%' \
+                     AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') \
+                     AND pg_catalog.has_table_privilege(c.oid, 'INSERT') ORDER BY nspname";
+        let rows = self.client.query_typed(sql, &[]).await;
+        let rows = rows.map_err(Error::database("looking for another history"))?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+}
+
+/// Makes room for versions of 64 bits in a history that keeps 32, when one of those to come does not fit.
+pub(crate) async fn widen(
+    client: &Client,
+    facts: &Preflight,
+    to_come: impl Iterator<Item = Version>,
+) -> Result<(), Error> {
+    if !facts.history_is_narrow || to_come.max().is_none_or(|newest| i32::try_from(newest).is_ok()) {
+        return Ok(());
+    }
+    // Every boot reads the history, and would queue behind this one for as long as it waits for a reader.
+    let sql = format!(
+        "BEGIN;SET LOCAL lock_timeout = '5s';ALTER TABLE {} ALTER COLUMN version TYPE pg_catalog.int8;COMMIT",
+        facts.history_table
+    );
+    let widened = client.batch_execute(&sql).await;
+    if widened.is_err() {
+        client.batch_execute("ROLLBACK").await.ok();
+    }
+    widened.map_err(Error::database("widening the versions of the history"))
+}
+
+fn read(row: &Row) -> Result<Option<HistoryRow>, Error> {
+    let Some(version) = row.get::<_, Option<Version>>("version") else { return Ok(None) };
+    let name: String = row.get::<_, Option<String>>("name").unwrap_or_default();
+    let checksum = row.get::<_, Option<String>>("checksum").unwrap_or_default();
+    let checksum = checksum.parse().map_err(|_| {
+        Error::History(format!(
+            "version {version} ({name}) has the checksum {checksum:?}, which is no number; \
+             `cargo xtask adopt` takes over other tools' histories"
+        ))
+    })?;
+    Ok(Some(HistoryRow { version, name, checksum }))
+}

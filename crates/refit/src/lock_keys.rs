@@ -1,0 +1,74 @@
+//! The keys of the advisory lock of a history.
+
+use tokio_postgres::Client;
+use tokio_postgres::types::Type;
+
+use crate::error::Error;
+
+/// The key of the lock of a history in schema `public`, the same in every release: "refit" in ASCII.
+pub const LOCK_KEY: i64 = 0x72_65_66_69_74;
+
+/// The key of the lock of the history in a schema: runs on other histories of the database do not wait for it.
+pub fn key(schema: &str) -> i64 {
+    match schema {
+        "public" => LOCK_KEY,
+        _ => {
+            let hash = siphasher::sip::SipHasher13::new_with_keys(LOCK_KEY.unsigned_abs(), 0)
+                .hash(schema.as_bytes());
+            i64::from_ne_bytes(hash.to_ne_bytes())
+        }
+    }
+}
+
+/// The keys of a history's lock, which are held together: one by the name of its schema, which every release takes and which is
+/// there before the table is; one by its table, which stays the same when the schema is renamed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LockKeys {
+    pub(crate) by_name: i64,
+    pub(crate) by_table: Option<i64>,
+}
+
+impl LockKeys {
+    pub(crate) fn new(schema: &str, relation: Option<u32>) -> LockKeys {
+        LockKeys { by_name: key(schema), by_table: relation.map(|oid| key(&format!("table {oid}"))) }
+    }
+
+    pub(crate) fn each(self) -> impl Iterator<Item = i64> {
+        std::iter::once(self.by_name).chain(self.by_table)
+    }
+
+    /// An expression for each key that calls a function with it.
+    pub(crate) fn call(self, function: &str) -> String {
+        self.joined(function, ",")
+    }
+
+    /// Whether a function is true of all keys; no operator is looked for.
+    pub(crate) fn all(self, function: &str) -> String {
+        self.joined(function, " AND ")
+    }
+
+    fn joined(self, function: &str, between: &str) -> String {
+        let call = |key| format!("pg_catalog.{function}({key})");
+        self.each().map(call).collect::<Vec<_>>().join(between)
+    }
+
+    /// Takes the key of the table that the transaction at hand has made: no other session sees it yet.
+    pub(crate) async fn take_made(&mut self, client: &Client, made: u32) -> Result<(), Error> {
+        let by_table = key(&format!("table {made}"));
+        let sql = "SELECT pg_catalog.pg_try_advisory_lock($1)";
+        client
+            .query_typed_one(sql, &[(&by_table, Type::INT8)])
+            .await
+            .map_err(Error::database("taking the migration lock"))?;
+        self.by_table = Some(by_table);
+        Ok(())
+    }
+
+    /// Gives back what [`take_made`](LockKeys::take_made) has taken.
+    pub(crate) async fn give_made_back(&mut self, client: &Client) {
+        if let Some(by_table) = self.by_table.take() {
+            // When that fails, the session is gone, and with it the lock.
+            client.batch_execute(&format!("SELECT pg_catalog.pg_advisory_unlock({by_table})")).await.ok();
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! What a migrator is configured with.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use refit_model::{Policies, Version};
+use tokio_postgres::Client;
+
+use crate::backfill::engine::{Followers, Functions};
+use crate::connect::{ConnectOptions, Target};
+use crate::event::Observer;
+use crate::interrupt::Interrupt;
+use crate::state::DEFAULT_SCHEMA;
+
+/// refinery's table for its history.
+pub const HISTORY_TABLE: &str = "refinery_schema_history";
+
+/// What a [`Migrator`](crate::Migrator) is configured with.
+#[derive(Debug, Clone)]
+pub(crate) struct Options {
+    pub(crate) environment: String,
+    pub(crate) to: Option<Version>,
+    pub(crate) include: Vec<Version>,
+    pub(crate) policies: Option<Policies>,
+    pub(crate) lock_timeout: Option<Duration>,
+    pub(crate) lock_attempts: u32,
+    pub(crate) wait_for_lock: Duration,
+    pub(crate) history_schema: Option<String>,
+    pub(crate) state_schema: Option<String>,
+    pub(crate) session_pooler: bool,
+    pub(crate) connect: ConnectOptions,
+    pub(crate) observer: Observer,
+    pub(crate) comparison: Comparison,
+    pub(crate) backfills: Backfills,
+    pub(crate) functions: Functions,
+    pub(crate) followers: Followers,
+    pub(crate) lease: Duration,
+    pub(crate) interrupt: Interrupt,
+    /// Where a connection of Refit's own leads, for cancel requests.
+    pub(crate) target: Option<Target>,
+}
+
+impl Options {
+    /// The schema of the history, where one is named.
+    pub(crate) fn history_schema(&self) -> Option<&str> {
+        self.history_schema.as_deref()
+    }
+
+    /// The history's table as SQL names it: qualified when a schema is named, else the search path finds it.
+    pub(crate) fn history_table(&self) -> String {
+        match &self.history_schema {
+            Some(schema) => {
+                format!("{}.{HISTORY_TABLE}", postgres_protocol::escape::escape_identifier(schema))
+            }
+            None => HISTORY_TABLE.to_owned(),
+        }
+    }
+
+    /// The schema in which Refit keeps what it remembers.
+    pub(crate) fn state_schema(&self) -> &str {
+        self.state_schema.as_deref().unwrap_or(DEFAULT_SCHEMA)
+    }
+}
+
+/// Who finishes backfills, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Backfills {
+    /// A run works on them to their end, and applies what waited for them.
+    Inline,
+    /// A run leaves them to a task of its program, which applies what waited for them.
+    #[default]
+    Background,
+    /// A run registers them only: somebody else works on them.
+    Hold,
+}
+
+/// What to do when the schema is not that of the snapshot.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Drift {
+    /// Nothing is compared.
+    #[default]
+    Off,
+    /// It is logged, and stands among the report's warnings.
+    Warn,
+    /// It is an error, [`Error::Drift`]: the service does not come up.
+    Refuse,
+}
+
+/// Reads a schema and compares it with a snapshot's JSON: a line a difference, none when all is as it should be. It is
+/// `refit_catalog::differences`, given from outside so that a service that compares nothing stays small.
+pub type SchemaCheck = for<'a> fn(
+    &'a Client,
+    &'a str,
+) -> Pin<
+    Box<dyn Future<Output = Result<Vec<String>, Box<dyn StdError + Send + Sync>>> + Send + 'a>,
+>;
+
+/// What a migrator was told about comparing.
+#[derive(Clone, Default)]
+pub(crate) struct Comparison {
+    pub(crate) drift: Drift,
+    pub(crate) check: Option<SchemaCheck>,
+    pub(crate) snapshot: Option<String>,
+}
+
+impl fmt::Debug for Comparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Comparison").field("drift", &self.drift).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,161 @@
+//! What a plan is: the steps that would run, those that are held back, and why it may not run. The planner makes it.
+
+mod gate;
+mod undo;
+
+pub use gate::Gate;
+pub use undo::UndoBackfill;
+
+use std::fmt;
+
+use refit_model::{Migration, Repeatable, Version};
+use serde::Serialize;
+
+use crate::error::Refusal;
+
+/// What would run, what is held back, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Plan {
+    /// The environment that the plan is for.
+    pub environment: String,
+    /// The newest applied version.
+    pub current: Option<Version>,
+    /// The newest version of the set.
+    pub newest: Option<Version>,
+    /// How many migrations of the set are applied.
+    pub applied: usize,
+    /// What would run, in order.
+    pub pending: Vec<PlannedStep>,
+    /// What is held back, and by which gate.
+    pub held: Vec<HeldStep>,
+    /// Applied versions that the set does not know because they are newer.
+    pub ahead: Vec<Version>,
+    /// Applied backfills whose jobs are not remembered, and which may be done again: a run registers them anew.
+    pub reregister: Vec<Version>,
+    /// Backfills whose rows are being restored, or whose rollback was interrupted: nothing is applied meanwhile.
+    pub restoring: Vec<Version>,
+    /// Whether a run has to upgrade what an older release of Refit remembers.
+    pub outdated: bool,
+    /// Why the plan may not run; empty when it may.
+    pub refusals: Vec<Refusal>,
+    /// What the reader should know.
+    pub warnings: Vec<String>,
+}
+
+/// What kind of migration a step runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StepKind {
+    /// Runs once.
+    Versioned,
+    /// Runs whenever its text changes.
+    Repeatable,
+    /// Undoes a versioned one.
+    Undo,
+}
+
+/// One step that would run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlannedStep {
+    /// Versioned or repeatable.
+    pub kind: StepKind,
+    /// The version of a versioned migration.
+    pub version: Option<Version>,
+    /// The file name without `.sql`.
+    pub stem: String,
+    /// The file, relative to the folder.
+    pub path: String,
+    /// Whether it runs in one transaction with its history row.
+    pub transaction: bool,
+    /// Whether it registers a backfill, whose rows change afterwards.
+    pub backfill: bool,
+}
+
+/// One step that is held back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HeldStep {
+    /// The version; none for a repeatable migration.
+    pub version: Option<Version>,
+    /// The file name without `.sql`.
+    pub stem: String,
+    /// What holds it.
+    pub gate: Gate,
+}
+
+impl Plan {
+    /// Whether nothing would run and nothing is refused.
+    pub fn is_up_to_date(&self) -> bool {
+        self.pending.is_empty() && self.refusals.is_empty() && self.restoring.is_empty()
+    }
+
+    /// Whether a run has anything to do: migrations to apply, or its own records to put right.
+    pub(crate) fn needs_run(&self) -> bool {
+        !self.pending.is_empty() || !self.reregister.is_empty() || self.outdated
+    }
+}
+
+impl PlannedStep {
+    pub(crate) fn versioned(migration: &Migration) -> PlannedStep {
+        PlannedStep {
+            kind: StepKind::Versioned,
+            version: Some(migration.version),
+            stem: migration.stem.clone(),
+            path: migration.path.clone(),
+            transaction: migration.directives.transaction,
+            backfill: migration.directives.backfill.is_some(),
+        }
+    }
+
+    pub(crate) fn repeatable(repeatable: &Repeatable) -> PlannedStep {
+        PlannedStep {
+            kind: StepKind::Repeatable,
+            version: None,
+            stem: repeatable.stem.clone(),
+            path: repeatable.path.clone(),
+            transaction: repeatable.directives.transaction,
+            backfill: false,
+        }
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let version =
+            |version: Option<Version>| version.map_or("none".to_owned(), |version| version.to_string());
+        writeln!(
+            f,
+            "database at version {}, migrations up to {}, environment {}",
+            version(self.current),
+            version(self.newest),
+            self.environment
+        )?;
+        for warning in &self.warnings {
+            writeln!(f, "  warning  {warning}")?;
+        }
+        for refusal in &self.refusals {
+            writeln!(f, "  refused  {refusal}")?;
+        }
+        for step in &self.pending {
+            let how = match (step.backfill, step.transaction) {
+                (true, _) => "  (a backfill)",
+                (false, false) => "  (outside a transaction)",
+                (false, true) => "",
+            };
+            writeln!(f, "  pending  {}{how}", step.stem)?;
+        }
+        for version in &self.reregister {
+            writeln!(
+                f,
+                "  again    the backfill of version {version}, whose job is not recorded, is registered anew"
+            )?;
+        }
+        for step in &self.held {
+            writeln!(f, "  held     {}  ({})", step.stem, step.gate)?;
+        }
+        if self.is_up_to_date() {
+            write!(f, "up to date")
+        } else {
+            write!(f, "{} to run", self.pending.len())
+        }
+    }
+}

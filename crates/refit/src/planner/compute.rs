@@ -1,0 +1,195 @@
+//! The plan: set minus history. Pure: rows in, value out.
+
+use std::collections::{HashMap, HashSet};
+
+use refit_model::{Migration, MigrationSet, Policies, Policy, Version};
+
+use super::gates::Gates;
+use crate::error::Refusal;
+use crate::history::checksum::{self, Comparison};
+use crate::history::{History, HistoryRow, RESTORING, UNDOING};
+use crate::plan::{Gate, HeldStep, Plan, PlannedStep};
+
+/// What the caller asks of a plan.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Requested<'a> {
+    pub(crate) environment: &'a str,
+    /// No version above this.
+    pub(crate) to: Option<Version>,
+    /// Manual migrations that are asked for.
+    pub(crate) include: &'a [Version],
+    pub(crate) policies: Policies,
+}
+
+impl Plan {
+    pub(crate) fn compute(set: &MigrationSet, history: &History, requested: &Requested<'_>) -> Plan {
+        let applied: HashMap<Version, (&str, u64)> =
+            history.versioned.iter().map(|row| (row.version, (row.name.as_str(), row.checksum))).collect();
+        let newest = set.migrations().last().map(|migration| migration.version);
+        let mut plan = Plan {
+            environment: requested.environment.to_owned(),
+            current: applied.keys().max().copied(),
+            newest,
+            applied: 0,
+            pending: Vec::new(),
+            held: Vec::new(),
+            ahead: Vec::new(),
+            reregister: Vec::new(),
+            restoring: Vec::new(),
+            outdated: history.outdated,
+            refusals: Vec::new(),
+            warnings: history.warnings.clone(),
+        };
+        if !history.elsewhere.is_empty() {
+            plan.refusals.push(Refusal::Elsewhere { schemas: history.elsewhere.clone() });
+        }
+        plan.compare_applied(set, history, requested.policies);
+        plan.collect_pending(set, history, &applied, requested);
+        if requested.to.is_none() {
+            plan.collect_repeatables(set, history, requested.environment);
+        }
+        plan.refusals.extend(crate::exec::by_statement::refusals(set, &history.undecided, &plan.pending));
+        plan
+    }
+
+    fn compare_applied(&mut self, set: &MigrationSet, history: &History, policies: Policies) {
+        let known = self.newest.unwrap_or(Version::MIN);
+        let applied: HashSet<Version> = history.versioned.iter().map(|row| row.version).collect();
+        let renumbered = |row: &HistoryRow| {
+            let found = checksum::renumbered(set, row, |version| applied.contains(&version))?;
+            Some(Refusal::Renumbered {
+                version: row.version,
+                name: row.name.clone(),
+                path: found.path.clone(),
+            })
+        };
+        for row in &history.versioned {
+            match set.migration(row.version) {
+                _ if row.checksum == UNDOING => {
+                    self.refusals.push(Refusal::HalfUndone { version: row.version, name: row.name.clone() })
+                }
+                Some(migration) if row.checksum == RESTORING => {
+                    self.applied += 1;
+                    self.restoring.push(row.version);
+                    self.warnings.push(format!(
+                        "{} is being rolled back, or its rollback was interrupted: nothing is applied until \
+                         `cargo xtask rollback` has finished",
+                        migration.stem
+                    ));
+                }
+                Some(migration) => {
+                    self.applied += 1;
+                    if let Some(refusal) = differs(migration, row, renumbered) {
+                        self.judge(policies.changed, refusal);
+                    }
+                }
+                None => match renumbered(row) {
+                    Some(refusal) => self.judge(policies.missing, refusal),
+                    None if row.version > known => self.ahead.push(row.version),
+                    None => self.judge(
+                        policies.missing,
+                        Refusal::Missing { version: row.version, name: row.name.clone() },
+                    ),
+                },
+            }
+        }
+        if let Some(newest) = self.ahead.iter().max().copied() {
+            self.judge(policies.ahead, Refusal::Ahead { newest, known: self.newest.unwrap_or(0) });
+        }
+    }
+
+    fn judge(&mut self, policy: Policy, refusal: Refusal) {
+        match policy {
+            Policy::Refuse => self.refusals.push(refusal),
+            Policy::Warn => self.warnings.push(refusal.to_string()),
+            Policy::Accept => {}
+        }
+    }
+
+    fn collect_pending(
+        &mut self,
+        set: &MigrationSet,
+        history: &History,
+        applied: &HashMap<Version, (&str, u64)>,
+        requested: &Requested<'_>,
+    ) {
+        // A migration that may wait is never what makes another one late.
+        let newest_applied = set
+            .migrations()
+            .iter()
+            .filter(|migration| applied.contains_key(&migration.version) && !migration.directives.may_wait())
+            .map(|migration| migration.version)
+            .chain(self.ahead.iter().copied())
+            .max();
+        let mut gates = Gates { set, history, applied, held: HashSet::new(), planned: HashSet::new() };
+        let pending = set.migrations().iter().filter(|migration| {
+            !applied.contains_key(&migration.version)
+                && migration.directives.runs_in(requested.environment)
+                && requested.to.is_none_or(|to| migration.version <= to)
+        });
+        for migration in pending {
+            let restoring = self.restoring.last().map(|version| Gate::After { version: *version });
+            if let Some(gate) = gates.gate(migration, requested.include).or(restoring) {
+                gates.held.insert(migration.version);
+                let (version, stem) = (Some(migration.version), migration.stem.clone());
+                self.held.push(HeldStep { version, stem, gate });
+                continue;
+            }
+            let Migration { version, path, directives, .. } = migration;
+            if let Some(newest) = newest_applied.filter(|newest| newest > version && !directives.may_wait()) {
+                let refusal = Refusal::OutOfOrder { version: *version, path: path.clone(), newest };
+                self.judge(requested.policies.out_of_order, refusal);
+            }
+            if directives.backfill.is_some() {
+                gates.planned.insert(*version);
+            }
+            self.pending.push(PlannedStep::versioned(migration));
+        }
+        self.reregister = gates.to_reregister(&self.held);
+    }
+
+    fn collect_repeatables(&mut self, set: &MigrationSet, history: &History, environment: &str) {
+        let applied: HashMap<&str, u64> =
+            history.repeatable.iter().map(|row| (row.name.as_str(), row.checksum)).collect();
+        let stale = set.repeatables().iter().filter(|repeatable| {
+            repeatable.directives.runs_in(environment)
+                && applied.get(repeatable.name.as_str()) != Some(&repeatable.checksum)
+        });
+        let ahead = self.ahead.iter().max().copied();
+        for repeatable in stale {
+            let superseded = history
+                .superseded
+                .iter()
+                .any(|row| row.name == repeatable.name && row.checksum == repeatable.checksum);
+            let restoring = self.restoring.last().map(|version| Gate::After { version: *version });
+            let gate = match ahead {
+                Some(version) => Some(Gate::Ahead { version }),
+                None => restoring.or(superseded.then_some(Gate::Superseded)),
+            };
+            match gate {
+                Some(gate) => {
+                    self.held.push(HeldStep { version: None, stem: repeatable.stem.clone(), gate });
+                }
+                None => self.pending.push(PlannedStep::repeatable(repeatable)),
+            }
+        }
+    }
+}
+
+/// Why a file does not fit the row of its version; none where it does.
+fn differs(
+    migration: &Migration,
+    row: &HistoryRow,
+    renumbered: impl Fn(&HistoryRow) -> Option<Refusal>,
+) -> Option<Refusal> {
+    let Migration { version, path, checksum: found, .. } = migration;
+    let (version, path, applied, found) = (*version, path.clone(), row.checksum, *found);
+    match checksum::compare(migration, row) {
+        Comparison::Same => None,
+        Comparison::Renamed => {
+            Some(Refusal::Renamed { version, path, name: row.name.clone(), applied, found })
+        }
+        // Another file has taken its number.
+        Comparison::Changed => renumbered(row).or(Some(Refusal::Changed { version, path, applied, found })),
+    }
+}

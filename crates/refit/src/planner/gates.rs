@@ -1,0 +1,72 @@
+//! Which gate a step waits at. A gate is open only where what it waits for is known to be complete.
+
+use std::collections::{HashMap, HashSet};
+
+use refit_model::{Migration, MigrationSet, Version};
+
+use crate::backfill::engine::is_repeatable;
+use crate::history::{History, checksum};
+use crate::plan::{Gate, HeldStep};
+use crate::state::BackfillState;
+
+/// What decides whether a migration is held back.
+pub(crate) struct Gates<'a> {
+    pub(crate) set: &'a MigrationSet,
+    pub(crate) history: &'a History,
+    pub(crate) applied: &'a HashMap<Version, (&'a str, u64)>,
+    /// What is held back so far.
+    pub(crate) held: HashSet<Version>,
+    /// The backfills that this very plan registers.
+    pub(crate) planned: HashSet<Version>,
+}
+
+impl Gates<'_> {
+    pub(crate) fn gate(&self, migration: &Migration, include: &[Version]) -> Option<Gate> {
+        let directives = &migration.directives;
+        if directives.manual && !include.contains(&migration.version) {
+            return Some(Gate::Manual);
+        }
+        let depends = directives.depends.iter().find(|version| self.held.contains(version));
+        let depends = depends.map(|version| Gate::After { version: *version });
+        directives.after.iter().find_map(|version| self.waits_for(*version)).or(depends)
+    }
+
+    /// A gate is open only where what it waits for is known to be complete.
+    fn waits_for(&self, version: Version) -> Option<Gate> {
+        if self.held.contains(&version) {
+            return Some(Gate::After { version });
+        }
+        if self.planned.contains(&version) {
+            return Some(Gate::Backfill { version });
+        }
+        self.set.migration(version)?.directives.backfill.as_ref()?;
+        match self.history.backfills.get(&version) {
+            Some(BackfillState::Complete) => None,
+            Some(BackfillState::Unfinished | BackfillState::Undone) => Some(Gate::Backfill { version }),
+            None if !self.applied.contains_key(&version) => None,
+            None if self.may_be_done_again(version) => Some(Gate::Backfill { version }),
+            None => Some(Gate::BackfillUnknown { version }),
+        }
+    }
+
+    /// Whether doing a backfill once more changes nothing that it has done.
+    fn may_be_done_again(&self, version: Version) -> bool {
+        let migration = self.set.migration(version);
+        let same = migration.is_some_and(|migration| {
+            let accepted = checksum::accepted(migration);
+            self.applied.get(&version).is_some_and(|(_, checksum)| accepted.contains(checksum))
+        });
+        same && migration.is_some_and(is_repeatable)
+    }
+
+    /// The backfills that gates wait for, applied and not remembered.
+    pub(crate) fn to_reregister(&self, held: &[HeldStep]) -> Vec<Version> {
+        let mut versions: Vec<Version> = held.iter().filter_map(|held| held.gate.backfill()).collect();
+        versions.retain(|version| {
+            !self.planned.contains(version) && !self.history.backfills.contains_key(version)
+        });
+        versions.sort_unstable();
+        versions.dedup();
+        versions
+    }
+}

@@ -1,0 +1,174 @@
+//! From a set, a history and the options to a plan: what applying, rolling back, comparing and reporting begin with.
+//!
+//! *Invariant*: it reads the database only.
+
+mod compute;
+mod gates;
+
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use refit_model::{HistoryDigest, MigrationSet};
+use tokio_postgres::Client;
+use tokio_postgres::types::Type;
+
+use self::compute::Requested;
+use crate::embedded::Source;
+use crate::error::Error;
+use crate::history::{Expected, History, HistoryState};
+use crate::options::Options;
+use crate::pin::Caller;
+use crate::plan::Plan;
+use crate::preflight::Preflight;
+use crate::report::Report;
+use crate::state::{State, is_outdated};
+
+/// A set and how it is to be planned.
+#[derive(Clone)]
+pub(crate) struct Planner {
+    pub(crate) source: Source,
+    pub(crate) set: OnceLock<Arc<MigrationSet>>,
+    pub(crate) options: Options,
+}
+
+impl Planner {
+    /// The set, read once.
+    ///
+    /// # Errors
+    /// [`Error::Set`] when the folder is malformed.
+    pub(crate) fn set(&self) -> Result<&Arc<MigrationSet>, Error> {
+        if let Some(set) = self.set.get() {
+            return Ok(set);
+        }
+        let set = self.source.set()?;
+        Ok(self.set.get_or_init(|| set))
+    }
+
+    /// Compares set and history. Reads only: one round trip where the history is the whole set.
+    ///
+    /// # Errors
+    /// When the set is malformed or the history cannot be read. A history that does not fit is no error here: it is in
+    /// [`Plan::refusals`].
+    pub(crate) async fn plan(&self, client: &Client) -> Result<Plan, Error> {
+        self.check_named_versions()?;
+        let set = self.set()?;
+        Ok(match self.glance(client).await? {
+            // The digest covers the whole set, so the history is the set.
+            HistoryState::Same => {
+                let mut history = History::of(set, &self.options.environment);
+                // The history alone does not tell that an older release left a backfill unfinished.
+                if set.has_backfills() {
+                    history.outdated = self.has_outdated_state(client).await?;
+                }
+                Plan::compute(set, &history, &self.requested())
+            }
+            HistoryState::Different(history) => self.plan_for(&history)?,
+        })
+    }
+
+    /// The same on a session that is pinned.
+    pub(crate) async fn state_of(&self, client: &Client, relation: Option<u32>) -> Result<State, Error> {
+        let schema = self.options.state_schema();
+        let Some(relation) = relation else { return Ok(State::empty(schema)) };
+        let sql = "SELECT nspname::pg_catalog.text FROM pg_catalog.pg_class c \
+                   JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace WHERE c.oid = $1";
+        let rows = client.query_typed(sql, &[(&relation, Type::OID)]).await;
+        let rows = rows.map_err(Error::database("looking for the history"))?;
+        let name: String = rows.first().and_then(|row| row.get(0)).unwrap_or_default();
+        State::find(client, schema, Some(relation), &name).await
+    }
+
+    /// Looks at the history, in one round trip where it is the expected one.
+    pub(crate) async fn glance(&self, client: &Client) -> Result<HistoryState, Error> {
+        let set = || self.set().cloned();
+        let expected = Expected { digest: self.expected()?, set: &set };
+        crate::history::glance(client, &self.options, &expected).await
+    }
+
+    /// The same on a session that is pinned.
+    pub(crate) async fn glance_pinned(
+        &self,
+        client: &Client,
+        facts: &Preflight,
+    ) -> Result<HistoryState, Error> {
+        let set = || self.set().cloned();
+        let expected = Expected { digest: self.expected()?, set: &set };
+        crate::history::glance_pinned(client, &self.options, facts, &expected).await
+    }
+
+    fn expected(&self) -> Result<HistoryDigest, Error> {
+        match self.source.known_digest() {
+            Some(digest) => Ok(digest),
+            None => Ok(self.set()?.history_digest(&self.options.environment)),
+        }
+    }
+
+    pub(crate) fn plan_for(&self, history: &History) -> Result<Plan, Error> {
+        Ok(Plan::compute(self.set()?, history, &self.requested()))
+    }
+
+    /// Versions that the caller named exist.
+    pub(crate) fn check_named_versions(&self) -> Result<(), Error> {
+        for version in self.options.include.iter().chain(&self.options.to) {
+            let set = self.set()?;
+            if set.migration(*version).is_none() {
+                let newest = set.migrations().last().map_or(0, |migration| migration.version);
+                return Err(Error::Target(format!("there is no version {version}; the newest is {newest}")));
+            }
+        }
+        Ok(())
+    }
+
+    fn requested(&self) -> Requested<'_> {
+        let settings = self.set.get().map(|set| set.settings().policy);
+        Requested {
+            environment: &self.options.environment,
+            to: self.options.to,
+            include: &self.options.include,
+            policies: self.options.policies.or(settings).unwrap_or_default(),
+        }
+    }
+
+    pub(crate) fn nothing_to_do(&self, plan: Option<Plan>, began: Instant) -> Report {
+        let (version, held, warnings) = match plan {
+            Some(plan) => (plan.current, plan.held, plan.warnings),
+            None => (self.expected().ok().and_then(|digest| digest.newest), Vec::new(), Vec::new()),
+        };
+        Report {
+            run: None,
+            environment: self.options.environment.clone(),
+            version,
+            steps: Vec::new(),
+            backfills: Vec::new(),
+            held,
+            warnings,
+            duration: began.elapsed(),
+            waited: Duration::ZERO,
+        }
+    }
+
+    /// Whether an older release wrote what is remembered of the history.
+    pub(crate) async fn has_outdated_state(&self, client: &Client) -> Result<bool, Error> {
+        self.ask_state(client, async |state| is_outdated(client, &state).await).await
+    }
+
+    /// The same, or it is remembered under a name that its schema no longer has.
+    pub(crate) async fn has_state_to_upgrade(&self, client: &Client) -> Result<bool, Error> {
+        self.ask_state(client, async |state| Ok(state.is_stale() || is_outdated(client, &state).await?)).await
+    }
+
+    async fn ask_state(
+        &self,
+        client: &Client,
+        ask: impl AsyncFnOnce(State) -> Result<bool, Error>,
+    ) -> Result<bool, Error> {
+        let caller = Caller::pin_locally(client, &self.options.history_table()).await?;
+        let asked = async {
+            let state = self.state_of(client, caller.relation).await?;
+            Ok(caller.relation.is_some() && ask(state).await?)
+        };
+        let asked = asked.await;
+        caller.unpin(client).await;
+        asked
+    }
+}

@@ -1,0 +1,209 @@
+//! Where a backfill stands: plain data. [`backfill`](crate::backfill) reads it.
+
+use std::fmt;
+
+use refit_model::Version;
+use serde::Serialize;
+
+/// Everything there is to know of a backfill.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct JobStatus {
+    /// Its identity in `refit.backfill`.
+    pub id: i64,
+    /// The schema of the history that it belongs to.
+    pub history: String,
+    /// The version of its migration.
+    pub version: Version,
+    /// The file name without `.sql`.
+    pub name: String,
+    /// `forward`, or `undo`.
+    pub kind: String,
+    /// `registered`, `running`, `incomplete`, `failed`, `complete` or `canceled`.
+    pub state: String,
+    /// What an operator asked for last: `run`, `pause` or `cancel`.
+    pub wanted: String,
+    /// How the key space is walked.
+    pub strategy: Option<String>,
+    /// Why so.
+    pub reason: Option<String>,
+    /// Rows of the table, as estimated when it began.
+    pub rows_estimated: i64,
+    /// Rows that the statement has changed.
+    pub rows_changed: i64,
+    /// How much is done, from 0 to 1.
+    pub progress: f64,
+    /// Rows changed a second, lately.
+    pub rows_per_second: Option<f64>,
+    /// Seconds that it will take at this rate.
+    pub eta_seconds: Option<f64>,
+    /// Batches committed.
+    pub batches: i64,
+    /// Batches that were tried again.
+    pub retries: i64,
+    /// Rows that are set aside.
+    pub errors: i64,
+    /// Closing sweeps made since it was begun, or taken up again.
+    pub pass: i32,
+    /// What slows it down.
+    pub throttle: Option<String>,
+    /// What stopped it.
+    pub error: Option<String>,
+    /// Seconds that it took, or has taken.
+    pub seconds: Option<f64>,
+    /// Who is at work.
+    pub workers: Vec<WorkerStatus>,
+    /// The rows that were set aside last, at most ten.
+    pub failed_rows: Vec<FailedRow>,
+    /// What it keeps for a roll-back, or restores from.
+    pub journal: Option<JournalStatus>,
+    /// Of an undo that is complete: rows that were changed again since the backfill, and so were left as they are. Zero once
+    /// the journal is dropped.
+    pub changed_since: i64,
+    /// Their keys, in order, at most [`KEYS`](JobStatus::KEYS); the journal has them all.
+    pub changed_keys: Vec<Vec<String>>,
+}
+
+/// The table of earlier values.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct JournalStatus {
+    /// Qualified and quoted.
+    pub table: String,
+    /// Bytes, indexes included.
+    pub bytes: i64,
+    /// Since when its time runs, RFC 3339: it is dropped when `undo_retention` is over. None while the job is not complete.
+    pub kept_since: Option<String>,
+}
+
+/// A worker at work.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct WorkerStatus {
+    /// Its server process.
+    pub pid: i32,
+    /// Where it is connected from.
+    pub host: String,
+    /// The table or partition that it works on.
+    pub relation: String,
+    /// The range.
+    pub range: i64,
+    /// Rows in its last batch.
+    pub batch_rows: i32,
+    /// Why its last batch is tried again.
+    pub trouble: Option<String>,
+}
+
+/// A row that could not be changed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FailedRow {
+    /// The table or partition.
+    pub relation: String,
+    /// Its key.
+    pub key: Vec<String>,
+    /// SQLSTATE.
+    pub sqlstate: String,
+    /// What the server said.
+    pub message: String,
+    /// Its detail.
+    pub detail: Option<String>,
+    /// How often it failed.
+    pub attempts: i32,
+}
+
+impl JobStatus {
+    /// How many keys of rows that were changed again are told at most.
+    pub const KEYS: usize = 1_000;
+
+    /// What the sessions of its workers call themselves, in `application_name`.
+    pub fn session_name(&self) -> String {
+        session_name(self.version, self.id)
+    }
+
+    /// What it does to rows: `changed`, or `restored`.
+    pub fn done(&self) -> &'static str {
+        if self.kind == "undo" { "restored" } else { "changed" }
+    }
+
+    /// Whether an operator has paused it.
+    pub fn is_paused(&self) -> bool {
+        self.wanted == "pause" && (self.state == "running" || self.state == "registered")
+    }
+}
+
+/// What a worker's session calls itself.
+pub(crate) fn session_name(version: Version, job: i64) -> String {
+    format!("refit backfill V{version} (job {job})")
+}
+
+impl fmt::Display for JobStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::new();
+        self.write(&mut text)?;
+        f.write_str(&refit_model::visible(&text))
+    }
+}
+
+impl JobStatus {
+    fn write(&self, f: &mut impl fmt::Write) -> fmt::Result {
+        let state = if self.is_paused() { "paused" } else { &self.state };
+        write!(
+            f,
+            "{}  {state}  {:.1} %, {} rows {}",
+            self.name,
+            self.progress * 100.0,
+            self.rows_changed,
+            self.done()
+        )?;
+        if let Some(rate) = self.rows_per_second.filter(|_| self.state == "running") {
+            write!(f, ", {rate:.0} a second")?;
+        }
+        if let Some(eta) = self.eta_seconds {
+            write!(f, ", {eta:.0} s to go")?;
+        }
+        if self.state == "complete"
+            && let Some(seconds) = self.seconds
+        {
+            write!(f, " in {seconds:.1} s, {} batches", self.batches)?;
+        }
+        if let (Some(strategy), Some(reason)) = (&self.strategy, &self.reason) {
+            write!(f, "\n  strategy  {strategy}: {reason}")?;
+        }
+        if self.pass > 0 {
+            write!(f, "\n  sweeps    {}", self.pass)?;
+        }
+        if self.retries > 0 {
+            write!(f, "\n  retries   {}", self.retries)?;
+        }
+        if let Some(throttle) = &self.throttle {
+            write!(f, "\n  slowed    {throttle}")?;
+        }
+        for worker in &self.workers {
+            write!(
+                f,
+                "\n  worker    pid {} from {}, {} rows a batch of {}",
+                worker.pid, worker.host, worker.batch_rows, worker.relation
+            )?;
+            if let Some(trouble) = &worker.trouble {
+                write!(f, ", trying again: {trouble}")?;
+            }
+        }
+        if let Some(error) = &self.error {
+            write!(f, "\n  stopped   {error}")?;
+        }
+        if self.changed_since > 0 {
+            write!(f, "\n  left      {} rows that were changed again since", self.changed_since)?;
+        }
+        if self.errors > 0 {
+            write!(f, "\n  failed    {} rows", self.errors)?;
+        }
+        for row in &self.failed_rows {
+            write!(
+                f,
+                "\n            {} ({}): {} (SQLSTATE {})",
+                row.relation,
+                row.key.join(", "),
+                row.message,
+                row.sqlstate
+            )?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,114 @@
+//! What a run did, for people and for machines.
+
+mod job;
+
+pub(crate) use job::session_name;
+pub use job::{FailedRow, JobStatus, JournalStatus, WorkerStatus};
+
+use std::fmt;
+use std::time::Duration;
+
+use refit_model::Version;
+use serde::Serialize;
+
+use crate::plan::{HeldStep, StepKind};
+
+/// The result of one application of a plan.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// The run's identity in `refit.run`; `None` when there was nothing to do.
+    pub run: Option<i64>,
+    /// The environment that the plan was for.
+    pub environment: String,
+    /// The version of the database afterwards.
+    pub version: Option<Version>,
+    /// What ran, in order.
+    pub steps: Vec<StepReport>,
+    /// The backfills that were worked on, when the run did so itself.
+    pub backfills: Vec<JobStatus>,
+    /// What is held back.
+    pub held: Vec<HeldStep>,
+    /// What the reader should know.
+    pub warnings: Vec<String>,
+    /// How long the whole run took, in seconds, waiting included.
+    #[serde(serialize_with = "seconds")]
+    pub duration: Duration,
+    /// How long it waited for another run, in seconds.
+    #[serde(serialize_with = "seconds")]
+    pub waited: Duration,
+}
+
+/// One step that ran.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StepReport {
+    /// Versioned or repeatable.
+    pub kind: StepKind,
+    /// The file name without `.sql`.
+    pub stem: String,
+    /// How long the step took, in seconds, retries included.
+    #[serde(serialize_with = "seconds")]
+    pub duration: Duration,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// How many statements it has.
+    pub statements: usize,
+}
+
+impl Report {
+    /// Goes on with what another application did after it.
+    pub(crate) fn append(&mut self, next: Report) {
+        self.run = next.run.or(self.run);
+        self.version = next.version.max(self.version);
+        self.steps.extend(next.steps);
+        self.backfills.extend(next.backfills);
+        self.held = next.held;
+        self.duration += next.duration;
+        self.waited += next.waited;
+    }
+}
+
+pub(crate) fn seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(duration.as_secs_f64())
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for warning in &self.warnings {
+            writeln!(f, "warning: {warning}")?;
+        }
+        let width = self.steps.iter().map(|step| step.stem.chars().count()).max().unwrap_or(0);
+        for step in &self.steps {
+            write!(f, "  applied {:width$}  {:>8}", step.stem, human(step.duration))?;
+            if step.attempts > 1 {
+                write!(f, "  after {} attempts", step.attempts)?;
+            }
+            writeln!(f)?;
+        }
+        for backfill in &self.backfills {
+            writeln!(f, "  filled  {backfill}")?;
+        }
+        for step in &self.held {
+            writeln!(f, "  held    {}  ({})", step.stem, step.gate)?;
+        }
+        let version = self.version.map_or("none".to_owned(), |version| version.to_string());
+        match self.steps.len() {
+            0 => write!(f, "nothing to apply")?,
+            1 => write!(f, "applied 1 migration")?,
+            count => write!(f, "applied {count} migrations")?,
+        }
+        write!(f, " in {}", human(self.duration))?;
+        if !self.waited.is_zero() {
+            write!(f, ", {} of it waiting for another run", human(self.waited))?;
+        }
+        write!(f, "; the database is at version {version}")
+    }
+}
+
+pub(crate) fn human(duration: Duration) -> String {
+    let milliseconds = duration.as_secs_f64() * 1_000.0;
+    if milliseconds < 1_000.0 {
+        format!("{milliseconds:.1} ms")
+    } else {
+        format!("{:.2} s", milliseconds / 1_000.0)
+    }
+}

@@ -1,0 +1,131 @@
+//! Dependencies go one way: between the modules of a crate as between crates.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use proc_macro2::{TokenStream, TokenTree};
+
+/// Module, and the modules that it names, each with a file that does.
+type Uses = BTreeMap<String, BTreeMap<String, String>>;
+
+#[test]
+fn the_modules_of_refit_depend_on_each_other_one_way() {
+    let uses = uses(&crate::support::scratch::workspace().join("crates/refit/src"));
+    assert!(uses.contains_key("migrator") && uses["migrator"].contains_key("planner"), "nothing was read");
+    let cycle = cycle(uses);
+    let edges = cycle.iter().flat_map(|(module, named)| {
+        named.iter().map(move |(other, file)| format!("{module} names {other} in {file}"))
+    });
+    assert!(
+        cycle.is_empty(),
+        "these modules depend on each other:\n{}",
+        edges.collect::<Vec<_>>().join("\n")
+    );
+}
+
+#[test]
+fn a_cycle_is_found() {
+    let named = |modules: &[&str]| modules.iter().map(|name| ((*name).to_owned(), String::new())).collect();
+    let uses = Uses::from([
+        ("a".to_owned(), named(&["b", "d"])),
+        ("b".to_owned(), named(&["c"])),
+        ("c".to_owned(), named(&["b"])),
+        ("d".to_owned(), named(&[])),
+    ]);
+    assert_eq!(
+        cycle(uses).into_keys().collect::<Vec<_>>(),
+        ["a", "b", "c"],
+        "what leads into a cycle is shown, too"
+    );
+}
+
+/// What is left when modules that depend on none of the others are taken away, as long as there are any.
+fn cycle(mut uses: Uses) -> Uses {
+    loop {
+        let known: BTreeSet<String> = uses.keys().cloned().collect();
+        for named in uses.values_mut() {
+            named.retain(|module, _| known.contains(module));
+        }
+        let before = uses.len();
+        uses.retain(|_, named| !named.is_empty());
+        if uses.len() == before {
+            return uses;
+        }
+    }
+}
+
+fn uses(source: &Path) -> Uses {
+    let mut uses = Uses::new();
+    for path in super::tidy::sources(source) {
+        let file = path.strip_prefix(source).unwrap().with_extension("");
+        let parts: Vec<&str> = file.iter().map(|part| part.to_str().unwrap()).collect();
+        let module = module(&parts);
+        if module == "lib" {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        let mut paths = Vec::new();
+        paths_of(without_tests(text.parse().unwrap()), &mut paths);
+        let named = uses.entry(module.clone()).or_default();
+        for path in paths {
+            let other = self::module(&path.iter().map(String::as_str).collect::<Vec<_>>());
+            if other != module {
+                named.entry(other).or_insert_with(|| file.display().to_string());
+            }
+        }
+    }
+    uses
+}
+
+/// The module of a path in the crate. `backfill` is two: what works on jobs, and what drives that for a migrator.
+fn module(path: &[&str]) -> String {
+    match path {
+        ["backfill", part @ ("driver" | "engine"), ..] => format!("backfill::{part}"),
+        [first, ..] => (*first).to_owned(),
+        [] => String::new(),
+    }
+}
+
+/// The first parts of the paths that begin with `crate`.
+fn paths_of(code: TokenStream, found: &mut Vec<Vec<String>>) {
+    let tokens: Vec<TokenTree> = code.into_iter().collect();
+    for (at, token) in tokens.iter().enumerate() {
+        match token {
+            TokenTree::Group(group) => paths_of(group.stream(), found),
+            TokenTree::Ident(ident) if ident == "crate" => {
+                let rest = tokens[at + 1..].iter().filter(|token| !matches!(token, TokenTree::Punct(_)));
+                let mut named = rest.take(2);
+                match named.next() {
+                    Some(TokenTree::Ident(first)) => {
+                        let second = named.next().and_then(|token| match token {
+                            TokenTree::Ident(second) => Some(second.to_string()),
+                            _ => None,
+                        });
+                        found.push(std::iter::once(first.to_string()).chain(second).collect());
+                    }
+                    Some(TokenTree::Group(group)) => {
+                        let names = group.stream().into_iter().filter_map(|token| match token {
+                            TokenTree::Ident(ident) => Some(vec![ident.to_string()]),
+                            _ => None,
+                        });
+                        found.extend(names);
+                    }
+                    _ => {}
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The code without its `mod tests { … }`.
+fn without_tests(code: TokenStream) -> TokenStream {
+    let tokens: Vec<TokenTree> = code.into_iter().collect();
+    let is_tests = |at: usize| {
+        matches!(&tokens[at], TokenTree::Group(_))
+            && at >= 2
+            && matches!(&tokens[at - 1], TokenTree::Ident(ident) if ident == "tests")
+            && matches!(&tokens[at - 2], TokenTree::Ident(ident) if ident == "mod")
+    };
+    (0..tokens.len()).filter(|at| !is_tests(*at)).map(|at| tokens[at].clone()).collect()
+}
