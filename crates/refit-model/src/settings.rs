@@ -200,7 +200,7 @@ fn fix_of(message: &str) -> String {
             None => format!("known keys: {}", KEYS.join(", ")),
         },
         None if message.contains("`allow`") => "write \"allow\", \"warn\" or \"deny\"".to_owned(),
-        None => "see the settings in the README".to_owned(),
+        None => "see docs/configuration.md for the settings".to_owned(),
     }
 }
 
