@@ -39,6 +39,70 @@ fn a_cycle_is_found() {
     );
 }
 
+/// What the others share has modules beside `commands`.
+#[test]
+fn no_command_imports_another() {
+    let commands = crate::support::scratch::workspace().join("crates/refit-xtask/src/commands");
+    let mut complaints = Vec::new();
+    for path in super::tidy::sources(&commands) {
+        let file = path.strip_prefix(&commands).unwrap().with_extension("");
+        let own = file.iter().next().unwrap().to_str().unwrap();
+        let mut paths = Vec::new();
+        paths_of(std::fs::read_to_string(&path).unwrap().parse().unwrap(), &mut paths);
+        let others =
+            paths.iter().filter(|path| path[0] == "commands" && path.get(1).is_none_or(|name| name != own));
+        complaints.extend(others.map(|path| format!("{} names crate::{}", file.display(), path.join("::"))));
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+/// Another parser, or another release of it, is a change to these places alone.
+#[test]
+fn the_parser_is_named_in_few_places() {
+    let at_home = [
+        "crates/refit-lint/src/parser/",
+        "crates/refit-model/src/directive.rs",
+        "crates/refit-model/src/redact/",
+        "crates/refit-model/src/statement",
+        "crates/refit/src/backfill/engine/shape/tokens.rs",
+    ];
+    only_in("squawk_", &at_home);
+}
+
+/// Whole schemas are read by refit-catalog; single facts are asked for where they are needed, and nowhere else.
+#[test]
+fn the_catalog_is_queried_in_few_places() {
+    let at_home = [
+        "crates/refit-catalog/src/",
+        "crates/refit-devdb/src/",
+        "crates/refit-rehearsal/src/observe/",
+        "crates/refit-rehearsal/src/rows/",
+        "crates/refit-xtask/src/commands/adopt/",
+        "crates/refit/src/",
+        // In their examples.
+        "crates/refit-lint/src/rules/",
+    ];
+    for table in
+        ["pg_class", "pg_attribute", "pg_constraint", "pg_index", "pg_namespace", "pg_proc", "pg_type"]
+    {
+        only_in(&format!("FROM {table}"), &at_home);
+        only_in(&format!("FROM pg_catalog.{table}"), &at_home);
+    }
+}
+
+/// Fails where a text is in a source file that is neither in one of these places nor a test.
+fn only_in(text: &str, places: &[&str]) {
+    let root = crate::support::scratch::workspace();
+    let found = super::tidy::sources(&root.join("crates")).into_iter().filter(|path| {
+        let name = path.strip_prefix(root).unwrap().to_str().unwrap();
+        !name.contains("/tests/")
+            && !places.iter().any(|place| name.starts_with(place))
+            && std::fs::read_to_string(path).unwrap().contains(text)
+    });
+    let found: Vec<_> = found.collect();
+    assert!(found.is_empty(), "{text} is in {found:?}");
+}
+
 /// What is left when modules that depend on none of the others are taken away, as long as there are any.
 fn cycle(mut uses: Uses) -> Uses {
     loop {

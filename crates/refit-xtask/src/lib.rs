@@ -9,12 +9,16 @@
 //! One file a command. This is the only crate that prints, asks questions, reads the environment and chooses exit
 //! statuses: 0 fine, 1 findings, drift, pending or a failed check, 2 wrong usage or could not run.
 
+mod backfills;
 mod cli;
 mod commands;
 mod context;
 mod database;
+mod fs;
+mod git;
 mod interrupt;
 mod output;
+mod progress;
 mod render;
 mod terminal;
 

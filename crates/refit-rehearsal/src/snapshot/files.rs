@@ -6,7 +6,8 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use refit_catalog::{Drift, Origin, Snapshot};
@@ -254,13 +255,13 @@ fn names(folder: &Path) -> Result<Vec<String>, Error> {
 
 /// Whoever reads meanwhile finds the old file or the new one.
 fn replace(folder: &Path, name: &str, text: &str) -> Result<(), Error> {
-    let aside = folder.join(format!(".{name}.{}", std::process::id()));
     let path = folder.join(name);
-    let written = fs::write(&aside, text).and_then(|()| fs::rename(&aside, &path));
-    written.map_err(|error| {
-        fs::remove_file(&aside).ok();
-        Error::file("write", &path)(error)
-    })
+    let written = tempfile::Builder::new()
+        .permissions(fs::Permissions::from_mode(0o666))
+        .tempfile_in(folder)
+        .and_then(|mut file| file.write_all(text.as_bytes()).map(|()| file))
+        .and_then(|file| file.persist(&path).map_err(|error| error.error));
+    written.map(drop).map_err(Error::file("write", &path))
 }
 
 fn remove(path: &Path) -> Result<(), Error> {

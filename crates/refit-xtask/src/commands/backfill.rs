@@ -1,26 +1,17 @@
 //! `cargo xtask backfill run|status|pause|resume|retry|cancel`
 
 mod cancel;
-mod figures;
-mod live;
 mod pause;
-mod poller;
 mod preview;
-mod render;
 mod resume;
 mod retry;
 mod run;
 mod status;
 mod which;
-mod work;
 
 use std::process::ExitCode;
 
 use crate::context::Context;
-
-pub(crate) use poller::ObservedJob;
-pub(crate) use render::{blocks, unfinished_lines};
-pub(crate) use work::{Failure, Worked, in_sight, work};
 
 #[derive(Debug, clap::Args)]
 #[command(

@@ -1,7 +1,5 @@
 //! `cargo xtask explain RULE`
 
-mod page;
-
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -13,6 +11,7 @@ use similar::TextDiff;
 
 use crate::context::Context;
 use crate::output::{BAD, GOOD, QUIET, WAITS};
+use crate::render::rule_page;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit status: 0 fine, 1 with --check when the file differs, 2 could not run.\n\n\
@@ -44,21 +43,11 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
             let Some(rule) = RULES.iter().find(|rule| rule.name == name) else {
                 bail!("there is no rule `{name}`; {}", suggestion(name));
             };
-            context.out.result(&whole(rule), page::terminal(rule))?;
+            context.out.result(&whole(rule), rule_page::terminal(rule))?;
         }
         None => return check(args.check.as_ref().unwrap_or(&PathBuf::from(DOCUMENT)), context),
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// A rule's page as Markdown.
-pub(super) fn markdown_page(rule: &Rule) -> String {
-    page::markdown(rule, 0)
-}
-
-/// A rule's page as plain text.
-pub(super) fn plain_page(rule: &Rule) -> String {
-    crate::terminal::plain(&page::terminal(rule))
 }
 
 fn entry(rule: &Rule) -> Value {
@@ -91,7 +80,7 @@ fn list() -> String {
             Some(Severity::Note) => GOOD,
             None => QUIET,
         };
-        let severity = page::severity(rule);
+        let severity = rule_page::severity(rule);
         format!("{:width$}  {style}{severity:7}{style:#}  {}", rule.name, rule.title())
     };
     RULES.iter().map(line).collect::<Vec<_>>().join("\n")
@@ -105,14 +94,18 @@ fn document() -> String {
         .to_owned();
     for rule in RULES {
         let (name, title) = (rule.name, rule.title().replace('|', "\\|"));
-        text.push_str(&format!("| [`{name}`](#{name}) | {} | {title} |\n", page::severity(rule)));
+        text.push_str(&format!("| [`{name}`](#{name}) | {} | {title} |\n", rule_page::severity(rule)));
     }
     for rule in RULES {
         // The page's own heading says what it fires on; here it stands below the name.
-        let page = page::markdown(rule, 2);
+        let page = rule_page::markdown(rule, 2);
         let body = page.split_once('\n').map_or("", |(_, body)| body).trim_start_matches('\n');
         let title = rule.title();
-        text.push_str(&format!("\n## {}\n\n**{title}** ({})\n\n{body}\n", rule.name, page::severity(rule)));
+        text.push_str(&format!(
+            "\n## {}\n\n**{title}** ({})\n\n{body}\n",
+            rule.name,
+            rule_page::severity(rule)
+        ));
     }
     text
 }

@@ -1,11 +1,27 @@
 //! `cargo xtask lint-migrations [PATH…]`
 
+mod baseline;
+mod fix;
+mod github;
+mod gitlab;
+mod human;
+mod json;
+mod levels;
+mod report;
+mod sarif;
+mod shown;
+mod since;
+mod sources;
+mod trace;
+mod traced;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use refit_lint::{Outcome, lint};
 
-use crate::commands::lint::{self, Report, baseline, fix, levels, since, sources::Sources, trace};
+use self::report::{FORMATS, Report, render};
+use self::sources::Sources;
 use crate::context::Context;
 use crate::output::{Format, one_of};
 
@@ -70,7 +86,7 @@ pub struct Args {
     rows: u32,
     // The global option with more to choose from: same name and type, so that it may stand before the command as well.
     /// How findings are printed
-    #[arg(long, value_name = "FORMAT", default_value = "human", value_parser = one_of(lint::FORMATS))]
+    #[arg(long, value_name = "FORMAT", default_value = "human", value_parser = one_of(FORMATS))]
     format: Format,
 }
 
@@ -111,7 +127,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     };
     let report =
         Report { sources: &sources, outcome: &outcome, mended: mended.as_ref(), traced: traced.as_ref() };
-    let rendered = lint::render(&report, args.format)?;
+    let rendered = render(&report, args.format)?;
     match args.format {
         // Drawn by a library that shows control characters as pictures of them.
         Format::Human | Format::Text | Format::Mermaid | Format::Html => {

@@ -8,13 +8,12 @@ use refit::{Backfills, Gate, Plan, Report, StepKind};
 use refit_model::{MigrationSet, version_of};
 use serde::Serialize;
 
-use crate::commands::backfill::{Failure, Worked, unfinished_lines, work};
-use crate::commands::dry_run::{FileSql, tell};
-use crate::commands::progress;
-use crate::commands::status::coloured_plan;
+use crate::backfills::{Failure, Worked, unfinished_lines, work};
 use crate::context::{Context, version_argument};
 use crate::database::Database;
 use crate::interrupt::interruptible;
+use crate::render::dry_run::{FileSql, show};
+use crate::{progress, render};
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -166,6 +165,6 @@ fn dry_run(plan: &Plan, set: &MigrationSet, context: &Context) -> anyhow::Result
         .iter()
         .filter_map(|step| sql(step).map(|sql| FileSql { path: &step.path, sql }))
         .collect();
-    tell(plan, coloured_plan(plan), statements, context)?;
+    show(plan, render::plan::plan(plan), statements, context)?;
     Ok(if plan.is_up_to_date() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }

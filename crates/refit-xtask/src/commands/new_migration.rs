@@ -1,8 +1,7 @@
 //! `cargo xtask new-migration NAME`
 
 use std::fs;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
@@ -42,7 +41,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
         (format!("{stem}.down.sql"), down(&stem)),
         (format!("{stem}.check.sql"), check(&stem)),
     ];
-    let written = write_all(&folder, &files)?;
+    let written = crate::fs::create_all(&folder, &files)?;
     let shown: Vec<String> = written.iter().map(|path| relative(path, &context.workspace)).collect();
     context.out.result(&json!({ "files": shown }), shown.join("\n"))?;
     context.out.note(
@@ -148,36 +147,6 @@ fn check(stem: &str) -> String {
         "-- What must hold after {stem}: a query that returns no row when all is well, and otherwise says what is wrong.\n\
          -- Write it below, or delete this file when there is nothing to check.\n"
     )
-}
-
-/// All of the files or none, and never over an existing one.
-fn write_all(folder: &Path, files: &[(String, String)]) -> anyhow::Result<Vec<PathBuf>> {
-    let mut written = Vec::new();
-    for (name, text) in files {
-        let path = folder.join(name);
-        if let Err(error) = write_new(&path, text) {
-            for path in &written {
-                fs::remove_file(path).ok();
-            }
-            return Err(error.context(format!("{} cannot be written", path.display())));
-        }
-        written.push(path);
-    }
-    Ok(written)
-}
-
-fn write_new(path: &Path, text: &str) -> anyhow::Result<()> {
-    let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
-    file.write_all(text.as_bytes())?;
-    set_readable(file.path())?;
-    file.persist_noclobber(path)?;
-    Ok(())
-}
-
-/// Temporary files are private to their owner; sources are not.
-fn set_readable(path: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o644))
 }
 
 fn relative(path: &Path, workspace: &Path) -> String {

@@ -4,10 +4,10 @@ use std::process::ExitCode;
 
 use refit::backfill::JobStatus;
 
-use crate::commands::backfill::unfinished_lines;
-use crate::commands::status::coloured_plan;
+use crate::backfills::unfinished_lines;
 use crate::context::{Context, version_argument};
 use crate::database::Database;
+use crate::render;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit status: 0 up to date, 1 something is pending or refused, 2 could not run.\n\n\
@@ -39,6 +39,6 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         false => Vec::new(),
     };
     connection.close().await;
-    context.out.result(&plan, format!("{}{}", coloured_plan(&plan), unfinished_lines(&backfills)))?;
+    context.out.result(&plan, format!("{}{}", render::plan::plan(&plan), unfinished_lines(&backfills)))?;
     Ok(if plan.is_up_to_date() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }

@@ -7,12 +7,12 @@ use refit::{Error, Rollback, RollbackPlan, RollbackReport, StepReport};
 use refit_model::{MigrationSet, Version};
 use serde::Serialize;
 
-use crate::commands::backfill::{Failure, ObservedJob, blocks, in_sight};
-use crate::commands::dry_run::{FileSql, tell};
-use crate::commands::status::coloured_plan;
+use crate::backfills::{Failure, ObservedJob, blocks, in_sight};
 use crate::context::{Context, version_argument};
 use crate::database::Database;
 use crate::output::{BAD, GOOD, WAITS};
+use crate::render;
+use crate::render::dry_run::{FileSql, show};
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -61,7 +61,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     }
     if !plan.steps.is_empty() {
         if context.out.human() {
-            context.out.print(coloured_plan(&plan))?;
+            context.out.print(render::plan::rollback_plan(&plan))?;
         }
         context.out.confirm(&question(&plan, &database.address()), args.yes)?;
     }
@@ -177,6 +177,6 @@ fn dry_run(plan: &RollbackPlan, set: &MigrationSet, context: &Context) -> anyhow
     let downs = downs.filter_map(|step| set.migration(step.version)?.down.as_ref());
     let statements: Vec<FileSql<'_>> =
         downs.map(|down| FileSql { path: &down.path, sql: down.text.as_ref() }).collect();
-    tell(plan, coloured_plan(plan), statements, context)?;
+    show(plan, render::plan::rollback_plan(plan), statements, context)?;
     Ok(if plan.refusals.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(2) })
 }

@@ -16,7 +16,8 @@ use serde::Serialize;
 use self::render::{FORMATS, Schema};
 use crate::context::Context;
 use crate::database::{Database, with_schema};
-use crate::output::{BAD, Format, GOOD, QUIET, WAITS, one_of};
+use crate::output::{BAD, Format, GOOD, WAITS, one_of};
+use crate::render::difference;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -149,7 +150,7 @@ fn check(made: &Snapshots, folder: &Path, args: &Args, context: &Context) -> any
     for Difference { file, verdict, diff } in &differences {
         text.push_str(&match verdict {
             Verdict::Missing => format!("{BAD}missing{BAD:#}  {file}\n"),
-            Verdict::Changed => format!("{BAD}differs{BAD:#}  {file}\n{}", coloured(diff)),
+            Verdict::Changed => format!("{BAD}differs{BAD:#}  {file}\n{}", difference::styled(diff)),
             Verdict::Stale => format!("{BAD}stale{BAD:#}    {file}: its migration is no more\n"),
         });
     }
@@ -163,18 +164,6 @@ fn check(made: &Snapshots, folder: &Path, args: &Args, context: &Context) -> any
     }
     context.out.result(&checked, text)?;
     Ok(ExitCode::from(1))
-}
-
-/// A unified diff or a delta, with its signs coloured.
-pub(super) fn coloured(diff: &str) -> String {
-    let line = |line: &str| match line.as_bytes().first() {
-        Some(b'+') => format!("{GOOD}{line}{GOOD:#}\n"),
-        Some(b'-') => format!("{BAD}{line}{BAD:#}\n"),
-        Some(b'~') => format!("{WAITS}{line}{WAITS:#}\n"),
-        Some(b'@') => format!("{QUIET}{line}{QUIET:#}\n"),
-        _ => format!("{line}\n"),
-    };
-    diff.lines().map(line).collect()
 }
 
 async fn diff(

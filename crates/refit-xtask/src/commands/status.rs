@@ -1,15 +1,16 @@
 //! `cargo xtask status`
 
-use std::fmt::{Display, Write};
+use std::fmt::Write;
 use std::process::ExitCode;
 
 use refit::{Holder, Status};
 use refit_model::{MigrationSet, visible_line};
 
-use crate::commands::backfill::unfinished_lines;
+use crate::backfills::unfinished_lines;
 use crate::context::Context;
 use crate::database::Database;
 use crate::output::{BAD, GOOD, QUIET, WAITS};
+use crate::render;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -42,7 +43,7 @@ fn describe(status: &Status, set: &MigrationSet) -> String {
         // Writing to a String does not fail.
         let _ = writeln!(text, "  {GOOD}applied{GOOD:#}  {stem}  {QUIET}{when}{QUIET:#}");
     }
-    text.push_str(&coloured_plan(&status.plan));
+    text.push_str(&render::plan::plan(&status.plan));
     text.push_str(&unfinished_lines(&status.backfills));
     if let Some(run) = status.last_run.as_ref().filter(|run| run.outcome != "succeeded") {
         let _ = match (&run.error, run.outcome.as_str()) {
@@ -90,22 +91,4 @@ fn describe_holder(holder: &Holder, text: &mut String) {
     for blocker in blocked_by {
         let _ = write!(text, "\n  {BAD}blocked by{BAD:#} {}", visible_line(blocker));
     }
-}
-
-/// A plan, of either direction, as the library prints it, with its first words coloured.
-pub(crate) fn coloured_plan(plan: &impl Display) -> String {
-    let lines = plan.to_string();
-    let coloured: Vec<String> = lines
-        .lines()
-        .map(|line| {
-            let style = match line.split_whitespace().next() {
-                Some("pending" | "held" | "warning" | "undo" | "again") if line.starts_with("  ") => WAITS,
-                Some("refused") if line.starts_with("  ") => BAD,
-                _ => return line.to_owned(),
-            };
-            let word_end = line.trim_start().find(' ').map_or(line.len(), |end| end + 2);
-            format!("{style}{}{style:#}{}", &line[..word_end], &line[word_end..])
-        })
-        .collect();
-    coloured.join("\n")
 }

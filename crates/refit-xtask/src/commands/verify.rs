@@ -9,10 +9,10 @@ use refit_catalog::{Change, Drift, Origin, ReadOptions, Snapshot};
 use refit_rehearsal::SNAPSHOTS;
 use serde::Serialize;
 
-use crate::commands::snapshot::coloured;
 use crate::context::Context;
 use crate::database::Database;
 use crate::output::{BAD, GOOD, QUIET, WAITS};
+use crate::render::difference;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -150,7 +150,7 @@ fn told(verified: &Verified<'_>, plan: &Plan, drift: Option<&Drift>) -> String {
         State::Drift => {
             let count = verified.differences.len();
             let differences = if count == 1 { "1 difference" } else { &format!("{count} differences") };
-            let delta = drift.map(|drift| coloured(&drift.delta.text())).unwrap_or_default();
+            let delta = drift.map(|drift| difference::styled(&drift.delta.text())).unwrap_or_default();
             let meaning =
                 "+ only in the database, - missing in it, ~ otherwise; undo it there, or make it a migration";
             format!("{delta}{BAD}drift{BAD:#}: {differences} ({meaning})")

@@ -12,6 +12,7 @@ use refit_model::{Migration, Repeatable, Version};
 use serde::Serialize;
 
 use crate::error::Refusal;
+use crate::line::{Line, write_lines};
 
 /// What would run, what is held back, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -118,44 +119,54 @@ impl PlannedStep {
     }
 }
 
-impl fmt::Display for Plan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Plan {
+    /// Where the database is, and what the plan is for.
+    pub fn heading(&self) -> String {
         let version =
             |version: Option<Version>| version.map_or("none".to_owned(), |version| version.to_string());
-        writeln!(
-            f,
+        format!(
             "database at version {}, migrations up to {}, environment {}",
             version(self.current),
             version(self.newest),
             self.environment
-        )?;
-        for warning in &self.warnings {
-            writeln!(f, "  warning  {warning}")?;
-        }
-        for refusal in &self.refusals {
-            writeln!(f, "  refused  {refusal}")?;
-        }
-        for step in &self.pending {
+        )
+    }
+
+    /// The plan line by line: warnings, refusals, what would run, and what is held back.
+    pub fn lines(&self) -> Vec<Line> {
+        let mut lines = Vec::new();
+        lines.extend(self.warnings.iter().map(|warning| Line::new("warning", warning)));
+        lines.extend(self.refusals.iter().map(|refusal| Line::new("refused", refusal.to_string())));
+        lines.extend(self.pending.iter().map(|step| {
             let how = match (step.backfill, step.transaction) {
                 (true, _) => "  (a backfill)",
                 (false, false) => "  (outside a transaction)",
                 (false, true) => "",
             };
-            writeln!(f, "  pending  {}{how}", step.stem)?;
+            Line::new("pending", format!("{}{how}", step.stem))
+        }));
+        lines.extend(self.reregister.iter().map(|version| {
+            let text =
+                format!("the backfill of version {version}, whose job is not recorded, is registered anew");
+            Line::new("again", text)
+        }));
+        lines.extend(
+            self.held.iter().map(|step| Line::new("held", format!("{}  ({})", step.stem, step.gate))),
+        );
+        lines
+    }
+
+    /// How much there is to do.
+    pub fn summary(&self) -> String {
+        match self.is_up_to_date() {
+            true => "up to date".to_owned(),
+            false => format!("{} to run", self.pending.len()),
         }
-        for version in &self.reregister {
-            writeln!(
-                f,
-                "  again    the backfill of version {version}, whose job is not recorded, is registered anew"
-            )?;
-        }
-        for step in &self.held {
-            writeln!(f, "  held     {}  ({})", step.stem, step.gate)?;
-        }
-        if self.is_up_to_date() {
-            write!(f, "up to date")
-        } else {
-            write!(f, "{} to run", self.pending.len())
-        }
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_lines(f, &self.heading(), &self.lines(), &self.summary())
     }
 }

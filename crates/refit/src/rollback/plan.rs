@@ -12,6 +12,7 @@ use crate::error::{Error, UndoRefusal};
 use crate::exec::Down;
 use crate::history::checksum::{self, Comparison};
 use crate::history::{History, HistoryRow, RESTORING, UNDOING};
+use crate::line::{Line, write_lines};
 use crate::plan::UndoBackfill;
 use crate::state::State;
 
@@ -173,29 +174,43 @@ fn check_named(set: &MigrationSet, history: &History, rollback: &Rollback) -> Re
     Ok(())
 }
 
+impl RollbackPlan {
+    /// Where the database is, and how far back the rollback goes.
+    pub fn heading(&self) -> String {
+        let version = self.current.map_or("none".to_owned(), |version| version.to_string());
+        let to = match self.to {
+            0 => "before the first one".to_owned(),
+            to => format!("version {to}"),
+        };
+        format!("database at version {version}, back to {to}, environment {}", self.environment)
+    }
+
+    /// The plan line by line: refusals, what would be undone, and what runs again afterwards.
+    pub fn lines(&self) -> Vec<Line> {
+        let refused = self.refusals.iter().map(|refusal| Line::new("refused", refusal.to_string()));
+        let undone = self.steps.iter().map(|step| Line::new("undo", step.to_string()));
+        let again = self.repeatables.iter().map(|stem| {
+            let text = format!(
+                "{stem}  (what it made stays unless a down file removes it; it runs with the next migrate)"
+            );
+            Line::new("again", text)
+        });
+        refused.chain(undone).chain(again).collect()
+    }
+
+    /// How much there is to undo.
+    pub fn summary(&self) -> String {
+        match (self.steps.len(), self.refusals.is_empty()) {
+            (0, true) => "nothing to undo".to_owned(),
+            (_, false) => "there is no way back to that version".to_owned(),
+            (count, true) => format!("{count} to undo"),
+        }
+    }
+}
+
 impl fmt::Display for RollbackPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let version = self.current.map_or("none".to_owned(), |version| version.to_string());
-        let to =
-            if self.to == 0 { "before the first one".to_owned() } else { format!("version {}", self.to) };
-        writeln!(f, "database at version {version}, back to {to}, environment {}", self.environment)?;
-        for refusal in &self.refusals {
-            writeln!(f, "  refused  {refusal}")?;
-        }
-        for step in &self.steps {
-            writeln!(f, "  undo     {step}")?;
-        }
-        for stem in &self.repeatables {
-            writeln!(
-                f,
-                "  again    {stem}  (what it made stays unless a down file removes it; it runs with the next migrate)"
-            )?;
-        }
-        match (self.steps.len(), self.refusals.is_empty()) {
-            (0, true) => write!(f, "nothing to undo"),
-            (_, false) => write!(f, "there is no way back to that version"),
-            (count, true) => write!(f, "{count} to undo"),
-        }
+        write_lines(f, &self.heading(), &self.lines(), &self.summary())
     }
 }
 

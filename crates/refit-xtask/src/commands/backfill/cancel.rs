@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use refit::backfill::Request;
 use refit_model::Version;
 
-use super::figures::count;
 use super::which::SelectedBackfill;
 use crate::context::{Context, version_argument};
 use crate::output::BAD;
+use crate::render::figures::count;
 
 #[derive(Debug, clap::Args)]
 #[command(

@@ -8,10 +8,11 @@ use refit::{Connection, Migrator, State};
 use refit_model::{MigrationSet, Version};
 use serde::Serialize;
 
-use super::work::not_applied;
+use crate::backfills::not_applied;
 use crate::context::Context;
 use crate::database::{Database, refuse_pooler};
-use crate::output::{BAD, QUIET};
+use crate::output::QUIET;
+use crate::render;
 
 #[derive(Serialize)]
 struct Previewed<'a> {
@@ -74,7 +75,7 @@ fn subjects<'a>(registered: &[Version], pending: &[Version], set: &'a MigrationS
 fn text(previews: &[Preview], pending: &[Version], first: Option<&str>) -> String {
     let mut blocks = Vec::new();
     for preview in previews {
-        let mut block = coloured(&preview.to_string());
+        let mut block = render::plan::preview(preview);
         if let (Some(_), Some(first), true) = (&preview.refused, first, pending.contains(&preview.version)) {
             block.push_str(&format!(
                 "\n  {QUIET}{first} is pending: does it need what that makes? `cargo xtask migrate --to {} --backfills hold` applies it{QUIET:#}",
@@ -85,15 +86,4 @@ fn text(previews: &[Preview], pending: &[Version], first: Option<&str>) -> Strin
     }
     blocks.push(format!("{QUIET}nothing was kept{QUIET:#}"));
     blocks.join("\n")
-}
-
-fn coloured(text: &str) -> String {
-    let line = |line: &str| match line.trim_start().split_once(' ') {
-        Some((word @ ("refused" | "failed"), rest)) if line.starts_with("  ") => {
-            format!("  {BAD}{word}{BAD:#} {rest}")
-        }
-        Some((word, rest)) if line.starts_with("  ") => format!("  {QUIET}{word}{QUIET:#} {rest}"),
-        _ => line.to_owned(),
-    };
-    text.lines().map(line).collect::<Vec<_>>().join("\n")
 }

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use refit::backfill::Request;
 use refit_model::Version;
 
-use super::render::who_goes_on;
 use super::which::SelectedBackfill;
+use crate::backfills::who_goes_on;
 use crate::context::{Context, version_argument};
 use crate::output::GOOD;
 

@@ -5,11 +5,11 @@ use std::process::ExitCode;
 use refit::backfill::Request;
 use refit_model::Version;
 
-use super::figures::count;
-use super::render::who_goes_on;
 use super::which::SelectedBackfill;
+use crate::backfills::who_goes_on;
 use crate::context::{Context, version_argument};
 use crate::output::GOOD;
+use crate::render::figures::count;
 
 #[derive(Debug, clap::Args)]
 #[command(

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use refit_model::Version;
 
 use super::preview;
-use super::work::work;
+use crate::backfills::work;
 use crate::context::{Context, version_argument};
 use crate::database::Database;
 

@@ -10,10 +10,7 @@ use refit::{Connection, HeldStep};
 use refit_model::Version;
 use serde::Serialize;
 
-use super::live::{Lines, TICK};
-use super::poller::{ObservedJob, StatusPoller, look};
-use super::render::blocks;
-use super::work::{Named, not_applied};
+use crate::backfills::{Lines, Named, ObservedJob, StatusPoller, TICK, blocks, look, not_applied};
 use crate::context::{Context, version_argument};
 use crate::database::Database;
 use crate::output::{self, QUIET, WAITS};

@@ -7,9 +7,9 @@ use refit_catalog::{Catalog, Delta};
 use refit_rehearsal::Snapshots;
 use similar::TextDiff;
 
-use super::coloured;
 use super::side::Side;
 use crate::output::Format;
+use crate::render::difference::styled;
 
 /// The formats of a schema.
 pub(super) const FORMATS: &[Format] =
@@ -84,7 +84,7 @@ pub(super) fn difference(before: &Side, after: &Side, format: Format) -> anyhow:
                 page(&title, b, &[(title.as_str(), &delta)])
             }
             _ if delta.is_empty() => same(before, after),
-            _ => coloured(&delta.text()).trim_end().to_owned(),
+            _ => styled(&delta.text()).trim_end().to_owned(),
         };
         return Ok((text, !delta.is_empty()));
     }
@@ -97,7 +97,7 @@ pub(super) fn difference(before: &Side, after: &Side, format: Format) -> anyhow:
     let text = match format {
         Format::Json => format!("{:#}", serde_json::json!({ "format": 1, "diff": diff })),
         _ if diff.is_empty() => same(before, after),
-        _ => coloured(&diff).trim_end().to_owned(),
+        _ => styled(&diff).trim_end().to_owned(),
     };
     Ok((text, a != b))
 }

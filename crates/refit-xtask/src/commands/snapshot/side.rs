@@ -8,9 +8,9 @@ use refit_catalog::{Catalog, ReadOptions, Snapshot};
 use refit_model::{MigrationSet, SourceFile};
 use refit_rehearsal::SNAPSHOTS;
 
-use crate::commands::lint::git::Git;
 use crate::context::Context;
 use crate::database::with_schema;
+use crate::git::Git;
 
 /// A schema, by whatever name it was given.
 pub(super) struct Side {

@@ -22,6 +22,7 @@ use super::path;
 use super::shape::Shape;
 use super::strategy::{Choice, STRIPES, word};
 use crate::error::Error;
+use crate::line::Line;
 use crate::pin::Caller;
 use crate::report::JobStatus;
 use crate::state::State;
@@ -329,52 +330,71 @@ fn growth(ground: &RangeState) -> (Option<f64>, &'static str) {
     }
 }
 
-impl fmt::Display for Preview {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}  {}", self.name, self.table)?;
+impl Preview {
+    /// What was found, line by line.
+    pub fn lines(&self) -> Vec<Line> {
         if let Some(reason) = &self.refused {
-            return write!(f, "\n  refused   {reason}");
+            return vec![Line::new("refused", reason)];
         }
+        let mut lines = Vec::new();
         if let (Some(strategy), Some(reason)) = (&self.strategy, &self.reason) {
-            write!(f, "\n  strategy  {strategy}: {reason}")?;
+            lines.push(Line::new("strategy", format!("{strategy}: {reason}")));
         }
         let Sample { batches, rows_walked, rows_changed, seconds, wal_bytes } = self.sample;
-        write!(
-            f,
-            "\n  sample    {batches} {} over {rows_walked} rows changed {rows_changed} in {:.0} ms and wrote {} of WAL",
+        let sample = format!(
+            "{batches} {} over {rows_walked} rows changed {rows_changed} in {:.0} ms and wrote {} of WAL",
             if batches == 1 { "batch" } else { "batches" },
             seconds * 1e3,
             size(wal_bytes)
-        )?;
-        for failure in self.failures.iter().take(10) {
-            write!(f, "\n  failed    {failure}")?;
+        );
+        lines.push(Line::new("sample", sample));
+        lines.extend(self.failures.iter().take(SHOWN).map(|failure| Line::new("failed", failure)));
+        if let Some(more @ 1..) = self.failures.len().checked_sub(SHOWN) {
+            lines.push(Line::new("", format!("and {more} more")));
         }
-        if self.failures.len() > 10 {
-            write!(f, "\n            and {} more", self.failures.len() - 10)?;
+        match &self.estimate {
+            Some(estimate) => lines.extend(self.estimate_lines(estimate)),
+            None if self.rows == 0 => lines.push(Line::new("estimate", "none: no rows")),
+            None => lines.push(Line::new("estimate", "none: no batch ran")),
         }
-        let Some(estimate) = &self.estimate else {
-            return write!(
-                f,
-                "\n  estimate  none: {}",
-                if self.rows == 0 { "no rows" } else { "no batch ran" }
-            );
+        lines
+    }
+
+    fn estimate_lines(&self, estimate: &Estimate) -> [Line; 4] {
+        let one = span(estimate.seconds_one_worker);
+        let time = match self.workers {
+            ..=1 => one,
+            workers => format!("{one} with one worker, {} with {workers}", span(estimate.seconds)),
         };
-        write!(f, "\n  time      {}", span(estimate.seconds_one_worker))?;
-        if self.workers > 1 {
-            write!(f, " with one worker, {} with {}", span(estimate.seconds), self.workers)?;
-        }
-        write!(f, ", unless something slows it down")?;
-        write!(f, "\n  rows      {} of {} change", estimate.rows_changed, self.rows)?;
-        write!(f, "\n  WAL       {}", size(estimate.wal_bytes))?;
-        match estimate.growth_bytes {
+        let growth = match estimate.growth_bytes {
             Some(bytes) => {
                 let (now, reason) = (size(self.table_bytes), estimate.growth_reason);
-                write!(f, "\n  growth    {} on {now} of table and indexes: {reason}", size(bytes))
+                format!("{} on {now} of table and indexes: {reason}", size(bytes))
             }
-            None => write!(f, "\n  growth    {}", estimate.growth_reason),
-        }
+            None => estimate.growth_reason.to_owned(),
+        };
+        [
+            Line::new("time", format!("{time}, unless something slows it down")),
+            Line::new("rows", format!("{} of {} change", estimate.rows_changed, self.rows)),
+            Line::new("WAL", size(estimate.wal_bytes)),
+            Line::new("growth", growth),
+        ]
     }
 }
+
+impl fmt::Display for Preview {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}  {}", self.name, self.table)?;
+        for line in self.lines() {
+            writeln!(f)?;
+            line.write(f, 8)?;
+        }
+        Ok(())
+    }
+}
+
+/// Failures that are shown at most.
+const SHOWN: usize = 10;
 
 fn size(bytes: u64) -> String {
     let bytes = to_float(bytes);

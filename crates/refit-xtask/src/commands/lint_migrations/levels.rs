@@ -7,10 +7,7 @@ use refit_lint::{Config, Level, RULES, suggestion};
 ///
 /// # Errors
 /// A name that is no rule, or a rule that is given twice.
-pub(in crate::commands) fn apply(
-    config: &mut Config,
-    [deny, warn, allow]: [&[String]; 3],
-) -> anyhow::Result<()> {
+pub(super) fn apply(config: &mut Config, [deny, warn, allow]: [&[String]; 3]) -> anyhow::Result<()> {
     let levels =
         [(Level::Deny, "--deny", deny), (Level::Warn, "--warn", warn), (Level::Allow, "--allow", allow)];
     let mut seen: Vec<(&str, &str)> = Vec::new();

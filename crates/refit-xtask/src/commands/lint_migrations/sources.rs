@@ -12,14 +12,14 @@ use refit_model::{FileKind, Problem, Settings, Version, read_folder, version_of}
 use crate::context::Context;
 
 /// Files in the order in which they are replayed.
-pub(in crate::commands) struct Sources {
-    pub(in crate::commands) inputs: Vec<Input>,
+pub(super) struct Sources {
+    pub(super) inputs: Vec<Input>,
     /// Where each input lies; standard input lies nowhere.
     pub(super) files: Vec<Option<PathBuf>>,
     /// The folder to ask git in.
     pub(super) folder: PathBuf,
     /// As `refit.toml` has it.
-    pub(in crate::commands) config: Config,
+    pub(super) config: Config,
 }
 
 /// How findings name standard input.
@@ -30,7 +30,7 @@ impl Sources {
     ///
     /// # Errors
     /// When a file or folder cannot be read, or `refit.toml` is malformed.
-    pub(in crate::commands) fn read(paths: &[PathBuf], context: &Context) -> anyhow::Result<Sources> {
+    pub(super) fn read(paths: &[PathBuf], context: &Context) -> anyhow::Result<Sources> {
         let folder = context.migrations_dir();
         let shown = Shown::new(&context.workspace)?;
         let config = config(&folder, &shown)?;

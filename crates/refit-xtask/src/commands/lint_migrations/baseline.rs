@@ -1,7 +1,6 @@
 //! The baseline: findings that are accepted, by fingerprint. The rest of an entry is for whoever reads the file.
 
 use std::fs;
-use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
@@ -27,7 +26,7 @@ const FORMAT: u32 = 1;
 ///
 /// # Errors
 /// When the file cannot be read or is no baseline.
-pub(in crate::commands) fn read(file: &Path) -> anyhow::Result<Vec<String>> {
+pub(super) fn read(file: &Path) -> anyhow::Result<Vec<String>> {
     let shown = file.display();
     let text = fs::read_to_string(file)
         .with_context(|| format!("{shown} cannot be read; --write-baseline writes it"))?;
@@ -46,7 +45,7 @@ pub(in crate::commands) fn read(file: &Path) -> anyhow::Result<Vec<String>> {
 ///
 /// # Errors
 /// When the file cannot be written.
-pub(in crate::commands) fn write(file: &Path, findings: &[Finding]) -> anyhow::Result<usize> {
+pub(super) fn write(file: &Path, findings: &[Finding]) -> anyhow::Result<usize> {
     let entry = |finding: &Finding| Entry {
         fingerprint: finding.fingerprint(),
         rule: finding.rule.to_owned(),
@@ -56,19 +55,6 @@ pub(in crate::commands) fn write(file: &Path, findings: &[Finding]) -> anyhow::R
     findings.sort();
     let baseline = Baseline { format: FORMAT, findings };
     let text = serde_json::to_string_pretty(&baseline)? + "\n";
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let written = new_file(folder).and_then(|mut temporary| {
-        temporary.write_all(text.as_bytes())?;
-        temporary.persist(file).map_err(|error| error.error)
-    });
-    written.with_context(|| format!("{} cannot be written", file.display()))?;
+    crate::fs::write(file, text.as_bytes())?;
     Ok(baseline.findings.len())
-}
-
-fn new_file(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    // As any other file of the repository: the umask says who may read it.
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(folder)
 }

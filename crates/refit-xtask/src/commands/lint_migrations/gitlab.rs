@@ -3,7 +3,7 @@
 use refit_lint::{Outcome, Severity};
 use serde_json::{Value, json};
 
-use super::unique_fingerprints;
+use super::report::unique_fingerprints;
 
 pub(super) fn render(outcome: &Outcome) -> anyhow::Result<String> {
     let fingerprints = unique_fingerprints(&outcome.findings);

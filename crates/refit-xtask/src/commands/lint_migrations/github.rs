@@ -2,7 +2,7 @@
 
 use refit_lint::{Finding, Outcome, Severity};
 
-use super::{lock_sentence, summary};
+use super::report::{lock_sentence, summary};
 
 pub(super) fn render(outcome: &Outcome) -> String {
     let lines: Vec<String> = outcome.findings.iter().map(annotation).collect();

@@ -1,26 +1,11 @@
-//! The parts of `lint-migrations`: what is read, what is asked, and one file for each way of printing what was found.
-
-pub(super) mod baseline;
-pub(super) mod fix;
-pub(super) mod git;
-mod github;
-mod gitlab;
-mod human;
-mod json;
-pub(super) mod levels;
-mod sarif;
-mod shown;
-pub(super) mod since;
-pub(super) mod sources;
-pub(super) mod trace;
-mod traced;
-mod write;
+//! What was found, in the format that was asked for: one file for each.
 
 use std::collections::HashMap;
 
 use refit_lint::{Finding, Outcome};
 
-use self::sources::Sources;
+use super::sources::Sources;
+use super::{fix, github, gitlab, human, json, sarif, trace, traced};
 use crate::output::Format;
 
 /// What was linted and what was found.
@@ -56,7 +41,7 @@ pub(super) fn render(report: &Report<'_>, format: Format) -> anyhow::Result<Stri
 }
 
 /// The counts in one sentence.
-fn summary(outcome: &Outcome) -> String {
+pub(super) fn summary(outcome: &Outcome) -> String {
     let summary = &outcome.summary;
     let notes = summary.findings - summary.errors - summary.warnings;
     let mut text = format!("{}, {}: ", counted(summary.files, "file"), counted(summary.rules, "rule"));
@@ -75,12 +60,12 @@ fn summary(outcome: &Outcome) -> String {
     text
 }
 
-fn counted(count: usize, noun: &str) -> String {
+pub(super) fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 /// The lock, and who waits for it. A statement may hold it that did not take it.
-fn lock_sentence(finding: &Finding) -> Option<String> {
+pub(super) fn lock_sentence(finding: &Finding) -> Option<String> {
     let (lock, table) = (finding.lock?, finding.table.as_deref()?);
     let who = match () {
         () if lock.stops_reads() => ": nobody else can read or write it",
@@ -91,7 +76,7 @@ fn lock_sentence(finding: &Finding) -> Option<String> {
 }
 
 /// Fingerprints in the order of the findings, each made unique: the same again is numbered.
-fn unique_fingerprints(findings: &[Finding]) -> Vec<String> {
+pub(super) fn unique_fingerprints(findings: &[Finding]) -> Vec<String> {
     let mut seen: HashMap<String, usize> = HashMap::new();
     let unique = |finding: &Finding| {
         let fingerprint = finding.fingerprint();

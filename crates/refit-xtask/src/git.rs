@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use xshell::{Shell, cmd};
 
 /// A repository.
-pub(in crate::commands) struct Git {
+pub(crate) struct Git {
     shell: Shell,
     top: PathBuf,
     /// The option that asks, for messages.
@@ -20,7 +20,7 @@ impl Git {
     ///
     /// # Errors
     /// When there is none, or git cannot be started.
-    pub(in crate::commands) fn at(folder: &Path, asks: &'static str) -> anyhow::Result<Git> {
+    pub(crate) fn at(folder: &Path, asks: &'static str) -> anyhow::Result<Git> {
         let shell = Shell::new()?;
         let is_folder = folder.is_dir();
         shell.change_dir(if is_folder { folder } else { Path::new(".") });
@@ -38,7 +38,7 @@ impl Git {
     ///
     /// # Errors
     /// When there are commits, but no such branch.
-    pub(in crate::commands) fn on_main(&self) -> anyhow::Result<HashSet<String>> {
+    pub(crate) fn on_main(&self) -> anyhow::Result<HashSet<String>> {
         let branches = [
             "refs/remotes/origin/HEAD",
             "refs/remotes/origin/main",
@@ -59,7 +59,7 @@ impl Git {
     }
 
     /// The path of a file from the top of the repository, if it lies in it.
-    pub(in crate::commands) fn path_of(&self, file: &Path) -> Option<String> {
+    pub(crate) fn path_of(&self, file: &Path) -> Option<String> {
         let parent = file.parent()?;
         let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
         let path = fs::canonicalize(parent).ok()?.join(file.file_name()?);
@@ -70,7 +70,7 @@ impl Git {
     ///
     /// # Errors
     /// When it cannot be started, or fails.
-    pub(in crate::commands) fn read(&self, arguments: &[&str]) -> anyhow::Result<String> {
+    pub(crate) fn read(&self, arguments: &[&str]) -> anyhow::Result<String> {
         Ok(String::from_utf8_lossy(&self.bytes(arguments, "")?).into_owned())
     }
 
@@ -78,7 +78,7 @@ impl Git {
     ///
     /// # Errors
     /// As [`Git::read`].
-    pub(in crate::commands) fn bytes(&self, arguments: &[&str], input: &str) -> anyhow::Result<Vec<u8>> {
+    pub(crate) fn bytes(&self, arguments: &[&str], input: &str) -> anyhow::Result<Vec<u8>> {
         let output = cmd!(self.shell, "git {arguments...}")
             .quiet()
             .stdin(input)

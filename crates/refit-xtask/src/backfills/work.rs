@@ -9,7 +9,6 @@ use refit::{Error, Event, HeldStep, Migrator, Plan, StepKind, StepReport};
 use refit_model::{MigrationSet, Version};
 use serde::Serialize;
 
-use super::figures::span;
 use super::live::Live;
 use super::poller::{ObservedJob, StatusPoller};
 use super::render::blocks;
@@ -17,6 +16,7 @@ use crate::context::Context;
 use crate::database::connect_options;
 use crate::interrupt::interrupted;
 use crate::output::{BAD, GOOD, QUIET, WAITS};
+use crate::render::figures::span;
 
 /// How the work came out.
 #[derive(Debug, Serialize)]
@@ -52,7 +52,7 @@ pub(crate) struct Failure {
 }
 
 /// The backfills of a plan that are not applied.
-pub(super) fn not_applied(plan: &Plan, set: &MigrationSet) -> Vec<Named> {
+pub(crate) fn not_applied(plan: &Plan, set: &MigrationSet) -> Vec<Named> {
     let pending = plan.pending.iter().filter(|step| step.backfill);
     let pending =
         pending.filter_map(|step| step.version.map(|version| Named { version, name: step.stem.clone() }));

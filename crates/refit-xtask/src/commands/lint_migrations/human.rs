@@ -5,8 +5,8 @@ use refit_lint::{Finding, Severity};
 use refit_model::LineIndex;
 use refit_model::redact::Secrets;
 
+use super::report::{Report, counted, lock_sentence, summary};
 use super::shown::Shown;
-use super::{Report, counted, lock_sentence, summary};
 use crate::output::{BAD, GOOD, QUIET, WAITS};
 
 /// Drawn with colours, which standard output takes out where nobody sees them.

@@ -1,27 +1,76 @@
-//! Files that change together: all of them are written, or none.
+//! Writing files: whole or not at all, and where several change together, all of them or none.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use tempfile::NamedTempFile;
 
+/// Writes a file, new or in the place of another.
+///
+/// # Errors
+/// When it cannot be written; what was there stays.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let written = beside(path, bytes).and_then(|file| file.persist(path).map_err(|error| error.error));
+    written.map(drop).with_context(|| format!("{} cannot be written", path.display()))
+}
+
+/// Writes new files into a folder: all of them or none, and never over an existing one.
+///
+/// # Errors
+/// When one cannot be written, or is there already; none of them is there then.
+pub(crate) fn create_all(folder: &Path, files: &[(String, String)]) -> anyhow::Result<Vec<PathBuf>> {
+    let mut written: Vec<PathBuf> = Vec::new();
+    for (name, text) in files {
+        let path = folder.join(name);
+        let created = beside(&path, text.as_bytes())
+            .and_then(|file| file.persist_noclobber(&path).map_err(|error| error.error));
+        if let Err(error) = created {
+            for path in &written {
+                fs::remove_file(path).ok();
+            }
+            return Err(error).with_context(|| format!("{} cannot be written", path.display()));
+        }
+        written.push(path);
+    }
+    Ok(written)
+}
+
+/// A temporary file in the folder of another one, which it is to become.
+fn beside(path: &Path, bytes: &[u8]) -> std::io::Result<NamedTempFile> {
+    let mut file = tempfile::Builder::new()
+        .prefix(".refit-")
+        // As any other file of the repository: the umask says who may read it.
+        .permissions(fs::Permissions::from_mode(0o666))
+        .tempfile_in(folder_of(path))?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    Ok(file)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// A file that is new, changed or moved.
-pub(super) struct Replacement {
+pub(crate) struct Replacement {
     /// Where it is; none for a new file.
-    pub(super) from: Option<PathBuf>,
-    pub(super) to: PathBuf,
+    pub(crate) from: Option<PathBuf>,
+    pub(crate) to: PathBuf,
     /// What it says, by which a change in the meantime is seen.
-    pub(super) before: Vec<u8>,
-    pub(super) after: Vec<u8>,
+    pub(crate) before: Vec<u8>,
+    pub(crate) after: Vec<u8>,
 }
 
 /// Whether all can be written, as far as can be told before.
 ///
 /// # Errors
 /// When a file is no longer what it was, or another is where one would go.
-pub(super) fn check(files: &[Replacement]) -> anyhow::Result<()> {
+pub(crate) fn check(files: &[Replacement]) -> anyhow::Result<()> {
+    let sources = sources(files);
     for file in files {
         if let Some(from) = &file.from {
             let found = fs::read(from).with_context(|| format!("{} cannot be read", from.display()))?;
@@ -29,8 +78,7 @@ pub(super) fn check(files: &[Replacement]) -> anyhow::Result<()> {
                 bail!("{} was changed in the meantime; nothing was written", from.display());
             }
         }
-        let is_left = files.iter().any(|other| other.from.as_ref() == Some(&file.to));
-        if !is_left && fs::symlink_metadata(&file.to).is_ok() {
+        if !sources.contains(&file.to) && fs::symlink_metadata(&file.to).is_ok() {
             bail!("{} is there already, and would be written over; nothing was written", file.to.display());
         }
     }
@@ -41,7 +89,7 @@ pub(super) fn check(files: &[Replacement]) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// When one cannot be written: all are then as they were before, or the error says which are not.
-pub(super) fn all(files: &[Replacement]) -> anyhow::Result<()> {
+pub(crate) fn replace_all(files: &[Replacement]) -> anyhow::Result<()> {
     let mut ready = Vec::new();
     let known = files.iter().find_map(|file| file.from.as_deref());
     for file in files {
@@ -55,8 +103,9 @@ pub(super) fn all(files: &[Replacement]) -> anyhow::Result<()> {
             .with_context(|| format!("{} cannot be written", to.display()))
     });
     let removed = || {
+        let targets: HashSet<&PathBuf> = files.iter().map(|file| &file.to).collect();
         for from in files.iter().filter_map(|file| file.from.as_ref()) {
-            if !files.iter().any(|file| file.to == *from) {
+            if !targets.contains(from) {
                 fs::remove_file(from).with_context(|| format!("{} cannot be removed", from.display()))?;
             }
         }
@@ -72,16 +121,17 @@ pub(super) fn all(files: &[Replacement]) -> anyhow::Result<()> {
 fn prepared(file: &Replacement, known: Option<&Path>) -> anyhow::Result<NamedTempFile> {
     let failed = || format!("{} cannot be written; nothing was", file.to.display());
     let to = real(&file.to);
-    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut temporary =
-        tempfile::Builder::new().prefix(".refit-").tempfile_in(folder).with_context(failed)?;
-    temporary.write_all(&file.after).with_context(failed)?;
+    let temporary = beside(&to, &file.after).with_context(failed)?;
     let like = file.from.as_deref().or(known).and_then(|like| fs::metadata(like).ok());
     if let Some(like) = like.filter(fs::Metadata::is_file) {
         fs::set_permissions(temporary.path(), like.permissions()).with_context(failed)?;
     }
-    temporary.as_file().sync_all().with_context(failed)?;
     Ok(temporary)
+}
+
+/// Where the files are that change or move.
+fn sources(files: &[Replacement]) -> HashSet<&PathBuf> {
+    files.iter().filter_map(|file| file.from.as_ref()).collect()
 }
 
 /// Where a link leads: what it leads to is what changes.
@@ -91,13 +141,13 @@ fn real(path: &Path) -> PathBuf {
 
 /// Makes all files what they were.
 fn put_back(files: &[Replacement]) -> anyhow::Result<()> {
-    let is_old = |path: &PathBuf| files.iter().any(|file| file.from.as_ref() == Some(path));
+    let sources = sources(files);
     for file in files {
         if let Some(from) = &file.from {
             fs::write(from, &file.before).with_context(|| format!("{}", from.display()))?;
         }
         let is_ours = || fs::read(&file.to).is_ok_and(|found| found == file.after);
-        if !is_old(&file.to) && is_ours() {
+        if !sources.contains(&file.to) && is_ours() {
             fs::remove_file(&file.to).with_context(|| format!("{}", file.to.display()))?;
         }
     }
@@ -129,14 +179,14 @@ mod tests {
             file(None, "d", ""),
         ];
         assert!(check(&files).is_err());
-        let error = all(&files).unwrap_err();
+        let error = replace_all(&files).unwrap_err();
         assert!(format!("{error:#}").contains("as they were"), "{error:#}");
         let mut names: Vec<_> =
             fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         names.sort();
         assert_eq!(names, ["a", "b", "d"]);
         assert_eq!([fs::read(at("a")).unwrap(), fs::read(at("b")).unwrap()], [b"one", b"two"]);
-        all(&files[..3]).unwrap();
+        replace_all(&files[..3]).unwrap();
         assert!(!at("b").exists() && at("new").exists());
         assert_eq!(fs::read(at("c")).unwrap(), b"other");
     }

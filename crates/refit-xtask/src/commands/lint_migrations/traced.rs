@@ -8,9 +8,10 @@ use refit_rehearsal::{Mismatch, StatementTrace};
 use serde::Serialize;
 
 use super::github::{data, property};
+use super::human;
+use super::report::{Report, counted};
 use super::shown::Shown;
 use super::trace::Traced;
-use super::{Report, counted, human};
 use crate::output::QUIET;
 use crate::render::statement;
 

@@ -1,4 +1,4 @@
-//! What `--dry-run` tells: a plan, and the SQL of its files.
+//! What `--dry-run` prints: a plan, and the SQL of its files.
 
 use refit_model::redact::Secrets;
 use serde::Serialize;
@@ -7,9 +7,9 @@ use crate::context::Context;
 
 /// A file of the plan, and what is in it.
 #[derive(Serialize)]
-pub(super) struct FileSql<'a> {
-    pub(super) path: &'a str,
-    pub(super) sql: &'a str,
+pub(crate) struct FileSql<'a> {
+    pub(crate) path: &'a str,
+    pub(crate) sql: &'a str,
 }
 
 #[derive(Serialize)]
@@ -18,8 +18,8 @@ struct DryRun<'a, P> {
     statements: Vec<FileSql<'a>>,
 }
 
-/// Tells a plan, for people in the words of `text`, and the files behind it.
-pub(super) fn tell(
+/// Prints a plan, for people as `text`, and the files behind it.
+pub(crate) fn show(
     plan: &impl Serialize,
     mut text: String,
     statements: Vec<FileSql<'_>>,

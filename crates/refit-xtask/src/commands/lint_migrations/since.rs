@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 
-use super::git::Git;
 use super::sources::Sources;
+use crate::git::Git;
 
 /// Takes the wish for findings from every file that did not change since the merge base with `reference`.
 ///
@@ -14,7 +14,7 @@ use super::sources::Sources;
 ///
 /// # Errors
 /// When this is no git repository, or it has no such commit.
-pub(in crate::commands) fn report_changed(sources: &mut Sources, reference: &str) -> anyhow::Result<()> {
+pub(super) fn report_changed(sources: &mut Sources, reference: &str) -> anyhow::Result<()> {
     let git = Git::at(&sources.folder, "--since")?;
     let changed = changed_since(&git, reference)?;
     let is_changed = |file: &Option<PathBuf>| match file.as_deref().and_then(|file| git.path_of(file)) {

@@ -21,7 +21,7 @@ enum Part<'p> {
 const BOLD: Paint = Paint::Bold;
 
 /// For a terminal: headings bold, code indented.
-pub(super) fn terminal(rule: &Rule) -> String {
+pub(crate) fn terminal(rule: &Rule) -> String {
     let mut text = format!("{BOLD}{}{BOLD:#} ({})\n", rule.name, severity(rule));
     let page = rule.page();
     for part in parts(&page) {
@@ -43,7 +43,7 @@ pub(super) fn terminal(rule: &Rule) -> String {
 }
 
 /// As Markdown that any reader shows well, headings `deeper` levels down.
-pub(super) fn markdown(rule: &Rule, deeper: usize) -> String {
+pub(crate) fn markdown(rule: &Rule, deeper: usize) -> String {
     let mut text = String::new();
     let page = rule.page();
     for part in parts(&page) {
@@ -71,7 +71,7 @@ fn mended(rule: &Rule) -> &'static str {
 }
 
 /// `error`, `warning`, `note` or `off`.
-pub(super) fn severity(rule: &Rule) -> &'static str {
+pub(crate) fn severity(rule: &Rule) -> &'static str {
     rule.severity.map_or("off", |severity| severity.as_str())
 }
 

@@ -7,37 +7,37 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use refit_model::Version;
 
-use super::figures::{count, failed};
 use super::poller::{ObservedJob, StatusPoller};
 use super::render::{figures, state};
 use crate::output::{Output, QUIET, WAITS, say};
+use crate::render::figures::{count, failed};
 
 /// How often is looked.
-pub(super) const TICK: Duration = Duration::from_secs(1);
+pub(crate) const TICK: Duration = Duration::from_secs(1);
 /// How often a line is written where nothing but figures has changed.
 const LINE: Duration = Duration::from_secs(5);
 
 /// What a person sees of the work, on standard error.
-pub(super) struct Live {
+pub(crate) struct Live {
     out: Output,
     bar: ProgressBar,
     lines: Lines,
     /// Jobs of which nothing is to be said.
     old: Vec<i64>,
     /// What was seen last.
-    pub(super) seen: Vec<ObservedJob>,
+    pub(crate) seen: Vec<ObservedJob>,
 }
 
 impl Live {
     /// `old` are jobs of which nothing is to be said.
-    pub(super) fn new(out: Output, old: Vec<i64>) -> Live {
+    pub(crate) fn new(out: Output, old: Vec<i64>) -> Live {
         let terminal = out.human() && std::io::stderr().is_terminal();
         let bar = if terminal { bar() } else { ProgressBar::hidden() };
         Live { out, bar, lines: Lines::own(), old, seen: Vec::new() }
     }
 
     /// What says a line without disturbing the bar.
-    pub(super) fn say(&self) -> impl Fn(String) + Send + Sync + 'static {
+    pub(crate) fn say(&self) -> impl Fn(String) + Send + Sync + 'static {
         let (bar, human) = (self.bar.clone(), self.out.human());
         move |text| {
             if human {
@@ -47,7 +47,7 @@ impl Live {
     }
 
     /// Shows how the work goes, until it is dropped.
-    pub(super) async fn show(&mut self, poller: &mut StatusPoller) -> std::convert::Infallible {
+    pub(crate) async fn show(&mut self, poller: &mut StatusPoller) -> std::convert::Infallible {
         let say = self.say();
         let mut away = false;
         loop {
@@ -70,7 +70,7 @@ impl Live {
         }
     }
 
-    pub(super) fn see(&mut self, mut all: Vec<ObservedJob>) {
+    pub(crate) fn see(&mut self, mut all: Vec<ObservedJob>) {
         all.retain(|seen| !self.old.contains(&seen.status.id));
         self.seen = all;
     }
@@ -87,7 +87,7 @@ impl Live {
         self.bar.set_message(plain(&beside_bar(seen)));
     }
 
-    pub(super) fn end(&self) {
+    pub(crate) fn end(&self) {
         self.bar.finish_and_clear();
     }
 }
@@ -144,7 +144,7 @@ fn obstacle(seen: &ObservedJob) -> Option<String> {
 }
 
 /// As the bar takes it: without colours, where the terminal's user wants none.
-pub(super) fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     match anstream::AutoStream::choice(&std::io::stderr()) {
         anstream::ColorChoice::Never => crate::terminal::plain(text),
         _ => crate::terminal::render(text),
@@ -152,7 +152,7 @@ pub(super) fn plain(text: &str) -> String {
 }
 
 /// Lines about what has changed, and about the figures every few seconds.
-pub(super) struct Lines {
+pub(crate) struct Lines {
     told: BTreeMap<Version, (String, Instant)>,
     strategies: BTreeMap<Version, String>,
     /// Whether this process itself works: then somebody does.
@@ -164,12 +164,12 @@ impl Lines {
         Lines { told: BTreeMap::new(), strategies: BTreeMap::new(), own: true }
     }
 
-    pub(super) fn of_others() -> Lines {
+    pub(crate) fn of_others() -> Lines {
         Lines { own: false, ..Lines::own() }
     }
 
     /// What is to be said now.
-    pub(super) fn news(&mut self, all: &[ObservedJob]) -> Vec<String> {
+    pub(crate) fn news(&mut self, all: &[ObservedJob]) -> Vec<String> {
         let mut lines = Vec::new();
         for seen in all {
             let version = seen.status.version;

@@ -27,13 +27,13 @@ impl ObservedJob {
     }
 
     /// Whether it goes on by itself, if somebody works on it.
-    pub(super) fn is_runnable(&self) -> bool {
+    pub(crate) fn is_runnable(&self) -> bool {
         self.status.wanted == "run" && matches!(self.status.state.as_str(), "registered" | "running")
     }
 }
 
 /// All backfills of a database. `retention` is how long the set keeps journals.
-pub(super) async fn look(
+pub(crate) async fn look(
     connection: &Connection,
     migrator: &Migrator,
     retention: Option<Duration>,
@@ -62,7 +62,7 @@ async fn sessions(connection: &Connection, status: &JobStatus) -> anyhow::Result
 }
 
 /// Looks again and again, and connects again where the server was away.
-pub(super) struct StatusPoller {
+pub(crate) struct StatusPoller {
     url: String,
     migrator: Migrator,
     retention: Option<Duration>,
@@ -70,11 +70,11 @@ pub(super) struct StatusPoller {
 }
 
 impl StatusPoller {
-    pub(super) fn new(url: &str, migrator: Migrator, retention: Option<Duration>) -> StatusPoller {
+    pub(crate) fn new(url: &str, migrator: Migrator, retention: Option<Duration>) -> StatusPoller {
         StatusPoller { url: url.to_owned(), migrator, retention, connection: None }
     }
 
-    pub(super) async fn look(&mut self) -> anyhow::Result<Vec<ObservedJob>> {
+    pub(crate) async fn look(&mut self) -> anyhow::Result<Vec<ObservedJob>> {
         let connection = match self.connection.take() {
             Some(connection) if !connection.is_closed() => connection,
             _ => {

@@ -5,13 +5,13 @@ use std::fmt::Write as _;
 use refit::backfill::JobStatus;
 use refit_model::visible_line;
 
-use super::figures::{count, size, span, whole};
 use super::poller::ObservedJob;
 use crate::output::{BAD, GOOD, QUIET, WAITS};
+use crate::render::figures::{count, size, span, whole};
 use crate::terminal::Paint;
 
 /// The state as an operator calls it.
-pub(super) fn state(status: &JobStatus) -> (&str, Paint) {
+pub(crate) fn state(status: &JobStatus) -> (&str, Paint) {
     match status.state.as_str() {
         _ if status.is_paused() => ("paused", WAITS),
         "complete" => ("complete", GOOD),
@@ -21,7 +21,7 @@ pub(super) fn state(status: &JobStatus) -> (&str, Paint) {
 }
 
 /// How far it is, in one line, without name and state.
-pub(super) fn figures(seen: &ObservedJob) -> String {
+pub(crate) fn figures(seen: &ObservedJob) -> String {
     let status = &seen.status;
     let changed = format!("{} rows {}", count(status.rows_changed), status.done());
     match (status.state.as_str(), status.seconds) {
@@ -46,7 +46,7 @@ pub(super) fn figures(seen: &ObservedJob) -> String {
 }
 
 /// Everything about it: a line, and what there is to say below it.
-pub(super) fn block(seen: &ObservedJob, width: usize) -> String {
+pub(crate) fn block(seen: &ObservedJob, width: usize) -> String {
     let status = &seen.status;
     let (word, style) = state(status);
     let undo = if status.kind == "undo" { "  (undo)" } else { "" };
@@ -181,7 +181,7 @@ pub(crate) fn unfinished_lines(all: &[JobStatus]) -> String {
 }
 
 /// Who goes on with a backfill that may run again.
-pub(super) fn who_goes_on(status: &JobStatus) -> &'static str {
+pub(crate) fn who_goes_on(status: &JobStatus) -> &'static str {
     match status.kind.as_str() {
         "undo" => {
             "a rollback that waits for it goes on within seconds; where there is none, `cargo xtask rollback`"

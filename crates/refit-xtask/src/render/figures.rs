@@ -1,28 +1,28 @@
 //! Figures as people read them.
 
 /// `2,060,000`
-pub(super) fn count(number: i64) -> String {
+pub(crate) fn count(number: i64) -> String {
     indicatif::HumanCount(u64::try_from(number).unwrap_or(0)).to_string()
 }
 
 /// `2.1 MB`
-pub(super) fn size(bytes: i64) -> String {
+pub(crate) fn size(bytes: i64) -> String {
     format!("{:.1}", indicatif::DecimalBytes(u64::try_from(bytes).unwrap_or(0)))
 }
 
 /// `1 row failed`, `20 rows failed`
-pub(super) fn failed(rows: i64) -> String {
+pub(crate) fn failed(rows: i64) -> String {
     format!("{} {} failed", count(rows), if rows == 1 { "row" } else { "rows" })
 }
 
 /// `268,410`, of a rate.
-pub(super) fn whole(rate: f64) -> String {
+pub(crate) fn whole(rate: f64) -> String {
     let rounded = format!("{:.0}", rate.max(0.0));
     count(rounded.parse().unwrap_or(i64::MAX))
 }
 
 /// `11 s`, `3 min 20 s`, `2 h 5 min`
-pub(super) fn span(seconds: f64) -> String {
+pub(crate) fn span(seconds: f64) -> String {
     let all = format!("{:.0}", seconds.max(0.0)).parse::<u64>().unwrap_or(u64::MAX);
     match all {
         0..10 => format!("{seconds:.1} s"),

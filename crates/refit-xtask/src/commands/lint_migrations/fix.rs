@@ -11,21 +11,22 @@ use refit_model::{FileKind, Version, redact};
 use serde::Serialize;
 use similar::TextDiff;
 
-use super::git::Git;
+use super::report::counted;
 use super::sources::Sources;
-use super::{counted, write};
+use crate::fs;
+use crate::git::Git;
 use crate::output::{BAD, GOOD, QUIET, WAITS};
 
 /// What was mended.
-pub(in crate::commands) struct Mended {
+pub(super) struct Mended {
     fixed: Fixed,
     /// Whether the files are written; with `--dry-run` they are not.
-    pub(in crate::commands) written: bool,
+    pub(super) written: bool,
 }
 
 impl Mended {
     /// Whether any file is other than it was.
-    pub(in crate::commands) fn changes(&self) -> bool {
+    pub(super) fn changes(&self) -> bool {
         !self.fixed.changes.is_empty()
     }
 }
@@ -35,7 +36,7 @@ impl Mended {
 /// # Errors
 /// When nobody knows which migrations may have run and `tracked` does not say that it does not matter; when files cannot be
 /// written, in which case all are as they were.
-pub(in crate::commands) fn mend(
+pub(super) fn mend(
     sources: &mut Sources,
     config: &Config,
     tracked: bool,
@@ -47,10 +48,10 @@ pub(in crate::commands) fn mend(
     let protected = if tracked { BTreeSet::new() } else { protected(sources)? };
     let fixed = refit_lint::fix(&sources.inputs, config, &protected);
     let files = on_disk(sources, &fixed.changes)?;
-    write::check(&files)?;
+    fs::check(&files)?;
     free_versions(&files)?;
     if !dry {
-        write::all(&files)?;
+        fs::replace_all(&files)?;
     }
     sources.inputs.clone_from(&fixed.inputs);
     Ok(Mended { fixed, written: !dry })
@@ -86,7 +87,7 @@ fn version(path: &str) -> Option<(String, Version)> {
 }
 
 /// Where each change happens.
-fn on_disk(sources: &Sources, changes: &[Change]) -> anyhow::Result<Vec<write::Replacement>> {
+fn on_disk(sources: &Sources, changes: &[Change]) -> anyhow::Result<Vec<fs::Replacement>> {
     let mut places: BTreeMap<&str, &Path> = BTreeMap::new();
     let mut folders: BTreeMap<&str, PathBuf> = BTreeMap::new();
     for (input, file) in sources.inputs.iter().zip(&sources.files) {
@@ -101,13 +102,13 @@ fn on_disk(sources: &Sources, changes: &[Change]) -> anyhow::Result<Vec<write::R
     let replacement = |change: &Change| {
         let Some(to) = place(&change.to) else { bail!("{} has no folder", change.to) };
         let from = change.from.as_deref().and_then(place);
-        Ok(write::Replacement { from, to, before: change.before.clone(), after: change.after.clone() })
+        Ok(fs::Replacement { from, to, before: change.before.clone(), after: change.after.clone() })
     };
     changes.iter().map(replacement).collect()
 }
 
 /// Of files that were named one by one, others of the folder are not known: none may have a version that is given away.
-fn free_versions(files: &[write::Replacement]) -> anyhow::Result<()> {
+fn free_versions(files: &[fs::Replacement]) -> anyhow::Result<()> {
     let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let old: HashSet<&Path> = files.iter().filter_map(|file| file.from.as_deref()).collect();
     let mut given: BTreeMap<&Path, HashMap<Version, &Path>> = BTreeMap::new();

@@ -3,7 +3,8 @@
 use refit_lint::Finding;
 use serde::Serialize;
 
-use super::{Report, fix, traced};
+use super::report::Report;
+use super::{fix, traced};
 
 #[derive(Serialize)]
 struct Document<'a> {

@@ -3,8 +3,8 @@
 use refit_lint::{Finding, Outcome, RULES, Rule, Severity};
 use serde_json::{Value, json};
 
-use super::{lock_sentence, unique_fingerprints};
-use crate::commands::explain;
+use super::report::{lock_sentence, unique_fingerprints};
+use crate::render::rule_page;
 
 pub(super) fn render(outcome: &Outcome) -> anyhow::Result<String> {
     let rules: Vec<Value> = RULES.iter().map(rule).collect();
@@ -32,11 +32,11 @@ pub(super) fn render(outcome: &Outcome) -> anyhow::Result<String> {
 }
 
 fn rule(rule: &Rule) -> Value {
-    let markdown = explain::markdown_page(rule);
+    let markdown = rule_page::markdown(rule, 0);
     json!({
         "id": rule.name,
         "shortDescription": { "text": rule.title() },
-        "help": { "text": explain::plain_page(rule), "markdown": markdown },
+        "help": { "text": crate::terminal::plain(&rule_page::terminal(rule)), "markdown": markdown },
         "defaultConfiguration": {
             "enabled": rule.severity.is_some(),
             "level": rule.severity.unwrap_or(Severity::Warning).as_str(),

@@ -15,7 +15,7 @@ use crate::context::Context;
 const FAILED: &str = "trace-failed";
 
 /// A trace of the files whose findings are wanted.
-pub(in crate::commands) struct Traced {
+pub(super) struct Traced {
     pub(super) trace: Trace,
     pub(super) mismatches: Vec<Mismatch>,
 }
@@ -25,7 +25,7 @@ pub(in crate::commands) struct Traced {
 ///
 /// # Errors
 /// When no server comes up, or it cannot be asked.
-pub(in crate::commands) async fn run(
+pub(super) async fn run(
     sources: &Sources,
     rows: u32,
     outcome: &mut Outcome,

@@ -1,0 +1,15 @@
+//! Differences: unified diffs, and deltas of schemas.
+
+use crate::output::{BAD, GOOD, QUIET, WAITS};
+
+/// A unified diff or a delta, with its signs coloured.
+pub(crate) fn styled(diff: &str) -> String {
+    let line = |line: &str| match line.as_bytes().first() {
+        Some(b'+') => format!("{GOOD}{line}{GOOD:#}\n"),
+        Some(b'-') => format!("{BAD}{line}{BAD:#}\n"),
+        Some(b'~') => format!("{WAITS}{line}{WAITS:#}\n"),
+        Some(b'@') => format!("{QUIET}{line}{QUIET:#}\n"),
+        _ => format!("{line}\n"),
+    };
+    diff.lines().map(line).collect()
+}

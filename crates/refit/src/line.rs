@@ -1,0 +1,39 @@
+//! Labelled lines, as people read a plan: what prints them chooses the layout and the colours.
+
+use std::fmt;
+
+/// A line of something that people read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Line {
+    /// What the line is about, such as `pending` or `refused`; empty where it continues the line before.
+    pub label: &'static str,
+    /// The rest.
+    pub text: String,
+}
+
+impl Line {
+    pub(crate) fn new(label: &'static str, text: impl Into<String>) -> Line {
+        Line { label, text: text.into() }
+    }
+
+    /// Writes it with its label in a column of that many characters.
+    pub(crate) fn write(&self, f: &mut fmt::Formatter<'_>, width: usize) -> fmt::Result {
+        write!(f, "  {:width$}  {}", self.label, self.text)
+    }
+}
+
+/// Writes a plan: a heading, its lines, and a summary.
+pub(crate) fn write_lines(
+    f: &mut fmt::Formatter<'_>,
+    heading: &str,
+    lines: &[Line],
+    summary: &str,
+) -> fmt::Result {
+    writeln!(f, "{heading}")?;
+    for line in lines {
+        line.write(f, 7)?;
+        writeln!(f)?;
+    }
+    f.write_str(summary)
+}
