@@ -59,7 +59,8 @@ async fn what_waits_is_applied_whoever_completes_the_backfill() {
     let waiting = tokio::spawn(async move { inline(&[TABLE, FILL, GATED]).run(&url).await });
     tokio::time::sleep(Duration::from_millis(300)).await;
     // Somebody whose program knows nothing of what waits does the work, or did it and its answer was lost.
-    execute(&db, "UPDATE refit.backfill SET state = 'complete', wanted = 'run', finished_at = now()").await;
+    execute(&db, "UPDATE refit.backfill SET state = 'complete', requested = 'run', finished_at = now()")
+        .await;
     let report = waiting.await.unwrap().unwrap();
     assert!(exists(&db, "after_it").await, "{report}");
     assert_eq!((report.steps.len(), report.held.len(), report.backfills.len()), (1, 0, 1));
@@ -189,7 +190,7 @@ async fn a_job_that_is_complete_by_now_is_not_said_to_be_paused() {
         };
         let (asked, ()) = tokio::join!(ask(&db, what), finishing);
         assert!(asked.unwrap_err().to_string().contains("has become complete"));
-        assert_eq!(status(&db).await.wanted, "run");
+        assert_eq!(status(&db).await.requested, "run");
     }
 }
 
@@ -333,7 +334,7 @@ async fn a_batch_that_ends_its_session_is_told_of() {
     let (url, work) = (db.url().to_owned(), inline(&files));
     let working = tokio::spawn(async move { work.run(&url).await });
     until("it is told", async || {
-        let told = "SELECT coalesce((SELECT trouble LIKE '%terminating connection%' AND retries > 1 FROM refit.backfill_range), false)";
+        let told = "SELECT coalesce((SELECT retry_reason LIKE '%terminating connection%' AND retries > 1 FROM refit.backfill_range), false)";
         value(&db, told).await
     })
     .await;

@@ -1,5 +1,6 @@
 //! A database that a release wrote which knew one history only goes on where it was.
 
+use refit::backfill::{JobStatus, Request, request};
 use refit::{Backfills, Rollback};
 use refit_devdb::TestDb;
 
@@ -64,6 +65,33 @@ async fn what_an_older_release_remembered_is_not_lost() {
     let report = inline.rollback(db.url(), &rollback).await.unwrap();
     assert_eq!((report.steps.len(), applied(&db).await.as_str()), (4, "1"));
     // The row that was changed since is left alone.
+    assert_eq!(value::<i64>(&db, "SELECT count(n) FROM song").await, 1);
+}
+
+/// Dumped when V2 was complete, V3 registered and paused, and V5 stopped in its second statement.
+const BEFORE_THE_WORDS: &str = include_str!("../fixtures/state_3.sql");
+
+#[tokio::test]
+async fn a_pause_that_an_older_release_recorded_holds() {
+    let db = TestDb::empty().await.unwrap();
+    execute(&db, BEFORE_THE_WORDS).await;
+    let inline = migrator(&FILES).backfills(Backfills::Inline);
+    let client = db.connect().await.unwrap();
+    let state = inline.state(&client).await.unwrap();
+    let error = JobStatus::all(&client, &state).await.unwrap_err();
+    assert!(error.to_string().contains("run `cargo xtask migrate` first"), "{error}");
+
+    execute(&db, "UPDATE song SET n = 2 WHERE id = 1").await;
+    inline.upgrade_state(&client).await.unwrap();
+    let state = inline.state(&client).await.unwrap();
+    let paused = JobStatus::of(&client, &state, 3).await.unwrap().unwrap();
+    assert_eq!((paused.requested.as_str(), paused.state.as_str()), ("pause", "registered"));
+    request(&client, &state, 3, Request::Resume).await.unwrap();
+    inline.run(db.url()).await.unwrap();
+    assert_eq!(applied(&db).await, "1,2,3,4,5");
+    assert_eq!(value::<i64>(&db, "SELECT count(*) FROM song WHERE seconds = id + 1").await, 60);
+    let rollback = Rollback { to: 1, leave_rows: Vec::new() };
+    inline.rollback(db.url(), &rollback).await.unwrap();
     assert_eq!(value::<i64>(&db, "SELECT count(n) FROM song").await, 1);
 }
 

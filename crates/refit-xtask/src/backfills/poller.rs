@@ -28,7 +28,7 @@ impl ObservedJob {
 
     /// Whether it goes on by itself, if somebody works on it.
     pub(crate) fn is_runnable(&self) -> bool {
-        self.status.wanted == "run" && matches!(self.status.state.as_str(), "registered" | "running")
+        self.status.requested == "run" && matches!(self.status.state.as_str(), "registered" | "running")
     }
 }
 

@@ -78,13 +78,14 @@ fn details(seen: &ObservedJob) -> Vec<(&'static str, Paint, String)> {
     }
     for (number, worker) in status.workers.iter().enumerate() {
         let label = if number == 0 { "workers" } else { "" };
-        let trouble = worker.trouble.as_ref().map_or_else(String::new, |why| format!(", tried again: {why}"));
+        let again =
+            worker.retry_reason.as_ref().map_or_else(String::new, |why| format!(", tried again: {why}"));
         let rows = count(worker.batch_rows.into());
         lines.push((
             label,
             QUIET,
             format!(
-                "pid {} from {}, batches of {rows} in {}{trouble}",
+                "pid {} from {}, batches of {rows} in {}{again}",
                 worker.pid, worker.host, worker.relation
             ),
         ));

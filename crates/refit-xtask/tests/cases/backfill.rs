@@ -243,7 +243,7 @@ async fn another_process_pauses_and_resumes_it() {
     let status = workspace.run(&["backfill", "status", "2"]).expect(1).stdout;
     assert!(status.contains("paused      V0002__fill") && status.contains("backfill resume 2"), "{status}");
     let resumed = json(&workspace.run(&["backfill", "resume", "V0002", "--format", "json"]).expect(0).stdout);
-    assert_eq!((&resumed["wanted"], &resumed["state"]), (&"run".into(), &"running".into()));
+    assert_eq!((&resumed["requested"], &resumed["state"]), (&"run".into(), &"running".into()));
     let ran = run.wait_with_output().unwrap();
     let told = String::from_utf8_lossy(&ran.stderr).into_owned();
     assert!(ran.status.success() && told.contains("paused      V0002__fill"), "{told}");

@@ -342,6 +342,12 @@ pub(crate) fn shown(text: &str) -> String {
     visible_line(&redact::text(text)).into_owned()
 }
 
+/// The error where the state that an older release wrote has to be upgraded first.
+pub(crate) fn outdated() -> Error {
+    let advice = "an older release wrote what is remembered of this database; run `cargo xtask migrate` first, which upgrades it";
+    Error::Target(advice.to_owned())
+}
+
 /// Whether what an error kept from happening may wait for a session that can do it.
 pub(crate) fn may_wait(error: &Error) -> bool {
     matches!(error, Error::ReadOnly { .. } | Error::Pooler | Error::LockTimeout { .. })

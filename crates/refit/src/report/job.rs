@@ -21,7 +21,7 @@ pub struct JobStatus {
     /// `registered`, `running`, `incomplete`, `failed`, `complete` or `canceled`.
     pub state: String,
     /// What an operator asked for last: `run`, `pause` or `cancel`.
-    pub wanted: String,
+    pub requested: String,
     /// How the key space is walked.
     pub strategy: Option<String>,
     /// Why so.
@@ -88,7 +88,7 @@ pub struct WorkerStatus {
     /// Rows in its last batch.
     pub batch_rows: i32,
     /// Why its last batch is tried again.
-    pub trouble: Option<String>,
+    pub retry_reason: Option<String>,
 }
 
 /// A row that could not be changed.
@@ -124,7 +124,7 @@ impl JobStatus {
 
     /// Whether an operator has paused it.
     pub fn is_paused(&self) -> bool {
-        self.wanted == "pause" && (self.state == "running" || self.state == "registered")
+        self.requested == "pause" && (self.state == "running" || self.state == "registered")
     }
 }
 
@@ -181,8 +181,8 @@ impl JobStatus {
                 "\n  worker    pid {} from {}, {} rows a batch of {}",
                 worker.pid, worker.host, worker.batch_rows, worker.relation
             )?;
-            if let Some(trouble) = &worker.trouble {
-                write!(f, ", trying again: {trouble}")?;
+            if let Some(reason) = &worker.retry_reason {
+                write!(f, ", trying again: {reason}")?;
             }
         }
         if let Some(error) = &self.error {

@@ -12,7 +12,7 @@ use refit_model::Version;
 use tokio_postgres::Client;
 use tracing::Instrument;
 
-use crate::error::{Error, Refusal};
+use crate::error::{Error, Refusal, outdated};
 use crate::history::{History, HistoryState};
 use crate::migrator::Migrator;
 use crate::pin::Caller;
@@ -36,8 +36,7 @@ impl Migrator {
     /// [`RollbackPlan::refusals`].
     pub async fn rollback_plan(&self, client: &Client, rollback: &Rollback) -> Result<RollbackPlan, Error> {
         if self.set()?.has_backfills() && self.planner.has_outdated_state(client).await? {
-            let advice = "an older release wrote what is remembered of this database; run `cargo xtask migrate` first, which upgrades it";
-            return Err(Error::Target(advice.to_owned()));
+            return Err(outdated());
         }
         let glance = self.planner.glance(client).await?;
         let caller = Caller::pin_locally(client, &self.planner.options.history_table()).await?;

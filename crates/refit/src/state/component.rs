@@ -37,6 +37,7 @@ impl Component {
                 include_str!("backfill.sql"),
                 include_str!("backfill_history.sql"),
                 include_str!("backfill_relation.sql"),
+                include_str!("backfill_requested.sql"),
             ],
         }
     }
@@ -89,7 +90,10 @@ impl Present {
         let rows = rows.map_err(Error::database("reading the state schema"))?;
         let has = |column: &str| usize::from(rows.iter().any(|row| row.get::<_, &str>(0) == column));
         let runs = has("run.id") + has("history.id") + has("repeatable.relation");
-        let backfill = has("backfill.id") + has("backfill.history_id") + has("backfill.relation_oid");
+        let backfill = has("backfill.id")
+            + has("backfill.history_id")
+            + has("backfill.relation_oid")
+            + has("backfill.requested");
         let comment = match runs {
             0 => self.comment,
             _ => format!("refit state: runs {runs}, backfill {backfill}; by its columns"),
@@ -125,10 +129,10 @@ pub(crate) fn upgrade(state: &State, present: &Present, needed: &[Component]) ->
     for component in Component::ALL {
         let have = component.version_in(&present.comment);
         let all = component.versions();
-        let wanted = if have > 0 || needed.contains(&component) { all.len() } else { 0 };
-        sql.extend(all.get(have..wanted).unwrap_or_default().iter().copied());
-        if have.max(wanted) > 0 {
-            versions.push(format!("{} {}", component.name(), have.max(wanted)));
+        let target = if have > 0 || needed.contains(&component) { all.len() } else { 0 };
+        sql.extend(all.get(have..target).unwrap_or_default().iter().copied());
+        if have.max(target) > 0 {
+            versions.push(format!("{} {}", component.name(), have.max(target)));
         }
     }
     if sql.is_empty() {

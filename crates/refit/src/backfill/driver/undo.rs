@@ -162,7 +162,7 @@ async fn turned(
         return Ok(Some(job.again(client).await?));
     }
     if job.state != "complete" {
-        let sql = "UPDATE refit.backfill SET wanted = 'cancel', state = 'canceled', finished_at = pg_catalog.clock_timestamp(), \
+        let sql = "UPDATE refit.backfill SET requested = 'cancel', state = 'canceled', finished_at = pg_catalog.clock_timestamp(), \
                        throttle = NULL, journal = CASE WHEN kind = 'forward' THEN journal END WHERE id = $1";
         client.execute_typed(&state.sql(sql), &[(&job.id, Type::INT8)]).await.map_err(failed())?;
     }
@@ -228,7 +228,7 @@ impl Migrator {
         loop {
             follow_if_behind(client, &job.state_schema).await?;
             let now = job.again(client).await?;
-            if now.wanted == "pause" && (now.state == "running" || now.state == "registered") {
+            if now.requested == "pause" && (now.state == "running" || now.state == "registered") {
                 if !told {
                     warn!(backfill = job.name, "paused: waiting until it is resumed");
                 }

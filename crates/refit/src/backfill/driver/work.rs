@@ -168,7 +168,7 @@ impl Migrator {
             let able =
                 |job: &Job| !is_function(job) || self.planner.options.functions.get(job.version).is_some();
             let open = |job: &Job| job.state == "registered" || job.state == "running";
-            let runnable = |job: &&Job| job.wanted == "run" && open(job) && able(job);
+            let runnable = |job: &&Job| job.requested == "run" && open(job) && able(job);
             let Some(job) = jobs.iter().find(runnable) else {
                 if self.ended_elsewhere(client, &state, &mut caller, &jobs, awaited, report).await? {
                     continue;
@@ -176,7 +176,7 @@ impl Migrator {
                 let Some(job) = jobs.first() else {
                     return super::undo::none_is_halfway_back(client, &state).await;
                 };
-                if job.wanted == "pause" && open(job) {
+                if job.requested == "pause" && open(job) {
                     if told != Some(job.id) {
                         info!(backfill = job.name, "paused: waiting until it is resumed");
                         told = Some(job.id);
@@ -266,7 +266,7 @@ impl Migrator {
         loop {
             follow_if_behind(client, &job.state_schema).await?;
             let now = job.again(client).await?;
-            match (now.state.as_str(), now.wanted.as_str()) {
+            match (now.state.as_str(), now.requested.as_str()) {
                 ("complete", _) => return Ok(Ended::Complete),
                 ("running", "run") => {}
                 ("failed" | "incomplete", _) => return Ok(Ended::Failed(now.error.unwrap_or_default())),

@@ -252,7 +252,7 @@ impl<'a> Batches<'a> {
     /// Locks the range and proves that it is ours and that the job is to go on; answers the transaction's number.
     async fn fence(&self, lease: &Lease) -> Result<String, NotDone> {
         // One that was edited, or has another search path, is begun again with the new text.
-        let sql = "SELECT b.wanted <> 'run' OR b.state <> 'running' OR b.statement <> $3 \
+        let sql = "SELECT b.requested <> 'run' OR b.state <> 'running' OR b.statement <> $3 \
                        OR coalesce(b.search_path, 'pg_catalog') <> $4, pg_catalog.pg_current_xact_id()::text \
                    FROM refit.backfill_range r JOIN refit.backfill b ON b.id = r.backfill_id \
                    WHERE r.id = $1 AND r.token = $2 AND NOT r.done FOR UPDATE OF r";
@@ -277,7 +277,7 @@ impl<'a> Batches<'a> {
         transaction: String,
     ) -> Result<u64, tokio_postgres::Error> {
         let sql = "UPDATE refit.backfill_range SET position = $2, cursor = $3, done = $4, batch_rows = $5, \
-                       rows_changed = rows_changed + $6, rows_walked = rows_walked + $7, batches = batches + 1, trouble = NULL, \
+                       rows_changed = rows_changed + $6, rows_walked = rows_walked + $7, batches = batches + 1, retry_reason = NULL, \
                        leased_until = CASE WHEN NOT $4 THEN pg_catalog.clock_timestamp() + pg_catalog.make_interval(secs => $8) END \
                    WHERE id = $1 AND pg_catalog.pg_current_xact_id()::text = $9 AND CASE \
                        WHEN pg_catalog.to_regclass($10)::oid IS DISTINCT FROM relation_oid AND relation_oid IS NOT NULL \

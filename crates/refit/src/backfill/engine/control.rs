@@ -54,12 +54,12 @@ pub(in crate::backfill) async fn request_pinned(
         Request::Pause if job.state != "running" && job.state != "registered" => {
             Err(refused("it is not at work"))
         }
-        Request::Pause => set(client, &job, "wanted = 'pause'").await,
+        Request::Pause => set(client, &job, "requested = 'pause'").await,
         Request::Cancel => {
             set(
                 client,
                 &job,
-                "wanted = 'cancel', state = 'canceled', finished_at = pg_catalog.clock_timestamp(), throttle = NULL",
+                "requested = 'cancel', state = 'canceled', finished_at = pg_catalog.clock_timestamp(), throttle = NULL",
             )
             .await
         }
@@ -69,7 +69,7 @@ pub(in crate::backfill) async fn request_pinned(
 }
 
 /// A job that has no ranges yet is begun anew; one that was at an end counts its sweeps anew.
-const RUN: &str = "wanted = 'run', error = NULL, finished_at = NULL, \
+const RUN: &str = "requested = 'run', error = NULL, finished_at = NULL, \
     pass = CASE WHEN state IN ('registered', 'running') THEN pass ELSE 0 END, \
     state = CASE WHEN started_at IS NULL THEN 'registered' ELSE 'running' END";
 

@@ -68,7 +68,7 @@ async fn finishing(client: &Client, job: &Job) -> Result<Finished, Error> {
     let failed = || Error::database("finishing a backfill");
     // Looking may take minutes, and the job's row is everybody's: one process looks, and whoever pauses the job need not wait.
     let sql = format!(
-        "SELECT pass FROM refit.backfill b WHERE id = $1 AND state = 'running' AND wanted = 'run' AND {IS_CURRENT} AND NOT EXISTS ( \
+        "SELECT pass FROM refit.backfill b WHERE id = $1 AND state = 'running' AND requested = 'run' AND {IS_CURRENT} AND NOT EXISTS ( \
                    SELECT FROM refit.backfill_range WHERE backfill_id = b.id AND NOT done) \
                  AND pg_catalog.pg_try_advisory_xact_lock('refit.backfill'::regclass::oid::int4, ($1 % 2147483647)::int4)"
     );
@@ -77,7 +77,7 @@ async fn finishing(client: &Client, job: &Job) -> Result<Finished, Error> {
     let pass: i32 = row.get(0);
     let verdict = judge(client, job, pass).await?;
     let sql = format!(
-        "SELECT FROM refit.backfill WHERE id = $1 AND state = 'running' AND wanted = 'run' AND pass = $2 AND {IS_CURRENT} FOR NO KEY UPDATE"
+        "SELECT FROM refit.backfill WHERE id = $1 AND state = 'running' AND requested = 'run' AND pass = $2 AND {IS_CURRENT} FOR NO KEY UPDATE"
     );
     let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&job.id, Type::INT8), (&pass, Type::INT4)];
     if client.query_typed(&job.sql(&sql), &parameters).await.map_err(failed())?.is_empty() {

@@ -59,7 +59,7 @@ impl<'a> Worker<'a> {
 /// How many ranges of a job could be leased now by as many workers as it may have; none when it does not go on.
 async fn ranges(client: &Client, job: &Job, workers: u32) -> Result<Option<u32>, Error> {
     let sql = format!(
-        "SELECT EXISTS (SELECT FROM refit.backfill WHERE id = $1 AND state = 'running' AND wanted = 'run'), pg_catalog.count(*), \
+        "SELECT EXISTS (SELECT FROM refit.backfill WHERE id = $1 AND state = 'running' AND requested = 'run'), pg_catalog.count(*), \
              pg_catalog.count(*) FILTER (WHERE {LIVE}) FROM refit.backfill_range r WHERE backfill_id = $1 AND NOT done"
     );
     let row = client.query_typed_one(&job.sql(&sql), &[(&job.id, Type::INT8)]).await;

@@ -28,7 +28,7 @@ pub(crate) struct Job {
     /// Under which its statement, and whatever else of it is SQL, runs.
     pub(crate) search_path: String,
     pub(crate) state: String,
-    pub(crate) wanted: String,
+    pub(crate) requested: String,
     pub(crate) remaining: Option<String>,
     pub(crate) error: Option<String>,
     pub(crate) journal: Option<String>,
@@ -48,7 +48,7 @@ pub(crate) enum Kind {
     Undo,
 }
 
-const COLUMNS: &str = "id, version, name, statement, directive, state, wanted, remaining, error, journal, kind, \
+const COLUMNS: &str = "id, version, name, statement, directive, state, requested, remaining, error, journal, kind, \
                        started_at IS NOT NULL, search_path, relation, relation_oid, targets";
 
 /// The newest job of each version: the one that counts.
@@ -75,7 +75,7 @@ impl Job {
             statement: row.get(3),
             directive: BackfillDirective { workers, ..directive },
             state: row.get(5),
-            wanted: row.get(6),
+            requested: row.get(6),
             remaining: row.get(7),
             error: row.get(8),
             journal: row.get(9),
@@ -102,7 +102,7 @@ impl Job {
             statement: migration.sql.to_string(),
             directive: migration.directives.backfill.clone()?,
             state: "registered".to_owned(),
-            wanted: "run".to_owned(),
+            requested: "run".to_owned(),
             remaining: None,
             error: None,
             journal: None,

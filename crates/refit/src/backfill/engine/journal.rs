@@ -22,7 +22,7 @@ pub(crate) fn table_of(job: &Job) -> String {
     }
 }
 
-/// What speaks against keeping a journal; none where none is wanted.
+/// What speaks against keeping a journal; none where none is to be kept.
 pub(crate) async fn against(
     client: &Client,
     job: &Job,
@@ -70,10 +70,10 @@ async fn cannot_be_restored(
     undo: &[String],
     table: &Table,
 ) -> Result<Option<String>, Error> {
-    let sql = "SELECT wanted.name, CASE WHEN a.attnum IS NULL THEN 'does not exist' WHEN a.attnum < 0 THEN 'is a system column' \
+    let sql = "SELECT columns.name, CASE WHEN a.attnum IS NULL THEN 'does not exist' WHEN a.attnum < 0 THEN 'is a system column' \
                    WHEN a.attgenerated <> '' THEN 'is generated' ELSE 'is GENERATED ALWAYS AS IDENTITY' END \
-               FROM pg_catalog.unnest($2) AS wanted (name) LEFT JOIN pg_catalog.pg_attribute a \
-                   ON a.attrelid = pg_catalog.to_regclass($1) AND a.attname::pg_catalog.text = wanted.name AND NOT a.attisdropped \
+               FROM pg_catalog.unnest($2) AS columns (name) LEFT JOIN pg_catalog.pg_attribute a \
+                   ON a.attrelid = pg_catalog.to_regclass($1) AND a.attname::pg_catalog.text = columns.name AND NOT a.attisdropped \
                WHERE a.attnum IS NULL OR a.attnum < 0 OR a.attgenerated <> '' OR a.attidentity = 'a' LIMIT 1";
     let rows = client.query_typed(sql, &[(&table.name, Type::TEXT), (&undo, Type::TEXT_ARRAY)]).await;
     let rows = rows.map_err(Error::database("reading the columns of `undo`"))?;

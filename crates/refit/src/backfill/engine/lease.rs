@@ -102,14 +102,14 @@ impl Lease {
         // Claims of a job come one after the other, so that the workers can be counted.
         let begin =
             format!("BEGIN READ WRITE; SET LOCAL lock_timeout = '5s';{}", crate::pin::pin_local_sql());
-        let lock = "SELECT FROM refit.backfill WHERE id = $1 AND state = 'running' AND wanted = 'run' FOR NO KEY UPDATE";
+        let lock = "SELECT FROM refit.backfill WHERE id = $1 AND state = 'running' AND requested = 'run' FOR NO KEY UPDATE";
         let sql = format!(
             "UPDATE refit.backfill_range r SET token = token + 1, worker_pid = pg_catalog.pg_backend_pid(), \
                  worker_host = coalesce(pg_catalog.host(pg_catalog.inet_client_addr()), 'local socket'), \
                  leased_until = pg_catalog.clock_timestamp() + pg_catalog.make_interval(secs => $3) \
              FROM (SELECT r.id FROM refit.backfill_range r JOIN refit.backfill b ON b.id = r.backfill_id \
                    WHERE r.backfill_id = $1 AND NOT r.done AND NOT coalesce({LIVE}, false) \
-                     AND b.state = 'running' AND b.wanted = 'run' \
+                     AND b.state = 'running' AND b.requested = 'run' \
                      AND (SELECT {IS_CURRENT} FROM (SELECT r.relation, r.relation_oid) AS named) AND (SELECT pg_catalog.count(*) FROM refit.backfill_range r WHERE backfill_id = $1 AND NOT done AND {LIVE}) < $2 \
                    ORDER BY r.pass, r.id LIMIT 1 FOR UPDATE OF r SKIP LOCKED) AS free \
              WHERE r.id = free.id RETURNING {COLUMNS}"

@@ -145,9 +145,9 @@ impl Worker<'_> {
         failed: Failed,
     ) -> Result<Outcome, Error> {
         let failed = failed.without(&self.walk.job.secrets());
-        let trouble = FailureClass::of(&failed);
-        debug!(range = lease.range, rows, ?trouble, %failed, "a batch failed");
-        match (trouble, end) {
+        let class = FailureClass::of(&failed);
+        debug!(range = lease.range, rows, ?class, %failed, "a batch failed");
+        match (class, end) {
             (FailureClass::Disconnected, _) => return Ok(Outcome::Disconnected(failed)),
             (FailureClass::Fatal | FailureClass::TooLarge, _)
                 if self.ground(batches.client, lease).await? != RangeState::Ready =>
@@ -184,8 +184,7 @@ impl Worker<'_> {
         }
         note(batches.client, self.walk.job, lease, &failed).await;
         let pause = habit.pauses.get_or_insert_with(pauses).next().unwrap_or(SLICE);
-        let pause =
-            if trouble == FailureClass::Exhausted { pause.max(Duration::from_secs(1)) } else { pause };
+        let pause = if class == FailureClass::Exhausted { pause.max(Duration::from_secs(1)) } else { pause };
         // When the job does not go on, the next attempt finds out.
         self.pause(batches.client, pause).await?;
         Ok(Outcome::Again)
@@ -237,16 +236,16 @@ impl Worker<'_> {
 
 /// Notes that a partition is gone, and with it what was to be done there; false when it was no partition.
 async fn give_up(client: &Client, job: &Job, lease: &Lease) -> Result<bool, Error> {
-    let sql = "WITH gone AS (UPDATE refit.backfill_range SET done = true, leased_until = NULL, trouble = $4 \
+    let sql = "WITH gone AS (UPDATE refit.backfill_range SET done = true, leased_until = NULL, retry_reason = $4 \
                    WHERE backfill_id = $1 AND relation = $2 AND NOT done AND EXISTS ( \
                        SELECT FROM pg_partitioned_table WHERE partrelid = pg_catalog.to_regclass($3)) RETURNING backfill_id) \
                UPDATE refit.backfill SET reason = pg_catalog.concat_ws('; ', reason, $4) WHERE id IN (SELECT backfill_id FROM gone)";
-    let trouble = format!("the partition {} was dropped meanwhile", lease.relation);
+    let reason = format!("the partition {} was dropped meanwhile", lease.relation);
     let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
         (&job.id, Type::INT8),
         (&lease.relation, Type::TEXT),
         (&job.directive.table, Type::TEXT),
-        (&trouble, Type::TEXT),
+        (&reason, Type::TEXT),
     ];
     let failed = || Error::database("giving up the ranges of a partition");
     let given_up =
@@ -275,8 +274,7 @@ async fn stranger(client: &Client, job: &Job) -> Result<Option<String>, Error> {
 
 /// Tells status why a batch is tried again.
 async fn note(client: &Client, job: &Job, lease: &Lease, failed: &Failed) {
-    let sql =
-        "UPDATE refit.backfill_range SET retries = retries + 1, trouble = $3 WHERE id = $1 AND token = $2";
+    let sql = "UPDATE refit.backfill_range SET retries = retries + 1, retry_reason = $3 WHERE id = $1 AND token = $2";
     let text = failed.to_string();
     let parameters: [(&(dyn ToSql + Sync), Type); 3] =
         [(&lease.range, Type::INT8), (&lease.token, Type::INT8), (&text, Type::TEXT)];

@@ -111,9 +111,9 @@ async fn missing_within(
     state: &State,
     job: Option<&Job>,
 ) -> Result<(String, Vec<String>), tokio_postgres::Error> {
-    let wanted = wanted(state, job);
-    let names: Vec<&str> = wanted.iter().map(|(name, _)| name.as_str()).collect();
-    let privileges: Vec<&str> = wanted.iter().map(|(_, privilege)| *privilege).collect();
+    let needed = needed(state, job);
+    let names: Vec<&str> = needed.iter().map(|(name, _)| name.as_str()).collect();
+    let privileges: Vec<&str> = needed.iter().map(|(_, privilege)| *privilege).collect();
     // Not to_regclass: it fails where the schema may not be used. Partitions are changed by themselves, so each needs the right.
     let sql = "WITH RECURSIVE named (oid, privilege) AS ( \
             SELECT c.oid, w.privilege FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2)) AS w (name, privilege), \
@@ -153,29 +153,29 @@ async fn missing_within(
 }
 
 /// Tables and the privileges that the job needs on them.
-fn wanted(state: &State, job: Option<&Job>) -> Vec<(String, &'static str)> {
-    let mut wanted: Vec<(String, &str)> = Vec::new();
+fn needed(state: &State, job: Option<&Job>) -> Vec<(String, &'static str)> {
+    let mut needed: Vec<(String, &str)> = Vec::new();
     for (name, privileges) in STATE {
-        wanted.extend(privileges.iter().map(|privilege| (state.sql(name).into_owned(), *privilege)));
+        needed.extend(privileges.iter().map(|privilege| (state.sql(name).into_owned(), *privilege)));
     }
-    let Some(job) = job else { return wanted };
+    let Some(job) = job else { return needed };
     if let Some(journal) = &job.journal {
         let privileges =
             if job.is_undo() { ["SELECT", "DELETE"].iter() } else { ["SELECT", "INSERT"].iter() };
-        wanted.extend(privileges.map(|privilege| (journal.clone(), *privilege)));
+        needed.extend(privileges.map(|privilege| (journal.clone(), *privilege)));
         // A row that is met again is kept by ON CONFLICT DO UPDATE.
-        wanted.push((journal.clone(), "UPDATE"));
+        needed.push((journal.clone(), "UPDATE"));
     }
-    wanted.push((job.directive.table.clone(), "SELECT"));
+    needed.push((job.directive.table.clone(), "SELECT"));
     let shape = Shape::of(&job.statement, &job.directive);
     for part in shape.iter().flat_map(|shape| &shape.parts) {
         for write in &part.writes {
-            wanted.extend((!write.sets.is_empty()).then(|| (write.name.clone(), "UPDATE")));
-            wanted.extend(write.inserts.then(|| (write.name.clone(), "INSERT")));
+            needed.extend((!write.sets.is_empty()).then(|| (write.name.clone(), "UPDATE")));
+            needed.extend(write.inserts.then(|| (write.name.clone(), "INSERT")));
         }
-        wanted.extend(part.deletes().map(|name| (name, "DELETE")));
+        needed.extend(part.deletes().map(|name| (name, "DELETE")));
     }
-    wanted
+    needed
 }
 
 /// What the server says is missing, as GRANT takes it, and of what.

@@ -1,17 +1,18 @@
 //! Where backfills stand, for people and for machines: read from any session.
 
 use refit_model::{BackfillDirective, Version};
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 
 use super::job::Job;
 use super::key::{KeyColumns, key_of};
-use crate::error::Error;
+use crate::error::{Error, outdated};
 use crate::pin::pinned;
 use crate::report::{FailedRow, JobStatus, JournalStatus, WorkerStatus};
 use crate::state::State;
 
-const JOBS: &str = "SELECT b.id, b.version, b.name, b.kind, b.state, b.wanted, b.strategy, b.reason, \
+const JOBS: &str = "SELECT b.id, b.version, b.name, b.kind, b.state, b.requested, b.strategy, b.reason, \
         greatest(b.rows_estimated, r.changed, r.walked, 0)::int8, \
         coalesce(r.changed, 0)::int8, \
         CASE WHEN b.state = 'complete' THEN 1 ELSE least(coalesce(r.progress, 0), 0.999) END::float8, \
@@ -35,7 +36,7 @@ const JOBS: &str = "SELECT b.id, b.version, b.name, b.kind, b.state, b.wanted, b
               FROM refit.backfill_range WHERE backfill_id = b.id) AS ranges) r ON true \
     WHERE $1::int8 IS NULL OR version = $1 ORDER BY b.version";
 
-const WORKERS: &str = "SELECT worker_pid, coalesce(worker_host, ''), relation, id, coalesce(batch_rows, 0), trouble \
+const WORKERS: &str = "SELECT worker_pid, coalesce(worker_host, ''), relation, id, coalesce(batch_rows, 0), retry_reason \
     FROM refit.backfill_range WHERE backfill_id = $1 AND NOT done AND leased_until > pg_catalog.clock_timestamp() \
       AND EXISTS (SELECT FROM pg_stat_activity WHERE pid = worker_pid) ORDER BY id";
 
@@ -80,7 +81,10 @@ async fn read(client: &Client, state: &State, version: Option<Version>) -> Resul
     for row in client
         .query_typed(&jobs, &[(&version, Type::INT8), (&state.history(), Type::INT8)])
         .await
-        .map_err(failed())?
+        .map_err(|error| match error.code() {
+            Some(&SqlState::UNDEFINED_COLUMN) => outdated(),
+            _ => failed()(error),
+        })?
     {
         let id: i64 = row.get(0);
         let workers = client.query_typed(&workers, &[(&id, Type::INT8)]).await.map_err(failed())?;
@@ -111,7 +115,7 @@ fn job(row: &Row, workers: &[Row], errors: &[Row]) -> JobStatus {
         name: row.get(2),
         kind: row.get(3),
         state: row.get(4),
-        wanted: row.get(5),
+        requested: row.get(5),
         strategy: row.get(6),
         reason: row.get(7),
         rows_estimated: row.get(8),
@@ -168,7 +172,7 @@ fn worker(row: &Row) -> WorkerStatus {
         relation: row.get(2),
         range: row.get(3),
         batch_rows: row.get(4),
-        trouble: row.get::<_, Option<&str>>(5).map(redacted),
+        retry_reason: row.get::<_, Option<&str>>(5).map(redacted),
     }
 }
 

@@ -356,7 +356,7 @@ pub(crate) fn pinned(set: &str) -> String {
 /// Whether the job is to go on as it is known; a job whose ranges are all done does not.
 async fn goes_on(client: &Client, job: &Job) -> Result<bool, Error> {
     let sql = format!(
-        "SELECT EXISTS (SELECT FROM refit.backfill WHERE id = $1 AND state = 'running' AND wanted = 'run' \
+        "SELECT EXISTS (SELECT FROM refit.backfill WHERE id = $1 AND state = 'running' AND requested = 'run' \
                             AND statement = $2 AND coalesce(search_path, 'pg_catalog') = $3) \
             AND (SELECT coalesce(pg_catalog.bool_and({IS_CURRENT}), false) FROM ( \
                      SELECT DISTINCT relation, relation_oid FROM refit.backfill_range WHERE backfill_id = $1 AND NOT done) AS open)"
