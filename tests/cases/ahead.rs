@@ -37,7 +37,7 @@ async fn nothing_follows_a_step_that_failed() {
         assert!(error.contains("V2__fails"), "{failure}: {error}");
         assert_eq!(applied(&db).await, "1", "{failure}");
         assert_eq!(value::<i64>(&db, "SELECT sum(step) FROM ran").await, 1, "{failure}");
-        // Mended, all of it runs.
+        // FixOutcome, all of it runs.
         let files = [FIRST, ("V2__fails.sql", "INSERT INTO ran VALUES (2);"), ("V3__next.sql", NEXT[0])];
         migrator(&files).run(db.url()).await.unwrap();
         assert_eq!(value::<String>(&db, "SELECT string_agg(step::text, ',') FROM ran").await, "1,2,3");

@@ -142,7 +142,7 @@ async fn rows_that_do_not_suit_are_set_aside_and_tried_again() {
         "-- refit: backfill = { table = \"t\", key = [\"id\"] }\nUPDATE t SET n = n + text::int WHERE id > $1 AND id <= $2;",
     );
     let error = inline(&[table, fill, GATED]).run(db.url()).await.unwrap_err();
-    assert!(error.to_string().contains("37 rows could not be changed"), "{error}");
+    assert!(error.to_string().contains("37 rows failed and were set aside"), "{error}");
     let status_now = status(&db, 2).await;
     assert_eq!(
         (status_now.state.as_str(), status_now.errors, status_now.failed_rows.len()),
@@ -173,7 +173,7 @@ async fn a_bad_row_of_a_stripe_is_the_one_that_is_set_aside() {
          UPDATE t SET n = n + text::int WHERE id > $1 AND id <= $2 AND id % $3 = $4;",
     );
     let error = inline(&[table, fill]).run(db.url()).await.unwrap_err();
-    assert!(error.to_string().contains("3 rows could not be changed"), "{error}");
+    assert!(error.to_string().contains("3 rows failed and were set aside"), "{error}");
     let keys: String =
         value(&db, "SELECT string_agg(key[1], ',' ORDER BY key[1]::int) FROM refit.backfill_error").await;
     assert_eq!(keys, "7,123457,123458");

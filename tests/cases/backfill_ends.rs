@@ -156,7 +156,7 @@ async fn rows_that_come_for_ever_are_said_to_and_when_they_end_the_job_is_taken_
 }
 
 #[tokio::test]
-async fn what_is_mended_after_it_stood_still_is_done() {
+async fn what_is_fixed_after_it_stood_still_is_done() {
     let db = TestDb::empty().await.unwrap();
     let table = format!(
         "{}; CREATE TABLE look (id bigint PRIMARY KEY, x int); INSERT INTO look SELECT g, g FROM generate_series(1, 990) g",

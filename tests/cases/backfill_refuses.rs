@@ -224,7 +224,7 @@ async fn a_look_up_that_finds_too_much_is_a_matter_of_its_row() {
     let tables =
         format!("{TABLES}; ALTER TABLE posts ALTER flag DROP NOT NULL; INSERT INTO versions VALUES (6, 3)");
     let error = backfill(&db, &tables, r#"table = "posts", key = ["id"]"#, statement).await.unwrap_err();
-    assert!(error.to_string().contains("1 row could not be changed"), "{error}");
+    assert!(error.to_string().contains("1 row failed and was set aside"), "{error}");
     let failed = "SELECT format('%s: %s', key, sqlstate) FROM refit.backfill_error";
     assert_eq!(value::<String>(&db, failed).await, "{8}: 21000");
     let reason: String = value(&db, "SELECT reason FROM refit.backfill").await;

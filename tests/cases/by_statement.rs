@@ -92,12 +92,12 @@ async fn half_done(db: &TestDb) -> String {
 }
 
 #[tokio::test]
-async fn a_file_that_is_mended_after_the_failed_statement_goes_on_there() {
+async fn a_file_that_is_fixed_after_the_failed_statement_goes_on_there() {
     let db = TestDb::empty().await.unwrap();
-    let mended = half_done(&db).await.replace("nowhere", "t");
+    let fixed = half_done(&db).await.replace("nowhere", "t");
     // Settings may come before what is done: they are no part of it.
-    let mended = mended.replace("INSERT", "SET work_mem = '9MB';\nINSERT");
-    migrator(&[TABLE, ("V2__u.sql", &mended)]).run(db.url()).await.unwrap();
+    let fixed = fixed.replace("INSERT", "SET work_mem = '9MB';\nINSERT");
+    migrator(&[TABLE, ("V2__u.sql", &fixed)]).run(db.url()).await.unwrap();
     assert_eq!(applied(&db).await, "1,2");
     assert_eq!(value::<i64>(&db, "SELECT count(*) FROM t WHERE id = 1000").await, 1, "done once");
     assert!(exists(&db, "t_id").await);

@@ -8,7 +8,7 @@ use std::process::Command;
 use refit::Migrator;
 use refit::model::{FileKind, MigrationSet, SourceFile, front_matter, split_statements};
 use refit_devdb::TestDb;
-use refit_lint::{Config, Example, Input, RULES, fix, is_mended};
+use refit_lint::{Config, Example, Input, RULES, fix, is_fixable};
 
 use crate::support::{set, value};
 
@@ -25,8 +25,8 @@ async fn the_sequence_does_what_the_hazard_did() {
     let mut proven = 0;
     for (name, sql) in cases(major) {
         let example = Example { safe: false, since: None, claim: None, sql };
-        let (before, after) = (example.files(), mended(&example.files(), major));
-        assert_ne!(before, after, "{name} is not mended");
+        let (before, after) = (example.files(), fixed(&example.files(), major));
+        assert_ne!(before, after, "{name} is not fixed");
         match prove(&before, &after).await {
             Ok(()) => proven += 1,
             Err(complaint) => wrong.push(format!("{name}: {complaint}\n{after:#?}")),
@@ -44,7 +44,7 @@ async fn major() -> u32 {
 
 fn cases(major: u32) -> Vec<(String, String)> {
     let mut cases = Vec::new();
-    for rule in RULES.iter().filter(|rule| is_mended(rule.name)) {
+    for rule in RULES.iter().filter(|rule| is_fixable(rule.name)) {
         let examples = rule.examples().into_iter().filter(|example| !example.safe);
         cases.extend(examples.map(|example| (rule.name.to_owned(), example.sql)));
     }
@@ -61,7 +61,7 @@ fn cases(major: u32) -> Vec<(String, String)> {
     cases
 }
 
-fn mended(files: &Files, major: u32) -> Files {
+fn fixed(files: &Files, major: u32) -> Files {
     let mut inputs = vec![Input::of_folder("V0__fixture.sql", FIXTURE, false)];
     inputs.extend(files.iter().map(|(path, text)| Input::of_folder(path.as_str(), text.as_str(), true)));
     let config = Config { postgres: Some(major), ..Config::default() };
@@ -70,7 +70,7 @@ fn mended(files: &Files, major: u32) -> Files {
     fixed.inputs.iter().skip(1).map(file).collect()
 }
 
-/// Runs both, and says in what they differ. A hazard that fails only has to succeed when it is mended.
+/// Runs both, and says in what they differ. A hazard that fails only has to succeed when it is fixed.
 async fn prove(before: &Files, after: &Files) -> Result<(), String> {
     let (old, new) = (database().await, database().await);
     let failed = by_hand(&old, before).await.err();
@@ -95,7 +95,7 @@ async fn prove(before: &Files, after: &Files) -> Result<(), String> {
     for (what, text) in &one {
         let found = other.get(what).map_or("", |text| text.as_str());
         if found != text {
-            return Err(format!("{what} differs:\n--- hazard\n{text}\n--- mended\n{found}"));
+            return Err(format!("{what} differs:\n--- hazard\n{text}\n--- fixed\n{found}"));
         }
     }
     Ok(())

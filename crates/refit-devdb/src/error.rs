@@ -62,7 +62,7 @@ pub enum Error {
     },
     /// The server did not stop in time.
     #[error(
-        "the server still runs {seconds} s after it was told to stop; close its connections or stop it faster"
+        "the server still runs {seconds} s after it was asked to stop; close its connections or stop it faster"
     )]
     StopTimeout {
         /// How long it was waited for, in seconds.

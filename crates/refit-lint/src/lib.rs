@@ -3,7 +3,7 @@
 //! Pure: no connection, no clock, no environment, no printing. The input is a set or plain texts, the output is findings.
 //! The files are replayed in order into a schema ([`schema`]), so that "created in this migration", "widened" and "proven
 //! not null" are known; locks are followed through a transaction; every change of rows is classified ([`dml`]). A rule is one
-//! file of `rules/`, and its page is that file's own heading. Hazards with a mechanical safe form are mended by `fixes/`, one file
+//! file of `rules/`, and its page is that file's own heading. Hazards with a mechanical safe form are fixed by `fixes/`, one file
 //! each, and the linter judges what comes of it.
 
 mod advice;
@@ -36,7 +36,7 @@ mod window;
 
 pub use check::{File, Settings};
 pub use finding::{Finding, Severity};
-pub use fix::{Change, Fix, Fixed, fix, is_mended};
+pub use fix::{Change, Fix, Fixed, fix, is_fixable};
 pub use lint::{Config, Input, Level, Outcome, Summary, lint};
 pub use lock::LockMode;
 pub use predict::{Prediction, predict};

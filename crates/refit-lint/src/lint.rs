@@ -248,7 +248,7 @@ fn analysed(file: &File, config: &Config, analyse: impl FnOnce() -> FileOutcome)
         let problem = Problem::new(
             &file.path,
             "this file cannot be analysed: the linter breaks on it",
-            "report it, with the file; until that is mended, look at it yourself",
+            "report it, with the file; until it is fixed, review the file by hand",
         );
         FileOutcome {
             findings: problem_findings("syntax-error", &[problem], file, config),

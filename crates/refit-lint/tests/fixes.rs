@@ -1,5 +1,5 @@
 //! What `fix` makes of hazards, as files: each text of `tests/fixes` with its snapshot beside it, and the list of the rules
-//! whose examples it mends.
+//! whose examples it fixes.
 
 #![allow(clippy::unwrap_used, reason = "a test ends where something is not as it must be, helpers included")]
 
@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use refit_lint::{Config, Example, Fixed, Input, RULES, fix, is_mended, lint};
+use refit_lint::{Config, Example, Fixed, Input, RULES, fix, is_fixable, lint};
 use refit_model::{Statement, StatementKind, split_statements};
 
 const FIXTURE: &str = include_str!("../src/rules/fixture.sql");
@@ -22,8 +22,8 @@ fn inputs(sql: &str) -> Vec<Input> {
     inputs
 }
 
-/// Mends a text. Whatever comes of it, nothing new is found, and what a fix says is gone is gone.
-fn mended(sql: &str, postgres: u32) -> Fixed {
+/// Fixes a text. Whatever comes of it, nothing new is found, and what a fix says is gone is gone.
+fn fixed(sql: &str, postgres: u32) -> Fixed {
     let config = Config { postgres: Some(postgres), ..Config::default() };
     let inputs = inputs(sql);
     let protected = BTreeSet::from(["V0__fixture.sql".to_owned()]);
@@ -46,7 +46,7 @@ fn shown(fixed: &Fixed) -> String {
         write!(text, "==> {}{from}\n{}", change.to, String::from_utf8_lossy(&change.after)).unwrap();
     }
     for fix in &fixed.fixes {
-        writeln!(text, "mended: {}: {}", fix.path, fix.rules.join(", ")).unwrap();
+        writeln!(text, "fixed: {}: {}", fix.path, fix.rules.join(", ")).unwrap();
         fix.notes.iter().for_each(|note| writeln!(text, "note: {note}").unwrap());
     }
     for (finding, reason) in &fixed.left {
@@ -80,14 +80,14 @@ fn each_text_becomes_its_files() {
         for name in TEXTS {
             let sql = std::fs::read_to_string(folder.join(format!("{name}.sql"))).unwrap();
             let postgres = if name.ends_with("_18") { 18 } else { 14 };
-            insta::assert_snapshot!(name, shown(&mended(&sql, postgres)));
+            insta::assert_snapshot!(name, shown(&fixed(&sql, postgres)));
         }
     });
     // Two for each text, and the list of rules.
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 2 * TEXTS.len() + 1);
 }
 
-/// Whatever is mended, each statement that nobody found fault with is still there, in its place among the others.
+/// Whatever is fixed, each statement that nobody found fault with is still there, in its place among the others.
 #[test]
 fn no_statement_is_lost() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/lint_cases");
@@ -100,7 +100,7 @@ fn no_statement_is_lost() {
         cases.chunks(5).map(|chunk| chunk.join("\n;\n").replace("-- file: ", "-- ")).collect();
     for sql in cases.iter().chain(&whole) {
         let before = lint(&inputs(sql), &Config::default()).findings;
-        let fixed = mended(sql, 14);
+        let fixed = fixed(sql, 14);
         let kept: Vec<String> = inputs(sql)
             .iter()
             .flat_map(|input| {
@@ -126,7 +126,7 @@ fn no_statement_is_lost() {
     }
 }
 
-/// Texts that end anywhere, with a character from elsewhere in them: mended or left alone, never a panic.
+/// Texts that end anywhere, with a character from elsewhere in them: fixed or left alone, never a panic.
 #[test]
 fn broken_texts_are_left_alone() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/lint_cases");
@@ -149,20 +149,25 @@ fn broken_texts_are_left_alone() {
     }
 }
 
-/// Every unsafe example of a rule that has a fix is mended, whole; of the others nothing is said to be.
+/// Every unsafe example of a rule that has a fix is fixed, whole; of the others nothing is said to be.
 #[test]
-fn examples_of_rules_with_a_mechanical_form_are_mended() {
+fn examples_of_rules_with_a_mechanical_form_are_fixed() {
     let mut list = String::new();
     for rule in RULES.iter().filter(|rule| rule.severity.is_some()) {
         for example in rule.examples().iter().filter(|example| !example.safe) {
-            let fixed = mended(&example.sql, 14);
+            let fixed = fixed(&example.sql, 14);
             let what = match fixed.left.as_slice() {
                 [] => {
-                    format!("mended, {} files", fixed.fixes.iter().map(|fix| fix.files.len()).sum::<usize>())
+                    format!("fixed, {} files", fixed.fixes.iter().map(|fix| fix.files.len()).sum::<usize>())
                 }
                 left => left.iter().map(|(_, reason)| reason.as_str()).collect::<Vec<_>>().join("; "),
             };
-            assert!(fixed.left.is_empty() || !is_mended(rule.name), "{}: {}\n{what}", rule.name, example.sql);
+            assert!(
+                fixed.left.is_empty() || !is_fixable(rule.name),
+                "{}: {}\n{what}",
+                rule.name,
+                example.sql
+            );
             writeln!(list, "{}: {what}", rule.name).unwrap();
         }
     }

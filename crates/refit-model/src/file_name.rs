@@ -52,7 +52,7 @@ impl FileKind {
     /// Says what the file at `path` is, relative to its migrations folder and with `/` between parts.
     ///
     /// # Errors
-    /// What is wrong with the name, and how to mend it.
+    /// What is wrong with the name, and how to fix it.
     pub fn of(path: &str) -> Result<FileKind, Problem> {
         classify(path)
     }

@@ -180,7 +180,8 @@ impl<'a> Session<'a> {
         let at = statement.position(&work.file.text);
         match &statement.kind {
             StatementKind::CopyThroughClient => {
-                let message = "COPY through the client needs somebody who feeds it; write rows with INSERT";
+                let message =
+                    "COPY FROM STDIN needs a client that sends the data; write the rows with INSERT";
                 trace.failure = Some(unsent(at, message));
                 Ok(())
             }

@@ -41,7 +41,7 @@ pub enum Stairway {
 }
 
 impl Stairway {
-    /// Whether there is nothing to mend.
+    /// Whether there is nothing to fix.
     pub fn is_fine(&self) -> bool {
         matches!(self, Stairway::Same | Stairway::Moved { .. })
     }

@@ -90,7 +90,7 @@ impl Migrator {
                 Ok(worked) if !worked.backfills.is_empty() => Ok(worked),
                 Ok(_) => Err(error),
                 Err(other) => {
-                    warn!("a backfill does not go on: {other}");
+                    warn!("cannot continue a backfill: {other}");
                     Err(error)
                 }
             },

@@ -16,8 +16,8 @@ use super::timing::{Times, by_turns};
 
 /// What `lint-migrations --fix` costs, and how that grows with the number of files.
 ///
-/// The files are of a service's history, with something to mend in every second one. Every figure is of a whole process, from
-/// start to exit, in which the mended files are written. No peer writes safe forms of migrations, so none is measured. Exit
+/// The files are of a service's history, with something to fix in every second one. Every figure is of a whole process, from
+/// start to exit, in which the fixed files are written. No peer writes safe forms of migrations, so none is measured. Exit
 /// status 1 if a target is missed. A debug build runs a release build of itself.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:\n  cargo xtask bench fix\n  cargo xtask bench fix --quick")]
@@ -55,7 +55,7 @@ pub(crate) fn run(args: &Args, human: bool) -> anyhow::Result<ExitCode> {
     let mut written = [0; COUNTS.len()];
     for turn in by_turns(args.pace.turns(3, 1), COUNTS.len()) {
         let scratch = tempfile::tempdir()?;
-        let took = mend(scratch.path(), COUNTS[turn])?;
+        let took = fix(scratch.path(), COUNTS[turn])?;
         written[turn] = fs::read_dir(scratch.path().join("migrations"))?.count();
         times.add(turn, took);
     }
@@ -79,7 +79,7 @@ pub(crate) fn run(args: &Args, human: bool) -> anyhow::Result<ExitCode> {
     let mut out = anstream::stdout().lock();
     match human {
         true => {
-            writeln!(out, "files  mended  time, and × of half as many  target                verdict")?;
+            writeln!(out, "files  fixed  time, and × of half as many  target                verdict")?;
             for Row { files, written, time, target, verdict } in &rows {
                 let line =
                     format!("{files:5}  {written:6}  {:28}  {target:20}  {}", time.text, verdict.text());
@@ -96,8 +96,8 @@ pub(crate) fn run(args: &Args, human: bool) -> anyhow::Result<ExitCode> {
     Ok(if missed { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
 
-/// Writes that many files, and mends them in a process of its own.
-fn mend(folder: &Path, count: usize) -> anyhow::Result<Duration> {
+/// Writes that many files, and fixes them in a process of its own.
+fn fix(folder: &Path, count: usize) -> anyhow::Result<Duration> {
     fs::create_dir_all(folder.join("migrations"))?;
     fs::write(folder.join("Cargo.toml"), "[workspace]\n")?;
     for (name, text) in corpus::hazardous_files(count) {

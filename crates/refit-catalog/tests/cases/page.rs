@@ -80,7 +80,7 @@ fn nothing_at_all_is_a_page() {
 
 type Attributes = Vec<(String, String)>;
 
-/// Elements with their attributes, once it is clear that the parser had nothing to mend.
+/// Elements with their attributes, once it is clear that the parser had nothing to fix.
 fn parse(page: &str) -> Vec<(String, Attributes)> {
     let dom = parse_document(RcDom::default(), ParseOpts::default()).one(page);
     assert!(dom.errors.borrow().is_empty(), "{:?}", dom.errors.borrow());

@@ -1,18 +1,18 @@
-//! Many findings of one file, mended at once: proposed together, and linted together. Where the linter finds fault with the
+//! Many findings of one file, fixed at once: proposed together, and linted together. Where the linter finds fault with the
 //! whole, halves of it are tried, so that what is at fault is left for itself.
 
 use std::collections::BTreeMap;
 
 use super::docs::{Doc, Docs};
+use super::fixer::{Fixer, Linted, Refused};
 use super::layout::sequence;
-use super::mender::{Linted, Mender, Refused};
 use super::{Counts, difference, key, origin_of, parts_of, place, statement_of};
 use crate::finding::Finding;
 use crate::fixes;
 use crate::plan::{Plan, Step};
 use crate::search_path::resolved;
 
-/// How often what is left of a file is linted before the rest is mended one by one.
+/// How often what is left of a file is linted before the rest is fixed one by one.
 const TRIES: usize = 12;
 
 /// The steps that take the place of a statement.
@@ -22,8 +22,8 @@ struct Planned<'f> {
     steps: Vec<Step>,
 }
 
-impl Mender<'_> {
-    /// The set with many findings of the file mended. That is tried once: `batched` says whether it was.
+impl Fixer<'_> {
+    /// The set with many findings of the file fixed. That is tried once: `batched` says whether it was.
     pub(super) fn many<'c>(
         &self,
         now: &Linted<'c>,
@@ -39,7 +39,7 @@ impl Mender<'_> {
         }
         for (at, findings_in) in by_file {
             let Some(doc) = docs.all.get(at).filter(|_| findings_in.len() > 1) else { continue };
-            // Others follow from these: they are mended first.
+            // Others follow from these: they are fixed first.
             if findings_in.iter().any(|finding| fixes::is_first(finding.rule)) {
                 continue;
             }
@@ -126,7 +126,7 @@ impl Mender<'_> {
     }
 }
 
-/// Whether all that was to be mended is gone, and nothing has come.
+/// Whether all that was to be fixed is gone, and nothing has come.
 fn passes(docs: &Docs<'_>, next: &Linted<'_>, allowed: &Counts, planned: &[&Planned<'_>]) -> bool {
     let now = next.counts();
     let mut gone = difference(allowed, &now);

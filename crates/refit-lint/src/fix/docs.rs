@@ -1,4 +1,4 @@
-//! The set while it is mended: which file is where, and what the next versions are.
+//! The set while it is fixed: which file is where, and what the next versions are.
 
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;

@@ -1,22 +1,22 @@
-//! Hazards with a mechanical safe form, mended: the sequence of files that takes a migration's place.
+//! Hazards with a mechanical safe form, fixed: the sequence of files that takes a migration's place.
 //!
-//! The set is gone through once, file by file ([`mender`]), so that the time grows with the number of files. What a fix proposes
+//! The set is gone through once, file by file ([`fixer`]), so that the time grows with the number of files. What a fix proposes
 //! for a file is linted behind the files before it, as they are by then: the finding must be gone, and no other may have come.
-//! A proposal that leads to another finding is mended in turn. What many statements of a file need is proposed at once
-//! ([`batch`]), so that a long file is linted a few times, not once for each. What cannot be mended is left as it is, with the reason.
+//! A proposal that leads to another finding is fixed in turn. What many statements of a file need is proposed at once
+//! ([`batch`]), so that a long file is linted a few times, not once for each. What cannot be fixed is left as it is, with the reason.
 //!
-//! A fix may also lead to a finding in a later file. Where that one cannot be mended, the file whose fix it comes from is looked
+//! A fix may also lead to a finding in a later file. Where that one cannot be fixed, the file whose fix it comes from is looked
 //! for, by halves, and left as it was. Nothing in here reads or writes a file.
 
 mod batch;
 mod docs;
+mod fixer;
 mod layout;
-mod mender;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use docs::{Doc, Docs};
-use mender::{Pass, Spared};
+use fixer::{Pass, Spared};
 
 use crate::engine::Memory;
 use crate::finding::Finding;
@@ -33,13 +33,13 @@ pub struct Fixed {
     pub inputs: Vec<Input>,
     /// What becomes of each file that is not as it was, in order.
     pub changes: Vec<Change>,
-    /// Each file in which something was mended, in order.
+    /// Each file in which something was fixed, in order.
     pub fixes: Vec<Fix>,
     /// What is left of the findings, each with the reason.
     pub left: Vec<(Finding, String)>,
 }
 
-/// One file that was mended.
+/// One file that was fixed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fix {
     /// The file, as it was called before.
@@ -65,7 +65,7 @@ pub struct Change {
     pub after: Vec<u8>,
 }
 
-/// Mends what can be mended in files that are linted as one set, in the order given. Those whose path is in `protected`
+/// Fixes what can be fixed in files that are linted as one set, in the order given. Those whose path is in `protected`
 /// stay as they are, and so do those that are not reported.
 pub fn fix(inputs: &[Input], config: &Config, protected: &BTreeSet<String>) -> Fixed {
     with_room(|| {
@@ -87,7 +87,7 @@ pub fn fix(inputs: &[Input], config: &Config, protected: &BTreeSet<String>) -> F
 }
 
 /// Whether there is a mechanical form for findings of a rule, where their statement allows it.
-pub fn is_mended(rule: &str) -> bool {
+pub fn is_fixable(rule: &str) -> bool {
     fixes::of(rule).is_some()
 }
 
@@ -119,7 +119,7 @@ fn culprit(
 
 /// What is to be written, and what was done.
 fn result(inputs: &[Input], pass: Pass<'_>, others: Vec<Finding>, config: &Config) -> Fixed {
-    let Pass { docs, mut mended, mut left, .. } = pass;
+    let Pass { docs, mut fixed, mut left, .. } = pass;
     let given: BTreeMap<&str, &Input> = inputs.iter().map(|input| (input.path.as_str(), input)).collect();
     let mut changes = Vec::new();
     let mut files: BTreeMap<&str, Vec<String>> = BTreeMap::new();
@@ -134,7 +134,7 @@ fn result(inputs: &[Input], pass: Pass<'_>, others: Vec<Finding>, config: &Confi
     }
     let mut fixes: Vec<Fix> = Vec::new();
     for input in inputs {
-        let Some(mut rules) = mended.remove(&input.path) else { continue };
+        let Some(mut rules) = fixed.remove(&input.path) else { continue };
         rules.sort_unstable();
         let about = |origin: &str| {
             origin == input.path || origin.strip_suffix(".down.sql") == input.path.strip_suffix(".sql")
@@ -157,7 +157,7 @@ fn result(inputs: &[Input], pass: Pass<'_>, others: Vec<Finding>, config: &Confi
 /// Findings by rule, the file that they came out of, and the table.
 type Counts = BTreeMap<(&'static str, String, Option<String>), usize>;
 
-/// A file that may be mended, in its parts.
+/// A file that may be fixed, in its parts.
 ///
 /// # Errors
 /// Why it may not.

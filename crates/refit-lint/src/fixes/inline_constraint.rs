@@ -55,7 +55,7 @@ pub(super) fn plan(site: &Site<'_>) -> Planned {
             steps.push(Step::new(Runs::Alone, format!("index {name}"), create));
             steps.push(Step::new(Runs::Apart, format!("constrain {name}"), add));
         }
-        _ => return Err("a primary key needs a value in every row, which nobody but you knows".to_owned()),
+        _ => return Err("a primary key needs a value in every row, which only you know".to_owned()),
     }
     Ok(Plan::Steps(steps))
 }

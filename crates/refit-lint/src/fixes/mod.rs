@@ -1,4 +1,4 @@
-//! The fixes, one file each, named after the rules whose findings they mend.
+//! The fixes, one file each, named after the rules whose findings they fix.
 //!
 //! A fix is given the place of a finding and says what takes the statement's place, or why nothing does. Whether that is
 //! any better is not for the fix to decide: the linter does.
@@ -29,7 +29,7 @@ use crate::plan::{Plan, Site};
 /// What takes a statement's place, or why nothing does.
 type Planned = Result<Plan, String>;
 
-/// A fix: from the place of a finding to what mends it.
+/// A fix: from the place of a finding to what fixes it.
 pub(crate) type Planner = fn(&Site<'_>) -> Planned;
 
 /// Each rule with its fix, those first that others follow from.
@@ -75,7 +75,7 @@ pub(crate) fn changes_file(rule: &str) -> bool {
     is_first(rule) || matches!(rule, "constraint-before-backfill" | "overtakes-held" | "unused-suppression")
 }
 
-/// When a rule's findings are mended, compared with others of the same file.
+/// When a rule's findings are fixed, compared with others of the same file.
 pub(crate) fn rank(rule: &str) -> usize {
     FIXES.iter().position(|(name, _)| *name == rule).unwrap_or(FIXES.len())
 }
@@ -88,7 +88,7 @@ pub(crate) fn is_first(rule: &str) -> bool {
 /// Why findings of a rule are left to people, where there is more to say than that no form is mechanical.
 pub(crate) fn reason(rule: &str) -> &'static str {
     match rule {
-        "not-null-without-backfill" => "nobody but you knows what the rows that are there shall have",
+        "not-null-without-backfill" => "only you know the value for existing rows",
         "exclusion-constraint" => "PostgreSQL adds it to a table with rows in no other way",
         "domain-check-column" | "column-type-change" | "stored-generated-column" => {
             "its safe form is another column, which the code must know"

@@ -9,7 +9,7 @@ use crate::sql::{AlterAction, AlterTarget, Name, Span, Stmt, StmtKind};
 
 use super::words::without_last_comment;
 
-/// Where something is to be mended.
+/// Where something is to be fixed.
 pub(crate) struct Site<'a> {
     pub(crate) path: &'a str,
     /// The path of the file that it came out of.

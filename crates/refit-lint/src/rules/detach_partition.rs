@@ -42,7 +42,7 @@ fn check(check: &mut StatementCheck<'_>) {
             continue;
         };
         let help = format!(
-            "detach it while queries go on, in a migration of its own:\n\
+            "detach it without blocking queries, in a migration of its own:\n\
              -- refit: transaction = false\n\
              ALTER TABLE {table} DETACH PARTITION {partition} CONCURRENTLY;"
         );

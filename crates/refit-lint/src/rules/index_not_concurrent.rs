@@ -72,7 +72,7 @@ fn check(check: &mut StatementCheck<'_>) {
         check.report(message).lock(LockMode::Share, table).help(partition_by_partition(index));
     } else if !index.concurrently {
         let help = format!(
-            "build it while writes go on, in a migration of its own:\n-- refit: transaction = false\n{};",
+            "build it without blocking writes, in a migration of its own:\n-- refit: transaction = false\n{};",
             concurrently(check, index)
         );
         check

@@ -33,7 +33,7 @@ fn check(check: &mut FileCheck<'_>) {
         check,
         ".md",
         "nothing says what this migration is for and what it risks",
-        "write purpose, risk, runtime and the way back into the `.md` beside it",
+        "describe purpose, risk, runtime and rollback in the `.md` beside it",
     );
 }
 

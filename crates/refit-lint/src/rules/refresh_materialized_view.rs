@@ -71,7 +71,8 @@ fn check(check: &mut StatementCheck<'_>) {
         }
         (format!("{view} has no unique index: REFRESH … CONCURRENTLY fails (55000)"), indexed)
     } else {
-        let help = if lacks_index { indexed } else { format!("refresh it while reads go on:\n{gently}") };
+        let help =
+            if lacks_index { indexed } else { format!("refresh it without blocking reads:\n{gently}") };
         (format!("reads of {view} wait until its query has run, and until the transaction ends"), help)
     };
     check.report(message).lock(LockMode::AccessExclusive, view).help(help);

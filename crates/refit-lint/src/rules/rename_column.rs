@@ -66,7 +66,7 @@ fn check(check: &mut StatementCheck<'_>) {
         let kind = check.schema.column(table, from).and_then(|known| known.data_type.as_ref());
         let kind = kind.map_or("…".to_owned(), |kind| kind.to_string());
         let help = format!(
-            "add {to} beside it, fill it in batches while the release writes both, and drop {from} when nobody names it:\n\
+            "add {to} beside it, fill it in batches while the release writes both, and drop {from} when it is no longer used:\n\
              ALTER TABLE {table} ADD COLUMN {new} {kind};\n\
              -- the next migration:\n\
              -- refit: backfill = {directive}\n\

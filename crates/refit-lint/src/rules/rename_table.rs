@@ -60,7 +60,7 @@ fn check(check: &mut StatementCheck<'_>) {
         }
         let renamed = check.written(check.stmt.span).map_or(format!("ALTER TABLE {table} …"), str::to_owned);
         let help = format!(
-            "leave a view under the old name, in the same transaction, and drop it when nobody says that name:\n\
+            "leave a view under the old name, in the same transaction, and drop it when the old name is no longer used:\n\
              {renamed};\n\
              CREATE VIEW {table} AS SELECT * FROM {new};"
         );

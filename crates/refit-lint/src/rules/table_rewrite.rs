@@ -112,7 +112,7 @@ fn all(check: &mut StatementCheck<'_>, what: &str) {
 
 fn vacuum(table: &Name) -> String {
     format!(
-        "plain VACUUM makes the room usable again and stops nobody:\n-- refit: transaction = false\nVACUUM {table};"
+        "plain VACUUM makes the space reusable and blocks nobody:\n-- refit: transaction = false\nVACUUM {table};"
     )
 }
 

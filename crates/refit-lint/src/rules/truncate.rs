@@ -39,7 +39,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 const FIRST: &str =
-    "delete in batches by a backfill; or, when nobody wants the rows, in a migration that says so:";
+    "delete in batches by a backfill; or, if the rows are not needed, in a migration that says so:";
 
 fn check(check: &mut StatementCheck<'_>) {
     let StmtKind::Truncate { tables, cascade } = &check.stmt.kind else { return };

@@ -1,4 +1,4 @@
--- Many hazards of one file: they are mended together.
+-- Many hazards of one file: they are fixed together.
 CREATE INDEX posts_a_idx ON posts (status);
 CREATE INDEX posts_b_idx ON posts (score);
 -- This one is safe.

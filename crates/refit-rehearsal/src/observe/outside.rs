@@ -49,9 +49,9 @@ impl Watch {
         let mut watch = Watch { watcher, barriers: BTreeMap::new() };
         for oid in relations.named_in(text).into_iter().take(TABLES) {
             let Some(relation) = relations.get(oid) else { continue };
-            let connection = open(url, "refit rehearsal, in the way").await?;
+            let connection = open(url, "refit rehearsal, blocking").await?;
             let lock = format!("BEGIN; LOCK TABLE ONLY {} IN SHARE UPDATE EXCLUSIVE MODE", relation.quoted);
-            connection.batch_execute(&lock).await.map_err(Error::database("standing in the way"))?;
+            connection.batch_execute(&lock).await.map_err(Error::database("taking the blocking lock"))?;
             let pid = backend(&connection).await?;
             watch.barriers.insert(pid, Barrier { connection: Arc::new(connection), lock, times: 0 });
         }

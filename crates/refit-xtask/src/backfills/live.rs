@@ -136,7 +136,7 @@ fn obstacle(seen: &ObservedJob) -> Option<String> {
     let version = seen.status.version;
     match &seen.status.throttle {
         _ if seen.status.is_paused() => {
-            Some(format!("{WAITS}paused{WAITS:#}: `cargo xtask backfill resume {version}` goes on"))
+            Some(format!("{WAITS}paused{WAITS:#}: continue with `cargo xtask backfill resume {version}`"))
         }
         Some(throttle) => Some(format!("{WAITS}slowed{WAITS:#}: {throttle}")),
         None => None,
@@ -222,7 +222,7 @@ fn line(seen: &ObservedJob, alone: bool) -> String {
         add(failed(seen.status.errors));
     }
     if alone {
-        add(format!("{WAITS}nobody is at work{WAITS:#}"));
+        add(format!("{WAITS}no worker{WAITS:#}"));
     } else if !seen.is_complete() {
         obstacle(seen).map(&mut add);
     }

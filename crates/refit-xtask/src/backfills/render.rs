@@ -91,13 +91,17 @@ fn details(seen: &ObservedJob) -> Vec<(&'static str, Paint, String)> {
         ));
     }
     if seen.is_runnable() && seen.sessions == 0 {
-        let nobody = if status.kind == "undo" { NOBODY_GOES_BACK } else { NOBODY };
-        lines.push(("nobody", WAITS, nobody.to_owned()));
+        let none = if status.kind == "undo" { NO_ROLLBACK } else { NO_WORKER };
+        lines.push(("worker", WAITS, none.to_owned()));
     } else if let Some(throttle) = &status.throttle {
         lines.push(("slowed", WAITS, throttle.clone()));
     }
     if status.is_paused() {
-        lines.push(("paused", WAITS, format!("`cargo xtask backfill resume {}` goes on", status.version)));
+        lines.push((
+            "paused",
+            WAITS,
+            format!("continue with `cargo xtask backfill resume {}`", status.version),
+        ));
     }
     if let Some(error) = &status.error {
         lines.push(("stopped", BAD, error.clone()));
@@ -152,8 +156,8 @@ fn journal(seen: &ObservedJob) -> Option<(&'static str, Paint, String)> {
     Some(("journal", QUIET, format!("{}, {until}", size(journal.bytes))))
 }
 
-const NOBODY_GOES_BACK: &str = "is at work: `cargo xtask rollback` goes on";
-const NOBODY: &str = "is at work: `cargo xtask backfill run`, or a service that boots, goes on";
+const NO_ROLLBACK: &str = "none; run `cargo xtask rollback`";
+const NO_WORKER: &str = "none; run `cargo xtask backfill run`, or start a service";
 
 /// All of them, aligned.
 pub(crate) fn blocks(all: &[ObservedJob]) -> String {
@@ -184,11 +188,7 @@ pub(crate) fn unfinished_lines(all: &[JobStatus]) -> String {
 /// Who goes on with a backfill that may run again.
 pub(crate) fn who_goes_on(status: &JobStatus) -> &'static str {
     match status.kind.as_str() {
-        "undo" => {
-            "a rollback that waits for it goes on within seconds; where there is none, `cargo xtask rollback`"
-        }
-        _ => {
-            "a process that waits for it goes on within seconds; where there is none, `cargo xtask backfill run`"
-        }
+        "undo" => "a waiting rollback continues within seconds; if there is none, run `cargo xtask rollback`",
+        _ => "a waiting process continues within seconds; if there is none, run `cargo xtask backfill run`",
     }
 }

@@ -75,7 +75,7 @@ pub(crate) async fn work(migrator: &Migrator, url: &str, context: &Context) -> a
     let Sight { outcome, seen, steps } =
         in_sight(migrator, url, context, ObservedJob::is_complete, to_the_end).await?;
     let interrupted = outcome.is_none();
-    outcome.unwrap_or(Ok(())).context("the work was cut short; another run goes on from there")?;
+    outcome.unwrap_or(Ok(())).context("the work was interrupted; the next run resumes it")?;
     let (held, pending) = if interrupted { Default::default() } else { waiting(migrator, url).await? };
     let seconds = began.elapsed().as_secs_f64();
     Ok(Worked { backfills: seen, applied: steps, held, pending, failures, interrupted, seconds })
@@ -227,7 +227,7 @@ impl Worked {
         }));
         lines.push(match (self.interrupted, self.failures.len()) {
             (true, _) => format!(
-                "{WAITS}stopped{WAITS:#}: batches that were not committed are rolled back; `cargo xtask backfill run` goes on from here"
+                "{WAITS}stopped{WAITS:#}: batches that were not committed are rolled back; resume with `cargo xtask backfill run`"
             ),
             (false, 0) if self.backfills.is_empty() => "no backfill is unfinished".to_owned(),
             (false, 0) => format!("complete in {}", span(self.seconds)),

@@ -55,7 +55,7 @@ fn entry(rule: &Rule) -> Value {
         "name": rule.name,
         "title": rule.title(),
         "severity": rule.severity.map(Severity::as_str),
-        "mended": refit_lint::is_mended(rule.name),
+        "fixed": refit_lint::is_fixable(rule.name),
     })
 }
 

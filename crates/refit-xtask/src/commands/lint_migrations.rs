@@ -30,7 +30,7 @@ use crate::output::{Format, one_of};
     after_help = "All files are replayed in order into one schema; explicit paths are one set in name order, and need not be \
                   named like migrations. Levels in refit.toml ([lint.rules], [[lint.path]]) hold where no option says \
                   otherwise.\n\n\
-                  --fix mends what has a mechanical safe form: a migration becomes the sequence of migrations that does the same \
+                  --fix fixes what has a mechanical safe form: a migration becomes the sequence of migrations that does the same \
                   without the hazard, each with its directives; later versions make room. A migration that is on the main branch \
                   may have run somewhere and stays as it is, unless --fix-tracked is given. Nothing is asked: the difference is \
                   printed, all files are written or none, and what is left is reported.\n\n\
@@ -69,10 +69,10 @@ pub struct Args {
     /// The oldest PostgreSQL in use [default: `postgres` in refit.toml, else 14]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(14..=18))]
     pg: Option<u32>,
-    /// Mend what has a mechanical safe form: write the migrations that do the same without the hazard
+    /// Fix what has a mechanical safe form: write the migrations that do the same without the hazard
     #[arg(long, conflicts_with = "write_baseline")]
     fix: bool,
-    /// With --fix, mend migrations of the main branch as well, which may have run somewhere
+    /// With --fix, fix migrations of the main branch as well, which may have run somewhere
     #[arg(long, requires = "fix")]
     fix_tracked: bool,
     /// With --fix, show what would change and write nothing
@@ -116,8 +116,8 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         Some(file) => config.baseline = baseline::read(file)?,
         None => {}
     }
-    let mended = match args.fix {
-        true => Some(fix::mend(&mut sources, &config, args.fix_tracked, args.dry_run)?),
+    let fixed = match args.fix {
+        true => Some(fix::fix(&mut sources, &config, args.fix_tracked, args.dry_run)?),
         false => None,
     };
     let mut outcome = lint(&sources.inputs, &config);
@@ -126,7 +126,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         false => None,
     };
     let report =
-        Report { sources: &sources, outcome: &outcome, mended: mended.as_ref(), traced: traced.as_ref() };
+        Report { sources: &sources, outcome: &outcome, fixed: fixed.as_ref(), traced: traced.as_ref() };
     let rendered = render(&report, args.format)?;
     match args.format {
         // Drawn by a library that shows control characters as pictures of them.
@@ -136,7 +136,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         Format::Json | Format::Sarif | Format::Gitlab => context.out.document(&rendered)?,
         Format::Github => context.out.print(rendered)?,
     }
-    let would_change = mended.is_some_and(|mended| !mended.written && mended.changes());
+    let would_change = fixed.is_some_and(|fixed| !fixed.written && fixed.changes());
     Ok(if would_change { ExitCode::from(1) } else { status(&outcome) })
 }
 

@@ -131,7 +131,7 @@ impl Existing {
 
 fn up(args: &Args) -> String {
     let head = if args.outside_transaction {
-        "-- refit: transaction = false\n--\n-- Runs statement by statement. Interrupted, it goes on with the statement that was not complete.\n"
+        "-- refit: transaction = false\n--\n-- Runs statement by statement. If interrupted, it resumes with the statement that was not complete.\n"
     } else {
         "-- Runs in one transaction with its history row, and waits at most 2 s for a lock, then tries again.\n"
     };

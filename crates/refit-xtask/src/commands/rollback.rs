@@ -159,8 +159,8 @@ impl Ended {
                 format!("{undone} in {:.1} s; the database is at {} ({address})", self.seconds, self.at())
             }
             _ => format!(
-                "{undone} ({address}); batches that were not committed are rolled back; `cargo xtask rollback --to {}` goes on from \
-                 here",
+                "{undone} ({address}); batches that were not committed are rolled back; resume with `cargo xtask rollback \
+                 --to {}`",
                 self.to
             ),
         });

@@ -52,7 +52,7 @@ fn describe(status: &Status, set: &MigrationSet) -> String {
                 write!(text, "\n{BAD}last {what} failed{BAD:#} at {}: {error}", run.started_at)
             }
             (None, "running") if let (None, Some(to)) = (&status.holder, run.undo_to) => {
-                let note = format!("`cargo xtask rollback --to {to}` goes on from there");
+                let note = format!("resume it with `cargo xtask rollback --to {to}`");
                 write!(
                     text,
                     "\n{WAITS}last rollback was interrupted{WAITS:#}: begun at {}; {note}",
@@ -60,7 +60,7 @@ fn describe(status: &Status, set: &MigrationSet) -> String {
                 )
             }
             (None, "running") if status.holder.is_none() => {
-                let note = "its process ended without a word; the next boot goes on from there";
+                let note = "the process exited unexpectedly; the next boot resumes here";
                 write!(
                     text,
                     "\n{WAITS}last run was interrupted{WAITS:#}: begun at {}; {note}",

@@ -38,7 +38,7 @@ pub(crate) fn terminal(rule: &Rule) -> String {
             Part::Line(line) => writeln!(text, "{line}"),
         };
     }
-    text.push_str(mended(rule));
+    text.push_str(fixed(rule));
     text.trim_end().to_owned()
 }
 
@@ -58,13 +58,13 @@ pub(crate) fn markdown(rule: &Rule, deeper: usize) -> String {
             Part::Line(line) => writeln!(text, "{line}"),
         };
     }
-    text.push_str(mended(rule));
+    text.push_str(fixed(rule));
     text.trim_end().to_owned()
 }
 
 /// What is said of rules whose findings have a mechanical form.
-fn mended(rule: &Rule) -> &'static str {
-    match refit_lint::is_mended(rule.name) {
+fn fixed(rule: &Rule) -> &'static str {
+    match refit_lint::is_fixable(rule.name) {
         true => "\nMended by `cargo xtask lint-migrations --fix`, where the statement allows it.",
         false => "",
     }

@@ -272,7 +272,7 @@ async fn what_is_stopped_goes_on_from_there() {
     let migrate = begin(&workspace, &["migrate"]);
     until(&db, AT_WORK).await;
     let (status, told) = interrupt(migrate);
-    assert!(status == 1 && told.contains("`cargo xtask backfill run` goes on from here"), "{told}");
+    assert!(status == 1 && told.contains("resume with `cargo xtask backfill run`"), "{told}");
     assert!(counts(&db).await.contains("0: "));
     let run = begin(&workspace, &["backfill", "run", "--format", "json"]);
     let changed = format!(

@@ -1,5 +1,5 @@
 //! Three folders shaped like those of real services, from end to end: lint, `--fix`, migrate on a new database and again, snapshot, verify, and
-//! a dump that is restored. The folder as written and the one that was mended end in the same schema.
+//! a dump that is restored. The folder as written and the one that was fixed end in the same schema.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -76,33 +76,33 @@ async fn restored(db: &TestDb) -> Option<TestDb> {
 }
 
 async fn from_end_to_end(name: &str) {
-    let (plain, fixed) = (TestDb::empty().await.unwrap(), TestDb::empty().await.unwrap());
+    let (plain, other_db) = (TestDb::empty().await.unwrap(), TestDb::empty().await.unwrap());
     let as_written = folder(name).on(&plain);
     let linted = as_written.run(&["lint-migrations"]).expect(1).stdout;
     assert!(!linted.contains("syntax-error"), "{linted}");
     applied(&as_written);
 
-    let mended = folder(name).on(&fixed);
-    let files = mended.files();
-    mended.run(&["lint-migrations", "--fix", "--fix-tracked"]);
-    assert!(mended.files().len() > files.len() + 3, "{:?}", mended.files());
-    let left = mended.run(&["lint-migrations"]).stdout;
+    let fixed = folder(name).on(&other_db);
+    let files = fixed.files();
+    fixed.run(&["lint-migrations", "--fix", "--fix-tracked"]);
+    assert!(fixed.files().len() > files.len() + 3, "{:?}", fixed.files());
+    let left = fixed.run(&["lint-migrations"]).stdout;
     assert!(!left.contains("syntax-error"), "{left}");
-    // What is mended needs no more mending.
-    let before = mended.files();
-    mended.run(&["lint-migrations", "--fix", "--fix-tracked"]);
-    assert_eq!(mended.files(), before);
-    applied(&mended);
+    // What is fixed needs no more fixing.
+    let before = fixed.files();
+    fixed.run(&["lint-migrations", "--fix", "--fix-tracked"]);
+    assert_eq!(fixed.files(), before);
+    applied(&fixed);
 
-    let schema_of_mended = schema(&fixed).await;
-    assert_same("as written, and mended", &schema(&plain).await, &schema_of_mended);
-    let (one, other) = (rows(&plain).await, rows(&fixed).await);
+    let schema_of_fixed = schema(&other_db).await;
+    assert_same("as written, and fixed", &schema(&plain).await, &schema_of_fixed);
+    let (one, other) = (rows(&plain).await, rows(&other_db).await);
     assert!(one.lines().count() > 50);
     assert_same_rows(&one, &other);
-    if let Some(copy) = restored(&fixed).await {
-        assert_same("a dump, and what it is of", &schema_of_mended, &schema(&copy).await);
+    if let Some(copy) = restored(&other_db).await {
+        assert_same("a dump, and what it is of", &schema_of_fixed, &schema(&copy).await);
         assert_same_rows(&other, &rows(&copy).await);
-        mended.on(&copy).run(&["verify"]).expect(0);
+        fixed.on(&copy).run(&["verify"]).expect(0);
     }
 }
 

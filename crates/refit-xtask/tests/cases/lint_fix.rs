@@ -77,9 +77,9 @@ fn a_new_migration_becomes_its_sequence_and_later_ones_make_room() {
     );
     assert_eq!(after["V0004__note.sql"], later.replace("V0002", "V0003"));
     assert_eq!(after["V0002__check.down.sql"], down);
-    // Nothing is left to mend, and the folder is one that Refit takes.
+    // Nothing is left to fix, and the folder is one that Refit takes.
     let again = workspace.run(&["lint-migrations", "--fix"]).expect(0);
-    assert!(again.stdout.contains("nothing to mend"), "{}", again.stdout);
+    assert!(again.stdout.contains("nothing to fix"), "{}", again.stdout);
     assert_eq!(contents(&workspace), after);
     refit_model::MigrationSet::from_dir(&workspace.root().join("migrations")).unwrap();
 }
@@ -135,7 +135,7 @@ fn all_files_are_written_or_none() {
 }
 
 #[test]
-fn the_json_form_has_what_was_mended() {
+fn the_json_form_has_what_was_fixed() {
     let hazards = format!("{CHECK}UPDATE posts SET body = 'x';\nALTER TABLE posts DROP COLUMN body;\n");
     let workspace = repository(&[("V0002__much.sql", &hazards)]);
     let schema = include_str!("../../../../docs/lint-schema.json");

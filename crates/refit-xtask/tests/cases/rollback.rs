@@ -131,22 +131,22 @@ async fn stopped_or_failed_on_the_way_it_says_how_to_go_on() {
     until(&db, "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name ~ '^refit (since|backfill|V)' AND datname = current_database())").await;
     let status = workspace.run(&["status"]).expect(1).stdout;
     assert!(
-        status.contains("last rollback was interrupted") && status.contains("rollback --to 1` goes on"),
+        status.contains("last rollback was interrupted") && status.contains("rollback --to 1`"),
         "{status}"
     );
     let status = workspace.run(&["backfill", "status"]).expect(1).stdout;
-    assert!(status.contains("nobody    is at work: `cargo xtask rollback` goes on"), "{status}");
+    assert!(status.contains("worker    none; run `cargo xtask rollback`"), "{status}");
     let migrate = workspace.run(&["migrate"]).expect(1).stdout;
     assert!(migrate.contains("stopped  V0002__fill: it is being rolled back"), "{migrate}");
     execute(&db, "DROP TRIGGER slow ON t; ALTER TABLE t ADD CHECK (n > 0 OR id <> 19999) NOT VALID").await;
     let failed = workspace.run(&["rollback", "--to", "1", "--yes"]).expect(1);
     assert!(
-        failed.stdout.contains("goes on with restoring about")
+        failed.stdout.contains("continues to restore about")
             && failed.stdout.contains("public.t (19999): "),
         "{}",
         failed.stdout
     );
-    assert!(failed.stdout.contains("`cargo xtask rollback --to 1` goes on"), "{}", failed.stdout);
+    assert!(failed.stdout.contains("`cargo xtask rollback --to 1`"), "{}", failed.stdout);
     let last = workspace.run(&["status"]).expect(1).stdout;
     assert!(last.contains("last rollback failed"), "{last}");
     execute(&db, "ALTER TABLE t DROP CONSTRAINT t_check").await;
@@ -158,7 +158,7 @@ async fn stopped_or_failed_on_the_way_it_says_how_to_go_on() {
     let failed = workspace.run(&["rollback", "--to", "1", "--yes"]).expect(2).stderr;
     assert!(
         failed.contains("V0003__index.down.sql failed in statement 2 of 2")
-            && failed.contains("was undone; mend"),
+            && failed.contains("was rolled back; fix"),
         "{failed}"
     );
 }

@@ -86,7 +86,7 @@ fn what_is_written_is_what_a_check_wants_and_insta_reads() {
 }
 
 #[test]
-fn a_changed_migration_and_one_that_is_gone_are_told_and_mended() {
+fn a_changed_migration_and_one_that_is_gone_are_reported_and_fixed() {
     let workspace = Workspace::new(&[TABLE, COLUMN]);
     workspace.run(&["snapshot"]).expect(0);
     workspace.write("V0002__b.sql", "ALTER TABLE t ADD b bigint;\n");
@@ -219,7 +219,7 @@ fn what_cannot_be_done_is_said() {
     says(&["snapshot", "--diff", "Cargo.toml", "migrations"], 2, "neither a schema's JSON nor a .snap file");
     says(&["snapshot", "--format", "sarif"], 2, "invalid value 'sarif'");
     says(&["snapshot", "--check", "--format", "html"], 2, "give --format human or json");
-    // Files that were damaged differ; writing mends them.
+    // Files that were damaged differ; writing fixes them.
     std::fs::write(folder.join("schema.json"), "{\"format\": 1, \"set\": 5").unwrap();
     std::fs::write(folder.join("schema.snap"), [0xff, 0xfe, b'\n']).unwrap();
     std::fs::write(folder.join("V0001.delta.snap"), "---\nsource: never closed\n").unwrap();

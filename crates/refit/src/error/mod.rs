@@ -143,7 +143,7 @@ pub enum Error {
         statement: String,
     },
     /// A statement of a step outside a transaction that could not be gone on with after an interruption.
-    #[error("{path}:{}:{}: {what}, so that an interrupted run could not go on from there; {instead}",
+    #[error("{path}:{}:{}: {what}, so an interrupted run could not resume there; {instead}",
             .position.line, .position.column)]
     CannotResume {
         /// The file.

@@ -34,10 +34,10 @@ impl Remains {
     fn describe(&self, undo: bool, cut: bool) -> String {
         let text = match self {
             Remains::Nothing if cut => {
-                "nothing of this migration is half-done; start again, and the history tells whether it was committed"
+                "it was committed or rolled back as a whole; run again, and the history shows which"
             }
-            Remains::Nothing if undo => "nothing of this migration was undone; mend the file and start again",
-            Remains::Nothing => "nothing of this migration was applied; mend it and start again",
+            Remains::Nothing if undo => "the down file was rolled back; fix it and run again",
+            Remains::Nothing => "the migration was rolled back; fix it and run again",
             Remains::Partial { failed, step, .. } => {
                 return format!(
                     "statement {} was sent outside a transaction: what it committed before it failed stays, and it may be \
@@ -48,16 +48,16 @@ impl Remains {
             }
             Remains::Statements { failed, .. } if cut => {
                 return format!(
-                    "statement {} may be complete, those before it are; start again to go on from here",
+                    "statement {} may be complete, those before it are; run again to resume here",
                     failed + 1
                 );
             }
             Remains::Statements { failed: 0, .. } => {
-                "none of its statements was applied; mend it and start again"
+                "none of its statements was applied; fix it and run again"
             }
             Remains::Statements { failed, .. } => {
                 return format!(
-                    "its first {failed} statements are applied and will not run again; start again to go on from here"
+                    "its first {failed} statements are applied and will not run again; run again to resume here"
                 );
             }
         };

@@ -219,7 +219,7 @@ impl fmt::Display for UndoStep {
         write!(f, "{}", self.stem)?;
         match &self.backfill {
             Some(UndoBackfill::Restores { rows, begun, .. }) => {
-                let on = if *begun { "goes on with restoring" } else { "restores" };
+                let on = if *begun { "continues to restore" } else { "restores" };
                 write!(f, "  ({on} about {rows} rows from its journal)")
             }
             Some(UndoBackfill::Restored) => write!(f, "  (its rows are restored already)"),

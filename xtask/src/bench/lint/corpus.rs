@@ -13,7 +13,7 @@ pub(in crate::bench) fn files(count: usize) -> Vec<(String, String)> {
     made(count, 0)
 }
 
-/// The same, with something to mend in every second one: indexes, keys, constraints, changes of all rows.
+/// The same, with something to fix in every second one: indexes, keys, constraints, changes of all rows.
 pub(in crate::bench) fn hazardous_files(count: usize) -> Vec<(String, String)> {
     made(count, 4)
 }

@@ -12,7 +12,7 @@ use crate::render::figures::count;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "What is done stays done, and what waits for the backfill goes on waiting; `resume` takes it up again.\n\n\
+    after_help = "What is done stays done, and what waits for the backfill keeps waiting; `resume` continues it.\n\n\
                   Examples:\n  cargo xtask backfill cancel\n  cargo xtask backfill cancel V0004 --yes"
 )]
 pub(super) struct Args {
@@ -29,7 +29,7 @@ pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     let before = backfill.status().await?;
     if before.state != "complete" && before.state != "canceled" {
         let question = format!(
-            "Cancel the backfill {} at {:.1} %, {} rows {}? What waits for it goes on waiting.",
+            "Cancel the backfill {} at {:.1} %, {} rows {}? What waits for it keeps waiting.",
             before.name,
             before.progress * 100.0,
             count(before.rows_changed),

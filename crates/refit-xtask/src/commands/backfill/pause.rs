@@ -24,7 +24,7 @@ pub(super) struct Args {
 pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let status = SelectedBackfill::of(args.version, context).await?.ask(Request::Pause).await?;
     let text = format!(
-        "{WAITS}paused{WAITS:#}  {}; `cargo xtask backfill resume {}` goes on",
+        "{WAITS}paused{WAITS:#}  {}; continue with `cargo xtask backfill resume {}`",
         status.name, status.version
     );
     context.out.result(&status, text)?;

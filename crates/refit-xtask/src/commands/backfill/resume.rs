@@ -12,7 +12,7 @@ use crate::output::GOOD;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "It goes on from where it was: no row is done twice. Rows that failed stay set aside; `retry` takes them \
+    after_help = "It resumes where it stopped: no row is changed twice. Rows that failed stay set aside; `retry` takes them \
                   again.\n\nExamples:\n  cargo xtask backfill resume\n  cargo xtask backfill resume V0004"
 )]
 pub(super) struct Args {

@@ -13,7 +13,7 @@ use crate::render::figures::count;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Mend the rows that `backfill status` names first. Those that fail again are set aside again.\n\n\
+    after_help = "Fix the rows that `backfill status` lists first. Those that fail again are set aside again.\n\n\
                   Examples:\n  cargo xtask backfill retry && cargo xtask backfill run\n  cargo xtask backfill retry V0004"
 )]
 pub(super) struct Args {

@@ -17,31 +17,31 @@ use crate::fs;
 use crate::git::Git;
 use crate::output::{BAD, GOOD, QUIET, WAITS};
 
-/// What was mended.
-pub(super) struct Mended {
+/// What was fixed.
+pub(super) struct FixOutcome {
     fixed: Fixed,
     /// Whether the files are written; with `--dry-run` they are not.
     pub(super) written: bool,
 }
 
-impl Mended {
+impl FixOutcome {
     /// Whether any file is other than it was.
     pub(super) fn changes(&self) -> bool {
         !self.fixed.changes.is_empty()
     }
 }
 
-/// Mends what can be mended, and writes it unless `dry`. `sources` holds the set as it is afterwards.
+/// Fixes what can be fixed, and writes it unless `dry`. `sources` holds the set as it is afterwards.
 ///
 /// # Errors
 /// When nobody knows which migrations may have run and `tracked` does not say that it does not matter; when files cannot be
 /// written, in which case all are as they were.
-pub(super) fn mend(
+pub(super) fn fix(
     sources: &mut Sources,
     config: &Config,
     tracked: bool,
     dry: bool,
-) -> anyhow::Result<Mended> {
+) -> anyhow::Result<FixOutcome> {
     if sources.files.iter().any(Option::is_none) {
         bail!("--fix writes files, and standard input is none; name the files");
     }
@@ -54,13 +54,13 @@ pub(super) fn mend(
         fs::replace_all(&files)?;
     }
     sources.inputs.clone_from(&fixed.inputs);
-    Ok(Mended { fixed, written: !dry })
+    Ok(FixOutcome { fixed, written: !dry })
 }
 
 /// The files that a history may have: those of the main branch, changed since or not, and whatever has a version of theirs.
 fn protected(sources: &Sources) -> anyhow::Result<BTreeSet<String>> {
     let unknown = |error: anyhow::Error| {
-        error.context("nobody knows which migrations may have run already; if none has, give --fix-tracked")
+        error.context("cannot tell which migrations may have run already; if none has, give --fix-tracked")
     };
     let git = Git::at(&sources.folder, "--fix").map_err(unknown)?;
     let on_main = git.on_main().map_err(unknown)?;
@@ -140,9 +140,9 @@ fn split(path: &str) -> (&str, &str) {
     path.split_at(path.rfind('/').map_or(0, |slash| slash + 1))
 }
 
-/// For people: the difference, what was mended, and what was not.
-pub(super) fn human(mended: &Mended) -> String {
-    let Fixed { changes, fixes, left, .. } = &mended.fixed;
+/// For people: the difference, what was fixed, and what was not.
+pub(super) fn human(fixed: &FixOutcome) -> String {
+    let Fixed { changes, fixes, left, .. } = &fixed.fixed;
     let mut text = String::new();
     for change in changes {
         difference(change, &mut text);
@@ -150,7 +150,7 @@ pub(super) fn human(mended: &Mended) -> String {
     if !changes.is_empty() {
         text.push('\n');
     }
-    let done = if mended.written { "mended" } else { "would mend" };
+    let done = if fixed.written { "fixed" } else { "would fix" };
     for fix in fixes {
         let names: Vec<&str> = fix.files.iter().map(|path| split(path).1).collect();
         // Writing to a String does not fail.
@@ -170,8 +170,8 @@ pub(super) fn human(mended: &Mended) -> String {
         let _ = writeln!(text, "{QUIET}left{QUIET:#}: {path}:{line}: {rule}: {}", plain(reason));
     }
     let files = counted(changes.len(), "file");
-    let _ = match (changes.is_empty(), mended.written) {
-        (true, _) => writeln!(text, "nothing to mend\n"),
+    let _ = match (changes.is_empty(), fixed.written) {
+        (true, _) => writeln!(text, "nothing to fix\n"),
         (false, true) => writeln!(text, "{files} written\n"),
         (false, false) => writeln!(text, "{files} would be written; nothing was, for --dry-run\n"),
     };
@@ -239,10 +239,10 @@ struct Unfixed<'a> {
     reason: &'a str,
 }
 
-pub(super) fn document(mended: &Mended) -> Document<'_> {
-    let Fixed { changes, fixes, left, .. } = &mended.fixed;
+pub(super) fn document(fixed: &FixOutcome) -> Document<'_> {
+    let Fixed { changes, fixes, left, .. } = &fixed.fixed;
     Document {
-        written: mended.written,
+        written: fixed.written,
         fixes: fixes
             .iter()
             .map(|fix| FixEntry { path: &fix.path, rules: &fix.rules, files: &fix.files, notes: &fix.notes })

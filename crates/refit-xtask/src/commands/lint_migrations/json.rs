@@ -12,7 +12,7 @@ struct Document<'a> {
     summary: Summary,
     findings: Vec<Entry<'a>>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    mended: Option<fix::Document<'a>>,
+    fixed: Option<fix::Document<'a>>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     traced: Option<traced::Document<'a>>,
 }
@@ -43,7 +43,7 @@ struct Entry<'a> {
 
 pub(super) fn render(report: &Report<'_>) -> anyhow::Result<String> {
     let outcome = report.outcome;
-    let mended = report.mended.map(fix::document);
+    let fixed = report.fixed.map(fix::document);
     let traced = report.traced.map(traced::document);
     let counts = &outcome.summary;
     let summary = Summary {
@@ -54,7 +54,7 @@ pub(super) fn render(report: &Report<'_>) -> anyhow::Result<String> {
         suppressed: counts.suppressed,
     };
     let findings = outcome.findings.iter().map(entry).collect();
-    Ok(serde_json::to_string_pretty(&Document { format: 1, summary, findings, mended, traced })?)
+    Ok(serde_json::to_string_pretty(&Document { format: 1, summary, findings, fixed, traced })?)
 }
 
 fn entry(finding: &Finding) -> Entry<'_> {

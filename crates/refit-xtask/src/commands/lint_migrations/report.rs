@@ -12,8 +12,8 @@ use crate::output::Format;
 pub(super) struct Report<'a> {
     pub(super) sources: &'a Sources,
     pub(super) outcome: &'a Outcome,
-    /// What was mended, where that was asked for.
-    pub(super) mended: Option<&'a fix::Mended>,
+    /// What was fixed, where that was asked for.
+    pub(super) fixed: Option<&'a fix::FixOutcome>,
     /// What a server did, where that was asked for.
     pub(super) traced: Option<&'a trace::Traced>,
 }
@@ -26,9 +26,9 @@ pub(super) const FORMATS: &[Format] =
 pub(super) fn render(report: &Report<'_>, format: Format) -> anyhow::Result<String> {
     match format {
         Format::Human | Format::Text | Format::Mermaid | Format::Html => {
-            let mended = report.mended.map(fix::human).unwrap_or_default();
+            let fixed = report.fixed.map(fix::human).unwrap_or_default();
             let traced = report.traced.map(|traced| traced::human(report, traced)).unwrap_or_default();
-            Ok(mended + &traced + &human::render(report))
+            Ok(fixed + &traced + &human::render(report))
         }
         Format::Json => json::render(report),
         Format::Sarif => sarif::render(report.outcome),
@@ -68,8 +68,8 @@ pub(super) fn counted(count: usize, noun: &str) -> String {
 pub(super) fn lock_sentence(finding: &Finding) -> Option<String> {
     let (lock, table) = (finding.lock?, finding.table.as_deref()?);
     let who = match () {
-        () if lock.stops_reads() => ": nobody else can read or write it",
-        () if lock.stops_writes() => ": nobody else can write to it",
+        () if lock.stops_reads() => ": other sessions cannot read or write it",
+        () if lock.stops_writes() => ": other sessions cannot write to it",
         () => "",
     };
     Some(format!("{lock} on {table}{who}"))

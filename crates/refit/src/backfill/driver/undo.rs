@@ -237,14 +237,16 @@ impl Migrator {
                 continue;
             }
             if now.state == "canceled" {
-                return Err(job.failure("its roll-back was canceled: start it again to go on from there"));
+                return Err(
+                    job.failure("its rollback was canceled: run `cargo xtask rollback` again to resume it")
+                );
             }
             match self.job(client, url, &now).await? {
                 Ended::Complete => break,
                 Ended::Stopped => {}
                 Ended::Failed(reason) => {
                     return Err(job.failure(format!(
-                        "its rows are not all restored: {reason}; then start the roll-back again, which goes on from there"
+                        "its rows are not all restored: {reason}; then run the rollback again, which resumes there"
                     )));
                 }
             }
@@ -262,8 +264,8 @@ impl Migrator {
 pub(super) async fn none_is_halfway_back(client: &Client, state: &State) -> Result<(), Error> {
     match Job::halfway_back(client, state).await? {
         Some(job) => {
-            let reason = "it is being rolled back, or was left halfway: `cargo xtask rollback` goes on, and a migrate after that \
-                          applies it again";
+            let reason = "it is being rolled back, or its rollback was interrupted: finish it with `cargo xtask rollback`; the next \
+                          migrate applies it again";
             Err(job.failure(reason))
         }
         None => Ok(()),

@@ -33,7 +33,7 @@ use crate::state::State;
 
 /// How often a job that others see to, or that is paused, is looked at.
 pub(super) const LOOK: Duration = Duration::from_millis(500);
-/// How often a background task looks for a job that failed and was mended.
+/// How often a background task looks for a job that failed and was fixed.
 const LOOK_SELDOM: Duration = Duration::from_secs(5);
 
 /// How work on a job ended.
@@ -106,7 +106,7 @@ impl Migrator {
         }
     }
 
-    /// Works in the background: failures are logged, and looked at again in case somebody mends them. A role that may not
+    /// Works in the background: failures are logged, and looked at again in case somebody fixes them. A role that may not
     /// work on backfills leaves them to others.
     pub(crate) async fn work_for_ever(self, url: String, mut awaited: BTreeSet<Version>) {
         let mut told = String::new();
@@ -123,7 +123,7 @@ impl Migrator {
                 Err(error) => {
                     let error = error.to_string();
                     if error != told {
-                        warn!("a backfill does not go on: {error}");
+                        warn!("cannot continue a backfill: {error}");
                         told = error;
                     }
                 }

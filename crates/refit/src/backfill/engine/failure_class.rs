@@ -18,7 +18,7 @@ pub(crate) enum FailureClass {
     BadRow,
     /// This session's role may not do it: another role may, so the worker ends and the job goes on without it.
     Forbidden,
-    /// The statement is wrong, or something that no repetition mends.
+    /// The statement is wrong, or something that no repetition fixes.
     Fatal,
 }
 

@@ -125,10 +125,10 @@ async fn judge(client: &Client, job: &Job, pass: i32) -> Result<Verdict, Error> 
         }
     }
     if errors > 0 {
-        let rows = if errors == 1 { "row" } else { "rows" };
-        let why = format!(
-            "{errors} {rows} could not be changed: see `backfill status`, mend them, then `backfill retry`"
-        );
+        let why = match errors {
+            1 => "1 row failed and was set aside; fix it, then run `backfill retry`".to_owned(),
+            _ => format!("{errors} rows failed and were set aside; fix them, then run `backfill retry`"),
+        };
         return Ok(Verdict::End("incomplete", Some(why)));
     }
     Ok(Verdict::End("complete", None))

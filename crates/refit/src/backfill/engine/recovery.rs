@@ -41,7 +41,7 @@ const LOSSES_TO_END: u32 = 10;
 
 pub(crate) type Pauses = <ExponentialBuilder as BackoffBuilder>::Backoff;
 
-/// Pauses between attempts at what others may have to mend first.
+/// Pauses between attempts at what others may have to fix first.
 pub(crate) fn pauses() -> Pauses {
     ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(50))
@@ -136,7 +136,7 @@ impl Worker<'_> {
     }
 
     /// Does what a failure asks for. Where no `end` was found, no row is known to be the cause.
-    pub(crate) async fn mend(
+    pub(crate) async fn fix(
         &self,
         batches: &mut Batches<'_>,
         lease: &mut Lease,

@@ -131,7 +131,10 @@ impl Supervisor<'_> {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => warn!(backfill = self.job.name, "the progress cannot be recorded: {error}"),
                 Err(_) => {
-                    warn!(backfill = self.job.name, "the progress cannot be recorded: somebody is in the way")
+                    warn!(
+                        backfill = self.job.name,
+                        "cannot record progress: the row is locked by another session"
+                    )
                 }
             }
             tokio::time::sleep(TICK).await;

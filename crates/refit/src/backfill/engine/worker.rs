@@ -293,7 +293,7 @@ impl Worker<'_> {
                     let outcome = batches.run(lease, &place, &end, rows, ahead).await;
                     match outcome {
                         Err(NotDone::Failed(failed)) => {
-                            self.mend(
+                            self.fix(
                                 batches,
                                 lease,
                                 habit,
@@ -305,7 +305,7 @@ impl Worker<'_> {
                         outcome => Outcome::Batch(outcome),
                     }
                 }
-                Err(failed) => self.mend(batches, lease, habit, (&place, None, rows), failed).await?,
+                Err(failed) => self.fix(batches, lease, habit, (&place, None, rows), failed).await?,
             };
             let done = match outcome {
                 Outcome::Batch(Ok(done)) => done,

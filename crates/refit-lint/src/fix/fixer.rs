@@ -1,4 +1,4 @@
-//! One pass through the set: each file is mended behind those before it, as they have become.
+//! One pass through the set: each file is fixed behind those before it, as they have become.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -22,15 +22,15 @@ const ROUNDS: usize = 16;
 /// Files that are left as they are, and why.
 pub(super) type Spared = BTreeMap<String, String>;
 
-/// What cannot be mended, by [`key`], and why.
+/// What cannot be fixed, by [`key`], and why.
 pub(super) type Refused = BTreeMap<(String, &'static str, String), String>;
 
 /// What a pass through the set comes to.
 pub(super) struct Pass<'c> {
     pub(super) docs: Docs<'c>,
     /// The rules whose findings are gone, by file.
-    pub(super) mended: BTreeMap<String, Vec<&'static str>>,
-    /// The files in which something was mended, in order.
+    pub(super) fixed: BTreeMap<String, Vec<&'static str>>,
+    /// The files in which something was fixed, in order.
     pub(super) order: Vec<String>,
     /// What is left of the findings, each with the reason.
     pub(super) left: Vec<(Finding, String)>,
@@ -39,14 +39,14 @@ pub(super) struct Pass<'c> {
 }
 
 impl<'c> Pass<'c> {
-    /// Mends file by file, up to the end or to a file. `found` is what was found before anything was mended.
+    /// Fixes file by file, up to the end or to a file. `found` is what was found before anything was fixed.
     pub(super) fn through(docs: Docs<'c>, found: &Counts, spared: &Spared, upto: Option<&str>) -> Pass<'c> {
-        let (mended, order, left) = (BTreeMap::new(), Vec::new(), Vec::new());
-        let mut pass = Pass { docs, mended, order, left, worse: None };
-        let mut mender = Mender { first: 0, memory: Memory::default(), spared };
-        while let Some(doc) = pass.docs.all.get(mender.first) {
+        let (fixed, order, left) = (BTreeMap::new(), Vec::new(), Vec::new());
+        let mut pass = Pass { docs, fixed, order, left, worse: None };
+        let mut fixer = Fixer { first: 0, memory: Memory::default(), spared };
+        while let Some(doc) = pass.docs.all.get(fixer.first) {
             let origin = doc.origin.clone();
-            let (findings, after) = mender.mend(&mut pass);
+            let (findings, after) = fixer.fix(&mut pass);
             let now = counts(&pass.docs, findings.iter().map(|(finding, _)| finding));
             if let Some((rule, ..)) = difference(&now, found).into_keys().next() {
                 pass.worse = Some((origin, rule));
@@ -56,15 +56,15 @@ impl<'c> Pass<'c> {
             if upto == Some(&origin) {
                 return pass;
             }
-            mender.first = mender.range(&pass.docs).end;
-            mender.memory = after;
+            fixer.first = fixer.range(&pass.docs).end;
+            fixer.memory = after;
         }
         pass
     }
 }
 
-/// The file that is mended, or the files that it has become.
-pub(super) struct Mender<'p> {
+/// The file that is fixed, or the files that it has become.
+pub(super) struct Fixer<'p> {
     first: usize,
     /// What the files before them left.
     pub(super) memory: Memory,
@@ -86,25 +86,25 @@ impl Linted<'_> {
     }
 }
 
-impl Mender<'_> {
-    /// Mends what can be mended. What is left is given back, with the reasons, and what is known behind the files.
-    fn mend(&self, pass: &mut Pass<'_>) -> (Vec<(Finding, String)>, Memory) {
+impl Fixer<'_> {
+    /// Fixes what can be fixed. What is left is given back, with the reasons, and what is known behind the files.
+    fn fix(&self, pass: &mut Pass<'_>) -> (Vec<(Finding, String)>, Memory) {
         let mut refused = Refused::new();
         let mut now = self.linted(pass.docs.clone());
         let origin = pass.docs.all[self.first].origin.clone();
         let mut batched = self.spared.contains_key(&origin);
         while let Some(next) =
-            self.many(&now, &refused, &mut batched).or_else(|| self.first_mended(&now, &mut refused))
+            self.many(&now, &refused, &mut batched).or_else(|| self.first_fixed(&now, &mut refused))
         {
             let gone = difference(&now.counts(), &next.counts());
             let rules = gone.into_iter().flat_map(|((rule, ..), count)| std::iter::repeat_n(rule, count));
-            pass.mended.entry(origin.clone()).or_default().extend(rules);
+            pass.fixed.entry(origin.clone()).or_default().extend(rules);
             refused.clear();
             now = next;
         }
         let Linted { docs, findings, after } = now;
         pass.docs = docs;
-        if pass.mended.contains_key(&origin) {
+        if pass.fixed.contains_key(&origin) {
             pass.order.push(origin);
         }
         let with_reason = |finding: Finding| {
@@ -122,8 +122,8 @@ impl Mender<'_> {
         self.first..self.first + same.count()
     }
 
-    /// The set with the first finding mended that can be.
-    fn first_mended<'c>(&self, now: &Linted<'c>, refused: &mut Refused) -> Option<Linted<'c>> {
+    /// The set with the first finding fixed that can be.
+    fn first_fixed<'c>(&self, now: &Linted<'c>, refused: &mut Refused) -> Option<Linted<'c>> {
         let docs = &now.docs;
         let mut order: Vec<&Finding> = now.findings.iter().collect();
         // Within a file, those first that others follow from.
@@ -141,7 +141,7 @@ impl Mender<'_> {
         None
     }
 
-    /// The set with one finding mended.
+    /// The set with one finding fixed.
     fn one<'c>(&self, now: &Linted<'c>, finding: &Finding) -> Result<Linted<'c>, String> {
         let (docs, allowed) = (&now.docs, now.counts());
         let target = (finding.rule, origin_of(docs, finding), finding.table.clone());
@@ -167,7 +167,7 @@ impl Mender<'_> {
         let Some(plan) = fixes::of(finding.rule) else {
             return Err(fixes::reason(finding.rule).to_owned());
         };
-        // What follows from the fixes of files before it is mended all the same.
+        // What follows from the fixes of files before it is fixed all the same.
         let spared = self.spared.get(&origin_of(docs, finding)).filter(|_| finding.rule != "overtakes-held");
         if let Some(why) = spared {
             return Err(why.clone());
@@ -222,7 +222,7 @@ impl Mender<'_> {
         }
     }
 
-    /// The set when whatever a proposal brought with it is mended as well.
+    /// The set when whatever a proposal brought with it is fixed as well.
     fn settled<'c>(&self, mut docs: Docs<'c>, allowed: &Counts) -> Result<Linted<'c>, String> {
         for _ in 0..ROUNDS {
             let now = self.linted(docs);
