@@ -197,7 +197,7 @@ async fn too_many_bad_rows_and_wrong_statements_stop_at_once() {
         );
         let error = inline(&[("V1__t.sql", table), ("V2__fill.sql", &text)]).run(db.url()).await.unwrap_err();
         assert!(error.to_string().contains(expected), "{statement}: {error}");
-        assert_eq!(status(&db, 2).await.state, "failed");
+        assert_eq!(status(&db, 2).await.state.as_str(), "failed");
         assert!(counts(&db).await.contains("0: 20000"));
     }
 }
@@ -247,7 +247,7 @@ async fn what_cannot_be_walked_is_refused_with_the_way_out() {
         let text = format!("-- refit: backfill = {{ {directive} }}\n{statement};");
         let error = inline(&[("V1__t.sql", table), ("V2__fill.sql", &text)]).run(db.url()).await.unwrap_err();
         assert!(error.to_string().contains(expected), "{table}: {error}");
-        assert_eq!(status(&db, 2).await.state, "failed");
+        assert_eq!(status(&db, 2).await.state.as_str(), "failed");
     }
 }
 

@@ -122,7 +122,7 @@ async fn a_condition_that_fails_on_the_way_ends_the_job_and_skips_no_rows() {
     let files = [(TABLE.0, table.as_str()), (FILL.0, fill.as_str())];
     let error = inline(&files).run(db.url()).await.unwrap_err();
     assert!(error.to_string().contains("division by zero"), "{error}");
-    assert_eq!(status(&db).await.state, "failed");
+    assert_eq!(status(&db).await.state.as_str(), "failed");
     let open: i64 = value(&db, "SELECT count(*) FROM refit.backfill_range WHERE pass > 0 AND NOT done").await;
     assert_eq!(open, 1);
 }
@@ -190,7 +190,7 @@ async fn a_job_that_is_complete_by_now_is_not_said_to_be_paused() {
         };
         let (asked, ()) = tokio::join!(ask(&db, what), finishing);
         assert!(asked.unwrap_err().to_string().contains("has become complete"));
-        assert_eq!(status(&db).await.requested, "run");
+        assert_eq!(status(&db).await.requested.as_str(), "run");
     }
 }
 
@@ -270,7 +270,7 @@ async fn looking_for_rows_that_remain_is_in_nobodys_way() {
     assert!(status(&db).await.is_paused());
     ask(&db, Request::Resume).await.unwrap();
     working.await.unwrap().unwrap();
-    assert_eq!(status(&db).await.state, "complete");
+    assert_eq!(status(&db).await.state.as_str(), "complete");
 }
 
 #[tokio::test]
@@ -356,5 +356,5 @@ async fn a_row_that_cannot_be_set_aside_ends_the_job() {
     let error = inline(&[table, (fill.0, fill.1.as_str())]).run(db.url()).await.unwrap_err();
     assert!(error.to_string().contains("could not be set aside"), "{error}");
     assert!(error.to_string().contains("division by zero"), "{error}");
-    assert_eq!(status(&db).await.state, "failed");
+    assert_eq!(status(&db).await.state.as_str(), "failed");
 }

@@ -180,7 +180,7 @@ async fn estimates_from_stale_statistics_do_not_promise_the_end() {
         else {
             continue;
         };
-        if status.state == "complete" || status.strategy.is_none() {
+        if status.state == refit::backfill::JobState::Complete || status.strategy.is_none() {
             continue;
         }
         seen += 1;

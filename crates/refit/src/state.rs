@@ -226,6 +226,7 @@ pub(crate) async fn exists(client: &Client, relation: &str) -> Result<bool, Erro
 
 /// Where a backfill stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum BackfillState {
     /// Its rows are done.
     Complete,
@@ -237,6 +238,7 @@ pub enum BackfillState {
 
 /// A step outside a transaction that an operator has to decide about.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct UndecidedStep {
     /// The version; none for a repeatable migration.
     pub version: Option<Version>,

@@ -16,6 +16,7 @@ use crate::state::State;
 
 /// Everything there is to know without changing anything.
 #[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
 pub struct Status {
     /// Set against history.
     pub plan: Plan,
@@ -31,6 +32,7 @@ pub struct Status {
 
 /// One row of the history.
 #[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
 pub struct AppliedRow {
     /// The version.
     pub version: i64,
@@ -43,6 +45,7 @@ pub struct AppliedRow {
 /// The session that holds the migration lock. What looks like a password in its texts, and in those of the sessions that
 /// block it, is replaced; control characters are not escaped.
 #[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
 pub struct Holder {
     /// Its server process.
     pub pid: i32,
@@ -64,6 +67,7 @@ pub struct Holder {
 
 /// One run.
 #[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
 pub struct RunRow {
     /// Its identity in `refit.run`.
     pub id: i64,

@@ -80,7 +80,9 @@ impl Live {
             self.lines.news(&self.seen).into_iter().for_each(say);
             return;
         }
-        let at_work = |seen: &&ObservedJob| seen.status.state == "running" || seen.is_runnable();
+        let at_work = |seen: &&ObservedJob| {
+            seen.status.state == refit::backfill::JobState::Running || seen.is_runnable()
+        };
         let Some(seen) = self.seen.iter().find(at_work) else { return };
         self.bar.set_position(thousandths(seen.status.progress));
         self.bar.set_prefix(crate::terminal::plain(&seen.status.name));
@@ -174,7 +176,7 @@ impl Lines {
         for seen in all {
             let version = seen.status.version;
             if let (Some(strategy), Some(reason)) = (&seen.status.strategy, &seen.status.reason)
-                && seen.status.state == "running"
+                && seen.status.state == refit::backfill::JobState::Running
                 && self.strategies.insert(version, strategy.clone()).as_ref() != Some(strategy)
             {
                 let name = &seen.status.name;

@@ -23,12 +23,13 @@ pub(crate) struct ObservedJob {
 
 impl ObservedJob {
     pub(crate) fn is_complete(&self) -> bool {
-        self.status.state == "complete"
+        self.status.state == refit::backfill::JobState::Complete
     }
 
     /// Whether it goes on by itself, if somebody works on it.
     pub(crate) fn is_runnable(&self) -> bool {
-        self.status.requested == "run" && matches!(self.status.state.as_str(), "registered" | "running")
+        self.status.requested == refit::backfill::JobRequest::Run
+            && matches!(self.status.state.as_str(), "registered" | "running")
     }
 }
 

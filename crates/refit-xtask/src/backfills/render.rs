@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use refit::backfill::JobStatus;
+use refit::backfill::{JobState, JobStatus};
 use refit_model::visible_line;
 
 use super::poller::ObservedJob;
@@ -11,12 +11,13 @@ use crate::render::figures::{count, size, span, whole};
 use crate::terminal::Paint;
 
 /// The state as an operator calls it.
-pub(crate) fn state(status: &JobStatus) -> (&str, Paint) {
-    match status.state.as_str() {
+pub(crate) fn state(status: &JobStatus) -> (&'static str, Paint) {
+    let word = status.state.as_str();
+    match status.state {
         _ if status.is_paused() => ("paused", WAITS),
-        "complete" => ("complete", GOOD),
-        "failed" | "incomplete" | "canceled" => (&status.state, BAD),
-        other => (other, WAITS),
+        JobState::Complete => (word, GOOD),
+        JobState::Failed | JobState::Incomplete | JobState::Canceled => (word, BAD),
+        _ => (word, WAITS),
     }
 }
 
@@ -24,12 +25,12 @@ pub(crate) fn state(status: &JobStatus) -> (&str, Paint) {
 pub(crate) fn figures(seen: &ObservedJob) -> String {
     let status = &seen.status;
     let changed = format!("{} rows {}", count(status.rows_changed), status.done());
-    match (status.state.as_str(), status.seconds) {
-        ("complete", Some(seconds)) => {
+    match (status.state, status.seconds) {
+        (JobState::Complete, Some(seconds)) => {
             let batches = count(status.batches);
             return format!("{changed} in {}, {batches} batches", span(seconds));
         }
-        ("registered", _) => return "not begun".to_owned(),
+        (JobState::Registered, _) => return "not begun".to_owned(),
         _ => {}
     }
     let mut parts = vec![format!("{:5.1} %", status.progress * 100.0)];
@@ -38,7 +39,7 @@ pub(crate) fn figures(seen: &ObservedJob) -> String {
         rows => format!("{changed} of about {}", count(rows)),
     });
     // Without a worker they are those of the last one.
-    if status.state == "running" && seen.sessions > 0 && !status.is_paused() {
+    if status.state == JobState::Running && seen.sessions > 0 && !status.is_paused() {
         parts.extend(status.rows_per_second.map(|rate| format!("{} rows/s", whole(rate))));
         parts.extend(status.eta_seconds.map(|eta| format!("{} to go", span(eta))));
     }
@@ -49,7 +50,7 @@ pub(crate) fn figures(seen: &ObservedJob) -> String {
 pub(crate) fn block(seen: &ObservedJob, width: usize) -> String {
     let status = &seen.status;
     let (word, style) = state(status);
-    let undo = if status.kind == "undo" { "  (undo)" } else { "" };
+    let undo = if status.kind == refit::backfill::JobKind::Undo { "  (undo)" } else { "" };
     let mut text = format!("{style}{word:<10}{style:#}  {:width$}{undo}  {}", status.name, figures(seen));
     for (label, style, words) in details(seen) {
         // Writing to a String does not fail.
@@ -65,7 +66,7 @@ fn details(seen: &ObservedJob) -> Vec<(&'static str, Paint, String)> {
     if let (Some(strategy), Some(reason)) = (&status.strategy, &status.reason) {
         lines.push(("strategy", QUIET, format!("{strategy}: {reason}")));
     }
-    let unfinished = status.state == "running";
+    let unfinished = status.state == JobState::Running;
     if unfinished && (status.retries > 0 || status.pass > 0 || status.batches > 0) {
         let mut batches = format!("{} committed", count(status.batches));
         if status.retries > 0 {
@@ -91,7 +92,7 @@ fn details(seen: &ObservedJob) -> Vec<(&'static str, Paint, String)> {
         ));
     }
     if seen.is_runnable() && seen.sessions == 0 {
-        let none = if status.kind == "undo" { NO_ROLLBACK } else { NO_WORKER };
+        let none = if status.kind == refit::backfill::JobKind::Undo { NO_ROLLBACK } else { NO_WORKER };
         lines.push(("worker", WAITS, none.to_owned()));
     } else if let Some(throttle) = &status.throttle {
         lines.push(("slowed", WAITS, throttle.clone()));
@@ -167,7 +168,7 @@ pub(crate) fn blocks(all: &[ObservedJob]) -> String {
 
 /// One line about each that is unfinished, for plans and the status of a database.
 pub(crate) fn unfinished_lines(all: &[JobStatus]) -> String {
-    let unfinished = all.iter().filter(|status| status.state != "complete");
+    let unfinished = all.iter().filter(|status| status.state != JobState::Complete);
     let line = |status: &JobStatus| {
         let (word, style) = state(status);
         let mut line = format!(

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use refit::backfill::JobStatus;
-use refit::{Backfills, Gate, Plan, Report, StepKind};
+use refit::{Backfills, Gate, HeldStep, Plan, Report, StepKind};
 use refit_model::{MigrationSet, version_of};
 use serde::Serialize;
 
@@ -81,7 +81,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         let worked = work(&migrator, database.url(), context).await?;
         return filled(report, worked, &database.address(), context);
     }
-    let mut text = summary(&report, &database.address());
+    let mut text = summary(&report, &report.held, &database.address());
     if set.has_backfills() {
         let connection = database.connect().await?;
         let state = migrator.state(&connection).await?;
@@ -114,10 +114,9 @@ fn filled(mut report: Report, worked: Worked, address: &str, context: &Context) 
     if !worked.interrupted {
         report.held.clone_from(&worked.held);
     }
-    let shown = Report { backfills: Vec::new(), held: Vec::new(), ..report.clone() };
     let text = match nothing {
-        true => summary(&Report { held: report.held.clone(), ..shown }, address),
-        false => format!("{}\n{}", worked.text(), summary(&shown, address)),
+        true => summary(&report, &report.held, address),
+        false => format!("{}\n{}", worked.text(), summary(&report, &[], address)),
     };
     let Worked { failures, interrupted, .. } = &worked;
     context.out.result(&Filled { report: &report, failures, interrupted: *interrupted }, text)?;
@@ -139,15 +138,12 @@ fn left(backfills: &[JobStatus], finisher: Finisher) -> String {
     format!("{lines}\n{who}")
 }
 
-/// The steps were shown as they happened; what is left to say is the end.
-fn summary(report: &Report, address: &str) -> String {
-    let text = Report { steps: Vec::new(), ..report.clone() }.to_string();
-    let applied = match report.steps.len() {
-        1 => "applied 1 migration".to_owned(),
-        count => format!("applied {count} migrations"),
-    };
-    let text = if report.steps.is_empty() { text } else { text.replace("nothing to apply", &applied) };
-    format!("{text} ({address})")
+/// What is left to say when the steps were shown as they happened.
+fn summary(report: &Report, held: &[HeldStep], address: &str) -> String {
+    let mut lines: Vec<String> = report.warnings.iter().map(|warning| format!("warning: {warning}")).collect();
+    lines.extend(held.iter().map(|step| format!("  held    {}  ({})", step.stem, step.gate)));
+    lines.push(format!("{} ({address})", report.summary()));
+    lines.join("\n")
 }
 
 fn dry_run(plan: &Plan, set: &MigrationSet, context: &Context) -> anyhow::Result<ExitCode> {
@@ -158,7 +154,7 @@ fn dry_run(plan: &Plan, set: &MigrationSet, context: &Context) -> anyhow::Result
         StepKind::Repeatable => {
             set.repeatables().iter().find(|repeatable| repeatable.stem == step.stem).map(|r| r.sql.as_ref())
         }
-        StepKind::Undo => None,
+        _ => None,
     };
     let statements: Vec<FileSql<'_>> = plan
         .pending

@@ -68,7 +68,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     let began = Instant::now();
     let roll_back = async |migrator: &refit::Migrator| migrator.rollback(database.url(), &rollback).await;
     // What was there before is another job than the one that goes back, unless that was begun before.
-    let old = |seen: &ObservedJob| seen.status.kind != "undo" || seen.is_complete();
+    let old = |seen: &ObservedJob| seen.status.kind != refit::backfill::JobKind::Undo || seen.is_complete();
     let sight = in_sight(&migrator, database.url(), context, old, roll_back).await?;
     let mut ended = Ended {
         run: None,

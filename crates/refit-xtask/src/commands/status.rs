@@ -29,7 +29,8 @@ pub(crate) async fn run(_: &Args, context: &Context) -> anyhow::Result<ExitCode>
     connection.close().await;
     let text = format!("{}\n{}", database.address(), describe(&status, &set));
     context.out.result(&status, text)?;
-    let filled = status.backfills.iter().all(|backfill| backfill.state == "complete");
+    let filled =
+        status.backfills.iter().all(|backfill| backfill.state == refit::backfill::JobState::Complete);
     Ok(if filled && status.plan.is_up_to_date() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
@@ -77,7 +78,7 @@ fn describe(status: &Status, set: &MigrationSet) -> String {
 }
 
 fn describe_holder(holder: &Holder, text: &mut String) {
-    let Holder { pid, application_name, client, state, statement_seconds, waits_for, query, blocked_by } =
+    let Holder { pid, application_name, client, state, statement_seconds, waits_for, query, blocked_by, .. } =
         holder;
     let _ = write!(
         text,

@@ -141,8 +141,7 @@ async fn stopped_or_failed_on_the_way_it_says_how_to_go_on() {
     execute(&db, "DROP TRIGGER slow ON t; ALTER TABLE t ADD CHECK (n > 0 OR id <> 19999) NOT VALID").await;
     let failed = workspace.run(&["rollback", "--to", "1", "--yes"]).expect(1);
     assert!(
-        failed.stdout.contains("continues to restore about")
-            && failed.stdout.contains("public.t (19999): "),
+        failed.stdout.contains("continues to restore about") && failed.stdout.contains("public.t (19999): "),
         "{}",
         failed.stdout
     );

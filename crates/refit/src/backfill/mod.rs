@@ -9,4 +9,4 @@ pub(crate) mod engine;
 
 pub use engine::{Batch, Estimate, FunctionError, Key, Preview, Request, Sample, Subject, preview, request};
 
-pub use crate::report::{FailedRow, JobStatus, JournalStatus, WorkerStatus};
+pub use crate::report::{FailedRow, JobKind, JobRequest, JobState, JobStatus, JournalStatus, WorkerStatus};

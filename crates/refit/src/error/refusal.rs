@@ -6,6 +6,7 @@ use serde::Serialize;
 /// One reason to refuse a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Refusal {
     /// The text is no longer what was applied.
     #[error(

@@ -10,6 +10,7 @@ use serde::Serialize;
 /// Secrets of the migration, such as the password of a CREATE ROLE, are replaced by `********` in each of its texts. The
 /// texts are as the server said them; `Display` also escapes control characters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct StatementError {
     /// The migration's stem.
     pub migration: String,

@@ -6,6 +6,7 @@ use serde::Serialize;
 /// One reason why a rollback may not run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum UndoRefusal {
     /// The history has a migration that the set does not have.
     #[error(

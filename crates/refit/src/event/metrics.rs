@@ -4,7 +4,7 @@
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 
 use crate::event::Event;
-use crate::report::JobStatus;
+use crate::report::{JobState, JobStatus};
 
 const STEPS: &str = "refit_steps_applied_total";
 const STEP_SECONDS: &str = "refit_step_seconds";
@@ -30,7 +30,7 @@ const BACKFILL: [Figure; 10] = [
         i64::try_from(job.workers.len()).ok().map(float)
     }),
     ("refit_backfill_throttled", "1 while something slows it down.", |job| flag(job.throttle.is_some())),
-    ("refit_backfill_complete", "1 once it is complete.", |job| flag(job.state == "complete")),
+    ("refit_backfill_complete", "1 once it is complete.", |job| flag(job.state == JobState::Complete)),
 ];
 
 /// Tells the installed recorder what each figure is; to be called once, after installing it.
@@ -66,7 +66,7 @@ pub(crate) fn record(event: &Event<'_>) {
                     let labels = [
                         ("history", status.history.clone()),
                         ("migration", status.name.clone()),
-                        ("kind", status.kind.clone()),
+                        ("kind", status.kind.as_str().to_owned()),
                     ];
                     gauge!(name, &labels).set(value);
                 }

@@ -21,6 +21,7 @@ use crate::state::{BackfillState, Component, State, UndecidedStep, outdated};
 
 /// What has been applied.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct History {
     /// Versioned migrations, ordered by version.
     pub versioned: Vec<HistoryRow>,
@@ -64,6 +65,7 @@ pub(crate) const RESTORING: u64 = 1;
 
 /// One migration that has been applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct HistoryRow {
     /// The version; 0 for a repeatable migration.
     pub version: Version,

@@ -8,6 +8,7 @@ use serde::Serialize;
 /// A condition that holds a step back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Gate {
     /// Runs only when it is asked for by version.
     Manual,

@@ -16,6 +16,7 @@ use crate::line::{Line, write_lines};
 
 /// What would run, what is held back, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Plan {
     /// The environment that the plan is for.
     pub environment: String,
@@ -46,6 +47,7 @@ pub struct Plan {
 /// What kind of migration a step runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum StepKind {
     /// Runs once.
     Versioned,
@@ -57,6 +59,7 @@ pub enum StepKind {
 
 /// One step that would run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct PlannedStep {
     /// Versioned or repeatable.
     pub kind: StepKind,
@@ -74,6 +77,7 @@ pub struct PlannedStep {
 
 /// One step that is held back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct HeldStep {
     /// The version; none for a repeatable migration.
     pub version: Option<Version>,

@@ -5,6 +5,7 @@ use serde::Serialize;
 /// What becomes of a backfill's rows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "rows", rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum UndoBackfill {
     /// They get their earlier values back.
     Restores {

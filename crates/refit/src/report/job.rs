@@ -5,8 +5,11 @@ use std::fmt;
 use refit_model::Version;
 use serde::Serialize;
 
+use super::words::{JobKind, JobRequest, JobState};
+
 /// Everything there is to know of a backfill.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct JobStatus {
     /// Its identity in `refit.backfill`.
     pub id: i64,
@@ -16,12 +19,12 @@ pub struct JobStatus {
     pub version: Version,
     /// The file name without `.sql`.
     pub name: String,
-    /// `forward`, or `undo`.
-    pub kind: String,
-    /// `registered`, `running`, `incomplete`, `failed`, `complete` or `canceled`.
-    pub state: String,
-    /// What an operator asked for last: `run`, `pause` or `cancel`.
-    pub requested: String,
+    /// Its direction.
+    pub kind: JobKind,
+    /// Where it stands.
+    pub state: JobState,
+    /// What an operator requested last.
+    pub requested: JobRequest,
     /// How the key space is walked.
     pub strategy: Option<String>,
     /// Why so.
@@ -65,6 +68,7 @@ pub struct JobStatus {
 
 /// The table of earlier values.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct JournalStatus {
     /// Qualified and quoted.
     pub table: String,
@@ -76,6 +80,7 @@ pub struct JournalStatus {
 
 /// A worker at work.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct WorkerStatus {
     /// Its server process.
     pub pid: i32,
@@ -93,6 +98,7 @@ pub struct WorkerStatus {
 
 /// A row that could not be changed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct FailedRow {
     /// The table or partition.
     pub relation: String,
@@ -119,12 +125,12 @@ impl JobStatus {
 
     /// What it does to rows: `changed`, or `restored`.
     pub fn done(&self) -> &'static str {
-        if self.kind == "undo" { "restored" } else { "changed" }
+        if self.kind == JobKind::Undo { "restored" } else { "changed" }
     }
 
     /// Whether an operator has paused it.
     pub fn is_paused(&self) -> bool {
-        self.requested == "pause" && (self.state == "running" || self.state == "registered")
+        self.requested == JobRequest::Pause && matches!(self.state, JobState::Running | JobState::Registered)
     }
 }
 
@@ -143,7 +149,7 @@ impl fmt::Display for JobStatus {
 
 impl JobStatus {
     fn write(&self, f: &mut impl fmt::Write) -> fmt::Result {
-        let state = if self.is_paused() { "paused" } else { &self.state };
+        let state = if self.is_paused() { "paused" } else { self.state.as_str() };
         write!(
             f,
             "{}  {state}  {:.1} %, {} rows {}",
@@ -152,13 +158,13 @@ impl JobStatus {
             self.rows_changed,
             self.done()
         )?;
-        if let Some(rate) = self.rows_per_second.filter(|_| self.state == "running") {
+        if let Some(rate) = self.rows_per_second.filter(|_| self.state == JobState::Running) {
             write!(f, ", {rate:.0} a second")?;
         }
         if let Some(eta) = self.eta_seconds {
             write!(f, ", {eta:.0} s to go")?;
         }
-        if self.state == "complete"
+        if self.state == JobState::Complete
             && let Some(seconds) = self.seconds
         {
             write!(f, " in {seconds:.1} s, {} batches", self.batches)?;

@@ -1,9 +1,11 @@
 //! What a run did, for people and for machines.
 
 mod job;
+mod words;
 
 pub(crate) use job::session_name;
 pub use job::{FailedRow, JobStatus, JournalStatus, WorkerStatus};
+pub use words::{JobKind, JobRequest, JobState};
 
 use std::fmt;
 use std::time::Duration;
@@ -15,6 +17,7 @@ use crate::plan::{HeldStep, StepKind};
 
 /// The result of one application of a plan.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Report {
     /// The run's identity in `refit.run`; `None` when there was nothing to do.
     pub run: Option<i64>,
@@ -40,6 +43,7 @@ pub struct Report {
 
 /// One step that ran.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct StepReport {
     /// Versioned or repeatable.
     pub kind: StepKind,
@@ -55,6 +59,21 @@ pub struct StepReport {
 }
 
 impl Report {
+    /// What was done, how long it took, and the version of the database, in one line.
+    pub fn summary(&self) -> String {
+        let version = self.version.map_or("none".to_owned(), |version| version.to_string());
+        let done = match self.steps.len() {
+            0 => "nothing to apply".to_owned(),
+            1 => "applied 1 migration".to_owned(),
+            count => format!("applied {count} migrations"),
+        };
+        let waited = match self.waited.is_zero() {
+            true => String::new(),
+            false => format!(", {} of it waiting for another run", human(self.waited)),
+        };
+        format!("{done} in {}{waited}; the database is at version {version}", human(self.duration))
+    }
+
     /// Goes on with what another application did after it.
     pub(crate) fn append(&mut self, next: Report) {
         self.run = next.run.or(self.run);
@@ -90,17 +109,7 @@ impl fmt::Display for Report {
         for step in &self.held {
             writeln!(f, "  held    {}  ({})", step.stem, step.gate)?;
         }
-        let version = self.version.map_or("none".to_owned(), |version| version.to_string());
-        match self.steps.len() {
-            0 => write!(f, "nothing to apply")?,
-            1 => write!(f, "applied 1 migration")?,
-            count => write!(f, "applied {count} migrations")?,
-        }
-        write!(f, " in {}", human(self.duration))?;
-        if !self.waited.is_zero() {
-            write!(f, ", {} of it waiting for another run", human(self.waited))?;
-        }
-        write!(f, "; the database is at version {version}")
+        f.write_str(&self.summary())
     }
 }
 

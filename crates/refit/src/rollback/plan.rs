@@ -18,6 +18,7 @@ use crate::state::State;
 
 /// What would be undone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct RollbackPlan {
     /// The environment that the plan is for.
     pub environment: String,
@@ -37,6 +38,7 @@ pub struct RollbackPlan {
 
 /// One migration that would be undone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct UndoStep {
     /// Its version.
     pub version: Version,

@@ -25,6 +25,7 @@ use crate::state;
 
 /// What a rollback did.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct RollbackReport {
     /// The run's identity in `refit.run`; `None` when there was nothing to undo.
     pub run: Option<i64>,

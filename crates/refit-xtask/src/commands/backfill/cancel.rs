@@ -27,7 +27,9 @@ pub(super) struct Args {
 pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let backfill = SelectedBackfill::of(args.version, context).await?;
     let before = backfill.status().await?;
-    if before.state != "complete" && before.state != "canceled" {
+    if before.state != refit::backfill::JobState::Complete
+        && before.state != refit::backfill::JobState::Canceled
+    {
         let question = format!(
             "Cancel the backfill {} at {:.1} %, {} rows {}? What waits for it keeps waiting.",
             before.name,

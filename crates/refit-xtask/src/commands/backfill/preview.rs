@@ -60,7 +60,10 @@ async fn registered(connection: &Connection, state: &State) -> anyhow::Result<Ve
     let all = JobStatus::all(connection, state).await?;
     Ok(all
         .iter()
-        .filter(|status| status.state != "complete" && status.kind == "forward")
+        .filter(|status| {
+            status.state != refit::backfill::JobState::Complete
+                && status.kind == refit::backfill::JobKind::Forward
+        })
         .map(|status| status.version)
         .collect())
 }

@@ -46,13 +46,13 @@ impl SelectedBackfill {
 
 async fn the_only(connection: &Connection, state: &State) -> anyhow::Result<Version> {
     let mut unfinished = JobStatus::all(connection, state).await?;
-    unfinished.retain(|status| status.state != "complete");
+    unfinished.retain(|status| status.state != refit::backfill::JobState::Complete);
     match &unfinished[..] {
         [] => bail!("no backfill is unfinished in this database"),
         [one] => Ok(one.version),
         several => {
             let named = several.iter().map(|status| {
-                let state = if status.is_paused() { "paused" } else { &status.state };
+                let state = if status.is_paused() { "paused" } else { status.state.as_str() };
                 format!("\n  {}  {}  ({state})", status.version, status.name)
             });
             bail!(

@@ -44,6 +44,7 @@ impl fmt::Debug for Functions {
 
 /// One batch: its transaction, and the keys in it.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Batch<'a> {
     pub(crate) client: &'a Client,
     pub(crate) relation: &'a str,

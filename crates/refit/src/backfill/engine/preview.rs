@@ -38,6 +38,7 @@ pub enum Subject<'a> {
 
 /// What some batches of a backfill did, and what the whole would take.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Preview {
     /// The version of its migration.
     pub version: Version,
@@ -67,6 +68,7 @@ pub struct Preview {
 
 /// Batches that ran and were rolled back, taken together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Sample {
     /// Batches.
     pub batches: u32,
@@ -82,6 +84,7 @@ pub struct Sample {
 
 /// What is left of a backfill would take this.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Estimate {
     /// Rows changed.
     pub rows_changed: u64,

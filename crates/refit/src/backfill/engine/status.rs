@@ -9,7 +9,7 @@ use super::job::Job;
 use super::key::{KeyColumns, key_of};
 use crate::error::{Error, outdated};
 use crate::pin::pinned;
-use crate::report::{FailedRow, JobStatus, JournalStatus, WorkerStatus};
+use crate::report::{FailedRow, JobKind, JobRequest, JobState, JobStatus, JournalStatus, WorkerStatus};
 use crate::state::State;
 
 const JOBS: &str = "SELECT b.id, b.version, b.name, b.kind, b.state, b.requested, b.strategy, b.reason, \
@@ -89,8 +89,8 @@ async fn read(client: &Client, state: &State, version: Option<Version>) -> Resul
         let id: i64 = row.get(0);
         let workers = client.query_typed(&workers, &[(&id, Type::INT8)]).await.map_err(failed())?;
         let errors = client.query_typed(&failed_rows, &[(&id, Type::INT8)]).await.map_err(failed())?;
-        let mut status = job(&row, &workers, &errors);
-        if status.kind == "undo" && status.state == "complete" {
+        let mut status = job(&row, &workers, &errors)?;
+        if status.kind == JobKind::Undo && status.state == JobState::Complete {
             read_changed(client, &row, &mut status).await?;
         }
         all.push(status);
@@ -98,24 +98,25 @@ async fn read(client: &Client, state: &State, version: Option<Version>) -> Resul
     Ok(all)
 }
 
-fn job(row: &Row, workers: &[Row], errors: &[Row]) -> JobStatus {
+fn job(row: &Row, workers: &[Row], errors: &[Row]) -> Result<JobStatus, Error> {
     let seconds: Option<f64> = row.get(18);
     let (progress, rate): (f64, Option<f64>) = (row.get(10), row.get(11));
     let rate = rate.filter(|rate| *rate > 0.0);
     // By time, not by keys: these may be sparse, or random. Where only ranges are left whose estimate was wrong, or a closing
     // sweep, nothing is known.
-    let running = row.get::<_, String>(4) == "running" && progress > 0.0 && !row.get::<_, bool>(24);
+    let state = JobState::read(row.get(4))?;
+    let running = state == JobState::Running && progress > 0.0 && !row.get::<_, bool>(24);
     let eta = seconds
         .filter(|_| running && rate.is_some())
         .map(|seconds| (seconds * (1.0 - progress) / progress).max(1.0));
-    JobStatus {
+    Ok(JobStatus {
         id: row.get(0),
         history: row.get::<_, Option<String>>(25).unwrap_or_default(),
         version: row.get(1),
         name: row.get(2),
-        kind: row.get(3),
-        state: row.get(4),
-        requested: row.get(5),
+        kind: JobKind::read(row.get(3))?,
+        state,
+        requested: JobRequest::read(row.get(5))?,
         strategy: row.get(6),
         reason: row.get(7),
         rows_estimated: row.get(8),
@@ -140,7 +141,7 @@ fn job(row: &Row, workers: &[Row], errors: &[Row]) -> JobStatus {
         }),
         changed_since: 0,
         changed_keys: Vec::new(),
-    }
+    })
 }
 
 /// What an undo has left in its journal.

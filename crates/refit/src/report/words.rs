@@ -1,0 +1,79 @@
+//! States that the database keeps as words, as enums.
+
+/// An enum whose variants are words of the state: `as_str` writes one, `read` reads it.
+macro_rules! words {
+    ($(#[$about:meta])* $name:ident { $($(#[$what:meta])* $variant:ident = $word:literal,)+ }) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+        #[non_exhaustive]
+        pub enum $name {
+            $($(#[$what])* #[serde(rename = $word)] $variant,)+
+        }
+
+        impl $name {
+            /// The word, as the database and JSON have it.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $($name::$variant => $word,)+
+                }
+            }
+
+            /// # Errors
+            /// For a word of a newer release.
+            pub(crate) fn read(word: &str) -> Result<$name, crate::error::Error> {
+                match word {
+                    $($word => Ok($name::$variant),)+
+                    _ => Err(crate::error::Error::Target(format!(
+                        "a newer release wrote `{word}` into the state of this database; use that release"
+                    ))),
+                }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+    };
+}
+
+words! {
+    /// The direction of a job.
+    JobKind {
+        /// Changes rows, as the migration says.
+        Forward = "forward",
+        /// Restores earlier values from the journal, for a rollback.
+        Undo = "undo",
+    }
+}
+
+words! {
+    /// Where a job stands.
+    JobState {
+        /// Its migration is applied; no worker has begun.
+        Registered = "registered",
+        /// Its ranges are cut, and workers change rows.
+        Running = "running",
+        /// Rows failed, or rows that it would change keep coming.
+        Incomplete = "incomplete",
+        /// An error stopped it.
+        Failed = "failed",
+        /// All rows are changed; gates that wait for it are open.
+        Complete = "complete",
+        /// An operator canceled it.
+        Canceled = "canceled",
+    }
+}
+
+words! {
+    /// What an operator requested last.
+    JobRequest {
+        /// To run.
+        Run = "run",
+        /// To pause.
+        Pause = "pause",
+        /// To cancel.
+        Cancel = "cancel",
+    }
+}
