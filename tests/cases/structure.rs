@@ -90,6 +90,29 @@ fn the_catalog_is_queried_in_few_places() {
     }
 }
 
+/// Files that the papers for maintainers name are there.
+#[test]
+fn files_that_the_papers_name_exist() {
+    let root = crate::support::scratch::workspace();
+    let files: Vec<String> = ["rs", "sql", "txt", "toml", "md", "json"]
+        .iter()
+        .flat_map(|extension| super::tidy::files(root, extension))
+        .map(|path| format!("/{}", path.strip_prefix(root).unwrap().display()))
+        .collect();
+    let is_file = |word: &str| {
+        word.contains('/')
+            && !word.contains(['<', '*', ' ', '{'])
+            && Path::new(word).extension().is_some_and(|extension| extension == "rs" || extension == "sql")
+    };
+    for paper in ["ARCHITECTURE.md", "CONTRIBUTING.md"] {
+        let text = std::fs::read_to_string(root.join(paper)).unwrap();
+        let named = text.split('`').skip(1).step_by(2).filter(|word| is_file(word));
+        let gone: Vec<&str> =
+            named.filter(|word| !files.iter().any(|file| file.ends_with(&format!("/{word}")))).collect();
+        assert!(gone.is_empty(), "{paper} names {gone:?}");
+    }
+}
+
 /// Fails where a text is in a source file that is neither in one of these places nor a test.
 fn only_in(text: &str, places: &[&str]) {
     let root = crate::support::scratch::workspace();

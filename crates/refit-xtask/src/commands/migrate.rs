@@ -140,7 +140,8 @@ fn left(backfills: &[JobStatus], finisher: Finisher) -> String {
 
 /// What is left to say when the steps were shown as they happened.
 fn summary(report: &Report, held: &[HeldStep], address: &str) -> String {
-    let mut lines: Vec<String> = report.warnings.iter().map(|warning| format!("warning: {warning}")).collect();
+    let mut lines: Vec<String> =
+        report.warnings.iter().map(|warning| format!("warning: {warning}")).collect();
     lines.extend(held.iter().map(|step| format!("  held    {}  ({})", step.stem, step.gate)));
     lines.push(format!("{} ({address})", report.summary()));
     lines.join("\n")

@@ -78,8 +78,9 @@ fn describe(status: &Status, set: &MigrationSet) -> String {
 }
 
 fn describe_holder(holder: &Holder, text: &mut String) {
-    let Holder { pid, application_name, client, state, statement_seconds, waits_for, query, blocked_by, .. } =
-        holder;
+    let Holder {
+        pid, application_name, client, state, statement_seconds, waits_for, query, blocked_by, ..
+    } = holder;
     let _ = write!(
         text,
         "\n{WAITS}at work{WAITS:#}  pid {pid} ({}) from {client}: {state} for {statement_seconds:.1} s: {}",
