@@ -75,7 +75,7 @@ impl Migrator {
             } else {
                 info!(severity = notice.severity, "{}", notice.message);
             }
-            observer.tell(&Event::Notice { notice: &notice });
+            observer.report(&Event::Notice { notice: &notice });
         });
         warned
     }

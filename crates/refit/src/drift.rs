@@ -57,9 +57,10 @@ struct Origin {
 /// Whether the snapshot is one of this set.
 fn judge(set: &MigrationSet, environment: &str, json: &str) -> Result<(), String> {
     let Document { set: origin } = serde_json::from_str(json)
-        .map_err(|error| format!("it cannot be read: {error}; write it anew with `cargo xtask snapshot`"))?;
+        .map_err(|error| format!("it cannot be read: {error}; write it again with `cargo xtask snapshot`"))?;
     if origin.digest != set.digest() {
-        let why = "it is not of these migrations; write it anew with `cargo xtask snapshot`, and build again";
+        let why =
+            "it is not of these migrations; write it again with `cargo xtask snapshot`, and build again";
         return Err(why.to_owned());
     }
     if origin.environment != environment && !set.is_unconditional() {
@@ -80,7 +81,7 @@ async fn differences(
     json: &str,
     report: &Report,
 ) -> Result<Vec<String>, String> {
-    let at_set = planner.glance(client).await.map_err(|error| error.to_string())?;
+    let at_set = planner.history_state(client).await.map_err(|error| error.to_string())?;
     if !matches!(at_set, HistoryState::Same) {
         let version = report.version.map_or("none".to_owned(), |version| version.to_string());
         info!(

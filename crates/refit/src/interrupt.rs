@@ -106,7 +106,7 @@ impl Canceler {
     }
 }
 
-/// Cancels what a session does when it is dropped before it is disarmed: a future that is dropped halfway leaves a statement
+/// Cancels what a session does when it is dropped before it is disarmed: a future that is dropped early leaves a statement
 /// behind that would go on, and be committed unseen.
 pub(crate) struct CancelOnDrop(Option<Canceler>);
 

@@ -19,7 +19,7 @@ use crate::state::State;
 
 const POLL: Duration = Duration::from_millis(100);
 const POLL_AT_MOST: Duration = Duration::from_secs(2);
-const TELL_EVERY: Duration = Duration::from_secs(10);
+const REPORT_EVERY: Duration = Duration::from_secs(10);
 
 /// How one attempt to wait for the lock ended.
 pub(crate) enum Waited {
@@ -37,7 +37,7 @@ pub(crate) struct LockWait<'a> {
     began: Instant,
     limit: Duration,
     pause: Duration,
-    told: Option<Instant>,
+    reported: Option<Instant>,
     interrupt: &'a Interrupt,
 }
 
@@ -49,7 +49,16 @@ impl<'a> LockWait<'a> {
         observer: &'a Observer,
         interrupt: &'a Interrupt,
     ) -> LockWait<'a> {
-        LockWait { keys, state, observer, began: Instant::now(), limit, pause: POLL, told: None, interrupt }
+        LockWait {
+            keys,
+            state,
+            observer,
+            began: Instant::now(),
+            limit,
+            pause: POLL,
+            reported: None,
+            interrupt,
+        }
     }
 
     pub(crate) fn elapsed(&self) -> Duration {
@@ -58,7 +67,7 @@ impl<'a> LockWait<'a> {
 
     /// Tries once. When another session has the lock, says who, and sleeps.
     pub(crate) async fn poll(&mut self, client: &Client) -> Result<Waited, Error> {
-        // The name tells waiters, and whoever looks at pg_stat_activity, since when.
+        // The name shows waiters, and readers of pg_stat_activity, since when.
         let name = format!("refit since {:.0}", jiff::Timestamp::now());
         // Both or none. Which key another session has, says whom to wait for. The last WHEN is there to give the first key back.
         let sql = "SELECT key IS NULL, CASE WHEN key IS NULL THEN pg_catalog.set_config('application_name', $3, false) END, key \
@@ -75,14 +84,14 @@ impl<'a> LockWait<'a> {
         }
         let key: i64 = row.get(2);
         let late = self.began.elapsed() >= self.limit;
-        if late || self.told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
+        if late || self.reported.is_none_or(|reported| reported.elapsed() >= REPORT_EVERY) {
             let holder = holder(client, key, self.state).await?;
             if late {
                 return Err(Error::LockTimeout { waited: self.began.elapsed(), holder });
             }
             info!(%holder, waited = ?self.began.elapsed(), "waiting for another run to finish");
-            self.observer.tell(&Event::Waiting { holder: &holder, waited: self.began.elapsed() });
-            self.told = Some(Instant::now());
+            self.observer.report(&Event::Waiting { holder: &holder, waited: self.began.elapsed() });
+            self.reported = Some(Instant::now());
         }
         let jittered = self.pause.mul_f64(rand::rng().random_range(0.5..1.5));
         if self.interrupt.cuts_short(jittered.min(self.limit)).await {
@@ -99,7 +108,7 @@ pub(crate) fn interrupted() -> Error {
     Error::Interrupted { at: None, remains }
 }
 
-/// What `columns` say of the session that holds the lock, by the name `activity`; none when nobody does.
+/// The values of `columns` for the session that holds the lock, which they call `activity`; none if no session holds it.
 pub(crate) async fn ask_holder(client: &Client, key: i64, columns: &str) -> Result<Option<Row>, Error> {
     let sql = format!(
         "SELECT {columns} FROM pg_locks JOIN pg_stat_activity AS activity USING (pid) \

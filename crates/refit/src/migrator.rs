@@ -66,12 +66,12 @@ impl Migrator {
     /// Applies what is pending, on a session of the caller's own.
     ///
     /// With nothing to do this is one SELECT. Otherwise it takes the run's lock on this session, and gives it back;
-    /// dropping the future halfway leaves both to the connection's end, so do not pass a pooled connection whose pool
+    /// dropping the future early leaves both to the connection's end, so do not pass a pooled connection whose pool
     /// outlives the call.
     ///
     /// # Errors
-    /// [`Error`] tells what stopped the run. Whatever was applied before stays, each step with its history row; that holds for
-    /// [`Error::Drift`] too, which can only be told when all is applied.
+    /// [`Error`] says what stopped the run. What was applied before stays, each step with its history row; that holds for
+    /// [`Error::Drift`] too, which is only known when all is applied.
     pub async fn apply(&self, client: &Client) -> Result<Report, Error> {
         let span = tracing::info_span!("run", environment = %self.planner.options.environment);
         self.apply_in_span(client).instrument(span).await
@@ -89,13 +89,13 @@ impl Migrator {
     async fn apply_pending(&self, client: &Client) -> Result<Report, Error> {
         let began = Instant::now();
         self.planner.check_named_versions()?;
-        let glance = match self.planner.glance(client).await {
+        let found = match self.planner.history_state(client).await {
             Err(error) if error.sqlstate() == Some("42501") => {
-                return Err(crate::rights::explain_glance(client, &self.planner.options, error).await);
+                return Err(crate::rights::explain_read(client, &self.planner.options, error).await);
             }
-            glance => glance?,
+            found => found?,
         };
-        let history = match glance {
+        let history = match found {
             HistoryState::Same => return Ok(self.planner.nothing_to_do(None, began)),
             HistoryState::Different(history) => history,
         };

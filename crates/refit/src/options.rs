@@ -73,7 +73,7 @@ pub enum Backfills {
     /// A run leaves them to a task of its program, which applies what waited for them.
     #[default]
     Background,
-    /// A run registers them only: somebody else works on them.
+    /// A run only registers them: another process works on them.
     Hold,
 }
 
@@ -98,7 +98,7 @@ pub type SchemaCheck = for<'a> fn(
     Box<dyn Future<Output = Result<Vec<String>, Box<dyn StdError + Send + Sync>>> + Send + 'a>,
 >;
 
-/// What a migrator was told about comparing.
+/// Whether and how the schema is compared with its snapshot.
 #[derive(Clone, Default)]
 pub(crate) struct Comparison {
     pub(crate) drift: Drift,

@@ -69,7 +69,7 @@ async fn explain(client: &Client, facts: &Preflight, error: Error) -> Error {
 }
 
 /// The same for a first look, on a session that is not pinned.
-pub(crate) async fn explain_glance(client: &Client, options: &Options, error: Error) -> Error {
+pub(crate) async fn explain_read(client: &Client, options: &Options, error: Error) -> Error {
     let Ok(facts) = Preflight::read(client, options).await else { return error };
     let error = explain(client, &facts, error).await;
     facts.end_after(client, "").await;

@@ -79,7 +79,7 @@ async fn waiting(
 }
 
 /// Where the steps of a run are made.
-pub(crate) fn stage<'a>(
+pub(crate) fn context<'a>(
     planner: &'a Planner,
     client: &'a Client,
     facts: &'a Preflight,
@@ -104,7 +104,7 @@ async fn done_meanwhile(
     facts: &Preflight,
     began: Instant,
 ) -> Result<Option<Report>, Error> {
-    let plan = match planner.glance_pinned(client, facts).await? {
+    let plan = match planner.history_state_pinned(client, facts).await? {
         HistoryState::Same => return Ok(Some(planner.nothing_to_do(None, began))),
         HistoryState::Different(history) => planner.plan_for(&history)?,
     };
@@ -116,7 +116,7 @@ async fn done_meanwhile(
 
 /// The plan under the lock; none when nothing is to do.
 async fn plan_again(planner: &Planner, client: &Client, facts: &Preflight) -> Result<Option<Plan>, Error> {
-    let plan = match planner.glance_pinned(client, facts).await? {
+    let plan = match planner.history_state_pinned(client, facts).await? {
         HistoryState::Same => return Ok(None),
         HistoryState::Different(history) => planner.plan_for(&history)?,
     };
@@ -169,10 +169,10 @@ async fn pending(
     history::widen(client, facts, plan.pending.iter().filter_map(|step| step.version)).await?;
     let run = state::begin_run(client, &facts.state, &plan.environment, plan.pending.len()).await?;
     info!(run, pending = plan.pending.len(), "applying migrations");
-    planner.options.observer.tell(&Event::Began { steps: plan.pending.len() });
-    let stage = stage(planner, client, facts, set, run);
+    planner.options.observer.report(&Event::Began { steps: plan.pending.len() });
+    let context = context(planner, client, facts, set, run);
     let mut session =
-        Session::new(stage, plan.pending.iter().filter_map(|step| versioned_step(set, step, facts)));
+        Session::new(context, plan.pending.iter().filter_map(|step| versioned_step(set, step, facts)));
     let outcome = steps(&mut session, &mut plan, set, facts).await;
     let done = session.done;
     state::end_run(client, &facts.state, run, outcome).await?;

@@ -19,7 +19,7 @@ use crate::exec::Pipelined;
 use crate::exec::{Step, StepContext};
 use crate::report::StepReport;
 
-/// What refinery is told when a step fails; the error itself is in [`Session::failure`].
+/// What refinery gets when a step fails; the error itself is in [`Session::failure`].
 #[derive(Debug, thiserror::Error)]
 #[error("the run was stopped")]
 pub(crate) struct Stopped;
@@ -29,7 +29,7 @@ pub(crate) struct Stopped;
 /// It is one step ahead of the server: a transactional step is sent when the one before is on its way, and waited for
 /// when the next is sent, or by [`Session::settle`].
 pub(crate) struct Session<'a> {
-    stage: StepContext<'a>,
+    context: StepContext<'a>,
     steps: VecDeque<Step<'a>>,
     ahead: Option<Ahead<'a>>,
     pub(crate) done: Vec<StepReport>,
@@ -45,27 +45,27 @@ struct Ahead<'a> {
 }
 
 impl<'a> Session<'a> {
-    pub(crate) fn new(stage: StepContext<'a>, steps: impl Iterator<Item = Step<'a>>) -> Session<'a> {
-        Session { stage, steps: steps.collect(), ahead: None, done: Vec::new(), failure: None }
+    pub(crate) fn new(context: StepContext<'a>, steps: impl Iterator<Item = Step<'a>>) -> Session<'a> {
+        Session { context, steps: steps.collect(), ahead: None, done: Vec::new(), failure: None }
     }
 
     /// Runs a step and keeps its report, or its failure.
     pub(crate) async fn run(&mut self, step: &Step<'_>, record: &str) -> Result<(), Stopped> {
         self.settle().await?;
         self.unless_interrupted()?;
-        let outcome = self.stage.run(step, record, None, async || ()).instrument(span(step)).await;
+        let outcome = self.context.run(step, record, None, async || ()).instrument(span(step)).await;
         self.keep(outcome)
     }
 
     /// Sends a transactional step, then waits for the one before.
     async fn go_ahead(&mut self, step: Step<'a>, record: &str) -> Result<(), Stopped> {
-        if self.stage.interrupt.is_triggered() {
+        if self.context.interrupt.is_triggered() {
             self.settle().await?;
             self.unless_interrupted()?;
         }
         let before = self.ahead.take();
         let after = before.as_ref().map(|before| before.step.stem);
-        let pipelined = self.stage.post(&step, record, 1, after).await;
+        let pipelined = self.context.post(&step, record, 1, after).await;
         let record = record.to_owned();
         let Some(before) = before else {
             self.ahead = Some(Ahead { step, record, pipelined });
@@ -77,12 +77,12 @@ impl<'a> Session<'a> {
                 pipelined.outcome().await.ok();
             }
         };
-        let running = self.stage.run(&before.step, &before.record, Some(before.pipelined), refused);
+        let running = self.context.run(&before.step, &before.record, Some(before.pipelined), refused);
         let outcome = running.instrument(span(&before.step)).await;
         self.keep(outcome)?;
         let pipelined = match next {
             Some(pipelined) => pipelined,
-            None => self.stage.post(&step, &record, 1, None).await,
+            None => self.context.post(&step, &record, 1, None).await,
         };
         self.ahead = Some(Ahead { step, record, pipelined });
         Ok(())
@@ -92,13 +92,13 @@ impl<'a> Session<'a> {
     pub(crate) async fn settle(&mut self) -> Result<(), Stopped> {
         let Some(Ahead { step, record, pipelined }) = self.ahead.take() else { return Ok(()) };
         let outcome =
-            self.stage.run(&step, &record, Some(pipelined), async || ()).instrument(span(&step)).await;
+            self.context.run(&step, &record, Some(pipelined), async || ()).instrument(span(&step)).await;
         self.keep(outcome)
     }
 
     /// Sends nothing more once the run is to end.
     fn unless_interrupted(&mut self) -> Result<(), Stopped> {
-        match self.stage.interrupt.is_triggered() {
+        match self.context.interrupt.is_triggered() {
             false => Ok(()),
             true => Err(self.stop(Error::Interrupted {
                 at: None,
@@ -158,7 +158,7 @@ impl AsyncQuery<Vec<Migration>> for Session<'_> {
     /// The history, as far as it concerns the pending versions: what another run has applied meanwhile.
     async fn query<'q>(&'q mut self, query: &'q str) -> Result<Vec<Migration>, Stopped> {
         let versions: Vec<Version> = self.steps.iter().filter_map(|step| step.version).collect();
-        match applied_among(self.stage.client, query, &versions).await {
+        match applied_among(self.context.client, query, &versions).await {
             Ok(applied) => Ok(applied),
             Err(error) => Err(self.stop(error)),
         }

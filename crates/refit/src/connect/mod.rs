@@ -75,7 +75,7 @@ impl Target {
             return Err(Error::Url(format!("no host; {}", url::FORM)));
         }
         if config.get_hosts().is_empty() {
-            // A certificate is made out for somebody, if only for an address.
+            // A certificate names a host, if only by its address.
             let addresses: Vec<_> = config.get_hostaddrs().iter().map(ToString::to_string).collect();
             for address in addresses {
                 config.host(address);
@@ -246,7 +246,7 @@ async fn attempt_at(
     }
     let connector = target.connector()?;
     let encrypted = open(config, connector, options);
-    // Two modes have a second choice. When that fails as well, the first error is the one to tell.
+    // Two modes have a second choice. If that fails as well, the first error is the one to report.
     Ok(match target.tls.mode {
         SslMode::Allow => match plain().await {
             Err(first) if is_about_tls(&first) => encrypted.await.map_err(|_| first),

@@ -43,7 +43,7 @@ impl Notice {
 
 type Handler = dyn Fn(Notice) + Send + Sync;
 
-/// Who is told of a connection's notices.
+/// Who receives a connection's notices.
 #[derive(Clone, Default)]
 pub(super) struct Notices(Arc<OnceLock<Box<Handler>>>);
 

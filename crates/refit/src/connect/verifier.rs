@@ -18,7 +18,7 @@ use x509_cert::der::oid::ObjectIdentifier;
 const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 const ALTERNATIVE_NAMES: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.17");
 
-/// Checks the handshake's signatures always, the chain when there are authorities, the host's name when told to.
+/// Checks the handshake's signatures always, the chain when there are authorities, the host's name if asked to.
 #[derive(Debug)]
 pub(super) struct Verifier {
     provider: Arc<CryptoProvider>,

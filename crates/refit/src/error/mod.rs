@@ -228,13 +228,13 @@ pub enum Error {
     /// A version that was asked for does not exist, or cannot run.
     #[error("{0}")]
     Target(String),
-    /// The database's schema is not that of the snapshot, and the migrator was told to refuse.
+    /// The database's schema is not that of the snapshot, and the migrator is set to refuse.
     #[error("{}", drift::summary(.differences))]
     Drift {
         /// A line a difference.
         differences: Vec<String>,
     },
-    /// The database's schema could not be compared with the snapshot, and the migrator was told to refuse.
+    /// The database's schema could not be compared with the snapshot, and the migrator is set to refuse.
     #[error("the schema cannot be compared with its snapshot: {0}")]
     Snapshot(String),
     /// A backfill does not come to its end.

@@ -1,4 +1,4 @@
-//! What runs tell, as figures for the recorder that the program has installed (`metrics::set_global_recorder`). Without one
+//! What runs report, as figures for the recorder that the program has installed (`metrics::set_global_recorder`). Without one
 //! they cost nothing.
 
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};

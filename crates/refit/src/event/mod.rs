@@ -1,4 +1,4 @@
-//! What a run tells while it is at work: for progress bars and alerts. Metrics are made of the same.
+//! What a run reports while it works, for progress bars and alerts. Metrics are made from the same events.
 
 pub(crate) mod metrics;
 
@@ -42,7 +42,7 @@ pub enum Event<'a> {
         /// Who held the locks.
         blockers: &'a [String],
     },
-    /// A backfill is at work; told once a second.
+    /// A backfill is running; reported once a second.
     Backfill {
         /// Where it stands.
         status: &'a JobStatus,
@@ -68,7 +68,7 @@ pub enum Event<'a> {
 
 type Tell = dyn Fn(&Event<'_>) + Send + Sync;
 
-/// Who is told; by default nobody but the metrics.
+/// Who receives events; by default only the metrics.
 #[derive(Clone, Default)]
 pub(crate) struct Observer(Option<Arc<Tell>>);
 
@@ -77,7 +77,7 @@ impl Observer {
         Observer(Some(Arc::new(observer)))
     }
 
-    pub(crate) fn tell(&self, event: &Event<'_>) {
+    pub(crate) fn report(&self, event: &Event<'_>) {
         metrics::record(event);
         if let Some(observer) = &self.0 {
             observer(event);

@@ -1,4 +1,4 @@
-//! Who stands in the way of a step that waited for a lock in vain.
+//! Sessions that blocked a step whose lock request timed out.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -85,7 +85,7 @@ impl Attempt {
             }
         };
         let position = self.position(step.sql, offset);
-        // A syntax error fails the whole message before its first statement; its place tells which one is meant.
+        // A syntax error fails the whole message before its first statement; its position says which one.
         let failed = match position {
             Some((byte, _)) => statements.iter().rposition(|statement| statement.offset <= byte),
             None if self.in_opening() => None,

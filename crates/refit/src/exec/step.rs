@@ -114,7 +114,7 @@ impl StepContext<'_> {
         refused: impl AsyncFnOnce(),
     ) -> Result<StepReport, Error> {
         let began = Instant::now();
-        self.observer.tell(&Event::StepBegan { stem: step.stem });
+        self.observer.report(&Event::StepBegan { stem: step.stem });
         // What was sent ahead may be done before anybody looks: then the server knows better how long it took.
         let (attempts, took) = if step.transaction {
             self.transactional(step, record, pipelined, refused).await?
@@ -128,7 +128,7 @@ impl StepContext<'_> {
             attempts,
             statements: refit_model::split_statements(step.sql).len(),
         };
-        self.observer.tell(&Event::StepApplied { report: &report });
+        self.observer.report(&Event::StepApplied { report: &report });
         Ok(report)
     }
 
@@ -238,7 +238,7 @@ impl StepContext<'_> {
         Attempt { blockers, ..failed }
     }
 
-    /// Ends a failed transaction and puts the session right. Fails only with the connection, which the next use tells.
+    /// Ends a failed transaction and puts the session right. Fails only with the connection, which its next use reports.
     pub(crate) async fn clean_up(&self) {
         let sql = format!("ROLLBACK;SET SESSION AUTHORIZATION DEFAULT;RESET ALL;{}", self.facts.restore);
         if let Err(error) = self.client.batch_execute(&sql).await {
@@ -264,7 +264,7 @@ impl StepContext<'_> {
         let reason = crate::error::describe(&failed.error);
         warn!(step = step.stem, attempts, ?delay, blockers = ?failed.blockers, "{reason}; trying again");
         let retried = Event::StepRetried { stem: step.stem, attempts, delay, blockers: &failed.blockers };
-        self.observer.tell(&retried);
+        self.observer.report(&retried);
         tokio::select! {
             () = tokio::time::sleep(delay) => Ok(true),
             () = self.interrupt.triggered() => Ok(false),

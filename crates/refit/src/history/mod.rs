@@ -81,7 +81,7 @@ pub(crate) struct Expected<'a> {
     pub(crate) set: &'a (dyn Fn() -> Result<Arc<MigrationSet>, Error> + Sync),
 }
 
-/// What one look at the history tells.
+/// What one read of the history shows.
 #[derive(Debug)]
 pub(crate) enum HistoryState {
     /// The history is the expected one, row for row.
@@ -97,7 +97,7 @@ const LOOKS: u32 = 5;
 ///
 /// One round trip where they are the same: the sum of the checksums' hashes, to be compared with what the build embedded. A checksum covers version, name and text, so the same checksums are the same history. Otherwise the rows are read. A table
 /// that does not exist is an empty history.
-pub(crate) async fn glance(
+pub(crate) async fn history_state(
     client: &Client,
     options: &Options,
     expected: &Expected<'_>,
@@ -110,17 +110,17 @@ pub(crate) async fn glance(
         };
         let caller = Caller::pin_locally(client, &table).await?;
         let read = Reading { client, options, expected, caller: Some(&caller), relation: caller.relation };
-        let glance = read.glance(found).await;
+        let found = read.history_state(found).await;
         caller.unpin(client).await;
-        if let Some(glance) = glance? {
-            return Ok(glance);
+        if let Some(state) = found? {
+            return Ok(state);
         }
     }
     Err(Error::History("its tables exist and cannot be read: is it a view of something else?".to_owned()))
 }
 
 /// The same on a session that is pinned, whose history is known by its qualified name.
-pub(crate) async fn glance_pinned(
+pub(crate) async fn history_state_pinned(
     client: &Client,
     options: &Options,
     facts: &Preflight,
@@ -133,8 +133,8 @@ pub(crate) async fn glance_pinned(
         };
         let relation = relation(client, &facts.history_table).await?;
         let read = Reading { client, options, expected, caller: None, relation };
-        if let Some(glance) = read.glance(found).await? {
-            return Ok(glance);
+        if let Some(state) = read.history_state(found).await? {
+            return Ok(state);
         }
     }
     Err(Error::History("its tables exist and cannot be read: is it a view of something else?".to_owned()))
@@ -159,7 +159,7 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     /// None when a table has gone meanwhile.
-    async fn glance(&self, found: Found) -> Result<Option<HistoryState>, Error> {
+    async fn history_state(&self, found: Found) -> Result<Option<HistoryState>, Error> {
         let found = match found {
             Found::Unknown => self.trusted_digests().await?,
             found => found,

@@ -32,7 +32,7 @@ pub struct Plan {
     pub held: Vec<HeldStep>,
     /// Applied versions that the set does not know because they are newer.
     pub ahead: Vec<Version>,
-    /// Applied backfills whose jobs are not remembered, and which may be done again: a run registers them anew.
+    /// Applied backfills whose jobs are not remembered, and which may be done again: a run registers them again.
     pub reregister: Vec<Version>,
     /// Backfills whose rows are being restored, or whose rollback was interrupted: nothing is applied meanwhile.
     pub restoring: Vec<Version>,
@@ -151,7 +151,7 @@ impl Plan {
         }));
         lines.extend(self.reregister.iter().map(|version| {
             let text =
-                format!("the backfill of version {version}, whose job is not recorded, is registered anew");
+                format!("the backfill of version {version}, whose job is not recorded, is registered again");
             Line::new("again", text)
         }));
         lines.extend(

@@ -52,11 +52,11 @@ impl Planner {
     pub(crate) async fn plan(&self, client: &Client) -> Result<Plan, Error> {
         self.check_named_versions()?;
         let set = self.set()?;
-        Ok(match self.glance(client).await? {
+        Ok(match self.history_state(client).await? {
             // The digest covers the whole set, so the history is the set.
             HistoryState::Same => {
                 let mut history = History::of(set, &self.options.environment);
-                // The history alone does not tell that an older release left a backfill unfinished.
+                // The history alone does not show that an older release left a backfill unfinished.
                 if set.has_backfills() {
                     history.outdated = self.has_outdated_state(client).await?;
                 }
@@ -79,21 +79,21 @@ impl Planner {
     }
 
     /// Looks at the history, in one round trip where it is the expected one.
-    pub(crate) async fn glance(&self, client: &Client) -> Result<HistoryState, Error> {
+    pub(crate) async fn history_state(&self, client: &Client) -> Result<HistoryState, Error> {
         let set = || self.set().cloned();
         let expected = Expected { digest: self.expected()?, set: &set };
-        crate::history::glance(client, &self.options, &expected).await
+        crate::history::history_state(client, &self.options, &expected).await
     }
 
     /// The same on a session that is pinned.
-    pub(crate) async fn glance_pinned(
+    pub(crate) async fn history_state_pinned(
         &self,
         client: &Client,
         facts: &Preflight,
     ) -> Result<HistoryState, Error> {
         let set = || self.set().cloned();
         let expected = Expected { digest: self.expected()?, set: &set };
-        crate::history::glance_pinned(client, &self.options, facts, &expected).await
+        crate::history::history_state_pinned(client, &self.options, facts, &expected).await
     }
 
     fn expected(&self) -> Result<HistoryDigest, Error> {

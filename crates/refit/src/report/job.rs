@@ -115,7 +115,7 @@ pub struct FailedRow {
 }
 
 impl JobStatus {
-    /// How many keys of rows that were changed again are told at most.
+    /// The most keys of rows that were changed again that are listed.
     pub const KEYS: usize = 1_000;
 
     /// What the sessions of its workers call themselves, in `application_name`.

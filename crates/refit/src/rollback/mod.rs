@@ -38,11 +38,11 @@ impl Migrator {
         if self.set()?.has_backfills() && self.planner.has_outdated_state(client).await? {
             return Err(outdated());
         }
-        let glance = self.planner.glance(client).await?;
+        let found = self.planner.history_state(client).await?;
         let caller = Caller::pin_locally(client, &self.planner.options.history_table()).await?;
         let plan = async {
             let state = self.planner.state_of(client, caller.relation).await?;
-            self.rollback_plan_of(client, glance, &state, rollback).await
+            self.rollback_plan_of(client, found, &state, rollback).await
         };
         let plan = plan.await;
         caller.unpin(client).await;
@@ -56,19 +56,19 @@ impl Migrator {
         facts: &Preflight,
         rollback: &Rollback,
     ) -> Result<RollbackPlan, Error> {
-        let glance = self.planner.glance_pinned(client, facts).await?;
-        self.rollback_plan_of(client, glance, &facts.state, rollback).await
+        let found = self.planner.history_state_pinned(client, facts).await?;
+        self.rollback_plan_of(client, found, &facts.state, rollback).await
     }
 
     async fn rollback_plan_of(
         &self,
         client: &Client,
-        glance: HistoryState,
+        found: HistoryState,
         state: &State,
         rollback: &Rollback,
     ) -> Result<RollbackPlan, Error> {
         let (set, environment) = (self.set()?, &self.planner.options.environment);
-        let history = match glance {
+        let history = match found {
             HistoryState::Same => History::of(set, environment),
             HistoryState::Different(history) => *history,
         };
@@ -82,7 +82,7 @@ impl Migrator {
     ///
     /// Each down file runs as a step does: in one transaction with the history, under `lock_timeout`, with retries; or statement
     /// by statement where it says `transaction = false`. The rows of a backfill with `undo` are restored before, in batches; what
-    /// was stopped halfway is gone on with by another call. The migration lock is held all the time.
+    /// was interrupted is resumed by another call. The migration lock is held throughout.
     ///
     /// # Errors
     /// [`Error::RollbackRefused`] before anything happens, where the way back is not all there; [`Error::Backfill`] when rows

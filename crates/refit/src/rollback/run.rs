@@ -20,7 +20,7 @@ use crate::migrator::Migrator;
 use crate::preflight::Preflight;
 use crate::prepare::prepare;
 use crate::report::{JobStatus, StepReport, human, seconds};
-use crate::run::stage;
+use crate::run::context;
 use crate::state;
 
 /// What a rollback did.
@@ -112,7 +112,7 @@ fn nothing(plan: RollbackPlan) -> RollbackReport {
     }
 }
 
-/// The part that runs under the lock: nobody else changes the history now.
+/// The part that runs under the lock: no other session changes the history now.
 async fn locked(
     migrator: &Migrator,
     client: &Client,
@@ -130,9 +130,9 @@ async fn locked(
     let facts = &*facts;
     let run = state::begin_undo(client, &facts.state, &plan.environment, plan.steps.len(), plan.to).await?;
     info!(run, steps = plan.steps.len(), to = plan.to, "going back");
-    migrator.planner.options.observer.tell(&Event::Began { steps: plan.steps.len() });
-    let stage = stage(&migrator.planner, client, facts, &set, run);
-    let mut back = Back { migrator, url, stage, rollback, steps: Vec::new(), backfills: Vec::new() };
+    migrator.planner.options.observer.report(&Event::Began { steps: plan.steps.len() });
+    let context = context(&migrator.planner, client, facts, &set, run);
+    let mut back = Back { migrator, url, context, rollback, steps: Vec::new(), backfills: Vec::new() };
     let mut outcome = Ok(());
     for step in &plan.steps {
         let Some(migration) = set.migration(step.version) else { continue };
@@ -159,7 +159,7 @@ async fn locked(
 struct Back<'a> {
     migrator: &'a Migrator,
     url: &'a str,
-    stage: StepContext<'a>,
+    context: StepContext<'a>,
     rollback: &'a Rollback,
     steps: Vec<StepReport>,
     backfills: Vec<JobStatus>,
@@ -170,14 +170,14 @@ impl Back<'_> {
     async fn undo(&mut self, step: &UndoStep, migration: &Migration) -> Result<(), Error> {
         if step.backfill.is_some() {
             let leave = self.rollback.leave_rows.contains(&step.version);
-            // Whoever waits for the lock, or looks who is at work, is told what it is.
+            // Sessions that wait for the lock, and pg_stat_activity, show what runs.
             let name = postgres_protocol::escape::escape_literal(&format!("refit {}", step.stem));
-            let named = self.stage.client.batch_execute(&format!("SET application_name = {name}")).await;
+            let named = self.context.client.batch_execute(&format!("SET application_name = {name}")).await;
             named.map_err(Error::database("preparing the session"))?;
             self.mark(migration, RESTORING).await?;
-            let state = &self.stage.facts.state;
-            if let Some(job) = register_undo(self.stage.client, state, step.version, leave).await? {
-                self.backfills.push(self.migrator.restore(self.stage.client, self.url, &job).await?);
+            let state = &self.context.facts.state;
+            if let Some(job) = register_undo(self.context.client, state, step.version, leave).await? {
+                self.backfills.push(self.migrator.restore(self.context.client, self.url, &job).await?);
             }
         }
         let down = Down::of(migration).map_err(Error::Target)?;
@@ -185,7 +185,7 @@ impl Back<'_> {
         if !step.transaction {
             self.mark(migration, UNDOING).await?;
         }
-        let report = self.stage.run(&step, &self.record(migration), None, async || ()).await;
+        let report = self.context.run(&step, &self.record(migration), None, async || ()).await;
         if report.is_err() && !step.transaction {
             self.unmark(migration).await;
         }
@@ -203,9 +203,9 @@ impl Back<'_> {
             checksums.iter().map(|checksum| format!("'{checksum}'")).collect::<Vec<_>>().join(", ");
         let sql = format!(
             "UPDATE {} SET checksum = '{mark}' WHERE version = {} AND checksum IN ({checksums}, '{UNDOING}', '{RESTORING}')",
-            self.stage.facts.history_table, migration.version
+            self.context.facts.history_table, migration.version
         );
-        let marked = self.stage.client.execute_typed(&sql, &[]).await;
+        let marked = self.context.client.execute_typed(&sql, &[]).await;
         match marked.map_err(Error::database("marking a migration as being undone"))? {
             1 => Ok(()),
             _ => {
@@ -216,7 +216,7 @@ impl Back<'_> {
 
     /// Takes the mark back where not even the first statement of the down file has had an effect.
     async fn unmark(&self, migration: &Migration) {
-        let facts = self.stage.facts;
+        let facts = self.context.facts;
         let sql = format!(
             "UPDATE {} SET checksum = '{}' WHERE version = {} AND checksum = '{UNDOING}' AND ( \
                  SELECT statements_done = 0 AND statement_begun IS NULL FROM {}.step \
@@ -225,9 +225,9 @@ impl Back<'_> {
             migration.checksum,
             migration.version,
             facts.state.quoted(),
-            self.stage.run,
+            self.context.run,
         );
-        if let Err(error) = self.stage.client.batch_execute(&sql).await {
+        if let Err(error) = self.context.client.batch_execute(&sql).await {
             warn!(error = %crate::error::describe(&error), "the migration stays marked as being undone");
         }
     }
@@ -241,10 +241,10 @@ impl Back<'_> {
         format!(
             "DELETE FROM {} WHERE version = {} AND checksum IN ({checksums}, '{UNDOING}', '{RESTORING}') RETURNING 1), \
              again AS (DELETE FROM {}.repeatable WHERE history_id = {} RETURNING 1",
-            self.stage.facts.history_table,
+            self.context.facts.history_table,
             migration.version,
-            self.stage.facts.state.quoted(),
-            self.stage.facts.state.history()
+            self.context.facts.state.quoted(),
+            self.context.facts.state.history()
         )
     }
 }

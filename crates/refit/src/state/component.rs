@@ -80,7 +80,7 @@ impl Present {
         }
     }
 
-    /// A dump may leave comments out: then the tables and columns tell the versions.
+    /// A dump may leave comments out: then the tables and columns show the versions.
     async fn by_columns(self, client: &Client, schema: &str) -> Result<Present, Error> {
         let sql = "SELECT relname || '.' || attname FROM pg_catalog.pg_attribute \
                    JOIN pg_catalog.pg_class ON pg_class.oid = attrelid \

@@ -64,7 +64,7 @@ pub(crate) async fn end_run(
         .execute_typed(&state.sql(sql), &[(&run, Type::INT8), (&outcome, Type::TEXT), (&error, Type::TEXT)])
         .await
         .map_err(Error::database("closing the run"));
-    // The first error is the one to tell.
+    // The first error is the one to report.
     came_out.and(ended.map(drop))
 }
 

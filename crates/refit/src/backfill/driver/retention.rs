@@ -22,7 +22,7 @@ const EXPIRED: &str = "SELECT f.id, f.name, f.journal FROM refit.backfill f \
       AND greatest(f.finished_at, u.finished_at) + pg_catalog.make_interval(secs => $1) < pg_catalog.clock_timestamp() ORDER BY f.id";
 
 impl Migrator {
-    /// Drops the journals whose time is over. What cannot be done now is told, and done another time.
+    /// Drops expired journals. What cannot be dropped now is logged, and dropped another time.
     pub(super) async fn drop_expired_journals(&self, client: &Client, state: &State) {
         if let Err(error) = self.drop_expired(client, state).await {
             warn!("an undo journal whose time is over cannot be dropped: {error}");
@@ -45,7 +45,10 @@ impl Migrator {
                     backfill = stem,
                     journal, "its undo journal is dropped: it was kept as long as `undo_retention` says"
                 );
-                self.planner.options.observer.tell(&Event::JournalDropped { stem: &stem, journal: &journal });
+                self.planner
+                    .options
+                    .observer
+                    .report(&Event::JournalDropped { stem: &stem, journal: &journal });
             }
         }
         Ok(())

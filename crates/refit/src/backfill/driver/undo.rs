@@ -1,7 +1,7 @@
 //! Going back: a job of its own restores what a backfill has overwritten, by the same engine.
 //!
 //! The newest job of a version counts. One that goes back is put beside the one that went forward in the transaction that stops
-//! it, so that there is no moment in which nobody can tell which way the rows go.
+//! it, so that the direction of the rows is known at every moment.
 
 use refit_model::{BackfillDirective, Migration, Version};
 use tokio_postgres::Client;
@@ -224,15 +224,15 @@ async fn register(client: &Client, forward: &Job, leave_rows: bool) -> Result<Jo
 impl Migrator {
     /// Works on a job that goes back, to its end. While it is paused, waits.
     pub(crate) async fn restore(&self, client: &Client, url: &str, job: &Job) -> Result<JobStatus, Error> {
-        let mut told = false;
+        let mut reported = false;
         loop {
             follow_if_behind(client, &job.state_schema).await?;
             let now = job.again(client).await?;
             if now.requested == "pause" && (now.state == "running" || now.state == "registered") {
-                if !told {
+                if !reported {
                     warn!(backfill = job.name, "paused: waiting until it is resumed");
                 }
-                told = true;
+                reported = true;
                 self.pause(LOOK, Some(job)).await?;
                 continue;
             }

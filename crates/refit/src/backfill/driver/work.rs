@@ -106,10 +106,10 @@ impl Migrator {
         }
     }
 
-    /// Works in the background: failures are logged, and looked at again in case somebody fixes them. A role that may not
+    /// Works in the background: failures are logged, and the work is tried again in case the cause is fixed. A role that may not
     /// work on backfills leaves them to others.
     pub(crate) async fn work_for_ever(self, url: String, mut awaited: BTreeSet<Version>) {
-        let mut told = String::new();
+        let mut reported = String::new();
         loop {
             match self.work_until(&url, &mut awaited).await {
                 Ok(report) => {
@@ -122,9 +122,9 @@ impl Migrator {
                 }
                 Err(error) => {
                     let error = error.to_string();
-                    if error != told {
+                    if error != reported {
                         warn!("cannot continue a backfill: {error}");
-                        told = error;
+                        reported = error;
                     }
                 }
             }
@@ -142,7 +142,7 @@ impl Migrator {
         awaited: &mut BTreeSet<Version>,
         began: &mut bool,
     ) -> Result<(), Error> {
-        let mut told = None;
+        let mut reported = None;
         // The session is Refit's own, and pinned but where it applies what waited for a backfill.
         if self.is_done_behind_a_pooler(client).await? {
             return Ok(());
@@ -177,9 +177,9 @@ impl Migrator {
                     return super::undo::none_is_halfway_back(client, &state).await;
                 };
                 if job.requested == "pause" && open(job) {
-                    if told != Some(job.id) {
+                    if reported != Some(job.id) {
                         info!(backfill = job.name, "paused: waiting until it is resumed");
-                        told = Some(job.id);
+                        reported = Some(job.id);
                     }
                     self.pause(LOOK, Some(job)).await?;
                     continue;
@@ -282,7 +282,7 @@ impl Migrator {
                 Finished::Elsewhere => self.pause(LOOK, Some(job)).await?,
             }
             if let Some(status) = JobStatus::of_job(client, job).await? {
-                self.planner.options.observer.tell(&Event::Backfill { status: &status });
+                self.planner.options.observer.report(&Event::Backfill { status: &status });
             }
         }
     }

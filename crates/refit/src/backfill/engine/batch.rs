@@ -103,7 +103,7 @@ impl<'a> Batches<'a> {
         Ok(prepared)
     }
 
-    /// The condition of a sweep whose statements do not tell by themselves what was done: between two rows that are left they would
+    /// The condition of a sweep whose statements do not show by themselves what was done: between two rows that are left they would
     /// do what lies there once more.
     fn one_by_one(&self, lease: &Lease) -> Option<&'a str> {
         let remaining = self.walk.job.remaining.as_deref().filter(|_| lease.pass > 0)?;

@@ -17,12 +17,12 @@ use super::lease::{Lease, Place};
 use super::names::IS_CURRENT;
 use super::path::{self, under};
 use super::shape::{Shape, targets};
-use super::strategy::{Choice, Horizon, choose, word};
+use super::strategy::{Choice, Horizon, choose, strategy_name};
 use super::throttle::signals;
 use super::worker::pinned;
 use crate::error::Error;
 
-/// Begins a transaction that may take its time, whatever its role is told, and in which keys are texts as workers read them.
+/// Begins a transaction without the role's own time limits, in which keys are texts as workers read them.
 pub(super) fn opening() -> String {
     format!("BEGIN; SET LOCAL lock_timeout = '5s'; {}{}", pinned("SET LOCAL"), crate::pin::pin_local_sql())
 }
@@ -110,7 +110,7 @@ async fn begun(client: &Client, job: &Job) -> Result<Began, Error> {
     record(client, job, &table, &choice, (remaining.as_deref(), targets), &pieces).await?;
     info!(
         backfill = job.name,
-        strategy = word(choice.strategy),
+        strategy = strategy_name(choice.strategy),
         reason = choice.reason,
         ranges = pieces.len(),
         "begun"
@@ -144,11 +144,11 @@ pub(super) async fn survey(
         Err(reason) => return Ok(Err(reason)),
     };
     let against = match unfit(job, shape, &table) {
-        None => journal::against(client, job, shape, &table).await?,
+        None => journal::reject_reason(client, job, shape, &table).await?,
         reason => reason,
     };
     let against = match against {
-        None => changes::against(client, directive, shape, &table).await?,
+        None => changes::reject_reason(client, directive, shape, &table).await?,
         reason => reason,
     };
     let against = match against {
@@ -186,7 +186,7 @@ fn unfit(job: &Job, shape: Option<&Shape>, table: &Table) -> Option<String> {
     None
 }
 
-/// What the server cannot be asked of the directive's own: it would be told when the work is done, or never.
+/// What is wrong with the directive itself: the server would report it when the work is done, or never.
 async fn unaskable(client: &Client, job: &Job, table: &Table) -> Result<Option<String>, Error> {
     let directive = &job.directive;
     if let Some(remaining) = &directive.remaining {
@@ -280,7 +280,7 @@ async fn record(
             &job.sql(sql),
             &[
                 (&job.id, Type::INT8),
-                (&word(choice.strategy), Type::TEXT),
+                (&strategy_name(choice.strategy), Type::TEXT),
                 (&reason, Type::TEXT),
                 (&remaining, Type::TEXT),
                 (&rows, Type::INT8),

@@ -131,7 +131,7 @@ pub(crate) async fn written(
         {
             continue;
         }
-        if let Some(reason) = write.against(&directive.key, &directive.table) {
+        if let Some(reason) = write.reject_reason(&directive.key, &directive.table) {
             return Ok(Err(reason));
         }
         sets.extend(write.sets.iter().filter(|set| !sets.contains(*set)).cloned().collect::<Vec<_>>());
@@ -140,7 +140,7 @@ pub(crate) async fn written(
 }
 
 /// What keeps the job from coming to every row once: a key that something else changes, or rows that go to another partition.
-pub(crate) async fn against(
+pub(crate) async fn reject_reason(
     client: &Client,
     directive: &BackfillDirective,
     shape: Option<&Shape>,

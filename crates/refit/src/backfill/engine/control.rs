@@ -68,7 +68,7 @@ pub(in crate::backfill) async fn request_pinned(
     }
 }
 
-/// A job that has no ranges yet is begun anew; one that was at an end counts its sweeps anew.
+/// A job that has no ranges yet begins again; one that had ended counts its sweeps from zero.
 const RUN: &str = "requested = 'run', error = NULL, finished_at = NULL, \
     pass = CASE WHEN state IN ('registered', 'running') THEN pass ELSE 0 END, \
     state = CASE WHEN started_at IS NULL THEN 'registered' ELSE 'running' END";

@@ -13,7 +13,7 @@ pub(crate) struct Failed {
 }
 
 impl Failed {
-    /// A failure that the server did not tell.
+    /// A failure that the server did not report.
     pub(crate) fn new(sqlstate: &str, message: impl Into<String>) -> Failed {
         Failed { sqlstate: Some(sqlstate.to_owned()), message: message.into(), detail: None }
     }

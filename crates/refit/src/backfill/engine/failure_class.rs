@@ -8,7 +8,7 @@ use crate::error::Error;
 pub(crate) enum FailureClass {
     /// Two transactions met: the same batch again, after a moment.
     Collision,
-    /// It took too long, or somebody holds its rows: the same again, half as large.
+    /// It took too long, or another session holds its rows: the same again, half as large.
     TooLarge,
     /// The server has no room or no connections: the same again, after a pause.
     Exhausted,

@@ -274,12 +274,12 @@ pub(crate) fn adopt_jobs(state: &State, search_path: &str) -> String {
     )
 }
 
-/// The schemas of the search path that exist, as a search path: `\"$user\"` is somebody else for another role.
+/// The schemas of the search path that exist, as a search path: `\"$user\"` is another schema for another role.
 const SEARCH_PATH: &str = "coalesce((SELECT pg_catalog.string_agg(pg_catalog.quote_ident(path.name::pg_catalog.text), \
     ', '::pg_catalog.text ORDER BY path.number) \
     FROM ROWS FROM (pg_catalog.unnest(pg_catalog.current_schemas(false))) WITH ORDINALITY AS path (name, number)), 'pg_catalog')";
 
-/// Whether a backfill that is done once more changes nothing that it has done: it tells by the rows what is left.
+/// Whether running a backfill once more changes nothing that it has done: the rows show what is left.
 pub(crate) fn is_repeatable(migration: &Migration) -> bool {
     let Some(directive) = &migration.directives.backfill else { return false };
     directive.remaining.is_some()

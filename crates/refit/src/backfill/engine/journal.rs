@@ -23,7 +23,7 @@ pub(crate) fn table_of(job: &Job) -> String {
 }
 
 /// What speaks against keeping a journal; none where none is to be kept.
-pub(crate) async fn against(
+pub(crate) async fn reject_reason(
     client: &Client,
     job: &Job,
     shape: Option<&Shape>,

@@ -12,7 +12,7 @@ use super::key::{Key, Text};
 use super::names::IS_CURRENT;
 use crate::error::Error;
 
-/// A range that a worker has the right to work on, while nobody has a newer token.
+/// A range that a worker may work on, as long as there is no newer token.
 #[derive(Debug, Clone)]
 pub(crate) struct Lease {
     pub(crate) range: i64,
@@ -90,7 +90,7 @@ impl Lease {
         rows.map_err(Error::database("reading the ranges"))?.iter().map(Lease::read).collect()
     }
 
-    /// Leases a free range of a job, one that nobody holds any more among them; none when there is none for us.
+    /// Leases a free range of a job, including one whose lease has expired; none if there is none.
     ///
     /// `workers` is how many may be at work on the job at once, in all processes.
     pub(crate) async fn claim(
@@ -136,7 +136,7 @@ impl Lease {
         rows.first().map(Lease::read).transpose()
     }
 
-    /// The range as it stands, when the token is still ours; none when somebody else has taken it over.
+    /// The range as it is, if the token is still ours; none if another worker has taken it over.
     pub(crate) async fn again(&self, client: &Client, job: &Job) -> Result<Option<Lease>, Error> {
         let sql = format!(
             "UPDATE refit.backfill_range r SET worker_pid = pg_catalog.pg_backend_pid() \
@@ -184,7 +184,7 @@ impl Lease {
         self.stripes > 1
     }
 
-    /// Makes a striped range a plain one, unless somebody has begun it; tells whether it did.
+    /// Makes a striped range a plain one, unless it was begun; returns whether it did.
     pub(crate) fn unstripe(&mut self) -> bool {
         let untouched = self.position == 0 && self.cursor.is_none();
         if untouched {
@@ -215,7 +215,7 @@ impl Lease {
         Some(Place { lower: lower.clone(), closed, last, stripe: self.position / self.count() })
     }
 
-    /// Goes on behind a batch that ended with `end`; tells whether the range is done.
+    /// Goes on behind a batch that ended with `end`; returns whether the range is done.
     pub(crate) fn advance(&mut self, place: &Place, end: Key) -> bool {
         if end == place.last {
             self.position += 1;

@@ -1,4 +1,4 @@
-//! Why a batch did not commit, as its own statements and the server's answers tell.
+//! Why a batch did not commit, from its own statements and the server's answers.
 
 use super::failed::Failed;
 

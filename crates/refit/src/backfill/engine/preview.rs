@@ -1,4 +1,4 @@
-//! A look ahead: some batches run in transactions that are rolled back, and what the whole would take is told from them.
+//! A look ahead: some batches run in transactions that are rolled back, and the cost of the whole is estimated from them.
 //!
 //! No progress is touched. As any transaction that is rolled back, a sampled batch locks its rows while it runs, leaves dead
 //! rows behind, and takes values of sequences for good.
@@ -20,7 +20,7 @@ use super::lease::Lease;
 use super::names::follow_if_behind;
 use super::path;
 use super::shape::Shape;
-use super::strategy::{Choice, STRIPES, word};
+use super::strategy::{Choice, STRIPES, strategy_name};
 use crate::error::Error;
 use crate::line::Line;
 use crate::pin::Caller;
@@ -151,8 +151,8 @@ async fn look(
         failures: Vec::new(),
         estimate: None,
     };
-    let ground = match ground(client, &job, left.is_some()).await {
-        Ok(Ok(ground)) => ground,
+    let basis = match basis(client, &job, left.is_some()).await {
+        Ok(Ok(basis)) => basis,
         Ok(Err(reason)) => return Ok(Preview { refused: Some(reason), ..preview }),
         Err(error)
             if error.sqlstate().is_some_and(|code| {
@@ -163,16 +163,16 @@ async fn look(
         }
         Err(error) => return Err(error),
     };
-    let rows = ground.table.rows();
+    let rows = basis.table.rows();
     preview.rows = left.as_ref().map_or(rows, |status| whole(to_float(rows) * (1.0 - status.progress)));
-    preview.table_bytes = bytes(client, &ground.table).await?;
+    preview.table_bytes = bytes(client, &basis.table).await?;
     preview.strategy =
-        Some(left.as_ref().and_then(|status| status.strategy.clone()).unwrap_or_else(|| ground.word()));
+        Some(left.as_ref().and_then(|status| status.strategy.clone()).unwrap_or_else(|| basis.strategy()));
     preview.reason =
-        Some(left.as_ref().and_then(|status| status.reason.clone()).unwrap_or(ground.choice.reason.clone()));
-    let ranges = u32::try_from(ground.leases.len()).unwrap_or(u32::MAX);
+        Some(left.as_ref().and_then(|status| status.reason.clone()).unwrap_or(basis.choice.reason.clone()));
+    let ranges = u32::try_from(basis.leases.len()).unwrap_or(u32::MAX);
     preview.workers = job.directive.workers.min(ranges);
-    let (sampled, failures) = samples(client, &job, &ground, batches).await?;
+    let (sampled, failures) = samples(client, &job, &basis, batches).await?;
     preview.failures = failures;
     for one in &sampled {
         preview.sample.batches += 1;
@@ -181,12 +181,12 @@ async fn look(
         preview.sample.seconds += one.seconds;
         preview.sample.wal_bytes += one.wal;
     }
-    preview.estimate = preview.estimated(&ground, &sampled, rows);
+    preview.estimate = preview.estimated(&basis, &sampled, rows);
     Ok(preview)
 }
 
 /// What is known before a batch runs.
-struct RangeState {
+struct Basis {
     shape: Shape,
     table: Table,
     choice: Choice,
@@ -194,9 +194,9 @@ struct RangeState {
     leases: Vec<Lease>,
 }
 
-impl RangeState {
-    fn word(&self) -> String {
-        word(self.choice.strategy).to_owned()
+impl Basis {
+    fn strategy(&self) -> String {
+        strategy_name(self.choice.strategy).to_owned()
     }
 }
 
@@ -235,7 +235,7 @@ async fn as_registered(client: &Client, mut job: Job) -> Result<Job, Error> {
 }
 
 /// Finds out what beginning the job finds out, and records nothing.
-async fn ground(client: &Client, job: &Job, begun: bool) -> Result<Result<RangeState, String>, Error> {
+async fn basis(client: &Client, job: &Job, begun: bool) -> Result<Result<Basis, String>, Error> {
     if is_function(job) {
         return Ok(Err("it is a function's: only a program that registers it can run a batch".to_owned()));
     }
@@ -264,7 +264,7 @@ async fn ground(client: &Client, job: &Job, begun: bool) -> Result<Result<RangeS
         true => Lease::left(client, job).await?,
         false => pieces.iter().map(Lease::of).collect(),
     };
-    Ok(Ok(RangeState { shape, table, choice, leases }))
+    Ok(Ok(Basis { shape, table, choice, leases }))
 }
 
 async fn bytes(client: &Client, table: &Table) -> Result<u64, Error> {
@@ -278,7 +278,7 @@ async fn bytes(client: &Client, table: &Table) -> Result<u64, Error> {
 
 impl Preview {
     /// `rows` are those of the whole table.
-    fn estimated(&self, ground: &RangeState, sampled: &[Sampled], rows: u64) -> Option<Estimate> {
+    fn estimated(&self, basis: &Basis, sampled: &[Sampled], rows: u64) -> Option<Estimate> {
         let walked = to_float(self.sample.rows_walked);
         if walked == 0.0 {
             return None;
@@ -286,7 +286,7 @@ impl Preview {
         let times = to_float(self.rows) / walked;
         let changed = to_float(self.sample.rows_changed) * times;
         let one = self.sample.seconds * times;
-        let (growth, growth_reason) = growth(ground);
+        let (growth, growth_reason) = growth(basis);
         let share = changed / to_float(rows.max(1));
         Some(Estimate {
             rows_changed: whole(changed).min(self.rows),
@@ -318,13 +318,13 @@ fn wal(sampled: &[Sampled]) -> f64 {
     a_row * (first_rows + later_rows)
 }
 
-fn growth(ground: &RangeState) -> (Option<f64>, &'static str) {
-    let indexed = ground.table.leaves.iter().any(|leaf| leaf.index_on_set.is_some());
-    let random = ground.table.leaves.iter().all(|leaf| leaf.order.abs() < RANDOM);
-    if ground.shape.parts.iter().any(|part| part.sets.is_empty()) {
+fn growth(basis: &Basis) -> (Option<f64>, &'static str) {
+    let indexed = basis.table.leaves.iter().any(|leaf| leaf.index_on_set.is_some());
+    let random = basis.table.leaves.iter().all(|leaf| leaf.order.abs() < RANDOM);
+    if basis.shape.parts.iter().any(|part| part.sets.is_empty()) {
         return (None, "not known for statements that are no UPDATE");
     }
-    match ground.choice.strategy {
+    match basis.choice.strategy {
         Strategy::Striped => (Some(GROWTH_STRIPED), "as measured for stripes, which use space again"),
         Strategy::Keyset if random && !indexed => {
             (Some(GROWTH_STRIPED), "as measured for keys in random order, which use space again")

@@ -31,7 +31,7 @@ pub(crate) struct WorkerState {
     pub(crate) progressed: bool,
     /// Connections that were lost with a batch at hand, one after the other.
     pub(crate) losses: u32,
-    /// What the last of them said, until it is told.
+    /// What the last of them said, until it is logged.
     pub(crate) lost_with: Option<Failed>,
 }
 
@@ -76,7 +76,7 @@ pub(crate) enum RangeState {
 impl Worker<'_> {
     /// Without the index that orders the key each batch would read the whole table: the job stops instead. A partition that is
     /// dropped has no rows to change any more.
-    pub(crate) async fn ground(&self, client: &Client, lease: &Lease) -> Result<RangeState, Error> {
+    pub(crate) async fn range_state(&self, client: &Client, lease: &Lease) -> Result<RangeState, Error> {
         if !reading(client, lease.is_current(client, self.walk.job)).await? {
             return Ok(RangeState::Renamed);
         }
@@ -116,21 +116,21 @@ impl Worker<'_> {
         &self,
         client: &Client,
         lease: &Lease,
-        habit: &mut WorkerState,
+        state: &mut WorkerState,
     ) -> Result<bool, Error> {
-        let Some(failed) = habit.lost_with.take() else { return Ok(true) };
+        let Some(failed) = state.lost_with.take() else { return Ok(true) };
         note(client, self.walk.job, lease, &failed).await;
-        if habit.losses >= LOSSES_TO_END {
+        if state.losses >= LOSSES_TO_END {
             let reason = format!(
                 "the connection was lost {} times with the same batch of {}: {failed}",
-                habit.losses, lease.relation
+                state.losses, lease.relation
             );
             self.fail(client, &reason).await?;
             lease.release(client, self.walk.job).await;
             return Ok(false);
         }
-        if habit.losses >= LOSSES_TO_HALVE {
-            habit.size.halve();
+        if state.losses >= LOSSES_TO_HALVE {
+            state.size.halve();
         }
         Ok(true)
     }
@@ -140,7 +140,7 @@ impl Worker<'_> {
         &self,
         batches: &mut Batches<'_>,
         lease: &mut Lease,
-        habit: &mut WorkerState,
+        state: &mut WorkerState,
         (place, end, rows): (&Place, Option<&Key>, u32),
         failed: Failed,
     ) -> Result<Outcome, Error> {
@@ -150,7 +150,7 @@ impl Worker<'_> {
         match (class, end) {
             (FailureClass::Disconnected, _) => return Ok(Outcome::Disconnected(failed)),
             (FailureClass::Fatal | FailureClass::TooLarge, _)
-                if self.ground(batches.client, lease).await? != RangeState::Ready =>
+                if self.range_state(batches.client, lease).await? != RangeState::Ready =>
             {
                 return Ok(Outcome::Stop);
             }
@@ -167,23 +167,23 @@ impl Worker<'_> {
                 return self.set_aside(batches, lease, place, end, &failed).await;
             }
             (FailureClass::BadRow, _) => {
-                habit.size.look_for_row(rows);
+                state.size.look_for_row(rows);
                 return Ok(Outcome::Again);
             }
-            (FailureClass::TooLarge, _) if rows > 1 => habit.size.halve(),
+            (FailureClass::TooLarge, _) if rows > 1 => state.size.halve(),
             (FailureClass::TooLarge, None) => {}
             (FailureClass::TooLarge, Some(end)) => {
-                habit.stubborn += 1;
+                state.stubborn += 1;
                 // A row that takes too long by itself does so every time; a row that is locked is waited for.
-                if failed.sqlstate.as_deref() == Some("57014") && habit.stubborn >= 3 {
-                    habit.stubborn = 0;
+                if failed.sqlstate.as_deref() == Some("57014") && state.stubborn >= 3 {
+                    state.stubborn = 0;
                     return self.set_aside(batches, lease, place, end, &failed).await;
                 }
             }
             (FailureClass::Collision | FailureClass::Exhausted, _) => {}
         }
         note(batches.client, self.walk.job, lease, &failed).await;
-        let pause = habit.pauses.get_or_insert_with(pauses).next().unwrap_or(SLICE);
+        let pause = state.pauses.get_or_insert_with(pauses).next().unwrap_or(SLICE);
         let pause = if class == FailureClass::Exhausted { pause.max(Duration::from_secs(1)) } else { pause };
         // When the job does not go on, the next attempt finds out.
         self.pause(batches.client, pause).await?;

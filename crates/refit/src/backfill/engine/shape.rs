@@ -109,11 +109,11 @@ impl Shape {
         }
         let keys = directive.key.len();
         let parts: Vec<Part> = statements.iter().map(|statement| Part::of(statement.text)).collect();
-        if let Some(reason) = parts.iter().find_map(|part| part.against(&directive.key)) {
+        if let Some(reason) = parts.iter().find_map(|part| part.reject_reason(&directive.key)) {
             return Err(reason);
         }
         let mut writes = parts.iter().flat_map(|part| &part.writes);
-        let against = |write: &Write| write.against(&directive.key, &directive.table);
+        let against = |write: &Write| write.reject_reason(&directive.key, &directive.table);
         if let Some(reason) = writes.by_ref().filter(|write| write.is_of(&directive.table)).find_map(against)
         {
             return Err(reason);
@@ -161,7 +161,7 @@ async fn resolved(client: &Client, job: &Job, name: Option<&str>) -> Result<Opti
     Ok(oid.and_then(|oid| oid.parse().ok()))
 }
 
-/// Whether a name in the job's statement is its table; so it is where the table does not exist, which is told later.
+/// Whether a name in the job's statement is its table; also if the table does not exist, which is reported later.
 async fn is_the_table(client: &Client, job: &Job, name: Option<&str>) -> Result<bool, Error> {
     let name = name.map_or("NULL".to_owned(), literal);
     let table = literal(&job.directive.table);
@@ -209,7 +209,7 @@ impl Part {
     }
 
     /// Why it is no batch of a key.
-    fn against(&self, key: &[String]) -> Option<String> {
+    fn reject_reason(&self, key: &[String]) -> Option<String> {
         let keys = key.len();
         let bound =
             |first: usize| row(&(first..first + keys).map(|number| format!("${number}")).collect::<Vec<_>>());

@@ -133,7 +133,7 @@ fn job(row: &Row, workers: &[Row], errors: &[Row]) -> Result<JobStatus, Error> {
         seconds,
         workers: workers.iter().map(worker).collect(),
         failed_rows: errors.iter().map(failed_row).collect(),
-        // A table that somebody has dropped has no size.
+        // A table that was dropped has no size.
         journal: row.get::<_, Option<String>>(20).zip(row.get(21)).map(|(table, bytes)| JournalStatus {
             table,
             bytes,

@@ -54,7 +54,7 @@ impl Horizon {
     /// Asks who holds back the horizon: sessions, prepared transactions, standbys and slots.
     pub(crate) async fn read(client: &Client) -> Result<Horizon, Error> {
         let failed = || Error::database("asking for the oldest snapshot");
-        // What vacuum holds back it holds back from nobody.
+        // Vacuum is held back by this for no other session.
         let sql = "SELECT age, holder FROM ( \
                 SELECT extract(epoch FROM pg_catalog.clock_timestamp() - coalesce(xact_start, backend_start))::float8 AS age, \
                     pg_catalog.format('pid %s (%s, %s), %s', pid, coalesce(usename, backend_type), \
@@ -75,7 +75,7 @@ impl Horizon {
         Ok(if standby.age > horizon.age { standby } else { horizon })
     }
 
-    /// Standbys and slots hold a transaction, not a time: how long ago it began is told from how fast transactions come.
+    /// Standbys and slots hold a transaction, not a time: how long ago it began is estimated from the rate of transactions.
     async fn of_standbys(client: &Client) -> Result<Horizon, Error> {
         let before = held_from_afar(client).await?;
         if !before.iter().any(|held| held.behind > MOMENT) {
@@ -140,7 +140,7 @@ pub(crate) fn choose(
     if forced == Some(Strategy::Keyset) {
         return plain(Strategy::Keyset, "the directive says so".to_owned());
     }
-    let against = against_stripes(shape, table, horizon, forced.is_some());
+    let against = reject_stripes(shape, table, horizon, forced.is_some());
     match against {
         Some(reason) => plain(Strategy::Keyset, reason),
         None => {
@@ -162,7 +162,7 @@ pub(crate) fn choose(
 }
 
 /// What keeps stripes from being faster, or from being possible.
-fn against_stripes(shape: Option<&Shape>, table: &Table, horizon: &Horizon, forced: bool) -> Option<String> {
+fn reject_stripes(shape: Option<&Shape>, table: &Table, horizon: &Horizon, forced: bool) -> Option<String> {
     if !shape.is_some_and(|shape| shape.striped) {
         return Some("the statement names no stripe (`key % $3 = $4`)".to_owned());
     }
@@ -199,7 +199,7 @@ fn against_stripes(shape: Option<&Shape>, table: &Table, horizon: &Horizon, forc
 }
 
 /// The word for a strategy in `refit.backfill`.
-pub(crate) fn word(strategy: Strategy) -> &'static str {
+pub(crate) fn strategy_name(strategy: Strategy) -> &'static str {
     match strategy {
         Strategy::Keyset => "keyset",
         Strategy::Striped => "striped",

@@ -1,4 +1,4 @@
-//! Beside the workers: samples the server once a second, tells the workers how much they may do, and everybody else how far it is.
+//! Beside the workers: samples the server once a second, limits the workers, and records and reports progress.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ const TICK: Duration = Duration::from_secs(1);
 /// A sample that takes longer is no sample.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What workers tell the supervisor of their batches.
+/// What workers report to the supervisor about their batches.
 #[derive(Debug, Default)]
 pub(crate) struct Gauge {
     tally: Mutex<Tally>,
@@ -125,7 +125,7 @@ impl Supervisor<'_> {
                 }
                 Err(_) => vec![stale(heard.elapsed().as_secs())],
             };
-            self.tell(&mut controller, &signals);
+            self.limit(&mut controller, &signals);
             let session = other.as_deref().unwrap_or(client);
             match tokio::time::timeout(PATIENCE, self.record(session, &mut rate)).await {
                 Ok(Ok(())) => {}
@@ -141,7 +141,7 @@ impl Supervisor<'_> {
         }
     }
 
-    fn tell(&self, controller: &mut Controller, signals: &[Signal]) {
+    fn limit(&self, controller: &mut Controller, signals: &[Signal]) {
         let allowance = controller.sample(signals);
         let before = self.allowance.borrow().clone();
         if allowance.reason != before.reason
@@ -155,7 +155,7 @@ impl Supervisor<'_> {
                 "{reason}"
             );
         }
-        // Workers are gone when this fails, and then nobody needs to be told.
+        // If this fails, the workers are gone and need no limits.
         self.allowance.send(allowance).ok();
     }
 
@@ -171,7 +171,7 @@ impl Supervisor<'_> {
             )
             .await
             .map_err(Error::database("recording the progress of a backfill"))?;
-        self.observer.tell(&Event::Backfill { status: &status });
+        self.observer.report(&Event::Backfill { status: &status });
         Ok(())
     }
 }

@@ -26,7 +26,7 @@ use crate::connect::{ConnectOptions, Connection};
 use crate::error::Error;
 use crate::report::session_name;
 
-/// What a worker works on, and what it is told.
+/// What a worker works on, and its limits.
 pub(crate) struct Worker<'a> {
     /// From 0: workers with the highest numbers stop first.
     pub(crate) number: u32,
@@ -41,7 +41,7 @@ pub(crate) struct Worker<'a> {
 
 /// Why a range was left.
 enum Left {
-    /// It is done, or somebody else has it.
+    /// It is done, or another worker has it.
     Behind,
     /// The worker may not go on for now: the range was given back.
     Waiting,
@@ -62,10 +62,10 @@ const IDLE: Duration = Duration::from_millis(200);
 pub(crate) const SLICE: Duration = Duration::from_millis(500);
 
 impl Worker<'_> {
-    /// Works until the job is at an end or stopped, as far as this worker can tell.
+    /// Works until the job has ended or is stopped, as far as this worker sees.
     pub(crate) async fn work(mut self) -> Result<(), Error> {
         let directive = &self.walk.job.directive;
-        let mut habit = WorkerState {
+        let mut state = WorkerState {
             size: BatchSize::new(directive.batch, directive.target()),
             pauses: None,
             stubborn: 0,
@@ -92,9 +92,9 @@ impl Worker<'_> {
                     continue;
                 }
             };
-            let ended = self.session(&connection, &mut lease, &mut habit, starting).await;
-            if std::mem::take(&mut habit.progressed) {
-                (lost, habit.losses) = (pauses(), 0);
+            let ended = self.session(&connection, &mut lease, &mut state, starting).await;
+            if std::mem::take(&mut state.progressed) {
+                (lost, state.losses) = (pauses(), 0);
                 refusals.over();
             }
             let sqlstate = match &ended {
@@ -113,8 +113,8 @@ impl Worker<'_> {
                 Ok(End::Idle) => connection.close().await,
                 Ok(End::Lost(failed)) => {
                     let reason = failed.to_string();
-                    habit.losses += 1;
-                    habit.lost_with = Some(failed);
+                    state.losses += 1;
+                    state.lost_with = Some(failed);
                     self.rest(&mut lost, &reason).await;
                 }
                 // 0A000: a standby, where a primary was, begins nothing that writes.
@@ -158,14 +158,14 @@ impl Worker<'_> {
         &mut self,
         client: &Client,
         held: &mut Option<Lease>,
-        habit: &mut WorkerState,
+        state: &mut WorkerState,
         mut starting: Option<Starting<'_>>,
     ) -> Result<End, Error> {
         let mut busy: Option<Instant> = held.as_ref().map(|_| Instant::now());
         let mut batches = Batches::new(client, self.walk);
-        // What another session of ours had begun is gone on with, if nobody has taken it over.
+        // What another session of ours had begun is continued, if no other worker has taken it over.
         if let Some(before) = held.take() {
-            if !self.tell_of_loss(client, &before, habit).await? {
+            if !self.tell_of_loss(client, &before, state).await? {
                 return Ok(End::Over);
             }
             *held = before.again(client, self.walk.job).await?;
@@ -187,7 +187,7 @@ impl Worker<'_> {
                 }
             }
             if let Some(lease) = &held {
-                match self.ground(client, lease).await? {
+                match self.range_state(client, lease).await? {
                     RangeState::Ready => {}
                     RangeState::IndexMissing => return Ok(End::Over),
                     RangeState::Renamed => {
@@ -208,7 +208,7 @@ impl Worker<'_> {
                 continue;
             };
             debug!(range = lease.range, token = lease.token, "working on a range");
-            let left = self.range(&mut batches, lease, habit).await?;
+            let left = self.range(&mut batches, lease, state).await?;
             busy = Some(Instant::now());
             self.gauge.left();
             match left {
@@ -256,7 +256,7 @@ impl Worker<'_> {
             if began.elapsed() > LINGER {
                 return Ok(Some(End::Idle));
             }
-            // The end of the supervisor is the end of the work; otherwise somebody looks in every slice.
+            // The end of the supervisor is the end of the work; otherwise it is checked in every slice.
             tokio::time::timeout(SLICE, self.allowance.changed()).await.ok();
         }
         Ok(None)
@@ -267,7 +267,7 @@ impl Worker<'_> {
         &mut self,
         batches: &mut Batches<'_>,
         lease: &mut Lease,
-        habit: &mut WorkerState,
+        state: &mut WorkerState,
     ) -> Result<Left, Error> {
         let mut next: Option<Option<Key>> = None;
         while let Some(place) = lease.place() {
@@ -275,11 +275,11 @@ impl Worker<'_> {
                 return Ok(Left::Waiting);
             }
             let in_stripe = lease.rows_in_stripe();
-            let whole = lease.is_striped() && !habit.size.is_probing() && habit.size.rows() >= in_stripe / 2;
+            let whole = lease.is_striped() && !state.size.is_probing() && state.size.rows() >= in_stripe / 2;
             // Of a stripe's keys only one in so many is a row of it; a row that is looked for is found by its key.
-            let apart = if habit.size.is_probing() { 1 } else { u32::try_from(lease.stripes).unwrap_or(1) };
+            let apart = if state.size.is_probing() { 1 } else { u32::try_from(lease.stripes).unwrap_or(1) };
             let most = batches.most(lease);
-            let rows = if whole { in_stripe } else { habit.size.rows().min(most) };
+            let rows = if whole { in_stripe } else { state.size.rows().min(most) };
             let end = match next.take() {
                 Some(end) => Ok(end),
                 None if whole => Ok(None),
@@ -288,15 +288,15 @@ impl Worker<'_> {
             let outcome = match end {
                 Ok(end) => {
                     let end = end.unwrap_or_else(|| place.last.clone());
-                    let ahead = (!lease.is_striped() && !habit.size.is_probing())
-                        .then(|| habit.size.rows().min(most));
+                    let ahead = (!lease.is_striped() && !state.size.is_probing())
+                        .then(|| state.size.rows().min(most));
                     let outcome = batches.run(lease, &place, &end, rows, ahead).await;
                     match outcome {
                         Err(NotDone::Failed(failed)) => {
                             self.fix(
                                 batches,
                                 lease,
-                                habit,
+                                state,
                                 (&place, Some(&end), rows.saturating_mul(apart)),
                                 failed,
                             )
@@ -305,7 +305,7 @@ impl Worker<'_> {
                         outcome => Outcome::Batch(outcome),
                     }
                 }
-                Err(failed) => self.fix(batches, lease, habit, (&place, None, rows), failed).await?,
+                Err(failed) => self.fix(batches, lease, state, (&place, None, rows), failed).await?,
             };
             let done = match outcome {
                 Outcome::Batch(Ok(done)) => done,
@@ -320,11 +320,11 @@ impl Worker<'_> {
                 Outcome::Again => continue,
                 Outcome::Stop => return Ok(Left::Behind),
             };
-            habit.pauses = None;
-            habit.stubborn = 0;
-            habit.progressed = true;
+            state.pauses = None;
+            state.stubborn = 0;
+            state.progressed = true;
             if done.took > Duration::ZERO {
-                habit.size.succeeded(rows, done.took);
+                state.size.succeeded(rows, done.took);
                 self.gauge.batch(&done, rows);
             }
             if done.finished {

@@ -1,7 +1,7 @@
 //! Statements that are sent by themselves, outside of a transaction of ours.
 //!
 //! Invariant: what may have committed a part of its work is never sent again by itself. Whether it did is not guessed from its
-//! text: a session numbers its transactions, so the numbers tell whether there was more than one.
+//! text: a session numbers its transactions, so the numbers show whether there was more than one.
 
 use refit_model::StatementKind;
 use tokio_postgres::SimpleQueryMessage;

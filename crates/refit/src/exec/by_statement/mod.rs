@@ -136,7 +136,7 @@ impl StepContext<'_> {
         Err(attempt.into_error(step, attempts, Remains::Statements { failed: statements, offset: 0 }))
     }
 
-    /// Long waits are in the nature of these statements, and most of their locks stop nobody: no limit unless named.
+    /// Long waits are in the nature of these statements, and most of their locks block no other session: no limit unless one is named.
     async fn begin_session(&self, step: &Step<'_>, discard: &str) -> Result<(), Error> {
         let timeout = step.lock_timeout.unwrap_or(Duration::ZERO).as_millis();
         let name = postgres_protocol::escape::escape_literal(&format!("refit {}", step.stem));

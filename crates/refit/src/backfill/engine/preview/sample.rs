@@ -6,7 +6,7 @@ use futures_util::TryStreamExt;
 use serde_json::Value;
 use tokio_postgres::{Client, Row};
 
-use super::RangeState;
+use super::Basis;
 use crate::backfill::engine::cut::{bound, bound_sql, values};
 use crate::backfill::engine::facts::whole;
 use crate::backfill::engine::failed::Failed;
@@ -38,13 +38,13 @@ const HALVINGS: u32 = 6;
 pub(super) async fn samples(
     client: &Client,
     job: &Job,
-    ground: &RangeState,
+    basis: &Basis,
     batches: u32,
 ) -> Result<(Vec<Sampled>, Vec<String>), Error> {
     let (mut sampled, mut failures) = (Vec::new(), Vec::new());
-    let mut leases = ground.leases.clone();
+    let mut leases = basis.leases.clone();
     let key = KeyColumns::new(&job.directive.key);
-    let sampler = Sampler { client, job, ground, key: &key };
+    let sampler = Sampler { client, job, basis, key: &key };
     // Of stripes, a place is visited twice.
     let striped = leases.first().is_some_and(Lease::is_striped);
     let batches = if striped { batches.div_ceil(2) } else { batches };
@@ -77,7 +77,7 @@ pub(super) async fn samples(
 struct Sampler<'a> {
     client: &'a Client,
     job: &'a Job,
-    ground: &'a RangeState,
+    basis: &'a Basis,
     key: &'a KeyColumns,
 }
 
@@ -102,7 +102,7 @@ impl Sampler<'_> {
             };
             match self.batch(lease, place, &end).await {
                 Ok(sampled) => return Ok(Ok((end, sampled))),
-                // It took too long, or somebody holds its rows, or one of them does not suit: as a worker does, with fewer.
+                // It took too long, another session holds its rows, or a row failed: as a worker does, with fewer rows.
                 Err(failed) => match FailureClass::of(&failed) {
                     FailureClass::TooLarge if halving < HALVINGS && rows > 1 => rows /= 2,
                     FailureClass::BadRow if halving < HALVINGS && rows > 1 => {
@@ -119,7 +119,7 @@ impl Sampler<'_> {
     /// Where a batch of so many rows ends: none is the window's end.
     async fn bound(&self, lease: &Lease, place: &Place, rows: u32) -> Result<Option<Key>, Failed> {
         if self.job.directive.walks_heap() {
-            return Ok(heap::bound(place, rows, self.ground.table.rows_per_page()));
+            return Ok(heap::bound(place, rows, self.basis.table.rows_per_page()));
         }
         let condition = self.job.remaining.as_deref().filter(|_| lease.pass > 0);
         let sql = bound_sql(&lease.relation, self.key, condition, place.closed);
@@ -147,7 +147,7 @@ impl Sampler<'_> {
         let outcome = self.rolled_back(lease, place, end).await;
         let undone = self.client.batch_execute("ROLLBACK").await;
         if outcome.is_err() {
-            for number in 0..self.ground.shape.parts.len() {
+            for number in 0..self.basis.shape.parts.len() {
                 // Where it was prepared, it still is.
                 self.client.batch_execute(&format!("DEALLOCATE {}", prepared(number))).await.ok();
             }
@@ -192,7 +192,7 @@ impl Sampler<'_> {
         if !self.job.directive.undo.is_empty() && self.job.journal.is_none() {
             let schema = self.job.state_schema.quoted();
             sql.push_str(&format!("CREATE SCHEMA IF NOT EXISTS {schema};"));
-            sql.push_str(&journal::create(self.job, &self.ground.table));
+            sql.push_str(&journal::create(self.job, &self.basis.table));
         }
         sql + &format!(
             "SET LOCAL statement_timeout = {};{}",
@@ -203,7 +203,7 @@ impl Sampler<'_> {
 
     async fn run(&self, lease: &Lease, place: &Place, end: &Key, walked: u64) -> Result<Sampled, Failed> {
         let mut sampled = Sampled { walked, changed: 0, seconds: 0.0, wal: 0, later: false };
-        for (number, part) in self.ground.shape.parts.iter().enumerate() {
+        for (number, part) in self.basis.shape.parts.iter().enumerate() {
             let text = journal::statement(self.job, part, &lease.relation, place.closed);
             let name = prepared(number);
             let values = lease.parameters(place, end, part.parameters);

@@ -20,7 +20,7 @@ impl Write {
     }
 
     /// Why batches of `table`, which `key` orders, cannot be kept apart by what this writes to it.
-    pub(crate) fn against(&self, key: &[String], table: &str) -> Option<String> {
+    pub(crate) fn reject_reason(&self, key: &[String], table: &str) -> Option<String> {
         if self.inserts {
             return Some(format!(
                 "it inserts rows into {table}, which is the table that is walked: later batches would walk over the new rows too; \

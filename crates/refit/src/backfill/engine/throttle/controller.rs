@@ -5,7 +5,7 @@ use std::time::Duration;
 /// A signal against its threshold: 1 is the threshold.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Signal {
-    /// What a reader is told: name, value, threshold.
+    /// What is shown: name, value, threshold.
     pub(crate) says: String,
     pub(crate) load: f64,
 }
