@@ -142,7 +142,7 @@ pub(super) fn sources(root: &Path) -> Vec<PathBuf> {
 }
 
 /// Files with an extension below a folder; of the workspace, below the folders that hold sources.
-fn files(root: &Path, extension: &str) -> Vec<PathBuf> {
+pub(super) fn files(root: &Path, extension: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut open: Vec<PathBuf> = match root.join("Cargo.lock").exists() {
         true => ["crates", "xtask", "tests"].iter().map(|folder| root.join(folder)).collect(),
