@@ -26,6 +26,7 @@ mod cases {
     mod hostile_public;
     mod interrupted;
     mod kill;
+    mod links;
     mod lint_conformance;
     mod lint_effects;
     mod lint_fix_proof;

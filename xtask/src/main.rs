@@ -2,6 +2,7 @@
 
 mod bench;
 mod demo;
+mod reference;
 mod test;
 
 use std::process::ExitCode;
@@ -28,6 +29,8 @@ enum Task {
     Bench(bench::Args),
     /// Run the tests on a chosen PostgreSQL
     Test(test::Args),
+    /// Write the reference of commands, directives and settings in docs/reference
+    Reference(reference::Args),
 }
 
 impl Application for Cli {
@@ -36,7 +39,11 @@ impl Application for Cli {
     }
 
     fn is_plain(&self) -> bool {
-        matches!(&self.command, Task::Refit(command) if command.is_plain())
+        match &self.command {
+            Task::Refit(command) => command.is_plain(),
+            Task::Reference(_) => true,
+            _ => false,
+        }
     }
 
     async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
@@ -45,6 +52,7 @@ impl Application for Cli {
             Task::Demo(args) => demo::run(&args, context.out.human()).await,
             Task::Bench(args) => bench::run(&args, context).await,
             Task::Test(args) => test::run(&args, context),
+            Task::Reference(args) => reference::run(&args, context),
         }
     }
 }

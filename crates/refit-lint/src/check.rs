@@ -113,6 +113,8 @@ pub(crate) struct Report {
     help: String,
     lock: Option<LockMode>,
     table: Option<String>,
+    group: Option<String>,
+    is_held_while_working: bool,
 }
 
 impl<'a> StatementCheck<'a> {
@@ -192,6 +194,18 @@ impl Report {
         self
     }
 
+    /// What it has in common with others: of the reports of a rule in a file that have the same group, the first is shown.
+    pub(crate) fn group(&mut self, group: impl Into<String>) -> &mut Report {
+        self.group = Some(group.into());
+        self
+    }
+
+    /// It is about a lock that is held while the statement works, not while it waits for another lock.
+    pub(crate) fn held_while_working(&mut self) -> &mut Report {
+        self.is_held_while_working = true;
+        self
+    }
+
     pub(crate) fn into_finding(self, rule: &'static str, severity: Severity, file: &File) -> Finding {
         Finding {
             rule,
@@ -205,6 +219,8 @@ impl Report {
             help: self.help,
             lock: self.lock,
             table: self.table,
+            group: self.group,
+            is_held_while_working: self.is_held_while_working,
         }
     }
 }

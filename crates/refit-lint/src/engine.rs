@@ -12,7 +12,7 @@ use crate::finding::{Finding, Severity};
 use crate::held::{AllHeld, Held, made};
 use crate::parser::{Newer, Parsed, SyntaxError, parse};
 use crate::rule::{Check, Rule};
-use crate::rules::{is_held_while_working, takes_time};
+use crate::rules::takes_time;
 use crate::schema::Schema;
 use crate::search_path;
 use crate::sql::{Body, BodyFaults, Called, Name, Span, Stmt, StmtKind};
@@ -193,7 +193,7 @@ impl Engine<'_> {
 fn without_held_twice(findings: &mut Vec<Finding>, known: usize) {
     let is_said = |finding: &Finding| finding.severity > Severity::Note && takes_time(finding.rule);
     if findings[known..].iter().any(is_said) {
-        findings.extract_if(known.., |finding| is_held_while_working(finding)).for_each(drop);
+        findings.extract_if(known.., |finding| finding.is_held_while_working).for_each(drop);
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the linter says: one finding a place, with what it locks and the safe way.
 
-use refit_model::Position;
+use refit_model::{LineIndex, Position};
 use serde::Serialize;
 
 use crate::lock::LockMode;
@@ -20,6 +20,7 @@ pub enum Severity {
 
 /// One place where a rule applies.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Finding {
     /// The rule's name.
     pub rule: &'static str,
@@ -41,9 +42,45 @@ pub struct Finding {
     pub lock: Option<LockMode>,
     /// The table that it is about.
     pub table: Option<String>,
+    /// What it has in common with others: of the findings of a rule in a file that have the same group, the first is shown.
+    pub(crate) group: Option<String>,
+    /// Whether it is about a lock that is held while the statement works, not while it waits for another lock.
+    pub(crate) is_held_while_working: bool,
 }
 
 impl Finding {
+    /// A finding without help, lock and table; `index` is that of the normalised text.
+    pub fn new(
+        rule: &'static str,
+        severity: Severity,
+        path: impl Into<String>,
+        span: Span,
+        index: &LineIndex<'_>,
+        message: impl Into<String>,
+    ) -> Finding {
+        Finding {
+            rule,
+            severity,
+            path: path.into(),
+            span,
+            start: index.position(span.start as usize),
+            end: index.position(span.end as usize),
+            message: message.into(),
+            help: String::new(),
+            lock: None,
+            table: None,
+            group: None,
+            is_held_while_working: false,
+        }
+    }
+
+    /// The same with a help.
+    #[must_use]
+    pub fn with_help(mut self, help: impl Into<String>) -> Finding {
+        self.help = help.into();
+        self
+    }
+
     /// What identifies the finding over edits of the file: rule, file name, table and message, as 16 hex digits (FNV-1a).
     pub fn fingerprint(&self) -> String {
         let file = self.path.rsplit('/').next().unwrap_or(&self.path);

@@ -146,17 +146,12 @@ fn lint_all(inputs: &[Input], config: &Config) -> Outcome {
     outcome
 }
 
-/// Which findings are shown: of what runs while a lock is held, the first statement, and of strings that are put together in the same way,
-/// the first; what is done about it is done about the others.
+/// Which findings are shown: of those in a group, the first. What is done about it is done about the others.
 pub(crate) fn once() -> impl FnMut(&Finding) -> bool {
     let mut shown = HashSet::new();
     move |finding| {
-        let what = match finding.rule {
-            "lock-held" => finding.message.split_once(", is held while ").map(|(lock, _)| lock),
-            "opaque-execute" => Some(finding.message.as_str()),
-            _ => None,
-        };
-        what.is_none_or(|what| shown.insert((finding.path.clone(), finding.rule, what.to_owned())))
+        let is_first = |group: &String| shown.insert((finding.path.clone(), finding.rule, group.clone()));
+        finding.group.as_ref().is_none_or(is_first)
     }
 }
 

@@ -148,16 +148,6 @@ fn finding(
         }
         None => (0, 0),
     };
-    Some(Finding {
-        rule: rule.name,
-        severity,
-        path: file.path.clone(),
-        span: Span { start: start as u32, end: end as u32 },
-        start: index.position(start),
-        end: index.position(end),
-        message: message.to_owned(),
-        help: help.to_owned(),
-        lock: None,
-        table: None,
-    })
+    let span = Span { start: start as u32, end: end as u32 };
+    Some(Finding::new(rule.name, severity, &file.path, span, index, message).with_help(help))
 }

@@ -1,4 +1,5 @@
-//! The `backfill` directive: which rows a backfill walks, and how.
+//! The `backfill` directive: which rows a backfill walks, and how. The documentation of its keys is the text of
+//! `docs/reference/directives.md` (`cargo xtask reference`).
 
 use std::time::Duration;
 
@@ -6,45 +7,61 @@ use serde::{Deserialize, Serialize};
 
 use crate::settings::parse_duration;
 
-/// `-- refit: backfill = { table = "…", key = ["id"], batch = 10000, workers = 2 }`
+/// A backfill changes the rows of a table in batches, each a transaction of its own, after its migration was applied. The file
+/// holds the statement of a batch; or none, if the program has a function for it (`Migrator::backfill_with`).
+///
+/// ```sql
+/// -- refit: backfill = { table = "posts", key = ["id"], batch = 5000, undo = ["site_id"] }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BackfillDirective {
-    /// The table whose rows change, optionally qualified.
+    /// The table whose rows are walked, written as in SQL: with its schema, or as the search path finds it.
     pub table: String,
-    /// The columns of the key that orders the batches, not null; `["ctid"]` walks the heap.
+    /// The columns that order the rows: never NULL, and the first ones of a b-tree index. `["ctid"]` walks the table's
+    /// blocks instead, and needs `remaining`.
     pub key: Vec<String>,
-    /// Rows in a batch to begin with.
+    /// Rows in the first batch, at least 1. Later batches grow and shrink towards `duration`.
     #[serde(default = "default_batch_rows")]
     pub batch: u32,
-    /// Workers at most, over all processes: 1 to [`MAX_WORKERS`].
+    /// Workers at once, in all processes together: 1 to 64. Each holds a connection while it works.
     #[serde(default = "default_workers")]
     pub workers: u32,
-    /// How long a batch's transaction should take: batches grow and shrink towards it.
+    /// How long the transaction of a batch should take: a duration, such as `"50ms"`.
     #[serde(default = "default_duration")]
     pub duration: String,
-    /// How the key space is walked; chosen from what the catalog says where it is not given.
+    /// The order in which rows are walked. If it is not set, Refit chooses: from the statement, the table's statistics and
+    /// indexes, and how old the oldest snapshot is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strategy: Option<Strategy>,
-    /// A condition on the table that holds for rows still to be done; taken from the statement where it has one.
+    /// A condition on the table that holds for rows still to be done. If it is not set, it is taken from a condition
+    /// `column IS NULL` of the statement, for a column that it sets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remaining: Option<String>,
-    /// The columns whose earlier values are kept for a roll-back.
+    /// The columns whose earlier values are kept, so that `cargo xtask rollback` can restore them. The key must be unique and
+    /// none of these columns; none of them may be generated. They are kept for `undo_retention` of `refit.toml`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub undo: Vec<String>,
-    /// When batches may run: `"01:00-05:00 Europe/Berlin"`; always where it is not given.
+    /// A daily window in which batches may run, by the server's clock: `"01:00-05:00 Europe/Berlin"`. It may span midnight. If
+    /// it is not set, they run at any time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only: Option<String>,
-    /// A query that answers how busy the system is, as one number: 1 and more stops the work.
+    /// A query that returns how busy the system is, as one number. Below 0.4 a worker is added, above 0.7 one is removed, and
+    /// from 1 on the work stops until the number is below 0.8.
+    ///
+    /// ```sql
+    /// -- refit: backfill = { table = "posts", key = ["id"], throttle = "SELECT count(*) / 1000.0 FROM outbox" }
+    /// ```
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub throttle: Option<String>,
-    /// Rows that may fail before the backfill does.
+    /// How many rows may fail before the backfill does.
     #[serde(default = "default_errors")]
     pub errors: u32,
-    /// Rows that may fail before the backfill does, in percent of the rows walked.
+    /// How many rows may fail before the backfill does, in percent of the rows walked: 0 to 100. It applies from the
+    /// 10,000th row on.
     #[serde(default = "default_error_percent")]
     pub error_percent: u32,
-    /// Whether a batch may read a whole table.
+    /// Whether a batch may read a whole table. Without it, a backfill whose query plan does so fails before a row changes.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_scan: bool,
 }
@@ -55,9 +72,10 @@ pub struct BackfillDirective {
 pub enum Strategy {
     /// Consecutive keys, one batch after the other.
     Keyset,
-    /// One stripe of a window of keys after the other, so that the space of earlier stripes can be used again.
+    /// A tenth of the rows of a window of keys at a time, so that later batches use the space that earlier ones left. The
+    /// statement needs the parameters of a stripe, `key % $3 = $4`.
     Striped,
-    /// Consecutive blocks of the heap.
+    /// Consecutive blocks of the table; only with `key = ["ctid"]`.
     Heap,
 }
 
@@ -72,7 +90,7 @@ pub struct Window {
     pub zone: String,
 }
 
-/// The highest value of `workers`: each worker holds a connection while it works.
+/// The highest value of `workers`.
 pub const MAX_WORKERS: u32 = 64;
 
 const fn default_batch_rows() -> u32 {

@@ -1,131 +1,20 @@
 //! Directives: the TOML front matter of a migration, one key per `-- refit:` line before the first statement.
 
+mod keys;
 mod value;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use squawk_lexer::{TokenKind, tokenize};
 use toml::Value;
 
-use crate::backfill::BackfillDirective;
-use crate::file_name::Version;
+pub use keys::{Category, Directives, Phase, Suppression};
+
 use crate::problem::Problem;
 use crate::settings::parse_duration;
 use crate::text::{LineIndex, Position, nearest};
+use keys::{KEYS, REPEATABLE_KEYS};
 use value::{backfill, boolean, one_of, text, texts, versions};
-
-/// The step of an expand, migrate and contract change that a migration belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Phase {
-    /// Adds what the new release needs; the old one does not notice.
-    Expand,
-    /// Moves data while both releases run.
-    Migrate,
-    /// Removes what only the old release needed.
-    Contract,
-}
-
-/// What a migration is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Category {
-    /// Tables, columns, views, functions.
-    Schema,
-    /// Rows.
-    Data,
-    /// Indexes.
-    Index,
-    /// Constraints.
-    Constraint,
-}
-
-/// What the front matter of a migration says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Directives {
-    /// Whether the migration runs in one transaction with its history row.
-    pub transaction: bool,
-    /// Held back until these are complete, backfills included.
-    pub after: Vec<Version>,
-    /// Cannot be planned without these.
-    pub depends: Vec<Version>,
-    /// Its place in an expand and contract change.
-    pub phase: Option<Phase>,
-    /// Runs only when it is named on the command line or in the options.
-    pub manual: bool,
-    /// A named range of migrations that belong together.
-    pub package: Option<String>,
-    /// Runs only in these environments; empty means all.
-    pub environments: Vec<String>,
-    /// What it is about.
-    pub category: Option<Category>,
-    /// The release that it ships with.
-    pub release: Option<String>,
-    /// How long its statements may wait for a lock, instead of the set's default.
-    pub lock_timeout: Option<Duration>,
-    /// Changes rows in batches outside the boot path.
-    pub backfill: Option<BackfillDirective>,
-}
-
-impl Default for Directives {
-    fn default() -> Directives {
-        Directives {
-            transaction: true,
-            after: Vec::new(),
-            depends: Vec::new(),
-            phase: None,
-            manual: false,
-            package: None,
-            environments: Vec::new(),
-            category: None,
-            release: None,
-            lock_timeout: None,
-            backfill: None,
-        }
-    }
-}
-
-impl Directives {
-    /// Whether the migration is part of the plan in an environment.
-    pub fn runs_in(&self, environment: &str) -> bool {
-        self.environments.is_empty() || self.environments.iter().any(|name| name == environment)
-    }
-
-    /// Whether the migration may stay behind while later ones run: it is then never "out of order".
-    pub fn may_wait(&self) -> bool {
-        self.manual || self.backfill.is_some() || !self.after.is_empty() || !self.environments.is_empty()
-    }
-}
-
-/// A lint suppression: `-- refit: allow(rule): reason`; one for each rule where several are listed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Suppression {
-    /// The rule's name as written.
-    pub rule: String,
-    /// Why; empty when none is given.
-    pub reason: String,
-    /// Where the comment stands.
-    pub position: Position,
-}
-
-const KEYS: [&str; 11] = [
-    "transaction",
-    "after",
-    "depends",
-    "phase",
-    "manual",
-    "package",
-    "environments",
-    "category",
-    "release",
-    "lock_timeout",
-    "backfill",
-];
-
-const REPEATABLE_KEYS: [&str; 6] =
-    ["transaction", "environments", "package", "category", "release", "lock_timeout"];
 
 /// Reads the directives and suppressions of a file by itself, whatever else is wrong with it.
 ///
@@ -319,6 +208,8 @@ impl Reader<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use proptest::prelude::*;
 
     use super::*;

@@ -1,4 +1,5 @@
-//! `refit.toml`: the settings of a set, embedded with it.
+//! `refit.toml`: the settings of a set, embedded with it. The documentation of its keys is the text of
+//! `docs/reference/settings.md` (`cargo xtask reference`).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,29 +19,30 @@ pub enum VersionStyle {
     Timestamp,
 }
 
-/// What to do when a rule about the history is broken.
+/// What to do when the history does not match the set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Policy {
     /// Nothing runs, and the error says what to do.
     Refuse,
-    /// The run goes on, with a warning.
+    /// The run continues with a warning.
     Warn,
-    /// The run goes on in silence.
+    /// The run continues silently.
     Accept,
 }
 
-/// Policies for a history that does not match the set.
+/// What to do when the history of a database does not match the migrations folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Policies {
-    /// A migration whose text is no longer what was applied.
+    /// A file was edited or renamed after it was applied. `cargo xtask repair` accepts the edit.
     pub changed: Policy,
-    /// An applied migration that the set no longer has, at or below the set's newest version.
+    /// An applied migration has no file, at or below the newest version of the folder. `cargo xtask repair --forget V0007`
+    /// removes it from the history.
     pub missing: Policy,
-    /// A pending migration older than the newest applied one. `warn` and `accept` apply it.
+    /// A pending migration is older than the newest applied one. With `"warn"` and `"accept"` it is applied.
     pub out_of_order: Policy,
-    /// Applied migrations newer than the set's newest: the database is ahead of the binary.
+    /// The database has versions newer than the newest of the folder, and so than the program that embeds it.
     pub ahead: Policy,
 }
 
@@ -59,72 +61,101 @@ impl Default for Policies {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LintLevel {
-    /// It is not asked.
+    /// The rule is off.
     Allow,
-    /// What it finds is a warning.
+    /// What the rule finds is a warning.
     Warn,
-    /// What it finds is an error.
+    /// What the rule finds is an error.
     Deny,
 }
 
-/// What the linter is told: the table `[lint]`.
+/// Levels of the linter's rules. A name that is no rule is a finding of `unknown-rule`.
+///
+/// ```toml
+/// [lint.rules]
+/// drop-column = "warn"
+///
+/// [[lint.path]]
+/// path = "V0003__create_pages.sql"
+/// rules = { prefer-text = "deny" }
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LintSettings {
-    /// Levels by rule name. Whether there is such a rule, the linter says.
+    /// Levels by the name of the rule, instead of the rule's own. `cargo xtask explain --list` lists all rules.
     pub rules: BTreeMap<String, LintLevel>,
-    /// Levels for some files; of two that name a rule, the later one counts.
+    /// Levels for one file or folder, instead of those in `[lint.rules]`. If two name the same rule, the later one counts.
     pub path: Vec<LintPath>,
 }
 
-/// Levels for some files: one `[[lint.path]]`.
+/// Levels for one file or folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LintPath {
-    /// A file of the folder, or a folder in it.
+    /// A file of the migrations folder, or a folder in it.
     pub path: String,
-    /// Levels by rule name.
+    /// Levels by the name of the rule.
     pub rules: BTreeMap<String, LintLevel>,
 }
 
-/// What `cargo xtask verify` leaves out: the table `[verify]`. In a name, `*` stands for any characters and `?` for one.
+/// What `cargo xtask verify` leaves out. In a name, `*` stands for any characters and `?` for one.
+///
+/// ```toml
+/// [verify]
+/// ignore_tables = ["ev_*"]
+/// ignore_schemas = ["monitoring"]
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct VerifySettings {
-    /// Tables by name, in any schema, with all that belongs to them.
+    /// Tables by name, in any schema, with their indexes, constraints and triggers.
     pub ignore_tables: Vec<String>,
-    /// Schemas, with all that is in them.
+    /// Schemas, with everything in them.
     pub ignore_schemas: Vec<String>,
 }
 
-/// The settings of a set; every key of `refit.toml` is optional.
+/// Settings are the keys of `refit.toml` in the migrations folder, which is embedded with it. Every key is optional. An unknown
+/// key and a wrong value are errors of the build.
+///
+/// ```toml
+/// postgres = 15
+/// lock_timeout = "5s"
+///
+/// [policy]
+/// out_of_order = "warn"
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// How versions are numbered; unset means both are accepted, and `new-migration` goes on as the folder began.
+    /// How versions are numbered. If it is not set, both are accepted, and `cargo xtask new-migration` continues as the folder
+    /// began.
     pub versions: Option<VersionStyle>,
-    /// The oldest PostgreSQL major version that the set must run on; where none is named, 14 is assumed.
+    /// The oldest major version of PostgreSQL that the migrations must run on: 14 to 18. Syntax of later versions is then an
+    /// error of the linter. If it is not set, 14 is assumed, and later syntax is no error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub postgres: Option<u32>,
-    /// How long a transactional step may wait for a lock.
+    /// How long a step in a transaction may wait for a lock before it is rolled back and tried again, such as `"500ms"`, `"2s"` or
+    /// `"1min"`: at least `"1ms"`, less than a day.
     #[serde(deserialize_with = "duration", serialize_with = "duration_text")]
     pub lock_timeout: Duration,
-    /// For how long what a backfill has overwritten is kept once it is complete, for a roll-back.
+    /// How long the values that a backfill with `undo` has overwritten are kept once it is complete, such as `"12h"`, `"30d"` or
+    /// `"2w"`: at least `"1s"`, at most 100 years (`"36500d"`). A day has 24 hours.
     #[serde(deserialize_with = "days", serialize_with = "duration_text")]
     pub undo_retention: Duration,
-    /// The schema of the history table, where the search path is not to decide.
+    /// The schema of the history table, `refinery_schema_history`: its name as the catalog has it, unquoted. If it is not set,
+    /// the search path decides.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "schema")]
     pub history_schema: Option<String>,
-    /// The schema in which Refit keeps what it remembers; `refit` where none is named.
+    /// The schema in which Refit keeps its own records: its name as the catalog has it, unquoted. If it is not set, `refit`.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "schema")]
     pub state_schema: Option<String>,
-    /// What to do when history and set disagree.
+    /// What to do when the history of a database does not match the folder.
     pub policy: Policies,
-    /// What the linter is told.
+    /// Levels of the linter's rules.
     pub lint: LintSettings,
-    /// What a comparison with a database leaves out.
+    /// What `cargo xtask verify` leaves out.
     pub verify: VerifySettings,
-    /// The largest file accepted, in bytes.
+    /// The size of the largest file accepted, in bytes.
     pub max_file_bytes: usize,
 }
 
@@ -200,7 +231,7 @@ fn fix_of(message: &str) -> String {
             None => format!("known keys: {}", KEYS.join(", ")),
         },
         None if message.contains("`allow`") => "write \"allow\", \"warn\" or \"deny\"".to_owned(),
-        None => "see docs/configuration.md for the settings".to_owned(),
+        None => "docs/reference/settings.md says what each key takes".to_owned(),
     }
 }
 

@@ -6,8 +6,9 @@
 //! }
 //! ```
 //!
-//! One file a command. This is the only crate that prints, asks questions, reads the environment and chooses exit
-//! statuses: 0 fine, 1 findings, drift, pending or a failed check, 2 wrong usage or could not run.
+//! One file a command. Of the libraries, this is the only one that talks to people: it prints, asks questions and chooses exit
+//! statuses: 0 fine, 1 findings, drift, pending or a failed check, 2 wrong usage or could not run. Elsewhere, only `refit-build`
+//! prints, for cargo, and only `from_env` of `refit-devdb`, `snapshot_test!` and build scripts read the environment.
 
 mod backfills;
 mod cli;

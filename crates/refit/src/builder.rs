@@ -138,7 +138,7 @@ impl Migrator {
 
     /// Compares the schema with the set's snapshot whenever the migrations are applied, also when there is nothing to apply.
     ///
-    /// `check` is `refit_catalog::differences`: this crate reads no catalogs. The snapshot is the one that `cargo xtask snapshot`
+    /// `check` is `refit_catalog::differences`: this crate asks the catalog for single facts and reads no whole schema. The snapshot is the one that `cargo xtask snapshot`
     /// wrote into the folder before it was embedded.
     #[must_use]
     pub fn drift(mut self, drift: Drift, check: SchemaCheck) -> Migrator {

@@ -48,10 +48,10 @@
 //! scan = true
 //! ```
 
-use crate::check::StatementCheck;
+use crate::check::{Report, StatementCheck};
 use crate::dml::classify;
 use crate::effects::{Effects, effects};
-use crate::finding::{Finding, Severity};
+use crate::finding::Severity;
 use crate::lock::LockMode;
 use crate::rule::{Check, Rule};
 use crate::sql::{AlterAction, AlterTarget, FromItem, Name, Query, StmtKind};
@@ -97,11 +97,6 @@ pub(crate) fn takes_time(rule: &str) -> bool {
     TAKE_TIME.binary_search(&rule).is_ok()
 }
 
-/// Whether a finding is about a lock that is held while a statement takes its time, not while it waits for another lock.
-pub(crate) fn is_held_while_working(finding: &Finding) -> bool {
-    finding.rule == RULE.name && finding.message.contains(", is held while a statement ")
-}
-
 fn check(check: &mut StatementCheck<'_>) {
     let window = check.window;
     if !window.held.iter().any(stops_others) || is_aside(check) {
@@ -109,11 +104,11 @@ fn check(check: &mut StatementCheck<'_>) {
     }
     let now = effects(check.stmt, check.schema, check.settings.postgres);
     if let Some((what, held)) = slow(check, &now) {
-        report(check, held, &what);
+        report(check, held, &what).held_while_working();
     } else if let Some((table, held)) = second(check, &now) {
         report(check, held, &format!("this waits for the lock on {table}"));
     } else if let (StmtKind::Dml(_), Some(held)) = (&check.stmt.kind, strongest(check, |held| held.beside)) {
-        report(check, held, "a statement changes rows");
+        report(check, held, "a statement changes rows").held_while_working();
     }
 }
 
@@ -206,18 +201,18 @@ fn stops_others(held: &Held) -> bool {
     held.mode.stops_writes() && held.taken != Taken::Aside
 }
 
-fn report(check: &mut StatementCheck<'_>, held: &Held, what: &str) {
+fn report<'c>(check: &'c mut StatementCheck<'_>, held: &Held, what: &str) -> &'c mut Report {
     let (mode, table) = (held.mode, &held.table);
     let line = check.file.line(held.span.start);
     let who = if mode.stops_reads() { "reads and writes" } else { "writes" };
     let written = check.written(check.stmt.span).unwrap_or("…");
     let help = format!("put this statement in a migration of its own, so that the lock is gone:\n{written};");
+    let lock = format!("{mode} on {table}, taken on line {line}");
     check
-        .report(format!(
-            "{mode} on {table}, taken on line {line}, is held while {what}: {who} of {table} wait"
-        ))
+        .report(format!("{lock}, is held while {what}: {who} of {table} wait"))
+        .group(lock)
         .lock(mode, table)
-        .help(help);
+        .help(help)
 }
 
 #[cfg(test)]

@@ -89,7 +89,7 @@ mod volatile_default;
 
 use crate::rule::Rule;
 
-pub(crate) use lock_held::{is_held_while_working, takes_time};
+pub(crate) use lock_held::takes_time;
 pub(crate) use refit_model::quoted_name as quoted;
 
 /// Every rule, by name.

@@ -47,7 +47,8 @@ fn check(check: &mut StatementCheck<'_>) {
         }
         _ => return,
     };
-    check.report(message).help(HELP);
+    // The same string, put together in the same way.
+    check.report(message.clone()).group(message).help(HELP);
 }
 
 /// The EXECUTE as it is written, on one line and not too long, where the body stands in the file as it is.

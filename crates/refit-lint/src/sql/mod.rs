@@ -1,7 +1,8 @@
 //! Statements as the rules see them: what a migration says, without how it is spelt.
 //!
-//! No type in here knows the parser. Names are folded as PostgreSQL folds them; what no rule asks about is left out or
-//! kept as [`Expr::Other`] and [`StmtKind::Other`], so that its parts are still looked at.
+//! The types of the parser stay in `parser/`: `sql::body` calls it for the body of a function or a DO block, and gets the types
+//! of this module. Names are folded as PostgreSQL folds them; what no rule asks about is left out or kept as [`Expr::Other`] and
+//! [`StmtKind::Other`], so that its parts are still looked at.
 
 mod alter;
 mod body;

@@ -12,12 +12,13 @@ use crate::context::Context;
     after_help = "Stops at the first step that fails.\n\nExamples:\n  cargo xtask ci\n  cargo xtask ci --skip test"
 )]
 pub struct Args {
-    /// Leave a step out: format, clippy, docs, rules, migrations, lint, snapshot, test
+    /// Leave a step out: format, clippy, docs, rules, reference, migrations, lint, snapshot, test
     #[arg(long, value_name = "STEP", value_parser = STEPS)]
     skip: Vec<String>,
 }
 
-const STEPS: [&str; 8] = ["format", "clippy", "docs", "rules", "migrations", "lint", "snapshot", "test"];
+const STEPS: [&str; 9] =
+    ["format", "clippy", "docs", "rules", "reference", "migrations", "lint", "snapshot", "test"];
 
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let shell = Shell::new()?;
@@ -36,6 +37,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
                 cmd!(shell, "cargo doc --quiet --workspace --no-deps").run()
             }
             "rules" => rules(&shell, context),
+            "reference" => reference(&shell, context),
             "migrations" => migrations(&shell, context),
             "lint" => lint(&shell, context),
             "snapshot" => snapshot(&shell, context),
@@ -56,6 +58,15 @@ fn rules(shell: &Shell, context: &Context) -> xshell::Result<()> {
     }
     let program = program();
     cmd!(shell, "{program} explain --check").run()
+}
+
+/// Where the workspace has a task `reference`, the pages that it writes are up to date.
+fn reference(shell: &Shell, context: &Context) -> xshell::Result<()> {
+    if context.command_line.find_subcommand("reference").is_none() {
+        return Ok(());
+    }
+    let program = program();
+    cmd!(shell, "{program} reference --check").run()
 }
 
 fn lint(shell: &Shell, context: &Context) -> xshell::Result<()> {

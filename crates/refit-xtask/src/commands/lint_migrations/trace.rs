@@ -84,21 +84,11 @@ fn add_failure(failed: &StatementTrace, inputs: &[Input], sources: &Sources, out
     let index = LineIndex::new(&text);
     let start = byte_of(&text, &index, failure, failed.start);
     let end = failed.end.max(start);
-    let finding = Finding {
-        rule: FAILED,
-        severity: Severity::Error,
-        path: failed.path.clone(),
-        span: Span {
-            start: u32::try_from(start).unwrap_or(u32::MAX),
-            end: u32::try_from(end).unwrap_or(u32::MAX),
-        },
-        start: index.position(start),
-        end: index.position(end),
-        message: format!("this fails on the server: {}", said(failure)),
-        help: more(failure),
-        lock: None,
-        table: None,
-    };
+    let offset = |byte: usize| u32::try_from(byte).unwrap_or(u32::MAX);
+    let span = Span { start: offset(start), end: offset(end) };
+    let message = format!("this fails on the server: {}", said(failure));
+    let finding =
+        Finding::new(FAILED, Severity::Error, &failed.path, span, &index, message).with_help(more(failure));
     let order = |finding: &Finding| {
         let file = sources.inputs.iter().position(|input| input.path == finding.path);
         (file.unwrap_or(usize::MAX), finding.span.start)
