@@ -136,7 +136,7 @@ fn restore_links(root: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes a folder that everybody may enter, whatever the umask.
+/// Creates a folder that all users may enter, regardless of the umask.
 pub(crate) fn open_folder(folder: &Path) -> io::Result<()> {
     if !folder.is_dir() {
         fs::create_dir_all(folder)?;
