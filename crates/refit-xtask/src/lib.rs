@@ -1,4 +1,4 @@
-//! Every `cargo xtask` command of Refit, as a library: another workspace's `xtask/src/main.rs` is two lines.
+//! All `cargo xtask` commands of Refit as a library: a workspace's `xtask/src/main.rs` needs only this:
 //!
 //! ```no_run
 //! fn main() -> std::process::ExitCode {
@@ -6,8 +6,8 @@
 //! }
 //! ```
 //!
-//! One file a command. This is the only crate that prints, asks questions, reads the environment and chooses exit
-//! statuses: 0 fine, 1 findings, drift, pending or a failed check, 2 wrong usage or could not run.
+//! Each command is a file. This is the only crate that prints, asks questions, reads the environment and chooses exit
+//! statuses: 0 success; 1 findings, drift, pending work or a failed check; 2 usage error or the command could not run.
 
 mod backfills;
 mod cli;
