@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use refit_devdb::ServerOptions;
 use refit_model::MigrationSet;
-use refit_rehearsal::{File, Place, Rehearsal, RehearsalOptions, Stairway, rehearse, server_options};
+use refit_rehearsal::{
+    File, Rehearsal, RehearsalOptions, RehearsalServer, Stairway, rehearse, server_options,
+};
 
 use crate::support::set;
 
@@ -12,7 +14,7 @@ async fn rehearsed(set: &MigrationSet, rows: u32) -> Rehearsal {
     let migrations = set.migrations().iter().map(|migration| File::migration(migration, true));
     let repeatables = set.repeatables().iter().map(|repeatable| File::repeatable(repeatable, true));
     let files: Vec<File> = migrations.chain(repeatables).collect();
-    let place = Place::start(server_options(ServerOptions::for_tests())).await.unwrap();
+    let place = RehearsalServer::start(server_options(ServerOptions::for_tests())).await.unwrap();
     rehearse(&place, &files, &RehearsalOptions { rows, stairway: true }).await.unwrap()
 }
 
@@ -21,7 +23,7 @@ async fn the_sample_is_rehearsed() {
     let folder = crate::support::scratch::workspace().join("migrations");
     let set = MigrationSet::from_dir(&folder).unwrap();
     let rehearsal = rehearsed(&set, 200).await;
-    assert!(rehearsal.steps.iter().all(|step| !step.is_wrong()));
+    assert!(rehearsal.steps.iter().all(|step| !step.has_failed()));
     // Each was given its rows.
     assert!(
         rehearsal.rows.iter().all(|filled| filled.rows == 200 && filled.reason.is_none()),
@@ -109,7 +111,7 @@ async fn a_down_file_that_does_not_lead_back_is_shown() {
     assert_eq!(rehearsal.steps.len(), 6);
     let last = rehearsal.steps[5].statements.last().unwrap();
     assert_eq!(last.failure.as_ref().unwrap().sqlstate.as_deref(), Some("22012"));
-    assert_eq!(rehearsal.steps.iter().filter(|step| step.is_wrong()).count(), 3);
+    assert_eq!(rehearsal.steps.iter().filter(|step| step.has_failed()).count(), 3);
 }
 
 /// Files that are fine one after the other and not in one transaction, and the other way round.

@@ -1,12 +1,12 @@
-//! `cargo xtask demo`: the whole story on real input. A CMS with its old schema and 200,000 versions is under traffic
-//! when two replicas of the new release boot at once, migrate it and serve.
+//! `cargo xtask demo`: a complete migration under traffic. A CMS with the old schema and 200,000 versions is in use when two
+//! replicas of the new release boot at the same time, migrate it and serve.
 //!
-//! Nothing here is staged: the server is a PostgreSQL, the replicas are processes of the real service, the traffic is
-//! what the old release sends, and the verdict comes from the database afterwards. The demo fails when a request
-//! fails, when a migration is not in the history exactly once, when a check finds a row, or when a row is missing.
+//! Everything is real: the PostgreSQL server, the replicas, which are processes of the service, and the statements of the
+//! old release. The verdict comes from queries on the database afterwards. The demo fails if a request fails, a
+//! migration is not in the history exactly once, a check finds a row, or a row is missing.
 
+mod backfill;
 mod build;
-mod filling;
 mod generate;
 mod load;
 mod replica;
@@ -31,7 +31,7 @@ use self::report::Report;
 use self::story::Story;
 use self::traffic::{Phase, Traffic};
 
-/// The version up to which the old release had migrated.
+/// The version of the old release.
 const OLD_RELEASE: i64 = 6;
 
 const EXAMPLES: &str = "\
@@ -40,19 +40,19 @@ Examples:
   cargo xtask demo --versions 1000000 --seconds 10
   cargo xtask demo --format json | jq .checks
 
-Exit status: 0 all checks passed, 1 one did not, 2 it could not be played.";
+Exit status: 0 all checks passed; 1 a check failed; 2 the demo could not run.";
 
 /// Show a service that migrates itself under traffic.
 ///
 /// Starts a private PostgreSQL with the old schema and generated content, sends it traffic, boots two replicas of the
-/// new release at once, and checks the database afterwards. Everything is thrown away at the end.
+/// new release at the same time, and checks the database afterwards. Everything is removed at the end.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Args {
     /// Rows of content_versions to generate.
     #[arg(long, value_name = "N", default_value_t = 200_000, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
     pub versions: u64,
-    /// Equal seeds give equal content.
+    /// Seed of the generated content: equal seeds give equal content.
     #[arg(long, value_name = "N", default_value_t = 42)]
     pub seed: u64,
     /// Seconds of traffic before the replicas boot, and again after they are ready.
@@ -60,13 +60,13 @@ pub(crate) struct Args {
     pub seconds: u64,
 }
 
-/// Plays the demo and prints its report: a timeline as it happens and figures at the end for people, JSON otherwise.
+/// Runs the demo and prints its report: for people a live timeline and figures at the end, otherwise JSON.
 ///
 /// # Errors
-/// When the demo could not be played at all; a demo that was played and did not pass is exit status 1.
+/// When the demo could not run. Failed checks are not an error but exit status 1.
 pub(crate) async fn run(args: &Args, human: bool) -> anyhow::Result<ExitCode> {
     let mut story = Story::new(human);
-    // Dropping what is played kills the replicas and stops the server.
+    // Dropping the future kills the replicas and stops the server.
     let report = tokio::select! {
         report = play(args, &mut story) => report?,
         outcome = refit_xtask::interrupted() => {
@@ -80,7 +80,7 @@ pub(crate) async fn run(args: &Args, human: bool) -> anyhow::Result<ExitCode> {
 
 async fn play(args: &Args, story: &mut Story) -> anyhow::Result<Report> {
     let workspace =
-        Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the xtask lies in a workspace")?;
+        Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the xtask is not in a workspace")?;
     let set = MigrationSet::from_dir(&workspace.join("migrations"))?;
 
     let spinner = story.spinner("building content-service");
@@ -90,7 +90,7 @@ async fn play(args: &Args, story: &mut Story) -> anyhow::Result<Report> {
 
     let mut server = private_server().await?;
     let postgres = server.binaries().version().to_owned();
-    story.say(format!("a private PostgreSQL {postgres} is up"));
+    story.say(format!("a private PostgreSQL {postgres} is running"));
 
     let report = on_server(args, story, &set, &binary, &server.url("postgres"), postgres).await;
     tokio::task::spawn_blocking(move || server.stop(StopMode::Fast)).await??;
@@ -120,12 +120,12 @@ async fn on_server(
 
     let traffic = Traffic::start(url).await?;
     let pause = Duration::from_secs(args.seconds);
-    story.say("traffic of the old release begins: reads, and saved versions".to_owned());
+    story.say("traffic of the old release starts: reads, and saved versions".to_owned());
     story.wait("traffic before", pause).await;
 
     traffic.enter(Phase::During);
     let mut replicas = [Replica::spawn("replica 1", binary, url)?, Replica::spawn("replica 2", binary, url)?];
-    story.say("two replicas of the new release boot at once".to_owned());
+    story.say("two replicas of the new release boot at the same time".to_owned());
     let ready = replica::all_ready(&mut replicas, story).await;
     traffic.enter(Phase::After);
     let calls = match ready {
@@ -134,7 +134,7 @@ async fn on_server(
     };
     let client = refit::connect(url, &refit::ConnectOptions::default()).await?;
     let calls = match calls {
-        Ok(calls) => filling::watch(&client, set, story).await.map(|_| calls),
+        Ok(calls) => backfill::watch(&client, set, story).await.map(|_| calls),
         Err(error) => Err(error),
     };
     let figures = traffic.stop().await;
@@ -143,7 +143,7 @@ async fn on_server(
 
     let [one, two] = replicas;
     let exits = vec![one.stop().await?, two.stop().await?];
-    story.say("both replicas were told to stop, finished what was open and left".to_owned());
+    story.say("both replicas received SIGTERM, finished open requests and exited".to_owned());
 
     let facts = verify::Facts { set, loaded: &loaded, traffic: &figures, calls: &calls, exits: &exits };
     let checks = verify::verify(&client, facts).await?;

@@ -1,5 +1,5 @@
-//! What a request can be refused with, as `{"error": {"code", "message"}}` and a status that says whose turn it is.
-//! A message never carries SQL, a connection string or another client's data; what the server said goes to the log.
+//! Error responses: a status and `{"error": {"code", "message"}}`. A message never contains SQL, a connection string or
+//! another client's data; the database's own errors go to the log.
 
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
@@ -9,44 +9,44 @@ use deadpool_postgres::PoolError;
 use serde_json::json;
 use tokio_postgres::error::{DbError, SqlState};
 
-/// The refusal of one request.
+/// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ApiError {
-    /// 400: not JSON, or a query or path that cannot be read.
+    /// 400: not JSON, or a malformed query or path.
     #[error("{0}")]
     Malformed(String),
-    /// 404: nothing under this path or identifier.
+    /// 404: no such path or identifier.
     #[error("there is no {0}")]
     NotFound(String),
-    /// 405: the path is there, the method is not.
-    #[error("this path does not take this method")]
+    /// 405: the path exists but does not support the method.
+    #[error("this path does not support this method")]
     Method,
-    /// 409: something with this name is there already.
+    /// 409: something with this name already exists.
     #[error("{0}")]
     Conflict(String),
-    /// 413: the body is over the limit.
+    /// 413: the body exceeds the limit.
     #[error("the body is larger than {} bytes", crate::router::BODY_LIMIT_BYTES)]
     TooLarge,
-    /// 415: not sent as JSON.
+    /// 415: the body is not sent as JSON.
     #[error("send the body as application/json")]
     MediaType,
-    /// 422: understood, and not acceptable.
+    /// 422: well-formed but invalid.
     #[error("{0}")]
     Invalid(String),
     /// 503: the schema is not ready yet, or the service is stopping.
     #[error("{0}, try again in a moment")]
     NotReady(&'static str),
-    /// 503: no answer from the database, or one that says try later.
+    /// 503: the database does not answer or reports a temporary error.
     #[error("the database is not available, try again in a moment")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// 500: a fault of this service.
-    #[error("the request failed; the log says why")]
+    /// 500: a bug in this service.
+    #[error("the request failed; see the log")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl ApiError {
-    /// The status and the code of the answer.
+    /// The status and the error code of the response.
     pub fn kind(&self) -> (StatusCode, &'static str) {
         match self {
             ApiError::Malformed(_) => (StatusCode::BAD_REQUEST, "malformed"),
@@ -98,7 +98,7 @@ impl From<tokio_postgres::Error> for ApiError {
                 None if is_transient(db.code()) => ApiError::Unavailable(describe(db).into()),
                 None => ApiError::Internal(describe(db).into()),
             },
-            // Without a message from the server the connection is gone.
+            // Without a message from the server, the connection is lost.
             None if error.is_closed()
                 || std::error::Error::source(&error).is_some_and(|s| s.is::<std::io::Error>()) =>
             {
@@ -109,17 +109,17 @@ impl From<tokio_postgres::Error> for ApiError {
     }
 }
 
-/// What the server refused because of what the client sent.
+/// Maps errors caused by the client's data.
 fn refusal(db: &DbError) -> Option<ApiError> {
     let constraint = db.constraint().unwrap_or("a constraint");
     match *db.code() {
         SqlState::UNIQUE_VIOLATION => Some(ApiError::Conflict(conflict(constraint))),
         SqlState::FOREIGN_KEY_VIOLATION => Some(ApiError::Invalid(match constraint {
             "posts_site_id_fkey" | "pages_site_id_fkey" => "there is no site with this site_id".to_owned(),
-            other => format!("a reference leads nowhere ({other})"),
+            other => format!("a referenced row does not exist ({other})"),
         })),
-        SqlState::CHECK_VIOLATION => Some(ApiError::Invalid(format!("not acceptable ({constraint})"))),
-        // Class 22, data exception: a number or a text that the column cannot hold, such as one with U+0000.
+        SqlState::CHECK_VIOLATION => Some(ApiError::Invalid(format!("invalid value ({constraint})"))),
+        // Class 22, data exception: a value that the column cannot store, such as text with U+0000.
         ref code if code.code().starts_with("22") => Some(ApiError::Invalid(db.message().to_owned())),
         _ => None,
     }
@@ -127,16 +127,16 @@ fn refusal(db: &DbError) -> Option<ApiError> {
 
 fn conflict(constraint: &str) -> String {
     match constraint {
-        "sites_domain_key" => "a site with this domain is there already".to_owned(),
-        "sites_one_default" => "there is a default site already".to_owned(),
-        "posts_site_id_slug_key" => "the site has a post with this slug already".to_owned(),
-        "pages_site_id_path_key" => "the site has a page with this path already".to_owned(),
-        other => format!("this is there already ({other})"),
+        "sites_domain_key" => "a site with this domain already exists".to_owned(),
+        "sites_one_default" => "there is already a default site".to_owned(),
+        "posts_site_id_slug_key" => "the site already has a post with this slug".to_owned(),
+        "pages_site_id_path_key" => "the site already has a page with this path".to_owned(),
+        other => format!("this already exists ({other})"),
     }
 }
 
-/// Connection trouble (08), resources (53), the server going away (57P), a lost race (40), a lock or time limit (55P03,
-/// 57014), a server that is read-only for now (25006): the same request may succeed later.
+/// Whether the same request may succeed later: connection errors (08), insufficient resources (53), server shutdown (57P),
+/// serialization failures and deadlocks (40), lock and statement timeouts (55P03, 57014), a read-only server (25006).
 fn is_transient(code: &SqlState) -> bool {
     let code = code.code();
     ["08", "53", "57P", "40"].iter().any(|class| code.starts_with(class))
@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn transient_errors_are_told_from_faults() {
+    fn transient_errors_are_recognised() {
         for code in ["08006", "53300", "57P01", "57P03", "40001", "40P01", "55P03", "57014", "25006"] {
             assert!(is_transient(&SqlState::from_code(code)), "{code}");
         }
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_503_says_when_to_come_back() {
+    fn a_503_has_a_retry_after_header() {
         let response = ApiError::NotReady("the schema is being migrated").into_response();
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(response.headers()[header::RETRY_AFTER], "1");

@@ -1,7 +1,7 @@
-//! The life of the service: bind, answer `/healthz`, migrate, serve, drain, close.
+//! The life cycle of the service: bind, answer `/healthz`, migrate, serve, drain, close.
 //!
-//! The port is bound before the first migration, so that whoever watches the process can tell "migrating" from "dead".
-//! Each part that was started is stopped on every way out.
+//! The port is bound before the first migration, so that a health check can distinguish "migrating" from "dead". Every
+//! part that was started is stopped on all exit paths.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,33 +20,33 @@ use crate::{MIGRATIONS, router};
 
 /// How long a request waits for a connection.
 const POOL_WAIT: Duration = Duration::from_secs(5);
-/// How long one statement of a request may run. Longer than the lock timeout of a migration, so that a request which
-/// waits behind one is delayed and not refused.
+/// Time limit for a statement of a request. Longer than the lock timeout of a migration, so that a request that waits for
+/// a migration is delayed but does not fail.
 const STATEMENT_TIMEOUT: &str = "SET statement_timeout = '15s'";
 
-/// Why the service does not run.
+/// Why the service stopped or did not start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServeError {
-    /// The address is taken or not ours.
+    /// The address is in use or not an address of this machine.
     #[error("cannot listen on {address}; choose another address with --listen")]
     Listen {
-        /// The address asked for.
+        /// The requested address.
         address: SocketAddr,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// No private server.
+    /// No private server could be started.
     #[error("cannot run a private PostgreSQL; give a database with DATABASE_URL instead")]
     Private(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The database cannot be reached, or a migration failed.
     #[error(transparent)]
     Refit(#[from] refit::Error),
-    /// The pool cannot be made.
-    #[error("cannot make the connection pool")]
+    /// The connection pool cannot be created.
+    #[error("cannot create the connection pool")]
     Pool(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The server of the port ended by itself.
-    #[error("the server stopped by itself")]
+    /// The HTTP server exited.
+    #[error("the HTTP server stopped unexpectedly")]
     Server(#[source] std::io::Error),
 }
 
@@ -63,10 +63,10 @@ pub struct Running {
     drain: Duration,
 }
 
-/// Binds the port and answers there, with everything but `/healthz` at 503. Call [`Running::migrate`] next.
+/// Binds the port and starts to serve: `/healthz` works, everything else returns 503. Call [`Running::migrate`] next.
 ///
 /// # Errors
-/// When the address is taken, the URL makes no sense, or there is neither a database nor a private server.
+/// When the address is in use, the URL is invalid, or there is neither a database nor a private server.
 pub async fn start(config: &Config) -> Result<Running, ServeError> {
     let refused = |source| ServeError::Listen { address: config.listen, source };
     let listener = TcpListener::bind(config.listen).await.map_err(refused)?;
@@ -83,10 +83,11 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     };
     let pool = pool(&url, config.pool_size.into())?;
     let environment = if private.is_some() { private::ENVIRONMENT } else { &config.environment };
-    let patience =
+    let connect_options =
         refit::ConnectOptions { retry_for: config.retry_for(), ..refit::ConnectOptions::default() };
     let interrupt = refit::Interrupt::new();
-    let migrator = refit::Migrator::new(&MIGRATIONS).environment(environment).connect_options(patience);
+    let migrator =
+        refit::Migrator::new(&MIGRATIONS).environment(environment).connect_options(connect_options);
     let migrator = Arc::new(migrator.interrupt(interrupt.clone()));
 
     metrics::recorder();
@@ -99,20 +100,21 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
 }
 
 impl Running {
-    /// Ends a run of migrations that is under way: its statement is canceled, and [`Running::migrate`] says what is applied.
+    /// A handle that interrupts the migrations: the running statement is canceled, and the error of [`Running::migrate`]
+    /// reports what has been applied.
     pub fn interrupt(&self) -> refit::Interrupt {
         self.interrupt.clone()
     }
 
-    /// Where it listens.
+    /// The address that the service listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Applies the migrations, then lets requests in. Dropping the future ends the run; what was applied stays.
+    /// Applies the migrations, then accepts requests. Dropping the future stops the run; applied migrations stay applied.
     ///
     /// # Errors
-    /// When the database cannot be reached or a migration fails. The service still answers `/healthz` then.
+    /// When the database cannot be reached or a migration fails. The service still answers `/healthz`.
     pub async fn migrate(&self) -> Result<refit::Report, ServeError> {
         let report = self.migrator.run(&self.url).await?;
         tracing::info!(
@@ -130,7 +132,7 @@ impl Running {
         Ok(report)
     }
 
-    /// Waits until the server of the port ends by itself, which it only does when something is wrong.
+    /// Waits until the HTTP server exits, which it does only on an error.
     pub async fn ended(&mut self) -> ServeError {
         ServeError::Server(match (&mut self.server).await {
             Ok(Ok(())) => std::io::Error::other("no reason given"),
@@ -145,7 +147,7 @@ impl Running {
         self.phase.send_replace(Phase::Stopping);
         let abort = self.server.abort_handle();
         if !abort.is_finished() && tokio::time::timeout(self.drain, self.server).await.is_err() {
-            tracing::warn!(after = ?self.drain, "requests are still open; they are cut");
+            tracing::warn!(after = ?self.drain, "aborting requests that are still open");
             abort.abort();
         }
         self.pool.close();
@@ -157,11 +159,11 @@ impl Running {
 }
 
 async fn stopping(mut phase: watch::Receiver<Phase>) {
-    // An error means that the sender is gone, and with it the service.
+    // An error means that the sender, and so the service, was dropped.
     let _ = phase.wait_for(|phase| *phase == Phase::Stopping).await;
 }
 
-/// A pool that connects on demand, so that it can be made while the database is away.
+/// Creates a pool that connects on demand, so that the database need not be available yet.
 fn pool(url: &str, size: usize) -> Result<Pool, ServeError> {
     let target = refit::Target::parse(url)?;
     let mut config = target.config().clone();

@@ -1,4 +1,4 @@
-//! What the service can be told, as command-line flags that also read the environment.
+//! The options of the service: command-line flags and environment variables.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 const EXAMPLES: &str = "\
 Examples:
   content-service
-      starts with a private, throw-away PostgreSQL that holds a few example posts
+      starts with a private, throw-away PostgreSQL that contains a few example posts
   DATABASE_URL='postgres://cms@db/cms?sslmode=verify-full' content-service --listen 0.0.0.0:80
       migrates that database, then serves on every interface
   curl -s localhost:3000/readyz
@@ -18,34 +18,34 @@ Endpoints:
   GET /pages/{id}, GET, POST /pages  GET, POST /content/{post|page}/{id}/versions
   GET /content/{post|page}/{id}/versions/{number}
 
-RUST_LOG chooses what is logged, for example RUST_LOG=debug or RUST_LOG=content_service=debug,refit=info.";
+RUST_LOG sets the log filter, for example RUST_LOG=debug or RUST_LOG=content_service=debug,refit=info.";
 
 /// A small CMS that migrates its own database when it boots.
 #[derive(Clone, clap::Parser)]
 #[command(name = "content-service", version, after_long_help = EXAMPLES, after_help = "--help shows examples.")]
 pub struct Config {
-    /// The database; without it, a private PostgreSQL is started and thrown away at the end.
+    /// The database. Without it, a private PostgreSQL is started and removed at the end.
     #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub database_url: Option<String>,
 
-    /// Address and port to serve on; port 0 takes a free one.
+    /// Address and port to listen on; port 0 picks a free one.
     #[arg(long, env = "CONTENT_SERVICE_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:3000")]
     pub listen: SocketAddr,
 
-    /// Connections to the database at most.
+    /// Maximum number of connections to the database.
     #[arg(long, env = "CONTENT_SERVICE_POOL_SIZE", value_name = "N", default_value_t = 8,
           value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub pool_size: u16,
 
-    /// The environment whose migrations apply.
+    /// The environment: migrations with an `environments` directive run only in those.
     #[arg(long, env = "CONTENT_SERVICE_ENVIRONMENT", value_name = "NAME", default_value = "production")]
     pub environment: String,
 
-    /// Seconds during which a database that does not answer yet is tried again.
+    /// Seconds to keep trying to connect to the database at start.
     #[arg(long, env = "CONTENT_SERVICE_CONNECT_SECONDS", value_name = "SECONDS", default_value_t = 30)]
     pub connect_seconds: u16,
 
-    /// Seconds that open requests get to finish when the service is told to stop.
+    /// Seconds that open requests get to finish when the service stops.
     #[arg(long, env = "CONTENT_SERVICE_DRAIN_SECONDS", value_name = "SECONDS", default_value_t = 10)]
     pub drain_seconds: u16,
 }
@@ -63,7 +63,7 @@ impl std::fmt::Debug for Config {
 }
 
 impl Config {
-    /// The defaults with this database and a free port: what a test wants.
+    /// The default options for tests, with this database and a free port.
     pub fn for_database(url: impl Into<String>) -> Config {
         Config {
             database_url: Some(url.into()),
@@ -75,7 +75,7 @@ impl Config {
         }
     }
 
-    /// How long a database that does not answer is tried again.
+    /// How long to keep trying to connect at start.
     pub(crate) fn retry_for(&self) -> Duration {
         Duration::from_secs(self.connect_seconds.into())
     }

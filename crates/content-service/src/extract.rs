@@ -1,4 +1,4 @@
-//! Extractors whose refusals are [`ApiError`]s, and the checks of texts that more than one resource needs.
+//! Extractors that reject with [`ApiError`], and text checks that several resources share.
 
 use axum::extract::{FromRequest, FromRequestParts};
 use serde::{Deserialize, Serialize};
@@ -20,12 +20,12 @@ pub(crate) struct Path<T>(pub(crate) T);
 #[from_request(via(axum::extract::Query), rejection(ApiError))]
 pub(crate) struct Query<T>(pub(crate) T);
 
-/// Rows on a page unless the request says otherwise.
+/// Default number of rows per page.
 const DEFAULT_LIMIT_ROWS: i64 = 50;
-/// Rows on a page at most.
+/// Maximum number of rows per page.
 const MAX_LIMIT_ROWS: i64 = 500;
 
-/// Keyset paging: `?limit=50&before=<next of the page before>`. The newest come first.
+/// Keyset paging: `?limit=50&before=<next of the previous page>`. Newest first.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Paging {
@@ -34,7 +34,7 @@ pub(crate) struct Paging {
 }
 
 impl Paging {
-    /// Rows on the page.
+    /// The number of rows on the page.
     pub(crate) fn limit(&self) -> Result<i64, ApiError> {
         match self.limit.unwrap_or(DEFAULT_LIMIT_ROWS) {
             limit @ 1..=MAX_LIMIT_ROWS => Ok(limit),
@@ -42,7 +42,7 @@ impl Paging {
         }
     }
 
-    /// Only rows with a smaller key are on the page.
+    /// The exclusive upper bound of the rows' keys.
     pub(crate) fn before(&self) -> i64 {
         self.before.unwrap_or(i64::MAX)
     }
@@ -52,12 +52,12 @@ impl Paging {
 #[derive(Debug, Serialize)]
 pub(crate) struct Page<T> {
     items: Vec<T>,
-    /// Ask for `?before=` this for the next page; null on the last one.
+    /// The value of `?before=` for the next page; null on the last one.
     next: Option<i64>,
 }
 
 impl<T> Page<T> {
-    /// A page from up to `limit` + 1 rows: the one too many only tells that there is a next page.
+    /// Creates a page from up to `limit` + 1 rows: the extra row only means that there is a next page.
     pub(crate) fn new(mut items: Vec<T>, limit: i64, key: impl Fn(&T) -> i64) -> Page<T> {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let more = items.len() > limit;
@@ -67,19 +67,19 @@ impl<T> Page<T> {
     }
 }
 
-/// A text that must not be empty and not be longer than `most` characters.
+/// Checks that a text is not empty and has at most `most` characters.
 pub(crate) fn require_text(field: &str, text: &str, most: usize) -> Result<(), ApiError> {
     let length = text.chars().count();
     if text.trim().is_empty() {
         Err(ApiError::Invalid(format!("{field} must not be empty")))
     } else if length > most {
-        Err(ApiError::Invalid(format!("{field} has {length} characters, at most {most} are accepted")))
+        Err(ApiError::Invalid(format!("{field} has {length} characters; the maximum is {most}")))
     } else {
         Ok(())
     }
 }
 
-/// A text that may be missing, else as [`require_text`].
+/// Like [`require_text`], for an optional text.
 pub(crate) fn require_text_if_given(field: &str, text: Option<&str>, most: usize) -> Result<(), ApiError> {
     text.map_or(Ok(()), |text| require_text(field, text, most))
 }
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_knows_whether_there_is_another() {
+    fn a_page_has_next_only_if_there_are_more_rows() {
         let page = Page::new(vec![9, 8, 7], 2, |n| *n);
         assert_eq!((page.items, page.next), (vec![9, 8], Some(8)));
         let page = Page::new(vec![9, 8], 2, |n| *n);
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_have_limits() {
+    fn limits_are_checked() {
         let limit = |limit| Paging { limit: Some(limit), before: None }.limit();
         assert!(limit(0).is_err() && limit(501).is_err() && limit(-1).is_err());
         assert_eq!(limit(500).unwrap(), 500);

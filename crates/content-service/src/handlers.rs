@@ -1,4 +1,4 @@
-//! One file per resource. A handler reads its input, runs its statements with bound values, and returns a value.
+//! Request handlers, one file per resource. A handler parses its input, runs statements with parameters, and returns JSON.
 
 pub(crate) mod health;
 pub(crate) mod metrics;

@@ -1,8 +1,8 @@
-//! The sample service: a small CMS over axum and deadpool-postgres that migrates its own database when it boots.
+//! The sample service: a small CMS with axum and deadpool-postgres that migrates its own database when it boots.
 //!
-//! It is here to show a service that carries its migrations, and for the tests and the demo to run a real one. It
-//! answers `/healthz` from its first moment, `/readyz` once the schema is what this binary expects, and everything else
-//! only then. It must not hold migration logic of its own: what runs, when and under which locks is `refit`'s business.
+//! It is an example of a service with embedded migrations, and the real service of the tests and the demo. `/healthz`
+//! works from the start; `/readyz` and everything else work once the schema is what this binary expects. The service
+//! contains no migration logic: `refit` decides what runs, when, and with which locks.
 
 mod api_error;
 mod boot;
@@ -20,5 +20,5 @@ pub use handlers::versions::{ContentType, Version};
 pub use router::router;
 pub use state::{Phase, State};
 
-/// The migrations folder of this workspace, as it was when this binary was built.
+/// The migrations folder of this workspace at build time.
 pub static MIGRATIONS: refit::Embedded = refit::embed!();

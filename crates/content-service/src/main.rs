@@ -1,6 +1,6 @@
 //! `content-service`: reads the configuration, starts the service, and stops it on SIGTERM or SIGINT.
 //!
-//! Exit status: 0 stopped on request, 1 a migration failed, 2 wrong usage or could not run.
+//! Exit status: 0 stopped on request; 1 a migration failed; 2 usage error or could not run.
 
 use std::error::Error;
 use std::io::IsTerminal;
@@ -11,7 +11,7 @@ use content_service::{Config, ServeError, start};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-/// refinery names each migration once more than refit does.
+/// refinery would log each migration a second time.
 const DEFAULT_FILTER: &str = "info,refinery_core=warn";
 
 #[tokio::main]
@@ -31,7 +31,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(config: &Config) -> Result<(), ServeError> {
-    // Before anything is started, so that a signal always finds someone to stop it.
+    // Install the handlers before starting anything, so that no signal is missed.
     let mut signals = Signals::new().map_err(ServeError::Server)?;
     let mut service = start(config).await?;
     let interrupt = service.interrupt();
@@ -40,7 +40,7 @@ async fn run(config: &Config) -> Result<(), ServeError> {
         tokio::select! {
             migrated = &mut migrating => migrated.map(Some),
             () = signals.recv() => {
-                // The step that runs is canceled, so that nothing is committed once the process is gone.
+                // Cancel the running step, so that nothing is committed after the process exits.
                 interrupt.trigger();
                 match migrating.await {
                     Ok(_) => Ok(None),
@@ -86,7 +86,7 @@ impl Signals {
     }
 }
 
-/// The message and its causes. Refit's errors say everything in their own message.
+/// The error with its causes. The messages of Refit's errors already include them.
 fn message(error: &ServeError) -> String {
     let mut text = error.to_string();
     let mut cause = if matches!(error, ServeError::Refit(_)) { None } else { error.source() };

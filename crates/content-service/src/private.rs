@@ -1,20 +1,20 @@
-//! The private PostgreSQL that the service runs on when it is given no database.
+//! The private PostgreSQL of a service without a configured database.
 
 use refit_devdb::{Server, ServerOptions, StopMode};
 
 use crate::boot::ServeError;
 
-/// The environment whose seeds fill a private database.
+/// The environment of a private database, whose seeds are loaded.
 pub(crate) const ENVIRONMENT: &str = "development";
 
-/// A server of one's own, thrown away with everything in it.
+/// A private server, removed with its data.
 pub(crate) struct Private {
     server: Server,
     url: String,
 }
 
 impl Private {
-    /// Starts one; takes about a second the first time.
+    /// Starts the server; takes about a second the first time.
     pub(crate) async fn start() -> Result<Private, ServeError> {
         let server = tokio::task::spawn_blocking(|| Server::start(ServerOptions::from_env()))
             .await
@@ -23,18 +23,18 @@ impl Private {
         let url = server.url("postgres");
         tracing::warn!(
             postgres = server.binaries().version(),
-            "no DATABASE_URL: started a private PostgreSQL; everything in it is thrown away when this process ends"
+            "no DATABASE_URL: started a private PostgreSQL; its data is deleted when this process ends"
         );
-        tracing::info!("look inside with: psql '{url}'");
+        tracing::info!("connect with: psql '{url}'");
         Ok(Private { server, url })
     }
 
-    /// What connects to it.
+    /// The URL of its database.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
-    /// Puts the development seeds in, so that there is something to see.
+    /// Loads the development seeds as example content.
     pub(crate) async fn seed(&self) -> Result<(), ServeError> {
         let client = refit::connect(&self.url, &refit::ConnectOptions::default()).await?;
         let set = crate::MIGRATIONS.set().map_err(refit::Error::from)?;
@@ -49,7 +49,7 @@ impl Private {
     pub(crate) async fn stop(mut self) {
         let stopped = tokio::task::spawn_blocking(move || self.server.stop(StopMode::Fast)).await;
         match stopped {
-            Ok(Ok(())) => tracing::info!("the private PostgreSQL is stopped and its data is gone"),
+            Ok(Ok(())) => tracing::info!("the private PostgreSQL was stopped and its data deleted"),
             Ok(Err(error)) => tracing::warn!(%error, "the private PostgreSQL did not stop cleanly"),
             Err(error) => tracing::warn!(%error, "the private PostgreSQL did not stop cleanly"),
         }

@@ -1,4 +1,4 @@
-//! Paths and what they lead to, with the layers that every request passes.
+//! The routes and middleware of the service.
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
@@ -10,10 +10,10 @@ use crate::api_error::ApiError;
 use crate::handlers::{health, metrics, pages, posts, sites, versions};
 use crate::state::{Phase, State};
 
-/// The largest request body accepted.
+/// Maximum size of a request body, in bytes.
 pub(crate) const BODY_LIMIT_BYTES: usize = 2 * 1024 * 1024;
 
-/// The whole service as a router.
+/// Creates the router of the service.
 pub fn router(state: State) -> Router {
     let api = Router::new()
         .route("/sites", get(sites::list).post(sites::create))
@@ -36,8 +36,8 @@ pub fn router(state: State) -> Router {
         .with_state(state)
 }
 
-/// Handlers may rely on the schema of this binary, so nothing reaches them before it is there. While the service
-/// stops, requests that are still on their way are answered.
+/// Rejects requests until the schema is what this binary expects, because the handlers rely on it. Requests that arrive
+/// while the service stops are still answered.
 async fn only_when_migrated(
     axum::extract::State(state): axum::extract::State<State>,
     request: Request,

@@ -1,4 +1,4 @@
-//! What every request handler shares: the pool, the migrator, and the phase of the service's life.
+//! The shared state of request handlers: the pool, the migrator, and the phase of the service.
 
 use std::sync::Arc;
 
@@ -7,15 +7,15 @@ use tokio::sync::watch;
 
 use crate::api_error::ApiError;
 
-/// Where the service is in its life.
+/// A phase in the life cycle of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
-    /// The port is bound, migrations are being applied.
+    /// The port is bound, and migrations are being applied.
     Migrating,
     /// Requests are answered.
     Serving,
-    /// Told to stop: open requests finish, `/readyz` says 503 so that no new ones are sent here.
+    /// Open requests finish; `/readyz` returns 503, so that a load balancer sends no new ones.
     Stopping,
 }
 
@@ -28,28 +28,28 @@ pub struct State {
 }
 
 impl State {
-    /// Puts the parts together.
+    /// Creates the state.
     pub fn new(pool: Pool, migrator: Arc<refit::Migrator>, phase: watch::Receiver<Phase>) -> State {
         State { pool, migrator, phase }
     }
 
-    /// Where the service is in its life.
+    /// The current phase.
     pub fn phase(&self) -> Phase {
         *self.phase.borrow()
     }
 
-    /// A connection of the pool.
+    /// A connection from the pool.
     ///
     /// # Errors
-    /// 503 when none can be had in time.
+    /// 503 when none is available in time.
     pub(crate) async fn connection(&self) -> Result<deadpool_postgres::Client, ApiError> {
         Ok(self.pool.get().await?)
     }
 
-    /// What is between the database and this binary.
+    /// The plan of pending and held migrations.
     ///
     /// # Errors
-    /// 503 when the database does not answer or the plan cannot be made.
+    /// 503 when the database does not answer or planning fails.
     pub(crate) async fn plan(&self) -> Result<refit::Plan, ApiError> {
         let client = self.connection().await?;
         self.migrator.plan(&client).await.map_err(|error| ApiError::Unavailable(error.into()))

@@ -1,4 +1,4 @@
-//! The migrations folder itself: sidecars are there and true, and seeds may run any number of times.
+//! The migrations folder: companion files exist and are correct, and seeds are idempotent.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test, also in a helper")]
 
@@ -45,7 +45,7 @@ async fn every_migration_can_be_undone() {
 }
 
 #[tokio::test]
-async fn the_binary_carries_the_snapshot_and_tells_drift() {
+async fn the_binary_embeds_the_snapshot_and_detects_drift() {
     let db = TestDb::new(&MIGRATIONS).await.unwrap();
     let client = db.connect().await.unwrap();
     let migrator = refit::Migrator::new(&MIGRATIONS).drift(refit::Drift::Refuse, refit_catalog::differences);

@@ -9,7 +9,7 @@ use content_service::MIGRATIONS;
 use refit_devdb::TestDb;
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Killed when the test ends, however that is.
+/// A process that is killed when the test ends.
 struct Process(Child);
 
 impl Drop for Process {
@@ -26,30 +26,30 @@ fn service() -> Command {
     command
 }
 
-/// Everything it logs up to the line that holds `wanted`.
-fn log_until(process: &mut Process, wanted: &str) -> (String, BufReader<std::process::ChildStderr>) {
+/// The log up to the line that contains `expected`.
+fn log_until(process: &mut Process, expected: &str) -> (String, BufReader<std::process::ChildStderr>) {
     let mut reader = BufReader::new(process.0.stderr.take().unwrap());
     let mut log = String::new();
-    while !log.contains(wanted) {
+    while !log.contains(expected) {
         let mut line = String::new();
-        assert_ne!(reader.read_line(&mut line).unwrap(), 0, "it ended without saying {wanted:?}:\n{log}");
+        assert_ne!(reader.read_line(&mut line).unwrap(), 0, "it ended without saying {expected:?}:\n{log}");
         log.push_str(&line);
     }
     (log, reader)
 }
 
-fn tell(process: &Process, signal: Signal) {
+fn send_signal(process: &Process, signal: Signal) {
     kill_process(Pid::from_raw(process.0.id() as i32).unwrap(), signal).unwrap();
 }
 
-// Reading the log blocks its thread, while the connection of the test database needs one.
+// Reading the log blocks a thread, and the connection to the test database needs another one.
 #[tokio::test(flavor = "multi_thread")]
 async fn migrates_serves_and_stops_on_sigterm() {
     let db = TestDb::new(&MIGRATIONS).await.unwrap();
     let mut process = Process(service().env("DATABASE_URL", db.url()).spawn().unwrap());
     let (log, mut rest) = log_until(&mut process, "ready address=");
     assert!(log.find("listening").unwrap() < log.find("ready").unwrap(), "bound first: {log}");
-    tell(&process, Signal::TERM);
+    send_signal(&process, Signal::TERM);
     assert!(process.0.wait().unwrap().success());
     let mut end = String::new();
     rest.read_to_string(&mut end).unwrap();
@@ -57,7 +57,7 @@ async fn migrates_serves_and_stops_on_sigterm() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_migrations_do_is_told_as_metrics() {
+async fn migrations_are_reported_as_metrics() {
     let db = TestDb::empty().await.unwrap();
     let mut process = Process(service().env("DATABASE_URL", db.url()).spawn().unwrap());
     let (log, _rest) = log_until(&mut process, "backfills are complete");
@@ -72,7 +72,7 @@ async fn what_migrations_do_is_told_as_metrics() {
     };
     let sql = "SELECT count(*) FROM refinery_schema_history";
     let history: i64 = db.connect().await.unwrap().query_one(sql, &[]).await.unwrap().get(0);
-    // The views are a step, and no version.
+    // The repeatable migration is a step without a version.
     assert_eq!(figure("refit_steps_applied_total"), history as f64 + 1.0);
     let of = |name: &str| {
         format!("{name}{{history=\"public\",migration=\"V0015__assign_sites\",kind=\"forward\"}}")
@@ -83,29 +83,29 @@ async fn what_migrations_do_is_told_as_metrics() {
 }
 
 #[test]
-fn without_a_database_it_starts_one_says_so_and_takes_it_away() {
+fn without_a_database_it_starts_a_private_one_and_removes_it() {
     let mut process = Process(service().spawn().unwrap());
     let (log, mut rest) = log_until(&mut process, "ready address=");
     assert!(
-        log.contains("no DATABASE_URL") && log.contains("thrown away") && log.contains("seeded"),
+        log.contains("no DATABASE_URL") && log.contains("data is deleted") && log.contains("seeded"),
         "{log}"
     );
-    tell(&process, Signal::INT);
+    send_signal(&process, Signal::INT);
     assert!(process.0.wait().unwrap().success());
     let mut end = String::new();
     rest.read_to_string(&mut end).unwrap();
-    assert!(end.contains("its data is gone"), "{end}");
+    assert!(end.contains("its data deleted"), "{end}");
 }
 
 #[test]
-fn what_cannot_be_used_is_status_2_and_says_why() {
+fn invalid_configuration_exits_with_status_2_and_a_reason() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let listen = service().args(["--listen", &address]).output().unwrap();
     let text = String::from_utf8_lossy(&listen.stderr).into_owned();
     assert_eq!((listen.status.code(), text.contains("cannot listen on")), (Some(2), true), "{text}");
 
-    for (url, wanted) in [
+    for (url, expected) in [
         ("mysql://u:hunter2@localhost/db", "content-service: invalid database URL"),
         ("postgres://u:hunter2@127.0.0.1:1/db", "content-service: cannot connect to u@127.0.0.1:1/db"),
     ] {
@@ -113,6 +113,6 @@ fn what_cannot_be_used_is_status_2_and_says_why() {
             service().env("DATABASE_URL", url).env("CONTENT_SERVICE_CONNECT_SECONDS", "0").output().unwrap();
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(2), "{text}");
-        assert!(text.contains(wanted) && !text.contains("hunter2"), "{text}");
+        assert!(text.contains(expected) && !text.contains("hunter2"), "{text}");
     }
 }

@@ -1,4 +1,4 @@
-//! The service on a real server: every assertion is on an answer or on the database afterwards.
+//! The service on a real server: every assertion checks a response or the database.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test, also in a helper")]
 
@@ -34,7 +34,7 @@ async fn boots_on_an_empty_database_and_answers_health_meanwhile() {
     );
     assert_eq!(service.get("/sites").await, (reqwest::StatusCode::OK, json!({ "items": [], "next": null })));
 
-    // The service serves; the backfill and what waits for it follow.
+    // The service serves before the backfill and the steps that wait for it have run.
     let client = service.db.connect().await.unwrap();
     let mut versions: Vec<i64> = Vec::new();
     for _ in 0..600 {
@@ -136,7 +136,7 @@ async fn twenty_concurrent_versions_are_contiguous() {
 }
 
 #[tokio::test]
-async fn refusals_have_their_status_and_change_nothing() {
+async fn invalid_requests_have_their_status_and_change_nothing() {
     let service = Service::new().await;
     let post = service.post_on_a_site().await;
     let versions = format!("/content/post/{post}/versions");
@@ -205,9 +205,9 @@ async fn pages_have_versions_too() {
     service.running.stop().await;
 }
 
-/// `/healthz` stays up, everything else says 503 at once, and all is well again when the server is back.
+/// `/healthz` stays up and everything else returns 503 at once, until the server is back.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_goes_away_is_503_until_it_is_back() {
+async fn requests_return_503_while_the_database_is_unavailable() {
     let mut server =
         tokio::task::spawn_blocking(|| Server::start(ServerOptions::from_env())).await.unwrap().unwrap();
     let running = start(&Config::for_database(server.url("postgres"))).await.unwrap();
@@ -233,7 +233,7 @@ async fn a_database_that_goes_away_is_503_until_it_is_back() {
     running.stop().await;
 }
 
-/// A request that waits for a lock when the service is told to stop is still answered.
+/// A request that waits for a lock when the service stops is still answered.
 #[tokio::test]
 async fn stopping_lets_open_requests_finish() {
     let service = Service::new().await;

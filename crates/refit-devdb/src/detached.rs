@@ -1,6 +1,6 @@
-//! Servers that are meant to outlive the command that starts them, and are found again by name: `devdb start` and
-//! `devdb stop`. What is known of one is a small file in the cache folder (or the temporary folder, without one), which
-//! counts only as long as the process that it names runs on the folder that it names.
+//! Servers that outlive the command that starts them and are found again by name: `devdb start` and `devdb stop`.
+//! A state file in the cache folder (without one, the temporary folder) describes each server. It is valid only while
+//! the process that it names runs on the data folder that it names.
 
 use std::{
     fs::{self, File, Permissions},
@@ -18,10 +18,10 @@ use crate::{
     server::signal,
 };
 
-/// Stands for the database's name in the URL that is kept.
+/// Placeholder for the database's name in the stored URL.
 const DATABASE: &str = "__DATABASE__";
 
-/// A server that runs on by itself.
+/// A server that keeps running when this process ends.
 #[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Detached {
     name: String,
@@ -39,8 +39,8 @@ impl std::fmt::Debug for Detached {
 }
 
 impl Detached {
-    /// Starts a server that runs on when this process ends, or finds the one of that name that already does (whatever
-    /// its options were). Two that start at once get the same one.
+    /// Starts a server that keeps running when this process ends, or returns the running server of that name, whatever
+    /// its options. Concurrent calls return the same server.
     ///
     /// # Errors
     /// [`Error::Name`], and as [`Server::start`].
@@ -53,20 +53,20 @@ impl Detached {
         }
     }
 
-    /// The running server of that name. The options need the same cache or temporary folder as at its start.
+    /// The running server of that name. The options must name the same cache or temporary folder as at its start.
     ///
     /// # Errors
-    /// [`Error::Name`], and [`Error::Io`] when the file about it cannot be read.
+    /// [`Error::Name`], and [`Error::Io`] when its state file cannot be read.
     pub fn find(name: &str, options: &ServerOptions) -> Result<Option<Detached>, Error> {
         read(&state_file(name, options)?)
     }
 
-    /// The name it was started under.
+    /// The server's name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// A URL of that database, as [`Server::url`].
+    /// The URL of a database; see [`Server::url`].
     pub fn url(&self, database: &str) -> String {
         self.url.replace(DATABASE, &crate::sql::encode(database))
     }
@@ -81,7 +81,7 @@ impl Detached {
         &self.dir
     }
 
-    /// The log.
+    /// The server's log file.
     pub fn log_path(&self) -> PathBuf {
         crate::server::log_path(&self.dir)
     }
@@ -94,7 +94,7 @@ impl Detached {
     /// Stops the server and removes its folder with all data.
     ///
     /// # Errors
-    /// [`Error::StopTimeout`] when it still runs after 30 s, [`Error::Io`] when the folder cannot be removed.
+    /// [`Error::StopTimeout`] when it is still running after 30 s, [`Error::Io`] when the folder cannot be removed.
     pub fn stop(self, options: &ServerOptions) -> Result<(), Error> {
         let file = state_file(&self.name, options)?;
         let _lock = lock(&file)?;
@@ -112,22 +112,22 @@ impl Detached {
         remove(&file, |path| fs::remove_file(path))
     }
 
-    /// The folder's own file must name the process: an id alone may be somebody else's by now.
+    /// The PID file must name the process as well: the operating system may have reused the id.
     fn is_running(&self) -> bool {
         postmaster(&self.dir) == Some(self.pid) && is_alive(self.pid)
     }
 }
 
 impl Server {
-    /// Leaves the server running when this process ends; [`Detached::find`] finds it again under that name.
+    /// Keeps the server running when this process ends; [`Detached::find`] finds it by that name.
     ///
     /// # Errors
-    /// [`Error::Name`]; [`Error::State`] when it is stopped or the name is taken by a server that runs.
+    /// [`Error::Name`]; [`Error::State`] when the server is stopped or another running server has that name.
     pub fn detach(self, name: &str) -> Result<Detached, Error> {
         let file = state_file(name, &self.options)?;
         let _lock = lock(&file)?;
         if read(&file)?.is_some() {
-            return Err(Error::State("another server runs under that name; stop it or choose another name"));
+            return Err(Error::State("another running server has that name; stop it or choose another name"));
         }
         self.detach_to(name, &file)
     }
@@ -141,9 +141,9 @@ impl Server {
             dir: self.dir().to_owned(),
             url: self.url(DATABASE),
         };
-        // First the file: were we killed in between, the watchdog would still see to the server.
+        // Write the file first: if this process is killed in between, the watchdog still stops the server.
         write(file, &detached)?;
-        if let Err(error) = self.folder.stay() {
+        if let Err(error) = self.folder.keep() {
             let _ = fs::remove_file(file);
             return Err(error);
         }
@@ -162,7 +162,7 @@ fn state_file(name: &str, options: &ServerOptions) -> Result<PathBuf, Error> {
     Ok(folder.join(format!("{name}.json")))
 }
 
-/// One start or stop of a name at a time. The folder is closed to others: what it holds may be a password.
+/// Serialises starts and stops of a name. The folder is closed to others because a URL may hold a password.
 fn lock(file: &Path) -> Result<File, Error> {
     let folder = file.parent().unwrap_or(file);
     let make = || {
@@ -178,16 +178,16 @@ fn lock(file: &Path) -> Result<File, Error> {
     make().map_err(Error::io("lock", file))
 }
 
-/// The server of which the file tells, if it still runs.
+/// The server that the file describes, if it is still running.
 fn read(file: &Path) -> Result<Option<Detached>, Error> {
     let text = match fs::read_to_string(file) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Error::io("read", file)(error)),
     };
-    // A file that cannot be understood tells of no server: it is written anew by the next start.
-    let known: Option<Detached> = serde_json::from_str(&text).ok();
-    Ok(known.filter(Detached::is_running))
+    // A file that cannot be parsed describes no server; the next start overwrites it.
+    let described: Option<Detached> = serde_json::from_str(&text).ok();
+    Ok(described.filter(Detached::is_running))
 }
 
 fn write(file: &Path, detached: &Detached) -> Result<(), Error> {

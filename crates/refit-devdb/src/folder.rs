@@ -1,7 +1,7 @@
-//! The folder of one server: data, socket and log. Its name begins with `refit-devdb-`, only the server's account may
-//! enter it, and it goes with its owner: by drop, by the watchdog, or, when the whole machine went down, by the sweep
-//! that the next server's start does. A folder is swept only if its `owner.lock` is free, which the operating system sees
-//! to even across containers that share a temporary folder, where process ids would not tell.
+//! The folder of one server: data, socket and log. Its name begins with `refit-devdb-`, and only the server's account
+//! may enter it. It is removed on drop, by the watchdog, or, after a crash of the machine, by the sweep when the next
+//! server starts. The sweep removes a folder only if its `owner.lock` is not held: file locks work across containers
+//! that share a temporary folder, where process ids do not.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -15,21 +15,21 @@ use crate::{Error, account::Account, watchdog::Watchdog};
 const PREFIX: &str = "refit-devdb-";
 const LOCK: &str = "owner.lock";
 
-/// Longest path of a folder that holds a socket: the least system allows 103 bytes for `<folder>/.s.PGSQL.65535`.
+/// Longest path of a folder that holds a socket: the strictest system allows 103 bytes for `<folder>/.s.PGSQL.65535`.
 const MAX_BYTES: usize = 103 - "/.s.PGSQL.65535".len();
 
-/// A server's folder; removed on drop unless it was told to stay.
+/// A server's folder; removed on drop unless [`Folder::keep`] was called.
 #[derive(Debug)]
 pub(crate) struct Folder {
     path: PathBuf,
     pub(crate) watchdog: Watchdog,
     lock: Option<File>,
-    stay: bool,
+    keep: bool,
 }
 
 impl Folder {
-    /// A new folder under `temp`, or under `/tmp` when the server's account cannot enter `temp` or a socket's path would
-    /// become too long there.
+    /// Creates a folder under `temp`, or under `/tmp` when the server's account cannot enter `temp` or the socket's path
+    /// would be too long there.
     pub(crate) fn create(temp: &Path, account: &Account) -> Result<Folder, Error> {
         let fits = temp.as_os_str().len() + PREFIX.len() + 1 + 8 <= MAX_BYTES;
         let temp = if fits && account.reaches(temp) { temp } else { Path::new("/tmp") };
@@ -37,13 +37,13 @@ impl Folder {
         let path = temp.join(format!("{PREFIX}{:08x}", rand::random::<u32>()));
         let mut watchdog = Watchdog::start(&path)?;
         if let Err(error) = fs::DirBuilder::new().mode(0o700).create(&path) {
-            // If it exists, it is somebody else's.
+            // If the folder exists, it belongs to another server.
             watchdog.release();
-            return Err(Error::io("make a folder in", temp)(error));
+            return Err(Error::io("create a folder in", temp)(error));
         }
-        let mut folder = Folder { path, watchdog, lock: None, stay: false };
+        let mut folder = Folder { path, watchdog, lock: None, keep: false };
         folder.lock = Some(take_lock(&folder.path).map_err(Error::io("lock", &folder.path))?);
-        account.own(&folder.path).map_err(Error::io("give away", &folder.path))?;
+        account.own(&folder.path).map_err(Error::io("change the owner of", &folder.path))?;
         Ok(folder)
     }
 
@@ -51,11 +51,11 @@ impl Folder {
         &self.path
     }
 
-    /// Leaves the folder where it is when its owner goes.
-    pub(crate) fn stay(&mut self) -> Result<(), Error> {
+    /// Keeps the folder when its owner ends.
+    pub(crate) fn keep(&mut self) -> Result<(), Error> {
         let lock = self.path.join(LOCK);
         fs::remove_file(&lock).map_err(Error::io("remove", &lock))?;
-        self.stay = true;
+        self.keep = true;
         self.watchdog.release();
         Ok(())
     }
@@ -63,35 +63,36 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        if self.stay {
+        if self.keep {
             return;
         }
         if let Err(error) = fs::remove_dir_all(&self.path)
             && error.kind() != io::ErrorKind::NotFound
         {
-            tracing::warn!(folder = %self.path.display(), %error, "the folder of a private server stays behind");
+            tracing::warn!(folder = %self.path.display(), %error, "cannot remove the folder of a private server");
         }
         self.watchdog.release();
     }
 }
 
-/// The lock appears under its name only once it is held: a free lock means a dead owner, never an early one.
+/// Creates the lock file under its final name only once the lock is held: a free lock always means that the owner has
+/// ended, never that it is still starting.
 fn take_lock(folder: &Path) -> io::Result<File> {
-    let early = folder.join("owner.new");
-    let lock = File::create(&early)?;
+    let unlocked = folder.join("owner.new");
+    let lock = File::create(&unlocked)?;
     lock.lock()?;
-    fs::rename(early, folder.join(LOCK))?;
+    fs::rename(unlocked, folder.join(LOCK))?;
     Ok(lock)
 }
 
-/// Removes what earlier owners left when neither they nor their watchdogs could. Never fails: it is not what the
-/// caller came for.
+/// Removes folders that neither their owners nor the watchdogs could remove. Ignores errors, which must not keep the
+/// caller's server from starting.
 fn sweep(temp: &Path, account: &Account) {
     let Ok(entries) = fs::read_dir(temp) else { return };
     for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX)) {
         let path = entry.path();
         if is_ours(&path, account) && is_abandoned(&path) {
-            tracing::info!(folder = %path.display(), "removing what an earlier private server left");
+            tracing::info!(folder = %path.display(), "removing the folder of an earlier private server");
             let _ = fs::remove_dir_all(&path);
         }
     }
@@ -104,24 +105,24 @@ fn is_ours(path: &Path, account: &Account) -> bool {
 }
 
 fn is_abandoned(folder: &Path) -> bool {
-    // The flag keeps a link or a pipe of that name from leading us astray.
+    // Neither follow a link of that name nor block on a pipe.
     let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
     let lock = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(folder.join(LOCK));
     let Ok(lock) = lock else { return false };
     match lock.try_lock() {
-        // While the server runs, the watchdog is about to stop it.
+        // If the server is still running, its watchdog is about to stop it.
         Ok(()) => postmaster(folder).is_none_or(|pid| !is_alive(pid)),
         Err(TryLockError::WouldBlock | TryLockError::Error(_)) => false,
     }
 }
 
-/// The process that the data folder says it belongs to.
+/// The process id in the data folder's PID file.
 pub(crate) fn postmaster(folder: &Path) -> Option<u32> {
     let file = fs::read_to_string(folder.join("data/postmaster.pid")).ok()?;
     file.lines().next()?.trim().parse().ok().filter(|pid| *pid > 1)
 }
 
-/// Whether a process of that id exists. It may be somebody else's.
+/// Whether a process of that id exists, of whatever user.
 pub(crate) fn is_alive(pid: u32) -> bool {
     let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
     pid.is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
@@ -142,12 +143,12 @@ mod tests {
         };
         let held = make("refit-devdb-held", true);
         drop(make("refit-devdb-dead", true));
-        drop(make("refit-devdb-early", false));
+        drop(make("refit-devdb-starting", false));
         drop(make("other-dead", true));
         sweep(temp.path(), &account);
         let mut left: Vec<_> = fs::read_dir(temp.path()).unwrap().flatten().map(|e| e.file_name()).collect();
         left.sort();
-        assert_eq!(left, ["other-dead", "refit-devdb-early", "refit-devdb-held"]);
+        assert_eq!(left, ["other-dead", "refit-devdb-held", "refit-devdb-starting"]);
         drop(held);
     }
 }

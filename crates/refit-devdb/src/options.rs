@@ -1,40 +1,40 @@
-//! How a server is to be: where it listens, how durable it is, and its settings.
+//! Options of a server: where it listens, how durable it is, and its settings.
 
 use std::{path::PathBuf, time::Duration};
 
 use crate::{Error, Search};
 
-/// The folder that lies in memory on Linux.
+/// The in-memory file system of Linux.
 const MEMORY: &str = "/dev/shm";
 
-/// Where a server listens. Never beyond this machine.
+/// Where a server listens: only on this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Listen {
-    /// On a Unix socket in a folder that only the caller may enter. No password.
+    /// On a Unix socket in a folder that only the server's account may enter. No password.
     #[default]
     Socket,
-    /// On 127.0.0.1 at this port; 0 takes any that is free. As every user of the machine can reach it, it asks for a
-    /// password that is made anew for each server and stands in [`Server::url`](crate::Server::url).
+    /// On 127.0.0.1 at this port, or at any free one if 0. Every user of the machine can reach it, so it requires a
+    /// password, which is random for each server and part of [`Server::url`](crate::Server::url).
     Loopback(u16),
 }
 
-/// How a server is to be. The default is what tests want, with nothing taken from the environment;
-/// [`ServerOptions::from_env`] is what a program wants.
+/// Options of a server. The default suits tests and reads nothing from the environment; programs use
+/// [`ServerOptions::from_env`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerOptions {
-    /// Which binaries.
+    /// Which binaries to run.
     pub search: Search,
-    /// The folder under which the server's own is made. `/tmp` by default; also used when a socket's path would
-    /// become too long elsewhere.
+    /// The folder under which the server's folder is created. Default: `/tmp`, which is also used when the socket's path
+    /// would be too long elsewhere.
     pub temp_dir: PathBuf,
-    /// Where it listens.
+    /// Where the server listens.
     pub listen: Listen,
-    /// Whether what is committed survives a crash of the machine. False turns off `fsync`, `synchronous_commit` and
-    /// `full_page_writes`: far faster, and right for data that is thrown away.
+    /// Whether committed data survives a crash of the machine. False turns off `fsync`, `synchronous_commit` and
+    /// `full_page_writes`, which is much faster and right for throw-away data.
     pub durable: bool,
-    /// Settings for `postgresql.conf`, which win over those that are made here.
+    /// Settings for `postgresql.conf`, which override those of this crate.
     pub settings: Vec<(String, String)>,
-    /// How long to wait for the server to come up, and for it to stop.
+    /// How long to wait for the server to start, and for it to stop. Default: 60 s.
     pub timeout: Duration,
 }
 
@@ -52,7 +52,7 @@ impl Default for ServerOptions {
 }
 
 impl ServerOptions {
-    /// The default with [`Search::from_env`] and the temporary folder that the environment names.
+    /// The default options with [`Search::from_env`] and the temporary folder that the environment names.
     pub fn from_env() -> ServerOptions {
         ServerOptions {
             search: Search::from_env(),
@@ -61,15 +61,15 @@ impl ServerOptions {
         }
     }
 
-    /// What [`TestDb`](crate::TestDb) runs on: [`ServerOptions::from_env`], with room for many connections, and in memory
-    /// (`/dev/shm`) where that has a gigabyte free and `TMPDIR` does not ask for another place. Making a database means
-    /// making 300 files, which takes 10 ms there and 120 ms on an ext4 disk.
+    /// The options of [`TestDb`](crate::TestDb): [`ServerOptions::from_env`] with more connections, and in memory
+    /// (`/dev/shm`) where that has 1 GB free and `TMPDIR` is not set. Creating a database creates 300 files, which takes
+    /// 10 ms in memory and 120 ms on an ext4 disk.
     pub fn for_tests() -> ServerOptions {
         let mut options = ServerOptions::from_env();
         if std::env::var_os("TMPDIR").is_none() && has_room(MEMORY) {
             options.temp_dir = MEMORY.into();
         }
-        // There may be as many tests at once as there are cores, each with a pool; and memory is not for old WAL.
+        // As many tests as there are cores may run at once, each with a pool; and old WAL would waste memory.
         options
             .setting("max_connections", "500")
             .setting("max_wal_size", "128MB")
@@ -82,13 +82,13 @@ impl ServerOptions {
         self
     }
 
-    /// The lines for `postgresql.conf` that do not depend on where the server lies. A later line wins.
+    /// The lines of `postgresql.conf` that do not depend on the server's folder. A later line overrides an earlier one.
     pub(crate) fn configuration(&self) -> Result<String, Error> {
         let mut lines = vec![
             ("cluster_name", "refit-devdb"),
             ("logging_collector", "off"),
             ("max_connections", "100"),
-            // Little enough for several servers side by side; more is one setting away.
+            // Small enough for several servers side by side; `settings` can raise it.
             ("shared_buffers", "64MB"),
         ];
         if !self.durable {
@@ -99,7 +99,7 @@ impl ServerOptions {
     }
 }
 
-/// Containers often have 64 MB there, which a server would fill.
+/// Whether 1 GB is free: in containers `/dev/shm` is often 64 MB, which a server would fill.
 fn has_room(folder: &str) -> bool {
     rustix::fs::statvfs(folder).is_ok_and(|found| found.f_bavail.saturating_mul(found.f_frsize) >= 1 << 30)
 }
@@ -109,10 +109,10 @@ pub(crate) fn line(name: &str, value: &str) -> Result<String, Error> {
     let refuse = |reason| Error::Setting { name: name.to_owned(), reason };
     let begins = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     if !begins || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '.') {
-        return Err(refuse("a setting's name holds letters, digits, `_` and `.` only"));
+        return Err(refuse("its name may contain only letters, digits, `_` and `.`"));
     }
     if value.contains(['\n', '\r', '\0']) {
-        return Err(refuse("its value holds a line break"));
+        return Err(refuse("its value contains a line break"));
     }
     Ok(format!("{name} = '{}'\n", value.replace('\\', "\\\\").replace('\'', "''")))
 }

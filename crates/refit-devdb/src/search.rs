@@ -1,37 +1,37 @@
-//! Where to look for server binaries: what the caller fixes, and what the machine offers.
+//! Where to search for server binaries: what the caller sets, and what the machine offers.
 
 use std::path::{Path, PathBuf};
 
 use crate::account::Account;
 
-/// Where root keeps what others must be able to read: root's own cache folder is closed to the server's account.
+/// Root's cache folder, which the server's account can read; it cannot enter `/root/.cache`.
 const ROOT_CACHE: &str = "/var/cache/refit";
 
-/// What to look for, and where. The default looks only in the distributions' folders and keeps nothing;
-/// [`Search::from_env`] is what a program wants.
+/// What to search for, and where. The default searches only the distributions' folders and caches nothing; programs
+/// use [`Search::from_env`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Search {
-    /// The folder that holds `postgres` and `initdb` (or its parent). Nothing else is looked at then.
+    /// The folder that holds `postgres` and `initdb` (or its parent). If set, nothing else is searched.
     pub explicit: Option<PathBuf>,
-    /// The major version that is wanted. Any supported one when absent.
+    /// The requested major version. If absent, any supported one.
     pub major: Option<u32>,
-    /// Folders to look for `pg_config`, the server binaries and `npm` in: the entries of `PATH`.
+    /// Folders to search for `pg_config`, the server binaries and `npm`: the entries of `PATH`.
     pub path: Vec<PathBuf>,
-    /// Where fetched binaries and prepared clusters are kept. Without it nothing is fetched and every server's
-    /// cluster is prepared anew, which takes about a second.
+    /// Cache for fetched binaries and prepared clusters. Without it nothing is fetched, and each server's cluster is
+    /// created from scratch, which takes about a second.
     pub cache_dir: Option<PathBuf>,
 }
 
 impl Search {
-    /// Reads `REFIT_PG_BIN` (a folder), `REFIT_PG` (a major version; anything that is not a number is passed over
-    /// with a warning), `PATH`, and `XDG_CACHE_HOME` or `HOME` for the cache folder. As root the cache is
-    /// `/var/cache/refit`, unless `XDG_CACHE_HOME` names a folder that the server's account can enter.
+    /// Reads `REFIT_PG_BIN` (a folder), `REFIT_PG` (a major version; anything that is not a number is ignored with a
+    /// warning), `PATH`, and `XDG_CACHE_HOME` or `HOME` for the cache folder. As root, the cache is `/var/cache/refit`
+    /// unless `XDG_CACHE_HOME` names a folder that the server's account can enter.
     pub fn from_env() -> Search {
         let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
         let major = set("REFIT_PG").and_then(|value| {
             let major = value.to_str().and_then(|text| text.trim().parse().ok());
             if major.is_none() {
-                tracing::warn!(?value, "REFIT_PG is not a major version such as 17; it is not used");
+                tracing::warn!(?value, "REFIT_PG is ignored: it is not a major version such as 17");
             }
             major
         });

@@ -1,5 +1,4 @@
-//! A private server, from its start to its end. It belongs to the process that started it and never outlives it, unless
-//! it is detached on purpose.
+//! A private server. It belongs to the process that started it and never outlives it, unless it is detached.
 
 use std::{
     fs,
@@ -16,20 +15,20 @@ use crate::{
     Binaries, Error, Listen, ServerOptions, account::Account, cluster, folder::Folder, options::line, sql,
 };
 
-/// Port of a server that listens on its own socket only: the socket's folder tells servers apart.
+/// Port of a server that listens only on its socket: the socket's folder distinguishes servers.
 const SOCKET_PORT: u16 = 5432;
 
-/// How often a state is looked at while waiting for it.
+/// Interval between checks while waiting.
 const POLL: Duration = Duration::from_millis(5);
 
-/// How a server is told to stop, as `pg_ctl stop --mode` has it.
+/// How a server stops, as in `pg_ctl stop --mode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopMode {
-    /// Waits for clients to leave by themselves.
+    /// Waits for clients to disconnect.
     Smart,
-    /// Ends all sessions, rolls back, writes a checkpoint.
+    /// Ends all sessions, rolls back their transactions, and writes a checkpoint.
     Fast,
-    /// Ends at once, as in a crash; the next start recovers.
+    /// Exits at once, as in a crash; the next start recovers.
     Immediate,
 }
 
@@ -43,8 +42,8 @@ impl StopMode {
     }
 }
 
-/// A private PostgreSQL server. It is stopped, and its folder removed, on drop; when this process dies without that, even
-/// by SIGKILL, a watchdog does both.
+/// A private PostgreSQL server. Dropping it stops the server and removes its folder; if this process dies before that,
+/// even by SIGKILL, a watchdog does both.
 pub struct Server {
     pub(crate) binaries: Binaries,
     pub(crate) options: ServerOptions,
@@ -65,12 +64,13 @@ impl std::fmt::Debug for Server {
 }
 
 impl Server {
-    /// Starts a server on a new cluster. Blocks, for about a second the first time on a machine and 0.2 s afterwards
-    /// (a download comes on top where the machine has no binaries); from async code call it by `spawn_blocking`.
+    /// Starts a server on a new cluster. Blocks for about a second the first time on a machine and 0.2 s afterwards,
+    /// plus a download where the machine has no binaries; from async code call it with `spawn_blocking`.
     ///
     /// # Errors
-    /// [`Error::NoBinaries`] and its like when there is nothing to start, [`Error::Start`] with the end of the log
-    /// when it does not come up, [`Error::PortInUse`], [`Error::DiskFull`], [`Error::Setting`].
+    /// [`Error::NoBinaries`], [`Error::BadBinaries`] or [`Error::NoAccount`] when there is no server to start,
+    /// [`Error::Start`] with the end of the log when it does not start, [`Error::PortInUse`], [`Error::DiskFull`],
+    /// [`Error::Setting`].
     pub fn start(options: ServerOptions) -> Result<Server, Error> {
         let account = Account::detect()?;
         let configuration = options.configuration()?;
@@ -87,8 +87,8 @@ impl Server {
         Ok(server)
     }
 
-    /// A URL of that database for the superuser `postgres`, as tokio-postgres, sqlx and libpq read it: the socket's
-    /// folder percent-encoded in the place of the host, or `127.0.0.1` with a password. The database need not exist.
+    /// The URL of a database for the superuser `postgres`, as tokio-postgres, sqlx and libpq parse it: the host is the
+    /// socket's folder, percent-encoded, or `127.0.0.1` with a password. The database need not exist.
     pub fn url(&self, database: &str) -> String {
         match self.options.listen {
             Listen::Socket => self.socket_url(database),
@@ -96,7 +96,7 @@ impl Server {
         }
     }
 
-    /// The binaries that it runs on.
+    /// The server's binaries.
     pub fn binaries(&self) -> &Binaries {
         &self.binaries
     }
@@ -111,30 +111,30 @@ impl Server {
         self.folder.path()
     }
 
-    /// The port: of 127.0.0.1, or the one in the socket's name.
+    /// The port on 127.0.0.1, or the one in the socket's name.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The process id of the postmaster; none while stopped.
+    /// The process id of the postmaster; none while the server is stopped.
     pub fn pid(&self) -> Option<u32> {
         self.process.as_ref().map(Child::id)
     }
 
-    /// The server's log.
+    /// The server's log file.
     pub fn log_path(&self) -> PathBuf {
         log_path(self.folder.path())
     }
 
-    /// The last lines of the server's log, 8 KB at most; empty if it cannot be read.
+    /// The last lines of the server's log, at most 8 KB; empty if the log cannot be read.
     pub fn log_tail(&self) -> String {
         log_tail(self.folder.path())
     }
 
-    /// Stops the server and keeps its data. Nothing happens if it is stopped already.
+    /// Stops the server and keeps its data. Does nothing if the server is already stopped.
     ///
     /// # Errors
-    /// [`Error::StopTimeout`] after [`ServerOptions::timeout`]; it runs on then, or is still about to stop.
+    /// [`Error::StopTimeout`] when it is still running after [`ServerOptions::timeout`]; it may still stop later.
     pub fn stop(&mut self, mode: StopMode) -> Result<(), Error> {
         let Some(process) = &mut self.process else { return Ok(()) };
         signal(process.id(), mode.signal());
@@ -146,7 +146,7 @@ impl Server {
         Ok(())
     }
 
-    /// Starts the server again on the same data and port; one that runs is stopped first ([`StopMode::Fast`]).
+    /// Starts the server again on the same data and port. A running server is stopped first ([`StopMode::Fast`]).
     ///
     /// # Errors
     /// As [`Server::start`] and [`Server::stop`].
@@ -155,7 +155,7 @@ impl Server {
         self.run()
     }
 
-    /// The URL by the socket, which every server has: those on a port use it for what needs no password.
+    /// The URL through the socket. Servers on a port have one too, for connections without a password.
     pub(crate) fn socket_url(&self, database: &str) -> String {
         sql::url(&self.folder.path().to_string_lossy(), self.port, None, database)
     }
@@ -170,8 +170,8 @@ impl Server {
         append().map_err(Error::io("write", &path))
     }
 
-    /// Sets socket, port and who may connect, and runs the server. A port that the system picked may be taken by
-    /// somebody else before the server has it; then another one is picked.
+    /// Configures socket, port and access, and starts the server. Another process may take the port that the system picked
+    /// before the server binds it; then another port is picked.
     pub(crate) fn listen_and_run(&mut self) -> Result<(), Error> {
         let mut attempts_left = 5;
         loop {
@@ -204,7 +204,7 @@ impl Server {
             line("unix_socket_permissions", "0700")?,
         ];
         self.append_configuration(&lines.concat())?;
-        // The socket lies in a folder that only the account may enter, so that it can trust whoever comes.
+        // Only the account may enter the socket's folder, so connections through it need no password.
         let mut allowed = "local all all trust\nlocal replication all trust\n".to_owned();
         if !address.is_empty() {
             allowed.push_str("host all all 127.0.0.1/32 scram-sha-256\n");
@@ -214,12 +214,12 @@ impl Server {
         fs::write(&path, allowed).map_err(Error::io("write", &path))
     }
 
-    /// Starts the process and waits until it takes connections.
+    /// Starts the process and waits until it accepts connections.
     fn run(&mut self) -> Result<(), Error> {
         let folder = self.folder.path().to_owned();
         let log = fs::OpenOptions::new().create(true).append(true).open(log_path(&folder));
         let log = log.map_err(Error::io("write", log_path(&folder)))?;
-        let seen = fs::metadata(log_path(&folder)).map_or(0, |found| found.len());
+        let log_start = fs::metadata(log_path(&folder)).map_or(0, |found| found.len());
         let both = log.try_clone().map_err(Error::io("write", log_path(&folder)))?;
         let program = self.binaries.dir().join("postgres");
         let process = self
@@ -227,7 +227,7 @@ impl Server {
             .command(&program, &folder)
             .arg("-D")
             .arg(self.data_dir())
-            // Ctrl-C in the terminal is for the owner.
+            // Ctrl-C in the terminal must reach only the owner.
             .process_group(0)
             .stdout(Stdio::from(log))
             .stderr(Stdio::from(both))
@@ -242,15 +242,15 @@ impl Server {
             Ok(()) => return Ok(()),
             Err(reason) => reason,
         };
-        self.end();
+        self.terminate();
         let log = fs::read(log_path(&folder)).unwrap_or_default();
-        let log = String::from_utf8_lossy(log.get(seen as usize..).unwrap_or_default()).into_owned();
-        Err(why_not_started(failed, &log, self.port, folder))
+        let log = String::from_utf8_lossy(log.get(log_start as usize..).unwrap_or_default()).into_owned();
+        Err(start_error(failed, &log, self.port, folder))
     }
 
-    /// Waits for the status line that the server writes into its own file, as pg_ctl does.
+    /// Waits for the status line in the server's PID file, as pg_ctl does.
     fn wait_until_ready(&mut self) -> Result<(), String> {
-        let Some(process) = &mut self.process else { return Err("it is not running".into()) };
+        let Some(process) = &mut self.process else { return Err("the process is not running".into()) };
         let file = self.folder.path().join("data/postmaster.pid");
         let pid = process.id().to_string();
         let begun = Instant::now();
@@ -277,8 +277,8 @@ impl Server {
         Ok(())
     }
 
-    /// Ends the process, come what may.
-    fn end(&mut self) {
+    /// Stops the process at once, by SIGKILL if it does not exit within 6 s.
+    fn terminate(&mut self) {
         let Some(mut process) = self.process.take() else { return };
         signal(process.id(), Signal::QUIT);
         if wait_for_exit(&mut process, Duration::from_secs(6)).is_none() {
@@ -291,7 +291,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.end();
+        self.terminate();
     }
 }
 
@@ -304,7 +304,7 @@ fn log_tail(folder: &Path) -> String {
     tail(&String::from_utf8_lossy(&log))
 }
 
-/// The last 8 KB, from the beginning of a line.
+/// The last 8 KB, starting at a line.
 fn tail(log: &str) -> String {
     let from = log.floor_char_boundary(log.len().saturating_sub(8192));
     let last = &log[from..];
@@ -312,7 +312,7 @@ fn tail(log: &str) -> String {
     last.trim_end().to_owned()
 }
 
-fn why_not_started(reason: String, log: &str, port: u16, path: PathBuf) -> Error {
+fn start_error(reason: String, log: &str, port: u16, path: PathBuf) -> Error {
     if log.contains("Address already in use") || log.contains("could not create any TCP/IP sockets") {
         Error::PortInUse { port }
     } else if log.contains("No space left on device") {
@@ -327,7 +327,8 @@ fn free_port() -> Result<u16, Error> {
     picked.map(|address| address.port()).map_err(Error::io("find a free port at", "127.0.0.1"))
 }
 
-/// Sends a signal to a process that is ours and not yet waited for, so that the id cannot be somebody else's.
+/// Sends a signal. The caller must know that the id still belongs to its server: a child that has not been waited for,
+/// or the process in the PID file.
 pub(crate) fn signal(pid: u32, signal: Signal) {
     if let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) {
         let _ = rustix::process::kill_process(pid, signal);

@@ -1,5 +1,5 @@
-//! The few statements that a server needs from us. The synchronous driver brings a runtime of its own, which panics
-//! inside another one; so each call has a thread of its own, and may be made from anywhere.
+//! Statements that this crate runs on a server. The synchronous driver starts an async runtime, which panics inside
+//! another one, so each call runs on its own thread.
 
 use crate::Error;
 
@@ -20,21 +20,21 @@ pub(crate) fn with_client<T: Send>(
     }
 }
 
-/// Runs statements of which no rows are wanted.
+/// Runs statements that return no rows.
 pub(crate) fn execute(url: &str, action: &str, statements: &[&str]) -> Result<(), Error> {
     with_client(url, action, |client| {
-        // One by one: CREATE DATABASE refuses the implicit transaction of several in one message.
+        // One message per statement: CREATE DATABASE cannot run in the implicit transaction of several.
         statements.iter().try_for_each(|statement| client.batch_execute(statement))
     })
 }
 
-/// `postgres://` URL of a database; `host` is a socket's folder or an address.
+/// The `postgres://` URL of a database; `host` is the socket's folder or an address.
 pub(crate) fn url(host: &str, port: u16, password: Option<&str>, database: &str) -> String {
     let password = password.map(|password| format!(":{password}")).unwrap_or_default();
     format!("postgres://postgres{password}@{}:{port}/{}", encode(host), encode(database))
 }
 
-/// Percent-encodes all but unreserved characters (RFC 3986, section 2.3).
+/// Percent-encodes all except unreserved characters (RFC 3986, section 2.3).
 pub(crate) fn encode(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     let encoded = text.bytes().map(|byte| match plain(byte) {

@@ -1,12 +1,11 @@
-//! A hot standby of a private server, for tests of what replication changes. The copy is taken with the server's own
-//! backup functions (manual, 26.3.3 "Making a Base Backup Using the Low Level API") instead of pg_basebackup, which the
-//! npm packages do not hold.
+//! A hot standby of a private server, for tests with replication. The base backup uses the server's backup functions
+//! (manual, 26.3.3 "Making a Base Backup Using the Low Level API") because the npm packages lack pg_basebackup.
 
 use std::{fs, path::Path};
 
 use crate::{Error, Server, files::copy_tree, folder::Folder, options::line, sql};
 
-/// What a copy must not hold: the primary's process file, slots, and what each start makes anew.
+/// What a base backup must not contain: the primary's PID file, slots, and files that each start recreates.
 const LEFT_OUT: [&str; 9] = [
     "postmaster.pid",
     "postmaster.opts",
@@ -20,12 +19,12 @@ const LEFT_OUT: [&str; 9] = [
 ];
 
 impl Server {
-    /// Starts a second server that follows this one by streaming replication and answers reads. It lies in a folder of
-    /// its own and lives as long as the value returned. Blocks for about half a second.
+    /// Starts a second server that follows this one by streaming replication and accepts reads. It has its own folder and
+    /// runs until the returned value is dropped. Blocks for about half a second.
     ///
     /// # Errors
-    /// [`Error::State`] when this server is stopped or has tablespaces, [`Error::Sql`] when it refuses the backup (as
-    /// with `wal_level = minimal`), else as [`Server::start`].
+    /// [`Error::State`] when this server is stopped or has tablespaces, [`Error::Sql`] when it rejects the backup (as
+    /// with `wal_level = minimal`), and those of [`Server::start`].
     pub fn standby(&self) -> Result<Server, Error> {
         if self.process.is_none() {
             return Err(Error::State("a stopped server cannot have a standby; restart it first"));
@@ -33,7 +32,7 @@ impl Server {
         let tablespaces = self.data_dir().join("pg_tblspc");
         if fs::read_dir(&tablespaces).is_ok_and(|mut entries| entries.next().is_some()) {
             return Err(Error::State(
-                "a server with tablespaces outside its data folder cannot have a standby here",
+                "a server with tablespaces outside its data folder cannot have a standby",
             ));
         }
         let folder = Folder::create(&self.options.temp_dir, &self.account)?;
@@ -56,7 +55,7 @@ impl Server {
         Ok(standby)
     }
 
-    /// Copies the running cluster to `<folder>/data`, set up to follow.
+    /// Copies the running cluster to `<folder>/data` as a standby.
     fn back_up(&self, folder: &Path) -> Result<(), Error> {
         let data = folder.join("data");
         let (start, stop) = match self.binaries.major() {
@@ -77,7 +76,7 @@ impl Server {
             };
             copy_tree(&self.data_dir(), &data, Some(&self.account), &skip)
         };
-        // The backup is the session's: it ends with it.
+        // The backup ends with its session.
         let (copied, label) = sql::with_client(&self.socket_url("postgres"), "backing up", |client| {
             client.batch_execute(start)?;
             let copied = copy();
@@ -85,7 +84,7 @@ impl Server {
             Ok((copied, label))
         })?;
         copied.map_err(Error::io("copy to", &data))?;
-        // After the end, so that all that the copy needs to become consistent is there.
+        // Copy the WAL after the backup ends, so that it holds all that recovery needs.
         let wal =
             copy_tree(&self.data_dir().join("pg_wal"), &data.join("pg_wal"), Some(&self.account), &|_| false);
         wal.map_err(Error::io("copy to", data.join("pg_wal")))?;

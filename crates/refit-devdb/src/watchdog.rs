@@ -1,6 +1,6 @@
-//! A server must not outlive its owner, and an owner that is killed by SIGKILL cannot clean up. A small shell process
-//! can: it reads a pipe of which only the owner holds the other end, and end of file tells it that the owner is gone,
-//! however it went. It then stops the server and removes the folder.
+//! The watchdog: a server must not outlive its owner, and an owner killed by SIGKILL cannot clean up. A small shell
+//! process reads from a pipe whose other end only the owner holds. End of file means that the owner has ended; the
+//! watchdog then stops the server and removes the folder.
 
 use std::{
     io::Write,
@@ -11,9 +11,9 @@ use std::{
 
 use crate::Error;
 
-/// Lines that the owner writes: `postmaster PID` once the server runs, `postmaster none` once it is stopped,
-/// `release` when there is nothing left to watch. Without a PID the server's own file tells it: the owner may have been
-/// killed between starting the server and telling. Removing is repeated, for an orphaned initdb may still write.
+/// The owner writes `postmaster PID` once the server runs, `postmaster none` once it is stopped, and `release` when
+/// there is nothing left to watch. Without a PID the script reads the server's PID file: the owner may have been killed
+/// between starting the server and writing the line. `rm` is repeated because an orphaned initdb may still write.
 const SCRIPT: &str = r#"
 trap '' HUP INT TERM PIPE
 pid=
@@ -42,18 +42,18 @@ while ! rm -rf -- "$1" 2>/dev/null && [ "$n" -lt 50 ]; do
 done
 "#;
 
-/// The process that watches over one server's folder.
+/// The watchdog process of one server's folder.
 #[derive(Debug)]
 pub(crate) struct Watchdog {
     process: Child,
 }
 
 impl Watchdog {
-    /// Starts watching. From here on the folder is removed when this process ends without [`Watchdog::release`]. It need
-    /// not exist yet: begun later, the watch would miss an owner that is killed in between.
+    /// Starts the watchdog. From now on the folder is removed when this process ends without [`Watchdog::release`]. The
+    /// folder need not exist yet: starting the watchdog later would miss an owner that is killed in between.
     pub(crate) fn start(folder: &Path) -> Result<Watchdog, Error> {
-        // In a process group of its own: Ctrl-C in the terminal reaches the owner, not the watchdog. Without the
-        // owner's standard output and error: whoever reads those to their end would wait for the watchdog too.
+        // Own process group: Ctrl-C in the terminal must not reach the watchdog. Own standard output and error: a
+        // reader of the owner's output would otherwise wait for the watchdog too.
         let process = Command::new("/bin/sh")
             .args(["-c", SCRIPT, "refit-devdb"])
             .arg(folder)
@@ -69,23 +69,23 @@ impl Watchdog {
         }
     }
 
-    /// Tells which process to stop; none when the server is stopped.
+    /// Sets the process to stop; none when the server is stopped.
     pub(crate) fn postmaster(&mut self, pid: Option<u32>) {
-        self.tell(&format!("postmaster {}\n", pid.map_or("none".into(), |pid| pid.to_string())));
+        self.send(&format!("postmaster {}\n", pid.map_or("none".into(), |pid| pid.to_string())));
     }
 
-    /// Ends the watch: the folder is gone, or is to stay.
+    /// Ends the watchdog: the folder has been removed or is to be kept.
     pub(crate) fn release(&mut self) {
-        self.tell("release\n");
+        self.send("release\n");
         drop(self.process.stdin.take());
         let _ = self.process.wait();
     }
 
-    /// A line fits the pipe's buffer, so that writing never waits. It fails only if somebody killed the watchdog.
-    fn tell(&mut self, line: &str) {
-        let told = self.process.stdin.as_mut().map(|pipe| pipe.write_all(line.as_bytes()));
-        if let Some(Err(error)) = told {
-            tracing::warn!(%error, "the watchdog of a private server is gone; a kill would leave the server behind");
+    /// A line fits the pipe's buffer, so writing never blocks. It fails only if the watchdog was killed.
+    fn send(&mut self, line: &str) {
+        let written = self.process.stdin.as_mut().map(|pipe| pipe.write_all(line.as_bytes()));
+        if let Some(Err(error)) = written {
+            tracing::warn!(%error, "the watchdog of a private server was killed; if this process is killed, the server keeps running");
         }
     }
 }

@@ -1,6 +1,6 @@
-//! Test databases: each is its own, made from a template that is filled once, and gone afterwards.
+//! Test databases: each is separate, cloned from a template that is filled once, and dropped afterwards.
 
-// Helpers of tests fail as tests do.
+// Test helpers may panic.
 #![allow(clippy::unwrap_used)]
 
 use std::{
@@ -11,7 +11,7 @@ use std::{
 use postgres::{Client, NoTls};
 use refit_devdb::{Error, TestDb};
 
-/// The first column of the first row. The driver is the synchronous one, so it gets a thread.
+/// The first column of the first row. The driver is synchronous, so the query runs on a blocking thread.
 async fn ask(url: &str, query: &'static str) -> String {
     let url = url.to_owned();
     let asked = tokio::task::spawn_blocking(move || {
@@ -35,7 +35,7 @@ async fn databases_are_separate_and_dropped() {
     assert_eq!(ask(one.url(), "SELECT (to_regclass('t') IS NULL)::text").await, "false");
     assert_eq!(ask(other.url(), "SELECT (to_regclass('t') IS NULL)::text").await, "true");
     let name = one.name().to_owned();
-    // Even while somebody is connected.
+    // It is dropped even while a client is connected.
     let url = one.url().to_owned();
     let client = tokio::task::spawn_blocking(move || Client::connect(&url, NoTls).unwrap()).await.unwrap();
     drop(one);

@@ -1,6 +1,6 @@
-//! The two lines that a user's own tests need, on sets that are really applied.
+//! The two lines that a user's tests need, with sets that are applied to a real server.
 
-// Helpers of tests fail as tests do.
+// Test helpers may panic.
 #![allow(clippy::unwrap_used)]
 
 use std::{fs, time::Instant};

@@ -1,6 +1,6 @@
-//! Servers that are really started: what they offer, what they refuse, and that nothing of them is left behind.
+//! Real servers: what they offer, what they reject, and that they leave nothing behind.
 
-// Helpers of tests fail as tests do.
+// Test helpers may panic.
 #![allow(clippy::unwrap_used)]
 
 use std::{
@@ -17,7 +17,7 @@ fn start(options: ServerOptions) -> Server {
     Server::start(options).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// For tests with a cache of their own, which need not hold what was fetched before.
+/// For tests with their own empty cache, so that they need not fetch binaries.
 fn binaries_dir() -> PathBuf {
     Binaries::find(&Search::from_env()).unwrap_or_else(|error| panic!("{error}")).dir().to_owned()
 }
@@ -36,7 +36,7 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 fn is_alive(pid: u32) -> bool {
-    // A process that nobody waited for yet is no longer alive.
+    // A zombie is no longer alive.
     let state = Command::new("ps").args(["-o", "stat=", "-p", &pid.to_string()]).output().unwrap().stdout;
     !state.is_empty() && !state.starts_with(b"Z")
 }
@@ -132,7 +132,7 @@ fn a_detached_server_is_found_and_stopped_by_name() {
     let found = Detached::find("mine", &options).unwrap().unwrap();
     assert_eq!(found, started);
     assert_eq!(ask(&found.url("postgres"), "SELECT current_database()::text"), "postgres");
-    // A later server's start leaves it alone.
+    // Starting another server leaves it alone.
     drop(start(options.clone()));
     assert_eq!(ask(&found.url("template1"), "SELECT current_database()::text"), "template1");
     let other = start(options.clone());
@@ -144,7 +144,7 @@ fn a_detached_server_is_found_and_stopped_by_name() {
     assert!(matches!(Detached::find("../x", &options), Err(Error::Name { .. })));
 }
 
-/// Runs one of the ignored tests below as a process of its own and returns it with the lines it says at first.
+/// Runs one of the ignored tests below as a separate process; returns it with the folder and PID that it prints.
 fn spawn_owner(name: &str) -> (Child, PathBuf, Option<u32>) {
     let mut owner = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", name, "--ignored", "--nocapture", "--quiet"])
@@ -152,8 +152,8 @@ fn spawn_owner(name: &str) -> (Child, PathBuf, Option<u32>) {
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(owner.stdout.take().unwrap()).lines().map_while(Result::ok);
-    let said = lines.find_map(|line| line.strip_prefix("server ").map(str::to_owned)).unwrap();
-    let (pid, folder) = said.split_once(' ').unwrap();
+    let printed = lines.find_map(|line| line.strip_prefix("server ").map(str::to_owned)).unwrap();
+    let (pid, folder) = printed.split_once(' ').unwrap();
     (owner, folder.into(), pid.parse().ok())
 }
 

@@ -1,4 +1,4 @@
-//! A backfill as it will run: in batches of keys, each a transaction of its own.
+//! Runs a backfill as Refit does: in batches of keys, each in its own transaction.
 
 use std::time::Instant;
 
@@ -10,11 +10,11 @@ use tokio_postgres::types::{Format, IsNull, ToSql, Type};
 use crate::error::Error;
 use crate::execute::begin;
 use crate::file::File;
-use crate::observe::{Look, Relations, compare};
+use crate::observe::{Observation, Relations, compare};
 use crate::session::{failure, unsent};
 use crate::trace::StatementTrace;
 
-/// Runs a backfill. Where its table is empty, one batch without bounds shows that it can run.
+/// Runs a backfill. If its table is empty, one batch with NULL bounds shows that it can run.
 pub(crate) async fn run(
     runner: &Connection,
     file: &File,
@@ -30,7 +30,7 @@ pub(crate) async fn run(
         Err(error) => {
             let at = statements.first().map_or(Position::of(&file.text, 0), |one| one.position(&file.text));
             let message =
-                format!("the keys that the backfill directive names cannot be read: {}", said(&error));
+                format!("cannot read the keys that the backfill directive names: {}", server_message(&error));
             if let Some(trace) = traces.first_mut() {
                 trace.failure = Some(unsent(at, message));
             }
@@ -43,7 +43,7 @@ pub(crate) async fn run(
     for pair in pairs {
         runner.batch_execute("BEGIN").await.map_err(Error::database("beginning a batch"))?;
         for (statement, trace) in statements.iter().zip(&mut traces) {
-            if !one(runner, file, statement, &pair.concat(), begun_with, trace).await? {
+            if !run_statement(runner, file, statement, &pair.concat(), begun_with, trace).await? {
                 return Ok(traces);
             }
             trace.batches = Some(trace.batches.unwrap_or_default() + usize::from(bounds.len() > 1));
@@ -53,8 +53,8 @@ pub(crate) async fn run(
     Ok(traces)
 }
 
-/// One statement of one batch; whether it succeeded.
-async fn one(
+/// Runs one statement of one batch. Returns whether it succeeded.
+async fn run_statement(
     runner: &Connection,
     file: &File,
     statement: &Statement<'_>,
@@ -63,13 +63,13 @@ async fn one(
     trace: &mut StatementTrace,
 ) -> Result<bool, Error> {
     let before = match file.traced {
-        true => Some(Look::within(runner).await?),
+        true => Some(Observation::within(runner).await?),
         false => None,
     };
     let began = Instant::now();
     let result = async {
         let prepared = runner.prepare(statement.text).await?;
-        // A statement that names its stripe gets all rows as one.
+        // A statement with stripe parameters gets one stripe with all rows.
         let stripe = [Text(Some("1".to_owned())), Text(Some("0".to_owned()))];
         let values = bounds.iter().chain(&stripe).take(prepared.params().len());
         let values: Vec<&(dyn ToSql + Sync)> = values.map(|value| value as _).collect();
@@ -82,13 +82,13 @@ async fn one(
         return Ok(false);
     }
     if let Some(before) = before {
-        let after = Look::within(runner).await?;
+        let after = Observation::within(runner).await?;
         compare(runner, [&before, &after], begun_with, statement.text, trace).await?;
     }
     Ok(true)
 }
 
-/// Keys between which the batches lie: one before the first row, and the last of each batch.
+/// The bounds of the batches: a key before the first row, then the last key of each batch.
 async fn bounds(
     runner: &Connection,
     backfill: &BackfillDirective,
@@ -97,7 +97,7 @@ async fn bounds(
     let (table, key, batch) = (&backfill.table, backfill.key.join(", "), backfill.batch);
     let first = &backfill.key[0];
     let texts: Vec<String> = backfill.key.iter().map(|column| format!("({column})::text")).collect();
-    // By the key's own order, not that of its text.
+    // Order by the key, not by its text.
     let sql = format!(
         "SELECT keys FROM (SELECT ARRAY[{}] AS keys, pg_catalog.row_number() OVER (ORDER BY {key}) AS number, pg_catalog.count(*) OVER () AS rows \
          FROM {table} WHERE {first} IS NOT NULL) k \
@@ -110,12 +110,12 @@ async fn bounds(
         .map(|row| row.get::<_, Vec<Option<String>>>(0).into_iter().map(Text).collect::<Vec<Text>>());
     let mut keys: Vec<Vec<Text>> = keys.collect();
     let Some(lowest) = keys.first().cloned() else { return Ok(Vec::new()) };
-    // The lower bound is exclusive: the first row needs one before it.
+    // The lower bound is exclusive, so it must be a key before the first row.
     let kind = format!("SELECT pg_catalog.pg_typeof({first})::text FROM {table} LIMIT 1");
     let kind: String =
         runner.query_typed(&kind, &[]).await?.first().map_or_else(String::new, |row| row.get(0));
-    let before = before(&kind, lowest[0].0.as_deref().unwrap_or_default());
-    // The first row is a batch's last one only where it is alone.
+    let before = value_before(&kind, lowest[0].0.as_deref().unwrap_or_default());
+    // The first row ends a batch only where the batch has one row.
     if keys.len() > 1 && batch > 1 {
         keys.remove(0);
     }
@@ -123,8 +123,8 @@ async fn bounds(
     Ok([vec![start], keys].concat().into_iter().take(at_most.saturating_add(1)).collect())
 }
 
-/// A value before another of a type. Where none is known, the value itself: its row is left out.
-fn before(kind: &str, value: &str) -> String {
+/// A value before another one of a type. Where none is known, the value itself, so that its row is skipped.
+fn value_before(kind: &str, value: &str) -> String {
     match kind {
         "smallint" | "integer" | "bigint" => {
             value.parse::<i64>().map_or(value.to_owned(), |number| number.saturating_sub(1).to_string())
@@ -138,13 +138,13 @@ fn before(kind: &str, value: &str) -> String {
     }
 }
 
-fn said(error: &tokio_postgres::Error) -> String {
+fn server_message(error: &tokio_postgres::Error) -> String {
     error
         .as_db_error()
         .map_or_else(|| error.to_string(), |db| refit_model::redact::text(db.message()).into_owned())
 }
 
-/// A value of whatever type the parameter has, as text.
+/// A value in text format, for a parameter of any type.
 #[derive(Debug, Clone)]
 struct Text(Option<String>);
 

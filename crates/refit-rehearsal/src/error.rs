@@ -1,51 +1,51 @@
-//! What keeps a rehearsal from being one.
+//! Errors of rehearsals.
 
 use std::path::{Path, PathBuf};
 
 use crate::trace::Failure;
 
-/// Why nothing could be observed. A migration's own failure is no error: it stands in the trace.
+/// Why a rehearsal could not run. The failure of a migration is not an error but part of the trace.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The private server did not come up.
-    #[error("no private PostgreSQL to run on: {0}")]
+    /// The private server did not start.
+    #[error("cannot start a private PostgreSQL: {0}")]
     Server(#[from] refit_devdb::Error),
     /// A session could not be opened.
-    #[error("no session for the rehearsal: {0}")]
+    #[error("cannot connect to the rehearsal's server: {0}")]
     Connect(#[from] refit::Error),
-    /// A question to the server failed that has nothing to do with the migrations' own statements.
-    #[error("{doing} failed: {}", said(.source))]
+    /// A statement of this crate failed, not one of the migrations.
+    #[error("{doing} failed: {}", server_message(.source))]
     Database {
-        /// What was being done.
+        /// The operation.
         doing: &'static str,
-        /// What the server or the driver said.
+        /// The error of the server or the driver.
         source: tokio_postgres::Error,
     },
     /// The schema could not be read.
     #[error(transparent)]
     Catalog(#[from] refit_catalog::Error),
-    /// A migration fails, so that there is no schema to keep.
+    /// A migration failed, so there is no schema to write.
     #[error("{path}:{}:{}: {}{}", .failure.line, .failure.column, .failure.message,
             .failure.sqlstate.as_ref().map_or(String::new(), |code| format!(" (SQLSTATE {code})")))]
     Failed {
         /// The file, relative to the folder.
         path: String,
-        /// How.
+        /// How it failed.
         failure: Box<Failure>,
     },
-    /// A file of snapshots could not be read or written.
+    /// A snapshot file could not be read or written.
     #[error("cannot {doing} {}: {source}", .path.display())]
     File {
-        /// What was tried.
+        /// The operation, as a verb.
         doing: &'static str,
-        /// Which file or folder.
+        /// The file or folder.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// A task of its own, such as the one that starts the server, ended early.
-    #[error("a task ended early: {0}")]
+    /// A background task, such as the one that starts the server, panicked or was cancelled.
+    #[error("a background task failed: {0}")]
     Task(#[from] tokio::task::JoinError),
 }
 
@@ -60,7 +60,7 @@ impl Error {
     }
 }
 
-fn said(error: &tokio_postgres::Error) -> String {
+fn server_message(error: &tokio_postgres::Error) -> String {
     match error.as_db_error() {
         Some(db) => format!("{} {}", db.code().code(), refit_model::redact::text(db.message())),
         None => error.to_string(),

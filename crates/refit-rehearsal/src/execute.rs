@@ -1,7 +1,7 @@
-//! Running files as Refit does, step by step, and looking on.
+//! Runs files as Refit does, statement by statement, and observes them.
 //!
-//! One session runs everything, put back between files. A statement of a transaction is looked at from within; one that runs
-//! by itself is given a transaction where it may have one, as Refit does, and is watched from outside where not.
+//! One session runs everything and is reset between files. A statement in a transaction is observed from within it. A
+//! statement of a file without a transaction gets its own where possible, as in Refit; otherwise another session observes it.
 
 use std::time::Instant;
 
@@ -12,21 +12,21 @@ use tokio_postgres::error::SqlState;
 use crate::batches;
 use crate::error::Error;
 use crate::file::{File, in_order};
-use crate::observe::{Look, Relations, Watch, compare};
-use crate::rows::{self, Later, Tables};
+use crate::observe::{LockWatcher, Observation, Relations, compare};
+use crate::rows::{self, LaterKeys, Tables};
 use crate::session::{failure, runner, unsent};
 use crate::trace::{FileTrace, StatementTrace, Trace};
 
-/// How to trace.
+/// Options of a trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// Rows that each table is given before the first traced file, and new ones before each further one; 0 for none.
+    /// Number of rows to generate per table before the first traced file, and per new table before each later one; 0 for none.
     pub rows: u32,
     /// Whether files that are one transaction are committed; otherwise they are rolled back.
     pub commit: bool,
-    /// Batches at most of a backfill for which no later file waits.
+    /// Maximum number of batches of a backfill that no later file waits for.
     pub batches: usize,
-    /// Whether a file may begin and end transactions; otherwise that is a failure, as it is when Refit applies it.
+    /// Whether a file may begin and end transactions; if false, that is a failure, as when Refit applies it.
     pub transaction_control: bool,
 }
 
@@ -36,15 +36,15 @@ impl Default for Options {
     }
 }
 
-/// Runs files in the order of the set on a database that is thrown away, and says what the traced ones did. It ends with the
-/// first statement that fails.
+/// Runs files in the order of the set on a throw-away database and returns what the traced ones did. Stops at the first
+/// statement that fails.
 ///
 /// # Errors
-/// [`Error`] when the database cannot be reached or asked; what the files' own statements say is in the trace.
+/// [`Error`] when connecting to the database or querying it fails; failures of the files' statements are in the trace.
 pub async fn trace(url: &str, files: &[File], options: &Options) -> Result<Trace, Error> {
     let mut tables = Tables::default();
     if options.rows > 0 {
-        tables.later = Later::of(url, files).await?;
+        tables.later = LaterKeys::of(url, files).await?;
     }
     let mut session = Session::open(url, options).await?;
     let mut trace = Trace { postgres: version(&session.runner).await?, ..Trace::default() };
@@ -62,27 +62,27 @@ pub async fn trace(url: &str, files: &[File], options: &Options) -> Result<Trace
             trace.files.push(FileTrace { path: file.path.clone(), transaction, statements });
         }
         if failed {
-            unreached(file, &mut trace);
+            note_unreached(file, &mut trace);
             break;
         }
     }
     for (file, _) in ordered.filter(|(file, _)| file.traced) {
-        trace.skipped.push((file.path.clone(), "a statement before it failed".to_owned()));
+        trace.skipped.push((file.path.clone(), "an earlier statement failed".to_owned()));
     }
     session.close().await;
     Ok(trace)
 }
 
-/// Says how many statements of a file come behind the one that failed.
-fn unreached(file: &File, trace: &mut Trace) {
+/// Notes how many statements of a file follow the one that failed.
+fn note_unreached(file: &File, trace: &mut Trace) {
     let Some(failed) = trace.failure() else { return };
     let all = split_statements(&file.text);
-    let behind = all.iter().filter(|statement| statement.offset > failed.start).count();
-    if file.traced && behind > 0 {
-        let plural = if behind == 1 { "" } else { "s" };
+    let rest = all.iter().filter(|statement| statement.offset > failed.start).count();
+    if file.traced && rest > 0 {
+        let plural = if rest == 1 { "" } else { "s" };
         trace
             .skipped
-            .push((file.path.clone(), format!("{behind} statement{plural} behind the one that failed")));
+            .push((file.path.clone(), format!("{rest} statement{plural} after the one that failed")));
     }
 }
 
@@ -98,10 +98,10 @@ pub(crate) struct Session<'a> {
     options: &'a Options,
 }
 
-/// A file at work.
-struct Work<'f> {
+/// A file that is running.
+struct RunningFile<'f> {
     file: &'f File,
-    /// What was there when it began.
+    /// The relations when the file started.
     begun_with: Relations,
     /// Whether a transaction is open.
     open: bool,
@@ -120,7 +120,7 @@ impl<'a> Session<'a> {
         self.runner.close().await;
     }
 
-    /// Runs a file as its directives say. `awaited` is for a backfill.
+    /// Runs a file as its directives require. `awaited`: whether a later file waits for this backfill.
     pub(crate) async fn file(&mut self, file: &File, awaited: bool) -> Result<Vec<StatementTrace>, Error> {
         let begun_with = match file.traced {
             true => Relations::read(&self.runner).await?,
@@ -134,34 +134,34 @@ impl<'a> Session<'a> {
             None => self.statements(file, begun_with).await?,
         };
         let failed = traces.iter().any(|statement| statement.failure.is_some());
-        let put_back = async {
+        let reset = async {
             self.runner.batch_execute("ROLLBACK").await?;
             self.runner.batch_execute("DISCARD ALL").await
         };
-        match put_back.await {
-            // A statement can end its own session: that is how it failed, and nothing runs after it.
+        match reset.await {
+            // A statement can end its own session: then it failed, and no statement follows.
             Err(_) if failed => Ok(traces),
-            result => result.map(|()| traces).map_err(Error::database("putting the session back")),
+            result => result.map(|()| traces).map_err(Error::database("resetting the session")),
         }
     }
 
     async fn statements(&mut self, file: &File, begun_with: Relations) -> Result<Vec<StatementTrace>, Error> {
-        let mut work = Work { file, begun_with, open: file.directives.transaction };
-        if work.open {
+        let mut running = RunningFile { file, begun_with, open: file.directives.transaction };
+        if running.open {
             self.runner.batch_execute("BEGIN").await.map_err(Error::database("beginning a migration"))?;
         }
         let mut traces = Vec::new();
         let statements = split_statements(&file.text);
         for (index, statement) in statements.iter().enumerate() {
             let mut trace = begin(file, index, statement);
-            self.statement(&mut work, statement, &mut trace).await?;
+            self.statement(&mut running, statement, &mut trace).await?;
             let failed = trace.failure.is_some();
             traces.push(trace);
             if failed {
                 return Ok(traces);
             }
         }
-        if let (true, Some(last), Some(trace)) = (work.open, statements.last(), traces.last_mut()) {
+        if let (true, Some(last), Some(trace)) = (running.open, statements.last(), traces.last_mut()) {
             let end = if self.options.commit { "COMMIT" } else { "ROLLBACK" };
             let end = format!("SET CONSTRAINTS ALL IMMEDIATE; {end}");
             if let Err(error) = self.runner.batch_execute(&end).await {
@@ -173,11 +173,11 @@ impl<'a> Session<'a> {
 
     async fn statement(
         &mut self,
-        work: &mut Work<'_>,
+        running: &mut RunningFile<'_>,
         statement: &Statement<'_>,
         trace: &mut StatementTrace,
     ) -> Result<(), Error> {
-        let at = statement.position(&work.file.text);
+        let at = statement.position(&running.file.text);
         match &statement.kind {
             StatementKind::CopyThroughClient => {
                 let message =
@@ -186,113 +186,123 @@ impl<'a> Session<'a> {
                 Ok(())
             }
             StatementKind::TransactionControl if !self.options.transaction_control => {
-                let message = "a migration that begins or ends transactions is refused when it is applied; leave it to Refit";
+                let message = "Refit rejects a migration that begins or ends transactions; remove BEGIN and COMMIT, Refit runs them";
                 trace.failure = Some(unsent(at, message));
                 Ok(())
             }
             StatementKind::TransactionControl => {
-                self.plainly(work, statement, trace).await;
+                self.unobserved(running, statement, trace).await;
                 let first = statement.text.split_whitespace().next().unwrap_or_default().to_ascii_uppercase();
-                work.open = matches!(first.as_str(), "BEGIN" | "START");
+                running.open = matches!(first.as_str(), "BEGIN" | "START");
                 Ok(())
             }
-            _ if !work.file.traced && work.open => {
-                self.plainly(work, statement, trace).await;
+            _ if !running.file.traced && running.open => {
+                self.unobserved(running, statement, trace).await;
                 Ok(())
             }
-            _ if work.open => self.within(work, statement, trace).await.map(drop),
+            _ if running.open => self.in_transaction(running, statement, trace).await.map(drop),
             StatementKind::Session => {
-                self.plainly(work, statement, trace).await;
+                self.unobserved(running, statement, trace).await;
                 Ok(())
             }
-            StatementKind::Plain | StatementKind::Routine => self.by_itself(work, statement, trace).await,
-            _ => self.outside(work, statement, trace).await,
+            StatementKind::Plain | StatementKind::Routine => {
+                self.in_own_transaction(running, statement, trace).await
+            }
+            _ => self.outside_transaction(running, statement, trace).await,
         }
     }
 
-    /// Sends a statement and looks at nothing.
-    async fn plainly(&self, work: &Work<'_>, statement: &Statement<'_>, trace: &mut StatementTrace) {
+    /// Runs a statement without observing it.
+    async fn unobserved(
+        &self,
+        running: &RunningFile<'_>,
+        statement: &Statement<'_>,
+        trace: &mut StatementTrace,
+    ) {
         let began = Instant::now();
         let result = self.runner.batch_execute(statement.text).await;
         trace.duration = began.elapsed();
-        trace.failure = result.err().map(|error| failure(&error, statement, &work.file.text));
+        trace.failure = result.err().map(|error| failure(&error, statement, &running.file.text));
     }
 
-    /// Sends a statement in the transaction that is open. What the server said when it failed.
-    async fn within(
+    /// Runs a statement in the open transaction. Returns the SQLSTATE if it failed.
+    async fn in_transaction(
         &self,
-        work: &Work<'_>,
+        running: &RunningFile<'_>,
         statement: &Statement<'_>,
         trace: &mut StatementTrace,
     ) -> Result<Option<SqlState>, Error> {
-        let before = Look::within(&self.runner).await?;
+        let before = Observation::within(&self.runner).await?;
         let began = Instant::now();
         let result = self.runner.batch_execute(statement.text).await;
         trace.duration = began.elapsed();
         if let Err(error) = result {
-            trace.failure = Some(failure(&error, statement, &work.file.text));
+            trace.failure = Some(failure(&error, statement, &running.file.text));
             return Ok(error.code().cloned());
         }
-        let after = Look::within(&self.runner).await?;
-        compare(&self.runner, [&before, &after], &work.begun_with, statement.text, trace).await?;
+        let after = Observation::within(&self.runner).await?;
+        compare(&self.runner, [&before, &after], &running.begun_with, statement.text, trace).await?;
         Ok(None)
     }
 
-    /// A statement by itself: in a transaction of its own, unless it refuses one.
-    async fn by_itself(
+    /// Runs a statement in its own transaction, or without one if it cannot run in a transaction.
+    async fn in_own_transaction(
         &mut self,
-        work: &Work<'_>,
+        running: &RunningFile<'_>,
         statement: &Statement<'_>,
         trace: &mut StatementTrace,
     ) -> Result<(), Error> {
         let command = async |sql: &str| {
-            self.runner.batch_execute(sql).await.map_err(Error::database("running a statement by itself"))
+            self.runner
+                .batch_execute(sql)
+                .await
+                .map_err(Error::database("running a statement in its own transaction"))
         };
         command("BEGIN").await?;
-        let refused = self.within(work, statement, trace).await?;
-        if refused.is_some_and(|code| must_be_alone(&code)) {
+        let refused = self.in_transaction(running, statement, trace).await?;
+        if refused.is_some_and(|code| forbids_transaction(&code)) {
             command("ROLLBACK").await?;
             trace.failure = None;
-            return self.outside(work, statement, trace).await;
+            return self.outside_transaction(running, statement, trace).await;
         }
         if let (None, Err(error)) = (&trace.failure, self.runner.batch_execute("COMMIT").await) {
-            trace.failure = Some(failure(&error, statement, &work.file.text));
+            trace.failure = Some(failure(&error, statement, &running.file.text));
         }
         Ok(())
     }
 
-    /// A statement without a transaction, watched from outside.
-    async fn outside(
+    /// Runs a statement without a transaction while another session observes it.
+    async fn outside_transaction(
         &mut self,
-        work: &Work<'_>,
+        running: &RunningFile<'_>,
         statement: &Statement<'_>,
         trace: &mut StatementTrace,
     ) -> Result<(), Error> {
         trace.outside = true;
-        if !work.file.traced {
-            self.plainly(work, statement, trace).await;
+        if !running.file.traced {
+            self.unobserved(running, statement, trace).await;
             return Ok(());
         }
-        let before = Look::between(&self.runner).await?;
-        let watch = Watch::start(self.url, &before.relations, statement.text).await?;
-        let (result, seen) = watch.run(&self.runner, statement.text).await?;
-        trace.duration = seen.duration;
+        let before = Observation::between(&self.runner).await?;
+        let watcher = LockWatcher::start(self.url, &before.relations, statement.text).await?;
+        let (result, observed) = watcher.run(&self.runner, statement.text).await?;
+        trace.duration = observed.duration;
         if let Err(error) = result {
-            trace.failure = Some(failure(&error, statement, &work.file.text));
+            trace.failure = Some(failure(&error, statement, &running.file.text));
             return Ok(());
         }
-        let mut after = Look::between(&self.runner).await?;
-        after.locks = seen.locks;
-        compare(&self.runner, [&before, &after], &work.begun_with, statement.text, trace).await
+        let mut after = Observation::between(&self.runner).await?;
+        after.locks = observed.locks;
+        compare(&self.runner, [&before, &after], &running.begun_with, statement.text, trace).await
     }
 }
 
-/// Whether the statement was refused for the transaction around it.
-fn must_be_alone(code: &SqlState) -> bool {
+/// Whether the server rejected the statement because it ran in a transaction.
+fn forbids_transaction(code: &SqlState) -> bool {
     *code == SqlState::INVALID_TRANSACTION_TERMINATION || *code == SqlState::ACTIVE_SQL_TRANSACTION
 }
 
-/// The trace of a statement before it runs.
+/// The empty trace of a statement that has not run yet.
 pub(crate) fn begin(file: &File, index: usize, statement: &Statement<'_>) -> StatementTrace {
     let at = statement.position(&file.text);
     StatementTrace {
@@ -307,7 +317,7 @@ pub(crate) fn begin(file: &File, index: usize, statement: &Statement<'_>) -> Sta
     }
 }
 
-/// Whether IF EXISTS or IF NOT EXISTS stands in a statement.
+/// Whether a statement contains IF EXISTS or IF NOT EXISTS.
 fn is_guarded(text: &str) -> bool {
     let tokens = refit_model::significant_tokens(text);
     let is = |at: usize, word: &str| tokens.get(at).is_some_and(|token| token.eq_ignore_ascii_case(word));

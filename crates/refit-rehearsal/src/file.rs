@@ -1,26 +1,26 @@
-//! The files that run, and in which order: that of the set, with backfills at work beside it.
+//! The files that run, and their order: that of the set, with backfills running beside it.
 
 use refit_model::{Directives, FileKind, Migration, Repeatable, Version, front_matter, normalise};
 
 /// A file that runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct File {
-    /// As the trace names it.
+    /// Its path, as shown in the trace.
     pub path: String,
     /// Its normalised text.
     pub text: String,
-    /// What its front matter says.
+    /// The directives of its front matter.
     pub directives: Directives,
     /// Its version, if it has one.
     pub version: Option<Version>,
-    /// Whether a trace of it is wanted; otherwise it only runs.
+    /// Whether the trace includes it; otherwise it only runs.
     pub traced: bool,
-    /// What undoes it.
+    /// Its down file.
     pub down: Option<Box<File>>,
 }
 
 impl File {
-    /// A file from its path and text, which need not be normalised.
+    /// Creates a file from its path and text, which need not be normalised.
     pub fn new(path: impl Into<String>, text: &str, traced: bool) -> File {
         let path = path.into();
         let name = path.rsplit('/').next().unwrap_or(&path);
@@ -58,28 +58,28 @@ impl File {
     }
 }
 
-/// Whether a file of that name, in a migrations folder, is one that runs.
+/// Whether a file of that name in a migrations folder is run: a versioned or repeatable migration.
 pub fn runs(path: &str) -> bool {
     matches!(FileKind::of(path), Ok(FileKind::Migration { .. } | FileKind::Repeatable { .. }))
 }
 
-/// Files in the order in which they have their effect, from that of the set: a backfill is at work beside the boot, and
-/// complete only when a later migration waits for it, or in the end.
+/// Sorts files of a set by the time at which they take effect: a backfill runs in the background and completes before
+/// a later migration that waits for it, or at the end.
 ///
-/// The flag says whether a later one waited.
+/// The flag is true for a backfill that a later migration waits for.
 pub fn in_order(files: &[File]) -> Vec<(&File, bool)> {
     let mut order: Vec<(&File, bool)> = Vec::new();
-    let mut at_work: Vec<&File> = Vec::new();
+    let mut running: Vec<&File> = Vec::new();
     for file in files {
         let awaited =
             |at: &mut &File| at.version.is_some_and(|version| file.directives.after.contains(&version));
-        order.extend(at_work.extract_if(.., awaited).map(|file| (file, true)));
+        order.extend(running.extract_if(.., awaited).map(|file| (file, true)));
         match file.directives.backfill {
-            Some(_) => at_work.push(file),
+            Some(_) => running.push(file),
             None => order.push((file, false)),
         }
     }
-    order.extend(at_work.into_iter().map(|file| (file, false)));
+    order.extend(running.into_iter().map(|file| (file, false)));
     order
 }
 
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_backfill_is_complete_where_somebody_waits_for_it() {
+    fn a_backfill_completes_before_a_migration_that_waits_for_it() {
         let fill = "-- refit: backfill = { table = \"t\", key = [\"id\"] }\nUPDATE t SET a = 1 WHERE id > $1 AND id <= $2;";
         let files = [
             File::new("m/V1__a.sql", "SELECT 1;", true),

@@ -1,11 +1,11 @@
-//! Running migrations on a throw-away PostgreSQL, and saying of each statement what it really locked, rewrote, scanned and
+//! Runs migrations on a throw-away PostgreSQL and records what each statement locked, rewrote and scanned, and how long it
 //! took.
 //!
-//! Files go in ([`File`]), a [`Trace`] comes out; [`mismatches`] holds it against what the linter predicts. Tables can be
-//! filled with made-up rows first ([`rows`]), since an empty table hides what a statement costs.
+//! [`trace`] turns a list of [`File`]s into a [`Trace`]; [`mismatches`] compares it with the linter's predictions. Tables can
+//! be filled with generated rows first ([`rows`]), because an empty table hides the cost of a statement.
 //!
-//! Only for databases that are thrown away: everything that the files say is done. This crate neither prints nor reads the
-//! environment, and a statement that fails is a part of the trace, not an error.
+//! Only for throw-away databases: every statement of the files is executed. This crate prints nothing and does not read the
+//! environment. A statement that fails is part of the trace, not an error.
 
 mod batches;
 mod error;
@@ -27,8 +27,8 @@ pub use execute::{Options, trace};
 pub use file::{File, in_order, runs};
 pub use mismatch::{Mismatch, mismatches};
 pub use refit_lint::LockMode;
-pub use rehearse::{Rehearsal, RehearsalOptions, Step, rehearse};
-pub use server::{Place, server_options};
+pub use rehearse::{Rehearsal, RehearsalOptions, RehearsalStep, rehearse};
+pub use server::{RehearsalServer, server_options};
 pub use snapshot::{
     Difference, SNAPSHOTS, SnapshotFile, SnapshotStep, Snapshots, Verdict, check_snapshots, snapshots,
 };

@@ -1,8 +1,8 @@
-//! Where the server did something else than the linter predicts, in either direction.
+//! Differences between what the linter predicts and what the server did, in both directions.
 //!
-//! Honest differences are none: what hangs on a condition (`IF NOT EXISTS`, a body with branches) need not happen; tables that the
-//! migration itself made are nobody's concern; a scan that a query's plan chose is not the statement's nature; what a lookup
-//! by index answers is read all the same; a partitioned table has no rows of its own.
+//! These do not count as mismatches: conditional work that did not happen (`IF NOT EXISTS`, a body with branches); tables
+//! that the migration created, which no other session uses; a scan that the planner chose; a predicted scan that used an
+//! index; a partitioned table, which has no rows of its own.
 
 use std::collections::BTreeMap;
 
@@ -18,15 +18,15 @@ use crate::trace::{Existed, StatementTrace, Trace};
 pub struct Mismatch {
     /// The file, as the caller named it.
     pub path: String,
-    /// Which statement of the file, from 1.
+    /// The number of the statement in the file, from 1.
     pub statement: usize,
-    /// The table that it is about.
+    /// The table.
     pub table: String,
     /// `lock`, `rewrite`, `scan` or `index`.
     pub about: &'static str,
-    /// What was predicted; none when nothing was.
+    /// What was predicted; none if nothing was.
     pub predicted: Option<String>,
-    /// What happened; none when nothing did.
+    /// What was observed; none if nothing was.
     pub seen: Option<String>,
 }
 
@@ -34,16 +34,18 @@ impl std::fmt::Display for Mismatch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let table = &self.table;
         match (&self.predicted, &self.seen) {
-            (Some(predicted), Some(seen)) => write!(f, "predicted for {table}: {predicted}; seen: {seen}"),
+            (Some(predicted), Some(seen)) => {
+                write!(f, "predicted for {table}: {predicted}; observed: {seen}")
+            }
             (Some(predicted), None) => write!(f, "predicted for {table}: {predicted}; it did not happen"),
             (None, Some(seen)) => write!(f, "not predicted for {table}: {seen}"),
-            (None, None) => write!(f, "nothing about {table}"),
+            (None, None) => write!(f, "no difference for {table}"),
         }
     }
 }
 
-/// Everything in which a trace differs from what was predicted for the same texts, in the order of the statements.
-/// Statements that failed, and those that the linter could not read, are left out.
+/// The mismatches between a trace and the predictions for the same files, in the order of the statements. Statements
+/// that failed, and those that the linter could not parse, are skipped.
 pub fn mismatches(trace: &Trace, predicted: &[Prediction]) -> Vec<Mismatch> {
     let mut found = Vec::new();
     for statement in trace.statements().filter(|statement| statement.failure.is_none() && statement.counted) {
@@ -98,18 +100,18 @@ impl<'a> Comparison<'a> {
         };
         let (held, new) = (strongest(&self.seen.held), strongest(&self.seen.locks));
         let predicted = self.locks.get(existed.table.as_str()).copied();
-        // What locks a table locks its partitions.
+        // A lock on a table also locks its partitions.
         let inherited =
             existed.above.iter().filter_map(|above| self.locks.get(above.as_str()).copied()).max();
         let missing = predicted.is_some_and(|mode| mode >= LockMode::RowExclusive) && held < predicted;
-        // Outside a transaction, a further lock may come and go before anybody looks.
+        // Outside a transaction, a further lock may be released before it is observed.
         let missing = missing && !(self.seen.outside && held.is_some());
-        // A lock that stops neither reads nor writes is not predicted of everything: ANALYZE, COMMENT.
+        // Locks that block neither reads nor writes are not always predicted: ANALYZE, COMMENT.
         let counts = |mode: LockMode| mode.stops_writes() || predicted.is_some();
         let more = new.is_some_and(counts) && new > predicted.max(inherited) && new >= held;
         if more || (missing && !self.is_conditional()) {
             let seen = if more { new } else { held };
-            found.push(self.differs(existed, "lock", predicted.map(locks_it), seen.map(locks_it)));
+            found.push(self.differs(existed, "lock", predicted.map(lock_text), seen.map(lock_text)));
         }
     }
 
@@ -134,7 +136,7 @@ impl<'a> Comparison<'a> {
     }
 
     fn scan(&self, existed: &Existed, found: &mut Vec<Mismatch>) {
-        // What VACUUM reads is not counted.
+        // The statistics do not count what VACUUM reads.
         if matches!(self.predicted.stmt.kind, StmtKind::Vacuum { .. }) {
             return;
         }
@@ -164,10 +166,10 @@ impl<'a> Comparison<'a> {
         let by_nature =
             matches!(self.predicted.stmt.kind, StmtKind::Alter { .. } | StmtKind::AlterDomain { .. });
         let unpredicted = !self.predicts(existed, &any) && !self.predicts_above(existed, &any);
-        // A table that was rewritten without being predicted is told of once.
-        let told = self.seen.rewritten.contains(&existed.table)
+        // An unpredicted rewrite is reported only once.
+        let reported = self.seen.rewritten.contains(&existed.table)
             || self.seen.indexes.iter().any(|index| index.table == existed.table);
-        if was_scanned(&existed.table) && stopped && by_nature && unpredicted && !told {
+        if was_scanned(&existed.table) && stopped && by_nature && unpredicted && !reported {
             found.push(self.differs(existed, "scan", None, Some(Work::Scan.to_string())));
         }
     }
@@ -184,7 +186,7 @@ impl<'a> Comparison<'a> {
         self.work.get(table).is_some_and(|work| work.iter().any(|kind| kinds.contains(kind)))
     }
 
-    /// Whether something holds for a table, or one that is below it.
+    /// Whether `holds` is true for a table or one of its descendants.
     fn here_or_below(&self, existed: &Existed, holds: impl Fn(&str) -> bool) -> bool {
         holds(&existed.table)
             || self
@@ -194,7 +196,7 @@ impl<'a> Comparison<'a> {
                 .any(|other| other.above.contains(&existed.table) && holds(&other.table))
     }
 
-    /// Whether what the statement says may rightly not happen.
+    /// Whether predicted work may legitimately not happen.
     fn is_conditional(&self) -> bool {
         self.seen.guarded
             || matches!(
@@ -221,11 +223,11 @@ impl<'a> Comparison<'a> {
     }
 }
 
-fn locks_it(mode: LockMode) -> String {
+fn lock_text(mode: LockMode) -> String {
     mode.to_string()
 }
 
-/// The table that a name means: itself, or the only one of that name where the search path is not the usual one.
+/// The table that a name refers to: an exact match, else the only table of that name in any schema.
 fn resolve<'a>(seen: &'a StatementTrace, name: &Name) -> Option<&'a Existed> {
     let key = name.key();
     let exact = seen.existed.iter().find(|existed| existed.table == key);

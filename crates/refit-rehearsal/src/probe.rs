@@ -1,6 +1,6 @@
-//! Somebody who reads and somebody who writes, on each table, over and over: the longest that they had to wait.
+//! Probes: on each table one session reads and one writes repeatedly; the longest wait of each is recorded.
 //!
-//! The writer takes the lock that a writer takes and lets go, so that it changes nothing.
+//! The writer only takes and releases the lock of a write, so that it changes nothing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,14 +15,14 @@ use crate::session::open;
 /// Pause between two attempts.
 const PAUSE: Duration = Duration::from_micros(500);
 
-/// A table that is probed.
+/// A table to probe.
 #[derive(Debug, Clone)]
 pub(crate) struct Probed {
     pub(crate) table: String,
     pub(crate) quoted: String,
 }
 
-/// Sessions at work.
+/// The running probes.
 pub(crate) struct Probes {
     stop: Arc<AtomicBool>,
     tasks: Vec<(String, JoinHandle<Duration>, JoinHandle<Duration>)>,
@@ -43,7 +43,7 @@ impl Probes {
 
     async fn probe(&self, url: &str, sql: String) -> Result<JoinHandle<Duration>, Error> {
         let connection = open(url, "refit rehearsal, traffic").await?;
-        // The first time, a session reads the catalog.
+        // Warm up: the first time, a session reads the catalog.
         connection.batch_execute(&sql).await.map_err(Error::database("probing a table"))?;
         let stop = Arc::clone(&self.stop);
         Ok(tokio::spawn(async move {
@@ -53,7 +53,7 @@ impl Probes {
         }))
     }
 
-    /// The longest waits of reader and writer by table.
+    /// Stops the probes. Returns the longest waits of reader and writer for each table.
     pub(crate) async fn end(self) -> Result<Vec<(String, Duration, Duration)>, Error> {
         self.stop.store(true, Ordering::Relaxed);
         let mut waits = Vec::new();
@@ -70,7 +70,7 @@ async fn longest(connection: &Connection, sql: &str, stop: &AtomicBool) -> Durat
         let began = Instant::now();
         let result = connection.batch_execute(sql).await;
         longest = longest.max(began.elapsed());
-        // The table is gone, or has another name: nobody can wait for it any more.
+        // The table was dropped or renamed: there is nothing left to wait for.
         if result.is_err() {
             break;
         }

@@ -1,7 +1,7 @@
-//! The rehearsal: each migration as it will be applied, with traffic beside it.
+//! The rehearsal: each migration runs as Refit applies it, with concurrent traffic.
 //!
-//! One that is a transaction is first run statement by statement, looked at and rolled back, and then as one message beside
-//! the traffic: looking would make others wait for longer.
+//! A transactional migration first runs statement by statement, is observed and rolled back, and then runs as one message
+//! beside the traffic: observing would prolong the waits.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -15,73 +15,78 @@ use crate::execute::{Options, Session, version};
 use crate::file::{File, in_order};
 use crate::observe::Relations;
 use crate::probe::{Probed, Probes};
-use crate::rows::{self, Filled, Later, Tables};
-use crate::server::Place;
+use crate::rows::{self, Filled, LaterKeys, Tables};
+use crate::server::RehearsalServer;
 use crate::session::failure;
 use crate::stairway::{Stairway, walk};
 use crate::trace::{Lock, RelationKind, StatementTrace, Wait, milliseconds};
 
-/// Tables that are probed at most in a migration: each costs two sessions.
+/// Maximum number of tables to probe per migration: each costs two sessions.
 const TABLES: usize = 12;
 
-/// How to rehearse.
+/// Options of a rehearsal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RehearsalOptions {
-    /// Rows that each table is given before the first rehearsed migration, and new ones before each further one; 0 for none.
+    /// Number of rows to generate per table before the first rehearsed migration, and per new table before each later one;
+    /// 0 for none.
     pub rows: u32,
-    /// Whether each migration that has a down file goes up, down and up.
+    /// Whether to run each migration that has a down file up, down and up again.
     pub stairway: bool,
 }
 
-/// What was seen.
+/// The result of a rehearsal.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Rehearsal {
     /// The server's version, as in `15.18`.
     pub postgres: String,
-    /// The tables that were filled with made-up rows.
+    /// The tables that were filled with generated rows.
     pub rows: Vec<Filled>,
-    /// The migrations in the order in which they ran.
-    pub steps: Vec<Step>,
+    /// The migrations in the order of execution.
+    pub steps: Vec<RehearsalStep>,
 }
 
-/// One migration.
+/// The result of one migration.
 #[derive(Debug, Clone, Serialize)]
-pub struct Step {
+pub struct RehearsalStep {
     /// Its file.
     pub path: String,
     /// Whether it ran in one transaction.
     pub transaction: bool,
-    /// How long it took beside the traffic.
+    /// How long it took with concurrent traffic.
     #[serde(rename = "milliseconds", serialize_with = "milliseconds")]
     pub duration: Duration,
-    /// Its statements, as far as they ran.
+    /// The statements that ran.
     pub statements: Vec<StatementTrace>,
-    /// How long others waited, by table.
+    /// How long other sessions waited, by table.
     pub waits: Vec<Wait>,
-    /// Up, down, up; where that was asked for and there is a down file.
+    /// The outcome of up, down, up; if requested and there is a down file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stairway: Option<Stairway>,
 }
 
-impl Step {
-    /// Whether a statement failed, or the way down does not lead back.
-    pub fn is_wrong(&self) -> bool {
+impl RehearsalStep {
+    /// Whether a statement failed, or the down file does not restore the schema.
+    pub fn has_failed(&self) -> bool {
         self.statements.iter().any(|statement| statement.failure.is_some())
-            || self.stairway.as_ref().is_some_and(|stairway| !stairway.is_fine())
+            || self.stairway.as_ref().is_some_and(|stairway| !stairway.is_ok())
     }
 }
 
-/// Rehearses the traced files, on what the others make. It ends with the first statement that fails; a stairway that
-/// does not lead back is no reason to stop.
+/// Rehearses the traced files; the others only run. Stops at the first statement that fails, but not at a down file
+/// that does not restore the schema.
 ///
 /// # Errors
-/// [`Error`] when the server cannot be reached or asked; what the files' own statements say is in the rehearsal.
-pub async fn rehearse(place: &Place, files: &[File], options: &RehearsalOptions) -> Result<Rehearsal, Error> {
-    let url = place.url();
+/// [`Error`] when connecting to the server or querying it fails; failures of the files' statements are in the result.
+pub async fn rehearse(
+    server: &RehearsalServer,
+    files: &[File],
+    options: &RehearsalOptions,
+) -> Result<Rehearsal, Error> {
+    let url = server.url();
     let mut rehearsal = Rehearsal::default();
     let mut tables = Tables::default();
     if options.rows > 0 {
-        tables.later = Later::of(&url, files).await?;
+        tables.later = LaterKeys::of(&url, files).await?;
     }
     for (file, awaited) in in_order(files) {
         if !file.traced {
@@ -95,7 +100,7 @@ pub async fn rehearse(place: &Place, files: &[File], options: &RehearsalOptions)
             rehearsal.rows.extend(rows::fill(&url, options.rows, &mut tables).await?);
         }
         let stairway = match options.stairway {
-            true => walk(place, file, awaited).await?,
+            true => walk(server, file, awaited).await?,
             false => None,
         };
         let mut step = step(&url, file, awaited).await?;
@@ -113,23 +118,28 @@ pub async fn rehearse(place: &Place, files: &[File], options: &RehearsalOptions)
     Ok(rehearsal)
 }
 
-/// Runs a file that only prepares; a step where it fails.
-async fn untraced(url: &str, file: &File, awaited: bool) -> Result<Option<Step>, Error> {
+/// Runs a file that is not traced. Returns a step only if it fails.
+async fn untraced(url: &str, file: &File, awaited: bool) -> Result<Option<RehearsalStep>, Error> {
     let options = Options::default();
     let mut session = Session::open(url, &options).await?;
     let began = Instant::now();
     let mut statements = session.file(file, awaited).await?;
     session.close().await;
     statements.retain(|statement| statement.failure.is_some());
-    Ok((!statements.is_empty()).then(|| made(file, began.elapsed(), statements, Vec::new())))
+    Ok((!statements.is_empty()).then(|| new_step(file, began.elapsed(), statements, Vec::new())))
 }
 
-fn made(file: &File, duration: Duration, statements: Vec<StatementTrace>, waits: Vec<Wait>) -> Step {
+fn new_step(
+    file: &File,
+    duration: Duration,
+    statements: Vec<StatementTrace>,
+    waits: Vec<Wait>,
+) -> RehearsalStep {
     let transaction = file.directives.transaction && file.directives.backfill.is_none();
-    Step { path: file.path.clone(), transaction, duration, statements, waits, stairway: None }
+    RehearsalStep { path: file.path.clone(), transaction, duration, statements, waits, stairway: None }
 }
 
-async fn step(url: &str, file: &File, awaited: bool) -> Result<Step, Error> {
+async fn step(url: &str, file: &File, awaited: bool) -> Result<RehearsalStep, Error> {
     let is_transaction = file.directives.transaction && file.directives.backfill.is_none();
     let options = Options { commit: !is_transaction, ..Options::default() };
     let mut session = Session::open(url, &options).await?;
@@ -144,15 +154,15 @@ async fn step(url: &str, file: &File, awaited: bool) -> Result<Step, Error> {
         let duration = began.elapsed();
         let waits = waits(probes.end().await?, &statements);
         session.close().await;
-        // Looking takes time of its own.
+        // The elapsed time includes the observations; the statements' own times do not.
         let duration = duration.min(statements.iter().map(|statement| statement.duration).sum());
-        return Ok(made(file, duration, statements, waits));
+        return Ok(new_step(file, duration, statements, waits));
     }
     let mut statements = session.file(file, awaited).await?;
     if statements.iter().any(|statement| statement.failure.is_some()) {
         let duration = statements.iter().map(|statement| statement.duration).sum();
         session.close().await;
-        return Ok(made(file, duration, statements, Vec::new()));
+        return Ok(new_step(file, duration, statements, Vec::new()));
     }
     let locked: BTreeSet<&str> = statements
         .iter()
@@ -166,19 +176,19 @@ async fn step(url: &str, file: &File, awaited: bool) -> Result<Step, Error> {
     let duration = began.elapsed();
     let waited = probes.end().await?;
     if let (Err(error), Some(last)) = (result, statements.last_mut()) {
-        // It went well when it was rolled back: the commit itself is refused.
+        // All statements succeeded before the rollback, so the commit failed.
         let all = split_statements(&file.text);
         last.failure = all.last().map(|statement| failure(&error, statement, &file.text));
     }
     session.close().await;
     let waits = waits(waited, &statements);
-    Ok(made(file, duration, statements, waits))
+    Ok(new_step(file, duration, statements, waits))
 }
 
-fn probed(relations: &Relations, is_meant: impl Fn(u32, &str) -> bool) -> Vec<Probed> {
-    let tables = relations
-        .tables()
-        .filter(|(oid, relation)| relation.kind() == RelationKind::Table && is_meant(*oid, &relation.name));
+fn probed(relations: &Relations, is_selected: impl Fn(u32, &str) -> bool) -> Vec<Probed> {
+    let tables = relations.tables().filter(|(oid, relation)| {
+        relation.kind() == RelationKind::Table && is_selected(*oid, &relation.name)
+    });
     let probed = |(_, relation): (u32, &crate::observe::Relation)| Probed {
         table: relation.name.clone(),
         quoted: relation.quoted.clone(),
@@ -186,7 +196,7 @@ fn probed(relations: &Relations, is_meant: impl Fn(u32, &str) -> bool) -> Vec<Pr
     tables.map(probed).take(TABLES).collect()
 }
 
-/// Each table's waits, with the statement that first took the strongest lock on it.
+/// The waits for each table, with the statement that first took the strongest lock on it.
 fn waits(waited: Vec<(String, Duration, Duration)>, statements: &[StatementTrace]) -> Vec<Wait> {
     let wait = |(table, reader, writer): (String, Duration, Duration)| {
         let lock = |lock: &&Lock| lock.kind == RelationKind::Table && lock.object == table;

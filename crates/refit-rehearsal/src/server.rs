@@ -1,39 +1,39 @@
-//! Where a rehearsal takes place: a database on a private server.
+//! The private server that a rehearsal runs on.
 
 use refit_devdb::{Server, ServerOptions};
 
 use crate::error::Error;
 use crate::session::open;
 
-/// Where the migrations run.
+/// The database that the migrations run in.
 const DATABASE: &str = "rehearsal";
-/// Where they go up and down.
+/// The copy for up, down, up.
 const COPY: &str = "stairway";
 
-/// A private server with an empty database, gone with the value.
+/// A private server with an empty database, removed on drop.
 #[derive(Debug)]
-pub struct Place {
+pub struct RehearsalServer {
     server: Server,
 }
 
-impl Place {
-    /// Starts a server; see [`server_options`] for what it must be like.
+impl RehearsalServer {
+    /// Starts a server; see [`server_options`] for the settings that it needs.
     ///
     /// # Errors
-    /// [`Error::Server`] when it does not come up.
-    pub async fn start(options: ServerOptions) -> Result<Place, Error> {
+    /// [`Error::Server`] when it does not start.
+    pub async fn start(options: ServerOptions) -> Result<RehearsalServer, Error> {
         let server = tokio::task::spawn_blocking(|| Server::start(options)).await??;
-        let place = Place { server };
-        place.administer(&format!("CREATE DATABASE {DATABASE}")).await?;
-        Ok(place)
+        let server = RehearsalServer { server };
+        server.administer(&format!("CREATE DATABASE {DATABASE}")).await?;
+        Ok(server)
     }
 
-    /// The database, as a URL.
+    /// The URL of the database.
     pub fn url(&self) -> String {
         self.server.url(DATABASE)
     }
 
-    /// A copy of the database, replacing an earlier one. Nobody may be connected to the database meanwhile.
+    /// Copies the database, replacing an earlier copy; returns the copy's URL. No session may be connected to the database.
     pub(crate) async fn copy(&self) -> Result<String, Error> {
         self.administer(&format!("DROP DATABASE IF EXISTS {COPY} WITH (FORCE)")).await?;
         self.administer(&format!("CREATE DATABASE {COPY} TEMPLATE {DATABASE}")).await?;
@@ -42,7 +42,7 @@ impl Place {
 
     async fn administer(&self, sql: &str) -> Result<(), Error> {
         let client = open(&self.server.url("postgres"), "refit rehearsal, databases").await?;
-        client.batch_execute(sql).await.map_err(Error::database("making a database"))?;
+        client.batch_execute(sql).await.map_err(Error::database("creating a database"))?;
         client.close().await;
         Ok(())
     }
@@ -58,7 +58,7 @@ impl Place {
     }
 }
 
-/// Settings that a trace needs, over those given: nothing but the migrations takes locks or reads tables.
+/// Adds the settings that a trace needs: only the migrations may take locks and read tables.
 pub fn server_options(options: ServerOptions) -> ServerOptions {
     options
         .setting("autovacuum", "off")

@@ -1,4 +1,4 @@
-//! Sessions of a rehearsal, and how their failures are told.
+//! The sessions of a rehearsal, and their failures.
 
 use refit::{ConnectOptions, Connection};
 use refit_model::redact::{self, Secrets};
@@ -8,13 +8,14 @@ use tokio_postgres::error::ErrorPosition;
 use crate::error::Error;
 use crate::trace::Failure;
 
-/// A session that runs migrations. Parallel workers would count by themselves what they read; RESET does not bring them back.
+/// Opens a session that runs migrations, without parallel workers, which would keep their own statistics. As startup options,
+/// these settings survive RESET.
 pub(crate) async fn runner(url: &str) -> Result<Connection, Error> {
-    let alone = "-c max_parallel_workers_per_gather=0 -c max_parallel_maintenance_workers=0";
-    connect(url, "refit rehearsal", alone).await
+    let settings = "-c max_parallel_workers_per_gather=0 -c max_parallel_maintenance_workers=0";
+    connect(url, "refit rehearsal", settings).await
 }
 
-/// A session beside it, whose own reads are not counted: what all sessions have read is added up.
+/// Opens an auxiliary session whose reads are not counted, because the statistics add up all sessions.
 pub(crate) async fn open(url: &str, name: &str) -> Result<Connection, Error> {
     connect(url, name, "-c track_counts=off").await
 }
@@ -26,13 +27,13 @@ async fn connect(url: &str, name: &str, settings: &str) -> Result<Connection, Er
     Ok(refit::connect(&format!("{url}{separator}options={encoded}"), &options).await?)
 }
 
-/// What the server said of a statement, with the place that it points to in the file.
+/// The server's error for a statement, with the position in the file.
 pub(crate) fn failure(error: &tokio_postgres::Error, statement: &Statement<'_>, file: &str) -> Failure {
     let own = statement.position(file);
     let Some(db) = error.as_db_error() else {
         return unsent(own, error.to_string());
     };
-    let pointed = match db.position() {
+    let position = match db.position() {
         Some(ErrorPosition::Original(character)) => {
             let index = (*character as usize).saturating_sub(1);
             let byte = statement.text.char_indices().nth(index).map_or(0, |(byte, _)| byte);
@@ -46,12 +47,12 @@ pub(crate) fn failure(error: &tokio_postgres::Error, statement: &Statement<'_>, 
         message: secrets.redact(db.message()),
         detail: db.detail().map(|detail| secrets.redact(&redact::detail(db.code().code(), detail))),
         hint: db.hint().map(|hint| secrets.redact(hint)),
-        line: pointed.line,
-        column: pointed.column,
+        line: position.line,
+        column: position.column,
     }
 }
 
-/// A failure that the server did not speak of.
+/// A failure without an error from the server.
 pub(crate) fn unsent(at: Position, message: impl Into<String>) -> Failure {
     Failure {
         sqlstate: None,

@@ -1,4 +1,4 @@
-//! Up, down, up: whether a down file leaves the schema as it was.
+//! Up, down, up: whether a down file restores the schema.
 
 use refit_catalog::{Catalog, Delta, ReadOptions};
 use refit_model::{Position, Statement, StatementKind, split_statements};
@@ -7,26 +7,26 @@ use serde::Serialize;
 use crate::error::Error;
 use crate::execute::{Options, Session};
 use crate::file::File;
-use crate::server::Place;
+use crate::server::RehearsalServer;
 use crate::session::unsent;
 use crate::trace::Failure;
 
-/// What became of a migration that went up, down and up again.
+/// The outcome of running a migration up, down and up again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
 pub enum Stairway {
-    /// The schema was each time as it had been.
+    /// The schema was the same each time.
     Same,
-    /// The same but for the order of columns.
+    /// The schema was the same except for the order of columns.
     Moved {
         /// What differs.
         delta: String,
     },
-    /// The schema was not as it had been.
+    /// The schema was different.
     Different {
         /// `down` or `up again`.
         after: &'static str,
-        /// What differs from how it was.
+        /// What differs from the earlier schema.
         delta: String,
     },
     /// A statement failed.
@@ -35,37 +35,41 @@ pub enum Stairway {
         during: &'static str,
         /// The file.
         path: String,
-        /// How.
+        /// How it failed.
         failure: Failure,
     },
 }
 
 impl Stairway {
-    /// Whether there is nothing to fix.
-    pub fn is_fine(&self) -> bool {
+    /// Whether the down file restores the schema.
+    pub fn is_ok(&self) -> bool {
         matches!(self, Stairway::Same | Stairway::Moved { .. })
     }
 }
 
-/// Walks a migration up, down and up: in one transaction that is rolled back, where both files can be in one and go well
-/// there, else on a copy of the database, step by step. None where it has no down file, or does not even go up.
-pub(crate) async fn walk(place: &Place, file: &File, awaited: bool) -> Result<Option<Stairway>, Error> {
+/// Runs a migration up, down and up: in one transaction that is rolled back if both files can run in one and succeed,
+/// else step by step on a copy of the database. None if it has no down file or its first run fails.
+pub(crate) async fn walk(
+    server: &RehearsalServer,
+    file: &File,
+    awaited: bool,
+) -> Result<Option<Stairway>, Error> {
     let Some(down) = &file.down else { return Ok(None) };
     let up = File { traced: false, ..file.clone() };
     let options = Options::default();
     if can_be_in_a_transaction(&up) && can_be_in_a_transaction(down) {
-        let url = place.url();
+        let url = server.url();
         let session = Session::open(&url, &options).await?;
         let outcome = steps(&mut Walker::Together(&session), &up, down).await;
         session.close().await;
-        // What fails is seen again, and judged, where each file is a transaction of its own.
+        // A failure is checked again below, with a transaction for each file.
         if let Some(outcome @ (Stairway::Same | Stairway::Moved { .. } | Stairway::Different { .. })) =
             outcome?
         {
             return Ok(Some(outcome));
         }
     }
-    let url = place.copy().await?;
+    let url = server.copy().await?;
     let mut session = Session::open(&url, &options).await?;
     let outcome = steps(&mut Walker::OneByOne(&mut session, awaited), &up, down).await?;
     session.close().await;
@@ -81,41 +85,41 @@ fn can_be_in_a_transaction(file: &File) -> bool {
         && !split_statements(&file.text).iter().any(refused)
 }
 
-/// None where it does not go up.
+/// None if the first run fails.
 async fn steps(walker: &mut Walker<'_, '_>, up: &File, down: &File) -> Result<Option<Stairway>, Error> {
     walker.begin().await?;
     let before = walker.schema().await?;
     if walker.run(up).await?.is_some() {
         return Ok(None);
     }
-    let above = walker.schema().await?;
+    let after = walker.schema().await?;
     let failed =
         |during, file: &File, failure| Some(Stairway::Failed { during, path: file.path.clone(), failure });
     if let Some(failure) = walker.run(down).await? {
         return Ok(failed("down", down, failure));
     }
-    let lower = Delta::between(&before, &walker.schema().await?);
-    if !lower.is_empty() && !lower.is_only_moved() {
-        return Ok(Some(Stairway::Different { after: "down", delta: lower.text() }));
+    let down_delta = Delta::between(&before, &walker.schema().await?);
+    if !down_delta.is_empty() && !down_delta.is_only_moved() {
+        return Ok(Some(Stairway::Different { after: "down", delta: down_delta.text() }));
     }
     if let Some(failure) = walker.run(up).await? {
         return Ok(failed("up again", up, failure));
     }
-    let upper = Delta::between(&above, &walker.schema().await?);
-    Ok(Some(match (upper.is_empty(), lower.is_empty()) {
+    let up_delta = Delta::between(&after, &walker.schema().await?);
+    Ok(Some(match (up_delta.is_empty(), down_delta.is_empty()) {
         (true, true) => Stairway::Same,
-        _ if upper.is_empty() || upper.is_only_moved() => {
-            Stairway::Moved { delta: format!("{}{}", lower.text(), upper.text()) }
+        _ if up_delta.is_empty() || up_delta.is_only_moved() => {
+            Stairway::Moved { delta: format!("{}{}", down_delta.text(), up_delta.text()) }
         }
-        _ => Stairway::Different { after: "up again", delta: upper.text() },
+        _ => Stairway::Different { after: "up again", delta: up_delta.text() },
     }))
 }
 
-/// How the steps are walked.
+/// How the steps run.
 enum Walker<'s, 'a> {
-    /// In one transaction, which ends with the session.
+    /// In one transaction, which is rolled back when the session ends.
     Together(&'s Session<'a>),
-    /// Each as its directives say; the flag is for a backfill.
+    /// Each as its directives require. The flag: whether a later file waits for this backfill.
     OneByOne(&'s mut Session<'a>, bool),
 }
 
@@ -138,11 +142,11 @@ impl Walker<'_, '_> {
         })
     }
 
-    /// How it failed, if it did.
+    /// Runs a file. Returns the failure, if any.
     async fn run(&mut self, file: &File) -> Result<Option<Failure>, Error> {
         match self {
             Walker::Together(session) => {
-                // As between two transactions: what is deferred is due, and what was set is forgotten.
+                // As at the end of a transaction and session: check deferred constraints, reset settings.
                 let end =
                     "SET CONSTRAINTS ALL IMMEDIATE; RESET ALL; RESET SESSION AUTHORIZATION; DISCARD TEMP";
                 let text = format!("{}\n;{end}", file.text);

@@ -1,4 +1,4 @@
-//! What was seen: values without behaviour, in the form that machines read.
+//! What was observed: plain data in the form of the JSON output.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use serde::{Serialize, Serializer};
 
 use crate::rows::Filled;
 
-/// What the traced files did.
+/// The result of tracing files.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Trace {
     /// The server's version, as in `15.18`.
     pub postgres: String,
-    /// The tables that were filled with made-up rows, in the order in which they were.
+    /// The tables that were filled with generated rows, in that order.
     pub rows: Vec<Filled>,
-    /// The files in the order in which they ran; only those that were asked for, and one that failed before them.
+    /// The traced files in the order of execution, and an untraced file if it failed.
     pub files: Vec<FileTrace>,
     /// Files that did not run, and why.
     pub skipped: Vec<(String, String)>,
@@ -26,31 +26,31 @@ impl Trace {
         self.files.iter().flat_map(|file| &file.statements)
     }
 
-    /// The statement that failed, if one did: nothing ran after it.
+    /// The statement that failed, if any: nothing ran after it.
     pub fn failure(&self) -> Option<&StatementTrace> {
         self.statements().find(|statement| statement.failure.is_some())
     }
 }
 
-/// What one file did.
+/// The trace of one file.
 #[derive(Debug, Clone, Serialize)]
 pub struct FileTrace {
-    /// As the caller named it.
+    /// Its path, as the caller gave it.
     pub path: String,
     /// Whether it ran in one transaction.
     pub transaction: bool,
-    /// Its statements, as far as they ran.
+    /// The statements that ran.
     pub statements: Vec<StatementTrace>,
 }
 
-/// What one statement did to what was there before it.
+/// What one statement did to objects that existed before it.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct StatementTrace {
-    /// The file, as the caller named it.
+    /// The file's path, as the caller gave it.
     pub path: String,
-    /// Which statement of the file, from 1.
+    /// The number of the statement in the file, from 1.
     pub statement: usize,
-    /// Where it stands, in bytes of the normalised text.
+    /// Its offset in the normalised text, in bytes.
     #[serde(skip)]
     pub start: usize,
     /// One past its last byte.
@@ -60,55 +60,55 @@ pub struct StatementTrace {
     pub line: usize,
     /// Its column, from 1, in characters.
     pub column: usize,
-    /// How long it took, without what was waited for the observers. Of a backfill, all batches together.
+    /// How long it took, without waits for the observing sessions. For a backfill, the sum of all batches.
     #[serde(rename = "milliseconds", serialize_with = "milliseconds")]
     pub duration: Duration,
-    /// Of a backfill: how many batches ran.
+    /// For a backfill: the number of batches that ran.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batches: Option<usize>,
-    /// Locks that it took and the transaction did not have before, the strongest of each relation.
+    /// Locks that it took and the transaction did not already hold; only the strongest per relation.
     pub locks: Vec<Lock>,
-    /// What the transaction held when the statement was done, these and earlier ones; tables only.
+    /// All locks on tables that the transaction held after the statement, including earlier ones.
     #[serde(skip)]
     pub held: Vec<Lock>,
-    /// Tables that are in new files.
+    /// Tables that got a new file.
     pub rewritten: Vec<String>,
-    /// Tables of which every row was read, one after the other.
+    /// Tables that were scanned sequentially.
     pub scanned: Vec<Scan>,
-    /// Tables that were looked at by an index.
+    /// Tables that were read through an index.
     #[serde(skip)]
     pub looked_up: Vec<String>,
-    /// Indexes on tables that were there before: built, or built anew.
+    /// Indexes on existing tables that were built or rebuilt.
     pub indexes: Vec<IndexWork>,
-    /// Rows that were changed.
+    /// Changed rows, by table.
     pub changed: Vec<Change>,
-    /// How it failed.
+    /// The failure, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
-    /// Tables, partitioned tables and materialised views that were there before it.
+    /// Tables, partitioned tables and materialised views that existed before it.
     #[serde(skip)]
     pub existed: Vec<Existed>,
-    /// Whether it ran where locks come and go: outside a transaction.
+    /// Whether it ran outside a transaction, where locks do not last until they are observed.
     #[serde(skip)]
     pub outside: bool,
-    /// Whether it says IF EXISTS or IF NOT EXISTS, and may do nothing.
+    /// Whether it contains IF EXISTS or IF NOT EXISTS, and may do nothing.
     #[serde(skip)]
     pub guarded: bool,
-    /// Whether what it did could be seen and counted.
+    /// Whether its effects were observed and counted.
     #[serde(skip)]
     pub counted: bool,
 }
 
-/// A table that was there before a statement.
+/// A table that existed before a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Existed {
     /// Its name.
     pub table: String,
-    /// The tables above it: those that it is a partition of, or inherits from.
+    /// Its ancestors: the tables that it is a partition of or inherits from.
     pub above: Vec<String>,
-    /// Whether it was made in the same migration, so that nobody else can be waiting for it.
+    /// Whether the same migration created it, so that no other session can be waiting for it.
     pub is_new: bool,
-    /// Whether it is partitioned, and has no rows of its own.
+    /// Whether it is partitioned, and so has no rows of its own.
     pub is_partitioned: bool,
 }
 
@@ -126,38 +126,38 @@ pub enum RelationKind {
     Sequence,
     /// A view.
     View,
-    /// A foreign table, or what else there is.
+    /// A foreign table or any other relation.
     Other,
 }
 
 /// A lock on a relation.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Lock {
-    /// What is locked, qualified where its schema is not `public`.
+    /// The relation, qualified if its schema is not `public`.
     pub object: String,
-    /// What it is.
+    /// The kind of relation.
     pub kind: RelationKind,
-    /// How, as LOCK TABLE spells it.
+    /// The mode, as LOCK TABLE spells it.
     #[serde(serialize_with = "displayed")]
     pub mode: LockMode,
 }
 
-/// A table that was read from its first row to its last.
+/// A sequential scan of a whole table.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Scan {
     /// The table.
     pub table: String,
-    /// Rows that were read.
+    /// The number of rows read.
     pub rows: i64,
 }
 
-/// What happened to an index.
+/// How an index was built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Build {
-    /// It is new.
+    /// It was created.
     Built,
-    /// It is in a new file.
+    /// It was rebuilt into a new file.
     Rebuilt,
 }
 
@@ -168,51 +168,51 @@ pub struct IndexWork {
     pub index: String,
     /// Its table.
     pub table: String,
-    /// What happened.
+    /// Whether it was built or rebuilt.
     pub work: Build,
 }
 
-/// Rows of a table that a statement changed.
+/// The numbers of rows of a table that a statement changed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Change {
     /// The table.
     pub table: String,
-    /// Rows that came.
+    /// Inserted rows.
     pub inserted: i64,
-    /// Rows that were written anew.
+    /// Updated rows.
     pub updated: i64,
-    /// Rows that went.
+    /// Deleted rows.
     pub deleted: i64,
 }
 
 /// How a statement failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Failure {
-    /// SQLSTATE; none when it was not sent, or the connection was cut.
+    /// SQLSTATE; none if the statement was not sent or the connection was lost.
     pub sqlstate: Option<String>,
-    /// What the server said.
+    /// The error message.
     pub message: String,
-    /// More of it.
+    /// The server's DETAIL.
     pub detail: Option<String>,
-    /// What it proposes.
+    /// The server's HINT.
     pub hint: Option<String>,
-    /// The line that it points to, or that of the statement.
+    /// The line of the error, or that of the statement, from 1.
     pub line: usize,
-    /// The column, in characters.
+    /// The column, from 1, in characters.
     pub column: usize,
 }
 
-/// How long others had to wait for a table.
+/// How long other sessions had to wait for a table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Wait {
     /// The table.
     pub table: String,
-    /// The statement, from 1, that first took the strongest lock on it.
+    /// The number of the statement that first took the strongest lock on it, from 1.
     pub statement: usize,
-    /// The longest that one row took to be read.
+    /// The longest time to read one row.
     #[serde(rename = "reader_milliseconds", serialize_with = "milliseconds")]
     pub reader: Duration,
-    /// The longest that a writer's lock took.
+    /// The longest time to take a writer's lock.
     #[serde(rename = "writer_milliseconds", serialize_with = "milliseconds")]
     pub writer: Duration,
 }

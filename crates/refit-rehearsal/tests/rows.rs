@@ -1,6 +1,6 @@
-//! Made-up rows on real tables: what is filled satisfies everything, what is not is said with its reason.
+//! Generated rows on real tables: filled tables satisfy all constraints, the others are reported with a reason.
 
-#![allow(clippy::unwrap_used, reason = "a test ends where something is not as it must be, helpers included")]
+#![allow(clippy::unwrap_used, reason = "test helpers may panic")]
 
 use refit_devdb::TestDb;
 use refit_rehearsal::rows::{Filled, Tables, fill};
@@ -82,7 +82,7 @@ async fn tables_of_all_kinds_are_filled() {
     let sql = "SELECT count(DISTINCT state), count(DISTINCT customer_id) FROM orders";
     let row = client.query_one(sql, &[]).await.unwrap();
     assert!(row.get::<_, i64>(0) > 1 && row.get::<_, i64>(1) == 100);
-    // A second time, everything has been seen to; and the rows are the same in another database.
+    // The rows are the same in another database, and a second call fills only the new table.
     let digest = "SELECT md5(string_agg(o::text, ',' ORDER BY o.id)) FROM orders o";
     let first: String = client.query_one(digest, &[]).await.unwrap().get(0);
     let other = TestDb::empty().await.unwrap();
@@ -100,7 +100,7 @@ fn short_of(filled: Vec<Filled>) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn what_cannot_be_filled_is_said_with_its_reason() {
+async fn a_table_that_cannot_be_filled_is_reported_with_its_reason() {
     let schema = "
 CREATE TABLE chicken (id bigint PRIMARY KEY, egg bigint NOT NULL);
 CREATE TABLE egg (id bigint PRIMARY KEY, chicken bigint NOT NULL REFERENCES chicken);
@@ -118,14 +118,14 @@ CREATE TABLE loops (id bigint PRIMARY KEY, above bigint NOT NULL REFERENCES loop
     let mut short = short(&filled);
     short.sort();
     let expected = [
-        "chicken 0: it must refer to egg, which has no rows yet and waits for it in turn",
-        "egg 0: it must refer to chicken, which has no rows",
+        "chicken 0: it must reference egg, which has no rows yet and depends on it in turn",
+        "egg 0: it must reference chicken, which has no rows",
         "guarded 0: P0001 not today",
-        "impossible 0: no value was found for a that satisfies ((a > 5) AND (a < 5))",
-        "loops 0: it must refer to itself, which has no rows yet and waits for it in turn",
+        "impossible 0: found no value for a that satisfies ((a > 5) AND (a < 5))",
+        "loops 0: it must reference itself and has no rows yet",
         "parted 0: it is partitioned and has no partition",
-        "strange 0: no values are known for a, which is of type pg_snapshot",
-        "two 2: its keys take no more of these values",
+        "strange 0: cannot generate values of type pg_snapshot for a",
+        "two 2: its unique keys allow no more generated values",
     ];
     assert_eq!(short, expected);
 }

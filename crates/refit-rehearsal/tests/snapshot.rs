@@ -1,25 +1,25 @@
-//! The snapshots of a folder, as a user's own test checks them.
+//! The snapshots of a folder, as a user's test checks them.
 
-#![allow(clippy::unwrap_used, reason = "a test ends where something is not as it must be, helpers included")]
+#![allow(clippy::unwrap_used, reason = "test helpers may panic")]
 
 use std::path::Path;
 
 use refit_catalog::ReadOptions;
 use refit_devdb::ServerOptions;
 use refit_model::MigrationSet;
-use refit_rehearsal::{Place, check_snapshots, server_options, snapshots};
+use refit_rehearsal::{RehearsalServer, check_snapshots, server_options, snapshots};
 
 refit_rehearsal::snapshot_test!("../../migrations");
 
 async fn keep(folder: &Path, environment: &str) {
     let set = MigrationSet::from_dir(folder).unwrap();
-    let place = Place::start(server_options(ServerOptions::for_tests())).await.unwrap();
-    let made = snapshots(&place, &set, environment, &ReadOptions::default()).await.unwrap();
+    let server = RehearsalServer::start(server_options(ServerOptions::for_tests())).await.unwrap();
+    let made = snapshots(&server, &set, environment, &ReadOptions::default()).await.unwrap();
     made.write(folder, &made.compare(folder).unwrap()).unwrap();
 }
 
 #[test]
-fn the_test_fails_where_the_snapshots_are_not_what_the_migrations_make() {
+fn the_test_fails_when_the_snapshots_do_not_match_the_migrations() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     std::fs::write(folder.join("V1__t.sql"), "CREATE TABLE t (id int);").unwrap();
@@ -30,7 +30,7 @@ fn the_test_fails_where_the_snapshots_are_not_what_the_migrations_make() {
     );
     assert!(!folder.join("snapshots").exists());
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    // The environment is that of the snapshots.
+    // The test uses the environment of the snapshots.
     let only = "-- refit: environments = [\"test\"]\nCREATE TABLE only_test (id int);";
     std::fs::write(folder.join("V2__only.sql"), only).unwrap();
     runtime.block_on(keep(folder, "test"));

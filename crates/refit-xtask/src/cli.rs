@@ -1,4 +1,4 @@
-//! From arguments to an exit status.
+//! The command line: parses the arguments, runs the command, and returns the exit status.
 
 use std::future::Future;
 use std::pin::pin;
@@ -13,12 +13,12 @@ use tokio::runtime::Builder;
 use crate::commands::Command;
 use crate::context::{Context, Global};
 
-/// A command line that runs in a [`Context`]: Refit's own, or that of a workspace that adds its tasks.
+/// A command line that runs in a [`Context`]: Refit's, or that of a workspace with additional tasks.
 pub trait Application: Parser {
-    /// The options that all commands share.
+    /// The global options.
     fn global(&self) -> &Global;
 
-    /// Whether the command waits for nobody: then no runtime is started for it, and no threads.
+    /// Whether the command never awaits anything. It then runs without an async runtime and its threads.
     fn is_plain(&self) -> bool {
         false
     }
@@ -51,28 +51,28 @@ impl Application for Cli {
     }
 }
 
-/// The whole of an xtask: parses the arguments and runs Refit's commands.
+/// Parses the arguments and runs Refit's commands: the `main` function of an xtask.
 pub fn main() -> ExitCode {
     main_of::<Cli>()
 }
 
-/// The same for a command line with tasks of its own beside Refit's.
+/// Like [`main`], for a command line with additional tasks.
 pub fn main_of<A: Application>() -> ExitCode {
     let matches = A::command().get_matches();
     let application = match A::from_arg_matches(&matches) {
         Ok(application) => application,
         Err(error) => error.format(&mut A::command()).exit(),
     };
-    let named = database_named(&matches);
+    let named = names_database(&matches);
     let context = match Context::new(application.global().clone(), A::command(), named) {
         Ok(context) => context,
         Err(error) => {
-            crate::output::say(&format!("error: {}", crate::output::told(&error)));
+            crate::output::say(&format!("error: {}", crate::output::error_text(&error)));
             return ExitCode::from(2);
         }
     };
     let outcome = match application.is_plain() {
-        true => at_once(application.run(&context)),
+        true => without_runtime(application.run(&context)),
         false => in_runtime(application.run(&context)),
     };
     match outcome {
@@ -85,25 +85,26 @@ pub fn main_of<A: Application>() -> ExitCode {
     }
 }
 
-/// Runs what waits for nobody: no runtime is started, whose code would have to be loaded for nothing.
-fn at_once<T>(run: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+/// Runs a command that never awaits anything, without starting a runtime, which would slow it down.
+fn without_runtime<T>(run: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     match pin!(run).poll(&mut task::Context::from_waker(Waker::noop())) {
         Poll::Ready(outcome) => outcome,
-        Poll::Pending => bail!("the command waits for something, though it says that it never does"),
+        Poll::Pending => bail!("bug: a command without a runtime awaits something"),
     }
 }
 
 fn in_runtime<T>(run: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    let runtime = Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
+    let runtime =
+        Builder::new_multi_thread().enable_all().build().context("cannot start the async runtime")?;
     let outcome = runtime.block_on(run);
-    // The process is about to end: a thread that still waits for a name server or a terminal must not hold that up.
+    // The process is about to exit: a thread that still waits for a name server or a terminal must not delay it.
     std::mem::forget(runtime);
     outcome
 }
 
-/// Whether the command line itself names the database, before or after the command.
-fn database_named(matches: &ArgMatches) -> bool {
+/// Whether the command line names the database, before or after the command.
+fn names_database(matches: &ArgMatches) -> bool {
     let here = matches.try_contains_id("database_url").is_ok()
         && matches.value_source("database_url") == Some(ValueSource::CommandLine);
-    here || matches.subcommand().is_some_and(|(_, below)| database_named(below))
+    here || matches.subcommand().is_some_and(|(_, below)| names_database(below))
 }

@@ -1,4 +1,4 @@
-//! What every command is given: shared options, the workspace, the way to speak.
+//! The context of every command: global options, workspace, output.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -9,31 +9,31 @@ use refit_model::{MigrationSet, Version, version_of};
 
 use crate::output::{COMMON, Format, Output, one_of};
 
-/// The options that all commands share.
+/// The global options.
 #[derive(Clone, clap::Args)]
 pub struct Global {
     /// The migrations folder [default: `migrations` of this workspace]
     #[arg(long, global = true, value_name = "DIR")]
     pub migrations: Option<PathBuf>,
-    /// The database, as postgres://user:password@host:5432/name, with sslmode as libpq has it
+    /// The database, as postgres://user:password@host:5432/name; sslmode works as in libpq
     #[arg(long, global = true, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<String>,
-    /// The environment: migrations with an `environments` directive run only in those they name
+    /// The environment: migrations with an `environments` directive run only in those
     #[arg(long, global = true, value_name = "NAME", env = "REFIT_ENVIRONMENT", default_value = "production")]
     pub environment: String,
-    /// The schema of the history [default: `history_schema` of refit.toml, else as the search path finds it]
+    /// The schema of the history table [default: `history_schema` in refit.toml, else found by the search path]
     #[arg(long, global = true, value_name = "SCHEMA")]
     pub history_schema: Option<String>,
-    /// The schema in which Refit keeps its records [default: `state_schema` of refit.toml, else refit]
+    /// The schema of Refit's own tables [default: `state_schema` in refit.toml, else refit]
     #[arg(long, global = true, value_name = "SCHEMA")]
     pub state_schema: Option<String>,
-    /// How results are printed
+    /// The output format
     #[arg(long, global = true, value_name = "FORMAT", default_value = "human", value_parser = one_of(COMMON))]
     pub format: Format,
-    /// A pooler between here and the server keeps one session for one client
+    /// Allow a connection pooler, which must be in session mode
     #[arg(long, global = true)]
     pub session_pooler: bool,
-    /// Print log lines on standard error; RUST_LOG chooses others
+    /// Print log messages of level info to standard error; RUST_LOG sets other levels
     #[arg(long, short, global = true)]
     pub verbose: bool,
 }
@@ -50,10 +50,10 @@ impl std::fmt::Debug for Global {
     }
 }
 
-/// What every command is given.
+/// The context of every command.
 #[derive(Debug)]
 pub struct Context {
-    /// The options that all commands share.
+    /// The global options.
     pub global: Global,
     /// The folder with the workspace's `Cargo.toml`.
     pub workspace: PathBuf,
@@ -62,7 +62,7 @@ pub struct Context {
     /// Triggered by SIGINT and SIGTERM.
     pub(crate) interrupt: refit::Interrupt,
     pub(crate) command_line: clap::Command,
-    /// Whether `--database-url` was written, rather than `DATABASE_URL` set.
+    /// Whether `--database-url` was given, as opposed to `DATABASE_URL`.
     pub(crate) database_named: bool,
 }
 
@@ -89,15 +89,15 @@ impl Context {
         self.global.migrations.clone().unwrap_or_else(|| self.workspace.join("migrations"))
     }
 
-    /// The set in the migrations folder.
+    /// Reads the set in the migrations folder.
     ///
     /// # Errors
-    /// When the folder is malformed, with every problem.
+    /// When the folder is malformed; lists every problem.
     pub fn set(&self) -> anyhow::Result<MigrationSet> {
         Ok(MigrationSet::from_dir(&self.migrations_dir())?)
     }
 
-    /// A migrator over a set, with the shared options.
+    /// Creates a migrator for a set, with the global options.
     pub fn migrator(&self, set: MigrationSet) -> Migrator {
         let mut migrator = Migrator::new(set)
             .environment(&self.global.environment)
@@ -113,7 +113,7 @@ impl Context {
         migrator
     }
 
-    /// A migrator for what an operator does without the migrations: over the set, where the folder is at hand.
+    /// A migrator for commands that work without the migrations folder; it uses the set if the folder exists.
     pub(crate) fn operator(&self) -> anyhow::Result<Migrator> {
         if self.global.migrations.is_some() || self.migrations_dir().exists() {
             return Ok(self.migrator(self.set()?));
@@ -122,9 +122,9 @@ impl Context {
     }
 }
 
-/// Reads a version argument: `12`, `V0012`, `V0012__add_status`.
+/// Parses a version argument: `12`, `V0012`, `V0012__add_status`.
 pub(crate) fn version_argument(text: &str) -> Result<Version, String> {
-    version_of(text).ok_or_else(|| "write a version like 12 or V0012".to_owned())
+    version_of(text).ok_or_else(|| "expected a version such as 12 or V0012".to_owned())
 }
 
 fn start_log(verbose: bool) {
@@ -134,15 +134,15 @@ fn start_log(verbose: bool) {
         Err(_) => return,
     };
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    // A second initialisation, in a program that has its own log, changes nothing.
+    // Fails, with no effect, in a program that has already set up logging.
     subscriber.try_init().ok();
 }
 
-/// The nearest folder above with a `Cargo.toml` that has a workspace, else with any `Cargo.toml`.
+/// The nearest ancestor folder whose `Cargo.toml` has a workspace, else the nearest with any `Cargo.toml`.
 ///
-/// Cargo says where the xtask's own package is; without cargo the search begins in the current folder.
+/// The search starts at the xtask's package, as set by Cargo; without Cargo, in the current folder.
 fn workspace() -> anyhow::Result<PathBuf> {
-    let current = env::current_dir().context("the current folder cannot be read")?;
+    let current = env::current_dir().context("cannot read the current folder")?;
     let start = env::var_os("CARGO_MANIFEST_DIR").map_or(current, PathBuf::from);
     let is_workspace = |folder: &&Path| {
         std::fs::read_to_string(folder.join("Cargo.toml"))

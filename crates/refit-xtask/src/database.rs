@@ -1,4 +1,4 @@
-//! The database that a command works on: the one that is named, a `devdb` that is running, or a private one.
+//! The database of a command: the named one, that of a running `devdb`, or a private one.
 
 use std::time::Duration;
 
@@ -13,28 +13,28 @@ use crate::output::Output;
 /// The name of the server that `devdb start` starts.
 pub(crate) const DEVDB: &str = "default";
 
-/// A database, and the private server that it is on, which goes with it.
+/// A database, and its private server, if any, which is removed on drop.
 pub(crate) struct Database {
     url: String,
     _server: Option<Server>,
 }
 
 impl Database {
-    /// The database that is named, and no other.
+    /// The named database, or that of a running `devdb`.
     pub(crate) fn named(context: &Context) -> anyhow::Result<Database> {
         let url = context.global.database_url.clone().context(
-            "which database? give --database-url, set DATABASE_URL, or start one with `cargo xtask devdb start`",
+            "no database: give --database-url, set DATABASE_URL, or start one with `cargo xtask devdb start`",
         );
         match running_devdb(DEVDB)? {
             Some(devdb) if context.global.database_url.is_none() => {
-                context.out.note("using the database that `cargo xtask devdb start` started");
+                context.out.note("using the server of `cargo xtask devdb start`");
                 Ok(Database { url: devdb.url("postgres"), _server: None })
             }
             _ => Ok(Database { url: url?, _server: None }),
         }
     }
 
-    /// The database that is named, else a private and empty one that ends with the command.
+    /// The named database, else an empty private one that is removed when the command ends.
     pub(crate) async fn named_or_private(context: &Context) -> anyhow::Result<Database> {
         if context.global.database_url.is_some() || running_devdb(DEVDB)?.is_some() {
             return Database::named(context);
@@ -42,11 +42,11 @@ impl Database {
         Database::private(context).await
     }
 
-    /// A private and empty one that ends with the command.
+    /// An empty private database that is removed when the command ends.
     pub(crate) async fn private(context: &Context) -> anyhow::Result<Database> {
         let server = tokio::task::spawn_blocking(|| Server::start(ServerOptions::from_env())).await??;
         context.out.note(format_args!(
-            "working on a private PostgreSQL {}, thrown away at the end",
+            "using a private PostgreSQL {}, which is removed afterwards",
             server.binaries().version()
         ));
         Ok(Database { url: server.url("postgres"), _server: Some(server) })
@@ -56,7 +56,7 @@ impl Database {
         &self.url
     }
 
-    /// Where it is, without secrets.
+    /// Its address without credentials.
     pub(crate) fn address(&self) -> String {
         Target::parse(&self.url).map_or_else(|_| "the database".to_owned(), |target| target.address())
     }
@@ -66,8 +66,8 @@ impl Database {
     }
 }
 
-/// Reads a database's schema, by two sessions where the server lets in as many, and hands it on before they are closed: ending
-/// a session keeps a server busy for longer than it takes to tell of what it said.
+/// Reads a database's schema, with two sessions if the server allows, and calls `then` before they are closed: closing a
+/// session takes longer than most uses of the schema.
 pub(crate) async fn with_schema<T>(
     url: &str,
     read: &ReadOptions,
@@ -84,8 +84,8 @@ pub(crate) async fn with_schema<T>(
     Ok(then(catalog?))
 }
 
-/// Refuses a connection pooler, where a command locks or sets something in its session, unless `--session-pooler` says
-/// that it keeps sessions.
+/// Refuses a connection pooler for a command that takes locks or changes settings in its session, unless
+/// `--session-pooler` is given.
 pub(crate) async fn refuse_pooler(connection: &Connection, context: &Context) -> anyhow::Result<()> {
     match context.global.session_pooler {
         true => Ok(()),
@@ -93,16 +93,16 @@ pub(crate) async fn refuse_pooler(connection: &Connection, context: &Context) ->
     }
 }
 
-/// A migrator that tells when it waits for a run to finish.
-pub(crate) fn waiting(migrator: Migrator, out: Output) -> Migrator {
+/// Makes the migrator print a note when it waits for another run.
+pub(crate) fn with_waiting_note(migrator: Migrator, out: Output) -> Migrator {
     migrator.observe(move |event| {
         if let refit::Event::Waiting { holder, .. } = event {
-            out.note(format_args!("waiting for a run to finish: {holder}"));
+            out.note(format_args!("waiting for another run: {holder}"));
         }
     })
 }
 
-/// A person waits: patience for a restart, not for a typing mistake.
+/// Options for interactive use: wait for a restarting server, but not long, in case of a mistyped address.
 pub(crate) fn connect_options() -> ConnectOptions {
     ConnectOptions {
         retry_for: Duration::from_secs(5),

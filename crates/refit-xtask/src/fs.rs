@@ -1,4 +1,4 @@
-//! Writing files: whole or not at all, and where several change together, all of them or none.
+//! Writes files atomically, and several files together: all of them or none.
 
 use std::collections::HashSet;
 use std::fs;
@@ -9,19 +9,19 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use tempfile::NamedTempFile;
 
-/// Writes a file, new or in the place of another.
+/// Creates or replaces a file atomically.
 ///
 /// # Errors
-/// When it cannot be written; what was there stays.
+/// When it cannot be written; an existing file is unchanged.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let written = beside(path, bytes).and_then(|file| file.persist(path).map_err(|error| error.error));
-    written.map(drop).with_context(|| format!("{} cannot be written", path.display()))
+    written.map(drop).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Writes new files into a folder: all of them or none, and never over an existing one.
+/// Creates files in a folder: all of them or none. Never overwrites an existing file.
 ///
 /// # Errors
-/// When one cannot be written, or is there already; none of them is there then.
+/// When one cannot be written or already exists; no file is created then.
 pub(crate) fn create_all(folder: &Path, files: &[(String, String)]) -> anyhow::Result<Vec<PathBuf>> {
     let mut written: Vec<PathBuf> = Vec::new();
     for (name, text) in files {
@@ -32,18 +32,18 @@ pub(crate) fn create_all(folder: &Path, files: &[(String, String)]) -> anyhow::R
             for path in &written {
                 fs::remove_file(path).ok();
             }
-            return Err(error).with_context(|| format!("{} cannot be written", path.display()));
+            return Err(error).with_context(|| format!("cannot write {}", path.display()));
         }
         written.push(path);
     }
     Ok(written)
 }
 
-/// A temporary file in the folder of another one, which it is to become.
+/// Creates a temporary file in the same folder as `path`, which it will replace.
 fn beside(path: &Path, bytes: &[u8]) -> std::io::Result<NamedTempFile> {
     let mut file = tempfile::Builder::new()
         .prefix(".refit-")
-        // As any other file of the repository: the umask says who may read it.
+        // Like any other file of the repository: the umask determines who may read it.
         .permissions(fs::Permissions::from_mode(0o666))
         .tempfile_in(folder_of(path))?;
     file.write_all(bytes)?;
@@ -55,40 +55,40 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// A file that is new, changed or moved.
+/// A file to create, change or move.
 pub(crate) struct Replacement {
-    /// Where it is; none for a new file.
+    /// Its current path; none for a new file.
     pub(crate) from: Option<PathBuf>,
     pub(crate) to: PathBuf,
-    /// What it says, by which a change in the meantime is seen.
+    /// Its current content, to detect concurrent changes.
     pub(crate) before: Vec<u8>,
     pub(crate) after: Vec<u8>,
 }
 
-/// Whether all can be written, as far as can be told before.
+/// Checks that the files can be written, as far as possible beforehand.
 ///
 /// # Errors
-/// When a file is no longer what it was, or another is where one would go.
+/// When a file has changed or a target already exists.
 pub(crate) fn check(files: &[Replacement]) -> anyhow::Result<()> {
     let sources = sources(files);
     for file in files {
         if let Some(from) = &file.from {
-            let found = fs::read(from).with_context(|| format!("{} cannot be read", from.display()))?;
+            let found = fs::read(from).with_context(|| format!("cannot read {}", from.display()))?;
             if found != file.before {
-                bail!("{} was changed in the meantime; nothing was written", from.display());
+                bail!("{} has changed since it was read; nothing was written", from.display());
             }
         }
         if !sources.contains(&file.to) && fs::symlink_metadata(&file.to).is_ok() {
-            bail!("{} is there already, and would be written over; nothing was written", file.to.display());
+            bail!("{} already exists; nothing was written", file.to.display());
         }
     }
     Ok(())
 }
 
-/// Writes all files.
+/// Replaces all files.
 ///
 /// # Errors
-/// When one cannot be written: all are then as they were before, or the error says which are not.
+/// When one cannot be written. All files are then restored, or the error names the one that is not.
 pub(crate) fn replace_all(files: &[Replacement]) -> anyhow::Result<()> {
     let mut ready = Vec::new();
     let known = files.iter().find_map(|file| file.from.as_deref());
@@ -100,26 +100,26 @@ pub(crate) fn replace_all(files: &[Replacement]) -> anyhow::Result<()> {
             .persist(&to)
             .map_err(|failed| failed.error)
             .map(drop)
-            .with_context(|| format!("{} cannot be written", to.display()))
+            .with_context(|| format!("cannot write {}", to.display()))
     });
     let removed = || {
         let targets: HashSet<&PathBuf> = files.iter().map(|file| &file.to).collect();
         for from in files.iter().filter_map(|file| file.from.as_ref()) {
             if !targets.contains(from) {
-                fs::remove_file(from).with_context(|| format!("{} cannot be removed", from.display()))?;
+                fs::remove_file(from).with_context(|| format!("cannot remove {}", from.display()))?;
             }
         }
         Ok(())
     };
-    written.and_then(|()| removed()).map_err(|error| match put_back(files) {
-        Ok(()) => error.context("all files are as they were"),
-        Err(other) => error.context(format!("not all files could be put back: {other:#}")),
+    written.and_then(|()| removed()).map_err(|error| match restore(files) {
+        Ok(()) => error.context("all files were restored"),
+        Err(other) => error.context(format!("some files could not be restored: {other:#}")),
     })
 }
 
-/// A file beside the one that it is to become. Who may read it is as for the one before; for a new file, as for `known`.
+/// Creates the temporary file that will replace a file, with the permissions of the existing file, or of `known` for a new one.
 fn prepared(file: &Replacement, known: Option<&Path>) -> anyhow::Result<NamedTempFile> {
-    let failed = || format!("{} cannot be written; nothing was", file.to.display());
+    let failed = || format!("cannot write {}; nothing was written", file.to.display());
     let to = real(&file.to);
     let temporary = beside(&to, &file.after).with_context(failed)?;
     let like = file.from.as_deref().or(known).and_then(|like| fs::metadata(like).ok());
@@ -129,18 +129,18 @@ fn prepared(file: &Replacement, known: Option<&Path>) -> anyhow::Result<NamedTem
     Ok(temporary)
 }
 
-/// Where the files are that change or move.
+/// The current paths of the files that change or move.
 fn sources(files: &[Replacement]) -> HashSet<&PathBuf> {
     files.iter().filter_map(|file| file.from.as_ref()).collect()
 }
 
-/// Where a link leads: what it leads to is what changes.
+/// The target of a symbolic link: the target is replaced, not the link.
 fn real(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// Makes all files what they were.
-fn put_back(files: &[Replacement]) -> anyhow::Result<()> {
+/// Restores all files.
+fn restore(files: &[Replacement]) -> anyhow::Result<()> {
     let sources = sources(files);
     for file in files {
         if let Some(from) = &file.from {
@@ -159,12 +159,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn when_one_cannot_be_written_all_are_as_they_were() {
+    fn all_files_are_restored_when_one_cannot_be_written() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         fs::write(at("a"), "one").unwrap();
         fs::write(at("b"), "two").unwrap();
-        // No file takes the place of a folder that is not empty.
+        // A file cannot replace a folder that is not empty.
         fs::create_dir_all(at("d").join("inside")).unwrap();
         let file = |from: Option<&str>, to: &str, before: &str| Replacement {
             from: from.map(at),
@@ -180,7 +180,7 @@ mod tests {
         ];
         assert!(check(&files).is_err());
         let error = replace_all(&files).unwrap_err();
-        assert!(format!("{error:#}").contains("as they were"), "{error:#}");
+        assert!(format!("{error:#}").contains("were restored"), "{error:#}");
         let mut names: Vec<_> =
             fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         names.sort();

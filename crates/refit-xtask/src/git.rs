@@ -1,4 +1,4 @@
-//! What git knows about the files: which changed, and which are on the main branch.
+//! Queries to git: which files changed, and which are on the main branch.
 
 use std::collections::HashSet;
 use std::fs;
@@ -11,33 +11,33 @@ use xshell::{Shell, cmd};
 pub(crate) struct Git {
     shell: Shell,
     top: PathBuf,
-    /// The option that asks, for messages.
-    asks: &'static str,
+    /// The option that needs git, for messages.
+    option: &'static str,
 }
 
 impl Git {
-    /// The repository that a folder is in. `asks` names the option that needs it.
+    /// The repository that contains a folder. `option` names the option that needs it.
     ///
     /// # Errors
     /// When there is none, or git cannot be started.
-    pub(crate) fn at(folder: &Path, asks: &'static str) -> anyhow::Result<Git> {
+    pub(crate) fn at(folder: &Path, option: &'static str) -> anyhow::Result<Git> {
         let shell = Shell::new()?;
         let is_folder = folder.is_dir();
         shell.change_dir(if is_folder { folder } else { Path::new(".") });
-        let mut git = Git { shell, top: PathBuf::new(), asks };
+        let mut git = Git { shell, top: PathBuf::new(), option };
         let top = git
             .read(&["rev-parse", "--show-toplevel"])
-            .with_context(|| format!("{asks} needs a git repository"))?;
-        git.top = fs::canonicalize(top.trim_end()).context("the git repository's folder cannot be read")?;
+            .with_context(|| format!("{option} needs a git repository"))?;
+        git.top = fs::canonicalize(top.trim_end()).context("cannot read the git repository's folder")?;
         git.shell.change_dir(&git.top);
         Ok(git)
     }
 
-    /// The files of the main branch, as paths from the top of the repository: of `origin/HEAD`, else of `main` or `master` of
-    /// origin, else of those here. In a repository without a commit there are none.
+    /// The files of the main branch, as paths from the top of the repository. The main branch is `origin/HEAD`, else `main` or
+    /// `master` of origin, else the local ones. Empty in a repository without commits.
     ///
     /// # Errors
-    /// When there are commits, but no such branch.
+    /// When there are commits but no such branch.
     pub(crate) fn on_main(&self) -> anyhow::Result<HashSet<String>> {
         let branches = [
             "refs/remotes/origin/HEAD",
@@ -51,14 +51,14 @@ impl Git {
         let Some(main) = branches.iter().find_map(|branch| commit(branch)) else {
             match self.read(&["rev-list", "--all", "--max-count=1"])?.trim() {
                 "" => return Ok(HashSet::new()),
-                _ => bail!("{} finds no main branch: neither origin/HEAD, nor main, nor master", self.asks),
+                _ => bail!("{} finds no main branch: neither origin/HEAD, nor main, nor master", self.option),
             }
         };
         let files = self.read(&["ls-tree", "-r", "--name-only", "-z", main.trim()])?;
         Ok(files.split('\0').filter(|path| !path.is_empty()).map(str::to_owned).collect())
     }
 
-    /// The path of a file from the top of the repository, if it lies in it.
+    /// The path of a file from the top of the repository, if it is inside.
     pub(crate) fn path_of(&self, file: &Path) -> Option<String> {
         let parent = file.parent()?;
         let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
@@ -66,7 +66,7 @@ impl Git {
         Some(path.strip_prefix(&self.top).ok()?.to_string_lossy().replace('\\', "/"))
     }
 
-    /// What git prints.
+    /// Runs git and returns its standard output.
     ///
     /// # Errors
     /// When it cannot be started, or fails.
@@ -74,7 +74,7 @@ impl Git {
         Ok(String::from_utf8_lossy(&self.bytes(arguments, "")?).into_owned())
     }
 
-    /// The same, as it is, of a command that reads `input`.
+    /// Like [`Git::read`], as bytes, with `input` on standard input.
     ///
     /// # Errors
     /// As [`Git::read`].
@@ -84,10 +84,10 @@ impl Git {
             .stdin(input)
             .ignore_status()
             .output()
-            .with_context(|| format!("git cannot be started; {} asks it", self.asks))?;
+            .with_context(|| format!("cannot start git, which {} needs", self.option))?;
         if !output.status.success() {
-            let words = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-            bail!("git {}: {words}", arguments.first().copied().unwrap_or_default());
+            let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+            bail!("git {}: {message}", arguments.first().copied().unwrap_or_default());
         }
         Ok(output.stdout)
     }

@@ -1,4 +1,4 @@
-//! Signals that end a command.
+//! Handling of SIGINT and SIGTERM.
 
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -7,7 +7,7 @@ use crate::output::Output;
 /// Waits for Ctrl-C or SIGTERM.
 ///
 /// # Errors
-/// When signals cannot be listened to.
+/// When the signal handlers cannot be installed.
 pub async fn interrupted() -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
@@ -16,11 +16,11 @@ pub async fn interrupted() -> std::io::Result<()> {
     }
 }
 
-/// The exit status after SIGINT, as shells have it.
+/// The exit status after SIGINT, as in shells.
 pub(crate) const STATUS: u8 = 130;
 
-/// Runs something that changes a database; SIGINT and SIGTERM end it in order: the statement that runs is canceled, and what is
-/// applied is said. A second signal ends the process at once.
+/// Runs work on a database. SIGINT and SIGTERM stop it gracefully: the running statement is canceled, and applied steps are
+/// reported. A second signal exits at once.
 pub(crate) async fn interruptible<T>(
     interrupt: &refit::Interrupt,
     out: Output,
@@ -31,13 +31,13 @@ pub(crate) async fn interruptible<T>(
         outcome = &mut work => return Ok(outcome),
         signal = interrupted() => signal?,
     }
-    out.note("interrupted: canceling the statement that runs; once more to exit at once");
+    out.note("interrupted: canceling the running statement; press Ctrl-C again to exit at once");
     interrupt.trigger();
     tokio::select! {
         outcome = work => Ok(outcome),
         signal = interrupted() => {
             signal?;
-            out.note("exiting; what the server is still doing may be committed");
+            out.note("exiting; the server may still commit the running statement");
             std::process::exit(i32::from(STATUS))
         }
     }

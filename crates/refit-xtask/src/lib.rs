@@ -1,4 +1,4 @@
-//! Every `cargo xtask` command of Refit, as a library: another workspace's `xtask/src/main.rs` is two lines.
+//! All `cargo xtask` commands of Refit as a library: a workspace's `xtask/src/main.rs` needs only this:
 //!
 //! ```no_run
 //! fn main() -> std::process::ExitCode {
@@ -6,9 +6,10 @@
 //! }
 //! ```
 //!
-//! One file a command. Of the libraries, this is the only one that talks to people: it prints, asks questions and chooses exit
-//! statuses: 0 fine, 1 findings, drift, pending or a failed check, 2 wrong usage or could not run. Elsewhere, only `refit-build`
-//! prints, for cargo, and only `from_env` of `refit-devdb`, `snapshot_test!` and build scripts read the environment.
+//! Each command is a file. Of the libraries, this is the only one that talks to people: it prints, asks questions and chooses
+//! exit statuses: 0 success; 1 findings, drift, pending work or a failed check; 2 usage error or the command could not run.
+//! Elsewhere, only `refit-build` prints, for cargo, and only `from_env` of `refit-devdb`, `snapshot_test!` and build scripts
+//! read the environment.
 
 mod backfills;
 mod cli;

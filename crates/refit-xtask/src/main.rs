@@ -1,4 +1,4 @@
-//! The commands by themselves, for a folder without a workspace: `refit-xtask plan`.
+//! The commands as a stand-alone program, for folders without a Cargo workspace: `refit-xtask plan`.
 
 fn main() -> std::process::ExitCode {
     refit_xtask::main()

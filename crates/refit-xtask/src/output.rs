@@ -1,4 +1,4 @@
-//! The way to speak: results on standard output for people or machines, everything else on standard error.
+//! Output: results on standard output, for people or programs; everything else on standard error.
 
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
@@ -9,31 +9,31 @@ use serde::Serialize;
 
 use crate::terminal::{self, Paint};
 
-/// How results are printed.
+/// The format of results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
-    /// For people.
+    /// Text for people.
     Human,
-    /// For machines: one JSON document.
+    /// One JSON document.
     Json,
     /// Findings as SARIF 2.1.0.
     Sarif,
-    /// Findings as annotations of a GitHub workflow.
+    /// Findings as annotations in a GitHub workflow.
     Github,
     /// Findings as a GitLab code quality report.
     Gitlab,
     /// A schema as text.
     Text,
-    /// A schema as a Mermaid diagram; several are blocks of a Markdown text.
+    /// A schema as a Mermaid diagram; several diagrams as Markdown.
     Mermaid,
-    /// A schema as one HTML page that needs nothing else.
+    /// A schema as one self-contained HTML page.
     Html,
 }
 
-/// The formats that every command has.
+/// The formats that every command supports.
 pub(crate) const COMMON: &[Format] = &[Format::Human, Format::Json];
 
-/// Reads one of some formats. A command that has others than [`COMMON`] declares the option again.
+/// A parser for one of the given formats. A command with other formats than [`COMMON`] redeclares the option.
 pub(crate) fn one_of(formats: &'static [Format]) -> impl clap::builder::TypedValueParser<Value = Format> {
     use clap::ValueEnum;
     use clap::builder::{PossibleValuesParser, TypedValueParser as _};
@@ -58,23 +58,26 @@ impl Output {
         Output { format }
     }
 
-    /// Whether people read this, or a file is made that is no document of ours.
+    /// Whether the output is text for people or a diagram, not JSON or another report format.
     pub fn human(&self) -> bool {
         matches!(self.format, Format::Human | Format::Text | Format::Mermaid | Format::Html)
     }
 
-    /// Prints a result. Control characters in the text are escaped; colours of our own are dropped when standard output is no terminal, or `NO_COLOR` is set.
+    /// Prints a result. Control characters in the text are escaped. Colours are removed if standard output is not a terminal or
+    /// `NO_COLOR` is set.
     ///
     /// # Errors
-    /// When standard output cannot be written, or the value is no JSON.
+    /// When standard output cannot be written, or the value cannot be serialised as JSON.
     pub fn result<T: Serialize>(&self, value: &T, text: impl Display) -> anyhow::Result<()> {
         match self.human() {
             true => self.print(text),
-            false => self.document(&serde_json::to_string_pretty(value).context("the result is no JSON")?),
+            false => self.document(
+                &serde_json::to_string_pretty(value).context("cannot serialise the result as JSON")?,
+            ),
         }
     }
 
-    /// Prints a result that is a text in every format.
+    /// Prints a result that is text in every format.
     ///
     /// # Errors
     /// When standard output cannot be written.
@@ -82,78 +85,78 @@ impl Output {
         self.write(&terminal::render(&text.to_string()))
     }
 
-    /// Prints what a library has drawn with escape sequences, after it made its input harmless.
+    /// Prints text that a library rendered with escape sequences after escaping its input.
     pub(crate) fn print_drawn(&self, text: &str) -> anyhow::Result<()> {
         self.write(&terminal::render_drawn(text))
     }
 
-    /// Prints a JSON document: exactly its data.
+    /// Prints a JSON document without changing its data.
     pub(crate) fn document(&self, document: &str) -> anyhow::Result<()> {
         self.write(&terminal::json(document))
     }
 
     fn write(&self, text: &str) -> anyhow::Result<()> {
         match writeln!(anstream::stdout().lock(), "{text}") {
-            // Whoever read us has seen enough: `cargo xtask status | head -1`.
+            // The reader has closed the pipe: `cargo xtask status | head -1`.
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-            written => written.context("standard output cannot be written"),
+            written => written.context("cannot write to standard output"),
         }
     }
 
-    /// Says something in passing, on standard error; for people only.
+    /// Prints a note on standard error, unless the format is for programs.
     pub fn note(&self, text: impl Display) {
         if self.human() {
             say(&format!("{QUIET}{text}{QUIET:#}"));
         }
     }
 
-    /// Prints an error: on standard error, and for machines also as the JSON document.
+    /// Prints an error on standard error, and for programs also as a JSON document on standard output.
     pub fn error(&self, error: &anyhow::Error) {
         if !self.human() {
-            let document = serde_json::json!({ "error": told(error) });
+            let document = serde_json::json!({ "error": error_text(error) });
             anstream::println!("{}", terminal::json(&format!("{document:#}")));
         }
-        say(&format!("{BAD}error{BAD:#}: {}", told(error)));
+        say(&format!("{BAD}error{BAD:#}: {}", error_text(error)));
     }
 
-    /// Asks before something that cannot be undone. `yes` is the flag that answers beforehand.
+    /// Asks for confirmation. `yes` is the flag that skips the question.
     ///
     /// # Errors
-    /// When nobody is there to answer, or the answer is no.
+    /// When there is no terminal to ask on, or the answer is no.
     pub fn confirm(&self, question: &str, yes: bool) -> anyhow::Result<()> {
         if yes {
             return Ok(());
         }
         if !std::io::stdin().is_terminal() || !self.human() {
-            bail!("{question} Nobody is here to answer; give --yes");
+            bail!("{question} There is no terminal to confirm on; give --yes");
         }
         let answer =
             dialoguer::Confirm::new().with_prompt(terminal::plain(question)).default(false).interact();
-        if answer.context("the answer cannot be read")? { Ok(()) } else { bail!("nothing was changed") }
+        if answer.context("cannot read the answer")? { Ok(()) } else { bail!("nothing was changed") }
     }
 }
 
-/// Writes a line on standard error, with its marks as colours.
+/// Prints a line on standard error, with its style marks as colours.
 pub(crate) fn say(text: &str) {
     anstream::eprintln!("{}", terminal::render(text));
 }
 
-/// An error with its causes, each said once: many say the next one's words themselves. The driver's are "db error"; what the
-/// server said stands for them.
-pub(crate) fn told(error: &anyhow::Error) -> String {
+/// An error with its causes, without repetitions: many errors include their cause's message. The driver's "db error" is
+/// replaced by the server's message.
+pub(crate) fn error_text(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain() {
         let server = cause.downcast_ref::<tokio_postgres::Error>().and_then(|error| error.as_db_error());
-        let words = match server {
-            // As the errors of the library say it, which mostly have it in their own words.
+        let message = match server {
+            // In the same form as in errors of `refit`, which mostly include it.
             Some(server) => visible_line(&redact::text(server.message())).into_owned(),
             None => cause.to_string(),
         };
         if text.is_empty() {
-            text = words;
-        } else if !text.contains(&words) {
+            text = message;
+        } else if !text.contains(&message) {
             text.push_str(": ");
-            text.push_str(&words);
+            text.push_str(&message);
         }
         if server.is_some() {
             break;
@@ -169,10 +172,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cause_is_said_once() {
+    fn a_cause_is_not_repeated() {
         let error =
             anyhow!("no space left").context("cannot write a.snap: no space left").context("snapshot");
-        assert_eq!(told(&error), "snapshot: cannot write a.snap: no space left");
-        assert_eq!(told(&anyhow!("one").context("two")), "two: one");
+        assert_eq!(error_text(&error), "snapshot: cannot write a.snap: no space left");
+        assert_eq!(error_text(&anyhow!("one").context("two")), "two: one");
     }
 }

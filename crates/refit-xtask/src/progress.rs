@@ -1,4 +1,4 @@
-//! A run as it happens: a bar on a terminal, plain lines elsewhere.
+//! Progress of a run: a bar on a terminal, plain lines elsewhere.
 
 use std::io::IsTerminal;
 use std::sync::Arc;
@@ -9,8 +9,8 @@ use refit::{Event, Migrator};
 
 use crate::output::{GOOD, Output, QUIET, WAITS};
 
-/// Shows the events of the migrator's runs on standard error; for people only.
-pub(crate) fn shown(migrator: Migrator, out: Output) -> Migrator {
+/// Shows the events of the migrator's runs on standard error, unless the format is for programs.
+pub(crate) fn with_progress(migrator: Migrator, out: Output) -> Migrator {
     if !out.human() {
         return migrator;
     }
@@ -45,7 +45,7 @@ fn show(bar: &ProgressBar, event: &Event<'_>) {
                 report.duration.as_secs_f64() * 1e3
             ));
         }
-        // Warnings are said with the result.
+        // Warnings are printed with the result.
         Event::Notice { notice } if !notice.is_warning() => {
             say(format!("{QUIET}{:<7}{QUIET:#} {}", notice.severity.to_lowercase(), notice.message));
         }

@@ -1,8 +1,8 @@
-//! Text on its way to a terminal or a log: Refit's own colours are made there, and everything else that would act on a
-//! terminal is escaped, wherever it came from.
+//! Text for a terminal or a log: adds Refit's colours and escapes everything else that would affect a terminal, wherever it
+//! comes from.
 //!
-//! A text is formatted with [`Paint`] marks instead of escape sequences. A mark carries a number that is drawn for each
-//! process, so that no query, name or message can hold one. [`render`] turns marks into colours and escapes the rest.
+//! Text is formatted with [`Paint`] marks instead of escape sequences. A mark contains a random number per process, so that
+//! no query, name or message can contain one. [`render`] turns marks into colours and escapes the rest.
 
 use std::fmt::{self, Write as _};
 use std::hash::{BuildHasher, RandomState};
@@ -11,16 +11,16 @@ use std::sync::LazyLock;
 use anstyle::{AnsiColor, Style};
 use refit_model::{is_invisible_control, visible};
 
-/// A style for what follows: `{GOOD}` begins it and `{GOOD:#}` ends it, as with [`anstyle::Style`].
+/// A style: `{GOOD}` starts it and `{GOOD:#}` ends it, as with [`anstyle::Style`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Paint {
-    /// Green, for what is done.
+    /// Green, for success.
     Good,
-    /// Yellow, for what waits.
+    /// Yellow, for waits and warnings.
     Waits,
-    /// Red, for what is wrong.
+    /// Red, for errors.
     Bad,
-    /// Dimmed, for what is said in passing.
+    /// Dimmed, for notes.
     Quiet,
     /// Bold, for headings.
     Bold,
@@ -28,7 +28,7 @@ pub(crate) enum Paint {
 
 const PAINTS: [Paint; 5] = [Paint::Good, Paint::Waits, Paint::Bad, Paint::Quiet, Paint::Bold];
 
-/// What a mark begins with: the process's number between noncharacters, which no text is meant to hold.
+/// The prefix of a mark: the process's random number between noncharacters, which do not occur in valid text.
 static MARK: LazyLock<String> =
     LazyLock::new(|| format!("\u{fdd0}{:016x}\u{fdd1}", RandomState::new().hash_one("mark")));
 
@@ -61,25 +61,25 @@ impl fmt::Display for Paint {
     }
 }
 
-/// The text with its marks as colours; control characters but newline and tab are escaped.
+/// Renders marks as colours and escapes control characters except newline and tab.
 pub(crate) fn render(text: &str) -> String {
-    resolved(text, |piece| visible(piece).into_owned())
+    render_marks(text, |piece| visible(piece).into_owned())
 }
 
-/// The same for a text that was drawn with escape sequences by a library which lets none of its input's through: those are
-/// kept, and what else would act is escaped.
+/// Like [`render`], for text from a library that uses escape sequences and escapes its input: escape sequences are kept,
+/// other control characters are escaped.
 pub(crate) fn render_drawn(text: &str) -> String {
-    resolved(text, |piece| piece.split('\u{1b}').map(visible).collect::<Vec<_>>().join("\u{1b}"))
+    render_marks(text, |piece| piece.split('\u{1b}').map(visible).collect::<Vec<_>>().join("\u{1b}"))
 }
 
-/// The text without colours, for where there are none.
+/// Renders the text without colours.
 pub(crate) fn plain(text: &str) -> String {
     anstream::adapter::strip_str(&render(text)).to_string()
 }
 
-fn resolved(text: &str, shown: impl Fn(&str) -> String) -> String {
+fn render_marks(text: &str, escape: impl Fn(&str) -> String) -> String {
     let mut pieces = text.split(MARK.as_str());
-    let mut out = shown(pieces.next().unwrap_or_default());
+    let mut out = escape(pieces.next().unwrap_or_default());
     for piece in pieces {
         let mut rest = piece.chars();
         let letter = rest.next();
@@ -89,16 +89,16 @@ fn resolved(text: &str, shown: impl Fn(&str) -> String) -> String {
             }
             None => out.push_str("\u{1b}[0m"),
         }
-        out.push_str(&shown(rest.as_str()));
+        out.push_str(&escape(rest.as_str()));
     }
     out
 }
 
-/// A JSON document with every control character as an escape of JSON: the same data, and nothing that acts on a terminal.
+/// Escapes every control character of a JSON document: the same data, but it cannot affect a terminal.
 pub(crate) fn json(document: &str) -> String {
     let mut out = String::with_capacity(document.len());
     for c in document.chars() {
-        // Outside of strings there is layout and ASCII only.
+        // Outside strings there is only whitespace and ASCII.
         if is_invisible_control(c) && !matches!(c, '\n' | '\t') {
             for unit in c.encode_utf16(&mut [0; 2]) {
                 let _ = write!(out, "\\u{unit:04x}");

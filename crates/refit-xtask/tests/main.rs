@@ -1,6 +1,6 @@
-//! The commands from outside: one binary, a module a subject.
+//! Tests of the commands as processes: one binary, a module per subject.
 
-#![allow(clippy::unwrap_used, reason = "a test ends where something is not as it must be, helpers included")]
+#![allow(clippy::unwrap_used, reason = "test helpers may panic")]
 
 mod support;
 

@@ -1,11 +1,11 @@
-//! The binary of the service, built as a user would.
+//! Builds the binary of the service with cargo.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context, bail};
 
-/// Builds `content-service` and says where it lies. What cargo reports goes to standard error as usual.
+/// Builds `content-service` and returns its path. Cargo's diagnostics go to standard error.
 pub(crate) async fn content_service(workspace: &Path) -> anyhow::Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = tokio::process::Command::new(cargo)
@@ -18,13 +18,13 @@ pub(crate) async fn content_service(workspace: &Path) -> anyhow::Result<PathBuf>
         .await
         .context("cannot run cargo")?;
     if !output.status.success() {
-        bail!("content-service does not build ({})", output.status);
+        bail!("cannot build content-service ({})", output.status);
     }
     executable(&String::from_utf8_lossy(&output.stdout))
-        .context("cargo did not say where content-service lies")
+        .context("cargo did not report the path of content-service")
 }
 
-/// The path of the executable among cargo's messages, one JSON object a line.
+/// Finds the path of the executable in cargo's messages, one JSON object per line.
 fn executable(messages: &str) -> Option<PathBuf> {
     messages
         .lines()

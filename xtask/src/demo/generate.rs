@@ -1,9 +1,8 @@
-//! Production-like content of the sample CMS in the shape of its old release, as rows of text COPY.
+//! Production-like content of the sample CMS for the schema of the old release, as rows of COPY in text format.
 //!
-//! Data in, data out: a [`Spec`] gives sites, posts, pages and a stream of versions; nothing here knows a connection.
-//! The same spec gives the same bytes. Versions come in the order in which they were saved, so those of different
-//! posts interleave as they do in a living table, and memory stays small at any number of versions.
-//! Version numbers have no gap for any post or page, also not for those that are gone.
+//! A [`Spec`] determines sites, posts, pages and a stream of versions; the same spec gives the same bytes. Versions are in
+//! the order in which they were saved, so those of different posts interleave as in a real table, and memory use does
+//! not grow with their number. Version numbers have no gaps for any post or page, including deleted ones.
 
 use std::fmt::Write as _;
 
@@ -23,7 +22,7 @@ pub(crate) const PAGE_COLUMNS: &str = "pages (id, site_id, path, title, body, cr
 pub(crate) const VERSION_COLUMNS: &str =
     "content_versions (content_type, content_id, version_number, title, body, author, created_at)";
 
-/// The default site first; the further down, the fewer posts.
+/// The sites, the default one first; later ones have fewer posts.
 const SITES: &[(&str, &str)] = &[
     ("www.example.org", "Example"),
     ("blog.example.org", "The Example Blog"),
@@ -35,7 +34,7 @@ const SITES: &[(&str, &str)] = &[
     ("empty.example.net", "Nothing here yet"),
 ];
 
-/// 2019-01-01 00:00 UTC, in seconds; the content was written in the seven years after it.
+/// 2019-01-01 00:00 UTC, in seconds; the content is from the seven years after it.
 const FIRST_SECOND: i64 = 1_546_300_800;
 const SPAN_SECONDS: i64 = 7 * 365 * 86_400;
 
@@ -44,26 +43,26 @@ const SPAN_SECONDS: i64 = 7 * 365 * 86_400;
 pub(crate) struct Spec {
     /// Rows of `content_versions`.
     pub(crate) versions: u64,
-    /// Posts and pages together, those that are gone included; each has at least one version while there are enough.
+    /// Number of posts and pages, including deleted ones; each has at least one version if there are enough.
     pub(crate) items: usize,
     /// Equal seeds give equal content.
     pub(crate) seed: u64,
 }
 
 impl Spec {
-    /// Eight versions a post or page on average, as in the CMS this is modelled on.
+    /// A spec with eight versions per post or page on average, as in the CMS that this is modelled on.
     pub(crate) fn new(versions: u64, seed: u64) -> Spec {
         let items = usize::try_from(versions / 8).unwrap_or(usize::MAX).max(1);
         Spec { versions, items, seed }
     }
 }
 
-/// A post or a page, present or gone.
+/// A post or a page, possibly deleted.
 #[derive(Clone, Copy)]
 struct Item {
     is_page: bool,
     id: i64,
-    gone: bool,
+    deleted: bool,
 }
 
 /// The generated content.
@@ -73,23 +72,23 @@ pub(crate) struct Content {
     items: Vec<Item>,
 }
 
-/// What a stream of versions held so far.
+/// Statistics of a stream of versions so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub(crate) struct Counts {
-    /// Versions in all.
+    /// All versions.
     pub(crate) versions: u64,
-    /// Versions whose post or page is gone.
+    /// Versions whose post or page was deleted.
     pub(crate) orphans: u64,
     /// Versions without a title.
     pub(crate) without_title: u64,
     /// Versions without an author.
     pub(crate) without_author: u64,
-    /// Versions of the post or page that has most of them.
+    /// Versions of the post or page with the most versions.
     pub(crate) most_of_one: u64,
 }
 
 impl Content {
-    /// Decides which posts and pages there are: every fifth is a page, and about one in fifty is gone.
+    /// Generates the posts and pages: every fifth is a page, and about one in fifty is deleted.
     pub(crate) fn new(spec: Spec) -> Content {
         let mut rng = Random::seed_from_u64(spec.seed);
         let stock = Stock::new(&mut rng);
@@ -99,13 +98,13 @@ impl Content {
                 let is_page = index % 5 == 4;
                 let next = if is_page { &mut pages } else { &mut posts };
                 *next += 1;
-                Item { is_page, id: *next, gone: index > 4 && rng.random_ratio(1, 50) }
+                Item { is_page, id: *next, deleted: index > 4 && rng.random_ratio(1, 50) }
             })
             .collect();
         Content { spec, stock, items }
     }
 
-    /// What was asked for.
+    /// The spec of the content.
     pub(crate) fn spec(&self) -> Spec {
         self.spec
     }
@@ -119,11 +118,11 @@ impl Content {
         out.into_bytes()
     }
 
-    /// Rows for [`POST_COLUMNS`], without those that are gone.
+    /// Rows for [`POST_COLUMNS`], without deleted posts.
     pub(crate) fn posts(&self) -> Vec<u8> {
         let mut rng = Random::seed_from_u64(self.spec.seed ^ 0x705);
         let mut out = CopyText::default();
-        for item in self.items.iter().filter(|item| !item.is_page && !item.gone) {
+        for item in self.items.iter().filter(|item| !item.is_page && !item.deleted) {
             let created = FIRST_SECOND + rng.random_range(0..SPAN_SECONDS);
             out.value(item.id).value(site(&mut rng)).value(format_args!("post-{}", item.id));
             out.text(&self.stock.title(&mut rng)).text(&self.stock.body(&mut rng));
@@ -138,11 +137,11 @@ impl Content {
         out.into_bytes()
     }
 
-    /// Rows for [`PAGE_COLUMNS`], without those that are gone.
+    /// Rows for [`PAGE_COLUMNS`], without deleted pages.
     pub(crate) fn pages(&self) -> Vec<u8> {
         let mut rng = Random::seed_from_u64(self.spec.seed ^ 0xba9e);
         let mut out = CopyText::default();
-        for item in self.items.iter().filter(|item| item.is_page && !item.gone) {
+        for item in self.items.iter().filter(|item| item.is_page && !item.deleted) {
             let created = FIRST_SECOND + rng.random_range(0..SPAN_SECONDS);
             out.value(item.id).value(site(&mut rng)).value(format_args!("/page/{}", item.id));
             out.text(&self.stock.title(&mut rng)).text(&self.stock.body(&mut rng));
@@ -151,7 +150,7 @@ impl Content {
         out.into_bytes()
     }
 
-    /// The versions, in chunks of rows for [`VERSION_COLUMNS`] of a little over `chunk_bytes` each.
+    /// The versions as rows for [`VERSION_COLUMNS`], in chunks of slightly more than `chunk_bytes`.
     pub(crate) fn versions(&self, chunk_bytes: usize) -> Versions<'_> {
         Versions {
             content: self,
@@ -163,13 +162,13 @@ impl Content {
         }
     }
 
-    /// Sites, posts and pages that are there (those that are gone not counted), in this order.
+    /// The numbers of sites, posts and pages, without deleted ones.
     pub(crate) fn sizes(&self) -> (usize, usize, usize) {
-        let there = || self.items.iter().filter(|item| !item.gone);
-        (SITES.len(), there().filter(|i| !i.is_page).count(), there().filter(|i| i.is_page).count())
+        let existing = || self.items.iter().filter(|item| !item.deleted);
+        (SITES.len(), existing().filter(|i| !i.is_page).count(), existing().filter(|i| i.is_page).count())
     }
 
-    /// The highest post and page identifier given out, also to those that are gone; the sequences go on from there.
+    /// The highest identifiers of posts and pages, including deleted ones; the sequences continue from there.
     pub(crate) fn last_ids(&self) -> (i64, i64) {
         let last = |page| self.items.iter().filter(|i| i.is_page == page).map(|i| i.id).max().unwrap_or(0);
         (last(false), last(true))
@@ -182,14 +181,14 @@ pub(crate) struct Versions<'a> {
     rng: Random,
     /// The latest version number of each item.
     numbers: Vec<u32>,
-    /// Items that have appeared so far: a prefix of all.
+    /// Number of items that have appeared so far: a prefix of all.
     known: usize,
     counts: Counts,
     chunk_bytes: usize,
 }
 
 impl Versions<'_> {
-    /// What has been streamed so far.
+    /// The statistics so far.
     pub(crate) fn counts(&self) -> Counts {
         self.counts
     }
@@ -217,7 +216,7 @@ impl Versions<'_> {
             SPAN_SECONDS as u128 * u128::from(self.counts.versions) / u128::from(self.content.spec.versions);
         let jitter = self.rng.random_range(0..3600);
         let (rng, stock) = (&mut self.rng, &self.content.stock);
-        // Early content was imported from a system that kept neither titles nor authors of old versions.
+        // Early content was imported from a system without titles and authors of old versions.
         let imported = elapsed < SPAN_SECONDS as u128 / 5;
         let title = (!rng.random_ratio(if imported { 20 } else { 1 }, 100)).then(|| stock.title(rng));
         let author = (!rng.random_ratio(if imported { 40 } else { 2 }, 100)).then(|| stock.author(rng));
@@ -227,7 +226,7 @@ impl Versions<'_> {
         out.time(FIRST_SECOND + elapsed as i64 + jitter).end();
 
         self.counts.versions += 1;
-        self.counts.orphans += u64::from(item.gone);
+        self.counts.orphans += u64::from(item.deleted);
         self.counts.without_title += u64::from(title.is_none());
         self.counts.without_author += u64::from(author.is_none());
         self.counts.most_of_one = self.counts.most_of_one.max(self.numbers[index].into());
@@ -246,12 +245,12 @@ impl Iterator for Versions<'_> {
     }
 }
 
-/// A site by rank: the default one holds most of the content and the last one nothing.
+/// A random site: the default one has most of the content and the last one none.
 fn site(rng: &mut Random) -> usize {
     log_uniform(rng, SITES.len() - 1) + 1
 }
 
-/// What COPY would misread, the backslash first.
+/// The characters that COPY requires to be escaped, the backslash first.
 const ESCAPES: [(char, &str); 4] = [('\\', "\\\\"), ('\n', "\\n"), ('\r', "\\r"), ('\t', "\\t")];
 
 /// Rows of COPY in text format: tab between columns, backslash escapes (PostgreSQL manual, COPY, "Text Format").
@@ -266,7 +265,7 @@ impl CopyText {
         CopyText { text: String::with_capacity(bytes), in_row: false }
     }
 
-    /// A value whose text form holds neither backslash nor control characters.
+    /// Appends a value whose text form contains neither backslashes nor control characters.
     fn value(&mut self, value: impl std::fmt::Display) -> &mut Self {
         self.separate();
         // Writing to a String cannot fail.
@@ -276,7 +275,7 @@ impl CopyText {
 
     fn text(&mut self, text: &str) -> &mut Self {
         self.separate();
-        // Searching is fast even in an unoptimised build, going through the text by character is not.
+        // Searching is fast even in an unoptimised build; iterating over the characters is not.
         if !ESCAPES.iter().any(|(from, _)| text.contains(*from)) {
             self.text.push_str(text);
             return self;
@@ -296,7 +295,7 @@ impl CopyText {
         }
     }
 
-    /// Seconds since 1970, UTC.
+    /// Appends a time in seconds since 1970, UTC.
     fn time(&mut self, second: i64) -> &mut Self {
         let time = Timestamp::from_second(second).unwrap_or(Timestamp::UNIX_EPOCH);
         self.value(time)
@@ -344,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn version_numbers_have_no_gap_and_counts_are_true() {
+    fn version_numbers_have_no_gaps_and_counts_are_correct() {
         let content = Content::new(Spec::new(20_000, 42));
         let (rows, counts) = rows(&content);
         let mut latest: HashMap<(String, String), u64> = HashMap::new();
@@ -368,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn gone_content_is_not_among_posts_and_pages() {
+    fn deleted_content_is_not_among_posts_and_pages() {
         let content = Content::new(Spec::new(20_000, 42));
         let lines = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().lines().count();
         let (sites, posts, pages) = content.sizes();
@@ -381,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn copy_text_escapes_what_copy_would_misread() {
+    fn copy_text_escapes_special_characters() {
         let mut out = CopyText::default();
         out.text("a\\b\tc\nd\re").text_or_null(None).text("\\N").text("").value(true).end();
         assert_eq!(out.into_bytes(), b"a\\\\b\\tc\\nd\\re\t\\N\t\\\\N\t\ttrue\n");

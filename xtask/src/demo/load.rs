@@ -1,4 +1,4 @@
-//! Puts generated content into a database that has the old schema, with COPY.
+//! Loads generated content into a database with the old schema, using COPY.
 
 use std::fmt;
 use std::io::Cursor;
@@ -12,10 +12,10 @@ use tokio_postgres::Client;
 use super::generate::{Content, Counts, PAGE_COLUMNS, POST_COLUMNS, SITE_COLUMNS, Spec, VERSION_COLUMNS};
 use super::story::Story;
 
-/// Bytes generated at a time: enough to keep the server busy, little enough to see progress.
+/// Size of a chunk: large enough to keep the server busy, small enough to show progress.
 const CHUNK_BYTES: usize = 512 * 1024;
 
-/// What was loaded.
+/// The loaded content.
 #[derive(Clone, Debug, serde::Serialize)]
 pub(crate) struct Loaded {
     pub(crate) sites: usize,
@@ -26,7 +26,7 @@ pub(crate) struct Loaded {
     pub(crate) seconds: f64,
 }
 
-/// Generates and loads at the same time, then brings sequences and statistics up to date.
+/// Generates and loads content concurrently, then updates sequences and statistics.
 pub(crate) async fn load(url: &str, spec: Spec, story: &Story) -> anyhow::Result<Loaded> {
     let start = Instant::now();
     let client = refit::connect(url, &refit::ConnectOptions::default()).await?;
@@ -45,7 +45,7 @@ pub(crate) async fn load(url: &str, spec: Spec, story: &Story) -> anyhow::Result
              ANALYZE"
         ))
         .await
-        .context("cannot bring sequences and statistics up to date")?;
+        .context("cannot update sequences and statistics")?;
     Ok(Loaded { sites, posts, pages, counts, seconds: seconds(start.elapsed()) })
 }
 
@@ -57,14 +57,14 @@ async fn copy_whole(client: &Client, columns: &str, rows: Vec<u8>) -> anyhow::Re
     Ok(())
 }
 
-/// The generator runs on a thread of its own; the channel holds it back when the server is slower.
+/// The generator runs on its own thread; the channel blocks it when the server is slower.
 async fn copy_versions(client: &Client, content: Content, story: &Story) -> anyhow::Result<Counts> {
     let (sender, mut receiver) = tokio::sync::mpsc::channel(4);
     let bar = story.bar(content.spec().versions, "versions");
     let generator = tokio::task::spawn_blocking(move || {
         let mut versions = content.versions(CHUNK_BYTES);
         while let Some(chunk) = versions.next() {
-            // The receiver is gone when loading failed, and says why.
+            // The receiver was dropped because loading failed; that error is reported.
             if sender.blocking_send((chunk, versions.counts().versions)).is_err() {
                 break;
             }
@@ -99,13 +99,13 @@ impl fmt::Display for Loaded {
 }
 
 impl Loaded {
-    /// What makes the content like that of a living system.
+    /// The irregularities of the content, as in a real system.
     pub(crate) fn oddities(&self) -> String {
         let Counts { most_of_one, orphans, without_title, without_author, .. } = self.counts;
         let [most, orphans, untitled, anonymous] =
             [most_of_one, orphans, without_title, without_author].map(super::report::grouped);
         format!(
-            "up to {most} versions of one; {orphans} of gone content, {untitled} untitled, {anonymous} anonymous"
+            "up to {most} versions per item; {orphans} of deleted content, {untitled} untitled, {anonymous} anonymous"
         )
     }
 }

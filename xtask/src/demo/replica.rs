@@ -1,4 +1,4 @@
-//! A replica: one process of the real service, with its log. It is killed when it is dropped.
+//! A replica: a process of the service, with its log. Dropping it kills the process.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -16,7 +16,7 @@ use super::story::Story;
 const BOOT_LIMIT: Duration = Duration::from_secs(120);
 const STOP_LIMIT: Duration = Duration::from_secs(20);
 
-/// One process of the service.
+/// A process of the service.
 pub(crate) struct Replica {
     name: &'static str,
     child: Child,
@@ -28,20 +28,21 @@ pub(crate) struct Replica {
     not_ready_answers: u32,
 }
 
-/// How a replica lived.
+/// The result of running a replica.
 #[derive(Clone, Debug, serde::Serialize)]
 pub(crate) struct Life {
     pub(crate) name: &'static str,
-    /// From its start to the first 200 of `/readyz`.
+    /// Seconds from its start to the first 200 of `/readyz`.
     pub(crate) ready_after_seconds: Option<f64>,
-    /// Migrations that it applied; the others were applied by another replica.
+    /// The number of migrations that it applied; the other replica applied the rest.
     pub(crate) applied: usize,
-    /// 503s of `/readyz` while it migrated or waited for the other.
+    /// The number of 503 responses of `/readyz` while it migrated or waited for the other.
     pub(crate) not_ready_answers: u32,
-    /// What it exited with after SIGTERM.
+    /// Its exit status after SIGTERM.
     pub(crate) exit: String,
     /// Whether that is success.
-    pub(crate) stopped_well: bool,
+    #[serde(rename = "stopped_well")]
+    pub(crate) succeeded: bool,
 }
 
 impl Replica {
@@ -71,12 +72,12 @@ impl Replica {
         Ok(Replica { name, child, started, log, reader, base: None, ready_after: None, not_ready_answers: 0 })
     }
 
-    /// `http://address:port`, once it has said where it listens.
+    /// `http://address:port`, once the replica has logged its address.
     pub(crate) fn base(&self) -> anyhow::Result<String> {
-        self.base.clone().with_context(|| format!("{} has not said where it listens", self.name))
+        self.base.clone().with_context(|| format!("{} has not logged its address", self.name))
     }
 
-    /// Tells it to stop, and waits until it has.
+    /// Sends SIGTERM and waits for the exit.
     pub(crate) async fn stop(mut self) -> anyhow::Result<Life> {
         let id = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         if let Some(pid) = id {
@@ -96,7 +97,7 @@ impl Replica {
             applied: self.log().iter().find_map(|line| applied(line)).unwrap_or(0),
             not_ready_answers: self.not_ready_answers,
             exit: status.to_string(),
-            stopped_well: status.success(),
+            succeeded: status.success(),
         })
     }
 
@@ -104,10 +105,10 @@ impl Replica {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// One look: where it listens, whether it lives, whether it is ready.
-    async fn look(&mut self, client: &reqwest::Client, story: &mut Story) -> anyhow::Result<()> {
+    /// Checks once whether the process runs, its address, and whether it is ready.
+    async fn poll(&mut self, client: &reqwest::Client, story: &mut Story) -> anyhow::Result<()> {
         if let Some(status) = self.child.try_wait()? {
-            bail!("{} ended by itself ({status})", self.name);
+            bail!("{} exited unexpectedly ({status})", self.name);
         }
         if self.base.is_none() {
             self.base = self.log().iter().find_map(|line| listening(line)).map(|a| format!("http://{a}"));
@@ -116,24 +117,25 @@ impl Replica {
         let response = client.get(format!("{base}/readyz")).send().await?;
         let ready = response.status().is_success();
         let body: serde_json::Value = response.json().await?;
-        // It says so before it is ready; reading its log may lag behind.
+        // The service logs this before it is ready, but its log may be read later.
         let applied = self.log().iter().find_map(|line| applied(line));
         if let (true, Some(applied)) = (ready, applied) {
             let after = self.started.elapsed();
             self.ready_after = Some(after);
             let applied = match applied {
-                0 => "nothing was left to apply".to_owned(),
+                0 => "it had nothing to apply".to_owned(),
                 applied => format!("it applied {applied} migrations"),
             };
             let seconds = after.as_secs_f64();
-            story.say(format!("{}: /readyz says 200, {seconds:.2} s after its start; {applied}", self.name));
+            story
+                .say(format!("{}: /readyz returns 200 {seconds:.2} s after its start; {applied}", self.name));
         } else if !ready {
             self.not_ready_answers += 1;
             if self.not_ready_answers == 1 {
                 let health = client.get(format!("{base}/healthz")).send().await?.status();
                 let pending = body["plan"]["pending"].as_array().map_or(0, Vec::len);
                 story.say(format!(
-                    "{}: /healthz says {}, /readyz says 503 with {pending} migrations pending",
+                    "{}: /healthz returns {}, /readyz returns 503 with {pending} migrations pending",
                     self.name,
                     health.as_u16()
                 ));
@@ -152,7 +154,7 @@ pub(crate) async fn all_ready(replicas: &mut [Replica], story: &mut Story) -> an
             bail!("the replicas are not ready after {BOOT_LIMIT:?}");
         }
         for replica in replicas.iter_mut().filter(|replica| replica.ready_after.is_none()) {
-            replica.look(&client, story).await?;
+            replica.poll(&client, story).await?;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -170,13 +172,13 @@ pub(crate) fn with_logs(error: anyhow::Error, replicas: &[Replica]) -> anyhow::E
     anyhow::Error::msg(text)
 }
 
-/// How many migrations it applied, in the line with which the service says so.
+/// Parses the number of applied migrations from a log line.
 fn applied(line: &str) -> Option<usize> {
     let rest = line.split_once(" migrated applied=")?.1;
     rest.split_whitespace().next()?.parse().ok()
 }
 
-/// The address in the line with which the service says that it listens.
+/// Parses the address from a log line.
 fn listening(line: &str) -> Option<&str> {
     let rest = line.split_once(" listening address=")?.1;
     rest.split_whitespace().next()

@@ -1,4 +1,4 @@
-//! The report of a demo: figures of the traffic, the replicas, and the checks; as a page for people and as JSON.
+//! The report of a demo for people and as JSON: traffic, replicas and checks.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use super::steps::Step;
 use super::story::Event;
 use super::verify::Check;
 
-/// Requests of one phase, or to one replica.
+/// The requests of one phase, or to one replica.
 #[derive(Clone, Debug, serde::Serialize)]
 pub(crate) struct Figures {
     pub(crate) reads: u64,
@@ -24,13 +24,13 @@ pub(crate) struct Figures {
     pub(crate) errors: Vec<String>,
 }
 
-/// Everything the demo found out.
+/// The result of the demo.
 pub(crate) struct Report {
     pub(crate) postgres: String,
     pub(crate) loaded: Loaded,
     /// The migrations of the new release.
     pub(crate) steps: Vec<Step>,
-    /// Before, during, after.
+    /// The traffic of the old release before, during and after the migration.
     pub(crate) traffic: [Figures; 3],
     /// Calls to each replica, in the order of `replicas`.
     pub(crate) calls: Vec<Figures>,
@@ -105,7 +105,7 @@ fn line(f: &mut fmt::Formatter<'_>, name: &str, figures: &Figures) -> fmt::Resul
     writeln!(f, "  {name:<28}{reads:>9}{writes:>9}{failed:>9}{p50_ms:>10.2}{p99_ms:>10.2}{max_ms:>10.2}")
 }
 
-/// A number with commas between thousands.
+/// A number with commas as thousands separators.
 pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();

@@ -1,4 +1,4 @@
-//! What the new release's migrations took, as refit recorded it in the database.
+//! The durations of the new release's migrations, as recorded by Refit.
 
 use std::fmt;
 
@@ -9,13 +9,13 @@ use tokio_postgres::Client;
 pub(crate) struct Step {
     /// The file name without `.sql`.
     pub(crate) stem: String,
-    /// From its begin to its commit, waiting for locks included.
+    /// Duration from start to commit, including waits for locks.
     pub(crate) milliseconds: f64,
-    /// How often it was tried.
+    /// The number of attempts.
     pub(crate) attempts: i32,
 }
 
-/// The steps above a version, and the repeatable ones, in the order in which they ran.
+/// The steps above a version, and the repeatable ones, in the order of execution.
 pub(crate) async fn since(client: &Client, version: i64) -> anyhow::Result<Vec<Step>> {
     let sql = "SELECT CASE kind WHEN 'versioned' THEN 'V' || lpad(version::text, 4, '0') ELSE 'R' END || '__' || name,
                       (extract(epoch FROM finished_at - started_at) * 1000)::float8, attempts

@@ -1,5 +1,5 @@
-//! What is told while the demo plays: one line an event, with the seconds since it began. For people it is printed
-//! at once, with bars and spinners on terminals only; otherwise it is kept for the JSON report.
+//! The timeline of the demo: one line per event, with the seconds since the start. For people it is printed at once, with
+//! bars and spinners on terminals; otherwise it is collected for the JSON report.
 
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ pub(crate) struct Event {
     pub(crate) event: String,
 }
 
-/// The teller.
+/// Prints or collects the events.
 pub(crate) struct Story {
     human: bool,
     start: Instant,
@@ -25,22 +25,22 @@ pub(crate) struct Story {
 }
 
 impl Story {
-    /// Tells people, or keeps everything for JSON.
+    /// Creates a timeline: printed for people, or only collected for JSON.
     pub(crate) fn new(human: bool) -> Story {
         Story { human, start: Instant::now(), events: Vec::new() }
     }
 
-    /// Time counts from here; what was before is building.
+    /// Starts the clock, after the build.
     pub(crate) fn start_clock(&mut self) {
         self.start = Instant::now();
     }
 
-    /// Tells one event.
+    /// Adds an event.
     pub(crate) fn say(&mut self, event: String) {
         let at_seconds = (self.start.elapsed().as_secs_f64() * 100.0).round() / 100.0;
         if self.human {
             let dim = anstyle::Style::new().dimmed();
-            // Whoever reads us may have seen enough; the demo goes on to its verdict.
+            // Ignore a closed pipe: the demo continues to its verdict.
             let _ = writeln!(anstream::stdout(), "{dim}{at_seconds:>7.2} s{dim:#}  {event}");
         }
         self.events.push(Event { at_seconds, event });
@@ -53,21 +53,21 @@ impl Story {
         spinner.finish_and_clear();
     }
 
-    /// A spinner; hidden unless people watch on a terminal.
+    /// A spinner, visible only on a terminal.
     pub(crate) fn spinner(&self, what: &str) -> ProgressBar {
         let spinner = ProgressBar::with_draw_target(None, self.target()).with_message(what.to_owned());
         spinner.enable_steady_tick(Duration::from_millis(100));
         spinner
     }
 
-    /// A bar up to `length`; hidden unless people watch on a terminal.
+    /// A bar up to `length`, visible only on a terminal.
     pub(crate) fn bar(&self, length: u64, unit: &str) -> ProgressBar {
         let template = format!("{{bar:40}} {{human_pos}} of {{human_len}} {unit}, {{eta}} left");
         let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
         ProgressBar::with_draw_target(Some(length), self.target()).with_style(style)
     }
 
-    /// What was told so far.
+    /// The events so far.
     pub(crate) fn timeline(&self) -> Vec<Event> {
         self.events.clone()
     }
@@ -83,7 +83,7 @@ impl Story {
     }
 
     fn target(&self) -> ProgressDrawTarget {
-        // indicatif hides it by itself where standard error is no terminal.
+        // indicatif hides it if standard error is not a terminal.
         if self.human { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() }
     }
 }

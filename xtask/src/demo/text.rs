@@ -1,13 +1,13 @@
-//! Words of many scripts, put together into titles and bodies. Pure: the same random numbers give the same text.
-//! Every text is valid for a PostgreSQL `text` column (no U+0000), and some are there to break careless code:
-//! the end-of-data marker of COPY, a literal `\N`, line endings, quotes, combining marks, right-to-left overrides.
+//! Random titles and bodies from words of many scripts. The same random numbers give the same text. Every text is valid
+//! for a PostgreSQL `text` column (no U+0000), and some are meant to break careless code: the end-of-data marker of COPY, a
+//! literal `\N`, line endings, quotes, combining marks, right-to-left overrides.
 
 use rand::RngExt;
 
-/// A named algorithm, so that a seed gives the same content whatever release of `rand` is used.
+/// A fixed algorithm, so that a seed gives the same content with every release of `rand`.
 pub(crate) type Random = rand::rngs::Xoshiro256PlusPlus;
 
-/// One vocabulary a script, most frequent scripts first.
+/// A vocabulary per script, most frequent scripts first.
 const SCRIPTS: &[&[&str]] = &[
     &[
         "draft", "release", "the", "site", "moved", "and", "its", "content", "history", "stayed", "where",
@@ -59,7 +59,7 @@ const AWKWARD: &[&str] = &[
 const SENTENCES: usize = 2048;
 const AUTHORS: usize = 400;
 
-/// A stock of sentences and names. Rows are put together from it, which is much faster than from single words.
+/// A stock of sentences and names. Building rows from it is much faster than from single words.
 pub(crate) struct Stock {
     sentences: Vec<String>,
     titles: Vec<String>,
@@ -67,7 +67,7 @@ pub(crate) struct Stock {
 }
 
 impl Stock {
-    /// Fills the stock; more than half of it comes from the first three scripts.
+    /// Fills the stock; more than half comes from the first three scripts.
     pub(crate) fn new(rng: &mut Random) -> Stock {
         let sentences = (0..SENTENCES).map(|_| sentence(rng, 4, 16)).collect();
         let titles = (0..SENTENCES).map(|_| sentence(rng, 2, 8)).collect();
@@ -75,7 +75,7 @@ impl Stock {
         Stock { sentences, titles, authors }
     }
 
-    /// A short line, now and then with an emoji or an awkward text.
+    /// A short line, sometimes with an emoji or an awkward text.
     pub(crate) fn title(&self, rng: &mut Random) -> String {
         let mut title = self.titles[rng.random_range(0..self.titles.len())].clone();
         match rng.random_range(0..200_u32) {
@@ -89,7 +89,7 @@ impl Stock {
         title
     }
 
-    /// One to eight sentences, most often one or two; one in a thousand is long enough to be stored out of line.
+    /// One to eight sentences, usually one or two; one body in a thousand is long enough to be stored out of line.
     pub(crate) fn body(&self, rng: &mut Random) -> String {
         let sentences = match rng.random_range(0..1000_u32) {
             0 => 150,
@@ -107,7 +107,7 @@ impl Stock {
         body
     }
 
-    /// The name of one of a few hundred authors, some of whom write nearly everything.
+    /// One of a few hundred authors, some of whom write most of the content.
     pub(crate) fn author(&self, rng: &mut Random) -> &str {
         &self.authors[log_uniform(rng, AUTHORS)]
     }
@@ -117,7 +117,7 @@ impl Stock {
     }
 }
 
-/// A number from 0 to `below` - 1 whose probability falls as 1 / (number + 1): close to Zipf's law and without a table.
+/// A number from 0 to `below` - 1 with a probability proportional to 1 / (number + 1): close to Zipf's law, without a table.
 pub(crate) fn log_uniform(rng: &mut Random, below: usize) -> usize {
     let exponent: f64 = rng.random::<f64>() * ((below + 1) as f64).ln();
     ((exponent.exp() as usize).saturating_sub(1)).min(below.saturating_sub(1))

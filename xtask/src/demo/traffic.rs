@@ -1,5 +1,5 @@
-//! Light traffic: what the old release sends to the database, and calls of the new release's replicas. Each request
-//! is counted under the phase in which it began, with its latency.
+//! Light traffic: statements of the old release, and requests to the replicas of the new release. Each request is counted
+//! in the phase in which it started, with its latency.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,10 +15,10 @@ use super::replica::Replica;
 use super::report::Figures;
 use super::story::Story;
 
-/// When a request began, seen from the replicas.
+/// The phase of the demo in which a request started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// Only the old release is there.
+    /// Only the old release runs.
     Before,
     /// The replicas boot and migrate.
     During,
@@ -30,7 +30,7 @@ const READERS: usize = 2;
 const WRITERS: usize = 2;
 const READ_EVERY: Duration = Duration::from_millis(4);
 const WRITE_EVERY: Duration = Duration::from_millis(10);
-/// Posts that traffic touches; few enough that writers meet.
+/// Number of posts that the traffic uses; few enough that writers conflict.
 const POSTS: i64 = 500;
 
 /// The traffic of the old release.
@@ -45,7 +45,7 @@ struct Shared {
     phases: [Mutex<Samples>; 3],
 }
 
-/// What was counted.
+/// Counts and latencies.
 #[derive(Default)]
 pub(crate) struct Samples {
     reads: u64,
@@ -56,7 +56,7 @@ pub(crate) struct Samples {
 }
 
 impl Traffic {
-    /// Connects and begins, in the phase [`Phase::Before`].
+    /// Connects and starts, in the phase [`Phase::Before`].
     pub(crate) async fn start(url: &str) -> anyhow::Result<Traffic> {
         let posts: Arc<[i64]> = some_posts(url).await?.into();
         let shared =
@@ -70,12 +70,12 @@ impl Traffic {
         Ok(Traffic { shared, stop, tasks })
     }
 
-    /// Counts what begins from now on under another phase.
+    /// Counts requests that start from now on in another phase.
     pub(crate) fn enter(&self, phase: Phase) {
         self.shared.phase.store(phase as usize, Ordering::Relaxed);
     }
 
-    /// Lets open requests finish, and returns the figures of the three phases in order.
+    /// Waits for open requests, and returns the figures of the three phases in order.
     pub(crate) async fn stop(self) -> [Figures; 3] {
         self.stop.send_replace(true);
         self.tasks.join_all().await;
@@ -83,7 +83,7 @@ impl Traffic {
     }
 }
 
-/// One client of the old release: its statements know nothing of the new columns.
+/// A client of the old release, whose statements do not use the new columns.
 struct OldRelease {
     client: Client,
     posts: Arc<[i64]>,
@@ -152,7 +152,7 @@ async fn some_posts(url: &str) -> anyhow::Result<Vec<i64>> {
     Ok(posts)
 }
 
-/// Calls every replica for a while, as browsers would: reads, and versions saved to the same few posts through all.
+/// Sends requests to every replica for a while: reads, and versions of the same few posts.
 pub(crate) async fn call_replicas(
     url: &str,
     replicas: &[Replica],
@@ -168,7 +168,7 @@ pub(crate) async fn call_replicas(
             tasks.spawn(async move { (index, call(&base, &posts, writes, duration).await) });
         }
     }
-    story.say("calls to both replicas begin; the old release goes on beside them".to_owned());
+    story.say("requests to both replicas start; the old release continues beside them".to_owned());
     let spinner = story.spinner("traffic after");
     let mut samples: Vec<Samples> = replicas.iter().map(|_| Samples::default()).collect();
     while let Some(done) = tasks.join_next().await {
@@ -193,19 +193,19 @@ async fn call(base: &str, posts: &[i64], writes: bool, duration: Duration) -> Sa
             false => client.get(url).query(&[("limit", 20)]),
         };
         let start = Instant::now();
-        let outcome = answer(request, writes).await.map_err(|error| format!("{error:#}"));
+        let outcome = send(request, writes).await.map_err(|error| format!("{error:#}"));
         samples.add(writes, start.elapsed(), outcome);
         tokio::time::sleep(WRITE_EVERY).await;
     }
     samples
 }
 
-async fn answer(request: reqwest::RequestBuilder, writes: bool) -> anyhow::Result<()> {
+async fn send(request: reqwest::RequestBuilder, writes: bool) -> anyhow::Result<()> {
     let response = request.send().await?;
     let (status, text) = (response.status(), response.text().await?);
     let expected = if writes { 201 } else { 200 };
     anyhow::ensure!(status == expected, "{status} {text}");
-    serde_json::from_str::<serde_json::Value>(&text).map(drop).context("the answer is not JSON")
+    serde_json::from_str::<serde_json::Value>(&text).map(drop).context("the response is not JSON")
 }
 
 impl Samples {
@@ -246,7 +246,7 @@ impl Samples {
     }
 }
 
-/// The smallest value that at least this share of the sorted values does not exceed; zero without values.
+/// The smallest value that is not exceeded by at least this share of the sorted values; zero without values.
 fn quantile(sorted: &[Duration], share: f64) -> Duration {
     let rank = (sorted.len() as f64 * share).ceil() as usize;
     sorted.get(rank.saturating_sub(1)).copied().unwrap_or_default()
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_are_counted_apart_and_the_first_are_kept() {
+    fn failures_are_counted_separately_and_the_first_are_kept() {
         let mut samples = Samples::default();
         samples.add(true, Duration::from_millis(2), Ok(()));
         samples.add(false, Duration::from_millis(1), Ok(()));

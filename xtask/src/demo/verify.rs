@@ -1,4 +1,4 @@
-//! What the database says afterwards. Each check has a name and says both what was expected and what was found.
+//! Checks of the database after the demo. Each has a name and reports what was expected and found.
 
 use refit_model::MigrationSet;
 use tokio_postgres::{Client, SimpleQueryMessage};
@@ -7,7 +7,7 @@ use super::load::Loaded;
 use super::replica::Life;
 use super::report::{Figures, grouped};
 
-/// What the demo knows about itself.
+/// The expected values.
 pub(crate) struct Facts<'a> {
     pub(crate) set: &'a MigrationSet,
     pub(crate) loaded: &'a Loaded,
@@ -16,7 +16,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) exits: &'a [Life],
 }
 
-/// One thing that must hold.
+/// The result of one check.
 #[derive(Clone, Debug, serde::Serialize)]
 pub(crate) struct Check {
     pub(crate) name: String,
@@ -27,15 +27,15 @@ pub(crate) struct Check {
 /// Runs every check.
 pub(crate) async fn verify(client: &Client, facts: Facts<'_>) -> anyhow::Result<Vec<Check>> {
     let mut checks = vec![history(client, facts.set).await?];
-    checks.push(sidecars(client, facts.set).await?);
+    checks.push(migration_checks(client, facts.set).await?);
     checks.extend(rows(client, &facts).await?);
     checks.push(indexes(client).await?);
     checks.push(no_request_failed(&facts));
-    checks.push(replicas_left(facts.exits));
+    checks.push(replicas_stopped(facts.exits));
     Ok(checks)
 }
 
-/// Every migration of the set, and nothing else, exactly once.
+/// Checks that the history contains exactly the migrations of the set, each once.
 async fn history(client: &Client, set: &MigrationSet) -> anyhow::Result<Check> {
     let sql = "SELECT version::bigint FROM refinery_schema_history ORDER BY version";
     let rows = client.query(sql, &[]).await?;
@@ -51,8 +51,8 @@ async fn history(client: &Client, set: &MigrationSet) -> anyhow::Result<Check> {
     })
 }
 
-/// The `.check.sql` files: each a query that returns no rows when all is well.
-async fn sidecars(client: &Client, set: &MigrationSet) -> anyhow::Result<Check> {
+/// Runs the `.check.sql` files, queries that return no rows if all is well.
+async fn migration_checks(client: &Client, set: &MigrationSet) -> anyhow::Result<Check> {
     let mut failed = Vec::new();
     let checks: Vec<_> = set.migrations().iter().filter_map(|migration| migration.check.as_ref()).collect();
     for check in &checks {
@@ -69,7 +69,7 @@ async fn sidecars(client: &Client, set: &MigrationSet) -> anyhow::Result<Check> 
     })
 }
 
-/// No row lost, none twice, and each where it belongs.
+/// Checks that no row is missing or duplicated, and that each has the right site and source.
 async fn rows(client: &Client, facts: &Facts<'_>) -> anyhow::Result<Vec<Check>> {
     let row = client
         .query_one(
@@ -96,7 +96,7 @@ async fn rows(client: &Client, facts: &Facts<'_>) -> anyhow::Result<Vec<Check>> 
         equal("every call is recorded with its source", called, row.try_get(1)?),
         equal("versions that missed the default of the new column", 0, row.try_get(3)?),
         equal("versions without the site of their content", 0, row.try_get(2)?),
-        equal("versions of gone content are kept", facts.loaded.counts.orphans, row.try_get(4)?),
+        equal("versions of deleted content are kept", facts.loaded.counts.orphans, row.try_get(4)?),
     ])
 }
 
@@ -116,16 +116,16 @@ fn no_request_failed(facts: &Facts<'_>) -> Check {
         passed: failed == 0 && !idle,
         detail: match (failed, idle) {
             (0, false) => format!("{} requests", grouped(requests)),
-            (0, true) => "a phase passed without reads or without writes".to_owned(),
+            (0, true) => "a phase had no reads or no writes".to_owned(),
             _ => format!("{failed} of {}: {}", requests + failed, errors.join("; ")),
         },
     }
 }
 
-fn replicas_left(exits: &[Life]) -> Check {
+fn replicas_stopped(exits: &[Life]) -> Check {
     let bad: Vec<String> = exits
         .iter()
-        .filter(|life| !life.stopped_well)
+        .filter(|life| !life.succeeded)
         .map(|life| format!("{}: {}", life.name, life.exit))
         .collect();
     Check {

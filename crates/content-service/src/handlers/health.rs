@@ -1,5 +1,5 @@
-//! `/healthz` and `/readyz`: the first never touches the database, so that a migration that takes long or a database
-//! that is away does not get the process restarted; the second is what a load balancer asks.
+//! `/healthz` and `/readyz`. `/healthz` never uses the database, so that neither a long migration nor an unavailable
+//! database gets the process restarted. `/readyz` is for load balancers.
 
 use axum::Json;
 use axum::extract::State as Shared;
@@ -19,7 +19,7 @@ pub(crate) async fn healthz() -> Json<serde_json::Value> {
 struct Readiness {
     ready: bool,
     phase: Phase,
-    /// What is between the database and this binary; null while the database does not answer.
+    /// The plan of pending and held migrations; null while the database does not answer.
     plan: Option<refit::Plan>,
     error: Option<String>,
 }

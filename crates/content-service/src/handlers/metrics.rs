@@ -1,4 +1,4 @@
-//! `/metrics`: what a scraper reads, from the first moment on: a migration that takes long is to be watched.
+//! `/metrics`: available from the start, so that long migrations can be monitored.
 
 use std::sync::OnceLock;
 
@@ -6,7 +6,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 use crate::api_error::ApiError;
 
-/// `GET /metrics`: in Prometheus' text format.
+/// `GET /metrics`: metrics in the Prometheus text format.
 pub(crate) async fn metrics() -> Result<String, ApiError> {
     match recorder() {
         Some(recorder) => {
@@ -17,13 +17,13 @@ pub(crate) async fn metrics() -> Result<String, ApiError> {
     }
 }
 
-/// The process' recorder, installed when it is first asked for; none where another one was installed before.
+/// The recorder of the process, installed at the first call; none if another one is already installed.
 pub(crate) fn recorder() -> Option<&'static PrometheusHandle> {
     static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
     let install = || {
         let recorder = PrometheusBuilder::new().install_recorder();
         if let Err(error) = &recorder {
-            tracing::warn!(%error, "no metrics");
+            tracing::warn!(%error, "cannot install the metrics recorder");
         }
         refit::describe_metrics();
         recorder.ok()

@@ -1,4 +1,4 @@
-//! Pages: what stands at a fixed path of a site. A page is created together with its first version.
+//! Pages: content at a fixed path of a site. A page is created together with its first version.
 
 use axum::Json;
 use axum::extract::State as Shared;
@@ -23,7 +23,7 @@ pub(crate) struct Page {
     updated_at: jiff::Timestamp,
 }
 
-/// What a new page needs.
+/// The body of a request that creates a page.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewPage {
@@ -36,7 +36,7 @@ pub(crate) struct NewPage {
 
 const COLUMNS: &str = "id, site_id, path, title, body, created_at, updated_at";
 
-/// `GET /pages`: of all sites, the newest first.
+/// `GET /pages`: the pages of all sites, newest first.
 pub(crate) async fn list(
     Shared(state): Shared<State>,
     Query(paging): Query<Paging>,
@@ -66,7 +66,7 @@ pub(crate) async fn create(
 ) -> Result<(StatusCode, Json<Page>), ApiError> {
     require_text("path", &new.path, 1000)?;
     if !new.path.starts_with('/') {
-        return Err(ApiError::Invalid("path must begin with /".to_owned()));
+        return Err(ApiError::Invalid("path must start with /".to_owned()));
     }
     require_text("title", &new.title, versions::MAX_TITLE_CHARS)?;
     let first = NewVersion::first(&new.title, &new.body, new.author.as_deref())?;

@@ -1,4 +1,4 @@
-//! Posts: what a site publishes. A post is created together with its first version.
+//! Posts of a site. A post is created together with its first version.
 
 use axum::Json;
 use axum::extract::State as Shared;
@@ -25,7 +25,7 @@ pub(crate) struct Post {
     updated_at: jiff::Timestamp,
 }
 
-/// What a new post needs.
+/// The body of a request that creates a post.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewPost {
@@ -40,7 +40,7 @@ pub(crate) struct NewPost {
 
 const COLUMNS: &str = "id, site_id, slug, title, body, excerpt, published_at, created_at, updated_at";
 
-/// `GET /posts`: of all sites, the newest first.
+/// `GET /posts`: the posts of all sites, newest first.
 pub(crate) async fn list(
     Shared(state): Shared<State>,
     Query(paging): Query<Paging>,

@@ -1,4 +1,4 @@
-//! Sites: domains, of which one is the default.
+//! Sites: domains, one of which is the default.
 
 use axum::Json;
 use axum::extract::State as Shared;
@@ -20,7 +20,7 @@ pub(crate) struct Site {
     created_at: jiff::Timestamp,
 }
 
-/// What a new site needs.
+/// The body of a request that creates a site.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewSite {
@@ -32,7 +32,7 @@ pub(crate) struct NewSite {
 
 const COLUMNS: &str = "id, domain, name, is_default, created_at";
 
-/// `GET /sites`: the newest first.
+/// `GET /sites`: newest first.
 pub(crate) async fn list(
     Shared(state): Shared<State>,
     Query(paging): Query<Paging>,
@@ -45,7 +45,7 @@ pub(crate) async fn list(
     Ok(Json(Page::new(sites, limit, |site: &Site| site.id)))
 }
 
-/// `POST /sites`: the first one becomes the default whatever it says, because there must be one.
+/// `POST /sites`: the first site always becomes the default, because there must be one.
 pub(crate) async fn create(
     Shared(state): Shared<State>,
     Body(new): Body<NewSite>,
@@ -63,7 +63,7 @@ pub(crate) async fn create(
     Ok((StatusCode::CREATED, Json(Site::from_row(&row)?)))
 }
 
-/// A domain in lower case. Only what could never be one is refused: names in any script are accepted.
+/// Validates a domain and converts it to lower case. Names in any script are accepted.
 fn domain(text: &str) -> Result<String, ApiError> {
     require_text("domain", text, 253)?;
     let bad = |c: char| c.is_whitespace() || c.is_control() || "/:@?#\\".contains(c);
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn domains_are_lowered_and_urls_refused() {
+    fn domains_are_lower_cased_and_urls_rejected() {
         assert_eq!(domain("WWW.Example.ORG").unwrap(), "www.example.org");
         assert_eq!(domain("Пример.example").unwrap(), "пример.example");
         for bad in ["", "  ", "https://example.org", "example.org:80", "a b", "a..b", ".org", "a\nb"] {

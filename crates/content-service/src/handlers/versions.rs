@@ -1,8 +1,7 @@
-//! Versions: every saved state of a post or a page, numbered from 1 without a gap.
+//! Versions: every saved state of a post or a page, numbered from 1 without gaps.
 //!
-//! Saving a version also makes it the current state, and that update of the post's or page's row is what puts
-//! concurrent savers in line. The highest number is read by a statement of its own *after* the row is locked: one
-//! statement for both would still see the numbers of before it waited.
+//! Saving a version also updates the row of the post or page, which serialises concurrent saves. The highest number is
+//! read by a separate statement *after* the row is locked: a single statement would use the snapshot from before the wait.
 
 use axum::Json;
 use axum::extract::State as Shared;
@@ -15,12 +14,12 @@ use crate::api_error::ApiError;
 use crate::extract::{Body, Page, Paging, Path, Query, require_text_if_given};
 use crate::state::State;
 
-/// The longest title, in characters.
+/// Maximum length of a title, in characters.
 pub(crate) const MAX_TITLE_CHARS: usize = 300;
-/// The longest body, in bytes.
+/// Maximum size of a body, in bytes.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
 
-/// What a version is a version of.
+/// The type of content that a version belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ContentType {
     /// A row of `posts`.
@@ -32,40 +31,40 @@ pub enum ContentType {
 /// One saved state.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Version {
-    /// Identifier among all versions.
+    /// The identifier of the version.
     pub id: i64,
     /// `post` or `page`.
     pub content_type: String,
-    /// Identifier of the post or page.
+    /// The identifier of the post or page.
     pub content_id: i64,
-    /// From 1, without a gap for each post and page.
+    /// The number of the version, from 1 without gaps for each post and page.
     pub version_number: i32,
-    /// Missing when only the body was saved, or for old imports.
+    /// Missing if only the body was saved, and for old imports.
     pub title: Option<String>,
     /// The text.
     pub body: String,
     /// Missing for old imports.
     pub author: Option<String>,
-    /// Where it came from; missing for versions saved before this was recorded.
+    /// The source; missing for versions saved before it was recorded.
     pub source: Option<Source>,
     /// When it was saved.
     pub created_at: jiff::Timestamp,
 }
 
-/// Where a version came from.
+/// The source of a version.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
     /// The editor of the CMS.
     Editor,
-    /// A call of this service.
+    /// A request to this service.
     #[default]
     Api,
     /// An import from another system.
     Import,
 }
 
-/// What a new version needs.
+/// The body of a request that creates a version.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewVersion {
@@ -78,7 +77,7 @@ pub(crate) struct NewVersion {
 
 const COLUMNS: &str = "id, content_type, content_id, version_number, title, body, author, source, created_at";
 
-/// `GET /content/{type}/{id}/versions`: the newest first. Versions of deleted content are still there.
+/// `GET /content/{type}/{id}/versions`: newest first, including versions of deleted content.
 pub(crate) async fn list(
     Shared(state): Shared<State>,
     Path((content_type, id)): Path<(String, i64)>,
@@ -123,7 +122,7 @@ pub(crate) async fn read(
     }
 }
 
-/// `POST /content/{type}/{id}/versions`: the next version, which becomes the current state.
+/// `POST /content/{type}/{id}/versions`: saves the next version, which becomes the current state.
 pub(crate) async fn create(
     Shared(state): Shared<State>,
     Path((content_type, id)): Path<(String, i64)>,
@@ -144,7 +143,7 @@ pub(crate) async fn create(
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(version)))
 }
 
-/// Inserts the next version. The caller holds the lock on the row of the post or page, in the same transaction.
+/// Inserts the next version. The caller must have locked the row of the post or page in the same transaction.
 pub(crate) async fn insert_next(
     transaction: &Transaction<'_>,
     content_type: ContentType,
@@ -165,7 +164,7 @@ pub(crate) async fn insert_next(
 }
 
 impl ContentType {
-    /// As in the path and in `content_versions.content_type`.
+    /// The name in paths and in `content_versions.content_type`.
     pub fn name(self) -> &'static str {
         match self {
             ContentType::Post => "post",
@@ -177,7 +176,7 @@ impl ContentType {
         match text {
             "post" => Ok(ContentType::Post),
             "page" => Ok(ContentType::Page),
-            _ => Err(ApiError::NotFound("such kind of content, only post and page".to_owned())),
+            _ => Err(ApiError::NotFound("such content type; use post or page".to_owned())),
         }
     }
 
@@ -205,14 +204,14 @@ impl Source {
         }
     }
 
-    /// A value of a later release reads as unknown instead of failing the request.
+    /// A value of a later release becomes None, so that the request does not fail.
     fn from_name(name: &str) -> Option<Source> {
         [Source::Editor, Source::Api, Source::Import].into_iter().find(|source| source.name() == name)
     }
 }
 
 impl NewVersion {
-    /// The version that a post or page is created with.
+    /// The first version of a new post or page.
     pub(crate) fn first(title: &str, body: &str, author: Option<&str>) -> Result<NewVersion, ApiError> {
         let first = NewVersion {
             title: Some(title.to_owned()),
@@ -228,9 +227,9 @@ impl NewVersion {
         require_text_if_given("author", self.author.as_deref(), 200)?;
         match self.body.len() {
             0..=MAX_BODY_BYTES => Ok(()),
-            bytes => Err(ApiError::Invalid(format!(
-                "body has {bytes} bytes, at most {MAX_BODY_BYTES} are accepted"
-            ))),
+            bytes => {
+                Err(ApiError::Invalid(format!("body has {bytes} bytes; the maximum is {MAX_BODY_BYTES}")))
+            }
         }
     }
 }

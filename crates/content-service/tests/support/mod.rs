@@ -1,14 +1,14 @@
-//! A started service with a database of its own, and short ways to call it.
+//! A running service with its own database, and helpers to call it.
 
 use content_service::{Config, MIGRATIONS, Running, start};
 use refit_devdb::TestDb;
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 
-/// An answer: status and body.
+/// A response: status and body.
 pub(crate) type Answer = (StatusCode, Value);
 
-/// A service that has migrated its database and serves.
+/// A running service with a migrated database.
 pub(crate) struct Service {
     /// The service.
     pub(crate) running: Running,
@@ -19,7 +19,7 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// On a clone of the migrated template, so that its own migrating is a no-op.
+    /// Starts a service on a clone of the migrated template, so that its own migration is a no-op.
     pub(crate) async fn new() -> Service {
         let db = TestDb::new(&MIGRATIONS).await.unwrap();
         let service = Service::bound(db).await;
@@ -27,7 +27,7 @@ impl Service {
         service
     }
 
-    /// Bound, and not migrated.
+    /// Starts a service that has bound its port but not migrated.
     pub(crate) async fn bound(db: TestDb) -> Service {
         let running = start(&Config::for_database(db.url())).await.unwrap();
         let base = format!("http://{}", running.address());
@@ -44,19 +44,19 @@ impl Service {
         answer(self.client.post(format!("{}{path}", self.base)).json(&body)).await
     }
 
-    /// `POST` with any body and content type.
+    /// `POST` with the given body and content type.
     pub(crate) async fn post_raw(&self, path: &str, content_type: &str, body: Vec<u8>) -> Answer {
         let request = self.client.post(format!("{}{path}", self.base)).header("content-type", content_type);
         answer(request.body(body)).await
     }
 
-    /// A request that the test finishes in a task of its own.
+    /// Sends a request in a separate task.
     pub(crate) fn later(&self, path: &str, body: Value) -> tokio::task::JoinHandle<Answer> {
         let request = self.client.post(format!("{}{path}", self.base)).json(&body);
         tokio::spawn(answer(request))
     }
 
-    /// A site and a post on it; the identifier of the post.
+    /// Creates a site and a post on it; returns the identifier of the post.
     pub(crate) async fn post_on_a_site(&self) -> i64 {
         let (status, site) =
             self.post("/sites", json!({ "domain": "www.example.org", "name": "Example" })).await;

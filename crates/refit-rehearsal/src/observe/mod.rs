@@ -1,6 +1,6 @@
-//! Looking at a session from within, before and after a statement: what differs is what the statement did.
+//! Observes a session from within, before and after a statement: the differences are the effects of the statement.
 //!
-//! A statement that cannot run in a transaction keeps its locks only while it runs: [`outside`] sees those.
+//! A statement that cannot run in a transaction holds its locks only while it runs: [`outside`] observes those.
 
 mod locks;
 mod outside;
@@ -15,40 +15,45 @@ use crate::error::Error;
 use crate::trace::{Build, Change, Existed, IndexWork, Lock, RelationKind, Scan, StatementTrace};
 
 pub(crate) use locks::Locks;
-pub(crate) use outside::Watch;
+pub(crate) use outside::LockWatcher;
 pub(crate) use reads::Reads;
-use reads::settled;
+use reads::flushed;
 pub(crate) use relations::{Relation, Relations};
 
-/// What a session sees, holds and has counted.
+/// The relations, locks and statistics of a session at one time.
 #[derive(Debug, Clone)]
-pub(crate) struct Look {
+pub(crate) struct Observation {
     pub(crate) relations: Relations,
     pub(crate) locks: Locks,
     pub(crate) reads: Reads,
-    /// Whether it was from within a transaction.
-    within: bool,
+    /// Whether it was taken in a transaction.
+    in_transaction: bool,
 }
 
-impl Look {
-    /// Looks from within a transaction.
-    pub(crate) async fn within(client: &Client) -> Result<Look, Error> {
+impl Observation {
+    /// Observes the session within a transaction.
+    pub(crate) async fn within(client: &Client) -> Result<Observation, Error> {
         let (relations, locks, reads) =
             tokio::try_join!(Relations::read(client), Locks::own(client), Reads::of_transaction(client))?;
-        Ok(Look { relations, locks, reads, within: true })
+        Ok(Observation { relations, locks, reads, in_transaction: true })
     }
 
-    /// Looks between transactions: nothing is held, and what was counted has been handed in.
-    pub(crate) async fn between(client: &Client) -> Result<Look, Error> {
-        let reads = settled(client).await?;
-        Ok(Look { relations: Relations::read(client).await?, locks: Locks::default(), reads, within: false })
+    /// Observes the session between transactions: it holds no locks, and its statistics have been flushed.
+    pub(crate) async fn between(client: &Client) -> Result<Observation, Error> {
+        let reads = flushed(client).await?;
+        Ok(Observation {
+            relations: Relations::read(client).await?,
+            locks: Locks::default(),
+            reads,
+            in_transaction: false,
+        })
     }
 }
 
-/// Enters into a trace what lies between two looks. `begun_with` are the relations at the beginning of the migration.
+/// Adds the differences between two observations to a trace. `begun_with` are the relations at the start of the migration.
 pub(crate) async fn compare(
     client: &Client,
-    [before, after]: [&Look; 2],
+    [before, after]: [&Observation; 2],
     begun_with: &Relations,
     text: &str,
     trace: &mut StatementTrace,
@@ -69,11 +74,11 @@ pub(crate) async fn compare(
     Ok(())
 }
 
-/// What the migration itself has made is nobody else's concern.
+/// Removes objects that the migration created: no other session uses them.
 fn leave_out_new(trace: &mut StatementTrace, begun_with: &Relations) {
     let names = begun_with.names();
     let was_there = |name: &String| names.contains(name.as_str());
-    // What has another name by now is known by its earlier one as long as it was there when the statement began.
+    // A renamed table keeps its earlier name here, as long as it existed when the statement started.
     let renamed =
         |name: &String| trace.existed.iter().any(|existed| !existed.is_new && existed.table == *name);
     let counts = |name: &String| was_there(name) || renamed(name);
@@ -115,15 +120,15 @@ fn push_new(names: &mut Vec<String>, name: Option<String>) {
     names.extend(name.filter(|name| !names.contains(name)));
 }
 
-/// Tables that are in other files than before.
-fn moved(before: &Look, after: &Look) -> BTreeSet<u32> {
+/// Tables whose file has changed.
+fn moved(before: &Observation, after: &Observation) -> BTreeSet<u32> {
     let moved = before.relations.tables().filter(|(oid, relation)| {
         after.relations.get(*oid).is_some_and(|now| now.filenode != relation.filenode)
     });
     moved.map(|(oid, _)| oid).collect()
 }
 
-/// Those of them that were written anew: one that was emptied has a new file as well.
+/// Those of the tables that were rewritten: an emptied table also has a new file.
 async fn rewritten(client: &Client, moved: BTreeSet<u32>, text: &str) -> Result<BTreeSet<u32>, Error> {
     if moved.is_empty() {
         return Ok(moved);
@@ -131,7 +136,7 @@ async fn rewritten(client: &Client, moved: BTreeSet<u32>, text: &str) -> Result<
     let words: Vec<String> =
         refit_model::significant_tokens(text).iter().map(|word| word.to_ascii_uppercase()).collect();
     let has = |word: &str| words.iter().any(|known| known == word);
-    // The words may stand in a body, which is one token.
+    // The words may be in a function body, which is one token.
     let inside = text.to_ascii_uppercase();
     let empties = inside.contains("TRUNCATE") || has("NO") && has("DATA");
     if !empties {
@@ -141,13 +146,18 @@ async fn rewritten(client: &Client, moved: BTreeSet<u32>, text: &str) -> Result<
     Ok(moved.intersection(&full).copied().collect())
 }
 
-fn note_indexes(before: &Look, after: &Look, moved: &BTreeSet<u32>, trace: &mut StatementTrace) {
+fn note_indexes(
+    before: &Observation,
+    after: &Observation,
+    moved: &BTreeSet<u32>,
+    trace: &mut StatementTrace,
+) {
     let (known, now) = (&before.relations, &after.relations);
     let files: BTreeSet<u32> = known.indexes().map(|(_, index)| index.filenode).collect();
     let names: BTreeSet<&str> = known.indexes().map(|(_, index)| index.name.as_str()).collect();
     for (_, index) in now.indexes() {
         let Some(table) = index.table.filter(|table| !moved.contains(table)) else { continue };
-        // An index may be made anew over the file that it had.
+        // ALTER TABLE may recreate an index on its existing file.
         let Some(table) = known.name(table).filter(|_| !files.contains(&index.filenode)) else { continue };
         let work = if names.contains(index.name.as_str()) { Build::Rebuilt } else { Build::Built };
         let index = IndexWork { index: index.name.clone(), table, work };
@@ -160,8 +170,8 @@ fn note_indexes(before: &Look, after: &Look, moved: &BTreeSet<u32>, trace: &mut 
 
 async fn note_reads(
     client: &Client,
-    before: &Look,
-    after: &Look,
+    before: &Observation,
+    after: &Observation,
     trace: &mut StatementTrace,
 ) -> Result<(), Error> {
     for (oid, read) in after.reads.since(&before.reads) {
@@ -176,7 +186,7 @@ async fn note_reads(
             continue;
         }
         let whole = match after.relations.get(oid) {
-            Some(relation) => reads::is_whole(client, relation, &read, after.within).await?,
+            Some(relation) => reads::is_whole(client, relation, &read, after.in_transaction).await?,
             None => true,
         };
         if whole {

@@ -1,4 +1,4 @@
-//! What a session has read and changed, as the statistics count it.
+//! The rows that a session has read and changed, from the statistics.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,11 +15,11 @@ pub(crate) struct Reads(BTreeMap<u32, Count>);
 /// The counts of one table.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Count {
-    /// Scans from the first row on.
+    /// Sequential scans.
     pub(crate) scans: i64,
     /// Rows that they read.
     pub(crate) rows: i64,
-    /// Scans by an index.
+    /// Index scans.
     pub(crate) by_index: i64,
     pub(crate) inserted: i64,
     pub(crate) updated: i64,
@@ -29,7 +29,7 @@ pub(crate) struct Count {
 const COLUMNS: &str = "relid, seq_scan, seq_tup_read, idx_scan, n_tup_ins, n_tup_upd, n_tup_del";
 
 impl Reads {
-    /// What the session has counted and not handed in yet; nothing is handed in within a transaction.
+    /// The session's statistics that are not flushed yet; within a transaction none are flushed.
     pub(crate) async fn of_transaction(client: &Client) -> Result<Reads, Error> {
         Reads::from(client, "pg_catalog.pg_stat_xact_user_tables").await
     }
@@ -43,7 +43,7 @@ impl Reads {
         Ok(Reads(rows.iter().map(count).collect()))
     }
 
-    /// What was added to earlier counts.
+    /// The difference from earlier counts.
     pub(super) fn since(&self, earlier: &Reads) -> Vec<(u32, Count)> {
         let difference = |(oid, now): (&u32, &Count)| {
             let then = earlier.0.get(oid).copied().unwrap_or_default();
@@ -74,24 +74,24 @@ fn count(row: &Row) -> (u32, Count) {
     (row.get(0), count)
 }
 
-/// What all sessions have counted, this one included. Before 15, a session hands in what it has counted when half a second
-/// has gone by since it last did, and somebody else adds it up.
-pub(super) async fn settled(client: &Client) -> Result<Reads, Error> {
+/// The statistics of all sessions, including this one. Before PostgreSQL 15, a session sends its statistics at most every
+/// half second, and the statistics collector adds them up.
+pub(super) async fn flushed(client: &Client) -> Result<Reads, Error> {
     let forced =
         client.query_typed("SELECT pg_catalog.current_setting('server_version_num')::int >= 150000", &[]);
     let forced = forced.await.map_err(Error::database("reading the server's version"))?;
     if forced.iter().any(|row| row.get(0)) {
         let flush = client.batch_execute("SELECT pg_catalog.pg_stat_force_next_flush()").await;
-        flush.map_err(Error::database("handing in the statistics"))?;
+        flush.map_err(Error::database("flushing the statistics"))?;
     } else {
         tokio::time::sleep(Duration::from_millis(1100)).await;
-        client.batch_execute("SELECT 1").await.map_err(Error::database("handing in the statistics"))?;
+        client.batch_execute("SELECT 1").await.map_err(Error::database("flushing the statistics"))?;
         tokio::time::sleep(Duration::from_millis(600)).await;
     }
     Reads::from(client, "pg_catalog.pg_stat_user_tables").await
 }
 
-/// Whether rows that were read are most of those that a table had. Where that cannot be asked, they are.
+/// Whether the rows read are most of the table's rows. True where the rows cannot be counted.
 pub(super) async fn is_whole(
     client: &Client,
     relation: &Relation,
@@ -105,12 +105,15 @@ pub(super) async fn is_whole(
     let sql =
         format!("SELECT pg_catalog.count(*) FROM (SELECT FROM ONLY {} LIMIT {limit}) s", relation.quoted);
     let around = |sql: &str| if in_transaction { sql.to_owned() } else { String::new() };
-    client.batch_execute(&around("SAVEPOINT refit_look")).await.map_err(Error::database("looking"))?;
+    client
+        .batch_execute(&around("SAVEPOINT refit_observe"))
+        .await
+        .map_err(Error::database("counting the rows of a scanned table"))?;
     let counted = client.query_typed(&sql, &[]).await;
     client
-        .batch_execute(&around("ROLLBACK TO SAVEPOINT refit_look; RELEASE SAVEPOINT refit_look"))
+        .batch_execute(&around("ROLLBACK TO SAVEPOINT refit_observe; RELEASE SAVEPOINT refit_observe"))
         .await
-        .map_err(Error::database("looking"))?;
+        .map_err(Error::database("counting the rows of a scanned table"))?;
     Ok(counted
         .ok()
         .and_then(|rows| rows.first().map(|row| row.get::<_, i64>(0)))

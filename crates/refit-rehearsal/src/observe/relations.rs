@@ -1,4 +1,4 @@
-//! The relations that a session sees, and the files they are in.
+//! The relations of the database and their files.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,25 +9,25 @@ use tokio_postgres::{Client, Row};
 use crate::error::Error;
 use crate::trace::RelationKind;
 
-/// User relations by OID, without temporary ones.
+/// User relations by OID, except temporary ones.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Relations(BTreeMap<u32, Relation>);
 
 /// A relation.
 #[derive(Debug, Clone)]
 pub(crate) struct Relation {
-    /// Qualified where the schema is not `public`.
+    /// The name, qualified if the schema is not `public`.
     pub(crate) name: String,
-    /// Schema and name, as SQL writes them.
+    /// Schema and name, quoted for SQL.
     pub(crate) quoted: String,
     /// The name without its schema.
     pub(crate) bare: String,
-    /// As `pg_class` has it.
+    /// `pg_class.relkind`.
     pub(crate) relkind: char,
     pub(crate) filenode: u32,
     /// The table that an index is on.
     pub(crate) table: Option<u32>,
-    /// What it is a partition of, or inherits from.
+    /// The tables that it is a partition of or inherits from.
     parents: Vec<u32>,
 }
 
@@ -57,7 +57,7 @@ impl Relations {
         Ok(Relations(rows.iter().map(relation).collect()))
     }
 
-    /// The names of all.
+    /// The names of all relations.
     pub(super) fn names(&self) -> BTreeSet<&str> {
         self.0.values().map(|relation| relation.name.as_str()).collect()
     }
@@ -75,7 +75,7 @@ impl Relations {
         self.of_kinds(&['r', 'p', 'm'])
     }
 
-    /// Indexes that are in files.
+    /// Indexes that have files.
     pub(crate) fn indexes(&self) -> impl Iterator<Item = (u32, &Relation)> {
         self.of_kinds(&['i'])
     }
@@ -87,7 +87,7 @@ impl Relations {
             .map(|(oid, relation)| (*oid, relation))
     }
 
-    /// The names of the tables above one, however far.
+    /// The names of all ancestors of a table.
     pub(crate) fn above(&self, oid: u32) -> Vec<String> {
         let mut open: Vec<u32> = self.get(oid).map_or(Vec::new(), |relation| relation.parents.clone());
         let mut names = Vec::new();
@@ -101,7 +101,7 @@ impl Relations {
         names
     }
 
-    /// The tables that a statement may mean: those that it names, whose indexes it names, and those below them.
+    /// The tables that a statement may use: those that it names, those whose indexes it names, and their descendants.
     pub(crate) fn named_in(&self, text: &str) -> BTreeSet<u32> {
         let words: BTreeSet<String> = refit_model::significant_tokens(text).iter().map(folded).collect();
         let named = self.0.iter().filter(|(_, relation)| words.contains(&relation.bare));
@@ -124,7 +124,7 @@ impl Relations {
     }
 }
 
-/// A word as PostgreSQL folds it.
+/// The name as PostgreSQL folds it.
 fn folded(word: &&str) -> String {
     refit_model::identifier_name(word)
 }
@@ -138,7 +138,7 @@ fn relation(row: &Row) -> (u32, Relation) {
     (row.get(0), Relation { name, quoted, bare, relkind, filenode: row.get(4), table: row.get(5), parents })
 }
 
-/// Those of the relations whose files are not empty.
+/// The relations whose files are not empty.
 pub(super) async fn with_rows(client: &Client, oids: &BTreeSet<u32>) -> Result<BTreeSet<u32>, Error> {
     let oids: Vec<u32> = oids.iter().copied().collect();
     let sql = "SELECT oid FROM pg_catalog.pg_class \

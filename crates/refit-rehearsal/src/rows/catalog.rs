@@ -1,4 +1,4 @@
-//! What the server says of its tables, as far as rows depend on it.
+//! The properties of tables and types that generated rows depend on.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,10 +19,10 @@ pub(super) struct Table {
     pub(super) name: String,
     pub(super) quoted: String,
     pub(super) is_partitioned: bool,
-    /// Whether the way to it depends on a hash of the row.
+    /// Whether it is partitioned by hash.
     pub(super) by_hash: bool,
     pub(super) parent: Option<u32>,
-    /// What rows must be like to be in this partition.
+    /// The partition constraint.
     pub(super) bounds: Option<String>,
     pub(super) columns: Vec<Column>,
     pub(super) checks: Vec<Check>,
@@ -31,22 +31,22 @@ pub(super) struct Table {
     pub(super) unique: Vec<Vec<i16>>,
 }
 
-/// A column that can be written.
+/// A column that can be written: not a generated one.
 pub(super) struct Column {
     pub(super) number: i16,
     pub(super) name: String,
     pub(super) kind: u32,
     pub(super) modifier: i32,
-    /// The type as SQL writes it.
+    /// The type in SQL.
     pub(super) written: String,
     pub(super) not_null: bool,
     /// Whether a sequence fills it.
     pub(super) counted: bool,
-    /// The default, as SQL writes it.
+    /// The default expression in SQL.
     pub(super) default: Option<String>,
 }
 
-/// A condition on rows.
+/// A check constraint.
 pub(super) struct Check {
     pub(super) condition: String,
     pub(super) columns: Vec<i16>,
@@ -62,22 +62,22 @@ pub(super) struct ForeignKey {
 /// A type.
 pub(super) struct TypeInfo {
     pub(super) name: String,
-    /// As SQL writes it.
+    /// The name in SQL.
     pub(super) written: String,
-    /// As `pg_type.typtype` has it.
+    /// `pg_type.typtype`.
     pub(super) class: char,
-    /// Of an array, what it is an array of.
+    /// The element type of an array.
     pub(super) element: u32,
-    /// Of a domain, what it is made of, and its modifier.
+    /// The base type of a domain, and its modifier.
     pub(super) base: (u32, i32),
-    /// Of a domain, its conditions.
+    /// The check constraints of a domain.
     pub(super) conditions: Vec<String>,
     pub(super) labels: Vec<String>,
-    /// Of a range or multirange, what it is a range of.
+    /// The subtype of a range or multirange.
     pub(super) subtype: u32,
-    /// Of a multirange, its range, as SQL writes it.
+    /// The range type of a multirange, in SQL.
     pub(super) range: Option<String>,
-    /// Of a composite type, the types of its fields.
+    /// The types of a composite type's fields.
     pub(super) fields: Vec<(u32, i32)>,
 }
 
@@ -119,18 +119,18 @@ const TYPES: &str = "SELECT t.oid, t.typname::text, pg_catalog.format_type(t.oid
      FROM pg_type t LEFT JOIN pg_range r ON t.oid IN (r.rngtypid, r.rngmultitypid)";
 
 impl Catalog {
-    /// The tables that there are, at little cost.
+    /// The existing tables; cheaper than [`Catalog::read`].
     pub(super) async fn tables(client: &Client) -> Result<BTreeSet<u32>, Error> {
         let sql =
             "SELECT oid FROM pg_class WHERE relkind IN ('r', 'p') AND relpersistence <> 't' AND oid >= 16384";
         let rows =
-            client.query_typed(sql, &[]).await.map_err(Error::database("reading which tables there are"))?;
+            client.query_typed(sql, &[]).await.map_err(Error::database("reading the list of tables"))?;
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
     pub(super) async fn read(client: &Client) -> Result<Catalog, Error> {
         let query = async |sql: &str| {
-            client.query_typed(sql, &[]).await.map_err(Error::database("reading what the tables are like"))
+            client.query_typed(sql, &[]).await.map_err(Error::database("reading the tables' definitions"))
         };
         let (tables, columns, checks, keys, unique, types) = tokio::try_join!(
             query(TABLES),
@@ -169,7 +169,7 @@ impl Catalog {
         Ok(Catalog { tables, types })
     }
 
-    /// The table at the top of the partitions that one belongs to.
+    /// The root of a table's partition tree.
     pub(super) fn root(&self, oid: u32) -> u32 {
         let mut top = oid;
         while let Some(parent) = self.tables.get(&top).and_then(|table| table.parent) {

@@ -1,8 +1,8 @@
-//! What the text of a condition tells: the literals in it, around which values are likely to satisfy it.
+//! The literals in a condition's text: values near them are likely to satisfy it.
 
 use refit_model::significant_tokens;
 
-/// Literals of a condition as they are written: quoted texts and numbers, each once, at most twenty.
+/// The distinct literals of a condition as written: quoted strings and numbers, at most 20.
 pub(super) fn literals(condition: &str) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     for token in significant_tokens(condition) {
@@ -20,7 +20,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn literals_are_texts_and_numbers() {
+    fn literals_are_strings_and_numbers() {
         let condition =
             "((source = ANY (ARRAY['editor'::text, 'it''s'::text])) AND (age >= 18) AND (age >= 18))";
         assert_eq!(literals(condition), ["'editor'", "'it''s'", "18"]);

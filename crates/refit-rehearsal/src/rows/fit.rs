@@ -1,4 +1,4 @@
-//! Which way to make a column's values: the first that satisfies the conditions on it, as the server evaluates them.
+//! Chooses the expressions for a table's columns: the first candidates that satisfy the conditions, evaluated by the server.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,15 +7,18 @@ use tokio_postgres::Client;
 
 use super::catalog::{Catalog, Check, Column, Table};
 use super::check::literals;
-use super::values::{Candidate, Wanted, candidates};
+use super::values::{Candidate, ValueSpec, candidates};
 
-/// Combinations that are tried for a condition on several columns.
+/// Maximum number of combinations to try for a condition on several columns.
 const COMBINATIONS: usize = 400;
 
 /// Expressions by column number.
 pub(super) type Chosen = BTreeMap<i16, String>;
 
-/// Chooses for each of the columns, or says for which one there is no way.
+/// Chooses an expression for each column.
+///
+/// # Errors
+/// The reason, with the column or condition for which there is none.
 pub(super) async fn choose(
     client: &Client,
     catalog: &Catalog,
@@ -26,33 +29,34 @@ pub(super) async fn choose(
     let numbers: BTreeSet<i16> = columns.iter().map(|column| column.number).collect();
     let conditions = conditions(table, &numbers);
     let fit = Fit { client, table, last };
-    let mut ways: BTreeMap<i16, Vec<Candidate>> = BTreeMap::new();
+    let mut options: BTreeMap<i16, Vec<Candidate>> = BTreeMap::new();
     for column in columns {
         let own: Vec<&Condition> =
             conditions.iter().filter(|condition| condition.columns.contains(&column.number)).collect();
-        ways.insert(column.number, fit.ways(catalog, column, &own).await?);
+        options.insert(column.number, fit.candidates(catalog, column, &own).await?);
     }
-    let first = |ways: &Vec<Candidate>| ways.first().map(|way| way.sql.clone()).unwrap_or_default();
-    let mut chosen: Chosen = ways.iter().map(|(number, ways)| (*number, first(ways))).collect();
+    let first =
+        |options: &Vec<Candidate>| options.first().map(|option| option.sql.clone()).unwrap_or_default();
+    let mut chosen: Chosen = options.iter().map(|(number, options)| (*number, first(options))).collect();
     let mut settled: BTreeSet<i16> = BTreeSet::new();
     for condition in conditions.iter().filter(|condition| condition.columns.len() > 1) {
         settled.extend(&condition.columns);
         let decided: Vec<&Condition> =
             conditions.iter().filter(|other| other.columns.is_subset(&settled)).collect();
-        fit.combine(condition, &decided, &ways, &mut chosen).await?;
+        fit.combine(condition, &decided, &options, &mut chosen).await?;
     }
     Ok(chosen)
 }
 
-/// A condition on columns whose values are ours to choose.
+/// A condition on columns whose values can be chosen.
 struct Condition {
     sql: String,
     columns: BTreeSet<i16>,
-    /// Rows of a partition must satisfy its bounds, where a check is content with NULL.
+    /// Whether NULL violates the condition: true for partition constraints, false for checks.
     strict: bool,
 }
 
-fn conditions(table: &Table, ours: &BTreeSet<i16>) -> Vec<Condition> {
+fn conditions(table: &Table, numbers: &BTreeSet<i16>) -> Vec<Condition> {
     let check = |check: &Check| Condition {
         sql: check.condition.clone(),
         columns: check.columns.iter().copied().collect(),
@@ -68,7 +72,7 @@ fn conditions(table: &Table, ours: &BTreeSet<i16>) -> Vec<Condition> {
         let columns = named.map(|column| column.number).collect();
         all.push(Condition { sql: bounds.clone(), columns, strict: true });
     }
-    all.retain(|condition| !condition.columns.is_empty() && condition.columns.is_subset(ours));
+    all.retain(|condition| !condition.columns.is_empty() && condition.columns.is_subset(numbers));
     all
 }
 
@@ -79,23 +83,27 @@ struct Fit<'a> {
 }
 
 impl Fit<'_> {
-    /// The ways that satisfy the conditions on a column alone, the most natural first; NULL last, where it may be.
-    async fn ways(
+    /// The candidates that satisfy the conditions on this column alone, the most natural first; NULL last, if allowed.
+    async fn candidates(
         &self,
         catalog: &Catalog,
         column: &Column,
         conditions: &[&Condition],
     ) -> Result<Vec<Candidate>, String> {
         let texts: Vec<String> = conditions.iter().flat_map(|condition| literals(&condition.sql)).collect();
-        let wanted =
-            Wanted { kind: column.kind, modifier: column.modifier, column: &column.name, literals: &texts };
-        let mut ways = candidates(catalog, &wanted);
-        let known = !ways.is_empty();
+        let spec = ValueSpec {
+            kind: column.kind,
+            modifier: column.modifier,
+            column: &column.name,
+            literals: &texts,
+        };
+        let mut options = candidates(catalog, &spec);
+        let known = !options.is_empty();
         if self.table.unique.iter().any(|key| key.contains(&column.number)) {
-            ways.sort_by_key(|way| !way.distinct);
-            // Two rows cannot both be the only default one; most are what is usual.
-            if let (Some(default), false) = (&column.default, ways.iter().any(|way| way.distinct)) {
-                ways.insert(0, Candidate { sql: default.clone(), distinct: false });
+            options.sort_by_key(|option| !option.distinct);
+            // A column without distinct values, such as a unique flag: most rows have the default.
+            if let (Some(default), false) = (&column.default, options.iter().any(|option| option.distinct)) {
+                options.insert(0, Candidate { sql: default.clone(), distinct: false });
             }
         }
         let alone: Vec<&Condition> =
@@ -103,34 +111,34 @@ impl Fit<'_> {
         let is_domain = catalog.types.get(&column.kind).is_some_and(|kind| kind.class == 'd');
         if is_domain || !alone.is_empty() {
             let mut fitting = Vec::new();
-            for way in ways {
-                let chosen = BTreeMap::from([(column.number, way.sql.clone())]);
+            for option in options {
+                let chosen = BTreeMap::from([(column.number, option.sql.clone())]);
                 if self.holds(&chosen, &alone).await {
-                    fitting.push(way);
+                    fitting.push(option);
                 }
             }
-            ways = fitting;
+            options = fitting;
         }
-        if !column.not_null && (ways.is_empty() || !self.table.checks.is_empty()) {
-            ways.push(Candidate { sql: "NULL".to_owned(), distinct: false });
+        if !column.not_null && (options.is_empty() || !self.table.checks.is_empty()) {
+            options.push(Candidate { sql: "NULL".to_owned(), distinct: false });
         }
-        match (ways.is_empty(), known) {
-            (false, _) => Ok(ways),
+        match (options.is_empty(), known) {
+            (false, _) => Ok(options),
             (true, false) => {
-                Err(format!("no values are known for {}, which is of type {}", column.name, column.written))
+                Err(format!("cannot generate values of type {} for {}", column.written, column.name))
             }
             (true, true) => {
-                Err(format!("no value was found for {} that satisfies {}", column.name, said(&alone)))
+                Err(format!("found no value for {} that satisfies {}", column.name, condition_text(&alone)))
             }
         }
     }
 
-    /// Finds ways that satisfy a condition on several columns, together with those that were decided before.
+    /// Finds candidates that satisfy a condition on several columns together with all conditions decided before.
     async fn combine(
         &self,
         condition: &Condition,
         decided: &[&Condition],
-        ways: &BTreeMap<i16, Vec<Candidate>>,
+        options: &BTreeMap<i16, Vec<Candidate>>,
         chosen: &mut Chosen,
     ) -> Result<(), String> {
         if self.holds(chosen, decided).await {
@@ -141,20 +149,20 @@ impl Fit<'_> {
         for _ in 0..COMBINATIONS {
             let mut tried = chosen.clone();
             for (column, at) in columns.iter().zip(&at) {
-                tried.insert(*column, ways[column][*at].sql.clone());
+                tried.insert(*column, options[column][*at].sql.clone());
             }
             if self.holds(&tried, decided).await {
                 *chosen = tried;
                 return Ok(());
             }
-            if !advance(&mut at, |index| ways[&columns[index]].len()) {
+            if !advance(&mut at, |index| options[&columns[index]].len()) {
                 break;
             }
         }
-        Err(format!("no values were found that satisfy {}", said(&[condition])))
+        Err(format!("found no values that satisfy {}", condition_text(&[condition])))
     }
 
-    /// Whether some rows with these values satisfy the conditions. What the server cannot evaluate does not.
+    /// Whether sample rows with these values satisfy the conditions. False if the server cannot evaluate them.
     async fn holds(&self, chosen: &Chosen, conditions: &[&Condition]) -> bool {
         let value = |(number, sql): (&i16, &String)| {
             let column = self.table.column(*number)?;
@@ -166,7 +174,7 @@ impl Fit<'_> {
             false => format!("bool_and(({}) IS NOT FALSE)", condition.sql),
         };
         let mut tests: Vec<String> = conditions.iter().map(test).collect();
-        // Without a condition, whether the values can be made at all.
+        // Without conditions, test only that the values can be evaluated.
         tests.push("count(row_values.*) >= 0".to_owned());
         let sql = format!(
             "SELECT {} FROM (SELECT {} FROM pg_catalog.unnest(ARRAY[1, 2, 3, 10, 11, {}]::bigint[]) AS n(i)) row_values",
@@ -180,11 +188,11 @@ impl Fit<'_> {
     }
 }
 
-/// The next combination; false after the last.
-fn advance(at: &mut [usize], ways: impl Fn(usize) -> usize) -> bool {
+/// Advances to the next combination; false after the last.
+fn advance(at: &mut [usize], options: impl Fn(usize) -> usize) -> bool {
     for (index, position) in at.iter_mut().enumerate() {
         *position += 1;
-        if *position < ways(index) {
+        if *position < options(index) {
             return true;
         }
         *position = 0;
@@ -192,7 +200,7 @@ fn advance(at: &mut [usize], ways: impl Fn(usize) -> usize) -> bool {
     false
 }
 
-fn said(conditions: &[&Condition]) -> String {
+fn condition_text(conditions: &[&Condition]) -> String {
     let texts: Vec<&str> = conditions.iter().map(|condition| condition.sql.as_str()).collect();
     if texts.is_empty() { "the conditions of its type".to_owned() } else { texts.join(" and ") }
 }

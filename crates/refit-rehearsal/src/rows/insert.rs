@@ -1,4 +1,4 @@
-//! The statement that fills a table: values of our own, and keys of the tables that it refers to.
+//! The INSERT that fills a table: generated values, and keys of the tables that it references.
 
 use std::collections::BTreeSet;
 
@@ -10,10 +10,10 @@ use super::fit::{Chosen, choose};
 use super::order::{Step, can_be_null};
 use crate::error::Error;
 
-/// Rows that a table has now, and why they are fewer than wanted; or why it has none.
+/// The table's number of rows, and why it is less than requested; or why the table could not be filled.
 pub(super) type Outcome = Result<(i64, Option<String>), String>;
 
-/// Fills a table up to its share of the rows.
+/// Fills a table up to its share of the requested rows.
 pub(super) async fn fill(
     client: &Client,
     catalog: &Catalog,
@@ -21,15 +21,15 @@ pub(super) async fn fill(
     step: &Step,
     rows: u32,
 ) -> Result<Outcome, Error> {
-    let wanted = i64::from(rows.div_ceil(step.shares.max(1)));
+    let requested = i64::from(rows.div_ceil(step.shares.max(1)));
     let before = match count(client, table).await {
         Ok(before) => before,
-        Err(error) => return Ok(Err(said(&error))),
+        Err(error) => return Ok(Err(server_message(&error))),
     };
-    if before >= wanted {
+    if before >= requested {
         return Ok(Ok((before, None)));
     }
-    let statement = match statement(client, catalog, table, step, before, wanted).await {
+    let statement = match statement(client, catalog, table, step, before, requested).await {
         Ok(statement) => statement,
         Err(reason) => return Ok(Err(reason)),
     };
@@ -38,10 +38,10 @@ pub(super) async fn fill(
     client
         .batch_execute(&format!("ANALYZE {}", table.quoted))
         .await
-        .map_err(Error::database("analysing a table"))?;
+        .map_err(Error::database("analyzing a table"))?;
     let reason = match inserted {
-        Err(error) => Some(said(&error)),
-        Ok(_) if after < wanted => Some("its keys take no more of these values".to_owned()),
+        Err(error) => Some(server_message(&error)),
+        Ok(_) if after < requested => Some("its unique keys allow no more generated values".to_owned()),
         Ok(_) => None,
     };
     Ok(Ok((after, reason)))
@@ -58,12 +58,12 @@ async fn statement(
     table: &Table,
     step: &Step,
     before: i64,
-    wanted: i64,
+    requested: i64,
 ) -> Result<String, String> {
     let mut taken: BTreeSet<i16> = BTreeSet::new();
     let (mut names, mut values, mut joins) = (Vec::new(), Vec::new(), Vec::new());
     for (index, key) in widest_first(table).into_iter().enumerate() {
-        // What a wider key has brought fits the narrower one.
+        // The columns of a wider key also satisfy the narrower one.
         let columns: Vec<&Column> = key.columns.iter().filter_map(|number| table.column(*number)).collect();
         if key.columns.iter().any(|number| taken.contains(number)) || columns.len() != key.columns.len() {
             continue;
@@ -75,14 +75,14 @@ async fn statement(
         };
         if join.is_none() && !can_be_null(table, key) {
             let target = catalog.tables.get(&key.table).map_or("a table", |target| target.name.as_str());
-            return Err(format!("it must refer to {target}, which has no rows"));
+            return Err(format!("it must reference {target}, which has no rows"));
         }
         taken.extend(&key.columns);
         for (at, column) in columns.into_iter().enumerate() {
             names.push(escape_identifier(&column.name));
             match &join {
                 Some(_) => values.push(format!("f{index}.c{at}")),
-                // One that cannot be null is made like any other: the null ones switch the reference off.
+                // A NOT NULL column gets a generated value: the key's NULL columns disable the reference.
                 None if column.not_null => {
                     names.pop();
                     taken.remove(&column.number);
@@ -94,7 +94,7 @@ async fn statement(
     }
     let own: Vec<&Column> =
         table.columns.iter().filter(|column| !taken.contains(&column.number) && !column.counted).collect();
-    let last = u32::try_from(wanted).unwrap_or(u32::MAX);
+    let last = u32::try_from(requested).unwrap_or(u32::MAX);
     let chosen: Chosen = choose(client, catalog, table, &own, last).await?;
     for column in own {
         names.push(escape_identifier(&column.name));
@@ -103,7 +103,7 @@ async fn statement(
     }
     let columns = if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) };
     Ok(format!(
-        "INSERT INTO {}{columns} SELECT {} FROM pg_catalog.generate_series({}, {wanted}) AS n(i){} \
+        "INSERT INTO {}{columns} SELECT {} FROM pg_catalog.generate_series({}, {requested}) AS n(i){} \
          ORDER BY n.i ON CONFLICT DO NOTHING",
         table.quoted,
         values.join(", "),
@@ -118,7 +118,7 @@ fn widest_first(table: &Table) -> Vec<&ForeignKey> {
     keys
 }
 
-/// The keys of a table that is referred to, numbered.
+/// A subquery of the numbered keys of a referenced table.
 struct Join {
     sql: String,
 }
@@ -131,7 +131,7 @@ impl Join {
         index: usize,
     ) -> Result<Option<Join>, String> {
         let Some(target) = catalog.tables.get(&key.table) else {
-            return Err("it refers to a table that is not seen".to_owned());
+            return Err("it references a table that is not visible".to_owned());
         };
         let columns: Vec<String> = key
             .referenced
@@ -140,18 +140,18 @@ impl Join {
             .map(|column| escape_identifier(&column.name))
             .collect();
         if columns.len() != key.referenced.len() {
-            return Err(format!("it refers to a generated column of {}", target.name));
+            return Err(format!("it references a generated column of {}", target.name));
         }
         let known: Vec<String> = columns.iter().map(|column| format!("{column} IS NOT NULL")).collect();
         let from = format!("{} WHERE {}", target.quoted, known.join(" AND "));
         let counted = client.query_typed(&format!("SELECT pg_catalog.count(*) FROM {from}"), &[]).await;
-        let rows = counted.map_err(|error| said(&error))?.first().map_or(0_i64, |row| row.get(0));
+        let rows = counted.map_err(|error| server_message(&error))?.first().map_or(0_i64, |row| row.get(0));
         if rows == 0 {
             return Ok(None);
         }
         let named: Vec<String> =
             columns.iter().enumerate().map(|(at, column)| format!("{column} AS c{at}")).collect();
-        // Several references from one table do not go to the same rows.
+        // Several references to one table select different rows.
         let sql = format!(
             " JOIN (SELECT {}, pg_catalog.row_number() OVER (ORDER BY {}) - 1 AS number FROM {from}) f{index} \
              ON f{index}.number = (n.i - 1 + {index}) % {rows}",
@@ -162,7 +162,7 @@ impl Join {
     }
 }
 
-fn said(error: &tokio_postgres::Error) -> String {
+fn server_message(error: &tokio_postgres::Error) -> String {
     match error.as_db_error() {
         Some(db) => format!("{} {}", db.code().code(), refit_model::redact::text(db.message())),
         None => error.to_string(),

@@ -1,7 +1,7 @@
-//! Keys that later migrations add: rows that are made up before must not stand in their way.
+//! Keys that later migrations add: rows generated earlier must not violate them.
 //!
-//! All files run once without rows, on a copy of the database; what the tables there are unique by, and refer to, the rows of a table
-//! of the same name respect from the beginning.
+//! All files run once without rows, on a copy of the database. Generated rows satisfy the unique and foreign keys that the
+//! table of the same name has there.
 
 use std::collections::BTreeMap;
 
@@ -13,26 +13,26 @@ use crate::execute::{Options, Session};
 use crate::file::{File, in_order};
 use crate::session::open;
 
-/// The keys of tables at the end of a set, by names.
+/// The keys that tables have after all migrations, by table name.
 #[derive(Debug, Clone, Default)]
-pub struct Later {
+pub struct LaterKeys {
     tables: BTreeMap<String, Keys>,
 }
 
 #[derive(Debug, Clone, Default)]
 struct Keys {
     unique: Vec<Vec<String>>,
-    /// Columns, the table that they refer to, and the columns there.
+    /// Columns, the referenced table, and its columns.
     foreign: Vec<(Vec<String>, String, Vec<String>)>,
 }
 
-impl Later {
-    /// The keys that there are once all files have run, or those before the first that fails; none where the database cannot be
+impl LaterKeys {
+    /// The keys that exist after all files have run, or after those before the first failure; none if the database cannot be
     /// copied. No other session may be connected to it.
     ///
     /// # Errors
-    /// When the database, or its copy, cannot be asked.
-    pub async fn of(url: &str, files: &[File]) -> Result<Later, Error> {
+    /// When a query on the database or its copy fails.
+    pub async fn of(url: &str, files: &[File]) -> Result<LaterKeys, Error> {
         let client = open(url, "refit rehearsal, keys").await?;
         let failed = Error::database("copying the database");
         let sql = "SELECT pg_catalog.current_database()::text";
@@ -41,9 +41,9 @@ impl Later {
         let copied = escape_identifier(&copy);
         let make = format!("CREATE DATABASE {copied} TEMPLATE {}", escape_identifier(&here));
         if client.batch_execute(&make).await.is_err() {
-            // Another session is connected, or the role lacks CREATEDB: rows are made up without the keys.
+            // Another session is connected, or the role lacks CREATEDB: rows are generated without the keys.
             client.close().await;
-            return Ok(Later::default());
+            return Ok(LaterKeys::default());
         }
         let separator = if url.contains('?') { '&' } else { '?' };
         let later = read(&format!("{url}{separator}dbname={copy}"), files).await;
@@ -53,7 +53,7 @@ impl Later {
         later
     }
 
-    /// Adds them to the tables that there are so far, where these have the columns.
+    /// Adds the keys to the existing tables that have the columns.
     pub(super) fn add_to(&self, catalog: &mut Catalog) {
         let numbers = |table: &Table, names: &[String]| -> Option<Vec<i16>> {
             let number = |name: &String| table.columns.iter().find(|column| column.name == *name);
@@ -85,8 +85,8 @@ impl Later {
     }
 }
 
-async fn read(url: &str, files: &[File]) -> Result<Later, Error> {
-    // Of a backfill, nothing but its table matters.
+async fn read(url: &str, files: &[File]) -> Result<LaterKeys, Error> {
+    // One batch is enough: only the schema matters.
     let options = Options { batches: 1, transaction_control: true, ..Options::default() };
     let mut session = Session::open(url, &options).await?;
     for (file, _) in in_order(files) {
@@ -118,5 +118,5 @@ async fn read(url: &str, files: &[File]) -> Result<Later, Error> {
             .collect(),
     };
     let tables = catalog.tables.values().map(|table| (table.name.clone(), keys(table))).collect();
-    Ok(Later { tables })
+    Ok(LaterKeys { tables })
 }

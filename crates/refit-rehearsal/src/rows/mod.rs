@@ -1,7 +1,8 @@
-//! Made-up rows: every table is given some, so that a rehearsal shows what a statement costs on a table that has rows.
+//! Generated rows: every table gets some, so that a rehearsal shows the cost of a statement on a table with rows.
 //!
-//! Types, keys, foreign keys, checks, unique keys, domains, enums and partitions are respected as far as the server can be asked
-//! beforehand. The same schema is given the same rows each time. What cannot be filled is said by name, with the reason.
+//! The rows satisfy types, primary, unique and foreign keys, checks, domains, enums and partition constraints, as far as the
+//! server can evaluate them beforehand. The same schema always gets the same rows. A table that cannot be filled is reported
+//! with the reason.
 
 mod catalog;
 mod check;
@@ -18,34 +19,34 @@ use serde::Serialize;
 use crate::error::Error;
 use crate::session::open;
 use catalog::Catalog;
-pub use later::Later;
+pub use later::LaterKeys;
 
-/// What became of a table.
+/// The result of filling a table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Filled {
-    /// The table, qualified where its schema is not `public`; of a partitioned one, the partition.
+    /// The table, qualified if its schema is not `public`; the partition of a partitioned table.
     pub table: String,
-    /// Rows that it has now.
+    /// The number of rows that it has now.
     pub rows: i64,
-    /// Why these are fewer than were wanted.
+    /// Why it has fewer rows than requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 
-/// The tables that have been seen to, and need not be again.
+/// The tables that have already been filled.
 #[derive(Debug, Clone, Default)]
 pub struct Tables {
     pub(crate) done: BTreeSet<u32>,
-    /// All that there were when the rows were made up last.
+    /// All tables that existed at the last call of [`fill`].
     seen: BTreeSet<u32>,
-    /// Keys that they are to have later.
-    pub later: Later,
+    /// Keys that later migrations add.
+    pub later: LaterKeys,
 }
 
-/// Fills every table that has not been seen to up to a number of rows; the partitions of a table share them.
+/// Fills every new table up to the given number of rows; the partitions of a table share them.
 ///
 /// # Errors
-/// When the database cannot be reached or asked about its tables. A table that takes no rows is no error.
+/// When connecting to the database or reading its tables fails. A table that cannot be filled is not an error.
 pub async fn fill(url: &str, rows: u32, tables: &mut Tables) -> Result<Vec<Filled>, Error> {
     let client = open(url, "refit rehearsal, rows").await?;
     let there = Catalog::tables(&client).await?;

@@ -1,8 +1,8 @@
-//! The files of a snapshot: how they look, how they differ from those that are there, how they are written.
+//! The files of a snapshot: their contents, how they differ from the existing files, and how they are written.
 //!
-//! `schema.snap` and the deltas are insta's files, read by people; only what stands below their header counts. `schema.json`
-//! is data, for drift and for comparing: it is compared by what it says. What was kept on another major version of PostgreSQL
-//! and differs in that server's words only is left as it is, so that two machines do not take turns in writing it.
+//! `schema.snap` and the deltas are insta's files, for people; only the text below the header is compared. `schema.json` is
+//! data, for drift and comparisons, and is compared by value. Files written with another major version of PostgreSQL that
+//! differ only in that server's wording are kept, so that two machines do not rewrite them in turn.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -22,43 +22,43 @@ pub const SNAPSHOTS: &str = "snapshots";
 
 const DATA: &str = "schema.json";
 const DELTA: &str = ".delta.snap";
-/// What insta calls what waits for a review.
+/// insta's suffix of files that await review.
 const PENDING: &str = ".new";
 
-/// A file as it should be.
+/// An expected file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SnapshotFile {
-    /// Its name in the folder of snapshots.
+    /// Its name in the snapshots folder.
     pub name: String,
-    /// Its whole content.
+    /// Its content.
     pub text: String,
 }
 
-/// How a file is not as it should be.
+/// How a file differs from the expected one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Difference {
-    /// Its name in the folder of snapshots.
+    /// Its name in the snapshots folder.
     pub file: String,
-    /// What is wrong with it.
+    /// The kind of difference.
     pub verdict: Verdict,
-    /// From what is there to what should be, as a unified diff; empty where there is nothing to show.
+    /// A unified diff from the existing to the expected file; may be empty.
     pub diff: String,
 }
 
-/// What is wrong with a file.
+/// The kind of difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
-    /// It is not there.
+    /// The file does not exist.
     Missing,
-    /// It says something else.
+    /// The content differs.
     Changed,
-    /// It is of a migration that is no more.
+    /// Its migration no longer exists.
     Stale,
 }
 
 impl Snapshots {
-    /// The files as they should be. `folder` is the migrations folder, whose name their headers show.
+    /// The expected files. `folder` is the migrations folder, whose name appears in the headers.
     pub fn files(&self, folder: &Path) -> Vec<SnapshotFile> {
         let folder = folder.file_name().map_or_else(|| "migrations".into(), |name| name.to_string_lossy());
         let delta = |step: &SnapshotStep| {
@@ -86,10 +86,10 @@ impl Snapshots {
         files
     }
 
-    /// Compares with the files that are in a migrations folder.
+    /// Compares with the files in a migrations folder.
     ///
     /// # Errors
-    /// [`Error::File`] when the folder of snapshots cannot be read.
+    /// [`Error::File`] when the snapshots folder cannot be read.
     pub fn compare(&self, folder: &Path) -> Result<Vec<Difference>, Error> {
         let there = folder.join(SNAPSHOTS);
         let files = self.files(folder);
@@ -97,7 +97,7 @@ impl Snapshots {
         for file in &files {
             differences.extend(self.difference(&there, file)?);
         }
-        if self.is_only_worded_otherwise(&there) {
+        if self.differs_only_in_wording(&there) {
             differences.retain(|difference| difference.verdict != Verdict::Changed);
         }
         let known: BTreeSet<&str> = files.iter().map(|file| file.name.as_str()).collect();
@@ -113,8 +113,8 @@ impl Snapshots {
         Ok(differences)
     }
 
-    /// Whether what is kept was made of the same migrations on another major version, and is the same but for that server's words.
-    fn is_only_worded_otherwise(&self, there: &Path) -> bool {
+    /// Whether the existing snapshot is from the same migrations on another major version and differs only in its wording.
+    fn differs_only_in_wording(&self, there: &Path) -> bool {
         let mine = &self.snapshot;
         kept(there).is_some_and(|kept| {
             let origin = Origin { postgres: mine.origin.postgres, ..kept.origin.clone() };
@@ -137,8 +137,8 @@ impl Snapshots {
         if file.name == DATA {
             return Ok(self.data_difference(&found).and_then(|why| of(Verdict::Changed, why)));
         }
-        let wanted = file.text.replace("\r\n", "\n");
-        let (old, new) = (body(&found), body(&wanted));
+        let expected = file.text.replace("\r\n", "\n");
+        let (old, new) = (body(&found), body(&expected));
         if old == new {
             return Ok(None);
         }
@@ -153,7 +153,7 @@ impl Snapshots {
         Ok(of(Verdict::Changed, diff))
     }
 
-    /// Why the data is not that of the schema. The server's version alone makes no difference.
+    /// How the data differs from the schema, if it does. The server's version is not compared.
     fn data_difference(&self, found: &str) -> Option<String> {
         let mine = &self.snapshot;
         let theirs = match Snapshot::from_json(found) {
@@ -161,21 +161,22 @@ impl Snapshots {
             Err(error) => return Some(format!("{error}\n")),
         };
         if theirs.catalog != mine.catalog {
-            return Some("it has another schema\n".into());
+            return Some("the schema differs\n".into());
         }
         if theirs.origin.environment != mine.origin.environment {
-            return Some(format!("it was made for the environment {}\n", theirs.origin.environment));
+            return Some(format!("it was written for the environment {}\n", theirs.origin.environment));
         }
-        (theirs.origin.digest != mine.origin.digest).then(|| "it was made of other texts\n".into())
+        (theirs.origin.digest != mine.origin.digest)
+            .then(|| "it was written from other migration texts\n".into())
     }
 
-    /// Writes what differs, each file at once or not at all, and removes what is stale and what waited for a review.
+    /// Writes the files that differ, each atomically, and removes stale files and those that await review.
     ///
     /// # Errors
     /// [`Error::File`] with the first file that cannot be written or removed.
     pub fn write(&self, folder: &Path, differences: &[Difference]) -> Result<(), Error> {
         let there = folder.join(SNAPSHOTS);
-        fs::create_dir_all(&there).map_err(Error::file("make", &there))?;
+        fs::create_dir_all(&there).map_err(Error::file("create", &there))?;
         for file in self.files(folder) {
             if differences.iter().any(|one| one.file == file.name) {
                 replace(&there, &file.name, &file.text)?;
@@ -186,14 +187,14 @@ impl Snapshots {
         stale.map(|one| &one.file).try_for_each(|name| remove(&there.join(name)))
     }
 
-    /// Leaves what differs beside the files, for `cargo insta review` to show and to accept; the names. Data is not reviewed and
-    /// is written as it is; what is stale stays.
+    /// Writes the files that differ as `.new` files, for `cargo insta review`, and returns their names. `schema.json` is not
+    /// reviewed but written at once; stale files are kept.
     ///
     /// # Errors
     /// As [`Snapshots::write`].
     pub fn write_pending(&self, folder: &Path, differences: &[Difference]) -> Result<Vec<String>, Error> {
         let there = folder.join(SNAPSHOTS);
-        fs::create_dir_all(&there).map_err(Error::file("make", &there))?;
+        fs::create_dir_all(&there).map_err(Error::file("create", &there))?;
         let mut pending = Vec::new();
         for file in self.files(folder) {
             let name = format!("{}{PENDING}", file.name);
@@ -210,12 +211,12 @@ impl Snapshots {
     }
 }
 
-/// The data that is kept, where there is some that can be read.
+/// The existing data, if it can be read.
 pub(super) fn kept(there: &Path) -> Option<Snapshot> {
     Snapshot::from_json(&fs::read_to_string(there.join(DATA)).ok()?).ok()
 }
 
-/// What names a migration in the folder: its version as it is written, or `R__` and its name.
+/// The name of a migration in the snapshots folder: its version as written, or `R__` and its name.
 fn head(stem: &str) -> &str {
     match stem.split_once("__") {
         Some((version, _)) if version != "R" => version,
@@ -223,7 +224,7 @@ fn head(stem: &str) -> &str {
     }
 }
 
-/// The header of an insta file. What is not plain is quoted as JSON quotes it, which is YAML too.
+/// The header of an insta file. Special text is quoted as in JSON, which is valid YAML.
 fn header(source: &str, expression: &str) -> String {
     let is_plain = |text: &str| {
         text.starts_with(char::is_alphanumeric)
@@ -236,7 +237,7 @@ fn header(source: &str, expression: &str) -> String {
     format!("---\nsource: {}\nexpression: {}\n---\n", value(source), value(expression))
 }
 
-/// What stands below the header.
+/// The text below the header.
 pub(crate) fn body(text: &str) -> &str {
     let below = text.strip_prefix("---\n").and_then(|rest| rest.split_once("\n---\n")).map(|(_, body)| body);
     below.unwrap_or(text).trim_end()
@@ -253,7 +254,7 @@ fn names(folder: &Path) -> Result<Vec<String>, Error> {
     Ok(names.map_err(Error::file("read", folder))?.into_iter().collect())
 }
 
-/// Whoever reads meanwhile finds the old file or the new one.
+/// Replaces a file atomically: a concurrent reader sees the old or the new content.
 fn replace(folder: &Path, name: &str, text: &str) -> Result<(), Error> {
     let path = folder.join(name);
     let written = tempfile::Builder::new()
@@ -282,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_below_the_header_counts() {
+    fn only_the_text_below_the_header_is_compared() {
         let text = format!("{}a\n---\nb\n\n", header("m/V1__a.sql", "it's: odd"));
         assert!(text.contains("expression: \"it's: odd\"\n"), "{text}");
         assert_eq!(body(&text), "a\n---\nb");

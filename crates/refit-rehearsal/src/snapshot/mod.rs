@@ -1,5 +1,5 @@
-//! The schema that a set makes, and what each migration changed in it: run on a private server, written beside the migrations
-//! as files that `cargo insta review` knows.
+//! The schema that a set creates and what each migration changes in it: the set runs on a private server, and the results are
+//! written beside the migrations as files for `cargo insta review`.
 
 mod files;
 mod test;
@@ -15,18 +15,18 @@ pub use test::check_snapshots;
 use crate::error::Error;
 use crate::execute::{Options, Session};
 use crate::file::{File, in_order};
-use crate::server::Place;
+use crate::server::RehearsalServer;
 
-/// What a set makes.
+/// The schema that a set creates, and its steps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshots {
-    /// The schema in the end.
+    /// The schema after all migrations.
     pub snapshot: Snapshot,
-    /// The migrations, in the order in which they had their effect.
+    /// The migrations, in the order in which they took effect.
     pub steps: Vec<SnapshotStep>,
 }
 
-/// What a migration changed.
+/// The changes of a migration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SnapshotStep {
     /// Its stem.
@@ -37,19 +37,19 @@ pub struct SnapshotStep {
     pub delta: Delta,
 }
 
-/// Runs a set on the place's database, which must be new, and reads the schema after each migration. Backfills run where
-/// later migrations wait for them, else in the end.
+/// Runs a set on the server's database, which must be new, and reads the schema after each migration. Backfills run before
+/// the migrations that wait for them, else at the end.
 ///
 /// # Errors
-/// [`Error::Failed`] with the first statement that fails, [`Error::Catalog`] when the schema cannot be read or, in the end and told
-/// to be strict, has what the model does not know.
+/// [`Error::Failed`] with the first statement that fails, [`Error::Catalog`] when the schema cannot be read or, with
+/// [`ReadOptions::strict`], contains objects that the model does not support.
 pub async fn snapshots(
-    place: &Place,
+    server: &RehearsalServer,
     set: &MigrationSet,
     environment: &str,
     read: &ReadOptions,
 ) -> Result<Snapshots, Error> {
-    let url = place.url();
+    let url = server.url();
     let options = Options::default();
     let mut session = Session::open(&url, &options).await?;
     let lenient = ReadOptions { strict: false, ..read.clone() };
@@ -63,7 +63,7 @@ pub async fn snapshots(
         }
         let before = schema;
         schema = Arc::new(Catalog::read(session.client(), &lenient).await?);
-        // Comparing takes nearly as long as reading, and goes on while the next one runs.
+        // Comparing takes nearly as long as reading, so it runs concurrently with the next migration.
         let after = Arc::clone(&schema);
         steps.push((file, tokio::task::spawn_blocking(move || Delta::between(&before, &after))));
     }
@@ -81,7 +81,7 @@ pub async fn snapshots(
         digest: set.digest(),
         environment: environment.to_owned(),
         version: files.iter().filter_map(|file| file.version).max(),
-        postgres: place.major(),
+        postgres: server.major(),
     };
     Ok(Snapshots { snapshot: Snapshot { origin, catalog }, steps: done })
 }

@@ -1,4 +1,4 @@
-//! A test that a user's crate has with one line.
+//! A test of the snapshots that a user's crate adds with one line.
 
 use std::path::Path;
 
@@ -8,9 +8,9 @@ use refit_model::MigrationSet;
 
 use super::files::kept;
 use super::{Difference, SNAPSHOTS, Verdict, snapshots};
-use crate::server::{Place, server_options};
+use crate::server::{RehearsalServer, server_options};
 
-/// A test that the snapshots in a migrations folder are what its migrations make.
+/// Defines a test that the snapshots in a migrations folder match its migrations.
 ///
 /// ```no_run
 /// //! tests/snapshots.rs
@@ -18,12 +18,12 @@ use crate::server::{Place, server_options};
 /// # fn main() {}
 /// ```
 ///
-/// Without a folder it takes the one that `build.rs` named with `refit_build::embed`. A relative one is looked for from the crate's
-/// manifest. The migrations run on a private PostgreSQL, for the environment that the snapshots were made for.
+/// Without an argument it uses the folder that `build.rs` passes to `refit_build::embed`. A relative folder is relative to the
+/// crate's manifest. The migrations run on a private PostgreSQL, for the environment of the existing snapshots.
 ///
-/// When it fails, what differs is left beside the snapshots for `cargo insta review`, unless `CI` is set or `INSTA_UPDATE` is
-/// `no`; `cargo xtask snapshot` accepts all of it. cargo-insta looks in the folders of packages and of their test files: where
-/// the migrations folder lies outside of every package, put the test beside the snapshots:
+/// When the test fails, it writes the differing snapshots as `.new` files for `cargo insta review`, unless `CI` is set or
+/// `INSTA_UPDATE` is `no`; `cargo xtask snapshot` accepts all of them. cargo-insta searches the folders of packages and of
+/// their test files: if the migrations folder is outside every package, put the test beside the snapshots:
 ///
 /// ```toml
 /// [[test]]
@@ -52,17 +52,17 @@ macro_rules! snapshot_test {
     };
 }
 
-/// What [`snapshot_test!`](crate::snapshot_test) calls: runs the folder's migrations and compares. `pending` says whether what
-/// differs is left beside the files, for a review.
+/// Runs the folder's migrations and compares the snapshots; [`snapshot_test!`](crate::snapshot_test) calls it. `pending`:
+/// whether to write differing snapshots as `.new` files for review.
 ///
 /// # Errors
-/// What differs, or what kept it from being compared, and what to do about it.
+/// The differences, or why the comparison failed, and what to do.
 pub fn check_snapshots(folder: &Path, pending: bool) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
         .build()
-        .map_err(|error| format!("the runtime cannot be started: {error}"))?;
+        .map_err(|error| format!("cannot start the async runtime: {error}"))?;
     runtime.block_on(check(folder, pending))
 }
 
@@ -71,27 +71,27 @@ async fn check(folder: &Path, pending: bool) -> Result<(), String> {
     let kept = kept(&folder.join(SNAPSHOTS));
     let environment = kept.map_or_else(|| "production".to_owned(), |snapshot| snapshot.origin.environment);
     let text = |error: crate::Error| error.to_string();
-    let place = Place::start(server_options(ServerOptions::from_env())).await.map_err(text)?;
-    let made = snapshots(&place, &set, &environment, &ReadOptions::default()).await.map_err(text)?;
+    let server = RehearsalServer::start(server_options(ServerOptions::from_env())).await.map_err(text)?;
+    let made = snapshots(&server, &set, &environment, &ReadOptions::default()).await.map_err(text)?;
     let differences = made.compare(folder).map_err(text)?;
     if differences.is_empty() {
         return Ok(());
     }
-    let mut complaint = told(&differences);
+    let mut complaint = render(&differences);
     if pending && !made.write_pending(folder, &differences).map_err(text)?.is_empty() {
-        complaint.push_str("look at each with `cargo insta review`, or ");
+        complaint.push_str("review each with `cargo insta review`, or ");
     }
-    complaint.push_str("accept all of it with `cargo xtask snapshot`");
+    complaint.push_str("accept all with `cargo xtask snapshot`");
     Err(complaint)
 }
 
-fn told(differences: &[Difference]) -> String {
-    let mut text = String::from("the snapshots are not what the migrations make (- kept, + made)\n");
+fn render(differences: &[Difference]) -> String {
+    let mut text = String::from("the snapshots do not match the migrations (- snapshot, + migrations)\n");
     for Difference { file, verdict, diff } in differences {
         let words = match verdict {
             Verdict::Missing => "is missing",
             Verdict::Changed => "differs",
-            Verdict::Stale => "is of a migration that is no more",
+            Verdict::Stale => "belongs to a migration that no longer exists",
         };
         text.push_str(&format!("{file} {words}\n{diff}"));
     }

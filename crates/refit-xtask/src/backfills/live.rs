@@ -1,4 +1,4 @@
-//! Backfills at work, as it happens: a bar on a terminal, plain lines elsewhere.
+//! Live progress of backfills: a bar on a terminal, plain lines elsewhere.
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
@@ -12,31 +12,31 @@ use super::render::{figures, state};
 use crate::output::{Output, QUIET, WAITS, say};
 use crate::render::figures::{count, failed};
 
-/// How often is looked.
+/// Interval between polls.
 pub(crate) const TICK: Duration = Duration::from_secs(1);
-/// How often a line is written where nothing but figures has changed.
+/// Interval between lines when only figures change.
 const LINE: Duration = Duration::from_secs(5);
 
-/// What a person sees of the work, on standard error.
+/// Shows the progress on standard error.
 pub(crate) struct Live {
     out: Output,
     bar: ProgressBar,
     lines: Lines,
-    /// Jobs of which nothing is to be said.
-    old: Vec<i64>,
-    /// What was seen last.
-    pub(crate) seen: Vec<ObservedJob>,
+    /// Ids of jobs to ignore.
+    ignored: Vec<i64>,
+    /// The latest observation.
+    pub(crate) jobs: Vec<ObservedJob>,
 }
 
 impl Live {
-    /// `old` are jobs of which nothing is to be said.
-    pub(crate) fn new(out: Output, old: Vec<i64>) -> Live {
+    /// `ignored` are the ids of jobs not to show.
+    pub(crate) fn new(out: Output, ignored: Vec<i64>) -> Live {
         let terminal = out.human() && std::io::stderr().is_terminal();
         let bar = if terminal { bar() } else { ProgressBar::hidden() };
-        Live { out, bar, lines: Lines::own(), old, seen: Vec::new() }
+        Live { out, bar, lines: Lines::own(), ignored, jobs: Vec::new() }
     }
 
-    /// What says a line without disturbing the bar.
+    /// A function that prints a line without disturbing the bar.
     pub(crate) fn say(&self) -> impl Fn(String) + Send + Sync + 'static {
         let (bar, human) = (self.bar.clone(), self.out.human());
         move |text| {
@@ -46,22 +46,22 @@ impl Live {
         }
     }
 
-    /// Shows how the work goes, until it is dropped.
+    /// Polls and shows the progress until dropped.
     pub(crate) async fn show(&mut self, poller: &mut StatusPoller) -> std::convert::Infallible {
         let say = self.say();
-        let mut away = false;
+        let mut disconnected = false;
         loop {
-            match poller.look().await {
+            match poller.poll().await {
                 Ok(all) => {
-                    away = false;
-                    self.see(all);
+                    disconnected = false;
+                    self.update(all);
                     self.draw(&say);
                 }
-                Err(error) if !away => {
-                    away = true;
+                Err(error) if !disconnected => {
+                    disconnected = true;
                     say(format!(
-                        "{WAITS}the server does not answer{WAITS:#}: {}",
-                        crate::output::told(&error)
+                        "{WAITS}cannot reach the server{WAITS:#}: {}",
+                        crate::output::error_text(&error)
                     ));
                 }
                 Err(_) => {}
@@ -70,23 +70,23 @@ impl Live {
         }
     }
 
-    pub(crate) fn see(&mut self, mut all: Vec<ObservedJob>) {
-        all.retain(|seen| !self.old.contains(&seen.status.id));
-        self.seen = all;
+    pub(crate) fn update(&mut self, mut all: Vec<ObservedJob>) {
+        all.retain(|job| !self.ignored.contains(&job.status.id));
+        self.jobs = all;
     }
 
     fn draw(&mut self, say: &impl Fn(String)) {
         if self.bar.is_hidden() {
-            self.lines.news(&self.seen).into_iter().for_each(say);
+            self.lines.changes(&self.jobs).into_iter().for_each(say);
             return;
         }
-        let at_work = |seen: &&ObservedJob| {
+        let is_active = |seen: &&ObservedJob| {
             seen.status.state == refit::backfill::JobState::Running || seen.is_runnable()
         };
-        let Some(seen) = self.seen.iter().find(at_work) else { return };
+        let Some(seen) = self.jobs.iter().find(is_active) else { return };
         self.bar.set_position(thousandths(seen.status.progress));
         self.bar.set_prefix(crate::terminal::plain(&seen.status.name));
-        self.bar.set_message(plain(&beside_bar(seen)));
+        self.bar.set_message(bar_text(&bar_message(seen)));
     }
 
     pub(crate) fn end(&self) {
@@ -108,8 +108,8 @@ fn thousandths(progress: f64) -> u64 {
     (progress.clamp(0.0, 1.0) * 1_000.0) as u64
 }
 
-/// Figures behind the bar, and a second line of how it is done.
-fn beside_bar(seen: &ObservedJob) -> String {
+/// The figures after the bar, and a second line with strategy, workers and problems.
+fn bar_message(seen: &ObservedJob) -> String {
     let status = &seen.status;
     let mut parts = Vec::new();
     parts.extend(status.strategy.clone());
@@ -133,7 +133,7 @@ fn beside_bar(seen: &ObservedJob) -> String {
     if parts.is_empty() { figures.to_owned() } else { format!("{figures}\n  {}", parts.join(", ")) }
 }
 
-/// What keeps it from going on, or slows it down.
+/// Why the job is paused or slow.
 fn obstacle(seen: &ObservedJob) -> Option<String> {
     let version = seen.status.version;
     match &seen.status.throttle {
@@ -145,33 +145,33 @@ fn obstacle(seen: &ObservedJob) -> Option<String> {
     }
 }
 
-/// As the bar takes it: without colours, where the terminal's user wants none.
-pub(crate) fn plain(text: &str) -> String {
+/// Renders text for the bar, without colours if they are turned off.
+pub(crate) fn bar_text(text: &str) -> String {
     match anstream::AutoStream::choice(&std::io::stderr()) {
         anstream::ColorChoice::Never => crate::terminal::plain(text),
         _ => crate::terminal::render(text),
     }
 }
 
-/// Lines about what has changed, and about the figures every few seconds.
+/// Lines about state changes, and about the figures every few seconds.
 pub(crate) struct Lines {
-    told: BTreeMap<Version, (String, Instant)>,
+    printed: BTreeMap<Version, (String, Instant)>,
     strategies: BTreeMap<Version, String>,
-    /// Whether this process itself works: then somebody does.
+    /// Whether this process works on the backfills, so that there is a worker.
     own: bool,
 }
 
 impl Lines {
     fn own() -> Lines {
-        Lines { told: BTreeMap::new(), strategies: BTreeMap::new(), own: true }
+        Lines { printed: BTreeMap::new(), strategies: BTreeMap::new(), own: true }
     }
 
     pub(crate) fn of_others() -> Lines {
         Lines { own: false, ..Lines::own() }
     }
 
-    /// What is to be said now.
-    pub(crate) fn news(&mut self, all: &[ObservedJob]) -> Vec<String> {
+    /// The lines to print now.
+    pub(crate) fn changes(&mut self, all: &[ObservedJob]) -> Vec<String> {
         let mut lines = Vec::new();
         for seen in all {
             let version = seen.status.version;
@@ -180,27 +180,27 @@ impl Lines {
                 && self.strategies.insert(version, strategy.clone()).as_ref() != Some(strategy)
             {
                 let name = &seen.status.name;
-                lines.push(format!("{QUIET}{:<10}{QUIET:#}  {name}  {strategy}: {reason}", "begun"));
+                lines.push(format!("{QUIET}{:<10}{QUIET:#}  {name}  {strategy}: {reason}", "started"));
             }
-            let alone = !self.own && seen.is_runnable() && seen.sessions == 0;
-            let key = format!("{} {alone}", matter(seen));
+            let idle = !self.own && seen.is_runnable() && seen.sessions == 0;
+            let key = format!("{} {idle}", state_key(seen));
             let due = self
-                .told
+                .printed
                 .get(&version)
-                .is_none_or(|(told, at)| *told != key || (seen.is_runnable() && at.elapsed() >= LINE));
+                .is_none_or(|(printed, at)| *printed != key || (seen.is_runnable() && at.elapsed() >= LINE));
             if due {
-                self.told.insert(version, (key, Instant::now()));
-                lines.push(line(seen, alone));
+                self.printed.insert(version, (key, Instant::now()));
+                lines.push(line(seen, idle));
             }
         }
         lines
     }
 }
 
-/// What is worth a line when it changes.
-fn matter(seen: &ObservedJob) -> String {
+/// A key that changes when a new line is due.
+fn state_key(seen: &ObservedJob) -> String {
     let status = &seen.status;
-    // The figures in it change all the time.
+    // Ignore the figures in the reason, which change all the time.
     let throttle: String = status
         .throttle
         .iter()
@@ -210,7 +210,7 @@ fn matter(seen: &ObservedJob) -> String {
     format!("{} {throttle} {} {} {:?}", state(status).0, status.errors > 0, status.pass, status.error)
 }
 
-fn line(seen: &ObservedJob, alone: bool) -> String {
+fn line(seen: &ObservedJob, idle: bool) -> String {
     let (word, style) = state(&seen.status);
     let mut line = format!("{style}{word:<10}{style:#}  {}  {}", seen.status.name, figures(seen));
     let mut add = |text: String| {
@@ -223,7 +223,7 @@ fn line(seen: &ObservedJob, alone: bool) -> String {
     if seen.status.errors > 0 {
         add(failed(seen.status.errors));
     }
-    if alone {
+    if idle {
         add(format!("{WAITS}no worker{WAITS:#}"));
     } else if !seen.is_complete() {
         obstacle(seen).map(&mut add);

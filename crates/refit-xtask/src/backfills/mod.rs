@@ -1,4 +1,4 @@
-//! Working on backfills and watching them: what `migrate`, `rollback` and the `backfill` commands share.
+//! Running and watching backfills: shared by `migrate`, `rollback` and the `backfill` commands.
 
 mod live;
 mod poller;
@@ -6,6 +6,6 @@ mod render;
 mod work;
 
 pub(crate) use live::{Lines, TICK};
-pub(crate) use poller::{ObservedJob, StatusPoller, look};
-pub(crate) use render::{blocks, unfinished_lines, who_goes_on};
-pub(crate) use work::{Failure, Named, Worked, in_sight, not_applied, work};
+pub(crate) use poller::{ObservedJob, StatusPoller, observe};
+pub(crate) use render::{blocks, resume_hint, unfinished_lines};
+pub(crate) use work::{Failure, Named, Worked, not_applied, with_progress, work};

@@ -1,4 +1,4 @@
-//! Looking at backfills, time and again, on a session of one's own.
+//! Polls the status of backfills on its own session.
 
 use std::time::Duration;
 
@@ -10,14 +10,15 @@ use tokio_postgres::types::Type;
 
 use crate::database::connect_options;
 
-/// A backfill, and whether anybody works on it.
+/// The status of a backfill, and the number of its workers' sessions.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct ObservedJob {
     #[serde(flatten)]
     pub(crate) status: JobStatus,
-    /// Sessions of workers, at work or waiting until they may.
+    /// Number of worker sessions, working or waiting.
     pub(crate) sessions: i64,
-    /// When its journal is dropped, RFC 3339; none where it keeps none, is not complete, or the set is not at hand.
+    /// When its journal is dropped, RFC 3339. None if there is no journal, the backfill is not complete, or there is no
+    /// migrations folder.
     pub(crate) journal_kept_until: Option<String>,
 }
 
@@ -26,15 +27,15 @@ impl ObservedJob {
         self.status.state == refit::backfill::JobState::Complete
     }
 
-    /// Whether it goes on by itself, if somebody works on it.
+    /// Whether a worker would work on it.
     pub(crate) fn is_runnable(&self) -> bool {
         self.status.requested == refit::backfill::JobRequest::Run
             && matches!(self.status.state.as_str(), "registered" | "running")
     }
 }
 
-/// All backfills of a database. `retention` is how long the set keeps journals.
-pub(crate) async fn look(
+/// Reads the status of all backfills of a database. `retention`: how long journals are kept.
+pub(crate) async fn observe(
     connection: &Connection,
     migrator: &Migrator,
     retention: Option<Duration>,
@@ -54,7 +55,7 @@ fn kept_until(status: &JobStatus, retention: Option<Duration>) -> Option<String>
     Some(since.checked_add(retention?).ok()?.to_string())
 }
 
-/// Sessions of a backfill's workers, by the name that they give themselves.
+/// Counts the sessions of a backfill's workers, by application name.
 async fn sessions(connection: &Connection, status: &JobStatus) -> anyhow::Result<i64> {
     let sql = "SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity \
                WHERE datname OPERATOR(pg_catalog.=) pg_catalog.current_database() AND application_name OPERATOR(pg_catalog.=) $1";
@@ -62,7 +63,7 @@ async fn sessions(connection: &Connection, status: &JobStatus) -> anyhow::Result
     Ok(connection.query_typed_one(sql, &[(&name, Type::TEXT)]).await?.get(0))
 }
 
-/// Looks again and again, and connects again where the server was away.
+/// Polls the status, and reconnects after a connection is lost.
 pub(crate) struct StatusPoller {
     url: String,
     migrator: Migrator,
@@ -75,7 +76,7 @@ impl StatusPoller {
         StatusPoller { url: url.to_owned(), migrator, retention, connection: None }
     }
 
-    pub(crate) async fn look(&mut self) -> anyhow::Result<Vec<ObservedJob>> {
+    pub(crate) async fn poll(&mut self) -> anyhow::Result<Vec<ObservedJob>> {
         let connection = match self.connection.take() {
             Some(connection) if !connection.is_closed() => connection,
             _ => {
@@ -83,8 +84,8 @@ impl StatusPoller {
                 refit::connect(&self.url, &options).await?
             }
         };
-        let seen = look(&connection, &self.migrator, self.retention).await?;
+        let jobs = observe(&connection, &self.migrator, self.retention).await?;
         self.connection = Some(connection);
-        Ok(seen)
+        Ok(jobs)
     }
 }

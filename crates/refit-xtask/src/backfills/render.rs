@@ -1,4 +1,4 @@
-//! A backfill in words.
+//! Rendering of backfills for people.
 
 use std::fmt::Write as _;
 
@@ -7,10 +7,10 @@ use refit_model::visible_line;
 
 use super::poller::ObservedJob;
 use crate::output::{BAD, GOOD, QUIET, WAITS};
-use crate::render::figures::{count, size, span, whole};
+use crate::render::figures::{self, count, size, span};
 use crate::terminal::Paint;
 
-/// The state as an operator calls it.
+/// The state to display, and its colour.
 pub(crate) fn state(status: &JobStatus) -> (&'static str, Paint) {
     let word = status.state.as_str();
     match status.state {
@@ -21,7 +21,7 @@ pub(crate) fn state(status: &JobStatus) -> (&'static str, Paint) {
     }
 }
 
-/// How far it is, in one line, without name and state.
+/// The progress in one line, without name and state.
 pub(crate) fn figures(seen: &ObservedJob) -> String {
     let status = &seen.status;
     let changed = format!("{} rows {}", count(status.rows_changed), status.done());
@@ -30,7 +30,7 @@ pub(crate) fn figures(seen: &ObservedJob) -> String {
             let batches = count(status.batches);
             return format!("{changed} in {}, {batches} batches", span(seconds));
         }
-        (JobState::Registered, _) => return "not begun".to_owned(),
+        (JobState::Registered, _) => return "not started".to_owned(),
         _ => {}
     }
     let mut parts = vec![format!("{:5.1} %", status.progress * 100.0)];
@@ -38,28 +38,28 @@ pub(crate) fn figures(seen: &ObservedJob) -> String {
         0 => changed,
         rows => format!("{changed} of about {}", count(rows)),
     });
-    // Without a worker they are those of the last one.
+    // Without a worker, rate and estimate are outdated.
     if status.state == JobState::Running && seen.sessions > 0 && !status.is_paused() {
-        parts.extend(status.rows_per_second.map(|rate| format!("{} rows/s", whole(rate))));
-        parts.extend(status.eta_seconds.map(|eta| format!("{} to go", span(eta))));
+        parts.extend(status.rows_per_second.map(|rate| format!("{} rows/s", figures::rate(rate))));
+        parts.extend(status.eta_seconds.map(|eta| format!("{} left", span(eta))));
     }
     parts.join("  ")
 }
 
-/// Everything about it: a line, and what there is to say below it.
+/// A summary line and the details below it.
 pub(crate) fn block(seen: &ObservedJob, width: usize) -> String {
     let status = &seen.status;
     let (word, style) = state(status);
     let undo = if status.kind == refit::backfill::JobKind::Undo { "  (undo)" } else { "" };
     let mut text = format!("{style}{word:<10}{style:#}  {:width$}{undo}  {}", status.name, figures(seen));
     for (label, style, words) in details(seen) {
-        // Writing to a String does not fail.
+        // Writing to a String cannot fail.
         let _ = write!(text, "\n  {style}{label:<8}{style:#}  {words}");
     }
     text
 }
 
-/// What is said below a backfill's line: label, its colour, words.
+/// The details below a backfill's line: label, colour, text.
 fn details(seen: &ObservedJob) -> Vec<(&'static str, Paint, String)> {
     let status = &seen.status;
     let mut lines = Vec::new();
@@ -70,7 +70,7 @@ fn details(seen: &ObservedJob) -> Vec<(&'static str, Paint, String)> {
     if unfinished && (status.retries > 0 || status.pass > 0 || status.batches > 0) {
         let mut batches = format!("{} committed", count(status.batches));
         if status.retries > 0 {
-            batches.push_str(&format!(", {} tried again", count(status.retries)));
+            batches.push_str(&format!(", {} retried", count(status.retries)));
         }
         if status.pass > 0 {
             batches.push_str(&format!(", closing sweep {}", status.pass));
@@ -79,8 +79,7 @@ fn details(seen: &ObservedJob) -> Vec<(&'static str, Paint, String)> {
     }
     for (number, worker) in status.workers.iter().enumerate() {
         let label = if number == 0 { "workers" } else { "" };
-        let again =
-            worker.retry_reason.as_ref().map_or_else(String::new, |why| format!(", tried again: {why}"));
+        let again = worker.retry_reason.as_ref().map_or_else(String::new, |why| format!(", retried: {why}"));
         let rows = count(worker.batch_rows.into());
         lines.push((
             label,
@@ -121,13 +120,13 @@ fn details(seen: &ObservedJob) -> Vec<(&'static str, Paint, String)> {
     if more > 0 {
         lines.push(("", QUIET, format!("and {} more in refit.backfill_error", count(more))));
     }
-    lines.extend(left_as_they_are(status));
+    lines.extend(rows_not_restored(status));
     lines.extend(journal(seen));
     lines
 }
 
-/// Rows that an undo has not restored, with their keys.
-fn left_as_they_are(status: &JobStatus) -> Option<(&'static str, Paint, String)> {
+/// Rows that an undo did not restore, with their keys.
+fn rows_not_restored(status: &JobStatus) -> Option<(&'static str, Paint, String)> {
     let more = match status.changed_since {
         0 => return None,
         few if few <= KEYS => String::new(),
@@ -140,19 +139,19 @@ fn left_as_they_are(status: &JobStatus) -> Option<(&'static str, Paint, String)>
     let keys: Vec<String> = keys.map(|key| format!("({})", visible_line(&key.join(", ")))).collect();
     let rows = if status.changed_since == 1 { "row was" } else { "rows were" };
     let left = count(status.changed_since);
-    Some(("left", WAITS, format!("{left} {rows} changed again since: {}{more}", keys.join(" "))))
+    Some(("left", WAITS, format!("{left} {rows} changed later and not restored: {}{more}", keys.join(" "))))
 }
 
-/// Keys of rows that are named to people.
+/// Maximum number of keys to show.
 const KEYS: i64 = 20;
 
-/// What is kept of earlier values, and until when.
+/// The size of the undo journal, and when it is dropped.
 fn journal(seen: &ObservedJob) -> Option<(&'static str, Paint, String)> {
     let journal = seen.status.journal.as_ref()?;
     let until = match (&seen.journal_kept_until, &journal.kept_since) {
         (Some(until), _) => format!("kept until {until}"),
-        (None, Some(since)) => format!("kept for as long as `undo_retention` says, from {since} on"),
-        (None, None) => "kept until it is complete, and then for as long as `undo_retention` says".to_owned(),
+        (None, Some(since)) => format!("kept for `undo_retention` from {since} on"),
+        (None, None) => "kept until the backfill is complete, and then for `undo_retention`".to_owned(),
     };
     Some(("journal", QUIET, format!("{}, {until}", size(journal.bytes))))
 }
@@ -160,13 +159,13 @@ fn journal(seen: &ObservedJob) -> Option<(&'static str, Paint, String)> {
 const NO_ROLLBACK: &str = "none; run `cargo xtask rollback`";
 const NO_WORKER: &str = "none; run `cargo xtask backfill run`, or start a service";
 
-/// All of them, aligned.
+/// All backfills, aligned.
 pub(crate) fn blocks(all: &[ObservedJob]) -> String {
     let width = all.iter().map(|seen| seen.status.name.chars().count()).max().unwrap_or(0);
     all.iter().map(|seen| block(seen, width)).collect::<Vec<_>>().join("\n")
 }
 
-/// One line about each that is unfinished, for plans and the status of a database.
+/// One line for each unfinished backfill, for `plan` and `status`.
 pub(crate) fn unfinished_lines(all: &[JobStatus]) -> String {
     let unfinished = all.iter().filter(|status| status.state != JobState::Complete);
     let line = |status: &JobStatus| {
@@ -186,8 +185,8 @@ pub(crate) fn unfinished_lines(all: &[JobStatus]) -> String {
     unfinished.map(line).collect()
 }
 
-/// Who goes on with a backfill that may run again.
-pub(crate) fn who_goes_on(status: &JobStatus) -> &'static str {
+/// Which process resumes a backfill that may run again.
+pub(crate) fn resume_hint(status: &JobStatus) -> &'static str {
     match status.kind.as_str() {
         "undo" => "a waiting rollback continues within seconds; if there is none, run `cargo xtask rollback`",
         _ => "a waiting process continues within seconds; if there is none, run `cargo xtask backfill run`",

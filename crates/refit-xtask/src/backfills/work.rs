@@ -1,4 +1,4 @@
-//! Working on backfills to their end, shown as it happens.
+//! Runs backfills until they are complete and shows the progress.
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,20 +18,20 @@ use crate::interrupt::interrupted;
 use crate::output::{BAD, GOOD, QUIET, WAITS};
 use crate::render::figures::span;
 
-/// How the work came out.
+/// The result of running backfills.
 #[derive(Debug, Serialize)]
 pub(crate) struct Worked {
-    /// The backfills that were not complete when it began.
+    /// The backfills that were unfinished at the start.
     pub(crate) backfills: Vec<ObservedJob>,
-    /// What was applied when gates opened.
+    /// The steps that were applied when gates opened.
     pub(crate) applied: Vec<StepReport>,
-    /// What is still held back.
+    /// The steps that are still held.
     pub(crate) held: Vec<HeldStep>,
-    /// Backfills whose migrations are not applied.
+    /// Backfills whose migrations are not applied yet.
     pub(crate) pending: Vec<Named>,
-    /// Those that did not come to their end.
+    /// The backfills that failed.
     pub(crate) failures: Vec<Failure>,
-    /// Whether somebody stopped it.
+    /// Whether a signal interrupted it.
     pub(crate) interrupted: bool,
     pub(crate) seconds: f64,
 }
@@ -43,7 +43,7 @@ pub(crate) struct Named {
     pub(crate) name: String,
 }
 
-/// Why a backfill did not come to its end.
+/// Why a backfill is not complete.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Failure {
     pub(crate) version: Version,
@@ -51,7 +51,7 @@ pub(crate) struct Failure {
     pub(crate) reason: String,
 }
 
-/// The backfills of a plan that are not applied.
+/// The backfills of a plan whose migrations are not applied yet.
 pub(crate) fn not_applied(plan: &Plan, set: &MigrationSet) -> Vec<Named> {
     let pending = plan.pending.iter().filter(|step| step.backfill);
     let pending =
@@ -64,49 +64,49 @@ pub(crate) fn not_applied(plan: &Plan, set: &MigrationSet) -> Vec<Named> {
     pending.chain(held).collect()
 }
 
-/// Works on all backfills until they are complete, or have failed, or somebody stops it.
+/// Runs all backfills until they are complete or have failed, or a signal arrives.
 ///
 /// # Errors
-/// What kept it from working; a backfill that fails is no error here.
+/// When the database cannot be reached or the like; a failed backfill is not an error here.
 pub(crate) async fn work(migrator: &Migrator, url: &str, context: &Context) -> anyhow::Result<Worked> {
     let began = Instant::now();
     let mut failures = Vec::new();
-    let to_the_end = async |migrator: &Migrator| to_the_end(migrator, url, &mut failures).await;
-    let Sight { outcome, seen, steps } =
-        in_sight(migrator, url, context, ObservedJob::is_complete, to_the_end).await?;
+    let work_on_all = async |migrator: &Migrator| work_on_all(migrator, url, &mut failures).await;
+    let Observed { outcome, jobs, steps } =
+        with_progress(migrator, url, context, ObservedJob::is_complete, work_on_all).await?;
     let interrupted = outcome.is_none();
-    outcome.unwrap_or(Ok(())).context("the work was interrupted; the next run resumes it")?;
-    let (held, pending) = if interrupted { Default::default() } else { waiting(migrator, url).await? };
+    outcome.unwrap_or(Ok(())).context("the backfills stopped; the next run resumes them")?;
+    let (held, pending) = if interrupted { Default::default() } else { still_waiting(migrator, url).await? };
     let seconds = began.elapsed().as_secs_f64();
-    Ok(Worked { backfills: seen, applied: steps, held, pending, failures, interrupted, seconds })
+    Ok(Worked { backfills: jobs, applied: steps, held, pending, failures, interrupted, seconds })
 }
 
-/// For how long a canceled statement is waited for.
-const LAST_WORDS: Duration = Duration::from_secs(10);
+/// How long to wait for a canceled statement.
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What was seen of something that works on backfills.
-pub(crate) struct Sight<T> {
-    /// How it came out; none when somebody stopped it.
+/// The result of an action, and what was observed while it ran.
+pub(crate) struct Observed<T> {
+    /// The action's result; none if a signal interrupted it.
     pub(crate) outcome: Option<T>,
-    /// The backfills as they stood in the end.
-    pub(crate) seen: Vec<ObservedJob>,
-    /// The steps that ran meanwhile.
+    /// The backfills at the end.
+    pub(crate) jobs: Vec<ObservedJob>,
+    /// The steps that ran.
     pub(crate) steps: Vec<StepReport>,
 }
 
-/// Does something that works on backfills, and shows how they go. Of those that are `old` beforehand nothing is said.
-pub(crate) async fn in_sight<T>(
+/// Runs an action that works on backfills and shows their progress, except of those that `ignore` selects beforehand.
+pub(crate) async fn with_progress<T>(
     migrator: &Migrator,
     url: &str,
     context: &Context,
-    old: impl Fn(&ObservedJob) -> bool,
+    ignore: impl Fn(&ObservedJob) -> bool,
     act: impl AsyncFnOnce(&Migrator) -> T,
-) -> anyhow::Result<Sight<T>> {
+) -> anyhow::Result<Observed<T>> {
     let retention = Some(migrator.set()?.settings().undo_retention);
     let mut poller = StatusPoller::new(url, migrator.clone(), retention);
-    let all = poller.look().await?;
-    let old = all.iter().filter(|seen| old(seen)).map(|seen| seen.status.id).collect();
-    let mut live = Live::new(context.out, old);
+    let all = poller.poll().await?;
+    let ignored = all.iter().filter(|job| ignore(job)).map(|job| job.status.id).collect();
+    let mut live = Live::new(context.out, ignored);
     let (migrator, steps) = observed(migrator, &live);
     let outcome = {
         let mut working = pin!(act(&migrator));
@@ -116,27 +116,27 @@ pub(crate) async fn in_sight<T>(
             never = showing => match never {},
             signal = interrupted() => {
                 signal?;
-                // The step that runs is canceled; the batches at hand are rolled back by the server.
+                // Cancel the running step; the server rolls back uncommitted batches.
                 context.interrupt.trigger();
-                tokio::time::timeout(LAST_WORDS, working).await.ok();
+                tokio::time::timeout(CANCEL_TIMEOUT, working).await.ok();
                 None
             }
         }
     };
     let last = tokio::time::timeout(
         Duration::from_secs(2),
-        StatusPoller::new(url, migrator.clone(), retention).look(),
+        StatusPoller::new(url, migrator.clone(), retention).poll(),
     )
     .await;
     if let Ok(Ok(all)) = last {
-        live.see(all);
+        live.update(all);
     }
     live.end();
     let steps = steps.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    Ok(Sight { outcome, seen: live.seen, steps })
+    Ok(Observed { outcome, jobs: live.jobs, steps })
 }
 
-/// Shows what is applied when gates open, and remembers it: an error of a later backfill does not carry it.
+/// Shows and collects the steps that are applied when gates open: the error of a later backfill does not contain them.
 fn observed(migrator: &Migrator, live: &Live) -> (Migrator, Arc<Mutex<Vec<StepReport>>>) {
     let applied = Arc::new(Mutex::new(Vec::new()));
     let (steps, say) = (applied.clone(), live.say());
@@ -153,7 +153,7 @@ fn observed(migrator: &Migrator, live: &Live) -> (Migrator, Arc<Mutex<Vec<StepRe
         }
         Event::JournalDropped { stem, journal } => {
             say(format!(
-                "{QUIET}{:<10}{QUIET:#}  {journal}: the undo journal of {stem}, whose time is over",
+                "{QUIET}{:<10}{QUIET:#}  {journal}: the undo journal of {stem}, whose retention has ended",
                 "dropped"
             ));
         }
@@ -163,8 +163,8 @@ fn observed(migrator: &Migrator, live: &Live) -> (Migrator, Arc<Mutex<Vec<StepRe
     (migrator, applied)
 }
 
-/// One that fails does not keep the others from their end.
-async fn to_the_end(migrator: &Migrator, url: &str, failures: &mut Vec<Failure>) -> Result<(), Error> {
+/// Runs all backfills, also after one has failed.
+async fn work_on_all(migrator: &Migrator, url: &str, failures: &mut Vec<Failure>) -> Result<(), Error> {
     loop {
         match migrator.work(url).await {
             Ok(_) => return Ok(()),
@@ -192,7 +192,7 @@ async fn others_may_run(migrator: &Migrator, url: &str, failures: &[Failure]) ->
     Ok(seen.into_iter().any(|seen| seen.is_runnable() && !failed(seen.status.version)))
 }
 
-async fn waiting(migrator: &Migrator, url: &str) -> anyhow::Result<(Vec<HeldStep>, Vec<Named>)> {
+async fn still_waiting(migrator: &Migrator, url: &str) -> anyhow::Result<(Vec<HeldStep>, Vec<Named>)> {
     let connection = refit::connect(url, &connect_options()).await?;
     let plan = migrator.plan(&connection).await?;
     connection.close().await;
@@ -206,16 +206,16 @@ impl Worked {
         self.failures.is_empty() && !self.interrupted && self.pending.is_empty()
     }
 
-    /// What is left to say for people: steps were shown as they were applied.
+    /// The summary for people: applied steps have already been shown.
     pub(crate) fn text(&self) -> String {
         let mut lines = Vec::new();
         if !self.backfills.is_empty() {
             lines.push(blocks(&self.backfills));
         }
         for Failure { version, name, reason } in &self.failures {
-            let told = |seen: &ObservedJob| seen.status.version == *version && seen.status.error.is_some();
-            // Where the job itself says it, it has been said.
-            if !self.backfills.iter().any(told) {
+            let has_error = |job: &ObservedJob| job.status.version == *version && job.status.error.is_some();
+            // The job's own error is already part of its block.
+            if !self.backfills.iter().any(has_error) {
                 lines.push(format!("{BAD}stopped{BAD:#}  {name}: {reason}"));
             }
         }
@@ -227,7 +227,7 @@ impl Worked {
         }));
         lines.push(match (self.interrupted, self.failures.len()) {
             (true, _) => format!(
-                "{WAITS}stopped{WAITS:#}: batches that were not committed are rolled back; resume with `cargo xtask backfill run`"
+                "{WAITS}stopped{WAITS:#}: uncommitted batches are rolled back; resume with `cargo xtask backfill run`"
             ),
             (false, 0) if self.backfills.is_empty() => "no backfill is unfinished".to_owned(),
             (false, 0) => format!("complete in {}", span(self.seconds)),

@@ -15,9 +15,9 @@ use crate::context::Context;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Applying a backfill's migration registers a job in the database. Any number of processes work on it, and each of \
-                  these commands works on it from any machine. VERSION may be left out where only one is unfinished.\n\n\
-                  Exit status: 0 fine, 1 something failed, is incomplete or pending, 2 could not run.\n\n\
+    after_help = "Applying a backfill's migration registers a job in the database. Any number of processes can work on it, and these \
+                  commands can control it from any machine. VERSION is optional if only one backfill is unfinished.\n\n\
+                  Exit status: 0 success; 1 a backfill failed, is incomplete or pending; 2 could not run.\n\n\
                   Examples:\n  cargo xtask backfill run --dry-run\n  cargo xtask backfill run\n  \
                   cargo xtask backfill status --watch\n  cargo xtask backfill pause V0004\n  cargo xtask backfill resume\n  \
                   cargo xtask backfill retry\n  cargo xtask backfill status --format json | jq '.backfills[].progress'"
@@ -29,17 +29,17 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    /// Work on all backfills until they are complete, and apply what waits for them
+    /// Run all backfills until they are complete, and apply the steps that wait for them
     Run(run::Args),
-    /// Show how far they are, how fast, what slows them down, who works on them, and which rows failed
+    /// Show progress, rate, throttling, workers and failed rows
     Status(status::Args),
-    /// Stop after the batches at hand, until it is resumed
+    /// Stop after the current batches, until resumed
     Pause(pause::Args),
-    /// Go on after a pause, a cancellation or a failure
+    /// Continue after a pause, a cancellation or a failure
     Resume(resume::Args),
-    /// Take the rows again that failed, and go on
+    /// Retry the failed rows, and continue
     Retry(retry::Args),
-    /// Stop for good, as far as it has come; what waits for it goes on waiting
+    /// Stop permanently; steps that wait for it keep waiting
     Cancel(cancel::Args),
 }
 

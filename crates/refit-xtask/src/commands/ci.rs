@@ -12,7 +12,7 @@ use crate::context::Context;
     after_help = "Stops at the first step that fails.\n\nExamples:\n  cargo xtask ci\n  cargo xtask ci --skip test"
 )]
 pub struct Args {
-    /// Leave a step out: format, clippy, docs, rules, reference, migrations, lint, snapshot, test
+    /// Skip a step: format, clippy, docs, rules, reference, migrations, lint, snapshot, test
     #[arg(long, value_name = "STEP", value_parser = STEPS)]
     skip: Vec<String>,
 }
@@ -51,7 +51,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Where the rules are documented in a file, it says what the code says.
+/// Checks that the document of the rules, if there is one, matches the code.
 fn rules(shell: &Shell, context: &Context) -> xshell::Result<()> {
     if !context.workspace.join(super::explain::DOCUMENT).exists() {
         return Ok(());
@@ -74,7 +74,7 @@ fn lint(shell: &Shell, context: &Context) -> xshell::Result<()> {
     cmd!(shell, "{program} lint-migrations --migrations {folder}").run()
 }
 
-/// Where snapshots are kept, they are what the migrations make.
+/// Checks that the snapshots, if there are any, match the migrations.
 fn snapshot(shell: &Shell, context: &Context) -> xshell::Result<()> {
     let (program, folder) = (program(), context.migrations_dir());
     if !folder.join(refit_rehearsal::SNAPSHOTS).exists() {
@@ -87,7 +87,7 @@ fn program() -> std::path::PathBuf {
     std::env::current_exe().unwrap_or_else(|_| "xtask".into())
 }
 
-/// The folder is a set, and the set applies to an empty database.
+/// Checks that the folder is well-formed and applies to an empty database.
 fn migrations(shell: &Shell, context: &Context) -> xshell::Result<()> {
     let folder = context.migrations_dir();
     let program = program();

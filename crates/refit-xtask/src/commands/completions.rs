@@ -16,7 +16,7 @@ pub struct Args {
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
-    // Completed under the name of the binary: cargo's own completion knows nothing of aliases.
+    // Complete the name of the binary: cargo's own completion does not support aliases.
     let mut command = context.command_line.clone().bin_name("xtask").name("xtask");
     clap_complete::generate(args.shell, &mut command, "xtask", &mut std::io::stdout());
     Ok(ExitCode::SUCCESS)

@@ -12,14 +12,14 @@ use crate::database::{DEVDB, running_devdb};
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "The commands that need a database use a running devdb when no --database-url is given.\n\n\
+    after_help = "Commands that need a database use a running devdb if no --database-url is given.\n\n\
                         Examples:\n  cargo xtask devdb start\n  cargo xtask migrate\n  cargo xtask devdb psql -- -c '\\dt'\n  \
                         cargo xtask devdb stop"
 )]
 pub struct Args {
     #[command(subcommand)]
     action: Action,
-    /// Another name than that of the one the commands use by themselves
+    /// The name of the server; the other commands use the default one
     #[arg(long, global = true, value_name = "NAME", default_value = DEVDB)]
     name: String,
 }
@@ -28,15 +28,15 @@ pub struct Args {
 enum Action {
     /// Start a private server that runs until it is stopped
     Start {
-        /// Keep what is committed through a crash of the machine
+        /// Keep committed data through a crash of the machine
         #[arg(long)]
         durable: bool,
     },
-    /// Stop it and remove its files
+    /// Stop the server and remove its files
     Stop,
-    /// Say whether it runs, and where
+    /// Show whether the server runs, and its URL
     Status,
-    /// Open psql on it
+    /// Connect to the server with psql
     Psql {
         /// Arguments for psql
         #[arg(last = true)]
@@ -70,7 +70,7 @@ async fn stop(name: &str, context: &Context) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     };
     tokio::task::spawn_blocking(move || devdb.stop(&ServerOptions::from_env())).await??;
-    context.out.result(&json!({ "running": false }), "stopped; its files are removed")?;
+    context.out.result(&json!({ "running": false }), "stopped; its files were removed")?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -93,7 +93,7 @@ fn psql(name: &str, arguments: &[String]) -> anyhow::Result<ExitCode> {
     let Some(devdb) = running_devdb(name)? else {
         bail!("no devdb is running; start one with `cargo xtask devdb start`")
     };
-    // Replaces this process, so that the terminal is psql's own. Only a failure comes back.
+    // Replace this process, so that psql owns the terminal. exec returns only on failure.
     let error = Command::new("psql").arg(devdb.url("postgres")).args(arguments).exec();
-    Err(error).context("psql cannot be started; install the PostgreSQL client (postgresql-client)")
+    Err(error).context("cannot start psql; install the PostgreSQL client (postgresql-client)")
 }

@@ -14,14 +14,14 @@ use crate::output::{BAD, GOOD, QUIET, WAITS};
 use crate::render::rule_page;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Exit status: 0 fine, 1 with --check when the file differs, 2 could not run.\n\n\
+#[command(after_help = "Exit status: 0 success; 1 with --check, the file differs; 2 could not run.\n\n\
                   Examples:\n  cargo xtask explain drop-column\n  cargo xtask explain --list\n  \
                   cargo xtask explain --markdown > docs/rules.md\n  cargo xtask explain --check")]
 #[group(required = true, multiple = false)]
 pub struct Args {
     /// The rule's name
     rule: Option<String>,
-    /// List all rules: name, severity, what they are about
+    /// List all rules with name, severity and title
     #[arg(long)]
     list: bool,
     /// Print all pages as one Markdown document
@@ -32,7 +32,7 @@ pub struct Args {
     check: Option<PathBuf>,
 }
 
-/// Where this workspace keeps all pages as one document.
+/// The workspace's document of all pages.
 pub(super) const DOCUMENT: &str = "docs/rules.md";
 
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
@@ -86,7 +86,7 @@ fn list() -> String {
     RULES.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// All pages: a table of contents, then one section a rule.
+/// All pages: a table of contents, then a section for each rule.
 fn document() -> String {
     let mut text = "# Rules of the linter\n\n\
                     <!-- Written by `cargo xtask explain --markdown`; the pages are in crates/refit-lint/src/rules. -->\n\n\
@@ -97,7 +97,7 @@ fn document() -> String {
         text.push_str(&format!("| [`{name}`](#{name}) | {} | {title} |\n", rule_page::severity(rule)));
     }
     for rule in RULES {
-        // The page's own heading says what it fires on; here it stands below the name.
+        // The page's heading is the rule's title; here it goes below the name.
         let page = rule_page::markdown(rule, 2);
         let body = page.split_once('\n').map_or("", |(_, body)| body).trim_start_matches('\n');
         let title = rule.title();
@@ -114,17 +114,15 @@ fn check(file: &std::path::Path, context: &Context) -> anyhow::Result<ExitCode> 
     let file = context.workspace.join(file);
     let shown = file.display();
     let found = fs::read_to_string(&file)
-        .with_context(|| format!("{shown} cannot be read; cargo xtask explain --markdown prints it"))?;
+        .with_context(|| format!("cannot read {shown}; `cargo xtask explain --markdown` prints it"))?;
     let expected = document();
     let agrees = refit_model::normalise(&found) == expected;
     let text = match agrees {
-        true => format!("{shown} agrees with {} rules", RULES.len()),
+        true => format!("{shown} is up to date with {} rules", RULES.len()),
         false => {
             let diff = TextDiff::from_lines(found.as_str(), expected.as_str());
             let diff = diff.unified_diff().context_radius(1).header("file", "rules").to_string();
-            format!(
-                "{diff}\n{shown} differs from the rules; cargo xtask explain --markdown prints what it must say"
-            )
+            format!("{diff}\n{shown} differs from the rules; update it with `cargo xtask explain --markdown`")
         }
     };
     context.out.result(&json!({ "agrees": agrees }), text)?;

@@ -27,16 +27,16 @@ use crate::output::{Format, one_of};
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "All files are replayed in order into one schema; explicit paths are one set in name order, and need not be \
-                  named like migrations. Levels in refit.toml ([lint.rules], [[lint.path]]) hold where no option says \
-                  otherwise.\n\n\
-                  --fix fixes what has a mechanical safe form: a migration becomes the sequence of migrations that does the same \
-                  without the hazard, each with its directives; later versions make room. A migration that is on the main branch \
-                  may have run somewhere and stays as it is, unless --fix-tracked is given. Nothing is asked: the difference is \
-                  printed, all files are written or none, and what is left is reported.\n\n\
-                  --trace runs all of them on a private server, those that are not reported untraced, and shows where it did \
-                  otherwise than predicted. A statement that fails there is an error.\n\n\
-                  Exit status: 0 no errors or warnings, 1 some (with --dry-run also when files would change), 2 could not run.\n\n\
+    after_help = "The files are replayed in order into one schema. Explicit paths are one set in name order and need not have names of \
+                  migrations. Options override the levels in refit.toml ([lint.rules], [[lint.path]]).\n\n\
+                  --fix rewrites a migration into a sequence of migrations that does the same without the hazard, each with its \
+                  directives, and renumbers later versions. A migration on the main branch may have run somewhere and is not \
+                  changed unless --fix-tracked is given. The command does not ask: it prints the diff, writes all files or none, and \
+                  reports the remaining findings.\n\n\
+                  --trace runs all files on a private server and shows where it differs from the prediction. A statement \
+                  that fails there is an error.\n\n\
+                  Exit status: 0 no errors or warnings; 1 errors or warnings (with --dry-run also if files would change); 2 could \
+                  not run.\n\n\
                   Examples:\n  cargo xtask lint-migrations\n  cargo xtask lint-migrations --since origin/main --format github\n  \
                   cargo xtask lint-migrations --deny missing-down --allow create-trigger\n  \
                   cargo xtask lint-migrations --baseline lint.json --write-baseline\n  \
@@ -57,41 +57,41 @@ pub struct Args {
     /// Write all findings to the baseline, so that only new ones are reported from now on
     #[arg(long, requires = "baseline")]
     write_baseline: bool,
-    /// What this rule finds is an error
+    /// Report findings of this rule as errors
     #[arg(long, value_name = "RULE")]
     deny: Vec<String>,
-    /// What this rule finds is a warning
+    /// Report findings of this rule as warnings
     #[arg(long, value_name = "RULE")]
     warn: Vec<String>,
-    /// Do not ask this rule
+    /// Disable this rule
     #[arg(long, value_name = "RULE")]
     allow: Vec<String>,
     /// The oldest PostgreSQL in use [default: `postgres` in refit.toml, else 14]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(14..=18))]
     pg: Option<u32>,
-    /// Fix what has a mechanical safe form: write the migrations that do the same without the hazard
+    /// Rewrite migrations to do the same without the hazard, where there is a mechanical fix
     #[arg(long, conflicts_with = "write_baseline")]
     fix: bool,
-    /// With --fix, fix migrations of the main branch as well, which may have run somewhere
+    /// With --fix, also fix migrations of the main branch, which may have run somewhere
     #[arg(long, requires = "fix")]
     fix_tracked: bool,
     /// With --fix, show what would change and write nothing
     #[arg(long, requires = "fix")]
     dry_run: bool,
-    /// Run the migrations on a private PostgreSQL, and show what each reported statement really locks, rewrites, scans and takes
+    /// Run the migrations on a private PostgreSQL, and show what each statement locks, rewrites and scans, and how long it takes
     #[arg(long, conflicts_with_all = ["write_baseline", "fix"])]
     trace: bool,
-    /// With --trace, give each table this many made-up rows before the first reported migration
+    /// With --trace, number of rows to generate per table before the first reported migration
     #[arg(long, value_name = "N", requires = "trace", default_value_t = 1000)]
     rows: u32,
-    // The global option with more to choose from: same name and type, so that it may stand before the command as well.
-    /// How findings are printed
+    // The global option with more formats. It has the same name and type, so it may also precede the command.
+    /// The output format
     #[arg(long, value_name = "FORMAT", default_value = "human", value_parser = one_of(FORMATS))]
     format: Format,
 }
 
 impl Args {
-    /// Whether no server is asked.
+    /// Whether the command needs no server.
     pub(super) fn is_plain(&self) -> bool {
         !self.trace
     }
@@ -129,7 +129,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         Report { sources: &sources, outcome: &outcome, fixed: fixed.as_ref(), traced: traced.as_ref() };
     let rendered = render(&report, args.format)?;
     match args.format {
-        // Drawn by a library that shows control characters as pictures of them.
+        // The rendering library replaces control characters with visible symbols.
         Format::Human | Format::Text | Format::Mermaid | Format::Html => {
             context.out.print_drawn(&rendered)?
         }
@@ -140,7 +140,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     Ok(if would_change { ExitCode::from(1) } else { status(&outcome) })
 }
 
-/// Notes alone are no reason to stop.
+/// Notes alone do not fail.
 fn status(outcome: &Outcome) -> ExitCode {
     let fails = outcome.summary.errors + outcome.summary.warnings > 0;
     if fails { ExitCode::from(1) } else { ExitCode::SUCCESS }

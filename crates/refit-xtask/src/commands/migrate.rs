@@ -17,10 +17,11 @@ use crate::{progress, render};
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Applying a backfill's migration registers it. Inline, it is then worked on to its end, and what waits for it is \
-                        applied; Ctrl-C stops that, and another run goes on from there.\n\n\
-                        Exit status: 0 applied or nothing to do, 1 with --dry-run when something is pending or \
-                        when a backfill was not completed or a step failed beside one that is held back, 2 could not run.\n\nExamples:\n  cargo xtask migrate --database-url postgres://localhost/app\n  \
+    after_help = "Applying a backfill's migration registers the backfill. With --backfills inline, the command then runs it and applies \
+                  the steps that wait for it. Ctrl-C stops the command; the next run resumes there.\n\n\
+                  Exit status: 0 applied or nothing to do; 1 a backfill is not complete, a step failed while others are held, or \
+                  (with --dry-run) something is pending; 2 could not run.\n\n\
+                  Examples:\n  cargo xtask migrate --database-url postgres://localhost/app\n  \
                         cargo xtask migrate --dry-run\n  cargo xtask migrate --to V0012 --include V0009\n  \
                         cargo xtask migrate --backfills hold && cargo xtask backfill run --dry-run"
 )]
@@ -28,28 +29,28 @@ pub struct Args {
     /// Apply no version above this one, and no repeatable migration
     #[arg(long, value_name = "VERSION", value_parser = version_argument)]
     to: Option<i64>,
-    /// Run a manual migration too
+    /// Also run this manual migration
     #[arg(long, value_name = "VERSION", value_parser = version_argument)]
     include: Vec<i64>,
-    /// Who finishes backfills
-    #[arg(long, value_name = "WHO", value_enum, default_value_t = Finisher::Inline)]
-    backfills: Finisher,
+    /// How backfills run
+    #[arg(long, value_name = "MODE", value_enum, default_value_t = BackfillMode::Inline)]
+    backfills: BackfillMode,
     /// Print the plan and its SQL, and change nothing
     #[arg(long)]
     dry_run: bool,
-    /// Work on a private, empty database that is thrown away, whatever database is named
+    /// Use an empty private database that is removed afterwards, even if a database is named
     #[arg(long)]
     private: bool,
 }
 
-/// Who finishes backfills.
+/// How backfills run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Finisher {
-    /// This command, before it ends
+enum BackfillMode {
+    /// This command runs them before it exits
     Inline,
-    /// A service, in the background, once it boots with these migrations
+    /// A service runs them in the background once it boots with these migrations
     Background,
-    /// Nobody by himself: `backfill run`, when the time has come
+    /// Do not start backfills; run `backfill run` later
     Hold,
 }
 
@@ -73,13 +74,13 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         connection.close().await;
         return dry_run(&plan, &set, context);
     }
-    // Backfills are worked on afterwards, in sight.
+    // Backfills run afterwards, with progress.
     let registering = migrator.clone().backfills(Backfills::Hold);
-    let shown = progress::shown(registering, context.out);
-    let report = interruptible(&context.interrupt, context.out, shown.run(database.url())).await??;
-    if set.has_backfills() && args.backfills == Finisher::Inline {
+    let registering = progress::with_progress(registering, context.out);
+    let report = interruptible(&context.interrupt, context.out, registering.run(database.url())).await??;
+    if set.has_backfills() && args.backfills == BackfillMode::Inline {
         let worked = work(&migrator, database.url(), context).await?;
-        return filled(report, worked, &database.address(), context);
+        return report_backfills(report, worked, &database.address(), context);
     }
     let mut text = summary(&report, &report.held, &database.address());
     if set.has_backfills() {
@@ -87,24 +88,29 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         let state = migrator.state(&connection).await?;
         let backfills = JobStatus::all(&connection, &state).await?;
         connection.close().await;
-        text.push_str(&left(&backfills, args.backfills));
+        text.push_str(&unfinished(&backfills, args.backfills));
     }
     context.out.result(&report, text)?;
-    // With `hold`, no second attempt follows for a step that failed while others are held back.
+    // With `hold`, a step that failed while others are held is not tried again.
     let failed = report.held.iter().any(|held| matches!(held.gate, Gate::Failed { .. }));
     Ok(if failed { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
 
-/// What machines are told where backfills were worked on.
+/// The JSON document after backfills have run.
 #[derive(Serialize)]
-struct Filled<'a> {
+struct MigrateReport<'a> {
     #[serde(flatten)]
     report: &'a Report,
     failures: &'a [Failure],
     interrupted: bool,
 }
 
-fn filled(mut report: Report, worked: Worked, address: &str, context: &Context) -> anyhow::Result<ExitCode> {
+fn report_backfills(
+    mut report: Report,
+    worked: Worked,
+    address: &str,
+    context: &Context,
+) -> anyhow::Result<ExitCode> {
     let nothing = worked.backfills.is_empty() && worked.failures.is_empty() && !worked.interrupted;
     report.version =
         worked.applied.iter().filter_map(|step| version_of(&step.stem)).max().max(report.version);
@@ -119,26 +125,26 @@ fn filled(mut report: Report, worked: Worked, address: &str, context: &Context) 
         false => format!("{}\n{}", worked.text(), summary(&report, &[], address)),
     };
     let Worked { failures, interrupted, .. } = &worked;
-    context.out.result(&Filled { report: &report, failures, interrupted: *interrupted }, text)?;
+    context.out.result(&MigrateReport { report: &report, failures, interrupted: *interrupted }, text)?;
     Ok(if worked.failures.is_empty() && !interrupted { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-/// The backfills that are left to somebody else.
-fn left(backfills: &[JobStatus], finisher: Finisher) -> String {
+/// The unfinished backfills, and which process will finish them.
+fn unfinished(backfills: &[JobStatus], mode: BackfillMode) -> String {
     let lines = unfinished_lines(backfills);
     if lines.is_empty() {
         return lines;
     }
-    let who = match finisher {
-        Finisher::Background => {
-            "a service that boots with these migrations finishes them, or `cargo xtask backfill run`"
+    let who = match mode {
+        BackfillMode::Background => {
+            "a service that boots with these migrations, or `cargo xtask backfill run`, finishes them"
         }
-        _ => "`cargo xtask backfill run` finishes them, or a service that does not hold them",
+        _ => "`cargo xtask backfill run`, or a service that does not hold them, finishes them",
     };
     format!("{lines}\n{who}")
 }
 
-/// What is left to say when the steps were shown as they happened.
+/// The outcome of the run; the steps have already been shown.
 fn summary(report: &Report, held: &[HeldStep], address: &str) -> String {
     let mut lines: Vec<String> =
         report.warnings.iter().map(|warning| format!("warning: {warning}")).collect();

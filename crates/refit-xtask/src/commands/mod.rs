@@ -1,4 +1,4 @@
-//! The commands, one file each: doc comment (its help), arguments, `run`.
+//! The commands. Each has a file with its arguments and help, and `run`.
 
 mod adopt;
 mod backfill;
@@ -28,38 +28,38 @@ pub enum Command {
     NewMigration(new_migration::Args),
     /// Find what a migration locks, rewrites, breaks or loses, and show the safe way
     LintMigrations(lint_migrations::Args),
-    /// Run migrations on a private PostgreSQL: locks, rewrites, scans, times, who waited, and whether down leads back
+    /// Run migrations on a private PostgreSQL: locks, rewrites, scans, times, waits, and whether down files restore the schema
     Rehearse(rehearse::Args),
-    /// Write the schema that the migrations make, and what each changes in it; print or compare schemas
+    /// Write the schema that the migrations create and the changes of each; print or compare schemas
     Snapshot(snapshot::Args),
-    /// Compare a database with the snapshot of its migrations, and name every difference
+    /// Compare a database with the snapshot of its migrations, and list the differences
     Verify(verify::Args),
     /// Show the page of a lint rule
     Explain(explain::Args),
-    /// Show what would run, what is held back, and why
+    /// Show pending and held migrations, and why they are held
     Plan(plan::Args),
-    /// Apply what is pending
+    /// Apply pending migrations
     Migrate(migrate::Args),
-    /// Undo what was applied above a version, newest first, rows of backfills included
+    /// Undo migrations above a version, newest first, including rows changed by backfills
     Rollback(rollback::Args),
-    /// Run, watch and control backfills: rows changed in batches while services serve
+    /// Run, watch and control backfills, which change rows in batches while services run
     Backfill(backfill::Args),
-    /// Show where a database stands: applied, pending, who is at work, what is stuck
+    /// Show the status of a database: applied, pending, running and blocked migrations
     Status(status::Args),
-    /// Accept an edited file, or forget a missing one, after showing what differs
+    /// Accept an edited file or forget a missing one, after showing the difference
     Repair(repair::Args),
-    /// Take over a database from refinery, sqlx, diesel or Flyway, or without a history
+    /// Adopt a database of refinery, sqlx, diesel or Flyway, or one without a history
     Adopt(adopt::Args),
-    /// Start, use and stop a private PostgreSQL
+    /// Start, use and stop a private PostgreSQL for development
     Devdb(devdb::Args),
-    /// What CI runs
+    /// Run the checks of CI
     Ci(ci::Args),
-    /// Print completions for a shell
+    /// Print a shell completion script
     Completions(completions::Args),
 }
 
 impl Command {
-    /// Whether the command waits for nobody.
+    /// Whether the command never awaits anything.
     pub fn is_plain(&self) -> bool {
         match self {
             Command::LintMigrations(args) => args.is_plain(),
@@ -71,7 +71,7 @@ impl Command {
     /// Runs the command.
     ///
     /// # Errors
-    /// What kept it from running; exit status 2.
+    /// When the command could not run: exit status 2.
     pub async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         match self {
             Command::NewMigration(args) => new_migration::run(&args, context),

@@ -11,29 +11,27 @@ use serde_json::json;
 use crate::context::Context;
 
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "The build refuses the files until each holds a statement: none of them is forgotten.\n\n\
+#[command(after_help = "The build rejects the files until each contains a statement.\n\n\
                         Examples:\n  cargo xtask new-migration add_post_status\n  \
-                        cargo xtask new-migration rebuild_search --outside-transaction"
-)]
+                        cargo xtask new-migration rebuild_search --outside-transaction")]
 pub struct Args {
-    /// What it does, in lower-case words joined by underscores
+    /// A description in lower-case words joined by underscores
     name: String,
     /// For statements that cannot run in a transaction, such as CREATE INDEX CONCURRENTLY
     #[arg(long)]
     outside_transaction: bool,
 }
 
-/// Longer names make poor file names, and refinery's history holds 255 characters.
-const NAME_AT_MOST: usize = 100;
+/// Maximum length of a name: refinery's history allows 255 characters, and long file names are hard to read.
+const MAX_NAME: usize = 100;
 
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     check_name(&args.name)?;
     let folder = context.migrations_dir();
-    fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let existing = Existing::read(&folder)?;
     if let Some(path) = existing.named(&args.name) {
-        bail!("{path} has that name already; choose another");
+        bail!("{path} already has that name; choose another one");
     }
     let stem = format!("V{}__{}", existing.next()?, args.name);
     let files = [
@@ -45,7 +43,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let shown: Vec<String> = written.iter().map(|path| relative(path, &context.workspace)).collect();
     context.out.result(&json!({ "files": shown }), shown.join("\n"))?;
     context.out.note(
-        "write a statement in each, or delete what does not apply; then: cargo xtask migrate --private",
+        "write a statement in each file, or delete those that you do not need; then run `cargo xtask migrate --private`",
     );
     Ok(ExitCode::SUCCESS)
 }
@@ -65,23 +63,23 @@ fn check_name(name: &str) -> anyhow::Result<()> {
             false => String::new(),
         };
         bail!(
-            "`{name}` is not a name: lower-case words and digits, joined by underscores, such as add_post_status{instead}"
+            "`{name}` is not a valid name: use lower-case words and digits joined by underscores, such as add_post_status{instead}"
         );
     }
-    if name.len() > NAME_AT_MOST {
-        bail!("`{name}` has {} characters; at most {NAME_AT_MOST}", name.len());
+    if name.len() > MAX_NAME {
+        bail!("`{name}` has {} characters; the maximum is {MAX_NAME}", name.len());
     }
     for (ending, why) in [("_down", "undo scripts"), ("_undo", "undo scripts")] {
         if name.ends_with(ending) {
             bail!(
-                "names that end in {ending} are taken for {why}; an undo script is written beside every migration"
+                "a name that ends in {ending} would look like one of {why}; each migration already gets an undo script"
             );
         }
     }
     Ok(())
 }
 
-/// The versions that are taken. Only names are read, so an unfinished migration does not stand in the way of another.
+/// The existing versions. Only file names are read, so an unfinished migration does not block another one.
 struct Existing {
     migrations: Vec<(Version, String, usize)>,
     style: Option<VersionStyle>,
@@ -90,7 +88,7 @@ struct Existing {
 impl Existing {
     fn read(folder: &Path) -> anyhow::Result<Existing> {
         let mut migrations = Vec::new();
-        for entry in fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))? {
+        for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
             let file = entry?.file_name().to_string_lossy().into_owned();
             if let Ok(FileKind::Migration { version, name }) = FileKind::of(&file) {
                 let digits = file.chars().skip(1).take_while(char::is_ascii_digit).count();
@@ -112,7 +110,7 @@ impl Existing {
         same.map(|(version, name, digits)| format!("V{version:0digits$}__{name}.sql"))
     }
 
-    /// The next version as its file shows it: one more, with as many digits; or the time, when the folder says so.
+    /// The next version, formatted: the newest plus 1 with as many digits, or the current time if the folder uses timestamps.
     fn next(&self) -> anyhow::Result<String> {
         let newest = self.migrations.last();
         let stamped = |(_, _, digits): &(Version, String, usize)| *digits == 14;
@@ -120,11 +118,11 @@ impl Existing {
             || (self.style.is_none() && newest.is_some_and(stamped))
         {
             let now: Version = jiff::Timestamp::now().strftime("%Y%m%d%H%M%S").to_string().parse()?;
-            // Two in one second, or a clock that is behind a colleague's.
+            // The newest version may be from the same second or from a clock that is ahead.
             return Ok(newest.map_or(now, |(version, _, _)| now.max(version + 1)).to_string());
         }
         let Some((version, _, digits)) = newest else { return Ok("0001".to_owned()) };
-        let next = version.checked_add(1).context("the newest version is the largest possible")?;
+        let next = version.checked_add(1).context("the newest version is already the maximum")?;
         Ok(format!("{next:0digits$}"))
     }
 }
@@ -133,19 +131,19 @@ fn up(args: &Args) -> String {
     let head = if args.outside_transaction {
         "-- refit: transaction = false\n--\n-- Runs statement by statement. If interrupted, it resumes with the statement that was not complete.\n"
     } else {
-        "-- Runs in one transaction with its history row, and waits at most 2 s for a lock, then tries again.\n"
+        "-- Runs in one transaction with its history row. Waits at most 2 s for a lock, then retries.\n"
     };
-    format!("{head}-- Write below what changes, and delete these lines.\n")
+    format!("{head}-- Write the statements below, and delete these lines.\n")
 }
 
 fn down(stem: &str) -> String {
-    format!("-- Undoes {stem}. Write it below, or delete this file when it cannot be undone.\n")
+    format!("-- Undoes {stem}. Write the statements below, or delete this file if it cannot be undone.\n")
 }
 
 fn check(stem: &str) -> String {
     format!(
-        "-- What must hold after {stem}: a query that returns no row when all is well, and otherwise says what is wrong.\n\
-         -- Write it below, or delete this file when there is nothing to check.\n"
+        "-- Checks {stem}: a query that returns no rows if all is well, else rows that describe the problem.\n\
+         -- Write it below, or delete this file if there is nothing to check.\n"
     )
 }
 
@@ -165,11 +163,11 @@ mod tests {
         for (bad, says) in [
             ("Add-Status", "try add_status"),
             ("add status", "try add_status"),
-            ("", "is not a name"),
-            ("__", "is not a name"),
-            ("2fa", "is not a name"),
+            ("", "is not a valid name"),
+            ("__", "is not a valid name"),
+            ("2fa", "is not a valid name"),
             ("add__x", "try add_x"),
-            ("größe", "is not a name"),
+            ("größe", "is not a valid name"),
             ("x/../y", "try x_y"),
             ("add_x_down", "undo scripts"),
         ] {
@@ -189,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn the_next_version_goes_on_as_the_folder_began() {
+    fn the_next_version_follows_the_style_of_the_folder() {
         assert_eq!(next_after(&[], ""), "0001");
         assert_eq!(next_after(&["V0009__a.sql", "V0002__b.sql"], ""), "0010");
         assert_eq!(next_after(&["V9__a.sql"], ""), "10");

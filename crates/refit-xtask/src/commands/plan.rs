@@ -10,7 +10,7 @@ use crate::database::Database;
 use crate::render;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Exit status: 0 up to date, 1 something is pending or refused, 2 could not run.\n\n\
+#[command(after_help = "Exit status: 0 up to date; 1 something is pending or refused; 2 could not run.\n\n\
                         Examples:\n  cargo xtask plan --database-url postgres://localhost/app\n  \
                         cargo xtask plan --to V0012 --format json")]
 pub struct Args {
@@ -33,7 +33,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     let database = Database::named_or_private(context).await?;
     let connection = database.connect().await?;
     let plan = migrator.plan(&connection).await?;
-    // JSON is the plan alone: `backfill status` has the rest.
+    // The JSON is only the plan; `backfill status` has the rest.
     let backfills = match context.out.human() {
         true => JobStatus::all(&connection, &migrator.state(&connection).await?).await?,
         false => Vec::new(),

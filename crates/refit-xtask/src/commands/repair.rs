@@ -12,36 +12,36 @@ use similar::TextDiff;
 use xshell::{Shell, cmd};
 
 use crate::context::{Context, version_argument};
-use crate::database::{Database, waiting};
+use crate::database::{Database, with_waiting_note};
 use crate::output::{BAD, GOOD, WAITS};
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Only the history changes; the schema stays as it is. The text that was applied is looked up in git.\n\n\
-                        Exit status: 0 repaired or nothing to repair, 2 could not run, or was not confirmed.\n\n\
+    after_help = "Only the history is changed, not the schema. The applied text is looked up in git.\n\n\
+                  Exit status: 0 repaired or nothing to repair; 2 could not run or was not confirmed.\n\n\
                         Examples:\n  cargo xtask repair\n  cargo xtask repair --version V0012 --yes\n  \
                         cargo xtask repair --forget V0007\n  cargo xtask repair --statement-done V0012"
 )]
 pub struct Args {
-    /// Accept only this migration's edit; every edited one otherwise
+    /// Accept only the edit of this migration [default: all edited ones]
     #[arg(long, value_name = "VERSION", value_parser = version_argument)]
     version: Option<i64>,
-    /// Remove a migration from the history whose file is gone for good
+    /// Remove a migration from the history whose file was deleted
     #[arg(long, value_name = "VERSION", value_parser = version_argument)]
     forget: Vec<i64>,
-    /// The rows of a backfill whose job is not recorded are done: what waits for it may run
+    /// Mark a backfill without a recorded job as complete, so that steps that wait for it may run
     #[arg(long, value_name = "VERSION", value_parser = version_argument)]
     backfill_complete: Vec<i64>,
-    /// Do a backfill whose job is not recorded once more
+    /// Run a backfill without a recorded job again
     #[arg(long, value_name = "VERSION", value_parser = version_argument)]
     backfill_again: Vec<i64>,
-    /// The statement that this step sent outside a transaction and did not complete is complete by now: resume after it
+    /// Mark the interrupted non-transactional statement of this step as complete; the next run resumes after it
     #[arg(long, value_name = "VERSION | R__NAME")]
     statement_done: Vec<String>,
-    /// That statement may be sent again, although what it committed before stays
+    /// Allow that statement to run again; what it has already committed is kept
     #[arg(long, value_name = "VERSION | R__NAME")]
     statement_again: Vec<String>,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long)]
     yes: bool,
 }
@@ -56,7 +56,7 @@ enum Repair {
         name: String,
         applied: u64,
         found: u64,
-        /// `None` when the text that was applied is not in git.
+        /// None if the applied text is not in git.
         statements_differ: Option<bool>,
         diff: String,
     },
@@ -120,7 +120,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     let question =
         format!("Change {count} {} in {}?", if count == 1 { "row" } else { "rows" }, database.address());
     context.out.confirm(&question, args.yes)?;
-    write(&connection, &repairs, &waiting(migrator, context.out)).await?;
+    write(&connection, &repairs, &with_waiting_note(migrator, context.out)).await?;
     connection.close().await;
     context.out.result(&repairs, format!("{GOOD}repaired{GOOD:#} {count} in {}", database.address()))?;
     Ok(ExitCode::SUCCESS)
@@ -131,10 +131,10 @@ fn repairs(args: &Args, plan: &Plan, set: &MigrationSet, folder: &Path) -> anyho
     for refusal in &plan.refusals {
         match refusal {
             Refusal::Changed { version, path, applied, found }
-                if args.version.is_none_or(|wanted| wanted == *version) =>
+                if args.version.is_none_or(|requested| requested == *version) =>
             {
                 let migration =
-                    set.migration(*version).context("the plan names a version that the set lacks")?;
+                    set.migration(*version).context("bug: the plan has a version that the set lacks")?;
                 let old = applied_text(migration, *applied, folder);
                 let statements_differ =
                     old.as_deref().map(|old| significant_tokens(old) != significant_tokens(&migration.sql));
@@ -150,10 +150,10 @@ fn repairs(args: &Args, plan: &Plan, set: &MigrationSet, folder: &Path) -> anyho
                 });
             }
             Refusal::Renamed { version, path, name, applied, found }
-                if args.version.is_none_or(|wanted| wanted == *version) =>
+                if args.version.is_none_or(|requested| requested == *version) =>
             {
                 let migration =
-                    set.migration(*version).context("the plan names a version that the set lacks")?;
+                    set.migration(*version).context("bug: the plan has a version that the set lacks")?;
                 repairs.push(Repair::Rename {
                     version: *version,
                     path: path.clone(),
@@ -185,13 +185,15 @@ fn repairs(args: &Args, plan: &Plan, set: &MigrationSet, folder: &Path) -> anyho
         args.version.iter().chain(&args.forget).chain(&args.backfill_complete).chain(&args.backfill_again);
     for version in named {
         if !done(version) {
-            bail!("version {version} needs no such repair; `cargo xtask status` shows what does");
+            bail!(
+                "version {version} does not need this repair; `cargo xtask status` shows which versions do"
+            );
         }
     }
     Ok(repairs)
 }
 
-/// The text whose checksum is in the history, out of git.
+/// Finds the text with the applied checksum in git.
 fn applied_text(migration: &Migration, applied: u64, folder: &Path) -> Option<String> {
     let shell = Shell::new().ok()?;
     shell.change_dir(folder);
@@ -217,16 +219,18 @@ fn diff(old: &str, new: &str, path: &str) -> String {
 fn describe(repairs: &[Repair], plan: &Plan) -> String {
     let mut text = String::new();
     for repair in repairs {
-        // Writing to a String does not fail.
+        // Writing to a String cannot fail.
         let _ = match repair {
             Repair::Accept { path, applied, found, statements_differ, diff, .. } => {
                 let verdict = match statements_differ {
-                    Some(false) => format!("{GOOD}only comments and spaces differ{GOOD:#}"),
+                    Some(false) => format!("{GOOD}only comments and whitespace differ{GOOD:#}"),
                     Some(true) => {
-                        format!("{BAD}statements differ{BAD:#}: the database keeps what the old ones did")
+                        format!(
+                            "{BAD}statements differ{BAD:#}: the effects of the old ones remain in the database"
+                        )
                     }
                     None => format!(
-                        "{WAITS}the text that was applied is not in git{WAITS:#}: compare the schema by hand before you accept"
+                        "{WAITS}the applied text is not in git{WAITS:#}: compare the schema manually before you accept"
                     ),
                 };
                 writeln!(text, "{path}: checksum {applied} becomes {found}\n  {verdict}\n{diff}")
@@ -234,31 +238,28 @@ fn describe(repairs: &[Repair], plan: &Plan) -> String {
             Repair::Rename { version, path, from, .. } => {
                 writeln!(
                     text,
-                    "{path}: the name of version {version} becomes the file's; it was {from}, and the text is the same"
+                    "{path}: version {version} gets the file's name; it was {from}; the text is the same"
                 )
             }
             Repair::Forget { version, name } => {
-                writeln!(text, "version {version} ({name}) leaves the history; what it did stays")
+                writeln!(text, "version {version} ({name}) is removed from the history; its changes remain")
             }
             Repair::BackfillComplete { name, .. } => {
-                writeln!(text, "the backfill {name} counts as complete; what waits for it may run")
+                writeln!(text, "the backfill {name} is marked complete; steps that wait for it may run")
             }
             Repair::BackfillAgain { name, .. } => {
-                writeln!(
-                    text,
-                    "the backfill {name} is registered again, and changes rows that it may have changed before"
-                )
+                writeln!(text, "the backfill {name} is registered again; it may change rows a second time")
             }
             Repair::StatementDone { step } => {
                 writeln!(
                     text,
-                    "the statement of {step} that was begun counts as complete; the next run resumes after it"
+                    "the interrupted statement of {step} is marked complete; the next run resumes after it"
                 )
             }
             Repair::StatementAgain { step } => {
                 writeln!(
                     text,
-                    "the statement of {step} that was begun is sent again; what it committed before stays"
+                    "the interrupted statement of {step} will run again; what it has already committed is kept"
                 )
             }
         };
@@ -285,7 +286,7 @@ async fn write(connection: &Connection, repairs: &[Repair], migrator: &Migrator)
 impl Repair {
     fn change(&self) -> HistoryChange {
         match self {
-            // The checksum covers the name, so both are the file's.
+            // The checksum includes the name, so both change to the file's.
             Repair::Accept { version, name, applied, found, .. }
             | Repair::Rename { version, to: name, applied, found, .. } => HistoryChange::Accept {
                 version: *version,

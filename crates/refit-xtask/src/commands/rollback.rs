@@ -7,7 +7,7 @@ use refit::{Error, Rollback, RollbackPlan, RollbackReport, StepReport};
 use refit_model::{MigrationSet, Version};
 use serde::Serialize;
 
-use crate::backfills::{Failure, ObservedJob, blocks, in_sight};
+use crate::backfills::{Failure, ObservedJob, blocks, with_progress};
 use crate::context::{Context, version_argument};
 use crate::database::Database;
 use crate::output::{BAD, GOOD, WAITS};
@@ -16,28 +16,28 @@ use crate::render::dry_run::{FileSql, show};
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Undoes by the .down.sql of each migration, and restores what a backfill with `undo = [\"…\"]` has overwritten, in \
-                  batches, before its down file runs. Rows that were changed again since are left as they are, and listed. The \
-                  whole way is looked at before the first step; what was stopped halfway is gone on with by another rollback.\n\n\
-                  What was added is lost: data too. Deploy the release that goes with the older schema first, since a service of the newer \
-                  one applies everything again when it boots.\n\n\
-                  Exit status: 0 undone or nothing to undo, 1 stopped, or rows could not be restored, 2 no way back, not \
+    after_help = "Runs the .down.sql of each migration. Before the down file of a backfill with `undo = [\"…\"]`, restores the \
+                  overwritten values in batches; rows that were changed later are not restored, but listed. The whole rollback is \
+                  checked before the first step. Run the command again to resume a rollback that was stopped.\n\n\
+                  Everything that the migrations added is lost, including data. First deploy the release for the older schema: a \
+                  service of the newer release applies the migrations again when it boots.\n\n\
+                  Exit status: 0 undone or nothing to undo; 1 stopped, or rows could not be restored; 2 rollback impossible, not \
                   confirmed, or could not run.\n\n\
                   Examples:\n  cargo xtask rollback --to V0012 --dry-run\n  cargo xtask rollback --to V0012\n  \
                   cargo xtask rollback --to V0012 --yes --format json | jq '.backfills[] | {name, rows_changed, changed_since}'\n  \
                   cargo xtask rollback --to 0 --leave-rows V0015"
 )]
 pub struct Args {
-    /// The version that stays, with everything below; 0 undoes all
+    /// The version to roll back to, which stays applied; 0 undoes all
     #[arg(long, value_name = "VERSION", value_parser = version_argument)]
     to: Version,
-    /// Leave the rows of a backfill as they are, instead of restoring earlier values
+    /// Do not restore the rows of this backfill
     #[arg(long, value_name = "VERSION", value_parser = version_argument)]
     leave_rows: Vec<Version>,
-    /// Print what would be undone and its SQL, and change nothing
+    /// Print the rollback plan and its SQL, and change nothing
     #[arg(long)]
     dry_run: bool,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long, short)]
     yes: bool,
 }
@@ -67,50 +67,50 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     }
     let began = Instant::now();
     let roll_back = async |migrator: &refit::Migrator| migrator.rollback(database.url(), &rollback).await;
-    // What was there before is another job than the one that goes back, unless that was begun before.
-    let old = |seen: &ObservedJob| seen.status.kind != refit::backfill::JobKind::Undo || seen.is_complete();
-    let sight = in_sight(&migrator, database.url(), context, old, roll_back).await?;
-    let mut ended = Ended {
+    // Show only undo jobs, including those of an earlier rollback that was stopped.
+    let ignore = |job: &ObservedJob| job.status.kind != refit::backfill::JobKind::Undo || job.is_complete();
+    let observed = with_progress(&migrator, database.url(), context, ignore, roll_back).await?;
+    let mut result = RollbackResult {
         run: None,
         environment: plan.environment.clone(),
         to: plan.to,
         version: None,
-        steps: sight.steps,
-        backfills: sight.seen,
+        steps: observed.steps,
+        backfills: observed.jobs,
         repeatables: Vec::new(),
         failure: None,
         interrupted: false,
         seconds: began.elapsed().as_secs_f64(),
     };
-    match sight.outcome {
-        Some(Ok(report)) => ended.take(report),
+    match observed.outcome {
+        Some(Ok(report)) => result.take(report),
         Some(Err(Error::Backfill { version, stem, reason })) => {
-            ended.failure = Some(Failure { version, name: stem, reason });
+            result.failure = Some(Failure { version, name: stem, reason });
         }
         Some(Err(error)) => return Err(error.into()),
-        None => ended.interrupted = true,
+        None => result.interrupted = true,
     }
-    context.out.result(&ended, ended.text(&database.address()))?;
-    Ok(if ended.failure.is_none() && !ended.interrupted { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    context.out.result(&result, result.text(&database.address()))?;
+    Ok(if result.failure.is_none() && !result.interrupted { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
 fn question(plan: &RollbackPlan, address: &str) -> String {
     let migrations = if plan.steps.len() == 1 { "migration" } else { "migrations" };
     let to = if plan.to == 0 { "before the first one".to_owned() } else { format!("version {}", plan.to) };
     format!(
-        "Undo {} {migrations} of {address} (environment {}), back to {to}? What they have added is lost, data included.",
+        "Undo {} {migrations} of {address} (environment {}), back to {to}? Everything that they added is lost, including data.",
         plan.steps.len(),
         plan.environment
     )
 }
 
-/// How it ended, for machines.
+/// The JSON document.
 #[derive(Serialize)]
-struct Ended {
+struct RollbackResult {
     run: Option<i64>,
     environment: String,
     to: Version,
-    /// The newest applied version; null where it did not come to its end.
+    /// The newest applied version; null if the rollback did not finish.
     version: Option<Version>,
     steps: Vec<StepReport>,
     backfills: Vec<ObservedJob>,
@@ -120,7 +120,7 @@ struct Ended {
     seconds: f64,
 }
 
-impl Ended {
+impl RollbackResult {
     fn take(&mut self, report: RollbackReport) {
         let worked_on =
             |seen: &ObservedJob| report.backfills.iter().any(|status| status.id == seen.status.id);
@@ -131,20 +131,20 @@ impl Ended {
         self.repeatables = report.repeatables;
     }
 
-    /// The steps were shown as they happened.
+    /// The summary for people; the steps have already been shown.
     fn text(&self, address: &str) -> String {
         let mut lines = Vec::new();
         if !self.backfills.is_empty() {
             lines.push(blocks(&self.backfills));
         }
-        let told = |seen: &ObservedJob| seen.status.error.is_some();
+        let has_error = |job: &ObservedJob| job.status.error.is_some();
         if let Some(Failure { name, reason, .. }) =
-            self.failure.as_ref().filter(|_| !self.backfills.iter().any(told))
+            self.failure.as_ref().filter(|_| !self.backfills.iter().any(has_error))
         {
             lines.push(format!("{BAD}stopped{BAD:#}  {name}: {reason}"));
         }
         for stem in &self.repeatables {
-            lines.push(format!("{WAITS}again{WAITS:#}  {stem} runs with the next migrate"));
+            lines.push(format!("{WAITS}again{WAITS:#}  {stem} runs again with the next `migrate`"));
         }
         let undone = match self.steps.len() {
             0 => "no migration was undone".to_owned(),
@@ -159,7 +159,7 @@ impl Ended {
                 format!("{undone} in {:.1} s; the database is at {} ({address})", self.seconds, self.at())
             }
             _ => format!(
-                "{undone} ({address}); batches that were not committed are rolled back; resume with `cargo xtask rollback \
+                "{undone} ({address}); uncommitted batches are rolled back; resume with `cargo xtask rollback \
                  --to {}`",
                 self.to
             ),

@@ -10,7 +10,7 @@ use anyhow::bail;
 use refit_catalog::{Catalog, ReadOptions};
 use refit_devdb::ServerOptions;
 use refit_model::MigrationSet;
-use refit_rehearsal::{Difference, Place, Snapshots, Verdict, server_options, snapshots};
+use refit_rehearsal::{Difference, RehearsalServer, Snapshots, Verdict, server_options, snapshots};
 use serde::Serialize;
 
 use self::render::{FORMATS, Schema};
@@ -21,15 +21,15 @@ use crate::render::difference;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "The migrations run on a private PostgreSQL that is thrown away, in order, backfills included. Into \
-                  snapshots/ of the migrations folder go schema.snap, one delta a migration, and schema.json for machines, which \
-                  the next build embeds for `verify` and for drift at boot. Commit all of it: a review of a migration then \
-                  shows what becomes of the schema. The .snap files are insta's.\n\n\
-                  With --format (text, json, mermaid, html) the schema is printed, and nothing is written; with --database-url on the \
-                  command line, it is that database's schema.\n\n\
-                  --diff takes two of: a database URL, a migrations folder, schema.json or schema.snap, a git revision (main, \
-                  v1.2, HEAD~3; with git: before it where a file has the same name).\n\n\
-                  Exit status: 0 fine, 1 --check or --diff found a difference, 2 could not run.\n\n\
+    after_help = "The migrations, including backfills, run in order on a private PostgreSQL, which is removed afterwards. The command \
+                  writes to the folder snapshots/ of the migrations folder: schema.snap, one delta per migration, and schema.json, \
+                  which the next build embeds for `verify` and for the drift check at boot. Commit these files, so that the review of a \
+                  migration shows its effect on the schema. The .snap files have insta's format.\n\n\
+                  With --format text, json, mermaid or html, the schema is printed and nothing is written; with --database-url on the \
+                  command line, the schema of that database is printed.\n\n\
+                  --diff compares two of: a database URL, a migrations folder, schema.json or schema.snap, a git revision (main, \
+                  v1.2, HEAD~3; prefixed with git: if a file has the same name).\n\n\
+                  Exit status: 0 success; 1 --check or --diff found a difference; 2 could not run.\n\n\
                   Examples:\n  cargo xtask snapshot\n  cargo xtask snapshot --check\n  \
                   cargo xtask snapshot --check --pending && cargo insta review\n  \
                   cargo xtask snapshot --format json | jq .catalog.tables\n  \
@@ -39,19 +39,19 @@ use crate::render::difference;
                   cargo xtask snapshot --diff migrations postgres://localhost/app"
 )]
 pub struct Args {
-    /// Write nothing, and fail where the files are not what the migrations make
+    /// Write nothing; fail if the files do not match the migrations
     #[arg(long, conflicts_with = "diff")]
     check: bool,
-    /// With --check, leave what differs beside the files for `cargo insta review`; schema.json is written as it is
+    /// With --check, write differing snapshots as .new files for `cargo insta review`, and update schema.json
     #[arg(long, requires = "check")]
     pending: bool,
-    /// Compare two schemas: what B has otherwise than A
+    /// Compare two schemas: show the changes from A to B
     #[arg(long, num_args = 2, value_names = ["A", "B"])]
     diff: Vec<String>,
-    /// Fail where the schema has what the model does not know
+    /// Fail if the schema contains unsupported objects
     #[arg(long)]
     strict: bool,
-    // The global option with more to choose from: same name and type, so that it may stand before the command as well.
+    // The global option with more formats. It has the same name and type, so it may also precede the command.
     /// Print the schema in this format
     #[arg(long, value_name = "FORMAT", default_value = "human", value_parser = one_of(FORMATS))]
     format: Format,
@@ -65,18 +65,18 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     if context.database_named && !args.check {
         let database = Database::named(context)?;
         let print = |catalog: Catalog| {
-            tell_unknown(&catalog, context);
+            note_unknown(&catalog, context);
             context.out.print(render::schema(&database.address(), &Schema::Database(&catalog), args.format))
         };
         with_schema(database.url(), &read, print).await??;
         return Ok(ExitCode::SUCCESS);
     }
     if args.check && matches!(args.format, Format::Mermaid | Format::Html) {
-        bail!("--check tells people or machines what differs: give --format human or json");
+        bail!("--check does not support this format; give --format human or json");
     }
     let folder = context.migrations_dir();
     let made = make(&context.set()?, &read, context).await?;
-    tell_unknown(&made.snapshot.catalog, context);
+    note_unknown(&made.snapshot.catalog, context);
     if args.check {
         return check(&made, &folder, args, context);
     }
@@ -92,23 +92,22 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     Ok(ExitCode::SUCCESS)
 }
 
-/// What a set makes, on a private server that is gone afterwards.
+/// Runs a set on a private server and reads the schemas.
 async fn make(set: &MigrationSet, read: &ReadOptions, context: &Context) -> anyhow::Result<Snapshots> {
-    let place = Place::start(server_options(ServerOptions::from_env())).await?;
+    let server = RehearsalServer::start(server_options(ServerOptions::from_env())).await?;
     let count = match set.migrations().len() + set.repeatables().len() {
         1 => "1 migration".to_owned(),
         count => format!("{count} migrations"),
     };
-    context.out.note(format_args!("running {count} on a private PostgreSQL {}", place.version()));
-    Ok(snapshots(&place, set, &context.global.environment, read).await?)
+    context.out.note(format_args!("running {count} on a private PostgreSQL {}", server.version()));
+    Ok(snapshots(&server, set, &context.global.environment, read).await?)
 }
 
-fn tell_unknown(catalog: &Catalog, context: &Context) {
+fn note_unknown(catalog: &Catalog, context: &Context) {
     if !catalog.unknown.is_empty() {
-        context.out.note(format_args!(
-            "listed by name only, since the model does not know them: {}",
-            catalog.unknown.join(", ")
-        ));
+        context
+            .out
+            .note(format_args!("unsupported objects, listed by name only: {}", catalog.unknown.join(", ")));
     }
 }
 
@@ -119,11 +118,11 @@ fn written(differences: &[Difference], count: usize) -> String {
             Verdict::Missing => text.push_str(&format!("  {GOOD}new{GOOD:#}      {file}\n")),
             Verdict::Changed => text.push_str(&format!("  {WAITS}changed{WAITS:#}  {file}\n")),
             Verdict::Stale => {
-                text.push_str(&format!("  {BAD}removed{BAD:#}  {file}: its migration is no more\n"));
+                text.push_str(&format!("  {BAD}removed{BAD:#}  {file}: its migration no longer exists\n"));
             }
         }
     }
-    let outcome = if differences.is_empty() { "nothing has changed" } else { "written" };
+    let outcome = if differences.is_empty() { "unchanged" } else { "written" };
     text + &format!("the schema and {}: {outcome}", deltas(count))
 }
 
@@ -131,7 +130,7 @@ fn deltas(count: usize) -> String {
     if count == 1 { "1 delta".to_owned() } else { format!("{count} deltas") }
 }
 
-/// What `--check` tells machines.
+/// The JSON document of `--check`.
 #[derive(Serialize)]
 struct Checked<'a> {
     format: u32,
@@ -143,7 +142,7 @@ fn check(made: &Snapshots, folder: &Path, args: &Args, context: &Context) -> any
     let checked = Checked { format: 1, differences: &differences };
     if differences.is_empty() {
         let count = deltas(made.steps.len());
-        context.out.result(&checked, format_args!("the schema and {count} are what the migrations make"))?;
+        context.out.result(&checked, format_args!("the schema and {count} match the migrations"))?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut text = String::new();
@@ -151,16 +150,16 @@ fn check(made: &Snapshots, folder: &Path, args: &Args, context: &Context) -> any
         text.push_str(&match verdict {
             Verdict::Missing => format!("{BAD}missing{BAD:#}  {file}\n"),
             Verdict::Changed => format!("{BAD}differs{BAD:#}  {file}\n{}", difference::styled(diff)),
-            Verdict::Stale => format!("{BAD}stale{BAD:#}    {file}: its migration is no more\n"),
+            Verdict::Stale => format!("{BAD}stale{BAD:#}    {file}: its migration no longer exists\n"),
         });
     }
-    text.push_str("- is what is kept, + what the migrations make; accept it with `cargo xtask snapshot`");
+    text.push_str("- snapshot, + migrations; accept the changes with `cargo xtask snapshot`");
     if args.pending {
         let pending = match made.write_pending(folder, &differences)?.len() {
             1 => "1 file".to_owned(),
             count => format!("{count} files"),
         };
-        text.push_str(&format!(", or look at {pending} with `cargo insta review`"));
+        text.push_str(&format!(", or review {pending} with `cargo insta review`"));
     }
     context.out.result(&checked, text)?;
     Ok(ExitCode::from(1))

@@ -14,7 +14,7 @@ use crate::render;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Exit status: 0 up to date, 1 something is pending or refused or a backfill unfinished, 2 could not run.\n\n\
+    after_help = "Exit status: 0 up to date; 1 something is pending or refused, or a backfill is unfinished; 2 could not run.\n\n\
                         Examples:\n  cargo xtask status --database-url postgres://localhost/app\n  \
                         cargo xtask status --format json | jq .holder"
 )]
@@ -29,9 +29,9 @@ pub(crate) async fn run(_: &Args, context: &Context) -> anyhow::Result<ExitCode>
     connection.close().await;
     let text = format!("{}\n{}", database.address(), describe(&status, &set));
     context.out.result(&status, text)?;
-    let filled =
+    let complete =
         status.backfills.iter().all(|backfill| backfill.state == refit::backfill::JobState::Complete);
-    Ok(if filled && status.plan.is_up_to_date() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    Ok(if complete && status.plan.is_up_to_date() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
 fn describe(status: &Status, set: &MigrationSet) -> String {
@@ -41,7 +41,7 @@ fn describe(status: &Status, set: &MigrationSet) -> String {
             .migration(row.version)
             .map_or_else(|| format!("V{}__{}", row.version, row.name), |m| m.stem.clone());
         let when = row.applied_on.get(..19).unwrap_or(&row.applied_on);
-        // Writing to a String does not fail.
+        // Writing to a String cannot fail.
         let _ = writeln!(text, "  {GOOD}applied{GOOD:#}  {stem}  {QUIET}{when}{QUIET:#}");
     }
     text.push_str(&render::plan::plan(&status.plan));
@@ -56,7 +56,7 @@ fn describe(status: &Status, set: &MigrationSet) -> String {
                 let note = format!("resume it with `cargo xtask rollback --to {to}`");
                 write!(
                     text,
-                    "\n{WAITS}last rollback was interrupted{WAITS:#}: begun at {}; {note}",
+                    "\n{WAITS}last rollback was interrupted{WAITS:#}: started at {}; {note}",
                     run.started_at
                 )
             }
@@ -64,7 +64,7 @@ fn describe(status: &Status, set: &MigrationSet) -> String {
                 let note = "the process exited unexpectedly; the next boot resumes here";
                 write!(
                     text,
-                    "\n{WAITS}last run was interrupted{WAITS:#}: begun at {}; {note}",
+                    "\n{WAITS}last run was interrupted{WAITS:#}: started at {}; {note}",
                     run.started_at
                 )
             }
@@ -83,7 +83,7 @@ fn describe_holder(holder: &Holder, text: &mut String) {
     } = holder;
     let _ = write!(
         text,
-        "\n{WAITS}at work{WAITS:#}  pid {pid} ({}) from {client}: {state} for {statement_seconds:.1} s: {}",
+        "\n{WAITS}running{WAITS:#}  pid {pid} ({}) from {client}: {state} for {statement_seconds:.1} s: {}",
         visible_line(application_name),
         visible_line(query)
     );

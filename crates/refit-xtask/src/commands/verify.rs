@@ -16,10 +16,10 @@ use crate::render::difference;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "The snapshot is the one that `cargo xtask snapshot` wrote. A database that is not at the version of the \
-                  migrations is said to be behind or ahead, and not compared. What is always to be left out stands in refit.toml:\n\n  \
+    after_help = "Compares with the snapshot that `cargo xtask snapshot` wrote. A database that is not at the version of the \
+                  migrations is reported as behind or ahead and not compared. To always ignore objects, list them in refit.toml:\n\n  \
                   [verify]\n  ignore_tables = [\"ev_*\"]\n  ignore_schemas = [\"monitoring\"]\n\n\
-                  Exit status: 0 the same, 1 drift, or at another version, 2 could not run.\n\n\
+                  Exit status: 0 no difference; 1 drift, or another version; 2 could not run.\n\n\
                   Examples:\n  cargo xtask verify --database-url postgres://localhost/app\n  \
                   cargo xtask verify --ignore-table 'ev_*' --format json | jq -r .differences[].line"
 )]
@@ -27,18 +27,18 @@ pub struct Args {
     /// The snapshot [default: snapshots/schema.json of the migrations folder]
     #[arg(long, value_name = "FILE")]
     snapshot: Option<PathBuf>,
-    /// Leave out schemas of this name, with all that is in them; `*` and `?` are wildcards
+    /// Ignore schemas of this name and everything in them; `*` and `?` are wildcards
     #[arg(long, value_name = "PATTERN")]
     ignore_schema: Vec<String>,
-    /// Leave out tables of this name, in any schema, with all that belongs to them; `*` and `?` are wildcards
+    /// Ignore tables of this name in any schema, and everything that belongs to them; `*` and `?` are wildcards
     #[arg(long, value_name = "PATTERN")]
     ignore_table: Vec<String>,
-    /// Fail where the database has what the model does not know
+    /// Fail if the database contains unsupported objects
     #[arg(long)]
     strict: bool,
 }
 
-/// Where the database stands to the snapshot.
+/// How the database compares with the snapshot.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum State {
@@ -49,7 +49,7 @@ enum State {
     Refused,
 }
 
-/// What machines are told.
+/// The JSON document.
 #[derive(Serialize)]
 struct Verified<'a> {
     format: u32,
@@ -58,7 +58,7 @@ struct Verified<'a> {
     /// The database's version.
     version: Option<i64>,
     differences: Vec<Named<'a>>,
-    /// Differences that are none, or may be none.
+    /// Differences that do not count as drift.
     not_counted: Vec<Named<'a>>,
 }
 
@@ -73,21 +73,21 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     let set = context.set()?;
     let snapshot = read(args, context)?;
     if snapshot.origin.digest != set.digest() {
-        bail!("the snapshot is not of these migrations; write it anew with `cargo xtask snapshot`");
+        bail!("the snapshot was written from other migrations; update it with `cargo xtask snapshot`");
     }
     let environment = &context.global.environment;
     if snapshot.origin.environment != *environment && !set.is_unconditional() {
         let made = &snapshot.origin.environment;
         bail!(
-            "the snapshot was made for the environment {made}; give --environment {made}, or write it for {environment}"
+            "the snapshot was written for the environment {made}; give --environment {made}, or write it for {environment}"
         );
     }
     let ignored = set.settings().verify.clone();
     let database = Database::named(context)?;
     let connection = database.connect().await?;
     let plan = context.migrator(set).plan(&connection).await?;
-    let elsewhere = elsewhere(&plan);
-    let drift = match elsewhere {
+    let version_state = version_state(&plan);
+    let drift = match version_state {
         Some(_) => None,
         None => {
             let mut options = ReadOptions { strict: args.strict, ..Drift::options() };
@@ -97,7 +97,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         }
     };
     connection.close().await;
-    let state = match (&drift, elsewhere) {
+    let state = match (&drift, version_state) {
         (_, Some(state)) => state,
         (Some(drift), None) if !drift.is_none() => State::Drift,
         _ => State::Same,
@@ -110,7 +110,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         differences: drift.as_ref().map_or_else(Vec::new, |drift| lines(&drift.delta.changes)),
         not_counted: drift.as_ref().map_or_else(Vec::new, |drift| lines(&drift.not_counted)),
     };
-    let text = format!("{}\n{}", database.address(), told(&verified, &plan, drift.as_ref()));
+    let text = format!("{}\n{}", database.address(), describe(&verified, &plan, drift.as_ref()));
     context.out.result(&verified, text)?;
     Ok(if state == State::Same { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
@@ -120,13 +120,13 @@ fn read(args: &Args, context: &Context) -> anyhow::Result<Snapshot> {
     let file = args.snapshot.clone().unwrap_or_else(default);
     let shown = file.display();
     let json = std::fs::read_to_string(&file)
-        .with_context(|| format!("{shown} cannot be read; `cargo xtask snapshot` writes it"))?;
+        .with_context(|| format!("cannot read {shown}; `cargo xtask snapshot` writes it"))?;
     Snapshot::from_json(&json)
-        .with_context(|| format!("{shown} cannot be used; `cargo xtask snapshot` writes it anew"))
+        .with_context(|| format!("{shown} is not usable; update it with `cargo xtask snapshot`"))
 }
 
-/// Where a database is that is not at the set.
-fn elsewhere(plan: &Plan) -> Option<State> {
+/// The state of a database that is not at the version of the set.
+fn version_state(plan: &Plan) -> Option<State> {
     if !plan.refusals.is_empty() {
         return Some(State::Refused);
     }
@@ -140,19 +140,18 @@ fn lines(changes: &[Change]) -> Vec<Named<'_>> {
     changes.iter().map(|change| Named { line: change.line(), change }).collect()
 }
 
-fn told(verified: &Verified<'_>, plan: &Plan, drift: Option<&Drift>) -> String {
+fn describe(verified: &Verified<'_>, plan: &Plan, drift: Option<&Drift>) -> String {
     let version = |version: Option<i64>| {
         version.map_or("no version".to_owned(), |version| format!("version {version}"))
     };
     let (is, made) = (version(plan.current), version(verified.snapshot.version));
     let mut text = match verified.state {
-        State::Same => format!("{GOOD}the same{GOOD:#}: the schema is what the migrations make, at {is}"),
+        State::Same => format!("{GOOD}no drift{GOOD:#}: the schema matches the migrations, at {is}"),
         State::Drift => {
             let count = verified.differences.len();
             let differences = if count == 1 { "1 difference" } else { &format!("{count} differences") };
             let delta = drift.map(|drift| difference::styled(&drift.delta.text())).unwrap_or_default();
-            let meaning =
-                "+ only in the database, - missing in it, ~ otherwise; undo it there, or make it a migration";
+            let meaning = "+ only in the database, - missing in it, ~ different; undo the change, or write a migration for it";
             format!("{delta}{BAD}drift{BAD:#}: {differences} ({meaning})")
         }
         State::Behind => {
@@ -163,28 +162,28 @@ fn told(verified: &Verified<'_>, plan: &Plan, drift: Option<&Drift>) -> String {
         }
         State::Ahead => {
             format!(
-                "{WAITS}ahead{WAITS:#}: at {is}, the snapshot is of {made}; not compared. Verify it with the newer migrations"
+                "{WAITS}ahead{WAITS:#}: at {is}, the snapshot is of {made}; not compared; verify with the newer migrations"
             )
         }
         State::Refused => {
             let refusals: Vec<String> =
                 plan.refusals.iter().map(|refusal| format!("\n  {refusal}")).collect();
             format!(
-                "{BAD}refused{BAD:#}: the history does not fit the migrations; not compared{}",
+                "{BAD}refused{BAD:#}: the history does not match the migrations; not compared{}",
                 refusals.concat()
             )
         }
     };
-    for aside in &verified.not_counted {
-        let why = match aside.change.kind.as_str() {
-            "database" => "no migration sets anything there".to_owned(),
-            "user mapping" => "the role may not see all of it".to_owned(),
+    for ignored_change in &verified.not_counted {
+        let why = match ignored_change.change.kind.as_str() {
+            "database" => "migrations do not change it".to_owned(),
+            "user mapping" => "the role may not be able to see all of it".to_owned(),
             _ => format!(
-                "the snapshot was made on PostgreSQL {}, which words queries otherwise",
+                "the snapshot was written on PostgreSQL {}, which formats queries differently",
                 verified.snapshot.postgres
             ),
         };
-        text.push_str(&format!("\n{QUIET}not counted: {} ({why}){QUIET:#}", aside.line));
+        text.push_str(&format!("\n{QUIET}not counted: {} ({why}){QUIET:#}", ignored_change.line));
     }
     text
 }

@@ -1,8 +1,8 @@
-//! Differences: unified diffs, and deltas of schemas.
+//! Rendering of differences: unified diffs and schema deltas.
 
 use crate::output::{BAD, GOOD, QUIET, WAITS};
 
-/// A unified diff or a delta, with its signs coloured.
+/// A unified diff or a delta, with coloured lines.
 pub(crate) fn styled(diff: &str) -> String {
     let line = |line: &str| match line.as_bytes().first() {
         Some(b'+') => format!("{GOOD}{line}{GOOD:#}\n"),

@@ -1,11 +1,11 @@
-//! What `--dry-run` prints: a plan, and the SQL of its files.
+//! The output of `--dry-run`: a plan and the SQL of its files.
 
 use refit_model::redact::Secrets;
 use serde::Serialize;
 
 use crate::context::Context;
 
-/// A file of the plan, and what is in it.
+/// A file of the plan and its SQL.
 #[derive(Serialize)]
 pub(crate) struct FileSql<'a> {
     pub(crate) path: &'a str,
@@ -18,7 +18,7 @@ struct DryRun<'a, P> {
     statements: Vec<FileSql<'a>>,
 }
 
-/// Prints a plan, for people as `text`, and the files behind it.
+/// Prints a plan and its files. `text` is the plan for people.
 pub(crate) fn show(
     plan: &impl Serialize,
     mut text: String,

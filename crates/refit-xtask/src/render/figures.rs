@@ -1,4 +1,4 @@
-//! Figures as people read them.
+//! Numbers, sizes, rates and durations for people.
 
 /// `2,060,000`
 pub(crate) fn count(number: i64) -> String {
@@ -15,9 +15,9 @@ pub(crate) fn failed(rows: i64) -> String {
     format!("{} {} failed", count(rows), if rows == 1 { "row" } else { "rows" })
 }
 
-/// `268,410`, of a rate.
-pub(crate) fn whole(rate: f64) -> String {
-    let rounded = format!("{:.0}", rate.max(0.0));
+/// A rate as a whole number: `268,410`.
+pub(crate) fn rate(per_second: f64) -> String {
+    let rounded = format!("{:.0}", per_second.max(0.0));
     count(rounded.parse().unwrap_or(i64::MAX))
 }
 
@@ -37,9 +37,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_are_read_at_a_glance() {
+    fn figures_are_formatted_for_people() {
         assert_eq!(
-            (count(2_060_000), count(-1), whole(268_410.4)),
+            (count(2_060_000), count(-1), rate(268_410.4)),
             ("2,060,000".into(), "0".into(), "268,410".into())
         );
         let spans = [0.0, 9.44, 11.2, 200.0, 7_500.0].map(span);

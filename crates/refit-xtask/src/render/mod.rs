@@ -1,4 +1,4 @@
-//! What commands print, where several print the same. Data in, text with styles out: nothing here connects, reads or writes.
+//! Output that several commands share. The functions turn data into styled text; they do no I/O.
 
 pub(crate) mod difference;
 pub(crate) mod dry_run;

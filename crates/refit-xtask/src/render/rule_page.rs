@@ -1,4 +1,4 @@
-//! A rule's page: its parts, and how they are written for a terminal and as Markdown.
+//! Rendering of a rule's page for a terminal and as Markdown.
 
 use std::fmt::Write as _;
 
@@ -9,18 +9,18 @@ use crate::terminal::Paint;
 
 /// A part of a page.
 enum Part<'p> {
-    /// `## Safe way`: depth and words.
+    /// `## Safe way`: depth and text.
     Heading(usize, &'p str),
-    /// A fenced block: what is written behind the fence, and its lines.
+    /// A fenced block: its info string and lines.
     Code(&'p str, Vec<&'p str>),
-    /// What the server was shown to do, in words.
+    /// A tested claim about what the server does, as a sentence.
     Claim(String),
     Line(&'p str),
 }
 
 const BOLD: Paint = Paint::Bold;
 
-/// For a terminal: headings bold, code indented.
+/// For a terminal: bold headings, indented code.
 pub(crate) fn terminal(rule: &Rule) -> String {
     let mut text = format!("{BOLD}{}{BOLD:#} ({})\n", rule.name, severity(rule));
     let page = rule.page();
@@ -38,11 +38,11 @@ pub(crate) fn terminal(rule: &Rule) -> String {
             Part::Line(line) => writeln!(text, "{line}"),
         };
     }
-    text.push_str(fixed(rule));
+    text.push_str(fix_note(rule));
     text.trim_end().to_owned()
 }
 
-/// As Markdown that any reader shows well, headings `deeper` levels down.
+/// As Markdown, with headings `deeper` levels down.
 pub(crate) fn markdown(rule: &Rule, deeper: usize) -> String {
     let mut text = String::new();
     let page = rule.page();
@@ -58,14 +58,14 @@ pub(crate) fn markdown(rule: &Rule, deeper: usize) -> String {
             Part::Line(line) => writeln!(text, "{line}"),
         };
     }
-    text.push_str(fixed(rule));
+    text.push_str(fix_note(rule));
     text.trim_end().to_owned()
 }
 
-/// What is said of rules whose findings have a mechanical form.
-fn fixed(rule: &Rule) -> &'static str {
+/// A note for rules whose findings `--fix` can fix.
+fn fix_note(rule: &Rule) -> &'static str {
     match refit_lint::is_fixable(rule.name) {
-        true => "\nMended by `cargo xtask lint-migrations --fix`, where the statement allows it.",
+        true => "\n`cargo xtask lint-migrations --fix` fixes this where the statement allows it.",
         false => "",
     }
 }
@@ -109,7 +109,7 @@ fn label(info: &str) -> Option<String> {
     Some(since.map_or(kind.to_owned(), |since| format!("{kind}, PostgreSQL {since} and later")))
 }
 
-/// A claim about the unsafe example in words.
+/// A claim about the unsafe example as a sentence.
 fn claim(text: &str) -> String {
     let claim: Table = text.parse().unwrap_or_default();
     let string = |key: &str| claim.get(key).and_then(|value| value.as_str());
@@ -117,8 +117,8 @@ fn claim(text: &str) -> String {
     let table = string("table").map_or("the table".to_owned(), |table| format!("`{table}`"));
     let mut does = Vec::new();
     does.extend(string("lock").map(|lock| format!("takes {lock} on {table}")));
-    does.extend(is("rewrite").map(|yes| said(yes, "rewrites", "does not rewrite", &table)));
-    does.extend(is("scan").map(|yes| said(yes, "reads all of", "does not read", &table)));
+    does.extend(is("rewrite").map(|yes| phrase(yes, "rewrites", "does not rewrite", &table)));
+    does.extend(is("scan").map(|yes| phrase(yes, "reads all of", "does not read", &table)));
     does.extend(string("error").map(|state| format!("fails with SQLSTATE {state}")));
     let since = match claim.get("since").and_then(|value| value.as_integer()) {
         Some(version) => format!(" {version} and later"),
@@ -127,7 +127,7 @@ fn claim(text: &str) -> String {
     format!("Shown on PostgreSQL{since}: the unsafe example {}.", does.join(", "))
 }
 
-fn said(yes: bool, does: &str, does_not: &str, table: &str) -> String {
+fn phrase(yes: bool, does: &str, does_not: &str, table: &str) -> String {
     format!("{} {table}", if yes { does } else { does_not })
 }
 

@@ -1,10 +1,10 @@
-//! What a statement did, in words: for traces and rehearsals alike.
+//! Rendering of what a statement did, for traces and rehearsals.
 
 use std::time::Duration;
 
 use refit_rehearsal::{Build, RelationKind, StatementTrace};
 
-/// What it did in one line.
+/// A summary in one line.
 pub(crate) fn headline(statement: &StatementTrace) -> String {
     if let Some(failure) = &statement.failure {
         let code = failure.sqlstate.as_ref().map_or(String::new(), |code| format!("{code} "));
@@ -31,21 +31,21 @@ pub(crate) fn headline(statement: &StatementTrace) -> String {
     parts.join(", ")
 }
 
-/// The locks that it took on tables that were there before.
+/// The locks that it took on existing tables.
 pub(crate) fn locks(statement: &StatementTrace) -> String {
     let tables = statement
         .locks
         .iter()
         .filter(|lock| matches!(lock.kind, RelationKind::Table | RelationKind::MaterializedView));
     let locks: Vec<String> = tables.map(|lock| format!("{} on {}", lock.mode, lock.object)).collect();
-    if locks.is_empty() { "no lock on a table that was there before".to_owned() } else { locks.join("; ") }
+    if locks.is_empty() { "no lock on an existing table".to_owned() } else { locks.join("; ") }
 }
 
-/// What else it did, a line each.
+/// The other effects, one per line.
 pub(crate) fn work(statement: &StatementTrace) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for scan in &statement.scanned {
-        lines.push(format!("read {} of {}, one after the other", rows(scan.rows), scan.table));
+        lines.push(format!("read {} of {} in a sequential scan", rows(scan.rows), scan.table));
     }
     for index in &statement.indexes {
         let did = match index.work {
@@ -68,7 +68,7 @@ fn rows(count: i64) -> String {
     format!("{count} row{}", if count == 1 { "" } else { "s" })
 }
 
-/// A duration as people write it.
+/// A duration for people.
 pub(crate) fn short(duration: Duration) -> String {
     let milliseconds = duration.as_secs_f64() * 1e3;
     match milliseconds {

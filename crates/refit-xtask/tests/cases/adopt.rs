@@ -1,4 +1,4 @@
-//! `adopt`: databases as other tools leave them.
+//! `adopt`: databases of other tools.
 
 use crate::support::{Workspace, execute, history, value};
 use refit_devdb::TestDb;
@@ -7,8 +7,8 @@ const ONE: (&str, &str) = ("V1__posts.sql", "CREATE TABLE posts (id int);\n");
 const TWO: (&str, &str) = ("V2__pages.sql", "CREATE TABLE pages (id int);\n");
 const THREE: (&str, &str) = ("V3__tags.sql", "CREATE TABLE tags (id int);\n");
 
-/// After an adoption the next migration applies, and nothing is refused.
-async fn goes_on(workspace: &Workspace, db: &TestDb) {
+/// Checks that after an adoption the next migration applies and nothing is refused.
+async fn next_migration_applies(workspace: &Workspace, db: &TestDb) {
     workspace.write(THREE.0, THREE.1);
     workspace.run(&["migrate"]).expect(0);
     workspace.run(&["plan"]).expect(0);
@@ -19,7 +19,7 @@ async fn goes_on(workspace: &Workspace, db: &TestDb) {
 async fn refinery_with_32_bit_versions() {
     let db = TestDb::empty().await.unwrap();
     let workspace = Workspace::new(&[ONE, TWO]).on(&db);
-    // The table and the checksums as refinery 0.10 makes them without its feature int8-versions.
+    // The table and the checksums of refinery 0.10 without its feature int8-versions.
     execute(
         &db,
         "CREATE TABLE refinery_schema_history (version int4 PRIMARY KEY, name varchar(255), applied_on varchar(255), \
@@ -29,7 +29,7 @@ async fn refinery_with_32_bit_versions() {
          (2, 'pages', '2024-01-02T03:04:06.789Z', '12483298013492350316')",
     )
     .await;
-    // It works as it is; taking it over only makes it one of 64 bits.
+    // It works without adoption, which only widens it to 64 bits.
     workspace.run(&["plan"]).expect(0);
     let dry = workspace.run(&["adopt", "--dry-run"]).expect(1).stdout;
     assert_eq!(dry.matches("same text").count(), 2, "{dry}");
@@ -39,12 +39,12 @@ async fn refinery_with_32_bit_versions() {
     assert_eq!(value::<String>(&db, kind).await, "bigint");
     let applied_on = "SELECT applied_on FROM refinery_schema_history WHERE version = 1";
     assert_eq!(value::<String>(&db, applied_on).await, "2024-01-02T03:04:05.678Z");
-    goes_on(&workspace, &db).await;
+    next_migration_applies(&workspace, &db).await;
     assert!(workspace.run(&["adopt"]).expect(0).stdout.contains("nothing to adopt"));
 }
 
 #[tokio::test]
-async fn refinery_with_an_edited_file_is_not_adopted_unseen() {
+async fn refinery_with_an_edited_file_is_adopted_only_with_accept_unproven() {
     let db = TestDb::empty().await.unwrap();
     let workspace = Workspace::new(&[ONE]).on(&db);
     workspace.run(&["migrate"]).expect(0);
@@ -65,11 +65,11 @@ async fn sqlx() {
     pool.close().await;
     let workspace = Workspace::new(&[ONE, TWO]).on(&db);
     assert_eq!(workspace.run(&["adopt", "--yes"]).expect(0).stdout.matches("same text").count(), 2);
-    goes_on(&workspace, &db).await;
+    next_migration_applies(&workspace, &db).await;
 }
 
 #[tokio::test]
-async fn sqlx_with_another_text_or_without_a_file() {
+async fn sqlx_with_a_different_text_or_without_a_file() {
     let db = TestDb::empty().await.unwrap();
     execute(
         &db,
@@ -86,7 +86,7 @@ async fn sqlx_with_another_text_or_without_a_file() {
     assert!(ran.stderr.contains("version 9 (x) has no file"), "{}", ran.stderr);
     assert!(!value::<bool>(&db, "SELECT to_regclass('refinery_schema_history') IS NOT NULL").await);
     execute(&db, "UPDATE _sqlx_migrations SET success = false").await;
-    assert!(workspace.run(&["adopt", "--yes"]).expect(2).stderr.contains("failed halfway"));
+    assert!(workspace.run(&["adopt", "--yes"]).expect(2).stderr.contains("failed in sqlx"));
 }
 
 #[tokio::test]
@@ -127,7 +127,7 @@ async fn flyway() {
     assert_eq!(ran.stdout.matches("same text").count(), 3, "{}", ran.stdout);
     assert_eq!(value::<i64>(&db, "SELECT count(*) FROM refit.repeatable").await, 1);
     workspace.run(&["plan"]).expect(0);
-    goes_on(&workspace, &db).await;
+    next_migration_applies(&workspace, &db).await;
 }
 
 const FLYWAY: &str = "CREATE TABLE flyway_schema_history (installed_rank int PRIMARY KEY, version varchar(50), \
@@ -166,12 +166,12 @@ async fn flyway_migrations_that_were_undone_or_deleted_are_pending() {
 }
 
 #[tokio::test]
-async fn a_flyway_baseline_stands_for_what_is_below_it() {
+async fn a_flyway_baseline_represents_the_versions_below_it() {
     for kind in ["BASELINE", "SQL_BASELINE"] {
         let db = TestDb::empty().await.unwrap();
         let mut rows = format!("(1, '2', '<< Flyway Baseline >>', '{kind}', 'B2__all.sql', NULL)");
         if kind == "SQL_BASELINE" {
-            // Its own row is compared, and the baseline still stands for the ones below it.
+            // Its own row is compared, and the baseline still represents the versions below it.
             rows.push_str(&format!(", (2, '2', 'pages', 'SQL', 'V2__pages.sql', {PAGES})"));
         }
         execute(&db, &format!("{FLYWAY}{rows}; CREATE TABLE posts (id int); CREATE TABLE pages (id int)"))
@@ -179,7 +179,7 @@ async fn a_flyway_baseline_stands_for_what_is_below_it() {
         let workspace = Workspace::new(&[ONE, TWO]).on(&db);
         workspace.run(&["adopt", "--yes"]).expect(0);
         assert!(history(&db).await.contains(",2:"), "{kind}");
-        goes_on(&workspace, &db).await;
+        next_migration_applies(&workspace, &db).await;
     }
     let db = TestDb::empty().await.unwrap();
     let rows = "(1, '2', 'all', 'BASELINE', 'x', NULL), (2, '2', 'all', 'DELETE', 'x', NULL)";
@@ -189,7 +189,7 @@ async fn a_flyway_baseline_stands_for_what_is_below_it() {
 }
 
 #[tokio::test]
-async fn what_failed_in_flyway_is_not_adopted() {
+async fn migrations_that_failed_in_flyway_are_not_adopted() {
     for row in [
         "(2, '2', 'pages', 'SQL', 'V2__pages.sql', 1)",
         "(2, '1', 'posts', 'UNDO_SQL', 'U1__posts.sql', 1)",
@@ -202,7 +202,7 @@ async fn what_failed_in_flyway_is_not_adopted() {
         let ran = workspace.run(&["adopt", "--yes"]).expect(2);
         assert!(ran.stderr.contains("failed in Flyway"), "{}", ran.stderr);
         assert!(!value::<bool>(&db, "SELECT to_regclass('refinery_schema_history') IS NOT NULL").await);
-        // `flyway repair` takes the failed row out.
+        // `flyway repair` removes the failed row.
         execute(&db, "DELETE FROM flyway_schema_history WHERE installed_rank = 2").await;
         workspace.run(&["adopt", "--yes"]).expect(0);
         assert!(history(&db).await.starts_with("1:"));
@@ -220,7 +220,7 @@ async fn baseline() {
     workspace.run(&["adopt", "--from", "baseline", "--version", "2"]).expect(2);
     assert!(!value::<bool>(&db, "SELECT to_regclass('refinery_schema_history') IS NOT NULL").await);
     workspace.run(&["adopt", "--from", "baseline", "--version", "2", "--yes"]).expect(0);
-    goes_on(&workspace, &db).await;
+    next_migration_applies(&workspace, &db).await;
     assert!(
         workspace
             .run(&["adopt", "--from", "baseline", "--version", "2", "--yes"])
@@ -230,7 +230,7 @@ async fn baseline() {
     );
 }
 
-/// Functions and operators of a `public` that stands before pg_catalog, each for an expression that reading a history takes.
+/// Functions and operators of a `public` schema before pg_catalog in the search path, one per expression of the queries.
 #[tokio::test]
 async fn no_decoy_is_called_while_a_history_is_read() {
     let db = TestDb::empty().await.unwrap();

@@ -1,4 +1,4 @@
-//! Backfills from outside: run, watched and controlled. The statement is not idempotent: every row must end at exactly 1.
+//! Backfill commands: run, status, control. The statement is not idempotent: every row must end at exactly 1.
 
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ const FILL: (&str, &str) = (
     "-- refit: backfill = { table = \"t\", key = [\"id\"], batch = 1000, workers = 1 }\n\
      UPDATE t SET n = n + text::int WHERE id > $1 AND id <= $2;\n",
 );
-/// Slow enough to be met at work: a tenth of a second a hundred rows.
+/// Slow enough to be observed while running: 0.1 s per 100 rows.
 const SLOW: (&str, &str) = (
     "V0002__fill.sql",
     "-- refit: backfill = { table = \"t\", key = [\"id\"], batch = 100, workers = 2, duration = \"1ms\" }\n\
@@ -44,7 +44,7 @@ pub(super) fn normal(text: &str) -> String {
                 && figure.chars().all(|c| c.is_ascii_digit() || matches!(c, ',' | '.'));
             let is_time = figure.starts_with("20") && figure.ends_with('Z') && figure.contains('T');
             if is_figure || is_time {
-                // Figures are padded.
+                // Numbers are padded.
                 normal.truncate(normal.trim_end_matches(' ').len());
                 normal.push_str(" # ");
             } else {
@@ -70,7 +70,7 @@ fn begin(workspace: &Workspace, arguments: &[&str]) -> Child {
 pub(super) async fn until(db: &TestDb, sql: &str) {
     let began = Instant::now();
     let client = db.connect().await.unwrap();
-    // What is asked for may not be there yet.
+    // The queried tables may not exist yet.
     while !client.query_one(sql, &[]).await.is_ok_and(|row| row.get(0)) {
         assert!(began.elapsed() < Duration::from_secs(60), "{sql}");
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -80,7 +80,7 @@ pub(super) async fn until(db: &TestDb, sql: &str) {
 const AT_WORK: &str = "SELECT coalesce((SELECT sum(rows_changed) > 0 FROM refit.backfill_range), false)";
 
 #[tokio::test]
-async fn plan_migrate_status_and_run_tell_one_story() {
+async fn plan_migrate_status_and_run_agree() {
     let db = TestDb::empty().await.unwrap();
     let workspace = Workspace::new(&[TABLE, FILL, GATED]).on(&db);
     let none = workspace.run(&["backfill", "status"]).expect(1).stdout;
@@ -123,7 +123,7 @@ async fn plan_migrate_status_and_run_tell_one_story() {
 }
 
 #[tokio::test]
-async fn migrate_finishes_backfills_and_says_when_one_fails() {
+async fn migrate_finishes_backfills_and_reports_failures() {
     let db = TestDb::empty().await.unwrap();
     let workspace = Workspace::new(&[TABLE, FILL, GATED]).on(&db);
     let report = json(&workspace.run(&["migrate", "--format", "json"]).expect(0).stdout);
@@ -133,7 +133,7 @@ async fn migrate_finishes_backfills_and_says_when_one_fails() {
         (&"complete".into(), &Value::Array(Vec::new()))
     );
     assert_eq!(counts(&db).await, "1: 20000");
-    // One that cannot run does not keep the other from its end.
+    // One that fails does not stop the other one.
     workspace.write("V0004__wrong.sql", "-- refit: backfill = { table = \"t\", key = [\"id\"] }\nUPDATE t SET nope = 1 WHERE id > $1 AND id <= $2;\n");
     workspace.write("V0005__again.sql", "-- refit: backfill = { table = \"t\", key = [\"id\"] }\nUPDATE t SET n = n + 1 WHERE id > $1 AND id <= $2;\n");
     let ran = workspace.run(&["migrate"]).expect(1);
@@ -148,7 +148,7 @@ async fn migrate_finishes_backfills_and_says_when_one_fails() {
 }
 
 #[tokio::test]
-async fn a_dry_run_tells_what_it_would_take_and_keeps_nothing() {
+async fn a_dry_run_estimates_the_backfill_and_changes_nothing() {
     let db = TestDb::empty().await.unwrap();
     let fill = (
         "V0002__fill.sql",
@@ -184,7 +184,7 @@ async fn a_dry_run_tells_what_it_would_take_and_keeps_nothing() {
 }
 
 #[tokio::test]
-async fn a_dry_run_names_rows_that_do_not_suit_and_looks_at_what_is_left() {
+async fn a_dry_run_names_failing_rows_and_previews_the_remaining_ones() {
     let db = TestDb::empty().await.unwrap();
     let workspace = Workspace::new(&[TABLE, SLOW]).on(&db);
     workspace.run(&["migrate", "--backfills", "hold"]).expect(0);
@@ -207,7 +207,7 @@ async fn a_dry_run_names_rows_that_do_not_suit_and_looks_at_what_is_left() {
 }
 
 #[tokio::test]
-async fn rows_that_failed_are_named_and_taken_again() {
+async fn failed_rows_are_listed_and_retried() {
     let db = TestDb::empty().await.unwrap();
     let workspace = Workspace::new(&[TABLE, FILL, GATED]).on(&db);
     workspace.run(&["migrate", "--backfills", "hold"]).expect(0);
@@ -221,7 +221,7 @@ async fn rows_that_failed_are_named_and_taken_again() {
     );
     execute(&db, "UPDATE t SET text = '1'").await;
     let retried = workspace.run(&["backfill", "retry"]).expect(0).stdout;
-    assert!(retried.contains("2 rows are taken again"), "{retried}");
+    assert!(retried.contains("2 rows will be retried"), "{retried}");
     workspace.run(&["backfill", "run"]).expect(0);
     assert_eq!(counts(&db).await, "1: 20000");
 }
@@ -245,8 +245,8 @@ async fn another_process_pauses_and_resumes_it() {
     let resumed = json(&workspace.run(&["backfill", "resume", "V0002", "--format", "json"]).expect(0).stdout);
     assert_eq!((&resumed["requested"], &resumed["state"]), (&"run".into(), &"running".into()));
     let ran = run.wait_with_output().unwrap();
-    let told = String::from_utf8_lossy(&ran.stderr).into_owned();
-    assert!(ran.status.success() && told.contains("paused      V0002__fill"), "{told}");
+    let text = String::from_utf8_lossy(&ran.stderr).into_owned();
+    assert!(ran.status.success() && text.contains("paused      V0002__fill"), "{text}");
     assert_eq!(counts(&db).await, "1: 20000");
     let watched = watch.wait_with_output().unwrap();
     assert!(watched.status.success(), "{watched:?}");
@@ -266,13 +266,13 @@ fn interrupt(child: Child) -> (i32, String) {
 }
 
 #[tokio::test]
-async fn what_is_stopped_goes_on_from_there() {
+async fn a_stopped_backfill_resumes() {
     let db = TestDb::empty().await.unwrap();
     let workspace = Workspace::new(&[TABLE, SLOW, GATED]).on(&db);
     let migrate = begin(&workspace, &["migrate"]);
     until(&db, AT_WORK).await;
-    let (status, told) = interrupt(migrate);
-    assert!(status == 1 && told.contains("resume with `cargo xtask backfill run`"), "{told}");
+    let (status, text) = interrupt(migrate);
+    assert!(status == 1 && text.contains("resume with `cargo xtask backfill run`"), "{text}");
     assert!(counts(&db).await.contains("0: "));
     let run = begin(&workspace, &["backfill", "run", "--format", "json"]);
     let changed = format!(
@@ -280,19 +280,19 @@ async fn what_is_stopped_goes_on_from_there() {
         value::<i64>(&db, "SELECT sum(n) FROM t").await
     );
     until(&db, &changed).await;
-    let (status, told) = interrupt(run);
-    assert_eq!((status, &json(&told)["interrupted"]), (1, &true.into()), "{told}");
+    let (status, text) = interrupt(run);
+    assert_eq!((status, &json(&text)["interrupted"]), (1, &true.into()), "{text}");
     workspace.run(&["backfill", "run"]).expect(0);
     assert_eq!(counts(&db).await, "1: 20000");
 }
 
 #[tokio::test]
-async fn one_of_several_has_to_be_named_and_a_cancellation_is_asked_for() {
+async fn one_of_several_must_be_named_and_cancel_asks() {
     let db = TestDb::empty().await.unwrap();
     let other = ("V0003__other.sql", FILL.1);
     let workspace = Workspace::new(&[TABLE, FILL, other]).on(&db);
     let none = workspace.run(&["backfill", "pause"]).expect(2).stderr;
-    assert!(none.contains("no backfill is unfinished in this database"), "{none}");
+    assert!(none.contains("this database has no unfinished backfill"), "{none}");
     workspace.run(&["migrate", "--backfills", "hold"]).expect(0);
     let several = workspace.run(&["backfill", "pause"]).expect(2).stderr;
     assert!(several.contains("2  V0002__fill  (registered)\n  3  V0003__other"), "{several}");
@@ -303,24 +303,24 @@ async fn one_of_several_has_to_be_named_and_a_cancellation_is_asked_for() {
     let ran = workspace.run(&["backfill", "run"]).expect(1);
     assert!(ran.stdout.contains("canceled    V0003__other"), "{}", ran.stdout);
     assert_eq!(counts(&db).await, "1: 20000");
-    for (arguments, says) in [
+    for (arguments, message) in [
         (&["backfill", "pause", "2"][..], "is complete: there is nothing left to do"),
         (&["backfill", "resume", "9"], "version 9 has no backfill"),
         (&["backfill", "status", "9"], "version 9 has no backfill"),
-        (&["backfill", "retry", "soon"], "write a version like 12"),
+        (&["backfill", "retry", "soon"], "expected a version such as 12"),
         (&["backfill", "run", "2"], "--dry-run"),
     ] {
-        let told = workspace.run(arguments).expect(2).stderr;
-        assert!(told.contains(says), "{arguments:?}: {told}");
+        let text = workspace.run(arguments).expect(2).stderr;
+        assert!(text.contains(message), "{arguments:?}: {text}");
     }
-    // Where there is no folder, the database is asked alone.
+    // Without a folder, only the database is queried.
     std::fs::remove_dir_all(workspace.root().join("migrations")).unwrap();
     workspace.run(&["backfill", "status", "2"]).expect(0);
     workspace.run(&["backfill", "resume"]).expect(0);
 }
 
 #[tokio::test]
-async fn templates_and_rehearsals_run_backfills_stripes_included() {
+async fn templates_and_rehearsals_run_striped_backfills() {
     let striped = (
         "V0002__fill.sql",
         "-- refit: backfill = { table = \"t\", key = [\"id\"], batch = 1000 }\n\

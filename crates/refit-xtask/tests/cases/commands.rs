@@ -1,4 +1,4 @@
-//! The commands as a person or a CI job runs them: arguments in, text and exit status out, the database asked afterwards.
+//! The commands as processes: arguments, output, exit status, and the database afterwards.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -10,7 +10,7 @@ const ONE: (&str, &str) = ("V0001__posts.sql", "CREATE TABLE posts (id int);\n")
 const TWO: (&str, &str) = ("V0002__pages.sql", "CREATE TABLE pages (id int);\n");
 
 #[test]
-fn new_migration_writes_what_a_migration_needs() {
+fn new_migration_writes_all_files() {
     let workspace = Workspace::new(&[("V0009__old.sql", "SELECT 1;")]);
     let ran = workspace.run(&["new-migration", "add_status"]).expect(0);
     let files = ["V0010__add_status.check.sql", "V0010__add_status.down.sql", "V0010__add_status.sql"];
@@ -18,7 +18,7 @@ fn new_migration_writes_what_a_migration_needs() {
     assert_eq!(workspace.files().len(), all.len());
     assert!(all.iter().all(|file| workspace.files().iter().any(|found| found == file)));
     assert!(ran.stdout.contains("migrations/V0010__add_status.sql"), "{}", ran.stdout);
-    // Unfinished, the folder is refused, and another migration can be begun all the same.
+    // An unfinished folder is refused, but another migration can still be created.
     assert!(workspace.run(&["plan"]).expect(2).stderr.contains("holds no statement"));
     let json = workspace.run(&["new-migration", "next", "--format", "json"]).expect(0).stdout;
     assert!(json.contains("V0011__next.down.sql"), "{json}");
@@ -36,7 +36,7 @@ fn new_migration_refuses_bad_names_and_writes_nothing() {
 }
 
 #[tokio::test]
-async fn plan_migrate_and_status_tell_one_story() {
+async fn plan_migrate_and_status_agree() {
     let db = TestDb::empty().await.unwrap();
     let workspace = Workspace::new(&[ONE, TWO]).on(&db);
     insta::assert_snapshot!("plan", workspace.run(&["plan"]).expect(1).stdout);
@@ -70,7 +70,7 @@ async fn a_failing_migration_is_shown_where_it_fails_and_in_the_status() {
 }
 
 #[tokio::test]
-async fn status_shows_who_is_at_work_and_who_blocks_it() {
+async fn status_shows_the_running_session_and_its_blockers() {
     let db = TestDb::empty().await.unwrap();
     let workspace = Workspace::new(&[ONE]).on(&db);
     workspace.run(&["migrate"]).expect(0);
@@ -82,7 +82,7 @@ async fn status_shows_who_is_at_work_and_who_blocks_it() {
         workspace.command().arg("migrate").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let status = loop {
         let status = workspace.run(&["status"]).stdout;
-        // What a session is at is seen a moment before who blocks it.
+        // A session's state is visible slightly before its blockers.
         if status.contains("blocked by") && status.contains("refit V0002__alter") {
             break status;
         }
@@ -95,19 +95,19 @@ async fn status_shows_who_is_at_work_and_who_blocks_it() {
 }
 
 #[tokio::test]
-async fn without_a_database_a_private_one_is_used_where_that_makes_sense() {
+async fn without_a_database_some_commands_use_a_private_one() {
     let workspace = Workspace::new(&[ONE]);
     let ran = workspace.run(&["migrate", "--private"]).expect(0);
     assert!(ran.stderr.contains("private PostgreSQL"), "{}", ran.stderr);
 }
 
 #[test]
-fn what_cannot_run_says_why_and_exits_with_2() {
+fn a_command_that_cannot_run_exits_with_2_and_a_reason() {
     let workspace = Workspace::new(&[ONE]);
-    for (arguments, says) in [
+    for (arguments, message) in [
         (&["plan", "--database-url", "mysql://u:hunter2@h/d"][..], "`mysql` is not PostgreSQL"),
         (&["plan", "--database-url", "postgres://u:hunter2@h/d?sslmode=maybe"], "verify-full"),
-        (&["migrate", "--to", "soon", "--private"], "write a version like 12"),
+        (&["migrate", "--to", "soon", "--private"], "expected a version such as 12"),
         (&["migrate", "--to", "77", "--private"], "there is no version 77"),
         (&["plan", "--migrations", "nowhere", "--database-url", "postgres://h/d"], "cannot be read"),
         (&["frobnicate"], "unrecognized subcommand"),
@@ -117,7 +117,7 @@ fn what_cannot_run_says_why_and_exits_with_2() {
         ),
     ] {
         let ran = workspace.run(arguments).expect(2);
-        assert!(ran.stderr.contains(says), "{arguments:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains(message), "{arguments:?}: {}", ran.stderr);
         assert!(!ran.stderr.contains("hunter2") && !ran.stdout.contains("hunter2"), "{}", ran.stderr);
     }
 }

@@ -1,5 +1,5 @@
-//! Three folders shaped like those of real services, from end to end: lint, `--fix`, migrate on a new database and again, snapshot, verify, and
-//! a dump that is restored. The folder as written and the one that was fixed end in the same schema.
+//! Three folders like those of real services, end to end: lint, `--fix`, migrate a new database twice, snapshot, verify, and
+//! restore a dump. The original and the fixed folder create the same schema.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -44,21 +44,21 @@ fn assert_same_rows(one: &str, other: &str) {
     assert!(one == other, "{} and {} rows; {differs:?}", one.lines().count(), other.lines().count());
 }
 
-/// Every row of every table, as texts in order.
+/// All rows of all tables as sorted text.
 async fn rows(db: &TestDb) -> String {
     let tables = "SELECT string_agg(pg_catalog.format('SELECT %L AS t, x::text AS r FROM %I.%I x', relname, nspname, relname), ' UNION ALL ')
         FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace
         WHERE relkind = 'r' AND nspname NOT LIKE 'pg%' AND nspname NOT IN ('information_schema', 'refit')
           AND relname <> 'refinery_schema_history'";
     let all: String = value(db, tables).await;
-    // What is random or the time of the run is other in each.
+    // Random values and times differ between runs.
     let same = r"regexp_replace(regexp_replace(r, '[0-9a-f]{8}-[0-9a-f-]{27}', 'uuid', 'g'), '\d{4}-\d\d-\d\d[ T0-9:.+]*', 'time', 'g')";
     let hot = r"regexp_replace(s, '-?\d+\.\d{7,}', 'score', 'g')";
     value(db, &format!("SELECT string_agg(t || {hot}, E'\n' ORDER BY t COLLATE \"C\", {hot} COLLATE \"C\") FROM (SELECT t, {same} AS s FROM ({all}) AS a) AS b"))
         .await
 }
 
-/// A copy of a database by way of a dump.
+/// A copy of a database through dump and restore.
 async fn restored(db: &TestDb) -> Option<TestDb> {
     let tool = |name: &str| db.server().binaries().tool(name).unwrap_or_else(|| name.into());
     let dump = Command::new(tool("pg_dump")).arg(db.url()).output().ok()?;
@@ -88,7 +88,7 @@ async fn from_end_to_end(name: &str) {
     assert!(fixed.files().len() > files.len() + 3, "{:?}", fixed.files());
     let left = fixed.run(&["lint-migrations"]).stdout;
     assert!(!left.contains("syntax-error"), "{left}");
-    // What is fixed needs no more fixing.
+    // The fixed folder needs no more fixes.
     let before = fixed.files();
     fixed.run(&["lint-migrations", "--fix", "--fix-tracked"]);
     assert_eq!(fixed.files(), before);

@@ -1,4 +1,4 @@
-//! `lint-migrations --fix` as a person or a CI job runs it, in a repository.
+//! `lint-migrations --fix` as a process, in a git repository.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -12,7 +12,7 @@ const POSTS: (&str, &str) =
 const CHECK: &str =
     "-- Bodies are not empty.\nALTER TABLE posts ADD CONSTRAINT posts_body_check CHECK (body <> '');\n";
 
-/// A folder in which `main` has the first file, and the others are new.
+/// A folder whose first file is on `main` and whose other files are new.
 fn repository(new: &[(&str, &str)]) -> Workspace {
     let workspace = Workspace::new(&[POSTS]);
     git(&workspace, &["init", "--quiet", "--initial-branch", "main"]);
@@ -29,7 +29,7 @@ fn git(workspace: &Workspace, arguments: &[&str]) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Every file with its text.
+/// All files with their texts.
 fn contents(workspace: &Workspace) -> BTreeMap<String, String> {
     let read = |name: String| {
         let path = workspace.root().join("migrations").join(&name);
@@ -44,7 +44,7 @@ fn json(ran: &Ran) -> Value {
 }
 
 #[test]
-fn a_new_migration_becomes_its_sequence_and_later_ones_make_room() {
+fn a_new_migration_becomes_a_sequence_and_later_ones_are_renumbered() {
     let down = "ALTER TABLE posts DROP CONSTRAINT posts_body_check;\n";
     let later = "-- refit: after = [\"V0002\"]\nALTER TABLE posts ADD COLUMN note text;\n";
     let workspace = repository(&[
@@ -77,7 +77,7 @@ fn a_new_migration_becomes_its_sequence_and_later_ones_make_room() {
     );
     assert_eq!(after["V0004__note.sql"], later.replace("V0002", "V0003"));
     assert_eq!(after["V0002__check.down.sql"], down);
-    // Nothing is left to fix, and the folder is one that Refit takes.
+    // Nothing is left to fix, and the folder is valid.
     let again = workspace.run(&["lint-migrations", "--fix"]).expect(0);
     assert!(again.stdout.contains("nothing to fix"), "{}", again.stdout);
     assert_eq!(contents(&workspace), after);
@@ -85,7 +85,7 @@ fn a_new_migration_becomes_its_sequence_and_later_ones_make_room() {
 }
 
 #[test]
-fn what_may_have_run_stays_as_it_is() {
+fn migrations_that_may_have_run_are_not_changed() {
     let workspace = Workspace::new(&[POSTS, ("V0002__check.sql", CHECK)]);
     let unknown = workspace.run(&["lint-migrations", "--fix"]).expect(2);
     assert!(unknown.stderr.contains("--fix-tracked"), "{}", unknown.stderr);
@@ -93,14 +93,14 @@ fn what_may_have_run_stays_as_it_is() {
     git(&workspace, &["add", "."]);
     git(&workspace, &["commit", "--quiet", "-m", "first"]);
     git(&workspace, &["checkout", "--quiet", "-b", "work"]);
-    // Changed since, and moved to another name: still what the history may have.
+    // Changed and renamed since: it may still have run.
     let migrations = workspace.root().join("migrations");
     std::fs::rename(migrations.join("V0002__check.sql"), migrations.join("V0002__body.sql")).unwrap();
     let before = contents(&workspace);
     let ran = workspace.run(&["lint-migrations", "--fix"]).expect(1);
     assert!(ran.stdout.contains("may have run already"), "{}", ran.stdout);
     assert_eq!(contents(&workspace), before);
-    // One that is new cannot push it aside.
+    // A new file cannot renumber it.
     workspace.write("V0001__posts.sql", &format!("{}-- changed\n", POSTS.1));
     std::fs::rename(migrations.join("V0002__body.sql"), migrations.join("V0003__body.sql")).unwrap();
     workspace.write("V0003__body.sql", "SELECT 1;\n");
@@ -110,9 +110,9 @@ fn what_may_have_run_stays_as_it_is() {
     workspace.write("V0002__check.sql", CHECK);
     let ran = workspace.run(&["lint-migrations", "--fix"]).expect(1);
     assert!(ran.stdout.contains("V0003__body.sql would have to move"), "{}", ran.stdout);
-    let told = workspace.run(&["lint-migrations", "--fix", "--fix-tracked"]).expect(0);
-    assert!(told.stdout.contains("rename to migrations/V0004__body.sql"), "{}", told.stdout);
-    // A repository without a main branch knows no more than none.
+    let ran = workspace.run(&["lint-migrations", "--fix", "--fix-tracked"]).expect(0);
+    assert!(ran.stdout.contains("rename to migrations/V0004__body.sql"), "{}", ran.stdout);
+    // A repository without a main branch is treated like none.
     git(&workspace, &["branch", "--move", "--force", "main", "trunk"]);
     let lost = workspace.run(&["lint-migrations", "--fix"]).expect(2);
     assert!(lost.stderr.contains("no main branch"), "{}", lost.stderr);
@@ -122,7 +122,7 @@ fn what_may_have_run_stays_as_it_is() {
 fn all_files_are_written_or_none() {
     let index = "CREATE INDEX ON posts (body);\n";
     let workspace = repository(&[("V0002__check.sql", CHECK), ("V0009__index.sql", index)]);
-    // An empty folder in the way of one of the files.
+    // A folder that has the name of one of the files.
     let way = workspace.root().join("migrations/V0003__validate_posts_body_check.sql");
     std::fs::create_dir(&way).unwrap();
     let before = contents(&workspace);
@@ -135,7 +135,7 @@ fn all_files_are_written_or_none() {
 }
 
 #[test]
-fn the_json_form_has_what_was_fixed() {
+fn the_json_document_lists_the_fixes() {
     let hazards = format!("{CHECK}UPDATE posts SET body = 'x';\nALTER TABLE posts DROP COLUMN body;\n");
     let workspace = repository(&[("V0002__much.sql", &hazards)]);
     let schema = include_str!("../../../../docs/lint-schema.json");
@@ -154,7 +154,7 @@ fn the_json_form_has_what_was_fixed() {
 }
 
 #[test]
-fn wrong_usage_is_told() {
+fn usage_errors_are_reported() {
     let workspace = repository(&[]);
     for arguments in [
         &["lint-migrations", "--fix", "-"][..],
@@ -167,7 +167,7 @@ fn wrong_usage_is_told() {
 }
 
 #[test]
-fn files_by_name_are_mended_where_they_lie() {
+fn explicit_files_are_fixed_in_place() {
     let workspace = repository(&[]);
     let root = workspace.root();
     std::fs::create_dir(root.join("sql")).unwrap();

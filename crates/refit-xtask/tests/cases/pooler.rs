@@ -15,7 +15,7 @@ async fn locks(db: &TestDb) -> i64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn repair_and_adopt_are_refused_unless_sessions_are_kept() {
+async fn repair_and_adopt_are_refused_unless_in_session_mode() {
     let Some(program) = PgBouncer::program() else { return };
     let db = TestDb::empty().await.unwrap();
     let bouncer = PgBouncer::start(program.clone(), db.server(), "transaction").await;
@@ -40,7 +40,7 @@ async fn repair_and_adopt_are_refused_unless_sessions_are_kept() {
     assert!(!value::<bool>(&db, "SELECT to_regclass('refinery_schema_history') IS NOT NULL").await);
     execute(&db, "DROP TABLE _sqlx_migrations; ALTER TABLE old RENAME TO refinery_schema_history").await;
     assert_eq!(locks(&db).await, 0);
-    // A pooler that keeps sessions is said to be one.
+    // --session-pooler allows a pooler in session mode.
     let sessions = PgBouncer::start(program, db.server(), "session").await;
     let workspace = workspace.at(&sessions.url(db.name()));
     workspace.run(&["repair", "--yes"]).expect(2);
@@ -50,7 +50,7 @@ async fn repair_and_adopt_are_refused_unless_sessions_are_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rollbacks_and_backfills_are_refused_and_what_only_reads_works() {
+async fn rollbacks_and_backfills_are_refused_but_read_only_commands_work() {
     let Some(program) = PgBouncer::program() else { return };
     let db = TestDb::empty().await.unwrap();
     let bouncer = PgBouncer::start(program, db.server(), "transaction").await;
@@ -76,7 +76,7 @@ async fn rollbacks_and_backfills_are_refused_and_what_only_reads_works() {
             ran.stderr
         );
     }
-    // One statement each, which no session has to remember.
+    // Each is a single statement that needs no session state.
     workspace.run(&["backfill", "pause"]).expect(0);
     workspace.run(&["backfill", "resume"]).expect(0);
     for arguments in [&["status"][..], &["plan"], &["backfill", "status"]] {
@@ -86,7 +86,7 @@ async fn rollbacks_and_backfills_are_refused_and_what_only_reads_works() {
     assert_eq!(history(&db).await, before);
     assert_eq!(locks(&db).await, 0);
     assert_eq!(value::<i64>(&db, "SELECT count(*) FROM posts WHERE n IS NOT NULL").await, 0);
-    // Any session of the pool goes on as it was.
+    // No session of the pool has changed.
     for _ in 0..4 {
         let client =
             refit::connect(&bouncer.url(db.name()), &refit::ConnectOptions::default()).await.unwrap();

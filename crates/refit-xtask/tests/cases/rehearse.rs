@@ -1,4 +1,4 @@
-//! `rehearse` as a person or a CI job runs it.
+//! `rehearse` as a process.
 
 use refit_devdb::TestDb;
 use serde_json::Value;
@@ -17,14 +17,14 @@ fn json(ran: &Ran) -> Value {
 }
 
 #[test]
-fn a_rehearsal_is_told_to_people_machines_and_reviewers() {
+fn a_rehearsal_is_rendered_for_people_as_json_and_as_markdown() {
     let workspace = Workspace::new(&FILES);
     let human = workspace.run(&["rehearse", "--rows", "100"]).expect(0).stdout;
     assert!(human.contains("rewrote t") && human.contains("ACCESS EXCLUSIVE on t"), "{human}");
     assert!(human.contains("a reader of t waited") && human.contains("2 migrations"), "{human}");
-    // A down file that does not lead back is what fails.
+    // It fails because a down file does not restore the schema.
     let human = workspace.run(&["rehearse", "--rows", "100", "--stairway"]).expect(1).stdout;
-    assert!(human.contains("after down the schema is not as it was") && human.contains("t.a"), "{human}");
+    assert!(human.contains("after down the schema differs") && human.contains("t.a"), "{human}");
     let ran = workspace.run(&["rehearse", "--rows", "100", "--stairway", "--format", "json"]).expect(1);
     let document = json(&ran);
     assert_eq!(document["rows"][0]["rows"], 100);
@@ -43,7 +43,7 @@ fn a_rehearsal_is_told_to_people_machines_and_reviewers() {
 }
 
 #[tokio::test]
-async fn what_is_pending_on_a_named_database_is_rehearsed_beside_it() {
+async fn migrations_pending_in_a_named_database_are_rehearsed_on_a_private_one() {
     let db = TestDb::empty().await.unwrap();
     let workspace = Workspace::new(&FILES).on(&db);
     workspace.run(&["migrate", "--to", "V0001"]).expect(0);
@@ -55,12 +55,12 @@ async fn what_is_pending_on_a_named_database_is_rehearsed_beside_it() {
     };
     assert_eq!(paths(&[]), ["V0002__type.sql"]);
     assert_eq!(paths(&["--all"]), ["V0001__t.sql", "V0002__type.sql"]);
-    // It was only asked for its history.
+    // Only its history was read.
     assert_eq!(crate::support::history(&db).await.matches(':').count(), 1);
 }
 
 #[test]
-fn a_statement_that_fails_is_told_with_its_place() {
+fn a_failed_statement_is_reported_with_its_position() {
     let workspace =
         Workspace::new(&[FILES[0], ("V0003__bad.sql", "SELECT 1;\nALTER TABLE nowhere ADD x int;\n")]);
     let ran = workspace.run(&["rehearse"]).expect(1);
@@ -70,6 +70,6 @@ fn a_statement_that_fails_is_told_with_its_place() {
         ran.stdout
     );
     let control = Workspace::new(&[("V0001__c.sql", "COMMIT;\n")]);
-    assert!(control.run(&["rehearse"]).expect(1).stdout.contains("leave it to Refit"));
+    assert!(control.run(&["rehearse"]).expect(1).stdout.contains("begins or ends transactions"));
     assert!(workspace.run(&["rehearse", "--to", "x"]).expect(2).stderr.contains("V0012"));
 }

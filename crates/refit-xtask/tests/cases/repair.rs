@@ -1,4 +1,4 @@
-//! `repair`: the history follows an edit only when somebody has seen what differs.
+//! `repair`: the history changes only after the difference was shown.
 
 use std::process::Command;
 
@@ -25,7 +25,7 @@ async fn applied_and_committed(db: &TestDb) -> Workspace {
 }
 
 #[tokio::test]
-async fn nothing_to_repair_is_said() {
+async fn nothing_to_repair_is_reported() {
     let db = TestDb::empty().await.unwrap();
     let workspace = applied_and_committed(&db).await;
     assert!(workspace.run(&["repair"]).expect(0).stdout.contains("nothing to repair"));
@@ -33,13 +33,13 @@ async fn nothing_to_repair_is_said() {
 }
 
 #[tokio::test]
-async fn an_edited_comment_is_told_from_an_edited_statement() {
+async fn an_edited_comment_is_distinguished_from_an_edited_statement() {
     let db = TestDb::empty().await.unwrap();
     let workspace = applied_and_committed(&db).await;
     let before = history(&db).await;
     workspace.write(FILE, "-- All posts.\nCREATE TABLE posts (\n    id int\n);\n");
     let ran = workspace.run(&["repair"]).expect(2);
-    assert!(ran.stdout.contains("only comments and spaces differ"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("only comments and whitespace differ"), "{}", ran.stdout);
     assert!(ran.stderr.contains("give --yes"), "{}", ran.stderr);
     assert_eq!(history(&db).await, before, "nothing is changed unasked");
     workspace.write(FILE, "-- Posts.\nCREATE TABLE posts (id bigint);\n");
@@ -56,7 +56,7 @@ async fn an_edited_comment_is_told_from_an_edited_statement() {
 }
 
 #[tokio::test]
-async fn a_text_that_git_does_not_have_is_said() {
+async fn a_text_missing_in_git_is_reported() {
     let db = TestDb::empty().await.unwrap();
     let workspace = Workspace::new(&[(FILE, TEXT)]).on(&db);
     workspace.run(&["migrate"]).expect(0);
@@ -67,7 +67,7 @@ async fn a_text_that_git_does_not_have_is_said() {
 }
 
 #[tokio::test]
-async fn a_missing_file_is_forgotten_only_by_name() {
+async fn a_missing_file_is_forgotten_only_with_forget() {
     let db = TestDb::empty().await.unwrap();
     let workspace = applied_and_committed(&db).await;
     let before = history(&db).await;
@@ -107,7 +107,7 @@ async fn a_file_with_another_number_is_named_and_not_forgotten() {
     let folder = workspace.root().join("migrations");
     let before = history(&db).await;
     std::fs::rename(folder.join("V0002__pages.sql"), folder.join("V0003__pages.sql")).unwrap();
-    // Its number free, or taken by another file, as after a merge.
+    // Its number is free, or another file has it, as after a merge.
     for _ in 0..2 {
         let ran = workspace.run(&["migrate"]).expect(2);
         assert!(ran.stderr.contains("rename it back to V2__pages.sql"), "{}", ran.stderr);
@@ -118,9 +118,9 @@ async fn a_file_with_another_number_is_named_and_not_forgotten() {
     }
 }
 
-/// A session blocked inside of a lock call is waited for by CREATE INDEX CONCURRENTLY, which a run may be at.
+/// CREATE INDEX CONCURRENTLY in a run would wait for a session that is blocked in a lock function.
 #[tokio::test(flavor = "multi_thread")]
-async fn it_waits_for_a_run_without_standing_in_its_way() {
+async fn it_waits_for_a_run_without_blocking_it() {
     let db = TestDb::empty().await.unwrap();
     let workspace = applied_and_committed(&db).await;
     workspace.write(FILE, "-- All posts.\nCREATE TABLE posts (id int);\n");
@@ -133,7 +133,7 @@ async fn it_waits_for_a_run_without_standing_in_its_way() {
     run.batch_execute("CREATE INDEX CONCURRENTLY posts_id ON public.posts (id)").await.unwrap();
     lock.release(&run).await;
     let ran = repairing.await.unwrap().expect(0);
-    assert!(ran.stderr.contains("waiting for a run to finish: pid"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("waiting for another run: pid"), "{}", ran.stderr);
 }
 
 #[tokio::test]
@@ -154,7 +154,7 @@ async fn the_accepted_text_of_a_backfill_is_what_runs() {
     workspace.run(&["repair", "--yes"]).expect(0);
     workspace.run(&["migrate"]).expect(0);
     assert_eq!(value::<i64>(&db, "SELECT count(*) FROM posts WHERE n = 2").await, 50);
-    // One that is complete stays as it ran.
+    // A complete one keeps the text that ran.
     workspace.write("V0002__n.sql", &fill(3));
     workspace.run(&["repair", "--yes"]).expect(0);
     workspace.run(&["migrate"]).expect(0);
@@ -162,7 +162,7 @@ async fn the_accepted_text_of_a_backfill_is_what_runs() {
 }
 
 #[tokio::test]
-async fn a_statement_that_was_begun_is_decided_about() {
+async fn an_interrupted_statement_is_marked_done_or_run_again() {
     let db = TestDb::empty().await.unwrap();
     let text = "-- refit: transaction = false\n\
         CREATE TABLE sent (n int);\n\
@@ -183,6 +183,6 @@ async fn a_statement_that_was_begun_is_decided_about() {
     workspace.run(&["migrate"]).expect(0);
     assert_eq!(value::<i64>(&db, "SELECT count(*) FROM sent").await, 2);
     assert!(value::<bool>(&db, "SELECT to_regclass('after_it') IS NOT NULL").await);
-    // Nothing waits for a decision any more.
+    // No statement is left undecided.
     workspace.run(&["repair", "--statement-done", "V2", "--yes"]).expect(2);
 }

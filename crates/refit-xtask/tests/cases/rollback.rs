@@ -1,4 +1,4 @@
-//! `rollback` from outside: what it says before, asks, does and tells.
+//! `rollback` as a process: plan, confirmation, execution and output.
 
 use std::process::Stdio;
 
@@ -27,7 +27,7 @@ const FILES: [(&str, &str); 6] = [
 ];
 
 #[tokio::test]
-async fn it_shows_the_way_asks_and_goes() {
+async fn it_shows_the_plan_asks_and_rolls_back() {
     let db = TestDb::empty().await.unwrap();
     let workspace = Workspace::new(&FILES).on(&db);
     workspace.run(&["migrate"]).expect(0);
@@ -43,7 +43,7 @@ async fn it_shows_the_way_asks_and_goes() {
         "{}",
         asked.stderr
     );
-    assert!(asked.stderr.contains("Nobody is here to answer; give --yes"), "{}", asked.stderr);
+    assert!(asked.stderr.contains("There is no terminal to confirm on; give --yes"), "{}", asked.stderr);
     let asked = workspace.run(&["rollback", "--to", "1", "--format", "json"]).expect(2);
     assert!(json(&asked.stdout)["error"].as_str().unwrap().contains("give --yes"), "{}", asked.stdout);
     assert_eq!(history(&db).await, before);
@@ -82,7 +82,7 @@ async fn it_shows_the_way_asks_and_goes() {
 }
 
 #[tokio::test]
-async fn where_there_is_no_way_back_it_says_so_and_how_there_could_be() {
+async fn an_impossible_rollback_is_refused_with_a_remedy() {
     let db = TestDb::empty().await.unwrap();
     let workspace = Workspace::new(&FILES).on(&db);
     workspace.run(&["migrate"]).expect(0);
@@ -103,12 +103,12 @@ async fn where_there_is_no_way_back_it_says_so_and_how_there_could_be() {
     assert_eq!(value::<i64>(&db, "SELECT sum(n) FROM t").await, 20_000);
 }
 
-/// A trigger makes it slow enough to be met at work.
+/// A trigger makes it slow enough to be observed while running.
 const SLOW: &str = "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.0005); RETURN NEW; END $$; \
                     CREATE TRIGGER slow BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION slow()";
 
 #[tokio::test]
-async fn stopped_or_failed_on_the_way_it_says_how_to_go_on() {
+async fn a_stopped_or_failed_rollback_says_how_to_resume() {
     let db = TestDb::empty().await.unwrap();
     let workspace = Workspace::new(&FILES).on(&db);
     workspace.run(&["migrate"]).expect(0);
@@ -125,9 +125,9 @@ async fn stopped_or_failed_on_the_way_it_says_how_to_go_on() {
     let pid = i32::try_from(child.id()).unwrap();
     std::process::Command::new("kill").args(["-INT", &pid.to_string()]).status().unwrap();
     let output = child.wait_with_output().unwrap();
-    let told = json(&String::from_utf8(output.stdout).unwrap());
-    assert_eq!((output.status.code(), &told["interrupted"]), (Some(1), &true.into()), "{told}");
-    assert_eq!(told["steps"].as_array().unwrap().len(), 1, "{told}");
+    let document = json(&String::from_utf8(output.stdout).unwrap());
+    assert_eq!((output.status.code(), &document["interrupted"]), (Some(1), &true.into()), "{document}");
+    assert_eq!(document["steps"].as_array().unwrap().len(), 1, "{document}");
     until(&db, "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name ~ '^refit (since|backfill|V)' AND datname = current_database())").await;
     let status = workspace.run(&["status"]).expect(1).stdout;
     assert!(
@@ -151,7 +151,7 @@ async fn stopped_or_failed_on_the_way_it_says_how_to_go_on() {
     execute(&db, "ALTER TABLE t DROP CONSTRAINT t_check").await;
     workspace.run(&["rollback", "--to", "1", "--yes"]).expect(0);
     assert_eq!(value::<i64>(&db, "SELECT sum(n) FROM t").await, 0);
-    // A down file that fails is shown as any step that fails.
+    // A failed down file is shown like any failed step.
     workspace.run(&["migrate"]).expect(0);
     workspace.write("V0003__index.down.sql", "DROP INDEX t_n;\nDROP INDEX nothing;\n");
     let failed = workspace.run(&["rollback", "--to", "1", "--yes"]).expect(2).stderr;

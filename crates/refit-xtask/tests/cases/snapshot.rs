@@ -1,4 +1,4 @@
-//! `snapshot` as a person or a CI job runs it: files, check, review, comparing.
+//! `snapshot` as a process: files, check, review, comparison.
 
 use std::process::Command;
 
@@ -43,7 +43,7 @@ fn git(workspace: &Workspace, arguments: &[&str]) {
 }
 
 #[test]
-fn what_is_written_is_what_a_check_wants_and_insta_reads() {
+fn written_files_pass_the_check_and_insta_reads_them() {
     let workspace = Workspace::new(&[TABLE, COLUMN, FILL, LATER, VIEW]);
     let missing = workspace.run(&["snapshot", "--check"]).expect(1).stdout;
     assert!(
@@ -64,7 +64,7 @@ fn what_is_written_is_what_a_check_wants_and_insta_reads() {
     ];
     assert_eq!(names(&workspace), expected);
     workspace.run(&["snapshot", "--check"]).expect(0);
-    assert!(workspace.run(&["snapshot"]).expect(0).stdout.contains("nothing has changed"));
+    assert!(workspace.run(&["snapshot"]).expect(0).stdout.contains("unchanged"));
     let expected = "---\nsource: migrations/V0002__b.sql\nexpression: what V0002__b changes\n---\n\
                     + column public.t.b: integer\n";
     assert_eq!(kept(&workspace, "V0002.delta.snap"), expected);
@@ -74,19 +74,19 @@ fn what_is_written_is_what_a_check_wants_and_insta_reads() {
     let read = insta::Snapshot::from_file(&schema).unwrap();
     assert_eq!(read.metadata().source(), Some("migrations"));
     assert!(read.as_text().unwrap().to_string().contains("table public.t\n"));
-    // As insta would ask for it.
+    // In insta's format.
     let text = workspace.run(&["snapshot", "--format", "text"]).expect(0).stdout;
     let mut settings = insta::Settings::new();
     settings.set_snapshot_path(schema.parent().unwrap());
     settings.set_prepend_module_to_snapshot(false);
     settings.bind(|| insta::assert_snapshot!("schema", text));
-    // Other line ends and headers are no difference.
+    // Line endings and headers are not compared.
     std::fs::write(&schema, kept(&workspace, "schema.snap").replace('\n', "\r\n")).unwrap();
     workspace.run(&["snapshot", "--check"]).expect(0);
 }
 
 #[test]
-fn a_changed_migration_and_one_that_is_gone_are_reported_and_fixed() {
+fn a_changed_and_a_deleted_migration_are_reported_and_fixed() {
     let workspace = Workspace::new(&[TABLE, COLUMN]);
     workspace.run(&["snapshot"]).expect(0);
     workspace.write("V0002__b.sql", "ALTER TABLE t ADD b bigint;\n");
@@ -99,10 +99,10 @@ fn a_changed_migration_and_one_that_is_gone_are_reported_and_fixed() {
         document["differences"].as_array().unwrap().iter().map(|one| one["file"].as_str().unwrap()).collect();
     assert_eq!(files, ["V0002.delta.snap", "schema.snap", "schema.json"]);
     assert_eq!(document["differences"][0]["verdict"], "changed");
-    // A text that changes nothing in the schema is another set all the same, for `verify`.
+    // A change of text without an effect on the schema is still another set, for `verify`.
     workspace.write("V0002__b.sql", "ALTER TABLE t ADD b integer; -- why\n");
     let text = workspace.run(&["snapshot", "--check"]).expect(1).stdout;
-    assert!(text.contains("made of other texts") && !text.contains("schema.snap"), "{text}");
+    assert!(text.contains("from other migration texts") && !text.contains("schema.snap"), "{text}");
     std::fs::remove_file(workspace.root().join("migrations/V0002__b.sql")).unwrap();
     std::fs::write(workspace.root().join("migrations/snapshots/notes.txt"), "mine").unwrap();
     let text = workspace.run(&["snapshot", "--check"]).expect(1).stdout;
@@ -114,11 +114,11 @@ fn a_changed_migration_and_one_that_is_gone_are_reported_and_fixed() {
 }
 
 #[test]
-fn what_differs_waits_for_a_review() {
+fn differences_are_written_for_review() {
     let workspace = Workspace::new(&[TABLE]);
     workspace.run(&["snapshot"]).expect(0);
     let text = workspace.run(&["snapshot", "--check"]).expect(0).stdout;
-    assert_eq!(text, "the schema and 1 delta are what the migrations make\n");
+    assert_eq!(text, "the schema and 1 delta match the migrations\n");
     let before = kept(&workspace, "schema.snap");
     workspace.write(COLUMN.0, COLUMN.1);
     let text = workspace.run(&["snapshot", "--check", "--pending"]).expect(1).stdout;
@@ -128,11 +128,11 @@ fn what_differs_waits_for_a_review() {
     for pending in ["schema.snap.new", "V0002.delta.snap.new"] {
         let read = insta::Snapshot::from_file(&folder.join(pending)).unwrap();
         assert!(read.as_text().unwrap().to_string().contains('b'), "{pending}");
-        // What accepting does.
+        // As `cargo insta accept` does.
         std::fs::rename(folder.join(pending), folder.join(pending.trim_end_matches(".new"))).unwrap();
     }
     workspace.run(&["snapshot", "--check"]).expect(0);
-    // What waits goes when everything is written, or is as it should be.
+    // .new files are removed when the snapshots are written or match.
     std::fs::write(folder.join("schema.snap.new"), "old").unwrap();
     workspace.run(&["snapshot"]).expect(0);
     assert!(!folder.join("schema.snap.new").exists());
@@ -144,7 +144,7 @@ async fn a_database_is_printed_when_the_command_line_names_it() {
     let db = TestDb::empty().await.unwrap();
     execute(&db, "CREATE TABLE elsewhere (id int)").await;
     let workspace = Workspace::new(&[TABLE]).on(&db);
-    // Many shells have DATABASE_URL set; the folder is still what is meant.
+    // DATABASE_URL is often set in the environment; the folder is still used.
     let text = workspace.run(&["snapshot", "--format", "text"]).expect(0).stdout;
     assert!(text.contains("public.t") && !text.contains("elsewhere"), "{text}");
     for arguments in [["snapshot", "--database-url", db.url()], ["--database-url", db.url(), "snapshot"]] {
@@ -174,9 +174,9 @@ async fn any_two_schemas_are_compared() {
     std::fs::write(workspace.root().join("live.json"), printed.stdout).unwrap();
     for [a, b] in [["main", db.url()], ["HEAD~1", "git:main"], [file, db.url()], ["live.json", "HEAD"]] {
         let text = workspace.run(&["snapshot", "--diff", a, b]).expect(0).stdout;
-        assert!(text.contains("are the same schema") && !text.contains("password"), "{text}");
+        assert!(text.contains("have the same schema") && !text.contains("password"), "{text}");
     }
-    // A revision that kept its schema needs no server.
+    // A revision with a matching snapshot needs no server.
     let mut command = workspace.command();
     command.env("REFIT_PG_BIN", "/nonexistent").args(["snapshot", "--diff", file, "main"]);
     assert!(command.output().unwrap().status.success());
@@ -187,7 +187,7 @@ async fn any_two_schemas_are_compared() {
     let document =
         json(&workspace.run(&["snapshot", "--diff", "migrations", "main", "--format", "json"]).expect(1));
     assert_eq!(document["changes"][0]["verb"], "removed");
-    // A .snap is text, and compared as such.
+    // A .snap file is compared as text.
     let text =
         workspace.run(&["snapshot", "--diff", "migrations/snapshots/schema.snap", "migrations"]).expect(1);
     assert!(text.stdout.contains("+    b   integer"), "{}", text.stdout);
@@ -195,11 +195,11 @@ async fn any_two_schemas_are_compared() {
 }
 
 #[test]
-fn what_cannot_be_done_is_said() {
+fn errors_are_reported() {
     let workspace = Workspace::new(&[TABLE]);
     workspace.run(&["snapshot"]).expect(0);
     let folder = workspace.root().join("migrations/snapshots");
-    let says = |arguments: &[&str], status: i32, words: &str| {
+    let prints = |arguments: &[&str], status: i32, words: &str| {
         let ran = workspace.run(arguments).expect(status);
         assert!(
             format!("{}{}", ran.stdout, ran.stderr).contains(words),
@@ -208,30 +208,30 @@ fn what_cannot_be_done_is_said() {
             ran.stderr
         );
     };
-    says(&["snapshot", "--diff", "nowhere", "migrations"], 2, "`nowhere` is no database URL");
-    says(&["snapshot", "--diff", "git:main", "migrations"], 2, "needs a git repository");
-    says(
+    prints(&["snapshot", "--diff", "nowhere", "migrations"], 2, "`nowhere` is not a database URL");
+    prints(&["snapshot", "--diff", "git:main", "migrations"], 2, "needs a git repository");
+    prints(
         &["snapshot", "--diff", "postgres://u:secret@127.0.0.1:1/x", "migrations"],
         2,
         "cannot connect to u@127.0.0.1:1/x",
     );
-    says(&["snapshot", "--diff", "migrations"], 2, "2 values");
-    says(&["snapshot", "--diff", "Cargo.toml", "migrations"], 2, "neither a schema's JSON nor a .snap file");
-    says(&["snapshot", "--format", "sarif"], 2, "invalid value 'sarif'");
-    says(&["snapshot", "--check", "--format", "html"], 2, "give --format human or json");
-    // Files that were damaged differ; writing fixes them.
+    prints(&["snapshot", "--diff", "migrations"], 2, "2 values");
+    prints(&["snapshot", "--diff", "Cargo.toml", "migrations"], 2, "neither schema.json nor a .snap file");
+    prints(&["snapshot", "--format", "sarif"], 2, "invalid value 'sarif'");
+    prints(&["snapshot", "--check", "--format", "html"], 2, "give --format human or json");
+    // Damaged files differ; writing fixes them.
     std::fs::write(folder.join("schema.json"), "{\"format\": 1, \"set\": 5").unwrap();
     std::fs::write(folder.join("schema.snap"), [0xff, 0xfe, b'\n']).unwrap();
     std::fs::write(folder.join("V0001.delta.snap"), "---\nsource: never closed\n").unwrap();
-    says(&["snapshot", "--check"], 1, "not a catalog");
-    says(&["snapshot", "--diff", "migrations/snapshots/schema.json", "migrations"], 2, "is no schema");
-    says(&["snapshot", "--diff", "migrations/snapshots/schema.snap", "migrations"], 2, "is no text");
-    says(&["snapshot"], 0, "changed  V0001.delta.snap");
-    says(&["snapshot", "--check"], 0, "are what the migrations make");
+    prints(&["snapshot", "--check"], 1, "not a catalog");
+    prints(&["snapshot", "--diff", "migrations/snapshots/schema.json", "migrations"], 2, "is not a schema");
+    prints(&["snapshot", "--diff", "migrations/snapshots/schema.snap", "migrations"], 2, "is not UTF-8");
+    prints(&["snapshot"], 0, "changed  V0001.delta.snap");
+    prints(&["snapshot", "--check"], 0, "match the migrations");
     // Nothing is written when a migration fails.
     let before = kept(&workspace, "schema.json");
     workspace.write("V0002__bad.sql", "SELECT 1;\nALTER TABLE nowhere ADD x int;\n");
-    says(&["snapshot"], 2, "V0002__bad.sql:2:1: relation \"nowhere\" does not exist (SQLSTATE 42P01)");
+    prints(&["snapshot"], 2, "V0002__bad.sql:2:1: relation \"nowhere\" does not exist (SQLSTATE 42P01)");
     assert_eq!(kept(&workspace, "schema.json"), before);
     let output = workspace.command().env("REFIT_PG_BIN", "/nonexistent").arg("snapshot").output().unwrap();
     assert_eq!(output.status.code(), Some(2));
@@ -239,7 +239,7 @@ fn what_cannot_be_done_is_said() {
 }
 
 #[test]
-fn what_another_server_words_otherwise_is_left_alone() {
+fn the_wording_of_another_server_version_is_kept() {
     let workspace = Workspace::new(&[TABLE, VIEW]);
     workspace.run(&["snapshot"]).expect(0);
     let folder = workspace.root().join("migrations/snapshots");
@@ -250,13 +250,13 @@ fn what_another_server_words_otherwise_is_left_alone() {
     };
     edit("schema.snap", "SELECT", "select");
     workspace.run(&["snapshot", "--check"]).expect(1);
-    // Kept elsewhere, with those words.
+    // Written on another version, with its wording.
     let document = json(&workspace.run(&["snapshot", "--format", "json"]).expect(0));
     let major = document["set"]["postgres"].as_u64().unwrap();
     edit("schema.json", &format!("\"postgres\": {major}"), "\"postgres\": 99");
     workspace.run(&["snapshot", "--check"]).expect(0);
-    assert!(workspace.run(&["snapshot"]).expect(0).stdout.contains("nothing has changed"));
-    // What is no matter of words is told, and then all of it is this server's.
+    assert!(workspace.run(&["snapshot"]).expect(0).stdout.contains("unchanged"));
+    // A real difference is reported, and then all files get this server's wording.
     workspace.write(COLUMN.0, COLUMN.1);
     let text = workspace.run(&["snapshot", "--check"]).expect(1).stdout;
     assert!(text.contains("+    b   integer"), "{text}");
@@ -265,7 +265,7 @@ fn what_another_server_words_otherwise_is_left_alone() {
 }
 
 #[test]
-fn pictures_are_printed() {
+fn diagrams_are_printed() {
     let workspace =
         Workspace::new(&[TABLE, ("V0002__u.sql", "CREATE TABLE u (t_id bigint REFERENCES t);\n")]);
     let chart = workspace.run(&["snapshot", "--format", "mermaid"]).expect(0).stdout;
@@ -285,11 +285,11 @@ fn pictures_are_printed() {
     workspace.run(&["snapshot", "--diff", kept, "migrations", "--format", "html"]).expect(1);
     let text = "migrations/snapshots/schema.snap";
     let ran = workspace.run(&["snapshot", "--diff", text, kept, "--format", "html"]).expect(2);
-    assert!(ran.stderr.contains("give the schema.json beside it"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("give the schema.json in the same folder"), "{}", ran.stderr);
 }
 
 #[tokio::test]
-async fn a_database_and_two_of_them_are_printed_as_pictures() {
+async fn a_database_and_a_difference_are_printed_as_diagrams() {
     let (old, new) = (TestDb::empty().await.unwrap(), TestDb::empty().await.unwrap());
     let hostile = "CREATE TABLE \"<script>alert(1)</script>\" (\"a\"\"b\" int PRIMARY KEY, \"`x`\" text);";
     execute(&old, hostile).await;
@@ -306,7 +306,7 @@ async fn a_database_and_two_of_them_are_printed_as_pictures() {
     let page = print(&["--diff", old.url(), new.url(), "--format", "html"], 1);
     assert!(page.contains("public.u") && !page.contains("<script>alert"), "{page}");
     assert!(print(&["--diff", old.url(), new.url(), "--format", "mermaid"], 1).contains("u"));
-    // Nothing to draw is a chart and a page as well.
+    // An empty difference is a valid chart and page.
     for format in ["mermaid", "html"] {
         assert!(!print(&["--diff", old.url(), old.url(), "--format", format], 0).trim().is_empty());
     }
@@ -316,12 +316,12 @@ async fn a_database_and_two_of_them_are_printed_as_pictures() {
     assert!(print(&["--database-url", empty.url(), "--format", "html"], 0).contains("</html>"));
 }
 
-/// A catalog that no release of the server has.
+/// A catalog table that does not exist in any release.
 const NOVELTY: &str = "SET allow_system_table_mods = on; CREATE TABLE pg_catalog.pg_novelty (id int);
                        RESET allow_system_table_mods;";
 
 #[tokio::test]
-async fn what_the_model_does_not_know_is_named_and_fails_when_told_to_be_strict() {
+async fn unsupported_objects_are_listed_and_fail_with_strict() {
     let db = TestDb::empty().await.unwrap();
     execute(&db, NOVELTY).await;
     let workspace = Workspace::new(&[TABLE, ("V0002__novelty.sql", NOVELTY)]);

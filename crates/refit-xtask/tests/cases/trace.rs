@@ -1,4 +1,4 @@
-//! `lint-migrations --trace` as a person or a CI job runs it.
+//! `lint-migrations --trace` as a process.
 
 use serde_json::Value;
 
@@ -37,7 +37,7 @@ fn valid(document: &Value) {
 }
 
 #[test]
-fn each_statement_is_shown_with_what_it_did() {
+fn each_statement_is_shown_with_its_effects() {
     let workspace = Workspace::new(&[TABLES, CHANGES, INDEX, FILL]);
     let ran = workspace.run(&["lint-migrations", "--trace"]).expect(1);
     let times = [
@@ -58,7 +58,7 @@ fn each_statement_is_shown_with_what_it_did() {
     assert_eq!(traced[6]["batches"], 1);
     assert_eq!(traced[6]["changed"][0]["updated"], 200);
     assert!(traced.iter().all(|one| one["mismatches"].as_array().unwrap().is_empty()), "{traced:?}");
-    // Explicit paths need no names of migrations, and may be dumps.
+    // Explicit files may have any name, and may be dumps.
     std::fs::write(
         workspace.root().join("dump.sql"),
         "BEGIN; CREATE TABLE t (a int); COMMIT; CREATE INDEX ON t (a);",
@@ -69,14 +69,14 @@ fn each_statement_is_shown_with_what_it_did() {
 }
 
 #[test]
-fn what_a_failure_keeps_from_running_is_said() {
+fn statements_after_a_failure_are_reported_as_not_reached() {
     let bad = ("V0005__bad.sql", "ALTER TABLE posts ADD COLUMN x no_such_type;\nSELECT 1;\nSELECT 2;\n");
     let later = ("V0006__later.sql", "SELECT 3;\n");
     let workspace = Workspace::new(&[TABLES, bad, later]);
     let text = workspace.run(&["lint-migrations", "--trace"]).expect(1).stdout;
     for line in [
-        "not reached: migrations/V0005__bad.sql: 2 statements behind the one that failed",
-        "not reached: migrations/V0006__later.sql: a statement before it failed",
+        "not reached: migrations/V0005__bad.sql: 2 statements after the one that failed",
+        "not reached: migrations/V0006__later.sql: an earlier statement failed",
     ] {
         assert!(text.contains(line), "{line}: {text}");
     }
@@ -86,7 +86,7 @@ fn what_a_failure_keeps_from_running_is_said() {
 }
 
 #[test]
-fn made_up_rows_satisfy_keys_that_come_later() {
+fn generated_rows_satisfy_keys_of_later_migrations() {
     let first = (
         "V0001__tables.sql",
         "CREATE TABLE owners (id bigint PRIMARY KEY, code text);\n\
@@ -111,7 +111,7 @@ fn made_up_rows_satisfy_keys_that_come_later() {
 }
 
 #[test]
-fn a_statement_that_fails_is_a_finding_at_its_place_in_every_format() {
+fn a_failed_statement_is_a_finding_in_every_format() {
     let bad = ("V0005__bad.sql", "SELECT 1;\nALTER TABLE posts\n    ADD COLUMN x no_such_type;\nSELECT 2;\n");
     let workspace = Workspace::new(&[TABLES, bad]);
     let run =
@@ -133,21 +133,21 @@ fn a_statement_that_fails_is_a_finding_at_its_place_in_every_format() {
     );
     assert!(run("github").contains("::error file=migrations/V0005__bad.sql,line=3"));
     assert!(run("sarif").contains("trace-failed") && run("gitlab").contains("trace-failed"));
-    // One that is not reported fails as clearly.
+    // A failure in a file that is not reported is a finding as well.
     let control = ("V0006__control.sql", "COMMIT;\n");
     let workspace = Workspace::new(&[TABLES, control]);
     let ran = workspace.run(&["lint-migrations", "--trace"]).expect(1);
-    assert!(ran.stdout.contains("leave it to Refit"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("begins or ends transactions"), "{}", ran.stdout);
 }
 
 #[test]
-fn without_a_server_it_says_so() {
+fn a_missing_server_is_reported() {
     let workspace = Workspace::new(&[TABLES]);
     let mut command = workspace.command();
     let output =
         command.args(["lint-migrations", "--trace"]).env("REFIT_PG_BIN", "/nowhere").output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(2), "{said}");
-    assert!(said.contains("no private PostgreSQL to run on") && said.contains("/nowhere"), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("cannot start a private PostgreSQL") && stderr.contains("/nowhere"), "{stderr}");
     workspace.run(&["lint-migrations", "--rows", "5"]).expect(2);
 }

@@ -1,4 +1,4 @@
-//! What the commands print of texts that others wrote: control characters are shown and do nothing, passwords are hidden.
+//! Untrusted text in the commands' output: control characters are escaped, passwords are redacted.
 
 use refit_devdb::TestDb;
 
@@ -8,7 +8,7 @@ use crate::support::{Ran, Workspace, execute, value};
 const QUERY: &str =
     "SELECT 'password=hunter2-hunter2', '\u{1b}[31m\u{1b}]0;title\u{7}\u{9b}2J\u{202e}\u{2028}'";
 
-/// Runs a command as on a terminal with colours.
+/// Runs a command with colours, as on a terminal.
 fn coloured(workspace: &Workspace, arguments: &[&str]) -> Ran {
     let mut command = workspace.command();
     let output = command.args(arguments).env("CLICOLOR_FORCE", "1").output().unwrap();
@@ -19,7 +19,7 @@ fn coloured(workspace: &Workspace, arguments: &[&str]) -> Ran {
     }
 }
 
-/// Only escape sequences of the commands' own colours are left.
+/// Checks that the text contains only the escape sequences of the commands' colours.
 fn is_harmless(text: &str) {
     let acts = |c: char| c.is_control() && !matches!(c, '\n' | '\t' | '\u{1b}');
     assert!(!text.contains(acts) && !text.contains(['\u{202e}', '\u{2028}']), "{text:?}");
@@ -32,7 +32,7 @@ fn is_harmless(text: &str) {
 }
 
 #[tokio::test]
-async fn what_other_sessions_run_is_shown_and_does_nothing() {
+async fn queries_of_other_sessions_are_escaped() {
     let db = TestDb::empty().await.unwrap();
     execute(&db, "CREATE TABLE t (id int)").await;
     let other = db.connect().await.unwrap();
@@ -41,7 +41,7 @@ async fn what_other_sessions_run_is_shown_and_does_nothing() {
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     let file = "-- refit: lock_timeout = \"100ms\"\nALTER TABLE t ADD COLUMN n int;\n";
     let workspace = Workspace::new(&[("V1__t.sql", file)]).on(&db);
-    // It gives up its lock after the first attempt.
+    // The blocking session releases its lock after the first attempt.
     let (ran, ()) = tokio::join!(
         async { tokio::task::spawn_blocking(move || coloured(&workspace, &["migrate"])).await.unwrap() },
         async {
@@ -87,7 +87,7 @@ async fn names_and_recorded_errors_are_escaped_and_json_is_exact() {
 }
 
 #[test]
-fn a_password_in_a_file_is_not_drawn() {
+fn a_password_in_a_file_is_redacted() {
     let file =
         "CREATE ROLE r PASSWORD 'hunter2-hunter2'; UPDATE t SET x = 1; ALTER ROLE r PASSWORD 'hunter2';\n";
     let workspace = Workspace::new(&[("V1__t.sql", file)]);

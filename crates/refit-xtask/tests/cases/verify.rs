@@ -1,4 +1,4 @@
-//! `verify`: what a database has otherwise than the snapshot of its migrations.
+//! `verify`: differences between a database and the snapshot of its migrations.
 
 use refit_devdb::TestDb;
 use serde_json::Value;
@@ -23,10 +23,10 @@ async fn verified() -> (TestDb, Workspace) {
 }
 
 #[tokio::test]
-async fn every_difference_is_named() {
+async fn every_difference_is_listed() {
     let (db, workspace) = verified().await;
     let text = workspace.run(&["verify"]).expect(0).stdout;
-    assert!(text.contains("the same: the schema is what the migrations make, at version 2"), "{text}");
+    assert!(text.contains("no drift: the schema matches the migrations, at version 2"), "{text}");
     let by_hand = "CREATE INDEX by_hand ON t (a); ALTER TABLE t DROP CONSTRAINT a_known;
                    ALTER TABLE u ALTER id SET NOT NULL; CREATE SCHEMA monitoring; CREATE TABLE monitoring.m (id int);";
     execute(&db, by_hand).await;
@@ -47,12 +47,12 @@ async fn every_difference_is_named() {
     assert_eq!(differences.len(), 3);
     assert!(differences.iter().any(|one| one["verb"] == "added" && one["name"] == "by_hand"));
     assert_eq!(document["snapshot"]["version"], 2);
-    // The history of a tool that it was taken over from, and what is asked to be left out.
+    // The history of a tool that the database was adopted from, and ignored objects.
     execute(&db, "CREATE TABLE _sqlx_migrations (version bigint); CREATE TABLE scratch (id int);").await;
     let arguments = ["verify", "--ignore-schema", "monitoring", "--ignore-table", "scratch"];
     assert!(workspace.run(&arguments).expect(1).stdout.contains("drift: 3 differences"));
     execute(&db, "DROP TABLE scratch").await;
-    // What the operator of the database sets on it is no migration's business, and still said.
+    // Settings of the database itself are not drift, but are reported.
     execute(&db, "DROP SCHEMA monitoring CASCADE; DROP INDEX by_hand; ALTER TABLE u ALTER id DROP NOT NULL;
                   ALTER TABLE t ADD CONSTRAINT a_known CHECK (a <> '');
                   DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET work_mem = ''5MB''', current_database()); END $$").await;
@@ -61,7 +61,7 @@ async fn every_difference_is_named() {
 }
 
 #[tokio::test]
-async fn what_is_left_out_is_named_by_patterns() {
+async fn objects_are_ignored_by_pattern() {
     let (db, workspace) = verified().await;
     execute(
         &db,
@@ -81,7 +81,7 @@ async fn what_is_left_out_is_named_by_patterns() {
 }
 
 #[tokio::test]
-async fn privileges_say_what_changed() {
+async fn changed_privileges_are_listed() {
     let (db, workspace) = verified().await;
     execute(
         &db,
@@ -101,7 +101,7 @@ async fn privileges_say_what_changed() {
 }
 
 #[tokio::test]
-async fn a_default_that_is_revoked_is_named() {
+async fn a_revoked_default_privilege_is_listed() {
     let db = TestDb::empty().await.unwrap();
     let files = [(
         "V0001__f.sql",
@@ -121,7 +121,7 @@ async fn a_default_that_is_revoked_is_named() {
 }
 
 #[tokio::test]
-async fn another_version_is_no_drift() {
+async fn another_version_is_not_drift() {
     let db = TestDb::empty().await.unwrap();
     let workspace = Workspace::new(&FILES).on(&db);
     workspace.run(&["snapshot"]).expect(0);
@@ -134,7 +134,7 @@ async fn another_version_is_no_drift() {
     workspace.run(&["migrate"]).expect(0);
     std::fs::remove_file(workspace.root().join("migrations/V0002__u.sql")).unwrap();
     let stale = workspace.run(&["verify"]).expect(2).stderr;
-    assert!(stale.contains("not of these migrations") && stale.contains("`cargo xtask snapshot`"), "{stale}");
+    assert!(stale.contains("from other migrations") && stale.contains("`cargo xtask snapshot`"), "{stale}");
     workspace.run(&["snapshot"]).expect(0);
     let document = json(&workspace.run(&["verify", "--format", "json"]).expect(1).stdout);
     assert_eq!(document["state"], "ahead");
@@ -145,30 +145,30 @@ async fn another_version_is_no_drift() {
 }
 
 #[tokio::test]
-async fn what_keeps_it_from_comparing_is_said() {
+async fn errors_that_prevent_a_comparison_are_reported() {
     let (_db, workspace) = verified().await;
-    let says = |arguments: &[&str], words: &str| {
+    let fails_with = |arguments: &[&str], words: &str| {
         let ran = workspace.run(arguments).expect(2);
         assert!(ran.stderr.contains(words), "{words}: {}", ran.stderr);
     };
-    says(
+    fails_with(
         &["verify", "--database-url", "postgres://u:secret@127.0.0.1:1/x"],
         "cannot connect to u@127.0.0.1:1/x",
     );
-    says(&["verify", "--database-url", "mysql://x"], "invalid database URL");
-    says(
-        &["verify", "--snapshot", "nowhere.json"],
-        "nowhere.json cannot be read; `cargo xtask snapshot` writes it",
-    );
+    fails_with(&["verify", "--database-url", "mysql://x"], "invalid database URL");
+    fails_with(&["verify", "--snapshot", "nowhere.json"], "nowhere.json; `cargo xtask snapshot` writes it");
     let file = workspace.root().join("migrations/snapshots/schema.json");
     let edited = std::fs::read_to_string(&file).unwrap().replace("\"bigint\"", "\"integer\"");
     std::fs::write(&file, edited).unwrap();
-    says(&["verify"], "the digest does not match: it was edited by hand");
+    fails_with(&["verify"], "the digest does not match: it was edited by hand");
     std::fs::write(&file, "{}").unwrap();
-    says(&["verify"], "`set` is missing");
+    fails_with(&["verify"], "`set` is missing");
     // Migrations of one environment only.
     workspace
         .write("V0003__test.sql", "-- refit: environments = [\"test\"]\nCREATE TABLE only_test (id int);\n");
     workspace.run(&["snapshot"]).expect(0);
-    says(&["verify", "--environment", "test"], "the snapshot was made for the environment production");
+    fails_with(
+        &["verify", "--environment", "test"],
+        "the snapshot was written for the environment production",
+    );
 }

@@ -1,6 +1,6 @@
-//! A folder like that of a workspace, and the commands run in it as a person would.
+//! A folder like a workspace, and helpers to run the commands in it.
 
-#[allow(dead_code, reason = "the integration tests, whose file it is, use more of it")]
+#[allow(dead_code, reason = "the integration tests share this file and use more of it")]
 #[path = "../../../../tests/support/pgbouncer.rs"]
 pub(crate) mod pgbouncer;
 
@@ -96,13 +96,13 @@ pub(crate) async fn execute(db: &TestDb, sql: &str) {
     client.batch_execute(sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
 }
 
-/// `1:checksum,2:checksum` of the history.
+/// The history as `1:checksum,2:checksum`.
 pub(crate) async fn history(db: &TestDb) -> String {
     let sql = "SELECT coalesce(string_agg(version || ':' || checksum, ',' ORDER BY version), '') FROM refinery_schema_history";
     value(db, sql).await
 }
 
-/// Waits for a condition; says what it waited for when that does not come.
+/// Waits for a condition; panics with `what` after a timeout.
 pub(crate) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     let began = std::time::Instant::now();
     while !condition().await {

@@ -1,5 +1,5 @@
-//! Values of a type, as SQL over the number of the row (`n.i`, a bigint from 1). Each family of types is a file; what is made
-//! of other types is here.
+//! Values of a type, as SQL expressions of the row number (`n.i`, a bigint from 1). Each family of types has a file; types
+//! made of other types are here.
 
 mod numbers;
 mod special;
@@ -10,12 +10,12 @@ use postgres_protocol::escape::escape_literal;
 
 use super::catalog::{Catalog, TypeInfo};
 
-/// A way to make values.
+/// An expression that generates values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Candidate {
-    /// The value of row `n.i`.
+    /// The SQL expression for row `n.i`.
     pub(super) sql: String,
-    /// Whether each row gets another one, as far as the type has as many.
+    /// Whether the values are distinct, as far as the type has enough values.
     pub(super) distinct: bool,
 }
 
@@ -29,31 +29,31 @@ impl Candidate {
     }
 }
 
-/// What is known of the values that are wanted.
-pub(super) struct Wanted<'a> {
+/// The values to generate.
+pub(super) struct ValueSpec<'a> {
     /// The type.
     pub(super) kind: u32,
     /// Its modifier, -1 for none.
     pub(super) modifier: i32,
-    /// The column's name, which texts begin with.
+    /// The column's name, the prefix of text values.
     pub(super) column: &'a str,
-    /// Literals in the conditions on the column, as they are written.
+    /// Literals in the conditions on the column, as written.
     pub(super) literals: &'a [String],
 }
 
-/// Types in types are followed this deep.
-const DEEPEST: usize = 6;
+/// Maximum nesting depth of types.
+const MAX_DEPTH: usize = 6;
 
-/// Ways to make values, the most natural first. None for a type that no family knows.
-pub(super) fn candidates(catalog: &Catalog, wanted: &Wanted<'_>) -> Vec<Candidate> {
-    at_depth(catalog, wanted, 0)
+/// The candidates for a type, the most natural first. Empty for an unsupported type.
+pub(super) fn candidates(catalog: &Catalog, spec: &ValueSpec<'_>) -> Vec<Candidate> {
+    at_depth(catalog, spec, 0)
 }
 
-fn at_depth(catalog: &Catalog, wanted: &Wanted<'_>, depth: usize) -> Vec<Candidate> {
-    let Some(kind) = catalog.types.get(&wanted.kind).filter(|_| depth < DEEPEST) else { return Vec::new() };
+fn at_depth(catalog: &Catalog, spec: &ValueSpec<'_>, depth: usize) -> Vec<Candidate> {
+    let Some(kind) = catalog.types.get(&spec.kind).filter(|_| depth < MAX_DEPTH) else { return Vec::new() };
     let of = |inner: (u32, i32), literals: &[String]| {
-        let wanted = Wanted { kind: inner.0, modifier: inner.1, column: wanted.column, literals };
-        at_depth(catalog, &wanted, depth + 1)
+        let spec = ValueSpec { kind: inner.0, modifier: inner.1, column: spec.column, literals };
+        at_depth(catalog, &spec, depth + 1)
     };
     let wrapped = |candidates: Vec<Candidate>, wrap: &dyn Fn(&str) -> String| {
         candidates.into_iter().map(|one| Candidate { sql: wrap(&one.sql), ..one }).collect::<Vec<Candidate>>()
@@ -63,8 +63,8 @@ fn at_depth(catalog: &Catalog, wanted: &Wanted<'_>, depth: usize) -> Vec<Candida
         'd' => {
             let own: Vec<String> =
                 kind.conditions.iter().flat_map(|text| super::check::literals(text)).collect();
-            let literals = [wanted.literals, &own].concat();
-            let modifier = if kind.base.1 >= 0 { kind.base.1 } else { wanted.modifier };
+            let literals = [spec.literals, &own].concat();
+            let modifier = if kind.base.1 >= 0 { kind.base.1 } else { spec.modifier };
             wrapped(of((kind.base.0, modifier), &literals), &|sql| format!("({sql})::{}", kind.written))
         }
         'r' => wrapped(of((kind.subtype, -1), &[]), &|sql| format!("{}({sql}, {sql}, '[]')", kind.written)),
@@ -84,21 +84,21 @@ fn at_depth(catalog: &Catalog, wanted: &Wanted<'_>, depth: usize) -> Vec<Candida
             }
         }
         _ if kind.element != 0 => {
-            let mut arrays = wrapped(of((kind.element, wanted.modifier), wanted.literals), &|sql| {
+            let mut arrays = wrapped(of((kind.element, spec.modifier), spec.literals), &|sql| {
                 format!("ARRAY[{sql}]::{}", kind.written)
             });
             arrays.push(Candidate::same(format!("'{{}}'::{}", kind.written)));
             arrays
         }
-        _ => plain(kind, wanted),
+        _ => plain(kind, spec),
     }
 }
 
-fn plain(kind: &TypeInfo, wanted: &Wanted<'_>) -> Vec<Candidate> {
-    numbers::candidates(&kind.name, wanted)
-        .or_else(|| text::candidates(&kind.name, wanted))
-        .or_else(|| time::candidates(&kind.name, wanted))
-        .or_else(|| special::candidates(&kind.name, wanted))
+fn plain(kind: &TypeInfo, spec: &ValueSpec<'_>) -> Vec<Candidate> {
+    numbers::candidates(&kind.name, spec)
+        .or_else(|| text::candidates(&kind.name, spec))
+        .or_else(|| time::candidates(&kind.name, spec))
+        .or_else(|| special::candidates(&kind.name, spec))
         .unwrap_or_default()
 }
 
@@ -118,7 +118,7 @@ fn labels(kind: &TypeInfo) -> Vec<Candidate> {
     all
 }
 
-/// Literals one after the other, and each by itself.
+/// Candidates that rotate through the literals, and one for each literal.
 fn of_literals(literals: &[String], cast: &str) -> Vec<Candidate> {
     let mut all = Vec::new();
     if literals.len() > 1 {

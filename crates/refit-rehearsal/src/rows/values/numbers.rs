@@ -1,8 +1,8 @@
-//! Numbers and booleans: the number of the row, and what lies around the numbers of a condition.
+//! Numbers and booleans: the row number, and values near the numbers of a condition.
 
-use super::{Candidate, Wanted};
+use super::{Candidate, ValueSpec};
 
-pub(super) fn candidates(name: &str, wanted: &Wanted<'_>) -> Option<Vec<Candidate>> {
+pub(super) fn candidates(name: &str, spec: &ValueSpec<'_>) -> Option<Vec<Candidate>> {
     let (cast, at_most) = match name {
         "bool" => return Some(booleans()),
         "int2" => ("int2", 32_000_i64),
@@ -11,10 +11,10 @@ pub(super) fn candidates(name: &str, wanted: &Wanted<'_>) -> Option<Vec<Candidat
         "oid" => ("int8::oid", 4_000_000_000),
         "float4" | "float8" => (name, 16_000_000),
         "money" => ("numeric::money", 1_000_000_000),
-        "numeric" => return Some(numerics(wanted)),
+        "numeric" => return Some(numerics(spec)),
         _ => return None,
     };
-    Some(around(cast, at_most, wanted.literals))
+    Some(around(cast, at_most, spec.literals))
 }
 
 fn booleans() -> Vec<Candidate> {
@@ -39,18 +39,18 @@ fn around(cast: &str, at_most: i64, literals: &[String]) -> Vec<Candidate> {
     all
 }
 
-/// `numeric(p, s)` keeps p digits, s of them behind the point (`numeric.c`, `numeric_typmod_precision`).
-fn numerics(wanted: &Wanted<'_>) -> Vec<Candidate> {
-    if wanted.modifier < 4 {
-        return around("numeric", i64::MAX, wanted.literals);
+/// `numeric(p, s)` has p digits, s of them after the point (`numeric.c`, `numeric_typmod_precision`).
+fn numerics(spec: &ValueSpec<'_>) -> Vec<Candidate> {
+    if spec.modifier < 4 {
+        return around("numeric", i64::MAX, spec.literals);
     }
-    let packed = wanted.modifier - 4;
+    let packed = spec.modifier - 4;
     let precision = (packed >> 16) & 0xffff;
-    // Eleven bits with a sign since PostgreSQL 15.
+    // A signed 11-bit number since PostgreSQL 15.
     let scale = ((packed & 0x7ff) ^ 1024) - 1024;
     let before = u32::try_from(precision - scale.max(0)).unwrap_or(0).min(18);
     let at_most = 10_i64.saturating_pow(before);
-    let mut all = around("numeric", at_most, wanted.literals);
+    let mut all = around("numeric", at_most, spec.literals);
     if before == 0 {
         let scale = u32::try_from(scale).unwrap_or(0).min(18);
         let all_digits = 10_i64.saturating_pow(scale.min(u32::try_from(precision).unwrap_or(0)));

@@ -1,8 +1,8 @@
-//! Types with a form of their own: identifiers, documents, networks, shapes, bits.
+//! Other types: identifiers, documents, network addresses, shapes, bit strings.
 
-use super::{Candidate, Wanted};
+use super::{Candidate, ValueSpec};
 
-pub(super) fn candidates(name: &str, wanted: &Wanted<'_>) -> Option<Vec<Candidate>> {
+pub(super) fn candidates(name: &str, spec: &ValueSpec<'_>) -> Option<Vec<Candidate>> {
     let distinct = |sql: &str| vec![Candidate::distinct(sql)];
     let all = match name {
         "uuid" => distinct("md5('refit ' || n.i)::uuid"),
@@ -35,11 +35,11 @@ pub(super) fn candidates(name: &str, wanted: &Wanted<'_>) -> Option<Vec<Candidat
         "regclass" => vec![Candidate::same("'pg_catalog.pg_class'::regclass")],
         "regtype" => vec![Candidate::same("'pg_catalog.int4'::regtype")],
         "bit" => {
-            let length = wanted.modifier.max(1);
+            let length = spec.modifier.max(1);
             distinct(&format!("lpad(right(n.i::bit(64)::text, {length}), {length}, '0')::bit({length})"))
         }
         "varbit" => {
-            let length = if wanted.modifier > 0 { wanted.modifier.min(64) } else { 64 };
+            let length = if spec.modifier > 0 { spec.modifier.min(64) } else { 64 };
             distinct(&format!("right(n.i::bit(64)::text, {length})::varbit"))
         }
         _ => return None,

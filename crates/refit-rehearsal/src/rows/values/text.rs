@@ -1,16 +1,16 @@
-//! Texts: the column's name and the number of the row, as long as the type allows; and the forms that conditions ask for.
+//! Text: the column's name and the row number, cut to the type's length; and common formats that conditions require.
 
 use postgres_protocol::escape::escape_literal;
 
-use super::{Candidate, Wanted, of_literals};
+use super::{Candidate, ValueSpec, of_literals};
 
-pub(super) fn candidates(name: &str, wanted: &Wanted<'_>) -> Option<Vec<Candidate>> {
+pub(super) fn candidates(name: &str, spec: &ValueSpec<'_>) -> Option<Vec<Candidate>> {
     let length = match name {
         "text" | "citext" => None,
         "name" => Some(63),
         "char" => Some(1),
-        // The modifier counts four bytes of its own.
-        "varchar" | "bpchar" if wanted.modifier > 4 => Some(wanted.modifier - 4),
+        // The modifier is the length plus 4.
+        "varchar" | "bpchar" if spec.modifier > 4 => Some(spec.modifier - 4),
         "varchar" => None,
         "bpchar" => Some(1),
         _ => return None,
@@ -20,14 +20,14 @@ pub(super) fn candidates(name: &str, wanted: &Wanted<'_>) -> Option<Vec<Candidat
         Some(length) => format!("right({sql}, {length})::{cast}"),
         None => format!("({sql})::{cast}"),
     };
-    let column = escape_literal(wanted.column).trim_start().to_owned();
+    let column = escape_literal(spec.column).trim_start().to_owned();
     let natural = match length {
-        // As many different ones as there is room for.
+        // As many distinct values as fit.
         Some(length) if length < 12 => format!("lpad(n.i::text, {length}, '0')"),
         _ => format!("{column} || ' ' || n.i"),
     };
     let mut all = vec![Candidate::distinct(fits(&natural))];
-    all.extend(of_literals(&texts(wanted.literals), cast));
+    all.extend(of_literals(&texts(spec.literals), cast));
     for form in [
         "'a' || n.i",
         "'A' || n.i",
@@ -48,23 +48,23 @@ pub(super) fn candidates(name: &str, wanted: &Wanted<'_>) -> Option<Vec<Candidat
         all.push(Candidate::distinct(fits(&upper)));
         all.push(Candidate::distinct(fits(&base26(letters, 'a'))));
     }
-    all.extend(prefixed(wanted.literals).into_iter().map(|sql| Candidate::distinct(fits(&sql))));
+    all.extend(prefixed(spec.literals).into_iter().map(|sql| Candidate::distinct(fits(&sql))));
     all.push(Candidate::same(format!("''::{cast}")));
     Some(all)
 }
 
-/// So many letters that count upwards.
+/// A base-26 counter of that many letters.
 fn base26(letters: u32, first: char) -> String {
     let letter = |place: u32| format!("chr({} + (n.i / {} % 26)::int)", u32::from(first), 26_u64.pow(place));
     (0..letters).rev().map(letter).collect::<Vec<String>>().join(" || ")
 }
 
-/// Literals of a condition that are texts.
+/// The string literals of a condition.
 fn texts(literals: &[String]) -> Vec<String> {
     literals.iter().filter(|literal| literal.starts_with('\'')).cloned().collect()
 }
 
-/// What a pattern with `%` begins or ends with, and the number between.
+/// Values for LIKE patterns: `%` is replaced by the row number.
 fn prefixed(literals: &[String]) -> Vec<String> {
     let texts = texts(literals);
     let patterns = texts.iter().filter(|literal| literal.contains('%'));

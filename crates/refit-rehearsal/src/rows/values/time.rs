@@ -1,8 +1,8 @@
-//! Dates and times: the year 2026, a step further in each row, and what lies around the times of a condition.
+//! Dates and times: from 2026 on, one step per row, and values near the times of a condition.
 
-use super::{Candidate, Wanted};
+use super::{Candidate, ValueSpec};
 
-pub(super) fn candidates(name: &str, wanted: &Wanted<'_>) -> Option<Vec<Candidate>> {
+pub(super) fn candidates(name: &str, spec: &ValueSpec<'_>) -> Option<Vec<Candidate>> {
     let (start, step) = match name {
         "timestamptz" => ("timestamptz '2026-01-01 00:00:00+00'", "interval '1 minute'"),
         "timestamp" => ("timestamp '2026-01-01 00:00:00'", "interval '1 minute'"),
@@ -11,16 +11,16 @@ pub(super) fn candidates(name: &str, wanted: &Wanted<'_>) -> Option<Vec<Candidat
         "timetz" => return Some(vec![Candidate::distinct("timetz '00:00+00' + n.i * interval '1 second'")]),
         "interval" => {
             let mut all = vec![Candidate::distinct("n.i * interval '1 second'")];
-            all.extend(wanted.literals.iter().map(|literal| Candidate::same(format!("{literal}::interval"))));
+            all.extend(spec.literals.iter().map(|literal| Candidate::same(format!("{literal}::interval"))));
             return Some(all);
         }
         _ => return None,
     };
-    // Dates have an end: the days of ten thousand years.
+    // Stay within the range of the type: about 10,000 years.
     let number = if name == "date" { "(n.i % 3650000)" } else { "n.i" };
     let after = |start: &str| Candidate::distinct(format!("({start} + {number} * {step})::{name}"));
     let mut all = vec![after(start)];
-    for literal in wanted.literals.iter().filter(|literal| literal.starts_with('\'')) {
+    for literal in spec.literals.iter().filter(|literal| literal.starts_with('\'')) {
         let start = format!("{literal}::{name}");
         // Small steps stay within bounds.
         let small =

@@ -1,4 +1,4 @@
-//! No history: the schema is there, and everything up to a version counts as applied.
+//! Adopts an existing schema without a history: everything up to a version counts as applied.
 
 use anyhow::bail;
 use refit::Connection;
@@ -19,10 +19,10 @@ pub(super) async fn read(
     if let Some(history) = tables.of(connection, Tool::Refinery).await?
         && connection.query_opt(&format!("SELECT FROM {history} LIMIT 1"), &[]).await?.is_some()
     {
-        bail!("the database has a history already; `cargo xtask status` shows it");
+        bail!("the database already has a history; `cargo xtask status` shows it");
     }
     let now = jiff::Timestamp::now().to_string();
-    let mut takeover = Takeover::new("nobody (baseline)");
+    let mut takeover = Takeover::new("no tool (baseline)");
     for migration in set.migrations().iter().filter(|migration| migration.version <= version) {
         takeover.add(set, migration.version, &migration.name, now.clone(), |_| Proof::NoChecksum);
     }

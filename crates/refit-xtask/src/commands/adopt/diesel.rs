@@ -1,4 +1,4 @@
-//! diesel: versions are the digits of its folders' names, and there is no checksum.
+//! Adopts the history of diesel: versions are the digits of its folders' names, and there is no checksum.
 
 use refit::Connection;
 use refit_model::MigrationSet;
@@ -19,13 +19,13 @@ pub(super) async fn read(
     );
     for row in connection.query(&sql, &[]).await? {
         let (text, applied_on): (String, String) = (row.get(0), row.get(1));
-        // Its own setup migration creates two helper functions and has no counterpart in a folder that was moved over.
+        // Skip diesel's setup migration, which creates two helper functions and has no file in the converted folder.
         if text.bytes().all(|byte| byte == b'0') && set.migration(0).is_none() {
             continue;
         }
         match text.parse() {
             Ok(version) => takeover.add(set, version, &text, applied_on, |_| Proof::NoChecksum),
-            Err(_) => takeover.unmatched.push(format!("version {text} is no whole number")),
+            Err(_) => takeover.unmatched.push(format!("version {text} is not a whole number")),
         }
     }
     Ok(takeover)

@@ -1,7 +1,7 @@
-//! Flyway: CRC-32 over the lines of a file, and repeatable migrations known by description.
+//! Adopts the history of Flyway: checksums are CRC-32 over a file's lines, repeatable migrations are identified by description.
 //!
-//! Its history is a log: what is undone, or deleted by its `repair`, gets another row. So the rows are replayed in the order of
-//! their ranks, and the last one of each migration counts.
+//! Flyway's history is a log: undoing a migration, or deleting it with `repair`, adds a row. The rows are therefore replayed in
+//! the order of their ranks, and the last row of each migration counts.
 
 use std::collections::BTreeMap;
 
@@ -23,12 +23,12 @@ struct Row {
 }
 
 impl Row {
-    /// Whether the migration is not applied any more.
-    fn takes_back(&self) -> bool {
+    /// Whether the row means that the migration is no longer applied.
+    fn is_undo(&self) -> bool {
         self.kind == "DELETE" || self.kind.starts_with("UNDO_")
     }
 
-    /// Whether it stands for every migration up to its version: made by `flyway baseline`, or by a file `B1__….sql`.
+    /// Whether the row represents all migrations up to its version: written by `flyway baseline` or a file `B1__….sql`.
     fn is_baseline(&self) -> bool {
         self.kind == "BASELINE" || self.kind.ends_with("_BASELINE")
     }
@@ -42,13 +42,13 @@ impl Row {
     }
 }
 
-/// What the rows come to.
+/// The result of replaying the rows.
 #[derive(Default)]
 struct Log {
     versioned: BTreeMap<Version, Row>,
     baselines: BTreeMap<Version, Row>,
     repeatable: BTreeMap<String, Row>,
-    /// Rows whose version is no whole number, by that version.
+    /// Rows whose version is not a whole number, by that version.
     others: BTreeMap<String, Row>,
 }
 
@@ -70,7 +70,7 @@ pub(super) async fn read(
     }
     if let Some((newest, row)) = log.baselines.last_key_value() {
         let below = set.migrations().iter().filter(|migration| migration.version <= *newest);
-        // What was applied by a file of its own is compared with that file.
+        // A migration with its own row is compared with its file below.
         for migration in below.filter(|migration| !log.versioned.contains_key(&migration.version)) {
             let applied_on = row.applied_on.clone();
             takeover.add(set, migration.version, &row.description, applied_on, |_| Proof::NoChecksum);
@@ -83,7 +83,7 @@ pub(super) async fn read(
     }
     for (text, row) in &log.others {
         takeover.unmatched.push(format!(
-            "{}: version {text} is no whole number; rename the file and its row first",
+            "{}: version {text} is not a whole number; rename the file and its row first",
             row.script
         ));
     }
@@ -93,7 +93,7 @@ pub(super) async fn read(
     Ok(takeover)
 }
 
-/// What is applied, by the last row of each migration.
+/// Replays the log.
 async fn replay(connection: &Connection, table: &str) -> anyhow::Result<Log> {
     let sql = format!(
         "SELECT version::text, description::text, type::text, script::text, checksum, {}, success \
@@ -111,38 +111,38 @@ async fn replay(connection: &Connection, table: &str) -> anyhow::Result<Log> {
             applied_on: row.get(5),
             success: row.get(6),
         };
-        match row.version.as_deref().map(|version| (version, whole(version))) {
-            Some((_, Some(version))) if row.is_baseline() => enter(&mut log.baselines, version, row),
+        match row.version.as_deref().map(|version| (version, whole_number(version))) {
+            Some((_, Some(version))) if row.is_baseline() => record(&mut log.baselines, version, row),
             Some((_, Some(version))) => {
                 // `flyway repair` writes the same row for a migration and for a baseline.
                 if row.kind == "DELETE" {
                     log.baselines.remove(&version);
                 }
-                enter(&mut log.versioned, version, row);
+                record(&mut log.versioned, version, row);
             }
-            Some((text, None)) => enter(&mut log.others, text.to_owned(), row),
-            None => enter(&mut log.repeatable, row.description.clone(), row),
+            Some((text, None)) => record(&mut log.others, text.to_owned(), row),
+            None => record(&mut log.repeatable, row.description.clone(), row),
         }
     }
     Ok(log)
 }
 
-/// Makes a row the last one of its migration. A failure to take back counts as well: what is left of the migration is not known.
-fn enter<K: Ord>(rows: &mut BTreeMap<K, Row>, key: K, row: Row) {
-    match row.takes_back() && row.success {
+/// Records a row as the last one of its migration. A failed undo is kept, because it leaves the migration in an unknown state.
+fn record<K: Ord>(rows: &mut BTreeMap<K, Row>, key: K, row: Row) {
+    match row.is_undo() && row.success {
         true => rows.remove(&key),
         false => rows.insert(key, row),
     };
 }
 
-/// Flyway's versions are numbers with dots, and zeros at the end say nothing: 1, 001 and 1.0 are the same.
-fn whole(version: &str) -> Option<Version> {
+/// Parses a version without a fractional part: in Flyway, 1, 001 and 1.0 are the same version.
+fn whole_number(version: &str) -> Option<Version> {
     let mut parts = version.split('.');
     let first = parts.next()?.parse().ok()?;
     parts.all(|part| !part.is_empty() && part.bytes().all(|byte| byte == b'0')).then_some(first)
 }
 
-/// A repeatable migration that differs simply runs again, so only an equal one is taken over.
+/// Adopts a repeatable migration only if the text is equal; otherwise it runs again.
 fn repeatable(takeover: &mut Takeover, set: &MigrationSet, row: &Row) {
     let name = row.description.replace(' ', "_");
     let found = set.repeatables().iter().find(|repeatable| repeatable.name == name);
@@ -158,7 +158,7 @@ fn repeatable(takeover: &mut Takeover, set: &MigrationSet, row: &Row) {
     }
 }
 
-/// Over the lines without their endings, as a signed number.
+/// CRC-32 over the lines without their endings, as a signed number.
 fn crc32(text: &str) -> i32 {
     let mut hasher = crc32fast::Hasher::new();
     for line in text.lines() {

@@ -1,4 +1,4 @@
-//! `cargo xtask adopt`: one file a tool whose history can be taken over.
+//! `cargo xtask adopt`: each tool whose history can be adopted has a file.
 
 mod baseline;
 mod diesel;
@@ -16,32 +16,32 @@ use refit_model::Version;
 
 use self::source::{Adopted, Proof, Tables, Takeover};
 use crate::context::{Context, version_argument};
-use crate::database::{Database, refuse_pooler, waiting};
+use crate::database::{Database, refuse_pooler, with_waiting_note};
 use crate::output::{BAD, GOOD, WAITS};
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "The other tool's table is read and left as it is (refinery's own is brought to 64 bits). Each of its rows \
-                        must match a file of the migrations folder; where the tool kept a checksum, the text must match too.\n\n\
-                        Exit status: 0 adopted or nothing to do, 1 with --dry-run when there is something to adopt, \
-                        2 could not run, or rows that do not match.\n\n\
+    after_help = "The other tool's table is read and not changed, except that refinery's is widened to 64 bits. Each row must match a \
+                  file in the migrations folder; if the tool stores checksums, the text must match too.\n\n\
+                  Exit status: 0 adopted or nothing to do; 1 with --dry-run, there is something to adopt; 2 could not run, or \
+                  rows do not match.\n\n\
                         Examples:\n  cargo xtask adopt --dry-run\n  cargo xtask adopt --from sqlx --yes\n  \
                         cargo xtask adopt --from baseline --version V0012"
 )]
 pub struct Args {
-    /// The tool that kept the history; looked for in the database otherwise
+    /// The tool that wrote the history [default: detected from the database's tables]
     #[arg(long, value_enum)]
     from: Option<Tool>,
-    /// With --from baseline: everything up to this version counts as applied
+    /// With --from baseline, mark everything up to this version as applied
     #[arg(long, value_name = "VERSION", value_parser = version_argument)]
     version: Option<i64>,
-    /// Take over rows whose text cannot be compared or differs
+    /// Adopt rows whose text differs or cannot be compared
     #[arg(long)]
     accept_unproven: bool,
     /// Show what would be adopted, and change nothing
     #[arg(long)]
     dry_run: bool,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long)]
     yes: bool,
 }
@@ -59,7 +59,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     let set = context.set()?;
     let database = Database::named(context)?;
     let connection = database.connect().await?;
-    // Before anything is asked: what is prepared to ask it would stay in a session of the pool.
+    // Before the first query: its prepared statements would remain in a pooled session.
     refuse_pooler(&connection, context).await?;
     let history_schema = context.global.history_schema.as_ref().or(set.settings().history_schema.as_ref());
     let tables = Tables::find(&connection, history_schema.map(String::as_str)).await?;
@@ -68,7 +68,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         None => tables.tool()?,
     };
     if args.version.is_some() != (tool == Tool::Baseline) {
-        bail!("--version goes with --from baseline, and --from baseline with --version");
+        bail!("--version and --from baseline must be given together");
     }
     let takeover = refit::pinned(&connection, async || match tool {
         Tool::Refinery => refinery::read(&connection, &tables, &set).await,
@@ -83,7 +83,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     let text = describe(&takeover);
     if !takeover.unmatched.is_empty() {
         bail!(
-            "{text}\nnothing was changed: every row needs its file in the migrations folder, under the same version"
+            "{text}\nnothing was changed: every row needs a file of the same version in the migrations folder"
         );
     }
     if takeover.rows.is_empty() || args.dry_run {
@@ -93,14 +93,14 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     let unproven = takeover.rows.iter().filter(|row| row.proof == Proof::Differs).count();
     if unproven > 0 && !args.accept_unproven {
         bail!(
-            "{text}\nnothing was changed: {unproven} texts differ from what was applied; restore them, or give --accept-unproven"
+            "{text}\nnothing was changed: {unproven} files differ from the applied text; restore them, or give --accept-unproven"
         );
     }
     if context.out.human() {
         context.out.print(&text)?;
     }
     context.out.confirm(&format!("Write this history to {}?", database.address()), args.yes)?;
-    let migrator = waiting(context.migrator(set), context.out);
+    let migrator = with_waiting_note(context.migrator(set), context.out);
     write::write(&connection, &takeover, &migrator).await?;
     let plan = migrator.plan(&connection).await?;
     connection.close().await;
@@ -112,7 +112,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
 
 fn describe(takeover: &Takeover) -> String {
     let mut text = format!("history of {}", takeover.tool);
-    // Writing to a String does not fail.
+    // Writing to a String cannot fail.
     for Adopted { stem, proof, .. } in &takeover.rows {
         let _ = match proof {
             Proof::SameText => write!(text, "\n  {GOOD}same text{GOOD:#}  {stem}"),

@@ -1,4 +1,4 @@
-//! Plain refinery. Without its feature `int8-versions` it keeps 32-bit versions, and hashes them into the checksum.
+//! Adopts the history of plain refinery, which without its feature `int8-versions` uses 32-bit versions, also in checksums.
 
 use anyhow::{Context as _, bail};
 use refit::Connection;
@@ -29,7 +29,7 @@ pub(super) async fn read(
             (row.get(0), row.get(1), row.get(2), row.get(3));
         let Ok(checksum) = checksum.parse::<u64>() else {
             bail!(
-                "version {version} ({name}) has the checksum {checksum:?}, which is no number: not refinery's"
+                "version {version} ({name}) has the checksum {checksum:?}, which is not a number: not refinery's"
             );
         };
         takeover.add(set, version, &name, applied_on, |migration| {
@@ -40,7 +40,7 @@ pub(super) async fn read(
                 Proof::Differs
             }
         });
-        // A row that is as refit would have written it needs nothing.
+        // A row in Refit's format needs no change.
         if !int4
             && takeover
                 .rows

@@ -1,4 +1,4 @@
-//! What every source is read into, and which source a database has.
+//! The common form of all histories, and detection of the tool that wrote one.
 
 use anyhow::Context as _;
 use postgres_protocol::escape::escape_identifier;
@@ -9,16 +9,16 @@ use tokio_postgres::types::Type;
 
 use super::Tool;
 
-/// A history that can be taken over.
+/// A history to adopt.
 #[derive(Debug, Serialize)]
 pub(super) struct Takeover {
-    /// The tool, as it calls itself.
+    /// The name of the tool.
     pub(super) tool: &'static str,
     /// Rows for refinery's history.
     pub(super) rows: Vec<Adopted>,
-    /// Rows of the tool that cannot be taken over, and why.
+    /// Rows of the tool that cannot be adopted, and why.
     pub(super) unmatched: Vec<String>,
-    /// Whether refinery's own table is rewritten instead of filled.
+    /// Whether refinery's existing table is updated in place.
     pub(super) rewrite: bool,
 }
 
@@ -29,22 +29,22 @@ pub(super) struct Adopted {
     pub(super) version: Option<Version>,
     pub(super) name: String,
     pub(super) stem: String,
-    /// The checksum of our file.
+    /// The checksum of the file.
     pub(super) checksum: u64,
-    /// When the tool says that it was applied, RFC 3339.
+    /// When it was applied according to the tool, RFC 3339.
     pub(super) applied_on: String,
     pub(super) proof: Proof,
 }
 
-/// How far the tool's row proves that our file is what was applied.
+/// Whether the tool's checksum proves that the file's text was applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Proof {
-    /// The tool's checksum is that of our text.
+    /// The tool's checksum matches the file.
     SameText,
-    /// The tool keeps no checksum.
+    /// The tool stores no checksum.
     NoChecksum,
-    /// The tool's checksum is that of another text.
+    /// The tool's checksum does not match the file.
     Differs,
 }
 
@@ -53,7 +53,7 @@ impl Takeover {
         Takeover { tool, rows: Vec::new(), unmatched: Vec::new(), rewrite: false }
     }
 
-    /// Adds a versioned row when the set has its file, else says that it has none.
+    /// Adds a versioned row if the set has its file, else an unmatched row.
     pub(super) fn add(
         &mut self,
         set: &MigrationSet,
@@ -78,16 +78,16 @@ impl Takeover {
     }
 }
 
-/// SQL for a timestamp as refinery writes it.
+/// An SQL expression for a timestamp in refinery's format.
 pub(super) fn rfc3339(column: &str) -> String {
     format!("pg_catalog.to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")
 }
 
-/// The tables that tools keep their histories in, as the session's search path finds them.
+/// The history tables of the tools, as found by the session's search path.
 pub(super) struct Tables(Vec<(&'static str, Tool, Option<u32>)>);
 
 impl Tables {
-    /// Looks for them. `history_schema` is where refinery's is, where that is named.
+    /// Searches for the tables. `history_schema` is the schema of refinery's table, if configured.
     pub(super) async fn find(
         connection: &Connection,
         history_schema: Option<&str>,
@@ -111,23 +111,23 @@ impl Tables {
         Ok(Tables(found))
     }
 
-    /// Which tool the database has been migrated by.
+    /// The tool whose history the database has.
     pub(super) fn tool(&self) -> anyhow::Result<Tool> {
         let found: Vec<_> = self.0.iter().filter(|(_, _, oid)| oid.is_some()).collect();
         match found[..] {
             [(_, tool, _)] => Ok(*tool),
             [] => anyhow::bail!(
                 "no history of refinery, sqlx, diesel or Flyway is on the search path; \
-                 to begin with an existing schema, give --from baseline --version V…"
+                 to start with an existing schema, give --from baseline --version V…"
             ),
             _ => {
                 let names: Vec<&str> = found.iter().map(|(table, ..)| *table).collect();
-                anyhow::bail!("the database has {}; say which one counts with --from", names.join(" and "))
+                anyhow::bail!("the database has {}; choose one with --from", names.join(" and "))
             }
         }
     }
 
-    /// A tool's table, qualified and quoted, on a session that is pinned.
+    /// A tool's table, qualified and quoted. The session's search path must be pinned.
     pub(super) async fn of(&self, connection: &Connection, tool: Tool) -> anyhow::Result<Option<String>> {
         let Some((_, _, oid)) = self.0.iter().find(|(_, of, _)| *of == tool) else { return Ok(None) };
         let sql = "SELECT pg_catalog.format('%I.%I', nspname, relname) FROM pg_catalog.pg_class AS c \
@@ -137,7 +137,7 @@ impl Tables {
         Ok(rows.first().map(|row| row.get(0)))
     }
 
-    /// The same, where it has to be there.
+    /// Like [`Tables::of`], but the table must exist.
     pub(super) async fn existing(&self, connection: &Connection, tool: Tool) -> anyhow::Result<String> {
         let name = self.0.iter().find(|(_, of, _)| *of == tool).map_or("", |(name, ..)| name);
         self.of(connection, tool)

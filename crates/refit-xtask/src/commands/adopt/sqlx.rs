@@ -1,4 +1,4 @@
-//! sqlx: versions as in its file names, and SHA-384 over the file's bytes.
+//! Adopts the history of sqlx: versions as in its file names, and SHA-384 over the file's bytes.
 
 use anyhow::bail;
 use refit::Connection;
@@ -22,11 +22,11 @@ pub(super) async fn read(
     for row in connection.query(&sql, &[]).await? {
         let (version, description, applied_on): (i64, String, String) = (row.get(0), row.get(1), row.get(2));
         if !row.get::<_, bool>(3) {
-            bail!("version {version} ({description}) failed halfway in sqlx; finish or undo it first");
+            bail!("version {version} ({description}) failed in sqlx; finish or undo it first");
         }
         let checksum: Vec<u8> = row.get(4);
         takeover.add(set, version, &description, applied_on, |migration| {
-            // The file may have had the other line ending when sqlx read it.
+            // sqlx may have read the file with other line endings.
             let windows = migration.sql.replace('\n', "\r\n");
             let same = [migration.sql.as_ref(), &windows]
                 .iter()

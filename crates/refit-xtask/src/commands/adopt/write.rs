@@ -1,4 +1,4 @@
-//! Writing an adopted history: all of it or nothing, under the migration lock.
+//! Writes an adopted history atomically, under the migration lock.
 
 use refit::{Connection, HistoryChange, Migrator};
 

@@ -12,14 +12,14 @@ use crate::render::figures::count;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "What is done stays done, and what waits for the backfill keeps waiting; `resume` continues it.\n\n\
+    after_help = "Committed batches are kept, and steps that wait for the backfill keep waiting; `resume` continues it.\n\n\
                   Examples:\n  cargo xtask backfill cancel\n  cargo xtask backfill cancel V0004 --yes"
 )]
 pub(super) struct Args {
     /// The version of its migration [default: the only unfinished one]
     #[arg(value_name = "VERSION", value_parser = version_argument)]
     version: Option<Version>,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long, short)]
     yes: bool,
 }
@@ -31,7 +31,7 @@ pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         && before.state != refit::backfill::JobState::Canceled
     {
         let question = format!(
-            "Cancel the backfill {} at {:.1} %, {} rows {}? What waits for it keeps waiting.",
+            "Cancel the backfill {} at {:.1} %, {} rows {}? Steps that wait for it keep waiting.",
             before.name,
             before.progress * 100.0,
             count(before.rows_changed),
@@ -39,9 +39,9 @@ pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         );
         context.out.confirm(&question, args.yes)?;
     }
-    let status = backfill.ask(Request::Cancel).await?;
+    let status = backfill.request(Request::Cancel).await?;
     let text = format!(
-        "{BAD}canceled{BAD:#}  {} at {:.1} %; `cargo xtask backfill resume {}` takes it up again",
+        "{BAD}canceled{BAD:#}  {} at {:.1} %; `cargo xtask backfill resume {}` continues it",
         status.name,
         status.progress * 100.0,
         status.version

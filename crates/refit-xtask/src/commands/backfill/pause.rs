@@ -11,8 +11,8 @@ use crate::output::WAITS;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Workers everywhere stop within a second, each after the batch at hand. What waits for the backfill goes on \
-                  waiting, and so does a process that works on it.\n\n\
+    after_help = "All workers stop within a second, each after its current batch. Steps that wait for the backfill keep \
+                  waiting, and so do the processes that work on it.\n\n\
                   Examples:\n  cargo xtask backfill pause\n  cargo xtask backfill pause V0004 --database-url postgres://db.example.com/app"
 )]
 pub(super) struct Args {
@@ -22,7 +22,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let status = SelectedBackfill::of(args.version, context).await?.ask(Request::Pause).await?;
+    let status = SelectedBackfill::of(args.version, context).await?.request(Request::Pause).await?;
     let text = format!(
         "{WAITS}paused{WAITS:#}  {}; continue with `cargo xtask backfill resume {}`",
         status.name, status.version

@@ -28,7 +28,7 @@ pub(super) async fn run(
 ) -> anyhow::Result<ExitCode> {
     let set = migrator.set()?.clone();
     let connection = database.connect().await?;
-    // A sample prepares statements, which would stay in a session of the pool.
+    // A sample prepares statements, which would remain in a pooled session.
     refuse_pooler(&connection, context).await?;
     let plan = migrator.plan(&connection).await?;
     let mut pending: Vec<Version> = not_applied(&plan, &set).iter().map(|named| named.version).collect();
@@ -52,8 +52,8 @@ pub(super) async fn run(
         false => text(&previews, &pending, first),
     };
     context.out.result(&Previewed { backfills: &previews }, format!("{}\n{text}", database.address()))?;
-    let well = previews.iter().all(|preview| preview.refused.is_none() && preview.failures.is_empty());
-    Ok(if well { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    let ok = previews.iter().all(|preview| preview.refused.is_none() && preview.failures.is_empty());
+    Ok(if ok { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
 async fn registered(connection: &Connection, state: &State) -> anyhow::Result<Vec<Version>> {
@@ -74,19 +74,19 @@ fn subjects<'a>(registered: &[Version], pending: &[Version], set: &'a MigrationS
     registered.chain(pending).collect()
 }
 
-/// `first` is a migration that is pending and may have to come before.
+/// `first` is a pending migration that the backfills may need.
 fn text(previews: &[Preview], pending: &[Version], first: Option<&str>) -> String {
     let mut blocks = Vec::new();
     for preview in previews {
         let mut block = render::plan::preview(preview);
         if let (Some(_), Some(first), true) = (&preview.refused, first, pending.contains(&preview.version)) {
             block.push_str(&format!(
-                "\n  {QUIET}{first} is pending: does it need what that makes? `cargo xtask migrate --to {} --backfills hold` applies it{QUIET:#}",
+                "\n  {QUIET}{first} is pending; if the backfill needs it, apply it with `cargo xtask migrate --to {} --backfills hold`{QUIET:#}",
                 preview.version
             ));
         }
         blocks.push(block);
     }
-    blocks.push(format!("{QUIET}nothing was kept{QUIET:#}"));
+    blocks.push(format!("{QUIET}all changes were rolled back{QUIET:#}"));
     blocks.join("\n")
 }

@@ -6,14 +6,14 @@ use refit::backfill::Request;
 use refit_model::Version;
 
 use super::which::SelectedBackfill;
-use crate::backfills::who_goes_on;
+use crate::backfills::resume_hint;
 use crate::context::{Context, version_argument};
 use crate::output::GOOD;
 use crate::render::figures::count;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Fix the rows that `backfill status` lists first. Those that fail again are set aside again.\n\n\
+    after_help = "First fix the rows that `backfill status` lists. Rows that fail again are set aside again.\n\n\
                   Examples:\n  cargo xtask backfill retry && cargo xtask backfill run\n  cargo xtask backfill retry V0004"
 )]
 pub(super) struct Args {
@@ -25,15 +25,15 @@ pub(super) struct Args {
 pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let backfill = SelectedBackfill::of(args.version, context).await?;
     let before = backfill.status().await?;
-    let status = backfill.ask(Request::Retry).await?;
+    let status = backfill.request(Request::Retry).await?;
     let rows = match before.errors {
-        0 => "no row was set aside".to_owned(),
-        1 => "1 row is taken again".to_owned(),
-        several => format!("{} rows are taken again", count(several)),
+        0 => "no rows were set aside".to_owned(),
+        1 => "1 row will be retried".to_owned(),
+        several => format!("{} rows will be retried", count(several)),
     };
     context.out.result(
         &status,
-        format!("{GOOD}retried{GOOD:#}  {}: {rows}; {}", status.name, who_goes_on(&status)),
+        format!("{GOOD}retried{GOOD:#}  {}: {rows}; {}", status.name, resume_hint(&status)),
     )?;
     Ok(ExitCode::SUCCESS)
 }

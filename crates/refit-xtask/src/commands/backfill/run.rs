@@ -11,12 +11,12 @@ use crate::database::Database;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Any number of these, and of services, may work at once, on any machine. Ctrl-C stops it; what is committed stays, and \
-                  another run goes on from there. A row that fails is set aside, and `retry` takes it again.\n\n\
-                  --dry-run runs batches in transactions that are rolled back, and tells time, WAL and growth of the whole; of \
-                  migrations that are not applied yet too. As long as they run, their rows are locked, and they leave dead rows.\n\n\
-                  Exit status: 0 all complete, 1 something failed, was stopped or is pending; with --dry-run: 0 all could \
-                  run, 1 one could not. 2 could not run.\n\n\
+    after_help = "Any number of these commands and of services can work at the same time, on any machine. Ctrl-C stops the command; \
+                  committed batches are kept, and the next run resumes there. A row that fails is set aside; `retry` retries it.\n\n\
+                  --dry-run runs batches in transactions that are rolled back, and estimates the total time, WAL and table growth, \
+                  also for migrations that are not applied yet. While a batch runs, its rows are locked; it leaves dead rows.\n\n\
+                  Exit status: 0 all complete; 1 a backfill failed, was stopped or is pending (with --dry-run: a backfill \
+                  cannot run); 2 could not run.\n\n\
                   Examples:\n  cargo xtask backfill run --dry-run\n  cargo xtask backfill run --dry-run --sample 20 V0004\n  \
                   cargo xtask backfill run\n  cargo xtask backfill run --format json | jq '.backfills[] | {name, rows_changed, seconds}'"
 )]
@@ -24,10 +24,10 @@ pub(super) struct Args {
     /// With --dry-run, the version of one backfill [default: all that are unfinished or pending]
     #[arg(value_name = "VERSION", value_parser = version_argument, requires = "dry_run")]
     version: Option<Version>,
-    /// Run some batches, roll them back, and tell what the whole would take
+    /// Run some batches, roll them back, and estimate the whole backfill
     #[arg(long)]
     dry_run: bool,
-    /// How many batches of each backfill
+    /// Number of batches per backfill
     #[arg(long, value_name = "N", default_value_t = 5, requires = "dry_run", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     sample: u32,
 }

@@ -10,33 +10,31 @@ use refit::{Connection, HeldStep};
 use refit_model::Version;
 use serde::Serialize;
 
-use crate::backfills::{Lines, Named, ObservedJob, StatusPoller, TICK, blocks, look, not_applied};
+use crate::backfills::{Lines, Named, ObservedJob, StatusPoller, TICK, blocks, not_applied, observe};
 use crate::context::{Context, version_argument};
 use crate::database::Database;
 use crate::output::{self, QUIET, WAITS};
 use crate::terminal;
 
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "The migrations folder is looked at for what is pending and held back; without one, the database alone is.\n\n\
-                  --watch ends when all are complete, or none goes on by itself. On a terminal it draws anew every second, elsewhere it \
-                  writes a line where something changes and every few seconds; with --format json, a document a line.\n\n\
-                  Exit status: 0 all complete, 1 one is unfinished, has failed or is pending, 2 could not run.\n\n\
+#[command(after_help = "If there is a migrations folder, pending and held steps are shown as well.\n\n\
+                  --watch ends when all backfills are complete or none can continue. On a terminal it redraws every second; elsewhere \
+                  it prints a line when the state changes and every few seconds; with --format json, one document per line.\n\n\
+                  Exit status: 0 all complete; 1 a backfill is unfinished, failed or pending; 2 could not run.\n\n\
                   Examples:\n  cargo xtask backfill status\n  cargo xtask backfill status V0004 --watch\n  \
-                  cargo xtask backfill status --format json | jq '.backfills[] | {name, state, progress, throttle}'"
-)]
+                  cargo xtask backfill status --format json | jq '.backfills[] | {name, state, progress, throttle}'")]
 pub(super) struct Args {
     /// The version of its migration [default: all]
     #[arg(value_name = "VERSION", value_parser = version_argument)]
     version: Option<Version>,
-    /// Go on showing it until it is complete
+    /// Keep showing the status until all are complete
     #[arg(long)]
     watch: bool,
 }
 
-/// What machines are told.
+/// The JSON document.
 #[derive(Serialize)]
-struct Told<'a> {
+struct StatusDocument<'a> {
     backfills: &'a [ObservedJob],
     #[serde(skip_serializing_if = "Option::is_none")]
     pending: Option<&'a [Named]>,
@@ -44,7 +42,7 @@ struct Told<'a> {
     held: Option<&'a [HeldStep]>,
 }
 
-/// What the folder has that waits; none without a folder.
+/// The pending and held steps of the migrations folder.
 #[derive(Default)]
 struct Waiting {
     pending: Vec<Named>,
@@ -56,9 +54,9 @@ pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     let connection = database.connect().await?;
     let (waiting, retention) = waiting(args, context, &connection).await?.unzip();
     let migrator = context.operator()?;
-    let mut all = look(&connection, &migrator, retention).await?;
+    let mut all = observe(&connection, &migrator, retention).await?;
     connection.close().await;
-    all.retain(|seen| is_meant(args, seen));
+    all.retain(|seen| is_selected(args, seen));
     let pending = waiting.as_ref().map(|waiting| waiting.pending.as_slice());
     if let (Some(version), true, true) =
         (args.version, all.is_empty(), pending.unwrap_or_default().is_empty())
@@ -67,21 +65,21 @@ pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     }
     if args.watch {
         let all = watch(args, &all, StatusPoller::new(database.url(), migrator, retention), context).await?;
-        let fine = all.iter().all(ObservedJob::is_complete) && pending.unwrap_or_default().is_empty();
-        return Ok(if fine { ExitCode::SUCCESS } else { ExitCode::from(1) });
+        let ok = all.iter().all(ObservedJob::is_complete) && pending.unwrap_or_default().is_empty();
+        return Ok(if ok { ExitCode::SUCCESS } else { ExitCode::from(1) });
     }
     let text = format!("{}\n{}", database.address(), text(&all, waiting.as_ref()));
     let held = waiting.as_ref().map(|waiting| waiting.held.as_slice());
-    context.out.result(&Told { backfills: &all, pending, held }, text)?;
-    let fine = all.iter().all(ObservedJob::is_complete) && pending.unwrap_or_default().is_empty();
-    Ok(if fine { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    context.out.result(&StatusDocument { backfills: &all, pending, held }, text)?;
+    let ok = all.iter().all(ObservedJob::is_complete) && pending.unwrap_or_default().is_empty();
+    Ok(if ok { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-fn is_meant(args: &Args, seen: &ObservedJob) -> bool {
+fn is_selected(args: &Args, seen: &ObservedJob) -> bool {
     args.version.is_none_or(|version| seen.status.version == version)
 }
 
-/// What waits, and how long journals are kept. An operator may have no folder at hand; one that is named has to be right.
+/// The waiting steps, and how long journals are kept. None if no folder is named and the default one does not exist.
 async fn waiting(
     args: &Args,
     context: &Context,
@@ -111,12 +109,12 @@ fn text(all: &[ObservedJob], waiting: Option<&Waiting>) -> String {
             .extend(held.map(|step| format!("{WAITS}{:<10}{WAITS:#}  {}  {}", "held", step.stem, step.gate)));
     }
     if lines.is_empty() {
-        return "no backfill was ever registered in this database".to_owned();
+        return "no backfills are registered in this database".to_owned();
     }
     lines.join("\n")
 }
 
-/// Shows them until none of them goes on by itself; answers how they stand then.
+/// Shows the backfills until none can continue. Returns their last status.
 async fn watch(
     args: &Args,
     first: &[ObservedJob],
@@ -127,23 +125,23 @@ async fn watch(
     let screen = terminal.then(screen);
     let mut lines = Lines::of_others();
     let mut all = first.to_vec();
-    let mut away = false;
+    let mut disconnected = false;
     loop {
         match &screen {
             Some(screen) => screen.set_message(on_screen(&text(&all, None))),
             None if context.out.human() => {
-                for line in lines.news(&all) {
+                for line in lines.changes(&all) {
                     context.out.print(line)?;
                 }
             }
-            None => context.out.document(&serde_json::to_string(&Told {
+            None => context.out.document(&serde_json::to_string(&StatusDocument {
                 backfills: &all,
                 pending: None,
                 held: None,
             })?)?,
         }
-        let goes_on = |seen: &ObservedJob| seen.is_runnable() || seen.status.is_paused();
-        if !all.iter().any(goes_on) {
+        let can_continue = |seen: &ObservedJob| seen.is_runnable() || seen.status.is_paused();
+        if !all.iter().any(can_continue) {
             if let Some(screen) = screen {
                 screen.finish_and_clear();
                 context.out.print(text(&all, None))?;
@@ -151,20 +149,20 @@ async fn watch(
             return Ok(all);
         }
         tokio::time::sleep(TICK).await;
-        match poller.look().await {
+        match poller.poll().await {
             Ok(seen) => {
                 all = seen;
-                all.retain(|seen| is_meant(args, seen));
-                away = false;
+                all.retain(|seen| is_selected(args, seen));
+                disconnected = false;
             }
             Err(error) => {
-                let told = format!("{WAITS}the server does not answer{WAITS:#}: {}", output::told(&error));
+                let note = format!("{WAITS}cannot reach the server{WAITS:#}: {}", output::error_text(&error));
                 match &screen {
-                    Some(screen) => screen.set_message(on_screen(&format!("{}\n{told}", text(&all, None)))),
-                    None if !away => context.out.note(told),
+                    Some(screen) => screen.set_message(on_screen(&format!("{}\n{note}", text(&all, None)))),
+                    None if !disconnected => context.out.note(note),
                     None => {}
                 }
-                away = true;
+                disconnected = true;
             }
         }
     }
@@ -179,7 +177,8 @@ fn screen() -> ProgressBar {
 }
 
 fn on_screen(text: &str) -> String {
-    let text = format!("{text}\n{QUIET}every second; Ctrl-C ends the watching, not the work{QUIET:#}");
+    let text =
+        format!("{text}\n{QUIET}updated every second; Ctrl-C stops watching, not the backfills{QUIET:#}");
     match anstream::AutoStream::choice(&std::io::stdout()) {
         anstream::ColorChoice::Never => terminal::plain(&text),
         _ => terminal::render(&text),

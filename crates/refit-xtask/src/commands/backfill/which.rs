@@ -1,4 +1,4 @@
-//! Which backfill is meant.
+//! Selects the backfill that a command works on.
 
 use anyhow::bail;
 use refit::backfill::{JobStatus, Request};
@@ -8,7 +8,7 @@ use refit_model::Version;
 use crate::context::Context;
 use crate::database::Database;
 
-/// A backfill of the database that is named.
+/// A backfill of the named database.
 pub(super) struct SelectedBackfill {
     connection: Connection,
     state: State,
@@ -16,18 +16,18 @@ pub(super) struct SelectedBackfill {
 }
 
 impl SelectedBackfill {
-    /// That of the version that is given, else the only one that is unfinished.
+    /// The backfill of the given version, else the only unfinished one.
     pub(super) async fn of(given: Option<Version>, context: &Context) -> anyhow::Result<SelectedBackfill> {
         let connection = Database::named(context)?.connect().await?;
         let state = context.operator()?.state(&connection).await?;
         let version = match given {
             Some(version) => version,
-            None => the_only(&connection, &state).await?,
+            None => only_unfinished(&connection, &state).await?,
         };
         Ok(SelectedBackfill { connection, state, version })
     }
 
-    /// How it stands.
+    /// Reads its status.
     pub(super) async fn status(&self) -> anyhow::Result<JobStatus> {
         match JobStatus::of(&self.connection, &self.state, self.version).await? {
             Some(status) => Ok(status),
@@ -35,8 +35,8 @@ impl SelectedBackfill {
         }
     }
 
-    /// Asks something of it; answers how it stands then.
-    pub(super) async fn ask(self, request: Request) -> anyhow::Result<JobStatus> {
+    /// Sends a request and returns the new status.
+    pub(super) async fn request(self, request: Request) -> anyhow::Result<JobStatus> {
         refit::backfill::request(&self.connection, &self.state, self.version, request).await?;
         let status = self.status().await?;
         self.connection.close().await;
@@ -44,21 +44,18 @@ impl SelectedBackfill {
     }
 }
 
-async fn the_only(connection: &Connection, state: &State) -> anyhow::Result<Version> {
+async fn only_unfinished(connection: &Connection, state: &State) -> anyhow::Result<Version> {
     let mut unfinished = JobStatus::all(connection, state).await?;
     unfinished.retain(|status| status.state != refit::backfill::JobState::Complete);
     match &unfinished[..] {
-        [] => bail!("no backfill is unfinished in this database"),
+        [] => bail!("this database has no unfinished backfill"),
         [one] => Ok(one.version),
         several => {
             let named = several.iter().map(|status| {
                 let state = if status.is_paused() { "paused" } else { status.state.as_str() };
                 format!("\n  {}  {}  ({state})", status.version, status.name)
             });
-            bail!(
-                "which one? several backfills are unfinished; name one by its version:{}",
-                named.collect::<String>()
-            )
+            bail!("several backfills are unfinished; give the version of one:{}", named.collect::<String>())
         }
     }
 }

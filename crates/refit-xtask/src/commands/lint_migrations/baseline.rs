@@ -1,4 +1,4 @@
-//! The baseline: findings that are accepted, by fingerprint. The rest of an entry is for whoever reads the file.
+//! The baseline: accepted findings, identified by fingerprint. The other fields of an entry are only for people.
 
 use std::fs;
 use std::path::Path;
@@ -22,26 +22,26 @@ struct Entry {
 
 const FORMAT: u32 = 1;
 
-/// The accepted fingerprints.
+/// Reads the accepted fingerprints.
 ///
 /// # Errors
-/// When the file cannot be read or is no baseline.
+/// When the file cannot be read or is not a baseline.
 pub(super) fn read(file: &Path) -> anyhow::Result<Vec<String>> {
     let shown = file.display();
     let text = fs::read_to_string(file)
-        .with_context(|| format!("{shown} cannot be read; --write-baseline writes it"))?;
+        .with_context(|| format!("cannot read {shown}; --write-baseline creates it"))?;
     let baseline: Baseline = serde_json::from_str(&text)
-        .with_context(|| format!("{shown} is no baseline; --write-baseline writes one"))?;
+        .with_context(|| format!("{shown} is not a baseline; --write-baseline creates one"))?;
     if baseline.format != FORMAT {
         bail!(
-            "{shown} has format {}, this version reads {FORMAT}; --write-baseline renews it",
+            "{shown} has format {}, but this version reads {FORMAT}; --write-baseline updates it",
             baseline.format
         );
     }
     Ok(baseline.findings.into_iter().map(|entry| entry.fingerprint).collect())
 }
 
-/// Writes all findings, whole or not at all. Says how many.
+/// Writes all findings atomically. Returns their number.
 ///
 /// # Errors
 /// When the file cannot be written.

@@ -1,4 +1,4 @@
-//! `--fix`: which migrations may be touched, what was made of them, and how that is told.
+//! `--fix`: selects the migrations that may change, fixes them, and reports the changes.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt::Write as _;
@@ -17,25 +17,25 @@ use crate::fs;
 use crate::git::Git;
 use crate::output::{BAD, GOOD, QUIET, WAITS};
 
-/// What was fixed.
+/// The result of fixing.
 pub(super) struct FixOutcome {
     fixed: Fixed,
-    /// Whether the files are written; with `--dry-run` they are not.
+    /// Whether the files were written: false with `--dry-run`.
     pub(super) written: bool,
 }
 
 impl FixOutcome {
-    /// Whether any file is other than it was.
+    /// Whether any file changes.
     pub(super) fn changes(&self) -> bool {
         !self.fixed.changes.is_empty()
     }
 }
 
-/// Fixes what can be fixed, and writes it unless `dry`. `sources` holds the set as it is afterwards.
+/// Fixes the files, and writes them unless `dry`. Afterwards `sources` contains the fixed set.
 ///
 /// # Errors
-/// When nobody knows which migrations may have run and `tracked` does not say that it does not matter; when files cannot be
-/// written, in which case all are as they were.
+/// When git cannot determine which migrations may have run and `tracked` is false, and when files cannot be written; then none
+/// is changed.
 pub(super) fn fix(
     sources: &mut Sources,
     config: &Config,
@@ -43,7 +43,7 @@ pub(super) fn fix(
     dry: bool,
 ) -> anyhow::Result<FixOutcome> {
     if sources.files.iter().any(Option::is_none) {
-        bail!("--fix writes files, and standard input is none; name the files");
+        bail!("--fix cannot rewrite standard input; give the paths of the files");
     }
     let protected = if tracked { BTreeSet::new() } else { protected(sources)? };
     let fixed = refit_lint::fix(&sources.inputs, config, &protected);
@@ -57,10 +57,10 @@ pub(super) fn fix(
     Ok(FixOutcome { fixed, written: !dry })
 }
 
-/// The files that a history may have: those of the main branch, changed since or not, and whatever has a version of theirs.
+/// The files that may have run: those of the main branch, even if changed, and all files with the same versions.
 fn protected(sources: &Sources) -> anyhow::Result<BTreeSet<String>> {
     let unknown = |error: anyhow::Error| {
-        error.context("cannot tell which migrations may have run already; if none has, give --fix-tracked")
+        error.context("cannot determine which migrations may have run; if none has, give --fix-tracked")
     };
     let git = Git::at(&sources.folder, "--fix").map_err(unknown)?;
     let on_main = git.on_main().map_err(unknown)?;
@@ -69,7 +69,7 @@ fn protected(sources: &Sources) -> anyhow::Result<BTreeSet<String>> {
         Some(path) => {
             on_main.contains(&path) || version(&path).is_some_and(|known| versions.contains(&known))
         }
-        // Of files outside of the repository nobody knows the past.
+        // The history of files outside the repository is unknown.
         None => true,
     };
     let paths = sources.inputs.iter().zip(&sources.files);
@@ -86,7 +86,7 @@ fn version(path: &str) -> Option<(String, Version)> {
     }
 }
 
-/// Where each change happens.
+/// The paths of all changes on disk.
 fn on_disk(sources: &Sources, changes: &[Change]) -> anyhow::Result<Vec<fs::Replacement>> {
     let mut places: BTreeMap<&str, &Path> = BTreeMap::new();
     let mut folders: BTreeMap<&str, PathBuf> = BTreeMap::new();
@@ -107,7 +107,7 @@ fn on_disk(sources: &Sources, changes: &[Change]) -> anyhow::Result<Vec<fs::Repl
     changes.iter().map(replacement).collect()
 }
 
-/// Of files that were named one by one, others of the folder are not known: none may have a version that is given away.
+/// Checks that no other file has a new version: if files were given by name, the rest of the folder has not been read.
 fn free_versions(files: &[fs::Replacement]) -> anyhow::Result<()> {
     let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let old: HashSet<&Path> = files.iter().filter_map(|file| file.from.as_deref()).collect();
@@ -127,7 +127,7 @@ fn free_versions(files: &[fs::Replacement]) -> anyhow::Result<()> {
                 continue;
             };
             bail!(
-                "{} has version {taken}, which {} would get; name the whole folder, so that it can make room",
+                "{} already has version {taken}, which {} would get; give the whole folder, so that it can be renumbered",
                 other.display(),
                 to.display()
             );
@@ -140,7 +140,7 @@ fn split(path: &str) -> (&str, &str) {
     path.split_at(path.rfind('/').map_or(0, |slash| slash + 1))
 }
 
-/// For people: the difference, what was fixed, and what was not.
+/// For people: the diff, the fixed findings, and the remaining ones.
 pub(super) fn human(fixed: &FixOutcome) -> String {
     let Fixed { changes, fixes, left, .. } = &fixed.fixed;
     let mut text = String::new();
@@ -153,7 +153,7 @@ pub(super) fn human(fixed: &FixOutcome) -> String {
     let done = if fixed.written { "fixed" } else { "would fix" };
     for fix in fixes {
         let names: Vec<&str> = fix.files.iter().map(|path| split(path).1).collect();
-        // Writing to a String does not fail.
+        // Writing to a String cannot fail.
         let _ = writeln!(
             text,
             "{GOOD}{done}{GOOD:#}: {}: {}\n  {}",
@@ -173,12 +173,12 @@ pub(super) fn human(fixed: &FixOutcome) -> String {
     let _ = match (changes.is_empty(), fixed.written) {
         (true, _) => writeln!(text, "nothing to fix\n"),
         (false, true) => writeln!(text, "{files} written\n"),
-        (false, false) => writeln!(text, "{files} would be written; nothing was, for --dry-run\n"),
+        (false, false) => writeln!(text, "{files} would be written without --dry-run\n"),
     };
     text
 }
 
-/// One file's difference, as `git apply` and `patch` read it.
+/// A file's diff, in the format of `git apply` and `patch`.
 fn difference(change: &Change, text: &mut String) {
     let (before, after) = (String::from_utf8_lossy(&change.before), String::from_utf8_lossy(&change.after));
     let diff = TextDiff::from_lines(before.as_ref(), after.as_ref());
@@ -191,7 +191,7 @@ fn difference(change: &Change, text: &mut String) {
     let from = change.from.as_ref().map_or("/dev/null".to_owned(), |from| format!("a/{from}"));
     let diff = diff.unified_diff().context_radius(3).header(&from, &format!("b/{}", change.to)).to_string();
     for line in diff.lines() {
-        // What comes out of a file must not reach the terminal as more than text.
+        // Text from a file must not control the terminal.
         let shown = plain(&redact::text(line));
         let _ = match line.as_bytes().first() {
             Some(b'+') => writeln!(text, "{GOOD}{shown}{GOOD:#}"),
@@ -206,7 +206,7 @@ fn plain(text: &str) -> String {
     normalize_untrusted_str(text)
 }
 
-/// What the JSON form has of it.
+/// The part of the JSON document about fixes.
 #[derive(Serialize)]
 pub(super) struct Document<'a> {
     written: bool,

@@ -1,4 +1,4 @@
-//! Annotations of a GitHub workflow: one command a finding, and the summary as a line of the log.
+//! Annotations in a GitHub workflow: one command per finding, and the summary as a log line.
 
 use refit_lint::{Finding, Outcome, Severity};
 
@@ -16,7 +16,7 @@ fn annotation(finding: &Finding) -> String {
         Severity::Note => "notice",
     };
     let (start, end) = (finding.start, finding.end);
-    // Columns are for places on one line.
+    // GitHub accepts end columns only within one line.
     let columns = match start.line == end.line {
         true => format!(",col={},endColumn={}", start.column, end.column),
         false => format!(",col={}", start.column),
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_would_end_a_command_is_escaped() {
+    fn characters_that_end_a_command_are_escaped() {
         assert_eq!(data("100%\r\na: b, c"), "100%25%0D%0Aa: b, c");
         assert_eq!(property("a:b,c%\n"), "a%3Ab%2Cc%25%0A");
     }

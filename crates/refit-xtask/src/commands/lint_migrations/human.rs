@@ -1,4 +1,4 @@
-//! For people: findings drawn as rustc draws them, the safe way below each.
+//! For people: findings in the style of rustc, each followed by the safe way.
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet, normalize_untrusted_str};
 use refit_lint::{Finding, Severity};
@@ -9,12 +9,12 @@ use super::report::{Report, counted, lock_sentence, summary};
 use super::shown::Shown;
 use crate::output::{BAD, GOOD, QUIET, WAITS};
 
-/// Drawn with colours, which standard output takes out where nobody sees them.
+/// Renders with colours, which are removed if standard output is not a terminal.
 pub(super) fn render(report: &Report<'_>) -> String {
     let renderer = Renderer::styled();
     let mut text = String::new();
     let mut findings = report.outcome.findings.as_slice();
-    // Findings come in the order of the files.
+    // Findings are in the order of the files.
     let mut inputs = report.sources.inputs.iter();
     while let Some(first) = findings.first() {
         let count = findings.iter().take_while(|finding| finding.path == first.path).count();
@@ -47,7 +47,7 @@ pub(super) fn render(report: &Report<'_>) -> String {
     text + &format!("{style}{}{style:#}", summary(report.outcome))
 }
 
-/// The text of a file as the linter saw it.
+/// The text of a file as linted.
 pub(super) fn source(report: &Report<'_>, path: &str) -> String {
     let (settings_path, settings) = &report.sources.config.settings;
     match report.sources.inputs.iter().find(|input| input.path == path) {
@@ -64,7 +64,7 @@ fn draw(renderer: &Renderer, finding: &Finding, source: &str, index: &LineIndex<
         Severity::Note => Level::NOTE,
     };
     let title = level.primary_title(&finding.message).id(finding.rule);
-    // Names come out of a file; of what is drawn here, only this is taken as it is.
+    // Names come from a file, and the renderer does not escape labels.
     let lock = lock_sentence(finding).map(|lock| normalize_untrusted_str(&lock));
     let group = match Shown::new(finding.span.start as usize..finding.span.end as usize, source, index) {
         Some(shown) => {
@@ -81,7 +81,7 @@ fn draw(renderer: &Renderer, finding: &Finding, source: &str, index: &LineIndex<
             let annotation = AnnotationKind::Primary.span(shown.span).label(label);
             let snippet = Snippet::source(shown.text).line_start(finding.start.line).annotation(annotation);
             match shown.is_cut {
-                // The columns of what is drawn are not those of the file.
+                // The snippet's columns are not those of the file.
                 true => title.element(origin(finding)).element(snippet),
                 false => title.element(snippet.path(&finding.path)),
             }
@@ -95,12 +95,12 @@ fn origin(finding: &Finding) -> Origin<'_> {
     Origin::path(&finding.path).line(finding.start.line).char_column(finding.start.column)
 }
 
-/// A sentence, and SQL to paste below it.
+/// Adds the help: a sentence, and SQL to paste.
 fn with_help<'a>(group: Group<'a>, help: &str) -> Group<'a> {
     if help.is_empty() {
         return group;
     }
-    // Every line by itself: what comes out of a file must not reach the terminal as more than text.
+    // Escape each line: text from a file must not control the terminal.
     let lines: Vec<String> = help.lines().map(normalize_untrusted_str).collect();
     group.element(Level::HELP.message(lines.join("\n")))
 }

@@ -1,4 +1,4 @@
-//! For machines: the form that `docs/lint-schema.json` describes.
+//! JSON output; its schema is `docs/lint-schema.json`.
 
 use refit_lint::Finding;
 use serde::Serialize;

@@ -1,12 +1,12 @@
-//! Levels from the command line, over those of `refit.toml`.
+//! Levels from the command line, which override those of `refit.toml`.
 
 use anyhow::bail;
 use refit_lint::{Config, Level, RULES, suggestion};
 
-/// Sets the levels of `--deny`, `--warn` and `--allow`, which count for every file.
+/// Applies `--deny`, `--warn` and `--allow` to all files.
 ///
 /// # Errors
-/// A name that is no rule, or a rule that is given twice.
+/// When a rule does not exist or is given two levels.
 pub(super) fn apply(config: &mut Config, [deny, warn, allow]: [&[String]; 3]) -> anyhow::Result<()> {
     let levels =
         [(Level::Deny, "--deny", deny), (Level::Warn, "--warn", warn), (Level::Allow, "--allow", allow)];

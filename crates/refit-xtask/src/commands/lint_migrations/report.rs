@@ -1,4 +1,4 @@
-//! What was found, in the format that was asked for: one file for each.
+//! Renders the report; each format has a module.
 
 use std::collections::HashMap;
 
@@ -8,13 +8,13 @@ use super::sources::Sources;
 use super::{fix, github, gitlab, human, json, sarif, trace, traced};
 use crate::output::Format;
 
-/// What was linted and what was found.
+/// The inputs and results of linting.
 pub(super) struct Report<'a> {
     pub(super) sources: &'a Sources,
     pub(super) outcome: &'a Outcome,
-    /// What was fixed, where that was asked for.
+    /// The fixes, with `--fix`.
     pub(super) fixed: Option<&'a fix::FixOutcome>,
-    /// What a server did, where that was asked for.
+    /// The trace, with `--trace`.
     pub(super) traced: Option<&'a trace::Traced>,
 }
 
@@ -22,7 +22,7 @@ pub(super) struct Report<'a> {
 pub(super) const FORMATS: &[Format] =
     &[Format::Human, Format::Json, Format::Sarif, Format::Github, Format::Gitlab];
 
-/// The report in a format, without a line ending at its end.
+/// The report in a format, without a final newline.
 pub(super) fn render(report: &Report<'_>, format: Format) -> anyhow::Result<String> {
     match format {
         Format::Human | Format::Text | Format::Mermaid | Format::Html => {
@@ -64,7 +64,7 @@ pub(super) fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
-/// The lock, and who waits for it. A statement may hold it that did not take it.
+/// The lock that the statement holds, and what it blocks. An earlier statement may have taken it.
 pub(super) fn lock_sentence(finding: &Finding) -> Option<String> {
     let (lock, table) = (finding.lock?, finding.table.as_deref()?);
     let who = match () {
@@ -75,7 +75,7 @@ pub(super) fn lock_sentence(finding: &Finding) -> Option<String> {
     Some(format!("{lock} on {table}{who}"))
 }
 
-/// Fingerprints in the order of the findings, each made unique: the same again is numbered.
+/// Fingerprints in the order of the findings, made unique: duplicates get a number.
 pub(super) fn unique_fingerprints(findings: &[Finding]) -> Vec<String> {
     let mut seen: HashMap<String, usize> = HashMap::new();
     let unique = |finding: &Finding| {

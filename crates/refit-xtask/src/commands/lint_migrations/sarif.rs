@@ -70,13 +70,13 @@ fn result(finding: &Finding, fingerprint: &str) -> Value {
     })
 }
 
-/// The place of the finding's rule in the list above; -1 for what is found without one, as the standard has it (3.27.6).
+/// The index of the finding's rule in the list above; -1 for a finding without a rule (SARIF 2.1.0, 3.27.6).
 fn rule_index(finding: &Finding) -> i64 {
     let index = RULES.iter().position(|rule| rule.name == finding.rule);
     index.and_then(|index| i64::try_from(index).ok()).unwrap_or(-1)
 }
 
-/// Relative to the root of the sources; a file that lies elsewhere by its whole path.
+/// A location relative to the root of the sources, or absolute for a file outside.
 fn artifact(path: &str) -> Value {
     match path.starts_with('/') {
         true => json!({ "uri": format!("file://{}", encoded(path)) }),
@@ -84,7 +84,7 @@ fn artifact(path: &str) -> Value {
     }
 }
 
-/// A path as a URI writes it (RFC 3986, 3.3).
+/// Percent-encodes a path (RFC 3986, 3.3).
 fn encoded(path: &str) -> String {
     let mut uri = String::with_capacity(path.len());
     for byte in path.bytes() {

@@ -1,27 +1,27 @@
-//! What is drawn of a place in a file: whole lines, but few of many, and little of long ones.
+//! The excerpt of a file to show for a finding: whole lines, limited in number and length.
 
 use std::ops::Range;
 
 use refit_model::LineIndex;
 
-/// Of a long statement, this many lines are shown.
+/// Maximum number of lines to show.
 const LINES_SHOWN: usize = 6;
-/// Of a long line, this many bytes before and after the place.
+/// Maximum number of bytes of a long line to show before and after the span.
 const BYTES_SHOWN: usize = 400;
 
-/// The part of the text that is drawn.
+/// An excerpt of a text.
 pub(super) struct Shown<'t> {
     pub(super) text: &'t str,
-    /// The place, in bytes of that text.
+    /// The span within the excerpt, in bytes.
     pub(super) span: Range<usize>,
-    /// Lines of the place that are not drawn.
+    /// Number of the span's lines that are not shown.
     pub(super) lines_left: usize,
-    /// Whether the first line begins before the text.
+    /// Whether the start of the first line is cut off.
     pub(super) is_cut: bool,
 }
 
 impl<'t> Shown<'t> {
-    /// A place of a text; none where it does not lie in it.
+    /// The excerpt for a span; none if the span is outside the text.
     pub(super) fn new(place: Range<usize>, source: &'t str, index: &LineIndex<'_>) -> Option<Shown<'t>> {
         let (start, end) = (place.start, place.end.min(source.len()));
         if source.is_empty() || start > source.len() {
@@ -43,7 +43,7 @@ impl<'t> Shown<'t> {
     }
 }
 
-/// The nearest place before, or at, an offset where a character begins.
+/// The nearest character boundary at or before an offset.
 fn boundary(text: &str, mut offset: usize) -> usize {
     offset = offset.min(text.len());
     while !text.is_char_boundary(offset) {

@@ -1,4 +1,4 @@
-//! `--since REF`: only what changed is reported; all of it is replayed.
+//! `--since REF`: reports only findings in changed files, but replays all files.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -8,18 +8,18 @@ use anyhow::{Context as _, bail};
 use super::sources::Sources;
 use crate::git::Git;
 
-/// Takes the wish for findings from every file that did not change since the merge base with `reference`.
+/// Marks files as not reported if they have not changed since the merge base with `reference`.
 ///
-/// What is not committed yet and what git does not know yet has changed; so has a migration whose sidecar has.
+/// Uncommitted and untracked files count as changed, and so does a migration with a changed companion file.
 ///
 /// # Errors
-/// When this is no git repository, or it has no such commit.
+/// When there is no git repository or no such commit.
 pub(super) fn report_changed(sources: &mut Sources, reference: &str) -> anyhow::Result<()> {
     let git = Git::at(&sources.folder, "--since")?;
     let changed = changed_since(&git, reference)?;
     let is_changed = |file: &Option<PathBuf>| match file.as_deref().and_then(|file| git.path_of(file)) {
         Some(path) => changed.contains(&migration_of(&path)),
-        // Standard input, and files outside of the repository: nobody knows their past.
+        // Standard input and files outside the repository have no known history.
         None => true,
     };
     for (input, file) in sources.inputs.iter_mut().zip(&sources.files) {
@@ -28,16 +28,16 @@ pub(super) fn report_changed(sources: &mut Sources, reference: &str) -> anyhow::
     Ok(())
 }
 
-/// Paths from the top of the repository; a sidecar stands for its migration.
+/// Changed migrations, as paths from the top of the repository; a companion file counts as its migration.
 fn changed_since(git: &Git, reference: &str) -> anyhow::Result<HashSet<String>> {
-    let unknown = || format!("--since {reference}: git knows no such commit, branch or tag");
+    let unknown = || format!("--since {reference}: no such commit, branch or tag");
     if reference.starts_with('-') || reference.is_empty() {
         bail!(unknown());
     }
     let commit = format!("{reference}^{{commit}}");
     let commit = git.read(&["rev-parse", "--verify", &commit]).with_context(unknown)?;
     let base = git.read(&["merge-base", commit.trim(), "HEAD"]).with_context(|| {
-        format!("--since {reference}: no commit that it shares with HEAD; a shallow clone must fetch more of its history")
+        format!("--since {reference}: no common ancestor with HEAD; in a shallow clone, fetch more history")
     })?;
     let changed = git.read(&["diff", "--name-only", "--no-renames", "-z", base.trim(), "--"])?;
     let new = git.read(&["ls-files", "--others", "--exclude-standard", "-z"])?;

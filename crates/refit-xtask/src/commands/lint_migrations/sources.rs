@@ -1,4 +1,4 @@
-//! What is linted: the migrations folder, or files and folders named one by one.
+//! The files to lint: the migrations folder, or explicit files and folders.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
@@ -11,18 +11,18 @@ use refit_model::{FileKind, Problem, Settings, Version, read_folder, version_of}
 
 use crate::context::Context;
 
-/// Files in the order in which they are replayed.
+/// Files in the order of replay.
 pub(super) struct Sources {
     pub(super) inputs: Vec<Input>,
-    /// Where each input lies; standard input lies nowhere.
+    /// The path of each input; none for standard input.
     pub(super) files: Vec<Option<PathBuf>>,
-    /// The folder to ask git in.
+    /// The folder to run git in.
     pub(super) folder: PathBuf,
-    /// As `refit.toml` has it.
+    /// The settings of `refit.toml`.
     pub(super) config: Config,
 }
 
-/// How findings name standard input.
+/// The path of standard input in findings.
 const STDIN: &str = "<stdin>";
 
 impl Sources {
@@ -62,7 +62,7 @@ fn config(folder: &Path, shown: &Shown) -> anyhow::Result<Config> {
     let text = match fs::read_to_string(&file) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(error).with_context(|| format!("{} cannot be read", file.display())),
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", file.display())),
     };
     let path = shown.path(&file);
     let settings = Settings::parse(&path, &text).map_err(|problem| anyhow::anyhow!("{problem}"))?;
@@ -78,7 +78,7 @@ fn config(folder: &Path, shown: &Shown) -> anyhow::Result<Config> {
     })
 }
 
-/// Every file of the migrations folder, migrations by version and repeatable ones last, malformed names included.
+/// All files of the migrations folder, including those with malformed names: migrations by version, then repeatable ones.
 fn folder_files(folder: &Path) -> anyhow::Result<Vec<Source>> {
     let (mut files, problems) = read_folder(folder);
     if !problems.is_empty() {
@@ -93,9 +93,9 @@ fn folder_files(folder: &Path) -> anyhow::Result<Vec<Source>> {
     Ok(files.into_iter().map(source).collect())
 }
 
-/// When a file of the folder runs. A name that is not quite right still says which version was meant.
+/// A sort key for the order of execution. A malformed name is sorted by the version that it seems to have.
 fn order(path: &str) -> (u8, Version, String) {
-    let meant = || {
+    let apparent_version = || {
         let digits: String = path.chars().skip(1).take_while(char::is_ascii_digit).collect();
         version_of(&digits)
     };
@@ -103,12 +103,12 @@ fn order(path: &str) -> (u8, Version, String) {
         Ok(FileKind::Migration { version, .. }) => (0, version),
         Ok(FileKind::Repeatable { .. }) => (1, 0),
         Ok(_) => (2, 0),
-        Err(_) => meant().map_or((2, 0), |version| (0, version)),
+        Err(_) => apparent_version().map_or((2, 0), |version| (0, version)),
     };
     (class, version, path.to_owned())
 }
 
-/// Files that were named, and those of folders that were named, in name order; standard input after them.
+/// The explicit files, and those in explicit folders, in name order; then standard input.
 fn named_files(paths: &[PathBuf]) -> anyhow::Result<Vec<Source>> {
     let mut files = Vec::new();
     let mut from_stdin = false;
@@ -117,30 +117,30 @@ fn named_files(paths: &[PathBuf]) -> anyhow::Result<Vec<Source>> {
             from_stdin = true;
             continue;
         }
-        let metadata = fs::metadata(path).with_context(|| format!("{} cannot be read", path.display()))?;
+        let metadata = fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
         match metadata.is_dir() {
             true => below(path, &mut files)?,
             false => files.push(path.clone()),
         }
     }
-    once(&mut files);
+    remove_duplicates(&mut files);
     in_name_order(&mut files);
     let read = |file: PathBuf| {
-        let bytes = fs::read(&file).with_context(|| format!("{} cannot be read", file.display()))?;
+        let bytes = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
         Ok(Source { path: Some(file), bytes })
     };
     let mut sources = files.into_iter().map(read).collect::<anyhow::Result<Vec<Source>>>()?;
     if from_stdin {
         let mut bytes = Vec::new();
-        std::io::stdin().read_to_end(&mut bytes).context("standard input cannot be read")?;
+        std::io::stdin().read_to_end(&mut bytes).context("cannot read standard input")?;
         sources.push(Source { path: None, bytes });
     }
     Ok(sources)
 }
 
-/// Leaves out files that were named before, by whatever path.
-fn once(files: &mut Vec<PathBuf>) {
-    // The real path of a folder is found once for all of its files: asking for each takes several calls of the system.
+/// Removes files that occur more than once, also by different paths.
+fn remove_duplicates(files: &mut Vec<PathBuf>) {
+    // Resolve each folder once: resolving each file takes several system calls.
     let mut folders: HashMap<PathBuf, PathBuf> = HashMap::new();
     let mut seen = HashSet::new();
     files.retain(|file| {
@@ -161,9 +161,9 @@ fn once(files: &mut Vec<PathBuf>) {
     });
 }
 
-/// Collects the SQL files below a folder, without the sidecars of other files.
+/// Collects the SQL files below a folder, without companion files.
 fn below(folder: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
-    let unreadable = || format!("{} cannot be read", folder.display());
+    let unreadable = || format!("cannot read {}", folder.display());
     let mut names = HashSet::new();
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).with_context(unreadable)? {
@@ -180,15 +180,15 @@ fn below(folder: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
             found.push((name, path));
         }
     }
-    let is_sidecar = |name: &str| {
+    let is_companion = |name: &str| {
         let stem = [".down.sql", ".check.sql"].iter().find_map(|suffix| name.strip_suffix(suffix));
         stem.is_some_and(|stem| names.contains(&format!("{stem}.sql")))
     };
-    files.extend(found.into_iter().filter(|(name, _)| !is_sidecar(name)).map(|(_, path)| path));
+    files.extend(found.into_iter().filter(|(name, _)| !is_companion(name)).map(|(_, path)| path));
     Ok(())
 }
 
-/// By path; but where all are named like migrations, as they would run.
+/// Sorts by path, or in the order of execution if all names are those of migrations.
 fn in_name_order(files: &mut [PathBuf]) {
     let name = |file: &Path| file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let runs = |file: &PathBuf| {
@@ -201,7 +201,7 @@ fn in_name_order(files: &mut [PathBuf]) {
     }
 }
 
-/// How findings name files: relative to the workspace, with `/` between parts; as given where they lie elsewhere.
+/// The paths to show in findings: relative to the workspace, with `/` as separator; as given for files outside.
 struct Shown {
     workspace: PathBuf,
     current: PathBuf,
@@ -209,7 +209,7 @@ struct Shown {
 
 impl Shown {
     fn new(workspace: &Path) -> anyhow::Result<Shown> {
-        let current = std::env::current_dir().context("the current folder cannot be read")?;
+        let current = std::env::current_dir().context("cannot read the current folder")?;
         Ok(Shown { workspace: fs::canonicalize(workspace).unwrap_or_else(|_| workspace.to_owned()), current })
     }
 
@@ -217,7 +217,7 @@ impl Shown {
         let whole = self.current.join(path);
         let plain = plain(&whole);
         let inside = plain.strip_prefix(&self.workspace).map(Path::to_owned).ok();
-        // A link may lead into the workspace: /tmp is one on some systems.
+        // The path may lead into the workspace through a link: /tmp is one on some systems.
         let inside = inside.or_else(|| {
             let real = fs::canonicalize(whole.parent()?).ok()?.join(whole.file_name()?);
             real.strip_prefix(&self.workspace).map(Path::to_owned).ok()
@@ -226,7 +226,7 @@ impl Shown {
     }
 }
 
-/// Without `.` and `..`, by words alone.
+/// Removes `.` and `..` lexically.
 fn plain(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for part in path.components() {

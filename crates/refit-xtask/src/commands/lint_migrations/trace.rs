@@ -1,30 +1,30 @@
-//! `--trace`: what the migrations really do on a private server, held against what is predicted.
+//! `--trace`: runs the migrations on a private server and compares their effects with the predictions.
 
 use refit_devdb::ServerOptions;
 use refit_lint::sql::Span;
 use refit_lint::{Finding, Input, Outcome, Severity, predict};
 use refit_model::{LineIndex, Position};
 use refit_rehearsal::{
-    Failure, File, Mismatch, Options, Place, StatementTrace, Trace, mismatches, server_options, trace,
+    Failure, File, Mismatch, Options, RehearsalServer, StatementTrace, Trace, mismatches, server_options,
+    trace,
 };
 
 use super::sources::Sources;
 use crate::context::Context;
 
-/// What a statement that fails is found by; no rule, for only a server knows.
+/// The name of the finding for a failed statement. It is not a rule, because only a server can detect it.
 const FAILED: &str = "trace-failed";
 
-/// A trace of the files whose findings are wanted.
+/// A trace of the reported files.
 pub(super) struct Traced {
     pub(super) trace: Trace,
     pub(super) mismatches: Vec<Mismatch>,
 }
 
-/// Runs the files on a private server, those that are not reported untraced, and adds a statement that fails to the
-/// findings.
+/// Runs the files on a private server, traces the reported ones, and adds a finding for a statement that fails.
 ///
 /// # Errors
-/// When no server comes up, or it cannot be asked.
+/// When no server can be started, or a query of the trace fails.
 pub(super) async fn run(
     sources: &Sources,
     rows: u32,
@@ -35,20 +35,20 @@ pub(super) async fn run(
     let by_folder = inputs.iter().all(|input| input.named_by_folder);
     let files: Vec<File> =
         inputs.iter().map(|input| File::new(&input.path, &input.text(), input.reported)).collect();
-    let place = Place::start(server_options(ServerOptions::from_env())).await?;
-    context.out.note(format_args!("tracing on a private PostgreSQL {}", place.version()));
-    // What is named by itself may be a dump, which begins and ends its own transactions.
+    let server = RehearsalServer::start(server_options(ServerOptions::from_env())).await?;
+    context.out.note(format_args!("tracing on a private PostgreSQL {}", server.version()));
+    // An explicit file may be a dump, which begins and ends its own transactions.
     let options = Options { rows, transaction_control: !by_folder, ..Options::default() };
-    let mut trace = trace(&place.url(), &files, &options).await?;
+    let mut trace = trace(&server.url(), &files, &options).await?;
     trace.skipped.splice(0..0, skipped);
-    let mismatches = mismatches(&trace, &predict(&inputs, place.major()));
+    let mismatches = mismatches(&trace, &predict(&inputs, server.major()));
     if let Some(failed) = trace.failure() {
         add_failure(failed, &inputs, sources, outcome);
     }
     Ok(Traced { trace, mismatches })
 }
 
-/// The files that run; and those that are reported and do not, with the reason.
+/// The files to run, and the reported files that are skipped, with the reason.
 fn runnable(sources: &Sources, environment: &str) -> (Vec<Input>, Vec<(String, String)>) {
     let (mut inputs, mut skipped) = (Vec::new(), Vec::new());
     let folder = sources.config.folder.as_str();
@@ -64,7 +64,7 @@ fn runnable(sources: &Sources, environment: &str) -> (Vec<Input>, Vec<(String, S
                 elsewhere.then(|| format!("it runs only in {}", directives.environments.join(", ")))
             }
             () if is_sql && refit_model::FileKind::of(name).is_err() => {
-                Some("its name is not that of a migration".to_owned())
+                Some("its name is not a migration's".to_owned())
             }
             () => continue,
         };
@@ -77,7 +77,7 @@ fn runnable(sources: &Sources, environment: &str) -> (Vec<Input>, Vec<(String, S
     (inputs, skipped)
 }
 
-/// A statement that fails is found like what a rule finds, in every format.
+/// Adds a finding for a failed statement, so that all formats report it.
 fn add_failure(failed: &StatementTrace, inputs: &[Input], sources: &Sources, outcome: &mut Outcome) {
     let Some(failure) = &failed.failure else { return };
     let text = inputs.iter().find(|input| input.path == failed.path).map(Input::text).unwrap_or_default();
@@ -86,9 +86,9 @@ fn add_failure(failed: &StatementTrace, inputs: &[Input], sources: &Sources, out
     let end = failed.end.max(start);
     let offset = |byte: usize| u32::try_from(byte).unwrap_or(u32::MAX);
     let span = Span { start: offset(start), end: offset(end) };
-    let message = format!("this fails on the server: {}", said(failure));
-    let finding =
-        Finding::new(FAILED, Severity::Error, &failed.path, span, &index, message).with_help(more(failure));
+    let message = format!("this fails on the server: {}", failure_text(failure));
+    let finding = Finding::new(FAILED, Severity::Error, &failed.path, span, &index, message)
+        .with_help(failure_help(failure));
     let order = |finding: &Finding| {
         let file = sources.inputs.iter().position(|input| input.path == finding.path);
         (file.unwrap_or(usize::MAX), finding.span.start)
@@ -99,35 +99,35 @@ fn add_failure(failed: &StatementTrace, inputs: &[Input], sources: &Sources, out
     outcome.summary.errors += 1;
 }
 
-/// The place that the server points to, when it lies in the statement.
+/// The offset of the server's error position, if it is within the statement, else of the statement.
 fn byte_of(text: &str, index: &LineIndex<'_>, failure: &Failure, statement: usize) -> usize {
     let line = index.line_start(failure.line);
     let column = text.get(line..).and_then(|rest| rest.char_indices().nth(failure.column.saturating_sub(1)));
     column.map_or(statement, |(byte, _)| line + byte).max(statement)
 }
 
-fn said(failure: &Failure) -> String {
+fn failure_text(failure: &Failure) -> String {
     match &failure.sqlstate {
         Some(code) => format!("{code} {}", failure.message),
         None => failure.message.clone(),
     }
 }
 
-fn more(failure: &Failure) -> String {
+fn failure_help(failure: &Failure) -> String {
     let lines: Vec<&str> =
         [&failure.detail, &failure.hint].into_iter().flatten().map(String::as_str).collect();
     lines.join("\n")
 }
 
 impl Traced {
-    /// What differs the foresight of a statement.
+    /// The mismatches of a statement.
     pub(super) fn mismatches_of(&self, statement: &StatementTrace) -> impl Iterator<Item = &Mismatch> {
         self.mismatches
             .iter()
             .filter(move |one| one.path == statement.path && one.statement == statement.statement)
     }
 
-    /// Where a statement is.
+    /// The position of a statement.
     pub(super) fn place(statement: &StatementTrace) -> Position {
         Position { line: statement.line, column: statement.column }
     }

@@ -1,4 +1,4 @@
-//! How a trace is told: for people below each statement, for machines as a list.
+//! Rendering of a trace: below each statement for people, as a list in JSON.
 
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet, normalize_untrusted_str};
 use refit_model::LineIndex;
@@ -15,7 +15,7 @@ use super::trace::Traced;
 use crate::output::QUIET;
 use crate::render::statement;
 
-/// The part of the JSON document that is about a trace.
+/// The part of the JSON document about the trace.
 #[derive(Serialize)]
 pub(super) struct Document<'a> {
     postgres: &'a str,
@@ -69,7 +69,7 @@ pub(super) fn document(traced: &Traced) -> Document<'_> {
     }
 }
 
-/// Each traced statement, drawn as findings are, with what it did below it.
+/// Each traced statement in the style of a finding, with its effects below.
 pub(super) fn human(report: &Report<'_>, traced: &Traced) -> String {
     let renderer = Renderer::styled();
     let mut text = String::new();
@@ -77,7 +77,7 @@ pub(super) fn human(report: &Report<'_>, traced: &Traced) -> String {
         let source = human::source(report, &file.path);
         let source = Secrets::of(&source).masked(&source);
         let index = LineIndex::new(&source);
-        // What failed is among the findings.
+        // A failed statement is reported as a finding.
         for statement in file.statements.iter().filter(|statement| statement.failure.is_none()) {
             text.push_str(&draw(&renderer, statement, traced, &source, &index));
             text.push_str("\n\n");
@@ -134,7 +134,7 @@ fn draw(
     renderer.render(&[group.elements(differences.into_iter().map(|text| Level::WARNING.message(text)))])
 }
 
-/// Contradictions as notices, a line each. A statement that failed is among the findings.
+/// Mismatches as notices, one per line. A failed statement is reported as a finding.
 pub(super) fn github(traced: &Traced) -> String {
     let place = |one: &Mismatch| {
         let same =

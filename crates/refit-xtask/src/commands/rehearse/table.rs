@@ -1,32 +1,32 @@
-//! A rehearsal as a table for people, and as a comment for a pull request.
+//! Rendering of a rehearsal for a terminal and as a comment for a pull request.
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use annotate_snippets::normalize_untrusted_str;
 use refit_model::Position;
-use refit_rehearsal::{LockMode, Rehearsal, RelationKind, Stairway, StatementTrace, Step, Wait};
+use refit_rehearsal::{LockMode, Rehearsal, RehearsalStep, RelationKind, Stairway, StatementTrace, Wait};
 
 use crate::output::{BAD, GOOD, QUIET};
 use crate::render::statement;
 
-/// Each migration with its statements, and what each did.
+/// Each migration with its statements and their effects.
 pub(super) fn human(rehearsal: &Rehearsal) -> String {
     let mut text = String::new();
     for step in &rehearsal.steps {
-        let style = if step.is_wrong() { BAD } else { GOOD };
+        let style = if step.has_failed() { BAD } else { GOOD };
         let how = if step.transaction { "" } else { ", statement by statement" };
         let took = statement::short(step.duration);
         let _ = writeln!(text, "{style}{}{style:#} {QUIET}{took}{how}{QUIET:#}", plain(&step.path));
         for statement in &step.statements {
             let at = Position { line: statement.line, column: statement.column };
             let _ = writeln!(text, "  {}:{}  {}", at.line, at.column, plain(&statement::headline(statement)));
-            for line in below(step, statement) {
+            for line in details(step, statement) {
                 let _ = writeln!(text, "       {}", plain(&line));
             }
         }
         if let Some(stairway) = &step.stairway {
-            let _ = writeln!(text, "  {}", indented(&walked(stairway)));
+            let _ = writeln!(text, "  {}", indented(&stairway_text(stairway)));
         }
     }
     for filled in rehearsal.rows.iter().filter(|filled| filled.reason.is_some()) {
@@ -34,8 +34,8 @@ pub(super) fn human(rehearsal: &Rehearsal) -> String {
         let line = format!("{} has {} rows: {reason}", filled.table, filled.rows);
         let _ = writeln!(text, "{QUIET}{}{QUIET:#}", plain(&line));
     }
-    let wrong = rehearsal.steps.iter().filter(|step| step.is_wrong()).count();
-    let style = if wrong == 0 { GOOD } else { BAD };
+    let failed = rehearsal.steps.iter().filter(|step| step.has_failed()).count();
+    let style = if failed == 0 { GOOD } else { BAD };
     let _ = write!(text, "{style}{}{style:#}", summary(rehearsal));
     text
 }
@@ -51,20 +51,20 @@ fn indented(text: &str) -> String {
 
 fn summary(rehearsal: &Rehearsal) -> String {
     let count = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
-    let wrong = rehearsal.steps.iter().filter(|step| step.is_wrong()).count();
-    let outcome = if wrong == 0 { "all went well".to_owned() } else { format!("{wrong} did not go well") };
+    let failed = rehearsal.steps.iter().filter(|step| step.has_failed()).count();
+    let outcome = if failed == 0 { "all passed".to_owned() } else { format!("{failed} failed") };
     let postgres = &rehearsal.postgres;
     format!("rehearsed {} on PostgreSQL {postgres}: {outcome}", count(rehearsal.steps.len(), "migration"))
 }
 
-/// What is to be said below a statement: locks, work, and who waited.
-fn below(step: &Step, statement: &StatementTrace) -> Vec<String> {
+/// The lines below a statement: locks, effects and waits.
+fn details(step: &RehearsalStep, statement: &StatementTrace) -> Vec<String> {
     let mut lines = Vec::new();
     if statement.failure.is_none() && !locks(statement).is_empty() {
         lines.push(locks(statement).join("; "));
     }
     lines.extend(statement::work(statement));
-    lines.extend(step.waits.iter().filter(|wait| wait.statement == statement.statement).map(waited));
+    lines.extend(step.waits.iter().filter(|wait| wait.statement == statement.statement).map(wait_text));
     if let Some(failure) = &statement.failure {
         lines.push(format!("at {}:{}:{}", statement.path, failure.line, failure.column));
         lines.extend([&failure.detail, &failure.hint].into_iter().flatten().cloned());
@@ -72,26 +72,26 @@ fn below(step: &Step, statement: &StatementTrace) -> Vec<String> {
     lines
 }
 
-/// Locks on tables that others can notice.
+/// Locks on tables that can block other sessions.
 fn locks(statement: &StatementTrace) -> Vec<String> {
-    let noticed = statement.locks.iter().filter(|lock| {
+    let blocking = statement.locks.iter().filter(|lock| {
         matches!(lock.kind, RelationKind::Table | RelationKind::MaterializedView)
             && lock.mode > LockMode::AccessShare
     });
-    noticed.map(|lock| format!("{} on {}", lock.mode, lock.object)).collect()
+    blocking.map(|lock| format!("{} on {}", lock.mode, lock.object)).collect()
 }
 
-fn waited(wait: &Wait) -> String {
+fn wait_text(wait: &Wait) -> String {
     let (reader, writer) = (statement::short(wait.reader), statement::short(wait.writer));
-    format!("a reader of {} waited {reader} at most, a writer {writer}", wait.table)
+    format!("a reader of {} waited at most {reader}, a writer {writer}", wait.table)
 }
 
-fn walked(stairway: &Stairway) -> String {
+fn stairway_text(stairway: &Stairway) -> String {
     match stairway {
-        Stairway::Same => "up, down, up: the schema is as it was".to_owned(),
-        Stairway::Moved { delta } => format!("up, down, up: only places moved\n{delta}"),
+        Stairway::Same => "up, down, up: the down file restores the schema".to_owned(),
+        Stairway::Moved { delta } => format!("up, down, up: only the order of columns differs\n{delta}"),
         Stairway::Different { after, delta } => {
-            format!("up, down, up: after {after} the schema is not as it was\n{delta}")
+            format!("up, down, up: after {after} the schema differs\n{delta}")
         }
         Stairway::Failed { during, path, failure } => {
             let code = failure.sqlstate.as_deref().unwrap_or_default();
@@ -101,7 +101,7 @@ fn walked(stairway: &Stairway) -> String {
     }
 }
 
-/// A table of the statements, the deltas behind it.
+/// A table of the statements, followed by the deltas.
 pub(super) fn markdown(rehearsal: &Rehearsal) -> String {
     let mut text = format!("### Rehearsal\n\n{}\n\n", cell(&summary(rehearsal)));
     text.push_str(
@@ -114,7 +114,7 @@ pub(super) fn markdown(rehearsal: &Rehearsal) -> String {
     }
     for step in &rehearsal.steps {
         let Some(stairway) = &step.stairway else { continue };
-        let walked = walked(stairway);
+        let walked = stairway_text(stairway);
         let (first, rest) = walked.split_once('\n').unwrap_or((&walked, ""));
         if matches!(stairway, Stairway::Same) {
             continue;
@@ -132,7 +132,7 @@ pub(super) fn markdown(rehearsal: &Rehearsal) -> String {
     text.trim_end().to_owned()
 }
 
-fn row(step: &Step, statement: &StatementTrace) -> String {
+fn row(step: &RehearsalStep, statement: &StatementTrace) -> String {
     let waits: Vec<&Wait> = step.waits.iter().filter(|wait| wait.statement == statement.statement).collect();
     let longest = |waits: Vec<Duration>| waits.into_iter().max().map_or("–".to_owned(), statement::short);
     let mut did = statement::work(statement);
@@ -151,7 +151,7 @@ fn row(step: &Step, statement: &StatementTrace) -> String {
     format!("| {} |\n", cells.join(" | "))
 }
 
-/// Text that stays in its cell and is no markup.
+/// Escapes text for a Markdown table cell.
 fn cell(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in refit_model::visible(text).chars() {

@@ -1,4 +1,4 @@
-//! The ways in which a schema, and what two have otherwise, are printed.
+//! Rendering of schemas and their differences in all formats.
 
 use anyhow::bail;
 use refit_catalog::diagram::{Chart, MermaidOptions, changed_tables, mermaid};
@@ -15,15 +15,15 @@ use crate::render::difference::styled;
 pub(super) const FORMATS: &[Format] =
     &[Format::Human, Format::Text, Format::Json, Format::Mermaid, Format::Html];
 
-/// A schema, and how it came about where that is known.
+/// A schema, with the changes of each migration if known.
 pub(super) enum Schema<'a> {
-    /// Of a database.
+    /// The schema of a database.
     Database(&'a Catalog),
-    /// Of a set, with what each migration changed.
+    /// The schema of a set, with the changes of each migration.
     Set(&'a Snapshots),
 }
 
-/// The schema in a format, without a line ending at its end. `title` is what an HTML page is headed with.
+/// The schema in a format, without a final newline. `title` is the heading of an HTML page.
 pub(super) fn schema(title: &str, schema: &Schema<'_>, format: Format) -> String {
     let catalog = match schema {
         Schema::Database(catalog) => catalog,
@@ -50,26 +50,26 @@ fn page(title: &str, catalog: &Catalog, deltas: &[(&str, &Delta)]) -> String {
     html(&Page { digest: &digest, date: &date, deltas, ..Page::new(title, catalog) })
 }
 
-/// One as it is; several, which Mermaid does not read from one file, as blocks of Markdown.
+/// A single chart as is; several as Markdown, because a Mermaid file holds only one.
 fn charts(charts: &[Chart]) -> String {
     match charts {
         [] => "%% there are no tables\nerDiagram".to_owned(),
         [chart] => chart.text.trim_end().to_owned(),
         _ => {
             let block = |chart: &Chart| {
-                format!("## {}\n\n```mermaid\n{}\n```", flat(&chart.title), chart.text.trim_end())
+                format!("## {}\n\n```mermaid\n{}\n```", one_line(&chart.title), chart.text.trim_end())
             };
             charts.iter().map(block).collect::<Vec<_>>().join("\n\n")
         }
     }
 }
 
-/// A title is a name, and names may be anything.
-fn flat(title: &str) -> String {
+/// Replaces control characters, which names may contain.
+fn one_line(title: &str) -> String {
     title.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// What the second has otherwise, and whether it has anything. Where one is known as text only, texts are compared.
+/// The changes from the first schema to the second, and whether there are any. Compares text if one of them is only text.
 pub(super) fn difference(before: &Side, after: &Side, format: Format) -> anyhow::Result<(String, bool)> {
     if let (Some(a), Some(b)) = (&before.catalog, &after.catalog) {
         let delta = Delta::between(a, b);
@@ -89,7 +89,7 @@ pub(super) fn difference(before: &Side, after: &Side, format: Format) -> anyhow:
         return Ok((text, !delta.is_empty()));
     }
     if matches!(format, Format::Mermaid | Format::Html) {
-        bail!("a .snap file is text only; give the schema.json beside it");
+        bail!("a .snap file is only text; give the schema.json in the same folder");
     }
     let (a, b) = (format!("{}\n", before.text.trim_end()), format!("{}\n", after.text.trim_end()));
     let diff = TextDiff::from_lines(&a, &b);
@@ -103,5 +103,5 @@ pub(super) fn difference(before: &Side, after: &Side, format: Format) -> anyhow:
 }
 
 fn same(before: &Side, after: &Side) -> String {
-    format!("{} and {} are the same schema", before.name, after.name)
+    format!("{} and {} have the same schema", before.name, after.name)
 }

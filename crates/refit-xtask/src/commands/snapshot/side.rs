@@ -1,4 +1,4 @@
-//! One side of `--diff`: a database, a file, a folder or a revision, as a schema.
+//! One side of `--diff`: the schema of a database, a file, a folder or a git revision.
 
 use std::path::Path;
 
@@ -12,13 +12,13 @@ use crate::context::Context;
 use crate::database::with_schema;
 use crate::git::Git;
 
-/// A schema, by whatever name it was given.
+/// A schema and its name.
 pub(super) struct Side {
-    /// For people, without secrets.
+    /// The name for people, without credentials.
     pub(super) name: String,
-    /// As text.
+    /// The schema as text.
     pub(super) text: String,
-    /// As a model; none where only the text is kept.
+    /// The schema's model; none for a .snap file.
     pub(super) catalog: Option<Catalog>,
 }
 
@@ -31,7 +31,7 @@ impl Side {
 /// Reads a side.
 ///
 /// # Errors
-/// When it is none of what a side can be, or that cannot be read.
+/// When the argument is none of these, or cannot be read.
 pub(super) async fn read(given: &str, read: &ReadOptions, context: &Context) -> anyhow::Result<Side> {
     if given.starts_with("postgres://") || given.starts_with("postgresql://") {
         return database(given, read).await;
@@ -49,7 +49,7 @@ pub(super) async fn read(given: &str, read: &ReadOptions, context: &Context) -> 
     }
     of_revision(given, read, context).await.with_context(|| {
         format!(
-            "`{given}` is no database URL, no file or folder that exists, and no revision of this repository"
+            "`{given}` is not a database URL, an existing file or folder, or a revision of this repository"
         )
     })
 }
@@ -60,31 +60,32 @@ async fn database(url: &str, read: &ReadOptions) -> anyhow::Result<Side> {
 }
 
 fn file(given: &str, path: &Path) -> anyhow::Result<Side> {
-    let bytes = std::fs::read(path).with_context(|| format!("{given} cannot be read"))?;
-    let text = String::from_utf8(bytes).with_context(|| format!("{given} is no text"))?.replace("\r\n", "\n");
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {given}"))?;
+    let text =
+        String::from_utf8(bytes).with_context(|| format!("{given} is not UTF-8"))?.replace("\r\n", "\n");
     if text.trim_start().starts_with('{') {
-        let catalog = document(&text).with_context(|| format!("{given} is no schema"))?;
+        let catalog = document(&text).with_context(|| format!("{given} is not a schema"))?;
         return Ok(Side::of(given, catalog));
     }
     let Some((_, body)) = text.strip_prefix("---\n").and_then(|rest| rest.split_once("\n---\n")) else {
-        bail!("{given} is neither a schema's JSON nor a .snap file; `cargo xtask snapshot` writes both");
+        bail!("{given} is neither schema.json nor a .snap file; `cargo xtask snapshot` writes both");
     };
     Ok(Side { name: given.to_owned(), text: body.to_owned(), catalog: None })
 }
 
-/// That of a set, or of a database.
+/// Parses the JSON of a set's or a database's schema.
 fn document(json: &str) -> Result<Catalog, refit_catalog::Error> {
     Snapshot::from_json(json).map(|snapshot| snapshot.catalog).or_else(|_| Catalog::from_json(json))
 }
 
-/// The migrations folder as it was. The snapshot that was kept with it is taken where it is of those migrations; else they run.
+/// The migrations folder at a revision. Its snapshot is used if it matches the migrations; otherwise they run.
 async fn of_revision(revision: &str, read: &ReadOptions, context: &Context) -> anyhow::Result<Side> {
     let folder = context.migrations_dir();
     let git = Git::at(&folder, "--diff with a revision")?;
     let commit = format!("{revision}^{{commit}}");
     let commit = git.read(&["rev-parse", "--verify", "--quiet", "--end-of-options", &commit]);
-    let commit = commit.ok().with_context(|| format!("git knows no revision `{revision}`"))?;
-    let path = git.path_of(&folder).context("the migrations folder lies outside of the repository")?;
+    let commit = commit.ok().with_context(|| format!("git does not know the revision `{revision}`"))?;
+    let path = git.path_of(&folder).context("the migrations folder is outside the repository")?;
     let files = files(&git, commit.trim(), &path)?;
     let name = format!("{revision}:{path}");
     if files.is_empty() {
@@ -113,14 +114,14 @@ fn files(git: &Git, commit: &str, folder: &str) -> anyhow::Result<Vec<SourceFile
     let mut rest = &answer[..];
     let mut files = Vec::new();
     for path in paths {
-        let (bytes, after) = blob(rest).with_context(|| format!("{below}{path} cannot be read from git"))?;
+        let (bytes, after) = blob(rest).with_context(|| format!("cannot read {below}{path} from git"))?;
         files.push(SourceFile::new(path, bytes.to_vec()));
         rest = after;
     }
     Ok(files)
 }
 
-/// `<object> blob <size>`, a line end, that many bytes, a line end; and what follows.
+/// Parses `<object> blob <size>\n<content>\n`. Returns the content and the rest.
 fn blob(answer: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = answer.iter().position(|byte| *byte == b'\n')?;
     let size: usize = std::str::from_utf8(&answer[..end]).ok()?.rsplit_once(" blob ")?.1.parse().ok()?;

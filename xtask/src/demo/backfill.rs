@@ -1,4 +1,4 @@
-//! Watching the backfill of the new release: a live bar, until it is complete and what waited for it is applied.
+//! Watches the backfill of the new release until it is complete and the steps that wait for it are applied.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use tokio_postgres::Client;
 use super::report::grouped;
 use super::story::Story;
 
-/// After that something is wrong.
-const PATIENCE: Duration = Duration::from_secs(600);
+/// Time limit for the backfill.
+const TIMEOUT: Duration = Duration::from_secs(600);
 
 /// Waits until every backfill of the set is complete, and the set applied.
 pub(crate) async fn watch(client: &Client, set: &MigrationSet, story: &mut Story) -> anyhow::Result<()> {
-    let bar = story.bar(1, "rows filled");
-    let (began, mut told) = (std::time::Instant::now(), false);
+    let bar = story.bar(1, "rows changed");
+    let (began, mut reported) = (std::time::Instant::now(), false);
     loop {
         let state = refit::Migrator::new(set.clone()).state(client).await?;
         let jobs = JobStatus::all(client, &state).await?;
@@ -24,14 +24,14 @@ pub(crate) async fn watch(client: &Client, set: &MigrationSet, story: &mut Story
             let total = u64::try_from(job.rows_estimated).unwrap_or(0).max(1);
             bar.set_length(total);
             bar.set_position(u64::try_from(job.rows_changed).unwrap_or(0).min(total));
-            if !told && job.strategy.is_some() {
+            if !reported && job.strategy.is_some() {
                 let rows = grouped(total);
                 story.say(format!(
-                    "{} changes {rows} rows in batches, {} workers at it",
+                    "{} changes {rows} rows in batches, with {} workers",
                     job.name,
                     job.workers.len()
                 ));
-                told = true;
+                reported = true;
             }
         }
         if let Some(job) = jobs.iter().find(|job| {
@@ -48,13 +48,13 @@ pub(crate) async fn watch(client: &Client, set: &MigrationSet, story: &mut Story
                 let rows = grouped(u64::try_from(job.rows_changed).unwrap_or(0));
                 let seconds = job.seconds.unwrap_or_default();
                 story.say(format!(
-                    "{} is complete: {rows} rows in {} batches, {seconds:.1} s; what waited for it is applied",
+                    "{} is complete: {rows} rows in {} batches, {seconds:.1} s; the steps that waited for it are applied",
                     job.name, job.batches
                 ));
             }
             return Ok(());
         }
-        ensure!(began.elapsed() < PATIENCE, "the backfill is not complete: {jobs:?}");
+        ensure!(began.elapsed() < TIMEOUT, "the backfill is not complete: {jobs:?}");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
