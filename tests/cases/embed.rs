@@ -32,7 +32,7 @@ fn the_binary_follows_the_folder() {
     let error = scratch.build().unwrap_err();
     let path = scratch.path("migrations").canonicalize().unwrap();
     let place = format!(
-        "{}:2:8: a string begins here and does not end; fix: close it",
+        "{}:2:8: this string is not terminated; fix: close it",
         path.join("V3__c.sql").display()
     );
     assert!(error.contains(&place), "{error}");

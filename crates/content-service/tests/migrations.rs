@@ -1,4 +1,4 @@
-//! The migrations folder itself: sidecars are there and true, and seeds may run any number of times.
+//! The migrations folder itself: companion files exist and their checks hold, and seeds can run repeatedly.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test, also in a helper")]
 

@@ -12,39 +12,39 @@ use crate::settings::parse_duration;
 pub struct BackfillDirective {
     /// The table whose rows change, optionally qualified.
     pub table: String,
-    /// The columns of the key that orders the batches, not null; `["ctid"]` walks the heap.
+    /// The columns of the key that orders the batches, which must not be null; `["ctid"]` walks the heap.
     pub key: Vec<String>,
-    /// Rows in a batch to begin with.
+    /// Initial number of rows per batch.
     #[serde(default = "default_batch_rows")]
     pub batch: u32,
-    /// Workers at most, over all processes: 1 to [`MAX_WORKERS`].
+    /// Maximum number of workers over all processes: 1 to [`MAX_WORKERS`].
     #[serde(default = "default_workers")]
     pub workers: u32,
-    /// How long a batch's transaction should take: batches grow and shrink towards it.
+    /// The target duration of a batch's transaction: batches grow and shrink towards it.
     #[serde(default = "default_duration")]
     pub duration: String,
-    /// How the key space is walked; chosen from what the catalog says where it is not given.
+    /// How the key space is walked; by default, chosen from the catalog's statistics.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strategy: Option<Strategy>,
-    /// A condition on the table that holds for rows still to be done; taken from the statement where it has one.
+    /// A condition that holds for rows that are not done yet; by default, taken from the statement if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remaining: Option<String>,
-    /// The columns whose earlier values are kept for a roll-back.
+    /// The columns whose old values are kept for a rollback.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub undo: Vec<String>,
-    /// When batches may run: `"01:00-05:00 Europe/Berlin"`; always where it is not given.
+    /// When batches may run: `"01:00-05:00 Europe/Berlin"`; by default, always.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only: Option<String>,
-    /// A query that answers how busy the system is, as one number: 1 and more stops the work.
+    /// A query that returns the load of the system as one number: 1 or more pauses the backfill.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub throttle: Option<String>,
-    /// Rows that may fail before the backfill does.
+    /// Rows that may fail before the backfill fails.
     #[serde(default = "default_errors")]
     pub errors: u32,
-    /// Rows that may fail before the backfill does, in percent of the rows walked.
+    /// Rows that may fail before the backfill fails, in percent of the rows walked.
     #[serde(default = "default_error_percent")]
     pub error_percent: u32,
-    /// Whether a batch may read a whole table.
+    /// Whether a batch may scan a whole table.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_scan: bool,
 }
@@ -55,24 +55,24 @@ pub struct BackfillDirective {
 pub enum Strategy {
     /// Consecutive keys, one batch after the other.
     Keyset,
-    /// One stripe of a window of keys after the other, so that the space of earlier stripes can be used again.
+    /// One stripe of a window of keys after the other, so that the space freed by earlier stripes can be reused.
     Striped,
     /// Consecutive blocks of the heap.
     Heap,
 }
 
-/// When batches may run, in the wall time of a place.
+/// A daily window in which batches may run, in the local time of a time zone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Window {
     /// The first minute, as `HH:MM`.
     pub from: String,
-    /// The minute at which it is over, as `HH:MM`; before `from` when the window spans midnight.
+    /// The minute at which it ends, as `HH:MM`; before `from` if the window spans midnight.
     pub to: String,
     /// The time zone's name.
     pub zone: String,
 }
 
-/// The highest value of `workers`: each worker holds a connection while it works.
+/// The maximum of `workers`: each worker holds a connection while it works.
 pub const MAX_WORKERS: u32 = 64;
 
 const fn default_batch_rows() -> u32 {
@@ -96,7 +96,7 @@ const fn default_error_percent() -> u32 {
 }
 
 impl BackfillDirective {
-    /// How long a batch's transaction should take.
+    /// The target duration of a batch's transaction.
     pub fn target(&self) -> Duration {
         parse_duration(&self.duration).unwrap_or(Duration::from_millis(100))
     }
@@ -106,12 +106,12 @@ impl BackfillDirective {
         self.only.as_deref().and_then(window)
     }
 
-    /// Whether the heap is walked, not a key.
+    /// Whether the heap is walked instead of a key.
     pub fn walks_heap(&self) -> bool {
         self.key == ["ctid"]
     }
 
-    /// What is wrong with the values, in words.
+    /// Why the values are invalid, as text.
     pub(crate) fn complaint(&self) -> Option<&'static str> {
         let heap = self.strategy == Some(Strategy::Heap);
         if self.table.trim().is_empty() {
@@ -125,7 +125,7 @@ impl BackfillDirective {
         } else if self.workers > MAX_WORKERS {
             Some("`workers` is at most 64: each worker holds a connection")
         } else if self.undo.iter().any(|column| self.key.contains(column)) {
-            Some("`undo` names a column of `key`: rows are restored by their key, which has to stay")
+            Some("`undo` names a column of `key`: rows are restored by their key, which must not change")
         } else if parse_duration(&self.duration).map_or(true, |duration| duration.is_zero()) {
             Some("`duration` is a time such as \"100ms\"")
         } else if self.only.is_some() && self.window().is_none() {
@@ -133,10 +133,10 @@ impl BackfillDirective {
         } else if self.error_percent > 100 {
             Some("`error_percent` is at most 100")
         } else if heap != self.walks_heap() && (heap || self.strategy.is_some()) {
-            Some("the strategy \"heap\" goes with `key = [\"ctid\"]`, and no other does")
+            Some("the strategy \"heap\" and `key = [\"ctid\"]` must be used together")
         } else if self.walks_heap() && self.remaining.is_none() {
             Some(
-                "a walk over the heap misses rows that move: it needs `remaining`, a condition that finds them",
+                "a backfill over the heap misses rows that move: it needs `remaining`, a condition that finds them",
             )
         } else {
             None

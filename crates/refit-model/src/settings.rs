@@ -18,15 +18,15 @@ pub enum VersionStyle {
     Timestamp,
 }
 
-/// What to do when a rule about the history is broken.
+/// What to do when the history and the set disagree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Policy {
-    /// Nothing runs, and the error says what to do.
+    /// Refuse to run, with an error that explains the fix.
     Refuse,
-    /// The run goes on, with a warning.
+    /// Continue with a warning.
     Warn,
-    /// The run goes on in silence.
+    /// Continue without a warning.
     Accept,
 }
 
@@ -34,9 +34,9 @@ pub enum Policy {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Policies {
-    /// A migration whose text is no longer what was applied.
+    /// A migration whose text differs from the one that was applied.
     pub changed: Policy,
-    /// An applied migration that the set no longer has, at or below the set's newest version.
+    /// An applied migration that is missing from the set, at or below the set's newest version.
     pub missing: Policy,
     /// A pending migration older than the newest applied one. `warn` and `accept` apply it.
     pub out_of_order: Policy,
@@ -55,25 +55,25 @@ impl Default for Policies {
     }
 }
 
-/// What the linter does with a rule.
+/// The level of a lint rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LintLevel {
-    /// It is not asked.
+    /// The rule is off.
     Allow,
-    /// What it finds is a warning.
+    /// Its findings are warnings.
     Warn,
-    /// What it finds is an error.
+    /// Its findings are errors.
     Deny,
 }
 
-/// What the linter is told: the table `[lint]`.
+/// The linter's settings: the table `[lint]`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LintSettings {
-    /// Levels by rule name. Whether there is such a rule, the linter says.
+    /// Levels by rule name. The linter reports unknown names.
     pub rules: BTreeMap<String, LintLevel>,
-    /// Levels for some files; of two that name a rule, the later one counts.
+    /// Levels for some files; if two set the same rule, the later one applies.
     pub path: Vec<LintPath>,
 }
 
@@ -81,19 +81,20 @@ pub struct LintSettings {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LintPath {
-    /// A file of the folder, or a folder in it.
+    /// A file of the folder, or a subfolder.
     pub path: String,
     /// Levels by rule name.
     pub rules: BTreeMap<String, LintLevel>,
 }
 
-/// What `cargo xtask verify` leaves out: the table `[verify]`. In a name, `*` stands for any characters and `?` for one.
+/// The objects that `cargo xtask verify` ignores: the table `[verify]`. In a name, `*` matches any characters and `?`
+/// matches one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct VerifySettings {
-    /// Tables by name, in any schema, with all that belongs to them.
+    /// Tables by name, in any schema, with everything that belongs to them.
     pub ignore_tables: Vec<String>,
-    /// Schemas, with all that is in them.
+    /// Schemas, with everything in them.
     pub ignore_schemas: Vec<String>,
 }
 
@@ -101,28 +102,29 @@ pub struct VerifySettings {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// How versions are numbered; unset means both are accepted, and `new-migration` goes on as the folder began.
+    /// How versions are numbered; if unset, both forms are accepted, and `new-migration` continues with the form that
+    /// the folder uses.
     pub versions: Option<VersionStyle>,
-    /// The oldest PostgreSQL major version that the set must run on; where none is named, 14 is assumed.
+    /// The oldest PostgreSQL major version that the set must run on; 14 by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub postgres: Option<u32>,
     /// How long a transactional step may wait for a lock.
     #[serde(deserialize_with = "duration", serialize_with = "duration_text")]
     pub lock_timeout: Duration,
-    /// For how long what a backfill has overwritten is kept once it is complete, for a roll-back.
+    /// How long the values that a backfill has overwritten are kept for a rollback after it completes.
     #[serde(deserialize_with = "days", serialize_with = "duration_text")]
     pub undo_retention: Duration,
-    /// The schema of the history table, where the search path is not to decide.
+    /// The schema of the history table; by default, the search path determines it.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "schema")]
     pub history_schema: Option<String>,
-    /// The schema in which Refit keeps what it remembers; `refit` where none is named.
+    /// The schema for Refit's own state; `refit` by default.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "schema")]
     pub state_schema: Option<String>,
     /// What to do when history and set disagree.
     pub policy: Policies,
-    /// What the linter is told.
+    /// The linter's settings.
     pub lint: LintSettings,
-    /// What a comparison with a database leaves out.
+    /// The objects that a comparison with a database ignores.
     pub verify: VerifySettings,
     /// The largest file accepted, in bytes.
     pub max_file_bytes: usize,
@@ -172,7 +174,8 @@ impl Settings {
     /// Reads `refit.toml`.
     ///
     /// # Errors
-    /// A problem with its place for a syntax error, an unknown key or a wrong value.
+    ///
+    /// A problem with its position for a syntax error, an unknown key or an invalid value.
     pub fn parse(path: &str, text: &str) -> Result<Settings, Problem> {
         let settings: Settings = toml::from_str(text).map_err(|error| {
             let message = error.message().to_owned();
@@ -186,7 +189,7 @@ impl Settings {
         match settings.postgres {
             Some(version) if !(14..=18).contains(&version) => {
                 let message = format!("postgres = {version} is not supported");
-                Err(Problem::new(path, message, "name a major version from 14 to 18"))
+                Err(Problem::new(path, message, "use a major version from 14 to 18"))
             }
             _ => Ok(settings),
         }
@@ -204,11 +207,11 @@ fn fix_of(message: &str) -> String {
     }
 }
 
-/// Reads the name of a schema, as the catalog has it: unquoted.
+/// Reads the name of a schema, unquoted, as in the catalog.
 fn schema<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let name = String::deserialize(deserializer)?;
     match name.is_empty() || name.len() > 63 || name.contains('\0') {
-        true => Err(serde::de::Error::custom("a schema's name has 1 to 63 bytes")),
+        true => Err(serde::de::Error::custom("the name of a schema must have 1 to 63 bytes")),
         false => Ok(Some(name)),
     }
 }
@@ -219,7 +222,7 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let duration: jiff::SignedDuration = text.parse().map_err(|_| bad())?;
     let duration = Duration::try_from(duration).map_err(|_| bad())?;
     if duration < Duration::from_millis(1) || duration >= Duration::from_secs(86_400) {
-        return Err(format!("`{text}` is out of range: at least 1ms, less than a day"));
+        return Err(format!("`{text}` is out of range: use at least 1ms and less than a day"));
     }
     Ok(duration)
 }
@@ -231,7 +234,7 @@ fn parse_days(text: &str) -> Result<Duration, String> {
     let duration = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(|_| bad())?;
     let duration = Duration::try_from(duration).map_err(|_| bad())?;
     if duration < Duration::from_secs(1) || duration > Duration::from_secs(36_500 * DAY) {
-        return Err(format!("`{text}` is out of range: at least 1s, at most 100 years (36500d)"));
+        return Err(format!("`{text}` is out of range: use at least 1s and at most 100 years (36500d)"));
     }
     Ok(duration)
 }

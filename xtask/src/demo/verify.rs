@@ -27,7 +27,7 @@ pub(crate) struct Check {
 /// Runs every check.
 pub(crate) async fn verify(client: &Client, facts: Facts<'_>) -> anyhow::Result<Vec<Check>> {
     let mut checks = vec![history(client, facts.set).await?];
-    checks.push(sidecars(client, facts.set).await?);
+    checks.push(companion_checks(client, facts.set).await?);
     checks.extend(rows(client, &facts).await?);
     checks.push(indexes(client).await?);
     checks.push(no_request_failed(&facts));
@@ -52,7 +52,7 @@ async fn history(client: &Client, set: &MigrationSet) -> anyhow::Result<Check> {
 }
 
 /// The `.check.sql` files: each a query that returns no rows when all is well.
-async fn sidecars(client: &Client, set: &MigrationSet) -> anyhow::Result<Check> {
+async fn companion_checks(client: &Client, set: &MigrationSet) -> anyhow::Result<Check> {
     let mut failed = Vec::new();
     let checks: Vec<_> = set.migrations().iter().filter_map(|migration| migration.check.as_ref()).collect();
     for check in &checks {
