@@ -48,7 +48,7 @@ pub struct Args {
     /// Compare two schemas: what B has otherwise than A
     #[arg(long, num_args = 2, value_names = ["A", "B"])]
     diff: Vec<String>,
-    /// Fail where the schema has what the model does not know
+    /// Fail if the schema has objects that the model does not support
     #[arg(long)]
     strict: bool,
     // The global option with more to choose from: same name and type, so that it may stand before the command as well.
@@ -106,7 +106,7 @@ async fn make(set: &MigrationSet, read: &ReadOptions, context: &Context) -> anyh
 fn tell_unknown(catalog: &Catalog, context: &Context) {
     if !catalog.unknown.is_empty() {
         context.out.note(format_args!(
-            "listed by name only, since the model does not know them: {}",
+            "listed by name only, because the model does not support them: {}",
             catalog.unknown.join(", ")
         ));
     }

@@ -330,7 +330,7 @@ async fn what_the_model_does_not_know_is_named_and_fails_when_told_to_be_strict(
         let ran = workspace.run(&[&["snapshot"], arguments].concat()).expect(0);
         assert!(ran.stdout.contains("unknown to the model") && ran.stdout.contains(words), "{}", ran.stdout);
         let strict = workspace.run(&[&["snapshot", "--strict"], arguments].concat()).expect(2);
-        assert_eq!(strict.stderr.matches("the model does not know").count(), 1, "{}", strict.stderr);
+        assert_eq!(strict.stderr.matches("the model does not support").count(), 1, "{}", strict.stderr);
         assert!(strict.stderr.contains(words) && strict.stdout.is_empty(), "{}", strict.stdout);
     }
     let note = workspace.run(&["snapshot"]).expect(0).stderr;
