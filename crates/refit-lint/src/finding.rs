@@ -1,4 +1,4 @@
-//! What the linter says: one finding a place, with what it locks and the safe way.
+//! The linter's output: one finding per place, with the lock it concerns and the safe way.
 
 use refit_model::Position;
 use serde::Serialize;
@@ -6,15 +6,15 @@ use serde::Serialize;
 use crate::lock::LockMode;
 use crate::sql::Span;
 
-/// How bad a finding is.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// For information; never fails a run.
     Note,
-    /// Should be looked at; fails a run.
+    /// A warning; fails a run.
     Warning,
-    /// Must not go out; fails a run.
+    /// An error, which must not be deployed; fails a run.
     Error,
 }
 
@@ -27,24 +27,24 @@ pub struct Finding {
     pub severity: Severity,
     /// The file, as the caller named it.
     pub path: String,
-    /// Where it begins and ends, in bytes of the normalised text.
+    /// Its range, in bytes of the normalized text.
     pub span: Span,
-    /// Where it begins.
+    /// Start position.
     pub start: Position,
-    /// Where it ends, exclusive.
+    /// End position, exclusive.
     pub end: Position,
-    /// What is wrong, in one sentence.
+    /// The problem, in one sentence.
     pub message: String,
-    /// The safe way: words, then SQL ready to paste.
+    /// The safe way: a sentence, then SQL ready to paste.
     pub help: String,
     /// The strongest lock that the statement takes on the table.
     pub lock: Option<LockMode>,
-    /// The table that it is about.
+    /// The table that it concerns.
     pub table: Option<String>,
 }
 
 impl Finding {
-    /// What identifies the finding over edits of the file: rule, file name, table and message, as 16 hex digits (FNV-1a).
+    /// Identifies the finding across edits of the file: rule, file name, table and message, as 16 hex digits (FNV-1a).
     pub fn fingerprint(&self) -> String {
         let file = self.path.rsplit('/').next().unwrap_or(&self.path);
         let table = self.table.as_deref().unwrap_or_default();

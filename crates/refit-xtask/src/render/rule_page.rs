@@ -11,9 +11,9 @@ use crate::terminal::Paint;
 enum Part<'p> {
     /// `## Safe way`: depth and words.
     Heading(usize, &'p str),
-    /// A fenced block: what is written behind the fence, and its lines.
+    /// A fenced block: the text after the fence, and its lines.
     Code(&'p str, Vec<&'p str>),
-    /// What the server was shown to do, in words.
+    /// A claim about the server, as a sentence.
     Claim(String),
     Line(&'p str),
 }
@@ -62,10 +62,10 @@ pub(crate) fn markdown(rule: &Rule, deeper: usize) -> String {
     text.trim_end().to_owned()
 }
 
-/// What is said of rules whose findings have a mechanical form.
+/// A note for rules whose findings `--fix` can fix.
 fn fixed(rule: &Rule) -> &'static str {
     match refit_lint::is_fixable(rule.name) {
-        true => "\nMended by `cargo xtask lint-migrations --fix`, where the statement allows it.",
+        true => "\nFixed by `cargo xtask lint-migrations --fix`, where the statement allows it.",
         false => "",
     }
 }

@@ -229,7 +229,7 @@ fn since_a_commit_only_what_changed_is_reported_and_all_is_replayed() {
     git(&["commit", "--quiet", "-am", "meanwhile"]);
     git(&["checkout", "--quiet", "work"]);
     assert_eq!(changed(), [third]);
-    // Edited and not committed; a sidecar counts for its migration.
+    // Edited and not committed; a companion file counts as its migration.
     workspace.write(UPDATE.0, &format!("SELECT 2;\n{}", UPDATE.1));
     assert_eq!(changed().len(), 2);
     git(&["checkout", "--quiet", "."]);

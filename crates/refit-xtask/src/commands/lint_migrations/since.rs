@@ -10,7 +10,7 @@ use crate::git::Git;
 
 /// Takes the wish for findings from every file that did not change since the merge base with `reference`.
 ///
-/// What is not committed yet and what git does not know yet has changed; so has a migration whose sidecar has.
+/// Uncommitted and untracked files count as changed, and so does a migration whose companion file has changed.
 ///
 /// # Errors
 /// When this is no git repository, or it has no such commit.
@@ -28,7 +28,7 @@ pub(super) fn report_changed(sources: &mut Sources, reference: &str) -> anyhow::
     Ok(())
 }
 
-/// Paths from the top of the repository; a sidecar stands for its migration.
+/// Paths from the top of the repository; a companion file counts as its migration.
 fn changed_since(git: &Git, reference: &str) -> anyhow::Result<HashSet<String>> {
     let unknown = || format!("--since {reference}: git knows no such commit, branch or tag");
     if reference.starts_with('-') || reference.is_empty() {

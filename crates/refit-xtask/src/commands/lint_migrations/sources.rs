@@ -161,7 +161,7 @@ fn once(files: &mut Vec<PathBuf>) {
     });
 }
 
-/// Collects the SQL files below a folder, without the sidecars of other files.
+/// Collects the SQL files below a folder, without the companion files of migrations.
 fn below(folder: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     let unreadable = || format!("{} cannot be read", folder.display());
     let mut names = HashSet::new();
@@ -180,11 +180,11 @@ fn below(folder: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
             found.push((name, path));
         }
     }
-    let is_sidecar = |name: &str| {
+    let is_companion = |name: &str| {
         let stem = [".down.sql", ".check.sql"].iter().find_map(|suffix| name.strip_suffix(suffix));
         stem.is_some_and(|stem| names.contains(&format!("{stem}.sql")))
     };
-    files.extend(found.into_iter().filter(|(name, _)| !is_sidecar(name)).map(|(_, path)| path));
+    files.extend(found.into_iter().filter(|(name, _)| !is_companion(name)).map(|(_, path)| path));
     Ok(())
 }
 
