@@ -38,8 +38,8 @@ fn a_two_line_xtask_has_every_command() {
     let written = xtask(folder.path(), &["new-migration", "create_notes"]);
     assert!(written.contains("migrations/V0001__create_notes.sql"), "{written}");
     write("migrations/V0001__create_notes.sql", "CREATE TABLE notes (id bigint PRIMARY KEY);\n");
-    for sidecar in ["down", "check"] {
-        std::fs::remove_file(folder.path().join(format!("migrations/V0001__create_notes.{sidecar}.sql")))
+    for companion in ["down", "check"] {
+        std::fs::remove_file(folder.path().join(format!("migrations/V0001__create_notes.{companion}.sql")))
             .unwrap();
     }
     let migrated = xtask(folder.path(), &["migrate", "--private"]);

@@ -31,10 +31,8 @@ fn the_binary_follows_the_folder() {
     scratch.write("migrations/v4__d.sql", "SELECT 1;");
     let error = scratch.build().unwrap_err();
     let path = scratch.path("migrations").canonicalize().unwrap();
-    let place = format!(
-        "{}:2:8: a string begins here and does not end; fix: close it",
-        path.join("V3__c.sql").display()
-    );
+    let place =
+        format!("{}:2:8: this string is not terminated; fix: close it", path.join("V3__c.sql").display());
     assert!(error.contains(&place), "{error}");
     assert!(error.contains("rename it to V4__d.sql"), "every problem is told at once: {error}");
     scratch.remove("migrations/v4__d.sql");

@@ -7,38 +7,38 @@
 //! refit_build::embed("migrations");
 //! ```
 //!
-//! This crate runs in build scripts only: it speaks to cargo on standard output and knows no database.
+//! This crate runs only in build scripts: it prints instructions for cargo to standard output and uses no database.
 
 use std::env;
 use std::path::{Path, PathBuf};
 
 use refit_model::{MigrationSet, Problem};
 
-/// Watches `folder` (relative to the crate's manifest, or absolute) and hands it to `refit::embed!()`.
+/// Watches `folder` (relative to the crate's manifest, or absolute) and passes it to `refit::embed!()`.
 ///
-/// Cargo builds the crate again when a file of the folder is added, changed or removed. Every problem of the folder
-/// becomes an error of the build, with the path of the file, the place in it and the fix.
+/// Cargo rebuilds the crate when a file of the folder is added, changed or removed. Every problem of the folder becomes a
+/// build error with the file's path, the position in it and the fix.
 ///
 /// # Panics
-/// Outside of a build script, where `CARGO_MANIFEST_DIR` is not set.
+/// If `CARGO_MANIFEST_DIR` is not set, that is, outside a build script.
 pub fn embed(folder: impl AsRef<Path>) {
-    let manifest =
-        env::var_os("CARGO_MANIFEST_DIR").expect("refit_build::embed is called from build.rs, run by cargo");
+    let manifest = env::var_os("CARGO_MANIFEST_DIR")
+        .expect("refit_build::embed must be called from a build.rs run by cargo");
     for line in instructions(&PathBuf::from(manifest).join(folder)) {
         println!("{line}");
     }
 }
 
-/// What cargo is told about the folder.
+/// The lines for cargo about the folder.
 fn instructions(folder: &Path) -> Vec<String> {
-    // An absolute path without `..`, so that messages can be clicked and `include_bytes!` finds the files.
+    // An absolute path without `..`, so that terminals can link to it and `include_bytes!` finds the files.
     let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
     let mut lines = vec![format!("cargo::rerun-if-changed={}", folder.display())];
     match MigrationSet::from_dir(&folder) {
         Ok(set) => {
             let environment = |name: &str, value: &str| format!("cargo::rustc-env={name}={value}");
             lines.push(environment("REFIT_MIGRATIONS", &folder.to_string_lossy()));
-            // One digest fits every environment, or none is embedded and the runtime computes its own.
+            // Embed a digest only if it is the same for every environment; otherwise the runtime computes its own.
             let digest = set.is_unconditional().then(|| set.history_digest(""));
             let versioned = digest.as_ref().map_or("", |digest| &digest.versioned);
             let repeatable = digest.as_ref().and_then(|digest| digest.repeatable.as_deref()).unwrap_or("");
@@ -52,7 +52,7 @@ fn instructions(folder: &Path) -> Vec<String> {
     lines
 }
 
-/// One error of the build. Cargo takes a line each, so message and fix share one.
+/// One build error. Cargo reads one line per error, so message and fix share it.
 fn refusal(folder: &Path, problem: &Problem) -> String {
     let path = if problem.path.is_empty() { folder.to_path_buf() } else { folder.join(&problem.path) };
     let place = problem.position.map_or(String::new(), |at| format!(":{}:{}", at.line, at.column));

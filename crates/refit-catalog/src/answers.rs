@@ -1,4 +1,4 @@
-//! Questions on their way by two sessions, and the answers to them, taken in any order.
+//! Pipelined queries on two sessions, and their answers, taken in any order.
 
 use std::collections::HashMap;
 
@@ -10,8 +10,8 @@ use tokio_postgres::{GenericClient, Row};
 use crate::kinds::Lane;
 use crate::{Error, session};
 
-/// What was asked and is not taken. While one answer is waited for, all that come are received: a session goes no further than to
-/// an answer that nobody receives.
+/// Queries whose answers have not been taken. While one answer is awaited, all that arrive are received: a session
+/// stops working when its answers are not received.
 pub(crate) struct Answers<'a, C> {
     clients: [&'a C; 2],
     asked: usize,
@@ -19,10 +19,10 @@ pub(crate) struct Answers<'a, C> {
     here: HashMap<usize, Vec<Row>>,
 }
 
-/// To which question, and what.
+/// The index of a query, and its answer.
 type Answer = (usize, Result<Vec<Row>, Error>);
 
-/// A question, to take its answer by.
+/// A query, used to take its answer.
 #[derive(Debug)]
 pub(crate) struct Asked(usize);
 
@@ -31,7 +31,7 @@ impl<'a, C: GenericClient + Sync> Answers<'a, C> {
         Answers { clients, asked: 0, coming: FuturesUnordered::new(), here: HashMap::new() }
     }
 
-    /// Asks, of the session of a lane, after what it was asked before. What is asked goes out when an answer is waited for.
+    /// Adds a query to the session of a lane, after its earlier ones. It is sent when an answer is awaited.
     pub(crate) fn ask(&mut self, lane: Lane, what: &'static str, sql: String) -> Asked {
         let (client, place) = (self.clients[lane as usize], self.asked);
         self.asked += 1;
@@ -39,7 +39,7 @@ impl<'a, C: GenericClient + Sync> Answers<'a, C> {
         Asked(place)
     }
 
-    /// The answer.
+    /// Waits for the answer.
     pub(crate) async fn take(&mut self, asked: Asked) -> Result<Vec<Row>, Error> {
         loop {
             if let Some(rows) = self.here.remove(&asked.0) {

@@ -1,4 +1,4 @@
-//! The model: a map a kind, from an object's name to what is not default about it.
+//! The model: one map per kind, from an object's name to its non-default properties.
 
 use std::collections::BTreeMap;
 
@@ -17,16 +17,16 @@ use crate::record::record;
 use crate::session::Hello;
 use crate::{Error, ReadOptions, session};
 
-/// The format of the JSON form. It grows when a reader of older ones would misunderstand it.
+/// The version of the JSON format. It increases when a reader of an older version would misunderstand the new one.
 pub const FORMAT: u32 = 1;
 
 record! {
-    /// A database's user objects. Keys are names as SQL writes them, with schema and argument types where they have such;
-    /// nothing that differs between two databases with the same schema is in it.
+    /// A database's user objects. Keys are names as written in SQL, with schema and argument types if they have any.
+    /// The catalog contains nothing that differs between two databases with the same schema.
     Catalog {
-        /// What is set on the database itself.
+        /// Settings of the database itself.
         database: Database,
-        /// Extensions. What belongs to them is left out.
+        /// Extensions, without the objects that belong to them.
         extensions: BTreeMap<String, Plain>,
         /// Schemas.
         schemas: BTreeMap<String, Schema>,
@@ -44,7 +44,7 @@ record! {
         base_types: BTreeMap<String, BaseType>,
         /// Collations.
         collations: BTreeMap<String, Plain>,
-        /// Sequences, but for those of identity columns.
+        /// Sequences, except those of identity columns.
         sequences: BTreeMap<String, Sequence>,
         /// Tables, partitioned tables and partitions.
         tables: BTreeMap<String, Table>,
@@ -52,7 +52,7 @@ record! {
         foreign_tables: BTreeMap<String, Table>,
         /// Views.
         views: BTreeMap<String, Table>,
-        /// Materialised views.
+        /// Materialized views.
         materialized_views: BTreeMap<String, Table>,
         /// Functions and window functions.
         functions: BTreeMap<String, Function>,
@@ -100,30 +100,30 @@ record! {
         event_triggers: BTreeMap<String, Plain>,
         /// Changed privileges on the server's own objects and on members of extensions.
         elsewhere: BTreeMap<String, Elsewhere>,
-        /// What the model does not know, by name.
+        /// Objects that the model does not support, by name.
         unknown: Vec<String>,
-        /// What the role that read could not see. No part of the schema: neither digest nor delta look at it.
+        /// What the reading role could not see. It is not part of the schema: digest and delta ignore it.
         #[serde(skip)]
         unseen: Vec<String>,
     }
 }
 
 impl Catalog {
-    /// Reads a database, in a read-only transaction of its own: `client` must not have one open. A session's settings
-    /// are as they were afterwards, also when the future is dropped. Three round trips.
+    /// Reads a database in its own read-only transaction: `client` must not have one open. The session's settings are
+    /// restored afterwards, even if the future is dropped. Takes three round trips.
     ///
-    /// Other sessions may change the schema meanwhile; a read that saw a mixture is repeated.
+    /// Other sessions may change the schema at the same time; a read that saw a mixture is repeated.
     ///
     /// # Errors
-    /// [`Error::Server`] when the server refuses or is gone, [`Error::Changing`] when the schema was changed during each
-    /// attempt, [`Error::Unknown`] when told to be strict.
+    /// [`Error::Server`] if the server reports an error or the connection is lost, [`Error::Changing`] if the schema changed during each
+    /// attempt, [`Error::Unknown`] if `strict` is set.
     pub async fn read(client: &Client, options: &ReadOptions) -> Result<Catalog, Error> {
         Catalog::attempt([client, client], options).await
     }
 
-    /// As [`Catalog::read`], by two sessions of the same role in the same database, so that two of the server's processes work
-    /// at the same time: on a server that is not busy it takes about two thirds of the time. Where the two do not see the same
-    /// transactions, the first reads alone.
+    /// Like [`Catalog::read`], but with two sessions of the same role in the same database, so that two server
+    /// processes work at the same time: on an idle server, this takes about two thirds of the time. If the two do not
+    /// see the same transactions, the first reads alone.
     ///
     /// # Errors
     /// As for [`Catalog::read`].
@@ -151,7 +151,7 @@ impl Catalog {
                     }
                 }
                 Err(Error::Changing { last: what, .. }) => last = what,
-                // Deparsing something that is gone by now, and names of it that no longer resolve.
+                // The object was dropped in the meantime, or its names no longer resolve.
                 Err(Error::Server { what, source }) if is_race(&source) => last = format!("{what}: {source}"),
                 Err(other) => return Err(other),
             }
@@ -159,11 +159,11 @@ impl Catalog {
         Err(Error::Changing { attempts, last })
     }
 
-    /// Reads inside a transaction that the caller has open, with what it has changed so far. Settings are put
-    /// back. Nothing guards against changes by other sessions here: this is for private servers.
+    /// Reads inside a transaction that the caller has open, including its own changes so far. Settings are restored. It
+    /// does not detect changes by other sessions: use it on private servers.
     ///
     /// # Errors
-    /// As [`Catalog::read`]; after an error the transaction can go on.
+    /// See [`Catalog::read`]; after an error the transaction can continue.
     pub async fn read_within<C: GenericClient + Sync>(
         client: &C,
         options: &ReadOptions,
@@ -174,16 +174,16 @@ impl Catalog {
         read?.judged(options)
     }
 
-    /// As text that a person reads: a block an object. Equal for equal schemas.
+    /// As readable text: one block per object. Equal for equal schemas.
     pub fn text(&self) -> String {
         crate::text::catalog(self)
     }
 
-    /// SHA-256 over the serialised model and its format, in hexadecimal.
+    /// SHA-256 over the serialized model and its format, in hexadecimal.
     pub fn digest(&self) -> String {
         let mut hasher = Sha256::new();
         hasher.update(FORMAT.to_be_bytes());
-        // Maps of strings to plain data: nothing in it fails to serialise.
+        // Maps of strings to plain data always serialize.
         let written = serde_json::to_vec(self).unwrap_or_default();
         hasher.update(&written);
         hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
@@ -203,7 +203,7 @@ impl Catalog {
     /// Reads a document that [`Catalog::to_json`] wrote.
     ///
     /// # Errors
-    /// [`Error::Document`] when it is not one, is of another format, or does not match its digest.
+    /// [`Error::Document`] if it is not such a document, has another format, or does not match its digest.
     pub fn from_json(json: &str) -> Result<Catalog, Error> {
         Catalog::from_value(serde_json::from_str(json).map_err(|error| Error::Document(error.to_string()))?)
     }
@@ -212,7 +212,7 @@ impl Catalog {
         let format = value.get("format").and_then(serde_json::Value::as_u64);
         if format != Some(FORMAT.into()) {
             let found = format.map_or("no format".into(), |format| format!("format {format}"));
-            return Err(Error::Document(format!("{found}, this release reads {FORMAT}")));
+            return Err(Error::Document(format!("{found}, but this release reads {FORMAT}")));
         }
         let document: Document =
             serde_json::from_value(value).map_err(|error| Error::Document(error.to_string()))?;
@@ -224,7 +224,7 @@ impl Catalog {
         Ok(catalog)
     }
 
-    /// Sends everything without waiting in between, and takes the answers one after the other.
+    /// Sends all queries without waiting in between, then takes the answers in order.
     async fn ask<C: GenericClient + Sync>(
         clients: [&C; 2],
         hello: &Hello,
@@ -241,7 +241,8 @@ impl Catalog {
             .collect();
         let filled = answers.ask(Lane::Tables, "which kinds there are", kinds::filled());
         let first: Vec<_> = kinds::FIRST.iter().map(|kind| (kind, query(&mut answers, kind))).collect();
-        // Most schemas have none of many kinds; those that all have are asked for before it is known.
+        // Most schemas have no objects of many kinds; kinds that all schemas have are queried before the answer is
+        // known.
         let mut others: Vec<_> = kinds::OTHERS
             .iter()
             .map(|kind| (kind, kind.probe().is_none().then(|| query(&mut answers, kind))))
@@ -260,7 +261,7 @@ impl Catalog {
         }
         let mut facts = Facts::new(hello.version, &named, options)?;
         let mut catalog = Catalog::default();
-        // What came is taken while the server works on the rest.
+        // Processes the answers that have arrived while the server works on the rest.
         for (kind, asked) in first {
             kind.load(&answers.take(asked).await?, &mut facts, &mut catalog)?;
         }
@@ -291,7 +292,7 @@ impl Catalog {
         Ok(self)
     }
 
-    /// The map that relations of a kind are in.
+    /// The map for relations of a kind.
     pub(crate) fn relations_mut(&mut self, kind: char) -> Option<&mut BTreeMap<String, Table>> {
         match kind {
             'r' | 'p' => Some(&mut self.tables),
@@ -311,7 +312,7 @@ impl Catalog {
     }
 }
 
-/// What a JSON file holds.
+/// The content of a JSON file.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document {
@@ -322,7 +323,7 @@ struct Document {
     catalog: Catalog,
 }
 
-/// Whether the server stumbled over an object that another session has dropped, or over its locks.
+/// Whether the server failed because another session dropped an object, or because of that session's locks.
 fn is_race(error: &tokio_postgres::Error) -> bool {
     // internal_error ("cache lookup failed"), undefined_table, undefined_object, undefined_function, undefined_column
     // lock_not_available, deadlock_detected

@@ -1,12 +1,12 @@
-//! A row's cells, taken one after the other in the order of the query. Thousands of rows are read this way; looking
-//! columns up by name would cost more than the query.
+//! Takes a row's cells one after the other, in the order of the query. Thousands of rows are read this way; looking
+//! columns up by name would take longer than the query.
 
 use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
 
 use crate::Error;
 
-/// Where in a row reading has come to.
+/// The position in a row.
 pub(crate) struct Cursor<'a> {
     row: &'a Row,
     next: usize,
@@ -18,23 +18,23 @@ impl<'a> Cursor<'a> {
         Cursor { row, next: 0, what }
     }
 
-    /// Begins behind cells that were taken before.
+    /// Begins after cells that were taken before.
     pub(crate) fn after(row: &'a Row, what: &'static str, next: usize) -> Cursor<'a> {
         Cursor { row, next, what }
     }
 
-    /// Leaves cells out.
+    /// Skips cells.
     pub(crate) fn skip(&mut self, cells: usize) {
         self.next += cells;
     }
 
-    /// The next cell, which PostgreSQL deparsed: NULL where what it describes is gone by now.
+    /// The next cell, deparsed by PostgreSQL: NULL if the object was dropped in the meantime.
     pub(crate) fn deparsed(&mut self) -> Result<String, Error> {
         match self.take::<Option<&str>>()? {
             Some(text) => Ok(text.to_owned()),
             None => Err(Error::Changing {
                 attempts: 1,
-                last: format!("something among the {} was gone", self.what),
+                last: format!("an object among the {} was dropped", self.what),
             }),
         }
     }

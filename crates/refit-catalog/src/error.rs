@@ -1,15 +1,15 @@
-//! Why a schema could not be read, or a document not be understood.
+//! Errors of reading a schema or a document.
 
-/// What can go wrong.
+/// An error of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The server refused a query, or the connection broke.
+    /// The server refused a query, or the connection was lost.
     #[error("reading {what} failed: {}", said(source))]
     Server {
         /// What was being read, such as `columns`.
         what: &'static str,
-        /// What the driver says.
+        /// The driver's error.
         source: tokio_postgres::Error,
     },
     /// Other sessions kept changing the schema.
@@ -18,20 +18,20 @@ pub enum Error {
          read again when no migration runs"
     )]
     Changing {
-        /// How often it was tried.
+        /// Number of attempts.
         attempts: u32,
-        /// What gave the change away.
+        /// The sign by which the change was detected.
         last: String,
     },
     /// A server older than 14.
     #[error("PostgreSQL {version} is too old to be read; 14 is the oldest")]
     TooOld {
-        /// As the server tells it.
+        /// Its version, as reported.
         version: String,
     },
-    /// There are objects that the model does not know, and the reader was told to be strict.
+    /// The database has objects that the model does not support, and `strict` is set.
     #[error(
-        "the model does not know {}; without `strict` they are listed by name, and their properties are not compared",
+        "the model does not support {}; without `strict` they are listed by name, and their properties are not compared",
         names.join(", ")
     )]
     Unknown {
@@ -39,11 +39,11 @@ pub enum Error {
         names: Vec<String>,
     },
     /// A document is not a catalog's JSON.
-    #[error("not a catalog: {0}; write it anew from the database")]
+    #[error("not a catalog: {0}; generate it again from the database")]
     Document(String),
 }
 
-/// PostgreSQL's own words where there are any: the driver's say "db error".
+/// PostgreSQL's own message if there is one: the driver only says "db error".
 fn said(error: &tokio_postgres::Error) -> String {
     match error.as_db_error() {
         Some(database) => format!("{} (SQLSTATE {})", database.message(), database.code().code()),

@@ -1,5 +1,5 @@
-//! What all kinds need to know: names by OID, what belongs to an extension, comments, owners. OIDs live here and nowhere
-//! in the model.
+//! Facts that all kinds need: names by OID, members of extensions, comments, owners. OIDs are used only here, and
+//! nowhere in the model.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,7 +12,7 @@ use crate::kinds::{Expressions, Lane};
 use crate::quote::{ident, qualified};
 use crate::{Error, Options, Owners, ReadOptions};
 
-/// OIDs of the system catalogs, as `pg_depend` and `pg_description` name them. They never change.
+/// OIDs of the system catalogs, as used in `pg_depend` and `pg_description`. They never change.
 pub(crate) mod class {
     pub(crate) const TYPE: u32 = 1247;
     pub(crate) const PROC: u32 = 1255;
@@ -46,7 +46,7 @@ pub(crate) mod class {
     pub(crate) const PUBLICATION: u32 = 6104;
 }
 
-/// The first OID that PostgreSQL gives to users' objects (`FirstNormalObjectId`).
+/// The first OID of user objects (`FirstNormalObjectId`).
 pub(crate) const FIRST: u32 = 16_384;
 
 /// A relation as others refer to it.
@@ -58,24 +58,24 @@ pub(crate) struct Relation {
     pub(crate) schema: u32,
     pub(crate) kind: char,
     pub(crate) owner: u32,
-    /// Whether it is part of the model: not of an extension, not excluded.
+    /// Whether it is part of the model: not a member of an extension, not excluded.
     pub(crate) shown: bool,
     pub(crate) partition: bool,
     pub(crate) unlogged: bool,
-    /// A sequence's; those of others are in the model.
+    /// A sequence's comment; those of other relations are in the model.
     pub(crate) grants: Grants,
-    /// Its columns by number; what was dropped leaves a gap.
+    /// Its columns by number; dropped ones leave gaps.
     pub(crate) columns: Vec<Attribute>,
 }
 
 impl Relation {
-    /// The column of a number from 1; a system column is not among them.
+    /// The column with a number from 1; system columns are not included.
     pub(crate) fn attribute(&self, number: i16) -> Option<&Attribute> {
         let index = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
         index.and_then(|index| self.columns.get(index))
     }
 
-    /// The name of the column of a number.
+    /// The name of the column with a number.
     pub(crate) fn column(&self, number: i16) -> &str {
         self.attribute(number).map_or("?", |column| &column.name)
     }
@@ -110,13 +110,13 @@ pub(crate) struct Facts {
     hidden_tables: Vec<WildMatch>,
     /// Filled by the relations, for all kinds after them.
     pub(crate) relations: HashMap<u32, Relation>,
-    /// Filled by the constraints: index to table, constraint and exclusion operators.
+    /// Filled by the constraints: from index to table, constraint and exclusion operators.
     pub(crate) serving: HashMap<u32, (u32, String, Vec<String>)>,
-    /// Filled by the constraints: to table and name.
+    /// Filled by the constraints: from constraint to table and name.
     pub(crate) constraints: HashMap<u32, (u32, String)>,
-    /// Filled by the indexes: table, its kind, name, and whether that is a constraint's.
+    /// Filled by the indexes: table, its kind, name, and whether the index belongs to a constraint.
     pub(crate) indexes: HashMap<u32, (String, char, String, bool)>,
-    /// Filled by the columns: what is told of those of indexes.
+    /// Filled by the columns: properties of index columns.
     pub(crate) index_attributes: HashMap<u32, Vec<IndexAttribute>>,
     /// Filled by the expressions.
     pub(crate) expressions: Expressions,
@@ -124,15 +124,15 @@ pub(crate) struct Facts {
     pub(crate) aggregates: HashMap<u32, String>,
     /// Filled by the types: keys and plain names of domains.
     pub(crate) domains: HashMap<u32, (String, String)>,
-    /// Filled by the collations: all there are, quoted.
+    /// Filled by the collations: all names, quoted.
     pub(crate) collations: HashMap<u32, String>,
-    /// Filled by the operator classes: all there are.
+    /// Filled by the operator classes: all of them.
     pub(crate) classes: HashMap<u32, Class>,
-    /// Filled by the operator classes: method and input type of those that are the default.
+    /// Filled by the operator classes: method and input type of the default ones.
     pub(crate) default_classes: HashSet<(u32, u32)>,
 }
 
-/// What is told of an index's own column.
+/// Properties of an index's own column.
 #[derive(Clone, Debug)]
 pub(crate) struct IndexAttribute {
     /// From 1.
@@ -151,7 +151,7 @@ pub(crate) struct Class {
     pub(crate) default: bool,
 }
 
-/// What is asked before any kind is read, in the order in which [`Facts::new`] takes the answers.
+/// Queries that run before any kind is read, in the order in which [`Facts::new`] takes the answers.
 pub(crate) const QUERIES: [(Lane, &str); 6] = [
     (Lane::Tables, "SELECT oid, nspname FROM pg_namespace"),
     (Lane::Tables, "SELECT oid, rolname, rolsuper AND rolname = current_user FROM pg_roles"),
@@ -220,7 +220,7 @@ impl Facts {
         Ok(facts)
     }
 
-    /// The role that owns most of what is shown.
+    /// The role that owns most of the included objects.
     fn usual(&self, owners: &[Row]) -> Result<u32, Error> {
         let mut owned: HashMap<u32, i64> = HashMap::new();
         for row in owners {
@@ -239,12 +239,12 @@ impl Facts {
         self.ours_anywhere(class, oid) && !self.hidden_schemas.contains(&schema)
     }
 
-    /// The same for what lives in no schema.
+    /// The same for objects without a schema.
     pub(crate) fn ours_anywhere(&self, class: u32, oid: u32) -> bool {
         oid >= FIRST && !self.members.contains(&(class, oid))
     }
 
-    /// Whether a schema is excluded or not a user's business.
+    /// Whether a schema is excluded or a system schema.
     pub(crate) fn is_hidden_schema(&self, schema: u32) -> bool {
         self.hidden_schemas.contains(&schema)
     }
@@ -259,7 +259,7 @@ impl Facts {
         qualified(self.schemas.get(&schema).map_or("?", String::as_str), name)
     }
 
-    /// As [`Facts::key`], but what is PostgreSQL's own goes without its schema.
+    /// Like [`Facts::key`], but without the schema for PostgreSQL's own objects.
     pub(crate) fn short(&self, schema: u32, name: &str) -> String {
         // pg_catalog
         if schema == 11 { ident(name) } else { self.key(schema, name) }
@@ -275,17 +275,17 @@ impl Facts {
         self.relations.get(&relation).filter(|relation| relation.shown)
     }
 
-    /// A relation's name, also of one that is not shown.
+    /// A relation's name, even if it is not included.
     pub(crate) fn relation(&self, relation: u32) -> String {
         self.relations.get(&relation).map_or_else(|| "?".into(), |relation| relation.key.clone())
     }
 
-    /// An expression of an object, empty where it has none.
+    /// An expression of an object; empty if it has none.
     pub(crate) fn expression(&self, part: char, oid: u32) -> String {
         self.expressions.of(part, oid)
     }
 
-    /// A comment, empty where there is none.
+    /// A comment; empty if there is none.
     pub(crate) fn comment(&self, class: u32, oid: u32) -> String {
         self.comment_at(class, oid, 0)
     }
@@ -295,7 +295,7 @@ impl Facts {
         self.comments.get(&(class, oid, part)).cloned().unwrap_or_default()
     }
 
-    /// Extensions that an object was told to be dropped with.
+    /// Extensions that an object depends on (DEPENDS ON EXTENSION).
     pub(crate) fn needed(&self, class: u32, oid: u32) -> Vec<String> {
         let mut extensions = self.needed.get(&(class, oid)).cloned().unwrap_or_default();
         extensions.sort();
@@ -309,12 +309,12 @@ impl Facts {
         labels
     }
 
-    /// A role's name, quoted; `PUBLIC` for none.
+    /// A role's name, quoted; `PUBLIC` if there is none.
     pub(crate) fn role(&self, role: u32) -> String {
         if role == 0 { "PUBLIC".into() } else { ident(&self.plain_role(role)) }
     }
 
-    /// A role's name where who it is does not matter if it is the usual owner.
+    /// A role's name, or a placeholder if it is the usual owner, whose name does not matter.
     pub(crate) fn acting_role(&self, role: u32) -> String {
         if self.owners != Owners::All && role == self.usual_owner {
             "(owner)".into()
@@ -323,23 +323,23 @@ impl Facts {
         }
     }
 
-    /// The owner as the model tells it; empty where it is not told.
+    /// The owner as recorded in the model; empty if it is not recorded.
     pub(crate) fn owner(&self, role: u32) -> String {
-        let told = match self.owners {
+        let recorded = match self.owners {
             Owners::All => true,
-            // With nothing of the users' there is nothing usual either.
+            // Without user objects there is no usual owner.
             Owners::Unusual => self.usual_owner != 0 && role != self.usual_owner,
             Owners::None => false,
         };
-        if told { self.role(role) } else { String::new() }
+        if recorded { self.role(role) } else { String::new() }
     }
 
-    /// The owner of what is not among its neighbours: told only when all are.
+    /// The owner of an object outside the usual schemas: recorded only if all owners are.
     pub(crate) fn outer_owner(&self, role: u32) -> String {
         if self.owners == Owners::All { self.role(role) } else { String::new() }
     }
 
-    /// Privileges, as the difference to the default.
+    /// Privileges, as the difference from the defaults.
     pub(crate) fn grants(&self, on: On, owner: u32, list: Option<Vec<String>>) -> Grants {
         crate::grants::read(on, self.version, &self.plain_role(owner), list)
     }

@@ -1,14 +1,14 @@
-//! Privileges as the difference to what PostgreSQL grants by itself: an access list that says nothing new is no access list.
+//! Privileges as the difference from PostgreSQL's defaults: an access list that equals the default counts as none.
 
 use std::collections::BTreeMap;
 
 use crate::quote::ident;
 
-/// Role to what it may do: `SELECT, UPDATE*` (`*` is WITH GRANT OPTION), `ALL`, or `none` where a default was revoked.
-/// `PUBLIC` is everybody; `(owner)` is the object's owner, named only when it lacks what an owner has by default.
+/// Privileges by role: `SELECT, UPDATE*` (`*` is WITH GRANT OPTION), `ALL`, or `none` if a default was revoked.
+/// `PUBLIC` is all roles; `(owner)` is the object's owner, listed only if it lacks a default privilege.
 pub type Grants = BTreeMap<String, String>;
 
-/// What the privileges are on; decides what is granted by default.
+/// The kind of object with the privileges, which determines the defaults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum On {
     Table,
@@ -21,14 +21,14 @@ pub(crate) enum On {
     Language,
     Wrapper,
     Server,
-    /// What is added to other privileges, with no defaults below it; `ALL` is as of a table, sequence, function, type.
+    /// Privileges added to others, with no defaults; `ALL` is that of a table, sequence, function or type.
     Added(&'static str),
-    /// The same where nothing is known of what there is.
+    /// The same if the kind of object is unknown.
     Nothing,
 }
 
 impl On {
-    /// All privileges there are, as letters of an access list.
+    /// All existing privileges, as letters of an access list.
     fn all(self, version: u32) -> &'static str {
         match self {
             On::Table if version >= 17 => "Dadmrtwx",
@@ -46,7 +46,7 @@ impl On {
 
     /// Privileges that are added to those of an object by default.
     pub(crate) fn added(on: On) -> On {
-        // MAINTAIN came later; a server that has it grants it with ALL.
+        // MAINTAIN was added later; a server that has it grants it with ALL.
         On::Added(on.all(if on == On::Table { 17 } else { 14 }))
     }
 
@@ -63,7 +63,7 @@ impl On {
         }
     }
 
-    /// What an owner has by default.
+    /// The default privileges of an owner.
     fn owner(self, version: u32) -> &'static str {
         if self == On::Column || self.is_added() { "" } else { self.all(version) }
     }
@@ -112,7 +112,7 @@ fn grantee(role: &str, owner: &str, on: On) -> String {
     }
 }
 
-/// What one role holds, in words.
+/// The privileges of one role, as text.
 fn words(on: On, version: u32, owner: &str, mut held: Vec<(char, bool, String)>) -> String {
     held.sort_by_key(|(letter, option, grantor)| (ORDER.find(*letter), *option, grantor.clone()));
     let same = held.windows(2).all(|pair| pair[0].1 == pair[1].1 && pair[0].2 == pair[1].2);
@@ -161,7 +161,7 @@ fn word(letter: char) -> String {
     word.into()
 }
 
-/// The role that an item or a grantor begins with, unquoted, and what follows.
+/// The role at the start of an item or grantor, unquoted, and the rest.
 fn role(item: &str) -> (String, &str) {
     let Some(quoted) = item.strip_prefix('"') else {
         let end = item.find(['=', '/']).unwrap_or(item.len());

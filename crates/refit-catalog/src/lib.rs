@@ -11,25 +11,26 @@
 //! # Ok(()) }
 //! ```
 //!
-//! This is the only crate with queries of `pg_catalog`. It never prints, never reads the environment, never writes to a database,
-//! and takes no lock beyond those of reading catalogs.
+//! This is the only crate that queries `pg_catalog`. It does not print, read the environment or write to a database,
+//! and takes only the locks that reading catalogs needs.
 //!
-//! Two databases with the same schema have the same [`Catalog`], text and digest: OIDs, dropped columns, data, statistics,
-//! where sequences stand, a session's settings, who ran the migrations ([`Owners`]) and dump and restore make no difference.
+//! Two databases with the same schema have the same [`Catalog`], text and digest, regardless of OIDs, dropped columns,
+//! data, statistics, current values of sequences, a session's settings, the role that ran the migrations ([`Owners`]),
+//! and dump and restore.
 //!
 //! # Where PostgreSQL versions differ
-//! The model is the same for PostgreSQL 14 to 18 as far as the servers are:
-//! - Expressions, view queries and rules are the server's own words. From 16 on, a view's columns are written without their table
-//!   where there is only one.
-//! - NOT NULL has a name from 18 on (of domains, from 17). It is told where it is not the one that PostgreSQL gives; renaming a
-//!   table or column makes the old name such a one.
-//! - GRANT ALL covers MAINTAIN from 17 on; both are told as `ALL`.
-//! - `public` is open to everybody up to 14; privileges on it are told where they differ from the server's own.
-//! - An extension's version is told where it is not the one that the server installs by default.
+//! The model is the same for PostgreSQL 14 to 18, with these differences between the servers:
+//! - Expressions, view queries and rules are as the server writes them. From 16 on, a view's columns are written without their
+//!   table if there is only one.
+//! - NOT NULL has a name from 18 on (for domains, from 17). It is recorded if it differs from the one that PostgreSQL generates;
+//!   renaming a table or column makes the old name differ.
+//! - GRANT ALL includes MAINTAIN from 17 on; both are recorded as `ALL`.
+//! - All roles can create objects in `public` up to 14; privileges on it are recorded if they differ from the server's default.
+//! - An extension's version is recorded if it is not the server's default version.
 //!
 //! # What is left out
-//! Passwords in user mappings (told to be there), connection strings of subscriptions, the database's name, encoding and
-//! locale, roles themselves, tablespaces themselves, large objects, and whatever extensions own.
+//! Passwords in user mappings (only their existence is recorded), connection strings of subscriptions, the database's
+//! name, encoding and locale, roles, tablespaces, large objects, and everything that extensions own.
 
 mod answers;
 mod catalog;

@@ -1,19 +1,20 @@
-//! What to read and what to leave out.
+//! What to read and what to omit.
 
-/// How to read a database. The default is what a snapshot of a migrations folder wants.
+/// How to read a database. The default suits a snapshot of a migrations folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadOptions {
-    /// Whose ownership is told.
+    /// Whose ownership is recorded.
     pub owners: Owners,
-    /// Schemas whose content is left out, with themselves; default `refit`. In a name, `*` stands for any characters and `?` for one.
+    /// Schemas that are omitted with their content; default `refit`. In a name, `*` matches any characters and `?`
+    /// matches one.
     pub exclude_schemas: Vec<String>,
-    /// Tables that are left out with all that belongs to them, by bare name in any schema, with `*` and `?` as
-    /// above; default `refinery_schema_history`.
+    /// Tables that are omitted with everything that belongs to them, by unqualified name in any schema, with `*` and
+    /// `?` as above; default `refinery_schema_history`.
     pub exclude_tables: Vec<String>,
-    /// Whether objects that the model does not know are an error. Default: they are listed in
+    /// Whether objects that the model does not support are an error. By default, they are listed in
     /// [`Catalog::unknown`](crate::Catalog::unknown).
     pub strict: bool,
-    /// How often to read again when other sessions change the schema meanwhile; default 3.
+    /// How many times to read again if other sessions change the schema during a read; default 3.
     pub attempts: u32,
 }
 
@@ -29,17 +30,18 @@ impl Default for ReadOptions {
     }
 }
 
-/// Whose ownership is told.
+/// Whose ownership is recorded.
 ///
-/// A migration that runs as `postgres` on a private server and as `app` in production makes the same schema with other owners, so
-/// owners as such are no part of it. An object that belongs to somebody else than its neighbours do is.
+/// A migration that runs as `postgres` on a private server and as `app` in production creates the same schema with
+/// different owners, so the owner's name is not part of the schema. An object whose owner differs from that of the
+/// others is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Owners {
-    /// Only where it is not the role that owns most objects.
+    /// Only owners other than the role that owns most objects.
     #[default]
     Unusual,
-    /// Everybody's.
+    /// All owners.
     All,
-    /// Nobody's.
+    /// No owners.
     None,
 }

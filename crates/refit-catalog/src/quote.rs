@@ -1,14 +1,14 @@
-//! Names and strings as this crate writes them: the same on every server, and never more than one line.
+//! Names and strings as this crate writes them: the same on every server, and always on one line.
 
-/// A name as in SQL: bare where it can be, else in double quotes. Control characters and backslashes inside quotes
-/// are escaped, so that a name is always one line.
+/// A name as in SQL: unquoted if possible, else in double quotes. Control characters and backslashes inside quotes are
+/// escaped, so that a name is always on one line.
 pub(crate) fn ident(name: &str) -> String {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     let bare = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_') && name.chars().all(plain);
     if bare { name.to_owned() } else { format!("\"{}\"", escaped(name, '"')) }
 }
 
-/// The name that [`ident`] was given.
+/// The inverse of [`ident`].
 pub(crate) fn bare(ident: &str) -> String {
     let Some(inner) = ident.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
         return ident.to_owned();
@@ -44,7 +44,7 @@ pub(crate) fn literal(text: &str) -> String {
     format!("'{}'", escaped(text, '\''))
 }
 
-/// A line of a text, as it is but for what a terminal would act on.
+/// A line of a text, without the characters that a terminal would interpret.
 pub(crate) fn visible(line: &str) -> String {
     let mut out = String::with_capacity(line.len());
     for c in line.chars() {
@@ -70,7 +70,7 @@ fn push_visible(out: &mut String, c: char) {
         '\n' => out.push_str("\\n"),
         '\t' => out.push_str("\\t"),
         '\r' => out.push_str("\\r"),
-        // Directional overrides and the like would make a reviewer read something else than is there.
+        // Directional overrides and the like would show a reviewer something other than the actual text.
         c if c.is_control()
             || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}') =>
         {
@@ -80,8 +80,8 @@ fn push_visible(out: &mut String, c: char) {
     }
 }
 
-/// The name that PostgreSQL gives to what belongs to a table and a column (`makeObjectName`): both parts are shortened, the
-/// longer one first, until all fits 63 bytes.
+/// The name that PostgreSQL generates for an object that belongs to a table and a column (`makeObjectName`): both parts
+/// are truncated, the longer one first, until the name fits in 63 bytes.
 pub(crate) fn given_name(table: &str, column: &str, label: &str) -> String {
     let room = 63 - (label.len() + 1) - usize::from(!column.is_empty());
     let (mut first, mut second) = (table.len(), column.len());

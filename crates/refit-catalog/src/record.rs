@@ -1,6 +1,6 @@
-//! How every payload of the model is declared: documented fields, nothing in the serialised form that has its default.
+//! Macros that declare the types of the model: documented fields, with defaults omitted from the serialized form.
 
-/// A struct whose fields are left out of the serialised form while they have their default.
+/// A struct whose fields are omitted from the serialized form if they have their default.
 macro_rules! record {
     ($(#[$meta:meta])* $name:ident { $($(#[$about:meta])* $field:ident: $type:ty,)* }) => {
         $(#[$meta])*
@@ -12,7 +12,7 @@ macro_rules! record {
     };
 }
 
-/// A [`record!`] of an object of its own: with a comment, an owner, privileges and security labels.
+/// A [`record!`] for an object with a comment, an owner, privileges and security labels.
 macro_rules! object {
     ($(#[$meta:meta])* $name:ident { $($(#[$about:meta])* $field:ident: $type:ty,)* }) => {
         crate::record::record! {
@@ -21,9 +21,9 @@ macro_rules! object {
                 $($(#[$about])* $field: $type,)*
                 /// COMMENT ON.
                 comment: String,
-                /// The owner, where [`Owners`](crate::Owners) has it told.
+                /// The owner, if [`Owners`](crate::Owners) includes it.
                 owner: String,
-                /// Privileges, as the difference to the default.
+                /// Privileges, as the difference from the defaults.
                 grants: crate::Grants,
                 /// SECURITY LABEL, as `provider: label`.
                 labels: Vec<String>,
@@ -45,7 +45,7 @@ macro_rules! object {
 
 pub(crate) use {object, record};
 
-/// What every object has.
+/// The common fields of every object.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tail<'a> {
     pub(crate) comment: &'a str,
@@ -59,7 +59,7 @@ pub(crate) trait Object: serde::Serialize {
     fn tail(&self) -> Tail<'_>;
 }
 
-/// Whether there is nothing to say.
+/// Whether all fields have their default.
 pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }

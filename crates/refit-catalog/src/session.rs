@@ -1,5 +1,5 @@
-//! Asking a server: all queries of a read at once on one connection, in one read-only transaction whose settings are pinned
-//! and end with it, and the proof that nobody changed the schema meanwhile.
+//! Queries a server: all queries of a read are sent at once on one connection, in one read-only transaction with pinned
+//! settings that end with it, and with a check that the schema did not change during the read.
 
 use std::future::Future;
 use std::pin::pin;
@@ -10,39 +10,39 @@ use tokio_postgres::{Client, GenericClient, Row};
 
 use crate::Error;
 
-/// What deparsing depends on. `pg_temp` stands last so that no temporary table hides a catalog.
+/// The settings that deparsing depends on. `pg_temp` is last so that no temporary table hides a catalog.
 const SETTINGS: &str = "\
 SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL DateStyle = 'ISO, YMD'; SET LOCAL IntervalStyle = postgres; \
 SET LOCAL TimeZone = 'UTC'; SET LOCAL bytea_output = hex; SET LOCAL extra_float_digits = 1; SET LOCAL lc_monetary = 'C'; \
 SET LOCAL quote_all_identifiers = off; SET LOCAL standard_conforming_strings = on; SET LOCAL xmlbinary = base64; \
 SET LOCAL client_min_messages = warning; SET LOCAL jit = off; SET LOCAL max_parallel_workers_per_gather = 0";
 
-/// What a server said first.
+/// The server's first answer.
 #[derive(Debug)]
 pub(crate) struct Hello {
     /// Major version.
     pub(crate) version: u32,
-    /// Which transactions were visible when reading began.
+    /// The transactions that were visible when reading began.
     snapshot: String,
 }
 
-/// Opens the transaction that everything is read in.
+/// Opens the transaction for all queries.
 pub(crate) async fn begin(client: &Client) -> Result<(Hello, Open<'_>), Error> {
     let open = Open(Some(client));
-    // Deparsing waits for tables that another session changes, one after the other, as that one may wait for us. We give way before
-    // a deadlock is looked for (deadlock_timeout, 1 s): the victim could be a migration.
+    // Deparsing waits for tables that another session has locked, and that session may wait for us. Time out before the
+    // deadlock check (deadlock_timeout, 1 s), whose victim could be a migration.
     let begin = format!(
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL lock_timeout = '700ms'; {SETTINGS}"
     );
     let begin = async { client.batch_execute(&begin).await.map_err(failed("session settings")) };
-    // Sent one after the other without waiting in between.
+    // Sent without waiting in between.
     let (begun, hello) = join(begin, hello(client)).await;
     begun?;
     Ok((hello?, open))
 }
 
-/// The same by two sessions. The second one's transaction is there if both see the same transactions; where the second
-/// does not answer as it should, the first does all.
+/// The same with two sessions. The second one's transaction is used only if both see the same transactions; if the
+/// second fails, the first reads alone.
 pub(crate) async fn begin_both<'a>(
     first: &'a Client,
     second: &'a Client,
@@ -53,20 +53,20 @@ pub(crate) async fn begin_both<'a>(
     Ok((hello, open, both.map(|(_, both)| both)))
 }
 
-/// Pins the settings inside a transaction that the caller has open; [`leave`] puts them back.
+/// Pins the settings inside a transaction that the caller has open; [`leave`] restores them.
 pub(crate) async fn enter<C: GenericClient + Sync>(client: &C) -> Result<Hello, Error> {
     let enter = format!("SAVEPOINT refit_catalog; {SETTINGS}");
     client.batch_execute(&enter).await.map_err(failed("session settings"))?;
     hello(client).await
 }
 
-/// Undoes [`enter`], after a failure too.
+/// Undoes [`enter`], even after a failure.
 pub(crate) async fn leave<C: GenericClient + Sync>(client: &C) -> Result<(), Error> {
     let leave = "ROLLBACK TO SAVEPOINT refit_catalog; RELEASE SAVEPOINT refit_catalog";
     client.batch_execute(leave).await.map_err(failed("session settings"))
 }
 
-/// What a server says first.
+/// The server's first answer.
 async fn hello<C: GenericClient + Sync>(client: &C) -> Result<Hello, Error> {
     let hello = "SELECT pg_catalog.current_setting('server_version_num'), pg_catalog.current_setting('server_version'),
                         pg_catalog.pg_current_snapshot()::pg_catalog.text";
@@ -79,7 +79,7 @@ async fn hello<C: GenericClient + Sync>(client: &C) -> Result<Hello, Error> {
     Ok(Hello { version, snapshot: row.get(2) })
 }
 
-/// One query; the answer. It is sent when it is first waited for.
+/// Runs one query. It is sent when the answer is first awaited.
 pub(crate) async fn ask<C: GenericClient + Sync>(
     client: &C,
     what: &'static str,
@@ -88,8 +88,8 @@ pub(crate) async fn ask<C: GenericClient + Sync>(
     client.query_typed(&sql, &[]).await.map_err(failed(what))
 }
 
-/// Ends the transaction. True if the schema is as it was when it began: names inside deparsed expressions come from the server's
-/// present state, not from the transaction's snapshot, so a change between the two would mix both.
+/// Ends the transaction. Returns true if the schema did not change since it began: names inside deparsed expressions
+/// come from the server's current state, not from the transaction's snapshot, so a change in between would mix both.
 pub(crate) async fn finish(hello: &Hello, mut open: Open<'_>) -> Result<bool, Error> {
     let Some(client) = open.0 else { return Ok(true) };
     let now = "SELECT pg_catalog.pg_current_snapshot()::pg_catalog.text";
@@ -110,9 +110,9 @@ pub(crate) async fn finish(hello: &Hello, mut open: Open<'_>) -> Result<bool, Er
     Ok(!row.get::<_, bool>(0))
 }
 
-/// Whether rows that deparsing looks at were written by transactions that a snapshot does not see. Temporary tables, which
-/// busy databases make all the time, do not count. A row's `xmin` has 32 of 64 bits; the difference to the snapshot's `xmin`
-/// tells the others.
+/// Whether rows that deparsing reads were written by transactions that a snapshot does not see. Temporary tables do not
+/// count, because busy databases create them all the time. A row's `xmin` has 32 of 64 bits; the difference from the
+/// snapshot's `xmin` gives the others.
 fn changed_since(snapshot: &str) -> String {
     format!(
         "SELECT EXISTS (SELECT FROM (
@@ -135,14 +135,14 @@ fn changed_since(snapshot: &str) -> String {
     )
 }
 
-/// A transaction that is rolled back when reading ends early, be it that the future is dropped.
+/// A transaction that is rolled back if reading ends early, even if the future is dropped.
 #[derive(Debug)]
 pub(crate) struct Open<'a>(Option<&'a Client>);
 
 impl Drop for Open<'_> {
     fn drop(&mut self) {
         if let Some(client) = self.0 {
-            // The first poll puts the message on its way; nobody needs to wait for the answer.
+            // The first poll sends the message; the answer is not needed.
             let mut context = Context::from_waker(Waker::noop());
             let _sent = pin!(client.batch_execute("ROLLBACK")).poll(&mut context);
         }

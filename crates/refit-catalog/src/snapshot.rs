@@ -1,4 +1,4 @@
-//! A set's schema as it is kept beside the migrations, and what a database has otherwise.
+//! A set's schema as stored with the migrations, and the differences of a database from it.
 
 use std::error::Error as StdError;
 use std::future::Future;
@@ -9,16 +9,16 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 
 use crate::{Catalog, Change, Database, Delta, Error, FORMAT, ReadOptions, Verb};
 
-/// The schema that a set of migrations makes, and what it was made of.
+/// The schema that a set of migrations creates, with its origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
-    /// What it was made of.
+    /// The origin of the snapshot.
     pub origin: Origin,
     /// The schema.
     pub catalog: Catalog,
 }
 
-/// What a snapshot was made of.
+/// The origin of a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Origin {
@@ -29,7 +29,7 @@ pub struct Origin {
     /// The newest version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<i64>,
-    /// The server's major version, as in 15.
+    /// The server's major version, such as 15.
     pub postgres: u32,
 }
 
@@ -44,7 +44,7 @@ struct Document<'a> {
 }
 
 impl Snapshot {
-    /// As a JSON document: that of [`Catalog::to_json`] with `set` for the origin.
+    /// As a JSON document: that of [`Catalog::to_json`], with the origin under `set`.
     pub fn to_json(&self) -> String {
         let Snapshot { origin, catalog } = self;
         let document = Document {
@@ -54,14 +54,14 @@ impl Snapshot {
             unseen: &catalog.unseen,
             catalog,
         };
-        // Maps of strings to plain data: nothing in it fails to serialise.
+        // Maps of strings to plain data always serialize.
         serde_json::to_string_pretty(&document).unwrap_or_default()
     }
 
     /// Reads a document that [`Snapshot::to_json`] wrote.
     ///
     /// # Errors
-    /// [`Error::Document`] as for [`Catalog::from_json`], and when the origin is missing.
+    /// [`Error::Document`] as for [`Catalog::from_json`], and if the origin is missing.
     pub fn from_json(json: &str) -> Result<Snapshot, Error> {
         let document = |error: serde_json::Error| Error::Document(error.to_string());
         let mut value: serde_json::Value = serde_json::from_str(json).map_err(document)?;
@@ -73,22 +73,21 @@ impl Snapshot {
     }
 }
 
-/// What a database has otherwise than a snapshot.
+/// The differences of a database from a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Drift {
-    /// From the snapshot to the database: what was added is only in the database.
+    /// From the snapshot to the database: added objects are only in the database.
     pub delta: Delta,
-    /// What is not counted: queries of views and rules where the server's version is not the snapshot's, since each words them
-    /// in its own way; what is set on the database itself where no migration sets anything there, since that is its
-    /// operator's; and options of user mappings where the role may not see them.
+    /// Differences that are not counted: queries of views and rules if the server's version is not the snapshot's,
+    /// because each version writes them differently; settings of the database itself if no migration sets any, because
+    /// they belong to its operator; and options of user mappings that the role may not see.
     pub not_counted: Vec<Change>,
     /// The server's major version.
     pub postgres: u32,
 }
 
 impl Drift {
-    /// How to read a database for a comparison: as for a snapshot, and without the tables in which other tools have kept the
-    /// history of a database that was taken over from them.
+    /// How to read a database for a comparison: as for a snapshot, without the history tables of other migration tools.
     pub fn options() -> ReadOptions {
         let mut options = ReadOptions::default();
         let others = ["_sqlx_migrations", "__diesel_schema_migrations", "flyway_schema_history"];
@@ -99,14 +98,15 @@ impl Drift {
     /// Reads a database and compares.
     ///
     /// # Errors
-    /// As [`Catalog::read`].
+    ///
+    /// See [`Catalog::read`].
     pub async fn read(client: &Client, snapshot: &Snapshot, options: &ReadOptions) -> Result<Drift, Error> {
         let postgres = major(client).await?;
         let live = Catalog::read(client, options).await?;
         Ok(Drift::between(snapshot, &live, postgres))
     }
 
-    /// Compares with what a server of a major version says.
+    /// Compares with the catalog of a server of a major version.
     pub fn between(snapshot: &Snapshot, live: &Catalog, postgres: u32) -> Drift {
         let mut delta = Delta::between(&snapshot.catalog, live);
         let other_words = postgres != snapshot.origin.postgres;
@@ -122,7 +122,7 @@ impl Drift {
         Drift { delta, not_counted, postgres }
     }
 
-    /// Whether the database is as the snapshot has it, as far as can be told.
+    /// Whether the database matches the snapshot, apart from differences that are not counted.
     pub fn is_none(&self) -> bool {
         self.delta.is_empty()
     }
@@ -138,18 +138,18 @@ async fn major(client: &Client) -> Result<u32, Error> {
     Ok(number.unwrap_or_default() / 10_000)
 }
 
-/// Whether a difference may be one of words: servers deparse queries each in their own way.
+/// Whether a difference may only be in the deparsed text, which depends on the server's version.
 fn is_worded_by_server(change: &Change) -> bool {
     let query = change.kind.ends_with("view") || change.kind == "rule";
     query && change.verb == Verb::Changed && change.field.as_deref() == Some("definition")
 }
 
-/// What [`differences`] promises.
+/// The future that [`differences`] returns.
 pub type Differences<'a> =
     Pin<Box<dyn Future<Output = Result<Vec<String>, Box<dyn StdError + Send + Sync>>> + Send + 'a>>;
 
-/// What a database has otherwise than a snapshot's JSON, a line a difference. It is what `refit::Migrator::drift` wants to be
-/// given when a service is to compare at boot; nothing else ties the two crates.
+/// The differences of a database from a snapshot's JSON, one per line. `refit::Migrator::drift` takes this function for
+/// the comparison at boot; the two crates have no other connection.
 pub fn differences<'a>(client: &'a Client, snapshot: &'a str) -> Differences<'a> {
     Box::pin(async move {
         let snapshot = Snapshot::from_json(snapshot)?;

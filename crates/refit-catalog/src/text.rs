@@ -1,5 +1,5 @@
-//! The text form: a block an object, indented parts in aligned columns. Whatever stands in a catalog, a name or a
-//! comment cannot break out of its line.
+//! The text form: one block per object, with indented parts in aligned columns. No name or comment in a catalog can
+//! break out of its line.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::quote::{literal, visible};
 use crate::record::Object;
 use crate::{Catalog, Options, kinds};
 
-/// What text is written to.
+/// The text being written.
 #[derive(Debug, Default)]
 pub(crate) struct Sheet {
     out: String,
@@ -34,7 +34,7 @@ impl Sheet {
         self.put("  ", &format!("{title}: {value}"));
     }
 
-    /// A titled part, in aligned columns; nothing where there are no rows.
+    /// A titled part, in aligned columns; nothing if there are no rows.
     pub(crate) fn table(&mut self, title: &str, rows: Vec<Vec<String>>) {
         if rows.is_empty() {
             return;
@@ -45,7 +45,7 @@ impl Sheet {
         let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
         let width = |column: usize| {
             let cells = rows.iter().filter_map(|row| row.get(column));
-            // One cell that is much longer than the others does not push them all away.
+            // A single cell that is much longer than the others does not widen the column.
             cells.map(|cell| cell.chars().count()).filter(|width| *width <= 40).max().unwrap_or_default()
         };
         let widths: Vec<usize> = (0..columns).map(width).collect();
@@ -64,7 +64,7 @@ impl Sheet {
         self.table(title, map.iter().map(|(name, value)| vec![name.clone(), words(value)]).collect());
     }
 
-    /// Text of many lines, as it is but for characters that a terminal would act on.
+    /// Multi-line text, without the characters that a terminal would interpret.
     pub(crate) fn body(&mut self, text: &str) {
         let indent = |line: &str| line.len() - line.trim_start_matches(' ').len();
         let lines = || text.trim_matches('\n').split('\n');
@@ -78,7 +78,7 @@ impl Sheet {
         }
     }
 
-    /// Every field of a record that has no text of its own.
+    /// Every field of a record that has no text form of its own.
     pub(crate) fn fields(&mut self, record: &impl serde::Serialize) {
         let Ok(Value::Object(fields)) = serde_json::to_value(record) else { return };
         for (name, value) in fields {
@@ -100,7 +100,7 @@ impl Sheet {
         }
     }
 
-    /// What every object ends with.
+    /// The lines at the end of every object.
     pub(crate) fn tail(&mut self, object: &impl Object) {
         let tail = object.tail();
         if !tail.owner.is_empty() {
@@ -120,7 +120,7 @@ impl Sheet {
         }
     }
 
-    /// A block that is nothing but head, fields and tail.
+    /// A block of only head, fields and tail.
     fn plain<T: Object>(&mut self, noun: &str, map: &BTreeMap<String, T>) {
         for (name, object) in map {
             self.block(&format!("{noun} {name}"));
@@ -136,7 +136,7 @@ impl Sheet {
     }
 }
 
-/// All of a catalog, in the order in which a person looks for things.
+/// The whole catalog, in a reader-friendly order.
 pub(crate) fn catalog(catalog: &Catalog) -> String {
     let mut sheet = Sheet::default();
     let sheet = &mut sheet;
@@ -240,7 +240,7 @@ fn rest(sheet: &mut Sheet, catalog: &Catalog) {
     }
 }
 
-/// An expression in one pair of parentheses, which PostgreSQL's own words often have already.
+/// An expression in exactly one pair of parentheses, which PostgreSQL's text often has already.
 pub(crate) fn parenthesised(expression: &str) -> String {
     let (mut depth, mut quote) = (0_u32, None);
     for (index, c) in expression.char_indices() {
@@ -259,7 +259,7 @@ pub(crate) fn parenthesised(expression: &str) -> String {
     if expression.starts_with('(') { expression.to_owned() } else { format!("({expression})") }
 }
 
-/// DEPENDS ON EXTENSION, where there is one.
+/// DEPENDS ON EXTENSION, if there is one.
 pub(crate) fn needs(extensions: &[String]) -> Option<String> {
     (!extensions.is_empty()).then(|| format!("depends on extension {}", extensions.join(", ")))
 }
@@ -340,7 +340,7 @@ mod tests {
     }
 
     proptest! {
-        /// What it looks like apart from its margin is what it is, and nothing in it acts on a terminal.
+        /// Apart from its margin, a text is shown unchanged, without characters that a terminal would interpret.
         #[test]
         fn any_body_is_shown(text in "([ \t\n'\\\\$;a-c\u{0}-\u{20}ä\u{202e}]|BEGIN|END|''){0,60}") {
             let shown = body(&text);

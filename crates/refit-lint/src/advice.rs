@@ -1,4 +1,4 @@
-//! The help of a finding that has a mechanical safe form: that form, in full, as `--fix` would write it.
+//! Help with the full mechanical safe form of a finding, as `--fix` would write it.
 
 use crate::check::File;
 use crate::finding::Finding;
@@ -7,8 +7,8 @@ use crate::plan::{Parts, Plan, Runs, Site, Step};
 use crate::schema::Schema;
 use crate::sql::Stmt;
 
-/// Puts the steps in the place of the SQL of a finding's help; its first line, in words, stays. Where there is no such form,
-/// or it would be another text of the whole file, the help stays as it is.
+/// Replaces the SQL in a finding's help with the steps and keeps its first line, the sentence. The help stays unchanged
+/// if there is no such form, or if the form rewrites the whole file.
 pub(crate) fn complete(
     finding: &mut Finding,
     file: &File,
@@ -36,7 +36,7 @@ pub(crate) fn complete(
     }
 }
 
-/// The steps, ready to paste, each under the directives that it needs.
+/// The steps, ready to paste, each below its directives.
 fn written(steps: &[Step]) -> String {
     let mut lines: Vec<String> = Vec::new();
     let mut waits = false;

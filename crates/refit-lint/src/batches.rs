@@ -1,11 +1,11 @@
-//! How a table is walked in batches: the directive of a backfill, and the condition that is the range of a batch.
+//! How a backfill walks a table: the value of its directive, and the condition that selects the range of a batch.
 
 use refit_model::quoted_name as quoted;
 
 use crate::schema::{ConstraintType, Schema};
 use crate::sql::Name;
 
-/// Rows of a batch to begin with.
+/// Initial number of rows per batch.
 const BATCH: u32 = 10_000;
 
 /// The batches of a table.
@@ -19,7 +19,7 @@ pub(crate) struct Batches {
 }
 
 impl Batches {
-    /// By the table's primary key, when it is known. `alias` is what its columns are qualified by.
+    /// By the table's primary key, if it is known. `alias` qualifies its columns.
     pub(crate) fn of(schema: &Schema, table: &Name, alias: Option<&str>) -> Option<Batches> {
         let constraints = &schema.table(table)?.constraints;
         let key = constraints.iter().find(|constraint| constraint.kind == ConstraintType::PrimaryKey)?;
@@ -27,7 +27,7 @@ impl Batches {
         (!key.is_empty()).then(|| Batches::by(key, table, alias))
     }
 
-    /// By the table's primary key; where it is not known, by `id`.
+    /// By the table's primary key, or by `id` if it is not known.
     pub(crate) fn or_by_id(schema: &Schema, table: &Name) -> Batches {
         Batches::of(schema, table, None).unwrap_or_else(|| Batches::by(vec!["id".to_owned()], table, None))
     }
@@ -46,7 +46,7 @@ impl Batches {
                 format!("({columns}) > ({lower}) AND ({columns}) <= ({upper})")
             }
         };
-        // The table is written as in SQL, the columns of the key as the catalog has them.
+        // The table is written as in SQL, the columns of the key as in the catalog.
         let names: Vec<String> = key.iter().map(|name| in_toml(name)).collect();
         let table = in_toml(&table.to_string());
         let directive = format!("{{ table = {table}, key = [{}], batch = {BATCH} }}", names.join(", "));
@@ -54,7 +54,7 @@ impl Batches {
     }
 }
 
-/// A text as TOML has it.
+/// A text as a TOML string.
 fn in_toml(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }

@@ -1,4 +1,4 @@
-//! What a rule is given, and how it reports.
+//! The input of a rule, and how it reports findings.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
@@ -13,27 +13,27 @@ use crate::sql::{AlterAction, AlterTarget, Name, Span, Stmt, StmtKind};
 use crate::unfilled::Unfilled;
 use crate::window::Window;
 
-/// One file of the input.
+/// An input file.
 #[derive(Debug, Clone)]
 pub struct File {
-    /// As the caller named it.
+    /// The path as the caller gave it.
     pub path: String,
     /// Normalised text.
     pub text: String,
-    /// What its front matter says.
+    /// The directives of its front matter.
     pub directives: Directives,
-    /// Whether a comment above its first statement, or a `.md` beside it, says why.
+    /// Whether a comment above its first statement, or its `.md` file, gives a reason.
     pub explained: bool,
-    /// The version that its name gives, if it has one.
+    /// The version in its name, if it has one.
     pub version: Option<i64>,
-    /// Whether findings in it are wanted; otherwise it is replayed for the schema only.
+    /// Whether findings in it are reported; if not, it is only replayed for the schema.
     pub reported: bool,
-    /// Where its lines end, once somebody has asked.
+    /// Offsets of its line ends, computed on first use.
     pub(crate) line_ends: OnceLock<Vec<u32>>,
 }
 
 impl File {
-    /// The line, from 1, that a byte is on. Asking often costs little.
+    /// The line, from 1, of a byte offset. Repeated calls are cheap.
     pub(crate) fn line(&self, offset: u32) -> usize {
         let ends = self.line_ends.get_or_init(|| {
             let bytes = self.text.bytes().zip(0_u32..);
@@ -42,22 +42,22 @@ impl File {
         ends.partition_point(|end| *end < offset) + 1
     }
 
-    /// Whether it may take away what only the old release needs: it says `phase = "contract"`, and why.
+    /// Whether it may remove what only the old release needs: it has `phase = "contract"` and a reason.
     pub(crate) fn may_break(&self) -> bool {
         self.directives.phase == Some(Phase::Contract) && self.explained
     }
 }
 
-/// What holds for the whole run.
+/// Settings of the whole run.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The oldest PostgreSQL major version in use.
     pub postgres: u32,
-    /// Whether that was named, not assumed.
+    /// Whether that version was configured, not assumed.
     pub is_named: bool,
 }
 
-/// A backfill of the set: the columns that it fills, and the migration that does so.
+/// A backfill of the set: the columns that it fills, and its migration.
 #[derive(Debug, Clone)]
 pub(crate) struct Backfill {
     /// Its version.
@@ -68,11 +68,11 @@ pub(crate) struct Backfill {
     pub(crate) columns: Vec<String>,
 }
 
-/// What a rule of statements is given.
+/// The input of a rule that checks statements.
 pub(crate) struct StatementCheck<'a> {
-    /// The statement; one inside of a body is given like any other.
+    /// The statement; one inside a body is passed like any other.
     pub(crate) stmt: &'a Stmt,
-    /// Whether it is inside of a DO block, or of a function that the migration calls.
+    /// Whether it is inside a DO block, or a function that the migration calls.
     pub(crate) in_body: bool,
     /// The statements of the file before the top-level one.
     pub(crate) before: &'a [Stmt],
@@ -95,17 +95,17 @@ pub(crate) struct StatementCheck<'a> {
     pub(crate) reports: &'a mut Vec<Report>,
 }
 
-/// What a rule of files is given.
+/// The input of a rule that checks files.
 pub(crate) struct FileCheck<'a> {
     pub(crate) file: &'a File,
     /// The statements of the file.
     pub(crate) stmts: &'a [Stmt],
-    /// Sidecars by stem: `V0001__x` to the suffixes that exist, such as `.down.sql`.
-    pub(crate) sidecars: &'a HashMap<String, Vec<&'static str>>,
+    /// Suffixes of existing companion files, such as `.down.sql`, by stem: `V0001__x`.
+    pub(crate) companions: &'a HashMap<String, Vec<&'static str>>,
     pub(crate) reports: &'a mut Vec<Report>,
 }
 
-/// What a rule reports: a [`Finding`] before the engine has added rule, severity and positions.
+/// A rule's report: a [`Finding`] before the engine adds rule, severity and positions.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Report {
     span: Span,
@@ -118,7 +118,7 @@ pub(crate) struct Report {
 }
 
 impl<'a> StatementCheck<'a> {
-    /// The table that ALTER TABLE changes, and what it does; none when the table is new.
+    /// The table that ALTER TABLE changes, and its actions; `None` if the table is new.
     pub(crate) fn alters(&self) -> Option<(&'a Name, &'a [(Span, AlterAction)])> {
         match &self.stmt.kind {
             StmtKind::Alter { target: AlterTarget::Table, table, actions } if !self.is_new(table) => {
@@ -128,41 +128,42 @@ impl<'a> StatementCheck<'a> {
         }
     }
 
-    /// A part of the statement as it is written; none inside of bodies, where parts have no place in the file.
+    /// A part of the statement as written; `None` inside bodies, whose parts have no position in the file.
     pub(crate) fn written(&self, part: Span) -> Option<&'a str> {
         let text = self.file.text.get(part.start as usize..part.end as usize);
         text.filter(|_| !self.in_body)
     }
 
-    /// Reports at the statement as a whole.
+    /// Reports a finding for the whole statement.
     pub(crate) fn report(&mut self, message: impl Into<String>) -> &mut Report {
         self.report_at(self.stmt.span, message)
     }
 
-    /// Reports at a part of the statement; inside of a body, where parts have no place in the file, at the statement.
+    /// Reports a finding for a part of the statement, or for the whole statement inside a body, whose parts have no
+    /// position in the file.
     pub(crate) fn report_at(&mut self, span: Span, message: impl Into<String>) -> &mut Report {
         let span = if self.in_body { self.stmt.span } else { span };
         push(self.reports, span, message.into())
     }
 
-    /// Whether a table is new in this migration, or temporary: nobody waits for it, and it has no rows worth counting.
+    /// Whether a table is new in this migration, or temporary: no other session can wait for it, and it has few rows.
     pub(crate) fn is_new(&self, table: &Name) -> bool {
         self.window.created.contains(&*table.key_ref()) || self.is_temporary(table)
     }
 
-    /// Whether a table ends with the session.
+    /// Whether a table is temporary.
     pub(crate) fn is_temporary(&self, table: &Name) -> bool {
         self.window.temporary.contains(&*table.key_ref()) || table.schema.as_deref() == Some("pg_temp")
     }
 }
 
 impl FileCheck<'_> {
-    /// Reports at the beginning of the file.
+    /// Reports a finding at the beginning of the file.
     pub(crate) fn report(&mut self, message: impl Into<String>) -> &mut Report {
         self.report_at(Span::default(), message)
     }
 
-    /// Reports at a place.
+    /// Reports a finding at a span.
     pub(crate) fn report_at(&mut self, span: Span, message: impl Into<String>) -> &mut Report {
         push(self.reports, span, message.into())
     }
@@ -175,20 +176,20 @@ fn push(reports: &mut Vec<Report>, span: Span, message: String) -> &mut Report {
 }
 
 impl Report {
-    /// The lock, and on which table.
+    /// Sets the lock and the table it is on.
     pub(crate) fn lock(&mut self, mode: LockMode, table: &Name) -> &mut Report {
         self.lock = Some(mode);
         self.table = Some(table.to_string());
         self
     }
 
-    /// The table, where no lock is the point.
+    /// Sets the table, if the finding is not about a lock.
     pub(crate) fn table(&mut self, table: &Name) -> &mut Report {
         self.table = Some(table.to_string());
         self
     }
 
-    /// The safe way: a sentence, then SQL ready to paste on lines of its own.
+    /// Sets the safe way: a sentence, then SQL on separate lines, ready to paste.
     pub(crate) fn help(&mut self, help: impl Into<String>) -> &mut Report {
         self.help = help.into();
         self
@@ -212,7 +213,7 @@ impl Report {
             severity,
             path: file.path.clone(),
             span: self.span,
-            // The engine gives all findings of a file their positions in one go.
+            // The engine computes the positions of all findings of a file in one pass.
             start: Position { line: 1, column: 1 },
             end: Position { line: 1, column: 1 },
             message: self.message,

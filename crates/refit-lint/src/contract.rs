@@ -1,9 +1,9 @@
-//! Whether a migration says why it does what it does: the condition under which a contract migration may break things.
+//! Whether a migration gives a reason, which lets a contract migration make breaking changes.
 
-/// Words that a comment needs to count as a reason: fewer are a title.
+/// Minimum number of words in a comment that counts as a reason: a shorter one is a title.
 const WORDS: usize = 3;
 
-/// Whether a comment above the first statement, directives aside, has at least three words.
+/// Whether a comment above the first statement, apart from directives, has at least three words.
 pub(crate) fn is_explained(text: &str) -> bool {
     let mut rest = text.trim_start();
     loop {

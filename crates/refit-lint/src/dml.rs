@@ -1,4 +1,4 @@
-//! How many rows a change touches: those of a key, those between two bounds, or whatever there is.
+//! How many rows a change affects: those of a key, those between two bounds, or an unknown number.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -6,19 +6,19 @@ use std::collections::HashMap;
 use crate::schema::Schema;
 use crate::sql::{Change, Compare, Cte, Dml, DmlKind, Expr, FromItem, Literal, Name, Query};
 
-/// How far the rows of a change are bounded.
+/// How the rows of a change are bounded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Bound {
     /// By the values of a key.
     Keyed,
     /// By two bounds on a key, or a LIMIT.
     Bounded,
-    /// Not; why.
+    /// Not bounded, with the reason.
     Unbounded(&'static str),
 }
 
 impl Bound {
-    /// Whether there is a bound.
+    /// Whether the change is bounded.
     pub fn is_bounded(&self) -> bool {
         !matches!(self, Bound::Unbounded(_))
     }
@@ -27,7 +27,7 @@ impl Bound {
 /// Classifies UPDATE, DELETE, INSERT and MERGE.
 pub fn classify(change: &Change<'_>, schema: &Schema) -> Bound {
     let dml = change.dml;
-    // Rows of the system catalogs are not for a migration to change in batches.
+    // A migration cannot change rows of system catalogs in batches.
     if dml.table.is_of_the_system() {
         return Bound::Bounded;
     }
@@ -54,19 +54,19 @@ pub fn classify(change: &Change<'_>, schema: &Schema) -> Bound {
     }
 }
 
-/// Whether the items of WITH that were looked at give a handful of rows: one that many others name is looked at once.
+/// Whether the checked WITH items yield few rows: an item that many others name is checked once.
 type Known = RefCell<HashMap<*const Cte, bool>>;
 
-/// What is the same for all queries of a statement.
+/// State shared by all queries of a statement.
 #[derive(Clone, Copy)]
 struct Around<'a> {
     schema: &'a Schema,
     known: &'a Known,
-    /// Whether names that are no columns may be variables.
+    /// Whether names that are not columns may be variables.
     in_body: bool,
 }
 
-/// How many rows a query gives. `ctes` are those that it sees, the innermost last.
+/// How many rows a query returns. `ctes` are the WITH items visible to it, the innermost last.
 fn source_bound(query: &Query, ctes: &[&Cte], around: Around<'_>) -> Bound {
     let mut visible: Vec<&Cte> = ctes.to_vec();
     visible.extend(&query.ctes);
@@ -79,14 +79,14 @@ fn source_bound(query: &Query, ctes: &[&Cte], around: Around<'_>) -> Bound {
             return bound;
         }
     }
-    // What returns nothing from tables (constants, generate_series, unnest) is as long as it is written.
+    // A source without tables (constants, generate_series, unnest) is bounded by the text.
     let tables: Vec<&FromItem> =
         query.from.iter().filter(|item| !matches!(item, FromItem::Function { .. })).collect();
     let Some(first) = tables.first() else { return Bound::Bounded };
-    let nobody = Name { schema: None, name: String::new(), span: crate::sql::Span::default() };
+    let no_table = Name { schema: None, name: String::new(), span: crate::sql::Span::default() };
     let (table, alias) = match first {
         FromItem::Table { name, alias } => (name, alias.as_deref()),
-        _ => (&nobody, None),
+        _ => (&no_table, None),
     };
     let scope = Scope { table, alias, from: &query.from, ctes: &visible, around };
     if tables.iter().all(|item| scope.is_bounded_item(item)) {
@@ -98,7 +98,7 @@ fn source_bound(query: &Query, ctes: &[&Cte], around: Around<'_>) -> Bound {
     }
 }
 
-/// What the columns of a condition can mean.
+/// The columns that a condition can refer to.
 struct Scope<'a> {
     /// The table whose rows are counted.
     table: &'a Name,
@@ -109,7 +109,7 @@ struct Scope<'a> {
 }
 
 impl Scope<'_> {
-    /// All of these hold: one that bounds is enough, and two halves make a range.
+    /// All of these hold: a single bounding condition is enough, and two half-ranges make a range.
     fn conjunction(&self, conditions: &[&Expr]) -> Bound {
         let mut flat = Vec::new();
         for condition in conditions {
@@ -188,7 +188,7 @@ impl Scope<'_> {
             let one_query = matches!(other, Expr::Subquery(_));
             match (op, flipped) {
                 (Compare::Eq, _) if self.is_value(other) || one_query => keyed.extend(columns),
-                // For each row of the few there is one with these values.
+                // Each of the few rows matches one row with these values.
                 (Compare::Eq, _) if self.comes_from_short(other) => keyed.extend(columns),
                 (Compare::Gt | Compare::Ge, false) | (Compare::Lt | Compare::Le, true)
                     if self.is_value(other) || one_query =>
@@ -206,7 +206,7 @@ impl Scope<'_> {
         None
     }
 
-    /// Whether an expression is the same for every row: a constant, or in a body something made of variables.
+    /// Whether an expression is the same for every row: a constant or, in a body, an expression of variables.
     fn is_value(&self, expr: &Expr) -> bool {
         if expr.is_constant() {
             return true;
@@ -220,8 +220,8 @@ impl Scope<'_> {
         same
     }
 
-    /// Whether a name in a body is that of a variable: its qualifier is no table of the statement, or no table of it is
-    /// known to have such a column. Comparing a key with another column of an unknown table is the rarer thing.
+    /// Whether a name in a body is a variable: its qualifier is not a table of the statement, or no table of the
+    /// statement is known to have such a column. Comparing a key with another column of an unknown table is rarer.
     fn is_variable(&self, qualifier: Option<&str>, name: &str) -> bool {
         let Some(qualifier) = qualifier else {
             let tables = self.from.iter().filter_map(|item| match item {
@@ -234,7 +234,7 @@ impl Scope<'_> {
             && !self.from.iter().any(|item| item.name() == Some(qualifier))
     }
 
-    /// The columns of the counted table that an expression is; none when it is something else.
+    /// The columns of the counted table in an expression; `None` if it is something else.
     fn keys<'e>(&self, expr: &'e Expr) -> Option<Vec<&'e str>> {
         match expr {
             Expr::Column { table, name } => {
@@ -252,7 +252,7 @@ impl Scope<'_> {
         }
     }
 
-    /// Whether equal values of these columns mean one row. Of tables nobody knows, the names decide.
+    /// Whether equal values of these columns identify one row. For unknown tables, the names decide.
     fn is_key(&self, columns: &[&str]) -> bool {
         columns.contains(&"ctid")
             || self
@@ -262,12 +262,12 @@ impl Scope<'_> {
                 .unwrap_or_else(|| columns.iter().any(|c| self.looks_like_key(c)))
     }
 
-    /// Whether a range of these columns is a batch: they are a key, or its first columns.
+    /// Whether a range of these columns bounds a batch: they are a key, or its first columns.
     fn is_range_key(&self, columns: &[&str]) -> bool {
         self.is_key(columns) || self.leads_key(columns)
     }
 
-    /// A range over the leading columns of a composite key is what keyset batches use.
+    /// Keyset batches use a range over the leading columns of a composite key.
     fn leads_key(&self, columns: &[&str]) -> bool {
         use crate::schema::ConstraintType::{PrimaryKey, Unique};
         let constraints = self
@@ -288,7 +288,7 @@ impl Scope<'_> {
         matches!(column, "id" | "uuid" | "guid" | "pk" | "oid") || column == format!("{singular}_id")
     }
 
-    /// Whether a query gives a handful of rows: VALUES, LIMIT, or nothing but constants.
+    /// Whether a query returns few rows: VALUES, LIMIT, or only constants.
     fn is_short(&self, query: &Query) -> bool {
         source_bound(query, self.ctes, self.around).is_bounded()
     }
@@ -307,8 +307,8 @@ impl Scope<'_> {
         }
     }
 
-    /// The same of a WITH item. It sees those before it and not itself: within its own query, its name is a table's, or that of a
-    /// recursion, which nothing bounds.
+    /// Like `is_short` for a WITH item. It sees the items before it and not itself: within its own query, its name is
+    /// that of a table or of an unbounded recursion.
     fn is_short_cte(&self, at: usize) -> bool {
         let cte = self.ctes[at];
         if let Some(known) = self.around.known.borrow().get(&std::ptr::from_ref(cte)) {
@@ -316,16 +316,16 @@ impl Scope<'_> {
         }
         let short = match &cte.query {
             Some(query) => source_bound(query, &self.ctes[..at], self.around).is_bounded(),
-            // What a change returns is counted where the change is.
+            // The rows that a change returns are counted at the change.
             None => cte.dml.is_some(),
         };
         self.around.known.borrow_mut().insert(std::ptr::from_ref(cte), short);
         short
     }
 
-    /// Whether a column belongs to an item of FROM that gives a handful of rows.
+    /// Whether a column belongs to a FROM item that returns few rows.
     fn comes_from_short(&self, expr: &Expr) -> bool {
-        // The column of a function that gives plain values is called like the function's alias.
+        // The column of a function that returns scalar values is named like the function's alias.
         let (table, is_bare) = match expr {
             Expr::Column { table: Some(table), .. } => (table, false),
             Expr::Column { table: None, name } => (name, true),
@@ -341,52 +341,53 @@ impl Scope<'_> {
         })
     }
 
-    /// Whether a function of FROM gives as many rows as its arguments have, which are the same for all rows of the table.
+    /// Whether a FROM function returns as many rows as its arguments hold, and these are the same for all rows of the
+    /// table.
     fn is_written_out(&self, call: &Expr) -> bool {
         let ours = |name: &Name| self.around.schema.functions.contains_key(&*name.key_ref());
         matches!(call, Expr::Call { name, args, .. }
             if !ours(name) && args.iter().all(|arg| self.is_value(arg)))
     }
 
-    /// The rows of the table that MERGE changes, when its source gives a handful.
+    /// The rows of the target that MERGE changes, if its source returns few rows.
     fn merged(&self, dml: &Dml) -> Bound {
         if dml.merges.lacking {
-            return Bound::Unbounded("what its source lacks may be the whole table");
+            return Bound::Unbounded("the rows that its source lacks may be the whole table");
         }
         let on: Vec<&Expr> = dml.on.iter().collect();
         match dml.merges.matched && !self.conjunction(&on).is_bounded() {
-            true => {
-                Bound::Unbounded("its ON is not on a key, so that one row of the source may match any number")
-            }
+            true => Bound::Unbounded(
+                "its ON is not on a key, so one row of the source may match any number of rows",
+            ),
             false => Bound::Bounded,
         }
     }
 
-    /// Why it is not bounded, for people.
+    /// Why a change is not bounded, as text for messages.
     fn reason(&self, conditions: &[&Expr], half: bool) -> &'static str {
         if half {
-            return "its range is open at one end, or its column is no key";
+            return "its range is open at one end, or its column is not a key";
         }
-        // A query whose rows are counted names its own table as well.
+        // A query whose rows are counted also names its own table.
         let joins = self
             .from
             .iter()
             .any(|item| !matches!(item, FromItem::Table { name, .. } if name.span == self.table.span));
         for condition in conditions {
             match condition {
-                Expr::IsNull { .. } => return "IS NULL bounds nothing: it may be every row",
+                Expr::IsNull { .. } => return "IS NULL is not a bound: it may match every row",
                 Expr::Exists(_) | Expr::InQuery { .. } | Expr::Not(_) => {
-                    return "a subquery decides how many rows it is";
+                    return "a subquery determines the number of rows";
                 }
                 Expr::Literal(Literal::Bool(true)) => return "its WHERE is always true",
                 _ => {}
             }
         }
-        if joins { "a join decides how many rows it is" } else { "its WHERE is not on a key" }
+        if joins { "a join determines the number of rows" } else { "its WHERE is not on a key" }
     }
 }
 
-/// Whether a table is one of the server's own, which are as large as the schema is.
+/// Whether a table is one of the server's own, whose size depends on the schema.
 fn is_catalog(name: &Name) -> bool {
     match name.schema.as_deref() {
         Some(schema) => matches!(schema, "pg_catalog" | "information_schema"),

@@ -1,4 +1,4 @@
-//! The replay: file by file, statement by statement; the rules see each before the schema does.
+//! The replay, file by file and statement by statement: the rules see each statement before the schema does.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Deref;
@@ -19,37 +19,37 @@ use crate::sql::{Body, BodyFaults, Called, Name, Span, Stmt, StmtKind};
 use crate::unfilled::Unfilled;
 use crate::window::Window;
 
-/// Statements inside of statements are followed this deep.
+/// Maximum depth of statements inside statements.
 const DEEPEST: usize = 8;
 
-/// Runs rules over files in order. Findings come in the order of files and places, before suppressions.
+/// Runs rules over files in order. Findings are in the order of files and positions, before suppressions apply.
 pub(crate) struct Engine<'a> {
     pub(crate) settings: &'a Settings,
-    /// The rules that are on, with their severity, for the file at hand.
+    /// The enabled rules, with their severity, for the current file.
     pub(crate) rules: &'a dyn Fn(&File) -> Vec<(&'static Rule, Severity)>,
-    pub(crate) sidecars: &'a HashMap<String, Vec<&'static str>>,
+    pub(crate) companions: &'a HashMap<String, Vec<&'static str>>,
 }
 
-/// What the replay of one file gives.
+/// The result of replaying one file.
 pub(crate) struct FileOutcome {
     pub(crate) findings: Vec<Finding>,
-    /// Where each statement begins and ends: suppressions stand above one.
+    /// The span of each statement, for the suppressions above them.
     pub(crate) statements: Vec<(Position, Position)>,
 }
 
-/// What goes from file to file.
+/// State carried from file to file.
 #[derive(Clone, Default)]
 pub(crate) struct Memory {
     pub(crate) schema: Schema,
     pub(crate) backfills: Vec<Backfill>,
     unfilled: Unfilled,
     held: Arc<AllHeld>,
-    /// What each version waits for, directly or through others.
+    /// The versions that each version waits for, directly or indirectly.
     waits: HashMap<i64, Arc<HashSet<i64>>>,
 }
 
 impl Memory {
-    /// The versions that are complete before a file runs, as its `after` and theirs say.
+    /// The versions that are complete before a file runs, according to its `after` and theirs.
     fn gates(&self, file: &File) -> HashSet<i64> {
         let after = &file.directives.after;
         let further =
@@ -58,21 +58,21 @@ impl Memory {
     }
 }
 
-/// What is around a statement.
+/// The context of a statement.
 #[derive(Clone, Copy)]
 struct Around<'a> {
     file: &'a File,
     all: &'a [Stmt],
-    /// Which of them it is.
+    /// The index of the current one.
     index: usize,
     gates: &'a HashSet<i64>,
 }
 
 impl Engine<'_> {
-    /// Whether a migration has a `.md` beside it.
+    /// Whether a migration has an `.md` file.
     pub(crate) fn has_doc(&self, path: &str) -> bool {
         let stem = path.rsplit('/').next().unwrap_or(path).trim_end_matches(".sql");
-        self.sidecars.get(stem).is_some_and(|suffixes| suffixes.contains(&".md"))
+        self.companions.get(stem).is_some_and(|suffixes| suffixes.contains(&".md"))
     }
 
     pub(crate) fn file(&self, file: &File, memory: &mut Memory) -> FileOutcome {
@@ -81,12 +81,12 @@ impl Engine<'_> {
         let rules = if file.reported { (self.rules)(file) } else { Vec::new() };
         let mut findings = Vec::new();
         let cut = errors.iter().find(|error| error.unclosed).map(|error| error.span.start);
-        let mut unheard = Vec::new();
+        let mut unused = Vec::new();
         for faults in stmts.iter().filter(|_| file.reported).filter_map(faults_of) {
-            // In a body that nothing closes, there is no end of them.
-            let told = |error: &SyntaxError| cut.is_none_or(|cut| error.span.start < cut);
-            errors.extend(faults.errors.into_iter().filter(told));
-            unheard.extend(faults.unheard);
+            // An unterminated body has no end to report.
+            let is_reported = |error: &SyntaxError| cut.is_none_or(|cut| error.span.start < cut);
+            errors.extend(faults.errors.into_iter().filter(is_reported));
+            unused.extend(faults.unused);
         }
         let oldest = self.settings.postgres;
         let newer: Vec<Newer> =
@@ -95,14 +95,19 @@ impl Engine<'_> {
             errors: &errors,
             is_cut: cut.is_some(),
             psql: &psql,
-            unheard: &unheard,
+            unused: &unused,
             newer: (&newer, oldest),
         };
         engine_findings(file, &rules, &unread, &mut findings);
         for (rule, severity) in &rules {
             if let Check::File(check) = rule.check {
                 let mut reports = Vec::new();
-                check(&mut FileCheck { file, stmts: &stmts, sidecars: self.sidecars, reports: &mut reports });
+                check(&mut FileCheck {
+                    file,
+                    stmts: &stmts,
+                    companions: self.companions,
+                    reports: &mut reports,
+                });
                 findings.extend(
                     reports.into_iter().map(|report| report.into_finding(rule.name, *severity, file)),
                 );
@@ -134,7 +139,7 @@ impl Engine<'_> {
         FileOutcome { findings, statements }
     }
 
-    /// Asks the rules about a statement, and those inside of it.
+    /// Runs the rules on a statement and on those inside it.
     fn statement(
         &self,
         around: &Around<'_>,
@@ -167,7 +172,7 @@ impl Engine<'_> {
             for (rule, severity) in rules {
                 let Check::Statement(asked) = rule.check else { continue };
                 asked(&mut check);
-                // Nearly always there is nothing.
+                // This is empty in almost all cases.
                 if !check.reports.is_empty() {
                     let reports = check.reports.drain(..);
                     findings.extend(reports.map(|report| report.into_finding(rule.name, *severity, file)));
@@ -179,7 +184,7 @@ impl Engine<'_> {
                     advice::complete(finding, file, (all, index), &memory.schema, self.settings.postgres);
                 }
             }
-            // The locks of a body are held until its end, whatever is around it.
+            // The locks of a body are held until it ends, whatever the transaction around it.
             if *in_body {
                 window.create(stmt, &memory.schema);
                 window.hold(stmt, &memory.schema, self.settings.postgres);
@@ -188,8 +193,8 @@ impl Engine<'_> {
     }
 }
 
-/// Where a statement takes its time, and a rule of its own says so, that rule's safe form takes it out from under the lock as well:
-/// of the findings from `known` on, those about the lock are left out.
+/// If a rule of its own reports a slow statement, the safe form of that rule also moves the statement out from under
+/// the lock: this removes the findings about the lock from those after `known`.
 fn without_held_twice(findings: &mut Vec<Finding>, known: usize) {
     let is_said = |finding: &Finding| finding.severity > Severity::Note && takes_time(finding.rule);
     if findings[known..].iter().any(is_said) {
@@ -197,9 +202,9 @@ fn without_held_twice(findings: &mut Vec<Finding>, known: usize) {
     }
 }
 
-/// Gives findings their positions, and says where each statement begins and ends.
+/// Computes the positions of findings, and the span of each statement.
 ///
-/// That costs a walk through the text, so it is only done where there is something to report or to suppress.
+/// It walks through the text, so it runs only if there are findings or suppressions.
 fn place(file: &File, stmts: &[Stmt], findings: &mut [Finding]) -> Vec<(Position, Position)> {
     let suppresses = file.reported && file.text.contains("refit:");
     if findings.is_empty() && !suppresses {
@@ -213,19 +218,19 @@ fn place(file: &File, stmts: &[Stmt], findings: &mut [Finding]) -> Vec<(Position
     if suppresses { stmts.iter().map(|stmt| range(stmt.span)).collect() } else { Vec::new() }
 }
 
-/// What nobody reads of a file.
+/// The parts of a file that are not checked.
 struct Unread<'a> {
     errors: &'a [SyntaxError],
-    /// Whether something is not closed, outside of bodies.
+    /// Whether a quote or comment outside bodies is unterminated.
     is_cut: bool,
     psql: &'a [Span],
-    /// Suppressions in bodies.
-    unheard: &'a [(Span, String)],
-    /// What the oldest server does not know, and which that is.
+    /// Suppressions in bodies, which have no effect.
+    unused: &'a [(Span, String)],
+    /// Syntax that the oldest server does not support, and that server's version.
     newer: (&'a [Newer], u32),
 }
 
-/// Findings that only the engine can make: what did not parse, and what is said where nobody listens.
+/// Findings that only the engine can report: syntax errors, and suppressions in places where they have no effect.
 fn engine_findings(
     file: &File,
     rules: &[(&'static Rule, Severity)],
@@ -238,25 +243,28 @@ fn engine_findings(
     let mut add = |name: &str, span: Span, message: String, help: &str| {
         if let Some((rule, severity)) = severity(name) {
             let mut reports = Vec::new();
-            let mut check = FileCheck { file, stmts: &[], sidecars: &HashMap::new(), reports: &mut reports };
+            let mut check =
+                FileCheck { file, stmts: &[], companions: &HashMap::new(), reports: &mut reports };
             check.report_at(span, message).help(help);
             findings.extend(reports.into_iter().map(|report| report.into_finding(rule, severity, file)));
         }
     };
     for SyntaxError { span, message, unclosed } in unread.errors {
         let help = match (unclosed, unread.is_cut) {
-            (true, _) => "close it: what follows was taken for a part of it",
-            (false, true) => "what follows was read all the same, up to what nothing closes",
-            (false, false) => "the rest of the file was read all the same",
+            (true, _) => "close it: the rest of the file was parsed as part of it",
+            (false, true) => {
+                "the statements after it were still checked, up to the unterminated quote or comment"
+            }
+            (false, false) => "the rest of the file was still checked",
         };
         add("syntax-error", *span, format!("this does not parse: {message}"), help);
     }
     for span in unread.psql {
-        let message = "psql reads this line, the server does not".to_owned();
+        let message = "this line is a psql command, not SQL".to_owned();
         let command = file.text.get(span.start as usize..span.end as usize).unwrap_or_default();
         let help = match command.starts_with("\\restrict") || command.starts_with("\\unrestrict") {
             true => "pg_dump writes \\restrict and \\unrestrict for psql; remove both lines",
-            false => "write it as SQL; load rows with INSERT, or by an import",
+            false => "write it as SQL; load rows with INSERT or an import",
         };
         add("psql-command", *span, message, help);
     }
@@ -265,22 +273,22 @@ fn engine_findings(
         let message =
             format!("{what} is new in PostgreSQL {since}, and the oldest server in use is {oldest}");
         let help = format!(
-            "write it as PostgreSQL {oldest} knows it; or, where no older server is left, say so in refit.toml:\npostgres = {since}"
+            "use the syntax of PostgreSQL {oldest}; or, if no older server is left, set in refit.toml:\npostgres = {since}"
         );
         add("newer-syntax", *span, message, &help);
     }
-    for (span, rule) in unread.unheard {
-        let message = format!("`allow({rule})` in a body suppresses nothing");
+    for (span, rule) in unread.unused {
+        let message = format!("`allow({rule})` inside a body has no effect");
         add(
             "unused-suppression",
             *span,
             message,
-            "put it directly above the statement that the body belongs to",
+            "put it directly above the statement that contains the body",
         );
     }
 }
 
-/// What is wrong with the text that a statement brings, which the server reads when it is run, or created.
+/// Errors in the bodies of a statement, which the server reports when it runs or creates them.
 fn faults_of(stmt: &Stmt) -> Option<BodyFaults> {
     match &stmt.kind {
         StmtKind::Do(body) => Some(body.faults(true)),
@@ -289,14 +297,14 @@ fn faults_of(stmt: &Stmt) -> Option<BodyFaults> {
     }
 }
 
-/// A statement that runs, with how it is reached.
+/// A statement that runs, and how it is reached.
 pub(crate) struct Nested<'a> {
     pub(crate) stmt: Shown<'a>,
     pub(crate) in_body: bool,
     pub(crate) in_loop: bool,
 }
 
-/// A statement, at the place where findings in it are reported.
+/// A statement, with the span at which its findings are reported.
 pub(crate) enum Shown<'a> {
     Here(&'a Stmt),
     Elsewhere(Box<Stmt>),
@@ -313,33 +321,34 @@ impl Deref for Shown<'_> {
     }
 }
 
-/// Whether a statement runs statements in bodies, as far as its kind tells.
+/// Whether a statement may run statements in bodies, judging by its kind.
 pub(crate) fn may_run_others(stmt: &Stmt) -> bool {
     use StmtKind::{Call, Do, DynamicSql};
     !stmt.calls.is_empty() || matches!(stmt.kind, Do(_) | DynamicSql { .. } | Call { .. })
 }
 
-/// The statement, and those in bodies that it runs: DO, dynamic SQL, functions that it calls anywhere.
+/// The statement and those that it runs in bodies: DO, dynamic SQL, and functions that it calls.
 pub(crate) fn nested<'a>(stmt: &'a Stmt, schema: &'a Schema) -> Vec<Nested<'a>> {
     let mut flat = Flat { schema, place: stmt.span, all: Vec::new(), called: HashSet::new() };
     flat.add(stmt, false, false, 0);
     flat.all
 }
 
-/// A statement that is taken apart.
+/// A statement being expanded.
 struct Flat<'a> {
     schema: &'a Schema,
-    /// Where it stands.
+    /// Its span.
     place: Span,
     all: Vec<Nested<'a>>,
-    /// The functions that were followed, and whether in a loop: once tells all, and they may call themselves.
+    /// The functions that were followed, and whether in a loop: each is followed once, because they may call
+    /// themselves.
     called: HashSet<(*const Body, bool)>,
 }
 
 impl<'a> Flat<'a> {
     fn add(&mut self, stmt: &'a Stmt, in_body: bool, in_loop: bool, depth: usize) {
         let place = self.place;
-        // A function's text is not in this file: what is found in it is reported where it is called.
+        // The text of a function is not in this statement: its findings are reported at the call.
         let elsewhere = in_body && depth > 0 && place != stmt.span && !inside(stmt.span, place);
         let shown = match elsewhere {
             true => Shown::Elsewhere(Box::new(Stmt { span: place, ..stmt.clone() })),
@@ -390,7 +399,7 @@ fn remember_backfill(file: &File, stmts: &[Stmt], memory: &mut Memory) {
     memory.backfills.push(Backfill { version: file.version, table, columns: columns.collect() });
 }
 
-/// The statement that a suppression stands above: the first that begins after it.
+/// The statement that a suppression covers: the first that begins after it.
 pub(crate) fn covered(
     suppression: &Suppression,
     statements: &[(Position, Position)],

@@ -1,4 +1,4 @@
-//! What the linter says: one finding a place, with what it locks and the safe way.
+//! The linter's output: one finding per place, with the lock it concerns and the safe way.
 
 use refit_model::{LineIndex, Position};
 use serde::Serialize;
@@ -6,15 +6,15 @@ use serde::Serialize;
 use crate::lock::LockMode;
 use crate::sql::Span;
 
-/// How bad a finding is.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// For information; never fails a run.
     Note,
-    /// Should be looked at; fails a run.
+    /// A warning; fails a run.
     Warning,
-    /// Must not go out; fails a run.
+    /// An error, which must not be deployed; fails a run.
     Error,
 }
 
@@ -28,19 +28,19 @@ pub struct Finding {
     pub severity: Severity,
     /// The file, as the caller named it.
     pub path: String,
-    /// Where it begins and ends, in bytes of the normalised text.
+    /// Its range, in bytes of the normalized text.
     pub span: Span,
-    /// Where it begins.
+    /// Start position.
     pub start: Position,
-    /// Where it ends, exclusive.
+    /// End position, exclusive.
     pub end: Position,
-    /// What is wrong, in one sentence.
+    /// The problem, in one sentence.
     pub message: String,
-    /// The safe way: words, then SQL ready to paste.
+    /// The safe way: a sentence, then SQL ready to paste.
     pub help: String,
     /// The strongest lock that the statement takes on the table.
     pub lock: Option<LockMode>,
-    /// The table that it is about.
+    /// The table that it concerns.
     pub table: Option<String>,
     /// What it has in common with others: of the findings of a rule in a file that have the same group, the first is shown.
     pub(crate) group: Option<String>,

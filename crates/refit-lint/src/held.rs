@@ -1,4 +1,5 @@
-//! Migrations that wait for a backfill, and what they make or change: what comes after them may be applied before.
+//! Migrations that wait for a backfill, and the objects they create or change: later migrations may be applied before
+//! them.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -8,12 +9,12 @@ use crate::sql::{AlterAction, Name, Stmt, StmtKind};
 #[derive(Debug, Clone)]
 pub(crate) struct Held {
     pub(crate) version: i64,
-    /// What it waits for, directly or through others.
+    /// The versions that it waits for, directly or indirectly.
     pub(crate) gates: HashSet<i64>,
     pub(crate) made: Vec<Made>,
 }
 
-/// All of them, and which make or change an object of a name.
+/// All held migrations, with an index of the objects that they create or change.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct AllHeld {
     all: Vec<Held>,
@@ -43,14 +44,14 @@ impl AllHeld {
     }
 }
 
-/// An object, or a part of one, that a statement makes or changes.
+/// An object, or a part of one, that a statement creates or changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Made {
-    /// The name of the table or of the object itself, without its schema.
+    /// The name of the table or object, without its schema.
     pub(crate) object: String,
-    /// The column or constraint; none for the object as a whole.
+    /// The column or constraint; `None` for the whole object.
     pub(crate) part: Option<String>,
-    /// Whether it was there before: then only what changes it again has to wait.
+    /// Whether it existed before: then only statements that change it again have to wait.
     pub(crate) was_there: bool,
 }
 
@@ -60,7 +61,7 @@ impl Made {
     }
 }
 
-/// What statements make or change.
+/// The objects that statements create or change.
 pub(crate) fn made(stmts: &[Stmt]) -> Vec<Made> {
     let mut all = Vec::new();
     for stmt in stmts {

@@ -1,4 +1,4 @@
-//! Which rules are on for a file, and how bad is what they find.
+//! Which rules are enabled for a file, and with which severity.
 
 use refit_model::LintLevel;
 
@@ -7,7 +7,7 @@ use crate::lint::{Config, file_name};
 use crate::rule::Rule;
 use crate::rules::RULES;
 
-/// The rules that are on for a file, with their severity.
+/// The enabled rules of a file, with their severity.
 pub(crate) fn active(config: &Config, path: &str) -> Vec<(&'static Rule, Severity)> {
     let mut active = Vec::with_capacity(RULES.len());
     active.extend(
@@ -16,7 +16,7 @@ pub(crate) fn active(config: &Config, path: &str) -> Vec<(&'static Rule, Severit
     active
 }
 
-/// The severity of a rule's findings in a file; `None` when the rule is off there.
+/// The severity of a rule's findings in a file; `None` if the rule is off there.
 pub(crate) fn severity(rule: &Rule, config: &Config, path: &str) -> Option<Severity> {
     let by_path = config
         .paths
@@ -26,7 +26,7 @@ pub(crate) fn severity(rule: &Rule, config: &Config, path: &str) -> Option<Sever
     at(by_path.or_else(|| config.levels.get(rule.name)), rule)
 }
 
-/// Whether a rule can report at all.
+/// Whether a rule is enabled anywhere.
 pub(crate) fn is_on_somewhere(rule: &Rule, config: &Config) -> bool {
     let by_path = config.paths.iter().filter_map(|(_, levels)| levels.get(rule.name));
     at(config.levels.get(rule.name), rule).is_some()

@@ -1,10 +1,10 @@
 //! SQL → findings: what a migration locks, rewrites, scans, breaks or loses, and the safe way.
 //!
-//! Pure: no connection, no clock, no environment, no printing. The input is a set or plain texts, the output is findings.
-//! The files are replayed in order into a schema ([`schema`]), so that "created in this migration", "widened" and "proven
-//! not null" are known; locks are followed through a transaction; every change of rows is classified ([`dml`]). A rule is one
-//! file of `rules/`, and its page is that file's own heading. Hazards with a mechanical safe form are fixed by `fixes/`, one file
-//! each, and the linter judges what comes of it.
+//! It has no connection, clock, environment or output of its own: the input is a set or plain texts, the output is
+//! findings. The files are replayed in order into a schema ([`schema`]), which shows what is "created in this
+//! migration", "widened" or "proven not null". Locks are tracked through a transaction, and every change of rows is
+//! classified ([`dml`]). A rule is one file of `rules/`, and that file's heading is its page. `fixes/`, one file each,
+//! fix hazards with a mechanical safe form, and the linter checks the result.
 
 mod advice;
 mod batches;

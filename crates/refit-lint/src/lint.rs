@@ -1,4 +1,4 @@
-//! The entry: files and a configuration in, findings and a summary out.
+//! The entry point: takes files and a configuration, returns findings and a summary.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
@@ -19,20 +19,20 @@ use crate::stack::with_room;
 use crate::suppressions::{problem_findings, suppress, unknown_rules};
 use crate::versions::{Versions, version_of};
 
-/// One file of the input.
+/// An input file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Input {
-    /// As findings name it.
+    /// The path, as shown in findings.
     pub path: String,
-    /// Content as found.
+    /// The unmodified content.
     pub bytes: Vec<u8>,
-    /// Whether its name must be that of a migrations folder; explicit paths need not.
+    /// Whether its name must follow the rules of a migrations folder; explicit paths need not.
     pub named_by_folder: bool,
-    /// Whether findings in it are wanted; otherwise it is replayed for the schema only.
+    /// Whether findings in it are reported; if not, it is only replayed for the schema.
     pub reported: bool,
 }
 
-/// A file of the input, with borrowed content.
+/// An input file with borrowed content.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Source<'a> {
     pub(crate) path: &'a str,
@@ -52,26 +52,27 @@ impl Input {
         Source { path, bytes, named_by_folder: *named_by_folder, reported: *reported }
     }
 
-    /// The text that findings count their bytes in: normalised, and legible even where the file is not.
+    /// The text that the byte offsets of findings refer to: normalized, with invalid UTF-8 replaced.
     pub fn text(&self) -> String {
         text_of(&self.path, &self.bytes).0
     }
 }
 
-/// How to lint.
+/// The configuration of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// The oldest PostgreSQL major version in use. Where none is named, 14 is assumed, and what only later ones know is let pass.
+    /// The oldest PostgreSQL major version in use. Without one, 14 is assumed, and syntax of later versions is
+    /// accepted.
     pub postgres: Option<u32>,
-    /// The migrations folder, as the paths of its files begin; when it is empty, a file's name is all that counts.
+    /// The migrations folder, as a prefix of its files' paths; if it is empty, only the file name counts.
     pub folder: String,
-    /// Levels by rule name, over the rules' own.
+    /// Levels by rule name, which override the rules' own.
     pub levels: BTreeMap<String, Level>,
-    /// Levels by rule name for a file of the folder, or all files of a folder in it; later ones win.
+    /// Levels by rule name for a file of the folder, or for all files of a subfolder; later ones win.
     pub paths: Vec<(String, BTreeMap<String, Level>)>,
-    /// Path and text of the `refit.toml` that the levels are from: names in it that are no rule are reported there.
+    /// Path and text of the `refit.toml` that the levels come from; unknown rule names are reported there.
     pub settings: (String, String),
-    /// Fingerprints of findings that are accepted. Each accepts one finding: the same again is a new one.
+    /// Fingerprints of accepted findings. Each accepts one finding: another with the same fingerprint is new.
     pub baseline: Vec<String>,
 }
 
@@ -94,7 +95,7 @@ impl Config {
         self.postgres.unwrap_or(14)
     }
 
-    /// A path relative to the migrations folder; where none is set, the file's name.
+    /// A path relative to the migrations folder; if none is set, the file name.
     pub(crate) fn in_folder<'p>(&self, path: &'p str) -> &'p str {
         match self.folder.as_str() {
             "" => file_name(path),
@@ -106,7 +107,7 @@ impl Config {
 /// The result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// Findings in the order of files and places.
+    /// Findings, in the order of files and positions.
     pub findings: Vec<Finding>,
     /// Counts.
     pub summary: Summary,
@@ -115,9 +116,9 @@ pub struct Outcome {
 /// Counts over a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Summary {
-    /// Files whose findings were wanted.
+    /// Files whose findings are reported.
     pub files: usize,
-    /// Rules that were on somewhere.
+    /// Rules that were enabled for any file.
     pub rules: usize,
     /// All findings.
     pub findings: usize,
@@ -155,7 +156,7 @@ pub(crate) fn once() -> impl FnMut(&Finding) -> bool {
     }
 }
 
-/// Lints some files of a set; `memory` is what those before them left, and is given what these do.
+/// Lints some files of a set; `memory` is the state after the files before them, and is updated with these.
 pub(crate) fn lint_range(
     inputs: &[Source<'_>],
     range: Range<usize>,
@@ -163,14 +164,14 @@ pub(crate) fn lint_range(
     config: &Config,
 ) -> Outcome {
     let settings = Settings { postgres: config.oldest(), is_named: config.postgres.is_some() };
-    let sidecars = sidecars(inputs);
+    let companions = companion_suffixes(inputs);
     let versions = Versions::of(inputs);
     let everywhere = active(config, "");
     let rules = |file: &File| match config.paths.is_empty() {
         true => everywhere.clone(),
         false => active(config, &file.path),
     };
-    let engine = Engine { settings: &settings, rules: &rules, sidecars: &sidecars };
+    let engine = Engine { settings: &settings, rules: &rules, companions: &companions };
     let mut accepted: HashMap<&str, usize> = HashMap::new();
     for fingerprint in &config.baseline {
         *accepted.entry(fingerprint).or_default() += 1;
@@ -184,7 +185,7 @@ pub(crate) fn lint_range(
     outcome
 }
 
-/// Lints one file, and takes out what is suppressed in it.
+/// Lints one file and removes suppressed findings.
 fn one(
     input: Source<'_>,
     config: &Config,
@@ -210,7 +211,7 @@ fn one(
         text: String::new(),
         directives: refit_model::Directives::default(),
         explained: false,
-        // A file that need not be named like a migration may be all the same.
+        // A file that need not be named like a migration may still be.
         version: version_of(input.path),
         reported: input.reported,
         line_ends: Default::default(),
@@ -237,13 +238,13 @@ fn one(
     suppress(findings, &suppressions, &replayed.statements, &file, config, &mut summary.suppressed)
 }
 
-/// What the rules find in a file. One that they break on is a finding, and the others of the set are looked at all the same.
+/// The findings of the rules in a file. A panic in a rule becomes a finding, and the other files are still checked.
 fn analysed(file: &File, config: &Config, analyse: impl FnOnce() -> FileOutcome) -> FileOutcome {
     catch_unwind(AssertUnwindSafe(analyse)).unwrap_or_else(|_| {
         let problem = Problem::new(
             &file.path,
-            "this file cannot be analysed: the linter breaks on it",
-            "report it, with the file; until it is fixed, review the file by hand",
+            "this file cannot be analyzed: the linter crashed on it",
+            "report a bug with the file; until it is fixed, review the file by hand",
         );
         FileOutcome {
             findings: problem_findings("syntax-error", &[problem], file, config),
@@ -256,20 +257,21 @@ pub(crate) fn file_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-/// The text of a file, and what keeps PostgreSQL from reading it. What is no text is replaced, so that the rest is linted.
+/// The text of a file, and the reason why PostgreSQL cannot read it, if any. Invalid bytes are replaced, so that the
+/// rest can be linted.
 fn text_of(path: &str, bytes: &[u8]) -> (String, Option<Problem>) {
     let problem = |text: &str, at: usize, message: &str| {
         let problem = Problem::new(path, message, "save the file as UTF-8 text");
         Some(problem.at(Position::of(text, at)))
     };
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        return (String::new(), problem("", 0, "this is UTF-16, PostgreSQL reads UTF-8"));
+        return (String::new(), problem("", 0, "this file is UTF-16, but PostgreSQL reads UTF-8"));
     }
     let (text, bad) = match std::str::from_utf8(bytes) {
         Ok(text) => (normalise(text), None),
         Err(error) => {
             let text = String::from_utf8_lossy(bytes);
-            // What comes before the first replacement is as it was, but for line endings.
+            // The text before the first replacement is unchanged except for line endings.
             let at = normalise(&text[..error.valid_up_to()]).len();
             (normalise(&text).into_owned().into(), Some(at))
         }
@@ -277,13 +279,13 @@ fn text_of(path: &str, bytes: &[u8]) -> (String, Option<Problem>) {
     let nul = text.find('\0');
     let found = match (bad, nul) {
         (Some(at), nul) if nul.is_none_or(|nul| at < nul) => problem(&text, at, "this is not valid UTF-8"),
-        (_, Some(at)) => problem(&text, at, "a NUL byte, which PostgreSQL cannot store"),
+        (_, Some(at)) => problem(&text, at, "this is a NUL byte, which PostgreSQL cannot store"),
         _ => None,
     };
     (if nul.is_some() { text.replace('\0', " ") } else { text.into_owned() }, found)
 }
 
-/// Takes out what the baseline accepts: one finding for each time that it has the fingerprint.
+/// Removes findings that the baseline accepts: one for each occurrence of the fingerprint.
 fn accept(
     findings: Vec<Finding>,
     accepted: &mut HashMap<&str, usize>,
@@ -303,8 +305,8 @@ fn accept(
     findings.into_iter().filter(is_new).collect()
 }
 
-/// Which sidecars there are, by the migration's stem.
-fn sidecars(inputs: &[Source<'_>]) -> HashMap<String, Vec<&'static str>> {
+/// The suffixes of existing companion files, by the migration's stem.
+fn companion_suffixes(inputs: &[Source<'_>]) -> HashMap<String, Vec<&'static str>> {
     let mut found: HashMap<String, Vec<&'static str>> = HashMap::new();
     for input in inputs.iter().filter(|input| input.named_by_folder) {
         let (stem, suffix) = match FileKind::of(file_name(input.path)) {
@@ -336,6 +338,6 @@ mod tests {
         let outcome = analysed(&file, &Config::default(), || panic!("on purpose"));
         let [finding] = &outcome.findings[..] else { panic!("{:?}", outcome.findings) };
         assert_eq!((finding.rule, finding.severity), ("syntax-error", Severity::Error));
-        assert!(finding.message.contains("cannot be analysed"), "{}", finding.message);
+        assert!(finding.message.contains("cannot be analyzed"), "{}", finding.message);
     }
 }

@@ -1,8 +1,8 @@
-//! Lock modes, as PostgreSQL spells and orders them (manual, 13.3.1).
+//! Lock modes, with the names and order of PostgreSQL (manual, 13.3.1).
 
 use std::fmt;
 
-/// A table-level lock mode; later ones conflict with more.
+/// A table-level lock mode; later ones conflict with more modes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LockMode {
     /// Taken by SELECT.
@@ -13,13 +13,13 @@ pub enum LockMode {
     RowExclusive,
     /// Taken by VACUUM, CREATE INDEX CONCURRENTLY, VALIDATE CONSTRAINT.
     ShareUpdateExclusive,
-    /// Taken by CREATE INDEX: stops writes.
+    /// Taken by CREATE INDEX: blocks writes.
     Share,
-    /// Taken by CREATE TRIGGER and ADD FOREIGN KEY: stops writes.
+    /// Taken by CREATE TRIGGER and ADD FOREIGN KEY: blocks writes.
     ShareRowExclusive,
-    /// Taken by REFRESH MATERIALIZED VIEW CONCURRENTLY: stops writes.
+    /// Taken by REFRESH MATERIALIZED VIEW CONCURRENTLY: blocks writes.
     Exclusive,
-    /// Taken by most of ALTER TABLE: stops reads as well.
+    /// Taken by most forms of ALTER TABLE: blocks reads and writes.
     AccessExclusive,
 }
 
@@ -36,7 +36,7 @@ impl LockMode {
         LockMode::AccessExclusive,
     ];
 
-    /// The mode as `pg_locks` names it: `AccessExclusiveLock`.
+    /// The name of the mode in `pg_locks`: `AccessExclusiveLock`.
     pub fn pg_locks_name(self) -> &'static str {
         match self {
             LockMode::AccessShare => "AccessShareLock",
@@ -50,7 +50,7 @@ impl LockMode {
         }
     }
 
-    /// The mode that `pg_locks` names so.
+    /// The mode with the given name in `pg_locks`.
     pub fn of_pg_locks(name: &str) -> Option<LockMode> {
         LockMode::ALL.into_iter().find(|mode| mode.pg_locks_name() == name)
     }
@@ -60,12 +60,12 @@ impl LockMode {
         LockMode::ALL.into_iter().find(|mode| mode.to_string() == text)
     }
 
-    /// Whether others can still not write.
+    /// Whether the mode blocks writes of other sessions.
     pub fn stops_writes(self) -> bool {
         self >= LockMode::Share
     }
 
-    /// Whether others can not even read.
+    /// Whether the mode blocks reads of other sessions.
     pub fn stops_reads(self) -> bool {
         self == LockMode::AccessExclusive
     }

@@ -1,4 +1,4 @@
-//! What each statement of a set is expected to lock, read and write: the static side of a trace.
+//! Predicts what each statement of a set locks, reads and writes: the static side of a trace.
 
 use crate::effects::{Effects, effects};
 use crate::engine::nested;
@@ -9,21 +9,21 @@ use crate::search_path;
 use crate::sql::{Span, Stmt};
 use crate::stack::with_room;
 
-/// One top-level statement with the effects that are expected of it.
+/// A top-level statement with its predicted effects.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prediction {
-    /// The file, as the caller named it.
+    /// The path, as the caller gave it.
     pub path: String,
-    /// Where the statement stands, in bytes of the normalised text.
+    /// Its range, in bytes of the normalized text.
     pub span: Span,
     /// The statement.
     pub stmt: Stmt,
-    /// Its effects, with those of the statements that it runs in bodies.
+    /// Its effects, including those of the statements that it runs in bodies.
     pub effects: Effects,
 }
 
-/// Foresees every statement of SQL files that are one set, in the order given, for a server of a major version. What is
-/// no text in them is passed over: [`lint`](crate::lint()) reports it.
+/// Predicts the effects of every statement of SQL files that are one set, in the given order, for a server of a major
+/// version. Parts that are not valid text are skipped: [`lint`](crate::lint()) reports them.
 pub fn predict(inputs: &[Input], postgres: u32) -> Vec<Prediction> {
     with_room(|| predict_all(inputs, postgres))
 }

@@ -1,28 +1,28 @@
-//! What a rule is: a name, a page, a severity, a check.
+//! A rule: its name, page, severity and check.
 
 use crate::check::{FileCheck, StatementCheck};
 use crate::finding::Severity;
 
-/// One thing the linter knows. Each is one file of `rules/`, whose `//!` block is its page.
+/// A rule of the linter. Each is one file of `rules/`, whose `//!` block is its page.
 #[derive(Debug, Clone, Copy)]
 pub struct Rule {
-    /// Reads well after "allow": `unbatched-update`.
+    /// The name, which reads well after "allow": `unbatched-update`.
     pub name: &'static str,
-    /// The rule's source file, of which the leading `//!` block is the page.
+    /// The rule's source file; its leading `//!` block is the page.
     pub(crate) source: &'static str,
-    /// Its severity where nothing else is said; `None` means it is off unless asked for.
+    /// The default severity; `None` means that the rule is off by default.
     pub severity: Option<Severity>,
     pub(crate) check: Check,
 }
 
-/// When a rule is asked.
+/// When a rule runs.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Check {
-    /// Once for each statement, and for each statement inside of bodies that it runs.
+    /// Once per statement, and once per statement inside bodies that it runs.
     Statement(fn(&mut StatementCheck<'_>)),
-    /// Once for each file, before its statements.
+    /// Once per file, before its statements.
     File(fn(&mut FileCheck<'_>)),
-    /// By the engine itself, which is the only one to know.
+    /// In the engine itself, which has the required data.
     Engine,
 }
 
@@ -37,14 +37,14 @@ impl Rule {
         text.join("\n")
     }
 
-    /// The first paragraph's heading line, without `# `: what it is about in one line.
+    /// The title: the first line without `# `.
     pub fn title(&self) -> String {
         let page = self.page();
         page.lines().next().unwrap_or_default().trim_start_matches("# ").to_owned()
     }
 
-    /// The examples of the page: fenced blocks marked `sql,unsafe` and `sql,safe`, in order. A block marked `toml,claim`
-    /// is about the unsafe example before it.
+    /// The examples of the page: fenced blocks marked `sql,unsafe` and `sql,safe`, in order. A block marked
+    /// `toml,claim` describes the unsafe example before it.
     pub fn examples(&self) -> Vec<Example> {
         let mut examples: Vec<Example> = Vec::new();
         for (info, text) in self.blocks() {
@@ -70,7 +70,7 @@ impl Rule {
         examples
     }
 
-    /// The fenced blocks of the page: what is written behind the fence, and the lines inside.
+    /// The fenced blocks of the page: the text after the fence, and the lines inside.
     fn blocks(&self) -> Vec<(String, String)> {
         let mut blocks = Vec::new();
         let mut open: Option<(String, String)> = None;
@@ -94,16 +94,16 @@ impl Rule {
 pub struct Example {
     /// Whether it shows the safe way.
     pub safe: bool,
-    /// The first major version that it runs on, where it is not all of 14 to 18.
+    /// The first major version that it runs on, unless it runs on all of 14 to 18.
     pub since: Option<u32>,
-    /// What the server does with it, as TOML: `lock`, `table`, `rewrite`, `scan`, `error`, `since`.
+    /// The effect on a server, as TOML: `lock`, `table`, `rewrite`, `scan`, `error`, `since`.
     pub claim: Option<String>,
     /// The SQL, directives included. A line `-- file: NAME` begins another migration.
     pub sql: String,
 }
 
 impl Example {
-    /// Its migrations: names and texts. The first is `V1__example.sql` where it says nothing else.
+    /// Its migrations: names and texts. The first is `V1__example.sql` by default.
     pub fn files(&self) -> Vec<(String, String)> {
         let mut files = vec![("V1__example.sql".to_owned(), String::new())];
         for line in self.sql.lines() {

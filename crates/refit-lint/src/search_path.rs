@@ -1,7 +1,7 @@
-//! Which relation an unqualified name stands for, where a migration sets its search path or makes temporary tables.
+//! The relation that an unqualified name refers to, if a migration sets its search path or creates temporary tables.
 //!
-//! Nothing of it outlives the migration: Refit gives the next one a session as it was. In a migration that does neither, names stay as they are written,
-//! and `t` is `public.t`.
+//! Both end with the migration: Refit resets the session for the next one. In a migration that does neither, names stay
+//! as written, and `t` is `public.t`.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -9,8 +9,8 @@ use std::collections::HashSet;
 use crate::schema::Schema;
 use crate::sql::{Expr, Literal, Name, Stmt, StmtKind, Use};
 
-/// Qualifies the names of a file's statements as the server would resolve them. What the set does not tell of is taken to be in
-/// the only schema of the path, and left as it is where there are several.
+/// Qualifies the names of a file's statements as the server would resolve them. A name that the set does not show is
+/// assumed to be in the only schema of the path, and left unchanged if there are several.
 pub(crate) fn resolve(stmts: &mut [Stmt], schema: &Schema) {
     let Some(first) = stmts.iter().position(is_concerned) else { return };
     let mut session = Session { path: None, temporary: HashSet::new(), made: HashSet::new(), schema };
@@ -25,7 +25,7 @@ pub(crate) fn resolve(stmts: &mut [Stmt], schema: &Schema) {
     }
 }
 
-/// The same with statements that are kept as they are written.
+/// The same for statements that are kept as written.
 pub(crate) fn resolved<'s>(stmts: &'s [Stmt], schema: &Schema) -> Cow<'s, [Stmt]> {
     let mut stmts = Cow::Borrowed(stmts);
     if stmts.iter().any(is_concerned) {
@@ -39,10 +39,10 @@ fn is_concerned(stmt: &Stmt) -> bool {
 }
 
 struct Session<'s> {
-    /// Its schemas; none for the usual path.
+    /// Its schemas; `None` for the default path.
     path: Option<Vec<String>>,
     temporary: HashSet<String>,
-    /// Keys of what the file has made so far.
+    /// Keys of the objects that the file has created so far.
     made: HashSet<String>,
     schema: &'s Schema,
 }
@@ -61,7 +61,7 @@ impl Session<'_> {
                 let first = self.path.as_ref().and_then(|path| path.first());
                 name.schema = first.filter(|schema| *schema != "public").cloned();
             }
-            // The schema of temporary tables comes first, wherever the path has it not.
+            // The schema of temporary tables comes first, unless the path names it elsewhere.
             Use::Names if self.temporary.contains(&name.name) => name.schema = Some("pg_temp".to_owned()),
             Use::Names => {
                 let Some(path) = &self.path else { return };
@@ -81,7 +81,7 @@ impl Session<'_> {
             || self.made.contains(key)
     }
 
-    /// Takes into account what a statement makes, or drops.
+    /// Takes into account what a statement creates or drops.
     fn note(&mut self, kind: &StmtKind) {
         match kind {
             StmtKind::CreateTable(create) => drop(self.made.insert(create.name.key())),
@@ -113,7 +113,7 @@ fn is_temporary(kind: &StmtKind) -> bool {
     }
 }
 
-/// The search path that a statement sets: `Some(None)` for the usual one.
+/// The search path that a statement sets: `Some(None)` for the default.
 fn path_of(kind: &StmtKind) -> Option<Option<Vec<String>>> {
     match kind {
         StmtKind::Set { name, value, .. } if name == "search_path" => Some(value.as_deref().map(schemas)),
@@ -145,7 +145,7 @@ fn path_of(kind: &StmtKind) -> Option<Option<Vec<String>>> {
     }
 }
 
-/// The schemas of a path, without those that hold no relations of a migration.
+/// The schemas of a path, without those that cannot hold relations of a migration.
 fn schemas(path: &str) -> Vec<String> {
     let parts = path.split(',').map(str::trim).map(|part| part.trim_matches('\''));
     let names = parts.filter(|part| !part.is_empty()).map(refit_model::identifier_name);

@@ -1,9 +1,10 @@
-//! Room to descend: linting runs on a stack of its own, since the parser needs some for each level of nesting.
+//! Linting runs on a large stack, since the parser needs some of it for each level of nesting.
 //!
-//! It is a stack, not a thread: with one thread only, every allocation is cheaper, and all share one heap.
+//! It only switches stacks and starts no thread: with a single thread, every allocation is cheaper, and all share one
+//! heap.
 
-/// Enough for the deepest nesting that is parsed, in a build without optimisation. It is reserved, and only what is used
-/// is taken.
+/// Enough for the deepest nesting that is parsed, in an unoptimized build. It is only reserved; memory is allocated as
+/// it is used.
 const STACK_BYTES: usize = 64 << 20;
 
 /// Runs a function on a large stack.

@@ -1,4 +1,4 @@
-//! Findings about the input itself: what cannot be read or is not known, and suppressions that do nothing.
+//! Findings about the input itself: unreadable files, unknown names, and suppressions without effect.
 
 use refit_model::{LineIndex, Position, Problem, Suppression};
 
@@ -10,7 +10,7 @@ use crate::lint::Config;
 use crate::rules::RULES;
 use crate::sql::Span;
 
-/// Problems with a file as findings of a rule, where it is on.
+/// Turns problems with a file into findings of a rule, if it is enabled.
 pub(crate) fn problem_findings(
     rule: &str,
     problems: &[Problem],
@@ -27,7 +27,7 @@ pub(crate) fn problem_findings(
     problems.iter().filter_map(finding).collect()
 }
 
-/// Takes out what a suppression covers, and reports suppressions that are unknown, unreasoned or unused.
+/// Removes suppressed findings, and reports suppressions that are unknown, unused or without a reason.
 pub(crate) fn suppress(
     mut findings: Vec<Finding>,
     suppressions: &[Suppression],
@@ -51,19 +51,19 @@ pub(crate) fn suppress(
     findings
 }
 
-/// Takes out what suppressions cover, and says which of them covered anything.
+/// Removes suppressed findings, and returns which suppressions were used.
 fn take_out(
     findings: &mut Vec<Finding>,
     suppressions: &[Suppression],
     statements: &[(Position, Position)],
     suppressed: &mut usize,
 ) -> Vec<bool> {
-    // Statements are in order, and so are suppressions: each covers the statement that follows it.
+    // Both statements and suppressions are in order: each suppression covers the statement that follows it.
     let covers: Vec<_> = suppressions.iter().map(|suppression| covered(suppression, statements)).collect();
     let mut used = vec![false; suppressions.len()];
     findings.retain(|finding| {
         let until = covers.partition_point(|range| range.is_some_and(|(start, _)| start <= finding.start));
-        // Those above one statement lie side by side, the last ones that begin before the finding.
+        // Suppressions above one statement are adjacent: the last ones that begin before the finding.
         let above = covers[..until].iter().enumerate().rev();
         let above = above.take_while(|(_, range)| range.is_some_and(|(_, end)| finding.start < end));
         let by = above.map(|(index, _)| index).find(|index| suppressions[*index].rule == finding.rule);
@@ -76,7 +76,7 @@ fn take_out(
     used
 }
 
-/// What is wrong with a suppression: rule, message, help.
+/// The problems of a suppression: rule, message, help.
 fn reports(suppression: &Suppression, used: bool) -> Vec<(&'static str, String, String)> {
     let rule = &suppression.rule;
     if !RULES.iter().any(|known| known.name == *rule) {
@@ -84,8 +84,8 @@ fn reports(suppression: &Suppression, used: bool) -> Vec<(&'static str, String, 
     }
     let mut reports = Vec::new();
     if suppression.reason.is_empty() {
-        let help = format!("say why: -- refit: allow({rule}): 12 rows, static table");
-        reports.push(("suppression-without-reason", format!("`allow({rule})` gives no reason"), help));
+        let help = format!("give a reason: -- refit: allow({rule}): 12 rows, static table");
+        reports.push(("suppression-without-reason", format!("`allow({rule})` has no reason"), help));
     }
     if !used {
         let help = "remove it, or put it directly above the statement".to_owned();
@@ -94,7 +94,7 @@ fn reports(suppression: &Suppression, used: bool) -> Vec<(&'static str, String, 
     reports
 }
 
-/// Names in the settings that are no rule.
+/// Unknown rule names in the settings.
 pub(crate) fn unknown_rules(config: &Config) -> Vec<Finding> {
     let named = config.levels.keys().chain(config.paths.iter().flat_map(|(_, levels)| levels.keys()));
     let unknown: Vec<&String> = named.filter(|name| !RULES.iter().any(|rule| rule.name == **name)).collect();
@@ -119,7 +119,7 @@ pub(crate) fn unknown_rules(config: &Config) -> Vec<Finding> {
     findings
 }
 
-/// What to try instead of a name that is no rule.
+/// A suggestion for an unknown rule name.
 pub fn suggestion(name: &str) -> String {
     match refit_model::nearest(name, RULES.iter().map(|rule| rule.name)) {
         Some(rule) => format!("did you mean `{rule}`?"),
@@ -127,7 +127,7 @@ pub fn suggestion(name: &str) -> String {
     }
 }
 
-/// A finding of a rule that is known by name only, when it is on: from a place to the end of its line.
+/// A finding of a rule given by name, if it is enabled: from a position to the end of its line.
 fn finding(
     rule: &str,
     file: &File,

@@ -1,6 +1,7 @@
-//! Columns that were added without a value to a table that may have rows, and that no statement of the set has filled since.
+//! Columns that were added without a value to a table that may have rows, and that no later statement of the set has
+//! filled.
 //!
-//! Wherever that cannot be told, a column counts as filled: what nobody can read may have done it.
+//! In case of doubt, a column counts as filled: code that cannot be analyzed may have filled it.
 
 use std::collections::HashSet;
 
@@ -9,17 +10,17 @@ use crate::schema::Schema;
 use crate::sql::{AlterAction, AlterTarget, ColumnChange, DmlKind, Name, Stmt, StmtKind};
 use crate::window::Window;
 
-/// The table's key and the column of each.
+/// The columns, each with the key of its table.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Unfilled(HashSet<(String, String)>);
 
 impl Unfilled {
-    /// Whether a column is one of them.
+    /// Whether a column is unfilled.
     pub(crate) fn contains(&self, table: &Name, column: &str) -> bool {
         !self.0.is_empty() && self.0.contains(&(table.key(), column.to_owned()))
     }
 
-    /// Takes a statement into account; schema and window are those before it.
+    /// Takes a statement into account, with the schema and window before it.
     pub(crate) fn advance(&mut self, stmt: &Stmt, schema: &Schema, window: &Window) {
         if let StmtKind::Alter { target: AlterTarget::Table, table, actions } = &stmt.kind {
             for (_, action) in actions {
@@ -50,7 +51,7 @@ impl Unfilled {
         }
     }
 
-    /// Forgets what a statement, and those that it runs, may have filled.
+    /// Removes the columns that a statement, or one that it runs, may have filled.
     fn changes(&mut self, stmt: &Stmt, schema: &Schema) {
         for part in nested(stmt, schema) {
             for change in part.stmt.kind.changes() {
@@ -61,7 +62,7 @@ impl Unfilled {
                             self.0.remove(&(key.clone(), column.clone()));
                         }
                     }
-                    // The rows that are left may be none, or others.
+                    // The remaining rows may be none, or others.
                     _ => self.forget(&key),
                 }
             }

@@ -1,4 +1,4 @@
-//! Versions that several files of one folder have: only one of them could be a migration's.
+//! Versions that several files of a folder share: only one of them can be used.
 
 use refit_model::{FileKind, Problem, same_version};
 
@@ -13,13 +13,13 @@ impl<'a> Versions<'a> {
     pub(crate) fn of(inputs: &[Source<'a>]) -> Versions<'a> {
         let migration = |input: &Source<'a>| Some((folder_of(input.path), version_of(input.path)?, *input));
         let mut files: Vec<_> = inputs.iter().filter_map(migration).collect();
-        // Files of one version stay in order.
+        // Files of the same version stay in order.
         files.sort_by_key(|(folder, version, _)| (*folder, *version));
         Versions { files }
     }
 
-    /// What is wrong with a file's version: it is told of each file but the first that has it, or of that one where no other
-    /// is reported.
+    /// The problem with a file's version. It is reported for each file with the version but the first, or for the first
+    /// if the others are not reported.
     pub(crate) fn problem(&self, path: &str, version: i64) -> Option<Problem> {
         let folder = folder_of(path);
         let from = self.files.partition_point(|(of, known, _)| (*of, *known) < (folder, version));
@@ -36,7 +36,7 @@ impl<'a> Versions<'a> {
     }
 }
 
-/// The version that a file's name gives, if it has one.
+/// The version in a file name, if it has one.
 pub(crate) fn version_of(path: &str) -> Option<i64> {
     match FileKind::of(file_name(path)) {
         Ok(FileKind::Migration { version, .. }) => Some(version),

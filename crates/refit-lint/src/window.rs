@@ -7,23 +7,23 @@ use crate::lock::LockMode;
 use crate::schema::{Schema, added_name};
 use crate::sql::{AlterAction, AlterTarget, Name, Span, Stmt, StmtKind};
 
-/// The transaction around a statement: what happened in it before.
+/// The state of the transaction before a statement.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Window {
     /// Whether the statement runs in a transaction block: the migration's own, or one that the file opened.
     pub(crate) in_transaction: bool,
-    /// Keys of tables that this migration created, which nobody else can see or wait for.
+    /// Keys of tables that this migration created, which no other session can see or wait for.
     pub(crate) created: BTreeSet<String>,
-    /// Keys of tables that are there already only where another tool has made them (IF NOT EXISTS), and of sequences that come
-    /// with a table: their locks are not worth a word.
+    /// Keys of tables that exist only if another tool has created them (IF NOT EXISTS), and of sequences that belong to
+    /// a table: their locks are not reported.
     pub(crate) perhaps_created: BTreeSet<String>,
-    /// Those of them that end with the session.
+    /// Those of them that are temporary.
     pub(crate) temporary: BTreeSet<String>,
     /// Keys of enums and domains that this migration created.
     pub(crate) created_types: BTreeSet<String>,
-    /// Locks that are held, with the statement that took each.
+    /// Held locks, with the statement that took each.
     pub(crate) held: Vec<Held>,
-    /// What is in `held`, to ask quickly: by table key.
+    /// An index of `held`, by table key.
     known: HashMap<String, Vec<(LockMode, Taken)>>,
     /// Values added to enums in this transaction.
     pub(crate) enum_values: Vec<(Name, String)>,
@@ -40,20 +40,20 @@ pub(crate) struct Held {
     pub(crate) mode: LockMode,
     /// The statement that took it.
     pub(crate) span: Span,
-    /// What kind of statement that was.
+    /// How it was taken.
     pub(crate) taken: Taken,
     /// Whether the statement does not name the table.
     pub(crate) beside: bool,
 }
 
-/// How a lock was taken, as far as it matters to those who wait.
+/// How a lock was taken, as far as it matters to sessions that wait for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Taken {
-    /// On a table that existing code goes on using.
+    /// On a table that existing code continues to use.
     Used,
-    /// On the table that a new one refers to.
+    /// On the table that a new one references.
     Referenced,
-    /// On something that is gone afterwards, or that is no table.
+    /// On something that is dropped, or that is not a table.
     Aside,
 }
 
@@ -63,7 +63,7 @@ impl Window {
         Window { in_transaction: transaction, ..Window::default() }
     }
 
-    /// The window after a statement; `schema` is the one before it, `transaction` what the file's directive says.
+    /// The window after a statement; `schema` is the one before it, `transaction` the file's directive.
     pub(crate) fn advance(&mut self, stmt: &Stmt, schema: &Schema, postgres: u32, transaction: bool) {
         self.create(stmt, schema);
         match &stmt.kind {
@@ -135,14 +135,14 @@ impl Window {
         }
     }
 
-    /// Whether nobody can wait for a table, as far as the set tells.
+    /// Whether no other session can wait for a table, judging by what the set shows.
     pub(crate) fn is_created(&self, table: &Name) -> bool {
         let key = table.key_ref();
         self.created.contains(&*key) || self.perhaps_created.contains(&*key)
     }
 
-    /// Whether a lock is held on the table with a key, of some mode or a stronger one; locks that were taken aside do not
-    /// count.
+    /// Whether a lock of some mode or a stronger one is held on the table with a key; locks with [`Taken::Aside`] do
+    /// not count.
     pub(crate) fn holds(&self, key: &str, mode: LockMode) -> bool {
         let known = self.known.get(key).map_or(&[][..], Vec::as_slice);
         known.iter().any(|(held, taken)| *held >= mode && *taken != Taken::Aside)
@@ -166,13 +166,13 @@ impl Window {
             let beside = mode == LockMode::AccessExclusive
                 && !named.is_empty()
                 && named.iter().all(|name| name.key() != table.key());
-            // What is dropped is gone; what is locked for it is not.
+            // The dropped table is gone; the tables locked for it are not.
             let taken = if beside { Taken::Used } else { taken };
             if self.is_created(&table) {
                 continue;
             }
             let known = self.known.entry(table.key()).or_default();
-            // What is held already is not taken again.
+            // A lock that is already held is not taken again.
             if !known.contains(&(mode, taken)) {
                 known.push((mode, taken));
                 self.held.push(Held { table, mode, span: stmt.span, taken, beside });
@@ -180,7 +180,7 @@ impl Window {
         }
     }
 
-    /// What ends with the transaction.
+    /// Clears what ends with the transaction.
     fn end(&mut self) {
         self.held.clear();
         self.known.clear();
@@ -189,7 +189,7 @@ impl Window {
     }
 }
 
-/// The relations that a statement names as those that it changes.
+/// The relations that a statement names and changes.
 fn named(stmt: &Stmt) -> Vec<&Name> {
     match &stmt.kind {
         StmtKind::Alter { table, actions, .. } => {
@@ -202,7 +202,7 @@ fn named(stmt: &Stmt) -> Vec<&Name> {
         }
         StmtKind::Drop { names, .. } | StmtKind::Truncate { tables: names, .. } => names.iter().collect(),
         StmtKind::CreateTable(create) => create.partition_of.iter().collect(),
-        // Others lock what they name.
+        // Other statements lock what they name.
         _ => Vec::new(),
     }
 }

@@ -23,7 +23,7 @@ fn told(names: &[&str], named_by_folder: bool) -> Vec<String> {
 
 #[test]
 fn the_second_of_a_version_is_told() {
-    let twice = "misnamed-file: version 1 is also that of";
+    let twice = "misnamed-file: version 1 is also used by";
     let fix = "give one of them another version, such as 8";
     for by_folder in [true, false] {
         let names = ["m/V1__a.sql", "m/V01__b.sql", "m/V7__c.sql", "m/R__d.sql"];
@@ -39,7 +39,7 @@ fn the_second_of_a_version_is_told() {
 
 #[test]
 fn whichever_file_is_reported_tells_it() {
-    let twice = "misnamed-file: version 1 is also that of";
+    let twice = "misnamed-file: version 1 is also used by";
     let fix = "give one of them another version, such as 2";
     let names = ["m/V1__a.sql", "-m/V1__b.sql"];
     assert_eq!(told(&names, true), [format!("m/V1__a.sql {twice} V1__b.sql; {fix}")]);
@@ -49,7 +49,7 @@ fn whichever_file_is_reported_tells_it() {
 }
 
 #[test]
-fn folders_and_sidecars_have_versions_of_their_own() {
+fn folders_and_companion_files_have_separate_versions() {
     assert_eq!(told(&["a/V1__a.sql", "b/V1__a.sql"], false), Vec::<String>::new());
     assert_eq!(told(&["m/V1__a.sql", "m/V1__a.down.sql", "m/V1__a.check.sql"], true), Vec::<String>::new());
 }

@@ -79,12 +79,12 @@ pub enum Strategy {
     Heap,
 }
 
-/// When batches may run, in the wall time of a place.
+/// A daily window in which batches may run, in the local time of a time zone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Window {
     /// The first minute, as `HH:MM`.
     pub from: String,
-    /// The minute at which it is over, as `HH:MM`; before `from` when the window spans midnight.
+    /// The minute at which it ends, as `HH:MM`; before `from` if the window spans midnight.
     pub to: String,
     /// The time zone's name.
     pub zone: String,
@@ -114,7 +114,7 @@ const fn default_error_percent() -> u32 {
 }
 
 impl BackfillDirective {
-    /// How long a batch's transaction should take.
+    /// The target duration of a batch's transaction.
     pub fn target(&self) -> Duration {
         parse_duration(&self.duration).unwrap_or(Duration::from_millis(100))
     }
@@ -124,12 +124,12 @@ impl BackfillDirective {
         self.only.as_deref().and_then(window)
     }
 
-    /// Whether the heap is walked, not a key.
+    /// Whether the heap is walked instead of a key.
     pub fn walks_heap(&self) -> bool {
         self.key == ["ctid"]
     }
 
-    /// What is wrong with the values, in words.
+    /// Why the values are invalid, as text.
     pub(crate) fn complaint(&self) -> Option<&'static str> {
         let heap = self.strategy == Some(Strategy::Heap);
         if self.table.trim().is_empty() {
@@ -143,7 +143,7 @@ impl BackfillDirective {
         } else if self.workers > MAX_WORKERS {
             Some("`workers` is at most 64: each worker holds a connection")
         } else if self.undo.iter().any(|column| self.key.contains(column)) {
-            Some("`undo` names a column of `key`: rows are restored by their key, which has to stay")
+            Some("`undo` names a column of `key`: rows are restored by their key, which must not change")
         } else if parse_duration(&self.duration).map_or(true, |duration| duration.is_zero()) {
             Some("`duration` is a time such as \"100ms\"")
         } else if self.only.is_some() && self.window().is_none() {
@@ -151,10 +151,10 @@ impl BackfillDirective {
         } else if self.error_percent > 100 {
             Some("`error_percent` is at most 100")
         } else if heap != self.walks_heap() && (heap || self.strategy.is_some()) {
-            Some("the strategy \"heap\" goes with `key = [\"ctid\"]`, and no other does")
+            Some("the strategy \"heap\" and `key = [\"ctid\"]` must be used together")
         } else if self.walks_heap() && self.remaining.is_none() {
             Some(
-                "a walk over the heap misses rows that move: it needs `remaining`, a condition that finds them",
+                "a backfill over the heap misses rows that move: it needs `remaining`, a condition that finds them",
             )
         } else {
             None

@@ -11,14 +11,13 @@ use toml::Value;
 pub use keys::{Category, Directives, Phase, Suppression};
 
 use crate::problem::Problem;
-use crate::settings::parse_duration;
 use crate::text::{LineIndex, Position, nearest};
 use keys::{KEYS, REPEATABLE_KEYS};
-use value::{backfill, boolean, one_of, text, texts, versions};
+use value::{backfill, boolean, duration, one_of, text, texts, versions};
 
 /// Reads the directives and suppressions of a file by itself, whatever else is wrong with it.
 ///
-/// `text` is normalised. The last part of the result is every problem with them.
+/// `text` is normalized. The last part of the result holds all problems with them.
 pub fn front_matter(path: &str, text: &str) -> (Directives, Vec<Suppression>, Vec<Problem>) {
     let repeatable = path.rsplit('/').next().is_some_and(|file| file.starts_with("R__"));
     let allowed = if repeatable { Allowed::Repeatable } else { Allowed::Migration };
@@ -27,20 +26,20 @@ pub fn front_matter(path: &str, text: &str) -> (Directives, Vec<Suppression>, Ve
     (directives, suppressions, problems)
 }
 
-/// Which keys a file may use.
+/// The keys that a kind of file may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Allowed {
     Migration,
     Repeatable,
 }
 
-/// What a file's comments say to Refit.
+/// The directives and suppressions in a file's comments.
 pub(crate) struct FrontMatter {
     pub(crate) directives: Directives,
     pub(crate) suppressions: Vec<Suppression>,
 }
 
-/// Reads the directives and suppressions of a normalised text. Every problem is reported, not just the first.
+/// Reads the directives and suppressions of a normalized text, and reports all problems, not just the first.
 pub(crate) fn parse(path: &str, text: &str, allowed: Allowed, problems: &mut Vec<Problem>) -> FrontMatter {
     let mut reader = Reader {
         path,
@@ -50,7 +49,7 @@ pub(crate) fn parse(path: &str, text: &str, allowed: Allowed, problems: &mut Vec
         front: FrontMatter { directives: Directives::default(), suppressions: Vec::new() },
     };
     let (mut offset, mut in_front) = (0, true);
-    // Most texts say nothing to us, and the others say it at the top: the rest need not be read.
+    // Most texts have no directives, and the others have them at the top: the rest need not be read.
     let Some(last) = last_mention(text) else { return reader.front };
     let index = LineIndex::new(text);
     for token in tokenize(text) {
@@ -71,13 +70,13 @@ pub(crate) fn parse(path: &str, text: &str, allowed: Allowed, problems: &mut Vec
     reader.front
 }
 
-/// Where our name stands last, in whatever case.
+/// The offset of the last occurrence of `refit`, in any case.
 fn last_mention(text: &str) -> Option<usize> {
     const NAME: &[u8] = b"refit";
     let bytes = text.as_bytes();
     let is_name =
         |at: &usize| bytes.get(*at..*at + NAME.len()).is_some_and(|word| word.eq_ignore_ascii_case(NAME));
-    // Its middle letter is rarer than the others.
+    // The middle letter is rarer than the others, so it is searched first.
     let middles = (0..bytes.len()).rev().filter(|at| bytes[*at] | 0x20 == b'f');
     middles.filter_map(|at| at.checked_sub(NAME.len() / 2)).find(is_name)
 }
@@ -110,11 +109,15 @@ impl Reader<'_> {
         }
         match toml::from_str::<toml::Table>(directive) {
             Ok(table) if table.is_empty() => {
-                self.report(position, "an empty directive", "write a key and a value, or remove the line");
+                self.report(
+                    position,
+                    "this directive is empty",
+                    "write a key and a value, or remove the line",
+                );
             }
             Ok(table) => table.into_iter().for_each(|(key, value)| self.key(&key, &value, position)),
             Err(error) => {
-                let message = format!("not a directive: {}", error.message());
+                let message = format!("invalid directive: {}", error.message());
                 self.report(
                     position,
                     message,
@@ -124,7 +127,7 @@ impl Reader<'_> {
         }
     }
 
-    /// `-- refit transaction = false` and `-- Refit: …` were meant as directives.
+    /// Reports lines such as `-- refit transaction = false` and `-- Refit: …`, which were meant as directives.
     fn near_miss(&mut self, body: &str, position: Position) {
         let mut words = body.split_whitespace();
         let first = words.next().unwrap_or_default();
@@ -133,7 +136,7 @@ impl Reader<'_> {
         if named && (KEYS.contains(&second) || second.starts_with("allow(")) {
             self.report(
                 position,
-                "looks like a directive but is none",
+                "this looks like a directive, but it is not one",
                 "write `-- refit: ` in lower case with its colon",
             );
         }
@@ -142,7 +145,11 @@ impl Reader<'_> {
     fn suppression(&mut self, directive: &str, position: Position) {
         let inner = directive.trim_start_matches("allow").trim_start();
         let Some((rule, rest)) = inner.strip_prefix('(').and_then(|inner| inner.split_once(')')) else {
-            return self.report(position, "not a suppression", "write it as: -- refit: allow(rule): reason");
+            return self.report(
+                position,
+                "invalid suppression",
+                "write it as: -- refit: allow(rule): reason",
+            );
         };
         let reason = rest.trim_start().trim_start_matches(':').trim().to_owned();
         for rule in rule.split(',') {
@@ -162,7 +169,7 @@ impl Reader<'_> {
         let known: &[&str] = if self.allowed == Allowed::Repeatable { &REPEATABLE_KEYS } else { &KEYS };
         if !known.contains(&key) {
             let (message, fix) = if KEYS.contains(&key) {
-                (format!("`{key}` has no meaning in a repeatable migration"), "remove it".to_owned())
+                (format!("`{key}` has no effect in a repeatable migration"), "remove it".to_owned())
             } else {
                 let fix = match nearest(key, known.iter().copied()) {
                     Some(near) => format!("did you mean `{near}`?"),
@@ -173,12 +180,12 @@ impl Reader<'_> {
             return self.report(position, message, fix);
         }
         if let Err(expected) = self.assign(key, value) {
-            let message = format!("`{key}` has a wrong value: {value}");
-            self.report(position, message, format!("it takes {expected}"));
+            let message = format!("`{key}` has an invalid value: {value}");
+            self.report(position, message, format!("use {expected}"));
         }
     }
 
-    /// Sets one key; the error says what the key takes.
+    /// Sets one key; the error describes the values that the key accepts.
     fn assign(&mut self, key: &str, value: &Value) -> Result<(), String> {
         let directives = &mut self.front.directives;
         match key {
@@ -194,7 +201,7 @@ impl Reader<'_> {
             "package" => directives.package = Some(text(value)?),
             "release" => directives.release = Some(text(value)?),
             "environments" => directives.environments = texts(value)?,
-            "lock_timeout" => directives.lock_timeout = Some(parse_duration(&text(value)?)?),
+            "lock_timeout" => directives.lock_timeout = Some(duration(value)?),
             "backfill" => directives.backfill = Some(backfill(value)?),
             _ => {}
         }
@@ -241,10 +248,10 @@ mod tests {
     fn mistakes_have_a_place_and_a_fix() {
         for (text, line, fix) in [
             ("-- refit: transacton = false", 1, "did you mean `transaction`?"),
-            ("\n-- refit: transaction = \"no\"", 2, "it takes true or false"),
+            ("\n-- refit: transaction = \"no\"", 2, "use true or false"),
             ("SELECT 1;\n-- refit: manual = true", 2, "move it into the comment block at the top"),
             ("-- refit: manual = true\n-- refit: manual = true", 2, "keep one of them"),
-            ("-- refit: after = \"V1\"", 1, "it takes a list of versions, such as [\"V0004\"]"),
+            ("-- refit: after = \"V1\"", 1, "use a list of versions, such as [\"V0004\"]"),
             ("-- refit manual = true", 1, "write `-- refit: ` in lower case with its colon"),
             ("-- Refit: manual = true", 1, "write `-- refit: ` in lower case with its colon"),
             ("-- refit:", 1, "write a key and a value, or remove the line"),
@@ -254,7 +261,7 @@ mod tests {
             assert_eq!(problems.len(), 1, "{text}: {problems:?}");
             assert_eq!((problems[0].position.unwrap().line, problems[0].fix.as_str()), (line, fix), "{text}");
         }
-        assert!(read("-- refit: = = =").2[0].message.starts_with("not a directive"));
+        assert!(read("-- refit: = = =").2[0].message.starts_with("invalid directive"));
         assert!(read("-- refit: backfill = { table = \"t\" }").2[0].fix.contains("missing field"));
     }
 

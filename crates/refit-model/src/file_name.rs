@@ -1,27 +1,27 @@
-//! What a file's name says it is. Every file of a folder is one of these kinds or a problem with a fix.
+//! The kind of a file, from its name. Every file of a folder has one of these kinds or is a problem with a fix.
 
 use serde::Serialize;
 
 use crate::problem::Problem;
 
-/// A migration's version: what orders it.
+/// A migration's version, which orders it.
 pub type Version = i64;
 
-/// What a file of a migrations folder is.
+/// The kind of a file of a migrations folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub enum FileKind {
     /// `refit.toml`
     Settings,
     /// `V0001__create_content.sql`
     Migration {
-        /// The version that the name begins with.
+        /// The version at the beginning of the name.
         version: Version,
-        /// What follows the two underscores.
+        /// The name after the two underscores.
         name: String,
     },
     /// `R__reporting_views.sql`
     Repeatable {
-        /// What follows the two underscores.
+        /// The name after the two underscores.
         name: String,
     },
     /// `<stem>.down.sql`
@@ -44,26 +44,27 @@ pub enum FileKind {
         /// The folder's name.
         environment: String,
     },
-    /// Known, and no part of the set: snapshots, a README, hidden files.
+    /// Known files that are not part of the set: snapshots, a README, hidden files.
     Ignored,
 }
 
 impl FileKind {
-    /// Says what the file at `path` is, relative to its migrations folder and with `/` between parts.
+    /// Returns the kind of the file at `path`, which is relative to its migrations folder, with `/` between parts.
     ///
     /// # Errors
-    /// What is wrong with the name, and how to fix it.
+    ///
+    /// The problem with the name, and how to fix it.
     pub fn of(path: &str) -> Result<FileKind, Problem> {
         classify(path)
     }
 }
 
-/// Whether a name (the part after `__`) is one that every tool reads the same way.
+/// Whether all tools read a name (the part after `__`) in the same way.
 pub fn is_valid_name(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_')
 }
 
-/// The version of a migration named by a reference such as `V0004`, `V4__assign_sites` or `4`.
+/// The version in a reference to a migration such as `V0004`, `V4__assign_sites` or `4`.
 pub fn version_of(reference: &str) -> Option<Version> {
     let digits = reference.strip_prefix(['V', 'v']).unwrap_or(reference);
     let digits = digits.split("__").next().unwrap_or(digits);
@@ -84,13 +85,15 @@ fn classify(path: &str) -> Result<FileKind, Problem> {
         ["seeds", environment, file] if file.ends_with(".sql") => {
             Ok(FileKind::Seed { environment: environment.to_owned() })
         }
-        ["seeds", ..] => problem("not a seed", "seeds are named seeds/<environment>/<name>.sql".to_owned()),
+        ["seeds", ..] => {
+            problem("this is not a seed", "seeds are named seeds/<environment>/<name>.sql".to_owned())
+        }
         [file] => top_level(path, file),
         [.., file] => problem(
-            "in a folder that is neither `seeds` nor `snapshots`",
+            "the folder is neither `seeds` nor `snapshots`",
             format!("move it to the top of the migrations folder: {file}"),
         ),
-        [] => problem("no name", String::new()),
+        [] => problem("the name is empty", String::new()),
     }
 }
 
@@ -120,11 +123,11 @@ fn top_level(path: &str, file: &str) -> Result<FileKind, Problem> {
         });
     }
     if lower.ends_with(".rs") {
-        let fix = "write it as SQL; a data migration in Rust is registered under its version in the service";
+        let fix = "write it as SQL; register a data migration in Rust under its version in the service";
         return problem("a migration is a .sql file".to_owned(), fix.to_owned());
     }
     problem(
-        "not a migration, sidecar or setting".to_owned(),
+        "this is not a migration, companion file or settings file".to_owned(),
         "move it out of the migrations folder".to_owned(),
     )
 }
@@ -143,13 +146,13 @@ fn stem_of(path: &str, stem: &str) -> Result<FileKind, Problem> {
     }
     if let Some((name, word)) = name.rsplit_once('.') {
         let fix = format!(
-            "sidecars end in .down.sql, .check.sql or .md; the migration itself is {head}__{name}.sql"
+            "companion files end in .down.sql, .check.sql or .md; the migration itself is {head}__{name}.sql"
         );
-        return problem(format!("`.{word}` is not a known sidecar"), fix);
+        return problem(format!("`.{word}` is not a known companion file"), fix);
     }
     if !is_valid_name(name) {
         let clean = clean_name(name);
-        let message = format!("`{name}` is not a name: letters, digits and underscores only");
+        let message = format!("`{name}` is not a valid name: use only letters, digits and underscores");
         return problem(message, format!("rename it to {head}__{clean}{extension}"));
     }
     match head.chars().next() {
@@ -159,18 +162,15 @@ fn stem_of(path: &str, stem: &str) -> Result<FileKind, Problem> {
             Ok(FileKind::Migration { version, name: name.to_owned() })
         }
         Some('U') if version_of(&head[1..]).is_some() => {
-            let fix = "use V and a version for what runs once, R__ for what runs whenever it changes";
-            problem(
-                "unversioned migrations (`U`) run in no order that can be checked".to_owned(),
-                fix.to_owned(),
-            )
+            let fix = "use V and a version for a migration that runs once, R__ for one that runs whenever it changes";
+            problem("the order of unversioned migrations (`U`) cannot be checked".to_owned(), fix.to_owned())
         }
         Some(first) if version_of(&head[first.len_utf8()..]).is_some() => {
             let fix = format!("rename it to V{}__{name}{extension}", &head[first.len_utf8()..]);
             problem(format!("the name begins with `{first}`, so it would never run"), fix)
         }
         _ => problem(
-            format!("`{head}` is not `V` and a version, nor `R`"),
+            format!("`{head}` is neither `V` with a version nor `R`"),
             "name it V<version>__<name>.sql or R__<name>.sql".to_owned(),
         ),
     }
@@ -206,7 +206,7 @@ mod tests {
 
     use super::*;
 
-    /// The names that plain refinery skips, truncates, panics on or runs by mistake, and what each is told here.
+    /// The names that plain refinery skips, truncates, panics on or runs by mistake, and the fix for each.
     #[test]
     fn names_that_refinery_mishandles_are_errors_with_a_fix() {
         for (path, fix) in [
@@ -223,7 +223,7 @@ mod tests {
             ("V1__.sql", "rename it to V1__name.sql"),
             (
                 "V1__x.up.sql",
-                "sidecars end in .down.sql, .check.sql or .md; the migration itself is V1__x.sql",
+                "companion files end in .down.sql, .check.sql or .md; the migration itself is V1__x.sql",
             ),
         ] {
             let problem = classify(path).expect_err(path);

@@ -1,8 +1,8 @@
-//! What a migrations folder means: file names, directives, sidecars, settings, checksums, and the validated set.
+//! Reads a migrations folder: file names, directives, companion files, settings, checksums, and the validated set.
 //!
-//! Everything in here is a value computed from bytes. The only I/O is reading the folder ([`MigrationSet::from_dir`]);
-//! there is no connection, no clock, no environment and no printing. A folder is either a whole, valid
-//! [`MigrationSet`] or a [`SetError`] that lists *every* [`Problem`] found, each with file, line and fix.
+//! Everything in this crate is computed from bytes. Its only I/O is reading the folder ([`MigrationSet::from_dir`]): it
+//! uses no connection, clock, environment or output. A folder is either a valid [`MigrationSet`] or a [`SetError`] that
+//! lists *every* [`Problem`] found, each with file, line and fix.
 
 #![warn(missing_docs)]
 
@@ -24,7 +24,7 @@ mod untrusted;
 pub use backfill::{BackfillDirective, MAX_WORKERS, Strategy, Window};
 pub use directive::{Category, Directives, Phase, Suppression, front_matter};
 pub use file_name::{FileKind, Version, is_valid_name, version_of};
-pub use migration::{Migration, Repeatable, Seed, Sidecar};
+pub use migration::{CompanionFile, Migration, Repeatable, Seed};
 pub use name::{fold, identifier_name, quoted_name};
 pub use problem::{Problem, SetError, same_version};
 pub use server_hash::server_hash;

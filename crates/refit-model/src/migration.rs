@@ -1,4 +1,4 @@
-//! The members of a set: a versioned migration with its sidecars, a repeatable one, a seed.
+//! The members of a set: a versioned migration with its companion files, a repeatable one, a seed.
 
 use std::borrow::Cow;
 
@@ -8,41 +8,41 @@ use crate::directive::{Directives, Suppression};
 use crate::file_name::Version;
 use crate::statement::{Statement, split_statements};
 
-/// A sibling file of a migration.
+/// A companion file of a migration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Sidecar {
+pub struct CompanionFile {
     /// Path relative to the folder.
     pub path: String,
-    /// Normalised text.
+    /// Normalized text.
     pub text: Cow<'static, str>,
 }
 
-/// One versioned change.
+/// A versioned migration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Migration {
-    /// What orders it.
+    /// Orders it among the others.
     pub version: Version,
     /// The file name without `.sql`: `V0012__add_status`.
     pub stem: String,
-    /// What follows the underscores: `add_status`.
+    /// The name after the underscores: `add_status`.
     pub name: String,
     /// Path relative to the folder.
     pub path: String,
-    /// Normalised text.
+    /// Normalized text.
     #[serde(skip)]
     pub sql: Cow<'static, str>,
-    /// refinery's checksum over name, version and normalised text, as the history keeps it.
+    /// refinery's checksum over name, version and normalized text, as stored in the history.
     pub checksum: u64,
-    /// What the front matter says.
+    /// Its front matter.
     pub directives: Directives,
     /// Lint suppressions in the text.
     pub suppressions: Vec<Suppression>,
     /// `<stem>.down.sql`: undoes it.
-    pub down: Option<Sidecar>,
-    /// `<stem>.check.sql`: what must hold afterwards.
-    pub check: Option<Sidecar>,
+    pub down: Option<CompanionFile>,
+    /// `<stem>.check.sql`: queries that must return no rows afterwards.
+    pub check: Option<CompanionFile>,
     /// `<stem>.md`: purpose, risk, how to verify and roll back.
-    pub doc: Option<Sidecar>,
+    pub doc: Option<CompanionFile>,
 }
 
 impl Migration {
@@ -51,7 +51,7 @@ impl Migration {
         split_statements(&self.sql)
     }
 
-    /// The version as messages show it, with the digits that the file has: `V0012`.
+    /// The version for messages, with the digits of the file name: `V0012`.
     pub fn label(&self) -> &str {
         self.stem.split("__").next().unwrap_or(&self.stem)
     }
@@ -62,33 +62,33 @@ impl Migration {
 pub struct Repeatable {
     /// The file name without `.sql`: `R__reporting_views`.
     pub stem: String,
-    /// What follows the underscores: `reporting_views`.
+    /// The name after the underscores: `reporting_views`.
     pub name: String,
     /// Path relative to the folder.
     pub path: String,
-    /// Normalised text.
+    /// Normalized text.
     #[serde(skip)]
     pub sql: Cow<'static, str>,
     /// The same checksum as for a migration, with version 0.
     pub checksum: u64,
-    /// What the front matter says.
+    /// Its front matter.
     pub directives: Directives,
     /// Lint suppressions in the text.
     pub suppressions: Vec<Suppression>,
     /// `<stem>.check.sql`.
-    pub check: Option<Sidecar>,
+    pub check: Option<CompanionFile>,
     /// `<stem>.md`.
-    pub doc: Option<Sidecar>,
+    pub doc: Option<CompanionFile>,
 }
 
-/// Rows for one environment.
+/// Rows for an environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Seed {
-    /// The environment whose folder it is in.
+    /// The environment of its folder.
     pub environment: String,
     /// Path relative to the folder.
     pub path: String,
-    /// Normalised text.
+    /// Normalized text.
     #[serde(skip)]
     pub sql: Cow<'static, str>,
 }

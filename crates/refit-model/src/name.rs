@@ -1,9 +1,9 @@
-//! Names as the server keeps them: folded, unquoted, unescaped and cut to length.
+//! Names as the server stores them: folded, unquoted, unescaped and truncated.
 
-/// Bytes of a name that a server keeps: `NAMEDATALEN - 1`.
+/// Maximum length of a name in bytes: `NAMEDATALEN - 1`.
 const NAME_BYTES: usize = 63;
 
-/// Folds an unquoted identifier as a server with a multi-byte encoding does: ASCII letters only.
+/// Folds an unquoted identifier as a server with a multi-byte encoding does: only ASCII letters.
 ///
 /// ```
 /// assert_eq!(refit_model::fold("ÜBERSICHT_V"), "Übersicht_v");
@@ -12,9 +12,9 @@ pub fn fold(identifier: &str) -> String {
     identifier.to_ascii_lowercase()
 }
 
-/// The name that an identifier stands for, as the catalogs have it.
+/// The name that an identifier stands for, as stored in the catalogs.
 ///
-/// Understands `name`, `"Name"` and `U&"\0441"`; for the last with the escape character `\`.
+/// Supports `name`, `"Name"` and `U&"\0441"`, the last with the escape character `\`.
 ///
 /// ```
 /// assert_eq!(refit_model::identifier_name("Songs"), "songs");
@@ -25,7 +25,7 @@ pub fn identifier_name(identifier: &str) -> String {
     unescaped_name(identifier, '\\')
 }
 
-/// A name as an identifier of SQL: in quotes where it would mean something else without, as `quote_ident` of the server has it.
+/// A name as an SQL identifier, quoted if needed, like `quote_ident` of the server.
 ///
 /// ```
 /// assert_eq!(refit_model::quoted_name("songs"), "songs");
@@ -42,7 +42,7 @@ pub fn quoted_name(name: &str) -> String {
     }
 }
 
-/// As [`identifier_name`], with the escape character that UESCAPE names.
+/// Like [`identifier_name`], with the escape character given by UESCAPE.
 pub(crate) fn unescaped_name(identifier: &str, escape: char) -> String {
     let (unicode, rest) = match identifier.get(..2) {
         Some(prefix) if prefix.eq_ignore_ascii_case("u&") && identifier[2..].starts_with('"') => {
@@ -58,7 +58,7 @@ pub(crate) fn unescaped_name(identifier: &str, escape: char) -> String {
     cut(name)
 }
 
-/// Cuts at the last character that the server keeps whole.
+/// Truncates at the last character that fits.
 fn cut(mut name: String) -> String {
     if name.len() > NAME_BYTES {
         let end = (0..=NAME_BYTES).rev().find(|end| name.is_char_boundary(*end));
@@ -67,7 +67,7 @@ fn cut(mut name: String) -> String {
     name
 }
 
-/// Replaces `\XXXX` and `\+XXXXXX`; what is no escape stays as it stands, and the server reports it.
+/// Replaces `\XXXX` and `\+XXXXXX`. Invalid escapes are kept, and the server reports them.
 fn unescape(text: &str, escape: char) -> String {
     let mut name = String::with_capacity(text.len());
     let mut units: Vec<u16> = Vec::new();
@@ -84,7 +84,7 @@ fn unescape(text: &str, escape: char) -> String {
             let (skip, digits) = if after.starts_with('+') { (1, 6) } else { (0, 4) };
             let code = after.get(skip..skip + digits).and_then(|hex| u32::from_str_radix(hex, 16).ok());
             if let Some(code) = code {
-                // Surrogates come as two escapes that are one character.
+                // A character outside the basic plane is written as two escapes, its surrogates.
                 match (u16::try_from(code), char::from_u32(code)) {
                     (Ok(unit), _) => units.push(unit),
                     (Err(_), Some(character)) => {
@@ -109,7 +109,8 @@ fn flush(units: &mut Vec<u16>, name: &mut String) {
     name.extend(char::decode_utf16(units.drain(..)).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)));
 }
 
-/// Keywords that are no names everywhere: those that `pg_get_keywords` of PostgreSQL 14 to 18 does not call unreserved.
+/// Keywords that cannot be used as names everywhere: those that `pg_get_keywords` of PostgreSQL 14 to 18 does not call
+/// unreserved.
 #[rustfmt::skip]
 const KEYWORDS: [&str; 164] = [
     "all", "analyse", "analyze", "and", "any", "array", "as", "asc", "asymmetric", "authorization",

@@ -1,4 +1,4 @@
-//! What is wrong with a folder, said once, in one form: place, message, fix.
+//! Problems of a folder, in one form: place, message, fix.
 
 use std::fmt;
 
@@ -6,16 +6,16 @@ use serde::Serialize;
 
 use crate::text::Position;
 
-/// One thing that is wrong with one file of a migrations folder.
+/// A problem with a file of a migrations folder.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Problem {
     /// The file, relative to the folder, with `/` between parts.
     pub path: String,
-    /// Where in the file, when the problem has a place.
+    /// The position in the file, if the problem has one.
     pub position: Option<Position>,
-    /// What is wrong.
+    /// The problem.
     pub message: String,
-    /// What to do about it.
+    /// How to fix it.
     pub fix: String,
 }
 
@@ -25,16 +25,16 @@ impl Problem {
         Problem { path: path.into(), position: None, message: message.into(), fix: fix.into() }
     }
 
-    /// The same problem at a place in the file.
+    /// The same problem with a position in the file.
     #[must_use]
     pub fn at(self, position: Position) -> Problem {
         Problem { position: Some(position), ..self }
     }
 }
 
-/// Two files of a folder have one version; `next` is the first that is free behind all others.
+/// Two files of a folder have the same version; `next` is the first free version after all others.
 pub fn same_version(path: &str, other: &str, version: i64, next: i64) -> Problem {
-    let message = format!("version {version} is also that of {other}");
+    let message = format!("version {version} is also used by {other}");
     Problem::new(path, message, format!("give one of them another version, such as {next}"))
 }
 
@@ -52,12 +52,12 @@ impl fmt::Display for Problem {
     }
 }
 
-/// All that is wrong with a migrations folder.
+/// All problems of a migrations folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SetError {
-    /// The folder, as it was named by the caller.
+    /// The folder, as the caller named it.
     pub folder: String,
-    /// Every problem, ordered by file and place; never empty.
+    /// All problems, ordered by file and position; never empty.
     pub problems: Vec<Problem>,
 }
 

@@ -1,7 +1,7 @@
-//! The server's own hash of a text, so that it can add up what it would otherwise have to send.
+//! The server's own hash of a text, so that the server can sum hashes instead of sending the texts.
 
-/// What `hashtextextended(text COLLATE "C", 0)` gives on PostgreSQL 11 and later, on a little-endian machine: Bob Jenkins' lookup3
-/// as `src/common/hashfn.c` has it. The server keeps it stable, since hash partitions rely on it.
+/// The value of `hashtextextended(text COLLATE "C", 0)` on PostgreSQL 11 and later, on a little-endian machine: Bob
+/// Jenkins' lookup3 as in `src/common/hashfn.c`. The server keeps it stable, since hash partitions rely on it.
 ///
 /// ```
 /// assert_eq!(refit_model::server_hash("refit"), 4270849047515202703);
@@ -21,7 +21,7 @@ pub fn server_hash(text: &str) -> i64 {
     let [a, b, c] = &mut state;
     *a = a.wrapping_add(little(rest.get(..4.min(rest.len())).unwrap_or_default()));
     *b = b.wrapping_add(little(rest.get(4..8.min(rest.len())).unwrap_or_default()));
-    // The lowest byte of the last word is left to the length.
+    // The lowest byte of the last word is reserved for the length.
     *c = c.wrapping_add(little(rest.get(8..).unwrap_or_default()) << 8);
     finish(&mut state);
     let [_, b, c] = state;

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::directive::{Allowed, front_matter, parse};
 use crate::file_name::{FileKind, Version};
-use crate::migration::{Migration, Repeatable, Seed, Sidecar};
+use crate::migration::{CompanionFile, Migration, Repeatable, Seed};
 use crate::problem::{Problem, SetError, same_version};
 use crate::server_hash::server_hash;
 use crate::settings::{Settings, VersionStyle};
@@ -26,16 +26,17 @@ pub struct MigrationSet {
     seeds: Vec<Seed>,
 }
 
-/// What the history of a database holds when the whole set is applied, in a form that the server can tell in a few bytes.
+/// The history of a database after the whole set is applied, in a form that the server can compute and send in a few
+/// bytes.
 ///
-/// Both are the sum of what [`server_hash`] gives for each checksum, in decimal.
+/// Both digests are the sum of [`server_hash`] over the checksums, in decimal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HistoryDigest {
     /// Over the versioned migrations.
     pub versioned: String,
-    /// Over the repeatable ones; `None` when the set has none.
+    /// Over the repeatable ones; `None` if the set has none.
     pub repeatable: Option<String>,
-    /// The newest of the versions.
+    /// The newest version.
     pub newest: Option<Version>,
 }
 
@@ -49,10 +50,11 @@ impl MigrationSet {
         assemble(&folder.display().to_string(), files, problems)
     }
 
-    /// Reads a folder that was embedded in the binary.
+    /// Reads a folder that is embedded in the binary.
     ///
     /// # Errors
-    /// [`SetError`] with every problem of the folder; none when the build refused malformed sets.
+    ///
+    /// [`SetError`] with every problem of the folder; there are none if the build refused malformed sets.
     pub fn from_embedded(dir: &Dir<'static>) -> Result<MigrationSet, SetError> {
         assemble("(embedded)", embedded_files(dir), Vec::new())
     }
@@ -75,7 +77,7 @@ impl MigrationSet {
         &self.migrations
     }
 
-    /// The migration of a version.
+    /// The migration with a version.
     pub fn migration(&self, version: Version) -> Option<&Migration> {
         let index = self.migrations.binary_search_by_key(&version, |migration| migration.version).ok()?;
         self.migrations.get(index)
@@ -96,7 +98,7 @@ impl MigrationSet {
         &self.seeds
     }
 
-    /// SHA-256 in hex over every text that applying the set would run.
+    /// SHA-256 in hex over every text that applying the set may run.
     pub fn digest(&self) -> String {
         let versioned = self.migrations.iter().map(|migration| (migration.version, migration.checksum));
         let repeatable = self.repeatables.iter().map(|repeatable| (-1, repeatable.checksum));
@@ -107,7 +109,7 @@ impl MigrationSet {
         hex(&hasher.finalize())
     }
 
-    /// What the history holds when the migrations of `environment` are applied, manual ones included.
+    /// The history after the migrations of `environment` are applied, including manual ones.
     pub fn history_digest(&self, environment: &str) -> HistoryDigest {
         let versioned: Vec<_> =
             self.migrations.iter().filter(|migration| migration.directives.runs_in(environment)).collect();
@@ -133,7 +135,7 @@ fn checksums_digest(checksums: impl Iterator<Item = u64>) -> String {
 }
 
 impl HistoryDigest {
-    /// The digest of checksums, in whatever order they come.
+    /// The digest of checksums, independent of their order.
     pub fn of(checksums: &[u64]) -> String {
         let hashes = checksums.iter().map(|checksum| i128::from(server_hash(&checksum.to_string())));
         hashes.sum::<i128>().to_string()
@@ -144,14 +146,14 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Builds the set, collecting problems all the way.
+/// Builds the set and collects all problems.
 fn assemble(folder: &str, files: Vec<SourceFile>, problems: Vec<Problem>) -> Result<MigrationSet, SetError> {
     let mut builder = Builder { problems, ..Builder::default() };
     let settings = builder.settings(&files);
     for file in files {
         builder.file(file, &settings);
     }
-    builder.attach_sidecars();
+    builder.attach_companions();
     builder.migrations.sort_by(|a, b| (a.version, &a.path).cmp(&(b.version, &b.path)));
     builder.repeatables.sort_by(|a, b| a.name.cmp(&b.name));
     builder.check_versions(&settings);
@@ -176,7 +178,7 @@ struct Builder {
     migrations: Vec<Migration>,
     repeatables: Vec<Repeatable>,
     seeds: Vec<Seed>,
-    sidecars: BTreeMap<(String, Role), Sidecar>,
+    companions: BTreeMap<(String, Role), CompanionFile>,
     problems: Vec<Problem>,
 }
 
@@ -209,13 +211,13 @@ impl Builder {
         if !matches!(kind, FileKind::Doc { .. }) {
             self.check_sql(&path, &text);
         }
-        let sidecar = |text| Sidecar { path: path.clone(), text };
+        let companion = |text| CompanionFile { path: path.clone(), text };
         match kind {
             FileKind::Migration { version, name } => self.migration(path, version, name, text),
             FileKind::Repeatable { name } => self.repeatable(path, name, text),
-            FileKind::Down { stem } => drop(self.sidecars.insert((stem, Role::Down), sidecar(text))),
-            FileKind::Check { stem } => drop(self.sidecars.insert((stem, Role::Check), sidecar(text))),
-            FileKind::Doc { stem } => drop(self.sidecars.insert((stem, Role::Doc), sidecar(text))),
+            FileKind::Down { stem } => drop(self.companions.insert((stem, Role::Down), companion(text))),
+            FileKind::Check { stem } => drop(self.companions.insert((stem, Role::Check), companion(text))),
+            FileKind::Doc { stem } => drop(self.companions.insert((stem, Role::Doc), companion(text))),
             FileKind::Seed { environment } => self.seeds.push(Seed { environment, path, sql: text }),
             FileKind::Settings | FileKind::Ignored => {}
         }
@@ -226,19 +228,19 @@ impl Builder {
         let is_function = text.contains("backfill") && front_matter(path, text).0.backfill.is_some();
         let (statements, unterminated) = scan(text);
         if let Some(Unterminated { offset, what }) = unterminated {
-            let problem = Problem::new(path, format!("a {what} begins here and does not end"), "close it");
+            let problem = Problem::new(path, format!("this {what} is not terminated"), "close it");
             self.problems.push(problem.at(Position::of(text, offset)));
         } else if statements.is_empty() && !is_function {
-            let fix = "write its statement, or `SELECT 1;` if it is meant to do nothing";
-            self.problems.push(Problem::new(path, "the file holds no statement", fix));
+            let fix = "write its statement, or `SELECT 1;` if it should do nothing";
+            self.problems.push(Problem::new(path, "the file contains no statement", fix));
         }
     }
 
     fn migration(&mut self, path: String, version: Version, name: String, sql: Cow<'static, str>) {
         let front = parse(&path, &sql, Allowed::Migration, &mut self.problems);
         if front.directives.backfill.is_some() && !front.directives.transaction {
-            let fix = "remove `transaction = false`: each batch is a transaction of its own";
-            self.problems.push(Problem::new(&path, "a backfill runs in transactions", fix));
+            let fix = "remove `transaction = false`: each batch is its own transaction";
+            self.problems.push(Problem::new(&path, "a backfill always runs in transactions", fix));
         }
         let stem = path.trim_end_matches(".sql").to_owned();
         let Some(checksum) = self.checksum(&path, &stem, &name, &sql) else { return };
@@ -274,7 +276,7 @@ impl Builder {
         });
     }
 
-    /// refinery's own checksum, and a guard that it reads the same name as we do.
+    /// refinery's own checksum, with a check that it reads the same name.
     fn checksum(&mut self, path: &str, stem: &str, name: &str, sql: &str) -> Option<u64> {
         match refinery_core::Migration::unapplied(stem, sql) {
             Ok(migration) if migration.name() == name => return Some(migration.checksum()),
@@ -287,11 +289,11 @@ impl Builder {
         None
     }
 
-    fn attach_sidecars(&mut self) {
+    fn attach_companions(&mut self) {
         let mut migrations: HashMap<_, _> = self.migrations.iter_mut().map(|m| (m.stem.clone(), m)).collect();
         let mut repeatables: HashMap<_, _> =
             self.repeatables.iter_mut().map(|r| (r.stem.clone(), r)).collect();
-        for ((stem, role), sidecar) in std::mem::take(&mut self.sidecars) {
+        for ((stem, role), companion) in std::mem::take(&mut self.companions) {
             let migration = migrations.get_mut(&stem);
             let repeatable = repeatables.get_mut(&stem);
             let slot = match (migration, repeatable, role) {
@@ -300,7 +302,11 @@ impl Builder {
                 (Some(migration), _, Role::Doc) => &mut migration.doc,
                 (None, Some(_), Role::Down) => {
                     let fix = "remove it: a repeatable migration is undone by changing it";
-                    self.problems.push(Problem::new(sidecar.path, "a repeatable migration has no undo", fix));
+                    self.problems.push(Problem::new(
+                        companion.path,
+                        "a repeatable migration cannot have a down file",
+                        fix,
+                    ));
                     continue;
                 }
                 (None, Some(repeatable), Role::Check) => &mut repeatable.check,
@@ -308,15 +314,15 @@ impl Builder {
                 (None, None, _) => {
                     let near = nearest(&stem, migrations.keys().map(String::as_str));
                     let fix = match near {
-                        Some(near) => format!("is it for {near}.sql? give it the same stem"),
+                        Some(near) => format!("if it belongs to {near}.sql, give it the same stem"),
                         None => "give it the stem of its migration, or remove it".to_owned(),
                     };
-                    let message = format!("a sidecar without its migration {stem}.sql");
-                    self.problems.push(Problem::new(sidecar.path, message, fix));
+                    let message = format!("this companion file has no migration {stem}.sql");
+                    self.problems.push(Problem::new(companion.path, message, fix));
                     continue;
                 }
             };
-            *slot = Some(sidecar);
+            *slot = Some(companion);
         }
     }
 
@@ -331,14 +337,18 @@ impl Builder {
             let stamp = is_timestamp(migration.version);
             let fix = match settings.versions {
                 Some(VersionStyle::Counted) if stamp => {
-                    "refit.toml says versions are counted: V0001, V0002, …"
+                    "refit.toml requires sequential versions: V0001, V0002, …"
                 }
                 Some(VersionStyle::Timestamp) if !stamp => {
-                    "refit.toml says versions are UTC timestamps: V20261120143000"
+                    "refit.toml requires UTC timestamps as versions: V20261120143000"
                 }
                 _ => continue,
             };
-            self.problems.push(Problem::new(&migration.path, "the version is not of the folder's kind", fix));
+            self.problems.push(Problem::new(
+                &migration.path,
+                "the version does not match the `versions` setting",
+                fix,
+            ));
         }
     }
 
@@ -356,7 +366,7 @@ impl Builder {
                     let message = format!("`{key}` names version {target}, which does not exist");
                     self.problems.push(problem(message, "name a version of this folder"));
                 } else if target >= version {
-                    let message = format!("`{key}` names version {target}, which does not come before it");
+                    let message = format!("`{key}` names version {target}, which is not earlier");
                     self.problems.push(problem(message, "a migration can only wait for an earlier one"));
                 }
             }
@@ -364,7 +374,7 @@ impl Builder {
     }
 }
 
-/// Year to second, as 14 digits that make a date.
+/// Year to second, as 14 digits that are a valid date.
 fn is_timestamp(version: Version) -> bool {
     let digits = version.to_string();
     digits.len() == 14 && jiff::civil::DateTime::strptime("%Y%m%d%H%M%S", &digits).is_ok()
@@ -374,8 +384,8 @@ fn text_of(file: SourceFile, max_bytes: usize) -> Result<Cow<'static, str>, Prob
     let SourceFile { path, bytes } = file;
     if bytes.len() > max_bytes {
         let message =
-            format!("the file has {} bytes, more than the {max_bytes} that are embedded", bytes.len());
-        let fix = "load data by a backfill or an import, or raise `max_file_bytes` in refit.toml";
+            format!("the file has {} bytes, which exceeds `max_file_bytes` ({max_bytes})", bytes.len());
+        let fix = "load data with a backfill or an import, or raise `max_file_bytes` in refit.toml";
         return Err(Problem::new(path, message, fix));
     }
     let text = match bytes {
@@ -387,7 +397,8 @@ fn text_of(file: SourceFile, max_bytes: usize) -> Result<Cow<'static, str>, Prob
     match text {
         Ok(text) => match text.find('\0') {
             Some(offset) => {
-                let problem = Problem::new(path, "a NUL byte, which PostgreSQL cannot store", "remove it");
+                let problem =
+                    Problem::new(path, "this is a NUL byte, which PostgreSQL cannot store", "remove it");
                 Err(problem.at(Position::of(&text, offset)))
             }
             None => Ok(text),
@@ -398,5 +409,6 @@ fn text_of(file: SourceFile, max_bytes: usize) -> Result<Cow<'static, str>, Prob
 
 fn not_utf8(path: &str, bytes: &[u8], valid: usize) -> Problem {
     let before = String::from_utf8_lossy(&bytes[..valid]);
-    Problem::new(path, "not valid UTF-8", "save the file as UTF-8").at(Position::of(&before, before.len()))
+    Problem::new(path, "this is not valid UTF-8", "save the file as UTF-8")
+        .at(Position::of(&before, before.len()))
 }

@@ -23,7 +23,7 @@ pub enum VersionStyle {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Policy {
-    /// Nothing runs, and the error says what to do.
+    /// Refuse to run, with an error that explains the fix.
     Refuse,
     /// The run continues with a warning.
     Warn,
@@ -57,7 +57,7 @@ impl Default for Policies {
     }
 }
 
-/// What the linter does with a rule.
+/// The level of a lint rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LintLevel {
@@ -203,7 +203,8 @@ impl Settings {
     /// Reads `refit.toml`.
     ///
     /// # Errors
-    /// A problem with its place for a syntax error, an unknown key or a wrong value.
+    ///
+    /// A problem with its position for a syntax error, an unknown key or an invalid value.
     pub fn parse(path: &str, text: &str) -> Result<Settings, Problem> {
         let settings: Settings = toml::from_str(text).map_err(|error| {
             let message = error.message().to_owned();
@@ -217,7 +218,7 @@ impl Settings {
         match settings.postgres {
             Some(version) if !(14..=18).contains(&version) => {
                 let message = format!("postgres = {version} is not supported");
-                Err(Problem::new(path, message, "name a major version from 14 to 18"))
+                Err(Problem::new(path, message, "use a major version from 14 to 18"))
             }
             _ => Ok(settings),
         }
@@ -235,11 +236,11 @@ fn fix_of(message: &str) -> String {
     }
 }
 
-/// Reads the name of a schema, as the catalog has it: unquoted.
+/// Reads the name of a schema, unquoted, as in the catalog.
 fn schema<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let name = String::deserialize(deserializer)?;
     match name.is_empty() || name.len() > 63 || name.contains('\0') {
-        true => Err(serde::de::Error::custom("a schema's name has 1 to 63 bytes")),
+        true => Err(serde::de::Error::custom("the name of a schema must have 1 to 63 bytes")),
         false => Ok(Some(name)),
     }
 }
@@ -250,7 +251,7 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let duration: jiff::SignedDuration = text.parse().map_err(|_| bad())?;
     let duration = Duration::try_from(duration).map_err(|_| bad())?;
     if duration < Duration::from_millis(1) || duration >= Duration::from_secs(86_400) {
-        return Err(format!("`{text}` is out of range: at least 1ms, less than a day"));
+        return Err(format!("`{text}` is out of range: use at least 1ms and less than a day"));
     }
     Ok(duration)
 }
@@ -262,7 +263,7 @@ fn parse_days(text: &str) -> Result<Duration, String> {
     let duration = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(|_| bad())?;
     let duration = Duration::try_from(duration).map_err(|_| bad())?;
     if duration < Duration::from_secs(1) || duration > Duration::from_secs(36_500 * DAY) {
-        return Err(format!("`{text}` is out of range: at least 1s, at most 100 years (36500d)"));
+        return Err(format!("`{text}` is out of range: use at least 1s and at most 100 years (36500d)"));
     }
     Ok(duration)
 }

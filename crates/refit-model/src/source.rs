@@ -1,4 +1,4 @@
-//! The bytes of a folder, from disk or from the binary, as one list.
+//! The files of a folder, from disk or from the binary, as one list.
 
 use std::borrow::Cow;
 use std::fs;
@@ -13,7 +13,7 @@ use crate::problem::Problem;
 pub struct SourceFile {
     /// Relative path.
     pub path: String,
-    /// Content as found.
+    /// Unmodified content.
     pub bytes: Cow<'static, [u8]>,
 }
 
@@ -24,17 +24,17 @@ impl SourceFile {
     }
 }
 
-/// Reads every file below `folder`, sorted by path. What cannot be read is a problem, and the rest is still read.
+/// Reads every file below `folder`, sorted by path. An unreadable file is a problem, and the rest is still read.
 pub fn read_folder(folder: &Path) -> (Vec<SourceFile>, Vec<Problem>) {
     let (mut files, mut problems) = (Vec::new(), Vec::new());
     if folder.is_dir() {
         read_below(folder, "", &mut files, &mut problems);
     } else {
         let reason = match fs::metadata(folder) {
-            Ok(_) => "is not a folder".to_owned(),
+            Ok(_) => "this is not a folder".to_owned(),
             Err(error) => format!("cannot be read: {error}"),
         };
-        problems.push(Problem::new("", reason, "name the folder that holds the migrations"));
+        problems.push(Problem::new("", reason, "name the folder that contains the migrations"));
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
     (files, problems)

@@ -1,7 +1,7 @@
-//! A file's text as statements: where each begins and ends, and what little the runtime must know of it.
+//! A file's text as statements: the range of each, and the little that the runtime needs to know about it.
 //!
-//! This is lexing, not parsing: quotes, dollar quotes, comments, parentheses and `BEGIN ATOMIC` bodies are understood;
-//! whether the SQL is valid is for the server (and the linter) to say.
+//! This is lexing, not parsing. It handles quotes, dollar quotes, comments, parentheses and `BEGIN ATOMIC` bodies; the
+//! server (and the linter) check whether the SQL is valid.
 
 use squawk_lexer::{LiteralKind, TokenKind};
 
@@ -23,12 +23,12 @@ pub struct Statement<'a> {
     pub text: &'a str,
     /// Byte offset of `text` in the file.
     pub offset: usize,
-    /// What the runtime must know of it.
+    /// What the runtime needs to know about it.
     pub kind: StatementKind,
 }
 
 impl Statement<'_> {
-    /// Whether it creates something that lives in `pg_temp`, and so ends with the session.
+    /// Whether it creates an object in `pg_temp`, which is dropped at the end of the session.
     pub fn creates_temporary(&self) -> bool {
         let mut words = self.text.split_whitespace().take(5).map(str::to_ascii_uppercase);
         words.next().is_some_and(|first| first == "CREATE")
@@ -37,33 +37,33 @@ impl Statement<'_> {
                 .is_some_and(|word| word == "TEMP" || word == "TEMPORARY")
     }
 
-    /// Where the statement begins in `file`, the text that it was split from.
+    /// The position of the statement in `file`, the text that it was split from.
     pub fn position(&self, file: &str) -> Position {
         Position::of(file, self.offset)
     }
 }
 
-/// A place where the text ends in the middle of something.
+/// An unterminated quote or comment at the end of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Unterminated {
-    /// Where the unfinished thing begins, as a byte offset.
+    /// Its start, as a byte offset.
     pub(crate) offset: usize,
     /// What it is.
     pub(crate) what: &'static str,
 }
 
-/// Splits a text into its statements. Empty ones are left out; a last statement needs no semicolon.
+/// Splits a text into its statements. Empty ones are omitted; the last one needs no semicolon.
 pub fn split_statements(text: &str) -> Vec<Statement<'_>> {
     scan(text).0
 }
 
-/// The tokens that PostgreSQL sees: everything but comments and the space between.
+/// The tokens that PostgreSQL sees: all except comments and space.
 pub fn significant_tokens(text: &str) -> Vec<&str> {
     let significant = reading::lexemes(text).filter(|lexeme| !lexeme.is_trivia());
     significant.map(|lexeme| &text[lexeme.start..lexeme.end]).collect()
 }
 
-/// Splits, and says where the text ends in an unfinished quote or comment.
+/// Splits a text, and reports an unterminated quote or comment.
 pub(crate) fn scan(text: &str) -> (Vec<Statement<'_>>, Option<Unterminated>) {
     let mut statements = Vec::new();
     let mut unterminated = None;
@@ -113,7 +113,7 @@ fn termination(kind: TokenKind) -> Option<(bool, &'static str)> {
     }
 }
 
-/// The statement being read. Keeps its first words only: no decision needs more.
+/// The statement being read. It keeps only the first words, which all decisions are based on.
 #[derive(Default)]
 struct Current<'a> {
     span: Option<(usize, usize)>,
@@ -121,9 +121,9 @@ struct Current<'a> {
     parens: usize,
     /// Depth of `BEGIN ATOMIC` … `END` and of `CASE` … `END` inside it.
     atomic: usize,
-    /// Whether the word before was `BEGIN`.
+    /// Whether the previous word was `BEGIN`.
     after_begin: bool,
-    /// Whether `STDIN` or `STDOUT` stands outside of parentheses.
+    /// Whether `STDIN` or `STDOUT` occurs outside parentheses.
     names_client: bool,
 }
 

@@ -1,10 +1,10 @@
-//! Text as a migration sees it: normalised line endings, and positions that people can use.
+//! Migration text with normalized line endings, and positions for people.
 
 use std::borrow::Cow;
 
 use serde::Serialize;
 
-/// A place in a text: line and column, both from 1, the column in characters.
+/// A position in a text: line and column, both from 1, the column in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Position {
     /// Line, from 1.
@@ -31,20 +31,21 @@ impl Position {
     }
 }
 
-/// The positions of one text, for many offsets: each costs the same wherever it is.
+/// The positions of one text, for many offsets: the cost does not depend on the offset.
 #[derive(Debug, Clone)]
 pub struct LineIndex<'t> {
     text: &'t str,
-    /// Where each line begins.
+    /// The start of each line.
     lines: Vec<usize>,
-    /// How many characters begin before each block of [`BLOCK`] bytes; empty for ASCII, where a byte is a character.
+    /// The number of characters that begin before each block of [`BLOCK`] bytes; empty for ASCII, where each byte is a
+    /// character.
     characters: Vec<usize>,
 }
 
 const BLOCK: usize = 1024;
 
 impl<'t> LineIndex<'t> {
-    /// Walks through the text once.
+    /// Scans the text once.
     pub fn new(text: &'t str) -> LineIndex<'t> {
         let newlines = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
         let lines = std::iter::once(0).chain(newlines.map(|(at, _)| at + 1)).collect();
@@ -59,7 +60,7 @@ impl<'t> LineIndex<'t> {
         LineIndex { text, lines, characters }
     }
 
-    /// What [`Position::of`] gives for the offset.
+    /// The same result as [`Position::of`] for the offset.
     pub fn position(&self, offset: usize) -> Position {
         let mut offset = offset.min(self.text.len());
         while !self.text.is_char_boundary(offset) {
@@ -70,7 +71,7 @@ impl<'t> LineIndex<'t> {
         Position { line, column: self.characters_before(offset) - self.characters_before(start) + 1 }
     }
 
-    /// The byte at which a line begins, counted from 1; the end of the text for lines that it does not have.
+    /// The byte offset at which a line begins, counted from 1; the end of the text for lines beyond it.
     pub fn line_start(&self, line: usize) -> usize {
         line.checked_sub(1).and_then(|index| self.lines.get(index)).copied().unwrap_or(self.text.len())
     }
@@ -85,12 +86,12 @@ impl<'t> LineIndex<'t> {
     }
 }
 
-/// How many characters begin in some bytes of UTF-8.
+/// The number of characters that begin in a range of UTF-8 bytes.
 fn begun(bytes: &[u8]) -> usize {
     bytes.iter().filter(|byte| **byte & 0xc0 != 0x80).count()
 }
 
-/// The text that counts: without a byte-order mark, with `\n` as the only line ending.
+/// The normalized text: without a byte-order mark, with `\n` as the only line ending.
 ///
 /// A checkout with other line endings must not change a checksum.
 pub fn normalise(text: &str) -> Cow<'_, str> {
@@ -102,7 +103,7 @@ pub fn normalise(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// The known word nearest to a misspelt one, if any is near enough to be meant.
+/// The known word closest to a misspelled one, if any is close enough.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()

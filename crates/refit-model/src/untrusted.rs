@@ -1,12 +1,14 @@
-//! Text of unknown origin, made safe to look at: characters that a terminal or a page would obey become visible escapes.
+//! Makes text of unknown origin safe to display: characters that a terminal or a page would interpret become visible
+//! escapes.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Whether a character acts on a terminal or on the order of the text around it, instead of being shown.
+/// Whether a character controls a terminal or the order of the text around it, instead of being displayed.
 ///
-/// Control characters (C0, DEL, C1), marks and overrides of the writing direction, line and paragraph separators, the
-/// byte-order mark, tags, and noncharacters. Newline and tab are among them: layout needs those, and [`visible`] keeps them.
+/// These are control characters (C0, DEL, C1), marks and overrides of the writing direction, line and paragraph
+/// separators, the byte-order mark, tags, and noncharacters. Newline and tab are included; [`visible`] keeps them
+/// because layout needs them.
 pub fn is_invisible_control(c: char) -> bool {
     c.is_control()
         || matches!(
@@ -18,12 +20,12 @@ pub fn is_invisible_control(c: char) -> bool {
         || u32::from(c) & 0xfffe == 0xfffe
 }
 
-/// A text of several lines: every control character but newline and tab as `\u{1b}`.
+/// A text of several lines, with every control character except newline and tab escaped, as in `\u{1b}`.
 pub fn visible(text: &str) -> Cow<'_, str> {
     escaped(text, |c| !matches!(c, '\n' | '\t') && is_invisible_control(c))
 }
 
-/// A text that stays on its line: newlines and tabs are escaped as well.
+/// A text on one line: newlines and tabs are escaped too.
 pub fn visible_line(text: &str) -> Cow<'_, str> {
     escaped(text, is_invisible_control)
 }

@@ -72,10 +72,10 @@ fn bytes_that_are_no_text_are_refused_with_their_place() {
         MigrationSet::from_files("m", vec![SourceFile::new("V1__a.sql", bytes)]).unwrap_err().problems
     };
     let invalid = &problems(b"SELECT 1;\nSELECT '\xff';".to_vec())[0];
-    assert_eq!((invalid.message.as_str(), invalid.position.unwrap().line), ("not valid UTF-8", 2));
+    assert_eq!((invalid.message.as_str(), invalid.position.unwrap().line), ("this is not valid UTF-8", 2));
     assert!(problems(b"SELECT '\0';".to_vec())[0].message.contains("NUL"));
     let large = [b"SELECT 1; -- ".to_vec(), vec![b'x'; 50 * 1024 * 1024]].concat();
-    assert!(problems(large)[0].message.contains("bytes, more than"));
+    assert!(problems(large)[0].message.contains("bytes, which exceeds"));
 }
 
 #[test]

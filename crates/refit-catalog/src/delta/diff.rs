@@ -1,4 +1,4 @@
-//! The diff. It knows which fields hold named things, and nothing else about any kind.
+//! The diff. It knows which fields hold named things, and nothing else about the kinds.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{Change, Verb};
 
-/// Fields that hold named things, and what one of them is called. All else is a value.
+/// Fields that hold named things, and the singular of each. All other fields are values.
 const COLLECTIONS: [(&str, &str); 44] = [
     ("access_methods", "access method"),
     ("aggregates", "aggregate"),
@@ -54,12 +54,12 @@ const COLLECTIONS: [(&str, &str); 44] = [
     ("views", "view"),
 ];
 
-/// The field of the catalog that objects of a kind are in.
+/// The field of the catalog that holds objects of a kind.
 pub(super) fn field_of(kind: &str) -> Option<&'static str> {
     COLLECTIONS.iter().find(|(_, noun)| *noun == kind).map(|(field, _)| *field)
 }
 
-/// All differences of two serialised catalogs.
+/// All differences of two serialized catalogs.
 pub(super) fn catalogs(before: &Value, after: &Value) -> Vec<Change> {
     let mut changes = Vec::new();
     for field in fields(before, after) {
@@ -67,7 +67,7 @@ pub(super) fn catalogs(before: &Value, after: &Value) -> Vec<Change> {
         let place = Place { kind: &field, name: "", of: None };
         match noun(&field) {
             Some(noun) => members(noun, None, from, to, &mut changes),
-            // The database is one object and not many; what is unknown is a list of names.
+            // The database is a single object; the unknown objects are a list of names.
             None if field == "database" => {
                 let empty = Value::Object(Map::new());
                 object(place, from.unwrap_or(&empty), to.unwrap_or(&empty), &mut changes);
@@ -78,7 +78,7 @@ pub(super) fn catalogs(before: &Value, after: &Value) -> Vec<Change> {
     changes
 }
 
-/// Which object is being compared.
+/// The object being compared.
 #[derive(Clone, Copy)]
 struct Place<'a> {
     kind: &'a str,
@@ -112,7 +112,7 @@ fn members(
     let (old, new) = (by_name(&before), by_name(&after));
     let names: BTreeSet<&str> = old.keys().chain(new.keys()).copied().collect();
     let ordered = from.or(to).is_some_and(Value::is_array);
-    // What is new in a list is told in the order of the list.
+    // New members of a list are reported in the order of the list.
     let mut names: Vec<&str> = names.into_iter().collect();
     if ordered {
         let place = |name: &str| after.iter().chain(&before).position(|(found, _)| *found == name);
@@ -154,7 +154,7 @@ fn value(place: Place<'_>, field: &str, from: Option<&Value>, to: Option<&Value>
     if from == to {
         return;
     }
-    // No access list is one that grants nothing beyond the defaults: each role's part says what changes.
+    // A missing access list grants only the defaults: each role's part shows what changes.
     let nothing = Value::Object(Map::new());
     let (from, to) = match field == "grants" {
         true => (from.or(Some(&nothing)), to.or(Some(&nothing))),
@@ -205,8 +205,8 @@ fn by_name<'a>(members: &[(&'a str, &'a Value)]) -> BTreeMap<&'a str, &'a Value>
     members.iter().copied().collect()
 }
 
-/// Which of the common members changed places among each other, and from where to where in the whole: all but the longest
-/// sequence that kept its order.
+/// Which of the common members changed their relative order, and from which to which position in the whole list: all
+/// except the longest sequence that kept its order.
 fn moved<'a>(before: &[(&'a str, &Value)], after: &[(&'a str, &Value)]) -> BTreeMap<&'a str, (usize, usize)> {
     let old: BTreeMap<&str, usize> =
         before.iter().enumerate().map(|(place, (name, _))| (*name, place)).collect();
@@ -215,7 +215,8 @@ fn moved<'a>(before: &[(&'a str, &Value)], after: &[(&'a str, &Value)]) -> BTree
         .enumerate()
         .filter_map(|(place, (name, _))| Some((*name, *old.get(name)?, place)))
         .collect();
-    // Patience: `tails[n]` is the member that ends the best sequence of n + 1; `previous` leads back through it.
+    // Patience sorting: `tails[n]` is the member that ends the best sequence of n + 1; `previous` links back through
+    // it.
     let (mut tails, mut previous): (Vec<usize>, Vec<Option<usize>>) = (Vec::new(), Vec::new());
     for (index, (_, from, _)) in common.iter().enumerate() {
         let length = tails.partition_point(|tail| common[*tail].1 < *from);
@@ -243,7 +244,7 @@ mod tests {
         json!({"tables": {"a.t": {"columns": columns}}})
     }
 
-    fn told(before: &Value, after: &Value) -> Vec<String> {
+    fn rendered(before: &Value, after: &Value) -> Vec<String> {
         let line = |change: Change| {
             let field = change.field.as_deref().unwrap_or("-").to_owned();
             let value = |value: &Option<Value>| value.as_ref().map_or("-".to_owned(), Value::to_string);
@@ -259,11 +260,11 @@ mod tests {
 
     #[test]
     fn columns_move_only_where_they_must() {
-        let moved = told(&table(&["a", "b", "c", "d"]), &table(&["b", "c", "d", "a"]));
+        let moved = rendered(&table(&["a", "b", "c", "d"]), &table(&["b", "c", "d", "a"]));
         assert_eq!(moved, ["Moved column a.t.a - 1 4"]);
-        let added = told(&table(&["a", "b"]), &table(&["x", "a", "b"]));
+        let added = rendered(&table(&["a", "b"]), &table(&["x", "a", "b"]));
         assert_eq!(added, ["Added column a.t.x -"]);
-        assert_eq!(told(&table(&["a", "b"]), &table(&["b"])), ["Removed column a.t.a -"]);
+        assert_eq!(rendered(&table(&["a", "b"]), &table(&["b"])), ["Removed column a.t.a -"]);
     }
 
     #[test]
@@ -276,19 +277,19 @@ mod tests {
             r#"Changed table a.t options.x "1" "2""#,
             r#"Changed table a.t options.y - "3""#,
         ];
-        assert_eq!(told(&before, &after), expected);
+        assert_eq!(rendered(&before, &after), expected);
         let identity = json!({"tables": {"a.t": {"columns": [{"name": "a", "identity": {}}]}}});
-        assert_eq!(told(&table(&["a"]), &identity), ["Changed column a.t.a identity - {}"]);
+        assert_eq!(rendered(&table(&["a"]), &identity), ["Changed column a.t.a identity - {}"]);
         assert_eq!(
-            told(&json!({}), &json!({"database": {"comment": "c"}})),
+            rendered(&json!({}), &json!({"database": {"comment": "c"}})),
             [r#"Changed database comment - "c""#]
         );
-        assert_eq!(told(&json!({}), &json!({"unknown": ["x"]})), [r#"Changed unknown unknown - ["x"]"#]);
+        assert_eq!(rendered(&json!({}), &json!({"unknown": ["x"]})), [r#"Changed unknown unknown - ["x"]"#]);
     }
 
     #[test]
     fn whole_kinds_come_and_go() {
-        assert_eq!(told(&json!({}), &table(&["a"])), ["Added table a.t -"]);
-        assert_eq!(told(&table(&["a"]), &json!({})), ["Removed table a.t -"]);
+        assert_eq!(rendered(&json!({}), &table(&["a"])), ["Added table a.t -"]);
+        assert_eq!(rendered(&table(&["a"]), &json!({})), ["Removed table a.t -"]);
     }
 }

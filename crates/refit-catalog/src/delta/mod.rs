@@ -1,4 +1,4 @@
-//! What changed between two catalogs, at the grain of a field: one generic diff over the serialised form.
+//! The changes between two catalogs, field by field: one generic diff over the serialized form.
 
 mod diff;
 mod text;
@@ -8,10 +8,10 @@ use serde_json::Value;
 
 use crate::{Catalog, FORMAT};
 
-/// What changed between two catalogs. Empty exactly when their digests are equal.
+/// The changes between two catalogs. Empty exactly if their digests are equal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delta {
-    /// As of the catalogs' JSON.
+    /// The version of the catalogs' JSON format.
     pub format: u32,
     /// Digest of the catalog before.
     pub before: String,
@@ -21,17 +21,17 @@ pub struct Delta {
     pub changes: Vec<Change>,
 }
 
-/// What became of an object or a field.
+/// What happened to an object or a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verb {
     /// It is new.
     Added,
-    /// It is gone.
+    /// It was removed.
     Removed,
     /// A field of it has another value.
     Changed,
-    /// It stands at another place among its like, such as a column that was dropped and added again.
+    /// It is at another position in its list, such as a column that was dropped and added again.
     Moved,
 }
 
@@ -47,13 +47,13 @@ pub struct Change {
     /// The table, view, domain or type that it is a part of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub of: Option<String>,
-    /// Which field, for [`Verb::Changed`]; parts of a field behind dots.
+    /// The field, for [`Verb::Changed`]; parts of a field follow after dots.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
-    /// The object or value before; the place, from 1, for [`Verb::Moved`].
+    /// The object or value before; the position, from 1, for [`Verb::Moved`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Value>,
-    /// The object or value after, as `from`.
+    /// The object or value after, like `from`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Value>,
 }
@@ -72,12 +72,12 @@ impl Delta {
         self.changes.is_empty()
     }
 
-    /// Whether nothing changed but the order of columns.
+    /// Whether only the order of columns changed.
     pub fn is_only_moved(&self) -> bool {
         self.changes.iter().all(|change| change.verb == Verb::Moved)
     }
 
-    /// A line a change; what is long follows, indented.
+    /// One line per change; long values follow, indented.
     pub fn text(&self) -> String {
         text::changes(&self.changes)
     }
@@ -89,7 +89,7 @@ impl Delta {
 }
 
 impl Change {
-    /// The change in one line, as [`Delta::text`] begins it.
+    /// The change in one line, as at the start of its entry in [`Delta::text`].
     pub fn line(&self) -> String {
         let text = text::changes(std::slice::from_ref(self));
         text.lines().next().unwrap_or_default().to_owned()

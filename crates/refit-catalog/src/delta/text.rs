@@ -1,4 +1,4 @@
-//! A delta as a person reads it: `+ table app.t`, `~ column app.t.a: type integer → bigint`.
+//! A delta as readable text: `+ table app.t`, `~ column app.t.a: type integer → bigint`.
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -9,7 +9,7 @@ use super::{Change, Verb};
 use crate::text::{flat, plain};
 use crate::{Catalog, Column, Constraint, DomainConstraint, Index, Policy, Rule, Trigger};
 
-/// A line a change, and what belongs to it indented below.
+/// One line per change, with its details indented below.
 pub(super) fn changes(changes: &[Change]) -> String {
     let mut out = String::new();
     for change in changes {
@@ -19,7 +19,7 @@ pub(super) fn changes(changes: &[Change]) -> String {
             Verb::Removed => whole(&mut out, '-', &subject, change, change.from.as_ref()),
             Verb::Moved => {
                 let (from, to) = (place(&change.from), place(&change.to));
-                out.push_str(&format!("~ {subject}: moved from place {from} to {to}\n"));
+                out.push_str(&format!("~ {subject}: moved from position {from} to {to}\n"));
             }
             Verb::Changed => field(&mut out, &subject, change),
         }
@@ -27,7 +27,7 @@ pub(super) fn changes(changes: &[Change]) -> String {
     out
 }
 
-/// An object that came or went.
+/// An object that was added or removed.
 fn whole(out: &mut String, sign: char, subject: &str, change: &Change, payload: Option<&Value>) {
     let payload = payload.cloned().unwrap_or_default();
     if change.of.is_some() {
@@ -39,7 +39,7 @@ fn whole(out: &mut String, sign: char, subject: &str, change: &Change, payload: 
         out.push('\n');
         return;
     }
-    // The block that the object has in a snapshot is what there is to say; its first line is the head.
+    // The object's block in a snapshot is its description; the first line is the head.
     let block = block(change, payload);
     let mut lines = block.lines();
     out.push_str(&format!("{sign} {}\n", lines.next().unwrap_or(subject)));
@@ -53,7 +53,7 @@ fn block(change: &Change, payload: Value) -> String {
     serde_json::from_value::<Catalog>(catalog).map(|catalog| catalog.text()).unwrap_or_default()
 }
 
-/// A part in the words that its table's block has for it.
+/// A part, in the words of its table's block.
 fn words(kind: &str, payload: Value) -> Option<String> {
     fn read<T: DeserializeOwned>(payload: Value) -> Option<T> {
         serde_json::from_value(payload).ok()
@@ -75,10 +75,10 @@ fn words(kind: &str, payload: Value) -> Option<String> {
     }
 }
 
-/// A field that changed. Texts of several lines are compared line by line.
+/// A changed field. Multi-line texts are compared line by line.
 fn field(out: &mut String, subject: &str, change: &Change) {
     let name = change.field.as_deref().unwrap_or_default();
-    // What a generic property is called needs no more than its name. Behind the point are names of the database's own.
+    // For a generic property, its name is enough. The names after the dot come from the database.
     let name = name.strip_prefix("properties.").unwrap_or(name);
     let (field, part) = name.split_once('.').map_or((name, None), |(field, part)| (field, Some(part)));
     let name = match part {
@@ -115,7 +115,8 @@ fn field(out: &mut String, subject: &str, change: &Change) {
     out.push_str(&format!("~ {subject}: {} {} → {}\n", flat(&name), words(from), words(to)));
 }
 
-/// What a role may do with an object of a kind where no access list says otherwise (manual, section Privileges).
+/// The privileges of a role on an object of a kind by default, that is, without an access list (manual, section
+/// Privileges).
 fn default_grants(kind: &str, role: &str) -> Option<&'static str> {
     match (role, kind) {
         ("(owner)", _) => Some("ALL"),
@@ -128,7 +129,7 @@ fn default_grants(kind: &str, role: &str) -> Option<&'static str> {
     }
 }
 
-/// A line without what a terminal would act on; indentation stays.
+/// A line without characters that a terminal would interpret; indentation is kept.
 fn printable(line: &str) -> String {
     let line = line.trim_end();
     let indent = line.len() - line.trim_start().len();

@@ -1,7 +1,7 @@
-//! A schema as entity-relationship charts that Mermaid draws: one a schema, or one around the tables that changed.
+//! A schema as entity-relationship diagrams in Mermaid: one per schema, or one around the tables that changed.
 //!
-//! Mermaid refuses a text of more than 50,000 characters and stops at 500 edges. A chart never has more: what does not fit goes
-//! into a further one, and what fits nowhere is named in [`Chart::left_out`] and in the text itself.
+//! Mermaid refuses texts of more than 50,000 characters or 500 edges. A chart stays below these limits: the rest goes
+//! into further charts, and what fits in none is listed in [`Chart::left_out`] and in the text itself.
 
 mod relations;
 mod words;
@@ -12,15 +12,15 @@ use crate::{Catalog, Delta, Table};
 pub(crate) use relations::{Count, Marks, Relation, relations};
 use words::{comment, label, remark, word};
 
-/// Which charts, and how large.
+/// Which charts to draw, and their maximum size.
 #[derive(Clone, Debug)]
 pub struct MermaidOptions {
-    /// These tables and their neighbours by foreign key, in place of all tables by schema. Names as in [`Catalog::tables`];
-    /// others are passed over. [`changed_tables`] finds those of a delta.
+    /// Draws these tables and their neighbors by foreign key, instead of all tables by schema. Names are as in
+    /// [`Catalog::tables`]; unknown ones are skipped. [`changed_tables`] returns those of a delta.
     pub around: Option<BTreeSet<String>>,
-    /// Characters of a chart at most, counted in UTF-16 as Mermaid does; 2,000 if less.
+    /// Maximum characters of a chart, counted in UTF-16 as Mermaid does; at least 2,000.
     pub characters: usize,
-    /// Relations of a chart at most.
+    /// Maximum relations of a chart.
     pub relations: usize,
 }
 
@@ -34,25 +34,26 @@ impl Default for MermaidOptions {
 /// One diagram.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chart {
-    /// The schema, or what it is around; numbered where there are several.
+    /// The schema, or the tables in its center; numbered if there are several.
     pub title: String,
-    /// What Mermaid reads.
+    /// The Mermaid source.
     pub text: String,
-    /// How many tables it shows with their columns.
+    /// Number of tables shown with their columns.
     pub tables: usize,
-    /// How many foreign keys it shows.
+    /// Number of foreign keys shown.
     pub relations: usize,
-    /// What is not in it though it belongs there, a line each.
+    /// Omitted parts, one per line.
     pub left_out: Vec<String>,
 }
 
-/// The tables that a delta touches and that a catalog still has, for [`MermaidOptions::around`].
+/// The tables that a delta changes and a catalog still has, for [`MermaidOptions::around`].
 pub fn changed_tables(delta: &Delta, catalog: &Catalog) -> BTreeSet<String> {
     let named = delta.changes.iter().map(|change| change.of.as_ref().unwrap_or(&change.name));
     named.filter(|name| table(catalog, name).is_some()).cloned().collect()
 }
 
-/// Draws a catalog's tables; none where there are none. Partitions are left out, as the partitioned table says it all.
+/// Draws a catalog's tables; returns no charts if there are none. Partitions are omitted, because the partitioned table
+/// shows the same.
 pub fn mermaid(catalog: &Catalog, options: &MermaidOptions) -> Vec<Chart> {
     let relations = relations(catalog);
     let mut charts = Vec::new();
@@ -66,7 +67,7 @@ pub fn mermaid(catalog: &Catalog, options: &MermaidOptions) -> Vec<Chart> {
         let count = parts.done.len();
         for (place, draft) in parts.done.into_iter().enumerate() {
             let title = if count > 1 { format!("{title} ({} of {count})", place + 1) } else { title.clone() };
-            // What concerns them all is told once.
+            // Remarks about all charts appear only once.
             let partitions = partitions.clone().filter(|_| place == 0);
             charts.push(draft.chart(title, partitions));
         }
@@ -74,10 +75,10 @@ pub fn mermaid(catalog: &Catalog, options: &MermaidOptions) -> Vec<Chart> {
     charts
 }
 
-/// Room in each chart for its head: title and what is left out.
+/// Space in each chart for its head: the title and the omissions.
 const HEAD: usize = 1_200;
 
-/// Titles with the tables that they cover.
+/// Titles with their tables.
 fn groups<'a>(
     catalog: &'a Catalog,
     relations: &[Relation<'a>],
@@ -124,7 +125,7 @@ fn table<'a>(catalog: &'a Catalog, name: &str) -> Option<&'a Table> {
     catalog.tables.get(name).or_else(|| catalog.foreign_tables.get(name))
 }
 
-/// Tables that belong together stand together, so that splitting parts few of them.
+/// Related tables are adjacent, so that splitting separates few of them.
 fn in_reach<'a>(members: &BTreeSet<&'a str>, relations: &[Relation<'a>]) -> Vec<&'a str> {
     let mut neighbours: BTreeMap<&str, Vec<&'a str>> = BTreeMap::new();
     for relation in relations {
@@ -158,7 +159,7 @@ pub(crate) fn plural<'a>(count: usize, one: &'a str, many: &'a str) -> &'a str {
     if count == 1 { one } else { many }
 }
 
-/// A group's charts while they fill.
+/// The charts of a group while they are filled.
 struct Parts<'a> {
     catalog: &'a Catalog,
     options: &'a MermaidOptions,
@@ -166,7 +167,7 @@ struct Parts<'a> {
     done: Vec<Draft>,
 }
 
-/// One chart while it fills.
+/// A chart while it is filled.
 #[derive(Debug, Default)]
 struct Draft {
     entities: String,
@@ -178,7 +179,7 @@ struct Draft {
 }
 
 impl Parts<'_> {
-    /// A table with its foreign keys. A chart of its own where it does not fit beside the others.
+    /// Adds a table with its foreign keys, in a new chart if it does not fit with the others.
     fn add(&mut self, name: &str, own: Vec<&Relation<'_>>) {
         let Some(table) = table(self.catalog, name) else { return };
         let room = self.options.characters.max(2_000) - HEAD;
@@ -216,7 +217,7 @@ impl Parts<'_> {
         }
     }
 
-    /// A table that is too large for any chart: first without comments, then with the columns that fit.
+    /// A table that is too large for any chart: first without comments, then with as many columns as fit.
     fn shrunk(&mut self, name: &str, table: &Table, room: usize) {
         let all = table.columns.len();
         let mut count = all;
@@ -251,7 +252,7 @@ impl Draft {
     fn chart(mut self, title: String, partitions: Option<String>) -> Chart {
         self.left_out.extend(partitions);
         let mut head = format!("%% {}\n", remark(&title));
-        // A line about what is left out is never what makes a chart too long.
+        // The list of omissions must not make a chart too long.
         for (place, line) in self.left_out.iter().enumerate() {
             let line = format!("%% left out: {}\n", remark(line));
             if size(&head) + size(&line) > HEAD - 60 {
@@ -265,7 +266,7 @@ impl Draft {
     }
 }
 
-/// What Mermaid counts: JavaScript's characters.
+/// Length in JavaScript characters, which Mermaid counts.
 fn size(text: &str) -> usize {
     text.encode_utf16().count()
 }
@@ -283,7 +284,7 @@ fn entity(name: &str, table: &Table, count: usize, comments: bool) -> String {
         if !marks.is_empty() {
             out.push_str(&format!(" {}", marks.join(", ")));
         }
-        // A name that Mermaid cannot have is told in full, whatever else is left out.
+        // A name that Mermaid cannot represent is shown in full, whatever else is omitted.
         let real = if shown == column.name { String::new() } else { column.name.clone() };
         let about = if comments { column.comment.as_str() } else { "" };
         let text = [real.as_str(), about].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>();
@@ -294,7 +295,7 @@ fn entity(name: &str, table: &Table, count: usize, comments: bool) -> String {
     out
 }
 
-/// Types by the names that PostgreSQL takes as well.
+/// Types by their shorter PostgreSQL names.
 pub(crate) fn short_type(name: &str) -> String {
     let long = [
         ("character varying", "varchar"),

@@ -1,4 +1,4 @@
-//! Foreign keys as relations between tables, with how many rows stand at each end.
+//! Foreign keys as relations between tables, with the number of rows at each end.
 
 use crate::{Catalog, Constraint, Table};
 
@@ -14,9 +14,9 @@ pub(crate) enum Count {
 /// A foreign key.
 #[derive(Clone, Debug)]
 pub(crate) struct Relation<'a> {
-    /// The table that has it.
+    /// The referencing table.
     pub(crate) child: &'a str,
-    /// The table that it refers to.
+    /// The referenced table.
     pub(crate) parent: &'a str,
     pub(crate) columns: &'a [String],
     /// How many rows of the parent a row of the child has.
@@ -28,7 +28,7 @@ pub(crate) struct Relation<'a> {
 }
 
 impl Count {
-    /// For people: `exactly one`.
+    /// For readers: `exactly one`.
     pub(crate) fn words(self) -> &'static str {
         match self {
             Count::ZeroOrOne => "at most one",
@@ -39,7 +39,7 @@ impl Count {
     }
 }
 
-/// What a column does in its table's keys.
+/// The role of a column in its table's keys.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Marks {
     pub(crate) primary: bool,
@@ -60,7 +60,7 @@ impl Marks {
         marks
     }
 
-    /// `PK`, `FK`, `UK`, as far as they hold.
+    /// `PK`, `FK` and `UK`, as they apply.
     pub(crate) fn words(self) -> Vec<&'static str> {
         let all = [(self.primary, "PK"), (self.foreign, "FK"), (self.unique, "UK")];
         all.into_iter().filter(|(holds, _)| *holds).map(|(_, word)| word).collect()
@@ -83,10 +83,10 @@ fn relation<'a>(child: &'a str, table: &'a Table, constraint: &'a Constraint) ->
     let references = constraint.references.as_ref()?;
     let columns = &constraint.columns;
     let is_null = |column: &String| !is_not_null(table, column);
-    // One null makes the whole key refer to nothing; under MATCH FULL all of them are null or none.
+    // A single null makes the whole key reference nothing; under MATCH FULL all of its columns are null or none.
     let optional =
         if references.match_full { columns.iter().all(is_null) } else { columns.iter().any(is_null) };
-    // What is not enforced promises nothing.
+    // A key that is not enforced guarantees nothing.
     let optional = optional || constraint.not_enforced;
     let parents = match (constraint.period, optional) {
         (true, true) => Count::Any,
@@ -115,7 +115,7 @@ fn is_not_null(table: &Table, name: &str) -> bool {
     column.is_some_and(|column| column.not_null) || table.constraints.values().any(is_primary)
 }
 
-/// Sets of columns of which no two rows have the same values.
+/// Sets of columns in which no two rows have the same values.
 fn unique_keys(table: &Table) -> Vec<Vec<&str>> {
     let constraints = table.constraints.values().filter(|constraint| {
         matches!(constraint.kind.as_str(), "primary key" | "unique") && !constraint.period
@@ -124,7 +124,7 @@ fn unique_keys(table: &Table) -> Vec<Vec<&str>> {
         constraints.map(|constraint| constraint.columns.iter().map(String::as_str).collect()).collect();
     let indexes =
         table.indexes.values().filter(|index| index.unique && index.predicate.is_empty() && !index.invalid);
-    // An expression names no column; a column may be followed by its operator class and order.
+    // An expression is not a column; a column may be followed by its operator class and order.
     let column = |element: &str| {
         let named = |name: &str| {
             element.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))

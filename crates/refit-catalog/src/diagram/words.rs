@@ -1,13 +1,13 @@
-//! Names as Mermaid takes them. Its grammar has no escapes; its preprocessor knows `#code;` for a character, which is decoded only
-//! once the picture is drawn, so that no name can end its quotes.
+//! Names in Mermaid syntax. Its grammar has no escapes; its preprocessor replaces `#code;` by a character, which it
+//! decodes only after parsing, so that a name cannot end its quotes.
 
 /// A name in quotes.
 pub(super) fn label(name: &str) -> String {
-    // Mermaid takes no empty one.
+    // Mermaid does not accept an empty name.
     if name.is_empty() { "\" \"".into() } else { format!("\"{}\"", coded(name)) }
 }
 
-/// A comment behind a column, with its blank; nothing for none.
+/// A comment after a column, with a leading blank; empty if there is none.
 pub(super) fn comment(text: &str) -> String {
     const CHARACTERS: usize = 120;
     let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -21,15 +21,15 @@ pub(super) fn comment(text: &str) -> String {
     format!(" \"{}\"", coded(&short))
 }
 
-/// A text behind `%%`, on one line. A brace would make it a directive.
+/// A text after `%%`, on one line. A brace would make it a directive.
 pub(super) fn remark(text: &str) -> String {
     text.chars().map(|c| if c.is_control() || matches!(c, '{' | '}') { ' ' } else { c }).collect()
 }
 
-/// A type's or column's name: one word of letters, digits and few signs, and none of the words that mark keys.
+/// A type's or column's name: one word of letters, digits and a few symbols, and none of the words that mark keys.
 pub(super) fn word(name: &str) -> String {
     let name = name.trim_matches('"');
-    // What is below U+00C0 and beyond ASCII is no letter to Mermaid.
+    // Mermaid only accepts ASCII and characters from U+00C0 on as letters.
     let is_letter = |c: char| c.is_ascii_alphabetic() || c == '_' || (c >= '\u{c0}' && c.is_alphabetic());
     let is_other = |c: char| c.is_ascii_digit() || matches!(c, '-' | '[' | ']' | '(' | ')');
     let mut out: String = name.chars().map(|c| if is_letter(c) || is_other(c) { c } else { '_' }).collect();
@@ -48,7 +48,7 @@ fn coded(text: &str) -> String {
             '<' => out.push_str("#lt;"),
             '>' => out.push_str("#gt;"),
             '&' => out.push_str("#amp;"),
-            // A colon behind "style" makes the preprocessor bite off the semicolon of a code. Backticks are Markdown.
+            // After "style:", the preprocessor removes the semicolon of a code. Backticks are Markdown.
             '%' | '\\' | '#' | ':' | '`' | '*' | '~' | '{' | '}' => {
                 out.push_str(&format!("#{};", u32::from(c)));
             }

@@ -1,4 +1,4 @@
-//! Collations that users made; the server's own count only as a name.
+//! Collations created by users; the server's own are only needed by name.
 
 use super::plain::PlainKind;
 use crate::facts::class;

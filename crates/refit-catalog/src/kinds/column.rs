@@ -16,10 +16,10 @@ record! {
     Column {
         /// Its name, quoted where SQL needs it.
         name: String,
-        /// With its modifiers, as `format_type` spells it.
+        /// With its modifiers, as `format_type` writes it.
         #[serde(rename = "type")]
         type_name: String,
-        /// Where it is not the type's.
+        /// If it differs from the type's.
         collation: String,
         /// NOT NULL.
         not_null: bool,
@@ -27,11 +27,11 @@ record! {
         default: String,
         /// The expression of a generated column.
         generated: String,
-        /// GENERATED … VIRTUAL (PostgreSQL 18) and not STORED.
+        /// GENERATED … VIRTUAL (PostgreSQL 18) instead of STORED.
         is_virtual: bool,
         /// GENERATED … AS IDENTITY.
         identity: Option<Identity>,
-        /// Where it is not the type's: `plain`, `external`, `extended`, `main`.
+        /// If it differs from the type's: `plain`, `external`, `extended`, `main`.
         storage: String,
         /// `pglz` or `lz4`.
         compression: String,
@@ -41,7 +41,7 @@ record! {
         options: Options,
         /// A foreign table's column options.
         server_options: Options,
-        /// Defined by a parent, not by the table itself.
+        /// Inherited from a parent instead of defined by the table itself.
         inherited: bool,
         /// COMMENT ON COLUMN.
         comment: String,
@@ -55,11 +55,11 @@ record! {
 record! {
     /// An identity column's generation.
     Identity {
-        /// GENERATED ALWAYS and not BY DEFAULT.
+        /// GENERATED ALWAYS instead of BY DEFAULT.
         always: bool,
-        /// The sequence's name, where it is not the one that PostgreSQL gives.
+        /// The sequence's name, if it differs from the one that PostgreSQL generates.
         sequence: String,
-        /// What the sequence counts.
+        /// The sequence's options.
         numbers: Numbers,
         /// The sequence is unlogged (PostgreSQL 15) though the table is not, or the other way round.
         other_persistence: bool,
@@ -71,7 +71,7 @@ record! {
 }
 
 pub(crate) fn sql(_version: u32) -> String {
-    // Those of indexes are here where there is something to tell of them: a look of its own at the largest of catalogs is dear.
+    // Index columns with properties are included: a separate query of the largest catalog would be expensive.
     "SELECT a.attrelid, a.attnum, a.attname, a.atttypid, a.attcollation,
                 pg_catalog.format_type(a.atttypid, a.atttypmod),
                 CASE WHEN a.attcollation <> t.typcollation THEN a.attcollation END, a.attnotnull, a.attidentity, a.attgenerated,
@@ -100,7 +100,7 @@ pub(crate) fn load(rows: &[Row], facts: &mut Facts, catalog: &mut Catalog) -> Re
         let generated = matches!(Cursor::after(row, "columns", 9).letter()?, 's' | 'v');
         let attribute = Attribute { name: name.clone(), type_oid, collation, generated };
         let Some(relation) = facts.relations.get_mut(&oid) else {
-            // An index is none of the relations.
+            // An index is not among the relations.
             let attribute = of_index(number, &mut cells)?;
             facts.index_attributes.entry(oid).or_default().push(attribute);
             continue;
@@ -118,7 +118,7 @@ pub(crate) fn load(rows: &[Row], facts: &mut Facts, catalog: &mut Catalog) -> Re
         let (owner, kind, partition) = (relation.owner, relation.kind, relation.partition);
         let mut column = column(name, &mut cells, facts)?;
         let local: bool = cells.take()?;
-        // Whether a partition's columns are its own depends on how it came to be, and a restore changes it.
+        // Whether a partition's columns are its own depends on how it was created, and a restore changes it.
         column.inherited = !local && !partition;
         column.grants = facts.grants(On::Column, owner, cells.take()?);
         column.comment = facts.comment_at(class::RELATION, oid, number.into());
@@ -133,7 +133,7 @@ pub(crate) fn load(rows: &[Row], facts: &mut Facts, catalog: &mut Catalog) -> Re
     Ok(())
 }
 
-/// Privileges on a column of an extension's table, which none has by itself.
+/// Privileges on a column of an extension's table, which has none by default.
 fn of_extension(oid: u32, name: &str, row: &Row, facts: &Facts, catalog: &mut Catalog) -> Result<(), Error> {
     let list: Option<Vec<String>> = Cursor::after(row, "columns", 16).take()?;
     if let (Some(list), Some(relation), false) =

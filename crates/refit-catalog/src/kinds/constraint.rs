@@ -1,4 +1,4 @@
-//! Constraints of tables, those of PostgreSQL 18 included.
+//! Constraints of tables, including those of PostgreSQL 18.
 
 use tokio_postgres::Row;
 
@@ -19,9 +19,9 @@ record! {
         columns: Vec<String>,
         /// A check's expression.
         expression: String,
-        /// What a foreign key refers to.
+        /// The referenced table and columns.
         references: Option<References>,
-        /// The index that serves it, where that is more than the constraint says.
+        /// The index that serves it, if it has properties beyond the constraint's.
         index: Index,
         /// The last column is a period: WITHOUT OVERLAPS, or PERIOD of a foreign key (PostgreSQL 18).
         period: bool,
@@ -35,9 +35,9 @@ record! {
         not_enforced: bool,
         /// NO INHERIT.
         no_inherit: bool,
-        /// Defined by a parent, not by the table itself.
+        /// Inherited from a parent instead of defined by the table itself.
         inherited: bool,
-        /// State of the triggers that enforce it, where it is not the usual one: `disabled`, `always`, `replica`.
+        /// State of the triggers that enforce it, if it is not the default: `disabled`, `always`, `replica`.
         triggers: Vec<String>,
         /// COMMENT ON CONSTRAINT.
         comment: String,
@@ -45,17 +45,17 @@ record! {
 }
 
 record! {
-    /// The other end of a foreign key.
+    /// The referenced end of a foreign key.
     References {
         /// The table.
         table: String,
         /// Its columns.
         columns: Vec<String>,
-        /// ON UPDATE, where it is not NO ACTION.
+        /// ON UPDATE, unless it is NO ACTION.
         on_update: String,
-        /// ON DELETE, where it is not NO ACTION.
+        /// ON DELETE, unless it is NO ACTION.
         on_delete: String,
-        /// The columns of ON DELETE SET NULL or SET DEFAULT, where it is not all (PostgreSQL 15).
+        /// The columns of ON DELETE SET NULL or SET DEFAULT, unless it is all of them (PostgreSQL 15).
         set_columns: Vec<String>,
         /// MATCH FULL.
         match_full: bool,
@@ -65,7 +65,7 @@ record! {
 pub(crate) fn sql(version: u32) -> String {
     let set_columns = if version >= 15 { "k.confdelsetcols" } else { "NULL::int2[]" };
     let (enforced, period) = if version >= 18 { ("k.conenforced", "k.conperiod") } else { ("true", "false") };
-    // The rows that a foreign key has for each partition are PostgreSQL's own business.
+    // The rows that a foreign key has for each partition are internal.
     format!(
         "SELECT k.oid, k.conrelid, k.conname, k.contype, k.conkey, k.conindid, k.condeferrable, k.condeferred,
                 k.convalidated, k.connoinherit, k.conislocal, {enforced}, {period}, k.coninhcount > 0,
@@ -91,7 +91,7 @@ pub(crate) fn load(rows: &[Row], facts: &mut Facts, catalog: &mut Catalog) -> Re
         let mut constraint = flags(&mut cells, relation.partition)?;
         constraint.kind = kind(letter, &name, &relation, catalog);
         constraint.columns = key;
-        // Of keys it is set as well, and says nothing.
+        // It is also set for keys, where it has no meaning.
         constraint.no_inherit &= matches!(letter, 'c' | 'n');
         let has_parent: bool = cells.take()?;
         if letter == 'f' {
@@ -112,7 +112,7 @@ pub(crate) fn load(rows: &[Row], facts: &mut Facts, catalog: &mut Catalog) -> Re
             continue;
         }
         if letter == 'c' {
-            // Which columns a check names is in its expression.
+            // The columns of a check are in its expression.
             constraint.columns.clear();
         }
         if let Some(table) = catalog.relation_mut(&relation) {
@@ -133,7 +133,7 @@ fn flags(cells: &mut Cursor<'_>, partition: bool) -> Result<Constraint, Error> {
         initially_deferred: cells.take()?,
         not_valid: !cells.take::<bool>()?,
         no_inherit: cells.take()?,
-        // Of a partition's, a restore makes its own.
+        // A restore creates its own for a partition.
         inherited: !cells.take::<bool>()? && !partition,
         not_enforced: !cells.take::<bool>()?,
         period: cells.take()?,
@@ -182,7 +182,7 @@ fn references(cells: &mut Cursor<'_>, facts: &Facts) -> Result<References, Error
     Ok(references)
 }
 
-/// Whether a row of PostgreSQL 18 says no more than NOT NULL of the column does, as on older servers.
+/// Whether a row of PostgreSQL 18 means only NOT NULL of the column, as on older servers.
 fn is_plain_not_null(constraint: &Constraint, has_parent: bool, name: &str, relation: &Relation) -> bool {
     let column = constraint.columns.first().map(|column| bare(column)).unwrap_or_default();
     let plain = Constraint {
@@ -195,7 +195,7 @@ fn is_plain_not_null(constraint: &Constraint, has_parent: bool, name: &str, rela
 }
 
 impl Constraint {
-    /// As a person reads it, without its name.
+    /// As readable text, without its name.
     pub(crate) fn words(&self) -> String {
         let mut words = vec![self.kind.clone()];
         if !self.expression.is_empty() {

@@ -1,5 +1,5 @@
-//! The database itself: its settings, also those of roles in it, comment and privileges. Encoding and locale belong to where
-//! it is, not to its schema, and are left out.
+//! The database itself: its settings, including those of roles in it, comment and privileges. Encoding and locale are
+//! omitted, because they are not part of its schema.
 
 use tokio_postgres::Row;
 
@@ -37,7 +37,7 @@ pub(crate) fn load(rows: &[Row], facts: &mut Facts, catalog: &mut Catalog) -> Re
         let database = &mut catalog.database;
         database.grants = facts.grants(On::Database, owner, cells.take()?);
         database.comment = facts.comment(class::DATABASE, oid);
-        // Who owns a database is usual as long as it is not asked for.
+        // The owner of a database is not recorded unless all owners are.
         database.owner = facts.outer_owner(owner);
         database.connection_limit = Some(cells.take::<i32>()?).filter(|limit| *limit >= 0);
         database.is_template = cells.take()?;

@@ -1,4 +1,4 @@
-//! Privileges on what is not the users': the server's own objects and members of extensions, where they were changed.
+//! Changed privileges on objects that are not the users': the server's own objects and members of extensions.
 
 use tokio_postgres::Row;
 
@@ -12,14 +12,14 @@ use crate::{Catalog, Error, Grants};
 record! {
     /// Changed privileges on an object of the server or of an extension.
     Elsewhere {
-        /// All that is granted, as the difference to what the kind grants by default.
+        /// All grants, as the difference from the defaults of the kind.
         grants: Grants,
     }
 }
 
 pub(crate) fn sql(_version: u32) -> String {
-    // The schema `public` is told among the schemas. Privileges on what is in information_schema are made by initdb, which does
-    // not say so. Columns of extensions' tables come with the columns.
+    // The schema `public` is recorded among the schemas. Privileges in information_schema are created by initdb, which
+    // does not mark them. Columns of extensions' tables are recorded with the columns.
     let parts = [
         "SELECT 1259::oid AS class, oid, 0 AS part, relowner AS owner, relacl AS acl FROM pg_class
          WHERE relacl IS NOT NULL AND relnamespace <> 'information_schema'::regnamespace",

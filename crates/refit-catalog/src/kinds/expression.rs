@@ -1,10 +1,10 @@
-//! Expressions of defaults, checks, indexes and policies, in the server's words.
+//! Expressions of defaults, checks, indexes and policies, as the server writes them.
 //!
-//! Deparsing is what takes a server's time: it loads all that there is to know about a table for every one that it looks at.
-//! Most schemas have the same expression in many tables, so equal ones are deparsed once: those whose parsed form is equal,
-//! in tables whose columns have the same names at the same places. So the server is first asked for the parsed forms, and
-//! then, while it is at work on other queries, for the words of one of each. Expressions that name a table as a whole are
-//! taken by themselves.
+//! Deparsing takes most of the server's time: for every expression, it loads all metadata of the table. Most schemas
+//! have the same expression in many tables, so equal ones are deparsed once: those with the same parsed form, in tables
+//! whose columns have the same names at the same positions. The server is first asked for the parsed forms and then,
+//! while it works on other queries, for the text of one of each. Expressions that reference a whole row are deparsed
+//! separately.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -14,7 +14,7 @@ use crate::cursor::Cursor;
 use crate::facts::Facts;
 use crate::{Catalog, Error};
 
-/// Which part of an object an expression is; the object is an OID.
+/// The part of an object that an expression belongs to; the object is an OID.
 pub(crate) const DEFAULT: char = 'd';
 pub(crate) const CHECK: char = 'c';
 pub(crate) const PREDICATE: char = 'w';
@@ -22,13 +22,13 @@ pub(crate) const INDEXED: char = 'x';
 pub(crate) const USING: char = 'u';
 pub(crate) const WITH_CHECK: char = 'k';
 
-/// Where a part is.
+/// The position of a part.
 struct Part {
     letter: char,
     catalog: &'static str,
     oid: &'static str,
     relation: &'static str,
-    /// The column that it is of, where it is one's.
+    /// The column that it belongs to, if any.
     column: &'static str,
     tree: &'static str,
     and: &'static str,
@@ -39,7 +39,7 @@ const PARTS: [Part; 6] = {
         Part { letter, catalog, oid, relation, column: "0", tree, and: "" }
     }
     let index = "pg_index";
-    // Of an index with several, each is told by itself, by the indexes.
+    // If an index has several, each is read separately, by the indexes.
     let single = "AND pg_catalog.array_length(pg_catalog.array_positions(indkey::int2[], 0::int2), 1) = 1";
     [
         Part { column: "adnum", ..part(DEFAULT, "pg_attrdef", ["oid", "adrelid", "adbin"]) },
@@ -51,12 +51,12 @@ const PARTS: [Part; 6] = {
     ]
 };
 
-/// One of a number of equal expressions, and all of them.
+/// One of several equal expressions, and all of them.
 #[derive(Debug, Default)]
 pub(crate) struct Expressions {
-    /// Each expression's place in `words`.
+    /// Each expression's index in `words`.
     places: HashMap<(char, u32), usize>,
-    /// The one that is asked for, by place.
+    /// The index of the one that is deparsed.
     asked: Vec<(char, u32)>,
     words: Vec<String>,
     /// Defaults: relation, column, and the expression's object.
@@ -64,7 +64,7 @@ pub(crate) struct Expressions {
 }
 
 impl Expressions {
-    /// That of an object's part, empty where it has none.
+    /// The expression of an object's part; empty if it has none.
     pub(crate) fn of(&self, part: char, oid: u32) -> String {
         let words = self.places.get(&(part, oid)).and_then(|place| self.words.get(*place));
         words.cloned().unwrap_or_default()
@@ -84,7 +84,7 @@ pub(crate) fn sql(_version: u32) -> String {
 
 pub(crate) fn load(rows: &[Row], facts: &mut Facts, _catalog: &mut Catalog) -> Result<(), Error> {
     let mut expressions = Expressions::default();
-    // Tables whose columns have the same names at the same places.
+    // Tables whose columns have the same names at the same positions.
     let mut layouts: HashMap<Vec<&str>, u32> = HashMap::new();
     let mut layout_of: HashMap<u32, u32> = HashMap::new();
     let mut equal: HashMap<(char, u32), HashMap<String, usize>> = HashMap::new();
@@ -122,14 +122,13 @@ pub(crate) fn load(rows: &[Row], facts: &mut Facts, _catalog: &mut Catalog) -> R
     Ok(())
 }
 
-/// In a parsed form, a variable that stands for all columns.
+/// In a parsed form, a variable that stands for the whole row.
 const WHOLE_ROW: &str = ":varattno 0 ";
 
-/// In a parsed form, before the place in the text that it was parsed from; up to PostgreSQL 16, and -1 since.
+/// In a parsed form, the prefix of a position in the source text; up to PostgreSQL 16, and -1 since.
 const LOCATION: &str = ":location ";
 
-/// Writes a parsed form without the places in the text that it was parsed from: they differ between equal expressions of one
-/// script.
+/// Removes the positions in the source text from a parsed form: they differ between equal expressions of one script.
 fn placeless(tree: &str, form: &mut String) {
     form.clear();
     let mut pieces = tree.split(LOCATION);
@@ -137,11 +136,11 @@ fn placeless(tree: &str, form: &mut String) {
     form.extend(pieces.map(|piece| piece.trim_start_matches(|c: char| c == '-' || c.is_ascii_digit())));
 }
 
-/// What they are in words.
+/// The deparsed text.
 pub(crate) mod words {
     use super::{BTreeMap, Catalog, Cursor, Error, Facts, HashMap, PARTS, Part, Row};
 
-    /// None where there are no expressions.
+    /// `None` if there are no expressions.
     pub(crate) fn sql(facts: &Facts) -> Option<String> {
         let mut asked: BTreeMap<char, Vec<String>> = BTreeMap::new();
         for (part, oid) in &facts.expressions.asked {

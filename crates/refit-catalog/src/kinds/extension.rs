@@ -1,4 +1,4 @@
-//! Extensions. What belongs to one is its own business and is left out everywhere else.
+//! Extensions. Their members are omitted everywhere else.
 
 use super::plain::PlainKind;
 use crate::facts::class;
@@ -15,8 +15,8 @@ pub(crate) const KIND: PlainKind = PlainKind {
 };
 
 pub(crate) fn sql(_version: u32) -> String {
-    // A version is told where it is not the one that the server would install: servers differ in that.
-    // That of the server's own, plpgsql, is among the users' as well.
+    // A version is recorded only if it is not the one that the server would install, which differs between servers. The
+    // server's own extension, plpgsql, is included.
     "SELECT greatest(e.oid, 16384::oid), 0::oid, e.extname, '', 0::oid, NULL::text[], n.nspname,
             CASE WHEN e.extversion IS DISTINCT FROM a.default_version THEN e.extversion END, a.comment,
             pg_catalog.obj_description(e.oid, 'pg_extension'), NULL::text[]
@@ -25,7 +25,7 @@ pub(crate) fn sql(_version: u32) -> String {
         .into()
 }
 
-/// The comment that comes with an extension says nothing; that it has another one, or none, does.
+/// The default comment of an extension is not recorded; a different one, or none, is.
 pub(crate) mod comments {
     use tokio_postgres::Row;
 

@@ -1,4 +1,4 @@
-//! Foreign data wrappers that are not of an extension.
+//! Foreign data wrappers that are not members of an extension.
 
 use super::plain::PlainKind;
 use crate::facts::class;

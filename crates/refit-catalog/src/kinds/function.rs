@@ -10,7 +10,7 @@ use crate::text::{Sheet, needs};
 use crate::{Catalog, Error, Options};
 
 object! {
-    /// A function, procedure or aggregate: which one, the map says that it is in.
+    /// A function, procedure or aggregate: the map that contains it determines which.
     Function {
         /// With names, modes and defaults.
         arguments: String,
@@ -30,9 +30,9 @@ object! {
         security_definer: bool,
         /// LEAKPROOF.
         leakproof: bool,
-        /// COST, where it is not the language's.
+        /// COST, if it is not the language's default.
         cost: String,
-        /// ROWS, where it is not 1000.
+        /// ROWS, if it is not 1000.
         rows: String,
         /// The planner support function.
         support: String,
@@ -48,19 +48,19 @@ object! {
         sql_body: String,
         /// DEPENDS ON EXTENSION.
         extensions: Vec<String>,
-        /// What an aggregate is made of.
+        /// The parts of an aggregate.
         aggregate: Option<Aggregate>,
     }
 }
 
 record! {
-    /// What CREATE AGGREGATE says.
+    /// The options of CREATE AGGREGATE.
     Aggregate {
         /// `ordered-set` or `hypothetical-set`.
         kind: String,
         /// Functions by the names of CREATE AGGREGATE: `sfunc`, `finalfunc`, `combinefunc`, `mfinalfunc`, …
         functions: Options,
-        /// STYPE, with the size in brackets where it is given.
+        /// STYPE, with the size in brackets if it is set.
         state: String,
         /// MSTYPE.
         moving_state: String,
@@ -80,7 +80,7 @@ record! {
 }
 
 pub(crate) fn sql(_version: u32) -> String {
-    // The constructors that a range type comes with are part of it.
+    // The constructors of a range type are part of that type.
     "SELECT p.oid, p.proname, p.pronamespace, p.prokind, p.proowner, p.proacl::text[],
             pg_catalog.array_to_string(ARRAY(SELECT pg_catalog.format_type(u.t, NULL) FROM pg_catalog.unnest(p.proargtypes) WITH ORDINALITY u (t, n)
                                   ORDER BY n), ', '),
@@ -118,7 +118,7 @@ pub(crate) fn load(rows: &[Row], facts: &mut Facts, catalog: &mut Catalog) -> Re
         function.window = kind == 'w';
         match kind {
             'a' => {
-                // An aggregate has no body; its language and source are fillers.
+                // An aggregate has no body; its language and source are placeholders.
                 function.language.clear();
                 function.body.clear();
                 facts.aggregates.insert(oid, key.clone());
@@ -162,7 +162,7 @@ fn function(cells: &mut Cursor<'_>) -> Result<Function, Error> {
     Ok(function)
 }
 
-/// What aggregates have beyond functions.
+/// Properties that only aggregates have.
 pub(crate) mod aggregate {
     use super::{Aggregate, Catalog, Cursor, Error, Facts, Row};
 

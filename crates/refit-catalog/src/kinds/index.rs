@@ -1,5 +1,5 @@
-//! Indexes. Their definitions are put together from the catalog's columns: `pg_get_indexdef` for each index of a large
-//! schema costs more than all other queries.
+//! Indexes. Their definitions are assembled from the catalog's columns: `pg_get_indexdef` for each index of a large
+//! schema takes longer than all other queries.
 
 use std::collections::BTreeMap;
 
@@ -14,13 +14,13 @@ use crate::text::parenthesised;
 use crate::{Catalog, Error, Options};
 
 record! {
-    /// An index. One that serves a constraint leaves out what the constraint says.
+    /// An index. One that serves a constraint omits the constraint's own properties.
     Index {
-        /// Access method; a constraint's only where it is not the usual one.
+        /// Access method; for a constraint, only if it is not the usual one.
         method: String,
         /// UNIQUE.
         unique: bool,
-        /// Columns and expressions with collation, operator class and order, where they are not the default.
+        /// Columns and expressions with collation, operator class and order, if these are not the default.
         columns: Vec<String>,
         /// INCLUDE.
         include: Vec<String>,
@@ -31,19 +31,20 @@ record! {
         predicate: String,
         /// Storage parameters.
         options: Options,
-        /// Tablespace, where it is not the database's.
+        /// Tablespace, if it is not the database's.
         tablespace: String,
         /// The partitioned table's index that it is attached to.
         partition_of: String,
-        /// Not usable by queries: a CREATE INDEX CONCURRENTLY that failed, or a partitioned index that partitions lack.
+        /// Not usable by queries: a CREATE INDEX CONCURRENTLY that failed, or a partitioned index with missing
+        /// partitions.
         invalid: bool,
-        /// Not even kept up to date by writes.
+        /// Not maintained by writes.
         not_ready: bool,
         /// CLUSTER ON.
         clustered: bool,
         /// REPLICA IDENTITY USING INDEX.
         replica_identity: bool,
-        /// SET STATISTICS of expressions, by place from 1.
+        /// SET STATISTICS of expressions, by position from 1.
         statistics: BTreeMap<String, i32>,
         /// DEPENDS ON EXTENSION.
         extensions: Vec<String>,
@@ -128,7 +129,7 @@ fn index(cells: &mut Cursor<'_>) -> Result<Index, Error> {
     })
 }
 
-/// The columns, as `pg_get_indexdef` would write them.
+/// The columns, as written by `pg_get_indexdef`.
 fn elements(
     index: &mut Index,
     relation: &Relation,
@@ -154,7 +155,7 @@ fn elements(
             continue;
         }
         let collation = collations.get(place).copied().unwrap_or_default();
-        // Which collation an expression has by itself, only the server knows; that of the database is left out.
+        // Only the server knows the default collation of an expression; the database's collation is omitted.
         if collation != column.map_or(100, |column| column.collation) && collation != 0 {
             let name = facts.collations.get(&collation).map_or("?", String::as_str);
             element.push_str(&format!(" collate {name}"));
@@ -176,7 +177,7 @@ fn elements(
     Ok(())
 }
 
-/// Whether the server would have chosen this operator class without being told.
+/// Whether this operator class is the server's default choice.
 fn is_implied(class: &crate::facts::Class, column: Option<u32>, facts: &Facts) -> bool {
     let other = |column| class.input != column && facts.default_classes.contains(&(class.method, column));
     class.default && !column.is_some_and(other)
@@ -191,7 +192,7 @@ fn wrapped(expression: String) -> String {
     }
 }
 
-/// Takes from a constraint's index what the constraint says itself.
+/// Removes the constraint's own properties from its index.
 fn serve(constraint: &mut super::Constraint, operators: &[String]) {
     let index = &mut constraint.index;
     index.unique = false;
@@ -249,7 +250,7 @@ fn attributes(facts: &mut Facts, catalog: &mut Catalog) {
 }
 
 impl Index {
-    /// As a person reads it, without its name.
+    /// As readable text, without its name.
     pub(crate) fn words(&self) -> String {
         let mut words = Vec::new();
         if self.unique {

@@ -1,4 +1,4 @@
-//! Procedural languages that are not of an extension.
+//! Procedural languages that are not members of an extension.
 
 use super::plain::PlainKind;
 use crate::facts::class;

@@ -66,14 +66,14 @@ pub(crate) use types::{domain_text, enum_text};
 use crate::facts::Facts;
 use crate::{Catalog, Error};
 
-/// Which of two sessions asks, where there are two: each does about half of the work.
+/// Which of the two sessions runs a query: each does about half of the work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lane {
     Tables,
     Others,
 }
 
-/// How a kind is read: the query for a major version, and what becomes of its rows.
+/// How a kind is read: the query for a major version, and the function that stores its rows.
 #[derive(Clone, Copy)]
 pub(crate) enum Reader {
     Own { lane: Lane, what: &'static str, probe: Option<&'static str>, sql: fn(u32) -> String, load: Load },
@@ -97,7 +97,7 @@ impl Reader {
         }
     }
 
-    /// A catalog, and which of its rows there must be for there to be something to ask.
+    /// A catalog, and the condition for rows in it that make the query necessary.
     pub(crate) fn probe(self) -> Option<&'static str> {
         match self {
             Reader::Own { probe, .. } => probe,
@@ -129,7 +129,7 @@ macro_rules! own {
     };
 }
 
-/// Those that all others refer to, expressions last.
+/// Kinds that all others refer to, with expressions last.
 pub(crate) const FIRST: &[Reader] = &[
     own!(Tables, "tables and views", relation),
     own!(Others, "collations", collation::names),
@@ -137,7 +137,7 @@ pub(crate) const FIRST: &[Reader] = &[
     own!(Tables, "expressions", expression),
 ];
 
-/// Those that need no words of expressions, in their order: later ones refer to what earlier ones found.
+/// Kinds that do not need deparsed expressions, in order: later ones refer to results of earlier ones.
 pub(crate) const OTHERS: &[Reader] = &[
     own!(Tables, "inheritance", if "pg_inherits", relation::parents),
     own!(Tables, "sequences", sequence),
@@ -150,7 +150,7 @@ pub(crate) const OTHERS: &[Reader] = &[
     own!(Others, "types", types),
     own!(Others, "domain constraints", if "pg_constraint WHERE contypid >= 16384", types::constraints),
     own!(Others, "range types", if "pg_range WHERE rngtypid >= 16384", types::range),
-    // But for arrays, which are read by array_in.
+    // Except arrays, which array_in reads.
     own!(
         Others, "base types",
         if "pg_type WHERE oid >= 16384 AND (typtype = 'b' AND typinput::oid <> 750 OR NOT typisdefined)",
@@ -187,7 +187,7 @@ pub(crate) const OTHERS: &[Reader] = &[
     Reader::Plain(&statistics::KIND),
 ];
 
-/// Those that need the words of expressions, in their order.
+/// Kinds that need deparsed expressions, in order.
 pub(crate) const WORDED: &[Reader] = &[
     own!(Tables, "constraints", constraint),
     own!(Tables, "indexes", index),
@@ -195,11 +195,11 @@ pub(crate) const WORDED: &[Reader] = &[
     own!(Others, "constraint triggers", trigger::enforcing),
     own!(Tables, "policies", policy),
     own!(Tables, "rules", rule),
-    // The dearest of all.
+    // The most expensive query.
     own!(Others, "views", relation::queries),
 ];
 
-/// Asks which of [`OTHERS`] with a probe there are, in their order.
+/// Queries which of [`OTHERS`] with a probe exist, in order.
 pub(crate) fn filled() -> String {
     let probes = OTHERS.iter().filter_map(|kind| kind.probe());
     let probes: Vec<String> = probes.map(|rows| format!("EXISTS (SELECT FROM {rows})")).collect();

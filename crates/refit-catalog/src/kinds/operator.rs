@@ -15,8 +15,8 @@ pub(crate) const KIND: PlainKind = PlainKind {
 };
 
 fn sql(_version: u32) -> String {
-    // An operator's name needs no quotes, and cannot have any: the key is put together here. One without a function is a
-    // promise that another one's COMMUTATOR or NEGATOR made.
+    // An operator's name cannot be quoted, so the key is assembled here. One without a function is a placeholder
+    // created by another operator's COMMUTATOR or NEGATOR.
     "SELECT o.oid, 0::oid, '', pg_catalog.format('%I.%s (%s, %s)', n.nspname, o.oprname,
               CASE WHEN o.oprleft = 0 THEN 'none' ELSE pg_catalog.format_type(o.oprleft, NULL) END,
               CASE WHEN o.oprright = 0 THEN 'none' ELSE pg_catalog.format_type(o.oprright, NULL) END), o.oprowner, NULL::text[],

@@ -1,4 +1,4 @@
-//! Operator classes; their operators and functions are told with the family.
+//! Operator classes; their operators and functions are recorded with the family.
 
 use super::plain::PlainKind;
 use crate::facts::class;

@@ -1,4 +1,4 @@
-//! Operator families with their members, be they bound to a class or loose.
+//! Operator families with their members, both those of a class and loose ones.
 
 use super::plain::PlainKind;
 use crate::facts::class;

@@ -1,4 +1,4 @@
-//! Kinds of which a name, some properties, an owner and privileges say everything: most of those that few schemas use.
+//! Kinds that are fully described by a name, some properties, an owner and privileges: most of the rarely used ones.
 //! Each has a file with its query and the names of its properties.
 
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use crate::{Catalog, Error, Options};
 object! {
     /// An object whose kind needs no structure of its own.
     Plain {
-        /// What CREATE says, by the names that CREATE uses, where it is not the default.
+        /// The options of CREATE, by their names there, if they are not the default.
         properties: Options,
     }
 }
@@ -26,10 +26,10 @@ pub(crate) struct PlainKind {
     pub(crate) what: &'static str,
     pub(crate) class: u32,
     pub(crate) on: On,
-    /// The catalog that has a row of a user's if there is such an object at all, and which; few databases have one of each kind.
+    /// The catalog to check for user objects of the kind, and the condition; few databases have objects of every kind.
     pub(crate) probe: Option<&'static str>,
-    /// Returns OID, schema (0 for none), name, what the key says behind the name, owner (0 for none), access list, a text for each
-    /// of `properties`, and an array of more properties as `name=value`.
+    /// Returns OID, schema (0 for none), name, suffix of the key, owner (0 for none), access list, one text for each of
+    /// `properties`, and an array of more properties as `name=value`.
     pub(crate) sql: fn(u32) -> String,
     pub(crate) properties: &'static [&'static str],
     pub(crate) map: fn(&mut Catalog) -> &mut BTreeMap<String, Plain>,

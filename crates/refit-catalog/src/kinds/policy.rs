@@ -17,7 +17,7 @@ record! {
         restrictive: bool,
         /// `select`, `insert`, `update`, `delete`; empty for all.
         command: String,
-        /// TO, in name order; empty for everybody.
+        /// TO, sorted by name; empty for all roles.
         roles: Vec<String>,
         /// USING.
         using: String,
@@ -68,7 +68,7 @@ pub(crate) fn load(rows: &[Row], facts: &mut Facts, catalog: &mut Catalog) -> Re
 }
 
 impl Policy {
-    /// As a person reads it, without its name.
+    /// As readable text, without its name.
     pub(crate) fn words(&self) -> String {
         let mut words = vec![if self.command.is_empty() { "all".to_owned() } else { self.command.clone() }];
         if self.restrictive {

@@ -1,4 +1,4 @@
-//! Tables, foreign tables, views and materialised views themselves; columns, constraints and the rest have files of their own.
+//! Tables, foreign tables, views and materialized views; columns, constraints and the rest have their own files.
 
 use std::collections::BTreeMap;
 
@@ -13,15 +13,15 @@ use crate::record::object;
 use crate::{Catalog, Error, Grants, Options};
 
 object! {
-    /// A table, foreign table, view or materialised view: which one, the map says that it is in.
+    /// A table, foreign table, view or materialized view: the map that contains it determines which.
     Table {
         /// Unlogged.
         unlogged: bool,
         /// A view's query.
         definition: String,
-        /// A materialised view WITH NO DATA, or one that was never refreshed.
+        /// A materialized view WITH NO DATA, or one that was never refreshed.
         not_populated: bool,
-        /// In their order.
+        /// In order.
         columns: Vec<Column>,
         /// The composite type of a typed table.
         of_type: String,
@@ -31,13 +31,13 @@ object! {
         partition_of: String,
         /// The partition's bounds, such as `DEFAULT`.
         bounds: String,
-        /// DETACH CONCURRENTLY has begun and not ended.
+        /// DETACH CONCURRENTLY has started and not finished.
         detaching: bool,
-        /// Tables that it inherits from, in their order.
+        /// Tables that it inherits from, in order.
         inherits: Vec<String>,
-        /// Access method, where it is not `heap`.
+        /// Access method, unless it is `heap`.
         access_method: String,
-        /// Tablespace, where it is not the database's.
+        /// Tablespace, unless it is the database's.
         tablespace: String,
         /// Storage parameters or view options; those of the TOAST table begin with `toast.`.
         options: Options,
@@ -45,11 +45,11 @@ object! {
         server: String,
         /// A foreign table's options.
         server_options: Options,
-        /// `full` or `nothing`; an index that serves says so itself.
+        /// `full` or `nothing`; an index that serves as identity is marked itself.
         replica_identity: String,
         /// Row security: empty, `enabled`, `forced` or `forced, not enabled`.
         row_security: String,
-        /// A materialised view's DEPENDS ON EXTENSION.
+        /// A materialized view's DEPENDS ON EXTENSION.
         extensions: Vec<String>,
         /// By name.
         constraints: BTreeMap<String, Constraint>,
@@ -130,7 +130,7 @@ fn relation(oid: u32, cells: &mut Cursor<'_>, facts: &Facts) -> Result<Relation,
     })
 }
 
-/// The access list, which stands behind what only tables have.
+/// The access list, which follows the columns that only tables have.
 fn row_acl(row: &Row) -> Result<Option<Vec<String>>, Error> {
     Cursor::after(row, "tables and views", 18).take()
 }
@@ -173,7 +173,7 @@ pub(crate) mod parents {
             let mut cells = Cursor::new(row, "inheritance");
             let (child, parent): (u32, u32) = (cells.take()?, cells.take()?);
             let name = facts.relation(parent);
-            // Indexes have parents too; they are told with the index.
+            // Indexes have parents too; they are recorded with the index.
             let Some(relation) = facts.shown(child) else { continue };
             let Some(table) = catalog.relation_mut(relation) else { continue };
             if relation.partition {
@@ -187,7 +187,8 @@ pub(crate) mod parents {
     }
 }
 
-/// What views select. The dearest of all: it is asked for last, so that the client is busy with other answers meanwhile.
+/// The queries of views. This is the most expensive query: it is sent last, so that the client processes other answers
+/// in the meantime.
 pub(crate) mod queries {
     use super::{Catalog, Cursor, Error, Facts, Row};
 

@@ -1,10 +1,11 @@
-//! A table's or view's block of text: columns in line, then constraints, indexes, triggers, policies, rules, comments, grants.
+//! The text block of a table or view: columns inline, then constraints, indexes, triggers, policies, rules, comments,
+//! grants.
 
 use super::{Column, Table};
 use crate::quote::{ident, literal};
 use crate::text::{Sheet, needs, pairs, parenthesised};
 
-/// Writes the block. `noun` is what the relation is.
+/// Writes the block. `noun` is the kind of the relation.
 pub(crate) fn text(sheet: &mut Sheet, noun: &str, name: &str, table: &Table) {
     let unlogged = if table.unlogged { "unlogged " } else { "" };
     let mut head = format!("{unlogged}{noun} {name}");
@@ -119,7 +120,7 @@ fn grants(sheet: &mut Sheet, table: &Table) {
 }
 
 impl Column {
-    /// As a person reads it, without name and type.
+    /// As readable text, without name and type.
     pub(crate) fn words(&self) -> String {
         let mut words = Vec::new();
         if !self.collation.is_empty() {

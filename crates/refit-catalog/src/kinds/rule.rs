@@ -1,4 +1,4 @@
-//! Rules, but for those that make a view a view.
+//! Rules, except those that implement views.
 
 use tokio_postgres::Row;
 
@@ -14,7 +14,7 @@ record! {
     Rule {
         /// From ON, as PostgreSQL writes it.
         definition: String,
-        /// `disabled`, `replica` or `always`, where it is not the usual one.
+        /// `disabled`, `replica` or `always`, if it is not the default.
         state: String,
         /// COMMENT ON RULE.
         comment: String,
@@ -46,7 +46,7 @@ pub(crate) fn load(rows: &[Row], facts: &mut Facts, catalog: &mut Catalog) -> Re
 }
 
 impl Rule {
-    /// As a person reads it, without its name.
+    /// As readable text, without its name.
     pub(crate) fn words(&self) -> String {
         let state =
             if self.state.is_empty() { String::new() } else { format!(" {}", self.state.to_uppercase()) };

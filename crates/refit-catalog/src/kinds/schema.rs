@@ -12,7 +12,7 @@ use crate::{Catalog, Error};
 object! {
     /// A schema.
     Schema {
-        /// Of `public`: the comment that the server gave it was taken away.
+        /// For `public`: the server's default comment was removed.
         uncommented: bool,
     }
 }
@@ -20,7 +20,8 @@ object! {
 record! {
     /// ALTER DEFAULT PRIVILEGES of one role, schema and kind of object.
     DefaultPrivileges {
-        /// What objects that the role makes are granted; where the schema is not restricted, all that they are granted.
+        /// Default grants on objects that the role creates: added to the built-in ones within a schema, complete
+        /// otherwise.
         grants: Grants,
     }
 }
@@ -40,7 +41,7 @@ pub(crate) fn load(rows: &[Row], facts: &mut Facts, catalog: &mut Catalog) -> Re
         let mut cells = Cursor::new(row, "schemas");
         let oid: u32 = cells.take()?;
         let name = cells.text()?;
-        // The schema `public` is the server's own.
+        // The schema `public` belongs to the server.
         let own = oid < FIRST;
         if facts.is_hidden_schema(oid) || !(own || facts.ours(class::SCHEMA, oid, oid)) {
             continue;
@@ -84,7 +85,7 @@ pub(crate) mod defaults {
                 'n' => ("schemas", On::Schema),
                 _ => ("large objects", On::Nothing),
             };
-            // In one schema they are added to the defaults, else they replace them.
+            // Within a schema they are added to the defaults, otherwise they replace them.
             let on = if schema == 0 { on } else { On::added(on) };
             let grants = facts.grants(on, role, cells.take()?);
             let place = if schema == 0 { String::new() } else { format!(" in {}", facts.schema(schema)) };

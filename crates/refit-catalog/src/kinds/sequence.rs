@@ -1,4 +1,4 @@
-//! Sequences: those of their own, those that a column owns, and those of identity columns.
+//! Sequences: independent ones, those owned by a column, and those of identity columns.
 
 use tokio_postgres::Row;
 
@@ -10,11 +10,11 @@ use crate::text::Sheet;
 use crate::{Catalog, Error};
 
 object! {
-    /// A sequence. Where it stands is data, and not told.
+    /// A sequence. Its current value is data, and not recorded.
     Sequence {
         /// `bigint`, `integer` or `smallint`.
         data_type: String,
-        /// What it counts.
+        /// Its options.
         numbers: Numbers,
         /// The column that it is dropped with.
         owned_by: String,
@@ -24,7 +24,7 @@ object! {
 }
 
 record! {
-    /// What a sequence counts, where it is not the default of its type.
+    /// The options of a sequence, if they are not the defaults of its type.
     Numbers {
         /// START WITH.
         start: Option<i64>,
@@ -82,7 +82,7 @@ pub(crate) fn load(rows: &[Row], facts: &mut Facts, catalog: &mut Catalog) -> Re
         let column = cells.take::<Option<i16>>()?.unwrap_or_default();
         let identity = cells.take::<Option<bool>>()?.unwrap_or_default();
         let table = table.and_then(|table| facts.relations.get(&table));
-        // What a table that is left out owns is left out with it.
+        // A sequence owned by an omitted table is omitted too.
         if table.is_some_and(|table| !table.shown) {
             continue;
         }

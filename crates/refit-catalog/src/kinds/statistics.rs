@@ -15,7 +15,7 @@ pub(crate) const KIND: PlainKind = PlainKind {
 };
 
 fn sql(_version: u32) -> String {
-    // The kinds are told where it is not all of them.
+    // The kinds are recorded unless they are all kinds.
     "SELECT s.oid, s.stxnamespace, s.stxname, '', s.stxowner, NULL::text[], s.stxrelid::regclass::text,
             (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' ORDER BY a.attnum) FROM pg_attribute a
              WHERE a.attrelid = s.stxrelid AND a.attnum = ANY (s.stxkeys)),

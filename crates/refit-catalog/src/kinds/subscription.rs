@@ -1,4 +1,5 @@
-//! Subscriptions of this database. How to connect is left out: it carries passwords, and only superusers may see it.
+//! Subscriptions of this database. The connection string is omitted: it contains passwords, and only superusers may see
+//! it.
 
 use super::plain::PlainKind;
 use crate::facts::class;
@@ -31,7 +32,7 @@ fn sql(version: u32) -> String {
     let streaming = match version {
         ..16 => "CASE WHEN substream THEN 'on' END",
         16..18 => "CASE substream WHEN 't' THEN 'on' WHEN 'p' THEN 'parallel' END",
-        // From here on the usual one is another.
+        // From this version on, the default differs.
         _ => "CASE substream WHEN 't' THEN 'on' WHEN 'f' THEN 'off' END",
     };
     let since = |first: u32, words: &str| if version >= first { words.to_owned() } else { "NULL".to_owned() };

@@ -10,7 +10,7 @@ use crate::text::parenthesised;
 use crate::{Catalog, Error};
 
 record! {
-    /// A trigger. Those that a partition has from its parent are told only where their state differs.
+    /// A trigger. Triggers inherited by a partition are recorded only if their state differs.
     Trigger {
         /// `before`, `after` or `instead of`.
         timing: String,
@@ -18,11 +18,11 @@ record! {
         events: Vec<String>,
         /// UPDATE OF.
         update_of: Vec<String>,
-        /// FOR EACH ROW and not STATEMENT.
+        /// FOR EACH ROW instead of STATEMENT.
         for_each_row: bool,
         /// WHEN.
         when: String,
-        /// What it calls.
+        /// The function it calls.
         function: String,
         /// The function's arguments.
         arguments: Vec<String>,
@@ -38,7 +38,7 @@ record! {
         old_table: String,
         /// REFERENCING NEW TABLE AS.
         new_table: String,
-        /// `disabled`, `replica` or `always`, where it is not the usual one.
+        /// `disabled`, `replica` or `always`, if it is not the default.
         state: String,
         /// From the partitioned table.
         inherited: bool,
@@ -120,7 +120,7 @@ pub(crate) fn state(letter: char) -> String {
     }
 }
 
-/// Arguments end with a zero byte each.
+/// Each argument ends with a zero byte.
 fn split(arguments: &[u8]) -> Vec<String> {
     let mut parts: Vec<String> =
         arguments.split(|byte| *byte == 0).map(|part| String::from_utf8_lossy(part).into_owned()).collect();
@@ -128,8 +128,8 @@ fn split(arguments: &[u8]) -> Vec<String> {
     parts
 }
 
-/// The WHEN condition in a definition, which no catalog function gives alone: what stands in the parentheses behind the first
-/// WHEN that is not part of a name.
+/// The WHEN condition in a definition, which no catalog function returns separately: the text in the parentheses after
+/// the first WHEN that is not part of a name.
 fn condition(definition: &str) -> String {
     let (mut quote, mut depth, mut begin) = (None, 0_u32, None);
     for (index, c) in definition.char_indices() {
@@ -156,7 +156,7 @@ fn condition(definition: &str) -> String {
     String::new()
 }
 
-/// ALTER TABLE … DISABLE TRIGGER ALL reaches the triggers that enforce foreign keys.
+/// ALTER TABLE … DISABLE TRIGGER ALL also affects the triggers that enforce foreign keys.
 pub(crate) mod enforcing {
     use super::{Catalog, Cursor, Error, Facts, Row, state};
 
@@ -183,7 +183,7 @@ pub(crate) mod enforcing {
 }
 
 impl Trigger {
-    /// As a person reads it, without its name.
+    /// As readable text, without its name.
     pub(crate) fn words(&self) -> String {
         let mut events = self.events.join(" or ");
         if !self.update_of.is_empty() {

@@ -1,5 +1,5 @@
-//! Types: enums, domains, ranges and base types. Composite types are here with what they are; their attributes come
-//! with the columns.
+//! Types: enums, domains, ranges and base types. Composite types have their properties here; their attributes come with
+//! the columns.
 
 use std::collections::BTreeMap;
 
@@ -17,15 +17,15 @@ use crate::{Catalog, Error, Options};
 object! {
     /// An enum.
     Enum {
-        /// In their order.
+        /// In order.
         values: Vec<String>,
     }
 }
 
 object! {
-    /// A composite type of its own; every table has one besides, which is not told.
+    /// A standalone composite type; the row types of tables are not recorded.
     Composite {
-        /// In their order.
+        /// In order.
         attributes: Vec<Column>,
     }
 }
@@ -33,9 +33,9 @@ object! {
 object! {
     /// A domain.
     Domain {
-        /// The type below, with its modifiers.
+        /// The base type, with its modifiers.
         base: String,
-        /// Where it is not that type's.
+        /// If it differs from the base type's.
         collation: String,
         /// NOT NULL.
         not_null: bool,
@@ -59,8 +59,8 @@ record! {
 object! {
     /// A range type.
     Range {
-        /// What CREATE TYPE … AS RANGE says: `subtype`, `collation`, `canonical`, `subtype_opclass`, `subtype_diff`,
-        /// `multirange_type_name`.
+        /// The options of CREATE TYPE … AS RANGE: `subtype`, `collation`, `canonical`, `subtype_opclass`,
+        /// `subtype_diff`, `multirange_type_name`.
         options: Options,
     }
 }
@@ -68,15 +68,15 @@ object! {
 object! {
     /// A base type, or a shell of one.
     BaseType {
-        /// What CREATE TYPE says: `input`, `output`, `internallength`, `alignment`, …
+        /// The options of CREATE TYPE: `input`, `output`, `internallength`, `alignment`, …
         options: Options,
-        /// Only its name is known yet.
+        /// Only its name is defined so far.
         shell: bool,
     }
 }
 
 pub(crate) fn sql(_version: u32) -> String {
-    // Table row types and the array types that belong to other types are not told.
+    // Row types of tables and array types of other types are not recorded.
     "SELECT t.oid, t.typname, t.typnamespace, t.typtype, t.typowner, t.typacl::text[], t.typnotnull,
             CASE t.typtype WHEN 'd' THEN pg_catalog.format_type(t.typbasetype, t.typtypmod) END,
             CASE WHEN t.typtype = 'd' AND t.typcollation <> b.typcollation THEN o.collnamespace END, o.collname,
@@ -157,7 +157,7 @@ pub(crate) mod constraints {
             let name = cells.text()?;
             let not_null = cells.letter()? == 'n';
             let comment = facts.comment(class::CONSTRAINT, oid);
-            // PostgreSQL 17 and later name what older ones only know as NOT NULL.
+            // PostgreSQL 17 and later name constraints that older versions only have as NOT NULL.
             if not_null && comment.is_empty() && name == given_name(domain, "", "not_null") {
                 continue;
             }
@@ -301,7 +301,7 @@ pub(crate) mod base {
     }
 }
 
-/// Adds an option unless there is nothing to say.
+/// Adds an option unless its value is empty.
 pub(crate) fn set(options: &mut Options, name: &str, value: String) {
     if !value.is_empty() {
         options.insert(name.into(), value);

@@ -1,5 +1,5 @@
-//! What the model does not know, by name: objects in catalogs that no query here reads, and kinds of relations and types that
-//! no server had when this was written.
+//! Objects that the model does not support, by name: objects in catalogs that no query here reads, and kinds of
+//! relations and types that did not exist when this was written.
 
 use tokio_postgres::Row;
 
@@ -7,7 +7,7 @@ use crate::cursor::Cursor;
 use crate::facts::Facts;
 use crate::{Catalog, Error};
 
-/// Catalogs that the kinds read, or that hold what is no schema: data, statistics, what is common to all databases.
+/// Catalogs that the kinds read, or that hold no schema: data, statistics, objects shared by all databases.
 const KNOWN: &str = "pg_aggregate pg_am pg_amop pg_amproc pg_attrdef pg_attribute pg_auth_members pg_authid pg_cast pg_class \
 pg_collation pg_constraint pg_conversion pg_database pg_db_role_setting pg_default_acl pg_depend pg_description pg_enum \
 pg_event_trigger pg_extension pg_foreign_data_wrapper pg_foreign_server pg_foreign_table pg_index pg_inherits pg_init_privs \
@@ -35,9 +35,10 @@ pub(crate) fn load(rows: &[Row], facts: &mut Facts, catalog: &mut Catalog) -> Re
         catalog.unknown.push(Cursor::new(row, "unknown objects").text()?);
     }
     if facts.version > 18 {
-        catalog
-            .unknown
-            .push(format!("what PostgreSQL {} added; 18 is the latest that the model knows", facts.version));
+        catalog.unknown.push(format!(
+            "additions of PostgreSQL {}; 18 is the latest version that the model supports",
+            facts.version
+        ));
     }
     catalog.unknown.sort();
     Ok(())

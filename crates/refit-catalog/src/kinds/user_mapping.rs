@@ -1,4 +1,4 @@
-//! User mappings. A password is told to be there, and no more: snapshots are committed.
+//! User mappings. Only the existence of a password is recorded: snapshots are committed.
 
 use super::plain::PlainKind;
 use crate::facts::class;
@@ -15,7 +15,7 @@ pub(crate) const KIND: PlainKind = PlainKind {
 };
 
 fn sql(_version: u32) -> String {
-    // Others' options are hidden from an ordinary role; the view shows NULL.
+    // The options of other roles are hidden from an ordinary role; the view shows NULL.
     "SELECT umid, 0::oid, '', pg_catalog.format('%s on %I', CASE umuser WHEN 0 THEN 'public' ELSE pg_catalog.quote_ident(usename) END, srvname),
             0::oid, NULL::text[],
             ARRAY(SELECT 'option ' || CASE WHEN o ~* '^[^=]*(password|secret|token)[^=]*=' THEN pg_catalog.split_part(o, '=', 1) || '=(hidden)' ELSE o END

@@ -1,4 +1,4 @@
-//! The diagram of all tables, as SVG that stands in the page: boxes are links, lines end as crow's feet.
+//! The diagram of all tables, as inline SVG: boxes are links, lines end in crow's feet.
 
 use std::collections::HashMap;
 
@@ -8,9 +8,9 @@ use super::tables::{Index, end};
 use crate::diagram::{Marks, Relation, plural, schema_of, short_type};
 use crate::{Catalog, Table};
 
-/// So many tables at most are drawn with their columns.
+/// Maximum number of tables that are drawn with their columns.
 const DETAILED: usize = 30;
-/// So many columns of each.
+/// Maximum number of columns of each.
 const COLUMNS: usize = 14;
 /// Heights of a box's title and of a row, and the width of a character, in pixels.
 const TITLE: f64 = 28.0;
@@ -23,7 +23,7 @@ struct Shape<'a> {
     table: &'a Table,
     width: f64,
     height: f64,
-    /// How many columns are drawn.
+    /// Number of drawn columns.
     rows: usize,
 }
 
@@ -64,7 +64,7 @@ pub(super) fn section(out: &mut String, catalog: &Catalog, index: &Index<'_>, re
     out.push_str("</section>\n");
 }
 
-/// How lines end, for this drawing and those of the script. The tip is at 24.
+/// Line end markers, for this drawing and those of the script. The tip is at 24.
 const MARKERS: &str = r#"<svg class="defs" width="0" height="0" aria-hidden="true"><defs>
 <marker id="one" viewBox="0 0 24 16" refX="24" refY="8" markerWidth="24" markerHeight="16" markerUnits="userSpaceOnUse" orient="auto-start-reverse"><path d="M14 3V13M19 3V13"/></marker>
 <marker id="zero-one" viewBox="0 0 24 16" refX="24" refY="8" markerWidth="24" markerHeight="16" markerUnits="userSpaceOnUse" orient="auto-start-reverse"><circle cx="10" cy="8" r="4"/><path d="M19 3V13"/></marker>
@@ -108,13 +108,13 @@ fn shapes<'a>(catalog: &'a Catalog, index: &'a Index<'_>) -> Vec<Shape<'a>> {
     whole.into_iter().map(shape).collect()
 }
 
-/// `public` goes without saying.
+/// The schema `public` is omitted from names.
 fn title(name: &str) -> String {
     let name = if schema_of(name) == "public" { super::tables::bare(name) } else { name };
     clipped(name, 40)
 }
 
-/// How wide a text is, in characters: those of East Asia and pictures take two.
+/// Width of a text in characters: East Asian characters and emoji count as two.
 fn cells_of(text: &str) -> usize {
     text.chars().map(|c| if u32::from(c) >= 0x1100 { 2 } else { 1 }).sum()
 }
@@ -159,7 +159,7 @@ fn figure(out: &mut String, shape: &Shape<'_>, (x, y): (f64, f64)) {
     out.push_str("</a>\n");
 }
 
-/// From the row of the foreign key's first column to the one that it refers to, where these are drawn.
+/// From the row of the foreign key's first column to the column that it references, if these are drawn.
 fn line(
     out: &mut String,
     relation: &Relation<'_>,
@@ -189,7 +189,7 @@ fn line(
             right + bend
         )
     } else {
-        // A loop, or a line that turns back: from right side to right side.
+        // A loop, or a line that goes back: from right side to right side.
         let start = layout.corners[child].0 + shapes[child].width;
         let y2 = if child == parent { layout.corners[parent].1 + TITLE / 2.0 } else { y2 };
         let y1 = if (y1 - y2).abs() < 10.0 { y1 + TITLE / 3.0 } else { y1 };

@@ -1,5 +1,5 @@
-//! Where boxes stand: tables that nothing is needed for at the left, each other one right of all that it refers to, and those
-//! without relations below in rows. Cycles are opened where the fewest edges turn back.
+//! Positions of boxes: tables that reference nothing are on the left, each other table is to the right of all that it
+//! references, and tables without relations are in rows below. Cycles are broken where the fewest edges go back.
 
 /// Between columns, with room for the lines.
 const ACROSS: f64 = 90.0;
@@ -8,16 +8,16 @@ const DOWN: f64 = 22.0;
 /// Around everything.
 const MARGIN: f64 = 14.0;
 
-/// Where everything is, in pixels; places are those of the boxes given.
+/// All positions, in pixels; indexes are those of the given boxes.
 #[derive(Debug)]
 pub(super) struct Layout {
     pub(super) width: f64,
     pub(super) height: f64,
-    /// Left upper corners.
+    /// Top left corners.
     pub(super) corners: Vec<(f64, f64)>,
 }
 
-/// Places boxes of a width and height. Edges go from a child's place to its parent's.
+/// Positions boxes of a given width and height. Edges go from a child's index to its parent's.
 pub(super) fn place(sizes: &[(f64, f64)], edges: &[(usize, usize)]) -> Layout {
     let mut is_alone = vec![true; sizes.len()];
     for (child, parent) in edges.iter().filter(|(child, parent)| child != parent) {
@@ -31,7 +31,7 @@ pub(super) fn place(sizes: &[(f64, f64)], edges: &[(usize, usize)]) -> Layout {
     let tallest = columns.iter().map(|column| height_of(column)).fold(0.0, f64::max);
     let mut x = MARGIN;
     for column in &columns {
-        // What is too tall for a screen begins where the eye does.
+        // A drawing that is taller than a screen is aligned to the top.
         let above = if tallest > 900.0 { 0.0 } else { (tallest - height_of(column)) / 2.0 };
         let mut y = MARGIN + above;
         for place in column {
@@ -45,7 +45,7 @@ pub(super) fn place(sizes: &[(f64, f64)], edges: &[(usize, usize)]) -> Layout {
     let row_width = width.max(limit * 1.4);
     let alone: Vec<usize> = (0..sizes.len()).filter(|place| is_alone[*place]).collect();
     let bottom = rows(sizes, &alone, top, row_width, &mut corners, &mut width);
-    // A loop or a line that turns back needs room at the right.
+    // A loop, or a line that goes back, needs space on the right.
     Layout { width: width + 3.0 * MARGIN, height: bottom + MARGIN, corners }
 }
 
@@ -72,7 +72,7 @@ fn rows(
     if alone.is_empty() { (top - 2.0 * DOWN).max(MARGIN) } else { y + tallest }
 }
 
-/// How many steps each box is from one that refers to nothing.
+/// The distance of each box from one that references nothing.
 fn layers(count: usize, edges: &[(usize, usize)], is_alone: &[bool]) -> Vec<Vec<usize>> {
     let mut children: Vec<Vec<usize>> = vec![Vec::new(); count];
     let mut waits = vec![0_usize; count];
@@ -116,7 +116,7 @@ fn layers(count: usize, edges: &[(usize, usize)], is_alone: &[bool]) -> Vec<Vec<
     layers
 }
 
-/// Layers in an order that crosses few lines, those that are too tall in several columns.
+/// Layers in an order with few crossings; those that are too tall are split into several columns.
 fn columns(
     sizes: &[(f64, f64)],
     layers: &[Vec<usize>],
@@ -130,7 +130,7 @@ fn columns(
     }
     let mut layers = layers.to_vec();
     let mut rank = vec![0.0_f64; sizes.len()];
-    // Where in its layer a box stands, from 0 to 1; each is drawn to the mean of its neighbours.
+    // The position of a box in its layer, from 0 to 1; each is moved to the mean of its neighbors.
     for _ in 0..8 {
         for layer in &mut layers {
             let count = layer.len() as f64;

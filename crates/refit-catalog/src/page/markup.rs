@@ -1,7 +1,7 @@
-//! Text inside markup.
+//! Escapes text for markup.
 
-/// Text as it may stand between tags and in quoted attributes. Control characters other than layout, which HTML does not have, and
-/// marks that would turn the direction of what follows are shown by number.
+/// Text escaped for use between tags and in quoted attributes. Control characters that HTML does not allow, and marks
+/// that change the writing direction, are shown by number.
 pub(super) fn text(raw: &str) -> String {
     let mut out = String::with_capacity(raw.len() + 8);
     for c in raw.chars() {
@@ -24,7 +24,7 @@ pub(super) fn text(raw: &str) -> String {
     out
 }
 
-/// At most so many characters, the last of them an ellipsis where there were more.
+/// The first characters of a text, the last an ellipsis if there were more.
 pub(super) fn clipped(raw: &str, characters: usize) -> String {
     if raw.chars().count() <= characters {
         return raw.to_owned();

@@ -1,8 +1,8 @@
-//! A schema as one HTML page that needs nothing else: no network, no server, no other file. Its policy forbids everything but
-//! its own style and script; every text in it is escaped.
+//! A schema as one self-contained HTML page: it needs no network, server or other file. Its content security policy
+//! allows only its own style and script, and every text in it is escaped.
 //!
-//! All that there is to read stands in the page itself: without scripts, printed or searched by the browser it is complete. The
-//! script filters the list of tables and draws the neighbourhood of the one that is chosen.
+//! All content is in the page itself: it is complete without scripts, in print, and for the browser's search. The
+//! script filters the list of tables and draws the neighborhood of the selected one.
 
 mod drawing;
 mod layout;
@@ -22,25 +22,25 @@ use markup::text;
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
-/// What is on the page.
+/// The content of the page.
 #[derive(Clone, Copy, Debug)]
 pub struct Page<'a> {
-    /// What the set or database is called.
+    /// The name of the set or database.
     pub title: &'a str,
     /// The schema.
     pub catalog: &'a Catalog,
-    /// The set's digest, or whatever says which state this is. Empty for none.
+    /// The set's digest, or another identifier of this state. Empty for none.
     pub digest: &'a str,
-    /// When it was made, as people are to read it. Empty for none.
+    /// The creation time, as displayed. Empty for none.
     pub date: &'a str,
-    /// What each migration changed, by the migration's stem and in the order in which they ran. Empty for none.
+    /// The changes of each migration, by stem, in the order in which they ran. Empty for none.
     pub deltas: &'a [(&'a str, &'a Delta)],
-    /// Remarks on migrations, by stem: what one locks, for instance. Empty for none.
+    /// Remarks on migrations, by stem, such as the locks they take. Empty for none.
     pub notes: &'a [(&'a str, Vec<String>)],
 }
 
 impl<'a> Page<'a> {
-    /// A page of a schema alone; the fields take the rest.
+    /// A page of a schema alone; set the fields for the rest.
     pub fn new(title: &'a str, catalog: &'a Catalog) -> Page<'a> {
         Page { title, catalog, digest: "", date: "", deltas: &[], notes: &[] }
     }
@@ -69,7 +69,7 @@ pub fn html(page: &Page<'_>) -> String {
     out
 }
 
-/// Nothing but this very style and script. Fetching, framing, forms and a base are forbidden with the rest.
+/// Only this style and script. Fetching, framing, forms and a base are forbidden with everything else.
 fn policy() -> String {
     let hash = |text: &str| STANDARD.encode(Sha256::digest(text));
     format!(

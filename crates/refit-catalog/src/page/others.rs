@@ -1,14 +1,14 @@
-//! Whatever is no table or view: types, sequences, functions and the rest, in the words of a snapshot.
+//! Objects other than tables and views: types, sequences, functions and the rest, in the words of a snapshot.
 
 use super::markup::text;
 use crate::Catalog;
 
-/// Whether there is anything.
+/// Whether there are any.
 pub(super) fn is_any(catalog: &Catalog) -> bool {
     !rest(catalog).text().is_empty()
 }
 
-/// The section; none where there is nothing.
+/// The section; empty if there are none.
 pub(super) fn section(out: &mut String, catalog: &Catalog) {
     let words = rest(catalog).text();
     if words.is_empty() {

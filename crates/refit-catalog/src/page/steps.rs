@@ -1,4 +1,4 @@
-//! What each migration changed, as a timeline.
+//! The changes of each migration, as a timeline.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ const VERBS: [(Verb, &str, &str); 4] = [
     (Verb::Moved, "moved", "↕"),
 ];
 
-/// The section; none without deltas.
+/// The section; empty without deltas.
 pub(super) fn section(out: &mut String, page: &Page<'_>, index: &Index<'_>) {
     if page.deltas.is_empty() {
         return;
@@ -52,13 +52,13 @@ fn counts(out: &mut String, delta: &Delta) {
     out.push_str(&format!("<p class=\"counts\">{}</p>\n", counts.collect::<Vec<_>>().join(" ")));
 }
 
-/// One change: its first line, and what belongs to it behind a click.
+/// One change: its first line, with the details folded.
 fn change(out: &mut String, change: &Change, index: &Index<'_>) {
     let (_, word, sign) = VERBS.iter().find(|(verb, ..)| *verb == change.verb).unwrap_or(&VERBS[2]);
     let alone =
         Delta { format: 0, before: String::new(), after: String::new(), changes: vec![change.clone()] };
-    let told = alone.text();
-    let mut lines = told.lines();
+    let rendered = alone.text();
+    let mut lines = rendered.lines();
     let first = lines.next().unwrap_or_default().trim_start_matches(['+', '-', '~', ' ']);
     let sign = format!("<b aria-hidden=\"true\">{sign}</b><span class=\"aside\">{word}</span> ");
     let table = change.of.as_deref().unwrap_or(&change.name);
@@ -67,7 +67,7 @@ fn change(out: &mut String, change: &Change, index: &Index<'_>) {
         text(first).replacen(&name, &format!("<a href=\"#{id}\">{name}</a>"), 1)
     });
     let first = link.unwrap_or_else(|| text(first));
-    // A line of the block begins with the change's sign again, which is told already.
+    // Each line of the block repeats the change's sign, which is already shown.
     let more: Vec<&str> = lines.map(|line| line.strip_prefix(['+', '-']).unwrap_or(line)).collect();
     if more.is_empty() {
         out.push_str(&format!("<li class=\"{word}\">{sign}<code>{first}</code></li>\n"));

@@ -9,12 +9,12 @@ use crate::{Catalog, Column, Table};
 
 /// Everything that has a section, with the identifier that links use.
 pub(super) struct Index<'a> {
-    /// Kind, name, table; by name.
+    /// Kind, name, table; sorted by name.
     pub(super) entries: Vec<Entry<'a>>,
     ids: HashMap<&'a str, String>,
 }
 
-/// One of them.
+/// An entry.
 pub(super) struct Entry<'a> {
     pub(super) kind: &'static str,
     pub(super) name: &'a str,
@@ -33,7 +33,7 @@ impl<'a> Index<'a> {
             entries.extend(map.iter().map(|(name, table)| Entry { kind, name, table }));
         }
         entries.sort_by_key(|entry| (schema_of(entry.name), entry.name));
-        // A plain name makes a link that lasts; any other gets a number.
+        // A simple name gives a stable link; any other gets a number.
         let id = |place: usize, name: &str| {
             let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '.');
             if name.chars().all(plain) { format!("t-{name}") } else { format!("n-{place}") }
@@ -48,7 +48,7 @@ impl<'a> Index<'a> {
         self.ids.get(name).map(String::as_str)
     }
 
-    /// How many tables and views.
+    /// Number of tables and views.
     pub(super) fn counts(&self) -> (usize, usize) {
         let views = self.entries.iter().filter(|entry| entry.kind.ends_with("view")).count();
         (self.entries.len() - views, views)
@@ -104,7 +104,7 @@ pub(super) fn sections(out: &mut String, index: &Index<'_>, relations: &[Relatio
 fn section(out: &mut String, entry: &Entry<'_>, index: &Index<'_>, near: &[&Relation<'_>]) {
     let table = entry.table;
     let id = index.id(entry.name).unwrap_or_default();
-    // What is not on the screen is not laid out; its height is guessed by how much there is.
+    // Sections outside the viewport are not laid out; their height is estimated from their content.
     let rows = table.columns.len() + table.constraints.len() + table.indexes.len() + near.len();
     let size = ["s1", "s2", "s3", "s4", "s5"][[6, 14, 30, 80].partition_point(|limit| rows > *limit)];
     out.push_str(&format!("<article class=\"object {size}\" id=\"{id}\" aria-labelledby=\"{id}-h\">\n"));
@@ -133,7 +133,7 @@ fn section(out: &mut String, entry: &Entry<'_>, index: &Index<'_>, near: &[&Rela
     out.push_str("</article>\n");
 }
 
-/// What a snapshot says at the head of a table's block.
+/// The facts at the head of a table's block in a snapshot.
 fn facts(table: &Table) -> Vec<String> {
     let mut facts = Vec::new();
     let flags = [
@@ -177,10 +177,11 @@ fn columns(out: &mut String, entry: &Entry<'_>, id: &str) {
         out.push_str("<p class=\"facts\">no columns</p>\n");
         return;
     }
-    // Browsers make what scrolls reachable by keyboard; a stop at each of a thousand that do not would be in the way.
+    // Browsers make scrollable elements reachable by keyboard; a tab stop at each of a thousand others would be a
+    // nuisance.
     out.push_str(&format!("<div class=\"wide\">\n<table class=\"columns\" aria-labelledby=\"{id}-h\">\n"));
     out.push_str("<thead><tr><th scope=\"col\">Column</th><th scope=\"col\">Type</th><th scope=\"col\">Key</th><th scope=\"col\">Properties</th>");
-    // An empty column would only take room.
+    // An empty column would only waste space.
     let commented = entry.table.columns.iter().any(|column| !column.comment.is_empty());
     out.push_str(if commented {
         "<th scope=\"col\">Comment</th></tr></thead>\n<tbody>\n"
@@ -221,7 +222,7 @@ fn properties(column: &Column) -> String {
     words
 }
 
-/// Foreign keys in both directions, in words; the script draws them.
+/// Foreign keys in both directions, as text; the script draws them.
 fn links(out: &mut String, name: &str, index: &Index<'_>, near: &[&Relation<'_>]) {
     let (from, to): (Vec<_>, Vec<_>) = (
         near.iter().filter(|r| r.child == name).collect(),
@@ -254,7 +255,7 @@ fn links(out: &mut String, name: &str, index: &Index<'_>, near: &[&Relation<'_>]
     }
 }
 
-/// How an end is drawn: the name of its marker.
+/// The marker for an end.
 pub(super) fn end(count: Count) -> &'static str {
     match count {
         Count::ZeroOrOne => "zero-one",
@@ -298,7 +299,7 @@ fn parts(out: &mut String, table: &Table, index: &Index<'_>) {
     part(out, "Grants", grants);
 }
 
-/// Named rows below a title: a name, words that are markup already, a comment.
+/// Named rows below a title: a name, markup, a comment.
 fn part(out: &mut String, title: &str, rows: Vec<(&str, String, String)>) {
     if rows.is_empty() {
         return;

@@ -44,7 +44,7 @@ pub(super) fn action(
         AlterAction::ValidateConstraint(name) => {
             effects.lock(table, LockMode::ShareUpdateExclusive);
             effects.work(table, Work::Scan);
-            // Rows are looked up in the table that a foreign key refers to.
+            // A foreign key looks up rows in the referenced table.
             let known = schema.constraint(table, name).and_then(|known| known.references.as_ref());
             if let Some(referenced) = known {
                 effects.lock(referenced, LockMode::RowShare);
@@ -62,7 +62,7 @@ pub(super) fn action(
             detached(table, partition, *concurrently || *finalize, schema, effects);
         }
         AlterAction::Trigger { .. } => effects.lock(table, LockMode::ShareRowExclusive),
-        // It is that already.
+        // The action has no effect.
         AlterAction::SetLogged(logged)
             if schema.table(table).is_some_and(|known| known.complete && known.unlogged != *logged) => {}
         // A partitioned table has no rows of its own.
@@ -74,14 +74,14 @@ pub(super) fn action(
         AlterAction::Parameters => effects.lock(table, LockMode::ShareUpdateExclusive),
         _ => {}
     }
-    // ACCESS EXCLUSIVE unless explicitly noted, as the manual says.
+    // ACCESS EXCLUSIVE unless explicitly noted, according to the manual.
     let noted = effects.locks[before..].iter().any(|(locked, _)| locked.key() == table.key());
     if !noted {
         effects.lock(table, LockMode::AccessExclusive);
     }
 }
 
-/// The triggers of a foreign key are on both tables, whether it is dropped or goes with the key that it refers to.
+/// A foreign key has triggers on both tables, whether it is dropped itself or with the key that it references.
 fn drop_constraint(table: &Name, name: &str, schema: &Schema, effects: &mut Effects) {
     effects.lock(table, LockMode::AccessExclusive);
     let Some(known) = schema.constraint(table, name) else { return };
@@ -124,7 +124,7 @@ fn add_column(table: &Name, column: &Column, schema: &Schema, postgres: u32, eff
             }
             ConstraintKind::ForeignKey { table: referenced, .. } => {
                 effects.lock(referenced, LockMode::ShareRowExclusive);
-                // Without a value in the rows that are there, there is nothing to look for.
+                // Without a value in existing rows, there is nothing to look up.
                 if column.has_values() {
                     effects.work(table, Work::Scan);
                 }
@@ -134,7 +134,8 @@ fn add_column(table: &Name, column: &Column, schema: &Schema, postgres: u32, eff
     }
 }
 
-/// Whether adding a column writes every row: it has a value that differs from row to row, or a domain that must be checked.
+/// Whether adding a column rewrites every row: it has a value that differs between rows, or a domain that must be
+/// checked.
 pub(crate) fn column_rewrites(column: &Column, schema: &Schema, _postgres: u32) -> bool {
     let type_name = column.data_type.as_ref().map_or("", |kind| kind.name.as_str());
     let serial = matches!(type_name, "serial" | "bigserial" | "smallserial");
@@ -158,7 +159,7 @@ fn change_column(table: &Name, column: &str, change: &ColumnChange, schema: &Sch
                 TypeChange::Reindex => effects.work(table, Work::IndexBuild),
                 TypeChange::Rewrite | TypeChange::Unknown => {
                     effects.work(table, Work::Rewrite);
-                    // Values of another type are compared anew, from either side.
+                    // Values of a new type are compared again, from either side.
                     for other in other_sides(table, column, schema) {
                         effects.work(&other, Work::Scan);
                     }
@@ -181,7 +182,7 @@ fn change_column(table: &Name, column: &str, change: &ColumnChange, schema: &Sch
     }
 }
 
-/// The foreign keys of other tables that refer to a column.
+/// The foreign keys of other tables that reference a column.
 fn referring<'a>(
     table: &'a Name,
     column: &'a str,
@@ -190,7 +191,7 @@ fn referring<'a>(
     schema.referrers(table).filter(move |(_, constraint)| schema.is_referenced(constraint, table, column))
 }
 
-/// The tables at the other ends of the foreign keys that a column is part of: these are dropped, or made anew.
+/// The tables at the other ends of the foreign keys that a column is part of: these keys are dropped or rebuilt.
 pub(crate) fn other_sides(table: &Name, column: &str, schema: &Schema) -> Vec<Name> {
     let own = schema.table(table).into_iter().flat_map(|known| &known.constraints);
     let own = own.filter(|constraint| constraint.columns.iter().any(|known| **known == *column));
@@ -203,7 +204,7 @@ pub(crate) fn other_sides(table: &Name, column: &str, schema: &Schema) -> Vec<Na
     others
 }
 
-/// What a table gets as a partition: indexes and foreign keys of its parent that it does not have yet.
+/// The indexes and foreign keys of its parent that a table gets as a partition and does not have yet.
 fn attached(parent: &Name, partition: &Name, schema: &Schema, effects: &mut Effects) {
     if !proves_bounds(schema, parent, partition) {
         effects.work(partition, Work::Scan);
@@ -234,7 +235,7 @@ fn attached(parent: &Name, partition: &Name, schema: &Schema, effects: &mut Effe
     }
 }
 
-/// Whether a generated column is computed when it is read.
+/// Whether a generated column is virtual, that is, computed when it is read.
 fn is_virtual(table: &Name, column: &str, schema: &Schema) -> bool {
     schema.column(table, column).is_some_and(|known| known.generated == Some(Generated::Virtual))
 }

@@ -1,12 +1,13 @@
-//! ATTACH PARTITION: whether the rows are known to be within the bounds, so that nobody has to look.
+//! ATTACH PARTITION: whether the rows are known to be within the bounds, so that the scan can be skipped.
 
 use crate::schema::Schema;
 use crate::sql::{Compare, Expr, Name};
 
-/// Whether a validated CHECK bounds the partition key, and its column cannot be null. Which bounds it has is not looked at.
+/// Whether a validated CHECK bounds the partition key and its column cannot be null. The values of the bounds are not
+/// compared.
 pub fn proves_bounds(schema: &Schema, parent: &Name, partition: &Name) -> bool {
     let Some(child) = schema.table(partition) else { return false };
-    // Of rows that are compared one column after the other, the first column decides.
+    // Multi-column bounds are compared column by column, so the first column decides.
     let key = schema.table(parent).and_then(|known| known.partition_key.first());
     let checks = child.constraints.iter().filter(|constraint| constraint.validated);
     checks.filter_map(|constraint| constraint.check.as_ref()).any(|check| {
@@ -27,7 +28,8 @@ pub fn proves_bounds(schema: &Schema, parent: &Name, partition: &Name) -> bool {
     })
 }
 
-/// The same for the DEFAULT partition: whether a validated CHECK keeps rows of some bounds out of it, or all of it within others.
+/// The same for the DEFAULT partition: whether a validated CHECK excludes some range of rows, or keeps all of them
+/// within other bounds.
 pub fn excludes_bounds(schema: &Schema, parent: &Name, default: &Name) -> bool {
     let key = schema.table(parent).and_then(|known| known.partition_key.first());
     let is_key = |name: &str| key.is_none_or(|key| key == name);
@@ -53,7 +55,7 @@ enum Side {
     Both,
 }
 
-/// The bounds in a condition and in what it is an AND of.
+/// The bounds in a condition and in the operands of its ANDs.
 fn collect<'a>(check: &'a Expr, bounds: &mut Vec<(&'a str, Side)>) {
     match check {
         Expr::And(parts) => parts.iter().for_each(|part| collect(part, bounds)),

@@ -1,8 +1,8 @@
-//! What a statement does to tables besides changing the catalog: which locks it takes, and what it reads or writes while it
-//! holds them.
+//! The effects of a statement on tables besides catalog changes: the locks it takes, and what it reads or writes while
+//! it holds them.
 //!
-//! One answer for everybody: the rules report it, the lock window adds it up, a trace compares it with the server. Measured
-//! on PostgreSQL 14 to 18 by the proof test.
+//! There is one implementation for all uses: rules report the effects, the lock window accumulates them, and a trace
+//! compares them with the server. The proof test verifies them on PostgreSQL 14 to 18.
 
 mod alter;
 mod bounds;
@@ -21,9 +21,9 @@ use crate::sql::{AlterAction, ConstraintKind, CreateTable, DmlKind, FromItem, Na
 /// Locks and work of one statement.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Effects {
-    /// Each lock, in the order it is taken.
+    /// Locks, in the order they are taken.
     pub locks: Vec<(Name, LockMode)>,
-    /// What takes time in proportion to a table.
+    /// Work that takes time in proportion to a table.
     pub work: Vec<(Name, Work)>,
 }
 
@@ -34,9 +34,9 @@ pub enum Work {
     Scan,
     /// An index is built.
     IndexBuild,
-    /// Rows are changed, nobody knows how many.
+    /// An unknown number of rows is changed.
     RowChange,
-    /// The table and its indexes are written anew.
+    /// The table and its indexes are rewritten.
     Rewrite,
 }
 
@@ -67,7 +67,7 @@ impl Effects {
     }
 }
 
-/// The effects of a statement on the schema before it, on a server of a major version.
+/// The effects of a statement, given the schema before it and the major version of the server.
 pub fn effects(stmt: &Stmt, schema: &Schema, postgres: u32) -> Effects {
     let mut effects = Effects::default();
     match &stmt.kind {
@@ -156,7 +156,7 @@ fn create_table(create: &CreateTable, schema: &Schema, effects: &mut Effects) {
     }
     if let Some(parent) = &create.partition_of {
         effects.lock(parent, LockMode::AccessExclusive);
-        // Its foreign keys are the partition's too.
+        // Its foreign keys also apply to the partition.
         let referenced = schema.references(parent).filter(|other| other.key() != parent.key());
         referenced.for_each(|other| effects.lock(other, LockMode::ShareRowExclusive));
         if !create.default_partition {
@@ -165,7 +165,7 @@ fn create_table(create: &CreateTable, schema: &Schema, effects: &mut Effects) {
     }
 }
 
-/// The default partition is read: the rows that a new one is to take may not be in there.
+/// The default partition is read, because it may contain rows that belong in the new partition.
 pub(super) fn beside_default(parent: &Name, new: &Name, schema: &Schema, effects: &mut Effects) {
     let Some(default) = schema.default_partition(parent).filter(|default| **default != new.key()) else {
         return;
@@ -177,7 +177,7 @@ pub(super) fn beside_default(parent: &Name, new: &Name, schema: &Schema, effects
     }
 }
 
-/// The tables whose foreign keys refer to some, directly or through others.
+/// The tables whose foreign keys reference the given ones, directly or indirectly.
 fn referring(tables: &[Name], schema: &Schema) -> Vec<Name> {
     let mut found: Vec<Name> = tables.to_vec();
     let mut next = 0;
@@ -221,7 +221,7 @@ fn changes(kind: &StmtKind, schema: &Schema, effects: &mut Effects) {
     }
 }
 
-/// A condition on a domain is looked at in every column that has it. NOT VALID looks at none.
+/// A domain constraint is checked in every column that uses the domain. NOT VALID skips the check.
 fn alter_domain(domain: &Name, action: &AlterAction, schema: &Schema, effects: &mut Effects) {
     let looks = match action {
         AlterAction::AddConstraint(constraint) => !constraint.not_valid,
@@ -260,7 +260,7 @@ fn drops(what: &str, names: &[Name], concurrently: bool, schema: &Schema, effect
                         effects.lock(&Name::of_key(other, name.span), LockMode::AccessExclusive);
                     }
                 }
-                // The triggers of its foreign keys are on the tables that they refer to as well.
+                // Its foreign keys also have triggers on the tables that they reference.
                 let referenced =
                     schema.references(name).filter(|other| what == "TABLE" && other.key() != name.key());
                 referenced.for_each(|other| effects.lock(other, LockMode::AccessExclusive));
@@ -279,7 +279,7 @@ fn drops(what: &str, names: &[Name], concurrently: bool, schema: &Schema, effect
     }
 }
 
-/// The parent of a partition has to give it up, and its default partition may take more than before.
+/// The parent of a partition has to release it, and its default partition may then take more rows.
 fn drops_partition(name: &Name, schema: &Schema, effects: &mut Effects) {
     let Some(parent) = schema.table(name).and_then(|table| table.partition_of.as_deref()) else { return };
     let parent = Name::of_key(parent, name.span);

@@ -1,24 +1,24 @@
-//! ALTER COLUMN TYPE: which changes PostgreSQL makes without touching the rows.
+//! ALTER COLUMN TYPE: which changes PostgreSQL makes without rewriting the rows.
 
 use crate::schema::Schema;
 use crate::sql::{DataType, Expr, Name};
 
-/// What a change of type costs.
+/// The cost of a type change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TypeChange {
-    /// The catalog changes, nothing else.
+    /// Only the catalog changes.
     Free,
-    /// The rows stay and are read once more, for a CHECK on the column.
+    /// The rows are kept and read once, for a CHECK on the column.
     Recheck,
-    /// The rows stay, the indexes on the column are built anew.
+    /// The rows are kept, the indexes on the column are rebuilt.
     Reindex,
-    /// Every row is written anew, with the indexes on the column.
+    /// Every row and the indexes on the column are rewritten.
     Rewrite,
     /// The old type is not known.
     Unknown,
 }
 
-/// What ALTER COLUMN TYPE costs on a column of the schema.
+/// The cost of ALTER COLUMN TYPE on a column of the schema.
 pub fn column_change(
     schema: &Schema,
     table: &Name,
@@ -32,7 +32,7 @@ pub fn column_change(
         return TypeChange::Rewrite;
     }
     match type_change(from, to, schema) {
-        // An index is kept where it is plain, complete, and compares as before.
+        // An index is kept if it is plain, complete, and compares as before.
         TypeChange::Free if schema.is_computed_from(table, column) && from != Some(to) => TypeChange::Reindex,
         TypeChange::Free if (collate || is_zone_change(from, to)) && schema.may_be_indexed(table, column) => {
             TypeChange::Reindex
@@ -42,12 +42,12 @@ pub fn column_change(
     }
 }
 
-/// A wall clock and a moment are stored alike, and have operators of their own.
+/// timestamp and timestamptz are stored alike but have different operators.
 fn is_zone_change(from: Option<&DataType>, to: &DataType) -> bool {
     from.is_some_and(|from| from.name.starts_with("timestamp") && from.name != to.name)
 }
 
-/// `USING c` and `USING c::type` are what happens without USING.
+/// `USING c` and `USING c::type` have the same effect as no USING.
 fn is_plain_cast(using: &Expr, column: &str, to: &DataType) -> bool {
     match using {
         Expr::Column { name, .. } => name == column,
@@ -59,13 +59,13 @@ fn is_plain_cast(using: &Expr, column: &str, to: &DataType) -> bool {
     }
 }
 
-/// What changing a column from one type to another costs; `from` is none when the set does not tell.
+/// The cost of changing a column from one type to another; `from` is `None` if the set does not show the old type.
 pub fn type_change(from: Option<&DataType>, to: &DataType, schema: &Schema) -> TypeChange {
     let Some(from) = from else { return TypeChange::Unknown };
     if from == to {
         return TypeChange::Free;
     }
-    // A domain is stored as what it is made of; only its own conditions have to be looked at.
+    // A domain is stored like its base type; only its own constraints have to be checked.
     if let Some(domain) = schema.domains.get(&from.name).filter(|_| !from.array) {
         return type_change(Some(&domain.base), to, schema);
     }
@@ -76,10 +76,10 @@ pub fn type_change(from: Option<&DataType>, to: &DataType, schema: &Schema) -> T
     let free = !from.array
         && !to.array
         && match (from.name.as_str(), to.name.as_str()) {
-            // varchar(n) is checked text: widening it, or giving up the limit, changes no row.
+            // varchar(n) is text with a check: widening it or removing the limit rewrites no row.
             ("varchar", "varchar") => widened(&from.modifiers, &to.modifiers),
             ("varchar", "text") | ("text" | "xml", "varchar") | ("xml", "text") => to.modifiers.is_empty(),
-            // A wall clock in UTC and a moment are the same number.
+            // In UTC, timestamp and timestamptz have the same value.
             ("timestamp", "timestamptz") | ("timestamptz", "timestamp") => {
                 schema.in_utc && digits(&to.modifiers) >= digits(&from.modifiers)
             }
@@ -101,7 +101,7 @@ fn widened(from: &[i32], to: &[i32]) -> bool {
     }
 }
 
-/// More digits before the point at the same scale.
+/// More digits before the decimal point at the same scale.
 fn numeric_widened(from: &[i32], to: &[i32]) -> bool {
     match (from, to) {
         (_, []) => true,
@@ -112,12 +112,12 @@ fn numeric_widened(from: &[i32], to: &[i32]) -> bool {
     }
 }
 
-/// No precision means six digits.
+/// No precision means six fractional digits.
 fn digits(modifiers: &[i32]) -> i32 {
     modifiers.first().copied().unwrap_or(6)
 }
 
-/// Types whose number is a precision of fractions of a second.
+/// Types whose modifier is a number of fractional digits of a second.
 fn is_time(name: &str) -> bool {
     matches!(name, "timestamp" | "timestamptz" | "time" | "timetz" | "interval")
 }

@@ -1,4 +1,4 @@
-//! Whether an expression may give another value for each row.
+//! Whether an expression may yield a different value for each row.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -11,15 +11,15 @@ use crate::sql::{Expr, Name};
 pub enum Volatility {
     /// One value for the whole statement.
     Stable,
-    /// Another value for each row, or nobody can say.
+    /// A different value for each row, or unknown.
     Volatile,
 }
 
-/// Every function of `pg_catalog`, one a line, with ` v` behind the volatile ones. Read from `pg_proc` of PostgreSQL 15, and
-/// completed by the special forms and the functions of later versions.
+/// Every function of `pg_catalog`, one per line, with the suffix ` v` for volatile ones. Read from `pg_proc` of
+/// PostgreSQL 15, plus special forms and the functions of later versions.
 const BUILT_IN: &str = include_str!("functions.txt");
 
-/// The volatility of an expression. Functions of unknown origin count as volatile: they are, unless declared otherwise.
+/// The volatility of an expression. Unknown functions count as volatile, which is the default of CREATE FUNCTION.
 pub fn volatility(expr: &Expr, schema: &Schema) -> Volatility {
     let mut volatile = false;
     expr.walk(&mut |part| {

@@ -1,5 +1,5 @@
-//! Many findings of one file, fixed at once: proposed together, and linted together. Where the linter finds fault with the
-//! whole, halves of it are tried, so that what is at fault is left for itself.
+//! Many findings of one file, fixed together: proposed and linted in one step. If the linter reports problems with the
+//! result, halves are tried, until the fixes that cause them are isolated.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +12,10 @@ use crate::fixes;
 use crate::plan::{Plan, Step};
 use crate::search_path::resolved;
 
-/// How often what is left of a file is linted before the rest is fixed one by one.
+/// How many times the rest of a file is linted before it is fixed finding by finding.
 const TRIES: usize = 12;
 
-/// The steps that take the place of a statement.
+/// The steps that replace a statement.
 struct Planned<'f> {
     finding: &'f Finding,
     index: usize,
@@ -23,7 +23,7 @@ struct Planned<'f> {
 }
 
 impl Fixer<'_> {
-    /// The set with many findings of the file fixed. That is tried once: `batched` says whether it was.
+    /// The set with many findings of the file fixed. This is tried once: `batched` records it.
     pub(super) fn many<'c>(
         &self,
         now: &Linted<'c>,
@@ -39,7 +39,7 @@ impl Fixer<'_> {
         }
         for (at, findings_in) in by_file {
             let Some(doc) = docs.all.get(at).filter(|_| findings_in.len() > 1) else { continue };
-            // Others follow from these: they are fixed first.
+            // Other findings result from these, so they are fixed first.
             if findings_in.iter().any(|finding| fixes::is_first(finding.rule)) {
                 continue;
             }
@@ -54,7 +54,7 @@ impl Fixer<'_> {
         None
     }
 
-    /// What the fixes say of each statement: that of the finding that others follow from.
+    /// The fixes of each statement: the one for the finding that others result from.
     fn planned<'f>(
         &self,
         docs: &Docs<'_>,
@@ -85,7 +85,7 @@ impl Fixer<'_> {
         planned
     }
 
-    /// The set with as many of the plans as the linter lets pass, when those are some.
+    /// The set with as many of the plans as the linter accepts, if there are any.
     fn largest<'c>(&self, now: &Linted<'c>, at: usize, planned: &[Planned<'_>]) -> Option<Linted<'c>> {
         let allowed = now.counts();
         let (mut taken, mut best): (Vec<&Planned<'_>>, Option<Linted<'c>>) = (Vec::new(), None);
@@ -109,7 +109,7 @@ impl Fixer<'_> {
         best
     }
 
-    /// The set with the statements of a file replaced.
+    /// The set with statements of a file replaced.
     fn with_all<'c>(
         &self,
         docs: &Docs<'c>,
@@ -126,7 +126,7 @@ impl Fixer<'_> {
     }
 }
 
-/// Whether all that was to be fixed is gone, and nothing has come.
+/// Whether all targeted findings are gone and no new one appeared.
 fn passes(docs: &Docs<'_>, next: &Linted<'_>, allowed: &Counts, planned: &[&Planned<'_>]) -> bool {
     let now = next.counts();
     let mut gone = difference(allowed, &now);

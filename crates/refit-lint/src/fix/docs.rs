@@ -1,4 +1,4 @@
-//! The set while it is fixed: which file is where, and what the next versions are.
+//! The set during fixing: the files with their paths, and the next free versions.
 
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
@@ -10,7 +10,7 @@ use crate::lint::{Config, Input, Source};
 use crate::parser::{Parsed, parse};
 use crate::plan::with_references;
 
-/// A file as it would be given to the linter. Its content is shared: a copy under another name is cheap.
+/// An input file as passed to the linter. Its content is shared, so a copy under another name is cheap.
 #[derive(Debug, Clone)]
 pub(crate) struct File {
     pub(crate) path: String,
@@ -53,15 +53,15 @@ impl File {
 #[derive(Debug, Clone)]
 pub(crate) struct Doc {
     pub(crate) input: File,
-    /// The path of the file that this one came out of.
+    /// The path of the file that this one was derived from.
     pub(crate) origin: String,
-    /// The path that it lies at now; none for a file that is new.
+    /// The current path on disk; `None` for a new file.
     pub(crate) was: Option<String>,
-    /// What it says, normalised.
+    /// Its normalized text.
     pub(crate) text: Rc<str>,
     pub(crate) parsed: Rc<Parsed>,
     pub(crate) directives: Rc<Directives>,
-    /// The version that its name has, when it is a migration.
+    /// The version in its name, if it is a migration.
     version: Option<i64>,
 }
 
@@ -108,20 +108,20 @@ impl Doc {
     }
 }
 
-/// A file of the sequence that takes the place of another.
+/// A file of the sequence that replaces another.
 #[derive(Debug, Clone)]
 pub(crate) struct NewFile {
-    /// What follows the version; the first of a sequence keeps its name.
+    /// The name after the version; the first file of a sequence keeps its name.
     pub(crate) name: String,
     pub(crate) text: String,
-    /// Whether it waits for the one before it.
+    /// Whether it waits for the previous one.
     pub(crate) gated: bool,
 }
 
-/// How the names of files end that belong to a migration.
-const SIDECARS: [&str; 3] = [".down.sql", ".check.sql", ".md"];
+/// Suffixes of companion files.
+const COMPANIONS: [&str; 3] = [".down.sql", ".check.sql", ".md"];
 
-/// Behind it, nothing is inserted.
+/// No version can be inserted after this one.
 const LAST: i64 = i64::MAX - 1_000_000;
 
 /// All files, in order.
@@ -129,32 +129,32 @@ const LAST: i64 = i64::MAX - 1_000_000;
 pub(crate) struct Docs<'c> {
     pub(crate) all: Vec<Rc<Doc>>,
     pub(crate) config: &'c Config,
-    /// Paths that must stay as they are.
+    /// Paths that must not change.
     pub(crate) protected: &'c BTreeSet<String>,
-    /// What people should know about what was written.
+    /// Notes for the user about the written files.
     pub(crate) notes: Vec<(String, String)>,
-    /// Whether any file is a down file, a check or a page of another.
-    has_sidecars: bool,
+    /// Whether the set has any companion files.
+    has_companions: bool,
 }
 
 impl<'c> Docs<'c> {
     pub(crate) fn new(inputs: &[Input], config: &'c Config, protected: &'c BTreeSet<String>) -> Docs<'c> {
         let all: Vec<Rc<Doc>> = inputs.iter().map(|input| Rc::new(Doc::new(input, config))).collect();
-        let is_sidecar = |doc: &Rc<Doc>| SIDECARS.iter().any(|suffix| doc.input.path.ends_with(suffix));
-        let has_sidecars = all.iter().any(is_sidecar);
-        Docs { all, config, protected, notes: Vec::new(), has_sidecars }
+        let is_companion = |doc: &Rc<Doc>| COMPANIONS.iter().any(|suffix| doc.input.path.ends_with(suffix));
+        let has_companions = all.iter().any(is_companion);
+        Docs { all, config, protected, notes: Vec::new(), has_companions }
     }
 
     pub(crate) fn inputs(&self) -> Vec<Input> {
         self.all.iter().map(|doc| doc.input.to_input()).collect()
     }
 
-    /// A file that is about to change.
+    /// Returns a file for modification.
     fn doc(&mut self, at: usize) -> &mut Doc {
         Rc::make_mut(&mut self.all[at])
     }
 
-    /// Some files as they are linted by themselves: these, and the pages beside them.
+    /// Some files and their `.md` files, to be linted separately.
     pub(crate) fn alone(&self, range: Range<usize>) -> Vec<Source<'_>> {
         let own = &self.all[range];
         let stems: Vec<&str> = own.iter().map(|doc| doc.stem()).collect();
@@ -163,16 +163,17 @@ impl<'c> Docs<'c> {
         own.iter().chain(self.all.iter().filter(is_beside)).map(|doc| doc.input.source()).collect()
     }
 
-    /// Whether a file has a page beside it.
+    /// Whether a file has an `.md` file.
     pub(crate) fn has_page(&self, doc: &Doc) -> bool {
         let page = format!("{}.md", doc.stem());
         self.all.iter().any(|other| other.input.path == page)
     }
 
-    /// The set with a sequence in the place of a file.
+    /// The set with a file replaced by a sequence.
     ///
     /// # Errors
-    /// When a file would have to move that must not, or the file has no version to count on from.
+    ///
+    /// If a file would have to move that must not change, or the file has no version to continue from.
     pub(crate) fn replaced(&self, index: usize, files: &[NewFile]) -> Result<Docs<'c>, String> {
         let mut next = self.clone();
         let Some((first, rest)) = files.split_first() else { return Err("nothing would be left".to_owned()) };
@@ -183,13 +184,13 @@ impl<'c> Docs<'c> {
         }
         let doc = &self.all[index];
         let version = doc.version.ok_or(
-            "its safe form takes several migrations, and the file's name has no version to count on from",
+            "its safe form takes several migrations, and the file's name has no version to continue from",
         )?;
         if version > LAST {
-            return Err("there are no versions left behind it".to_owned());
+            return Err("there are no versions left after it".to_owned());
         }
         if !self.all.iter().filter_map(|doc| doc.version).is_sorted() {
-            return Err("the files are not in the order of their versions".to_owned());
+            return Err("the files are not in version order".to_owned());
         }
         let (folder, file) = split_path(&doc.input.path);
         let width = file.split("__").next().map_or(0, |label| label.len() - 1);
@@ -214,14 +215,14 @@ impl<'c> Docs<'c> {
             next.all.insert(index + 1 + offset, Rc::new(new));
         }
         next.make_room(index + rest.len(), last)?;
-        // Who waited for the file waits for all that it has become.
+        // Files that waited for this one now wait for all files that replace it.
         next.refer(index + rest.len() + 1, &HashMap::from([(version, label.clone())]))?;
         next.chain(index + rest.len());
-        next.sidecars(index, index + rest.len());
+        next.companions(index, index + rest.len());
         Ok(next)
     }
 
-    /// What came out of one file runs in its order: behind a step that waits, the next ones wait for it.
+    /// Files derived from one file run in order: after a step that waits, the next ones wait for it.
     fn chain(&mut self, from: usize) {
         for at in from + 1..self.all.len() {
             let (before, doc) = (&self.all[at - 1], &self.all[at]);
@@ -237,7 +238,7 @@ impl<'c> Docs<'c> {
         }
     }
 
-    /// Moves the files behind one to later versions, as far as they are in the way.
+    /// Moves later files to later versions, if they are in the way.
     fn make_room(&mut self, index: usize, version: i64) -> Result<(), String> {
         let mut last = version;
         let mut moved = HashMap::new();
@@ -250,8 +251,8 @@ impl<'c> Docs<'c> {
             let doc = &self.all[at];
             if doc.was.as_deref().is_some_and(|path| self.protected.contains(path)) {
                 return Err(format!(
-                    "{} would have to move to a later version, and may have run already; give this migration a version \
-                     behind it first",
+                    "{} would have to move to a later version, and may have run already: give this migration a \
+                     later version first",
                     doc.input.path
                 ));
             }
@@ -266,11 +267,11 @@ impl<'c> Docs<'c> {
             moved.insert(version, label);
             self.doc(at).rename(path, Some(last));
         }
-        self.move_sidecars(&stems, &SIDECARS);
+        self.move_companions(&stems, &COMPANIONS);
         self.refer(index + 1, &moved)
     }
 
-    /// Puts new versions into the `after` and `depends` of files.
+    /// Updates the versions in `after` and `depends` of files.
     fn refer(&mut self, from: usize, moved: &HashMap<i64, String>) -> Result<(), String> {
         for at in from..self.all.len() {
             let doc = &self.all[at];
@@ -289,9 +290,9 @@ impl<'c> Docs<'c> {
         Ok(())
     }
 
-    /// Gives companion files the names of their migrations: `stems` has the new one for each old one.
-    fn move_sidecars(&mut self, stems: &HashMap<String, String>, suffixes: &[&str]) {
-        if !self.has_sidecars || stems.is_empty() {
+    /// Renames companion files with their migrations: `stems` maps old stems to new ones.
+    fn move_companions(&mut self, stems: &HashMap<String, String>, suffixes: &[&str]) {
+        if !self.has_companions || stems.is_empty() {
             return;
         }
         for doc in &mut self.all {
@@ -306,11 +307,11 @@ impl<'c> Docs<'c> {
         }
     }
 
-    /// What holds after the migration holds after the last of its parts; each part has an undo where the whole had one.
-    fn sidecars(&mut self, first: usize, last: usize) {
+    /// A check of the migration becomes the check of its last part; each part gets a down file if the whole had one.
+    fn companions(&mut self, first: usize, last: usize) {
         let stems: Vec<String> = self.all[first..=last].iter().map(|doc| doc.stem().to_owned()).collect();
         let (Some(head), Some(tail)) = (stems.first(), stems.last()) else { return };
-        self.move_sidecars(&HashMap::from([(head.clone(), tail.clone())]), &[".check.sql"]);
+        self.move_companions(&HashMap::from([(head.clone(), tail.clone())]), &[".check.sql"]);
         let down = format!("{head}.down.sql");
         let Some(doc) = self.all.iter().find(|doc| doc.input.path == down) else { return };
         let (origin, input) = (doc.origin.clone(), doc.input.clone());
@@ -326,21 +327,21 @@ impl<'c> Docs<'c> {
             self.all.push(Rc::new(Doc::with_text(input, (origin.clone(), None), None, &text)));
         }
         let note = format!(
-            "{first_file} undoes the whole sequence; those of the steps behind it do nothing, so roll back past all of them"
+            "{first_file} undoes the whole sequence; the down files of the later steps do nothing, so roll back past all of them"
         );
         self.notes.retain(|(of, _)| *of != origin);
         self.notes.push((origin, note));
     }
 }
 
-/// The version behind one: the next number, or the next second.
+/// The version after a given one: the next number, or the next second.
 fn after(version: i64) -> i64 {
     let is_stamp = (19_000_101_000_000..=99_991_231_235_959).contains(&version);
     match is_stamp {
         true if version % 100 < 59 => version + 1,
         true if version / 100 % 100 < 59 => version - version % 100 + 100,
         true if version / 10_000 % 100 < 23 => version - version % 10_000 + 10_000,
-        // Midnight: of the days that every month has, the next one; of the others, the first of the next month.
+        // After midnight: the next day if every month has it, else the first of the next month.
         true if version / 1_000_000 % 100 < 28 => version - version % 1_000_000 + 1_000_000,
         true if version / 100_000_000 % 100 < 12 => version - version % 100_000_000 + 101_000_000,
         true => (version / 10_000_000_000 + 1) * 10_000_000_000 + 101_000_000,
@@ -348,7 +349,7 @@ fn after(version: i64) -> i64 {
     }
 }
 
-/// The folder with its slash, and the file.
+/// The folder with a trailing slash, and the file name.
 pub(crate) fn split_path(path: &str) -> (&str, &str) {
     path.split_at(path.rfind('/').map_or(0, |slash| slash + 1))
 }
@@ -368,7 +369,7 @@ fn version_of(input: &File, config: &Config) -> Option<i64> {
     }
 }
 
-/// The text with the line endings and the byte-order mark that the file had.
+/// The text with the line endings and byte-order mark of the original file.
 fn encoded(text: &str, as_in: &[u8]) -> Rc<[u8]> {
     let mut bytes = Vec::with_capacity(text.len());
     if as_in.starts_with("\u{feff}".as_bytes()) {

@@ -1,4 +1,4 @@
-//! One pass through the set: each file is fixed behind those before it, as they have become.
+//! One pass through the set: each file is fixed in the context of the files before it, as already fixed.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -16,30 +16,30 @@ use crate::schema::Schema;
 use crate::search_path::resolved;
 use crate::sql::Stmt;
 
-/// How often a proposal may lead to another finding before it is given up.
+/// How many follow-up findings a proposal may cause before it is given up.
 const ROUNDS: usize = 16;
 
-/// Files that are left as they are, and why.
+/// Files that are left unchanged, with the reason.
 pub(super) type Spared = BTreeMap<String, String>;
 
-/// What cannot be fixed, by [`key`], and why.
+/// Findings that cannot be fixed, by [`key`], with the reason.
 pub(super) type Refused = BTreeMap<(String, &'static str, String), String>;
 
-/// What a pass through the set comes to.
+/// The result of a pass through the set.
 pub(super) struct Pass<'c> {
     pub(super) docs: Docs<'c>,
     /// The rules whose findings are gone, by file.
     pub(super) fixed: BTreeMap<String, Vec<&'static str>>,
     /// The files in which something was fixed, in order.
     pub(super) order: Vec<String>,
-    /// What is left of the findings, each with the reason.
+    /// Remaining findings, each with the reason.
     pub(super) left: Vec<(Finding, String)>,
-    /// A file in which more is found than was without the fixes, and the rule; the pass ends there.
+    /// A file with more findings than it had without the fixes, and the rule; the pass ends there.
     pub(super) worse: Option<(String, &'static str)>,
 }
 
 impl<'c> Pass<'c> {
-    /// Fixes file by file, up to the end or to a file. `found` is what was found before anything was fixed.
+    /// Fixes file by file, up to the end or to a given file. `found` is the result before any fix.
     pub(super) fn through(docs: Docs<'c>, found: &Counts, spared: &Spared, upto: Option<&str>) -> Pass<'c> {
         let (fixed, order, left) = (BTreeMap::new(), Vec::new(), Vec::new());
         let mut pass = Pass { docs, fixed, order, left, worse: None };
@@ -63,20 +63,20 @@ impl<'c> Pass<'c> {
     }
 }
 
-/// The file that is fixed, or the files that it has become.
+/// The file being fixed, or the files that it became.
 pub(super) struct Fixer<'p> {
     first: usize,
-    /// What the files before them left.
+    /// The state left by the files before them.
     pub(super) memory: Memory,
     spared: &'p Spared,
 }
 
-/// The set, and what the linter says of the files at hand.
+/// The set, and the findings of the current files.
 pub(super) struct Linted<'c> {
     pub(super) docs: Docs<'c>,
     /// Errors and warnings, except about companion files that only their author can write.
     pub(super) findings: Vec<Finding>,
-    /// What is known behind these files.
+    /// The state after these files.
     after: Memory,
 }
 
@@ -87,7 +87,7 @@ impl Linted<'_> {
 }
 
 impl Fixer<'_> {
-    /// Fixes what can be fixed. What is left is given back, with the reasons, and what is known behind the files.
+    /// Fixes what can be fixed. Returns the remaining findings with their reasons, and the state after the files.
     fn fix(&self, pass: &mut Pass<'_>) -> (Vec<(Finding, String)>, Memory) {
         let mut refused = Refused::new();
         let mut now = self.linted(pass.docs.clone());
@@ -115,18 +115,18 @@ impl Fixer<'_> {
         (findings.into_iter().map(with_reason).collect(), after)
     }
 
-    /// Which files they are.
+    /// The range of the current files.
     fn range(&self, docs: &Docs<'_>) -> Range<usize> {
         let origin = docs.all.get(self.first).map(|doc| &doc.origin);
         let same = docs.all[self.first..].iter().take_while(|doc| Some(&doc.origin) == origin);
         self.first..self.first + same.count()
     }
 
-    /// The set with the first finding fixed that can be.
+    /// The set with the first fixable finding fixed.
     fn first_fixed<'c>(&self, now: &Linted<'c>, refused: &mut Refused) -> Option<Linted<'c>> {
         let docs = &now.docs;
         let mut order: Vec<&Finding> = now.findings.iter().collect();
-        // Within a file, those first that others follow from.
+        // Within a file, fix findings that others result from first.
         order.sort_by_key(|finding| (place(docs, finding), fixes::rank(finding.rule), finding.span));
         for finding in order {
             let key = key(docs, finding);
@@ -149,16 +149,16 @@ impl Fixer<'_> {
         for next in self.proposals(docs, finding)? {
             match next.and_then(|next| self.settled(next, &allowed)) {
                 Ok(next) if next.counts().get(&target) < allowed.get(&target) => return Ok(next),
-                // A gate may show that the next file of the same origin needs one as well.
+                // A gate may show that the next file of the same origin needs one too.
                 Ok(next) if is_gated(docs, finding, &next) => return Ok(next),
-                Ok(_) => why = "its mechanical form is found fault with as well".to_owned(),
+                Ok(_) => why = "its mechanical form has findings too".to_owned(),
                 Err(reason) => why = reason,
             }
         }
         Err(why)
     }
 
-    /// What the fix of a rule makes of the set.
+    /// The set after the fix of a rule.
     fn proposals<'c>(
         &self,
         docs: &Docs<'c>,
@@ -167,7 +167,7 @@ impl Fixer<'_> {
         let Some(plan) = fixes::of(finding.rule) else {
             return Err(fixes::reason(finding.rule).to_owned());
         };
-        // What follows from the fixes of files before it is fixed all the same.
+        // Findings that result from fixes of earlier files are still fixed.
         let spared = self.spared.get(&origin_of(docs, finding)).filter(|_| finding.rule != "overtakes-held");
         if let Some(why) = spared {
             return Err(why.clone());
@@ -222,7 +222,7 @@ impl Fixer<'_> {
         }
     }
 
-    /// The set when whatever a proposal brought with it is fixed as well.
+    /// The set after fixing all findings that a proposal caused.
     fn settled<'c>(&self, mut docs: Docs<'c>, allowed: &Counts) -> Result<Linted<'c>, String> {
         for _ in 0..ROUNDS {
             let now = self.linted(docs);
@@ -231,14 +231,14 @@ impl Fixer<'_> {
                 new.contains(&(finding.rule, origin_of(&now.docs, finding), finding.table.clone()))
             };
             let Some(first) = now.findings.iter().rfind(is_new) else { return Ok(now) };
-            let complaint = format!("its mechanical form would be a case of {}", first.rule);
+            let complaint = format!("its mechanical form would be reported by {}", first.rule);
             let proposals = self.proposals(&now.docs, first).map_err(|_| complaint.clone())?;
             docs = proposals.into_iter().find_map(Result::ok).ok_or(complaint)?;
         }
-        Err("its mechanical form leads to one more finding each time".to_owned())
+        Err("its mechanical form keeps causing new findings".to_owned())
     }
 
-    /// Lints the files at hand, behind those before them.
+    /// Lints the current files in the context of the files before them.
     pub(super) fn linted<'c>(&self, docs: Docs<'c>) -> Linted<'c> {
         let inputs = docs.alone(self.range(&docs));
         let mut after = self.memory.clone();
@@ -250,7 +250,7 @@ impl Fixer<'_> {
     }
 }
 
-/// Whether a finding about a migration that overtakes another is gone, whatever is found in the files behind it.
+/// Whether a finding about a migration that overtakes another is gone, whatever is found in later files.
 fn is_gated(docs: &Docs<'_>, finding: &Finding, next: &Linted<'_>) -> bool {
     let wanted = key(docs, finding);
     finding.rule == "overtakes-held" && !next.findings.iter().any(|one| key(&next.docs, one) == wanted)

@@ -1,7 +1,7 @@
-//! From the steps that take a statement's place to the texts of files.
+//! Turns the steps that replace a statement into the texts of files.
 //!
-//! The statements before and behind keep their order, their comments and their form. What holds for the file, such as its
-//! phase or a SET, is said in each of the new ones.
+//! The statements before and after keep their order, comments and form. File-level settings, such as the phase or a
+//! SET, are repeated in each new file.
 
 use refit_model::Phase;
 
@@ -17,14 +17,15 @@ struct Group {
     pieces: Vec<Piece>,
 }
 
-/// Directives that say something of every part of a file.
+/// Directives that apply to every part of a file.
 const SHARED: [&str; 7] =
     ["phase", "manual", "package", "environments", "category", "release", "lock_timeout"];
 
-/// The sequences of files that could take a file's place, the better ones first.
+/// The sequences of files that could replace a file, the better ones first.
 ///
 /// # Errors
-/// Why the file cannot be taken apart.
+///
+/// Why the file cannot be split.
 pub(crate) fn layouts(site: &Site<'_>, steps: &[Step]) -> Result<Vec<Vec<NewFile>>, String> {
     let (before, rest) = site.parts.pieces.split_at(site.index);
     let Some((piece, behind)) = rest.split_first() else {
@@ -64,11 +65,12 @@ pub(crate) fn layouts(site: &Site<'_>, steps: &[Step]) -> Result<Vec<Vec<NewFile
     layouts.into_iter().map(|groups| written(site, groups)).collect()
 }
 
-/// The sequence of files where several statements, in order, become steps each. `site` is that of the first; `apart` says
-/// that what follows each of them begins a new file, even where it could be in the same.
+/// The sequence of files in which several statements, in order, become steps. `site` belongs to the first; `apart`
+/// starts a new file after each of them, even if they could share one.
 ///
 /// # Errors
-/// Why the file cannot be taken apart.
+///
+/// Why the file cannot be split.
 pub(crate) fn sequence(
     site: &Site<'_>,
     plans: &[(usize, &[Step])],
@@ -77,7 +79,7 @@ pub(crate) fn sequence(
     let pieces = &site.parts.pieces;
     let last = plans.last().map_or(0, |(index, _)| *index);
     if site.stmts[site.index..last].iter().any(|stmt| matches!(stmt.kind, StmtKind::Set { .. })) {
-        return Err("what is set between them holds for some of them only".to_owned());
+        return Err("a SET between them applies only to some of them".to_owned());
     }
     let outside = !site.directives.transaction;
     let plain = Group {
@@ -113,10 +115,11 @@ pub(crate) fn sequence(
     written(site, groups)
 }
 
-/// The files that groups of statements become where nothing else changes: for texts that are only cut.
+/// The files for groups of statements if nothing else changes: for texts that are only split.
 ///
 /// # Errors
-/// Why the file cannot be taken apart.
+///
+/// Why the file cannot be split.
 pub(crate) fn cut(site: &Site<'_>, groups: Vec<(bool, Vec<Piece>)>) -> Result<Vec<NewFile>, String> {
     let group = |(transaction, pieces): (bool, Vec<Piece>)| Group {
         runs: if transaction { Runs::Here } else { Runs::Alone },
@@ -140,7 +143,7 @@ fn push_all(groups: &mut [Group], pieces: &[Piece]) {
     }
 }
 
-/// Steps that run in the same way and one after the other are one file.
+/// Consecutive steps that run the same way share a file.
 fn merge(groups: &mut Vec<Group>, from: usize) {
     if groups.len() > from + 1 {
         let more: Vec<Piece> = groups.drain(from + 1..).flat_map(|group| group.pieces).collect();
@@ -157,7 +160,7 @@ fn grouped(groups: &mut Vec<Group>, steps: &[&Step], piece: &Piece, outside: boo
             (Runs::Backfill(_), _) | (_, Runs::Backfill(_)) => false,
             _ if outside => true,
             (Runs::Here, Runs::Here | Runs::Apart) => true,
-            // What takes long has a file of its own, to be run again by itself.
+            // A slow step gets its own file, so that it can be retried separately.
             (Runs::Alone, Runs::Alone) => last >= first,
             _ => false,
         };
@@ -173,7 +176,7 @@ fn grouped(groups: &mut Vec<Group>, steps: &[&Step], piece: &Piece, outside: boo
     }
 }
 
-/// A step's statements; the first of all has the comments of the one that it replaces.
+/// A step's statements; the very first one gets the comments of the statement that it replaces.
 fn own_group(step: &Step, replaced: Option<&Piece>) -> Group {
     let mut pieces: Vec<Piece> = step.sql.iter().map(|sql| Piece::new(sql.as_str())).collect();
     if let (Some(replaced), Some(first)) = (replaced, pieces.first_mut()) {
@@ -185,7 +188,7 @@ fn own_group(step: &Step, replaced: Option<&Piece>) -> Group {
 
 fn written(site: &Site<'_>, groups: Vec<Group>) -> Result<Vec<NewFile>, String> {
     let settings = Settings::of(site);
-    // A group of nothing but settings is in all that follow.
+    // A group of only settings is repeated in all later files.
     let mut groups: Vec<Group> = groups.into_iter().filter(|group| !group.pieces.is_empty()).collect();
     if groups.len() > 1 {
         settings.may_be_split(site)?;
@@ -222,7 +225,7 @@ fn written(site: &Site<'_>, groups: Vec<Group>) -> Result<Vec<NewFile>, String> 
     Ok(files)
 }
 
-/// A statement; without a semicolon at the end of the file where it had none.
+/// A statement; without a semicolon if it was the last of the file and had none.
 fn write_piece(piece: &Piece, ends_file: bool, begins_file: bool, text: &mut String) {
     let mut piece = piece.clone();
     if begins_file {
@@ -238,7 +241,7 @@ fn write_piece(piece: &Piece, ends_file: bool, begins_file: bool, text: &mut Str
     }
 }
 
-/// The front of the first file: that of the old one, but for how it runs.
+/// The front matter of the first file: that of the old one, except for how it runs.
 fn front(parts: &Parts, runs: &Runs) -> String {
     let front = &parts.front;
     let outside = value_of(front, "transaction") == Some("false");
@@ -267,14 +270,14 @@ fn later_front(site: &Site<'_>, group: &Group, title: &str) -> String {
         first.make_ascii_uppercase();
     }
     match site.directives.phase {
-        // Words of ours would be taken for the reason that a contract migration has to give.
+        // A comment written here would count as the reason that a contract migration has to give.
         Some(Phase::Contract) if !site.explained => front,
         Some(Phase::Contract) => front + &format!("-- {title}; the reason is that of {}.\n", site.name()),
         _ => front + &format!("-- {title}.\n"),
     }
 }
 
-/// Takes out groups that do nothing but SET, which all later files do again; gives back their comments.
+/// Removes groups that only consist of SET, which all later files repeat, and returns their comments.
 fn drop_settings_only(groups: &mut Vec<Group>, site: &Site<'_>) -> String {
     let mut comments = String::new();
     groups.retain(|group| {
@@ -307,18 +310,18 @@ impl<'s> Settings<'s> {
         Settings { all: all.collect() }
     }
 
-    /// What of a file holds only as long as it is one.
+    /// Whether the file relies on something that ends when the file is split.
     fn may_be_split(&self, site: &Site<'_>) -> Result<(), String> {
         if site.directives.backfill.is_some() {
             return Err("its safe form takes several migrations, and this one is a backfill".to_owned());
         }
         let why = site.stmts.iter().find_map(whole);
         why.map_or(Ok(()), |why| {
-            Err(format!("its safe form takes several migrations, but {why}, which ends with this one: split it by hand"))
+            Err(format!("its safe form takes several migrations, but {why}, which ends with this migration: split it by hand"))
         })
     }
 
-    /// The SETs that a group needs to have again.
+    /// The SETs that a group has to repeat.
     fn before(&self, group: &Group, site: &Site<'_>) -> Result<String, String> {
         let mut text = String::new();
         for (piece, name, local) in &self.all {
@@ -353,7 +356,7 @@ fn without_local(sql: &str) -> String {
     }
 }
 
-/// What a statement does that the rest of its file relies on, and no other file sees.
+/// An effect of a statement that the rest of its file relies on and that is not visible to other files.
 fn whole(stmt: &Stmt) -> Option<&'static str> {
     match &stmt.kind {
         StmtKind::CreateTable(create) if create.temporary => Some("it creates a temporary table"),
@@ -362,9 +365,9 @@ fn whole(stmt: &Stmt) -> Option<&'static str> {
         StmtKind::Other(words) => {
             let first = words.split(' ').next().unwrap_or_default();
             match first {
-                "SAVEPOINT" | "RELEASE" => Some("it has a savepoint"),
+                "SAVEPOINT" | "RELEASE" => Some("it uses a savepoint"),
                 "PREPARE" | "DECLARE" => Some("it prepares a statement"),
-                "CREATE" if words.contains("TEMP") => Some("it creates something temporary"),
+                "CREATE" if words.contains("TEMP") => Some("it creates a temporary object"),
                 _ => None,
             }
         }
@@ -372,14 +375,14 @@ fn whole(stmt: &Stmt) -> Option<&'static str> {
     }
 }
 
-/// A name for a file out of any words.
+/// A file name made from any words.
 fn slug(words: &str) -> String {
     let clean: String =
         words.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
     let parts: Vec<&str> = clean.split('_').filter(|part| !part.is_empty()).collect();
     let mut name = parts.join("_");
     name.truncate(60);
-    // A name that ends so would be taken for an undo script.
+    // A name that ends this way would be taken for an undo script.
     for ending in ["_down", "_undo"] {
         if name.ends_with(ending) {
             name.push_str("_step");

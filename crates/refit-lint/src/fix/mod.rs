@@ -1,12 +1,13 @@
-//! Hazards with a mechanical safe form, fixed: the sequence of files that takes a migration's place.
+//! Fixes hazards that have a mechanical safe form: a sequence of files replaces the migration.
 //!
-//! The set is gone through once, file by file ([`fixer`]), so that the time grows with the number of files. What a fix proposes
-//! for a file is linted behind the files before it, as they are by then: the finding must be gone, and no other may have come.
-//! A proposal that leads to another finding is fixed in turn. What many statements of a file need is proposed at once
-//! ([`batch`]), so that a long file is linted a few times, not once for each. What cannot be fixed is left as it is, with the reason.
+//! The set is processed once, file by file ([`fixer`]), so the time grows with the number of files. The proposal for a
+//! file is linted in the context of the files before it, as already fixed: the finding must be gone, and no new one may
+//! appear. If a proposal causes another finding, that one is fixed in turn. Fixes for many statements of a file are
+//! proposed together ([`batch`]), so a long file is linted a few times, not once per statement. Findings that cannot be
+//! fixed are kept, with the reason.
 //!
-//! A fix may also lead to a finding in a later file. Where that one cannot be fixed, the file whose fix it comes from is looked
-//! for, by halves, and left as it was. Nothing in here reads or writes a file.
+//! A fix may also cause a finding in a later file. If that one cannot be fixed, the file whose fix causes it is found
+//! by bisection and left unchanged. Nothing in this module reads or writes files.
 
 mod batch;
 mod docs;
@@ -26,47 +27,47 @@ use crate::plan::Parts;
 use crate::stack::with_room;
 use crate::suppressions::unknown_rules;
 
-/// What came of it.
+/// The result of fixing.
 #[derive(Debug, Clone)]
 pub struct Fixed {
     /// The set as it is now, in order.
     pub inputs: Vec<Input>,
-    /// What becomes of each file that is not as it was, in order.
+    /// The changed files, in order.
     pub changes: Vec<Change>,
-    /// Each file in which something was fixed, in order.
+    /// The files in which something was fixed, in order.
     pub fixes: Vec<Fix>,
-    /// What is left of the findings, each with the reason.
+    /// The remaining findings, each with the reason.
     pub left: Vec<(Finding, String)>,
 }
 
 /// One file that was fixed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fix {
-    /// The file, as it was called before.
+    /// The file's original path.
     pub path: String,
-    /// The rules whose findings are gone, each as often as it found something.
+    /// The rules whose findings are gone, once per finding.
     pub rules: Vec<&'static str>,
-    /// The files that take its place, in the order in which they run.
+    /// The files that replace it, in the order in which they run.
     pub files: Vec<String>,
-    /// What people should know about them.
+    /// Notes for the user about them.
     pub notes: Vec<String>,
 }
 
-/// A file that is new, or other than it was. Its text is that of the same path in [`Fixed::inputs`].
+/// A new or changed file. Its text is that of the same path in [`Fixed::inputs`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// Where it was; none for a new file.
+    /// The old path; `None` for a new file.
     pub from: Option<String>,
-    /// Where it is to be.
+    /// The new path.
     pub to: String,
-    /// What it said, as bytes.
+    /// The old content.
     pub before: Vec<u8>,
-    /// What it is to say, as bytes.
+    /// The new content.
     pub after: Vec<u8>,
 }
 
-/// Fixes what can be fixed in files that are linted as one set, in the order given. Those whose path is in `protected`
-/// stay as they are, and so do those that are not reported.
+/// Fixes what can be fixed in files that are linted as one set, in the given order. Files in `protected` and files that
+/// are not reported stay unchanged.
 pub fn fix(inputs: &[Input], config: &Config, protected: &BTreeSet<String>) -> Fixed {
     with_room(|| {
         let docs = Docs::new(inputs, config, protected);
@@ -81,17 +82,19 @@ pub fn fix(inputs: &[Input], config: &Config, protected: &BTreeSet<String>) -> F
             let Some(culprit) = culprit(&docs, &found, &spared, &pass, origin) else {
                 return result(inputs, pass, others, config);
             };
-            spared.insert(culprit, format!("its mechanical form would lead to a case of {rule} in {origin}"));
+            spared
+                .insert(culprit, format!("its mechanical form would cause a finding of {rule} in {origin}"));
         }
     })
 }
 
-/// Whether there is a mechanical form for findings of a rule, where their statement allows it.
+/// Whether findings of a rule have a mechanical form, if their statement allows it.
 pub fn is_fixable(rule: &str) -> bool {
     fixes::of(rule).is_some()
 }
 
-/// The last of the files whose fixes together lead to a finding in a later one: without it, and those behind it, there is none.
+/// The last of the files whose fixes together cause a finding in a later one: without it and those after it, there is
+/// none.
 fn culprit(
     docs: &Docs<'_>,
     found: &Counts,
@@ -105,7 +108,7 @@ fn culprit(
         let spared = spared.clone().into_iter().chain(without).collect();
         Pass::through(docs.clone(), found, &spared, Some(origin)).worse.is_some()
     };
-    // With the first `without` of them there is none, with `with` of them there is.
+    // The first `without` files cause no finding, the first `with` files do.
     let (mut without, mut with) = (0, changed.len());
     while with > without + 1 {
         let middle = without.midpoint(with);
@@ -117,7 +120,7 @@ fn culprit(
     changed.get(without).map(|of| (*of).clone())
 }
 
-/// What is to be written, and what was done.
+/// The files to write, and the fixes made.
 fn result(inputs: &[Input], pass: Pass<'_>, others: Vec<Finding>, config: &Config) -> Fixed {
     let Pass { docs, mut fixed, mut left, .. } = pass;
     let given: BTreeMap<&str, &Input> = inputs.iter().map(|input| (input.path.as_str(), input)).collect();
@@ -143,7 +146,7 @@ fn result(inputs: &[Input], pass: Pass<'_>, others: Vec<Finding>, config: &Confi
         let files = files.remove(input.path.as_str()).unwrap_or_default();
         fixes.push(Fix { path: input.path.clone(), rules, files, notes: notes.collect() });
     }
-    // What is wrong with names is seen over the whole set.
+    // Problems with file names concern the whole set.
     left.retain(|(finding, _)| finding.rule != "misnamed-file");
     left.extend(others.into_iter().chain(unknown_rules(config)).map(|finding| {
         let reason = fixes::reason(finding.rule).to_owned();
@@ -154,13 +157,14 @@ fn result(inputs: &[Input], pass: Pass<'_>, others: Vec<Finding>, config: &Confi
     Fixed { inputs: docs.inputs(), changes, fixes, left }
 }
 
-/// Findings by rule, the file that they came out of, and the table.
+/// Findings by rule, original file and table.
 type Counts = BTreeMap<(&'static str, String, Option<String>), usize>;
 
-/// A file that may be fixed, in its parts.
+/// A file that may be fixed, split into its parts.
 ///
 /// # Errors
-/// Why it may not.
+///
+/// Why it may not be fixed.
 fn parts_of(docs: &Docs<'_>, doc: &Doc) -> Result<Parts, String> {
     if doc.was.as_deref().is_some_and(|path| docs.protected.contains(path)) {
         return Err("the migration may have run already".to_owned());
@@ -171,7 +175,7 @@ fn parts_of(docs: &Docs<'_>, doc: &Doc) -> Result<Parts, String> {
     }
 }
 
-/// Which statement a finding is in.
+/// The statement that contains a finding.
 fn statement_of(doc: &Doc, finding: &Finding) -> usize {
     let stmts = &doc.parsed.stmts;
     let index = stmts.partition_point(|stmt| stmt.span.end <= finding.span.start);
@@ -182,7 +186,7 @@ fn is_text(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_ok_and(|text| !text.contains('\0'))
 }
 
-/// Where the file of a finding is.
+/// The index of the file of a finding.
 fn place(docs: &Docs<'_>, finding: &Finding) -> usize {
     docs.all.iter().position(|doc| doc.input.path == finding.path).unwrap_or(usize::MAX)
 }
@@ -191,7 +195,7 @@ fn origin_of(docs: &Docs<'_>, finding: &Finding) -> String {
     docs.all.get(place(docs, finding)).map_or_else(|| finding.path.clone(), |doc| doc.origin.clone())
 }
 
-/// What tells a finding from others that stays the same when the file around it changes.
+/// Identifies a finding while the file around it changes.
 fn key(docs: &Docs<'_>, finding: &Finding) -> (String, &'static str, String) {
     let text = docs.all.get(place(docs, finding)).map_or("", |doc| &doc.text);
     let span = finding.span;
@@ -207,7 +211,7 @@ fn counts<'f>(docs: &Docs<'_>, findings: impl IntoIterator<Item = &'f Finding>) 
     counts
 }
 
-/// How many more there are of each.
+/// How many more findings there are of each kind.
 fn difference(more: &Counts, less: &Counts) -> Counts {
     let left = more.iter().filter_map(|(key, count)| {
         let extra = count.saturating_sub(less.get(key).copied().unwrap_or(0));

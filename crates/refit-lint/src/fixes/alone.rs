@@ -1,4 +1,5 @@
-//! `concurrently-in-transaction`, `non-transactional-statement`: a migration of its own that is no transaction.
+//! `concurrently-in-transaction`, `non-transactional-statement`: moves the statement to its own migration without a
+//! transaction.
 
 use super::Planned;
 use crate::plan::{Plan, Runs, Site, Step};

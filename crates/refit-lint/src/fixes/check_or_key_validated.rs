@@ -1,4 +1,4 @@
-//! `check-validated`, `foreign-key-validated`: NOT VALID, and VALIDATE in a later migration.
+//! `check-validated`, `foreign-key-validated`: adds NOT VALID, and VALIDATE in a later migration.
 
 use super::Planned;
 use super::proof::name_of;
@@ -12,7 +12,7 @@ pub(super) fn plan(site: &Site<'_>) -> Planned {
     let AlterAction::AddConstraint(constraint) = alter.action() else { return Err(site.elsewhere()) };
     let is_key = matches!(constraint.kind, ConstraintKind::ForeignKey { .. });
     if is_key && site.schema.is_partitioned(alter.table) && site.postgres < 18 {
-        return Err(format!("{} is partitioned, and up to PostgreSQL 17 NOT VALID fails on it", alter.table));
+        return Err(format!("{} is partitioned, where NOT VALID fails up to PostgreSQL 17", alter.table));
     }
     let name = name_of(site, alter.table, constraint)?;
     let written = quoted(&name);

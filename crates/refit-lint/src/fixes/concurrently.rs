@@ -1,5 +1,5 @@
-//! `index-not-concurrent`, `reindex-not-concurrent`, `detach-partition`: the same statement with CONCURRENTLY, in a migration
-//! of its own that is no transaction.
+//! `index-not-concurrent`, `reindex-not-concurrent`, `detach-partition`: the same statement with CONCURRENTLY, in its
+//! own migration without a transaction.
 
 use super::Planned;
 use crate::plan::{Plan, Runs, Site, Step, Words, inserted};
@@ -11,7 +11,7 @@ const WORD: &str = " CONCURRENTLY";
 pub(super) fn index(site: &Site<'_>) -> Planned {
     let StmtKind::CreateIndex(index) = &site.stmt().kind else { return Err(site.elsewhere()) };
     if site.schema.is_partitioned(&index.table) {
-        return Err(format!("{} is partitioned, and which partitions it has is for you to say", index.table));
+        return Err(format!("{} is partitioned, and only you know its partitions", index.table));
     }
     let words = Words::of(site.sql());
     let at = words.find(0, &["INDEX"]).ok_or_else(|| site.elsewhere())?;
@@ -19,7 +19,7 @@ pub(super) fn index(site: &Site<'_>) -> Planned {
     let (sql, name) = match &index.name {
         Some(name) => (inserted(site.sql(), &[(end, WORD)]), name.name.clone()),
         None => {
-            // By its name, an interrupted build is found again.
+            // Refit finds an interrupted build by the index name.
             let name = index_name(site.schema, &index.table, &index.called);
             let words = format!("{WORD} {}", refit_model::quoted_name(&name));
             (inserted(site.sql(), &[(end, &words)]), name)
@@ -44,10 +44,7 @@ pub(super) fn detach(site: &Site<'_>) -> Planned {
     let alter = site.action()?;
     let AlterAction::DetachPartition { partition, .. } = alter.action() else { return Err(site.elsewhere()) };
     if site.schema.default_partition(alter.table).is_some() {
-        return Err(format!(
-            "{} has a DEFAULT partition, where nothing is detached concurrently",
-            alter.table
-        ));
+        return Err(format!("{} has a DEFAULT partition, which prevents DETACH CONCURRENTLY", alter.table));
     }
     let sql = alter.with(&format!("{}{WORD}", alter.written()));
     Ok(Plan::Steps(vec![Step::new(Runs::Alone, format!("detach {partition}"), sql)]))

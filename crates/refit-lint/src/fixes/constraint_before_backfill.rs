@@ -1,4 +1,4 @@
-//! `constraint-before-backfill`: `after` names the backfill.
+//! `constraint-before-backfill`: adds the backfill to `after`.
 
 use super::Planned;
 use crate::plan::{Plan, Site, value_of, with_directive};

@@ -1,11 +1,11 @@
-//! `lock-held`, `enum-value-in-same-transaction`: the statement, and what follows it, in a migration of their own.
+//! `lock-held`, `enum-value-in-same-transaction`: moves the statement and those after it to a separate migration.
 
 use super::Planned;
 use crate::plan::{Plan, Runs, Site, Step};
 
 pub(super) fn plan(site: &Site<'_>) -> Planned {
     if site.index == 0 {
-        return Err("it is all in one statement".to_owned());
+        return Err("both are in one statement".to_owned());
     }
     Ok(Plan::Steps(vec![Step::new(Runs::Apart, "", site.sql())]))
 }

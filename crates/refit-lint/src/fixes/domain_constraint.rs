@@ -1,5 +1,5 @@
-//! `domain-constraint`: NOT VALID. To validate it stops the writers of every table in question all the same, so that is left
-//! to people and a quiet hour.
+//! `domain-constraint`: adds NOT VALID. Validating it would still block writes to every table that uses the domain, so
+//! the user has to choose when to do that.
 
 use super::Planned;
 use crate::plan::{Plan, Site, Step};
@@ -12,7 +12,7 @@ pub(super) fn plan(site: &Site<'_>) -> Planned {
             ConstraintKind::Check(_) => {
                 Ok(Plan::Steps(vec![Step::here(format!("{} NOT VALID", site.sql()))]))
             }
-            _ => Err("NOT NULL of a domain has no NOT VALID".to_owned()),
+            _ => Err("NOT NULL of a domain cannot be NOT VALID".to_owned()),
         },
         _ => Err(site.elsewhere()),
     }

@@ -1,5 +1,5 @@
-//! `drop-index-not-concurrent`: DROP INDEX CONCURRENTLY, one index at a time, in a migration that is no transaction; without the
-//! word where the table is partitioned, which does not know it.
+//! `drop-index-not-concurrent`: DROP INDEX CONCURRENTLY, one index at a time, in a migration without a transaction;
+//! without CONCURRENTLY for a partitioned table, which does not support it.
 
 use super::Planned;
 use crate::plan::{Plan, Runs, Site, Step, Words};
@@ -17,7 +17,10 @@ pub(super) fn plan(site: &Site<'_>) -> Planned {
         return Ok(Plan::Steps(vec![Step::new(Runs::Apart, "drop index", sql)]));
     }
     if *cascade {
-        return Err("CASCADE is not for DROP INDEX CONCURRENTLY: drop what depends on it first".to_owned());
+        return Err(
+            "DROP INDEX CONCURRENTLY does not support CASCADE: drop the objects that depend on it first"
+                .to_owned(),
+        );
     }
     let exists = if words.find(0, &["EXISTS"]).is_some() { "IF EXISTS " } else { "" };
     let drop = |name| format!("DROP INDEX CONCURRENTLY {exists}{}", site.name_of(name));

@@ -1,5 +1,5 @@
-//! `inline-constraint`: the column first, then its constraint as `check-validated`, `foreign-key-validated` and
-//! `unique-constraint` would have it.
+//! `inline-constraint`: adds the column first, then its constraint in the safe form of `check-validated`,
+//! `foreign-key-validated` or `unique-constraint`.
 
 use super::Planned;
 use super::proof::{free_name, short};
@@ -12,7 +12,7 @@ use crate::sql::{AlterAction, Column, Constraint, ConstraintKind};
 pub(super) fn plan(site: &Site<'_>) -> Planned {
     let alter = site.action()?;
     let AlterAction::AddColumn { column, if_not_exists: false } = alter.action() else {
-        return Err("the column may be there already".to_owned());
+        return Err("the column may already exist".to_owned());
     };
     let found = site.finding.span;
     let constraint = column.constraints.iter().find(|constraint| constraint.span == found);
@@ -47,7 +47,7 @@ pub(super) fn plan(site: &Site<'_>) -> Planned {
         ConstraintKind::Unique { .. } => {
             let last = words.all.last().is_some_and(|word| word.is("UNIQUE"));
             if !last {
-                return Err("it has more to it than UNIQUE".to_owned());
+                return Err("it has options besides UNIQUE".to_owned());
             }
             let table = alter.table();
             let create = format!("CREATE UNIQUE INDEX CONCURRENTLY {quoted_name} ON {table} ({own})");
@@ -55,7 +55,7 @@ pub(super) fn plan(site: &Site<'_>) -> Planned {
             steps.push(Step::new(Runs::Alone, format!("index {name}"), create));
             steps.push(Step::new(Runs::Apart, format!("constrain {name}"), add));
         }
-        _ => return Err("a primary key needs a value in every row, which only you know".to_owned()),
+        _ => return Err("a primary key needs a value in every row, and only you know the values".to_owned()),
     }
     Ok(Plan::Steps(steps))
 }

@@ -1,5 +1,5 @@
-//! `unique-constraint`, `primary-key-constraint`: a unique index built concurrently, then the constraint over it; of a primary
-//! key, the columns are made NOT NULL before.
+//! `unique-constraint`, `primary-key-constraint`: builds a unique index concurrently, then adds the constraint with it;
+//! for a primary key, makes the columns NOT NULL first.
 
 use super::Planned;
 use super::proof::{name_of, not_null};
@@ -17,7 +17,7 @@ pub(super) fn plan(site: &Site<'_>) -> Planned {
         _ => return Err(site.elsewhere()),
     };
     if site.schema.is_partitioned(alter.table) {
-        return Err(format!("{} is partitioned, where no index is built concurrently", alter.table));
+        return Err(format!("{} is partitioned, where CREATE INDEX CONCURRENTLY fails", alter.table));
     }
     let (before, behind) = alter.around()?;
     let mut steps: Vec<Step> = before.map(Step::here).into_iter().collect();
@@ -37,14 +37,14 @@ pub(super) fn plan(site: &Site<'_>) -> Planned {
     Ok(Plan::Steps(steps))
 }
 
-/// The columns of an index that the set tells of.
+/// The columns of an index that the set shows.
 fn indexed(site: &Site<'_>, table: &Name, index: &Name) -> Vec<String> {
     let key = Name { schema: table.schema.clone(), ..index.clone() }.key();
     let known = site.schema.indexes.get(&key);
     known.map_or(Vec::new(), |index| index.columns.iter().flatten().cloned().collect())
 }
 
-/// The steps that make a column NOT NULL where it is not known to be.
+/// The steps that make a column NOT NULL unless it is known to be.
 fn closed(site: &Site<'_>, alter: &Alter<'_>, column: &str) -> Result<Vec<Step>, String> {
     let known = site.schema.column(alter.table, column).is_some_and(|known| known.not_null);
     match known || site.schema.proves_not_null(alter.table, column) {
@@ -53,9 +53,9 @@ fn closed(site: &Site<'_>, alter: &Alter<'_>, column: &str) -> Result<Vec<Step>,
     }
 }
 
-/// The index, and the constraint that takes it over.
+/// The index, and the constraint that uses it.
 fn over_an_index(alter: &Alter<'_>, name: &str, primary: bool) -> Result<Vec<Step>, String> {
-    let odd = || "it has more to it than columns".to_owned();
+    let odd = || "it has options besides its columns".to_owned();
     let words = Words::of(alter.written());
     let open = words.all.iter().position(|word| word.text == "(").ok_or_else(odd)?;
     let mut last = words.closing(open).ok_or_else(odd)?;

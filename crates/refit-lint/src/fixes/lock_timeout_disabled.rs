@@ -1,4 +1,4 @@
-//! `lock-timeout-disabled`: without the SET, the runner's own timeout holds.
+//! `lock-timeout-disabled`: removes the SET, so that Refit's own timeout applies.
 
 use super::Planned;
 use crate::plan::{Plan, Site};
@@ -13,7 +13,7 @@ pub(super) fn plan(site: &Site<'_>) -> Planned {
         None => parts.end.insert_str(0, &gone.above),
     }
     match parts.pieces.is_empty() {
-        true => Err("it is all that the file holds: remove the file".to_owned()),
+        true => Err("it is the only statement of the file: remove the file".to_owned()),
         false => Ok(Plan::Text(parts.whole())),
     }
 }

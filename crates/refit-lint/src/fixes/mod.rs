@@ -1,7 +1,7 @@
 //! The fixes, one file each, named after the rules whose findings they fix.
 //!
-//! A fix is given the place of a finding and says what takes the statement's place, or why nothing does. Whether that is
-//! any better is not for the fix to decide: the linter does.
+//! A fix gets the site of a finding and returns what replaces the statement, or why nothing can. The linter, not the
+//! fix, decides whether the result is better.
 
 mod alone;
 mod check_or_key_validated;
@@ -26,13 +26,13 @@ mod volatile_default;
 
 use crate::plan::{Plan, Site};
 
-/// What takes a statement's place, or why nothing does.
+/// The replacement of a statement, or the reason why there is none.
 type Planned = Result<Plan, String>;
 
-/// A fix: from the place of a finding to what fixes it.
+/// A fix: turns the site of a finding into its replacement.
 pub(crate) type Planner = fn(&Site<'_>) -> Planned;
 
-/// Each rule with its fix, those first that others follow from.
+/// Each rule with its fix; rules whose findings cause others come first.
 const FIXES: [(&str, Planner); 26] = [
     ("transaction-control", transaction_control::plan),
     ("lock-timeout-disabled", lock_timeout_disabled::plan),
@@ -62,7 +62,7 @@ const FIXES: [(&str, Planner); 26] = [
     ("lock-held", cut_before::plan),
 ];
 
-/// The last of all: what others leave behind.
+/// Runs last, because other fixes may leave suppressions unused.
 const LAST: (&str, Planner) = ("unused-suppression", unused_suppression::plan);
 
 /// The fix of a rule, if it has one.
@@ -70,31 +70,32 @@ pub(crate) fn of(rule: &str) -> Option<Planner> {
     FIXES.iter().chain([&LAST]).find(|(name, _)| *name == rule).map(|(_, plan)| *plan)
 }
 
-/// Whether the fix of a rule makes another text of the whole file, and not steps of a statement.
+/// Whether the fix of a rule rewrites the whole file instead of replacing a statement.
 pub(crate) fn changes_file(rule: &str) -> bool {
     is_first(rule) || matches!(rule, "constraint-before-backfill" | "overtakes-held" | "unused-suppression")
 }
 
-/// When a rule's findings are fixed, compared with others of the same file.
+/// The order in which findings of a file are fixed, by rule.
 pub(crate) fn rank(rule: &str) -> usize {
     FIXES.iter().position(|(name, _)| *name == rule).unwrap_or(FIXES.len())
 }
 
-/// Whether what is found elsewhere in a file may follow from what a rule finds.
+/// Whether other findings of a file may result from findings of a rule.
 pub(crate) fn is_first(rule: &str) -> bool {
     matches!(rule, "transaction-control" | "lock-timeout-disabled")
 }
 
-/// Why findings of a rule are left to people, where there is more to say than that no form is mechanical.
+/// Why findings of a rule have to be fixed by hand, if there is a more specific reason than that they have no
+/// mechanical form.
 pub(crate) fn reason(rule: &str) -> &'static str {
     match rule {
         "not-null-without-backfill" => "only you know the value for existing rows",
-        "exclusion-constraint" => "PostgreSQL adds it to a table with rows in no other way",
+        "exclusion-constraint" => "PostgreSQL has no other way to add it to an existing table",
         "domain-check-column" | "column-type-change" | "stored-generated-column" => {
-            "its safe form is another column, which the code must know"
+            "its safe form is another column, which the application must use"
         }
         "syntax-error" | "psql-command" | "misnamed-file" | "unknown-directive" | "unknown-rule" => {
-            "what was meant is for you to say"
+            "only you know what was intended"
         }
         "suppression-without-reason" => "only you know the reason",
         _ => "it has no mechanical form",

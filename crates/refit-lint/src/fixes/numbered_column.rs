@@ -1,5 +1,5 @@
-//! `serial-column`, `identity-column`: a sequence of its own, a default for new rows, a backfill for the old, NOT NULL, and in the
-//! end the form that was asked for.
+//! `serial-column`, `identity-column`: a sequence, a default for new rows, a backfill for existing rows, NOT NULL, and
+//! finally the requested form.
 
 use super::Planned;
 use super::proof::short;
@@ -13,7 +13,7 @@ use crate::sql::{AlterAction, Column, Generated};
 pub(super) fn plan(site: &Site<'_>) -> Planned {
     let alter = site.action()?;
     let AlterAction::AddColumn { column, if_not_exists: false } = alter.action() else {
-        return Err("the column may be there already".to_owned());
+        return Err("the column may already exist".to_owned());
     };
     match column.generated {
         Some(Generated::Identity) => identity(site, &alter, column),
@@ -40,7 +40,7 @@ fn identity(site: &Site<'_>, alter: &Alter<'_>, column: &Column) -> Planned {
     let from = words.find(0, &["GENERATED"]).ok_or_else(|| site.elsewhere())?;
     let until = words.find(from, &["IDENTITY"]).ok_or_else(|| site.elsewhere())?;
     if words.all.get(until + 1).is_some_and(|word| word.text == "(") {
-        return Err("its sequence has options of its own".to_owned());
+        return Err("its sequence has options".to_owned());
     }
     let generated = words.between(from, until).unwrap_or_default();
     let (rest, _) = stripped(column, &words, from..until)?;
@@ -55,7 +55,7 @@ fn identity(site: &Site<'_>, alter: &Alter<'_>, column: &Column) -> Planned {
         title: format!("{} {} identity", alter.table.name, column.name),
         sql: vec![
             format!("{head} ALTER COLUMN {name} DROP DEFAULT"),
-            // Of two sequences that a column owns, nobody could say which is meant below.
+            // If the column owned two sequences, pg_get_serial_sequence below would be ambiguous.
             format!("ALTER SEQUENCE {} OWNED BY NONE", sequence.written),
             format!("{head} ALTER COLUMN {name} ADD {generated}"),
             format!(
@@ -70,7 +70,7 @@ fn identity(site: &Site<'_>, alter: &Alter<'_>, column: &Column) -> Planned {
     Ok(Plan::Steps(steps))
 }
 
-/// The sequence that the numbers come from, in the table's schema.
+/// The sequence that provides the numbers, in the table's schema.
 struct Sequence {
     written: String,
 }

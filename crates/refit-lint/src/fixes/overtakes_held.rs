@@ -1,10 +1,10 @@
-//! `overtakes-held`: the same gates as the migration that it needs.
+//! `overtakes-held`: adds the gates of the migration that it needs.
 
 use super::Planned;
 use crate::plan::{Plan, Site, with_directive};
 
 pub(super) fn plan(site: &Site<'_>) -> Planned {
-    // The gates of both, as the help has them.
+    // The gates of both, taken from the help.
     let gates = site.finding.help.split_once("after = ").map(|(_, gates)| gates.trim());
     let gates = gates.ok_or_else(|| site.elsewhere())?;
     let mut parts = site.parts.clone();

@@ -1,5 +1,5 @@
-//! What several fixes share: the steps that make a column NOT NULL without a look at the rows under a strong lock, and names
-//! as the server would choose them.
+//! What several fixes share: the steps that make a column NOT NULL without a scan under a strong lock, and names as the
+//! server would choose them.
 
 use refit_model::quoted_name as quoted;
 
@@ -8,14 +8,15 @@ use crate::plan::{Runs, Site, Step};
 use crate::schema::constraint_name;
 use crate::sql::{Constraint, Name};
 
-/// The longest name that the server keeps whole.
+/// The maximum length of a name in bytes.
 const LONGEST: usize = 63;
 
-/// The steps that make a column NOT NULL: CHECK NOT VALID, VALIDATE, SET NOT NULL; from PostgreSQL 18 on NOT NULL NOT VALID and
-/// VALIDATE. `head` is the ALTER TABLE as written.
+/// The steps that make a column NOT NULL: CHECK NOT VALID, VALIDATE, SET NOT NULL; from PostgreSQL 18 on, NOT NULL NOT
+/// VALID and VALIDATE. `head` is the ALTER TABLE as written.
 ///
 /// # Errors
-/// When a name would be too long.
+///
+/// If a name would be too long.
 pub(super) fn not_null(
     site: &Site<'_>,
     head: &str,
@@ -55,19 +56,21 @@ pub(super) fn not_null(
     ])
 }
 
-/// How a table is walked. `alias` is what its columns are qualified by.
+/// How a backfill walks a table. `alias` qualifies its columns.
 ///
 /// # Errors
-/// When its primary key is not known.
+///
+/// If its primary key is not known.
 pub(super) fn walked(site: &Site<'_>, table: &Name, alias: Option<&str>) -> Result<Batches, String> {
     let batches = Batches::of(site.schema, table, alias);
-    batches.ok_or_else(|| format!("no primary key of {table} is known, by which batches are cut"))
+    batches.ok_or_else(|| format!("the primary key of {table} is not known, and batches need one"))
 }
 
-/// The name that a constraint has or the server would give it.
+/// The name of a constraint, or the one that the server would give it.
 ///
 /// # Errors
-/// When it would be too long.
+///
+/// If it would be too long.
 pub(super) fn name_of(site: &Site<'_>, table: &Name, constraint: &Constraint) -> Result<String, String> {
     match &constraint.name {
         Some(name) => Ok(name.clone()),
@@ -78,7 +81,8 @@ pub(super) fn name_of(site: &Site<'_>, table: &Name, constraint: &Constraint) ->
 /// A name that no constraint of a table has yet, numbered as the server does.
 ///
 /// # Errors
-/// When it would be too long.
+///
+/// If it would be too long.
 pub(super) fn free_name(site: &Site<'_>, table: &Name, wanted: &str) -> Result<String, String> {
     let is_free = |name: &String| site.schema.constraint(table, name).is_none();
     let names = (0..100).map(|n| if n == 0 { wanted.to_owned() } else { format!("{wanted}{n}") });
@@ -89,6 +93,6 @@ pub(super) fn free_name(site: &Site<'_>, table: &Name, wanted: &str) -> Result<S
 pub(super) fn short(name: String) -> Result<String, String> {
     match name.len() <= LONGEST {
         true => Ok(name),
-        false => Err(format!("{name} is longer than a name may be: name it yourself")),
+        false => Err(format!("the name {name} would be too long: choose a name")),
     }
 }

@@ -1,4 +1,4 @@
-//! `refresh-materialized-view`: with CONCURRENTLY, where a unique index is known.
+//! `refresh-materialized-view`: adds CONCURRENTLY if a unique index is known.
 
 use super::Planned;
 use crate::plan::{Plan, Site, Step, Words, inserted};
@@ -6,14 +6,14 @@ use crate::sql::StmtKind;
 
 pub(super) fn plan(site: &Site<'_>) -> Planned {
     let StmtKind::Refresh { view, concurrently: false, no_data: false } = &site.stmt().kind else {
-        return Err("only you know whether the view may be empty, or what is unique in it".to_owned());
+        return Err("only you know whether the view may be empty, or which columns are unique".to_owned());
     };
     let key = view.key();
     let unique = site.schema.indexes.values().any(|index| {
         index.table == key && index.unique && !index.partial && index.columns.iter().all(Option::is_some)
     });
     if !unique {
-        return Err(format!("no unique index of {view} is known, which CONCURRENTLY needs"));
+        return Err(format!("CONCURRENTLY needs a unique index, and none of {view} is known"));
     }
     let words = Words::of(site.sql());
     let at = words.find(0, &["VIEW"]).ok_or_else(|| site.elsewhere())?;

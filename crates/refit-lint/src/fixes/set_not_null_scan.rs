@@ -1,4 +1,4 @@
-//! `set-not-null-scan`: a CHECK that is validated first proves it; from PostgreSQL 18 on, NOT NULL is NOT VALID itself.
+//! `set-not-null-scan`: proves it with a CHECK that is validated first; from PostgreSQL 18 on, with NOT NULL NOT VALID.
 
 use super::Planned;
 use super::proof::{name_of, not_null};

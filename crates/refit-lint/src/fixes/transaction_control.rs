@@ -1,4 +1,4 @@
-//! `transaction-control`: without BEGIN and COMMIT. What was two transactions becomes two migrations.
+//! `transaction-control`: removes BEGIN and COMMIT. Two transactions become two migrations.
 
 use super::Planned;
 use crate::plan::{Piece, Plan, Site};
@@ -15,9 +15,9 @@ pub(super) fn plan(site: &Site<'_>) -> Planned {
             match word.as_str() {
                 "BEGIN" | "START" => inside = true,
                 "COMMIT" | "END" => inside = own,
-                word => return Err(format!("{word} takes back what is before it: remove both by hand")),
+                word => return Err(format!("{word} undoes the statements before it: remove both by hand")),
             }
-            // In a transaction of the migration's own, BEGIN begins nothing.
+            // Within the migration's own transaction, BEGIN has no effect.
             begins |= !matches!(word.as_str(), "BEGIN" | "START") || !own;
             comments.push_str(kept(&piece.above));
             continue;
@@ -34,12 +34,12 @@ pub(super) fn plan(site: &Site<'_>) -> Planned {
         last.behind.push_str(comments.trim_start_matches('\n'));
     }
     match groups.is_empty() {
-        true => Err("it is all that the file holds: remove the file".to_owned()),
+        true => Err("it is the only statement of the file: remove the file".to_owned()),
         false => Ok(Plan::Cut(groups)),
     }
 }
 
-/// The comments above a word that goes; the space between goes with it.
+/// The comments above a removed statement; the space between is removed with it.
 fn kept(above: &str) -> &str {
     if above.trim().is_empty() { "" } else { above }
 }

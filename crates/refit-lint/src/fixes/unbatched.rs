@@ -1,4 +1,4 @@
-//! `unbatched-update`, `unbatched-delete`: the same statement in batches of the primary key, as a backfill.
+//! `unbatched-update`, `unbatched-delete`: the same statement in batches by primary key, as a backfill.
 
 use super::Planned;
 use super::proof::walked;
@@ -8,18 +8,18 @@ use crate::sql::{Dml, DmlKind, Expr, FromItem, Literal, StmtKind};
 pub(super) fn plan(site: &Site<'_>) -> Planned {
     let StmtKind::Dml(dml) = &site.stmt().kind else { return Err(site.elsewhere()) };
     if dml.span != site.finding.span && site.finding.span.start != site.stmt().span.start {
-        return Err("it is inside of another statement".to_owned());
+        return Err("it is inside another statement".to_owned());
     }
     let words = Words::of(site.sql());
     if !dml.ctes.is_empty() || words.all.first().is_some_and(|word| word.is("WITH")) {
-        return Err("its WITH would run once for each batch".to_owned());
+        return Err("its WITH would run once per batch".to_owned());
     }
     if words.find(0, &["RETURNING"]).is_some() {
-        return Err("nobody reads what a backfill returns".to_owned());
+        return Err("a backfill discards the rows that RETURNING returns".to_owned());
     }
     if reads_itself(dml) {
         return Err(format!(
-            "it reads {} while it changes it: in batches it would do something else",
+            "it reads {} while it changes it: in batches the result would differ",
             dml.table
         ));
     }
@@ -27,7 +27,7 @@ pub(super) fn plan(site: &Site<'_>) -> Planned {
     let alias = dml.alias.as_deref().unwrap_or(&dml.table.name);
     let fill = walked(site, &dml.table, joined.then_some(alias))?;
     if dml.columns.iter().any(|(column, _)| fill.key.contains(column)) {
-        return Err("it changes the key by which batches are cut".to_owned());
+        return Err("it changes the key that the batches use".to_owned());
     }
     let verb = if dml.kind == DmlKind::Update { "update" } else { "delete from" };
     let title = format!("{verb} {} in batches", dml.table.name);
@@ -48,7 +48,7 @@ fn ranged(sql: &str, words: &Words<'_>, range: &str, filter: Option<&Expr>) -> S
     }
 }
 
-/// Whether it looks at other rows of the table than the one that it changes.
+/// Whether it reads rows of the table other than the one it changes.
 fn reads_itself(dml: &Dml) -> bool {
     let key = dml.table.key();
     let in_from = dml.source_tables().into_iter().any(|table| table.key() == key);

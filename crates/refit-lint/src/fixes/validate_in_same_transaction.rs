@@ -1,4 +1,4 @@
-//! `validate-in-same-transaction`: VALIDATE in a migration behind this one.
+//! `validate-in-same-transaction`: moves VALIDATE to a migration after this one.
 
 use super::Planned;
 use crate::plan::{Plan, Runs, Site, Step};

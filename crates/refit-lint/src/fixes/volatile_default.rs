@@ -1,4 +1,5 @@
-//! `volatile-default`: the column empty, its default for new rows, and a backfill for the old; NOT NULL when all have it.
+//! `volatile-default`: adds the column empty, sets its default for new rows, backfills existing rows, then makes it NOT
+//! NULL.
 
 use super::Planned;
 use super::proof::{not_null, walked};
@@ -10,7 +11,7 @@ use crate::sql::{AlterAction, Column, ConstraintKind};
 pub(super) fn plan(site: &Site<'_>) -> Planned {
     let alter = site.action()?;
     let AlterAction::AddColumn { column, if_not_exists: false } = alter.action() else {
-        return Err("the column may be there already".to_owned());
+        return Err("the column may already exist".to_owned());
     };
     let words = Words::of(alter.written());
     let default = default_of(&words).ok_or_else(|| site.elsewhere())?;
@@ -25,10 +26,11 @@ pub(super) fn plan(site: &Site<'_>) -> Planned {
     Ok(Plan::Steps(steps))
 }
 
-/// The backfill of a new column, and NOT NULL behind it.
+/// The backfill of a new column, and NOT NULL after it.
 ///
 /// # Errors
-/// When there is no key to cut batches by.
+///
+/// If there is no key to walk the table by.
 pub(super) fn filled(
     site: &Site<'_>,
     alter: &Alter<'_>,
@@ -48,7 +50,7 @@ pub(super) fn filled(
     Ok(steps)
 }
 
-/// The words that can follow a default, which are no part of it.
+/// Keywords that can follow a default and are not part of it.
 const BEHIND: [&str; 10] = [
     "CONSTRAINT",
     "NOT",
@@ -62,18 +64,19 @@ const BEHIND: [&str; 10] = [
     "COLLATE",
 ];
 
-/// The words from DEFAULT to the last of its value.
+/// The words from DEFAULT to the end of its value.
 fn default_of(words: &Words<'_>) -> Option<std::ops::Range<usize>> {
     let at = words.find(0, &["DEFAULT"])?;
-    // The first word of the value may be any.
+    // The first word of the value can be anything.
     let end = words.find(at + 2, &BEHIND).unwrap_or(words.all.len());
     (end > at + 1).then_some(at..end - 1)
 }
 
-/// ADD COLUMN without some words and without NOT NULL, and whether it had one.
+/// ADD COLUMN without some words and without NOT NULL, and whether it had NOT NULL.
 ///
 /// # Errors
-/// When the column has other constraints.
+///
+/// If the column has other constraints.
 pub(super) fn stripped(
     column: &Column,
     words: &Words<'_>,
@@ -97,7 +100,7 @@ pub(super) fn stripped(
             at += 1;
         }
     }
-    // What stays is as it was written; what goes takes the space before it along.
+    // The rest stays as written; a removed part takes the space before it along.
     let mut text = String::new();
     let mut last: Option<usize> = None;
     for at in kept {

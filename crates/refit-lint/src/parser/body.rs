@@ -17,7 +17,7 @@ use super::tree::{NodeRef, Tree};
 use super::{SyntaxError, errors, tokens, without};
 use crate::sql::{Body, BodyStmt, BodyText, Cte, Dml, Expr, Literal, Span, Stmt, StmtKind};
 
-/// Bodies inside of bodies are read this deep.
+/// Maximum depth of bodies inside bodies.
 const DEEPEST: usize = 8;
 
 /// The body of a DO block or routine node.
@@ -50,14 +50,14 @@ pub(super) fn body(node: NodeRef<'_>) -> Body {
     Body { language, source, ..Body::default() }
 }
 
-/// A body, read.
+/// The result of reading a body.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct BodyRead {
     pub(crate) statements: Vec<BodyStmt>,
-    /// What does not parse.
+    /// Syntax errors.
     pub(crate) errors: Vec<SyntaxError>,
-    /// Suppressions, which nobody looks for in here, and their rules.
-    pub(crate) unheard: Vec<(Span, String)>,
+    /// Suppressions, which have no effect in a body, and their rules.
+    pub(crate) unused: Vec<(Span, String)>,
 }
 
 /// Reads the text of a body.
@@ -65,12 +65,12 @@ pub(crate) fn read_body(language: &str, source: &BodyText) -> BodyRead {
     read_with(language, source, &Lower { block: block_statements, file: file_statements })
 }
 
-/// The same for who asks only what does not parse: of the statements, there are only those with a body of their own.
+/// Like [`read_body`], for callers that only need the syntax errors: keeps only statements that have a body of their own.
 pub(crate) fn skim_body(language: &str, source: &BodyText) -> BodyRead {
     read_with(language, source, &Lower { block: do_statements, file: do_statements })
 }
 
-/// What is made of a tree.
+/// How a tree is lowered.
 struct Lower {
     block: fn(&Tree<'_>) -> Vec<BodyStmt>,
     file: fn(&Tree<'_>) -> Vec<BodyStmt>,
@@ -103,7 +103,7 @@ fn plain(stmt: Stmt) -> BodyStmt {
     BodyStmt { stmt, in_loop: false }
 }
 
-/// Nobody can say what it does.
+/// The effect of the string is unknown.
 fn unread(source: &BodyText) -> BodyRead {
     let kind = StmtKind::DynamicSql { text: None, statements: Vec::new() };
     BodyRead {
@@ -112,7 +112,7 @@ fn unread(source: &BodyText) -> BodyRead {
     }
 }
 
-/// Parses the text of a literal, and moves what is found to its place in the file.
+/// Parses the text of a literal, and moves the results to its position in the file.
 fn parse(literal: &BodyText, entry: EntryPoint, lower: &Lower) -> BodyRead {
     let written = literal.literal.as_str();
     let Some(text) = string(written) else { return unread(literal) };
@@ -124,18 +124,19 @@ fn parse(literal: &BodyText, entry: EntryPoint, lower: &Lower) -> BodyRead {
         EntryPoint::SourceFile => {
             let tree = Tree::parse(&text, entry, literal.depth + 1);
             let errors = errors(&tree, &broken(&tree));
-            BodyRead { statements: (lower.file)(&tree), errors, unheard: Vec::new() }
+            BodyRead { statements: (lower.file)(&tree), errors, unused: Vec::new() }
         }
         EntryPoint::Plpgsql => block(&text, literal.depth + 1, lower),
     };
-    // Where the text stands as it is, places can be told; elsewhere (quotes were doubled) the literal as a whole is the place.
+    // If the text appears unchanged in the file, positions are exact; if not (because quotes were doubled), the
+    // position is that of the literal.
     let shift = written.find(&text).filter(|_| text.len() > 1).map(|at| literal.span.start + at as u32);
     for BodyStmt { stmt, .. } in &mut read.statements {
         move_stmt(stmt, shift, literal.span);
     }
-    read.unheard = suppressions(&text);
-    let unheard = read.unheard.iter_mut().map(|(span, _)| span);
-    for span in read.errors.iter_mut().map(|error| &mut error.span).chain(unheard) {
+    read.unused = suppressions(&text);
+    let unused = read.unused.iter_mut().map(|(span, _)| span);
+    for span in read.errors.iter_mut().map(|error| &mut error.span).chain(unused) {
         *span = moved(*span, shift, literal.span);
     }
     read
@@ -159,10 +160,10 @@ fn suppressions(text: &str) -> Vec<(Span, String)> {
 fn block(text: &str, depth: usize, lower: &Lower) -> BodyRead {
     let read = |tree: &Tree<'_>| {
         let errors = errors(tree, &broken(tree));
-        BodyRead { statements: (lower.block)(tree), errors, unheard: Vec::new() }
+        BodyRead { statements: (lower.block)(tree), errors, unused: Vec::new() }
     };
     let tree = Tree::parse(text, EntryPoint::Plpgsql, depth);
-    // The parser does not know INTO: a statement with one is broken to it.
+    // The parser does not support INTO: a statement with one looks broken to it.
     let into: Vec<Span> = broken(&tree)
         .into_iter()
         .filter_map(|span| targets(&text[span.start as usize..span.end as usize], span.start))
@@ -181,7 +182,7 @@ fn broken(tree: &Tree<'_>) -> Vec<Span> {
     tree.root().topmost(|kind| kind == K::ERROR).map(NodeRef::span).collect()
 }
 
-/// Statements of a PL/pgSQL block, however deep.
+/// Statements of a PL/pgSQL block, at any depth.
 fn statements(node: NodeRef<'_>, in_loop: bool, found: &mut Vec<BodyStmt>) {
     for child in node.children() {
         let looping = in_loop
@@ -206,7 +207,7 @@ fn statements(node: NodeRef<'_>, in_loop: bool, found: &mut Vec<BodyStmt>) {
             }
             kind if is_stmt(kind) => push(stmt(child)),
             K::PLPGSQL_EXPR => {
-                // A condition or value: only what it calls or asks for counts.
+                // A condition or value: only its calls and queries count.
                 let kind = StmtKind::Select(query(child, 0));
                 push(Stmt { span: child.span(), kind, calls: calls(child) });
             }
@@ -227,7 +228,7 @@ fn dynamic(node: NodeRef<'_>) -> Stmt {
         let tree = Tree::parse(text, EntryPoint::SourceFile, node.depth() + 1);
         inner.extend(tree.root().children().filter(|node| is_stmt(node.kind())).map(stmt));
         if !tree.errors.is_empty() {
-            // Of the rest of the string, nobody can say what it does.
+            // The effect of the rest of the string is unknown.
             let kind = StmtKind::DynamicSql { text: Some(text.clone()), statements: Vec::new() };
             inner.push(Stmt { span: node.span(), kind, calls: Vec::new() });
         }
@@ -246,7 +247,7 @@ fn moved(span: Span, shift: Option<u32>, whole: Span) -> Span {
     }
 }
 
-/// Moves a statement that was parsed by itself to its place in the file. The spans inside expressions stay: no rule
+/// Moves a separately parsed statement to its position in the file. Spans inside expressions are not moved: no rule
 /// reports at those of a body.
 fn move_stmt(stmt: &mut Stmt, shift: Option<u32>, whole: Span) {
     let moved = |span: Span| moved(span, shift, whole);
@@ -270,7 +271,7 @@ fn move_stmt(stmt: &mut Stmt, shift: Option<u32>, whole: Span) {
     }
 }
 
-/// Says of a change, and of those in its WITH, that they are in a body.
+/// Marks a change, and those in its WITH, as being in a body.
 fn mark(dml: &mut Dml) {
     dml.in_body = true;
     mark_with(&mut dml.ctes);

@@ -1,4 +1,4 @@
-//! Functions and procedures: what creates them, what they take, and what calls them.
+//! Functions and procedures: their definitions, parameters and calls.
 
 use std::collections::HashSet;
 
@@ -9,7 +9,7 @@ use super::names::{data_type, identifier, name};
 use super::tree::NodeRef;
 use crate::sql::{Called, Name, Parameters, StmtKind};
 
-/// Whether a statement runs what is called in it. Others keep it: as a default, in a view.
+/// Whether a statement runs the functions it calls. Others only store the call, as a default or in a view.
 pub(super) fn runs_calls(kind: &StmtKind) -> bool {
     match kind {
         StmtKind::CreateView { materialized, no_data, .. } => *materialized && !no_data,
@@ -26,7 +26,7 @@ pub(super) fn runs_calls(kind: &StmtKind) -> bool {
 pub(super) fn calls(node: NodeRef<'_>) -> Vec<Called> {
     let mut seen = HashSet::new();
     let calls = node.descendants().filter(|node| node.kind() == K::CALL_EXPR).filter_map(|call| {
-        // Special forms have their keyword first, and are nobody's functions.
+        // Special forms begin with their keyword, and are not user functions.
         let called = call.child_of(&[K::NAME_REF, K::FIELD_EXPR])?;
         let list = call.child(K::ARG_LIST).into_iter().flat_map(NodeRef::children);
         let args = list.filter(|child| child.kind() == K::ARG).count();
@@ -66,13 +66,13 @@ pub(super) fn routine(node: NodeRef<'_>) -> StmtKind {
     }
 }
 
-/// What a function or procedure takes.
+/// The parameters of a function or procedure.
 fn parameters(node: NodeRef<'_>) -> Parameters {
     let list = node.child(K::PARAM_LIST).into_iter().flat_map(NodeRef::children);
     let mut parameters = Parameters { most: Some(0), ..Parameters::default() };
     for parameter in list.filter(|child| child.kind() == K::PARAM) {
         let is_out = parameter.has(K::PARAM_OUT);
-        // A function gives back what is OUT; a procedure is called with it all the same.
+        // A function returns its OUT parameters; a procedure takes them in the call.
         if is_out && node.kind() == K::CREATE_FUNCTION {
             continue;
         }

@@ -1,4 +1,4 @@
-//! DROP of anything that a rule asks about.
+//! DROP statements that rules check.
 
 use squawk_parser::SyntaxKind as K;
 
@@ -42,7 +42,7 @@ pub(super) fn drop_of(node: NodeRef<'_>) -> StmtKind {
         K::DROP_PROCEDURE => ("PROCEDURE", &[K::PROCEDURE_SIG]),
         _ => ("FUNCTION", &[K::FUNCTION_SIG]),
     };
-    // Routines are named in a list of signatures, whose arguments have names of types.
+    // Routines are named in a list of signatures, whose arguments contain type names.
     let list = node.child_of(&[K::FUNCTION_SIG_LIST, K::PROCEDURE_SIG_LIST]);
     let names = match list {
         Some(list) => signatures(list, kinds),

@@ -8,7 +8,7 @@ use super::query::{is_query, query};
 use super::tree::NodeRef;
 use crate::sql::{Compare, Expr, Literal, Name};
 
-/// Expressions and queries nest this deep at most; what is deeper is cut off, which no migration of a person notices.
+/// Maximum depth of expressions and queries; deeper ones, which do not occur in practice, are cut off.
 const DEEPEST: usize = 200;
 
 /// The first expression directly below a node.
@@ -67,7 +67,7 @@ pub(super) fn expr(node: NodeRef<'_>, depth: usize) -> Expr {
     }
 }
 
-/// Whatever it is, with the expressions and queries found on the way down.
+/// Any other node, with the expressions and queries found below it.
 fn parts(node: NodeRef<'_>, depth: usize) -> Expr {
     let mut found = Vec::new();
     collect(node, depth, &mut found);
@@ -89,7 +89,7 @@ fn collect(node: NodeRef<'_>, depth: usize, found: &mut Vec<Expr>) {
     }
 }
 
-/// A bare word is a column, or one of the functions that are written without parentheses.
+/// A bare word: a column, or one of the functions that are written without parentheses.
 fn name_ref(node: NodeRef<'_>) -> Expr {
     let text = identifier(node.text());
     let is_function = matches!(
@@ -189,7 +189,7 @@ fn compare(operator: K) -> Option<Compare> {
     })
 }
 
-/// `a = ANY (…)` is membership; everything else compares two values.
+/// `a = ANY (…)` is a membership test; everything else compares two values.
 fn comparison(op: Compare, left: NodeRef<'_>, right: NodeRef<'_>, depth: usize) -> Expr {
     let any = right.child_of(&[K::ANY_FN, K::SOME_FN]);
     if let (Compare::Eq, Some(any)) = (op, any) {
@@ -202,7 +202,7 @@ fn comparison(op: Compare, left: NodeRef<'_>, right: NodeRef<'_>, depth: usize) 
     Expr::Compare { op, left: Box::new(expr(left, depth)), right: Box::new(expr(right, depth)) }
 }
 
-/// AND and OR in a row are one: they lean to the left, however many there are, and are unwound without descending.
+/// A chain of AND or OR becomes one node: chains nest to the left, so they are unwound without recursion.
 fn flatten(left: NodeRef<'_>, right: NodeRef<'_>, depth: usize, all: bool) -> Expr {
     let operator = if all { K::AND_KW } else { K::OR_KW };
     let (mut sides, mut first) = (vec![right], left);
@@ -287,7 +287,7 @@ fn call(node: NodeRef<'_>, depth: usize) -> Expr {
         }
     };
     let mut args = Vec::new();
-    // What is called by name has its arguments behind the name; a keyword's stand inside its node.
+    // A function has its arguments after its name; a special form has them inside its node.
     for child in node.children().filter(|child| !matches!(child.kind(), K::NAME_REF | K::FIELD_EXPR)) {
         collect(child, depth, &mut args);
     }

@@ -1,11 +1,11 @@
-//! INTO of PL/pgSQL, which any statement of a body that returns rows may have, and which is no SQL: `SELECT … INTO x`,
-//! `UPDATE … RETURNING id INTO STRICT x, y`. The server takes it out before it reads the rest, and so does this.
+//! INTO of PL/pgSQL, which is not SQL. Any statement of a body that returns rows may have one: `SELECT … INTO x`,
+//! `UPDATE … RETURNING id INTO STRICT x, y`. Like the server, this module removes it before the rest is parsed.
 
 use squawk_lexer::{TokenKind, tokenize};
 
 use crate::sql::Span;
 
-/// Where the targets of a statement stand, from INTO on; none when it has none. `start` is where its text is from.
+/// The range of INTO and its targets in a statement; `None` if it has no INTO. `start` is the offset of its text.
 pub(super) fn targets(statement: &str, start: u32) -> Option<Span> {
     let tokens = significant(statement);
     let word = |index: usize| tokens.get(index).map_or("", |token| token.1);
@@ -35,7 +35,7 @@ pub(super) fn targets(statement: &str, start: u32) -> Option<Span> {
     Some(Span { start: start + from, end: start + to + last.len() as u32 })
 }
 
-/// The index behind a variable, its fields and elements.
+/// The index after a variable with its fields and elements.
 fn target(tokens: &[Token<'_>], from: usize) -> Option<usize> {
     let mut next = is_name(tokens.get(from)).then_some(from + 1)?;
     loop {
@@ -50,7 +50,7 @@ fn target(tokens: &[Token<'_>], from: usize) -> Option<usize> {
     }
 }
 
-/// A token, its text, and where it begins.
+/// A token, its text, and its offset.
 type Token<'t> = (TokenKind, &'t str, u32);
 
 fn is_name(token: Option<&Token<'_>>) -> bool {

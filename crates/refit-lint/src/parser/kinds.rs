@@ -64,7 +64,7 @@ pub(super) fn is_stmt(kind: K) -> bool {
         || is_other(kind)
 }
 
-/// Statements that no rule asks more about than their words. Their node kinds begin like their keywords.
+/// Statements of which rules only check the keywords. Their node kinds begin with the same keywords.
 fn is_other(kind: K) -> bool {
     matches!(
         kind,

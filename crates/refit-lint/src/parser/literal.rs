@@ -1,6 +1,7 @@
-//! String constants, as the server reads them: plain, escape, Unicode and dollar-quoted ones, and those in several parts.
+//! String constants, read as the server does: plain, escape, Unicode and dollar-quoted ones, and those in several
+//! parts.
 
-/// The text of a string constant; none for other literals.
+/// The text of a string constant; `None` for other literals.
 pub(crate) fn string(text: &str) -> Option<String> {
     let text = text.trim();
     if let Some(rest) = text.strip_prefix('$') {
@@ -28,8 +29,8 @@ enum Kind {
     Unicode,
 }
 
-/// What stands between the quotes, with doubled ones undone, and what is behind the last quote. A line break between two
-/// quoted parts joins them.
+/// The text between the quotes, with doubled quotes reduced, and the rest after the last quote. A line break between
+/// two quoted parts joins them.
 fn parts(quoted: &str, kind: Kind) -> Option<(String, &str)> {
     let mut raw = String::with_capacity(quoted.len());
     let mut rest = quoted.strip_prefix('\'')?;
@@ -37,7 +38,7 @@ fn parts(quoted: &str, kind: Kind) -> Option<(String, &str)> {
         let at = rest.find(['\'', '\\'])?;
         raw.push_str(&rest[..at]);
         if rest.as_bytes()[at] == b'\\' {
-            // Of an escape string, a quote behind a backslash does not end it.
+            // In an escape string, a quote after a backslash does not end it.
             let escaped = rest[at + 1..].chars().next().filter(|_| kind == Kind::Escape);
             let end = at + 1 + escaped.map_or(0, char::len_utf8);
             raw.push_str(&rest[at..end]);
@@ -58,7 +59,7 @@ fn parts(quoted: &str, kind: Kind) -> Option<(String, &str)> {
     }
 }
 
-/// The escapes of `E'…'` undone.
+/// Resolves the escapes of `E'…'`.
 fn unescaped(raw: &str) -> String {
     let mut text = String::with_capacity(raw.len());
     let mut rest = raw;
@@ -98,7 +99,7 @@ fn unescaped(raw: &str) -> String {
     text
 }
 
-/// The character that UESCAPE names behind a Unicode string; a backslash where there is none.
+/// The character that UESCAPE sets for a Unicode string; a backslash by default.
 fn uescape(behind: &str) -> Option<char> {
     match behind.get(..7) {
         Some(word) if word.eq_ignore_ascii_case("uescape") => {
@@ -108,7 +109,7 @@ fn uescape(behind: &str) -> Option<char> {
     }
 }
 
-/// The escapes of `U&'…'` undone: four digits, or a plus sign and six.
+/// Resolves the escapes of `U&'…'`: four digits, or a plus sign and six.
 fn decoded(raw: &str, escape: char) -> String {
     let mut text = String::with_capacity(raw.len());
     let mut rest = raw;
@@ -122,7 +123,7 @@ fn decoded(raw: &str, escape: char) -> String {
                 rest = &behind[skip + length..];
             }
             None => {
-                // Written twice it stands for itself.
+                // A doubled escape character is a literal one.
                 text.push(escape);
                 rest = behind.strip_prefix(escape).unwrap_or(behind);
             }

@@ -1,8 +1,8 @@
-//! The one place that knows the parser: text in, [`Stmt`]s and syntax errors out.
+//! The only module that uses the parser: takes text, returns [`Stmt`]s and syntax errors.
 //!
-//! The parser is `squawk-parser`, whose events are built into a tree of our own ([`tree`]) and lowered to the types of
-//! [`crate::sql`]. It is tolerant: a mistake costs the statement it is in, not the file. Nothing outside of this folder
-//! names a type of the parser, so another one can take its place.
+//! The parser is `squawk-parser`. Its events are built into a tree of our own ([`tree`]) and lowered to the types of
+//! [`crate::sql`]. It is tolerant: a mistake costs the statement it is in, not the file. Nothing outside this folder
+//! uses a type of the parser, so it can be replaced.
 
 mod alter;
 mod body;
@@ -32,26 +32,26 @@ pub(crate) use tokens::tokens;
 
 use crate::sql::{Span, Stmt};
 
-/// A text, parsed.
+/// A parsed text.
 #[derive(Debug, Default)]
 pub(crate) struct Parsed {
     pub(crate) stmts: Vec<Stmt>,
-    /// What does not parse: the first place of each broken statement.
+    /// Syntax errors: the first position in each broken statement.
     pub(crate) errors: Vec<SyntaxError>,
-    /// psql's own commands and COPY data, which no server reads.
+    /// psql commands and COPY data, which are not SQL.
     pub(crate) psql: Vec<Span>,
-    /// What only later servers know.
+    /// Syntax that only later servers support.
     pub(crate) newer: Vec<Newer>,
 }
 
-/// Something that does not parse.
+/// A syntax error.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct SyntaxError {
-    /// Where it begins, up to the end of the broken part.
+    /// From its position to the end of the broken part.
     pub(crate) span: Span,
-    /// The parser's words.
+    /// The parser's message.
     pub(crate) message: String,
-    /// Whether it is a quote or comment that nothing closes: all that follows was taken for a part of it.
+    /// Whether it is an unterminated quote or comment: the rest of the text was parsed as part of it.
     pub(crate) unclosed: bool,
 }
 
@@ -61,25 +61,25 @@ impl SyntaxError {
     }
 }
 
-/// Parses a text. Never fails: what cannot be read is an error in the result, and the rest is read.
+/// Parses a text. It never fails: unreadable parts become errors in the result, and the rest is read.
 pub(crate) fn parse(text: &str) -> Parsed {
     let parsed = parse_readable(text);
     if parsed.errors.is_empty() {
         return parsed;
     }
-    // Lines that are psql's are the usual reason for a whole file not to parse.
+    // psql commands are the most common reason why a whole file does not parse.
     match psql::masked(text) {
         Some((masked, psql)) => Parsed { psql, ..parse_readable(&masked) },
         None => parsed,
     }
 }
 
-/// The string constants of a text, without their quotes, comments left out.
+/// The string constants of a text, without quotes; those in comments are ignored.
 pub(crate) fn strings(text: &str) -> Vec<String> {
     refit_model::significant_tokens(text).into_iter().filter_map(literal::string).collect()
 }
 
-/// Parses what the parser can take: statements that nest too deep are left out, and one that it breaks on.
+/// Parses what the parser can handle: skips statements that nest too deep, and one that it panics on.
 fn parse_readable(text: &str) -> Parsed {
     let deep = nesting::too_deep(text, false);
     let text = without(text, &deep);
@@ -96,13 +96,13 @@ fn parse_readable(text: &str) -> Parsed {
     };
     let levels = format!("it nests deeper than {} levels", nesting::DEEPEST);
     parsed.errors.extend(deep.into_iter().map(|span| SyntaxError::new(span, &*levels)));
-    let unreadable = "the parser gives up on it";
+    let unreadable = "the parser cannot handle it";
     parsed.errors.extend(broken.into_iter().map(|span| SyntaxError::new(span, unreadable)));
     parsed.errors.sort();
     parsed
 }
 
-/// The text with some ranges blanked, byte for byte, so that places stay right.
+/// The text with some ranges blanked, byte for byte, so that offsets stay valid.
 fn without<'t>(text: &'t str, spans: &[Span]) -> Cow<'t, str> {
     if spans.is_empty() {
         return Cow::Borrowed(text);
@@ -120,7 +120,7 @@ fn without<'t>(text: &'t str, spans: &[Span]) -> Cow<'t, str> {
     Cow::Owned(kept)
 }
 
-/// What lies between semicolons.
+/// The parts between semicolons.
 fn statements(text: &str) -> Vec<Span> {
     let (mut spans, mut start, mut end) = (Vec::new(), 0, 0);
     for token in squawk_lexer::tokenize(text) {
@@ -148,26 +148,24 @@ fn parse_as_is(text: &str) -> Parsed {
         }
     }
     parsed.errors = errors(&tree, &broken);
-    parsed.errors.extend(
-        cut_short.into_iter().map(|span| SyntaxError::new(span, "it ends before it says what to do")),
-    );
+    parsed.errors.extend(cut_short.into_iter().map(|span| SyntaxError::new(span, "it is incomplete")));
     parsed.errors.sort();
     parsed.newer = newer::newer(tree.root());
     parsed
 }
 
-/// What does not parse; where a broken part begins, up to its end.
+/// Syntax errors, each from its position to the end of the broken part.
 fn errors(tree: &tree::Tree<'_>, broken: &[Span]) -> Vec<SyntaxError> {
     let text = tree.text();
     let mut all = Vec::new();
-    // The first byte of the line behind the last one that an error was told of.
+    // The offset of the line after the last reported error.
     let mut untold = 0;
     for (offset, message) in &tree.errors {
         let start = (*offset).min(text.len() as u32);
         if tree.unclosed.as_ref().is_some_and(|(unclosed, _)| *unclosed <= start) {
             break;
         }
-        // One error a line is enough: the parser's later ones on it follow from the first.
+        // One error per line is enough: the parser's later ones on it result from the first.
         if (start as usize) < untold {
             continue;
         }

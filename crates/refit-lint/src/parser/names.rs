@@ -5,7 +5,7 @@ use squawk_parser::SyntaxKind as K;
 use super::tree::NodeRef;
 use crate::sql::{DataType, Name};
 
-/// An identifier as PostgreSQL stores it: folded, or as it stands between quotes.
+/// An identifier as PostgreSQL stores it: folded, or as written between quotes.
 pub(super) fn identifier(text: &str) -> String {
     refit_model::identifier_name(text)
 }
@@ -93,7 +93,7 @@ fn with_zone(node: NodeRef<'_>, base: &str) -> String {
     if zone { format!("{base}tz") } else { base.to_owned() }
 }
 
-/// One name for each built-in type.
+/// The canonical name of a built-in type.
 fn canonical(name: String) -> String {
     match name.as_str() {
         "int" | "int4" => "integer",
@@ -104,7 +104,7 @@ fn canonical(name: String) -> String {
         "float4" => "real",
         "float" | "float8" => "double precision",
         "bpchar" => "char",
-        // Without quotes it is a keyword, and no name.
+        // Without quotes, char is a keyword and means another type.
         "char" => "\"char\"",
         "serial4" => "serial",
         "serial8" => "bigserial",

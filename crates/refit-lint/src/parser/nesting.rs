@@ -1,20 +1,21 @@
-//! How deep a text nests, told before it is parsed: the parser descends once for each level, and a stack that overflows
-//! cannot be caught.
+//! Estimates how deep a text nests before it is parsed: the parser recurses once per level, and a stack overflow cannot
+//! be caught.
 //!
-//! The estimate errs on the high side. It counts what the parser descends into: parentheses and brackets, CASE and blocks, and
+//! The estimate errs on the high side. It counts what the parser recurses into: parentheses and brackets, CASE and
+//! blocks, and chains of operators, which end at a comma, AND, OR or a new clause.
 //! operators in a row, which a comma, AND, OR or a clause ends.
 
 use squawk_lexer::{TokenKind, tokenize};
 
 use crate::sql::Span;
 
-/// Deeper than this, nothing is parsed. PostgreSQL itself gives up at 10,000 parentheses; each level takes up to 6 KiB of
-/// stack in a build without optimisation.
+/// Deeper texts are not parsed. PostgreSQL itself fails at 10,000 parentheses; each level takes up to 6 KiB of stack in
+/// an unoptimized build.
 pub(super) const DEEPEST: usize = 5_000;
 
-/// The statements of a text that nest too deep; of a PL/pgSQL body the whole text, when anything in it does.
+/// The statements of a text that nest too deep; for a PL/pgSQL body, the whole text if any part does.
 pub(super) fn too_deep(text: &str, is_body: bool) -> Vec<Span> {
-    // A level takes a byte at least, and one of a block that goes on behind a semicolon many more.
+    // A level takes at least one byte, and one of a block that continues after a semicolon takes many more.
     let short = match is_body {
         true => text.len() <= DEEPEST,
         false => text.len() <= 20 * DEEPEST && text.split(';').all(|segment| segment.len() <= DEEPEST),
@@ -22,9 +23,9 @@ pub(super) fn too_deep(text: &str, is_body: bool) -> Vec<Span> {
     if short { Vec::new() } else { scan(text, is_body) }
 }
 
-/// Something that is open: a parenthesis or a block.
+/// An open parenthesis or block.
 struct Frame {
-    /// Whether it goes on behind a semicolon.
+    /// Whether it continues after a semicolon.
     is_block: bool,
     /// Levels in it that no token closes.
     loose: usize,
@@ -35,7 +36,7 @@ struct Scan {
     frames: Vec<Frame>,
     /// Levels of all frames.
     levels: usize,
-    /// IF was read, and no THEN yet.
+    /// Whether an IF was read without its THEN.
     in_if: bool,
     after_end: bool,
 }
@@ -85,7 +86,7 @@ impl Scan {
     }
 
     fn word(&mut self, word: &str) {
-        // No word of interest is longer.
+        // No relevant keyword is longer.
         let mut upper = [0_u8; 10];
         let Some(upper) = upper.get_mut(..word.len()) else { return };
         upper.copy_from_slice(word.as_bytes());
@@ -128,7 +129,7 @@ impl Scan {
         }
     }
 
-    /// The operators before are done with.
+    /// Drops the levels of the operators before.
     fn settle(&mut self) {
         if let Some(frame) = self.frames.last_mut() {
             self.levels -= std::mem::take(&mut frame.loose);
@@ -143,7 +144,7 @@ impl Scan {
         self.in_if = false;
     }
 
-    /// END closes a CASE, or a block with whatever was left open in it; never the text itself.
+    /// END closes a CASE, or a block with everything left open in it, but never the text itself.
     fn block_ends(&mut self) {
         let is_case = self.frames.last().is_some_and(|frame| !frame.is_block);
         while !is_case && self.frames.len() > 1 && self.frames.last().is_some_and(|frame| !frame.is_block) {

@@ -1,11 +1,11 @@
-//! Syntax that only later major versions know.
+//! Syntax that only later major versions support.
 
 use squawk_parser::SyntaxKind as K;
 
 use super::tree::NodeRef;
 use crate::sql::Span;
 
-/// Something that a server before a major version does not know.
+/// Syntax that servers before a major version do not support.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Newer {
     pub(crate) span: Span,
@@ -30,9 +30,7 @@ fn of(node: NodeRef<'_>) -> Option<(u32, &'static str)> {
         K::GENERATED_CONSTRAINT if is_virtual(node) => (18, "a virtual generated column"),
         K::NOT_ENFORCED | K::ENFORCED => (18, "ENFORCED"),
         K::WITHOUT_OVERLAPS => (18, "WITHOUT OVERLAPS"),
-        K::NOT_NULL_CONSTRAINT if node.has(K::COLUMN_NAME_REF) => {
-            (18, "NOT NULL as a constraint of the table")
-        }
+        K::NOT_NULL_CONSTRAINT if node.has(K::COLUMN_NAME_REF) => (18, "NOT NULL as a table constraint"),
         K::PAREN_FROM_ITEM if is_nameless(node) => (16, "a subquery without an alias"),
         K::ATTRIBUTE_OPTION if node.text().to_ascii_lowercase().starts_with("security_invoker") => {
             (15, "security_invoker")

@@ -1,11 +1,11 @@
-//! psql's own commands, and the data lines of COPY … FROM stdin: found, and put out of the parser's sight.
+//! psql commands, and the data lines of COPY … FROM stdin: finds them and hides them from the parser.
 
 use squawk_lexer::{TokenKind, tokenize};
 
 use super::without;
 use crate::sql::Span;
 
-/// The text with those blanked, and where they were; none when there are none.
+/// The text with these blanked, and their positions; `None` if there are none.
 pub(super) fn masked(text: &str) -> Option<(String, Vec<Span>)> {
     if !text.contains('\\') {
         return None;
@@ -14,7 +14,7 @@ pub(super) fn masked(text: &str) -> Option<(String, Vec<Span>)> {
     let behind = commands_behind(&masked);
     let mut masked = without(&masked, &behind).into_owned();
     for span in &behind {
-        // psql sends what stands before it, as if a semicolon did.
+        // psql sends the text before the command, as if a semicolon followed it.
         let start = span.start as usize;
         masked.replace_range(start..=start, ";");
     }
@@ -23,7 +23,7 @@ pub(super) fn masked(text: &str) -> Option<(String, Vec<Span>)> {
     (!found.is_empty()).then_some((masked, found))
 }
 
-/// Commands that stand behind a statement, as in `SELECT 1 \gset`: up to the end of the line.
+/// Commands after a statement, as in `SELECT 1 \gset`, up to the end of the line.
 fn commands_behind(text: &str) -> Vec<Span> {
     let (mut found, mut end): (Vec<Span>, u32) = (Vec::new(), 0);
     for token in tokenize(text) {
@@ -51,7 +51,7 @@ fn lines(text: &str) -> (String, Vec<Span>) {
         if in_data || content.starts_with('\\') {
             found.push(Span { start, end: start + content.len() as u32 });
             in_data = in_data && content.trim_end() != "\\.";
-            // Byte for byte, so that places stay right.
+            // Blanked byte for byte, so that offsets stay valid.
             masked.extend(line.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }));
         } else {
             masked.push_str(line);

@@ -7,7 +7,7 @@ use super::names::{name, simple};
 use super::tree::NodeRef;
 use crate::sql::{Cte, Dml, DmlKind, Expr, FromItem, Merges, Name, Query};
 
-/// Relations that can be named after UPDATE, DELETE and so on.
+/// Relation nodes that can follow UPDATE, DELETE and so on.
 const RELATION: [K; 4] = [K::RELATION_NAME, K::RELATION_NAME_REF, K::TABLE_RELATION_NAME, K::TABLE_NAME_REF];
 
 pub(super) fn is_query(kind: K) -> bool {
@@ -58,7 +58,7 @@ pub(super) fn query(node: NodeRef<'_>, depth: usize) -> Query {
         && query.columns.iter().any(|column| calls(column, is_aggregate))
         && !query.columns.iter().any(|column| calls(column, gives_rows))
         && !node.descendants().any(|part| part.kind() == K::OVER_CLAUSE);
-    // A LIMIT written after a combination or a parenthesis limits all of it.
+    // A LIMIT after a combination or a parenthesis limits all of it.
     if query.limited {
         query.parts.iter_mut().for_each(|part| part.limited = true);
     }
@@ -99,7 +99,7 @@ fn is_aggregate(name: &str) -> bool {
         || matches!(name, "bit_and" | "bit_or")
 }
 
-/// Whether a function gives rows, so that what it is called on is no single one any more.
+/// Whether a function returns a set of rows, so that its argument's single row may become many.
 fn gives_rows(name: &str) -> bool {
     matches!(
         name,
@@ -121,7 +121,7 @@ fn ctes(node: NodeRef<'_>, depth: usize) -> Vec<Cte> {
         .collect()
 }
 
-/// Everything that FROM or USING names, joins taken apart.
+/// All items of FROM or USING, with joins flattened.
 fn from_items(node: NodeRef<'_>, depth: usize, items: &mut Vec<FromItem>, on: &mut Vec<Expr>) {
     if depth > 200 {
         return;
@@ -161,7 +161,7 @@ fn from_items(node: NodeRef<'_>, depth: usize, items: &mut Vec<FromItem>, on: &m
     }
 }
 
-/// The change that a node is, if it is one.
+/// The change that a node represents, if any.
 pub(super) fn dml(node: NodeRef<'_>, depth: usize) -> Option<Dml> {
     let kind = match node.kind() {
         K::UPDATE => DmlKind::Update,
@@ -202,7 +202,7 @@ pub(super) fn dml(node: NodeRef<'_>, depth: usize) -> Option<Dml> {
                 from_items(child, depth, &mut dml.from, &mut dml.on);
             }
             K::WHERE_CLAUSE => dml.filter = expr_in(child, depth),
-            // The row that a cursor stands on.
+            // The row at a cursor's position.
             K::WHERE_CURRENT_OF => dml.filter = Some(Expr::Literal(crate::sql::Literal::Bool(false))),
             _ => {}
         }

@@ -110,7 +110,7 @@ fn maintenance(node: NodeRef<'_>) -> Option<StmtKind> {
     })
 }
 
-/// CREATE of what is neither table nor index.
+/// CREATE of objects other than tables and indexes.
 fn creation(node: NodeRef<'_>) -> Option<StmtKind> {
     Some(match node.kind() {
         K::CREATE_TRIGGER => StmtKind::CreateTrigger {
@@ -151,7 +151,7 @@ fn table_rule(node: NodeRef<'_>) -> Option<StmtKind> {
     Some(StmtKind::TableRule { what, table: name(on) })
 }
 
-/// RENAME TO of what is no relation.
+/// RENAME TO of objects other than relations.
 pub(super) fn renamed(node: NodeRef<'_>) -> Option<StmtKind> {
     let (what, action, old, new) = match node.kind() {
         K::ALTER_FUNCTION => ("FUNCTION", K::FUNCTION_RENAME_TO, K::FUNCTION_NAME_REF, K::FUNCTION_NAME),
@@ -168,12 +168,12 @@ pub(super) fn renamed(node: NodeRef<'_>) -> Option<StmtKind> {
     Some(StmtKind::Rename { what, name: old, to: name_of(to).name })
 }
 
-/// What EXPLAIN ANALYZE executes, and what PREPARE is there to execute: the statement inside.
+/// The statement that EXPLAIN ANALYZE or PREPARE executes.
 fn executed(node: NodeRef<'_>) -> StmtKind {
     let runs =
         node.kind() == K::PREPARE || node.descendant(K::EXPLAIN_ANALYZE).is_some() || is_on(node, "analyze");
     match node.children().find(|child| is_stmt(child.kind())) {
-        // One inside of another is not looked into: nobody means it.
+        // A nested one is not followed: it does not occur in practice.
         Some(inner) if runs && !matches!(inner.kind(), K::EXPLAIN | K::PREPARE) => kind(inner),
         _ => StmtKind::Other(node.first_words(4)),
     }
@@ -192,7 +192,7 @@ fn select_into(node: NodeRef<'_>) -> StmtKind {
             if_not_exists: false,
             query: query(node, 0),
         },
-        // In a body it fills a variable.
+        // In a body, it fills a variable.
         None => StmtKind::Select(query(node, 0)),
     }
 }
@@ -247,13 +247,13 @@ fn reindex(node: NodeRef<'_>) -> StmtKind {
     }
 }
 
-/// Whether CONCURRENTLY is written outside of parentheses.
+/// Whether CONCURRENTLY is written outside parentheses.
 fn says_concurrently(node: NodeRef<'_>) -> bool {
     let mut found = node.topmost(|kind| matches!(kind, K::CONCURRENTLY_KW | K::REINDEX_OPTION_LIST));
     found.any(|part| part.kind() == K::CONCURRENTLY_KW)
 }
 
-/// Whether an option in parentheses is on: the last time that it is named, it has no value, or one that means yes.
+/// Whether an option in parentheses is on: its last occurrence has no value, or one that means yes.
 fn is_on(node: NodeRef<'_>, option: &str) -> bool {
     let options = node.descendants().filter(|node| {
         matches!(node.kind(), K::VACUUM_OPTION | K::EXPLAIN_OPTION | K::REINDEX_OPTION_CONCURRENTLY)
@@ -279,7 +279,7 @@ fn relations(node: NodeRef<'_>) -> Vec<Name> {
 fn lock_mode(node: NodeRef<'_>) -> String {
     let Some(clause) = node.child(K::LOCK_MODE_CLAUSE) else { return "ACCESS EXCLUSIVE".to_owned() };
     let words: Vec<&str> = clause.descendants().filter(|node| node.is_token()).map(NodeRef::text).collect();
-    // IN … MODE, of which either may be missing in a text that does not parse.
+    // IN … MODE, either of which may be missing in a text that does not parse.
     words.get(1..words.len().saturating_sub(1)).unwrap_or_default().join(" ").to_ascii_uppercase()
 }
 
@@ -307,7 +307,7 @@ fn setting(node: NodeRef<'_>) -> StmtKind {
     StmtKind::Set { name, value, local }
 }
 
-/// Whether the parser takes a statement that no server does, since what it is to do is missing.
+/// Whether the parser accepts a statement that servers reject because it is incomplete.
 pub(super) fn is_cut_short(node: NodeRef<'_>, stmt: &Stmt) -> bool {
     match &stmt.kind {
         StmtKind::Alter { actions, .. } => actions.is_empty(),

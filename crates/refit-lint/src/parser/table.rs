@@ -76,7 +76,7 @@ fn generated(node: NodeRef<'_>) -> Generated {
     }
 }
 
-/// The constraint that a node is, if it is one other than DEFAULT and GENERATED.
+/// The constraint that a node represents, unless it is DEFAULT or GENERATED.
 pub(super) fn constraint(node: NodeRef<'_>) -> Option<Constraint> {
     let columns = || -> Vec<String> {
         let list = node
@@ -88,7 +88,7 @@ pub(super) fn constraint(node: NodeRef<'_>) -> Option<Constraint> {
     let using_index =
         || node.child(K::USING_INDEX_NAME).and_then(|using| using.child(K::INDEX_REF)).map(name);
     let referenced = || node.child(K::TABLE_NAME_REF).map(name);
-    // Those behind the table's name; before it are the referring ones.
+    // The columns after the table's name; those before it are the referencing ones.
     let keys = || -> Vec<String> {
         let table = node.child(K::TABLE_NAME_REF).map_or(0, |table| table.span().end);
         let behind = node.descendants().filter(|part| part.span().start >= table);
@@ -141,7 +141,7 @@ pub(super) fn create_index(node: NodeRef<'_>) -> Index {
     }
 }
 
-/// What the server calls the columns of an index (`FigureIndexColname`).
+/// The names that the server gives to the columns of an index (`FigureIndexColname`).
 fn called(node: NodeRef<'_>) -> Vec<String> {
     let lists = node.children().filter(|child| {
         matches!(
@@ -183,7 +183,7 @@ fn partition_key(node: NodeRef<'_>) -> Vec<String> {
     item_columns(node).into_iter().flatten().collect()
 }
 
-/// The columns of an index or partition key; none in the place of an expression.
+/// The columns of an index or partition key; `None` in place of an expression.
 fn item_columns(node: NodeRef<'_>) -> Vec<Option<String>> {
     let items = node.child(K::PARTITION_ITEM_LIST).into_iter().flat_map(NodeRef::children);
     let column = |item: NodeRef<'_>| {

@@ -1,10 +1,10 @@
-//! Where the tokens of a text lie, for those who change it.
+//! Positions of the tokens of a text, for code that edits it.
 
 use std::ops::Range;
 
 use squawk_lexer::{TokenKind, tokenize};
 
-/// The tokens of a text in order, comments and space included. They lie side by side and cover the text.
+/// The tokens of a text in order, including comments and space. They are adjacent and cover the text.
 pub(crate) fn tokens(text: &str) -> Vec<Range<usize>> {
     let mut end = 0;
     let mut all = Vec::new();

@@ -1,18 +1,18 @@
-//! A concrete syntax tree in one vector: cheap to build, cheap to drop, and only what lowering asks for.
+//! A concrete syntax tree in one vector: cheap to build and drop, with only what lowering needs.
 
 use squawk_parser::{EntryPoint, LexedStr, StrStep, SyntaxKind};
 
 use crate::sql::Span;
 
-/// A tree over one text. Space and comments are left out.
+/// A tree over one text. Space and comments are omitted.
 pub(super) struct Tree<'t> {
     text: &'t str,
     nodes: Vec<Node>,
-    /// How many texts this one is quoted in.
+    /// The number of texts that this one is quoted in.
     depth: usize,
-    /// Messages with the byte they point to.
+    /// Messages with the byte offset they refer to.
     pub(super) errors: Vec<(u32, String)>,
-    /// The error about a quote or comment that nothing closes.
+    /// The error about an unterminated quote or comment.
     pub(super) unclosed: Option<(u32, String)>,
 }
 
@@ -20,21 +20,21 @@ struct Node {
     kind: SyntaxKind,
     start: u32,
     end: u32,
-    /// Index of the next node that is no descendant of this one: its subtree is what lies between.
+    /// Index of the next node that is not a descendant: the nodes in between are the subtree.
     next: u32,
 }
 
 impl<'t> Tree<'t> {
-    /// Parses a text. There is always a tree; what does not parse is in its errors.
+    /// Parses a text. It always returns a tree; syntax errors are in its errors.
     ///
-    /// `depth` is how many texts this one is quoted in. The text must not nest too deep ([`super::nesting`]).
+    /// `depth` is the number of texts that this one is quoted in. The text must not nest too deep ([`super::nesting`]).
     pub(super) fn parse(text: &'t str, entry: EntryPoint, depth: usize) -> Tree<'t> {
         let lexed = LexedStr::new(text);
         let output = entry.parse(&lexed.to_input());
         let nodes = Vec::with_capacity(text.len() / 6);
         let mut tree = Tree { text, nodes, depth, errors: Vec::new(), unclosed: None };
         let mut open: Vec<u32> = Vec::new();
-        // Those of the open nodes from here on have no token yet; and where the last token ended.
+        // The open nodes from here on have no token yet; `end` is where the last token ended.
         let (mut empty_from, mut last_end) = (0, 0);
         let mut offset = 0_u32;
         lexed.intersperse_trivia(&output, &mut |step| match step {
@@ -47,7 +47,7 @@ impl<'t> Tree<'t> {
                     let next = tree.nodes.len() as u32;
                     let node = &mut tree.nodes[index as usize];
                     node.next = next;
-                    // One without tokens is where they would be.
+                    // An empty node gets the position where its tokens would be.
                     node.start = node.start.min(last_end);
                     node.end = last_end;
                     empty_from = empty_from.min(open.len());
@@ -86,7 +86,7 @@ impl<'t> Tree<'t> {
     }
 }
 
-/// Whether the lexer's words are those for a token that goes on to the end of the text.
+/// Whether a lexer message is about a token that extends to the end of the text.
 fn is_unclosed(message: &str) -> bool {
     message.starts_with("Missing trailing") || message.starts_with("Unterminated")
 }
@@ -103,7 +103,7 @@ impl<'a> NodeRef<'a> {
         &self.tree.nodes[self.index as usize]
     }
 
-    /// How many texts the tree's text is quoted in.
+    /// The number of texts that the tree's text is quoted in.
     pub(super) fn depth(self) -> usize {
         self.tree.depth
     }
@@ -117,7 +117,7 @@ impl<'a> NodeRef<'a> {
         &self.tree.text[start as usize..end as usize]
     }
 
-    /// Where it is; empty nodes are where they would be.
+    /// Its span; that of an empty node is where its tokens would be.
     pub(super) fn span(self) -> Span {
         let Node { start, end, .. } = *self.node();
         Span { start, end }
@@ -136,12 +136,12 @@ impl<'a> NodeRef<'a> {
         })
     }
 
-    /// Everything below, depth first.
+    /// All descendants, depth first.
     pub(super) fn descendants(self) -> impl Iterator<Item = NodeRef<'a>> {
         (self.index + 1..self.node().next).map(move |index| NodeRef { tree: self.tree, index })
     }
 
-    /// The first nodes of some kinds on each way down, not entering them.
+    /// The first nodes of some kinds on each path down, without entering them.
     pub(super) fn topmost(self, is_wanted: impl Fn(SyntaxKind) -> bool) -> impl Iterator<Item = NodeRef<'a>> {
         let end = self.node().next;
         let mut index = self.index + 1;
@@ -179,7 +179,7 @@ impl<'a> NodeRef<'a> {
         self.node().next == self.index + 1
     }
 
-    /// The first words, upper case, for statements that nobody asks more about.
+    /// The first words in upper case, for statements of which rules only check the keywords.
     pub(super) fn first_words(self, count: usize) -> String {
         let mut words = String::with_capacity(64);
         for token in self.descendants().filter(|node| node.is_token()).take(count) {

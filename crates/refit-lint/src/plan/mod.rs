@@ -1,5 +1,5 @@
-//! What a fix is given and what it gives: the place of a finding in a file that is taken apart, and the steps that take the
-//! statement's place. Nothing in here lints, or knows the files of a set.
+//! The input and output of a fix: the site of a finding in a file split into parts, and the steps that replace the
+//! statement. This module does not lint and does not know the files of a set.
 
 mod parts;
 mod site;

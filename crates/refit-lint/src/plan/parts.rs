@@ -1,5 +1,5 @@
-//! A file in its parts: the directives, the statements with the comments above them, and the end. Put together again they
-//! are the file, byte for byte.
+//! A file split into parts: the directives, the statements with the comments above them, and the end. Joined again,
+//! they are the file, byte for byte.
 
 use refit_model::version_of;
 
@@ -7,34 +7,34 @@ use super::words::{is_comment, is_trivia};
 use crate::parser::tokens;
 use crate::sql::Stmt;
 
-/// A text in parts.
+/// A text split into parts.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Parts {
-    /// Everything up to the end of the last directive's line.
+    /// The text up to the end of the last directive's line.
     pub(crate) front: String,
     pub(crate) pieces: Vec<Piece>,
-    /// What comes after the last statement and its line.
+    /// The text after the last statement and its line.
     pub(crate) end: String,
 }
 
-/// One statement with what belongs to it.
+/// A statement with its surrounding text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Piece {
     /// Comments and space above it.
     pub(crate) above: String,
     /// The statement, without its semicolon.
     pub(crate) sql: String,
-    /// The semicolon, if there is one, and what is left of the line behind it.
+    /// The semicolon, if there is one, and the rest of its line.
     pub(crate) behind: String,
 }
 
 impl Piece {
-    /// A statement that was not in the file.
+    /// A statement that is not in the file.
     pub(crate) fn new(sql: impl Into<String>) -> Piece {
         Piece { above: String::new(), sql: sql.into(), behind: ";\n".to_owned() }
     }
 
-    /// The piece as it is written when another may follow.
+    /// The text of the piece if another may follow.
     pub(crate) fn write(&self, text: &mut String) {
         text.push_str(&self.above);
         text.push_str(&self.sql);
@@ -52,7 +52,7 @@ impl Piece {
 }
 
 impl Parts {
-    /// Takes a normalised text apart. `None` when its statements are not where the parser and the splitter agree.
+    /// Splits a normalized text. `None` if the parser and the splitter disagree on the positions of its statements.
     pub(crate) fn of(text: &str, stmts: &[Stmt]) -> Option<Parts> {
         let split = refit_model::split_statements(text);
         let agree = split.len() == stmts.len()
@@ -82,7 +82,7 @@ impl Parts {
         Some(Parts { front: text[..front_end].to_owned(), pieces, end: text.get(done..)?.to_owned() })
     }
 
-    /// The text again.
+    /// Joins the parts.
     pub(crate) fn whole(&self) -> String {
         let mut text = self.front.clone();
         for piece in &self.pieces {
@@ -94,7 +94,7 @@ impl Parts {
     }
 }
 
-/// How far the semicolon and the rest of its line reach.
+/// The end of the semicolon and the rest of its line.
 fn length_behind(rest: &str) -> usize {
     let mut end = 0;
     for at in tokens(rest) {
@@ -103,7 +103,7 @@ fn length_behind(rest: &str) -> usize {
             (0, ";") => end = at.end,
             (0, token) if is_trivia(token) => {}
             (0, _) => return 0,
-            // Of what follows, the same line only: a comment that begins on it belongs to the statement.
+            // Only the rest of the same line: a comment that begins on it belongs to the statement.
             (_, token) if is_comment(token) && !token.contains('\n') => end = at.end,
             (_, token) if token.trim().is_empty() => match token.find('\n') {
                 Some(line) => return at.start + line + 1,
@@ -119,7 +119,7 @@ fn line_end(text: &str, from: usize) -> usize {
     text[from..].find('\n').map_or(text.len(), |line| from + line + 1)
 }
 
-/// Key and value of a comment that is a directive; suppressions are none.
+/// Key and value of a directive in a comment; suppressions do not count.
 pub(crate) fn directive(comment: &str) -> Option<(&str, &str)> {
     let body = comment.strip_prefix("--")?.trim_start_matches('-').trim().strip_prefix("refit:")?.trim();
     let (key, value) = body.split_once('=')?;
@@ -127,7 +127,7 @@ pub(crate) fn directive(comment: &str) -> Option<(&str, &str)> {
     (!key.starts_with("allow")).then_some((key, value.trim()))
 }
 
-/// The front with a directive added, or in the place of the one that there is.
+/// The front matter with a directive added or replaced.
 pub(crate) fn with_directive(front: &str, key: &str, value: &str) -> String {
     let line = format!("-- refit: {key} = {value}\n");
     let mut found = false;
@@ -150,19 +150,19 @@ pub(crate) fn with_directive(front: &str, key: &str, value: &str) -> String {
     result
 }
 
-/// The front without a directive.
+/// The front matter without a directive.
 pub(crate) fn without_directive(front: &str, key: &str) -> String {
     let keeps = |line: &&str| directive(line.trim()).is_none_or(|(known, _)| known != key);
     front.split_inclusive('\n').filter(keeps).collect()
 }
 
-/// The value of a directive as it is written.
+/// The value of a directive as written.
 pub(crate) fn value_of<'f>(front: &'f str, key: &str) -> Option<&'f str> {
     let values = front.lines().filter_map(|line| directive(line.trim()));
     values.filter(|(known, _)| *known == key).map(|(_, value)| value).next()
 }
 
-/// The text with the versions that `after` and `depends` name put through `moved`; none when nothing changes.
+/// The text with `moved` applied to the versions in `after` and `depends`; `None` if nothing changes.
 pub(crate) fn with_references(text: &str, moved: &dyn Fn(i64) -> Option<String>) -> Option<String> {
     let mut changed = false;
     let mut result = String::with_capacity(text.len());

@@ -1,4 +1,4 @@
-//! The place of a finding: the statement, the file around it, and the schema before it.
+//! The site of a finding: the statement, the file around it, and the schema before it.
 
 use refit_model::Directives;
 
@@ -9,22 +9,22 @@ use crate::sql::{AlterAction, AlterTarget, Name, Span, Stmt, StmtKind};
 
 use super::words::without_last_comment;
 
-/// Where something is to be fixed.
+/// The site of a fix.
 pub(crate) struct Site<'a> {
     pub(crate) path: &'a str,
-    /// The path of the file that it came out of.
+    /// The path of the original file.
     pub(crate) origin: &'a str,
     pub(crate) text: &'a str,
     pub(crate) parts: &'a Parts,
     pub(crate) stmts: &'a [Stmt],
-    /// The statement that the finding is in.
+    /// The statement that contains the finding.
     pub(crate) index: usize,
     pub(crate) schema: &'a Schema,
     pub(crate) directives: &'a Directives,
     pub(crate) finding: &'a Finding,
     /// The oldest PostgreSQL major version in use.
     pub(crate) postgres: u32,
-    /// Whether the file, or a page beside it, says why it does what it does.
+    /// Whether the file or its `.md` file gives a reason.
     pub(crate) explained: bool,
 }
 
@@ -48,17 +48,18 @@ impl<'a> Site<'a> {
         self.written(name.span)
     }
 
-    /// What the file's name says it does.
+    /// The name part of the file name.
     pub(crate) fn name(&self) -> String {
         let file = self.origin.rsplit('/').next().unwrap_or(self.origin);
         let stem = file.strip_suffix(".sql").unwrap_or(file);
         stem.split_once("__").map_or(stem, |(_, name)| name).to_owned()
     }
 
-    /// The ALTER TABLE that the finding is in, and which of its actions it is about.
+    /// The ALTER TABLE that contains the finding, and the action it concerns.
     ///
     /// # Errors
-    /// When it is something else, such as a DO block.
+    ///
+    /// If it is another statement, such as a DO block.
     pub(crate) fn action(&self) -> Result<Alter<'a>, String> {
         let StmtKind::Alter { target: AlterTarget::Table, table, actions } = &self.stmt().kind else {
             return Err(self.elsewhere());
@@ -74,15 +75,17 @@ impl<'a> Site<'a> {
         })
     }
 
-    /// Why a statement that is not the one that a rule speaks of is left alone.
+    /// Why a statement is not fixed if it is not the one that the rule is about.
     pub(crate) fn elsewhere(&self) -> String {
         match &self.stmt().kind {
             StmtKind::Do(_) => "it is in a DO block".to_owned(),
             StmtKind::Select(_) if !self.stmt().kind.changes().is_empty() => {
-                "it is inside of another statement".to_owned()
+                "it is inside another statement".to_owned()
             }
-            StmtKind::Select(_) | StmtKind::Call { .. } => "it is in a function that this calls".to_owned(),
-            _ => "it is not a statement of its own".to_owned(),
+            StmtKind::Select(_) | StmtKind::Call { .. } => {
+                "it is in a function that this statement calls".to_owned()
+            }
+            _ => "it is not a separate statement".to_owned(),
         }
     }
 }
@@ -116,7 +119,7 @@ impl<'a> Alter<'a> {
         self.slice(self.table.span.start, self.table.span.end)
     }
 
-    /// The statement with other words for the action.
+    /// The statement with the action replaced.
     pub(crate) fn with(&self, action: &str) -> String {
         let span = self.actions[self.at].0;
         let (before, behind) =
@@ -124,15 +127,16 @@ impl<'a> Alter<'a> {
         format!("{before}{action}{behind}")
     }
 
-    /// The actions before it and those behind it, each as a statement.
+    /// The actions before and after it, each as a statement.
     ///
     /// # Errors
-    /// When comments stand between them.
+    ///
+    /// If there are comments between them.
     pub(crate) fn around(&self) -> Result<(Option<String>, Option<String>), String> {
         for pair in self.actions.windows(2) {
             let between = self.slice(pair[0].0.end, pair[1].0.start);
             if between.trim() != "," {
-                return Err("comments stand between the actions of the ALTER TABLE".to_owned());
+                return Err("there are comments between the actions of the ALTER TABLE".to_owned());
             }
         }
         let joined = |actions: &[(Span, AlterAction)]| {

@@ -1,29 +1,29 @@
-//! What is to take a statement's place: steps, each of which runs in its own way.
+//! The steps that replace a statement, each with how it runs.
 
 use super::parts::Piece;
 
-/// What a fix makes of a file.
+/// The result of a fix.
 pub(crate) enum Plan {
-    /// The statement becomes these steps.
+    /// These steps replace the statement.
     Steps(Vec<Step>),
-    /// The file's text becomes another.
+    /// This text replaces the file's text.
     Text(String),
-    /// The file is cut into these: whether each is one transaction, and its statements.
+    /// The file is split into these groups of statements; the flag says whether each is one transaction.
     Cut(Vec<(bool, Vec<Piece>)>),
 }
 
 /// How a step runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Runs {
-    /// In one transaction with what is before it.
+    /// In one transaction with the statements before it.
     Here,
-    /// In a transaction of its own.
+    /// In its own transaction.
     Apart,
-    /// In no transaction.
+    /// Without a transaction.
     Alone,
-    /// In a transaction of its own, and nothing in the file relies on it: a VALIDATE.
+    /// In its own transaction, with nothing in the file that depends on it: a VALIDATE.
     Later,
-    /// In batches; the directive's value.
+    /// In batches; the value of the directive.
     Backfill(String),
 }
 
@@ -33,7 +33,7 @@ pub(crate) struct Step {
     pub(crate) runs: Runs,
     /// Without semicolons.
     pub(crate) sql: Vec<String>,
-    /// What its file is called, and what the comment at its top says.
+    /// The name of its file, and the comment at its top.
     pub(crate) title: String,
 }
 

@@ -1,16 +1,16 @@
-//! Texts that are taken apart and put together: words of a statement, names as SQL writes them.
+//! Splitting and joining texts: words of a statement, and names as written in SQL.
 
 use std::ops::Range;
 
 use crate::parser::tokens;
 
-/// The tokens of a statement that the server sees, each with its place and how deep in parentheses it stands.
+/// The tokens of a statement without space and comments, each with its range and parenthesis depth.
 pub(crate) struct Words<'t> {
     text: &'t str,
     pub(crate) all: Vec<Word<'t>>,
 }
 
-/// One of them.
+/// A token.
 #[derive(Debug, Clone)]
 pub(crate) struct Word<'t> {
     pub(crate) at: Range<usize>,
@@ -44,7 +44,7 @@ impl<'t> Words<'t> {
         Words { text, all }
     }
 
-    /// The first of some keywords outside of parentheses, from a word on.
+    /// The first of some keywords outside parentheses, from a word on.
     pub(crate) fn find(&self, from: usize, keywords: &[&str]) -> Option<usize> {
         let found = self.all.iter().enumerate().skip(from);
         found
@@ -52,7 +52,7 @@ impl<'t> Words<'t> {
             .find_map(|(at, word)| keywords.iter().any(|keyword| word.is(keyword)).then_some(at))
     }
 
-    /// The text from a word to another, both included, as written.
+    /// The text from one word to another, inclusive, as written.
     pub(crate) fn between(&self, first: usize, last: usize) -> Option<&'t str> {
         self.text.get(self.all.get(first)?.at.start..self.all.get(last)?.at.end)
     }
@@ -62,7 +62,7 @@ impl<'t> Words<'t> {
         self.between(first, self.all.len().wrapping_sub(1)).unwrap_or_default()
     }
 
-    /// The word that closes the parenthesis that a word opens.
+    /// The word that closes the parenthesis opened by a word.
     pub(crate) fn closing(&self, open: usize) -> Option<usize> {
         let depth = self.all.get(open).filter(|word| word.text == "(")?.depth;
         let later = self.all.iter().enumerate().skip(open + 1);
@@ -79,7 +79,7 @@ pub(crate) fn is_comment(token: &str) -> bool {
     token.starts_with("--") || token.starts_with("/*")
 }
 
-/// A text with words put in at places, given in order.
+/// A text with insertions at some offsets, given in order.
 pub(crate) fn inserted(text: &str, places: &[(usize, &str)]) -> String {
     let mut result = String::with_capacity(text.len() + 32);
     let mut done = 0;
@@ -92,7 +92,7 @@ pub(crate) fn inserted(text: &str, places: &[(usize, &str)]) -> String {
     result
 }
 
-/// A text without the space and comments at its end: what is put behind it is no part of a comment.
+/// A text without trailing space and comments, so that appended text is not part of a comment.
 pub(crate) fn without_last_comment(text: &str) -> &str {
     let last = Words::of(text).all.last().map_or(0, |word| word.at.end);
     &text[..last]

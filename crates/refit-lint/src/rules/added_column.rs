@@ -21,7 +21,7 @@ pub(super) fn type_of(column: &Column) -> String {
     column.data_type.as_ref().map_or("…".to_owned(), ToString::to_string)
 }
 
-/// Reports that a column makes the server write every row of the table anew. `because` follows "as"; `steps` is SQL.
+/// Reports that adding a column rewrites the table. `because` completes "as …"; `help` holds the steps in SQL.
 pub(super) fn report_rewrite(
     check: &mut StatementCheck<'_>,
     table: &Name,
@@ -30,13 +30,13 @@ pub(super) fn report_rewrite(
     help: String,
 ) {
     let message = format!(
-        "adding {name} rewrites {table}, as {because}; reads and writes of it wait until that is done",
+        "adding {name} rewrites {table}, as {because}; reads and writes of {table} wait until the rewrite is done",
         name = column.name,
     );
     check.report_at(column.span, message).lock(LockMode::AccessExclusive, table).help(help);
 }
 
-/// The steps that give every row a value of its own: the column, its default for new rows, and a backfill for the old.
+/// The steps that give every row its own value: the column, a default for new rows, and a backfill for existing rows.
 pub(super) fn in_steps(
     (table, schema): (&Name, &Schema),
     column: &Column,
@@ -47,7 +47,7 @@ pub(super) fn in_steps(
     let Batches { directive, range, .. } = Batches::or_by_id(schema, table);
     let name = super::quoted(&column.name);
     format!(
-        "add it empty, give new rows their value, and fill the old ones in batches:\n\
+        "add it without values, set a default for new rows, and backfill existing rows in batches:\n\
          ALTER TABLE {table} ADD COLUMN {name} {data_type};\n\
          {before}ALTER TABLE {table} ALTER COLUMN {name} SET DEFAULT {value};\n\
          -- in the next migration\n\

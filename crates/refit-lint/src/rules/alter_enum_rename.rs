@@ -1,13 +1,13 @@
-//! # ALTER TYPE … RENAME VALUE: code that says the old value fails
+//! # ALTER TYPE … RENAME VALUE: code that uses the old value fails
 //!
-//! Every running release that writes or compares with the old value fails with 22P02 from that moment on, and one that reads
-//! gets a word it does not know. No row changes, which is why it looks harmless.
+//! Every running release that writes the old value or compares with it fails with 22P02 as soon as this commits. A
+//! release that reads the column gets a value it does not know. No row changes, so the statement looks harmless.
 //!
-//! The safe way adds the new value beside the old, moves the rows in batches while both releases run, and leaves the old
-//! value where it is: PostgreSQL cannot drop it, and it costs nothing.
+//! The safe way adds the new value beside the old one and moves the rows in batches while both releases run. Leave the
+//! old value in place: PostgreSQL cannot drop it, and it costs nothing.
 //!
-//! Silent in a migration that carries `-- refit: phase = "contract"` and says why, in a comment of at least three words
-//! above its first statement or in a `.md` beside it, and for a type that the same migration created.
+//! Not reported: a migration with `-- refit: phase = "contract"` that gives a reason, in a comment of at least three
+//! words above its first statement or in its `.md` file; and a type that the same migration created.
 //!
 //! No table is locked. PostgreSQL 14 to 18.
 //!
@@ -42,12 +42,12 @@ fn check(check: &mut StatementCheck<'_>) {
         return;
     }
     let help = format!(
-        "add the new value beside it, and move the rows in batches:\n\
+        "add the new value and move the rows to it in batches:\n\
          ALTER TYPE {name} ADD VALUE '…';\n\
          -- refit: backfill = {{ table = \"…\", key = [\"id\"], batch = 10000 }}\n\
          UPDATE … SET … = '…' WHERE id > $1 AND id <= $2 AND … = '{from}';"
     );
-    check.report(format!("every running release that says '{from}' of {name} fails")).help(help);
+    check.report(format!("every running release that uses the value '{from}' of {name} fails")).help(help);
 }
 
 #[cfg(test)]

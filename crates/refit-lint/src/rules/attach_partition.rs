@@ -1,15 +1,16 @@
 //! # ATTACH PARTITION that scans
 //!
-//! ATTACH PARTITION takes ACCESS EXCLUSIVE on the table that becomes a partition and reads all of it, to see that every row is
-//! within the bounds: reads and writes of it wait until the end of the transaction. The parent gets SHARE UPDATE EXCLUSIVE,
-//! which stops nobody.
+//! ATTACH PARTITION takes ACCESS EXCLUSIVE on the new partition and reads all of it to check that every row is within
+//! the bounds. Reads and writes of it wait until the end of the transaction. The parent gets SHARE UPDATE EXCLUSIVE,
+//! which blocks neither reads nor writes.
 //!
-//! A validated CHECK on the table that implies the bounds spares the scan. For a range it has both bounds, and the column
-//! must be NOT NULL or the CHECK say so as well. Add it NOT VALID, validate it in the next migration, attach in the one after;
-//! then it has done its work and can go. This rule takes any validated CHECK that bounds the partition key for proof; that
-//! the bounds are the right ones is for the server to find.
+//! A validated CHECK constraint that implies the bounds avoids the scan. For a range, it needs both bounds, and the
+//! column must be NOT NULL, or the CHECK must say so. Add it NOT VALID, validate it in the next migration, attach the
+//! partition in the one after, then drop the CHECK. The rule accepts any validated CHECK that bounds the partition key;
+//! the server decides whether the bounds match.
 //!
-//! A parent with a DEFAULT partition has that one locked and read as well, unless a CHECK on it excludes the new bounds.
+//! If the parent has a DEFAULT partition, that one is locked and read too, unless a CHECK on it excludes the new
+//! bounds.
 //!
 //! Lock: ACCESS EXCLUSIVE on the new partition, for the whole scan. PostgreSQL 14 to 18.
 //!
@@ -63,7 +64,7 @@ fn check(check: &mut StatementCheck<'_>) {
         let within = within(check, parent, check.stmt.span);
         let bounds = super::quoted(&format!("{}_bounds", partition.name));
         let help = format!(
-            "prove the bounds first, which spares the scan:\n\
+            "prove the bounds first, which avoids the scan:\n\
              ALTER TABLE {partition} ADD CONSTRAINT {bounds} CHECK ({within}) NOT VALID;\n\
              -- the next migration:\n\
              ALTER TABLE {partition} VALIDATE CONSTRAINT {bounds};\n\
@@ -71,7 +72,7 @@ fn check(check: &mut StatementCheck<'_>) {
              {attach};"
         );
         let message = format!(
-            "reads and writes of {partition} wait until every row is compared with the bounds, and until the transaction ends"
+            "reads and writes of {partition} wait until every row is checked against the bounds and the transaction ends"
         );
         check.report_at(*span, message).lock(LockMode::AccessExclusive, partition).help(help);
     }

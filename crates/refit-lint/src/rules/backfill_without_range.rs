@@ -1,12 +1,13 @@
-//! # A backfill that does not keep to its batch
+//! # A backfill that goes beyond its batch
 //!
-//! The statements of a backfill run once for each batch, and `$1` and `$2` are the batch: keys above the one and up to the
-//! other. A statement that leaves one out, or does not compare the key with it, changes all rows each time; one that says
-//! `< $2` never comes to the last row. The key must be unique, or rows that share one cost a batch of any size, and NOT NULL,
-//! or rows are never reached.
+//! The statements of a backfill run once per batch. `$1` and `$2` are the bounds of the batch: keys greater than `$1`,
+//! up to and including `$2`. A statement that omits a bound, or does not compare the key with it, changes all rows each
+//! time; one with `< $2` misses the last row. The key must be unique, because rows that share a key make a batch of any
+//! size, and NOT NULL, because rows with a NULL key are never reached.
 //!
-//! A statement that sets the key, or inserts into the table that is walked, does not keep to it either: the row comes again in a
-//! later batch, and is changed again. Refit refuses to begin such a backfill. Nor can `undo` restore a generated column.
+//! A statement that sets the key, or inserts into the table that it walks, goes beyond its batch too: a later batch
+//! reaches the row and changes it again. Refit refuses to start such a backfill. `undo` cannot restore a generated
+//! column.
 //!
 //! Lock: ROW EXCLUSIVE on the table, and a lock on every row that a batch changes until its commit. PostgreSQL 14 to 18.
 //!
@@ -26,7 +27,7 @@
 //! UPDATE posts SET status = 'new' WHERE id > $1 AND id <= $2 AND status IS NULL;
 //! ```
 //!
-//! Each of these rows would be moved until its key is behind all others:
+//! Each of these rows would be moved until its key is greater than all others:
 //!
 //! ```sql,unsafe
 //! -- refit: backfill = { table = "people", key = ["id"], batch = 10000 }
@@ -38,7 +39,7 @@
 //! table = "people"
 //! ```
 //!
-//! The new key gets a column of its own:
+//! Put the new key in its own column:
 //!
 //! ```sql,safe
 //! ALTER TABLE people ADD COLUMN new_id bigint;
@@ -85,10 +86,9 @@ fn check(check: &mut StatementCheck<'_>) {
         return;
     }
     if let (true, Some(why)) = (check.before.is_empty(), bad_undo(check, &table, &backfill.undo)) {
-        check
-            .report(why)
-            .table(&table)
-            .help("name the columns that it is computed from, or leave it out: no UPDATE may assign it");
+        check.report(why).table(&table).help(
+            "name the columns that it is computed from, or omit it: UPDATE cannot set a generated column",
+        );
         return;
     }
     let changes = check.stmt.kind.changes();
@@ -96,7 +96,7 @@ fn check(check: &mut StatementCheck<'_>) {
         changes.iter().find_map(|change| moves(change.dml, &table, &key).map(|why| (change.dml, why)));
     if let Some((dml, (why, help))) = moving {
         check
-            .report_at(dml.span, format!("a batch does not keep to its range in {table}: {why}"))
+            .report_at(dml.span, format!("a batch goes beyond its range in {table}: {why}"))
             .lock(LockMode::RowExclusive, &dml.table)
             .help(help);
         return;
@@ -105,7 +105,7 @@ fn check(check: &mut StatementCheck<'_>) {
     if let Some(why) = strays(&changes, &key) {
         let changed = &last.dml.table;
         check
-            .report_at(last.dml.span, format!("a batch does not keep to its range in {table}: {why}"))
+            .report_at(last.dml.span, format!("a batch goes beyond its range in {table}: {why}"))
             .lock(LockMode::RowExclusive, changed)
             .help(format!("compare the key with both bounds:\n… WHERE {} AND …", range(&key)));
     }
@@ -126,51 +126,51 @@ fn named(written: &str) -> Name {
     Name { schema: parts.pop(), name: part, span: Span::default() }
 }
 
-/// Why a change brings rows before batches that are still to come, and what to do.
+/// Why a change moves rows into later batches, and how to fix it.
 fn moves(dml: &Dml, table: &Name, key: &[&str]) -> Option<(String, &'static str)> {
     if dml.table.key_ref() != table.key_ref() {
         return None;
     }
     match dml.kind {
         DmlKind::Insert => Some((
-            "it inserts into the table that is walked, and later batches come to the new rows".to_owned(),
+            "it inserts into the table that it walks, so later batches reach the new rows".to_owned(),
             "insert into another table",
         )),
         DmlKind::Update => {
             let (column, _) = dml.columns.iter().find(|(column, _)| key.contains(&column.as_str()))?;
             let why =
-                format!("it sets {column}, a column of its key, and a later batch may come to the row again");
+                format!("it sets {column}, a column of its key, so a later batch may reach the row again");
             Some((why, "write the new value into another column, or walk another unique key"))
         }
         DmlKind::Delete | DmlKind::Merge => None,
     }
 }
 
-/// Why a column of `undo` cannot be restored, as far as the set tells of the table.
+/// Why a column of `undo` cannot be restored, judging by what the set says about the table.
 fn bad_undo(check: &StatementCheck<'_>, table: &Name, undo: &[String]) -> Option<String> {
     let known = check.schema.table(table)?;
     let column = undo.iter().find(|column| {
         let generated = known.columns.get(column.as_str()).and_then(|column| column.generated);
         matches!(generated, Some(Generated::Stored | Generated::Virtual))
     })?;
-    Some(format!("`undo` names {column} of {table}, which is generated: a rollback cannot restore it"))
+    Some(format!("`undo` names the generated column {column} of {table}, which a rollback cannot restore"))
 }
 
-/// Why batches cannot be cut by a key, as far as the set tells of the table.
+/// Why a key cannot divide the table into batches, judging by what the set says about the table.
 fn bad_key(check: &StatementCheck<'_>, table: &Name, key: &[&str]) -> Option<String> {
     let known = check.schema.table(table)?;
     if known.complete
         && let Some(missing) = key.iter().find(|column| !known.columns.contains_key(**column))
     {
-        return Some(format!("cannot be: there is no column {missing}"));
+        return Some(format!("does not exist: there is no column {missing}"));
     }
     if check.schema.is_unique_key(table, key) == Some(false) {
-        return Some("is not unique: rows that share a value make a batch of any size".to_owned());
+        return Some("is not unique: a batch has no maximum size if rows share a value".to_owned());
     }
     let nullable = key.iter().find(|column| {
         known.columns.get(**column).is_some_and(|column| column.data_type.is_some() && !column.not_null)
     })?;
-    Some(format!("is never reached in rows where {nullable} is NULL"))
+    Some(format!("may be NULL: rows where {nullable} is NULL are never reached"))
 }
 
 /// The condition that a batch needs.
@@ -190,7 +190,7 @@ fn range(key: &[&str]) -> String {
     }
 }
 
-/// Why the changes of a statement go beyond their batch, if they do.
+/// Why the changes of a statement go beyond their batch, or `None` if they do not.
 fn strays(changes: &[Change<'_>], key: &[&str]) -> Option<String> {
     let width = u32::try_from(key.len()).unwrap_or(u32::MAX);
     let (mut lower, mut upper, mut short) = (false, false, false);
@@ -222,8 +222,8 @@ fn strays(changes: &[Change<'_>], key: &[&str]) -> Option<String> {
     let columns = key.join(", ");
     match (lower, upper) {
         (true, true) => None,
-        (_, false) if short => Some(format!("{columns} < ${} leaves out the last row of each", 1 + width)),
-        (false, false) => Some(format!("{columns} is compared with none of its bounds")),
+        (_, false) if short => Some(format!("{columns} < ${} misses the last row of each batch", 1 + width)),
+        (false, false) => Some(format!("{columns} is not compared with either bound")),
         (false, true) => Some(format!("{columns} is not compared with its lower bound $1")),
         (true, false) => Some(format!("{columns} is not compared with its upper bound ${}", 1 + width)),
     }
@@ -239,7 +239,7 @@ fn flipped(op: Compare) -> Compare {
     }
 }
 
-/// The number of the first of as many consecutive parameters as a key has columns.
+/// The number of the first parameter, if the expression is `width` consecutive parameters.
 fn params(bounds: &Expr, width: u32) -> Option<u32> {
     match bounds {
         Expr::Param(n) => (width == 1).then_some(*n),
@@ -253,7 +253,7 @@ fn params(bounds: &Expr, width: u32) -> Option<u32> {
     }
 }
 
-/// Whether an expression is the columns of a key, in its order.
+/// Whether an expression is the columns of the key, in order.
 fn is_key(columns: &Expr, key: &[&str]) -> bool {
     match (columns, key) {
         (Expr::Column { name, .. }, [column]) => name == column,

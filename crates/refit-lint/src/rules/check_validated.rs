@@ -1,10 +1,10 @@
-//! # CHECK that is checked at once
+//! # CHECK that is validated immediately
 //!
-//! ADD CONSTRAINT … CHECK takes ACCESS EXCLUSIVE and reads the whole table while it holds it: reads and writes wait until
-//! the end of the transaction.
+//! ADD CONSTRAINT … CHECK takes ACCESS EXCLUSIVE and holds it while it reads the whole table: reads and writes wait
+//! until the end of the transaction.
 //!
-//! NOT VALID leaves out the reading: the lock lasts a moment, and new rows are checked from then on. VALIDATE CONSTRAINT, in a
-//! later migration, reads the old ones under SHARE UPDATE EXCLUSIVE, which stops nobody.
+//! NOT VALID skips the scan: the lock lasts a moment, and new rows are checked from then on. VALIDATE CONSTRAINT, in a
+//! later migration, reads the existing rows under SHARE UPDATE EXCLUSIVE, which blocks neither reads nor writes.
 //!
 //! Lock: ACCESS EXCLUSIVE on the table, for the whole scan. PostgreSQL 14 to 18.
 //!
@@ -44,9 +44,8 @@ fn check(check: &mut StatementCheck<'_>) {
             continue;
         }
         let help = in_two_steps(check, (table, span, constraint), "CHECK (…)");
-        let message = format!(
-            "reads and writes of {table} wait until every row is read, and until the transaction ends"
-        );
+        let message =
+            format!("reads and writes of {table} wait until every row is read and the transaction ends");
         check.report_at(span, message).lock(LockMode::AccessExclusive, table).help(help);
     }
 }

@@ -1,19 +1,21 @@
 //! # ALTER COLUMN TYPE that rewrites the table
 //!
-//! ALTER COLUMN TYPE takes ACCESS EXCLUSIVE; for most changes it then writes every row anew and builds every index on the
-//! column again while it holds the lock: reads and writes wait until the end of the transaction. Running code that has
-//! prepared statements or a driver's idea of the type fails besides.
+//! ALTER COLUMN TYPE takes ACCESS EXCLUSIVE. For most changes it then rewrites every row and rebuilds every index on
+//! the column while it holds the lock: reads and writes wait until the end of the transaction. Running code whose
+//! prepared statements or driver still expect the old type fails too.
 //!
 //! Measured: a rewrite for int → bigint, text → varchar(n), a shorter varchar, another scale of numeric, timestamptz →
-//! timestamptz(3), and for every USING that computes. No rewrite: a longer varchar or one without limit, varchar → text and
-//! back, more digits of numeric at the same scale, more digits of a time, a domain → what it is made of. Where a CHECK
-//! speaks of the column, even those read every row, to check it again. The rows stay, and indexes on the column are built anew,
-//! for another COLLATE, for timestamp ↔ timestamptz under UTC, and where an expression or WHERE of an index has the column.
+//! timestamptz(3), and every USING that computes a value. No rewrite: a longer varchar or one without a limit, varchar
+//! → text and back, more digits of numeric at the same scale, more digits of a time, a domain → its base type. If a
+//! CHECK uses the column, even these read every row to check it again. With another COLLATE, with timestamp ↔
+//! timestamptz under UTC, and if an expression or WHERE of an index uses the column, rows are kept but the indexes on
+//! the column are rebuilt.
 //!
-//! The set tells the old type where a migration of it created the column. Where it does not, this rule says so rather
-//! than guess.
+//! The set shows the old type if one of its migrations created the column. If not, the rule says so instead of
+//! guessing.
 //!
-//! The safe way is a new column: add it, let the application write both, fill it in batches, read from it, drop the old one.
+//! The safe way is a new column: add it, let the application write both, fill it in batches, read from it, drop the old
+//! one.
 //!
 //! Lock: ACCESS EXCLUSIVE on the table, for the whole rewrite. PostgreSQL 14 to 18.
 //!
@@ -34,7 +36,7 @@
 //! UPDATE posts SET score_new = score WHERE id > $1 AND id <= $2 AND score_new IS NULL;
 //! ```
 //!
-//! What changes no row needs no detour:
+//! A change that needs no rewrite can be made directly:
 //!
 //! ```sql,safe
 //! ALTER TABLE posts ALTER COLUMN code TYPE varchar(40);
@@ -66,19 +68,19 @@ fn check(check: &mut StatementCheck<'_>) {
         };
         let from = check.schema.column(table, column).and_then(|known| known.data_type.as_deref());
         let (old, new) = (from.map(written), written(to));
-        let kept = "while reads and writes wait, until the transaction ends";
+        let kept = "while reads and writes wait until the transaction ends";
         let message = match column_change(check.schema, table, column, to, using.as_ref(), *collate) {
             TypeChange::Free => continue,
             TypeChange::Recheck => {
                 format!("{column} keeps its rows, but a CHECK on it reads every row of {table} again {kept}")
             }
-            TypeChange::Reindex => format!("the indexes on {column} of {table} are built anew {kept}"),
+            TypeChange::Reindex => format!("the indexes on {column} of {table} are rebuilt {kept}"),
             TypeChange::Rewrite => {
                 let from = old.map_or(String::new(), |old| format!("from {old} "));
-                format!("changing {column} {from}to {new} writes every row of {table} anew {kept}")
+                format!("changing {column} {from}to {new} rewrites every row of {table} {kept}")
             }
             TypeChange::Unknown => format!(
-                "the set does not tell the old type of {column}: {}, every row of {table} is written anew {kept}",
+                "the set does not show the old type of {column}: {}, every row of {table} is rewritten {kept}",
                 unless(to)
             ),
         };
@@ -87,18 +89,18 @@ fn check(check: &mut StatementCheck<'_>) {
     }
 }
 
-/// From which types the change is free.
+/// The old types from which the change is free.
 fn unless(to: &DataType) -> String {
     match (to.name.as_str(), to.modifiers.as_slice()) {
         _ if to.array => format!("unless it was {}", written(to)),
         ("text" | "varchar", []) => "unless it was varchar or text".to_owned(),
         ("varchar", [limit, ..]) => format!("unless it was varchar({limit}) or shorter"),
-        ("numeric", _) => "unless it was numeric of the same scale and no more digits".to_owned(),
+        ("numeric", _) => "unless it was numeric with the same scale and no more digits".to_owned(),
         _ => format!("unless it was {}", written(to)),
     }
 }
 
-/// The new column, of the type and collation and with the values that the action at `span` has for the old one.
+/// The new column, with the type, collation and values that the action at `span` gives the old one.
 fn beside(check: &StatementCheck<'_>, table: &Name, column: &str, (span, new): (Span, &str)) -> String {
     let (beside, column) = (super::quoted(&format!("{column}_new")), super::quoted(column));
     let Batches { directive, range, .. } = Batches::or_by_id(check.schema, table);
@@ -111,7 +113,7 @@ fn beside(check: &StatementCheck<'_>, table: &Name, column: &str, (span, new): (
     });
     let collate = collate.unwrap_or_default();
     format!(
-        "put a new column beside it, and let the application write both before it is filled:\n\
+        "add a new column, and let the application write both before the backfill:\n\
          ALTER TABLE {table} ADD COLUMN {beside} {new}{collate};\n\
          -- the next migration:\n\
          -- refit: backfill = {directive}\n\

@@ -1,12 +1,13 @@
-//! # CONCURRENTLY in a transaction: fails
+//! # CONCURRENTLY fails in a transaction
 //!
-//! CREATE INDEX, DROP INDEX, REINDEX and DETACH PARTITION with CONCURRENTLY wait for other transactions in the middle of
-//! their work and commit several times, so PostgreSQL refuses them in a transaction block, in a function and in a DO block:
-//! 25001, "cannot run inside a transaction block". Every migration is one transaction unless it says otherwise.
+//! CREATE INDEX, DROP INDEX, REINDEX and DETACH PARTITION with CONCURRENTLY wait for other transactions and commit
+//! several times while they run. PostgreSQL refuses them in a transaction block, in a function and in a DO block:
+//! 25001, "cannot run inside a transaction block". Every migration is one transaction unless it has
+//! `transaction = false`.
 //!
-//! REFRESH MATERIALIZED VIEW CONCURRENTLY is another matter: it runs in a transaction.
+//! REFRESH MATERIALIZED VIEW CONCURRENTLY is an exception: it can run in a transaction.
 //!
-//! Lock: none is taken, the statement fails. PostgreSQL 14 to 18.
+//! Lock: none, the statement fails. PostgreSQL 14 to 18.
 //!
 //! ```sql,unsafe
 //! CREATE INDEX CONCURRENTLY posts_status_idx ON posts (status);
@@ -38,16 +39,16 @@ fn check(check: &mut StatementCheck<'_>) {
     if check.in_body {
         check
             .report(format!("{statement} fails in a DO block or function (25001)"))
-            .help("write it as a statement of its own, in a migration with:\n-- refit: transaction = false");
+            .help("write it as a separate statement, in a migration with:\n-- refit: transaction = false");
     } else if check.window.in_transaction {
         let inside = match check.file.directives.transaction {
-            true => "a migration is one transaction unless it says otherwise",
+            true => "a migration is one transaction by default",
             false => "the file itself opens a transaction before it",
         };
         let written = check.written(check.stmt.span).unwrap_or_default();
         check
             .report(format!("{statement} fails in a transaction (25001): {inside}"))
-            .help(format!("put it in a migration of its own:\n-- refit: transaction = false\n{written};"));
+            .help(format!("put it in its own migration:\n-- refit: transaction = false\n{written};"));
     }
 }
 

@@ -1,12 +1,13 @@
-//! # A constraint that does not wait for the backfill it relies on
+//! # A constraint that does not wait for its backfill
 //!
-//! A backfill works beside the boot, in its own time. A migration that makes the same column NOT NULL, or validates a constraint
-//! on it, runs at once where nothing says that it must wait: it meets the rows that are not filled yet, fails with 23502 or
-//! 23514, and the boot with it. Where it succeeds by chance on a small database it fails on a large one.
+//! A backfill runs in the background after the boot. A migration that makes the same column NOT NULL, or validates a
+//! constraint on it, runs immediately unless a directive makes it wait. It finds rows that are not filled yet and fails
+//! with 23502 or 23514, and the boot fails with it. It may succeed on a small database and fail on a large one.
 //!
-//! `-- refit: after = ["V…"]` holds it back until the backfill is complete, directly or by way of a migration that waits itself.
+//! `-- refit: after = ["V…"]` holds the migration back until the backfill is complete, either directly or through
+//! another migration that waits.
 //!
-//! Lock: SHARE UPDATE EXCLUSIVE for VALIDATE, ACCESS EXCLUSIVE for the others, until they have failed. PostgreSQL 14 to 18.
+//! Lock: SHARE UPDATE EXCLUSIVE for VALIDATE, ACCESS EXCLUSIVE for the others, until they fail. PostgreSQL 14 to 18.
 //!
 //! ```sql,unsafe
 //! ALTER TABLE posts ADD CONSTRAINT posts_status_given CHECK (status IS NOT NULL) NOT VALID;
@@ -31,7 +32,7 @@
 //! ALTER TABLE posts VALIDATE CONSTRAINT posts_status_given;
 //! ```
 
-use super::set_not_null_scan::closed;
+use super::set_not_null_scan::scanned_column;
 use crate::check::StatementCheck;
 use crate::finding::Severity;
 use crate::lock::LockMode;
@@ -66,18 +67,18 @@ fn check(check: &mut StatementCheck<'_>) {
             _ => LockMode::AccessExclusive,
         };
         let message = format!(
-            "this looks at {table}.{column} while the backfill V{version} may still be filling it, and fails on the rows left"
+            "this checks {table}.{column} while backfill V{version} may still be filling it, and fails on the remaining rows"
         );
         let help = format!(
-            "hold this migration back until it is complete, above the first statement:\n-- refit: after = [\"V{version}\"]"
+            "hold this migration back until the backfill is complete; add above the first statement:\n-- refit: after = [\"V{version}\"]"
         );
         check.report_at(*span, message).lock(lock, table).help(help);
     }
 }
 
-/// The columns whose rows an action looks at.
+/// The columns whose rows an action checks.
 fn relied_on(check: &StatementCheck<'_>, table: &Name, action: &AlterAction) -> Vec<String> {
-    if let Some(column) = closed(action) {
+    if let Some(column) = scanned_column(action) {
         return vec![column.to_owned()];
     }
     match action {

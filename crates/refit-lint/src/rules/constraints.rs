@@ -1,11 +1,12 @@
-//! What the rules about constraints share: the constraints that a statement adds, and the two steps that do it safely.
+//! What the rules about constraints share: the constraints that a statement adds, and the two steps that add them
+//! safely.
 
 use super::quoted;
 use crate::check::StatementCheck;
 use crate::schema::constraint_name;
 use crate::sql::{AlterAction, Constraint, Name, Span};
 
-/// The constraints that ALTER TABLE adds to a table that was there before, each with the place of its action.
+/// The constraints that ALTER TABLE adds to a table that existed before, each with the span of its action.
 pub(super) fn added<'a>(check: &StatementCheck<'a>) -> Vec<(&'a Name, Span, &'a Constraint)> {
     let Some((table, actions)) = check.alters() else { return Vec::new() };
     let constraints = actions.iter().filter_map(|(span, action)| match action {
@@ -15,7 +16,7 @@ pub(super) fn added<'a>(check: &StatementCheck<'a>) -> Vec<(&'a Name, Span, &'a 
     constraints.collect()
 }
 
-/// NOT VALID now, VALIDATE later. `otherwise` is the action where its text is not in the file.
+/// NOT VALID now, VALIDATE later. `otherwise` is the action to use if its text is not in the file.
 pub(super) fn in_two_steps(
     check: &StatementCheck<'_>,
     (table, span, constraint): (&Name, Span, &Constraint),
@@ -34,11 +35,11 @@ pub(super) fn in_two_steps(
     )
 }
 
-/// A unique index built concurrently, then the constraint over it.
+/// A unique index built concurrently, then the constraint that uses it.
 pub(super) fn over_an_index(table: &Name, constraint: &Constraint, kind: &str, columns: &[String]) -> String {
     let name = quoted(&constraint_name(table, constraint));
     format!(
-        "build the index first, in a migration of its own, and make it the constraint in the next:\n\
+        "build the index first, in its own migration, then add the constraint with it in the next:\n\
          -- refit: transaction = false\n\
          CREATE UNIQUE INDEX CONCURRENTLY {name} ON {table} ({});\n\
          -- the next migration:\n\

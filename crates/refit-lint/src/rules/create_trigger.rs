@@ -1,11 +1,12 @@
-//! # CREATE TRIGGER stops writes while it waits
+//! # CREATE TRIGGER blocks writes while it waits
 //!
-//! CREATE TRIGGER takes SHARE ROW EXCLUSIVE on the table. The statement itself is a moment; but it waits for every transaction
-//! that has written to the table, however long that one goes on, and every later write waits behind it. What else the
-//! migration does while it holds the lock counts as well.
+//! CREATE TRIGGER takes SHARE ROW EXCLUSIVE on the table. The statement itself is quick, but it waits for every
+//! transaction that has written to the table, however long that runs, and every later write waits behind it. Everything
+//! else that the migration does while it holds the lock adds to the wait.
 //!
-//! There is no gentler form. So create the trigger in a migration of its own, and say how long writes may wait: with a
-//! `lock_timeout` of a second or less in the front matter this rule is silent. Refit then tries again until a gap comes.
+//! There is no weaker form. Create the trigger in its own migration and limit how long writes may wait: the rule does
+//! not report a migration with a `lock_timeout` of one second or less in its front matter. Refit then retries until it
+//! gets the lock.
 //!
 //! Lock: SHARE ROW EXCLUSIVE on the table, until commit. PostgreSQL 14 to 18.
 //!
@@ -39,24 +40,24 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Statement(check),
 };
 
-/// A wait that a migration may ask of others, when it says so.
+/// The longest wait that a migration may impose when it sets its own `lock_timeout`.
 const SHORT: Duration = Duration::from_secs(1);
 
 fn check(check: &mut StatementCheck<'_>) {
     let StmtKind::CreateTrigger { table, instead, .. } = &check.stmt.kind else { return };
     let short = check.file.directives.lock_timeout.is_some_and(|timeout| timeout <= SHORT);
-    // INSTEAD OF is for views: nobody's rows.
+    // INSTEAD OF triggers are on views, which have no rows of their own.
     if *instead || short && check.window.in_transaction || check.is_new(table) {
         return;
     }
     let written = check.written(check.stmt.span).unwrap_or("CREATE TRIGGER …");
     let help = format!(
-        "create it in a migration of its own that says how long writes may wait:\n\
+        "create it in its own migration, with a limit on how long writes may wait:\n\
          -- refit: lock_timeout = \"500ms\"\n\
          {written};"
     );
     check
-        .report(format!("writes to {table} wait while CREATE TRIGGER waits for the running ones, and until the transaction ends"))
+        .report(format!("writes to {table} wait until running writes finish and the transaction ends"))
         .lock(LockMode::ShareRowExclusive, table)
         .help(help);
 }

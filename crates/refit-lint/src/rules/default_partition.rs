@@ -1,14 +1,15 @@
-//! # A new partition beside a DEFAULT one: the default partition is read
+//! # A new partition beside a DEFAULT partition scans the latter
 //!
-//! The DEFAULT partition holds what no other one takes. CREATE TABLE … PARTITION OF and ATTACH PARTITION lock it with ACCESS
-//! EXCLUSIVE and read all of it, to see that no row of it belongs to the new partition: reads and writes of its rows wait until
-//! the end of the transaction. PARTITION OF keeps the whole partitioned table locked meanwhile.
+//! The DEFAULT partition holds the rows that no other partition takes. CREATE TABLE … PARTITION OF and ATTACH PARTITION
+//! lock it with ACCESS EXCLUSIVE and read all of it, to check that none of its rows belongs to the new partition: reads
+//! and writes of it wait until the end of the transaction. PARTITION OF also keeps the whole partitioned table locked
+//! during that time.
 //!
-//! A validated CHECK on the default partition that excludes the new bounds spares the scan. Add it NOT VALID, validate it in the next
-//! migration, make the partition in the one after, and drop the CHECK. This rule takes any validated CHECK that bounds the
-//! partition key for proof; that the bounds are the right ones is for the server to find.
+//! A validated CHECK on the default partition that excludes the new bounds avoids the scan. Add it NOT VALID, validate
+//! it in the next migration, create the partition in the one after, and drop the CHECK. The rule accepts any validated
+//! CHECK that bounds the partition key; the server decides whether the bounds match.
 //!
-//! Silent where the migration created the default partition.
+//! Not reported: a default partition that the same migration created.
 //!
 //! Lock: ACCESS EXCLUSIVE on the default partition, for the whole scan. PostgreSQL 14 to 18.
 //!
@@ -82,7 +83,7 @@ fn report(check: &mut StatementCheck<'_>, parent: &Name, new: &Name) {
     let outside = outside(check, parent, check.stmt.span);
     let written = check.written(check.stmt.span).map_or("…".to_owned(), str::to_owned);
     let help = format!(
-        "prove first that no row of {default} belongs to {new}, which spares the scan:\n\
+        "prove first that no row of {default} belongs to {new}, which avoids the scan:\n\
          ALTER TABLE {default} ADD CONSTRAINT {bounds} CHECK ({outside}) NOT VALID;\n\
          -- the next migration:\n\
          ALTER TABLE {default} VALIDATE CONSTRAINT {bounds};\n\
@@ -91,7 +92,7 @@ fn report(check: &mut StatementCheck<'_>, parent: &Name, new: &Name) {
         bounds = super::quoted(&format!("{}_bounds", default.name)),
     );
     let message = format!(
-        "reads and writes of {default}, the default partition, wait while every row of it is read, and until the transaction ends"
+        "reads and writes of {default}, the default partition, wait until every row of it is read and the transaction ends"
     );
     check.report(message).lock(LockMode::AccessExclusive, &default).help(help);
 }

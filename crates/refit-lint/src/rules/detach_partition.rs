@@ -1,10 +1,10 @@
 //! # DETACH PARTITION that locks the parent
 //!
-//! DETACH PARTITION takes ACCESS EXCLUSIVE on the parent, so it waits for the longest query on any partition, and every later
-//! query of the whole partitioned table waits behind it, until the end of the transaction. DETACH … CONCURRENTLY takes SHARE
-//! UPDATE EXCLUSIVE on the parent, marks the partition, waits for those who may still see it, and takes it out. It
-//! cannot run in a transaction, nor where the parent has a DEFAULT partition; interrupted, it is completed by DETACH …
-//! FINALIZE. The bounds stay with the partition, as a CHECK.
+//! DETACH PARTITION takes ACCESS EXCLUSIVE on the parent. It waits for the longest query on any partition, and every
+//! later query of the whole partitioned table waits behind it, until the end of the transaction. DETACH … CONCURRENTLY
+//! takes SHARE UPDATE EXCLUSIVE on the parent, marks the partition, waits for transactions that may still see it, and
+//! removes it. It cannot run in a transaction, or if the parent has a DEFAULT partition; if it is interrupted, DETACH …
+//! FINALIZE completes it. The partition keeps its bounds as a CHECK constraint.
 //!
 //! Lock: ACCESS EXCLUSIVE on the parent and on the partition, until commit. PostgreSQL 14 to 18.
 //!
@@ -42,12 +42,12 @@ fn check(check: &mut StatementCheck<'_>) {
             continue;
         };
         let help = format!(
-            "detach it without blocking queries, in a migration of its own:\n\
+            "detach it without blocking queries, in its own migration:\n\
              -- refit: transaction = false\n\
              ALTER TABLE {table} DETACH PARTITION {partition} CONCURRENTLY;"
         );
         let message = format!(
-            "reads and writes of {table} and all of its partitions wait while DETACH waits for its turn, and until the transaction ends"
+            "reads and writes of {table} and all of its partitions wait until DETACH gets its lock and the transaction ends"
         );
         check.report_at(*span, message).lock(LockMode::AccessExclusive, table).help(help);
     }

@@ -1,9 +1,10 @@
-//! # DETACH PARTITION CONCURRENTLY beside a DEFAULT partition: fails
+//! # DETACH PARTITION CONCURRENTLY fails beside a DEFAULT partition
 //!
-//! PostgreSQL refuses it (55000): what is detached could not be told from what the default partition takes meanwhile.
+//! PostgreSQL refuses it (55000): during the detach it could not distinguish rows of the detached partition from rows
+//! that the default partition takes.
 //!
-//! Detach or drop the default partition first, or detach with a short lock instead: DETACH without CONCURRENTLY takes ACCESS EXCLUSIVE on the parent
-//! and the default partition for a moment.
+//! Detach or drop the default partition first, or use DETACH without CONCURRENTLY, which takes ACCESS EXCLUSIVE on the
+//! parent and the default partition for a moment.
 //!
 //! Lock: none is kept, the statement fails. PostgreSQL 14 to 18.
 //!
@@ -43,7 +44,7 @@ fn check(check: &mut StatementCheck<'_>) {
         let message =
             format!("{table} has a default partition, {default}: DETACH … CONCURRENTLY fails (55000)");
         let help = format!(
-            "detach it under a lock that is soon gone, and say why nothing waits for long:\n\
+            "detach it under a short lock, and give the reason why the wait is short:\n\
              -- refit: allow(detach-partition): lock_timeout ends the attempt\n\
              ALTER TABLE {table} DETACH PARTITION {partition};"
         );

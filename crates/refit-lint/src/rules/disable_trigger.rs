@@ -1,12 +1,12 @@
-//! # DISABLE TRIGGER: writes wait, and then slip past it
+//! # DISABLE TRIGGER blocks writes, then lets them bypass the trigger
 //!
-//! ALTER TABLE … DISABLE TRIGGER takes SHARE ROW EXCLUSIVE on the table: writes wait until the end of the transaction. Once
-//! it is committed, the trigger is off for everybody, not only for the migration: what the application writes until
-//! ENABLE is not audited, not kept in step, and with DISABLE TRIGGER ALL not even checked against foreign keys. A
-//! migration that fails before it enables the trigger again leaves it off.
+//! ALTER TABLE … DISABLE TRIGGER takes SHARE ROW EXCLUSIVE on the table: writes wait until the end of the transaction.
+//! Once it commits, the trigger is off for all sessions, not only for the migration. Rows that the application writes
+//! before ENABLE are not audited or synchronized and, with DISABLE TRIGGER ALL, not even checked against foreign keys.
+//! A migration that fails before it enables the trigger again leaves it off.
 //!
-//! A trigger that is to leave the migration's own changes alone can ask a setting, which the migration sets for
-//! itself with SET LOCAL.
+//! To skip the trigger for the migration's own changes, let the trigger's function read a setting that the migration
+//! sets with SET LOCAL.
 //!
 //! Lock: SHARE ROW EXCLUSIVE on the table, until commit. PostgreSQL 14 to 18.
 //!
@@ -52,10 +52,10 @@ fn check(check: &mut StatementCheck<'_>) {
             continue;
         }
         check
-            .report_at(*span, format!("writes to {table} wait until the transaction ends, and then nobody's fire the trigger"))
+            .report_at(*span, format!("writes to {table} wait until the transaction ends, and no write fires the trigger after that"))
             .lock(LockMode::ShareRowExclusive, table)
             .help(
-                "let the trigger's function return early when a setting says so, and set it for this migration alone:\n\
+                "let the trigger's function return early if a setting is on, and set it for this migration only:\n\
                  -- in the function: IF current_setting('app.skip_trigger', true) = 'on' THEN RETURN new; END IF;\n\
                  SET LOCAL app.skip_trigger = 'on';",
             );

@@ -1,12 +1,12 @@
-//! # Domain constraint that is checked at once
+//! # Domain constraint that is validated immediately
 //!
-//! ALTER DOMAIN … ADD CONSTRAINT and SET NOT NULL read every table that has a column of the domain, one after the other, under
-//! SHARE locks that are kept until the end of the transaction: writes to all of them wait.
+//! ALTER DOMAIN … ADD CONSTRAINT and SET NOT NULL read every table that has a column of the domain, one after the
+//! other. They keep SHARE locks until the end of the transaction: writes to all of these tables wait.
 //!
-//! NOT VALID leaves out the reading and takes no lock on any table; new values are checked from then on. SET NOT NULL has no
-//! such form, CHECK (VALUE IS NOT NULL) NOT VALID has. VALIDATE CONSTRAINT of a domain reads the tables under SHARE as well
-//! (seen on 14 to 18): where they are large, leave the constraint NOT VALID, or put the condition on the tables, as CHECK …
-//! NOT VALID, and validate it there, which stops nobody.
+//! NOT VALID skips the scan and takes no lock on any table; new values are checked from then on. SET NOT NULL has no
+//! such form, but CHECK (VALUE IS NOT NULL) NOT VALID does. VALIDATE CONSTRAINT of a domain reads the tables under
+//! SHARE as well (observed on 14 to 18). If they are large, leave the constraint NOT VALID, or add the condition to the
+//! tables as CHECK … NOT VALID and validate it there, which blocks neither reads nor writes.
 //!
 //! Lock: SHARE on every table that uses the domain, for the whole scan. PostgreSQL 14 to 18.
 //!
@@ -52,7 +52,7 @@ fn check(check: &mut StatementCheck<'_>) {
     };
     let help = match constraint.kind {
         ConstraintKind::NotNull(_) => format!(
-            "add it as a condition that only new values are checked against:\n\
+            "add it as a CHECK that applies only to new values:\n\
              ALTER DOMAIN {name} ADD CONSTRAINT {} CHECK (VALUE IS NOT NULL) NOT VALID;",
             super::quoted(&format!("{}_not_null", name.name))
         ),
@@ -65,7 +65,7 @@ fn check(check: &mut StatementCheck<'_>) {
     };
     let first = tables.first().map(|table| Name::of_key(table, name.span));
     let report =
-        check.report(format!("writes to {of} wait until every row is read, and until the transaction ends"));
+        check.report(format!("writes to {of} wait until every row is read and the transaction ends"));
     report.help(help);
     if let Some(table) = first {
         report.lock(LockMode::Share, &table);

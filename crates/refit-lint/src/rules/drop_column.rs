@@ -1,15 +1,16 @@
-//! # DROP COLUMN: code that names the column fails, and its data is gone
+//! # DROP COLUMN breaks code that uses the column, and deletes its data
 //!
-//! The column disappears in an instant, for everybody: each release that still names it, in a query, an INSERT or a
-//! `SELECT *` that is decoded by position, fails with 42703 until it is replaced. Rolling back the release does not help, and
-//! undoing the migration brings the column back empty.
+//! The column disappears immediately for all sessions. Each release that still uses it, in a query, an INSERT or a
+//! `SELECT *` that is decoded by position, fails with 42703 until it is replaced. Rolling back the release does not
+//! help, and undoing the migration brings the column back empty.
 //!
-//! So it is the last step of a change: first a release that does not name the column, then, when no older one runs,
-//! a migration that says so. This rule is silent in a migration that carries `-- refit: phase = "contract"` and says why,
-//! in a comment of at least three words above its first statement or in a `.md` beside it, and on a table that the same
+//! Make it the last step of a change: first deploy a release that does not use the column; once no older release runs,
+//! drop it in a contract migration. Not reported: a migration with `-- refit: phase = "contract"` that gives a reason,
+//! in a comment of at least three words above its first statement or in its `.md` file; and a table that the same
 //! migration created. DROP TYPE, DROP DOMAIN and DROP EXTENSION with CASCADE drop columns too, without naming them.
 //!
-//! Lock: ACCESS EXCLUSIVE, for an instant; no row is written, the space comes back bit by bit. PostgreSQL 14 to 18.
+//! Lock: ACCESS EXCLUSIVE, for a moment; no row is rewritten, and the space is reclaimed gradually. PostgreSQL 14 to
+//! 18.
 //!
 //! ```sql,unsafe
 //! ALTER TABLE posts DROP COLUMN legacy;
@@ -40,8 +41,7 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Statement(check),
 };
 
-const FIRST: &str =
-    "first a release that does not name it; then, when no older one runs, a migration that says so:";
+const FIRST: &str = "first deploy a release that does not use it; once no older release runs, drop it in a contract migration:";
 
 fn check(check: &mut StatementCheck<'_>) {
     match &check.stmt.kind {
@@ -59,7 +59,7 @@ fn check(check: &mut StatementCheck<'_>) {
                     .report_at(
                         *span,
                         format!(
-                            "{table}.{column} and its data are gone at once: every running release that names it fails"
+                            "{table}.{column} and its data are deleted immediately: every running release that uses it fails"
                         ),
                     )
                     .lock(LockMode::AccessExclusive, table)
@@ -73,9 +73,7 @@ fn check(check: &mut StatementCheck<'_>) {
             let Some(name) = names.first() else { return };
             let help = contract(check, FIRST, &as_written(check, || format!("DROP {what} {name}")));
             check
-                .report(format!(
-                    "CASCADE drops every column of type {name}, in whatever table, with its data"
-                ))
+                .report(format!("CASCADE drops every column of type {name}, in any table, with its data"))
                 .help(help);
         }
         StmtKind::Other(words) if words.starts_with("DROP EXTENSION") && words.contains("CASCADE") => {
@@ -84,7 +82,7 @@ fn check(check: &mut StatementCheck<'_>) {
             }
             let help = contract(check, FIRST, &as_written(check, || "DROP EXTENSION …".to_owned()));
             check
-                .report("CASCADE drops every column whose type is of the extension, with its data")
+                .report("CASCADE drops every column whose type belongs to the extension, with its data")
                 .help(help);
         }
         _ => {}

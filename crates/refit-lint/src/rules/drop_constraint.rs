@@ -1,15 +1,14 @@
-//! # DROP CONSTRAINT: what it kept out comes in
+//! # DROP CONSTRAINT admits the rows it rejected
 //!
-//! From that moment on nothing stops the rows that the constraint refused, and the releases that rely on it do not notice:
-//! an `ON CONFLICT` without its unique constraint fails with 42P10, a foreign key that is gone leaves orphans, and the rows
-//! that came in meanwhile keep the constraint from ever being validated again.
+//! From the moment it commits, nothing rejects invalid rows any more, and releases that rely on the constraint may not
+//! notice. An `ON CONFLICT` without its unique constraint fails with 42P10, a dropped foreign key leaves orphans, and
+//! invalid rows written in the meantime prevent the constraint from being validated again.
 //!
-//! Not meant, and silent: a constraint that the same transaction adds again under its name, and a CHECK (c IS NOT NULL)
-//! whose columns are NOT NULL by now, which has done its work. Silent as well in a migration that carries
-//! `-- refit: phase = "contract"` and says why, in a comment of at least three words above its first statement or in a
-//! `.md` beside it, and on a table that the same migration created.
+//! Not reported: a constraint that the same transaction adds again under the same name; a CHECK (c IS NOT NULL) whose
+//! columns are now NOT NULL; a migration with `-- refit: phase = "contract"` that gives a reason, in a comment of at
+//! least three words above its first statement or in its `.md` file; and a table that the same migration created.
 //!
-//! Lock: ACCESS EXCLUSIVE, and on both tables of a foreign key, for an instant. PostgreSQL 14 to 18.
+//! Lock: ACCESS EXCLUSIVE on the table, and on both tables of a foreign key, for a moment. PostgreSQL 14 to 18.
 //!
 //! ```sql,unsafe
 //! ALTER TABLE posts_archive DROP CONSTRAINT posts_archive_pkey;
@@ -41,7 +40,7 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Statement(check),
 };
 
-const FIRST: &str = "when no running release relies on it, in a migration that says so:";
+const FIRST: &str = "once no running release relies on it, drop it in a contract migration:";
 
 fn check(check: &mut StatementCheck<'_>) {
     let StmtKind::Alter { target: AlterTarget::Table | AlterTarget::ForeignTable, table, actions } =
@@ -59,13 +58,13 @@ fn check(check: &mut StatementCheck<'_>) {
         if done || is_added_again(check, table, constraint, actions) {
             continue;
         }
-        let what = known.map_or("what it kept out comes in", |known| consequence(known.kind));
+        let what = known.map_or("rows that it rejected are accepted", |known| consequence(known.kind));
         let action = check.written(*span).map(str::to_owned);
         let action = action.unwrap_or_else(|| format!("DROP CONSTRAINT {}", super::quoted(constraint)));
         let sql = format!("ALTER TABLE {table} {action};");
         let help = contract(check, FIRST, &sql);
         check
-            .report_at(*span, format!("without {constraint} on {table} {what}"))
+            .report_at(*span, format!("without {constraint} on {table}, {what}"))
             .lock(LockMode::AccessExclusive, table)
             .help(help);
     }
@@ -74,15 +73,15 @@ fn check(check: &mut StatementCheck<'_>) {
 fn consequence(kind: ConstraintType) -> &'static str {
     match kind {
         ConstraintType::PrimaryKey | ConstraintType::Unique => {
-            "duplicates come in, its index is gone, and ON CONFLICT that names its columns fails"
+            "duplicates are accepted, its index is gone, and ON CONFLICT on its columns fails"
         }
-        ConstraintType::ForeignKey => "rows come in that refer to nothing",
-        _ => "rows come in that it refused",
+        ConstraintType::ForeignKey => "rows that reference nothing are accepted",
+        _ => "rows that it rejected are accepted",
     }
 }
 
-/// A CHECK that proved NOT NULL is of no use once the columns are NOT NULL, and so is a NOT NULL under a name: dropping
-/// that is DROP NOT NULL.
+/// A CHECK that proved NOT NULL is not needed once the columns are NOT NULL. The same goes for a named NOT NULL
+/// constraint: dropping it is DROP NOT NULL.
 fn has_done_its_work(
     check: &StatementCheck<'_>,
     table: &Name,
@@ -111,7 +110,7 @@ fn has_done_its_work(
     }
 }
 
-/// Whether the same transaction puts another constraint in its place.
+/// Whether the same transaction adds a constraint with the same name.
 fn is_added_again(
     check: &StatementCheck<'_>,
     table: &Name,

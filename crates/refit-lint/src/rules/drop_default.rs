@@ -1,15 +1,15 @@
-//! # DROP DEFAULT of a NOT NULL column: running code leaves the column out
+//! # DROP DEFAULT of a NOT NULL column breaks INSERTs that omit it
 //!
-//! A release that inserts rows without the column counts on its default. Once that is gone, each such INSERT fails (23502),
-//! for as long as the old release runs, and for every other program that writes the table.
+//! A release that inserts rows without the column relies on its default. Without the default, each such INSERT fails
+//! (23502) for as long as the old release runs, and so do those of every other program that writes the table.
 //!
-//! First a release that writes the column in every INSERT, then, when no older one runs, a migration that says so. This rule is
-//! silent in a migration that carries `-- refit: phase = "contract"` and says why, in a comment of at least three words above
-//! its first statement or in a `.md` beside it; on a table that the same migration created; where the same migration gives
-//! the column another default, makes it an identity, or lets it be NULL; and where the set does not tell that the column is NOT
-//! NULL.
+//! First deploy a release that writes the column in every INSERT; once no older release runs, drop the default in a
+//! contract migration. Not reported: a migration with `-- refit: phase = "contract"` that gives a reason, in a comment
+//! of at least three words above its first statement or in its `.md` file; a table that the same migration created; a
+//! column that the same migration gives another default, makes an identity, or makes nullable; and a column that the
+//! set does not show as NOT NULL.
 //!
-//! Lock: ACCESS EXCLUSIVE, for an instant. PostgreSQL 14 to 18.
+//! Lock: ACCESS EXCLUSIVE, for a moment. PostgreSQL 14 to 18.
 //!
 //! ```sql,unsafe
 //! ALTER TABLE posts ALTER COLUMN score DROP DEFAULT;
@@ -41,7 +41,7 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Statement(check),
 };
 
-const FIRST: &str = "first a release that names the column in every INSERT; then, when no older one runs, a migration that says so:";
+const FIRST: &str = "first deploy a release that sets the column in every INSERT; once no older release runs, drop the default in a contract migration:";
 
 fn check(check: &mut StatementCheck<'_>) {
     let Some((table, actions)) = check.alters() else { return };
@@ -58,13 +58,13 @@ fn check(check: &mut StatementCheck<'_>) {
         let sql = format!("ALTER TABLE {table} ALTER COLUMN {} DROP DEFAULT;", quoted(column));
         let help = contract(check, FIRST, &sql);
         let message = format!(
-            "every running release whose INSERT leaves {table}.{column} out fails: it is NOT NULL and has no default any more"
+            "every INSERT of a running release that omits {table}.{column} fails: it is NOT NULL and no longer has a default"
         );
         check.report_at(*span, message).lock(LockMode::AccessExclusive, table).help(help);
     }
 }
 
-/// Whether this statement or a later one of the file spares the INSERTs.
+/// Whether this statement or a later one of the file makes such INSERTs succeed.
 fn gets_a_value(check: &StatementCheck<'_>, table: &Name, column: &str) -> bool {
     let spares = |action: &AlterAction| match action {
         AlterAction::AlterColumn { column: other, change } => {

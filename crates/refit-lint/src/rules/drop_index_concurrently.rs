@@ -1,12 +1,12 @@
 //! # DROP INDEX CONCURRENTLY that fails
 //!
-//! It takes one index (two fail with 0A000), knows no CASCADE (0A000), and cannot drop the index of a PRIMARY KEY, UNIQUE or EXCLUDE
-//! constraint (2BP01), nor that of a partitioned table (0A000).
+//! It drops one index (two fail with 0A000), does not support CASCADE (0A000), and cannot drop the index of a PRIMARY
+//! KEY, UNIQUE or EXCLUDE constraint (2BP01) or of a partitioned table (0A000).
 //!
-//! Write a statement for each index; drop the constraint of its own index with ALTER TABLE … DROP CONSTRAINT, and what depends on an index by
-//! name.
+//! Write one statement per index. Drop a constraint with ALTER TABLE … DROP CONSTRAINT, which drops its index, and drop
+//! whatever depends on an index by name.
 //!
-//! Lock: none is taken, the statement fails. PostgreSQL 14 to 18.
+//! Lock: none, the statement fails. PostgreSQL 14 to 18.
 //!
 //! ```sql,unsafe
 //! -- refit: transaction = false
@@ -52,16 +52,16 @@ fn check(check: &mut StatementCheck<'_>) {
     let each: Vec<String> = names.iter().map(|name| format!("DROP INDEX CONCURRENTLY {name};")).collect();
     let each = each.join("\n");
     if names.len() > 1 {
-        let message = "DROP INDEX CONCURRENTLY takes one index: with more it fails (0A000)";
-        check.report(message).help(format!("write a statement for each:\n{each}"));
+        let message = "DROP INDEX CONCURRENTLY takes one index and fails with more (0A000)";
+        check.report(message).help(format!("write one statement per index:\n{each}"));
     } else if *cascade {
-        let message = "DROP INDEX CONCURRENTLY knows no CASCADE: it fails (0A000)";
-        check.report(message).help(format!("drop by name what depends on it, then:\n{each}"));
+        let message = "DROP INDEX CONCURRENTLY fails with CASCADE (0A000)";
+        check.report(message).help(format!("drop the objects that depend on it by name, then:\n{each}"));
     } else if let Some((index, table, constraint)) =
         names.iter().find_map(|name| constraint_of(check, name).map(|(table, found)| (name, table, found)))
     {
         let message = format!(
-            "{index} is the index of the constraint {constraint} of {table}: dropping it by itself fails (2BP01)"
+            "{index} is the index of constraint {constraint} on {table}: dropping the index fails (2BP01)"
         );
         let help = format!(
             "drop the constraint:\nALTER TABLE {table} DROP CONSTRAINT {};",

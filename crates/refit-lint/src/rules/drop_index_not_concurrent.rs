@@ -1,12 +1,12 @@
-//! # DROP INDEX waits for every reader, and everybody waits behind it
+//! # DROP INDEX waits for running queries and blocks later ones
 //!
-//! DROP INDEX takes ACCESS EXCLUSIVE on the index and on its table. The drop itself is quick; getting the lock is not:
-//! it waits for the longest query on the table, and every later query, reads included, waits behind it, until the
-//! transaction ends. DROP INDEX CONCURRENTLY takes SHARE UPDATE EXCLUSIVE and waits without anybody waiting for it. It takes
-//! one index at a time, no CASCADE, and no transaction.
+//! DROP INDEX takes ACCESS EXCLUSIVE on the index and on its table. The drop itself is quick, but getting the lock is
+//! not: it waits for the longest query on the table, and every later query, including reads, waits behind it until the
+//! transaction ends. DROP INDEX CONCURRENTLY takes SHARE UPDATE EXCLUSIVE and blocks no query while it waits. It drops
+//! one index at a time, does not support CASCADE, and cannot run in a transaction.
 //!
-//! An index of a partitioned table cannot be dropped concurrently (0A000); the lock on the parent and on all partitions is
-//! what it takes, and this rule is silent about it.
+//! An index of a partitioned table cannot be dropped concurrently (0A000). There, the lock on the parent and on all
+//! partitions cannot be avoided, and the rule does not report it.
 //!
 //! Lock: ACCESS EXCLUSIVE on the table, until commit. PostgreSQL 14 to 18.
 //!
@@ -53,16 +53,18 @@ fn check(check: &mut StatementCheck<'_>) {
         if partitioned {
             check
                 .report(format!("{on} is partitioned: DROP INDEX CONCURRENTLY fails on {index} (0A000)"))
-                .help(format!("drop it plainly; lock_timeout keeps the wait short:\nDROP INDEX {index};"));
+                .help(format!(
+                    "drop it without CONCURRENTLY; lock_timeout limits the wait:\nDROP INDEX {index};"
+                ));
             continue;
         }
         let help = format!(
-            "drop it without the lock, in a migration of its own:\n\
+            "drop it concurrently, in its own migration:\n\
              -- refit: transaction = false\n\
              DROP INDEX CONCURRENTLY {index};"
         );
         let report = check.report(format!(
-            "reads and writes of {on} wait while DROP INDEX waits for its turn, and until the transaction ends"
+            "reads and writes of {on} wait until DROP INDEX gets its lock and the transaction ends"
         ));
         report.lock(LockMode::AccessExclusive, table.as_ref().unwrap_or(index)).help(help);
     }

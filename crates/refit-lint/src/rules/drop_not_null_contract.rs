@@ -1,14 +1,13 @@
-//! # DROP NOT NULL in a contract migration: it comes too late
+//! # DROP NOT NULL in a contract migration is too late
 //!
-//! A release that leaves a column out needs the column to take NULL before it starts: DROP NOT NULL belongs to the
-//! expand phase. In the contract phase that release has run for long, so each of its INSERTs has failed, or the column is
-//! about to be dropped and loosening it first does nothing. What it does do is let NULLs through to code that does not
-//! expect them.
+//! A release that omits a column needs the column to accept NULL before it starts: DROP NOT NULL belongs in the expand
+//! phase. By the contract phase that release has long been running, so each of its INSERTs has failed; or the column is
+//! about to be dropped, and DROP NOT NULL has no purpose. It only lets NULLs reach code that does not expect them.
 //!
-//! It is asked only where `-- refit: phase = "contract"` stands, and silent where the migration says why, in a comment of at
-//! least three words above its first statement or in a `.md` beside it. Without a phase DROP NOT NULL is no finding.
+//! The rule checks only migrations with `-- refit: phase = "contract"`. Not reported: a migration that gives a reason,
+//! in a comment of at least three words above its first statement or in its `.md` file.
 //!
-//! Lock: ACCESS EXCLUSIVE, for an instant. PostgreSQL 14 to 18.
+//! Lock: ACCESS EXCLUSIVE, for a moment. PostgreSQL 14 to 18.
 //!
 //! ```sql,unsafe
 //! -- refit: phase = "contract"
@@ -48,16 +47,13 @@ fn check(check: &mut StatementCheck<'_>) {
     for (span, action) in actions {
         let AlterAction::AlterColumn { column, change: ColumnChange::DropNotNull } = action else { continue };
         let help = format!(
-            "loosen it before the release that leaves it out, in a migration of the expand phase:\n\
+            "drop NOT NULL before the release that omits the column, in an expand migration:\n\
              -- refit: phase = \"expand\"\n\
              ALTER TABLE {table} ALTER COLUMN {} DROP NOT NULL;",
             super::quoted(column)
         );
         check
-            .report_at(
-                *span,
-                format!("{table}.{column} takes NULL only now, after the release that needs it"),
-            )
+            .report_at(*span, format!("{table}.{column} accepts NULL only after the release that needs it"))
             .lock(LockMode::AccessExclusive, table)
             .help(help);
     }

@@ -1,11 +1,11 @@
-//! # DROP OWNED: everything of a role goes, without being named
+//! # DROP OWNED drops everything a role owns without naming it
 //!
-//! It drops each table, view, function and schema in the database that the role owns, and takes its privileges away. The migration does not
-//! show what is lost, and does something else on every database.
+//! It drops every table, view, function and schema in the database that the role owns, and revokes its privileges. The
+//! migration does not show what is lost, and its effect differs between databases.
 //!
-//! REASSIGN OWNED gives the objects to another role first; what is to go is dropped by name. This rule is silent in a migration that
-//! carries `-- refit: phase = "contract"` and says why, in a comment of at least three words above its first statement or in
-//! a `.md` beside it.
+//! Use REASSIGN OWNED to give the objects to another role first, and drop unneeded ones by name. Not reported: a
+//! migration with `-- refit: phase = "contract"` that gives a reason, in a comment of at least three words above its
+//! first statement or in its `.md` file.
 //!
 //! Lock: ACCESS EXCLUSIVE on every table of the role. PostgreSQL 14 to 18.
 //!
@@ -32,7 +32,7 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Statement(check),
 };
 
-const FIRST: &str = "give the objects to another role with REASSIGN OWNED; then, when only privileges are left, a migration that says so:";
+const FIRST: &str = "give the objects to another role with REASSIGN OWNED; once only privileges are left, use a contract migration:";
 
 fn check(check: &mut StatementCheck<'_>) {
     let StmtKind::Other(words) = &check.stmt.kind else { return };
@@ -42,7 +42,7 @@ fn check(check: &mut StatementCheck<'_>) {
     let written = as_written(check, || "DROP OWNED BY …".to_owned());
     let help = contract(check, FIRST, &written);
     check
-        .report("everything that the role owns is gone at once, and nothing here says what that is")
+        .report("everything that the role owns is deleted immediately, and the migration does not show what that is")
         .help(help);
 }
 

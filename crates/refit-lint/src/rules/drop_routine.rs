@@ -1,14 +1,14 @@
-//! # DROP FUNCTION: code that calls the function fails
+//! # DROP FUNCTION breaks code that calls the function
 //!
-//! Every running release that calls the function or procedure fails with 42883 from that moment on. With CASCADE, triggers, defaults,
-//! indexes and views that use it go too, without being named.
+//! Every running release that calls the function or procedure fails with 42883 as soon as this commits. With CASCADE,
+//! triggers, defaults, indexes and views that use it are dropped too, without being named.
 //!
-//! So it is the last step of a change. This rule is silent in a migration that carries `-- refit: phase = "contract"` and
-//! says why, in a comment of at least three words above its first statement or in a `.md` beside it; on a function that
-//! returns `trigger`, which no program calls; on one that the same migration created; and where the migration creates one of that name again
-//! in the same transaction.
+//! Make it the last step of a change. Not reported: a migration with `-- refit: phase = "contract"` that gives a
+//! reason, in a comment of at least three words above its first statement or in its `.md` file; a function that returns
+//! `trigger`, which programs cannot call; a function that the same migration created; and a migration that creates a
+//! function of the same name again in the same transaction.
 //!
-//! Lock: none that others wait for. PostgreSQL 14 to 18.
+//! Lock: none that blocks others. PostgreSQL 14 to 18.
 //!
 //! ```sql,unsafe
 //! DROP FUNCTION IF EXISTS slug_of(text);
@@ -33,8 +33,7 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Statement(check),
 };
 
-const FIRST: &str =
-    "first a release that does not call it; then, when no older one runs, a migration that says so:";
+const FIRST: &str = "first deploy a release that does not call it; once no older release runs, drop it in a contract migration:";
 
 fn check(check: &mut StatementCheck<'_>) {
     let StmtKind::Drop { what, names, cascade, .. } = &check.stmt.kind else { return };
@@ -50,11 +49,11 @@ fn check(check: &mut StatementCheck<'_>) {
         if is_trigger || again || check.before.iter().any(creates) {
             continue;
         }
-        let rest = if *cascade { ", and CASCADE takes what uses it" } else { "" };
+        let rest = if *cascade { ", and CASCADE drops what uses it" } else { "" };
         let written = as_written(check, || "DROP FUNCTION …".to_owned());
         let help = contract(check, FIRST, &written);
         check
-            .report(format!("every running release that calls {name} fails once it is gone{rest}"))
+            .report(format!("every running release that calls {name} fails once it is dropped{rest}"))
             .help(help);
     }
 }

@@ -1,14 +1,13 @@
-//! # DROP SCHEMA: everything in it goes, without being named
+//! # DROP SCHEMA drops everything in it without naming it
 //!
-//! With CASCADE it drops each table, view, function and type of the schema, and columns elsewhere whose type is of it: the
-//! migration does not show what is lost, and a later one that adds a table to the schema changes what this one does
-//! on a new database. Without CASCADE it fails (2BP01) where anything is left.
+//! With CASCADE it drops every table, view, function and type of the schema, and columns elsewhere that use its types.
+//! The migration does not show what is lost, and a later migration that adds a table to the schema changes what this
+//! one does on a new database. Without CASCADE it fails (2BP01) if anything is left.
 //!
-//! This rule is silent in a migration that carries `-- refit: phase = "contract"` and says why, in a comment of at least
-//! three words above its first statement or in a `.md` beside it. Name the tables there: drop each by itself, then the empty
-//! schema.
+//! Not reported: a migration with `-- refit: phase = "contract"` that gives a reason, in a comment of at least three
+//! words above its first statement or in its `.md` file. Drop each table in it by name, then the empty schema.
 //!
-//! Lock: ACCESS EXCLUSIVE on every table of the schema, in no order that anybody chose. PostgreSQL 14 to 18.
+//! Lock: ACCESS EXCLUSIVE on every table of the schema, in an unspecified order. PostgreSQL 14 to 18.
 //!
 //! ```sql,unsafe
 //! DROP SCHEMA old CASCADE;
@@ -34,7 +33,7 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Statement(check),
 };
 
-const FIRST: &str = "drop its tables by name; then, when no running release looks into it, the empty schema, in a migration that says so:";
+const FIRST: &str = "drop its tables by name; once no running release uses it, drop the empty schema in a contract migration:";
 
 fn check(check: &mut StatementCheck<'_>) {
     let StmtKind::Drop { what, names, cascade, .. } = &check.stmt.kind else { return };
@@ -44,11 +43,13 @@ fn check(check: &mut StatementCheck<'_>) {
     for schema in names {
         let message = match cascade {
             true => {
-                format!("everything in schema {schema} is gone at once, and nothing here says what that is")
+                format!(
+                    "everything in schema {schema} is deleted immediately, and the migration does not show what that is"
+                )
             }
-            false => format!("every running release that looks into schema {schema} fails"),
+            false => format!("every running release that uses schema {schema} fails"),
         };
-        // What is in it is dropped by name, so that CASCADE is of no use.
+        // The help drops its contents by name first, so CASCADE is not needed.
         let written = as_written(check, || format!("DROP SCHEMA {schema}"));
         let words = Words::of(&written);
         let cascade = words.find(0, &["CASCADE"]).map(|at| words.all[at].at.start);

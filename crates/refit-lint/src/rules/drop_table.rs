@@ -1,15 +1,14 @@
-//! # DROP TABLE: code that reads the table fails, and its rows are gone
+//! # DROP TABLE breaks code that uses the table, and deletes its rows
 //!
-//! Every running release that names the table fails with 42P01 from that moment on, and no undo brings the rows back. With
-//! CASCADE, views, foreign keys and everything else that depends on it go too, without being named.
+//! Every running release that uses the table fails with 42P01 as soon as this commits, and no undo brings the rows
+//! back. With CASCADE, views, foreign keys and everything else that depends on it are dropped too, without being named.
 //!
-//! So it is the last step of a change. This rule is silent in a migration that carries `-- refit: phase = "contract"` and
-//! says why, in a comment of at least three words above its first statement or in a `.md` beside it, and on a table that the
-//! same migration created (a temporary one, or one that only helped). A backup before it is one command:
-//! `cargo xtask export`.
+//! Make it the last step of a change. Not reported: a migration with `-- refit: phase = "contract"` that gives a
+//! reason, in a comment of at least three words above its first statement or in its `.md` file; and a table that the
+//! same migration created, such as a temporary or helper table. To keep a copy, run `cargo xtask export` first.
 //!
-//! Lock: ACCESS EXCLUSIVE on the table, and on each table that it refers to by a foreign key, until commit: where that
-//! one is busy, the DROP waits, and everybody behind it. PostgreSQL 14 to 18.
+//! Lock: ACCESS EXCLUSIVE on the table, and on each table that it references by a foreign key, until commit. If one of
+//! these is busy, the DROP waits, and every later query waits behind it. PostgreSQL 14 to 18.
 //!
 //! ```sql,unsafe
 //! DROP TABLE posts_archive;
@@ -40,8 +39,7 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Statement(check),
 };
 
-const FIRST: &str =
-    "first a release that does not use it; then, when no older one runs, a migration that says so:";
+const FIRST: &str = "first deploy a release that does not use it; once no older release runs, drop it in a contract migration:";
 
 fn check(check: &mut StatementCheck<'_>) {
     let StmtKind::Drop { what, names, cascade, .. } = &check.stmt.kind else { return };
@@ -53,13 +51,13 @@ fn check(check: &mut StatementCheck<'_>) {
             continue;
         }
         let rest = match cascade {
-            true => ", and CASCADE takes whatever depends on it",
+            true => ", and CASCADE drops everything that depends on it",
             false => "",
         };
         let help = contract(check, FIRST, &as_written(check, || format!("DROP TABLE {table}")));
         check
             .report(format!(
-                "{table} and its rows are gone at once: every running release that names it fails{rest}"
+                "{table} and its rows are deleted immediately: every running release that uses it fails{rest}"
             ))
             .lock(LockMode::AccessExclusive, table)
             .help(help);

@@ -1,11 +1,11 @@
-//! # DROP VIEW: code that reads the view fails
+//! # DROP VIEW breaks code that reads the view
 //!
-//! Every running release that names the view, or the materialized view, fails with 42P01 from that moment on. With CASCADE, views that
-//! read it go too, without being named.
+//! Every running release that uses the view or materialized view fails with 42P01 as soon as this commits. With
+//! CASCADE, views that read it are dropped too, without being named.
 //!
-//! So it is the last step of a change. This rule is silent in a migration that carries `-- refit: phase = "contract"` and
-//! says why, in a comment of at least three words above its first statement or in a `.md` beside it; on a view that
-//! the same migration created; and where the migration creates a view or table of that name again in the same transaction.
+//! Make it the last step of a change. Not reported: a migration with `-- refit: phase = "contract"` that gives a
+//! reason, in a comment of at least three words above its first statement or in its `.md` file; a view that the same
+//! migration created; and a migration that creates a view or table of the same name again in the same transaction.
 //!
 //! Lock: ACCESS EXCLUSIVE on the view, until commit. PostgreSQL 14 to 18.
 //!
@@ -38,8 +38,7 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Statement(check),
 };
 
-const FIRST: &str =
-    "first a release that does not read it; then, when no older one runs, a migration that says so:";
+const FIRST: &str = "first deploy a release that does not read it; once no older release runs, drop it in a contract migration:";
 
 fn check(check: &mut StatementCheck<'_>) {
     let StmtKind::Drop { what, names, cascade, .. } = &check.stmt.kind else { return };
@@ -47,19 +46,19 @@ fn check(check: &mut StatementCheck<'_>) {
         return;
     }
     for view in names {
-        if is_meant(check, Some(view)) || (check.window.in_transaction && is_made_again(check, view)) {
+        if is_meant(check, Some(view)) || (check.window.in_transaction && is_recreated(check, view)) {
             continue;
         }
-        let rest = if *cascade { ", and CASCADE takes what reads it" } else { "" };
+        let rest = if *cascade { ", and CASCADE drops what reads it" } else { "" };
         let help = contract(check, FIRST, &as_written(check, || format!("DROP {what} {view}")));
         check
-            .report(format!("every running release that reads {view} fails once it is gone{rest}"))
+            .report(format!("every running release that reads {view} fails once it is dropped{rest}"))
             .lock(LockMode::AccessExclusive, view)
             .help(help);
     }
 }
 
-fn is_made_again(check: &StatementCheck<'_>, view: &Name) -> bool {
+fn is_recreated(check: &StatementCheck<'_>, view: &Name) -> bool {
     let key = view.key();
     let makes = |stmt: &Stmt| match &stmt.kind {
         StmtKind::CreateView { name, .. } => name.key_ref() == key,

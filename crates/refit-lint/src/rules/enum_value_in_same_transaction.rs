@@ -1,9 +1,9 @@
-//! # New enum value, used in the transaction that adds it: fails
+//! # A new enum value fails in the transaction that adds it
 //!
-//! ALTER TYPE … ADD VALUE can run in a transaction, but the value cannot be used before that is committed: 55P04, "unsafe use
-//! of new value". A default, a comparison, a CHECK or an index condition counts as use, not only a row.
+//! ALTER TYPE … ADD VALUE can run in a transaction, but the value cannot be used until that transaction commits: 55P04,
+//! "unsafe use of new value". A default, a comparison, a CHECK or an index condition counts as a use too.
 //!
-//! An enum that the same migration created is another matter: its values can be used at once.
+//! An enum that the same migration created is an exception: its values can be used immediately.
 //!
 //! Lock: none on any table. PostgreSQL 14 to 18.
 //!
@@ -37,7 +37,7 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(check: &mut StatementCheck<'_>) {
     let values = &check.window.enum_values;
-    // What names the value without using it: the enum's own changes, and code that runs later.
+    // Statements that name the value without using it: changes to the enum itself, and code that runs later.
     let aside = matches!(
         check.stmt.kind,
         StmtKind::AddEnumValue { .. }
@@ -55,13 +55,13 @@ fn check(check: &mut StatementCheck<'_>) {
     let used = values.iter().find(|(kind, value)| strings.contains(value) && may_hold(check, kind, text));
     let Some((kind, value)) = used else { return };
     let written = check.written(span).unwrap_or("…");
-    let help = format!("use it in the next migration, when this one is committed:\n{written};");
+    let help = format!("use it in the next migration, after this one commits:\n{written};");
     check
         .report(format!("'{value}' was added to {kind} in this transaction: using it fails (55P04)"))
         .help(help);
 }
 
-/// Whether the statement is about a column of the enum; of tables that nobody knows, it may be.
+/// Whether the statement may involve a column of the enum; always true for tables that the set does not show.
 fn may_hold(check: &StatementCheck<'_>, kind: &Name, text: &str) -> bool {
     let tables: Vec<&Name> = match &check.stmt.kind {
         StmtKind::Dml(dml)

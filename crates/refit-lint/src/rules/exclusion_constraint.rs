@@ -1,12 +1,12 @@
-//! # EXCLUDE constraint on a table that exists
+//! # EXCLUDE constraint on an existing table
 //!
-//! ADD CONSTRAINT … EXCLUDE takes ACCESS EXCLUSIVE and builds an index over the whole table, comparing every row, while it
-//! holds it: reads and writes wait until the end of the transaction. PostgreSQL has no gentler form: no NOT VALID, no USING
-//! INDEX.
+//! ADD CONSTRAINT … EXCLUDE takes ACCESS EXCLUSIVE and holds it while it builds an index over the whole table and
+//! compares every row: reads and writes wait until the end of the transaction. PostgreSQL has no weaker form: neither
+//! NOT VALID nor USING INDEX.
 //!
-//! What remains: give it to a new table and move the rows there in batches; or, where equality is all that it compares, a
-//! UNIQUE constraint over a unique index that was built concurrently; or a time at which waiting is
-//! acceptable, with `manual = true` and a suppression that says so.
+//! Alternatives: add it to a new table and move the rows there in batches; if it compares only for equality, use a
+//! UNIQUE constraint over a unique index that was built concurrently; or run it when waiting is acceptable, with
+//! `manual = true` and a suppression with a reason.
 //!
 //! Lock: ACCESS EXCLUSIVE on the table, for the whole build. PostgreSQL 14 to 18.
 //!
@@ -50,12 +50,12 @@ fn check(check: &mut StatementCheck<'_>) {
         let action = check.written(span).unwrap_or("ADD EXCLUDE …");
         let new = Name { name: format!("{}_new", table.name), ..table.clone() };
         let help = format!(
-            "give it to a new table and move the rows there in batches; PostgreSQL adds it to an old one in no other way:\n\
+            "add it to a new table and move the rows there in batches; an existing table would be locked:\n\
              CREATE TABLE {new} (LIKE {table} INCLUDING ALL);\n\
              ALTER TABLE {new} {action};"
         );
         let message = format!(
-            "reads and writes of {table} wait until its index is built and every row compared, and until the transaction ends"
+            "reads and writes of {table} wait until its index is built, every row is compared and the transaction ends"
         );
         check.report_at(span, message).lock(LockMode::AccessExclusive, table).help(help);
     }

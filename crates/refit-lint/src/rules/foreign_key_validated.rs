@@ -1,16 +1,16 @@
-//! # FOREIGN KEY that is checked at once
+//! # FOREIGN KEY that is validated immediately
 //!
-//! Adding a foreign key takes SHARE ROW EXCLUSIVE on both tables, the one that refers and the one that is referred to, and
-//! looks up every row of the first in the second while it holds them: writes to both wait until the end of the
-//! transaction. Reads go on.
+//! Adding a foreign key takes SHARE ROW EXCLUSIVE on both the referencing and the referenced table, and holds it while
+//! it looks up every row of the first in the second: writes to both wait until the end of the transaction. Reads
+//! continue.
 //!
-//! NOT VALID leaves out the looking up: the locks are the same and last a moment, and new rows are checked from then on.
-//! VALIDATE CONSTRAINT, in a later migration, looks up the old ones under SHARE UPDATE EXCLUSIVE on the one and ROW SHARE on
-//! the other, which stop nobody.
+//! NOT VALID skips the lookups: the locks are the same but last a moment, and new rows are checked from then on.
+//! VALIDATE CONSTRAINT, in a later migration, looks up the existing rows under SHARE UPDATE EXCLUSIVE on the
+//! referencing table and ROW SHARE on the other. These block neither reads nor writes.
 //!
-//! Up to PostgreSQL 17, a partitioned table cannot refer NOT VALID ("cannot add NOT VALID foreign key on partitioned table").
-//! Add the key to each partition NOT VALID, validate it there, and then add it to the parent, which takes over the keys of
-//! its partitions without looking at the rows again.
+//! Up to PostgreSQL 17, a NOT VALID foreign key fails on a partitioned table ("cannot add NOT VALID foreign key on
+//! partitioned table"). Add the key to each partition NOT VALID, validate it there, and then add it to the parent,
+//! which adopts the keys of its partitions without reading the rows again.
 //!
 //! Lock: SHARE ROW EXCLUSIVE on both tables, for the whole check. PostgreSQL 14 to 18.
 //!
@@ -61,7 +61,7 @@ fn check(check: &mut StatementCheck<'_>) {
             let (keys, action) = (list(columns), format!("REFERENCES {target}"));
             let part = Name { name: format!("{}_part", table.name), ..table.clone() };
             let help = format!(
-                "up to PostgreSQL 17, go partition by partition; the parent then takes over what they have:\n\
+                "up to PostgreSQL 17, add it to each partition; the parent then adopts these keys:\n\
                  ALTER TABLE {part} ADD CONSTRAINT fk FOREIGN KEY ({keys}) {action} NOT VALID;\n\
                  -- a later migration:\n\
                  ALTER TABLE {part} VALIDATE CONSTRAINT fk;\n\
@@ -88,7 +88,7 @@ fn list(columns: &[String]) -> String {
 
 fn waits(table: &str, other: &str) -> String {
     let both = if table == other { table.to_owned() } else { format!("{table} and {other}") };
-    format!("writes to {both} wait until every row of {table} is looked up, and until the transaction ends")
+    format!("writes to {both} wait until every row of {table} is looked up and the transaction ends")
 }
 
 #[cfg(test)]

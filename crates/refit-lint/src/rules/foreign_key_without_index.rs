@@ -1,11 +1,11 @@
 //! # A foreign key without an index on its own columns
 //!
-//! Each DELETE and each change of a key in the table that is referred to looks for rows that refer to it: without an index
-//! that begins with the foreign key's columns it reads the whole table, for every row that it deletes, and holds its locks
-//! meanwhile.
+//! Each DELETE and each change of a key in the referenced table looks for rows that reference it. Without an index that
+//! begins with the foreign key's columns, it reads the whole referencing table for every deleted row, and holds its
+//! locks while it does.
 //!
-//! The index comes before the constraint, concurrently on a table that exists. Indexes of earlier migrations count, and
-//! those later in the same file. Off unless asked for: a table that is only ever added to does not need one.
+//! Create the index before the constraint, concurrently on an existing table. Indexes of earlier migrations count, and
+//! so do those later in the same file. Off by default: an append-only table does not need one.
 //!
 //! ```sql,unsafe
 //! CREATE TABLE comments (id bigint PRIMARY KEY, post_id bigint NOT NULL REFERENCES posts (id));
@@ -57,11 +57,11 @@ fn check(check: &mut StatementCheck<'_>) {
         // No other session can wait for a new table.
         let help = match &check.stmt.kind {
             StmtKind::CreateTable(_) => format!(
-                "behind the table, in the same migration:\n{};\nCREATE INDEX {index} ON {table} ({list});",
+                "create it after the table, in the same migration:\n{};\nCREATE INDEX {index} ON {table} ({list});",
                 check.written(check.stmt.span).unwrap_or("CREATE TABLE …")
             ),
             _ => format!(
-                "before the constraint, in a migration of its own:\n\
+                "create it before the constraint, in its own migration:\n\
                  -- refit: transaction = false\n\
                  CREATE INDEX CONCURRENTLY {index} ON {table} ({list});"
             ),
@@ -76,7 +76,7 @@ fn check(check: &mut StatementCheck<'_>) {
     }
 }
 
-/// The foreign key behind a column, unless the column is its table's primary key, which has an index.
+/// The foreign key of a column, unless the column has an index because it is unique or the table's primary key.
 fn of_column(check: &StatementCheck<'_>, column: &Column) -> Option<(Span, Vec<String>, Name)> {
     let unique = |constraint: &Constraint| matches!(constraint.kind, ConstraintKind::Unique { .. });
     if is_primary_key(check, column) || column.constraints.iter().any(unique) {
@@ -99,7 +99,7 @@ fn of_table(constraint: &Constraint) -> Option<(Span, Vec<String>, Name)> {
     }
 }
 
-/// Whether an index begins with the columns, in whatever order: one of the schema, of this statement, or of those behind it.
+/// Whether an index begins with the columns, in any order: in the schema, in this statement, or in a later one.
 fn has_index(check: &StatementCheck<'_>, table: &Name, columns: &[String]) -> bool {
     let leads = |key: &[Option<String>]| {
         key.len() >= columns.len()

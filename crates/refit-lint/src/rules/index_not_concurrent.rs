@@ -1,17 +1,17 @@
-//! # CREATE INDEX that stops writes
+//! # CREATE INDEX that blocks writes
 //!
-//! CREATE INDEX takes a SHARE lock and keeps it until the whole table is read, sorted and written: reads go on, every
-//! INSERT, UPDATE and DELETE waits, for as long as the build takes and until the transaction ends. CREATE INDEX
-//! CONCURRENTLY takes SHARE UPDATE EXCLUSIVE, which stops nobody, reads the table twice, and cannot run in a transaction:
-//! it is the only statement of a migration that says so. Refit drops the INVALID index that an interrupted build leaves
-//! behind before it tries again.
+//! CREATE INDEX takes a SHARE lock and keeps it while it reads the whole table and builds the index: reads continue,
+//! but every INSERT, UPDATE and DELETE waits until the build is done and the transaction ends. CREATE INDEX
+//! CONCURRENTLY takes SHARE UPDATE EXCLUSIVE, which blocks neither reads nor writes. It reads the table twice and
+//! cannot run in a transaction: make it the only statement of a migration with `transaction = false`. If a build is
+//! interrupted, Refit drops the INVALID index that it left before it retries.
 //!
-//! A partitioned table knows no CONCURRENTLY (0A000, "cannot create index on partitioned table concurrently"). There, CREATE
-//! INDEX ON ONLY the parent is instant (0.3 ms measured); build the index of each partition concurrently and attach
-//! it, and the parent's becomes valid with the last.
+//! CONCURRENTLY fails on a partitioned table (0A000, "cannot create index on partitioned table concurrently"). There,
+//! CREATE INDEX ON ONLY the parent is instant (0.3 ms measured). Build the index of each partition concurrently and
+//! attach it; the parent's index becomes valid when the last one is attached.
 //!
-//! Silent on tables that the same migration creates. `CREATE TABLE IF NOT EXISTS` is no proof of that: the table may have been
-//! there.
+//! Not reported: tables that the same migration creates. `CREATE TABLE IF NOT EXISTS` does not count, because the table
+//! may have existed before.
 //!
 //! Lock: SHARE on the table, for the whole build. PostgreSQL 14 to 18.
 //!
@@ -66,19 +66,17 @@ fn check(check: &mut StatementCheck<'_>) {
         let message = match index.concurrently {
             true => format!("{table} is partitioned: CREATE INDEX CONCURRENTLY fails on it (0A000)"),
             false => format!(
-                "writes to {table} and all of its partitions wait until every index is built, and until the transaction ends"
+                "writes to {table} and all of its partitions wait until every index is built and the transaction ends"
             ),
         };
         check.report(message).lock(LockMode::Share, table).help(partition_by_partition(index));
     } else if !index.concurrently {
         let help = format!(
-            "build it without blocking writes, in a migration of its own:\n-- refit: transaction = false\n{};",
+            "build it without blocking writes, in its own migration:\n-- refit: transaction = false\n{};",
             concurrently(check, index)
         );
         check
-            .report(format!(
-                "writes to {table} wait until the whole index is built, and until the transaction ends"
-            ))
+            .report(format!("writes to {table} wait until the whole index is built and the transaction ends"))
             .lock(LockMode::Share, table)
             .help(help);
     }
@@ -106,7 +104,7 @@ fn unique(index: &Index) -> &'static str {
     if index.unique { "UNIQUE " } else { "" }
 }
 
-/// The statement as written, with CONCURRENTLY, and with the name that resuming it needs.
+/// The statement as written, with CONCURRENTLY and with the name that Refit needs to resume it.
 fn concurrently(check: &StatementCheck<'_>, index: &Index) -> String {
     let written = check.written(check.stmt.span).filter(|_| index.name.is_some());
     let at = written.and_then(|text| text.to_ascii_uppercase().find("INDEX"));
@@ -128,7 +126,7 @@ fn concurrently(check: &StatementCheck<'_>, index: &Index) -> String {
 fn partition_by_partition(index: &Index) -> String {
     let (name, table, columns, unique) = (name_of(index), &index.table, columns_of(index), unique(index));
     format!(
-        "create it on the parent alone, which is instant; then, for each partition, build concurrently and attach:\n\
+        "create it on the parent only, which is instant; then build one per partition concurrently and attach it:\n\
          CREATE {unique}INDEX {name} ON ONLY {table} ({columns});\n\
          -- a migration for each partition:\n\
          -- refit: transaction = false\n\

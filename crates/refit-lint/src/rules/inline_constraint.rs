@@ -1,13 +1,13 @@
-//! # ADD COLUMN with a constraint that is checked at once
+//! # ADD COLUMN with a constraint that is validated immediately
 //!
-//! A constraint behind a new column is made in the same moment, and cannot be NOT VALID: a CHECK reads the whole table although
-//! the column is NULL everywhere, UNIQUE and PRIMARY KEY build an index, both under ACCESS EXCLUSIVE; REFERENCES reads nothing
-//! when the column begins empty, but it stops the writers of the other table as well until the transaction ends.
+//! A constraint on a new column is created with it and cannot be NOT VALID. Under ACCESS EXCLUSIVE, a CHECK reads the
+//! whole table, although the column is NULL in every row, and UNIQUE and PRIMARY KEY build an index. REFERENCES reads
+//! nothing if the column is empty, but it also blocks writes to the other table until the transaction ends.
 //!
-//! Silent: NOT NULL, which has rules of its own, and REFERENCES to a table that this migration created.
+//! Not reported: NOT NULL, which has its own rules, and REFERENCES to a table that this migration created.
 //!
-//! Lock: ACCESS EXCLUSIVE on the table until the transaction ends; REFERENCES also SHARE ROW EXCLUSIVE on the table that it
-//! refers to. PostgreSQL 14 to 18.
+//! Lock: ACCESS EXCLUSIVE on the table until the transaction ends; REFERENCES also takes SHARE ROW EXCLUSIVE on the
+//! referenced table. PostgreSQL 14 to 18.
 //!
 //! ```sql,unsafe
 //! ALTER TABLE posts ADD COLUMN rating integer CHECK (rating > 0);
@@ -39,7 +39,7 @@
 //! scan = false
 //! ```
 //!
-//! Each as a step of its own:
+//! Add each in its own step:
 //!
 //! ```sql,safe
 //! ALTER TABLE posts ADD COLUMN rating integer;
@@ -103,7 +103,7 @@ fn hazard<'a>(
         }
         ConstraintKind::ForeignKey { table: referenced, .. } if !check.is_new(referenced) => {
             let message = format!(
-                "writes to {referenced}, reads and writes of {table} wait until the transaction ends, for REFERENCES \
+                "writes to {referenced} and reads and writes of {table} wait until the transaction ends: REFERENCES \
                  locks both"
             );
             return Some((message, LockMode::ShareRowExclusive, referenced));

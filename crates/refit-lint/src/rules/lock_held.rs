@@ -1,20 +1,21 @@
-//! # A strong lock, held while something else takes its time
+//! # A strong lock held during slow work
 //!
-//! A lock is kept until the transaction ends, not until the statement does. ADD COLUMN is a moment, but what comes after it in the
-//! same migration keeps reads and writes of that table waiting: a statement that reads, builds or changes a whole table, or
-//! one that has to wait for the lock on a second table. The second is also how two migrations, or a migration and the
-//! application, come to wait for each other.
+//! A lock is kept until the transaction ends, not only until the statement does. ADD COLUMN is quick, but reads and
+//! writes of the table keep waiting while the rest of the migration runs: a statement that reads, builds or changes a
+//! whole table, or one that waits for the lock on a second table. The latter is also how two migrations, or a migration
+//! and the application, deadlock.
 //!
-//! Some statements lock tables that they do not name: dropping a foreign key, its column or its table locks the table at the other end,
-//! dropping a partition the whole partitioned table. There, even a quick UPDATE behind it is reported.
+//! Some statements lock tables that they do not name: dropping a foreign key, its column or its table locks the table
+//! at the other end; dropping a partition locks the whole partitioned table. After these, even a quick UPDATE is
+//! reported.
 //!
-//! This rule follows the locks that stop writes (SHARE and stronger) through the migration. Several quick changes of one table
-//! are fine; so is one statement that takes both of its locks itself, as a foreign key does; and tables that the migration
-//! created, which nobody else can wait for. A slow statement that has a rule of its own is reported by that one only: its safe
-//! form takes it out from under the lock. Split what it reports: each table, and each slow statement, in a migration of its
-//! own.
+//! The rule tracks the locks that block writes (SHARE and stronger) through the migration. Not reported: several quick
+//! changes to one table; a single statement that takes both of its locks, such as adding a foreign key; and tables that
+//! the migration created, which no other session can wait for. If a slow statement has its own rule, only that rule
+//! reports it, because the safe form moves the statement out from under the lock. Split what this rule reports: put
+//! each table, and each slow statement, in its own migration.
 //!
-//! Lock: the one that is held, for as long as what follows takes. PostgreSQL 14 to 18.
+//! Lock: the one that is held, until the rest of the migration is done. PostgreSQL 14 to 18.
 //!
 //! ```sql,unsafe
 //! ALTER TABLE posts ADD COLUMN note text;
@@ -33,7 +34,7 @@
 //! ALTER TABLE authors ADD COLUMN note text;
 //! ```
 //!
-//! A scan under a lock that stops nobody is one as soon as a stronger lock is there already:
+//! Under a stronger lock, even a scan that blocks nothing by itself makes others wait:
 //!
 //! ```sql,unsafe
 //! ALTER TABLE posts ADD CONSTRAINT posts_score_check CHECK (score >= 0) NOT VALID;
@@ -64,7 +65,7 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Statement(check),
 };
 
-/// Rules about statements that take their time: the safe form of each is quick, or holds no strong lock.
+/// Rules about slow statements: the safe form of each is quick or holds no strong lock.
 const TAKE_TIME: [&str; 24] = [
     "attach-partition",
     "check-validated",
@@ -92,7 +93,7 @@ const TAKE_TIME: [&str; 24] = [
     "volatile-default",
 ];
 
-/// Whether a rule is about the time that a statement takes.
+/// Whether a rule is about a slow statement.
 pub(crate) fn takes_time(rule: &str) -> bool {
     TAKE_TIME.binary_search(&rule).is_ok()
 }
@@ -112,11 +113,11 @@ fn check(check: &mut StatementCheck<'_>) {
     }
 }
 
-/// What is another rule's, or no table's.
+/// Statements that another rule covers, or that concern no table.
 fn is_aside(check: &StatementCheck<'_>) -> bool {
     let StmtKind::Alter { target, table, actions } = &check.stmt.kind else { return false };
     let key = table.key_ref();
-    // VALIDATE behind NOT VALID, and a swap of names, which is one transaction or none.
+    // VALIDATE after NOT VALID has its own rule; a swap of names must be one transaction.
     let validates = |action: &AlterAction| match action {
         AlterAction::ValidateConstraint(name) => {
             check.window.not_valid.iter().any(|(of, added)| *of == key && added == name)
@@ -128,8 +129,8 @@ fn is_aside(check: &StatementCheck<'_>) -> bool {
         || actions.iter().all(|(_, action)| matches!(action, AlterAction::RenameTo(_)))
 }
 
-/// What of the statement takes time in proportion to a table, and the strongest lock that is held meanwhile for no
-/// purpose of its own.
+/// What makes the statement take time in proportion to a table, and the strongest lock held during that time that the
+/// statement itself does not need.
 fn slow<'h>(check: &StatementCheck<'h>, now: &Effects) -> Option<(String, &'h Held)> {
     let work = now.work.iter().find(|(table, _)| !is_new(check, table));
     let what = match work {
@@ -144,7 +145,7 @@ fn is_new(check: &StatementCheck<'_>, table: &Name) -> bool {
     check.is_new(table) || check.window.is_created(table)
 }
 
-/// A table that is there already and is copied into a new one.
+/// An existing table that is copied into a new one.
 fn read_into_new(check: &StatementCheck<'_>) -> Option<Name> {
     let table_of = |query: &Query| {
         let existing = query.from.iter().find_map(|item| match item {
@@ -165,7 +166,8 @@ fn read_into_new(check: &StatementCheck<'_>) -> Option<Name> {
     }
 }
 
-/// A second table whose lock the statement has to wait for, and the strongest lock on another that is held meanwhile.
+/// A second table whose lock the statement has to wait for, and the strongest lock held on another table during the
+/// wait.
 fn second<'h>(check: &StatementCheck<'h>, now: &Effects) -> Option<(Name, &'h Held)> {
     let refers = matches!(&check.stmt.kind, StmtKind::CreateTable(create) if create.partition_of.is_none());
     now.locks.iter().find_map(|(table, mode)| {
@@ -176,14 +178,14 @@ fn second<'h>(check: &StatementCheck<'h>, now: &Effects) -> Option<(Name, &'h He
         if check.window.holds(&key, *mode) || is_new(check, table) {
             return None;
         }
-        // New tables that refer to old ones: the moments of several are as good as one.
+        // New tables that reference existing ones: locking several takes no longer than locking one.
         let is_other =
             |held: &Held| held.table.key_ref() != key && !(refers && held.taken == Taken::Referenced);
         Some((table.clone(), strongest(check, is_other)?))
     })
 }
 
-/// The strongest of the locks in question that stop others and are held; the first of several.
+/// The strongest held lock that blocks others and that `is_asked` accepts; the first of several.
 fn strongest<'h>(check: &StatementCheck<'h>, is_asked: impl Fn(&Held) -> bool) -> Option<&'h Held> {
     let mut found: Option<&Held> = None;
     for held in &check.window.held {
@@ -206,7 +208,7 @@ fn report<'c>(check: &'c mut StatementCheck<'_>, held: &Held, what: &str) -> &'c
     let line = check.file.line(held.span.start);
     let who = if mode.stops_reads() { "reads and writes" } else { "writes" };
     let written = check.written(check.stmt.span).unwrap_or("…");
-    let help = format!("put this statement in a migration of its own, so that the lock is gone:\n{written};");
+    let help = format!("put this statement in its own migration, which does not hold the lock:\n{written};");
     let lock = format!("{mode} on {table}, taken on line {line}");
     check
         .report(format!("{lock}, is held while {what}: {who} of {table} wait"))
@@ -220,7 +222,7 @@ mod tests {
     use crate::rules::testing::{fires, silent};
 
     #[test]
-    fn a_lock_is_told_of_once() {
+    fn a_lock_is_reported_once() {
         let text = "ALTER TABLE posts ADD COLUMN a text; ALTER TABLE posts VALIDATE CONSTRAINT older;\n\
                     ALTER TABLE authors ADD COLUMN b text; ALTER TABLE people ADD COLUMN b text;";
         let input = crate::Input {
@@ -239,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_rule_says_is_not_said_twice() {
+    fn a_statement_with_its_own_rule_is_reported_once() {
         for (rule, text) in [
             ("unbatched-update", "ALTER TABLE posts ADD COLUMN a text; UPDATE posts SET a = 'x';"),
             (

@@ -1,14 +1,14 @@
-//! # LOCK TABLE in a mode that stops others
+//! # LOCK TABLE in a mode that blocks others
 //!
-//! LOCK TABLE in SHARE mode or stronger stops every write to the table until the transaction ends, in ACCESS EXCLUSIVE
-//! mode, which is the default, every read as well. Before it has the lock it waits for the longest transaction on the
-//! table, and everybody else waits behind it. A migration hardly needs it: each statement takes the lock that it needs, and changes
-//! of rows in batches lock the rows that they change.
+//! LOCK TABLE in SHARE mode or stronger blocks every write to the table until the transaction ends; in ACCESS EXCLUSIVE
+//! mode, the default, it blocks every read too. It first waits for the longest transaction on the table, and every
+//! later query waits behind it. A migration rarely needs it: each statement takes the lock that it needs, and batched
+//! changes lock the rows that they change.
 //!
-//! Modes below SHARE stop other migrations and VACUUM at most; this rule is silent about them. Two migrations at a time
-//! are kept apart by Refit's own advisory lock.
+//! Modes below SHARE block at most other migrations and VACUUM, and are not reported. Refit's own advisory lock keeps
+//! two migrations from running at the same time.
 //!
-//! Lock: the one that is asked for, until commit. Outside a transaction the statement fails (25P01). PostgreSQL 14 to 18.
+//! Lock: the requested one, until commit. Outside a transaction the statement fails (25P01). PostgreSQL 14 to 18.
 //!
 //! ```sql,unsafe
 //! LOCK TABLE posts IN ACCESS EXCLUSIVE MODE;
@@ -48,10 +48,10 @@ fn check(check: &mut StatementCheck<'_>) {
         }
         let who = if mode.stops_reads() { "reads and writes" } else { "writes" };
         check
-            .report(format!("{who} of {table} wait while LOCK TABLE waits for its turn, and until the transaction ends"))
+            .report(format!("{who} of {table} wait until LOCK TABLE gets its lock and the transaction ends"))
             .lock(mode, table)
             .help(format!(
-                "leave it out: each statement takes the lock that it needs; to keep rows as they are, lock those:\n\
+                "remove it: each statement takes the lock that it needs; to keep rows unchanged, lock only those:\n\
                  SELECT … FROM {table} WHERE id = … FOR UPDATE;"
             ));
     }

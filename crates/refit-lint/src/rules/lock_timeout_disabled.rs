@@ -1,14 +1,14 @@
-//! # lock_timeout switched off
+//! # lock_timeout disabled
 //!
-//! Refit runs every transaction under a `lock_timeout` (2 s unless the set or the migration says otherwise), and tries again
-//! when it strikes. With `lock_timeout = 0` a statement waits for its lock as long as it takes, in the queue, and whoever
-//! comes after it waits behind it: one forgotten transaction somewhere stops every query of the table. RESET and SET … TO
-//! DEFAULT go back to the server's setting, which is 0 unless somebody changed it.
+//! Refit runs every transaction under a `lock_timeout` (2 s unless the set or the migration sets another), and retries
+//! when it expires. With `lock_timeout = 0` a statement waits for its lock without a limit, and every later query waits
+//! behind it: a single forgotten transaction can block every query of the table. RESET and SET … TO DEFAULT restore the
+//! server's setting, which is 0 by default.
 //!
-//! A migration that needs longer says how long, in its front matter. With `transaction = false` this rule is silent:
-//! CREATE INDEX CONCURRENTLY and its like wait in a way that stops nobody.
+//! If a migration needs longer, set the time in its front matter. Not reported: a migration with `transaction = false`,
+//! because CREATE INDEX CONCURRENTLY and similar statements wait without blocking others.
 //!
-//! Lock: those of the statements that follow, waited for without end. PostgreSQL 14 to 18.
+//! Lock: those of the statements that follow, without a limit on the wait. PostgreSQL 14 to 18.
 //!
 //! ```sql,unsafe
 //! SET lock_timeout = 0;
@@ -43,25 +43,25 @@ fn check(check: &mut StatementCheck<'_>) {
     }
     let message = match &check.stmt.kind {
         StmtKind::Set { name, value: Some(value), .. } if name == "lock_timeout" && is_zero(value) => {
-            "lock_timeout = 0: what follows waits for its locks without end, and everybody else behind it"
+            "lock_timeout = 0: later statements wait for their locks without a limit, and block others while they wait"
         }
         StmtKind::Set { name, value: None, .. } if name == "lock_timeout" => {
-            "this gives up the lock_timeout that Refit has set: what follows may wait for its locks without end"
+            "this resets the lock_timeout that Refit set: later statements may wait for their locks without a limit"
         }
         StmtKind::Other(words) if words.starts_with("RESET ALL") => {
-            "this gives up the lock_timeout that Refit has set: what follows may wait for its locks without end"
+            "this resets the lock_timeout that Refit set: later statements may wait for their locks without a limit"
         }
         StmtKind::Select(query) if query.columns.iter().any(sets_to_zero) => {
-            "lock_timeout = 0: what follows waits for its locks without end, and everybody else behind it"
+            "lock_timeout = 0: later statements wait for their locks without a limit, and block others while they wait"
         }
         _ => return,
     };
     check
         .report(message)
-        .help("leave it out; a migration that needs longer says how long in its first lines:\n-- refit: lock_timeout = \"5s\"");
+        .help("remove it; if the migration needs longer, set the time in its first lines:\n-- refit: lock_timeout = \"5s\"");
 }
 
-/// `0`, with whatever unit.
+/// Whether a value is `0`, with any unit.
 fn is_zero(value: &str) -> bool {
     let digits = value.trim().trim_end_matches(|c: char| c.is_ascii_alphabetic() || c.is_whitespace());
     digits.parse::<f64>() == Ok(0.0)

@@ -1,13 +1,14 @@
-//! # A file whose name is not that of a migration
+//! # A file whose name is not a migration's
 //!
-//! A file of the folder that is neither a migration, a sidecar, a seed nor a setting would not run, or not as it was meant:
-//! `v3__x.sql` and `V2__bad-name.sql` are skipped in silence by plain refinery, `V1__a-b.sql` loses half of its name, and
-//! `V2__b_down.sql` runs as a migration. Refit refuses the folder; the linter names the file and the fix.
+//! A file that is neither a migration, a companion file, a seed nor a settings file does not run, or runs differently than
+//! intended. Plain refinery silently skips `v3__x.sql` and `V2__bad-name.sql`, cuts the name of `V1__a-b.sql` short, and runs
+//! `V2__b_down.sql` as a migration. Refit refuses the folder; the linter reports the file and how to fix it.
 //!
-//! So is a file whose version another one of its folder has: nobody could say which of them runs first.
+//! A file is also reported if another file of its folder has the same version, because their order is undefined.
 //!
-//! Migrations are `V<version>__<name>.sql`, the name made of letters, digits and underscores; what runs again whenever it
-//! changes is `R__<name>.sql`. Files that are linted by an explicit path may have any name.
+//! Migrations are named `V<version>__<name>.sql`, where the name consists of letters, digits and underscores.
+//! Migrations that run again whenever they change are named `R__<name>.sql`. Files that are linted by an explicit path
+//! may have any name.
 //!
 //! ```sql,unsafe
 //! -- file: V2__add-subtitle.sql

@@ -1,9 +1,9 @@
-//! # A migration that nobody explains
+//! # A migration without documentation
 //!
-//! The `.md` beside a migration says what it is for, what it risks, how long it takes, how to verify it and how to go back:
-//! what whoever is on call wants to know while it runs. `cargo xtask doc` puts them together.
+//! The `.md` file of a migration describes its purpose, risk, runtime, verification and rollback, for the person who is on
+//! call while it runs. `cargo xtask doc` collects these files.
 //!
-//! Off unless asked for. Repeatable migrations need none.
+//! Off by default. Repeatable migrations need none.
 //!
 //! ```sql,unsafe
 //! -- file: V1__add_subtitle.sql
@@ -32,8 +32,8 @@ fn check(check: &mut FileCheck<'_>) {
     ask_for(
         check,
         ".md",
-        "nothing says what this migration is for and what it risks",
-        "describe purpose, risk, runtime and rollback in the `.md` beside it",
+        "this migration has no description of its purpose and risks",
+        "describe purpose, risk, runtime and rollback in its `.md` file",
     );
 }
 
@@ -42,7 +42,7 @@ mod tests {
     use crate::rules::testing::{fires, silent};
 
     #[test]
-    fn sidecars() {
+    fn companion_files() {
         fires("missing-doc", &["SELECT 1;", "-- file: V2__x.md\nSELECT 1;\n-- file: V1__x.sql\nSELECT 1;"]);
         silent(
             "missing-doc",

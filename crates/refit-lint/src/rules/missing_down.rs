@@ -1,10 +1,10 @@
 //! # A migration that cannot be undone
 //!
-//! `cargo xtask rollback` undoes migrations by their `.down.sql`; where one is missing, there is no way back to before it. What
-//! cannot be undone (rows that are gone) is said in that file too, by a statement that fails with the reason. A backfill that keeps
-//! what it overwrites (`undo`) needs none.
+//! `cargo xtask rollback` undoes a migration with its `.down.sql`. Without one, no rollback can go back to before the
+//! migration. If it cannot be undone, because rows are lost, say so in that file with a statement that fails with the
+//! reason. A backfill that keeps the values it overwrites (`undo`) needs no such file.
 //!
-//! Off unless asked for. Repeatable migrations need none.
+//! Off by default. Repeatable migrations need none.
 //!
 //! ```sql,unsafe
 //! -- file: V1__add_subtitle.sql
@@ -36,8 +36,8 @@ fn check(check: &mut FileCheck<'_>) {
     ask_for(
         check,
         ".down.sql",
-        "there is no way back from this migration",
-        "write the statements that undo it into the `.down.sql` beside it",
+        "this migration cannot be rolled back",
+        "write the statements that undo it into its `.down.sql` file",
     );
 }
 
@@ -46,7 +46,7 @@ mod tests {
     use crate::rules::testing::{fires, silent};
 
     #[test]
-    fn sidecars() {
+    fn companion_files() {
         fires(
             "missing-down",
             &["SELECT 1;", "-- file: V2__x.down.sql\nSELECT 1;\n-- file: V1__x.sql\nSELECT 1;"],

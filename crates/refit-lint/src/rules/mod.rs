@@ -1,4 +1,4 @@
-//! The rules, one file each; this list and the files are all there is to them.
+//! The rules, one file each. To add a rule, add its file and its entry in this list.
 
 mod added_column;
 mod alter_enum_rename;
@@ -92,7 +92,7 @@ use crate::rule::Rule;
 pub(crate) use lock_held::takes_time;
 pub(crate) use refit_model::quoted_name as quoted;
 
-/// Every rule, by name.
+/// All rules, sorted by name.
 pub static RULES: &[Rule] = &[
     alter_enum_rename::RULE,
     attach_partition::RULE,

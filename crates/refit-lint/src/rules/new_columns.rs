@@ -1,9 +1,9 @@
-//! What the rules of advice share: the columns that a statement defines.
+//! What the rules about column types share: the columns that a statement defines.
 
 use crate::check::StatementCheck;
 use crate::sql::{AlterAction, AlterTarget, Column, ConstraintKind, DataType, Name, StmtKind};
 
-/// The table and the columns that a statement creates or adds; none of a temporary table.
+/// The table and columns that a statement creates or adds, except those of temporary tables.
 pub(super) fn new_columns<'s>(check: &StatementCheck<'s>) -> Vec<(&'s Name, &'s Column)> {
     match &check.stmt.kind {
         StmtKind::CreateTable(create) if !create.temporary => {
@@ -20,7 +20,7 @@ pub(super) fn new_columns<'s>(check: &StatementCheck<'s>) -> Vec<(&'s Name, &'s 
     }
 }
 
-/// Reports each new column that a rule has something to say about: what is wrong with the type, and the better one.
+/// Reports each new column for which `why` returns a complaint about the type and a better type.
 pub(super) fn advise(
     check: &mut StatementCheck<'_>,
     why: impl Fn(&DataType) -> Option<(&'static str, &'static str)>,
@@ -35,7 +35,7 @@ pub(super) fn advise(
     }
 }
 
-/// Whether a column is its table's primary key, as a constraint of its own or of the table.
+/// Whether a column is its table's primary key, by a constraint on the column or on the table.
 pub(super) fn is_primary_key(check: &StatementCheck<'_>, column: &Column) -> bool {
     let by_table = match &check.stmt.kind {
         StmtKind::CreateTable(create) => create.constraints.iter().any(|constraint| {

@@ -1,13 +1,14 @@
-//! # Syntax that the oldest server in use does not know
+//! # Syntax that the oldest server in use does not support
 //!
-//! `postgres` in `refit.toml` says which major version the oldest server has. What only a later one accepts fails there (42601, or
-//! 0A000), and with it the whole migration; on a developer's newer server it runs.
+//! `postgres` in `refit.toml` is the major version of the oldest server. Syntax that only a later version accepts fails
+//! there (42601 or 0A000), and the whole migration with it, although it runs on a developer's newer server.
 //!
-//! Measured on 14 to 18: NULLS NOT DISTINCT, `security_invoker`, MERGE, SET ACCESS METHOD (15); a subquery in FROM without an alias, STORAGE in a new column,
-//! numbers such as `0xff` and `1_000` (16); WHEN NOT MATCHED BY SOURCE, MERGE … RETURNING, SET EXPRESSION (17); virtual columns, NOT ENFORCED,
-//! WITHOUT OVERLAPS, PERIOD, NOT NULL as a table's constraint or NOT VALID (18).
+//! Measured on 14 to 18: NULLS NOT DISTINCT, `security_invoker`, MERGE, SET ACCESS METHOD (15); a subquery in FROM
+//! without an alias, STORAGE in a new column, numbers such as `0xff` and `1_000` (16); WHEN NOT MATCHED BY SOURCE,
+//! MERGE … RETURNING, SET EXPRESSION (17); virtual columns, NOT ENFORCED, WITHOUT OVERLAPS, PERIOD, NOT NULL as a table
+//! constraint or NOT VALID (18).
 //!
-//! Where no `postgres` is named, nothing is reported. Raise it when the last older server is gone.
+//! Without `postgres` nothing is reported. Raise it when the last older server is gone.
 //!
 //! ```sql,unsafe
 //! CREATE TABLE codes (code text UNIQUE NULLS NOT DISTINCT);

@@ -1,14 +1,14 @@
-//! # A statement that no transaction allows: fails
+//! # A statement that fails in a transaction
 //!
-//! VACUUM, CREATE and DROP DATABASE, CREATE and DROP TABLESPACE, ALTER SYSTEM, CREATE and DROP SUBSCRIPTION with a slot, REINDEX of
-//! a schema, a database or a partitioned table, CLUSTER of everything, DISCARD ALL and a few more commit by themselves or
-//! cannot be undone, so PostgreSQL refuses them in a transaction block: 25001, "cannot run inside a transaction block".
-//! Every migration is one transaction unless it says otherwise.
+//! VACUUM, CREATE and DROP DATABASE, CREATE and DROP TABLESPACE, ALTER SYSTEM, CREATE and DROP SUBSCRIPTION with a
+//! slot, REINDEX of a schema, a database or a partitioned table, CLUSTER of all tables, DISCARD ALL and a few more
+//! commit by themselves or cannot be undone. PostgreSQL refuses them in a transaction block: 25001, "cannot run inside
+//! a transaction block". Every migration is one transaction unless it has `transaction = false`.
 //!
-//! Few of them belong in a migration: VACUUM and ANALYZE are autovacuum's work, databases and tablespaces are made before the
-//! service boots, ALTER SYSTEM is the server's own configuration.
+//! Few of them belong in a migration: autovacuum runs VACUUM and ANALYZE, databases and tablespaces are created before
+//! the service boots, and ALTER SYSTEM is server configuration.
 //!
-//! Lock: none is taken, the statement fails. PostgreSQL 14 to 18; CLUSTER of a partitioned table exists since 15.
+//! Lock: none, the statement fails. PostgreSQL 14 to 18; CLUSTER of a partitioned table exists since 15.
 //!
 //! ```sql,unsafe
 //! VACUUM posts;
@@ -40,16 +40,16 @@ fn check(check: &mut StatementCheck<'_>) {
     if check.in_body {
         check
             .report(format!("{statement} fails in a DO block or function (25001)"))
-            .help("write it as a statement of its own, in a migration with:\n-- refit: transaction = false");
+            .help("write it as a separate statement, in a migration with:\n-- refit: transaction = false");
     } else if check.window.in_transaction {
         let written = check.written(check.stmt.span).unwrap_or_default();
         check
             .report(format!("{statement} fails in a transaction (25001)"))
-            .help(format!("put it in a migration of its own:\n-- refit: transaction = false\n{written};"));
+            .help(format!("put it in its own migration:\n-- refit: transaction = false\n{written};"));
     }
 }
 
-/// The statement's name, when it must be alone.
+/// The name of the statement, if it cannot run in a transaction.
 fn alone(check: &StatementCheck<'_>) -> Option<String> {
     let named = |name: &str| Some(name.to_owned());
     match &check.stmt.kind {
@@ -58,7 +58,7 @@ fn alone(check: &StatementCheck<'_>) -> Option<String> {
         StmtKind::Cluster { table: Some(table) } if check.schema.is_partitioned(table) => {
             named("CLUSTER of a partitioned table")
         }
-        // With CONCURRENTLY it is the other rule's.
+        // REINDEX CONCURRENTLY is covered by `concurrently-in-transaction`.
         StmtKind::Reindex { what, name, concurrently: false } => match (what.as_str(), name) {
             ("SCHEMA" | "DATABASE" | "SYSTEM", _) => Some(format!("REINDEX {what}")),
             ("TABLE", Some(table)) if check.schema.is_partitioned(table) => {
@@ -85,7 +85,7 @@ fn other(check: &StatementCheck<'_>, words: &str) -> Option<String> {
         | ["ALTER", "SYSTEM", ..]
         | ["DISCARD", "ALL", ..]
         | ["ALTER", "DATABASE", _, "SET", "TABLESPACE", ..] => true,
-        // Without a slot on the other side, a subscription is a row of the catalog.
+        // Without a replication slot, a subscription is only a catalog row.
         ["CREATE", "SUBSCRIPTION", ..] => !says("create_slot=false") && !says("connect=false"),
         ["DROP", "SUBSCRIPTION", ..] => !check.before.iter().any(
             |stmt| matches!(&stmt.kind, StmtKind::Other(words) if words.starts_with("ALTER SUBSCRIPTION")),

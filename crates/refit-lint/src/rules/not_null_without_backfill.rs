@@ -1,13 +1,13 @@
-//! # ADD COLUMN NOT NULL without a value for the rows that are there
+//! # ADD COLUMN NOT NULL without a value for existing rows
 //!
-//! The new column is NULL in every row, so the statement fails with 23502 as soon as the table has one: on a developer's empty
-//! database it works, in production it does not.
+//! The new column is NULL in every row, so the statement fails with 23502 if the table has any: it works on a
+//! developer's empty database and fails in production.
 //!
-//! A column that is added without a default and made NOT NULL afterwards, with no UPDATE or backfill of the set between, is
-//! the same in two statements: a CHECK that is validated first would fail as well, and the backfill comes before it.
+//! A column that is added without a default and later made NOT NULL, with no UPDATE or backfill in between, is the same
+//! mistake in two statements. A CHECK validated before would fail too; backfill the column first.
 //!
-//! Silent: a constant default, which costs nothing (PostgreSQL keeps it beside the table, no row is written), and tables that
-//! this migration created. Other defaults are the matter of `volatile-default`.
+//! Not reported: a constant default, which costs nothing (PostgreSQL stores it in the catalog and rewrites no row), and
+//! tables that this migration created. `volatile-default` covers other defaults.
 //!
 //! Lock: ACCESS EXCLUSIVE on the table until the transaction has failed. PostgreSQL 14 to 18.
 //!
@@ -19,13 +19,13 @@
 //! error = "23502"
 //! ```
 //!
-//! Where one value fits all rows, say so:
+//! If one value fits all rows, make it the default:
 //!
 //! ```sql,safe
 //! ALTER TABLE posts ADD COLUMN language text NOT NULL DEFAULT 'en';
 //! ```
 //!
-//! Otherwise the column begins empty, the new release writes it, a backfill fills the old rows, and only then it is closed:
+//! Otherwise, add the column empty, let the new release write it, backfill existing rows, and only then make it NOT NULL:
 //!
 //! ```sql,safe
 //! ALTER TABLE posts ADD COLUMN language text;
@@ -46,7 +46,7 @@
 //! ```
 
 use super::added_column::{added_columns, type_of};
-use super::set_not_null_scan::{closed, is_unfilled};
+use super::set_not_null_scan::{is_unfilled, scanned_column};
 use crate::batches::Batches;
 use crate::check::StatementCheck;
 use crate::finding::Severity;
@@ -81,7 +81,8 @@ fn closings(check: &mut StatementCheck<'_>) {
     let Some((table, actions)) = check.alters() else { return };
     let schema = check.schema.after_drops(table, actions);
     for (span, action) in actions {
-        let Some(column) = closed(action).filter(|column| is_unfilled(check, table, actions, column)) else {
+        let Some(column) = scanned_column(action).filter(|column| is_unfilled(check, table, actions, column))
+        else {
             continue;
         };
         let known = schema.column(table, column).is_some_and(|known| known.not_null);
@@ -92,7 +93,7 @@ fn closings(check: &mut StatementCheck<'_>) {
             "making {column} NOT NULL fails as soon as {table} has a row: it was added without a default, and no migration fills it"
         );
         let help = format!(
-            "fill it before it is closed, each step a migration of its own:\n{}",
+            "backfill it before it is made NOT NULL, each step in its own migration:\n{}",
             steps(check, table, column)
         );
         check.report_at(*span, message).lock(LockMode::AccessExclusive, table).help(help);
@@ -109,13 +110,13 @@ fn is_not_null(column: &Column) -> bool {
 fn help(check: &StatementCheck<'_>, table: &Name, column: &Column) -> String {
     let (name, data_type) = (super::quoted(&column.name), type_of(column));
     format!(
-        "give it a constant default, or fill it before it is closed, each step a migration of its own:\n\
+        "give it a constant default, or backfill it before it is made NOT NULL, each step in its own migration:\n\
          ALTER TABLE {table} ADD COLUMN {name} {data_type};\n{}",
         steps(check, table, &column.name)
     )
 }
 
-/// From an empty column to one that is NOT NULL.
+/// The steps from an empty column to a NOT NULL column.
 fn steps(check: &StatementCheck<'_>, table: &Name, name: &str) -> String {
     let given = super::quoted(&format!("{}_{name}_given", table.name));
     let name = super::quoted(name);

@@ -1,11 +1,11 @@
-//! # EXECUTE of a string that cannot be read
+//! # EXECUTE of a string that cannot be analyzed
 //!
-//! What a migration does should stand in it. A string that is put together when it runs (`format`, `||`, a variable) can
-//! be anything: no rule looks into it, no reviewer either, and on another database it may be another statement. A DO block in
-//! a language other than SQL and PL/pgSQL is as opaque.
+//! A migration should show what it does. A string that is built at run time (`format`, `||`, a variable) can be
+//! anything: neither rules nor reviewers can check it, and it may be a different statement on another database. A DO
+//! block in a language other than SQL and PL/pgSQL cannot be checked either.
 //!
-//! A constant string is read like any statement. Write the statements out where their number is known; where it is not
-//! (one for each partition, say), allow this rule and say what the string becomes.
+//! A constant string is analyzed like any statement. Write the statements out if their number is known. If not (one per
+//! partition, for example), allow this rule and say in the reason what the string contains.
 //!
 //! ```sql,unsafe
 //! DO $$
@@ -31,19 +31,19 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Statement(check),
 };
 
-const HELP: &str = "write the statement out; or say above it what the string becomes:\n\
+const HELP: &str = "write the statement out, or say above it what the string contains:\n\
                     -- refit: allow(opaque-execute): one CREATE TABLE for each month of 2026";
 
 fn check(check: &mut StatementCheck<'_>) {
     let message = match &check.stmt.kind {
         StmtKind::DynamicSql { text: None, .. } => {
-            format!("{} is put together when it runs: what it does cannot be said", string(check))
+            format!("{} is built at run time and cannot be analyzed", string(check))
         }
         StmtKind::DynamicSql { text: Some(_), statements } if statements.is_empty() => {
-            format!("{} does not parse as SQL: what it does cannot be said", string(check))
+            format!("{} does not parse as SQL and cannot be analyzed", string(check))
         }
         StmtKind::Do(body) if !matches!(body.language.as_str(), "plpgsql" | "sql") => {
-            format!("a DO block in {} is not looked into", body.language)
+            format!("a DO block in {} cannot be analyzed", body.language)
         }
         _ => return,
     };
@@ -51,7 +51,7 @@ fn check(check: &mut StatementCheck<'_>) {
     check.report(message.clone()).group(message).help(HELP);
 }
 
-/// The EXECUTE as it is written, on one line and not too long, where the body stands in the file as it is.
+/// The EXECUTE as written, on one line and shortened, if the body appears unchanged in the file.
 fn string(check: &StatementCheck<'_>) -> String {
     let span = check.stmt.span;
     let written = check.file.text.get(span.start as usize..span.end as usize).unwrap_or_default();
@@ -66,7 +66,7 @@ fn string(check: &StatementCheck<'_>) -> String {
     }
 }
 
-/// Characters of a statement that are shown.
+/// Maximum length of a statement in a message, in characters.
 const LONGEST: usize = 80;
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
-//! # A migration that needs what a held one makes
+//! # A migration that needs the objects of a held one
 //!
-//! A migration with `after = ["V2"]` waits until the backfill of V2 is complete; what comes after it and has no such gate is
-//! applied before. Where that names a column, table, index or constraint which the held one makes or changes, a new database
-//! cannot be migrated: the statement fails, or does its work on what is about to change.
+//! A migration with `after = ["V2"]` waits until the backfill of V2 is complete. Later migrations without such a gate
+//! are applied before it. If one of them uses a column, table, index or constraint that the held one creates or
+//! changes, a new database cannot be migrated: the statement fails, or works on an object that is about to change.
 //!
-//! Give it the same gate. It then waits as well, and is applied in order.
+//! Give it the same gate. It then waits too, and the migrations are applied in order.
 //!
-//! This rule compares names: it fires where a statement names both the table and the column (or the constraint) that a held
-//! migration touches, or the table, view, index, type or function that it makes.
+//! The rule compares names. It reports a statement that names both the table and the column (or constraint) that a held
+//! migration touches, or the table, view, index, type or function that it creates.
 //!
 //! ```sql,unsafe
 //! ALTER TABLE posts ADD COLUMN rating integer;
@@ -74,7 +74,7 @@ fn check(check: &mut StatementCheck<'_>) {
     let touched: Vec<_> =
         waiting.filter_map(|held| Some((held, held.made.iter().find(|made| is_named(made))?))).collect();
     let Some((held, made)) = touched.first() else { return };
-    // One gate for all of them, or the next would be found as soon as the first is there.
+    // Name all gates at once, or the next finding would appear as soon as the first gate is added.
     let mut gates: Vec<i64> =
         touched.iter().flat_map(|(held, _)| &held.gates).chain(check.gates).copied().collect();
     gates.sort_unstable();
@@ -85,8 +85,8 @@ fn check(check: &mut StatementCheck<'_>) {
         None => made.object.clone(),
     };
     let message = format!(
-        "V{} is held until a backfill is complete, and touches {what}, which this names: it is applied before that, and fails on a new database",
-        held.version
+        "this uses {what}, which V{held} touches, but V{held} is held until a backfill is complete: this runs first and fails on a new database",
+        held = held.version
     );
     let help =
         format!("give it the same gate, at the top of the file:\n-- refit: after = [{}]", gates.join(", "));
@@ -98,7 +98,7 @@ fn may_mean(kind: &StmtKind, made: &Made, part: &String) -> bool {
     match kind {
         StmtKind::Alter { table, .. } => table.name == made.object || !made.was_there,
         _ if made.was_there => false,
-        // Columns of its own are not the other table's.
+        // A new table's own columns are not those of the other table.
         StmtKind::CreateTable(create) => {
             let inline = create.columns.iter().flat_map(|column| &column.constraints);
             create.constraints.iter().chain(inline).any(|constraint| match &constraint.kind {

@@ -1,11 +1,11 @@
-//! What the rules about partitions share: the bounds that a statement gives one, as conditions on its rows.
+//! What the rules about partitions share: the bounds of a partition, as conditions on its rows.
 
 use super::quoted;
 use crate::check::StatementCheck;
 use crate::plan::Words;
 use crate::sql::{Name, Span};
 
-/// What a statement says after FOR VALUES.
+/// The bounds after FOR VALUES.
 enum Bounds<'t> {
     Range(&'t str, &'t str),
     List(&'t str),
@@ -36,7 +36,7 @@ fn key(check: &StatementCheck<'_>, parent: &Name) -> String {
     key.map_or("key".to_owned(), |key| quoted(key))
 }
 
-/// That a row is within the bounds; with `…` where they are not of one column.
+/// The condition that a row is within the bounds; with `…` if they cover more than one column.
 pub(super) fn within(check: &StatementCheck<'_>, parent: &Name, span: Span) -> String {
     let key = key(check, parent);
     match bounds(&Words::of(check.written(span).unwrap_or_default())) {
@@ -48,7 +48,7 @@ pub(super) fn within(check: &StatementCheck<'_>, parent: &Name, span: Span) -> S
     }
 }
 
-/// That a row is not within them.
+/// The condition that a row is outside the bounds.
 pub(super) fn outside(check: &StatementCheck<'_>, parent: &Name, span: Span) -> String {
     let key = key(check, parent);
     match bounds(&Words::of(check.written(span).unwrap_or_default())) {

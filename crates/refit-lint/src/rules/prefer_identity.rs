@@ -1,10 +1,10 @@
-//! # serial where an identity column would do
+//! # serial instead of an identity column
 //!
-//! A `serial` is a default and a sequence side by side: who may insert needs a privilege on the sequence as well, a copy of
-//! the table by LIKE shares the sequence, and anybody may write another value without noticing. An identity column
-//! (GENERATED ALWAYS AS IDENTITY, PostgreSQL 10) has none of this.
+//! A `serial` is a default plus a separate sequence. A role that inserts also needs a privilege on the sequence, a copy
+//! of the table by LIKE shares the sequence, and an INSERT can write another value unnoticed. An identity column
+//! (GENERATED ALWAYS AS IDENTITY, PostgreSQL 10) has none of these problems.
 //!
-//! Off unless asked for. On a table that exists, adding either rewrites it.
+//! Off by default. On an existing table, adding either rewrites the table.
 //!
 //! ```sql,unsafe
 //! CREATE TABLE visits (id bigserial PRIMARY KEY);
@@ -29,7 +29,7 @@ fn check(check: &mut StatementCheck<'_>) {
     advise(check, |kind| {
         let serial = matches!(kind.name.as_str(), "serial" | "bigserial" | "smallserial");
         serial.then_some((
-            "a serial is a default that anybody overrides",
+            "a serial is a default that any INSERT can override",
             "bigint GENERATED ALWAYS AS IDENTITY",
         ))
     });

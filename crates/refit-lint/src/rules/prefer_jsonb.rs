@@ -1,10 +1,10 @@
-//! # json where jsonb would do
+//! # json instead of jsonb
 //!
-//! `json` keeps the text as it came, spaces and repeated keys included: it is parsed again for each access, has no equality,
-//! so that DISTINCT, GROUP BY and UNION fail on it, and takes no GIN index. `jsonb` is what is meant, unless the
-//! text itself matters.
+//! `json` keeps the input text, including spaces and repeated keys. It is parsed again for each access, has no equality
+//! operator, so DISTINCT, GROUP BY and UNION fail on it, and cannot have a GIN index. Use `jsonb` unless the text
+//! itself matters.
 //!
-//! Off unless asked for. Changing the type later rewrites the table.
+//! Off by default. Changing the type later rewrites the table.
 //!
 //! ```sql,unsafe
 //! CREATE TABLE documents (id bigint PRIMARY KEY, body json NOT NULL);
@@ -27,7 +27,8 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(check: &mut StatementCheck<'_>) {
     advise(check, |kind| {
-        (kind.name == "json").then_some(("json has no equality and is parsed for each access", "jsonb"))
+        (kind.name == "json")
+            .then_some(("json has no equality operator and is parsed for each access", "jsonb"))
     });
 }
 

@@ -1,10 +1,11 @@
-//! # A limit on characters in the type
+//! # A length limit in the type
 //!
-//! `varchar(n)` and `char(n)` store nothing better than `text` does, and `char(n)` pads with blanks. The limit is part of
-//! the type: narrowing it later rewrites the table under ACCESS EXCLUSIVE, and views over the column are in the way of
-//! changing it at all. A CHECK on the length of a `text` is added NOT VALID and validated while everybody goes on.
+//! `varchar(n)` and `char(n)` have no storage advantage over `text`, and `char(n)` pads with blanks. The limit is part
+//! of the type: narrowing it later rewrites the table under ACCESS EXCLUSIVE, and views that use the column prevent
+//! changing it at all. A CHECK on the length of a `text` column can be added NOT VALID and validated without blocking
+//! reads or writes.
 //!
-//! Off unless asked for.
+//! Off by default.
 //!
 //! ```sql,unsafe
 //! CREATE TABLE tags (id bigint PRIMARY KEY, name varchar(40) NOT NULL);

@@ -1,9 +1,10 @@
 //! # timestamp without time zone
 //!
-//! A `timestamp` is a picture of a clock: it does not say where. Read in another zone, or across a change to summer time, it
-//! is another moment, and nothing in the database can tell. `timestamptz` takes the same 8 bytes and is a moment.
+//! A `timestamp` is a date and time without a time zone. Interpreted in another zone, or across a daylight-saving
+//! change, it is a different moment, and nothing in the database shows which one is meant. `timestamptz` takes the same
+//! 8 bytes and is an unambiguous moment.
 //!
-//! Off unless asked for. Changing the type later rewrites the table, unless the session's zone is UTC.
+//! Off by default. Changing the type later rewrites the table, unless the session's time zone is UTC.
 //!
 //! ```sql,unsafe
 //! CREATE TABLE visits (id bigint PRIMARY KEY, at timestamp NOT NULL);
@@ -26,7 +27,7 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(check: &mut StatementCheck<'_>) {
     advise(check, |kind| {
-        (kind.name == "timestamp").then_some(("a timestamp without time zone is no moment", "timestamptz"))
+        (kind.name == "timestamp").then_some(("a timestamp without time zone is ambiguous", "timestamptz"))
     });
 }
 

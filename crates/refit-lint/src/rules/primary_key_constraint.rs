@@ -1,11 +1,12 @@
-//! # PRIMARY KEY that builds its index, or scans, under the lock
+//! # PRIMARY KEY that builds its index or scans under the lock
 //!
-//! ADD PRIMARY KEY takes ACCESS EXCLUSIVE, builds a unique index over the whole table and makes its columns NOT NULL, for
-//! which it reads the table once more: reads and writes wait until the end of the transaction.
+//! ADD PRIMARY KEY takes ACCESS EXCLUSIVE, builds a unique index over the whole table and makes its columns NOT NULL,
+//! for which it reads the table again: reads and writes wait until the end of the transaction.
 //!
-//! A unique index built CONCURRENTLY stops nobody, and ADD CONSTRAINT … PRIMARY KEY USING INDEX makes it the key. That is a
-//! moment where the columns are NOT NULL already, or a validated CHECK (… IS NOT NULL) proves that they are; else the
-//! table is scanned under ACCESS EXCLUSIVE all the same, and this rule says so where the set shows the columns to be nullable.
+//! A unique index built CONCURRENTLY blocks neither reads nor writes, and ADD CONSTRAINT … PRIMARY KEY USING INDEX then
+//! adds the key. This takes a moment if the columns are already NOT NULL, or a validated CHECK (… IS NOT NULL) proves
+//! it. If not, the table is still scanned under ACCESS EXCLUSIVE; the rule reports this if the set shows that a column
+//! is nullable.
 //!
 //! Lock: ACCESS EXCLUSIVE on the table, for the whole build. PostgreSQL 14 to 18.
 //!
@@ -46,7 +47,7 @@ fn check(check: &mut StatementCheck<'_>) {
         let (message, help) = match using_index {
             None => (
                 format!(
-                    "reads and writes of {table} wait until the primary key's index is built, and until the transaction ends"
+                    "reads and writes of {table} wait until the primary key's index is built and the transaction ends"
                 ),
                 over_an_index(table, constraint, "PRIMARY KEY", columns),
             ),
@@ -54,7 +55,7 @@ fn check(check: &mut StatementCheck<'_>) {
                 let Some(column) = nullable(check, table, index) else { continue };
                 let (name, own) = (super::quoted(&format!("{column}_not_null")), super::quoted(&column));
                 let help = format!(
-                    "prove that it is not null first, and drop the proof in the end:\n\
+                    "prove that it is not null first, and drop the CHECK afterwards:\n\
                      ALTER TABLE {table} ADD CONSTRAINT {name} CHECK ({own} IS NOT NULL) NOT VALID;\n\
                      -- a later migration:\n\
                      ALTER TABLE {table} VALIDATE CONSTRAINT {name};"

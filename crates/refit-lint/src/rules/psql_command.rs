@@ -1,13 +1,13 @@
-//! # A line that only psql understands
+//! # A psql command
 //!
-//! Lines that begin with a backslash, and rows behind `COPY … FROM stdin`, are read by psql and never reach a server. Refit
-//! sends the file to the server as it stands, which answers 42601. They come from `pg_dump`, or from a script that was run by
-//! hand before. The lines are left out, and the rest is linted.
+//! psql itself processes lines that begin with a backslash and rows after `COPY … FROM stdin`; they are not SQL. Refit
+//! sends the file to the server unchanged, and the server reports 42601. Such lines come from `pg_dump`, or from a
+//! script that was run with psql before. The linter skips them and checks the rest.
 //!
-//! Newer releases of `pg_dump` begin their output with `\restrict` and end it with `\unrestrict`: remove both lines.
+//! Recent releases of `pg_dump` begin their output with `\restrict` and end it with `\unrestrict`: remove both lines.
 //!
-//! Write rows as INSERT, or load them with `cargo xtask import` or a seed; a variable becomes a value, `\i` the text of the
-//! other file.
+//! Write rows as INSERT, or load them with `cargo xtask import` or a seed. Replace a variable by its value, and `\i` by
+//! the content of the other file.
 //!
 //! ```sql,unsafe
 //! \echo adding a subtitle

@@ -1,12 +1,12 @@
-//! # REFRESH MATERIALIZED VIEW that stops reads
+//! # REFRESH MATERIALIZED VIEW that blocks reads
 //!
-//! REFRESH MATERIALIZED VIEW takes ACCESS EXCLUSIVE on the view and runs its query while it holds it: whoever reads the view
-//! waits until the end of the transaction. CONCURRENTLY takes EXCLUSIVE, which reads do not notice, and writes only what
-//! differs. It runs in a transaction, needs a unique index over plain columns without WHERE (else it fails: 55000), and a
-//! view that has been filled once.
+//! REFRESH MATERIALIZED VIEW takes ACCESS EXCLUSIVE on the view and runs its query while it holds the lock: reads of
+//! the view wait until the end of the transaction. CONCURRENTLY takes EXCLUSIVE, which does not block reads, and writes
+//! only the differences. It can run in a transaction. It needs a unique index over plain columns without WHERE, and a
+//! view that has been populated before (else it fails: 55000).
 //!
-//! WITH NO DATA empties the view: from then on, every query of it fails ("has not been populated"). The first filling of a
-//! view that was created WITH NO DATA stops nobody who could read it before; this rule is silent about it.
+//! WITH NO DATA empties the view: from then on, every query of it fails ("has not been populated"). Not reported: the
+//! first refresh of a view created WITH NO DATA, because no session could read it before.
 //!
 //! Lock: ACCESS EXCLUSIVE on the view, for as long as its query runs. PostgreSQL 14 to 18.
 //!
@@ -42,8 +42,8 @@ fn check(check: &mut StatementCheck<'_>) {
     let known = check.schema.materialized_views.get(&view.key());
     let never_filled = known == Some(&false);
     if never_filled && *concurrently && !no_data {
-        let message = format!("{view} was never filled: REFRESH … CONCURRENTLY fails (55000)");
-        let help = format!("fill it once without CONCURRENTLY:\nREFRESH MATERIALIZED VIEW {view};");
+        let message = format!("{view} was never populated: REFRESH … CONCURRENTLY fails (55000)");
+        let help = format!("populate it once without CONCURRENTLY:\nREFRESH MATERIALIZED VIEW {view};");
         check.report(message).lock(LockMode::Exclusive, view).help(help);
         return;
     }
@@ -52,7 +52,7 @@ fn check(check: &mut StatementCheck<'_>) {
     }
     let gently = format!("REFRESH MATERIALIZED VIEW CONCURRENTLY {view};");
     let indexed = format!(
-        "give it a unique index first, in a migration of its own:\n\
+        "add a unique index first, in its own migration:\n\
          -- refit: transaction = false\n\
          CREATE UNIQUE INDEX CONCURRENTLY {} ON {view} (…);\n\
          -- the next migration:\n\
@@ -62,8 +62,8 @@ fn check(check: &mut StatementCheck<'_>) {
     let lacks_index = known.is_some() && !has_unique_index(check, view);
     let (message, help) = if *no_data {
         (
-            format!("{view} is emptied, and every query of it fails from then on"),
-            format!("fill it again instead:\n{gently}"),
+            format!("this empties {view}, and every query of it fails from then on"),
+            format!("refresh it instead:\n{gently}"),
         )
     } else if *concurrently {
         if !lacks_index {
@@ -73,7 +73,7 @@ fn check(check: &mut StatementCheck<'_>) {
     } else {
         let help =
             if lacks_index { indexed } else { format!("refresh it without blocking reads:\n{gently}") };
-        (format!("reads of {view} wait until its query has run, and until the transaction ends"), help)
+        (format!("reads of {view} wait until its query has run and the transaction ends"), help)
     };
     check.report(message).lock(LockMode::AccessExclusive, view).help(help);
 }

@@ -1,11 +1,11 @@
-//! # REINDEX that stops writes, and most reads
+//! # REINDEX that blocks writes and most reads
 //!
-//! REINDEX takes SHARE on the table, which stops every write, and ACCESS EXCLUSIVE on each index that it rebuilds, which stops
-//! every query that would plan with it: in effect all of them, but for prepared ones. Both are held for as long as the build
-//! takes. REINDEX CONCURRENTLY builds a new index beside the old one under SHARE UPDATE EXCLUSIVE and swaps them. It cannot
-//! run in a transaction.
+//! REINDEX takes SHARE on the table, which blocks every write, and ACCESS EXCLUSIVE on each index that it rebuilds,
+//! which blocks every query that plans with the index: in effect all except prepared ones. It holds both for the whole
+//! build. REINDEX CONCURRENTLY builds a new index beside the old one under SHARE UPDATE EXCLUSIVE and swaps them. It
+//! cannot run in a transaction.
 //!
-//! REINDEX SYSTEM has no concurrent form, and has no business in a migration.
+//! REINDEX SYSTEM has no concurrent form and does not belong in a migration.
 //!
 //! Lock: SHARE on the table and ACCESS EXCLUSIVE on the index, for the whole build. PostgreSQL 14 to 18.
 //!
@@ -50,7 +50,7 @@ fn check(check: &mut StatementCheck<'_>) {
         None => format!("{what} CONCURRENTLY"),
     };
     let help = format!(
-        "rebuild beside the old index, in a migration of its own:\n-- refit: transaction = false\nREINDEX {object};"
+        "rebuild it concurrently, in its own migration:\n-- refit: transaction = false\nREINDEX {object};"
     );
     let (message, locked) = match (what.as_str(), name, table) {
         ("INDEX" | "TABLE", Some(_), Some(table)) => (
@@ -61,7 +61,7 @@ fn check(check: &mut StatementCheck<'_>) {
         ),
         _ => (
             format!(
-                "REINDEX {what} stops writes to table after table, and reads that plan with their indexes"
+                "REINDEX {what} blocks writes to one table after another, and reads that plan with their indexes"
             ),
             None,
         ),

@@ -1,16 +1,17 @@
-//! # RENAME COLUMN: code that says the old name fails
+//! # RENAME COLUMN breaks code that uses the old name
 //!
-//! A name cannot have two values at once, but two releases run at once during every deployment: the old one fails with
-//! 42703 from the moment of the rename, or the new one does until then.
+//! A column has one name, but two releases run at once during every deployment. The old release fails with 42703 from
+//! the moment of the rename, or the new one fails until then.
 //!
-//! The safe way takes three migrations: a new column, filled in batches while the release writes both; then, when no
-//! release names the old one, a contract. Often the better answer is none at all: `AS` in the query, or a view.
+//! The safe way takes three migrations: add a new column; fill it in batches while the release writes both; and, once
+//! no release uses the old column, drop it in a contract migration. Often no rename is needed: use `AS` in the query,
+//! or a view.
 //!
-//! Silent on a table that the same migration created, and in a migration that carries `-- refit: phase = "contract"` and
-//! says why, in a comment of at least three words above its first statement or in a `.md` beside it. Columns of views
-//! count like those of tables.
+//! Not reported: a table that the same migration created; and a migration with `-- refit: phase = "contract"` that
+//! gives a reason, in a comment of at least three words above its first statement or in its `.md` file. Columns of
+//! views count like those of tables.
 //!
-//! Lock: ACCESS EXCLUSIVE, for an instant. PostgreSQL 14 to 18.
+//! Lock: ACCESS EXCLUSIVE, for a moment. PostgreSQL 14 to 18.
 //!
 //! ```sql,unsafe
 //! ALTER TABLE posts RENAME COLUMN title TO headline;
@@ -59,14 +60,14 @@ fn check(check: &mut StatementCheck<'_>) {
     for (span, action) in actions {
         let AlterAction::RenameColumn { from, to } = action else { continue };
         let message = format!(
-            "every running release that says {table}.{from} fails, and one that says {to} did until now"
+            "every running release that uses {table}.{from} fails after this, and one that uses {to} fails before"
         );
         let (old, new) = (super::quoted(from), super::quoted(to));
         let Batches { directive, range, .. } = Batches::or_by_id(check.schema, table);
         let kind = check.schema.column(table, from).and_then(|known| known.data_type.as_ref());
         let kind = kind.map_or("…".to_owned(), |kind| kind.to_string());
         let help = format!(
-            "add {to} beside it, fill it in batches while the release writes both, and drop {from} when it is no longer used:\n\
+            "add {to}, backfill it while the release writes both, and drop {from} once it is no longer used:\n\
              ALTER TABLE {table} ADD COLUMN {new} {kind};\n\
              -- the next migration:\n\
              -- refit: backfill = {directive}\n\

@@ -1,13 +1,14 @@
-//! # RENAME of a schema, function, sequence or type: code that says the old name fails
+//! # RENAME of a schema, function, sequence or type breaks code that uses the old name
 //!
-//! Two releases run at once during every deployment, and an object has one name: the old release fails from the moment of the
-//! rename, with 42883 for a function or procedure, 42P01 for a sequence or what was in a schema, 42704 for a type or domain.
+//! An object has one name, but two releases run at once during every deployment. The old release fails from the moment
+//! of the rename: with 42883 for a function or procedure, 42P01 for a sequence or an object of a renamed schema, 42704
+//! for a type or domain.
 //!
-//! Create the new one beside the old one, and drop the old one when nothing says its name; a function can call the other. This rule is
-//! silent in a migration that carries `-- refit: phase = "contract"` and says why, in a comment of at least three words above
-//! its first statement or in a `.md` beside it, and on what the same migration created.
+//! Create the new object beside the old one, and drop the old one once nothing uses its name; a function can call the
+//! other. Not reported: a migration with `-- refit: phase = "contract"` that gives a reason, in a comment of at least
+//! three words above its first statement or in its `.md` file; and an object that the same migration created.
 //!
-//! Lock: none that others wait for; of a sequence SHARE ROW EXCLUSIVE, for an instant. PostgreSQL 14 to 18.
+//! Lock: none that blocks others; for a sequence, SHARE ROW EXCLUSIVE for a moment. PostgreSQL 14 to 18.
 //!
 //! ```sql,unsafe
 //! ALTER SCHEMA old RENAME TO archive;
@@ -32,7 +33,8 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Statement(check),
 };
 
-const FIRST: &str = "create the new one beside it; then, when no running release says the old name, a migration that says so:";
+const FIRST: &str =
+    "create the new one beside it; once no running release uses the old name, use a contract migration:";
 
 fn check(check: &mut StatementCheck<'_>) {
     let (what, name, to) = match &check.stmt.kind {
@@ -47,18 +49,18 @@ fn check(check: &mut StatementCheck<'_>) {
         }
         _ => return,
     };
-    if is_meant(check, Some(name)) || is_made_here(check, what, name) {
+    if is_meant(check, Some(name)) || is_created_here(check, what, name) {
         return;
     }
     let written = as_written(check, || "ALTER … RENAME TO …".to_owned());
     let help = contract(check, FIRST, &written);
     let kind = what.to_ascii_lowercase();
     check
-        .report(format!("every running release that names the {kind} {name} fails once it is {to}"))
+        .report(format!("every running release that uses the {kind} {name} fails once it is renamed to {to}"))
         .help(help);
 }
 
-fn is_made_here(check: &StatementCheck<'_>, what: &str, name: &Name) -> bool {
+fn is_created_here(check: &StatementCheck<'_>, what: &str, name: &Name) -> bool {
     let key = name.key();
     let makes = |stmt: &Stmt| match &stmt.kind {
         StmtKind::CreateRoutine { name, .. } => name.key_ref() == key,

@@ -1,15 +1,16 @@
-//! # RENAME of a table or view: code that says the old name fails
+//! # RENAME of a table or view breaks code that uses the old name
 //!
-//! Two releases run at once during every deployment, and a table has one name: the old release fails with 42P01 from the
-//! moment of the rename. ALTER TABLE … SET SCHEMA does the same to everybody who names the schema, or whose search_path
+//! A table has one name, but two releases run at once during every deployment. The old release fails with 42P01 from
+//! the moment of the rename. ALTER TABLE … SET SCHEMA does the same to code that names the schema, or whose search_path
 //! lacks the new one.
 //!
-//! A view under the old name, made in the same transaction, keeps the old release going: PostgreSQL reads and writes through
-//! a plain one. The rule is silent where it finds that view; where the same migration created the table, or renames another
-//! one to the name that became free (a swap); and in a migration that carries `-- refit: phase = "contract"` and says
-//! why, in a comment of at least three words above its first statement or in a `.md` beside it.
+//! A view with the old name, created in the same transaction, keeps the old release working: PostgreSQL reads and
+//! writes through a simple view. Not reported: a rename with such a view; a table that the same migration created; a
+//! rename that is part of a swap, where another table gets the old name; and a migration with
+//! `-- refit: phase = "contract"` that gives a reason, in a comment of at least three words above its first statement
+//! or in its `.md` file.
 //!
-//! Lock: ACCESS EXCLUSIVE, for an instant. PostgreSQL 14 to 18.
+//! Lock: ACCESS EXCLUSIVE, for a moment. PostgreSQL 14 to 18.
 //!
 //! ```sql,unsafe
 //! ALTER TABLE posts_archive RENAME TO old_posts;
@@ -41,7 +42,7 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(check: &mut StatementCheck<'_>) {
     let StmtKind::Alter { target, table, actions } = &check.stmt.kind else { return };
-    // ALTER TABLE renames an index as well.
+    // ALTER TABLE can rename an index too.
     let is_index = check.schema.indexes.contains_key(&*table.key_ref());
     if matches!(target, AlterTarget::Index | AlterTarget::Sequence)
         || is_index
@@ -60,18 +61,21 @@ fn check(check: &mut StatementCheck<'_>) {
         }
         let renamed = check.written(check.stmt.span).map_or(format!("ALTER TABLE {table} …"), str::to_owned);
         let help = format!(
-            "leave a view under the old name, in the same transaction, and drop it when the old name is no longer used:\n\
+            "create a view with the old name in the same transaction, and drop it once the old name is no longer used:\n\
              {renamed};\n\
              CREATE VIEW {table} AS SELECT * FROM {new};"
         );
         check
-            .report_at(*span, format!("every running release that says {table} fails once it is {new}"))
+            .report_at(
+                *span,
+                format!("every running release that uses {table} fails once it is renamed to {new}"),
+            )
             .lock(LockMode::AccessExclusive, table)
             .help(help);
     }
 }
 
-/// Whether a later statement gives the old name to a view, or to another table.
+/// Whether a later statement gives the old name to a view or another table.
 fn is_given_again(check: &StatementCheck<'_>, old: &Name) -> bool {
     check.rest.iter().any(|stmt| match &stmt.kind {
         StmtKind::CreateView { name, .. } => name.key() == old.key(),
@@ -82,7 +86,7 @@ fn is_given_again(check: &StatementCheck<'_>, old: &Name) -> bool {
     })
 }
 
-/// Whether an earlier statement freed the new name: the table takes the place of another.
+/// Whether an earlier statement freed the new name, so that the table replaces another.
 fn is_swap(check: &StatementCheck<'_>, new: &Name) -> bool {
     check.before.iter().any(|stmt| match &stmt.kind {
         StmtKind::Alter { table, actions, .. } => {

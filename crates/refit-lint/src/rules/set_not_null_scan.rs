@@ -1,14 +1,15 @@
-//! # SET NOT NULL that has to look at every row
+//! # SET NOT NULL that scans the table
 //!
-//! SET NOT NULL takes ACCESS EXCLUSIVE and reads the whole table while it holds it: reads and writes wait until the end of the
-//! transaction, and a single NULL makes it all fail with 23502.
+//! SET NOT NULL takes ACCESS EXCLUSIVE and reads the whole table while it holds the lock: reads and writes wait until
+//! the end of the transaction, and a single NULL makes it fail with 23502.
 //!
-//! It reads nothing where a validated CHECK proves the column: `c IS NOT NULL`, alone or in an AND. An OR, `c <> ''`, or a CHECK
-//! that is NOT VALID proves nothing to PostgreSQL, nor does one that the same ALTER TABLE drops: the server drops it first. Once the column is NOT NULL, the CHECK can go.
+//! It reads nothing if a validated CHECK proves that the column is not null: `c IS NOT NULL`, alone or in an AND.
+//! PostgreSQL accepts neither an OR, nor `c <> ''`, nor a CHECK that is NOT VALID, nor one that the same ALTER TABLE
+//! drops, because the server drops it first. Once the column is NOT NULL, the CHECK is not needed any more.
 //!
-//! Lock: ACCESS EXCLUSIVE on the table, for the whole scan. PostgreSQL 14 to 18; from 18 on NOT NULL is a constraint with a name,
-//! and can be NOT VALID itself. A column that was added without a value and not filled since is the matter of
-//! `not-null-without-backfill`.
+//! Lock: ACCESS EXCLUSIVE on the table, for the whole scan. PostgreSQL 14 to 18; from 18 on NOT NULL is a named
+//! constraint and can itself be NOT VALID. `not-null-without-backfill` covers a column that was added without a value
+//! and has not been filled.
 //!
 //! ```sql,unsafe
 //! ALTER TABLE posts ALTER COLUMN legacy SET NOT NULL;
@@ -54,21 +55,22 @@ fn check(check: &mut StatementCheck<'_>) {
     let Some((table, actions)) = check.alters() else { return };
     let schema = check.schema.after_drops(table, actions);
     for (span, action) in actions {
-        let Some(column) = closed(action) else { continue };
+        let Some(column) = scanned_column(action) else { continue };
         let known = schema.column(table, column).is_some_and(|known| known.not_null);
         if known || schema.proves_not_null(table, column) || is_unfilled(check, table, actions, column) {
             continue;
         }
         let message = format!(
-            "making {column} NOT NULL reads all of {table} while reads and writes of it wait; no validated CHECK proves it"
+            "making {column} NOT NULL reads all of {table} while reads and writes of it wait: no validated CHECK proves it"
         );
         let help = help(check, table, column);
         check.report_at(*span, message).lock(LockMode::AccessExclusive, table).help(help);
     }
 }
 
-/// Whether this migration added a column without a value, perhaps by the same ALTER TABLE, and has not filled it since: there is more
-/// wrong with closing it than the scan. What an earlier migration added, a release may have filled meanwhile.
+/// Whether this migration added the column without a value, possibly in the same ALTER TABLE, and has not filled it
+/// since. Making it NOT NULL then has a worse problem than the scan. A column of an earlier migration may have been
+/// filled by a release.
 pub(super) fn is_unfilled(
     check: &StatementCheck<'_>,
     table: &Name,
@@ -91,8 +93,8 @@ pub(super) fn is_unfilled(
         || actions.iter().any(|(_, action)| adds(action))
 }
 
-/// The column that an action makes NOT NULL with a look at the rows.
-pub(super) fn closed(action: &AlterAction) -> Option<&str> {
+/// The column that an action makes NOT NULL with a scan of the rows.
+pub(super) fn scanned_column(action: &AlterAction) -> Option<&str> {
     match action {
         AlterAction::AlterColumn { column, change: ColumnChange::SetNotNull } => Some(column),
         AlterAction::AddConstraint(constraint) if !constraint.not_valid => match &constraint.kind {
@@ -115,7 +117,7 @@ fn help(check: &StatementCheck<'_>, table: &Name, column: &str) -> String {
     }
     let (name, column) = (super::quoted(&format!("{bare}_{column}_given")), super::quoted(column));
     format!(
-        "prove it first, each step a migration of its own:\n\
+        "prove it first, each step in its own migration:\n\
          ALTER TABLE {table} ADD CONSTRAINT {name} CHECK ({column} IS NOT NULL) NOT VALID;\n\
          ALTER TABLE {table} VALIDATE CONSTRAINT {name};\n\
          ALTER TABLE {table} ALTER COLUMN {column} SET NOT NULL;\n\

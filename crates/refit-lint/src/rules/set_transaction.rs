@@ -1,12 +1,14 @@
-//! # SET TRANSACTION in a migration: fails
+//! # SET TRANSACTION fails in a migration
 //!
-//! A step is one transaction, in which Refit has set its limits before the migration's first statement: SET TRANSACTION ISOLATION LEVEL, and a
-//! snapshot, must come before any query, and fail there (25001). Outside of a transaction (`transaction = false`) it warns and does
-//! nothing. SET SESSION CHARACTERISTICS is for transactions that come later; none of a migration does.
+//! Refit runs each step in one transaction and sets its limits before the first statement of the migration. SET
+//! TRANSACTION ISOLATION LEVEL and SET TRANSACTION SNAPSHOT must come before any query, so they fail there (25001).
+//! Outside a transaction (`transaction = false`) they only cause a warning. SET SESSION CHARACTERISTICS applies to
+//! later transactions, and a migration has none.
 //!
-//! READ COMMITTED, which is the default, is right for changes of a schema. READ ONLY or READ WRITE can be set at any time, and are not reported.
+//! READ COMMITTED, the default, is right for schema changes. READ ONLY and READ WRITE can be set at any time and are
+//! not reported.
 //!
-//! Lock: none is taken, the statement fails. PostgreSQL 14 to 18.
+//! Lock: none, the statement fails. PostgreSQL 14 to 18.
 //!
 //! ```sql,unsafe
 //! SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;
@@ -36,15 +38,15 @@ pub(super) const RULE: Rule = Rule {
 fn check(check: &mut StatementCheck<'_>) {
     let message = match &check.stmt.kind {
         StmtKind::Other(words) if is_late(words) => match check.window.in_transaction {
-            true => "it fails in a step, whose transaction has begun with a query (25001)",
-            false => "outside of a transaction it does nothing",
+            true => "it fails in a migration, because Refit has run a query in its transaction (25001)",
+            false => "outside a transaction it has no effect",
         },
         StmtKind::Set { name, value: Some(_), .. } if name == "transaction_isolation" => {
-            "it fails in a step, whose transaction has begun with a query (25001)"
+            "it fails in a migration, because Refit has run a query in its transaction (25001)"
         }
         _ => return,
     };
-    check.report(message).help("leave it out: READ COMMITTED, the default, is right for changes of a schema");
+    check.report(message).help("remove it: READ COMMITTED, the default, is right for schema changes");
 }
 
 fn is_late(words: &str) -> bool {

@@ -1,9 +1,9 @@
-//! What the rules about missing sidecars share.
+//! What the rules about missing companion files share.
 
 use crate::check::FileCheck;
 
-/// Reports a versioned migration that has no sidecar of a suffix. Only names of a folder are asked: a file that is linted
-/// by itself has nothing beside it.
+/// Reports a versioned migration without the companion file that has a given suffix. A file that is linted by itself has
+/// no companion files to look for.
 pub(super) fn ask_for(check: &mut FileCheck<'_>, suffix: &str, message: &str, help: &str) {
     if check.file.version.is_none() {
         return;
@@ -11,7 +11,7 @@ pub(super) fn ask_for(check: &mut FileCheck<'_>, suffix: &str, message: &str, he
     let path = &check.file.path;
     let name = path.rsplit('/').next().unwrap_or(path);
     let stem = name.trim_end_matches(".sql");
-    if !check.sidecars.get(stem).is_some_and(|suffixes| suffixes.contains(&suffix)) {
+    if !check.companions.get(stem).is_some_and(|suffixes| suffixes.contains(&suffix)) {
         check.report(message).help(help);
     }
 }

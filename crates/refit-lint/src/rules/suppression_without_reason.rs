@@ -1,9 +1,9 @@
-//! # A suppression that gives no reason
+//! # A suppression without a reason
 //!
-//! The next reader cannot tell whether the hazard was weighed or waved through. The reason stands behind a colon, and says
-//! what makes the statement harmless here: so many rows, no readers yet, a window that was agreed.
+//! Without a reason, readers cannot see whether the hazard was considered. Write the reason after a colon. It says why
+//! the statement is harmless here: the number of rows, no readers yet, an agreed maintenance window.
 //!
-//! The finding is suppressed all the same; this one takes its place.
+//! The finding is still suppressed; this one is reported in its place.
 //!
 //! ```sql,unsafe
 //! -- refit: allow(unbatched-update)

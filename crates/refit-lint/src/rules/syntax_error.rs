@@ -1,12 +1,12 @@
 //! # A statement that does not parse
 //!
-//! The server will refuse it (42601), and with it the whole migration; until then nobody knows what it does, so no other rule
-//! says anything about it. The rest of the file is read all the same, unless it is a quote or a comment that nothing closes,
-//! which takes all that follows with it. A file that is not UTF-8, or holds a NUL byte, is reported
-//! by this rule too, and so is one whose parentheses nest deeper than any server reads.
+//! The server refuses the statement (42601), and the whole migration with it. Other rules cannot check the statement.
+//! The rest of the file is still checked, unless the error is an unterminated quote or comment, which extends to the
+//! end of the file. The rule also reports a file that is not UTF-8 or contains a NUL byte, and parentheses nested
+//! deeper than any server accepts.
 //!
-//! The parser knows the grammar of PostgreSQL 18; what only an older version accepts is no error here. Where the parser is
-//! wrong about a statement that a server takes, allow the rule above it and say so.
+//! The parser knows the grammar of PostgreSQL 18; syntax that only an older version accepts is not an error. If the
+//! parser rejects a statement that a server accepts, suppress the rule above it and give that as the reason.
 //!
 //! ```sql,unsafe
 //! ALTER TABLE posts ADD COLUMN subtitle text DEFAULT;
@@ -36,9 +36,9 @@ mod tests {
 
     #[test]
     fn what_was_read_of_the_rest_is_said() {
-        let read = "the rest of the file was read all the same";
-        let up_to = "what follows was read all the same, up to what nothing closes";
-        let cut = "close it: what follows was taken for a part of it";
+        let read = "the rest of the file was still checked";
+        let up_to = "the statements after it were still checked, up to the unterminated quote or comment";
+        let cut = "close it: the rest of the file was parsed as part of it";
         for (text, expected) in [
             ("SELEC 1;\nDROP TABLE a;", &[(1, read)][..]),
             ("SELECT 'abc; DROP TABLE a;\nUPDATE b SET c = 1;", &[(1, cut)]),

@@ -1,14 +1,15 @@
-//! # VACUUM FULL, CLUSTER and other statements that write the table anew
+//! # VACUUM FULL, CLUSTER and other statements that rewrite the table
 //!
-//! VACUUM FULL, CLUSTER, SET LOGGED, SET UNLOGGED, SET TABLESPACE, SET ACCESS METHOD and SET EXPRESSION of a stored column take ACCESS EXCLUSIVE,
-//! copy the whole table and build all of its indexes while they hold it: reads and writes wait for as long as that takes, and
-//! the disk holds the table twice.
+//! VACUUM FULL, CLUSTER, SET LOGGED, SET UNLOGGED, SET TABLESPACE, SET ACCESS METHOD and SET EXPRESSION of a stored
+//! column take ACCESS EXCLUSIVE, copy the whole table and rebuild all of its indexes while they hold the lock. Reads
+//! and writes wait until they are done, and the table needs twice its disk space.
 //!
-//! Against bloat there is plain VACUUM, REINDEX CONCURRENTLY and, for the rare bad case, the extension pg_repack, which copies beside
-//! the running table. For another tablespace or access method, make a new table and move the rows in batches.
+//! Use plain VACUUM and REINDEX CONCURRENTLY against bloat and, in bad cases, the extension pg_repack, which copies the
+//! table while it stays in use. For another tablespace or access method, create a new table and move the rows in
+//! batches.
 //!
-//! A partitioned table has no rows of its own: there, SET TABLESPACE says where new partitions go, and this rule is
-//! silent. SET EXPRESSION exists since PostgreSQL 17; a virtual column (18) is not written.
+//! Not reported: SET TABLESPACE of a partitioned table, which has no rows of its own and only sets the tablespace of
+//! new partitions. SET EXPRESSION exists since PostgreSQL 17; a virtual column (18) is not rewritten.
 //!
 //! Lock: ACCESS EXCLUSIVE on the table, for the whole copy. PostgreSQL 14 to 18.
 //!
@@ -75,16 +76,17 @@ fn alter(check: &mut StatementCheck<'_>, target: AlterTarget, table: &Name, acti
     };
     match target {
         AlterTarget::Table | AlterTarget::MaterializedView if !check.schema.is_partitioned(table) => {
-            let help = "make it anew beside the old one, and move the rows in batches".to_owned();
+            let help = "create a new table beside the old one, and move the rows in batches".to_owned();
             one(check, table, what, &help);
         }
         AlterTarget::Index if !is_of_new_table(check, table) => {
             let message = format!(
-                "{what} copies {table} while queries that plan with it wait, until the transaction ends"
+                "{what} copies {table}, and queries that plan with it wait until the transaction ends"
             );
-            check.report(message).lock(LockMode::AccessExclusive, table).help(
-                "build another index in the new place concurrently, and drop the old one concurrently after it",
-            );
+            check
+                .report(message)
+                .lock(LockMode::AccessExclusive, table)
+                .help("build another index there concurrently, then drop the old one concurrently");
         }
         _ => {}
     }
@@ -98,7 +100,7 @@ fn is_of_new_table(check: &StatementCheck<'_>, index: &Name) -> bool {
 fn one(check: &mut StatementCheck<'_>, table: &Name, what: &str, help: &str) {
     if !check.is_new(table) {
         let message = format!(
-            "{what} writes {table} and its indexes anew while reads and writes wait, until the transaction ends"
+            "{what} rewrites {table} and its indexes while reads and writes wait until the transaction ends"
         );
         check.report(message).lock(LockMode::AccessExclusive, table).help(help);
     }
@@ -106,13 +108,13 @@ fn one(check: &mut StatementCheck<'_>, table: &Name, what: &str, help: &str) {
 
 fn all(check: &mut StatementCheck<'_>, what: &str) {
     check
-        .report(format!("{what} writes table after table anew while reads and writes of each wait"))
-        .help("leave it to autovacuum, and name the one table that needs it:\n-- refit: transaction = false\nVACUUM …;");
+        .report(format!("{what} rewrites one table after another while reads and writes of each wait"))
+        .help("leave it to autovacuum, or name only the table that needs it:\n-- refit: transaction = false\nVACUUM …;");
 }
 
 fn vacuum(table: &Name) -> String {
     format!(
-        "plain VACUUM makes the space reusable and blocks nobody:\n-- refit: transaction = false\nVACUUM {table};"
+        "plain VACUUM makes the space reusable and blocks neither reads nor writes:\n-- refit: transaction = false\nVACUUM {table};"
     )
 }
 

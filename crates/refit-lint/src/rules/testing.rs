@@ -1,4 +1,4 @@
-//! What the tests of the rules share: files in, names of rules out.
+//! What the tests of the rules share: they lint texts and return the names of the rules that fire.
 
 use std::collections::BTreeMap;
 
@@ -6,13 +6,13 @@ use crate::lint::{Config, Input, Level, lint};
 use crate::rule::Example;
 use crate::rules::RULES;
 
-/// The rules that fire on a text, each once, by name. A line `-- file: NAME` begins another file; the fixture goes before all.
-/// `also` is turned on when it is off by default.
+/// The rules that fire on a text, each once, by name. A line `-- file: NAME` begins another file; the fixture is linted
+/// before all of them. The rule `also` is enabled if it is off by default.
 pub(crate) fn fired(sql: &str, also: &str) -> Vec<&'static str> {
     fired_on(14, sql, also)
 }
 
-/// The same where the oldest server is of a major version.
+/// Like `fired`, with the major version of the oldest server.
 fn fired_on(postgres: u32, sql: &str, also: &str) -> Vec<&'static str> {
     let mut inputs = vec![Input::of_folder("V0__fixture.sql", include_str!("fixture.sql"), false)];
     let files = Example { safe: false, since: None, claim: None, sql: sql.to_owned() }.files();
@@ -31,11 +31,11 @@ fn fired_on(postgres: u32, sql: &str, also: &str) -> Vec<&'static str> {
 #[track_caller]
 pub(crate) fn fires(rule: &str, texts: &[&str]) {
     for sql in texts {
-        assert!(fired(sql, rule).contains(&rule), "{rule} is silent on:\n{sql}");
+        assert!(fired(sql, rule).contains(&rule), "{rule} does not fire on:\n{sql}");
     }
 }
 
-/// Asserts that a rule is silent on each of the texts, whatever others say.
+/// Asserts that a rule does not fire on any of the texts; other rules may.
 #[track_caller]
 pub(crate) fn silent(rule: &str, texts: &[&str]) {
     for sql in texts {
@@ -43,10 +43,10 @@ pub(crate) fn silent(rule: &str, texts: &[&str]) {
     }
 }
 
-/// What every page must keep, as far as can be told without a server: an unsafe example on which exactly this rule fires,
-/// and safe ones on which none does.
+/// Checks the examples of every page without a server: on an unsafe example only this rule fires, on a safe one none
+/// does.
 #[test]
-fn pages_keep_what_they_promise() {
+fn examples_of_pages_behave_as_stated() {
     for rule in RULES {
         let examples = rule.examples();
         assert!(examples.iter().any(|example| !example.safe), "{} has no unsafe example", rule.name);

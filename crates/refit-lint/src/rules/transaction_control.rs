@@ -1,13 +1,13 @@
 //! # BEGIN, COMMIT or ROLLBACK in a migration
 //!
-//! Refit runs a migration and its row in the history in one transaction: both are there afterwards, or neither. A COMMIT in
-//! the file would end that transaction half way, and what fails after it would leave a schema that no history knows. So Refit
-//! refuses the file before it runs anything of the set. `transaction = false` does not change that: there, each statement
-//! is a transaction of its own, and is counted together with its effect.
+//! Refit runs a migration and writes its history row in one transaction: either both are committed or neither. A COMMIT
+//! in the file would end that transaction early, and a later failure would leave a schema that the history does not
+//! know. Refit therefore refuses the file before it runs anything of the set. `transaction = false` does not change
+//! that: there, each statement is its own transaction, recorded together with its effect.
 //!
-//! SAVEPOINT and ROLLBACK TO are fine, and so is COMMIT in a procedure that runs by itself.
+//! SAVEPOINT and ROLLBACK TO are allowed, and so is COMMIT in a procedure that runs on its own.
 //!
-//! Fires once for a file, at the first such statement. The other rules go on as if the words did what they say.
+//! Reported once per file, at the first such statement. The other rules treat these statements as if they ran.
 //!
 //! Lock: none. PostgreSQL 14 to 18.
 //!
@@ -47,13 +47,15 @@ fn check(check: &mut FileCheck<'_>) {
         }
     }
     let help = match check.file.directives.transaction {
-        true => "remove them: the migration is one transaction already; what needs two is two migrations",
+        true => {
+            "remove them: the migration already is one transaction; use two migrations for two transactions"
+        }
         false => {
-            "remove them: each statement is a transaction of its own here; what belongs together is a migration without `transaction = false`"
+            "remove them: each statement is its own transaction here; put statements that belong together in a migration without `transaction = false`"
         }
     };
     let message = format!(
-        "{} would take the migration apart from its row in the history; Refit refuses the file",
+        "{} would separate the migration from its history row; Refit refuses the file",
         names.join(" and ")
     );
     check.report_at(*first, message).help(help);

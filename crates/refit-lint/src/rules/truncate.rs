@@ -1,14 +1,14 @@
-//! # TRUNCATE: every row is gone, and everybody waits
+//! # TRUNCATE deletes every row and blocks reads and writes
 //!
-//! TRUNCATE removes all rows without looking at them: no WHERE, no row triggers, no undo. With CASCADE it also empties every
-//! table that refers to this one, however far away, without naming it.
+//! TRUNCATE removes all rows at once: no WHERE, no row triggers, no undo. With CASCADE it also empties every table that
+//! references this one, directly or indirectly, without naming it.
 //!
-//! Silent on a table that the same migration created, and in a migration that carries `-- refit: phase = "contract"` and
-//! says why, in a comment of at least three words above its first statement or in a `.md` beside it. Rows that some release
-//! may still want are deleted in batches, and can be chosen.
+//! Not reported: a table that the same migration created; and a migration with `-- refit: phase = "contract"` that
+//! gives a reason, in a comment of at least three words above its first statement or in its `.md` file. If a release
+//! may still need some of the rows, delete the others in batches.
 //!
-//! Lock: ACCESS EXCLUSIVE until commit, readers included: for an instant by itself, for all that follows in the same
-//! transaction. The table's file is a new one. PostgreSQL 14 to 18.
+//! Lock: ACCESS EXCLUSIVE until commit, which blocks reads too: a moment for TRUNCATE itself, plus the time of later
+//! statements in the same transaction. The table gets a new data file. PostgreSQL 14 to 18.
 //!
 //! ```sql,unsafe
 //! TRUNCATE posts_archive;
@@ -39,7 +39,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 const FIRST: &str =
-    "delete in batches by a backfill; or, if the rows are not needed, in a migration that says so:";
+    "delete in batches with a backfill; or, if the rows are not needed, truncate it in a contract migration:";
 
 fn check(check: &mut StatementCheck<'_>) {
     let StmtKind::Truncate { tables, cascade } = &check.stmt.kind else { return };
@@ -48,12 +48,12 @@ fn check(check: &mut StatementCheck<'_>) {
             continue;
         }
         let rest = match cascade {
-            true => ", and so are those of every table that refers to it",
+            true => ", and those of every table that references it",
             false => "",
         };
         let help = contract(check, FIRST, &as_written(check, || format!("TRUNCATE {table}")));
         check
-            .report(format!("all rows of {table} are gone{rest}; readers and writers wait until commit"))
+            .report(format!("this deletes all rows of {table}{rest}; reads and writes wait until commit"))
             .lock(LockMode::AccessExclusive, table)
             .help(help);
     }

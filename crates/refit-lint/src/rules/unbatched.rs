@@ -6,9 +6,9 @@ use crate::lock::LockMode;
 use crate::schema::Schema;
 use crate::sql::{Change, Dml, DmlKind};
 
-/// Reports each change of a kind that is not bounded, with the help that `help` gives for it.
+/// Reports each unbounded change of a kind, with the help text that `help` returns.
 pub(super) fn report(check: &mut StatementCheck<'_>, kind: DmlKind, help: fn(&Dml, &Schema) -> String) {
-    // Of a backfill, `backfill-without-range` says more.
+    // `backfill-without-range` covers backfills in more detail.
     if check.file.directives.backfill.is_some() {
         return;
     }
@@ -23,8 +23,8 @@ pub(super) fn report(check: &mut StatementCheck<'_>, kind: DmlKind, help: fn(&Dm
             DmlKind::Merge => "MERGE into",
         };
         let waits = match kind {
-            DmlKind::Insert => "one transaction as long as all of them takes",
-            _ => "all rows that it touches stay locked until the commit",
+            DmlKind::Insert => "one transaction that lasts until all rows are copied",
+            _ => "all rows that it changes stay locked until commit",
         };
         let table = &dml.table;
         let help = help(dml, check.schema);
@@ -35,14 +35,14 @@ pub(super) fn report(check: &mut StatementCheck<'_>, kind: DmlKind, help: fn(&Dm
     }
 }
 
-/// Why a change is not bounded, if it is not and its rows are others' as well.
+/// Why a change is unbounded; `None` if it is bounded or no other session can see its rows.
 pub(super) fn unbounded(check: &StatementCheck<'_>, change: &Change<'_>) -> Option<&'static str> {
     let Bound::Unbounded(why) = classify(change, check.schema) else { return None };
     let dml = change.dml;
     let aside = match dml.kind {
         DmlKind::Update | DmlKind::Delete => check.is_new(&dml.table),
         DmlKind::Merge => check.is_new(&dml.table) || all_new(check, dml),
-        // A new table can be filled from a large one: then it is the reading that takes its time.
+        // A new table can be filled from a large one; then reading takes the time.
         DmlKind::Insert => check.is_temporary(&dml.table) || all_new(check, dml),
     };
     (!aside).then_some(why)

@@ -1,14 +1,14 @@
-//! # DELETE whose rows are not bounded
+//! # DELETE of an unbounded number of rows
 //!
-//! One DELETE over a large table is one transaction: every row that it takes away stays locked until the end, VACUUM cannot
-//! clean up behind it, replicas wait, and cascades do the same to the tables that refer to it. A DELETE that turns out to be
-//! larger than thought is felt by every writer of the table.
+//! A DELETE over a large table is one transaction: every deleted row stays locked until the end, VACUUM cannot clean
+//! up, replicas fall behind, and cascades do the same to referencing tables. If it is larger than expected, every
+//! writer of the table is affected.
 //!
-//! Bounded is what `unbatched-update` calls so: an equality or IN list on a primary or unique key, both bounds on a key, a key
-//! out of a query with LIMIT, or a table that this migration created. It is looked for in WITH, in DO blocks and in functions
-//! that the migration calls, too.
+//! A DELETE is bounded under the same conditions as in `unbatched-update`: an equality or IN list on a primary or
+//! unique key, both bounds on a key, a key from a query with LIMIT, or a table that this migration created. The rule
+//! also checks WITH, DO blocks and functions that the migration calls.
 //!
-//! Lock: ROW EXCLUSIVE on the table, and a lock on every row that goes, held until commit. PostgreSQL 14 to 18.
+//! Lock: ROW EXCLUSIVE on the table, and a lock on every deleted row, until commit. PostgreSQL 14 to 18.
 //!
 //! ```sql,unsafe
 //! DELETE FROM posts WHERE status = 'draft';
@@ -20,7 +20,7 @@
 //! scan = true
 //! ```
 //!
-//! A backfill deletes in batches, outside of the boot:
+//! A backfill deletes in batches, in the background:
 //!
 //! ```sql,safe
 //! -- refit: backfill = { table = "posts", key = ["id"], batch = 10000 }
@@ -48,7 +48,7 @@ fn check(check: &mut StatementCheck<'_>) {
 fn help(dml: &Dml, schema: &Schema) -> String {
     let Batches { directive, range, .. } = Batches::or_by_id(schema, &dml.table);
     format!(
-        "delete in batches, in a migration of its own:\n\
+        "delete in batches, in its own migration:\n\
          -- refit: backfill = {directive}\n\
          DELETE FROM {} WHERE {range} AND …;",
         dml.table,

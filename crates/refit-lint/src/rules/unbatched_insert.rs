@@ -1,14 +1,14 @@
-//! # INSERT of as many rows as another table has
+//! # INSERT that copies an unbounded number of rows
 //!
-//! `INSERT … SELECT` from a table is one transaction as long as the table is large. Nobody waits for its rows, but the boot
-//! waits for it, VACUUM cannot clean up anywhere in the meantime, its WAL comes in one go, and an error in the last row undoes
-//! it all.
+//! `INSERT … SELECT` from a table is one transaction whose length grows with the table. Other sessions do not wait for
+//! its rows, but the boot does. In the meantime VACUUM cannot clean up anywhere, all of the WAL is written at once, and
+//! an error in the last row undoes everything.
 //!
-//! Silent: VALUES, generate_series and other functions, a source that is bounded by a key or LIMIT, by tables of the server
-//! itself or by tables that this migration created, and a temporary target.
+//! Not reported: VALUES, generate_series and other functions; a source that is bounded by a key or LIMIT, is a system
+//! table, or was created by this migration; and a temporary target.
 //!
-//! Lock: ROW EXCLUSIVE on the target and ACCESS SHARE on the source until commit; neither stops readers or writers. PostgreSQL
-//! 14 to 18.
+//! Lock: ROW EXCLUSIVE on the target and ACCESS SHARE on the source until commit; neither blocks reads or writes.
+//! PostgreSQL 14 to 18.
 //!
 //! ```sql,unsafe
 //! INSERT INTO posts_archive (id, title, status) SELECT id + 2000000, title, status FROM posts;
@@ -20,7 +20,7 @@
 //! scan = true
 //! ```
 //!
-//! A backfill copies in batches, outside of the boot; ON CONFLICT lets a batch be done again:
+//! A backfill copies in batches, in the background; ON CONFLICT makes it safe to repeat a batch:
 //!
 //! ```sql,safe
 //! -- refit: backfill = { table = "posts", key = ["id"], batch = 10000 }
@@ -52,7 +52,7 @@ fn help(dml: &Dml, schema: &Schema) -> String {
     let from = sources.first().copied().unwrap_or(&dml.table);
     let Batches { directive, range, .. } = Batches::or_by_id(schema, from);
     format!(
-        "copy in batches, in a migration of its own:\n\
+        "copy in batches, in its own migration:\n\
          -- refit: backfill = {directive}\n\
          INSERT INTO {} SELECT … FROM {from} WHERE {range}\nON CONFLICT DO NOTHING;",
         dml.table,

@@ -1,14 +1,16 @@
-//! # Batches in a loop, all in one transaction
+//! # Batches in a loop that share one transaction
 //!
-//! A loop that changes a thousand rows at a time changes all of them, when the transaction around it ends only after the last
-//! round: each round's row locks are held until then, VACUUM cannot clean up behind any of them, and an error in the last round
-//! undoes all. A migration runs in a transaction, so that a COMMIT in its DO block does not help: it fails with 2D000.
+//! A loop that changes a thousand rows per iteration still changes all of them in one transaction if that transaction
+//! ends after the last iteration: row locks are held until then, VACUUM cannot clean up, and an error in the last
+//! iteration undoes everything. A migration runs in a transaction, so a COMMIT in its DO block does not help: it fails
+//! with 2D000.
 //!
-//! Silent: loops of a file with `transaction = false` that commit by themselves, rows that the text lists (VALUES without
-//! variables of a row, FOREACH over an array), and tables that this migration created. A change that is not even bounded within
-//! its round is a matter of `unbatched-update` and its like.
+//! Not reported: loops of a file with `transaction = false` that commit by themselves; rows that the text lists (VALUES
+//! without fields of a row variable, FOREACH over an array); and tables that this migration created. `unbatched-update`
+//! and similar rules cover a change that is not bounded within its iteration.
 //!
-//! Lock: ROW EXCLUSIVE on the table, and a lock on every row that any round changes, held until commit. PostgreSQL 14 to 18.
+//! Lock: ROW EXCLUSIVE on the table, and a lock on every row that any iteration changes, until commit. PostgreSQL 14 to
+//! 18.
 //!
 //! ```sql,unsafe
 //! DO $$
@@ -38,7 +40,7 @@
 //! error = "2D000"
 //! ```
 //!
-//! A backfill does the same, with a commit after each batch, and goes on where it was interrupted:
+//! A backfill does the same, commits after each batch, and resumes where it was interrupted:
 //!
 //! ```sql,safe
 //! -- refit: backfill = { table = "posts", key = ["id"], batch = 1000 }
@@ -73,7 +75,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(check: &mut StatementCheck<'_>) {
-    // Whether a round is committed is known of the whole body only.
+    // Only the whole body shows whether an iteration commits.
     if check.in_body || !may_run_others(check.stmt) {
         return;
     }
@@ -87,7 +89,7 @@ fn check(check: &mut StatementCheck<'_>) {
             commit.get_or_insert(part.stmt.span);
         }
         let found =
-            part.stmt.kind.changes().into_iter().find(|change| part.in_loop && is_round(check, change));
+            part.stmt.kind.changes().into_iter().find(|change| part.in_loop && is_iteration(check, change));
         if let (Some(found), None) = (found, &change) {
             change = Some((part.stmt.span, found.dml.table.clone()));
         }
@@ -100,11 +102,11 @@ fn check(check: &mut StatementCheck<'_>) {
             .help(format!("run the file outside a transaction:\n-- refit: transaction = false\n{BACKFILL}"));
     } else if let (Some((span, table)), true) = (change, in_transaction || commit.is_none()) {
         let message = format!(
-            "all rounds of the loop are one transaction: every row of {table} that any of them touches stays locked until its end"
+            "all iterations of the loop share one transaction: every row of {table} that they change stays locked until it ends"
         );
         let Batches { directive, range, .. } = Batches::or_by_id(check.schema, &table);
         let help = format!(
-            "let a backfill do the rounds, each in a transaction of its own, in a migration of its own:\n\
+            "use a backfill in its own migration, which commits after each batch:\n\
              -- refit: backfill = {directive}\n\
              UPDATE {table} SET … WHERE {range} AND …;"
         );
@@ -119,14 +121,14 @@ fn ends(word: &str) -> bool {
     word.starts_with("COMMIT") || word.starts_with("ROLLBACK") || word.starts_with("END")
 }
 
-/// Whether a change in a loop is one round of many, each bounded by itself.
-fn is_round(check: &StatementCheck<'_>, change: &Change<'_>) -> bool {
+/// Whether a change in a loop is one iteration of many, each bounded by itself.
+fn is_iteration(check: &StatementCheck<'_>, change: &Change<'_>) -> bool {
     let dml = change.dml;
     if check.is_new(&dml.table) || unbounded(check, change).is_some() {
         return false;
     }
     match (&dml.source, dml.kind) {
-        // What is listed is as long as it is written; what comes out of a row is as long as its table.
+        // A list is bounded by its text; fields of a row variable come from as many rows as the table has.
         (Some(source), DmlKind::Insert) if source.values || source.from.is_empty() => {
             source.columns.iter().any(of_a_row)
         }
@@ -135,7 +137,7 @@ fn is_round(check: &StatementCheck<'_>, change: &Change<'_>) -> bool {
     }
 }
 
-/// Whether a value is a field of a row that a loop is at.
+/// Whether a value is a field of a loop's row variable.
 fn of_a_row(value: &Expr) -> bool {
     let mut found = false;
     value.walk(&mut |part| found |= matches!(part, Expr::Column { table: Some(_), .. }));

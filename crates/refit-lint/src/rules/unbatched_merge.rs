@@ -1,16 +1,17 @@
 //! # MERGE of a whole table
 //!
-//! MERGE joins all of its source with the target and changes whatever matches, in one transaction: as many rows stay locked
-//! until the end as the source has. It also fails with a duplicate key where others insert the same rows meanwhile.
+//! MERGE joins its whole source with the target and changes every match in one transaction: as many rows as the source
+//! has stay locked until the end. It also fails with a duplicate key if other sessions insert the same rows at the same
+//! time.
 //!
-//! A source of one row changes as many rows as its ON matches: all of them with `ON true`, one where ON compares a key of the
-//! target. WHEN NOT MATCHED BY SOURCE changes what is left of the target, whatever the source is.
+//! A source of one row changes as many rows as its ON matches: all of them with `ON true`, one if ON compares a key of
+//! the target. WHEN NOT MATCHED BY SOURCE changes the rest of the target, whatever the source is.
 //!
-//! Silent: a source that is bounded by LIMIT, VALUES or a key and joined by a key of the target, a source that this migration
-//! created, and a target that it created.
+//! Not reported: a source that is bounded by LIMIT, VALUES or a key and joined by a key of the target; and a source or
+//! target that this migration created.
 //!
-//! Lock: ROW EXCLUSIVE on the target, and a lock on every row that changes, held until commit. PostgreSQL 15 to 18; there is no
-//! MERGE before.
+//! Lock: ROW EXCLUSIVE on the target, and a lock on every changed row, until commit. PostgreSQL 15 to 18; earlier
+//! versions have no MERGE.
 //!
 //! ```sql,unsafe,pg15
 //! MERGE INTO posts_archive a
@@ -25,7 +26,7 @@
 //! scan = true
 //! ```
 //!
-//! A backfill merges in batches, outside of the boot:
+//! A backfill merges in batches, in the background:
 //!
 //! ```sql,safe,pg15
 //! -- refit: backfill = { table = "posts", key = ["id"], batch = 10000 }
@@ -58,7 +59,7 @@ fn help(dml: &Dml, schema: &Schema) -> String {
     let from = sources.first().copied().unwrap_or(&dml.table);
     let Batches { directive, range, .. } = Batches::or_by_id(schema, from);
     format!(
-        "merge in batches, in a migration of its own:\n\
+        "merge in batches, in its own migration:\n\
          -- refit: backfill = {directive}\n\
          MERGE INTO {} USING (SELECT * FROM {from} WHERE {range}) s ON …",
         dml.table,

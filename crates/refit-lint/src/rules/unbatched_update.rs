@@ -1,13 +1,13 @@
-//! # UPDATE whose rows are not bounded
+//! # UPDATE of an unbounded number of rows
 //!
-//! One UPDATE over a large table is one transaction: it writes every row twice, holds its row locks until the end, keeps
-//! VACUUM from cleaning up behind it, and makes replicas wait. Measured on 5,000,000 rows: writers of the same rows stood
-//! still for 39 s, and the table doubled in size.
+//! An UPDATE over a large table is one transaction: it writes a new version of every row, holds row locks until the
+//! end, keeps VACUUM from cleaning up, and makes replicas fall behind. Measured on 5,000,000 rows: writers of the same
+//! rows waited for 39 s, and the table doubled in size.
 //!
-//! Bounded is: an equality or IN list on a primary or unique key, both bounds on a key, a key out of a query with LIMIT,
-//! or a table that this migration created.
+//! An UPDATE is bounded by an equality or IN list on a primary or unique key, both bounds on a key, a key from a query
+//! with LIMIT, or if this migration created the table.
 //!
-//! Lock: ROW EXCLUSIVE on the table, and a lock on every row that it changes, held until commit. PostgreSQL 14 to 18.
+//! Lock: ROW EXCLUSIVE on the table, and a lock on every changed row, until commit. PostgreSQL 14 to 18.
 //!
 //! ```sql,unsafe
 //! UPDATE posts SET status = 'new' WHERE status IS NULL;
@@ -19,7 +19,7 @@
 //! scan = true
 //! ```
 //!
-//! A backfill does the same in batches, outside of the boot:
+//! A backfill does the same in batches, in the background:
 //!
 //! ```sql,safe
 //! -- refit: backfill = { table = "posts", key = ["id"], batch = 10000 }
@@ -47,7 +47,7 @@ fn check(check: &mut StatementCheck<'_>) {
 fn help(dml: &Dml, schema: &Schema) -> String {
     let Batches { directive, range, .. } = Batches::or_by_id(schema, &dml.table);
     format!(
-        "change the rows in batches, in a migration of its own:\n\
+        "change the rows in batches, in its own migration:\n\
          -- refit: backfill = {directive}\n\
          UPDATE {} SET … WHERE {range} AND …;",
         dml.table,

@@ -1,10 +1,11 @@
 //! # UNIQUE constraint that builds its index under the lock
 //!
-//! ADD CONSTRAINT … UNIQUE takes ACCESS EXCLUSIVE and builds a unique index over the whole table while it holds it: reads and
-//! writes wait until the end of the transaction. A unique index built CONCURRENTLY stops nobody, and ADD CONSTRAINT …
-//! UNIQUE USING INDEX makes it the constraint in a moment; the index takes the constraint's name.
+//! ADD CONSTRAINT … UNIQUE takes ACCESS EXCLUSIVE and builds a unique index over the whole table while it holds the
+//! lock: reads and writes wait until the end of the transaction. A unique index built CONCURRENTLY blocks neither reads
+//! nor writes, and ADD CONSTRAINT … UNIQUE USING INDEX makes it the constraint in a moment; the index takes the
+//! constraint's name.
 //!
-//! Where nothing refers to the columns by a foreign key, the unique index alone does the same service.
+//! If no foreign key references the columns, the unique index alone is enough.
 //!
 //! Lock: ACCESS EXCLUSIVE on the table, for the whole build. PostgreSQL 14 to 18.
 //!
@@ -43,7 +44,7 @@ fn check(check: &mut StatementCheck<'_>) {
     for (table, span, constraint) in added(check) {
         let ConstraintKind::Unique { columns, using_index: None } = &constraint.kind else { continue };
         let message = format!(
-            "reads and writes of {table} wait until the unique index is built, and until the transaction ends"
+            "reads and writes of {table} wait until the unique index is built and the transaction ends"
         );
         let help = over_an_index(table, constraint, "UNIQUE", columns);
         check.report_at(span, message).lock(LockMode::AccessExclusive, table).help(help);

@@ -1,8 +1,8 @@
-//! # A directive that says nothing
+//! # An invalid directive
 //!
-//! A `-- refit:` line with an unknown key, a value of the wrong kind, or a place behind the first statement does nothing, though
-//! whoever wrote it relies on it: `transacton = false` leaves the migration in its transaction. Refit refuses to run or embed
-//! a folder with one; the linter says where it is and what was meant.
+//! A `-- refit:` line with an unknown key, a value of the wrong type, or a position after the first statement has no
+//! effect, although its author relies on it: `transacton = false` leaves the migration in its transaction. Refit
+//! refuses to run or embed a folder with such a line; the linter reports where it is and suggests the correct form.
 //!
 //! Directives are TOML, one on a line, in the comment block above the first statement: `transaction`, `after`, `depends`,
 //! `phase`, `manual`, `package`, `environments`, `category`, `release`, `lock_timeout`, `backfill`.

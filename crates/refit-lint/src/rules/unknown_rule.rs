@@ -1,7 +1,7 @@
 //! # A rule that does not exist
 //!
-//! A suppression, or `[lint]` in `refit.toml`, names a rule that there is not: a slip, or a rule that has another name by
-//! now. It does nothing, and nobody would notice. The nearest name is suggested; `cargo xtask explain --list` shows all.
+//! A suppression, or `[lint]` in `refit.toml`, names a rule that does not exist: a typo, or a rule that has been
+//! renamed. It has no effect. The linter suggests the closest name; `cargo xtask explain --list` shows all rules.
 //!
 //! ```sql,unsafe
 //! -- refit: allow(unbatched-updates): 12 rows, static table

@@ -1,6 +1,6 @@
-//! # A constraint USING INDEX that the index cannot bear: fails
+//! # USING INDEX with an index that cannot be used
 //!
-//! UNIQUE and PRIMARY KEY take over an index only where it is unique and valid, has no WHERE and no expression (42809).
+//! UNIQUE and PRIMARY KEY can use an index only if it is unique and valid and has no WHERE and no expression (42809).
 //!
 //! Lock: none is kept, the statement fails. PostgreSQL 14 to 18.
 //!
@@ -61,7 +61,7 @@ fn check(check: &mut StatementCheck<'_>) {
             .map(|column| column.as_deref().map_or("…".to_owned(), super::quoted))
             .collect();
         let help = format!(
-            "build one that can bear it, in a migration of its own:\n\
+            "build a usable one, in its own migration:\n\
              -- refit: transaction = false\n\
              CREATE UNIQUE INDEX CONCURRENTLY {} ON {table} ({});",
             super::quoted(&format!("{}_key", index.name)),

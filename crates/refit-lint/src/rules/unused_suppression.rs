@@ -1,9 +1,10 @@
 //! # A suppression that suppresses nothing
 //!
-//! The hazard is gone, or the comment stands above another statement than it was meant for. Left where it is, it will hide the
-//! next finding of that rule, with a reason that was given for something else.
+//! The hazard is gone, or the comment is above the wrong statement. If it stays, it will hide the next finding of that
+//! rule, with a reason that was given for something else.
 //!
-//! A suppression covers the one statement that follows it, with all that is in its body. In a body, nobody looks for one.
+//! A suppression covers the one statement that follows it, including its body. A suppression inside a body has no
+//! effect.
 //!
 //! ```sql,unsafe
 //! -- refit: allow(unbatched-update): 12 rows, static table

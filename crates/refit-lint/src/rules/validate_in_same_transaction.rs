@@ -1,8 +1,9 @@
 //! # VALIDATE CONSTRAINT in the transaction that added it
 //!
-//! NOT VALID and VALIDATE are two steps so that the strong lock of the first is gone when the second reads the table. In one
-//! transaction it is not: ADD CONSTRAINT takes ACCESS EXCLUSIVE (a foreign key SHARE ROW EXCLUSIVE on both tables) and
-//! keeps it through the scan, until commit. It is no better than adding the constraint at once.
+//! NOT VALID and VALIDATE are separate steps so that the strong lock of the first is released before the second reads
+//! the table. In one transaction it is not: ADD CONSTRAINT takes ACCESS EXCLUSIVE (a foreign key takes SHARE ROW
+//! EXCLUSIVE on both tables) and keeps it during the scan, until commit. This is no better than adding a validated
+//! constraint.
 //!
 //! Lock: what ADD CONSTRAINT took, for the whole scan. PostgreSQL 14 to 18.
 //!
@@ -39,7 +40,7 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(check: &mut StatementCheck<'_>) {
     let Some((table, actions)) = check.alters() else { return };
-    // An unfinished transaction of several statements, or a single statement, which always is one.
+    // Constraints added in the current transaction, or by this statement, which is always one transaction.
     let mut added: Vec<&str> = Vec::new();
     let own: Vec<String> = actions
         .iter()
@@ -63,13 +64,13 @@ fn check(check: &mut StatementCheck<'_>) {
             if mode.stops_reads() { "reads and writes" } else { "writes" }
         );
         let help = format!(
-            "validate it in a migration of its own, after this one:\nALTER TABLE {table} VALIDATE CONSTRAINT {name};"
+            "validate it in its own migration, after this one:\nALTER TABLE {table} VALIDATE CONSTRAINT {name};"
         );
         check.report_at(*span, message).lock(mode, table).help(help);
     }
 }
 
-/// The lock that adding the constraint took. The schema knows it, unless this very statement adds it.
+/// The lock that adding the constraint took: from the schema, or from this statement if it adds the constraint.
 fn lock_of(check: &StatementCheck<'_>, table: &Name, name: &str) -> LockMode {
     let here = check.alters().into_iter().flat_map(|(_, actions)| actions).any(|(_, action)| {
         matches!(action, AlterAction::AddConstraint(constraint)

@@ -1,11 +1,11 @@
-//! # ADD COLUMN with a default that differs from row to row
+//! # ADD COLUMN with a volatile default
 //!
-//! A default that is computed for each row has to be written into each row: PostgreSQL writes the whole table and its indexes
-//! anew, and nobody reads or writes it meanwhile. Measured on 200,000 rows: 676 ms under ACCESS EXCLUSIVE.
+//! A default that is computed for each row must be written into each row: PostgreSQL rewrites the whole table and its
+//! indexes, and reads and writes wait. Measured on 200,000 rows: 676 ms under ACCESS EXCLUSIVE.
 //!
-//! Volatile are random(), gen_random_uuid(), clock_timestamp(), nextval(), and every function that is not declared otherwise:
-//! VOLATILE is the default of CREATE FUNCTION. Constants, casts, now() and other stable or immutable calls are computed once,
-//! kept beside the table, and cost nothing.
+//! Volatile functions are random(), gen_random_uuid(), clock_timestamp(), nextval(), and every function that is not
+//! declared otherwise: VOLATILE is the default of CREATE FUNCTION. Constants, casts, now() and other stable or immutable
+//! calls are computed once, stored in the catalog, and cost nothing.
 //!
 //! Lock: ACCESS EXCLUSIVE on the table for the whole rewrite. PostgreSQL 14 to 18.
 //!
@@ -58,12 +58,12 @@ fn check(check: &mut StatementCheck<'_>) {
     }
 }
 
-/// The default as it is written, where the place of the column is that in the file.
+/// The default as written, if the file contains the column's definition unchanged.
 fn written_default<'a>(check: &StatementCheck<'a>, column: &Column) -> Option<&'a str> {
     let definition = check.written(column.span)?;
     let at = definition.to_ascii_lowercase().find("default ")?;
     let value = definition.get(at + "default ".len()..)?.trim();
-    // With constraints behind it, where it ends is not known without parsing.
+    // If constraints follow, the end of the default is unknown without parsing.
     (column.constraints.is_empty() && !value.is_empty()).then_some(value)
 }
 

@@ -1,7 +1,7 @@
-//! The schema that the migrations before a statement have built, as far as they tell.
+//! The schema that the migrations before a statement have built, as far as the set shows it.
 //!
-//! A set rarely tells everything: what is not in here is taken to exist and to be large. Each statement is replayed once, in
-//! order, after the rules have seen the schema before it.
+//! A set is rarely complete: objects that are not in it are assumed to exist and to be large. Each statement is
+//! replayed once, in order, after the rules have seen the schema before it.
 
 mod names;
 mod replay;
@@ -21,16 +21,16 @@ use crate::sql::{AlterAction, AlterTarget, Body, DataType, Expr, Generated, Name
 /// Tables, indexes, types and functions by [`Name::key`].
 #[derive(Debug, Clone, Default)]
 pub struct Schema {
-    /// Shared, so that a copy of the schema is cheap.
+    /// Shared, so that copying the schema is cheap.
     pub(crate) tables: HashMap<String, Arc<Table>>,
     pub(crate) indexes: HashMap<String, Arc<IndexDef>>,
     pub(crate) domains: HashMap<String, Domain>,
     pub(crate) enums: HashMap<String, Vec<String>>,
-    /// The ones of a name differ in what they take.
+    /// Functions of the same name differ in their parameters.
     pub(crate) functions: HashMap<String, Vec<Function>>,
-    /// Whether each can be read: its last statement was not WITH NO DATA.
+    /// Whether each is populated: its last statement was not WITH NO DATA.
     pub(crate) materialized_views: HashMap<String, bool>,
-    /// Whether the migration at hand has set its session to UTC.
+    /// Whether the current migration has set its session to UTC.
     pub(crate) in_utc: bool,
     shared: Shared,
 }
@@ -38,43 +38,43 @@ pub struct Schema {
 /// A table that a migration created or changed.
 #[derive(Debug, Clone, Default)]
 pub struct Table {
-    /// Whether its CREATE TABLE was seen, so that all of its columns are known.
+    /// Whether its CREATE TABLE is in the set, so that all of its columns are known.
     pub(crate) complete: bool,
     pub(crate) partitioned: bool,
     pub(crate) unlogged: bool,
     pub(crate) partition_key: Vec<String>,
-    /// Keys of the table that it is a partition of, and of the one among its own that takes what the others do not.
+    /// Keys of the table that it is a partition of, and of its own default partition.
     pub(crate) partition_of: Option<String>,
     pub(crate) default_partition: Option<String>,
-    /// Key of the composite type that it has the columns of.
+    /// Key of the composite type that it is OF.
     pub(crate) of_type: Option<String>,
     pub(crate) columns: BTreeMap<Arc<str>, ColumnDef>,
     pub(crate) constraints: Vec<ConstraintDef>,
 }
 
-/// What is known of a column.
+/// A known column.
 #[derive(Debug, Clone, Default)]
 pub struct ColumnDef {
-    /// Its type; none when only a change to it was seen.
+    /// Its type; `None` if the set only changes the column.
     pub(crate) data_type: Option<Arc<DataType>>,
     /// Whether it is known to be NOT NULL.
     pub(crate) not_null: bool,
     pub(crate) generated: Option<Generated>,
 }
 
-/// What is known of a constraint.
+/// A known constraint.
 #[derive(Debug, Clone)]
 pub struct ConstraintDef {
-    /// Its name, made up as the server would where none is written.
+    /// Its name, or the one that the server would generate.
     pub(crate) name: String,
     pub(crate) kind: ConstraintType,
     /// The columns of a key or foreign key.
     pub(crate) columns: Vec<Arc<str>>,
     /// The condition of a CHECK.
     pub(crate) check: Option<Arc<Expr>>,
-    /// The table that a foreign key refers to.
+    /// The table that a foreign key references.
     pub(crate) references: Option<Box<Name>>,
-    /// The columns there; empty for the primary key.
+    /// The referenced columns; empty for the primary key.
     pub(crate) referenced: Vec<Arc<str>>,
     pub(crate) validated: bool,
 }
@@ -96,15 +96,15 @@ pub enum ConstraintType {
     NotNull,
 }
 
-/// What is known of an index.
+/// A known index.
 #[derive(Debug, Clone)]
 pub struct IndexDef {
     /// The table's key.
     pub(crate) table: String,
     pub(crate) unique: bool,
-    /// Its columns; none in the place of an expression.
+    /// Its columns; `None` in place of an expression.
     pub(crate) columns: Vec<Option<String>>,
-    /// What the server calls its columns where it makes up a name.
+    /// The column names that the server uses to generate a name.
     pub(crate) called: Vec<String>,
     /// The columns in its expressions and its WHERE.
     pub(crate) computed_from: Vec<String>,
@@ -112,7 +112,7 @@ pub struct IndexDef {
     pub(crate) partial: bool,
 }
 
-/// What is known of a domain.
+/// A known domain.
 #[derive(Debug, Clone)]
 pub struct Domain {
     pub(crate) base: DataType,
@@ -120,10 +120,10 @@ pub struct Domain {
     pub(crate) constrained: bool,
 }
 
-/// What is known of a function or procedure.
+/// A known function or procedure.
 #[derive(Debug, Clone)]
 pub struct Function {
-    /// As `pg_proc.provolatile` has it.
+    /// Its `pg_proc.provolatile`.
     pub(crate) volatility: char,
     pub(crate) parameters: Parameters,
     /// Whether it returns `trigger`.
@@ -132,29 +132,29 @@ pub struct Function {
 }
 
 impl Schema {
-    /// A table that the set has told of.
+    /// A table that the set shows.
     pub(crate) fn table(&self, name: &Name) -> Option<&Table> {
         self.tables.get(&*name.key_ref()).map(|table| &**table)
     }
 
-    /// A column's definition, when it is known.
+    /// A column's definition, if it is known.
     pub(crate) fn column(&self, table: &Name, column: &str) -> Option<&ColumnDef> {
         self.table(table)?.columns.get(column)
     }
 
-    /// The functions and procedures that a call with some number of arguments can mean.
+    /// The functions and procedures that a call with a given number of arguments may mean.
     pub(crate) fn functions(&self, name: &Name, args: usize) -> impl Iterator<Item = &Function> {
         let named = self.functions.get(&*name.key_ref()).into_iter().flatten();
         named.filter(move |function| function.parameters.take(args))
     }
 
-    /// The domain that a type is, when the set has told of it; an array of one is none.
+    /// The domain that a type is, if the set shows it; an array of a domain is not one.
     pub(crate) fn domain(&self, data_type: &DataType) -> Option<&Domain> {
         let name = data_type.name.strip_prefix("public.").unwrap_or(&data_type.name);
         self.domains.get(name).filter(|_| !data_type.array)
     }
 
-    /// The schema that the other actions of an ALTER TABLE find, when what it drops is gone.
+    /// The schema that the other actions of an ALTER TABLE see after its drops.
     pub(crate) fn after_drops(&self, table: &Name, actions: &[(Span, AlterAction)]) -> Cow<'_, Schema> {
         let drops = actions.iter().map(|(_, action)| action).filter(|action| action.is_drop());
         let mut after = Cow::Borrowed(self);
@@ -169,13 +169,13 @@ impl Schema {
         self.table(table)?.constraints.iter().find(|known| known.name == constraint)
     }
 
-    /// The tables that the foreign keys of one refer to.
+    /// The tables that the foreign keys of a table reference.
     pub(crate) fn references(&self, table: &Name) -> impl Iterator<Item = &Name> {
         let constraints = self.table(table).into_iter().flat_map(|table| &table.constraints);
         constraints.filter_map(|constraint| constraint.references.as_deref())
     }
 
-    /// The foreign keys that refer to a table from others, with the tables' keys.
+    /// The foreign keys of other tables that reference a table, with the keys of those tables.
     pub(crate) fn referrers<'a>(
         &'a self,
         table: &Name,
@@ -189,7 +189,7 @@ impl Schema {
         })
     }
 
-    /// Whether a foreign key refers to a column of its table: by name, or as a part of the primary key.
+    /// Whether a foreign key references a column of its table: by name, or as part of the primary key.
     pub(crate) fn is_referenced(&self, foreign_key: &ConstraintDef, table: &Name, column: &str) -> bool {
         let is = |columns: &[Arc<str>]| columns.iter().any(|known| **known == *column);
         match foreign_key.referenced.is_empty() {
@@ -202,7 +202,7 @@ impl Schema {
         }
     }
 
-    /// Whether a column has an index, or may have one: of a table whose CREATE was not seen, nothing is known.
+    /// Whether a column has an index, or may have one if the CREATE TABLE is not in the set.
     pub(crate) fn may_be_indexed(&self, table: &Name, column: &str) -> bool {
         let Some(known) = self.table(table) else { return true };
         let by_constraint = known.constraints.iter().any(|constraint| {
@@ -238,17 +238,17 @@ impl Schema {
         own.any(|index| index.computed_from.iter().any(|known| known == column))
     }
 
-    /// The partition of a table that takes the rows no other one does.
+    /// The DEFAULT partition of a table.
     pub(crate) fn default_partition(&self, parent: &Name) -> Option<&str> {
         self.table(parent)?.default_partition.as_deref()
     }
 
-    /// Whether a table is partitioned; unknown tables are not taken to be.
+    /// Whether a table is partitioned; unknown tables count as not partitioned.
     pub(crate) fn is_partitioned(&self, name: &Name) -> bool {
         self.table(name).is_some_and(|table| table.partitioned)
     }
 
-    /// Whether a validated CHECK speaks of a column.
+    /// Whether a validated CHECK uses a column.
     pub(crate) fn is_checked(&self, table: &Name, column: &str) -> bool {
         let Some(table) = self.table(table) else { return false };
         let checks = table.constraints.iter().filter(|constraint| constraint.validated);
@@ -267,9 +267,10 @@ impl Schema {
         found
     }
 
-    /// Whether the columns together identify one row: a primary key, a unique constraint or a unique index without WHERE.
+    /// Whether the columns together identify one row: a primary key, a unique constraint or a unique index without
+    /// WHERE.
     ///
-    /// `None` when the table is not known well enough to say no.
+    /// `None` if too little is known of the table to say no.
     pub(crate) fn is_unique_key(&self, table: &Name, columns: &[&str]) -> Option<bool> {
         let known = self.table(table);
         let by_constraint = known.is_some_and(|table| {
@@ -309,14 +310,14 @@ impl Schema {
     }
 }
 
-/// Whether a condition speaks of a column.
+/// Whether a condition uses a column.
 pub(crate) fn names_column(check: &Expr, column: &str) -> bool {
     let mut found = false;
     check.walk(&mut |part| found |= matches!(part, Expr::Column { name, .. } if name == column));
     found
 }
 
-/// Whether a condition that is not false implies that the column is not null, as PostgreSQL reasons: only
+/// Whether a condition that is not false implies that the column is not null, by PostgreSQL's rules: only
 /// `IS NOT NULL`, alone or in an AND.
 pub(crate) fn implies_not_null(check: &Expr, column: &str) -> bool {
     match check {

@@ -1,16 +1,16 @@
-//! The names of constraints: as they are written, or as the server makes them up.
+//! The names of constraints and indexes: as written, or as the server generates them.
 
 use super::{ConstraintType, Schema};
 use crate::sql::{Constraint, ConstraintKind, Expr, Name};
 
-/// A name, or where it is taken the first that the server makes of it by counting.
+/// A name or, if it is taken, the first numbered one that is free, as the server generates it.
 pub(super) fn free_name<'a>(name: String, taken: impl Iterator<Item = &'a str>) -> String {
     let taken: Vec<&str> = taken.filter(|known| known.starts_with(&name)).collect();
     let mut numbered = std::iter::once(name.clone()).chain((1..).map(|number| format!("{name}{number}")));
     numbered.find(|name| !taken.contains(&name.as_str())).unwrap_or(name.clone())
 }
 
-/// The name that a constraint gets which is added to a table of the schema.
+/// The name of a constraint that is added to a table of the schema.
 pub(crate) fn added_name(schema: &Schema, table: &Name, constraint: &Constraint) -> String {
     let name = constraint_name(table, constraint);
     if constraint.name.is_some() {
@@ -20,7 +20,7 @@ pub(crate) fn added_name(schema: &Schema, table: &Name, constraint: &Constraint)
     free_name(name, known.iter().map(|known| known.name.as_str()))
 }
 
-/// The name that a table constraint has: its own, or the one that the server gives it.
+/// The name of a table constraint: its own, or the one that the server generates.
 pub(crate) fn constraint_name(table: &Name, constraint: &Constraint) -> String {
     if let Some(name) = &constraint.name {
         return name.clone();
@@ -37,7 +37,7 @@ pub(crate) fn constraint_name(table: &Name, constraint: &Constraint) -> String {
     made_up_name(&table.name, kind, &columns)
 }
 
-/// The column that a condition is about, when it is one: the server names a CHECK after it.
+/// The single column of a condition, if it has one: the server names a CHECK after it.
 pub(super) fn only_column(check: &Expr) -> Vec<String> {
     let mut columns: Vec<String> = Vec::new();
     check.walk(&mut |part| match part {
@@ -47,7 +47,7 @@ pub(super) fn only_column(check: &Expr) -> Vec<String> {
     if columns.len() == 1 { columns } else { Vec::new() }
 }
 
-/// The name that the server gives to a constraint without one.
+/// The name that the server generates for a constraint.
 pub(super) fn made_up_name<S: AsRef<str>>(table: &str, kind: ConstraintType, columns: &[S]) -> String {
     let (columns, suffix) = match kind {
         ConstraintType::PrimaryKey => (&[][..], "pkey"),
@@ -67,8 +67,8 @@ pub(super) fn made_up_name<S: AsRef<str>>(table: &str, kind: ConstraintType, col
     name
 }
 
-/// The name that the server gives to an index without one: after the table and what its columns are called, cut to length, and
-/// counted where it is taken (`ChooseIndexName`).
+/// The name that the server generates for an index: from the table and column names, truncated, and numbered if it is
+/// taken (`ChooseIndexName`).
 pub(crate) fn index_name(schema: &Schema, table: &Name, called: &[String]) -> String {
     let mut columns: Vec<String> = Vec::new();
     for name in called {
@@ -84,10 +84,10 @@ pub(crate) fn index_name(schema: &Schema, table: &Name, called: &[String]) -> St
     names.find(|name| !is_taken(name)).unwrap_or_default()
 }
 
-/// Bytes of a name that the server keeps.
+/// Maximum length of a name, in bytes.
 const LONGEST: usize = 63;
 
-/// Two names and a label, the longer name cut first (`makeObjectName`).
+/// Two names and a label, with the longer name truncated first (`makeObjectName`).
 fn object_name(first: &str, second: &str, label: &str) -> String {
     let room = LONGEST - label.len() - 2;
     let (mut one, mut two) = (first.len(), second.len());

@@ -1,4 +1,4 @@
-//! What each statement does to the schema.
+//! The effect of each statement on the schema.
 
 use std::sync::Arc;
 
@@ -29,13 +29,13 @@ impl Schema {
             StmtKind::Set { name, value, .. } if name == "timezone" => {
                 self.in_utc = value.as_deref().is_some_and(is_utc);
             }
-            // What was set for a transaction ends with it, and what was set in it may.
+            // A setting made for a transaction ends with it, and one made in it may too.
             StmtKind::Transaction(word) if !matches!(word.as_str(), "BEGIN" | "START") => self.in_utc = false,
             StmtKind::Other(words) if words.starts_with("RESET ALL") => self.in_utc = false,
             StmtKind::CreateIndex(index) => self.create_index(index),
             StmtKind::Drop { what, names, .. } => self.drop_objects(what, names),
             StmtKind::CreateDomain { name, base, constrained } => {
-                // A domain over a constrained domain is one.
+                // A domain over a constrained domain is constrained too.
                 let constrained = *constrained || self.domain(base).is_some_and(|base| base.constrained);
                 self.domains.insert(name.key(), Domain { base: base.clone(), constrained });
             }
@@ -100,7 +100,7 @@ impl Schema {
         self.tables.insert(key, Arc::new(table));
     }
 
-    /// What LIKE takes over: columns and NOT NULL always, the rest as INCLUDING says (manual, CREATE TABLE).
+    /// The parts that LIKE copies: columns and NOT NULL always, the rest according to INCLUDING (manual, CREATE TABLE).
     fn copy(&mut self, like: &Like, name: &Name, table: &mut Table) {
         let Some(known) = self.tables.get(&*like.table.key_ref()) else { return };
         for (column, definition) in &known.columns {
@@ -148,7 +148,7 @@ impl Schema {
         self.add_index(&index.table, index.name.as_ref(), definition);
     }
 
-    /// Adds an index, under the name that the server gives it where there is none.
+    /// Adds an index, with the name that the server generates if it has none.
     fn add_index(&mut self, table: &Name, name: Option<&Name>, index: IndexDef) {
         let name = match name {
             Some(name) => name.name.clone(),
@@ -170,7 +170,7 @@ impl Schema {
                 "INDEX" => drop(self.indexes.remove(&key)),
                 "DOMAIN" => drop(self.domains.remove(&key)),
                 "TYPE" => drop(self.enums.remove(&key)),
-                // Of several, nobody can say which.
+                // With several of that name, it is unknown which one is dropped.
                 "FUNCTION" if self.functions.get(&key).is_none_or(|known| known.len() < 2) => {
                     self.functions.remove(&key);
                 }
@@ -221,12 +221,12 @@ impl Schema {
         table.alter(&name.name, action, using_index, &mut self.shared);
     }
 
-    /// A table that is about to change.
+    /// Returns a table for modification.
     fn table_mut(&mut self, key: String) -> &mut Table {
         Arc::make_mut(self.tables.entry(key).or_default())
     }
 
-    /// A partition is none any more.
+    /// Makes a partition an independent table.
     fn forget_partition(&mut self, key: &str) {
         let Some(table) = self.tables.get_mut(key).filter(|table| table.partition_of.is_some()) else {
             return;

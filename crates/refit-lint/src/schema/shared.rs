@@ -1,11 +1,11 @@
-//! Names and types, each kept once: most tables have an `id`, and most columns one of few types.
+//! Interned names and types: most tables have an `id`, and most columns have one of few types.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::sql::DataType;
 
-/// What is kept so far.
+/// The interned values.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Shared {
     names: HashSet<Arc<str>>,

@@ -1,4 +1,4 @@
-//! What each action does to a table.
+//! The effect of each action on a table.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ impl Table {
         }
     }
 
-    /// Adds a constraint; `column` is the one it stands behind.
+    /// Adds a constraint; `column` is the column it is written on.
     pub(super) fn add_constraint(
         &mut self,
         table: &str,
@@ -151,7 +151,7 @@ impl Table {
     }
 }
 
-/// The type that a serial column really has.
+/// The actual type of a serial column.
 pub(crate) fn serial_base(name: &str) -> Option<&'static str> {
     match name {
         "serial" => Some("integer"),

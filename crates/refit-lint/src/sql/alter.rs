@@ -89,7 +89,7 @@ pub enum AlterAction {
 }
 
 impl AlterAction {
-    /// Whether the server does it before all other actions of the same ALTER TABLE, wherever it is written.
+    /// Whether the server performs it before all other actions of the same ALTER TABLE, regardless of its position.
     pub(crate) fn is_drop(&self) -> bool {
         matches!(
             self,

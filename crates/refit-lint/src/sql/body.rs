@@ -3,8 +3,8 @@
 use super::{Span, Stmt, StmtKind};
 use crate::parser::SyntaxError;
 
-/// The body of a DO block, function or procedure. It is read when somebody asks: most functions that a migration creates
-/// are not run by it.
+/// The body of a DO block, function or procedure. It is read lazily: a migration does not run most of the functions
+/// that it creates.
 #[derive(Debug, Clone, Default)]
 pub struct Body {
     /// The language, lower case.
@@ -13,34 +13,34 @@ pub struct Body {
     pub(crate) read: std::sync::OnceLock<crate::parser::BodyRead>,
 }
 
-/// A body as it is written.
+/// An unread body.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct BodyText {
     /// The literal, with its quotes.
     pub(crate) literal: String,
-    /// Where the literal stands in the file.
+    /// The span of the literal in the file.
     pub(crate) span: Span,
-    /// How many texts the literal is quoted in.
+    /// The number of texts that the literal is quoted in.
     pub(crate) depth: usize,
 }
 
-/// What is wrong with a body.
+/// The problems of a body.
 #[derive(Debug)]
 pub(crate) struct BodyFaults {
-    /// What does not parse.
+    /// Syntax errors.
     pub(crate) errors: Vec<SyntaxError>,
-    /// Suppressions, which nobody looks for in there, and their rules.
-    pub(crate) unheard: Vec<(Span, String)>,
+    /// Suppressions, which have no effect in a body, and their rules.
+    pub(crate) unused: Vec<(Span, String)>,
 }
 
 impl Body {
-    /// Its statements, however deep; empty when the language is not SQL or PL/pgSQL.
+    /// Its statements, at any depth; empty if the language is not SQL or PL/pgSQL.
     pub fn statements(&self) -> &[BodyStmt] {
         &self.read().statements
     }
 
-    /// What is wrong with it, and with the bodies of the DO statements in it. `is_run` tells whether its statements are
-    /// asked for as well: most functions are only created, and theirs need not be kept.
+    /// Its problems, and those of the bodies of the DO statements in it. `is_run` says whether its statements are
+    /// needed too: most functions are only created, and their statements need not be kept.
     pub(crate) fn faults(&self, is_run: bool) -> BodyFaults {
         let skimmed;
         let read = match (&self.source, self.read.get()) {
@@ -50,14 +50,14 @@ impl Body {
             }
             _ => self.read(),
         };
-        let mut faults = BodyFaults { errors: read.errors.clone(), unheard: read.unheard.clone() };
+        let mut faults = BodyFaults { errors: read.errors.clone(), unused: read.unused.clone() };
         for inner in &read.statements {
             if let StmtKind::Do(body) = &inner.stmt.kind {
-                // Its own place is that of the text around it.
-                let BodyFaults { errors, unheard } = body.faults(is_run);
+                // Its position is that of the text around it.
+                let BodyFaults { errors, unused } = body.faults(is_run);
                 let place = inner.stmt.span;
                 faults.errors.extend(errors.into_iter().map(|error| SyntaxError { span: place, ..error }));
-                faults.unheard.extend(unheard.into_iter().map(|(_, rule)| (place, rule)));
+                faults.unused.extend(unused.into_iter().map(|(_, rule)| (place, rule)));
             }
         }
         faults
@@ -84,6 +84,6 @@ impl PartialEq for Body {
 pub struct BodyStmt {
     /// The statement.
     pub stmt: Stmt,
-    /// Inside LOOP, FOR or WHILE. An array that FOREACH goes through is as long as it is written.
+    /// Whether it is inside LOOP, FOR or WHILE. The array of a FOREACH is bounded by the text.
     pub in_loop: bool,
 }

@@ -1,4 +1,4 @@
-//! Expressions, as far as bounds, volatility and proofs of NOT NULL ask about them.
+//! Expressions, with the detail that bounds, volatility and proofs of NOT NULL need.
 
 use super::{Name, Query, Span};
 
@@ -137,7 +137,7 @@ impl Expr {
         }
     }
 
-    /// The parts that an AND joins; the whole where there is none.
+    /// The operands of an AND; the whole expression if it is not an AND.
     pub fn conjuncts(&self) -> &[Expr] {
         match self {
             Expr::And(parts) => parts,
@@ -145,7 +145,7 @@ impl Expr {
         }
     }
 
-    /// Calls `visit` on this expression and on all of its parts, not entering queries.
+    /// Calls `visit` on this expression and all of its parts, without entering queries.
     pub fn walk<'a>(&'a self, visit: &mut impl FnMut(&'a Expr)) {
         visit(self);
         match self {
@@ -173,7 +173,7 @@ impl Expr {
         }
     }
 
-    /// The queries inside, not entering them.
+    /// The queries inside, without entering them.
     pub fn queries(&self) -> Vec<&Query> {
         let mut found = Vec::new();
         self.walk(&mut |part| match part {

@@ -91,11 +91,11 @@ impl std::fmt::Display for Name {
 /// One statement.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stmt {
-    /// Where it stands, without leading comments.
+    /// Its span, without leading comments.
     pub span: Span,
     /// What it does.
     pub kind: StmtKind,
-    /// The functions that it calls, wherever in it; none of what is only defined by it.
+    /// The functions that it calls anywhere, except in bodies that it only defines.
     pub calls: Vec<Called>,
 }
 

@@ -71,7 +71,7 @@ impl FromItem {
         }
     }
 
-    /// What its columns are qualified with.
+    /// The qualifier of its columns.
     pub fn name(&self) -> Option<&str> {
         match self {
             FromItem::Table { name, alias } => Some(alias.as_deref().unwrap_or(&name.name)),
@@ -98,7 +98,7 @@ pub enum DmlKind {
     Merge,
 }
 
-/// Which rows of its target MERGE changes.
+/// The rows of the target that MERGE changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Merges {
     /// WHEN MATCHED.
@@ -112,7 +112,7 @@ pub struct Merges {
 pub struct Dml {
     /// Which.
     pub kind: DmlKind,
-    /// Where it stands.
+    /// Its span.
     pub span: Span,
     /// The table that changes.
     pub table: Name,
@@ -170,7 +170,7 @@ impl Query {
     }
 }
 
-/// A change with what it can read by name.
+/// A change with the names that it can read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Change<'a> {
     /// The change.

@@ -1,22 +1,22 @@
-//! The relations that a statement names: tables, views, indexes, sequences. Names inside of bodies, and in queries that are values, are
-//! left out.
+//! The relations that a statement names: tables, views, indexes, sequences. Names inside bodies and in scalar subqueries are
+//! omitted.
 
 use super::{AlterAction, ConstraintKind, Dml, FromItem, Name, Query, StmtKind};
 
 /// What a statement does with a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Use {
-    /// It makes a relation of that name.
+    /// It creates a relation of that name.
     Makes {
         /// TEMPORARY.
         temporary: bool,
     },
-    /// It is there already.
+    /// It uses an existing relation.
     Names,
 }
 
 impl StmtKind {
-    /// Visits each relation, to change how it is qualified.
+    /// Visits each relation, to change its qualification.
     pub(crate) fn relations_mut(&mut self, visit: &mut dyn FnMut(&mut Name, Use)) {
         match self {
             StmtKind::CreateTable(create) => {
@@ -102,7 +102,7 @@ fn query(source: &mut Query, visit: &mut dyn FnMut(&mut Name, Use)) {
     within(source, &[], visit);
 }
 
-/// `around` are the items of WITH that a query sees: they are no relations.
+/// `around` holds the WITH items that a query sees, which are not relations.
 fn within(source: &mut Query, around: &[String], visit: &mut dyn FnMut(&mut Name, Use)) {
     let mut seen = around.to_vec();
     seen.extend(source.ctes.iter().map(|cte| cte.name.clone()));

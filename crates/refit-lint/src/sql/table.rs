@@ -25,9 +25,9 @@ pub struct CreateTable {
     pub partition_key: Vec<String>,
     /// PARTITION OF.
     pub partition_of: Option<Name>,
-    /// DEFAULT: it takes the rows that no other partition does.
+    /// DEFAULT: it takes the rows that no other partition takes.
     pub default_partition: bool,
-    /// OF: the composite type that it has the columns of.
+    /// OF: its composite type.
     pub of_type: Option<Name>,
     /// INHERITS.
     pub inherits: Vec<Name>,
@@ -35,14 +35,14 @@ pub struct CreateTable {
     pub like: Vec<Like>,
 }
 
-/// LIKE in CREATE TABLE: the table, and what of it is copied besides columns and NOT NULL.
+/// LIKE in CREATE TABLE: the table, and what is copied besides columns and NOT NULL.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Like {
     /// The table.
     pub table: Name,
     /// CHECK constraints.
     pub constraints: bool,
-    /// Indexes, with the keys that they are of.
+    /// Indexes, with the constraints that they belong to.
     pub indexes: bool,
     /// How generated columns are computed.
     pub generated: bool,
@@ -50,7 +50,7 @@ pub struct Like {
     pub identity: bool,
 }
 
-/// A data type: the name as PostgreSQL knows it (`int4` becomes `integer`), its numbers, and whether it is an array.
+/// A data type: the canonical name (`int4` becomes `integer`), its modifiers, and whether it is an array.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct DataType {
     /// Canonical name, lower case, schema in front when one is written.
@@ -88,7 +88,7 @@ pub enum Generated {
 pub struct Column {
     /// Its name.
     pub name: String,
-    /// Where its definition stands.
+    /// The span of its definition.
     pub span: Span,
     /// Its type; none in CREATE TABLE … AS.
     pub data_type: Option<DataType>,
@@ -101,14 +101,14 @@ pub struct Column {
 }
 
 impl Column {
-    /// Whether a sequence is made for it.
+    /// Whether a sequence is created for it.
     pub(crate) fn has_sequence(&self) -> bool {
         let type_name = self.data_type.as_ref().map_or("", |kind| kind.name.as_str());
         self.generated == Some(Generated::Identity)
             || matches!(type_name, "serial" | "bigserial" | "smallserial")
     }
 
-    /// Whether rows that are there get values when it is added: a default, a sequence, or an expression.
+    /// Whether existing rows get values when it is added: from a default, a sequence, or an expression.
     pub(crate) fn has_values(&self) -> bool {
         self.default.as_ref().is_some_and(|default| *default != Expr::Literal(Literal::Null))
             || self.generated.is_some()
@@ -121,9 +121,9 @@ impl Column {
 pub struct Constraint {
     /// Its name, when one is written.
     pub name: Option<String>,
-    /// Where it stands.
+    /// Its span.
     pub span: Span,
-    /// What it demands.
+    /// What it requires.
     pub kind: ConstraintKind,
     /// NOT VALID.
     pub not_valid: bool,
@@ -131,7 +131,7 @@ pub struct Constraint {
     pub deferrable: bool,
 }
 
-/// What a constraint demands.
+/// What a constraint requires.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ConstraintKind {
     /// NOT NULL; with the column when it is a table constraint.
@@ -156,11 +156,11 @@ pub enum ConstraintKind {
     },
     /// FOREIGN KEY and REFERENCES.
     ForeignKey {
-        /// The referring columns; empty in a column constraint.
+        /// The referencing columns; empty in a column constraint.
         columns: Vec<String>,
-        /// The table that is referred to.
+        /// The referenced table.
         table: Name,
-        /// The columns that are referred to; empty for the primary key.
+        /// The referenced columns; empty for the primary key.
         referenced: Vec<String>,
     },
     /// EXCLUDE.
@@ -182,9 +182,10 @@ pub struct Index {
     pub concurrently: bool,
     /// IF NOT EXISTS.
     pub if_not_exists: bool,
-    /// Its columns; none in the place of an expression.
+    /// Its columns; `None` in place of an expression.
     pub columns: Vec<Option<String>>,
-    /// What the server calls its columns, those of INCLUDE too, where it makes up a name: a function's name, or `expr`.
+    /// The column names, including those of INCLUDE, that the server uses to generate a name: a function's name, or
+    /// `expr`.
     pub called: Vec<String>,
     /// The columns in its expressions and its WHERE.
     pub computed_from: Vec<String>,

@@ -1,4 +1,4 @@
-//! Secrets among the rows of an INSERT: values of a column whose name says so.
+//! Secrets in the rows of an INSERT: values of a column with a telling name.
 
 use std::collections::HashMap;
 
@@ -17,7 +17,7 @@ pub(super) fn rows(sql: &mut Sql<'_>) {
     }
 }
 
-/// The tables that a text creates, folded, and which of their columns are those of secrets; looked for once.
+/// The tables that a text creates, folded, and which of their columns hold secrets; computed once.
 type Created = Option<HashMap<String, Vec<bool>>>;
 
 fn row(sql: &mut Sql<'_>, from: usize, created: &mut Created) {
@@ -54,7 +54,7 @@ fn row(sql: &mut Sql<'_>, from: usize, created: &mut Created) {
             }
             TokenKind::CloseParen => depth = depth.saturating_sub(1),
             TokenKind::Comma if depth <= 1 => column += 1,
-            // INSERT … SELECT has its values outside of parentheses.
+            // INSERT … SELECT has its values outside parentheses.
             TokenKind::Ident if sql.is(index, "select") && depth <= 1 => column = 0,
             _ if all || secret.get(column) == Some(&true) => sql.mark(index),
             _ => {}
@@ -70,7 +70,7 @@ fn begins_rows(sql: &Sql<'_>, index: usize) -> bool {
     sql.is(index, "(") || sql.is(index, ";") || is_query(sql, index) || sql.is(index, "overriding")
 }
 
-/// Which names of a list in parentheses are those of secrets, and what follows it; none where it is no such list.
+/// Which names of a parenthesized list are those of secrets, and the index after it; no names if it is not such a list.
 fn names_of(sql: &Sql<'_>, from: usize) -> (Vec<bool>, usize) {
     let (mut secret, mut index) = (Vec::new(), from);
     while let Some(name) = sql.name(index) {
@@ -88,13 +88,13 @@ fn names_of(sql: &Sql<'_>, from: usize) -> (Vec<bool>, usize) {
 fn created_by(sql: &Sql<'_>) -> HashMap<String, Vec<bool>> {
     let mut created = HashMap::new();
     for index in 0..sql.tokens.len() {
-        // TEMP, UNLOGGED and the like stand between.
+        // TEMP, UNLOGGED and the like may come between.
         let is_create = (1..=3).any(|back| index.checked_sub(back).is_some_and(|at| sql.is(at, "create")));
         if !(sql.is(index, "table") && is_create) {
             continue;
         }
         let at = if sql.is(index + 1, "if") { index + 4 } else { index + 1 };
-        // A name has three parts at most.
+        // A name has at most three parts.
         let end = (at..sql.tokens.len().min(at + 6)).find(|at| sql.is(*at, "("));
         if let Some((name, end)) = end.and_then(|end| Some((table(sql, at, end)?, end))) {
             created.insert(name.to_lowercase(), columns(sql, end + 1));
@@ -112,7 +112,7 @@ fn table<'t>(sql: &Sql<'t>, from: usize, to: usize) -> Option<&'t str> {
     sql.name(index).filter(|_| index < to)
 }
 
-/// Which columns of a CREATE TABLE are those of secrets.
+/// Which columns of a CREATE TABLE hold secrets.
 fn columns(sql: &Sql<'_>, from: usize) -> Vec<bool> {
     let (mut secret, mut depth, mut begins) = (Vec::new(), 1usize, true);
     for index in from..sql.tokens.len() {

@@ -1,22 +1,22 @@
-//! What a literal of SQL means, and where each byte of that stands in the text.
+//! The value of an SQL literal, and the position of each of its bytes in the text.
 
 use squawk_lexer::LiteralKind;
 
 /// The value of a literal.
 pub(super) struct Decoded {
     pub(super) text: String,
-    /// For each byte of the value, and its end, the byte of the literal that it comes from.
+    /// For each byte of the value, and for its end, the byte of the literal that it comes from.
     map: Vec<usize>,
 }
 
 impl Decoded {
-    /// Where a range of the value stands in the literal.
+    /// The range of the literal for a range of the value.
     pub(super) fn range(&self, range: &std::ops::Range<usize>) -> std::ops::Range<usize> {
         self.map[range.start]..self.map[range.end]
     }
 }
 
-/// Where the inside of a literal begins and ends in its text: between the quotes, or up to the end where it is unterminated.
+/// The range between the quotes of a literal, or up to the end if it is unterminated.
 pub(super) fn inside(literal: &str, kind: LiteralKind) -> std::ops::Range<usize> {
     let (open, close) = match kind {
         LiteralKind::DollarQuotedString { terminated } => {
@@ -31,7 +31,7 @@ pub(super) fn inside(literal: &str, kind: LiteralKind) -> std::ops::Range<usize>
     open..close.max(open)
 }
 
-/// Whether it is a string of some kind, whose value is text.
+/// Whether it is some kind of string, whose value is text.
 pub(super) fn is_string(kind: LiteralKind) -> bool {
     !matches!(kind, LiteralKind::Int { .. } | LiteralKind::Numeric { .. })
 }
@@ -93,7 +93,7 @@ fn escape(text: &str) -> (char, usize) {
     }
 }
 
-/// The same for `U&''`, whose escape character is taken to be the backslash.
+/// The same for `U&''`, with the backslash as escape character.
 fn unicode_escape(text: &str) -> (char, usize) {
     if text[1..].starts_with('\\') {
         return ('\\', 2);

@@ -1,8 +1,8 @@
-//! Passwords and other secrets in SQL and in texts about it, replaced before anything is shown or stored.
+//! Replaces passwords and other secrets in SQL and in texts about it before they are shown or stored.
 //!
-//! [`Secrets::of`] reads the SQL that was run and remembers what its secrets are, so that they are recognised in whatever
-//! the server says about it; [`text`] knows nothing but the text itself, such as the query of another session. Both
-//! rather hide too much than too little.
+//! [`Secrets::of`] reads the SQL that was run and remembers its secrets, so that they are recognized in any message of
+//! the server about it. [`text`] works on any text alone, such as the query of another session. If in doubt, both hide
+//! more rather than less.
 
 mod insert;
 mod literal;
@@ -15,10 +15,10 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-/// What stands for a secret, however long it is.
+/// Replaces a secret of any length.
 pub const MASK: &str = "********";
 
-/// The secrets of a text of SQL.
+/// The secrets of an SQL text.
 ///
 /// ```
 /// let sql = "CREATE ROLE reader LOGIN PASSWORD 'hunter2' NOSUCHOPTION";
@@ -28,9 +28,9 @@ pub const MASK: &str = "********";
 /// ```
 #[derive(Clone, Default)]
 pub struct Secrets {
-    /// Where they stand, in bytes, in order.
+    /// Their ranges in bytes, in order.
     spans: Vec<Range<usize>>,
-    /// What they read, as written and as meant; the longest first.
+    /// Their texts, as written and as values, the longest first.
     values: Vec<String>,
 }
 
@@ -41,8 +41,8 @@ impl std::fmt::Debug for Secrets {
 }
 
 impl Secrets {
-    /// Finds the secrets of SQL: literals after `PASSWORD` and names like it, in connection strings and URLs, in dynamic SQL
-    /// and `DO` blocks, whatever kind of quotes they have, terminated or not.
+    /// Finds the secrets of SQL: literals after `PASSWORD` and similar names, in connection strings and URLs, in
+    /// dynamic SQL and `DO` blocks, with any kind of quotes, terminated or not.
     pub fn of(sql: &str) -> Secrets {
         let mut values = BTreeSet::new();
         let spans = sql::secrets(sql, 0, &mut values);
@@ -56,12 +56,13 @@ impl Secrets {
         Secrets { spans, values: all }
     }
 
-    /// The text that the secrets are of, with each replaced.
+    /// The text that the secrets come from, with each replaced.
     pub fn source(&self, sql: &str) -> String {
         blank(sql, &self.spans)
     }
 
-    /// The same in as many bytes, so that places in the text stay what they are: for drawings of a file that the reader has.
+    /// Like [`Secrets::source`], but with the same number of bytes, so that offsets stay valid, for excerpts of the
+    /// user's own file.
     pub fn masked(&self, sql: &str) -> String {
         let mut out = String::with_capacity(sql.len());
         let mut end = 0;
@@ -74,8 +75,8 @@ impl Secrets {
         out
     }
 
-    /// One line of that text (`line` counts from 1) with its secrets replaced, and the column, from 1, at which the character
-    /// at `column` of the original line is now.
+    /// One line of that text (`line` counts from 1) with its secrets replaced, and the new column, from 1, of the
+    /// character at `column` in the original line.
     pub fn line(&self, sql: &str, line: usize, column: usize) -> Option<(String, usize)> {
         let text = sql.lines().nth(line.checked_sub(1)?)?;
         let start = sql.split_inclusive('\n').take(line - 1).map(str::len).sum::<usize>();
@@ -97,12 +98,12 @@ impl Secrets {
         Some((blank(text, &spans), column))
     }
 
-    /// Any text about that SQL: every occurrence of a secret is replaced, and whatever [`text`] replaces.
+    /// Any text about that SQL, with every occurrence of a secret replaced, and everything that [`text`] replaces.
     pub fn redact(&self, message: &str) -> String {
         let mut spans = prose::spans(message, true);
         sql_like(message, &mut spans);
         for value in &self.values {
-            // A short one is replaced where it stands by itself; else letters would vanish from words.
+            // A short secret is replaced only as a whole word; otherwise words would lose letters.
             let is_long = value.chars().count() >= 6;
             for (start, _) in message.match_indices(value.as_str()) {
                 let end = start + value.len();
@@ -116,20 +117,20 @@ impl Secrets {
         blank(message, &merged(spans))
     }
 
-    /// Whether there are none.
+    /// Whether there are no secrets.
     pub fn is_empty(&self) -> bool {
         self.spans.is_empty()
     }
 }
 
-/// A text of unknown origin, such as a query of another session, cut off or not, with what looks like a secret replaced.
+/// A text of unknown origin, such as a query of another session, possibly truncated, with apparent secrets replaced.
 pub fn text(text: &str) -> Cow<'_, str> {
     let mut spans = prose::spans(text, true);
     sql_like(text, &mut spans);
     if spans.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(blank(text, &merged(spans))) }
 }
 
-/// The detail of a failure, with [`text`] applied, and the row in it hidden where a constraint has refused one.
+/// The detail of a failure, with [`text`] applied, and with the row hidden if a constraint has rejected one.
 ///
 /// ```
 /// let detail = refit_model::redact::detail("23514", "Failing row contains (17, ann, x).");
@@ -142,7 +143,7 @@ pub fn detail(sqlstate: &str, detail: &str) -> String {
     }
 }
 
-/// The context of a failure, with [`text`] applied, and the lines of a file hidden that COPY has read.
+/// The context of a failure, with [`text`] applied, and with the lines hidden that COPY has read from a file.
 ///
 /// ```
 /// let context = refit_model::redact::context("COPY users, line 1: \"ann,x\"");
@@ -159,7 +160,7 @@ pub fn context(context: &str) -> String {
     text(&lines.join("\n")).into_owned()
 }
 
-/// What can be told from the tokens of a text that may be SQL.
+/// The findings of [`text`] in the tokens of a text that may be SQL.
 fn sql_like(text: &str, spans: &mut Vec<Range<usize>>) {
     spans.extend(sql::secrets(text, 0, &mut BTreeSet::new()));
 }
@@ -167,19 +168,19 @@ fn sql_like(text: &str, spans: &mut Vec<Range<usize>>) {
 /// The forms in which the server may repeat a secret.
 fn forms(value: &str) -> Vec<String> {
     let mut forms = vec![value.to_owned(), value.replace("''", "'"), value.replace('\'', "''")];
-    // A secret that was not quoted is split into tokens, folded where they are identifiers, and named one by one.
+    // An unquoted secret is split into tokens, identifiers among them folded, and reported token by token.
     if !value.contains(char::is_whitespace) && value.len() <= 128 {
         forms.push(value.to_lowercase());
         let parts = value.split(|c: char| !c.is_alphanumeric() && c != '_');
         forms.extend(parts.filter(|part| part.chars().count() >= 4).map(str::to_owned));
     }
-    // The server shows one line, or the beginning, of what is long.
+    // The server shows only one line, or the beginning, of a long text.
     let lines = value.lines().filter(|line| line.trim().chars().count() >= 6);
     forms.extend(lines.map(|line| line.trim().to_owned()));
     forms
 }
 
-/// Spans in order, those that touch as one.
+/// Spans in order, with adjacent ones merged.
 fn merged(mut spans: Vec<Range<usize>>) -> Vec<Range<usize>> {
     spans.retain(|span| !span.is_empty());
     spans.sort_by_key(|span| (span.start, span.end));

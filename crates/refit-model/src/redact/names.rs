@@ -1,13 +1,13 @@
-//! Which names stand before a secret.
+//! Names that precede a secret.
 
-/// Parts that make a name one of a secret, wherever they are in it.
+/// Parts that mark a name as that of a secret, anywhere in it.
 const ANYWHERE: [&str; 8] =
     ["password", "passwd", "passphrase", "passwort", "secret", "apikey", "credential", "identified"];
-/// Words that do so as a whole part of the name: `access_token`, `api_key`, `db.pw`.
+/// Words that mark a name as a whole part of it: `access_token`, `api_key`, `db.pw`.
 const WORDS: [&str; 5] = ["token", "pw", "pwd", "pass", "pin"];
-/// Pairs of words that do.
+/// Pairs of words that mark a name.
 const PAIRS: [[&str; 2]; 4] = [["api", "key"], ["access", "key"], ["private", "key"], ["encryption", "key"]];
-/// Last words of names that only say something about a secret.
+/// Last words of names that only describe a secret.
 const ABOUT: [&str; 18] = [
     "encryption",
     "required",
@@ -28,7 +28,7 @@ const ABOUT: [&str; 18] = [
     "secretary",
     "file",
 ];
-/// Functions whose literals are secrets, or are to become one.
+/// Functions whose literals are secrets, or become one.
 const FUNCTIONS: [&str; 9] = [
     "crypt",
     "hmac",
@@ -41,7 +41,7 @@ const FUNCTIONS: [&str; 9] = [
     "pgp_pub_decrypt",
 ];
 
-/// Whether what a name is set to is a secret.
+/// Whether the value of a name is a secret.
 pub(super) fn is_secret(name: &str) -> bool {
     if name.len() > 128 {
         return false;
@@ -58,9 +58,9 @@ pub(super) fn is_secret(name: &str) -> bool {
         || words.windows(2).any(|pair| PAIRS.iter().any(|known| known == pair))
 }
 
-/// Parts of the names of tables that have a secret in each row.
+/// Parts of names of tables with a secret in each row.
 const TABLES: [&str; 5] = ["user", "account", "login", "admin", "token"];
-/// Settings whose value is a command line, which may name a password.
+/// Settings whose value is a command line, which may contain a password.
 const COMMANDS: [&str; 5] = [
     "archive_command",
     "restore_command",
@@ -69,7 +69,7 @@ const COMMANDS: [&str; 5] = [
     "ssl_passphrase_command",
 ];
 
-/// Whether a table's name says that its rows have secrets.
+/// Whether a table's name indicates that its rows contain secrets.
 pub(super) fn has_secrets(table: &str) -> bool {
     let table = table.to_lowercase();
     is_secret(&table) || TABLES.iter().any(|known| table.contains(known))
@@ -80,7 +80,7 @@ pub(super) fn is_secret_function(name: &str) -> bool {
     FUNCTIONS.iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
-/// Whether a text is worth a closer look: most hold none of this.
+/// Whether a text may contain a secret at all: most texts do not.
 pub(super) fn may_hold(text: &str) -> bool {
     const NEEDLES: [&str; 18] = [
         "pass",

@@ -1,21 +1,21 @@
-//! Finding secrets in any text, by what stands before them and whatever surrounds it: SQL that was cut off or quoted wrongly,
-//! connection strings, URLs, messages.
+//! Finds secrets in any text by what precedes them: SQL that is truncated or wrongly quoted, connection strings, URLs,
+//! messages.
 //!
-//! Nothing in here depends on the text before a place, so that a stray quote elsewhere hides no secret.
+//! A match does not depend on the text far before it, so a stray quote elsewhere cannot hide a secret.
 
 use std::ops::Range;
 
 use super::names;
 
-/// The places of secrets. In a `loose` text, which is no SQL that can be read by its tokens, an unquoted word after PASSWORD
-/// counts as well.
+/// The ranges of secrets. In a `loose` text, which cannot be read as SQL tokens, an unquoted word after PASSWORD counts
+/// too.
 pub(super) fn spans(text: &str, loose: bool) -> Vec<Range<usize>> {
     if !names::may_hold(text) {
         return Vec::new();
     }
     let mut spans = urls(text);
     verifiers(text, &mut spans);
-    // The tag of a dollar quote is no name.
+    // The tag of a dollar quote is not a name.
     let is_tag = |word: &Range<usize>| text[..word.start].ends_with('$') || text[word.end..].starts_with('$');
     for word in words(text).filter(|word| names::is_secret(&text[word.clone()]) && !is_tag(word)) {
         spans.extend(
@@ -29,7 +29,7 @@ fn is_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-')
 }
 
-/// Each run of characters of names.
+/// Each run of name characters.
 fn words(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
     let mut at = 0;
     std::iter::from_fn(move || {
@@ -44,7 +44,7 @@ fn skip(text: &str, at: usize, is_skipped: impl Fn(char) -> bool) -> usize {
     text[at..].find(|c| !is_skipped(c)).map_or(text.len(), |length| at + length)
 }
 
-/// What follows the name of a secret, and is one.
+/// The secret after a name, if there is one.
 fn value(text: &str, name: &Range<usize>, loose: bool) -> Option<Range<usize>> {
     if let Some(key) = key_detail(text, name.end) {
         return Some(key);
@@ -55,7 +55,7 @@ fn value(text: &str, name: &Range<usize>, loose: bool) -> Option<Range<usize>> {
     } else {
         closed
     };
-    // A quote with space before it opens the value.
+    // A quote after a space opens the value.
     let quoted =
         closed > name.end && closed - name.end <= 2 && text[..name.start].ends_with(['"', '\'', '`']);
     let after_name = if quoted { closed } else { name.end };
@@ -70,7 +70,7 @@ fn value(text: &str, name: &Range<usize>, loose: bool) -> Option<Range<usize>> {
         }
     }
     if let Some(span) = quoted_value(text, at) {
-        // The quote ended the literal in which the name stands, and an operator follows.
+        // The quote ends the literal that contains the name, and an operator follows.
         if text[span.clone()].trim_start().starts_with("||") {
             return None;
         }
@@ -100,7 +100,7 @@ fn key_detail(text: &str, end: usize) -> Option<Range<usize>> {
     Some(start..start + close)
 }
 
-/// Whether CREATE ROLE and its like stand before.
+/// Whether CREATE ROLE or similar comes before.
 fn of_role(before: &str) -> bool {
     let mut last = "";
     for word in words(before) {
@@ -121,7 +121,7 @@ fn is_prose(text: &str) -> bool {
     WORDS.iter().any(|word| first.eq_ignore_ascii_case(word)) || text.starts_with(';') || text.is_empty()
 }
 
-/// Where a secret without SQL's quotes ends: at the quote that closes it, else at the next space.
+/// The end of a secret without SQL quotes: the closing quote, or the next space.
 pub(super) fn unquoted_end(text: &str, start: usize) -> usize {
     const PAIRS: [(char, char); 7] =
         [('"', '"'), ('`', '`'), ('‘', '’'), ('“', '”'), ('«', '»'), ('’', '’'), ('´', '´')];
@@ -134,7 +134,7 @@ pub(super) fn unquoted_end(text: &str, start: usize) -> usize {
     text[inside..].find(close).map_or_else(space, |length| inside + length + close.len_utf8())
 }
 
-/// The inside of a quoted value that begins here, whatever kind of quotes it has; up to the end where it was cut off.
+/// The inside of a quoted value that begins here, with any kind of quotes; up to the end if it is truncated.
 fn quoted_value(text: &str, at: usize) -> Option<Range<usize>> {
     let rest = &text[at..];
     let prefix = ["E", "e", "N", "n", "U&", "u&", "B", "X", "\\"]
@@ -171,7 +171,7 @@ fn single_quoted(text: &str, at: usize) -> Range<usize> {
     let run = |from: usize| bytes[from..].iter().take_while(|byte| **byte == b'\'').count();
     let opening = run(at);
     if opening % 2 == 0 {
-        // Doubled by the literal around it: the same run closes it. An empty value has no end of its own.
+        // Doubled by the enclosing literal: the same run closes it. An empty value has no end of its own.
         let start = at + opening;
         let doubled = "'".repeat(opening);
         let next_line = text[start..].find('\n').map_or(text.len(), |length| start + length);
@@ -195,7 +195,7 @@ fn single_quoted(text: &str, at: usize) -> Range<usize> {
     start..text.len()
 }
 
-/// What a program puts in later: `%L`, `$1`, `:name`, `{}`.
+/// Placeholders that a program fills later: `%L`, `$1`, `:name`, `{}`.
 pub(super) fn is_placeholder(text: &str) -> bool {
     let parameter = text
         .strip_prefix('$')
@@ -205,7 +205,8 @@ pub(super) fn is_placeholder(text: &str) -> bool {
         || matches!(text, "?" | "{}" | "********")
 }
 
-/// Passwords in URLs: everything between the first colon and the last `@`, for one that was not encoded may hold either.
+/// Passwords in URLs: everything between the first colon and the last `@`, because an unencoded password may contain
+/// either.
 fn urls(text: &str) -> Vec<Range<usize>> {
     let mut spans = Vec::new();
     for (scheme, _) in text.match_indices("://") {
@@ -216,7 +217,7 @@ fn urls(text: &str) -> Vec<Range<usize>> {
         match url.rfind('@') {
             Some(at) if at > colon => spans.push(start + colon + 1..start + at),
             Some(_) => {}
-            // Cut off before the `@`: what follows the colon is no port.
+            // Truncated before the `@`: the text after the colon is not a port.
             None => {
                 let rest = &url[colon + 1..];
                 let port = rest.bytes().take_while(u8::is_ascii_digit).count();
@@ -231,7 +232,7 @@ fn urls(text: &str) -> Vec<Range<usize>> {
     spans
 }
 
-/// Verifiers as `pg_authid` keeps them.
+/// Verifiers as stored in `pg_authid`.
 fn verifiers(text: &str, spans: &mut Vec<Range<usize>>) {
     for (start, _) in text.match_indices("SCRAM-SHA-256$") {
         spans.push(start..skip(text, start, |c| c.is_ascii_alphanumeric() || "-$:+/=".contains(c)));
@@ -244,7 +245,7 @@ fn verifiers(text: &str, spans: &mut Vec<Range<usize>>) {
     }
 }
 
-/// Whether a piece of SQL ends where a secret is to be put in, or has a placeholder for one.
+/// Whether a piece of SQL ends where a secret is to be inserted, or has a placeholder for one.
 pub(super) fn awaits_secret(text: &str) -> bool {
     words(text).filter(|word| names::is_secret(&text[word.clone()])).any(|word| {
         let at =

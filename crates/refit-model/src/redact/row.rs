@@ -1,19 +1,20 @@
-//! Rows in what the server says of a failure: their values are the database's, whatever SQL met them.
+//! Rows in the server's messages about a failure: their values come from the database, not from the SQL.
 
 use std::ops::Range;
 
-/// What is to be hidden of a row that a constraint refused, as in `Failing row contains (17, ann, x).`, in any language; its first
-/// value is shown where it is a number or a UUID, as keys are. Other details of those errors, as RAISE may have, are left alone.
+/// The range to hide of a row that a constraint rejected, as in `Failing row contains (17, ann, x).`, in any language.
+/// Its first value is shown if it is a number or a UUID, as keys are. Other details of those errors, for example from
+/// RAISE, are not changed.
 pub(super) fn failing(sqlstate: &str, detail: &str) -> Option<Range<usize>> {
     // 23502 is not_null_violation, 23514 check_violation.
     if !matches!(sqlstate, "23502" | "23514") {
         return None;
     }
     let open = detail.find('(')?;
-    // Behind the row there is a full stop at most, in whichever script.
+    // At most a full stop follows the row, in any script.
     let close =
         detail.rfind(')').filter(|close| open < *close && detail[close + 1..].chars().count() <= 1)?;
-    // The key of a row that no partition takes: `(day) = (2026-01-01)`.
+    // The key of a row that fits no partition: `(day) = (2026-01-01)`.
     let first_close = detail[open..].find(')').map(|length| open + length)?;
     if detail[first_close..].starts_with(") = (") && !detail[open..first_close].contains(['\'', ' ']) {
         return None;

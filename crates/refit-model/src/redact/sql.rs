@@ -1,4 +1,4 @@
-//! Finding secrets in SQL by its tokens: the value after a name such as `password`, wherever SQL has such values.
+//! Finds secrets in SQL by its tokens: the value after a name such as `password`, wherever SQL allows such values.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -8,7 +8,7 @@ use squawk_lexer::{LiteralKind, TokenKind, tokenize};
 use super::literal::{decode, inside, is_string, terminated};
 use super::{insert, names, prose};
 
-/// Literals in literals: a `DO` block that executes a string that calls `dblink` is three deep.
+/// Maximum depth of literals in literals: a `DO` block that executes a string that calls `dblink` is three deep.
 const DEPTH: usize = 5;
 
 /// A token that PostgreSQL sees.
@@ -19,14 +19,14 @@ pub(super) struct Token {
     pub(super) end: usize,
 }
 
-/// A text as tokens, and the places of its secrets.
+/// A text as tokens, and the ranges of its secrets.
 pub(super) struct Sql<'t> {
     pub(super) text: &'t str,
     pub(super) tokens: Vec<Token>,
     pub(super) spans: Vec<Range<usize>>,
 }
 
-/// The secrets of a text, in bytes; what they read is added to `values`.
+/// The secrets of a text, as byte ranges; their values are added to `values`.
 pub(super) fn secrets(text: &str, depth: usize, values: &mut BTreeSet<String>) -> Vec<Range<usize>> {
     if depth > DEPTH || !names::may_hold(text) {
         return Vec::new();
@@ -77,7 +77,7 @@ impl<'t> Sql<'t> {
         }
     }
 
-    /// The name that an identifier is, or the text of a literal that reads like one.
+    /// The name of an identifier, or the text of a literal that looks like one.
     pub(super) fn name(&self, index: usize) -> Option<&'t str> {
         let word = self.word(index);
         match self.tokens.get(index)?.kind {
@@ -91,7 +91,7 @@ impl<'t> Sql<'t> {
         }
     }
 
-    /// Marks what a literal holds.
+    /// Marks the content of a literal.
     pub(super) fn mark(&mut self, index: usize) {
         let (Some(kind), Some(token)) = (self.literal(index), self.tokens.get(index)) else { return };
         let inside = inside(&self.text[token.start..token.end], kind);
@@ -100,7 +100,8 @@ impl<'t> Sql<'t> {
         if terminated(kind)
             && follows.is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '\\' | '\'' | '"'))
         {
-            // A quote in the secret was not doubled: where it ends is not known, but hardly behind the line's last quote.
+            // A quote in the secret was not doubled: its end is unknown, but it is unlikely to be after the last quote
+            // of the line.
             let line = &self.text[token.end..];
             let line = line.split('\n').next().unwrap_or(line);
             end = token.end + line.rfind('\'').unwrap_or(line.len());
@@ -150,7 +151,7 @@ impl<'t> Sql<'t> {
         index
     }
 
-    /// A literal, several that are joined, or those of a call.
+    /// A literal, several that are concatenated, or those of a call.
     fn value(&mut self, mut index: usize) {
         loop {
             if self.literal(index).is_some() {
@@ -167,7 +168,7 @@ impl<'t> Sql<'t> {
         }
     }
 
-    /// Marks the literals in parentheses; answers what follows.
+    /// Marks the literals in parentheses, and returns the index after them.
     fn arguments(&mut self, open: usize) -> usize {
         let mut depth = 0usize;
         for index in open..self.tokens.len() {
@@ -196,7 +197,7 @@ impl<'t> Sql<'t> {
         }
     }
 
-    /// Whether a word is part of CREATE ROLE and its like.
+    /// Whether a word is part of CREATE ROLE or similar.
     fn is_of_role(&self, index: usize) -> bool {
         let before = (0..index).rev().take(60).take_while(|at| self.tokens[*at].kind != TokenKind::Semi);
         let mut before = before.filter(|at| self.is(*at, "create") || self.is(*at, "alter"));
@@ -205,7 +206,7 @@ impl<'t> Sql<'t> {
         })
     }
 
-    /// A password without quotes, or with those of another language: up to the next space.
+    /// A password without quotes, or with non-SQL quotes: up to the next space.
     fn unquoted(&mut self, index: usize) {
         let Some(token) = self.tokens.get(index).filter(|token| token.kind != TokenKind::Semi) else {
             return;
@@ -234,7 +235,7 @@ impl<'t> Sql<'t> {
         }
     }
 
-    /// `COPY … FROM PROGRAM 'x'`: a command line has credentials in many forms.
+    /// `COPY … FROM PROGRAM 'x'`: a command line can contain credentials in many forms.
     fn programs(&mut self) {
         for index in 1..self.tokens.len() {
             if self.is(index - 1, "program") {
@@ -243,8 +244,8 @@ impl<'t> Sql<'t> {
         }
     }
 
-    /// SQL that is put together: after `'… PASSWORD ' ||` and in `format('… PASSWORD %L', …)` each literal of the statement may be
-    /// the secret, and with a variable each that is assigned in the same text.
+    /// SQL that is built at run time: after `'… PASSWORD ' ||` and in `format('… PASSWORD %L', …)` each literal of the
+    /// statement may be the secret, and with a variable, each literal assigned in the same text.
     fn dynamic(&mut self) {
         let mut in_statement = false;
         let mut in_text = false;

@@ -1,15 +1,15 @@
-//! Statements and messages with secrets, and what is left of them.
+//! Statements and messages with secrets, and their redacted form.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// What is shown of a text of SQL.
+/// The redacted form of an SQL text.
 fn source(sql: &str) -> String {
     Secrets::of(sql).source(sql)
 }
 
-/// Texts, and what is shown of them.
+/// Texts and their redacted forms.
 const CASES: &[(&str, &str)] = &[
     ("CREATE ROLE r PASSWORD 'hunter2' NOSUCH", "CREATE ROLE r PASSWORD '********' NOSUCH"),
     (
@@ -244,7 +244,7 @@ fn a_caret_stays_under_what_it_points_to() {
     assert_eq!(secrets.line(lines, 2, 6).unwrap(), ("********' x".to_owned(), 11));
 }
 
-/// A statement with a secret, and what PostgreSQL might say of it.
+/// A statement with a secret, and what PostgreSQL might report about it.
 fn statement() -> impl Strategy<Value = (String, String)> {
     let templates = prop::sample::select(vec![
         "CREATE ROLE r LOGIN PASSWORD @ NOSUCH",
@@ -283,7 +283,7 @@ proptest! {
         let message = format!("invalid value \"{secret}\": {sql}");
         let shown = secrets.redact(&message);
         prop_assert!(!shown.contains(&secret), "{shown}");
-        // A query that was cut off behind the beginning of the secret.
+        // A query that was truncated after the beginning of the secret.
         if let Some(at) = sql.find(&secret[..3]) {
             let cut: String = sql.chars().take(sql[..at].chars().count() + 3 + cut % 20).collect();
             let shown = text(&cut).into_owned();

@@ -1,26 +1,27 @@
-//! What the runtime must know of a statement, from its first words.
+//! Classifies a statement by its first words.
 
 use super::operation::{Operation, operation};
 
-/// What a statement does to the transaction or session around it.
+/// The effect of a statement on its transaction or session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StatementKind {
-    /// `BEGIN`, `COMMIT`, `ROLLBACK`, …: would break a step's atomicity with its history row.
+    /// `BEGIN`, `COMMIT`, `ROLLBACK`, …: would separate a step from its history row.
     TransactionControl,
-    /// `CREATE INDEX CONCURRENTLY`; the parts of the index's name (none when the server picks it) and of its table's.
+    /// `CREATE INDEX CONCURRENTLY`, with the parts of the index's name (`None` if the server chooses it) and of its
+    /// table's.
     CreateIndexConcurrently {
         /// The index name, unquoted.
         index: Option<String>,
-        /// The table's name, unquoted, schema first when given.
+        /// The table's name, unquoted, with its schema first if one is written.
         table: Vec<String>,
     },
     /// Cannot run in a transaction block for another reason: `VACUUM`, `DROP INDEX CONCURRENTLY`, …
     OutsideTransaction,
-    /// `COPY … FROM STDIN` or `TO STDOUT`: needs a client that feeds it.
+    /// `COPY … FROM STDIN` or `TO STDOUT`: needs a client that transfers the data.
     CopyThroughClient,
     /// `DO` and `CALL`: may commit by themselves, and then cannot run in a transaction; most do not.
     Routine,
-    /// `SET`, `RESET`, `PREPARE`, `LISTEN`, …: changes nothing but the session, and may be repeated.
+    /// `SET`, `RESET`, `PREPARE`, `LISTEN`, …: changes only the session, and can be repeated.
     Session,
     /// Everything else.
     Plain,
@@ -39,7 +40,7 @@ impl Word<'_> {
     }
 }
 
-/// No decision needs more.
+/// Maximum number of tokens that any decision needs.
 const WORDS_KEPT: usize = 24;
 
 /// The first words of a statement.
@@ -57,7 +58,7 @@ impl<'a> Words<'a> {
         self.0.get(index).is_some_and(|word| word.is(keyword))
     }
 
-    /// The word in upper case, nothing when it is quoted.
+    /// The word in upper case; empty if it is quoted.
     fn key(&self, index: usize) -> String {
         let word = self.0.get(index).filter(|word| !word.quoted);
         word.map_or_else(String::new, |word| word.text.to_ascii_uppercase())
@@ -94,7 +95,7 @@ impl<'a> Words<'a> {
         }
     }
 
-    /// `SELECT pg_catalog.set_config('search_path', '', false)`, as pg_dump writes it, and nothing more.
+    /// `SELECT pg_catalog.set_config('search_path', '', false)`, as written by pg_dump, and nothing else.
     fn only_sets_config(&self) -> bool {
         let at = if self.is(1, "pg_catalog") && self.is(2, ".") { 3 } else { 1 };
         self.is(at, "set_config") && self.is(at + 1, "(") && self.is(at + 7, ")") && self.0.len() == at + 8
@@ -105,7 +106,7 @@ impl<'a> Words<'a> {
     }
 }
 
-/// What is no such statement after all is for the server to refuse.
+/// The server refuses malformed statements.
 fn concurrent_index(text: &str) -> StatementKind {
     match operation(text) {
         Operation::CreateIndex(index) => {

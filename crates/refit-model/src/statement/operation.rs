@@ -1,4 +1,4 @@
-//! What a statement that cannot run in a transaction acts on: names as the catalogs have them.
+//! The objects of a statement that cannot run in a transaction, with names as in the catalogs.
 
 use squawk_lexer::TokenKind;
 
@@ -6,7 +6,8 @@ use super::Statement;
 use super::reading::{Lexeme, lexemes};
 use crate::name::unescaped_name;
 
-/// What a statement that runs outside a transaction does, as far as an interrupted attempt must be recognised.
+/// The effect of a statement that runs outside a transaction, with the detail needed to recognize an interrupted
+/// attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operation<'a> {
     /// `CREATE INDEX CONCURRENTLY name …`.
@@ -15,7 +16,7 @@ pub enum Operation<'a> {
     Reindex(ReindexTarget),
     /// `ALTER TABLE … DETACH PARTITION … CONCURRENTLY`.
     DetachPartition {
-        /// The partitioned table, schema first when given.
+        /// The partitioned table, with its schema first if one is written.
         table: Vec<String>,
         /// The partition.
         partition: Vec<String>,
@@ -30,7 +31,7 @@ pub enum Operation<'a> {
     Other,
 }
 
-/// An object whose existence tells whether a statement had its effect.
+/// An object whose existence shows whether a statement had its effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ObjectKind {
     /// A database.
@@ -43,7 +44,7 @@ pub enum ObjectKind {
     Index,
 }
 
-/// What `REINDEX … CONCURRENTLY` rebuilds.
+/// The target of `REINDEX … CONCURRENTLY`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReindexTarget {
     /// One index, or all of a partitioned one.
@@ -61,18 +62,18 @@ pub enum ReindexTarget {
 pub struct ConcurrentIndex<'a> {
     /// Whether it is UNIQUE.
     pub unique: bool,
-    /// Whether it says IF NOT EXISTS.
+    /// Whether it has IF NOT EXISTS.
     pub if_not_exists: bool,
-    /// The index's name; none when the server picks it.
+    /// The index's name; `None` if the server chooses it.
     pub name: Option<String>,
-    /// The table's name, schema first when given.
+    /// The table's name, with its schema first if one is written.
     pub table: Vec<String>,
-    /// What follows the table: method, columns and options, as written.
+    /// The text after the table: method, columns and options, as written.
     pub definition: &'a str,
 }
 
 impl<'a> Statement<'a> {
-    /// What it does, when it cannot run in a transaction.
+    /// Its operation, if it cannot run in a transaction.
     pub fn operation(&self) -> Operation<'a> {
         operation(self.text)
     }
@@ -131,7 +132,7 @@ struct Tokens<'a> {
 
 impl<'a> Tokens<'a> {
     fn of(text: &'a str) -> Tokens<'a> {
-        // No decision needs more than the head of a statement.
+        // Decisions only need the beginning of a statement.
         let head = lexemes(text).filter(|lexeme| !lexeme.is_trivia()).take(48);
         let token = |Lexeme { kind, start, end }| Token { text: &text[start..end], start, kind };
         let tokens = head.map(token).collect();
@@ -157,7 +158,7 @@ impl<'a> Tokens<'a> {
         found
     }
 
-    /// An identifier, with the UESCAPE that follows it.
+    /// An identifier, with a following UESCAPE.
     fn name(&mut self) -> Option<String> {
         let token = *self.tokens.get(self.at)?;
         if !matches!(token.kind, TokenKind::Ident | TokenKind::QuotedIdent { .. }) {

@@ -1,13 +1,13 @@
-//! Reading a text as the server does, and the settings with which it would read it otherwise.
+//! Reads a text as the server does, and finds settings with which the server would read it differently.
 //!
-//! Invariant: where this and the server disagree about the end of a string, a step could be broken apart by a COMMIT that
-//! looks like part of a string. Settings that make them disagree are refused before anything runs.
+//! Invariant: if this module and the server disagree about the end of a string, a COMMIT that looks like part of a
+//! string could split a step. Settings that make them disagree are refused before anything runs.
 
 use squawk_lexer::{LiteralKind, TokenKind, tokenize};
 
 use super::Statement;
 
-/// A token and its place.
+/// A token and its range.
 #[derive(Clone, Copy)]
 pub(super) struct Lexeme {
     pub(super) kind: TokenKind,
@@ -34,7 +34,7 @@ pub(super) fn lexemes(text: &str) -> impl Iterator<Item = Lexeme> + '_ {
         if continued == Continued::OnNewLine
             && matches!(token.kind, TokenKind::Literal { kind: LiteralKind::Str { .. } })
         {
-            // `E'…'` goes on in the next line: what looks like an ordinary string has its escapes too.
+            // `E'…'` continues on the next line: what looks like an ordinary string has escapes too.
             let (end, terminated) = end_of_escaped(text, start + 1);
             lexeme =
                 Lexeme { kind: TokenKind::Literal { kind: LiteralKind::EscStr { terminated } }, start, end };
@@ -46,7 +46,7 @@ pub(super) fn lexemes(text: &str) -> impl Iterator<Item = Lexeme> + '_ {
     })
 }
 
-/// Whether an `E'…'` string stands before, with nothing but space and line comments since.
+/// Whether an `E'…'` string comes before, with only space and line comments in between.
 #[derive(Clone, Copy, PartialEq)]
 enum Continued {
     No,
@@ -67,7 +67,7 @@ impl Continued {
     }
 }
 
-/// Where a string with escapes ends, given where its text begins, and whether it does.
+/// The end of a string with escapes, given the start of its text, and whether it is terminated.
 fn end_of_escaped(text: &str, from: usize) -> (usize, bool) {
     let mut characters = text[from..].char_indices().peekable();
     while let Some((at, character)) = characters.next() {
@@ -86,8 +86,8 @@ fn end_of_escaped(text: &str, from: usize) -> (usize, bool) {
 }
 
 impl Statement<'_> {
-    /// The setting with which the server would read the statements after this one otherwise than they were split, when
-    /// the statement changes it: why, and the way out.
+    /// The problem and its fix, if the statement changes a setting with which the server would read later statements
+    /// differently from how they were split.
     pub fn changes_reading(&self) -> Option<(&'static str, &'static str)> {
         let tokens = super::significant_tokens(self.text);
         if let Some(found) = set_statement(&tokens).or_else(|| set_config(&tokens)) {
@@ -98,14 +98,14 @@ impl Statement<'_> {
         bodies.into_iter().find_map(|body| {
             super::split_statements(&body).iter().find_map(|statement| {
                 let tokens = super::significant_tokens(statement.text);
-                // A statement may follow BEGIN or THEN without a semicolon between.
+                // A statement may follow BEGIN or THEN without a semicolon in between.
                 (0..tokens.len()).find_map(|at| set_statement(&tokens[at..])).or_else(|| set_config(&tokens))
             })
         })
     }
 }
 
-/// The text in a string of a DO.
+/// The text in the string of a DO.
 fn body(token: &str) -> Option<String> {
     if let Some(end) = token.strip_prefix('$').and_then(|rest| rest.find('$')) {
         let tag = &token[..end + 2];
@@ -132,7 +132,7 @@ fn set_statement(tokens: &[&str]) -> Option<(&'static str, &'static str)> {
     refused(&crate::identifier_name(tokens.get(at)?), tokens.get(at + 2)?)
 }
 
-/// `set_config('setting', 'value', …)`, wherever it stands.
+/// `set_config('setting', 'value', …)`, at any position.
 fn set_config(tokens: &[&str]) -> Option<(&'static str, &'static str)> {
     tokens.windows(5).find_map(|window| {
         let [name, open, setting, comma, value] = window else { return None };
@@ -150,7 +150,7 @@ fn unquoted(literal: &str) -> &str {
 fn refused(setting: &str, value: &str) -> Option<(&'static str, &'static str)> {
     let value = unquoted(value).to_ascii_lowercase();
     match setting {
-        // What it is reset to is up to role and database.
+        // The value after a reset depends on role and database.
         "standard_conforming_strings"
             if !matches!(value.as_str(), "on" | "true" | "yes" | "1" | "t" | "y") =>
         {
@@ -179,7 +179,7 @@ mod tests {
     fn a_string_with_escapes_goes_on_in_the_next_line() {
         let hides = "SELECT E'a' -- x\n 'b\\' || ' ; COMMIT; --'";
         assert_eq!(texts(hides), ["SELECT E'a' -- x\n 'b\\' || '", "COMMIT"]);
-        // On the same line it does not go on, and after something else neither.
+        // It continues neither on the same line nor after another token.
         assert_eq!(texts("SELECT E'a' 'b\\'; COMMIT"), ["SELECT E'a' 'b\\'", "COMMIT"]);
         assert_eq!(texts("SELECT E'a',\n'b\\'; COMMIT"), ["SELECT E'a',\n'b\\'", "COMMIT"]);
         assert_eq!(texts("SELECT 'a'\n'b\\'; COMMIT"), ["SELECT 'a'\n'b\\'", "COMMIT"]);

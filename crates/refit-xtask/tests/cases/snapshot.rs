@@ -330,7 +330,7 @@ async fn unsupported_objects_are_listed_and_fail_with_strict() {
         let ran = workspace.run(&[&["snapshot"], arguments].concat()).expect(0);
         assert!(ran.stdout.contains("unknown to the model") && ran.stdout.contains(words), "{}", ran.stdout);
         let strict = workspace.run(&[&["snapshot", "--strict"], arguments].concat()).expect(2);
-        assert_eq!(strict.stderr.matches("the model does not know").count(), 1, "{}", strict.stderr);
+        assert_eq!(strict.stderr.matches("the model does not support").count(), 1, "{}", strict.stderr);
         assert!(strict.stderr.contains(words) && strict.stdout.is_empty(), "{}", strict.stdout);
     }
     let note = workspace.run(&["snapshot"]).expect(0).stderr;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use refit_model::{Migration, Sidecar, front_matter};
+use refit_model::{CompanionFile, Migration, front_matter};
 
 /// The text that undoes a migration, with what its own front matter says.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ impl Down {
     /// # Errors
     /// In words, with place and way out, when it cannot run.
     pub(crate) fn of(migration: &Migration) -> Result<Option<Down>, String> {
-        let Some(Sidecar { path, text }) = &migration.down else { return Ok(None) };
+        let Some(CompanionFile { path, text }) = &migration.down else { return Ok(None) };
         let (directives, _, problems) = front_matter(path, text);
         if let Some(problem) = problems.first() {
             return Err(problem.to_string());
