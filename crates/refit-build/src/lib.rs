@@ -83,7 +83,7 @@ mod tests {
         std::fs::write(folder.path().join("V2__b.sql"), "SELECT 'x").unwrap();
         let lines = instructions(folder.path());
         assert_eq!(lines.len(), 3);
-        assert!(lines[1].contains("V2__b.sql:1:8: a string begins here"), "{lines:?}");
+        assert!(lines[1].contains("V2__b.sql:1:8: this string is not terminated"), "{lines:?}");
         assert!(lines[2].contains("rename it to V1__a.sql"), "{lines:?}");
     }
 

@@ -179,12 +179,12 @@ mod tests {
         );
         let more = sql("refit state: runs 3; x", &[Component::Runs, Component::Backfill]).unwrap();
         assert!(
-            more.starts_with("CREATE TABLE refit.backfill") && more.contains("runs 3, backfill 3;"),
+            more.starts_with("CREATE TABLE refit.backfill") && more.contains("runs 3, backfill 4;"),
             "{more}"
         );
         let old = sql("refit state 3: x", &[Component::Runs]).unwrap();
         assert!(
-            old.starts_with("CREATE TABLE refit.history") && old.contains("runs 3, backfill 3;"),
+            old.starts_with("CREATE TABLE refit.history") && old.contains("runs 3, backfill 4;"),
             "{old}"
         );
         assert!(!old.contains("CREATE TABLE refit.backfill"), "{old}");
