@@ -353,7 +353,7 @@ async fn paused_and_canceled_from_elsewhere_it_waits_and_stops() {
     };
     let (outcome, ()) = tokio::join!(back(&db, &SLOW), asked);
     let error = outcome.unwrap_err().to_string();
-    assert!(error.contains("its roll-back was canceled"), "{error}");
+    assert!(error.contains("its rollback was canceled"), "{error}");
     assert_eq!(applied(&db).await, "1,2");
     back(&db, &SLOW).await.unwrap();
     assert_eq!(counts(&db).await, "0: 6000");

@@ -19,11 +19,11 @@ fn new_migration_writes_all_files() {
     assert!(all.iter().all(|file| workspace.files().iter().any(|found| found == file)));
     assert!(ran.stdout.contains("migrations/V0010__add_status.sql"), "{}", ran.stdout);
     // An unfinished folder is refused, but another migration can still be created.
-    assert!(workspace.run(&["plan"]).expect(2).stderr.contains("holds no statement"));
+    assert!(workspace.run(&["plan"]).expect(2).stderr.contains("contains no statement"));
     let json = workspace.run(&["new-migration", "next", "--format", "json"]).expect(0).stdout;
     assert!(json.contains("V0011__next.down.sql"), "{json}");
     let again = workspace.run(&["new-migration", "next"]).expect(2);
-    assert!(again.stderr.contains("V0011__next.sql has that name already"), "{}", again.stderr);
+    assert!(again.stderr.contains("V0011__next.sql already has that name"), "{}", again.stderr);
 }
 
 #[test]

@@ -174,7 +174,7 @@ fn explicit_files_are_fixed_in_place() {
     std::fs::write(root.join("sql/drop.sql"), "\u{feff}DROP INDEX a,\r\n  b;\r\n").unwrap();
     std::fs::write(root.join("sql/check.sql"), CHECK).unwrap();
     let ran = workspace.run(&["lint-migrations", "--fix", "sql"]).expect(1);
-    assert!(ran.stdout.contains("no version to count on from"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("no version to continue from"), "{}", ran.stdout);
     assert_eq!(
         std::fs::read_to_string(root.join("sql/drop.sql")).unwrap(),
         "\u{feff}-- refit: transaction = false\r\nDROP INDEX CONCURRENTLY a;\r\nDROP INDEX CONCURRENTLY b;\r\n"

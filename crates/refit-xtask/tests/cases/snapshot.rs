@@ -122,7 +122,7 @@ fn differences_are_written_for_review() {
     let before = kept(&workspace, "schema.snap");
     workspace.write(COLUMN.0, COLUMN.1);
     let text = workspace.run(&["snapshot", "--check", "--pending"]).expect(1).stdout;
-    assert!(text.contains("look at 2 files with `cargo insta review`"), "{text}");
+    assert!(text.contains("review 2 files with `cargo insta review`"), "{text}");
     let folder = workspace.root().join("migrations/snapshots");
     assert_eq!(kept(&workspace, "schema.snap"), before);
     for pending in ["schema.snap.new", "V0002.delta.snap.new"] {

@@ -141,7 +141,7 @@ async fn another_version_is_not_drift() {
     assert_eq!(document["differences"], Value::Array(Vec::new()));
     workspace.write("V0001__t.sql", "CREATE TABLE t (id bigint PRIMARY KEY);\n");
     workspace.run(&["snapshot"]).expect(0);
-    assert!(workspace.run(&["verify"]).expect(1).stdout.contains("refused: the history does not fit"));
+    assert!(workspace.run(&["verify"]).expect(1).stdout.contains("refused: the history does not match"));
 }
 
 #[tokio::test]
