@@ -85,7 +85,7 @@ pub enum Drift {
     Off,
     /// It is logged, and stands among the report's warnings.
     Warn,
-    /// It is an error, [`Error::Drift`]: the service does not come up.
+    /// It is an error, [`Error::Drift`](crate::Error::Drift): the service does not come up.
     Refuse,
 }
 
