@@ -200,7 +200,13 @@ impl Reading<'_> {
 
     async fn history(&self) -> Result<Option<History>, Error> {
         let Some(relation) = self.relation else {
-            return Ok(Some(History { elsewhere: self.elsewhere().await?, ..History::default() }));
+            let elsewhere = self.elsewhere().await?;
+            // Another run has created it where the search path leads, since the path was followed: read again.
+            let here = self.caller.and_then(|caller| caller.current_schema.as_ref());
+            if here.is_some_and(|schema| elsewhere.contains(schema)) {
+                return Ok(None);
+            }
+            return Ok(Some(History { elsewhere, ..History::default() }));
         };
         crate::trust::refuse_untrusted(self.client, Some(relation)).await?;
         let Some((table, schema)) = self.table(relation).await? else { return Ok(None) };
