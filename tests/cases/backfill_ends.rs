@@ -333,9 +333,9 @@ async fn a_batch_that_ends_its_session_is_told_of() {
     hold(&db, &files).await;
     let (url, work) = (db.url().to_owned(), inline(&files));
     let working = tokio::spawn(async move { work.run(&url).await });
-    until("it is told", async || {
-        let told = "SELECT coalesce((SELECT retry_reason LIKE '%terminating connection%' AND retries > 1 FROM refit.backfill_range), false)";
-        value(&db, told).await
+    until("the reason is recorded", async || {
+        let retried = "SELECT coalesce((SELECT retry_reason LIKE '%terminating connection%' AND retries > 1 FROM refit.backfill_range), false)";
+        value(&db, retried).await
     })
     .await;
     execute(&db, "TRUNCATE bad").await;

@@ -4,7 +4,7 @@ mod sessions;
 
 use std::time::Duration;
 
-use refit::backfill::{JobStatus, Subject, preview};
+use refit::backfill::{JobState, JobStatus, Subject, preview};
 use refit::model::{MigrationSet, SourceFile};
 use refit::{Backfills, ConnectOptions, Error, Report};
 use refit_devdb::TestDb;
@@ -180,7 +180,7 @@ async fn estimates_from_stale_statistics_do_not_promise_the_end() {
         else {
             continue;
         };
-        if status.state == refit::backfill::JobState::Complete || status.strategy.is_none() {
+        if status.state == JobState::Complete || status.strategy.is_none() {
             continue;
         }
         seen += 1;

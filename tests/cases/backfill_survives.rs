@@ -93,7 +93,7 @@ async fn connections_that_are_cut_again_and_again() {
         let client = refit::connect(&url, &ConnectOptions::default()).await.unwrap();
         let mut random = StdRng::seed_from_u64(7);
         let mut cut = 0_i64;
-        // A slow machine is busy connecting between two cuts: past these, the work goes on undisturbed.
+        // A slow machine is busy connecting between two cuts: after these, the work continues undisturbed.
         while cut < 200 {
             tokio::time::sleep(Duration::from_millis(random.random_range(5..120))).await;
             let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name LIKE 'refit backfill%' \

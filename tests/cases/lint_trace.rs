@@ -114,7 +114,7 @@ async fn no_case_differs_from_the_prediction() {
     assert_eq!(refused, expected);
 }
 
-/// Runs the files that are to be traced, on what the others have made, and says what was otherwise than predicted; and the
+/// Runs the files that are to be traced, on what the others have made, and returns the mismatches with the prediction; and the
 /// SQLSTATE of what failed.
 async fn compare(db: &TestDb, files: &[(&str, &str, bool)], rows: u32) -> (Vec<String>, Option<String>) {
     let version: i32 = value(db, "SELECT current_setting('server_version_num')::int / 10000").await;

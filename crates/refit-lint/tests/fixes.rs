@@ -87,7 +87,7 @@ fn each_text_becomes_its_files() {
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 2 * TEXTS.len() + 1);
 }
 
-/// Whatever is fixed, each statement that nobody found fault with is still there, in its place among the others.
+/// Whatever is fixed, each statement without a finding is still there, in its place among the others.
 #[test]
 fn no_statement_is_lost() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/lint_cases");

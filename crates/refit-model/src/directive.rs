@@ -127,7 +127,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Reports lines such as `-- refit transaction = false` and `-- Refit: …`, which were meant as directives.
+    /// Reports lines such as `-- refit transaction = false` and `-- Refit: …`, which were intended as directives.
     fn near_miss(&mut self, body: &str, position: Position) {
         let mut words = body.split_whitespace();
         let first = words.next().unwrap_or_default();

@@ -18,7 +18,7 @@ impl Migrator {
     /// Connects, applies, closes the connection. This is what a service calls when it boots.
     ///
     /// Backfills are finished as [`backfills`](Migrator::backfills) says: by default by a task in the background, which needs
-    /// a tokio runtime that goes on.
+    /// a tokio runtime that keeps running.
     ///
     /// # Errors
     /// As [`apply`](Migrator::apply), and those of connecting.
@@ -80,7 +80,7 @@ impl Migrator {
         warned
     }
 
-    /// A step has failed: the backfills that are registered go on all the same, and what they open may be what it needs.
+    /// A step has failed: registered backfills run all the same, since the gates that they open may be what it needs.
     async fn finish_backfills_then(&self, url: &str, error: Error) -> Result<Report, Error> {
         if !matches!(error, Error::Statement(_)) {
             return Err(error);

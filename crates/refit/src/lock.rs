@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::event::{Event, Observer};
 use crate::interrupt::Interrupt;
 use crate::lock_keys::LockKeys;
+use crate::options::Options;
 use crate::preflight::Preflight;
 use crate::state::State;
 
@@ -42,19 +43,14 @@ pub(crate) struct LockWait<'a> {
 }
 
 impl<'a> LockWait<'a> {
-    pub(crate) fn new(
-        keys: LockKeys,
-        state: &'a State,
-        limit: Duration,
-        observer: &'a Observer,
-        interrupt: &'a Interrupt,
-    ) -> LockWait<'a> {
+    pub(crate) fn new(keys: LockKeys, state: &'a State, options: &'a Options) -> LockWait<'a> {
+        let Options { wait_for_lock, observer, interrupt, .. } = options;
         LockWait {
             keys,
             state,
             observer,
             began: Instant::now(),
-            limit,
+            limit: *wait_for_lock,
             pause: POLL,
             reported: None,
             interrupt,

@@ -140,9 +140,7 @@ impl Migrator {
     pub async fn lock(&self, client: &Client) -> Result<HistoryLock, Error> {
         let facts = Preflight::read(client, &self.planner.options).await?;
         let locked = async {
-            let (limit, observer) = (self.planner.options.wait_for_lock, &self.planner.options.observer);
-            let interrupt = &self.planner.options.interrupt;
-            let mut wait = LockWait::new(facts.lock, &facts.state, limit, observer, interrupt);
+            let mut wait = LockWait::new(facts.lock, &facts.state, &self.planner.options);
             while let Waited::NotYet = wait.poll(client).await? {}
             Ok(())
         };

@@ -62,10 +62,8 @@ async fn waiting(
     set: &MigrationSet,
     began: Instant,
 ) -> Result<Report, Error> {
-    let (limit, observer) = (planner.options.wait_for_lock, &planner.options.observer);
     let state = facts.state.clone();
-    let interrupt = &planner.options.interrupt;
-    let mut wait = LockWait::new(facts.lock, &state, limit, observer, interrupt);
+    let mut wait = LockWait::new(facts.lock, &state, &planner.options);
     let mut waited = Duration::ZERO;
     while let Waited::NotYet = wait.poll(client).await? {
         waited = wait.elapsed();

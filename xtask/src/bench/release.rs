@@ -32,7 +32,7 @@ impl Build {
     /// Replaces this process by a release build with the same arguments, unless it is one or the build at hand is wanted. Returns
     /// only if there is nothing to do, or with the error.
     ///
-    /// Client code of all three tools is an order of magnitude slower in a debug build, in which nobody runs a service.
+    /// Client code of all three tools is an order of magnitude slower in a debug build, which no service runs in production.
     pub(crate) fn become_release(self) -> anyhow::Result<()> {
         if self.as_built || !cfg!(debug_assertions) {
             return Ok(());

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{bail, ensure};
-use refit::backfill::JobStatus;
+use refit::backfill::{JobState, JobStatus};
 use refit_model::MigrationSet;
 use tokio_postgres::Client;
 
@@ -20,7 +20,7 @@ pub(crate) async fn watch(client: &Client, set: &MigrationSet, story: &mut Story
     loop {
         let state = refit::Migrator::new(set.clone()).state(client).await?;
         let jobs = JobStatus::all(client, &state).await?;
-        if let Some(job) = jobs.iter().find(|job| job.state == refit::backfill::JobState::Running) {
+        if let Some(job) = jobs.iter().find(|job| job.state == JobState::Running) {
             let total = u64::try_from(job.rows_estimated).unwrap_or(0).max(1);
             bar.set_length(total);
             bar.set_position(u64::try_from(job.rows_changed).unwrap_or(0).min(total));
@@ -34,10 +34,9 @@ pub(crate) async fn watch(client: &Client, set: &MigrationSet, story: &mut Story
                 reported = true;
             }
         }
-        if let Some(job) = jobs.iter().find(|job| {
-            job.state == refit::backfill::JobState::Failed
-                || job.state == refit::backfill::JobState::Incomplete
-        }) {
+        if let Some(job) =
+            jobs.iter().find(|job| job.state == JobState::Failed || job.state == JobState::Incomplete)
+        {
             bail!("{job}");
         }
         let sql = "SELECT count(*) FROM refinery_schema_history";

@@ -133,16 +133,12 @@ pub(crate) struct Docs<'c> {
     pub(crate) protected: &'c BTreeSet<String>,
     /// Notes for the user about the written files.
     pub(crate) notes: Vec<(String, String)>,
-    /// Whether the set has any companion files.
-    has_companions: bool,
 }
 
 impl<'c> Docs<'c> {
     pub(crate) fn new(inputs: &[Input], config: &'c Config, protected: &'c BTreeSet<String>) -> Docs<'c> {
         let all: Vec<Rc<Doc>> = inputs.iter().map(|input| Rc::new(Doc::new(input, config))).collect();
-        let is_companion = |doc: &Rc<Doc>| COMPANIONS.iter().any(|suffix| doc.input.path.ends_with(suffix));
-        let has_companions = all.iter().any(is_companion);
-        Docs { all, config, protected, notes: Vec::new(), has_companions }
+        Docs { all, config, protected, notes: Vec::new() }
     }
 
     pub(crate) fn inputs(&self) -> Vec<Input> {
@@ -292,7 +288,7 @@ impl<'c> Docs<'c> {
 
     /// Renames companion files with their migrations: `stems` maps old stems to new ones.
     fn move_companions(&mut self, stems: &HashMap<String, String>, suffixes: &[&str]) {
-        if !self.has_companions || stems.is_empty() {
+        if stems.is_empty() {
             return;
         }
         for doc in &mut self.all {

@@ -1,7 +1,7 @@
 //! # timestamp without time zone
 //!
 //! A `timestamp` is a date and time without a time zone. Interpreted in another zone, or across a daylight-saving
-//! change, it is a different moment, and nothing in the database shows which one is meant. `timestamptz` takes the same
+//! change, it is a different moment, and nothing in the database shows which one was intended. `timestamptz` takes the same
 //! 8 bytes and is an unambiguous moment.
 //!
 //! Off by default. Changing the type later rewrites the table, unless the session's time zone is UTC.

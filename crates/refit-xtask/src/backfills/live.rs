@@ -1,5 +1,6 @@
 //! Live progress of backfills: a bar on a terminal, plain lines elsewhere.
 
+use refit::backfill::JobState;
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -80,9 +81,7 @@ impl Live {
             self.lines.changes(&self.jobs).into_iter().for_each(say);
             return;
         }
-        let is_active = |seen: &&ObservedJob| {
-            seen.status.state == refit::backfill::JobState::Running || seen.is_runnable()
-        };
+        let is_active = |seen: &&ObservedJob| seen.status.state == JobState::Running || seen.is_runnable();
         let Some(seen) = self.jobs.iter().find(is_active) else { return };
         self.bar.set_position(thousandths(seen.status.progress));
         self.bar.set_prefix(crate::terminal::plain(&seen.status.name));
@@ -176,7 +175,7 @@ impl Lines {
         for seen in all {
             let version = seen.status.version;
             if let (Some(strategy), Some(reason)) = (&seen.status.strategy, &seen.status.reason)
-                && seen.status.state == refit::backfill::JobState::Running
+                && seen.status.state == JobState::Running
                 && self.strategies.insert(version, strategy.clone()).as_ref() != Some(strategy)
             {
                 let name = &seen.status.name;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use refit::backfill::JobStatus;
+use refit::backfill::{JobRequest, JobState, JobStatus};
 use refit::{ConnectOptions, Connection, Migrator};
 use serde::Serialize;
 use tokio_postgres::types::Type;
@@ -24,13 +24,13 @@ pub(crate) struct ObservedJob {
 
 impl ObservedJob {
     pub(crate) fn is_complete(&self) -> bool {
-        self.status.state == refit::backfill::JobState::Complete
+        self.status.state == JobState::Complete
     }
 
     /// Whether a worker would work on it.
     pub(crate) fn is_runnable(&self) -> bool {
-        self.status.requested == refit::backfill::JobRequest::Run
-            && matches!(self.status.state.as_str(), "registered" | "running")
+        self.status.requested == JobRequest::Run
+            && matches!(self.status.state, JobState::Registered | JobState::Running)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use refit::backfill::{JobState, JobStatus};
+use refit::backfill::{JobKind, JobState, JobStatus};
 use refit_model::visible_line;
 
 use super::poller::ObservedJob;
@@ -50,7 +50,7 @@ pub(crate) fn figures(seen: &ObservedJob) -> String {
 pub(crate) fn block(seen: &ObservedJob, width: usize) -> String {
     let status = &seen.status;
     let (word, style) = state(status);
-    let undo = if status.kind == refit::backfill::JobKind::Undo { "  (undo)" } else { "" };
+    let undo = if status.kind == JobKind::Undo { "  (undo)" } else { "" };
     let mut text = format!("{style}{word:<10}{style:#}  {:width$}{undo}  {}", status.name, figures(seen));
     for (label, style, words) in details(seen) {
         // Writing to a String cannot fail.
@@ -91,7 +91,7 @@ fn details(seen: &ObservedJob) -> Vec<(&'static str, Paint, String)> {
         ));
     }
     if seen.is_runnable() && seen.sessions == 0 {
-        let none = if status.kind == refit::backfill::JobKind::Undo { NO_ROLLBACK } else { NO_WORKER };
+        let none = if status.kind == JobKind::Undo { NO_ROLLBACK } else { NO_WORKER };
         lines.push(("worker", WAITS, none.to_owned()));
     } else if let Some(throttle) = &status.throttle {
         lines.push(("slowed", WAITS, throttle.clone()));
@@ -187,8 +187,10 @@ pub(crate) fn unfinished_lines(all: &[JobStatus]) -> String {
 
 /// Which process resumes a backfill that may run again.
 pub(crate) fn resume_hint(status: &JobStatus) -> &'static str {
-    match status.kind.as_str() {
-        "undo" => "a waiting rollback continues within seconds; if there is none, run `cargo xtask rollback`",
+    match status.kind {
+        JobKind::Undo => {
+            "a waiting rollback continues within seconds; if there is none, run `cargo xtask rollback`"
+        }
         _ => "a waiting process continues within seconds; if there is none, run `cargo xtask backfill run`",
     }
 }

@@ -1,5 +1,6 @@
 //! `cargo xtask rollback`
 
+use refit::backfill::JobKind;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -68,7 +69,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     let began = Instant::now();
     let roll_back = async |migrator: &refit::Migrator| migrator.rollback(database.url(), &rollback).await;
     // Show only undo jobs, including those of an earlier rollback that was stopped.
-    let ignore = |job: &ObservedJob| job.status.kind != refit::backfill::JobKind::Undo || job.is_complete();
+    let ignore = |job: &ObservedJob| job.status.kind != JobKind::Undo || job.is_complete();
     let observed = with_progress(&migrator, database.url(), context, ignore, roll_back).await?;
     let mut result = RollbackResult {
         run: None,

@@ -1,5 +1,6 @@
 //! `cargo xtask status`
 
+use refit::backfill::JobState;
 use std::fmt::Write;
 use std::process::ExitCode;
 
@@ -29,8 +30,7 @@ pub(crate) async fn run(_: &Args, context: &Context) -> anyhow::Result<ExitCode>
     connection.close().await;
     let text = format!("{}\n{}", database.address(), describe(&status, &set));
     context.out.result(&status, text)?;
-    let complete =
-        status.backfills.iter().all(|backfill| backfill.state == refit::backfill::JobState::Complete);
+    let complete = status.backfills.iter().all(|backfill| backfill.state == JobState::Complete);
     Ok(if complete && status.plan.is_up_to_date() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 

@@ -53,7 +53,7 @@ pub struct JobStatus {
     pub error: Option<String>,
     /// Seconds that it took, or has taken.
     pub seconds: Option<f64>,
-    /// Who is at work.
+    /// The workers with a lease.
     pub workers: Vec<WorkerStatus>,
     /// The rows that were set aside last, at most ten.
     pub failed_rows: Vec<FailedRow>,
@@ -78,7 +78,7 @@ pub struct JournalStatus {
     pub kept_since: Option<String>,
 }
 
-/// A worker at work.
+/// A worker with a lease.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct WorkerStatus {

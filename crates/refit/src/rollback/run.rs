@@ -79,10 +79,8 @@ async fn waiting(
     facts: &mut Preflight,
     rollback: &Rollback,
 ) -> Result<RollbackReport, Error> {
-    let (limit, observer) = (migrator.planner.options.wait_for_lock, &migrator.planner.options.observer);
     let state = facts.state.clone();
-    let interrupt = &migrator.planner.options.interrupt;
-    let mut wait = LockWait::new(facts.lock, &state, limit, observer, interrupt);
+    let mut wait = LockWait::new(facts.lock, &state, &migrator.planner.options);
     let mut waited = Duration::ZERO;
     while let Waited::NotYet = wait.poll(client).await? {
         waited = wait.elapsed();

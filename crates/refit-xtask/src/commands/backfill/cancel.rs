@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use refit::backfill::Request;
+use refit::backfill::{JobState, Request};
 use refit_model::Version;
 
 use super::which::SelectedBackfill;
@@ -27,9 +27,7 @@ pub(super) struct Args {
 pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let backfill = SelectedBackfill::of(args.version, context).await?;
     let before = backfill.status().await?;
-    if before.state != refit::backfill::JobState::Complete
-        && before.state != refit::backfill::JobState::Canceled
-    {
+    if before.state != JobState::Complete && before.state != JobState::Canceled {
         let question = format!(
             "Cancel the backfill {} at {:.1} %, {} rows {}? Steps that wait for it keep waiting.",
             before.name,

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::bail;
-use refit::backfill::{JobStatus, Preview, Subject, preview};
+use refit::backfill::{JobKind, JobState, JobStatus, Preview, Subject, preview};
 use refit::{Connection, Migrator, State};
 use refit_model::{MigrationSet, Version};
 use serde::Serialize;
@@ -60,10 +60,7 @@ async fn registered(connection: &Connection, state: &State) -> anyhow::Result<Ve
     let all = JobStatus::all(connection, state).await?;
     Ok(all
         .iter()
-        .filter(|status| {
-            status.state != refit::backfill::JobState::Complete
-                && status.kind == refit::backfill::JobKind::Forward
-        })
+        .filter(|status| status.state != JobState::Complete && status.kind == JobKind::Forward)
         .map(|status| status.version)
         .collect())
 }

@@ -1,7 +1,7 @@
 //! Selects the backfill that a command works on.
 
 use anyhow::bail;
-use refit::backfill::{JobStatus, Request};
+use refit::backfill::{JobState, JobStatus, Request};
 use refit::{Connection, State};
 use refit_model::Version;
 
@@ -46,7 +46,7 @@ impl SelectedBackfill {
 
 async fn only_unfinished(connection: &Connection, state: &State) -> anyhow::Result<Version> {
     let mut unfinished = JobStatus::all(connection, state).await?;
-    unfinished.retain(|status| status.state != refit::backfill::JobState::Complete);
+    unfinished.retain(|status| status.state != JobState::Complete);
     match &unfinished[..] {
         [] => bail!("this database has no unfinished backfill"),
         [one] => Ok(one.version),

@@ -1,4 +1,4 @@
-//! Backfills at work: what knows the migrator, because gates open when a backfill is complete.
+//! Running backfills for a migrator: it applies what waited, when a backfill is complete.
 
 mod retention;
 mod undo;

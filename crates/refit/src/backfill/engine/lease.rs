@@ -215,7 +215,7 @@ impl Lease {
         Some(Place { lower: lower.clone(), closed, last, stripe: self.position / self.count() })
     }
 
-    /// Goes on behind a batch that ended with `end`; returns whether the range is done.
+    /// Continues after a batch that ended with `end`; returns whether the range is done.
     pub(crate) fn advance(&mut self, place: &Place, end: Key) -> bool {
         if end == place.last {
             self.position += 1;
