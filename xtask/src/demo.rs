@@ -8,6 +8,7 @@
 mod build;
 mod filling;
 mod generate;
+mod http;
 mod load;
 mod replica;
 mod report;

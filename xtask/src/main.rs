@@ -36,14 +36,18 @@ impl Application for Cli {
     }
 
     fn is_plain(&self) -> bool {
-        matches!(&self.command, Task::Refit(command) if command.is_plain())
+        match &self.command {
+            Task::Refit(command) => command.is_plain(),
+            Task::Bench(_) => true,
+            Task::Demo(_) | Task::Test(_) => false,
+        }
     }
 
     async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         match self.command {
             Task::Refit(command) => command.run(context).await,
             Task::Demo(args) => demo::run(&args, context.out.human()).await,
-            Task::Bench(args) => bench::run(&args, context).await,
+            Task::Bench(args) => bench::run(&args, context),
             Task::Test(args) => test::run(&args, context),
         }
     }

@@ -11,6 +11,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 
+use super::http::{self, Answer};
 use super::story::Story;
 
 const BOOT_LIMIT: Duration = Duration::from_secs(120);
@@ -105,7 +106,7 @@ impl Replica {
     }
 
     /// One look: where it listens, whether it lives, whether it is ready.
-    async fn look(&mut self, client: &reqwest::Client, story: &mut Story) -> anyhow::Result<()> {
+    async fn look(&mut self, story: &mut Story) -> anyhow::Result<()> {
         if let Some(status) = self.child.try_wait()? {
             bail!("{} ended by itself ({status})", self.name);
         }
@@ -113,9 +114,8 @@ impl Replica {
             self.base = self.log().iter().find_map(|line| listening(line)).map(|a| format!("http://{a}"));
         }
         let Some(base) = self.base.clone() else { return Ok(()) };
-        let response = client.get(format!("{base}/readyz")).send().await?;
-        let ready = response.status().is_success();
-        let body: serde_json::Value = response.json().await?;
+        let Answer { status, body } = http::get(format!("{base}/readyz")).await?;
+        let ready = status == 200;
         // It says so before it is ready; reading its log may lag behind.
         let applied = self.log().iter().find_map(|line| applied(line));
         if let (true, Some(applied)) = (ready, applied) {
@@ -130,12 +130,11 @@ impl Replica {
         } else if !ready {
             self.not_ready_answers += 1;
             if self.not_ready_answers == 1 {
-                let health = client.get(format!("{base}/healthz")).send().await?.status();
+                let health = http::get(format!("{base}/healthz")).await?.status;
                 let pending = body["plan"]["pending"].as_array().map_or(0, Vec::len);
                 story.say(format!(
-                    "{}: /healthz says {}, /readyz says 503 with {pending} migrations pending",
-                    self.name,
-                    health.as_u16()
+                    "{}: /healthz says {health}, /readyz says 503 with {pending} migrations pending",
+                    self.name
                 ));
             }
         }
@@ -145,14 +144,13 @@ impl Replica {
 
 /// Waits until every replica is ready.
 pub(crate) async fn all_ready(replicas: &mut [Replica], story: &mut Story) -> anyhow::Result<()> {
-    let client = reqwest::Client::new();
     let start = Instant::now();
     while replicas.iter().any(|replica| replica.ready_after.is_none()) {
         if start.elapsed() > BOOT_LIMIT {
             bail!("the replicas are not ready after {BOOT_LIMIT:?}");
         }
         for replica in replicas.iter_mut().filter(|replica| replica.ready_after.is_none()) {
-            replica.look(&client, story).await?;
+            replica.look(story).await?;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

@@ -79,7 +79,7 @@ async fn timed(shared: &Path, tables: u32, turns: usize) -> anyhow::Result<Row> 
             _ => Command::new(dump_program(&db)),
         };
         match contender {
-            0 => command.args(["snapshot", "--format", "text", "--database-url", db.url()]),
+            0 => command.args([crate::REFIT, "snapshot", "--format", "text", "--database-url", db.url()]),
             _ => command.args(["-s", db.url()]),
         };
         times.add(contender, spent(&mut command)?);
