@@ -6,10 +6,12 @@ use std::process::Stdio;
 use anyhow::{Context, bail};
 
 /// Builds `content-service` and says where it lies. What cargo reports goes to standard error as usual.
+///
+/// `--workspace` gives dependencies the features that the tests give them, and so they are compiled once for both.
 pub(crate) async fn content_service(workspace: &Path) -> anyhow::Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = tokio::process::Command::new(cargo)
-        .args(["build", "--quiet", "--package", "content-service", "--bin", "content-service"])
+        .args(["build", "--quiet", "--workspace", "--bin", "content-service"])
         .arg("--message-format=json-render-diagnostics")
         .current_dir(workspace)
         .stderr(Stdio::inherit())
