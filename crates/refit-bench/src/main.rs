@@ -8,6 +8,7 @@
 mod backfill;
 mod boot;
 mod boot_one;
+mod build;
 mod carried;
 mod fix;
 mod lab;
@@ -38,6 +39,7 @@ struct Cli {
 enum Bench {
     Backfill(backfill::Args),
     Boot(boot::Args),
+    Build(build::Args),
     Fix(fix::Args),
     Lint(lint::Args),
     Snapshot(snapshot::Args),
@@ -66,6 +68,7 @@ impl Application for Cli {
         match self.bench {
             Bench::Backfill(args) => backfill::run(&args, human).await,
             Bench::Boot(args) => boot::run(&args, human).await,
+            Bench::Build(args) => build::run(&args, human, &context.workspace),
             Bench::Fix(args) => fix::run(&args, human),
             Bench::Lint(args) => lint::run(&args, human, &context.workspace),
             Bench::Snapshot(args) => snapshot::run(&args, human, &context.workspace).await,
