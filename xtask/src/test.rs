@@ -8,7 +8,7 @@ use xshell::{Shell, cmd};
 /// Run the tests on a chosen PostgreSQL.
 #[derive(Clone, Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  cargo xtask test\n  cargo xtask test --pg 17 -- -p refit-tests cases::apply\n  cargo xtask test --chaos 60"
+    after_help = "Examples:\n  cargo xtask test\n  cargo xtask test --fast\n  cargo xtask test --pg 17 -- -p refit-tests cases::apply\n  cargo xtask test --chaos 60"
 )]
 pub(crate) struct Args {
     /// Major version; fetched when the machine does not have it
@@ -17,6 +17,9 @@ pub(crate) struct Args {
     /// Kill processes and cut connections at random for so many seconds per kind of work, and at least 200 times
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86_400))]
     chaos: Option<u32>,
+    /// Only tests that need no PostgreSQL: unit tests, and those of the model and the linter
+    #[arg(long, conflicts_with_all = ["pg", "chaos"])]
+    fast: bool,
     /// Arguments for cargo test
     #[arg(last = true)]
     arguments: Vec<String>,
@@ -35,6 +38,23 @@ const CHAOS: [&str; 9] = [
     "--nocapture",
 ];
 
+/// What `--fast` runs: everything inside the sources, and the tests of crates that know no server.
+const FAST: [&str; 13] = [
+    "--workspace",
+    "--lib",
+    "--bins",
+    "--test",
+    "folder",
+    "--test",
+    "fixes",
+    "--test",
+    "fuzz",
+    "--test",
+    "grammar",
+    "--test",
+    "versions",
+];
+
 /// Runs `cargo test`; its exit status becomes 0 or 1.
 ///
 /// # Errors
@@ -44,11 +64,13 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     shell.change_dir(&context.workspace);
     let _pg = args.pg.map(|major| shell.push_env("REFIT_PG", major.to_string()));
     let _chaos = args.chaos.map(|seconds| shell.push_env("REFIT_CHAOS", seconds.to_string()));
-    let arguments = match (args.arguments.is_empty(), args.chaos) {
-        (false, _) => args.arguments.clone(),
-        (true, None) => vec!["--workspace".to_owned()],
-        (true, Some(_)) => CHAOS.map(str::to_owned).to_vec(),
+    let arguments = &args.arguments;
+    let chosen: &[&str] = match args.chaos {
+        _ if args.fast => &FAST,
+        _ if !arguments.is_empty() => &[],
+        Some(_) => &CHAOS,
+        None => &["--workspace"],
     };
-    let passed = cmd!(shell, "cargo test {arguments...}").run().is_ok();
+    let passed = cmd!(shell, "cargo test {chosen...} {arguments...}").run().is_ok();
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
