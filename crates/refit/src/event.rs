@@ -66,7 +66,7 @@ pub enum Event<'a> {
 
 type Tell = dyn Fn(&Event<'_>) + Send + Sync;
 
-/// Who is told; by default nobody but the metrics.
+/// Who is told; by default nobody but the metrics, with the feature `metrics`.
 #[derive(Clone, Default)]
 pub(crate) struct Observer(Option<Arc<Tell>>);
 
@@ -76,6 +76,7 @@ impl Observer {
     }
 
     pub(crate) fn tell(&self, event: &Event<'_>) {
+        #[cfg(feature = "metrics")]
         crate::metrics::record(event);
         if let Some(observer) = &self.0 {
             observer(event);

@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio_postgres::{CancelToken, Client, NoTls};
-use tokio_postgres_rustls::MakeRustlsConnect;
 use tracing::debug;
 
-use crate::connect::Target;
+use crate::connect::{Connector, Target};
 
 /// A switch that ends runs; clones are one switch.
 ///
@@ -69,7 +68,7 @@ const REPEATS: u32 = 5;
 #[derive(Clone)]
 pub(crate) struct Canceler {
     token: CancelToken,
-    tls: Option<MakeRustlsConnect>,
+    tls: Option<Connector>,
 }
 
 impl Canceler {

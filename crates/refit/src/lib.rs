@@ -15,6 +15,9 @@
 //! are restartable; old and new binaries coexist; gated steps wait without blocking boot; and no migration is lost to
 //! the build, since [`embed!`] does not compile without `refit-build`.
 //!
+//! Cargo features: `tls` (default) encrypts connections with rustls; `metrics` tells a recorder of the `metrics` crate what runs
+//! and backfills do.
+//!
 //! This crate never prints, never reads the environment and never exits. It knows no linter and no snapshot: a service
 //! that links it stays small.
 
@@ -35,6 +38,7 @@ mod hint;
 mod history;
 mod interrupt;
 mod lock;
+#[cfg(feature = "metrics")]
 mod metrics;
 mod migrator;
 mod pin;
@@ -57,7 +61,7 @@ mod trust;
 
 pub use backfill::Backfills;
 pub use checksum::narrow_checksum;
-pub use connect::{ConnectOptions, Connection, Notice, SslMode, Target, TlsOptions, connect};
+pub use connect::{ConnectOptions, Connection, Connector, Notice, SslMode, Target, TlsOptions, connect};
 pub use drift::{Drift, SchemaCheck};
 pub use embedded::{Embedded, Source};
 pub use error::{Error, StatementError};
@@ -66,6 +70,7 @@ pub use gate::Gate;
 pub use history::{BackfillState, HISTORY_TABLE, History, HistoryRow, UndecidedStep};
 pub use interrupt::Interrupt;
 pub use lock::{HistoryLock, LOCK_KEY, key as lock_key};
+#[cfg(feature = "metrics")]
 pub use metrics::describe_metrics;
 pub use migrator::Migrator;
 pub use pin::pinned;
