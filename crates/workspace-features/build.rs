@@ -1,3 +1,3 @@
-//! Nothing to do: with a build script, `[build-dependencies]` counts, and so build scripts share dependencies too.
+//! Does nothing. Cargo ignores `[build-dependencies]` without a build script, and they unify the features of build scripts.
 
 fn main() {}

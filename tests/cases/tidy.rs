@@ -103,8 +103,8 @@ async fn sql_names_functions_of_the_server_with_their_schema() {
     assert_eq!(literals(code.parse().unwrap()), ["\"SELECT \"now\"\"", "\"a\"b\""]);
 }
 
-/// A dependency with other features is compiled again, with all that depends on it. `workspace-features` holds the features;
-/// what this finds is added there.
+/// Cargo compiles a dependency again for another set of features, and then all of its dependents. Add what this test reports to
+/// `workspace-features`.
 #[test]
 fn programs_and_tests_share_their_dependencies() {
     let mut features: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -144,8 +144,8 @@ fn unqualified<'a>(text: &'a str, functions: &'a HashSet<String>) -> impl Iterat
     })
 }
 
-/// String literals, those of comments left out. `proc-macro2` counts no lines: with the feature for that it would be compiled
-/// again, beside the one that macros need.
+/// String literals outside of comments. Their lines are unknown: `proc-macro2` has them with a feature that would compile it again,
+/// in addition to the build that macros use.
 fn literals(code: TokenStream) -> Vec<String> {
     let mut found = Vec::new();
     let mut after_hash = false;
@@ -164,8 +164,7 @@ fn literals(code: TokenStream) -> Vec<String> {
     found
 }
 
-/// The text of a string literal; nothing for bytes, characters and numbers. Escapes become white space, which separates words
-/// as well.
+/// The text of a string literal; none for bytes, characters and numbers. Escaped white space becomes a space.
 fn text_of(literal: &str) -> Option<String> {
     match literal.strip_prefix('r') {
         Some(raw) => Some(raw.trim_matches('#').to_owned()),

@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: builds and becomes `refit-bench`. The peers that benches run beside Refit are compiled for it only.
+//! `cargo xtask bench`: builds `refit-bench` and runs it in place of this process.
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
@@ -9,8 +9,7 @@ use refit_xtask::Context;
 
 /// Measure what the README claims.
 ///
-/// Everything after `bench` goes to a program of its own, which is built first: a release build, unless `--as-built` is among
-/// the arguments.
+/// Builds and runs the package `refit-bench` with these arguments: as a release build, unless `--as-built` is one of them.
 #[derive(Clone, Debug, clap::Args)]
 #[command(disable_help_flag = true)]
 pub(crate) struct Args {
@@ -19,7 +18,7 @@ pub(crate) struct Args {
     arguments: Vec<OsString>,
 }
 
-/// Replaces this process by the benches: their terminal and their exit status are its own.
+/// Replaces this process with the benches, which keep its terminal and give its exit status.
 ///
 /// # Errors
 /// When cargo cannot be started.
@@ -32,7 +31,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
         command.arg("--release");
     }
     command.arg("--");
-    // Options that were written before the name of the bench are read as those of every command.
+    // Global options before the name of the bench were parsed here.
     if !context.out.human() {
         command.args(["--format", "json"]);
     }
@@ -42,7 +41,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     Err(anyhow!(command.args(&args.arguments).exec()).context("cannot run cargo to build refit-bench"))
 }
 
-/// Whether a release build is called for: not to print the help, and not where the debug build is to be measured.
+/// Whether a release build is needed. It is not needed to print help, or with `--as-built`.
 fn measures(arguments: &[OsString]) -> bool {
     let is = |names: &[&str]| arguments.iter().any(|argument| names.iter().any(|name| argument == name));
     let as_built = cfg!(debug_assertions) && is(&["--as-built"]);
@@ -54,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_release_build_is_measured_unless_another_is_asked_for() {
+    fn a_release_build_is_used_except_for_help_and_as_built() {
         let measures =
             |line: &str| measures(&line.split_whitespace().map(OsString::from).collect::<Vec<OsString>>());
         assert!(measures("boot --quick"));

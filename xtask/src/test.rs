@@ -38,7 +38,7 @@ const CHAOS: [&str; 9] = [
     "--nocapture",
 ];
 
-/// What `--fast` runs: everything inside the sources, and the tests of crates that know no server.
+/// What `--fast` runs: unit tests, and the integration tests that need no server.
 const FAST: [&str; 13] = [
     "--workspace",
     "--lib",

@@ -1,4 +1,4 @@
-//! In place of a private PostgreSQL, where the service is built without the feature `private-server`: a database must be named.
+//! Replaces `private` in builds without the feature `private-server`, where a database is required.
 
 use std::convert::Infallible;
 
@@ -7,11 +7,11 @@ use crate::boot::ServeError;
 /// The environment of a private database.
 pub(crate) const ENVIRONMENT: &str = "development";
 
-/// A server that there cannot be.
+/// Never constructed.
 pub(crate) struct Private(Infallible);
 
 impl Private {
-    /// Refuses.
+    /// Always fails.
     pub(crate) async fn start() -> Result<Private, ServeError> {
         Err(ServeError::Private("this program is built without the feature `private-server`".into()))
     }

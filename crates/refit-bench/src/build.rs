@@ -1,4 +1,4 @@
-//! `bench build`: what compiling costs: the demo, the tests after it, and a service that takes Refit in.
+//! `bench build`: the build cost of the demo, of the tests after it, and of a service that uses Refit.
 
 mod cargo;
 mod service;
@@ -14,20 +14,20 @@ use self::cargo::{Builds, Run, fetch, twice};
 use self::service::Service;
 use super::table::{Cell, Verdict, aligned};
 
-/// What compiling costs: `cargo xtask demo`, the tests after it, and a service that takes Refit in, beside its peers.
+/// What it costs to build `cargo xtask demo`, the tests after it, and a service that uses Refit, refinery or sqlx.
 ///
-/// Times are CPU seconds, user and system, of whole runs of cargo from empty target folders. The services are built in one run with the
-/// versions that this workspace has locked; what a tool adds is the difference to the service without it. Exit status 1 if a
-/// target is missed. Needs about 5 GB on disk, and the network for dependencies that were never fetched.
+/// Times are CPU seconds (user and system) of whole cargo runs that start with an empty target folder. The services use the
+/// versions in this workspace's lock file; what a tool adds is the difference to the same service without it. Exit status 1 if a
+/// target is missed. Needs about 5 GB of disk space, and the network for dependencies that have not been downloaded yet.
 #[derive(Clone, Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  cargo xtask bench build\n  cargo xtask bench build --quick\n  cargo xtask bench build --services"
 )]
 pub(crate) struct Args {
-    /// Leave out the sizes of release builds
+    /// Skip the release builds, and so the binary sizes
     #[arg(long)]
     quick: bool,
-    /// Leave out this workspace: the services alone
+    /// Measure only the services, not this workspace
     #[arg(long)]
     services: bool,
 }
@@ -43,17 +43,17 @@ struct Row {
     verdict: Verdict,
 }
 
-/// Beside refinery, which has no TLS either.
+/// Of what refinery adds, which has no TLS either.
 const BARE_AT_MOST: f64 = 1.6;
-/// What Refit may add to a stripped release build.
+/// The most that Refit may add to a stripped release build.
 const BYTES_AT_MOST: i64 = 4_000_000;
 
-/// What building a service took.
+/// The cost of building a service.
 #[derive(Clone, Copy, Debug)]
 struct Cost {
     cpu: Duration,
     crates: usize,
-    /// Of the stripped release build, unless that was left out.
+    /// Size of the stripped release build, unless that was skipped.
     bytes: Option<u64>,
 }
 
@@ -82,7 +82,7 @@ pub(crate) fn run(args: &Args, human: bool, workspace: &Path) -> anyhow::Result<
     Ok(if missed { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
 
-/// What `cargo xtask demo` compiles, then what `cargo test --workspace` compiles in the same target folder.
+/// Builds what `cargo xtask demo` needs, then what `cargo test --workspace` needs, in the same target folder.
 fn of_workspace(workspace: &Path, say: &impl Fn(&str)) -> anyhow::Result<[Row; 2]> {
     fetch(workspace)?;
     let builds = Builds::new()?;
@@ -140,7 +140,7 @@ fn release_bytes(folder: &Path) -> anyhow::Result<u64> {
     Ok(std::fs::metadata(program)?.len())
 }
 
-/// A service beside the others, whose costs are in the order of [`Service::ALL`].
+/// The row of a service. `costs` are in the order of [`Service::ALL`].
 fn row(service: Service, cost: Cost, costs: &[Cost]) -> Row {
     let [plain, _, _, refinery, sqlx, reading] = std::array::from_fn(|index| costs[index]);
     let added = |cost: Cost| cost.cpu.saturating_sub(plain.cpu).as_secs_f64();

@@ -3,7 +3,7 @@
 //! A bench states what it compares and how, runs the peers beside Refit in the same process, build and server, and fails
 //! when a target is missed. It measures; it never changes what it measures to look better.
 //!
-//! The peers are dependencies, and many. That is why this is a program of its own, which `cargo xtask bench` builds and runs.
+//! The other tools are large dependencies, so this is a separate program, which only `cargo xtask bench` builds.
 
 mod backfill;
 mod boot;
@@ -45,7 +45,7 @@ enum Bench {
     Snapshot(snapshot::Args),
     #[command(hide = true)]
     BootOne(boot_one::Args),
-    /// A command of Refit, for benches that measure whole processes.
+    /// Run a command of Refit, for benches that measure whole processes.
     #[command(hide = true, subcommand)]
     Refit(refit_xtask::Command),
 }

@@ -180,7 +180,7 @@ impl Table {
     }
 }
 
-/// Lines of as many cells each, in columns as wide as their widest cell.
+/// Aligns the cells of all lines in columns. Every line has the same number of cells.
 pub(crate) fn aligned(lines: &[Vec<String>]) -> String {
     let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..lines.first().map_or(0, Vec::len)).map(width).collect();

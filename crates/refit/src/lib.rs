@@ -15,8 +15,8 @@
 //! are restartable; old and new binaries coexist; gated steps wait without blocking boot; and no migration is lost to
 //! the build, since [`embed!`] does not compile without `refit-build`.
 //!
-//! Cargo features: `tls` (default) encrypts connections with rustls; `metrics` tells a recorder of the `metrics` crate what runs
-//! and backfills do.
+//! Cargo features: `tls` (default) encrypts connections with rustls; `metrics` reports steps and backfills to a recorder of the
+//! `metrics` crate.
 //!
 //! This crate never prints, never reads the environment and never exits. It knows no linter and no snapshot: a service
 //! that links it stays small.

@@ -1,4 +1,4 @@
-//! No code: its manifest gives shared dependencies the same features for every member that is built by itself.
+//! No code: the manifest enables the same features of shared dependencies for every member that depends on it.
 //!
 //! Cargo turns on the features that the selected packages ask for. Members that ask for different features of one
 //! dependency therefore compile it again, with everything that depends on it. Depending on this package avoids that for

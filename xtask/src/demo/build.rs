@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 
 /// Builds `content-service` and says where it lies. What cargo reports goes to standard error as usual.
 ///
-/// `--workspace` gives dependencies the features that the tests give them, and so they are compiled once for both.
+/// With `--workspace`, dependencies have the same features as for the tests and are compiled once for both.
 pub(crate) async fn content_service(workspace: &Path) -> anyhow::Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = tokio::process::Command::new(cargo)

@@ -1,4 +1,4 @@
-//! Runs of cargo: what they take, and what they compile.
+//! Cargo runs: the CPU time they use, and what they compile.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -10,31 +10,31 @@ use anyhow::{Context, bail};
 use serde::Deserialize;
 use wait4::Wait4;
 
-/// A target folder of its own, empty at first and removed at the end.
+/// A target folder that starts empty and is removed on drop.
 pub(super) struct Builds {
     target: tempfile::TempDir,
 }
 
-/// What a run of cargo took and did.
+/// The result of a cargo run.
 #[derive(Debug, Default)]
 pub(super) struct Run {
-    /// User and system time of cargo and of every compiler, linker and build script that it started.
+    /// User and system time of cargo and of every process that it started.
     pub(super) cpu: Duration,
-    /// What was compiled, not what was found.
+    /// The units that were compiled; units that were already up to date are not included.
     pub(super) compiled: Vec<Unit>,
-    /// The last program that was made.
+    /// The last executable that was built.
     pub(super) program: Option<PathBuf>,
 }
 
-/// A library or procedural macro of a package.
+/// A compiled library or procedural macro.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Unit {
-    /// As cargo writes it: where the package comes from, its name and its version.
+    /// The package ID: source, name and version.
     pub(super) package: String,
 }
 
 impl Unit {
-    /// Whether the package comes from outside of the workspace.
+    /// Whether the package is from outside the workspace.
     pub(super) fn is_dependency(&self) -> bool {
         !self.package.starts_with("path+")
     }
@@ -45,7 +45,7 @@ impl Unit {
     }
 }
 
-/// The messages of cargo that are read here.
+/// The parts of cargo's JSON messages that are used here.
 #[derive(Deserialize)]
 struct Message {
     reason: String,
@@ -64,18 +64,18 @@ struct Target {
 }
 
 impl Builds {
-    /// Makes the folder.
+    /// Creates the folder.
     pub(super) fn new() -> anyhow::Result<Builds> {
-        Ok(Builds { target: tempfile::tempdir().context("no folder for what cargo builds")? })
+        Ok(Builds { target: tempfile::tempdir().context("cannot create a temporary target folder")? })
     }
 
-    /// Runs cargo in a folder, without the network.
+    /// Runs cargo in a folder, offline.
     pub(super) fn run(&self, folder: &Path, arguments: &[&str]) -> anyhow::Result<Run> {
         let messages = self.target.path().join("messages");
         let mut command = cargo(folder);
         command.args(arguments).args(["--quiet", "--offline", "--message-format=json-render-diagnostics"]);
         command.env("CARGO_TARGET_DIR", self.target.path()).stdout(File::create(&messages)?);
-        // Waiting for cargo says what it took, those included that it waited for itself.
+        // The usage of a process includes that of the children it has waited for.
         let used = command.spawn().context("cannot run cargo")?.wait4()?;
         if !used.status.success() {
             bail!("cargo {} failed ({})", arguments.join(" "), used.status);
@@ -85,7 +85,7 @@ impl Builds {
     }
 }
 
-/// Gets what a folder's packages need, so that no time of the network is measured.
+/// Downloads the dependencies of the package in a folder, so that downloads are not measured.
 pub(super) fn fetch(folder: &Path) -> anyhow::Result<()> {
     let status = cargo(folder).args(["fetch", "--quiet"]).status().context("cannot run cargo")?;
     if !status.success() {
@@ -94,7 +94,7 @@ pub(super) fn fetch(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Cargo as a user runs it: without the variables that it sets for a program like this one.
+/// Cargo as started from a shell: without the variables that `cargo run` sets.
 fn cargo(folder: &Path) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     for (name, _) in std::env::vars_os() {
@@ -123,7 +123,7 @@ fn read(messages: &str) -> Run {
     run
 }
 
-/// The dependencies that some runs in one folder compiled more than once, by name and version.
+/// Name and version of each dependency that these runs, in one target folder, compiled more than once.
 pub(super) fn twice(runs: &[&Run]) -> BTreeSet<String> {
     let mut times: BTreeMap<&str, usize> = BTreeMap::new();
     let units = runs.iter().flat_map(|run| &run.compiled);
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_compiled_again_is_named() {
+    fn dependencies_compiled_twice_are_found() {
         let (log, serde) = ("registry+x#log@0.4.1", "registry+x#serde@1.0.2");
         let first = [
             artifact(log, "lib", false),

@@ -1,21 +1,21 @@
-//! The smallest service that talks to PostgreSQL, and the same with a migration tool: one migration, embedded and applied.
+//! A minimal service on tokio-postgres, and the same service with a migration tool that applies one migration.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-/// What a service is built with.
+/// The migration tool of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Service {
-    /// tokio and tokio-postgres, in every other one too.
+    /// None: tokio and tokio-postgres, which all the others use as well.
     Plain,
     Refit,
     /// Refit without its default features.
     RefitBare,
     Refinery,
     Sqlx,
-    /// sqlx that reads its migrations when it runs, and so needs no macros.
+    /// sqlx without macros: migrations are read from disk at run time.
     SqlxReading,
 }
 
@@ -68,7 +68,7 @@ impl Service {
         }
     }
 
-    /// What it does before it serves.
+    /// The statements that apply the migration.
     fn boot(self) -> &'static str {
         match self {
             Service::Plain => "",
@@ -105,7 +105,7 @@ impl Service {
         }
     }
 
-    /// Writes its package, with the versions of dependencies that the workspace has locked.
+    /// Writes the package, with the workspace's lock file.
     pub(super) fn write(self, scratch: &Path, workspace: &Path) -> anyhow::Result<PathBuf> {
         let folder = scratch.join(format!("{self:?}"));
         let write = |path: &str, text: &str| -> anyhow::Result<()> {

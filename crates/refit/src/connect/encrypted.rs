@@ -19,7 +19,7 @@ use super::tls::{SslMode, TlsOptions};
 use super::verifier::{SelfSigned, Verifier};
 use crate::error::Error;
 
-/// What connects, for pools and other drivers of `tokio-postgres`.
+/// The connector for `tokio-postgres`, also for pools.
 pub type Connector = MakeRustlsConnect;
 
 /// The connector for a URL.
@@ -92,7 +92,7 @@ fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Error {
     Error::Tls(format!("{} cannot be used: {error}", path.display()))
 }
 
-/// What a failure says, where its own words are Rust: rustls writes what it does not know itself so.
+/// A readable message for a failure that rustls prints in `Debug` form.
 pub(super) fn reason(error: &tokio_postgres::Error) -> Option<String> {
     match cause(error) {
         Some(rustls::Error::InvalidCertificate(CertificateError::Other(other))) => {
@@ -102,7 +102,7 @@ pub(super) fn reason(error: &tokio_postgres::Error) -> Option<String> {
     }
 }
 
-/// What to do about a certificate that was refused.
+/// What to do about a rejected certificate.
 pub(super) fn hint(error: &tokio_postgres::Error, options: &TlsOptions) -> Option<&'static str> {
     match cause(error) {
         Some(rustls::Error::InvalidCertificate(certificate)) => Some(about_certificate(certificate, options)),

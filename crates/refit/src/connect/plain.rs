@@ -1,12 +1,12 @@
-//! Connections of a program that is built without the feature `tls`: as libpq does without OpenSSL, `prefer` and `allow` connect
-//! plainly, and modes that promise TLS are refused.
+//! Replaces `encrypted` in builds without the feature `tls`. As in libpq without OpenSSL, `prefer` and `allow` connect without
+//! TLS, and modes that require it are rejected.
 
 use tokio_postgres::NoTls;
 
 use super::tls::{SslMode, TlsOptions};
 use crate::error::Error;
 
-/// What connects, for pools and other drivers of `tokio-postgres`.
+/// The connector for `tokio-postgres`, also for pools.
 pub type Connector = NoTls;
 
 /// The connector for a URL.
@@ -19,12 +19,12 @@ pub(super) fn connector(options: &TlsOptions) -> Result<Connector, Error> {
     }
 }
 
-/// Nothing that the driver does not say.
+/// The driver's own message is enough.
 pub(super) fn reason(_: &tokio_postgres::Error) -> Option<String> {
     None
 }
 
-/// There are no certificates.
+/// No certificates, no hints about them.
 pub(super) fn hint(_: &tokio_postgres::Error, _: &TlsOptions) -> Option<&'static str> {
     None
 }
