@@ -41,11 +41,11 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     Err(anyhow!(command.args(&args.arguments).exec()).context("cannot run cargo to build refit-bench"))
 }
 
-/// Whether a release build is needed. It is not needed to print help, or with `--as-built`.
+/// Whether a release build is needed. It is not needed to print help, to run cargo, or with `--as-built`.
 fn measures(arguments: &[OsString]) -> bool {
     let is = |names: &[&str]| arguments.iter().any(|argument| names.iter().any(|name| argument == name));
     let as_built = cfg!(debug_assertions) && is(&["--as-built"]);
-    !(arguments.is_empty() || as_built || is(&["-h", "--help", "help", "-V", "--version"]))
+    !(arguments.is_empty() || as_built || is(&["build", "-h", "--help", "help", "-V", "--version"]))
 }
 
 #[cfg(test)]
@@ -57,11 +57,8 @@ mod tests {
         let measures =
             |line: &str| measures(&line.split_whitespace().map(OsString::from).collect::<Vec<OsString>>());
         assert!(measures("boot --quick"));
-        assert!(
-            !measures("boot --as-built")
-                && !measures("lint --help")
-                && !measures("help lint")
-                && !measures("")
-        );
+        for line in ["", "build --quick", "boot --as-built", "lint --help", "help lint"] {
+            assert!(!measures(line), "{line}");
+        }
     }
 }
