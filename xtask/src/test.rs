@@ -17,7 +17,7 @@ pub(crate) struct Args {
     /// Kill processes and cut connections at random for so many seconds per kind of work, and at least 200 times
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86_400))]
     chaos: Option<u32>,
-    /// Only tests that need no PostgreSQL: unit tests, and those of the model and the linter
+    /// Only tests that need no PostgreSQL and only seconds: unit tests, and those of the model and the grammar
     #[arg(long, conflicts_with_all = ["pg", "chaos"])]
     fast: bool,
     /// Arguments for cargo test
@@ -38,22 +38,9 @@ const CHAOS: [&str; 9] = [
     "--nocapture",
 ];
 
-/// What `--fast` runs: unit tests, and the integration tests that need no server.
-const FAST: [&str; 13] = [
-    "--workspace",
-    "--lib",
-    "--bins",
-    "--test",
-    "folder",
-    "--test",
-    "fixes",
-    "--test",
-    "fuzz",
-    "--test",
-    "grammar",
-    "--test",
-    "versions",
-];
+/// What `--fast` runs: unit tests, and the integration tests that need no server and only seconds.
+const FAST: [&str; 9] =
+    ["--workspace", "--lib", "--bins", "--test", "folder", "--test", "grammar", "--test", "versions"];
 
 /// Runs `cargo test`; its exit status becomes 0 or 1.
 ///
