@@ -25,6 +25,9 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
+    for name in refit_xtask::set_by_cargo_run() {
+        command.env_remove(name);
+    }
     command.args(["run", "--quiet", "--package", "refit-bench"]);
     command.arg("--manifest-path").arg(context.workspace.join("Cargo.toml"));
     if measures(&args.arguments) {

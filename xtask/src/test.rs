@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use refit_xtask::Context;
-use xshell::{Shell, cmd};
+use xshell::{Cmd, Shell, cmd};
 
 /// Run the tests on a chosen PostgreSQL.
 #[derive(Clone, Debug, clap::Args)]
@@ -58,6 +58,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
         Some(_) => &CHAOS,
         None => &["--workspace"],
     };
-    let passed = cmd!(shell, "cargo test {chosen...} {arguments...}").run().is_ok();
+    let command = cmd!(shell, "cargo test {chosen...} {arguments...}");
+    let passed = refit_xtask::set_by_cargo_run().fold(command, Cmd::env_remove).run().is_ok();
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }

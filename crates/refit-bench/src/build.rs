@@ -128,6 +128,7 @@ fn of_services(workspace: &Path, quick: bool, say: &impl Fn(&str)) -> anyhow::Re
         fetch(&folder)?;
         let debug = Builds::new()?.run(&folder, &["build"])?;
         let bytes = if quick { None } else { Some(release_bytes(&folder)?) };
+        say(&format!("  {:.1} CPU s, {} crates", debug.cpu.as_secs_f64(), debug.compiled.len()));
         costs.push(Cost { cpu: debug.cpu, crates: debug.compiled.len(), bytes });
     }
     Ok(Service::ALL.into_iter().zip(&costs).map(|(service, cost)| row(service, *cost, &costs)).collect())

@@ -9,6 +9,7 @@
 //! One file a command. This is the only crate that prints, asks questions, reads the environment and chooses exit
 //! statuses: 0 fine, 1 findings, drift, pending or a failed check, 2 wrong usage or could not run.
 
+mod cargo;
 mod cli;
 mod commands;
 mod context;
@@ -17,6 +18,7 @@ mod interrupt;
 mod output;
 mod terminal;
 
+pub use cargo::set_by_cargo_run;
 pub use cli::{Application, Cli, main, main_of};
 pub use commands::Command;
 pub use context::{Context, Global};

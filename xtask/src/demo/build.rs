@@ -10,7 +10,11 @@ use anyhow::{Context, bail};
 /// With `--workspace`, dependencies have the same features as for the tests and are compiled once for both.
 pub(crate) async fn content_service(workspace: &Path) -> anyhow::Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = tokio::process::Command::new(cargo)
+    let mut command = tokio::process::Command::new(cargo);
+    for name in refit_xtask::set_by_cargo_run() {
+        command.env_remove(name);
+    }
+    let output = command
         .args(["build", "--quiet", "--workspace", "--bin", "content-service"])
         .arg("--message-format=json-render-diagnostics")
         .current_dir(workspace)

@@ -97,11 +97,8 @@ pub(super) fn fetch(folder: &Path) -> anyhow::Result<()> {
 /// Cargo as started from a shell: without the variables that `cargo run` sets.
 fn cargo(folder: &Path) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    for (name, _) in std::env::vars_os() {
-        let name_text = name.to_string_lossy();
-        if name_text.starts_with("CARGO_PKG_") || name_text.starts_with("CARGO_MANIFEST_") {
-            command.env_remove(&name);
-        }
+    for name in refit_xtask::set_by_cargo_run() {
+        command.env_remove(name);
     }
     command.current_dir(folder).stdin(Stdio::null());
     command
