@@ -35,12 +35,12 @@ async fn plain_refinery_accepts_the_history() {
     let migrations: Vec<_> = TWO.iter().map(|(path, sql)| refinery_migration(path, sql)).collect();
     let (mut client, connection) = tokio_postgres::connect(db.url(), tokio_postgres::NoTls).await.unwrap();
     tokio::spawn(connection);
-    let report = refinery::Runner::new(&migrations).run_async(&mut client).await.unwrap();
+    let report = refinery_core::Runner::new(&migrations).run_async(&mut client).await.unwrap();
     assert!(report.applied_migrations().is_empty());
 }
 
-fn refinery_migration(path: &str, sql: &str) -> refinery::Migration {
-    refinery::Migration::unapplied(path.trim_end_matches(".sql"), sql).unwrap()
+fn refinery_migration(path: &str, sql: &str) -> refinery_core::Migration {
+    refinery_core::Migration::unapplied(path.trim_end_matches(".sql"), sql).unwrap()
 }
 
 #[tokio::test]
@@ -49,7 +49,7 @@ async fn a_history_of_plain_refinery_is_taken_up() {
     let migrations = [refinery_migration(TWO[0].0, TWO[0].1)];
     let (mut client, connection) = tokio_postgres::connect(db.url(), tokio_postgres::NoTls).await.unwrap();
     tokio::spawn(connection);
-    refinery::Runner::new(&migrations).run_async(&mut client).await.unwrap();
+    refinery_core::Runner::new(&migrations).run_async(&mut client).await.unwrap();
     let report = migrator(&TWO).run(db.url()).await.unwrap();
     assert_eq!(report.steps.len(), 1);
     assert_eq!(applied(&db).await, "1,2");

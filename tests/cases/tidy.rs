@@ -1,7 +1,8 @@
 //! What a reader may count on in every source file.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use proc_macro2::{TokenStream, TokenTree};
 use refit_devdb::TestDb;
@@ -86,9 +87,11 @@ async fn sql_names_functions_of_the_server_with_their_schema() {
         for path in files(&folder, "rs") {
             let text = std::fs::read_to_string(&path).unwrap();
             let code = text.split("#[cfg(test)]").next().unwrap();
-            for (line, literal) in literals(code.parse().unwrap()) {
-                let place = format!("{}:{line}", path.display());
-                complaints.extend(unqualified(&literal, &functions).map(|call| format!("{place}: {call}")));
+            for literal in literals(code.parse().unwrap()) {
+                let place = path.display();
+                complaints.extend(
+                    unqualified(&literal, &functions).map(|call| format!("{place}: {call} in {literal}")),
+                );
             }
         }
     }
@@ -96,6 +99,33 @@ async fn sql_names_functions_of_the_server_with_their_schema() {
     let caught: Vec<_> =
         unqualified("SELECT now(), pg_catalog.now(), count (*), f.lower(a)", &functions).collect();
     assert_eq!(caught, ["now", "count"]);
+    let code = r##"let (a, b) = ("SELECT\n\"now\"", r#"a"b"#); #[doc = "no"] fn f() { g(b"no", 1, 'n') }"##;
+    assert_eq!(literals(code.parse().unwrap()), ["\"SELECT \"now\"\"", "\"a\"b\""]);
+}
+
+/// Cargo compiles a dependency again for another set of features, and then all of its dependents. Add what this test reports to
+/// `workspace-features`.
+#[test]
+fn programs_and_tests_share_their_dependencies() {
+    let mut features: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let xtask = ["--package", "xtask", "--edges", "normal,build"];
+    let program = ["--workspace", "--edges", "normal,build"];
+    let tests = ["--workspace", "--edges", "normal,build,dev"];
+    for selection in [xtask.as_slice(), &program, &tests] {
+        let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+            .args(["tree", "--locked", "--prefix", "none", "--format", "{p};{f}"])
+            .args(selection)
+            .current_dir(crate::support::scratch::workspace())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        for line in String::from_utf8(output.stdout).unwrap().lines() {
+            let Some((package, enabled)) = line.trim_end_matches(" (*)").split_once(';') else { continue };
+            features.entry(package.to_owned()).or_default().insert(enabled.to_owned());
+        }
+    }
+    features.retain(|_, sets| sets.len() > 1);
+    assert!(features.is_empty(), "compiled more than once:\n{features:#?}");
 }
 
 /// The functions of the server that a text calls without their schema, where it is SQL.
@@ -114,18 +144,15 @@ fn unqualified<'a>(text: &'a str, functions: &'a HashSet<String>) -> impl Iterat
     })
 }
 
-/// String literals with their lines, those of comments left out.
-fn literals(code: TokenStream) -> Vec<(usize, String)> {
+/// String literals outside of comments. Their lines are unknown: `proc-macro2` has them with a feature that would compile it again,
+/// in addition to the build that macros use.
+fn literals(code: TokenStream) -> Vec<String> {
     let mut found = Vec::new();
     let mut after_hash = false;
     for token in code {
         match token {
             TokenTree::Group(group) if !after_hash => found.extend(literals(group.stream())),
-            TokenTree::Literal(literal) => {
-                if let syn::Lit::Str(text) = syn::Lit::new(literal.clone()) {
-                    found.push((literal.span().start().line, text.value()));
-                }
-            }
+            TokenTree::Literal(literal) => found.extend(text_of(&literal.to_string())),
             TokenTree::Punct(punct) if punct.as_char() == '#' || (after_hash && punct.as_char() == '!') => {
                 after_hash = true;
                 continue;
@@ -135,6 +162,17 @@ fn literals(code: TokenStream) -> Vec<(usize, String)> {
         after_hash = false;
     }
     found
+}
+
+/// The text of a string literal; none for bytes, characters and numbers. Escaped white space becomes a space.
+fn text_of(literal: &str) -> Option<String> {
+    match literal.strip_prefix('r') {
+        Some(raw) => Some(raw.trim_matches('#').to_owned()),
+        None if literal.starts_with('"') => {
+            Some(literal.replace("\\n", " ").replace("\\t", " ").replace("\\\"", "\""))
+        }
+        None => None,
+    }
 }
 
 pub(super) fn sources(root: &Path) -> Vec<PathBuf> {

@@ -8,6 +8,7 @@
 mod backfill;
 mod build;
 mod generate;
+mod http;
 mod load;
 mod replica;
 mod report;

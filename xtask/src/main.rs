@@ -38,11 +38,11 @@ impl Application for Cli {
         &self.global
     }
 
-    fn is_plain(&self) -> bool {
+    fn needs_runtime(&self) -> bool {
         match &self.command {
-            Task::Refit(command) => command.is_plain(),
-            Task::Reference(_) => true,
-            _ => false,
+            Task::Refit(command) => command.needs_runtime(),
+            Task::Bench(_) | Task::Reference(_) => false,
+            Task::Demo(_) | Task::Test(_) => true,
         }
     }
 
@@ -50,7 +50,7 @@ impl Application for Cli {
         match self.command {
             Task::Refit(command) => command.run(context).await,
             Task::Demo(args) => demo::run(&args, context.out.human()).await,
-            Task::Bench(args) => bench::run(&args, context).await,
+            Task::Bench(args) => bench::run(&args, context),
             Task::Test(args) => test::run(&args, context),
             Task::Reference(args) => reference::run(&args, context),
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 const EXAMPLES: &str = "\
 Examples:
   content-service
-      starts with a private, throw-away PostgreSQL that contains a few example posts
+      starts with a private, throw-away PostgreSQL that contains a few example posts (feature private-server)
   DATABASE_URL='postgres://cms@db/cms?sslmode=verify-full' content-service --listen 0.0.0.0:80
       migrates that database, then serves on every interface
   curl -s localhost:3000/readyz
@@ -24,7 +24,11 @@ RUST_LOG sets the log filter, for example RUST_LOG=debug or RUST_LOG=content_ser
 #[derive(Clone, clap::Parser)]
 #[command(name = "content-service", version, after_long_help = EXAMPLES, after_help = "--help shows examples.")]
 pub struct Config {
-    /// The database. Without it, a private PostgreSQL is started and removed at the end.
+    #[cfg_attr(
+        feature = "private-server",
+        doc = "The database. Without it, a private PostgreSQL is started and removed at the end."
+    )]
+    #[cfg_attr(not(feature = "private-server"), doc = "The database.")]
     #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub database_url: Option<String>,
 

@@ -9,6 +9,10 @@ mod boot;
 mod config;
 mod extract;
 mod handlers;
+#[cfg(feature = "private-server")]
+mod private;
+#[cfg(not(feature = "private-server"))]
+#[path = "no_private.rs"]
 mod private;
 mod router;
 mod state;

@@ -62,7 +62,8 @@ async fn migrations_are_reported_as_metrics() {
     let mut process = Process(service().env("DATABASE_URL", db.url()).spawn().unwrap());
     let (log, _rest) = log_until(&mut process, "backfills are complete");
     let address = log.split("listening address=").nth(1).unwrap().split_whitespace().next().unwrap();
-    let metrics = reqwest::get(format!("http://{address}/metrics")).await.unwrap().text().await.unwrap();
+    let response = minreq::get(format!("http://{address}/metrics")).send().unwrap();
+    let metrics = response.as_str().unwrap();
     let figure = |name: &str| {
         let line = metrics
             .lines()

@@ -9,30 +9,27 @@ use std::time::Duration;
 use content_service::{Config, start};
 use refit_devdb::{Server, ServerOptions, StopMode, TestDb};
 use serde_json::json;
-use support::Service;
+use support::{Service, answer};
 
 #[tokio::test]
 async fn boots_on_an_empty_database_and_answers_health_meanwhile() {
     let service = Service::bound(TestDb::empty().await.unwrap()).await;
     assert_eq!(service.get("/healthz").await.0, 200);
     let (status, body) = service.get("/readyz").await;
-    assert_eq!((status.as_u16(), &body["phase"], &body["ready"]), (503, &json!("migrating"), &json!(false)));
+    assert_eq!((status, &body["phase"], &body["ready"]), (503, &json!("migrating"), &json!(false)));
     assert_eq!(
         body["plan"]["pending"].as_array().map(Vec::len),
         Some(16),
         "15 migrations and the views; the others wait for the backfill: {body}"
     );
     let (status, body) = service.get("/sites").await;
-    assert_eq!((status.as_u16(), &body["error"]["code"]), (503, &json!("not_ready")));
+    assert_eq!((status, &body["error"]["code"]), (503, &json!("not_ready")));
 
     let report = service.running.migrate().await.unwrap();
     assert_eq!((report.steps.len(), report.held.len()), (16, 6));
     let (status, body) = service.get("/readyz").await;
-    assert_eq!(
-        (status.as_u16(), &body["phase"], &body["plan"]["pending"]),
-        (200, &json!("serving"), &json!([]))
-    );
-    assert_eq!(service.get("/sites").await, (reqwest::StatusCode::OK, json!({ "items": [], "next": null })));
+    assert_eq!((status, &body["phase"], &body["plan"]["pending"]), (200, &json!("serving"), &json!([])));
+    assert_eq!(service.get("/sites").await, (200, json!({ "items": [], "next": null })));
 
     // The service serves before the backfill and the steps that wait for it have run.
     let client = service.db.connect().await.unwrap();
@@ -61,15 +58,11 @@ async fn readiness_follows_the_schema() {
                  VALUES (99, 'later_release', '2026-01-01T00:00:00Z', '1')";
     client.batch_execute(newer).await.unwrap();
     let (status, body) = ready().await;
-    assert_eq!(
-        (status.as_u16(), &body["plan"]["ahead"]),
-        (200, &json!([99])),
-        "a newer schema is fine: {body}"
-    );
+    assert_eq!((status, &body["plan"]["ahead"]), (200, &json!([99])), "a newer schema is fine: {body}");
 
     client.batch_execute("DELETE FROM refinery_schema_history WHERE version IN (12, 99)").await.unwrap();
     let (status, body) = ready().await;
-    assert_eq!((status.as_u16(), body["plan"]["pending"].as_array().map(Vec::len)), (503, Some(1)), "{body}");
+    assert_eq!((status, body["plan"]["pending"].as_array().map(Vec::len)), (503, Some(1)), "{body}");
     service.running.stop().await;
 }
 
@@ -81,7 +74,7 @@ async fn versions_are_created_read_and_paged() {
     for n in 2..=5 {
         let (status, body) =
             service.post(&path, json!({ "body": format!("text {n} 🌍"), "author": "ada" })).await;
-        assert_eq!((status.as_u16(), &body["version_number"]), (201, &json!(n)), "{body}");
+        assert_eq!((status, &body["version_number"]), (201, &json!(n)), "{body}");
     }
     let (_, first) = service.get(&format!("{path}/1")).await;
     assert_eq!(
@@ -152,7 +145,7 @@ async fn invalid_requests_have_their_status_and_change_nothing() {
 
     let same_slug = json!({ "site_id": 1, "slug": "hello", "title": "t", "body": "b" });
     let (status, body) = service.post("/posts", same_slug).await;
-    assert_eq!((status.as_u16(), &body["error"]["code"]), (409, &json!("conflict")));
+    assert_eq!((status, &body["error"]["code"]), (409, &json!("conflict")));
     assert_eq!(service.post("/sites", json!({ "domain": "WWW.example.org", "name": "again" })).await.0, 409);
     let second_default = json!({ "domain": "b.example.org", "name": "b", "is_default": true });
     assert_eq!(service.post("/sites", second_default).await.0, 409);
@@ -168,11 +161,7 @@ async fn invalid_requests_have_their_status_and_change_nothing() {
         (&versions, json!({ "body": "b", "version_number": 9 })),
     ] {
         let (status, answer) = service.post(path, body.clone()).await;
-        assert_eq!(
-            (status.as_u16(), &answer["error"]["code"]),
-            (422, &json!("invalid")),
-            "{path} {body}: {answer}"
-        );
+        assert_eq!((status, &answer["error"]["code"]), (422, &json!("invalid")), "{path} {body}: {answer}");
     }
     assert_eq!(service.get(&format!("{versions}?limit=0")).await.0, 422);
     assert_eq!(service.get(&format!("{versions}?limit=x")).await.0, 400);
@@ -198,7 +187,7 @@ async fn pages_have_versions_too() {
     let path = format!("/content/page/{}/versions", page["id"]);
     let (status, version) =
         service.post(&path, json!({ "title": "About", "body": "b", "source": "import" })).await;
-    assert_eq!((status.as_u16(), &version["version_number"]), (201, &json!(2)), "{version}");
+    assert_eq!((status, &version["version_number"]), (201, &json!(2)), "{version}");
     let (_, page) = service.get(&format!("/pages/{}", page["id"])).await;
     assert_eq!(page["title"], "About");
     assert_eq!(service.get("/pages?limit=1").await.1["items"].as_array().map(Vec::len), Some(1));
@@ -212,13 +201,9 @@ async fn requests_return_503_while_the_database_is_unavailable() {
         tokio::task::spawn_blocking(|| Server::start(ServerOptions::from_env())).await.unwrap().unwrap();
     let running = start(&Config::for_database(server.url("postgres"))).await.unwrap();
     running.migrate().await.unwrap();
-    let client = reqwest::Client::new();
     let status = async |path: &str| {
-        let response = client.get(format!("http://{}{path}", running.address())).send().await.unwrap();
-        (
-            response.status().as_u16(),
-            response.json::<serde_json::Value>().await.unwrap()["error"]["code"].clone(),
-        )
+        let (status, body) = answer(minreq::get(format!("http://{}{path}", running.address()))).await;
+        (status, body["error"]["code"].clone())
     };
     assert_eq!(status("/sites").await.0, 200);
 
@@ -253,7 +238,7 @@ async fn stopping_lets_open_requests_finish() {
     blocker.batch_execute("COMMIT").await.unwrap();
 
     let (status, body) = open.await.unwrap();
-    assert_eq!((status.as_u16(), &body["version_number"]), (201, &json!(2)));
+    assert_eq!((status, &body["version_number"]), (201, &json!(2)));
     stopping.await.unwrap();
     assert!(tokio::net::TcpStream::connect(address).await.is_err(), "the port is closed");
 }

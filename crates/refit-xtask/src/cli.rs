@@ -18,9 +18,9 @@ pub trait Application: Parser {
     /// The global options.
     fn global(&self) -> &Global;
 
-    /// Whether the command never awaits anything. It then runs without an async runtime and its threads.
-    fn is_plain(&self) -> bool {
-        false
+    /// Whether the command needs an async runtime. Starting one and its threads takes time.
+    fn needs_runtime(&self) -> bool {
+        true
     }
 
     /// Runs the command.
@@ -42,8 +42,8 @@ impl Application for Cli {
         &self.global
     }
 
-    fn is_plain(&self) -> bool {
-        self.command.is_plain()
+    fn needs_runtime(&self) -> bool {
+        self.command.needs_runtime()
     }
 
     async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
@@ -71,9 +71,9 @@ pub fn main_of<A: Application>() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let outcome = match application.is_plain() {
-        true => without_runtime(application.run(&context)),
-        false => in_runtime(application.run(&context)),
+    let outcome = match application.needs_runtime() {
+        true => in_runtime(application.run(&context)),
+        false => without_runtime(application.run(&context)),
     };
     match outcome {
         Ok(status) => status,

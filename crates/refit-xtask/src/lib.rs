@@ -12,6 +12,7 @@
 //! read the environment.
 
 mod backfills;
+mod cargo;
 mod cli;
 mod commands;
 mod context;
@@ -24,6 +25,7 @@ mod progress;
 mod render;
 mod terminal;
 
+pub use cargo::set_by_cargo_run;
 pub use cli::{Application, Cli, main, main_of};
 pub use commands::Command;
 pub use context::{Context, Global};

@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio_postgres::{CancelToken, Client, NoTls};
-use tokio_postgres_rustls::MakeRustlsConnect;
 use tracing::debug;
 
-use crate::connect::Target;
+use crate::connect::{Connector, Target};
 
 /// A switch that ends runs; clones are one switch.
 ///
@@ -69,7 +68,7 @@ const REPEATS: u32 = 5;
 #[derive(Clone)]
 pub(crate) struct Canceler {
     token: CancelToken,
-    tls: Option<MakeRustlsConnect>,
+    tls: Option<Connector>,
 }
 
 impl Canceler {
@@ -79,6 +78,7 @@ impl Canceler {
         Canceler { token: client.cancel_token(), tls }
     }
 
+    #[cfg_attr(not(feature = "tls"), expect(clippy::clone_on_copy, reason = "`NoTls` is `Copy`"))]
     pub(crate) async fn cancel(&self) {
         let canceled = match &self.tls {
             Some(tls) => self.token.cancel_query(tls.clone()).await,

@@ -15,6 +15,9 @@
 //! are restartable; old and new binaries coexist; gated steps wait without blocking boot; and no migration is lost to
 //! the build, since [`embed!`] does not compile without `refit-build`.
 //!
+//! Cargo features: `tls` (default) encrypts connections with rustls; `metrics` reports steps and backfills to a recorder of the
+//! `metrics` crate.
+//!
 //! This crate never prints, never reads the environment and never exits. It knows no linter and no snapshot: a service
 //! that links it stays small.
 
@@ -50,10 +53,11 @@ mod state;
 mod status;
 mod trust;
 
-pub use connect::{ConnectOptions, Connection, Notice, SslMode, Target, TlsOptions, connect};
+pub use connect::{ConnectOptions, Connection, Connector, Notice, SslMode, Target, TlsOptions, connect};
 pub use embedded::{Embedded, Source};
 pub use error::{Error, Refusal, StatementError, UndoRefusal};
 pub use event::Event;
+#[cfg(feature = "metrics")]
 pub use event::metrics::describe_metrics;
 pub use history::checksum::narrow_checksum;
 pub use history::{History, HistoryRow};

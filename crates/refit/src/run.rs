@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use refinery::Runner;
+use refinery_core::Runner;
 use refit_model::MigrationSet;
 use tokio_postgres::Client;
 use tracing::{debug, info, warn};
@@ -258,7 +258,7 @@ async fn versioned_steps<'a>(
     facts: &Preflight,
 ) -> Result<(), Error> {
     let migrations: Result<Vec<_>, _> =
-        versioned.iter().map(|step| refinery::Migration::unapplied(step.stem, step.sql)).collect();
+        versioned.iter().map(|step| refinery_core::Migration::unapplied(step.stem, step.sql)).collect();
     let migrations = migrations.map_err(|error| Error::Internal(error.to_string()))?;
     // Policies were decided by the plan; the runner sees pending migrations only, so it has nothing to abort for.
     let mut runner = Runner::new(&migrations).set_abort_divergent(false).set_abort_missing(false);

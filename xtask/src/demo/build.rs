@@ -6,10 +6,16 @@ use std::process::Stdio;
 use anyhow::{Context, bail};
 
 /// Builds `content-service` and returns its path. Cargo's diagnostics go to standard error.
+///
+/// With `--workspace`, dependencies have the same features as for the tests and are compiled once for both.
 pub(crate) async fn content_service(workspace: &Path) -> anyhow::Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = tokio::process::Command::new(cargo)
-        .args(["build", "--quiet", "--package", "content-service", "--bin", "content-service"])
+    let mut command = tokio::process::Command::new(cargo);
+    for name in refit_xtask::set_by_cargo_run() {
+        command.env_remove(name);
+    }
+    let output = command
+        .args(["build", "--quiet", "--workspace", "--bin", "content-service"])
         .arg("--message-format=json-render-diagnostics")
         .current_dir(workspace)
         .stderr(Stdio::inherit())

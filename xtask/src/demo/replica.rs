@@ -11,6 +11,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 
+use super::http::{self, Answer};
 use super::story::Story;
 
 const BOOT_LIMIT: Duration = Duration::from_secs(120);
@@ -106,7 +107,7 @@ impl Replica {
     }
 
     /// Checks once whether the process runs, its address, and whether it is ready.
-    async fn poll(&mut self, client: &reqwest::Client, story: &mut Story) -> anyhow::Result<()> {
+    async fn poll(&mut self, story: &mut Story) -> anyhow::Result<()> {
         if let Some(status) = self.child.try_wait()? {
             bail!("{} exited unexpectedly ({status})", self.name);
         }
@@ -114,9 +115,8 @@ impl Replica {
             self.base = self.log().iter().find_map(|line| listening(line)).map(|a| format!("http://{a}"));
         }
         let Some(base) = self.base.clone() else { return Ok(()) };
-        let response = client.get(format!("{base}/readyz")).send().await?;
-        let ready = response.status().is_success();
-        let body: serde_json::Value = response.json().await?;
+        let Answer { status, body } = http::get(format!("{base}/readyz")).await?;
+        let ready = status == 200;
         // The service logs this before it is ready, but its log may be read later.
         let applied = self.log().iter().find_map(|line| applied(line));
         if let (true, Some(applied)) = (ready, applied) {
@@ -132,12 +132,11 @@ impl Replica {
         } else if !ready {
             self.not_ready_answers += 1;
             if self.not_ready_answers == 1 {
-                let health = client.get(format!("{base}/healthz")).send().await?.status();
+                let health = http::get(format!("{base}/healthz")).await?.status;
                 let pending = body["plan"]["pending"].as_array().map_or(0, Vec::len);
                 story.say(format!(
-                    "{}: /healthz returns {}, /readyz returns 503 with {pending} migrations pending",
-                    self.name,
-                    health.as_u16()
+                    "{}: /healthz returns {health}, /readyz returns 503 with {pending} migrations pending",
+                    self.name
                 ));
             }
         }
@@ -147,14 +146,13 @@ impl Replica {
 
 /// Waits until every replica is ready.
 pub(crate) async fn all_ready(replicas: &mut [Replica], story: &mut Story) -> anyhow::Result<()> {
-    let client = reqwest::Client::new();
     let start = Instant::now();
     while replicas.iter().any(|replica| replica.ready_after.is_none()) {
         if start.elapsed() > BOOT_LIMIT {
             bail!("the replicas are not ready after {BOOT_LIMIT:?}");
         }
         for replica in replicas.iter_mut().filter(|replica| replica.ready_after.is_none()) {
-            replica.poll(&client, story).await?;
+            replica.poll(story).await?;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

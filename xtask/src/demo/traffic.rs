@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
 use rand::RngExt;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_postgres::{Client, NoTls, Statement};
 
+use super::http::{self, Answer};
 use super::replica::Replica;
 use super::report::Figures;
 use super::story::Story;
@@ -180,32 +180,29 @@ pub(crate) async fn call_replicas(
 }
 
 async fn call(base: &str, posts: &[i64], writes: bool, duration: Duration) -> Samples {
-    let client = reqwest::Client::new();
     let mut samples = Samples::default();
     let end = Instant::now() + duration;
     while Instant::now() < end {
         let post = posts[rand::rng().random_range(0..posts.len())];
         let url = format!("{base}/content/post/{post}/versions");
-        let request = match writes {
-            true => {
-                client.post(url).json(&serde_json::json!({ "body": "saved by a call 📨", "author": "demo" }))
-            }
-            false => client.get(url).query(&[("limit", 20)]),
-        };
         let start = Instant::now();
-        let outcome = send(request, writes).await.map_err(|error| format!("{error:#}"));
+        let answer = match writes {
+            true => {
+                http::post(url, &serde_json::json!({ "body": "saved by a call 📨", "author": "demo" })).await
+            }
+            false => http::get(format!("{url}?limit=20")).await,
+        };
+        let outcome = answer.and_then(|answer| check(&answer, writes)).map_err(|error| format!("{error:#}"));
         samples.add(writes, start.elapsed(), outcome);
         tokio::time::sleep(WRITE_EVERY).await;
     }
     samples
 }
 
-async fn send(request: reqwest::RequestBuilder, writes: bool) -> anyhow::Result<()> {
-    let response = request.send().await?;
-    let (status, text) = (response.status(), response.text().await?);
+fn check(answer: &Answer, writes: bool) -> anyhow::Result<()> {
     let expected = if writes { 201 } else { 200 };
-    anyhow::ensure!(status == expected, "{status} {text}");
-    serde_json::from_str::<serde_json::Value>(&text).map(drop).context("the response is not JSON")
+    anyhow::ensure!(answer.status == expected, "{} {}", answer.status, answer.body);
+    Ok(())
 }
 
 impl Samples {

@@ -2,11 +2,10 @@
 
 use content_service::{Config, MIGRATIONS, Running, start};
 use refit_devdb::TestDb;
-use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 
 /// A response: status and body.
-pub(crate) type Answer = (StatusCode, Value);
+pub(crate) type Answer = (u16, Value);
 
 /// A running service with a migrated database.
 pub(crate) struct Service {
@@ -15,7 +14,6 @@ pub(crate) struct Service {
     /// Its database.
     pub(crate) db: TestDb,
     base: String,
-    client: Client,
 }
 
 impl Service {
@@ -31,29 +29,34 @@ impl Service {
     pub(crate) async fn bound(db: TestDb) -> Service {
         let running = start(&Config::for_database(db.url())).await.unwrap();
         let base = format!("http://{}", running.address());
-        Service { running, db, base, client: Client::new() }
+        Service { running, db, base }
     }
 
     /// `GET`.
     pub(crate) async fn get(&self, path: &str) -> Answer {
-        answer(self.client.get(format!("{}{path}", self.base))).await
+        answer(minreq::get(format!("{}{path}", self.base))).await
     }
 
     /// `POST` with a JSON body.
     pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
-        answer(self.client.post(format!("{}{path}", self.base)).json(&body)).await
+        answer(self.json(path, &body)).await
     }
 
     /// `POST` with the given body and content type.
     pub(crate) async fn post_raw(&self, path: &str, content_type: &str, body: Vec<u8>) -> Answer {
-        let request = self.client.post(format!("{}{path}", self.base)).header("content-type", content_type);
-        answer(request.body(body)).await
+        let request = minreq::post(format!("{}{path}", self.base)).with_header("content-type", content_type);
+        answer(request.with_body(body)).await
     }
 
     /// Sends a request in a separate task.
     pub(crate) fn later(&self, path: &str, body: Value) -> tokio::task::JoinHandle<Answer> {
-        let request = self.client.post(format!("{}{path}", self.base)).json(&body);
-        tokio::spawn(answer(request))
+        tokio::spawn(answer(self.json(path, &body)))
+    }
+
+    fn json(&self, path: &str, body: &Value) -> minreq::Request {
+        minreq::post(format!("{}{path}", self.base))
+            .with_header("content-type", "application/json")
+            .with_body(body.to_string())
     }
 
     /// Creates a site and a post on it; returns the identifier of the post.
@@ -68,8 +71,11 @@ impl Service {
     }
 }
 
-async fn answer(request: reqwest::RequestBuilder) -> Answer {
-    let response = request.send().await.unwrap();
-    let (status, text) = (response.status(), response.text().await.unwrap());
-    (status, serde_json::from_str(&text).unwrap_or_else(|_| panic!("{status} without JSON: {text}")))
+/// Sends a request and reads the answer, which must be JSON. The client blocks, so it has a thread of its own: the service
+/// may run on this one.
+pub(crate) async fn answer(request: minreq::Request) -> Answer {
+    let response = tokio::task::spawn_blocking(|| request.send()).await.unwrap().unwrap();
+    let (status, text) = (response.status_code, response.as_str().unwrap());
+    let body = serde_json::from_str(text).unwrap_or_else(|_| panic!("{status} without JSON: {text}"));
+    (status, body)
 }

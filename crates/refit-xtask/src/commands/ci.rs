@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::bail;
-use xshell::{Shell, cmd};
+use xshell::{Cmd, Shell, cmd};
 
 use crate::context::Context;
 
@@ -30,18 +30,18 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
         }
         context.out.note(format_args!("ci: {step}"));
         let done = match step {
-            "format" => cmd!(shell, "cargo fmt --all --check").run(),
-            "clippy" => cmd!(shell, "cargo clippy --quiet --workspace --all-targets -- -D warnings").run(),
+            "format" => cargo(cmd!(shell, "cargo fmt --all --check")),
+            "clippy" => cargo(cmd!(shell, "cargo clippy --quiet --workspace --all-targets -- -D warnings")),
             "docs" => {
                 let _flags = shell.push_env("RUSTDOCFLAGS", "-D warnings");
-                cmd!(shell, "cargo doc --quiet --workspace --no-deps").run()
+                cargo(cmd!(shell, "cargo doc --quiet --workspace --no-deps"))
             }
             "rules" => rules(&shell, context),
             "reference" => reference(&shell, context),
             "migrations" => migrations(&shell, context),
             "lint" => lint(&shell, context),
             "snapshot" => snapshot(&shell, context),
-            _ => cmd!(shell, "cargo test --workspace").run(),
+            _ => cargo(cmd!(shell, "cargo test --workspace")),
         };
         if let Err(error) = done {
             bail!("ci: {step} failed: {error}");
@@ -49,6 +49,10 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     }
     context.out.result(&serde_json::json!({ "passed": true }), "ci: passed")?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn cargo(command: Cmd<'_>) -> xshell::Result<()> {
+    crate::set_by_cargo_run().fold(command, Cmd::env_remove).run()
 }
 
 /// Checks that the document of the rules, if there is one, matches the code.

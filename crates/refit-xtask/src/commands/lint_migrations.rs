@@ -91,9 +91,9 @@ pub struct Args {
 }
 
 impl Args {
-    /// Whether the command needs no server.
-    pub(super) fn is_plain(&self) -> bool {
-        !self.trace
+    /// Whether the command needs a server.
+    pub(super) fn needs_runtime(&self) -> bool {
+        self.trace
     }
 }
 

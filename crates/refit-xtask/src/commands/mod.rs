@@ -59,12 +59,12 @@ pub enum Command {
 }
 
 impl Command {
-    /// Whether the command never awaits anything.
-    pub fn is_plain(&self) -> bool {
+    /// Whether the command needs an async runtime.
+    pub fn needs_runtime(&self) -> bool {
         match self {
-            Command::LintMigrations(args) => args.is_plain(),
-            Command::Explain(_) | Command::Completions(_) => true,
-            _ => false,
+            Command::LintMigrations(args) => args.needs_runtime(),
+            Command::Explain(_) | Command::Completions(_) => false,
+            _ => true,
         }
     }
 

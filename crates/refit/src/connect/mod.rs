@@ -1,11 +1,16 @@
 //! Connecting: a URL, TLS as libpq's `sslmode` says, and patience with a server that is starting.
 
+#[cfg(feature = "tls")]
+mod encrypted;
 mod hosts;
 mod notices;
 mod parameters;
+#[cfg(not(feature = "tls"))]
+mod plain;
 mod refused;
 mod tls;
 mod url;
+#[cfg(feature = "tls")]
 mod verifier;
 
 use std::ops::Deref;
@@ -16,13 +21,17 @@ use tokio::task::JoinHandle;
 use tokio_postgres::config::{Host, SslMode as Negotiate};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, NoTls};
-use tokio_postgres_rustls::MakeRustlsConnect;
 use tracing::warn;
 
+#[cfg(feature = "tls")]
+use self::encrypted as security;
 use self::hosts::HostRole;
 pub use self::notices::Notice;
 use self::notices::Notices;
+#[cfg(not(feature = "tls"))]
+use self::plain as security;
 use self::refused::Refused;
+pub use self::security::Connector;
 pub use self::tls::{SslMode, TlsOptions};
 
 use crate::error::{Error, describe};
@@ -100,13 +109,13 @@ impl Target {
     /// The connector that goes with it.
     ///
     /// # Errors
-    /// [`Error::Tls`] when certificates cannot be read.
-    pub fn connector(&self) -> Result<MakeRustlsConnect, Error> {
-        self.tls.connector()
+    /// [`Error::Tls`] when certificates cannot be read, or the URL asks for TLS and the feature `tls` is off.
+    pub fn connector(&self) -> Result<Connector, Error> {
+        security::connector(&self.tls)
     }
 
     /// The connector, where a session may be encrypted.
-    pub(crate) fn tls_connector(&self) -> Result<Option<MakeRustlsConnect>, Error> {
+    pub(crate) fn tls_connector(&self) -> Result<Option<Connector>, Error> {
         match self.tls.mode {
             SslMode::Disable => Ok(None),
             _ => self.connector().map(Some),

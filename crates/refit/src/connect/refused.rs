@@ -2,10 +2,7 @@
 
 use std::io;
 
-use rustls::CertificateError;
-
-use super::Target;
-use super::verifier::SelfSigned;
+use super::{Target, security};
 use crate::error::describe;
 
 /// Why an attempt failed.
@@ -19,13 +16,7 @@ pub(super) struct Refused {
 
 impl Refused {
     pub(super) fn of(error: &tokio_postgres::Error, target: &Target) -> Refused {
-        // rustls writes what it does not know itself as Rust does.
-        let reason = match cause(error) {
-            Some(rustls::Error::InvalidCertificate(CertificateError::Other(other))) => {
-                format!("{error}: {other}")
-            }
-            _ => describe(error),
-        };
+        let reason = security::reason(error).unwrap_or_else(|| describe(error));
         Refused { reason, hint: hint(error, target), may_pass: may_pass(error) }
     }
 
@@ -86,8 +77,8 @@ fn hint(error: &tokio_postgres::Error, target: &Target) -> String {
 
 /// The hint where no server answered.
 fn hint_without_answer(error: &tokio_postgres::Error, target: &Target) -> &'static str {
-    if let Some(rustls::Error::InvalidCertificate(certificate)) = cause(error) {
-        return about_certificate(certificate, target);
+    if let Some(hint) = security::hint(error, &target.tls) {
+        return hint;
     }
     let text = describe(error);
     if text.contains("password missing") {
@@ -109,31 +100,8 @@ fn hint_without_answer(error: &tokio_postgres::Error, target: &Target) -> &'stat
     }
 }
 
-fn about_certificate(error: &CertificateError, target: &Target) -> &'static str {
-    match error {
-        CertificateError::Other(other) if other.0.is::<SelfSigned>() => {
-            "save the server's certificate in a file and name that with sslrootcert, or use sslmode=require \
-             without sslrootcert, which encrypts and does not verify the server"
-        }
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            "connect by a name that the certificate has, or use sslmode=verify-ca, which does not compare names"
-        }
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            "renew the server's certificate, and check this machine's clock"
-        }
-        CertificateError::UnknownIssuer if target.tls.root_certificate.is_some() => {
-            "check sslmode and sslrootcert: the file holds no certificate of the authority that signed the server's"
-        }
-        CertificateError::UnknownIssuer => {
-            "check sslmode and sslrootcert: the system trusts no authority that signed the server's certificate; \
-             name a file with the authority's certificate as sslrootcert"
-        }
-        _ => "check sslmode and sslrootcert",
-    }
-}
-
 /// The first cause of a type. An I/O error hides the one that it carries from `source`.
-fn cause<T: std::error::Error + 'static>(error: &tokio_postgres::Error) -> Option<&T> {
+pub(super) fn cause<T: std::error::Error + 'static>(error: &tokio_postgres::Error) -> Option<&T> {
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
         let carried = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);

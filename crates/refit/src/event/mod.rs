@@ -1,5 +1,6 @@
 //! What a run reports while it works, for progress bars and alerts. Metrics are made from the same events.
 
+#[cfg(feature = "metrics")]
 pub(crate) mod metrics;
 
 use std::fmt;
@@ -68,7 +69,7 @@ pub enum Event<'a> {
 
 type Tell = dyn Fn(&Event<'_>) + Send + Sync;
 
-/// Who receives events; by default only the metrics.
+/// Who receives events; by default only the metrics, with the feature `metrics`.
 #[derive(Clone, Default)]
 pub(crate) struct Observer(Option<Arc<Tell>>);
 
@@ -78,6 +79,7 @@ impl Observer {
     }
 
     pub(crate) fn report(&self, event: &Event<'_>) {
+        #[cfg(feature = "metrics")]
         metrics::record(event);
         if let Some(observer) = &self.0 {
             observer(event);

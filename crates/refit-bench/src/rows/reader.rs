@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
-use crate::bench::carried::{Carried, Open, Session, Tool};
-use crate::bench::lab::Lab;
-use crate::bench::sample::Text;
-use crate::bench::table::{Cell, Row, Verdict};
+use crate::carried::{Carried, Open, Session, Tool};
+use crate::lab::Lab;
+use crate::sample::Text;
+use crate::table::{Cell, Row, Verdict};
 
 /// How long the long reader holds the table.
 const HELD: &str = "4";

@@ -43,7 +43,11 @@ impl Build {
 
 fn become_release() -> anyhow::Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let error = Command::new(cargo)
+    let mut command = Command::new(cargo);
+    for name in refit_xtask::set_by_cargo_run() {
+        command.env_remove(name);
+    }
+    let error = command
         .args(["run", "--quiet", "--release", "--manifest-path"])
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
         .args(["--bin", env!("CARGO_BIN_NAME"), "--"])

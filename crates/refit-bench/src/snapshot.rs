@@ -11,7 +11,7 @@ use refit_devdb::TestDb;
 use serde::Serialize;
 
 use super::release::{Build, Pace};
-use super::table::{Cell, Verdict};
+use super::table::{Cell, Verdict, aligned};
 use super::timing::{Times, by_turns};
 
 /// What reading a schema costs and notices, beside pg_dump -s in the same run.
@@ -79,7 +79,7 @@ async fn timed(shared: &Path, tables: u32, turns: usize) -> anyhow::Result<Row> 
             _ => Command::new(dump_program(&db)),
         };
         match contender {
-            0 => command.args(["snapshot", "--format", "text", "--database-url", db.url()]),
+            0 => command.args([crate::REFIT, "snapshot", "--format", "text", "--database-url", db.url()]),
             _ => command.args(["-s", db.url()]),
         };
         times.add(contender, spent(&mut command)?);
@@ -165,18 +165,10 @@ fn dumped(db: &TestDb) -> anyhow::Result<String> {
 }
 
 fn table(rows: &[Row]) -> String {
-    let title = ["what", "refit", "pg_dump -s", "target", "verdict"].map(str::to_owned);
+    let title = ["what", "refit", "pg_dump -s", "target", "verdict"].map(str::to_owned).to_vec();
     let line = |row: &Row| {
         let (refit, dump) = (row.refit.text.clone(), row.pg_dump.text.clone());
-        [row.what.clone(), refit, dump, row.target.to_owned(), row.verdict.text()]
+        vec![row.what.clone(), refit, dump, row.target.to_owned(), row.verdict.text()]
     };
-    let lines: Vec<[String; 5]> = [title].into_iter().chain(rows.iter().map(line)).collect();
-    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
-    let widths: [usize; 5] = std::array::from_fn(width);
-    let padded = |line: &[String; 5]| {
-        let cells = line.iter().zip(widths);
-        let cells = cells.map(|(cell, width)| format!("{cell}{}", " ".repeat(width - cell.chars().count())));
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-    };
-    lines.iter().map(padded).collect::<Vec<_>>().join("\n")
+    aligned(&[title].into_iter().chain(rows.iter().map(line)).collect::<Vec<_>>())
 }

@@ -15,7 +15,7 @@ use serde::Serialize;
 use self::conformance::Score;
 use self::tools::{Cost, Tool};
 use super::release::{Build, Pace};
-use super::table::{Cell, Verdict};
+use super::table::{Cell, Verdict, aligned};
 use super::timing::{Times, by_turns};
 
 /// What the linter finds and what it costs, beside the peers that are installed.
@@ -204,12 +204,5 @@ fn table(names: &[&str], rows: &[Row]) -> String {
     let title = ["what"].into_iter().chain(names.iter().copied()).chain(["target", "verdict"]);
     let mut lines: Vec<Vec<String>> = vec![title.map(str::to_owned).collect()];
     lines.extend(rows.iter().map(line));
-    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..lines[0].len()).map(width).collect();
-    let shown = |line: &Vec<String>| {
-        let cells: Vec<String> =
-            line.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        cells.join("  ").trim_end().to_owned()
-    };
-    lines.iter().map(shown).collect::<Vec<_>>().join("\n")
+    aligned(&lines)
 }

@@ -9,12 +9,12 @@ use rand::{RngExt, SeedableRng};
 pub(super) const LINES: usize = 32;
 
 /// `count` migrations: names and texts, the versions counted from 1.
-pub(in crate::bench) fn files(count: usize) -> Vec<(String, String)> {
+pub(crate) fn files(count: usize) -> Vec<(String, String)> {
     made(count, 0)
 }
 
 /// The same, with something to fix in every second one: indexes, keys, constraints, changes of all rows.
-pub(in crate::bench) fn hazardous_files(count: usize) -> Vec<(String, String)> {
+pub(crate) fn hazardous_files(count: usize) -> Vec<(String, String)> {
     made(count, 4)
 }
 

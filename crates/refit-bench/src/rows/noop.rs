@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use refit_model::MigrationSet;
 
-use crate::bench::carried::{Carried, Open, Session, Tool};
-use crate::bench::lab::{Lab, THOUSAND};
-use crate::bench::sample;
-use crate::bench::table::{Cell, Row, Verdict};
-use crate::bench::timing::{Times, by_turns};
+use crate::carried::{Carried, Open, Session, Tool};
+use crate::lab::{Lab, THOUSAND};
+use crate::sample;
+use crate::table::{Cell, Row, Verdict};
+use crate::timing::{Times, by_turns};
 
 /// The contender after the tools: a `SELECT 1`, which nobody who looks at the database can beat.
 const SELECT: usize = 3;

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 
-use crate::bench::carried::{Session, Tool};
-use crate::bench::lab::Lab;
-use crate::bench::table::{Cell, Row, Verdict};
-use crate::bench::timing::{Times, by_turns};
+use crate::carried::{Session, Tool};
+use crate::lab::Lab;
+use crate::table::{Cell, Row, Verdict};
+use crate::timing::{Times, by_turns};
 
 const DATABASE: &str = "fresh";
 

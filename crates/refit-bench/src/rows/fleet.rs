@@ -8,10 +8,10 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
 
-use crate::bench::boot_one::READY;
-use crate::bench::carried::{Open, Tool};
-use crate::bench::lab::Lab;
-use crate::bench::table::{Cell, Row, Verdict};
+use crate::boot_one::READY;
+use crate::carried::{Open, Tool};
+use crate::lab::Lab;
+use crate::table::{Cell, Row, Verdict};
 
 const PROCESSES: usize = 16;
 
@@ -136,7 +136,7 @@ async fn fleet(lab: &Lab, tool: Tool, concurrently: bool) -> anyhow::Result<Outc
 /// Starts a process, and returns when it is ready to boot.
 async fn enlist(tool: Tool, url: &str, concurrently: bool) -> anyhow::Result<Child> {
     let mut child = Command::new(std::env::current_exe()?)
-        .args(["bench", "boot-one", "--tool", tool.name(), "--url", url])
+        .args(["boot-one", "--tool", tool.name(), "--url", url])
         .args(["--count", &MIGRATIONS.to_string()])
         .args(concurrently.then_some("--concurrently"))
         .stdin(Stdio::piped())

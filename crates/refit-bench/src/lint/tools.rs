@@ -55,7 +55,7 @@ impl Tool {
             _ => Command::new(self.name()),
         };
         match self {
-            Tool::Refit => command.arg("lint-migrations"),
+            Tool::Refit => command.args([crate::REFIT, "lint-migrations"]),
             Tool::Eugene => command.arg("lint"),
             Tool::DieselGuard => command.arg("check"),
             Tool::Squawk | Tool::Pgsafe => &mut command,

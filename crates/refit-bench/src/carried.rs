@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use anyhow::Context;
 use include_dir::{Dir, DirEntry, File};
-use refinery::{Migration, Runner, Target};
+use refinery_core::{Migration, Runner, Target};
 use refit_model::{MigrationSet, SourceFile};
 use sqlx::migrate::{MigrationType, Migrator};
 use sqlx::postgres::PgConnection;

@@ -105,7 +105,7 @@ fn fix(folder: &Path, count: usize) -> anyhow::Result<Duration> {
     }
     let mut command = Command::new(std::env::current_exe()?);
     command
-        .args(["lint-migrations", "--fix", "--fix-tracked"])
+        .args([crate::REFIT, "lint-migrations", "--fix", "--fix-tracked"])
         .current_dir(folder)
         .env_remove("CARGO_MANIFEST_DIR");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());

@@ -1,0 +1,86 @@
+//! `cargo xtask bench …`: every figure that the README quotes, measured on the spot.
+//!
+//! A bench states what it compares and how, runs the peers beside Refit in the same process, build and server, and fails
+//! when a target is missed. It measures; it never changes what it measures to look better.
+//!
+//! The other tools are large dependencies, so this is a separate program, which only `cargo xtask bench` builds.
+
+mod backfill;
+mod boot;
+mod boot_one;
+mod build;
+mod carried;
+mod fix;
+mod lab;
+mod lint;
+mod proxy;
+mod release;
+mod rows;
+mod sample;
+mod snapshot;
+mod table;
+mod timing;
+
+use std::process::ExitCode;
+
+use refit_xtask::{Application, Context, Global};
+
+/// Measure what the README claims.
+#[derive(Debug, clap::Parser)]
+#[command(name = "cargo xtask bench", bin_name = "cargo xtask bench", version, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    bench: Bench,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Bench {
+    Backfill(backfill::Args),
+    Boot(boot::Args),
+    Build(build::Args),
+    Fix(fix::Args),
+    Lint(lint::Args),
+    Snapshot(snapshot::Args),
+    #[command(hide = true)]
+    BootOne(boot_one::Args),
+    /// Run a command of Refit, for benches that measure whole processes.
+    #[command(hide = true, subcommand)]
+    Refit(refit_xtask::Command),
+}
+
+/// The first argument of a process that runs a command of Refit.
+const REFIT: &str = "refit";
+
+impl Application for Cli {
+    fn global(&self) -> &Global {
+        &self.global
+    }
+
+    fn needs_runtime(&self) -> bool {
+        match &self.bench {
+            Bench::Refit(command) => command.needs_runtime(),
+            _ => true,
+        }
+    }
+
+    /// Runs a bench and prints its table, for people or as JSON. A target that is missed is exit status 1.
+    async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        let human = context.out.human();
+        match self.bench {
+            Bench::Backfill(args) => backfill::run(&args, human).await,
+            Bench::Boot(args) => boot::run(&args, human).await,
+            Bench::Build(args) => build::run(&args, human, &context.workspace),
+            Bench::Fix(args) => fix::run(&args, human),
+            Bench::Lint(args) => lint::run(&args, human, &context.workspace),
+            Bench::Snapshot(args) => snapshot::run(&args, human, &context.workspace).await,
+            Bench::BootOne(args) => boot_one::run(&args).await,
+            Bench::Refit(command) => command.run(context).await,
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    refit_xtask::main_of::<Cli>()
+}
