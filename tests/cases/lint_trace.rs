@@ -35,6 +35,8 @@ const MORE: &[(&str, &str)] = &[
 /// Cases that a server refuses, by SQLSTATE: most are about that, the others need what a private server has not.
 const REFUSED: &[(&str, &str)] = &[
     ("101", "23502"),
+    // A backfill whose statement ignores the bounds of its batch.
+    ("120", "back"),
     ("121", "23514"),
     ("146", "42501"),
     ("147", "42601"),

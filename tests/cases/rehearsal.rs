@@ -142,7 +142,7 @@ async fn a_stairway_is_judged_as_its_files_are_applied() {
     let same = Some(&Stairway::Same);
     assert_eq!(walked[..4], [None, same, same, same]);
     assert!(
-        matches!(walked[4], Some(Stairway::Failed { during: "down", failure, .. }) if failure.message.contains("transactions")),
+        matches!(walked[4], Some(Stairway::Failed { during: "down", failure, .. }) if failure.message.contains("ends the transaction")),
         "{walked:?}"
     );
 }

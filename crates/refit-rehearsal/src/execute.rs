@@ -1,20 +1,20 @@
-//! Runs files as Refit does, statement by statement, and observes them.
+//! Runs files through Refit's executor, and observes their statements.
 //!
-//! One session runs everything and is reset between files. A statement in a transaction is observed from within it. A
-//! statement of a file without a transaction gets its own where possible, as in Refit; otherwise another session observes it.
+//! One session runs everything. A statement in a transaction is observed from within it; a statement outside a transaction is
+//! observed by another session.
 
+use std::sync::Mutex;
 use std::time::Instant;
 
-use refit::Connection;
+use refit::{Connection, Executor, RunningStatement, Script, Sent, StatementObserver};
 use refit_model::{Statement, StatementKind, split_statements};
-use tokio_postgres::error::SqlState;
 
-use crate::batches;
 use crate::error::Error;
+use crate::failure::failure_of;
 use crate::file::{File, in_order};
 use crate::observe::{LockWatcher, Observation, Relations, compare};
 use crate::rows::{self, LaterKeys, Tables};
-use crate::session::{failure, runner, unsent};
+use crate::session::runner;
 use crate::trace::{FileTrace, StatementTrace, Trace};
 
 /// Options of a trace.
@@ -26,7 +26,8 @@ pub struct Options {
     pub commit: bool,
     /// Maximum number of batches of a backfill that no later file waits for.
     pub batches: usize,
-    /// Whether a file may begin and end transactions; if false, that is a failure, as when Refit applies it.
+    /// Whether a file that Refit rejects, for example because it ends transactions, runs as a client would run it; if false,
+    /// that is a failure.
     pub transaction_control: bool,
 }
 
@@ -46,8 +47,9 @@ pub async fn trace(url: &str, files: &[File], options: &Options) -> Result<Trace
     if options.rows > 0 {
         tables.later = LaterKeys::of(url, files).await?;
     }
-    let mut session = Session::open(url, options).await?;
-    let mut trace = Trace { postgres: version(&session.runner).await?, ..Trace::default() };
+    let runner = runner(url).await?;
+    let session = Session::begin(url, &runner, options).await?;
+    let mut trace = Trace { postgres: version(&runner).await?, ..Trace::default() };
     let mut ordered = in_order(files).into_iter();
     for (file, awaited) in ordered.by_ref() {
         if file.traced && options.rows > 0 {
@@ -69,7 +71,8 @@ pub async fn trace(url: &str, files: &[File], options: &Options) -> Result<Trace
     for (file, _) in ordered.filter(|(file, _)| file.traced) {
         trace.skipped.push((file.path.clone(), "an earlier statement failed".to_owned()));
     }
-    session.close().await;
+    session.end().await;
+    runner.close().await;
     Ok(trace)
 }
 
@@ -92,218 +95,235 @@ pub(crate) async fn version(client: &Connection) -> Result<String, Error> {
     Ok(rows.first().map_or_else(String::new, |row| row.get(0)))
 }
 
+/// A session that runs files.
 pub(crate) struct Session<'a> {
     url: &'a str,
-    runner: Connection,
+    runner: &'a Connection,
+    executor: Executor<'a>,
     options: &'a Options,
 }
 
-/// A file that is running.
-struct RunningFile<'f> {
-    file: &'f File,
-    /// The relations when the file started.
-    begun_with: Relations,
-    /// Whether a transaction is open.
-    open: bool,
-}
-
 impl<'a> Session<'a> {
-    pub(crate) async fn open(url: &'a str, options: &'a Options) -> Result<Session<'a>, Error> {
-        Ok(Session { url, runner: runner(url).await?, options })
+    pub(crate) async fn begin(
+        url: &'a str,
+        runner: &'a Connection,
+        options: &'a Options,
+    ) -> Result<Session<'a>, Error> {
+        Ok(Session { url, runner, executor: Executor::begin(runner).await?, options })
     }
 
-    pub(crate) fn client(&self) -> &Connection {
-        &self.runner
-    }
-
-    pub(crate) async fn close(self) {
-        self.runner.close().await;
+    pub(crate) async fn end(self) {
+        self.executor.end().await;
     }
 
     /// Runs a file as its directives require. `awaited`: whether a later file waits for this backfill.
-    pub(crate) async fn file(&mut self, file: &File, awaited: bool) -> Result<Vec<StatementTrace>, Error> {
+    pub(crate) async fn file(&self, file: &File, awaited: bool) -> Result<Vec<StatementTrace>, Error> {
+        let statements = split_statements(&file.text);
         let begun_with = match file.traced {
-            true => Relations::read(&self.runner).await?,
+            true => Relations::read(self.runner).await?,
             false => Relations::default(),
         };
-        let traces = match &file.directives.backfill {
-            Some(backfill) => {
-                let at_most = if awaited { usize::MAX } else { self.options.batches };
-                batches::run(&self.runner, file, backfill, at_most, &begun_with).await?
-            }
-            None => self.statements(file, begun_with).await?,
+        let observer = Observer {
+            url: self.url,
+            runner: self.runner,
+            file,
+            statements: &statements,
+            begun_with,
+            observed: Mutex::default(),
         };
-        let failed = traces.iter().any(|statement| statement.failure.is_some());
-        let reset = async {
-            self.runner.batch_execute("ROLLBACK").await?;
-            self.runner.batch_execute("DISCARD ALL").await
-        };
-        match reset.await {
-            // A statement can end its own session: then it failed, and no statement follows.
-            Err(_) if failed => Ok(traces),
-            result => result.map(|()| traces).map_err(Error::database("resetting the session")),
+        let mut script = Script::new(&file.path, &file.text, &file.directives);
+        script.version = file.version;
+        script.rolls_back = !self.options.commit;
+        script.as_client = self.options.transaction_control;
+        script.batches = if awaited { usize::MAX } else { self.options.batches };
+        let outcome = self.executor.run(&script, Some(&observer)).await;
+        let Observed { mut traces, error } = observer.observed.into_inner().unwrap_or_default();
+        if let Some(error) = error {
+            return Err(error);
         }
-    }
-
-    async fn statements(&mut self, file: &File, begun_with: Relations) -> Result<Vec<StatementTrace>, Error> {
-        let mut running = RunningFile { file, begun_with, open: file.directives.transaction };
-        if running.open {
-            self.runner.batch_execute("BEGIN").await.map_err(Error::database("beginning a migration"))?;
-        }
-        let mut traces = Vec::new();
-        let statements = split_statements(&file.text);
-        for (index, statement) in statements.iter().enumerate() {
-            let mut trace = begin(file, index, statement);
-            self.statement(&mut running, statement, &mut trace).await?;
-            let failed = trace.failure.is_some();
-            traces.push(trace);
-            if failed {
-                return Ok(traces);
-            }
-        }
-        if let (true, Some(last), Some(trace)) = (running.open, statements.last(), traces.last_mut()) {
-            let end = if self.options.commit { "COMMIT" } else { "ROLLBACK" };
-            let end = format!("SET CONSTRAINTS ALL IMMEDIATE; {end}");
-            if let Err(error) = self.runner.batch_execute(&end).await {
-                trace.failure = Some(failure(&error, last, &file.text));
-            }
+        if let Err(error) = outcome {
+            let (failed, failure) = failure_of(error, &statements, &file.text)?;
+            note_failure(file, &statements, &mut traces, failed, failure);
         }
         Ok(traces)
     }
 
-    async fn statement(
-        &mut self,
-        running: &mut RunningFile<'_>,
-        statement: &Statement<'_>,
-        trace: &mut StatementTrace,
-    ) -> Result<(), Error> {
-        let at = statement.position(&running.file.text);
-        match &statement.kind {
-            StatementKind::CopyThroughClient => {
-                let message =
-                    "COPY FROM STDIN needs a client that sends the data; write the rows with INSERT";
-                trace.failure = Some(unsent(at, message));
-                Ok(())
+    /// Runs a file as one message, where a run would, and returns its failure. Nothing is observed.
+    pub(crate) async fn unobserved(&self, file: &File) -> Result<Option<crate::trace::Failure>, Error> {
+        let script = Script::new(&file.path, &file.text, &file.directives);
+        match self.executor.run(&script, None).await {
+            Ok(()) => Ok(None),
+            Err(error) => {
+                let statements = split_statements(&file.text);
+                Ok(Some(failure_of(error, &statements, &file.text)?.1))
             }
-            StatementKind::TransactionControl if !self.options.transaction_control => {
-                let message = "Refit rejects a migration that begins or ends transactions; remove BEGIN and COMMIT, Refit runs them";
-                trace.failure = Some(unsent(at, message));
-                Ok(())
-            }
-            StatementKind::TransactionControl => {
-                self.unobserved(running, statement, trace).await;
-                let first = statement.text.split_whitespace().next().unwrap_or_default().to_ascii_uppercase();
-                running.open = matches!(first.as_str(), "BEGIN" | "START");
-                Ok(())
-            }
-            _ if !running.file.traced && running.open => {
-                self.unobserved(running, statement, trace).await;
-                Ok(())
-            }
-            _ if running.open => self.in_transaction(running, statement, trace).await.map(drop),
-            StatementKind::Session => {
-                self.unobserved(running, statement, trace).await;
-                Ok(())
-            }
-            StatementKind::Plain | StatementKind::Routine => {
-                self.in_own_transaction(running, statement, trace).await
-            }
-            _ => self.outside_transaction(running, statement, trace).await,
         }
-    }
-
-    /// Runs a statement without observing it.
-    async fn unobserved(
-        &self,
-        running: &RunningFile<'_>,
-        statement: &Statement<'_>,
-        trace: &mut StatementTrace,
-    ) {
-        let began = Instant::now();
-        let result = self.runner.batch_execute(statement.text).await;
-        trace.duration = began.elapsed();
-        trace.failure = result.err().map(|error| failure(&error, statement, &running.file.text));
-    }
-
-    /// Runs a statement in the open transaction. Returns the SQLSTATE if it failed.
-    async fn in_transaction(
-        &self,
-        running: &RunningFile<'_>,
-        statement: &Statement<'_>,
-        trace: &mut StatementTrace,
-    ) -> Result<Option<SqlState>, Error> {
-        let before = Observation::within(&self.runner).await?;
-        let began = Instant::now();
-        let result = self.runner.batch_execute(statement.text).await;
-        trace.duration = began.elapsed();
-        if let Err(error) = result {
-            trace.failure = Some(failure(&error, statement, &running.file.text));
-            return Ok(error.code().cloned());
-        }
-        let after = Observation::within(&self.runner).await?;
-        compare(&self.runner, [&before, &after], &running.begun_with, statement.text, trace).await?;
-        Ok(None)
-    }
-
-    /// Runs a statement in its own transaction, or without one if it cannot run in a transaction.
-    async fn in_own_transaction(
-        &mut self,
-        running: &RunningFile<'_>,
-        statement: &Statement<'_>,
-        trace: &mut StatementTrace,
-    ) -> Result<(), Error> {
-        let command = async |sql: &str| {
-            self.runner
-                .batch_execute(sql)
-                .await
-                .map_err(Error::database("running a statement in its own transaction"))
-        };
-        command("BEGIN").await?;
-        let refused = self.in_transaction(running, statement, trace).await?;
-        if refused.is_some_and(|code| forbids_transaction(&code)) {
-            command("ROLLBACK").await?;
-            trace.failure = None;
-            return self.outside_transaction(running, statement, trace).await;
-        }
-        if let (None, Err(error)) = (&trace.failure, self.runner.batch_execute("COMMIT").await) {
-            trace.failure = Some(failure(&error, statement, &running.file.text));
-        }
-        Ok(())
-    }
-
-    /// Runs a statement without a transaction while another session observes it.
-    async fn outside_transaction(
-        &mut self,
-        running: &RunningFile<'_>,
-        statement: &Statement<'_>,
-        trace: &mut StatementTrace,
-    ) -> Result<(), Error> {
-        trace.outside = true;
-        if !running.file.traced {
-            self.unobserved(running, statement, trace).await;
-            return Ok(());
-        }
-        let before = Observation::between(&self.runner).await?;
-        let watcher = LockWatcher::start(self.url, &before.relations, statement.text).await?;
-        let (result, observed) = watcher.run(&self.runner, statement.text).await?;
-        trace.duration = observed.duration;
-        if let Err(error) = result {
-            trace.failure = Some(failure(&error, statement, &running.file.text));
-            return Ok(());
-        }
-        let mut after = Observation::between(&self.runner).await?;
-        after.locks = observed.locks;
-        compare(&self.runner, [&before, &after], &running.begun_with, statement.text, trace).await
     }
 }
 
-/// Whether the server rejected the statement because it ran in a transaction.
-fn forbids_transaction(code: &SqlState) -> bool {
-    *code == SqlState::INVALID_TRANSACTION_TERMINATION || *code == SqlState::ACTIVE_SQL_TRANSACTION
+/// Adds a failure to the trace of its statement; to the last one if the transaction failed at its end.
+fn note_failure(
+    file: &File,
+    statements: &[Statement<'_>],
+    traces: &mut Vec<StatementTrace>,
+    failed: Option<usize>,
+    failure: crate::trace::Failure,
+) {
+    let index = failed.unwrap_or(traces.len().saturating_sub(1));
+    if traces.iter().all(|trace| trace.statement != index + 1)
+        && let Some(statement) = statements.get(index)
+    {
+        traces.push(begin(file, index, statement));
+    }
+    if let Some(trace) = traces.iter_mut().find(|trace| trace.statement == index + 1) {
+        trace.failure = Some(failure);
+    }
+}
+
+/// Observes the statements of one file.
+struct Observer<'a> {
+    url: &'a str,
+    runner: &'a Connection,
+    file: &'a File,
+    statements: &'a [Statement<'a>],
+    /// The relations when the file started.
+    begun_with: Relations,
+    observed: Mutex<Observed>,
+}
+
+#[derive(Default)]
+struct Observed {
+    traces: Vec<StatementTrace>,
+    /// The first failure of the observation itself.
+    error: Option<Error>,
+}
+
+impl StatementObserver for Observer<'_> {
+    fn observe<'o>(&'o self, statement: RunningStatement<'o>, sent: Sent<'o>) -> Sent<'o> {
+        Box::pin(async move {
+            let mut trace = self.trace_of(&statement);
+            let (outcome, observed) = match self.place(&statement) {
+                Place::Within => self.within(&statement, sent, &mut trace).await,
+                Place::Outside => self.outside(&statement, sent, &mut trace).await,
+                Place::Unobserved => {
+                    let began = Instant::now();
+                    let outcome = sent.await;
+                    trace.duration += began.elapsed();
+                    (outcome, Ok(()))
+                }
+            };
+            self.keep(trace, observed);
+            outcome
+        })
+    }
+}
+
+/// From where a statement is observed.
+enum Place {
+    Within,
+    Outside,
+    Unobserved,
+}
+
+type Outcome = (Result<(), tokio_postgres::Error>, Result<(), Error>);
+
+impl Observer<'_> {
+    fn place(&self, statement: &RunningStatement<'_>) -> Place {
+        match statement.kind {
+            _ if !self.file.traced => Place::Unobserved,
+            StatementKind::TransactionControl => Place::Unobserved,
+            _ if statement.in_transaction => Place::Within,
+            StatementKind::Session => Place::Unobserved,
+            _ => Place::Outside,
+        }
+    }
+
+    /// The trace of the statement: that of its earlier batches, or a new one.
+    fn trace_of(&self, statement: &RunningStatement<'_>) -> StatementTrace {
+        let is_backfill = self.file.directives.backfill.is_some();
+        let known = self.observed.lock().ok().and_then(|observed| {
+            observed.traces.iter().find(|trace| trace.statement == statement.index + 1).cloned()
+        });
+        let mut trace = known
+            .filter(|_| is_backfill)
+            .unwrap_or_else(|| begin(self.file, statement.index, &self.statements[statement.index]));
+        trace.outside = !statement.in_transaction;
+        if is_backfill {
+            trace.batches = Some(trace.batches.unwrap_or_default() + usize::from(statement.batch.is_some()));
+        }
+        trace
+    }
+
+    fn keep(&self, trace: StatementTrace, outcome: Result<(), Error>) {
+        let Ok(mut observed) = self.observed.lock() else { return };
+        if let Err(error) = outcome {
+            observed.error.get_or_insert(error);
+        }
+        match observed.traces.iter_mut().find(|known| known.statement == trace.statement) {
+            Some(known) => *known = trace,
+            None => observed.traces.push(trace),
+        }
+    }
+
+    /// Observes a statement in the open transaction.
+    async fn within(
+        &self,
+        statement: &RunningStatement<'_>,
+        sent: Sent<'_>,
+        trace: &mut StatementTrace,
+    ) -> Outcome {
+        let before = Observation::within(self.runner).await;
+        let began = Instant::now();
+        let outcome = sent.await;
+        trace.duration += began.elapsed();
+        let observed = async {
+            let before = before?;
+            if outcome.is_ok() {
+                let after = Observation::within(self.runner).await?;
+                let observations = [&before, &after];
+                compare(self.runner, observations, &self.begun_with, statement.text, trace).await?;
+            }
+            Ok(())
+        };
+        let observed = observed.await;
+        (outcome, observed)
+    }
+
+    /// Observes a statement outside a transaction from another session.
+    async fn outside(
+        &self,
+        statement: &RunningStatement<'_>,
+        sent: Sent<'_>,
+        trace: &mut StatementTrace,
+    ) -> Outcome {
+        let started = async {
+            let before = Observation::between(self.runner).await?;
+            let watcher = LockWatcher::start(self.url, &before.relations, statement.text).await?;
+            Ok((before, watcher))
+        };
+        let (before, watcher) = match started.await {
+            Ok(started) => started,
+            Err(error) => return (sent.await, Err(error)),
+        };
+        let (outcome, watched) = watcher.run(self.runner, sent).await;
+        let observed = async {
+            let watched = watched?;
+            trace.duration = watched.duration;
+            if outcome.is_ok() {
+                let mut after = Observation::between(self.runner).await?;
+                after.locks = watched.locks;
+                let observations = [&before, &after];
+                compare(self.runner, observations, &self.begun_with, statement.text, trace).await?;
+            }
+            Ok(())
+        };
+        let observed = observed.await;
+        (outcome, observed)
+    }
 }
 
 /// The empty trace of a statement that has not run yet.
-pub(crate) fn begin(file: &File, index: usize, statement: &Statement<'_>) -> StatementTrace {
+fn begin(file: &File, index: usize, statement: &Statement<'_>) -> StatementTrace {
     let at = statement.position(&file.text);
     StatementTrace {
         path: file.path.clone(),

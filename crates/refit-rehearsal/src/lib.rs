@@ -7,9 +7,9 @@
 //! Only for throw-away databases: every statement of the files is executed. This crate prints nothing and does not read the
 //! environment. A statement that fails is part of the trace, not an error.
 
-mod batches;
 mod error;
 mod execute;
+mod failure;
 mod file;
 mod mismatch;
 mod observe;

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use refit::Connection;
 use refit_lint::LockMode;
 use refit_model::split_statements;
 use serde::Serialize;
@@ -17,7 +18,7 @@ use crate::observe::Relations;
 use crate::probe::{Probed, Probes};
 use crate::rows::{self, Filled, LaterKeys, Tables};
 use crate::server::RehearsalServer;
-use crate::session::failure;
+use crate::session::runner;
 use crate::stairway::{Stairway, walk};
 use crate::trace::{Lock, RelationKind, StatementTrace, Wait, milliseconds};
 
@@ -111,20 +112,21 @@ pub async fn rehearse(
             break;
         }
     }
-    let options = Options::default();
-    let session = Session::open(&url, &options).await?;
-    rehearsal.postgres = version(session.client()).await?;
-    session.close().await;
+    let runner = runner(&url).await?;
+    rehearsal.postgres = version(&runner).await?;
+    runner.close().await;
     Ok(rehearsal)
 }
 
 /// Runs a file that is not traced. Returns a step only if it fails.
 async fn untraced(url: &str, file: &File, awaited: bool) -> Result<Option<RehearsalStep>, Error> {
     let options = Options::default();
-    let mut session = Session::open(url, &options).await?;
+    let runner = runner(url).await?;
+    let session = Session::begin(url, &runner, &options).await?;
     let began = Instant::now();
     let mut statements = session.file(file, awaited).await?;
-    session.close().await;
+    session.end().await;
+    runner.close().await;
     statements.retain(|statement| statement.failure.is_some());
     Ok((!statements.is_empty()).then(|| new_step(file, began.elapsed(), statements, Vec::new())))
 }
@@ -142,26 +144,49 @@ fn new_step(
 async fn step(url: &str, file: &File, awaited: bool) -> Result<RehearsalStep, Error> {
     let is_transaction = file.directives.transaction && file.directives.backfill.is_none();
     let options = Options { commit: !is_transaction, ..Options::default() };
-    let mut session = Session::open(url, &options).await?;
-    let relations = Relations::read(session.client()).await?;
-    if !is_transaction {
-        let named: BTreeSet<u32> =
-            split_statements(&file.text).iter().flat_map(|one| relations.named_in(one.text)).collect();
-        let probed = probed(&relations, |oid, _| named.contains(&oid));
-        let probes = Probes::start(url, &probed).await?;
-        let began = Instant::now();
-        let statements = session.file(file, awaited).await?;
-        let duration = began.elapsed();
-        let waits = waits(probes.end().await?, &statements);
-        session.close().await;
-        // The elapsed time includes the observations; the statements' own times do not.
-        let duration = duration.min(statements.iter().map(|statement| statement.duration).sum());
-        return Ok(new_step(file, duration, statements, waits));
-    }
-    let mut statements = session.file(file, awaited).await?;
+    let runner = runner(url).await?;
+    let session = Session::begin(url, &runner, &options).await?;
+    let step = match is_transaction {
+        true => transaction_step(url, &session, &runner, file).await,
+        false => step_by_statement(url, &session, &runner, file, awaited).await,
+    };
+    session.end().await;
+    runner.close().await;
+    step
+}
+
+/// A file without a transaction, or a backfill: observed and probed in one run.
+async fn step_by_statement(
+    url: &str,
+    session: &Session<'_>,
+    runner: &Connection,
+    file: &File,
+    awaited: bool,
+) -> Result<RehearsalStep, Error> {
+    let relations = Relations::read(runner).await?;
+    let named: BTreeSet<u32> =
+        split_statements(&file.text).iter().flat_map(|one| relations.named_in(one.text)).collect();
+    let probes = Probes::start(url, &probed(&relations, |oid, _| named.contains(&oid))).await?;
+    let began = Instant::now();
+    let statements = session.file(file, awaited).await?;
+    let duration = began.elapsed();
+    let waits = waits(probes.end().await?, &statements);
+    // The elapsed time includes the observations; the statements' own times do not.
+    let duration = duration.min(statements.iter().map(|statement| statement.duration).sum());
+    Ok(new_step(file, duration, statements, waits))
+}
+
+/// A file that is one transaction: observed first, and rolled back, then probed.
+async fn transaction_step(
+    url: &str,
+    session: &Session<'_>,
+    runner: &Connection,
+    file: &File,
+) -> Result<RehearsalStep, Error> {
+    let relations = Relations::read(runner).await?;
+    let mut statements = session.file(file, false).await?;
     if statements.iter().any(|statement| statement.failure.is_some()) {
         let duration = statements.iter().map(|statement| statement.duration).sum();
-        session.close().await;
         return Ok(new_step(file, duration, statements, Vec::new()));
     }
     let locked: BTreeSet<&str> = statements
@@ -172,15 +197,13 @@ async fn step(url: &str, file: &File, awaited: bool) -> Result<RehearsalStep, Er
         .collect();
     let probes = Probes::start(url, &probed(&relations, |_, name| locked.contains(name))).await?;
     let began = Instant::now();
-    let result = session.client().batch_execute(&format!("BEGIN;{}\n;COMMIT", file.text)).await;
+    let failure = session.unobserved(file).await?;
     let duration = began.elapsed();
     let waited = probes.end().await?;
-    if let (Err(error), Some(last)) = (result, statements.last_mut()) {
+    if let (Some(failure), Some(last)) = (failure, statements.last_mut()) {
         // All statements succeeded before the rollback, so the commit failed.
-        let all = split_statements(&file.text);
-        last.failure = all.last().map(|statement| failure(&error, statement, &file.text));
+        last.failure = Some(failure);
     }
-    session.close().await;
     let waits = waits(waited, &statements);
     Ok(new_step(file, duration, statements, waits))
 }

@@ -1,14 +1,16 @@
 //! Up, down, up: whether a down file restores the schema.
 
+use refit::{Connection, REHEARSAL_SCHEMA};
 use refit_catalog::{Catalog, Delta, ReadOptions};
 use refit_model::{Position, Statement, StatementKind, split_statements};
 use serde::Serialize;
 
 use crate::error::Error;
 use crate::execute::{Options, Session};
+use crate::failure::unsent;
 use crate::file::File;
 use crate::server::RehearsalServer;
-use crate::session::unsent;
+use crate::session::runner;
 use crate::trace::Failure;
 
 /// The outcome of running a migration up, down and up again.
@@ -59,9 +61,9 @@ pub(crate) async fn walk(
     let options = Options::default();
     if can_be_in_a_transaction(&up) && can_be_in_a_transaction(down) {
         let url = server.url();
-        let session = Session::open(&url, &options).await?;
-        let outcome = steps(&mut Walker::Together(&session), &up, down).await;
-        session.close().await;
+        let client = runner(&url).await?;
+        let outcome = steps(&Walker::Together(&client), &up, down).await;
+        client.close().await;
         // A failure is checked again below, with a transaction for each file.
         if let Some(outcome @ (Stairway::Same | Stairway::Moved { .. } | Stairway::Different { .. })) =
             outcome?
@@ -70,9 +72,11 @@ pub(crate) async fn walk(
         }
     }
     let url = server.copy().await?;
-    let mut session = Session::open(&url, &options).await?;
-    let outcome = steps(&mut Walker::OneByOne(&mut session, awaited), &up, down).await?;
-    session.close().await;
+    let client = runner(&url).await?;
+    let session = Session::begin(&url, &client, &options).await?;
+    let outcome = steps(&Walker::OneByOne(&client, &session, awaited), &up, down).await?;
+    session.end().await;
+    client.close().await;
     Ok(outcome)
 }
 
@@ -86,7 +90,7 @@ fn can_be_in_a_transaction(file: &File) -> bool {
 }
 
 /// None if the first run fails.
-async fn steps(walker: &mut Walker<'_, '_>, up: &File, down: &File) -> Result<Option<Stairway>, Error> {
+async fn steps(walker: &Walker<'_>, up: &File, down: &File) -> Result<Option<Stairway>, Error> {
     walker.begin().await?;
     let before = walker.schema().await?;
     if walker.run(up).await?.is_some() {
@@ -116,18 +120,18 @@ async fn steps(walker: &mut Walker<'_, '_>, up: &File, down: &File) -> Result<Op
 }
 
 /// How the steps run.
-enum Walker<'s, 'a> {
+enum Walker<'a> {
     /// In one transaction, which is rolled back when the session ends.
-    Together(&'s Session<'a>),
+    Together(&'a Connection),
     /// Each as its directives require. The flag: whether a later file waits for this backfill.
-    OneByOne(&'s mut Session<'a>, bool),
+    OneByOne(&'a Connection, &'a Session<'a>, bool),
 }
 
-impl Walker<'_, '_> {
+impl Walker<'_> {
     async fn begin(&self) -> Result<(), Error> {
         match self {
-            Walker::Together(session) => {
-                let begun = session.client().batch_execute("BEGIN").await;
+            Walker::Together(client) => {
+                let begun = client.batch_execute("BEGIN").await;
                 begun.map_err(Error::database("beginning a stairway"))
             }
             Walker::OneByOne(..) => Ok(()),
@@ -135,25 +139,26 @@ impl Walker<'_, '_> {
     }
 
     async fn schema(&self) -> Result<Catalog, Error> {
-        let options = ReadOptions::default();
+        let mut options = ReadOptions::default();
+        options.exclude_schemas.push(REHEARSAL_SCHEMA.to_owned());
         Ok(match self {
-            Walker::Together(session) => Catalog::read_within(&**session.client(), &options).await?,
-            Walker::OneByOne(session, _) => Catalog::read(session.client(), &options).await?,
+            Walker::Together(client) => Catalog::read_within(&***client, &options).await?,
+            Walker::OneByOne(client, ..) => Catalog::read(client, &options).await?,
         })
     }
 
     /// Runs a file. Returns the failure, if any.
-    async fn run(&mut self, file: &File) -> Result<Option<Failure>, Error> {
+    async fn run(&self, file: &File) -> Result<Option<Failure>, Error> {
         match self {
-            Walker::Together(session) => {
+            Walker::Together(client) => {
                 // As at the end of a transaction and session: check deferred constraints, reset settings.
                 let end =
                     "SET CONSTRAINTS ALL IMMEDIATE; RESET ALL; RESET SESSION AUTHORIZATION; DISCARD TEMP";
                 let text = format!("{}\n;{end}", file.text);
-                let result = session.client().batch_execute(&text).await;
+                let result = client.batch_execute(&text).await;
                 Ok(result.err().map(|error| unsent(Position { line: 1, column: 1 }, error.to_string())))
             }
-            Walker::OneByOne(session, awaited) => {
+            Walker::OneByOne(_, session, awaited) => {
                 let statements = session.file(file, *awaited).await?;
                 Ok(statements.into_iter().find_map(|statement| statement.failure))
             }

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use refit_model::{Policies, Version};
 
-use crate::backfill::engine::{Batch, Followers, FunctionError, Functions};
+use crate::backfill::engine::{Batch, FunctionError};
 use crate::connect::ConnectOptions;
 use crate::embedded::Source;
 use crate::event::{Event, Observer};
 use crate::interrupt::Interrupt;
 use crate::migrator::Migrator;
-use crate::options::{Backfills, Comparison, Drift, Options, SchemaCheck};
+use crate::options::{Backfills, Drift, Options, SchemaCheck};
 use crate::planner::Planner;
 
 impl Migrator {
@@ -21,27 +21,8 @@ impl Migrator {
     pub fn new(source: impl Into<Source>) -> Migrator {
         let source = source.into();
         let schemas = source.schemas();
-        let options = Options {
-            environment: "production".to_owned(),
-            to: None,
-            include: Vec::new(),
-            policies: None,
-            lock_timeout: None,
-            lock_attempts: 30,
-            wait_for_lock: Duration::from_secs(15 * 60),
-            history_schema: schemas.history,
-            state_schema: schemas.state,
-            session_pooler: false,
-            connect: ConnectOptions::default(),
-            observer: Observer::default(),
-            comparison: Comparison::default(),
-            backfills: Backfills::default(),
-            functions: Functions::default(),
-            followers: Followers::default(),
-            lease: Duration::from_secs(30),
-            interrupt: Interrupt::new(),
-            target: None,
-        };
+        let options =
+            Options { history_schema: schemas.history, state_schema: schemas.state, ..Options::default() };
         Migrator { planner: Planner { source, set: OnceLock::new(), options } }
     }
 

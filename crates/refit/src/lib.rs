@@ -30,6 +30,7 @@ mod embedded;
 mod error;
 mod event;
 mod exec;
+mod executor;
 mod history;
 mod interrupt;
 mod line;
@@ -50,6 +51,7 @@ mod rollback;
 mod run;
 mod session;
 mod state;
+mod statement_observer;
 mod status;
 mod trust;
 
@@ -59,6 +61,7 @@ pub use error::{Error, Refusal, StatementError, UndoRefusal};
 pub use event::Event;
 #[cfg(feature = "metrics")]
 pub use event::metrics::describe_metrics;
+pub use executor::{Executor, REHEARSAL_SCHEMA, Script};
 pub use history::checksum::narrow_checksum;
 pub use history::{History, HistoryRow};
 pub use interrupt::Interrupt;
@@ -75,6 +78,7 @@ pub use repair::HistoryChange;
 pub use report::{Report, StepReport};
 pub use rollback::{Rollback, RollbackPlan, RollbackReport, UndoStep};
 pub use state::{BackfillState, State, UndecidedStep};
+pub use statement_observer::{RunningStatement, Sent, StatementObserver};
 pub use status::{AppliedRow, Holder, RunRow, Status};
 pub use trust::refuse_untrusted;
 

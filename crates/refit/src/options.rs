@@ -43,6 +43,32 @@ pub(crate) struct Options {
     pub(crate) target: Option<Target>,
 }
 
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            environment: "production".to_owned(),
+            to: None,
+            include: Vec::new(),
+            policies: None,
+            lock_timeout: None,
+            lock_attempts: 30,
+            wait_for_lock: Duration::from_secs(15 * 60),
+            history_schema: None,
+            state_schema: None,
+            session_pooler: false,
+            connect: ConnectOptions::default(),
+            observer: Observer::default(),
+            comparison: Comparison::default(),
+            backfills: Backfills::default(),
+            functions: Functions::default(),
+            followers: Followers::default(),
+            lease: Duration::from_secs(30),
+            interrupt: Interrupt::new(),
+            target: None,
+        }
+    }
+}
+
 impl Options {
     /// The schema of the history, where one is named.
     pub(crate) fn history_schema(&self) -> Option<&str> {

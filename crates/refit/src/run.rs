@@ -93,6 +93,8 @@ pub(crate) fn context<'a>(
         lock_attempts: planner.options.lock_attempts,
         interrupt: &planner.options.interrupt,
         canceler: Canceler::new(client, planner.options.target.as_ref()),
+        statements: None,
+        rolls_back: false,
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use refit::Connection;
+use refit::{Connection, Sent};
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
@@ -58,33 +58,38 @@ impl LockWatcher {
         Ok(this)
     }
 
-    /// Runs a statement and observes it until it finishes.
+    /// Runs a statement of `runner` and observes it until it finishes. Returns its outcome, and what was observed.
     pub(crate) async fn run(
         mut self,
         runner: &Client,
-        text: &str,
-    ) -> Result<(Result<(), tokio_postgres::Error>, Observed), Error> {
-        let pid = backend(runner).await?;
+        mut sent: Sent<'_>,
+    ) -> (Result<(), tokio_postgres::Error>, Result<Observed, Error>) {
+        let pid = match backend(runner).await {
+            Ok(pid) => pid,
+            Err(error) => return (self.give_up(sent).await, Err(error)),
+        };
         let (began, mut waited, mut locks) = (Instant::now(), Duration::ZERO, Locks::default());
-        let result = {
-            let statement = runner.batch_execute(text);
-            tokio::pin!(statement);
-            loop {
-                let started = Instant::now();
-                tokio::select! {
-                    biased;
-                    result = &mut statement => break result,
-                    observed = self.observe(pid, &mut locks) => {
-                        if let Some(released) = observed? {
-                            waited += released.saturating_duration_since(started);
-                        }
-                    }
+        let result = loop {
+            let started = Instant::now();
+            tokio::select! {
+                biased;
+                result = &mut sent => break result,
+                observed = self.observe(pid, &mut locks) => match observed {
+                    Ok(Some(released)) => waited += released.saturating_duration_since(started),
+                    Ok(None) => {}
+                    Err(error) => return (self.give_up(sent).await, Err(error)),
                 }
             }
         };
         let duration = began.elapsed().saturating_sub(waited);
-        self.end().await?;
-        Ok((result, Observed { locks, duration }))
+        let observed = self.end().await.map(|()| Observed { locks, duration });
+        (result, observed)
+    }
+
+    /// Lets the statement run to its end without being observed.
+    async fn give_up(self, sent: Sent<'_>) -> Result<(), tokio_postgres::Error> {
+        self.end().await.ok();
+        sent.await
     }
 
     /// Records the locks that the session holds and waits for, and releases the barriers that block it. Returns the time of the

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use postgres_protocol::escape::escape_identifier;
+use refit::REHEARSAL_SCHEMA;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 
 use crate::error::Error;
 use crate::trace::RelationKind;
 
-/// User relations by OID, except temporary ones.
+/// The relations of the migrations by OID, except temporary ones.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Relations(BTreeMap<u32, Relation>);
 
@@ -49,11 +50,12 @@ const ALL: &str = "SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::te
      FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
      LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid \
      WHERE c.relkind IN ('r', 'p', 'm', 'i', 'I', 'S', 'v', 'f') AND n.nspname !~ '^pg_' \
-     AND n.nspname <> 'information_schema'";
+     AND n.nspname NOT IN ('information_schema', $1)";
 
 impl Relations {
     pub(crate) async fn read(client: &Client) -> Result<Relations, Error> {
-        let rows = client.query_typed(ALL, &[]).await.map_err(Error::database("reading the relations"))?;
+        let rows = client.query_typed(ALL, &[(&REHEARSAL_SCHEMA, Type::NAME)]).await;
+        let rows = rows.map_err(Error::database("reading the relations"))?;
         Ok(Relations(rows.iter().map(relation).collect()))
     }
 

@@ -87,7 +87,7 @@ const TABLES: &str = "SELECT c.oid, n.nspname::text, c.relname::text, c.relkind 
      pg_catalog.pg_get_partition_constraintdef(c.oid) \
      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
      WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' \
-     AND n.nspname NOT IN ('information_schema', 'refit') AND c.relname <> 'refinery_schema_history'";
+     AND n.nspname NOT IN ('information_schema', 'refit', 'refit_rehearsal') AND c.relname <> 'refinery_schema_history'";
 
 const COLUMNS: &str = "SELECT a.attrelid, a.attnum, a.attname::text, a.atttypid, a.atttypmod, \
      pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull, \

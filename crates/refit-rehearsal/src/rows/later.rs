@@ -11,7 +11,7 @@ use super::catalog::{Catalog, ForeignKey, Table};
 use crate::error::Error;
 use crate::execute::{Options, Session};
 use crate::file::{File, in_order};
-use crate::session::open;
+use crate::session::{open, runner};
 
 /// The keys that tables have after all migrations, by table name.
 #[derive(Debug, Clone, Default)]
@@ -88,15 +88,17 @@ impl LaterKeys {
 async fn read(url: &str, files: &[File]) -> Result<LaterKeys, Error> {
     // One batch is enough: only the schema matters.
     let options = Options { batches: 1, transaction_control: true, ..Options::default() };
-    let mut session = Session::open(url, &options).await?;
+    let runner = runner(url).await?;
+    let session = Session::begin(url, &runner, &options).await?;
     for (file, _) in in_order(files) {
         let untraced = File { traced: false, ..file.clone() };
         if session.file(&untraced, false).await?.iter().any(|statement| statement.failure.is_some()) {
             break;
         }
     }
-    let catalog = Catalog::read(session.client()).await;
-    session.close().await;
+    session.end().await;
+    let catalog = Catalog::read(&runner).await;
+    runner.close().await;
     let catalog = catalog?;
     let names = |table: &Table, numbers: &[i16]| -> Vec<String> {
         numbers.iter().filter_map(|number| table.column(*number)).map(|column| column.name.clone()).collect()

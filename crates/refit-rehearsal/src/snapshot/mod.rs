@@ -6,6 +6,7 @@ mod test;
 
 use std::sync::Arc;
 
+use refit::REHEARSAL_SCHEMA;
 use refit_catalog::{Catalog, Delta, Origin, ReadOptions, Snapshot};
 use refit_model::MigrationSet;
 
@@ -16,6 +17,7 @@ use crate::error::Error;
 use crate::execute::{Options, Session};
 use crate::file::{File, in_order};
 use crate::server::RehearsalServer;
+use crate::session::runner;
 
 /// The schema that a set creates, and its steps.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,23 +53,26 @@ pub async fn snapshots(
 ) -> Result<Snapshots, Error> {
     let url = server.url();
     let options = Options::default();
-    let mut session = Session::open(&url, &options).await?;
-    let lenient = ReadOptions { strict: false, ..read.clone() };
+    let runner = runner(&url).await?;
+    let session = Session::begin(&url, &runner, &options).await?;
+    let mut lenient = ReadOptions { strict: false, ..read.clone() };
+    lenient.exclude_schemas.push(REHEARSAL_SCHEMA.to_owned());
     let files = files_of(set, environment);
     let mut steps = Vec::new();
-    let mut schema = Arc::new(Catalog::read(session.client(), &lenient).await?);
+    let mut schema = Arc::new(Catalog::read(&runner, &lenient).await?);
     for (file, awaited) in in_order(&files) {
         let failure = session.file(file, awaited).await?.into_iter().find_map(|statement| statement.failure);
         if let Some(failure) = failure {
             return Err(Error::Failed { path: file.path.clone(), failure: Box::new(failure) });
         }
         let before = schema;
-        schema = Arc::new(Catalog::read(session.client(), &lenient).await?);
+        schema = Arc::new(Catalog::read(&runner, &lenient).await?);
         // Comparing takes nearly as long as reading, so it runs concurrently with the next migration.
         let after = Arc::clone(&schema);
         steps.push((file, tokio::task::spawn_blocking(move || Delta::between(&before, &after))));
     }
-    session.close().await;
+    session.end().await;
+    runner.close().await;
     let mut done = Vec::new();
     for (file, delta) in steps {
         let stem = file.path.trim_end_matches(".sql").to_owned();

@@ -13,8 +13,11 @@ pub(crate) struct Attempt {
     pub(crate) error: tokio_postgres::Error,
     /// Statements of the message that completed.
     pub(crate) completed: usize,
-    /// What the message held before the migration's text.
+    /// What the message contained before the migration's text.
     pub(crate) opening: Extent,
+    /// The byte of the migration's text at which the message continues it; none if a position in the message has no
+    /// counterpart in the text.
+    pub(crate) offset: Option<usize>,
     /// Who held the locks that it waited for.
     pub(crate) blockers: Vec<String>,
 }
@@ -24,9 +27,9 @@ pub(crate) enum Remains {
     /// It was rolled back.
     Nothing,
     /// Statements before this one, counted from 0, are complete.
-    Statements { failed: usize, offset: usize },
+    Statements { failed: usize },
     /// So they are, and this one may have committed a part of its work; `step` is how `repair` names the step.
-    Partial { failed: usize, offset: usize, step: String },
+    Partial { failed: usize, step: String },
 }
 
 impl Remains {
@@ -65,7 +68,18 @@ impl Remains {
     }
 }
 
+/// The failure of a message that has no part of the text before or in it.
+pub(crate) fn alone((error, completed): (tokio_postgres::Error, usize)) -> Attempt {
+    Attempt { error, completed, opening: Extent::default(), offset: None, blockers: Vec::new() }
+}
+
 impl Attempt {
+    /// The failure of a message that was one statement of the text, and nothing else. `offset` is its first byte in the text;
+    /// none if what was sent is not as it stands there.
+    pub(crate) fn of_statement(error: tokio_postgres::Error, offset: Option<usize>) -> Attempt {
+        Attempt { offset, ..alone((error, 0)) }
+    }
+
     /// Whether it failed before the migration's own text began.
     pub(crate) fn in_opening(&self) -> bool {
         self.completed < self.opening.statements
@@ -78,13 +92,11 @@ impl Attempt {
 
     pub(crate) fn into_error(self, step: &Step<'_>, attempts: u32, remains: Remains) -> Error {
         let statements = split_statements(step.sql);
-        let (index, offset) = match &remains {
-            Remains::Nothing => (self.completed.checked_sub(self.opening.statements), 0),
-            Remains::Statements { failed, offset } | Remains::Partial { failed, offset, .. } => {
-                (Some(*failed), *offset)
-            }
+        let index = match &remains {
+            Remains::Nothing => self.completed.checked_sub(self.opening.statements),
+            Remains::Statements { failed } | Remains::Partial { failed, .. } => Some(*failed),
         };
-        let position = self.position(step.sql, offset);
+        let position = self.position(step.sql);
         // A syntax error fails the whole message before its first statement; its position says which one.
         let failed = match position {
             Some((byte, _)) => statements.iter().rposition(|statement| statement.offset <= byte),
@@ -135,12 +147,12 @@ impl Attempt {
         }))
     }
 
-    /// Where in the file the server points to, as byte and as position, when it points into the migration's text.
-    fn position(&self, sql: &str, offset: usize) -> Option<(usize, Position)> {
+    /// The byte and the position in the file that the server's error refers to, if it refers to the migration's text.
+    fn position(&self, sql: &str) -> Option<(usize, Position)> {
         let Some(ErrorPosition::Original(character)) = self.error.as_db_error()?.position() else {
             return None;
         };
-        let before = sql[..offset].chars().count();
+        let before = sql[..self.offset?].chars().count();
         let index = (*character as usize).checked_sub(self.opening.characters + 1)? + before;
         let (byte, _) = sql.char_indices().nth(index)?;
         Some((byte, Position::of(sql, byte)))

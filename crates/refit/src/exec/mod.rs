@@ -4,14 +4,17 @@
 
 pub(crate) mod by_statement;
 
+mod as_client;
 mod blockers;
 mod down;
 mod failure;
+mod parts;
 mod pipeline;
 mod refuse;
 mod step;
 
 pub(crate) use down::Down;
+pub(crate) use failure::{Attempt, Remains};
 pub(crate) use pipeline::Pipelined;
 pub(crate) use refuse::can_run;
 pub(crate) use step::{Step, StepContext};

@@ -27,8 +27,13 @@ impl Pipelined {
     /// Waits for its end; answers the last value of the last row.
     pub(crate) async fn outcome(self) -> Result<Option<String>, Attempt> {
         let (mut completed, mut last) = (0, None);
-        let failed =
-            |error, completed| Attempt { error, completed, opening: self.opening, blockers: Vec::new() };
+        let failed = |error, completed| Attempt {
+            error,
+            completed,
+            opening: self.opening,
+            offset: Some(0),
+            blockers: Vec::new(),
+        };
         let stream = self.responses.map_err(|error| failed(error, completed))?;
         let mut stream = pin!(stream);
         loop {

@@ -19,6 +19,7 @@ use crate::plan::StepKind;
 use crate::preflight::Preflight;
 use crate::report::StepReport;
 use crate::state::{State, StepRow};
+use crate::statement_observer::StatementObserver;
 
 /// What a step runs.
 #[derive(Debug, Clone)]
@@ -100,6 +101,10 @@ pub(crate) struct StepContext<'a> {
     pub(crate) lock_attempts: u32,
     pub(crate) interrupt: &'a Interrupt,
     pub(crate) canceler: Canceler,
+    /// What observes the statements. They are then sent one by one, also those of a transaction.
+    pub(crate) statements: Option<&'a dyn StatementObserver>,
+    /// Whether a step that is one transaction is rolled back in the end: a rehearsal may only observe it.
+    pub(crate) rolls_back: bool,
 }
 
 impl StepContext<'_> {
@@ -144,11 +149,15 @@ impl StepContext<'_> {
         let mut delays = self.delays();
         let mut attempts = 1;
         loop {
-            let pipelined = match pipelined.take() {
-                Some(pipelined) => pipelined,
-                None => self.post(step, record, attempts, None).await,
+            let outcome = match (pipelined.take(), self.statements) {
+                (Some(pipelined), _) => self.canceler.or_cancel(self.interrupt, pipelined.outcome()).await,
+                (None, Some(_)) => self.transaction_in_parts(step, record, attempts).await.map(|()| None),
+                (None, None) => {
+                    let pipelined = self.post(step, record, attempts, None).await;
+                    self.canceler.or_cancel(self.interrupt, pipelined.outcome()).await
+                }
             };
-            let failed = match self.canceler.or_cancel(self.interrupt, pipelined.outcome()).await {
+            let failed = match outcome {
                 Ok(took) => {
                     let took = took.and_then(|seconds| seconds.parse().ok());
                     let took = took.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
@@ -202,24 +211,30 @@ impl StepContext<'_> {
     ) -> Pipelined {
         let lock_timeout = step.lock_timeout.unwrap_or(self.lock_timeout);
         let opening = Opening::transactional(step.stem, lock_timeout, self.facts, after);
-        // The session is put right before the record is written: the text may have changed path or role. Deferred
-        // constraints wait for locks at the end, and must not wait longer than the text may. The steps of a run need not
-        // reach the disk one by one; the run's closing commit does, and takes them along.
-        let message = format!(
-            "{}{}\n;SET SESSION AUTHORIZATION DEFAULT;RESET ALL;{}{}WITH record AS ({record}) {} \
+        let text = step.instead.as_deref().unwrap_or(step.sql);
+        let message = format!("{}{text}\n;{}", opening.sql, self.closing(step, record, attempts));
+        Pipelined::send(self.client, &message, opening.extent()).await
+    }
+
+    /// What follows the text of a transaction.
+    ///
+    /// The session is restored before the record is written: the text may have changed path or role. Deferred constraints wait
+    /// for locks at the end, and must not wait longer than the text may. The steps of a run need not reach the disk one by
+    /// one; the run's closing commit does, and takes them along.
+    pub(super) fn closing(&self, step: &Step<'_>, record: &str, attempts: u32) -> String {
+        let lock_timeout = step.lock_timeout.unwrap_or(self.lock_timeout);
+        format!(
+            "SET SESSION AUTHORIZATION DEFAULT;RESET ALL;{}{}WITH record AS ({record}) {} \
              RETURNING pg_catalog.set_config('synchronous_commit', 'off', true),\
              pg_catalog.set_config('lock_timeout', '{}ms', true),{},{},\
              pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - pg_catalog.now());COMMIT",
-            opening.sql,
-            step.instead.as_deref().unwrap_or(step.sql),
             self.facts.restore,
             self.facts.clear_after(step.sql),
             self.row(step, attempts).insert_succeeded(),
             lock_timeout.as_millis(),
             pipeline::mark(step.stem),
             crate::lock::retake(self.facts),
-        );
-        Pipelined::send(self.client, &message, opening.extent()).await
+        )
     }
 
     /// Sends a text of the migration, and cancels it when the run is to end.
@@ -230,7 +245,7 @@ impl StepContext<'_> {
     /// Ends a failed attempt, and asks who was in its way.
     async fn roll_back(&self, step: &Step<'_>, failed: Attempt) -> Attempt {
         let lock_timeout = step.lock_timeout.unwrap_or(self.lock_timeout);
-        let blockers = match is_lock_trouble(&failed.error) {
+        let blockers = match is_lock_failure(&failed.error) {
             true => blockers::of(self.client, step.sql, lock_timeout).await,
             false => Vec::new(),
         };
@@ -257,7 +272,7 @@ impl StepContext<'_> {
         if failed.in_opening() && failed.error.code() == Some(&SqlState::UNDEFINED_OBJECT) {
             return Err(Error::LockLost { step: step.stem.to_owned() });
         }
-        if !is_lock_trouble(&failed.error) {
+        if !is_lock_failure(&failed.error) {
             return Ok(false);
         }
         let Some(delay) = delays.next() else { return Ok(false) };
@@ -381,6 +396,6 @@ pub(crate) async fn send(client: &Client, message: &str) -> Result<(), (tokio_po
     pipelined.outcome().await.map(drop).map_err(|failed| (failed.error, failed.completed))
 }
 
-pub(crate) fn is_lock_trouble(error: &tokio_postgres::Error) -> bool {
+pub(crate) fn is_lock_failure(error: &tokio_postgres::Error) -> bool {
     matches!(error.code(), Some(code) if *code == SqlState::LOCK_NOT_AVAILABLE || *code == SqlState::T_R_DEADLOCK_DETECTED)
 }

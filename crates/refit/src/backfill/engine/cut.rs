@@ -156,12 +156,12 @@ pub(crate) async fn bound(
     rows: u32,
 ) -> Result<Option<Key>, tokio_postgres::Error> {
     let mut values = values(&[&place.lower, &place.last]);
-    values.push(Text((rows.max(1) - 1).to_string().into()));
+    values.push(Text::new((rows.max(1) - 1).to_string()));
     let found: Vec<Row> = client.query_raw(statement, values).await?.try_collect().await?;
     Ok(found.first().map(key_of))
 }
 
 /// The values of a statement, as the driver's `*_raw` take them.
 pub(crate) fn values<'a>(keys: &[&'a Key]) -> Vec<Text<'a>> {
-    keys.iter().flat_map(|key| key.iter().map(|value| Text(value.into()))).collect()
+    keys.iter().flat_map(|key| key.iter().map(|value| Text::new(value))).collect()
 }

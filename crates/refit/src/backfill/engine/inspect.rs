@@ -4,7 +4,7 @@ use serde_json::Value;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
-use super::key::{Text, literal};
+use super::key::Text;
 use crate::error::Error;
 
 /// Rows of another table that a batch may read from end to end.
@@ -20,7 +20,7 @@ pub(crate) async fn check(
     values: &[Text<'_>],
     rows_in_batch: u32,
 ) -> Result<Result<(), String>, Error> {
-    let values: Vec<String> = values.iter().map(|value| literal(&value.0)).collect();
+    let values: Vec<String> = values.iter().map(|value| value.literal()).collect();
     let failed = || Error::database("planning a batch");
     client.batch_execute(&format!("PREPARE refit_backfill_plan AS {statement}")).await.map_err(failed())?;
     let sql = format!("EXPLAIN (VERBOSE, FORMAT JSON) EXECUTE refit_backfill_plan({})", values.join(", "));

@@ -90,17 +90,23 @@ impl Job {
         Ok(job)
     }
 
-    /// The job that applying a migration under a search path would register; none when it is no backfill.
-    pub(crate) fn unregistered(state: &State, search_path: &str, migration: &Migration) -> Option<Job> {
-        Some(Job {
+    /// The job that applying a migration with this text under a search path would register.
+    pub(crate) fn unregistered(
+        state: &State,
+        search_path: &str,
+        (version, name): (Version, &str),
+        statement: &str,
+        directive: BackfillDirective,
+    ) -> Job {
+        Job {
             state_schema: state.clone(),
             search_path: search_path.to_owned(),
             id: 0,
-            version: migration.version,
-            name: migration.stem.clone(),
+            version,
+            name: name.to_owned(),
             kind: Kind::Forward,
-            statement: migration.sql.to_string(),
-            directive: migration.directives.backfill.clone()?,
+            statement: statement.to_owned(),
+            directive,
             state: "registered".to_owned(),
             requested: "run".to_owned(),
             remaining: None,
@@ -109,7 +115,14 @@ impl Job {
             begun: false,
             relation: None,
             targets: None,
-        })
+        }
+    }
+
+    /// The job that applying a migration would register; none if it is not a backfill.
+    pub(crate) fn of_migration(state: &State, search_path: &str, migration: &Migration) -> Option<Job> {
+        let directive = migration.directives.backfill.clone()?;
+        let named = (migration.version, &*migration.stem);
+        Some(Job::unregistered(state, search_path, named, &migration.sql, directive))
     }
 
     pub(crate) fn is_undo(&self) -> bool {
@@ -230,7 +243,7 @@ pub(crate) async fn states(
 /// [`Error::Backfill`], with what to do.
 pub(crate) fn can_begin(migration: &Migration) -> Result<(), Error> {
     let state = State::empty(crate::state::DEFAULT_SCHEMA);
-    let Some(job) = Job::unregistered(&state, "pg_catalog", migration) else { return Ok(()) };
+    let Some(job) = Job::of_migration(&state, "pg_catalog", migration) else { return Ok(()) };
     if split_statements(&job.statement).is_empty() {
         return Ok(());
     }

@@ -9,13 +9,27 @@ use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
 /// One key: the text of each of its columns.
 pub type Key = Vec<String>;
 
-/// A text sent for a parameter of whatever type, which the server reads as it reads a literal.
+/// The text of a parameter of any type, which the server reads as it reads a literal; none is NULL.
 #[derive(Debug)]
-pub(crate) struct Text<'a>(pub(crate) Cow<'a, str>);
+pub(crate) struct Text<'a>(Option<Cow<'a, str>>);
+
+impl<'a> Text<'a> {
+    pub(crate) const NULL: Text<'static> = Text(None);
+
+    pub(crate) fn new(text: impl Into<Cow<'a, str>>) -> Text<'a> {
+        Text(Some(text.into()))
+    }
+
+    /// As a literal of SQL.
+    pub(crate) fn literal(&self) -> String {
+        self.0.as_deref().map_or_else(|| "NULL".to_owned(), literal)
+    }
+}
 
 impl ToSql for Text<'_> {
     fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
-        out.extend_from_slice(self.0.as_bytes());
+        let Some(text) = &self.0 else { return Ok(IsNull::Yes) };
+        out.extend_from_slice(text.as_bytes());
         Ok(IsNull::No)
     }
 

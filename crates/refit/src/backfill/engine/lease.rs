@@ -228,7 +228,7 @@ impl Lease {
 
     /// What a statement of the batch that ends with `end` is given, as many values as it takes.
     pub(crate) fn parameters<'a>(&self, place: &'a Place, end: &'a Key, count: usize) -> Vec<Text<'a>> {
-        let stripe = [self.stripes, place.stripe].map(|number| Text(number.to_string().into()));
+        let stripe = [self.stripes, place.stripe].map(|number| Text::new(number.to_string()));
         values(&[&place.lower, end]).into_iter().chain(stripe).take(count).collect()
     }
 }

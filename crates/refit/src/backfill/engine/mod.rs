@@ -33,6 +33,7 @@ pub(crate) mod status;
 pub(crate) mod strategy;
 pub(crate) mod supervisor;
 pub(crate) mod throttle;
+pub(crate) mod trial;
 pub(crate) mod worker;
 
 pub use control::{Request, request};

@@ -189,12 +189,12 @@ async fn look(
 }
 
 /// What is known before a batch runs.
-struct Basis {
-    shape: Shape,
-    table: Table,
+pub(super) struct Basis {
+    pub(super) shape: Shape,
+    pub(super) table: Table,
     choice: Choice,
     /// What is left to do, as workers would lease it.
-    leases: Vec<Lease>,
+    pub(super) leases: Vec<Lease>,
 }
 
 impl Basis {
@@ -222,7 +222,7 @@ async fn found(
             }
             Ok((job, status))
         }
-        Subject::Migration(migration) => match Job::unregistered(state, &caller.search_path, migration) {
+        Subject::Migration(migration) => match Job::of_migration(state, &caller.search_path, migration) {
             Some(job) => Ok((as_registered(client, job).await?, None)),
             None => Err(Error::Target(format!("{} is no backfill", migration.path))),
         },
@@ -230,7 +230,7 @@ async fn found(
 }
 
 /// The job with its table resolved as registering it would.
-async fn as_registered(client: &Client, mut job: Job) -> Result<Job, Error> {
+pub(super) async fn as_registered(client: &Client, mut job: Job) -> Result<Job, Error> {
     if let Some(table) = path::resolve(client, &job, &job.directive.table).await? {
         job.directive.table = table;
     }
@@ -238,7 +238,7 @@ async fn as_registered(client: &Client, mut job: Job) -> Result<Job, Error> {
 }
 
 /// Finds out what beginning the job finds out, and records nothing.
-async fn basis(client: &Client, job: &Job, begun: bool) -> Result<Result<Basis, String>, Error> {
+pub(super) async fn basis(client: &Client, job: &Job, begun: bool) -> Result<Result<Basis, String>, Error> {
     if is_function(job) {
         return Ok(Err("it is a function's: only a program that registers it can run a batch".to_owned()));
     }

@@ -8,11 +8,12 @@ use tokio_postgres::SimpleQueryMessage;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
+use super::Current;
 use super::begun::Sent;
-use super::{Current, alone};
 use crate::error::Error;
 use crate::exec::failure::Attempt;
 use crate::exec::step::StepContext;
+use crate::statement_observer::RunningStatement;
 
 /// What an error that the server reports says of the effects of a statement.
 #[derive(Clone, Copy, PartialEq)]
@@ -72,7 +73,9 @@ impl StepContext<'_> {
 
     /// Sends it as it stands.
     pub(super) async fn send_alone(&self, current: &Current<'_>) -> Result<(), Attempt> {
-        self.send(current.statement().text).await.map_err(alone)
+        let statement = current.statement();
+        let sent = self.observed(RunningStatement::new(current.index, statement, false)).await;
+        sent.map_err(|error| Attempt::of_statement(error, Some(statement.offset)))
     }
 
     /// The number of the session's transaction, among those of the session.

@@ -25,8 +25,9 @@ use tokio_postgres::types::Type;
 use tracing::{info, warn};
 
 use crate::error::Error;
+use crate::exec::failure::alone;
 use crate::exec::failure::{Attempt, Remains};
-use crate::exec::step::{Extent, Opening, Step, StepContext, send};
+use crate::exec::step::{Opening, Step, StepContext, send};
 use crate::pin::Caller;
 use alone::Failing;
 use begun::Sent;
@@ -132,12 +133,12 @@ impl StepContext<'_> {
         );
         let Err((error, completed)) = send(self.client, &finish).await else { return Ok(()) };
         self.clean_up().await;
-        let attempt = Attempt { error, completed, opening: Extent::default(), blockers: Vec::new() };
-        Err(attempt.into_error(step, attempts, Remains::Statements { failed: statements, offset: 0 }))
+        let attempt = alone((error, completed));
+        Err(attempt.into_error(step, attempts, Remains::Statements { failed: statements }))
     }
 
     /// Long waits are in the nature of these statements, and most of their locks block no other session: no limit unless one is named.
-    async fn begin_session(&self, step: &Step<'_>, discard: &str) -> Result<(), Error> {
+    pub(in crate::exec) async fn begin_session(&self, step: &Step<'_>, discard: &str) -> Result<(), Error> {
         let timeout = step.lock_timeout.unwrap_or(Duration::ZERO).as_millis();
         let name = postgres_protocol::escape::escape_literal(&format!("refit {}", step.stem));
         let Caller { search_path, row_security, .. } = &self.facts.caller;
@@ -160,14 +161,13 @@ impl StepContext<'_> {
     }
 
     async fn statement(&self, current: &Current<'_>, mut sent: Sent) -> Result<u32, Error> {
-        let offset = current.statement().offset;
         let mut delays = self.delays();
         let mut attempts = 1;
         loop {
             let Err(failed) = self.attempt(current, &mut sent).await? else { return Ok(attempts) };
             if sent.partial {
                 let step = begun::reference(current.step);
-                let remains = Remains::Partial { failed: current.index, offset, step };
+                let remains = Remains::Partial { failed: current.index, step };
                 return Err(failed.into_error(current.step, attempts, remains));
             }
             if self.interrupt.is_triggered() {
@@ -178,7 +178,7 @@ impl StepContext<'_> {
                 self.put_session_back(current).await?;
                 continue;
             }
-            let remains = Remains::Statements { failed: current.index, offset };
+            let remains = Remains::Statements { failed: current.index };
             return Err(failed.into_error(current.step, attempts, remains));
         }
     }
@@ -254,14 +254,22 @@ impl StepContext<'_> {
         let lock_timeout = current.step.lock_timeout.unwrap_or(self.lock_timeout);
         let opening = Opening::of_statement(current.step.stem, lock_timeout, self.facts);
         let retake = crate::lock::retake(self.facts);
-        let message = format!("{}{text}\n;SELECT {retake};{};COMMIT", opening.sql, current.count);
-        let Err((error, completed)) = self.send(&message).await else { return Ok(()) };
-        let blockers = match crate::exec::step::is_lock_trouble(&error) {
+        let closing = format!("SELECT {retake};{};COMMIT", current.count);
+        let statement = current.statement();
+        let sent = match self.statements {
+            Some(_) => {
+                let part = std::slice::from_ref(statement);
+                self.in_parts(&opening, (current.index, part), &closing).await
+            }
+            None => self.as_one(&opening, statement, &closing).await,
+        };
+        let Err(failed) = sent else { return Ok(()) };
+        let blockers = match crate::exec::step::is_lock_failure(&failed.error) {
             true => crate::exec::blockers::of(self.client, text, lock_timeout).await,
             false => Vec::new(),
         };
         self.clean_up().await;
-        Err(Attempt { error, completed, opening: opening.extent(), blockers })
+        Err(Attempt { blockers, ..failed })
     }
 
     /// A statement that changes nothing but the session: not counted, since every attempt repeats it.
@@ -314,13 +322,8 @@ fn interrupted(step: &Step<'_>, index: usize) -> Error {
     Error::Interrupted { at: Some(step.stem.to_owned()), remains }
 }
 
-/// The failure of a message that was the statement and nothing else.
-fn alone((error, completed): (tokio_postgres::Error, usize)) -> Attempt {
-    Attempt { error, completed, opening: Extent::default(), blockers: Vec::new() }
-}
-
 /// Whether the statement was refused for the transaction around it.
-fn must_be_alone(error: &tokio_postgres::Error) -> bool {
+pub(super) fn must_be_alone(error: &tokio_postgres::Error) -> bool {
     error.code().is_some_and(|code| {
         *code == SqlState::INVALID_TRANSACTION_TERMINATION || *code == SqlState::ACTIVE_SQL_TRANSACTION
     })

@@ -7,11 +7,11 @@ use refit_model::ObjectKind;
 use tokio_postgres::types::{ToSql, Type};
 use tracing::warn;
 
+use super::Current;
 use super::alone::Failing;
 use super::begun::Sent;
-use super::{Current, alone};
 use crate::error::Error;
-use crate::exec::failure::Attempt;
+use crate::exec::failure::{Attempt, alone};
 use crate::exec::step::StepContext;
 
 impl StepContext<'_> {

@@ -15,7 +15,7 @@ use crate::backfill::engine::heap;
 use crate::backfill::engine::inspect::json;
 use crate::backfill::engine::job::Job;
 use crate::backfill::engine::journal;
-use crate::backfill::engine::key::{Key, KeyColumns, literal};
+use crate::backfill::engine::key::{Key, KeyColumns};
 use crate::backfill::engine::lease::{Lease, Place};
 use crate::backfill::engine::path;
 use crate::error::Error;
@@ -207,7 +207,7 @@ impl Sampler<'_> {
             let text = journal::statement(self.job, part, &lease.relation, place.closed);
             let name = prepared(number);
             let values = lease.parameters(place, end, part.parameters);
-            let values: Vec<String> = values.iter().map(|value| literal(&value.0)).collect();
+            let values: Vec<String> = values.iter().map(|value| value.literal()).collect();
             self.client.batch_execute(&format!("PREPARE {name} AS {text}")).await?;
             let sql = format!(
                 "EXPLAIN (ANALYZE, WAL, BUFFERS, TIMING OFF, FORMAT JSON) EXECUTE {name}({})",
