@@ -22,6 +22,7 @@ mod cases {
     mod drift;
     mod embed;
     mod history;
+    mod hooks;
     mod hostile;
     mod hostile_public;
     mod interrupted;

@@ -67,7 +67,7 @@ impl Migrator {
     /// Passes on what the server says beside its answers; answers where its warnings are collected.
     fn observe_notices(&self, connection: &Connection) -> Arc<Mutex<Vec<String>>> {
         let warned = Arc::new(Mutex::new(Vec::new()));
-        let (warnings, observer) = (warned.clone(), self.planner.options.observer.clone());
+        let (warnings, hooks) = (warned.clone(), self.planner.options.hooks.clone());
         connection.on_notice(move |notice| {
             if notice.is_warning() {
                 warn!("{}", notice.message);
@@ -75,7 +75,7 @@ impl Migrator {
             } else {
                 info!(severity = notice.severity, "{}", notice.message);
             }
-            observer.report(&Event::Notice { notice: &notice });
+            hooks.event(&Event::Notice { notice: &notice });
         });
         warned
     }

@@ -9,7 +9,8 @@ use refit_model::{Policies, Version};
 use crate::backfill::engine::{Batch, FunctionError};
 use crate::connect::ConnectOptions;
 use crate::embedded::Source;
-use crate::event::{Event, Observer};
+use crate::event::Event;
+use crate::hook::{EventHook, Hook};
 use crate::interrupt::Interrupt;
 use crate::migrator::Migrator;
 use crate::options::{Backfills, Drift, Options, SchemaCheck};
@@ -110,10 +111,17 @@ impl Migrator {
         self
     }
 
-    /// Tells `observer` what happens while a run is at work. It is called on the run's task and must not block.
+    /// Calls `observer` with what happens in a run. It is called on the run's task and must not block.
     #[must_use]
     pub fn observe(mut self, observer: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Migrator {
-        self.planner.options.observer = Observer::new(observer);
+        self.planner.options.hooks.add(EventHook(observer));
+        self
+    }
+
+    /// Adds a hook: it is called in the course of each run, and can stop it.
+    #[must_use]
+    pub fn hook(mut self, hook: impl Hook + 'static) -> Migrator {
+        self.planner.options.hooks.add(hook);
         self
     }
 

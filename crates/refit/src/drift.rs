@@ -6,39 +6,59 @@
 use refit_model::MigrationSet;
 use serde::Deserialize;
 use tokio_postgres::Client;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::error::{Error, drift_summary};
 use crate::history::HistoryState;
+use crate::hook::{Hook, HookFuture, HookRun};
 use crate::options::{Comparison, Drift, SchemaCheck};
 use crate::planner::Planner;
-use crate::report::Report;
 
-/// Compares when all is applied. A warning is what comes back.
-pub(crate) async fn compare(
-    planner: &Planner,
-    client: &Client,
-    report: &Report,
-) -> Result<Option<String>, Error> {
-    let Comparison { drift, check: Some(check), snapshot } = &planner.options.comparison else {
-        return Ok(None);
-    };
-    if *drift == Drift::Off {
-        return Ok(None);
+/// The comparison, as a hook of a run.
+pub(crate) struct DriftCheck<'p> {
+    planner: &'p Planner,
+}
+
+impl<'p> DriftCheck<'p> {
+    pub(crate) fn new(planner: &'p Planner) -> DriftCheck<'p> {
+        DriftCheck { planner }
     }
-    let found = match snapshot.as_deref().or(planner.source.snapshot()) {
-        Some(json) => match judge(planner.set()?, &planner.options.environment, json) {
-            Ok(()) => differences(planner, client, *check, json, report).await,
-            Err(why) => Err(why),
-        },
-        None => Err("there is none; write it with `cargo xtask snapshot`, and build again".to_owned()),
-    };
-    match (found, drift) {
-        (Ok(differences), _) if differences.is_empty() => Ok(None),
-        (Ok(differences), Drift::Refuse) => Err(Error::Drift { differences }),
-        (Ok(differences), _) => Ok(Some(drift_summary(&differences))),
-        (Err(why), Drift::Refuse) => Err(Error::Snapshot(why)),
-        (Err(why), _) => Ok(Some(Error::Snapshot(why).to_string())),
+
+    /// Compares, and returns a warning if there is something to warn of.
+    async fn compare(&self, client: &Client) -> Result<Option<String>, Error> {
+        let planner = self.planner;
+        let Comparison { drift, check: Some(check), snapshot } = &planner.options.comparison else {
+            return Ok(None);
+        };
+        if *drift == Drift::Off {
+            return Ok(None);
+        }
+        let found = match snapshot.as_deref().or(planner.source.snapshot()) {
+            Some(json) => match judge(planner.set()?, &planner.options.environment, json) {
+                Ok(()) => differences(planner, client, *check, json).await,
+                Err(why) => Err(why),
+            },
+            None => Err("there is none; write it with `cargo xtask snapshot`, and build again".to_owned()),
+        };
+        match (found, drift) {
+            (Ok(differences), _) if differences.is_empty() => Ok(None),
+            (Ok(differences), Drift::Refuse) => Err(Error::Drift { differences }),
+            (Ok(differences), _) => Ok(Some(drift_summary(&differences))),
+            (Err(why), Drift::Refuse) => Err(Error::Snapshot(why)),
+            (Err(why), _) => Ok(Some(Error::Snapshot(why).to_string())),
+        }
+    }
+}
+
+impl Hook for DriftCheck<'_> {
+    fn after_run<'a>(&'a self, run: HookRun<'a>, warnings: &'a mut Vec<String>) -> HookFuture<'a> {
+        Box::pin(async move {
+            if let Some(warning) = self.compare(run.client).await? {
+                warn!("{warning}");
+                warnings.push(warning);
+            }
+            Ok(())
+        })
     }
 }
 
@@ -73,22 +93,16 @@ fn judge(set: &MigrationSet, environment: &str, json: &str) -> Result<(), String
     Ok(())
 }
 
-/// The differences; none, and a word in the log, where the database is at another version.
+/// The differences; none if the database is at another version, which is logged.
 async fn differences(
     planner: &Planner,
     client: &Client,
     check: SchemaCheck,
     json: &str,
-    report: &Report,
 ) -> Result<Vec<String>, String> {
     let at_set = planner.history_state(client).await.map_err(|error| error.to_string())?;
     if !matches!(at_set, HistoryState::Same) {
-        let version = report.version.map_or("none".to_owned(), |version| version.to_string());
-        info!(
-            version,
-            held = report.held.len(),
-            "the schema is not compared: the database is at another version than the snapshot"
-        );
+        info!("the schema is not compared: the database is not at the version of the snapshot");
         return Ok(Vec::new());
     }
     check(client, json).await.map_err(|error| error.to_string())

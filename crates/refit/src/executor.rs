@@ -12,6 +12,7 @@ use crate::backfill::engine::job::Job;
 use crate::backfill::engine::trial::{TrialError, trial};
 use crate::error::Error;
 use crate::exec::{Attempt, Remains, Step, StepContext, can_run};
+use crate::hook::Hooks;
 use crate::interrupt::Canceler;
 use crate::lock::{LockWait, Waited, release};
 use crate::options::Options;
@@ -118,6 +119,7 @@ impl<'a> Executor<'a> {
             history_schema: schema.clone(),
             state_schema: schema,
             lock_attempts: 1,
+            hooks: Hooks::default(),
             ..Options::default()
         };
         let mut facts = Preflight::read(client, &options).await?;
@@ -154,7 +156,8 @@ impl<'a> Executor<'a> {
         }
         let context = StepContext {
             client: self.client,
-            observer: &self.options.observer,
+            hooks: &self.options.hooks,
+            environment: &self.options.environment,
             facts: &self.facts,
             run: self.run,
             lock_timeout: Duration::ZERO,

@@ -32,10 +32,13 @@ mod event;
 mod exec;
 mod executor;
 mod history;
+mod hook;
 mod interrupt;
 mod line;
 mod lock;
 mod lock_keys;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod migrator;
 mod options;
 mod pin;
@@ -59,15 +62,16 @@ pub use connect::{ConnectOptions, Connection, Connector, Notice, SslMode, Target
 pub use embedded::{Embedded, Source};
 pub use error::{Error, Refusal, StatementError, UndoRefusal};
 pub use event::Event;
-#[cfg(feature = "metrics")]
-pub use event::metrics::describe_metrics;
 pub use executor::{Executor, REHEARSAL_SCHEMA, Script};
 pub use history::checksum::narrow_checksum;
 pub use history::{History, HistoryRow};
+pub use hook::{Hook, HookError, HookFuture, HookRun, HookStep};
 pub use interrupt::Interrupt;
 pub use line::Line;
 pub use lock::HistoryLock;
 pub use lock_keys::{LOCK_KEY, key as lock_key};
+#[cfg(feature = "metrics")]
+pub use metrics::describe_metrics;
 pub use migrator::Migrator;
 pub use options::{Backfills, Drift, HISTORY_TABLE, SchemaCheck};
 pub use pin::pinned;

@@ -11,7 +11,8 @@ use tokio_postgres::{Client, Row};
 use tracing::info;
 
 use crate::error::Error;
-use crate::event::{Event, Observer};
+use crate::event::Event;
+use crate::hook::Hooks;
 use crate::interrupt::Interrupt;
 use crate::lock_keys::LockKeys;
 use crate::options::Options;
@@ -34,7 +35,7 @@ pub(crate) enum Waited {
 pub(crate) struct LockWait<'a> {
     keys: LockKeys,
     state: &'a State,
-    observer: &'a Observer,
+    hooks: &'a Hooks,
     began: Instant,
     limit: Duration,
     pause: Duration,
@@ -44,11 +45,11 @@ pub(crate) struct LockWait<'a> {
 
 impl<'a> LockWait<'a> {
     pub(crate) fn new(keys: LockKeys, state: &'a State, options: &'a Options) -> LockWait<'a> {
-        let Options { wait_for_lock, observer, interrupt, .. } = options;
+        let Options { wait_for_lock, hooks, interrupt, .. } = options;
         LockWait {
             keys,
             state,
-            observer,
+            hooks,
             began: Instant::now(),
             limit: *wait_for_lock,
             pause: POLL,
@@ -86,7 +87,7 @@ impl<'a> LockWait<'a> {
                 return Err(Error::LockTimeout { waited: self.began.elapsed(), holder });
             }
             info!(%holder, waited = ?self.began.elapsed(), "waiting for another run to finish");
-            self.observer.report(&Event::Waiting { holder: &holder, waited: self.began.elapsed() });
+            self.hooks.event(&Event::Waiting { holder: &holder, waited: self.began.elapsed() });
             self.reported = Some(Instant::now());
         }
         let jittered = self.pause.mul_f64(rand::rng().random_range(0.5..1.5));

@@ -9,8 +9,10 @@ use tokio_postgres::Client;
 use tracing::{Instrument, info, warn};
 
 use crate::connect::Target;
+use crate::drift::DriftCheck;
 use crate::error::{Error, may_wait};
 use crate::history::HistoryState;
+use crate::hook::{self, Hook, HookRun};
 use crate::interrupt::{CancelOnDrop, Canceler};
 use crate::lock::{HistoryLock, LockWait, Waited};
 use crate::pin::Caller;
@@ -78,11 +80,23 @@ impl Migrator {
     }
 
     async fn apply_in_span(&self, client: &Client) -> Result<Report, Error> {
-        let mut report = self.apply_pending(client).await?;
-        if let Some(warning) = crate::drift::compare(&self.planner, client, &report).await? {
-            warn!("{warning}");
-            report.warnings.push(warning);
+        let outcome = self.applied_with_hooks(client).await;
+        if let Err(error) = &outcome {
+            self.planner.options.hooks.failed(error);
         }
+        outcome
+    }
+
+    async fn applied_with_hooks(&self, client: &Client) -> Result<Report, Error> {
+        let mut report = self.apply_pending(client).await?;
+        let environment = &self.planner.options.environment;
+        let run = HookRun { client, environment, is_rollback: false };
+        self.planner.options.hooks.after_run(run, &mut report.warnings).await?;
+        let drift = DriftCheck::new(&self.planner);
+        drift
+            .after_run(run, &mut report.warnings)
+            .await
+            .map_err(|error| hook::failure("after the run", error))?;
         Ok(report)
     }
 

@@ -11,7 +11,7 @@ use tokio_postgres::Client;
 
 use crate::backfill::engine::{Followers, Functions};
 use crate::connect::{ConnectOptions, Target};
-use crate::event::Observer;
+use crate::hook::Hooks;
 use crate::interrupt::Interrupt;
 use crate::state::DEFAULT_SCHEMA;
 
@@ -32,7 +32,7 @@ pub(crate) struct Options {
     pub(crate) state_schema: Option<String>,
     pub(crate) session_pooler: bool,
     pub(crate) connect: ConnectOptions,
-    pub(crate) observer: Observer,
+    pub(crate) hooks: Hooks,
     pub(crate) comparison: Comparison,
     pub(crate) backfills: Backfills,
     pub(crate) functions: Functions,
@@ -57,7 +57,7 @@ impl Default for Options {
             state_schema: None,
             session_pooler: false,
             connect: ConnectOptions::default(),
-            observer: Observer::default(),
+            hooks: default_hooks(),
             comparison: Comparison::default(),
             backfills: Backfills::default(),
             functions: Functions::default(),
@@ -67,6 +67,15 @@ impl Default for Options {
             target: None,
         }
     }
+}
+
+/// Metrics, with the feature `metrics`.
+#[cfg_attr(not(feature = "metrics"), expect(unused_mut, reason = "there are none"))]
+fn default_hooks() -> Hooks {
+    let mut hooks = Hooks::default();
+    #[cfg(feature = "metrics")]
+    hooks.add(crate::metrics::Metrics);
+    hooks
 }
 
 impl Options {

@@ -13,6 +13,7 @@ use crate::error::{Error, may_wait};
 use crate::event::Event;
 use crate::exec::{Step, StepContext, can_run};
 use crate::history::{self, HistoryState};
+use crate::hook::HookStep;
 use crate::interrupt::Canceler;
 use crate::lock::{LockWait, Waited, release};
 use crate::plan::{Gate, HeldStep, Plan, PlannedStep, StepKind};
@@ -86,7 +87,8 @@ pub(crate) fn context<'a>(
 ) -> StepContext<'a> {
     StepContext {
         client,
-        observer: &planner.options.observer,
+        hooks: &planner.options.hooks,
+        environment: &planner.options.environment,
         facts,
         run,
         lock_timeout: planner.options.lock_timeout.unwrap_or(set.settings().lock_timeout),
@@ -169,11 +171,14 @@ async fn pending(
     history::widen(client, facts, plan.pending.iter().filter_map(|step| step.version)).await?;
     let run = state::begin_run(client, &facts.state, &plan.environment, plan.pending.len()).await?;
     info!(run, pending = plan.pending.len(), "applying migrations");
-    planner.options.observer.report(&Event::Began { steps: plan.pending.len() });
+    planner.options.hooks.event(&Event::Began { steps: plan.pending.len() });
     let context = context(planner, client, facts, set, run);
     let mut session =
         Session::new(context, plan.pending.iter().filter_map(|step| versioned_step(set, step, facts)));
-    let outcome = steps(&mut session, &mut plan, set, facts).await;
+    let outcome = match begin_hooks(&session, planner, &plan).await {
+        Ok(()) => steps(&mut session, &mut plan, set, facts).await,
+        stopped => stopped,
+    };
     let done = session.done;
     state::end_run(client, &facts.state, run, outcome).await?;
     let newest = done.iter().filter_map(|step| refit_model::version_of(&step.stem)).max();
@@ -188,6 +193,13 @@ async fn pending(
         duration: began.elapsed(),
         waited: Duration::ZERO,
     })
+}
+
+/// Calls the hooks of the run with the steps of its plan.
+async fn begin_hooks(session: &Session<'_>, planner: &Planner, plan: &Plan) -> Result<(), Error> {
+    let steps = plan.pending.iter().map(|step| HookStep::new(step.kind, step.version, &step.stem));
+    let steps: Vec<HookStep<'_>> = steps.collect();
+    planner.options.hooks.before_run(session.context().hook_run(false), &steps).await
 }
 
 /// Whether a step that failed may wait: it names what does not exist, and a gate holds a migration back that may make it. The

@@ -49,6 +49,10 @@ impl<'a> Session<'a> {
         Session { context, steps: steps.collect(), ahead: None, done: Vec::new(), failure: None }
     }
 
+    pub(crate) fn context(&self) -> &StepContext<'a> {
+        &self.context
+    }
+
     /// Runs a step and keeps its report, or its failure.
     pub(crate) async fn run(&mut self, step: &Step<'_>, record: &str) -> Result<(), Stopped> {
         self.settle().await?;
@@ -142,7 +146,7 @@ impl AsyncTransaction for Session<'_> {
             return Ok(0);
         };
         match self.steps.pop_front() {
-            Some(step) if step.sql == first && step.transaction => {
+            Some(step) if step.sql == first && step.transaction && !self.context.hooks.sees_steps() => {
                 self.go_ahead(step, record).await.map(|()| 2)
             }
             Some(step) if step.sql == first => self.run(&step, record).await.map(|()| 2),

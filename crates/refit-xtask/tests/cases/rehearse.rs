@@ -70,6 +70,6 @@ fn a_failed_statement_is_reported_with_its_position() {
         ran.stdout
     );
     let control = Workspace::new(&[("V0001__c.sql", "COMMIT;\n")]);
-    assert!(control.run(&["rehearse"]).expect(1).stdout.contains("begins or ends transactions"));
+    assert!(control.run(&["rehearse"]).expect(1).stdout.contains("ends the transaction"));
     assert!(workspace.run(&["rehearse", "--to", "x"]).expect(2).stderr.contains("V0012"));
 }

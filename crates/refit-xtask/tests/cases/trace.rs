@@ -137,7 +137,7 @@ fn a_failed_statement_is_a_finding_in_every_format() {
     let control = ("V0006__control.sql", "COMMIT;\n");
     let workspace = Workspace::new(&[TABLES, control]);
     let ran = workspace.run(&["lint-migrations", "--trace"]).expect(1);
-    assert!(ran.stdout.contains("begins or ends transactions"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("this fails: `COMMIT` ends the transaction"), "{}", ran.stdout);
 }
 
 #[test]

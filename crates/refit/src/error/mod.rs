@@ -225,6 +225,14 @@ pub enum Error {
         /// Where it stands.
         position: Position,
     },
+    /// A hook of the program stopped the run.
+    #[error("a hook stopped the run {at}")]
+    Hook {
+        /// When: before or after what.
+        at: String,
+        /// Its error.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A version that was asked for does not exist, or cannot run.
     #[error("{0}")]
     Target(String),

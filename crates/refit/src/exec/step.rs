@@ -10,10 +10,11 @@ use tracing::warn;
 
 use super::blockers;
 use crate::error::Error;
-use crate::event::{Event, Observer};
+use crate::event::Event;
 use crate::exec::Down;
 use crate::exec::failure::{Attempt, Remains};
 use crate::exec::pipeline::{self, Pipelined};
+use crate::hook::{HookRun, HookStep, Hooks};
 use crate::interrupt::{Canceler, Interrupt};
 use crate::plan::StepKind;
 use crate::preflight::Preflight;
@@ -92,7 +93,8 @@ impl<'a> Step<'a> {
 /// Where and how steps run: the connection, the run, and the limits.
 pub(crate) struct StepContext<'a> {
     pub(crate) client: &'a Client,
-    pub(crate) observer: &'a Observer,
+    pub(crate) hooks: &'a Hooks,
+    pub(crate) environment: &'a str,
     pub(crate) facts: &'a Preflight,
     pub(crate) run: i64,
     /// For a lock, where the migration names no other.
@@ -118,8 +120,10 @@ impl StepContext<'_> {
         pipelined: Option<Pipelined>,
         refused: impl AsyncFnOnce(),
     ) -> Result<StepReport, Error> {
+        let hooked = self.hook_run(step.kind == StepKind::Undo);
+        self.hooks.before_step(hooked, HookStep::new(step.kind, step.version, step.stem)).await?;
         let began = Instant::now();
-        self.observer.report(&Event::StepBegan { stem: step.stem });
+        self.hooks.event(&Event::StepBegan { stem: step.stem });
         // What was sent ahead may be done before anybody looks: then the server knows better how long it took.
         let (attempts, took) = if step.transaction {
             self.transactional(step, record, pipelined, refused).await?
@@ -133,8 +137,14 @@ impl StepContext<'_> {
             attempts,
             statements: refit_model::split_statements(step.sql).len(),
         };
-        self.observer.report(&Event::StepApplied { report: &report });
+        self.hooks.event(&Event::StepApplied { report: &report });
+        self.hooks.after_step(hooked, &report).await?;
         Ok(report)
+    }
+
+    /// The run, for its hooks.
+    pub(crate) fn hook_run(&self, is_rollback: bool) -> HookRun<'_> {
+        HookRun { client: self.client, environment: self.environment, is_rollback }
     }
 
     /// Answers the number of attempts, and how long the last one took.
@@ -279,7 +289,7 @@ impl StepContext<'_> {
         let reason = crate::error::describe(&failed.error);
         warn!(step = step.stem, attempts, ?delay, blockers = ?failed.blockers, "{reason}; trying again");
         let retried = Event::StepRetried { stem: step.stem, attempts, delay, blockers: &failed.blockers };
-        self.observer.report(&retried);
+        self.hooks.event(&retried);
         tokio::select! {
             () = tokio::time::sleep(delay) => Ok(true),
             () = self.interrupt.triggered() => Ok(false),

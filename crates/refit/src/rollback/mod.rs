@@ -14,7 +14,9 @@ use tracing::Instrument;
 
 use crate::error::{Error, Refusal, outdated};
 use crate::history::{History, HistoryState};
+use crate::hook::HookRun;
 use crate::migrator::Migrator;
+use crate::options::Options;
 use crate::pin::Caller;
 use crate::preflight::Preflight;
 use crate::state::State;
@@ -90,8 +92,23 @@ impl Migrator {
     pub async fn rollback(&self, url: &str, rollback: &Rollback) -> Result<RollbackReport, Error> {
         let connection = crate::connect::connect(url, &self.planner.options.connect).await?;
         let span = tracing::info_span!("rollback", environment = %self.planner.options.environment, to = rollback.to);
-        let outcome = run::run(self, &connection, url, rollback).instrument(span).await;
+        let outcome = self.rolled_back(&connection, url, rollback).instrument(span).await;
         connection.close().await;
+        if let Err(error) = &outcome {
+            self.planner.options.hooks.failed(error);
+        }
         outcome
+    }
+
+    async fn rolled_back(
+        &self,
+        client: &Client,
+        url: &str,
+        rollback: &Rollback,
+    ) -> Result<RollbackReport, Error> {
+        let mut report = run::run(self, client, url, rollback).await?;
+        let Options { hooks, environment, .. } = &self.planner.options;
+        hooks.after_run(HookRun { client, environment, is_rollback: true }, &mut report.warnings).await?;
+        Ok(report)
     }
 }

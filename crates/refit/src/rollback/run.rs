@@ -15,8 +15,10 @@ use crate::error::Error;
 use crate::event::Event;
 use crate::exec::{Down, Step, StepContext};
 use crate::history::{RESTORING, UNDOING};
+use crate::hook::HookStep;
 use crate::lock::{LockWait, Waited, release};
 use crate::migrator::Migrator;
+use crate::plan::StepKind;
 use crate::preflight::Preflight;
 use crate::prepare::prepare;
 use crate::report::{JobStatus, StepReport, human, seconds};
@@ -39,6 +41,9 @@ pub struct RollbackReport {
     pub backfills: Vec<JobStatus>,
     /// Repeatable migrations that run again with the next migrate.
     pub repeatables: Vec<String>,
+    /// What hooks warn of.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// How long it all took, in seconds, waiting included.
     #[serde(serialize_with = "seconds")]
     pub duration: Duration,
@@ -105,6 +110,7 @@ fn nothing(plan: RollbackPlan) -> RollbackReport {
         steps: Vec::new(),
         backfills: Vec::new(),
         repeatables: Vec::new(),
+        warnings: Vec::new(),
         duration: Duration::ZERO,
         waited: Duration::ZERO,
     }
@@ -128,17 +134,19 @@ async fn locked(
     let facts = &*facts;
     let run = state::begin_undo(client, &facts.state, &plan.environment, plan.steps.len(), plan.to).await?;
     info!(run, steps = plan.steps.len(), to = plan.to, "going back");
-    migrator.planner.options.observer.report(&Event::Began { steps: plan.steps.len() });
+    let hooks = &migrator.planner.options.hooks;
+    hooks.event(&Event::Began { steps: plan.steps.len() });
     let context = context(&migrator.planner, client, facts, &set, run);
+    let steps = plan.steps.iter().map(|step| HookStep::new(StepKind::Undo, Some(step.version), &step.stem));
+    let mut outcome = hooks.before_run(context.hook_run(true), &steps.collect::<Vec<_>>()).await;
     let mut back = Back { migrator, url, context, rollback, steps: Vec::new(), backfills: Vec::new() };
-    let mut outcome = Ok(());
     for step in &plan.steps {
-        let Some(migration) = set.migration(step.version) else { continue };
-        let span = tracing::info_span!("undo", migration = step.stem);
-        outcome = back.undo(step, migration).instrument(span).await;
         if outcome.is_err() {
             break;
         }
+        let Some(migration) = set.migration(step.version) else { continue };
+        let span = tracing::info_span!("undo", migration = step.stem);
+        outcome = back.undo(step, migration).instrument(span).await;
     }
     state::end_run(client, &facts.state, run, outcome).await?;
     Ok(RollbackReport {
@@ -148,6 +156,7 @@ async fn locked(
         steps: back.steps,
         backfills: back.backfills,
         repeatables: plan.repeatables,
+        warnings: Vec::new(),
         duration: Duration::ZERO,
         waited: Duration::ZERO,
     })
@@ -257,6 +266,9 @@ impl fmt::Display for RollbackReport {
         }
         for stem in &self.repeatables {
             writeln!(f, "  again   {stem}  (runs with the next migrate)")?;
+        }
+        for warning in &self.warnings {
+            writeln!(f, "  warning: {warning}")?;
         }
         let version = self.version.map_or("none".to_owned(), |version| version.to_string());
         match self.steps.len() {

@@ -86,7 +86,7 @@ fn add_failure(failed: &StatementTrace, inputs: &[Input], sources: &Sources, out
     let end = failed.end.max(start);
     let offset = |byte: usize| u32::try_from(byte).unwrap_or(u32::MAX);
     let span = Span { start: offset(start), end: offset(end) };
-    let message = format!("this fails on the server: {}", failure_text(failure));
+    let message = failure_text(failure);
     let finding = Finding::new(FAILED, Severity::Error, &failed.path, span, &index, message)
         .with_help(failure_help(failure));
     let order = |finding: &Finding| {
@@ -108,8 +108,8 @@ fn byte_of(text: &str, index: &LineIndex<'_>, failure: &Failure, statement: usiz
 
 fn failure_text(failure: &Failure) -> String {
     match &failure.sqlstate {
-        Some(code) => format!("{code} {}", failure.message),
-        None => failure.message.clone(),
+        Some(code) => format!("this fails on the server: {code} {}", failure.message),
+        None => format!("this fails: {}", failure.message),
     }
 }
 

@@ -45,10 +45,7 @@ impl Migrator {
                     backfill = stem,
                     journal, "its undo journal is dropped: it was kept as long as `undo_retention` says"
                 );
-                self.planner
-                    .options
-                    .observer
-                    .report(&Event::JournalDropped { stem: &stem, journal: &journal });
+                self.planner.options.hooks.event(&Event::JournalDropped { stem: &stem, journal: &journal });
             }
         }
         Ok(())

@@ -282,7 +282,7 @@ impl Migrator {
                 Finished::Elsewhere => self.pause(LOOK, Some(job)).await?,
             }
             if let Some(status) = JobStatus::of_job(client, job).await? {
-                self.planner.options.observer.report(&Event::Backfill { status: &status });
+                self.planner.options.hooks.event(&Event::Backfill { status: &status });
             }
         }
     }
@@ -343,8 +343,8 @@ impl Migrator {
                 ended => Ok(ended),
             }
         };
-        let (observer, followers) = (&self.planner.options.observer, &self.planner.options.followers);
-        let supervisor = Supervisor { url, connect, job, observer, followers, allowance: sender, gauge };
+        let (hooks, followers) = (&self.planner.options.hooks, &self.planner.options.followers);
+        let supervisor = Supervisor { url, connect, job, hooks, followers, allowance: sender, gauge };
         let workers = std::pin::pin!(try_join_all((0..job.directive.workers).map(work)));
         let watching = std::pin::pin!(supervisor.watch(client));
         match select(workers, watching).await {

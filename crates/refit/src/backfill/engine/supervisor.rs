@@ -16,7 +16,8 @@ use super::throttle::departed::Followers;
 use super::throttle::signals::{Sampler, stale};
 use crate::connect::{ConnectOptions, Connection};
 use crate::error::Error;
-use crate::event::{Event, Observer};
+use crate::event::Event;
+use crate::hook::Hooks;
 use crate::report::JobStatus;
 
 const TICK: Duration = Duration::from_secs(1);
@@ -93,7 +94,7 @@ pub(crate) struct Supervisor<'a> {
     pub(crate) url: &'a str,
     pub(crate) connect: &'a ConnectOptions,
     pub(crate) job: &'a Job,
-    pub(crate) observer: &'a Observer,
+    pub(crate) hooks: &'a Hooks,
     pub(crate) followers: &'a Followers,
     pub(crate) allowance: watch::Sender<Allowance>,
     pub(crate) gauge: &'a Gauge,
@@ -171,7 +172,7 @@ impl Supervisor<'_> {
             )
             .await
             .map_err(Error::database("recording the progress of a backfill"))?;
-        self.observer.report(&Event::Backfill { status: &status });
+        self.hooks.event(&Event::Backfill { status: &status });
         Ok(())
     }
 }

@@ -1,10 +1,5 @@
 //! What a run reports while it works, for progress bars and alerts. Metrics are made from the same events.
 
-#[cfg(feature = "metrics")]
-pub(crate) mod metrics;
-
-use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::connect::Notice;
@@ -65,30 +60,4 @@ pub enum Event<'a> {
         /// What it did.
         report: &'a StepReport,
     },
-}
-
-type Tell = dyn Fn(&Event<'_>) + Send + Sync;
-
-/// Who receives events; by default only the metrics, with the feature `metrics`.
-#[derive(Clone, Default)]
-pub(crate) struct Observer(Option<Arc<Tell>>);
-
-impl Observer {
-    pub(crate) fn new(observer: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Observer {
-        Observer(Some(Arc::new(observer)))
-    }
-
-    pub(crate) fn report(&self, event: &Event<'_>) {
-        #[cfg(feature = "metrics")]
-        metrics::record(event);
-        if let Some(observer) = &self.0 {
-            observer(event);
-        }
-    }
-}
-
-impl fmt::Debug for Observer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Observer({})", if self.0.is_some() { "some" } else { "none" })
-    }
 }

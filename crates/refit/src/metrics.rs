@@ -4,6 +4,7 @@
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 
 use crate::event::Event;
+use crate::hook::Hook;
 use crate::report::{JobState, JobStatus};
 
 const STEPS: &str = "refit_steps_applied_total";
@@ -44,8 +45,16 @@ pub fn describe_metrics() {
     }
 }
 
-/// Enters an event.
-pub(crate) fn record(event: &Event<'_>) {
+/// Passes events on to the recorder.
+pub(crate) struct Metrics;
+
+impl Hook for Metrics {
+    fn event(&self, event: &Event<'_>) {
+        record(event);
+    }
+}
+
+fn record(event: &Event<'_>) {
     match event {
         Event::Waiting { waited, .. } => gauge!(WAITED).set(waited.as_secs_f64()),
         Event::Began { .. }
