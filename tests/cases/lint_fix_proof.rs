@@ -130,7 +130,7 @@ async fn database() -> TestDb {
 async fn by_hand(db: &TestDb, files: &Files) -> Result<(), String> {
     let client = db.connect().await.unwrap();
     for (path, text) in files {
-        let runs = matches!(FileKind::of(path), Ok(FileKind::Migration { .. } | FileKind::Repeatable { .. }));
+        let runs = FileKind::is_migration(path);
         let (directives, ..) = front_matter(path, text);
         let texts: Vec<String> = match &directives.backfill {
             _ if !runs => Vec::new(),

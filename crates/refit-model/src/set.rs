@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::directive::{Allowed, front_matter, parse};
 use crate::file_name::{FileKind, Version};
 use crate::migration::{CompanionFile, Migration, Repeatable, Seed};
+use crate::order::{RunOrder, SetStep};
 use crate::problem::{Problem, SetError, same_version};
 use crate::server_hash::server_hash;
 use crate::settings::{Settings, VersionStyle};
@@ -111,27 +112,27 @@ impl MigrationSet {
 
     /// The history after the migrations of `environment` are applied, including manual ones.
     pub fn history_digest(&self, environment: &str) -> HistoryDigest {
-        let versioned: Vec<_> =
-            self.migrations.iter().filter(|migration| migration.directives.runs_in(environment)).collect();
-        let repeatable: Vec<_> =
-            self.repeatables.iter().filter(|repeatable| repeatable.directives.runs_in(environment)).collect();
+        let (mut versioned, mut repeatable, mut newest) = (Vec::new(), Vec::new(), None);
+        for step in self.steps_in(environment, None) {
+            match step {
+                SetStep::Versioned(migration) => {
+                    versioned.push(migration.checksum);
+                    newest = Some(migration.version);
+                }
+                SetStep::Repeatable(one) => repeatable.push(one.checksum),
+            }
+        }
         HistoryDigest {
-            versioned: checksums_digest(versioned.iter().map(|migration| migration.checksum)),
-            repeatable: (!repeatable.is_empty())
-                .then(|| checksums_digest(repeatable.iter().map(|repeatable| repeatable.checksum))),
-            newest: versioned.last().map(|migration| migration.version),
+            versioned: HistoryDigest::of(&versioned),
+            repeatable: (!repeatable.is_empty()).then(|| HistoryDigest::of(&repeatable)),
+            newest,
         }
     }
 
     /// Whether every migration runs in every environment, so that one history digest fits all.
     pub fn is_unconditional(&self) -> bool {
-        self.migrations.iter().map(|migration| &migration.directives).all(|d| d.environments.is_empty())
-            && self.repeatables.iter().all(|repeatable| repeatable.directives.environments.is_empty())
+        self.steps().all(|step| step.directives().environments.is_empty())
     }
-}
-
-fn checksums_digest(checksums: impl Iterator<Item = u64>) -> String {
-    HistoryDigest::of(&checksums.collect::<Vec<u64>>())
 }
 
 impl HistoryDigest {
@@ -154,8 +155,8 @@ fn assemble(folder: &str, files: Vec<SourceFile>, problems: Vec<Problem>) -> Res
         builder.file(file, &settings);
     }
     builder.attach_companions();
-    builder.migrations.sort_by(|a, b| (a.version, &a.path).cmp(&(b.version, &b.path)));
-    builder.repeatables.sort_by(|a, b| a.name.cmp(&b.name));
+    builder.migrations.sort_by_cached_key(|migration| RunOrder::of(&migration.path));
+    builder.repeatables.sort_by_cached_key(|repeatable| RunOrder::of(&repeatable.path));
     builder.check_versions(&settings);
     builder.check_references();
     let Builder { migrations, repeatables, seeds, mut problems, .. } = builder;
