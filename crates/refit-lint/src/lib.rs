@@ -27,12 +27,14 @@ mod rule;
 mod rules;
 pub mod schema;
 mod search_path;
+pub mod sequence;
 pub mod sql;
 mod stack;
 mod suppressions;
 mod unfilled;
 mod versions;
 mod window;
+mod words;
 
 pub use check::{File, Settings};
 pub use finding::{Finding, Severity};

@@ -6,9 +6,11 @@ use super::proof::short;
 use super::volatile_default::{filled, stripped};
 use refit_model::quoted_name as quoted;
 
-use crate::plan::{Alter, Plan, Runs, Site, Step, Words};
+use crate::plan::{Alter, Plan, Site};
 use crate::schema::serial_base;
+use crate::sequence::{Runs, Step};
 use crate::sql::{AlterAction, Column, Generated};
+use crate::words::Words;
 
 pub(super) fn plan(site: &Site<'_>) -> Planned {
     let alter = site.action()?;
