@@ -42,6 +42,6 @@ pub use fix::{Change, Fix, Fixed, fix, is_fixable};
 pub use lint::{Config, Input, Level, Outcome, Summary, lint};
 pub use lock::LockMode;
 pub use predict::{Prediction, predict};
-pub use rule::{Example, Rule};
+pub use rule::{Example, Rule, split_files};
 pub use rules::RULES;
 pub use suppressions::suggestion;
