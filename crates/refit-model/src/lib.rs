@@ -25,7 +25,7 @@ mod untrusted;
 pub use backfill::{BackfillDirective, MAX_WORKERS, Strategy, Window};
 pub use directive::{Category, Directives, Phase, Suppression, front_matter};
 pub use file_name::{FileKind, Version, is_valid_name, version_of};
-pub use migration::{CompanionFile, Migration, Repeatable, Seed};
+pub use migration::{CompanionFile, Migration, MigrationFile, Repeatable, Seed};
 pub use name::{fold, identifier_name, quoted_name};
 pub use order::{RunOrder, SetStep, Waits, completion_order};
 pub use problem::{Problem, SetError, same_version};

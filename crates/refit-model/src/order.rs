@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::directive::Directives;
 use crate::file_name::{FileKind, Version, version_of};
-use crate::migration::{Migration, Repeatable};
+use crate::migration::{Migration, MigrationFile, Repeatable};
 use crate::set::MigrationSet;
 
 /// A migration of a set, at its place in the order of execution.
@@ -30,19 +30,11 @@ impl<'a> SetStep<'a> {
         }
     }
 
-    /// The file name without `.sql`.
-    pub fn stem(&self) -> &'a str {
+    /// Its file.
+    pub fn file(&self) -> &'a MigrationFile {
         match self {
-            SetStep::Versioned(migration) => &migration.stem,
-            SetStep::Repeatable(repeatable) => &repeatable.stem,
-        }
-    }
-
-    /// Its front matter.
-    pub fn directives(&self) -> &'a Directives {
-        match self {
-            SetStep::Versioned(migration) => &migration.directives,
-            SetStep::Repeatable(repeatable) => &repeatable.directives,
+            SetStep::Versioned(migration) => &migration.file,
+            SetStep::Repeatable(repeatable) => &repeatable.file,
         }
     }
 }
@@ -56,13 +48,21 @@ impl MigrationSet {
     /// let file = |path: &str| SourceFile { path: path.to_owned(), bytes: b"SELECT 1;".into() };
     /// let files = vec![file("R__views.sql"), file("V10__b.sql"), file("V9__a.sql")];
     /// let set = MigrationSet::from_files("migrations", files)?;
-    /// let stems: Vec<&str> = set.steps().map(|step| step.stem()).collect();
+    /// let stems: Vec<&str> = set.steps().map(|step| step.file().stem.as_str()).collect();
     /// assert_eq!(stems, ["V9__a", "V10__b", "R__views"]);
     /// # Ok::<(), refit_model::SetError>(())
     /// ```
     pub fn steps(&self) -> impl Iterator<Item = SetStep<'_>> {
         let versioned = self.migrations().iter().map(SetStep::Versioned);
         versioned.chain(self.repeatables().iter().map(SetStep::Repeatable))
+    }
+
+    /// The step with a version, or the repeatable one with a stem.
+    pub fn step(&self, version: Option<Version>, stem: &str) -> Option<SetStep<'_>> {
+        match version {
+            Some(version) => self.migration(version).map(SetStep::Versioned),
+            None => self.repeatable(stem).map(SetStep::Repeatable),
+        }
     }
 
     /// The [steps](MigrationSet::steps) of an environment. With `to`, no version above it and no repeatable migration,
@@ -74,7 +74,7 @@ impl MigrationSet {
     ) -> impl Iterator<Item = SetStep<'a>> {
         self.steps().filter(move |step| {
             let is_reached = to.is_none_or(|to| step.version().is_some_and(|version| version <= to));
-            is_reached && step.directives().runs_in(environment)
+            is_reached && step.file().directives.runs_in(environment)
         })
     }
 }
@@ -174,7 +174,7 @@ mod tests {
     }
 
     fn stems<'a>(steps: impl Iterator<Item = SetStep<'a>>) -> Vec<&'a str> {
-        steps.map(|step| step.stem()).collect()
+        steps.map(|step| step.file().stem.as_str()).collect()
     }
 
     #[test]
@@ -216,7 +216,7 @@ mod tests {
             ("R__views.sql", "SELECT 1;"),
         ]);
         let steps: Vec<SetStep<'_>> = set.steps().collect();
-        let order = completion_order(&steps, |step| (step.version(), step.directives()));
+        let order = completion_order(&steps, |step| (step.version(), &step.file().directives));
         let order: Vec<_> = order.into_iter().map(|(step, awaited)| (step.version(), awaited)).collect();
         let versioned = [(1, false), (3, false), (2, true), (4, false), (6, false)];
         let mut expected: Vec<_> =

@@ -1,7 +1,7 @@
 //! The files that run, and their order: that of the set, with backfills running beside it.
 
 use refit_model::{
-    Directives, FileKind, Migration, Repeatable, SetStep, Version, completion_order, front_matter, normalise,
+    Directives, FileKind, MigrationFile, SetStep, Version, completion_order, front_matter, normalise,
 };
 
 /// A file that runs.
@@ -37,33 +37,18 @@ impl File {
 
     /// A step of a set.
     pub fn step(step: SetStep<'_>, traced: bool) -> File {
-        match step {
-            SetStep::Versioned(migration) => File::migration(migration, traced),
-            SetStep::Repeatable(repeatable) => File::repeatable(repeatable, traced),
-        }
-    }
-
-    /// A migration of a set.
-    pub fn migration(migration: &Migration, traced: bool) -> File {
+        let MigrationFile { path, sql, directives, .. } = step.file();
+        let down = match step {
+            SetStep::Versioned(migration) => migration.down.as_ref(),
+            SetStep::Repeatable(_) => None,
+        };
         File {
-            path: migration.path.clone(),
-            text: migration.sql.clone().into_owned(),
-            directives: migration.directives.clone(),
-            version: Some(migration.version),
+            path: path.clone(),
+            text: sql.clone().into_owned(),
+            directives: directives.clone(),
+            version: step.version(),
             traced,
-            down: migration.down.as_ref().map(|down| Box::new(File::new(&*down.path, &down.text, false))),
-        }
-    }
-
-    /// A repeatable migration of a set.
-    pub fn repeatable(repeatable: &Repeatable, traced: bool) -> File {
-        File {
-            path: repeatable.path.clone(),
-            text: repeatable.sql.clone().into_owned(),
-            directives: repeatable.directives.clone(),
-            version: None,
-            traced,
-            down: None,
+            down: down.map(|down| Box::new(File::new(&*down.path, &down.text, false))),
         }
     }
 }

@@ -49,7 +49,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     };
     let is_selected = |stem: &str| selected.as_ref().is_none_or(|selected| selected.contains(stem));
     let steps = set.steps_in(&context.global.environment, args.to);
-    let files: Vec<File> = steps.map(|step| File::step(step, is_selected(step.stem()))).collect();
+    let files: Vec<File> = steps.map(|step| File::step(step, is_selected(&step.file().stem))).collect();
     let server = RehearsalServer::start(server_options(ServerOptions::from_env())).await?;
     if !args.markdown {
         context.out.note(format_args!("rehearsing on a private PostgreSQL {}", server.version()));

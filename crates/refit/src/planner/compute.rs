@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use refit_model::{Migration, MigrationSet, Policies, Policy, Repeatable, SetStep, Version};
+use refit_model::{Migration, MigrationFile, MigrationSet, Policies, Policy, Repeatable, SetStep, Version};
 
 use super::gates::Gates;
 use crate::error::Refusal;
@@ -146,7 +146,7 @@ impl Plan {
             self.held.push(HeldStep { version, stem, gate });
             return;
         }
-        let Migration { version, path, directives, .. } = migration;
+        let Migration { version, file: MigrationFile { path, directives, .. }, .. } = migration;
         if let Some(newest) = newest_applied.filter(|newest| newest > version && !directives.may_wait()) {
             let refusal = Refusal::OutOfOrder { version: *version, path: path.clone(), newest };
             self.judge(requested.policies.out_of_order, refusal);
@@ -183,7 +183,7 @@ fn differs(
     row: &HistoryRow,
     renumbered: impl Fn(&HistoryRow) -> Option<Refusal>,
 ) -> Option<Refusal> {
-    let Migration { version, path, checksum: found, .. } = migration;
+    let Migration { version, file: MigrationFile { path, checksum: found, .. }, .. } = migration;
     let (version, path, applied, found) = (*version, path.clone(), row.checksum, *found);
     match checksum::compare(migration, row) {
         Comparison::Same => None,
