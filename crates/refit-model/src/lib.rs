@@ -21,6 +21,7 @@ mod source;
 mod statement;
 mod text;
 mod untrusted;
+pub mod wording;
 
 pub use backfill::{BackfillDirective, MAX_WORKERS, Strategy, Window};
 pub use directive::{Category, Directives, Phase, Suppression, front_matter};

@@ -159,7 +159,7 @@ impl Plan {
 
     fn add_repeatable(&mut self, repeatable: &Repeatable, history: &History) {
         let is_of = |row: &&HistoryRow| row.name == repeatable.name;
-        let applied = history.repeatable.iter().filter(is_of).next_back();
+        let applied = history.repeatable.iter().rfind(is_of);
         if applied.is_some_and(|row| row.checksum == repeatable.checksum) {
             return;
         }
