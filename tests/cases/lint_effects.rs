@@ -5,7 +5,7 @@ use refit_devdb::TestDb;
 use refit_lint::{Input, predict};
 use refit_rehearsal::{File, Options, mismatches, trace};
 
-use crate::support::value;
+use crate::support::major;
 
 const SHAPES: &str = include_str!("lint_effects/shapes.sql");
 const STATEMENTS: &str = include_str!("lint_effects/statements.sql");
@@ -68,8 +68,7 @@ async fn shape(name: &str, sql: &str, major: u32, tally: &mut Tally) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_pair_of_statement_and_table() {
     let db = TestDb::empty().await.unwrap();
-    let version: i32 = value(&db, "SELECT current_setting('server_version_num')::int / 10000").await;
-    let major = u32::try_from(version).unwrap();
+    let major = major(&db).await;
     let mut tally = Tally::default();
     for (name, sql) in parts(SHAPES) {
         shape(name, sql, major, &mut tally).await;

@@ -8,9 +8,9 @@ use std::process::Command;
 use refit::Migrator;
 use refit::model::{FileKind, MigrationSet, SourceFile, front_matter, split_statements};
 use refit_devdb::TestDb;
-use refit_lint::{Config, Example, Input, RULES, fix, is_fixable};
+use refit_lint::{Config, Input, RULES, fix, is_fixable, split_files};
 
-use crate::support::{set, value};
+use crate::support::{major, set, value};
 
 const FIXTURE: &str = include_str!("../../crates/refit-lint/src/rules/fixture.sql");
 const ROWS: &str = include_str!("../../crates/refit-lint/src/rules/fixture_rows.sql");
@@ -21,11 +21,11 @@ type Files = Vec<(String, String)>;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_sequence_does_what_the_hazard_did() {
     let mut wrong = Vec::new();
-    let major = major().await;
+    let major = major(&TestDb::empty().await.unwrap()).await;
     let mut proven = 0;
     for (name, sql) in cases(major) {
-        let example = Example { safe: false, since: None, claim: None, sql };
-        let (before, after) = (example.files(), fixed(&example.files(), major));
+        let before = split_files(&sql);
+        let after = fixed(&before, major);
         assert_ne!(before, after, "{name} is not fixed");
         match prove(&before, &after).await {
             Ok(()) => proven += 1,
@@ -34,12 +34,6 @@ async fn the_sequence_does_what_the_hazard_did() {
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
     assert!(proven > 30, "{proven}");
-}
-
-async fn major() -> u32 {
-    let db = TestDb::empty().await.unwrap();
-    let major: i32 = value(&db, "SELECT current_setting('server_version_num')::int / 10000").await;
-    u32::try_from(major).unwrap()
 }
 
 fn cases(major: u32) -> Vec<(String, String)> {
@@ -130,7 +124,7 @@ async fn database() -> TestDb {
 async fn by_hand(db: &TestDb, files: &Files) -> Result<(), String> {
     let client = db.connect().await.unwrap();
     for (path, text) in files {
-        let runs = matches!(FileKind::of(path), Ok(FileKind::Migration { .. } | FileKind::Repeatable { .. }));
+        let runs = FileKind::is_migration(path);
         let (directives, ..) = front_matter(path, text);
         let texts: Vec<String> = match &directives.backfill {
             _ if !runs => Vec::new(),

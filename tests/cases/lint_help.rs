@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use refit::model::split_statements;
 use refit_devdb::TestDb;
-use refit_lint::{Config, Example, Finding, Input, Level, RULES, lint};
+use refit_lint::{Config, Finding, Input, Level, RULES, lint, split_files};
+
+use crate::support::major;
 
 const FIXTURE: &str = include_str!("../../crates/refit-lint/src/rules/fixture.sql");
 
@@ -110,23 +112,20 @@ async fn paste(db: &TestDb, files: &[(String, String)], finding: &Finding) -> Re
 
 async fn every_help(name: impl Fn(&str) -> String) {
     let fixture = name(FIXTURE);
-    let major: i32 = {
-        let db = TestDb::empty().await.unwrap();
-        crate::support::value(&db, "SELECT current_setting('server_version_num')::int / 10000").await
-    };
+    let major = major(&TestDb::empty().await.unwrap()).await;
     let mut wrong = Vec::new();
     let mut seen = BTreeSet::new();
     for case in cases() {
-        if i32::try_from(case.since).unwrap() > major {
+        if case.since > major {
             seen.insert(case.rule.clone());
             continue;
         }
-        let example = Example { safe: false, since: None, claim: None, sql: name(&case.sql) };
-        let files = example.files();
+        let sql = name(&case.sql);
+        let files = split_files(&sql);
         let all = findings(&fixture, &files, &case);
         let found: Vec<&Finding> = all.iter().filter(|finding| finding.rule == case.rule).collect();
         if found.is_empty() {
-            wrong.push(format!("{} does not fire:\n{}", case.rule, example.sql));
+            wrong.push(format!("{} does not fire:\n{}", case.rule, sql));
         }
         for finding in found {
             seen.insert(case.rule.clone());

@@ -8,8 +8,9 @@ use refit_model::front_matter;
 use serde::Deserialize;
 use squawk_linter::{Linter, Rule};
 use squawk_syntax::SourceFile;
+use test_support::LabelledCase;
 
-use super::lint_conformance::{Case, cases, flags};
+use super::lint_conformance::{cases, flags};
 
 /// The file of disagreements.
 #[derive(Debug, Deserialize)]
@@ -68,7 +69,7 @@ fn every_disagreement_has_its_reason() {
 }
 
 /// Squawk's rules that flag a case. It sees each file by itself, and is told which ones run in a transaction.
-fn peer(case: &Case, style: &[Rule]) -> Vec<String> {
+fn peer(case: &LabelledCase, style: &[Rule]) -> Vec<String> {
     let mut rules = Vec::new();
     for (path, text) in &case.files {
         let parsed = SourceFile::parse(text);

@@ -14,7 +14,7 @@ use refit_lint::{Config, Example, Input, Level, LockMode, RULES, Rule, lint, pre
 use refit_rehearsal::{mismatches, runs};
 use serde::Deserialize;
 
-use crate::support::value;
+use crate::support::major;
 use observe::{Observed, run};
 
 const FIXTURE: &str = include_str!("../../crates/refit-lint/src/rules/fixture.sql");
@@ -104,8 +104,7 @@ fn inputs(files: &[(String, String)]) -> Vec<Input> {
 async fn prove_all(queue: &Mutex<Vec<&Rule>>) -> Vec<String> {
     // Examples that are one transaction are rolled back, and can share a database.
     let shared = database().await;
-    let major: i32 = value(&shared, "SELECT current_setting('server_version_num')::int / 10000").await;
-    let major = u32::try_from(major).unwrap();
+    let major = major(&shared).await;
     let mut wrong = Vec::new();
     loop {
         let rule = queue.lock().unwrap().pop();

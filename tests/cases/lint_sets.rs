@@ -1,8 +1,6 @@
 //! Cases of several files, labelled by hand, of `../shared/conformance/lint-sets`: the last file of each is flagged or safe.
 
-use std::path::Path;
-
-use refit_lint::{Config, Input, Severity, lint};
+use refit_lint::{Config, Input, Severity, lint, split_files};
 
 /// Lints one case as a folder; the rules that flag its last file.
 fn flags(files: &[(String, String)]) -> Vec<String> {
@@ -20,24 +18,17 @@ fn flags(files: &[(String, String)]) -> Vec<String> {
 
 #[test]
 fn every_set_is_as_it_is_labelled() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/conformance/lint-sets/cases.txt");
-    let Ok(text) = std::fs::read_to_string(&path) else {
-        println!("no shared cases at {}: skipped", path.display());
-        return;
-    };
+    let Some(path) = test_support::conformance("lint-sets/cases.txt") else { return };
+    let text = std::fs::read_to_string(path).unwrap();
     let (mut wrong, mut count) = (Vec::new(), 0);
     for case in text.split("\n=== ").map(|case| case.trim_start_matches("=== ")) {
         let (title, rest) = case.split_once('\n').unwrap();
         let (name, label) = title.rsplit_once(" | ").unwrap();
-        let mut files: Vec<(String, String)> = Vec::new();
-        for line in rest.lines() {
-            match (line.strip_prefix("--- "), files.last_mut()) {
-                (Some(name), _) => files.push((name.trim().to_owned(), String::new())),
-                (None, Some((_, text))) => text.push_str(&format!("{line}\n")),
-                (None, None) => {}
-            }
-        }
-        let flags = flags(&files);
+        let line = |line: &str| match line.strip_prefix("--- ") {
+            Some(name) => format!("-- file: {name}\n"),
+            None => format!("{line}\n"),
+        };
+        let flags = flags(&split_files(&rest.lines().map(line).collect::<String>()));
         count += 1;
         if flags.is_empty() == (label == "flag") {
             wrong.push(format!("{name} ({label}): {flags:?}"));

@@ -5,7 +5,7 @@ use refit_devdb::TestDb;
 use refit_lint::{Input, predict};
 use refit_rehearsal::{File, Options, mismatches, runs, trace};
 
-use crate::support::value;
+use crate::support::major;
 
 const TABLES: &str = include_str!("lint_trace/fixture.sql");
 
@@ -119,7 +119,7 @@ async fn no_case_differs_from_the_prediction() {
 /// Runs the files that are to be traced, on what the others have made, and returns the mismatches with the prediction; and the
 /// SQLSTATE of what failed.
 async fn compare(db: &TestDb, files: &[(&str, &str, bool)], rows: u32) -> (Vec<String>, Option<String>) {
-    let version: i32 = value(db, "SELECT current_setting('server_version_num')::int / 10000").await;
+    let version = major(db).await;
     let inputs: Vec<Input> = files
         .iter()
         .filter(|(path, ..)| runs(path))
@@ -134,7 +134,7 @@ async fn compare(db: &TestDb, files: &[(&str, &str, bool)], rows: u32) -> (Vec<S
     let traced: Vec<File> = traced.map(|input| File::new(&input.path, &input.text(), true)).collect();
     let options = Options { rows, transaction_control: true, ..Options::default() };
     let trace = trace(db.url(), &traced, &options).await.unwrap();
-    let predicted = predict(&inputs, u32::try_from(version).unwrap());
+    let predicted = predict(&inputs, version);
     let wrong = mismatches(&trace, &predicted).iter().map(ToString::to_string).collect();
     let failure = trace.failure().and_then(|statement| statement.failure.as_ref());
     (

@@ -11,9 +11,7 @@ use refit_rehearsal::{
 use crate::support::set;
 
 async fn rehearsed(set: &MigrationSet, rows: u32) -> Rehearsal {
-    let migrations = set.migrations().iter().map(|migration| File::migration(migration, true));
-    let repeatables = set.repeatables().iter().map(|repeatable| File::repeatable(repeatable, true));
-    let files: Vec<File> = migrations.chain(repeatables).collect();
+    let files: Vec<File> = set.steps().map(|step| File::step(step, true)).collect();
     let place = RehearsalServer::start(server_options(ServerOptions::for_tests())).await.unwrap();
     rehearse(&place, &files, &RehearsalOptions { rows, stairway: true }).await.unwrap()
 }

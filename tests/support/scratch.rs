@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
+pub(crate) use test_support::workspace;
 
 /// A crate that embeds the folder `migrations` and prints the version, name and checksum of each.
 pub(crate) struct Scratch {
@@ -77,11 +78,6 @@ impl Scratch {
         assert!(output.status.success());
         String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
     }
-}
-
-/// The workspace that is tested.
-pub(crate) fn workspace() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
 /// Beside the workspace's own output, so that it is kept from run to run and goes with `cargo clean`.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
+use refit_model::wording::grouped;
 use serde::{Serialize, Serializer};
 
 use super::carried::Tool;
@@ -31,13 +32,9 @@ impl Cell {
         Cell { text: text.into(), ..Cell::default() }
     }
 
-    /// A count of things, below a million.
+    /// A count of things.
     pub(crate) fn count(value: u64, unit: &'static str) -> Cell {
-        let text = match value {
-            1_000.. => format!("{},{:03}", value / 1_000, value % 1_000),
-            _ => value.to_string(),
-        };
-        Cell { text, value: Some(value as f64), unit: Some(unit) }
+        Cell { text: grouped(value), value: Some(value as f64), unit: Some(unit) }
     }
 
     /// A time.

@@ -3,8 +3,9 @@
 use crate::check::File;
 use crate::finding::Finding;
 use crate::fixes;
-use crate::plan::{Parts, Plan, Runs, Site, Step};
+use crate::plan::{Plan, Site};
 use crate::schema::Schema;
+use crate::sequence::{Parts, Runs, Step};
 use crate::sql::Stmt;
 
 /// Replaces the SQL in a finding's help with the steps and keeps its first line, the sentence. The help stays unchanged

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Deref;
 use std::sync::Arc;
 
-use refit_model::{LineIndex, Position, Suppression};
+use refit_model::{LineIndex, Position, Suppression, Waits};
 
 use crate::advice;
 use crate::check::{Backfill, File, FileCheck, Report, Settings, StatementCheck};
@@ -44,18 +44,7 @@ pub(crate) struct Memory {
     pub(crate) backfills: Vec<Backfill>,
     unfilled: Unfilled,
     held: Arc<AllHeld>,
-    /// The versions that each version waits for, directly or indirectly.
-    waits: HashMap<i64, Arc<HashSet<i64>>>,
-}
-
-impl Memory {
-    /// The versions that are complete before a file runs, according to its `after` and theirs.
-    fn gates(&self, file: &File) -> HashSet<i64> {
-        let after = &file.directives.after;
-        let further =
-            after.iter().filter_map(|version| self.waits.get(version)).flat_map(|gates| gates.iter());
-        after.iter().chain(further).copied().collect()
-    }
+    waits: Waits,
 }
 
 /// The context of a statement.
@@ -113,7 +102,7 @@ impl Engine<'_> {
                 );
             }
         }
-        let gates = memory.gates(file);
+        let gates = memory.waits.of(&file.directives);
         memory.schema.in_utc = false;
         let mut window = Window::new(file.directives.transaction);
         for (index, stmt) in stmts.iter().enumerate() {
@@ -132,7 +121,7 @@ impl Engine<'_> {
                     made: made(&stmts),
                 });
             }
-            memory.waits.insert(version, Arc::new(gates));
+            memory.waits.add(version, gates);
         }
         findings.sort_by_key(|finding| (finding.span.start, finding.span.end, finding.rule));
         let statements = place(file, &stmts, &mut findings);

@@ -103,23 +103,29 @@ pub struct Example {
 }
 
 impl Example {
-    /// Its migrations: names and texts. The first is `V1__example.sql` by default.
+    /// Its migrations: names and texts.
     pub fn files(&self) -> Vec<(String, String)> {
-        let mut files = vec![("V1__example.sql".to_owned(), String::new())];
-        for line in self.sql.lines() {
-            match line.strip_prefix("-- file: ") {
-                Some(name) => files.push((name.trim().to_owned(), String::new())),
-                None => {
-                    if let Some((_, text)) = files.last_mut() {
-                        text.push_str(line);
-                        text.push('\n');
-                    }
+        split_files(&self.sql)
+    }
+}
+
+/// Splits a text of several files at lines `-- file: NAME`: names and texts. What is above the first such line is
+/// `V1__example.sql`.
+pub fn split_files(text: &str) -> Vec<(String, String)> {
+    let mut files = vec![("V1__example.sql".to_owned(), String::new())];
+    for line in text.lines() {
+        match line.strip_prefix("-- file: ") {
+            Some(name) => files.push((name.trim().to_owned(), String::new())),
+            None => {
+                if let Some((_, text)) = files.last_mut() {
+                    text.push_str(line);
+                    text.push('\n');
                 }
             }
         }
-        if files[0].1.is_empty() && files.len() > 1 {
-            files.remove(0);
-        }
-        files
     }
+    if files[0].1.is_empty() && files.len() > 1 {
+        files.remove(0);
+    }
+    files
 }

@@ -7,17 +7,16 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use refit_lint::{Config, Example, Fixed, Input, RULES, fix, is_fixable, lint};
+use refit_lint::{Config, Fixed, Input, RULES, fix, is_fixable, lint, split_files};
 use refit_model::{Statement, StatementKind, split_statements};
 
 const FIXTURE: &str = include_str!("../src/rules/fixture.sql");
 
 /// The fixture, which may have run, and behind it the files of a text.
 fn inputs(sql: &str) -> Vec<Input> {
-    let example = Example { safe: false, since: None, claim: None, sql: sql.to_owned() };
     let mut inputs = vec![Input::of_folder("V0__fixture.sql", FIXTURE, false)];
     inputs.extend(
-        example.files().iter().map(|(path, text)| Input::of_folder(path.as_str(), text.as_str(), true)),
+        split_files(sql).iter().map(|(path, text)| Input::of_folder(path.as_str(), text.as_str(), true)),
     );
     inputs
 }

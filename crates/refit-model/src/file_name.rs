@@ -57,6 +57,11 @@ impl FileKind {
     pub fn of(path: &str) -> Result<FileKind, Problem> {
         classify(path)
     }
+
+    /// Whether the file at `path` is run as a step: a versioned or repeatable migration.
+    pub fn is_migration(path: &str) -> bool {
+        matches!(FileKind::of(path), Ok(FileKind::Migration { .. } | FileKind::Repeatable { .. }))
+    }
 }
 
 /// Whether all tools read a name (the part after `__`) in the same way.

@@ -1,6 +1,7 @@
 //! The members of a set: a versioned migration with its companion files, a repeatable one, a seed.
 
 use std::borrow::Cow;
+use std::ops::Deref;
 
 use serde::Serialize;
 
@@ -17,12 +18,10 @@ pub struct CompanionFile {
     pub text: Cow<'static, str>,
 }
 
-/// A versioned migration.
+/// What versioned and repeatable migrations have in common: the file, what is read from it, and its companion files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Migration {
-    /// Orders it among the others.
-    pub version: Version,
-    /// The file name without `.sql`: `V0012__add_status`.
+pub struct MigrationFile {
+    /// The file name without `.sql`: `V0012__add_status`, `R__reporting_views`.
     pub stem: String,
     /// The name after the underscores: `add_status`.
     pub name: String,
@@ -31,54 +30,68 @@ pub struct Migration {
     /// Normalized text.
     #[serde(skip)]
     pub sql: Cow<'static, str>,
-    /// refinery's checksum over name, version and normalized text, as stored in the history.
+    /// refinery's checksum over name, version (0 for a repeatable migration) and normalized text, as stored in the
+    /// history.
     pub checksum: u64,
     /// Its front matter.
     pub directives: Directives,
     /// Lint suppressions in the text.
     pub suppressions: Vec<Suppression>,
-    /// `<stem>.down.sql`: undoes it.
-    pub down: Option<CompanionFile>,
     /// `<stem>.check.sql`: queries that must return no rows afterwards.
     pub check: Option<CompanionFile>,
     /// `<stem>.md`: purpose, risk, how to verify and roll back.
     pub doc: Option<CompanionFile>,
 }
 
-impl Migration {
+impl MigrationFile {
     /// The statements of the text, in order.
     pub fn statements(&self) -> Vec<Statement<'_>> {
         split_statements(&self.sql)
     }
+}
 
+/// A versioned migration. It dereferences to its [`MigrationFile`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Migration {
+    /// Orders it among the others.
+    pub version: Version,
+    /// Its file.
+    #[serde(flatten)]
+    pub file: MigrationFile,
+    /// `<stem>.down.sql`: undoes it.
+    pub down: Option<CompanionFile>,
+}
+
+impl Migration {
     /// The version for messages, with the digits of the file name: `V0012`.
     pub fn label(&self) -> &str {
         self.stem.split("__").next().unwrap_or(&self.stem)
     }
 }
 
-/// A migration that runs again whenever its text changes, after all versioned ones.
+impl Deref for Migration {
+    type Target = MigrationFile;
+
+    fn deref(&self) -> &MigrationFile {
+        &self.file
+    }
+}
+
+/// A migration that runs again whenever its text changes, after all versioned ones. It dereferences to its
+/// [`MigrationFile`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Repeatable {
-    /// The file name without `.sql`: `R__reporting_views`.
-    pub stem: String,
-    /// The name after the underscores: `reporting_views`.
-    pub name: String,
-    /// Path relative to the folder.
-    pub path: String,
-    /// Normalized text.
-    #[serde(skip)]
-    pub sql: Cow<'static, str>,
-    /// The same checksum as for a migration, with version 0.
-    pub checksum: u64,
-    /// Its front matter.
-    pub directives: Directives,
-    /// Lint suppressions in the text.
-    pub suppressions: Vec<Suppression>,
-    /// `<stem>.check.sql`.
-    pub check: Option<CompanionFile>,
-    /// `<stem>.md`.
-    pub doc: Option<CompanionFile>,
+    /// Its file.
+    #[serde(flatten)]
+    pub file: MigrationFile,
+}
+
+impl Deref for Repeatable {
+    type Target = MigrationFile;
+
+    fn deref(&self) -> &MigrationFile {
+        &self.file
+    }
 }
 
 /// Rows for an environment.

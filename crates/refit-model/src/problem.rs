@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::text::Position;
+use crate::wording::counted;
 
 /// A problem with a file of a migrations folder.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -63,9 +64,8 @@ pub struct SetError {
 
 impl fmt::Display for SetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = self.problems.len();
-        let noun = if count == 1 { "problem" } else { "problems" };
-        write!(f, "migrations folder {} has {count} {noun}", self.folder)?;
+        let problems = counted(self.problems.len(), "problem");
+        write!(f, "migrations folder {} has {problems}", self.folder)?;
         for problem in &self.problems {
             write!(f, "\n  {problem}")?;
         }

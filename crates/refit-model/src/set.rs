@@ -7,9 +7,10 @@ use std::path::Path;
 use include_dir::Dir;
 use sha2::{Digest, Sha256};
 
-use crate::directive::{Allowed, front_matter, parse};
+use crate::directive::{Allowed, FrontMatter, front_matter, parse};
 use crate::file_name::{FileKind, Version};
-use crate::migration::{CompanionFile, Migration, Repeatable, Seed};
+use crate::migration::{CompanionFile, Migration, MigrationFile, Repeatable, Seed};
+use crate::order::{RunOrder, SetStep};
 use crate::problem::{Problem, SetError, same_version};
 use crate::server_hash::server_hash;
 use crate::settings::{Settings, VersionStyle};
@@ -93,6 +94,11 @@ impl MigrationSet {
         &self.repeatables
     }
 
+    /// The repeatable migration with a stem.
+    pub fn repeatable(&self, stem: &str) -> Option<&Repeatable> {
+        self.repeatables.iter().find(|repeatable| repeatable.stem == stem)
+    }
+
     /// The seeds, ordered by path.
     pub fn seeds(&self) -> &[Seed] {
         &self.seeds
@@ -111,27 +117,27 @@ impl MigrationSet {
 
     /// The history after the migrations of `environment` are applied, including manual ones.
     pub fn history_digest(&self, environment: &str) -> HistoryDigest {
-        let versioned: Vec<_> =
-            self.migrations.iter().filter(|migration| migration.directives.runs_in(environment)).collect();
-        let repeatable: Vec<_> =
-            self.repeatables.iter().filter(|repeatable| repeatable.directives.runs_in(environment)).collect();
+        let (mut versioned, mut repeatable, mut newest) = (Vec::new(), Vec::new(), None);
+        for step in self.steps_in(environment, None) {
+            match step {
+                SetStep::Versioned(migration) => {
+                    versioned.push(migration.checksum);
+                    newest = Some(migration.version);
+                }
+                SetStep::Repeatable(one) => repeatable.push(one.checksum),
+            }
+        }
         HistoryDigest {
-            versioned: checksums_digest(versioned.iter().map(|migration| migration.checksum)),
-            repeatable: (!repeatable.is_empty())
-                .then(|| checksums_digest(repeatable.iter().map(|repeatable| repeatable.checksum))),
-            newest: versioned.last().map(|migration| migration.version),
+            versioned: HistoryDigest::of(&versioned),
+            repeatable: (!repeatable.is_empty()).then(|| HistoryDigest::of(&repeatable)),
+            newest,
         }
     }
 
     /// Whether every migration runs in every environment, so that one history digest fits all.
     pub fn is_unconditional(&self) -> bool {
-        self.migrations.iter().map(|migration| &migration.directives).all(|d| d.environments.is_empty())
-            && self.repeatables.iter().all(|repeatable| repeatable.directives.environments.is_empty())
+        self.steps().all(|step| step.file().directives.environments.is_empty())
     }
-}
-
-fn checksums_digest(checksums: impl Iterator<Item = u64>) -> String {
-    HistoryDigest::of(&checksums.collect::<Vec<u64>>())
 }
 
 impl HistoryDigest {
@@ -154,8 +160,8 @@ fn assemble(folder: &str, files: Vec<SourceFile>, problems: Vec<Problem>) -> Res
         builder.file(file, &settings);
     }
     builder.attach_companions();
-    builder.migrations.sort_by(|a, b| (a.version, &a.path).cmp(&(b.version, &b.path)));
-    builder.repeatables.sort_by(|a, b| a.name.cmp(&b.name));
+    builder.migrations.sort_by_cached_key(|migration| RunOrder::of(&migration.path));
+    builder.repeatables.sort_by_cached_key(|repeatable| RunOrder::of(&repeatable.path));
     builder.check_versions(&settings);
     builder.check_references();
     let Builder { migrations, repeatables, seeds, mut problems, .. } = builder;
@@ -208,72 +214,82 @@ impl Builder {
             Ok(text) => text,
             Err(problem) => return self.problems.push(problem),
         };
-        if !matches!(kind, FileKind::Doc { .. }) {
-            self.check_sql(&path, &text);
-        }
         let companion = |text| CompanionFile { path: path.clone(), text };
         match kind {
             FileKind::Migration { version, name } => self.migration(path, version, name, text),
-            FileKind::Repeatable { name } => self.repeatable(path, name, text),
-            FileKind::Down { stem } => drop(self.companions.insert((stem, Role::Down), companion(text))),
-            FileKind::Check { stem } => drop(self.companions.insert((stem, Role::Check), companion(text))),
+            FileKind::Repeatable { name } => {
+                let file = self.migration_file(path, &format!("V0__{name}"), name, text, Allowed::Repeatable);
+                self.repeatables.extend(file.map(|file| Repeatable { file }));
+            }
             FileKind::Doc { stem } => drop(self.companions.insert((stem, Role::Doc), companion(text))),
-            FileKind::Seed { environment } => self.seeds.push(Seed { environment, path, sql: text }),
+            FileKind::Down { stem } => {
+                self.check_companion(&path, &text);
+                self.companions.insert((stem, Role::Down), companion(text));
+            }
+            FileKind::Check { stem } => {
+                self.check_companion(&path, &text);
+                self.companions.insert((stem, Role::Check), companion(text));
+            }
+            FileKind::Seed { environment } => {
+                self.check_companion(&path, &text);
+                self.seeds.push(Seed { environment, path, sql: text });
+            }
             FileKind::Settings | FileKind::Ignored => {}
         }
     }
 
-    fn check_sql(&mut self, path: &str, text: &str) {
-        // The statement of a backfill may be a function of the program.
-        let is_function = text.contains("backfill") && front_matter(path, text).0.backfill.is_some();
+    /// Checks a SQL file that is not a migration.
+    fn check_companion(&mut self, path: &str, text: &str) {
+        let is_backfill = text.contains("backfill") && front_matter(path, text).0.backfill.is_some();
+        self.check_sql(path, text, is_backfill);
+    }
+
+    /// Checks that a file has statements, each terminated. The statement of a backfill may be a function of the program.
+    fn check_sql(&mut self, path: &str, text: &str, is_backfill: bool) {
         let (statements, unterminated) = scan(text);
         if let Some(Unterminated { offset, what }) = unterminated {
             let problem = Problem::new(path, format!("this {what} is not terminated"), "close it");
             self.problems.push(problem.at(Position::of(text, offset)));
-        } else if statements.is_empty() && !is_function {
+        } else if statements.is_empty() && !is_backfill {
             let fix = "write its statement, or `SELECT 1;` if it should do nothing";
             self.problems.push(Problem::new(path, "the file contains no statement", fix));
         }
     }
 
     fn migration(&mut self, path: String, version: Version, name: String, sql: Cow<'static, str>) {
-        let front = parse(&path, &sql, Allowed::Migration, &mut self.problems);
-        if front.directives.backfill.is_some() && !front.directives.transaction {
+        let stem = stem_of(&path).to_owned();
+        let Some(file) = self.migration_file(path, &stem, name, sql, Allowed::Migration) else { return };
+        if file.directives.backfill.is_some() && !file.directives.transaction {
             let fix = "remove `transaction = false`: each batch is its own transaction";
-            self.problems.push(Problem::new(&path, "a backfill always runs in transactions", fix));
+            self.problems.push(Problem::new(&file.path, "a backfill always runs in transactions", fix));
         }
-        let stem = path.trim_end_matches(".sql").to_owned();
-        let Some(checksum) = self.checksum(&path, &stem, &name, &sql) else { return };
-        self.migrations.push(Migration {
-            version,
-            stem,
-            name,
-            path,
-            sql,
-            checksum,
-            directives: front.directives,
-            suppressions: front.suppressions,
-            down: None,
-            check: None,
-            doc: None,
-        });
+        self.migrations.push(Migration { version, file, down: None });
     }
 
-    fn repeatable(&mut self, path: String, name: String, sql: Cow<'static, str>) {
-        let front = parse(&path, &sql, Allowed::Repeatable, &mut self.problems);
-        let stem = path.trim_end_matches(".sql").to_owned();
-        let Some(checksum) = self.checksum(&path, &format!("V0__{name}"), &name, &sql) else { return };
-        self.repeatables.push(Repeatable {
+    /// Reads a migration; `refinery_stem` is the file name from which refinery computes the checksum.
+    fn migration_file(
+        &mut self,
+        path: String,
+        refinery_stem: &str,
+        name: String,
+        sql: Cow<'static, str>,
+        allowed: Allowed,
+    ) -> Option<MigrationFile> {
+        let FrontMatter { directives, suppressions } = parse(&path, &sql, allowed, &mut self.problems);
+        self.check_sql(&path, &sql, directives.backfill.is_some());
+        let checksum = self.checksum(&path, refinery_stem, &name, &sql)?;
+        let stem = stem_of(&path).to_owned();
+        Some(MigrationFile {
             stem,
             name,
             path,
             sql,
             checksum,
-            directives: front.directives,
-            suppressions: front.suppressions,
+            directives,
+            suppressions,
             check: None,
             doc: None,
-        });
+        })
     }
 
     /// refinery's own checksum, with a check that it reads the same name.
@@ -298,8 +314,8 @@ impl Builder {
             let repeatable = repeatables.get_mut(&stem);
             let slot = match (migration, repeatable, role) {
                 (Some(migration), _, Role::Down) => &mut migration.down,
-                (Some(migration), _, Role::Check) => &mut migration.check,
-                (Some(migration), _, Role::Doc) => &mut migration.doc,
+                (Some(migration), _, Role::Check) => &mut migration.file.check,
+                (Some(migration), _, Role::Doc) => &mut migration.file.doc,
                 (None, Some(_), Role::Down) => {
                     let fix = "remove it: a repeatable migration is undone by changing it";
                     self.problems.push(Problem::new(
@@ -309,8 +325,8 @@ impl Builder {
                     ));
                     continue;
                 }
-                (None, Some(repeatable), Role::Check) => &mut repeatable.check,
-                (None, Some(repeatable), Role::Doc) => &mut repeatable.doc,
+                (None, Some(repeatable), Role::Check) => &mut repeatable.file.check,
+                (None, Some(repeatable), Role::Doc) => &mut repeatable.file.doc,
                 (None, None, _) => {
                     let near = nearest(&stem, migrations.keys().map(String::as_str));
                     let fix = match near {
@@ -354,7 +370,7 @@ impl Builder {
 
     fn check_references(&mut self) {
         for migration in &self.migrations {
-            let Migration { directives, version, .. } = migration;
+            let Migration { version, file: MigrationFile { directives, .. }, .. } = migration;
             for (key, target) in directives
                 .after
                 .iter()
@@ -372,6 +388,11 @@ impl Builder {
             }
         }
     }
+}
+
+/// The file name of a migration without `.sql`.
+fn stem_of(path: &str) -> &str {
+    path.strip_suffix(".sql").unwrap_or(path)
 }
 
 /// Year to second, as 14 digits that are a valid date.

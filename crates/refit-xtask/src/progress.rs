@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use refit::{Event, Migrator};
+use refit_model::wording::elapsed;
 
 use crate::output::{GOOD, Output, QUIET, WAITS};
 
@@ -39,11 +40,7 @@ fn show(bar: &ProgressBar, event: &Event<'_>) {
         }
         Event::StepApplied { report } => {
             bar.inc(1);
-            say(format!(
-                "{GOOD}applied{GOOD:#} {} ({:.1} ms)",
-                report.stem,
-                report.duration.as_secs_f64() * 1e3
-            ));
+            say(format!("{GOOD}applied{GOOD:#} {} ({})", report.stem, elapsed(report.duration)));
         }
         // Warnings are printed with the result.
         Event::Notice { notice } if !notice.is_warning() => {

@@ -1,6 +1,7 @@
 //! What must be known of a session before anything runs on it.
 
 use refit_model::Version;
+use refit_model::wording::{counted, plural};
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 use tracing::warn;
@@ -177,9 +178,9 @@ impl Preflight {
         what: &str,
     ) -> Result<(), Error> {
         let Some((why, hint)) = read_only(self.standby, self.read_only) else { return Ok(()) };
-        let noun = if pending.len() == 1 { "migration is" } else { "migrations are" };
+        let (count, is) = (counted(pending.len(), "migration"), plural(pending.len(), "is", "are"));
         let first = pending.first().map_or(String::new(), |(_, stem)| stem.clone());
-        Err(Error::ReadOnly { why, pending: format!("{} {noun} {what}", pending.len()), first, hint })
+        Err(Error::ReadOnly { why, pending: format!("{count} {is} {what}"), first, hint })
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use refinery_core::Runner;
-use refit_model::MigrationSet;
+use refit_model::{MigrationFile, MigrationSet, SetStep};
 use tokio_postgres::Client;
 use tracing::{debug, info, warn};
 
@@ -248,10 +248,7 @@ async fn steps<'a>(
         }
     }
     for planned in plan.pending.clone().iter().filter(|step| step.kind == StepKind::Repeatable) {
-        let Some(repeatable) = set.repeatables().iter().find(|repeatable| repeatable.stem == planned.stem)
-        else {
-            continue;
-        };
+        let Some(repeatable) = set.repeatable(&planned.stem) else { continue };
         let step = Step::repeatable(repeatable);
         if session.run(&step, &record_repeatable(&step, facts)).await.is_err() {
             let failure = session.failure.take();
@@ -306,19 +303,11 @@ fn record_repeatable(step: &Step<'_>, facts: &Preflight) -> String {
 /// Statements that would break a step apart, or hang it, are refused before anything runs.
 fn refuse_what_cannot_run(set: &MigrationSet, plan: &Plan) -> Result<(), Error> {
     for planned in &plan.pending {
-        let (path, sql) = match planned.version {
-            Some(version) => match set.migration(version) {
-                Some(migration) => {
-                    can_begin(migration)?;
-                    (&migration.path, &migration.sql)
-                }
-                None => continue,
-            },
-            None => match set.repeatables().iter().find(|repeatable| repeatable.stem == planned.stem) {
-                Some(repeatable) => (&repeatable.path, &repeatable.sql),
-                None => continue,
-            },
-        };
+        let Some(step) = set.step(planned.version, &planned.stem) else { continue };
+        if let SetStep::Versioned(migration) = step {
+            can_begin(migration)?;
+        }
+        let MigrationFile { path, sql, .. } = step.file();
         can_run(path, sql, planned.transaction)?;
     }
     Ok(())

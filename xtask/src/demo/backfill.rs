@@ -5,9 +5,9 @@ use std::time::Duration;
 use anyhow::{bail, ensure};
 use refit::backfill::{JobState, JobStatus};
 use refit_model::MigrationSet;
+use refit_model::wording::grouped;
 use tokio_postgres::Client;
 
-use super::report::grouped;
 use super::story::Story;
 
 /// Time limit for the backfill.

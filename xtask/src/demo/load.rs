@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use futures_util::SinkExt;
+use refit_model::wording::grouped;
 use tokio_postgres::Client;
 
 use super::generate::{Content, Counts, PAGE_COLUMNS, POST_COLUMNS, SITE_COLUMNS, Spec, VERSION_COLUMNS};
@@ -89,7 +90,7 @@ fn seconds(duration: Duration) -> f64 {
 impl fmt::Display for Loaded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [versions, posts, pages] =
-            [self.counts.versions, self.posts as u64, self.pages as u64].map(super::report::grouped);
+            [self.counts.versions, self.posts as u64, self.pages as u64].map(grouped);
         let Loaded { sites, seconds, .. } = self;
         write!(
             f,
@@ -103,7 +104,7 @@ impl Loaded {
     pub(crate) fn oddities(&self) -> String {
         let Counts { most_of_one, orphans, without_title, without_author, .. } = self.counts;
         let [most, orphans, untitled, anonymous] =
-            [most_of_one, orphans, without_title, without_author].map(super::report::grouped);
+            [most_of_one, orphans, without_title, without_author].map(grouped);
         format!(
             "up to {most} versions per item; {orphans} of deleted content, {untitled} untitled, {anonymous} anonymous"
         )

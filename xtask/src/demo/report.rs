@@ -3,6 +3,7 @@
 use std::fmt;
 
 use anstyle::{AnsiColor, Style};
+use refit_model::wording::grouped;
 use serde_json::json;
 
 use super::load::Loaded;
@@ -103,30 +104,4 @@ fn line(f: &mut fmt::Formatter<'_>, name: &str, figures: &Figures) -> fmt::Resul
     let Figures { reads, writes, failed, p50_ms, p99_ms, max_ms, .. } = figures;
     let (reads, writes, failed) = (grouped(*reads), grouped(*writes), grouped(*failed));
     writeln!(f, "  {name:<28}{reads:>9}{writes:>9}{failed:>9}{p50_ms:>10.2}{p99_ms:>10.2}{max_ms:>10.2}")
-}
-
-/// A number with commas as thousands separators.
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn thousands_are_grouped() {
-        assert_eq!(
-            [0, 999, 1_000, 200_000, 1_234_567].map(grouped),
-            ["0", "999", "1,000", "200,000", "1,234,567"]
-        );
-    }
 }

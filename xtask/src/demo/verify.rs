@@ -1,11 +1,12 @@
 //! Checks of the database after the demo. Each has a name and reports what was expected and found.
 
 use refit_model::MigrationSet;
+use refit_model::wording::grouped;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 use super::load::Loaded;
 use super::replica::Life;
-use super::report::{Figures, grouped};
+use super::report::Figures;
 
 /// The expected values.
 pub(crate) struct Facts<'a> {

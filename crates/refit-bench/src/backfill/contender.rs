@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use refit::model::{MigrationSet, SourceFile};
 use refit::{Backfills, ConnectOptions, Migrator};
+use refit_model::wording::counted;
 
 use super::table::{self, Lab};
 use super::traffic::{Latencies, Traffic};
@@ -30,9 +31,9 @@ impl Contender {
             Contender::Update => "one UPDATE".to_owned(),
             Contender::Procedure => "loop in PL/pgSQL, 10,000 a batch".to_owned(),
             Contender::Refit { workers, striped, journal } => format!(
-                "refit, {}, {workers} worker{}{}",
+                "refit, {}, {}{}",
                 if striped { "striped" } else { "keyset" },
-                if workers == 1 { "" } else { "s" },
+                counted(workers, "worker"),
                 if journal { ", undo journal" } else { "" }
             ),
         }

@@ -8,29 +8,24 @@ use std::process::Command;
 
 use refit_catalog::{Catalog, ReadOptions};
 use refit_devdb::TestDb;
+pub(crate) use test_support::major as version;
 
 /// This package's own base and cases.
 pub(crate) fn own() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data")
 }
 
-/// The conformance data beside the repository, where it is there.
+/// The conformance data beside the repository, if it is there.
 pub(crate) fn conformance() -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/conformance/schema");
-    let found = folder.join("base.sql").is_file();
-    if !found {
-        eprintln!("skipped: no conformance data in {}", folder.display());
-    }
-    found.then_some(folder)
+    test_support::conformance("schema")
 }
 
 /// A copy of a folder's base schema.
 pub(crate) async fn based(folder: &Path) -> TestDb {
     let sql = std::fs::read_to_string(folder.join("base.sql")).unwrap();
     TestDb::filled(&format!("catalog {}", folder.display()), async |url: &str| {
-        let client = refit::connect(url, &refit::ConnectOptions::default()).await?;
-        client.batch_execute(&sql).await?;
-        Ok::<(), anyhow::Error>(())
+        test_support::execute_at(url, &sql).await;
+        Ok::<(), refit_devdb::Error>(())
     })
     .await
     .unwrap()
@@ -45,16 +40,9 @@ pub(crate) async fn read(db: &TestDb) -> Catalog {
 /// A database in which `sql` was run.
 pub(crate) async fn with(sql: &str) -> (TestDb, Catalog) {
     let db = TestDb::empty().await.unwrap();
-    db.connect().await.unwrap().batch_execute(sql).await.unwrap();
+    test_support::execute(&db, sql).await;
     let catalog = read(&db).await;
     (db, catalog)
-}
-
-/// The server's major version.
-pub(crate) async fn version(db: &TestDb) -> u32 {
-    let client = db.connect().await.unwrap();
-    let row = client.query_one("SELECT current_setting('server_version_num')", &[]).await.unwrap();
-    row.get::<_, &str>(0).parse::<u32>().unwrap() / 10_000
 }
 
 /// A line of `changes.txt` or `neutral.txt`: `name|SQL`, where `>=15 ` before the name says from which version on it can be.

@@ -137,8 +137,6 @@ fn add_column(table: &Name, column: &Column, schema: &Schema, postgres: u32, eff
 /// Whether adding a column rewrites every row: it has a value that differs between rows, or a domain that must be
 /// checked.
 pub(crate) fn column_rewrites(column: &Column, schema: &Schema, _postgres: u32) -> bool {
-    let type_name = column.data_type.as_ref().map_or("", |kind| kind.name.as_str());
-    let serial = matches!(type_name, "serial" | "bigserial" | "smallserial");
     let volatile =
         column.default.as_ref().is_some_and(|default| volatility(default, schema) == Volatility::Volatile);
     let domain = column
@@ -146,7 +144,7 @@ pub(crate) fn column_rewrites(column: &Column, schema: &Schema, _postgres: u32) 
         .as_ref()
         .and_then(|kind| schema.domain(kind))
         .is_some_and(|domain| domain.constrained);
-    serial || volatile || domain || matches!(column.generated, Some(Generated::Identity | Generated::Stored))
+    column.has_sequence() || volatile || domain || column.generated == Some(Generated::Stored)
 }
 
 fn change_column(table: &Name, column: &str, change: &ColumnChange, schema: &Schema, effects: &mut Effects) {

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 
 use super::docs::{Doc, Docs};
 use super::fixer::{Fixer, Linted, Refused};
-use super::layout::sequence;
 use super::{Counts, difference, key, origin_of, parts_of, place, statement_of};
 use crate::finding::Finding;
 use crate::fixes;
-use crate::plan::{Plan, Step};
+use crate::plan::Plan;
 use crate::search_path::resolved;
+use crate::sequence::{Step, replace_all};
 
 /// How many times the rest of a file is linted before it is fixed finding by finding.
 const TRIES: usize = 12;
@@ -122,7 +122,7 @@ impl Fixer<'_> {
         let parts = parts_of(docs, doc).ok()?;
         let (schema, stmts) = (&self.memory.schema, &doc.parsed.stmts);
         let site = self.site(docs, doc, (&parts, stmts), planned.first()?.finding, schema);
-        docs.replaced(at, &sequence(&site, &plans, apart).ok()?).ok()
+        docs.replaced(at, &replace_all(&site.original(), &plans, apart).ok()?).ok()
     }
 }
 

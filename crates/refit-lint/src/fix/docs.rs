@@ -8,7 +8,7 @@ use refit_model::{Directives, FileKind, front_matter};
 
 use crate::lint::{Config, Input, Source};
 use crate::parser::{Parsed, parse};
-use crate::plan::with_references;
+use crate::sequence::{SequenceFile, next_version, numbered, with_references};
 
 /// An input file as passed to the linter. Its content is shared, so a copy under another name is cheap.
 #[derive(Debug, Clone)]
@@ -108,21 +108,8 @@ impl Doc {
     }
 }
 
-/// A file of the sequence that replaces another.
-#[derive(Debug, Clone)]
-pub(crate) struct NewFile {
-    /// The name after the version; the first file of a sequence keeps its name.
-    pub(crate) name: String,
-    pub(crate) text: String,
-    /// Whether it waits for the previous one.
-    pub(crate) gated: bool,
-}
-
 /// Suffixes of companion files.
 const COMPANIONS: [&str; 3] = [".down.sql", ".check.sql", ".md"];
-
-/// No version can be inserted after this one.
-const LAST: i64 = i64::MAX - 1_000_000;
 
 /// All files, in order.
 #[derive(Debug, Clone)]
@@ -170,7 +157,7 @@ impl<'c> Docs<'c> {
     /// # Errors
     ///
     /// If a file would have to move that must not change, or the file has no version to continue from.
-    pub(crate) fn replaced(&self, index: usize, files: &[NewFile]) -> Result<Docs<'c>, String> {
+    pub(crate) fn replaced(&self, index: usize, files: &[SequenceFile]) -> Result<Docs<'c>, String> {
         let mut next = self.clone();
         let Some((first, rest)) = files.split_first() else { return Err("nothing would be left".to_owned()) };
         next.doc(index).set_text(&first.text);
@@ -182,37 +169,26 @@ impl<'c> Docs<'c> {
         let version = doc.version.ok_or(
             "its safe form takes several migrations, and the file's name has no version to continue from",
         )?;
-        if version > LAST {
-            return Err("there are no versions left after it".to_owned());
-        }
+        let (folder, file) = split_path(&doc.input.path);
+        let width = file.split("__").next().map_or(0, |label| label.len() - 1);
+        let numbered = numbered(version, width, files)?;
         if !self.all.iter().filter_map(|doc| doc.version).is_sorted() {
             return Err("the files are not in version order".to_owned());
         }
-        let (folder, file) = split_path(&doc.input.path);
-        let width = file.split("__").next().map_or(0, |label| label.len() - 1);
-        let mut last = version;
-        let mut label = format!("V{version:0width$}");
-        for (offset, new) in rest.iter().enumerate() {
-            last = after(last);
-            let text = match new.gated {
-                true => {
-                    let front = format!("-- refit: after = [\"{label}\"]\n");
-                    format!("{front}{}", new.text)
-                }
-                false => new.text.clone(),
-            };
-            label = format!("V{last:0width$}");
+        let (mut last, mut label) = (version, String::new());
+        for (offset, new) in numbered.into_iter().enumerate().skip(1) {
+            (last, label) = (new.version, new.label());
             let input = File {
-                path: format!("{folder}{label}__{}.sql", new.name),
-                bytes: encoded(&text, &doc.input.bytes),
+                path: format!("{folder}{}", new.file_name()),
+                bytes: encoded(&new.text, &doc.input.bytes),
                 ..doc.input.clone()
             };
-            let new = Doc::with_text(input, (doc.origin.clone(), None), Some(last), &text);
-            next.all.insert(index + 1 + offset, Rc::new(new));
+            let new = Doc::with_text(input, (doc.origin.clone(), None), Some(last), &new.text);
+            next.all.insert(index + offset, Rc::new(new));
         }
         next.make_room(index + rest.len(), last)?;
         // Files that waited for this one now wait for all files that replace it.
-        next.refer(index + rest.len() + 1, &HashMap::from([(version, label.clone())]))?;
+        next.refer(index + rest.len() + 1, &HashMap::from([(version, label)]))?;
         next.chain(index + rest.len());
         next.companions(index, index + rest.len());
         Ok(next)
@@ -252,7 +228,7 @@ impl<'c> Docs<'c> {
                     doc.input.path
                 ));
             }
-            last = after(last);
+            last = next_version(last);
             let (folder, file) = split_path(&doc.input.path);
             let (label, name) = file.split_once("__").unwrap_or((file, ""));
             let width = label.len() - 1;
@@ -330,21 +306,6 @@ impl<'c> Docs<'c> {
     }
 }
 
-/// The version after a given one: the next number, or the next second.
-fn after(version: i64) -> i64 {
-    let is_stamp = (19_000_101_000_000..=99_991_231_235_959).contains(&version);
-    match is_stamp {
-        true if version % 100 < 59 => version + 1,
-        true if version / 100 % 100 < 59 => version - version % 100 + 100,
-        true if version / 10_000 % 100 < 23 => version - version % 10_000 + 10_000,
-        // After midnight: the next day if every month has it, else the first of the next month.
-        true if version / 1_000_000 % 100 < 28 => version - version % 1_000_000 + 1_000_000,
-        true if version / 100_000_000 % 100 < 12 => version - version % 100_000_000 + 101_000_000,
-        true => (version / 10_000_000_000 + 1) * 10_000_000_000 + 101_000_000,
-        false => version.saturating_add(1),
-    }
-}
-
 /// The folder with a trailing slash, and the file name.
 pub(crate) fn split_path(path: &str) -> (&str, &str) {
     path.split_at(path.rfind('/').map_or(0, |slash| slash + 1))
@@ -374,24 +335,4 @@ fn encoded(text: &str, as_in: &[u8]) -> Rc<[u8]> {
     let windows = as_in.windows(2).any(|pair| pair == b"\r\n");
     bytes.extend_from_slice(if windows { text.replace('\n', "\r\n") } else { text.to_owned() }.as_bytes());
     bytes.into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::after;
-
-    #[test]
-    fn a_version_comes_after_another() {
-        for (version, next) in [
-            (4, 5),
-            (20_261_120_143_000, 20_261_120_143_001),
-            (20_261_120_143_059, 20_261_120_143_100),
-            (20_261_120_145_959, 20_261_120_150_000),
-            (20_261_120_235_959, 20_261_121_000_000),
-            (20_261_130_235_959, 20_261_201_000_000),
-            (20_261_231_235_959, 20_270_101_000_000),
-        ] {
-            assert_eq!(after(version), next, "{version}");
-        }
-    }
 }

@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::docs::{Doc, Docs, NewFile};
-use super::layout::{cut, layouts};
+use super::docs::{Doc, Docs};
 use super::{Counts, counts, difference, key, origin_of, parts_of, place, statement_of};
 use crate::contract::is_explained;
 use crate::engine::Memory;
 use crate::finding::{Finding, Severity};
 use crate::fixes;
 use crate::lint::lint_range;
-use crate::plan::{Parts, Plan, Site};
+use crate::plan::{Plan, Site};
 use crate::schema::Schema;
 use crate::search_path::resolved;
+use crate::sequence::{Parts, SequenceFile, cut, layouts};
 use crate::sql::Stmt;
 
 /// How many follow-up findings a proposal may cause before it is given up.
@@ -179,11 +179,11 @@ impl Fixer<'_> {
         let stmts = resolved(&doc.parsed.stmts, &schema);
         stmts.iter().take(statement_of(doc, finding)).for_each(|stmt| schema.replay(stmt));
         let site = self.site(docs, doc, (&parts, &stmts), finding, &schema);
-        let one = |text: String| vec![vec![NewFile { name: String::new(), text, gated: false }]];
+        let one = |text: String| vec![vec![SequenceFile { name: String::new(), text, gated: false }]];
         let sequences = match plan(&site)? {
-            Plan::Steps(steps) => layouts(&site, &steps)?,
+            Plan::Steps(steps) => layouts(&site.original(), &steps)?,
             Plan::Text(text) => one(text),
-            Plan::Cut(groups) => vec![cut(&site, groups)?],
+            Plan::Cut(groups) => vec![cut(&site.original(), groups)?],
         };
         Ok(sequences.into_iter().map(|files| docs.replaced(at, &files)).collect())
     }

@@ -12,7 +12,6 @@
 mod batch;
 mod docs;
 mod fixer;
-mod layout;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,7 +22,7 @@ use crate::engine::Memory;
 use crate::finding::Finding;
 use crate::fixes;
 use crate::lint::{Config, Input, Source, lint_range, once};
-use crate::plan::Parts;
+use crate::sequence::Parts;
 use crate::stack::with_room;
 use crate::suppressions::unknown_rules;
 

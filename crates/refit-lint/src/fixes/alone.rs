@@ -2,7 +2,8 @@
 //! transaction.
 
 use super::Planned;
-use crate::plan::{Plan, Runs, Site, Step};
+use crate::plan::{Plan, Site};
+use crate::sequence::{Runs, Step};
 use crate::sql::StmtKind;
 
 pub(super) fn plan(site: &Site<'_>) -> Planned {

@@ -4,8 +4,10 @@ use super::Planned;
 use super::proof::name_of;
 use refit_model::quoted_name as quoted;
 
-use crate::plan::{Plan, Runs, Site, Step, Words, inserted};
+use crate::plan::{Plan, Site};
+use crate::sequence::{Runs, Step};
 use crate::sql::{AlterAction, ConstraintKind};
+use crate::words::{Words, inserted};
 
 pub(super) fn plan(site: &Site<'_>) -> Planned {
     let alter = site.action()?;

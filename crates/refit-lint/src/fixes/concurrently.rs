@@ -2,9 +2,11 @@
 //! own migration without a transaction.
 
 use super::Planned;
-use crate::plan::{Plan, Runs, Site, Step, Words, inserted};
+use crate::plan::{Plan, Site};
 use crate::schema::index_name;
+use crate::sequence::{Runs, Step};
 use crate::sql::{AlterAction, StmtKind};
+use crate::words::{Words, inserted};
 
 const WORD: &str = " CONCURRENTLY";
 

@@ -1,7 +1,8 @@
 //! `constraint-before-backfill`: adds the backfill to `after`.
 
 use super::Planned;
-use crate::plan::{Plan, Site, value_of, with_directive};
+use crate::plan::{Plan, Site};
+use crate::sequence::{value_of, with_directive};
 
 pub(super) fn plan(site: &Site<'_>) -> Planned {
     let help = &site.finding.help;

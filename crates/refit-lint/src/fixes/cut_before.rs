@@ -1,7 +1,8 @@
 //! `lock-held`, `enum-value-in-same-transaction`: moves the statement and those after it to a separate migration.
 
 use super::Planned;
-use crate::plan::{Plan, Runs, Site, Step};
+use crate::plan::{Plan, Site};
+use crate::sequence::{Runs, Step};
 
 pub(super) fn plan(site: &Site<'_>) -> Planned {
     if site.index == 0 {

@@ -2,7 +2,8 @@
 //! the user has to choose when to do that.
 
 use super::Planned;
-use crate::plan::{Plan, Site, Step};
+use crate::plan::{Plan, Site};
+use crate::sequence::Step;
 use crate::sql::{AlterAction, ConstraintKind, StmtKind};
 
 pub(super) fn plan(site: &Site<'_>) -> Planned {

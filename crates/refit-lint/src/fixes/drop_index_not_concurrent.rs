@@ -2,8 +2,10 @@
 //! without CONCURRENTLY for a partitioned table, which does not support it.
 
 use super::Planned;
-use crate::plan::{Plan, Runs, Site, Step, Words};
+use crate::plan::{Plan, Site};
+use crate::sequence::{Runs, Step};
 use crate::sql::StmtKind;
+use crate::words::Words;
 
 pub(super) fn plan(site: &Site<'_>) -> Planned {
     let StmtKind::Drop { names, concurrently, cascade, .. } = &site.stmt().kind else {

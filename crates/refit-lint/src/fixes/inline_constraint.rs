@@ -5,9 +5,11 @@ use super::Planned;
 use super::proof::{free_name, short};
 use refit_model::quoted_name as quoted;
 
-use crate::plan::{Alter, Plan, Runs, Site, Step, Words, without_last_comment};
+use crate::plan::{Alter, Plan, Site};
 use crate::schema::constraint_name;
+use crate::sequence::{Runs, Step};
 use crate::sql::{AlterAction, Column, Constraint, ConstraintKind};
+use crate::words::{Words, without_last_comment};
 
 pub(super) fn plan(site: &Site<'_>) -> Planned {
     let alter = site.action()?;

@@ -5,8 +5,10 @@ use super::Planned;
 use super::proof::{name_of, not_null};
 use refit_model::quoted_name as quoted;
 
-use crate::plan::{Alter, Plan, Runs, Site, Step, Words};
+use crate::plan::{Alter, Plan, Site};
+use crate::sequence::{Runs, Step};
 use crate::sql::{AlterAction, ConstraintKind, Name};
+use crate::words::Words;
 
 pub(super) fn plan(site: &Site<'_>) -> Planned {
     let alter = site.action()?;

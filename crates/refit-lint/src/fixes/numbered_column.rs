@@ -6,9 +6,10 @@ use super::proof::short;
 use super::volatile_default::{filled, stripped};
 use refit_model::quoted_name as quoted;
 
-use crate::plan::{Alter, Plan, Runs, Site, Step, Words};
-use crate::schema::serial_base;
+use crate::plan::{Alter, Plan, Site};
+use crate::sequence::{Runs, Step};
 use crate::sql::{AlterAction, Column, Generated};
+use crate::words::Words;
 
 pub(super) fn plan(site: &Site<'_>) -> Planned {
     let alter = site.action()?;
@@ -23,7 +24,7 @@ pub(super) fn plan(site: &Site<'_>) -> Planned {
 
 fn serial(site: &Site<'_>, alter: &Alter<'_>, column: &Column) -> Planned {
     let kind = column.data_type.as_ref().map_or("", |kind| kind.name.as_str());
-    let base = serial_base(kind).ok_or_else(|| site.elsewhere())?;
+    let base = column.serial_base().ok_or_else(|| site.elsewhere())?;
     let words = Words::of(alter.written());
     let at = words.find(0, &[kind]).ok_or_else(|| site.elsewhere())?;
     let nothing = words.all.len() + 1..words.all.len() + 1;

@@ -1,7 +1,8 @@
 //! `overtakes-held`: adds the gates of the migration that it needs.
 
 use super::Planned;
-use crate::plan::{Plan, Site, with_directive};
+use crate::plan::{Plan, Site};
+use crate::sequence::with_directive;
 
 pub(super) fn plan(site: &Site<'_>) -> Planned {
     // The gates of both, taken from the help.

@@ -4,8 +4,9 @@
 use refit_model::quoted_name as quoted;
 
 use crate::batches::Batches;
-use crate::plan::{Runs, Site, Step};
+use crate::plan::Site;
 use crate::schema::constraint_name;
+use crate::sequence::{Runs, Step};
 use crate::sql::{Constraint, Name};
 
 /// The maximum length of a name in bytes.

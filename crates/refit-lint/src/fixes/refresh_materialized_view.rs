@@ -1,8 +1,10 @@
 //! `refresh-materialized-view`: adds CONCURRENTLY if a unique index is known.
 
 use super::Planned;
-use crate::plan::{Plan, Site, Step, Words, inserted};
+use crate::plan::{Plan, Site};
+use crate::sequence::Step;
 use crate::sql::StmtKind;
+use crate::words::{Words, inserted};
 
 pub(super) fn plan(site: &Site<'_>) -> Planned {
     let StmtKind::Refresh { view, concurrently: false, no_data: false } = &site.stmt().kind else {

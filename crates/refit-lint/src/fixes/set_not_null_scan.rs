@@ -4,7 +4,8 @@ use super::Planned;
 use super::proof::{name_of, not_null};
 use refit_model::quoted_name as quoted;
 
-use crate::plan::{Plan, Runs, Site, Step};
+use crate::plan::{Plan, Site};
+use crate::sequence::{Runs, Step};
 use crate::sql::{AlterAction, ColumnChange};
 
 pub(super) fn plan(site: &Site<'_>) -> Planned {

@@ -1,7 +1,8 @@
 //! `transaction-control`: removes BEGIN and COMMIT. Two transactions become two migrations.
 
 use super::Planned;
-use crate::plan::{Piece, Plan, Site};
+use crate::plan::{Plan, Site};
+use crate::sequence::Piece;
 use crate::sql::StmtKind;
 
 pub(super) fn plan(site: &Site<'_>) -> Planned {

@@ -2,8 +2,10 @@
 
 use super::Planned;
 use super::proof::walked;
-use crate::plan::{Plan, Runs, Site, Step, Words};
+use crate::plan::{Plan, Site};
+use crate::sequence::{Runs, Step};
 use crate::sql::{Dml, DmlKind, Expr, FromItem, Literal, StmtKind};
+use crate::words::Words;
 
 pub(super) fn plan(site: &Site<'_>) -> Planned {
     let StmtKind::Dml(dml) = &site.stmt().kind else { return Err(site.elsewhere()) };

@@ -1,7 +1,8 @@
 //! `validate-in-same-transaction`: moves VALIDATE to a migration after this one.
 
 use super::Planned;
-use crate::plan::{Plan, Runs, Site, Step};
+use crate::plan::{Plan, Site};
+use crate::sequence::{Runs, Step};
 use crate::sql::AlterAction;
 
 pub(super) fn plan(site: &Site<'_>) -> Planned {

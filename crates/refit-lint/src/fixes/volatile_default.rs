@@ -5,8 +5,10 @@ use super::Planned;
 use super::proof::{not_null, walked};
 use refit_model::quoted_name as quoted;
 
-use crate::plan::{Alter, Plan, Runs, Site, Step, Words};
+use crate::plan::{Alter, Plan, Site};
+use crate::sequence::{Runs, Step};
 use crate::sql::{AlterAction, Column, ConstraintKind};
+use crate::words::Words;
 
 pub(super) fn plan(site: &Site<'_>) -> Planned {
     let alter = site.action()?;

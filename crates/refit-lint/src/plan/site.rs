@@ -2,12 +2,11 @@
 
 use refit_model::Directives;
 
-use super::parts::Parts;
 use crate::finding::Finding;
 use crate::schema::Schema;
+use crate::sequence::{Original, Parts};
 use crate::sql::{AlterAction, AlterTarget, Name, Span, Stmt, StmtKind};
-
-use super::words::without_last_comment;
+use crate::words::without_last_comment;
 
 /// The site of a fix.
 pub(crate) struct Site<'a> {
@@ -49,10 +48,16 @@ impl<'a> Site<'a> {
     }
 
     /// The name part of the file name.
-    pub(crate) fn name(&self) -> String {
+    pub(crate) fn name(&self) -> &'a str {
         let file = self.origin.rsplit('/').next().unwrap_or(self.origin);
         let stem = file.strip_suffix(".sql").unwrap_or(file);
-        stem.split_once("__").map_or(stem, |(_, name)| name).to_owned()
+        stem.split_once("__").map_or(stem, |(_, name)| name)
+    }
+
+    /// The file, for the sequence that replaces it.
+    pub(crate) fn original(&self) -> Original<'a> {
+        let Site { parts, stmts, index, directives, explained, .. } = *self;
+        Original { name: self.name(), parts, stmts, index, directives, explained }
     }
 
     /// The ALTER TABLE that contains the finding, and the action it concerns.

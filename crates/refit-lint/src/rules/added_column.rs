@@ -36,6 +36,23 @@ pub(super) fn report_rewrite(
     check.report_at(column.span, message).lock(LockMode::AccessExclusive, table).help(help);
 }
 
+/// Reports an added column whose values come from a sequence; `data_type` is its type without one.
+pub(super) fn report_sequence(
+    check: &mut StatementCheck<'_>,
+    table: &Name,
+    column: &Column,
+    data_type: Option<&str>,
+) {
+    let sequence = Name { name: format!("{}_{}_seq", table.name, column.name), ..table.clone() };
+    let of_type = data_type.map(|name| format!(" AS {name}")).unwrap_or_default();
+    let create =
+        format!("CREATE SEQUENCE {sequence}{of_type} OWNED BY {table}.{};\n", super::quoted(&column.name));
+    let value = format!("nextval('{}')", sequence.to_string().replace('\'', "''"));
+    let data_type = data_type.map_or_else(|| type_of(column), str::to_owned);
+    let help = in_steps((table, check.schema), column, &data_type, &create, &value);
+    report_rewrite(check, table, column, "every row gets its own number", help);
+}
+
 /// The steps that give every row its own value: the column, a default for new rows, and a backfill for existing rows.
 pub(super) fn in_steps(
     (table, schema): (&Name, &Schema),

@@ -48,9 +48,9 @@ use crate::check::StatementCheck;
 use crate::effects::{TypeChange, column_change};
 use crate::finding::Severity;
 use crate::lock::LockMode;
-use crate::plan::Words;
 use crate::rule::{Check, Rule};
 use crate::sql::{AlterAction, ColumnChange, DataType, Name, Span};
+use crate::words::Words;
 
 pub(super) const RULE: Rule = Rule {
     name: "column-type-change",

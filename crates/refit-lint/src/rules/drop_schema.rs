@@ -22,9 +22,9 @@
 use super::breaking::{as_written, contract, is_meant};
 use crate::check::StatementCheck;
 use crate::finding::Severity;
-use crate::plan::Words;
 use crate::rule::{Check, Rule};
 use crate::sql::StmtKind;
+use crate::words::Words;
 
 pub(super) const RULE: Rule = Rule {
     name: "drop-schema",

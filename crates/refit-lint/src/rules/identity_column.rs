@@ -29,11 +29,11 @@
 //! UPDATE posts SET number = nextval('posts_number_seq') WHERE id > $1 AND id <= $2 AND number IS NULL;
 //! ```
 
-use super::added_column::{added_columns, in_steps, report_rewrite, type_of};
+use super::added_column::{added_columns, report_sequence};
 use crate::check::StatementCheck;
 use crate::finding::Severity;
 use crate::rule::{Check, Rule};
-use crate::sql::{Generated, Name};
+use crate::sql::Generated;
 
 pub(super) const RULE: Rule = Rule {
     name: "identity-column",
@@ -44,20 +44,9 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(check: &mut StatementCheck<'_>) {
     for (table, column) in added_columns(check) {
-        if column.generated != Some(Generated::Identity) {
-            continue;
+        if column.generated == Some(Generated::Identity) {
+            report_sequence(check, table, column, None);
         }
-        let sequence = Name { name: format!("{}_{}_seq", table.name, column.name), ..table.clone() };
-        let create =
-            format!("CREATE SEQUENCE {sequence} OWNED BY {table}.{};\n", super::quoted(&column.name));
-        let help = in_steps(
-            (table, check.schema),
-            column,
-            &type_of(column),
-            &create,
-            &format!("nextval('{}')", sequence.to_string().replace('\'', "''")),
-        );
-        report_rewrite(check, table, column, "every row gets its own number", help);
     }
 }
 

@@ -21,7 +21,7 @@
 //! );
 //! ```
 
-use super::sidecars::ask_for;
+use super::companion_files::ask_for;
 use crate::check::FileCheck;
 use crate::rule::{Check, Rule};
 
@@ -46,7 +46,7 @@ mod tests {
     use crate::rules::testing::{fires, silent};
 
     #[test]
-    fn sidecars() {
+    fn companion_files_of_migrations() {
         fires(
             "missing-check",
             &["SELECT 1;", "-- file: V2__x.check.sql\nSELECT 1;\n-- file: V1__x.sql\nSELECT 1;"],

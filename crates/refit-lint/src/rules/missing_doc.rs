@@ -17,7 +17,7 @@
 //! Subtitles for the new front page. Risk: none, the column is nullable. Runtime: an instant. Back: drop it.
 //! ```
 
-use super::sidecars::ask_for;
+use super::companion_files::ask_for;
 use crate::check::FileCheck;
 use crate::rule::{Check, Rule};
 

@@ -18,7 +18,7 @@
 //! ALTER TABLE posts DROP COLUMN subtitle;
 //! ```
 
-use super::sidecars::ask_for;
+use super::companion_files::ask_for;
 use crate::check::FileCheck;
 use crate::rule::{Check, Rule};
 

@@ -128,14 +128,8 @@ mod tests {
              -- file: V5__h.sql\n-- refit: after = [\"V4\"]\nALTER TABLE people ADD COLUMN b int;\n\
              -- file: V6__l.sql\nUPDATE posts SET b = people.b FROM people WHERE posts.id = 1 AND people.id = 1;"
         );
-        let example = crate::Example { safe: false, since: None, claim: None, sql: text };
-        let input = |(path, text): (String, String)| crate::Input {
-            path,
-            bytes: text.into_bytes(),
-            named_by_folder: true,
-            reported: true,
-        };
-        let inputs: Vec<crate::Input> = example.files().into_iter().map(input).collect();
+        let input = |(path, text): (String, String)| crate::Input::of_folder(path, text, true);
+        let inputs: Vec<crate::Input> = crate::split_files(&text).into_iter().map(input).collect();
         let findings = crate::lint(&inputs, &crate::Config::default()).findings;
         let found: Vec<&str> =
             findings.iter().filter(|one| one.rule == "overtakes-held").map(|one| &*one.help).collect();

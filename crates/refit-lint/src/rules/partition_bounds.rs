@@ -2,8 +2,8 @@
 
 use super::quoted;
 use crate::check::StatementCheck;
-use crate::plan::Words;
 use crate::sql::{Name, Span};
+use crate::words::Words;
 
 /// The bounds after FOR VALUES.
 enum Bounds<'t> {

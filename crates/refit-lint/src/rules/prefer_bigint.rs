@@ -17,7 +17,7 @@
 use super::new_columns::{is_primary_key, new_columns};
 use crate::check::StatementCheck;
 use crate::rule::{Check, Rule};
-use crate::sql::{Column, ConstraintKind, Generated, StmtKind};
+use crate::sql::{Column, ConstraintKind, StmtKind};
 
 pub(super) const RULE: Rule = Rule {
     name: "prefer-bigint",
@@ -29,14 +29,16 @@ pub(super) const RULE: Rule = Rule {
 fn check(check: &mut StatementCheck<'_>) {
     for (table, column) in new_columns(check) {
         let Some(kind) = &column.data_type else { continue };
-        let serial = matches!(kind.name.as_str(), "serial" | "smallserial");
-        let small = serial || matches!(kind.name.as_str(), "integer" | "smallint");
-        let counts = serial || column.generated == Some(Generated::Identity);
-        if !small || kind.array || !(counts || is_primary_key(check, column) || refers(check, column)) {
+        let serial = column.serial_base();
+        let small = matches!(serial.unwrap_or(&kind.name), "integer" | "smallint");
+        if !small
+            || kind.array
+            || !(column.has_sequence() || is_primary_key(check, column) || refers(check, column))
+        {
             continue;
         }
         let (name, from) = (&column.name, &kind.name);
-        let better = if serial { "bigint GENERATED ALWAYS AS IDENTITY" } else { "bigint" };
+        let better = if serial.is_some() { "bigint GENERATED ALWAYS AS IDENTITY" } else { "bigint" };
         check
             .report_at(column.span, format!("{table}.{name} is a key of type {from}, which runs out"))
             .table(table)

@@ -28,12 +28,10 @@
 //! UPDATE posts SET number = nextval('posts_number_seq') WHERE id > $1 AND id <= $2 AND number IS NULL;
 //! ```
 
-use super::added_column::{added_columns, in_steps, report_rewrite};
+use super::added_column::{added_columns, report_sequence};
 use crate::check::StatementCheck;
 use crate::finding::Severity;
 use crate::rule::{Check, Rule};
-use crate::schema::serial_base;
-use crate::sql::Name;
 
 pub(super) const RULE: Rule = Rule {
     name: "serial-column",
@@ -44,21 +42,9 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(check: &mut StatementCheck<'_>) {
     for (table, column) in added_columns(check) {
-        let Some(kind) = &column.data_type else { continue };
-        let Some(base) = serial_base(&kind.name) else { continue };
-        let sequence = Name { name: format!("{}_{}_seq", table.name, column.name), ..table.clone() };
-        let create = format!(
-            "CREATE SEQUENCE {sequence} AS {base} OWNED BY {table}.{};\n",
-            super::quoted(&column.name)
-        );
-        let help = in_steps(
-            (table, check.schema),
-            column,
-            base,
-            &create,
-            &format!("nextval('{}')", sequence.to_string().replace('\'', "''")),
-        );
-        report_rewrite(check, table, column, "every row gets its own number", help);
+        if let Some(base) = column.serial_base() {
+            report_sequence(check, table, column, Some(base));
+        }
     }
 }
 

@@ -40,9 +40,9 @@ use super::added_column::{added_columns, report_rewrite, type_of};
 use crate::batches::Batches;
 use crate::check::StatementCheck;
 use crate::finding::Severity;
-use crate::plan::Words;
 use crate::rule::{Check, Rule};
 use crate::sql::{Column, Generated, Name};
+use crate::words::Words;
 
 pub(super) const RULE: Rule = Rule {
     name: "stored-generated-column",

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::lint::{Config, Input, Level, lint};
-use crate::rule::Example;
+use crate::rule::split_files;
 use crate::rules::RULES;
 
 /// The rules that fire on a text, each once, by name. A line `-- file: NAME` begins another file; the fixture is linted
@@ -15,8 +15,9 @@ pub(crate) fn fired(sql: &str, also: &str) -> Vec<&'static str> {
 /// Like `fired`, with the major version of the oldest server.
 fn fired_on(postgres: u32, sql: &str, also: &str) -> Vec<&'static str> {
     let mut inputs = vec![Input::of_folder("V0__fixture.sql", include_str!("fixture.sql"), false)];
-    let files = Example { safe: false, since: None, claim: None, sql: sql.to_owned() }.files();
-    inputs.extend(files.iter().map(|(path, text)| Input::of_folder(path.as_str(), text.as_str(), true)));
+    inputs.extend(
+        split_files(sql).iter().map(|(path, text)| Input::of_folder(path.as_str(), text.as_str(), true)),
+    );
     let off = RULES.iter().find(|rule| rule.name == also && rule.severity.is_none());
     let levels: BTreeMap<String, Level> =
         off.iter().map(|rule| (rule.name.to_owned(), Level::Warn)).collect();

@@ -1,13 +1,23 @@
 //! What the rules about changes of an unknown number of rows share.
 
+use crate::batches::Batches;
 use crate::check::StatementCheck;
 use crate::dml::{Bound, classify};
 use crate::lock::LockMode;
 use crate::schema::Schema;
-use crate::sql::{Change, Dml, DmlKind};
+use crate::sql::{Change, Dml, DmlKind, Name};
 
-/// Reports each unbounded change of a kind, with the help text that `help` returns.
-pub(super) fn report(check: &mut StatementCheck<'_>, kind: DmlKind, help: fn(&Dml, &Schema) -> String) {
+/// How a rule writes a change in batches.
+pub(super) struct InBatches {
+    /// What the statement does to the rows: `delete`.
+    pub(super) verb: &'static str,
+    /// The statement for one batch, from the table that it changes, the table that it reads, and the condition that selects
+    /// the rows of the batch.
+    pub(super) statement: fn(&Name, &Name, &str) -> String,
+}
+
+/// Reports each unbounded change of a kind.
+pub(super) fn report(check: &mut StatementCheck<'_>, kind: DmlKind, batches: &InBatches) {
     // `backfill-without-range` covers backfills in more detail.
     if check.file.directives.backfill.is_some() {
         return;
@@ -27,12 +37,28 @@ pub(super) fn report(check: &mut StatementCheck<'_>, kind: DmlKind, help: fn(&Dm
             _ => "all rows that it changes stay locked until commit",
         };
         let table = &dml.table;
-        let help = help(dml, check.schema);
+        let from = match kind {
+            DmlKind::Insert | DmlKind::Merge => dml.source_tables().first().copied().unwrap_or(table),
+            DmlKind::Update | DmlKind::Delete => table,
+        };
+        let lead = format!("{} in batches, in its own migration", batches.verb);
+        let help = backfill_help(check.schema, from, &lead, |range| (batches.statement)(table, from, range));
         check
             .report_at(dml.span, format!("{verb} {table} is not bounded: {why}; {waits}"))
             .lock(LockMode::RowExclusive, table)
             .help(help);
     }
+}
+
+/// A help text: the backfill that walks a table, and its statement, made from the condition that selects a batch.
+pub(super) fn backfill_help(
+    schema: &Schema,
+    table: &Name,
+    lead: &str,
+    statement: impl FnOnce(&str) -> String,
+) -> String {
+    let Batches { directive, range, .. } = Batches::or_by_id(schema, table);
+    format!("{lead}:\n-- refit: backfill = {directive}\n{}", statement(&range))
 }
 
 /// Why a change is unbounded; `None` if it is bounded or no other session can see its rows.

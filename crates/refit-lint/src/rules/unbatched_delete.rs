@@ -27,12 +27,11 @@
 //! DELETE FROM posts WHERE id > $1 AND id <= $2 AND status = 'draft';
 //! ```
 
-use crate::batches::Batches;
+use super::unbatched::{InBatches, report};
 use crate::check::StatementCheck;
 use crate::finding::Severity;
 use crate::rule::{Check, Rule};
-use crate::schema::Schema;
-use crate::sql::{Dml, DmlKind};
+use crate::sql::DmlKind;
 
 pub(super) const RULE: Rule = Rule {
     name: "unbatched-delete",
@@ -41,18 +40,13 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Statement(check),
 };
 
-fn check(check: &mut StatementCheck<'_>) {
-    super::unbatched::report(check, DmlKind::Delete, help);
-}
+const IN_BATCHES: InBatches = InBatches {
+    verb: "delete",
+    statement: |table, _, range| format!("DELETE FROM {table} WHERE {range} AND …;"),
+};
 
-fn help(dml: &Dml, schema: &Schema) -> String {
-    let Batches { directive, range, .. } = Batches::or_by_id(schema, &dml.table);
-    format!(
-        "delete in batches, in its own migration:\n\
-         -- refit: backfill = {directive}\n\
-         DELETE FROM {} WHERE {range} AND …;",
-        dml.table,
-    )
+fn check(check: &mut StatementCheck<'_>) {
+    report(check, DmlKind::Delete, &IN_BATCHES);
 }
 
 #[cfg(test)]

@@ -29,12 +29,11 @@
 //! ON CONFLICT (id) DO NOTHING;
 //! ```
 
-use crate::batches::Batches;
+use super::unbatched::{InBatches, report};
 use crate::check::StatementCheck;
 use crate::finding::Severity;
 use crate::rule::{Check, Rule};
-use crate::schema::Schema;
-use crate::sql::{Dml, DmlKind};
+use crate::sql::DmlKind;
 
 pub(super) const RULE: Rule = Rule {
     name: "unbatched-insert",
@@ -43,20 +42,15 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Statement(check),
 };
 
-fn check(check: &mut StatementCheck<'_>) {
-    super::unbatched::report(check, DmlKind::Insert, help);
-}
+const IN_BATCHES: InBatches = InBatches {
+    verb: "copy",
+    statement: |table, from, range| {
+        format!("INSERT INTO {table} SELECT … FROM {from} WHERE {range}\nON CONFLICT DO NOTHING;")
+    },
+};
 
-fn help(dml: &Dml, schema: &Schema) -> String {
-    let sources = dml.source_tables();
-    let from = sources.first().copied().unwrap_or(&dml.table);
-    let Batches { directive, range, .. } = Batches::or_by_id(schema, from);
-    format!(
-        "copy in batches, in its own migration:\n\
-         -- refit: backfill = {directive}\n\
-         INSERT INTO {} SELECT … FROM {from} WHERE {range}\nON CONFLICT DO NOTHING;",
-        dml.table,
-    )
+fn check(check: &mut StatementCheck<'_>) {
+    report(check, DmlKind::Insert, &IN_BATCHES);
 }
 
 #[cfg(test)]

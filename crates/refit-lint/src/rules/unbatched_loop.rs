@@ -58,8 +58,7 @@
 //! END $$;
 //! ```
 
-use super::unbatched::unbounded;
-use crate::batches::Batches;
+use super::unbatched::{backfill_help, unbounded};
 use crate::check::StatementCheck;
 use crate::engine::{may_run_others, nested};
 use crate::finding::Severity;
@@ -104,12 +103,9 @@ fn check(check: &mut StatementCheck<'_>) {
         let message = format!(
             "all iterations of the loop share one transaction: every row of {table} that they change stays locked until it ends"
         );
-        let Batches { directive, range, .. } = Batches::or_by_id(check.schema, &table);
-        let help = format!(
-            "use a backfill in its own migration, which commits after each batch:\n\
-             -- refit: backfill = {directive}\n\
-             UPDATE {table} SET … WHERE {range} AND …;"
-        );
+        let lead = "use a backfill in its own migration, which commits after each batch";
+        let statement = |range: &str| format!("UPDATE {table} SET … WHERE {range} AND …;");
+        let help = backfill_help(check.schema, &table, lead, statement);
         check.report_at(span, message).lock(LockMode::RowExclusive, &table).help(help);
     }
 }

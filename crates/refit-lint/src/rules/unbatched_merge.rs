@@ -36,12 +36,11 @@
 //! WHEN NOT MATCHED THEN INSERT (id, title, status) VALUES (p.id, p.title, p.status);
 //! ```
 
-use crate::batches::Batches;
+use super::unbatched::{InBatches, report};
 use crate::check::StatementCheck;
 use crate::finding::Severity;
 use crate::rule::{Check, Rule};
-use crate::schema::Schema;
-use crate::sql::{Dml, DmlKind};
+use crate::sql::DmlKind;
 
 pub(super) const RULE: Rule = Rule {
     name: "unbatched-merge",
@@ -50,20 +49,15 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Statement(check),
 };
 
-fn check(check: &mut StatementCheck<'_>) {
-    super::unbatched::report(check, DmlKind::Merge, help);
-}
+const IN_BATCHES: InBatches = InBatches {
+    verb: "merge",
+    statement: |table, from, range| {
+        format!("MERGE INTO {table} USING (SELECT * FROM {from} WHERE {range}) s ON …")
+    },
+};
 
-fn help(dml: &Dml, schema: &Schema) -> String {
-    let sources = dml.source_tables();
-    let from = sources.first().copied().unwrap_or(&dml.table);
-    let Batches { directive, range, .. } = Batches::or_by_id(schema, from);
-    format!(
-        "merge in batches, in its own migration:\n\
-         -- refit: backfill = {directive}\n\
-         MERGE INTO {} USING (SELECT * FROM {from} WHERE {range}) s ON …",
-        dml.table,
-    )
+fn check(check: &mut StatementCheck<'_>) {
+    report(check, DmlKind::Merge, &IN_BATCHES);
 }
 
 #[cfg(test)]

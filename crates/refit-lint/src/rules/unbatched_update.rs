@@ -26,12 +26,11 @@
 //! UPDATE posts SET status = 'new' WHERE id > $1 AND id <= $2 AND status IS NULL;
 //! ```
 
-use crate::batches::Batches;
+use super::unbatched::{InBatches, report};
 use crate::check::StatementCheck;
 use crate::finding::Severity;
 use crate::rule::{Check, Rule};
-use crate::schema::Schema;
-use crate::sql::{Dml, DmlKind};
+use crate::sql::DmlKind;
 
 pub(super) const RULE: Rule = Rule {
     name: "unbatched-update",
@@ -40,18 +39,13 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Statement(check),
 };
 
-fn check(check: &mut StatementCheck<'_>) {
-    super::unbatched::report(check, DmlKind::Update, help);
-}
+const IN_BATCHES: InBatches = InBatches {
+    verb: "change the rows",
+    statement: |table, _, range| format!("UPDATE {table} SET … WHERE {range} AND …;"),
+};
 
-fn help(dml: &Dml, schema: &Schema) -> String {
-    let Batches { directive, range, .. } = Batches::or_by_id(schema, &dml.table);
-    format!(
-        "change the rows in batches, in its own migration:\n\
-         -- refit: backfill = {directive}\n\
-         UPDATE {} SET … WHERE {range} AND …;",
-        dml.table,
-    )
+fn check(check: &mut StatementCheck<'_>) {
+    report(check, DmlKind::Update, &IN_BATCHES);
 }
 
 #[cfg(test)]

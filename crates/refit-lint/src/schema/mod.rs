@@ -9,7 +9,6 @@ mod shared;
 mod table;
 
 pub(crate) use names::{added_name, constraint_name, index_name};
-pub(crate) use table::serial_base;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};

@@ -5,18 +5,17 @@ use std::sync::Arc;
 use super::names::{free_name, made_up_name, only_column};
 use super::shared::Shared;
 use super::{ColumnDef, ConstraintDef, ConstraintType, Table, names_column};
-use crate::sql::{AlterAction, Column, ColumnChange, Constraint, ConstraintKind, DataType, Generated};
+use crate::sql::{AlterAction, Column, ColumnChange, Constraint, ConstraintKind, DataType};
 
 impl Table {
     pub(super) fn add_column(&mut self, table: &str, column: &Column, shared: &mut Shared) {
-        let serial = column.data_type.as_ref().and_then(|kind| serial_base(&kind.name));
-        let data_type = match serial {
+        let data_type = match column.serial_base() {
             Some(base) => Some(DataType { name: base.to_owned(), ..DataType::default() })
                 .as_ref()
                 .map(|kind| shared.data_type(kind)),
             None => column.data_type.as_ref().map(|kind| shared.data_type(kind)),
         };
-        let not_null = serial.is_some() || column.generated == Some(Generated::Identity);
+        let not_null = column.has_sequence();
         self.columns.insert(
             shared.name(&column.name),
             ColumnDef { data_type, not_null, generated: column.generated },
@@ -148,15 +147,5 @@ impl Table {
             ColumnChange::DropNotNull => known.not_null = false,
             _ => {}
         }
-    }
-}
-
-/// The actual type of a serial column.
-pub(crate) fn serial_base(name: &str) -> Option<&'static str> {
-    match name {
-        "serial" => Some("integer"),
-        "bigserial" => Some("bigint"),
-        "smallserial" => Some("smallint"),
-        _ => None,
     }
 }

@@ -101,11 +101,19 @@ pub struct Column {
 }
 
 impl Column {
-    /// Whether a sequence is created for it.
+    /// The actual type of a serial column; `None` for any other.
+    pub(crate) fn serial_base(&self) -> Option<&'static str> {
+        match self.data_type.as_ref()?.name.as_str() {
+            "serial" => Some("integer"),
+            "bigserial" => Some("bigint"),
+            "smallserial" => Some("smallint"),
+            _ => None,
+        }
+    }
+
+    /// Whether a sequence is created for it: a serial or identity column.
     pub(crate) fn has_sequence(&self) -> bool {
-        let type_name = self.data_type.as_ref().map_or("", |kind| kind.name.as_str());
-        self.generated == Some(Generated::Identity)
-            || matches!(type_name, "serial" | "bigserial" | "smallserial")
+        self.generated == Some(Generated::Identity) || self.serial_base().is_some()
     }
 
     /// Whether existing rows get values when it is added: from a default, a sequence, or an expression.

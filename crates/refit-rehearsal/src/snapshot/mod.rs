@@ -57,7 +57,7 @@ pub async fn snapshots(
     let session = Session::begin(&url, &runner, &options).await?;
     let mut lenient = ReadOptions { strict: false, ..read.clone() };
     lenient.exclude_schemas.push(REHEARSAL_SCHEMA.to_owned());
-    let files = files_of(set, environment);
+    let files: Vec<File> = set.steps_in(environment, None).map(|step| File::step(step, false)).collect();
     let mut steps = Vec::new();
     let mut schema = Arc::new(Catalog::read(&runner, &lenient).await?);
     for (file, awaited) in in_order(&files) {
@@ -89,13 +89,4 @@ pub async fn snapshots(
         postgres: server.major(),
     };
     Ok(Snapshots { snapshot: Snapshot { origin, catalog }, steps: done })
-}
-
-fn files_of(set: &MigrationSet, environment: &str) -> Vec<File> {
-    let versioned = set.migrations().iter().filter(|one| one.directives.runs_in(environment));
-    let repeatable = set.repeatables().iter().filter(|one| one.directives.runs_in(environment));
-    versioned
-        .map(|one| File::migration(one, false))
-        .chain(repeatable.map(|one| File::repeatable(one, false)))
-        .collect()
 }

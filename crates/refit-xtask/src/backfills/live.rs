@@ -1,6 +1,7 @@
 //! Live progress of backfills: a bar on a terminal, plain lines elsewhere.
 
 use refit::backfill::JobState;
+use refit_model::wording::{counted, grouped};
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -11,7 +12,7 @@ use refit_model::Version;
 use super::poller::{ObservedJob, StatusPoller};
 use super::render::{figures, state};
 use crate::output::{Output, QUIET, WAITS, say};
-use crate::render::figures::{count, failed};
+use crate::render::figures::failed;
 
 /// Interval between polls.
 pub(crate) const TICK: Duration = Duration::from_secs(1);
@@ -113,11 +114,10 @@ fn bar_message(seen: &ObservedJob) -> String {
     let mut parts = Vec::new();
     parts.extend(status.strategy.clone());
     if let Some(worker) = status.workers.first() {
-        let workers = if status.workers.len() == 1 { "worker" } else { "workers" };
         parts.push(format!(
-            "{} {workers}, batches of {}",
-            status.workers.len(),
-            count(worker.batch_rows.into())
+            "{}, batches of {}",
+            counted(status.workers.len(), "worker"),
+            grouped(worker.batch_rows)
         ));
     }
     if status.pass > 0 {

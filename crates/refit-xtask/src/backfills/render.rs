@@ -4,10 +4,11 @@ use std::fmt::Write as _;
 
 use refit::backfill::{JobKind, JobState, JobStatus};
 use refit_model::visible_line;
+use refit_model::wording::{self, grouped, plural, span};
 
 use super::poller::ObservedJob;
 use crate::output::{BAD, GOOD, QUIET, WAITS};
-use crate::render::figures::{self, count, size, span};
+use crate::render::figures::size;
 use crate::terminal::Paint;
 
 /// The state to display, and its colour.
@@ -24,10 +25,10 @@ pub(crate) fn state(status: &JobStatus) -> (&'static str, Paint) {
 /// The progress in one line, without name and state.
 pub(crate) fn figures(seen: &ObservedJob) -> String {
     let status = &seen.status;
-    let changed = format!("{} rows {}", count(status.rows_changed), status.done());
+    let changed = format!("{} rows {}", grouped(status.rows_changed), status.done());
     match (status.state, status.seconds) {
         (JobState::Complete, Some(seconds)) => {
-            let batches = count(status.batches);
+            let batches = grouped(status.batches);
             return format!("{changed} in {}, {batches} batches", span(seconds));
         }
         (JobState::Registered, _) => return "not started".to_owned(),
@@ -36,11 +37,11 @@ pub(crate) fn figures(seen: &ObservedJob) -> String {
     let mut parts = vec![format!("{:5.1} %", status.progress * 100.0)];
     parts.push(match status.rows_estimated {
         0 => changed,
-        rows => format!("{changed} of about {}", count(rows)),
+        rows => format!("{changed} of about {}", grouped(rows)),
     });
     // Without a worker, rate and estimate are outdated.
     if status.state == JobState::Running && seen.sessions > 0 && !status.is_paused() {
-        parts.extend(status.rows_per_second.map(|rate| format!("{} rows/s", figures::rate(rate))));
+        parts.extend(status.rows_per_second.map(|rate| format!("{} rows/s", wording::rate(rate))));
         parts.extend(status.eta_seconds.map(|eta| format!("{} left", span(eta))));
     }
     parts.join("  ")
@@ -68,9 +69,9 @@ fn details(seen: &ObservedJob) -> Vec<(&'static str, Paint, String)> {
     }
     let unfinished = status.state == JobState::Running;
     if unfinished && (status.retries > 0 || status.pass > 0 || status.batches > 0) {
-        let mut batches = format!("{} committed", count(status.batches));
+        let mut batches = format!("{} committed", grouped(status.batches));
         if status.retries > 0 {
-            batches.push_str(&format!(", {} retried", count(status.retries)));
+            batches.push_str(&format!(", {} retried", grouped(status.retries)));
         }
         if status.pass > 0 {
             batches.push_str(&format!(", closing sweep {}", status.pass));
@@ -80,7 +81,7 @@ fn details(seen: &ObservedJob) -> Vec<(&'static str, Paint, String)> {
     for (number, worker) in status.workers.iter().enumerate() {
         let label = if number == 0 { "workers" } else { "" };
         let again = worker.retry_reason.as_ref().map_or_else(String::new, |why| format!(", retried: {why}"));
-        let rows = count(worker.batch_rows.into());
+        let rows = grouped(worker.batch_rows);
         lines.push((
             label,
             QUIET,
@@ -118,7 +119,7 @@ fn details(seen: &ObservedJob) -> Vec<(&'static str, Paint, String)> {
     }
     let more = status.errors - i64::try_from(status.failed_rows.len()).unwrap_or(0);
     if more > 0 {
-        lines.push(("", QUIET, format!("and {} more in refit.backfill_error", count(more))));
+        lines.push(("", QUIET, format!("and {} more in refit.backfill_error", grouped(more))));
     }
     lines.extend(rows_not_restored(status));
     lines.extend(journal(seen));
@@ -132,13 +133,13 @@ fn rows_not_restored(status: &JobStatus) -> Option<(&'static str, Paint, String)
         few if few <= KEYS => String::new(),
         many => {
             let journal = status.journal.as_ref().map_or("the journal", |journal| &journal.table);
-            format!(" and {} more in {journal}", count(many - KEYS))
+            format!(" and {} more in {journal}", grouped(many - KEYS))
         }
     };
     let keys = status.changed_keys.iter().take(usize::try_from(KEYS).unwrap_or(0));
     let keys: Vec<String> = keys.map(|key| format!("({})", visible_line(&key.join(", ")))).collect();
-    let rows = if status.changed_since == 1 { "row was" } else { "rows were" };
-    let left = count(status.changed_since);
+    let rows = plural(status.changed_since, "row was", "rows were");
+    let left = grouped(status.changed_since);
     Some(("left", WAITS, format!("{left} {rows} changed later and not restored: {}{more}", keys.join(" "))))
 }
 
@@ -174,7 +175,7 @@ pub(crate) fn unfinished_lines(all: &[JobStatus]) -> String {
             "\n  {style}backfill{style:#} {}  {word}, {:.1} %, {} rows {}",
             status.name,
             status.progress * 100.0,
-            count(status.rows_changed),
+            grouped(status.rows_changed),
             status.done()
         );
         if let Some(error) = &status.error {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use refit::{Error, Event, HeldStep, Migrator, Plan, StepKind, StepReport};
+use refit_model::wording::{elapsed, span};
 use refit_model::{MigrationSet, Version};
 use serde::Serialize;
 
@@ -16,7 +17,6 @@ use crate::context::Context;
 use crate::database::connect_options;
 use crate::interrupt::interrupted;
 use crate::output::{BAD, GOOD, QUIET, WAITS};
-use crate::render::figures::span;
 
 /// The result of running backfills.
 #[derive(Debug, Serialize)]
@@ -142,9 +142,8 @@ fn observed(migrator: &Migrator, live: &Live) -> (Migrator, Arc<Mutex<Vec<StepRe
     let (steps, say) = (applied.clone(), live.say());
     let migrator = migrator.clone().observe(move |event| match event {
         Event::StepApplied { report } => {
-            let milliseconds = report.duration.as_secs_f64() * 1e3;
             let did = if report.kind == StepKind::Undo { "undone" } else { "applied" };
-            say(format!("{GOOD}{did:<10}{GOOD:#}  {} ({milliseconds:.1} ms)", report.stem));
+            say(format!("{GOOD}{did:<10}{GOOD:#}  {} ({})", report.stem, elapsed(report.duration)));
             steps.lock().unwrap_or_else(PoisonError::into_inner).push((*report).clone());
         }
         Event::StepRetried { stem, attempts, blockers, .. } => {

@@ -19,6 +19,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use refit_lint::{Outcome, lint};
+use refit_model::wording::{grouped, plural};
 
 use self::report::{FORMATS, Report, render};
 use self::sources::Sources;
@@ -108,8 +109,8 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     match &args.baseline {
         Some(file) if args.write_baseline => {
             let count = baseline::write(file, &lint(&sources.inputs, &config).findings)?;
-            let what = if count == 1 { "finding is" } else { "findings are" };
-            let text = format!("{count} {what} accepted in {}", file.display());
+            let what = plural(count, "finding is", "findings are");
+            let text = format!("{} {what} accepted in {}", grouped(count), file.display());
             context.out.result(&serde_json::json!({ "format": 1, "accepted": count }), text)?;
             return Ok(ExitCode::SUCCESS);
         }

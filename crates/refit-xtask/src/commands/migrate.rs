@@ -155,11 +155,8 @@ fn summary(report: &Report, held: &[HeldStep], address: &str) -> String {
 
 fn dry_run(plan: &Plan, set: &MigrationSet, context: &Context) -> anyhow::Result<ExitCode> {
     let sql = |step: &refit::PlannedStep| match step.kind {
-        StepKind::Versioned => {
-            step.version.and_then(|version| set.migration(version)).map(|m| m.sql.as_ref())
-        }
-        StepKind::Repeatable => {
-            set.repeatables().iter().find(|repeatable| repeatable.stem == step.stem).map(|r| r.sql.as_ref())
+        StepKind::Versioned | StepKind::Repeatable => {
+            set.step(step.version, &step.stem).map(|step| step.file().sql.as_ref())
         }
         _ => None,
     };

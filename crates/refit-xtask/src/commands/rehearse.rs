@@ -48,7 +48,8 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         false => None,
     };
     let is_selected = |stem: &str| selected.as_ref().is_none_or(|selected| selected.contains(stem));
-    let files = files(&set, args.to, &context.global.environment, is_selected);
+    let steps = set.steps_in(&context.global.environment, args.to);
+    let files: Vec<File> = steps.map(|step| File::step(step, is_selected(&step.file().stem))).collect();
     let server = RehearsalServer::start(server_options(ServerOptions::from_env())).await?;
     if !args.markdown {
         context.out.note(format_args!("rehearsing on a private PostgreSQL {}", server.version()));
@@ -71,21 +72,4 @@ async fn pending(set: &MigrationSet, context: &Context) -> anyhow::Result<BTreeS
     connection.close().await;
     let held = plan.held.iter().map(|step| step.stem.clone());
     Ok(plan.pending.iter().map(|step| step.stem.clone()).chain(held).collect())
-}
-
-fn files(
-    set: &MigrationSet,
-    to: Option<i64>,
-    environment: &str,
-    is_selected: impl Fn(&str) -> bool,
-) -> Vec<File> {
-    let migrations = set.migrations().iter().filter(|migration| {
-        migration.directives.runs_in(environment) && to.is_none_or(|to| migration.version <= to)
-    });
-    let repeatables = set
-        .repeatables()
-        .iter()
-        .filter(|repeatable| repeatable.directives.runs_in(environment) && to.is_none());
-    let versioned = migrations.map(|migration| File::migration(migration, is_selected(&migration.stem)));
-    versioned.chain(repeatables.map(|one| File::repeatable(one, is_selected(&one.stem)))).collect()
 }

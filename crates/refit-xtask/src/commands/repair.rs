@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use refit::{Connection, Gate, HistoryChange, Migrator, Plan, Refusal};
+use refit_model::wording::counted;
 use refit_model::{Migration, MigrationSet, Version, significant_tokens};
 use serde::Serialize;
 use similar::TextDiff;
@@ -117,8 +118,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         context.out.print(&text)?;
     }
     let count = repairs.len();
-    let question =
-        format!("Change {count} {} in {}?", if count == 1 { "row" } else { "rows" }, database.address());
+    let question = format!("Change {} in {}?", counted(count, "row"), database.address());
     context.out.confirm(&question, args.yes)?;
     write(&connection, &repairs, &with_waiting_note(migrator, context.out)).await?;
     connection.close().await;

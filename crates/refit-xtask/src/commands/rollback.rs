@@ -1,6 +1,7 @@
 //! `cargo xtask rollback`
 
 use refit::backfill::JobKind;
+use refit_model::wording::counted;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -96,11 +97,10 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
 }
 
 fn question(plan: &RollbackPlan, address: &str) -> String {
-    let migrations = if plan.steps.len() == 1 { "migration" } else { "migrations" };
     let to = if plan.to == 0 { "before the first one".to_owned() } else { format!("version {}", plan.to) };
     format!(
-        "Undo {} {migrations} of {address} (environment {}), back to {to}? Everything that they added is lost, including data.",
-        plan.steps.len(),
+        "Undo {} of {address} (environment {}), back to {to}? Everything that they added is lost, including data.",
+        counted(plan.steps.len(), "migration"),
         plan.environment
     )
 }

@@ -10,6 +10,7 @@ use anyhow::bail;
 use refit_catalog::{Catalog, ReadOptions};
 use refit_devdb::ServerOptions;
 use refit_model::MigrationSet;
+use refit_model::wording::counted;
 use refit_rehearsal::{Difference, RehearsalServer, Snapshots, Verdict, server_options, snapshots};
 use serde::Serialize;
 
@@ -95,11 +96,8 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
 /// Runs a set on a private server and reads the schemas.
 async fn make(set: &MigrationSet, read: &ReadOptions, context: &Context) -> anyhow::Result<Snapshots> {
     let server = RehearsalServer::start(server_options(ServerOptions::from_env())).await?;
-    let count = match set.migrations().len() + set.repeatables().len() {
-        1 => "1 migration".to_owned(),
-        count => format!("{count} migrations"),
-    };
-    context.out.note(format_args!("running {count} on a private PostgreSQL {}", server.version()));
+    let migrations = counted(set.steps().count(), "migration");
+    context.out.note(format_args!("running {migrations} on a private PostgreSQL {}", server.version()));
     Ok(snapshots(&server, set, &context.global.environment, read).await?)
 }
 
@@ -123,11 +121,7 @@ fn written(differences: &[Difference], count: usize) -> String {
         }
     }
     let outcome = if differences.is_empty() { "unchanged" } else { "written" };
-    text + &format!("the schema and {}: {outcome}", deltas(count))
-}
-
-fn deltas(count: usize) -> String {
-    if count == 1 { "1 delta".to_owned() } else { format!("{count} deltas") }
+    text + &format!("the schema and {}: {outcome}", counted(count, "delta"))
 }
 
 /// The JSON document of `--check`.
@@ -141,7 +135,7 @@ fn check(made: &Snapshots, folder: &Path, args: &Args, context: &Context) -> any
     let differences = made.compare(folder)?;
     let checked = Checked { format: 1, differences: &differences };
     if differences.is_empty() {
-        let count = deltas(made.steps.len());
+        let count = counted(made.steps.len(), "delta");
         context.out.result(&checked, format_args!("the schema and {count} match the migrations"))?;
         return Ok(ExitCode::SUCCESS);
     }

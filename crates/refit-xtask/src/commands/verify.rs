@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use refit::Plan;
 use refit_catalog::{Change, Drift, Origin, ReadOptions, Snapshot};
+use refit_model::wording::counted;
 use refit_rehearsal::SNAPSHOTS;
 use serde::Serialize;
 
@@ -148,8 +149,7 @@ fn describe(verified: &Verified<'_>, plan: &Plan, drift: Option<&Drift>) -> Stri
     let mut text = match verified.state {
         State::Same => format!("{GOOD}no drift{GOOD:#}: the schema matches the migrations, at {is}"),
         State::Drift => {
-            let count = verified.differences.len();
-            let differences = if count == 1 { "1 difference" } else { &format!("{count} differences") };
+            let differences = counted(verified.differences.len(), "difference");
             let delta = drift.map(|drift| difference::styled(&drift.delta.text())).unwrap_or_default();
             let meaning = "+ only in the database, - missing in it, ~ different; undo the change, or write a migration for it";
             format!("{delta}{BAD}drift{BAD:#}: {differences} ({meaning})")

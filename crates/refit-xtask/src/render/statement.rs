@@ -1,7 +1,6 @@
 //! Rendering of what a statement did, for traces and rehearsals.
 
-use std::time::Duration;
-
+use refit_model::wording::{counted, measured};
 use refit_rehearsal::{Build, RelationKind, StatementTrace};
 
 /// A summary in one line.
@@ -10,12 +9,9 @@ pub(crate) fn headline(statement: &StatementTrace) -> String {
         let code = failure.sqlstate.as_ref().map_or(String::new(), |code| format!("{code} "));
         return format!("failed: {code}{}", failure.message);
     }
-    let batches = match statement.batches {
-        Some(1) => " in 1 batch".to_owned(),
-        Some(count) => format!(" in {count} batches"),
-        None => String::new(),
-    };
-    let mut parts = vec![format!("took {}{batches}", short(statement.duration))];
+    let batches =
+        statement.batches.map(|count| format!(" in {}", counted(count, "batch"))).unwrap_or_default();
+    let mut parts = vec![format!("took {}{batches}", measured(statement.duration))];
     if !statement.rewritten.is_empty() {
         parts.push(format!("rewrote {}", statement.rewritten.join(", ")));
     }
@@ -45,7 +41,7 @@ pub(crate) fn locks(statement: &StatementTrace) -> String {
 pub(crate) fn work(statement: &StatementTrace) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for scan in &statement.scanned {
-        lines.push(format!("read {} of {} in a sequential scan", rows(scan.rows), scan.table));
+        lines.push(format!("read {} of {} in a sequential scan", counted(scan.rows, "row"), scan.table));
     }
     for index in &statement.indexes {
         let did = match index.work {
@@ -58,22 +54,9 @@ pub(crate) fn work(statement: &StatementTrace) -> Vec<String> {
         let counts =
             [("inserted", change.inserted), ("updated", change.updated), ("deleted", change.deleted)];
         let counts = counts.iter().filter(|(_, rows)| *rows > 0);
-        let counts: Vec<String> = counts.map(|(did, count)| format!("{did} {}", rows(*count))).collect();
+        let counts: Vec<String> =
+            counts.map(|(did, count)| format!("{did} {}", counted(*count, "row"))).collect();
         lines.push(format!("{} of {}", counts.join(", "), change.table));
     }
     lines
-}
-
-fn rows(count: i64) -> String {
-    format!("{count} row{}", if count == 1 { "" } else { "s" })
-}
-
-/// A duration for people.
-pub(crate) fn short(duration: Duration) -> String {
-    let milliseconds = duration.as_secs_f64() * 1e3;
-    match milliseconds {
-        long if long >= 10_000.0 => format!("{:.1} s", long / 1e3),
-        some if some >= 100.0 => format!("{some:.0} ms"),
-        little => format!("{little:.1} ms"),
-    }
 }

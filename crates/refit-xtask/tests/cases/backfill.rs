@@ -1,7 +1,7 @@
 //! Backfill commands: run, status, control. The statement is not idempotent: every row must end at exactly 1.
 
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use refit_devdb::TestDb;
 use refit_model::MigrationSet;
@@ -68,13 +68,10 @@ fn begin(workspace: &Workspace, arguments: &[&str]) -> Child {
 }
 
 pub(super) async fn until(db: &TestDb, sql: &str) {
-    let began = Instant::now();
     let client = db.connect().await.unwrap();
     // The queried tables may not exist yet.
-    while !client.query_one(sql, &[]).await.is_ok_and(|row| row.get(0)) {
-        assert!(began.elapsed() < Duration::from_secs(60), "{sql}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let holds = async || client.query_one(sql, &[]).await.is_ok_and(|row| row.get(0));
+    crate::support::until(sql, holds).await;
 }
 
 const AT_WORK: &str = "SELECT coalesce((SELECT sum(rows_changed) > 0 FROM refit.backfill_range), false)";

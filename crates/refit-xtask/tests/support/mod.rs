@@ -1,14 +1,10 @@
 //! A folder like a workspace, and helpers to run the commands in it.
 
-#[allow(dead_code, reason = "the integration tests share this file and use more of it")]
-#[path = "../../../../tests/support/pgbouncer.rs"]
-pub(crate) mod pgbouncer;
-
 use std::path::Path;
 use std::process::{Command, Output};
 
 use refit_devdb::TestDb;
-use tokio_postgres::types::FromSqlOwned;
+pub(crate) use test_support::{execute, pgbouncer, until, value};
 
 pub(crate) struct Workspace {
     folder: tempfile::TempDir,
@@ -86,27 +82,8 @@ impl Ran {
     }
 }
 
-pub(crate) async fn value<T: FromSqlOwned>(db: &TestDb, sql: &str) -> T {
-    let client = db.connect().await.unwrap();
-    client.query_one(sql, &[]).await.unwrap_or_else(|error| panic!("{sql}: {error:?}")).get(0)
-}
-
-pub(crate) async fn execute(db: &TestDb, sql: &str) {
-    let client = db.connect().await.unwrap();
-    client.batch_execute(sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
-}
-
 /// The history as `1:checksum,2:checksum`.
 pub(crate) async fn history(db: &TestDb) -> String {
     let sql = "SELECT coalesce(string_agg(version || ':' || checksum, ',' ORDER BY version), '') FROM refinery_schema_history";
     value(db, sql).await
-}
-
-/// Waits for a condition; panics with `what` after a timeout.
-pub(crate) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
-    let began = std::time::Instant::now();
-    while !condition().await {
-        assert!(began.elapsed() < std::time::Duration::from_secs(60), "not within a minute: {what}");
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
 }

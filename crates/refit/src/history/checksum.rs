@@ -5,7 +5,7 @@
 
 use std::hash::{Hash, Hasher};
 
-use refit_model::{Migration, MigrationSet, Version};
+use refit_model::{Migration, MigrationFile, MigrationSet, Version};
 use siphasher::sip::SipHasher13;
 
 use super::HistoryRow;
@@ -23,7 +23,7 @@ pub(crate) enum Comparison {
 
 /// Compares a file with the row of its version.
 pub(crate) fn compare(migration: &Migration, row: &HistoryRow) -> Comparison {
-    let Migration { version, name, sql, checksum, .. } = migration;
+    let Migration { version, file: MigrationFile { name, sql, checksum, .. }, .. } = migration;
     if *checksum == row.checksum || narrow_checksum(name, *version, sql) == Some(row.checksum) {
         return Comparison::Same;
     }

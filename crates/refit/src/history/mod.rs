@@ -6,7 +6,7 @@ mod digest;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use refit_model::{HistoryDigest, MigrationSet, Version};
+use refit_model::{HistoryDigest, MigrationSet, SetStep, Version};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
@@ -44,15 +44,15 @@ pub struct History {
 impl History {
     /// The history of a database on which the whole set is applied.
     pub(crate) fn of(set: &MigrationSet, environment: &str) -> History {
-        let versioned = set.migrations().iter().filter(|migration| migration.directives.runs_in(environment));
-        let repeatable =
-            set.repeatables().iter().filter(|repeatable| repeatable.directives.runs_in(environment));
         let row = |version, name: &str, checksum| HistoryRow { version, name: name.to_owned(), checksum };
-        History {
-            versioned: versioned.map(|m| row(m.version, &m.name, m.checksum)).collect(),
-            repeatable: repeatable.map(|r| row(0, &r.name, r.checksum)).collect(),
-            ..History::default()
+        let mut history = History::default();
+        for step in set.steps_in(environment, None) {
+            match step {
+                SetStep::Versioned(m) => history.versioned.push(row(m.version, &m.name, m.checksum)),
+                SetStep::Repeatable(r) => history.repeatable.push(row(0, &r.name, r.checksum)),
+            }
         }
+        history
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use refit_model::{Migration, MigrationSet, Policies, Policy, Version};
+use refit_model::{Migration, MigrationFile, MigrationSet, Policies, Policy, Repeatable, SetStep, Version};
 
 use super::gates::Gates;
 use crate::error::Refusal;
@@ -45,9 +45,6 @@ impl Plan {
         }
         plan.compare_applied(set, history, requested.policies);
         plan.collect_pending(set, history, &applied, requested);
-        if requested.to.is_none() {
-            plan.collect_repeatables(set, history, requested.environment);
-        }
         plan.refusals.extend(crate::exec::by_statement::refusals(set, &history.undecided, &plan.pending));
         plan
     }
@@ -106,6 +103,7 @@ impl Plan {
         }
     }
 
+    /// Sorts the steps that are not applied into pending and held ones, in the order of the set.
     fn collect_pending(
         &mut self,
         set: &MigrationSet,
@@ -122,56 +120,59 @@ impl Plan {
             .chain(self.ahead.iter().copied())
             .max();
         let mut gates = Gates { set, history, applied, held: HashSet::new(), planned: HashSet::new() };
-        let pending = set.migrations().iter().filter(|migration| {
-            !applied.contains_key(&migration.version)
-                && migration.directives.runs_in(requested.environment)
-                && requested.to.is_none_or(|to| migration.version <= to)
-        });
-        for migration in pending {
-            let restoring = self.restoring.last().map(|version| Gate::After { version: *version });
-            if let Some(gate) = gates.gate(migration, requested.include).or(restoring) {
-                gates.held.insert(migration.version);
-                let (version, stem) = (Some(migration.version), migration.stem.clone());
-                self.held.push(HeldStep { version, stem, gate });
-                continue;
+        for step in set.steps_in(requested.environment, requested.to) {
+            match step {
+                SetStep::Versioned(migration) if applied.contains_key(&migration.version) => {}
+                SetStep::Versioned(migration) => {
+                    self.add_versioned(migration, &mut gates, newest_applied, requested);
+                }
+                SetStep::Repeatable(repeatable) => self.add_repeatable(repeatable, history),
             }
-            let Migration { version, path, directives, .. } = migration;
-            if let Some(newest) = newest_applied.filter(|newest| newest > version && !directives.may_wait()) {
-                let refusal = Refusal::OutOfOrder { version: *version, path: path.clone(), newest };
-                self.judge(requested.policies.out_of_order, refusal);
-            }
-            if directives.backfill.is_some() {
-                gates.planned.insert(*version);
-            }
-            self.pending.push(PlannedStep::versioned(migration));
         }
         self.reregister = gates.to_reregister(&self.held);
     }
 
-    fn collect_repeatables(&mut self, set: &MigrationSet, history: &History, environment: &str) {
-        let applied: HashMap<&str, u64> =
-            history.repeatable.iter().map(|row| (row.name.as_str(), row.checksum)).collect();
-        let stale = set.repeatables().iter().filter(|repeatable| {
-            repeatable.directives.runs_in(environment)
-                && applied.get(repeatable.name.as_str()) != Some(&repeatable.checksum)
-        });
-        let ahead = self.ahead.iter().max().copied();
-        for repeatable in stale {
-            let superseded = history
-                .superseded
-                .iter()
-                .any(|row| row.name == repeatable.name && row.checksum == repeatable.checksum);
-            let restoring = self.restoring.last().map(|version| Gate::After { version: *version });
-            let gate = match ahead {
-                Some(version) => Some(Gate::Ahead { version }),
-                None => restoring.or(superseded.then_some(Gate::Superseded)),
-            };
-            match gate {
-                Some(gate) => {
-                    self.held.push(HeldStep { version: None, stem: repeatable.stem.clone(), gate });
-                }
-                None => self.pending.push(PlannedStep::repeatable(repeatable)),
-            }
+    fn add_versioned(
+        &mut self,
+        migration: &Migration,
+        gates: &mut Gates<'_>,
+        newest_applied: Option<Version>,
+        requested: &Requested<'_>,
+    ) {
+        let restoring = self.restoring.last().map(|version| Gate::After { version: *version });
+        if let Some(gate) = gates.gate(migration, requested.include).or(restoring) {
+            gates.held.insert(migration.version);
+            let (version, stem) = (Some(migration.version), migration.stem.clone());
+            self.held.push(HeldStep { version, stem, gate });
+            return;
+        }
+        let Migration { version, file: MigrationFile { path, directives, .. }, .. } = migration;
+        if let Some(newest) = newest_applied.filter(|newest| newest > version && !directives.may_wait()) {
+            let refusal = Refusal::OutOfOrder { version: *version, path: path.clone(), newest };
+            self.judge(requested.policies.out_of_order, refusal);
+        }
+        if directives.backfill.is_some() {
+            gates.planned.insert(*version);
+        }
+        self.pending.push(PlannedStep::versioned(migration));
+    }
+
+    fn add_repeatable(&mut self, repeatable: &Repeatable, history: &History) {
+        let is_of = |row: &&HistoryRow| row.name == repeatable.name;
+        let applied = history.repeatable.iter().rfind(is_of);
+        if applied.is_some_and(|row| row.checksum == repeatable.checksum) {
+            return;
+        }
+        let superseded =
+            history.superseded.iter().filter(is_of).any(|row| row.checksum == repeatable.checksum);
+        let restoring = self.restoring.last().map(|version| Gate::After { version: *version });
+        let gate = match self.ahead.iter().max().copied() {
+            Some(version) => Some(Gate::Ahead { version }),
+            None => restoring.or(superseded.then_some(Gate::Superseded)),
+        };
+        match gate {
+            Some(gate) => self.held.push(HeldStep { version: None, stem: repeatable.stem.clone(), gate }),
+            None => self.pending.push(PlannedStep::repeatable(repeatable)),
         }
     }
 }
@@ -182,7 +183,7 @@ fn differs(
     row: &HistoryRow,
     renumbered: impl Fn(&HistoryRow) -> Option<Refusal>,
 ) -> Option<Refusal> {
-    let Migration { version, path, checksum: found, .. } = migration;
+    let Migration { version, file: MigrationFile { path, checksum: found, .. }, .. } = migration;
     let (version, path, applied, found) = (*version, path.clone(), row.checksum, *found);
     match checksum::compare(migration, row) {
         Comparison::Same => None,

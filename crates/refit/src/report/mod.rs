@@ -11,6 +11,7 @@ use std::fmt;
 use std::time::Duration;
 
 use refit_model::Version;
+use refit_model::wording::{counted, elapsed};
 use serde::Serialize;
 
 use crate::plan::{HeldStep, StepKind};
@@ -64,14 +65,13 @@ impl Report {
         let version = self.version.map_or("none".to_owned(), |version| version.to_string());
         let done = match self.steps.len() {
             0 => "nothing to apply".to_owned(),
-            1 => "applied 1 migration".to_owned(),
-            count => format!("applied {count} migrations"),
+            count => format!("applied {}", counted(count, "migration")),
         };
         let waited = match self.waited.is_zero() {
             true => String::new(),
-            false => format!(", {} of it waiting for another run", human(self.waited)),
+            false => format!(", {} of it waiting for another run", elapsed(self.waited)),
         };
-        format!("{done} in {}{waited}; the database is at version {version}", human(self.duration))
+        format!("{done} in {}{waited}; the database is at version {version}", elapsed(self.duration))
     }
 
     /// Goes on with what another application did after it.
@@ -97,7 +97,7 @@ impl fmt::Display for Report {
         }
         let width = self.steps.iter().map(|step| step.stem.chars().count()).max().unwrap_or(0);
         for step in &self.steps {
-            write!(f, "  applied {:width$}  {:>8}", step.stem, human(step.duration))?;
+            write!(f, "  applied {:width$}  {:>8}", step.stem, elapsed(step.duration))?;
             if step.attempts > 1 {
                 write!(f, "  after {} attempts", step.attempts)?;
             }
@@ -110,14 +110,5 @@ impl fmt::Display for Report {
             writeln!(f, "  held    {}  ({})", step.stem, step.gate)?;
         }
         f.write_str(&self.summary())
-    }
-}
-
-pub(crate) fn human(duration: Duration) -> String {
-    let milliseconds = duration.as_secs_f64() * 1_000.0;
-    if milliseconds < 1_000.0 {
-        format!("{milliseconds:.1} ms")
-    } else {
-        format!("{:.2} s", milliseconds / 1_000.0)
     }
 }

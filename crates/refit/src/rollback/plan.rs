@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use refit_model::{Migration, MigrationSet, Version};
+use refit_model::{Migration, MigrationFile, MigrationSet, Version};
 use serde::Serialize;
 use tokio_postgres::Client;
 
@@ -122,7 +122,7 @@ impl RollbackPlan {
         migration: &Migration,
         leave: bool,
     ) -> Result<(), Error> {
-        let Migration { version, stem, path, .. } = migration;
+        let Migration { version, file: MigrationFile { stem, path, .. }, .. } = migration;
         let down = match Down::of(migration) {
             Ok(down) => down,
             Err(problem) => {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use refit_model::wording::{counted, elapsed};
 use refit_model::{Migration, Version};
 use serde::Serialize;
 use tokio_postgres::Client;
@@ -21,7 +22,7 @@ use crate::migrator::Migrator;
 use crate::plan::StepKind;
 use crate::preflight::Preflight;
 use crate::prepare::prepare;
-use crate::report::{JobStatus, StepReport, human, seconds};
+use crate::report::{JobStatus, StepReport, seconds};
 use crate::run::context;
 use crate::state;
 
@@ -262,7 +263,7 @@ impl fmt::Display for RollbackReport {
             writeln!(f, "  restored  {backfill}")?;
         }
         for step in &self.steps {
-            writeln!(f, "  undone  {}  {}", step.stem, human(step.duration))?;
+            writeln!(f, "  undone  {}  {}", step.stem, elapsed(step.duration))?;
         }
         for stem in &self.repeatables {
             writeln!(f, "  again   {stem}  (runs with the next migrate)")?;
@@ -273,12 +274,11 @@ impl fmt::Display for RollbackReport {
         let version = self.version.map_or("none".to_owned(), |version| version.to_string());
         match self.steps.len() {
             0 => write!(f, "nothing to undo")?,
-            1 => write!(f, "undid 1 migration")?,
-            count => write!(f, "undid {count} migrations")?,
+            count => write!(f, "undid {}", counted(count, "migration"))?,
         }
-        write!(f, " in {}", human(self.duration))?;
+        write!(f, " in {}", elapsed(self.duration))?;
         if !self.waited.is_zero() {
-            write!(f, ", {} of it waiting for another run", human(self.waited))?;
+            write!(f, ", {} of it waiting for another run", elapsed(self.waited))?;
         }
         write!(f, "; the database is at version {version}")
     }

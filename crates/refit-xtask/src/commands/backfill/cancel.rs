@@ -4,11 +4,11 @@ use std::process::ExitCode;
 
 use refit::backfill::{JobState, Request};
 use refit_model::Version;
+use refit_model::wording::grouped;
 
 use super::which::SelectedBackfill;
 use crate::context::{Context, version_argument};
 use crate::output::BAD;
-use crate::render::figures::count;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -32,7 +32,7 @@ pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
             "Cancel the backfill {} at {:.1} %, {} rows {}? Steps that wait for it keep waiting.",
             before.name,
             before.progress * 100.0,
-            count(before.rows_changed),
+            grouped(before.rows_changed),
             before.done()
         );
         context.out.confirm(&question, args.yes)?;

@@ -4,12 +4,12 @@ use std::process::ExitCode;
 
 use refit::backfill::Request;
 use refit_model::Version;
+use refit_model::wording::grouped;
 
 use super::which::SelectedBackfill;
 use crate::backfills::resume_hint;
 use crate::context::{Context, version_argument};
 use crate::output::GOOD;
-use crate::render::figures::count;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -29,7 +29,7 @@ pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     let rows = match before.errors {
         0 => "no rows were set aside".to_owned(),
         1 => "1 row will be retried".to_owned(),
-        several => format!("{} rows will be retried", count(several)),
+        several => format!("{} rows will be retried", grouped(several)),
     };
     context.out.result(
         &status,

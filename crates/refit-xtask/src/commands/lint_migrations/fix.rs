@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use annotate_snippets::normalize_untrusted_str;
 use anyhow::bail;
 use refit_lint::{Change, Config, Fixed};
+use refit_model::wording::counted;
 use refit_model::{FileKind, Version, redact};
 use serde::Serialize;
 use similar::TextDiff;
 
-use super::report::counted;
 use super::sources::Sources;
 use crate::fs;
 use crate::git::Git;

@@ -4,8 +4,9 @@ use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet,
 use refit_lint::{Finding, Severity};
 use refit_model::LineIndex;
 use refit_model::redact::Secrets;
+use refit_model::wording::counted;
 
-use super::report::{Report, counted, lock_sentence, summary};
+use super::report::{Report, lock_sentence, summary};
 use super::shown::Shown;
 use crate::output::{BAD, GOOD, QUIET, WAITS};
 

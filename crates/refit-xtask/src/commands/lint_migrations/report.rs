@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use refit_lint::{Finding, Outcome};
+use refit_model::wording::counted;
 
 use super::sources::Sources;
 use super::{fix, github, gitlab, human, json, sarif, trace, traced};
@@ -58,10 +59,6 @@ pub(super) fn summary(outcome: &Outcome) -> String {
     }
     text.push_str(&format!(", {} suppressed", summary.suppressed));
     text
-}
-
-pub(super) fn counted(count: usize, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 /// The lock that the statement holds, and what it blocks. An earlier statement may have taken it.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use refit_lint::{Config, Input, Level};
-use refit_model::{FileKind, Problem, Settings, Version, read_folder, version_of};
+use refit_model::{FileKind, Problem, RunOrder, Settings, read_folder};
 
 use crate::context::Context;
 
@@ -85,27 +85,12 @@ fn folder_files(folder: &Path) -> anyhow::Result<Vec<Source>> {
         let problems: Vec<String> = problems.iter().map(Problem::to_string).collect();
         bail!("migrations folder {}: {}", folder.display(), problems.join("\n"));
     }
-    files.sort_by_cached_key(|file| order(&file.path));
+    files.sort_by_cached_key(|file| RunOrder::of(&file.path));
     let source = |file: refit_model::SourceFile| Source {
         path: Some(folder.join(&file.path)),
         bytes: file.bytes.into_owned(),
     };
     Ok(files.into_iter().map(source).collect())
-}
-
-/// A sort key for the order of execution. A malformed name is sorted by the version that it seems to have.
-fn order(path: &str) -> (u8, Version, String) {
-    let apparent_version = || {
-        let digits: String = path.chars().skip(1).take_while(char::is_ascii_digit).collect();
-        version_of(&digits)
-    };
-    let (class, version) = match FileKind::of(path) {
-        Ok(FileKind::Migration { version, .. }) => (0, version),
-        Ok(FileKind::Repeatable { .. }) => (1, 0),
-        Ok(_) => (2, 0),
-        Err(_) => apparent_version().map_or((2, 0), |version| (0, version)),
-    };
-    (class, version, path.to_owned())
 }
 
 /// The explicit files, and those in explicit folders, in name order; then standard input.
@@ -191,11 +176,8 @@ fn below(folder: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
 /// Sorts by path, or in the order of execution if all names are those of migrations.
 fn in_name_order(files: &mut [PathBuf]) {
     let name = |file: &Path| file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let runs = |file: &PathBuf| {
-        matches!(FileKind::of(&name(file)), Ok(FileKind::Migration { .. } | FileKind::Repeatable { .. }))
-    };
-    if files.iter().all(runs) {
-        files.sort_by_cached_key(|file| (order(&name(file)), file.clone()));
+    if files.iter().all(|file| FileKind::is_migration(&name(file))) {
+        files.sort_by_cached_key(|file| (RunOrder::of(&name(file)), file.clone()));
     } else {
         files.sort();
     }

@@ -3,13 +3,14 @@
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet, normalize_untrusted_str};
 use refit_model::LineIndex;
 use refit_model::redact::Secrets;
+use refit_model::wording::counted;
 use refit_rehearsal::rows::Filled;
 use refit_rehearsal::{Mismatch, StatementTrace};
 use serde::Serialize;
 
 use super::github::{data, property};
 use super::human;
-use super::report::{Report, counted};
+use super::report::Report;
 use super::shown::Shown;
 use super::trace::Traced;
 use crate::output::QUIET;
@@ -85,7 +86,7 @@ pub(super) fn human(report: &Report<'_>, traced: &Traced) -> String {
     }
     for filled in traced.trace.rows.iter().filter(|filled| filled.reason.is_some()) {
         let reason = filled.reason.as_deref().unwrap_or_default();
-        let line = format!("{} has {}: {reason}", filled.table, counted_rows(filled.rows));
+        let line = format!("{} has {}: {reason}", filled.table, counted(filled.rows, "row"));
         text.push_str(&format!("{QUIET}{}{QUIET:#}\n", normalize_untrusted_str(&line)));
     }
     for (path, reason) in &traced.trace.skipped {
@@ -100,10 +101,6 @@ pub(super) fn human(report: &Report<'_>, traced: &Traced) -> String {
         "{QUIET}traced {statements} on PostgreSQL {}: {differ}{QUIET:#}\n\n",
         traced.trace.postgres
     )
-}
-
-fn counted_rows(rows: i64) -> String {
-    counted(usize::try_from(rows).unwrap_or_default(), "row")
 }
 
 fn draw(

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use annotate_snippets::normalize_untrusted_str;
 use refit_model::Position;
+use refit_model::wording::{counted, measured};
 use refit_rehearsal::{LockMode, Rehearsal, RehearsalStep, RelationKind, Stairway, StatementTrace, Wait};
 
 use crate::output::{BAD, GOOD, QUIET};
@@ -16,7 +17,7 @@ pub(super) fn human(rehearsal: &Rehearsal) -> String {
     for step in &rehearsal.steps {
         let style = if step.has_failed() { BAD } else { GOOD };
         let how = if step.transaction { "" } else { ", statement by statement" };
-        let took = statement::short(step.duration);
+        let took = measured(step.duration);
         let _ = writeln!(text, "{style}{}{style:#} {QUIET}{took}{how}{QUIET:#}", plain(&step.path));
         for statement in &step.statements {
             let at = Position { line: statement.line, column: statement.column };
@@ -31,7 +32,7 @@ pub(super) fn human(rehearsal: &Rehearsal) -> String {
     }
     for filled in rehearsal.rows.iter().filter(|filled| filled.reason.is_some()) {
         let reason = filled.reason.as_deref().unwrap_or_default();
-        let line = format!("{} has {} rows: {reason}", filled.table, filled.rows);
+        let line = format!("{} has {}: {reason}", filled.table, counted(filled.rows, "row"));
         let _ = writeln!(text, "{QUIET}{}{QUIET:#}", plain(&line));
     }
     let failed = rehearsal.steps.iter().filter(|step| step.has_failed()).count();
@@ -50,11 +51,10 @@ fn indented(text: &str) -> String {
 }
 
 fn summary(rehearsal: &Rehearsal) -> String {
-    let count = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
     let failed = rehearsal.steps.iter().filter(|step| step.has_failed()).count();
     let outcome = if failed == 0 { "all passed".to_owned() } else { format!("{failed} failed") };
     let postgres = &rehearsal.postgres;
-    format!("rehearsed {} on PostgreSQL {postgres}: {outcome}", count(rehearsal.steps.len(), "migration"))
+    format!("rehearsed {} on PostgreSQL {postgres}: {outcome}", counted(rehearsal.steps.len(), "migration"))
 }
 
 /// The lines below a statement: locks, effects and waits.
@@ -82,7 +82,7 @@ fn locks(statement: &StatementTrace) -> Vec<String> {
 }
 
 fn wait_text(wait: &Wait) -> String {
-    let (reader, writer) = (statement::short(wait.reader), statement::short(wait.writer));
+    let (reader, writer) = (measured(wait.reader), measured(wait.writer));
     format!("a reader of {} waited at most {reader}, a writer {writer}", wait.table)
 }
 
@@ -134,7 +134,7 @@ pub(super) fn markdown(rehearsal: &Rehearsal) -> String {
 
 fn row(step: &RehearsalStep, statement: &StatementTrace) -> String {
     let waits: Vec<&Wait> = step.waits.iter().filter(|wait| wait.statement == statement.statement).collect();
-    let longest = |waits: Vec<Duration>| waits.into_iter().max().map_or("–".to_owned(), statement::short);
+    let longest = |waits: Vec<Duration>| waits.into_iter().max().map_or("–".to_owned(), measured);
     let mut did = statement::work(statement);
     did.extend(statement.rewritten.iter().map(|table| format!("rewrote {table}")));
     if statement.failure.is_some() {
@@ -142,7 +142,7 @@ fn row(step: &RehearsalStep, statement: &StatementTrace) -> String {
     }
     let cells = [
         format!("`{}:{}`", step.path.replace('`', "'"), statement.line),
-        statement::short(statement.duration),
+        measured(statement.duration),
         cell(&locks(statement).join("; ")),
         cell(&did.join("; ")),
         longest(waits.iter().map(|wait| wait.reader).collect()),

@@ -7,6 +7,7 @@ mod sample;
 
 use std::fmt;
 
+use refit_model::wording::counted;
 use refit_model::{Migration, Strategy, Version};
 use serde::Serialize;
 use tokio_postgres::Client;
@@ -348,8 +349,8 @@ impl Preview {
         }
         let Sample { batches, rows_walked, rows_changed, seconds, wal_bytes } = self.sample;
         let sample = format!(
-            "{batches} {} over {rows_walked} rows changed {rows_changed} in {:.0} ms and wrote {} of WAL",
-            if batches == 1 { "batch" } else { "batches" },
+            "{} over {rows_walked} rows changed {rows_changed} in {:.0} ms and wrote {} of WAL",
+            counted(batches, "batch"),
             seconds * 1e3,
             size(wal_bytes)
         );

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use refit_model::wording::{counted, plural};
 use tokio_postgres::Client;
 
 use super::job::Job;
@@ -21,11 +22,7 @@ pub(in crate::backfill) async fn require_writable(client: &Client, jobs: &[Job])
 }
 
 fn refusal(why: &'static str, jobs: usize, first: &Job, hint: &'static str) -> Error {
-    let pending = if jobs == 1 {
-        "1 backfill is unfinished".to_owned()
-    } else {
-        format!("{jobs} backfills are unfinished")
-    };
+    let pending = format!("{} {} unfinished", counted(jobs, "backfill"), plural(jobs, "is", "are"));
     Error::ReadOnly { why, pending, first: first.name.clone(), hint }
 }
 

@@ -1,6 +1,6 @@
 //! What an operator decides about a statement that was begun and may not be sent again.
 
-use refit_model::{MigrationSet, split_statements};
+use refit_model::{MigrationFile, MigrationSet, split_statements};
 use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 
@@ -39,14 +39,7 @@ pub(crate) fn refusals(
     pending: &[PlannedStep],
 ) -> Vec<Refusal> {
     let refusal = |planned: &PlannedStep| {
-        let (name, sql) = match planned.version {
-            Some(version) => set.migration(version).map(|m| (&m.name, &*m.sql))?,
-            None => {
-                let repeatable =
-                    set.repeatables().iter().find(|repeatable| repeatable.stem == planned.stem)?;
-                (&repeatable.name, &*repeatable.sql)
-            }
-        };
+        let MigrationFile { name, sql, .. } = set.step(planned.version, &planned.stem)?.file();
         let found = undecided.iter().find(|step| step.version == planned.version && step.name == *name)?;
         let (statement, position) = place(&split_statements(sql), found.statement, sql);
         let step = planned.version.map_or_else(|| planned.stem.clone(), |version| format!("V{version}"));
@@ -65,7 +58,7 @@ struct Texts<'a> {
 
 /// Finds the step that `V12` or `R__name` names.
 fn texts<'a>(set: &'a MigrationSet, step: &str) -> Option<Texts<'a>> {
-    if let Some(repeatable) = set.repeatables().iter().find(|repeatable| repeatable.stem == step) {
+    if let Some(repeatable) = set.repeatable(step) {
         let of = vec![("repeatable", &*repeatable.sql)];
         return Some(Texts { kinds: &["repeatable"], version: None, name: repeatable.name.clone(), of });
     }

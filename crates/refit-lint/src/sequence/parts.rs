@@ -3,39 +3,40 @@
 
 use refit_model::version_of;
 
-use super::words::{is_comment, is_trivia};
 use crate::parser::tokens;
 use crate::sql::Stmt;
+use crate::words::{is_comment, is_trivia};
 
 /// A text split into parts.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Parts {
+pub struct Parts {
     /// The text up to the end of the last directive's line.
-    pub(crate) front: String,
-    pub(crate) pieces: Vec<Piece>,
+    pub front: String,
+    /// The statements.
+    pub pieces: Vec<Piece>,
     /// The text after the last statement and its line.
-    pub(crate) end: String,
+    pub end: String,
 }
 
 /// A statement with its surrounding text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Piece {
+pub struct Piece {
     /// Comments and space above it.
-    pub(crate) above: String,
+    pub above: String,
     /// The statement, without its semicolon.
-    pub(crate) sql: String,
+    pub sql: String,
     /// The semicolon, if there is one, and the rest of its line.
-    pub(crate) behind: String,
+    pub behind: String,
 }
 
 impl Piece {
     /// A statement that is not in the file.
-    pub(crate) fn new(sql: impl Into<String>) -> Piece {
+    pub fn new(sql: impl Into<String>) -> Piece {
         Piece { above: String::new(), sql: sql.into(), behind: ";\n".to_owned() }
     }
 
     /// The text of the piece if another may follow.
-    pub(crate) fn write(&self, text: &mut String) {
+    pub fn write(&self, text: &mut String) {
         text.push_str(&self.above);
         text.push_str(&self.sql);
         match self.behind.trim_start().starts_with(';') {
@@ -52,6 +53,11 @@ impl Piece {
 }
 
 impl Parts {
+    /// A file that does not exist yet: the front matter, and a statement that steps replace.
+    pub fn of_new_file(front: impl Into<String>) -> Parts {
+        Parts { front: front.into(), pieces: vec![Piece::new("")], end: String::new() }
+    }
+
     /// Splits a normalized text. `None` if the parser and the splitter disagree on the positions of its statements.
     pub(crate) fn of(text: &str, stmts: &[Stmt]) -> Option<Parts> {
         let split = refit_model::split_statements(text);
@@ -83,7 +89,7 @@ impl Parts {
     }
 
     /// Joins the parts.
-    pub(crate) fn whole(&self) -> String {
+    pub fn whole(&self) -> String {
         let mut text = self.front.clone();
         for piece in &self.pieces {
             text.push_str(&piece.above);
@@ -120,7 +126,7 @@ fn line_end(text: &str, from: usize) -> usize {
 }
 
 /// Key and value of a directive in a comment; suppressions do not count.
-pub(crate) fn directive(comment: &str) -> Option<(&str, &str)> {
+fn directive(comment: &str) -> Option<(&str, &str)> {
     let body = comment.strip_prefix("--")?.trim_start_matches('-').trim().strip_prefix("refit:")?.trim();
     let (key, value) = body.split_once('=')?;
     let key = key.trim();
@@ -128,7 +134,7 @@ pub(crate) fn directive(comment: &str) -> Option<(&str, &str)> {
 }
 
 /// The front matter with a directive added or replaced.
-pub(crate) fn with_directive(front: &str, key: &str, value: &str) -> String {
+pub fn with_directive(front: &str, key: &str, value: &str) -> String {
     let line = format!("-- refit: {key} = {value}\n");
     let mut found = false;
     let mut result = String::new();
@@ -151,19 +157,20 @@ pub(crate) fn with_directive(front: &str, key: &str, value: &str) -> String {
 }
 
 /// The front matter without a directive.
-pub(crate) fn without_directive(front: &str, key: &str) -> String {
+pub fn without_directive(front: &str, key: &str) -> String {
     let keeps = |line: &&str| directive(line.trim()).is_none_or(|(known, _)| known != key);
     front.split_inclusive('\n').filter(keeps).collect()
 }
 
 /// The value of a directive as written.
-pub(crate) fn value_of<'f>(front: &'f str, key: &str) -> Option<&'f str> {
+pub fn value_of<'f>(front: &'f str, key: &str) -> Option<&'f str> {
     let values = front.lines().filter_map(|line| directive(line.trim()));
     values.filter(|(known, _)| *known == key).map(|(_, value)| value).next()
 }
 
-/// The text with `moved` applied to the versions in `after` and `depends`; `None` if nothing changes.
-pub(crate) fn with_references(text: &str, moved: &dyn Fn(i64) -> Option<String>) -> Option<String> {
+/// The text with the versions in its `after` and `depends` replaced: `moved` returns the new label of a version, as in
+/// `V0012`, if it has one. `None` if nothing changes.
+pub fn with_references(text: &str, moved: &dyn Fn(i64) -> Option<String>) -> Option<String> {
     let mut changed = false;
     let mut result = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {

@@ -8,18 +8,18 @@ use std::process::{Child, Command, Stdio};
 use refit_devdb::Server;
 use tempfile::TempDir;
 
-use super::until;
+use crate::until;
 
 /// A running PgBouncer; stopped on drop.
-pub(crate) struct PgBouncer {
+pub struct PgBouncer {
     process: Child,
     folder: TempDir,
     port: u16,
 }
 
 impl PgBouncer {
-    /// Where the program is. Without it the tests say so and do nothing, except in CI, which has to install it.
-    pub(crate) fn program() -> Option<PathBuf> {
+    /// Where the program is. Without it, the tests that need it do nothing, except in CI, which has to install it.
+    pub fn program() -> Option<PathBuf> {
         let folders = std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect::<Vec<_>>());
         let mut folders = folders.unwrap_or_default();
         folders.extend(["/usr/sbin".into(), "/usr/local/sbin".into()]);
@@ -33,7 +33,7 @@ impl PgBouncer {
     }
 
     /// In front of `server`, with `pool_mode` session, transaction or statement.
-    pub(crate) async fn start(program: PathBuf, server: &Server, pool_mode: &str) -> PgBouncer {
+    pub async fn start(program: PathBuf, server: &Server, pool_mode: &str) -> PgBouncer {
         // It refuses to run as root, and must be able to enter the server's folder: it runs as the server does.
         let account = std::fs::metadata(server.data_dir()).unwrap();
         let folder = tempfile::Builder::new().prefix("refit-pgbouncer-").tempdir_in("/tmp").unwrap();
@@ -62,12 +62,12 @@ impl PgBouncer {
     }
 
     /// A database through it, by TCP.
-    pub(crate) fn url(&self, database: &str) -> String {
+    pub fn url(&self, database: &str) -> String {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
     }
 
     /// A database through it, by its Unix socket.
-    pub(crate) fn socket_url(&self, database: &str) -> String {
+    pub fn socket_url(&self, database: &str) -> String {
         let host = self.folder.path().to_str().unwrap().replace('/', "%2F");
         format!("postgres://postgres@{host}:{}/{database}", self.port)
     }

@@ -1,0 +1,13 @@
+//! What the tests of several members share: sets written inline, questions to a database, labelled cases for the linter, and
+//! PgBouncer. Members have it as a dev-dependency only; the benchmarks read the labelled cases, too.
+
+#![allow(clippy::unwrap_used, reason = "a test ends where something is not as it must be, helpers included")]
+
+mod cases;
+mod database;
+mod files;
+pub mod pgbouncer;
+
+pub use cases::{LabelledCase, labelled_cases};
+pub use database::{execute, execute_at, major, server, until, value, value_at};
+pub use files::{conformance, folder, set, workspace, write};
