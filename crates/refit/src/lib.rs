@@ -21,6 +21,7 @@
 //! This crate never prints, never reads the environment and never exits. It knows no linter and no snapshot: a service
 //! that links it stays small.
 
+pub mod application_name;
 pub mod backfill;
 mod boot;
 mod builder;
