@@ -21,6 +21,7 @@
 //! This crate never prints, never reads the environment and never exits. It knows no linter and no snapshot: a service
 //! that links it stays small.
 
+mod adopt;
 pub mod application_name;
 pub mod backfill;
 mod boot;
@@ -54,6 +55,7 @@ mod state;
 mod status;
 mod trust;
 
+pub use adopt::{AdoptedHistory, AdoptedMigration};
 pub use connect::{ConnectOptions, Connection, Connector, Notice, SslMode, Target, TlsOptions, connect};
 pub use embedded::{Embedded, Source};
 pub use error::{Error, Refusal, StatementError, UndoRefusal};

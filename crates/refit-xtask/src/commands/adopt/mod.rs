@@ -6,7 +6,6 @@ mod flyway;
 mod refinery;
 mod source;
 mod sqlx;
-mod write;
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -101,7 +100,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     }
     context.out.confirm(&format!("Write this history to {}?", database.address()), args.yes)?;
     let migrator = with_waiting_note(context.migrator(set), context.out);
-    write::write(&connection, &takeover, &migrator).await?;
+    migrator.adopt(&connection, takeover.history(), &takeover.migrations()).await?;
     let plan = migrator.plan(&connection).await?;
     connection.close().await;
     let after =

@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use postgres_protocol::escape::escape_identifier;
-use refit::{Connection, HISTORY_TABLE};
+use refit::{AdoptedHistory, AdoptedMigration, Connection, HISTORY_TABLE};
 use refit_model::{Migration, MigrationSet, Version};
 use serde::Serialize;
 use tokio_postgres::types::Type;
@@ -75,6 +75,21 @@ impl Takeover {
                 self.unmatched.push(format!("version {version} ({described}) has no file V{version}__….sql"))
             }
         }
+    }
+
+    pub(super) fn history(&self) -> AdoptedHistory {
+        if self.rewrite { AdoptedHistory::Refinery } else { AdoptedHistory::Other }
+    }
+
+    /// The rows, as the history records them.
+    pub(super) fn migrations(&self) -> Vec<AdoptedMigration> {
+        let migration = |row: &Adopted| AdoptedMigration {
+            version: row.version,
+            name: row.name.clone(),
+            applied_on: row.applied_on.clone(),
+            checksum: row.checksum,
+        };
+        self.rows.iter().map(migration).collect()
     }
 }
 
