@@ -46,35 +46,30 @@ fn describe(status: &Status, set: &MigrationSet) -> String {
     }
     text.push_str(&render::plan::plan(&status.plan));
     text.push_str(&unfinished_lines(&status.backfills));
-    if let Some(run) = status.last_run.as_ref().filter(|run| run.outcome != "succeeded") {
-        let _ = match (&run.error, run.outcome.as_str()) {
-            (Some(error), _) => {
-                let what = if run.undo_to.is_some() { "rollback" } else { "run" };
-                write!(text, "\n{BAD}last {what} failed{BAD:#} at {}: {error}", run.started_at)
-            }
-            (None, "running") if let (None, Some(to)) = (&status.holder, run.undo_to) => {
-                let note = format!("resume it with `cargo xtask rollback --to {to}`");
-                write!(
-                    text,
-                    "\n{WAITS}last rollback was interrupted{WAITS:#}: started at {}; {note}",
-                    run.started_at
-                )
-            }
-            (None, "running") if status.holder.is_none() => {
-                let note = "the process exited unexpectedly; the next boot resumes here";
-                write!(
-                    text,
-                    "\n{WAITS}last run was interrupted{WAITS:#}: started at {}; {note}",
-                    run.started_at
-                )
-            }
-            _ => Ok(()),
-        };
-    }
+    last_run(status, &mut text);
     if let Some(holder) = &status.holder {
         describe_holder(holder, &mut text);
     }
     text
+}
+
+/// The last run, if it failed, or was interrupted and left work.
+fn last_run(status: &Status, text: &mut String) {
+    let failed = status.last_run.as_ref().filter(|run| run.outcome != "succeeded");
+    if let Some((run, error)) = failed.and_then(|run| Some((run, run.error.as_ref()?))) {
+        let what = if run.undo_to.is_some() { "rollback" } else { "run" };
+        let _ = write!(text, "\n{BAD}last {what} failed{BAD:#} at {}: {error}", run.started_at);
+    } else if let Some(run) = status.interrupted_run() {
+        let (what, note) = match run.undo_to {
+            Some(to) => ("rollback", format!("resume it with `cargo xtask rollback --to {to}`")),
+            None => ("run", "the process exited unexpectedly; the next boot resumes here".to_owned()),
+        };
+        let _ = write!(
+            text,
+            "\n{WAITS}last {what} was interrupted{WAITS:#}: started at {}; {note}",
+            run.started_at
+        );
+    }
 }
 
 fn describe_holder(holder: &Holder, text: &mut String) {
