@@ -65,7 +65,7 @@ pub use event::metrics::describe_metrics;
 pub use history::checksum::narrow_checksum;
 pub use history::{History, HistoryRow};
 pub use interrupt::Interrupt;
-pub use line::Line;
+pub use line::{Line, LineKind};
 pub use lock::HistoryLock;
 pub use lock_keys::{LOCK_KEY, key as lock_key};
 pub use migrator::Migrator;
