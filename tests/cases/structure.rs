@@ -77,7 +77,7 @@ fn the_catalog_is_queried_in_few_places() {
         "crates/refit-devdb/src/",
         "crates/refit-rehearsal/src/observe/",
         "crates/refit-rehearsal/src/rows/",
-        "crates/refit-xtask/src/commands/adopt/",
+        "crates/refit-xtask/src/adopt/",
         "crates/refit/src/",
         // In their examples.
         "crates/refit-lint/src/rules/",

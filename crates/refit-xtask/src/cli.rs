@@ -67,7 +67,7 @@ pub fn main_of<A: Application>() -> ExitCode {
     let context = match Context::new(application.global().clone(), A::command(), named) {
         Ok(context) => context,
         Err(error) => {
-            crate::output::say(&format!("error: {}", crate::output::error_text(&error)));
+            crate::output::say(&format!("error: {}", crate::output::error_text(&error)).into());
             return ExitCode::from(2);
         }
     };

@@ -11,6 +11,7 @@
 //! Elsewhere, only `refit-build` prints, for cargo, and only `from_env` of `refit-devdb`, `snapshot_test!` and build scripts
 //! read the environment.
 
+mod adopt;
 mod backfills;
 mod cargo;
 mod cli;
@@ -20,9 +21,13 @@ mod database;
 mod fs;
 mod git;
 mod interrupt;
+mod lint;
 mod output;
 mod progress;
 mod render;
+mod repairs;
+mod schema;
+mod styled;
 mod terminal;
 
 pub use cargo::set_by_cargo_run;
@@ -31,3 +36,4 @@ pub use commands::Command;
 pub use context::{Context, Global};
 pub use interrupt::interrupted;
 pub use output::{Format, Output};
+pub use styled::Text;

@@ -12,6 +12,7 @@ use similar::TextDiff;
 use crate::context::Context;
 use crate::output::{BAD, GOOD, QUIET, WAITS};
 use crate::render::rule_page;
+use crate::styled::{Text, text};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit status: 0 success; 1 with --check, the file differs; 2 could not run.\n\n\
@@ -71,7 +72,7 @@ fn whole(rule: &Rule) -> Value {
     value
 }
 
-fn list() -> String {
+fn list() -> Text {
     let width = RULES.iter().map(|rule| rule.name.len()).max().unwrap_or(0);
     let line = |rule: &Rule| {
         let style = match rule.severity {
@@ -81,9 +82,9 @@ fn list() -> String {
             None => QUIET,
         };
         let severity = rule_page::severity(rule);
-        format!("{:width$}  {style}{severity:7}{style:#}  {}", rule.name, rule.title())
+        text![format!("{:width$}  ", rule.name), style.column(severity, 7), "  ", rule.title()]
     };
-    RULES.iter().map(line).collect::<Vec<_>>().join("\n")
+    Text::lines(RULES.iter().map(line))
 }
 
 /// All pages: a table of contents, then a section for each rule.
@@ -98,8 +99,7 @@ fn document() -> String {
     }
     for rule in RULES {
         // The page's heading is the rule's title; here it goes below the name.
-        let page = rule_page::markdown(rule, 2);
-        let body = page.split_once('\n').map_or("", |(_, body)| body).trim_start_matches('\n');
+        let body = rule_page::markdown_body(rule, 2);
         let title = rule.title();
         text.push_str(&format!(
             "\n## {}\n\n**{title}** ({})\n\n{body}\n",

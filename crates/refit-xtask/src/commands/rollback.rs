@@ -8,12 +8,14 @@ use refit::{Error, Rollback, RollbackPlan, RollbackReport, StepReport};
 use refit_model::{MigrationSet, Version};
 use serde::Serialize;
 
-use crate::backfills::{Failure, ObservedJob, blocks, with_progress};
+use crate::backfills::{Failure, ObservedJob, with_progress};
 use crate::context::{Context, version_argument};
 use crate::database::Database;
 use crate::output::{BAD, GOOD, WAITS};
 use crate::render;
-use crate::render::dry_run::{FileSql, show};
+use crate::render::backfill::blocks;
+use crate::render::dry_run::{DryRun, FileSql};
+use crate::styled::{Text, text};
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -133,7 +135,7 @@ impl RollbackResult {
     }
 
     /// The summary for people; the steps have already been shown.
-    fn text(&self, address: &str) -> String {
+    fn text(&self, address: &str) -> Text {
         let mut lines = Vec::new();
         if !self.backfills.is_empty() {
             lines.push(blocks(&self.backfills));
@@ -142,10 +144,10 @@ impl RollbackResult {
         if let Some(Failure { name, reason, .. }) =
             self.failure.as_ref().filter(|_| !self.backfills.iter().any(has_error))
         {
-            lines.push(format!("{BAD}stopped{BAD:#}  {name}: {reason}"));
+            lines.push(text![BAD.of("stopped"), format!("  {name}: {reason}")]);
         }
         for stem in &self.repeatables {
-            lines.push(format!("{WAITS}again{WAITS:#}  {stem} runs again with the next `migrate`"));
+            lines.push(text![WAITS.of("again"), format!("  {stem} runs again with the next `migrate`")]);
         }
         let undone = match self.steps.len() {
             0 => "no migration was undone".to_owned(),
@@ -154,18 +156,21 @@ impl RollbackResult {
         };
         lines.push(match (&self.failure, self.interrupted) {
             (None, false) if self.steps.is_empty() => {
-                format!("{GOOD}nothing to undo{GOOD:#}; the database is at {} ({address})", self.at())
+                let at = format!("; the database is at {} ({address})", self.at());
+                text![GOOD.of("nothing to undo"), at]
             }
             (None, false) => {
                 format!("{undone} in {:.1} s; the database is at {} ({address})", self.seconds, self.at())
+                    .into()
             }
             _ => format!(
                 "{undone} ({address}); uncommitted batches are rolled back; resume with `cargo xtask rollback \
                  --to {}`",
                 self.to
-            ),
+            )
+            .into(),
         });
-        lines.join("\n")
+        Text::lines(lines)
     }
 
     fn at(&self) -> String {
@@ -178,6 +183,7 @@ fn dry_run(plan: &RollbackPlan, set: &MigrationSet, context: &Context) -> anyhow
     let downs = downs.filter_map(|step| set.migration(step.version)?.down.as_ref());
     let statements: Vec<FileSql<'_>> =
         downs.map(|down| FileSql { path: &down.path, sql: down.text.as_ref() }).collect();
-    show(plan, render::plan::rollback_plan(plan), statements, context)?;
+    let dry_run = DryRun { plan, statements };
+    context.out.result(&dry_run, dry_run.text(render::plan::rollback_plan(plan)))?;
     Ok(if plan.refusals.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(2) })
 }

@@ -10,10 +10,12 @@ use refit::{Connection, HeldStep};
 use refit_model::Version;
 use serde::Serialize;
 
-use crate::backfills::{Lines, Named, ObservedJob, StatusPoller, TICK, blocks, not_applied, observe};
+use crate::backfills::{Lines, Named, ObservedJob, StatusPoller, TICK, not_applied, observe, unreachable};
 use crate::context::{Context, version_argument};
 use crate::database::Database;
-use crate::output::{self, QUIET, WAITS};
+use crate::output::{QUIET, WAITS};
+use crate::render::backfill::blocks;
+use crate::styled::{Text, text};
 use crate::terminal;
 
 #[derive(Debug, clap::Args)]
@@ -68,7 +70,7 @@ pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         let ok = all.iter().all(ObservedJob::is_complete) && pending.unwrap_or_default().is_empty();
         return Ok(if ok { ExitCode::SUCCESS } else { ExitCode::from(1) });
     }
-    let text = format!("{}\n{}", database.address(), text(&all, waiting.as_ref()));
+    let text = text![database.address(), "\n", describe(&all, waiting.as_ref())];
     let held = waiting.as_ref().map(|waiting| waiting.held.as_slice());
     context.out.result(&StatusDocument { backfills: &all, pending, held }, text)?;
     let ok = all.iter().all(ObservedJob::is_complete) && pending.unwrap_or_default().is_empty();
@@ -95,23 +97,24 @@ async fn waiting(
     Ok(Some((Waiting { pending, held: plan.held }, set.settings().undo_retention)))
 }
 
-fn text(all: &[ObservedJob], waiting: Option<&Waiting>) -> String {
+fn describe(all: &[ObservedJob], waiting: Option<&Waiting>) -> Text {
     let mut lines = Vec::new();
     if !all.is_empty() {
         lines.push(blocks(all));
     }
     if let Some(Waiting { pending, held }) = waiting {
         lines.extend(pending.iter().map(|Named { name, .. }| {
-            format!("{WAITS}{:<10}{WAITS:#}  {name}  its migration is not applied", "pending")
+            text![WAITS.column("pending", 10), format!("  {name}  its migration is not applied")]
         }));
         let held = held.iter().filter(|step| pending.iter().all(|named| Some(named.version) != step.version));
-        lines
-            .extend(held.map(|step| format!("{WAITS}{:<10}{WAITS:#}  {}  {}", "held", step.stem, step.gate)));
+        lines.extend(
+            held.map(|step| text![WAITS.column("held", 10), format!("  {}  {}", step.stem, step.gate)]),
+        );
     }
     if lines.is_empty() {
-        return "no backfills are registered in this database".to_owned();
+        return "no backfills are registered in this database".into();
     }
-    lines.join("\n")
+    Text::lines(lines)
 }
 
 /// Shows the backfills until none can continue. Returns their last status.
@@ -128,7 +131,7 @@ async fn watch(
     let mut disconnected = false;
     loop {
         match &screen {
-            Some(screen) => screen.set_message(on_screen(&text(&all, None))),
+            Some(screen) => screen.set_message(on_screen(describe(&all, None))),
             None if context.out.human() => {
                 for line in lines.changes(&all) {
                     context.out.print(line)?;
@@ -144,7 +147,7 @@ async fn watch(
         if !all.iter().any(can_continue) {
             if let Some(screen) = screen {
                 screen.finish_and_clear();
-                context.out.print(text(&all, None))?;
+                context.out.print(describe(&all, None))?;
             }
             return Ok(all);
         }
@@ -156,9 +159,9 @@ async fn watch(
                 disconnected = false;
             }
             Err(error) => {
-                let note = format!("{WAITS}cannot reach the server{WAITS:#}: {}", output::error_text(&error));
+                let note = unreachable(&error);
                 match &screen {
-                    Some(screen) => screen.set_message(on_screen(&format!("{}\n{note}", text(&all, None)))),
+                    Some(screen) => screen.set_message(on_screen(text![describe(&all, None), "\n", note])),
                     None if !disconnected => context.out.note(note),
                     None => {}
                 }
@@ -176,9 +179,9 @@ fn screen() -> ProgressBar {
     screen
 }
 
-fn on_screen(text: &str) -> String {
-    let text =
-        format!("{text}\n{QUIET}updated every second; Ctrl-C stops watching, not the backfills{QUIET:#}");
+fn on_screen(text: Text) -> String {
+    let note = QUIET.of("updated every second; Ctrl-C stops watching, not the backfills");
+    let text = text![text, "\n", note];
     match anstream::AutoStream::choice(&std::io::stdout()) {
         anstream::ColorChoice::Never => terminal::plain(&text),
         _ => terminal::render(&text),
