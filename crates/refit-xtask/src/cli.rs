@@ -108,3 +108,19 @@ fn names_database(matches: &ArgMatches) -> bool {
         && matches.value_source("database_url") == Some(ValueSource::CommandLine);
     here || matches.subcommand().is_some_and(|(_, below)| names_database(below))
 }
+
+#[cfg(test)]
+#[path = "../tests/support/examples.rs"]
+mod examples;
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::{Cli, examples};
+
+    #[test]
+    fn every_example_in_a_help_is_valid() {
+        assert!(examples::parse_all(Cli::command()) > 50, "examples were not found");
+    }
+}
