@@ -26,6 +26,7 @@ mod output;
 mod progress;
 mod render;
 mod repairs;
+mod scaffold;
 mod schema;
 mod styled;
 mod terminal;

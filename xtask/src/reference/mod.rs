@@ -16,10 +16,8 @@ use serde_json::json;
 use similar::TextDiff;
 
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Exit status: 0 success; 1 with --check, a page is out of date; 2 could not run.\n\n\
-                  Examples:\n  cargo xtask reference\n  cargo xtask reference --check"
-)]
+#[command(after_help = "Exit status: 0 success; 1 with --check, a page is out of date; 2 could not run.\n\n\
+                  Examples:\n  cargo xtask reference\n  cargo xtask reference --check")]
 pub(crate) struct Args {
     /// Write nothing; fail if a page is out of date
     #[arg(long)]

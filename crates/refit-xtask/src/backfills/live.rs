@@ -14,7 +14,7 @@ use crate::render::backfill::{beside_bar, line, started, state};
 use crate::styled::{Text, text};
 
 /// Interval between polls.
-pub(crate) const TICK: Duration = Duration::from_secs(1);
+pub(super) const TICK: Duration = Duration::from_secs(1);
 /// Interval between lines when only figures change.
 const LINE: Duration = Duration::from_secs(5);
 
@@ -105,7 +105,7 @@ fn thousandths(progress: f64) -> u64 {
 }
 
 /// A note that the server did not answer.
-pub(crate) fn unreachable(error: &anyhow::Error) -> Text {
+pub(super) fn unreachable(error: &anyhow::Error) -> Text {
     text![WAITS.of("cannot reach the server"), ": ", crate::output::error_text(error)]
 }
 
@@ -118,7 +118,7 @@ fn bar_text(text: &Text) -> String {
 }
 
 /// Lines about state changes, and about the figures every few seconds.
-pub(crate) struct Lines {
+pub(super) struct Lines {
     printed: BTreeMap<Version, (String, Instant)>,
     strategies: BTreeMap<Version, String>,
     /// Whether this process works on the backfills, so that there is a worker.
@@ -130,12 +130,12 @@ impl Lines {
         Lines { printed: BTreeMap::new(), strategies: BTreeMap::new(), own: true }
     }
 
-    pub(crate) fn of_others() -> Lines {
+    pub(super) fn of_others() -> Lines {
         Lines { own: false, ..Lines::own() }
     }
 
     /// The lines to print now.
-    pub(crate) fn changes(&mut self, all: &[ObservedJob]) -> Vec<Text> {
+    pub(super) fn changes(&mut self, all: &[ObservedJob]) -> Vec<Text> {
         let mut lines = Vec::new();
         for seen in all {
             let version = seen.status.version;

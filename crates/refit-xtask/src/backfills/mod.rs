@@ -4,10 +4,11 @@ mod live;
 mod poller;
 mod preview;
 mod selected;
+mod watch;
 mod work;
 
-pub(crate) use live::{Lines, TICK, unreachable};
 pub(crate) use poller::{ObservedJob, StatusPoller, observe};
 pub(crate) use preview::{Previews, preview};
 pub(crate) use selected::SelectedBackfill;
+pub(crate) use watch::watch;
 pub(crate) use work::{Failure, Named, Worked, not_applied, with_progress, work};

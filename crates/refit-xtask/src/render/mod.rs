@@ -3,6 +3,7 @@
 
 pub(crate) mod adoption;
 pub(crate) mod backfill;
+pub(crate) mod backfill_status;
 pub(crate) mod difference;
 pub(crate) mod dry_run;
 pub(crate) mod figures;
@@ -11,7 +12,9 @@ pub(crate) mod plan;
 pub(crate) mod preview;
 pub(crate) mod rehearsal;
 pub(crate) mod repair;
+pub(crate) mod rollback;
 pub(crate) mod rule_page;
+pub(crate) mod rules;
 pub(crate) mod schema;
 pub(crate) mod statement;
 pub(crate) mod status;
