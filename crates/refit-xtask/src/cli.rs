@@ -27,7 +27,7 @@ pub trait Application: Parser {
     fn run(self, context: &Context) -> impl Future<Output = anyhow::Result<ExitCode>>;
 }
 
-/// PostgreSQL migrations that live in this workspace.
+/// Write, check and apply the PostgreSQL migrations of this workspace.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", version, max_term_width = 100)]
 pub struct Cli {

@@ -6,8 +6,8 @@
 //! }
 //! ```
 //!
-//! Each command is a file. Of the libraries, this is the only one that talks to people: it prints, asks questions and chooses
-//! exit statuses: 0 success; 1 findings, drift, pending work or a failed check; 2 usage error or the command could not run.
+//! Each command is a file. Of the libraries, this is the only one that interacts with users: it prints, asks questions and
+//! chooses exit statuses: 0 success; 1 findings, drift, pending work or a failed check; 2 usage error or the command could not run.
 //! Elsewhere, only `refit-build` prints, for cargo, and only `from_env` of `refit-devdb`, `snapshot_test!` and build scripts
 //! read the environment.
 

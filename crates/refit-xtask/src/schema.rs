@@ -100,7 +100,7 @@ async fn of_revision(revision: &str, read: &ReadOptions, context: &Context) -> a
     let git = Git::at(&folder, "--diff with a revision")?;
     let commit = format!("{revision}^{{commit}}");
     let commit = git.read(&["rev-parse", "--verify", "--quiet", "--end-of-options", &commit]);
-    let commit = commit.ok().with_context(|| format!("git does not know the revision `{revision}`"))?;
+    let commit = commit.ok().with_context(|| format!("no such revision: `{revision}`"))?;
     let path = git.path_of(&folder).context("the migrations folder is outside the repository")?;
     let files = files(&git, commit.trim(), &path)?;
     let name = format!("{revision}:{path}");

@@ -131,7 +131,7 @@ fn report_backfills(
     Ok(if worked.failures.is_empty() && !interrupted { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-/// The unfinished backfills, and which process will finish them.
+/// The unfinished backfills, and how to finish them.
 fn still_unfinished(backfills: &[JobStatus], mode: BackfillMode) -> Text {
     let mut lines = unfinished(backfills);
     if lines.is_empty() {
@@ -139,9 +139,9 @@ fn still_unfinished(backfills: &[JobStatus], mode: BackfillMode) -> Text {
     }
     let who = match mode {
         BackfillMode::Background => {
-            "a service that boots with these migrations, or `cargo xtask backfill run`, finishes them"
+            "to finish them, start a service with these migrations, or run `cargo xtask backfill run`"
         }
-        _ => "`cargo xtask backfill run`, or a service that does not hold them, finishes them",
+        _ => "to finish them, run `cargo xtask backfill run`, or start a service that does not hold backfills",
     };
     lines.push(who.into());
     text!["\n", Text::lines(lines)]

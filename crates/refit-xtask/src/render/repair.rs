@@ -36,8 +36,8 @@ fn one(repair: &Repair) -> Text {
             };
             text![format!("{path}: checksum {applied} becomes {found}\n  "), verdict, "\n", diff]
         }
-        Repair::Rename { version, path, from, .. } => {
-            format!("{path}: version {version} gets the file's name; it was {from}; the text is the same")
+        Repair::Rename { version, path, from, to, .. } => {
+            format!("{path}: version {version} is renamed from {from} to {to}; the text is unchanged")
                 .into()
         }
         Repair::Forget { version, name } => {
