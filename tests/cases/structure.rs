@@ -47,11 +47,19 @@ fn no_command_imports_another() {
     for path in super::tidy::sources(&commands) {
         let file = path.strip_prefix(&commands).unwrap().with_extension("");
         let own = file.iter().next().unwrap().to_str().unwrap();
+        let code: TokenStream = std::fs::read_to_string(&path).unwrap().parse().unwrap();
         let mut paths = Vec::new();
-        paths_of(std::fs::read_to_string(&path).unwrap().parse().unwrap(), &mut paths);
+        paths_of(code.clone(), "crate", &mut paths);
         let others =
             paths.iter().filter(|path| path[0] == "commands" && path.get(1).is_none_or(|name| name != own));
         complaints.extend(others.map(|path| format!("{} names crate::{}", file.display(), path.join("::"))));
+        let mut siblings = Vec::new();
+        if file.iter().count() == 1 {
+            paths_of(without_tests(code), "super", &mut siblings);
+        }
+        complaints.extend(
+            siblings.iter().map(|path| format!("{} names super::{}", file.display(), path.join("::"))),
+        );
     }
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }
@@ -78,7 +86,7 @@ fn the_catalog_is_queried_in_few_places() {
         "crates/refit-devdb/src/",
         "crates/refit-rehearsal/src/observe/",
         "crates/refit-rehearsal/src/rows/",
-        "crates/refit-xtask/src/commands/adopt/",
+        "crates/refit-xtask/src/adopt/",
         "crates/refit/src/",
         // In their examples.
         "crates/refit-lint/src/rules/",
@@ -154,7 +162,7 @@ fn uses(source: &Path) -> Uses {
         }
         let text = std::fs::read_to_string(&path).unwrap();
         let mut paths = Vec::new();
-        paths_of(without_tests(text.parse().unwrap()), &mut paths);
+        paths_of(without_tests(text.parse().unwrap()), "crate", &mut paths);
         let named = uses.entry(module.clone()).or_default();
         for path in paths {
             let other = self::module(&path.iter().map(String::as_str).collect::<Vec<_>>());
@@ -175,13 +183,13 @@ fn module(path: &[&str]) -> String {
     }
 }
 
-/// The first parts of the paths that begin with `crate`.
-fn paths_of(code: TokenStream, found: &mut Vec<Vec<String>>) {
+/// The first parts of the paths that begin with `root`: `crate` or `super`.
+fn paths_of(code: TokenStream, root: &str, found: &mut Vec<Vec<String>>) {
     let tokens: Vec<TokenTree> = code.into_iter().collect();
     for (at, token) in tokens.iter().enumerate() {
         match token {
-            TokenTree::Group(group) => paths_of(group.stream(), found),
-            TokenTree::Ident(ident) if ident == "crate" => {
+            TokenTree::Group(group) => paths_of(group.stream(), root, found),
+            TokenTree::Ident(ident) if ident == root => {
                 let rest = tokens[at + 1..].iter().filter(|token| !matches!(token, TokenTree::Punct(_)));
                 let mut named = rest.take(2);
                 match named.next() {

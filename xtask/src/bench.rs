@@ -7,9 +7,9 @@ use std::process::{Command, ExitCode};
 use anyhow::anyhow;
 use refit_xtask::Context;
 
-/// Measure what the README claims.
+/// Run the benchmarks behind the figures of the documentation.
 ///
-/// Builds and runs the package `refit-bench` with these arguments: as a release build, unless `--as-built` is one of them.
+/// Builds the package `refit-bench`, as a release build unless `--as-built` is given, and runs it with these arguments.
 #[derive(Clone, Debug, clap::Args)]
 #[command(disable_help_flag = true)]
 pub(crate) struct Args {
@@ -18,7 +18,7 @@ pub(crate) struct Args {
     arguments: Vec<OsString>,
 }
 
-/// Replaces this process with the benches, which keep its terminal and give its exit status.
+/// Replaces this process with the benchmarks, which inherit its terminal and set its exit status.
 ///
 /// # Errors
 /// When cargo cannot be started.

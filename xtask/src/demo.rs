@@ -36,12 +36,12 @@ use self::traffic::{Phase, Traffic};
 const OLD_RELEASE: i64 = 6;
 
 const EXAMPLES: &str = "\
+Exit status: 0 all checks passed; 1 a check failed; 2 the demo could not run.
+
 Examples:
   cargo xtask demo
   cargo xtask demo --versions 1000000 --seconds 10
-  cargo xtask demo --format json | jq .checks
-
-Exit status: 0 all checks passed; 1 a check failed; 2 the demo could not run.";
+  cargo xtask demo --format json | jq .checks";
 
 /// Show a service that migrates itself under traffic.
 ///

@@ -5,6 +5,10 @@ mod demo;
 mod reference;
 mod test;
 
+#[cfg(test)]
+#[path = "../../crates/refit-xtask/tests/support/examples.rs"]
+mod examples;
+
 use std::process::ExitCode;
 
 use refit_xtask::{Application, Context, Global};
@@ -25,9 +29,9 @@ enum Task {
     Refit(refit_xtask::Command),
     /// Show a service that migrates itself under traffic
     Demo(demo::Args),
-    /// Measure what the README claims
+    /// Run the benchmarks behind the figures of the documentation
     Bench(bench::Args),
-    /// Run the tests on a chosen PostgreSQL
+    /// Run the tests, on any supported PostgreSQL
     Test(test::Args),
     /// Write the reference of commands, directives and settings in docs/reference
     Reference(reference::Args),
@@ -59,4 +63,16 @@ impl Application for Cli {
 
 fn main() -> ExitCode {
     refit_xtask::main_of::<Cli>()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::{Cli, examples};
+
+    #[test]
+    fn every_example_in_a_help_is_valid() {
+        assert!(examples::parse_all(Cli::command()) > 50, "examples were not found");
+    }
 }

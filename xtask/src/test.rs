@@ -1,23 +1,23 @@
-//! `cargo xtask test`: the tests of this workspace, on a PostgreSQL of one's choice.
+//! `cargo xtask test`: the tests of this workspace, on any supported PostgreSQL.
 
 use std::process::ExitCode;
 
 use refit_xtask::Context;
 use xshell::{Cmd, Shell, cmd};
 
-/// Run the tests on a chosen PostgreSQL.
+/// Run the tests, on any supported PostgreSQL.
 #[derive(Clone, Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  cargo xtask test\n  cargo xtask test --fast\n  cargo xtask test --pg 17 -- -p refit-tests cases::apply\n  cargo xtask test --chaos 60"
 )]
 pub(crate) struct Args {
-    /// Major version; fetched when the machine does not have it
+    /// Major version of PostgreSQL; it is downloaded if it is not installed
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(14..=18))]
     pg: Option<u32>,
-    /// Kill processes and cut connections at random for so many seconds per kind of work, and at least 200 times
+    /// Kill processes and cut connections at random, for this many seconds and at least 200 times per kind of work
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86_400))]
     chaos: Option<u32>,
-    /// Only tests that need no PostgreSQL and only seconds: unit tests, and those of the model and the grammar
+    /// Run only fast tests without PostgreSQL: unit tests, and those of the model and the grammar
     #[arg(long, conflicts_with_all = ["pg", "chaos"])]
     fast: bool,
     /// Arguments for cargo test
@@ -25,7 +25,7 @@ pub(crate) struct Args {
     arguments: Vec<String>,
 }
 
-/// What `--chaos` runs: one kind of work after the other, each saying how often it was attacked.
+/// The tests of `--chaos`: one kind of work after the other; each prints the number of kills and cuts.
 const CHAOS: [&str; 9] = [
     "-p",
     "refit-tests",
@@ -38,11 +38,11 @@ const CHAOS: [&str; 9] = [
     "--nocapture",
 ];
 
-/// What `--fast` runs: unit tests, and the integration tests that need no server and only seconds.
+/// The tests of `--fast`: unit tests, and fast integration tests without a server.
 const FAST: [&str; 9] =
     ["--workspace", "--lib", "--bins", "--test", "folder", "--test", "grammar", "--test", "versions"];
 
-/// Runs `cargo test`; its exit status becomes 0 or 1.
+/// Runs `cargo test`. The exit status is 0 or 1.
 ///
 /// # Errors
 /// When cargo cannot be started.

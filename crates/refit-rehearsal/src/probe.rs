@@ -42,7 +42,7 @@ impl Probes {
     }
 
     async fn probe(&self, url: &str, sql: String) -> Result<JoinHandle<Duration>, Error> {
-        let connection = open(url, "refit rehearsal, traffic").await?;
+        let connection = open(url, "traffic").await?;
         // Warm up: the first time, a session reads the catalog.
         connection.batch_execute(&sql).await.map_err(Error::database("probing a table"))?;
         let stop = Arc::clone(&self.stop);

@@ -41,7 +41,7 @@ impl RehearsalServer {
     }
 
     async fn administer(&self, sql: &str) -> Result<(), Error> {
-        let client = open(&self.server.url("postgres"), "refit rehearsal, databases").await?;
+        let client = open(&self.server.url("postgres"), "databases").await?;
         client.batch_execute(sql).await.map_err(Error::database("creating a database"))?;
         client.close().await;
         Ok(())

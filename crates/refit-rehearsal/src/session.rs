@@ -1,6 +1,6 @@
 //! The sessions of a rehearsal.
 
-use refit::{ConnectOptions, Connection};
+use refit::{ConnectOptions, Connection, application_name};
 
 use crate::error::Error;
 
@@ -8,12 +8,12 @@ use crate::error::Error;
 /// these settings survive RESET.
 pub(crate) async fn runner(url: &str) -> Result<Connection, Error> {
     let settings = "-c max_parallel_workers_per_gather=0 -c max_parallel_maintenance_workers=0";
-    connect(url, "refit rehearsal", settings).await
+    connect(url, application_name::REHEARSAL, settings).await
 }
 
 /// Opens an auxiliary session whose reads are not counted, because the statistics add up all sessions.
-pub(crate) async fn open(url: &str, name: &str) -> Result<Connection, Error> {
-    connect(url, name, "-c track_counts=off").await
+pub(crate) async fn open(url: &str, purpose: &str) -> Result<Connection, Error> {
+    connect(url, &application_name::rehearsal(purpose), "-c track_counts=off").await
 }
 
 async fn connect(url: &str, name: &str, settings: &str) -> Result<Connection, Error> {

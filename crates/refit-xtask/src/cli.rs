@@ -27,7 +27,7 @@ pub trait Application: Parser {
     fn run(self, context: &Context) -> impl Future<Output = anyhow::Result<ExitCode>>;
 }
 
-/// PostgreSQL migrations that live in this workspace.
+/// Write, check and apply the PostgreSQL migrations of this workspace.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", version, max_term_width = 100)]
 pub struct Cli {
@@ -67,7 +67,7 @@ pub fn main_of<A: Application>() -> ExitCode {
     let context = match Context::new(application.global().clone(), A::command(), named) {
         Ok(context) => context,
         Err(error) => {
-            crate::output::say(&format!("error: {}", crate::output::error_text(&error)));
+            crate::output::say(&format!("error: {}", crate::output::error_text(&error)).into());
             return ExitCode::from(2);
         }
     };
@@ -107,4 +107,20 @@ fn names_database(matches: &ArgMatches) -> bool {
     let here = matches.try_contains_id("database_url").is_ok()
         && matches.value_source("database_url") == Some(ValueSource::CommandLine);
     here || matches.subcommand().is_some_and(|(_, below)| names_database(below))
+}
+
+#[cfg(test)]
+#[path = "../tests/support/examples.rs"]
+mod examples;
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::{Cli, examples};
+
+    #[test]
+    fn every_example_in_a_help_is_valid() {
+        assert!(examples::parse_all(Cli::command()) > 50, "examples were not found");
+    }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use refit::{ConnectOptions, Connection, Migrator, Target};
+use refit::{ConnectOptions, Connection, Migrator, Target, application_name};
 use refit_catalog::{Catalog, ReadOptions};
 use refit_devdb::{Detached, Server, ServerOptions};
 
@@ -106,7 +106,7 @@ pub(crate) fn with_waiting_note(migrator: Migrator, out: Output) -> Migrator {
 pub(crate) fn connect_options() -> ConnectOptions {
     ConnectOptions {
         retry_for: Duration::from_secs(5),
-        application_name: "refit xtask".to_owned(),
+        application_name: application_name::XTASK.to_owned(),
         ..ConnectOptions::default()
     }
 }

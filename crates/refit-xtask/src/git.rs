@@ -51,7 +51,7 @@ impl Git {
         let Some(main) = branches.iter().find_map(|branch| commit(branch)) else {
             match self.read(&["rev-list", "--all", "--max-count=1"])?.trim() {
                 "" => return Ok(HashSet::new()),
-                _ => bail!("{} finds no main branch: neither origin/HEAD, nor main, nor master", self.option),
+                _ => bail!("{} needs a main branch: there is no origin/HEAD, main or master", self.option),
             }
         };
         let files = self.read(&["ls-tree", "-r", "--name-only", "-z", main.trim()])?;

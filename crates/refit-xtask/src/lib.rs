@@ -6,11 +6,12 @@
 //! }
 //! ```
 //!
-//! Each command is a file. Of the libraries, this is the only one that talks to people: it prints, asks questions and chooses
-//! exit statuses: 0 success; 1 findings, drift, pending work or a failed check; 2 usage error or the command could not run.
+//! Each command is a file. Of the libraries, this is the only one that interacts with users: it prints, asks questions and
+//! chooses exit statuses: 0 success; 1 findings, drift, pending work or a failed check; 2 usage error or the command could not run.
 //! Elsewhere, only `refit-build` prints, for cargo, and only `from_env` of `refit-devdb`, `snapshot_test!` and build scripts
 //! read the environment.
 
+mod adopt;
 mod backfills;
 mod cargo;
 mod cli;
@@ -20,9 +21,14 @@ mod database;
 mod fs;
 mod git;
 mod interrupt;
+mod lint;
 mod output;
 mod progress;
 mod render;
+mod repairs;
+mod scaffold;
+mod schema;
+mod styled;
 mod terminal;
 
 pub use cargo::set_by_cargo_run;
@@ -31,3 +37,4 @@ pub use commands::Command;
 pub use context::{Context, Global};
 pub use interrupt::interrupted;
 pub use output::{Format, Output};
+pub use styled::Text;

@@ -1,13 +1,13 @@
 //! Output: results on standard output, for people or programs; everything else on standard error.
 
-use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 
 use anyhow::{Context as _, bail};
 use refit_model::{redact, visible_line};
 use serde::Serialize;
 
-use crate::terminal::{self, Paint};
+use crate::styled::{Style, Text, text};
+use crate::terminal;
 
 /// The format of results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -48,10 +48,10 @@ pub struct Output {
     format: Format,
 }
 
-pub(crate) const GOOD: Paint = Paint::Good;
-pub(crate) const WAITS: Paint = Paint::Waits;
-pub(crate) const BAD: Paint = Paint::Bad;
-pub(crate) const QUIET: Paint = Paint::Quiet;
+pub(crate) const GOOD: Style = Style::Good;
+pub(crate) const WAITS: Style = Style::Waits;
+pub(crate) const BAD: Style = Style::Bad;
+pub(crate) const QUIET: Style = Style::Quiet;
 
 impl Output {
     pub(crate) fn new(format: Format) -> Output {
@@ -68,7 +68,7 @@ impl Output {
     ///
     /// # Errors
     /// When standard output cannot be written, or the value cannot be serialised as JSON.
-    pub fn result<T: Serialize>(&self, value: &T, text: impl Display) -> anyhow::Result<()> {
+    pub fn result<T: Serialize>(&self, value: &T, text: impl Into<Text>) -> anyhow::Result<()> {
         match self.human() {
             true => self.print(text),
             false => self.document(
@@ -81,13 +81,8 @@ impl Output {
     ///
     /// # Errors
     /// When standard output cannot be written.
-    pub fn print(&self, text: impl Display) -> anyhow::Result<()> {
-        self.write(&terminal::render(&text.to_string()))
-    }
-
-    /// Prints text that a library rendered with escape sequences after escaping its input.
-    pub(crate) fn print_drawn(&self, text: &str) -> anyhow::Result<()> {
-        self.write(&terminal::render_drawn(text))
+    pub fn print(&self, text: impl Into<Text>) -> anyhow::Result<()> {
+        self.write(&terminal::render(&text.into()))
     }
 
     /// Prints a JSON document without changing its data.
@@ -104,9 +99,9 @@ impl Output {
     }
 
     /// Prints a note on standard error, unless the format is for programs.
-    pub fn note(&self, text: impl Display) {
+    pub fn note(&self, text: impl Into<Text>) {
         if self.human() {
-            say(&format!("{QUIET}{text}{QUIET:#}"));
+            say(&text.into().or(QUIET));
         }
     }
 
@@ -116,7 +111,7 @@ impl Output {
             let document = serde_json::json!({ "error": error_text(error) });
             anstream::println!("{}", terminal::json(&format!("{document:#}")));
         }
-        say(&format!("{BAD}error{BAD:#}: {}", error_text(error)));
+        say(&text![BAD.of("error"), ": ", error_text(error)]);
     }
 
     /// Asks for confirmation. `yes` is the flag that skips the question.
@@ -130,14 +125,16 @@ impl Output {
         if !std::io::stdin().is_terminal() || !self.human() {
             bail!("{question} There is no terminal to confirm on; give --yes");
         }
-        let answer =
-            dialoguer::Confirm::new().with_prompt(terminal::plain(question)).default(false).interact();
+        let answer = dialoguer::Confirm::new()
+            .with_prompt(terminal::plain(&question.into()))
+            .default(false)
+            .interact();
         if answer.context("cannot read the answer")? { Ok(()) } else { bail!("nothing was changed") }
     }
 }
 
-/// Prints a line on standard error, with its style marks as colours.
-pub(crate) fn say(text: &str) {
+/// Prints a line on standard error.
+pub(crate) fn say(text: &Text) {
     anstream::eprintln!("{}", terminal::render(text));
 }
 

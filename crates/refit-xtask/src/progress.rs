@@ -9,6 +9,7 @@ use refit::{Event, Migrator};
 use refit_model::wording::elapsed;
 
 use crate::output::{GOOD, Output, QUIET, WAITS};
+use crate::styled::{Text, text};
 
 /// Shows the events of the migrator's runs on standard error, unless the format is for programs.
 pub(crate) fn with_progress(migrator: Migrator, out: Output) -> Migrator {
@@ -29,22 +30,25 @@ fn bar() -> ProgressBar {
 }
 
 fn show(bar: &ProgressBar, event: &Event<'_>) {
-    let say = |text: String| bar.suspend(|| crate::output::say(&text));
+    let say = |text: Text| bar.suspend(|| crate::output::say(&text));
     match event {
-        Event::Waiting { holder, .. } => say(format!("{WAITS}waiting{WAITS:#} for another run: {holder}")),
+        Event::Waiting { holder, .. } => {
+            say(text![WAITS.of("waiting"), format!(" for another run: {holder}")]);
+        }
         Event::Began { steps } => bar.set_length(*steps as u64),
-        Event::StepBegan { stem } => bar.set_message(crate::terminal::plain(stem)),
+        Event::StepBegan { stem } => bar.set_message(crate::terminal::plain(&(*stem).into())),
         Event::StepRetried { stem, attempts, blockers, .. } => {
             let by = if blockers.is_empty() { String::new() } else { format!(": {}", blockers.join("; ")) };
-            say(format!("{WAITS}blocked{WAITS:#} {stem}, attempt {attempts}{by}"));
+            say(text![WAITS.of("blocked"), format!(" {stem}, attempt {attempts}{by}")]);
         }
         Event::StepApplied { report } => {
             bar.inc(1);
-            say(format!("{GOOD}applied{GOOD:#} {} ({})", report.stem, elapsed(report.duration)));
+            say(text![GOOD.of("applied"), format!(" {} ({})", report.stem, elapsed(report.duration))]);
         }
         // Warnings are printed with the result.
         Event::Notice { notice } if !notice.is_warning() => {
-            say(format!("{QUIET}{:<7}{QUIET:#} {}", notice.severity.to_lowercase(), notice.message));
+            let severity = QUIET.column(notice.severity.to_lowercase(), 7);
+            say(text![severity, " ", &notice.message]);
         }
         _ => {}
     }

@@ -21,6 +21,8 @@
 //! This crate never prints, never reads the environment and never exits. It knows no linter and no snapshot: a service
 //! that links it stays small.
 
+mod adopt;
+pub mod application_name;
 pub mod backfill;
 mod boot;
 mod builder;
@@ -58,6 +60,7 @@ mod statement_observer;
 mod status;
 mod trust;
 
+pub use adopt::{AdoptedHistory, AdoptedMigration};
 pub use connect::{ConnectOptions, Connection, Connector, Notice, SslMode, Target, TlsOptions, connect};
 pub use embedded::{Embedded, Source};
 pub use error::{Error, Refusal, StatementError, UndoRefusal};
@@ -67,7 +70,7 @@ pub use history::checksum::narrow_checksum;
 pub use history::{History, HistoryRow};
 pub use hook::{Hook, HookError, HookFuture, HookRun, HookStep};
 pub use interrupt::Interrupt;
-pub use line::Line;
+pub use line::{Line, LineKind};
 pub use lock::HistoryLock;
 pub use lock_keys::{LOCK_KEY, key as lock_key};
 #[cfg(feature = "metrics")]

@@ -10,11 +10,33 @@ pub struct Line {
     pub label: &'static str,
     /// The rest.
     pub text: String,
+    /// What the line means to the reader: what prints it derives a style from this, not from the label.
+    pub kind: LineKind,
+}
+
+/// What a line means to the reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LineKind {
+    /// Prevents what is planned.
+    Problem,
+    /// Is to be done, waits, or needs attention.
+    Work,
+    /// A detail.
+    Detail,
 }
 
 impl Line {
-    pub(crate) fn new(label: &'static str, text: impl Into<String>) -> Line {
-        Line { label, text: text.into() }
+    pub(crate) fn problem(label: &'static str, text: impl Into<String>) -> Line {
+        Line { label, text: text.into(), kind: LineKind::Problem }
+    }
+
+    pub(crate) fn work(label: &'static str, text: impl Into<String>) -> Line {
+        Line { label, text: text.into(), kind: LineKind::Work }
+    }
+
+    pub(crate) fn detail(label: &'static str, text: impl Into<String>) -> Line {
+        Line { label, text: text.into(), kind: LineKind::Detail }
     }
 
     /// Writes it with its label in a column of that many characters.

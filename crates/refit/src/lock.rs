@@ -65,7 +65,7 @@ impl<'a> LockWait<'a> {
     /// Tries once. When another session has the lock, says who, and sleeps.
     pub(crate) async fn poll(&mut self, client: &Client) -> Result<Waited, Error> {
         // The name shows waiters, and readers of pg_stat_activity, since when.
-        let name = format!("refit since {:.0}", jiff::Timestamp::now());
+        let name = crate::application_name::run(jiff::Timestamp::now());
         // Both or none. Which key another session has, says whom to wait for. The last WHEN is there to give the first key back.
         let sql = "SELECT key IS NULL, CASE WHEN key IS NULL THEN pg_catalog.set_config('application_name', $3, false) END, key \
                    FROM (SELECT CASE WHEN NOT pg_catalog.pg_try_advisory_lock($1) THEN $1 \

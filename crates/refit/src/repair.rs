@@ -1,5 +1,5 @@
-//! Changes to the records of a history that no migration makes: accepting an edit, forgetting a file that is gone, taking over
-//! what another tool recorded. All of them or none, under the migration lock.
+//! Repair: changes to the records of a history that no migration makes, such as accepting an edited file or forgetting a deleted
+//! one. All of them or none, under the migration lock.
 
 use refit_model::{Migration, Version};
 use tokio_postgres::Client;
@@ -14,8 +14,8 @@ use crate::preflight::Preflight;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HistoryChange {
-    /// The history takes the text, and the name, that a migration's file has now. A backfill that is not complete goes on with
-    /// the new statement.
+    /// Accepts the text and the name that a migration's file has now. A backfill that is not complete continues with the new
+    /// statement.
     Accept {
         /// The migration.
         version: Version,
@@ -26,59 +26,28 @@ pub enum HistoryChange {
         /// The checksum of the file.
         found: u64,
     },
-    /// A migration leaves the history; what it did stays.
+    /// Removes a migration from the history; its changes remain.
     Forget {
         /// The migration.
         version: Version,
     },
-    /// A migration that another tool applied.
-    Insert {
-        /// Its version.
-        version: Version,
-        /// Its name, without version.
-        name: String,
-        /// When, RFC 3339.
-        applied_on: String,
-        /// The checksum of its file.
-        checksum: u64,
-    },
-    /// A repeatable migration that another tool applied.
-    Repeatable {
-        /// Its name, without `R__`.
-        name: String,
-        /// When, RFC 3339.
-        applied_on: String,
-        /// The checksum of its file.
-        checksum: u64,
-    },
-    /// A row that refinery wrote with another checksum or name for the same text.
-    Rewrite {
-        /// Its version.
-        version: Version,
-        /// Its name, without version.
-        name: String,
-        /// The checksum of its file.
-        checksum: u64,
-    },
-    /// The column `version` becomes `int8`.
-    Widen,
-    /// The rows of a backfill whose job is not recorded are done: what waits for it may run.
+    /// Marks a backfill without a recorded job as complete: steps that wait for it may run.
     BackfillComplete {
         /// The migration.
         version: Version,
     },
-    /// A backfill whose job is not recorded is done once more.
+    /// Registers a backfill without a recorded job again.
     BackfillAgain {
         /// The migration.
         version: Version,
     },
-    /// A statement that was sent outside a transaction, and that an interruption or failure left incomplete, is complete by
-    /// now: the next run resumes after it.
+    /// Marks the statement outside a transaction that an interruption or failure left incomplete as complete: the next run resumes
+    /// after it.
     StatementDone {
         /// The step: `V12`, or the stem of a repeatable migration.
         step: String,
     },
-    /// That statement is to be sent once more.
+    /// Allows that statement to run again.
     StatementAgain {
         /// The step.
         step: String,
@@ -86,12 +55,11 @@ pub enum HistoryChange {
 }
 
 impl HistoryChange {
-    /// Whether it is written to what Refit remembers, not to refinery's table alone.
+    /// Whether it is recorded in the state, not in refinery's table alone.
     fn needs_state(&self) -> bool {
         matches!(
             self,
-            HistoryChange::Repeatable { .. }
-                | HistoryChange::BackfillComplete { .. }
+            HistoryChange::BackfillComplete { .. }
                 | HistoryChange::BackfillAgain { .. }
                 | HistoryChange::StatementDone { .. }
                 | HistoryChange::StatementAgain { .. }
@@ -100,10 +68,10 @@ impl HistoryChange {
 }
 
 impl Migrator {
-    /// Changes what the history records; the schema stays as it is. All changes are made or none, under the migration lock.
+    /// Changes what the history records: all changes or none, under the migration lock. The schema stays as it is.
     ///
     /// # Errors
-    /// [`Error::Target`] when the history has changed meanwhile, or a change does not fit it; and those of
+    /// [`Error::Target`] when the history was changed by another session, or a change does not fit it; and those of
     /// [`lock`](Migrator::lock).
     pub async fn change_history(&self, client: &Client, changes: &[HistoryChange]) -> Result<(), Error> {
         let mut lock = self.lock(client).await?;
@@ -119,27 +87,38 @@ impl Migrator {
         facts: &mut Preflight,
         changes: &[HistoryChange],
     ) -> Result<(), Error> {
+        self.begin_change(client, facts, changes.iter().any(HistoryChange::needs_state)).await?;
+        let made = self.make_all(client, facts, changes).await;
+        end_change(client, made).await
+    }
+
+    /// Prepares the history, and the state if it is needed, and begins the transaction that changes them.
+    pub(crate) async fn begin_change(
+        &self,
+        client: &Client,
+        facts: &mut Preflight,
+        needs_state: bool,
+    ) -> Result<(), Error> {
         facts.require_writable(&[], "to be recorded")?;
-        let needs_state = changes.iter().any(HistoryChange::needs_state);
         let backfills = self.set()?.has_backfills();
         let outdated = backfills && crate::state::is_outdated(client, &facts.state).await?;
         if needs_state || outdated || facts.relation.is_none() {
             let backfills = backfills && (needs_state || outdated);
             crate::prepare::prepare(client, facts, backfills, &self.planner.options.interrupt).await?;
         }
-        let failed = || Error::database("changing the history");
-        client.batch_execute("BEGIN").await.map_err(failed())?;
-        let made = async {
-            for change in changes {
-                self.make(client, facts, change).await?;
-            }
-            client.batch_execute("COMMIT").await.map_err(failed())
-        };
-        let made = made.await;
-        if made.is_err() {
-            client.batch_execute("ROLLBACK").await.ok();
+        client.batch_execute("BEGIN").await.map_err(Error::database("changing the history"))
+    }
+
+    async fn make_all(
+        &self,
+        client: &Client,
+        facts: &Preflight,
+        changes: &[HistoryChange],
+    ) -> Result<(), Error> {
+        for change in changes {
+            self.make(client, facts, change).await?;
         }
-        made
+        Ok(())
     }
 
     async fn make(&self, client: &Client, facts: &Preflight, change: &HistoryChange) -> Result<(), Error> {
@@ -151,7 +130,7 @@ impl Migrator {
                     "UPDATE {table} SET checksum = $3, name = $4 WHERE version = $1 AND checksum = $2"
                 );
                 let (applied, found) = (applied.to_string(), found.to_string());
-                one(
+                one_row(
                     client,
                     &sql,
                     &[
@@ -169,39 +148,13 @@ impl Migrator {
             }
             HistoryChange::Forget { version } => {
                 let sql = format!("DELETE FROM {table} WHERE version = $1");
-                one(client, &sql, &[(version, Type::INT8)]).await
-            }
-            HistoryChange::Insert { version, name, applied_on, checksum } => {
-                let sql = format!(
-                    "INSERT INTO {table} (version, name, applied_on, checksum) VALUES ($1, $2, $3, $4)"
-                );
-                let checksum = checksum.to_string();
-                one(
-                    client,
-                    &sql,
-                    &[
-                        (version, Type::INT8),
-                        (name, Type::TEXT),
-                        (applied_on, Type::TEXT),
-                        (&checksum, Type::TEXT),
-                    ],
-                )
-                .await
-            }
-            HistoryChange::Rewrite { version, name, checksum } => {
-                let sql = format!("UPDATE {table} SET checksum = $2, name = $3 WHERE version = $1");
-                let checksum = checksum.to_string();
-                one(client, &sql, &[(version, Type::INT8), (&checksum, Type::TEXT), (name, Type::TEXT)]).await
-            }
-            HistoryChange::Widen => {
-                let sql = format!("ALTER TABLE {table} ALTER COLUMN version TYPE pg_catalog.int8");
-                client.batch_execute(&sql).await.map_err(Error::database("changing the history"))
+                one_row(client, &sql, &[(version, Type::INT8)]).await
             }
             _ => self.make_in_state(client, facts, change).await,
         }
     }
 
-    /// What is written to what Refit remembers.
+    /// Makes a change that is recorded in the state.
     async fn make_in_state(
         &self,
         client: &Client,
@@ -209,23 +162,6 @@ impl Migrator {
         change: &HistoryChange,
     ) -> Result<(), Error> {
         match change {
-            HistoryChange::Repeatable { name, applied_on, checksum } => {
-                let sql = "INSERT INTO refit.repeatable (history_id, relation, name, checksum, applied_at) \
-                           VALUES ($1, $5, $2, $3, $4::pg_catalog.timestamptz)";
-                let checksum = checksum.to_string();
-                one(
-                    client,
-                    &facts.state.sql(sql),
-                    &[
-                        (&facts.state.history(), Type::INT8),
-                        (name, Type::TEXT),
-                        (&checksum, Type::TEXT),
-                        (applied_on, Type::TEXT),
-                        (&facts.relation, Type::OID),
-                    ],
-                )
-                .await
-            }
             HistoryChange::BackfillComplete { version } => {
                 backfill::record(
                     client,
@@ -250,11 +186,7 @@ impl Migrator {
             HistoryChange::StatementAgain { step } => {
                 crate::exec::by_statement::decide(client, &facts.state, self.set()?, step, false).await
             }
-            HistoryChange::Accept { .. }
-            | HistoryChange::Forget { .. }
-            | HistoryChange::Insert { .. }
-            | HistoryChange::Rewrite { .. }
-            | HistoryChange::Widen => Ok(()),
+            HistoryChange::Accept { .. } | HistoryChange::Forget { .. } => Ok(()),
         }
     }
 
@@ -266,8 +198,24 @@ impl Migrator {
     }
 }
 
+/// Commits the changes if all were made.
+pub(crate) async fn end_change(client: &Client, made: Result<(), Error>) -> Result<(), Error> {
+    let ended = match made {
+        Ok(()) => client.batch_execute("COMMIT").await.map_err(Error::database("changing the history")),
+        error => error,
+    };
+    if ended.is_err() {
+        client.batch_execute("ROLLBACK").await.ok();
+    }
+    ended
+}
+
 /// Changes exactly one row.
-async fn one(client: &Client, sql: &str, parameters: &[(&(dyn ToSql + Sync), Type)]) -> Result<(), Error> {
+pub(crate) async fn one_row(
+    client: &Client,
+    sql: &str,
+    parameters: &[(&(dyn ToSql + Sync), Type)],
+) -> Result<(), Error> {
     match client.execute_typed(sql, parameters).await.map_err(Error::database("changing the history"))? {
         1 => Ok(()),
         _ => Err(Error::Target(

@@ -83,6 +83,21 @@ pub struct RunRow {
     pub undo_to: Option<i64>,
 }
 
+impl Status {
+    /// The last run, if it was interrupted and work is left: migrations that are to be applied, or for a rollback, undone.
+    ///
+    /// A run with nothing to do is not recorded, so the last run on record may be older than the state of the database.
+    pub fn interrupted_run(&self) -> Option<&RunRow> {
+        let run = self.last_run.as_ref()?;
+        let is_open = run.outcome == "running" && self.holder.is_none();
+        let work_is_left = match run.undo_to {
+            Some(to) => self.applied.iter().any(|row| row.version > to),
+            None => !self.plan.is_up_to_date() || self.plan.needs_run(),
+        };
+        (is_open && work_is_left).then_some(run)
+    }
+}
+
 impl Migrator {
     /// Reads where a database stands.
     ///

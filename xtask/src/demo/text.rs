@@ -1,5 +1,5 @@
 //! Random titles and bodies from words of many scripts. The same random numbers give the same text. Every text is valid
-//! for a PostgreSQL `text` column (no U+0000), and some are meant to break careless code: the end-of-data marker of COPY, a
+//! for a PostgreSQL `text` column (no U+0000), and some break careless code: the end-of-data marker of COPY, a
 //! literal `\N`, line endings, quotes, combining marks, right-to-left overrides.
 
 use rand::RngExt;

@@ -1,4 +1,4 @@
-//! The page of the commands, from clap's own definitions.
+//! The page of the commands, from the definitions of clap.
 
 use clap::{Arg, ArgAction, Command};
 
@@ -26,7 +26,7 @@ pub(super) fn page(mut program: Command) -> String {
     text
 }
 
-/// The commands below one, each followed by its own.
+/// The subcommands of a command, each followed by its own.
 fn commands<'c>(parent: &'c Command, prefix: &str) -> Vec<(String, &'c Command)> {
     let mut found = Vec::new();
     let shown = |command: &&Command| !command.is_hide_set() && command.get_name() != "help";
@@ -90,7 +90,7 @@ fn argument(argument: &Arg) -> String {
         None => code(&argument.to_string()),
     };
     let help = argument.get_long_help().or(argument.get_help()).map(ToString::to_string).unwrap_or_default();
-    // A default that is not one value stands in the help text.
+    // The help text has a default that is not a single value.
     let (help, worded) = match help.trim_end_matches(']').split_once(" [default: ") {
         Some((help, default)) => (help, Some(escape(default))),
         None => (help.as_str(), None),
@@ -132,7 +132,7 @@ fn possible(argument: &Arg) -> String {
     text
 }
 
-/// What stands below the options: paragraphs, in which indented lines are code.
+/// The text below the options: paragraphs, in which indented lines are code.
 fn prose(help: &str) -> String {
     let paragraph = |text: &str| {
         let (code, words): (Vec<&str>, Vec<&str>) = text.lines().partition(|line| line.starts_with("  "));

@@ -45,24 +45,24 @@ pub(super) fn settings(model: &Path) -> anyhow::Result<String> {
     ))
 }
 
-/// What is written so far: rows of the table at the top, and a section for each key.
+/// A page under construction: the rows of the table at the top, and a section for each key.
 struct Page<'s> {
     source: &'s Source,
-    /// The keys that repeatable migrations take, where that is a question.
+    /// The keys that repeatable migrations take; none for settings.
     repeatable: Option<Vec<String>>,
     rows: String,
     sections: String,
 }
 
-/// Instead of a default, where there is none.
+/// Shown for a key without a default.
 const REQUIRED: &str = "required";
 
-/// What is said of every key.
+/// What the page says about each key.
 struct Facts {
     ty: String,
-    /// None for a table, whose keys have defaults of their own.
+    /// None for a table: its keys have their own defaults.
     default: Option<String>,
-    /// Whether repeatable migrations take it, where that is a question.
+    /// Whether repeatable migrations take it; none for settings.
     repeatable: Option<&'static str>,
 }
 
@@ -71,7 +71,7 @@ impl<'s> Page<'s> {
         Page { source, repeatable: None, rows: String::new(), sections: String::new() }
     }
 
-    /// Adds the keys of a struct and, after each that is a struct itself, that one's.
+    /// Adds the keys of a struct, and below a key that is a struct, the keys of that one.
     fn keys(&mut self, table: &Table, prefix: &str, defaults: &Value) -> anyhow::Result<()> {
         let common = self.common(table);
         for key in &table.keys {
@@ -79,7 +79,7 @@ impl<'s> Page<'s> {
             let below = self.source.table(key.kind.name()).transpose()?;
             let facts = self.facts(key, prefix, below.is_some(), &defaults[&key.name])?;
             self.row(&name, key, &facts);
-            // The values that several keys share are listed once, in the section of their table.
+            // Values that several keys share are listed once, in the section of their table.
             let listed = match &below {
                 Some(below) => self.common(below),
                 None => Some(key.kind.name().to_owned()).filter(|name| common.as_ref() != Some(name)),
@@ -101,7 +101,7 @@ impl<'s> Page<'s> {
             default: match (key.is_required, is_table) {
                 (true, _) => Some(REQUIRED.to_owned()),
                 (false, true) => None,
-                // A default that is not written is the type's own.
+                // A default that is not serialised is that of the type.
                 (false, false) if key.kind.name() == "bool" && default.is_null() => {
                     Some("`false`".to_owned())
                 }
@@ -173,7 +173,7 @@ impl<'s> Page<'s> {
     }
 }
 
-/// A default as it would be written.
+/// A default as TOML.
 fn shown(value: &Value) -> String {
     match value {
         Value::Null => "none".to_owned(),
@@ -184,7 +184,7 @@ fn shown(value: &Value) -> String {
     }
 }
 
-/// Milliseconds in the largest unit that they are whole in.
+/// Milliseconds in the largest unit in which they are a whole number.
 fn duration(text: &str) -> Option<String> {
     let milliseconds: u64 = text.strip_suffix("ms")?.parse().ok()?;
     let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s"), (1, "ms")];
@@ -193,7 +193,7 @@ fn duration(text: &str) -> Option<String> {
 }
 
 impl Kind {
-    /// The type's name; of a list or a map, that of what is in it.
+    /// The name of the type; for a list or a map, that of its elements.
     fn name(&self) -> &str {
         match self {
             Kind::Named(name) | Kind::List(name) | Kind::Map(name) => name,

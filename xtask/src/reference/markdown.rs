@@ -1,6 +1,6 @@
 //! Plain text as Markdown.
 
-/// Escapes what Markdown would read as markup. Code in backticks stays as it is.
+/// Escapes characters that are markup in Markdown. Code in backticks is unchanged.
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     let mut in_code = false;
@@ -8,7 +8,7 @@ pub(super) fn escape(text: &str) -> String {
     for (at, character) in text.char_indices() {
         in_code ^= character == '`';
         let is_markup = match character {
-            // Within a word it is none.
+            // Within a word, it is not markup.
             '_' => !is_word(text[..at].chars().last()) || !is_word(text[at + 1..].chars().next()),
             _ => matches!(character, '*' | '<' | '\\'),
         };
@@ -20,7 +20,7 @@ pub(super) fn escape(text: &str) -> String {
     escaped
 }
 
-/// Code in a line, also where it contains a backtick.
+/// Inline code, which may contain a backtick.
 pub(super) fn code(text: &str) -> String {
     match text.contains('`') {
         true => format!("`` {text} ``"),
@@ -28,7 +28,7 @@ pub(super) fn code(text: &str) -> String {
     }
 }
 
-/// The anchor of a heading that is code, as GitHub and mdBook make it.
+/// The anchor of a heading that is code, as on GitHub and in mdBook.
 pub(super) fn anchor(heading: &str) -> String {
     let kept = heading.to_lowercase();
     let kept = kept.chars().filter(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | ' '));

@@ -16,20 +16,18 @@ use serde_json::json;
 use similar::TextDiff;
 
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Exit status: 0 fine, 1 with --check when a page is out of date, 2 could not run.\n\n\
-                  Examples:\n  cargo xtask reference\n  cargo xtask reference --check"
-)]
+#[command(after_help = "Exit status: 0 success; 1 with --check, a page is out of date; 2 could not run.\n\n\
+                  Examples:\n  cargo xtask reference\n  cargo xtask reference --check")]
 pub(crate) struct Args {
-    /// Write nothing, and fail if a page is out of date
+    /// Write nothing; fail if a page is out of date
     #[arg(long)]
     check: bool,
 }
 
-/// Where the pages are, below the workspace.
+/// The folder of the pages in the workspace.
 const FOLDER: &str = "docs/reference";
 
-/// A page: its path, and what it must say.
+/// A page: its path, and its text.
 struct Page {
     path: PathBuf,
     text: String,
@@ -58,7 +56,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Every page, made from the sources of a workspace and the commands of this program.
+/// All pages, from the sources of a workspace and the commands of this program.
 fn pages(workspace: &Path) -> anyhow::Result<[Page; 3]> {
     let page = |name: &str, text| Page { path: workspace.join(FOLDER).join(name), text };
     let model = workspace.join("crates/refit-model/src");
@@ -69,7 +67,7 @@ fn pages(workspace: &Path) -> anyhow::Result<[Page; 3]> {
     ])
 }
 
-/// How a page differs from what it must say, as a unified diff.
+/// The difference between a file and its page, as a unified diff.
 fn difference(page: &Page) -> Option<String> {
     let found = fs::read_to_string(&page.path).unwrap_or_default();
     let found = refit_model::normalise(&found);

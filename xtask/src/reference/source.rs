@@ -28,13 +28,13 @@ pub(super) struct Key {
 pub(super) enum Kind {
     /// A type by its name.
     Named(String),
-    /// A list of such.
+    /// A list of values of a type.
     List(String),
-    /// A map from names to such.
+    /// A map from names to values of a type.
     Map(String),
 }
 
-/// A value of an enum: how it is written, and its documentation.
+/// A value of an enum as TOML, and its documentation.
 pub(super) struct Choice {
     pub(super) value: String,
     pub(super) docs: String,
@@ -59,12 +59,12 @@ impl Source {
             _ => None,
         })?;
         let Fields::Named(fields) = &found.fields else { return None };
-        // What is not deserialised is read key by key, and each key may be left out.
+        // A struct without `Deserialize` is read key by key, and each key is optional.
         let may_miss = has(&found.attrs, "serde", "default") || !has(&found.attrs, "derive", "Deserialize");
         let key = |field: &syn::Field| {
             let name = field.ident.as_ref().map(ToString::to_string).unwrap_or_default();
             let (kind, is_optional) =
-                kind(&field.ty).with_context(|| format!("the type of `{name}` is none that a key has"))?;
+                kind(&field.ty).with_context(|| format!("a key cannot have the type of `{name}`"))?;
             let is_required = !may_miss && !is_optional && !has(&field.attrs, "serde", "default");
             Ok(Key { name, docs: docs(&field.attrs), kind, is_required })
         };
@@ -98,13 +98,13 @@ impl Source {
         let Some(Expr::Array(array)) = found else { return Err(anyhow!("there is no array `{name}`")) };
         let text = |element: &Expr| match element {
             Expr::Lit(syn::ExprLit { lit: Lit::Str(text), .. }) => Ok(text.value()),
-            _ => Err(anyhow!("`{name}` holds what is no string")),
+            _ => Err(anyhow!("`{name}` has an element that is not a string")),
         };
         array.elems.iter().map(text).collect()
     }
 }
 
-/// What a type is, and whether it is an `Option`.
+/// The kind of a type, and whether it is an `Option`.
 fn kind(ty: &Type) -> anyhow::Result<(Kind, bool)> {
     let (name, inner) = parts(ty)?;
     let last =
@@ -149,7 +149,7 @@ fn docs(attributes: &[Attribute]) -> String {
 fn has(attributes: &[Attribute], attribute: &str, word: &str) -> bool {
     let mut found = false;
     for attribute in attributes.iter().filter(|one| one.path().is_ident(attribute)) {
-        // What is not written this way does not have the word.
+        // An attribute in another form does not have the word.
         let _ = attribute.parse_nested_meta(|meta| {
             found |= meta.path.is_ident(word);
             if meta.input.peek(syn::Token![=]) {

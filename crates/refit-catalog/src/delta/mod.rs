@@ -89,10 +89,14 @@ impl Delta {
 }
 
 impl Change {
-    /// The change in one line, as at the start of its entry in [`Delta::text`].
+    /// The change as in [`Delta::text`]; details follow the first line, indented.
+    pub fn text(&self) -> String {
+        text::changes(std::slice::from_ref(self))
+    }
+
+    /// The change in one line, the first one of [`Change::text`].
     pub fn line(&self) -> String {
-        let text = text::changes(std::slice::from_ref(self));
-        text.lines().next().unwrap_or_default().to_owned()
+        self.text().lines().next().unwrap_or_default().to_owned()
     }
 
     /// Kind and full name: `column app.t.a`, `constraint t_a_ck of app.t`.

@@ -45,11 +45,11 @@ pub(crate) struct Observed {
 impl LockWatcher {
     /// Opens the sessions and blocks the tables that a statement may use.
     pub(crate) async fn start(url: &str, relations: &Relations, text: &str) -> Result<LockWatcher, Error> {
-        let watcher = open(url, "refit rehearsal, observing").await?;
+        let watcher = open(url, "observing").await?;
         let mut this = LockWatcher { watcher, barriers: BTreeMap::new() };
         for oid in relations.named_in(text).into_iter().take(TABLES) {
             let Some(relation) = relations.get(oid) else { continue };
-            let connection = open(url, "refit rehearsal, blocking").await?;
+            let connection = open(url, "blocking").await?;
             let lock = format!("BEGIN; LOCK TABLE ONLY {} IN SHARE UPDATE EXCLUSIVE MODE", relation.quoted);
             connection.batch_execute(&lock).await.map_err(Error::database("taking the blocking lock"))?;
             let pid = backend(&connection).await?;

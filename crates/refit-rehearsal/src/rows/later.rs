@@ -33,7 +33,7 @@ impl LaterKeys {
     /// # Errors
     /// When a query on the database or its copy fails.
     pub async fn of(url: &str, files: &[File]) -> Result<LaterKeys, Error> {
-        let client = open(url, "refit rehearsal, keys").await?;
+        let client = open(url, "keys").await?;
         let failed = Error::database("copying the database");
         let sql = "SELECT pg_catalog.current_database()::text";
         let row = client.query_one(sql, &[]).await.map_err(&failed)?;

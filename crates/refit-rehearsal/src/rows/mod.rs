@@ -48,7 +48,7 @@ pub struct Tables {
 /// # Errors
 /// When connecting to the database or reading its tables fails. A table that cannot be filled is not an error.
 pub async fn fill(url: &str, rows: u32, tables: &mut Tables) -> Result<Vec<Filled>, Error> {
-    let client = open(url, "refit rehearsal, rows").await?;
+    let client = open(url, "rows").await?;
     let there = Catalog::tables(&client).await?;
     if there.is_subset(&tables.seen) {
         client.close().await;

@@ -1,21 +1,20 @@
 //! Live progress of backfills: a bar on a terminal, plain lines elsewhere.
 
-use refit::backfill::JobState;
-use refit_model::wording::{counted, grouped};
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use refit::backfill::JobState;
 use refit_model::Version;
 
 use super::poller::{ObservedJob, StatusPoller};
-use super::render::{figures, state};
-use crate::output::{Output, QUIET, WAITS, say};
-use crate::render::figures::failed;
+use crate::output::{Output, WAITS, say};
+use crate::render::backfill::{beside_bar, line, started, state};
+use crate::styled::{Text, text};
 
 /// Interval between polls.
-pub(crate) const TICK: Duration = Duration::from_secs(1);
+pub(super) const TICK: Duration = Duration::from_secs(1);
 /// Interval between lines when only figures change.
 const LINE: Duration = Duration::from_secs(5);
 
@@ -39,7 +38,7 @@ impl Live {
     }
 
     /// A function that prints a line without disturbing the bar.
-    pub(crate) fn say(&self) -> impl Fn(String) + Send + Sync + 'static {
+    pub(crate) fn say(&self) -> impl Fn(Text) + Send + Sync + 'static {
         let (bar, human) = (self.bar.clone(), self.out.human());
         move |text| {
             if human {
@@ -61,10 +60,7 @@ impl Live {
                 }
                 Err(error) if !disconnected => {
                     disconnected = true;
-                    say(format!(
-                        "{WAITS}cannot reach the server{WAITS:#}: {}",
-                        crate::output::error_text(&error)
-                    ));
+                    say(unreachable(&error));
                 }
                 Err(_) => {}
             }
@@ -77,7 +73,7 @@ impl Live {
         self.jobs = all;
     }
 
-    fn draw(&mut self, say: &impl Fn(String)) {
+    fn draw(&mut self, say: &impl Fn(Text)) {
         if self.bar.is_hidden() {
             self.lines.changes(&self.jobs).into_iter().for_each(say);
             return;
@@ -85,8 +81,8 @@ impl Live {
         let is_active = |seen: &&ObservedJob| seen.status.state == JobState::Running || seen.is_runnable();
         let Some(seen) = self.jobs.iter().find(is_active) else { return };
         self.bar.set_position(thousandths(seen.status.progress));
-        self.bar.set_prefix(crate::terminal::plain(&seen.status.name));
-        self.bar.set_message(bar_text(&bar_message(seen)));
+        self.bar.set_prefix(crate::terminal::plain(&seen.status.name.as_str().into()));
+        self.bar.set_message(bar_text(&beside_bar(seen)));
     }
 
     pub(crate) fn end(&self) {
@@ -108,44 +104,13 @@ fn thousandths(progress: f64) -> u64 {
     (progress.clamp(0.0, 1.0) * 1_000.0) as u64
 }
 
-/// The figures after the bar, and a second line with strategy, workers and problems.
-fn bar_message(seen: &ObservedJob) -> String {
-    let status = &seen.status;
-    let mut parts = Vec::new();
-    parts.extend(status.strategy.clone());
-    if let Some(worker) = status.workers.first() {
-        parts.push(format!(
-            "{}, batches of {}",
-            counted(status.workers.len(), "worker"),
-            grouped(worker.batch_rows)
-        ));
-    }
-    if status.pass > 0 {
-        parts.push(format!("closing sweep {}", status.pass));
-    }
-    if status.errors > 0 {
-        parts.push(failed(status.errors));
-    }
-    parts.extend(obstacle(seen));
-    let figures = figures(seen);
-    let figures = figures.trim_start();
-    if parts.is_empty() { figures.to_owned() } else { format!("{figures}\n  {}", parts.join(", ")) }
-}
-
-/// Why the job is paused or slow.
-fn obstacle(seen: &ObservedJob) -> Option<String> {
-    let version = seen.status.version;
-    match &seen.status.throttle {
-        _ if seen.status.is_paused() => {
-            Some(format!("{WAITS}paused{WAITS:#}: continue with `cargo xtask backfill resume {version}`"))
-        }
-        Some(throttle) => Some(format!("{WAITS}slowed{WAITS:#}: {throttle}")),
-        None => None,
-    }
+/// A note that the server did not answer.
+pub(super) fn unreachable(error: &anyhow::Error) -> Text {
+    text![WAITS.of("cannot reach the server"), ": ", crate::output::error_text(error)]
 }
 
 /// Renders text for the bar, without colours if they are turned off.
-pub(crate) fn bar_text(text: &str) -> String {
+fn bar_text(text: &Text) -> String {
     match anstream::AutoStream::choice(&std::io::stderr()) {
         anstream::ColorChoice::Never => crate::terminal::plain(text),
         _ => crate::terminal::render(text),
@@ -153,7 +118,7 @@ pub(crate) fn bar_text(text: &str) -> String {
 }
 
 /// Lines about state changes, and about the figures every few seconds.
-pub(crate) struct Lines {
+pub(super) struct Lines {
     printed: BTreeMap<Version, (String, Instant)>,
     strategies: BTreeMap<Version, String>,
     /// Whether this process works on the backfills, so that there is a worker.
@@ -165,12 +130,12 @@ impl Lines {
         Lines { printed: BTreeMap::new(), strategies: BTreeMap::new(), own: true }
     }
 
-    pub(crate) fn of_others() -> Lines {
+    pub(super) fn of_others() -> Lines {
         Lines { own: false, ..Lines::own() }
     }
 
     /// The lines to print now.
-    pub(crate) fn changes(&mut self, all: &[ObservedJob]) -> Vec<String> {
+    pub(super) fn changes(&mut self, all: &[ObservedJob]) -> Vec<Text> {
         let mut lines = Vec::new();
         for seen in all {
             let version = seen.status.version;
@@ -178,8 +143,7 @@ impl Lines {
                 && seen.status.state == JobState::Running
                 && self.strategies.insert(version, strategy.clone()).as_ref() != Some(strategy)
             {
-                let name = &seen.status.name;
-                lines.push(format!("{QUIET}{:<10}{QUIET:#}  {name}  {strategy}: {reason}", "started"));
+                lines.push(started(&seen.status, strategy, reason));
             }
             let idle = !self.own && seen.is_runnable() && seen.sessions == 0;
             let key = format!("{} {idle}", state_key(seen));
@@ -207,28 +171,4 @@ fn state_key(seen: &ObservedJob) -> String {
         .filter(|c| !c.is_ascii_digit() && *c != '.')
         .collect();
     format!("{} {throttle} {} {} {:?}", state(status).0, status.errors > 0, status.pass, status.error)
-}
-
-fn line(seen: &ObservedJob, idle: bool) -> String {
-    let (word, style) = state(&seen.status);
-    let mut line = format!("{style}{word:<10}{style:#}  {}  {}", seen.status.name, figures(seen));
-    let mut add = |text: String| {
-        line.push_str("  ");
-        line.push_str(&text);
-    };
-    if seen.status.pass > 0 && !seen.is_complete() {
-        add(format!("closing sweep {}", seen.status.pass));
-    }
-    if seen.status.errors > 0 {
-        add(failed(seen.status.errors));
-    }
-    if idle {
-        add(format!("{WAITS}no worker{WAITS:#}"));
-    } else if !seen.is_complete() {
-        obstacle(seen).map(&mut add);
-    }
-    if let Some(error) = &seen.status.error {
-        add(error.clone());
-    }
-    line
 }

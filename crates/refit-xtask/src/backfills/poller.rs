@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use refit::backfill::{JobRequest, JobState, JobStatus};
-use refit::{ConnectOptions, Connection, Migrator};
+use refit::{ConnectOptions, Connection, Migrator, application_name};
 use serde::Serialize;
 use tokio_postgres::types::Type;
 
@@ -80,7 +80,11 @@ impl StatusPoller {
         let connection = match self.connection.take() {
             Some(connection) if !connection.is_closed() => connection,
             _ => {
-                let options = ConnectOptions { retry_for: Duration::ZERO, ..connect_options() };
+                let options = ConnectOptions {
+                    retry_for: Duration::ZERO,
+                    application_name: application_name::STATUS_POLLER.to_owned(),
+                    ..connect_options()
+                };
                 refit::connect(&self.url, &options).await?
             }
         };

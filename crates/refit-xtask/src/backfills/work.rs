@@ -12,11 +12,12 @@ use serde::Serialize;
 
 use super::live::Live;
 use super::poller::{ObservedJob, StatusPoller};
-use super::render::blocks;
 use crate::context::Context;
 use crate::database::connect_options;
 use crate::interrupt::interrupted;
 use crate::output::{BAD, GOOD, QUIET, WAITS};
+use crate::render::backfill::blocks;
+use crate::styled::{Text, text};
 
 /// The result of running backfills.
 #[derive(Debug, Serialize)]
@@ -143,20 +144,20 @@ fn observed(migrator: &Migrator, live: &Live) -> (Migrator, Arc<Mutex<Vec<StepRe
     let migrator = migrator.clone().observe(move |event| match event {
         Event::StepApplied { report } => {
             let did = if report.kind == StepKind::Undo { "undone" } else { "applied" };
-            say(format!("{GOOD}{did:<10}{GOOD:#}  {} ({})", report.stem, elapsed(report.duration)));
+            say(text![GOOD.column(did, 10), format!("  {} ({})", report.stem, elapsed(report.duration))]);
             steps.lock().unwrap_or_else(PoisonError::into_inner).push((*report).clone());
         }
         Event::StepRetried { stem, attempts, blockers, .. } => {
             let by = if blockers.is_empty() { String::new() } else { format!(": {}", blockers.join("; ")) };
-            say(format!("{WAITS}{:<10}{WAITS:#}  {stem}, attempt {attempts}{by}", "blocked"));
+            say(text![WAITS.column("blocked", 10), format!("  {stem}, attempt {attempts}{by}")]);
         }
         Event::JournalDropped { stem, journal } => {
-            say(format!(
-                "{QUIET}{:<10}{QUIET:#}  {journal}: the undo journal of {stem}, whose retention has ended",
-                "dropped"
-            ));
+            let why = format!("  {journal}: the undo journal of {stem}, whose retention has ended");
+            say(text![QUIET.column("dropped", 10), why]);
         }
-        Event::Waiting { holder, .. } => say(format!("{WAITS}waiting{WAITS:#} for another run: {holder}")),
+        Event::Waiting { holder, .. } => {
+            say(text![WAITS.of("waiting"), format!(" for another run: {holder}")]);
+        }
         _ => {}
     });
     (migrator, applied)
@@ -206,7 +207,7 @@ impl Worked {
     }
 
     /// The summary for people: applied steps have already been shown.
-    pub(crate) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> Text {
         let mut lines = Vec::new();
         if !self.backfills.is_empty() {
             lines.push(blocks(&self.backfills));
@@ -215,24 +216,25 @@ impl Worked {
             let has_error = |job: &ObservedJob| job.status.version == *version && job.status.error.is_some();
             // The job's own error is already part of its block.
             if !self.backfills.iter().any(has_error) {
-                lines.push(format!("{BAD}stopped{BAD:#}  {name}: {reason}"));
+                lines.push(text![BAD.of("stopped"), format!("  {name}: {reason}")]);
             }
         }
         lines.extend(
-            self.held.iter().map(|step| format!("{WAITS}held{WAITS:#}  {}  ({})", step.stem, step.gate)),
+            self.held.iter().map(|step| text![WAITS.of("held"), format!("  {}  ({})", step.stem, step.gate)]),
         );
         lines.extend(self.pending.iter().map(|Named { name, .. }| {
-            format!("{WAITS}pending{WAITS:#}  {name}: apply its migration with `cargo xtask migrate`")
+            text![WAITS.of("pending"), format!("  {name}: apply its migration with `cargo xtask migrate`")]
         }));
         lines.push(match (self.interrupted, self.failures.len()) {
-            (true, _) => format!(
-                "{WAITS}stopped{WAITS:#}: uncommitted batches are rolled back; resume with `cargo xtask backfill run`"
-            ),
-            (false, 0) if self.backfills.is_empty() => "no backfill is unfinished".to_owned(),
-            (false, 0) => format!("complete in {}", span(self.seconds)),
-            (false, 1) => format!("{BAD}1 backfill is not complete{BAD:#}"),
-            (false, several) => format!("{BAD}{several} backfills are not complete{BAD:#}"),
+            (true, _) => text![
+                WAITS.of("stopped"),
+                ": uncommitted batches are rolled back; resume with `cargo xtask backfill run`"
+            ],
+            (false, 0) if self.backfills.is_empty() => "no backfill is unfinished".into(),
+            (false, 0) => format!("complete in {}", span(self.seconds)).into(),
+            (false, 1) => BAD.of("1 backfill is not complete"),
+            (false, several) => BAD.of(format!("{several} backfills are not complete")),
         });
-        lines.join("\n")
+        Text::lines(lines)
     }
 }

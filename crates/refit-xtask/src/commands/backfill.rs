@@ -2,12 +2,10 @@
 
 mod cancel;
 mod pause;
-mod preview;
 mod resume;
 mod retry;
 mod run;
 mod status;
-mod which;
 
 use std::process::ExitCode;
 

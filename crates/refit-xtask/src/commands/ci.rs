@@ -57,7 +57,7 @@ fn cargo(command: Cmd<'_>) -> xshell::Result<()> {
 
 /// Checks that the document of the rules, if there is one, matches the code.
 fn rules(shell: &Shell, context: &Context) -> xshell::Result<()> {
-    if !context.workspace.join(super::explain::DOCUMENT).exists() {
+    if !context.workspace.join(crate::render::rules::DOCUMENT).exists() {
         return Ok(());
     }
     let program = program();

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
-use refit_lint::{RULES, Rule, Severity, suggestion};
-use serde_json::{Value, json};
+use refit_lint::{RULES, suggestion};
+use serde_json::json;
 use similar::TextDiff;
 
 use crate::context::Context;
-use crate::output::{BAD, GOOD, QUIET, WAITS};
 use crate::render::rule_page;
+use crate::render::rules::{DOCUMENT, document, entry, list, with_page};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit status: 0 success; 1 with --check, the file differs; 2 could not run.\n\n\
@@ -32,9 +32,6 @@ pub struct Args {
     check: Option<PathBuf>,
 }
 
-/// The workspace's document of all pages.
-pub(super) const DOCUMENT: &str = "docs/rules.md";
-
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     match &args.rule {
         _ if args.list => context.out.result(&RULES.iter().map(entry).collect::<Vec<_>>(), list())?,
@@ -43,71 +40,11 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
             let Some(rule) = RULES.iter().find(|rule| rule.name == name) else {
                 bail!("there is no rule `{name}`; {}", suggestion(name));
             };
-            context.out.result(&whole(rule), rule_page::terminal(rule))?;
+            context.out.result(&with_page(rule), rule_page::terminal(rule))?;
         }
         None => return check(args.check.as_ref().unwrap_or(&PathBuf::from(DOCUMENT)), context),
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn entry(rule: &Rule) -> Value {
-    json!({
-        "name": rule.name,
-        "title": rule.title(),
-        "severity": rule.severity.map(Severity::as_str),
-        "fixed": refit_lint::is_fixable(rule.name),
-    })
-}
-
-fn whole(rule: &Rule) -> Value {
-    let examples: Vec<Value> = rule
-        .examples()
-        .into_iter()
-        .map(|example| json!({ "safe": example.safe, "since": example.since, "sql": example.sql }))
-        .collect();
-    let mut value = entry(rule);
-    value["page"] = json!(rule.page());
-    value["examples"] = json!(examples);
-    value
-}
-
-fn list() -> String {
-    let width = RULES.iter().map(|rule| rule.name.len()).max().unwrap_or(0);
-    let line = |rule: &Rule| {
-        let style = match rule.severity {
-            Some(Severity::Error) => BAD,
-            Some(Severity::Warning) => WAITS,
-            Some(Severity::Note) => GOOD,
-            None => QUIET,
-        };
-        let severity = rule_page::severity(rule);
-        format!("{:width$}  {style}{severity:7}{style:#}  {}", rule.name, rule.title())
-    };
-    RULES.iter().map(line).collect::<Vec<_>>().join("\n")
-}
-
-/// All pages: a table of contents, then a section for each rule.
-fn document() -> String {
-    let mut text = "# Rules of the linter\n\n\
-                    <!-- Written by `cargo xtask explain --markdown`; the pages are in crates/refit-lint/src/rules. -->\n\n\
-                    | rule | severity | fires on |\n|---|---|---|\n"
-        .to_owned();
-    for rule in RULES {
-        let (name, title) = (rule.name, rule.title().replace('|', "\\|"));
-        text.push_str(&format!("| [`{name}`](#{name}) | {} | {title} |\n", rule_page::severity(rule)));
-    }
-    for rule in RULES {
-        // The page's heading is the rule's title; here it goes below the name.
-        let page = rule_page::markdown(rule, 2);
-        let body = page.split_once('\n').map_or("", |(_, body)| body).trim_start_matches('\n');
-        let title = rule.title();
-        text.push_str(&format!(
-            "\n## {}\n\n**{title}** ({})\n\n{body}\n",
-            rule.name,
-            rule_page::severity(rule)
-        ));
-    }
-    text
 }
 
 fn check(file: &std::path::Path, context: &Context) -> anyhow::Result<ExitCode> {

@@ -1,30 +1,16 @@
 //! `cargo xtask lint-migrations [PATH…]`
 
-mod baseline;
-mod fix;
-mod github;
-mod gitlab;
-mod human;
-mod json;
-mod levels;
-mod report;
-mod sarif;
-mod shown;
-mod since;
-mod sources;
-mod trace;
-mod traced;
-
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use refit_lint::{Outcome, lint};
 use refit_model::wording::{grouped, plural};
 
-use self::report::{FORMATS, Report, render};
-use self::sources::Sources;
 use crate::context::Context;
+use crate::lint::sources::Sources;
+use crate::lint::{baseline, fix, levels, since, trace};
 use crate::output::{Format, one_of};
+use crate::render::lint::{FORMATS, Rendered, Report, render};
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -128,14 +114,9 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     };
     let report =
         Report { sources: &sources, outcome: &outcome, fixed: fixed.as_ref(), traced: traced.as_ref() };
-    let rendered = render(&report, args.format)?;
-    match args.format {
-        // The rendering library replaces control characters with visible symbols.
-        Format::Human | Format::Text | Format::Mermaid | Format::Html => {
-            context.out.print_drawn(&rendered)?
-        }
-        Format::Json | Format::Sarif | Format::Gitlab => context.out.document(&rendered)?,
-        Format::Github => context.out.print(rendered)?,
+    match render(&report, args.format)? {
+        Rendered::Text(text) => context.out.print(text)?,
+        Rendered::Document(document) => context.out.document(&document)?,
     }
     let would_change = fixed.is_some_and(|fixed| !fixed.written && fixed.changes());
     Ok(if would_change { ExitCode::from(1) } else { status(&outcome) })

@@ -8,11 +8,13 @@ use refit::{Backfills, Gate, HeldStep, Plan, Report, StepKind};
 use refit_model::{MigrationSet, version_of};
 use serde::Serialize;
 
-use crate::backfills::{Failure, Worked, unfinished_lines, work};
+use crate::backfills::{Failure, Worked, work};
 use crate::context::{Context, version_argument};
 use crate::database::Database;
 use crate::interrupt::interruptible;
-use crate::render::dry_run::{FileSql, show};
+use crate::render::backfill::unfinished;
+use crate::render::dry_run::{DryRun, FileSql};
+use crate::styled::{Text, text};
 use crate::{progress, render};
 
 #[derive(Debug, clap::Args)]
@@ -88,7 +90,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         let state = migrator.state(&connection).await?;
         let backfills = JobStatus::all(&connection, &state).await?;
         connection.close().await;
-        text.push_str(&unfinished(&backfills, args.backfills));
+        text.push(still_unfinished(&backfills, args.backfills));
     }
     context.out.result(&report, text)?;
     // With `hold`, a step that failed while others are held is not tried again.
@@ -122,35 +124,38 @@ fn report_backfills(
     }
     let text = match nothing {
         true => summary(&report, &report.held, address),
-        false => format!("{}\n{}", worked.text(), summary(&report, &[], address)),
+        false => text![worked.text(), "\n", summary(&report, &[], address)],
     };
     let Worked { failures, interrupted, .. } = &worked;
     context.out.result(&MigrateReport { report: &report, failures, interrupted: *interrupted }, text)?;
     Ok(if worked.failures.is_empty() && !interrupted { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-/// The unfinished backfills, and which process will finish them.
-fn unfinished(backfills: &[JobStatus], mode: BackfillMode) -> String {
-    let lines = unfinished_lines(backfills);
+/// The unfinished backfills, and how to finish them.
+fn still_unfinished(backfills: &[JobStatus], mode: BackfillMode) -> Text {
+    let mut lines = unfinished(backfills);
     if lines.is_empty() {
-        return lines;
+        return Text::default();
     }
     let who = match mode {
         BackfillMode::Background => {
-            "a service that boots with these migrations, or `cargo xtask backfill run`, finishes them"
+            "to finish them, start a service with these migrations, or run `cargo xtask backfill run`"
         }
-        _ => "`cargo xtask backfill run`, or a service that does not hold them, finishes them",
+        _ => {
+            "to finish them, run `cargo xtask backfill run`, or start a service that does not hold backfills"
+        }
     };
-    format!("{lines}\n{who}")
+    lines.push(who.into());
+    text!["\n", Text::lines(lines)]
 }
 
 /// The outcome of the run; the steps have already been shown.
-fn summary(report: &Report, held: &[HeldStep], address: &str) -> String {
+fn summary(report: &Report, held: &[HeldStep], address: &str) -> Text {
     let mut lines: Vec<String> =
         report.warnings.iter().map(|warning| format!("warning: {warning}")).collect();
     lines.extend(held.iter().map(|step| format!("  held    {}  ({})", step.stem, step.gate)));
     lines.push(format!("{} ({address})", report.summary()));
-    lines.join("\n")
+    Text::lines(lines)
 }
 
 fn dry_run(plan: &Plan, set: &MigrationSet, context: &Context) -> anyhow::Result<ExitCode> {
@@ -165,6 +170,7 @@ fn dry_run(plan: &Plan, set: &MigrationSet, context: &Context) -> anyhow::Result
         .iter()
         .filter_map(|step| sql(step).map(|sql| FileSql { path: &step.path, sql }))
         .collect();
-    show(plan, render::plan::plan(plan), statements, context)?;
+    let dry_run = DryRun { plan, statements };
+    context.out.result(&dry_run, dry_run.text(render::plan::plan(plan)))?;
     Ok(if plan.is_up_to_date() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }

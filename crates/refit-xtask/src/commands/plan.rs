@@ -4,10 +4,11 @@ use std::process::ExitCode;
 
 use refit::backfill::JobStatus;
 
-use crate::backfills::unfinished_lines;
 use crate::context::{Context, version_argument};
 use crate::database::Database;
 use crate::render;
+use crate::render::backfill::unfinished;
+use crate::styled::Text;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit status: 0 up to date; 1 something is pending or refused; 2 could not run.\n\n\
@@ -39,6 +40,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         false => Vec::new(),
     };
     connection.close().await;
-    context.out.result(&plan, format!("{}{}", render::plan::plan(&plan), unfinished_lines(&backfills)))?;
+    let lines = std::iter::once(render::plan::plan(&plan)).chain(unfinished(&backfills));
+    context.out.result(&plan, Text::lines(lines))?;
     Ok(if plan.is_up_to_date() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }

@@ -1,7 +1,5 @@
 //! `cargo xtask rehearse`
 
-mod table;
-
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 
@@ -11,6 +9,7 @@ use refit_rehearsal::{File, RehearsalOptions, RehearsalServer, rehearse, server_
 
 use crate::context::{Context, version_argument};
 use crate::database::Database;
+use crate::render::rehearsal;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -55,13 +54,13 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         context.out.note(format_args!("rehearsing on a private PostgreSQL {}", server.version()));
     }
     let options = RehearsalOptions { rows: args.rows, stairway: args.stairway };
-    let rehearsal = rehearse(&server, &files, &options).await?;
+    let rehearsed = rehearse(&server, &files, &options).await?;
     if args.markdown {
-        context.out.print(table::markdown(&rehearsal))?;
+        context.out.print(rehearsal::markdown(&rehearsed))?;
     } else {
-        context.out.result(&rehearsal, table::human(&rehearsal))?;
+        context.out.result(&rehearsed, rehearsal::human(&rehearsed))?;
     }
-    let failed = rehearsal.steps.iter().any(refit_rehearsal::RehearsalStep::has_failed);
+    let failed = rehearsed.steps.iter().any(refit_rehearsal::RehearsalStep::has_failed);
     Ok(if failed { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
 

@@ -1,20 +1,19 @@
 //! `cargo xtask rollback`
 
-use refit::backfill::JobKind;
-use refit_model::wording::counted;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use refit::{Error, Rollback, RollbackPlan, RollbackReport, StepReport};
+use refit::backfill::JobKind;
+use refit::{Error, Rollback, RollbackPlan};
+use refit_model::wording::counted;
 use refit_model::{MigrationSet, Version};
-use serde::Serialize;
 
-use crate::backfills::{Failure, ObservedJob, blocks, with_progress};
+use crate::backfills::{Failure, ObservedJob, with_progress};
 use crate::context::{Context, version_argument};
 use crate::database::Database;
-use crate::output::{BAD, GOOD, WAITS};
 use crate::render;
-use crate::render::dry_run::{FileSql, show};
+use crate::render::dry_run::{DryRun, FileSql};
+use crate::render::rollback::RollbackResult;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -105,79 +104,12 @@ fn question(plan: &RollbackPlan, address: &str) -> String {
     )
 }
 
-/// The JSON document.
-#[derive(Serialize)]
-struct RollbackResult {
-    run: Option<i64>,
-    environment: String,
-    to: Version,
-    /// The newest applied version; null if the rollback did not finish.
-    version: Option<Version>,
-    steps: Vec<StepReport>,
-    backfills: Vec<ObservedJob>,
-    repeatables: Vec<String>,
-    failure: Option<Failure>,
-    interrupted: bool,
-    seconds: f64,
-}
-
-impl RollbackResult {
-    fn take(&mut self, report: RollbackReport) {
-        let worked_on =
-            |seen: &ObservedJob| report.backfills.iter().any(|status| status.id == seen.status.id);
-        self.backfills.retain(worked_on);
-        self.run = report.run;
-        self.version = report.version;
-        self.steps = report.steps;
-        self.repeatables = report.repeatables;
-    }
-
-    /// The summary for people; the steps have already been shown.
-    fn text(&self, address: &str) -> String {
-        let mut lines = Vec::new();
-        if !self.backfills.is_empty() {
-            lines.push(blocks(&self.backfills));
-        }
-        let has_error = |job: &ObservedJob| job.status.error.is_some();
-        if let Some(Failure { name, reason, .. }) =
-            self.failure.as_ref().filter(|_| !self.backfills.iter().any(has_error))
-        {
-            lines.push(format!("{BAD}stopped{BAD:#}  {name}: {reason}"));
-        }
-        for stem in &self.repeatables {
-            lines.push(format!("{WAITS}again{WAITS:#}  {stem} runs again with the next `migrate`"));
-        }
-        let undone = match self.steps.len() {
-            0 => "no migration was undone".to_owned(),
-            1 => "undid 1 migration".to_owned(),
-            count => format!("undid {count} migrations"),
-        };
-        lines.push(match (&self.failure, self.interrupted) {
-            (None, false) if self.steps.is_empty() => {
-                format!("{GOOD}nothing to undo{GOOD:#}; the database is at {} ({address})", self.at())
-            }
-            (None, false) => {
-                format!("{undone} in {:.1} s; the database is at {} ({address})", self.seconds, self.at())
-            }
-            _ => format!(
-                "{undone} ({address}); uncommitted batches are rolled back; resume with `cargo xtask rollback \
-                 --to {}`",
-                self.to
-            ),
-        });
-        lines.join("\n")
-    }
-
-    fn at(&self) -> String {
-        self.version.map_or("no version".to_owned(), |version| format!("version {version}"))
-    }
-}
-
 fn dry_run(plan: &RollbackPlan, set: &MigrationSet, context: &Context) -> anyhow::Result<ExitCode> {
     let downs = plan.steps.iter().filter(|step| step.path.is_some());
     let downs = downs.filter_map(|step| set.migration(step.version)?.down.as_ref());
     let statements: Vec<FileSql<'_>> =
         downs.map(|down| FileSql { path: &down.path, sql: down.text.as_ref() }).collect();
-    show(plan, render::plan::rollback_plan(plan), statements, context)?;
+    let dry_run = DryRun { plan, statements };
+    context.out.result(&dry_run, dry_run.text(render::plan::rollback_plan(plan)))?;
     Ok(if plan.refusals.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(2) })
 }

@@ -1,24 +1,21 @@
 //! `cargo xtask snapshot`
 
-mod render;
-mod side;
-
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::bail;
 use refit_catalog::{Catalog, ReadOptions};
-use refit_devdb::ServerOptions;
-use refit_model::MigrationSet;
 use refit_model::wording::counted;
-use refit_rehearsal::{Difference, RehearsalServer, Snapshots, Verdict, server_options, snapshots};
+use refit_rehearsal::{Difference, Snapshots, Verdict};
 use serde::Serialize;
 
-use self::render::{FORMATS, Schema};
 use crate::context::Context;
 use crate::database::{Database, with_schema};
 use crate::output::{BAD, Format, GOOD, WAITS, one_of};
-use crate::render::difference;
+use crate::render::schema::{FORMATS, Schema};
+use crate::render::{self, difference};
+use crate::schema;
+use crate::styled::{Text, text};
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -67,7 +64,11 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         let database = Database::named(context)?;
         let print = |catalog: Catalog| {
             note_unknown(&catalog, context);
-            context.out.print(render::schema(&database.address(), &Schema::Database(&catalog), args.format))
+            context.out.print(render::schema::schema(
+                &database.address(),
+                &Schema::Database(&catalog),
+                args.format,
+            ))
         };
         with_schema(database.url(), &read, print).await??;
         return Ok(ExitCode::SUCCESS);
@@ -76,7 +77,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         bail!("--check does not support this format; give --format human or json");
     }
     let folder = context.migrations_dir();
-    let made = make(&context.set()?, &read, context).await?;
+    let made = schema::make(&context.set()?, &read, context).await?;
     note_unknown(&made.snapshot.catalog, context);
     if args.check {
         return check(&made, &folder, args, context);
@@ -84,21 +85,13 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     if args.format != Format::Human {
         let workspace = context.workspace.file_name();
         let title = workspace.map_or_else(|| "migrations".into(), |name| name.to_string_lossy());
-        context.out.print(render::schema(&title, &Schema::Set(&made), args.format))?;
+        context.out.print(render::schema::schema(&title, &Schema::Set(&made), args.format))?;
         return Ok(ExitCode::SUCCESS);
     }
     let differences = made.compare(&folder)?;
     made.write(&folder, &differences)?;
     context.out.print(written(&differences, made.steps.len()))?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Runs a set on a private server and reads the schemas.
-async fn make(set: &MigrationSet, read: &ReadOptions, context: &Context) -> anyhow::Result<Snapshots> {
-    let server = RehearsalServer::start(server_options(ServerOptions::from_env())).await?;
-    let migrations = counted(set.steps().count(), "migration");
-    context.out.note(format_args!("running {migrations} on a private PostgreSQL {}", server.version()));
-    Ok(snapshots(&server, set, &context.global.environment, read).await?)
 }
 
 fn note_unknown(catalog: &Catalog, context: &Context) {
@@ -109,19 +102,18 @@ fn note_unknown(catalog: &Catalog, context: &Context) {
     }
 }
 
-fn written(differences: &[Difference], count: usize) -> String {
-    let mut text = String::new();
-    for Difference { file, verdict, .. } in differences {
-        match verdict {
-            Verdict::Missing => text.push_str(&format!("  {GOOD}new{GOOD:#}      {file}\n")),
-            Verdict::Changed => text.push_str(&format!("  {WAITS}changed{WAITS:#}  {file}\n")),
-            Verdict::Stale => {
-                text.push_str(&format!("  {BAD}removed{BAD:#}  {file}: its migration no longer exists\n"));
-            }
-        }
-    }
+fn written(differences: &[Difference], count: usize) -> Text {
+    let line = |Difference { file, verdict, .. }: &Difference| {
+        let (style, word, note) = match verdict {
+            Verdict::Missing => (GOOD, "new", ""),
+            Verdict::Changed => (WAITS, "changed", ""),
+            Verdict::Stale => (BAD, "removed", ": its migration no longer exists"),
+        };
+        text!["  ", style.column(word, 7), format!("  {file}{note}")]
+    };
     let outcome = if differences.is_empty() { "unchanged" } else { "written" };
-    text + &format!("the schema and {}: {outcome}", counted(count, "delta"))
+    let summary = format!("the schema and {}: {outcome}", counted(count, "delta"));
+    Text::lines(differences.iter().map(line).chain([summary.into()]))
 }
 
 /// The JSON document of `--check`.
@@ -139,21 +131,25 @@ fn check(made: &Snapshots, folder: &Path, args: &Args, context: &Context) -> any
         context.out.result(&checked, format_args!("the schema and {count} match the migrations"))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let mut text = String::new();
+    let mut text = Text::default();
     for Difference { file, verdict, diff } in &differences {
-        text.push_str(&match verdict {
-            Verdict::Missing => format!("{BAD}missing{BAD:#}  {file}\n"),
-            Verdict::Changed => format!("{BAD}differs{BAD:#}  {file}\n{}", difference::styled(diff)),
-            Verdict::Stale => format!("{BAD}stale{BAD:#}    {file}: its migration no longer exists\n"),
-        });
+        let (word, note) = match verdict {
+            Verdict::Missing => ("missing", ""),
+            Verdict::Changed => ("differs", ""),
+            Verdict::Stale => ("stale", ": its migration no longer exists"),
+        };
+        text.push(text![BAD.column(word, 7), format!("  {file}{note}\n")]);
+        if *verdict == Verdict::Changed && !diff.is_empty() {
+            text.push(text![difference::unified_text(diff), "\n"]);
+        }
     }
-    text.push_str("- snapshot, + migrations; accept the changes with `cargo xtask snapshot`");
+    text.push("- snapshot, + migrations; accept the changes with `cargo xtask snapshot`");
     if args.pending {
         let pending = match made.write_pending(folder, &differences)?.len() {
             1 => "1 file".to_owned(),
             count => format!("{count} files"),
         };
-        text.push_str(&format!(", or review {pending} with `cargo insta review`"));
+        text.push(format!(", or review {pending} with `cargo insta review`"));
     }
     context.out.result(&checked, text)?;
     Ok(ExitCode::from(1))
@@ -165,9 +161,9 @@ async fn diff(
     read: &ReadOptions,
     context: &Context,
 ) -> anyhow::Result<ExitCode> {
-    let before = side::read(a, read, context).await?;
-    let after = side::read(b, read, context).await?;
-    let (text, differs) = render::difference(&before, &after, format)?;
+    let before = schema::read(a, read, context).await?;
+    let after = schema::read(b, read, context).await?;
+    let (text, differs) = render::schema::difference(&before, &after, format)?;
     context.out.print(text)?;
     Ok(if differs { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }

@@ -5,15 +5,13 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use refit::Plan;
-use refit_catalog::{Change, Drift, Origin, ReadOptions, Snapshot};
-use refit_model::wording::counted;
+use refit_catalog::{Drift, ReadOptions, Snapshot};
 use refit_rehearsal::SNAPSHOTS;
-use serde::Serialize;
 
 use crate::context::Context;
 use crate::database::Database;
-use crate::output::{BAD, GOOD, QUIET, WAITS};
-use crate::render::difference;
+use crate::render::verification::{State, Verified, named, verification};
+use crate::styled::text;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -37,37 +35,6 @@ pub struct Args {
     /// Fail if the database contains unsupported objects
     #[arg(long)]
     strict: bool,
-}
-
-/// How the database compares with the snapshot.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum State {
-    Same,
-    Drift,
-    Behind,
-    Ahead,
-    Refused,
-}
-
-/// The JSON document.
-#[derive(Serialize)]
-struct Verified<'a> {
-    format: u32,
-    state: State,
-    snapshot: &'a Origin,
-    /// The database's version.
-    version: Option<i64>,
-    differences: Vec<Named<'a>>,
-    /// Differences that do not count as drift.
-    not_counted: Vec<Named<'a>>,
-}
-
-#[derive(Serialize)]
-struct Named<'a> {
-    line: String,
-    #[serde(flatten)]
-    change: &'a Change,
 }
 
 pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
@@ -108,10 +75,10 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         state,
         snapshot: &snapshot.origin,
         version: plan.current,
-        differences: drift.as_ref().map_or_else(Vec::new, |drift| lines(&drift.delta.changes)),
-        not_counted: drift.as_ref().map_or_else(Vec::new, |drift| lines(&drift.not_counted)),
+        differences: drift.as_ref().map_or_else(Vec::new, |drift| named(&drift.delta.changes)),
+        not_counted: drift.as_ref().map_or_else(Vec::new, |drift| named(&drift.not_counted)),
     };
-    let text = format!("{}\n{}", database.address(), describe(&verified, &plan, drift.as_ref()));
+    let text = text![database.address(), "\n", verification(&verified, &plan, drift.as_ref())];
     context.out.result(&verified, text)?;
     Ok(if state == State::Same { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
@@ -135,55 +102,4 @@ fn version_state(plan: &Plan) -> Option<State> {
         return Some(State::Ahead);
     }
     (!plan.pending.is_empty() || !plan.held.is_empty()).then_some(State::Behind)
-}
-
-fn lines(changes: &[Change]) -> Vec<Named<'_>> {
-    changes.iter().map(|change| Named { line: change.line(), change }).collect()
-}
-
-fn describe(verified: &Verified<'_>, plan: &Plan, drift: Option<&Drift>) -> String {
-    let version = |version: Option<i64>| {
-        version.map_or("no version".to_owned(), |version| format!("version {version}"))
-    };
-    let (is, made) = (version(plan.current), version(verified.snapshot.version));
-    let mut text = match verified.state {
-        State::Same => format!("{GOOD}no drift{GOOD:#}: the schema matches the migrations, at {is}"),
-        State::Drift => {
-            let differences = counted(verified.differences.len(), "difference");
-            let delta = drift.map(|drift| difference::styled(&drift.delta.text())).unwrap_or_default();
-            let meaning = "+ only in the database, - missing in it, ~ different; undo the change, or write a migration for it";
-            format!("{delta}{BAD}drift{BAD:#}: {differences} ({meaning})")
-        }
-        State::Behind => {
-            let waiting = plan.pending.len() + plan.held.len();
-            format!(
-                "{WAITS}behind{WAITS:#}: at {is}, the snapshot is of {made} ({waiting} not applied); not compared"
-            )
-        }
-        State::Ahead => {
-            format!(
-                "{WAITS}ahead{WAITS:#}: at {is}, the snapshot is of {made}; not compared; verify with the newer migrations"
-            )
-        }
-        State::Refused => {
-            let refusals: Vec<String> =
-                plan.refusals.iter().map(|refusal| format!("\n  {refusal}")).collect();
-            format!(
-                "{BAD}refused{BAD:#}: the history does not match the migrations; not compared{}",
-                refusals.concat()
-            )
-        }
-    };
-    for ignored_change in &verified.not_counted {
-        let why = match ignored_change.change.kind.as_str() {
-            "database" => "migrations do not change it".to_owned(),
-            "user mapping" => "the role may not be able to see all of it".to_owned(),
-            _ => format!(
-                "the snapshot was written on PostgreSQL {}, which formats queries differently",
-                verified.snapshot.postgres
-            ),
-        };
-        text.push_str(&format!("\n{QUIET}not counted: {} ({why}){QUIET:#}", ignored_change.line));
-    }
-    text
 }

@@ -1,15 +1,86 @@
-//! Rendering of differences: unified diffs and schema deltas.
+//! Rendering of differences: of schemas, and of texts as unified diffs.
+
+use refit_catalog::{Delta, Verb};
+use similar::{ChangeTag, TextDiff};
 
 use crate::output::{BAD, GOOD, QUIET, WAITS};
+use crate::styled::{Style, Text, text};
 
-/// A unified diff or a delta, with coloured lines.
-pub(crate) fn styled(diff: &str) -> String {
-    let line = |line: &str| match line.as_bytes().first() {
-        Some(b'+') => format!("{GOOD}{line}{GOOD:#}\n"),
-        Some(b'-') => format!("{BAD}{line}{BAD:#}\n"),
-        Some(b'~') => format!("{WAITS}{line}{WAITS:#}\n"),
-        Some(b'@') => format!("{QUIET}{line}{QUIET:#}\n"),
-        _ => format!("{line}\n"),
+/// The changes of a schema, each on lines of its own, without a final newline.
+pub(crate) fn delta(delta: &Delta) -> Text {
+    let change = |change: &refit_catalog::Change| {
+        let text = change.text();
+        let text = text.trim_end_matches('\n');
+        match change.verb {
+            Verb::Added => every_line(GOOD, text),
+            Verb::Removed => every_line(BAD, text),
+            // The lines below the first compare the old and the new value.
+            Verb::Changed | Verb::Moved => match text.split_once('\n') {
+                Some((first, rest)) => text![WAITS.of(first), "\n", rest],
+                None => WAITS.of(text),
+            },
+        }
     };
-    diff.lines().map(line).collect()
+    Text::lines(delta.changes.iter().map(change))
+}
+
+fn every_line(style: Style, text: &str) -> Text {
+    Text::lines(text.lines().map(|line| style.of(line)))
+}
+
+/// A unified diff of two texts, without a final newline. `names` are those of the texts, `context` is the number of unchanged
+/// lines around a change, and `shown` is applied to each line.
+pub(crate) fn unified(
+    diff: &TextDiff<'_, '_, str>,
+    names: [&str; 2],
+    context: usize,
+    shown: impl Fn(&str) -> String,
+) -> Text {
+    let mut lines: Vec<Text> = Vec::new();
+    for hunk in diff.unified_diff().context_radius(context).iter_hunks() {
+        if lines.is_empty() {
+            lines.push(BAD.of(shown(&format!("--- {}", names[0]))));
+            lines.push(GOOD.of(shown(&format!("+++ {}", names[1]))));
+        }
+        lines.push(QUIET.of(hunk.header()));
+        for change in hunk.iter_changes() {
+            let value = change.value().trim_end_matches(['\n', '\r']);
+            let line = shown(&format!("{}{value}", change.tag()));
+            lines.push(match change.tag() {
+                ChangeTag::Insert => GOOD.of(line),
+                ChangeTag::Delete => BAD.of(line),
+                ChangeTag::Equal => line.into(),
+            });
+            if change.missing_newline() {
+                lines.push("\\ No newline at end of file".into());
+            }
+        }
+    }
+    Text::lines(lines)
+}
+
+/// A unified diff that another crate has made, without a final newline. The first character of a line is a part of the format.
+pub(crate) fn unified_text(diff: &str) -> Text {
+    let line = |line: &str| match line.as_bytes().first() {
+        Some(b'+') => GOOD.of(line),
+        Some(b'-') => BAD.of(line),
+        Some(b'@') => QUIET.of(line),
+        _ => line.into(),
+    };
+    Text::lines(diff.lines().map(line))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unified_diff_is_that_of_the_library() {
+        let (old, new) = ("a\nb\nc\nd\ne\nf\ng\nh\n", "a\nB\nc\nd\ne\nf\ng\nh\ni");
+        let diff = TextDiff::from_lines(old, new);
+        let text = unified(&diff, ["old", "new"], 1, str::to_owned);
+        let library = diff.unified_diff().context_radius(1).header("old", "new").to_string();
+        assert_eq!(crate::terminal::plain(&text), library.trim_end());
+        assert_eq!(crate::terminal::plain(&unified_text(&library)), library.trim_end());
+    }
 }

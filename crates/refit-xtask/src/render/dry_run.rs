@@ -3,7 +3,7 @@
 use refit_model::redact::Secrets;
 use serde::Serialize;
 
-use crate::context::Context;
+use crate::styled::Text;
 
 /// A file of the plan and its SQL.
 #[derive(Serialize)]
@@ -12,22 +12,20 @@ pub(crate) struct FileSql<'a> {
     pub(crate) sql: &'a str,
 }
 
+/// A plan and its files, as a JSON document.
 #[derive(Serialize)]
-struct DryRun<'a, P> {
-    plan: &'a P,
-    statements: Vec<FileSql<'a>>,
+pub(crate) struct DryRun<'a, P> {
+    pub(crate) plan: &'a P,
+    pub(crate) statements: Vec<FileSql<'a>>,
 }
 
-/// Prints a plan and its files. `text` is the plan for people.
-pub(crate) fn show(
-    plan: &impl Serialize,
-    mut text: String,
-    statements: Vec<FileSql<'_>>,
-    context: &Context,
-) -> anyhow::Result<()> {
-    for FileSql { path, sql } in &statements {
-        let sql = Secrets::of(sql).source(sql);
-        text.push_str(&format!("\n\n-- {path}\n{}", sql.trim_end()));
+impl<P> DryRun<'_, P> {
+    /// For people: the given text of the plan, then the files.
+    pub(crate) fn text(&self, mut plan: Text) -> Text {
+        for FileSql { path, sql } in &self.statements {
+            let sql = Secrets::of(sql).source(sql);
+            plan.push(format!("\n\n-- {path}\n{}", sql.trim_end()));
+        }
+        plan
     }
-    context.out.result(&DryRun { plan, statements }, text)
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use refit_lint::Rule;
 use toml::Table;
 
-use crate::terminal::Paint;
+use crate::styled::{Style, Text, text};
 
 /// A part of a page.
 enum Part<'p> {
@@ -18,35 +18,47 @@ enum Part<'p> {
     Line(&'p str),
 }
 
-const BOLD: Paint = Paint::Bold;
+const BOLD: Style = Style::Bold;
 
 /// For a terminal: bold headings, indented code.
-pub(crate) fn terminal(rule: &Rule) -> String {
-    let mut text = format!("{BOLD}{}{BOLD:#} ({})\n", rule.name, severity(rule));
+pub(crate) fn terminal(rule: &Rule) -> Text {
+    let mut lines = vec![text![BOLD.of(rule.name), format!(" ({})", severity(rule))]];
     let page = rule.page();
     for part in parts(&page) {
-        // Writing to a String does not fail.
-        let _ = match part {
-            Part::Heading(_, words) => writeln!(text, "{BOLD}{words}{BOLD:#}"),
-            Part::Code(info, lines) => {
-                let label = label(info).map(|label| format!("{BOLD}{label}:{BOLD:#}\n")).unwrap_or_default();
-                let lines: Vec<String> =
-                    lines.iter().map(|line| format!("    {line}").trim_end().to_owned()).collect();
-                writeln!(text, "{label}{}", lines.join("\n"))
+        match part {
+            Part::Heading(_, words) => lines.push(BOLD.of(words)),
+            Part::Code(info, code) => {
+                lines.extend(label(info).map(|label| BOLD.of(format!("{label}:"))));
+                lines.extend(code.iter().map(|line| format!("    {line}").trim_end().into()));
             }
-            Part::Claim(words) => writeln!(text, "{words}"),
-            Part::Line(line) => writeln!(text, "{line}"),
-        };
+            Part::Claim(words) => lines.push(words.into()),
+            Part::Line(line) => lines.push(line.into()),
+        }
     }
-    text.push_str(fix_note(rule));
-    text.trim_end().to_owned()
+    lines.extend(fix_note(rule).lines().map(Text::from));
+    while lines.last().is_some_and(Text::is_empty) {
+        lines.pop();
+    }
+    Text::lines(lines)
 }
 
 /// As Markdown, with headings `deeper` levels down.
 pub(crate) fn markdown(rule: &Rule, deeper: usize) -> String {
-    let mut text = String::new();
+    markdown_of(rule, parts(&rule.page()), deeper)
+}
+
+/// The same without the title.
+pub(crate) fn markdown_body(rule: &Rule, deeper: usize) -> String {
     let page = rule.page();
-    for part in parts(&page) {
+    let mut parts = parts(&page);
+    parts.drain(..1.min(parts.len()));
+    markdown_of(rule, parts, deeper).trim_start_matches('\n').to_owned()
+}
+
+fn markdown_of(rule: &Rule, parts: Vec<Part<'_>>, deeper: usize) -> String {
+    let mut text = String::new();
+    for part in parts {
+        // Writing to a String does not fail.
         let _ = match part {
             Part::Heading(depth, words) => writeln!(text, "{} {words}", "#".repeat(depth + deeper)),
             Part::Code(info, lines) => {

@@ -91,7 +91,7 @@ async fn plan_migrate_status_and_run_agree() {
     );
     let plan = workspace.run(&["plan"]).expect(0).stdout;
     assert!(
-        plan.contains("waits for the backfill of version 2") && plan.contains("registered, 0.0 %"),
+        plan.contains("waits for the backfill of version 2") && plan.contains("registered  not started"),
         "{plan}"
     );
     let status = workspace.run(&["status"]).expect(1).stdout;

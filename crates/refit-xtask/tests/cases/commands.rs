@@ -69,6 +69,29 @@ async fn a_failing_migration_is_shown_where_it_fails_and_in_the_status() {
     assert!(json["error"].as_str().unwrap().contains("42703"), "{json}");
 }
 
+/// A run with nothing to do is not recorded, so an interrupted run can be the last one on record for ever.
+#[tokio::test]
+async fn an_interrupted_run_is_shown_while_work_is_left() {
+    let db = TestDb::empty().await.unwrap();
+    let workspace = Workspace::new(&[ONE]).on(&db);
+    workspace.run(&["migrate"]).expect(0);
+    execute(&db, "UPDATE refit.run SET outcome = 'running', finished_at = NULL").await;
+    let interrupted = |status: &str| status.contains("last run was interrupted");
+    workspace.run(&["migrate"]).expect(0);
+    let status = workspace.run(&["status"]).expect(0).stdout;
+    assert!(!interrupted(&status), "{status}");
+    workspace.write(TWO.0, TWO.1);
+    let status = workspace.run(&["status"]).expect(1).stdout;
+    assert!(interrupted(&status), "{status}");
+    workspace.run(&["migrate"]).expect(0);
+    execute(&db, "UPDATE refit.run SET outcome = 'running', finished_at = NULL, undo_to = 1").await;
+    let status = workspace.run(&["status"]).expect(0).stdout;
+    assert!(status.contains("last rollback was interrupted"), "{status}");
+    execute(&db, "UPDATE refit.run SET undo_to = 2").await;
+    let status = workspace.run(&["status"]).expect(0).stdout;
+    assert!(!status.contains("interrupted"), "{status}");
+}
+
 #[tokio::test]
 async fn status_shows_the_running_session_and_its_blockers() {
     let db = TestDb::empty().await.unwrap();

@@ -52,7 +52,7 @@ impl Default for ConnectOptions {
         ConnectOptions {
             retry_for: Duration::from_secs(30),
             attempt_timeout: Duration::from_secs(10),
-            application_name: "refit".to_owned(),
+            application_name: crate::application_name::DEFAULT.to_owned(),
         }
     }
 }

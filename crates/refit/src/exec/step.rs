@@ -381,7 +381,7 @@ impl Opening {
              CASE WHEN NOT ({}) \
              THEN pg_catalog.current_setting('refit.another_session_holds_the_migration_lock'){} END{more};",
             lock_timeout.as_millis(),
-            postgres_protocol::escape::escape_literal(&format!("refit {stem}")),
+            postgres_protocol::escape::escape_literal(&crate::application_name::step(stem)),
             facts.lock.all("pg_try_advisory_xact_lock"),
             after.map(pipeline::guard).unwrap_or_default(),
         );

@@ -139,23 +139,23 @@ impl Plan {
     /// The plan line by line: warnings, refusals, what would run, and what is held back.
     pub fn lines(&self) -> Vec<Line> {
         let mut lines = Vec::new();
-        lines.extend(self.warnings.iter().map(|warning| Line::new("warning", warning)));
-        lines.extend(self.refusals.iter().map(|refusal| Line::new("refused", refusal.to_string())));
+        lines.extend(self.warnings.iter().map(|warning| Line::work("warning", warning)));
+        lines.extend(self.refusals.iter().map(|refusal| Line::problem("refused", refusal.to_string())));
         lines.extend(self.pending.iter().map(|step| {
             let how = match (step.backfill, step.transaction) {
                 (true, _) => "  (a backfill)",
                 (false, false) => "  (outside a transaction)",
                 (false, true) => "",
             };
-            Line::new("pending", format!("{}{how}", step.stem))
+            Line::work("pending", format!("{}{how}", step.stem))
         }));
         lines.extend(self.reregister.iter().map(|version| {
             let text =
                 format!("the backfill of version {version}, whose job is not recorded, is registered again");
-            Line::new("again", text)
+            Line::work("again", text)
         }));
         lines.extend(
-            self.held.iter().map(|step| Line::new("held", format!("{}  ({})", step.stem, step.gate))),
+            self.held.iter().map(|step| Line::work("held", format!("{}  ({})", step.stem, step.gate))),
         );
         lines
     }

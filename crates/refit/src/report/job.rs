@@ -6,6 +6,7 @@ use refit_model::Version;
 use serde::Serialize;
 
 use super::words::{JobKind, JobRequest, JobState};
+use crate::application_name;
 
 /// Everything there is to know of a backfill.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -118,9 +119,9 @@ impl JobStatus {
     /// The most keys of rows that were changed again that are listed.
     pub const KEYS: usize = 1_000;
 
-    /// What the sessions of its workers call themselves, in `application_name`.
+    /// The `application_name` of its workers' sessions.
     pub fn session_name(&self) -> String {
-        session_name(self.version, self.id)
+        application_name::worker(self.version, self.id)
     }
 
     /// What it does to rows: `changed`, or `restored`.
@@ -132,11 +133,6 @@ impl JobStatus {
     pub fn is_paused(&self) -> bool {
         self.requested == JobRequest::Pause && matches!(self.state, JobState::Running | JobState::Registered)
     }
-}
-
-/// What a worker's session calls itself.
-pub(crate) fn session_name(version: Version, job: i64) -> String {
-    format!("refit backfill V{version} (job {job})")
 }
 
 impl fmt::Display for JobStatus {

@@ -3,7 +3,6 @@
 mod job;
 mod words;
 
-pub(crate) use job::session_name;
 pub use job::{FailedRow, JobStatus, JournalStatus, WorkerStatus};
 pub use words::{JobKind, JobRequest, JobState};
 

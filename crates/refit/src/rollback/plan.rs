@@ -189,13 +189,13 @@ impl RollbackPlan {
 
     /// The plan line by line: refusals, what would be undone, and what runs again afterwards.
     pub fn lines(&self) -> Vec<Line> {
-        let refused = self.refusals.iter().map(|refusal| Line::new("refused", refusal.to_string()));
-        let undone = self.steps.iter().map(|step| Line::new("undo", step.to_string()));
+        let refused = self.refusals.iter().map(|refusal| Line::problem("refused", refusal.to_string()));
+        let undone = self.steps.iter().map(|step| Line::work("undo", step.to_string()));
         let again = self.repeatables.iter().map(|stem| {
             let text = format!(
                 "{stem}  (what it made stays unless a down file removes it; it runs with the next migrate)"
             );
-            Line::new("again", text)
+            Line::work("again", text)
         });
         refused.chain(undone).chain(again).collect()
     }

@@ -179,7 +179,8 @@ impl Back<'_> {
         if step.backfill.is_some() {
             let leave = self.rollback.leave_rows.contains(&step.version);
             // Sessions that wait for the lock, and pg_stat_activity, show what runs.
-            let name = postgres_protocol::escape::escape_literal(&format!("refit {}", step.stem));
+            let name =
+                postgres_protocol::escape::escape_literal(&crate::application_name::rollback(&step.stem));
             let named = self.context.client.batch_execute(&format!("SET application_name = {name}")).await;
             named.map_err(Error::database("preparing the session"))?;
             self.mark(migration, RESTORING).await?;

@@ -6,9 +6,10 @@ use refit::backfill::{JobState, Request};
 use refit_model::Version;
 use refit_model::wording::grouped;
 
-use super::which::SelectedBackfill;
+use crate::backfills::SelectedBackfill;
 use crate::context::{Context, version_argument};
 use crate::output::BAD;
+use crate::styled::text;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -38,12 +39,9 @@ pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         context.out.confirm(&question, args.yes)?;
     }
     let status = backfill.request(Request::Cancel).await?;
-    let text = format!(
-        "{BAD}canceled{BAD:#}  {} at {:.1} %; `cargo xtask backfill resume {}` continues it",
-        status.name,
-        status.progress * 100.0,
-        status.version
-    );
+    let (name, version, percent) = (&status.name, status.version, status.progress * 100.0);
+    let resume = format!("  {name} at {percent:.1} %; `cargo xtask backfill resume {version}` continues it");
+    let text = text![BAD.of("canceled"), resume];
     context.out.result(&status, text)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -5,9 +5,10 @@ use std::process::ExitCode;
 use refit::backfill::Request;
 use refit_model::Version;
 
-use super::which::SelectedBackfill;
+use crate::backfills::SelectedBackfill;
 use crate::context::{Context, version_argument};
 use crate::output::WAITS;
+use crate::styled::text;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -23,10 +24,9 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let status = SelectedBackfill::of(args.version, context).await?.request(Request::Pause).await?;
-    let text = format!(
-        "{WAITS}paused{WAITS:#}  {}; continue with `cargo xtask backfill resume {}`",
-        status.name, status.version
-    );
+    let (name, version) = (&status.name, status.version);
+    let resume = format!("  {name}; continue with `cargo xtask backfill resume {version}`");
+    let text = text![WAITS.of("paused"), resume];
     context.out.result(&status, text)?;
     Ok(ExitCode::SUCCESS)
 }

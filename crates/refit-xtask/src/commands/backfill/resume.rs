@@ -5,10 +5,11 @@ use std::process::ExitCode;
 use refit::backfill::Request;
 use refit_model::Version;
 
-use super::which::SelectedBackfill;
-use crate::backfills::resume_hint;
+use crate::backfills::SelectedBackfill;
 use crate::context::{Context, version_argument};
 use crate::output::GOOD;
+use crate::render::backfill::resume_hint;
+use crate::styled::text;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -23,8 +24,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let status = SelectedBackfill::of(args.version, context).await?.request(Request::Resume).await?;
-    context
-        .out
-        .result(&status, format!("{GOOD}resumed{GOOD:#}  {}; {}", status.name, resume_hint(&status)))?;
+    let hint = format!("  {}; {}", status.name, resume_hint(&status));
+    context.out.result(&status, text![GOOD.of("resumed"), hint])?;
     Ok(ExitCode::SUCCESS)
 }

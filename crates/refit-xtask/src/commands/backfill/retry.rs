@@ -6,10 +6,11 @@ use refit::backfill::Request;
 use refit_model::Version;
 use refit_model::wording::grouped;
 
-use super::which::SelectedBackfill;
-use crate::backfills::resume_hint;
+use crate::backfills::SelectedBackfill;
 use crate::context::{Context, version_argument};
 use crate::output::GOOD;
+use crate::render::backfill::resume_hint;
+use crate::styled::text;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -31,9 +32,7 @@ pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         1 => "1 row will be retried".to_owned(),
         several => format!("{} rows will be retried", grouped(several)),
     };
-    context.out.result(
-        &status,
-        format!("{GOOD}retried{GOOD:#}  {}: {rows}; {}", status.name, resume_hint(&status)),
-    )?;
+    let hint = format!("  {}: {rows}; {}", status.name, resume_hint(&status));
+    context.out.result(&status, text![GOOD.of("retried"), hint])?;
     Ok(ExitCode::SUCCESS)
 }

@@ -2,12 +2,15 @@
 
 use std::process::ExitCode;
 
+use refit::Migrator;
+use refit::backfill::Preview;
 use refit_model::Version;
 
-use super::preview;
-use crate::backfills::work;
+use crate::backfills::{preview, work};
 use crate::context::{Context, version_argument};
-use crate::database::Database;
+use crate::database::{Database, refuse_pooler};
+use crate::render;
+use crate::styled::text;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -36,9 +39,26 @@ pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     let migrator = context.migrator(context.set()?);
     let database = Database::named(context)?;
     if args.dry_run {
-        return preview::run(&migrator, &database, args.version, args.sample, context).await;
+        return dry_run(args, &migrator, &database, context).await;
     }
     let worked = work(&migrator, database.url(), context).await?;
-    context.out.result(&worked, format!("{}\n{}", database.address(), worked.text()))?;
+    context.out.result(&worked, text![database.address(), "\n", worked.text()])?;
     Ok(if worked.is_complete() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+async fn dry_run(
+    args: &Args,
+    migrator: &Migrator,
+    database: &Database,
+    context: &Context,
+) -> anyhow::Result<ExitCode> {
+    let connection = database.connect().await?;
+    // A sample prepares statements, which would remain in a pooled session.
+    refuse_pooler(&connection, context).await?;
+    let previews = preview(migrator, &connection, args.version, args.sample).await?;
+    connection.close().await;
+    let text = text![database.address(), "\n", render::preview::previews(&previews)];
+    context.out.result(&previews, text)?;
+    let is_runnable = |preview: &Preview| preview.refused.is_none() && preview.failures.is_empty();
+    Ok(if previews.backfills.iter().all(is_runnable) { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }

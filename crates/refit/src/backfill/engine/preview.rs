@@ -341,11 +341,11 @@ impl Preview {
     /// What was found, line by line.
     pub fn lines(&self) -> Vec<Line> {
         if let Some(reason) = &self.refused {
-            return vec![Line::new("refused", reason)];
+            return vec![Line::problem("refused", reason)];
         }
         let mut lines = Vec::new();
         if let (Some(strategy), Some(reason)) = (&self.strategy, &self.reason) {
-            lines.push(Line::new("strategy", format!("{strategy}: {reason}")));
+            lines.push(Line::detail("strategy", format!("{strategy}: {reason}")));
         }
         let Sample { batches, rows_walked, rows_changed, seconds, wal_bytes } = self.sample;
         let sample = format!(
@@ -354,15 +354,15 @@ impl Preview {
             seconds * 1e3,
             size(wal_bytes)
         );
-        lines.push(Line::new("sample", sample));
-        lines.extend(self.failures.iter().take(SHOWN).map(|failure| Line::new("failed", failure)));
+        lines.push(Line::detail("sample", sample));
+        lines.extend(self.failures.iter().take(SHOWN).map(|failure| Line::problem("failed", failure)));
         if let Some(more @ 1..) = self.failures.len().checked_sub(SHOWN) {
-            lines.push(Line::new("", format!("and {more} more")));
+            lines.push(Line::detail("", format!("and {more} more")));
         }
         match &self.estimate {
             Some(estimate) => lines.extend(self.estimate_lines(estimate)),
-            None if self.rows == 0 => lines.push(Line::new("estimate", "none: no rows")),
-            None => lines.push(Line::new("estimate", "none: no batch ran")),
+            None if self.rows == 0 => lines.push(Line::detail("estimate", "none: no rows")),
+            None => lines.push(Line::detail("estimate", "none: no batch ran")),
         }
         lines
     }
@@ -381,10 +381,10 @@ impl Preview {
             None => estimate.growth_reason.to_owned(),
         };
         [
-            Line::new("time", format!("{time}, unless something slows it down")),
-            Line::new("rows", format!("{} of {} change", estimate.rows_changed, self.rows)),
-            Line::new("WAL", size(estimate.wal_bytes)),
-            Line::new("growth", growth),
+            Line::detail("time", format!("{time}, unless something slows it down")),
+            Line::detail("rows", format!("{} of {} change", estimate.rows_changed, self.rows)),
+            Line::detail("WAL", size(estimate.wal_bytes)),
+            Line::detail("growth", growth),
         ]
     }
 }

@@ -7,6 +7,7 @@ use tokio_postgres::Client;
 
 use super::facts::Table;
 use super::shape::Shape;
+use crate::application_name;
 use crate::error::Error;
 
 /// Stripes a window. With 4 the indexes split; with 20 there is less growth and less speed (docs/backfills.md).
@@ -55,18 +56,21 @@ impl Horizon {
     pub(crate) async fn read(client: &Client) -> Result<Horizon, Error> {
         let failed = || Error::database("asking for the oldest snapshot");
         // Vacuum is held back by this for no other session.
-        let sql = "SELECT age, holder FROM ( \
+        let sql = format!(
+            "SELECT age, holder FROM ( \
                 SELECT extract(epoch FROM pg_catalog.clock_timestamp() - coalesce(xact_start, backend_start))::float8 AS age, \
                     pg_catalog.format('pid %s (%s, %s), %s', pid, coalesce(usename, backend_type), \
                            coalesce(nullif(application_name, ''), 'no name'), coalesce(state, 'at work')) AS holder \
                 FROM pg_stat_activity WHERE backend_xmin IS NOT NULL AND pid <> pg_catalog.pg_backend_pid() \
                   AND datname = pg_catalog.current_database() AND coalesce(backend_type, '') <> 'walsender' \
                   AND pid NOT IN (SELECT pid FROM pg_stat_progress_vacuum) \
-                  AND coalesce(application_name, '') NOT LIKE 'refit backfill%' \
+                  AND coalesce(application_name, '') NOT LIKE {} \
                 UNION ALL SELECT extract(epoch FROM pg_catalog.clock_timestamp() - prepared)::float8, \
                     pg_catalog.format('the prepared transaction %L', gid) FROM pg_prepared_xacts WHERE database = pg_catalog.current_database() \
-                ) AS holders ORDER BY age DESC NULLS LAST LIMIT 1";
-        let rows = client.query_typed(sql, &[]).await.map_err(failed())?;
+                ) AS holders ORDER BY age DESC NULLS LAST LIMIT 1",
+            application_name::workers()
+        );
+        let rows = client.query_typed(&sql, &[]).await.map_err(failed())?;
         let horizon = rows.first().map_or_else(Horizon::default, |row| Horizon {
             age: row.get::<_, Option<f64>>(0).unwrap_or(0.0),
             holder: crate::error::shown(row.get::<_, Option<&str>>(1).unwrap_or_default()),

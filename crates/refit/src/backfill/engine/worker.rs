@@ -24,7 +24,6 @@ use super::supervisor::{Gauge, Starting};
 use super::throttle::controller::Allowance;
 use crate::connect::{ConnectOptions, Connection};
 use crate::error::Error;
-use crate::report::session_name;
 
 /// What a worker works on, and its limits.
 pub(crate) struct Worker<'a> {
@@ -143,7 +142,7 @@ impl Worker<'_> {
             "SET application_name = '{}'; {}{} SET search_path = {}; SET plan_cache_mode = 'force_custom_plan'; \
              SET idle_in_transaction_session_timeout = {}; SET client_min_messages = warning; \
              SET default_transaction_read_only = on",
-            session_name(self.walk.job.version, self.walk.job.id),
+            crate::application_name::worker(self.walk.job.version, self.walk.job.id),
             pinned("SET"),
             crate::pin::pin_sql(),
             self.walk.job.search_path,

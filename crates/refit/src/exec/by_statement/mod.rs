@@ -140,7 +140,7 @@ impl StepContext<'_> {
     /// Long waits are in the nature of these statements, and most of their locks block no other session: no limit unless one is named.
     pub(in crate::exec) async fn begin_session(&self, step: &Step<'_>, discard: &str) -> Result<(), Error> {
         let timeout = step.lock_timeout.unwrap_or(Duration::ZERO).as_millis();
-        let name = postgres_protocol::escape::escape_literal(&format!("refit {}", step.stem));
+        let name = postgres_protocol::escape::escape_literal(&crate::application_name::step(step.stem));
         let Caller { search_path, row_security, .. } = &self.facts.caller;
         let [search_path, row_security] =
             [search_path, row_security].map(|value| postgres_protocol::escape::escape_literal(value));

@@ -9,6 +9,7 @@ use tokio_postgres::{Client, Row, SimpleQueryMessage};
 
 use super::controller::Signal;
 use super::departed::Followers;
+use crate::application_name;
 use crate::backfill::engine::facts::to_float;
 use crate::backfill::engine::job::Job;
 use crate::backfill::engine::path;
@@ -59,11 +60,17 @@ const SERVER: &str = "SELECT \
         END FROM pg_stat_archiver) END, \
     (SELECT pg_catalog.count(*)::float8 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = pg_catalog.current_database())";
 
-const BLOCKED: &str = "SELECT coalesce(pg_catalog.max(extract(epoch FROM pg_catalog.clock_timestamp() - query_start)), 0)::float8, pg_catalog.count(*) \
+/// Sessions that wait for locks of workers, and for how long.
+fn blocked() -> String {
+    let workers = application_name::workers();
+    format!(
+        "SELECT coalesce(pg_catalog.max(extract(epoch FROM pg_catalog.clock_timestamp() - query_start)), 0)::float8, pg_catalog.count(*) \
     FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = pg_catalog.current_database() \
-      AND application_name NOT LIKE 'refit backfill%' AND EXISTS ( \
+      AND application_name NOT LIKE {workers} AND EXISTS ( \
         SELECT FROM pg_catalog.unnest(pg_catalog.pg_blocking_pids(pid)) AS blocker JOIN pg_stat_activity AS other ON other.pid = blocker \
-        WHERE other.application_name LIKE 'refit backfill%')";
+        WHERE other.application_name LIKE {workers})"
+    )
+}
 
 const FREEZE: &str = "SELECT pg_catalog.count(*) FROM pg_stat_activity WHERE backend_type = 'autovacuum worker' \
     AND query LIKE '%to prevent wraparound%' AND datname = pg_catalog.current_database()";
@@ -92,7 +99,7 @@ impl<'a> Sampler<'a> {
         let row = client.query_typed_one(SERVER, &[]).await.map_err(failed())?;
         self.server(&row, &mut signals);
         signals.extend(self.followers.look(client, self.url).await?);
-        let row = client.query_typed_one(BLOCKED, &[]).await.map_err(failed())?;
+        let row = client.query_typed_one(&blocked(), &[]).await.map_err(failed())?;
         let (waits, count): (f64, i64) = (row.get(0), row.get(1));
         if count > 0 {
             signals.push(signal(
