@@ -55,10 +55,10 @@ async fn behind_a_transaction_pooler_nobody_works_on_backfills() {
     );
     migrator(&[table, fill]).backfills(Backfills::Hold).run(db.url()).await.unwrap();
     let url = bouncer.url(db.name());
-    let error = migrator(&[table, fill]).work(&url).await.unwrap_err();
+    let error = migrator(&[table, fill]).run_backfills(&url).await.unwrap_err();
     assert!(matches!(error, Error::Pooler), "{error}");
     assert_eq!(value::<i64>(&db, "SELECT count(*) FROM t WHERE n = 1").await, 0);
-    migrator(&[table, fill]).work(db.url()).await.unwrap();
+    migrator(&[table, fill]).run_backfills(db.url()).await.unwrap();
     // With nothing left to do it boots.
     migrator(&[table, fill]).backfills(Backfills::Inline).run(&url).await.unwrap();
 }

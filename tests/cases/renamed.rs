@@ -277,7 +277,7 @@ async fn a_session_that_only_reads_has_nothing_to_do() {
     execute(&db, "ALTER SCHEMA a RENAME TO b").await;
     let reads = format!("{}%20-c%20default_transaction_read_only%3Don", at(db.url(), "b"));
     all.run(&reads).await.unwrap();
-    all.work(&reads).await.unwrap();
+    all.run_backfills(&reads).await.unwrap();
 }
 
 /// A text that gives the session's locks away holds both keys until its transaction ends.

@@ -47,7 +47,7 @@ async fn a_journal_is_dropped_when_its_time_is_over_and_not_before() {
         value(&db, "SELECT journal FROM refit.backfill WHERE kind = 'undo' AND journal IS NOT NULL").await;
     assert!(exists(&db, &journal).await);
     execute(&db, older).await;
-    migrator(&[TABLE, ("refit.toml", "undo_retention = \"1h\"\n")]).work(db.url()).await.unwrap();
+    migrator(&[TABLE, ("refit.toml", "undo_retention = \"1h\"\n")]).run_backfills(db.url()).await.unwrap();
     assert!(!exists(&db, &journal).await);
 }
 

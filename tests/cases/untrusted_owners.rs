@@ -35,7 +35,7 @@ async fn all_is_refused(url: &str) {
         all.plan(&client).await.unwrap_err(),
         all.status(&client).await.unwrap_err(),
         all.apply(&client).await.unwrap_err(),
-        all.rollback_plan(&client, &rollback).await.unwrap_err(),
+        all.plan_rollback(&client, &rollback).await.unwrap_err(),
         all.lock(&client).await.unwrap_err(),
         all.run(url).await.unwrap_err(),
         all.rollback(url, &rollback).await.unwrap_err(),

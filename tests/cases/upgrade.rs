@@ -126,7 +126,7 @@ async fn an_unfinished_backfill_is_seen_where_nothing_is_pending() {
         let done = if backfills == Backfills::Inline { 60 } else { 0 };
         let filled = "SELECT count(*) FROM song WHERE seconds = id + 1";
         assert_eq!(value::<i64>(&db, filled).await, done);
-        all.work(db.url()).await.unwrap();
+        all.run_backfills(db.url()).await.unwrap();
         assert_eq!(value::<i64>(&db, filled).await, 60);
     }
 }

@@ -34,7 +34,7 @@ impl Migrator {
     /// # Errors
     /// When there is no such version, or the history cannot be read. What bars the way is no error here: it is in
     /// [`RollbackPlan::refusals`].
-    pub async fn rollback_plan(&self, client: &Client, rollback: &Rollback) -> Result<RollbackPlan, Error> {
+    pub async fn plan_rollback(&self, client: &Client, rollback: &Rollback) -> Result<RollbackPlan, Error> {
         if self.set()?.has_backfills() && self.planner.has_outdated_state(client).await? {
             return Err(outdated());
         }

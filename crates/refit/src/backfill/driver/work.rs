@@ -55,12 +55,12 @@ impl Migrator {
     /// # Errors
     /// [`Error::Backfill`] when one of them fails, is canceled, or cannot come to its end; and those of
     /// [`apply`](Migrator::apply).
-    pub async fn work(&self, url: &str) -> Result<Report, Error> {
+    pub async fn run_backfills(&self, url: &str) -> Result<Report, Error> {
         self.work_until(url, &mut BTreeSet::new()).await
     }
 
-    /// As [`work`](Migrator::work), with the versions whose backfills were seen and were not complete then: what waited for one is
-    /// applied whoever completes it.
+    /// As [`run_backfills`](Migrator::run_backfills), with the versions whose backfills were seen and were not complete then:
+    /// what waited for one is applied whoever completes it.
     pub(crate) async fn work_until(
         &self,
         url: &str,
