@@ -102,6 +102,14 @@ impl HistoryChange {
 impl Migrator {
     /// Changes what the history records; the schema stays as it is. All changes are made or none, under the migration lock.
     ///
+    /// ```no_run
+    /// # async fn example(migrator: refit::Migrator, client: &tokio_postgres::Client) -> Result<(), refit::Error> {
+    /// use refit::HistoryChange;
+    ///
+    /// migrator.change_history(client, &[HistoryChange::Forget { version: 13 }]).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Target`] when the history has changed meanwhile, or a change does not fit it; and those of
     /// [`lock`](Migrator::lock).

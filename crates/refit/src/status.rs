@@ -84,7 +84,17 @@ pub struct RunRow {
 }
 
 impl Migrator {
-    /// Reads where a database stands.
+    /// Reads where a database stands: the plan, the history, backfills, the run that is active, and the last one. It changes
+    /// nothing and takes no lock.
+    ///
+    /// ```no_run
+    /// # async fn example(migrator: refit::Migrator, client: &tokio_postgres::Client) -> Result<(), refit::Error> {
+    /// let status = migrator.status(client).await?;
+    /// if let Some(holder) = &status.holder {
+    ///     println!("pid {} has run `{}` for {:.0} s", holder.pid, holder.query, holder.statement_seconds);
+    /// }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// As [`Migrator::plan`].

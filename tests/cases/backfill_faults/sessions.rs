@@ -168,7 +168,8 @@ async fn a_session_that_cannot_write_refuses_an_unfinished_backfill() {
     for inline in [false, true] {
         let began = Instant::now();
         let migrator = migrator(&files).backfills(Backfills::Inline);
-        let error = if inline { migrator.run(db.url()).await } else { migrator.run_backfills(db.url()).await };
+        let error =
+            if inline { migrator.run(db.url()).await } else { migrator.run_backfills(db.url()).await };
         let error = error.unwrap_err();
         assert!(matches!(error, Error::ReadOnly { .. }), "{error}");
         let text = error.to_string();

@@ -47,13 +47,23 @@ pub(super) enum Ended {
 }
 
 impl Migrator {
-    /// Works on the database's backfills until all are complete, and applies what waited for them.
+    /// Works on the database's backfills until all are complete, and applies what waited for them. This is for a process that does
+    /// what [`Backfills::Hold`](crate::Backfills::Hold) left; any number of them may run at once.
     ///
-    /// A backfill that is paused is waited for. Answers what was applied meanwhile, with the backfills that were worked on in
-    /// [`Report::backfills`].
+    /// It waits for a backfill that is paused, and connects again when it loses the connection. The report has what was applied,
+    /// and in [`Report::backfills`] the backfills that were worked on.
+    ///
+    /// ```no_run
+    /// # async fn example(migrator: refit::Migrator, url: &str) -> Result<(), refit::Error> {
+    /// let report = migrator.run_backfills(url).await?;
+    /// for job in &report.backfills {
+    ///     println!("{}: {} rows", job.name, job.rows_changed);
+    /// }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
-    /// [`Error::Backfill`] when one of them fails, is canceled, or cannot come to its end; and those of
+    /// [`Error::Backfill`] if one of them fails, is canceled, or cannot be completed; and those of
     /// [`apply`](Migrator::apply).
     pub async fn run_backfills(&self, url: &str) -> Result<Report, Error> {
         self.work_until(url, &mut BTreeSet::new()).await

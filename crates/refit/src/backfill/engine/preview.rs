@@ -115,6 +115,18 @@ const RANDOM: f64 = 0.1;
 
 /// Runs `batches` batches of a backfill, spread over its keys, in transactions that are rolled back.
 ///
+/// ```no_run
+/// # async fn example(migrator: refit::Migrator, client: &tokio_postgres::Client) -> Result<(), refit::Error> {
+/// use refit::backfill::{Subject, preview};
+///
+/// let state = migrator.state(client).await?;
+/// let preview = preview(client, &state, Subject::Registered(15), 3).await?;
+/// if let Some(estimate) = &preview.estimate {
+///     println!("{:.0} s, {} bytes of WAL", estimate.seconds, estimate.wal_bytes);
+/// }
+/// # Ok(()) }
+/// ```
+///
 /// # Errors
 /// [`Error::Target`] when there is nothing to look at, and when the database cannot be asked. What speaks against the
 /// backfill itself is in [`Preview::refused`] and [`Preview::failures`].
@@ -338,6 +350,14 @@ fn growth(basis: &Basis) -> (Option<f64>, &'static str) {
 
 impl Preview {
     /// What was found, line by line.
+    ///
+    /// ```
+    /// # fn example(preview: &refit::backfill::Preview) {
+    /// for line in preview.lines() {
+    ///     println!("{:8} {}", line.label, line.text);
+    /// }
+    /// # }
+    /// ```
     pub fn lines(&self) -> Vec<Line> {
         if let Some(reason) = &self.refused {
             return vec![Line::new("refused", reason)];
