@@ -5,8 +5,9 @@
 //! [replicas](#several-replicas), [stopping](#stopping), [backfills](#backfills), [drift](#drift), [errors](#errors),
 //! [rollback](#rollback), [features](#features).
 //!
-//! Two small services are complete: `examples/tokio-service` and `examples/axum-service` in the repository. `docs/` has the
-//! pages on writing migrations.
+//! Two small services in the repository are complete: `examples/tokio-service` uses plain tokio, and `examples/axum-service`
+//! answers `/healthz` and `/readyz` while it migrates. `docs/service.md` has more on services, `docs/migrations.md` on writing
+//! migrations.
 //!
 //! # Build
 //!
@@ -218,6 +219,8 @@
 //!
 //! This crate prints nothing, reads no environment variable and never exits. It contains no linter and no reader of schemas: a
 //! service that links it stays small.
+
+#![allow(clippy::needless_doctest_main, reason = "a build script is a `main`")]
 
 pub mod backfill;
 mod boot;
