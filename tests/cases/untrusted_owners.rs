@@ -41,7 +41,7 @@ async fn all_is_refused(url: &str) {
         all.rollback(url, &rollback).await.unwrap_err(),
     ] {
         assert!(matches!(error, Error::NotOurs { .. }), "{error}");
-        assert!(error.to_string().contains("belongs to the role evil"), "{error}");
+        assert!(error.message().contains("belongs to the role evil"), "{error}");
     }
     assert!(!value_at::<bool>(url, "SELECT rolsuper FROM pg_roles WHERE rolname = 'evil'").await);
 }

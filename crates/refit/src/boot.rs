@@ -99,7 +99,7 @@ impl Migrator {
                 Ok(worked) if !worked.backfills.is_empty() => Ok(worked),
                 Ok(_) => Err(error),
                 Err(other) => {
-                    warn!("cannot continue a backfill: {other}");
+                    warn!("cannot continue a backfill: {}", other.message());
                     Err(error)
                 }
             },

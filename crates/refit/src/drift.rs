@@ -81,7 +81,7 @@ async fn differences(
     json: &str,
     report: &Report,
 ) -> Result<Vec<String>, String> {
-    let at_set = planner.history_state(client).await.map_err(|error| error.to_string())?;
+    let at_set = planner.history_state(client).await.map_err(|error| error.message())?;
     if !matches!(at_set, HistoryState::Same) {
         let version = report.version.map_or("none".to_owned(), |version| version.to_string());
         info!(

@@ -162,7 +162,8 @@
 //!   the migration was rolled back; fix it and run again
 //! ```
 //!
-//! What was applied before stays. Match on the variants that the service treats differently; no error contains a password:
+//! What was applied before stays. Match on the variants that the service treats differently. `Display` of an error does not
+//! repeat its source: print the chain, or [`Error::message`]. No message contains a password:
 //!
 //! ```no_run
 //! use refit::Error;
@@ -182,7 +183,7 @@
 //!             eprintln!("{refusal}");
 //!         }
 //!     }
-//!     Err(error) => eprintln!("{error}"),
+//!     Err(error) => eprintln!("{}", error.message()),
 //! }
 //! # }
 //! ```
@@ -256,7 +257,7 @@ mod trust;
 
 pub use connect::{ConnectOptions, Connection, Connector, Notice, SslMode, Target, TlsOptions, connect};
 pub use embedded::{Embedded, Source};
-pub use error::{Error, Refusal, StatementError, UndoRefusal};
+pub use error::{ConnectError, DatabaseError, Error, Refusal, StatementError, UndoRefusal};
 pub use event::Event;
 #[cfg(feature = "metrics")]
 pub use event::metrics::describe_metrics;

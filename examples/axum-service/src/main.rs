@@ -59,7 +59,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     match service.migrator.run(&service.url).await {
         Ok(report) => tracing::info!("{}", report.summary()),
         Err(error @ refit::Error::Interrupted { .. }) => tracing::warn!("{error}"),
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(error.message().into()),
     }
     server.await??;
     Ok(())
@@ -91,7 +91,7 @@ async fn ready(State(service): State<Arc<Service>>) -> (StatusCode, Json<Value>)
         Ok(plan) if plan.is_up_to_date() => (StatusCode::OK, Json(json!({ "plan": plan }))),
         Ok(plan) => (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "plan": plan }))),
         Err(error) => {
-            tracing::warn!("not ready: {error}");
+            tracing::warn!("not ready: {}", error.message());
             (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "plan": null })))
         }
     }

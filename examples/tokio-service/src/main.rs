@@ -54,7 +54,7 @@ async fn serve() -> Result<(), Box<dyn std::error::Error>> {
             eprintln!("{stem} waits for a lock: {}", blockers.join("; "));
         }
     });
-    println!("{}", migrator.run(&url).await?.summary());
+    println!("{}", migrator.run(&url).await.map_err(|error| error.message())?.summary());
 
     let client = refit::connect(&url, &refit::ConnectOptions::default()).await?;
     println!("ready");

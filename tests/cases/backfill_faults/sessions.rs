@@ -113,7 +113,7 @@ async fn a_role_without_rights_leaves_the_job_to_others_and_says_what_to_grant()
     loop {
         let outcome = migrator(&files).run_backfills(&url).await;
         let Err(error) = outcome else { break };
-        let text = error.to_string();
+        let text = error.message();
         assert_eq!(error.sqlstate(), Some("42501"), "{text}");
         let state: String = value(&db, "SELECT state FROM refit.backfill").await;
         assert!(state == "registered" || state == "running", "{state}: {text}");
@@ -147,7 +147,7 @@ async fn a_worker_without_rights_ends_and_the_others_go_on() {
     until("work has begun", async || value::<i64>(&db, "SELECT count(n) FROM song").await > 50).await;
     owner.abort();
     let error = migrator(&files).run_backfills(&url).await.unwrap_err();
-    assert!(error.to_string().contains("GRANT UPDATE ON public.song TO"), "{error}");
+    assert!(error.message().contains("GRANT UPDATE ON public.song TO"), "{error}");
     assert_eq!(value::<String>(&db, "SELECT state FROM refit.backfill").await, "running");
     migrator(&files).run_backfills(db.url()).await.unwrap();
     assert_eq!(value::<i64>(&db, "SELECT count(n) FROM song").await, 1000);
@@ -172,7 +172,7 @@ async fn a_session_that_cannot_write_refuses_an_unfinished_backfill() {
             if inline { migrator.run(db.url()).await } else { migrator.run_backfills(db.url()).await };
         let error = error.unwrap_err();
         assert!(matches!(error, Error::ReadOnly { .. }), "{error}");
-        let text = error.to_string();
+        let text = error.message();
         assert!(text.contains("the session is read-only, and 1 backfill is unfinished: V2__fill"), "{text}");
         assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     }
@@ -220,6 +220,6 @@ async fn a_standby_refuses_an_unfinished_backfill() {
     let registered = "SELECT to_regclass('refit.backfill') IS NOT NULL AND pg_is_in_recovery()";
     until("the standby follows", async || value_at::<bool>(&replica, registered).await).await;
     let error = migrator(&files).backfills(Backfills::Inline).run(&replica).await.unwrap_err();
-    assert!(error.to_string().contains("hot standby, and 1 backfill is unfinished: V2__fill"), "{error}");
+    assert!(error.message().contains("hot standby, and 1 backfill is unfinished: V2__fill"), "{error}");
     execute_at(&url, "SELECT 1").await;
 }

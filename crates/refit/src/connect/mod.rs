@@ -34,7 +34,7 @@ use self::refused::Refused;
 pub use self::security::Connector;
 pub use self::tls::{SslMode, TlsOptions};
 
-use crate::error::{Error, describe};
+use crate::error::{ConnectError, Error, describe};
 
 /// How to connect.
 ///
@@ -261,7 +261,8 @@ pub async fn connect(url: &str, options: &ConnectOptions) -> Result<Connection, 
         let delay = delays.next().unwrap_or(options.retry_for);
         if !refused.may_pass || began.elapsed() + delay > options.retry_for {
             let hint = refused.hint(attempts);
-            return Err(Error::Connect { address: target.address(), reason: refused.reason, hint, attempts });
+            let source = ConnectError { reason: refused.reason, hint };
+            return Err(Error::Connect { address: target.address(), attempts, source });
         }
         warn!(address = %target.address(), reason = %refused.reason, ?delay, "cannot connect yet; trying again");
         tokio::time::sleep(delay).await;

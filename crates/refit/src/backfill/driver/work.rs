@@ -105,7 +105,7 @@ impl Migrator {
                         (lost, applied) = (pauses(), report.backfills.len());
                     }
                     let pause = lost.next().unwrap_or(LOOK);
-                    warn!(?pause, "{error}; connecting again");
+                    warn!(?pause, "{}; connecting again", error.message());
                     self.pause(pause, None).await?;
                 }
                 outcome => {
@@ -127,11 +127,11 @@ impl Migrator {
                     return;
                 }
                 Err(error) if error.sqlstate() == Some("42501") => {
-                    warn!("backfills are left to others: {error}");
+                    warn!("backfills are left to others: {}", error.message());
                     return;
                 }
                 Err(error) => {
-                    let error = error.to_string();
+                    let error = error.message();
                     if error != reported {
                         warn!("cannot continue a backfill: {error}");
                         reported = error;

@@ -172,7 +172,7 @@ async fn look(
                 (code.starts_with("42") && code != "42501") || code.starts_with("22")
             }) =>
         {
-            return Ok(Preview { refused: Some(job.redact(&error.to_string())), ..preview });
+            return Ok(Preview { refused: Some(job.redact(&error.message())), ..preview });
         }
         Err(error) => return Err(error),
     };
