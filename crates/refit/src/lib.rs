@@ -274,7 +274,7 @@ pub use plan::{Gate, HeldStep, Plan, PlannedStep, StepKind, UndoBackfill};
 pub use pooler::refuse_pooler;
 pub use refit_model as model;
 pub use repair::HistoryChange;
-pub use report::{Report, StepReport};
+pub use report::{Report, RunOutcome, StepReport};
 pub use rollback::{Rollback, RollbackPlan, RollbackReport, UndoStep};
 pub use state::{BackfillState, State, UndecidedStep};
 pub use status::{AppliedRow, Holder, RunRow, Status};

@@ -11,7 +11,7 @@ use crate::lock_keys::LockKeys;
 use crate::migrator::Migrator;
 use crate::pin::Caller;
 use crate::plan::Plan;
-use crate::report::JobStatus;
+use crate::report::{JobStatus, RunOutcome};
 use crate::state::State;
 
 /// Everything there is to know without changing anything.
@@ -75,8 +75,8 @@ pub struct RunRow {
     pub started_at: String,
     /// When it ended; `None` while it runs, or when its process was killed.
     pub finished_at: Option<String>,
-    /// `running`, `succeeded` or `failed`.
-    pub outcome: String,
+    /// How it ended.
+    pub outcome: RunOutcome,
     /// What stopped it.
     pub error: Option<String>,
     /// The version that it went back to; `None` for a run that applied.
@@ -196,11 +196,12 @@ async fn last_run(client: &Client, state: &State) -> Result<Option<RunRow>, Erro
     );
     let rows = client.query_typed(&state.sql(&sql), &[(&state.history(), Type::INT8)]).await;
     let rows = rows.map_err(Error::database("reading the last run"))?;
-    Ok(rows.first().map(|row| RunRow {
+    let Some(row) = rows.first() else { return Ok(None) };
+    Ok(Some(RunRow {
         id: row.get(0),
         started_at: row.get(1),
         finished_at: row.get(2),
-        outcome: row.get(3),
+        outcome: RunOutcome::read(row.get(3))?,
         // A release that redacted nothing may have recorded it.
         error: row.get::<_, Option<&str>>(4).map(|error| redact::text(error).into_owned()),
         undo_to: row.get(5),

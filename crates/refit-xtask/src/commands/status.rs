@@ -4,7 +4,7 @@ use refit::backfill::JobState;
 use std::fmt::Write;
 use std::process::ExitCode;
 
-use refit::{Holder, Status};
+use refit::{Holder, RunOutcome, Status};
 use refit_model::{MigrationSet, visible_line};
 
 use crate::backfills::unfinished_lines;
@@ -46,13 +46,13 @@ fn describe(status: &Status, set: &MigrationSet) -> String {
     }
     text.push_str(&render::plan::plan(&status.plan));
     text.push_str(&unfinished_lines(&status.backfills));
-    if let Some(run) = status.last_run.as_ref().filter(|run| run.outcome != "succeeded") {
-        let _ = match (&run.error, run.outcome.as_str()) {
+    if let Some(run) = status.last_run.as_ref().filter(|run| run.outcome != RunOutcome::Succeeded) {
+        let _ = match (&run.error, run.outcome) {
             (Some(error), _) => {
                 let what = if run.undo_to.is_some() { "rollback" } else { "run" };
                 write!(text, "\n{BAD}last {what} failed{BAD:#} at {}: {error}", run.started_at)
             }
-            (None, "running") if let (None, Some(to)) = (&status.holder, run.undo_to) => {
+            (None, RunOutcome::Running) if let (None, Some(to)) = (&status.holder, run.undo_to) => {
                 let note = format!("resume it with `cargo xtask rollback --to {to}`");
                 write!(
                     text,
@@ -60,7 +60,7 @@ fn describe(status: &Status, set: &MigrationSet) -> String {
                     run.started_at
                 )
             }
-            (None, "running") if status.holder.is_none() => {
+            (None, RunOutcome::Running) if status.holder.is_none() => {
                 let note = "the process exited unexpectedly; the next boot resumes here";
                 write!(
                     text,

@@ -5,7 +5,7 @@ mod words;
 
 pub(crate) use job::session_name;
 pub use job::{FailedRow, JobStatus, JournalStatus, WorkerStatus};
-pub use words::{JobKind, JobRequest, JobState};
+pub use words::{JobKind, JobRequest, JobState, RunOutcome};
 
 use std::fmt;
 use std::time::Duration;
