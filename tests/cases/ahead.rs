@@ -33,7 +33,7 @@ async fn nothing_follows_a_step_that_failed() {
         let next = NEXT[index % NEXT.len()].replace("'unfinished", "unfinished(");
         let db = TestDb::empty().await.unwrap();
         let files = [FIRST, ("V2__fails.sql", failure), ("V3__next.sql", &next), ("V4__a.sql", "SELECT 4;")];
-        let error = migrator(&files).run(db.url()).await.unwrap_err().to_string();
+        let error = migrator(&files).run(db.url()).await.unwrap_err().message();
         assert!(error.contains("V2__fails"), "{failure}: {error}");
         assert_eq!(applied(&db).await, "1", "{failure}");
         assert_eq!(value::<i64>(&db, "SELECT sum(step) FROM ran").await, 1, "{failure}");
@@ -87,7 +87,7 @@ async fn an_answer_that_cannot_be_read_is_no_failure() {
     assert_eq!(value::<String>(&db, outcomes).await, "succeeded");
     let failing = format!("{latin} SELECT 'é' / 0;");
     let files = [files[0], files[1], files[2], ("V4__odd.sql", failing.as_str())];
-    let error = migrator(&files).run(db.url()).await.unwrap_err().to_string();
+    let error = migrator(&files).run(db.url()).await.unwrap_err().message();
     assert!(error.starts_with("V4__odd.sql failed") && !error.contains("was cut"), "{error}");
     assert_eq!(applied(&db).await, "1,2,3");
 }
@@ -100,7 +100,7 @@ async fn the_last_step_is_waited_for() {
     assert_eq!((report.version, report.steps.len()), (Some(2), 2));
     assert!(report.steps[1].duration >= Duration::from_millis(300));
     let files = [files[0], files[1], ("V3__bad.sql", "SELECT 1 / 0;")];
-    let error = migrator(&files).run(db.url()).await.unwrap_err().to_string();
+    let error = migrator(&files).run(db.url()).await.unwrap_err().message();
     assert!(error.contains("V3__bad") && error.contains("22012"), "{error}");
     assert_eq!(
         value::<String>(&db, "SELECT outcome FROM refit.run ORDER BY id DESC LIMIT 1").await,

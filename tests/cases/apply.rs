@@ -142,7 +142,7 @@ async fn transaction_control_and_client_copies_are_refused_before_anything_runs(
         ("COPY (SELECT a, b, c, d, e, f, g, h, i, j, k FROM c) TO STDOUT;", "V2__x.sql:1:1: COPY"),
     ] {
         let error = migrator(&[TWO[0], ("V2__x.sql", sql)]).run(db.url()).await.unwrap_err();
-        assert!(error.to_string().starts_with(says), "{error}");
+        assert!(error.message().starts_with(says), "{error}");
         assert!(!exists(&db, "posts").await);
     }
 }
@@ -178,7 +178,7 @@ async fn a_lock_that_is_held_delays_the_step_and_names_the_holder() {
     let files = [TWO[0], TWO[1], ("V3__alter.sql", "ALTER TABLE posts ADD COLUMN b int;")];
     let impatient = || migrator(&files).lock_timeout(Duration::from_millis(100));
     let error = impatient().lock_attempts(2).run(db.url()).await.unwrap_err();
-    let text = error.to_string();
+    let text = error.message();
     assert!(text.contains("55P03") && text.contains("after 2 attempts"), "{text}");
     assert!(text.contains("slow report") && text.contains("posts"), "{text}");
     let waiting = tokio::spawn({
@@ -207,7 +207,7 @@ async fn the_end_of_a_step_waits_no_longer_than_its_text() {
     holder.batch_execute("BEGIN; DELETE FROM parent").await.unwrap();
     let files = [("V1__child.sql", "LOCK TABLE hot; INSERT INTO child VALUES (1);")];
     let migrator = migrator(&files).lock_timeout(Duration::from_millis(100)).lock_attempts(2);
-    let error = migrator.run(db.url()).await.unwrap_err().to_string();
+    let error = migrator.run(db.url()).await.unwrap_err().message();
     assert!(error.contains("55P03") && error.contains("after 2 attempts"), "{error}");
     holder.batch_execute("ROLLBACK").await.unwrap();
     migrator.run(db.url()).await.unwrap();

@@ -142,7 +142,7 @@ async fn rows_that_do_not_suit_are_set_aside_and_tried_again() {
         "-- refit: backfill = { table = \"t\", key = [\"id\"] }\nUPDATE t SET n = n + text::int WHERE id > $1 AND id <= $2;",
     );
     let error = inline(&[table, fill, GATED]).run(db.url()).await.unwrap_err();
-    assert!(error.to_string().contains("37 rows failed and were set aside"), "{error}");
+    assert!(error.message().contains("37 rows failed and were set aside"), "{error}");
     let status_now = status(&db, 2).await;
     assert_eq!(
         (status_now.state.as_str(), status_now.errors, status_now.failed_rows.len()),
@@ -173,7 +173,7 @@ async fn a_bad_row_of_a_stripe_is_the_one_that_is_set_aside() {
          UPDATE t SET n = n + text::int WHERE id > $1 AND id <= $2 AND id % $3 = $4;",
     );
     let error = inline(&[table, fill]).run(db.url()).await.unwrap_err();
-    assert!(error.to_string().contains("3 rows failed and were set aside"), "{error}");
+    assert!(error.message().contains("3 rows failed and were set aside"), "{error}");
     let keys: String =
         value(&db, "SELECT string_agg(key[1], ',' ORDER BY key[1]::int) FROM refit.backfill_error").await;
     assert_eq!(keys, "7,123457,123458");
@@ -196,7 +196,7 @@ async fn too_many_bad_rows_and_wrong_statements_stop_at_once() {
             "-- refit: backfill = {{ table = \"t\", key = [\"id\"], errors = 5, batch = 100 }}\n{statement};"
         );
         let error = inline(&[("V1__t.sql", table), ("V2__fill.sql", &text)]).run(db.url()).await.unwrap_err();
-        assert!(error.to_string().contains(expected), "{statement}: {error}");
+        assert!(error.message().contains(expected), "{statement}: {error}");
         assert_eq!(status(&db, 2).await.state.as_str(), "failed");
         assert!(counts(&db).await.contains("0: 20000"));
     }
@@ -246,7 +246,7 @@ async fn what_cannot_be_walked_is_refused_with_the_way_out() {
         let db = TestDb::empty().await.unwrap();
         let text = format!("-- refit: backfill = {{ {directive} }}\n{statement};");
         let error = inline(&[("V1__t.sql", table), ("V2__fill.sql", &text)]).run(db.url()).await.unwrap_err();
-        assert!(error.to_string().contains(expected), "{table}: {error}");
+        assert!(error.message().contains(expected), "{table}: {error}");
         assert_eq!(status(&db, 2).await.state.as_str(), "failed");
     }
 }

@@ -23,7 +23,7 @@ async fn refused(tables: &str, directive: &str, statement: &str) -> String {
     let db = TestDb::empty().await.unwrap();
     let error = backfill(&db, tables, directive, statement).await.unwrap_err();
     assert_eq!(value::<String>(&db, "SELECT state FROM refit.backfill").await, "failed", "{error}");
-    error.to_string()
+    error.message()
 }
 
 #[tokio::test]
@@ -76,7 +76,7 @@ async fn statements_that_would_lose_rows_are_refused_before_anything_runs() {
         let db = TestDb::empty().await.unwrap();
         let statement = format!("UPDATE versions SET flag = 1 WHERE {condition}");
         let error = backfill(&db, TABLES, r#"table = "versions", key = ["id"]"#, &statement).await;
-        let why = error.unwrap_err().to_string();
+        let why = error.unwrap_err().message();
         assert!(why.contains(expected), "{condition}: {why}");
         assert!(!exists(&db, "refinery_schema_history").await && !exists(&db, "versions").await);
     }
@@ -115,7 +115,7 @@ async fn a_partition_that_another_table_takes_the_place_of_is_not_taken_for_drop
     let replace = "CREATE TABLE old (LIKE t2 INCLUDING ALL); INSERT INTO old SELECT * FROM t2; DROP TABLE t2; \
                    ALTER TABLE t ATTACH PARTITION old FOR VALUES FROM (10) TO (20)";
     let (db, outcome) = meanwhile(PARTITIONS, "t1", "", replace).await;
-    let error = outcome.unwrap_err().to_string();
+    let error = outcome.unwrap_err().message();
     assert!(
         error.contains("t2 is no longer there, and public.old, which is not walked, has rows"),
         "{error}"
@@ -138,7 +138,7 @@ async fn what_remains_cannot_be_asked_for_any_more() {
          CREATE FUNCTION is_left(n int) RETURNS boolean IMMUTABLE LANGUAGE SQL AS 'SELECT n = 0'";
     let (db, outcome) =
         meanwhile(tables, "t", r#", remaining = "is_left(n)""#, "DROP FUNCTION is_left(int)").await;
-    let error = outcome.unwrap_err().to_string();
+    let error = outcome.unwrap_err().message();
     assert!(error.contains("function is_left(integer) does not exist"), "{error}");
     assert_eq!(value::<String>(&db, "SELECT state FROM refit.backfill").await, "failed");
 }
@@ -224,7 +224,7 @@ async fn a_look_up_that_finds_too_much_is_a_matter_of_its_row() {
     let tables =
         format!("{TABLES}; ALTER TABLE posts ALTER flag DROP NOT NULL; INSERT INTO versions VALUES (6, 3)");
     let error = backfill(&db, &tables, r#"table = "posts", key = ["id"]"#, statement).await.unwrap_err();
-    assert!(error.to_string().contains("1 row failed and was set aside"), "{error}");
+    assert!(error.message().contains("1 row failed and was set aside"), "{error}");
     let failed = "SELECT format('%s: %s', key, sqlstate) FROM refit.backfill_error";
     assert_eq!(value::<String>(&db, failed).await, "{8}: 21000");
     let reason: String = value(&db, "SELECT reason FROM refit.backfill").await;

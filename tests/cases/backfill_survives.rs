@@ -248,8 +248,8 @@ async fn a_statement_that_never_finishes_its_rows_is_said_to() {
         ),
     ];
     let error = migrator(&files).backfills(Backfills::Inline).run(db.url()).await.unwrap_err();
-    assert!(error.to_string().contains("2 rows still meet `n IS NULL`"), "{error}");
-    assert!(error.to_string().contains("The first: (7) (1007)"), "{error}");
+    assert!(error.message().contains("2 rows still meet `n IS NULL`"), "{error}");
+    assert!(error.message().contains("The first: (7) (1007)"), "{error}");
     assert_eq!(status(db.url()).await.unwrap().pass, 1);
 }
 

@@ -189,7 +189,7 @@ async fn what_could_not_be_gone_on_with_is_refused_before_anything_runs() {
     ] {
         let text = format!("-- refit: transaction = false\n{statement}");
         let error = migrator(&[TABLE, ("V2__x.sql", &text)]).run(db.url()).await.unwrap_err();
-        assert!(error.to_string().starts_with(says), "{error}");
+        assert!(error.message().starts_with(says), "{error}");
         assert!(!exists(&db, "t").await);
     }
 }
@@ -232,7 +232,7 @@ async fn a_failure_between_statements_is_recorded() {
         "V1__i.sql",
         "-- refit: transaction = false\nSET ROLE by_statement_app;\nCREATE INDEX CONCURRENTLY t_a ON t (a);",
     )];
-    let error = migrator(&files).apply(&client).await.unwrap_err().to_string();
+    let error = migrator(&files).apply(&client).await.unwrap_err().message();
     assert!(error.contains("index public.t_a exists and is invalid"), "{error}");
     let row = client
         .query_one(

@@ -24,11 +24,11 @@ fn patience(retry_for: u64, attempt: u64) -> ConnectOptions {
 /// The error of a boot, with the number of attempts; the password must not be in it.
 async fn refused(url: &str, password: &str, options: ConnectOptions) -> (String, usize) {
     let error = migrator(&FILES).connect_options(options).run(url).await.unwrap_err();
-    let text = format!("{error} {error:?}");
+    let text = format!("{} {error:?}", error.message());
     assert!(password.is_empty() || !text.contains(password), "{text}");
     match &error {
-        Error::Connect { attempts, .. } => (error.to_string(), *attempts),
-        Error::Url(_) => (error.to_string(), 0),
+        Error::Connect { attempts, .. } => (error.message(), *attempts),
+        Error::Url(_) => (error.message(), 0),
         other => panic!("{other}"),
     }
 }

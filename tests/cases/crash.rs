@@ -80,7 +80,7 @@ async fn a_session_that_is_terminated_in_the_middle_of_a_step() {
         let run = tokio::spawn(async move { first.run(&url).await });
         let pid = gate::waiting(&db).await;
         execute(&db, &format!("SELECT pg_terminate_backend({pid})")).await;
-        let error = run.await.unwrap().unwrap_err().to_string();
+        let error = run.await.unwrap().unwrap_err().message();
         assert!(
             error.starts_with("V2__waits.sql failed") && error.contains("the connection was cut"),
             "{error}"
@@ -107,7 +107,7 @@ async fn a_network_that_is_cut_in_the_middle_of_a_step() {
     let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
     until("the step waits", async || value_at::<i64>(&url, waiting).await == 1).await;
     proxy.cut().await;
-    let error = run.await.unwrap().unwrap_err().to_string();
+    let error = run.await.unwrap().unwrap_err().message();
     assert!(error.starts_with("V2__waits.sql failed") && error.contains("the connection was cut"), "{error}");
     // The server has not noticed: the step is still at work, the one after it has been sent, and the next boot waits.
     let (second, again) = (Migrator::new(set(&files)), url.clone());

@@ -80,7 +80,7 @@ async fn a_snapshot_that_cannot_be_used_is_not_taken_for_one() {
         (migrator(&FILES, Drift::Refuse, &edited), "edited by hand"),
     ];
     for (migrator, words) in cases {
-        let error = migrator.run(db.url()).await.unwrap_err().to_string();
+        let error = migrator.run(db.url()).await.unwrap_err().message();
         assert!(error.contains("cannot be compared") && error.contains(words), "{words}: {error}");
     }
     let warnings = migrator(&FILES, Drift::Warn, &kept).run(db.url()).await.unwrap().warnings;
@@ -91,7 +91,7 @@ async fn a_snapshot_that_cannot_be_used_is_not_taken_for_one() {
     let db = TestDb::empty().await.unwrap();
     let error = migrator(&files, Drift::Refuse, &kept).environment("test").run(db.url()).await.unwrap_err();
     assert!(
-        error.to_string().contains("V2") || error.to_string().contains("made for the environment"),
+        error.message().contains("V2") || error.message().contains("made for the environment"),
         "{error}"
     );
 }

@@ -23,7 +23,7 @@ async fn an_edited_file_is_refused_with_the_way_out() {
     migrator(&[ONE]).run(db.url()).await.unwrap();
     let edited = [("V1__a.sql", "CREATE TABLE a (id bigint);"), TWO];
     let error = migrator(&edited).run(db.url()).await.unwrap_err();
-    assert!(error.to_string().contains("cargo xtask repair"), "{error}");
+    assert!(error.message().contains("cargo xtask repair"), "{error}");
     assert!(matches!(refusal(error), Refusal::Changed { version: 1, .. }));
     assert!(!exists(&db, "b").await);
     let tolerant = Policies { changed: Policy::Warn, ..Policies::default() };
@@ -68,7 +68,7 @@ async fn a_history_that_is_none_is_told_apart() {
     migrator(&[ONE]).run(db.url()).await.unwrap();
     execute(&db, "UPDATE refinery_schema_history SET checksum = 'abc'").await;
     let error = migrator(&[ONE]).run(db.url()).await.unwrap_err();
-    assert!(matches!(error, Error::History(_)) && error.to_string().contains("adopt"), "{error}");
+    assert!(matches!(error, Error::History(_)) && error.message().contains("adopt"), "{error}");
 }
 
 /// Puts a view in the history's place that fails like a missing table until it has been read so often.

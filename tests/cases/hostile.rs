@@ -101,13 +101,13 @@ async fn an_error_at_the_end_of_a_long_file_has_its_place() {
     let db = TestDb::empty().await.unwrap();
     let mut text = "SELECT 1;\n".repeat(100_000);
     text.push_str("  SELECT 1/0;\n");
-    let error = migrator(&[("V1__long.sql", &text)]).run(db.url()).await.unwrap_err().to_string();
+    let error = migrator(&[("V1__long.sql", &text)]).run(db.url()).await.unwrap_err().message();
     assert!(
         error.contains("statement 100001 of 100001") && error.contains("V1__long.sql:100001:3"),
         "{error}"
     );
     let syntax = text.replace("1/0", "FROM FROM");
-    let error = migrator(&[("V1__long.sql", &syntax)]).run(db.url()).await.unwrap_err().to_string();
+    let error = migrator(&[("V1__long.sql", &syntax)]).run(db.url()).await.unwrap_err().message();
     assert!(
         error.contains("statement 100001 of 100001") && error.contains("V1__long.sql:100001:15"),
         "{error}"

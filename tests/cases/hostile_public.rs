@@ -257,5 +257,5 @@ async fn everything_read(migrator: &Migrator, url: &str) {
     let state = migrator.state(&client).await.unwrap();
     JobStatus::all(&client, &state).await.unwrap();
     Catalog::read(&client, &ReadOptions::default()).await.unwrap();
-    migrator.rollback_plan(&client, &Rollback { to: 0, leave_rows: Vec::new() }).await.unwrap();
+    migrator.plan_rollback(&client, &Rollback { to: 0, leave_rows: Vec::new() }).await.unwrap();
 }

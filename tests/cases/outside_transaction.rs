@@ -23,7 +23,7 @@ async fn a_call_that_commits_is_not_sent_again_after_its_process_was_killed() {
     blocker.batch_execute("COMMIT").await.unwrap();
     for _ in 0..2 {
         let error = migrator(&files).run(db.url()).await.unwrap_err();
-        let error = error.to_string();
+        let error = error.message();
         assert!(error.contains("V2__call.sql:3:1") && error.contains("--statement-done V2"), "{error}");
         assert_eq!(value::<i64>(&db, MAIL).await, 1, "nothing is sent again");
     }
@@ -37,7 +37,7 @@ async fn a_call_that_commits_is_not_sent_again_after_its_process_was_killed() {
     assert!(exists(&db, "after").await);
     assert_eq!(value::<i64>(&db, MAIL).await, 1);
     let error = migrator(&files).change_history(&client, &done).await.unwrap_err();
-    assert!(error.to_string().contains("no statement of V2 waits"), "{error}");
+    assert!(error.message().contains("no statement of V2 waits"), "{error}");
 }
 
 #[tokio::test]
@@ -71,14 +71,14 @@ async fn a_call_that_commits_is_not_sent_again_after_a_deadlock() {
     blocker.batch_execute("BEGIN; LOCK TABLE gate").await.unwrap();
     let error = migrator(&files).run(db.url()).await.unwrap_err();
     assert_eq!(error.sqlstate(), Some("55P03"), "{error}");
-    let text = error.to_string();
+    let text = error.message();
     assert!(
         text.contains("statement 2 was sent outside a transaction") && !text.contains("none of"),
         "{text}"
     );
     blocker.batch_execute("COMMIT").await.unwrap();
     let error = migrator(&files).run(db.url()).await.unwrap_err();
-    assert!(!error.to_string().is_empty());
+    assert!(!error.message().is_empty());
     assert_eq!(value::<i64>(&db, MAIL).await, 1);
     assert_eq!(applied(&db).await, "1");
 }
@@ -131,7 +131,7 @@ async fn repeatable_and_down_files_that_commit_are_not_sent_again() {
     blocker.batch_execute("BEGIN; LOCK TABLE gate").await.unwrap();
     let files = [one, ("R__again.sql", call.as_str())];
     for _ in 0..2 {
-        let error = migrator(&files).run(db.url()).await.unwrap_err().to_string();
+        let error = migrator(&files).run(db.url()).await.unwrap_err().message();
         assert!(error.contains("--statement-done R__again"), "{error}");
         assert_eq!(value::<i64>(&db, MAIL).await, 1);
     }
@@ -139,7 +139,7 @@ async fn repeatable_and_down_files_that_commit_are_not_sent_again() {
     migrator(&files).run(db.url()).await.unwrap();
     for _ in 0..2 {
         let rollback = Rollback { to: 1, leave_rows: Vec::new() };
-        let error = migrator(&files).rollback(db.url(), &rollback).await.unwrap_err().to_string();
+        let error = migrator(&files).rollback(db.url(), &rollback).await.unwrap_err().message();
         assert!(error.contains("--statement-done V2"), "{error}");
         assert_eq!(value::<i64>(&db, MAIL).await, 2);
     }

@@ -21,7 +21,7 @@ async fn behind_a_transaction_pooler_nothing_runs_and_nothing_to_do_boots() {
     for url in &urls {
         let error = migrator(&FILES).run(url).await.unwrap_err();
         assert!(matches!(error, Error::Pooler), "{error}");
-        assert!(error.to_string().contains("connect to the server itself"), "{error}");
+        assert!(error.message().contains("connect to the server itself"), "{error}");
         let made = "SELECT count(*) FROM pg_class JOIN pg_namespace AS n ON n.oid = relnamespace \
                     WHERE nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'";
         assert_eq!(value::<i64>(&db, made).await, 0);
@@ -55,10 +55,10 @@ async fn behind_a_transaction_pooler_nobody_works_on_backfills() {
     );
     migrator(&[table, fill]).backfills(Backfills::Hold).run(db.url()).await.unwrap();
     let url = bouncer.url(db.name());
-    let error = migrator(&[table, fill]).work(&url).await.unwrap_err();
+    let error = migrator(&[table, fill]).run_backfills(&url).await.unwrap_err();
     assert!(matches!(error, Error::Pooler), "{error}");
     assert_eq!(value::<i64>(&db, "SELECT count(*) FROM t WHERE n = 1").await, 0);
-    migrator(&[table, fill]).work(db.url()).await.unwrap();
+    migrator(&[table, fill]).run_backfills(db.url()).await.unwrap();
     // With nothing left to do it boots.
     migrator(&[table, fill]).backfills(Backfills::Inline).run(&url).await.unwrap();
 }

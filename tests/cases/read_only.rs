@@ -72,7 +72,7 @@ async fn a_read_only_default_is_named() {
     assert_eq!(migrator(&[ONE]).run(db.url()).await.unwrap().run, None);
     let error = migrator(&[ONE, TWO, THREE]).run(db.url()).await.unwrap_err();
     assert!(matches!(error, Error::ReadOnly { .. }), "{error}");
-    let text = error.to_string();
+    let text = error.message();
     assert!(text.contains("the session is read-only, and 2 migrations are pending: V2__b"), "{text}");
     assert_eq!(applied(&db).await, "1");
     let down = ("V1__a.down.sql", "SELECT 1;");
@@ -98,7 +98,7 @@ async fn a_hot_standby_boots_when_there_is_nothing_to_do() {
     let report = migrator(&[ONE, VIEW]).run(&replica).await.unwrap();
     assert_eq!((report.run, report.version), (None, Some(1)));
     let error = migrator(&[ONE, TWO, THREE, VIEW]).run(&replica).await.unwrap_err();
-    let text = error.to_string();
+    let text = error.message();
     assert!(matches!(error, Error::ReadOnly { .. }), "{text}");
     assert!(text.contains("hot standby, and 2 migrations are pending: V2__b"), "{text}");
     assert!(text.contains("connect to the primary"), "{text}");

@@ -31,7 +31,7 @@ async fn owner(db: &TestDb) -> (String, String) {
 async fn refused(url: &str) -> String {
     let options = ConnectOptions { retry_for: Duration::from_millis(300), ..ConnectOptions::default() };
     match migrator(&[ONE]).connect_options(options).run(url).await.unwrap_err() {
-        error @ (Error::Connect { .. } | Error::Tls(_)) => error.to_string(),
+        error @ (Error::Connect { .. } | Error::Tls { .. }) => error.message(),
         other => panic!("{other}"),
     }
 }
@@ -56,7 +56,7 @@ async fn a_history_with_32_bit_versions_works_as_it_is() {
     assert_eq!(value::<String>(&db, TYPE).await, "integer");
     let edited = [("V1__posts.sql", "CREATE TABLE posts (id bigint);\n"), TWO, THREE];
     let error = migrator(&edited).run(db.url()).await.unwrap_err();
-    assert!(error.to_string().contains("was edited"), "{error}");
+    assert!(error.message().contains("was edited"), "{error}");
     // A version that does not fit makes room for itself.
     let long = ("V20240102030405__notes.sql", "CREATE TABLE notes (id int);\n");
     migrator(&[ONE, TWO, THREE, long]).run(db.url()).await.unwrap();
@@ -89,7 +89,7 @@ async fn a_renamed_or_renumbered_file_is_called_that() {
     let down = ("V2__sites.down.sql", "DROP TABLE pages;");
     let back = Rollback { to: 1, ..Rollback::default() };
     let error = migrator(&[ONE, renamed, down]).rollback(db.url(), &back).await.unwrap_err();
-    assert!(error.to_string().contains("was renamed") && exists(&db, "pages").await, "{error}");
+    assert!(error.message().contains("was renamed") && exists(&db, "pages").await, "{error}");
     // Its number changed: free, taken by another file, and beyond what the set has.
     let moved = ("V3__pages.sql", TWO.1);
     for files in [&[ONE, moved][..], &[ONE, ("V2__sites.sql", THREE.1), moved], &[moved]] {
@@ -115,7 +115,7 @@ async fn a_statement_timeout_is_named_and_each_way_out_works() {
     execute(&db, &format!("ALTER DATABASE {} SET statement_timeout = '300ms'", db.name())).await;
     let slow = "CREATE TABLE t (id int);\nSELECT pg_sleep(0.6);\n";
     let error = migrator(&[("V1__slow.sql", slow)]).run(&url).await.unwrap_err();
-    let text = error.to_string();
+    let text = error.message();
     assert_eq!(error.sqlstate(), Some("57014"));
     assert!(text.contains("`SET LOCAL statement_timeout = 0;`") && text.contains("ALTER ROLE"), "{text}");
     assert!(!exists(&db, "t").await);
@@ -125,7 +125,7 @@ async fn a_statement_timeout_is_named_and_each_way_out_works() {
     let outside = "-- refit: transaction = false\nCREATE TABLE u (id int);\nSELECT pg_sleep(0.6);\n";
     let first = ("V1__slow.sql", lifted.as_str());
     let error = migrator(&[first, ("V2__outside.sql", outside)]).run(&url).await.unwrap_err();
-    assert!(error.to_string().contains("`SET statement_timeout = 0;`"), "{error}");
+    assert!(error.message().contains("`SET statement_timeout = 0;`"), "{error}");
     let lifted = outside.replace("CREATE", "SET statement_timeout = 0;\nCREATE");
     migrator(&[first, ("V2__outside.sql", &lifted)]).run(&url).await.unwrap();
     assert!(exists(&db, "u").await);
@@ -217,18 +217,18 @@ async fn what_is_meant_for_psql_is_named() {
     let text = "-- Dumped.\n\n\\restrict b7cXq\n\nCREATE TABLE posts (id int);\n\n\\unrestrict b7cXq\n";
     let error = migrator(&[("V1__posts.sql", text)]).run(db.url()).await.unwrap_err();
     assert_eq!(error.sqlstate(), Some("42601"));
-    assert!(error.to_string().contains("remove both lines"), "{error}");
+    assert!(error.message().contains("remove both lines"), "{error}");
     assert!(!exists(&db, "posts").await);
     let half = text.replace("\\restrict b7cXq\n", "");
     let error = migrator(&[("V1__posts.sql", &half)]).run(db.url()).await.unwrap_err();
-    assert!(error.to_string().contains("remove both lines"), "{error}");
+    assert!(error.message().contains("remove both lines"), "{error}");
     let outside = format!("-- refit: transaction = false\n{text}");
     let error = migrator(&[("V1__posts.sql", &outside)]).run(db.url()).await.unwrap_err();
-    assert!(error.to_string().contains("remove both lines"), "{error}");
+    assert!(error.message().contains("remove both lines"), "{error}");
     let without = half.replace("\\unrestrict b7cXq\n", "");
     let next = ("V2__echo.sql", "SELECT 1 \\gset\nSELECT 2;");
     let error = migrator(&[("V1__posts.sql", &without), next]).run(db.url()).await.unwrap_err();
-    assert!(error.to_string().contains("a command of psql"), "{error}");
+    assert!(error.message().contains("a command of psql"), "{error}");
     assert_eq!(applied(&db).await, "1");
 }
 
@@ -238,7 +238,7 @@ async fn a_commit_inside_a_block_needs_a_file_outside_a_transaction() {
     let text = "DO $$ BEGIN CREATE TABLE posts (id int); COMMIT; INSERT INTO posts VALUES (1); END $$;\n";
     let error = migrator(&[("V1__posts.sql", text)]).run(db.url()).await.unwrap_err();
     assert_eq!(error.sqlstate(), Some("2D000"));
-    assert!(error.to_string().contains("`-- refit: transaction = false`"), "{error}");
+    assert!(error.message().contains("`-- refit: transaction = false`"), "{error}");
     assert!(!exists(&db, "posts").await);
     let outside = format!("-- refit: transaction = false\n{text}");
     migrator(&[("V1__posts.sql", &outside)]).run(db.url()).await.unwrap();
@@ -265,7 +265,7 @@ async fn urls_of_libpq_connect() {
         ("ssl_mode=require", "sslmode"),
     ] {
         let error = Target::parse(&format!("{}?{parameter}", server.url("postgres"))).unwrap_err();
-        assert!(error.to_string().contains(says), "{error}");
+        assert!(error.message().contains(says), "{error}");
     }
 }
 

@@ -91,7 +91,7 @@ async fn the_whole_way_is_looked_at_before_the_first_step() {
         (FILES.to_vec(), 7, "there is no version 7; the newest is 4"),
         (FILES[..6].to_vec(), 1, "version 4 (c) is applied, and these migrations do not have it"),
     ] {
-        let error = back(&db, &files, version).await.unwrap_err().to_string();
+        let error = back(&db, &files, version).await.unwrap_err().message();
         assert!(error.contains(expected), "{error}");
         assert_eq!(applied(&db).await, "1,2,3,4");
     }
@@ -112,7 +112,7 @@ async fn a_down_file_that_fails_leaves_its_migration_whole() {
     migrator(&FILES).run(db.url()).await.unwrap();
     let mut files = FILES.to_vec();
     files[3] = ("V2__b.down.sql", "ALTER TABLE b RENAME TO c;\nDROP TABLE nothing;");
-    let error = back(&db, &files, 0).await.unwrap_err().to_string();
+    let error = back(&db, &files, 0).await.unwrap_err().message();
     assert!(
         error.contains("V2__b.down.sql failed in statement 2 of 2")
             && error.contains("--> V2__b.down.sql:2:")
@@ -132,7 +132,7 @@ async fn outside_a_transaction_it_goes_on_behind_what_is_done() {
     let db = TestDb::empty().await.unwrap();
     migrator(&FILES).run(db.url()).await.unwrap();
     execute(&db, "DROP INDEX a_n").await;
-    let error = back(&db, &FILES, 2).await.unwrap_err().to_string();
+    let error = back(&db, &FILES, 2).await.unwrap_err().message();
     assert!(error.contains("V3__i.down.sql failed in statement 2 of 2"), "{error}");
     assert_eq!(applied(&db).await, "1,2,3");
     execute(&db, "CREATE INDEX a_n ON a (n)").await;

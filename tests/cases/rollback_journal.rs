@@ -37,7 +37,7 @@ async fn a_journal_is_dropped_when_its_time_is_over_and_not_before() {
     observed.run(db.url()).await.unwrap();
     assert!(!exists(&db, "refit.backfill_undo_1").await);
     assert_eq!(*dropped.lock().unwrap(), ["V2__fill refit.backfill_undo_1"]);
-    let error = back(&db, &files).await.unwrap_err().to_string();
+    let error = back(&db, &files).await.unwrap_err().message();
     assert!(error.contains("the earlier values of V2__fill.sql are gone: they were dropped"), "{error}");
     // After a way back the rows that were left are listed for as long.
     migrator(&files).rollback(db.url(), &Rollback { to: 1, leave_rows: vec![2] }).await.unwrap();
@@ -47,7 +47,7 @@ async fn a_journal_is_dropped_when_its_time_is_over_and_not_before() {
         value(&db, "SELECT journal FROM refit.backfill WHERE kind = 'undo' AND journal IS NOT NULL").await;
     assert!(exists(&db, &journal).await);
     execute(&db, older).await;
-    migrator(&[TABLE, ("refit.toml", "undo_retention = \"1h\"\n")]).work(db.url()).await.unwrap();
+    migrator(&[TABLE, ("refit.toml", "undo_retention = \"1h\"\n")]).run_backfills(db.url()).await.unwrap();
     assert!(!exists(&db, &journal).await);
 }
 
@@ -77,7 +77,7 @@ async fn a_key_that_does_not_name_one_row_keeps_no_journal() {
             format!("-- refit: backfill = {{ table = \"t\", key = [\"id\"], undo = [\"n\"] }}\n{fill}");
         let files = [("V1__t.sql", table), ("V2__fill.sql", fill.as_str())];
         let migrator = inline(&files).backfill_with(2, |_| Box::pin(async { Ok(0) }));
-        let error = migrator.run(db.url()).await.unwrap_err().to_string();
+        let error = migrator.run(db.url()).await.unwrap_err().message();
         assert!(error.contains(expected), "{table}: {error}");
         // It has never begun, or was never registered: there is a way back.
         if exists(&db, "t").await {

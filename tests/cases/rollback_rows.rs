@@ -172,7 +172,7 @@ async fn killed_on_the_way_back_it_goes_on_where_it_was() {
         // The gate is shut, and no other run does again what is half undone.
         let report = migrator(&SLOW).backfills(Backfills::Hold).run(db.url()).await.unwrap();
         assert_eq!((report.steps.len(), report.held.len()), (0, 1), "{report}");
-        let error = inline(&SLOW).run(db.url()).await.unwrap_err().to_string();
+        let error = inline(&SLOW).run(db.url()).await.unwrap_err().message();
         assert!(error.contains("it is being rolled back"), "{error}");
     }
     let rows: i64 = value(&db, RESTORED).await;
@@ -241,7 +241,7 @@ async fn without_a_journal_there_is_a_down_file_or_no_way_back() {
         "-- refit: backfill = { table = \"t\", key = [\"id\"] }\nUPDATE t SET n = n + 1 WHERE id > $1 AND id <= $2;",
     );
     inline(&[TABLE, fill]).run(db.url()).await.unwrap();
-    let error = back(&db, &[TABLE, fill]).await.unwrap_err().to_string();
+    let error = back(&db, &[TABLE, fill]).await.unwrap_err().message();
     assert!(error.contains("V2__fill.sql is a backfill that keeps no earlier values"), "{error}");
     assert!(error.contains("V2__fill.down.sql") && error.contains("--leave-rows 2"), "{error}");
     let down = ("V2__fill.down.sql", "UPDATE t SET n = n - 1;");
@@ -258,12 +258,12 @@ async fn rows_that_cannot_be_restored_are_set_aside_and_taken_again() {
     execute(&db, "ALTER TABLE t ADD CONSTRAINT c CHECK (n > 0 OR id NOT IN (77, 7777)) NOT VALID").await;
     let error = back(&db, &FILES).await.unwrap_err();
     assert!(matches!(error, Error::Backfill { version: 2, .. }), "{error}");
-    assert!(error.to_string().contains("2 rows failed and were set aside"), "{error}");
+    assert!(error.message().contains("2 rows failed and were set aside"), "{error}");
     let left = status(&db).await;
     assert_eq!((left.kind.as_str(), left.state.as_str(), left.errors), ("undo", "incomplete", 2));
     // What is above is undone, what is at work is not.
     assert_eq!((applied(&db).await.as_str(), counts(&db).await.as_str()), ("1,2", "0: 19998, 1: 2"));
-    assert_eq!(back(&db, &FILES).await.unwrap_err().to_string(), error.to_string(), "they fail again");
+    assert_eq!(back(&db, &FILES).await.unwrap_err().message(), error.message(), "they fail again");
     execute(&db, "ALTER TABLE t DROP CONSTRAINT c").await;
     back(&db, &FILES).await.unwrap();
     assert_eq!((applied(&db).await.as_str(), counts(&db).await.as_str()), ("1", "0: 20000"));
@@ -330,7 +330,7 @@ async fn workers_that_are_cut_off_go_on_and_a_cut_run_is_gone_on_with() {
         cut("refit V2%").await;
     };
     let (outcome, ()) = tokio::join!(back(&db, &SLOW), cutting);
-    let error = outcome.unwrap_err().to_string();
+    let error = outcome.unwrap_err().message();
     assert!(error.contains("again"), "{error}");
     assert_eq!(applied(&db).await, "1,2");
     back(&db, &SLOW).await.unwrap();
@@ -352,7 +352,7 @@ async fn paused_and_canceled_from_elsewhere_it_waits_and_stops() {
         request(&client, &crate::support::state(&client).await, 2, Request::Cancel).await.unwrap();
     };
     let (outcome, ()) = tokio::join!(back(&db, &SLOW), asked);
-    let error = outcome.unwrap_err().to_string();
+    let error = outcome.unwrap_err().message();
     assert!(error.contains("its rollback was canceled"), "{error}");
     assert_eq!(applied(&db).await, "1,2");
     back(&db, &SLOW).await.unwrap();

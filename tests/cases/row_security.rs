@@ -37,7 +37,7 @@ async fn a_backfill_that_would_miss_rows_is_refused_and_left_to_others() {
     migrator(&FILES).to(1).run(&own).await.unwrap();
     execute_at(&admin, POLICY).await;
     let inline = migrator(&FILES).backfills(Backfills::Inline);
-    let error = inline.run(&own).await.unwrap_err().to_string();
+    let error = inline.run(&own).await.unwrap_err().message();
     assert!(error.contains("row-level security"), "{error}");
     let seen = "SELECT count(n) || ' ' || (to_regclass('after_fill') IS NULL) FROM token";
     assert_eq!(value_at::<String>(&admin, seen).await, "0 true");

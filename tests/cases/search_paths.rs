@@ -123,7 +123,7 @@ async fn a_first_schema_that_the_first_migration_makes() {
         [("V1__app.sql", "CREATE SCHEMA app; CREATE TABLE app.a ();"), ("V2__b.sql", "CREATE TABLE b ();")];
     let sign = if db.url().contains('?') { '&' } else { '?' };
     let url = format!("{}{sign}options=-c%20search_path%3Dapp", db.url());
-    let error = migrator(&files).run(&url).await.unwrap_err().to_string();
+    let error = migrator(&files).run(&url).await.unwrap_err().message();
     assert!(error.contains("--history-schema"), "{error}");
     migrator(&files).history_schema("public").run(&url).await.unwrap();
     assert!(exists(&db, "app.b").await);

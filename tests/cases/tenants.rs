@@ -223,7 +223,7 @@ async fn two_services_with_different_roles_have_a_state_each() {
         }
     };
     service(None).run(&url("shop")).await.unwrap();
-    let error = service(None).run(&url("mail")).await.unwrap_err().to_string();
+    let error = service(None).run(&url("mail")).await.unwrap_err().message();
     assert!(error.contains("--state-schema"), "{error}");
     assert!(!value_at::<bool>(&admin, "SELECT to_regclass('mail.visit') IS NOT NULL").await);
     service(Some("mail_refit")).run(&url("mail")).await.unwrap();

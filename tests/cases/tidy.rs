@@ -183,7 +183,7 @@ pub(super) fn sources(root: &Path) -> Vec<PathBuf> {
 pub(super) fn files(root: &Path, extension: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut open: Vec<PathBuf> = match root.join("Cargo.lock").exists() {
-        true => ["crates", "xtask", "tests"].iter().map(|folder| root.join(folder)).collect(),
+        true => ["crates", "examples", "xtask", "tests"].iter().map(|folder| root.join(folder)).collect(),
         false => vec![root.to_owned()],
     };
     while let Some(folder) = open.pop() {

@@ -23,8 +23,8 @@ async fn encrypted(server: &Server, host: &str, parameters: &str) -> bool {
 /// The error, which must come without trying again.
 async fn refused(server: &Server, host: &str, parameters: &str) -> String {
     match connect(server, host, parameters).await {
-        Err(Error::Connect { reason, hint, attempts: 1, .. }) => format!("{reason}{hint}"),
-        Err(Error::Tls(text)) => text,
+        Err(Error::Connect { source, attempts: 1, .. }) => source.to_string(),
+        Err(error @ Error::Tls { .. }) => error.message().replacen("tls: ", "", 1),
         Err(other) => panic!("{parameters}: {other}"),
         Ok(_) => panic!("{parameters}: connected"),
     }

@@ -35,13 +35,13 @@ async fn all_is_refused(url: &str) {
         all.plan(&client).await.unwrap_err(),
         all.status(&client).await.unwrap_err(),
         all.apply(&client).await.unwrap_err(),
-        all.rollback_plan(&client, &rollback).await.unwrap_err(),
+        all.plan_rollback(&client, &rollback).await.unwrap_err(),
         all.lock(&client).await.unwrap_err(),
         all.run(url).await.unwrap_err(),
         all.rollback(url, &rollback).await.unwrap_err(),
     ] {
         assert!(matches!(error, Error::NotOurs { .. }), "{error}");
-        assert!(error.to_string().contains("belongs to the role evil"), "{error}");
+        assert!(error.message().contains("belongs to the role evil"), "{error}");
     }
     assert!(!value_at::<bool>(url, "SELECT rolsuper FROM pg_roles WHERE rolname = 'evil'").await);
 }

@@ -31,10 +31,10 @@ async fn recorded(db: &TestDb) -> String {
 /// Fails to apply the files, and looks at what is said and kept.
 async fn fails(db: &TestDb, files: &[(&str, &str)]) -> String {
     let error = migrator(files).run(db.url()).await.unwrap_err();
-    let said = format!("{error}\n{error:?}");
+    let said = format!("{}\n{error:?}", error.message());
     assert!(!said.contains("hunter"), "{said}");
     assert_eq!(kept(db).await, 0, "{files:?}");
-    error.to_string()
+    error.message()
 }
 
 const STATEMENTS: [&str; 14] = [
@@ -89,7 +89,7 @@ async fn a_password_in_a_failing_down_file_is_neither_shown_nor_kept() {
         let files = [("V1__a.sql", "CREATE TABLE IF NOT EXISTS a ();"), ("V1__a.down.sql", down.as_str())];
         migrator(&files).run(db.url()).await.unwrap();
         let error = migrator(&files).rollback(db.url(), &Rollback::default()).await.unwrap_err();
-        let said = format!("{error}\n{error:?}");
+        let said = format!("{}\n{error:?}", error.message());
         assert!(!said.contains("hunter") && said.contains("********"), "{said}");
         assert_eq!(kept(&db).await, 0);
         assert!(recorded(&db).await.contains("********"));
@@ -146,7 +146,7 @@ async fn queries_of_other_sessions_are_redacted_and_escaped() {
     other.batch_execute(query).await.unwrap();
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     let files = [("V1__t.sql", "-- refit: lock_timeout = \"100ms\"\nALTER TABLE t ADD COLUMN n int;")];
-    let error = migrator(&files).lock_attempts(1).run(db.url()).await.unwrap_err().to_string();
+    let error = migrator(&files).lock_attempts(1).run(db.url()).await.unwrap_err().message();
     assert!(error.contains("blocked by: pid") && error.contains("********"), "{error}");
     assert!(!error.contains("hunter") && !error.contains(['\u{1b}', '\u{9b}', '\u{202e}']), "{error:?}");
     assert!(error.contains("\\u{1b}[31m\\u{9b}2J\\u{202e}"), "{error}");
@@ -158,7 +158,7 @@ async fn queries_of_other_sessions_are_redacted_and_escaped() {
 async fn a_message_of_the_server_is_escaped_and_forges_no_line() {
     let db = TestDb::empty().await.unwrap();
     let sql = "DO $$ BEGIN RAISE EXCEPTION E'\\u001b[31m\\u009b\\u202e\\n  blocked by: nothing' USING DETAIL = E'\\u001b]0;x\\u0007'; END $$;";
-    let error = migrator(&[("V1__t.sql", sql)]).run(db.url()).await.unwrap_err().to_string();
+    let error = migrator(&[("V1__t.sql", sql)]).run(db.url()).await.unwrap_err().message();
     assert!(error.contains("\\u{1b}[31m\\u{9b}\\u{202e}") && error.contains("\\u{1b}]0;x\\u{7}"), "{error}");
     assert!(!error.contains("\n  blocked by") && !error.contains('\u{1b}'), "{error}");
     assert!(!recorded(&db).await.contains('\u{1b}'));

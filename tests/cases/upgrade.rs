@@ -79,7 +79,7 @@ async fn a_pause_that_an_older_release_recorded_holds() {
     let client = db.connect().await.unwrap();
     let state = inline.state(&client).await.unwrap();
     let error = JobStatus::all(&client, &state).await.unwrap_err();
-    assert!(error.to_string().contains("run `cargo xtask migrate` first"), "{error}");
+    assert!(error.message().contains("run `cargo xtask migrate` first"), "{error}");
 
     execute(&db, "UPDATE song SET n = 2 WHERE id = 1").await;
     inline.upgrade_state(&client).await.unwrap();
@@ -126,7 +126,7 @@ async fn an_unfinished_backfill_is_seen_where_nothing_is_pending() {
         let done = if backfills == Backfills::Inline { 60 } else { 0 };
         let filled = "SELECT count(*) FROM song WHERE seconds = id + 1";
         assert_eq!(value::<i64>(&db, filled).await, done);
-        all.work(db.url()).await.unwrap();
+        all.run_backfills(db.url()).await.unwrap();
         assert_eq!(value::<i64>(&db, filled).await, 60);
     }
 }
@@ -152,7 +152,7 @@ async fn a_half_done_step_of_an_unknown_history_is_not_begun_anew() {
     )
     .await;
     let error = migrator(&FILES).backfills(Backfills::Hold).run(db.url()).await.unwrap_err();
-    assert!(error.to_string().contains("several histories"), "{error}");
+    assert!(error.message().contains("several histories"), "{error}");
 }
 
 /// As `pg_dump --no-comments` leaves them, of this release and of an older one.

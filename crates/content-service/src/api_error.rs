@@ -9,6 +9,9 @@ use deadpool_postgres::PoolError;
 use serde_json::json;
 use tokio_postgres::error::{DbError, SqlState};
 
+/// Maximum size of a request body, in bytes.
+pub(crate) const BODY_LIMIT_BYTES: usize = 2 * 1024 * 1024;
+
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -26,7 +29,7 @@ pub enum ApiError {
     #[error("{0}")]
     Conflict(String),
     /// 413: the body exceeds the limit.
-    #[error("the body is larger than {} bytes", crate::router::BODY_LIMIT_BYTES)]
+    #[error("the body is larger than {} bytes", BODY_LIMIT_BYTES)]
     TooLarge,
     /// 415: the body is not sent as JSON.
     #[error("send the body as application/json")]

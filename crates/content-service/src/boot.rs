@@ -14,41 +14,17 @@ use tokio::task::JoinHandle;
 
 use crate::config::Config;
 use crate::handlers::metrics;
+use crate::migrations::MIGRATIONS;
 use crate::private::{self, Private};
+use crate::router::router;
+use crate::serve_error::ServeError;
 use crate::state::{Phase, State};
-use crate::{MIGRATIONS, router};
 
 /// How long a request waits for a connection.
 const POOL_WAIT: Duration = Duration::from_secs(5);
 /// Time limit for a statement of a request. Longer than the lock timeout of a migration, so that a request that waits for
 /// a migration is delayed but does not fail.
 const STATEMENT_TIMEOUT: &str = "SET statement_timeout = '15s'";
-
-/// Why the service stopped or did not start.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ServeError {
-    /// The address is in use or not an address of this machine.
-    #[error("cannot listen on {address}; choose another address with --listen")]
-    Listen {
-        /// The requested address.
-        address: SocketAddr,
-        /// The error of the operating system.
-        source: std::io::Error,
-    },
-    /// No private server could be started.
-    #[error("cannot run a private PostgreSQL; give a database with DATABASE_URL instead")]
-    Private(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The database cannot be reached, or a migration failed.
-    #[error(transparent)]
-    Refit(#[from] refit::Error),
-    /// The connection pool cannot be created.
-    #[error("cannot create the connection pool")]
-    Pool(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The HTTP server exited.
-    #[error("the HTTP server stopped unexpectedly")]
-    Server(#[source] std::io::Error),
-}
 
 /// A started service.
 pub struct Running {

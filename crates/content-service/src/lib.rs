@@ -9,20 +9,21 @@ mod boot;
 mod config;
 mod extract;
 mod handlers;
+mod migrations;
 #[cfg(feature = "private-server")]
 mod private;
 #[cfg(not(feature = "private-server"))]
 #[path = "no_private.rs"]
 mod private;
 mod router;
+mod serve_error;
 mod state;
 
 pub use api_error::ApiError;
-pub use boot::{Running, ServeError, start};
+pub use boot::{Running, start};
 pub use config::Config;
 pub use handlers::versions::{ContentType, Version};
+pub use migrations::MIGRATIONS;
 pub use router::router;
+pub use serve_error::ServeError;
 pub use state::{Phase, State};
-
-/// The migrations folder of this workspace at build time.
-pub static MIGRATIONS: refit::Embedded = refit::embed!();

@@ -86,10 +86,10 @@ impl Signals {
     }
 }
 
-/// The error with its causes. The messages of Refit's errors already include them.
+/// The error with its causes.
 fn message(error: &ServeError) -> String {
     let mut text = error.to_string();
-    let mut cause = if matches!(error, ServeError::Refit(_)) { None } else { error.source() };
+    let mut cause = error.source();
     while let Some(error) = cause {
         text = format!("{text}: {error}");
         cause = error.source();
@@ -99,7 +99,9 @@ fn message(error: &ServeError) -> String {
 
 fn status(error: &ServeError) -> u8 {
     match error {
-        ServeError::Refit(refit::Error::Connect { .. } | refit::Error::Url(_) | refit::Error::Tls(_)) => 2,
+        ServeError::Refit(refit::Error::Connect { .. } | refit::Error::Url(_) | refit::Error::Tls { .. }) => {
+            2
+        }
         ServeError::Refit(_) => 1,
         _ => 2,
     }

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use crate::boot::ServeError;
+use crate::serve_error::ServeError;
 
 /// The environment of a private database.
 pub(crate) const ENVIRONMENT: &str = "development";
@@ -16,17 +16,17 @@ impl Private {
         Err(ServeError::Private("this program is built without the feature `private-server`".into()))
     }
 
-    /// What connects to it.
+    /// The URL of its database.
     pub(crate) fn url(&self) -> &str {
         match self.0 {}
     }
 
-    /// Puts the development seeds in.
+    /// Loads the development seeds.
     pub(crate) async fn seed(&self) -> Result<(), ServeError> {
         match self.0 {}
     }
 
-    /// Stops it.
+    /// Stops it and removes its files.
     pub(crate) async fn stop(self) {
         match self.0 {}
     }

@@ -2,7 +2,8 @@
 
 use refit_devdb::{Server, ServerOptions, StopMode};
 
-use crate::boot::ServeError;
+use crate::migrations::MIGRATIONS;
+use crate::serve_error::ServeError;
 
 /// The environment of a private database, whose seeds are loaded.
 pub(crate) const ENVIRONMENT: &str = "development";
@@ -37,7 +38,7 @@ impl Private {
     /// Loads the development seeds as example content.
     pub(crate) async fn seed(&self) -> Result<(), ServeError> {
         let client = refit::connect(&self.url, &refit::ConnectOptions::default()).await?;
-        let set = crate::MIGRATIONS.set().map_err(refit::Error::from)?;
+        let set = MIGRATIONS.set().map_err(refit::Error::from)?;
         for seed in set.seeds().iter().filter(|seed| seed.environment == ENVIRONMENT) {
             client.batch_execute(&seed.sql).await.map_err(|error| ServeError::Private(error.into()))?;
             tracing::info!(path = seed.path, "seeded");

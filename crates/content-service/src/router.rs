@@ -6,12 +6,9 @@ use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::get;
 
-use crate::api_error::ApiError;
+use crate::api_error::{ApiError, BODY_LIMIT_BYTES};
 use crate::handlers::{health, metrics, pages, posts, sites, versions};
 use crate::state::{Phase, State};
-
-/// Maximum size of a request body, in bytes.
-pub(crate) const BODY_LIMIT_BYTES: usize = 2 * 1024 * 1024;
 
 /// Creates the router of the service.
 pub fn router(state: State) -> Router {

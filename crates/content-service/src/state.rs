@@ -52,6 +52,6 @@ impl State {
     /// 503 when the database does not answer or planning fails.
     pub(crate) async fn plan(&self) -> Result<refit::Plan, ApiError> {
         let client = self.connection().await?;
-        self.migrator.plan(&client).await.map_err(|error| ApiError::Unavailable(error.into()))
+        self.migrator.plan(&client).await.map_err(|error| ApiError::Unavailable(error.message().into()))
     }
 }

@@ -89,7 +89,7 @@ pub enum Error {
     #[error("invalid migrations for a test database: {0}")]
     Set(Box<refit_model::SetError>),
     /// Connecting to a test database, or applying the set to it, failed.
-    #[error("cannot prepare a test database: {0}")]
+    #[error("cannot prepare a test database: {}", .0.message())]
     Migrate(Box<refit::Error>),
     /// A file or folder could not be read, written or removed.
     #[error("cannot {action} {}: {source}", path.display())]

@@ -12,7 +12,7 @@ pub enum Error {
     #[error("cannot start a private PostgreSQL: {0}")]
     Server(#[from] refit_devdb::Error),
     /// A session could not be opened.
-    #[error("cannot connect to the rehearsal's server: {0}")]
+    #[error("cannot connect to the rehearsal's server")]
     Connect(#[from] refit::Error),
     /// A statement of this crate failed, not one of the migrations.
     #[error("{doing} failed: {}", server_message(.source))]

@@ -1,4 +1,4 @@
-//! What a service calls when it boots: connect, apply, hand the backfills on.
+//! What a service calls when it boots: connect, apply, start the work on backfills.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,13 +15,22 @@ use crate::plan::Gate;
 use crate::report::Report;
 
 impl Migrator {
-    /// Connects, applies, closes the connection. This is what a service calls when it boots.
+    /// Connects to `url`, applies what is pending, and closes the connection. This is what a service calls when it boots.
     ///
-    /// Backfills are finished as [`backfills`](Migrator::backfills) says: by default by a task in the background, which needs
-    /// a tokio runtime that keeps running.
+    /// `url` is `postgres://user:password@host:5432/database` or libpq's `host=… dbname=…`, with libpq's parameters.
+    /// Backfills are finished as [`backfills`](Migrator::backfills) says: by default by a task in the background, which needs a
+    /// tokio runtime that keeps running. Dropping the future cancels the statement that runs.
+    ///
+    /// ```no_run
+    /// # async fn example(migrator: refit::Migrator, url: &str) -> Result<(), refit::Error> {
+    /// let report = migrator.run(url).await?;
+    /// println!("{}", report.summary());
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
-    /// As [`apply`](Migrator::apply), and those of connecting.
+    /// Those of [`connect()`](crate::connect()) and of [`apply`](Migrator::apply). With [`Backfills::Inline`], also those of
+    /// [`run_backfills`](Migrator::run_backfills).
     pub async fn run(&self, url: &str) -> Result<Report, Error> {
         let connection = connect(url, &self.planner.options.connect).await?;
         let warned = self.observe_notices(&connection);
@@ -51,7 +60,7 @@ impl Migrator {
         match self.planner.options.backfills {
             Backfills::Inline => {
                 let worked = Box::pin(self.work_until(url, &mut awaited)).await?;
-                // Where there was no backfill to work on, nothing is known but what the first report says.
+                // Without a backfill to work on, the first report is complete.
                 if !worked.backfills.is_empty() {
                     report.append(worked);
                 }
@@ -64,7 +73,7 @@ impl Migrator {
         Ok(report)
     }
 
-    /// Passes on what the server says beside its answers; answers where its warnings are collected.
+    /// Logs and reports the notices of a connection; returns where its warnings are collected.
     fn observe_notices(&self, connection: &Connection) -> Arc<Mutex<Vec<String>>> {
         let warned = Arc::new(Mutex::new(Vec::new()));
         let (warnings, hooks) = (warned.clone(), self.planner.options.hooks.clone());
@@ -80,7 +89,7 @@ impl Migrator {
         warned
     }
 
-    /// A step has failed: registered backfills run all the same, since the gates that they open may be what it needs.
+    /// After a failed step, registered backfills still run: it may need what waits for them.
     async fn finish_backfills_then(&self, url: &str, error: Error) -> Result<Report, Error> {
         if !matches!(error, Error::Statement(_)) {
             return Err(error);
@@ -90,7 +99,7 @@ impl Migrator {
                 Ok(worked) if !worked.backfills.is_empty() => Ok(worked),
                 Ok(_) => Err(error),
                 Err(other) => {
-                    warn!("cannot continue a backfill: {other}");
+                    warn!("cannot continue a backfill: {}", other.message());
                     Err(error)
                 }
             },

@@ -1,4 +1,4 @@
-//! What a [`Migrator`] is made of: its defaults, and a method for each option.
+//! A [`Migrator`]'s defaults, and a method for each option.
 
 use std::pin::Pin;
 use std::sync::OnceLock;
@@ -17,8 +17,19 @@ use crate::options::{Backfills, Drift, Options, SchemaCheck};
 use crate::planner::Planner;
 
 impl Migrator {
-    /// A migrator with the defaults: environment `production`, every pending version, `lock_timeout` 2 s, and the schemas that
-    /// `refit.toml` names.
+    /// A migrator with the defaults: environment `production`, every pending version, a `lock_timeout` of 2 s, and the schemas
+    /// that `refit.toml` names.
+    ///
+    /// `source` is what [`embed!`](crate::embed) returns, or a [`MigrationSet`](refit_model::MigrationSet) that the program reads
+    /// from a folder at run time. Nothing is read or connected yet.
+    ///
+    /// ```no_run
+    /// use refit::{Migrator, model::MigrationSet};
+    ///
+    /// # fn example() -> Result<(), refit::Error> {
+    /// let migrator = Migrator::new(MigrationSet::from_dir("migrations".as_ref())?);
+    /// # Ok(()) }
+    /// ```
     pub fn new(source: impl Into<Source>) -> Migrator {
         let source = source.into();
         let schemas = source.schemas();
@@ -27,91 +38,176 @@ impl Migrator {
         Migrator { planner: Planner { source, set: OnceLock::new(), options } }
     }
 
-    /// The environment: migrations with an `environments` directive run only in those they name.
+    /// Sets the environment, `production` by default: a migration with an `environments` directive runs only in those that it
+    /// names.
+    ///
+    /// ```
+    /// # fn example(migrator: refit::Migrator) -> refit::Migrator {
+    /// migrator.environment("staging")
+    /// # }
+    /// ```
     #[must_use]
     pub fn environment(mut self, environment: impl Into<String>) -> Migrator {
         self.planner.options.environment = environment.into();
         self
     }
 
-    /// Applies no version above this one, and no repeatable migration.
+    /// Applies no version above this one, and no repeatable migration. A version that the set does not have is an error of the
+    /// run.
+    ///
+    /// ```
+    /// # fn example(migrator: refit::Migrator) -> refit::Migrator {
+    /// migrator.to(12)
+    /// # }
+    /// ```
     #[must_use]
     pub fn to(mut self, version: Version) -> Migrator {
         self.planner.options.to = Some(version);
         self
     }
 
-    /// Opens the gate of a migration with `manual = true`.
+    /// Opens the gate of a migration with `manual = true`. Call it once for each version.
+    ///
+    /// ```
+    /// # fn example(migrator: refit::Migrator) -> refit::Migrator {
+    /// migrator.include(14).include(17)
+    /// # }
+    /// ```
     #[must_use]
     pub fn include(mut self, version: Version) -> Migrator {
         self.planner.options.include.push(version);
         self
     }
 
-    /// What to do when history and set disagree, instead of what `refit.toml` says.
+    /// Sets what happens when history and set disagree, instead of `[policy]` in `refit.toml`.
+    ///
+    /// ```
+    /// # fn example(migrator: refit::Migrator) -> refit::Migrator {
+    /// use refit::model::{Policies, Policy};
+    /// migrator.policies(Policies { ahead: Policy::Refuse, ..Policies::default() })
+    /// # }
+    /// ```
     #[must_use]
     pub fn policies(mut self, policies: Policies) -> Migrator {
         self.planner.options.policies = Some(policies);
         self
     }
 
-    /// How long a transactional step may wait for a lock, where the migration names no other; instead of what
-    /// `refit.toml` says (default 2 s). PostgreSQL counts in milliseconds; below one is taken as one.
+    /// Sets how long a transactional step may wait for a lock before it is rolled back and tried again, if the migration has no
+    /// `lock_timeout` of its own; instead of `lock_timeout` in `refit.toml` (default 2 s). Rounded to milliseconds, at least 1 ms.
+    ///
+    /// ```
+    /// # fn example(migrator: refit::Migrator) -> refit::Migrator {
+    /// use std::time::Duration;
+    /// migrator.lock_timeout(Duration::from_millis(500))
+    /// # }
+    /// ```
     #[must_use]
     pub fn lock_timeout(mut self, timeout: Duration) -> Migrator {
         self.planner.options.lock_timeout = Some(timeout.max(Duration::from_millis(1)));
         self
     }
 
-    /// How often a step that cannot get its locks is tried (default 30, with pauses of up to 15 s).
+    /// Sets how many times a step that does not get its locks is tried, the first attempt included: 30 by default, at least 1.
+    /// Pauses between attempts grow to 15 s.
+    ///
+    /// ```
+    /// # fn example(migrator: refit::Migrator) -> refit::Migrator {
+    /// migrator.lock_attempts(5)
+    /// # }
+    /// ```
     #[must_use]
     pub fn lock_attempts(mut self, attempts: u32) -> Migrator {
         self.planner.options.lock_attempts = attempts.max(1);
         self
     }
 
-    /// How long to wait for another run to finish (default 15 minutes).
+    /// Sets how long to wait for another run of the same history to finish: 15 minutes by default. After that, the run ends with
+    /// [`Error::LockTimeout`](crate::Error::LockTimeout).
+    ///
+    /// ```
+    /// # fn example(migrator: refit::Migrator) -> refit::Migrator {
+    /// use std::time::Duration;
+    /// migrator.wait_for_lock(Duration::from_secs(60))
+    /// # }
+    /// ```
     #[must_use]
     pub fn wait_for_lock(mut self, limit: Duration) -> Migrator {
         self.planner.options.wait_for_lock = limit;
         self
     }
 
-    /// The schema of the history table, instead of what `refit.toml` says, or the search path finds.
+    /// Sets the schema of the history table (unquoted), instead of `history_schema` in `refit.toml` or what the search path finds.
     ///
-    /// Each history has its own state and its own lock: the tenants of a database can be migrated side by side.
+    /// Each history has its own state and lock, so that the tenants of a database can be migrated at the same time.
+    ///
+    /// ```
+    /// # fn example(migrator: refit::Migrator) -> refit::Migrator {
+    /// migrator.history_schema("tenant_7")
+    /// # }
+    /// ```
     #[must_use]
     pub fn history_schema(mut self, schema: impl Into<String>) -> Migrator {
         self.planner.options.history_schema = Some(schema.into());
         self
     }
 
-    /// The schema in which Refit keeps what it remembers of runs and backfills, instead of what `refit.toml` says; `refit` by
+    /// Sets the schema (unquoted) in which Refit records runs and backfills, instead of `state_schema` in `refit.toml`; `refit` by
     /// default. Services with different roles in one database need one each.
+    ///
+    /// ```
+    /// # fn example(migrator: refit::Migrator) -> refit::Migrator {
+    /// migrator.state_schema("billing_refit")
+    /// # }
+    /// ```
     #[must_use]
     pub fn state_schema(mut self, schema: impl Into<String>) -> Migrator {
         self.planner.options.state_schema = Some(schema.into());
         self
     }
 
-    /// Says that a connection pooler between here and the server keeps one session for one client.
+    /// Declares that a connection pooler before the server keeps one session for each client (`pool_mode = session` in
+    /// PgBouncer).
     ///
-    /// Without this, a run with something to do is refused behind a pooler: in transaction mode the lock and the
-    /// session's settings would go astray.
+    /// Otherwise a run with something to do is refused behind a pooler, with [`Error::Pooler`](crate::Error::Pooler): in transaction
+    /// mode, the lock and the session's settings would stay with another client's session.
+    ///
+    /// ```
+    /// # fn example(migrator: refit::Migrator) -> refit::Migrator {
+    /// migrator.session_pooler(true)
+    /// # }
+    /// ```
     #[must_use]
     pub fn session_pooler(mut self, keeps_sessions: bool) -> Migrator {
         self.planner.options.session_pooler = keeps_sessions;
         self
     }
 
-    /// How [`run`](Migrator::run) connects.
+    /// Sets how [`run`](Migrator::run), [`run_backfills`](Migrator::run_backfills) and [`rollback`](Migrator::rollback) connect:
+    /// for how long they try, and under which name.
+    ///
+    /// ```
+    /// # fn example(migrator: refit::Migrator) -> refit::Migrator {
+    /// use std::time::Duration;
+    ///
+    /// let options = refit::ConnectOptions { retry_for: Duration::from_secs(5), ..Default::default() };
+    /// migrator.connect_options(options)
+    /// # }
+    /// ```
     #[must_use]
     pub fn connect_options(mut self, options: ConnectOptions) -> Migrator {
         self.planner.options.connect = options;
         self
     }
 
-    /// Calls `observer` with what happens in a run. It is called on the run's task and must not block.
+    /// Calls `observer` with each [`Event`] of a run. It is called on the run's task and must not block. Several
+    /// observers may be added; [`hook`](Migrator::hook) can do more.
+    ///
+    /// ```
+    /// # fn example(migrator: refit::Migrator) -> refit::Migrator {
+    /// migrator.observe(|event| println!("{event:?}"))
+    /// # }
+    /// ```
     #[must_use]
     pub fn observe(mut self, observer: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Migrator {
         self.planner.options.hooks.add(EventHook(observer));
@@ -125,10 +221,17 @@ impl Migrator {
         self
     }
 
-    /// Compares the schema with the set's snapshot whenever the migrations are applied, also when there is nothing to apply.
+    /// Compares the schema with the set's snapshot after each run, also when there was nothing to apply.
     ///
-    /// `check` is `refit_catalog::differences`: this crate asks the catalog for single facts and reads no whole schema. The snapshot is the one that `cargo xtask snapshot`
-    /// wrote into the folder before it was embedded.
+    /// `check` is `refit_catalog::differences`, since this crate reads no whole schema. The snapshot is the one that
+    /// `cargo xtask snapshot` wrote into the folder before it was embedded. A database at another version than the set is not
+    /// compared.
+    ///
+    /// ```
+    /// # fn example(migrator: refit::Migrator) -> refit::Migrator {
+    /// migrator.drift(refit::Drift::Refuse, refit_catalog::differences)
+    /// # }
+    /// ```
     #[must_use]
     pub fn drift(mut self, drift: Drift, check: SchemaCheck) -> Migrator {
         self.planner.options.comparison.drift = drift;
@@ -136,33 +239,70 @@ impl Migrator {
         self
     }
 
-    /// Who finishes backfills, and when, after [`run`](Migrator::run). By default a task in the background.
+    /// Sets who finishes backfills after [`run`](Migrator::run), and when: by default a task in the background.
+    ///
+    /// ```
+    /// # fn example(migrator: refit::Migrator) -> refit::Migrator {
+    /// migrator.backfills(refit::Backfills::Hold)
+    /// # }
+    /// ```
     #[must_use]
     pub fn backfills(mut self, backfills: Backfills) -> Migrator {
         self.planner.options.backfills = backfills;
         self
     }
 
-    /// For how long a worker of a backfill may be silent before others take its range over, and the server ends its
-    /// transaction. 30 seconds by default; a worker whose process or connection ended is known to be gone at once.
+    /// Sets how long the lease of a backfill's range lasts, 30 s by default. When a worker does not renew it in time, another worker
+    /// takes the range over, and the server ends the first one's transaction. A worker that has lost its connection holds no lease.
+    ///
+    /// ```
+    /// # fn example(migrator: refit::Migrator) -> refit::Migrator {
+    /// use std::time::Duration;
+    /// migrator.lease(Duration::from_secs(60))
+    /// # }
+    /// ```
     #[must_use]
     pub fn lease(mut self, lease: Duration) -> Migrator {
         self.planner.options.lease = lease;
         self
     }
 
-    /// Ends runs, and work on backfills, when the switch is triggered: the statement that runs is canceled, and the run ends with
-    /// [`Error::Interrupted`](crate::Error::Interrupted). For SIGINT and SIGTERM: a process that just exits leaves a statement behind that goes on.
+    /// Ends runs and work on backfills when `interrupt` is triggered: the statement that runs is canceled, and the run ends with
+    /// [`Error::Interrupted`](crate::Error::Interrupted). Trigger it on SIGINT and SIGTERM, because a statement continues on the
+    /// server after the process that sent it exits.
+    ///
+    /// ```
+    /// # fn example(migrator: refit::Migrator) -> refit::Migrator {
+    /// let interrupt = refit::Interrupt::new();
+    /// let on_signal = interrupt.clone();
+    /// migrator.interrupt(interrupt)
+    /// # }
+    /// ```
     #[must_use]
     pub fn interrupt(mut self, interrupt: Interrupt) -> Migrator {
         self.planner.options.interrupt = interrupt;
         self
     }
 
-    /// Registers the function of the backfill whose migration has this version and no statement.
+    /// Registers the function of the backfill migration `version`, whose file has no statement.
     ///
-    /// It is called with each batch, inside the batch's transaction, and answers how many rows it has changed. An error is
-    /// handled as one of the server's about a row: the row is looked for and set aside.
+    /// It is called with each batch, inside the batch's transaction, and returns how many rows it changed. An error is handled as a
+    /// server error about a row is: the batch is divided until the row is found, and the row is set aside.
+    ///
+    /// ```
+    /// # fn example(migrator: refit::Migrator) -> refit::Migrator {
+    /// migrator.backfill_with(15, |batch| {
+    ///     Box::pin(async move {
+    ///         let sql = format!("UPDATE {} SET slug = lower(title) WHERE id = $1::text::int8", batch.relation());
+    ///         let mut changed = 0;
+    ///         for key in batch.keys().await? {
+    ///             changed += batch.client().execute(&sql, &[&key[0]]).await?;
+    ///         }
+    ///         Ok(changed)
+    ///     })
+    /// })
+    /// # }
+    /// ```
     #[must_use]
     pub fn backfill_with<F>(mut self, version: Version, function: F) -> Migrator
     where
@@ -175,7 +315,14 @@ impl Migrator {
         self
     }
 
-    /// The snapshot's JSON, where the set was not embedded together with it.
+    /// Sets the snapshot for [`drift`](Migrator::drift), as the JSON of `snapshots/schema.json`, for a set that was not embedded
+    /// together with it.
+    ///
+    /// ```no_run
+    /// # fn example(migrator: refit::Migrator) -> std::io::Result<refit::Migrator> {
+    /// Ok(migrator.snapshot(std::fs::read_to_string("migrations/snapshots/schema.json")?))
+    /// # }
+    /// ```
     #[must_use]
     pub fn snapshot(mut self, json: impl Into<String>) -> Migrator {
         self.planner.options.comparison.snapshot = Some(json.into());

@@ -100,7 +100,7 @@ async fn differences(
     check: SchemaCheck,
     json: &str,
 ) -> Result<Vec<String>, String> {
-    let at_set = planner.history_state(client).await.map_err(|error| error.to_string())?;
+    let at_set = planner.history_state(client).await.map_err(|error| error.message())?;
     if !matches!(at_set, HistoryState::Same) {
         info!("the schema is not compared: the database is not at the version of the snapshot");
         return Ok(Vec::new());

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use include_dir::{Dir, File};
 use refit_model::{HistoryDigest, MigrationSet, SetError};
 
-/// Where a folder keeps the schema that its migrations make.
+/// The file of a folder with the schema that its migrations make.
 const SNAPSHOT: &str = "snapshots/schema.json";
 
-/// The settings of a folder.
+/// The file of a folder with its settings.
 const SETTINGS: &str = "refit.toml";
 
 /// The schemas that a set's settings name.
@@ -18,7 +18,7 @@ pub(crate) struct Schemas {
     pub(crate) state: Option<String>,
 }
 
-/// A migrations folder that the build embedded; made by [`embed!`](crate::embed).
+/// A migrations folder that the build embedded; [`embed!`](crate::embed) makes it.
 #[derive(Debug)]
 pub struct Embedded {
     files: &'static Dir<'static>,
@@ -28,7 +28,7 @@ pub struct Embedded {
 }
 
 impl Embedded {
-    /// Called by [`embed!`](crate::embed) with what `refit-build` computed; not meant to be called by hand.
+    /// Called by [`embed!`](crate::embed) with what `refit-build` computed. Do not call it directly.
     #[doc(hidden)]
     pub const fn new(
         files: &'static Dir<'static>,
@@ -39,20 +39,32 @@ impl Embedded {
         Embedded { files, versioned, repeatable, newest }
     }
 
-    /// The set.
+    /// Reads the set.
+    ///
+    /// ```
+    /// # fn example(migrations: &'static refit::Embedded) -> Result<(), Box<dyn std::error::Error>> {
+    /// println!("{} migrations", migrations.set()?.migrations().len());
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
-    /// None in practice: the build refuses a malformed folder.
+    /// None after `refit_build::embed`: the build refuses a malformed folder.
     pub fn set(&self) -> Result<MigrationSet, SetError> {
         MigrationSet::from_embedded(self.files)
     }
 
-    /// The set's snapshot, as JSON, where the folder had one when it was embedded: `snapshots/schema.json`.
+    /// The set's snapshot as JSON, if the folder had one when it was embedded: `snapshots/schema.json`.
+    ///
+    /// ```
+    /// # fn example(migrations: &'static refit::Embedded) {
+    /// assert!(migrations.snapshot().is_some(), "run `cargo xtask snapshot`");
+    /// # }
+    /// ```
     pub fn snapshot(&self) -> Option<&'static str> {
         self.files.get_file(SNAPSHOT)?.contents_utf8()
     }
 
-    /// The digest that the build computed; `None` when it depends on the environment.
+    /// The digest that the build computed; `None` if it depends on the environment.
     fn history_digest(&self) -> Option<HistoryDigest> {
         (!self.versioned.is_empty()).then(|| HistoryDigest {
             versioned: self.versioned.to_owned(),
@@ -62,7 +74,16 @@ impl Embedded {
     }
 }
 
-/// Where a [`Migrator`](crate::Migrator) takes its migrations from.
+/// Where the migrations of a [`Migrator`](crate::Migrator) come from.
+///
+/// ```no_run
+/// use refit::{Source, model::MigrationSet};
+///
+/// # fn example(migrations: &'static refit::Embedded) -> Result<(), refit::Error> {
+/// let embedded = Source::from(migrations);
+/// let read = Source::from(MigrationSet::from_dir("migrations".as_ref())?);
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone)]
 pub enum Source {
     /// The folder inside the binary.
@@ -72,7 +93,13 @@ pub enum Source {
 }
 
 impl Source {
-    /// The set itself.
+    /// The set; an embedded one is read by each call.
+    ///
+    /// ```
+    /// # fn example(source: refit::Source) -> Result<(), refit::Error> {
+    /// println!("newest: {:?}", source.set()?.migrations().last().map(|migration| migration.version));
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// As [`Embedded::set`].
@@ -103,7 +130,7 @@ impl Source {
                 let is_settings = |file: &&File<'_>| file.path().as_os_str() == SETTINGS;
                 let text = embedded.files.files().find(is_settings).and_then(|file| file.contents_utf8());
                 let text = text.filter(|text| text.contains("_schema"));
-                // What cannot be read is an error of the build.
+                // A malformed file is a build error.
                 let settings = text.and_then(|text| refit_model::Settings::parse(SETTINGS, text).ok());
                 settings.map_or_else(Schemas::default, |settings| Schemas {
                     history: settings.history_schema,

@@ -140,7 +140,8 @@ async fn holder(client: &Client, key: i64, state: &State) -> Result<String, Erro
     Ok(crate::error::shown(&holder))
 }
 
-/// The lock of a history, held by a tool that changes the history beside the runs. Give it back with [`HistoryLock::release`].
+/// The migration lock of a history, held by [`Migrator::lock`](crate::Migrator::lock). Release it with [`HistoryLock::release`];
+/// dropping it leaves the lock to the end of the connection.
 #[derive(Debug)]
 pub struct HistoryLock {
     pub(crate) facts: Preflight,
@@ -148,6 +149,14 @@ pub struct HistoryLock {
 
 impl HistoryLock {
     /// The history's table, qualified and quoted.
+    ///
+    /// ```no_run
+    /// # async fn example(migrator: refit::Migrator, client: &tokio_postgres::Client) -> Result<(), refit::Error> {
+    /// let lock = migrator.lock(client).await?;
+    /// let rows = client.query(&format!("SELECT version FROM {}", lock.history_table()), &[]).await;
+    /// lock.release(client).await;
+    /// # Ok(()) }
+    /// ```
     pub fn history_table(&self) -> &str {
         &self.facts.history_table
     }
@@ -156,8 +165,15 @@ impl HistoryLock {
         &mut self.facts
     }
 
-    /// Gives back the lock, and the session as it was. A failure is logged and not returned: the connection's end releases
-    /// the lock too.
+    /// Releases the lock and restores the session's settings. A failure is logged, not returned: the end of the connection
+    /// releases the lock, too. `client` is the connection that took the lock.
+    ///
+    /// ```no_run
+    /// # async fn example(migrator: refit::Migrator, client: &tokio_postgres::Client) -> Result<(), refit::Error> {
+    /// let lock = migrator.lock(client).await?;
+    /// lock.release(client).await;
+    /// # Ok(()) }
+    /// ```
     pub async fn release(self, client: &Client) {
         release(client, &self.facts).await;
     }

@@ -1,4 +1,4 @@
-//! The entry: options, plan, apply.
+//! [`Migrator`]: the entry point, with plan and apply on a connection of the caller's.
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,13 +23,17 @@ use crate::prepare::prepare;
 use crate::report::Report;
 use crate::state::State;
 
-/// Plans and applies a set of migrations. Cheap to make; one serves a whole program.
+/// Plans and applies a set of migrations. Cheap to create and to clone; a program needs one.
+///
+/// Methods that take a connection ([`plan`](Migrator::plan), [`apply`](Migrator::apply), [`status`](Migrator::status)) work on a
+/// session of the caller's. Those that take a URL ([`run`](Migrator::run), [`run_backfills`](Migrator::run_backfills),
+/// [`rollback`](Migrator::rollback)) open the sessions that they need, and close them.
 #[derive(Clone)]
 pub struct Migrator {
     pub(crate) planner: Planner,
 }
 
-/// Without the texts of the migrations, which may hold secrets.
+/// Without the texts of the migrations, which may contain secrets.
 impl fmt::Debug for Migrator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Migrator").field("options", &self.planner.options).finish_non_exhaustive()
@@ -37,27 +41,53 @@ impl fmt::Debug for Migrator {
 }
 
 impl Migrator {
-    /// The set, read once.
+    /// The set. It is read at the first call.
+    ///
+    /// ```
+    /// # fn example(migrator: refit::Migrator) -> Result<(), refit::Error> {
+    /// for migration in migrator.set()?.migrations() {
+    ///     println!("{}", migration.path);
+    /// }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
-    /// [`Error::Set`] when the folder is malformed.
+    /// [`Error::Set`] if the folder is malformed.
     pub fn set(&self) -> Result<&Arc<MigrationSet>, Error> {
         self.planner.set()
     }
 
-    /// Compares set and history. Reads only: one round trip where the history is the whole set.
+    /// Compares set and history. It reads only, takes no lock, and costs one round trip if everything is applied.
+    ///
+    /// ```no_run
+    /// # async fn example(migrator: refit::Migrator, client: &tokio_postgres::Client) -> Result<(), refit::Error> {
+    /// let plan = migrator.plan(client).await?;
+    /// println!("{} to apply, {} held back", plan.pending.len(), plan.held.len());
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
-    /// When the set is malformed or the history cannot be read. A history that does not fit is no error here: it is in
-    /// [`Plan::refusals`].
+    /// If the set is malformed or the history cannot be read. A history that does not match the set is not an error:
+    /// [`Plan::refusals`] says why it would not be applied.
     pub async fn plan(&self, client: &Client) -> Result<Plan, Error> {
         self.planner.plan(client).await
     }
 
-    /// Finds what is remembered of the history: what [`backfill`](crate::backfill)'s functions ask for.
+    /// Finds the records of the history, which the functions of [`backfill`](crate::backfill) take.
+    ///
+    /// ```no_run
+    /// # async fn example(migrator: refit::Migrator, client: &tokio_postgres::Client) -> Result<(), refit::Error> {
+    /// use refit::backfill::JobStatus;
+    ///
+    /// let state = migrator.state(client).await?;
+    /// for job in JobStatus::all(client, &state).await? {
+    ///     println!("{job}");
+    /// }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
-    /// When the database cannot be asked.
+    /// [`Error::Database`] if a query fails.
     pub async fn state(&self, client: &Client) -> Result<State, Error> {
         let caller = Caller::pin_locally(client, &self.planner.options.history_table()).await?;
         let state = self.planner.state_of(client, caller.relation).await;
@@ -65,15 +95,24 @@ impl Migrator {
         state
     }
 
-    /// Applies what is pending, on a session of the caller's own.
+    /// Applies what is pending, on a session of the caller's. The session must not be in a transaction.
     ///
-    /// With nothing to do this is one SELECT. Otherwise it takes the run's lock on this session, and gives it back;
-    /// dropping the future early leaves both to the connection's end, so do not pass a pooled connection whose pool
-    /// outlives the call.
+    /// With nothing to do this is one SELECT. Otherwise it takes the migration lock on this session and changes the session's
+    /// settings; it restores both at the end. If the future is dropped early, they stay until the connection is closed: do not
+    /// pass a connection that goes back to a pool then. Backfills are registered only; see
+    /// [`run_backfills`](Migrator::run_backfills).
+    ///
+    /// ```no_run
+    /// # async fn example(migrator: refit::Migrator, url: &str) -> Result<(), refit::Error> {
+    /// let client = refit::connect(url, &refit::ConnectOptions::default()).await?;
+    /// let report = migrator.apply(&client).await?;
+    /// client.close().await;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
-    /// [`Error`] says what stopped the run. What was applied before stays, each step with its history row; that holds for
-    /// [`Error::Drift`] too, which is only known when all is applied.
+    /// [`Error`] says what stopped the run. What was applied before stays, each step with its history row. That includes
+    /// [`Error::Drift`], because schemas are compared after the last step.
     pub async fn apply(&self, client: &Client) -> Result<Report, Error> {
         let span = tracing::info_span!("run", environment = %self.planner.options.environment);
         self.apply_in_span(client).instrument(span).await
@@ -130,14 +169,14 @@ impl Migrator {
         Box::pin(crate::run::run(&self.planner, client, &plan, began)).await
     }
 
-    /// The same with what cancel requests to a URL need.
+    /// The same, with the target that cancel requests need.
     pub(crate) fn for_url(&self, url: &str) -> Result<Migrator, Error> {
         let mut migrator = self.clone();
         migrator.planner.options.target = Some(Target::parse(url)?);
         Ok(migrator)
     }
 
-    /// Applies, and cancels the statement that runs when the future is dropped.
+    /// Applies; if the future is dropped, cancels the statement that runs.
     pub(crate) async fn applied_or_canceled(&self, client: &Client) -> Result<Report, Error> {
         let guard = CancelOnDrop::new(Canceler::new(client, self.planner.options.target.as_ref()));
         let report = self.apply(client).await;
@@ -145,12 +184,20 @@ impl Migrator {
         report
     }
 
-    /// Takes the lock of the history as a run does, by polling; until it is released, the session is pinned to Refit's
-    /// own settings. Waits as [`wait_for_lock`](Migrator::wait_for_lock) says.
+    /// Takes the migration lock of the history, as a run does: no run starts until it is released. It polls for as long as
+    /// [`wait_for_lock`](Migrator::wait_for_lock) says. Until [`HistoryLock::release`], the session has Refit's own settings.
+    ///
+    /// ```no_run
+    /// # async fn example(migrator: refit::Migrator, client: &tokio_postgres::Client) -> Result<(), refit::Error> {
+    /// let lock = migrator.lock(client).await?;
+    /// // … work that no run may interfere with …
+    /// lock.release(client).await;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
-    /// [`Error::Pooler`] behind a pooler that switches sessions; [`Error::LockTimeout`] when another session holds the lock for
-    /// longer; and when the database cannot be asked.
+    /// [`Error::Pooler`] behind a pooler that switches sessions; [`Error::LockTimeout`] if another session holds the lock for
+    /// longer; [`Error::Database`] if a query fails.
     pub async fn lock(&self, client: &Client) -> Result<HistoryLock, Error> {
         let facts = Preflight::read(client, &self.planner.options).await?;
         let locked = async {
@@ -167,11 +214,18 @@ impl Migrator {
         }
     }
 
-    /// Brings what an older release remembered of the history to the form of this one, under the migration lock; nothing where that is
-    /// done. Runs, work on backfills and rollbacks do so themselves.
+    /// Upgrades the records that an older release of Refit wrote, under the migration lock; does nothing if they are up to date.
+    /// Runs, work on backfills and rollbacks do so themselves.
+    ///
+    /// ```no_run
+    /// # async fn example(migrator: refit::Migrator, client: &tokio_postgres::Client) -> Result<(), refit::Error> {
+    /// migrator.upgrade_state(client).await?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
-    /// Those of [`lock`](Migrator::lock), and when the role may not, or the server does not write.
+    /// Those of [`lock`](Migrator::lock); [`Error::Rights`] if the role lacks privileges; [`Error::ReadOnly`] if the session or
+    /// server is read-only.
     pub async fn upgrade_state(&self, client: &Client) -> Result<(), Error> {
         if !self.planner.has_state_to_upgrade(client).await? {
             return Ok(());

@@ -100,27 +100,35 @@ impl Options {
     }
 }
 
-/// Who finishes backfills, and when.
+/// Who finishes backfills, and when; see [`Migrator::backfills`](crate::Migrator::backfills).
+///
+/// ```
+/// # fn example(migrator: refit::Migrator) -> refit::Migrator {
+/// migrator.backfills(refit::Backfills::Inline)
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Backfills {
-    /// A run works on them to their end, and applies what waited for them.
+    /// [`run`](crate::Migrator::run) works on them until they are complete, applies what waited for them, and returns then.
     Inline,
-    /// A run leaves them to a task of its program, which applies what waited for them.
+    /// [`run`](crate::Migrator::run) starts a task that works on them and applies what waited for them. The task needs a tokio
+    /// runtime that keeps running; it logs failures and tries again.
     #[default]
     Background,
-    /// A run only registers them: another process works on them.
+    /// [`run`](crate::Migrator::run) only registers them. Another process works on them, with `cargo xtask backfill run` or
+    /// [`run_backfills`](crate::Migrator::run_backfills).
     Hold,
 }
 
-/// What to do when the schema is not that of the snapshot.
+/// What to do if the schema differs from the snapshot; see [`Migrator::drift`](crate::Migrator::drift).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Drift {
-    /// Nothing is compared.
+    /// Compare nothing.
     #[default]
     Off,
-    /// It is logged, and stands among the report's warnings.
+    /// Log the differences, and add them to [`Report::warnings`](crate::Report::warnings).
     Warn,
-    /// It is an error, [`Error::Drift`](crate::Error::Drift): the service does not come up.
+    /// End the run with [`Error::Drift`](crate::Error::Drift), so that the service does not start.
     Refuse,
 }
 

@@ -70,6 +70,14 @@ impl HistoryChange {
 impl Migrator {
     /// Changes what the history records: all changes or none, under the migration lock. The schema stays as it is.
     ///
+    /// ```no_run
+    /// # async fn example(migrator: refit::Migrator, client: &tokio_postgres::Client) -> Result<(), refit::Error> {
+    /// use refit::HistoryChange;
+    ///
+    /// migrator.change_history(client, &[HistoryChange::Forget { version: 13 }]).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Target`] when the history was changed by another session, or a change does not fit it; and those of
     /// [`lock`](Migrator::lock).

@@ -65,7 +65,7 @@ async fn explain(client: &Client, facts: &Preflight, error: Error) -> Error {
     if grants.is_empty() {
         return error;
     }
-    Error::Rights { refused: error.to_string(), grants, state_schema: facts.state.schema().to_owned() }
+    Error::Rights { refused: error.message(), grants, state_schema: facts.state.schema().to_owned() }
 }
 
 /// The same for a first look, on a session that is not pinned.

@@ -48,7 +48,7 @@ pub(crate) async fn run(
     match outcome {
         // There is nothing to apply, and its own records can wait for a session that may write them.
         Err(error) if plan.pending.is_empty() && may_wait(&error) => {
-            debug!("the records of Refit are left as they are: {error}");
+            debug!("the records of Refit are left as they are: {}", error.message());
             Ok(planner.nothing_to_do(Some(plan.clone()), began))
         }
         outcome => outcome,
@@ -213,13 +213,16 @@ fn may_be_held(plan: &Plan, error: &Error) -> bool {
 
 /// Holds a step back that failed; answers why.
 fn hold(plan: &mut Plan, step: &PlannedStep, error: &Error) {
-    let warning =
-        format!("{} is held back: it failed while other migrations are held back: {error}", step.stem);
+    let warning = format!(
+        "{} is held back: it failed while other migrations are held back: {}",
+        step.stem,
+        error.message()
+    );
     warn!("{warning}");
     plan.warnings.push(warning);
     let reason = match error {
         Error::Statement(failed) => failed.message.clone(),
-        other => other.to_string(),
+        other => other.message(),
     };
     let gate = Gate::Failed { error: reason };
     plan.held.push(HeldStep { version: step.version, stem: step.stem.clone(), gate });

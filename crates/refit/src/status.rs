@@ -11,7 +11,7 @@ use crate::lock_keys::LockKeys;
 use crate::migrator::Migrator;
 use crate::pin::Caller;
 use crate::plan::Plan;
-use crate::report::JobStatus;
+use crate::report::{JobStatus, RunOutcome};
 use crate::state::State;
 
 /// Everything there is to know without changing anything.
@@ -75,8 +75,8 @@ pub struct RunRow {
     pub started_at: String,
     /// When it ended; `None` while it runs, or when its process was killed.
     pub finished_at: Option<String>,
-    /// `running`, `succeeded` or `failed`.
-    pub outcome: String,
+    /// How it ended.
+    pub outcome: RunOutcome,
     /// What stopped it.
     pub error: Option<String>,
     /// The version that it went back to; `None` for a run that applied.
@@ -89,7 +89,7 @@ impl Status {
     /// A run with nothing to do is not recorded, so the last run on record may be older than the state of the database.
     pub fn interrupted_run(&self) -> Option<&RunRow> {
         let run = self.last_run.as_ref()?;
-        let is_open = run.outcome == "running" && self.holder.is_none();
+        let is_open = run.outcome == RunOutcome::Running && self.holder.is_none();
         let work_is_left = match run.undo_to {
             Some(to) => self.applied.iter().any(|row| row.version > to),
             None => !self.plan.is_up_to_date() || self.plan.needs_run(),
@@ -99,7 +99,17 @@ impl Status {
 }
 
 impl Migrator {
-    /// Reads where a database stands.
+    /// Reads where a database stands: the plan, the history, backfills, the run that is active, and the last one. It changes
+    /// nothing and takes no lock.
+    ///
+    /// ```no_run
+    /// # async fn example(migrator: refit::Migrator, client: &tokio_postgres::Client) -> Result<(), refit::Error> {
+    /// let status = migrator.status(client).await?;
+    /// if let Some(holder) = &status.holder {
+    ///     println!("pid {} has run `{}` for {:.0} s", holder.pid, holder.query, holder.statement_seconds);
+    /// }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// As [`Migrator::plan`].
@@ -201,11 +211,12 @@ async fn last_run(client: &Client, state: &State) -> Result<Option<RunRow>, Erro
     );
     let rows = client.query_typed(&state.sql(&sql), &[(&state.history(), Type::INT8)]).await;
     let rows = rows.map_err(Error::database("reading the last run"))?;
-    Ok(rows.first().map(|row| RunRow {
+    let Some(row) = rows.first() else { return Ok(None) };
+    Ok(Some(RunRow {
         id: row.get(0),
         started_at: row.get(1),
         finished_at: row.get(2),
-        outcome: row.get(3),
+        outcome: RunOutcome::read(row.get(3))?,
         // A release that redacted nothing may have recorded it.
         error: row.get::<_, Option<&str>>(4).map(|error| redact::text(error).into_owned()),
         undo_to: row.get(5),

@@ -20,7 +20,7 @@ async fn workers_without_work_hold_no_connection() {
     migrator(&files).backfills(Backfills::Hold).run(db.url()).await.unwrap();
     let processes = (0..8).map(|_| {
         let (migrator, url) = (migrator(&files), db.url().to_owned());
-        tokio::spawn(async move { migrator.work(&url).await })
+        tokio::spawn(async move { migrator.run_backfills(&url).await })
     });
     let processes: Vec<_> = processes.collect();
     let mut looks = Vec::new();
@@ -57,7 +57,7 @@ async fn a_standby_that_disappears_stops_the_work_until_it_is_back() {
     until("the standby follows", async || value_at::<bool>(&url, follows).await).await;
     let working = {
         let (migrator, url) = (migrator(&files), url.clone());
-        tokio::spawn(async move { migrator.work(&url).await })
+        tokio::spawn(async move { migrator.run_backfills(&url).await })
     };
     let changed = "SELECT count(n) FROM song";
     until("work has begun", async || value_at::<i64>(&url, changed).await > 100).await;
@@ -111,9 +111,9 @@ async fn a_role_without_rights_leaves_the_job_to_others_and_says_what_to_grant()
     let mut attempts = 0;
     // Each message says what is missing: whoever grants it comes to the end.
     loop {
-        let outcome = migrator(&files).work(&url).await;
+        let outcome = migrator(&files).run_backfills(&url).await;
         let Err(error) = outcome else { break };
-        let text = error.to_string();
+        let text = error.message();
         assert_eq!(error.sqlstate(), Some("42501"), "{text}");
         let state: String = value(&db, "SELECT state FROM refit.backfill").await;
         assert!(state == "registered" || state == "running", "{state}: {text}");
@@ -142,14 +142,14 @@ async fn a_worker_without_rights_ends_and_the_others_go_on() {
     execute(&db, &rights).await;
     let owner = {
         let (migrator, url) = (migrator(&files), db.url().to_owned());
-        tokio::spawn(async move { migrator.work(&url).await })
+        tokio::spawn(async move { migrator.run_backfills(&url).await })
     };
     until("work has begun", async || value::<i64>(&db, "SELECT count(n) FROM song").await > 50).await;
     owner.abort();
-    let error = migrator(&files).work(&url).await.unwrap_err();
-    assert!(error.to_string().contains("GRANT UPDATE ON public.song TO"), "{error}");
+    let error = migrator(&files).run_backfills(&url).await.unwrap_err();
+    assert!(error.message().contains("GRANT UPDATE ON public.song TO"), "{error}");
     assert_eq!(value::<String>(&db, "SELECT state FROM refit.backfill").await, "running");
-    migrator(&files).work(db.url()).await.unwrap();
+    migrator(&files).run_backfills(db.url()).await.unwrap();
     assert_eq!(value::<i64>(&db, "SELECT count(n) FROM song").await, 1000);
 }
 
@@ -168,16 +168,17 @@ async fn a_session_that_cannot_write_refuses_an_unfinished_backfill() {
     for inline in [false, true] {
         let began = Instant::now();
         let migrator = migrator(&files).backfills(Backfills::Inline);
-        let error = if inline { migrator.run(db.url()).await } else { migrator.work(db.url()).await };
+        let error =
+            if inline { migrator.run(db.url()).await } else { migrator.run_backfills(db.url()).await };
         let error = error.unwrap_err();
         assert!(matches!(error, Error::ReadOnly { .. }), "{error}");
-        let text = error.to_string();
+        let text = error.message();
         assert!(text.contains("the session is read-only, and 1 backfill is unfinished: V2__fill"), "{text}");
         assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     }
     let back = format!("BEGIN READ WRITE; {}; COMMIT", read_only(false));
     execute(&db, &back).await;
-    migrator(&files).work(db.url()).await.unwrap();
+    migrator(&files).run_backfills(db.url()).await.unwrap();
     assert_eq!(value::<i64>(&db, "SELECT count(n) FROM song").await, 100);
 }
 
@@ -190,7 +191,7 @@ async fn a_server_that_becomes_read_only_is_waited_for_and_not_for_ever() {
     migrator(&files).backfills(Backfills::Hold).run(db.url()).await.unwrap();
     let working = {
         let (migrator, url) = (migrator(&files).lease(Duration::from_secs(2)), db.url().to_owned());
-        tokio::spawn(async move { migrator.work(&url).await })
+        tokio::spawn(async move { migrator.run_backfills(&url).await })
     };
     until("work has begun", async || value::<i64>(&db, "SELECT count(n) FROM song").await > 50).await;
     let end = format!(
@@ -219,6 +220,6 @@ async fn a_standby_refuses_an_unfinished_backfill() {
     let registered = "SELECT to_regclass('refit.backfill') IS NOT NULL AND pg_is_in_recovery()";
     until("the standby follows", async || value_at::<bool>(&replica, registered).await).await;
     let error = migrator(&files).backfills(Backfills::Inline).run(&replica).await.unwrap_err();
-    assert!(error.to_string().contains("hot standby, and 1 backfill is unfinished: V2__fill"), "{error}");
+    assert!(error.message().contains("hot standby, and 1 backfill is unfinished: V2__fill"), "{error}");
     execute_at(&url, "SELECT 1").await;
 }

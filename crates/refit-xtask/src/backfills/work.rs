@@ -166,7 +166,7 @@ fn observed(migrator: &Migrator, live: &Live) -> (Migrator, Arc<Mutex<Vec<StepRe
 /// Runs all backfills, also after one has failed.
 async fn work_on_all(migrator: &Migrator, url: &str, failures: &mut Vec<Failure>) -> Result<(), Error> {
     loop {
-        match migrator.work(url).await {
+        match migrator.run_backfills(url).await {
             Ok(_) => return Ok(()),
             Err(Error::Backfill { version, stem, reason }) => {
                 let again = failures.iter().any(|failure| failure.version == version);

@@ -52,7 +52,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     if !args.dry_run && set.has_backfills() {
         migrator.upgrade_state(&connection).await?;
     }
-    let plan = migrator.rollback_plan(&connection, &rollback).await?;
+    let plan = migrator.plan_rollback(&connection, &rollback).await?;
     connection.close().await;
     if args.dry_run {
         return dry_run(&plan, &set, context);

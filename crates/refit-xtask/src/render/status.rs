@@ -1,6 +1,6 @@
 //! Rendering of the status of a database.
 
-use refit::{AppliedRow, Holder, Status};
+use refit::{AppliedRow, Holder, RunOutcome, Status};
 use refit_model::{MigrationSet, visible_line};
 
 use super::backfill::unfinished;
@@ -27,7 +27,7 @@ fn applied(row: &AppliedRow, set: &MigrationSet) -> Text {
 
 /// The last run, if it failed, or was interrupted and left work.
 fn last_run(status: &Status) -> Option<Text> {
-    let failed = status.last_run.as_ref().filter(|run| run.outcome != "succeeded");
+    let failed = status.last_run.as_ref().filter(|run| run.outcome != RunOutcome::Succeeded);
     if let Some((run, error)) = failed.and_then(|run| Some((run, run.error.as_ref()?))) {
         let what = if run.undo_to.is_some() { "rollback" } else { "run" };
         return Some(text![

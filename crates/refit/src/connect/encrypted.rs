@@ -3,6 +3,7 @@
 //! `prefer` and `require` encrypt without looking at the certificate, as libpq does; `require` with a root certificate
 //! is `verify-ca`. Where no root certificate is named, `verify-ca` and `verify-full` trust the system's.
 
+use std::error::Error as StdError;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
@@ -33,9 +34,7 @@ pub(super) fn connector(options: &TlsOptions) -> Result<Connector, Error> {
         SslMode::VerifyFull | SslMode::VerifyCa => {
             let roots = roots(options)?;
             let verifier = Verifier::of(&provider, roots, mode == SslMode::VerifyFull);
-            verifier.map_err(|error| {
-                Error::Tls(format!("no authority to trust ({error}); name one with sslrootcert"))
-            })?
+            verifier.map_err(caused("no authority to trust; name one with sslrootcert"))?
         }
         _ => Verifier::none(&provider),
     };
@@ -45,24 +44,24 @@ pub(super) fn connector(options: &TlsOptions) -> Result<Connector, Error> {
         (false, true) => &[&TLS13],
         (true, true) => {
             let text = "ssl_min_protocol_version is above ssl_max_protocol_version";
-            return Err(Error::Tls(text.to_owned()));
+            return Err(Error::tls(text));
         }
     };
     let builder = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(versions)
-        .map_err(|error| Error::Tls(error.to_string()))?
+        .map_err(caused("the TLS versions cannot be used"))?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier));
     let mut config = match (&options.certificate, &options.key) {
         _ if options.without_certificate => builder.with_no_client_auth(),
         (None, None) => builder.with_no_client_auth(),
         (Some(certificate), Some(key)) => {
-            let key = PrivateKeyDer::from_pem_file(key).map_err(|error| unreadable(key, &error))?;
+            let key = PrivateKeyDer::from_pem_file(key).map_err(unusable(key))?;
             builder
                 .with_client_auth_cert(certificates(certificate)?, key)
-                .map_err(|error| Error::Tls(format!("the client certificate cannot be used: {error}")))?
+                .map_err(caused("the client certificate cannot be used"))?
         }
-        _ => return Err(Error::Tls("sslcert and sslkey go together; give both".to_owned())),
+        _ => return Err(Error::tls("sslcert and sslkey go together; give both")),
     };
     config.enable_sni = !options.without_server_name;
     if options.direct {
@@ -79,17 +78,22 @@ fn roots(options: &TlsOptions) -> Result<Vec<CertificateDer<'static>>, Error> {
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
-    let file = File::open(path).map_err(|error| unreadable(path, &error))?;
+    let file = File::open(path).map_err(unusable(path))?;
     let read: Result<Vec<_>, _> = CertificateDer::pem_reader_iter(BufReader::new(file)).collect();
-    let certificates = read.map_err(|error| unreadable(path, &error))?;
+    let certificates = read.map_err(unusable(path))?;
     if certificates.is_empty() {
-        return Err(Error::Tls(format!("{} holds no certificate in PEM form", path.display())));
+        return Err(Error::tls(format!("{} contains no certificate in PEM form", path.display())));
     }
     Ok(certificates)
 }
 
-fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Error {
-    Error::Tls(format!("{} cannot be used: {error}", path.display()))
+fn unusable<E: StdError + Send + Sync + 'static>(path: &Path) -> impl FnOnce(E) -> Error {
+    caused(format!("{} cannot be used", path.display()))
+}
+
+/// The error that another one caused.
+fn caused<E: StdError + Send + Sync + 'static>(reason: impl Into<String>) -> impl FnOnce(E) -> Error {
+    move |error| Error::Tls { reason: reason.into(), source: Some(error.into()) }
 }
 
 /// A readable message for a failure that rustls prints in `Debug` form.

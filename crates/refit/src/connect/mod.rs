@@ -1,4 +1,4 @@
-//! Connecting: a URL, TLS as libpq's `sslmode` says, and patience with a server that is starting.
+//! Connections: URLs, TLS as libpq's `sslmode` says, and retries while a server starts.
 
 #[cfg(feature = "tls")]
 mod encrypted;
@@ -34,16 +34,23 @@ use self::refused::Refused;
 pub use self::security::Connector;
 pub use self::tls::{SslMode, TlsOptions};
 
-use crate::error::{Error, describe};
+use crate::error::{ConnectError, Error, describe};
 
 /// How to connect.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let options = refit::ConnectOptions { retry_for: Duration::from_secs(5), ..Default::default() };
+/// assert_eq!(options.application_name, "refit");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectOptions {
-    /// For how long a server that does not answer, or is starting, is tried again.
+    /// How long to try again while the server does not answer or is starting; 30 s by default, zero for one attempt.
     pub retry_for: Duration,
-    /// For how long one attempt may take, where the URL names no `connect_timeout`.
+    /// How long one attempt may take if the URL has no `connect_timeout`; 10 s by default.
     pub attempt_timeout: Duration,
-    /// What the session calls itself, where the URL names no `application_name`.
+    /// The name of the session in `pg_stat_activity` if the URL has no `application_name`; `refit` by default.
     pub application_name: String,
 }
 
@@ -57,7 +64,14 @@ impl Default for ConnectOptions {
     }
 }
 
-/// A URL, read: where to connect, and how much TLS. For pools and other drivers of `tokio-postgres`.
+/// A parsed URL: where to connect, and whether with TLS. Use it to configure pools and connections of `tokio-postgres`.
+///
+/// ```no_run
+/// # async fn example(url: &str) -> Result<(), Box<dyn std::error::Error>> {
+/// let target = refit::Target::parse(url)?;
+/// let (client, connection) = target.config().connect(target.connector()?).await?;
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Target {
     config: Config,
@@ -66,13 +80,19 @@ pub struct Target {
 }
 
 impl Target {
-    /// Reads `postgres://…` or `host=… dbname=…`, with the parameters of libpq; those that cannot be followed are refused.
+    /// Parses `postgres://…` or `host=… dbname=…`, with libpq's parameters. Parameters that Refit cannot follow are errors.
     ///
-    /// Where it does not say otherwise, TCP connections have keepalives (after 30 s, then every 10 s, three of them) and a
+    /// Unless the URL says otherwise, TCP connections have keepalives (after 30 s, then every 10 s, three of them) and a
     /// `tcp_user_timeout` of 60 s.
     ///
+    /// ```
+    /// let target = refit::Target::parse("postgres://app:secret@db.example.com/app?sslmode=require").unwrap();
+    /// assert_eq!(target.address(), "app@db.example.com:5432/app");
+    /// assert!(refit::Target::parse("mysql://localhost/app").is_err());
+    /// ```
+    ///
     /// # Errors
-    /// [`Error::Url`], which never repeats a password; [`Error::Tls`] for a certificate that cannot be read.
+    /// [`Error::Url`], which never contains a password.
     pub fn parse(text: &str) -> Result<Target, Error> {
         url::refuse_stray_at(text)?;
         let (rest, parameters) = url::split(text)?;
@@ -100,21 +120,32 @@ impl Target {
         Ok(Target { config, tls, role: parameters.role })
     }
 
-    /// The driver's configuration. It has no `target_session_attrs` of `primary`, `standby` and `prefer-standby`, and holds
-    /// `read-write`, `read-only` and `any` in their place.
+    /// The configuration for `tokio-postgres`. The driver does not know the values `primary`, `standby` and `prefer-standby` of
+    /// `target_session_attrs`; `read-write`, `read-only` and `any` replace them.
+    ///
+    /// ```
+    /// let target = refit::Target::parse("postgres://app@localhost/app").unwrap();
+    /// assert_eq!(target.config().get_dbname(), Some("app"));
+    /// ```
     pub fn config(&self) -> &Config {
         &self.config
     }
 
-    /// The connector that goes with it.
+    /// The connector for `tokio-postgres`, which encrypts as the URL says.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), refit::Error> {
+    /// let connector: refit::Connector = refit::Target::parse("postgres://app@localhost/app")?.connector()?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
-    /// [`Error::Tls`] when certificates cannot be read, or the URL asks for TLS and the feature `tls` is off.
+    /// [`Error::Tls`] if a certificate cannot be read, or if the URL requires TLS and the feature `tls` is off.
     pub fn connector(&self) -> Result<Connector, Error> {
         security::connector(&self.tls)
     }
 
-    /// The connector, where a session may be encrypted.
+    /// The connector, if a session may be encrypted.
     pub(crate) fn tls_connector(&self) -> Result<Option<Connector>, Error> {
         match self.tls.mode {
             SslMode::Disable => Ok(None),
@@ -122,7 +153,12 @@ impl Target {
         }
     }
 
-    /// Where it points, without secrets: `user@host:5432/database`.
+    /// User, hosts, ports and database, without the password: `user@host:5432/database`.
+    ///
+    /// ```
+    /// let target = refit::Target::parse("host=a,b port=5432,5433 user=app password=secret").unwrap();
+    /// assert_eq!(target.address(), "app@a:5432,b:5433");
+    /// ```
     pub fn address(&self) -> String {
         let config = &self.config;
         let ports = config.get_ports();
@@ -145,7 +181,7 @@ impl Target {
     }
 }
 
-/// An open connection; a [`Client`] whose other half runs as a task.
+/// An open connection. It dereferences to [`Client`]; a task of the tokio runtime drives it.
 #[derive(Debug)]
 pub struct Connection {
     client: Client,
@@ -154,15 +190,28 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Calls `handler` with each notice of the server from now on; for one handler a connection. It must not block.
+    /// Calls `handler` with each notice that the server sends from now on. The first handler of a connection stays. It must not
+    /// block.
+    ///
+    /// ```no_run
+    /// # fn example(connection: refit::Connection) {
+    /// connection.on_notice(|notice| println!("{}: {}", notice.severity, notice.message));
+    /// # }
+    /// ```
     pub fn on_notice(&self, handler: impl Fn(Notice) + Send + Sync + 'static) {
         self.notices.handle(handler);
     }
 
-    /// Says goodbye to the server and waits until the socket is closed.
+    /// Ends the session and waits until the socket is closed.
+    ///
+    /// ```no_run
+    /// # async fn example(connection: refit::Connection) {
+    /// connection.close().await;
+    /// # }
+    /// ```
     pub async fn close(self) {
         drop(self.client);
-        // The task ends with the socket; that it was cancelled, or panicked, is no news for whoever closes.
+        // The task ends with the socket; the caller has no use for the reason.
         self.driver.await.ok();
     }
 }
@@ -175,10 +224,18 @@ impl Deref for Connection {
     }
 }
 
-/// Connects, trying again while the server is absent or starting.
+/// Connects to a URL; tries again while the server does not answer or is starting.
+///
+/// ```no_run
+/// # async fn example(url: &str) -> Result<(), Box<dyn std::error::Error>> {
+/// let client = refit::connect(url, &refit::ConnectOptions::default()).await?;
+/// let version: String = client.query_one("SHOW server_version", &[]).await?.get(0);
+/// client.close().await;
+/// # Ok(()) }
+/// ```
 ///
 /// # Errors
-/// [`Error::Url`], [`Error::Tls`], or [`Error::Connect`] with what the last attempt said and what to do.
+/// [`Error::Url`], [`Error::Tls`], or [`Error::Connect`] with the reason of the last attempt and what to do.
 pub async fn connect(url: &str, options: &ConnectOptions) -> Result<Connection, Error> {
     let mut target = Target::parse(url)?;
     if target.config.get_connect_timeout().is_none() {
@@ -204,14 +261,15 @@ pub async fn connect(url: &str, options: &ConnectOptions) -> Result<Connection, 
         let delay = delays.next().unwrap_or(options.retry_for);
         if !refused.may_pass || began.elapsed() + delay > options.retry_for {
             let hint = refused.hint(attempts);
-            return Err(Error::Connect { address: target.address(), reason: refused.reason, hint, attempts });
+            let source = ConnectError { reason: refused.reason, hint };
+            return Err(Error::Connect { address: target.address(), attempts, source });
         }
         warn!(address = %target.address(), reason = %refused.reason, ?delay, "cannot connect yet; trying again");
         tokio::time::sleep(delay).await;
     }
 }
 
-/// One attempt, at each host where one of a kind is asked for. The outer error is ours and final.
+/// One attempt; at each host in turn if the URL asks for a role of the server. The outer error is final.
 async fn attempt(target: &Target, options: &ConnectOptions) -> Result<Result<Connection, Refused>, Error> {
     let Some(role) = target.role else {
         let outcome = attempt_at(&target.config, target, options).await?;
@@ -240,7 +298,7 @@ async fn attempt(target: &Target, options: &ConnectOptions) -> Result<Result<Con
     Ok(second_best.ok_or(last))
 }
 
-/// One attempt: the outer error is ours and final, the inner one is the server's or the network's.
+/// One attempt: the outer error is final, the inner one is of the server or the network.
 async fn attempt_at(
     config: &Config,
     target: &Target,
@@ -286,7 +344,7 @@ where
     T: tokio_postgres::tls::MakeTlsConnect<tokio_postgres::Socket>,
     T::Stream: Send + 'static,
 {
-    // The driver's timeout covers the TCP connection; a server that accepts and says nothing needs one as well.
+    // The driver's timeout covers the TCP connection only, not a server that accepts it and sends nothing.
     let limit = config.get_connect_timeout().copied().unwrap_or(options.attempt_timeout) * 2;
     let (client, connection) = match tokio::time::timeout(limit, config.connect(tls)).await {
         Ok(connected) => connected?,

@@ -1,4 +1,4 @@
-//! What a server says beside its answers: NOTICE and WARNING, of a migration's `RAISE` among others.
+//! Notices: messages of the server that are not errors, such as those of `RAISE NOTICE` and `RAISE WARNING` in a migration.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -11,13 +11,13 @@ use tokio_postgres::{AsyncMessage, Connection};
 
 use crate::error::{describe, shown};
 
-/// A message of the server that is no error.
+/// A message of the server that is not an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Notice {
     /// `WARNING`, `NOTICE`, `INFO`, …
     pub severity: String,
-    /// What it says, with secrets redacted and control characters escaped.
+    /// The message with detail and hint; secrets are redacted and control characters escaped.
     pub message: String,
 }
 
@@ -35,7 +35,17 @@ impl Notice {
         Notice { severity, message }
     }
 
-    /// Whether it is more than information.
+    /// Whether its severity is `WARNING`.
+    ///
+    /// ```no_run
+    /// # fn example(connection: refit::Connection) {
+    /// connection.on_notice(|notice| {
+    ///     if notice.is_warning() {
+    ///         eprintln!("{}", notice.message);
+    ///     }
+    /// });
+    /// # }
+    /// ```
     pub fn is_warning(&self) -> bool {
         self.severity == "WARNING"
     }
@@ -43,7 +53,7 @@ impl Notice {
 
 type Handler = dyn Fn(Notice) + Send + Sync;
 
-/// Who receives a connection's notices.
+/// The handler of a connection's notices.
 #[derive(Clone, Default)]
 pub(super) struct Notices(Arc<OnceLock<Box<Handler>>>);
 

@@ -13,8 +13,8 @@ pub type Connector = NoTls;
 pub(super) fn connector(options: &TlsOptions) -> Result<Connector, Error> {
     match options.mode {
         SslMode::Disable | SslMode::Allow | SslMode::Prefer => Ok(NoTls),
-        SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull => Err(Error::Tls(
-            "this program is built without TLS; build it with the feature `tls` of refit, or use sslmode=prefer".to_owned(),
+        SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull => Err(Error::tls(
+            "this program is built without TLS; build it with the feature `tls` of refit, or use sslmode=prefer",
         )),
     }
 }

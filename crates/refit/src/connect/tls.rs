@@ -1,5 +1,4 @@
-//! `sslmode` as libpq has it, and what else a URL says about TLS. `encrypted` does it, with the feature
-//! `tls`.
+//! The TLS parameters of a URL, as libpq defines them. `encrypted` follows them, with the feature `tls`.
 
 use std::path::PathBuf;
 
@@ -7,21 +6,21 @@ use tokio_postgres::config::SslMode as Negotiate;
 
 use crate::error::Error;
 
-/// How much TLS, in libpq's words.
+/// Whether a connection is encrypted and the server verified: libpq's `sslmode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SslMode {
-    /// None.
+    /// No TLS.
     Disable,
-    /// Only when the server refuses a plain connection.
+    /// TLS only if the server refuses a connection without it.
     Allow,
-    /// When the server offers it.
+    /// TLS if the server offers it.
     #[default]
     Prefer,
-    /// Always, whoever the server is.
+    /// TLS always; the server is not verified.
     Require,
-    /// Always, with a certificate of a trusted authority.
+    /// TLS always, with a certificate of a trusted authority.
     VerifyCa,
-    /// Always, with such a certificate made out for the host's name.
+    /// TLS always, with such a certificate for the host's name.
     VerifyFull,
 }
 
@@ -50,10 +49,10 @@ impl SslMode {
     }
 }
 
-/// What a URL says about TLS.
+/// The TLS parameters of a URL.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TlsOptions {
-    /// How much.
+    /// `sslmode`.
     pub mode: SslMode,
     /// The authorities to trust, as a PEM file; `system` or none means the system's.
     pub root_certificate: Option<PathBuf>,
@@ -61,11 +60,11 @@ pub struct TlsOptions {
     pub certificate: Option<PathBuf>,
     /// The client's key, as a PEM file.
     pub key: Option<PathBuf>,
-    /// Whether TLS begins without being asked for (`sslnegotiation=direct`), which takes a name for the protocol.
+    /// Whether TLS begins at once, without asking the server (`sslnegotiation=direct`).
     pub direct: bool,
     /// Whether the handshake leaves out the host's name (`sslsni=0`).
     pub without_server_name: bool,
-    /// Whether the client's certificate is never shown (`sslcertmode=disable`).
+    /// Whether the client's certificate is not sent (`sslcertmode=disable`).
     pub without_certificate: bool,
     /// Whether nothing older than TLS 1.3 is accepted.
     pub only_1_3: bool,

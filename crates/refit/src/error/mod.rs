@@ -3,6 +3,7 @@
 mod drift;
 mod hint;
 mod refusal;
+mod source;
 mod statement;
 mod undo_refusal;
 
@@ -14,6 +15,7 @@ pub(crate) use drift::summary as drift_summary;
 pub(crate) use hint::statement as statement_hint;
 pub use refusal::Refusal;
 pub(crate) use refusal::ways_on;
+pub use source::{ConnectError, DatabaseError};
 pub use statement::StatementError;
 pub use undo_refusal::UndoRefusal;
 
@@ -28,20 +30,23 @@ pub enum Error {
     #[error("invalid database URL: {0}")]
     Url(String),
     /// The server could not be reached, or refused the connection.
-    #[error("cannot connect to {address}: {reason}{hint}")]
+    #[error("cannot connect to {address}")]
     Connect {
-        /// Host, port and database, without secrets.
+        /// User, host, port and database, without secrets.
         address: String,
-        /// What the last attempt said.
-        reason: String,
-        /// The next step, or empty.
-        hint: String,
-        /// How often it was tried.
+        /// The number of attempts.
         attempts: usize,
+        /// Why the last attempt failed, and the next step.
+        source: ConnectError,
     },
-    /// A certificate or key could not be used.
-    #[error("tls: {0}")]
-    Tls(String),
+    /// A certificate or key cannot be used, or the TLS parameters of the URL contradict each other.
+    #[error("tls: {reason}")]
+    Tls {
+        /// What cannot be used, or what to do.
+        reason: String,
+        /// The error of rustls or of the operating system, if there is one.
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
     /// A statement of a migration failed.
     #[error(transparent)]
     Statement(Box<StatementError>),
@@ -268,12 +273,12 @@ pub enum Error {
         hint: String,
     },
     /// A query of Refit's own failed.
-    #[error("{doing}: {}{}", describe(.source), hint::after(.source))]
+    #[error("{doing}")]
     Database {
         /// What Refit was doing.
         doing: &'static str,
-        /// What the server or the driver said.
-        source: tokio_postgres::Error,
+        /// The error of the server or the driver.
+        source: DatabaseError,
     },
     /// The history table holds something that is no history.
     #[error("the history table is damaged: {0}")]
@@ -295,8 +300,34 @@ impl Error {
         }
     }
 
+    /// The message with those of its sources, separated by colons, as `cargo xtask` prints it.
+    ///
+    /// `Display` does not repeat the sources, so that a program that prints a chain of errors prints each text once.
+    ///
+    /// ```no_run
+    /// # async fn example(migrator: refit::Migrator, url: &str) {
+    /// if let Err(error) = migrator.run(url).await {
+    ///     eprintln!("{}", error.message());
+    /// }
+    /// # }
+    /// ```
+    pub fn message(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = std::error::Error::source(self);
+        while let Some(cause) = source {
+            text.push_str(&format!(": {cause}"));
+            source = cause.source();
+        }
+        text
+    }
+
+    /// An error of TLS that no other error caused.
+    pub(crate) fn tls(reason: impl Into<String>) -> Error {
+        Error::Tls { reason: reason.into(), source: None }
+    }
+
     pub(crate) fn database(doing: &'static str) -> impl FnOnce(tokio_postgres::Error) -> Error {
-        move |source| Error::Database { doing, source }
+        move |source| Error::Database { doing, source: source.into() }
     }
 }
 

@@ -31,7 +31,7 @@ impl Down {
                 "{path}: a down file is no backfill; give the migration's own directive `undo` instead"
             ));
         }
-        super::can_run(path, text, directives.transaction).map_err(|error| error.to_string())?;
+        super::can_run(path, text, directives.transaction).map_err(|error| error.message())?;
         let named = refinery_core::Migration::unapplied(&migration.stem, text);
         Ok(Some(Down {
             path: path.clone(),

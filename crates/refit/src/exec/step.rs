@@ -204,8 +204,8 @@ impl StepContext<'_> {
             remains: "it was rolled back; run again to continue".to_owned(),
         };
         let row = self.row(step, attempts);
-        if let Err(unrecorded) = row.insert_failed(self.client, &error.to_string()).await {
-            warn!(error = %unrecorded, "could not record the interrupted step");
+        if let Err(unrecorded) = row.insert_failed(self.client, &error.message()).await {
+            warn!(error = unrecorded.message(), "could not record the interrupted step");
         }
         error
     }
@@ -329,9 +329,9 @@ impl StepContext<'_> {
     ) -> Error {
         let error = failed.into_error(step, row.attempts, remains);
         if !self.client.is_closed()
-            && let Err(unrecorded) = row.insert_failed(self.client, &error.to_string()).await
+            && let Err(unrecorded) = row.insert_failed(self.client, &error.message()).await
         {
-            warn!(error = %unrecorded, "could not record the failed step");
+            warn!(error = unrecorded.message(), "could not record the failed step");
         }
         error
     }

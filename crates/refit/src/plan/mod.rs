@@ -14,7 +14,16 @@ use serde::Serialize;
 use crate::error::Refusal;
 use crate::line::{Line, write_lines};
 
-/// What would run, what is held back, and why.
+/// What would run, what is held back, and why. `Display` writes it as `cargo xtask plan` does; it serialises to JSON.
+///
+/// ```no_run
+/// # async fn example(migrator: refit::Migrator, client: &tokio_postgres::Client) -> Result<(), refit::Error> {
+/// let plan = migrator.plan(client).await?;
+/// for step in &plan.held {
+///     println!("{} is held back: {}", step.stem, step.gate);
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Plan {
@@ -88,7 +97,14 @@ pub struct HeldStep {
 }
 
 impl Plan {
-    /// Whether nothing would run and nothing is refused.
+    /// Whether nothing would run and nothing is refused: the answer to a readiness probe. Migrations that are held back do not
+    /// count.
+    ///
+    /// ```
+    /// # fn example(plan: &refit::Plan) -> u16 {
+    /// if plan.is_up_to_date() { 200 } else { 503 }
+    /// # }
+    /// ```
     pub fn is_up_to_date(&self) -> bool {
         self.pending.is_empty() && self.refusals.is_empty() && self.restoring.is_empty()
     }
@@ -124,7 +140,13 @@ impl PlannedStep {
 }
 
 impl Plan {
-    /// Where the database is, and what the plan is for.
+    /// The version of the database, the newest version of the set, and the environment, in one line.
+    ///
+    /// ```
+    /// # fn example(plan: &refit::Plan) {
+    /// println!("{}", plan.heading());
+    /// # }
+    /// ```
     pub fn heading(&self) -> String {
         let version =
             |version: Option<Version>| version.map_or("none".to_owned(), |version| version.to_string());
@@ -137,6 +159,14 @@ impl Plan {
     }
 
     /// The plan line by line: warnings, refusals, what would run, and what is held back.
+    ///
+    /// ```
+    /// # fn example(plan: &refit::Plan) {
+    /// for line in plan.lines() {
+    ///     println!("{:8} {}", line.label, line.text);
+    /// }
+    /// # }
+    /// ```
     pub fn lines(&self) -> Vec<Line> {
         let mut lines = Vec::new();
         lines.extend(self.warnings.iter().map(|warning| Line::work("warning", warning)));
@@ -160,7 +190,13 @@ impl Plan {
         lines
     }
 
-    /// How much there is to do.
+    /// How much would run, in words: `up to date`, or `3 to run`.
+    ///
+    /// ```
+    /// # fn example(plan: &refit::Plan) {
+    /// println!("{}", plan.summary());
+    /// # }
+    /// ```
     pub fn summary(&self) -> String {
         match self.is_up_to_date() {
             true => "up to date".to_owned(),

@@ -4,7 +4,7 @@ mod job;
 mod words;
 
 pub use job::{FailedRow, JobStatus, JournalStatus, WorkerStatus};
-pub use words::{JobKind, JobRequest, JobState};
+pub use words::{JobKind, JobRequest, JobState, RunOutcome};
 
 use std::fmt;
 use std::time::Duration;
@@ -15,7 +15,17 @@ use serde::Serialize;
 
 use crate::plan::{HeldStep, StepKind};
 
-/// The result of one application of a plan.
+/// The result of one application of a plan. `Display` writes a line for each step, and [`Report::summary`]; it serialises to
+/// JSON.
+///
+/// ```no_run
+/// # async fn example(migrator: refit::Migrator, url: &str) -> Result<(), refit::Error> {
+/// let report = migrator.run(url).await?;
+/// for step in &report.steps {
+///     println!("{} took {:?} in {} attempts", step.stem, step.duration, step.attempts);
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Report {
@@ -60,6 +70,12 @@ pub struct StepReport {
 
 impl Report {
     /// What was done, how long it took, and the version of the database, in one line.
+    ///
+    /// ```
+    /// # fn example(report: refit::Report) {
+    /// println!("{}", report.summary());
+    /// # }
+    /// ```
     pub fn summary(&self) -> String {
         let version = self.version.map_or("none".to_owned(), |version| version.to_string());
         let done = match self.steps.len() {

@@ -67,6 +67,18 @@ words! {
 }
 
 words! {
+    /// How a run ended.
+    RunOutcome {
+        /// It is active, or its process was killed.
+        Running = "running",
+        /// All of its steps are applied.
+        Succeeded = "succeeded",
+        /// An error stopped it.
+        Failed = "failed",
+    }
+}
+
+words! {
     /// What an operator requested last.
     JobRequest {
         /// To run.

@@ -21,7 +21,12 @@ use crate::pin::Caller;
 use crate::preflight::Preflight;
 use crate::state::State;
 
-/// How far back, and what need not be restored.
+/// How far to go back, and what need not be restored.
+///
+/// ```
+/// // Undo everything above version 12, and leave the rows that the backfill of version 14 changed.
+/// let rollback = refit::Rollback { to: 12, leave_rows: vec![14] };
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rollback {
     /// The version that stays; 0 for none at all.
@@ -33,10 +38,20 @@ pub struct Rollback {
 impl Migrator {
     /// What going back would do. Reads only.
     ///
+    /// ```no_run
+    /// # async fn example(migrator: refit::Migrator, client: &tokio_postgres::Client) -> Result<(), refit::Error> {
+    /// let rollback = refit::Rollback { to: 12, ..Default::default() };
+    /// let plan = migrator.plan_rollback(client, &rollback).await?;
+    /// for step in &plan.steps {
+    ///     println!("undo {}", step.stem);
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// When there is no such version, or the history cannot be read. What bars the way is no error here: it is in
     /// [`RollbackPlan::refusals`].
-    pub async fn rollback_plan(&self, client: &Client, rollback: &Rollback) -> Result<RollbackPlan, Error> {
+    pub async fn plan_rollback(&self, client: &Client, rollback: &Rollback) -> Result<RollbackPlan, Error> {
         if self.set()?.has_backfills() && self.planner.has_outdated_state(client).await? {
             return Err(outdated());
         }
@@ -85,6 +100,13 @@ impl Migrator {
     /// Each down file runs as a step does: in one transaction with the history, under `lock_timeout`, with retries; or statement
     /// by statement where it says `transaction = false`. The rows of a backfill with `undo` are restored before, in batches; what
     /// was interrupted is resumed by another call. The migration lock is held throughout.
+    ///
+    /// ```no_run
+    /// # async fn example(migrator: refit::Migrator, url: &str) -> Result<(), refit::Error> {
+    /// let rollback = refit::Rollback { to: 12, ..Default::default() };
+    /// println!("{}", migrator.rollback(url, &rollback).await?);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// [`Error::RollbackRefused`] before anything happens, where the way back is not all there; [`Error::Backfill`] when rows

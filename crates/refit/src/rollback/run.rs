@@ -63,7 +63,7 @@ pub(super) async fn run(
     if migrator.set()?.has_backfills() {
         migrator.upgrade_state(client).await?;
     }
-    let plan = may_run(migrator.rollback_plan(client, rollback).await?)?;
+    let plan = may_run(migrator.plan_rollback(client, rollback).await?)?;
     if plan.steps.is_empty() {
         return Ok(nothing(plan));
     }

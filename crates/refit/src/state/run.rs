@@ -56,7 +56,7 @@ pub(crate) async fn end_run(
     if client.is_closed() || matches!(came_out, Err(Error::Interrupted { .. })) {
         return came_out;
     }
-    let error = came_out.as_ref().err().map(ToString::to_string);
+    let error = came_out.as_ref().err().map(Error::message);
     let outcome = if error.is_some() { "failed" } else { "succeeded" };
     let sql = "UPDATE refit.run SET finished_at = pg_catalog.clock_timestamp(), outcome = $2, error = $3 \
                WHERE id = $1";

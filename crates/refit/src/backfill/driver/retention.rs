@@ -25,7 +25,7 @@ impl Migrator {
     /// Drops expired journals. What cannot be dropped now is logged, and dropped another time.
     pub(super) async fn drop_expired_journals(&self, client: &Client, state: &State) {
         if let Err(error) = self.drop_expired(client, state).await {
-            warn!("an undo journal whose time is over cannot be dropped: {error}");
+            warn!("an undo journal whose time is over cannot be dropped: {}", error.message());
         }
     }
 

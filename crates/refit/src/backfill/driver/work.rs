@@ -47,20 +47,30 @@ pub(super) enum Ended {
 }
 
 impl Migrator {
-    /// Works on the database's backfills until all are complete, and applies what waited for them.
+    /// Works on the database's backfills until all are complete, and applies what waited for them. This is for a process that does
+    /// what [`Backfills::Hold`](crate::Backfills::Hold) left; any number of them may run at once.
     ///
-    /// A backfill that is paused is waited for. Answers what was applied meanwhile, with the backfills that were worked on in
-    /// [`Report::backfills`].
+    /// It waits for a backfill that is paused, and connects again when it loses the connection. The report has what was applied,
+    /// and in [`Report::backfills`] the backfills that were worked on.
+    ///
+    /// ```no_run
+    /// # async fn example(migrator: refit::Migrator, url: &str) -> Result<(), refit::Error> {
+    /// let report = migrator.run_backfills(url).await?;
+    /// for job in &report.backfills {
+    ///     println!("{}: {} rows", job.name, job.rows_changed);
+    /// }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
-    /// [`Error::Backfill`] when one of them fails, is canceled, or cannot come to its end; and those of
+    /// [`Error::Backfill`] if one of them fails, is canceled, or cannot be completed; and those of
     /// [`apply`](Migrator::apply).
-    pub async fn work(&self, url: &str) -> Result<Report, Error> {
+    pub async fn run_backfills(&self, url: &str) -> Result<Report, Error> {
         self.work_until(url, &mut BTreeSet::new()).await
     }
 
-    /// As [`work`](Migrator::work), with the versions whose backfills were seen and were not complete then: what waited for one is
-    /// applied whoever completes it.
+    /// As [`run_backfills`](Migrator::run_backfills), with the versions whose backfills were seen and were not complete then:
+    /// what waited for one is applied whoever completes it.
     pub(crate) async fn work_until(
         &self,
         url: &str,
@@ -95,7 +105,7 @@ impl Migrator {
                         (lost, applied) = (pauses(), report.backfills.len());
                     }
                     let pause = lost.next().unwrap_or(LOOK);
-                    warn!(?pause, "{error}; connecting again");
+                    warn!(?pause, "{}; connecting again", error.message());
                     self.pause(pause, None).await?;
                 }
                 outcome => {
@@ -117,11 +127,11 @@ impl Migrator {
                     return;
                 }
                 Err(error) if error.sqlstate() == Some("42501") => {
-                    warn!("backfills are left to others: {error}");
+                    warn!("backfills are left to others: {}", error.message());
                     return;
                 }
                 Err(error) => {
-                    let error = error.to_string();
+                    let error = error.message();
                     if error != reported {
                         warn!("cannot continue a backfill: {error}");
                         reported = error;

@@ -65,7 +65,7 @@ pub(crate) async fn begin(client: &Client, job: &Job) -> Result<Began, Error> {
                         Some(FailureClass::Fatal | FailureClass::BadRow)
                     ) =>
                 {
-                    error.to_string()
+                    error.message()
                 }
                 other => return other,
             };
@@ -211,7 +211,7 @@ fn complaint<T>(asked: Result<T, Error>) -> Result<Option<String>, Error> {
                 .filter(|code| *code != "42501")
                 .is_some_and(|code| ["0A", "22", "42"].iter().any(|class| code.starts_with(class))) =>
         {
-            Ok(Some(error.to_string()))
+            Ok(Some(error.message()))
         }
         Err(error) => Err(error),
     }

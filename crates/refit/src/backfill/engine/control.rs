@@ -23,7 +23,16 @@ pub enum Request {
     Cancel,
 }
 
-/// Asks something of the backfill of a version.
+/// Asks something of the backfill of a version. Workers of all processes follow it with their next batch.
+///
+/// ```no_run
+/// # async fn example(migrator: refit::Migrator, client: &tokio_postgres::Client) -> Result<(), refit::Error> {
+/// use refit::backfill::{Request, request};
+///
+/// let state = migrator.state(client).await?;
+/// request(client, &state, 15, Request::Pause).await?;
+/// # Ok(()) }
+/// ```
 ///
 /// # Errors
 /// [`Error::Target`] when there is no such backfill, or its state does not allow it.

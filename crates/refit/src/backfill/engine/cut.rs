@@ -163,5 +163,5 @@ pub(crate) async fn bound(
 
 /// The values of a statement, as the driver's `*_raw` take them.
 pub(crate) fn values<'a>(keys: &[&'a Key]) -> Vec<Text<'a>> {
-    keys.iter().flat_map(|key| key.iter().map(|value| Text::new(value))).collect()
+    keys.iter().flat_map(|key| key.iter().map(Text::new)).collect()
 }

@@ -56,7 +56,7 @@ pub(crate) async fn finish(client: &Client, job: &Job) -> Result<Finished, Error
         Err(error)
             if matches!(FailureClass::of_error(&error), Some(FailureClass::Fatal | FailureClass::BadRow)) =>
         {
-            error.to_string()
+            error.message()
         }
         outcome => return outcome,
     };

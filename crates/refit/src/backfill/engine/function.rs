@@ -43,6 +43,24 @@ impl fmt::Debug for Functions {
 }
 
 /// One batch: its transaction, and the keys in it.
+///
+/// ```
+/// use refit::backfill::{Batch, FunctionError};
+///
+/// async fn lower_case(batch: Batch<'_>) -> Result<u64, FunctionError> {
+///     let sql = format!("UPDATE {} SET slug = lower(slug) WHERE id = $1::text::int8", batch.relation());
+///     let mut changed = 0;
+///     for key in batch.keys().await? {
+///         changed += batch.client().execute(&sql, &[&key[0]]).await?;
+///     }
+///     println!("up to {:?}", batch.upper());
+///     Ok(changed)
+/// }
+///
+/// # fn example(migrator: refit::Migrator) -> refit::Migrator {
+/// migrator.backfill_with(15, |batch| Box::pin(lower_case(batch)))
+/// # }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Batch<'a> {

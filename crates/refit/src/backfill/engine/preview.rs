@@ -4,10 +4,8 @@
 //! rows behind, and takes values of sequences for good.
 
 mod sample;
+mod text;
 
-use std::fmt;
-
-use refit_model::wording::counted;
 use refit_model::{Migration, Strategy, Version};
 use serde::Serialize;
 use tokio_postgres::Client;
@@ -23,7 +21,6 @@ use super::path;
 use super::shape::Shape;
 use super::strategy::{Choice, STRIPES, strategy_name};
 use crate::error::Error;
-use crate::line::Line;
 use crate::pin::Caller;
 use crate::report::JobStatus;
 use crate::state::State;
@@ -116,6 +113,18 @@ const RANDOM: f64 = 0.1;
 
 /// Runs `batches` batches of a backfill, spread over its keys, in transactions that are rolled back.
 ///
+/// ```no_run
+/// # async fn example(migrator: refit::Migrator, client: &tokio_postgres::Client) -> Result<(), refit::Error> {
+/// use refit::backfill::{Subject, preview};
+///
+/// let state = migrator.state(client).await?;
+/// let preview = preview(client, &state, Subject::Registered(15), 3).await?;
+/// if let Some(estimate) = &preview.estimate {
+///     println!("{:.0} s, {} bytes of WAL", estimate.seconds, estimate.wal_bytes);
+/// }
+/// # Ok(()) }
+/// ```
+///
 /// # Errors
 /// [`Error::Target`] when there is nothing to look at, and when the database cannot be asked. What speaks against the
 /// backfill itself is in [`Preview::refused`] and [`Preview::failures`].
@@ -163,7 +172,7 @@ async fn look(
                 (code.starts_with("42") && code != "42501") || code.starts_with("22")
             }) =>
         {
-            return Ok(Preview { refused: Some(job.redact(&error.to_string())), ..preview });
+            return Ok(Preview { refused: Some(job.redact(&error.message())), ..preview });
         }
         Err(error) => return Err(error),
     };
@@ -334,88 +343,5 @@ fn growth(basis: &Basis) -> (Option<f64>, &'static str) {
             (Some(GROWTH_STRIPED), "as measured for keys in random order, which use space again")
         }
         _ => (Some(GROWTH_KEYSET), "a new version of each row, as measured"),
-    }
-}
-
-impl Preview {
-    /// What was found, line by line.
-    pub fn lines(&self) -> Vec<Line> {
-        if let Some(reason) = &self.refused {
-            return vec![Line::problem("refused", reason)];
-        }
-        let mut lines = Vec::new();
-        if let (Some(strategy), Some(reason)) = (&self.strategy, &self.reason) {
-            lines.push(Line::detail("strategy", format!("{strategy}: {reason}")));
-        }
-        let Sample { batches, rows_walked, rows_changed, seconds, wal_bytes } = self.sample;
-        let sample = format!(
-            "{} over {rows_walked} rows changed {rows_changed} in {:.0} ms and wrote {} of WAL",
-            counted(batches, "batch"),
-            seconds * 1e3,
-            size(wal_bytes)
-        );
-        lines.push(Line::detail("sample", sample));
-        lines.extend(self.failures.iter().take(SHOWN).map(|failure| Line::problem("failed", failure)));
-        if let Some(more @ 1..) = self.failures.len().checked_sub(SHOWN) {
-            lines.push(Line::detail("", format!("and {more} more")));
-        }
-        match &self.estimate {
-            Some(estimate) => lines.extend(self.estimate_lines(estimate)),
-            None if self.rows == 0 => lines.push(Line::detail("estimate", "none: no rows")),
-            None => lines.push(Line::detail("estimate", "none: no batch ran")),
-        }
-        lines
-    }
-
-    fn estimate_lines(&self, estimate: &Estimate) -> [Line; 4] {
-        let one = span(estimate.seconds_one_worker);
-        let time = match self.workers {
-            ..=1 => one,
-            workers => format!("{one} with one worker, {} with {workers}", span(estimate.seconds)),
-        };
-        let growth = match estimate.growth_bytes {
-            Some(bytes) => {
-                let (now, reason) = (size(self.table_bytes), estimate.growth_reason);
-                format!("{} on {now} of table and indexes: {reason}", size(bytes))
-            }
-            None => estimate.growth_reason.to_owned(),
-        };
-        [
-            Line::detail("time", format!("{time}, unless something slows it down")),
-            Line::detail("rows", format!("{} of {} change", estimate.rows_changed, self.rows)),
-            Line::detail("WAL", size(estimate.wal_bytes)),
-            Line::detail("growth", growth),
-        ]
-    }
-}
-
-impl fmt::Display for Preview {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}  {}", self.name, self.table)?;
-        for line in self.lines() {
-            writeln!(f)?;
-            line.write(f, 8)?;
-        }
-        Ok(())
-    }
-}
-
-/// Failures that are shown at most.
-const SHOWN: usize = 10;
-
-fn size(bytes: u64) -> String {
-    let bytes = to_float(bytes);
-    match bytes {
-        large if large >= 1e9 => format!("{:.1} GB", large / 1e9),
-        some if some >= 1e6 => format!("{:.0} MB", some / 1e6),
-        little => format!("{:.0} kB", (little / 1e3).ceil()),
-    }
-}
-
-fn span(seconds: f64) -> String {
-    match seconds {
-        long if long >= 7_200.0 => format!("{:.1} hours", long / 3_600.0),
-        some if some >= 120.0 => format!("{:.0} minutes", some / 60.0),
-        little => format!("{little:.1} s"),
     }
 }

@@ -282,7 +282,7 @@ async fn note(client: &Client, job: &Job, lease: &Lease, failed: &Failed) {
         client.execute_typed(&job.sql(sql), &parameters).await.map_err(Error::database("recording a retry"))
     });
     if let Err(error) = noted.await {
-        debug!("could not note why a batch is tried again: {error}");
+        debug!("could not note why a batch is tried again: {}", error.message());
     }
 }
 

@@ -30,7 +30,7 @@ pub(in crate::backfill) async fn explained<T>(
     match outcome {
         Err(Error::Database { source, doing }) if is_of_the_role(&source) => {
             let doing = job.map_or(doing.to_owned(), named);
-            Err(explained_as(doing, client, state, job, &Failed::from(source)).await)
+            Err(explained_as(doing, client, state, job, &Failed::from(source.into_driver())).await)
         }
         outcome => outcome,
     }

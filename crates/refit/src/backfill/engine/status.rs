@@ -46,6 +46,17 @@ const FAILED: &str = "SELECT relation, key, sqlstate, message, detail, attempts 
 impl JobStatus {
     /// The backfill of a version; none when there is none.
     ///
+    /// ```no_run
+    /// # async fn example(migrator: refit::Migrator, client: &tokio_postgres::Client) -> Result<(), refit::Error> {
+    /// use refit::backfill::JobStatus;
+    ///
+    /// let state = migrator.state(client).await?;
+    /// if let Some(job) = JobStatus::of(client, &state, 15).await? {
+    ///     println!("{:.0} % of {}", job.progress * 100.0, job.name);
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// When the database cannot be asked.
     pub async fn of(client: &Client, state: &State, version: Version) -> Result<Option<JobStatus>, Error> {
@@ -53,6 +64,15 @@ impl JobStatus {
     }
 
     /// All backfills of a history that were ever registered, the newest job of each version.
+    ///
+    /// ```no_run
+    /// # async fn example(migrator: refit::Migrator, client: &tokio_postgres::Client) -> Result<(), refit::Error> {
+    /// use refit::backfill::JobStatus;
+    ///
+    /// let state = migrator.state(client).await?;
+    /// let jobs = JobStatus::all(client, &state).await?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// When the database cannot be asked.

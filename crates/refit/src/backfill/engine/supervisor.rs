@@ -118,7 +118,7 @@ impl Supervisor<'_> {
                     signals
                 }
                 Ok(Err(error)) => {
-                    warn!(backfill = self.job.name, "the server cannot be sampled: {error}");
+                    warn!(backfill = self.job.name, "the server cannot be sampled: {}", error.message());
                     if session.is_closed() {
                         other = connected(self.url, self.connect).await.ok();
                     }
@@ -130,7 +130,9 @@ impl Supervisor<'_> {
             let session = other.as_deref().unwrap_or(client);
             match tokio::time::timeout(PATIENCE, self.record(session, &mut rate)).await {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => warn!(backfill = self.job.name, "the progress cannot be recorded: {error}"),
+                Ok(Err(error)) => {
+                    warn!(backfill = self.job.name, "the progress cannot be recorded: {}", error.message())
+                }
                 Err(_) => {
                     warn!(
                         backfill = self.job.name,

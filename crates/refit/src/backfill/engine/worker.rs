@@ -87,7 +87,7 @@ impl Worker<'_> {
                 Ok(connection) => connection,
                 Err(error @ Error::Connect { .. }) => return Err(error),
                 Err(error) => {
-                    self.rest(&mut lost, &error.to_string()).await;
+                    self.rest(&mut lost, &error.message()).await;
                     continue;
                 }
             };
@@ -122,7 +122,7 @@ impl Worker<'_> {
                         || is_of_the_server(&error)
                         || error.sqlstate() == Some("0A000") =>
                 {
-                    self.rest(&mut lost, &error.to_string()).await;
+                    self.rest(&mut lost, &error.message()).await;
                 }
                 Err(error) => return Err(error),
             }

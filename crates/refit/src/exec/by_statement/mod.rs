@@ -302,7 +302,7 @@ impl StepContext<'_> {
             Error::Statement(failed) => i32::try_from(failed.attempts).unwrap_or(i32::MAX),
             _ => 1,
         };
-        let text = error.to_string();
+        let text = error.message();
         let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 3] =
             [(&id, Type::INT8), (&attempts, Type::INT4), (&text, Type::TEXT)];
         if !self.client.is_closed()

@@ -1,0 +1,2 @@
+-- The column itself goes with V0002.
+SELECT 1;

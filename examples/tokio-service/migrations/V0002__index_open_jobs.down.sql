@@ -1,0 +1,2 @@
+-- refit: transaction = false
+DROP INDEX CONCURRENTLY jobs_open;
