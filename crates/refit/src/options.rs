@@ -1,4 +1,4 @@
-//! What a migrator is configured with.
+//! The options of a migrator.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -18,7 +18,7 @@ use crate::state::DEFAULT_SCHEMA;
 /// refinery's table for its history.
 pub const HISTORY_TABLE: &str = "refinery_schema_history";
 
-/// What a [`Migrator`](crate::Migrator) is configured with.
+/// The options of a [`Migrator`](crate::Migrator).
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
     pub(crate) environment: String,
@@ -39,17 +39,17 @@ pub(crate) struct Options {
     pub(crate) followers: Followers,
     pub(crate) lease: Duration,
     pub(crate) interrupt: Interrupt,
-    /// Where a connection of Refit's own leads, for cancel requests.
+    /// The server of Refit's own connection, for cancel requests.
     pub(crate) target: Option<Target>,
 }
 
 impl Options {
-    /// The schema of the history, where one is named.
+    /// The schema of the history, if one is set.
     pub(crate) fn history_schema(&self) -> Option<&str> {
         self.history_schema.as_deref()
     }
 
-    /// The history's table as SQL names it: qualified when a schema is named, else the search path finds it.
+    /// The history's table in SQL: qualified if a schema is set, otherwise found on the search path.
     pub(crate) fn history_table(&self) -> String {
         match &self.history_schema {
             Some(schema) => {
@@ -59,38 +59,38 @@ impl Options {
         }
     }
 
-    /// The schema in which Refit keeps what it remembers.
+    /// The schema of Refit's state.
     pub(crate) fn state_schema(&self) -> &str {
         self.state_schema.as_deref().unwrap_or(DEFAULT_SCHEMA)
     }
 }
 
-/// Who finishes backfills, and when.
+/// Which process runs backfills, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Backfills {
-    /// A run works on them to their end, and applies what waited for them.
+    /// A run completes them, and applies the migrations that waited for them.
     Inline,
-    /// A run leaves them to a task of its program, which applies what waited for them.
+    /// A run leaves them to a background task of its program, which applies the migrations that waited for them.
     #[default]
     Background,
-    /// A run only registers them: another process works on them.
+    /// A run only registers them: another process runs them.
     Hold,
 }
 
-/// What to do when the schema is not that of the snapshot.
+/// What to do when the schema differs from the snapshot.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Drift {
     /// Nothing is compared.
     #[default]
     Off,
-    /// It is logged, and stands among the report's warnings.
+    /// It is logged, and listed in the report's warnings.
     Warn,
-    /// It is an error, [`Error::Drift`](crate::Error::Drift): the service does not come up.
+    /// It is an error, [`Error::Drift`](crate::Error::Drift): the service does not start.
     Refuse,
 }
 
-/// Reads a schema and compares it with a snapshot's JSON: a line a difference, none when all is as it should be. It is
-/// `refit_catalog::differences`, given from outside so that a service that compares nothing stays small.
+/// Reads a schema and compares it with a snapshot's JSON: one line per difference. It is `refit_catalog::differences`, passed in so
+/// that a service without the comparison stays small.
 pub type SchemaCheck = for<'a> fn(
     &'a Client,
     &'a str,

@@ -1,5 +1,5 @@
-//! Changes to the records of a history that no migration makes: accepting an edit, forgetting a file that is gone, taking over
-//! what another tool recorded. All of them or none, under the migration lock.
+//! Changes to the records of a history outside of migrations: accepting an edit, forgetting a removed file, taking over the records
+//! of another tool. All are made or none, under the migration lock.
 
 use refit_model::{Migration, Version};
 use tokio_postgres::Client;
@@ -10,23 +10,23 @@ use crate::error::Error;
 use crate::migrator::Migrator;
 use crate::preflight::Preflight;
 
-/// One change to what a history records.
+/// One change to the records of a history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HistoryChange {
-    /// The history takes the text, and the name, that a migration's file has now. A backfill that is not complete goes on with
-    /// the new statement.
+    /// The history takes the current text and name of a migration's file. A backfill that is not complete continues with the new
+    /// statement.
     Accept {
         /// The migration.
         version: Version,
-        /// Its name now.
+        /// Its current name.
         name: String,
         /// The checksum in the history.
         applied: u64,
         /// The checksum of the file.
         found: u64,
     },
-    /// A migration leaves the history; what it did stays.
+    /// A migration is removed from the history; its effects stay.
     Forget {
         /// The migration.
         version: Version,
@@ -51,7 +51,7 @@ pub enum HistoryChange {
         /// The checksum of its file.
         checksum: u64,
     },
-    /// A row that refinery wrote with another checksum or name for the same text.
+    /// A row has another checksum or name for the same text, as refinery may have written it.
     Rewrite {
         /// Its version.
         version: Version,
@@ -62,23 +62,23 @@ pub enum HistoryChange {
     },
     /// The column `version` becomes `int8`.
     Widen,
-    /// The rows of a backfill whose job is not recorded are done: what waits for it may run.
+    /// The rows of a backfill whose job is not recorded are done: migrations that wait for it may run.
     BackfillComplete {
         /// The migration.
         version: Version,
     },
-    /// A backfill whose job is not recorded is done once more.
+    /// A backfill whose job is not recorded runs again.
     BackfillAgain {
         /// The migration.
         version: Version,
     },
-    /// A statement that was sent outside a transaction, and that an interruption or failure left incomplete, is complete by
-    /// now: the next run resumes after it.
+    /// A statement that was sent outside a transaction, and whose outcome is unknown after an interruption or failure, is complete:
+    /// the next run resumes after it.
     StatementDone {
         /// The step: `V12`, or the stem of a repeatable migration.
         step: String,
     },
-    /// That statement is to be sent once more.
+    /// That statement is to be sent again.
     StatementAgain {
         /// The step.
         step: String,
@@ -86,7 +86,7 @@ pub enum HistoryChange {
 }
 
 impl HistoryChange {
-    /// Whether it is written to what Refit remembers, not to refinery's table alone.
+    /// Whether it changes Refit's state, not only refinery's table.
     fn needs_state(&self) -> bool {
         matches!(
             self,
@@ -100,10 +100,10 @@ impl HistoryChange {
 }
 
 impl Migrator {
-    /// Changes what the history records; the schema stays as it is. All changes are made or none, under the migration lock.
+    /// Changes the records of the history; the schema is not changed. All changes are made or none, under the migration lock.
     ///
     /// # Errors
-    /// [`Error::Target`] when the history has changed meanwhile, or a change does not fit it; and those of
+    /// [`Error::Target`] when the history has changed since it was read, or a change does not match it; and those of
     /// [`lock`](Migrator::lock).
     pub async fn change_history(&self, client: &Client, changes: &[HistoryChange]) -> Result<(), Error> {
         let mut lock = self.lock(client).await?;
@@ -146,7 +146,7 @@ impl Migrator {
         let table = &facts.history_table;
         match change {
             HistoryChange::Accept { version, name, applied, found } => {
-                // The old checksum in the condition: a history that changed meanwhile stays as it is.
+                // The condition on the old checksum protects rows that changed since they were read.
                 let sql = format!(
                     "UPDATE {table} SET checksum = $3, name = $4 WHERE version = $1 AND checksum = $2"
                 );
@@ -201,7 +201,7 @@ impl Migrator {
         }
     }
 
-    /// What is written to what Refit remembers.
+    /// Makes a change to Refit's state.
     async fn make_in_state(
         &self,
         client: &Client,
@@ -262,7 +262,7 @@ impl Migrator {
         let migration = self.set()?.migration(version);
         migration
             .filter(|migration| migration.directives.backfill.is_some())
-            .ok_or_else(|| Error::Target(format!("version {version} is no backfill")))
+            .ok_or_else(|| Error::Target(format!("version {version} is not a backfill")))
     }
 }
 
@@ -271,7 +271,7 @@ async fn one(client: &Client, sql: &str, parameters: &[(&(dyn ToSql + Sync), Typ
     match client.execute_typed(sql, parameters).await.map_err(Error::database("changing the history"))? {
         1 => Ok(()),
         _ => Err(Error::Target(
-            "the history has changed meanwhile, and nothing was changed; run again".to_owned(),
+            "the history has changed since it was read, and no record was changed; run again".to_owned(),
         )),
     }
 }

@@ -1,4 +1,4 @@
-//! Working on jobs: one after the other, in the order of their versions, each with its workers and its supervisor.
+//! Runs jobs one after the other, in the order of their versions, each with its workers and its supervisor.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -31,36 +31,34 @@ use crate::pin::{Caller, pinned};
 use crate::report::{JobStatus, Report};
 use crate::state::State;
 
-/// How often a job that others see to, or that is paused, is looked at.
+/// How often a job that is paused, or that another process runs, is polled.
 pub(super) const LOOK: Duration = Duration::from_millis(500);
-/// How often a background task looks for a job that failed and was fixed.
+/// How often a background task polls for a failed job that was resumed.
 const LOOK_SELDOM: Duration = Duration::from_secs(5);
 
 /// How work on a job ended.
 #[derive(Debug)]
 pub(super) enum Ended {
     Complete,
-    /// Paused or canceled, or given up by another process.
+    /// Paused or canceled, or ended by another process.
     Stopped,
-    /// It failed, or is incomplete; in words.
+    /// It failed, or is incomplete: the message.
     Failed(String),
 }
 
 impl Migrator {
-    /// Works on the database's backfills until all are complete, and applies what waited for them.
+    /// Runs the database's backfills until all are complete, and applies the migrations that waited for them.
     ///
-    /// A backfill that is paused is waited for. Answers what was applied meanwhile, with the backfills that were worked on in
-    /// [`Report::backfills`].
+    /// Waits for backfills that are paused. Returns what was applied, with the backfills that ran in [`Report::backfills`].
     ///
     /// # Errors
-    /// [`Error::Backfill`] when one of them fails, is canceled, or cannot come to its end; and those of
-    /// [`apply`](Migrator::apply).
+    /// [`Error::Backfill`] when one of them fails, is canceled, or ends incomplete; and those of [`apply`](Migrator::apply).
     pub async fn work(&self, url: &str) -> Result<Report, Error> {
         self.work_until(url, &mut BTreeSet::new()).await
     }
 
-    /// As [`work`](Migrator::work), with the versions whose backfills were seen and were not complete then: what waited for one is
-    /// applied whoever completes it.
+    /// As [`work`](Migrator::work), with the versions whose backfills were incomplete when last read: migrations that wait for one
+    /// are applied whichever process completes it.
     pub(crate) async fn work_until(
         &self,
         url: &str,
@@ -88,7 +86,7 @@ impl Migrator {
                 Err(error)
                     if connection.is_closed()
                         || is_of_the_server(&error)
-                        // Where work has begun, another server may be about to become the primary.
+                        // After work has begun, a failover may be in progress.
                         || (began && matches!(error, Error::ReadOnly { .. }) && refusals.may_pass()) =>
                 {
                     if report.backfills.len() > applied {
@@ -106,8 +104,8 @@ impl Migrator {
         }
     }
 
-    /// Works in the background: failures are logged, and the work is tried again in case the cause is fixed. A role that may not
-    /// work on backfills leaves them to others.
+    /// Runs backfills in the background: failures are logged and retried, since the cause may be fixed meanwhile. A role that lacks
+    /// a privilege leaves them to other processes.
     pub(crate) async fn work_for_ever(self, url: String, mut awaited: BTreeSet<Version>) {
         let mut reported = String::new();
         loop {
@@ -117,7 +115,7 @@ impl Migrator {
                     return;
                 }
                 Err(error) if error.sqlstate() == Some("42501") => {
-                    warn!("backfills are left to others: {error}");
+                    warn!("leaving the backfills to other processes: {error}");
                     return;
                 }
                 Err(error) => {
@@ -143,7 +141,7 @@ impl Migrator {
         began: &mut bool,
     ) -> Result<(), Error> {
         let mut reported = None;
-        // The session is Refit's own, and pinned but where it applies what waited for a backfill.
+        // The session is Refit's own. It is pinned except while it applies migrations that waited for a backfill.
         if self.is_done_behind_a_pooler(client).await? {
             return Ok(());
         }
@@ -157,14 +155,14 @@ impl Migrator {
         loop {
             let mut jobs = Job::unfinished(client, &state).await?;
             require_writable(client, &jobs).await?;
-            // What is complete may keep a name that is out of date, and a session that only reads leaves it so.
+            // Completed jobs may keep an outdated name; a read-only session could not update it.
             if !jobs.is_empty() {
                 follow_if_behind(client, &state).await?;
                 jobs = Job::unfinished(client, &state).await?;
             }
             *began = true;
             awaited.extend(jobs.iter().map(|job| job.version));
-            // What this program has no function for, another one works on: the others need not wait for it.
+            // Another program runs jobs whose function is not registered here; the others need not wait for them.
             let able =
                 |job: &Job| !is_function(job) || self.planner.options.functions.get(job.version).is_some();
             let open = |job: &Job| job.state == "registered" || job.state == "running";
@@ -178,7 +176,7 @@ impl Migrator {
                 };
                 if job.requested == "pause" && open(job) {
                     if reported != Some(job.id) {
-                        info!(backfill = job.name, "paused: waiting until it is resumed");
+                        info!(backfill = job.name, "paused; waiting until it is resumed");
                         reported = Some(job.id);
                     }
                     self.pause(LOOK, Some(job)).await?;
@@ -198,7 +196,7 @@ impl Migrator {
         }
     }
 
-    /// Whether a pooler stands between, and there is nothing to do that would need a session.
+    /// Whether the connection goes through a pooler and there is no work that needs a session.
     async fn is_done_behind_a_pooler(&self, client: &Client) -> Result<bool, Error> {
         if self.planner.options.session_pooler {
             return Ok(false);
@@ -212,8 +210,8 @@ impl Migrator {
         if unfinished.is_empty() && !state.is_unreadable() { Ok(true) } else { Err(refused) }
     }
 
-    /// Applies what waited for backfills that another process has completed, or this one without hearing of it; whether there were
-    /// any. Where one was rolled back meanwhile, nothing is applied again.
+    /// Applies the migrations that waited for backfills which another process completed, or this one before it lost its connection;
+    /// whether there were any. Nothing is applied again for a backfill that was rolled back.
     async fn ended_elsewhere(
         &self,
         client: &Client,
@@ -241,7 +239,7 @@ impl Migrator {
         Ok(true)
     }
 
-    /// Applies what waited, as on any session that is given to it.
+    /// Applies the migrations that waited, on an unpinned session as any caller's.
     async fn apply_between(&self, client: &Client, caller: &mut Caller) -> Result<Report, Error> {
         caller.unpin(client).await;
         let report = self.applied_or_canceled(client).await;
@@ -249,7 +247,7 @@ impl Migrator {
         report
     }
 
-    /// One job, to its end or until it is stopped.
+    /// Runs one job until it ends or is stopped.
     pub(super) async fn job(&self, client: &Client, url: &str, job: &Job) -> Result<Ended, Error> {
         rights::explained(client, &job.state_schema, Some(job), self.unexplained(client, url, job).await)
             .await
@@ -274,7 +272,7 @@ impl Migrator {
             }
             tokio::select! {
                 walked = self.walk(client, url, &now) => walked?,
-                // What is on its way is rolled back by the server when its connection ends.
+                // The server rolls back open batches when their connections end.
                 () = self.planner.options.interrupt.triggered() => return Err(interrupted(Some(job))),
             }
             match self.or_interrupted(client, job, finish(client, &now)).await? {
@@ -287,7 +285,7 @@ impl Migrator {
         }
     }
 
-    /// Pauses, unless it is interrupted.
+    /// Sleeps, unless it is interrupted.
     pub(super) async fn pause(&self, pause: Duration, job: Option<&Job>) -> Result<(), Error> {
         match self.planner.options.interrupt.cuts_short(pause).await {
             true => Err(interrupted(job)),
@@ -295,7 +293,7 @@ impl Migrator {
         }
     }
 
-    /// Does something on the session, which may take its time; an interrupt cancels it.
+    /// Runs something long on the session; an interrupt cancels it.
     async fn or_interrupted<T>(
         &self,
         client: &Client,
@@ -310,7 +308,7 @@ impl Migrator {
         }
     }
 
-    /// Lets workers walk over the ranges there are.
+    /// Runs workers over the existing ranges.
     async fn walk(&self, client: &Client, url: &str, job: &Job) -> Result<(), Error> {
         let shape = match is_function(job) {
             true => None,
@@ -319,7 +317,7 @@ impl Migrator {
                 Some(shape.map_err(|reason| job.failure(reason))?)
             }
         };
-        // A role that may not ask the directive's own query would take it for a server that is fully loaded.
+        // Without this check, a role that may not run the directive's own query would treat its failure as full load.
         if let Err(error) = try_own(client, job).await
             && rights::is_missing(&error)
         {
@@ -335,7 +333,7 @@ impl Migrator {
             lease: self.planner.options.lease,
         };
         let (connect, gauge) = (&self.planner.options.connect, &gauge);
-        // One that its role keeps from working ends the others of its process too; any other leaves the work to them.
+        // A worker whose role lacks a privilege ends the others of its process too; any other error leaves the work to them.
         let work = async |number| {
             let worker = Worker { number, url, connect, client, walk, allowance: receiver.clone(), gauge };
             match worker.work().await {
@@ -370,9 +368,10 @@ fn interrupted(job: Option<&Job>) -> Error {
 
 fn stopped(job: &Job) -> String {
     match job.state.as_str() {
-        "canceled" => format!("it was canceled: `backfill resume {}` takes it up again", job.version),
+        "canceled" => format!("it was canceled; `backfill resume {}` resumes it", job.version),
         _ if is_function(job) => {
-            "it is a function's, and none is registered for its version in this program: the service works on it".to_owned()
+            "it is a Rust function, and this program registers none for its version; the service runs it"
+                .to_owned()
         }
         state => format!("it is {state}"),
     }

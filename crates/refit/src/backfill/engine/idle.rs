@@ -1,4 +1,4 @@
-//! Workers without work: they hold no connection.
+//! Idle workers: they hold no connection.
 
 use std::time::Duration;
 
@@ -12,19 +12,19 @@ use super::supervisor::Starting;
 use super::worker::{SLICE, Worker, is_of_the_server};
 use crate::error::Error;
 
-/// How long a worker that has had a range keeps its connection while there is none for it.
+/// How long a worker keeps its connection after its last range while no other range is free.
 pub(super) const LINGER: Duration = Duration::from_secs(3);
 
-/// What there is for a worker without a connection.
+/// What an idle worker does next.
 pub(super) enum Room<'a> {
-    /// A range, or nothing that could be known: it connects.
+    /// A range is free, or that could not be determined: it connects.
     Range(Option<Starting<'a>>),
-    /// The job does not go on.
+    /// The job has ended or was stopped.
     Over,
 }
 
 impl<'a> Worker<'a> {
-    /// Waits, on the process's own connection, until the worker may work and there is a range for it.
+    /// Waits, on the process's own connection, until the worker may work and a range is free.
     ///
     /// # Errors
     /// When the job cannot be read.
@@ -41,7 +41,7 @@ impl<'a> Worker<'a> {
                     }
                 }
                 Ok(Some(_)) => {}
-                // The worker has to see for itself, and not all the time.
+                // The process's connection cannot tell: the worker connects after a pause.
                 Err(error) if self.client.is_closed() || is_of_the_server(&error) => {
                     tokio::time::sleep(SLICE).await;
                     if self.may_work() {
@@ -56,7 +56,7 @@ impl<'a> Worker<'a> {
     }
 }
 
-/// How many ranges of a job could be leased now by as many workers as it may have; none when it does not go on.
+/// How many ranges of a job could be leased now, given its limit of workers; none when it has ended or was stopped.
 async fn ranges(client: &Client, job: &Job, workers: u32) -> Result<Option<u32>, Error> {
     let sql = format!(
         "SELECT EXISTS (SELECT FROM refit.backfill WHERE id = $1 AND state = 'running' AND requested = 'run'), pg_catalog.count(*), \

@@ -1,4 +1,4 @@
-//! A worker: leases ranges and does their batches, until there is nothing left that it may do.
+//! A worker: leases ranges and runs their batches until no work is left for it.
 
 use std::time::{Duration, Instant};
 
@@ -26,13 +26,13 @@ use crate::connect::{ConnectOptions, Connection};
 use crate::error::Error;
 use crate::report::session_name;
 
-/// What a worker works on, and its limits.
+/// A worker, its job and its limits.
 pub(crate) struct Worker<'a> {
     /// From 0: workers with the highest numbers stop first.
     pub(crate) number: u32,
     pub(crate) url: &'a str,
     pub(crate) connect: &'a ConnectOptions,
-    /// The connection of the process, to look for work with.
+    /// The process's own connection, to look for work.
     pub(crate) client: &'a Client,
     pub(crate) walk: Walk<'a>,
     pub(crate) allowance: watch::Receiver<Allowance>,
@@ -43,17 +43,17 @@ pub(crate) struct Worker<'a> {
 enum Left {
     /// It is done, or another worker has it.
     Behind,
-    /// The worker may not go on for now: the range was given back.
+    /// The worker must wait: the range is released.
     Waiting,
-    /// The connection is gone.
+    /// The connection was lost.
     Disconnected(Failed),
 }
 
 /// How a session ended.
 enum End {
-    /// There is nothing left that the worker may do.
+    /// No work is left for the worker.
     Over,
-    /// There is nothing for now.
+    /// There is no work at the moment.
     Idle,
     Lost(Failed),
 }
@@ -62,7 +62,7 @@ const IDLE: Duration = Duration::from_millis(200);
 pub(crate) const SLICE: Duration = Duration::from_millis(500);
 
 impl Worker<'_> {
-    /// Works until the job has ended or is stopped, as far as this worker sees.
+    /// Runs until the job has ended or is stopped.
     pub(crate) async fn work(mut self) -> Result<(), Error> {
         let directive = &self.walk.job.directive;
         let mut state = WorkerState {
@@ -117,7 +117,7 @@ impl Worker<'_> {
                     state.lost_with = Some(failed);
                     self.rest(&mut lost, &reason).await;
                 }
-                // 0A000: a standby, where a primary was, begins nothing that writes.
+                // 0A000: the server is now a standby, which rejects transactions that write.
                 Err(error)
                     if connection.is_closed()
                         || is_of_the_server(&error)
@@ -138,7 +138,7 @@ impl Worker<'_> {
 
     async fn connect(&self) -> Result<Connection, Error> {
         let connection = crate::connect::connect(self.url, self.connect).await?;
-        // A session that says nothing for as long as a lease lasts is ended by the server, with its transaction.
+        // The server ends a session that is idle in a transaction for as long as a lease lasts.
         let settings = format!(
             "SET application_name = '{}'; {}{} SET search_path = {}; SET plan_cache_mode = 'force_custom_plan'; \
              SET idle_in_transaction_session_timeout = {}; SET client_min_messages = warning; \
@@ -153,7 +153,7 @@ impl Worker<'_> {
         Ok(connection)
     }
 
-    /// Works on one connection, as long as there is work for it.
+    /// Runs batches on one connection, as long as there is work for it.
     async fn session(
         &mut self,
         client: &Client,
@@ -163,7 +163,7 @@ impl Worker<'_> {
     ) -> Result<End, Error> {
         let mut busy: Option<Instant> = held.as_ref().map(|_| Instant::now());
         let mut batches = Batches::new(client, self.walk);
-        // What another session of ours had begun is continued, if no other worker has taken it over.
+        // Continues the range of the lost session, unless another worker has taken it over.
         if let Some(before) = held.take() {
             if !self.tell_of_loss(client, &before, state).await? {
                 return Ok(End::Over);
@@ -226,7 +226,7 @@ impl Worker<'_> {
         }
     }
 
-    /// Pauses, and no longer when the job does not go on: then false.
+    /// Sleeps. Returns early with false if the job has ended or was stopped.
     pub(crate) async fn pause(&self, client: &Client, pause: Duration) -> Result<bool, Error> {
         let end = Instant::now() + pause;
         loop {
@@ -246,7 +246,7 @@ impl Worker<'_> {
         !allowance.stopped && self.number < allowance.workers
     }
 
-    /// Waits until the throttle lets the worker go on; not for ever, and not when the job does not go on at all.
+    /// Waits until the throttle allows the worker to run, but not for long, and not if the job has ended or was stopped.
     async fn wait(&mut self, client: &Client) -> Result<Option<End>, Error> {
         let began = Instant::now();
         while !self.may_work() {
@@ -256,13 +256,13 @@ impl Worker<'_> {
             if began.elapsed() > LINGER {
                 return Ok(Some(End::Idle));
             }
-            // The end of the supervisor is the end of the work; otherwise it is checked in every slice.
+            // An error means that the supervisor has ended, and the workers with it.
             tokio::time::timeout(SLICE, self.allowance.changed()).await.ok();
         }
         Ok(None)
     }
 
-    /// Does the batches of a range.
+    /// Runs the batches of a range.
     async fn range(
         &mut self,
         batches: &mut Batches<'_>,
@@ -276,7 +276,7 @@ impl Worker<'_> {
             }
             let in_stripe = lease.rows_in_stripe();
             let whole = lease.is_striped() && !state.size.is_probing() && state.size.rows() >= in_stripe / 2;
-            // Of a stripe's keys only one in so many is a row of it; a row that is looked for is found by its key.
+            // Only one in `stripes` keys belongs to a stripe; while a row is being located, batches go by key alone.
             let apart = if state.size.is_probing() { 1 } else { u32::try_from(lease.stripes).unwrap_or(1) };
             let most = batches.most(lease);
             let rows = if whole { in_stripe } else { state.size.rows().min(most) };
@@ -340,8 +340,8 @@ impl Worker<'_> {
     }
 }
 
-/// Settings that neither a role nor a database may give us. Keys are sent as texts, and are read as they were written; batches have
-/// a time limit of their own, and what looks for rows may take its time.
+/// Settings that must not come from a role or a database. Keys are sent as text and must be read as they were written; batches have
+/// their own time limit, and queries that locate rows have none.
 pub(crate) fn pinned(set: &str) -> String {
     let settings = [
         "DateStyle = 'ISO'",
@@ -353,7 +353,7 @@ pub(crate) fn pinned(set: &str) -> String {
     settings.map(|setting| format!("{set} {setting};")).join(" ")
 }
 
-/// Whether the job is to go on as it is known; a job whose ranges are all done does not.
+/// Whether the job still runs, unchanged since it was read, with ranges to do.
 async fn goes_on(client: &Client, job: &Job) -> Result<bool, Error> {
     let sql = format!(
         "SELECT EXISTS (SELECT FROM refit.backfill WHERE id = $1 AND state = 'running' AND requested = 'run' \
@@ -370,13 +370,13 @@ async fn goes_on(client: &Client, job: &Job) -> Result<bool, Error> {
     asked.await
 }
 
-/// Stripes gain nothing while a snapshot is held, and cost: each batch would touch every page for a tenth of its rows.
+/// While a snapshot is held, stripes gain nothing and are slower: each batch touches every page for a tenth of its rows.
 async fn unstripe_under_a_held_snapshot(client: &Client, job: &Job, lease: &mut Lease) -> Result<(), Error> {
     let horizon = reading(client, Horizon::read(client)).await?;
     if horizon.is_held() && lease.unstripe() {
         let windows = serde_json::to_string(&lease.windows).unwrap_or_default();
         let reason = format!(
-            "{} holds a snapshot for {:.0} s: ranges begun meanwhile are not striped",
+            "{} has held a snapshot for {:.0} s: ranges that begin now are not striped",
             horizon.holder, horizon.age
         );
         let sql = "WITH plain AS (UPDATE refit.backfill_range SET stripes = 1, windows = $3 WHERE id = $1 AND token = $2 \
@@ -389,14 +389,17 @@ async fn unstripe_under_a_held_snapshot(client: &Client, job: &Job, lease: &mut 
             (&reason, Type::TEXT),
         ];
         let left = writing(client, async {
-            client.execute_typed(&job.sql(sql), &parameters).await.map_err(Error::database("leaving stripes"))
+            client
+                .execute_typed(&job.sql(sql), &parameters)
+                .await
+                .map_err(Error::database("making a range plain"))
         });
         left.await?;
     }
     Ok(())
 }
 
-/// Whether the server, not the work, is what failed: it may be another matter in a moment.
+/// Whether the failure is the server's and may be temporary.
 pub(crate) fn is_of_the_server(error: &Error) -> bool {
     let failed = match error {
         Error::Database { source, .. } => source.code().map(|code| Failed::new(code.code(), "")),
