@@ -144,7 +144,7 @@ async fn rows_that_come_for_ever_are_said_to_and_when_they_end_the_job_is_taken_
     let files = [(TABLE.0, table.as_str()), (FILL.0, fill.as_str())];
     for what in [Request::Retry, Request::Resume] {
         let error = inline(&files).run(db.url()).await.unwrap_err();
-        assert!(error.to_string().contains("they come as fast as they are done"), "{error}");
+        assert!(error.to_string().contains("they are written as fast as they are done"), "{error}");
         let told = status(&db).await;
         assert_eq!((told.state.as_str(), told.pass), ("incomplete", 20), "{told}");
         ask(&db, what).await.unwrap();
@@ -289,7 +289,7 @@ async fn outside_of_its_transaction_a_batch_changes_nothing() {
         })
     });
     let error = work.run(db.url()).await.unwrap_err();
-    assert!(error.to_string().contains("has ended the transaction"), "{error}");
+    assert!(error.to_string().contains("ended the transaction"), "{error}");
     let changed: i64 = value(&db, "SELECT count(*) FROM t WHERE x IS NOT NULL").await;
     assert_eq!(changed, 0);
 }

@@ -263,7 +263,7 @@ async fn an_index_that_goes_meanwhile_stops_the_job() {
     execute(&db, "ALTER TABLE t DROP CONSTRAINT t_pkey").await;
     let ended = boot::end(worker).await;
     assert!(
-        !ended.success && ended.stderr.contains("build it again, then `backfill resume`"),
+        !ended.success && ended.stderr.contains("rebuild it, then run `backfill resume`"),
         "{}",
         ended.stderr
     );

@@ -53,7 +53,7 @@ impl LockKeys {
     }
 
     /// Takes the key of the table that the current transaction created: no other session sees it yet.
-    pub(crate) async fn take_made(&mut self, client: &Client, made: u32) -> Result<(), Error> {
+    pub(crate) async fn take_created(&mut self, client: &Client, made: u32) -> Result<(), Error> {
         let by_table = key(&format!("table {made}"));
         let sql = "SELECT pg_catalog.pg_try_advisory_lock($1)";
         client
@@ -64,8 +64,8 @@ impl LockKeys {
         Ok(())
     }
 
-    /// Releases the key that [`take_made`](LockKeys::take_made) took.
-    pub(crate) async fn give_made_back(&mut self, client: &Client) {
+    /// Releases the key that [`take_created`](LockKeys::take_created) took.
+    pub(crate) async fn release_made(&mut self, client: &Client) {
         if let Some(by_table) = self.by_table.take() {
             // If that fails, the session has ended, and the lock with it.
             client.batch_execute(&format!("SELECT pg_catalog.pg_advisory_unlock({by_table})")).await.ok();

@@ -20,7 +20,7 @@ use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
 /// [`Error::Pooler`] behind a pooler, [`Error::InTransaction`] in a transaction, and errors of the connection.
 pub async fn refuse_pooler(client: &Client) -> Result<(), Error> {
     let process = crate::pin::require_no_transaction(client, "").await?;
-    match stands_between(client, process).await {
+    match is_pooled(client, process).await {
         true => Err(Error::Pooler),
         false => Ok(()),
     }
@@ -29,7 +29,7 @@ pub async fn refuse_pooler(client: &Client) -> Result<(), Error> {
 /// Whether the server process behind `client` differs from the one that its cancel key names.
 ///
 /// `backend_pid` is the result of `pg_backend_pid()` on this client.
-async fn stands_between(client: &Client, backend_pid: i32) -> bool {
+async fn is_pooled(client: &Client, backend_pid: i32) -> bool {
     process_id(client).await.is_some_and(|process_id| process_id != backend_pid)
 }
 

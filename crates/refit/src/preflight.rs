@@ -43,7 +43,7 @@ pub(crate) struct Preflight {
     /// SQL that pins the session again after RESET ALL.
     pub(crate) restore: String,
     /// SQL that restores the caller's session after RESET ALL.
-    pub(crate) give_back: String,
+    pub(crate) restore_caller: String,
 }
 
 /// The query for the facts, on a pinned session.
@@ -100,7 +100,7 @@ impl Preflight {
             let path = &caller.search_path;
             Error::Target(format!(
                 "no schema of the search path ({path}) exists, so the history cannot be created: create one, or set the \
-                history's schema (--history-schema, `history_schema` in refit.toml, Migrator::history_schema)"
+                 history's schema (--history-schema, `history_schema` in refit.toml, Migrator::history_schema)"
             ))
         })?;
         let facts = Preflight::of(client, options, caller, &row, schema).await?;
@@ -146,7 +146,7 @@ impl Preflight {
             history_is_narrow: row.get(10),
             as_before,
             restore: format!("{session}{KEEPALIVES}{}{set_role}", pin::pin_sql()),
-            give_back: format!("{session}{}{set_role}", caller.restore()),
+            restore_caller: format!("{session}{}{set_role}", caller.restore()),
         })
     }
 
@@ -161,8 +161,9 @@ impl Preflight {
 
     /// Runs `sql`, then restores the caller's session.
     pub(crate) async fn end_after(&self, client: &Client, sql: &str) {
-        let Preflight { discard, unlisten, give_back, .. } = self;
-        let sql = format!("SET SESSION AUTHORIZATION DEFAULT;{sql}{discard}{unlisten}RESET ALL;{give_back}");
+        let Preflight { discard, unlisten, restore_caller, .. } = self;
+        let sql =
+            format!("SET SESSION AUTHORIZATION DEFAULT;{sql}{discard}{unlisten}RESET ALL;{restore_caller}");
         if let Err(error) = client.batch_execute(&sql).await
             && !error.is_closed()
         {

@@ -83,7 +83,7 @@ async fn make(client: &Client, facts: &mut Preflight, needed: &[Component]) -> R
             Error::History("its table was dropped by another session; run again".to_owned())
         })?;
         if facts.relation.is_none() {
-            lock.take_made(client, relation).await?;
+            lock.take_created(client, relation).await?;
             facts.state.retire_restored(client, &facts.schema).await?;
         }
         crate::backfill::engine::follow(client, &facts.state).await?;
@@ -100,7 +100,7 @@ async fn make(client: &Client, facts: &mut Preflight, needed: &[Component]) -> R
         Err(error) => {
             client.batch_execute("ROLLBACK").await.ok();
             if lock != facts.lock {
-                lock.give_made_back(client).await;
+                lock.release_made(client).await;
             }
             Err(error)
         }
@@ -144,7 +144,7 @@ async fn refuse_unknown_owner(client: &Client, state: &State) -> Result<(), Erro
         false => Ok(()),
         true => Err(Error::Target(format!(
             "an older release left a step or a backfill unfinished (schema {}), and the database has several histories: finish \
-            it with that release first, which did not record the history",
+             it with that release first, which did not record the history",
             state.schema()
         ))),
     }

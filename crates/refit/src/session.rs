@@ -58,7 +58,7 @@ impl<'a> Session<'a> {
     }
 
     /// Sends a transactional step, then waits for the result of the one before.
-    async fn go_ahead(&mut self, step: Step<'a>, record: &str) -> Result<(), Stopped> {
+    async fn send_ahead(&mut self, step: Step<'a>, record: &str) -> Result<(), Stopped> {
         if self.context.interrupt.is_triggered() {
             self.settle().await?;
             self.unless_interrupted()?;
@@ -143,7 +143,7 @@ impl AsyncTransaction for Session<'_> {
         };
         match self.steps.pop_front() {
             Some(step) if step.sql == first && step.transaction => {
-                self.go_ahead(step, record).await.map(|()| 2)
+                self.send_ahead(step, record).await.map(|()| 2)
             }
             Some(step) if step.sql == first => self.run(&step, record).await.map(|()| 2),
             _ => {

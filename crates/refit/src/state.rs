@@ -141,7 +141,7 @@ impl State {
         let id = known.unwrap_or(0);
         let others: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
             [(&schema_name, Type::TEXT), (&id, Type::INT8)];
-        client.execute_typed(&self.sql(GIVE_UP), &others).await.map_err(failed())?;
+        client.execute_typed(&self.sql(RELEASE_NAME), &others).await.map_err(failed())?;
         let history: i64 = match known {
             Some(id) => {
                 let sql = "UPDATE refit.history SET relation = $2, schema_name = $3, \
@@ -209,7 +209,7 @@ const FIND: &str = "SELECT id, (relation, schema_name, registry) IS DISTINCT FRO
                         ELSE schema_name = $2 END \
                     ORDER BY id DESC LIMIT 1";
 
-const GIVE_UP: &str = "UPDATE refit.history AS other SET \
+const RELEASE_NAME: &str = "UPDATE refit.history AS other SET \
         retired_at = CASE WHEN renamed.oid IS NULL THEN pg_catalog.now() END, \
         schema_name = CASE WHEN renamed.oid IS NULL THEN other.schema_name \
             ELSE pg_catalog.format('%s (renamed, history %s)', other.schema_name, other.id) END \

@@ -220,7 +220,7 @@ impl Reading<'_> {
             let schema = self.options.state_schema();
             history.warnings.push(format!(
                 "the role may not read schema {schema}, so migrations that a backfill holds back and applied repeatable \
-                migrations are unknown; as its owner, GRANT USAGE ON SCHEMA {schema} and SELECT ON ALL TABLES IN SCHEMA {schema}"
+                 migrations are unknown; as its owner, GRANT USAGE ON SCHEMA {schema} and SELECT ON ALL TABLES IN SCHEMA {schema}"
             ));
             return Ok(Some(history));
         }
@@ -328,7 +328,7 @@ fn read(row: &Row) -> Result<Option<HistoryRow>, Error> {
     let checksum = checksum.parse().map_err(|_| {
         Error::History(format!(
             "version {version} ({name}) has the checksum {checksum:?}, which is not a number; `cargo xtask adopt` converts \
-            histories of other tools"
+             histories of other tools"
         ))
     })?;
     Ok(Some(HistoryRow { version, name, checksum }))

@@ -130,7 +130,7 @@ async fn locked(
     info!(run, steps = plan.steps.len(), to = plan.to, "rolling back");
     migrator.planner.options.observer.report(&Event::Began { steps: plan.steps.len() });
     let context = context(&migrator.planner, client, facts, &set, run);
-    let mut back = Back { migrator, url, context, rollback, steps: Vec::new(), backfills: Vec::new() };
+    let mut back = Undoing { migrator, url, context, rollback, steps: Vec::new(), backfills: Vec::new() };
     let mut outcome = Ok(());
     for step in &plan.steps {
         let Some(migration) = set.migration(step.version) else { continue };
@@ -154,7 +154,7 @@ async fn locked(
 }
 
 /// A rollback in progress.
-struct Back<'a> {
+struct Undoing<'a> {
     migrator: &'a Migrator,
     url: &'a str,
     context: StepContext<'a>,
@@ -163,7 +163,7 @@ struct Back<'a> {
     backfills: Vec<JobStatus>,
 }
 
-impl Back<'_> {
+impl Undoing<'_> {
     /// Undoes one migration: rows first, then its down file with its history row.
     async fn undo(&mut self, step: &UndoStep, migration: &Migration) -> Result<(), Error> {
         if step.backfill.is_some() {

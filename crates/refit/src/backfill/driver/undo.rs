@@ -8,7 +8,7 @@ use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 use tracing::{info, warn};
 
-use super::work::{Ended, LOOK};
+use super::work::{Ended, POLL};
 use crate::backfill::engine::begin::is_function;
 use crate::backfill::engine::control::{Request, request_pinned};
 use crate::backfill::engine::job::Job;
@@ -92,15 +92,15 @@ pub(crate) async fn register_undo(
     version: Version,
     leave_rows: bool,
 ) -> Result<Option<Job>, Error> {
-    let turned = async || turned(client, state, version, leave_rows).await;
-    let Some(job) = patiently(client, "registering the undo of a backfill", turned).await? else {
+    let register = async || register_within(client, state, version, leave_rows).await;
+    let Some(job) = with_lock_retries(client, "registering the undo of a backfill", register).await? else {
         return Ok(None);
     };
     // A worker that holds a range releases it with its current batch, or its token is out of date.
     let sql = "UPDATE refit.backfill_range SET token = token + 1, leased_until = NULL \
                WHERE NOT done AND backfill_id IN (SELECT id FROM refit.backfill WHERE version = $1 AND history_id = $2)";
     let sql = state.sql(sql);
-    patiently(client, "ending the leases of a backfill", async || {
+    with_lock_retries(client, "ending the leases of a backfill", async || {
         let ended =
             client.execute_typed(&sql, &[(&version, Type::INT8), (&state.history(), Type::INT8)]).await;
         ended.map_err(Error::database("ending the leases of a backfill"))
@@ -110,22 +110,22 @@ pub(crate) async fn register_undo(
     if job.state == "registered" {
         // Each batch joins the journal, which may never have been analyzed.
         let analyzed = client.batch_execute(&format!("ANALYZE {journal}")).await;
-        analyzed.map_err(Error::database("analysing an undo journal"))?;
+        analyzed.map_err(Error::database("analyzing an undo journal"))?;
     }
     Ok(Some(job))
 }
 
 /// Retries `work`, in a transaction with a short lock timeout each time, until it gets its locks.
-async fn patiently<T>(
+async fn with_lock_retries<T>(
     client: &Client,
     what: &'static str,
-    act: impl AsyncFn() -> Result<T, Error>,
+    work: impl AsyncFn() -> Result<T, Error>,
 ) -> Result<T, Error> {
     let mut attempts = 1;
     loop {
         let begin = "BEGIN; SET LOCAL lock_timeout = '2s'";
         client.batch_execute(begin).await.map_err(Error::database(what))?;
-        let outcome = act().await;
+        let outcome = work().await;
         let end = if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" };
         client.batch_execute(end).await.map_err(Error::database(what))?;
         match outcome {
@@ -139,7 +139,7 @@ async fn patiently<T>(
 }
 
 /// The undo job, registered in the current transaction.
-async fn turned(
+async fn register_within(
     client: &Client,
     state: &State,
     version: Version,
@@ -232,7 +232,7 @@ impl Migrator {
                     warn!(backfill = job.name, "paused; waiting until it is resumed");
                 }
                 reported = true;
-                self.pause(LOOK, Some(job)).await?;
+                self.pause(POLL, Some(job)).await?;
                 continue;
             }
             if now.state == "canceled" {
@@ -251,7 +251,7 @@ impl Migrator {
             }
         }
         follow_if_behind(client, &job.state_schema).await?;
-        forget_deleted(client, &job.again(client).await?).await?;
+        remove_deleted(client, &job.again(client).await?).await?;
         match JobStatus::of_job(client, job).await? {
             Some(status) => Ok(status),
             None => Err(job.failure("its undo is no longer registered")),
@@ -260,8 +260,8 @@ impl Migrator {
 }
 
 /// Fails when the undo of a backfill is incomplete: its gate stays closed, and only a rollback can continue.
-pub(super) async fn none_is_halfway_back(client: &Client, state: &State) -> Result<(), Error> {
-    match Job::halfway_back(client, state).await? {
+pub(super) async fn require_no_unfinished_undo(client: &Client, state: &State) -> Result<(), Error> {
+    match Job::unfinished_undo(client, state).await? {
         Some(job) => {
             let reason = "it is being rolled back, or its rollback was interrupted: finish it with `cargo xtask rollback`; the next \
                           migrate applies it again";
@@ -272,7 +272,7 @@ pub(super) async fn none_is_halfway_back(client: &Client, state: &State) -> Resu
 }
 
 /// Removes journal rows whose row was deleted: these do not count as changed since.
-async fn forget_deleted(client: &Client, job: &Job) -> Result<(), Error> {
+async fn remove_deleted(client: &Client, job: &Job) -> Result<(), Error> {
     let Some(journal) = &job.journal else { return Ok(()) };
     let same: Vec<String> = job
         .directive

@@ -22,7 +22,7 @@ use crate::backfill::engine::shape::Shape;
 use crate::backfill::engine::supervisor::{Gauge, Supervisor};
 use crate::backfill::engine::throttle::controller::Allowance;
 use crate::backfill::engine::throttle::signals::try_own;
-use crate::backfill::engine::worker::{Worker, is_of_the_server};
+use crate::backfill::engine::worker::{Worker, is_server_failure};
 use crate::error::Error;
 use crate::event::Event;
 use crate::interrupt::Canceler;
@@ -32,9 +32,9 @@ use crate::report::{JobStatus, Report};
 use crate::state::State;
 
 /// How often a job that is paused, or that another process runs, is polled.
-pub(super) const LOOK: Duration = Duration::from_millis(500);
+pub(super) const POLL: Duration = Duration::from_millis(500);
 /// How often a background task polls for a failed job that was resumed.
-const LOOK_SELDOM: Duration = Duration::from_secs(5);
+const POLL_FAILED: Duration = Duration::from_secs(5);
 
 /// How work on a job ended.
 #[derive(Debug)]
@@ -85,14 +85,14 @@ impl Migrator {
             match outcome {
                 Err(error)
                     if connection.is_closed()
-                        || is_of_the_server(&error)
+                        || is_server_failure(&error)
                         // After work has begun, a failover may be in progress.
                         || (began && matches!(error, Error::ReadOnly { .. }) && refusals.may_pass()) =>
                 {
                     if report.backfills.len() > applied {
                         (lost, applied) = (pauses(), report.backfills.len());
                     }
-                    let pause = lost.next().unwrap_or(LOOK);
+                    let pause = lost.next().unwrap_or(POLL);
                     warn!(?pause, "{error}; connecting again");
                     self.pause(pause, None).await?;
                 }
@@ -106,7 +106,7 @@ impl Migrator {
 
     /// Runs backfills in the background: failures are logged and retried, since the cause may be fixed meanwhile. A role that lacks
     /// a privilege leaves them to other processes.
-    pub(crate) async fn work_for_ever(self, url: String, mut awaited: BTreeSet<Version>) {
+    pub(crate) async fn work_in_background(self, url: String, mut awaited: BTreeSet<Version>) {
         let mut reported = String::new();
         loop {
             match self.work_until(&url, &mut awaited).await {
@@ -126,7 +126,7 @@ impl Migrator {
                     }
                 }
             }
-            if self.planner.options.interrupt.cuts_short(LOOK_SELDOM).await {
+            if self.planner.options.interrupt.cuts_short(POLL_FAILED).await {
                 return;
             }
         }
@@ -168,25 +168,25 @@ impl Migrator {
             let open = |job: &Job| job.state == "registered" || job.state == "running";
             let runnable = |job: &&Job| job.requested == "run" && open(job) && able(job);
             let Some(job) = jobs.iter().find(runnable) else {
-                if self.ended_elsewhere(client, &state, &mut caller, &jobs, awaited, report).await? {
+                if self.apply_after_others(client, &state, &mut caller, &jobs, awaited, report).await? {
                     continue;
                 }
                 let Some(job) = jobs.first() else {
-                    return super::undo::none_is_halfway_back(client, &state).await;
+                    return super::undo::require_no_unfinished_undo(client, &state).await;
                 };
                 if job.requested == "pause" && open(job) {
                     if reported != Some(job.id) {
                         info!(backfill = job.name, "paused; waiting until it is resumed");
                         reported = Some(job.id);
                     }
-                    self.pause(LOOK, Some(job)).await?;
+                    self.pause(POLL, Some(job)).await?;
                     continue;
                 }
                 return Err(job.failure(job.error.clone().unwrap_or_else(|| stopped(job))));
             };
             match self.job(client, url, job).await? {
                 Ended::Complete => {
-                    report.append(self.apply_between(client, &mut caller).await?);
+                    report.append(self.apply_waiting(client, &mut caller).await?);
                     report.backfills.extend(JobStatus::of_job(client, job).await?);
                     awaited.remove(&job.version);
                 }
@@ -212,7 +212,7 @@ impl Migrator {
 
     /// Applies the migrations that waited for backfills which another process completed, or this one before it lost its connection;
     /// whether there were any. Nothing is applied again for a backfill that was rolled back.
-    async fn ended_elsewhere(
+    async fn apply_after_others(
         &self,
         client: &Client,
         state: &State,
@@ -231,7 +231,7 @@ impl Migrator {
         if complete.is_empty() {
             return Ok(false);
         }
-        report.append(self.apply_between(client, caller).await?);
+        report.append(self.apply_waiting(client, caller).await?);
         for job in complete {
             report.backfills.extend(JobStatus::of_job(client, &job).await?);
             awaited.remove(&job.version);
@@ -240,7 +240,7 @@ impl Migrator {
     }
 
     /// Applies the migrations that waited, on an unpinned session as any caller's.
-    async fn apply_between(&self, client: &Client, caller: &mut Caller) -> Result<Report, Error> {
+    async fn apply_waiting(&self, client: &Client, caller: &mut Caller) -> Result<Report, Error> {
         caller.unpin(client).await;
         let report = self.applied_or_canceled(client).await;
         *caller = Caller::pin(client, &self.planner.options.history_table()).await?;
@@ -249,15 +249,14 @@ impl Migrator {
 
     /// Runs one job until it ends or is stopped.
     pub(super) async fn job(&self, client: &Client, url: &str, job: &Job) -> Result<Ended, Error> {
-        rights::explained(client, &job.state_schema, Some(job), self.unexplained(client, url, job).await)
-            .await
+        rights::explained(client, &job.state_schema, Some(job), self.run_job(client, url, job).await).await
     }
 
-    async fn unexplained(&self, client: &Client, url: &str, job: &Job) -> Result<Ended, Error> {
+    async fn run_job(&self, client: &Client, url: &str, job: &Job) -> Result<Ended, Error> {
         if job.state == "registered" {
-            match self.or_interrupted(client, job, begin(client, job)).await? {
+            match self.interruptible(client, job, begin(client, job)).await? {
                 Began::Running => {}
-                Began::Elsewhere => self.pause(LOOK, Some(job)).await?,
+                Began::Elsewhere => self.pause(POLL, Some(job)).await?,
                 Began::Refused(reason) => return Ok(Ended::Failed(reason)),
             }
         }
@@ -275,9 +274,9 @@ impl Migrator {
                 // The server rolls back open batches when their connections end.
                 () = self.planner.options.interrupt.triggered() => return Err(interrupted(Some(job))),
             }
-            match self.or_interrupted(client, job, finish(client, &now)).await? {
+            match self.interruptible(client, job, finish(client, &now)).await? {
                 Finished::Ended | Finished::Again => {}
-                Finished::Elsewhere => self.pause(LOOK, Some(job)).await?,
+                Finished::Elsewhere => self.pause(POLL, Some(job)).await?,
             }
             if let Some(status) = JobStatus::of_job(client, job).await? {
                 self.planner.options.observer.report(&Event::Backfill { status: &status });
@@ -294,7 +293,7 @@ impl Migrator {
     }
 
     /// Runs something long on the session; an interrupt cancels it.
-    async fn or_interrupted<T>(
+    async fn interruptible<T>(
         &self,
         client: &Client,
         job: &Job,

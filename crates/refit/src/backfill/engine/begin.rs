@@ -97,7 +97,7 @@ async fn begun(client: &Client, job: &Job) -> Result<Began, Error> {
         Err(reason) => return Ok(Began::Refused(reason)),
     };
     if let (Some(shape), Some(piece)) = (&shape, pieces.first())
-        && let Err(reason) = under(client, job, look_at_plans(client, job, shape, piece)).await?
+        && let Err(reason) = under(client, job, check_plans(client, job, shape, piece)).await?
     {
         return Ok(Began::Refused(reason));
     }
@@ -143,7 +143,7 @@ pub(super) async fn survey(
         Ok(table) => table,
         Err(reason) => return Ok(Err(reason)),
     };
-    let against = match unfit(job, shape, &table) {
+    let against = match reject_reason(job, shape, &table) {
         None => journal::reject_reason(client, job, shape, &table).await?,
         reason => reason,
     };
@@ -152,7 +152,7 @@ pub(super) async fn survey(
         reason => reason,
     };
     let against = match against {
-        None => unaskable(client, job, &table).await?,
+        None => invalid_query(client, job, &table).await?,
         reason => reason,
     };
     if let Some(reason) = against {
@@ -167,11 +167,11 @@ pub(super) async fn survey(
 }
 
 /// Why the job cannot run, apart from facts about the table.
-fn unfit(job: &Job, shape: Option<&Shape>, table: &Table) -> Option<String> {
-    if table.partitioned && shape.is_some_and(|shape| !shape.can_be_pinned()) {
+fn reject_reason(job: &Job, shape: Option<&Shape>, table: &Table) -> Option<String> {
+    if table.partitioned && shape.is_some_and(|shape| !shape.can_be_restricted()) {
         return Some(format!(
             "{} is partitioned, and batches run on one partition at a time: write an UPDATE or DELETE of it, or a backfill for \
-            each",
+             each",
             table.name
         ));
     }
@@ -188,21 +188,21 @@ fn unfit(job: &Job, shape: Option<&Shape>, table: &Table) -> Option<String> {
 }
 
 /// What is wrong with the directive itself: the server would report it at the end of the work, or never.
-async fn unaskable(client: &Client, job: &Job, table: &Table) -> Result<Option<String>, Error> {
+async fn invalid_query(client: &Client, job: &Job, table: &Table) -> Result<Option<String>, Error> {
     let directive = &job.directive;
     if let Some(remaining) = &directive.remaining {
         let relation = table.leaves.first().map_or(&table.name, |leaf| &leaf.name);
         let sql = format!("EXPLAIN SELECT pg_catalog.count(*) FROM ONLY {relation} WHERE ({remaining})");
         let asked = client.simple_query(&format!("{}{sql};{}", path::enter(job), path::LEAVE)).await;
-        if let Some(complaint) = complaint(asked.map_err(Error::database("checking `remaining`")))? {
-            return Ok(Some(complaint));
+        if let Some(query_error) = query_error(asked.map_err(Error::database("checking `remaining`")))? {
+            return Ok(Some(query_error));
         }
     }
-    complaint(signals::try_own(client, job).await)
+    query_error(signals::try_own(client, job).await)
 }
 
 /// The server's message about a faulty SQL text; none for failures that are not the text's.
-fn complaint<T>(asked: Result<T, Error>) -> Result<Option<String>, Error> {
+fn query_error<T>(asked: Result<T, Error>) -> Result<Option<String>, Error> {
     match asked {
         Ok(_) => Ok(None),
         Err(error)
@@ -218,7 +218,7 @@ fn complaint<T>(asked: Result<T, Error>) -> Result<Option<String>, Error> {
 }
 
 /// Checks the plan of the first batch of each statement.
-pub(super) async fn look_at_plans(
+pub(super) async fn check_plans(
     client: &Client,
     job: &Job,
     shape: &Shape,

@@ -20,7 +20,7 @@ pub(crate) struct Changes {
     /// The columns that change, those of the SET list first.
     pub(crate) columns: Vec<String>,
     /// Changed columns that are not in the SET list, each with what changes it.
-    pub(crate) besides: Vec<(String, String)>,
+    pub(crate) indirect: Vec<(String, String)>,
     /// A trigger that may change any column, because its function cannot be analyzed.
     pub(crate) unreadable: Option<String>,
 }
@@ -41,7 +41,7 @@ impl Changes {
     fn add(&mut self, column: String, by: &str) {
         if !self.columns.contains(&column) {
             self.columns.push(column.clone());
-            self.besides.push((column, by.to_owned()));
+            self.indirect.push((column, by.to_owned()));
         }
     }
 
@@ -148,10 +148,10 @@ pub(crate) async fn reject_reason(
 ) -> Result<Option<String>, Error> {
     let Some(leaf) = table.leaves.first() else { return Ok(None) };
     let changes = &leaf.changes;
-    if let Some((column, by)) = changes.besides.iter().find(|(column, _)| directive.key.contains(column)) {
+    if let Some((column, by)) = changes.indirect.iter().find(|(column, _)| directive.key.contains(column)) {
         return Ok(Some(format!(
             "{by} changes {column}, a column of its key, whenever a batch changes a row: the row may be visited and changed \
-            again; use another unique key, or, if it is a trigger, disable it while the backfill runs"
+             again; use another unique key, or, if it is a trigger, disable it while the backfill runs"
         )));
     }
     let guarded = shape.is_some_and(|shape| shape.parts.iter().all(|part| part.guard.is_some()));
@@ -172,7 +172,7 @@ pub(crate) async fn reject_reason(
         let column: String = row.get(0);
         format!(
             "it changes {column}, by which {} is partitioned: a row may move to a partition that is not done yet, and be changed \
-            again; add a condition `column IS NULL` on a column that it sets, or write the new value to another column",
+             again; add a condition `column IS NULL` on a column that it sets, or write the new value to another column",
             table.name
         )
     }))

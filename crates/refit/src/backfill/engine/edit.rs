@@ -26,7 +26,7 @@ pub(crate) async fn accept_edit(client: &Client, state: &State, migration: &Migr
     if written.table != directive.table {
         return Err(Error::Target(format!(
             "the backfill {} is registered for {}, and cannot change to {}: restore the table in {}, and write another migration \
-            for the other table",
+             for the other table",
             job.name, written.table, directive.table, migration.path
         )));
     }

@@ -104,7 +104,7 @@ pub(crate) async fn leaves(
     if let Some(children) = row.get::<_, Option<String>>(3) {
         return Ok(Err(format!(
             "{children} inherit from {name}, and its backfill would not change their rows: write a backfill for each of them, \
-            and `UPDATE ONLY` for the rows of {name} itself; if it has many, detach the others first (`NO INHERIT`)"
+             and `UPDATE ONLY` for the rows of {name} itself; if it has many, detach the others first (`NO INHERIT`)"
         )));
     }
     let sql = "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), c.relkind::text, \

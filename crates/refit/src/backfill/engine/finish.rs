@@ -107,16 +107,16 @@ async fn judge(client: &Client, job: &Job, pass: i32) -> Result<Verdict, Error> 
         let left = left(client, job, remaining).await?;
         if left.rows > errors {
             let (rows, keys) = (left.rows, named(&left.first));
-            let stands = pass > 0 && stands_still(client, job, pass, &left).await?;
+            let stands = pass > 0 && is_stuck(client, job, pass, &left).await?;
             let why = if stands {
                 format!(
                     "{rows} rows still meet `{remaining}` after the statement ran on them: check that it sets what the condition \
-                    tests. The first: {keys}"
+                     tests. The first: {keys}"
                 )
             } else if pass >= PASSES {
                 format!(
                     "{rows} rows meet `{remaining}` after {pass} sweeps: they are written as fast as they are done; make new \
-                    rows complete (a default or a trigger), then run `backfill retry`. The first: {keys}"
+                     rows complete (a default or a trigger), then run `backfill retry`. The first: {keys}"
                 )
             } else {
                 return Ok(Verdict::Sweep(left.pieces));
@@ -139,7 +139,7 @@ fn named(keys: &[Key]) -> String {
 }
 
 /// Whether the last sweep changed nothing, or left as many rows as it found, including the first one.
-async fn stands_still(client: &Client, job: &Job, pass: i32, left: &Left) -> Result<bool, Error> {
+async fn is_stuck(client: &Client, job: &Job, pass: i32, left: &Left) -> Result<bool, Error> {
     let sql = "SELECT relation, lower, rows_estimated, rows_changed FROM refit.backfill_range WHERE backfill_id = $1 AND pass = $2";
     let swept = client.query_typed(&job.sql(sql), &[(&job.id, Type::INT8), (&pass, Type::INT4)]).await;
     let swept = swept.map_err(Error::database("reading the last sweep"))?;

@@ -9,14 +9,14 @@ use tokio_postgres::types::Type;
 use super::job::Job;
 use super::lease::LIVE;
 use super::supervisor::Starting;
-use super::worker::{SLICE, Worker, is_of_the_server};
+use super::worker::{SLICE, Worker, is_server_failure};
 use crate::error::Error;
 
 /// How long a worker keeps its connection after its last range while no other range is free.
 pub(super) const LINGER: Duration = Duration::from_secs(3);
 
 /// What an idle worker does next.
-pub(super) enum Room<'a> {
+pub(super) enum NextWork<'a> {
     /// A range is free, or that could not be determined: it connects.
     Range(Option<Starting<'a>>),
     /// The job has ended or was stopped.
@@ -28,24 +28,24 @@ impl<'a> Worker<'a> {
     ///
     /// # Errors
     /// When the job cannot be read.
-    pub(super) async fn room(&mut self) -> Result<Room<'a>, Error> {
+    pub(super) async fn wait_for_work(&mut self) -> Result<NextWork<'a>, Error> {
         loop {
             let gauge = self.gauge;
             let left = std::pin::pin!(gauge.next_left());
             let look = ranges(self.client, self.walk.job, self.walk.job.directive.workers).await;
             match look {
-                Ok(None) => return Ok(Room::Over),
+                Ok(None) => return Ok(NextWork::Over),
                 Ok(Some(free)) if self.may_work() => {
                     if let Some(starting) = self.gauge.start(free) {
-                        return Ok(Room::Range(Some(starting)));
+                        return Ok(NextWork::Range(Some(starting)));
                     }
                 }
                 Ok(Some(_)) => {}
                 // The process's connection cannot tell: the worker connects after a pause.
-                Err(error) if self.client.is_closed() || is_of_the_server(&error) => {
+                Err(error) if self.client.is_closed() || is_server_failure(&error) => {
                     tokio::time::sleep(SLICE).await;
                     if self.may_work() {
-                        return Ok(Room::Range(None));
+                        return Ok(NextWork::Range(None));
                     }
                 }
                 Err(error) => return Err(error),

@@ -57,7 +57,7 @@ pub(crate) async fn check(
         if rows > SMALL.max(f64::from(rows_in_batch) * 2.0) {
             return Ok(Err(format!(
                 "each batch would read all of {relation}, about {rows:.0} rows: build an index for the lookup, or set \
-                `allow_scan = true` in the directive"
+                 `allow_scan = true` in the directive"
             )));
         }
     }

@@ -122,7 +122,7 @@ impl Job {
     }
 
     /// An undo job that is not complete.
-    pub(crate) async fn halfway_back(client: &Client, state: &State) -> Result<Option<Job>, Error> {
+    pub(crate) async fn unfinished_undo(client: &Client, state: &State) -> Result<Option<Job>, Error> {
         let jobs = Job::newest(client, state, "state <> 'complete' AND kind = 'undo'").await?;
         Ok(jobs.into_iter().next())
     }

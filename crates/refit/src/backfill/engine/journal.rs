@@ -36,13 +36,13 @@ pub(crate) async fn reject_reason(
     if is_function(job) {
         return Ok(Some(
             "`undo` journals what an SQL statement overwrites, and this backfill is a function: keep the values in the function, \
-            and leave `undo` out".to_owned(),
+             and leave `undo` out".to_owned(),
         ));
     }
     let sets = shape.map(Shape::sets).unwrap_or_default();
     if let Some(column) = key.iter().find(|column| sets.contains(column) || undo.contains(column)) {
         return Ok(Some(format!(
-            "`undo` needs a stable key, and the statement changes its column {column}: name another key"
+            "`undo` needs a stable key, and its column {column} changes: name another key"
         )));
     }
     if let Some(reason) = cannot_be_restored(client, undo, table).await? {
@@ -54,11 +54,11 @@ pub(crate) async fn reject_reason(
                            LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = indexed.attnum \
                        WHERE n <= i.indnkeyatts AND NOT coalesce(a.attname::text = ANY ($2), false)))";
     let row = client.query_typed_one(sql, &[(&table.name, Type::TEXT), (key, Type::TEXT_ARRAY)]).await;
-    let names_one_row: bool = row.map_err(Error::database("reading the indexes of a table"))?.get(0);
-    Ok((!names_one_row).then(|| {
+    let is_unique: bool = row.map_err(Error::database("reading the indexes of a table"))?.get(0);
+    Ok((!is_unique).then(|| {
         format!(
             "`undo` keeps values by key, and no unique index of {} guarantees that ({}) is unique: name a unique key, such as \
-            the primary key",
+             the primary key",
             table.name,
             key.join(", ")
         )
@@ -82,7 +82,7 @@ async fn cannot_be_restored(
         let (column, what): (String, String) = (row.get(0), row.get(1));
         format!(
             "`undo` names {column} of {}, which {what}, so its values cannot be restored: name the columns that it is computed \
-            from, or leave it out",
+             from, or leave it out",
             table.name
         )
     }))

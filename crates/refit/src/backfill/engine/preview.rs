@@ -13,7 +13,7 @@ use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
 use self::sample::{Sampled, samples};
-use super::begin::{Survey, is_function, look_at_plans, survey};
+use super::begin::{Survey, check_plans, is_function, survey};
 use super::facts::{Table, to_float, whole};
 use super::job::Job;
 use super::lease::Lease;
@@ -102,16 +102,16 @@ pub struct Estimate {
 
 /// What each worker beyond the first adds, as a share of the first. `cargo xtask bench backfill` measures 0.83 for the second on two
 /// cores (115,000 and 211,000 rows/s, docs/backfills.md); a lower value makes the estimate too long rather than too short.
-const WORKER: f64 = 0.7;
+const WORKER_GAIN: f64 = 0.7;
 /// WAL of a later stripe's visit to a page, as a share of a visit that finds no free space there: 572 kB against 1,907 kB for a
 /// stripe of 5,000 rows, measured once. No benchmark repeats it.
-const LATER_VISIT: f64 = 0.3;
+const REVISIT_WAL: f64 = 0.3;
 /// Growth as a share of the size of table and indexes when each row changes once. `cargo xtask bench backfill` measures 86.4 % for
 /// keyset and 14.9 % for stripes, on a table with three indexes (docs/backfills.md).
-const GROWTH_KEYSET: f64 = 1.0;
-const GROWTH_STRIPED: f64 = 0.12;
+const KEYSET_GROWTH: f64 = 1.0;
+const STRIPED_GROWTH: f64 = 0.12;
 /// Keys with a lower correlation to the heap than this visit each page many times, as stripes do.
-const RANDOM: f64 = 0.1;
+const RANDOM_CORRELATION: f64 = 0.1;
 
 /// Runs `batches` batches of a backfill, spread over its keys, in transactions that are rolled back.
 ///
@@ -253,7 +253,7 @@ async fn basis(client: &Client, job: &Job, begun: bool) -> Result<Result<Basis, 
     if let Some(piece) = pieces.first() {
         let failed = || Error::database("previewing a batch");
         client.batch_execute("BEGIN; SET LOCAL lock_timeout = '1s'").await.map_err(failed())?;
-        let looked = path::under(client, job, look_at_plans(client, job, &shape, piece)).await;
+        let looked = path::under(client, job, check_plans(client, job, &shape, piece)).await;
         client.batch_execute("ROLLBACK").await.map_err(failed())?;
         if looked.is_err() {
             // If the check failed, the statement may still be prepared.
@@ -293,7 +293,7 @@ impl Preview {
         let share = changed / to_float(rows.max(1));
         Some(Estimate {
             rows_changed: whole(changed).min(self.rows),
-            seconds: one / (1.0 + WORKER * f64::from(self.workers.saturating_sub(1))),
+            seconds: one / (1.0 + WORKER_GAIN * f64::from(self.workers.saturating_sub(1))),
             seconds_one_worker: one,
             wal_bytes: whole(wal(sampled) * times),
             growth_bytes: growth.map(|growth| whole(to_float(self.table_bytes) * share * growth)),
@@ -317,22 +317,22 @@ fn wal(sampled: &[Sampled]) -> f64 {
         return first + later;
     }
     let stripes = f64::from(STRIPES);
-    let a_row = (first / first_rows + later / later_rows * LATER_VISIT * (stripes - 1.0)) / stripes;
+    let a_row = (first / first_rows + later / later_rows * REVISIT_WAL * (stripes - 1.0)) / stripes;
     a_row * (first_rows + later_rows)
 }
 
 fn growth(basis: &Basis) -> (Option<f64>, &'static str) {
     let indexed = basis.table.leaves.iter().any(|leaf| leaf.index_on_set.is_some());
-    let random = basis.table.leaves.iter().all(|leaf| leaf.order.abs() < RANDOM);
+    let random = basis.table.leaves.iter().all(|leaf| leaf.order.abs() < RANDOM_CORRELATION);
     if basis.shape.parts.iter().any(|part| part.sets.is_empty()) {
         return (None, "unknown for statements other than UPDATE");
     }
     match basis.choice.strategy {
-        Strategy::Striped => (Some(GROWTH_STRIPED), "as measured for stripes, which reuse space"),
+        Strategy::Striped => (Some(STRIPED_GROWTH), "as measured for stripes, which reuse space"),
         Strategy::Keyset if random && !indexed => {
-            (Some(GROWTH_STRIPED), "as measured for keys in random order, which reuse space")
+            (Some(STRIPED_GROWTH), "as measured for keys in random order, which reuse space")
         }
-        _ => (Some(GROWTH_KEYSET), "a new version of each row, as measured"),
+        _ => (Some(KEYSET_GROWTH), "a new version of each row, as measured"),
     }
 }
 

@@ -26,7 +26,7 @@ pub(crate) struct WorkerState {
     pub(crate) size: BatchSize,
     pub(crate) pauses: Option<Pauses>,
     /// Batches of a single row that timed out in a row.
-    pub(crate) stubborn: u32,
+    pub(crate) row_timeouts: u32,
     /// Whether a batch has committed on the current connection.
     pub(crate) progressed: bool,
     /// Connections lost during a batch, without progress in between.
@@ -81,18 +81,18 @@ impl Worker<'_> {
             return Ok(RangeState::Renamed);
         }
         if !reading(client, exists(client, &lease.relation)).await?
-            && give_up(client, self.walk.job, lease).await?
+            && close_ranges(client, self.walk.job, lease).await?
         {
             warn!(
                 backfill = self.walk.job.name,
                 "the partition {} was dropped while the backfill ran", lease.relation
             );
-            let Some(stranger) = reading(client, stranger(client, self.walk.job)).await? else {
+            let Some(unassigned) = reading(client, unassigned(client, self.walk.job)).await? else {
                 return Ok(RangeState::TableDropped);
             };
             let reason = format!(
-                "the partition {} no longer exists, and {stranger}, which has no ranges, has rows: if it was renamed, some of \
-                its rows are not done; `backfill resume` continues without them",
+                "the partition {} no longer exists, and {unassigned}, which has no ranges, has rows: if it was renamed, some of \
+                 its rows are not done; `backfill resume` continues without them",
                 lease.relation
             );
             self.fail(client, &reason).await?;
@@ -115,7 +115,7 @@ impl Worker<'_> {
     }
 
     /// Records that the connection was lost during a batch of the range; false if that fails the job.
-    pub(crate) async fn tell_of_loss(
+    pub(crate) async fn record_loss(
         &self,
         client: &Client,
         lease: &Lease,
@@ -176,10 +176,10 @@ impl Worker<'_> {
             (FailureClass::TooLarge, _) if rows > 1 => state.size.halve(),
             (FailureClass::TooLarge, None) => {}
             (FailureClass::TooLarge, Some(end)) => {
-                state.stubborn += 1;
+                state.row_timeouts += 1;
                 // If the row itself takes too long, it does so every time; a locked row is waited for.
-                if failed.sqlstate.as_deref() == Some("57014") && state.stubborn >= 3 {
-                    state.stubborn = 0;
+                if failed.sqlstate.as_deref() == Some("57014") && state.row_timeouts >= 3 {
+                    state.row_timeouts = 0;
                     return self.set_aside(batches, lease, place, end, &failed).await;
                 }
             }
@@ -238,7 +238,7 @@ impl Worker<'_> {
 }
 
 /// Marks the ranges of a dropped partition as done; false if the table was not a partition.
-async fn give_up(client: &Client, job: &Job, lease: &Lease) -> Result<bool, Error> {
+async fn close_ranges(client: &Client, job: &Job, lease: &Lease) -> Result<bool, Error> {
     let sql = "WITH gone AS (UPDATE refit.backfill_range SET done = true, leased_until = NULL, retry_reason = $4 \
                    WHERE backfill_id = $1 AND relation = $2 AND NOT done AND EXISTS ( \
                        SELECT FROM pg_partitioned_table WHERE partrelid = pg_catalog.to_regclass($3)) RETURNING backfill_id) \
@@ -251,13 +251,13 @@ async fn give_up(client: &Client, job: &Job, lease: &Lease) -> Result<bool, Erro
         (&reason, Type::TEXT),
     ];
     let failed = || Error::database("closing the ranges of a dropped partition");
-    let given_up =
+    let closed =
         writing(client, async { client.execute_typed(&job.sql(sql), &parameters).await.map_err(failed()) });
-    Ok(given_up.await? > 0)
+    Ok(closed.await? > 0)
 }
 
 /// A partition that has rows and no range, and that no closing sweep reaches.
-async fn stranger(client: &Client, job: &Job) -> Result<Option<String>, Error> {
+async fn unassigned(client: &Client, job: &Job) -> Result<Option<String>, Error> {
     if job.remaining.is_some() {
         return Ok(None);
     }

@@ -28,7 +28,7 @@ pub(in crate::backfill) async fn explained<T>(
     outcome: Result<T, Error>,
 ) -> Result<T, Error> {
     match outcome {
-        Err(Error::Database { source, doing }) if is_of_the_role(&source) => {
+        Err(Error::Database { source, doing }) if is_privilege_error(&source) => {
             let doing = job.map_or(doing.to_owned(), named);
             Err(explained_as(doing, client, state, job, &Failed::from(source)).await)
         }
@@ -47,7 +47,7 @@ pub(in crate::backfill) fn is_missing(error: &Error) -> bool {
     matches!(error, Error::Forbidden { .. }) || FailureClass::of_error(error) == Some(FailureClass::Forbidden)
 }
 
-fn is_of_the_role(error: &tokio_postgres::Error) -> bool {
+fn is_privilege_error(error: &tokio_postgres::Error) -> bool {
     error
         .code()
         .is_some_and(|code| FailureClass::of(&Failed::new(code.code(), "")) == FailureClass::Forbidden)

@@ -93,7 +93,7 @@ impl Shape {
                     target.name.as_deref().unwrap_or("another table")
                 )));
             }
-            part.is_of_another_table();
+            part.clear_target();
         }
         Ok(Ok(shape))
     }
@@ -138,7 +138,7 @@ impl Shape {
     }
 
     /// Whether every statement can be restricted to one partition.
-    pub(crate) fn can_be_pinned(&self) -> bool {
+    pub(crate) fn can_be_restricted(&self) -> bool {
         self.parts.iter().all(|part| part.target.is_some())
     }
 }
@@ -248,7 +248,7 @@ impl Part {
     }
 
     /// The statement changes another table, so its target says nothing about the rows of the walk.
-    fn is_of_another_table(&mut self) {
+    fn clear_target(&mut self) {
         self.target = None;
         self.guard = None;
         self.sets = Vec::new();
@@ -299,7 +299,7 @@ mod tests {
     fn an_update_is_understood() {
         let shape = Shape::of(SAMPLE, &directive(&["id"])).unwrap();
         let part = &shape.parts[0];
-        assert!(shape.striped && part.plain_update && shape.can_be_pinned());
+        assert!(shape.striped && part.plain_update && shape.can_be_restricted());
         assert_eq!((part.called.as_str(), part.guard.as_deref()), ("cv", Some("site_id IS NULL")));
         assert_eq!(part.sets, ["site_id", "a", "B"]);
         let closed = part.text("public.\"P 1\"", true);

@@ -16,13 +16,13 @@ pub(crate) const WINDOW_ROWS: u32 = 50_000;
 /// Minimum and maximum windows between two visits to a page.
 const ROTATION: (u32, u32) = (4, 40);
 /// Snapshots older than this, in seconds, count as held.
-const HELD: f64 = 5.0;
+const HELD_AGE: f64 = 5.0;
 /// Transactions by which a standby may always be behind.
-const MOMENT: f64 = 100.0;
+const USUAL_LAG: f64 = 100.0;
 /// The time between two samples of the snapshots of standbys.
-const APART: Duration = Duration::from_millis(100);
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(100);
 /// The maximum estimated age of a snapshot, in seconds.
-const LONG: f64 = 3_600.0;
+const MAX_AGE: f64 = 3_600.0;
 /// Stripes gain nothing with fewer rows.
 const SMALL: u64 = 100_000;
 /// Minimum correlation between the key and the heap.
@@ -48,7 +48,7 @@ pub(crate) struct Horizon {
 
 impl Horizon {
     pub(crate) fn is_held(&self) -> bool {
-        self.age > HELD
+        self.age > HELD_AGE
     }
 
     /// Reads what holds back the horizon: sessions, prepared transactions, standbys and slots.
@@ -77,16 +77,16 @@ impl Horizon {
 
     /// Standbys and slots report a transaction id without a time: its age is estimated from the rate of transactions.
     async fn of_standbys(client: &Client) -> Result<Horizon, Error> {
-        let before = held_from_afar(client).await?;
-        if !before.iter().any(|held| held.behind > MOMENT) {
+        let before = standby_snapshots(client).await?;
+        if !before.iter().any(|held| held.behind > USUAL_LAG) {
             return Ok(Horizon::default());
         }
         let looked = Instant::now();
-        tokio::time::sleep(APART).await;
-        let after = held_from_afar(client).await?;
+        tokio::time::sleep(SAMPLE_INTERVAL).await;
+        let after = standby_snapshots(client).await?;
         let seconds = looked.elapsed().as_secs_f64();
         let mut oldest = Horizon::default();
-        for held in after.into_iter().filter(|held| held.behind > MOMENT) {
+        for held in after.into_iter().filter(|held| held.behind > USUAL_LAG) {
             // A snapshot that advances is not held.
             let Some(first) =
                 before.iter().find(|first| first.holder == held.holder && first.xmin == held.xmin)
@@ -95,7 +95,7 @@ impl Horizon {
             };
             // Without new transactions, the rate counts as one per interval.
             let rate = (held.behind - first.behind).max(1.0) / seconds;
-            let age = (held.behind / rate).min(LONG);
+            let age = (held.behind / rate).min(MAX_AGE);
             if age > oldest.age {
                 oldest = Horizon { age, holder: held.holder };
             }
@@ -112,7 +112,7 @@ struct Held {
     behind: f64,
 }
 
-async fn held_from_afar(client: &Client) -> Result<Vec<Held>, Error> {
+async fn standby_snapshots(client: &Client) -> Result<Vec<Held>, Error> {
     // Not age(): it does not advance within a transaction.
     let sql = "SELECT holder, xmin::text, \
                    pg_catalog.mod(pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text::numeric - xmin::text::numeric + 4294967296, 4294967296)::float8 \
@@ -140,8 +140,8 @@ pub(crate) fn choose(
     if forced == Some(Strategy::Keyset) {
         return plain(Strategy::Keyset, "set by the directive".to_owned());
     }
-    let against = reject_stripes(shape, table, horizon, forced.is_some());
-    match against {
+    let rejected = reject_stripes(shape, table, horizon, forced.is_some());
+    match rejected {
         Some(reason) => plain(Strategy::Keyset, reason),
         None => {
             // 1.5 times the age of the oldest snapshot between two visits, at 30 ms a batch.

@@ -105,7 +105,7 @@ impl Supervisor<'_> {
         let mut controller = Controller::new(self.job.directive.workers);
         let mut sampler = Sampler::new(self.followers.clone(), self.url);
         let mut rate = Rate::default();
-        let mut heard = Instant::now();
+        let mut last_sample = Instant::now();
         let mut other: Option<Connection> = None;
         loop {
             let commit = self.gauge.take().slowest_commit;
@@ -113,7 +113,7 @@ impl Supervisor<'_> {
             let sampling = tokio::time::timeout(PATIENCE, sampler.sample(session, self.job, commit));
             let signals = match sampling.await {
                 Ok(Ok(signals)) => {
-                    heard = Instant::now();
+                    last_sample = Instant::now();
                     signals
                 }
                 Ok(Err(error)) => {
@@ -121,9 +121,9 @@ impl Supervisor<'_> {
                     if session.is_closed() {
                         other = connected(self.url, self.connect).await.ok();
                     }
-                    vec![stale(heard.elapsed().as_secs())]
+                    vec![stale(last_sample.elapsed().as_secs())]
                 }
-                Err(_) => vec![stale(heard.elapsed().as_secs())],
+                Err(_) => vec![stale(last_sample.elapsed().as_secs())],
             };
             self.limit(&mut controller, &signals);
             let session = other.as_deref().unwrap_or(client);

@@ -10,7 +10,7 @@ use tracing::{debug, info, warn};
 use super::batch::{Batches, Walk};
 use super::failed::Failed;
 use super::failure_class::FailureClass;
-use super::idle::{LINGER, Room};
+use super::idle::{LINGER, NextWork};
 use super::job::Job;
 use super::key::Key;
 use super::lease::{Lease, reading, writing};
@@ -68,7 +68,7 @@ impl Worker<'_> {
         let mut state = WorkerState {
             size: BatchSize::new(directive.batch, directive.target()),
             pauses: None,
-            stubborn: 0,
+            row_timeouts: 0,
             progressed: false,
             losses: 0,
             lost_with: None,
@@ -79,9 +79,9 @@ impl Worker<'_> {
         loop {
             let starting = match &lease {
                 Some(_) => None,
-                None => match self.room().await? {
-                    Room::Range(starting) => starting,
-                    Room::Over => return Ok(()),
+                None => match self.wait_for_work().await? {
+                    NextWork::Range(starting) => starting,
+                    NextWork::Over => return Ok(()),
                 },
             };
             let connection = match self.connect().await {
@@ -120,7 +120,7 @@ impl Worker<'_> {
                 // 0A000: the server is now a standby, which rejects transactions that write.
                 Err(error)
                     if connection.is_closed()
-                        || is_of_the_server(&error)
+                        || is_server_failure(&error)
                         || error.sqlstate() == Some("0A000") =>
                 {
                     self.rest(&mut lost, &error.to_string()).await;
@@ -165,7 +165,7 @@ impl Worker<'_> {
         let mut batches = Batches::new(client, self.walk);
         // Continues the range of the lost session, unless another worker has taken it over.
         if let Some(before) = held.take() {
-            if !self.tell_of_loss(client, &before, state).await? {
+            if !self.record_loss(client, &before, state).await? {
                 return Ok(End::Over);
             }
             *held = before.again(client, self.walk.job).await?;
@@ -183,7 +183,7 @@ impl Worker<'_> {
                 drop(starting.take());
                 let forced = self.walk.job.directive.strategy.is_some();
                 if let Some(lease) = held.as_mut().filter(|lease| lease.is_striped() && !forced) {
-                    unstripe_under_a_held_snapshot(client, self.walk.job, lease).await?;
+                    unstripe_if_snapshot_held(client, self.walk.job, lease).await?;
                 }
             }
             if let Some(lease) = &held {
@@ -198,7 +198,7 @@ impl Worker<'_> {
                 }
             }
             let Some(lease) = held.as_mut() else {
-                if !goes_on(client, self.walk.job).await? {
+                if !still_runs(client, self.walk.job).await? {
                     return Ok(End::Over);
                 }
                 if busy.is_none_or(|busy| busy.elapsed() > LINGER) {
@@ -217,7 +217,7 @@ impl Worker<'_> {
                     if let Some(lease) = held.take() {
                         lease.release(client, self.walk.job).await;
                     }
-                    if !goes_on(client, self.walk.job).await? {
+                    if !still_runs(client, self.walk.job).await? {
                         return Ok(End::Over);
                     }
                 }
@@ -234,7 +234,7 @@ impl Worker<'_> {
             if left.is_zero() {
                 return Ok(true);
             }
-            if left > SLICE && !goes_on(client, self.walk.job).await? {
+            if left > SLICE && !still_runs(client, self.walk.job).await? {
                 return Ok(false);
             }
             tokio::time::sleep(left.min(SLICE)).await;
@@ -250,7 +250,7 @@ impl Worker<'_> {
     async fn wait(&mut self, client: &Client) -> Result<Option<End>, Error> {
         let began = Instant::now();
         while !self.may_work() {
-            if !goes_on(client, self.walk.job).await? {
+            if !still_runs(client, self.walk.job).await? {
                 return Ok(Some(End::Over));
             }
             if began.elapsed() > LINGER {
@@ -321,7 +321,7 @@ impl Worker<'_> {
                 Outcome::Stop => return Ok(Left::Behind),
             };
             state.pauses = None;
-            state.stubborn = 0;
+            state.row_timeouts = 0;
             state.progressed = true;
             if done.took > Duration::ZERO {
                 state.size.succeeded(rows, done.took);
@@ -354,7 +354,7 @@ pub(crate) fn pinned(set: &str) -> String {
 }
 
 /// Whether the job still runs, unchanged since it was read, with ranges to do.
-async fn goes_on(client: &Client, job: &Job) -> Result<bool, Error> {
+async fn still_runs(client: &Client, job: &Job) -> Result<bool, Error> {
     let sql = format!(
         "SELECT EXISTS (SELECT FROM refit.backfill WHERE id = $1 AND state = 'running' AND requested = 'run' \
                             AND statement = $2 AND coalesce(search_path, 'pg_catalog') = $3) \
@@ -371,7 +371,7 @@ async fn goes_on(client: &Client, job: &Job) -> Result<bool, Error> {
 }
 
 /// While a snapshot is held, stripes gain nothing and are slower: each batch touches every page for a tenth of its rows.
-async fn unstripe_under_a_held_snapshot(client: &Client, job: &Job, lease: &mut Lease) -> Result<(), Error> {
+async fn unstripe_if_snapshot_held(client: &Client, job: &Job, lease: &mut Lease) -> Result<(), Error> {
     let horizon = reading(client, Horizon::read(client)).await?;
     if horizon.is_held() && lease.unstripe() {
         let windows = serde_json::to_string(&lease.windows).unwrap_or_default();
@@ -400,7 +400,7 @@ async fn unstripe_under_a_held_snapshot(client: &Client, job: &Job, lease: &mut 
 }
 
 /// Whether the failure is the server's and may be temporary.
-pub(crate) fn is_of_the_server(error: &Error) -> bool {
+pub(crate) fn is_server_failure(error: &Error) -> bool {
     let failed = match error {
         Error::Database { source, .. } => source.code().map(|code| Failed::new(code.code(), "")),
         _ => None,

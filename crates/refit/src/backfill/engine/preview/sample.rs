@@ -57,7 +57,7 @@ pub(super) async fn samples(
             break;
         };
         let lease = &mut leases[at];
-        match sampler.smaller_and_smaller(lease, &place, &mut failures).await? {
+        match sampler.largest_batch(lease, &place, &mut failures).await? {
             Ok((end, batch)) => {
                 lease.advance(&place, end);
                 sampled.extend(batch);
@@ -83,7 +83,7 @@ struct Sampler<'a> {
 
 impl Sampler<'_> {
     /// Runs the largest batch at a position that ends in time. Returns where it ended, and what it did: twice for stripes.
-    async fn smaller_and_smaller(
+    async fn largest_batch(
         &self,
         lease: &Lease,
         place: &Place,

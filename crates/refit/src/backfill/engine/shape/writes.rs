@@ -24,13 +24,13 @@ impl Write {
         if self.inserts {
             return Some(format!(
                 "it inserts rows into {table}, the table of the backfill: later batches would visit the new rows too; insert \
-                into another table, or use another table for the backfill"
+                 into another table, or use another table for the backfill"
             ));
         }
         let column = key.iter().find(|column| self.sets.contains(column))?;
         Some(format!(
             "it sets {column}, a column of its own key: a row whose key changes may be visited and changed again; use another \
-            unique key, or write the new values to another column"
+             unique key, or write the new values to another column"
         ))
     }
 }

@@ -37,7 +37,7 @@ const ROOM: f64 = 0.4;
 const HOLD: f64 = 0.7;
 /// The loads at which work stops and resumes.
 const STOP: f64 = 1.0;
-const GO_ON: f64 = 0.8;
+const RESUME: f64 = 0.8;
 /// Maximum sleep, as a share of a batch.
 const SLEEP: f64 = 8.0;
 
@@ -55,7 +55,7 @@ impl Controller {
         self.smoothed = if load > self.smoothed { load } else { f64::midpoint(self.smoothed, load) };
         let load = self.smoothed;
         let allowance = &mut self.allowance;
-        if load >= STOP || (allowance.stopped && load >= GO_ON) {
+        if load >= STOP || (allowance.stopped && load >= RESUME) {
             allowance.stopped = true;
             allowance.workers = allowance.workers.div_ceil(2).max(1);
         } else if load > HOLD {

@@ -11,7 +11,7 @@ use super::controller::Signal;
 use crate::error::Error;
 
 /// How long a missing standby or slot stops the work, unless it returns.
-pub(crate) const MOURNED: Duration = Duration::from_secs(10 * 60);
+pub(crate) const ABSENCE: Duration = Duration::from_secs(10 * 60);
 
 /// The standbys and slots of each server, by its URL, for as long as the program runs.
 #[derive(Debug, Clone, Default)]
@@ -55,11 +55,11 @@ impl Followed {
             *self = Followed { timeline, seen: BTreeMap::new() };
         }
         let there: BTreeSet<String> = there.into_iter().collect();
-        self.seen.retain(|_, last| now.saturating_duration_since(*last) < MOURNED);
+        self.seen.retain(|_, last| now.saturating_duration_since(*last) < ABSENCE);
         let gone = self.seen.iter().filter(|(name, _)| !there.contains(*name)).max_by_key(|(_, last)| **last);
         let signal = gone.map(|(name, last)| {
             let seconds = now.saturating_duration_since(*last).as_secs();
-            let left = MOURNED.as_secs().saturating_sub(seconds);
+            let left = ABSENCE.as_secs().saturating_sub(seconds);
             Signal {
                 says: format!(
                     "{name} disappeared {seconds} s ago: waiting until it returns, at most {left} s more"
