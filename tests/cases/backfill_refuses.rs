@@ -1,4 +1,4 @@
-//! What a backfill finds out before it begins: which table its statement changes, and what speaks against it.
+//! What a backfill checks before it begins: which table its statement changes, and why it cannot run.
 
 use refit::{Backfills, Error, Report};
 use refit_devdb::TestDb;

@@ -15,10 +15,10 @@ async fn a_journal_is_dropped_when_its_time_is_over_and_not_before() {
     let kept = status(&db).await.journal.unwrap();
     assert!(kept.bytes > 100_000 && kept.kept_since.is_some(), "{kept:?}");
     let dropped = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
-    let told = dropped.clone();
+    let events = dropped.clone();
     let observed = inline(&files).observe(move |event| {
         if let Event::JournalDropped { stem, journal } = event {
-            told.lock().unwrap().push(format!("{stem} {journal}"));
+            events.lock().unwrap().push(format!("{stem} {journal}"));
         }
     });
     let older = "UPDATE refit.backfill SET finished_at = finished_at - interval '61 minutes'";

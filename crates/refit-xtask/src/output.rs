@@ -49,7 +49,7 @@ pub struct Output {
 }
 
 pub(crate) const GOOD: Paint = Paint::Good;
-pub(crate) const WAITS: Paint = Paint::Waits;
+pub(crate) const WARN: Paint = Paint::Warn;
 pub(crate) const BAD: Paint = Paint::Bad;
 pub(crate) const QUIET: Paint = Paint::Quiet;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use refit::{Event, Migrator};
 
-use crate::output::{GOOD, Output, QUIET, WAITS};
+use crate::output::{GOOD, Output, QUIET, WARN};
 
 /// Shows the events of the migrator's runs on standard error, unless the format is for programs.
 pub(crate) fn with_progress(migrator: Migrator, out: Output) -> Migrator {
@@ -30,12 +30,12 @@ fn bar() -> ProgressBar {
 fn show(bar: &ProgressBar, event: &Event<'_>) {
     let say = |text: String| bar.suspend(|| crate::output::say(&text));
     match event {
-        Event::Waiting { holder, .. } => say(format!("{WAITS}waiting{WAITS:#} for another run: {holder}")),
+        Event::Waiting { holder, .. } => say(format!("{WARN}waiting{WARN:#} for another run: {holder}")),
         Event::Began { steps } => bar.set_length(*steps as u64),
         Event::StepBegan { stem } => bar.set_message(crate::terminal::plain(stem)),
         Event::StepRetried { stem, attempts, blockers, .. } => {
             let by = if blockers.is_empty() { String::new() } else { format!(": {}", blockers.join("; ")) };
-            say(format!("{WAITS}blocked{WAITS:#} {stem}, attempt {attempts}{by}"));
+            say(format!("{WARN}blocked{WARN:#} {stem}, attempt {attempts}{by}"));
         }
         Event::StepApplied { report } => {
             bar.inc(1);

@@ -17,7 +17,7 @@ pub(crate) enum Paint {
     /// Green, for success.
     Good,
     /// Yellow, for waits and warnings.
-    Waits,
+    Warn,
     /// Red, for errors.
     Bad,
     /// Dimmed, for notes.
@@ -26,7 +26,7 @@ pub(crate) enum Paint {
     Bold,
 }
 
-const PAINTS: [Paint; 5] = [Paint::Good, Paint::Waits, Paint::Bad, Paint::Quiet, Paint::Bold];
+const PAINTS: [Paint; 5] = [Paint::Good, Paint::Warn, Paint::Bad, Paint::Quiet, Paint::Bold];
 
 /// The prefix of a mark: the process's random number between noncharacters, which do not occur in valid text.
 static MARK: LazyLock<String> =
@@ -36,7 +36,7 @@ impl Paint {
     fn style(self) -> Style {
         match self {
             Paint::Good => AnsiColor::Green.on_default(),
-            Paint::Waits => AnsiColor::Yellow.on_default(),
+            Paint::Warn => AnsiColor::Yellow.on_default(),
             Paint::Bad => AnsiColor::Red.on_default().bold(),
             Paint::Quiet => Style::new().dimmed(),
             Paint::Bold => Style::new().bold(),
@@ -46,7 +46,7 @@ impl Paint {
     fn letter(self) -> char {
         match self {
             Paint::Good => 'g',
-            Paint::Waits => 'w',
+            Paint::Warn => 'w',
             Paint::Bad => 'b',
             Paint::Quiet => 'q',
             Paint::Bold => 'h',

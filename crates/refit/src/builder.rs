@@ -129,7 +129,7 @@ impl Migrator {
         self
     }
 
-    /// Tells `observer` what happens while a run is at work. It is called on the run's task and must not block.
+    /// Reports events of a run to `observer`. It is called on the run's task and must not block.
     #[must_use]
     pub fn observe(mut self, observer: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Migrator {
         self.planner.options.observer = Observer::new(observer);
@@ -163,7 +163,8 @@ impl Migrator {
     }
 
     /// Ends runs, and work on backfills, when the switch is triggered: the statement that runs is canceled, and the run ends with
-    /// [`Error::Interrupted`](crate::Error::Interrupted). For SIGINT and SIGTERM: a process that just exits leaves a statement behind that goes on.
+    /// [`Error::Interrupted`](crate::Error::Interrupted). For SIGINT and SIGTERM: if the process just exits, the server keeps
+    /// running its current statement.
     #[must_use]
     pub fn interrupt(mut self, interrupt: Interrupt) -> Migrator {
         self.planner.options.interrupt = interrupt;

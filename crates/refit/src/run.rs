@@ -189,7 +189,7 @@ async fn pending(
 }
 
 /// Whether a step that failed may wait: it names what does not exist, and a gate holds a migration back that may make it. The
-/// backfill that opens the gate goes on, and the run after it tries again.
+/// backfill that opens the gate continues, and the next run tries again.
 fn may_be_held(plan: &Plan, error: &Error) -> bool {
     let waits = |held: &HeldStep| matches!(held.gate, Gate::Backfill { .. } | Gate::After { .. });
     matches!(error, Error::Statement(_))

@@ -10,7 +10,7 @@ use refit_model::Version;
 
 use super::poller::{ObservedJob, StatusPoller};
 use super::render::{figures, state};
-use crate::output::{Output, QUIET, WAITS, say};
+use crate::output::{Output, QUIET, WARN, say};
 use crate::render::figures::{count, failed};
 
 /// Interval between polls.
@@ -61,7 +61,7 @@ impl Live {
                 Err(error) if !disconnected => {
                     disconnected = true;
                     say(format!(
-                        "{WAITS}cannot reach the server{WAITS:#}: {}",
+                        "{WARN}cannot reach the server{WARN:#}: {}",
                         crate::output::error_text(&error)
                     ));
                 }
@@ -137,9 +137,9 @@ fn obstacle(seen: &ObservedJob) -> Option<String> {
     let version = seen.status.version;
     match &seen.status.throttle {
         _ if seen.status.is_paused() => {
-            Some(format!("{WAITS}paused{WAITS:#}: continue with `cargo xtask backfill resume {version}`"))
+            Some(format!("{WARN}paused{WARN:#}: continue with `cargo xtask backfill resume {version}`"))
         }
-        Some(throttle) => Some(format!("{WAITS}slowed{WAITS:#}: {throttle}")),
+        Some(throttle) => Some(format!("{WARN}slowed{WARN:#}: {throttle}")),
         None => None,
     }
 }
@@ -223,7 +223,7 @@ fn line(seen: &ObservedJob, idle: bool) -> String {
         add(failed(seen.status.errors));
     }
     if idle {
-        add(format!("{WAITS}no worker{WAITS:#}"));
+        add(format!("{WARN}no worker{WARN:#}"));
     } else if !seen.is_complete() {
         obstacle(seen).map(&mut add);
     }

@@ -6,7 +6,7 @@ use refit::backfill::{JobKind, JobState, JobStatus};
 use refit_model::visible_line;
 
 use super::poller::ObservedJob;
-use crate::output::{BAD, GOOD, QUIET, WAITS};
+use crate::output::{BAD, GOOD, QUIET, WARN};
 use crate::render::figures::{self, count, size, span};
 use crate::terminal::Paint;
 
@@ -14,10 +14,10 @@ use crate::terminal::Paint;
 pub(crate) fn state(status: &JobStatus) -> (&'static str, Paint) {
     let word = status.state.as_str();
     match status.state {
-        _ if status.is_paused() => ("paused", WAITS),
+        _ if status.is_paused() => ("paused", WARN),
         JobState::Complete => (word, GOOD),
         JobState::Failed | JobState::Incomplete | JobState::Canceled => (word, BAD),
-        _ => (word, WAITS),
+        _ => (word, WARN),
     }
 }
 
@@ -92,14 +92,14 @@ fn details(seen: &ObservedJob) -> Vec<(&'static str, Paint, String)> {
     }
     if seen.is_runnable() && seen.sessions == 0 {
         let none = if status.kind == JobKind::Undo { NO_ROLLBACK } else { NO_WORKER };
-        lines.push(("worker", WAITS, none.to_owned()));
+        lines.push(("worker", WARN, none.to_owned()));
     } else if let Some(throttle) = &status.throttle {
-        lines.push(("slowed", WAITS, throttle.clone()));
+        lines.push(("slowed", WARN, throttle.clone()));
     }
     if status.is_paused() {
         lines.push((
             "paused",
-            WAITS,
+            WARN,
             format!("continue with `cargo xtask backfill resume {}`", status.version),
         ));
     }
@@ -139,7 +139,7 @@ fn rows_not_restored(status: &JobStatus) -> Option<(&'static str, Paint, String)
     let keys: Vec<String> = keys.map(|key| format!("({})", visible_line(&key.join(", ")))).collect();
     let rows = if status.changed_since == 1 { "row was" } else { "rows were" };
     let left = count(status.changed_since);
-    Some(("left", WAITS, format!("{left} {rows} changed later and not restored: {}{more}", keys.join(" "))))
+    Some(("left", WARN, format!("{left} {rows} changed later and not restored: {}{more}", keys.join(" "))))
 }
 
 /// Maximum number of keys to show.

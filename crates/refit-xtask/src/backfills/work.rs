@@ -15,7 +15,7 @@ use super::render::blocks;
 use crate::context::Context;
 use crate::database::connect_options;
 use crate::interrupt::interrupted;
-use crate::output::{BAD, GOOD, QUIET, WAITS};
+use crate::output::{BAD, GOOD, QUIET, WARN};
 use crate::render::figures::span;
 
 /// The result of running backfills.
@@ -149,7 +149,7 @@ fn observed(migrator: &Migrator, live: &Live) -> (Migrator, Arc<Mutex<Vec<StepRe
         }
         Event::StepRetried { stem, attempts, blockers, .. } => {
             let by = if blockers.is_empty() { String::new() } else { format!(": {}", blockers.join("; ")) };
-            say(format!("{WAITS}{:<10}{WAITS:#}  {stem}, attempt {attempts}{by}", "blocked"));
+            say(format!("{WARN}{:<10}{WARN:#}  {stem}, attempt {attempts}{by}", "blocked"));
         }
         Event::JournalDropped { stem, journal } => {
             say(format!(
@@ -157,7 +157,7 @@ fn observed(migrator: &Migrator, live: &Live) -> (Migrator, Arc<Mutex<Vec<StepRe
                 "dropped"
             ));
         }
-        Event::Waiting { holder, .. } => say(format!("{WAITS}waiting{WAITS:#} for another run: {holder}")),
+        Event::Waiting { holder, .. } => say(format!("{WARN}waiting{WARN:#} for another run: {holder}")),
         _ => {}
     });
     (migrator, applied)
@@ -220,14 +220,14 @@ impl Worked {
             }
         }
         lines.extend(
-            self.held.iter().map(|step| format!("{WAITS}held{WAITS:#}  {}  ({})", step.stem, step.gate)),
+            self.held.iter().map(|step| format!("{WARN}held{WARN:#}  {}  ({})", step.stem, step.gate)),
         );
         lines.extend(self.pending.iter().map(|Named { name, .. }| {
-            format!("{WAITS}pending{WAITS:#}  {name}: apply its migration with `cargo xtask migrate`")
+            format!("{WARN}pending{WARN:#}  {name}: apply its migration with `cargo xtask migrate`")
         }));
         lines.push(match (self.interrupted, self.failures.len()) {
             (true, _) => format!(
-                "{WAITS}stopped{WAITS:#}: uncommitted batches are rolled back; resume with `cargo xtask backfill run`"
+                "{WARN}stopped{WARN:#}: uncommitted batches are rolled back; resume with `cargo xtask backfill run`"
             ),
             (false, 0) if self.backfills.is_empty() => "no backfill is unfinished".to_owned(),
             (false, 0) => format!("complete in {}", span(self.seconds)),

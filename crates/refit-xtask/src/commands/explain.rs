@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use similar::TextDiff;
 
 use crate::context::Context;
-use crate::output::{BAD, GOOD, QUIET, WAITS};
+use crate::output::{BAD, GOOD, QUIET, WARN};
 use crate::render::rule_page;
 
 #[derive(Debug, clap::Args)]
@@ -76,7 +76,7 @@ fn list() -> String {
     let line = |rule: &Rule| {
         let style = match rule.severity {
             Some(Severity::Error) => BAD,
-            Some(Severity::Warning) => WAITS,
+            Some(Severity::Warning) => WARN,
             Some(Severity::Note) => GOOD,
             None => QUIET,
         };

@@ -13,7 +13,7 @@ use xshell::{Shell, cmd};
 
 use crate::context::{Context, version_argument};
 use crate::database::{Database, with_waiting_note};
-use crate::output::{BAD, GOOD, WAITS};
+use crate::output::{BAD, GOOD, WARN};
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -230,7 +230,7 @@ fn describe(repairs: &[Repair], plan: &Plan) -> String {
                         )
                     }
                     None => format!(
-                        "{WAITS}the applied text is not in git{WAITS:#}: compare the schema manually before you accept"
+                        "{WARN}the applied text is not in git{WARN:#}: compare the schema manually before you accept"
                     ),
                 };
                 writeln!(text, "{path}: checksum {applied} becomes {found}\n  {verdict}\n{diff}")

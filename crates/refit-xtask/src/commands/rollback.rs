@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::backfills::{Failure, ObservedJob, blocks, with_progress};
 use crate::context::{Context, version_argument};
 use crate::database::Database;
-use crate::output::{BAD, GOOD, WAITS};
+use crate::output::{BAD, GOOD, WARN};
 use crate::render;
 use crate::render::dry_run::{FileSql, show};
 
@@ -145,7 +145,7 @@ impl RollbackResult {
             lines.push(format!("{BAD}stopped{BAD:#}  {name}: {reason}"));
         }
         for stem in &self.repeatables {
-            lines.push(format!("{WAITS}again{WAITS:#}  {stem} runs again with the next `migrate`"));
+            lines.push(format!("{WARN}again{WARN:#}  {stem} runs again with the next `migrate`"));
         }
         let undone = match self.steps.len() {
             0 => "no migration was undone".to_owned(),

@@ -16,7 +16,7 @@ use serde::Serialize;
 use self::render::{FORMATS, Schema};
 use crate::context::Context;
 use crate::database::{Database, with_schema};
-use crate::output::{BAD, Format, GOOD, WAITS, one_of};
+use crate::output::{BAD, Format, GOOD, WARN, one_of};
 use crate::render::difference;
 
 #[derive(Debug, clap::Args)]
@@ -116,7 +116,7 @@ fn written(differences: &[Difference], count: usize) -> String {
     for Difference { file, verdict, .. } in differences {
         match verdict {
             Verdict::Missing => text.push_str(&format!("  {GOOD}new{GOOD:#}      {file}\n")),
-            Verdict::Changed => text.push_str(&format!("  {WAITS}changed{WAITS:#}  {file}\n")),
+            Verdict::Changed => text.push_str(&format!("  {WARN}changed{WARN:#}  {file}\n")),
             Verdict::Stale => {
                 text.push_str(&format!("  {BAD}removed{BAD:#}  {file}: its migration no longer exists\n"));
             }

@@ -10,7 +10,7 @@ use refit_model::{MigrationSet, visible_line};
 use crate::backfills::unfinished_lines;
 use crate::context::Context;
 use crate::database::Database;
-use crate::output::{BAD, GOOD, QUIET, WAITS};
+use crate::output::{BAD, GOOD, QUIET, WARN};
 use crate::render;
 
 #[derive(Debug, clap::Args)]
@@ -56,7 +56,7 @@ fn describe(status: &Status, set: &MigrationSet) -> String {
                 let note = format!("resume it with `cargo xtask rollback --to {to}`");
                 write!(
                     text,
-                    "\n{WAITS}last rollback was interrupted{WAITS:#}: started at {}; {note}",
+                    "\n{WARN}last rollback was interrupted{WARN:#}: started at {}; {note}",
                     run.started_at
                 )
             }
@@ -64,7 +64,7 @@ fn describe(status: &Status, set: &MigrationSet) -> String {
                 let note = "the process exited unexpectedly; the next boot resumes here";
                 write!(
                     text,
-                    "\n{WAITS}last run was interrupted{WAITS:#}: started at {}; {note}",
+                    "\n{WARN}last run was interrupted{WARN:#}: started at {}; {note}",
                     run.started_at
                 )
             }
@@ -83,7 +83,7 @@ fn describe_holder(holder: &Holder, text: &mut String) {
     } = holder;
     let _ = write!(
         text,
-        "\n{WAITS}running{WAITS:#}  pid {pid} ({}) from {client}: {state} for {statement_seconds:.1} s: {}",
+        "\n{WARN}running{WARN:#}  pid {pid} ({}) from {client}: {state} for {statement_seconds:.1} s: {}",
         visible_line(application_name),
         visible_line(query)
     );

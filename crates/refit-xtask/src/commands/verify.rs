@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::context::Context;
 use crate::database::Database;
-use crate::output::{BAD, GOOD, QUIET, WAITS};
+use crate::output::{BAD, GOOD, QUIET, WARN};
 use crate::render::difference;
 
 #[derive(Debug, clap::Args)]
@@ -157,12 +157,12 @@ fn describe(verified: &Verified<'_>, plan: &Plan, drift: Option<&Drift>) -> Stri
         State::Behind => {
             let waiting = plan.pending.len() + plan.held.len();
             format!(
-                "{WAITS}behind{WAITS:#}: at {is}, the snapshot is of {made} ({waiting} not applied); not compared"
+                "{WARN}behind{WARN:#}: at {is}, the snapshot is of {made} ({waiting} not applied); not compared"
             )
         }
         State::Ahead => {
             format!(
-                "{WAITS}ahead{WAITS:#}: at {is}, the snapshot is of {made}; not compared; verify with the newer migrations"
+                "{WARN}ahead{WARN:#}: at {is}, the snapshot is of {made}; not compared; verify with the newer migrations"
             )
         }
         State::Refused => {

@@ -3,7 +3,7 @@
 use refit::backfill::Preview;
 use refit::{Line, Plan, RollbackPlan};
 
-use crate::output::{BAD, QUIET, WAITS};
+use crate::output::{BAD, QUIET, WARN};
 use crate::terminal::Paint;
 
 /// A plan.
@@ -28,7 +28,7 @@ pub(crate) fn preview(preview: &Preview) -> String {
 }
 
 fn labelled(heading: &str, lines: &[Line], summary: &str) -> String {
-    let style = |line: &Line| if line.label == "refused" { BAD } else { WAITS };
+    let style = |line: &Line| if line.label == "refused" { BAD } else { WARN };
     let lines: Vec<String> = lines.iter().map(|line| labelled_line(line, style(line), 7)).collect();
     [&[heading.to_owned()], &lines[..], &[summary.to_owned()]].concat().join("\n")
 }

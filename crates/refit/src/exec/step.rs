@@ -192,7 +192,7 @@ impl StepContext<'_> {
     }
 
     /// Sends a step's transaction as one message, without waiting for it: one round trip, nothing to interleave, all
-    /// of it or none. With `after` the one before may still be at work; the message is refused unless that is applied.
+    /// of it or none. With `after` the step before may still run; the message is refused unless that step was applied.
     pub(crate) async fn post(
         &self,
         step: &Step<'_>,
@@ -230,7 +230,7 @@ impl StepContext<'_> {
     /// Ends a failed attempt, and asks who was in its way.
     async fn roll_back(&self, step: &Step<'_>, failed: Attempt) -> Attempt {
         let lock_timeout = step.lock_timeout.unwrap_or(self.lock_timeout);
-        let blockers = match is_lock_trouble(&failed.error) {
+        let blockers = match is_lock_failure(&failed.error) {
             true => blockers::of(self.client, step.sql, lock_timeout).await,
             false => Vec::new(),
         };
@@ -257,7 +257,7 @@ impl StepContext<'_> {
         if failed.in_opening() && failed.error.code() == Some(&SqlState::UNDEFINED_OBJECT) {
             return Err(Error::LockLost { step: step.stem.to_owned() });
         }
-        if !is_lock_trouble(&failed.error) {
+        if !is_lock_failure(&failed.error) {
             return Ok(false);
         }
         let Some(delay) = delays.next() else { return Ok(false) };
@@ -381,6 +381,6 @@ pub(crate) async fn send(client: &Client, message: &str) -> Result<(), (tokio_po
     pipelined.outcome().await.map(drop).map_err(|failed| (failed.error, failed.completed))
 }
 
-pub(crate) fn is_lock_trouble(error: &tokio_postgres::Error) -> bool {
+pub(crate) fn is_lock_failure(error: &tokio_postgres::Error) -> bool {
     matches!(error.code(), Some(code) if *code == SqlState::LOCK_NOT_AVAILABLE || *code == SqlState::T_R_DEADLOCK_DETECTED)
 }

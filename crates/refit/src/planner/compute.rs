@@ -101,7 +101,7 @@ impl Plan {
     fn judge(&mut self, policy: Policy, refusal: Refusal) {
         match policy {
             Policy::Refuse => self.refusals.push(refusal),
-            Policy::Warn => self.warnings.push(refusal.to_string()),
+            Policy::Warn => self.warnings.push(warning(&refusal)),
             Policy::Accept => {}
         }
     }
@@ -173,6 +173,19 @@ impl Plan {
                 None => self.pending.push(PlannedStep::repeatable(repeatable)),
             }
         }
+    }
+}
+
+/// A refusal as a warning, which does not advise the setting that made it one.
+fn warning(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::Ahead { newest, known } => {
+            format!("the database is ahead: version {newest} is applied, this binary knows up to {known}")
+        }
+        Refusal::OutOfOrder { path, newest, .. } => {
+            format!("{path} is late: version {newest} is already applied; it is applied out of order")
+        }
+        other => other.to_string(),
     }
 }
 

@@ -141,7 +141,7 @@ pub(crate) fn upgrade(state: &State, present: &Present, needed: &[Component]) ->
     // CREATE SCHEMA IF NOT EXISTS needs CREATE on the database even if the schema exists.
     let create = if present.exists { String::new() } else { format!("CREATE SCHEMA {};", state.quoted()) };
     Some(format!(
-        "{create}{}COMMENT ON SCHEMA {} IS 'refit state: {}; records of this database's migrations, managed by refit';",
+        "{create}{}COMMENT ON SCHEMA {} IS 'refit state: {}; records of the migrations of this database, managed by refit';",
         state.sql(&sql),
         state.quoted(),
         versions.join(", ")

@@ -17,7 +17,7 @@ use refit_model::Version;
 use self::source::{Adopted, Proof, Tables, Takeover};
 use crate::context::{Context, version_argument};
 use crate::database::{Database, refuse_pooler, with_waiting_note};
-use crate::output::{BAD, GOOD, WAITS};
+use crate::output::{BAD, GOOD, WARN};
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -116,7 +116,7 @@ fn describe(takeover: &Takeover) -> String {
     for Adopted { stem, proof, .. } in &takeover.rows {
         let _ = match proof {
             Proof::SameText => write!(text, "\n  {GOOD}same text{GOOD:#}  {stem}"),
-            Proof::NoChecksum => write!(text, "\n  {WAITS}no checksum{WAITS:#}  {stem}"),
+            Proof::NoChecksum => write!(text, "\n  {WARN}no checksum{WARN:#}  {stem}"),
             Proof::Differs => write!(text, "\n  {BAD}differs{BAD:#}  {stem}"),
         };
     }

@@ -7,7 +7,7 @@ use refit_model::Version;
 
 use super::which::SelectedBackfill;
 use crate::context::{Context, version_argument};
-use crate::output::WAITS;
+use crate::output::WARN;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -24,7 +24,7 @@ pub(super) struct Args {
 pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let status = SelectedBackfill::of(args.version, context).await?.request(Request::Pause).await?;
     let text = format!(
-        "{WAITS}paused{WAITS:#}  {}; continue with `cargo xtask backfill resume {}`",
+        "{WARN}paused{WARN:#}  {}; continue with `cargo xtask backfill resume {}`",
         status.name, status.version
     );
     context.out.result(&status, text)?;

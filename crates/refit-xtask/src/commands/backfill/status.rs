@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::backfills::{Lines, Named, ObservedJob, StatusPoller, TICK, blocks, not_applied, observe};
 use crate::context::{Context, version_argument};
 use crate::database::Database;
-use crate::output::{self, QUIET, WAITS};
+use crate::output::{self, QUIET, WARN};
 use crate::terminal;
 
 #[derive(Debug, clap::Args)]
@@ -102,11 +102,10 @@ fn text(all: &[ObservedJob], waiting: Option<&Waiting>) -> String {
     }
     if let Some(Waiting { pending, held }) = waiting {
         lines.extend(pending.iter().map(|Named { name, .. }| {
-            format!("{WAITS}{:<10}{WAITS:#}  {name}  its migration is not applied", "pending")
+            format!("{WARN}{:<10}{WARN:#}  {name}  its migration is not applied", "pending")
         }));
         let held = held.iter().filter(|step| pending.iter().all(|named| Some(named.version) != step.version));
-        lines
-            .extend(held.map(|step| format!("{WAITS}{:<10}{WAITS:#}  {}  {}", "held", step.stem, step.gate)));
+        lines.extend(held.map(|step| format!("{WARN}{:<10}{WARN:#}  {}  {}", "held", step.stem, step.gate)));
     }
     if lines.is_empty() {
         return "no backfills are registered in this database".to_owned();
@@ -156,7 +155,7 @@ async fn watch(
                 disconnected = false;
             }
             Err(error) => {
-                let note = format!("{WAITS}cannot reach the server{WAITS:#}: {}", output::error_text(&error));
+                let note = format!("{WARN}cannot reach the server{WARN:#}: {}", output::error_text(&error));
                 match &screen {
                     Some(screen) => screen.set_message(on_screen(&format!("{}\n{note}", text(&all, None)))),
                     None if !disconnected => context.out.note(note),

@@ -15,7 +15,7 @@ use super::report::counted;
 use super::sources::Sources;
 use crate::fs;
 use crate::git::Git;
-use crate::output::{BAD, GOOD, QUIET, WAITS};
+use crate::output::{BAD, GOOD, QUIET, WARN};
 
 /// The result of fixing.
 pub(super) struct FixOutcome {
@@ -162,7 +162,7 @@ pub(super) fn human(fixed: &FixOutcome) -> String {
             plain(&names.join(", "))
         );
         for note in &fix.notes {
-            let _ = writeln!(text, "  {WAITS}note{WAITS:#}: {}", plain(note));
+            let _ = writeln!(text, "  {WARN}note{WARN:#}: {}", plain(note));
         }
     }
     for (finding, reason) in left {

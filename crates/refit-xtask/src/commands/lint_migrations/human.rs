@@ -7,7 +7,7 @@ use refit_model::redact::Secrets;
 
 use super::report::{Report, counted, lock_sentence, summary};
 use super::shown::Shown;
-use crate::output::{BAD, GOOD, QUIET, WAITS};
+use crate::output::{BAD, GOOD, QUIET, WARN};
 
 /// Renders with colours, which are removed if standard output is not a terminal.
 pub(super) fn render(report: &Report<'_>) -> String {
@@ -41,7 +41,7 @@ pub(super) fn render(report: &Report<'_>) -> String {
     let counts = &report.outcome.summary;
     let style = match () {
         () if counts.errors > 0 => BAD,
-        () if counts.warnings > 0 => WAITS,
+        () if counts.warnings > 0 => WARN,
         () => GOOD,
     };
     text + &format!("{style}{}{style:#}", summary(report.outcome))

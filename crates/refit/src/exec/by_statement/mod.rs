@@ -256,7 +256,7 @@ impl StepContext<'_> {
         let retake = crate::lock::retake(self.facts);
         let message = format!("{}{text}\n;SELECT {retake};{};COMMIT", opening.sql, current.count);
         let Err((error, completed)) = self.send(&message).await else { return Ok(()) };
-        let blockers = match crate::exec::step::is_lock_trouble(&error) {
+        let blockers = match crate::exec::step::is_lock_failure(&error) {
             true => crate::exec::blockers::of(self.client, text, lock_timeout).await,
             false => Vec::new(),
         };
