@@ -27,6 +27,7 @@ mod cases {
     mod hostile_public;
     mod interrupted;
     mod kill;
+    mod language;
     mod links;
     mod lint_conformance;
     mod lint_effects;

@@ -1,4 +1,4 @@
-//! A step is sent while the one before is at work: whatever becomes of that one, nothing runs out of order.
+//! A step is sent while the one before runs: whatever the outcome of that one, nothing runs out of order.
 
 use std::time::Duration;
 

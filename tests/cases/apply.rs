@@ -44,7 +44,7 @@ fn refinery_migration(path: &str, sql: &str) -> refinery_core::Migration {
 }
 
 #[tokio::test]
-async fn a_history_of_plain_refinery_is_taken_up() {
+async fn a_history_of_plain_refinery_is_continued() {
     let db = TestDb::empty().await.unwrap();
     let migrations = [refinery_migration(TWO[0].0, TWO[0].1)];
     let (mut client, connection) = tokio_postgres::connect(db.url(), tokio_postgres::NoTls).await.unwrap();
@@ -80,7 +80,7 @@ async fn a_run_time_error_names_the_statement_it_happened_in() {
 }
 
 #[tokio::test]
-async fn a_constraint_that_fails_at_commit_is_told_as_such() {
+async fn a_constraint_that_fails_at_commit_is_reported_as_such() {
     let db = TestDb::empty().await.unwrap();
     let sql = "CREATE TABLE a (id int PRIMARY KEY, b int REFERENCES a DEFERRABLE INITIALLY DEFERRED);\n\
                INSERT INTO a VALUES (1, 2);";

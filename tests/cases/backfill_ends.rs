@@ -1,4 +1,4 @@
-//! How backfills come to their end: sweeps, gates, control, and what stands in the way.
+//! How backfills end: sweeps, gates, control, and errors.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -58,7 +58,7 @@ async fn what_waits_is_applied_whoever_completes_the_backfill() {
     let url = db.url().to_owned();
     let waiting = tokio::spawn(async move { inline(&[TABLE, FILL, GATED]).run(&url).await });
     tokio::time::sleep(Duration::from_millis(300)).await;
-    // Somebody whose program knows nothing of what waits does the work, or did it and its answer was lost.
+    // Another program completes the backfill, or this one did before it lost its connection.
     execute(&db, "UPDATE refit.backfill SET state = 'complete', requested = 'run', finished_at = now()")
         .await;
     let report = waiting.await.unwrap().unwrap();
@@ -128,7 +128,7 @@ async fn a_condition_that_fails_on_the_way_ends_the_job_and_skips_no_rows() {
 }
 
 #[tokio::test]
-async fn rows_that_come_for_ever_are_said_to_and_when_they_end_the_job_is_taken_up_again() {
+async fn a_job_whose_rows_keep_coming_is_incomplete_and_can_be_resumed() {
     let db = TestDb::empty().await.unwrap();
     // Whoever is done brings another one.
     let table = format!(
@@ -144,9 +144,9 @@ async fn rows_that_come_for_ever_are_said_to_and_when_they_end_the_job_is_taken_
     let files = [(TABLE.0, table.as_str()), (FILL.0, fill.as_str())];
     for what in [Request::Retry, Request::Resume] {
         let error = inline(&files).run(db.url()).await.unwrap_err();
-        assert!(error.message().contains("they come as fast as they are done"), "{error}");
-        let told = status(&db).await;
-        assert_eq!((told.state.as_str(), told.pass), ("incomplete", 20), "{told}");
+        assert!(error.message().contains("they are written as fast as they are done"), "{error}");
+        let status = status(&db).await;
+        assert_eq!((status.state.as_str(), status.pass), ("incomplete", 20), "{status}");
         ask(&db, what).await.unwrap();
     }
     execute(&db, "DROP TRIGGER next ON t").await;
@@ -203,8 +203,8 @@ async fn a_sweep_changes_no_row_that_was_done() {
     execute(&db, COME).await;
     inline(&files).run(db.url()).await.unwrap();
     assert_eq!(counts(&db).await, "1: 1003");
-    let told = status(&db).await;
-    assert_eq!((told.pass, told.rows_changed), (1, 1003), "{told}");
+    let status = status(&db).await;
+    assert_eq!((status.pass, status.rows_changed), (1, 1003), "{status}");
 }
 
 #[tokio::test]
@@ -289,7 +289,7 @@ async fn outside_of_its_transaction_a_batch_changes_nothing() {
         })
     });
     let error = work.run(db.url()).await.unwrap_err();
-    assert!(error.message().contains("has ended the transaction"), "{error}");
+    assert!(error.message().contains("ended the transaction"), "{error}");
     let changed: i64 = value(&db, "SELECT count(*) FROM t WHERE x IS NOT NULL").await;
     assert_eq!(changed, 0);
 }
@@ -305,8 +305,8 @@ async fn a_commit_is_timed_without_the_look_at_the_next_batch() {
         .1
         .replace("[\"id\"]", "[\"id\"], batch = 1, workers = 1, duration = \"1s\", remaining = \"slow(n)\"");
     let files = [(TABLE.0, table.as_str()), (FILL.0, fill.as_str())];
-    let told = Arc::new(Mutex::new(String::new()));
-    let heard = Arc::clone(&told);
+    let status = Arc::new(Mutex::new(String::new()));
+    let heard = Arc::clone(&status);
     let work = inline(&files).observe(move |event| {
         if let Event::Backfill { status } = event
             && let Some(throttle) = &status.throttle
@@ -315,12 +315,12 @@ async fn a_commit_is_timed_without_the_look_at_the_next_batch() {
         }
     });
     work.run(db.url()).await.unwrap();
-    let told = told.lock().unwrap();
-    assert!(!told.contains("a commit takes"), "{told}");
+    let status = status.lock().unwrap();
+    assert!(!status.contains("a commit takes"), "{status}");
 }
 
 #[tokio::test]
-async fn a_batch_that_ends_its_session_is_told_of() {
+async fn a_batch_that_ends_its_session_is_status_of() {
     let db = TestDb::empty().await.unwrap();
     let table = format!("{}; CREATE TABLE bad AS SELECT 500::bigint AS id", TABLE.1);
     let fill = (

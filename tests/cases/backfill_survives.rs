@@ -135,7 +135,7 @@ async fn a_server_that_crashes_and_comes_back() {
     let worker = boot::work(folder.path(), &url, LEASE);
     for _ in 0..3 {
         let before = changed_or_none(&url).await;
-        until("it goes on", async || changed_or_none(&url).await > before).await;
+        until("it continues", async || changed_or_none(&url).await > before).await;
         server = off_thread(server, |server| server.stop(StopMode::Immediate).unwrap()).await;
         server = off_thread(server, |server| server.restart().unwrap()).await;
     }
@@ -192,7 +192,7 @@ async fn a_pause_from_elsewhere_holds_within_a_second() {
     assert!(paused.rows_changed < i64::from(ROWS));
     let asked = Instant::now();
     ask(db.url(), Request::Resume).await;
-    until("it goes on", async || changed(db.url()).await > paused.rows_changed).await;
+    until("it continues", async || changed(db.url()).await > paused.rows_changed).await;
     assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
     let ended = boot::end(worker).await;
     assert!(ended.success, "{}", ended.stderr);
@@ -263,7 +263,7 @@ async fn an_index_that_goes_meanwhile_stops_the_job() {
     execute(&db, "ALTER TABLE t DROP CONSTRAINT t_pkey").await;
     let ended = boot::end(worker).await;
     assert!(
-        !ended.success && ended.stderr.contains("build it again, then `backfill resume`"),
+        !ended.success && ended.stderr.contains("rebuild it, then run `backfill resume`"),
         "{}",
         ended.stderr
     );

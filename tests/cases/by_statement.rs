@@ -1,4 +1,4 @@
-//! Steps outside a transaction: interrupted, they go on.
+//! Steps outside a transaction: they continue after an interruption.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ async fn an_index_is_built_concurrently() {
 }
 
 #[tokio::test]
-async fn a_failed_statement_is_where_the_next_attempt_goes_on() {
+async fn the_next_attempt_continues_at_the_failed_statement() {
     let db = TestDb::empty().await.unwrap();
     let text = "-- refit: transaction = false\nINSERT INTO t VALUES (1000, 1);\nCREATE UNIQUE INDEX CONCURRENTLY t_id ON t (id);";
     migrator(&[TABLE]).run(db.url()).await.unwrap();
@@ -92,7 +92,7 @@ async fn half_done(db: &TestDb) -> String {
 }
 
 #[tokio::test]
-async fn a_file_that_is_fixed_after_the_failed_statement_goes_on_there() {
+async fn a_file_that_is_fixed_after_the_failed_statement_continues_there() {
     let db = TestDb::empty().await.unwrap();
     let fixed = half_done(&db).await.replace("nowhere", "t");
     // Settings may come before what is done: they are no part of it.
@@ -112,7 +112,7 @@ async fn a_file_whose_finished_half_was_edited_is_refused() {
     assert!(matches!(error, Error::EditedWhileHalfDone { done: 1, .. }), "{error}");
     assert_eq!(value::<i64>(&db, "SELECT count(*) FROM t WHERE id >= 1000").await, 1);
     assert_eq!(applied(&db).await, "1");
-    // As the error says: restored, it goes on.
+    // As the error says: once restored, it continues.
     let restored = text.replace("nowhere", "t");
     migrator(&[TABLE, ("V2__u.sql", &restored)]).run(db.url()).await.unwrap();
     assert_eq!(value::<i64>(&db, "SELECT count(*) FROM t WHERE id >= 1000").await, 1);
@@ -147,7 +147,7 @@ async fn a_statement_that_is_tried_again_finds_the_session_as_it_was() {
                 ALTER TABLE busy ADD COLUMN c int;";
     let reader = db.connect().await.unwrap();
     reader.batch_execute("BEGIN; SELECT * FROM app.busy").await.unwrap();
-    let (retried, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let (retried, mut events) = tokio::sync::mpsc::unbounded_channel();
     let migrator =
         migrator(&[("V1__busy.sql", text)]).lock_timeout(Duration::from_millis(50)).observe(move |event| {
             if let Event::StepRetried { .. } = event {
@@ -156,7 +156,7 @@ async fn a_statement_that_is_tried_again_finds_the_session_as_it_was() {
         });
     let url = db.url().to_owned();
     let run = tokio::spawn(async move { migrator.run(&url).await });
-    told.recv().await.unwrap();
+    events.recv().await.unwrap();
     reader.batch_execute("COMMIT").await.unwrap();
     assert!(run.await.unwrap().unwrap().steps[0].attempts > 1);
     let columns = "SELECT string_agg(format('%s.%s', table_schema, column_name), ',' ORDER BY column_name) \
@@ -215,7 +215,7 @@ async fn what_an_interrupted_reindex_leaves_is_removed() {
     assert_eq!(value::<i64>(&db, left).await, 0);
 }
 
-/// What fails between statements is recorded like a statement that fails, and the role that the text took is given back.
+/// What fails between statements is recorded like a statement that fails, and the role that the text set is reset.
 #[tokio::test]
 async fn a_failure_between_statements_is_recorded() {
     let db = TestDb::empty().await.unwrap();

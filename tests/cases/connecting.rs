@@ -38,7 +38,7 @@ fn password_of(url: &str) -> &str {
 }
 
 #[tokio::test]
-async fn what_the_server_refuses_is_told_at_once() {
+async fn what_the_server_refuses_is_reported_at_once() {
     let server = loopback().await;
     let url = server.url("postgres");
     let password = password_of(&url);

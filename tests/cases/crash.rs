@@ -1,4 +1,4 @@
-//! The server crashes, the connection is cut, a statement outside a transaction is interrupted: the next boot goes on.
+//! The server crashes, the connection is cut, a statement outside a transaction is interrupted: the next boot continues.
 
 use refit::Migrator;
 use refit_devdb::{Listen, Server, ServerOptions, StopMode, TestDb};
@@ -109,7 +109,7 @@ async fn a_network_that_is_cut_in_the_middle_of_a_step() {
     proxy.cut().await;
     let error = run.await.unwrap().unwrap_err().message();
     assert!(error.starts_with("V2__waits.sql failed") && error.contains("the connection was cut"), "{error}");
-    // The server has not noticed: the step is still at work, the one after it has been sent, and the next boot waits.
+    // The server has not noticed: the step still runs, the one after it has been sent, and the next boot waits.
     let (second, again) = (Migrator::new(set(&files)), url.clone());
     let run = tokio::spawn(async move { second.run(&again).await });
     let asking = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'refit' AND query LIKE '%pg_try_advisory_lock%'";

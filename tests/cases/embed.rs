@@ -1,4 +1,4 @@
-//! `refit-build` and `embed!`, as a crate of somebody else's uses them: no migration is lost to the build.
+//! `refit-build` and `embed!`, as another project's crate uses them: no migration is lost to the build.
 
 use crate::support::scratch::Scratch;
 
@@ -34,7 +34,7 @@ fn the_binary_follows_the_folder() {
     let place =
         format!("{}:2:8: this string is not terminated; fix: close it", path.join("V3__c.sql").display());
     assert!(error.contains(&place), "{error}");
-    assert!(error.contains("rename it to V4__d.sql"), "every problem is told at once: {error}");
+    assert!(error.contains("rename it to V4__d.sql"), "every problem is reported at once: {error}");
     scratch.remove("migrations/v4__d.sql");
     scratch.write("migrations/V3__c.sql", "SELECT 1;");
     scratch.build().unwrap();

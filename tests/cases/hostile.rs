@@ -12,7 +12,7 @@ use crate::support::{applied, execute, execute_at, exists, folder, migrator, ser
 const ONE: (&str, &str) = ("V1__a.sql", "CREATE TABLE a (id int);");
 
 /// Boots `folder` in a process that permissions mean something to: as root, as the server's account.
-fn boot_as_somebody(db: &TestDb, folder: &std::path::Path) -> std::process::Output {
+fn boot_as_user(db: &TestDb, folder: &std::path::Path) -> std::process::Output {
     let program = tempfile::tempdir().unwrap();
     let (inside, copy) = (program.path(), program.path().join("boot"));
     std::fs::copy(env!("CARGO_BIN_EXE_boot"), &copy).unwrap();
@@ -39,7 +39,7 @@ async fn what_cannot_be_read_is_named() {
     {
         allow(folder.path(), 0o755);
         allow(path, mode);
-        let output = boot_as_somebody(&db, folder.path());
+        let output = boot_as_user(&db, folder.path());
         let error = String::from_utf8(output.stderr).unwrap();
         assert!(
             !output.status.success() && error.contains(says) && error.contains("Permission denied"),
@@ -48,7 +48,7 @@ async fn what_cannot_be_read_is_named() {
         assert!(!exists(&db, "a").await);
     }
     allow(&file, 0o644);
-    assert!(boot_as_somebody(&db, folder.path()).status.success());
+    assert!(boot_as_user(&db, folder.path()).status.success());
     assert!(exists(&db, "b").await);
 }
 
@@ -204,7 +204,7 @@ async fn a_table_named_like_the_history_elsewhere_is_left_alone() {
     assert_eq!(applied(&db).await, "1,2,3");
     assert_eq!(value::<i64>(&db, "SELECT count(*) FROM other.refinery_schema_history").await, 0);
     assert_eq!(migrator(&files).run(db.url()).await.unwrap().run, None);
-    // In front of ours on the path it is read in its place, and told apart.
+    // In front of ours on the path it is read in its place, and distinguished.
     execute(&db, &format!("ALTER DATABASE {} SET search_path = other, public", db.name())).await;
     let error = migrator(&files).run(db.url()).await.unwrap_err();
     assert_eq!(error.sqlstate(), Some("42703"), "{error}");

@@ -204,7 +204,7 @@ async fn no_decoy_is_called_where_public_comes_before_the_catalog() {
         all.run(&url).await.unwrap();
         everything_read(&all, &url).await;
     }
-    someone_in_the_way(&all, &url).await;
+    blocked_by_another_session(&all, &url).await;
     let report = all.rollback(&url, &Rollback { to: 0, leave_rows: Vec::new() }).await.unwrap();
     assert_eq!(report.steps.len(), 3);
 }
@@ -222,7 +222,7 @@ const ALONE: (&str, &str) = (
 const ALONE_DOWN: (&str, &str) = ("V3__alone.down.sql", "DROP TABLE part, part_1; DROP PROCEDURE twice;");
 
 /// Another session has the migration lock, and then a table: who it is gets asked of the server.
-async fn someone_in_the_way(all: &Migrator, url: &str) {
+async fn blocked_by_another_session(all: &Migrator, url: &str) {
     let (client, other) = (
         refit::connect(url, &ConnectOptions::default()).await.unwrap(),
         refit::connect(url, &ConnectOptions::default()).await.unwrap(),

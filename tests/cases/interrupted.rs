@@ -148,7 +148,7 @@ async fn a_transaction_of_the_caller_s_is_neither_ended_nor_used() {
 }
 
 #[tokio::test]
-async fn what_needs_a_held_migration_waits_and_backfills_go_on() {
+async fn what_needs_a_held_migration_waits_and_backfills_continue() {
     let db = TestDb::empty().await.unwrap();
     let files = [
         (

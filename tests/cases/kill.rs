@@ -1,4 +1,4 @@
-//! SIGKILL of the applying process, at any moment: the next boot goes on, and in the end everything happened once.
+//! SIGKILL of the applying process, at any moment: the next boot continues, and in the end everything happened once.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -116,7 +116,7 @@ async fn kill(folder: &Path, db: &TestDb, after: Duration) -> bool {
     ended.killed
 }
 
-/// Holds at every moment, even while the killed process's session is still at work: a step that logs and its history row
+/// Holds at every moment, even while the killed process's session still runs: a step that logs and its history row
 /// become visible together.
 async fn assert_history_agrees(db: &TestDb) {
     if !value::<bool>(db, "SELECT to_regclass('log') IS NOT NULL").await {

@@ -68,7 +68,7 @@ fn every_disagreement_has_its_reason() {
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
-/// Squawk's rules that flag a case. It sees each file by itself, and is told which ones run in a transaction.
+/// Squawk's rules that flag a case. It reads each file separately, with a setting for those that run in a transaction.
 fn peer(case: &LabelledCase, style: &[Rule]) -> Vec<String> {
     let mut rules = Vec::new();
     for (path, text) in &case.files {

@@ -64,7 +64,7 @@ async fn behind_a_transaction_pooler_nobody_works_on_backfills() {
 }
 
 #[tokio::test]
-async fn behind_a_session_pooler_it_runs_when_told_that_sessions_are_kept() {
+async fn behind_a_session_pooler_it_runs_with_the_option_for_it() {
     let Some(program) = PgBouncer::program() else { return };
     let db = TestDb::empty().await.unwrap();
     let bouncer = PgBouncer::start(program, db.server(), "session").await;

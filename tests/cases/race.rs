@@ -85,13 +85,13 @@ async fn a_second_run_waits_and_says_for_whom() {
     let pid = gate::waiting(&db).await;
     let mut second = boot::start(folder.path(), db.url());
     let mut lines = BufReader::new(second.stderr.take().unwrap()).lines();
-    let told = loop {
+    let status = loop {
         let line = lines.next_line().await.unwrap().expect("it waits");
         if line.contains("waiting for another run") {
             break line;
         }
     };
-    assert!(told.contains(&format!("pid {pid}")) && told.contains("refit V2__wait"), "{told}");
+    assert!(status.contains(&format!("pid {pid}")) && status.contains("refit V2__wait"), "{status}");
 
     let error = migrator(&files).wait_for_lock(Duration::from_millis(200)).run(db.url()).await.unwrap_err();
     match &error {

@@ -173,7 +173,7 @@ async fn a_pooler_that_does_not_accept_a_parameter_is_named() {
 }
 
 #[tokio::test]
-async fn certificates_that_are_not_trusted_are_told_apart() {
+async fn certificates_that_are_not_trusted_are_distinguished() {
     let signed = self_signed("localhost");
     let server = tls_server(&signed, None).await;
     let url = |host: &str, rest: &str| {
@@ -284,16 +284,16 @@ async fn a_primary_or_a_standby_is_found_among_hosts() {
     let ready = async || value_at::<bool>(&standby.url("postgres"), "SELECT pg_is_in_recovery()").await;
     until("the standby answers", ready).await;
     let (one, two) = (socket(&primary), socket(&standby));
-    let url = |hosts: &str, wanted: &str| {
-        format!("postgres://postgres@{hosts}/postgres?target_session_attrs={wanted}")
+    let url = |hosts: &str, attributes: &str| {
+        format!("postgres://postgres@{hosts}/postgres?target_session_attrs={attributes}")
     };
     // A primary whose role is read-only by default is still one: read-write would not take it.
     execute_at(&primary.url("postgres"), "ALTER DATABASE postgres SET default_transaction_read_only = on")
         .await;
     for hosts in [format!("{one},{two}"), format!("{two},{one}")] {
-        for (wanted, is_standby) in [("primary", false), ("standby", true), ("prefer-standby", true)] {
-            let found = value_at::<bool>(&url(&hosts, wanted), "SELECT pg_is_in_recovery()").await;
-            assert_eq!(found, is_standby, "{wanted} among {hosts}");
+        for (attributes, is_standby) in [("primary", false), ("standby", true), ("prefer-standby", true)] {
+            let found = value_at::<bool>(&url(&hosts, attributes), "SELECT pg_is_in_recovery()").await;
+            assert_eq!(found, is_standby, "{attributes} among {hosts}");
         }
     }
     assert!(!value_at::<bool>(&url(&one, "prefer-standby"), "SELECT pg_is_in_recovery()").await);

@@ -28,11 +28,11 @@ async fn the_sample_is_rehearsed() {
         "{:?}",
         rehearsal.rows
     );
-    insta::assert_snapshot!("sample_rehearsal", told(&rehearsal));
+    insta::assert_snapshot!("sample_rehearsal", render(&rehearsal));
 }
 
 /// Without times, which differ from run to run.
-fn told(rehearsal: &Rehearsal) -> String {
+fn render(rehearsal: &Rehearsal) -> String {
     let mut lines = Vec::new();
     for step in &rehearsal.steps {
         lines.push(format!(

@@ -67,7 +67,7 @@ async fn a_registered_backfill_stays_with_its_table() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backfill_at_work_stays_with_its_table() {
+async fn a_running_backfill_stays_with_its_table() {
     let db = new().await;
     let slow = migrator(&[VISIT, SLOW]).backfills(Backfills::Inline);
     let url = at(db.url(), "a");
@@ -87,7 +87,7 @@ async fn a_backfill_at_work_stays_with_its_table() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rollback_at_work_stays_with_its_table() {
+async fn a_running_rollback_stays_with_its_table() {
     let db = new().await;
     let inline = migrator(&[VISIT, COUNT]).backfills(Backfills::Inline);
     inline.run(&at(db.url(), "a")).await.unwrap();
@@ -102,7 +102,7 @@ async fn a_rollback_at_work_stays_with_its_table() {
         execute(&db, TAKE_NAME).await;
         holder.batch_execute("COMMIT").await.unwrap();
     };
-    // Its history's table is not called what it was: the step of the down file fails, and another call goes on.
+    // Its history's table is not called what it was: the step of the down file fails, and another call continues.
     tokio::join!(inline.rollback(&url, &rollback), renaming).0.ok();
     inline.rollback(&at(db.url(), RENAMED), &rollback).await.unwrap();
     assert_eq!(sums(&db).await, "300 600");
@@ -180,7 +180,7 @@ async fn a_table_that_is_swapped_while_batches_run_is_done_to_its_end() {
     assert_eq!(value::<String>(&db, sums).await, "600 150000");
 }
 
-/// Nothing takes the name: the job goes on under the new one.
+/// Nothing takes the name: the job continues under the new one.
 #[tokio::test(flavor = "multi_thread")]
 async fn partitions_and_schemas_that_are_renamed_while_batches_run_are_done() {
     for rename in ["ALTER SCHEMA a RENAME TO \"B, c\"", "ALTER TABLE a.visit_2 RENAME TO other"] {
@@ -282,7 +282,7 @@ async fn a_session_that_only_reads_has_nothing_to_do() {
 
 /// A text that gives the session's locks away holds both keys until its transaction ends.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_step_that_unlocks_everything_goes_on_alone() {
+async fn a_step_that_unlocks_everything_keeps_the_lock() {
     let db = new().await;
     let first = migrator(&[VISIT]);
     first.run(&at(db.url(), "a")).await.unwrap();

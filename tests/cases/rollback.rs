@@ -98,7 +98,7 @@ async fn the_whole_way_is_looked_at_before_the_first_step() {
     let mut files = with("V3__i.down.sql", None);
     files.retain(|(file, _)| *file != "V1__a.down.sql");
     let Err(Error::RollbackRefused(refusals)) = back(&db, &files, 0).await else { panic!("no refusal") };
-    assert_eq!(refusals.len(), 2, "all of them are told: {refusals:?}");
+    assert_eq!(refusals.len(), 2, "all of them are reported: {refusals:?}");
     assert!(matches!(refusals[0], UndoRefusal::NoDown { version: 3, .. }));
     assert_eq!(value::<i64>(&db, "SELECT count(*) FROM refit.run").await, 1, "nothing has run");
     // What is below does not matter.
@@ -128,7 +128,7 @@ async fn a_down_file_that_fails_leaves_its_migration_whole() {
 }
 
 #[tokio::test]
-async fn outside_a_transaction_it_goes_on_behind_what_is_done() {
+async fn outside_a_transaction_it_continues_after_what_is_done() {
     let db = TestDb::empty().await.unwrap();
     migrator(&FILES).run(db.url()).await.unwrap();
     execute(&db, "DROP INDEX a_n").await;
@@ -188,7 +188,7 @@ async fn schema(db: &TestDb) -> Catalog {
     Catalog::read(&client, &ReadOptions::default()).await.unwrap()
 }
 
-/// The sample's whole history: the schema after going back is the one before going on, and so are the rows.
+/// The sample's whole history: the schema after going back is the one before applying, and so are the rows.
 #[tokio::test]
 async fn the_sample_goes_back_all_the_way() {
     let set = MigrationSet::from_dir(&workspace().join("migrations")).unwrap();

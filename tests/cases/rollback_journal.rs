@@ -15,10 +15,10 @@ async fn a_journal_is_dropped_when_its_time_is_over_and_not_before() {
     let kept = status(&db).await.journal.unwrap();
     assert!(kept.bytes > 100_000 && kept.kept_since.is_some(), "{kept:?}");
     let dropped = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
-    let told = dropped.clone();
+    let events = dropped.clone();
     let observed = inline(&files).observe(move |event| {
         if let Event::JournalDropped { stem, journal } = event {
-            told.lock().unwrap().push(format!("{stem} {journal}"));
+            events.lock().unwrap().push(format!("{stem} {journal}"));
         }
     });
     let older = "UPDATE refit.backfill SET finished_at = finished_at - interval '61 minutes'";
@@ -58,19 +58,19 @@ async fn a_key_that_does_not_name_one_row_keeps_no_journal() {
             "CREATE TABLE t (id bigint, p int, n int, PRIMARY KEY (p, id)) PARTITION BY LIST (p); \
              CREATE TABLE t0 PARTITION OF t FOR VALUES IN (0); CREATE TABLE t1 PARTITION OF t FOR VALUES IN (1); CREATE INDEX ON t (id)",
             "UPDATE t SET n = 1 WHERE t.id > $1 AND t.id <= $2",
-            "names one row only",
+            "is unique",
         ),
         (
             "CREATE TABLE t (id bigint NOT NULL, n int); CREATE INDEX ON t (id); CREATE UNIQUE INDEX ON t (id) WHERE n > 0",
             "UPDATE t SET n = 1 WHERE id > $1 AND id <= $2",
-            "names one row only",
+            "is unique",
         ),
         (
             "CREATE TABLE t (id bigint PRIMARY KEY, n int)",
             "UPDATE t SET n = 1, id = -id WHERE id > $1 AND id <= $2",
             "a column of its own key",
         ),
-        ("CREATE TABLE t (id bigint PRIMARY KEY, n int)", "", "a function has to keep it itself"),
+        ("CREATE TABLE t (id bigint PRIMARY KEY, n int)", "", "keep the values in the function"),
     ] {
         let db = TestDb::empty().await.unwrap();
         let fill =

@@ -135,7 +135,7 @@ async fn rows_that_changed_again_are_left_and_listed() {
     assert_eq!(counts(&db).await, "0: 19991, 5: 1, 101: 5");
 }
 
-/// Slow enough to be met at work, either way.
+/// Slow enough to be observed while it runs, in both directions.
 const SLOW_TABLE: (&str, &str) = (
     "V1__t.sql",
     "CREATE TABLE t (id bigint PRIMARY KEY, n int NOT NULL DEFAULT 0); INSERT INTO t SELECT g FROM generate_series(1, 6000) g; \
@@ -153,7 +153,7 @@ const RESTORED: &str = "SELECT coalesce((SELECT sum(rows_changed) FROM refit.bac
      WHERE kind = 'undo'), 0)::int8";
 
 #[tokio::test]
-async fn killed_on_the_way_back_it_goes_on_where_it_was() {
+async fn a_killed_rollback_continues_where_it_was() {
     let db = TestDb::empty().await.unwrap();
     let folder = folder(&SLOW);
     inline(&SLOW).run(db.url()).await.unwrap();
@@ -184,14 +184,14 @@ async fn killed_on_the_way_back_it_goes_on_where_it_was() {
 }
 
 #[tokio::test]
-async fn a_backfill_at_work_is_stopped_first() {
+async fn a_running_backfill_is_stopped_first() {
     let db = TestDb::empty().await.unwrap();
     let folder = folder(&SLOW);
     let process = boot::work(folder.path(), db.url(), 30.0);
     let some = "SELECT to_regclass('refit.backfill_range') IS NOT NULL";
     until("it is registered", async || value::<bool>(&db, some).await).await;
-    let at_work = "SELECT coalesce(sum(rows_changed), 0) > 500 FROM refit.backfill_range";
-    until("it is at work", async || value::<bool>(&db, at_work).await).await;
+    let running = "SELECT coalesce(sum(rows_changed), 0) > 500 FROM refit.backfill_range";
+    until("it runs", async || value::<bool>(&db, running).await).await;
     let report = back(&db, &SLOW).await.unwrap();
     assert_eq!((counts(&db).await.as_str(), applied(&db).await.as_str()), ("0: 6000", "1"));
     let restored = report.backfills[0].rows_changed;
@@ -261,13 +261,13 @@ async fn rows_that_cannot_be_restored_are_set_aside_and_taken_again() {
     assert!(error.message().contains("2 rows failed and were set aside"), "{error}");
     let left = status(&db).await;
     assert_eq!((left.kind.as_str(), left.state.as_str(), left.errors), ("undo", "incomplete", 2));
-    // What is above is undone, what is at work is not.
+    // What is above is undone, what runs is not.
     assert_eq!((applied(&db).await.as_str(), counts(&db).await.as_str()), ("1,2", "0: 19998, 1: 2"));
     assert_eq!(back(&db, &FILES).await.unwrap_err().message(), error.message(), "they fail again");
     execute(&db, "ALTER TABLE t DROP CONSTRAINT c").await;
     back(&db, &FILES).await.unwrap();
     assert_eq!((applied(&db).await.as_str(), counts(&db).await.as_str()), ("1", "0: 20000"));
-    // Or they are left, and with them what is at work.
+    // Or they are left, and with them what runs.
     inline(&FILES).run(db.url()).await.unwrap();
     execute(&db, "ALTER TABLE t ADD CONSTRAINT c CHECK (n > 0 OR id NOT IN (77, 7777)) NOT VALID").await;
     back(&db, &FILES).await.unwrap_err();
@@ -313,7 +313,7 @@ async fn a_table_written_to_throughout_loses_nothing() {
 }
 
 #[tokio::test]
-async fn workers_that_are_cut_off_go_on_and_a_cut_run_is_gone_on_with() {
+async fn workers_that_are_cut_off_continue_and_a_cut_run_is_resumed() {
     let db = TestDb::empty().await.unwrap();
     inline(&SLOW).run(db.url()).await.unwrap();
     let client = db.connect().await.unwrap();
@@ -343,7 +343,7 @@ async fn paused_and_canceled_from_elsewhere_it_waits_and_stops() {
     inline(&SLOW).run(db.url()).await.unwrap();
     let client = db.connect().await.unwrap();
     let asked = async {
-        until("it is at work", async || value::<i64>(&db, RESTORED).await > 0).await;
+        until("it runs", async || value::<i64>(&db, RESTORED).await > 0).await;
         request(&client, &crate::support::state(&client).await, 2, Request::Pause).await.unwrap();
         tokio::time::sleep(Duration::from_secs(1)).await;
         let paused: i64 = value(&db, RESTORED).await;

@@ -32,8 +32,8 @@ async fn a_job_works_on_the_tables_that_its_migration_found() {
     migrator(&[CART, TOTAL]).backfills(Backfills::Hold).run(&svc).await.unwrap();
     // An operator has another search path, and names the service's history. A superuser does not
     // read tables whose owner it has no reason to trust.
-    let stranger = migrator(&[CART, TOTAL]).history_schema("shop").backfills(Backfills::Inline);
-    let error = stranger.run(&admin).await.unwrap_err();
+    let other = migrator(&[CART, TOTAL]).history_schema("shop").backfills(Backfills::Inline);
+    let error = other.run(&admin).await.unwrap_err();
     assert!(matches!(error, Error::NotOurs { .. }), "{error}");
     execute_at(&admin, "GRANT svc TO postgres").await;
     let operator = migrator(&[CART, TOTAL]).history_schema("shop").backfills(Backfills::Inline);

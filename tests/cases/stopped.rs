@@ -30,7 +30,7 @@ async fn stopped<T>(
         interrupt.trigger();
     };
     let both = async { tokio::join!(run, stop) };
-    let (outcome, ()) = tokio::time::timeout(Duration::from_secs(20), both).await.expect("it goes on");
+    let (outcome, ()) = tokio::time::timeout(Duration::from_secs(20), both).await.expect("it continues");
     let Err(error) = outcome else { panic!("it came to its end") };
     assert!(matches!(error, Error::Interrupted { .. }), "{error}");
     error
@@ -200,7 +200,7 @@ async fn an_edit_is_accepted_while_another_process_works() {
     let (ran, at_most) =
         tokio::time::timeout(Duration::from_secs(60), async { tokio::join!(working.run(db.url()), editing) })
             .await
-            .expect("it goes on");
+            .expect("it continues");
     // What it applies next does not fit its own files any more; the rows are done.
     ran.ok();
     migrator(&new).backfills(Backfills::Inline).run(db.url()).await.unwrap();

@@ -126,7 +126,7 @@ async fn a_client_certificate_is_shown_when_asked_for() {
         refused(&server, "127.0.0.1", &format!("sslmode=require&sslcert={}", certificate.display())).await;
     assert!(error.contains("give both"), "{error}");
     // The certificate of another role does not let this one in.
-    authority.client("somebody");
+    authority.client("another_user");
     let error = refused(&server, "127.0.0.1", &format!("sslmode=require&{both}")).await;
     assert!(error.contains("28000"), "{error}");
 }

@@ -1,4 +1,4 @@
-//! A database that a release wrote which knew one history only goes on where it was.
+//! The state of a release that had a single history is upgraded, and work continues.
 
 use refit::backfill::{JobStatus, Request, request};
 use refit::{Backfills, Rollback};

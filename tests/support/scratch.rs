@@ -1,4 +1,4 @@
-//! A crate of somebody else's, in a temporary folder, that is built as cargo builds any other.
+//! A crate outside the workspace, in a temporary folder, that cargo builds like any other.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -60,7 +60,7 @@ pub(crate) struct Carried {
 }
 
 impl Carried {
-    /// Puts the texts "into the binary". What they take is never given back, as it is with a binary's own data.
+    /// Puts the texts "into the binary". Their memory is never released, like that of a binary's own data.
     pub(crate) fn new(texts: &[Text]) -> anyhow::Result<Carried> {
         let named: Vec<_> = texts.iter().map(|text| (leak(text.stem()), leak(text.sql.clone()))).collect();
         let sqlx = texts.iter().zip(&named).map(|(text, (_, sql))| {

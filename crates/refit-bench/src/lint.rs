@@ -107,7 +107,7 @@ fn folder_rows(tools: &[Tool], scratch: &Path, turns: usize) -> anyhow::Result<[
     let mine = times.median(0);
     let cpu = Row {
         what: "1,000 files, 32,000 lines: CPU",
-        cells: (0..tools.len()).map(|tool| against(times.median(tool), mine)).collect(),
+        cells: (0..tools.len()).map(|tool| relative(times.median(tool), mine)).collect(),
         target: "≤ 0.3 × fastest peer",
         verdict: beside_peers((1..tools.len()).map(|tool| times.median(tool)).min(), |fastest| {
             mine.as_secs_f64() <= CPU_AT_MOST * fastest.as_secs_f64()
@@ -152,7 +152,7 @@ fn long_rows(tools: &[Tool], scratch: &Path, turns: usize) -> anyhow::Result<[Ro
     Ok([
         Row {
             what: "one file of 50,000 lines: CPU",
-            cells: (0..tools.len()).map(|tool| against(times[1].median(tool), mine)).collect(),
+            cells: (0..tools.len()).map(|tool| relative(times[1].median(tool), mine)).collect(),
             target: "≤ 0.3 s",
             verdict: Verdict::of(mine <= LONG_AT_MOST, ""),
         },
@@ -187,7 +187,7 @@ fn measured(
     Ok((times, peaks))
 }
 
-fn against(time: Duration, mine: Duration) -> Cell {
+fn relative(time: Duration, mine: Duration) -> Cell {
     match time == mine {
         true => Cell::time(time),
         false => Cell::time_and_ratio(time, time.as_secs_f64() / mine.as_secs_f64().max(f64::MIN_POSITIVE)),

@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_differs_from_the_default_is_told() {
+    fn only_what_differs_from_the_default_is_listed() {
         assert_eq!(shown(On::Table, &["own=arwdDxt/own"]), []);
         assert_eq!(shown(On::Function, &["=X/own", "own=X/own"]), []);
         assert_eq!(shown(On::Function, &["own=X/own"]), pairs(&[("PUBLIC", "none")]));
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn options_grantors_and_odd_names_are_told() {
+    fn options_grantors_and_odd_names_are_listed() {
         let list = ["own=arwdDxt/own", "r=arwdDxt/own", "\"a=\"\"b\"=r*w/\"x/y\"", "=r/own"];
         let expected =
             [("\"a=\"\"b\"", "SELECT* by \"x/y\", UPDATE by \"x/y\""), ("PUBLIC", "SELECT"), ("r", "ALL")];

@@ -1,7 +1,7 @@
 //! Hostile input: whatever is in the files, linting ends in findings, in time that grows with the input, and no file is lost.
 //!
 //! Texts are spliced from a corpus (the labelled cases, the sample's migrations, fragments that have hurt parsers before)
-//! and then damaged, byte by byte and token by token. `REFIT_FUZZ_SECONDS=600` goes on for that long.
+//! and then damaged, byte by byte and token by token. `REFIT_FUZZ_SECONDS=600` runs for that long.
 
 #![allow(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
 
@@ -153,8 +153,8 @@ fn hold(inputs: &[Input], outcome: &Outcome) -> Result<(), TestCaseError> {
     }
     for input in inputs {
         let is_text = std::str::from_utf8(&input.bytes).is_ok_and(|text| !text.contains('\0'));
-        let told = outcome.findings.iter().any(|finding| finding.path == input.path);
-        prop_assert!(is_text || told, "{} is no text, and nobody says so", input.path);
+        let is_reported = outcome.findings.iter().any(|finding| finding.path == input.path);
+        prop_assert!(is_text || is_reported, "{} is not text, and no finding reports it", input.path);
     }
     Ok(())
 }
@@ -197,7 +197,7 @@ fn no_input_is_too_much() {
 }
 
 #[test]
-fn deep_nesting_is_told_and_the_rest_is_read() {
+fn deep_nesting_is_reported_and_the_rest_is_read() {
     for level in
         ["(", "CASE WHEN ", "NOT ", "- ", "x || ", "f(1, ", "(SELECT * FROM ", "ARRAY[", "EXISTS (SELECT "]
     {
@@ -232,7 +232,7 @@ fn a_mistake_costs_its_statement_only() {
 }
 
 #[test]
-fn what_is_no_text_is_told() {
+fn what_is_not_text_is_reported() {
     for bytes in [&b"DROP TABLE \xff;"[..], b"SELECT 1;\0", b"\xfe\xff\0S", b"\xff\xfeS\0"] {
         assert!(!rules(&[input("V1__x.sql", bytes.to_vec())]).is_empty(), "{bytes:?}");
     }

@@ -1,7 +1,7 @@
 //! Statements made by a grammar that is heavy in WITH, nesting and comments: names are few, so that items of WITH name themselves, each
 //! other, and tables; functions call each other. Whatever it makes, linting and fixing end, and within seconds.
 //!
-//! `REFIT_FUZZ_SECONDS=600` goes on for that long.
+//! `REFIT_FUZZ_SECONDS=600` runs for that long.
 
 #![allow(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
 

@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_values_are_told() {
+    fn wrong_values_are_reported() {
         for (rest, complaint) in [
             (", batch = 0", "`batch`"),
             (", workers = 0", "`workers` must be at least 1"),

@@ -27,18 +27,18 @@ pub struct Mismatch {
     /// What was predicted; none if nothing was.
     pub predicted: Option<String>,
     /// What was observed; none if nothing was.
-    pub seen: Option<String>,
+    pub observed: Option<String>,
 }
 
 impl std::fmt::Display for Mismatch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let table = &self.table;
-        match (&self.predicted, &self.seen) {
-            (Some(predicted), Some(seen)) => {
-                write!(f, "predicted for {table}: {predicted}; observed: {seen}")
+        match (&self.predicted, &self.observed) {
+            (Some(predicted), Some(observed)) => {
+                write!(f, "predicted for {table}: {predicted}; observed: {observed}")
             }
             (Some(predicted), None) => write!(f, "predicted for {table}: {predicted}; it did not happen"),
-            (None, Some(seen)) => write!(f, "not predicted for {table}: {seen}"),
+            (None, Some(observed)) => write!(f, "not predicted for {table}: {observed}"),
             (None, None) => write!(f, "no difference for {table}"),
         }
     }
@@ -61,32 +61,32 @@ pub fn mismatches(trace: &Trace, predicted: &[Prediction]) -> Vec<Mismatch> {
 }
 
 struct Comparison<'a> {
-    seen: &'a StatementTrace,
+    observed: &'a StatementTrace,
     predicted: &'a Prediction,
     locks: BTreeMap<&'a str, LockMode>,
     work: BTreeMap<&'a str, Vec<Work>>,
 }
 
 impl<'a> Comparison<'a> {
-    fn new(seen: &'a StatementTrace, predicted: &'a Prediction) -> Comparison<'a> {
+    fn new(observed: &'a StatementTrace, predicted: &'a Prediction) -> Comparison<'a> {
         let mut locks: BTreeMap<&str, LockMode> = BTreeMap::new();
         let mut work: BTreeMap<&str, Vec<Work>> = BTreeMap::new();
         for (name, mode) in &predicted.effects.locks {
-            if let Some(existed) = resolve(seen, name) {
+            if let Some(existed) = resolve(observed, name) {
                 let strongest = locks.entry(&existed.table).or_insert(*mode);
                 *strongest = (*strongest).max(*mode);
             }
         }
         for (name, kind) in &predicted.effects.work {
-            if let Some(existed) = resolve(seen, name) {
+            if let Some(existed) = resolve(observed, name) {
                 work.entry(&existed.table).or_default().push(*kind);
             }
         }
-        Comparison { seen, predicted, locks, work }
+        Comparison { observed, predicted, locks, work }
     }
 
     fn run(&self, found: &mut Vec<Mismatch>) {
-        for existed in self.seen.existed.iter().filter(|existed| !existed.is_new) {
+        for existed in self.observed.existed.iter().filter(|existed| !existed.is_new) {
             self.lock(existed, found);
             self.rewrite(existed, found);
             self.index(existed, found);
@@ -98,39 +98,40 @@ impl<'a> Comparison<'a> {
         let strongest = |locks: &[crate::trace::Lock]| {
             locks.iter().filter(|lock| lock.object == existed.table).map(|lock| lock.mode).max()
         };
-        let (held, new) = (strongest(&self.seen.held), strongest(&self.seen.locks));
+        let (held, new) = (strongest(&self.observed.held), strongest(&self.observed.locks));
         let predicted = self.locks.get(existed.table.as_str()).copied();
         // A lock on a table also locks its partitions.
         let inherited =
             existed.above.iter().filter_map(|above| self.locks.get(above.as_str()).copied()).max();
         let missing = predicted.is_some_and(|mode| mode >= LockMode::RowExclusive) && held < predicted;
         // Outside a transaction, a further lock may be released before it is observed.
-        let missing = missing && !(self.seen.outside && held.is_some());
+        let missing = missing && !(self.observed.outside && held.is_some());
         // Locks that block neither reads nor writes are not always predicted: ANALYZE, COMMENT.
         let counts = |mode: LockMode| mode.stops_writes() || predicted.is_some();
         let more = new.is_some_and(counts) && new > predicted.max(inherited) && new >= held;
         if more || (missing && !self.is_conditional()) {
-            let seen = if more { new } else { held };
-            found.push(self.differs(existed, "lock", predicted.map(lock_text), seen.map(lock_text)));
+            let observed = if more { new } else { held };
+            found.push(self.differs(existed, "lock", predicted.map(lock_text), observed.map(lock_text)));
         }
     }
 
     fn rewrite(&self, existed: &Existed, found: &mut Vec<Mismatch>) {
-        let seen = self.here_or_below(existed, |table| self.seen.rewritten.iter().any(|one| one == table));
+        let observed =
+            self.here_or_below(existed, |table| self.observed.rewritten.iter().any(|one| one == table));
         let predicted = self.predicts(existed, &[Work::Rewrite]);
         let covered = predicted || self.predicts_above(existed, &[Work::Rewrite]);
         let words = || Some(Work::Rewrite.to_string());
-        if self.seen.rewritten.contains(&existed.table) && !covered {
+        if self.observed.rewritten.contains(&existed.table) && !covered {
             found.push(self.differs(existed, "rewrite", None, words()));
-        } else if predicted && !seen && !self.is_conditional() && !existed.is_partitioned {
+        } else if predicted && !observed && !self.is_conditional() && !existed.is_partitioned {
             found.push(self.differs(existed, "rewrite", words(), None));
         }
     }
 
     fn index(&self, existed: &Existed, found: &mut Vec<Mismatch>) {
-        let seen = self.seen.indexes.iter().any(|index| index.table == existed.table);
+        let observed = self.observed.indexes.iter().any(|index| index.table == existed.table);
         let any = [Work::IndexBuild, Work::Rewrite];
-        if seen && !self.predicts(existed, &any) && !self.predicts_above(existed, &any) {
+        if observed && !self.predicts(existed, &any) && !self.predicts_above(existed, &any) {
             found.push(self.differs(existed, "index", None, Some(Work::IndexBuild.to_string())));
         }
     }
@@ -140,12 +141,12 @@ impl<'a> Comparison<'a> {
         if matches!(self.predicted.stmt.kind, StmtKind::Vacuum { .. }) {
             return;
         }
-        let was_scanned = |table: &str| self.seen.scanned.iter().any(|scan| scan.table == table);
+        let was_scanned = |table: &str| self.observed.scanned.iter().any(|scan| scan.table == table);
         let was_read = |table: &str| {
             was_scanned(table)
-                || self.seen.looked_up.iter().any(|one| one == table)
-                || self.seen.rewritten.iter().any(|one| one == table)
-                || self.seen.indexes.iter().any(|index| index.table == table)
+                || self.observed.looked_up.iter().any(|one| one == table)
+                || self.observed.rewritten.iter().any(|one| one == table)
+                || self.observed.indexes.iter().any(|index| index.table == table)
         };
         let kinds = [Work::Scan, Work::IndexBuild];
         let predicted = self.predicts(existed, &kinds);
@@ -159,7 +160,7 @@ impl<'a> Comparison<'a> {
         }
         let any = [Work::Scan, Work::IndexBuild, Work::Rewrite, Work::RowChange];
         let stopped = self
-            .seen
+            .observed
             .held
             .iter()
             .any(|lock| lock.object == existed.table && lock.mode == LockMode::AccessExclusive);
@@ -167,8 +168,8 @@ impl<'a> Comparison<'a> {
             matches!(self.predicted.stmt.kind, StmtKind::Alter { .. } | StmtKind::AlterDomain { .. });
         let unpredicted = !self.predicts(existed, &any) && !self.predicts_above(existed, &any);
         // An unpredicted rewrite is reported only once.
-        let reported = self.seen.rewritten.contains(&existed.table)
-            || self.seen.indexes.iter().any(|index| index.table == existed.table);
+        let reported = self.observed.rewritten.contains(&existed.table)
+            || self.observed.indexes.iter().any(|index| index.table == existed.table);
         if was_scanned(&existed.table) && stopped && by_nature && unpredicted && !reported {
             found.push(self.differs(existed, "scan", None, Some(Work::Scan.to_string())));
         }
@@ -190,7 +191,7 @@ impl<'a> Comparison<'a> {
     fn here_or_below(&self, existed: &Existed, holds: impl Fn(&str) -> bool) -> bool {
         holds(&existed.table)
             || self
-                .seen
+                .observed
                 .existed
                 .iter()
                 .any(|other| other.above.contains(&existed.table) && holds(&other.table))
@@ -198,7 +199,7 @@ impl<'a> Comparison<'a> {
 
     /// Whether predicted work may legitimately not happen.
     fn is_conditional(&self) -> bool {
-        self.seen.guarded
+        self.observed.guarded
             || matches!(
                 self.predicted.stmt.kind,
                 StmtKind::Do(_) | StmtKind::Call { .. } | StmtKind::Select(_) | StmtKind::DynamicSql { .. }
@@ -210,15 +211,15 @@ impl<'a> Comparison<'a> {
         existed: &Existed,
         about: &'static str,
         predicted: Option<String>,
-        seen: Option<String>,
+        observed: Option<String>,
     ) -> Mismatch {
         Mismatch {
-            path: self.seen.path.clone(),
-            statement: self.seen.statement,
+            path: self.observed.path.clone(),
+            statement: self.observed.statement,
             table: existed.table.clone(),
             about,
             predicted,
-            seen,
+            observed,
         }
     }
 }
@@ -228,11 +229,11 @@ fn lock_text(mode: LockMode) -> String {
 }
 
 /// The table that a name refers to: an exact match, else the only table of that name in any schema.
-fn resolve<'a>(seen: &'a StatementTrace, name: &Name) -> Option<&'a Existed> {
+fn resolve<'a>(observed: &'a StatementTrace, name: &Name) -> Option<&'a Existed> {
     let key = name.key();
-    let exact = seen.existed.iter().find(|existed| existed.table == key);
+    let exact = observed.existed.iter().find(|existed| existed.table == key);
     exact.or_else(|| {
-        let mut others = seen.existed.iter().filter(|existed| {
+        let mut others = observed.existed.iter().filter(|existed| {
             name.schema.is_none() && existed.table.rsplit_once('.').is_some_and(|(_, bare)| bare == name.name)
         });
         others.next().filter(|_| others.next().is_none())

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use refit::{Event, Migrator};
 use refit_model::wording::elapsed;
 
-use crate::output::{GOOD, Output, QUIET, WAITS};
+use crate::output::{GOOD, Output, QUIET, WARN};
 use crate::styled::{Text, text};
 
 /// Shows the events of the migrator's runs on standard error, unless the format is for programs.
@@ -33,13 +33,13 @@ fn show(bar: &ProgressBar, event: &Event<'_>) {
     let say = |text: Text| bar.suspend(|| crate::output::say(&text));
     match event {
         Event::Waiting { holder, .. } => {
-            say(text![WAITS.of("waiting"), format!(" for another run: {holder}")]);
+            say(text![WARN.of("waiting"), format!(" for another run: {holder}")]);
         }
         Event::Began { steps } => bar.set_length(*steps as u64),
         Event::StepBegan { stem } => bar.set_message(crate::terminal::plain(&(*stem).into())),
         Event::StepRetried { stem, attempts, blockers, .. } => {
             let by = if blockers.is_empty() { String::new() } else { format!(": {}", blockers.join("; ")) };
-            say(text![WAITS.of("blocked"), format!(" {stem}, attempt {attempts}{by}")]);
+            say(text![WARN.of("blocked"), format!(" {stem}, attempt {attempts}{by}")]);
         }
         Event::StepApplied { report } => {
             bar.inc(1);

@@ -66,7 +66,7 @@ impl Migrator {
                 }
             }
             Backfills::Background => {
-                tokio::spawn(self.clone().work_for_ever(url.to_owned(), awaited));
+                tokio::spawn(self.clone().work_in_background(url.to_owned(), awaited));
             }
             Backfills::Hold => {}
         }
@@ -104,7 +104,7 @@ impl Migrator {
                 }
             },
             Backfills::Background => {
-                tokio::spawn(self.clone().work_for_ever(url.to_owned(), BTreeSet::new()));
+                tokio::spawn(self.clone().work_in_background(url.to_owned(), BTreeSet::new()));
                 Err(error)
             }
             Backfills::Hold => Err(error),

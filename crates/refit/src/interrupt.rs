@@ -1,5 +1,5 @@
-//! Stopping a run from outside: the statement that runs is canceled, nothing after it is sent, and the run ends with an error that
-//! says what is applied.
+//! Stops a run from outside: the current statement is canceled, nothing more is sent, and the run ends with an error that says what
+//! is applied.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tracing::debug;
 
 use crate::connect::{Connector, Target};
 
-/// A switch that ends runs; clones are one switch.
+/// A switch that ends runs; clones share one switch.
 ///
 /// ```
 /// # use refit::{Interrupt, Migrator};
@@ -30,17 +30,17 @@ impl Interrupt {
         Interrupt(Arc::new(watch::Sender::new(false)))
     }
 
-    /// Ends the runs that have it, now and in future.
+    /// Ends the runs that use it, now and in future.
     pub fn trigger(&self) {
         self.0.send_replace(true);
     }
 
-    /// Whether it was triggered.
+    /// Whether it has been triggered.
     pub fn is_triggered(&self) -> bool {
         *self.0.borrow()
     }
 
-    /// Pauses; true when it was triggered before the end.
+    /// Sleeps; true if it was triggered before the end.
     pub(crate) async fn cuts_short(&self, pause: Duration) -> bool {
         tokio::time::timeout(pause, self.triggered()).await.is_ok()
     }
@@ -58,13 +58,14 @@ impl Default for Interrupt {
     }
 }
 
-/// How often a cancel request is repeated until the statement has ended: one that comes between two statements does nothing.
+/// The interval at which a cancel request is repeated until the statement has ended: one that arrives between two statements has no
+/// effect.
 const REPEAT: Duration = Duration::from_millis(200);
 
-/// How often one is sent where it cannot be seen whether the statement has ended.
+/// How often one is sent if it is unknown whether the statement has ended.
 const REPEATS: u32 = 5;
 
-/// Cancels what a session does, over TLS where the session has it.
+/// Cancels the statement of a session, over TLS if the session uses it.
 #[derive(Clone)]
 pub(crate) struct Canceler {
     token: CancelToken,
@@ -72,7 +73,7 @@ pub(crate) struct Canceler {
 }
 
 impl Canceler {
-    /// `target` is where the session leads, when that is known; certificates that cannot be read leave the request plain.
+    /// `target` is the session's server, if known; without readable certificates, the request is not encrypted.
     pub(crate) fn new(client: &Client, target: Option<&Target>) -> Canceler {
         let tls = target.and_then(|target| target.tls_connector().ok().flatten());
         Canceler { token: client.cancel_token(), tls }
@@ -85,11 +86,11 @@ impl Canceler {
             None => self.token.cancel_query(NoTls).await,
         };
         if let Err(error) = canceled {
-            debug!(error = %crate::error::describe(&error), "could not send a cancel request");
+            debug!(error = %crate::error::describe(&error), "cannot send a cancel request");
         }
     }
 
-    /// Waits for something that the session does; once `interrupt` is triggered, cancels it until it has ended.
+    /// Waits for work on the session; once `interrupt` is triggered, cancels it until it has ended.
     pub(crate) async fn or_cancel<T>(&self, interrupt: &Interrupt, work: impl Future<Output = T>) -> T {
         let mut work = std::pin::pin!(work);
         tokio::select! {
@@ -106,8 +107,8 @@ impl Canceler {
     }
 }
 
-/// Cancels what a session does when it is dropped before it is disarmed: a future that is dropped early leaves a statement
-/// behind that would go on, and be committed unseen.
+/// Cancels the statement of a session when dropped before it is disarmed: a future that is dropped early would otherwise leave a
+/// statement running, and committed unseen.
 pub(crate) struct CancelOnDrop(Option<Canceler>);
 
 impl CancelOnDrop {
@@ -124,7 +125,7 @@ impl Drop for CancelOnDrop {
     fn drop(&mut self) {
         if let (Some(canceler), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) {
             runtime.spawn(async move {
-                // What was sent before may not have begun.
+                // A statement that was already sent may not have begun.
                 for _ in 0..REPEATS {
                     canceler.cancel().await;
                     tokio::time::sleep(REPEAT).await;

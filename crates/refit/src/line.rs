@@ -1,14 +1,14 @@
-//! Labelled lines, as people read a plan: what prints them chooses the layout and the colours.
+//! Labeled lines, such as those of a plan: the caller that prints them chooses layout and colors.
 
 use std::fmt;
 
-/// A line of something that people read.
+/// A labeled line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Line {
-    /// What the line is about, such as `pending` or `refused`; empty where it continues the line before.
+    /// The label, such as `pending` or `refused`; empty if the line continues the one before.
     pub label: &'static str,
-    /// The rest.
+    /// The text.
     pub text: String,
     /// What the line means to the reader: what prints it derives a style from this, not from the label.
     pub kind: LineKind,
@@ -39,7 +39,7 @@ impl Line {
         Line { label, text: text.into(), kind: LineKind::Detail }
     }
 
-    /// Writes it with its label in a column of that many characters.
+    /// Writes it with its label in a column of `width` characters.
     pub(crate) fn write(&self, f: &mut fmt::Formatter<'_>, width: usize) -> fmt::Result {
         write!(f, "  {:width$}  {}", self.label, self.text)
     }

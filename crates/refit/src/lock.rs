@@ -23,15 +23,15 @@ const POLL: Duration = Duration::from_millis(100);
 const POLL_AT_MOST: Duration = Duration::from_secs(2);
 const REPORT_EVERY: Duration = Duration::from_secs(10);
 
-/// How one attempt to wait for the lock ended.
+/// The outcome of one poll.
 pub(crate) enum Waited {
-    /// The lock is ours.
+    /// The lock is taken.
     Locked,
-    /// Time for the caller to look whether there is still something to do.
+    /// Another session has it: the caller checks whether there is still something to do.
     NotYet,
 }
 
-/// Waiting for the lock: one poll a call, so that the caller can look at the history in between.
+/// Waits for the lock, one poll per call, so that the caller can read the history in between.
 pub(crate) struct LockWait<'a> {
     keys: LockKeys,
     state: &'a State,
@@ -62,11 +62,11 @@ impl<'a> LockWait<'a> {
         self.began.elapsed()
     }
 
-    /// Tries once. When another session has the lock, says who, and sleeps.
+    /// Tries once. If another session has the lock, reports which one, and sleeps.
     pub(crate) async fn poll(&mut self, client: &Client) -> Result<Waited, Error> {
-        // The name shows waiters, and readers of pg_stat_activity, since when.
+        // The name shows other sessions when this one took the lock.
         let name = crate::application_name::run(jiff::Timestamp::now());
-        // Both or none. Which key another session has, says whom to wait for. The last WHEN is there to give the first key back.
+        // Takes both keys or none, and returns the key that another session has. The last WHEN releases the first key.
         let sql = "SELECT key IS NULL, CASE WHEN key IS NULL THEN pg_catalog.set_config('application_name', $3, false) END, key \
                    FROM (SELECT CASE WHEN NOT pg_catalog.pg_try_advisory_lock($1) THEN $1 \
                              WHEN coalesce(pg_catalog.pg_try_advisory_lock($2), true) THEN NULL \
@@ -101,11 +101,11 @@ impl<'a> LockWait<'a> {
 
 /// The error of a run that was interrupted while it waited for another one.
 pub(crate) fn interrupted() -> Error {
-    let remains = "it was waiting for another run, and has changed nothing".to_owned();
+    let remains = "it was waiting for another run and has changed nothing".to_owned();
     Error::Interrupted { at: None, remains }
 }
 
-/// The values of `columns` for the session that holds the lock, which they call `activity`; none if no session holds it.
+/// The values of `columns`, which refer to the session that holds the lock as `activity`; none if no session holds it.
 pub(crate) async fn ask_holder(client: &Client, key: i64, columns: &str) -> Result<Option<Row>, Error> {
     let sql = format!(
         "SELECT {columns} FROM pg_locks JOIN pg_stat_activity AS activity USING (pid) \
@@ -114,10 +114,10 @@ pub(crate) async fn ask_holder(client: &Client, key: i64, columns: &str) -> Resu
            AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = pg_catalog.current_database())"
     );
     let rows = client.query_typed(&sql, &[(&key, Type::INT8)]).await;
-    Ok(rows.map_err(Error::database("asking who holds the migration lock"))?.into_iter().next())
+    Ok(rows.map_err(Error::database("reading which session holds the migration lock"))?.into_iter().next())
 }
 
-/// Who holds the lock, doing what, since when, as text.
+/// Describes the session that holds the lock: who, what it does, and since when.
 async fn holder(client: &Client, key: i64, state: &State) -> Result<String, Error> {
     let columns = "pg_catalog.format('pid %s, %s, from %s, %s', activity.pid, coalesce(nullif(application_name, ''), 'no name'), \
                           coalesce(pg_catalog.host(client_addr), 'local socket'), \
@@ -129,7 +129,7 @@ async fn holder(client: &Client, key: i64, state: &State) -> Result<String, Erro
         return Ok("a session that has just ended".to_owned());
     };
     let (mut holder, pid): (String, i32) = (row.get(0), row.get(1));
-    // Where the state cannot be read, or is not there yet, the name of the session has to do.
+    // Without a readable state, the session's name is all there is.
     let sql = "SELECT pg_catalog.to_char(pg_catalog.max(started_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') \
                FROM refit.run WHERE backend_pid = $1 AND outcome = 'running'";
     if let Ok(row) = client.query_typed_one(&state.sql(sql), &[(&pid, Type::INT4)]).await
@@ -179,8 +179,8 @@ impl HistoryLock {
     }
 }
 
-/// Expressions for the end of a transaction that holds the lock as its own: the session's lock is there afterwards,
-/// whatever the text did to it, and none that the text took. Giving back and taking again leaves it held exactly once.
+/// Expressions for the end of a transaction that holds the lock itself: afterwards the session holds the lock, whatever the text
+/// did to it, and none of the text's own. Releasing and taking it again leaves it held exactly once.
 pub(crate) fn retake(facts: &Preflight) -> String {
     let unlock = match facts.unlock_all {
         true => "pg_catalog.pg_advisory_unlock_all()".to_owned(),
@@ -189,16 +189,16 @@ pub(crate) fn retake(facts: &Preflight) -> String {
     format!("{unlock},{}", facts.lock.call("pg_try_advisory_lock"))
 }
 
-/// Makes sure, outside of a transaction, that the lock is still ours. Text such as `DISCARD ALL` gives it away.
+/// Whether the session still holds the lock, outside a transaction; takes it again if text such as `DISCARD ALL` released it.
 pub(crate) async fn is_held(client: &Client, keys: LockKeys) -> Result<bool, Error> {
-    // The text before may have set another search path: every operator is qualified.
+    // The text may have set another search path, so every operator is qualified.
     let sql = "SELECT key FROM pg_catalog.unnest($1) AS keys (key) WHERE NOT EXISTS ( \
                    SELECT FROM pg_catalog.pg_locks WHERE locktype OPERATOR(pg_catalog.=) 'advisory'::pg_catalog.text \
                    AND granted AND objsubid OPERATOR(pg_catalog.=) 1::pg_catalog.int2 \
                    AND pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid() \
                    AND ((classid::pg_catalog.int8 OPERATOR(pg_catalog.<<) 32::pg_catalog.int4) \
                         OPERATOR(pg_catalog.|) objid::pg_catalog.int8) OPERATOR(pg_catalog.=) key)";
-    let failed = || Error::database("looking after the migration lock");
+    let failed = || Error::database("checking the migration lock");
     let keys: Vec<i64> = keys.each().collect();
     let missing = client.query_typed(sql, &[(&keys, Type::INT8_ARRAY)]).await.map_err(failed())?;
     for key in missing.iter().map(|row| row.get::<_, i64>(0)) {
@@ -210,8 +210,8 @@ pub(crate) async fn is_held(client: &Client, keys: LockKeys) -> Result<bool, Err
     Ok(true)
 }
 
-/// Gives back the lock, and the session as the caller left it. A failure is logged and not returned: the connection's end
-/// releases the lock too.
+/// Releases the lock and restores the caller's session. A failure is logged and not returned: the end of the connection releases
+/// the lock too.
 pub(crate) async fn release(client: &Client, facts: &Preflight) {
     facts.end_after(client, &format!("SELECT {};", facts.lock.call("pg_advisory_unlock"))).await;
 }

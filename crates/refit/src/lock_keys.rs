@@ -20,8 +20,8 @@ pub fn key(schema: &str) -> i64 {
     }
 }
 
-/// The keys of a history's lock, which are held together: one by the name of its schema, which every release takes and which is
-/// there before the table is; one by its table, which stays the same when the schema is renamed.
+/// The keys of a history's lock, which are held together: one from the name of its schema, which all releases take and which exists
+/// before the table; one from its table, which stays the same if the schema is renamed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LockKeys {
     pub(crate) by_name: i64,
@@ -37,12 +37,12 @@ impl LockKeys {
         std::iter::once(self.by_name).chain(self.by_table)
     }
 
-    /// An expression for each key that calls a function with it.
+    /// An expression for each key that passes it to a function.
     pub(crate) fn call(self, function: &str) -> String {
         self.joined(function, ",")
     }
 
-    /// Whether a function is true of all keys; no operator is looked for.
+    /// An expression that is true if a function is true for all keys; it uses no operators.
     pub(crate) fn all(self, function: &str) -> String {
         self.joined(function, " AND ")
     }
@@ -52,8 +52,8 @@ impl LockKeys {
         self.each().map(call).collect::<Vec<_>>().join(between)
     }
 
-    /// Takes the key of the table that the transaction at hand has made: no other session sees it yet.
-    pub(crate) async fn take_made(&mut self, client: &Client, made: u32) -> Result<(), Error> {
+    /// Takes the key of the table that the current transaction created: no other session sees it yet.
+    pub(crate) async fn take_created(&mut self, client: &Client, made: u32) -> Result<(), Error> {
         let by_table = key(&format!("table {made}"));
         let sql = "SELECT pg_catalog.pg_try_advisory_lock($1)";
         client
@@ -64,10 +64,10 @@ impl LockKeys {
         Ok(())
     }
 
-    /// Gives back what [`take_made`](LockKeys::take_made) has taken.
-    pub(crate) async fn give_made_back(&mut self, client: &Client) {
+    /// Releases the key that [`take_created`](LockKeys::take_created) took.
+    pub(crate) async fn release_made(&mut self, client: &Client) {
         if let Some(by_table) = self.by_table.take() {
-            // When that fails, the session is gone, and with it the lock.
+            // If that fails, the session has ended, and the lock with it.
             client.batch_execute(&format!("SELECT pg_catalog.pg_advisory_unlock({by_table})")).await.ok();
         }
     }

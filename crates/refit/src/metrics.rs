@@ -27,7 +27,7 @@ const BACKFILL: [Figure; 10] = [
     ("refit_backfill_batches", "Batches committed.", |job| Some(float(job.batches))),
     ("refit_backfill_retries", "Batches that were tried again.", |job| Some(float(job.retries))),
     ("refit_backfill_errors", "Rows that are set aside.", |job| Some(float(job.errors))),
-    ("refit_backfill_workers", "Workers at work, in all processes.", |job| {
+    ("refit_backfill_workers", "Running workers, in all processes.", |job| {
         i64::try_from(job.workers.len()).ok().map(float)
     }),
     ("refit_backfill_throttled", "1 while something slows it down.", |job| flag(job.throttle.is_some())),

@@ -1,4 +1,4 @@
-//! What a migrator is configured with.
+//! The options of a migrator.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -18,7 +18,7 @@ use crate::state::DEFAULT_SCHEMA;
 /// refinery's table for its history.
 pub const HISTORY_TABLE: &str = "refinery_schema_history";
 
-/// What a [`Migrator`](crate::Migrator) is configured with.
+/// The options of a [`Migrator`](crate::Migrator).
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
     pub(crate) environment: String,
@@ -39,7 +39,7 @@ pub(crate) struct Options {
     pub(crate) followers: Followers,
     pub(crate) lease: Duration,
     pub(crate) interrupt: Interrupt,
-    /// Where a connection of Refit's own leads, for cancel requests.
+    /// The server of Refit's own connection, for cancel requests.
     pub(crate) target: Option<Target>,
 }
 
@@ -79,12 +79,12 @@ fn default_hooks() -> Hooks {
 }
 
 impl Options {
-    /// The schema of the history, where one is named.
+    /// The schema of the history, if one is set.
     pub(crate) fn history_schema(&self) -> Option<&str> {
         self.history_schema.as_deref()
     }
 
-    /// The history's table as SQL names it: qualified when a schema is named, else the search path finds it.
+    /// The history's table in SQL: qualified if a schema is set, otherwise found on the search path.
     pub(crate) fn history_table(&self) -> String {
         match &self.history_schema {
             Some(schema) => {
@@ -94,7 +94,7 @@ impl Options {
         }
     }
 
-    /// The schema in which Refit keeps what it remembers.
+    /// The schema of Refit's state.
     pub(crate) fn state_schema(&self) -> &str {
         self.state_schema.as_deref().unwrap_or(DEFAULT_SCHEMA)
     }
@@ -132,8 +132,8 @@ pub enum Drift {
     Refuse,
 }
 
-/// Reads a schema and compares it with a snapshot's JSON: a line a difference, none when all is as it should be. It is
-/// `refit_catalog::differences`, given from outside so that a service that compares nothing stays small.
+/// Reads a schema and compares it with a snapshot's JSON: one line per difference. It is `refit_catalog::differences`, passed in so
+/// that a service without the comparison stays small.
 pub type SchemaCheck = for<'a> fn(
     &'a Client,
     &'a str,

@@ -1,8 +1,8 @@
-//! Pinning a session: Refit's own SQL means the same on every session, whatever the caller, the role or the database has set.
+//! Pins a session, so that Refit's own SQL means the same whatever the caller, the role or the database has set.
 //!
-//! Where everybody may create in `public`, a function `public.format(text, name, name)` is a better match for a call than the
-//! server's own. Refit's queries therefore run with nothing but `pg_catalog` in the search path; a migration's text runs with the
-//! path that the caller's session had.
+//! If all roles may create in `public`, a function `public.format(text, name, name)` is a better match for a call than the server's
+//! own. Refit's queries therefore run with nothing but `pg_catalog` in the search path; a migration's text runs with the path that
+//! the caller's session had.
 
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, SimpleQueryMessage};
@@ -10,14 +10,14 @@ use tracing::warn;
 
 use crate::error::Error;
 
-/// The search path of Refit's own SQL: temporary objects are looked for last.
+/// The search path of Refit's own SQL: temporary objects come last.
 pub(crate) const SEARCH_PATH: &str = "pg_catalog, pg_temp";
 
-/// What is pinned, and to which value.
+/// The pinned settings and their values.
 ///
-/// - `row_security`: a policy that hides rows from a query of Refit's makes it fail, instead of making work look done.
+/// - `row_security`: if a policy hides rows from one of Refit's queries, the query fails instead of returning a part of the rows.
 /// - `standard_conforming_strings`: texts are split into statements as the server reads them.
-/// - `quote_all_identifiers`: names come back as they are.
+/// - `quote_all_identifiers`: functions return names without unneeded quotes.
 const SETTINGS: [(&str, &str); 4] = [
     ("search_path", SEARCH_PATH),
     ("row_security", "off"),
@@ -30,37 +30,37 @@ pub(crate) fn pin_sql() -> String {
     SETTINGS.map(|(name, value)| format!("SET {name} = {value};")).concat()
 }
 
-/// SQL that pins the transaction at hand.
+/// SQL that pins the current transaction.
 pub(crate) fn pin_local_sql() -> String {
     SETTINGS.map(|(name, value)| format!("SET LOCAL {name} = {value};")).concat()
 }
 
-/// What the caller's session had before it was pinned.
+/// The settings of the caller's session before it was pinned.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
-    /// Its search path, as it is set.
+    /// Its search path, as set.
     pub(crate) search_path: String,
-    /// Where that was set: `session`, `client`, `database`, `user`, `default`, …
+    /// The source of that setting: `session`, `client`, `database`, `user`, `default`, …
     pub(crate) search_path_source: String,
     pub(crate) row_security: String,
-    /// The schema in which it creates.
+    /// The schema in which it creates objects.
     pub(crate) current_schema: Option<String>,
-    /// The table that its search path finds by the name that was asked for.
+    /// The OID of the table that was looked up on its search path.
     pub(crate) relation: Option<u32>,
-    /// SQL that sets what the session itself had set.
+    /// SQL that restores the settings that the session itself had changed.
     restore: String,
     /// Whether the pin ends with a transaction.
     local: bool,
 }
 
 impl Caller {
-    /// Pins the session, and looks up `table` as the caller would, in one round trip. To be undone with [`Caller::unpin`].
+    /// Pins the session, and looks up `table` on the caller's search path, in one round trip. [`Caller::unpin`] undoes it.
     pub(crate) async fn pin(client: &Client, table: &str) -> Result<Caller, Error> {
         Caller::pinned(client, table, false).await
     }
 
-    /// The same in a transaction, which [`Caller::unpin`] commits: behind a pooler the next statement may come to another
-    /// session, and what was set in this one would stay for others.
+    /// The same in a transaction, which [`Caller::unpin`] commits: behind a pooler, the next statement may run on another session,
+    /// and session settings would leak to other clients.
     pub(crate) async fn pin_locally(client: &Client, table: &str) -> Result<Caller, Error> {
         require_no_transaction(client, "BEGIN").await?;
         let caller = Caller::pinned(client, table, true).await;
@@ -71,8 +71,8 @@ impl Caller {
     }
 
     async fn pinned(client: &Client, table: &str, local: bool) -> Result<Caller, Error> {
-        // It runs on a session that is not pinned yet: every name and operator is qualified, and what is read is read before it
-        // is set, for a SELECT list is worked off from left to right.
+        // The session is not pinned yet, so every name and operator is qualified. A SELECT list is evaluated from left to right, so
+        // settings are read before they are changed.
         let source = |name: &str| {
             format!(
                 "(SELECT source FROM pg_catalog.pg_settings WHERE name OPERATOR(pg_catalog.=) '{name}'::pg_catalog.text)"
@@ -113,18 +113,18 @@ impl Caller {
         })
     }
 
-    /// SQL that sets what the caller's session had set itself, after a RESET of everything.
+    /// SQL that restores the settings that the caller's session had changed, after RESET ALL.
     pub(crate) fn restore(&self) -> &str {
         &self.restore
     }
 
-    /// Gives the session back as it was. Fails only with the connection, which the next use reports.
+    /// Restores the session. Fails only if the connection does, which its next use reports.
     pub(crate) async fn unpin(&self, client: &Client) {
         if self.local {
             if let Err(error) = client.batch_execute("COMMIT").await
                 && !error.is_closed()
             {
-                warn!(error = %crate::error::describe(&error), "could not end a transaction");
+                warn!(error = %crate::error::describe(&error), "cannot end a transaction");
             }
             return;
         }
@@ -132,15 +132,15 @@ impl Caller {
         if let Err(error) = client.batch_execute(&format!("{reset}{}", self.restore)).await
             && !error.is_closed()
         {
-            warn!(error = %crate::error::describe(&error), "could not restore the settings of the session");
+            warn!(error = %crate::error::describe(&error), "cannot restore the settings of the session");
         }
     }
 }
 
-/// Refuses a session that is in a transaction: ending ours would end the caller's. Otherwise runs `then`, in the same message, and
-/// answers the session's server process.
+/// Refuses a session that is in a transaction, because Refit would end the caller's. Otherwise runs `then` in the same message, and
+/// returns the pid of the session's server process.
 pub(crate) async fn require_no_transaction(client: &Client, then: &str) -> Result<i32, Error> {
-    // A transaction that begins with this message has its time.
+    // Outside a transaction, the two times are equal.
     let sql = format!(
         "SELECT pg_catalog.pg_backend_pid(), \
              pg_catalog.transaction_timestamp() OPERATOR(pg_catalog.=) pg_catalog.statement_timestamp();{then}"
@@ -156,16 +156,16 @@ pub(crate) async fn require_no_transaction(client: &Client, then: &str) -> Resul
     }
 }
 
-/// Names of the settings that a pin changes.
+/// The names of the pinned settings.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     SETTINGS.iter().map(|(name, _)| *name)
 }
 
-/// Does something on the caller's session in a transaction in which Refit's own SQL means what it says: nothing but `pg_catalog`
-/// is in the search path, and row security raises an error where it would hide rows.
+/// Runs `work` on the caller's session in a transaction with pinned settings: only `pg_catalog` is in the search path, and row
+/// security raises an error where it would hide rows.
 ///
 /// # Errors
-/// [`Error::InTransaction`] in a transaction, when the session cannot be asked, and those of `work`.
+/// [`Error::InTransaction`] in a transaction, errors of the connection, and those of `work`.
 pub async fn pinned<T, E: From<Error>>(
     client: &Client,
     work: impl AsyncFnOnce() -> Result<T, E>,

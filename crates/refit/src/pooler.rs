@@ -1,8 +1,7 @@
-//! Telling a server from a connection pooler.
+//! Detects connection poolers.
 //!
-//! A pooler gives its clients a cancel key of its own making, so the process id in it is not the one that
-//! `pg_backend_pid()` answers. The driver does not show the key; it does write it to any stream that it is
-//! asked to send a cancel request to, so it is asked with one that keeps the bytes.
+//! A pooler gives its clients a cancel key of its own, so the process id in it differs from `pg_backend_pid()`. The driver does not
+//! expose the key, but writes it to any stream for a cancel request, so here the stream records it.
 
 use std::io;
 use std::pin::Pin;
@@ -13,28 +12,28 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::Client;
 use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
 
-/// Refuses a connection that a pooler hands from session to session, for tools that lock or set something in theirs.
+/// Refuses a connection through a pooler, for tools that rely on locks or settings of their session.
 ///
-/// A pooler that keeps one session for one client looks the same from here as one that does not; ask the user.
+/// Session pooling cannot be distinguished from transaction pooling; users have to declare it.
 ///
 /// # Errors
-/// [`Error::Pooler`] behind a pooler, [`Error::InTransaction`] in a transaction, or when the server cannot be asked.
+/// [`Error::Pooler`] behind a pooler, [`Error::InTransaction`] in a transaction, and errors of the connection.
 pub async fn refuse_pooler(client: &Client) -> Result<(), Error> {
     let process = crate::pin::require_no_transaction(client, "").await?;
-    match stands_between(client, process).await {
+    match is_pooled(client, process).await {
         true => Err(Error::Pooler),
         false => Ok(()),
     }
 }
 
-/// Whether the session behind `client` is another one than the client was given at the start.
+/// Whether the server process behind `client` differs from the one that its cancel key names.
 ///
-/// `backend_pid` is what `pg_backend_pid()` answered on this client.
-async fn stands_between(client: &Client, backend_pid: i32) -> bool {
+/// `backend_pid` is the result of `pg_backend_pid()` on this client.
+async fn is_pooled(client: &Client, backend_pid: i32) -> bool {
     process_id(client).await.is_some_and(|process_id| process_id != backend_pid)
 }
 
-/// The process id of the client's cancel key; `None` when the driver's request has another form than expected.
+/// The process id of the client's cancel key; `None` if the driver's request has an unexpected form.
 async fn process_id(client: &Client) -> Option<i32> {
     let mut tape = Tape::default();
     client.cancel_token().cancel_query_raw(&mut tape, KeepStream).await.ok()?;
@@ -45,7 +44,7 @@ async fn process_id(client: &Client) -> Option<i32> {
         .flatten()
 }
 
-/// Keeps what is written, and answers the driver's question for TLS with yes.
+/// Records what is written, and accepts the driver's request for TLS.
 #[derive(Default)]
 struct Tape {
     written: Vec<u8>,
@@ -57,7 +56,7 @@ impl AsyncRead for Tape {
         _: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        // Only the answer to an SSLRequest is ever waited for; after the cancel request comes the end.
+        // The driver only reads the answer to an SSLRequest; after the cancel request it closes the stream.
         if self.written.len() == 8 {
             buffer.put_slice(b"S");
         }
@@ -80,7 +79,7 @@ impl AsyncWrite for Tape {
     }
 }
 
-/// "TLS" that leaves the stream as it is: nothing leaves this process.
+/// "TLS" that leaves the stream as it is: nothing is sent over a network.
 struct KeepStream;
 
 impl<'a> TlsConnect<&'a mut Tape> for KeepStream {

@@ -1,4 +1,4 @@
-//! What must be known of a session before anything runs on it.
+//! The facts about a session that Refit needs before it runs anything on it.
 
 use refit_model::Version;
 use refit_model::wording::{counted, plural};
@@ -13,7 +13,7 @@ use crate::options::Options;
 use crate::pin::{self, Caller};
 use crate::state::State;
 
-/// The facts of a session, which is pinned while they hold.
+/// The facts about a session, which is pinned as long as they are used.
 #[derive(Debug, Clone)]
 pub(crate) struct Preflight {
     pub(crate) standby: bool,
@@ -21,36 +21,36 @@ pub(crate) struct Preflight {
     pub(crate) caller: Caller,
     /// The schema of the history, unquoted.
     pub(crate) schema: String,
-    /// Where the history is, or will be: quoted and qualified.
+    /// The history's existing or future table: quoted and qualified.
     pub(crate) history_table: String,
-    /// The OID of its table, where that exists.
+    /// The OID of that table, if it exists.
     pub(crate) relation: Option<u32>,
     /// The keys of the lock that lets one run at a time change the history.
     pub(crate) lock: LockKeys,
-    /// What is remembered of the history.
+    /// The history's state.
     pub(crate) state: State,
-    /// SQL that removes what a step leaves in `pg_temp`, where the caller has nothing there.
+    /// SQL that removes the temporary objects of a step, if the caller has none.
     pub(crate) discard: &'static str,
-    /// SQL that ends a LISTEN, where the caller has none.
+    /// SQL that ends a LISTEN, if the caller has none.
     pub(crate) unlisten: &'static str,
-    /// SQL that removes what a text with PREPARE leaves, where the caller has prepared nothing itself.
+    /// SQL that removes the prepared statements of a text, if the caller has none.
     pub(crate) deallocate: &'static str,
-    /// Whether all advisory locks of the session are Refit's own or a step's.
+    /// Whether all advisory locks of the session belong to Refit or a step.
     pub(crate) unlock_all: bool,
-    /// Whether the history keeps versions in 32 bits, as refinery does without `int8-versions`.
+    /// Whether the history has 32-bit versions, as refinery creates them without `int8-versions`.
     pub(crate) history_is_narrow: bool,
-    /// SQL that makes the transaction act as the role that the session had at the start, until it ends.
+    /// SQL that sets the session's original role for the current transaction.
     pub(crate) as_before: String,
-    /// SQL that puts the session back as Refit uses it, after RESET ALL.
+    /// SQL that pins the session again after RESET ALL.
     pub(crate) restore: String,
-    /// SQL that puts the session back as the caller left it, after RESET ALL.
-    pub(crate) give_back: String,
+    /// SQL that restores the caller's session after RESET ALL.
+    pub(crate) restore_caller: String,
 }
 
-/// What is asked of a session that is pinned already.
+/// The query for the facts, on a pinned session.
 ///
-/// Temporary tables, prepared statements, LISTEN and advisory locks of the caller are the caller's: a step's are removed only
-/// where the caller has none of the kind.
+/// Temporary tables, prepared statements, LISTEN and advisory locks of the caller are the caller's: those of a step are removed
+/// only if the caller has none of the kind.
 fn facts_sql() -> String {
     let pinned: Vec<String> = pin::names().map(|name| format!("'{name}'")).collect();
     format!(
@@ -70,12 +70,12 @@ fn facts_sql() -> String {
 }
 
 impl Preflight {
-    /// Pins the session and reads its facts. [`Preflight::end_after`] gives it back.
+    /// Pins the session and reads its facts. [`Preflight::end_after`] restores it.
     ///
     /// # Errors
-    /// When it cannot be asked, the history's place is not known, or row security hides rows of it.
+    /// When a query fails, the history's schema cannot be determined, or row security hides rows of the history.
     pub(crate) async fn read(client: &Client, options: &Options) -> Result<Preflight, Error> {
-        // Before anything is set: what was set in a session that is shared would stay there.
+        // First of all: settings in a shared session would leak to other clients.
         match options.session_pooler {
             true => drop(pin::require_no_transaction(client, "").await?),
             false => crate::pooler::refuse_pooler(client).await?,
@@ -94,13 +94,13 @@ impl Preflight {
         crate::trust::refuse_untrusted(client, caller.relation).await?;
         let row = client.query_typed_one(&facts_sql(), &[(&caller.relation, Type::OID)]).await;
         let row = row.map_err(Error::database("looking at the session"))?;
-        // A history that the search path finds stays where it is; a new one goes where refinery would put it.
+        // An existing history on the search path is used; a new one is created where refinery would create it.
         let found: Option<String> = row.get(8);
         let schema = options.history_schema().map(str::to_owned).or(found).or(caller.current_schema.clone());
         let schema = schema.ok_or_else(|| {
             let path = &caller.search_path;
             Error::Target(format!(
-                "no schema of the search path ({path}) exists, so there is no place for the history: create one, or name the \
+                "no schema of the search path ({path}) exists, so the history cannot be created: create one, or set the \
                  history's schema (--history-schema, `history_schema` in refit.toml, Migrator::history_schema)"
             ))
         })?;
@@ -147,11 +147,11 @@ impl Preflight {
             history_is_narrow: row.get(10),
             as_before,
             restore: format!("{session}{KEEPALIVES}{}{set_role}", pin::pin_sql()),
-            give_back: format!("{session}{}{set_role}", caller.restore()),
+            restore_caller: format!("{session}{}{set_role}", caller.restore()),
         })
     }
 
-    /// SQL for the end of a text: a PREPARE or LISTEN in it ends with it.
+    /// SQL for the end of a text: ends the effects of PREPARE and LISTEN in it.
     pub(crate) fn clear_after(&self, text: &str) -> String {
         let has =
             |word: &[u8]| text.as_bytes().windows(word.len()).any(|found| found.eq_ignore_ascii_case(word));
@@ -160,18 +160,19 @@ impl Preflight {
         format!("{deallocate}{unlisten}")
     }
 
-    /// Gives the session back as the caller left it, once `sql` has run in it.
+    /// Runs `sql`, then restores the caller's session.
     pub(crate) async fn end_after(&self, client: &Client, sql: &str) {
-        let Preflight { discard, unlisten, give_back, .. } = self;
-        let sql = format!("SET SESSION AUTHORIZATION DEFAULT;{sql}{discard}{unlisten}RESET ALL;{give_back}");
+        let Preflight { discard, unlisten, restore_caller, .. } = self;
+        let sql =
+            format!("SET SESSION AUTHORIZATION DEFAULT;{sql}{discard}{unlisten}RESET ALL;{restore_caller}");
         if let Err(error) = client.batch_execute(&sql).await
             && !error.is_closed()
         {
-            warn!(error = %crate::error::describe(&error), "could not release the session; what it holds ends with the connection");
+            warn!(error = %crate::error::describe(&error), "cannot release the session; its locks end with the connection");
         }
     }
 
-    /// Refuses a session that cannot write, naming what it would have to do; `what` says what the migrations are.
+    /// Refuses a session that cannot write, and names the pending work; `what` completes "migrations are".
     pub(crate) fn require_writable(
         &self,
         pending: &[(Option<Version>, String)],
@@ -184,11 +185,12 @@ impl Preflight {
     }
 }
 
-/// The server notices within minutes that the host of a run is gone, and releases its lock; by default that takes hours.
+/// With these, the server notices within minutes that the host of a run has failed, and releases its lock; by default that takes
+/// hours.
 pub(crate) const KEEPALIVES: &str = "SET tcp_keepalives_idle = 30;SET tcp_keepalives_interval = 10;\
     SET tcp_keepalives_count = 3;SET tcp_user_timeout = '60s';";
 
-/// Removes what PREPARE has left. Statements that a driver has prepared are its own.
+/// Removes statements that PREPARE created. Those that a driver prepared are not affected.
 const DEALLOCATE: &str = "DO $refit$ DECLARE statement pg_catalog.text; BEGIN \
     FOR statement IN SELECT name FROM pg_catalog.pg_prepared_statements WHERE from_sql LOOP \
     EXECUTE pg_catalog.format('DEALLOCATE %I', statement); END LOOP; END $refit$;";

@@ -1,4 +1,4 @@
-//! What a run makes before its first step: the history's table, and the state that it needs.
+//! Creates what a run needs before its first step: the history's table and its state.
 
 use std::time::{Duration, Instant};
 
@@ -16,11 +16,11 @@ use crate::session::Session;
 use crate::state::{Component, Present, State, assign, upgrade};
 use crate::trust::refuse_untrusted_state;
 
-/// Runs on other histories of the database may upgrade the same state: how long they are waited for.
+/// How long to wait for runs on other histories, which may be upgrading the same state.
 const PATIENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(100);
 
-/// Makes the history's table as refinery would, the tables of the state, and the history's row there; whatever of it is missing.
+/// Creates what is missing: the history's table, as refinery would, the tables of the state, and the history's row there.
 pub(crate) async fn prepare(
     client: &Client,
     facts: &mut Preflight,
@@ -44,7 +44,7 @@ pub(crate) async fn prepare(
     made
 }
 
-/// By polling: a session that blocks in a lock holds a snapshot, which CREATE INDEX CONCURRENTLY waits for.
+/// Takes the lock by polling: a session that blocks holds a snapshot, for which CREATE INDEX CONCURRENTLY would wait.
 async fn take(client: &Client, key: i64, interrupt: &Interrupt) -> Result<(), Error> {
     let began = Instant::now();
     loop {
@@ -67,7 +67,7 @@ async fn make(client: &Client, facts: &mut Preflight, needed: &[Component]) -> R
     let present = Present::read(client, facts.state.schema()).await?;
     let upgrade = upgrade(&facts.state, &present, needed).unwrap_or_default();
     refuse_untrusted_state(client, facts.state.schema()).await?;
-    // What exists is not asserted: even IF NOT EXISTS needs the right to create, which the role may not have.
+    // Skipped if it exists: even IF NOT EXISTS needs CREATE, which the role may lack.
     let history = match facts.relation {
         Some(_) => String::new(),
         None => <Session<'_> as AsyncMigrate>::assert_migrations_table_query(&facts.history_table),
@@ -79,9 +79,11 @@ async fn make(client: &Client, facts: &mut Preflight, needed: &[Component]) -> R
     let made = async {
         client.batch_execute(&begin).await.map_err(Error::database("creating the history"))?;
         let relation = relation(client, &facts.history_table).await?;
-        let relation = relation.ok_or_else(|| Error::History("its table is gone again".to_owned()))?;
+        let relation = relation.ok_or_else(|| {
+            Error::History("its table was dropped by another session; run again".to_owned())
+        })?;
         if facts.relation.is_none() {
-            lock.take_made(client, relation).await?;
+            lock.take_created(client, relation).await?;
             facts.state.retire_restored(client, &facts.schema).await?;
         }
         crate::backfill::engine::follow(client, &facts.state).await?;
@@ -98,14 +100,14 @@ async fn make(client: &Client, facts: &mut Preflight, needed: &[Component]) -> R
         Err(error) => {
             client.batch_execute("ROLLBACK").await.ok();
             if lock != facts.lock {
-                lock.give_made_back(client).await;
+                lock.release_made(client).await;
             }
             Err(error)
         }
     }
 }
 
-/// Rows of releases that knew one history only belong to the only one there is.
+/// Assigns rows of releases that had a single history to the only history of the database.
 async fn adopt(client: &Client, state: &State, present: &Present, search_path: &str) -> Result<(), Error> {
     let failed = || Error::database("upgrading the state");
     if !present.is_of_one_history() {
@@ -124,7 +126,7 @@ async fn adopt(client: &Client, state: &State, present: &Present, search_path: &
     client.batch_execute(&sql).await.map_err(failed())
 }
 
-/// Work that an older release left unfinished, on one of several histories: it is not recorded which.
+/// Refuses work that an older release left unfinished on one of several histories, because it did not record which.
 async fn refuse_unknown_owner(client: &Client, state: &State) -> Result<(), Error> {
     let failed = || Error::database("upgrading the state");
     let steps = "SELECT EXISTS (SELECT FROM refit.step AS begun WHERE statements_done > 0 AND outcome <> 'succeeded' \
@@ -141,8 +143,8 @@ async fn refuse_unknown_owner(client: &Client, state: &State) -> Result<(), Erro
     match unfinished {
         false => Ok(()),
         true => Err(Error::Target(format!(
-            "an older release left a step or a backfill unfinished (schema {}), and the database has several histories: finish it with \
-             that release first, since it did not record on which of them it worked",
+            "an older release left a step or a backfill unfinished (schema {}), and the database has several histories: finish \
+             it with that release first, which did not record the history",
             state.schema()
         ))),
     }

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::migrator::Migrator;
 use crate::preflight::Preflight;
 
-/// One change to what a history records.
+/// One change to the records of a history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HistoryChange {
@@ -19,7 +19,7 @@ pub enum HistoryChange {
     Accept {
         /// The migration.
         version: Version,
-        /// Its name now.
+        /// Its current name.
         name: String,
         /// The checksum in the history.
         applied: u64,
@@ -133,7 +133,7 @@ impl Migrator {
         let table = &facts.history_table;
         match change {
             HistoryChange::Accept { version, name, applied, found } => {
-                // The old checksum in the condition: a history that changed meanwhile stays as it is.
+                // The condition on the old checksum protects rows that changed since they were read.
                 let sql = format!(
                     "UPDATE {table} SET checksum = $3, name = $4 WHERE version = $1 AND checksum = $2"
                 );
@@ -202,7 +202,7 @@ impl Migrator {
         let migration = self.set()?.migration(version);
         migration
             .filter(|migration| migration.directives.backfill.is_some())
-            .ok_or_else(|| Error::Target(format!("version {version} is no backfill")))
+            .ok_or_else(|| Error::Target(format!("version {version} is not a backfill")))
     }
 }
 
@@ -227,7 +227,7 @@ pub(crate) async fn one_row(
     match client.execute_typed(sql, parameters).await.map_err(Error::database("changing the history"))? {
         1 => Ok(()),
         _ => Err(Error::Target(
-            "the history has changed meanwhile, and nothing was changed; run again".to_owned(),
+            "the history has changed since it was read, and no record was changed; run again".to_owned(),
         )),
     }
 }

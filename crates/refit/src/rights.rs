@@ -1,5 +1,5 @@
-//! Which privileges a role lacks, each with the statement that gives it: asked for after the server has refused something of
-//! Refit's own. Following every statement leads to success.
+//! Which privileges a role lacks, each with the statement that grants it: queried after the server has denied an operation of
+//! Refit's own. Running all of the statements is sufficient.
 
 use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
@@ -9,7 +9,7 @@ use crate::exec::by_statement::COMPARING;
 use crate::options::Options;
 use crate::preflight::Preflight;
 
-/// The statements that are missing, one a row, in the order in which they are to be run by an owner.
+/// The missing statements, one per row, in the order in which an owner has to run them.
 const MISSING: &str = "WITH me AS (SELECT pg_catalog.quote_ident(current_user) AS role), \
     history AS (SELECT oid, pg_catalog.quote_ident(nspname) AS name FROM pg_namespace WHERE nspname = $1), \
     state AS (SELECT oid, nspowner, pg_catalog.quote_ident(nspname) AS name FROM pg_namespace WHERE nspname = $2), \
@@ -35,7 +35,7 @@ const MISSING: &str = "WITH me AS (SELECT pg_catalog.quote_ident(current_user) A
         FROM me WHERE $4 AND NOT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'TEMPORARY')) AS missing \
     ORDER BY number";
 
-/// The outcome of a run, where a role that lacks a privilege says which.
+/// The outcome of a run; if the role lacks privileges, the error names them.
 pub(crate) async fn explained<T>(
     client: &Client,
     facts: &Preflight,
@@ -47,7 +47,7 @@ pub(crate) async fn explained<T>(
     }
 }
 
-/// Replaces the server's refusal by what the role lacks, where Refit's own tables are what it may not touch.
+/// Replaces the server's error by the privileges that the role lacks on Refit's own tables, if it lacks any.
 async fn explain(client: &Client, facts: &Preflight, error: Error) -> Error {
     let refused = matches!(&error, Error::Database { .. }) && error.sqlstate() == Some("42501");
     if !refused || client.is_closed() {
@@ -68,7 +68,7 @@ async fn explain(client: &Client, facts: &Preflight, error: Error) -> Error {
     Error::Rights { refused: error.message(), grants, state_schema: facts.state.schema().to_owned() }
 }
 
-/// The same for a first look, on a session that is not pinned.
+/// The same for a first read, on a session that is not pinned.
 pub(crate) async fn explain_read(client: &Client, options: &Options, error: Error) -> Error {
     let Ok(facts) = Preflight::read(client, options).await else { return error };
     let error = explain(client, &facts, error).await;

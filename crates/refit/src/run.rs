@@ -203,7 +203,7 @@ async fn begin_hooks(session: &Session<'_>, planner: &Planner, plan: &Plan) -> R
 }
 
 /// Whether a step that failed may wait: it names what does not exist, and a gate holds a migration back that may make it. The
-/// backfill that opens the gate goes on, and the run after it tries again.
+/// backfill that opens the gate continues, and the next run tries again.
 fn may_be_held(plan: &Plan, error: &Error) -> bool {
     let waits = |held: &HeldStep| matches!(held.gate, Gate::Backfill { .. } | Gate::After { .. });
     matches!(error, Error::Statement(_))

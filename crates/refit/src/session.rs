@@ -1,7 +1,7 @@
 //! refinery's side of a run: its `Runner` orders the steps and writes the history, through our session.
 //!
-//! refinery decides what follows what and which row enters the history; how a step is run, retried, made atomic and
-//! reported is decided here. refinery's error type cannot carry ours, so a failure is kept and taken out afterwards.
+//! refinery decides the order of steps and the history rows; Refit decides how a step runs, is retried, made atomic and reported.
+//! refinery's error type cannot carry Refit's, so a failure is stored and taken out afterwards.
 
 use std::collections::VecDeque;
 
@@ -19,15 +19,15 @@ use crate::exec::Pipelined;
 use crate::exec::{Step, StepContext};
 use crate::report::StepReport;
 
-/// What refinery gets when a step fails; the error itself is in [`Session::failure`].
+/// The error that refinery gets when a step fails; the cause is in [`Session::failure`].
 #[derive(Debug, thiserror::Error)]
 #[error("the run was stopped")]
 pub(crate) struct Stopped;
 
 /// A session on which refinery's `Runner` applies the versioned steps of a plan.
 ///
-/// It is one step ahead of the server: a transactional step is sent when the one before is on its way, and waited for
-/// when the next is sent, or by [`Session::settle`].
+/// It pipelines: a transactional step is sent while the one before runs, and its result is read after the next one is sent, or by
+/// [`Session::settle`].
 pub(crate) struct Session<'a> {
     context: StepContext<'a>,
     steps: VecDeque<Step<'a>>,
@@ -36,10 +36,10 @@ pub(crate) struct Session<'a> {
     pub(crate) failure: Option<Error>,
 }
 
-/// A step that was sent and not waited for.
+/// A step that was sent and whose result is not read yet.
 struct Ahead<'a> {
     step: Step<'a>,
-    /// The SQL that enters it in the history.
+    /// The SQL that records it in the history.
     record: String,
     pipelined: Pipelined,
 }
@@ -53,7 +53,7 @@ impl<'a> Session<'a> {
         &self.context
     }
 
-    /// Runs a step and keeps its report, or its failure.
+    /// Runs a step and stores its report or its failure.
     pub(crate) async fn run(&mut self, step: &Step<'_>, record: &str) -> Result<(), Stopped> {
         self.settle().await?;
         self.unless_interrupted()?;
@@ -61,8 +61,8 @@ impl<'a> Session<'a> {
         self.keep(outcome)
     }
 
-    /// Sends a transactional step, then waits for the one before.
-    async fn go_ahead(&mut self, step: Step<'a>, record: &str) -> Result<(), Stopped> {
+    /// Sends a transactional step, then waits for the result of the one before.
+    async fn send_ahead(&mut self, step: Step<'a>, record: &str) -> Result<(), Stopped> {
         if self.context.interrupt.is_triggered() {
             self.settle().await?;
             self.unless_interrupted()?;
@@ -92,7 +92,7 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Waits for the step that is on its way.
+    /// Waits for the result of the step that was sent.
     pub(crate) async fn settle(&mut self) -> Result<(), Stopped> {
         let Some(Ahead { step, record, pipelined }) = self.ahead.take() else { return Ok(()) };
         let outcome =
@@ -100,7 +100,7 @@ impl<'a> Session<'a> {
         self.keep(outcome)
     }
 
-    /// Sends nothing more once the run is to end.
+    /// Fails once the run is interrupted, so that nothing more is sent.
     fn unless_interrupted(&mut self) -> Result<(), Stopped> {
         match self.context.interrupt.is_triggered() {
             false => Ok(()),
@@ -142,16 +142,16 @@ impl AsyncTransaction for Session<'_> {
     ) -> Result<usize, Stopped> {
         let first = queries.next().unwrap_or_default();
         let Some(record) = queries.next() else {
-            // The history exists by now: what refinery asserts was part of the preparation, in one transaction.
+            // The preparation has created the history already.
             return Ok(0);
         };
         match self.steps.pop_front() {
             Some(step) if step.sql == first && step.transaction && !self.context.hooks.sees_steps() => {
-                self.go_ahead(step, record).await.map(|()| 2)
+                self.send_ahead(step, record).await.map(|()| 2)
             }
             Some(step) if step.sql == first => self.run(&step, record).await.map(|()| 2),
             _ => {
-                let message = "refinery asked for a step that is not next in the plan".to_owned();
+                let message = "refinery requested a step that is not the next one in the plan".to_owned();
                 Err(self.stop(Error::Internal(message)))
             }
         }
@@ -159,7 +159,7 @@ impl AsyncTransaction for Session<'_> {
 }
 
 impl AsyncQuery<Vec<Migration>> for Session<'_> {
-    /// The history, as far as it concerns the pending versions: what another run has applied meanwhile.
+    /// The history rows of pending versions, which another run may have applied since the plan was made.
     async fn query<'q>(&'q mut self, query: &'q str) -> Result<Vec<Migration>, Stopped> {
         let versions: Vec<Version> = self.steps.iter().filter_map(|step| step.version).collect();
         match applied_among(self.context.client, query, &versions).await {
@@ -173,7 +173,7 @@ impl AsyncMigrate for Session<'_> {}
 
 async fn applied_among(client: &Client, query: &str, versions: &[Version]) -> Result<Vec<Migration>, Error> {
     let query = query.trim_end_matches(';');
-    // refinery without `int8-versions` keeps 32 bits.
+    // refinery without `int8-versions` creates a 32-bit column.
     let query = format!(
         "SELECT version::pg_catalog.int8, name, applied_on, checksum FROM ({query}) AS history \
          WHERE version = ANY ($1)"

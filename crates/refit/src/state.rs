@@ -1,7 +1,7 @@
-//! What Refit remembers beside refinery's history, in a schema of its own: `refit`, or what `state_schema` names.
+//! Refit's state, in addition to refinery's history, in a separate schema: `refit`, or the one that `state_schema` names.
 //!
-//! Every row belongs to one history, so that several of them in a database never meet. Each component creates and upgrades its
-//! own tables when it is first needed; the schema's comment says which version of it is there.
+//! Every row belongs to one history, so that several histories of a database are independent. Each component creates and upgrades
+//! its own tables when it is first needed; the schema's comment records the version of each.
 
 mod component;
 mod run;
@@ -18,10 +18,10 @@ pub(crate) use run::{Earlier, StepRow, begin_run, begin_undo, end_run};
 
 use crate::error::Error;
 
-/// The state schema where nothing else is said.
+/// The default state schema.
 pub(crate) const DEFAULT_SCHEMA: &str = "refit";
 
-/// The state of one history: the schema that holds it, and which of its histories is meant.
+/// The state of one history: the schema that holds it, and the history's id there.
 ///
 /// [`Migrator::state`](crate::Migrator::state) finds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,13 +31,13 @@ pub struct State {
     /// Quoted.
     quoted: Arc<str>,
     history: Option<i64>,
-    /// Whether its row in `refit.history` names another table or schema than there is now.
+    /// Whether its row in `refit.history` has an outdated table or schema.
     stale: bool,
     /// Whether the role may not read the schema.
     unreadable: bool,
 }
 
-/// Whether something is there for the role at hand.
+/// Whether an object exists and is accessible to the current role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Presence {
     Readable,
@@ -46,18 +46,18 @@ enum Presence {
 }
 
 impl State {
-    /// A state of which nothing is remembered yet.
+    /// The state of a history that has no records.
     pub(crate) fn empty(schema: &str) -> State {
         let quoted = postgres_protocol::escape::escape_identifier(schema);
         State { schema: schema.into(), quoted: quoted.into(), history: None, stale: false, unreadable: false }
     }
 
-    /// Whether the schema remembers anything of the history.
+    /// Whether the schema has no records of the history.
     pub fn is_empty(&self) -> bool {
         self.history.is_none()
     }
 
-    /// Whether a run has to bring its row in `refit.history` up to date.
+    /// Whether a run has to update its row in `refit.history`.
     pub(crate) fn is_stale(&self) -> bool {
         self.stale
     }
@@ -67,17 +67,17 @@ impl State {
         &self.schema
     }
 
-    /// The schema's name as SQL writes it.
+    /// The schema's name, quoted.
     pub(crate) fn quoted(&self) -> &str {
         &self.quoted
     }
 
-    /// The history's number in `refit.history`; 0, which none has, where there is none.
+    /// The history's id in `refit.history`; 0, which no history has, if it has no row.
     pub(crate) fn history(&self) -> i64 {
         self.history.unwrap_or(0)
     }
 
-    /// Refit's own SQL, whose `refit.` is the state schema. To be given no text that is not Refit's.
+    /// Refit's own SQL with `refit.` replaced by the state schema. Only for SQL of Refit's own.
     pub(crate) fn sql<'a>(&self, text: &'a str) -> Cow<'a, str> {
         if &*self.schema == DEFAULT_SCHEMA {
             return Cow::Borrowed(text);
@@ -87,11 +87,11 @@ impl State {
         Cow::Owned(text.replace("'refit.", &literal).replace("refit.", &format!("{}.", self.quoted)))
     }
 
-    /// Finds what a schema remembers of the history whose table has this OID.
+    /// Finds the state of the history whose table has this OID.
     ///
-    /// A row of `refit.history` that was written here is known by the table's OID: a schema that was dropped and made again
-    /// under its old name has another history, and one that was renamed has the same. Rows that were restored from a dump
-    /// are known by the schema's name.
+    /// A row of `refit.history` that was written in this database is identified by the table's OID: a schema that was dropped and
+    /// recreated under its old name has another history; a renamed one has the same. Rows that were restored from a dump are
+    /// identified by the schema's name.
     pub(crate) async fn find(
         client: &Client,
         schema: &str,
@@ -115,25 +115,25 @@ impl State {
         })
     }
 
-    /// A history whose table is new is none that was restored from a dump, whatever its schema is called.
+    /// Retires restored rows of the schema's name: a history whose table is new was not restored from a dump.
     pub(crate) async fn retire_restored(&self, client: &Client, schema_name: &str) -> Result<(), Error> {
         let sql = "UPDATE refit.history SET retired_at = pg_catalog.now() WHERE schema_name = $1 AND retired_at IS NULL \
                        AND registry <> 'refit.history'::pg_catalog.regclass::pg_catalog.oid";
         let retired = client.execute_typed(&self.sql(sql), &[(&schema_name, Type::TEXT)]).await;
-        retired.map(drop).map_err(Error::database("entering the history in the state"))
+        retired.map(drop).map_err(Error::database("recording the history in the state"))
     }
 
-    /// Enters a history in the schema, or brings its row up to date; the schema's tables are there.
+    /// Records a history in the schema, or updates its row; the schema's tables must exist.
     ///
-    /// Another history of that name is retired when its table is gone. When that is there still, its schema was renamed: its row
-    /// gives the name up, and gets the right one with its own next run.
+    /// Another history with that name is retired if its table no longer exists. If it exists, its schema was renamed: its row gives
+    /// up the name, and its own next run records the new one.
     pub(crate) async fn register(
         &self,
         client: &Client,
         relation: u32,
         schema_name: &str,
     ) -> Result<State, Error> {
-        let failed = || Error::database("entering the history in the state");
+        let failed = || Error::database("recording the history in the state");
         let names: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
             [(&relation, Type::OID), (&schema_name, Type::TEXT)];
         let known = client.query_typed(&self.sql(FIND), &names).await.map_err(failed())?;
@@ -141,7 +141,7 @@ impl State {
         let id = known.unwrap_or(0);
         let others: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
             [(&schema_name, Type::TEXT), (&id, Type::INT8)];
-        client.execute_typed(&self.sql(GIVE_UP), &others).await.map_err(failed())?;
+        client.execute_typed(&self.sql(RELEASE_NAME), &others).await.map_err(failed())?;
         let history: i64 = match known {
             Some(id) => {
                 let sql = "UPDATE refit.history SET relation = $2, schema_name = $3, \
@@ -163,7 +163,7 @@ impl State {
         Ok(State { history: Some(history), stale: false, ..self.clone() })
     }
 
-    /// The repeatable migrations of a history are found by its table's OID, and those of no other.
+    /// Makes the repeatable migrations of this history, and of no other, refer to its table's OID.
     async fn own_repeatables(
         &self,
         client: &Client,
@@ -177,24 +177,24 @@ impl State {
         client.execute_typed(&self.sql(sql), &own).await.map(drop)
     }
 
-    /// Whether the role may not read what the schema remembers.
+    /// Whether the role may not read the state.
     pub(crate) fn is_unreadable(&self) -> bool {
         self.unreadable
     }
 
-    /// Whether the schema has a table of that name, and the role may look into it.
+    /// Whether the schema has a table of that name that the role may read.
     pub(crate) async fn has(&self, client: &Client, table: &str) -> Result<bool, Error> {
         Ok(self.present(client, table).await? == Presence::Readable)
     }
 
-    /// Functions such as `to_regclass` fail where the role may not use the schema.
+    /// Reads the catalog, since functions such as `to_regclass` fail if the role may not use the schema.
     async fn present(&self, client: &Client, table: &str) -> Result<Presence, Error> {
         let sql = "SELECT pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT') \
                    FROM pg_catalog.pg_class c \
                    JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace \
                    WHERE nspname::pg_catalog.text = $1 AND relname::pg_catalog.text = $2";
         let rows = client.query_typed(sql, &[(&&*self.schema, Type::TEXT), (&table, Type::TEXT)]).await;
-        Ok(match rows.map_err(Error::database("looking for what is remembered"))?.first() {
+        Ok(match rows.map_err(Error::database("looking for the state"))?.first() {
             Some(row) if row.get(0) => Presence::Readable,
             Some(_) => Presence::Unreadable,
             None => Presence::Absent,
@@ -209,7 +209,7 @@ const FIND: &str = "SELECT id, (relation, schema_name, registry) IS DISTINCT FRO
                         ELSE schema_name = $2 END \
                     ORDER BY id DESC LIMIT 1";
 
-const GIVE_UP: &str = "UPDATE refit.history AS other SET \
+const RELEASE_NAME: &str = "UPDATE refit.history AS other SET \
         retired_at = CASE WHEN renamed.oid IS NULL THEN pg_catalog.now() END, \
         schema_name = CASE WHEN renamed.oid IS NULL THEN other.schema_name \
             ELSE pg_catalog.format('%s (renamed, history %s)', other.schema_name, other.id) END \
@@ -217,14 +217,14 @@ const GIVE_UP: &str = "UPDATE refit.history AS other SET \
               AND registry = 'refit.history'::pg_catalog.regclass::pg_catalog.oid) AS oid FROM refit.history) AS renamed \
     WHERE renamed.id = other.id AND other.schema_name = $1 AND other.retired_at IS NULL AND other.id <> $2";
 
-/// Whether there is a relation of that name, qualified and quoted.
+/// Whether a relation with that name, qualified and quoted, exists.
 pub(crate) async fn exists(client: &Client, relation: &str) -> Result<bool, Error> {
     let sql = "SELECT pg_catalog.to_regclass($1) IS NOT NULL";
     let row = client.query_typed_one(sql, &[(&relation, Type::TEXT)]).await;
-    Ok(row.map_err(Error::database("looking for what is remembered"))?.get(0))
+    Ok(row.map_err(Error::database("looking for the state"))?.get(0))
 }
 
-/// Where a backfill stands.
+/// The state of a backfill, as gates need it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BackfillState {
@@ -232,11 +232,11 @@ pub enum BackfillState {
     Complete,
     /// It is registered, running, paused, failed or canceled.
     Unfinished,
-    /// It is rolled back, or about to be.
+    /// It is rolled back, or its rollback has begun.
     Undone,
 }
 
-/// A step outside a transaction that an operator has to decide about.
+/// A step outside a transaction that needs an operator's decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UndecidedStep {

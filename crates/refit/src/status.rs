@@ -1,4 +1,4 @@
-//! Where a database stands: what is applied since when, who is at work, what is stuck and why.
+//! The status of a database: what is applied since when, what runs, what is blocked and why.
 
 use refit_model::redact;
 use serde::Serialize;
@@ -14,11 +14,11 @@ use crate::plan::Plan;
 use crate::report::{JobStatus, RunOutcome};
 use crate::state::State;
 
-/// Everything there is to know without changing anything.
+/// The status of a database. Reading it changes nothing.
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct Status {
-    /// Set against history.
+    /// The plan: set minus history.
     pub plan: Plan,
     /// The history, ordered by version.
     pub applied: Vec<AppliedRow>,
@@ -42,22 +42,22 @@ pub struct AppliedRow {
     pub applied_on: String,
 }
 
-/// The session that holds the migration lock. What looks like a password in its texts, and in those of the sessions that
-/// block it, is replaced; control characters are not escaped.
+/// The session that holds the migration lock. What looks like a password in its texts, and in those of the sessions that block it,
+/// is redacted; control characters are not escaped.
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct Holder {
-    /// Its server process.
+    /// The pid of its server process.
     pub pid: i32,
-    /// What it calls itself: the step it is at.
+    /// Its `application_name`, which names its current step.
     pub application_name: String,
-    /// Where it is connected from.
+    /// The address from which it is connected.
     pub client: String,
     /// `active`, `idle in transaction`, …
     pub state: String,
-    /// For how long its current statement has run, in seconds.
+    /// How long its current statement has run, in seconds.
     pub statement_seconds: f64,
-    /// What it waits for, when it waits.
+    /// The wait event, if it waits.
     pub waits_for: Option<String>,
     /// Its current or last statement, shortened.
     pub query: String,
@@ -73,13 +73,13 @@ pub struct RunRow {
     pub id: i64,
     /// When it began, RFC 3339.
     pub started_at: String,
-    /// When it ended; `None` while it runs, or when its process was killed.
+    /// When it ended; `None` while it runs, or if its process was killed.
     pub finished_at: Option<String>,
     /// How it ended.
     pub outcome: RunOutcome,
-    /// What stopped it.
+    /// The error that stopped it.
     pub error: Option<String>,
-    /// The version that it went back to; `None` for a run that applied.
+    /// The target version of a rollback; `None` for a run that applied.
     pub undo_to: Option<i64>,
 }
 
@@ -217,7 +217,7 @@ async fn last_run(client: &Client, state: &State) -> Result<Option<RunRow>, Erro
         started_at: row.get(1),
         finished_at: row.get(2),
         outcome: RunOutcome::read(row.get(3))?,
-        // A release that redacted nothing may have recorded it.
+        // Older releases recorded errors without redaction.
         error: row.get::<_, Option<&str>>(4).map(|error| redact::text(error).into_owned()),
         undo_to: row.get(5),
     }))

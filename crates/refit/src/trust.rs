@@ -1,23 +1,24 @@
-//! Whose objects Refit reads and writes: a view, a policy, a cast or a trigger of another role would run with the rights of this one.
+//! Which owners' objects Refit reads and writes: a view, a policy, a cast or a trigger of another role would run with the
+//! privileges of this one.
 //!
-//! Invariant: nothing but the server's own catalogs is read before it is known whose it is. Trusted are this role, those that it is a
-//! member of, superusers, the owner of the database, and for a table the owner of its schema.
+//! *Invariant*: except for the server's own catalogs, nothing is read before its owner is known. Trusted are this role, the roles
+//! of which it is a member, superusers, the owner of the database, and for a table the owner of its schema.
 
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
 use crate::error::Error;
 
-/// Whether the role `owner`, a row of `pg_roles`, is trusted by itself. On a pinned session.
+/// Whether the role `owner`, a row of `pg_roles`, is trusted regardless of the object. For a pinned session.
 pub(crate) const TRUSTED: &str = "(owner.rolname = current_user OR owner.rolsuper \
     OR owner.oid = (SELECT datdba FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) \
     OR EXISTS (SELECT FROM pg_catalog.pg_auth_members m JOIN pg_catalog.pg_roles r ON r.oid = m.member \
                WHERE m.roleid = owner.oid AND r.rolname IN (current_user, session_user)))";
 
-/// Refuses a table or view whose owner is not trusted, on a session that is [pinned](crate::pinned); none is fine.
+/// Refuses a table or view whose owner is not trusted, on a session that is [pinned](crate::pinned). `None` is accepted.
 ///
 /// # Errors
-/// [`Error::NotOurs`], and when the database cannot be asked.
+/// [`Error::NotOurs`], and errors of the connection.
 pub async fn refuse_untrusted(client: &Client, relation: Option<u32>) -> Result<(), Error> {
     let sql = format!(
         "SELECT pg_catalog.format('table %I.%I', nspname, relname), owner.rolname::pg_catalog.text \
@@ -28,7 +29,7 @@ pub async fn refuse_untrusted(client: &Client, relation: Option<u32>) -> Result<
     refuse(client.query_typed(&sql, &[(&relation, Type::OID)]).await)
 }
 
-/// Refuses a state schema that belongs to a role that is not trusted, or has a table or view that does, on a pinned session.
+/// Refuses a state schema whose owner, or the owner of a table or view in it, is not trusted, on a pinned session.
 pub(crate) async fn refuse_untrusted_state(client: &Client, schema: &str) -> Result<(), Error> {
     let sql = format!(
         "SELECT pg_catalog.format('schema %I', nspname), owner.rolname::pg_catalog.text \

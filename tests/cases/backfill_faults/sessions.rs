@@ -73,14 +73,14 @@ async fn a_standby_that_disappears_stops_the_work_until_it_is_back() {
     tokio::time::sleep(Duration::from_millis(500)).await;
     let before: i64 = value_at(&url, changed).await;
     tokio::time::sleep(Duration::from_secs(3)).await;
-    assert_eq!(value_at::<i64>(&url, changed).await, before, "work went on without the standby");
+    assert_eq!(value_at::<i64>(&url, changed).await, before, "work continued without the standby");
     let _standby = tokio::task::spawn_blocking(move || {
         standby.restart().unwrap();
         standby
     })
     .await
     .unwrap();
-    until("work goes on", async || value_at::<i64>(&url, changed).await > before).await;
+    until("work continues", async || value_at::<i64>(&url, changed).await > before).await;
     working.abort();
 }
 
@@ -129,7 +129,7 @@ async fn a_role_without_rights_leaves_the_job_to_others_and_says_what_to_grant()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worker_without_rights_ends_and_the_others_go_on() {
+async fn a_worker_without_privileges_ends_and_the_others_continue() {
     let db = TestDb::empty().await.unwrap();
     let tables = SONGS.replace("100)", "1000)");
     let fill = fill(r#"table = "song", key = ["id"], batch = 10, duration = "1ms", workers = 3"#, SLOW);

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 const RATE: u32 = 200;
 const CLIENTS: u32 = 8;
 
-/// Traffic that goes on until it is stopped.
+/// Traffic that runs until it is stopped.
 pub(crate) struct Traffic {
     stop: Arc<AtomicBool>,
     clients: Vec<JoinHandle<anyhow::Result<Vec<Duration>>>>,

@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_told_one_by_one() {
+    fn fields_are_listed_one_by_one() {
         let before =
             json!({"tables": {"a.t": {"options": {"x": "1"}, "constraints": {"c": {"columns": ["a"]}}}}});
         let after = json!({"tables": {"a.t": {"options": {"x": "2", "y": "3"}, "constraints": {"c": {"columns": ["b"]}}}}});

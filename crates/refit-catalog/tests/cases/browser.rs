@@ -1,4 +1,4 @@
-//! The HTML page as somebody sees it who opens the file. Without a Chromium these say so and do nothing.
+//! The HTML page in a browser. Without Chromium, these tests report that and do nothing.
 
 use std::time::{Duration, Instant};
 

@@ -87,7 +87,7 @@ async fn nothing_of_the_session_is_changed_and_a_dropped_read_leaves_no_transact
         .unwrap();
     let settings = "select string_agg(name || '=' || setting, ',' order by name) from pg_settings
                     where name not in ('transaction_isolation', 'transaction_read_only')";
-    let told = client.query_one(settings, &[]).await.unwrap().get::<_, String>(0);
+    let settings_before = client.query_one(settings, &[]).await.unwrap().get::<_, String>(0);
     assert_eq!(Catalog::read(&client, &ReadOptions::default()).await.unwrap().digest(), before.digest());
     // Given up at some point or other: between round trips as well as within one.
     for micros in [1, 200, 1_000, 3_000, 10_000] {
@@ -101,7 +101,7 @@ async fn nothing_of_the_session_is_changed_and_a_dropped_read_leaves_no_transact
         let open = client.query_one("select pg_current_xact_id_if_assigned() is null", &[]).await.unwrap();
         assert!(open.get::<_, bool>(0));
     }
-    assert_eq!(client.query_one(settings, &[]).await.unwrap().get::<_, String>(0), told);
+    assert_eq!(client.query_one(settings, &[]).await.unwrap().get::<_, String>(0), settings_before);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,11 +1,11 @@
-//! An ordinary role reads the same schema, and is told what it cannot see. And owners.
+//! An ordinary role reads the same schema, with a list of what it cannot read. And owners.
 
 use refit_catalog::{Catalog, Owners, ReadOptions};
 
 use crate::support::{based, own, read, with};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_ordinary_role_sees_the_same_and_is_told_what_not() {
+async fn an_ordinary_role_sees_the_same_and_is_property_what_not() {
     let db = based(&own()).await;
     let superuser = read(&db).await;
     let client = db.connect().await.unwrap();
@@ -24,7 +24,7 @@ async fn an_ordinary_role_sees_the_same_and_is_told_what_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn owners_are_told_where_they_are_unusual_or_asked_for() {
+async fn owners_are_property_where_they_are_unusual_or_asked_for() {
     let db = based(&own()).await;
     let client = db.connect().await.unwrap();
     client.batch_execute("alter table shop.base owner to c_own").await.unwrap();
@@ -57,7 +57,7 @@ async fn invalid_indexes_are_shown() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_subscription_is_told_without_how_it_connects() {
+async fn a_subscription_is_property_without_how_it_connects() {
     let (db, _) = with("select 1").await;
     let client = db.connect().await.unwrap();
     let sql =
@@ -66,12 +66,12 @@ async fn a_subscription_is_told_without_how_it_connects() {
     client.batch_execute(sql).await.unwrap();
     let catalog = Catalog::read_within(&*client, &ReadOptions::default()).await.unwrap();
     let properties = &catalog.subscriptions["feed"].properties;
-    let told = |name: &str| properties.get(name).map(String::as_str);
+    let property = |name: &str| properties.get(name).map(String::as_str);
     assert_eq!(
-        (told("publications"), told("binary"), told("enabled")),
+        (property("publications"), property("binary"), property("enabled")),
         (Some("p, q"), Some("true"), Some("false"))
     );
-    assert_eq!(told("streaming"), Some("on"));
+    assert_eq!(property("streaming"), Some("on"));
     assert!(!catalog.to_json().contains("nowhere.example") && !catalog.to_json().contains("hunter2"));
     // What is set on the database beside its settings.
     let template =

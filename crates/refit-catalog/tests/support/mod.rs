@@ -78,9 +78,9 @@ pub(crate) async fn run(db: &TestDb, sql: &str) -> Result<(), String> {
 pub(crate) fn pg_dump(db: &TestDb, version: u32, arguments: &[&str]) -> Option<String> {
     let beside = db.server().binaries().tool("pg_dump");
     let program = beside.unwrap_or_else(|| PathBuf::from("pg_dump"));
-    let told = Command::new(&program).arg("--version").output().ok()?;
-    let told = String::from_utf8_lossy(&told.stdout).into_owned();
-    let major: u32 = told.split_whitespace().nth(2)?.split('.').next()?.parse().ok()?;
+    let output = Command::new(&program).arg("--version").output().ok()?;
+    let output = String::from_utf8_lossy(&output.stdout).into_owned();
+    let major: u32 = output.split_whitespace().nth(2)?.split('.').next()?.parse().ok()?;
     if major < version {
         return None;
     }

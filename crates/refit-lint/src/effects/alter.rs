@@ -208,22 +208,22 @@ fn attached(parent: &Name, partition: &Name, schema: &Schema, effects: &mut Effe
         effects.work(partition, Work::Scan);
     }
     let (of, key) = (parent.key(), partition.key());
-    let has = |wanted: &IndexDef| {
+    let has = |required: &IndexDef| {
         let mut own = schema.indexes.values().filter(|index| index.table == key);
         own.any(|index| {
-            index.columns == wanted.columns
-                && index.unique == wanted.unique
-                && index.partial == wanted.partial
+            index.columns == required.columns
+                && index.unique == required.unique
+                && index.partial == required.partial
         })
     };
     if schema.indexes.values().any(|index| index.table == of && !has(index)) {
         effects.work(partition, Work::IndexBuild);
     }
     let known = |table: &Name| schema.table(table).map_or(&[][..], |known| &known.constraints);
-    for wanted in known(parent).iter().filter(|constraint| constraint.kind == ConstraintType::ForeignKey) {
-        let Some(referenced) = wanted.references.as_deref() else { continue };
+    for required in known(parent).iter().filter(|constraint| constraint.kind == ConstraintType::ForeignKey) {
+        let Some(referenced) = required.references.as_deref() else { continue };
         let same = |own: &ConstraintDef| {
-            own.columns == wanted.columns
+            own.columns == required.columns
                 && own.references.as_ref().is_some_and(|name| name.key() == referenced.key())
         };
         if !known(partition).iter().any(same) {

@@ -210,7 +210,7 @@ impl<'c> Docs<'c> {
         }
     }
 
-    /// Moves later files to later versions, if they are in the way.
+    /// Moves later files to later versions, if their versions collide.
     fn make_room(&mut self, index: usize, version: i64) -> Result<(), String> {
         let mut last = version;
         let mut moved = HashMap::new();

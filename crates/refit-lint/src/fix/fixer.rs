@@ -252,6 +252,6 @@ impl Fixer<'_> {
 
 /// Whether a finding about a migration that overtakes another is gone, whatever is found in later files.
 fn is_gated(docs: &Docs<'_>, finding: &Finding, next: &Linted<'_>) -> bool {
-    let wanted = key(docs, finding);
-    finding.rule == "overtakes-held" && !next.findings.iter().any(|one| key(&next.docs, one) == wanted)
+    let reported = key(docs, finding);
+    finding.rule == "overtakes-held" && !next.findings.iter().any(|one| key(&next.docs, one) == reported)
 }

@@ -84,10 +84,10 @@ pub(super) fn name_of(site: &Site<'_>, table: &Name, constraint: &Constraint) ->
 /// # Errors
 ///
 /// If it would be too long.
-pub(super) fn free_name(site: &Site<'_>, table: &Name, wanted: &str) -> Result<String, String> {
+pub(super) fn free_name(site: &Site<'_>, table: &Name, base: &str) -> Result<String, String> {
     let is_free = |name: &String| site.schema.constraint(table, name).is_none();
-    let names = (0..100).map(|n| if n == 0 { wanted.to_owned() } else { format!("{wanted}{n}") });
-    let name = names.into_iter().find(is_free).unwrap_or_else(|| wanted.to_owned());
+    let names = (0..100).map(|n| if n == 0 { base.to_owned() } else { format!("{base}{n}") });
+    let name = names.into_iter().find(is_free).unwrap_or_else(|| base.to_owned());
     short(name)
 }
 

@@ -65,9 +65,9 @@ pub(super) fn query(node: NodeRef<'_>, depth: usize) -> Query {
     query
 }
 
-fn calls(expr: &Expr, is_wanted: fn(&str) -> bool) -> bool {
+fn calls(expr: &Expr, is_match: fn(&str) -> bool) -> bool {
     let mut found = false;
-    expr.walk(&mut |part| found |= matches!(part, Expr::Call { name, .. } if is_wanted(&name.name)));
+    expr.walk(&mut |part| found |= matches!(part, Expr::Call { name, .. } if is_match(&name.name)));
     found
 }
 

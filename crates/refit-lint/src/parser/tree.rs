@@ -142,13 +142,13 @@ impl<'a> NodeRef<'a> {
     }
 
     /// The first nodes of some kinds on each path down, without entering them.
-    pub(super) fn topmost(self, is_wanted: impl Fn(SyntaxKind) -> bool) -> impl Iterator<Item = NodeRef<'a>> {
+    pub(super) fn topmost(self, is_match: impl Fn(SyntaxKind) -> bool) -> impl Iterator<Item = NodeRef<'a>> {
         let end = self.node().next;
         let mut index = self.index + 1;
         std::iter::from_fn(move || {
             while index < end {
                 let node = NodeRef { tree: self.tree, index };
-                if is_wanted(node.kind()) {
+                if is_match(node.kind()) {
                     index = node.node().next;
                     return Some(node);
                 }

@@ -51,12 +51,12 @@ fn check(check: &mut StatementCheck<'_>) {
     for (span, action) in actions {
         let columns = relied_on(check, table, action);
         let waited_for = |version: Option<i64>| version.is_none_or(|version| check.gates.contains(&version));
-        let at_work = check.backfills.iter().find(|backfill| {
+        let unfinished = check.backfills.iter().find(|backfill| {
             backfill.table == table.key()
                 && !waited_for(backfill.version)
                 && backfill.columns.iter().any(|column| columns.contains(column))
         });
-        let Some((version, column)) = at_work.and_then(|backfill| {
+        let Some((version, column)) = unfinished.and_then(|backfill| {
             let column = backfill.columns.iter().find(|column| columns.contains(column))?;
             Some((backfill.version?, column.clone()))
         }) else {

@@ -110,7 +110,7 @@ mod tests {
     fn indexes_are_named_as_the_server_names_them() {
         let mut schema = Schema::default();
         // Each was seen on PostgreSQL 15.
-        let long = "a_rather_long_name_of_a_table_that_somebody_wanted_to_have";
+        let long = "a_rather_long_name_of_a_table_that_some_person_likes_to_use";
         let text = format!(
             "CREATE TABLE t (n int, v text, j jsonb);
              CREATE INDEX ON t (n); CREATE INDEX ON t (n); CREATE INDEX ON t (lower(v)); CREATE INDEX ON t (lower(v), upper(v), n);

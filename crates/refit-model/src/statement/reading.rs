@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_string_with_escapes_goes_on_in_the_next_line() {
+    fn a_string_with_escapes_continues_in_the_next_line() {
         let hides = "SELECT E'a' -- x\n 'b\\' || ' ; COMMIT; --'";
         assert_eq!(texts(hides), ["SELECT E'a' -- x\n 'b\\' || '", "COMMIT"]);
         // It continues neither on the same line nor after another token.

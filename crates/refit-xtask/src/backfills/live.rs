@@ -9,7 +9,7 @@ use refit::backfill::JobState;
 use refit_model::Version;
 
 use super::poller::{ObservedJob, StatusPoller};
-use crate::output::{Output, WAITS, say};
+use crate::output::{Output, WARN, say};
 use crate::render::backfill::{beside_bar, line, started, state};
 use crate::styled::{Text, text};
 
@@ -106,7 +106,7 @@ fn thousandths(progress: f64) -> u64 {
 
 /// A note that the server did not answer.
 pub(super) fn unreachable(error: &anyhow::Error) -> Text {
-    text![WAITS.of("cannot reach the server"), ": ", crate::output::error_text(error)]
+    text![WARN.of("cannot reach the server"), ": ", crate::output::error_text(error)]
 }
 
 /// Renders text for the bar, without colours if they are turned off.

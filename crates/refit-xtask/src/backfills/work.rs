@@ -15,7 +15,7 @@ use super::poller::{ObservedJob, StatusPoller};
 use crate::context::Context;
 use crate::database::connect_options;
 use crate::interrupt::interrupted;
-use crate::output::{BAD, GOOD, QUIET, WAITS};
+use crate::output::{BAD, GOOD, QUIET, WARN};
 use crate::render::backfill::blocks;
 use crate::styled::{Text, text};
 
@@ -149,14 +149,14 @@ fn observed(migrator: &Migrator, live: &Live) -> (Migrator, Arc<Mutex<Vec<StepRe
         }
         Event::StepRetried { stem, attempts, blockers, .. } => {
             let by = if blockers.is_empty() { String::new() } else { format!(": {}", blockers.join("; ")) };
-            say(text![WAITS.column("blocked", 10), format!("  {stem}, attempt {attempts}{by}")]);
+            say(text![WARN.column("blocked", 10), format!("  {stem}, attempt {attempts}{by}")]);
         }
         Event::JournalDropped { stem, journal } => {
             let why = format!("  {journal}: the undo journal of {stem}, whose retention has ended");
             say(text![QUIET.column("dropped", 10), why]);
         }
         Event::Waiting { holder, .. } => {
-            say(text![WAITS.of("waiting"), format!(" for another run: {holder}")]);
+            say(text![WARN.of("waiting"), format!(" for another run: {holder}")]);
         }
         _ => {}
     });
@@ -220,14 +220,14 @@ impl Worked {
             }
         }
         lines.extend(
-            self.held.iter().map(|step| text![WAITS.of("held"), format!("  {}  ({})", step.stem, step.gate)]),
+            self.held.iter().map(|step| text![WARN.of("held"), format!("  {}  ({})", step.stem, step.gate)]),
         );
         lines.extend(self.pending.iter().map(|Named { name, .. }| {
-            text![WAITS.of("pending"), format!("  {name}: apply its migration with `cargo xtask migrate`")]
+            text![WARN.of("pending"), format!("  {name}: apply its migration with `cargo xtask migrate`")]
         }));
         lines.push(match (self.interrupted, self.failures.len()) {
             (true, _) => text![
-                WAITS.of("stopped"),
+                WARN.of("stopped"),
                 ": uncommitted batches are rolled back; resume with `cargo xtask backfill run`"
             ],
             (false, 0) if self.backfills.is_empty() => "no backfill is unfinished".into(),

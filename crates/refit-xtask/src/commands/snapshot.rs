@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::context::Context;
 use crate::database::{Database, with_schema};
-use crate::output::{BAD, Format, GOOD, WAITS, one_of};
+use crate::output::{BAD, Format, GOOD, WARN, one_of};
 use crate::render::schema::{FORMATS, Schema};
 use crate::render::{self, difference};
 use crate::schema;
@@ -106,7 +106,7 @@ fn written(differences: &[Difference], count: usize) -> Text {
     let line = |Difference { file, verdict, .. }: &Difference| {
         let (style, word, note) = match verdict {
             Verdict::Missing => (GOOD, "new", ""),
-            Verdict::Changed => (WAITS, "changed", ""),
+            Verdict::Changed => (WARN, "changed", ""),
             Verdict::Stale => (BAD, "removed", ": its migration no longer exists"),
         };
         text!["  ", style.column(word, 7), format!("  {file}{note}")]

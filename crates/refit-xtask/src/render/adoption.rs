@@ -1,7 +1,7 @@
 //! Rendering of a history to adopt.
 
 use crate::adopt::{Proof, Takeover};
-use crate::output::{BAD, GOOD, WAITS};
+use crate::output::{BAD, GOOD, WARN};
 use crate::styled::{Text, text};
 
 /// The rows, with what proves that each is of its file.
@@ -10,7 +10,7 @@ pub(crate) fn adoption(takeover: &Takeover) -> Text {
     let proven = takeover.rows.iter().map(|row| {
         let words = match row.proof {
             Proof::SameText => GOOD.of("same text"),
-            Proof::NoChecksum => WAITS.of("no checksum"),
+            Proof::NoChecksum => WARN.of("no checksum"),
             Proof::Differs => BAD.of("differs"),
         };
         (words, &row.stem)

@@ -6,17 +6,17 @@ use refit_model::wording::{self, grouped, plural, span};
 
 use super::figures::{failed, size};
 use crate::backfills::ObservedJob;
-use crate::output::{BAD, GOOD, QUIET, WAITS};
+use crate::output::{BAD, GOOD, QUIET, WARN};
 use crate::styled::{Style, Text, text};
 
 /// The state to display, and its style.
 pub(crate) fn state(status: &JobStatus) -> (&'static str, Style) {
     let word = status.state.as_str();
     match status.state {
-        _ if status.is_paused() => ("paused", WAITS),
+        _ if status.is_paused() => ("paused", WARN),
         JobState::Complete => (word, GOOD),
         JobState::Failed | JobState::Incomplete | JobState::Canceled => (word, BAD),
-        _ => (word, WAITS),
+        _ => (word, WARN),
     }
 }
 
@@ -79,7 +79,7 @@ pub(crate) fn line(seen: &ObservedJob, idle: bool) -> Text {
         parts.push(failed(status.errors).into());
     }
     if idle {
-        parts.push(WAITS.of("no worker"));
+        parts.push(WARN.of("no worker"));
     } else if !seen.is_complete() {
         parts.extend(obstacle(status));
     }
@@ -123,8 +123,8 @@ fn sweep(status: &JobStatus) -> String {
 /// Why the job is paused or slow.
 fn obstacle(status: &JobStatus) -> Option<Text> {
     match &status.throttle {
-        _ if status.is_paused() => Some(text![WAITS.of("paused"), ": ", continue_with(status)]),
-        Some(throttle) => Some(text![WAITS.of("slowed"), ": ", throttle]),
+        _ if status.is_paused() => Some(text![WARN.of("paused"), ": ", continue_with(status)]),
+        Some(throttle) => Some(text![WARN.of("slowed"), ": ", throttle]),
         None => None,
     }
 }
@@ -181,12 +181,12 @@ fn details(seen: &ObservedJob) -> Vec<(&'static str, Style, String)> {
     }
     if seen.is_runnable() && seen.sessions == 0 {
         let none = if status.kind == JobKind::Undo { NO_ROLLBACK } else { NO_WORKER };
-        lines.push(("worker", WAITS, none.to_owned()));
+        lines.push(("worker", WARN, none.to_owned()));
     } else if let Some(throttle) = &status.throttle {
-        lines.push(("slowed", WAITS, throttle.clone()));
+        lines.push(("slowed", WARN, throttle.clone()));
     }
     if status.is_paused() {
-        lines.push(("paused", WAITS, continue_with(status)));
+        lines.push(("paused", WARN, continue_with(status)));
     }
     if let Some(error) = &status.error {
         lines.push(("stopped", BAD, error.clone()));
@@ -224,7 +224,7 @@ fn rows_not_restored(status: &JobStatus) -> Option<(&'static str, Style, String)
     let keys: Vec<String> = keys.map(|key| format!("({})", visible_line(&key.join(", ")))).collect();
     let rows = plural(status.changed_since, "row was", "rows were");
     let left = grouped(status.changed_since);
-    Some(("left", WAITS, format!("{left} {rows} changed later and not restored: {}{more}", keys.join(" "))))
+    Some(("left", WARN, format!("{left} {rows} changed later and not restored: {}{more}", keys.join(" "))))
 }
 
 /// Maximum number of keys to show.

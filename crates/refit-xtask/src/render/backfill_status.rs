@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::backfill::blocks;
 use crate::backfills::{Named, ObservedJob};
-use crate::output::WAITS;
+use crate::output::WARN;
 use crate::styled::{Text, text};
 
 /// The JSON document.
@@ -33,11 +33,11 @@ pub(crate) fn status(all: &[ObservedJob], waiting: Option<&Waiting>) -> Text {
     }
     if let Some(Waiting { pending, held }) = waiting {
         lines.extend(pending.iter().map(|Named { name, .. }| {
-            text![WAITS.column("pending", 10), format!("  {name}  its migration is not applied")]
+            text![WARN.column("pending", 10), format!("  {name}  its migration is not applied")]
         }));
         let held = held.iter().filter(|step| pending.iter().all(|named| Some(named.version) != step.version));
         lines.extend(
-            held.map(|step| text![WAITS.column("held", 10), format!("  {}  {}", step.stem, step.gate)]),
+            held.map(|step| text![WARN.column("held", 10), format!("  {}  {}", step.stem, step.gate)]),
         );
     }
     if lines.is_empty() {

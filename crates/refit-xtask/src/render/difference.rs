@@ -3,7 +3,7 @@
 use refit_catalog::{Delta, Verb};
 use similar::{ChangeTag, TextDiff};
 
-use crate::output::{BAD, GOOD, QUIET, WAITS};
+use crate::output::{BAD, GOOD, QUIET, WARN};
 use crate::styled::{Style, Text, text};
 
 /// The changes of a schema, each on lines of its own, without a final newline.
@@ -16,8 +16,8 @@ pub(crate) fn delta(delta: &Delta) -> Text {
             Verb::Removed => every_line(BAD, text),
             // The lines below the first compare the old and the new value.
             Verb::Changed | Verb::Moved => match text.split_once('\n') {
-                Some((first, rest)) => text![WAITS.of(first), "\n", rest],
-                None => WAITS.of(text),
+                Some((first, rest)) => text![WARN.of(first), "\n", rest],
+                None => WARN.of(text),
             },
         }
     };

@@ -2,7 +2,7 @@
 
 use refit::{Line, LineKind, Plan, RollbackPlan};
 
-use crate::output::{BAD, QUIET, WAITS};
+use crate::output::{BAD, QUIET, WARN};
 use crate::styled::{Text, text};
 
 /// A plan.
@@ -24,7 +24,7 @@ fn labelled(heading: String, lines: &[Line], summary: String) -> Text {
 pub(super) fn labelled_line(line: &Line, width: usize) -> Text {
     let style = match line.kind {
         LineKind::Problem => BAD,
-        LineKind::Work => WAITS,
+        LineKind::Work => WARN,
         _ => QUIET,
     };
     text!["  ", style.column(line.label, width), "  ", &line.text]

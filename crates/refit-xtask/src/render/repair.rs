@@ -2,7 +2,7 @@
 
 use refit::{Plan, Refusal};
 
-use crate::output::{BAD, GOOD, WAITS};
+use crate::output::{BAD, GOOD, WARN};
 use crate::repairs::Repair;
 use crate::styled::{Text, text};
 
@@ -30,7 +30,7 @@ fn one(repair: &Repair) -> Text {
                     text![BAD.of("statements differ"), ": the effects of the old ones remain in the database"]
                 }
                 None => text![
-                    WAITS.of("the applied text is not in git"),
+                    WARN.of("the applied text is not in git"),
                     ": compare the schema manually before you accept"
                 ],
             };

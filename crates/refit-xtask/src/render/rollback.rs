@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::backfill::blocks;
 use crate::backfills::{Failure, ObservedJob};
-use crate::output::{BAD, GOOD, WAITS};
+use crate::output::{BAD, GOOD, WARN};
 use crate::styled::{Text, text};
 
 /// The result of `rollback`, as a JSON document.
@@ -50,7 +50,7 @@ impl RollbackResult {
             lines.push(text![BAD.of("stopped"), format!("  {name}: {reason}")]);
         }
         for stem in &self.repeatables {
-            lines.push(text![WAITS.of("again"), format!("  {stem} runs again with the next `migrate`")]);
+            lines.push(text![WARN.of("again"), format!("  {stem} runs again with the next `migrate`")]);
         }
         let undone = match self.steps.len() {
             0 => "no migration was undone".to_owned(),

@@ -4,7 +4,7 @@ use refit_lint::{RULES, Rule, Severity};
 use serde_json::{Value, json};
 
 use super::rule_page;
-use crate::output::{BAD, GOOD, QUIET, WAITS};
+use crate::output::{BAD, GOOD, QUIET, WARN};
 use crate::styled::{Text, text};
 
 /// The document of all pages in a workspace.
@@ -39,7 +39,7 @@ pub(crate) fn list() -> Text {
     let line = |rule: &Rule| {
         let style = match rule.severity {
             Some(Severity::Error) => BAD,
-            Some(Severity::Warning) => WAITS,
+            Some(Severity::Warning) => WARN,
             Some(Severity::Note) => GOOD,
             None => QUIET,
         };

@@ -4,7 +4,7 @@ use refit::{AppliedRow, Holder, RunOutcome, Status};
 use refit_model::{MigrationSet, visible_line};
 
 use super::backfill::unfinished;
-use crate::output::{BAD, GOOD, QUIET, WAITS};
+use crate::output::{BAD, GOOD, QUIET, WARN};
 use crate::styled::{Text, text};
 
 /// What is applied, planned, running and blocked.
@@ -41,7 +41,7 @@ fn last_run(status: &Status) -> Option<Text> {
         None => ("run", "the process exited unexpectedly; the next boot resumes here".to_owned()),
     };
     Some(text![
-        WAITS.of(format!("last {what} was interrupted")),
+        WARN.of(format!("last {what} was interrupted")),
         format!(": started at {}; {note}", run.started_at)
     ])
 }
@@ -55,7 +55,7 @@ fn holder(holder: &Holder) -> Text {
         visible_line(application_name),
         visible_line(query)
     );
-    let mut text = text![WAITS.of("running"), session];
+    let mut text = text![WARN.of("running"), session];
     if let Some(waits_for) = waits_for {
         text.push(format!("\n  waits for {waits_for}"));
     }

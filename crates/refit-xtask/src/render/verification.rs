@@ -5,7 +5,7 @@ use refit_catalog::{Change, Drift, Origin};
 use serde::Serialize;
 
 use super::difference;
-use crate::output::{BAD, GOOD, QUIET, WAITS};
+use crate::output::{BAD, GOOD, QUIET, WARN};
 use crate::styled::{Text, text};
 
 /// How the database compares with the snapshot.
@@ -65,13 +65,13 @@ pub(crate) fn verification(verified: &Verified<'_>, plan: &Plan, drift: Option<&
         State::Behind => {
             let waiting = plan.pending.len() + plan.held.len();
             let why = format!(": at {is}, the snapshot is of {made} ({waiting} not applied); not compared");
-            text![WAITS.of("behind"), why]
+            text![WARN.of("behind"), why]
         }
         State::Ahead => {
             let why = format!(
                 ": at {is}, the snapshot is of {made}; not compared; verify with the newer migrations"
             );
-            text![WAITS.of("ahead"), why]
+            text![WARN.of("ahead"), why]
         }
         State::Refused => {
             let why = ": the history does not match the migrations; not compared";

@@ -74,7 +74,7 @@ pub(super) async fn until(db: &TestDb, sql: &str) {
     crate::support::until(sql, holds).await;
 }
 
-const AT_WORK: &str = "SELECT coalesce((SELECT sum(rows_changed) > 0 FROM refit.backfill_range), false)";
+const RUNNING: &str = "SELECT coalesce((SELECT sum(rows_changed) > 0 FROM refit.backfill_range), false)";
 
 #[tokio::test]
 async fn plan_migrate_status_and_run_agree() {
@@ -186,7 +186,7 @@ async fn a_dry_run_names_failing_rows_and_previews_the_remaining_ones() {
     let workspace = Workspace::new(&[TABLE, SLOW]).on(&db);
     workspace.run(&["migrate", "--backfills", "hold"]).expect(0);
     let run = begin(&workspace, &["backfill", "run"]);
-    until(&db, AT_WORK).await;
+    until(&db, RUNNING).await;
     interrupt(run);
     let preview =
         json(&workspace.run(&["backfill", "run", "--dry-run", "--format", "json"]).expect(0).stdout);
@@ -230,7 +230,7 @@ async fn another_process_pauses_and_resumes_it() {
     workspace.run(&["migrate", "--backfills", "hold"]).expect(0);
     let run = begin(&workspace, &["backfill", "run"]);
     let watch = begin(&workspace, &["backfill", "status", "--watch", "--format", "json"]);
-    until(&db, AT_WORK).await;
+    until(&db, RUNNING).await;
     workspace.run(&["backfill", "pause"]).expect(0);
     tokio::time::sleep(Duration::from_secs(1)).await;
     let stands = counts(&db).await;
@@ -267,7 +267,7 @@ async fn a_stopped_backfill_resumes() {
     let db = TestDb::empty().await.unwrap();
     let workspace = Workspace::new(&[TABLE, SLOW, GATED]).on(&db);
     let migrate = begin(&workspace, &["migrate"]);
-    until(&db, AT_WORK).await;
+    until(&db, RUNNING).await;
     let (status, text) = interrupt(migrate);
     assert!(status == 1 && text.contains("resume with `cargo xtask backfill run`"), "{text}");
     assert!(counts(&db).await.contains("0: "));

@@ -127,10 +127,10 @@ pub enum Error {
     Interrupted {
         /// The step that ran, without `.sql`; none between two steps.
         at: Option<String>,
-        /// What is left of it, and how to go on.
+        /// What is left of it, and how to continue.
         remains: String,
     },
-    /// Another session took the lock while this run was at work.
+    /// Another session took the lock during this run.
     #[error("the migration lock is held by another session ({step} was rolled back); start again")]
     LockLost {
         /// The step that noticed.

@@ -1,4 +1,4 @@
-//! A message on its way: a step is sent while the one before it is still at work, so that the server need not wait.
+//! Pipelining: a step is sent while the one before it still runs, so that the server need not wait.
 //!
 //! Nothing of it runs unless that one was applied. Mostly the server sees to it by itself, for a failed transaction stays
 //! open and refuses all that follows; where the failure has ended the transaction, or came before its begin, the message's

@@ -211,7 +211,7 @@ impl StepContext<'_> {
     }
 
     /// Sends a step's transaction as one message, without waiting for it: one round trip, nothing to interleave, all
-    /// of it or none. With `after` the one before may still be at work; the message is refused unless that is applied.
+    /// of it or none. With `after` the step before may still run; the message is refused unless that step was applied.
     pub(crate) async fn post(
         &self,
         step: &Step<'_>,

@@ -1,4 +1,4 @@
-//! What the checksum in a history row proves about a file: the same migration, the same under another name, or another text.
+//! What the checksum in a history row shows about a file: the same migration, the same text under another name, or another text.
 //!
 //! A checksum covers version, name and text. refinery without its feature `int8-versions` keeps versions in 32 bits and hashes
 //! them so; both forms count. *Invariant*: wide checksums are computed by refinery itself.
@@ -13,11 +13,11 @@ use super::HistoryRow;
 /// How a file and a history row of the same version compare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Comparison {
-    /// The row is of this file.
+    /// The row is this file's.
     Same,
-    /// The text is the one that was applied, and the name is another.
+    /// The text is the applied one, and the name differs.
     Renamed,
-    /// The text is another one.
+    /// The text differs.
     Changed,
 }
 
@@ -33,7 +33,7 @@ pub(crate) fn compare(migration: &Migration, row: &HistoryRow) -> Comparison {
     Comparison::Changed
 }
 
-/// The file that a row was written for, when it has another version now; looked for among files that are not applied.
+/// The file that a row was written for, if it was renumbered since; searched among files that are not applied.
 pub(crate) fn renumbered<'a>(
     set: &'a MigrationSet,
     row: &HistoryRow,
@@ -43,7 +43,7 @@ pub(crate) fn renumbered<'a>(
     candidates.into_iter().find(|migration| is_of(row, row.version, &row.name, &migration.sql))
 }
 
-/// The checksums that a row of this migration may have.
+/// The checksums that are valid for this migration.
 pub(crate) fn accepted(migration: &Migration) -> Vec<u64> {
     let narrow = narrow_checksum(&migration.name, migration.version, &migration.sql);
     std::iter::once(migration.checksum).chain(narrow).collect()
@@ -57,7 +57,7 @@ fn is_of(row: &HistoryRow, version: Version, name: &str, sql: &str) -> bool {
 
 /// The checksum as refinery computes it with 32-bit versions: SipHash 1-3 over name, version and text.
 ///
-/// `None` for a version that has no such form. Refit accepts it in a history as it accepts its own.
+/// `None` for a version that does not fit in 32 bits. Refit accepts this checksum in a history like its own.
 pub fn narrow_checksum(name: &str, version: Version, sql: &str) -> Option<u64> {
     let version = i32::try_from(version).ok()?;
     let mut hasher = SipHasher13::new();

@@ -1,4 +1,4 @@
-//! The one SELECT of a boot with nothing to do: the history as a sum of hashes.
+//! The only SELECT of a boot with nothing to do: the history as a sum of hashes.
 
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
@@ -10,11 +10,11 @@ use crate::options::Options;
 pub(crate) enum Found {
     Same,
     Other,
-    /// The tables are another role's, or hide rows: nothing of them was read.
+    /// The tables belong to another role, or hide rows: they were not read.
     Unknown,
 }
 
-/// Compares the digests; with `trusted` although the tables are another role's.
+/// Reads the digests; with `trusted`, also if the tables belong to another role.
 pub(crate) async fn digests(
     client: &Client,
     options: &Options,
@@ -37,16 +37,16 @@ pub(crate) async fn digests(
                 && repeatable.map(digest) == expected.digest.repeatable;
             Ok(if same { Found::Same } else { Found::Other })
         }
-        // The guard has refused.
+        // The guard failed.
         Err(error) if error.code() == Some(&SqlState::UNDEFINED_OBJECT) => Ok(Found::Unknown),
-        // A table is not there, or the state is of an older release.
+        // A table does not exist, or an older release wrote the state.
         Err(error)
             if error.code().is_some_and(|code| {
                 [
                     SqlState::UNDEFINED_TABLE,
                     SqlState::UNDEFINED_COLUMN,
                     SqlState::INVALID_SCHEMA_NAME,
-                    // The role may read the history, and not the state.
+                    // The role may read the history but not the state.
                     SqlState::INSUFFICIENT_PRIVILEGE,
                 ]
                 .contains(code)
@@ -58,15 +58,15 @@ pub(crate) async fn digests(
     }
 }
 
-/// As little as a server can do, by the simple protocol. Before it, in the same message, a guard fails unless the tables belong to
-/// this role: reading another role's view or policy would run its functions. It runs on sessions that are not pinned, so every name and
-/// operator is qualified, but for the table that the caller's search path finds.
+/// A cheap query, sent by the simple protocol. Before it, in the same message, a guard fails unless the tables belong to this role:
+/// reading another role's view or policy would run its functions. The session is not pinned, so every name and operator is
+/// qualified, except the table that the caller's search path finds.
 fn digests_sql(table: &str, state_schema: &str, repeatable: bool, guarded: bool) -> String {
     let guard = |tables: &[String]| if guarded { guard(tables) } else { String::new() };
     let sum = "pg_catalog.sum(pg_catalog.hashtextextended(checksum::pg_catalog.text COLLATE pg_catalog.\"C\", 0::pg_catalog.int8))";
     let literal = postgres_protocol::escape::escape_literal(table);
     let relation = format!("{literal}::pg_catalog.regclass::pg_catalog.oid");
-    // The guard has seen to it that nothing is hidden from an owner.
+    // The guard has checked that the role is the owner, from whom no rows are hidden.
     let hidden = match guarded {
         true => "false".to_owned(),
         false => format!("pg_catalog.row_security_active({relation})"),
@@ -83,8 +83,8 @@ fn digests_sql(table: &str, state_schema: &str, repeatable: bool, guarded: bool)
     )
 }
 
-/// SQL that fails unless tables, as literals, exist, belong to the session's role, and hide no rows from it: by reading a setting that does not exist. It gives
-/// no rows.
+/// SQL that fails, by reading a setting that does not exist, unless the tables, given as literals, exist, belong to the session's
+/// role, and hide no rows from it. It returns no rows.
 fn guard(tables: &[String]) -> String {
     let of = |table: &String| format!("{table}::pg_catalog.regclass::pg_catalog.oid");
     let oids: Vec<String> = tables.iter().map(of).collect();
@@ -99,7 +99,7 @@ fn guard(tables: &[String]) -> String {
     )
 }
 
-/// One row, as [`refit_model::HistoryDigest`] has it.
+/// One row, in the form of [`refit_model::HistoryDigest`].
 fn digest(row: &SimpleQueryRow) -> String {
     row.get(0).unwrap_or("0").to_owned()
 }

@@ -1,4 +1,4 @@
-//! Reading the history: one SELECT of one value, which is all there is to do when there is nothing to do.
+//! Reads the history: if nothing is to be done, a single SELECT of a digest is enough.
 
 pub(crate) mod checksum;
 mod digest;
@@ -27,17 +27,17 @@ pub struct History {
     pub versioned: Vec<HistoryRow>,
     /// Repeatable migrations with the checksum of their last run.
     pub repeatable: Vec<HistoryRow>,
-    /// Texts of repeatable migrations that a newer one has replaced.
+    /// Texts of repeatable migrations that newer texts replaced.
     pub superseded: Vec<HistoryRow>,
-    /// Where the newest backfill job of each version stands, as far as jobs are remembered.
+    /// The state of the newest backfill job of each version, as far as jobs are recorded.
     pub backfills: BTreeMap<Version, BackfillState>,
-    /// What the reader should know.
+    /// Warnings for the operator.
     pub warnings: Vec<String>,
-    /// Steps outside a transaction with a statement that was begun and may not be sent again.
+    /// Steps outside a transaction with a statement that has begun and may not be sent again.
     pub undecided: Vec<UndecidedStep>,
-    /// Schemas with a history that this session may write, where its search path finds none.
+    /// Schemas with a history that this session may write, if its search path finds none.
     pub elsewhere: Vec<String>,
-    /// Whether an older release of Refit wrote what is remembered, and a run has to upgrade it first.
+    /// Whether an older release of Refit wrote the state, so that a run has to upgrade it first.
     pub outdated: bool,
 }
 
@@ -56,11 +56,11 @@ impl History {
     }
 }
 
-/// The checksum that a history row has while the down file of its migration runs statement by statement. An interrupted
-/// rollback leaves it there, and nothing but a rollback goes on from there.
+/// The checksum of a history row while the down file of its migration runs statement by statement. An interrupted rollback leaves
+/// it, and only another rollback can continue.
 pub(crate) const UNDOING: u64 = 0;
 
-/// The checksum that it has before that, while the rows of its backfill are restored.
+/// Its checksum before that, while the rows of its backfill are restored.
 pub(crate) const RESTORING: u64 = 1;
 
 /// One migration that has been applied.
@@ -75,28 +75,29 @@ pub struct HistoryRow {
     pub checksum: u64,
 }
 
-/// What the history is compared with: the digest of what the build embedded, and the set when that is not enough.
+/// What the history is compared with: the digest that the build embedded, and the set for when they differ.
 pub(crate) struct Expected<'a> {
     pub(crate) digest: HistoryDigest,
     pub(crate) set: &'a (dyn Fn() -> Result<Arc<MigrationSet>, Error> + Sync),
 }
 
-/// What one read of the history shows.
+/// The result of reading the history.
 #[derive(Debug)]
 pub(crate) enum HistoryState {
-    /// The history is the expected one, row for row.
+    /// The history is the expected one.
     Same,
-    /// It is something else.
+    /// It differs.
     Different(Box<History>),
 }
 
-/// How often tables that come and go meanwhile are looked at again.
+/// Maximum attempts if tables are created or dropped during the read.
 const LOOKS: u32 = 5;
 
-/// Compares the history with what is expected, on a session that is the caller's own.
+/// Compares the history with the expected one, on the caller's session.
 ///
-/// One round trip where they are the same: the sum of the checksums' hashes, to be compared with what the build embedded. A checksum covers version, name and text, so the same checksums are the same history. Otherwise the rows are read. A table
-/// that does not exist is an empty history.
+/// Takes one round trip if they are the same: the server adds up hashes of the checksums, and the sum is compared with the embedded
+/// one. A checksum covers version, name and text, so equal sums mean equal histories. Otherwise the rows are read. A table that
+/// does not exist is an empty history.
 pub(crate) async fn history_state(
     client: &Client,
     options: &Options,
@@ -116,10 +117,10 @@ pub(crate) async fn history_state(
             return Ok(state);
         }
     }
-    Err(Error::History("its tables exist and cannot be read: is it a view of something else?".to_owned()))
+    Err(Error::History("its tables exist but cannot be read; check that they are not views".to_owned()))
 }
 
-/// The same on a session that is pinned, whose history is known by its qualified name.
+/// The same on a pinned session, with the qualified name of the history.
 pub(crate) async fn history_state_pinned(
     client: &Client,
     options: &Options,
@@ -137,7 +138,7 @@ pub(crate) async fn history_state_pinned(
             return Ok(state);
         }
     }
-    Err(Error::History("its tables exist and cannot be read: is it a view of something else?".to_owned()))
+    Err(Error::History("its tables exist but cannot be read; check that they are not views".to_owned()))
 }
 
 /// The OID of a table by its qualified name.
@@ -147,18 +148,18 @@ pub(crate) async fn relation(client: &Client, table: &str) -> Result<Option<u32>
     Ok(row.map_err(Error::database("looking for the history"))?.get(0))
 }
 
-/// Reading a history that is not the expected one, on a pinned session.
+/// Reads a history that is not the expected one, on a pinned session.
 struct Reading<'a> {
     client: &'a Client,
     options: &'a Options,
     expected: &'a Expected<'a>,
-    /// The caller's session, where the history was looked for by its search path.
+    /// The caller's session, if the history was searched on its search path.
     caller: Option<&'a Caller>,
     relation: Option<u32>,
 }
 
 impl Reading<'_> {
-    /// None when a table has gone meanwhile.
+    /// None if a table was dropped during the read.
     async fn history_state(&self, found: Found) -> Result<Option<HistoryState>, Error> {
         let found = match found {
             Found::Unknown => self.trusted_digests().await?,
@@ -170,8 +171,8 @@ impl Reading<'_> {
         }
     }
 
-    /// The digests of tables of another role, once it is known that it is trusted. What is not there or may not be read is not asked
-    /// for: the transaction at hand goes on.
+    /// Reads the digests of tables of another role, once that role is known to be trusted. Tables that do not exist or may not be
+    /// read are skipped, so the current transaction does not fail.
     async fn trusted_digests(&self) -> Result<Found, Error> {
         let Some(relation) = self.relation else { return Ok(Found::Unknown) };
         crate::trust::refuse_untrusted(self.client, Some(relation)).await?;
@@ -201,7 +202,7 @@ impl Reading<'_> {
     async fn history(&self) -> Result<Option<History>, Error> {
         let Some(relation) = self.relation else {
             let elsewhere = self.elsewhere().await?;
-            // Another run has created it where the search path leads, since the path was followed: read again.
+            // Another run has created it on the search path since then: read again.
             let here = self.caller.and_then(|caller| caller.current_schema.as_ref());
             if here.is_some_and(|schema| elsewhere.contains(schema)) {
                 return Ok(None);
@@ -218,8 +219,8 @@ impl Reading<'_> {
         if state.is_unreadable() {
             let schema = self.options.state_schema();
             history.warnings.push(format!(
-                "the role may not read schema {schema}: what is held back by a backfill, and which repeatable migrations are \
-                 applied, is not known; as its owner, GRANT USAGE ON SCHEMA {schema} and SELECT ON ALL TABLES IN SCHEMA {schema}"
+                "the role may not read schema {schema}, so migrations that a backfill holds back and applied repeatable \
+                 migrations are unknown; as its owner, GRANT USAGE ON SCHEMA {schema} and SELECT ON ALL TABLES IN SCHEMA {schema}"
             ));
             return Ok(Some(history));
         }
@@ -279,8 +280,8 @@ impl Reading<'_> {
         Ok(())
     }
 
-    /// Histories that the search path does not find, where it is not one that this connection was given: the role's or the
-    /// database's path has changed since they began, or an operator has another one than the service.
+    /// Histories outside the search path, unless this connection set the path itself: the path of the role or database may have
+    /// changed, or an operator's may differ from the service's.
     async fn elsewhere(&self) -> Result<Vec<String>, Error> {
         let own_path = self.caller.is_some_and(|caller| {
             !matches!(caller.search_path_source.as_str(), "session" | "client" | "interactive")
@@ -299,7 +300,7 @@ impl Reading<'_> {
     }
 }
 
-/// Makes room for versions of 64 bits in a history that keeps 32, when one of those to come does not fit.
+/// Widens the version column of a history from 32 to 64 bits, if a pending version does not fit.
 pub(crate) async fn widen(
     client: &Client,
     facts: &Preflight,
@@ -308,7 +309,7 @@ pub(crate) async fn widen(
     if !facts.history_is_narrow || to_come.max().is_none_or(|newest| i32::try_from(newest).is_ok()) {
         return Ok(());
     }
-    // Every boot reads the history, and would queue behind this one for as long as it waits for a reader.
+    // Every boot reads the history, and would queue behind this statement while it waits for a reader.
     let sql = format!(
         "BEGIN;SET LOCAL lock_timeout = '5s';ALTER TABLE {} ALTER COLUMN version TYPE pg_catalog.int8;COMMIT",
         facts.history_table
@@ -326,8 +327,8 @@ fn read(row: &Row) -> Result<Option<HistoryRow>, Error> {
     let checksum = row.get::<_, Option<String>>("checksum").unwrap_or_default();
     let checksum = checksum.parse().map_err(|_| {
         Error::History(format!(
-            "version {version} ({name}) has the checksum {checksum:?}, which is no number; \
-             `cargo xtask adopt` takes over other tools' histories"
+            "version {version} ({name}) has the checksum {checksum:?}, which is not a number; `cargo xtask adopt` converts \
+             histories of other tools"
         ))
     })?;
     Ok(Some(HistoryRow { version, name, checksum }))

@@ -10,14 +10,14 @@ use serde::Serialize;
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Gate {
-    /// Runs only when it is asked for by version.
+    /// Runs only when named by version.
     Manual,
     /// Waits for a backfill that is not complete.
     Backfill {
         /// The migration of the backfill.
         version: Version,
     },
-    /// Waits for a backfill whose job is not remembered, and which must not be done again unasked.
+    /// Waits for a backfill whose job is not recorded, and which an operator must confirm or repeat.
     BackfillUnknown {
         /// The migration of the backfill.
         version: Version,
@@ -27,22 +27,22 @@ pub enum Gate {
         /// The migration that is not complete.
         version: Version,
     },
-    /// A repeatable migration of an older release: the database has versions that this one does not know.
+    /// A repeatable migration in an older release: the database has versions that its set lacks.
     Ahead {
         /// The newest applied version.
         version: Version,
     },
-    /// The text of a repeatable migration that a newer text has replaced.
+    /// A text of a repeatable migration that a newer text replaced.
     Superseded,
-    /// It failed, and may need what another gate holds back.
+    /// It failed, and may need a migration that another gate holds back.
     Failed {
-        /// What the server said.
+        /// The server's message.
         error: String,
     },
 }
 
 impl Gate {
-    /// The version of the backfill that it waits for.
+    /// The version of the backfill for which it waits.
     pub(crate) fn backfill(&self) -> Option<Version> {
         match self {
             Gate::Backfill { version } => Some(*version),

@@ -1,4 +1,4 @@
-//! What a plan is: the steps that would run, those that are held back, and why it may not run. The planner makes it.
+//! A plan: the steps that would run, those that are held back, and why it may not run. The planner creates it.
 
 mod gate;
 mod undo;
@@ -39,17 +39,17 @@ pub struct Plan {
     pub pending: Vec<PlannedStep>,
     /// What is held back, and by which gate.
     pub held: Vec<HeldStep>,
-    /// Applied versions that the set does not know because they are newer.
+    /// Applied versions that are newer than the set.
     pub ahead: Vec<Version>,
-    /// Applied backfills whose jobs are not remembered, and which may be done again: a run registers them again.
+    /// Applied backfills whose jobs are not recorded, and which may run again: a run registers them again.
     pub reregister: Vec<Version>,
-    /// Backfills whose rows are being restored, or whose rollback was interrupted: nothing is applied meanwhile.
+    /// Backfills whose rollback is in progress or was interrupted: nothing is applied until it is finished.
     pub restoring: Vec<Version>,
-    /// Whether a run has to upgrade what an older release of Refit remembers.
+    /// Whether a run has to upgrade the state of an older release of Refit.
     pub outdated: bool,
     /// Why the plan may not run; empty when it may.
     pub refusals: Vec<Refusal>,
-    /// What the reader should know.
+    /// Warnings for the operator.
     pub warnings: Vec<String>,
 }
 
@@ -80,7 +80,7 @@ pub struct PlannedStep {
     pub path: String,
     /// Whether it runs in one transaction with its history row.
     pub transaction: bool,
-    /// Whether it registers a backfill, whose rows change afterwards.
+    /// Whether it registers a backfill, which changes its rows afterwards.
     pub backfill: bool,
 }
 
@@ -92,7 +92,7 @@ pub struct HeldStep {
     pub version: Option<Version>,
     /// The file name without `.sql`.
     pub stem: String,
-    /// What holds it.
+    /// The gate that holds it.
     pub gate: Gate,
 }
 
@@ -109,7 +109,7 @@ impl Plan {
         self.pending.is_empty() && self.refusals.is_empty() && self.restoring.is_empty()
     }
 
-    /// Whether a run has anything to do: migrations to apply, or its own records to put right.
+    /// Whether a run has anything to do: migrations to apply, or records to update.
     pub(crate) fn needs_run(&self) -> bool {
         !self.pending.is_empty() || !self.reregister.is_empty() || self.outdated
     }

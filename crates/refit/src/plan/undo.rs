@@ -2,27 +2,27 @@
 
 use serde::Serialize;
 
-/// What becomes of a backfill's rows.
+/// What happens to a backfill's rows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "rows", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum UndoBackfill {
-    /// They get their earlier values back.
+    /// Their earlier values are restored.
     Restores {
         /// The table of earlier values, qualified and quoted.
         journal: String,
-        /// About how many there are in it.
+        /// About how many rows it has.
         #[serde(rename = "count")]
         rows: i64,
         /// Its size, indexes included.
         bytes: i64,
-        /// Whether an earlier rollback has begun with it.
+        /// Whether an earlier rollback has begun to restore them.
         begun: bool,
     },
-    /// An earlier rollback has restored them.
+    /// An earlier rollback restored them.
     Restored,
-    /// It has never begun, so there is nothing to restore.
+    /// The backfill has never begun, so there is nothing to restore.
     NotBegun,
-    /// They stay as they are, but for what the down file does.
+    /// They stay as they are, apart from what the down file does.
     Left,
 }

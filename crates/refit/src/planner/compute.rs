@@ -10,13 +10,13 @@ use crate::history::checksum::{self, Comparison};
 use crate::history::{History, HistoryRow, RESTORING, UNDOING};
 use crate::plan::{Gate, HeldStep, Plan, PlannedStep};
 
-/// What the caller asks of a plan.
+/// The caller's options for a plan.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Requested<'a> {
     pub(crate) environment: &'a str,
-    /// No version above this.
+    /// The highest version to apply.
     pub(crate) to: Option<Version>,
-    /// Manual migrations that are asked for.
+    /// Manual migrations to include.
     pub(crate) include: &'a [Version],
     pub(crate) policies: Policies,
 }
@@ -98,7 +98,7 @@ impl Plan {
     fn judge(&mut self, policy: Policy, refusal: Refusal) {
         match policy {
             Policy::Refuse => self.refusals.push(refusal),
-            Policy::Warn => self.warnings.push(refusal.to_string()),
+            Policy::Warn => self.warnings.push(warning(&refusal)),
             Policy::Accept => {}
         }
     }
@@ -111,7 +111,7 @@ impl Plan {
         applied: &HashMap<Version, (&str, u64)>,
         requested: &Requested<'_>,
     ) {
-        // A migration that may wait is never what makes another one late.
+        // A migration that may wait never makes another one late.
         let newest_applied = set
             .migrations()
             .iter()
@@ -177,7 +177,20 @@ impl Plan {
     }
 }
 
-/// Why a file does not fit the row of its version; none where it does.
+/// A refusal as a warning, which does not advise the setting that made it one.
+fn warning(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::Ahead { newest, known } => {
+            format!("the database is ahead: version {newest} is applied, this binary knows up to {known}")
+        }
+        Refusal::OutOfOrder { path, newest, .. } => {
+            format!("{path} is late: version {newest} is already applied; it is applied out of order")
+        }
+        other => other.to_string(),
+    }
+}
+
+/// Why a file does not match the row of its version; none if it does.
 fn differs(
     migration: &Migration,
     row: &HistoryRow,
@@ -190,7 +203,7 @@ fn differs(
         Comparison::Renamed => {
             Some(Refusal::Renamed { version, path, name: row.name.clone(), applied, found })
         }
-        // Another file has taken its number.
+        // Another file now has its number.
         Comparison::Changed => renumbered(row).or(Some(Refusal::Changed { version, path, applied, found })),
     }
 }

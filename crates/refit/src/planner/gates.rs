@@ -1,4 +1,4 @@
-//! Which gate a step waits at. A gate is open only where what it waits for is known to be complete.
+//! Decides which gate holds a step. A gate is open only if what it waits for is known to be complete.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,14 +9,14 @@ use crate::history::{History, checksum};
 use crate::plan::{Gate, HeldStep};
 use crate::state::BackfillState;
 
-/// What decides whether a migration is held back.
+/// The facts that decide whether a migration is held back.
 pub(crate) struct Gates<'a> {
     pub(crate) set: &'a MigrationSet,
     pub(crate) history: &'a History,
     pub(crate) applied: &'a HashMap<Version, (&'a str, u64)>,
     /// What is held back so far.
     pub(crate) held: HashSet<Version>,
-    /// The backfills that this very plan registers.
+    /// The backfills that this plan registers.
     pub(crate) planned: HashSet<Version>,
 }
 
@@ -31,7 +31,7 @@ impl Gates<'_> {
         directives.after.iter().find_map(|version| self.waits_for(*version)).or(depends)
     }
 
-    /// A gate is open only where what it waits for is known to be complete.
+    /// A gate is open only if what it waits for is known to be complete.
     fn waits_for(&self, version: Version) -> Option<Gate> {
         if self.held.contains(&version) {
             return Some(Gate::After { version });
@@ -49,7 +49,7 @@ impl Gates<'_> {
         }
     }
 
-    /// Whether doing a backfill once more changes nothing that it has done.
+    /// Whether a backfill can run again without changing rows that are done.
     fn may_be_done_again(&self, version: Version) -> bool {
         let migration = self.set.migration(version);
         let same = migration.is_some_and(|migration| {
@@ -59,7 +59,7 @@ impl Gates<'_> {
         same && migration.is_some_and(is_repeatable)
     }
 
-    /// The backfills that gates wait for, applied and not remembered.
+    /// The applied backfills for which gates wait and whose jobs are not recorded.
     pub(crate) fn to_reregister(&self, held: &[HeldStep]) -> Vec<Version> {
         let mut versions: Vec<Version> = held.iter().filter_map(|held| held.gate.backfill()).collect();
         versions.retain(|version| {

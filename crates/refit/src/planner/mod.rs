@@ -1,6 +1,6 @@
-//! From a set, a history and the options to a plan: what applying, rolling back, comparing and reporting begin with.
+//! Makes a plan from a set, a history and the options: the first step of apply, rollback, drift checks and status.
 //!
-//! *Invariant*: it reads the database only.
+//! *Invariant*: it never writes to the database.
 
 mod compute;
 mod gates;
@@ -23,7 +23,7 @@ use crate::preflight::Preflight;
 use crate::report::Report;
 use crate::state::{State, is_outdated};
 
-/// A set and how it is to be planned.
+/// A set and the options for its plan.
 #[derive(Clone)]
 pub(crate) struct Planner {
     pub(crate) source: Source,
@@ -44,16 +44,16 @@ impl Planner {
         Ok(self.set.get_or_init(|| set))
     }
 
-    /// Compares set and history. Reads only: one round trip where the history is the whole set.
+    /// Compares set and history. Read-only; takes one round trip if the whole set is applied.
     ///
     /// # Errors
-    /// When the set is malformed or the history cannot be read. A history that does not fit is no error here: it is in
+    /// When the set is malformed or the history cannot be read. A history that does not match the set is not an error: see
     /// [`Plan::refusals`].
     pub(crate) async fn plan(&self, client: &Client) -> Result<Plan, Error> {
         self.check_named_versions()?;
         let set = self.set()?;
         Ok(match self.history_state(client).await? {
-            // The digest covers the whole set, so the history is the set.
+            // The digest covers the whole set, so all of it is applied.
             HistoryState::Same => {
                 let mut history = History::of(set, &self.options.environment);
                 // The history alone does not show that an older release left a backfill unfinished.
@@ -78,7 +78,7 @@ impl Planner {
         State::find(client, schema, Some(relation), &name).await
     }
 
-    /// Looks at the history, in one round trip where it is the expected one.
+    /// Compares the history with the expected one, in one round trip if they are the same.
     pub(crate) async fn history_state(&self, client: &Client) -> Result<HistoryState, Error> {
         let set = || self.set().cloned();
         let expected = Expected { digest: self.expected()?, set: &set };
@@ -107,7 +107,7 @@ impl Planner {
         Ok(Plan::compute(self.set()?, history, &self.requested()))
     }
 
-    /// Versions that the caller named exist.
+    /// Checks that the versions that the caller named exist.
     pub(crate) fn check_named_versions(&self) -> Result<(), Error> {
         for version in self.options.include.iter().chain(&self.options.to) {
             let set = self.set()?;
@@ -147,12 +147,12 @@ impl Planner {
         }
     }
 
-    /// Whether an older release wrote what is remembered of the history.
+    /// Whether an older release wrote the history's state.
     pub(crate) async fn has_outdated_state(&self, client: &Client) -> Result<bool, Error> {
         self.ask_state(client, async |state| is_outdated(client, &state).await).await
     }
 
-    /// The same, or it is remembered under a name that its schema no longer has.
+    /// The same; also true if the state has an outdated name of the history's schema.
     pub(crate) async fn has_state_to_upgrade(&self, client: &Client) -> Result<bool, Error> {
         self.ask_state(client, async |state| Ok(state.is_stale() || is_outdated(client, &state).await?)).await
     }

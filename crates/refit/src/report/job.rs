@@ -1,4 +1,4 @@
-//! Where a backfill stands: plain data. [`backfill`](crate::backfill) reads it.
+//! The status of a backfill: plain data, which [`backfill`](crate::backfill) reads.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::words::{JobKind, JobRequest, JobState};
 use crate::application_name;
 
-/// Everything there is to know of a backfill.
+/// The status of a backfill.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct JobStatus {
@@ -22,48 +22,48 @@ pub struct JobStatus {
     pub name: String,
     /// Its direction.
     pub kind: JobKind,
-    /// Where it stands.
+    /// Its state.
     pub state: JobState,
     /// What an operator requested last.
     pub requested: JobRequest,
-    /// How the key space is walked.
+    /// The strategy that walks the key space.
     pub strategy: Option<String>,
-    /// Why so.
+    /// Why this strategy.
     pub reason: Option<String>,
     /// Rows of the table, as estimated when it began.
     pub rows_estimated: i64,
-    /// Rows that the statement has changed.
+    /// Rows that the statement changed.
     pub rows_changed: i64,
-    /// How much is done, from 0 to 1.
+    /// Progress, from 0 to 1.
     pub progress: f64,
-    /// Rows changed a second, lately.
+    /// Recent rate, in rows changed per second.
     pub rows_per_second: Option<f64>,
-    /// Seconds that it will take at this rate.
+    /// Remaining seconds at this rate.
     pub eta_seconds: Option<f64>,
     /// Batches committed.
     pub batches: i64,
-    /// Batches that were tried again.
+    /// Batches that were retried.
     pub retries: i64,
     /// Rows that are set aside.
     pub errors: i64,
-    /// Closing sweeps made since it was begun, or taken up again.
+    /// Closing sweeps since it began or was resumed.
     pub pass: i32,
-    /// What slows it down.
+    /// Why it is throttled.
     pub throttle: Option<String>,
-    /// What stopped it.
+    /// The error that stopped it.
     pub error: Option<String>,
-    /// Seconds that it took, or has taken.
+    /// Seconds that it took, or has taken so far.
     pub seconds: Option<f64>,
     /// The workers with a lease.
     pub workers: Vec<WorkerStatus>,
-    /// The rows that were set aside last, at most ten.
+    /// The rows that were most recently set aside, at most ten.
     pub failed_rows: Vec<FailedRow>,
-    /// What it keeps for a roll-back, or restores from.
+    /// The journal that it writes for a rollback, or restores from.
     pub journal: Option<JournalStatus>,
-    /// Of an undo that is complete: rows that were changed again since the backfill, and so were left as they are. Zero once
-    /// the journal is dropped.
+    /// For a complete undo: rows that were changed again since the backfill and therefore not restored. Zero once the journal is
+    /// dropped.
     pub changed_since: i64,
-    /// Their keys, in order, at most [`KEYS`](JobStatus::KEYS); the journal has them all.
+    /// Their keys, in order, at most [`KEYS`](JobStatus::KEYS); the journal has all of them.
     pub changed_keys: Vec<Vec<String>>,
 }
 
@@ -75,7 +75,7 @@ pub struct JournalStatus {
     pub table: String,
     /// Bytes, indexes included.
     pub bytes: i64,
-    /// Since when its time runs, RFC 3339: it is dropped when `undo_retention` is over. None while the job is not complete.
+    /// The start of its retention, RFC 3339: it is dropped after `undo_retention`. None while the job is not complete.
     pub kept_since: Option<String>,
 }
 
@@ -83,17 +83,17 @@ pub struct JournalStatus {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct WorkerStatus {
-    /// Its server process.
+    /// The pid of its server process.
     pub pid: i32,
-    /// Where it is connected from.
+    /// The address from which it is connected.
     pub host: String,
-    /// The table or partition that it works on.
+    /// The table or partition whose rows it changes.
     pub relation: String,
     /// The range.
     pub range: i64,
     /// Rows in its last batch.
     pub batch_rows: i32,
-    /// Why its last batch is tried again.
+    /// Why its last batch is retried.
     pub retry_reason: Option<String>,
 }
 
@@ -107,7 +107,7 @@ pub struct FailedRow {
     pub key: Vec<String>,
     /// SQLSTATE.
     pub sqlstate: String,
-    /// What the server said.
+    /// The server's message.
     pub message: String,
     /// Its detail.
     pub detail: Option<String>,
@@ -116,7 +116,7 @@ pub struct FailedRow {
 }
 
 impl JobStatus {
-    /// The most keys of rows that were changed again that are listed.
+    /// The maximum length of [`changed_keys`](JobStatus::changed_keys).
     pub const KEYS: usize = 1_000;
 
     /// The `application_name` of its workers' sessions.
@@ -124,7 +124,7 @@ impl JobStatus {
         application_name::worker(self.version, self.id)
     }
 
-    /// What it does to rows: `changed`, or `restored`.
+    /// What it has done to rows: `changed` or `restored`.
     pub fn done(&self) -> &'static str {
         if self.kind == JobKind::Undo { "restored" } else { "changed" }
     }
@@ -155,7 +155,7 @@ impl JobStatus {
             self.done()
         )?;
         if let Some(rate) = self.rows_per_second.filter(|_| self.state == JobState::Running) {
-            write!(f, ", {rate:.0} a second")?;
+            write!(f, ", {rate:.0} per second")?;
         }
         if let Some(eta) = self.eta_seconds {
             write!(f, ", {eta:.0} s to go")?;
@@ -180,11 +180,11 @@ impl JobStatus {
         for worker in &self.workers {
             write!(
                 f,
-                "\n  worker    pid {} from {}, {} rows a batch of {}",
+                "\n  worker    pid {} from {}, {} rows per batch of {}",
                 worker.pid, worker.host, worker.batch_rows, worker.relation
             )?;
             if let Some(reason) = &worker.retry_reason {
-                write!(f, ", trying again: {reason}")?;
+                write!(f, ", retrying: {reason}")?;
             }
         }
         if let Some(error) = &self.error {

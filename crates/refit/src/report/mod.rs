@@ -1,4 +1,4 @@
-//! What a run did, for people and for machines.
+//! The report of a run, for people and for machines.
 
 mod job;
 mod words;
@@ -29,7 +29,7 @@ use crate::plan::{HeldStep, StepKind};
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Report {
-    /// The run's identity in `refit.run`; `None` when there was nothing to do.
+    /// The run's identity in `refit.run`; `None` if there was nothing to do.
     pub run: Option<i64>,
     /// The environment that the plan was for.
     pub environment: String,
@@ -37,11 +37,11 @@ pub struct Report {
     pub version: Option<Version>,
     /// What ran, in order.
     pub steps: Vec<StepReport>,
-    /// The backfills that were worked on, when the run did so itself.
+    /// The backfills that the run itself ran.
     pub backfills: Vec<JobStatus>,
-    /// What is held back.
+    /// The steps that are held back.
     pub held: Vec<HeldStep>,
-    /// What the reader should know.
+    /// Warnings for the operator.
     pub warnings: Vec<String>,
     /// How long the whole run took, in seconds, waiting included.
     #[serde(serialize_with = "seconds")]
@@ -89,7 +89,7 @@ impl Report {
         format!("{done} in {}{waited}; the database is at version {version}", elapsed(self.duration))
     }
 
-    /// Goes on with what another application did after it.
+    /// Adds the results of a later application.
     pub(crate) fn append(&mut self, next: Report) {
         self.run = next.run.or(self.run);
         self.version = next.version.max(self.version);

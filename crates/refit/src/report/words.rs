@@ -1,6 +1,6 @@
-//! States that the database keeps as words, as enums.
+//! Enums for values that the database stores as text.
 
-/// An enum whose variants are words of the state: `as_str` writes one, `read` reads it.
+/// Defines an enum whose variants have a text form in the state, with `as_str` and `read`.
 macro_rules! words {
     ($(#[$about:meta])* $name:ident { $($(#[$what:meta])* $variant:ident = $word:literal,)+ }) => {
         $(#[$about])*
@@ -11,7 +11,7 @@ macro_rules! words {
         }
 
         impl $name {
-            /// The word, as the database and JSON have it.
+            /// The text form, as in the database and in JSON.
             pub fn as_str(self) -> &'static str {
                 match self {
                     $($name::$variant => $word,)+
@@ -19,7 +19,7 @@ macro_rules! words {
             }
 
             /// # Errors
-            /// For a word of a newer release.
+            /// For a value of a newer release.
             pub(crate) fn read(word: &str) -> Result<$name, crate::error::Error> {
                 match word {
                     $($word => Ok($name::$variant),)+
@@ -49,17 +49,17 @@ words! {
 }
 
 words! {
-    /// Where a job stands.
+    /// The state of a job.
     JobState {
-        /// Its migration is applied; no worker has begun.
+        /// Its migration is applied; no process has begun it.
         Registered = "registered",
         /// Its ranges are cut, and workers change rows.
         Running = "running",
-        /// Rows failed, or rows that it would change keep coming.
+        /// Rows failed, or rows to change keep being written.
         Incomplete = "incomplete",
         /// An error stopped it.
         Failed = "failed",
-        /// All rows are changed; gates that wait for it are open.
+        /// All rows are done; gates that wait for it are open.
         Complete = "complete",
         /// An operator canceled it.
         Canceled = "canceled",

@@ -1,6 +1,6 @@
-//! Going back: every applied migration above a version is undone, newest first, by its down file and by what its backfill kept.
+//! Rollback: every applied migration above a version is undone, newest first, by its down file and by its backfill's journal.
 //!
-//! Invariant: the whole way is known to be there before its first step is taken, under the lock under which it is taken.
+//! *Invariant*: before the first step runs, every step is known to be possible, under the same lock.
 
 mod plan;
 mod run;
@@ -21,7 +21,7 @@ use crate::pin::Caller;
 use crate::preflight::Preflight;
 use crate::state::State;
 
-/// How far to go back, and what need not be restored.
+/// The target of a rollback, and the rows that need not be restored.
 ///
 /// ```
 /// // Undo everything above version 12, and leave the rows that the backfill of version 14 changed.
@@ -29,14 +29,14 @@ use crate::state::State;
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rollback {
-    /// The version that stays; 0 for none at all.
+    /// The version to roll back to; 0 undoes all.
     pub to: Version,
-    /// Backfills whose rows stay as they are: nothing is restored, and their down files run if they have some.
+    /// Backfills whose rows stay as they are: nothing is restored; down files run if they exist.
     pub leave_rows: Vec<Version>,
 }
 
 impl Migrator {
-    /// What going back would do. Reads only.
+    /// Plans a rollback. Read-only.
     ///
     /// ```no_run
     /// # async fn example(migrator: refit::Migrator, client: &tokio_postgres::Client) -> Result<(), refit::Error> {
@@ -49,7 +49,7 @@ impl Migrator {
     /// ```
     ///
     /// # Errors
-    /// When there is no such version, or the history cannot be read. What bars the way is no error here: it is in
+    /// When there is no such version, or the history cannot be read. A rollback that is refused is not an error: see
     /// [`RollbackPlan::refusals`].
     pub async fn plan_rollback(&self, client: &Client, rollback: &Rollback) -> Result<RollbackPlan, Error> {
         if self.set()?.has_backfills() && self.planner.has_outdated_state(client).await? {
@@ -95,11 +95,11 @@ impl Migrator {
         RollbackPlan::compute(client, state, set, &history, environment, rollback).await
     }
 
-    /// Undoes every applied migration above a version, newest first. That destroys what they have added.
+    /// Undoes every applied migration above a version, newest first. This destroys what they added.
     ///
-    /// Each down file runs as a step does: in one transaction with the history, under `lock_timeout`, with retries; or statement
-    /// by statement where it says `transaction = false`. The rows of a backfill with `undo` are restored before, in batches; what
-    /// was interrupted is resumed by another call. The migration lock is held throughout.
+    /// Each down file runs as a step does: in one transaction with the history, under `lock_timeout`, with retries; or statement by
+    /// statement with `transaction = false`. The rows of a backfill with `undo` are restored first, in batches. Another call
+    /// resumes an interrupted rollback. The migration lock is held throughout.
     ///
     /// ```no_run
     /// # async fn example(migrator: refit::Migrator, url: &str) -> Result<(), refit::Error> {
@@ -109,8 +109,8 @@ impl Migrator {
     /// ```
     ///
     /// # Errors
-    /// [`Error::RollbackRefused`] before anything happens, where the way back is not all there; [`Error::Backfill`] when rows
-    /// cannot be restored; and those of [`apply`](Migrator::apply). What was undone before stays undone.
+    /// [`Error::RollbackRefused`] before anything happens, if a step is not possible; [`Error::Backfill`] when rows
+    /// cannot be restored; and those of [`apply`](Migrator::apply). Steps that were undone before stay undone.
     pub async fn rollback(&self, url: &str, rollback: &Rollback) -> Result<RollbackReport, Error> {
         let connection = crate::connect::connect(url, &self.planner.options.connect).await?;
         let span = tracing::info_span!("rollback", environment = %self.planner.options.environment, to = rollback.to);

@@ -1,4 +1,4 @@
-//! The plan of a rollback: what is undone, in which order and how, and what bars the way.
+//! The plan of a rollback: what is undone, in which order and how, and why it is refused.
 
 use std::fmt;
 
@@ -44,11 +44,11 @@ pub struct UndoStep {
     pub version: Version,
     /// Its file name without `.sql`.
     pub stem: String,
-    /// Its down file, relative to the folder; none where its backfill's rows are all there is to undo.
+    /// Its down file, relative to the folder; none if only its backfill's rows are undone.
     pub path: Option<String>,
     /// Whether the down file runs in one transaction with the history.
     pub transaction: bool,
-    /// What becomes of the rows, where it is a backfill; before the down file runs.
+    /// What happens to the rows of a backfill, before the down file runs.
     pub backfill: Option<UndoBackfill>,
 }
 
@@ -156,7 +156,7 @@ impl RollbackPlan {
     }
 }
 
-/// Versions that the caller named exist, and are what they are named for.
+/// Checks that the versions that the caller named exist and, with `leave_rows`, are backfills.
 fn check_named(set: &MigrationSet, history: &History, rollback: &Rollback) -> Result<(), Error> {
     let Rollback { to, leave_rows } = rollback;
     let known = |version: Version| {
@@ -165,19 +165,21 @@ fn check_named(set: &MigrationSet, history: &History, rollback: &Rollback) -> Re
     if *to != 0 && !known(*to) {
         let newest = set.migrations().last().map_or(0, |migration| migration.version);
         return Err(Error::Target(format!(
-            "there is no version {to}; the newest is {newest}, and 0 stands for none at all"
+            "there is no version {to}; the newest is {newest}, and 0 undoes all"
         )));
     }
     for version in leave_rows {
         if set.migration(*version).is_none_or(|migration| migration.directives.backfill.is_none()) {
-            return Err(Error::Target(format!("version {version} is no backfill whose rows could be left")));
+            return Err(Error::Target(format!(
+                "version {version} is not a backfill whose rows could be left"
+            )));
         }
     }
     Ok(())
 }
 
 impl RollbackPlan {
-    /// Where the database is, and how far back the rollback goes.
+    /// The version of the database, the target of the rollback, and the environment.
     pub fn heading(&self) -> String {
         let version = self.current.map_or("none".to_owned(), |version| version.to_string());
         let to = match self.to {
@@ -200,11 +202,11 @@ impl RollbackPlan {
         refused.chain(undone).chain(again).collect()
     }
 
-    /// How much there is to undo.
+    /// The number of migrations to undo.
     pub fn summary(&self) -> String {
         match (self.steps.len(), self.refusals.is_empty()) {
             (0, true) => "nothing to undo".to_owned(),
-            (_, false) => "there is no way back to that version".to_owned(),
+            (_, false) => "cannot roll back to that version".to_owned(),
             (count, true) => format!("{count} to undo"),
         }
     }
@@ -224,7 +226,7 @@ impl fmt::Display for UndoStep {
                 let on = if *begun { "continues to restore" } else { "restores" };
                 write!(f, "  ({on} about {rows} rows from its journal)")
             }
-            Some(UndoBackfill::Restored) => write!(f, "  (its rows are restored already)"),
+            Some(UndoBackfill::Restored) => write!(f, "  (its rows are already restored)"),
             Some(UndoBackfill::NotBegun) => write!(f, "  (a backfill that has not begun)"),
             Some(UndoBackfill::Left) if self.path.is_some() => {
                 write!(f, "  (a backfill: its rows are left to its down file)")

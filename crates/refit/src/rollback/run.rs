@@ -1,4 +1,4 @@
-//! A run that goes back: facts, lock, plan again, steps, end.
+//! Runs a rollback: facts, lock, plan again, steps, end.
 
 use std::fmt;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ use crate::state;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct RollbackReport {
-    /// The run's identity in `refit.run`; `None` when there was nothing to undo.
+    /// The run's identity in `refit.run`; `None` if there was nothing to undo.
     pub run: Option<i64>,
     /// The environment that it was for.
     pub environment: String,
@@ -38,14 +38,14 @@ pub struct RollbackReport {
     pub version: Option<Version>,
     /// What was undone, in order.
     pub steps: Vec<StepReport>,
-    /// The backfills whose rows were restored, and what was left.
+    /// The backfills whose rows were restored.
     pub backfills: Vec<JobStatus>,
     /// Repeatable migrations that run again with the next migrate.
     pub repeatables: Vec<String>,
     /// What hooks warn of.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
-    /// How long it all took, in seconds, waiting included.
+    /// How long the rollback took, in seconds, waiting included.
     #[serde(serialize_with = "seconds")]
     pub duration: Duration,
     /// How long it waited for another run, in seconds.
@@ -95,7 +95,7 @@ async fn waiting(
     Ok(RollbackReport { waited, ..report })
 }
 
-/// The plan, when it may run.
+/// The plan, if it may run.
 fn may_run(plan: RollbackPlan) -> Result<RollbackPlan, Error> {
     match plan.refusals.is_empty() {
         true => Ok(plan),
@@ -117,7 +117,7 @@ fn nothing(plan: RollbackPlan) -> RollbackReport {
     }
 }
 
-/// The part that runs under the lock: no other session changes the history now.
+/// The part that runs under the lock, so that no other session changes the history.
 async fn locked(
     migrator: &Migrator,
     client: &Client,
@@ -126,7 +126,7 @@ async fn locked(
     rollback: &Rollback,
 ) -> Result<RollbackReport, Error> {
     let set = Arc::clone(migrator.set()?);
-    // The plan reads what is remembered: it has to be of this release.
+    // The plan reads the state, which has to be of this release's version.
     prepare(client, facts, set.has_backfills(), &migrator.planner.options.interrupt).await?;
     let plan = may_run(migrator.rollback_plan_pinned(client, facts, rollback).await?)?;
     if plan.steps.is_empty() {
@@ -134,13 +134,13 @@ async fn locked(
     }
     let facts = &*facts;
     let run = state::begin_undo(client, &facts.state, &plan.environment, plan.steps.len(), plan.to).await?;
-    info!(run, steps = plan.steps.len(), to = plan.to, "going back");
+    info!(run, steps = plan.steps.len(), to = plan.to, "rolling back");
     let hooks = &migrator.planner.options.hooks;
     hooks.event(&Event::Began { steps: plan.steps.len() });
     let context = context(&migrator.planner, client, facts, &set, run);
     let steps = plan.steps.iter().map(|step| HookStep::new(StepKind::Undo, Some(step.version), &step.stem));
     let mut outcome = hooks.before_run(context.hook_run(true), &steps.collect::<Vec<_>>()).await;
-    let mut back = Back { migrator, url, context, rollback, steps: Vec::new(), backfills: Vec::new() };
+    let mut back = Undoing { migrator, url, context, rollback, steps: Vec::new(), backfills: Vec::new() };
     for step in &plan.steps {
         if outcome.is_err() {
             break;
@@ -163,8 +163,8 @@ async fn locked(
     })
 }
 
-/// On the way.
-struct Back<'a> {
+/// A rollback in progress.
+struct Undoing<'a> {
     migrator: &'a Migrator,
     url: &'a str,
     context: StepContext<'a>,
@@ -173,7 +173,7 @@ struct Back<'a> {
     backfills: Vec<JobStatus>,
 }
 
-impl Back<'_> {
+impl Undoing<'_> {
     /// Undoes one migration: rows first, then its down file with its history row.
     async fn undo(&mut self, step: &UndoStep, migration: &Migration) -> Result<(), Error> {
         if step.backfill.is_some() {
@@ -204,8 +204,8 @@ impl Back<'_> {
         Ok(())
     }
 
-    /// Says in the history that the migration is being undone, before anything of it is: should this be interrupted, nothing
-    /// but a rollback goes on from there.
+    /// Marks the migration in the history as being undone, before its first change: after an interruption, only a rollback can
+    /// continue.
     async fn mark(&self, migration: &Migration, mark: u64) -> Result<(), Error> {
         let checksums = crate::history::checksum::accepted(migration);
         let checksums =
@@ -217,13 +217,14 @@ impl Back<'_> {
         let marked = self.context.client.execute_typed(&sql, &[]).await;
         match marked.map_err(Error::database("marking a migration as being undone"))? {
             1 => Ok(()),
-            _ => {
-                Err(Error::History(format!("version {} has changed meanwhile; run again", migration.version)))
-            }
+            _ => Err(Error::History(format!(
+                "version {} has changed since the plan was made; run again",
+                migration.version
+            ))),
         }
     }
 
-    /// Takes the mark back where not even the first statement of the down file has had an effect.
+    /// Removes the mark if not even the first statement of the down file had an effect.
     async fn unmark(&self, migration: &Migration) {
         let facts = self.context.facts;
         let sql = format!(
@@ -241,8 +242,8 @@ impl Back<'_> {
         }
     }
 
-    /// What a step's WITH takes out of the history: two parts of it. What the down file takes away may be what a repeatable
-    /// migration has made, or needs: these run again.
+    /// The part of a step's WITH that changes records: it deletes the history row, and those of repeatable migrations, which run
+    /// again because the down file may remove what they created or need.
     fn record(&self, migration: &Migration) -> String {
         let checksums = crate::history::checksum::accepted(migration);
         let checksums =

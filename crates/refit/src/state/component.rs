@@ -1,4 +1,4 @@
-//! The components of the state, and how each is brought from one version to the next.
+//! The components of the state, and the upgrades of each.
 
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
@@ -25,7 +25,7 @@ impl Component {
         }
     }
 
-    /// What brings it to version 1, 2, and so on. An entry that was released is never edited.
+    /// The upgrades to version 1, 2, and so on. A released entry is never edited.
     fn versions(self) -> &'static [&'static str] {
         match self {
             Component::Runs => &[
@@ -42,8 +42,8 @@ impl Component {
         }
     }
 
-    /// The version that a schema's comment names: `refit state: runs 2, backfill 2; …`. Releases before the components
-    /// numbered the whole state: 1 had the runs, 2 the backfills too.
+    /// The version in a schema's comment: `refit state: runs 2, backfill 2; …`. Releases before components numbered the whole
+    /// state: 1 had runs, 2 also backfills.
     fn version_in(self, comment: &str) -> usize {
         if let Some(old) = comment.strip_prefix("refit state ") {
             let old: usize = old.split(':').next().and_then(|number| number.trim().parse().ok()).unwrap_or(0);
@@ -59,7 +59,7 @@ impl Component {
     }
 }
 
-/// What there is of a state schema.
+/// The existing versions of a state schema.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Present {
     pub(crate) exists: bool,
@@ -80,7 +80,7 @@ impl Present {
         }
     }
 
-    /// A dump may leave comments out: then the tables and columns show the versions.
+    /// Derives the versions from tables and columns, since a dump may leave out comments.
     async fn by_columns(self, client: &Client, schema: &str) -> Result<Present, Error> {
         let sql = "SELECT relname || '.' || attname FROM pg_catalog.pg_attribute \
                    JOIN pg_catalog.pg_class ON pg_class.oid = attrelid \
@@ -101,13 +101,13 @@ impl Present {
         Ok(Present { comment, ..self })
     }
 
-    /// Whether an older release wrote it, which knew one history only.
+    /// Whether an older release wrote it that had a single history.
     pub(crate) fn is_of_one_history(&self) -> bool {
         Component::Runs.version_in(&self.comment) == 1
     }
 }
 
-/// Whether an older release wrote the tables of one of the components, so that they cannot be read as they are.
+/// Whether an older release wrote the tables of a component, so that they must be upgraded before they are read.
 pub(crate) async fn outdated(
     client: &Client,
     state: &State,
@@ -121,7 +121,7 @@ pub(crate) async fn outdated(
     Ok(components.iter().any(is_old))
 }
 
-/// SQL that brings the components to their newest versions, as far as they are needed or there already; none when they are.
+/// SQL that upgrades the components that are needed or exist; none if they are up to date.
 ///
 /// To be run in one transaction. A version newer than ours is left alone: its tables only grow.
 pub(crate) fn upgrade(state: &State, present: &Present, needed: &[Component]) -> Option<String> {
@@ -138,18 +138,18 @@ pub(crate) fn upgrade(state: &State, present: &Present, needed: &[Component]) ->
     if sql.is_empty() {
         return None;
     }
-    // CREATE SCHEMA IF NOT EXISTS asks for the right to create even where an owner has made it for this role.
+    // CREATE SCHEMA IF NOT EXISTS needs CREATE on the database even if the schema exists.
     let create = if present.exists { String::new() } else { format!("CREATE SCHEMA {};", state.quoted()) };
     Some(format!(
-        "{create}{}COMMENT ON SCHEMA {} IS 'refit state: {}; what the migrations of this database remember, managed by refit';",
+        "{create}{}COMMENT ON SCHEMA {} IS 'refit state: {}; records of the migrations of this database, managed by refit';",
         state.sql(&sql),
         state.quoted(),
         versions.join(", ")
     ))
 }
 
-/// SQL that gives what releases before the components remembered to the only history there is; which of several it was of,
-/// nobody can say, and then it is of none.
+/// SQL that assigns the records of releases before components to the only history. If there are several, it is unknown to which
+/// they belong, and they are assigned to none.
 pub(crate) fn assign(state: &State, history: i64) -> String {
     let text = format!(
         "UPDATE refit.run SET history_id = {history} WHERE history_id IS NULL; \

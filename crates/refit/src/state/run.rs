@@ -1,4 +1,4 @@
-//! Runs and their steps, as the state has them.
+//! Runs and their steps in the state.
 
 use refit_model::Version;
 use tokio_postgres::Client;
@@ -45,14 +45,15 @@ pub(crate) async fn begin_undo(
     Ok(run)
 }
 
-/// Closes a run as it came out, and answers that. The commit also makes the steps durable, which commit without waiting for the disk.
+/// Closes a run with its outcome, and returns the outcome. The commit also makes the steps durable, which commit without waiting
+/// for the disk.
 pub(crate) async fn end_run(
     client: &Client,
     state: &State,
     run: i64,
     came_out: Result<(), Error>,
 ) -> Result<(), Error> {
-    // An interrupted run stays open, as one whose process was killed: status says that it was interrupted.
+    // An interrupted run stays open, like one whose process was killed: status reports it as interrupted.
     if client.is_closed() || matches!(came_out, Err(Error::Interrupted { .. })) {
         return came_out;
     }
@@ -68,7 +69,7 @@ pub(crate) async fn end_run(
     came_out.and(ended.map(drop))
 }
 
-/// What a step is in `refit.step`.
+/// The row of a step in `refit.step`.
 #[derive(Debug, Clone)]
 pub(crate) struct StepRow<'a> {
     pub(crate) state: &'a State,
@@ -80,13 +81,13 @@ pub(crate) struct StepRow<'a> {
     pub(crate) attempts: u32,
 }
 
-/// What is known of an earlier attempt at a step that runs statement by statement.
+/// The record of an earlier attempt at a step that runs statement by statement.
 pub(crate) struct Earlier {
-    /// How many statements it completed, [`StatementKind::Session`](refit_model::StatementKind) not counted.
+    /// How many statements it completed, without those of [`StatementKind::Session`](refit_model::StatementKind).
     pub(crate) done: usize,
     /// The checksum of their texts.
     pub(crate) checksum: String,
-    /// Whether an attempt at the same text ended without a word, perhaps in the middle of the next statement.
+    /// Whether an attempt at the same text was interrupted, perhaps in the middle of the next statement.
     pub(crate) interrupted: bool,
 }
 
@@ -99,7 +100,7 @@ impl StepRow<'_> {
         }
     }
 
-    /// The values of an INSERT for a step that succeeds with the transaction it is part of.
+    /// An INSERT for a step that succeeds with the current transaction.
     pub(crate) fn insert_succeeded(&self) -> String {
         let version = self.version.map_or("NULL".to_owned(), |version| version.to_string());
         format!(
@@ -114,7 +115,7 @@ impl StepRow<'_> {
         )
     }
 
-    /// Whether this run has recorded the step as one that succeeded. False where that cannot be asked.
+    /// Whether this run has recorded the step as succeeded. False if the query fails.
     pub(crate) async fn is_recorded(&self, client: &Client) -> bool {
         let sql = "SELECT EXISTS (SELECT FROM refit.step WHERE run_id = $1 AND kind = $2 \
                        AND version IS NOT DISTINCT FROM $3 AND name = $4 AND outcome = 'succeeded')";
@@ -127,7 +128,7 @@ impl StepRow<'_> {
         client.query_typed_one(&self.state.sql(sql), &parameters).await.is_ok_and(|row| row.get(0))
     }
 
-    /// Records a failed step, in a transaction of its own.
+    /// Records a failed step, in a separate transaction.
     pub(crate) async fn insert_failed(&self, client: &Client, error: &str) -> Result<(), Error> {
         let sql = "INSERT INTO refit.step (run_id, kind, version, name, checksum, finished_at, outcome, attempts, error) \
                    VALUES ($1, $2, $3, $4, $5, pg_catalog.clock_timestamp(), 'failed', $6, $7)";
@@ -150,7 +151,7 @@ impl StepRow<'_> {
         Ok(())
     }
 
-    /// The last attempt at this step since it last succeeded, whatever its text was then.
+    /// The last attempt at this step since it last succeeded, with any text.
     pub(crate) async fn earlier(&self, client: &Client) -> Result<Option<Earlier>, Error> {
         let sql = "WITH attempts AS ( \
                        SELECT id, statements_done, statements_checksum, outcome, checksum FROM refit.step \
@@ -181,7 +182,7 @@ impl StepRow<'_> {
         }))
     }
 
-    /// Opens a step that runs statement by statement, of which `done` are complete; answers its id.
+    /// Opens a step that runs statement by statement, of which `done` are complete; returns its id.
     pub(crate) async fn open(&self, client: &Client, done: usize, checksum: &str) -> Result<i64, Error> {
         let sql = "INSERT INTO refit.step (run_id, kind, version, name, checksum, outcome, statements_done, \
                                            statements_checksum) \

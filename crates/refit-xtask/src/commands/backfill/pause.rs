@@ -7,7 +7,7 @@ use refit_model::Version;
 
 use crate::backfills::SelectedBackfill;
 use crate::context::{Context, version_argument};
-use crate::output::WAITS;
+use crate::output::WARN;
 use crate::styled::text;
 
 #[derive(Debug, clap::Args)]
@@ -26,7 +26,7 @@ pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     let status = SelectedBackfill::of(args.version, context).await?.request(Request::Pause).await?;
     let (name, version) = (&status.name, status.version);
     let resume = format!("  {name}; continue with `cargo xtask backfill resume {version}`");
-    let text = text![WAITS.of("paused"), resume];
+    let text = text![WARN.of("paused"), resume];
     context.out.result(&status, text)?;
     Ok(ExitCode::SUCCESS)
 }

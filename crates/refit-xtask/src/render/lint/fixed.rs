@@ -8,7 +8,7 @@ use similar::TextDiff;
 
 use super::counted;
 use crate::lint::fix::{FixOutcome, split};
-use crate::output::{GOOD, QUIET, WAITS};
+use crate::output::{GOOD, QUIET, WARN};
 use crate::render::difference::unified;
 use crate::styled::{Text, text};
 
@@ -24,7 +24,7 @@ pub(super) fn human(outcome: &FixOutcome) -> Text {
         let names: Vec<&str> = fix.files.iter().map(|path| split(path).1).collect();
         lines.push(text![GOOD.of(done), format!(": {}: {}", plain(&fix.path), fix.rules.join(", "))]);
         lines.push(format!("  {}", plain(&names.join(", "))).into());
-        let note = |note: &String| text!["  ", WAITS.of("note"), ": ", plain(note)];
+        let note = |note: &String| text!["  ", WARN.of("note"), ": ", plain(note)];
         lines.extend(fix.notes.iter().map(note));
     }
     for (finding, reason) in left {

@@ -8,7 +8,7 @@ use refit_model::wording::counted;
 
 use super::excerpt::Excerpt;
 use super::{Report, lock_sentence, summary};
-use crate::output::{BAD, GOOD, QUIET, WAITS};
+use crate::output::{BAD, GOOD, QUIET, WARN};
 use crate::styled::{Text, text};
 
 /// Renders with colours, which are removed if standard output is not a terminal.
@@ -41,7 +41,7 @@ pub(super) fn render(report: &Report<'_>) -> Text {
     let counts = &report.outcome.summary;
     let style = match () {
         () if counts.errors > 0 => BAD,
-        () if counts.warnings > 0 => WAITS,
+        () if counts.warnings > 0 => WARN,
         () => GOOD,
     };
     text.push(style.of(summary(report.outcome)));

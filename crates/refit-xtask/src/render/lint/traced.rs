@@ -37,7 +37,7 @@ struct Difference<'a> {
     table: &'a str,
     about: &'a str,
     predicted: Option<&'a str>,
-    seen: Option<&'a str>,
+    observed: Option<&'a str>,
     message: String,
 }
 
@@ -57,7 +57,7 @@ pub(super) fn document(traced: &Traced) -> Document<'_> {
                 table: &one.table,
                 about: one.about,
                 predicted: one.predicted.as_deref(),
-                seen: one.seen.as_deref(),
+                observed: one.observed.as_deref(),
                 message: difference(one),
             })
             .collect(),

@@ -1,4 +1,4 @@
-//! Running backfills for a migrator: it applies what waited, when a backfill is complete.
+//! Runs backfills for a migrator: when one is complete, the migrations that waited for it are applied.
 
 mod retention;
 mod undo;

@@ -1,6 +1,6 @@
-//! Journals end: what a backfill has overwritten is kept for a while after it is complete, or after it was undone.
+//! Undo journals expire: the values that a backfill overwrote are kept for `undo_retention` after it is complete or undone.
 //!
-//! Never dropped: the journal of a job that is not at its end, either way.
+//! *Invariant*: the journal of a job that has not ended, in either direction, is never dropped.
 
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
@@ -12,7 +12,7 @@ use crate::lock_keys::LockKeys;
 use crate::migrator::Migrator;
 use crate::state::State;
 
-/// Journals whose time is over: the forward job is complete or undone, and nothing that goes back is under way.
+/// Expired journals: the forward job is complete or undone, and no undo is in progress.
 const EXPIRED: &str = "SELECT f.id, f.name, f.journal FROM refit.backfill f \
     LEFT JOIN LATERAL (SELECT pg_catalog.max(finished_at) AS finished_at, pg_catalog.bool_or(state = 'complete') AS undone, \
                               pg_catalog.bool_or(journal = f.journal AND state <> 'complete') AS under_way \
@@ -22,10 +22,10 @@ const EXPIRED: &str = "SELECT f.id, f.name, f.journal FROM refit.backfill f \
       AND greatest(f.finished_at, u.finished_at) + pg_catalog.make_interval(secs => $1) < pg_catalog.clock_timestamp() ORDER BY f.id";
 
 impl Migrator {
-    /// Drops expired journals. What cannot be dropped now is logged, and dropped another time.
+    /// Drops expired journals. One that cannot be dropped is logged and tried again later.
     pub(super) async fn drop_expired_journals(&self, client: &Client, state: &State) {
         if let Err(error) = self.drop_expired(client, state).await {
-            warn!("an undo journal whose time is over cannot be dropped: {}", error.message());
+            warn!("cannot drop an expired undo journal: {}", error.message());
         }
     }
 
@@ -38,13 +38,10 @@ impl Migrator {
             [(&seconds, Type::FLOAT8), (&state.history(), Type::INT8)];
         let expired = client.query_typed(&state.sql(EXPIRED), &asked).await;
         let lock = lock_keys(client, state).await?;
-        for row in expired.map_err(Error::database("looking for undo journals whose time is over"))? {
+        for row in expired.map_err(Error::database("looking for expired undo journals"))? {
             let (job, stem, journal): (i64, String, String) = (row.get(0), row.get(1), row.get(2));
             if drop_journal(client, state, lock, job, &journal, seconds).await? {
-                info!(
-                    backfill = stem,
-                    journal, "its undo journal is dropped: it was kept as long as `undo_retention` says"
-                );
+                info!(backfill = stem, journal, "dropped its undo journal: `undo_retention` has passed");
                 self.planner.options.hooks.event(&Event::JournalDropped { stem: &stem, journal: &journal });
             }
         }
@@ -60,8 +57,8 @@ async fn lock_keys(client: &Client, state: &State) -> Result<LockKeys, Error> {
     Ok(LockKeys::new(row.get(0), Some(row.get(1))))
 }
 
-/// Drops one under the migration lock: a roll-back cannot begin meanwhile. False when another session has the lock, or was
-/// faster.
+/// Drops one under the migration lock, so that no rollback can begin at the same time. False when another session has the lock, or
+/// has already dropped it.
 async fn drop_journal(
     client: &Client,
     state: &State,

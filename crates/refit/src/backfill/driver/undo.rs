@@ -1,14 +1,14 @@
-//! Going back: a job of its own restores what a backfill has overwritten, by the same engine.
+//! Undo: a separate job restores the values that a backfill overwrote, with the same engine.
 //!
-//! The newest job of a version counts. One that goes back is put beside the one that went forward in the transaction that stops
-//! it, so that the direction of the rows is known at every moment.
+//! The newest job of a version counts. The undo job is registered in the transaction that stops the forward job, so the direction
+//! of the rows is known at every moment.
 
 use refit_model::{BackfillDirective, Migration, Version};
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 use tracing::{info, warn};
 
-use super::work::{Ended, LOOK};
+use super::work::{Ended, POLL};
 use crate::backfill::engine::begin::is_function;
 use crate::backfill::engine::control::{Request, request_pinned};
 use crate::backfill::engine::job::Job;
@@ -22,12 +22,12 @@ use crate::plan::UndoBackfill;
 use crate::report::JobStatus;
 use crate::state::State;
 
-/// How often rows of a worker that is being stopped are waited for, two seconds each: a batch may last half a minute.
+/// Attempts at getting the locks of a worker that is being stopped, two seconds each: a batch may last half a minute.
 const PATIENCE: u32 = 60;
 
-/// What becomes of a backfill's rows when its migration is undone; the inner error says why that cannot be.
+/// What happens to a backfill's rows when its migration is undone; the inner error says why it cannot be undone.
 ///
-/// `leave_rows` is the caller's word that they stay as they are.
+/// With `leave_rows`, the caller has decided that they stay as they are.
 pub(crate) async fn plan_undo(
     client: &Client,
     state: &State,
@@ -81,27 +81,26 @@ async fn size(client: &Client, state: &State, journal: &str) -> Result<Option<(i
                    - coalesce((SELECT pg_catalog.sum(rows_changed)::int8 FROM refit.backfill_range WHERE backfill_id IN ( \
                        SELECT id FROM refit.backfill WHERE journal = $1 AND kind = 'undo')), 0)";
     let row = client.query_typed_one(&state.sql(sql), &[(&journal, Type::TEXT)]).await;
-    let row = row.map_err(Error::database("looking at an undo journal"))?;
+    let row = row.map_err(Error::database("reading the size of an undo journal"))?;
     Ok(row.get::<_, bool>(0).then(|| (row.get(2), row.get(1))))
 }
 
-/// Stops whatever job the version has, and registers the one that goes back, if that was not done before; none when nothing
-/// is to be restored.
+/// Stops the version's job and registers its undo, unless that is done already; none when there is nothing to restore.
 pub(crate) async fn register_undo(
     client: &Client,
     state: &State,
     version: Version,
     leave_rows: bool,
 ) -> Result<Option<Job>, Error> {
-    let turned = async || turned(client, state, version, leave_rows).await;
-    let Some(job) = patiently(client, "turning a backfill back", turned).await? else {
+    let register = async || register_within(client, state, version, leave_rows).await;
+    let Some(job) = with_lock_retries(client, "registering the undo of a backfill", register).await? else {
         return Ok(None);
     };
-    // Whoever holds a range of it gives it back with the batch at hand, or finds its token too old.
+    // A worker that holds a range releases it with its current batch, or its token is out of date.
     let sql = "UPDATE refit.backfill_range SET token = token + 1, leased_until = NULL \
                WHERE NOT done AND backfill_id IN (SELECT id FROM refit.backfill WHERE version = $1 AND history_id = $2)";
     let sql = state.sql(sql);
-    patiently(client, "ending the leases of a backfill", async || {
+    with_lock_retries(client, "ending the leases of a backfill", async || {
         let ended =
             client.execute_typed(&sql, &[(&version, Type::INT8), (&state.history(), Type::INT8)]).await;
         ended.map_err(Error::database("ending the leases of a backfill"))
@@ -109,29 +108,29 @@ pub(crate) async fn register_undo(
     .await?;
     let Some(journal) = &job.journal else { return Ok(None) };
     if job.state == "registered" {
-        // It may never have been analysed, and each batch joins it.
+        // Each batch joins the journal, which may never have been analyzed.
         let analyzed = client.batch_execute(&format!("ANALYZE {journal}")).await;
-        analyzed.map_err(Error::database("analysing an undo journal"))?;
+        analyzed.map_err(Error::database("analyzing an undo journal"))?;
     }
     Ok(Some(job))
 }
 
-/// Does something under a short lock timeout until it gets its locks, each time in a transaction.
-async fn patiently<T>(
+/// Retries `work`, in a transaction with a short lock timeout each time, until it gets its locks.
+async fn with_lock_retries<T>(
     client: &Client,
     what: &'static str,
-    act: impl AsyncFn() -> Result<T, Error>,
+    work: impl AsyncFn() -> Result<T, Error>,
 ) -> Result<T, Error> {
     let mut attempts = 1;
     loop {
         let begin = "BEGIN; SET LOCAL lock_timeout = '2s'";
         client.batch_execute(begin).await.map_err(Error::database(what))?;
-        let outcome = act().await;
+        let outcome = work().await;
         let end = if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" };
         client.batch_execute(end).await.map_err(Error::database(what))?;
         match outcome {
             Err(error) if error.sqlstate() == Some("55P03") && attempts < PATIENCE => {
-                info!(attempts, "{what}: a batch of it is still at work");
+                info!(attempts, "{what}: waiting for one of its batches");
                 attempts += 1;
             }
             outcome => return outcome,
@@ -139,14 +138,14 @@ async fn patiently<T>(
     }
 }
 
-/// The job that goes back, registered in the transaction at hand.
-async fn turned(
+/// The undo job, registered in the current transaction.
+async fn register_within(
     client: &Client,
     state: &State,
     version: Version,
     leave_rows: bool,
 ) -> Result<Option<Job>, Error> {
-    let failed = || Error::database("turning a backfill back");
+    let failed = || Error::database("registering the undo of a backfill");
     let lock = "SELECT FROM refit.backfill WHERE version = $1 AND history_id = $2 ORDER BY id DESC LIMIT 1 FOR UPDATE";
     let named: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
         [(&version, Type::INT8), (&state.history(), Type::INT8)];
@@ -182,8 +181,8 @@ async fn register(client: &Client, forward: &Job, leave_rows: bool) -> Result<Jo
         }
         None => String::new(),
     };
-    // It is ours, and goes by the key: no look-up in it needs an index that is not there. Who goes back holds the migration lock,
-    // and does not wait for a window.
+    // The journal is Refit's and has the key as its primary key, so no scan needs to be allowed. A rollback holds the migration
+    // lock, so it does not wait for a window.
     let directive = BackfillDirective {
         undo: Vec::new(),
         remaining: None,
@@ -222,7 +221,7 @@ async fn register(client: &Client, forward: &Job, leave_rows: bool) -> Result<Jo
 }
 
 impl Migrator {
-    /// Works on a job that goes back, to its end. While it is paused, waits.
+    /// Runs an undo job until it ends. Waits while it is paused.
     pub(crate) async fn restore(&self, client: &Client, url: &str, job: &Job) -> Result<JobStatus, Error> {
         let mut reported = false;
         loop {
@@ -230,10 +229,10 @@ impl Migrator {
             let now = job.again(client).await?;
             if now.requested == "pause" && (now.state == "running" || now.state == "registered") {
                 if !reported {
-                    warn!(backfill = job.name, "paused: waiting until it is resumed");
+                    warn!(backfill = job.name, "paused; waiting until it is resumed");
                 }
                 reported = true;
-                self.pause(LOOK, Some(job)).await?;
+                self.pause(POLL, Some(job)).await?;
                 continue;
             }
             if now.state == "canceled" {
@@ -246,23 +245,23 @@ impl Migrator {
                 Ended::Stopped => {}
                 Ended::Failed(reason) => {
                     return Err(job.failure(format!(
-                        "its rows are not all restored: {reason}; then run the rollback again, which resumes there"
+                        "some rows are not restored: {reason}; then run the rollback again to resume"
                     )));
                 }
             }
         }
         follow_if_behind(client, &job.state_schema).await?;
-        forget_deleted(client, &job.again(client).await?).await?;
+        remove_deleted(client, &job.again(client).await?).await?;
         match JobStatus::of_job(client, job).await? {
             Some(status) => Ok(status),
-            None => Err(job.failure("its roll-back is no longer registered")),
+            None => Err(job.failure("its undo is no longer registered")),
         }
     }
 }
 
-/// Fails where a backfill is neither here nor there: its gate stays shut, and only a rollback goes on with it.
-pub(super) async fn none_is_halfway_back(client: &Client, state: &State) -> Result<(), Error> {
-    match Job::halfway_back(client, state).await? {
+/// Fails when the undo of a backfill is incomplete: its gate stays closed, and only a rollback can continue.
+pub(super) async fn require_no_unfinished_undo(client: &Client, state: &State) -> Result<(), Error> {
+    match Job::unfinished_undo(client, state).await? {
         Some(job) => {
             let reason = "it is being rolled back, or its rollback was interrupted: finish it with `cargo xtask rollback`; the next \
                           migrate applies it again";
@@ -272,8 +271,8 @@ pub(super) async fn none_is_halfway_back(client: &Client, state: &State) -> Resu
     }
 }
 
-/// Of what is left in the journal, rows that are no longer there are none that were changed again.
-async fn forget_deleted(client: &Client, job: &Job) -> Result<(), Error> {
+/// Removes journal rows whose row was deleted: these do not count as changed since.
+async fn remove_deleted(client: &Client, job: &Job) -> Result<(), Error> {
     let Some(journal) = &job.journal else { return Ok(()) };
     let same: Vec<String> = job
         .directive
@@ -289,12 +288,12 @@ async fn forget_deleted(client: &Client, job: &Job) -> Result<(), Error> {
         job.state_schema.quoted(),
     );
     let gone = client.execute_typed(&sql, &[(&job.id, Type::INT8)]).await;
-    let gone = gone.map_err(Error::database("looking for rows that were deleted"))?;
+    let gone = gone.map_err(Error::database("removing deleted rows from an undo journal"))?;
     if gone > 0 {
         info!(
             backfill = job.name,
             rows = gone,
-            "rows that were deleted since, or have another key, are not restored"
+            "rows that were deleted since, or whose key changed, are not restored"
         );
     }
     Ok(())

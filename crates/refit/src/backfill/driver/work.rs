@@ -1,4 +1,4 @@
-//! Working on jobs: one after the other, in the order of their versions, each with its workers and its supervisor.
+//! Runs jobs one after the other, in the order of their versions, each with its workers and its supervisor.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ use crate::backfill::engine::shape::Shape;
 use crate::backfill::engine::supervisor::{Gauge, Supervisor};
 use crate::backfill::engine::throttle::controller::Allowance;
 use crate::backfill::engine::throttle::signals::try_own;
-use crate::backfill::engine::worker::{Worker, is_of_the_server};
+use crate::backfill::engine::worker::{Worker, is_server_failure};
 use crate::error::Error;
 use crate::event::Event;
 use crate::interrupt::Canceler;
@@ -31,18 +31,18 @@ use crate::pin::{Caller, pinned};
 use crate::report::{JobStatus, Report};
 use crate::state::State;
 
-/// How often a job that others see to, or that is paused, is looked at.
-pub(super) const LOOK: Duration = Duration::from_millis(500);
-/// How often a background task looks for a job that failed and was fixed.
-const LOOK_SELDOM: Duration = Duration::from_secs(5);
+/// How often a job that is paused, or that another process runs, is polled.
+pub(super) const POLL: Duration = Duration::from_millis(500);
+/// How often a background task polls for a failed job that was resumed.
+const POLL_FAILED: Duration = Duration::from_secs(5);
 
 /// How work on a job ended.
 #[derive(Debug)]
 pub(super) enum Ended {
     Complete,
-    /// Paused or canceled, or given up by another process.
+    /// Paused or canceled, or ended by another process.
     Stopped,
-    /// It failed, or is incomplete; in words.
+    /// It failed, or is incomplete: the message.
     Failed(String),
 }
 
@@ -97,14 +97,14 @@ impl Migrator {
             match outcome {
                 Err(error)
                     if connection.is_closed()
-                        || is_of_the_server(&error)
-                        // Where work has begun, another server may be about to become the primary.
+                        || is_server_failure(&error)
+                        // After work has begun, a failover may be in progress.
                         || (began && matches!(error, Error::ReadOnly { .. }) && refusals.may_pass()) =>
                 {
                     if report.backfills.len() > applied {
                         (lost, applied) = (pauses(), report.backfills.len());
                     }
-                    let pause = lost.next().unwrap_or(LOOK);
+                    let pause = lost.next().unwrap_or(POLL);
                     warn!(?pause, "{}; connecting again", error.message());
                     self.pause(pause, None).await?;
                 }
@@ -116,9 +116,9 @@ impl Migrator {
         }
     }
 
-    /// Works in the background: failures are logged, and the work is tried again in case the cause is fixed. A role that may not
-    /// work on backfills leaves them to others.
-    pub(crate) async fn work_for_ever(self, url: String, mut awaited: BTreeSet<Version>) {
+    /// Runs backfills in the background: failures are logged and retried, since the cause may be fixed meanwhile. A role that lacks
+    /// a privilege leaves them to other processes.
+    pub(crate) async fn work_in_background(self, url: String, mut awaited: BTreeSet<Version>) {
         let mut reported = String::new();
         loop {
             match self.work_until(&url, &mut awaited).await {
@@ -127,7 +127,7 @@ impl Migrator {
                     return;
                 }
                 Err(error) if error.sqlstate() == Some("42501") => {
-                    warn!("backfills are left to others: {}", error.message());
+                    warn!("leaving the backfills to other processes: {}", error.message());
                     return;
                 }
                 Err(error) => {
@@ -138,7 +138,7 @@ impl Migrator {
                     }
                 }
             }
-            if self.planner.options.interrupt.cuts_short(LOOK_SELDOM).await {
+            if self.planner.options.interrupt.cuts_short(POLL_FAILED).await {
                 return;
             }
         }
@@ -153,7 +153,7 @@ impl Migrator {
         began: &mut bool,
     ) -> Result<(), Error> {
         let mut reported = None;
-        // The session is Refit's own, and pinned but where it applies what waited for a backfill.
+        // The session is Refit's own. It is pinned except while it applies migrations that waited for a backfill.
         if self.is_done_behind_a_pooler(client).await? {
             return Ok(());
         }
@@ -167,38 +167,38 @@ impl Migrator {
         loop {
             let mut jobs = Job::unfinished(client, &state).await?;
             require_writable(client, &jobs).await?;
-            // What is complete may keep a name that is out of date, and a session that only reads leaves it so.
+            // Completed jobs may keep an outdated name; a read-only session could not update it.
             if !jobs.is_empty() {
                 follow_if_behind(client, &state).await?;
                 jobs = Job::unfinished(client, &state).await?;
             }
             *began = true;
             awaited.extend(jobs.iter().map(|job| job.version));
-            // What this program has no function for, another one works on: the others need not wait for it.
+            // Another program runs jobs whose function is not registered here; the others need not wait for them.
             let able =
                 |job: &Job| !is_function(job) || self.planner.options.functions.get(job.version).is_some();
             let open = |job: &Job| job.state == "registered" || job.state == "running";
             let runnable = |job: &&Job| job.requested == "run" && open(job) && able(job);
             let Some(job) = jobs.iter().find(runnable) else {
-                if self.ended_elsewhere(client, &state, &mut caller, &jobs, awaited, report).await? {
+                if self.apply_after_others(client, &state, &mut caller, &jobs, awaited, report).await? {
                     continue;
                 }
                 let Some(job) = jobs.first() else {
-                    return super::undo::none_is_halfway_back(client, &state).await;
+                    return super::undo::require_no_unfinished_undo(client, &state).await;
                 };
                 if job.requested == "pause" && open(job) {
                     if reported != Some(job.id) {
-                        info!(backfill = job.name, "paused: waiting until it is resumed");
+                        info!(backfill = job.name, "paused; waiting until it is resumed");
                         reported = Some(job.id);
                     }
-                    self.pause(LOOK, Some(job)).await?;
+                    self.pause(POLL, Some(job)).await?;
                     continue;
                 }
                 return Err(job.failure(job.error.clone().unwrap_or_else(|| stopped(job))));
             };
             match self.job(client, url, job).await? {
                 Ended::Complete => {
-                    report.append(self.apply_between(client, &mut caller).await?);
+                    report.append(self.apply_waiting(client, &mut caller).await?);
                     report.backfills.extend(JobStatus::of_job(client, job).await?);
                     awaited.remove(&job.version);
                 }
@@ -208,7 +208,7 @@ impl Migrator {
         }
     }
 
-    /// Whether a pooler stands between, and there is nothing to do that would need a session.
+    /// Whether the connection goes through a pooler and there is no work that needs a session.
     async fn is_done_behind_a_pooler(&self, client: &Client) -> Result<bool, Error> {
         if self.planner.options.session_pooler {
             return Ok(false);
@@ -222,9 +222,9 @@ impl Migrator {
         if unfinished.is_empty() && !state.is_unreadable() { Ok(true) } else { Err(refused) }
     }
 
-    /// Applies what waited for backfills that another process has completed, or this one without hearing of it; whether there were
-    /// any. Where one was rolled back meanwhile, nothing is applied again.
-    async fn ended_elsewhere(
+    /// Applies the migrations that waited for backfills which another process completed, or this one before it lost its connection;
+    /// whether there were any. Nothing is applied again for a backfill that was rolled back.
+    async fn apply_after_others(
         &self,
         client: &Client,
         state: &State,
@@ -243,7 +243,7 @@ impl Migrator {
         if complete.is_empty() {
             return Ok(false);
         }
-        report.append(self.apply_between(client, caller).await?);
+        report.append(self.apply_waiting(client, caller).await?);
         for job in complete {
             report.backfills.extend(JobStatus::of_job(client, &job).await?);
             awaited.remove(&job.version);
@@ -251,25 +251,24 @@ impl Migrator {
         Ok(true)
     }
 
-    /// Applies what waited, as on any session that is given to it.
-    async fn apply_between(&self, client: &Client, caller: &mut Caller) -> Result<Report, Error> {
+    /// Applies the migrations that waited, on an unpinned session as any caller's.
+    async fn apply_waiting(&self, client: &Client, caller: &mut Caller) -> Result<Report, Error> {
         caller.unpin(client).await;
         let report = self.applied_or_canceled(client).await;
         *caller = Caller::pin(client, &self.planner.options.history_table()).await?;
         report
     }
 
-    /// One job, to its end or until it is stopped.
+    /// Runs one job until it ends or is stopped.
     pub(super) async fn job(&self, client: &Client, url: &str, job: &Job) -> Result<Ended, Error> {
-        rights::explained(client, &job.state_schema, Some(job), self.unexplained(client, url, job).await)
-            .await
+        rights::explained(client, &job.state_schema, Some(job), self.run_job(client, url, job).await).await
     }
 
-    async fn unexplained(&self, client: &Client, url: &str, job: &Job) -> Result<Ended, Error> {
+    async fn run_job(&self, client: &Client, url: &str, job: &Job) -> Result<Ended, Error> {
         if job.state == "registered" {
-            match self.or_interrupted(client, job, begin(client, job)).await? {
+            match self.interruptible(client, job, begin(client, job)).await? {
                 Began::Running => {}
-                Began::Elsewhere => self.pause(LOOK, Some(job)).await?,
+                Began::Elsewhere => self.pause(POLL, Some(job)).await?,
                 Began::Refused(reason) => return Ok(Ended::Failed(reason)),
             }
         }
@@ -284,12 +283,12 @@ impl Migrator {
             }
             tokio::select! {
                 walked = self.walk(client, url, &now) => walked?,
-                // What is on its way is rolled back by the server when its connection ends.
+                // The server rolls back open batches when their connections end.
                 () = self.planner.options.interrupt.triggered() => return Err(interrupted(Some(job))),
             }
-            match self.or_interrupted(client, job, finish(client, &now)).await? {
+            match self.interruptible(client, job, finish(client, &now)).await? {
                 Finished::Ended | Finished::Again => {}
-                Finished::Elsewhere => self.pause(LOOK, Some(job)).await?,
+                Finished::Elsewhere => self.pause(POLL, Some(job)).await?,
             }
             if let Some(status) = JobStatus::of_job(client, job).await? {
                 self.planner.options.hooks.event(&Event::Backfill { status: &status });
@@ -297,7 +296,7 @@ impl Migrator {
         }
     }
 
-    /// Pauses, unless it is interrupted.
+    /// Sleeps, unless it is interrupted.
     pub(super) async fn pause(&self, pause: Duration, job: Option<&Job>) -> Result<(), Error> {
         match self.planner.options.interrupt.cuts_short(pause).await {
             true => Err(interrupted(job)),
@@ -305,8 +304,8 @@ impl Migrator {
         }
     }
 
-    /// Does something on the session, which may take its time; an interrupt cancels it.
-    async fn or_interrupted<T>(
+    /// Runs something long on the session; an interrupt cancels it.
+    async fn interruptible<T>(
         &self,
         client: &Client,
         job: &Job,
@@ -320,7 +319,7 @@ impl Migrator {
         }
     }
 
-    /// Lets workers walk over the ranges there are.
+    /// Runs workers over the existing ranges.
     async fn walk(&self, client: &Client, url: &str, job: &Job) -> Result<(), Error> {
         let shape = match is_function(job) {
             true => None,
@@ -329,7 +328,7 @@ impl Migrator {
                 Some(shape.map_err(|reason| job.failure(reason))?)
             }
         };
-        // A role that may not ask the directive's own query would take it for a server that is fully loaded.
+        // Without this check, a role that may not run the directive's own query would treat its failure as full load.
         if let Err(error) = try_own(client, job).await
             && rights::is_missing(&error)
         {
@@ -345,7 +344,7 @@ impl Migrator {
             lease: self.planner.options.lease,
         };
         let (connect, gauge) = (&self.planner.options.connect, &gauge);
-        // One that its role keeps from working ends the others of its process too; any other leaves the work to them.
+        // A worker whose role lacks a privilege ends the others of its process too; any other error leaves the work to them.
         let work = async |number| {
             let worker = Worker { number, url, connect, client, walk, allowance: receiver.clone(), gauge };
             match worker.work().await {
@@ -380,9 +379,10 @@ fn interrupted(job: Option<&Job>) -> Error {
 
 fn stopped(job: &Job) -> String {
     match job.state.as_str() {
-        "canceled" => format!("it was canceled: `backfill resume {}` takes it up again", job.version),
+        "canceled" => format!("it was canceled; `backfill resume {}` resumes it", job.version),
         _ if is_function(job) => {
-            "it is a function's, and none is registered for its version in this program: the service works on it".to_owned()
+            "it is a Rust function, and this program registers none for its version; the service runs it"
+                .to_owned()
         }
         state => format!("it is {state}"),
     }

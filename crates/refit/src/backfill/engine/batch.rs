@@ -1,5 +1,5 @@
-//! One batch: one transaction, in two round trips. The rows, the cursor, the counters and the proof that the lease is still
-//! ours commit together or not at all.
+//! One batch: one transaction, in two round trips. The rows, the cursor, the counters and the proof that the lease is still held
+//! commit together or not at all.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -24,17 +24,17 @@ use super::shape::Shape;
 /// What a batch did.
 #[derive(Debug)]
 pub(crate) struct Done {
-    /// From the first word to the server to the last of the statement.
+    /// From the begin message to the end of the last statement.
     pub(crate) took: Duration,
     /// How long the commit took.
     pub(crate) commit: Duration,
     /// Whether the range is done.
     pub(crate) finished: bool,
-    /// Where the next batch of the same window ends, when it was asked for: none is the window's end.
+    /// Where the next batch of the same window ends, if requested: none is the window's end.
     pub(crate) next: Option<Option<Key>>,
 }
 
-/// What the workers of a process share that walk over the ranges of a job.
+/// What the workers of a process share while they walk the ranges of a job.
 #[derive(Clone, Copy)]
 pub(crate) struct Walk<'a> {
     pub(crate) job: &'a Job,
@@ -43,7 +43,7 @@ pub(crate) struct Walk<'a> {
     pub(crate) functions: &'a Functions,
     /// For walks over the heap.
     pub(crate) rows_per_page: u64,
-    /// How long a lease lasts without being renewed, and a transaction without a word.
+    /// How long a lease lasts without being renewed, and how long a transaction may be idle.
     pub(crate) lease: Duration,
 }
 
@@ -60,11 +60,11 @@ pub(crate) struct Batches<'a> {
 struct Prepared {
     parts: Vec<Statement>,
     bound: Option<Statement>,
-    /// Finds the rows of a sweep, where the parts run for each by itself.
+    /// Finds the rows of a sweep whose statements run for one row at a time.
     keys: Option<Statement>,
 }
 
-/// Rows in a batch at most whose statements run for each row.
+/// Maximum rows in a batch whose statements run for one row at a time.
 const ONE_BY_ONE: u32 = 500;
 
 impl<'a> Batches<'a> {
@@ -103,14 +103,14 @@ impl<'a> Batches<'a> {
         Ok(prepared)
     }
 
-    /// The condition of a sweep whose statements do not show by themselves what was done: between two rows that are left they would
-    /// do what lies there once more.
+    /// The condition of a sweep whose statements do not skip rows that are done: on a key range they would change the rows between
+    /// two remaining ones again.
     fn one_by_one(&self, lease: &Lease) -> Option<&'a str> {
         let remaining = self.walk.job.remaining.as_deref().filter(|_| lease.pass > 0)?;
         self.walk.shape?.parts.iter().any(|part| part.guard.is_none()).then_some(remaining)
     }
 
-    /// Rows that a batch of the range may have.
+    /// Maximum rows in a batch of the range.
     pub(crate) fn most(&self, lease: &Lease) -> u32 {
         if self.one_by_one(lease).is_some() { ONE_BY_ONE } else { u32::MAX }
     }
@@ -128,7 +128,8 @@ impl<'a> Batches<'a> {
         }
     }
 
-    /// Runs and commits a batch that ends with `end`. `ahead` is the number of rows to look for an end of the next one with.
+    /// Runs and commits a batch that ends with `end`. `ahead` is the number of rows in the next one, whose end is then returned
+    /// too.
     pub(crate) async fn run(
         &mut self,
         lease: &mut Lease,
@@ -185,7 +186,7 @@ impl<'a> Batches<'a> {
         let commit = async { (self.client.batch_execute("COMMIT").await, Instant::now()) };
         let look_ahead = async {
             match (ahead, &next_place, &prepared.bound) {
-                // Prepared for an open lower bound only when this batch had one.
+                // The statement has an open lower bound only if this batch had one.
                 (Some(rows), Some(next), Some(statement)) if !place.closed => {
                     bound(self.client, statement, next, rows).await.map(Some)
                 }
@@ -204,7 +205,7 @@ impl<'a> Batches<'a> {
         Ok(Done { took, commit, finished, next: next.unwrap_or_default() })
     }
 
-    /// Runs the parts; how many rows they have changed.
+    /// Runs the parts; returns how many rows they changed.
     async fn statements(
         &self,
         lease: &Lease,
@@ -238,7 +239,7 @@ impl<'a> Batches<'a> {
     }
 
     fn begin(&self, rows: u32) -> String {
-        // Of a single row nothing can be left out: it gets its time.
+        // A batch of one row cannot be halved, so it gets more time.
         let least = if rows <= 1 { Duration::from_secs(30) } else { Duration::ZERO };
         format!(
             "{} READ WRITE; {}SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = '1s'; \
@@ -249,9 +250,9 @@ impl<'a> Batches<'a> {
         )
     }
 
-    /// Locks the range and proves that it is ours and that the job is to go on; answers the transaction's number.
+    /// Locks the range and proves that the lease is held and the job continues; returns the transaction's id.
     async fn fence(&self, lease: &Lease) -> Result<String, NotDone> {
-        // One that was edited, or has another search path, is begun again with the new text.
+        // If the job was edited or its search path changed, the range is started again with the new text.
         let sql = "SELECT b.requested <> 'run' OR b.state <> 'running' OR b.statement <> $3 \
                        OR coalesce(b.search_path, 'pg_catalog') <> $4, pg_catalog.pg_current_xact_id()::text \
                    FROM refit.backfill_range r JOIN refit.backfill b ON b.id = r.backfill_id \
@@ -305,10 +306,10 @@ impl<'a> Batches<'a> {
             .await
     }
 
-    /// The registered function, in the transaction that was begun.
+    /// Calls the registered function in the current transaction.
     async fn call(&self, lease: &Lease, place: &Place, end: &Key) -> Result<u64, Failed> {
         let Some(function) = self.walk.functions.get(self.walk.job.version) else {
-            return Err(Failed::new("", "no function is registered for it in this program"));
+            return Err(Failed::new("", "this program registers no function for its version"));
         };
         let batch = Batch {
             client: self.client,
@@ -321,12 +322,12 @@ impl<'a> Batches<'a> {
         };
         function(batch).await.map_err(|error| match error.downcast::<tokio_postgres::Error>() {
             Ok(error) => Failed::from(*error),
-            // A function's own errors are about its rows, as a routine's exceptions are.
+            // A function's own errors concern its rows, as exceptions of a SQL routine do.
             Err(error) => Failed::new("P0001", error.to_string()),
         })
     }
 
-    /// Sets a row aside that cannot be changed, and goes on behind it.
+    /// Sets aside a row that cannot be changed, and advances past it.
     pub(crate) async fn set_aside(
         &self,
         lease: &mut Lease,

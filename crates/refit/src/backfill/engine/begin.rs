@@ -1,4 +1,4 @@
-//! Beginning a job: what is to be known of table and statement is found out, the walk is chosen, the ranges are cut.
+//! Begins a job: reads the facts about table and statement, chooses the strategy, and cuts the ranges.
 
 use refit_model::split_statements;
 use tokio_postgres::Client;
@@ -22,22 +22,22 @@ use super::throttle::signals;
 use super::worker::pinned;
 use crate::error::Error;
 
-/// Begins a transaction without the role's own time limits, in which keys are texts as workers read them.
+/// Begins a transaction without the role's own time limits, in which keys have the same text form as in workers' sessions.
 pub(super) fn opening() -> String {
     format!("BEGIN; SET LOCAL lock_timeout = '5s'; {}{}", pinned("SET LOCAL"), crate::pin::pin_local_sql())
 }
 
-/// How beginning a job came out.
+/// The outcome of beginning a job.
 pub(crate) enum Began {
     /// It is running now.
     Running,
-    /// Another process is beginning it, or has begun it.
+    /// Another process is beginning it or has begun it.
     Elsewhere,
-    /// It cannot be done, and is recorded as failed.
+    /// It cannot run, and is recorded as failed.
     Refused(String),
 }
 
-/// Whether the job is a function's.
+/// Whether the job is a Rust function.
 pub(crate) fn is_function(job: &Job) -> bool {
     split_statements(&job.statement).is_empty()
 }
@@ -54,11 +54,11 @@ pub(crate) async fn begin(client: &Client, job: &Job) -> Result<Began, Error> {
         }
         other => {
             client.batch_execute("ROLLBACK").await.map_err(failed())?;
-            // Where a look at a plan has failed, it is still there.
+            // If checking a plan failed, the statement is still prepared.
             client.batch_execute("DEALLOCATE refit_backfill_plan").await.ok();
             let reason = match other {
                 Ok(Began::Refused(reason)) => reason,
-                // What is about the job will not be another matter in another session.
+                // An error of the job itself would recur in any session, so the job fails.
                 Err(error)
                     if matches!(
                         FailureClass::of_error(&error),
@@ -97,7 +97,7 @@ async fn begun(client: &Client, job: &Job) -> Result<Began, Error> {
         Err(reason) => return Ok(Began::Refused(reason)),
     };
     if let (Some(shape), Some(piece)) = (&shape, pieces.first())
-        && let Err(reason) = under(client, job, look_at_plans(client, job, shape, piece)).await?
+        && let Err(reason) = under(client, job, check_plans(client, job, shape, piece)).await?
     {
         return Ok(Began::Refused(reason));
     }
@@ -118,17 +118,17 @@ async fn begun(client: &Client, job: &Job) -> Result<Began, Error> {
     Ok(Began::Running)
 }
 
-/// What is known of a job's table before it begins, and how it is to be walked.
+/// The facts about a job's table before it begins, and the strategy.
 pub(super) struct Survey {
     pub(super) table: Table,
     pub(super) choice: Choice,
     pub(super) pieces: Vec<Piece>,
 }
 
-/// Finds out what is to be known, and changes nothing.
+/// Reads the facts that beginning the job needs. Changes nothing.
 ///
 /// # Errors
-/// The inner one says in words what speaks against the job.
+/// The inner one is the message why the job cannot run.
 pub(super) async fn survey(
     client: &Client,
     job: &Job,
@@ -143,7 +143,7 @@ pub(super) async fn survey(
         Ok(table) => table,
         Err(reason) => return Ok(Err(reason)),
     };
-    let against = match unfit(job, shape, &table) {
+    let against = match reject_reason(job, shape, &table) {
         None => journal::reject_reason(client, job, shape, &table).await?,
         reason => reason,
     };
@@ -152,7 +152,7 @@ pub(super) async fn survey(
         reason => reason,
     };
     let against = match against {
-        None => unaskable(client, job, &table).await?,
+        None => invalid_query(client, job, &table).await?,
         reason => reason,
     };
     if let Some(reason) = against {
@@ -166,43 +166,43 @@ pub(super) async fn survey(
     Ok(Ok(Survey { table, choice, pieces }))
 }
 
-/// What speaks against the job, apart from the table's own facts.
-fn unfit(job: &Job, shape: Option<&Shape>, table: &Table) -> Option<String> {
-    if table.partitioned && shape.is_some_and(|shape| !shape.can_be_pinned()) {
+/// Why the job cannot run, apart from facts about the table.
+fn reject_reason(job: &Job, shape: Option<&Shape>, table: &Table) -> Option<String> {
+    if table.partitioned && shape.is_some_and(|shape| !shape.can_be_restricted()) {
         return Some(format!(
-            "{} is partitioned, and its partitions are done one by one: write an UPDATE or DELETE of it, or a backfill for each",
+            "{} is partitioned, and batches run on one partition at a time: write an UPDATE or DELETE of it, or a backfill for \
+             each",
             table.name
         ));
     }
     let guarded = shape.is_some_and(|shape| shape.parts.iter().all(|part| part.guard.is_some()));
     if job.directive.walks_heap() && !guarded {
         return Some(
-            "a walk over the heap may meet a row twice: the statement needs `column IS NULL` for a column that it sets".to_owned(),
+            "a heap walk may visit a row twice: add a condition `column IS NULL` on a column that the statement sets".to_owned(),
         );
     }
     if !job.directive.undo.is_empty() && job.directive.walks_heap() {
-        return Some("`undo` needs a key that stays: `ctid` does not".to_owned());
+        return Some("`undo` needs a stable key, and `ctid` changes: name another key".to_owned());
     }
     None
 }
 
-/// What is wrong with the directive itself: the server would report it when the work is done, or never.
-async fn unaskable(client: &Client, job: &Job, table: &Table) -> Result<Option<String>, Error> {
+/// What is wrong with the directive itself: the server would report it at the end of the work, or never.
+async fn invalid_query(client: &Client, job: &Job, table: &Table) -> Result<Option<String>, Error> {
     let directive = &job.directive;
     if let Some(remaining) = &directive.remaining {
         let relation = table.leaves.first().map_or(&table.name, |leaf| &leaf.name);
         let sql = format!("EXPLAIN SELECT pg_catalog.count(*) FROM ONLY {relation} WHERE ({remaining})");
         let asked = client.simple_query(&format!("{}{sql};{}", path::enter(job), path::LEAVE)).await;
-        if let Some(complaint) = complaint(asked.map_err(Error::database("`remaining` cannot be asked for")))?
-        {
-            return Ok(Some(complaint));
+        if let Some(query_error) = query_error(asked.map_err(Error::database("checking `remaining`")))? {
+            return Ok(Some(query_error));
         }
     }
-    complaint(signals::try_own(client, job).await)
+    query_error(signals::try_own(client, job).await)
 }
 
-/// What is wrong with a text, as the server says; a failure of the server is none.
-fn complaint<T>(asked: Result<T, Error>) -> Result<Option<String>, Error> {
+/// The server's message about a faulty SQL text; none for failures that are not the text's.
+fn query_error<T>(asked: Result<T, Error>) -> Result<Option<String>, Error> {
     match asked {
         Ok(_) => Ok(None),
         Err(error)
@@ -217,8 +217,8 @@ fn complaint<T>(asked: Result<T, Error>) -> Result<Option<String>, Error> {
     }
 }
 
-/// Looks at the plan of the first batch of each statement.
-pub(super) async fn look_at_plans(
+/// Checks the plan of the first batch of each statement.
+pub(super) async fn check_plans(
     client: &Client,
     job: &Job,
     shape: &Shape,
@@ -250,7 +250,7 @@ async fn first_end(client: &Client, job: &Job, lease: &Lease, place: &Place) -> 
     Ok(end.unwrap_or_else(|| place.last.clone()))
 }
 
-/// Writes the ranges, and that the job runs.
+/// Records the ranges, and the job as running.
 async fn record(
     client: &Client,
     job: &Job,
@@ -267,10 +267,13 @@ async fn record(
         client.batch_execute(&sql).await.map_err(Error::database("creating the undo journal"))?;
     }
     let rows = i64::try_from(table.rows()).unwrap_or(i64::MAX);
-    // Going back restores what was kept: rows that came since are not in it.
+    // An undo restores the rows of the journal, which has no newer rows.
     let unswept = remaining.is_none() && !job.is_undo();
     let reason = match unswept {
-        true => format!("{}; no closing sweep: no condition finds rows that came meanwhile", choice.reason),
+        true => format!(
+            "{}; no closing sweep: no condition finds rows written while the backfill ran",
+            choice.reason
+        ),
         false => choice.reason.clone(),
     };
     let sql = "UPDATE refit.backfill SET state = 'running', strategy = $2, reason = $3, remaining = $4, rows_estimated = $5, \
@@ -293,7 +296,7 @@ async fn record(
     Ok(())
 }
 
-/// Writes ranges of a pass.
+/// Records the ranges of a pass.
 pub(crate) async fn insert(client: &Client, job: &Job, pass: i32, pieces: &[Piece]) -> Result<(), Error> {
     let sql = "INSERT INTO refit.backfill_range (backfill_id, pass, relation, lower, lower_closed, windows, stripes, rows_estimated, relation_oid) \
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, pg_catalog.to_regclass($3)::pg_catalog.oid)";

@@ -1,5 +1,5 @@
-//! What an UPDATE changes besides the columns that it sets: generated columns, and columns that triggers assign. Where that is the
-//! key, or the key of a partition, batches cannot be kept apart.
+//! What an UPDATE changes besides the columns that it sets: generated columns, and columns that triggers assign. If it changes the
+//! key or a partition key, batches would overlap.
 
 mod assigned;
 
@@ -19,9 +19,9 @@ use crate::error::Error;
 pub(crate) struct Changes {
     /// The columns that change, those of the SET list first.
     pub(crate) columns: Vec<String>,
-    /// Of those that are not set: the column, and what changes it.
-    pub(crate) besides: Vec<(String, String)>,
-    /// A trigger that may change any column, because its function cannot be read.
+    /// Changed columns that are not in the SET list, each with what changes it.
+    pub(crate) indirect: Vec<(String, String)>,
+    /// A trigger that may change any column, because its function cannot be analyzed.
     pub(crate) unreadable: Option<String>,
 }
 
@@ -33,7 +33,7 @@ impl Changes {
             return Ok(changes);
         }
         changes.triggers(client, relation).await?;
-        // A generated column is computed behind the triggers.
+        // Generated columns are computed after BEFORE triggers have run.
         changes.generated(client, relation).await?;
         Ok(changes)
     }
@@ -41,12 +41,12 @@ impl Changes {
     fn add(&mut self, column: String, by: &str) {
         if !self.columns.contains(&column) {
             self.columns.push(column.clone());
-            self.besides.push((column, by.to_owned()));
+            self.indirect.push((column, by.to_owned()));
         }
     }
 
     async fn triggers(&mut self, client: &Client, relation: &str) -> Result<(), Error> {
-        // Row-level (1), before (2), on UPDATE (16), and fired by an ordinary session.
+        // Row-level (1), before (2), on UPDATE (16), and enabled in ordinary sessions.
         let sql = "SELECT t.tgname::pg_catalog.text, l.lanname::pg_catalog.text, p.proname::pg_catalog.text, p.prosrc \
                    FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid \
                        JOIN pg_catalog.pg_language l ON l.oid = p.prolang \
@@ -81,7 +81,7 @@ impl Changes {
     }
 
     async fn generated(&mut self, client: &Client, relation: &str) -> Result<(), Error> {
-        // Up to PostgreSQL 14 the column depends on those of its expression; later its default does.
+        // Up to PostgreSQL 14 the column depends on the columns of its expression; later its default does.
         let sql = "SELECT DISTINCT g.attname::pg_catalog.text FROM pg_catalog.pg_attribute g \
                        LEFT JOIN pg_catalog.pg_attrdef e ON e.adrelid = g.attrelid AND e.adnum = g.attnum \
                        JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass \
@@ -102,17 +102,17 @@ impl Changes {
     }
 }
 
-/// The columns that a statement sets in rows of the directive's table, under whatever name it writes to it.
+/// The columns that a statement sets in rows of the directive's table, also through a view, a parent or a partition.
 ///
 /// # Errors
-/// The inner one says why batches cannot be kept apart, with what to do.
+/// The inner one says why batches would overlap, and what to do.
 pub(crate) async fn written(
     client: &Client,
     job: &Job,
     shape: Option<&Shape>,
 ) -> Result<Result<Vec<String>, String>, Error> {
     let directive = &job.directive;
-    // A view stands for its tables, and an UPDATE of a parent reaches its partitions and what inherits from it.
+    // An UPDATE of a view changes its tables, and one of a parent changes its partitions and child tables.
     let sql = "WITH RECURSIVE above (oid) AS (SELECT pg_catalog.to_regclass($2)::pg_catalog.oid \
                    UNION SELECT i.inhparent FROM above JOIN pg_catalog.pg_inherits i ON i.inhrelid = above.oid), \
                below (oid) AS (SELECT pg_catalog.to_regclass($2)::pg_catalog.oid \
@@ -139,7 +139,7 @@ pub(crate) async fn written(
     Ok(Ok(sets))
 }
 
-/// What keeps the job from coming to every row once: a key that something else changes, or rows that go to another partition.
+/// Why the job would not visit every row exactly once: something changes the key, or rows move to another partition.
 pub(crate) async fn reject_reason(
     client: &Client,
     directive: &BackfillDirective,
@@ -148,17 +148,17 @@ pub(crate) async fn reject_reason(
 ) -> Result<Option<String>, Error> {
     let Some(leaf) = table.leaves.first() else { return Ok(None) };
     let changes = &leaf.changes;
-    if let Some((column, by)) = changes.besides.iter().find(|(column, _)| directive.key.contains(column)) {
+    if let Some((column, by)) = changes.indirect.iter().find(|(column, _)| directive.key.contains(column)) {
         return Ok(Some(format!(
-            "{by} changes {column}, a column of its key, whenever a batch changes a row: the row may be walked again, and changed again; \
-             walk another unique key, or disable what changes it while the backfill runs"
+            "{by} changes {column}, a column of its key, whenever a batch changes a row: the row may be visited and changed \
+             again; use another unique key, or, if it is a trigger, disable it while the backfill runs"
         )));
     }
     let guarded = shape.is_some_and(|shape| shape.parts.iter().all(|part| part.guard.is_some()));
     if !table.partitioned || guarded || changes.columns.is_empty() {
         return Ok(None);
     }
-    // The columns of a partition key, those in expressions included, depend internally on their table.
+    // The columns of a partition key, including those in expressions, have an internal dependency on their table.
     let sql = "SELECT a.attname::pg_catalog.text FROM pg_catalog.pg_partition_tree(pg_catalog.to_regclass($1)) AS tree \
                    JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = tree.relid \
                        AND d.objsubid > 0 AND d.deptype = 'i' AND d.refobjid = tree.relid AND d.refobjsubid = 0 \
@@ -171,8 +171,8 @@ pub(crate) async fn reject_reason(
     Ok(rows.first().map(|row| {
         let column: String = row.get(0);
         format!(
-            "it changes {column}, by which {} is partitioned: a row may come into a partition that is still to be walked, and be changed \
-             again; add a condition `column IS NULL` of a column that it sets, or write the new value into another column",
+            "it changes {column}, by which {} is partitioned: a row may move to a partition that is not done yet, and be changed \
+             again; add a condition `column IS NULL` on a column that it sets, or write the new value to another column",
             table.name
         )
     }))

@@ -1,4 +1,4 @@
-//! Control, from any session: workers look with every batch.
+//! Requests of operators, from any session: workers check for them with every batch.
 
 use refit_model::Version;
 use tokio_postgres::Client;
@@ -10,20 +10,20 @@ use crate::error::Error;
 use crate::pin::pinned;
 use crate::state::State;
 
-/// What an operator may ask of a backfill.
+/// A request that an operator may make of a backfill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Request {
-    /// Batches stop; leases are given back.
+    /// Batches stop, and leases are released.
     Pause,
-    /// Goes on after a pause, a cancellation or a failure.
+    /// Continues after a pause, a cancellation or a failure.
     Resume,
-    /// The rows that were set aside are tried again, and the job goes on.
+    /// Tries the rows that were set aside again, and continues.
     Retry,
-    /// Stops for good, as far as it has come; its gate stays shut.
+    /// Ends the job where it is; its gate stays closed.
     Cancel,
 }
 
-/// Asks something of the backfill of a version. Workers of all processes follow it with their next batch.
+/// Sends a request to the backfill of a version. The workers of all processes follow it with their next batch.
 ///
 /// ```no_run
 /// # async fn example(migrator: refit::Migrator, client: &tokio_postgres::Client) -> Result<(), refit::Error> {
@@ -61,7 +61,7 @@ pub(in crate::backfill) async fn request_pinned(
     match request {
         _ if over => Err(refused("there is nothing left to do")),
         Request::Pause if job.state != "running" && job.state != "registered" => {
-            Err(refused("it is not at work"))
+            Err(refused("it is not running"))
         }
         Request::Pause => set(client, &job, "requested = 'pause'").await,
         Request::Cancel => {
@@ -77,12 +77,12 @@ pub(in crate::backfill) async fn request_pinned(
     }
 }
 
-/// A job that has no ranges yet begins again; one that had ended counts its sweeps from zero.
+/// A job without ranges begins again; one that had ended counts its sweeps from zero.
 const RUN: &str = "requested = 'run', error = NULL, finished_at = NULL, \
     pass = CASE WHEN state IN ('registered', 'running') THEN pass ELSE 0 END, \
     state = CASE WHEN started_at IS NULL THEN 'registered' ELSE 'running' END";
 
-/// Sweeps that were made before are none of the count any more.
+/// Earlier sweeps no longer count.
 const SWEPT: &str = "UPDATE refit.backfill_range SET pass = -1 \
     WHERE done AND pass > 0 AND backfill_id IN (SELECT id FROM job WHERE pass = 0)";
 
@@ -94,7 +94,7 @@ async fn set(client: &Client, job: &Job, what: &str) -> Result<(), Error> {
     asked(client, job, &sql).await
 }
 
-/// Each row that was set aside becomes a range of its own.
+/// Each row that was set aside becomes a separate range.
 async fn retry(client: &Client, job: &Job) -> Result<(), Error> {
     let sql = format!(
         "WITH job AS (UPDATE refit.backfill SET {RUN} WHERE id = $1 AND state <> 'complete' RETURNING id, pass), \
@@ -109,10 +109,10 @@ async fn retry(client: &Client, job: &Job) -> Result<(), Error> {
     asked(client, job, &sql).await
 }
 
-/// A job that has become complete since it was looked at is not changed.
+/// A job that has become complete since it was read is not changed.
 async fn asked(client: &Client, job: &Job, sql: &str) -> Result<(), Error> {
     let changed = client.query_typed(&job.sql(sql), &[(&job.id, Type::INT8)]).await;
-    match changed.map_err(Error::database("asking something of a backfill"))?.is_empty() {
+    match changed.map_err(Error::database("controlling a backfill"))?.is_empty() {
         true => Err(Error::Target(format!(
             "the backfill {} has become complete: there is nothing left to do",
             job.name

@@ -1,4 +1,4 @@
-//! Cutting a table's key space into ranges, by a sample of its keys: any type that has an order has quantiles.
+//! Cuts a table's key space into ranges at the quantiles of a sample of its keys, which works for any type with an order.
 
 use futures_util::TryStreamExt;
 use refit_model::{BackfillDirective, Strategy};
@@ -12,19 +12,19 @@ use super::lease::Place;
 use super::strategy::{Choice, STRIPES, WINDOW_ROWS};
 use crate::error::Error;
 
-/// Blocks, and keys, that are sampled for each piece. Neighbours are on one block, so it is the blocks that count: with 32 of them
-/// pieces differ by a sixth.
+/// Blocks and keys that are sampled for each piece. Neighboring keys are often in one block, so the number of blocks matters: with
+/// 32, the sizes of pieces differ by a sixth.
 const SAMPLED_BLOCKS: u64 = 32;
 const SAMPLED_KEYS: u64 = 128;
-/// Ranges of a table at most: enough that workers end together.
+/// Maximum ranges of a table: enough for workers to end at about the same time.
 const RANGES: u64 = 64;
 
-/// A range to be.
+/// A range that is not recorded yet.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Piece {
     pub(crate) relation: String,
     pub(crate) lower: Key,
-    /// Whether `lower` is the first key itself.
+    /// Whether `lower` is part of the range.
     pub(crate) closed: bool,
     /// The last key of each window.
     pub(crate) windows: Vec<Key>,
@@ -89,7 +89,7 @@ fn heap(leaf: &Leaf, ranges: u64) -> Vec<Piece> {
     (0..ranges).map(piece).collect()
 }
 
-/// The first and the last key among the rows that meet `condition`; none where there are none.
+/// The first and the last key of the rows that meet `condition`; none if no row does.
 pub(crate) async fn ends(
     client: &Client,
     leaf: &Leaf,
@@ -107,7 +107,7 @@ pub(crate) async fn ends(
     Ok(first.zip(last))
 }
 
-/// Keys that cut the table into pieces of about the same size, without its last one.
+/// Keys that cut the table into pieces of about the same size, without its last key.
 async fn quantiles(client: &Client, leaf: &Leaf, key: &KeyColumns, pieces: u64) -> Result<Vec<Key>, Error> {
     if pieces < 2 {
         return Ok(Vec::new());
@@ -130,15 +130,15 @@ async fn quantiles(client: &Client, leaf: &Leaf, key: &KeyColumns, pieces: u64) 
     let rows = client.query_typed(&sql, &[(&tiles, Type::INT4)]).await;
     let rows = rows.map_err(Error::database("sampling a table"))?;
     let mut keys: Vec<Key> = rows.iter().map(key_of).collect();
-    // Keys that are not unique may be the last of several pieces.
+    // A key that is not unique may end several pieces.
     keys.dedup();
     Ok(keys)
 }
 
-/// The key with which a batch of `rows` rows ends, none when the rest is no more than that.
+/// SQL for the last key of a batch of a number of rows; no row when no more rows than that are left.
 pub(crate) fn bound_sql(relation: &str, key: &KeyColumns, condition: Option<&str>, closed: bool) -> String {
     let condition = condition.map(|condition| format!(" AND ({condition})")).unwrap_or_default();
-    // OFFSET counts from the batch's own beginning: it is never more than a batch.
+    // OFFSET counts from the beginning of the batch, so it skips at most one batch.
     format!(
         "SELECT {} FROM ONLY {relation} WHERE {}{condition} ORDER BY {} LIMIT 1 OFFSET ${}",
         key.texts(),
@@ -148,7 +148,7 @@ pub(crate) fn bound_sql(relation: &str, key: &KeyColumns, condition: Option<&str
     )
 }
 
-/// Asks for the key with which a batch of `rows` rows ends; `statement` is of [`bound_sql`].
+/// Reads the last key of a batch of `rows` rows; `statement` is prepared from [`bound_sql`].
 pub(crate) async fn bound(
     client: &Client,
     statement: &Statement,
@@ -161,7 +161,7 @@ pub(crate) async fn bound(
     Ok(found.first().map(key_of))
 }
 
-/// The values of a statement, as the driver's `*_raw` take them.
+/// The parameters of a statement, as the driver's `*_raw` methods take them.
 pub(crate) fn values<'a>(keys: &[&'a Key]) -> Vec<Text<'a>> {
     keys.iter().flat_map(|key| key.iter().map(Text::new)).collect()
 }

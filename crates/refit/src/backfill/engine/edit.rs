@@ -13,8 +13,8 @@ use crate::state::State;
 
 /// Makes the job of a migration whose edit was accepted run the new text, in the transaction at hand.
 ///
-/// A job that has begun keeps its ranges: the statement may change, its table, its key and its stripes may not. One that is
-/// complete, or rolled back, stays what it is.
+/// A job that has begun keeps its ranges: the statement may change; its table, its key and its stripes may not. A job that is
+/// complete or rolled back is not changed.
 pub(crate) async fn accept_edit(client: &Client, state: &State, migration: &Migration) -> Result<(), Error> {
     let Some(job) = Job::of(client, state, migration.version).await? else { return Ok(()) };
     let Some(directive) = &migration.directives.backfill else { return Ok(()) };
@@ -22,11 +22,11 @@ pub(crate) async fn accept_edit(client: &Client, state: &State, migration: &Migr
         return Ok(());
     }
     let written = written_directive(client, &job).await?;
-    // The job walks the table that its registration found.
+    // The job keeps the table that was resolved at registration.
     if written.table != directive.table {
         return Err(Error::Target(format!(
-            "the backfill {} is registered for {}, and cannot change to {}: restore the table in {}, and write a migration of its own \
-             for the other",
+            "the backfill {} is registered for {}, and cannot change to {}: restore the table in {}, and write another migration \
+             for the other table",
             job.name, written.table, directive.table, migration.path
         )));
     }

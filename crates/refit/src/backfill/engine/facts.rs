@@ -1,4 +1,4 @@
-//! What the catalog says of a backfill's table: its partitions, its key, and what stands against stripes.
+//! Facts about a backfill's table from the catalog: its partitions, its key, and what rules out stripes.
 
 use refit_model::BackfillDirective;
 use tokio_postgres::Client;
@@ -23,17 +23,17 @@ pub(crate) struct Table {
 pub(crate) struct Leaf {
     /// Qualified and quoted.
     pub(crate) name: String,
-    /// Rows, as the planner estimates them, or as some of its pages show where the planner's statistics are stale.
+    /// Rows, as the planner estimates them; if its statistics are stale, as a sample of pages shows.
     pub(crate) rows: u64,
     /// Pages of its heap.
     pub(crate) pages: u64,
-    /// What the statement changes in its rows.
+    /// What the statement changes in a row.
     pub(crate) changes: Changes,
-    /// An index that covers a column which changes.
+    /// An index on a column that changes.
     pub(crate) index_on_set: Option<String>,
     /// Whether the key is one integer that is never negative.
     pub(crate) counts: bool,
-    /// How far the order of the key is the order of the heap: 1 entirely, 0 not at all.
+    /// Correlation between the order of the key and the order of the heap: 1 is the same order, 0 is none.
     pub(crate) order: f64,
 }
 
@@ -53,7 +53,7 @@ impl Table {
 /// Reads a table's facts. `sets` are the columns that the statement sets.
 ///
 /// # Errors
-/// The inner one says in words, with the way out, why the table cannot be walked.
+/// The inner one says why the table cannot be walked, and what to do.
 pub(crate) async fn read(
     client: &Client,
     directive: &BackfillDirective,
@@ -80,10 +80,10 @@ pub(crate) async fn read(
     Ok(Ok(table))
 }
 
-/// Reads which tables have the rows, and how many each: nothing of its columns and indexes.
+/// Reads which tables hold the rows, and how many each: nothing about columns and indexes.
 ///
 /// # Errors
-/// The inner one says in words why it has no rows to walk over.
+/// The inner one says why there are no rows to walk.
 pub(crate) async fn leaves(
     client: &Client,
     directive: &BackfillDirective,
@@ -98,13 +98,13 @@ pub(crate) async fn leaves(
     };
     let kind: String = row.get(0);
     if kind != "r" && kind != "p" {
-        return Ok(Err(format!("{} is not a table with rows of its own", directive.table)));
+        return Ok(Err(format!("{} is not an ordinary or partitioned table", directive.table)));
     }
     let name = format!("{}.{}", super::key::quoted(row.get(1)), super::key::quoted(row.get(2)));
     if let Some(children) = row.get::<_, Option<String>>(3) {
         return Ok(Err(format!(
-            "{children} inherit from {name}, and their rows are not done with its own: write a backfill for each of them, and \
-             `UPDATE ONLY` for rows of its own; where it has many, take the others from it first (`NO INHERIT`)"
+            "{children} inherit from {name}, and its backfill would not change their rows: write a backfill for each of them, \
+             and `UPDATE ONLY` for the rows of {name} itself; if it has many, detach the others first (`NO INHERIT`)"
         )));
     }
     let sql = "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), c.relkind::text, \
@@ -130,7 +130,7 @@ pub(crate) async fn leaves(
 }
 
 impl Leaf {
-    /// Whether the key is one integer; in words, with the way out, when rows cannot be walked by it.
+    /// Whether the key is one integer; the inner error says why rows cannot be walked by it, and what to do.
     pub(crate) async fn check_key(
         &self,
         client: &Client,
@@ -156,11 +156,11 @@ impl Leaf {
                 missing.map_or("", String::as_str)
             )));
         }
-        // The server reads a bound of a batch as a record without a type, and cannot.
+        // The server reads a bound of a batch as an anonymous record, which has no input function.
         if let Some(composite) = rows.iter().find(|row| row.get::<_, Option<String>>(4).is_some()) {
             let (column, name): (String, Option<String>) = (composite.get(0), composite.get(4));
             return Ok(Err(format!(
-                "the column {column} of {} is of the composite type {}, by which rows cannot be walked: name another key, or walk the \
+                "the column {column} of {} has the composite type {}, which cannot be a key: name another key, or walk the \
                  heap with `key = [\"ctid\"]` and `remaining`",
                 self.name,
                 name.unwrap_or_default()
@@ -181,7 +181,7 @@ impl Leaf {
             let sql = format!("SELECT EXISTS (SELECT FROM ONLY {} WHERE {any_null})", self.name);
             if client.query_typed_one(&sql, &[]).await.map_err(failed())?.get(0) {
                 return Ok(Err(format!(
-                    "rows of {} have no value in the key ({}), and would never be reached: name another key, or walk \
+                    "rows of {} have a null in the key ({}), and would never be visited: name another key, or walk \
                      the heap with `key = [\"ctid\"]` and `remaining`",
                     self.name,
                     key.join(", ")
@@ -191,7 +191,7 @@ impl Leaf {
         Ok(Ok(rows.len() == 1 && rows[0].get(3)))
     }
 
-    /// An index with any of the columns: as a column of it, in an expression, or in its predicate.
+    /// An index that uses any of the columns: as a column, in an expression, or in its predicate.
     async fn covering(&self, client: &Client, sets: &[String]) -> Result<Option<String>, Error> {
         let sql = "SELECT i.indexrelid::regclass::text FROM pg_index i, pg_attribute a \
                    WHERE i.indrelid = $1::text::regclass AND a.attrelid = i.indrelid AND a.attname::text = ANY ($2) \
@@ -212,11 +212,11 @@ impl Leaf {
             self.name
         );
         let row =
-            client.query_typed_one(&sql, &[]).await.map_err(Error::database("reading the least key"))?;
+            client.query_typed_one(&sql, &[]).await.map_err(Error::database("reading the lowest key"))?;
         Ok(row.get(0))
     }
 
-    /// From a sample, since statistics may not be there: a table is often analysed for the first time after it is filled.
+    /// From a sample, since statistics may be missing: a table is often analyzed for the first time after it is filled.
     async fn order_of(&self, client: &Client, directive: &BackfillDirective) -> Result<f64, Error> {
         let sql = format!(
             "SELECT coalesce(pg_catalog.corr(block, number), 0)::float8 FROM ( \
@@ -230,13 +230,13 @@ impl Leaf {
         Ok(row.get(0))
     }
 
-    /// How much of the table a sample of about so many rows is, in percent.
+    /// The percentage of the table for a sample of about this many rows.
     pub(crate) fn percent_for(&self, rows: u64) -> f64 {
         if self.rows == 0 { 100.0 } else { (to_float(rows) * 100.0 / to_float(self.rows)).clamp(1e-4, 100.0) }
     }
 }
 
-/// Whether the key can still be walked: an index may go while a backfill is at work.
+/// Whether the key can still be walked: its index may be dropped while a backfill runs.
 pub(crate) async fn is_walkable(client: &Client, relation: &str, key: &[String]) -> Result<bool, Error> {
     let sql = "SELECT pg_catalog.array_agg(attnum ORDER BY pg_catalog.array_position($2, attname::text)) FROM pg_attribute \
                WHERE attrelid = pg_catalog.to_regclass($1) AND attname::text = ANY ($2) AND NOT attisdropped";
@@ -249,7 +249,7 @@ pub(crate) async fn is_walkable(client: &Client, relation: &str, key: &[String])
     }
 }
 
-/// Whether an index gives rows in the order in which `key > $1` compares them.
+/// Whether an index returns rows in the order in which `key > $1` compares them.
 async fn is_ordered_by(client: &Client, relation: &str, numbers: &[i16]) -> Result<bool, Error> {
     let sql = "SELECT EXISTS (SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
                    JOIN pg_am am ON am.oid = c.relam AND am.amname = 'btree' \
@@ -268,11 +268,10 @@ async fn is_ordered_by(client: &Client, relation: &str, numbers: &[i16]) -> Resu
     Ok(row.get(0))
 }
 
-/// Pages that are looked at to see whether the planner's estimate fits.
+/// Pages that are sampled to check the planner's estimate.
 const SAMPLED_PAGES: u64 = 128;
 
-/// Rows of a table. Statistics may be of a time when it was empty, or full: where they are far from what some pages hold, the
-/// pages count.
+/// Estimates the rows of a table. Statistics may be stale: if they differ much from a sample of pages, the sample counts.
 async fn estimate(client: &Client, relation: &str, pages: u64) -> Result<u64, Error> {
     if pages == 0 {
         return Ok(0);

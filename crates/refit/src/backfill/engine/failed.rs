@@ -18,7 +18,7 @@ impl Failed {
         Failed { sqlstate: Some(sqlstate.to_owned()), message: message.into(), detail: None }
     }
 
-    /// The same without the secrets of the job's statement.
+    /// The same error, with the secrets of the job's statement redacted.
     pub(crate) fn without(self, secrets: &Secrets) -> Failed {
         Failed {
             message: secrets.redact(&self.message),
@@ -36,7 +36,7 @@ impl From<tokio_postgres::Error> for Failed {
                 message: redact::text(db.message()).into_owned(),
                 detail: db.detail().map(|detail| redact::detail(db.code().code(), detail)),
             },
-            // A value that the driver could not write or read is no matter of the connection.
+            // A value that the driver could not convert does not mean that the connection failed.
             None if !error.is_closed() && error.code().is_none() && is_conversion(&error) => {
                 Failed::new("22000", crate::error::describe(&error).to_string())
             }

@@ -1,29 +1,29 @@
-//! What a failed batch means, by its SQLSTATE.
+//! Classifies failed batches by SQLSTATE.
 
 use super::failed::{Failed, is_conversion};
 use crate::error::Error;
 
-/// What to do about a batch that failed.
+/// The class of a failure, which decides how a worker recovers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FailureClass {
-    /// Two transactions met: the same batch again, after a moment.
+    /// A serialization failure or deadlock: the same batch is retried after a pause.
     Collision,
-    /// It took too long, or another session holds its rows: the same again, half as large.
+    /// It took too long, or another session holds its rows: retried with half the rows.
     TooLarge,
-    /// The server has no room or no connections: the same again, after a pause.
+    /// The server lacks space, memory or connections: the same batch is retried after a pause.
     Exhausted,
-    /// The connection is gone, or the server goes down: another connection, then on from the cursor.
+    /// The connection is lost, or the server shuts down: the worker reconnects and continues from the cursor.
     Disconnected,
-    /// A row does not suit: it is looked for, and set aside.
+    /// A row violates a constraint or fails to convert: it is located and set aside.
     BadRow,
-    /// This session's role may not do it: another role may, so the worker ends and the job goes on without it.
+    /// The session's role lacks a privilege: the worker ends, and the job stays for other roles.
     Forbidden,
-    /// The statement is wrong, or something that no repetition fixes.
+    /// The statement is wrong, or another error that a retry does not fix.
     Fatal,
 }
 
 impl FailureClass {
-    /// What an error of Refit's own query means; none where no query failed.
+    /// The class of an error of Refit's own query; none if no query failed.
     pub(crate) fn of_error(error: &Error) -> Option<FailureClass> {
         let Error::Database { source, .. } = error else { return None };
         Some(match source.code() {
@@ -38,17 +38,17 @@ impl FailureClass {
         match code.as_str() {
             "40001" | "40P01" => FailureClass::Collision,
             "55P03" | "57014" => FailureClass::TooLarge,
-            // Shutting down, starting up, or a standby that was a primary; ended by an administrator or for idling.
+            // Shutdown, startup, or a standby that was a primary; terminated by an administrator or for idling.
             "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25006" => FailureClass::Disconnected,
             "42501" => FailureClass::Forbidden,
-            // A routine's own exceptions are about a row as much as a constraint is.
+            // Exceptions that a routine raises concern a row, as constraints do.
             "P0001" | "P0002" | "P0003" => FailureClass::BadRow,
-            // A look-up that should find one row finds several.
+            // A subquery returned more than one row.
             "21000" => FailureClass::BadRow,
             code => match &code[..code.len().min(2)] {
                 "08" => FailureClass::Disconnected,
                 "53" => FailureClass::Exhausted,
-                // Authorisation, and roles that do not exist (any more).
+                // Authorization, and roles that do not exist.
                 "0L" | "0P" | "28" => FailureClass::Forbidden,
                 "22" | "23" => FailureClass::BadRow,
                 _ => FailureClass::Fatal,

@@ -1,4 +1,4 @@
-//! Finishing a job: rows that came behind the cursor are found and done, until none is left.
+//! Finishes a job: sweeps change rows that were written behind the cursor, until none is left.
 
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row};
@@ -13,22 +13,22 @@ use super::names::IS_CURRENT;
 use super::path::under;
 use crate::error::Error;
 
-/// Sweeps at most, since the job was begun or taken up again: rows that come faster are not the sweep's to catch.
+/// Maximum sweeps since the job began or was resumed: rows that are written faster than that need another solution.
 const PASSES: i32 = 20;
-/// Keys that are named of rows that are left.
+/// How many keys of remaining rows a message names.
 const NAMED: usize = 3;
 
-/// How finishing came out.
+/// The outcome of finishing.
 pub(crate) enum Finished {
-    /// The job is at its end: complete, or incomplete with a reason.
+    /// The job has ended: complete, or incomplete with a reason.
     Ended,
-    /// There is a sweep to do.
+    /// A sweep has begun.
     Again,
-    /// Another process sees to it, or ranges are still at work.
+    /// Another process is finishing it, or ranges are not done.
     Elsewhere,
 }
 
-/// What is to be done.
+/// What to do next.
 enum Verdict {
     End(&'static str, Option<String>),
     Sweep(Vec<Piece>),
@@ -37,13 +37,13 @@ enum Verdict {
 /// Rows that meet the condition.
 struct Left {
     rows: i64,
-    /// Ranges in which they are, one for each table.
+    /// The ranges that contain them, one for each table.
     pieces: Vec<Piece>,
     /// The first keys of those that are not set aside.
     first: Vec<Key>,
 }
 
-/// Looks whether all is done, and ends the job or begins a sweep; in one transaction.
+/// Checks whether all rows are done, and ends the job or begins a sweep, in one transaction.
 pub(crate) async fn finish(client: &Client, job: &Job) -> Result<Finished, Error> {
     let failed = || Error::database("finishing a backfill");
     client.batch_execute(&opening()).await.map_err(failed())?;
@@ -52,7 +52,7 @@ pub(crate) async fn finish(client: &Client, job: &Job) -> Result<Finished, Error
     client.batch_execute(end).await.map_err(failed())?;
     let reason = match outcome {
         Err(Error::Backfill { reason, .. }) => reason,
-        // Another role may be allowed to look.
+        // An error of the job itself fails it. A missing privilege does not: another role may have it.
         Err(error)
             if matches!(FailureClass::of_error(&error), Some(FailureClass::Fatal | FailureClass::BadRow)) =>
         {
@@ -66,7 +66,7 @@ pub(crate) async fn finish(client: &Client, job: &Job) -> Result<Finished, Error
 
 async fn finishing(client: &Client, job: &Job) -> Result<Finished, Error> {
     let failed = || Error::database("finishing a backfill");
-    // Looking may take minutes, and the job's row is everybody's: one process looks, and whoever pauses the job need not wait.
+    // The check may take minutes, so it holds an advisory lock, not the job's row: pausing the job need not wait for it.
     let sql = format!(
         "SELECT pass FROM refit.backfill b WHERE id = $1 AND state = 'running' AND requested = 'run' AND {IS_CURRENT} AND NOT EXISTS ( \
                    SELECT FROM refit.backfill_range WHERE backfill_id = b.id AND NOT done) \
@@ -97,7 +97,7 @@ async fn finishing(client: &Client, job: &Job) -> Result<Finished, Error> {
     }
 }
 
-/// Looks, and changes nothing.
+/// Decides what to do next. Changes nothing.
 async fn judge(client: &Client, job: &Job, pass: i32) -> Result<Verdict, Error> {
     let sql =
         "SELECT pg_catalog.count(*) FROM refit.backfill_error WHERE backfill_id = $1 AND resolved_at IS NULL";
@@ -107,16 +107,16 @@ async fn judge(client: &Client, job: &Job, pass: i32) -> Result<Verdict, Error> 
         let left = left(client, job, remaining).await?;
         if left.rows > errors {
             let (rows, keys) = (left.rows, named(&left.first));
-            let stands = pass > 0 && stands_still(client, job, pass, &left).await?;
+            let stands = pass > 0 && is_stuck(client, job, pass, &left).await?;
             let why = if stands {
                 format!(
-                    "{rows} rows still meet `{remaining}` although the statement ran over them: does it set what the condition asks \
-                     for? The first: {keys}"
+                    "{rows} rows still meet `{remaining}` after the statement ran on them: check that it sets what the condition \
+                     tests. The first: {keys}"
                 )
             } else if pass >= PASSES {
                 format!(
-                    "{rows} rows meet `{remaining}` after {pass} sweeps: they come as fast as they are done; let new rows come complete \
-                     (a default or a trigger), then retry. The first: {keys}"
+                    "{rows} rows meet `{remaining}` after {pass} sweeps: they are written as fast as they are done; make new \
+                     rows complete (a default or a trigger), then run `backfill retry`. The first: {keys}"
                 )
             } else {
                 return Ok(Verdict::Sweep(left.pieces));
@@ -138,8 +138,8 @@ fn named(keys: &[Key]) -> String {
     keys.iter().map(|key| format!("({})", key.join(", "))).collect::<Vec<_>>().join(" ")
 }
 
-/// Whether the last sweep changed nothing, or left as many rows as it found, the first of them among them.
-async fn stands_still(client: &Client, job: &Job, pass: i32, left: &Left) -> Result<bool, Error> {
+/// Whether the last sweep changed nothing, or left as many rows as it found, including the first one.
+async fn is_stuck(client: &Client, job: &Job, pass: i32, left: &Left) -> Result<bool, Error> {
     let sql = "SELECT relation, lower, rows_estimated, rows_changed FROM refit.backfill_range WHERE backfill_id = $1 AND pass = $2";
     let swept = client.query_typed(&job.sql(sql), &[(&job.id, Type::INT8), (&pass, Type::INT4)]).await;
     let swept = swept.map_err(Error::database("reading the last sweep"))?;
@@ -153,7 +153,7 @@ async fn stands_still(client: &Client, job: &Job, pass: i32, left: &Left) -> Res
     Ok(changed == 0 || (left.rows >= found && swept.iter().any(is_there)))
 }
 
-/// How many rows are left, and where.
+/// Counts the remaining rows, by table.
 async fn left(client: &Client, job: &Job, remaining: &str) -> Result<Left, Error> {
     let table = facts::leaves(client, &job.directive).await?.map_err(|reason| job.failure(reason))?;
     let key = KeyColumns::new(&job.directive.key);
@@ -162,7 +162,7 @@ async fn left(client: &Client, job: &Job, remaining: &str) -> Result<Left, Error
         let sql = format!("SELECT pg_catalog.count(*) FROM ONLY {} WHERE {remaining}", leaf.name);
         let counted = under(client, job, async {
             let row = client.query_typed_one(&sql, &[]).await;
-            Ok(row.map_err(Error::database("looking for rows that remain"))?.get(0))
+            Ok(row.map_err(Error::database("counting the remaining rows"))?.get(0))
         });
         let count: i64 = counted.await?;
         if count == 0 {
@@ -190,7 +190,7 @@ async fn left(client: &Client, job: &Job, remaining: &str) -> Result<Left, Error
     Ok(left)
 }
 
-/// The first keys of rows that are left and not set aside.
+/// The first keys of remaining rows that are not set aside.
 async fn first(
     client: &Client,
     job: &Job,
@@ -209,5 +209,5 @@ async fn first(
         key.list()
     );
     let rows = client.query_typed(&sql, &[(&job.id, Type::INT8), (&relation, Type::TEXT)]).await;
-    Ok(rows.map_err(Error::database("looking for rows that remain"))?.iter().map(key_of).collect())
+    Ok(rows.map_err(Error::database("counting the remaining rows"))?.iter().map(key_of).collect())
 }

@@ -13,7 +13,7 @@ use tokio_postgres::Client;
 use super::cut::values;
 use super::key::{Key, KeyColumns, key_of};
 
-/// What a function answers when a batch fails.
+/// The error that a function returns when a batch fails.
 pub type FunctionError = Box<dyn std::error::Error + Send + Sync>;
 
 type Answer<'a> = Pin<Box<dyn Future<Output = Result<u64, FunctionError>> + Send + 'a>>;
@@ -70,11 +70,11 @@ pub struct Batch<'a> {
     pub(crate) lower: &'a Key,
     pub(crate) closed: bool,
     pub(crate) upper: &'a Key,
-    /// Which rows are left, in a closing sweep.
+    /// In a closing sweep, the condition that remaining rows meet.
     pub(crate) remaining: Option<&'a str>,
 }
 
-/// The keys of a batch, in order; of a closing sweep only those of rows that are left.
+/// The keys of a batch, in order; in a closing sweep only those of remaining rows.
 pub(crate) fn keys_sql(relation: &str, key: &KeyColumns, remaining: Option<&str>, closed: bool) -> String {
     let condition = remaining.map(|remaining| format!(" AND ({remaining})")).unwrap_or_default();
     format!(
@@ -102,7 +102,7 @@ impl<'a> Batch<'a> {
     }
 
     /// The keys of the batch, in order, as texts that PostgreSQL reads: `$1::text::uuid`. In a closing sweep these are the keys of
-    /// rows that meet `remaining`; what lies between them was done before.
+    /// rows that meet `remaining`; the rows between them are done.
     ///
     /// # Errors
     /// When they cannot be read.

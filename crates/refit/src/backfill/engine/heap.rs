@@ -1,12 +1,12 @@
-//! Places in the heap as keys: `(block,offset)`, counted through.
+//! Positions in the heap as keys: `(block,offset)`.
 
 use super::key::Key;
 use super::lease::Place;
 
-/// Rows on a page at most, for pages of 8 kB, and then some: offsets are counted to here.
+/// An upper bound of the rows on a page of 8 kB: offsets end here.
 const OFFSETS: u64 = 300;
 
-/// A row's place.
+/// The position of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Tid {
     block: u64,
@@ -28,7 +28,7 @@ impl Tid {
         vec![format!("({},{})", self.block, self.offset)]
     }
 
-    /// The place some rows on, for a table with so many rows on a page; single rows are counted by their offsets.
+    /// The position `rows` rows later, in a table with this many rows on a page; less than a page counts by offset.
     pub(crate) fn after(self, rows: u32, rows_per_page: u64) -> Tid {
         let pages = u64::from(rows) / rows_per_page.max(1);
         if pages > 0 {
@@ -39,7 +39,7 @@ impl Tid {
     }
 }
 
-/// The key with which a batch of `rows` rows ends, none when it is the last of the window.
+/// The last key of a batch of `rows` rows; none when it is the last of the window.
 pub(crate) fn bound(place: &Place, rows: u32, rows_per_page: u64) -> Option<Key> {
     let end = Tid::read(&place.lower)?.after(rows, rows_per_page);
     (end < Tid::read(&place.last)?).then(|| end.key())

@@ -1,4 +1,4 @@
-//! Workers without work: they hold no connection.
+//! Idle workers: they hold no connection.
 
 use std::time::Duration;
 
@@ -9,43 +9,43 @@ use tokio_postgres::types::Type;
 use super::job::Job;
 use super::lease::LIVE;
 use super::supervisor::Starting;
-use super::worker::{SLICE, Worker, is_of_the_server};
+use super::worker::{SLICE, Worker, is_server_failure};
 use crate::error::Error;
 
-/// How long a worker that has had a range keeps its connection while there is none for it.
+/// How long a worker keeps its connection after its last range while no other range is free.
 pub(super) const LINGER: Duration = Duration::from_secs(3);
 
-/// What there is for a worker without a connection.
-pub(super) enum Room<'a> {
-    /// A range, or nothing that could be known: it connects.
+/// What an idle worker does next.
+pub(super) enum NextWork<'a> {
+    /// A range is free, or that could not be determined: it connects.
     Range(Option<Starting<'a>>),
-    /// The job does not go on.
+    /// The job has ended or was stopped.
     Over,
 }
 
 impl<'a> Worker<'a> {
-    /// Waits, on the process's own connection, until the worker may work and there is a range for it.
+    /// Waits, on the process's own connection, until the worker may work and a range is free.
     ///
     /// # Errors
     /// When the job cannot be read.
-    pub(super) async fn room(&mut self) -> Result<Room<'a>, Error> {
+    pub(super) async fn wait_for_work(&mut self) -> Result<NextWork<'a>, Error> {
         loop {
             let gauge = self.gauge;
             let left = std::pin::pin!(gauge.next_left());
             let look = ranges(self.client, self.walk.job, self.walk.job.directive.workers).await;
             match look {
-                Ok(None) => return Ok(Room::Over),
+                Ok(None) => return Ok(NextWork::Over),
                 Ok(Some(free)) if self.may_work() => {
                     if let Some(starting) = self.gauge.start(free) {
-                        return Ok(Room::Range(Some(starting)));
+                        return Ok(NextWork::Range(Some(starting)));
                     }
                 }
                 Ok(Some(_)) => {}
-                // The worker has to see for itself, and not all the time.
-                Err(error) if self.client.is_closed() || is_of_the_server(&error) => {
+                // The process's connection cannot tell: the worker connects after a pause.
+                Err(error) if self.client.is_closed() || is_server_failure(&error) => {
                     tokio::time::sleep(SLICE).await;
                     if self.may_work() {
-                        return Ok(Room::Range(None));
+                        return Ok(NextWork::Range(None));
                     }
                 }
                 Err(error) => return Err(error),
@@ -56,7 +56,7 @@ impl<'a> Worker<'a> {
     }
 }
 
-/// How many ranges of a job could be leased now by as many workers as it may have; none when it does not go on.
+/// How many ranges of a job could be leased now, given its limit of workers; none when it has ended or was stopped.
 async fn ranges(client: &Client, job: &Job, workers: u32) -> Result<Option<u32>, Error> {
     let sql = format!(
         "SELECT EXISTS (SELECT FROM refit.backfill WHERE id = $1 AND state = 'running' AND requested = 'run'), pg_catalog.count(*), \

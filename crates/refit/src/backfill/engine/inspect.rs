@@ -1,4 +1,4 @@
-//! A look at the plan of a batch before the first one runs: whether it reads whole tables.
+//! Checks the plan of a batch before the first one runs: whether it reads whole tables.
 
 use serde_json::Value;
 use tokio_postgres::types::Type;
@@ -7,10 +7,10 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 use super::key::Text;
 use crate::error::Error;
 
-/// Rows of another table that a batch may read from end to end.
+/// Maximum rows of another table that a batch may read in full.
 const SMALL: f64 = 10_000.0;
 
-/// Refuses, in words, a statement whose plan reads a whole table for each batch. `values` are its parameters.
+/// Refuses a statement whose plan reads a whole table for each batch, with a message. `values` are its parameters.
 ///
 /// # Errors
 /// When the statement cannot be planned: the server's message.
@@ -28,8 +28,8 @@ pub(crate) async fn check(
     let mut scans = Vec::new();
     whole_reads(&plan[0]["Plan"], false, &mut scans);
     if !scans.is_empty() {
-        // The planner may prefer to read all of a table that is small, or whose statistics are of another time: what counts is
-        // whether an index would do.
+        // The planner may prefer a sequential scan if the table is small or its statistics are stale: what matters is whether an
+        // index could be used.
         let settings = "SELECT pg_catalog.set_config('enable_seqscan', $1, false)";
         let now = client.query_typed_one("SELECT pg_catalog.current_setting('enable_seqscan')", &[]).await;
         let now: String = now.map_err(failed())?.get(0);
@@ -42,7 +42,7 @@ pub(crate) async fn check(
     }
     client.batch_execute("DEALLOCATE refit_backfill_plan").await.map_err(failed())?;
     for (schema, name) in scans {
-        // Statistics may not be there, or be of another time: as the planner does, from the pages that there are now.
+        // Statistics may be missing or stale, so the rows are estimated from the current number of pages, as the planner does.
         let sql = "SELECT c.oid::regclass::text, pg_catalog.pg_relation_size(c.oid) / block * CASE \
                        WHEN c.reltuples > 0 AND c.relpages > 0 THEN c.reltuples / c.relpages \
                        ELSE (block - 24) / (28 + (SELECT coalesce(pg_catalog.sum(CASE WHEN attlen > 0 THEN attlen ELSE 32 END), 0) \
@@ -56,7 +56,7 @@ pub(crate) async fn check(
         let (relation, rows): (String, f64) = (row.get(0), row.get(1));
         if rows > SMALL.max(f64::from(rows_in_batch) * 2.0) {
             return Ok(Err(format!(
-                "each batch would read all of {relation}, about {rows:.0} rows: build an index for the look-up, or say \
+                "each batch would read all of {relation}, about {rows:.0} rows: build an index for the lookup, or set \
                  `allow_scan = true` in the directive"
             )));
         }
@@ -64,7 +64,7 @@ pub(crate) async fn check(
     Ok(Ok(()))
 }
 
-/// What an EXPLAIN with FORMAT JSON says.
+/// The output of an EXPLAIN with FORMAT JSON.
 pub(crate) async fn json(client: &Client, sql: &str) -> Result<Value, tokio_postgres::Error> {
     let messages = client.simple_query(sql).await?;
     let row = messages.iter().find_map(|message| match message {
@@ -74,7 +74,7 @@ pub(crate) async fn json(client: &Client, sql: &str) -> Result<Value, tokio_post
     Ok(row.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default())
 }
 
-/// Tables that are read from end to end: by pages, or `along_indexes` without a condition on the index.
+/// Tables that are read in full: by sequential scans, and with `along_indexes` also by index scans without an index condition.
 fn whole_reads(node: &Value, along_indexes: bool, found: &mut Vec<(String, String)>) {
     let kind = node["Node Type"].as_str().unwrap_or_default();
     let is_whole = kind.ends_with("Seq Scan")

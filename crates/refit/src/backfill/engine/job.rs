@@ -1,4 +1,4 @@
-//! Jobs as `refit.backfill` has them: registering, reading, and how they end.
+//! Jobs in `refit.backfill`: registration, reading, and ending.
 
 use std::time::Duration;
 
@@ -16,35 +16,35 @@ use crate::state::State;
 /// A backfill that is registered in a database.
 #[derive(Debug, Clone)]
 pub(crate) struct Job {
-    /// Where it is registered.
+    /// The state in which it is registered.
     pub(crate) state_schema: State,
     pub(crate) id: i64,
     pub(crate) version: Version,
     pub(crate) name: String,
     pub(crate) kind: Kind,
     pub(crate) statement: String,
-    /// Its table is the one that was found when the job was registered, qualified and quoted.
+    /// Its table is the one that was resolved at registration, qualified and quoted.
     pub(crate) directive: BackfillDirective,
-    /// Under which its statement, and whatever else of it is SQL, runs.
+    /// The search path of its statement and of the SQL in its directive.
     pub(crate) search_path: String,
     pub(crate) state: String,
     pub(crate) requested: String,
     pub(crate) remaining: Option<String>,
     pub(crate) error: Option<String>,
     pub(crate) journal: Option<String>,
-    /// Whether its ranges were ever cut.
+    /// Whether it has ever begun, so that its ranges are cut.
     pub(crate) begun: bool,
-    /// The OIDs of its table, and of those that its statements named when it was begun: 0 for one that names none.
+    /// The OID of its table, and those of its statements' targets once it has begun: 0 for a statement without one.
     pub(crate) relation: Option<u32>,
     pub(crate) targets: Option<Vec<u32>>,
 }
 
-/// Which way a job goes.
+/// The direction of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// It does what its migration says.
+    /// It runs the statement of its migration.
     Forward,
-    /// It restores what a forward one has overwritten.
+    /// It restores the values that a forward job overwrote.
     Undo,
 }
 
@@ -61,10 +61,10 @@ impl Job {
         let directive: BackfillDirective = serde_json::from_str(&directive).map_err(|error| {
             let name: String = row.get(2);
             Error::Internal(format!(
-                "the directive of the backfill {name} cannot be read ({error}): a newer refit has registered it"
+                "the directive of the backfill {name} cannot be read ({error}): a newer release registered it"
             ))
         })?;
-        // One that an older release registered may have any number of them.
+        // Older releases did not limit the number.
         let workers = directive.workers.clamp(1, MAX_WORKERS);
         let mut job = Job {
             state_schema: state.clone(),
@@ -129,13 +129,13 @@ impl Job {
         self.kind == Kind::Undo
     }
 
-    /// The jobs of a history that are not complete, in the order of their versions. One that is being undone is none of them.
+    /// The jobs of a history that are not complete, in the order of their versions, without those that are being undone.
     pub(crate) async fn unfinished(client: &Client, state: &State) -> Result<Vec<Job>, Error> {
         Job::newest(client, state, "state <> 'complete' AND kind = 'forward'").await
     }
 
-    /// A job that goes back and is not complete.
-    pub(crate) async fn halfway_back(client: &Client, state: &State) -> Result<Option<Job>, Error> {
+    /// An undo job that is not complete.
+    pub(crate) async fn unfinished_undo(client: &Client, state: &State) -> Result<Option<Job>, Error> {
         let jobs = Job::newest(client, state, "state <> 'complete' AND kind = 'undo'").await?;
         Ok(jobs.into_iter().next())
     }
@@ -146,7 +146,7 @@ impl Job {
         Ok(jobs.into_iter().next())
     }
 
-    /// Of the newest jobs of the history's versions those that meet a condition, in the order of the versions.
+    /// The newest jobs of the history's versions that meet a condition, in the order of the versions.
     async fn newest(client: &Client, state: &State, condition: &str) -> Result<Vec<Job>, Error> {
         if state.is_empty() || !state.has(client, "backfill").await? {
             return Ok(Vec::new());
@@ -157,12 +157,12 @@ impl Job {
         rows.iter().map(|row| Job::read(state, row)).collect()
     }
 
-    /// Refit's own SQL, for the schema in which the job is registered.
+    /// Refit's own SQL, with the schema in which the job is registered.
     pub(crate) fn sql<'a>(&self, text: &'a str) -> std::borrow::Cow<'a, str> {
         self.state_schema.sql(text)
     }
 
-    /// The job as it stands now.
+    /// The job's current state.
     pub(crate) async fn again(&self, client: &Client) -> Result<Job, Error> {
         let sql = format!("SELECT {COLUMNS} FROM refit.backfill WHERE id = $1");
         let rows = client.query_typed(&self.sql(&sql), &[(&self.id, Type::INT8)]).await;
@@ -177,7 +177,7 @@ impl Job {
         (self.directive.target() * 20).max(Duration::from_secs(1))
     }
 
-    /// Ends the job, or what of it can be done for now.
+    /// Ends the job, completely or for now.
     pub(crate) async fn end(&self, client: &Client, state: &str, error: Option<&str>) -> Result<(), Error> {
         let error = error.map(|error| self.redact(error));
         let sql = "UPDATE refit.backfill SET state = $2, error = $3, throttle = NULL, rows_per_second = NULL, \
@@ -192,7 +192,7 @@ impl Job {
         Ok(())
     }
 
-    /// The error of a job that did not come to its end.
+    /// The error of a job that did not complete.
     pub(crate) fn failure(&self, reason: impl Into<String>) -> Error {
         Error::Backfill {
             version: self.version,
@@ -201,12 +201,12 @@ impl Job {
         }
     }
 
-    /// A text about this job as it may be shown and recorded: without the secrets of its statement, control characters escaped.
+    /// A text about this job that is safe to show and record: the secrets of its statement redacted, control characters escaped.
     pub(crate) fn redact(&self, text: &str) -> String {
         refit_model::visible(&self.secrets().redact(text)).into_owned()
     }
 
-    /// The secrets of its statement, and of what its directive asks.
+    /// The secrets in its statement and in the SQL of its directive.
     pub(crate) fn secrets(&self) -> Secrets {
         let directive = [&self.remaining, &self.directive.remaining, &self.directive.throttle];
         let texts: Vec<&str> = directive.into_iter().flatten().map(String::as_str).collect();
@@ -214,7 +214,7 @@ impl Job {
     }
 }
 
-/// Where the newest job of each version stands.
+/// The state of the newest job of each version.
 pub(crate) async fn states(
     client: &Client,
     state: &State,
@@ -237,7 +237,7 @@ pub(crate) async fn states(
     Ok(rows.iter().map(read).collect())
 }
 
-/// Refuses a backfill whose text alone shows that its batches cannot be kept apart, before it is registered.
+/// Refuses a backfill whose text alone shows that its batches would overlap, before it is registered.
 ///
 /// # Errors
 /// [`Error::Backfill`], with what to do.
@@ -250,8 +250,8 @@ pub(crate) fn can_begin(migration: &Migration) -> Result<(), Error> {
     Shape::of(&job.statement, &job.directive).map(drop).map_err(|reason| job.failure(reason))
 }
 
-/// The SQL that registers a migration's backfill: what its step runs instead of its text, under the caller's search path. What its
-/// names mean is fixed here, for whoever works on it.
+/// The SQL that registers a migration's backfill: its step runs this instead of its text, under the caller's search path. Its names
+/// are resolved here, once for all workers.
 pub(crate) fn registration(state: &State, migration: &Migration, directive: &BackfillDirective) -> String {
     let json = serde_json::to_string(directive).unwrap_or_default();
     format!(
@@ -271,7 +271,7 @@ pub(crate) fn registration(state: &State, migration: &Migration, directive: &Bac
     )
 }
 
-/// SQL that gives the jobs of releases that knew one history only to this one, with the names that they mean under a search path.
+/// SQL that assigns the jobs of releases that had a single history to this one, and resolves their names under a search path.
 pub(crate) fn adopt_jobs(state: &State, search_path: &str) -> String {
     format!(
         "SELECT pg_catalog.set_config('search_path',{},true);\
@@ -287,12 +287,12 @@ pub(crate) fn adopt_jobs(state: &State, search_path: &str) -> String {
     )
 }
 
-/// The schemas of the search path that exist, as a search path: `\"$user\"` is another schema for another role.
+/// The existing schemas of the search path, as a search path: `\"$user\"` would be another schema for another role.
 const SEARCH_PATH: &str = "coalesce((SELECT pg_catalog.string_agg(pg_catalog.quote_ident(path.name::pg_catalog.text), \
     ', '::pg_catalog.text ORDER BY path.number) \
     FROM ROWS FROM (pg_catalog.unnest(pg_catalog.current_schemas(false))) WITH ORDINALITY AS path (name, number)), 'pg_catalog')";
 
-/// Whether running a backfill once more changes nothing that it has done: the rows show what is left.
+/// Whether a backfill can run again without changing rows that are done: its condition finds the remaining ones.
 pub(crate) fn is_repeatable(migration: &Migration) -> bool {
     let Some(directive) = &migration.directives.backfill else { return false };
     directive.remaining.is_some()

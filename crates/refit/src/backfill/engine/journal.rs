@@ -1,6 +1,6 @@
 //! The undo journal: the values that a backfill overwrites, kept row by row in the transaction that overwrites them.
 //!
-//! A roll-back takes the rows out of it again as it restores them: what is left are rows that were changed again since.
+//! An undo removes rows from it as it restores them: those that stay were changed again since.
 
 use refit_model::BackfillDirective;
 use tokio_postgres::Client;
@@ -14,7 +14,7 @@ use super::shape::{Part, Shape};
 use crate::error::Error;
 use crate::state::DEFAULT_SCHEMA;
 
-/// The journal's table, as SQL names it.
+/// The journal's table, qualified and quoted.
 pub(crate) fn table_of(job: &Job) -> String {
     match job.state_schema.schema() {
         DEFAULT_SCHEMA => format!("{DEFAULT_SCHEMA}.backfill_undo_{}", job.id),
@@ -22,7 +22,7 @@ pub(crate) fn table_of(job: &Job) -> String {
     }
 }
 
-/// What speaks against keeping a journal; none where none is to be kept.
+/// Why a journal cannot be kept; none if it can, or if none is needed.
 pub(crate) async fn reject_reason(
     client: &Client,
     job: &Job,
@@ -35,13 +35,14 @@ pub(crate) async fn reject_reason(
     }
     if is_function(job) {
         return Ok(Some(
-            "`undo` keeps what a statement overwrites: a function has to keep it itself".to_owned(),
+            "`undo` journals what an SQL statement overwrites, and this backfill is a function: keep the values in the function, \
+             and leave `undo` out".to_owned(),
         ));
     }
     let sets = shape.map(Shape::sets).unwrap_or_default();
     if let Some(column) = key.iter().find(|column| sets.contains(column) || undo.contains(column)) {
         return Ok(Some(format!(
-            "`undo` needs a key that stays, and {column} is a column of it that changes"
+            "`undo` needs a stable key, and its column {column} changes: name another key"
         )));
     }
     if let Some(reason) = cannot_be_restored(client, undo, table).await? {
@@ -53,18 +54,18 @@ pub(crate) async fn reject_reason(
                            LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = indexed.attnum \
                        WHERE n <= i.indnkeyatts AND NOT coalesce(a.attname::text = ANY ($2), false)))";
     let row = client.query_typed_one(sql, &[(&table.name, Type::TEXT), (key, Type::TEXT_ARRAY)]).await;
-    let names_one_row: bool = row.map_err(Error::database("reading the indexes of a table"))?.get(0);
-    Ok((!names_one_row).then(|| {
+    let is_unique: bool = row.map_err(Error::database("reading the indexes of a table"))?.get(0);
+    Ok((!is_unique).then(|| {
         format!(
-            "`undo` keeps values by key, and no unique index of {} says that ({}) names one row only: name a key that is unique, \
-             such as the primary key",
+            "`undo` keeps values by key, and no unique index of {} guarantees that ({}) is unique: name a unique key, such as \
+             the primary key",
             table.name,
             key.join(", ")
         )
     }))
 }
 
-/// Why a column of `undo` cannot be given its earlier value back: no UPDATE may assign it.
+/// Why the earlier value of a column of `undo` cannot be restored: no UPDATE may assign it.
 async fn cannot_be_restored(
     client: &Client,
     undo: &[String],
@@ -80,8 +81,8 @@ async fn cannot_be_restored(
     Ok(rows.first().map(|row| {
         let (column, what): (String, String) = (row.get(0), row.get(1));
         format!(
-            "`undo` names {column} of {}, which {what}: no rollback could write its earlier values; name the columns that it is \
-             computed from, or leave it out",
+            "`undo` names {column} of {}, which {what}, so its values cannot be restored: name the columns that it is computed \
+             from, or leave it out",
             table.name
         )
     }))
@@ -105,25 +106,25 @@ pub(crate) fn create(job: &Job, table: &Table) -> String {
         columns.join(", "),
         table.name,
         key.join(", "),
-        literal(&format!("What the backfill {} has overwritten; its roll-back reads it.", job.name))
+        literal(&format!("The values that the backfill {} overwrote; its rollback restores them.", job.name))
     )
 }
 
-/// What begins the transaction of a batch.
+/// The statement that begins the transaction of a batch.
 pub(crate) fn begin(job: &Job) -> &'static str {
     if has(job) { "BEGIN ISOLATION LEVEL REPEATABLE READ" } else { "BEGIN" }
 }
 
-/// Whether a job has a journal, or will have one when it is begun.
+/// Whether a job has a journal, or will have one once it has begun.
 fn has(job: &Job) -> bool {
     job.journal.is_some() || !job.directive.undo.is_empty()
 }
 
-/// A statement of a batch; with `undo`, it also keeps what it overwrites, and on the way back it takes what it restores out of
-/// what was kept.
+/// A statement of a batch. With `undo`, it also journals what it overwrites; in an undo job, it removes what it restores from the
+/// journal.
 ///
-/// The SELECT sees the rows as they were when the transaction's snapshot was taken. The transaction is REPEATABLE READ: where a
-/// row has changed since, the UPDATE fails and the batch is tried again, so that what is kept is what was overwritten.
+/// The SELECT sees the rows as they were when the transaction's snapshot was taken. The transaction is REPEATABLE READ: if a row
+/// has changed since, the UPDATE fails and the batch is retried, so the journal has exactly what was overwritten.
 pub(crate) fn statement(job: &Job, part: &Part, relation: &str, closed: bool) -> String {
     let update = part.text(relation, closed);
     if !has(job) {
@@ -143,7 +144,7 @@ pub(crate) fn statement(job: &Job, part: &Part, relation: &str, closed: bool) ->
     columns.extend(job.directive.undo.iter().map(|column| format!("o.{}", quoted(column))));
     columns.extend(job.directive.undo.iter().map(|column| format!("changed.{}", quoted(column))));
     let names: Vec<String> = job.directive.key.iter().map(|key| quoted(key)).collect();
-    // A row that is met again has its first value kept, and its last one known.
+    // A row that is visited again keeps its first old value and gets the latest new one.
     let newest = job.directive.undo.iter().map(|column| quoted(&format!("new {column}")));
     let newest: Vec<String> = newest.map(|column| format!("{column} = excluded.{column}")).collect();
     format!(
@@ -158,8 +159,8 @@ pub(crate) fn statement(job: &Job, part: &Part, relation: &str, closed: bool) ->
     )
 }
 
-/// What restores earlier values, batch by batch: an UPDATE like any backfill's. Rows that are no longer as the forward job left
-/// them, byte by byte, are not its business.
+/// The UPDATE that restores earlier values, in batches like any backfill's. It skips rows that differ, byte by byte, from what the
+/// forward job wrote.
 pub(crate) fn restoration(directive: &BackfillDirective, journal: &str, striped: bool) -> String {
     let all = |columns: &[String], as_text: &dyn Fn(&String) -> String, between: &str| {
         columns.iter().map(as_text).collect::<Vec<_>>().join(between)
@@ -179,8 +180,8 @@ pub(crate) fn restoration(directive: &BackfillDirective, journal: &str, striped:
     let left = |column: &String| format!("j.{}", quoted(&format!("new {column}")));
     let same = |column: &String| format!("j.{0} = t.{0}", quoted(column));
     let stripe = if striped { format!(" AND {} % $3 = $4", row("t")) } else { String::new() };
-    // The bounds are said of both tables: the planner derives no inequality from `j.id = t.id`. `*=` compares
-    // records of any type; between rows that are not cast it would be taken column by column.
+    // Both tables have the bounds, since the planner derives no inequality from `j.id = t.id`. `*=` compares records of any type;
+    // without the cast it would be applied column by column.
     format!(
         "UPDATE {} AS t SET {} FROM {journal} AS j WHERE {t} > {lower} AND {t} <= {upper} AND {j} > {lower} AND {j} <= {upper}{stripe} \
          AND {} AND ROW({})::record OPERATOR(pg_catalog.*=) ROW({})::record",
@@ -194,7 +195,7 @@ pub(crate) fn restoration(directive: &BackfillDirective, journal: &str, striped:
     )
 }
 
-/// The restoring UPDATE of a batch, which counts and takes out of the journal what it has restored.
+/// The restoring UPDATE of a batch, which also removes the restored rows from the journal and counts them.
 fn consuming(key: &[String], called: &str, journal: &str, update: &str) -> String {
     let returning: Vec<String> = key.iter().map(|column| format!("{called}.{}", quoted(column))).collect();
     let same: Vec<String> =

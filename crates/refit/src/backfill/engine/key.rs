@@ -1,4 +1,4 @@
-//! Keys: values of any type, as the server writes them.
+//! Keys: values of any type, in the server's text form.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -9,7 +9,7 @@ use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
 /// One key: the text of each of its columns.
 pub type Key = Vec<String>;
 
-/// The text of a parameter of any type, which the server reads as it reads a literal; none is NULL.
+/// A parameter of any type, sent as text, which the server parses like a literal; none is NULL.
 #[derive(Debug)]
 pub(crate) struct Text<'a>(Option<Cow<'a, str>>);
 
@@ -44,7 +44,7 @@ impl ToSql for Text<'_> {
     to_sql_checked!();
 }
 
-/// The columns of a key as SQL writes them: quoted, compared as a row where there are several.
+/// The columns of a key in SQL: quoted, and compared as a row if there are several.
 #[derive(Debug, Clone)]
 pub(crate) struct KeyColumns(Vec<String>);
 
@@ -66,7 +66,7 @@ impl KeyColumns {
         self.0.join(", ")
     }
 
-    /// `a::text, b::text`, under names of their own: ORDER BY would sort texts that are called like their columns.
+    /// `a::text, b::text`, with aliases: under the columns' names, ORDER BY would sort by the texts.
     pub(crate) fn texts(&self) -> String {
         let texts = self.0.iter().enumerate();
         let texts = texts.map(|(index, column)| format!("({column})::text AS \"refit key {index}\""));
@@ -84,7 +84,7 @@ impl KeyColumns {
         self.0.iter().map(|column| format!("{column} DESC")).collect::<Vec<_>>().join(", ")
     }
 
-    /// `(a, b) > ($1, $2) AND (a, b) <= ($3, $4)`: the keys of a batch, `closed` where the lower bound is one of them.
+    /// `(a, b) > ($1, $2) AND (a, b) <= ($3, $4)`: the keys of a batch, with `closed` including the lower bound.
     pub(crate) fn between(&self, closed: bool) -> String {
         let lower = self.compare(if closed { ">=" } else { ">" }, 1);
         format!("{lower} AND {}", self.compare("<=", self.len() + 1))
@@ -106,7 +106,7 @@ impl KeyColumns {
     }
 }
 
-/// The key in a row whose columns are its texts.
+/// The key in a row of text columns.
 pub(crate) fn key_of(row: &tokio_postgres::Row) -> Key {
     (0..row.len()).map(|index| row.get::<_, Option<String>>(index).unwrap_or_default()).collect()
 }

@@ -12,7 +12,7 @@ use super::key::{Key, Text};
 use super::names::IS_CURRENT;
 use crate::error::Error;
 
-/// A range that a worker may work on, as long as there is no newer token.
+/// A range that a worker may change as long as no newer token exists.
 #[derive(Debug, Clone)]
 pub(crate) struct Lease {
     pub(crate) range: i64,
@@ -28,7 +28,7 @@ pub(crate) struct Lease {
     pub(crate) rows_estimated: i64,
 }
 
-/// Where the next batch is: everything but its end.
+/// The position of the next batch: everything but its end.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Place {
     pub(crate) lower: Key,
@@ -41,7 +41,7 @@ pub(crate) struct Place {
 const COLUMNS: &str = "r.id, r.token, r.pass, r.relation, r.lower, r.lower_closed, r.windows, r.stripes, r.position, \
                        r.cursor, r.rows_estimated";
 
-/// A lease is good when it ends in the future and its session is still there.
+/// A lease is valid while its end is in the future and its session exists.
 pub(super) const LIVE: &str = "(r.leased_until > pg_catalog.clock_timestamp() AND EXISTS (SELECT FROM pg_stat_activity WHERE pid = r.worker_pid))";
 
 impl Lease {
@@ -81,7 +81,7 @@ impl Lease {
         }
     }
 
-    /// What is left of a job's ranges, for those who only look.
+    /// The unfinished ranges of a job, without leasing them.
     pub(crate) async fn left(client: &Client, job: &Job) -> Result<Vec<Lease>, Error> {
         let sql = format!(
             "SELECT {COLUMNS} FROM refit.backfill_range r WHERE backfill_id = $1 AND NOT done ORDER BY pass, id"
@@ -90,16 +90,16 @@ impl Lease {
         rows.map_err(Error::database("reading the ranges"))?.iter().map(Lease::read).collect()
     }
 
-    /// Leases a free range of a job, including one whose lease has expired; none if there is none.
+    /// Leases a free range of a job, including one whose lease has expired; none if no range is free.
     ///
-    /// `workers` is how many may be at work on the job at once, in all processes.
+    /// `workers` is the maximum number of workers of the job, in all processes.
     pub(crate) async fn claim(
         client: &Client,
         job: &Job,
         workers: u32,
         length: Duration,
     ) -> Result<Option<Lease>, Error> {
-        // Claims of a job come one after the other, so that the workers can be counted.
+        // Claims of a job are serialized, so that its workers can be counted.
         let begin =
             format!("BEGIN READ WRITE; SET LOCAL lock_timeout = '5s';{}", crate::pin::pin_local_sql());
         let lock = "SELECT FROM refit.backfill WHERE id = $1 AND state = 'running' AND requested = 'run' FOR NO KEY UPDATE";
@@ -136,7 +136,7 @@ impl Lease {
         rows.first().map(Lease::read).transpose()
     }
 
-    /// The range as it is, if the token is still ours; none if another worker has taken it over.
+    /// The range's current state; none if another worker has taken it over.
     pub(crate) async fn again(&self, client: &Client, job: &Job) -> Result<Option<Lease>, Error> {
         let sql = format!(
             "UPDATE refit.backfill_range r SET worker_pid = pg_catalog.pg_backend_pid() \
@@ -146,31 +146,31 @@ impl Lease {
             let rows = client
                 .query_typed(&job.sql(&sql), &[(&self.range, Type::INT8), (&self.token, Type::INT8)])
                 .await;
-            rows.map_err(Error::database("looking after a range"))
+            rows.map_err(Error::database("reading a range"))
         });
         rows.await?.first().map(Lease::read).transpose()
     }
 
-    /// Whether its table is still called as it is in here.
+    /// Whether its table still has the name recorded here.
     pub(crate) async fn is_current(&self, client: &Client, job: &Job) -> Result<bool, Error> {
         let sql = format!("SELECT relation = $2 AND {IS_CURRENT} FROM refit.backfill_range WHERE id = $1");
         let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
             [(&self.range, Type::INT8), (&self.relation, Type::TEXT)];
         let rows = client.query_typed(&job.sql(&sql), &parameters).await;
-        Ok(rows.map_err(Error::database("looking after a range"))?.first().is_none_or(|row| row.get(0)))
+        Ok(rows.map_err(Error::database("reading a range"))?.first().is_none_or(|row| row.get(0)))
     }
 
-    /// Gives the range back.
+    /// Releases the range.
     pub(crate) async fn release(&self, client: &Client, job: &Job) {
         let sql = "UPDATE refit.backfill_range SET leased_until = NULL WHERE id = $1 AND token = $2";
         let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
             [(&self.range, Type::INT8), (&self.token, Type::INT8)];
-        // When that fails, the session is gone, and with it the lease.
+        // If that fails, the session has ended, and the lease with it.
         let released = writing(client, async {
             client
                 .execute_typed(&job.sql(sql), &parameters)
                 .await
-                .map_err(Error::database("giving a range back"))
+                .map_err(Error::database("releasing a range"))
         });
         released.await.ok();
     }
@@ -184,7 +184,7 @@ impl Lease {
         self.stripes > 1
     }
 
-    /// Makes a striped range a plain one, unless it was begun; returns whether it did.
+    /// Makes a striped range a plain one, unless it has begun; returns whether it did.
     pub(crate) fn unstripe(&mut self) -> bool {
         let untouched = self.position == 0 && self.cursor.is_none();
         if untouched {
@@ -200,7 +200,7 @@ impl Lease {
         u32::try_from(self.rows_estimated / batches.max(1)).unwrap_or(u32::MAX).max(1)
     }
 
-    /// Where the next batch is; none when all is done.
+    /// The position of the next batch; none when the range is done.
     pub(crate) fn place(&self) -> Option<Place> {
         if self.position >= self.count().checked_mul(self.stripes)? {
             return None;
@@ -226,21 +226,21 @@ impl Lease {
         self.place().is_none()
     }
 
-    /// What a statement of the batch that ends with `end` is given, as many values as it takes.
+    /// The parameters for a statement of the batch that ends with `end`, `count` of them.
     pub(crate) fn parameters<'a>(&self, place: &'a Place, end: &'a Key, count: usize) -> Vec<Text<'a>> {
         let stripe = [self.stripes, place.stripe].map(|number| Text::new(number.to_string()));
         values(&[&place.lower, end]).into_iter().chain(stripe).take(count).collect()
     }
 }
 
-/// Does something in a transaction of its own that may write.
+/// Runs `work` in a separate transaction that may write.
 ///
-/// A worker's session is read-only outside of such: what was meant for a transaction that did not begin then changes nothing.
+/// A worker's session is read-only otherwise, so statements change nothing if their transaction failed to begin.
 pub(crate) async fn writing<T>(
     client: &Client,
     act: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
-    let failed = || Error::database("writing where a backfill stands");
+    let failed = || Error::database("recording the progress of a backfill");
     let begin = format!("BEGIN READ WRITE;{}", crate::pin::pin_local_sql());
     client.batch_execute(&begin).await.map_err(failed())?;
     let outcome = act.await;
@@ -249,12 +249,12 @@ pub(crate) async fn writing<T>(
     outcome
 }
 
-/// Reads something with Refit's own SQL on a worker's session, which has the search path of the job.
+/// Runs Refit's own queries on a worker's session, which has the search path of the job.
 pub(crate) async fn reading<T>(
     client: &Client,
     act: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
-    let failed = || Error::database("looking after a backfill");
+    let failed = || Error::database("reading a backfill");
     let begin = format!("BEGIN READ ONLY;{}", crate::pin::pin_local_sql());
     client.batch_execute(&begin).await.map_err(failed())?;
     let outcome = act.await;

@@ -1,6 +1,6 @@
 //! The machinery of backfills: jobs, ranges, leases, batches, workers and the throttle.
 //!
-//! *Invariant*: it knows no migrator, no plan and no run. It works on connections and jobs that it is given.
+//! *Invariant*: it depends on no migrator, plan or run. Connections and jobs are passed in.
 
 pub(crate) mod batch;
 pub(crate) mod begin;

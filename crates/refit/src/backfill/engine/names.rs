@@ -1,7 +1,7 @@
 //! The names of a job: its table, its ranges' partitions and its search path follow the tables, which are known by their OIDs.
 //!
-//! A name is what SQL needs; the OID is what is meant. When a schema is renamed and another one gets its name, the job stays with
-//! its table. A restored dump has other OIDs: there the names count, and so they do for a table that was dropped and made again.
+//! SQL needs names; the OID identifies the table. If a schema is renamed and another one gets its name, the job keeps its table. A
+//! restored dump has other OIDs, so there the names count, as they do for a table that was dropped and recreated.
 
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
@@ -9,7 +9,7 @@ use tokio_postgres::types::Type;
 use crate::error::Error;
 use crate::state::State;
 
-/// The name, qualified and quoted, that the relation `relation_oid` has now; null where it was dropped.
+/// The current name of the relation `relation_oid`, qualified and quoted; null if it was dropped.
 macro_rules! name_now {
     () => {
         "(SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c \
@@ -18,7 +18,7 @@ macro_rules! name_now {
     };
 }
 
-/// The OID of the relation that has the name `relation`; null where there is none. Needs no right to use the schema.
+/// The OID of the relation with the name `relation`; null if there is none. Needs no USAGE on the schema.
 macro_rules! oid_by_name {
     () => {
         "(SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
@@ -26,12 +26,12 @@ macro_rules! oid_by_name {
     };
 }
 
-/// Whether a row of `refit.backfill` or `refit.backfill_range`, the only one of its FROM, names its table as it is called now. What was
-/// dropped has no other name, unless another table has it.
+/// Whether a row of `refit.backfill` or `refit.backfill_range`, the only table in its FROM, has the current name of its table. A
+/// dropped table keeps its name, unless another table has it.
 pub(in crate::backfill) const IS_CURRENT: &str =
     concat!("coalesce(relation = ", name_now!(), ", ", oid_by_name!(), " IS NULL)");
 
-/// Whether names of a history's jobs are not current, or a table is there again that was dropped.
+/// Whether names of a history's jobs are outdated, or a dropped table was recreated.
 const IS_BEHIND: &str = concat!(
     "SELECT EXISTS (SELECT FROM (SELECT relation, relation_oid FROM refit.backfill WHERE history_id = $1 \
          UNION SELECT relation, relation_oid FROM refit.backfill_range \
@@ -43,10 +43,10 @@ const IS_BEHIND: &str = concat!(
     " IS NOT NULL))"
 );
 
-/// The name that a history's schema has in `refit.history`, without what a run on another one has put behind it.
+/// The schema name of a history in `refit.history`, without the suffix that a run on another history may have added.
 const OLD_SCHEMA: &str = "pg_catalog.regexp_replace(h.schema_name, ' \\(renamed, history [0-9]+\\)$', '')";
 
-/// The search path with one schema renamed, where `condition` holds; names are SQL expressions. An element ends at its comma.
+/// The search path with one schema renamed if `condition` holds; names are SQL expressions. Elements end with a comma.
 fn renamed(condition: &str, old: &str, new: &str) -> String {
     let path = format!(
         "pg_catalog.replace(pg_catalog.concat(', ', job.search_path, ', '), pg_catalog.concat(', ', pg_catalog.quote_ident({old}), ', '), \
@@ -57,19 +57,19 @@ fn renamed(condition: &str, old: &str, new: &str) -> String {
     )
 }
 
-/// Brings the names of a history's jobs up to date; on a pinned session.
+/// Updates the names of a history's jobs. Needs a pinned session.
 pub(crate) async fn follow(client: &Client, state: &State) -> Result<(), Error> {
     if state.is_empty() || !state.has(client, "backfill").await? {
         return Ok(());
     }
     for sql in [schema(), tables()] {
         let followed = client.execute_typed(&state.sql(&sql), &[(&state.history(), Type::INT8)]).await;
-        followed.map_err(Error::database("looking for the tables of backfills"))?;
+        followed.map_err(Error::database("updating the table names of backfills"))?;
     }
     Ok(())
 }
 
-/// The history's own schema was renamed: so are the search paths, and the names of tables that are not there to be followed.
+/// If the history's schema was renamed: renames it in search paths, and in the names of tables that cannot be found by OID.
 fn schema() -> String {
     let path = renamed("true", OLD_SCHEMA, "n.nspname::text");
     format!(
@@ -84,7 +84,7 @@ fn schema() -> String {
     )
 }
 
-/// A table that was moved to another schema leaves the search path as it is.
+/// If tables were renamed. Moving a table to another schema does not change the search path.
 fn tables() -> String {
     let path = renamed("known_schema = schema_oid_now", "(pg_catalog.parse_ident(old))[1]", "schema");
     let by_name = oid_by_name!();
@@ -117,13 +117,13 @@ fn tables() -> String {
     )
 }
 
-/// The same, where there is something to bring up to date: otherwise nothing is written.
+/// The same, if any name is outdated; otherwise writes nothing.
 pub(crate) async fn follow_if_behind(client: &Client, state: &State) -> Result<(), Error> {
     if state.is_empty() || !state.has(client, "backfill").await? {
         return Ok(());
     }
     let behind = client.query_typed_one(&state.sql(IS_BEHIND), &[(&state.history(), Type::INT8)]).await;
-    match behind.map_err(Error::database("looking for the tables of backfills"))?.get(0) {
+    match behind.map_err(Error::database("updating the table names of backfills"))?.get(0) {
         true => follow(client, state).await,
         false => Ok(()),
     }

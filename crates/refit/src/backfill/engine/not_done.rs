@@ -1,4 +1,4 @@
-//! Why a batch did not commit, from its own statements and the server's answers.
+//! Why a batch did not commit, derived from its errors.
 
 use super::failed::Failed;
 
@@ -7,7 +7,7 @@ use super::failed::Failed;
 pub(crate) enum NotDone {
     /// Another worker has the range.
     Lost,
-    /// An operator wants something else.
+    /// An operator stopped or changed the job.
     Stopped,
     /// It failed.
     Failed(Failed),
@@ -25,7 +25,7 @@ impl From<tokio_postgres::Error> for NotDone {
     }
 }
 
-/// A server that replays another's WAL begins no transaction that writes: it may be the wrong one for a moment.
+/// A standby rejects transactions that write: during a failover, the worker may be connected to it for a moment.
 pub(super) fn unwritable(error: tokio_postgres::Error) -> Failed {
     let failed = Failed::from(error);
     match failed.sqlstate.as_deref() {
@@ -34,16 +34,19 @@ pub(super) fn unwritable(error: tokio_postgres::Error) -> Failed {
     }
 }
 
-/// In a transaction that was begun to write, a function that meets a read-only one has ended it.
+/// The transaction was read-write, so a read-only error means that the function ended it.
 pub(super) fn ended(failed: Failed) -> Failed {
     match failed.sqlstate.as_deref() {
-        Some("25006") => Failed::new("", "the function has ended the transaction of its batch"),
+        Some("25006") => Failed::new(
+            "",
+            "the function ended the transaction of its batch: remove COMMIT and ROLLBACK from it",
+        ),
         _ => failed,
     }
 }
 
-/// What the statement has locked is what its name meant then: where that is no longer the range's table, reading a setting that does not
-/// exist has ended the transaction, and the range is begun again under the name that its table has now.
+/// If the name that the statement locked is no longer the range's table, reading a setting that does not exist failed the
+/// transaction, and the range is started again under the current name of its table.
 pub(super) fn renamed_or_ended(error: tokio_postgres::Error) -> NotDone {
     let failed = Failed::from(error);
     match failed.message.contains("refit.the_table_has_another_name") {

@@ -1,4 +1,4 @@
-//! The search path of a job: its SQL runs under the one that its migration was applied with, Refit's own under a pinned one.
+//! The search path of a job: its SQL runs under the path that its migration was applied with, Refit's own under a pinned one.
 
 use tokio_postgres::{Client, SimpleQueryMessage};
 
@@ -7,15 +7,15 @@ use super::key::literal;
 use crate::error::Error;
 use crate::pin::SEARCH_PATH;
 
-/// SQL that makes the transaction at hand see what the job's statement sees.
+/// SQL that sets the job's search path in the current transaction.
 pub(crate) fn enter(job: &Job) -> String {
     format!("SELECT pg_catalog.set_config('search_path', {}, true);", literal(&job.search_path))
 }
 
-/// SQL that ends it.
+/// SQL that restores the pinned one.
 pub(crate) const LEAVE: &str = "SET LOCAL search_path = pg_catalog, pg_temp;";
 
-/// Does something with the job's own SQL, inside of a transaction of a pinned session.
+/// Runs the job's own SQL in a transaction of a pinned session.
 pub(crate) async fn under<T>(
     client: &Client,
     job: &Job,
@@ -24,32 +24,32 @@ pub(crate) async fn under<T>(
     let failed = || Error::database("setting the search path of a backfill");
     client.batch_execute(&enter(job)).await.map_err(failed())?;
     let outcome = work.await;
-    // A transaction that has failed is about to be rolled back, and its settings with it.
+    // This fails in a failed transaction, whose rollback also restores the settings.
     let left = client.batch_execute(&format!("SET LOCAL search_path = {SEARCH_PATH}")).await;
     let outcome = outcome?;
     left.map_err(failed())?;
     Ok(outcome)
 }
 
-/// What an expression gives under the job's search path, as text; its names are looked for as the job's statement looks for them.
+/// The value of an expression under the job's search path, as text; its names are resolved like those of the job's statement.
 pub(crate) async fn value(
     client: &Client,
     job: &Job,
     expression: &str,
     doing: &'static str,
 ) -> Result<Option<String>, Error> {
-    // One message, which is one transaction unless one is open.
+    // One message, which is one transaction unless a transaction is open.
     let sql = format!("{}SELECT {expression};{LEAVE}", enter(job));
     let messages = client.simple_query(&sql).await.map_err(Error::database(doing))?;
     let rows = messages.iter().filter_map(|message| match message {
         SimpleQueryMessage::Row(row) => Some(row.get(0).map(str::to_owned)),
         _ => None,
     });
-    // The first row is that of the setting.
+    // The first row is the setting.
     Ok(rows.last().flatten())
 }
 
-/// The relation that a name of the job means, qualified and quoted; none where there is none.
+/// Resolves a name of the job to a relation, qualified and quoted; none if it does not exist.
 pub(crate) async fn resolve(client: &Client, job: &Job, name: &str) -> Result<Option<String>, Error> {
     let expression = format!(
         "(SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c \

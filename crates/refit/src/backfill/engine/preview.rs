@@ -1,7 +1,7 @@
-//! A look ahead: some batches run in transactions that are rolled back, and the cost of the whole is estimated from them.
+//! Preview: some batches run in transactions that are rolled back, and the cost of the whole backfill is estimated from them.
 //!
-//! No progress is touched. As any transaction that is rolled back, a sampled batch locks its rows while it runs, leaves dead
-//! rows behind, and takes values of sequences for good.
+//! No progress is recorded. As any transaction that is rolled back, a sampled batch locks its rows while it runs, leaves dead rows,
+//! and consumes sequence values.
 
 mod sample;
 mod text;
@@ -12,7 +12,7 @@ use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
 use self::sample::{Sampled, samples};
-use super::begin::{Survey, is_function, look_at_plans, survey};
+use super::begin::{Survey, check_plans, is_function, survey};
 use super::facts::{Table, to_float, whole};
 use super::job::Job;
 use super::lease::Lease;
@@ -25,16 +25,16 @@ use crate::pin::Caller;
 use crate::report::JobStatus;
 use crate::state::State;
 
-/// Whose batches are looked at.
+/// The backfill to preview.
 #[derive(Debug, Clone, Copy)]
 pub enum Subject<'a> {
-    /// The job that is registered for a version: what of it is left.
+    /// The registered job of a version: its remaining rows.
     Registered(Version),
-    /// A migration that is not applied yet.
+    /// A migration that is not applied.
     Migration(&'a Migration),
 }
 
-/// What some batches of a backfill did, and what the whole would take.
+/// What the sampled batches of a backfill did, and an estimate of the whole.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Preview {
@@ -44,72 +44,72 @@ pub struct Preview {
     pub name: String,
     /// The table.
     pub table: String,
-    /// Why it would not begin; then nothing was sampled.
+    /// Why it would not begin; then no batch ran.
     pub refused: Option<String>,
-    /// How the key space would be, or is, walked.
+    /// The strategy that walks the key space.
     pub strategy: Option<String>,
-    /// Why so.
+    /// Why this strategy.
     pub reason: Option<String>,
-    /// Rows that are left to walk over, as estimated.
+    /// Rows that remain to be visited, as estimated.
     pub rows: u64,
     /// Bytes of the table and its indexes.
     pub table_bytes: u64,
-    /// Workers that would be at work.
+    /// Workers that would run.
     pub workers: u32,
     /// The batches that ran.
     pub sample: Sample,
-    /// What batches said that failed.
+    /// Errors of the batches that failed.
     pub failures: Vec<String>,
-    /// What the whole would take; none when no batch has shown it.
+    /// The cost of the whole; none when no batch succeeded.
     pub estimate: Option<Estimate>,
 }
 
-/// Batches that ran and were rolled back, taken together.
+/// Totals of the batches that ran and were rolled back.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Sample {
     /// Batches.
     pub batches: u32,
-    /// Rows that they walked over.
+    /// Rows that they visited.
     pub rows_walked: u64,
     /// Rows that they changed.
     pub rows_changed: u64,
     /// Seconds that their statements took.
     pub seconds: f64,
-    /// Bytes of WAL that their statements wrote, without what triggers wrote that fire afterwards.
+    /// Bytes of WAL that their statements wrote, without the WAL of deferred triggers.
     pub wal_bytes: u64,
 }
 
-/// What is left of a backfill would take this.
+/// The estimated cost of the rest of a backfill.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Estimate {
     /// Rows changed.
     pub rows_changed: u64,
-    /// Seconds with all of its workers, if they had a core each.
+    /// Seconds with all of its workers, given a core each.
     pub seconds: f64,
     /// Seconds with one worker.
     pub seconds_one_worker: f64,
     /// Bytes of WAL.
     pub wal_bytes: u64,
-    /// Bytes by which table and indexes grow; none where nothing is known.
+    /// Bytes by which table and indexes grow; none if unknown.
     pub growth_bytes: Option<u64>,
-    /// Where the growth comes from.
+    /// What the growth estimate is based on.
     pub growth_reason: &'static str,
 }
 
 /// What each worker beyond the first adds, as a share of the first. `cargo xtask bench backfill` measures 0.83 for the second on two
-/// cores (115,000 and 211,000 rows/s, docs/backfills.md); with less, the estimate is too long rather than too short.
-const WORKER: f64 = 0.7;
-/// WAL of a later visit to a page of stripes, against that of one that finds no room there: 572 kB against 1,907 kB for a stripe of
-/// 5,000 rows, measured once. No benchmark repeats it.
-const LATER_VISIT: f64 = 0.3;
-/// Growth against the size of table and indexes when each row changes once. `cargo xtask bench backfill` measures 86.4 % for keyset
-/// and 14.9 % for stripes, on a table with three indexes (docs/backfills.md).
-const GROWTH_KEYSET: f64 = 1.0;
-const GROWTH_STRIPED: f64 = 0.12;
-/// Keys that follow the heap less than this come to a page time and again, as stripes do.
-const RANDOM: f64 = 0.1;
+/// cores (115,000 and 211,000 rows/s, docs/backfills.md); a lower value makes the estimate too long rather than too short.
+const WORKER_GAIN: f64 = 0.7;
+/// WAL of a later stripe's visit to a page, as a share of a visit that finds no free space there: 572 kB against 1,907 kB for a
+/// stripe of 5,000 rows, measured once. No benchmark repeats it.
+const REVISIT_WAL: f64 = 0.3;
+/// Growth as a share of the size of table and indexes when each row changes once. `cargo xtask bench backfill` measures 86.4 % for
+/// keyset and 14.9 % for stripes, on a table with three indexes (docs/backfills.md).
+const KEYSET_GROWTH: f64 = 1.0;
+const STRIPED_GROWTH: f64 = 0.12;
+/// Keys with a lower correlation to the heap than this visit each page many times, as stripes do.
+const RANDOM_CORRELATION: f64 = 0.1;
 
 /// Runs `batches` batches of a backfill, spread over its keys, in transactions that are rolled back.
 ///
@@ -126,8 +126,8 @@ const RANDOM: f64 = 0.1;
 /// ```
 ///
 /// # Errors
-/// [`Error::Target`] when there is nothing to look at, and when the database cannot be asked. What speaks against the
-/// backfill itself is in [`Preview::refused`] and [`Preview::failures`].
+/// [`Error::Target`] when there is no such backfill or it is complete, and errors of the connection. Why the backfill itself cannot
+/// run is in [`Preview::refused`] and [`Preview::failures`].
 pub async fn preview(
     client: &Client,
     state: &State,
@@ -148,7 +148,7 @@ async fn look(
     batches: u32,
 ) -> Result<Preview, Error> {
     let (job, left) = found(client, state, caller, subject).await?;
-    // One that has not begun has no ranges yet.
+    // A job that has not begun has no ranges yet.
     let left = left.filter(|status| status.strategy.is_some());
     let mut preview = Preview {
         version: job.version,
@@ -198,12 +198,12 @@ async fn look(
     Ok(preview)
 }
 
-/// What is known before a batch runs.
+/// The facts before a batch runs.
 pub(super) struct Basis {
     pub(super) shape: Shape,
     pub(super) table: Table,
     choice: Choice,
-    /// What is left to do, as workers would lease it.
+    /// The remaining ranges, as workers would lease them.
     pub(super) leases: Vec<Lease>,
 }
 
@@ -213,7 +213,7 @@ impl Basis {
     }
 }
 
-/// The job, and where it stands when it is registered.
+/// The job, and its status if it is registered.
 async fn found(
     client: &Client,
     state: &State,
@@ -234,12 +234,12 @@ async fn found(
         }
         Subject::Migration(migration) => match Job::of_migration(state, &caller.search_path, migration) {
             Some(job) => Ok((as_registered(client, job).await?, None)),
-            None => Err(Error::Target(format!("{} is no backfill", migration.path))),
+            None => Err(Error::Target(format!("{} is not a backfill", migration.path))),
         },
     }
 }
 
-/// The job with its table resolved as registering it would.
+/// The job with its table resolved, as registration does.
 pub(super) async fn as_registered(client: &Client, mut job: Job) -> Result<Job, Error> {
     if let Some(table) = path::resolve(client, &job, &job.directive.table).await? {
         job.directive.table = table;
@@ -247,10 +247,10 @@ pub(super) async fn as_registered(client: &Client, mut job: Job) -> Result<Job, 
     Ok(job)
 }
 
-/// Finds out what beginning the job finds out, and records nothing.
+/// Reads the facts that beginning the job would read, and records nothing.
 pub(super) async fn basis(client: &Client, job: &Job, begun: bool) -> Result<Result<Basis, String>, Error> {
     if is_function(job) {
-        return Ok(Err("it is a function's: only a program that registers it can run a batch".to_owned()));
+        return Ok(Err("it is a Rust function: only a program that registers it can run a batch".to_owned()));
     }
     let shape = match Shape::read(client, job).await? {
         Ok(shape) => shape,
@@ -261,12 +261,12 @@ pub(super) async fn basis(client: &Client, job: &Job, begun: bool) -> Result<Res
         Err(reason) => return Ok(Err(reason)),
     };
     if let Some(piece) = pieces.first() {
-        let failed = || Error::database("looking at a batch");
+        let failed = || Error::database("previewing a batch");
         client.batch_execute("BEGIN; SET LOCAL lock_timeout = '1s'").await.map_err(failed())?;
-        let looked = path::under(client, job, look_at_plans(client, job, &shape, piece)).await;
+        let looked = path::under(client, job, check_plans(client, job, &shape, piece)).await;
         client.batch_execute("ROLLBACK").await.map_err(failed())?;
         if looked.is_err() {
-            // Where a look has failed, the statement may still be prepared.
+            // If the check failed, the statement may still be prepared.
             client.batch_execute("DEALLOCATE refit_backfill_plan").await.ok();
         }
         if let Err(reason) = looked? {
@@ -285,12 +285,12 @@ async fn bytes(client: &Client, table: &Table) -> Result<u64, Error> {
     let sql = "SELECT coalesce(pg_catalog.sum(pg_catalog.pg_relation_size(name::regclass) + pg_catalog.pg_indexes_size(name::regclass)), 0)::int8 \
                FROM pg_catalog.unnest($1::text[]) AS name";
     let row = client.query_typed_one(sql, &[(&names, Type::TEXT_ARRAY)]).await;
-    let bytes: i64 = row.map_err(Error::database("asking for the size of a table"))?.get(0);
+    let bytes: i64 = row.map_err(Error::database("reading the size of a table"))?.get(0);
     Ok(u64::try_from(bytes).unwrap_or(0))
 }
 
 impl Preview {
-    /// `rows` are those of the whole table.
+    /// `rows` is the number of rows of the whole table.
     fn estimated(&self, basis: &Basis, sampled: &[Sampled], rows: u64) -> Option<Estimate> {
         let walked = to_float(self.sample.rows_walked);
         if walked == 0.0 {
@@ -303,7 +303,7 @@ impl Preview {
         let share = changed / to_float(rows.max(1));
         Some(Estimate {
             rows_changed: whole(changed).min(self.rows),
-            seconds: one / (1.0 + WORKER * f64::from(self.workers.saturating_sub(1))),
+            seconds: one / (1.0 + WORKER_GAIN * f64::from(self.workers.saturating_sub(1))),
             seconds_one_worker: one,
             wal_bytes: whole(wal(sampled) * times),
             growth_bytes: growth.map(|growth| whole(to_float(self.table_bytes) * share * growth)),
@@ -312,10 +312,10 @@ impl Preview {
     }
 }
 
-/// The WAL of the rows that were sampled, were they done as they will be.
+/// The WAL that the sampled rows will cause in the real run.
 ///
-/// Of stripes, two visits to the same pages are sampled: the first also writes images of the pages, and later ones find room
-/// there, which those that are rolled back do not.
+/// Stripes visit the same pages twice in the sample: the first visit also writes full-page images; later ones find free space in
+/// the real run, but not in the sample, which is rolled back.
 fn wal(sampled: &[Sampled]) -> f64 {
     let visits = |later: bool| {
         let bytes: u64 = sampled.iter().filter(|one| one.later == later).map(|one| one.wal).sum();
@@ -327,21 +327,21 @@ fn wal(sampled: &[Sampled]) -> f64 {
         return first + later;
     }
     let stripes = f64::from(STRIPES);
-    let a_row = (first / first_rows + later / later_rows * LATER_VISIT * (stripes - 1.0)) / stripes;
+    let a_row = (first / first_rows + later / later_rows * REVISIT_WAL * (stripes - 1.0)) / stripes;
     a_row * (first_rows + later_rows)
 }
 
 fn growth(basis: &Basis) -> (Option<f64>, &'static str) {
     let indexed = basis.table.leaves.iter().any(|leaf| leaf.index_on_set.is_some());
-    let random = basis.table.leaves.iter().all(|leaf| leaf.order.abs() < RANDOM);
+    let random = basis.table.leaves.iter().all(|leaf| leaf.order.abs() < RANDOM_CORRELATION);
     if basis.shape.parts.iter().any(|part| part.sets.is_empty()) {
-        return (None, "not known for statements that are no UPDATE");
+        return (None, "unknown for statements other than UPDATE");
     }
     match basis.choice.strategy {
-        Strategy::Striped => (Some(GROWTH_STRIPED), "as measured for stripes, which use space again"),
+        Strategy::Striped => (Some(STRIPED_GROWTH), "as measured for stripes, which reuse space"),
         Strategy::Keyset if random && !indexed => {
-            (Some(GROWTH_STRIPED), "as measured for keys in random order, which use space again")
+            (Some(STRIPED_GROWTH), "as measured for keys in random order, which reuse space")
         }
-        _ => (Some(GROWTH_KEYSET), "a new version of each row, as measured"),
+        _ => (Some(KEYSET_GROWTH), "a new version of each row, as measured"),
     }
 }

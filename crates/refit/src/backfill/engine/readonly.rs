@@ -1,4 +1,4 @@
-//! Servers and sessions that do not write: no work is begun there. A failover in the middle of work is waited for, for a while.
+//! Read-only servers and sessions: no work begins there. A failover during work is waited for, for a limited time.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use super::job::Job;
 use crate::error::Error;
 use crate::error::read_only;
 
-/// Refuses a session that cannot write where jobs are unfinished.
+/// Refuses a session that cannot write if jobs are unfinished.
 pub(in crate::backfill) async fn require_writable(client: &Client, jobs: &[Job]) -> Result<(), Error> {
     let Some(first) = jobs.first() else { return Ok(()) };
     let sql = "SELECT pg_catalog.pg_is_in_recovery(), \
@@ -26,7 +26,7 @@ fn refusal(why: &'static str, jobs: usize, first: &Job, hint: &'static str) -> E
     Error::ReadOnly { why, pending, first: first.name.clone(), hint }
 }
 
-/// How long writes have been refused, one after the other.
+/// How long writes have been refused without interruption.
 #[derive(Debug)]
 pub(in crate::backfill) struct Refusals {
     since: Option<Instant>,
@@ -34,24 +34,24 @@ pub(in crate::backfill) struct Refusals {
 }
 
 impl Refusals {
-    /// Refusals that are waited for as long as a lease lasts, in which others may take the work over.
+    /// Tolerates refusals for as long as a lease lasts; after that, other processes may take the work over.
     pub(in crate::backfill) fn new(lease: Duration) -> Refusals {
         Refusals { since: None, limit: lease }
     }
 
-    /// A write was refused: whether that is still to be waited for.
+    /// Records a refused write; returns whether to keep waiting.
     pub(in crate::backfill) fn may_pass(&mut self) -> bool {
         self.since.get_or_insert_with(Instant::now).elapsed() < self.limit
     }
 
-    /// Writing is possible.
+    /// A write succeeded.
     pub(in crate::backfill) fn over(&mut self) {
         self.since = None;
     }
 
-    /// What has become of a worker's session that ended with an SQLSTATE; none as long as it is worth waiting.
+    /// The error of a worker's session that ended with an SQLSTATE; none while waiting may help.
     pub(in crate::backfill) fn given_up(&mut self, sqlstate: Option<&str>, job: &Job) -> Option<Error> {
-        // A server in recovery says 0A000 to BEGIN READ WRITE.
+        // A server in recovery rejects BEGIN READ WRITE with 0A000.
         if !matches!(sqlstate, Some("25006" | "0A000")) || self.may_pass() {
             return None;
         }

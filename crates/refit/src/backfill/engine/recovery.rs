@@ -1,4 +1,4 @@
-//! Mending: what a worker does about a batch that failed.
+//! Recovery: what a worker does after a failed batch.
 
 use std::time::Duration;
 
@@ -21,27 +21,27 @@ use super::worker::{SLICE, Worker};
 use crate::error::Error;
 use crate::state::exists;
 
-/// A worker's memory of how batches went, over the ranges that it has.
+/// What a worker remembers about its batches, across ranges.
 pub(crate) struct WorkerState {
     pub(crate) size: BatchSize,
     pub(crate) pauses: Option<Pauses>,
-    /// Single rows that could not be had in time, one after the other.
-    pub(crate) stubborn: u32,
-    /// Whether anything was done since the connection was made.
+    /// Batches of a single row that timed out in a row.
+    pub(crate) row_timeouts: u32,
+    /// Whether a batch has committed on the current connection.
     pub(crate) progressed: bool,
-    /// Connections that were lost with a batch at hand, one after the other.
+    /// Connections lost during a batch, without progress in between.
     pub(crate) losses: u32,
-    /// What the last of them said, until it is logged.
+    /// The error of the last one, until it is recorded.
     pub(crate) lost_with: Option<Failed>,
 }
 
-/// After so many losses at one place batches become smaller, and after so many the job ends.
+/// After this many losses at one position batches become smaller, and then the job fails.
 const LOSSES_TO_HALVE: u32 = 3;
 const LOSSES_TO_END: u32 = 10;
 
 pub(crate) type Pauses = <ExponentialBuilder as BackoffBuilder>::Backoff;
 
-/// Pauses between attempts at what others may have to fix first.
+/// Increasing pauses between attempts.
 pub(crate) fn pauses() -> Pauses {
     ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(50))
@@ -51,10 +51,10 @@ pub(crate) fn pauses() -> Pauses {
         .build()
 }
 
-/// How an attempt at a batch came out.
+/// The outcome of an attempt at a batch.
 pub(crate) enum Outcome {
     Batch(Result<Done, NotDone>),
-    /// The same place again.
+    /// Retry at the same position.
     Again,
     Disconnected(Failed),
     /// The job is over.
@@ -65,31 +65,34 @@ pub(crate) enum Outcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RangeState {
     Ready,
-    /// The index is gone, and the job has failed.
+    /// The index was dropped, and the job has failed.
     IndexMissing,
-    /// The table is gone, and its ranges are done.
+    /// The table was dropped, and its ranges are marked as done.
     TableDropped,
-    /// The table has another name than the worker knows.
+    /// The table was renamed.
     Renamed,
 }
 
 impl Worker<'_> {
-    /// Without the index that orders the key each batch would read the whole table: the job stops instead. A partition that is
-    /// dropped has no rows to change any more.
+    /// Without the index that orders the key, each batch would read the whole table, so the job fails instead. A dropped partition
+    /// has no rows left to change.
     pub(crate) async fn range_state(&self, client: &Client, lease: &Lease) -> Result<RangeState, Error> {
         if !reading(client, lease.is_current(client, self.walk.job)).await? {
             return Ok(RangeState::Renamed);
         }
         if !reading(client, exists(client, &lease.relation)).await?
-            && give_up(client, self.walk.job, lease).await?
+            && close_ranges(client, self.walk.job, lease).await?
         {
-            warn!(backfill = self.walk.job.name, "the partition {} was dropped meanwhile", lease.relation);
-            let Some(stranger) = reading(client, stranger(client, self.walk.job)).await? else {
+            warn!(
+                backfill = self.walk.job.name,
+                "the partition {} was dropped while the backfill ran", lease.relation
+            );
+            let Some(unassigned) = reading(client, unassigned(client, self.walk.job)).await? else {
                 return Ok(RangeState::TableDropped);
             };
             let reason = format!(
-                "the partition {} is no longer there, and {stranger}, which is not walked, has rows: where it only has another name, \
-                 its rows are not all done; `backfill resume` leaves them as they are",
+                "the partition {} no longer exists, and {unassigned}, which has no ranges, has rows: if it was renamed, some of \
+                 its rows are not done; `backfill resume` continues without them",
                 lease.relation
             );
             self.fail(client, &reason).await?;
@@ -102,7 +105,7 @@ impl Worker<'_> {
             return Ok(RangeState::Ready);
         }
         let reason = format!(
-            "no valid index of {} begins with ({}) any more: build it again, then `backfill resume`",
+            "no valid index of {} begins with ({}) any more: rebuild it, then run `backfill resume`",
             lease.relation,
             key.join(", ")
         );
@@ -111,8 +114,8 @@ impl Worker<'_> {
         Ok(RangeState::IndexMissing)
     }
 
-    /// Tells of a connection that was lost with a batch of the range; false when that was once too often.
-    pub(crate) async fn tell_of_loss(
+    /// Records that the connection was lost during a batch of the range; false if that fails the job.
+    pub(crate) async fn record_loss(
         &self,
         client: &Client,
         lease: &Lease,
@@ -135,7 +138,7 @@ impl Worker<'_> {
         Ok(true)
     }
 
-    /// Does what a failure asks for. Where no `end` was found, no row is known to be the cause.
+    /// Handles a failure by its class. Without `end`, no row is known to be the cause.
     pub(crate) async fn fix(
         &self,
         batches: &mut Batches<'_>,
@@ -160,7 +163,7 @@ impl Worker<'_> {
             }
             (FailureClass::Fatal, _) => return self.fail(batches.client, &failed.to_string()).await,
             (FailureClass::BadRow, None) => {
-                let reason = format!("where a batch ends could not be found: {failed}");
+                let reason = format!("cannot determine where a batch ends: {failed}");
                 return self.fail(batches.client, &reason).await;
             }
             (FailureClass::BadRow, Some(end)) if rows <= 1 => {
@@ -173,10 +176,10 @@ impl Worker<'_> {
             (FailureClass::TooLarge, _) if rows > 1 => state.size.halve(),
             (FailureClass::TooLarge, None) => {}
             (FailureClass::TooLarge, Some(end)) => {
-                state.stubborn += 1;
-                // A row that takes too long by itself does so every time; a row that is locked is waited for.
-                if failed.sqlstate.as_deref() == Some("57014") && state.stubborn >= 3 {
-                    state.stubborn = 0;
+                state.row_timeouts += 1;
+                // If the row itself takes too long, it does so every time; a locked row is waited for.
+                if failed.sqlstate.as_deref() == Some("57014") && state.row_timeouts >= 3 {
+                    state.row_timeouts = 0;
                     return self.set_aside(batches, lease, place, end, &failed).await;
                 }
             }
@@ -185,18 +188,18 @@ impl Worker<'_> {
         note(batches.client, self.walk.job, lease, &failed).await;
         let pause = state.pauses.get_or_insert_with(pauses).next().unwrap_or(SLICE);
         let pause = if class == FailureClass::Exhausted { pause.max(Duration::from_secs(1)) } else { pause };
-        // When the job does not go on, the next attempt finds out.
+        // If the job has ended, the next attempt notices.
         self.pause(batches.client, pause).await?;
         Ok(Outcome::Again)
     }
 
-    /// Ends the job.
+    /// Ends the job as failed.
     async fn fail(&self, client: &Client, reason: &str) -> Result<Outcome, Error> {
         writing(client, self.walk.job.end(client, "failed", Some(reason))).await?;
         Ok(Outcome::Stop)
     }
 
-    /// Sets a row aside, unless too many are.
+    /// Sets a row aside, or fails the job if there are too many.
     async fn set_aside(
         &self,
         batches: &mut Batches<'_>,
@@ -205,7 +208,7 @@ impl Worker<'_> {
         end: &Key,
         failed: &Failed,
     ) -> Result<Outcome, Error> {
-        warn!(backfill = self.walk.job.name, key = ?end, "a row is set aside: {failed}");
+        warn!(backfill = self.walk.job.name, key = ?end, "set a row aside: {failed}");
         let outcome = batches.set_aside(lease, place, end, failed).await;
         if outcome.is_ok()
             && let Some(reason) =
@@ -234,31 +237,31 @@ impl Worker<'_> {
     }
 }
 
-/// Notes that a partition is gone, and with it what was to be done there; false when it was no partition.
-async fn give_up(client: &Client, job: &Job, lease: &Lease) -> Result<bool, Error> {
+/// Marks the ranges of a dropped partition as done; false if the table was not a partition.
+async fn close_ranges(client: &Client, job: &Job, lease: &Lease) -> Result<bool, Error> {
     let sql = "WITH gone AS (UPDATE refit.backfill_range SET done = true, leased_until = NULL, retry_reason = $4 \
                    WHERE backfill_id = $1 AND relation = $2 AND NOT done AND EXISTS ( \
                        SELECT FROM pg_partitioned_table WHERE partrelid = pg_catalog.to_regclass($3)) RETURNING backfill_id) \
                UPDATE refit.backfill SET reason = pg_catalog.concat_ws('; ', reason, $4) WHERE id IN (SELECT backfill_id FROM gone)";
-    let reason = format!("the partition {} was dropped meanwhile", lease.relation);
+    let reason = format!("the partition {} was dropped while the backfill ran", lease.relation);
     let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
         (&job.id, Type::INT8),
         (&lease.relation, Type::TEXT),
         (&job.directive.table, Type::TEXT),
         (&reason, Type::TEXT),
     ];
-    let failed = || Error::database("giving up the ranges of a partition");
-    let given_up =
+    let failed = || Error::database("closing the ranges of a dropped partition");
+    let closed =
         writing(client, async { client.execute_typed(&job.sql(sql), &parameters).await.map_err(failed()) });
-    Ok(given_up.await? > 0)
+    Ok(closed.await? > 0)
 }
 
-/// A partition with rows that no range is of, where no closing sweep reaches it.
-async fn stranger(client: &Client, job: &Job) -> Result<Option<String>, Error> {
+/// A partition that has rows and no range, and that no closing sweep reaches.
+async fn unassigned(client: &Client, job: &Job) -> Result<Option<String>, Error> {
     if job.remaining.is_some() {
         return Ok(None);
     }
-    let failed = || Error::database("looking for partitions that came meanwhile");
+    let failed = || Error::database("looking for new partitions");
     let sql = "SELECT DISTINCT relation FROM refit.backfill_range WHERE backfill_id = $1";
     let rows = client.query_typed(&job.sql(sql), &[(&job.id, Type::INT8)]).await.map_err(failed())?;
     let walked: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
@@ -272,7 +275,7 @@ async fn stranger(client: &Client, job: &Job) -> Result<Option<String>, Error> {
     Ok(None)
 }
 
-/// Tells status why a batch is tried again.
+/// Records why a batch is retried, for status.
 async fn note(client: &Client, job: &Job, lease: &Lease, failed: &Failed) {
     let sql = "UPDATE refit.backfill_range SET retries = retries + 1, retry_reason = $3 WHERE id = $1 AND token = $2";
     let text = failed.to_string();
@@ -282,7 +285,7 @@ async fn note(client: &Client, job: &Job, lease: &Lease, failed: &Failed) {
         client.execute_typed(&job.sql(sql), &parameters).await.map_err(Error::database("recording a retry"))
     });
     if let Err(error) = noted.await {
-        debug!("could not note why a batch is tried again: {}", error.message());
+        debug!("cannot record why a batch is retried: {}", error.message());
     }
 }
 
@@ -297,7 +300,7 @@ async fn too_many_errors(client: &Client, job: &Job) -> Result<Option<String>, E
     if errors > i64::from(directive.errors) {
         return Ok(Some(format!("{errors} rows failed, more than `errors = {}` allows", directive.errors)));
     }
-    // Of the first rows one is a large share.
+    // Among few rows, one failure is a large share.
     let share = i64::from(directive.error_percent);
     let early = walked < 10_000;
     let over = errors * 100 > share * walked;

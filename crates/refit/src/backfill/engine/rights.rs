@@ -1,4 +1,4 @@
-//! Roles that may not do a backfill's work: what they lack, and how to grant it. The job stays for roles that may.
+//! Roles that lack privileges for a backfill: which ones, and how to grant them. The job stays for roles that have them.
 
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
@@ -12,7 +12,7 @@ use super::shape::tokens::{Tokens, unquoted};
 use crate::error::Error;
 use crate::state::State;
 
-/// What work on any job reads and writes of Refit's own.
+/// The privileges on Refit's own tables that every job needs.
 const STATE: [(&str, &[&str]); 4] = [
     ("refit.history", &["SELECT"]),
     ("refit.backfill", &["SELECT", "UPDATE"]),
@@ -20,7 +20,7 @@ const STATE: [(&str, &[&str]); 4] = [
     ("refit.backfill_error", &["SELECT", "INSERT", "UPDATE"]),
 ];
 
-/// The outcome of work on a job, where a role that lacks a privilege says which.
+/// The outcome of work on a job; if the role lacks privileges, the error names them.
 pub(in crate::backfill) async fn explained<T>(
     client: &Client,
     state: &State,
@@ -28,7 +28,7 @@ pub(in crate::backfill) async fn explained<T>(
     outcome: Result<T, Error>,
 ) -> Result<T, Error> {
     match outcome {
-        Err(Error::Database { source, doing }) if is_of_the_role(&source) => {
+        Err(Error::Database { source, doing }) if is_privilege_error(&source) => {
             let doing = job.map_or(doing.to_owned(), named);
             Err(explained_as(doing, client, state, job, &Failed::from(source.into_driver())).await)
         }
@@ -36,24 +36,24 @@ pub(in crate::backfill) async fn explained<T>(
     }
 }
 
-/// The error of a role that may not even read which jobs there are.
+/// The error of a role that may not read the list of jobs.
 pub(in crate::backfill) async fn unreadable(client: &Client, state: &State) -> Error {
     let refused = Failed::new("42501", format!("permission denied for schema {}", state.schema()));
     explained_as("reading the backfills".to_owned(), client, state, None, &refused).await
 }
 
-/// Whether an error is about what the session's role may do.
+/// Whether an error means that the session's role lacks a privilege.
 pub(in crate::backfill) fn is_missing(error: &Error) -> bool {
     matches!(error, Error::Forbidden { .. }) || FailureClass::of_error(error) == Some(FailureClass::Forbidden)
 }
 
-fn is_of_the_role(error: &tokio_postgres::Error) -> bool {
+fn is_privilege_error(error: &tokio_postgres::Error) -> bool {
     error
         .code()
         .is_some_and(|code| FailureClass::of(&Failed::new(code.code(), "")) == FailureClass::Forbidden)
 }
 
-/// The error of a role that may not work on a job.
+/// The error of a role that lacks privileges for a job.
 pub(in crate::backfill) async fn explain(client: &Client, job: &Job, failed: &Failed) -> Error {
     explained_as(named(job), client, &job.state_schema, Some(job), failed).await
 }
@@ -73,12 +73,12 @@ async fn explained_as(
     if let Some((grant, object)) = denied(&failed.message)
         && !missing.iter().any(|grant| grant.ends_with(object))
     {
-        // The server leaves the schema out, which the statement may name.
+        // The server's message leaves out the schema, which the statement may name.
         let schema = job.and_then(|job| schema_of(&job.statement, object));
         missing.push(format!("{grant} {}{object}", schema.unwrap_or_default()));
     }
     let hint = match (missing.is_empty(), role.is_empty()) {
-        (true, _) => "run it as a role that may".to_owned(),
+        (true, _) => "run it as a role that has the privilege".to_owned(),
         (false, true) => format!("the role lacks {}", missing.join("; ")),
         (false, false) => {
             let grants = missing.iter().map(|grant| format!("`GRANT {grant} TO {role}`"));
@@ -93,13 +93,13 @@ async fn explained_as(
     }
 }
 
-/// The session's role, quoted, and which privileges on the job's tables, and on those of its state, it lacks.
+/// The session's role, quoted, and the privileges that it lacks on the job's tables and on those of its state.
 async fn missing(
     client: &Client,
     state: &State,
     job: Option<&Job>,
 ) -> Result<(String, Vec<String>), tokio_postgres::Error> {
-    // The statement's names are looked for as it looks for them.
+    // The statement's names are resolved under its own search path.
     client.batch_execute(&format!("BEGIN;{}", job.map(path::enter).unwrap_or_default())).await?;
     let missing = missing_within(client, state, job).await;
     client.batch_execute("ROLLBACK").await?;
@@ -114,7 +114,8 @@ async fn missing_within(
     let needed = needed(state, job);
     let names: Vec<&str> = needed.iter().map(|(name, _)| name.as_str()).collect();
     let privileges: Vec<&str> = needed.iter().map(|(_, privilege)| *privilege).collect();
-    // Not to_regclass: it fails where the schema may not be used. Partitions are changed by themselves, so each needs the right.
+    // Not to_regclass: it fails without USAGE on the schema. Batches name partitions directly, so the role needs privileges on
+    // each.
     let sql = "WITH RECURSIVE named (oid, privilege) AS ( \
             SELECT c.oid, w.privilege FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2)) AS w (name, privilege), \
                 pg_catalog.parse_ident(w.name) AS parts JOIN pg_catalog.pg_class c ON true \
@@ -163,7 +164,7 @@ fn needed(state: &State, job: Option<&Job>) -> Vec<(String, &'static str)> {
         let privileges =
             if job.is_undo() { ["SELECT", "DELETE"].iter() } else { ["SELECT", "INSERT"].iter() };
         needed.extend(privileges.map(|privilege| (journal.clone(), *privilege)));
-        // A row that is met again is kept by ON CONFLICT DO UPDATE.
+        // ON CONFLICT DO UPDATE journals a row that is visited again.
         needed.push((journal.clone(), "UPDATE"));
     }
     needed.push((job.directive.table.clone(), "SELECT"));
@@ -178,7 +179,7 @@ fn needed(state: &State, job: Option<&Job>) -> Vec<(String, &'static str)> {
     needed
 }
 
-/// What the server says is missing, as GRANT takes it, and of what.
+/// The privilege that the server's message says is missing, in the syntax of GRANT, and the object.
 fn denied(message: &str) -> Option<(&'static str, &str)> {
     let rest = message.strip_prefix("permission denied for ")?;
     let (kind, object) = rest.split_once(' ')?;

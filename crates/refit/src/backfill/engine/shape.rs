@@ -1,6 +1,6 @@
-//! The shape of a backfill's statement: its parameters, its target, what it changes, and which rows it still has to.
+//! The shape of a backfill's statement: its parameters, its target, what it changes, and which rows remain.
 //!
-//! This is lexing, as in splitting: what it cannot make out is left to the directive, never guessed.
+//! The text is only tokenized, as for splitting: what it does not show is left to the directive, never guessed.
 
 use std::ops::Range;
 
@@ -21,7 +21,7 @@ mod writes;
 #[derive(Debug, Clone)]
 pub(crate) struct Shape {
     pub(crate) parts: Vec<Part>,
-    /// Whether the statements name their stripe: `… % $3 = $4` behind the bounds of the key.
+    /// Whether the statements name their stripe: `… % $3 = $4` after the bounds of the key.
     pub(crate) striped: bool,
 }
 
@@ -29,42 +29,42 @@ pub(crate) struct Shape {
 #[derive(Debug, Clone)]
 pub(crate) struct Part {
     text: String,
-    /// How many parameters it has.
+    /// The number of its parameters.
     pub(crate) parameters: usize,
-    /// `>` before `$1` and `<` after it: where a lower bound that belongs to the batch is written.
+    /// `>` before `$1` and `<` after it: the positions to edit for an inclusive lower bound.
     lower: Vec<(Range<usize>, &'static str)>,
-    /// What an UPDATE or DELETE changes, where that is, or may be, the directive's table.
+    /// The target of an UPDATE or DELETE, if it is, or may be, the directive's table.
     target: Option<Target>,
-    /// The name of what an UPDATE or DELETE changes, as the server's functions take names.
+    /// The name of the target of an UPDATE or DELETE, in the syntax that the server's functions accept.
     named: Option<String>,
     /// Whether it is an UPDATE without RETURNING.
     pub(crate) plain_update: bool,
-    /// What the target is called in the statement, as it is written.
+    /// The name or alias of the target in the statement, as written.
     pub(crate) called: String,
     /// The columns that it sets, unquoted.
     pub(crate) sets: Vec<String>,
-    /// The condition, on the target alone, that a row done no longer meets.
+    /// The condition, on the target alone, that rows no longer meet once they are done.
     pub(crate) guard: Option<String>,
-    /// What it writes, wherever in it.
+    /// All writes in it, also nested ones.
     pub(crate) writes: Vec<Write>,
 }
 
 #[derive(Debug, Clone)]
 struct Target {
-    /// Where it is written, `ONLY` included.
+    /// Its position in the text, including `ONLY`.
     span: Range<usize>,
-    /// The table, as the server's functions take names.
+    /// The table, in the syntax that the server's functions accept.
     name: Option<String>,
-    /// The name that other parts of the statement go by, where it has no alias.
+    /// The name by which the rest of the statement refers to it, if it has no alias.
     rename: Option<String>,
 }
 
 impl Shape {
-    /// Reads the statements of a file, and asks the server which of them change the directive's table: in these, and no others, the
-    /// name of the table at hand takes its place.
+    /// Reads the statements of a file, and asks the server which of them change the directive's table: only in these, batches
+    /// replace its name by that of their partition.
     ///
     /// # Errors
-    /// The inner one says in words, with what to do, why they are not batches of the directive's key.
+    /// The inner one says why they are not batches of the directive's key, and what to do.
     pub(crate) async fn read(client: &Client, job: &Job) -> Result<Result<Shape, String>, Error> {
         let directive = &job.directive;
         let mut shape = match Shape::of(&job.statement, directive) {
@@ -73,7 +73,7 @@ impl Shape {
         };
         for (number, part) in shape.parts.iter_mut().enumerate() {
             let Some(target) = &part.target else { continue };
-            // Once it was begun, what its statements mean is known: its table may have another name since, and another table its name.
+            // Once the job has begun, the targets of its statements are recorded: tables may have been renamed since.
             let known = job.targets.as_ref().and_then(|targets| targets.get(number).copied());
             match known.filter(|known| *known != 0) {
                 known @ Some(_) if known == job.relation => continue,
@@ -81,27 +81,27 @@ impl Shape {
                 known @ Some(_) if known != resolved(client, job, target.name.as_deref()).await? => {
                     let name = target.name.as_deref().unwrap_or("another table");
                     return Ok(Err(format!(
-                        "{name} is another table than when the backfill was begun: give the names back, then run again"
+                        "{name} is not the same table as when the backfill began: restore the table names, then run again"
                     )));
                 }
                 _ => {}
             }
             if !directive.undo.is_empty() {
                 return Ok(Err(format!(
-                    "`undo` keeps what is overwritten in {}, and the statement changes {}",
+                    "`undo` journals changes to {}, and the statement changes {}",
                     directive.table,
                     target.name.as_deref().unwrap_or("another table")
                 )));
             }
-            part.is_of_another_table();
+            part.clear_target();
         }
         Ok(Ok(shape))
     }
 
-    /// Reads the statements of a file, as if each changed the directive's table.
+    /// Reads the statements of a file, assuming that each changes the directive's table.
     ///
     /// # Errors
-    /// In words, with what to do, when they are not batches of the directive's key.
+    /// Why they are not batches of the directive's key, and what to do.
     pub(crate) fn of(sql: &str, directive: &BackfillDirective) -> Result<Shape, String> {
         let statements = split_statements(sql);
         if statements.is_empty() {
@@ -120,12 +120,14 @@ impl Shape {
         }
         let striped = parts.iter().all(|part| part.parameters > 2 * keys);
         if !striped && parts.iter().any(|part| part.parameters > 2 * keys) {
-            return Err("some of its statements name a stripe and others do not: all of them must, or none"
-                .to_owned());
+            return Err(
+                "some of its statements name a stripe and others do not: name it in all of them, or in none"
+                    .to_owned(),
+            );
         }
         let one_update = parts.len() == 1 && parts[0].plain_update;
         if !directive.undo.is_empty() && !one_update {
-            return Err("`undo` keeps what one UPDATE without RETURNING overwrites".to_owned());
+            return Err("`undo` needs a single UPDATE without RETURNING".to_owned());
         }
         Ok(Shape { parts, striped })
     }
@@ -135,13 +137,13 @@ impl Shape {
         self.parts.iter().flat_map(|part| part.sets.iter().cloned()).collect()
     }
 
-    /// Whether every statement can be said of one partition.
-    pub(crate) fn can_be_pinned(&self) -> bool {
+    /// Whether every statement can be restricted to one partition.
+    pub(crate) fn can_be_restricted(&self) -> bool {
         self.parts.iter().all(|part| part.target.is_some())
     }
 }
 
-/// The OIDs of the tables that the job's statements name, 0 for one that names none.
+/// The OIDs of the tables that the job's statements change, 0 for a statement without one.
 pub(super) async fn targets(client: &Client, job: &Job, shape: &Shape) -> Result<Vec<u32>, Error> {
     let mut targets = Vec::new();
     for part in &shape.parts {
@@ -153,7 +155,7 @@ pub(super) async fn targets(client: &Client, job: &Job, shape: &Shape) -> Result
     Ok(targets)
 }
 
-/// The OID of the relation that a name in the job's statement means.
+/// The OID of the relation to which a name in the job's statement resolves.
 async fn resolved(client: &Client, job: &Job, name: Option<&str>) -> Result<Option<u32>, Error> {
     let name = name.map_or("NULL".to_owned(), literal);
     let oid =
@@ -161,7 +163,7 @@ async fn resolved(client: &Client, job: &Job, name: Option<&str>) -> Result<Opti
     Ok(oid.and_then(|oid| oid.parse().ok()))
 }
 
-/// Whether a name in the job's statement is its table; also if the table does not exist, which is reported later.
+/// Whether a name in the job's statement is its table; true if the table does not exist, which is reported later.
 async fn is_the_table(client: &Client, job: &Job, name: Option<&str>) -> Result<bool, Error> {
     let name = name.map_or("NULL".to_owned(), literal);
     let table = literal(&job.directive.table);
@@ -208,7 +210,7 @@ impl Part {
         }
     }
 
-    /// Why it is no batch of a key.
+    /// Why it is not a batch of a key.
     fn reject_reason(&self, key: &[String]) -> Option<String> {
         let keys = key.len();
         let bound =
@@ -225,10 +227,10 @@ impl Part {
         match key {
             _ if self.parameters == 2 * keys => None,
             [key] if self.parameters == rest => (!tokens.has_stripe(key, [modulus, rest])).then(|| {
-                format!("the parameters behind the bounds name a stripe: write it as `{key} % ${modulus} = ${rest}`")
+                format!("the parameters after the bounds name a stripe: write it as `{key} % ${modulus} = ${rest}`")
             }),
             _ if self.parameters == rest => {
-                Some(format!("a stripe is of a key of one column: leave ${modulus} and ${rest} out"))
+                Some(format!("a stripe needs a key of one column: leave ${modulus} and ${rest} out"))
             }
             _ => Some(format!(
                 "a batch of {keys} key columns has {} parameters, or {rest} with a stripe (`key % ${modulus} = ${rest}`); \
@@ -239,20 +241,20 @@ impl Part {
         }
     }
 
-    /// The table that it deletes from, as it is written; none when it does not.
+    /// The table of a DELETE, as written; none for other statements.
     pub(crate) fn deletes(&self) -> Option<String> {
         let is_delete = Tokens::of(&self.text).find(0, "DELETE").is_some();
         self.target.as_ref().filter(|_| is_delete).and_then(|target| target.name.clone())
     }
 
-    /// What is said of the target is not said of the rows that are walked.
-    fn is_of_another_table(&mut self) {
+    /// The statement changes another table, so its target says nothing about the rows of the walk.
+    fn clear_target(&mut self) {
         self.target = None;
         self.guard = None;
         self.sets = Vec::new();
     }
 
-    /// The statement for one relation; `closed` makes the lower bound a part of the batch.
+    /// The statement for one relation; `closed` makes the lower bound inclusive.
     pub(crate) fn text(&self, relation: &str, closed: bool) -> String {
         let mut edits: Vec<(Range<usize>, String)> = Vec::new();
         if closed {
@@ -297,7 +299,7 @@ mod tests {
     fn an_update_is_understood() {
         let shape = Shape::of(SAMPLE, &directive(&["id"])).unwrap();
         let part = &shape.parts[0];
-        assert!(shape.striped && part.plain_update && shape.can_be_pinned());
+        assert!(shape.striped && part.plain_update && shape.can_be_restricted());
         assert_eq!((part.called.as_str(), part.guard.as_deref()), ("cv", Some("site_id IS NULL")));
         assert_eq!(part.sets, ["site_id", "a", "B"]);
         let closed = part.text("public.\"P 1\"", true);

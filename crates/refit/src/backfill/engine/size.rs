@@ -1,12 +1,12 @@
-//! How many rows a batch has: as many as take the time that was aimed at.
+//! The size of batches: as many rows as fit the target duration.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Rows in a batch at least and at most; the bounds that were measured to work for tables of 50,000 to 5,000,000 rows.
+/// Minimum and maximum rows in a batch; measurements show that these bounds work for tables of 50,000 to 5,000,000 rows.
 const LEAST: f64 = 10.0;
 const MOST: f64 = 100_000.0;
-/// How far one step may go.
+/// The limits of one adjustment, as factors.
 const SHRINK: f64 = 0.5;
 const GROW: f64 = 1.5;
 /// Batches that are remembered.
@@ -17,9 +17,9 @@ const REMEMBERED: usize = 8;
 pub(crate) struct BatchSize {
     rows: f64,
     target: Duration,
-    /// Seconds a row, of the last batches.
+    /// Seconds per row in the last batches.
     pace: VecDeque<f64>,
-    /// A limit while a bad row is looked for.
+    /// The maximum size while a bad row is being located.
     probe: Option<u32>,
 }
 
@@ -34,7 +34,7 @@ impl BatchSize {
         self.probe.unwrap_or(self.rows.round() as u32).max(1)
     }
 
-    /// Whether a bad row, or a row that cannot be had, is being looked for.
+    /// Whether a bad or locked row is being located.
     pub(crate) fn is_probing(&self) -> bool {
         self.probe.is_some()
     }
@@ -58,7 +58,7 @@ impl BatchSize {
             self.pace.clear();
             return;
         }
-        // A last batch of a range may be short, and says little.
+        // The last batch of a range may be short, and is no measure.
         if f64::from(rows) < self.rows / 2.0 {
             return;
         }
@@ -69,7 +69,7 @@ impl BatchSize {
         self.rows = (self.rows * factor).clamp(LEAST, MOST);
     }
 
-    /// A batch took too long or could not have its locks: the next are half as large, for good.
+    /// A batch took too long or did not get its locks: the next ones have half the rows.
     pub(crate) fn halve(&mut self) {
         match self.probe {
             Some(probe) => self.probe = Some((probe / 2).max(1)),
@@ -79,7 +79,7 @@ impl BatchSize {
         self.pace.clear();
     }
 
-    /// A row of a batch of `rows` is bad: it is looked for by halves, and the size comes back afterwards.
+    /// A row in a batch of `rows` rows is bad: it is located by halving, and the size is restored afterwards.
     pub(crate) fn look_for_row(&mut self, rows: u32) {
         self.probe = Some((rows / 2).max(1));
     }
@@ -99,7 +99,7 @@ mod tests {
             size.succeeded(rows, Duration::from_secs_f64(f64::from(rows) * 1e-5));
         }
         assert!((9_000..=11_000).contains(&size.rows()), "{}", size.rows());
-        // Ten times as slow from here on.
+        // From here on, rows take ten times as long.
         for _ in 0..60 {
             let rows = size.rows();
             size.succeeded(rows, Duration::from_secs_f64(f64::from(rows) * 1e-4));

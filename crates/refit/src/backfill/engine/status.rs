@@ -1,4 +1,4 @@
-//! Where backfills stand, for people and for machines: read from any session.
+//! The status of backfills, for people and for machines: read from any session.
 
 use refit_model::{BackfillDirective, Version};
 use tokio_postgres::error::SqlState;
@@ -58,7 +58,7 @@ impl JobStatus {
     /// ```
     ///
     /// # Errors
-    /// When the database cannot be asked.
+    /// When the query fails.
     pub async fn of(client: &Client, state: &State, version: Version) -> Result<Option<JobStatus>, Error> {
         Ok(pinned(client, async || read(client, state, Some(version)).await).await?.pop())
     }
@@ -75,7 +75,7 @@ impl JobStatus {
     /// ```
     ///
     /// # Errors
-    /// When the database cannot be asked.
+    /// When the query fails.
     pub async fn all(client: &Client, state: &State) -> Result<Vec<JobStatus>, Error> {
         pinned(client, async || JobStatus::all_pinned(client, state).await).await
     }
@@ -122,8 +122,8 @@ fn job(row: &Row, workers: &[Row], errors: &[Row]) -> Result<JobStatus, Error> {
     let seconds: Option<f64> = row.get(18);
     let (progress, rate): (f64, Option<f64>) = (row.get(10), row.get(11));
     let rate = rate.filter(|rate| *rate > 0.0);
-    // By time, not by keys: these may be sparse, or random. Where only ranges are left whose estimate was wrong, or a closing
-    // sweep, nothing is known.
+    // From progress over time, not from keys, which may be sparse or random. Unknown if only ranges with a wrong estimate, or a
+    // closing sweep, are left.
     let state = JobState::read(row.get(4))?;
     let running = state == JobState::Running && progress > 0.0 && !row.get::<_, bool>(24);
     let eta = seconds
@@ -164,14 +164,14 @@ fn job(row: &Row, workers: &[Row], errors: &[Row]) -> Result<JobStatus, Error> {
     })
 }
 
-/// What an undo has left in its journal.
+/// Reads the rows that an undo left in its journal.
 async fn read_changed(client: &Client, row: &Row, status: &mut JobStatus) -> Result<(), Error> {
     let Some(journal) = &status.journal else { return Ok(()) };
     let directive: BackfillDirective = serde_json::from_str(row.get(23)).map_err(|error| {
         Error::Internal(format!("the directive of the backfill {} cannot be read: {error}", status.name))
     })?;
     let key = KeyColumns::new(&directive.key);
-    let failed = || Error::database("reading what an undo has left");
+    let failed = || Error::database("reading an undo journal");
     let sql = format!("SELECT pg_catalog.count(*) FROM {}", journal.table);
     status.changed_since = client.query_typed_one(&sql, &[]).await.map_err(failed())?.get(0);
     let sql = format!(
@@ -208,7 +208,7 @@ fn failed_row(row: &Row) -> FailedRow {
     }
 }
 
-/// What a release that redacted nothing may have recorded.
+/// Redacts errors that older releases recorded as they were.
 fn redacted(text: &str) -> String {
     refit_model::redact::text(text).into_owned()
 }

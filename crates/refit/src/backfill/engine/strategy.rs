@@ -1,4 +1,4 @@
-//! Which way the key space is walked, and why.
+//! The strategy that walks the key space, and why.
 
 use std::time::{Duration, Instant};
 
@@ -10,57 +10,57 @@ use super::shape::Shape;
 use crate::application_name;
 use crate::error::Error;
 
-/// Stripes a window. With 4 the indexes split; with 20 there is less growth and less speed (docs/backfills.md).
+/// Stripes per window. With 4, index pages split; with 20, there is less growth and less speed (docs/backfills.md).
 pub(crate) const STRIPES: u32 = 10;
-/// Rows in a window of stripes, which makes 5,000 in a batch.
+/// Rows in a window of stripes: 5,000 per batch.
 pub(crate) const WINDOW_ROWS: u32 = 50_000;
-/// Windows between two visits to a page, at least and at most.
+/// Minimum and maximum windows between two visits to a page.
 const ROTATION: (u32, u32) = (4, 40);
-/// A snapshot that is older is taken for one that is held.
-const HELD: f64 = 5.0;
-/// Transactions that standbys may be behind by in any case.
-const MOMENT: f64 = 100.0;
-/// Between two looks at what standbys hold.
-const APART: Duration = Duration::from_millis(100);
-/// What is held, in seconds at most.
-const LONG: f64 = 3_600.0;
-/// Rows under which nothing is gained.
+/// Snapshots older than this, in seconds, count as held.
+const HELD_AGE: f64 = 5.0;
+/// Transactions by which a standby may always be behind.
+const USUAL_LAG: f64 = 100.0;
+/// The time between two samples of the snapshots of standbys.
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(100);
+/// The maximum estimated age of a snapshot, in seconds.
+const MAX_AGE: f64 = 3_600.0;
+/// Stripes gain nothing with fewer rows.
 const SMALL: u64 = 100_000;
-/// Order of the key against order of the heap at least.
+/// Minimum correlation between the key and the heap.
 const ORDERED: f64 = 0.9;
 
-/// The walk that was chosen.
+/// The chosen strategy.
 #[derive(Debug, Clone)]
 pub(crate) struct Choice {
     pub(crate) strategy: Strategy,
     pub(crate) reason: String,
-    /// Windows in a range.
+    /// Windows per range.
     pub(crate) rotation: u32,
 }
 
-/// The oldest snapshot that keeps dead rows from being cleaned away.
+/// The oldest snapshot that keeps dead rows from being removed.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Horizon {
     /// Seconds.
     pub(crate) age: f64,
-    /// Who holds it.
+    /// The session, prepared transaction, standby or slot that holds it.
     pub(crate) holder: String,
 }
 
 impl Horizon {
     pub(crate) fn is_held(&self) -> bool {
-        self.age > HELD
+        self.age > HELD_AGE
     }
 
-    /// Asks who holds back the horizon: sessions, prepared transactions, standbys and slots.
+    /// Reads what holds back the horizon: sessions, prepared transactions, standbys and slots.
     pub(crate) async fn read(client: &Client) -> Result<Horizon, Error> {
-        let failed = || Error::database("asking for the oldest snapshot");
-        // Vacuum is held back by this for no other session.
+        let failed = || Error::database("reading the oldest snapshot");
+        // VACUUM's own snapshot does not hold back the horizon, and those of backfill workers are short.
         let sql = format!(
             "SELECT age, holder FROM ( \
                 SELECT extract(epoch FROM pg_catalog.clock_timestamp() - coalesce(xact_start, backend_start))::float8 AS age, \
                     pg_catalog.format('pid %s (%s, %s), %s', pid, coalesce(usename, backend_type), \
-                           coalesce(nullif(application_name, ''), 'no name'), coalesce(state, 'at work')) AS holder \
+                           coalesce(nullif(application_name, ''), 'no name'), coalesce(state, 'running')) AS holder \
                 FROM pg_stat_activity WHERE backend_xmin IS NOT NULL AND pid <> pg_catalog.pg_backend_pid() \
                   AND datname = pg_catalog.current_database() AND coalesce(backend_type, '') <> 'walsender' \
                   AND pid NOT IN (SELECT pid FROM pg_stat_progress_vacuum) \
@@ -79,27 +79,27 @@ impl Horizon {
         Ok(if standby.age > horizon.age { standby } else { horizon })
     }
 
-    /// Standbys and slots hold a transaction, not a time: how long ago it began is estimated from the rate of transactions.
+    /// Standbys and slots report a transaction id without a time: its age is estimated from the rate of transactions.
     async fn of_standbys(client: &Client) -> Result<Horizon, Error> {
-        let before = held_from_afar(client).await?;
-        if !before.iter().any(|held| held.behind > MOMENT) {
+        let before = standby_snapshots(client).await?;
+        if !before.iter().any(|held| held.behind > USUAL_LAG) {
             return Ok(Horizon::default());
         }
         let looked = Instant::now();
-        tokio::time::sleep(APART).await;
-        let after = held_from_afar(client).await?;
+        tokio::time::sleep(SAMPLE_INTERVAL).await;
+        let after = standby_snapshots(client).await?;
         let seconds = looked.elapsed().as_secs_f64();
         let mut oldest = Horizon::default();
-        for held in after.into_iter().filter(|held| held.behind > MOMENT) {
-            // One that moves is at work.
+        for held in after.into_iter().filter(|held| held.behind > USUAL_LAG) {
+            // A snapshot that advances is not held.
             let Some(first) =
                 before.iter().find(|first| first.holder == held.holder && first.xmin == held.xmin)
             else {
                 continue;
             };
-            // Where none come they come no faster than one between two looks.
+            // Without new transactions, the rate counts as one per interval.
             let rate = (held.behind - first.behind).max(1.0) / seconds;
-            let age = (held.behind / rate).min(LONG);
+            let age = (held.behind / rate).min(MAX_AGE);
             if age > oldest.age {
                 oldest = Horizon { age, holder: held.holder };
             }
@@ -108,7 +108,7 @@ impl Horizon {
     }
 }
 
-/// A transaction that a standby or a slot keeps the rows of.
+/// A transaction whose rows a standby or a slot retains.
 struct Held {
     holder: String,
     xmin: String,
@@ -116,8 +116,8 @@ struct Held {
     behind: f64,
 }
 
-async fn held_from_afar(client: &Client) -> Result<Vec<Held>, Error> {
-    // Not age(): it stands still in a transaction.
+async fn standby_snapshots(client: &Client) -> Result<Vec<Held>, Error> {
+    // Not age(): it does not advance within a transaction.
     let sql = "SELECT holder, xmin::text, \
                    pg_catalog.mod(pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text::numeric - xmin::text::numeric + 4294967296, 4294967296)::float8 \
                FROM (SELECT pg_catalog.format('the standby %s (pid %s)', coalesce(nullif(application_name, ''), 'without a name'), pid), backend_xmin \
@@ -125,11 +125,11 @@ async fn held_from_afar(client: &Client) -> Result<Vec<Held>, Error> {
                      UNION ALL SELECT pg_catalog.format('the replication slot %s', slot_name), xmin FROM pg_replication_slots) AS held (holder, xmin) \
                WHERE xmin IS NOT NULL";
     let rows = client.query_typed(sql, &[]).await;
-    let rows = rows.map_err(Error::database("asking what standbys hold"))?;
+    let rows = rows.map_err(Error::database("reading the snapshots of standbys"))?;
     Ok(rows.iter().map(|row| Held { holder: row.get(0), xmin: row.get(1), behind: row.get(2) }).collect())
 }
 
-/// Chooses the walk from what is known of statement, table and server.
+/// Chooses the strategy from the facts about statement, table and server.
 pub(crate) fn choose(
     directive: &BackfillDirective,
     shape: Option<&Shape>,
@@ -142,20 +142,20 @@ pub(crate) fn choose(
     }
     let forced = directive.strategy;
     if forced == Some(Strategy::Keyset) {
-        return plain(Strategy::Keyset, "the directive says so".to_owned());
+        return plain(Strategy::Keyset, "set by the directive".to_owned());
     }
-    let against = reject_stripes(shape, table, horizon, forced.is_some());
-    match against {
+    let rejected = reject_stripes(shape, table, horizon, forced.is_some());
+    match rejected {
         Some(reason) => plain(Strategy::Keyset, reason),
         None => {
             // 1.5 times the age of the oldest snapshot between two visits, at 30 ms a batch.
             let apart = super::facts::whole((horizon.age * 1.5 / 0.03).ceil());
             let rotation = u32::try_from(apart).unwrap_or(u32::MAX).clamp(ROTATION.0, ROTATION.1);
             let reason = match forced {
-                Some(_) => "the directive says so".to_owned(),
+                Some(_) => "set by the directive".to_owned(),
                 None => format!(
                     "no index holds a changed column, the key follows the heap, and the oldest snapshot is {:.1} s old: \
-                     the space of {} of {STRIPES} rows is used again",
+                     the space of {} of {STRIPES} rows is reused",
                     horizon.age,
                     STRIPES - 1
                 ),
@@ -165,13 +165,13 @@ pub(crate) fn choose(
     }
 }
 
-/// What keeps stripes from being faster, or from being possible.
+/// Why stripes would not be faster, or are not possible.
 fn reject_stripes(shape: Option<&Shape>, table: &Table, horizon: &Horizon, forced: bool) -> Option<String> {
     if !shape.is_some_and(|shape| shape.striped) {
-        return Some("the statement names no stripe (`key % $3 = $4`)".to_owned());
+        return Some("the statement has no stripe condition (`key % $3 = $4`)".to_owned());
     }
     if let Some(leaf) = table.leaves.iter().find(|leaf| !leaf.counts) {
-        return Some(format!("the key of {} is not an integer from 0 on, which a stripe counts", leaf.name));
+        return Some(format!("the key of {} is not a non-negative integer, which stripes need", leaf.name));
     }
     if forced {
         return None;
@@ -181,12 +181,12 @@ fn reject_stripes(shape: Option<&Shape>, table: &Table, horizon: &Horizon, force
     }
     if let Some(trigger) = table.leaves.iter().find_map(|leaf| leaf.changes.unreadable.as_ref()) {
         return Some(format!(
-            "the trigger {trigger} may change a column that an index holds: its function cannot be read"
+            "the trigger {trigger} may change a column that an index holds: its function cannot be analyzed"
         ));
     }
     let rows = table.rows();
     if rows < SMALL {
-        return Some(format!("{rows} rows are few"));
+        return Some(format!("{rows} rows are too few"));
     }
     if let Some(leaf) = table.leaves.iter().find(|leaf| leaf.rows > SMALL && leaf.order < ORDERED) {
         return Some(format!(
@@ -195,14 +195,11 @@ fn reject_stripes(shape: Option<&Shape>, table: &Table, horizon: &Horizon, force
         ));
     }
     horizon.is_held().then(|| {
-        format!(
-            "{} holds a snapshot for {:.0} s, so that space cannot be used again",
-            horizon.holder, horizon.age
-        )
+        format!("{} holds a snapshot for {:.0} s, so space cannot be reused", horizon.holder, horizon.age)
     })
 }
 
-/// The word for a strategy in `refit.backfill`.
+/// The name of a strategy in `refit.backfill`.
 pub(crate) fn strategy_name(strategy: Strategy) -> &'static str {
     match strategy {
         Strategy::Keyset => "keyset",

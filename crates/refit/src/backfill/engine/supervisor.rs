@@ -1,4 +1,4 @@
-//! Beside the workers: samples the server once a second, limits the workers, and records and reports progress.
+//! The supervisor of a job: samples the server once a second, limits the workers, and records and reports progress.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -21,14 +21,14 @@ use crate::hook::Hooks;
 use crate::report::JobStatus;
 
 const TICK: Duration = Duration::from_secs(1);
-/// A sample that takes longer is no sample.
+/// A sample that takes longer counts as failed.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What workers report to the supervisor about their batches.
 #[derive(Debug, Default)]
 pub(crate) struct Gauge {
     tally: Mutex<Tally>,
-    /// Wakes workers that wait for a range: one may be free, or the job at its end.
+    /// Wakes workers that wait for a range: one may be free, or the job may have ended.
     left: Notify,
 }
 
@@ -36,11 +36,11 @@ pub(crate) struct Gauge {
 struct Tally {
     slowest_commit: f64,
     rows: u32,
-    /// Workers that have seen a free range and not tried to lease it yet.
+    /// Workers that are connecting to lease a range that was free.
     starting: u32,
 }
 
-/// A worker on its way to a range that was free.
+/// Counts a worker as connecting until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Starting<'a>(&'a Gauge);
 
@@ -60,7 +60,7 @@ impl Gauge {
         }
     }
 
-    /// Lets a worker connect where `free` ranges can be leased and fewer workers of this process are on their way to one.
+    /// Lets a worker connect if fewer workers of this process are connecting than `free` ranges can be leased.
     pub(crate) fn start(&self, free: u32) -> Option<Starting<'_>> {
         let mut tally = self.tally.lock().ok()?;
         if tally.starting >= free {
@@ -75,7 +75,7 @@ impl Gauge {
         self.left.notify_waiters();
     }
 
-    /// Comes to an end when a worker of this process leaves a range from now on.
+    /// Completes when a worker of this process leaves a range from now on.
     pub(crate) fn next_left(&self) -> Notified<'_> {
         self.left.notified()
     }
@@ -101,12 +101,12 @@ pub(crate) struct Supervisor<'a> {
 }
 
 impl Supervisor<'_> {
-    /// Watches until it is dropped.
+    /// Runs until it is dropped.
     pub(crate) async fn watch(self, client: &Client) -> std::convert::Infallible {
         let mut controller = Controller::new(self.job.directive.workers);
         let mut sampler = Sampler::new(self.followers.clone(), self.url);
         let mut rate = Rate::default();
-        let mut heard = Instant::now();
+        let mut last_sample = Instant::now();
         let mut other: Option<Connection> = None;
         loop {
             let commit = self.gauge.take().slowest_commit;
@@ -114,24 +114,24 @@ impl Supervisor<'_> {
             let sampling = tokio::time::timeout(PATIENCE, sampler.sample(session, self.job, commit));
             let signals = match sampling.await {
                 Ok(Ok(signals)) => {
-                    heard = Instant::now();
+                    last_sample = Instant::now();
                     signals
                 }
                 Ok(Err(error)) => {
-                    warn!(backfill = self.job.name, "the server cannot be sampled: {}", error.message());
+                    warn!(backfill = self.job.name, "cannot sample the server: {}", error.message());
                     if session.is_closed() {
                         other = connected(self.url, self.connect).await.ok();
                     }
-                    vec![stale(heard.elapsed().as_secs())]
+                    vec![stale(last_sample.elapsed().as_secs())]
                 }
-                Err(_) => vec![stale(heard.elapsed().as_secs())],
+                Err(_) => vec![stale(last_sample.elapsed().as_secs())],
             };
             self.limit(&mut controller, &signals);
             let session = other.as_deref().unwrap_or(client);
             match tokio::time::timeout(PATIENCE, self.record(session, &mut rate)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => {
-                    warn!(backfill = self.job.name, "the progress cannot be recorded: {}", error.message())
+                    warn!(backfill = self.job.name, "cannot record progress: {}", error.message())
                 }
                 Err(_) => {
                     warn!(
@@ -150,7 +150,7 @@ impl Supervisor<'_> {
         if allowance.reason != before.reason
             && (allowance.stopped != before.stopped || before.reason.is_none())
         {
-            let reason = allowance.reason.as_deref().unwrap_or("nothing slows it down any more");
+            let reason = allowance.reason.as_deref().unwrap_or("no longer throttled");
             info!(
                 backfill = self.job.name,
                 workers = allowance.workers,

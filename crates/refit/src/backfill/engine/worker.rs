@@ -1,4 +1,4 @@
-//! A worker: leases ranges and does their batches, until there is nothing left that it may do.
+//! A worker: leases ranges and runs their batches until no work is left for it.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use tracing::{debug, info, warn};
 use super::batch::{Batches, Walk};
 use super::failed::Failed;
 use super::failure_class::FailureClass;
-use super::idle::{LINGER, Room};
+use super::idle::{LINGER, NextWork};
 use super::job::Job;
 use super::key::Key;
 use super::lease::{Lease, reading, writing};
@@ -25,13 +25,13 @@ use super::throttle::controller::Allowance;
 use crate::connect::{ConnectOptions, Connection};
 use crate::error::Error;
 
-/// What a worker works on, and its limits.
+/// A worker, its job and its limits.
 pub(crate) struct Worker<'a> {
     /// From 0: workers with the highest numbers stop first.
     pub(crate) number: u32,
     pub(crate) url: &'a str,
     pub(crate) connect: &'a ConnectOptions,
-    /// The connection of the process, to look for work with.
+    /// The process's own connection, to look for work.
     pub(crate) client: &'a Client,
     pub(crate) walk: Walk<'a>,
     pub(crate) allowance: watch::Receiver<Allowance>,
@@ -42,17 +42,17 @@ pub(crate) struct Worker<'a> {
 enum Left {
     /// It is done, or another worker has it.
     Behind,
-    /// The worker may not go on for now: the range was given back.
+    /// The worker must wait: the range is released.
     Waiting,
-    /// The connection is gone.
+    /// The connection was lost.
     Disconnected(Failed),
 }
 
 /// How a session ended.
 enum End {
-    /// There is nothing left that the worker may do.
+    /// No work is left for the worker.
     Over,
-    /// There is nothing for now.
+    /// There is no work at the moment.
     Idle,
     Lost(Failed),
 }
@@ -61,13 +61,13 @@ const IDLE: Duration = Duration::from_millis(200);
 pub(crate) const SLICE: Duration = Duration::from_millis(500);
 
 impl Worker<'_> {
-    /// Works until the job has ended or is stopped, as far as this worker sees.
+    /// Runs until the job has ended or is stopped.
     pub(crate) async fn work(mut self) -> Result<(), Error> {
         let directive = &self.walk.job.directive;
         let mut state = WorkerState {
             size: BatchSize::new(directive.batch, directive.target()),
             pauses: None,
-            stubborn: 0,
+            row_timeouts: 0,
             progressed: false,
             losses: 0,
             lost_with: None,
@@ -78,9 +78,9 @@ impl Worker<'_> {
         loop {
             let starting = match &lease {
                 Some(_) => None,
-                None => match self.room().await? {
-                    Room::Range(starting) => starting,
-                    Room::Over => return Ok(()),
+                None => match self.wait_for_work().await? {
+                    NextWork::Range(starting) => starting,
+                    NextWork::Over => return Ok(()),
                 },
             };
             let connection = match self.connect().await {
@@ -116,10 +116,10 @@ impl Worker<'_> {
                     state.lost_with = Some(failed);
                     self.rest(&mut lost, &reason).await;
                 }
-                // 0A000: a standby, where a primary was, begins nothing that writes.
+                // 0A000: the server is now a standby, which rejects transactions that write.
                 Err(error)
                     if connection.is_closed()
-                        || is_of_the_server(&error)
+                        || is_server_failure(&error)
                         || error.sqlstate() == Some("0A000") =>
                 {
                     self.rest(&mut lost, &error.message()).await;
@@ -137,7 +137,7 @@ impl Worker<'_> {
 
     async fn connect(&self) -> Result<Connection, Error> {
         let connection = crate::connect::connect(self.url, self.connect).await?;
-        // A session that says nothing for as long as a lease lasts is ended by the server, with its transaction.
+        // The server ends a session that is idle in a transaction for as long as a lease lasts.
         let settings = format!(
             "SET application_name = '{}'; {}{} SET search_path = {}; SET plan_cache_mode = 'force_custom_plan'; \
              SET idle_in_transaction_session_timeout = {}; SET client_min_messages = warning; \
@@ -152,7 +152,7 @@ impl Worker<'_> {
         Ok(connection)
     }
 
-    /// Works on one connection, as long as there is work for it.
+    /// Runs batches on one connection, as long as there is work for it.
     async fn session(
         &mut self,
         client: &Client,
@@ -162,9 +162,9 @@ impl Worker<'_> {
     ) -> Result<End, Error> {
         let mut busy: Option<Instant> = held.as_ref().map(|_| Instant::now());
         let mut batches = Batches::new(client, self.walk);
-        // What another session of ours had begun is continued, if no other worker has taken it over.
+        // Continues the range of the lost session, unless another worker has taken it over.
         if let Some(before) = held.take() {
-            if !self.tell_of_loss(client, &before, state).await? {
+            if !self.record_loss(client, &before, state).await? {
                 return Ok(End::Over);
             }
             *held = before.again(client, self.walk.job).await?;
@@ -182,7 +182,7 @@ impl Worker<'_> {
                 drop(starting.take());
                 let forced = self.walk.job.directive.strategy.is_some();
                 if let Some(lease) = held.as_mut().filter(|lease| lease.is_striped() && !forced) {
-                    unstripe_under_a_held_snapshot(client, self.walk.job, lease).await?;
+                    unstripe_if_snapshot_held(client, self.walk.job, lease).await?;
                 }
             }
             if let Some(lease) = &held {
@@ -197,7 +197,7 @@ impl Worker<'_> {
                 }
             }
             let Some(lease) = held.as_mut() else {
-                if !goes_on(client, self.walk.job).await? {
+                if !still_runs(client, self.walk.job).await? {
                     return Ok(End::Over);
                 }
                 if busy.is_none_or(|busy| busy.elapsed() > LINGER) {
@@ -216,7 +216,7 @@ impl Worker<'_> {
                     if let Some(lease) = held.take() {
                         lease.release(client, self.walk.job).await;
                     }
-                    if !goes_on(client, self.walk.job).await? {
+                    if !still_runs(client, self.walk.job).await? {
                         return Ok(End::Over);
                     }
                 }
@@ -225,7 +225,7 @@ impl Worker<'_> {
         }
     }
 
-    /// Pauses, and no longer when the job does not go on: then false.
+    /// Sleeps. Returns early with false if the job has ended or was stopped.
     pub(crate) async fn pause(&self, client: &Client, pause: Duration) -> Result<bool, Error> {
         let end = Instant::now() + pause;
         loop {
@@ -233,7 +233,7 @@ impl Worker<'_> {
             if left.is_zero() {
                 return Ok(true);
             }
-            if left > SLICE && !goes_on(client, self.walk.job).await? {
+            if left > SLICE && !still_runs(client, self.walk.job).await? {
                 return Ok(false);
             }
             tokio::time::sleep(left.min(SLICE)).await;
@@ -245,23 +245,23 @@ impl Worker<'_> {
         !allowance.stopped && self.number < allowance.workers
     }
 
-    /// Waits until the throttle lets the worker go on; not for ever, and not when the job does not go on at all.
+    /// Waits until the throttle allows the worker to run, but not for long, and not if the job has ended or was stopped.
     async fn wait(&mut self, client: &Client) -> Result<Option<End>, Error> {
         let began = Instant::now();
         while !self.may_work() {
-            if !goes_on(client, self.walk.job).await? {
+            if !still_runs(client, self.walk.job).await? {
                 return Ok(Some(End::Over));
             }
             if began.elapsed() > LINGER {
                 return Ok(Some(End::Idle));
             }
-            // The end of the supervisor is the end of the work; otherwise it is checked in every slice.
+            // An error means that the supervisor has ended, and the workers with it.
             tokio::time::timeout(SLICE, self.allowance.changed()).await.ok();
         }
         Ok(None)
     }
 
-    /// Does the batches of a range.
+    /// Runs the batches of a range.
     async fn range(
         &mut self,
         batches: &mut Batches<'_>,
@@ -275,7 +275,7 @@ impl Worker<'_> {
             }
             let in_stripe = lease.rows_in_stripe();
             let whole = lease.is_striped() && !state.size.is_probing() && state.size.rows() >= in_stripe / 2;
-            // Of a stripe's keys only one in so many is a row of it; a row that is looked for is found by its key.
+            // Only one in `stripes` keys belongs to a stripe; while a row is being located, batches go by key alone.
             let apart = if state.size.is_probing() { 1 } else { u32::try_from(lease.stripes).unwrap_or(1) };
             let most = batches.most(lease);
             let rows = if whole { in_stripe } else { state.size.rows().min(most) };
@@ -320,7 +320,7 @@ impl Worker<'_> {
                 Outcome::Stop => return Ok(Left::Behind),
             };
             state.pauses = None;
-            state.stubborn = 0;
+            state.row_timeouts = 0;
             state.progressed = true;
             if done.took > Duration::ZERO {
                 state.size.succeeded(rows, done.took);
@@ -339,8 +339,8 @@ impl Worker<'_> {
     }
 }
 
-/// Settings that neither a role nor a database may give us. Keys are sent as texts, and are read as they were written; batches have
-/// a time limit of their own, and what looks for rows may take its time.
+/// Settings that must not come from a role or a database. Keys are sent as text and must be read as they were written; batches have
+/// their own time limit, and queries that locate rows have none.
 pub(crate) fn pinned(set: &str) -> String {
     let settings = [
         "DateStyle = 'ISO'",
@@ -352,8 +352,8 @@ pub(crate) fn pinned(set: &str) -> String {
     settings.map(|setting| format!("{set} {setting};")).join(" ")
 }
 
-/// Whether the job is to go on as it is known; a job whose ranges are all done does not.
-async fn goes_on(client: &Client, job: &Job) -> Result<bool, Error> {
+/// Whether the job still runs, unchanged since it was read, with ranges to do.
+async fn still_runs(client: &Client, job: &Job) -> Result<bool, Error> {
     let sql = format!(
         "SELECT EXISTS (SELECT FROM refit.backfill WHERE id = $1 AND state = 'running' AND requested = 'run' \
                             AND statement = $2 AND coalesce(search_path, 'pg_catalog') = $3) \
@@ -369,13 +369,13 @@ async fn goes_on(client: &Client, job: &Job) -> Result<bool, Error> {
     asked.await
 }
 
-/// Stripes gain nothing while a snapshot is held, and cost: each batch would touch every page for a tenth of its rows.
-async fn unstripe_under_a_held_snapshot(client: &Client, job: &Job, lease: &mut Lease) -> Result<(), Error> {
+/// While a snapshot is held, stripes gain nothing and are slower: each batch touches every page for a tenth of its rows.
+async fn unstripe_if_snapshot_held(client: &Client, job: &Job, lease: &mut Lease) -> Result<(), Error> {
     let horizon = reading(client, Horizon::read(client)).await?;
     if horizon.is_held() && lease.unstripe() {
         let windows = serde_json::to_string(&lease.windows).unwrap_or_default();
         let reason = format!(
-            "{} holds a snapshot for {:.0} s: ranges begun meanwhile are not striped",
+            "{} has held a snapshot for {:.0} s: ranges that begin now are not striped",
             horizon.holder, horizon.age
         );
         let sql = "WITH plain AS (UPDATE refit.backfill_range SET stripes = 1, windows = $3 WHERE id = $1 AND token = $2 \
@@ -388,15 +388,18 @@ async fn unstripe_under_a_held_snapshot(client: &Client, job: &Job, lease: &mut 
             (&reason, Type::TEXT),
         ];
         let left = writing(client, async {
-            client.execute_typed(&job.sql(sql), &parameters).await.map_err(Error::database("leaving stripes"))
+            client
+                .execute_typed(&job.sql(sql), &parameters)
+                .await
+                .map_err(Error::database("making a range plain"))
         });
         left.await?;
     }
     Ok(())
 }
 
-/// Whether the server, not the work, is what failed: it may be another matter in a moment.
-pub(crate) fn is_of_the_server(error: &Error) -> bool {
+/// Whether the failure is the server's and may be temporary.
+pub(crate) fn is_server_failure(error: &Error) -> bool {
     let failed = match error {
         Error::Database { source, .. } => source.code().map(|code| Failed::new(code.code(), "")),
         _ => None,

@@ -122,7 +122,7 @@ impl StepContext<'_> {
     }
 }
 
-/// Whether the server said how it ended, and goes on.
+/// Whether the server reported how it ended, and the session continues.
 pub(super) fn answered(client: &tokio_postgres::Client, failed: &Attempt) -> bool {
     let said = failed.error.as_db_error().is_some_and(|db| !crate::exec::failure::is_cut(db.code()));
     said && !client.is_closed()

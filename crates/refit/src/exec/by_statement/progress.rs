@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::exec::step::Step;
 use crate::state::{Earlier, StepRow};
 
-/// Where to go on.
+/// Where to continue.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     /// Statements that are complete.

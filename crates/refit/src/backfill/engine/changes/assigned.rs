@@ -1,6 +1,6 @@
 //! Which columns of NEW a trigger function in PL/pgSQL may assign.
 //!
-//! This is lexing: what is not understood counts as an assignment of any column.
+//! The body is only tokenized: anything not understood counts as an assignment to any column.
 
 use crate::backfill::engine::shape::tokens::{Tokens, unquoted};
 
@@ -19,7 +19,7 @@ pub(super) fn assigned(body: &str) -> Assigned {
     let (mut columns, mut branches) = (Vec::new(), Vec::<Branch>::new());
     for at in 0..tokens.len() {
         follow(&tokens, at, &mut branches);
-        // Text that is put together at run time may say anything, but only INTO brings it into NEW.
+        // Dynamic SQL may compute anything, but only INTO assigns it to NEW.
         if tokens.is(at, "RETURN") && !returns_the_row(&tokens, at + 1) {
             return Assigned::Any;
         }
@@ -28,7 +28,7 @@ pub(super) fn assigned(body: &str) -> Assigned {
         }
         let is_column = tokens.text(at + 1) == ".";
         let mut end = if is_column { at + 3 } else { at + 1 };
-        // A field or an element of a column changes the column.
+        // Assigning a field or an element of a column changes the column.
         while tokens.text(end) == "." || tokens.text(end) == "[" {
             end = match tokens.text(end) {
                 "." => end + 2,
@@ -53,19 +53,19 @@ pub(super) fn assigned(body: &str) -> Assigned {
     Assigned::Columns(columns)
 }
 
-/// An IF, and what is known in the branch of it that is being read.
+/// An IF, and what holds in its current branch.
 #[derive(Default)]
 struct Branch {
     /// `TG_OP = 'INSERT'` holds.
     inserts: bool,
-    /// `TG_OP = 'UPDATE'` was asked for by a branch before.
+    /// An earlier branch has the condition `TG_OP = 'UPDATE'`.
     updates_before: bool,
     /// Columns that are NULL.
     nulls: Vec<String>,
 }
 
 impl Branch {
-    /// Whether an UPDATE of a row in which a column has a value does not come here.
+    /// Whether an UPDATE of a row whose `column` is not null never runs this branch.
     fn is_for_inserts(&self, column: &str) -> bool {
         self.inserts || self.nulls.iter().any(|null| null == column)
     }
@@ -90,7 +90,7 @@ fn follow(tokens: &Tokens<'_>, at: usize, branches: &mut Vec<Branch>) {
     }
 }
 
-/// What a condition says, where it says one thing only.
+/// What a condition implies; nothing if it has OR or NOT.
 fn condition(tokens: &Tokens<'_>, from: usize, updates_before: bool) -> Branch {
     let end = (from..tokens.len()).find(|at| tokens.is(*at, "THEN")).unwrap_or(tokens.len());
     let mut branch = Branch { updates_before, ..Branch::default() };
@@ -110,11 +110,11 @@ fn condition(tokens: &Tokens<'_>, from: usize, updates_before: bool) -> Branch {
     branch
 }
 
-/// Whether what follows RETURN is the row at hand, or none.
+/// Whether RETURN is followed by the current row, or by nothing.
 fn returns_the_row(tokens: &Tokens<'_>, at: usize) -> bool {
     let word = unquoted(tokens.text(at));
     let is_row = ["new", "old", "null"].contains(&word.as_str()) && tokens.text(at + 1) == ";";
-    // The RETURN of a branch: `COALESCE (NEW, OLD)` is the row as well.
+    // `COALESCE (NEW, OLD)`, as in triggers for several operations, is the current row too.
     let is_either = word == "coalesce"
         && unquoted(tokens.text(at + 2)) == "new"
         && tokens.text(at + 3) == ","
@@ -151,7 +151,7 @@ fn is_into(tokens: &Tokens<'_>, at: usize) -> bool {
     false
 }
 
-/// Whether the value is the one that the row has: `OLD.column`, or `coalesce(NEW.column, …)`.
+/// Whether the assigned value is the row's own: `OLD.column`, or `coalesce(NEW.column, …)`.
 fn keeps(tokens: &Tokens<'_>, end: usize, column: &str) -> bool {
     let value = (end..tokens.len()).find(|at| ![":", "=", ":="].contains(&tokens.text(*at))).unwrap_or(end);
     let is = |at: usize, row: &str| {

@@ -1,4 +1,4 @@
-//! One batch that is rolled back: its statements run under EXPLAIN ANALYZE, which counts its own WAL, whoever else writes.
+//! A batch that is rolled back: its statements run under EXPLAIN ANALYZE, which counts only their own WAL.
 
 use std::time::Instant;
 
@@ -27,14 +27,14 @@ pub(super) struct Sampled {
     pub(super) changed: u64,
     pub(super) seconds: f64,
     pub(super) wal: u64,
-    /// Whether the pages had been visited before, for another stripe.
+    /// Whether another stripe had visited the pages before.
     pub(super) later: bool,
 }
 
-/// Halvings of a batch that takes too long.
+/// Maximum halvings of a batch that takes too long.
 const HALVINGS: u32 = 6;
 
-/// Runs batches spread over what is left to do. Answers what they did, and what those said that failed.
+/// Runs batches spread over the remaining ranges. Returns what they did, and the errors of those that failed.
 pub(super) async fn samples(
     client: &Client,
     job: &Job,
@@ -45,19 +45,19 @@ pub(super) async fn samples(
     let mut leases = basis.leases.clone();
     let key = KeyColumns::new(&job.directive.key);
     let sampler = Sampler { client, job, basis, key: &key };
-    // Of stripes, a place is visited twice.
+    // With stripes, each position is visited twice.
     let striped = leases.first().is_some_and(Lease::is_striped);
     let batches = if striped { batches.div_ceil(2) } else { batches };
     for number in 0..batches {
         let count = leases.len();
         let at = number as usize * count / batches as usize;
-        // Where a range is at its end, the next one.
+        // If a range is done, the next one.
         let mut further = (0..count).map(|further| (at + further) % count);
         let Some((at, place)) = further.find_map(|at| leases[at].place().map(|place| (at, place))) else {
             break;
         };
         let lease = &mut leases[at];
-        match sampler.smaller_and_smaller(lease, &place, &mut failures).await? {
+        match sampler.largest_batch(lease, &place, &mut failures).await? {
             Ok((end, batch)) => {
                 lease.advance(&place, end);
                 sampled.extend(batch);
@@ -82,8 +82,8 @@ struct Sampler<'a> {
 }
 
 impl Sampler<'_> {
-    /// A batch at a place, as large as one may be to end in time. Answers where it ended, and what it did: twice for stripes.
-    async fn smaller_and_smaller(
+    /// Runs the largest batch at a position that ends in time. Returns where it ended, and what it did: twice for stripes.
+    async fn largest_batch(
         &self,
         lease: &Lease,
         place: &Place,
@@ -102,7 +102,7 @@ impl Sampler<'_> {
             };
             match self.batch(lease, place, &end).await {
                 Ok(sampled) => return Ok(Ok((end, sampled))),
-                // It took too long, another session holds its rows, or a row failed: as a worker does, with fewer rows.
+                // It took too long, another session holds its rows, or a row failed: retried with fewer rows, as a worker does.
                 Err(failed) => match FailureClass::of(&failed) {
                     FailureClass::TooLarge if halving < HALVINGS && rows > 1 => rows /= 2,
                     FailureClass::BadRow if halving < HALVINGS && rows > 1 => {
@@ -113,10 +113,10 @@ impl Sampler<'_> {
                 },
             }
         }
-        Ok(Err(Failed::new("57014", "no batch ends in time")))
+        Ok(Err(Failed::new("57014", "no batch ended in time")))
     }
 
-    /// Where a batch of so many rows ends: none is the window's end.
+    /// Where a batch of this many rows ends: none is the window's end.
     async fn bound(&self, lease: &Lease, place: &Place, rows: u32) -> Result<Option<Key>, Failed> {
         if self.job.directive.walks_heap() {
             return Ok(heap::bound(place, rows, self.basis.table.rows_per_page()));
@@ -133,12 +133,10 @@ impl Sampler<'_> {
         Ok(found?)
     }
 
-    /// What the server says of a row is a finding; that it is gone is an error.
+    /// An error about a row is a result; a lost connection is an error.
     fn failed<T>(&self, failed: Failed) -> Result<Result<T, Failed>, Error> {
         match FailureClass::of(&failed) {
-            FailureClass::Disconnected => {
-                Err(self.job.failure(format!("the sample was cut short: {failed}")))
-            }
+            FailureClass::Disconnected => Err(self.job.failure(format!("the preview stopped: {failed}"))),
             _ => Ok(Err(failed)),
         }
     }
@@ -148,7 +146,7 @@ impl Sampler<'_> {
         let undone = self.client.batch_execute("ROLLBACK").await;
         if outcome.is_err() {
             for number in 0..self.basis.shape.parts.len() {
-                // Where it was prepared, it still is.
+                // A prepared statement outlives the rollback.
                 self.client.batch_execute(&format!("DEALLOCATE {}", prepared(number))).await.ok();
             }
         }
@@ -224,12 +222,12 @@ impl Sampler<'_> {
     }
 }
 
-/// What a statement of the batch is prepared as.
+/// The name under which a statement of the batch is prepared.
 fn prepared(number: usize) -> String {
     format!("refit_backfill_sample_{number}")
 }
 
-/// Rows that reach a plan's first change of a table: the node itself answers only what RETURNING does.
+/// Rows that reach the first ModifyTable node of a plan: the node itself counts only the rows of RETURNING.
 fn changed(node: &Value) -> f64 {
     let children = || node["Plans"].as_array().into_iter().flatten();
     let is_journal = children().any(|child| child["Subplan Name"].as_str() == Some("CTE changed"));

@@ -60,7 +60,7 @@ impl Preview {
             None => estimate.growth_reason.to_owned(),
         };
         [
-            Line::detail("time", format!("{time}, unless something slows it down")),
+            Line::detail("time", format!("{time}, without throttling")),
             Line::detail("rows", format!("{} of {} change", estimate.rows_changed, self.rows)),
             Line::detail("WAL", size(estimate.wal_bytes)),
             Line::detail("growth", growth),

@@ -1,4 +1,4 @@
-//! A statement as tokens, and what can be found among them.
+//! A statement as tokens, and searches in them.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ use squawk_lexer::{TokenKind, tokenize};
 struct Token<'a> {
     text: &'a str,
     start: usize,
-    /// How many parentheses are open before it.
+    /// The number of open parentheses before it.
     depth: usize,
     quoted: bool,
     parameter: bool,
@@ -25,16 +25,16 @@ impl Token<'_> {
 
 pub(super) struct Target {
     pub(super) span: Range<usize>,
-    /// The table, as the server's functions take names; none where it is written with escapes.
+    /// The table, in the syntax that the server's functions accept; none if it is written with Unicode escapes.
     pub(super) name: Option<String>,
     pub(super) called: String,
     pub(super) aliased: bool,
     pub(super) update: bool,
-    /// The first token behind it.
+    /// The first token after it.
     pub(super) after: usize,
 }
 
-/// Where an operator is written, and how.
+/// The position of an operator, and its text.
 type Operator<'a> = (Range<usize>, &'a str);
 
 pub(in crate::backfill) struct Tokens<'a>(Vec<Token<'a>>, &'a str);
@@ -87,7 +87,7 @@ impl<'a> Tokens<'a> {
         self.0.get(at).map_or("", |token| token.text)
     }
 
-    /// The next token of the statement itself, not of what stands in parentheses, that is `word`.
+    /// The next token `word` outside of parentheses.
     pub(super) fn find(&self, from: usize, word: &str) -> Option<usize> {
         (from..self.0.len()).find(|at| self.0[*at].depth == 0 && self.is(*at, word))
     }
@@ -97,7 +97,7 @@ impl<'a> Tokens<'a> {
         numbers.filter_map(|token| token.text[1..].parse().ok()).max().unwrap_or(0)
     }
 
-    /// `> $1`, `> ($1`, `> ROW ($1` and `$1 <`, with what they are when the bound belongs to the batch.
+    /// `> $1`, `> ($1`, `> ROW ($1` and `$1 <`, each with its replacement for an inclusive bound.
     pub(super) fn lower_bounds(&self) -> Vec<(Range<usize>, &'static str)> {
         let mut found = Vec::new();
         for (before, after) in self.comparisons("$1") {
@@ -110,14 +110,14 @@ impl<'a> Tokens<'a> {
         found
     }
 
-    /// Whether `<= $n`, `<= ($n`, `<= ROW ($n` or `$n >=` is in it.
+    /// Whether it has `<= $n`, `<= ($n`, `<= ROW ($n` or `$n >=`.
     pub(super) fn has_upper_bound(&self, number: usize) -> bool {
         self.comparisons(&format!("${number}"))
             .iter()
             .any(|(before, after)| matches!(before, Some((_, "<="))) || matches!(after, Some((_, ">="))))
     }
 
-    /// Whether `key % $n = $m` or `mod(key, $n) = $m` is in it, either way round.
+    /// Whether it has `key % $n = $m` or `mod(key, $n) = $m`, in either order.
     pub(super) fn has_stripe(&self, key: &str, [modulus, rest]: [usize; 2]) -> bool {
         let is_parameter = |at: usize, number: usize| {
             self.0.get(at).is_some_and(|token| token.parameter && token.text[1..] == number.to_string())
@@ -141,7 +141,7 @@ impl<'a> Tokens<'a> {
         })
     }
 
-    /// Where a name begins that ends at a token.
+    /// The first token of the name that ends at a token.
     fn qualified_from(&self, mut at: usize) -> usize {
         while at > 1 && self.text(at - 1) == "." {
             at -= 2;
@@ -149,7 +149,7 @@ impl<'a> Tokens<'a> {
         at
     }
 
-    /// The operators before and behind a parameter, or the row that it begins.
+    /// The operators before and after a parameter, or the row that it begins.
     fn comparisons(&self, parameter: &str) -> Vec<(Option<Operator<'_>>, Option<Operator<'_>>)> {
         let places = (0..self.0.len()).filter(|at| self.0[*at].parameter && self.text(*at) == parameter);
         let around = places.map(|at| {
@@ -166,7 +166,7 @@ impl<'a> Tokens<'a> {
         around.collect()
     }
 
-    /// The operator that a token belongs to, and where it is written: the lexer knows single characters only.
+    /// The operator that a token is part of, and its position: the lexer's tokens are single characters.
     fn operator(&self, at: usize) -> Option<Operator<'_>> {
         let is_operator = |at: usize| {
             let text = self.text(at);
@@ -237,7 +237,7 @@ impl<'a> Tokens<'a> {
         self.assigned(set + 1..stop.unwrap_or(self.0.len()), 0)
     }
 
-    /// The names before `=` in a list of assignments that stands in so many parentheses.
+    /// The names before `=` in a list of assignments at a depth of parentheses.
     pub(super) fn assigned(&self, list: Range<usize>, depth: usize) -> Vec<String> {
         let mut names = Vec::new();
         let mut begins = true;
@@ -256,7 +256,7 @@ impl<'a> Tokens<'a> {
         names
     }
 
-    /// `column IS NULL`, where it is one of the conditions and the column is set: a row that is done does not meet it.
+    /// `column IS NULL`, if it is one of the conditions and the column is set: rows that are done do not meet it.
     pub(super) fn guard(&self, from: usize, called: &str, sets: &[String]) -> Option<String> {
         let first = self.find(from, "WHERE")? + 1;
         let end = self.find(first, "RETURNING").unwrap_or(self.0.len());
@@ -285,7 +285,7 @@ impl<'a> Tokens<'a> {
     }
 }
 
-/// An identifier as the catalog has it.
+/// An identifier in the form of the catalog.
 pub(in crate::backfill) fn unquoted(text: &str) -> String {
     refit_model::identifier_name(text)
 }

@@ -1,41 +1,41 @@
-//! Which tables a statement writes, wherever in it: the changes in `WITH`, of `MERGE` and of `ON CONFLICT` included.
+//! The tables that a statement writes, including changes in `WITH`, of `MERGE` and of `ON CONFLICT`.
 
 use super::tokens::{Tokens, unquoted};
 
 /// A table that is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Write {
-    /// Its name as the statement has it, which the server's functions understand.
+    /// Its name as written in the statement, which the server's functions accept.
     pub(crate) name: String,
-    /// The columns of rows that are there which it sets, unquoted.
+    /// The columns of existing rows that it sets, unquoted.
     pub(crate) sets: Vec<String>,
     /// Whether it adds rows.
     pub(crate) inserts: bool,
 }
 
 impl Write {
-    /// Whether the texts alone show that it writes a table.
+    /// Whether the text alone shows that it writes a table.
     pub(super) fn is_of(&self, table: &str) -> bool {
         parts(&self.name) == parts(table)
     }
 
-    /// Why batches of `table`, which `key` orders, cannot be kept apart by what this writes to it.
+    /// Why this write to `table` makes batches by `key` overlap.
     pub(crate) fn reject_reason(&self, key: &[String], table: &str) -> Option<String> {
         if self.inserts {
             return Some(format!(
-                "it inserts rows into {table}, which is the table that is walked: later batches would walk over the new rows too; \
-                 insert into another table, or walk another one"
+                "it inserts rows into {table}, the table of the backfill: later batches would visit the new rows too; insert \
+                 into another table, or use another table for the backfill"
             ));
         }
         let column = key.iter().find(|column| self.sets.contains(column))?;
         Some(format!(
-            "it sets {column}, a column of its own key: a row whose key changes may be walked again, and changed again; walk another \
-             unique key, or write the new values into another column"
+            "it sets {column}, a column of its own key: a row whose key changes may be visited and changed again; use another \
+             unique key, or write the new values to another column"
         ))
     }
 }
 
-/// The identifiers of a qualified name; `public` is what most search paths find first.
+/// The identifiers of a qualified name, without the schema `public`, which most search paths find first.
 fn parts(name: &str) -> Vec<String> {
     let tokens = Tokens::of(name);
     let mut parts: Vec<String> =
@@ -54,7 +54,7 @@ impl Tokens<'_> {
 
     /// The UPDATE, INSERT or MERGE that begins at a token.
     fn write_at(&self, at: usize) -> Option<Write> {
-        // These words may also be names, and belong to clauses: a statement begins the text, stands in parentheses, or follows WITH.
+        // These words may also be names or parts of clauses: a statement begins the text, is in parentheses, or follows WITH.
         let begins = at == 0 || ["(", ")", ";"].contains(&self.text(at - 1));
         let words: &[&str] = match () {
             () if !begins => return None,
@@ -83,7 +83,7 @@ impl Tokens<'_> {
         };
         let mut sets = Vec::new();
         let mut from = last;
-        // An UPDATE has one SET; a MERGE has one for each of its actions, an INSERT one behind DO UPDATE.
+        // An UPDATE has one SET; a MERGE has one for each of its actions, an INSERT one after DO UPDATE.
         while let Some(set) = within(from, "SET") {
             let stops = ["FROM", "WHERE", "RETURNING", "WHEN"];
             let stop = stops.iter().filter_map(|word| within(set, word)).min().unwrap_or(end);

@@ -1,11 +1,11 @@
-//! The control controller: additive increase, multiplicative decrease, on the worst of the signals.
+//! The controller: additive increase, multiplicative decrease, driven by the worst signal.
 
 use std::time::Duration;
 
-/// A signal against its threshold: 1 is the threshold.
+/// A signal as a share of its threshold: 1 is the threshold.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Signal {
-    /// What is shown: name, value, threshold.
+    /// The message for status and logs.
     pub(crate) says: String,
     pub(crate) load: f64,
 }
@@ -13,13 +13,13 @@ pub(crate) struct Signal {
 /// What workers may do.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Allowance {
-    /// Workers of this process that may be at work.
+    /// Workers of this process that may run.
     pub(crate) workers: u32,
     /// Sleep after each batch, as a share of how long it took.
     pub(crate) sleep: f64,
-    /// Nobody works.
+    /// No worker may run.
     pub(crate) stopped: bool,
-    /// Why there is less than there could be.
+    /// Why work is limited, if it is.
     pub(crate) reason: Option<String>,
 }
 
@@ -31,14 +31,14 @@ pub(crate) struct Controller {
     allowance: Allowance,
 }
 
-/// Below this load there is room for more.
+/// Below this load, work increases.
 const ROOM: f64 = 0.4;
-/// Up to this load nothing changes.
+/// Up to this load, nothing changes.
 const HOLD: f64 = 0.7;
-/// Where work stops, and where it goes on.
+/// The loads at which work stops and resumes.
 const STOP: f64 = 1.0;
-const GO_ON: f64 = 0.8;
-/// Sleep at most, as a share of a batch.
+const RESUME: f64 = 0.8;
+/// Maximum sleep, as a share of a batch.
 const SLEEP: f64 = 8.0;
 
 impl Controller {
@@ -47,15 +47,15 @@ impl Controller {
         Controller { most: workers, smoothed: 0.0, allowance }
     }
 
-    /// One sample a second. A list without signals is a quiet system.
+    /// Takes one sample per second. No signals means no load.
     pub(crate) fn sample(&mut self, signals: &[Signal]) -> Allowance {
         let worst = signals.iter().max_by(|a, b| a.load.total_cmp(&b.load));
         let load = worst.map_or(0.0, |signal| signal.load);
-        // Going up counts at once, going down by and by.
+        // Increases count at once, decreases gradually.
         self.smoothed = if load > self.smoothed { load } else { f64::midpoint(self.smoothed, load) };
         let load = self.smoothed;
         let allowance = &mut self.allowance;
-        if load >= STOP || (allowance.stopped && load >= GO_ON) {
+        if load >= STOP || (allowance.stopped && load >= RESUME) {
             allowance.stopped = true;
             allowance.workers = allowance.workers.div_ceil(2).max(1);
         } else if load > HOLD {
@@ -79,7 +79,7 @@ impl Controller {
         let less = allowance.stopped || allowance.sleep > 0.0 || allowance.workers < self.most;
         allowance.reason = less.then(|| match worst {
             Some(signal) if signal.load >= ROOM => signal.says.clone(),
-            _ => "coming back after a slow-down".to_owned(),
+            _ => "recovering after throttling".to_owned(),
         });
         allowance.clone()
     }
@@ -91,7 +91,7 @@ impl Allowance {
         Allowance { workers, sleep: 0.0, stopped: true, reason: None }
     }
 
-    /// The pause after a batch that took so long.
+    /// The pause after a batch that took this long.
     pub(crate) fn pause(&self, batch: Duration) -> Duration {
         batch.mul_f64(self.sleep.clamp(0.0, SLEEP))
     }
@@ -115,7 +115,7 @@ mod tests {
         assert_eq!(controller.sample(&signal(0.8)).workers, 3);
         let stopped = controller.sample(&signal(1.5));
         assert!(stopped.stopped && stopped.workers == 2 && stopped.reason.unwrap() == "load 1.5");
-        // It goes on below 0.8 of the smoothed load only.
+        // It resumes only when the smoothed load is below 0.8.
         assert!(controller.sample(&signal(0.5)).stopped);
         assert!(!controller.sample(&signal(0.3)).stopped);
         let mut workers = Vec::new();

@@ -1,5 +1,4 @@
-//! Standbys and replication slots that were there and are not any more: what they lacked is not known to be well because it cannot be
-//! seen.
+//! Standbys and replication slots that have disappeared: their lag is unknown, which does not mean that it is gone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -11,23 +10,23 @@ use tokio_postgres::types::Type;
 use super::controller::Signal;
 use crate::error::Error;
 
-/// How long a standby or a slot that has disappeared stops the work, where it does not come back.
-pub(crate) const MOURNED: Duration = Duration::from_secs(10 * 60);
+/// How long a missing standby or slot stops the work, unless it returns.
+pub(crate) const ABSENCE: Duration = Duration::from_secs(10 * 60);
 
-/// What followed each server, by its URL, for as long as the program runs.
+/// The standbys and slots of each server, by its URL, for as long as the program runs.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Followers(Arc<Mutex<BTreeMap<String, Followed>>>);
 
 #[derive(Debug, Default)]
 struct Followed {
-    /// The server's timeline: another one is another primary, with followers of its own.
+    /// The server's timeline: another timeline is another primary, with other standbys.
     timeline: String,
-    /// When each follower was seen last.
+    /// When each standby or slot was last present.
     seen: BTreeMap<String, Instant>,
 }
 
-/// Standbys and subscribers that confirm what they have replayed, and slots that outlive their session. Table synchronisation of
-/// logical replication comes and goes by design.
+/// Standbys and subscribers that confirm what they have replayed, and slots that outlive their session. The slots of table
+/// synchronization in logical replication are temporary by design.
 const FOLLOWERS: &str = "SELECT pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8), \
     ARRAY(SELECT pg_catalog.concat('the standby ', coalesce(nullif(application_name, ''), 'without a name'), ' ' || pg_catalog.host(client_addr)) \
           FROM pg_catalog.pg_stat_replication WHERE state IN ('streaming', 'catchup') AND replay_lsn IS NOT NULL \
@@ -36,10 +35,10 @@ const FOLLOWERS: &str = "SELECT pg_catalog.substr(pg_catalog.pg_walfile_name(pg_
           WHERE NOT temporary AND slot_name::pg_catalog.text !~ '^pg_[0-9]+_sync_[0-9]+')";
 
 impl Followers {
-    /// Looks who follows the server now; a full load for whoever of those seen before does not.
+    /// Reads the current standbys and slots; signals full load if an earlier one is missing.
     ///
     /// # Errors
-    /// When the server cannot be asked.
+    /// When the query fails.
     pub(crate) async fn look(&self, client: &Client, url: &str) -> Result<Option<Signal>, Error> {
         let none: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 0] = [];
         let row = client.query_typed_one(FOLLOWERS, &none).await;
@@ -56,14 +55,14 @@ impl Followed {
             *self = Followed { timeline, seen: BTreeMap::new() };
         }
         let there: BTreeSet<String> = there.into_iter().collect();
-        self.seen.retain(|_, last| now.saturating_duration_since(*last) < MOURNED);
+        self.seen.retain(|_, last| now.saturating_duration_since(*last) < ABSENCE);
         let gone = self.seen.iter().filter(|(name, _)| !there.contains(*name)).max_by_key(|(_, last)| **last);
         let signal = gone.map(|(name, last)| {
             let seconds = now.saturating_duration_since(*last).as_secs();
-            let left = MOURNED.as_secs().saturating_sub(seconds);
+            let left = ABSENCE.as_secs().saturating_sub(seconds);
             Signal {
                 says: format!(
-                    "{name} disappeared {seconds} s ago: waiting until it is back, or {left} s more"
+                    "{name} disappeared {seconds} s ago: waiting until it returns, at most {left} s more"
                 ),
                 load: 1.0,
             }

@@ -1,4 +1,4 @@
-//! Throttling: signals sampled beside the work, and the controller that makes them into workers and pauses.
+//! Throttling: signals are sampled from the server, and a controller turns them into limits on workers and pauses.
 
 pub(crate) mod controller;
 pub(crate) mod departed;

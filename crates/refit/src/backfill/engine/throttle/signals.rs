@@ -1,4 +1,4 @@
-//! The signals: what the server says of itself while a backfill is at work.
+//! The signals: measurements of the server while a backfill runs.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -18,28 +18,28 @@ use crate::error::Error;
 /// Replay lag of a standby at which work stops.
 const LAG_SECONDS: f64 = 5.0;
 const LAG_BYTES: f64 = 256.0 * MEGABYTE;
-/// WAL that a slot keeps.
+/// WAL that a slot retains.
 const SLOT_BYTES: f64 = 8192.0 * MEGABYTE;
 /// WAL files that wait for the archiver.
 const ARCHIVE_FILES: f64 = 64.0;
-/// WAL written a second.
+/// WAL written per second.
 const WAL_BYTES_A_SECOND: f64 = 400.0 * MEGABYTE;
-/// Sessions that wait for locks of a backfill, in seconds of waiting.
+/// How long a session waits for locks of a backfill.
 const BLOCKED_SECONDS: f64 = 1.0;
 /// Sessions that wait for any lock.
 const WAITING: f64 = 20.0;
-/// A commit of our own.
+/// The duration of one of Refit's own commits.
 const COMMIT_SECONDS: f64 = 1.0;
 const MEGABYTE: f64 = 1_048_576.0;
-/// Signals that advise and never stop the work count up to here.
+/// The maximum load of signals that slow the work down and never stop it.
 const SOFT: f64 = 0.75;
 
-/// Samples that are remembered.
+/// Samples that are kept.
 const REMEMBERED: usize = 600;
 
-/// Samples a server.
+/// Samples one server.
 pub(crate) struct Sampler<'a> {
-    /// How much WAL there was when.
+    /// WAL positions, with the time of each sample.
     written: VecDeque<(f64, Instant)>,
     followers: Followers,
     url: &'a str,
@@ -76,15 +76,15 @@ const FREEZE: &str = "SELECT pg_catalog.count(*) FROM pg_stat_activity WHERE bac
     AND query LIKE '%to prevent wraparound%' AND datname = pg_catalog.current_database()";
 
 impl<'a> Sampler<'a> {
-    /// A sampler of the server at `url`, which remembers who followed it.
+    /// A sampler of the server at `url`, which remembers its standbys.
     pub(crate) fn new(followers: Followers, url: &'a str) -> Sampler<'a> {
         Sampler { written: VecDeque::new(), followers, url }
     }
 
-    /// What the server says now. A query of the directive's own that fails counts as a full load.
+    /// Takes a sample. If the directive's own query fails, it counts as full load.
     ///
     /// # Errors
-    /// When the server cannot be asked.
+    /// When a query fails.
     pub(crate) async fn sample(
         &mut self,
         client: &Client,
@@ -126,7 +126,8 @@ impl<'a> Sampler<'a> {
         let standbys: Option<String> = row.get(2);
         let standbys = standbys.unwrap_or_else(|| "a standby".to_owned());
         let now = (value(4).unwrap_or(0.0), Instant::now());
-        // The server's own figure stands still while a standby does: what it has not replayed was written when?
+        // The server's own figure does not grow while a standby is stuck, so the lag is the age of the oldest WAL that it has not
+        // replayed.
         let behind =
             value(0).and_then(|replayed| self.written.iter().find(|(written, _)| *written > replayed));
         if let Some(lag) = behind.map(|(_, at)| at.elapsed().as_secs_f64()) {
@@ -137,8 +138,10 @@ impl<'a> Sampler<'a> {
                 .push(signal(bytes / LAG_BYTES, format!("{standbys} is {:.0} MB behind", bytes / MEGABYTE)));
         }
         if let Some(bytes) = value(3) {
-            signals
-                .push(signal(bytes / SLOT_BYTES, format!("a slot keeps {:.0} MB of WAL", bytes / MEGABYTE)));
+            signals.push(signal(
+                bytes / SLOT_BYTES,
+                format!("a slot retains {:.0} MB of WAL", bytes / MEGABYTE),
+            ));
         }
         if let Some(files) = value(5).filter(|files| *files > 1.0) {
             signals
@@ -149,8 +152,8 @@ impl<'a> Sampler<'a> {
         }
         if let Some((before, at)) = self.written.back() {
             let rate = (now.0 - before) / at.elapsed().as_secs_f64().max(0.1);
-            let says = format!("{:.0} MB of WAL a second", rate / MEGABYTE);
-            // Fast disks write as much and are well: it slows the work down, and does not stop it.
+            let says = format!("{:.0} MB of WAL per second", rate / MEGABYTE);
+            // Fast disks can sustain this rate: it slows the work down, and does not stop it.
             signals.push(signal((rate / WAL_BYTES_A_SECOND).min(SOFT), says));
         }
         self.written.push_back(now);
@@ -164,7 +167,7 @@ fn signal(load: f64, says: String) -> Signal {
     Signal { says, load: load.max(0.0) }
 }
 
-/// Full load outside of the window, by the server's clock.
+/// Full load outside the window, by the server's clock.
 async fn outside(client: &Client, window: &Window) -> Result<Option<Signal>, Error> {
     let sql = "SELECT CASE WHEN $1::text::time < $2::text::time THEN now_there >= $1::text::time AND now_there < $2::text::time \
                            ELSE now_there >= $1::text::time OR now_there < $2::text::time END \
@@ -172,15 +175,15 @@ async fn outside(client: &Client, window: &Window) -> Result<Option<Signal>, Err
     let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 3] =
         [(&window.from, Type::TEXT), (&window.to, Type::TEXT), (&window.zone, Type::TEXT)];
     let row = client.query_typed_one(sql, &parameters).await;
-    let inside: bool = row.map_err(Error::database("looking at the window of a backfill"))?.get(0);
-    let says = format!("outside of its window, {}-{} {}", window.from, window.to, window.zone);
+    let inside: bool = row.map_err(Error::database("checking the window of a backfill"))?.get(0);
+    let says = format!("outside its window, {}-{} {}", window.from, window.to, window.zone);
     Ok((!inside).then(|| signal(2.0, says)))
 }
 
-/// Asks for the directive's window, and whether its query could be asked.
+/// Checks that the directive's window and its own query are valid.
 ///
 /// # Errors
-/// When the server does not know the time zone, or what the query speaks of.
+/// When the time zone or an object of the query does not exist.
 pub(crate) async fn try_own(client: &Client, job: &Job) -> Result<(), Error> {
     let directive = &job.directive;
     if let Some(window) = directive.window() {
@@ -189,7 +192,7 @@ pub(crate) async fn try_own(client: &Client, job: &Job) -> Result<(), Error> {
     if let Some(query) = &directive.throttle {
         let sql = format!("{}EXPLAIN {};{}", path::enter(job), one_number(query), path::LEAVE);
         let asked = client.simple_query(&sql).await;
-        asked.map_err(Error::database("`throttle` cannot be asked for"))?;
+        asked.map_err(Error::database("checking `throttle`"))?;
     }
     Ok(())
 }
@@ -198,7 +201,7 @@ fn one_number(query: &str) -> String {
     format!("SELECT (value)::pg_catalog.text FROM ({}) AS signal (value)", query.trim().trim_end_matches(';'))
 }
 
-/// The directive's own query. Not knowing is no reason to go on.
+/// The directive's own query. A failed query counts as full load.
 async fn own(client: &Client, job: &Job, query: &str) -> Signal {
     // One message is one transaction: the path of the job ends with it.
     let sql = format!("{}{}", path::enter(job), one_number(query));
@@ -210,22 +213,24 @@ async fn own(client: &Client, job: &Job, query: &str) -> Signal {
             });
             let text = row.and_then(|row| row.get(0)).map(str::to_owned);
             match text.as_deref().map(str::parse::<f64>) {
-                Some(Ok(load)) if load.is_finite() => signal(load, format!("its own query says {load:.2}")),
+                Some(Ok(load)) if load.is_finite() => {
+                    signal(load, format!("its own query returned {load:.2}"))
+                }
                 _ => match text.as_deref() {
-                    Some("t" | "true") => signal(STOPPED, "its own query says so".to_owned()),
-                    Some("f" | "false") => signal(0.0, "its own query says go on".to_owned()),
-                    _ => signal(STOPPED, "its own query answers no number".to_owned()),
+                    Some("t" | "true") => signal(STOPPED, "its own query returned true".to_owned()),
+                    Some("f" | "false") => signal(0.0, "its own query returned false".to_owned()),
+                    _ => signal(STOPPED, "its own query returned no number".to_owned()),
                 },
             }
         }
-        Err(error) => signal(STOPPED, format!("its own query fails: {}", crate::error::describe(&error))),
+        Err(error) => signal(STOPPED, format!("its own query failed: {}", crate::error::describe(&error))),
     }
 }
 
-/// What stops the work.
+/// The load that stops the work.
 const STOPPED: f64 = 1.0;
 
-/// The sign of a server that cannot be asked: the work stops until it can.
+/// The signal of a server that cannot be sampled: the work stops until it can.
 pub(crate) fn stale(seconds: u64) -> Signal {
-    signal(to_float(seconds).max(STOPPED), format!("the server has said nothing of itself for {seconds} s"))
+    signal(to_float(seconds).max(STOPPED), format!("the server could not be sampled for {seconds} s"))
 }
