@@ -11,9 +11,9 @@ pub enum Error {
     /// The private server did not start.
     #[error("cannot start a private PostgreSQL: {0}")]
     Server(#[from] refit_devdb::Error),
-    /// A session could not be opened.
-    #[error("cannot connect to the rehearsal's server")]
-    Connect(#[from] refit::Error),
+    /// A session could not be opened, or Refit's executor could not work on the database.
+    #[error("cannot use the rehearsal's database")]
+    Refit(#[from] refit::Error),
     /// A statement of this crate failed, not one of the migrations.
     #[error("{doing} failed: {}", server_message(.source))]
     Database {
@@ -50,6 +50,20 @@ pub enum Error {
 }
 
 impl Error {
+    /// The error with its sources, separated by colons.
+    pub(crate) fn message(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = std::error::Error::source(self);
+        while let Some(error) = source {
+            let part = error.to_string();
+            if !text.contains(&part) {
+                text.push_str(&format!(": {part}"));
+            }
+            source = error.source();
+        }
+        text
+    }
+
     pub(crate) fn file(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
         let path = path.to_path_buf();
         move |source| Error::File { doing, path, source }

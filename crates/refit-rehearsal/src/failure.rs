@@ -46,7 +46,7 @@ pub(crate) fn failure_of(
         (start.line, start.column) <= (at.line, at.column)
     });
     // The place is shown with the failure.
-    let message = error.to_string();
+    let message = error.message();
     let place = format!(":{}:{}: ", at.line, at.column);
     let message = message.split_once(&place).map_or(message.as_str(), |(_, rest)| rest);
     Ok((index, unsent(at, message)))

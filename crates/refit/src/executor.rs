@@ -206,7 +206,7 @@ impl<'a> Executor<'a> {
     /// Releases the session. A failure is logged and not returned.
     pub async fn end(self) {
         if let Err(error) = end_run(self.client, &self.facts.state, self.run, Ok(())).await {
-            tracing::warn!(%error, "could not close the run of a rehearsal");
+            tracing::warn!("cannot close the run of a rehearsal: {}", error.message());
         }
         release(self.client, &self.facts).await;
     }

@@ -70,7 +70,7 @@ async fn check(folder: &Path, pending: bool) -> Result<(), String> {
     let set = MigrationSet::from_dir(folder).map_err(|error| error.to_string())?;
     let kept = kept(&folder.join(SNAPSHOTS));
     let environment = kept.map_or_else(|| "production".to_owned(), |snapshot| snapshot.origin.environment);
-    let text = |error: crate::Error| error.to_string();
+    let text = |error: crate::Error| error.message();
     let server = RehearsalServer::start(server_options(ServerOptions::from_env())).await.map_err(text)?;
     let made = snapshots(&server, &set, &environment, &ReadOptions::default()).await.map_err(text)?;
     let differences = made.compare(folder).map_err(text)?;

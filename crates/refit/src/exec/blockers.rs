@@ -10,7 +10,7 @@ use tracing::debug;
 /// The sessions that hold locks on tables the text names, in transactions older than the wait; the oldest first.
 ///
 /// Asked after the wait has ended, since the waiting session cannot ask. An answer that cannot be had is empty: it must
-/// not hide the error that it explains.
+/// not hide the error that it explains. A transaction is left open, which the caller ends.
 pub(crate) async fn of(client: &Client, sql: &str, waited: Duration) -> Vec<String> {
     let names = words(sql);
     let waited = waited.as_secs_f64();
@@ -35,7 +35,6 @@ pub(crate) async fn of(client: &Client, sql: &str, waited: Duration) -> Vec<Stri
         return Vec::new();
     }
     let rows = client.query_typed(query, &[(&names, Type::TEXT_ARRAY), (&waited, Type::FLOAT8)]).await;
-    client.batch_execute("ROLLBACK").await.ok();
     match rows {
         Ok(rows) => rows.iter().map(|row| crate::error::shown(row.get(0))).collect(),
         Err(error) => {

@@ -32,7 +32,7 @@ impl From<Error> for TrialError {
     fn from(error: Error) -> TrialError {
         let is_reason = |code: &str| (code.starts_with("42") && code != "42501") || code.starts_with("22");
         match error.sqlstate().is_some_and(is_reason) {
-            true => TrialError::Refused(error.to_string()),
+            true => TrialError::Refused(error.message()),
             false => TrialError::Own(error),
         }
     }
