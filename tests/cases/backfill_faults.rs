@@ -235,8 +235,7 @@ async fn stripes_are_not_chosen_where_something_else_changes_an_indexed_column()
             preview(&client, &crate::support::state(&client).await, Subject::Migration(migration), 1)
                 .await
                 .unwrap();
-        let chosen =
-            format!("{}: {}", preview.strategy.unwrap_or_default(), preview.reason.unwrap_or_default());
+        let chosen = format!("{}: {}", preview.strategy.unwrap(), preview.reason.unwrap_or_default());
         assert!(chosen.starts_with(expected), "{more}: {chosen}");
     }
 }

@@ -79,6 +79,38 @@ pub enum Strategy {
     Heap,
 }
 
+impl Strategy {
+    /// All of them.
+    pub const ALL: [Strategy; 3] = [Strategy::Keyset, Strategy::Striped, Strategy::Heap];
+
+    /// Its name in directives, in the database and in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Strategy::Keyset => "keyset",
+            Strategy::Striped => "striped",
+            Strategy::Heap => "heap",
+        }
+    }
+
+    /// The strategy with a name.
+    ///
+    /// ```
+    /// use refit_model::Strategy;
+    ///
+    /// assert_eq!(Strategy::named("heap"), Some(Strategy::Heap));
+    /// assert_eq!(Strategy::named("a newer one"), None);
+    /// ```
+    pub fn named(name: &str) -> Option<Strategy> {
+        Strategy::ALL.into_iter().find(|strategy| strategy.as_str() == name)
+    }
+}
+
+impl std::fmt::Display for Strategy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
 /// A daily window in which batches may run, in the local time of a time zone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Window {

@@ -41,8 +41,11 @@ pub struct Difference {
     pub file: String,
     /// The kind of difference.
     pub verdict: Verdict,
-    /// A unified diff from the existing to the expected file; may be empty.
+    /// A unified diff from the existing to the expected file, or another explanation; may be empty.
     pub diff: String,
+    /// The existing and the expected text, if `diff` is their diff.
+    #[serde(skip)]
+    pub texts: Option<[String; 2]>,
 }
 
 /// The kind of difference.
@@ -109,6 +112,7 @@ impl Snapshots {
             file,
             verdict: Verdict::Stale,
             diff: String::new(),
+            texts: None,
         }));
         Ok(differences)
     }
@@ -126,7 +130,7 @@ impl Snapshots {
 
     fn difference(&self, there: &Path, file: &SnapshotFile) -> Result<Option<Difference>, Error> {
         let path = there.join(&file.name);
-        let of = |verdict, diff| Some(Difference { file: file.name.clone(), verdict, diff });
+        let of = |verdict, diff| Some(Difference { file: file.name.clone(), verdict, diff, texts: None });
         let found = match fs::read(&path) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).replace("\r\n", "\n"),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -150,7 +154,8 @@ impl Snapshots {
             .context_radius(3)
             .header(&format!("a/{name}"), &format!("b/{name}"))
             .to_string();
-        Ok(of(Verdict::Changed, diff))
+        let texts = Some([old, new]);
+        Ok(Some(Difference { file: file.name.clone(), verdict: Verdict::Changed, diff, texts }))
     }
 
     /// How the data differs from the schema, if it does. The server's version is not compared.

@@ -87,7 +87,7 @@ async fn check(folder: &Path, pending: bool) -> Result<(), String> {
 
 fn render(differences: &[Difference]) -> String {
     let mut text = String::from("the snapshots do not match the migrations (- snapshot, + migrations)\n");
-    for Difference { file, verdict, diff } in differences {
+    for Difference { file, verdict, diff, .. } in differences {
         let words = match verdict {
             Verdict::Missing => "is missing",
             Verdict::Changed => "differs",

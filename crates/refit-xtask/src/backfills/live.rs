@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use refit::backfill::JobState;
-use refit_model::Version;
+use refit_model::{Strategy, Version};
 
 use super::poller::{ObservedJob, StatusPoller};
 use crate::output::{Output, WARN, say};
@@ -120,7 +120,7 @@ fn bar_text(text: &Text) -> String {
 /// Lines about state changes, and about the figures every few seconds.
 pub(super) struct Lines {
     printed: BTreeMap<Version, (String, Instant)>,
-    strategies: BTreeMap<Version, String>,
+    strategies: BTreeMap<Version, Strategy>,
     /// Whether this process works on the backfills, so that there is a worker.
     own: bool,
 }
@@ -139,11 +139,11 @@ impl Lines {
         let mut lines = Vec::new();
         for seen in all {
             let version = seen.status.version;
-            if let (Some(strategy), Some(reason)) = (&seen.status.strategy, &seen.status.reason)
+            if let (Some(strategy), Some(reason)) = (seen.status.strategy, &seen.status.reason)
                 && seen.status.state == JobState::Running
-                && self.strategies.insert(version, strategy.clone()).as_ref() != Some(strategy)
+                && self.strategies.insert(version, strategy) != Some(strategy)
             {
-                lines.push(started(&seen.status, strategy, reason));
+                lines.push(started(&seen.status, strategy.as_str(), reason));
             }
             let idle = !self.own && seen.is_runnable() && seen.sessions == 0;
             let key = format!("{} {idle}", state_key(seen));

@@ -132,15 +132,17 @@ fn check(made: &Snapshots, folder: &Path, args: &Args, context: &Context) -> any
         return Ok(ExitCode::SUCCESS);
     }
     let mut text = Text::default();
-    for Difference { file, verdict, diff } in &differences {
+    for Difference { file, verdict, diff, texts } in &differences {
         let (word, note) = match verdict {
             Verdict::Missing => ("missing", ""),
             Verdict::Changed => ("differs", ""),
             Verdict::Stale => ("stale", ": its migration no longer exists"),
         };
         text.push(text![BAD.column(word, 7), format!("  {file}{note}\n")]);
-        if *verdict == Verdict::Changed && !diff.is_empty() {
-            text.push(text![difference::unified_text(diff), "\n"]);
+        match texts {
+            Some([old, new]) => text.push(text![difference::of_file(file, old, new), "\n"]),
+            None if *verdict == Verdict::Changed && !diff.is_empty() => text.push(diff.as_str()),
+            None => {}
         }
     }
     text.push("- snapshot, + migrations; accept the changes with `cargo xtask snapshot`");

@@ -96,7 +96,7 @@ pub(crate) fn started(status: &JobStatus, strategy: &str, reason: &str) -> Text 
 pub(crate) fn beside_bar(seen: &ObservedJob) -> Text {
     let status = &seen.status;
     let mut parts: Vec<Text> = Vec::new();
-    parts.extend(status.strategy.as_ref().map(Text::from));
+    parts.extend(status.strategy.map(|strategy| Text::from(strategy.as_str())));
     if let Some(worker) = status.workers.first() {
         let workers = if status.workers.len() == 1 { "worker" } else { "workers" };
         let rows = grouped(worker.batch_rows);

@@ -1,6 +1,7 @@
 //! Rendering of differences: of schemas, and of texts as unified diffs.
 
 use refit_catalog::{Delta, Verb};
+use refit_rehearsal::SNAPSHOTS;
 use similar::{ChangeTag, TextDiff};
 
 use crate::output::{BAD, GOOD, QUIET, WARN};
@@ -59,15 +60,10 @@ pub(crate) fn unified(
     Text::lines(lines)
 }
 
-/// A unified diff that another crate has made, without a final newline. The first character of a line is a part of the format.
-pub(crate) fn unified_text(diff: &str) -> Text {
-    let line = |line: &str| match line.as_bytes().first() {
-        Some(b'+') => GOOD.of(line),
-        Some(b'-') => BAD.of(line),
-        Some(b'@') => QUIET.of(line),
-        _ => line.into(),
-    };
-    Text::lines(diff.lines().map(line))
+/// A unified diff of a snapshot file.
+pub(crate) fn of_file(file: &str, old: &str, new: &str) -> Text {
+    let name = |side: &str| format!("{side}/{SNAPSHOTS}/{file}");
+    unified(&TextDiff::from_lines(old, new), [&name("a"), &name("b")], 3, str::to_owned)
 }
 
 #[cfg(test)]
@@ -81,6 +77,5 @@ mod tests {
         let text = unified(&diff, ["old", "new"], 1, str::to_owned);
         let library = diff.unified_diff().context_radius(1).header("old", "new").to_string();
         assert_eq!(crate::terminal::plain(&text), library.trim_end());
-        assert_eq!(crate::terminal::plain(&unified_text(&library)), library.trim_end());
     }
 }

@@ -30,7 +30,7 @@ pub use self::notices::Notice;
 use self::notices::Notices;
 #[cfg(not(feature = "tls"))]
 use self::plain as security;
-use self::refused::Refused;
+use self::refused::{Failed, Refused};
 pub use self::security::Connector;
 pub use self::tls::{SslMode, TlsOptions};
 
@@ -281,7 +281,7 @@ async fn attempt(target: &Target, options: &ConnectOptions) -> Result<Result<Con
         let asked = match attempt_at(&config, target, options).await? {
             Ok(connection) => {
                 let row = connection.query_typed_one("SELECT pg_catalog.pg_is_in_recovery()", &[]).await;
-                row.map(|row| (connection, row.get(0)))
+                row.map(|row| (connection, row.get(0))).map_err(Failed::Driver)
             }
             Err(error) => Err(error),
         };
@@ -303,7 +303,7 @@ async fn attempt_at(
     config: &Config,
     target: &Target,
     options: &ConnectOptions,
-) -> Result<Result<Connection, tokio_postgres::Error>, Error> {
+) -> Result<Result<Connection, Failed>, Error> {
     let plain = async || {
         let mut config = config.clone();
         open(config.ssl_mode(Negotiate::Disable), NoTls, options).await
@@ -328,18 +328,15 @@ async fn attempt_at(
 }
 
 /// Whether TLS failed, or `pg_hba.conf` has no line for a connection with it, or without it.
-fn is_about_tls(error: &tokio_postgres::Error) -> bool {
+fn is_about_tls(error: &Failed) -> bool {
+    let Failed::Driver(error) = error else { return false };
     match error.code() {
         Some(code) => *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
         None => error.to_string().contains("TLS"),
     }
 }
 
-async fn open<T>(
-    config: &Config,
-    tls: T,
-    options: &ConnectOptions,
-) -> Result<Connection, tokio_postgres::Error>
+async fn open<T>(config: &Config, tls: T, options: &ConnectOptions) -> Result<Connection, Failed>
 where
     T: tokio_postgres::tls::MakeTlsConnect<tokio_postgres::Socket>,
     T::Stream: Send + 'static,
@@ -348,7 +345,7 @@ where
     let limit = config.get_connect_timeout().copied().unwrap_or(options.attempt_timeout) * 2;
     let (client, connection) = match tokio::time::timeout(limit, config.connect(tls)).await {
         Ok(connected) => connected?,
-        Err(_) => return Err(tokio_postgres::Error::__private_api_timeout()),
+        Err(_) => return Err(Failed::Timeout(limit)),
     };
     let notices = Notices::default();
     let driver = tokio::spawn(notices::drive(connection, notices.clone()));

@@ -1,11 +1,27 @@
 //! A connection that could not be had: whether to try again, and what to do about it.
 
 use std::io;
+use std::time::Duration;
 
 use super::{Target, security};
 use crate::error::describe;
 
-/// Why an attempt failed.
+/// How an attempt failed.
+#[derive(Debug)]
+pub(super) enum Failed {
+    /// With an error of the server, the driver or the system.
+    Driver(tokio_postgres::Error),
+    /// The server accepted the connection, and did not respond for so long.
+    Timeout(Duration),
+}
+
+impl From<tokio_postgres::Error> for Failed {
+    fn from(error: tokio_postgres::Error) -> Failed {
+        Failed::Driver(error)
+    }
+}
+
+/// Why an attempt failed, and what to do.
 #[derive(Debug)]
 pub(super) struct Refused {
     pub(super) reason: String,
@@ -15,7 +31,16 @@ pub(super) struct Refused {
 }
 
 impl Refused {
-    pub(super) fn of(error: &tokio_postgres::Error, target: &Target) -> Refused {
+    pub(super) fn of(failed: &Failed, target: &Target) -> Refused {
+        let error = match failed {
+            Failed::Driver(error) => error,
+            Failed::Timeout(limit) => {
+                let reason =
+                    format!("the server accepted the connection and did not respond within {limit:?}");
+                let hint = "check host and port, and that a PostgreSQL server is listening there".to_owned();
+                return Refused { reason, hint, may_pass: true };
+            }
+        };
         let reason = security::reason(error).unwrap_or_else(|| describe(error));
         Refused { reason, hint: hint(error, target), may_pass: may_pass(error) }
     }

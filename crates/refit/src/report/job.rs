@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use refit_model::Version;
+use refit_model::{Strategy, Version};
 use serde::Serialize;
 
 use super::words::{JobKind, JobRequest, JobState};
@@ -27,7 +27,7 @@ pub struct JobStatus {
     /// What an operator requested last.
     pub requested: JobRequest,
     /// The strategy that walks the key space.
-    pub strategy: Option<String>,
+    pub strategy: Option<Strategy>,
     /// Why this strategy.
     pub reason: Option<String>,
     /// Rows of the table, as estimated when it began.

@@ -17,7 +17,7 @@ use super::lease::{Lease, Place};
 use super::names::IS_CURRENT;
 use super::path::{self, under};
 use super::shape::{Shape, targets};
-use super::strategy::{Choice, Horizon, choose, strategy_name};
+use super::strategy::{Choice, Horizon, choose};
 use super::throttle::signals;
 use super::worker::pinned;
 use crate::error::Error;
@@ -110,7 +110,7 @@ async fn begun(client: &Client, job: &Job) -> Result<Began, Error> {
     record(client, job, &table, &choice, (remaining.as_deref(), targets), &pieces).await?;
     info!(
         backfill = job.name,
-        strategy = strategy_name(choice.strategy),
+        strategy = choice.strategy.as_str(),
         reason = choice.reason,
         ranges = pieces.len(),
         "begun"
@@ -283,7 +283,7 @@ async fn record(
             &job.sql(sql),
             &[
                 (&job.id, Type::INT8),
-                (&strategy_name(choice.strategy), Type::TEXT),
+                (&choice.strategy.as_str(), Type::TEXT),
                 (&reason, Type::TEXT),
                 (&remaining, Type::TEXT),
                 (&rows, Type::INT8),

@@ -19,7 +19,7 @@ use super::lease::Lease;
 use super::names::follow_if_behind;
 use super::path;
 use super::shape::Shape;
-use super::strategy::{Choice, STRIPES, strategy_name};
+use super::strategy::{Choice, STRIPES};
 use crate::error::Error;
 use crate::pin::Caller;
 use crate::report::JobStatus;
@@ -47,7 +47,7 @@ pub struct Preview {
     /// Why it would not begin; then no batch ran.
     pub refused: Option<String>,
     /// The strategy that walks the key space.
-    pub strategy: Option<String>,
+    pub strategy: Option<Strategy>,
     /// Why this strategy.
     pub reason: Option<String>,
     /// Rows that remain to be visited, as estimated.
@@ -180,7 +180,7 @@ async fn look(
     preview.rows = left.as_ref().map_or(rows, |status| whole(to_float(rows) * (1.0 - status.progress)));
     preview.table_bytes = bytes(client, &basis.table).await?;
     preview.strategy =
-        Some(left.as_ref().and_then(|status| status.strategy.clone()).unwrap_or_else(|| basis.strategy()));
+        Some(left.as_ref().and_then(|status| status.strategy).unwrap_or(basis.choice.strategy));
     preview.reason =
         Some(left.as_ref().and_then(|status| status.reason.clone()).unwrap_or(basis.choice.reason.clone()));
     let ranges = u32::try_from(basis.leases.len()).unwrap_or(u32::MAX);
@@ -205,12 +205,6 @@ pub(super) struct Basis {
     choice: Choice,
     /// The remaining ranges, as workers would lease them.
     pub(super) leases: Vec<Lease>,
-}
-
-impl Basis {
-    fn strategy(&self) -> String {
-        strategy_name(self.choice.strategy).to_owned()
-    }
 }
 
 /// The job, and its status if it is registered.

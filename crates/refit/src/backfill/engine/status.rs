@@ -1,6 +1,6 @@
 //! The status of backfills, for people and for machines: read from any session.
 
-use refit_model::{BackfillDirective, Version};
+use refit_model::{BackfillDirective, Strategy, Version};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
@@ -137,7 +137,7 @@ fn job(row: &Row, workers: &[Row], errors: &[Row]) -> Result<JobStatus, Error> {
         kind: JobKind::read(row.get(3))?,
         state,
         requested: JobRequest::read(row.get(5))?,
-        strategy: row.get(6),
+        strategy: row.get::<_, Option<&str>>(6).and_then(Strategy::named),
         reason: row.get(7),
         rows_estimated: row.get(8),
         rows_changed: row.get(9),

@@ -198,12 +198,3 @@ fn reject_stripes(shape: Option<&Shape>, table: &Table, horizon: &Horizon, force
         format!("{} holds a snapshot for {:.0} s, so space cannot be reused", horizon.holder, horizon.age)
     })
 }
-
-/// The name of a strategy in `refit.backfill`.
-pub(crate) fn strategy_name(strategy: Strategy) -> &'static str {
-    match strategy {
-        Strategy::Keyset => "keyset",
-        Strategy::Striped => "striped",
-        Strategy::Heap => "heap",
-    }
-}
