@@ -68,6 +68,8 @@
 //! # }
 //! ```
 //!
+//! A [`Hook`] is called before and after runs and steps, and can stop them: for checks, backups and approvals.
+//!
 //! # Readiness
 //!
 //! Bind the port before the run, and answer a readiness probe from [`Migrator::plan`]: it reads only, on any connection, also
