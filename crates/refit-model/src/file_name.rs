@@ -39,6 +39,8 @@ pub enum FileKind {
         /// The migration's file name without `.sql`.
         stem: String,
     },
+    /// `checks/*.sql`: checks of the whole database.
+    StandingCheck,
     /// `seeds/<environment>/*.sql`
     Seed {
         /// The folder's name.
@@ -90,12 +92,16 @@ fn classify(path: &str) -> Result<FileKind, Problem> {
         ["seeds", environment, file] if file.ends_with(".sql") => {
             Ok(FileKind::Seed { environment: environment.to_owned() })
         }
+        ["checks", file] if file.ends_with(".sql") => Ok(FileKind::StandingCheck),
+        ["checks", ..] => {
+            problem("this is not a file of checks", "files of checks are named checks/<name>.sql".to_owned())
+        }
         ["seeds", ..] => {
             problem("this is not a seed", "seeds are named seeds/<environment>/<name>.sql".to_owned())
         }
         [file] => top_level(path, file),
         [.., file] => problem(
-            "the folder is neither `seeds` nor `snapshots`",
+            "the folder is none of `checks`, `seeds` and `snapshots`",
             format!("move it to the top of the migrations folder: {file}"),
         ),
         [] => problem("the name is empty", String::new()),

@@ -7,6 +7,7 @@
 #![warn(missing_docs)]
 
 mod backfill;
+mod check;
 mod directive;
 mod file_name;
 mod migration;
@@ -24,6 +25,7 @@ mod untrusted;
 pub mod wording;
 
 pub use backfill::{BackfillDirective, MAX_WORKERS, Strategy, Window};
+pub use check::{Check, Severity, When, checks_of};
 pub use directive::{Category, Directives, Phase, Suppression, front_matter};
 pub use file_name::{FileKind, Version, is_valid_name, version_of};
 pub use migration::{CompanionFile, Migration, MigrationFile, Repeatable, Seed};

@@ -5,6 +5,7 @@ use std::ops::Deref;
 
 use serde::Serialize;
 
+use crate::check::Check;
 use crate::directive::{Directives, Suppression};
 use crate::file_name::Version;
 use crate::statement::{Statement, split_statements};
@@ -37,8 +38,8 @@ pub struct MigrationFile {
     pub directives: Directives,
     /// Lint suppressions in the text.
     pub suppressions: Vec<Suppression>,
-    /// `<stem>.check.sql`: queries that must return no rows afterwards.
-    pub check: Option<CompanionFile>,
+    /// `<stem>.check.sql`: queries that return no rows when all is well.
+    pub checks: Vec<Check>,
     /// `<stem>.md`: purpose, risk, how to verify and roll back.
     pub doc: Option<CompanionFile>,
 }

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use assemble::assemble;
 
+use crate::check::Check;
 use crate::file_name::Version;
 use crate::migration::{Migration, Repeatable, Seed};
 use crate::order::SetStep;
@@ -24,6 +25,7 @@ pub struct MigrationSet {
     migrations: Vec<Migration>,
     repeatables: Vec<Repeatable>,
     seeds: Vec<Seed>,
+    checks: Vec<Check>,
 }
 
 /// The history of a database after the whole set is applied, in a form that the server can compute and send in a few
@@ -101,6 +103,18 @@ impl MigrationSet {
     /// The seeds, ordered by path.
     pub fn seeds(&self) -> &[Seed] {
         &self.seeds
+    }
+
+    /// The checks of the whole database, from the folder `checks`.
+    pub fn standing_checks(&self) -> &[Check] {
+        &self.checks
+    }
+
+    /// All checks: of versioned migrations, of repeatable ones, and of the whole database.
+    pub fn checks(&self) -> impl Iterator<Item = &Check> {
+        let of_migrations = self.migrations.iter().flat_map(|migration| &migration.checks);
+        let of_repeatables = self.repeatables.iter().flat_map(|repeatable| &repeatable.checks);
+        of_migrations.chain(of_repeatables).chain(&self.checks)
     }
 
     /// SHA-256 in hex over every text that applying the set may run.

@@ -28,7 +28,7 @@ fn a_good_folder_becomes_an_ordered_set() {
     assert_eq!(versions, [2, 10]);
     let first = set.migration(2).unwrap();
     assert_eq!(first.down.as_ref().unwrap().text, "SELECT -2;\n");
-    assert!(first.check.is_some() && first.doc.is_some());
+    assert!(first.checks.len() == 1 && first.doc.is_some());
     assert_eq!(first.label(), "V0002");
     assert_eq!(set.repeatables()[0].name, "views");
     assert_eq!(set.seeds()[0].environment, "test");

@@ -230,6 +230,7 @@ pub mod application_name;
 pub mod backfill;
 mod boot;
 mod builder;
+mod check;
 mod connect;
 mod drift;
 mod embedded;
@@ -265,6 +266,7 @@ mod status;
 mod trust;
 
 pub use adopt::{AdoptedHistory, AdoptedMigration};
+pub use check::{CheckResult, CheckSelection, Counts, Verdict};
 pub use connect::{ConnectOptions, Connection, Connector, Notice, SslMode, Target, TlsOptions, connect};
 pub use embedded::{Embedded, Source};
 pub use error::{ConnectError, DatabaseError, Error, Refusal, StatementError, UndoRefusal};

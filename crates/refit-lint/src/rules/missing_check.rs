@@ -1,8 +1,7 @@
 //! # A migration that nobody checks
 //!
-//! A `.check.sql` is a query that returns no rows when the migration did what it should. The build requires it to hold a
-//! statement and embeds it with its migration (`Migration::check`); no command runs it yet, so run it in a test of the service.
-//! Without one, a migration counts as done because it did not fail.
+//! A `.check.sql` is a query that returns no rows when the migration did what it should; `cargo xtask check` runs it. Without
+//! one, a migration counts as done because it did not fail.
 //!
 //! Off unless asked for. Repeatable migrations need none.
 //!

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use super::MigrationSet;
+use crate::check::{Check, When, checks_of};
 use crate::directive::{Allowed, FrontMatter, front_matter, parse};
 use crate::file_name::{FileKind, Version};
 use crate::migration::{CompanionFile, Migration, MigrationFile, Repeatable, Seed};
@@ -30,9 +31,9 @@ pub(super) fn assemble(
     builder.repeatables.sort_by_cached_key(|repeatable| RunOrder::of(&repeatable.path));
     builder.check_versions(&settings);
     builder.check_references();
-    let Builder { migrations, repeatables, seeds, mut problems, .. } = builder;
+    let Builder { migrations, repeatables, seeds, checks, mut problems, .. } = builder;
     if problems.is_empty() {
-        return Ok(MigrationSet { settings, migrations, repeatables, seeds });
+        return Ok(MigrationSet { settings, migrations, repeatables, seeds, checks });
     }
     problems.sort();
     Err(SetError { folder: folder.to_owned(), problems })
@@ -50,6 +51,9 @@ struct Builder {
     migrations: Vec<Migration>,
     repeatables: Vec<Repeatable>,
     seeds: Vec<Seed>,
+    checks: Vec<Check>,
+    /// The checks of migrations, by stem.
+    check_files: HashMap<String, Vec<Check>>,
     companions: BTreeMap<(String, Role), CompanionFile>,
     problems: Vec<Problem>,
 }
@@ -94,7 +98,14 @@ impl Builder {
             }
             FileKind::Check { stem } => {
                 self.check_companion(&path, &text);
+                let checks = self.checks_of(&path, &text, When::After);
+                self.check_files.insert(stem.clone(), checks);
                 self.companions.insert((stem, Role::Check), companion(text));
+            }
+            FileKind::StandingCheck => {
+                self.check_companion(&path, &text);
+                let checks = self.checks_of(&path, &text, When::Standing);
+                self.checks.extend(checks);
             }
             FileKind::Seed { environment } => {
                 self.check_companion(&path, &text);
@@ -102,6 +113,19 @@ impl Builder {
             }
             FileKind::Settings | FileKind::Ignored => {}
         }
+    }
+
+    /// The checks of a file. What is wrong with them is noted, unless the file itself is.
+    fn checks_of(&mut self, path: &str, text: &str, when: When) -> Vec<Check> {
+        if self.problems.iter().any(|problem| problem.path == path) {
+            return Vec::new();
+        }
+        let stem = path.rsplit('/').next().unwrap_or(path);
+        let stem = stem.trim_end_matches(".sql").trim_end_matches(".check");
+        checks_of(path, text, stem, when).unwrap_or_else(|problems| {
+            self.problems.extend(problems);
+            Vec::new()
+        })
     }
 
     /// Checks a SQL file that is not a migration.
@@ -153,7 +177,7 @@ impl Builder {
             checksum,
             directives,
             suppressions,
-            check: None,
+            checks: Vec::new(),
             doc: None,
         })
     }
@@ -180,7 +204,10 @@ impl Builder {
             let repeatable = repeatables.get_mut(&stem);
             let slot = match (migration, repeatable, role) {
                 (Some(migration), _, Role::Down) => &mut migration.down,
-                (Some(migration), _, Role::Check) => &mut migration.file.check,
+                (Some(migration), _, Role::Check) => {
+                    migration.file.checks = self.check_files.remove(&stem).unwrap_or_default();
+                    continue;
+                }
                 (Some(migration), _, Role::Doc) => &mut migration.file.doc,
                 (None, Some(_), Role::Down) => {
                     let fix = "remove it: a repeatable migration is undone by changing it";
@@ -191,7 +218,10 @@ impl Builder {
                     ));
                     continue;
                 }
-                (None, Some(repeatable), Role::Check) => &mut repeatable.file.check,
+                (None, Some(repeatable), Role::Check) => {
+                    repeatable.file.checks = self.check_files.remove(&stem).unwrap_or_default();
+                    continue;
+                }
                 (None, Some(repeatable), Role::Doc) => &mut repeatable.file.doc,
                 (None, None, _) => {
                     let near = nearest(&stem, migrations.keys().map(String::as_str));

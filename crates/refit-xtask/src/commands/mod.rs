@@ -2,6 +2,7 @@
 
 mod adopt;
 mod backfill;
+mod check;
 mod ci;
 mod completions;
 mod devdb;
@@ -34,6 +35,8 @@ pub enum Command {
     Snapshot(snapshot::Args),
     /// Compare a database with the snapshot of its migrations, and list the differences
     Verify(verify::Args),
+    /// Run the checks of applied migrations and of the whole database, and list what is wrong
+    Check(check::Args),
     /// Show the page of a lint rule
     Explain(explain::Args),
     /// Show pending and held migrations, and why they are held
@@ -79,6 +82,7 @@ impl Command {
             Command::Rehearse(args) => rehearse::run(&args, context).await,
             Command::Snapshot(args) => snapshot::run(&args, context).await,
             Command::Verify(args) => verify::run(&args, context).await,
+            Command::Check(args) => check::run(&args, context).await,
             Command::Explain(args) => explain::run(&args, context),
             Command::Plan(args) => plan::run(&args, context).await,
             Command::Migrate(args) => migrate::run(&args, context).await,

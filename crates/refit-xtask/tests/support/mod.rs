@@ -44,7 +44,9 @@ impl Workspace {
     }
 
     pub(crate) fn write(&self, path: &str, text: &str) {
-        std::fs::write(self.root().join("migrations").join(path), text).unwrap();
+        let file = self.root().join("migrations").join(path);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, text).unwrap();
     }
 
     pub(crate) fn files(&self) -> Vec<String> {
