@@ -25,6 +25,8 @@ struct Recorder {
     fails: Option<&'static str>,
     /// The call that leaves a transaction open.
     begins: Option<&'static str>,
+    /// What each call runs.
+    runs: &'static str,
 }
 
 impl Recorder {
@@ -33,6 +35,7 @@ impl Recorder {
             "SELECT count(*) FROM pg_catalog.pg_tables WHERE schemaname = 'public' AND tablename LIKE 'p%'";
         let tables: i64 = run.client.query_one(sql, &[]).await?.get(0);
         self.calls.lock().unwrap().push(format!("{call} ({tables})"));
+        run.client.batch_execute(self.runs).await?;
         if self.begins == Some(call.as_str()) {
             run.client.batch_execute("BEGIN").await?;
         }
@@ -126,7 +129,57 @@ async fn a_transaction_that_a_hook_leaves_open_is_refused() {
     let db = TestDb::empty().await.unwrap();
     let recorder = Recorder { begins: Some("before V3__pages"), ..Recorder::default() };
     let error = migrator(&FILES).hook(recorder).run(db.url()).await.unwrap_err();
-    assert!(matches!(error, Error::InTransaction), "{error:?}");
+    let Error::Hook { at, source } = &error else { panic!("{error:?}") };
+    assert_eq!(at, "before V3__pages");
+    assert!(matches!(source.downcast_ref(), Some(Error::InTransaction)), "{source:?}");
     assert_eq!(applied(&db).await, "1,2");
     assert_eq!(value::<String>(&db, "SELECT outcome FROM refit.run").await, "failed");
+}
+
+#[tokio::test]
+async fn settings_that_a_hook_changes_are_restored() {
+    let db = TestDb::empty().await.unwrap();
+    let runs = "SET statement_timeout = '1ms'; SET search_path = nowhere; SET ROLE pg_monitor";
+    let recorder = Recorder { runs, ..Recorder::default() };
+    let slow = [
+        ("V1__posts.sql", "CREATE TABLE posts (id bigint); SELECT pg_sleep(0.05);"),
+        (
+            "V2__pages.sql",
+            "-- refit: transaction = false\nCREATE TABLE pages (id bigint);\nSELECT pg_sleep(0.05);",
+        ),
+    ];
+    migrator(&slow).hook(recorder).run(db.url()).await.unwrap();
+    let owners = "SELECT string_agg(DISTINCT tableowner = session_user, ',')  FROM pg_tables WHERE tablename IN ('posts', 'pages')";
+    let owners = owners.replace("tableowner = session_user", "(tableowner = session_user)::text");
+    assert_eq!(value::<String>(&db, &owners).await, "true");
+}
+
+#[tokio::test]
+async fn a_hook_that_refuses_a_step_of_a_rollback_leaves_the_history_as_it_is() {
+    let files = [
+        FILES[0],
+        ("V2__index.sql", FILES[1].1),
+        ("V2__index.down.sql", "-- refit: transaction = false\nDROP INDEX CONCURRENTLY posts_title;"),
+    ];
+    let db = TestDb::empty().await.unwrap();
+    migrator(&files).run(db.url()).await.unwrap();
+    let recorder = Recorder { fails: Some("before V2__index"), ..Recorder::default() };
+    let rollback = Rollback { to: 1, ..Rollback::default() };
+    let error = migrator(&files).hook(recorder.clone()).rollback(db.url(), &rollback).await.unwrap_err();
+    assert!(matches!(&error, Error::Hook { at, .. } if at == "before V2__index"), "{error:?}");
+    assert!(recorder.calls().last().unwrap().starts_with("failed: a hook failed before V2__index"));
+    let report = migrator(&files).run(db.url()).await.unwrap();
+    assert_eq!((report.steps.len(), report.version), (0, Some(2)), "nothing is half undone");
+    migrator(&files).rollback(db.url(), &rollback).await.unwrap();
+    assert_eq!(applied(&db).await, "1");
+}
+
+#[tokio::test]
+async fn hooks_learn_of_a_run_that_cannot_connect() {
+    let recorder = Recorder::default();
+    let options = refit::ConnectOptions { retry_for: std::time::Duration::ZERO, ..Default::default() };
+    let migrator = migrator(&FILES).hook(recorder.clone()).connect_options(options);
+    migrator.run("postgres://nobody@127.0.0.1:1/none").await.unwrap_err();
+    let calls = recorder.calls();
+    assert!(matches!(&calls[..], [one] if one.starts_with("failed: cannot connect")), "{calls:?}");
 }

@@ -50,18 +50,13 @@ pub enum Error {
 }
 
 impl Error {
-    /// The error with its sources, separated by colons.
+    /// The error with its source.
     pub(crate) fn message(&self) -> String {
-        let mut text = self.to_string();
-        let mut source = std::error::Error::source(self);
-        while let Some(error) = source {
-            let part = error.to_string();
-            if !text.contains(&part) {
-                text.push_str(&format!(": {part}"));
-            }
-            source = error.source();
+        match self {
+            Error::Refit(error) => format!("{self}: {}", error.message()),
+            // The others print their source, redacted.
+            _ => self.to_string(),
         }
-        text
     }
 
     pub(crate) fn file(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {

@@ -212,6 +212,9 @@ impl StatementObserver for Observer<'_> {
                     (outcome, Ok(()))
                 }
             };
+            if outcome.is_ok() && statement.batch.is_some() {
+                trace.batches = trace.batches.map(|batches| batches + 1);
+            }
             self.keep(trace, observed);
             outcome
         })
@@ -249,7 +252,7 @@ impl Observer<'_> {
             .unwrap_or_else(|| begin(self.file, statement.index, &self.statements[statement.index]));
         trace.outside = !statement.in_transaction;
         if is_backfill {
-            trace.batches = Some(trace.batches.unwrap_or_default() + usize::from(statement.batch.is_some()));
+            trace.batches.get_or_insert(0);
         }
         trace
     }

@@ -35,6 +35,7 @@ pub(crate) fn failure_of(
         | refit::Error::CannotResume { position, .. }
         | refit::Error::Misreads { position, .. }
         | refit::Error::Exists { position, .. }
+        | refit::Error::StatementBegun { position, .. }
         | refit::Error::CopyThroughClient { position, .. } => position,
         refit::Error::Backfill { .. }
         | refit::Error::IndexBeingBuilt { .. }

@@ -1,6 +1,6 @@
 //! Adoption: records in the history what another tool, or refinery without Refit, has applied. Nothing of the schema is changed.
 //!
-//! Which rows there are, and whether the files have the texts that were applied, the caller finds out; see `cargo xtask adopt`.
+//! The caller determines which rows there are, and whether the files have the texts that were applied; see `cargo xtask adopt`.
 
 use refit_model::Version;
 use tokio_postgres::Client;
@@ -13,6 +13,7 @@ use crate::repair::{end_change, one_row};
 
 /// A migration that counts as applied from now on.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct AdoptedMigration {
     /// Its version; `None` for a repeatable migration.
     pub version: Option<Version>,
@@ -22,6 +23,18 @@ pub struct AdoptedMigration {
     pub applied_on: String,
     /// The checksum of its file.
     pub checksum: u64,
+}
+
+impl AdoptedMigration {
+    /// A migration that was applied at `applied_on`, in RFC 3339; `version` is `None` for a repeatable one.
+    pub fn new(
+        version: Option<Version>,
+        name: impl Into<String>,
+        applied_on: impl Into<String>,
+        checksum: u64,
+    ) -> AdoptedMigration {
+        AdoptedMigration { version, name: name.into(), applied_on: applied_on.into(), checksum }
+    }
 }
 
 /// Which tool wrote the history that is adopted.

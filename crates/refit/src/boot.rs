@@ -32,6 +32,10 @@ impl Migrator {
     /// Those of [`connect()`](crate::connect()) and of [`apply`](Migrator::apply). With [`Backfills::Inline`], also those of
     /// [`run_backfills`](Migrator::run_backfills).
     pub async fn run(&self, url: &str) -> Result<Report, Error> {
+        self.planner.options.hooks.observed(self.boot(url).await)
+    }
+
+    async fn boot(&self, url: &str) -> Result<Report, Error> {
         let connection = connect(url, &self.planner.options.connect).await?;
         let warned = self.observe_notices(&connection);
         let report = self.for_url(url)?.applied_or_canceled(&connection).await;

@@ -200,7 +200,7 @@ impl Migrator {
         self
     }
 
-    /// Calls `observer` with each [`Event`] of a run. It is called on the run's task and must not block. Several
+    /// Calls `observer` with each [`Event`] of a run. It is called on a task that works for the run and must not block. Several
     /// observers may be added; [`hook`](Migrator::hook) can do more.
     ///
     /// ```
@@ -210,7 +210,7 @@ impl Migrator {
     /// ```
     #[must_use]
     pub fn observe(mut self, observer: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Migrator {
-        self.planner.options.hooks.add(EventHook(observer));
+        self.planner.options.hooks.add_for_events(EventHook(observer));
         self
     }
 

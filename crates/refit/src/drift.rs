@@ -10,20 +10,32 @@ use tracing::{info, warn};
 
 use crate::error::{Error, drift_summary};
 use crate::history::HistoryState;
-use crate::hook::{Hook, HookFuture, HookRun};
+use crate::hook::{Hook, HookError, HookFuture, HookRun};
 use crate::options::{Comparison, Drift, SchemaCheck};
 use crate::planner::Planner;
 
+/// Compares after a run.
+///
+/// # Errors
+/// [`Error::Drift`] and [`Error::Snapshot`], if the migrator is set to refuse.
+pub(crate) async fn check(
+    planner: &Planner,
+    run: HookRun<'_>,
+    warnings: &mut Vec<String>,
+) -> Result<(), Error> {
+    let failed = |source: HookError| match source.downcast::<Error>() {
+        Ok(error) => *error,
+        Err(source) => Error::Hook { at: "after the run".to_owned(), source },
+    };
+    DriftCheck { planner }.after_run(run, warnings).await.map_err(failed)
+}
+
 /// The comparison, as a hook of a run.
-pub(crate) struct DriftCheck<'p> {
+struct DriftCheck<'p> {
     planner: &'p Planner,
 }
 
-impl<'p> DriftCheck<'p> {
-    pub(crate) fn new(planner: &'p Planner) -> DriftCheck<'p> {
-        DriftCheck { planner }
-    }
-
+impl DriftCheck<'_> {
     /// Compares, and returns a warning if there is something to warn of.
     async fn compare(&self, client: &Client) -> Result<Option<String>, Error> {
         let planner = self.planner;
@@ -105,5 +117,5 @@ async fn differences(
         info!("the schema is not compared: the database is not at the version of the snapshot");
         return Ok(Vec::new());
     }
-    check(client, json).await.map_err(|error| error.to_string())
+    check(client, json).await.map_err(|error| crate::error::chain(&*error))
 }

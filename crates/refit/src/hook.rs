@@ -15,7 +15,7 @@ use crate::pin::require_no_transaction;
 use crate::plan::StepKind;
 use crate::report::StepReport;
 
-/// Why a hook stops a run. An [`Error`] of this crate is returned by the run as it is, every other one as [`Error::Hook`].
+/// Why a hook stops a run: the source of [`Error::Hook`].
 pub type HookError = Box<dyn StdError + Send + Sync>;
 
 /// What a hook returns.
@@ -25,12 +25,16 @@ pub type HookFuture<'a> = Pin<Box<dyn Future<Output = Result<(), HookError>> + S
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct HookRun<'a> {
-    /// The session of the run, outside a transaction. It has Refit's own search path, `pg_catalog`: qualify names.
+    /// The session of the run, outside a transaction. It has Refit's own search path, `pg_catalog`: qualify names. Settings that
+    /// a hook changes are restored when it returns, and temporary tables, prepared statements and locks do not outlive the next
+    /// step: open a connection of your own for what has to.
     pub client: &'a Client,
     /// The environment.
     pub environment: &'a str,
     /// Whether the run rolls back.
     pub is_rollback: bool,
+    /// SQL that restores the session's settings; none if the session is the caller's.
+    pub(crate) restore: Option<&'a str>,
 }
 
 impl fmt::Debug for HookRun<'_> {
@@ -89,8 +93,8 @@ impl<'a> HookStep<'a> {
 /// }
 /// ```
 pub trait Hook: Send + Sync {
-    /// Whether [`before_step`](Hook::before_step) and [`after_step`](Hook::after_step) are to be called. Each step is then sent
-    /// when the one before has ended; without such a hook it is sent while that still runs.
+    /// Whether [`before_step`](Hook::before_step) and [`after_step`](Hook::after_step) are to be called; asked once, when the hook
+    /// is added. Each step is then sent when the one before has ended; without such a hook it is sent while that still runs.
     fn sees_steps(&self) -> bool {
         false
     }
@@ -100,7 +104,7 @@ pub trait Hook: Send + Sync {
         Box::pin(ready(Ok(())))
     }
 
-    /// Before a step. It does not run if this fails.
+    /// Before a step. It does not run if this fails. For a step that is undone, it is before its rows are restored.
     fn before_step<'a>(&'a self, _run: HookRun<'a>, _step: HookStep<'a>) -> HookFuture<'a> {
         Box::pin(ready(Ok(())))
     }
@@ -116,16 +120,25 @@ pub trait Hook: Send + Sync {
         Box::pin(ready(Ok(())))
     }
 
-    /// When a run has failed.
+    /// When [`run`](crate::Migrator::run), [`apply`](crate::Migrator::apply), [`rollback`](crate::Migrator::rollback) or
+    /// [`run_backfills`](crate::Migrator::run_backfills) returns an error.
     fn failed(&self, _error: &Error) {}
 
-    /// When something happens in a run or a backfill. It is called on the run's task and must not block.
+    /// When something happens in a run or a backfill. It is called on a task that works for the run and must not block.
     fn event(&self, _event: &Event<'_>) {}
 }
 
 /// The hooks of a migrator.
 #[derive(Clone, Default)]
-pub(crate) struct Hooks(Vec<Arc<dyn Hook>>);
+pub(crate) struct Hooks(Vec<Entry>);
+
+#[derive(Clone)]
+struct Entry {
+    hook: Arc<dyn Hook>,
+    /// Whether it only has [`Hook::event`]; the others use the session.
+    events_only: bool,
+    sees_steps: bool,
+}
 
 impl fmt::Debug for Hooks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -135,66 +148,82 @@ impl fmt::Debug for Hooks {
 
 impl Hooks {
     pub(crate) fn add(&mut self, hook: impl Hook + 'static) {
-        self.0.push(Arc::new(hook));
+        let sees_steps = hook.sees_steps();
+        self.0.push(Entry { hook: Arc::new(hook), events_only: false, sees_steps });
+    }
+
+    /// Adds a hook that has events only: for the others, the session is restored after each call.
+    pub(crate) fn add_for_events(&mut self, hook: impl Hook + 'static) {
+        self.0.push(Entry { hook: Arc::new(hook), events_only: true, sees_steps: false });
     }
 
     pub(crate) fn sees_steps(&self) -> bool {
-        self.0.iter().any(|hook| hook.sees_steps())
+        self.0.iter().any(|entry| entry.sees_steps)
     }
 
     pub(crate) fn event(&self, event: &Event<'_>) {
-        self.0.iter().for_each(|hook| hook.event(event));
+        self.0.iter().for_each(|entry| entry.hook.event(event));
     }
 
-    pub(crate) fn failed(&self, error: &Error) {
-        self.0.iter().for_each(|hook| hook.failed(error));
+    /// Calls the hooks if an outcome is a failure, and returns it.
+    pub(crate) fn observed<T>(&self, outcome: Result<T, Error>) -> Result<T, Error> {
+        if let Err(error) = &outcome {
+            self.0.iter().for_each(|entry| entry.hook.failed(error));
+        }
+        outcome
+    }
+
+    fn with_session(&self) -> impl Iterator<Item = &dyn Hook> {
+        self.0.iter().filter(|entry| !entry.events_only).map(|entry| &*entry.hook)
+    }
+
+    fn with_steps(&self) -> impl Iterator<Item = &dyn Hook> {
+        self.0.iter().filter(|entry| entry.sees_steps).map(|entry| &*entry.hook)
     }
 
     pub(crate) async fn before_run(&self, run: HookRun<'_>, steps: &[HookStep<'_>]) -> Result<(), Error> {
-        for hook in &self.0 {
+        for hook in self.with_session() {
             ended(run, "before the run", hook.before_run(run, steps).await).await?;
         }
         Ok(())
     }
 
     pub(crate) async fn before_step(&self, run: HookRun<'_>, step: HookStep<'_>) -> Result<(), Error> {
-        for hook in self.0.iter().filter(|hook| hook.sees_steps()) {
+        for hook in self.with_steps() {
             ended(run, &format!("before {}", step.stem), hook.before_step(run, step).await).await?;
         }
         Ok(())
     }
 
     pub(crate) async fn after_step(&self, run: HookRun<'_>, report: &StepReport) -> Result<(), Error> {
-        for hook in self.0.iter().filter(|hook| hook.sees_steps()) {
+        for hook in self.with_steps() {
             ended(run, &format!("after {}", report.stem), hook.after_step(run, report).await).await?;
         }
         Ok(())
     }
 
     pub(crate) async fn after_run(&self, run: HookRun<'_>, warnings: &mut Vec<String>) -> Result<(), Error> {
-        for hook in &self.0 {
-            hook.after_run(run, warnings).await.map_err(|error| failure("after the run", error))?;
+        for hook in self.with_session() {
+            ended(run, "after the run", hook.after_run(run, warnings).await).await?;
         }
         Ok(())
     }
 }
 
-/// The outcome of a hook that ran on the session of a run.
+/// The outcome of a hook that had the session. Settings that it changed are restored, and a transaction that it left open is
+/// rolled back and an error.
 async fn ended(run: HookRun<'_>, at: &str, outcome: Result<(), HookError>) -> Result<(), Error> {
-    let idle = require_no_transaction(run.client, "").await;
+    let failure = |source: HookError| Error::Hook { at: at.to_owned(), source };
+    let restore = match run.restore {
+        Some(restore) => format!("SET SESSION AUTHORIZATION DEFAULT;RESET ALL;{restore}"),
+        None => String::new(),
+    };
+    let idle = require_no_transaction(run.client, &restore).await;
     if idle.is_err() {
-        run.client.batch_execute("ROLLBACK").await.ok();
+        run.client.batch_execute(&format!("ROLLBACK;{restore}")).await.ok();
     }
-    outcome.map_err(|error| failure(at, error))?;
-    idle.map(drop)
-}
-
-/// The error of a run that a hook stopped.
-pub(crate) fn failure(at: &str, error: HookError) -> Error {
-    match error.downcast::<Error>() {
-        Ok(error) => *error,
-        Err(source) => Error::Hook { at: at.to_owned(), source },
-    }
+    outcome.map_err(failure)?;
+    idle.map(drop).map_err(|error| failure(error.into()))
 }
 
 /// A function that is called with events.

@@ -65,7 +65,7 @@ impl LockKeys {
     }
 
     /// Releases the key that [`take_created`](LockKeys::take_created) took.
-    pub(crate) async fn release_made(&mut self, client: &Client) {
+    pub(crate) async fn release_created(&mut self, client: &Client) {
         if let Some(by_table) = self.by_table.take() {
             // If that fails, the session has ended, and the lock with it.
             client.batch_execute(&format!("SELECT pg_catalog.pg_advisory_unlock({by_table})")).await.ok();

@@ -9,10 +9,9 @@ use tokio_postgres::Client;
 use tracing::{Instrument, info, warn};
 
 use crate::connect::Target;
-use crate::drift::DriftCheck;
 use crate::error::{Error, may_wait};
 use crate::history::HistoryState;
-use crate::hook::{self, Hook, HookRun};
+use crate::hook::HookRun;
 use crate::interrupt::{CancelOnDrop, Canceler};
 use crate::lock::{HistoryLock, LockWait, Waited};
 use crate::pin::Caller;
@@ -114,29 +113,19 @@ impl Migrator {
     /// [`Error`] says what stopped the run. What was applied before stays, each step with its history row. That includes
     /// [`Error::Drift`], because schemas are compared after the last step.
     pub async fn apply(&self, client: &Client) -> Result<Report, Error> {
-        let span = tracing::info_span!("run", environment = %self.planner.options.environment);
-        self.apply_in_span(client).instrument(span).await
+        self.planner.options.hooks.observed(self.apply_in_span(client).await)
     }
 
     async fn apply_in_span(&self, client: &Client) -> Result<Report, Error> {
-        let outcome = self.applied_with_hooks(client).await;
-        if let Err(error) = &outcome {
-            self.planner.options.hooks.failed(error);
-        }
-        outcome
-    }
-
-    async fn applied_with_hooks(&self, client: &Client) -> Result<Report, Error> {
-        let mut report = self.apply_pending(client).await?;
         let environment = &self.planner.options.environment;
-        let run = HookRun { client, environment, is_rollback: false };
-        self.planner.options.hooks.after_run(run, &mut report.warnings).await?;
-        let drift = DriftCheck::new(&self.planner);
-        drift
-            .after_run(run, &mut report.warnings)
-            .await
-            .map_err(|error| hook::failure("after the run", error))?;
-        Ok(report)
+        let applied = async {
+            let mut report = self.apply_pending(client).await?;
+            let run = HookRun { client, environment, is_rollback: false, restore: None };
+            self.planner.options.hooks.after_run(run, &mut report.warnings).await?;
+            crate::drift::check(&self.planner, run, &mut report.warnings).await?;
+            Ok(report)
+        };
+        applied.instrument(tracing::info_span!("run", %environment)).await
     }
 
     async fn apply_pending(&self, client: &Client) -> Result<Report, Error> {
@@ -179,7 +168,7 @@ impl Migrator {
     /// Applies; if the future is dropped, cancels the statement that runs.
     pub(crate) async fn applied_or_canceled(&self, client: &Client) -> Result<Report, Error> {
         let guard = CancelOnDrop::new(Canceler::new(client, self.planner.options.target.as_ref()));
-        let report = self.apply(client).await;
+        let report = self.apply_in_span(client).await;
         guard.disarm();
         report
     }

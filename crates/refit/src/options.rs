@@ -74,7 +74,7 @@ impl Default for Options {
 fn default_hooks() -> Hooks {
     let mut hooks = Hooks::default();
     #[cfg(feature = "metrics")]
-    hooks.add(crate::metrics::Metrics);
+    hooks.add_for_events(crate::metrics::Metrics);
     hooks
 }
 

@@ -100,7 +100,7 @@ async fn make(client: &Client, facts: &mut Preflight, needed: &[Component]) -> R
         Err(error) => {
             client.batch_execute("ROLLBACK").await.ok();
             if lock != facts.lock {
-                lock.release_made(client).await;
+                lock.release_created(client).await;
             }
             Err(error)
         }

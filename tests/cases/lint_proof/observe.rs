@@ -58,9 +58,8 @@ pub(super) async fn run(url: &str, files: &[(String, String)], undo: bool) -> Ob
         let scanned = statement.scanned.iter().filter(|scan| scan.rows > 0).map(|scan| &scan.table);
         observed.scanned.extend(scanned.filter(before).cloned());
     }
-    observed.error = trace
-        .failure()
-        .and_then(|statement| statement.failure.as_ref())
-        .map(|failure| (failure.sqlstate.clone().unwrap_or_default(), failure.message.clone()));
+    observed.error = trace.failure().and_then(|statement| statement.failure.as_ref()).map(|failure| {
+        (failure.sqlstate.as_deref().unwrap_or("refused").to_owned(), failure.message.clone())
+    });
     Observed { trace, ..observed }
 }

@@ -6,8 +6,8 @@
 //! size, and NOT NULL, because rows with a NULL key are never reached.
 //!
 //! A statement that sets the key, or inserts into the table that it walks, goes beyond its batch too: a later batch
-//! reaches the row and changes it again. Refit refuses to start such a backfill. `undo` cannot restore a generated
-//! column.
+//! reaches the row and changes it again. Refit refuses to start a backfill that omits a bound or goes beyond its batch.
+//! `undo` cannot restore a generated column.
 //!
 //! Lock: ROW EXCLUSIVE on the table, and a lock on every row that a batch changes until its commit. PostgreSQL 14 to 18.
 //!
@@ -17,9 +17,7 @@
 //! ```
 //!
 //! ```toml,claim
-//! lock = "ROW EXCLUSIVE"
-//! table = "posts"
-//! scan = true
+//! error = "refused"
 //! ```
 //!
 //! ```sql,safe
@@ -35,8 +33,7 @@
 //! ```
 //!
 //! ```toml,claim
-//! lock = "ROW EXCLUSIVE"
-//! table = "people"
+//! error = "refused"
 //! ```
 //!
 //! Put the new key in its own column:

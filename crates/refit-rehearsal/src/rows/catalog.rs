@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use postgres_protocol::escape::escape_identifier;
+use refit::REHEARSAL_SCHEMA;
 use tokio_postgres::{Client, Row};
 
 use crate::error::Error;
@@ -81,13 +82,19 @@ pub(super) struct TypeInfo {
     pub(super) fields: Vec<(u32, i32)>,
 }
 
-const TABLES: &str = "SELECT c.oid, n.nspname::text, c.relname::text, c.relkind = 'p', \
+/// Tables of the migrations, not Refit's own.
+fn tables() -> String {
+    let own = format!("'refit', '{REHEARSAL_SCHEMA}'");
+    format!(
+        "SELECT c.oid, n.nspname::text, c.relname::text, c.relkind = 'p', \
      coalesce((SELECT p.partstrat = 'h' FROM pg_partitioned_table p WHERE p.partrelid = c.oid), false), \
      (SELECT h.inhparent FROM pg_inherits h WHERE h.inhrelid = c.oid AND c.relispartition), \
      pg_catalog.pg_get_partition_constraintdef(c.oid) \
      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
      WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' \
-     AND n.nspname NOT IN ('information_schema', 'refit', 'refit_rehearsal') AND c.relname <> 'refinery_schema_history'";
+     AND n.nspname NOT IN ('information_schema', {own}) AND c.relname <> 'refinery_schema_history'"
+    )
+}
 
 const COLUMNS: &str = "SELECT a.attrelid, a.attnum, a.attname::text, a.atttypid, a.atttypmod, \
      pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull, \
@@ -132,8 +139,9 @@ impl Catalog {
         let query = async |sql: &str| {
             client.query_typed(sql, &[]).await.map_err(Error::database("reading the tables' definitions"))
         };
+        let of_migrations = tables();
         let (tables, columns, checks, keys, unique, types) = tokio::try_join!(
-            query(TABLES),
+            query(&of_migrations),
             query(COLUMNS),
             query(CHECKS),
             query(FOREIGN_KEYS),

@@ -117,12 +117,8 @@ impl Takeover {
 
     /// The rows, as the history records them.
     pub(crate) fn migrations(&self) -> Vec<AdoptedMigration> {
-        let migration = |row: &Adopted| AdoptedMigration {
-            version: row.version,
-            name: row.name.clone(),
-            applied_on: row.applied_on.clone(),
-            checksum: row.checksum,
-        };
+        let migration =
+            |row: &Adopted| AdoptedMigration::new(row.version, &*row.name, &*row.applied_on, row.checksum);
         self.rows.iter().map(migration).collect()
     }
 }

@@ -115,7 +115,7 @@ fn migrations_that_may_have_run_are_not_changed() {
     // A repository without a main branch is treated like none.
     git(&workspace, &["branch", "--move", "--force", "main", "trunk"]);
     let lost = workspace.run(&["lint-migrations", "--fix"]).expect(2);
-    assert!(lost.stderr.contains("no main branch"), "{}", lost.stderr);
+    assert!(lost.stderr.contains("needs a main branch"), "{}", lost.stderr);
 }
 
 #[test]

@@ -34,7 +34,7 @@ pub(super) fn connector(options: &TlsOptions) -> Result<Connector, Error> {
         SslMode::VerifyFull | SslMode::VerifyCa => {
             let roots = roots(options)?;
             let verifier = Verifier::of(&provider, roots, mode == SslMode::VerifyFull);
-            verifier.map_err(caused("no authority to trust; name one with sslrootcert"))?
+            verifier.map_err(caused("no authority is trusted (name one with sslrootcert)"))?
         }
         _ => Verifier::none(&provider),
     };

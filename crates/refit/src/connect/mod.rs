@@ -341,7 +341,7 @@ where
     T: tokio_postgres::tls::MakeTlsConnect<tokio_postgres::Socket>,
     T::Stream: Send + 'static,
 {
-    // The driver's timeout covers the TCP connection only, not a server that accepts it and sends nothing.
+    // The driver's timeout covers the TCP connection to each address, not a server that accepts it and sends nothing.
     let limit = config.get_connect_timeout().copied().unwrap_or(options.attempt_timeout) * 2;
     let (client, connection) = match tokio::time::timeout(limit, config.connect(tls)).await {
         Ok(connected) => connected?,

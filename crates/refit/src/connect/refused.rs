@@ -11,7 +11,7 @@ use crate::error::describe;
 pub(super) enum Failed {
     /// With an error of the server, the driver or the system.
     Driver(tokio_postgres::Error),
-    /// The server accepted the connection, and did not respond for so long.
+    /// No server responded for so long.
     Timeout(Duration),
 }
 
@@ -35,9 +35,8 @@ impl Refused {
         let error = match failed {
             Failed::Driver(error) => error,
             Failed::Timeout(limit) => {
-                let reason =
-                    format!("the server accepted the connection and did not respond within {limit:?}");
-                let hint = "check host and port, and that a PostgreSQL server is listening there".to_owned();
+                let reason = format!("no server responded within {limit:?}");
+                let hint = "check host and port, and that the server can be reached".to_owned();
                 return Refused { reason, hint, may_pass: true };
             }
         };

@@ -230,8 +230,8 @@ pub enum Error {
         /// Where it stands.
         position: Position,
     },
-    /// A hook of the program stopped the run.
-    #[error("a hook stopped the run {at}")]
+    /// A hook of the program failed, which ends the run.
+    #[error("a hook failed {at}")]
     Hook {
         /// When: before or after what.
         at: String,
@@ -312,13 +312,7 @@ impl Error {
     /// # }
     /// ```
     pub fn message(&self) -> String {
-        let mut text = self.to_string();
-        let mut source = std::error::Error::source(self);
-        while let Some(cause) = source {
-            text.push_str(&format!(": {cause}"));
-            source = cause.source();
-        }
-        text
+        chain(self)
     }
 
     /// An error of TLS that no other error caused.
@@ -363,17 +357,20 @@ pub(crate) fn describe(error: &tokio_postgres::Error) -> String {
             }
             text
         }
-        None => {
-            let mut text = error.to_string();
-            let mut source = std::error::Error::source(error);
-            while let Some(cause) = source {
-                text.push_str(&format!(": {cause}"));
-                source = cause.source();
-            }
-            text
-        }
+        None => chain(error),
     };
     shown(&text)
+}
+
+/// An error with its sources, separated by colons.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    text
 }
 
 /// A text of unknown origin as it may stand in a line of an error or a log: no secrets, and nothing that acts on a terminal.
@@ -383,7 +380,7 @@ pub(crate) fn shown(text: &str) -> String {
 
 /// The error where the state that an older release wrote has to be upgraded first.
 pub(crate) fn outdated() -> Error {
-    let advice = "an older release wrote what is remembered of this database; run `cargo xtask migrate` first, which upgrades it";
+    let advice = "an older release wrote Refit's records in this database; run `cargo xtask migrate` first, which upgrades them";
     Error::Target(advice.to_owned())
 }
 

@@ -13,10 +13,10 @@ use crate::statement_observer::RunningStatement;
 impl StepContext<'_> {
     /// Runs the text of a step, statement by statement.
     pub(crate) async fn as_client(&self, step: &Step<'_>) -> Result<(), Error> {
-        self.begin_session(step, "").await?;
+        self.begin_session(step, self.facts.discard).await?;
         let statements = split_statements(step.sql);
         let outcome = self.statements_as_client(step, &statements).await;
-        self.clean_up().await;
+        self.clean_up(step.sql).await;
         outcome
     }
 
@@ -38,7 +38,8 @@ impl StepContext<'_> {
                 StatementKind::TransactionControl => {
                     let first = statement.text.split_whitespace().next().unwrap_or_default();
                     let sent = self.observed(running(open)).await;
-                    open = ["BEGIN", "START"].iter().any(|word| first.eq_ignore_ascii_case(word));
+                    let chains = statement.text.to_ascii_uppercase().ends_with(" AND CHAIN");
+                    open = chains || ["BEGIN", "START"].iter().any(|word| first.eq_ignore_ascii_case(word));
                     sent
                 }
                 _ if open => self.observed(running(true)).await,

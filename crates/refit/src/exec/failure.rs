@@ -41,7 +41,7 @@ impl Remains {
             }
             Remains::Nothing if undo => "the down file was rolled back; fix it and run again",
             Remains::Nothing => "the migration was rolled back; fix it and run again",
-            Remains::Partial { failed, step, .. } => {
+            Remains::Partial { failed, step } => {
                 return format!(
                     "statement {} was sent outside a transaction: what it committed before it failed stays, and it may be \
                      incomplete; it is not sent again until you decide: {}",
@@ -49,16 +49,14 @@ impl Remains {
                     ways_on(step)
                 );
             }
-            Remains::Statements { failed, .. } if cut => {
+            Remains::Statements { failed } if cut => {
                 return format!(
                     "statement {} may be complete, those before it are; run again to resume here",
                     failed + 1
                 );
             }
-            Remains::Statements { failed: 0, .. } => {
-                "none of its statements was applied; fix it and run again"
-            }
-            Remains::Statements { failed, .. } => {
+            Remains::Statements { failed: 0 } => "none of its statements was applied; fix it and run again",
+            Remains::Statements { failed } => {
                 return format!(
                     "its first {failed} statements are applied and will not run again; run again to resume here"
                 );

@@ -20,8 +20,9 @@ impl StepContext<'_> {
         let opening = Opening::transactional(step.stem, lock_timeout, self.facts, None);
         let closing = match self.rolls_back {
             true => format!(
-                "SET CONSTRAINTS ALL IMMEDIATE;ROLLBACK;SET SESSION AUTHORIZATION DEFAULT;RESET ALL;{}",
-                self.facts.restore
+                "SET CONSTRAINTS ALL IMMEDIATE;ROLLBACK;SET SESSION AUTHORIZATION DEFAULT;RESET ALL;{}{}",
+                self.facts.restore,
+                self.facts.clear_after(step.sql)
             ),
             false => self.closing(step, record, attempts),
         };

@@ -121,7 +121,10 @@ impl StepContext<'_> {
         refused: impl AsyncFnOnce(),
     ) -> Result<StepReport, Error> {
         let hooked = self.hook_run(step.kind == StepKind::Undo);
-        self.hooks.before_step(hooked, HookStep::new(step.kind, step.version, step.stem)).await?;
+        // A rollback asks before it restores rows.
+        if step.kind != StepKind::Undo {
+            self.hooks.before_step(hooked, HookStep::new(step.kind, step.version, step.stem)).await?;
+        }
         let began = Instant::now();
         self.hooks.event(&Event::StepBegan { stem: step.stem });
         // What was sent ahead may be done before anybody looks: then the server knows better how long it took.
@@ -144,7 +147,8 @@ impl StepContext<'_> {
 
     /// The run, for its hooks.
     pub(crate) fn hook_run(&self, is_rollback: bool) -> HookRun<'_> {
-        HookRun { client: self.client, environment: self.environment, is_rollback }
+        let restore = Some(&*self.facts.restore);
+        HookRun { client: self.client, environment: self.environment, is_rollback, restore }
     }
 
     /// Answers the number of attempts, and how long the last one took.
@@ -259,13 +263,16 @@ impl StepContext<'_> {
             true => blockers::of(self.client, step.sql, lock_timeout).await,
             false => Vec::new(),
         };
-        self.clean_up().await;
+        self.clean_up(step.sql).await;
         Attempt { blockers, ..failed }
     }
 
     /// Ends a failed transaction and puts the session right. Fails only with the connection, which its next use reports.
-    pub(crate) async fn clean_up(&self) {
-        let sql = format!("ROLLBACK;SET SESSION AUTHORIZATION DEFAULT;RESET ALL;{}", self.facts.restore);
+    /// What the text `of` has prepared is removed.
+    pub(crate) async fn clean_up(&self, of: &str) {
+        let Preflight { restore, .. } = self.facts;
+        let clear = self.facts.clear_after(of);
+        let sql = format!("ROLLBACK;SET SESSION AUTHORIZATION DEFAULT;RESET ALL;{restore}{clear}");
         if let Err(error) = self.client.batch_execute(&sql).await {
             warn!(error = %crate::error::describe(&error), "could not reset the session");
         }

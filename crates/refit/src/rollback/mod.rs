@@ -112,14 +112,14 @@ impl Migrator {
     /// [`Error::RollbackRefused`] before anything happens, if a step is not possible; [`Error::Backfill`] when rows
     /// cannot be restored; and those of [`apply`](Migrator::apply). Steps that were undone before stay undone.
     pub async fn rollback(&self, url: &str, rollback: &Rollback) -> Result<RollbackReport, Error> {
-        let connection = crate::connect::connect(url, &self.planner.options.connect).await?;
         let span = tracing::info_span!("rollback", environment = %self.planner.options.environment, to = rollback.to);
-        let outcome = self.rolled_back(&connection, url, rollback).instrument(span).await;
-        connection.close().await;
-        if let Err(error) = &outcome {
-            self.planner.options.hooks.failed(error);
-        }
-        outcome
+        let outcome = async {
+            let connection = crate::connect::connect(url, &self.planner.options.connect).await?;
+            let outcome = self.rolled_back(&connection, url, rollback).instrument(span).await;
+            connection.close().await;
+            outcome
+        };
+        self.planner.options.hooks.observed(outcome.await)
     }
 
     async fn rolled_back(
@@ -130,7 +130,12 @@ impl Migrator {
     ) -> Result<RollbackReport, Error> {
         let mut report = run::run(self, client, url, rollback).await?;
         let Options { hooks, environment, .. } = &self.planner.options;
-        hooks.after_run(HookRun { client, environment, is_rollback: true }, &mut report.warnings).await?;
+        hooks
+            .after_run(
+                HookRun { client, environment, is_rollback: true, restore: None },
+                &mut report.warnings,
+            )
+            .await?;
         Ok(report)
     }
 }

@@ -176,6 +176,8 @@ struct Undoing<'a> {
 impl Undoing<'_> {
     /// Undoes one migration: rows first, then its down file with its history row.
     async fn undo(&mut self, step: &UndoStep, migration: &Migration) -> Result<(), Error> {
+        let hooked = HookStep::new(StepKind::Undo, Some(step.version), &step.stem);
+        self.context.hooks.before_step(self.context.hook_run(true), hooked).await?;
         if step.backfill.is_some() {
             let leave = self.rollback.leave_rows.contains(&step.version);
             // Sessions that wait for the lock, and pg_stat_activity, show what runs.

@@ -66,7 +66,7 @@ impl Migrator {
     /// [`Error::Backfill`] if one of them fails, is canceled, or cannot be completed; and those of
     /// [`apply`](Migrator::apply).
     pub async fn run_backfills(&self, url: &str) -> Result<Report, Error> {
-        self.work_until(url, &mut BTreeSet::new()).await
+        self.planner.options.hooks.observed(self.work_until(url, &mut BTreeSet::new()).await)
     }
 
     /// As [`run_backfills`](Migrator::run_backfills), with the versions whose backfills were seen and were not complete then:

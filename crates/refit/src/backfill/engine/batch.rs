@@ -323,7 +323,7 @@ impl<'a> Batches<'a> {
         function(batch).await.map_err(|error| match error.downcast::<tokio_postgres::Error>() {
             Ok(error) => Failed::from(*error),
             // A function's own errors concern its rows, as exceptions of a SQL routine do.
-            Err(error) => Failed::new("P0001", error.to_string()),
+            Err(error) => Failed::new("P0001", crate::error::chain(&*error)),
         })
     }
 

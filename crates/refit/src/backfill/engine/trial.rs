@@ -104,7 +104,10 @@ impl Trial<'_> {
     ) -> Result<(), TrialError> {
         let failed = || Error::database("running a batch");
         let begin = format!("BEGIN;{}{}", pinned("SET LOCAL"), path::enter(self.job));
-        self.client.batch_execute(&begin).await.map_err(failed())?;
+        if let Err(error) = self.client.batch_execute(&begin).await {
+            self.client.batch_execute("ROLLBACK").await.ok();
+            return Err(failed()(error).into());
+        }
         for (index, (part, statement)) in self.basis.shape.parts.iter().zip(self.statements).enumerate() {
             let text = part.text(relation, batch.is_some_and(|(_, closed)| closed));
             let sent = async {

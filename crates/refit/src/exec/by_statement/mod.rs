@@ -25,8 +25,7 @@ use tokio_postgres::types::Type;
 use tracing::{info, warn};
 
 use crate::error::Error;
-use crate::exec::failure::alone;
-use crate::exec::failure::{Attempt, Remains};
+use crate::exec::failure::{Attempt, Remains, alone};
 use crate::exec::step::{Opening, Step, StepContext, send};
 use crate::pin::Caller;
 use alone::Failing;
@@ -132,7 +131,7 @@ impl StepContext<'_> {
             crate::lock::retake(self.facts),
         );
         let Err((error, completed)) = send(self.client, &finish).await else { return Ok(()) };
-        self.clean_up().await;
+        self.clean_up("").await;
         let attempt = alone((error, completed));
         Err(attempt.into_error(step, attempts, Remains::Statements { failed: statements }))
     }
@@ -268,7 +267,7 @@ impl StepContext<'_> {
             true => crate::exec::blockers::of(self.client, text, lock_timeout).await,
             false => Vec::new(),
         };
-        self.clean_up().await;
+        self.clean_up("").await;
         Err(Attempt { blockers, ..failed })
     }
 
@@ -294,7 +293,7 @@ impl StepContext<'_> {
 
     /// Puts the session right, whatever the text has made of it, and says in the step's row why it ended.
     async fn close_failed(&self, id: i64, error: &Error) {
-        self.clean_up().await;
+        self.clean_up("").await;
         let sql = "UPDATE refit.step SET outcome = 'failed', finished_at = pg_catalog.clock_timestamp(), attempts = $2, error = $3 \
                    WHERE id = $1";
         let sql = &*self.facts.state.sql(sql);
