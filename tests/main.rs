@@ -1,4 +1,4 @@
-//! Integration tests: one binary, a module a subject. Each starts from an empty database of its own on a private
+//! Integration tests: one binary, with a module per subject. Each test starts from an empty database of its own on a private
 //! server, and asserts on the database afterwards.
 
 #![allow(clippy::unwrap_used, reason = "a test ends where something is not as it must be, helpers included")]

@@ -1,6 +1,6 @@
 //! A service reduced to its boot: applies the folder given first to the database given second, then exits.
-//! With a number of seconds behind them it works on backfills too, with leases of that length; with a version behind that, it
-//! goes back to it instead.
+//! With a number of seconds as a third argument it also runs backfills, with leases of that length; with a version as a fourth, it
+//! rolls back to that version instead.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

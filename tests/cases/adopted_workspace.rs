@@ -1,4 +1,4 @@
-//! Another workspace gets every command with an xtask of two lines.
+//! Another workspace has every command with an xtask of two lines.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -46,7 +46,7 @@ fn a_two_line_xtask_has_every_command() {
     assert!(migrated.starts_with("applied 1 migration"), "{migrated}");
 }
 
-/// Runs `cargo xtask` as its alias has it, and gives standard output.
+/// Runs `cargo xtask` as its alias does; returns standard output.
 fn xtask(folder: &Path, arguments: &[&str]) -> String {
     let mut command = Command::new(env!("CARGO"));
     command

@@ -1,4 +1,4 @@
-//! A step is sent while the one before runs: whatever the outcome of that one, nothing runs out of order.
+//! A step is sent while the one before runs. Whatever the outcome of that one, steps run in order.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ const FIRST: (&str, &str) = (
      CREATE TABLE once (id int UNIQUE DEFERRABLE INITIALLY DEFERRED);",
 );
 
-/// Ways to fail: before the transaction begins, in its middle, at its end, with the connection.
+/// Ways to fail: before the transaction begins, in its middle, at its end, or with the connection.
 const FAILURES: [&str; 8] = [
     "CREATE TABL b (id int);",
     "SELECT 1; SELECT (2;",
@@ -24,11 +24,11 @@ const FAILURES: [&str; 8] = [
     "SET LOCAL statement_timeout = 10; SELECT pg_sleep(5);",
 ];
 
-/// What may come next, good and bad.
+/// Steps that follow: valid, malformed and failing ones.
 const NEXT: [&str; 3] = ["INSERT INTO ran VALUES (3);", "SELECT 'unfinished;", "SELECT 1 / 0;"];
 
 #[tokio::test]
-async fn nothing_follows_a_step_that_failed() {
+async fn no_step_runs_after_a_failed_one() {
     for (index, failure) in FAILURES.into_iter().enumerate() {
         let next = NEXT[index % NEXT.len()].replace("'unfinished", "unfinished(");
         let db = TestDb::empty().await.unwrap();
@@ -37,7 +37,7 @@ async fn nothing_follows_a_step_that_failed() {
         assert!(error.contains("V2__fails"), "{failure}: {error}");
         assert_eq!(applied(&db).await, "1", "{failure}");
         assert_eq!(value::<i64>(&db, "SELECT sum(step) FROM ran").await, 1, "{failure}");
-        // FixOutcome, all of it runs.
+        // After a fix, all steps run.
         let files = [FIRST, ("V2__fails.sql", "INSERT INTO ran VALUES (2);"), ("V3__next.sql", NEXT[0])];
         migrator(&files).run(db.url()).await.unwrap();
         assert_eq!(value::<String>(&db, "SELECT string_agg(step::text, ',') FROM ran").await, "1,2,3");
@@ -45,7 +45,7 @@ async fn nothing_follows_a_step_that_failed() {
 }
 
 #[tokio::test]
-async fn a_step_that_is_tried_again_keeps_its_place() {
+async fn a_retried_step_keeps_its_order() {
     let db = TestDb::empty().await.unwrap();
     execute(&db, "CREATE TABLE busy (id int)").await;
     let reader = db.connect().await.unwrap();
@@ -73,9 +73,9 @@ async fn a_step_that_is_tried_again_keeps_its_place() {
     assert!(exists(&db, "ran_ix").await);
 }
 
-/// The server does what it was sent, whether its answer can be read or not.
+/// A step whose response cannot be read was applied all the same.
 #[tokio::test]
-async fn an_answer_that_cannot_be_read_is_no_failure() {
+async fn an_unreadable_response_is_not_a_failure() {
     let db = TestDb::empty().await.unwrap();
     let latin = "DO $do$ BEGIN EXECUTE 'SET client_encoding = LATIN1'; END $do$;";
     let odd = format!("{latin} SELECT 1 AS \"hé\"; INSERT INTO ran VALUES (2);");
@@ -88,12 +88,12 @@ async fn an_answer_that_cannot_be_read_is_no_failure() {
     let failing = format!("{latin} SELECT 'é' / 0;");
     let files = [files[0], files[1], files[2], ("V4__odd.sql", failing.as_str())];
     let error = migrator(&files).run(db.url()).await.unwrap_err().message();
-    assert!(error.starts_with("V4__odd.sql failed") && !error.contains("was cut"), "{error}");
+    assert!(error.starts_with("V4__odd.sql failed") && !error.contains("was lost"), "{error}");
     assert_eq!(applied(&db).await, "1,2,3");
 }
 
 #[tokio::test]
-async fn the_last_step_is_waited_for() {
+async fn a_run_waits_for_its_last_step() {
     let db = TestDb::empty().await.unwrap();
     let files = [FIRST, ("V2__slow.sql", "SELECT pg_sleep(0.3); INSERT INTO ran VALUES (2);")];
     let report = migrator(&files).run(db.url()).await.unwrap();

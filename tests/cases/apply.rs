@@ -1,4 +1,4 @@
-//! What `apply` promises of a step, a run and a boot.
+//! What `apply` guarantees for a step, a run and a boot.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ const TWO: [(&str, &str); 2] = [
 ];
 
 #[tokio::test]
-async fn a_fresh_database_gets_everything_once() {
+async fn every_migration_runs_once_on_a_new_database() {
     let db = TestDb::empty().await.unwrap();
     let report = migrator(&TWO).run(db.url()).await.unwrap();
     assert_eq!(report.steps.len(), 2);
@@ -56,7 +56,7 @@ async fn a_history_of_plain_refinery_is_continued() {
 }
 
 #[tokio::test]
-async fn a_failing_step_leaves_nothing_and_tells_everything() {
+async fn a_failing_step_is_rolled_back_and_reported() {
     let db = TestDb::empty().await.unwrap();
     let mut sql = "CREATE TABLE t (a int);\n".to_owned();
     sql.push_str(&"-- a line\n".repeat(37));
@@ -71,7 +71,7 @@ async fn a_failing_step_leaves_nothing_and_tells_everything() {
 }
 
 #[tokio::test]
-async fn a_run_time_error_names_the_statement_it_happened_in() {
+async fn a_run_time_error_names_its_statement() {
     let db = TestDb::empty().await.unwrap();
     let sql = "CREATE TABLE t (a int PRIMARY KEY);\nINSERT INTO t VALUES (1);\n\n-- twice\nINSERT INTO t VALUES (1);";
     let error = migrator(&[("V1__t.sql", sql)]).run(db.url()).await.unwrap_err();
@@ -80,7 +80,7 @@ async fn a_run_time_error_names_the_statement_it_happened_in() {
 }
 
 #[tokio::test]
-async fn a_constraint_that_fails_at_commit_is_reported_as_such() {
+async fn a_constraint_that_fails_at_commit_is_reported() {
     let db = TestDb::empty().await.unwrap();
     let sql = "CREATE TABLE a (id int PRIMARY KEY, b int REFERENCES a DEFERRABLE INITIALLY DEFERRED);\n\
                INSERT INTO a VALUES (1, 2);";
@@ -91,7 +91,7 @@ async fn a_constraint_that_fails_at_commit_is_reported_as_such() {
 }
 
 #[tokio::test]
-async fn what_a_step_does_to_the_session_ends_with_it() {
+async fn session_changes_of_a_step_end_with_it() {
     let db = TestDb::empty().await.unwrap();
     let dump = "SELECT pg_catalog.set_config('search_path', '', false);\nSET lock_timeout = 0;\nSET ROLE pg_monitor;\n\
                 RESET ROLE;\nCREATE TABLE public.dumped (id int);\nSET ROLE pg_monitor;";
@@ -109,7 +109,7 @@ async fn what_a_step_does_to_the_session_ends_with_it() {
 }
 
 #[tokio::test]
-async fn the_callers_session_is_left_as_it_was() {
+async fn the_callers_session_is_restored() {
     let db = TestDb::empty().await.unwrap();
     let client = db.connect().await.unwrap();
     client
@@ -148,7 +148,7 @@ async fn transaction_control_and_client_copies_are_refused_before_anything_runs(
 }
 
 #[tokio::test]
-async fn a_commit_inside_a_procedure_cannot_break_a_step_apart() {
+async fn a_commit_in_a_procedure_fails_the_step() {
     let db = TestDb::empty().await.unwrap();
     let sql = "CREATE TABLE t (a int);\nDO $$ BEGIN INSERT INTO t VALUES (1); COMMIT; END $$;";
     let error = migrator(&[("V1__t.sql", sql)]).run(db.url()).await.unwrap_err();
@@ -170,7 +170,7 @@ async fn repeatable_migrations_run_after_the_others_and_whenever_they_change() {
 }
 
 #[tokio::test]
-async fn a_lock_that_is_held_delays_the_step_and_names_the_holder() {
+async fn a_held_lock_delays_the_step_and_its_holder_is_named() {
     let db = TestDb::empty().await.unwrap();
     migrator(&TWO).run(db.url()).await.unwrap();
     let reader = db.connect().await.unwrap();
@@ -193,9 +193,9 @@ async fn a_lock_that_is_held_delays_the_step_and_names_the_holder() {
     assert_eq!(applied(&db).await, "1,2,3");
 }
 
-/// Deferred constraints are looked at when all the text is done, and wait for locks then.
+/// Deferred constraints are checked after the text, and then wait for locks.
 #[tokio::test]
-async fn the_end_of_a_step_waits_no_longer_than_its_text() {
+async fn the_lock_timeout_also_applies_at_commit() {
     let db = TestDb::empty().await.unwrap();
     execute(
         &db,
@@ -215,7 +215,7 @@ async fn the_end_of_a_step_waits_no_longer_than_its_text() {
 }
 
 #[tokio::test]
-async fn gated_steps_wait_and_the_rest_runs() {
+async fn gated_steps_are_held_back_and_the_others_run() {
     let db = TestDb::empty().await.unwrap();
     let files = [
         ("V1__a.sql", "CREATE TABLE a (id int);"),
@@ -238,7 +238,7 @@ async fn gated_steps_wait_and_the_rest_runs() {
 }
 
 #[tokio::test]
-async fn a_target_stops_the_run_there() {
+async fn a_run_stops_at_its_target() {
     let db = TestDb::empty().await.unwrap();
     migrator(&TWO).to(1).run(db.url()).await.unwrap();
     assert_eq!(applied(&db).await, "1");

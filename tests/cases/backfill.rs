@@ -13,7 +13,7 @@ fn inline(files: &[(&str, &str)]) -> Migrator {
     migrator(files).backfills(Backfills::Inline)
 }
 
-/// How often each value of `n` occurs.
+/// The number of rows per value of `n`.
 async fn counts(db: &TestDb) -> String {
     value(db, "SELECT string_agg(format('%s: %s', n, rows), ', ' ORDER BY n) FROM (SELECT n, count(*) AS rows FROM t GROUP BY n) c").await
 }
@@ -34,7 +34,7 @@ async fn ask(db: &TestDb, version: i64, what: Request) -> Result<(), Error> {
 }
 
 #[tokio::test]
-async fn every_row_once_whatever_the_key() {
+async fn every_row_is_changed_once_for_every_kind_of_key() {
     for (table, key, statement, strategy) in [
         (
             "CREATE TABLE t (id bigint PRIMARY KEY, n int NOT NULL DEFAULT 0); INSERT INTO t SELECT g FROM generate_series(1, 30000) g",
@@ -106,7 +106,7 @@ async fn every_row_once_whatever_the_key() {
 }
 
 #[tokio::test]
-async fn a_gate_stays_shut_until_the_backfill_is_complete() {
+async fn a_gate_stays_closed_until_the_backfill_is_complete() {
     let db = TestDb::empty().await.unwrap();
     let table = (
         "V1__t.sql",
@@ -121,7 +121,7 @@ async fn a_gate_stays_shut_until_the_backfill_is_complete() {
     assert_eq!(held.steps.len(), 2);
     assert_eq!(held.held[0].gate, Gate::Backfill { version: 2 });
     assert_eq!((applied(&db).await.as_str(), counts(&db).await.as_str()), ("1,2", "0: 5000"));
-    // Again: the registration is not repeated, and the gate is as shut.
+    // A second run does not register again, and the gate is still closed.
     let again = migrator(&files).backfills(Backfills::Hold).run(db.url()).await.unwrap();
     assert_eq!((again.steps.len(), again.held.len()), (0, 1));
     let report = inline(&files).run(db.url()).await.unwrap();
@@ -131,7 +131,7 @@ async fn a_gate_stays_shut_until_the_backfill_is_complete() {
 }
 
 #[tokio::test]
-async fn rows_that_do_not_suit_are_set_aside_and_tried_again() {
+async fn failing_rows_are_set_aside_and_retried() {
     let db = TestDb::empty().await.unwrap();
     let table = (
         "V1__t.sql",
@@ -161,7 +161,7 @@ async fn rows_that_do_not_suit_are_set_aside_and_tried_again() {
 }
 
 #[tokio::test]
-async fn a_bad_row_of_a_stripe_is_the_one_that_is_set_aside() {
+async fn only_the_failing_row_of_a_stripe_is_set_aside() {
     let db = TestDb::empty().await.unwrap();
     let table = (
         "V1__t.sql",
@@ -186,7 +186,7 @@ async fn a_bad_row_of_a_stripe_is_the_one_that_is_set_aside() {
 }
 
 #[tokio::test]
-async fn too_many_bad_rows_and_wrong_statements_stop_at_once() {
+async fn too_many_failing_rows_or_a_wrong_statement_stop_the_job() {
     let table = "CREATE TABLE t (id bigint PRIMARY KEY, text text, n int NOT NULL DEFAULT 0); INSERT INTO t SELECT g, 'x' FROM generate_series(1, 20000) g";
     for (statement, expected) in [
         ("UPDATE t SET n = text::int WHERE id > $1 AND id <= $2", "more than `errors = 5` allows"),
@@ -204,7 +204,7 @@ async fn too_many_bad_rows_and_wrong_statements_stop_at_once() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_walked_is_refused_with_the_way_out() {
+async fn unsupported_tables_are_refused_with_a_hint() {
     for (table, directive, statement, expected) in [
         (
             "CREATE TABLE t (id bigint, n int)",
@@ -253,7 +253,7 @@ async fn what_cannot_be_walked_is_refused_with_the_way_out() {
 }
 
 #[tokio::test]
-async fn a_walk_over_the_heap_reaches_tables_without_a_key() {
+async fn a_table_without_a_key_is_backfilled_by_heap_order() {
     let db = TestDb::empty().await.unwrap();
     let table = (
         "V1__t.sql",
@@ -291,7 +291,7 @@ async fn the_journal_keeps_what_is_overwritten() {
 }
 
 #[tokio::test]
-async fn functions_are_backfills_too() {
+async fn a_function_can_be_a_backfill() {
     let db = TestDb::empty().await.unwrap();
     let table = (
         "V1__t.sql",

@@ -18,7 +18,7 @@ const FILL: (&str, &str) = (
     "V2__fill.sql",
     "-- refit: backfill = { table = \"t\", key = [\"id\"] }\nUPDATE t SET n = n + 1 WHERE id > $1 AND id <= $2;",
 );
-/// Rows come at both ends of the table.
+/// Rows are added at both ends of the table.
 const COME: &str = "CREATE FUNCTION come() RETURNS trigger LANGUAGE plpgsql AS \
     'BEGIN INSERT INTO t (id, n) SELECT g, 0 FROM (VALUES (-5), (-4), (2000)) v (g) ON CONFLICT DO NOTHING; RETURN NULL; END'; \
     CREATE TRIGGER come AFTER UPDATE ON t EXECUTE FUNCTION come()";
@@ -31,7 +31,7 @@ async fn hold(db: &TestDb, files: &[(&str, &str)]) {
     migrator(files).backfills(Backfills::Hold).run(db.url()).await.unwrap();
 }
 
-/// How often each value of `n` occurs.
+/// The number of rows per value of `n`.
 async fn counts(db: &TestDb) -> String {
     value(db, "SELECT string_agg(format('%s: %s', n, rows), ', ' ORDER BY n) FROM (SELECT n, count(*) AS rows FROM t GROUP BY n) c").await
 }
@@ -51,7 +51,7 @@ async fn ask(db: &TestDb, what: Request) -> Result<(), Error> {
 }
 
 #[tokio::test]
-async fn what_waits_is_applied_whoever_completes_the_backfill() {
+async fn held_steps_run_whichever_process_completes_the_backfill() {
     let db = TestDb::empty().await.unwrap();
     hold(&db, &[TABLE, FILL, GATED]).await;
     ask(&db, Request::Pause).await.unwrap();
@@ -67,9 +67,9 @@ async fn what_waits_is_applied_whoever_completes_the_backfill() {
 }
 
 #[tokio::test]
-async fn nobody_works_before_the_first_sample() {
+async fn no_batch_runs_before_the_first_throttle_sample() {
     let db = TestDb::empty().await.unwrap();
-    // It takes its time to say no.
+    // The throttle query takes 0.7 s to return that the work must wait.
     let fill = FILL.1.replace(
         "[\"id\"]",
         "[\"id\"], throttle = \"SELECT CASE WHEN pg_sleep(0.7) IS NOT NULL THEN 1 ELSE 0 END\"",
@@ -78,13 +78,13 @@ async fn nobody_works_before_the_first_sample() {
     hold(&db, &files).await;
     let (url, work) = (db.url().to_owned(), inline(&files));
     let working = tokio::spawn(async move { work.run(&url).await });
-    until("it stops", async || status(&db).await.throttle.is_some()).await;
+    until("it is throttled", async || status(&db).await.throttle.is_some()).await;
     assert_eq!(counts(&db).await, "0: 1000");
     working.abort();
 }
 
 #[tokio::test]
-async fn a_small_backfill_takes_a_moment() {
+async fn a_small_backfill_is_fast() {
     let db = TestDb::empty().await.unwrap();
     hold(&db, &[TABLE, FILL]).await;
     let began = Instant::now();
@@ -94,7 +94,7 @@ async fn a_small_backfill_takes_a_moment() {
 }
 
 #[tokio::test]
-async fn a_time_limit_of_the_role_skips_no_rows() {
+async fn a_statement_timeout_of_the_role_skips_no_rows() {
     let db = TestDb::empty().await.unwrap();
     let table = format!(
         "{}; CREATE FUNCTION slow(n int) RETURNS bool LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.3); RETURN n < 2; END'",
@@ -112,7 +112,7 @@ async fn a_time_limit_of_the_role_skips_no_rows() {
 }
 
 #[tokio::test]
-async fn a_condition_that_fails_on_the_way_ends_the_job_and_skips_no_rows() {
+async fn a_condition_that_fails_later_ends_the_job_and_skips_no_rows() {
     let db = TestDb::empty().await.unwrap();
     let fill = FILL.1.replace(
         "[\"id\"]",
@@ -128,9 +128,9 @@ async fn a_condition_that_fails_on_the_way_ends_the_job_and_skips_no_rows() {
 }
 
 #[tokio::test]
-async fn a_job_whose_rows_keep_coming_is_incomplete_and_can_be_resumed() {
+async fn a_job_with_new_rows_after_every_sweep_can_be_resumed() {
     let db = TestDb::empty().await.unwrap();
-    // Whoever is done brings another one.
+    // Each changed row inserts another one.
     let table = format!(
         "{}; CREATE FUNCTION next() RETURNS trigger LANGUAGE plpgsql AS \
              'BEGIN IF NEW.id >= 1000 THEN INSERT INTO t (n) VALUES (0); END IF; RETURN NULL; END'; \
@@ -156,7 +156,7 @@ async fn a_job_whose_rows_keep_coming_is_incomplete_and_can_be_resumed() {
 }
 
 #[tokio::test]
-async fn what_is_fixed_after_it_stood_still_is_done() {
+async fn rows_fixed_after_a_stopped_sweep_are_changed() {
     let db = TestDb::empty().await.unwrap();
     let table = format!(
         "{}; CREATE TABLE look (id bigint PRIMARY KEY, x int); INSERT INTO look SELECT g, g FROM generate_series(1, 990) g",
@@ -178,7 +178,7 @@ async fn what_is_fixed_after_it_stood_still_is_done() {
 }
 
 #[tokio::test]
-async fn a_job_that_is_complete_by_now_is_not_said_to_be_paused() {
+async fn requests_for_a_job_that_has_just_completed_are_refused() {
     for what in [Request::Pause, Request::Retry] {
         let db = TestDb::empty().await.unwrap();
         hold(&db, &[TABLE, FILL]).await;
@@ -195,7 +195,7 @@ async fn a_job_that_is_complete_by_now_is_not_said_to_be_paused() {
 }
 
 #[tokio::test]
-async fn a_sweep_changes_no_row_that_was_done() {
+async fn a_sweep_changes_no_row_twice() {
     let db = TestDb::empty().await.unwrap();
     let fill = FILL.1.replace("[\"id\"]", "[\"id\"], remaining = \"n = 0\", undo = [\"n\"]");
     let files = [TABLE, (FILL.0, fill.as_str())];
@@ -208,7 +208,7 @@ async fn a_sweep_changes_no_row_that_was_done() {
 }
 
 #[tokio::test]
-async fn a_sweep_of_several_statements_and_of_a_function_changes_no_row_that_was_done() {
+async fn a_sweep_of_several_statements_or_a_function_changes_no_row_twice() {
     let table = format!("{}; {COME}", TABLE.1);
     let directive =
         "-- refit: backfill = { table = \"t\", key = [\"id\"], remaining = \"n = 0\", batch = 300 }\n";
@@ -250,7 +250,7 @@ async fn a_worker_that_sleeps_is_paused_within_a_second() {
 }
 
 #[tokio::test]
-async fn looking_for_rows_that_remain_is_in_nobodys_way() {
+async fn a_search_for_remaining_rows_does_not_block_requests() {
     let db = TestDb::empty().await.unwrap();
     let table = format!(
         "{}; CREATE FUNCTION slow(n int) RETURNS bool LANGUAGE sql AS 'SELECT n < 1 OR pg_sleep(1) IS NULL'",
@@ -274,7 +274,7 @@ async fn looking_for_rows_that_remain_is_in_nobodys_way() {
 }
 
 #[tokio::test]
-async fn outside_of_its_transaction_a_batch_changes_nothing() {
+async fn a_batch_cannot_write_outside_its_transaction() {
     let db = TestDb::empty().await.unwrap();
     let fill = (
         "V2__fill.sql",
@@ -295,7 +295,7 @@ async fn outside_of_its_transaction_a_batch_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_commit_is_timed_without_the_look_at_the_next_batch() {
+async fn the_time_of_a_commit_excludes_the_query_for_the_next_batch() {
     let db = TestDb::empty().await.unwrap();
     let table = format!(
         "{}; CREATE FUNCTION slow(n int) RETURNS bool LANGUAGE sql AS 'SELECT n < 2 AND pg_sleep(1.2) IS NOT NULL'",
@@ -320,7 +320,7 @@ async fn a_commit_is_timed_without_the_look_at_the_next_batch() {
 }
 
 #[tokio::test]
-async fn a_batch_that_ends_its_session_is_status_of() {
+async fn a_batch_that_ends_its_session_has_its_reason_recorded() {
     let db = TestDb::empty().await.unwrap();
     let table = format!("{}; CREATE TABLE bad AS SELECT 500::bigint AS id", TABLE.1);
     let fill = (
@@ -346,7 +346,7 @@ async fn a_batch_that_ends_its_session_is_status_of() {
 #[tokio::test]
 async fn a_row_that_cannot_be_set_aside_ends_the_job() {
     let db = TestDb::empty().await.unwrap();
-    // As long a key as an index takes, and then some beside it.
+    // The longest key that an index accepts: with another column beside it, it is too long.
     let table = (
         "V1__t.sql",
         "CREATE TABLE t (id text PRIMARY KEY, n int NOT NULL DEFAULT 0); \

@@ -1,4 +1,4 @@
-//! Backfills that must not begin, roles and servers that cannot do the work, and figures that must not mislead.
+//! Backfills that must not begin, roles and servers that cannot do the work, and estimates that must not mislead.
 
 mod sessions;
 
@@ -25,7 +25,7 @@ async fn run(db: &TestDb, tables: &str, directive: &str, statement: &str) -> Res
     migrator(&files).backfills(Backfills::Inline).run(db.url()).await
 }
 
-/// Runs a backfill that must be recorded as failed without having changed a row; answers why.
+/// Asserts that a backfill is recorded as failed without having changed a row; returns the reason.
 async fn fails(tables: &str, directive: &str, statement: &str, untouched: &str) -> String {
     let db = TestDb::empty().await.unwrap();
     let error = run(&db, tables, directive, statement).await.unwrap_err();
@@ -36,7 +36,7 @@ async fn fails(tables: &str, directive: &str, statement: &str, untouched: &str) 
 }
 
 #[tokio::test]
-async fn a_backfill_that_sets_its_own_key_is_refused_before_anything_runs() {
+async fn a_backfill_that_sets_its_own_key_is_refused() {
     const BATCH: &str = "WHERE id > $1 AND id <= $2";
     for (key, statement) in [
         ("id", format!("UPDATE song SET id = id + 1000 {BATCH}")),
@@ -65,7 +65,7 @@ async fn a_backfill_that_sets_its_own_key_is_refused_before_anything_runs() {
 }
 
 #[tokio::test]
-async fn what_only_the_server_shows_to_move_a_key_fails_before_a_row_changes() {
+async fn indirect_changes_of_a_key_fail_before_a_row_changes() {
     const BATCH: &str = "WHERE id > $1 AND id <= $2";
     let song = r#"table = "song", key = ["id"]"#;
     let view = format!(
@@ -101,7 +101,7 @@ async fn what_only_the_server_shows_to_move_a_key_fails_before_a_row_changes() {
 }
 
 #[tokio::test]
-async fn a_trigger_that_numbers_new_rows_does_not_keep_a_backfill_from_its_table() {
+async fn an_insert_trigger_does_not_prevent_a_backfill() {
     let tables = format!(
         "{SONGS} CREATE SEQUENCE s START 1000; CREATE FUNCTION number() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
          IF TG_OP = 'INSERT' THEN NEW.id := nextval('s'); ELSE NEW.id := OLD.id; END IF; NEW.id := coalesce(NEW.id, 1); RETURN NEW; END $$; \
@@ -114,7 +114,7 @@ async fn a_trigger_that_numbers_new_rows_does_not_keep_a_backfill_from_its_table
 }
 
 #[tokio::test]
-async fn what_can_never_be_restored_or_walked_ends_with_a_reason() {
+async fn unsupported_journals_and_keys_end_the_job_with_a_reason() {
     let tables = "CREATE TABLE song (id int PRIMARY KEY, n int, g int GENERATED ALWAYS AS (n + 1) STORED, i int GENERATED ALWAYS AS IDENTITY); \
          INSERT INTO song SELECT generate_series(1, 100)";
     let statement = "UPDATE song SET n = 1 WHERE id > $1 AND id <= $2";
@@ -137,7 +137,7 @@ async fn what_can_never_be_restored_or_walked_ends_with_a_reason() {
                 .await;
         assert!(why.contains("composite type"), "{why}");
     }
-    // What cannot be asked for when it is done ends the job as well.
+    // A condition that cannot be evaluated at the end also ends the job.
     let zero = r#"table = "song", key = ["id"], remaining = "1 / (n - n) > 0""#;
     let db = TestDb::empty().await.unwrap();
     let error = run(&db, SONGS, zero, "UPDATE song SET n = 1 WHERE id > $1 AND id <= $2").await.unwrap_err();
@@ -145,7 +145,7 @@ async fn what_can_never_be_restored_or_walked_ends_with_a_reason() {
 }
 
 #[test]
-fn too_many_workers_are_an_error_of_the_folder() {
+fn too_many_workers_make_the_folder_invalid() {
     let text =
         fill(r#"table = "t", key = ["id"], workers = 65"#, "UPDATE t SET n = 1 WHERE id > $1 AND id <= $2");
     let file = SourceFile::new("V1__fill.sql", text.into_bytes());
@@ -154,9 +154,9 @@ fn too_many_workers_are_an_error_of_the_folder() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn estimates_from_stale_statistics_do_not_promise_the_end() {
+async fn stale_statistics_do_not_yield_a_remaining_time() {
     let db = TestDb::empty().await.unwrap();
-    // Pages without rows, as the planner knows them, that are filled again.
+    // Pages that are empty according to the planner's statistics, and are filled again.
     let tables = "CREATE TABLE song (id int PRIMARY KEY, n int, text text DEFAULT repeat('x', 200)) WITH (autovacuum_enabled = false); \
          INSERT INTO song SELECT generate_series(1, 20000); DELETE FROM song WHERE id < 20000; ";
     migrator(&[("V1__tables.sql", tables)]).run(db.url()).await.unwrap();
@@ -189,9 +189,9 @@ async fn estimates_from_stale_statistics_do_not_promise_the_end() {
         let left = 1.0 - status.rows_changed as f64 / 20_001.0;
         assert!(left < 0.3 || status.progress < 0.9, "{status}");
     }
-    assert!(seen > 10, "the work was too short to be seen");
+    assert!(seen > 10, "the work was too short to be observed");
     working.abort();
-    // A range whose estimate was wrong all the same.
+    // A range with a wrong estimate.
     let ranges = "UPDATE refit.backfill_range SET rows_estimated = 1, rows_walked = 5000, \
          done = id <> (SELECT max(id) FROM refit.backfill_range)";
     execute(&db, ranges).await;
@@ -203,7 +203,7 @@ async fn estimates_from_stale_statistics_do_not_promise_the_end() {
 }
 
 #[tokio::test]
-async fn stripes_are_not_chosen_where_something_else_changes_an_indexed_column() {
+async fn stripes_are_not_chosen_if_an_indexed_column_is_changed_indirectly() {
     let stamp = "CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.n > 0 THEN NEW.at = now(); END IF; RETURN NEW; END $$; \
          CREATE TRIGGER stamp BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION stamp()";
     let words = "CREATE TRIGGER words BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION \

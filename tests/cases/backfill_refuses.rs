@@ -1,4 +1,4 @@
-//! What a backfill checks before it begins: which table its statement changes, and why it cannot run.
+//! Checks before a backfill begins: which table its statement changes, and reasons why it cannot run.
 
 use refit::{Backfills, Error, Report};
 use refit_devdb::TestDb;
@@ -11,14 +11,14 @@ const TABLES: &str = "CREATE TABLE posts (id int PRIMARY KEY, flag int NOT NULL 
      CREATE TABLE parts (id int PRIMARY KEY, flag int NOT NULL DEFAULT 0) PARTITION BY RANGE (id); \
      CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (1) TO (10); INSERT INTO parts SELECT g FROM generate_series(1, 5) g";
 
-/// Runs a backfill of so many tables to its end.
+/// Creates tables and runs a backfill to its end.
 async fn backfill(db: &TestDb, tables: &str, directive: &str, statement: &str) -> Result<Report, Error> {
     let fill = format!("-- refit: backfill = {{ {directive} }}\n{statement};");
     let files = [("V1__tables.sql", tables), ("V2__fill.sql", fill.as_str())];
     migrator(&files).backfills(Backfills::Inline).run(db.url()).await
 }
 
-/// The same, where it must not begin; answers why.
+/// Asserts that such a backfill does not begin; returns the reason.
 async fn refused(tables: &str, directive: &str, statement: &str) -> String {
     let db = TestDb::empty().await.unwrap();
     let error = backfill(&db, tables, directive, statement).await.unwrap_err();
@@ -27,7 +27,7 @@ async fn refused(tables: &str, directive: &str, statement: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_statement_changes_the_table_that_it_names() {
+async fn a_statement_must_change_the_table_of_the_backfill() {
     const LOOK: &str = "SELECT format('%s posts, %s flagged, %s versions flagged', (SELECT count(*) FROM posts), \
          (SELECT sum(flag) FROM posts), (SELECT sum(flag) FROM versions))";
     for (statement, expected) in [
@@ -83,7 +83,7 @@ async fn statements_that_would_lose_rows_are_refused_before_anything_runs() {
 }
 
 #[tokio::test]
-async fn tables_that_inherit_are_not_left_out_in_silence() {
+async fn tables_with_children_are_refused() {
     let tables = "CREATE TABLE t (id int PRIMARY KEY, n int NOT NULL DEFAULT 0); CREATE TABLE \"t 1\" () INHERITS (t); \
          CREATE INDEX ON \"t 1\" (id); INSERT INTO t VALUES (1); INSERT INTO \"t 1\" VALUES (2)";
     let fill = "SET n = n + 1 WHERE id > $1 AND id <= $2";
@@ -103,26 +103,26 @@ const PARTITIONS: &str = "CREATE TABLE t (id int PRIMARY KEY, n int NOT NULL DEF
      CREATE TABLE t4 PARTITION OF t FOR VALUES FROM (30) TO (40)";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_partition_with_another_name_is_done() {
-    let (db, outcome) = meanwhile(PARTITIONS, "t1", "", "ALTER TABLE t2 RENAME TO old").await;
+async fn a_renamed_partition_is_completed() {
+    let (db, outcome) = run_during(PARTITIONS, "t1", "", "ALTER TABLE t2 RENAME TO old").await;
     assert!(outcome.is_ok(), "{outcome:?}");
     assert_eq!(value::<String>(&db, "SELECT format('%s of %s', sum(n), count(*)) FROM t").await, "29 of 29");
 }
 
-/// Rows that went to a partition which is not walked are not taken for done.
+/// Rows that were moved to a partition without ranges do not count as changed.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_partition_that_another_table_takes_the_place_of_is_not_taken_for_dropped() {
+async fn a_replaced_partition_with_rows_fails_the_job() {
     let replace = "CREATE TABLE old (LIKE t2 INCLUDING ALL); INSERT INTO old SELECT * FROM t2; DROP TABLE t2; \
                    ALTER TABLE t ATTACH PARTITION old FOR VALUES FROM (10) TO (20)";
-    let (db, outcome) = meanwhile(PARTITIONS, "t1", "", replace).await;
+    let (db, outcome) = run_during(PARTITIONS, "t1", "", replace).await;
     let error = outcome.unwrap_err().message();
     assert!(error.contains("t2 no longer exists, and public.old, which has no ranges, has rows"), "{error}");
     assert_eq!(value::<String>(&db, "SELECT state FROM refit.backfill").await, "failed");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_partition_that_is_dropped_meanwhile_is_given_up() {
-    let (db, outcome) = meanwhile(PARTITIONS, "t1", "", "DROP TABLE t2").await;
+async fn a_partition_dropped_during_the_job_is_skipped() {
+    let (db, outcome) = run_during(PARTITIONS, "t1", "", "DROP TABLE t2").await;
     assert!(outcome.is_ok(), "{outcome:?}");
     assert_eq!(value::<String>(&db, "SELECT format('%s of %s', sum(n), count(*)) FROM t").await, "19 of 19");
     let reason: String = value(&db, "SELECT reason FROM refit.backfill").await;
@@ -130,18 +130,18 @@ async fn a_partition_that_is_dropped_meanwhile_is_given_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_remains_cannot_be_asked_for_any_more() {
+async fn a_condition_that_no_longer_runs_fails_the_job() {
     let tables = "CREATE TABLE t (id int PRIMARY KEY, n int NOT NULL DEFAULT 0); INSERT INTO t SELECT g FROM generate_series(1, 9) g; \
          CREATE FUNCTION is_left(n int) RETURNS boolean IMMUTABLE LANGUAGE SQL AS 'SELECT n = 0'";
     let (db, outcome) =
-        meanwhile(tables, "t", r#", remaining = "is_left(n)""#, "DROP FUNCTION is_left(int)").await;
+        run_during(tables, "t", r#", remaining = "is_left(n)""#, "DROP FUNCTION is_left(int)").await;
     let error = outcome.unwrap_err().message();
     assert!(error.contains("function is_left(integer) does not exist"), "{error}");
     assert_eq!(value::<String>(&db, "SELECT state FROM refit.backfill").await, "failed");
 }
 
-/// Runs a backfill of `t` that meets a locked row of `relation`, and `act`s while it waits.
-async fn meanwhile(tables: &str, relation: &str, more: &str, act: &str) -> (TestDb, Result<Report, Error>) {
+/// Runs a backfill of `t` that waits for a locked row of `relation`, and runs `act` while it waits.
+async fn run_during(tables: &str, relation: &str, more: &str, act: &str) -> (TestDb, Result<Report, Error>) {
     let db = TestDb::empty().await.unwrap();
     migrator(&[("V1__tables.sql", tables)]).run(db.url()).await.unwrap();
     let holder = refit::connect(db.url(), &refit::ConnectOptions::default()).await.unwrap();
@@ -163,7 +163,7 @@ async fn meanwhile(tables: &str, relation: &str, more: &str, act: &str) -> (Test
 }
 
 #[tokio::test]
-async fn what_the_directive_asks_is_tried_before_a_row_changes() {
+async fn queries_of_the_directive_are_tried_before_a_row_changes() {
     for (asks, expected) in [
         (r#"remaining = "flagg = 0""#, "column \"flagg\" does not exist"),
         (r#"remaining = "flag = 0 OR""#, "syntax error"),
@@ -178,7 +178,7 @@ async fn what_the_directive_asks_is_tried_before_a_row_changes() {
 }
 
 #[tokio::test]
-async fn what_remains_is_counted_however_long_it_takes() {
+async fn counting_remaining_rows_ignores_the_statement_timeout() {
     let db = TestDb::empty().await.unwrap();
     migrator(&[("V1__tables.sql", TABLES)]).run(db.url()).await.unwrap();
     execute(&db, "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET statement_timeout = 400', current_database()); END $$").await;
@@ -190,7 +190,7 @@ async fn what_remains_is_counted_however_long_it_takes() {
 }
 
 #[tokio::test]
-async fn a_large_table_is_large_before_it_is_analysed() {
+async fn the_size_of_a_table_without_statistics_is_estimated() {
     let tables = "CREATE TABLE t (id int PRIMARY KEY, n int); INSERT INTO t SELECT g FROM generate_series(1, 9) g; \
          CREATE TABLE look (u int, v int) WITH (autovacuum_enabled = false); INSERT INTO look SELECT g, g FROM generate_series(1, 30000) g";
     let statement = "UPDATE t SET n = v FROM look WHERE t.id > $1 AND t.id <= $2 AND look.u = t.id";
@@ -199,7 +199,7 @@ async fn a_large_table_is_large_before_it_is_analysed() {
 }
 
 #[tokio::test]
-async fn keys_are_read_as_they_were_written() {
+async fn float_keys_keep_their_full_precision() {
     let db = TestDb::empty().await.unwrap();
     execute(
         &db,
@@ -215,7 +215,7 @@ async fn keys_are_read_as_they_were_written() {
 }
 
 #[tokio::test]
-async fn a_look_up_that_finds_too_much_is_a_matter_of_its_row() {
+async fn a_subquery_with_two_rows_fails_only_its_row() {
     let db = TestDb::empty().await.unwrap();
     let statement = "UPDATE posts SET flag = flag + (SELECT 1 FROM versions WHERE post_id = posts.id % 5 AND posts.id > 5) WHERE id > $1 AND id <= $2";
     let tables =

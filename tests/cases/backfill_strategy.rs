@@ -1,4 +1,4 @@
-//! Which walk is chosen, by who keeps dead rows from being cleaned away.
+//! Which strategy is chosen, depending on sessions that keep dead rows from being vacuumed.
 
 use refit::{Backfills, ConnectOptions};
 use refit_devdb::ServerOptions;
@@ -15,7 +15,7 @@ const AGAIN: &str = "-- refit: backfill = { table = \"u\", key = [\"id\"] }\n\
      UPDATE u SET n = n + 1 WHERE id > $1 AND id <= $2 AND id % $3 = $4;";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn standbys_that_follow_and_vacuum_hold_nothing_back() {
+async fn streaming_standbys_and_vacuum_do_not_prevent_stripes() {
     let primary = server(ServerOptions::for_tests()).await;
     let url = primary.url("postgres");
     let files = [("V1__tables.sql", TABLES), ("V2__fill.sql", FILL), ("V3__fill.sql", AGAIN)];
@@ -38,7 +38,7 @@ async fn standbys_that_follow_and_vacuum_hold_nothing_back() {
         .unwrap();
     let cleaning = async { vacuum.batch_execute("VACUUM slow").await.ok() };
     let choosing = async {
-        until("both have been there for long", async || {
+        until("both have run for 6 s", async || {
             let long = "clock_timestamp() - interval '6 s' AND backend_xmin IS NOT NULL";
             let sql = format!(
                 "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'slow' AND xact_start < {long}) \

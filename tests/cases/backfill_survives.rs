@@ -1,4 +1,4 @@
-//! What a backfill must survive. The statement is not idempotent (`n = n + 1`), and every row must end at exactly 1.
+//! Failures that a backfill must survive. The statement is not idempotent (`n = n + 1`), and every row must end at exactly 1.
 
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,7 @@ fn table(rows: u32) -> String {
     )
 }
 
-/// Small batches, so that much can happen.
+/// Small batches, so that a failure can happen between many of them.
 fn fill(more: &str) -> String {
     format!(
         "-- refit: backfill = {{ table = \"t\", key = [\"id\"], batch = 50, duration = \"2ms\", workers = 3{more} }}\n\
@@ -46,7 +46,7 @@ async fn ask(url: &str, what: Request) {
     client.close().await;
 }
 
-/// How often each value of `n` occurs.
+/// The number of rows per value of `n`.
 async fn counts(url: &str) -> String {
     let sql = "SELECT string_agg(format('%s: %s', n, rows), ', ' ORDER BY n) FROM (SELECT n, count(*) AS rows FROM t GROUP BY n) c";
     value_at(url, sql).await
@@ -58,7 +58,7 @@ fn signal(child: &Child, signal: Signal) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_hundred_kills() {
+async fn a_backfill_survives_two_hundred_kills() {
     const ROWS: u32 = 400_000;
     let db = TestDb::empty().await.unwrap();
     let folder = folder(&[("V1__t.sql", &table(ROWS)), ("V2__fill.sql", &fill(""))]);
@@ -70,7 +70,10 @@ async fn two_hundred_kills() {
     while kills < 200 {
         tokio::time::sleep(Duration::from_millis(random.random_range(1..80))).await;
         let worker = &mut workers[kills % 2];
-        assert!(worker.try_wait().unwrap().is_none(), "done after {kills} kills: more rows are needed");
+        assert!(
+            worker.try_wait().unwrap().is_none(),
+            "complete after {kills} kills: the test needs more rows"
+        );
         worker.kill().await.unwrap();
         *worker = work();
         kills += 1;
@@ -84,7 +87,7 @@ async fn two_hundred_kills() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn connections_that_are_cut_again_and_again() {
+async fn a_backfill_survives_repeated_connection_losses() {
     const ROWS: u32 = 150_000;
     let db = TestDb::empty().await.unwrap();
     let (table, fill) = (table(ROWS), fill(""));
@@ -93,7 +96,7 @@ async fn connections_that_are_cut_again_and_again() {
         let client = refit::connect(&url, &ConnectOptions::default()).await.unwrap();
         let mut random = StdRng::seed_from_u64(7);
         let mut cut = 0_i64;
-        // A slow machine is busy connecting between two cuts: after these, the work continues undisturbed.
+        // On a slow machine, connecting takes all the time between two cuts: after these cuts, the work continues undisturbed.
         while cut < 200 {
             tokio::time::sleep(Duration::from_millis(random.random_range(5..120))).await;
             let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name LIKE 'refit backfill%' \
@@ -126,7 +129,7 @@ async fn off_thread(mut server: Server, what: impl FnOnce(&mut Server) + Send + 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_crashes_and_comes_back() {
+async fn a_backfill_survives_a_server_crash() {
     const ROWS: u32 = 150_000;
     let mut server = server(ServerOptions { durable: true, ..ServerOptions::from_env() }).await;
     execute_at(&server.url("postgres"), "CREATE DATABASE crash").await;
@@ -144,7 +147,7 @@ async fn a_server_that_crashes_and_comes_back() {
     assert_eq!(counts(&url).await, format!("1: {ROWS}"));
 }
 
-/// As [`changed`], while there may be no such thing yet.
+/// Like [`changed`], but 0 if the tables or the server are not available.
 async fn changed_or_none(url: &str) -> i64 {
     let client = refit::connect(url, &ConnectOptions::default()).await.unwrap();
     let status = JobStatus::of(&client, &crate::support::state(&client).await, 2).await;
@@ -153,7 +156,7 @@ async fn changed_or_none(url: &str) -> i64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worker_that_slept_through_its_lease_may_not_commit() {
+async fn a_worker_without_its_lease_cannot_commit() {
     const ROWS: u32 = 200_000;
     let db = TestDb::empty().await.unwrap();
     let folder = folder(&[("V1__t.sql", &table(ROWS)), ("V2__fill.sql", &fill(""))]);
@@ -177,7 +180,7 @@ async fn a_worker_that_slept_through_its_lease_may_not_commit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pause_from_elsewhere_holds_within_a_second() {
+async fn a_pause_takes_effect_within_a_second() {
     const ROWS: u32 = 200_000;
     let db = TestDb::empty().await.unwrap();
     let folder = folder(&[("V1__t.sql", &table(ROWS)), ("V2__fill.sql", &fill(""))]);
@@ -200,7 +203,7 @@ async fn a_pause_from_elsewhere_holds_within_a_second() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rows_that_arrive_meanwhile_are_swept() {
+async fn rows_written_while_the_backfill_runs_are_swept() {
     let db = TestDb::empty().await.unwrap();
     let table = (
         "V1__t.sql",
@@ -234,7 +237,7 @@ async fn rows_that_arrive_meanwhile_are_swept() {
 }
 
 #[tokio::test]
-async fn a_statement_that_never_finishes_its_rows_is_said_to() {
+async fn a_statement_that_leaves_rows_unchanged_is_reported() {
     let db = TestDb::empty().await.unwrap();
     let files = [
         (
@@ -254,7 +257,7 @@ async fn a_statement_that_never_finishes_its_rows_is_said_to() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_index_that_goes_meanwhile_stops_the_job() {
+async fn an_index_dropped_during_the_job_stops_it() {
     const ROWS: u32 = 200_000;
     let db = TestDb::empty().await.unwrap();
     let folder = folder(&[("V1__t.sql", &table(ROWS)), ("V2__fill.sql", &fill(""))]);
@@ -275,7 +278,7 @@ async fn an_index_that_goes_meanwhile_stops_the_job() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_standby_that_falls_behind_stops_the_work_until_it_follows() {
+async fn a_lagging_standby_pauses_the_job_until_it_catches_up() {
     const ROWS: u32 = 1_500_000;
     let primary = server(ServerOptions::for_tests()).await;
     let url = primary.url("postgres");
@@ -309,7 +312,7 @@ async fn a_standby_that_falls_behind_stops_the_work_until_it_follows() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn clocks_that_differ_by_an_hour() {
+async fn clocks_may_differ_by_an_hour() {
     const ROWS: u32 = 150_000;
     let folder_of_clock = tempfile::tempdir().unwrap();
     let Some(library) = clock::an_hour_ahead(&folder_of_clock) else {
@@ -326,7 +329,7 @@ async fn clocks_that_differ_by_an_hour() {
     let right = boot::work(folder.path(), db.url(), LEASE);
     for worker in [ahead, right] {
         let ended = boot::end(worker).await;
-        // Nobody took a range from a worker that was there.
+        // No range was taken over from a running worker.
         assert!(ended.success && !ended.stderr.contains("taken the range over"), "{}", ended.stderr);
     }
     assert_eq!(counts(db.url()).await, format!("1: {ROWS}"));

@@ -1,4 +1,4 @@
-//! Steps outside a transaction: they continue after an interruption.
+//! Steps outside a transaction resume after an interruption.
 
 use std::time::Duration;
 
@@ -38,11 +38,11 @@ async fn the_next_attempt_continues_at_the_failed_statement() {
     execute(&db, "DELETE FROM t WHERE ctid = (SELECT max(ctid) FROM t WHERE id = 7)").await;
     migrator(&[TABLE, ("V2__u.sql", text)]).run(db.url()).await.unwrap();
     assert_eq!(applied(&db).await, "1,2");
-    assert_eq!(value::<i64>(&db, "SELECT count(*) FROM t WHERE id = 1000").await, 1, "done once");
+    assert_eq!(value::<i64>(&db, "SELECT count(*) FROM t WHERE id = 1000").await, 1, "ran once");
 }
 
 #[tokio::test]
-async fn an_index_that_exists_by_hand_is_an_error_and_stays_one() {
+async fn an_index_created_by_hand_is_an_error_in_every_attempt() {
     let db = TestDb::empty().await.unwrap();
     migrator(&[TABLE]).run(db.url()).await.unwrap();
     execute(&db, "CREATE INDEX t_a ON t (id)").await;
@@ -53,12 +53,12 @@ async fn an_index_that_exists_by_hand_is_an_error_and_stays_one() {
 }
 
 #[tokio::test]
-async fn an_index_whose_build_ended_unrecorded_is_recognised() {
+async fn a_completed_index_that_was_not_recorded_is_recognised() {
     let db = TestDb::empty().await.unwrap();
     migrator(&[TABLE]).run(db.url()).await.unwrap();
     let set = crate::support::set(&[TABLE, INDEX]);
     let checksum = set.migration(2).unwrap().checksum;
-    // The process died after the build and before it could count: the step is still "running".
+    // The process exited after the build and before the count: the step is still "running".
     execute(
         &db,
         &format!(
@@ -73,7 +73,7 @@ async fn an_index_whose_build_ended_unrecorded_is_recognised() {
 }
 
 #[tokio::test]
-async fn session_settings_count_for_the_statements_after_them() {
+async fn session_settings_apply_to_later_statements() {
     let db = TestDb::empty().await.unwrap();
     let text = "-- refit: transaction = false\nSET search_path = pg_temp, public;\nSET work_mem = '9MB';\n\
                 CREATE TABLE public.seen AS SELECT current_setting('work_mem') AS w;\nVACUUM public.seen;";
@@ -83,7 +83,7 @@ async fn session_settings_count_for_the_statements_after_them() {
     assert_ne!(value::<String>(&db, "SELECT w FROM later").await, "9MB");
 }
 
-/// Leaves `t` with an unfinished V2 of which the first statement is done.
+/// Leaves V2 unfinished, with its first statement complete.
 async fn half_done(db: &TestDb) -> String {
     let text = "-- refit: transaction = false\nINSERT INTO t VALUES (1000, 1);\nCREATE UNIQUE INDEX CONCURRENTLY t_id ON nowhere (id);";
     migrator(&[TABLE]).run(db.url()).await.unwrap();
@@ -92,19 +92,19 @@ async fn half_done(db: &TestDb) -> String {
 }
 
 #[tokio::test]
-async fn a_file_that_is_fixed_after_the_failed_statement_continues_there() {
+async fn a_file_fixed_after_the_failed_statement_resumes_there() {
     let db = TestDb::empty().await.unwrap();
     let fixed = half_done(&db).await.replace("nowhere", "t");
-    // Settings may come before what is done: they are no part of it.
+    // Settings may be added before completed statements, since they are not counted.
     let fixed = fixed.replace("INSERT", "SET work_mem = '9MB';\nINSERT");
     migrator(&[TABLE, ("V2__u.sql", &fixed)]).run(db.url()).await.unwrap();
     assert_eq!(applied(&db).await, "1,2");
-    assert_eq!(value::<i64>(&db, "SELECT count(*) FROM t WHERE id = 1000").await, 1, "done once");
+    assert_eq!(value::<i64>(&db, "SELECT count(*) FROM t WHERE id = 1000").await, 1, "ran once");
     assert!(exists(&db, "t_id").await);
 }
 
 #[tokio::test]
-async fn a_file_whose_finished_half_was_edited_is_refused() {
+async fn edited_completed_statements_are_refused() {
     let db = TestDb::empty().await.unwrap();
     let text = half_done(&db).await;
     let edited = text.replace("1000", "2000").replace("nowhere", "t");
@@ -112,14 +112,14 @@ async fn a_file_whose_finished_half_was_edited_is_refused() {
     assert!(matches!(error, Error::EditedWhileHalfDone { done: 1, .. }), "{error}");
     assert_eq!(value::<i64>(&db, "SELECT count(*) FROM t WHERE id >= 1000").await, 1);
     assert_eq!(applied(&db).await, "1");
-    // As the error says: once restored, it continues.
+    // As the error says: with the statements restored, the step resumes.
     let restored = text.replace("nowhere", "t");
     migrator(&[TABLE, ("V2__u.sql", &restored)]).run(db.url()).await.unwrap();
     assert_eq!(value::<i64>(&db, "SELECT count(*) FROM t WHERE id >= 1000").await, 1);
 }
 
 #[tokio::test]
-async fn a_role_that_the_file_takes_on_needs_no_right_to_our_tables() {
+async fn a_role_that_the_file_sets_needs_no_rights_on_the_state() {
     let db = TestDb::empty().await.unwrap();
     let role = format!("owner_in_{}", db.name());
     execute(&db, &format!("CREATE ROLE {role}; CREATE SCHEMA s AUTHORIZATION {role}")).await;
@@ -135,12 +135,12 @@ async fn a_role_that_the_file_takes_on_needs_no_right_to_our_tables() {
         [("V1__role.sql", first.as_str()), ("V2__user.sql", second.as_str()), ("V3__back.sql", third)];
     migrator(&files).run(db.url()).await.unwrap();
     let owners = "SELECT string_agg(DISTINCT relowner::regrole::text, ',') FROM pg_class WHERE relnamespace = 's'::regnamespace";
-    assert_eq!(value::<String>(&db, owners).await, role, "what was taken on counts to the file's end");
+    assert_eq!(value::<String>(&db, owners).await, role, "the role applies to the end of the file");
     assert_eq!(value::<String>(&db, "SELECT u FROM back").await, "postgres");
 }
 
 #[tokio::test]
-async fn a_statement_that_is_tried_again_finds_the_session_as_it_was() {
+async fn a_retried_statement_has_the_same_session_settings() {
     let db = TestDb::empty().await.unwrap();
     execute(&db, "CREATE SCHEMA app; CREATE TABLE app.busy (a int); CREATE TABLE busy (a int)").await;
     let text = "-- refit: transaction = false\nSELECT set_config('search_path', 'app', false);\nALTER TABLE busy ADD COLUMN b int;\n\
@@ -165,7 +165,7 @@ async fn a_statement_that_is_tried_again_finds_the_session_as_it_was() {
 }
 
 #[tokio::test]
-async fn a_block_that_commits_by_itself_runs_and_one_that_does_not_is_atomic() {
+async fn a_block_that_commits_runs_and_another_is_atomic() {
     let db = TestDb::empty().await.unwrap();
     let commits = "-- refit: transaction = false\nSET work_mem = '9MB';\nDO $$ BEGIN FOR i IN 1..3 LOOP \
                    INSERT INTO t VALUES (i, current_setting('work_mem') = '9MB', pg_current_xact_id()::text); COMMIT; END LOOP; END $$;";
@@ -181,7 +181,7 @@ async fn a_block_that_commits_by_itself_runs_and_one_that_does_not_is_atomic() {
 }
 
 #[tokio::test]
-async fn what_could_not_be_gone_on_with_is_refused_before_anything_runs() {
+async fn statements_that_cannot_be_resumed_are_refused_first() {
     let db = TestDb::empty().await.unwrap();
     for (statement, says) in [
         ("CREATE INDEX CONCURRENTLY ON t (a);", "V2__x.sql:2:1: an index without a name"),
@@ -195,7 +195,7 @@ async fn what_could_not_be_gone_on_with_is_refused_before_anything_runs() {
 }
 
 #[tokio::test]
-async fn what_an_interrupted_reindex_leaves_is_removed() {
+async fn indexes_left_by_an_interrupted_reindex_are_dropped() {
     let db = TestDb::empty().await.unwrap();
     let index = ("V2__ix.sql", "CREATE UNIQUE INDEX t_id ON t (id);");
     let reindex = ("V3__re.sql", "-- refit: transaction = false\nREINDEX INDEX CONCURRENTLY t_id;");
@@ -205,17 +205,17 @@ async fn what_an_interrupted_reindex_leaves_is_removed() {
     let (migrator_, url) = (migrator(&[TABLE, index, reindex]), db.url().to_owned());
     let run = tokio::spawn(async move { migrator_.run(&url).await });
     let left = "SELECT count(*) FROM pg_index JOIN pg_class ON oid = indexrelid WHERE relname ~ '_ccnew'";
-    until("the new index is there", async || value::<i64>(&db, left).await == 1).await;
+    until("the new index exists", async || value::<i64>(&db, left).await == 1).await;
     let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'REINDEX%'";
     execute(&db, end).await;
     run.await.unwrap().unwrap_err();
     old.batch_execute("COMMIT").await.unwrap();
-    assert_eq!(value::<i64>(&db, left).await, 1, "an interrupted REINDEX leaves its half");
+    assert_eq!(value::<i64>(&db, left).await, 1, "an interrupted REINDEX leaves an invalid index");
     migrator(&[TABLE, index, reindex]).run(db.url()).await.unwrap();
     assert_eq!(value::<i64>(&db, left).await, 0);
 }
 
-/// What fails between statements is recorded like a statement that fails, and the role that the text set is reset.
+/// A failure between statements is recorded like a failed statement, and the role that the text set is reset.
 #[tokio::test]
 async fn a_failure_between_statements_is_recorded() {
     let db = TestDb::empty().await.unwrap();

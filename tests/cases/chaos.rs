@@ -1,7 +1,7 @@
-//! Kills and cuts at random moments, again and again, of everything that changes a database. `cargo xtask test --chaos SECONDS` gives each
-//! attack that long, and at least 200 of them; as an ordinary test each has a few.
+//! Kills processes and cuts connections at random moments, for everything that changes a database. `cargo xtask test --chaos SECONDS`
+//! attacks each kind of work for that long, and at least 200 times; as an ordinary test each is attacked a few times.
 //!
-//! Invariant: after the last one an undisturbed process finishes, and everything has happened exactly once.
+//! Invariant: after the last attack an undisturbed process finishes, and everything has happened exactly once.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -13,17 +13,17 @@ use tokio::process::Child;
 
 use crate::support::{advisory_locks, boot, execute, folder, value};
 
-/// Attacks where no time is given, and at least where it is.
+/// The number of attacks if no time is given, and the least number if one is.
 const FEW: usize = 12;
 const MANY: usize = 200;
 
 struct Attack {
     seed: u64,
     files: Vec<(String, String)>,
-    /// What has happened, as one text, and what it must be in the end.
+    /// A query for what has happened, as one text, and its expected result at the end.
     check: &'static str,
     expected: String,
-    /// Whether the process rolls back to version 1, after all was applied.
+    /// Whether the process rolls back to version 1 after everything was applied.
     rolls_back: bool,
 }
 
@@ -62,7 +62,7 @@ impl Attack {
         }
     }
 
-    /// Attacks until it is done all the same; how many it were.
+    /// Attacks until the process finishes nevertheless; returns the number of attacks.
     async fn round(
         &self,
         db: &TestDb,
@@ -72,7 +72,7 @@ impl Attack {
         before: usize,
     ) -> usize {
         let mut attacks = 0;
-        // Later and later, so that each round comes to its end.
+        // Attacks come later each time, so that each round ends.
         let mut longest = 60;
         while more(before + attacks) {
             let mut process = self.start(db, folder);
@@ -98,7 +98,7 @@ impl Attack {
     }
 }
 
-/// Ends all sessions of the process, then itself: it may connect again in between.
+/// Ends all sessions of the process, then the process: it may connect again in between.
 async fn cut(db: &TestDb, mut process: Child) {
     execute(
         db,
@@ -140,7 +140,7 @@ fn fill(directive: &str, stripe: &str) -> (String, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ordinary_steps() {
+async fn transactional_steps_survive_attacks() {
     let mut files = vec![file("V1__log.sql", "CREATE TABLE log (entry text);")];
     files.extend((10..40).map(|version| {
         let text = format!(
@@ -154,7 +154,7 @@ async fn ordinary_steps() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn statement_by_statement() {
+async fn steps_outside_a_transaction_survive_attacks() {
     let statements: Vec<String> = (10..30)
         .map(|number| {
             format!(
@@ -178,19 +178,19 @@ async fn statement_by_statement() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn plain_backfills() {
+async fn keyset_backfills_survive_attacks() {
     let (files, expected) = (vec![table(), fill("", "")], format!("1: {ROWS}"));
     Attack { seed: 3, files, check: COUNTS, expected, rolls_back: false }.run().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn striped_backfills() {
+async fn striped_backfills_survive_attacks() {
     let files = vec![table(), fill(", strategy = \"striped\"", " AND id % $3 = $4")];
     Attack { seed: 4, files, check: COUNTS, expected: format!("1: {ROWS}"), rolls_back: false }.run().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn backfills_with_a_journal() {
+async fn backfills_with_a_journal_survive_attacks() {
     let files = vec![table(), fill(", undo = [\"n\"]", "")];
     Attack { seed: 5, files, check: COUNTS, expected: format!("1: {ROWS}"), rolls_back: false }.run().await;
 }

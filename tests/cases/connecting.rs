@@ -1,4 +1,4 @@
-//! Connections that cannot be had: what is tried again, for how long, and what the error says.
+//! Failed connections: which errors are retried, for how long, and what the error says.
 
 use std::time::{Duration, Instant};
 
@@ -38,7 +38,7 @@ fn password_of(url: &str) -> &str {
 }
 
 #[tokio::test]
-async fn what_the_server_refuses_is_reported_at_once() {
+async fn a_rejected_connection_is_reported_without_retries() {
     let server = loopback().await;
     let url = server.url("postgres");
     let password = password_of(&url);
@@ -47,7 +47,7 @@ async fn what_the_server_refuses_is_reported_at_once() {
     assert_eq!(attempts, 1);
     assert!(text.contains("28P01") && text.contains("check user and password"), "{text}");
     assert!(text.contains(&format!("postgres@127.0.0.1:{}/postgres", server.port())), "{text}");
-    // The mode that would try again with TLS must not hide the reason.
+    // The mode that retries with TLS must not hide the reason.
     let (text, _) =
         refused(&format!("{wrong}?sslmode=allow"), "wr0ng-s3cret", ConnectOptions::default()).await;
     assert!(text.contains("28P01"), "{text}");
@@ -64,7 +64,7 @@ async fn what_the_server_refuses_is_reported_at_once() {
 }
 
 #[tokio::test]
-async fn an_absent_server_is_tried_for_a_while() {
+async fn an_unreachable_server_is_retried() {
     let url = {
         let mut server = loopback().await;
         server.stop(StopMode::Fast).unwrap();
@@ -78,11 +78,11 @@ async fn an_absent_server_is_tried_for_a_while() {
     let (text, _) = refused("postgres://postgres@%2Fnowhere/postgres", "", patience(300, 500)).await;
     assert!(text.contains("is the socket's folder right"), "{text}");
     let (_, attempts) = refused("postgres://postgres@nowhere.invalid/postgres", "", patience(300, 500)).await;
-    assert!(attempts > 1, "a name may be known a little later");
+    assert!(attempts > 1, "a name may become resolvable");
 }
 
 #[tokio::test]
-async fn a_server_that_comes_up_meanwhile_is_found() {
+async fn a_server_that_starts_during_retries_is_used() {
     let mut server = loopback().await;
     server.stop(StopMode::Fast).unwrap();
     let url = server.url("postgres");
@@ -96,7 +96,7 @@ async fn a_server_that_comes_up_meanwhile_is_found() {
 }
 
 #[tokio::test]
-async fn a_host_that_accepts_and_says_nothing_is_given_up() {
+async fn a_host_that_does_not_respond_times_out() {
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let url = format!("postgres://u:s3cret@127.0.0.1:{}/d", listener.local_addr().unwrap().port());
     let began = Instant::now();
@@ -107,7 +107,7 @@ async fn a_host_that_accepts_and_says_nothing_is_given_up() {
 }
 
 #[tokio::test]
-async fn wrong_urls_are_explained_and_never_tried() {
+async fn malformed_urls_are_explained_without_a_connection() {
     for (url, says) in [
         ("mysql://u:s3cret@h/d", "`mysql` is not PostgreSQL"),
         ("no url at all", "postgres://user:password@host:5432/database"),

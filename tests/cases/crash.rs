@@ -1,4 +1,4 @@
-//! The server crashes, the connection is cut, a statement outside a transaction is interrupted: the next boot continues.
+//! The server crashes, the connection is lost, or a statement outside a transaction is interrupted: the next boot continues.
 
 use refit::Migrator;
 use refit_devdb::{Listen, Server, ServerOptions, StopMode, TestDb};
@@ -43,7 +43,7 @@ async fn restart(mut server: Server) -> Server {
 }
 
 #[tokio::test]
-async fn a_crash_of_the_server_in_the_middle_of_a_step() {
+async fn a_server_crash_during_a_step_is_recovered_from() {
     let mut server = server(ServerOptions { durable: true, ..ServerOptions::from_env() }).await;
     for (database, transaction) in [("in_one", true), ("one_by_one", false)] {
         execute_at(&server.url("postgres"), &format!("CREATE DATABASE {database}")).await;
@@ -70,7 +70,7 @@ async fn a_crash_of_the_server_in_the_middle_of_a_step() {
 }
 
 #[tokio::test]
-async fn a_session_that_is_terminated_in_the_middle_of_a_step() {
+async fn a_session_terminated_during_a_step_is_recovered_from() {
     for transaction in [true, false] {
         let db = TestDb::empty().await.unwrap();
         gate::close(&db).await;
@@ -82,7 +82,7 @@ async fn a_session_that_is_terminated_in_the_middle_of_a_step() {
         execute(&db, &format!("SELECT pg_terminate_backend({pid})")).await;
         let error = run.await.unwrap().unwrap_err().message();
         assert!(
-            error.starts_with("V2__waits.sql failed") && error.contains("the connection was cut"),
+            error.starts_with("V2__waits.sql failed") && error.contains("the connection was lost"),
             "{error}"
         );
         assert!(error.contains("57P01") && !error.contains("fix"), "{error}");
@@ -94,7 +94,7 @@ async fn a_session_that_is_terminated_in_the_middle_of_a_step() {
 }
 
 #[tokio::test]
-async fn a_network_that_is_cut_in_the_middle_of_a_step() {
+async fn a_network_failure_during_a_step_is_recovered_from() {
     let server = server(ServerOptions { listen: Listen::Loopback(0), ..ServerOptions::for_tests() }).await;
     let url = server.url("postgres");
     execute_at(&url, "CREATE TABLE gate (); INSERT INTO gate DEFAULT VALUES").await;
@@ -108,12 +108,15 @@ async fn a_network_that_is_cut_in_the_middle_of_a_step() {
     until("the step waits", async || value_at::<i64>(&url, waiting).await == 1).await;
     proxy.cut().await;
     let error = run.await.unwrap().unwrap_err().message();
-    assert!(error.starts_with("V2__waits.sql failed") && error.contains("the connection was cut"), "{error}");
+    assert!(
+        error.starts_with("V2__waits.sql failed") && error.contains("the connection was lost"),
+        "{error}"
+    );
     // The server has not noticed: the step still runs, the one after it has been sent, and the next boot waits.
     let (second, again) = (Migrator::new(set(&files)), url.clone());
     let run = tokio::spawn(async move { second.run(&again).await });
     let asking = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'refit' AND query LIKE '%pg_try_advisory_lock%'";
-    until("the second boot asks for the lock", async || value_at::<i64>(&url, asking).await == 1).await;
+    until("the second boot tries to take the lock", async || value_at::<i64>(&url, asking).await == 1).await;
     execute_at(&url, "DELETE FROM gate").await;
     let report = run.await.unwrap().unwrap();
     assert_eq!(report.steps.len(), 0, "the first run's steps were committed: {report}");
@@ -128,12 +131,12 @@ enum Interruption {
 }
 
 #[tokio::test]
-async fn an_index_build_that_is_interrupted_is_built_again_by_the_next_boot() {
+async fn an_interrupted_index_build_is_repeated_by_the_next_boot() {
     for how in [Interruption::Terminate, Interruption::Kill, Interruption::KillAndTerminate] {
         let db = TestDb::empty().await.unwrap();
         migrator(&[LOG]).run(db.url()).await.unwrap();
         let folder = folder(&[LOG, index_step(), LAST]);
-        // The build waits for whoever began before it.
+        // The build waits for sessions with older transactions.
         let old = db.connect().await.unwrap();
         old.batch_execute("BEGIN; INSERT INTO t VALUES (0)").await.unwrap();
         let mut process = boot::start(folder.path(), db.url());
@@ -151,7 +154,7 @@ async fn an_index_build_that_is_interrupted_is_built_again_by_the_next_boot() {
         assert!(!ended.success);
         assert_eq!(applied(&db).await, "1");
         let valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 't_a'::regclass";
-        assert!(!value::<bool>(&db, valid).await, "an invalid index is left");
+        assert!(!value::<bool>(&db, valid).await, "an invalid index remains");
         let again = boot::start(folder.path(), db.url());
         old.batch_execute("ROLLBACK").await.unwrap();
         let ended = boot::end(again).await;

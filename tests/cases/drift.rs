@@ -1,4 +1,4 @@
-//! Booting against a schema that is not what the migrations make.
+//! Boots against a schema that differs from that of the migrations.
 
 use refit::{Drift, Error, Migrator};
 use refit_catalog::{Catalog, Origin, ReadOptions, Snapshot, differences};
@@ -11,7 +11,7 @@ const FILES: [(&str, &str); 2] = [
     ("V2__u.sql", "CREATE TABLE u (id bigint REFERENCES t);"),
 ];
 
-/// What the files make, as `cargo xtask snapshot` keeps it.
+/// The snapshot of the files, as `cargo xtask snapshot` writes it.
 async fn snapshot(files: &[(&str, &str)]) -> String {
     let set = set(files);
     let db = TestDb::new(set.clone()).await.unwrap();
@@ -26,11 +26,11 @@ fn migrator(files: &[(&str, &str)], drift: Drift, snapshot: &str) -> Migrator {
 }
 
 #[tokio::test]
-async fn drift_is_off_warned_of_or_refused() {
+async fn drift_is_ignored_warned_about_or_refused() {
     let kept = snapshot(&FILES).await;
     let db = TestDb::empty().await.unwrap();
     let boot = async |drift| migrator(&FILES, drift, &kept).run(db.url()).await;
-    // The run that applies is compared as well as the one that has nothing to do.
+    // The schema is compared after a run that applies steps and after one with nothing to do.
     for _ in 0..2 {
         assert_eq!(boot(Drift::Refuse).await.unwrap().warnings, Vec::<String>::new());
     }
@@ -55,28 +55,28 @@ async fn drift_is_off_warned_of_or_refused() {
 }
 
 #[tokio::test]
-async fn another_version_is_no_drift() {
+async fn a_database_at_another_version_is_not_compared() {
     let kept = snapshot(&FILES).await;
     let db = TestDb::empty().await.unwrap();
     let behind = migrator(&FILES, Drift::Refuse, &kept).to(1).run(db.url()).await.unwrap();
     assert_eq!((behind.version, behind.warnings.len()), (Some(1), 0));
     migrator(&FILES, Drift::Refuse, &kept).run(db.url()).await.unwrap();
-    // An older binary, rolled back to: it warns of what it does not know, as ever, and compares nothing.
+    // An older binary after a rollback of the service: it warns about the newer versions as usual, and does not compare.
     let older = snapshot(&FILES[..1]).await;
     let ahead = migrator(&FILES[..1], Drift::Refuse, &older).run(db.url()).await.unwrap();
     assert!(ahead.warnings.iter().all(|warning| !warning.contains("difference")), "{:?}", ahead.warnings);
 }
 
 #[tokio::test]
-async fn a_snapshot_that_cannot_be_used_is_not_taken_for_one() {
+async fn unusable_snapshots_are_refused() {
     let kept = snapshot(&FILES[..1]).await;
     let db = TestDb::new(set(&FILES)).await.unwrap();
     let edited = snapshot(&FILES).await.replace("\"text\"", "\"integer\"");
     let none = Migrator::new(set(&FILES)).drift(Drift::Refuse, differences);
     let cases = [
-        (none, "there is none; write it with `cargo xtask snapshot`"),
-        (migrator(&FILES, Drift::Refuse, &kept), "not of these migrations"),
-        (migrator(&FILES, Drift::Refuse, "{"), "cannot be read"),
+        (none, "there is no snapshot; write it with `cargo xtask snapshot`"),
+        (migrator(&FILES, Drift::Refuse, &kept), "was made from other migrations"),
+        (migrator(&FILES, Drift::Refuse, "{"), "cannot read it"),
         (migrator(&FILES, Drift::Refuse, &edited), "edited by hand"),
     ];
     for (migrator, words) in cases {
@@ -84,8 +84,8 @@ async fn a_snapshot_that_cannot_be_used_is_not_taken_for_one() {
         assert!(error.contains("cannot be compared") && error.contains(words), "{words}: {error}");
     }
     let warnings = migrator(&FILES, Drift::Warn, &kept).run(db.url()).await.unwrap().warnings;
-    assert!(warnings[0].contains("not of these migrations"), "{warnings:?}");
-    // Migrations of one environment make another schema in the others.
+    assert!(warnings[0].contains("was made from other migrations"), "{warnings:?}");
+    // With migrations of one environment, other environments have another schema.
     let files = [FILES[0], ("V2__u.sql", "-- refit: environments = [\"test\"]\nCREATE TABLE u (id int);")];
     let kept = snapshot(&files).await;
     let db = TestDb::empty().await.unwrap();

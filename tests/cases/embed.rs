@@ -1,4 +1,4 @@
-//! `refit-build` and `embed!`, as another project's crate uses them: no migration is lost to the build.
+//! `refit-build` and `embed!`, used by a crate of another project: a build never misses a migration.
 
 use crate::support::scratch::Scratch;
 
@@ -42,7 +42,7 @@ fn the_binary_follows_the_folder() {
 }
 
 #[test]
-fn without_a_build_script_it_does_not_compile_and_says_why() {
+fn embed_without_a_build_script_is_a_compile_error() {
     let scratch = Scratch::new("refit-scratch-unwatched");
     scratch.write("migrations/V1__a.sql", "CREATE TABLE a (id int);");
     let error = scratch.build().unwrap_err();

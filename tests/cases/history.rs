@@ -1,4 +1,4 @@
-//! Histories that do not fit: each its own error, with the way out.
+//! Histories that do not match the set: each case has its own error, with what to do.
 
 use refit::model::{Policies, Policy};
 use refit::{Error, Refusal};
@@ -18,7 +18,7 @@ fn refusal(error: Error) -> Refusal {
 }
 
 #[tokio::test]
-async fn an_edited_file_is_refused_with_the_way_out() {
+async fn an_edited_file_is_refused_with_a_hint() {
     let db = TestDb::empty().await.unwrap();
     migrator(&[ONE]).run(db.url()).await.unwrap();
     let edited = [("V1__a.sql", "CREATE TABLE a (id bigint);"), TWO];
@@ -74,7 +74,7 @@ async fn a_table_that_is_not_a_history_is_distinguished() {
     assert!(matches!(error, Error::History(_)) && error.message().contains("adopt"), "{error}");
 }
 
-/// Puts a view in the history's place that fails like a missing table until it has been read so often.
+/// Replaces the history with a view that fails like a missing table for the first `reads` reads.
 async fn hide_history(db: &TestDb, reads: u32) {
     let sql = format!(
         "ALTER TABLE refinery_schema_history RENAME TO hidden; CREATE SEQUENCE reads; \
@@ -86,10 +86,10 @@ async fn hide_history(db: &TestDb, reads: u32) {
 }
 
 #[tokio::test]
-async fn a_history_that_another_run_makes_while_it_is_looked_for_is_read_again() {
+async fn a_history_that_another_run_creates_during_the_read_is_read_again() {
     let db = TestDb::empty().await.unwrap();
     migrator(&[ONE]).run(db.url()).await.unwrap();
-    // Missing when it was read, there when it was looked for: what sixteen replicas do to each other.
+    // Missing at the first read, and found by the search after it: this happens if several replicas boot at once.
     hide_history(&db, 1).await;
     assert_eq!(migrator(&[ONE]).run(db.url()).await.unwrap().version, Some(1));
     execute(
@@ -103,7 +103,7 @@ async fn a_history_that_another_run_makes_while_it_is_looked_for_is_read_again()
     assert!(matches!(error, Error::History(_)), "{error}");
 }
 
-/// The server's own hash, by which a boot knows its history: on texts of every length up to a few blocks of it.
+/// The server's own hash, by which a boot recognises its history, on texts of every length up to a few blocks of the hash.
 #[tokio::test]
 async fn the_hash_of_a_text_is_the_server_s() {
     let db = TestDb::empty().await.unwrap();

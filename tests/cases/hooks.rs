@@ -1,4 +1,4 @@
-//! When hooks are called, and what an error of theirs stops.
+//! When hooks are called, and what an error of a hook stops.
 
 use std::sync::{Arc, Mutex};
 
@@ -17,7 +17,7 @@ const FILES: [(&str, &str); 4] = [
     ("V3__pages.down.sql", "DROP TABLE pages;"),
 ];
 
-/// Records its calls, with how many tables there are at the time.
+/// Records its calls, with the number of tables at that time.
 #[derive(Clone, Default)]
 struct Recorder {
     calls: Arc<Mutex<Vec<String>>>,
@@ -104,7 +104,7 @@ async fn hooks_are_called_in_order_around_each_step() {
 }
 
 #[tokio::test]
-async fn an_error_of_a_hook_stops_the_run_where_it_is() {
+async fn an_error_of_a_hook_stops_the_run() {
     for (fails, done, remains) in [
         ("before 3 steps", "none", "before the run"),
         ("before V2__index", "1", "before V2__index"),

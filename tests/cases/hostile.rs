@@ -1,5 +1,5 @@
-//! Bad and odd input, all the way through the runtime: it is refused with a clear error, or it does what it says and
-//! harms nothing else.
+//! Malformed and unusual input, through the whole runtime: it is either rejected with a clear error or applied as written, without
+//! effects on anything else.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
@@ -11,7 +11,7 @@ use crate::support::{applied, execute, execute_at, exists, folder, migrator, ser
 
 const ONE: (&str, &str) = ("V1__a.sql", "CREATE TABLE a (id int);");
 
-/// Boots `folder` in a process that permissions mean something to: as root, as the server's account.
+/// Boots `folder` in a process to which file permissions apply: if the test runs as root, with the server's account.
 fn boot_as_user(db: &TestDb, folder: &std::path::Path) -> std::process::Output {
     let program = tempfile::tempdir().unwrap();
     let (inside, copy) = (program.path(), program.path().join("boot"));
@@ -27,7 +27,7 @@ fn boot_as_user(db: &TestDb, folder: &std::path::Path) -> std::process::Output {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_named() {
+async fn unreadable_files_are_named() {
     let db = TestDb::empty().await.unwrap();
     let folder = folder(&[ONE, ("V2__b.sql", "CREATE TABLE b (id int);")]);
     let allow = |path: &std::path::Path, mode| {
@@ -53,7 +53,7 @@ async fn what_cannot_be_read_is_named() {
 }
 
 #[tokio::test]
-async fn names_that_need_quoting() {
+async fn names_are_quoted() {
     let server = server(ServerOptions::for_tests()).await;
     let (role, database) = ("O'Neil \"the\" 100%", "my \"data\" base; 'x'");
     let admin = server.url("postgres");
@@ -78,7 +78,7 @@ async fn names_that_need_quoting() {
 }
 
 #[tokio::test]
-async fn long_files_and_many_files() {
+async fn long_files_and_many_files_are_applied() {
     let db = TestDb::empty().await.unwrap();
     let row = format!("INSERT INTO a VALUES (1); -- {}\n", "x".repeat(70));
     let long = row.repeat(5_000_000 / row.len());
@@ -97,7 +97,7 @@ async fn long_files_and_many_files() {
 }
 
 #[tokio::test]
-async fn an_error_at_the_end_of_a_long_file_has_its_place() {
+async fn an_error_at_the_end_of_a_long_file_has_its_position() {
     let db = TestDb::empty().await.unwrap();
     let mut text = "SELECT 1;\n".repeat(100_000);
     text.push_str("  SELECT 1/0;\n");
@@ -115,7 +115,7 @@ async fn an_error_at_the_end_of_a_long_file_has_its_place() {
 }
 
 #[tokio::test]
-async fn text_with_everything_that_is_special_somewhere() {
+async fn special_characters_and_syntax_are_applied() {
     let db = TestDb::empty().await.unwrap();
     let text = "CREATE TABLE odd (t text);\n\
                 CREATE FUNCTION first(text) RETURNS text LANGUAGE sql AS $f$ SELECT $1 || ';' $f$;\n\
@@ -138,9 +138,9 @@ async fn text_with_everything_that_is_special_somewhere() {
 }
 
 #[tokio::test]
-async fn a_flood_of_rows_and_notices_is_passed_over() {
+async fn a_flood_of_rows_and_notices_needs_little_memory() {
     let db = TestDb::empty().await.unwrap();
-    // Half a gigabyte of rows, in a process that may have less than that.
+    // Half a gigabyte of rows, in a process whose memory is limited to less.
     let rows = "SELECT repeat('x', 500) FROM generate_series(1, 1000000);";
     let notices = "DO $$ BEGIN FOR i IN 1..50000 LOOP RAISE NOTICE 'number %', i; END LOOP; END $$;";
     let folder = folder(&[("V1__rows.sql", rows), ("V2__notices.sql", notices)]);
@@ -157,10 +157,10 @@ async fn a_flood_of_rows_and_notices_is_passed_over() {
 }
 
 #[tokio::test]
-async fn what_a_step_does_to_strings_locks_and_users_ends_with_it() {
+async fn string_lock_and_user_changes_of_a_step_end_with_it() {
     let db = TestDb::empty().await.unwrap();
     let held = |version: u32| {
-        // True when the session has the run's lock: giving it back succeeds.
+        // True if the session holds the run's lock: releasing it succeeds.
         format!("CREATE TABLE held{version} AS SELECT pg_advisory_unlock({LOCK_KEY}) AS held;")
     };
     let (after_unlock, after_discard, in_discard) = (held(2), held(4), held(3));
@@ -195,7 +195,7 @@ async fn what_a_step_does_to_strings_locks_and_users_ends_with_it() {
 }
 
 #[tokio::test]
-async fn a_table_named_like_the_history_elsewhere_is_left_alone() {
+async fn a_table_named_like_the_history_in_another_schema_is_ignored() {
     let db = TestDb::empty().await.unwrap();
     let other =
         "CREATE SCHEMA other;\nSET search_path = other;\nCREATE TABLE refinery_schema_history (x int);";
@@ -204,7 +204,7 @@ async fn a_table_named_like_the_history_elsewhere_is_left_alone() {
     assert_eq!(applied(&db).await, "1,2,3");
     assert_eq!(value::<i64>(&db, "SELECT count(*) FROM other.refinery_schema_history").await, 0);
     assert_eq!(migrator(&files).run(db.url()).await.unwrap().run, None);
-    // In front of ours on the path it is read in its place, and distinguished.
+    // Before the history on the search path it is read instead, and recognised as a different table.
     execute(&db, &format!("ALTER DATABASE {} SET search_path = other, public", db.name())).await;
     let error = migrator(&files).run(db.url()).await.unwrap_err();
     assert_eq!(error.sqlstate(), Some("42703"), "{error}");
@@ -225,7 +225,7 @@ async fn temporary_tables_and_subscriptions_do_not_leak_from_step_to_step() {
     ];
     migrator(&files).run(db.url()).await.unwrap();
     assert_eq!(value::<String>(&db, "SELECT string_agg(id::text, ',' ORDER BY id) FROM a").await, "1,2");
-    // On a session of the caller's own, what he has there stays.
+    // On a session of the caller, the caller's objects are kept.
     let client = db.connect().await.unwrap();
     client.batch_execute("CREATE TEMP TABLE mine AS SELECT 1 AS a").await.unwrap();
     let more = [files.as_slice(), &[("V6__b.sql", "CREATE TABLE b (id int);")]].concat();

@@ -1,5 +1,5 @@
-//! A schema `public` in which everybody may create, full of functions and operators that are better matches for calls than the
-//! server's own: none of them is ever called by Refit's own SQL.
+//! A schema `public` in which every role may create, full of functions and operators that match calls better than the server's own:
+//! Refit's own SQL never calls any of them.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use refit_devdb::{Server, ServerOptions};
 
 use crate::support::{execute_at, migrator, server, value_at};
 
-/// Argument types of decoys; where the server has the same, it is its own that is called with the default search path.
+/// Argument types of decoys. If the server has a function with the same types, the default search path selects the server's.
 const SIGNATURES: [&str; 22] = [
     "",
     "text",
@@ -65,7 +65,7 @@ const OPERANDS: [&str; 22] = [
 const OPERATORS: [&str; 17] =
     ["=", "<>", "<", ">", "<=", ">=", "+", "-", "*", "/", "%", "||", "~", "<<", "|", "->>", "!~"];
 
-/// Every word of Refit's sources that a bracket follows and that is a function of the server.
+/// Every word of Refit's sources that is followed by a parenthesis and names a function of the server.
 fn words() -> BTreeSet<String> {
     let mut words = BTreeSet::new();
     let mut open = vec![crate::support::scratch::workspace().join("crates/refit/src")];
@@ -88,7 +88,7 @@ fn words() -> BTreeSet<String> {
     words
 }
 
-/// Fills `public` as a role that may do nothing but create there.
+/// Fills `public` as a role that has no privilege other than to create there.
 async fn fill(url: &str, exact: bool) {
     let names: Vec<String> = words().into_iter().map(|word| format!("'{word}'")).collect();
     let signatures: Vec<String> = SIGNATURES.iter().map(|arguments| format!("'{arguments}'")).collect();
@@ -134,7 +134,7 @@ async fn fill(url: &str, exact: bool) {
         operators.join(","),
         operands.join(",")
     );
-    // Operators first: what fills `public` would call the functions that it has made.
+    // Operators first: otherwise this script would call the functions that it has created.
     execute_at(url, &operators).await;
     execute_at(url, &functions).await;
     execute_at(url, "CREATE DOMAIN public.int8 AS text; CREATE DOMAIN public.regclass AS text; CREATE TABLE public.pg_class ()").await;
@@ -193,7 +193,7 @@ async fn no_decoy_is_called() {
     assert_eq!((report.steps.len(), report.backfills[0].rows_changed), (3, 3_000));
 }
 
-/// Here the decoys come first, whatever their types: steps, but no backfill, whose own text would call them.
+/// Here decoys of all types come first. Only steps run: the text of a backfill would call the decoys.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_decoy_is_called_where_public_comes_before_the_catalog() {
     let (_server, url) = hostile(true).await;
@@ -209,7 +209,7 @@ async fn no_decoy_is_called_where_public_comes_before_the_catalog() {
     assert_eq!(report.steps.len(), 3);
 }
 
-/// Each kind of statement that is looked after by itself.
+/// Each kind of statement that is handled separately.
 const ALONE: (&str, &str) = (
     "V3__alone.sql",
     "-- refit: transaction = false\n\
@@ -221,7 +221,7 @@ const ALONE: (&str, &str) = (
 );
 const ALONE_DOWN: (&str, &str) = ("V3__alone.down.sql", "DROP TABLE part, part_1; DROP PROCEDURE twice;");
 
-/// Another session has the migration lock, and then a table: who it is gets asked of the server.
+/// Another session holds the migration lock, and then a table: Refit queries the server for the holder.
 async fn blocked_by_another_session(all: &Migrator, url: &str) {
     let (client, other) = (
         refit::connect(url, &ConnectOptions::default()).await.unwrap(),

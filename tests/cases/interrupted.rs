@@ -1,5 +1,5 @@
-//! A run that is to end cancels what it does, sends nothing more, and says what is applied; a step leaves nothing in the session
-//! for the next one; what cannot be applied yet waits.
+//! An interrupted run cancels its statement, sends nothing more, and reports what was applied; a step leaves nothing in the session
+//! for the next one; a step that cannot be applied yet is held back.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ async fn interrupted(db: &TestDb, files: &[(&str, &str)]) -> Error {
     let (outcome, ()) = tokio::join!(run, stop);
     let error = outcome.unwrap_err();
     assert!(matches!(error, Error::Interrupted { .. }), "{error}");
-    assert!(!value::<bool>(db, SLEEPS).await, "it runs on");
+    assert!(!value::<bool>(db, SLEEPS).await, "the statement is still running");
     assert_eq!(advisory_locks(db).await, 0);
     error
 }
@@ -42,7 +42,7 @@ async fn the_step_and_the_one_sent_after_it_are_canceled() {
 }
 
 #[tokio::test]
-async fn outside_a_transaction_it_resumes_where_it_was() {
+async fn an_interrupted_step_outside_a_transaction_resumes() {
     let db = TestDb::empty().await.unwrap();
     let slow = "-- refit: transaction = false\nCREATE TABLE a (id int);\nSELECT pg_sleep(30) WHERE NOT EXISTS (SELECT FROM a);\n\
                 CREATE TABLE c (id int);";
@@ -56,7 +56,7 @@ async fn outside_a_transaction_it_resumes_where_it_was() {
 }
 
 #[tokio::test]
-async fn a_run_that_is_dropped_cancels_its_statement() {
+async fn a_dropped_run_cancels_its_statement() {
     let db = TestDb::empty().await.unwrap();
     let files = [
         ("V1__slow.sql", "CREATE TABLE a (id int); SELECT pg_sleep(30);"),
@@ -73,7 +73,7 @@ async fn a_run_that_is_dropped_cancels_its_statement() {
 }
 
 #[tokio::test]
-async fn nothing_leaks_from_one_step_into_the_next() {
+async fn session_state_does_not_leak_into_the_next_step() {
     let db = TestDb::empty().await.unwrap();
     let leave = "PREPARE left_behind AS SELECT 1; LISTEN left_behind; SELECT pg_advisory_lock(42); CREATE TEMP TABLE left_behind ();\
                  SET work_mem = '1MB'; SET search_path = pg_catalog;";
@@ -108,9 +108,9 @@ async fn nothing_leaks_from_one_step_into_the_next() {
     assert_eq!(advisory_locks(&db).await, 0);
 }
 
-/// The caller's own locks, temporary tables and prepared statements stay.
+/// The caller's own locks, temporary tables and prepared statements are kept.
 #[tokio::test]
-async fn what_the_caller_has_in_its_session_stays() {
+async fn the_callers_session_objects_are_kept() {
     let db = TestDb::empty().await.unwrap();
     let client = db.connect().await.unwrap();
     client.batch_execute("SELECT pg_advisory_lock(7); CREATE TEMP TABLE mine (); PREPARE mine AS SELECT 1; SET search_path = public").await.unwrap();
@@ -124,14 +124,14 @@ async fn what_the_caller_has_in_its_session_stays() {
 }
 
 #[tokio::test]
-async fn a_transaction_of_the_caller_s_is_neither_ended_nor_used() {
+async fn a_transaction_of_the_caller_is_neither_ended_nor_used() {
     let db = TestDb::empty().await.unwrap();
     let all = migrator(&[("V1__a.sql", "CREATE TABLE a ();")]);
     all.clone().to(1).run(db.url()).await.unwrap();
     let next = migrator(&[("V1__a.sql", "CREATE TABLE a ();"), ("V2__b.sql", "CREATE TABLE b ();")]);
     let client = db.connect().await.unwrap();
     client.batch_execute("BEGIN; CREATE TABLE mine ()").await.unwrap();
-    // What takes one SELECT works in any transaction.
+    // What needs a single SELECT works in any transaction.
     all.apply(&client).await.unwrap();
     for error in [
         next.plan(&client).await.unwrap_err(),
@@ -148,7 +148,7 @@ async fn a_transaction_of_the_caller_s_is_neither_ended_nor_used() {
 }
 
 #[tokio::test]
-async fn what_needs_a_held_migration_waits_and_backfills_continue() {
+async fn steps_that_need_a_held_migration_wait_and_backfills_continue() {
     let db = TestDb::empty().await.unwrap();
     let files = [
         (
@@ -177,7 +177,7 @@ async fn what_needs_a_held_migration_waits_and_backfills_continue() {
 }
 
 #[tokio::test]
-async fn a_step_outside_a_transaction_waits_for_a_held_one_too() {
+async fn a_step_outside_a_transaction_also_waits_for_a_held_one() {
     let db = TestDb::empty().await.unwrap();
     let files = [
         (
@@ -197,7 +197,7 @@ async fn a_step_outside_a_transaction_waits_for_a_held_one_too() {
 }
 
 #[tokio::test]
-async fn an_older_release_applies_none_of_its_texts_again() {
+async fn an_older_release_does_not_apply_its_repeatable_migrations_again() {
     let db = TestDb::empty().await.unwrap();
     let song = ("V1__song.sql", "CREATE TABLE song (id int, year int);");
     let older = [song, ("R__songs.sql", "CREATE OR REPLACE VIEW songs AS SELECT id FROM song;")];
@@ -214,7 +214,7 @@ async fn an_older_release_applies_none_of_its_texts_again() {
         "{report}"
     );
     migrator(&newest).run(db.url()).await.unwrap();
-    // Not its text either, whatever it is, where the database has versions that it does not know.
+    // Nor does it apply any other text if the database has versions that are not in its set.
     let other = [song, ("R__songs.sql", "CREATE OR REPLACE VIEW songs AS SELECT year FROM song;")];
     let report = migrator(&other).run(db.url()).await.unwrap();
     assert_eq!(
@@ -224,9 +224,9 @@ async fn an_older_release_applies_none_of_its_texts_again() {
     );
 }
 
-/// SIGKILL of a process that undoes by a down file outside a transaction.
+/// SIGKILL of a process that runs a down file outside a transaction.
 #[tokio::test]
-async fn a_down_file_that_was_stopped_is_seen_by_whoever_plans() {
+async fn an_interrupted_down_file_is_a_refusal_in_every_plan() {
     let db = TestDb::empty().await.unwrap();
     let files = [
         ("V1__a.sql", "CREATE TABLE a ();"),
@@ -256,7 +256,7 @@ async fn a_down_file_that_was_stopped_is_seen_by_whoever_plans() {
 }
 
 #[tokio::test]
-async fn what_a_migration_warns_of_is_said() {
+async fn warnings_of_migrations_are_reported() {
     let db = TestDb::empty().await.unwrap();
     let heard = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let said = heard.clone();

@@ -1,4 +1,4 @@
-//! SIGKILL of the applying process, at any moment: the next boot continues, and in the end everything happened once.
+//! SIGKILL of the applying process at any moment: the next boot continues, and at the end everything happened once.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use crate::support::{advisory_locks, boot, folder, value};
 const KILLS: usize = 50;
 const VERSIONS: usize = 30;
 
-/// Every statement that matters leaves a row in `log`; a step logs its own number last.
+/// Every significant statement inserts a row into `log`; a step logs its own number last.
 fn files() -> Vec<(String, String)> {
     let mut files = vec![(
         "V1__log.sql".to_owned(),
@@ -45,7 +45,7 @@ fn files() -> Vec<(String, String)> {
     files
 }
 
-/// How the moments of the kills are chosen, as shares of a whole boot.
+/// How the times of the kills are chosen, as fractions of a whole boot.
 enum Moments {
     Anywhere,
     Later,
@@ -64,7 +64,7 @@ impl Moments {
 }
 
 #[tokio::test]
-async fn a_process_killed_at_any_moment_leaves_nothing_to_do_by_hand() {
+async fn a_process_killed_at_any_moment_needs_no_repair() {
     let seed = std::env::var("REFIT_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed = seed.unwrap_or_else(rand::random::<u64>);
     eprintln!("REFIT_TEST_SEED={seed}");
@@ -80,7 +80,7 @@ async fn a_process_killed_at_any_moment_leaves_nothing_to_do_by_hand() {
     let expected = schema(&reference).await;
     assert_complete(&reference, &expected).await;
 
-    // Other work on the machine may have made the reference slow: a boot that ended before its kill makes the next kill earlier.
+    // The reference boot may have been slow because of other load: a boot that ends before its kill makes the next kill earlier.
     let (mut killed, mut missed) = (0, 0);
     while killed < KILLS {
         let db = TestDb::empty().await.unwrap();
@@ -99,25 +99,25 @@ async fn a_process_killed_at_any_moment_leaves_nothing_to_do_by_hand() {
                 break;
             }
         }
-        // Without a kill this time, whatever the last one left.
+        // A boot without a kill, after whatever the last kill left.
         boot::boot(folder.path(), db.url()).await;
         assert_complete(&db, &expected).await;
     }
 }
 
-/// Boots, and kills the process after a while. False when it was done before.
+/// Boots, and kills the process after that time. False if it ended before.
 async fn kill(folder: &Path, db: &TestDb, after: Duration) -> bool {
     let mut process = boot::start(folder, db.url());
     tokio::time::sleep(after).await;
     process.start_kill().unwrap();
     let ended = boot::end(process).await;
-    // It ends well, or by our signal; never with an error of its own.
+    // It succeeds or ends by the signal; never with an error.
     assert!(ended.success || ended.killed, "{ended:?}");
     ended.killed
 }
 
-/// Holds at every moment, even while the killed process's session still runs: a step that logs and its history row
-/// become visible together.
+/// This holds at every moment, even while the session of the killed process still runs: the log entry of a step and its history
+/// row become visible together.
 async fn assert_history_agrees(db: &TestDb) {
     if !value::<bool>(db, "SELECT to_regclass('log') IS NOT NULL").await {
         return;

@@ -1,4 +1,4 @@
-//! What a reader may count on in the pages: links lead somewhere, the book lists every page, and the README is short.
+//! Rules for the pages: links resolve, the book lists every page, and the README is short.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Component, Path, PathBuf};
@@ -7,10 +7,10 @@ use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
 use crate::support::scratch::workspace;
 
-/// Lines of the README at most: it is a tour, and the rest is in the book.
+/// The most lines that the README may have: it is an overview, and details are in the book.
 const README_LINES: usize = 200;
 
-/// What a page links to, with the line, and the anchors of its headings.
+/// The links of a page, with their lines, and the anchors of its headings.
 struct Page {
     links: Vec<(usize, String)>,
     anchors: Vec<String>,
@@ -67,7 +67,7 @@ fn the_readme_is_short() {
 }
 
 #[test]
-fn anchors_are_those_of_the_forge() {
+fn anchors_are_those_of_github() {
     let page =
         read("# A `b_c` d/e: f-g\n\n## Twice\n\n[x](#y)\n\nTwice\n-----\n\n```sh\n# no heading\n```\n");
     assert_eq!(page.anchors, ["a-b_c-de-f-g", "twice", "twice-1"]);
@@ -110,14 +110,14 @@ fn read(text: &str) -> Page {
     page
 }
 
-/// The anchor of a heading as GitHub makes it.
+/// The anchor that GitHub gives a heading.
 fn anchor(heading: &str) -> String {
     let lower = heading.to_lowercase();
     let kept = lower.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
     kept.map(|c| if c == ' ' { '-' } else { c }).collect()
 }
 
-/// Whether a link has a scheme, as `https:` and `mailto:`.
+/// Whether a link has a scheme, such as `https:` or `mailto:`.
 fn has_scheme(link: &str) -> bool {
     link.split_once(':')
         .is_some_and(|(scheme, _)| scheme.chars().all(|c| c.is_ascii_alphanumeric() || c == '+'))

@@ -1,5 +1,5 @@
-//! Cases that were labelled by hand: each must be flagged (an error or a warning at least) or safe (nothing) as its first
-//! line says. Ours are in `lint_cases/`; those of `../shared/conformance/lint` are taken when that folder is there.
+//! Cases labelled by hand: the first line of each says whether it must be flagged (with an error or a warning) or is safe (no
+//! finding). Refit's own are in `lint_cases/`; those of `../shared/conformance/lint` are used if that folder exists.
 
 use refit_lint::{Config, Input, Severity, lint};
 use test_support::{LabelledCase, labelled_cases, workspace};
@@ -22,7 +22,7 @@ pub(super) fn flags(case: &LabelledCase) -> Vec<&'static str> {
 }
 
 #[test]
-fn every_case_is_as_it_is_labelled() {
+fn every_case_matches_its_label() {
     let cases = cases();
     let mut wrong = Vec::new();
     for case in &cases {
@@ -45,9 +45,9 @@ fn every_case_is_as_it_is_labelled() {
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
-/// Shorter ones: each line of `flag.txt` and `safe.txt` is a migration by itself.
+/// Shorter cases: each line of `flag.txt` and `safe.txt` is one migration.
 #[test]
-fn every_line_is_as_its_list_says() {
+fn every_line_matches_the_label_of_its_list() {
     let folder = workspace().join("tests/lint_cases");
     let mut wrong = Vec::new();
     for (list, flagged) in [("flag.txt", true), ("safe.txt", false)] {

@@ -1,5 +1,5 @@
-//! What the linter predicts, over generated pairs: every kind of statement on every shape of table, run on a server and rolled
-//! back. Nothing happens that was not predicted, and nothing was predicted that does not happen, but for what is listed.
+//! Predictions of the linter for generated pairs: every kind of statement on every shape of table, run on a server and rolled back.
+//! Except for the listed differences, exactly the predicted effects occur.
 
 use refit_devdb::TestDb;
 use refit_lint::{Input, predict};
@@ -10,7 +10,7 @@ use crate::support::major;
 const SHAPES: &str = include_str!("lint_effects/shapes.sql");
 const STATEMENTS: &str = include_str!("lint_effects/statements.sql");
 
-/// What is known to differ: the beginning of the shape, of the statement, and of what differs; and why.
+/// Known differences: the beginnings of the shape, of the statement and of the difference; and the reason.
 const DIFFERENT: &[(&str, &str, &str, &str)] = &[(
     "",
     "ALTER TABLE t ALTER COLUMN d TYPE timestamptz",
@@ -24,7 +24,7 @@ fn parts(text: &str) -> Vec<(&str, &str)> {
     parts.filter_map(|part| part.split_once('\n')).map(|(name, sql)| (name.trim(), sql.trim())).collect()
 }
 
-/// How many pairs agreed, how many the server refused, and what differs.
+/// The number of pairs that agree, the number that the server rejected, and the differences.
 #[derive(Default)]
 struct Tally {
     agree: usize,
@@ -66,7 +66,7 @@ async fn shape(name: &str, sql: &str, major: u32, tally: &mut Tally) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_pair_of_statement_and_table() {
+async fn predictions_hold_for_every_pair_of_statement_and_table() {
     let db = TestDb::empty().await.unwrap();
     let major = major(&db).await;
     let mut tally = Tally::default();

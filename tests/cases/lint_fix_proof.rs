@@ -1,6 +1,6 @@
-//! What `fix` writes does the same as the hazard that it replaces, on a server: the schema and the rows are equal afterwards.
+//! The statements that `fix` writes have the same effect on a server as those that they replace: schema and rows are equal afterwards.
 //!
-//! The unsafe examples of the rules' pages, and the texts of the linter's own tests of fixes.
+//! Cases: the unsafe examples of the rules' pages, and the texts of the linter's own tests of fixes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -19,7 +19,7 @@ const ROWS: &str = include_str!("../../crates/refit-lint/src/rules/fixture_rows.
 type Files = Vec<(String, String)>;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_sequence_does_what_the_hazard_did() {
+async fn fixes_have_the_effect_of_the_original_statement() {
     let mut wrong = Vec::new();
     let major = major(&TestDb::empty().await.unwrap()).await;
     let mut proven = 0;
@@ -64,7 +64,7 @@ fn fixed(files: &Files, major: u32) -> Files {
     fixed.inputs.iter().skip(1).map(file).collect()
 }
 
-/// Runs both, and says in what they differ. A hazard that fails only has to succeed when it is fixed.
+/// Runs both, and returns how they differ. If the original fails, the fixed statements only have to succeed.
 async fn prove(before: &Files, after: &Files) -> Result<(), String> {
     let (old, new) = (database().await, database().await);
     let failed = by_hand(&old, before).await.err();
@@ -80,10 +80,10 @@ async fn prove(before: &Files, after: &Files) -> Result<(), String> {
     if failed.is_some() {
         return Ok(());
     }
-    // DETACH CONCURRENTLY leaves the bounds of a partition with it, as a CHECK.
+    // DETACH CONCURRENTLY leaves a CHECK constraint with the partition's bounds.
     crate::support::execute(&new, "ALTER TABLE events_2025 DROP CONSTRAINT IF EXISTS events_2025_at_check")
         .await;
-    // A domain's condition is left NOT VALID: to read every table under a lock is for people to decide.
+    // The constraint of a domain is left NOT VALID: validating it reads every table under a lock, which is left to people.
     crate::support::execute(&new, VALIDATE_DOMAINS).await;
     let (one, other) = (described(&old).await, described(&new).await);
     for (what, text) in &one {
@@ -100,7 +100,7 @@ const VALIDATE_DOMAINS: &str = "DO $$ DECLARE c record; BEGIN
         EXECUTE format('ALTER DOMAIN %s VALIDATE CONSTRAINT %I', c.domain, c.conname);
     END LOOP; END $$";
 
-/// Refit takes the files as a folder.
+/// Asserts that the files are a valid folder.
 fn valid(files: &Files) {
     let source = |(path, text): &(String, String)| SourceFile::new(path.clone(), text.clone().into_bytes());
     let set = MigrationSet::from_files("migrations", files.iter().map(source).collect());
@@ -108,7 +108,7 @@ fn valid(files: &Files) {
 }
 
 async fn database() -> TestDb {
-    // A tenth of the rows is enough to tell two states apart, and for two batches.
+    // A tenth of the rows is enough to distinguish two states, and for two batches.
     let rows = ROWS.replace("200000", "20000");
     let fill = async |url: &str| {
         let client = refit::connect(url, &refit::ConnectOptions::default()).await.unwrap();
@@ -120,7 +120,7 @@ async fn database() -> TestDb {
     TestDb::filled(&format!("{FIXTURE}{rows}"), fill).await.unwrap()
 }
 
-/// Runs files as psql would: each a transaction unless it says otherwise, a backfill in two batches.
+/// Runs files as psql would: each in a transaction unless its directive says otherwise, a backfill in two batches.
 async fn by_hand(db: &TestDb, files: &Files) -> Result<(), String> {
     let client = db.connect().await.unwrap();
     for (path, text) in files {
@@ -133,7 +133,7 @@ async fn by_hand(db: &TestDb, files: &Files) -> Result<(), String> {
                 let table = &backfill.table;
                 let middle = format!("SELECT min(id) + (max(id) - min(id)) / 2, max(id) FROM {table}");
                 let row = client.query_one(&middle, &[]).await.unwrap();
-                // No rows, no batches: one of nothing runs all the same.
+                // Without rows there are no batches; an empty one runs nevertheless.
                 let (middle, last) =
                     (row.get::<_, Option<i64>>(0).unwrap_or(0), row.get::<_, Option<i64>>(1).unwrap_or(0));
                 let batch = |lower: i64, upper: i64| {
@@ -165,7 +165,7 @@ async fn described(db: &TestDb) -> BTreeMap<String, String> {
         let output = Command::new(tool).args(arguments).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let dump = String::from_utf8_lossy(&output.stdout).into_owned();
-        // A random word in it keeps psql from being led astray.
+        // pg_dump writes a random word against injected psql commands.
         let kept: Vec<&str> = dump.lines().filter(|line| !line.contains("restrict ")).collect();
         all.insert("dump".to_owned(), kept.join("\n"));
     }
@@ -183,7 +183,7 @@ async fn described(db: &TestDb) -> BTreeMap<String, String> {
 const TABLES: &str = "SELECT string_agg(oid::regclass::text, E'\\n' ORDER BY oid::regclass::text) FROM pg_class
     WHERE relkind IN ('r', 'm') AND relnamespace = 'public'::regnamespace AND relname <> 'refinery_schema_history'";
 
-/// What a server of any version has of a schema, where there is no pg_dump for it.
+/// The schema by queries that work on every version, if there is no pg_dump for the server.
 const SCHEMA: &[(&str, &str)] = &[
     (
         "columns",

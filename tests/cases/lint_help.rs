@@ -1,5 +1,5 @@
-//! The help of every rule can be pasted: its SQL is run on a server, behind what comes before the finding. With plain names, and
-//! with names that need quotes everywhere.
+//! The help of every rule can be pasted: its SQL runs on a server after the statements before the finding, with plain names and with
+//! names that need quotes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use crate::support::major;
 
 const FIXTURE: &str = include_str!("../../crates/refit-lint/src/rules/fixture.sql");
 
-/// Rules whose help is a pattern with `…` in it, and what only a person can put there.
+/// Rules whose help is a pattern with `…` in it, and what a person has to put there.
 const PATTERNS: [(&str, &str); 11] = [
     ("alter-enum-rename", "the tables that have the type"),
     ("backfill-without-range", "the statement's own condition"),
@@ -38,7 +38,7 @@ const NO_SQL: [&str; 8] = [
     "syntax-error",
 ];
 
-/// More statements, each with the rule that finds it and with what its help must keep.
+/// More statements, each with the rule that flags it and with the text that its help must keep.
 const KEPT: &str = include_str!("../lint_cases/help.txt");
 
 struct Case {
@@ -71,7 +71,7 @@ fn findings(fixture: &str, files: &[(String, String)], case: &Case) -> Vec<Findi
     lint(&inputs, &Config { levels, postgres: Some(case.since), ..Config::default() }).findings
 }
 
-/// Runs what comes before a finding, and then its help.
+/// Runs the statements before a finding, and then its help.
 async fn paste(db: &TestDb, files: &[(String, String)], finding: &Finding) -> Result<(), String> {
     let client = db.connect().await.unwrap();
     let run = async |sql: &str| {
@@ -101,7 +101,7 @@ async fn paste(db: &TestDb, files: &[(String, String)], finding: &Finding) -> Re
     }
     let sql = finding.help.split_once('\n').map_or("", |(_, sql)| sql);
     for statement in split_statements(sql) {
-        // What comes behind a gap may rely on it.
+        // Statements after a gap may depend on it.
         if statement.text.contains('…') {
             break;
         }
@@ -154,18 +154,18 @@ async fn every_help(name: impl Fn(&str) -> String) {
         }
     }
     let unseen: Vec<&str> = RULES.iter().map(|rule| rule.name).filter(|rule| !seen.contains(*rule)).collect();
-    assert!(unseen.is_empty(), "no help of {unseen:?} was looked at");
+    assert!(unseen.is_empty(), "no help of {unseen:?} was tested");
     assert!(wrong.is_empty(), "{} are wrong:\n\n{}", wrong.len(), wrong.join("\n\n"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_help_can_be_pasted() {
-    // A role is the whole server's: that of the example is another test's.
+    // Roles belong to the whole server: another test uses the role of the example.
     every_help(|text| text.replace("leaving", "leaving_plain")).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_help_can_be_pasted_where_names_need_quotes() {
+async fn every_help_can_be_pasted_with_quoted_names() {
     every_help(|text| in_quotes(&text.replace("leaving", "leaving_quoted"))).await;
 }
 
@@ -210,7 +210,7 @@ const NAMES: [&str; 37] = [
     "posts_author_id_idx",
 ];
 
-/// `posts` becomes `"Posts x"`, wherever it is a name.
+/// Replaces names with quoted ones: `posts` becomes `"Posts x"`.
 fn in_quotes(text: &str) -> String {
     let mut lines: Vec<String> = Vec::new();
     for line in text.lines() {

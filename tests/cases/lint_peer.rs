@@ -1,5 +1,5 @@
-//! Beside a peer: squawk's published rules on the same cases. Each disagreement, whether it flags what we do not or the
-//! other way round, is listed in `lint_cases/disagreements.toml` with the reason; the test fails when the list lacks one, or has one too many.
+//! Compares the linter with squawk's published rules on the same cases. Each case that only one of the two flags is listed in
+//! `lint_cases/disagreements.toml` with the reason; the test fails if the list lacks one, or has one too many.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,25 +15,25 @@ use super::lint_conformance::{cases, flags};
 /// The file of disagreements.
 #[derive(Debug, Deserialize)]
 struct Listed {
-    /// Rules of squawk that ask for a manner of writing, on nearly every file, and are left out.
+    /// Rules of squawk about style, which flag nearly every file and are left out.
     style: Vec<String>,
     #[serde(flatten)]
     cases: BTreeMap<String, Disagreement>,
 }
 
-/// One case on which the two disagree.
+/// A case that only one of the two flags.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Disagreement {
     /// Squawk's rules that flag it.
     squawk: Vec<String>,
-    /// Ours.
+    /// Refit's rules that flag it.
     refit: Vec<String>,
     reason: String,
 }
 
 #[test]
-fn every_disagreement_has_its_reason() {
+fn every_disagreement_has_a_reason() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("lint_cases/disagreements.toml");
     let Listed { style, mut cases } = toml::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let style: Vec<Rule> = style.iter().map(|name| name.parse().unwrap()).collect();
@@ -61,7 +61,7 @@ fn every_disagreement_has_its_reason() {
     }
     let hazards = all.iter().filter(|case| case.flagged).count();
     println!("squawk flags {caught} of {hazards}, and {alarms} of {} safe ones", all.len() - hazards);
-    // Without the shared cases, those that are listed for them are not asked.
+    // Without the shared cases, their entries are not checked.
     if shared {
         wrong.extend(cases.keys().map(|name| format!("{name}: listed, but there is no such case")));
     }

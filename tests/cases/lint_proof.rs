@@ -1,8 +1,8 @@
-//! Every rule of the linter, on a server: the unsafe example of its page fires exactly this rule and the safe one none, both
-//! execute, and what the page claims (lock, rewrite, scan, error) is what the server did. What the linter predicts of each
-//! statement is held against the server as well.
+//! Tests every rule of the linter on a server: the unsafe example of its page triggers exactly this rule and the safe one none, both
+//! execute, and the server does what the page claims (lock, rewrite, scan, error). The linter's predictions for each statement are
+//! compared with the server too.
 //!
-//! `REFIT_RULES=unbatched-update,set-not-null-scan` proves these only.
+//! `REFIT_RULES=unbatched-update,set-not-null-scan` tests only these rules.
 
 mod observe;
 
@@ -20,7 +20,7 @@ use observe::{Observed, run};
 const FIXTURE: &str = include_str!("../../crates/refit-lint/src/rules/fixture.sql");
 const ROWS: &str = include_str!("../../crates/refit-lint/src/rules/fixture_rows.sql");
 
-/// What a page claims of its unsafe example.
+/// The claims of a page about its unsafe example.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Claim {
@@ -29,11 +29,11 @@ struct Claim {
     table: Option<String>,
     rewrite: Option<bool>,
     scan: Option<bool>,
-    /// SQLSTATE.
+    /// The SQLSTATE of the error.
     error: Option<String>,
-    /// The first major version that does so.
+    /// The first major version for which this holds.
     since: Option<u32>,
-    /// The last one.
+    /// The last major version for which it holds.
     until: Option<u32>,
 }
 
@@ -66,7 +66,7 @@ fn each_example_fires_its_rule_and_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_claim_is_what_a_server_does() {
+async fn each_claim_holds_on_a_server() {
     let queue: Mutex<Vec<&Rule>> = Mutex::new(rules().into_iter().rev().collect());
     let (first, second) = tokio::join!(prove_all(&queue), prove_all(&queue));
     let mut wrong = [first, second].concat();
@@ -84,7 +84,7 @@ fn kind(safe: bool) -> &'static str {
     if safe { "safe" } else { "unsafe" }
 }
 
-/// The rules that an example fires. One that is off by default is asked for.
+/// The rules that an example triggers. A rule that is off by default is enabled.
 fn fired(rule: &Rule, example: &Example) -> BTreeSet<&'static str> {
     let levels = BTreeMap::from([(rule.name.to_owned(), Level::Deny)]);
     let levels = if rule.severity.is_none() { levels } else { BTreeMap::new() };
@@ -93,16 +93,16 @@ fn fired(rule: &Rule, example: &Example) -> BTreeSet<&'static str> {
     outcome.findings.iter().map(|finding| finding.rule).collect()
 }
 
-/// The fixture, unreported, and behind it the files.
+/// The fixture, without reporting its findings, and the files after it.
 fn inputs(files: &[(String, String)]) -> Vec<Input> {
     let mut inputs = vec![Input::of_folder("V0__fixture.sql", FIXTURE, false)];
     inputs.extend(files.iter().map(|(path, text)| Input::of_folder(path.as_str(), text.as_str(), true)));
     inputs
 }
 
-/// Takes rules from the queue until it is empty, and says what is wrong with them.
+/// Takes rules from the queue until it is empty; returns their errors.
 async fn prove_all(queue: &Mutex<Vec<&Rule>>) -> Vec<String> {
-    // Examples that are one transaction are rolled back, and can share a database.
+    // Examples that are one transaction are rolled back, so they can share a database.
     let shared = database().await;
     let major = major(&shared).await;
     let mut wrong = Vec::new();
@@ -137,7 +137,7 @@ fn claim_of(example: &Example) -> Result<Claim, toml::de::Error> {
     toml::from_str(example.claim.as_deref().unwrap_or_default())
 }
 
-/// Runs an example, and says in what the server differs from the claim and from what was predicted.
+/// Runs an example; returns how the server differs from the claim and from the prediction.
 async fn prove(example: &Example, shared: &TestDb, major: u32) -> Vec<String> {
     let claim = match claim_of(example) {
         Ok(claim) => claim,
@@ -165,13 +165,13 @@ async fn prove(example: &Example, shared: &TestDb, major: u32) -> Vec<String> {
         (None, _) => {}
     }
     if claim.holds_on(major) {
-        held_to_claim(&claim, &observed, &mut wrong);
+        compare_with_claim(&claim, &observed, &mut wrong);
     }
-    held_to_foresight(&files, &observed, major, &mut wrong);
+    compare_with_prediction(&files, &observed, major, &mut wrong);
     wrong
 }
 
-fn held_to_claim(claim: &Claim, observed: &Observed, wrong: &mut Vec<String>) {
+fn compare_with_claim(claim: &Claim, observed: &Observed, wrong: &mut Vec<String>) {
     let table = claim.table.as_deref().unwrap_or_default();
     if table.is_empty() && (claim.lock.is_some() || claim.rewrite.is_some() || claim.scan.is_some()) {
         wrong.push("its claim names no table".to_owned());
@@ -194,8 +194,13 @@ fn held_to_claim(claim: &Claim, observed: &Observed, wrong: &mut Vec<String>) {
     }
 }
 
-/// Compares what the linter predicts of each statement with what the server did.
-fn held_to_foresight(files: &[(String, String)], observed: &Observed, major: u32, wrong: &mut Vec<String>) {
+/// Compares the linter's predictions for each statement with what the server did.
+fn compare_with_prediction(
+    files: &[(String, String)],
+    observed: &Observed,
+    major: u32,
+    wrong: &mut Vec<String>,
+) {
     let inputs: Vec<Input> =
         inputs(files).into_iter().filter(|input| input.path.ends_with(".sql") && runs(&input.path)).collect();
     let predicted = predict(&inputs, major);

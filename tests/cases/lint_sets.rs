@@ -1,4 +1,4 @@
-//! Cases of several files, labelled by hand, of `../shared/conformance/lint-sets`: the last file of each is flagged or safe.
+//! Cases of several files, labelled by hand, from `../shared/conformance/lint-sets`: the last file of each is flagged or safe.
 
 use refit_lint::{Config, Input, Severity, lint, split_files};
 
@@ -17,7 +17,7 @@ fn flags(files: &[(String, String)]) -> Vec<String> {
 }
 
 #[test]
-fn every_set_is_as_it_is_labelled() {
+fn every_set_matches_its_label() {
     let Some(path) = test_support::conformance("lint-sets/cases.txt") else { return };
     let text = std::fs::read_to_string(path).unwrap();
     let (mut wrong, mut count) = (Vec::new(), 0);

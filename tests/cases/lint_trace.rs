@@ -1,5 +1,5 @@
-//! What the linter predicts is held against a server: over every labelled case and every example of every page, nothing
-//! happens that was not predicted, and nothing was predicted that does not happen.
+//! Compares the linter's predictions with a server, for every labelled case and every example of every page: exactly the predicted
+//! effects occur.
 
 use refit_devdb::TestDb;
 use refit_lint::{Input, predict};
@@ -9,7 +9,7 @@ use crate::support::major;
 
 const TABLES: &str = include_str!("lint_trace/fixture.sql");
 
-/// What a case needs beside the tables that all have; cases that make `orders` themselves get nothing.
+/// What a case needs in addition to the tables of all cases; cases that create `orders` themselves get nothing.
 const MORE: &[(&str, &str)] = &[
     ("107", "CREATE SEQUENCE orders_n_seq"),
     ("139", "ALTER TABLE orders ADD CONSTRAINT fk1 FOREIGN KEY (customer_id) REFERENCES customers (id)"),
@@ -32,7 +32,7 @@ const MORE: &[(&str, &str)] = &[
     ("87", "ALTER TABLE m ATTACH PARTITION m_2024 FOR VALUES FROM ('2024-01-01') TO ('2025-01-01')"),
 ];
 
-/// Cases that a server refuses, by SQLSTATE: most are about that, the others need what a private server has not.
+/// Cases that a server rejects, with the SQLSTATE: most of them test that; the others need what a private server lacks.
 const REFUSED: &[(&str, &str)] = &[
     ("101", "23502"),
     // A backfill whose statement ignores the bounds of its batch.
@@ -54,7 +54,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("84", "42601"),
 ];
 
-/// What is known to differ, and why.
+/// Known differences, with the reason.
 const DIFFERENT: &[(&str, &str, &str)] = &[(
     "74",
     "not predicted for mv: ACCESS EXCLUSIVE",
@@ -94,7 +94,7 @@ async fn no_case_differs_from_the_prediction() {
             files.push(("V0__more.sql", more, false));
         }
         files.extend(case.files.iter().map(|(path, text)| (path.as_str(), text.as_str(), true)));
-        // The rows of 61 have to be within bounds: none.
+        // The rows of case 61 would have to be within bounds, so it gets none.
         let rows = if number(&case.name) == "61" { 0 } else { 500 };
         let (mut complaints, failure) = compare(&db, &files, rows).await;
         complaints.retain(|complaint| {
@@ -104,7 +104,7 @@ async fn no_case_differs_from_the_prediction() {
         refused.extend(failure.map(|failure| format!("{} {failure}", number(&case.name))));
     }
     assert!(wrong.is_empty(), "\n{}\n{}", wrong.join("\n"), refused.join("\n"));
-    // Not all cases are here where there are no shared ones.
+    // Without the shared cases, some of these do not exist.
     let is_here = |name: &str| cases.iter().any(|case| number(&case.name) == name);
     let here = REFUSED.iter().filter(|(name, _)| is_here(name));
     let mut expected: Vec<String> = here.map(|(name, code)| format!("{name} {code}")).collect();
@@ -116,8 +116,8 @@ async fn no_case_differs_from_the_prediction() {
     assert_eq!(refused, expected);
 }
 
-/// Runs the files that are to be traced, on what the others have made, and returns the mismatches with the prediction; and the
-/// SQLSTATE of what failed.
+/// Runs the files that are marked, on what the others have created, with a trace; returns the mismatches with the prediction, and
+/// the SQLSTATE of a failure.
 async fn compare(db: &TestDb, files: &[(&str, &str, bool)], rows: u32) -> (Vec<String>, Option<String>) {
     let version = major(db).await;
     let inputs: Vec<Input> = files

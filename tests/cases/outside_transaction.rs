@@ -1,4 +1,4 @@
-//! Statements outside a transaction that may commit by themselves: what is not known to be repeatable is not repeated.
+//! Statements outside a transaction that may contain a COMMIT: a statement that is not known to be repeatable is not repeated.
 
 use refit::{Error, HistoryChange, Rollback};
 use refit_devdb::TestDb;
@@ -6,7 +6,7 @@ use refit_devdb::TestDb;
 use crate::support::outside::{HEAD, PARTITIONED, TABLE, begin, kill_at, outside};
 use crate::support::{applied, execute, exists, migrator, value};
 
-/// A procedure whose every round is a transaction of its own, and which then waits at table `gate`.
+/// A procedure that commits after each iteration, and then waits at the table `gate`.
 const SENDS: &str = "CREATE TABLE mail (sent int);\nCREATE TABLE gate (i int);\nCREATE PROCEDURE send(n int) LANGUAGE plpgsql AS $$ \
     BEGIN FOR i IN 1..n LOOP INSERT INTO mail VALUES (i); COMMIT; LOCK TABLE gate; COMMIT; END LOOP; END $$;";
 const MAIL: &str = "SELECT count(*) FROM mail";
@@ -28,7 +28,7 @@ async fn a_call_that_commits_is_not_sent_again_after_its_process_was_killed() {
         assert_eq!(value::<i64>(&db, MAIL).await, 1, "nothing is sent again");
     }
     assert!(!exists(&db, "after").await);
-    // The work was completed by hand; or not, and is to be done once more.
+    // Either the work was completed by hand, or it has to run again.
     let step = "V2".to_owned();
     let done = [HistoryChange::StatementDone { step: step.clone() }];
     let client = db.connect().await.unwrap();
@@ -37,11 +37,11 @@ async fn a_call_that_commits_is_not_sent_again_after_its_process_was_killed() {
     assert!(exists(&db, "after").await);
     assert_eq!(value::<i64>(&db, MAIL).await, 1);
     let error = migrator(&files).change_history(&client, &done).await.unwrap_err();
-    assert!(error.message().contains("no statement of V2 waits"), "{error}");
+    assert!(error.message().contains("no statement of V2 needs"), "{error}");
 }
 
 #[tokio::test]
-async fn a_statement_that_was_begun_is_sent_again_when_that_is_decided() {
+async fn a_begun_statement_is_sent_again_after_a_decision() {
     let db = TestDb::empty().await.unwrap();
     let call = outside("CREATE TABLE before (i int);\nCALL send(2);");
     let files = [("V1__send.sql", SENDS), ("V2__call.sql", call.as_str())];
@@ -64,7 +64,7 @@ async fn a_call_that_commits_is_not_sent_again_after_a_deadlock() {
     let call = outside("SET deadlock_timeout = '100ms';\nCALL send(2);");
     let files = [("V1__send.sql", first.as_str()), ("V2__call.sql", call.as_str())];
     migrator(&files[..1]).run(db.url()).await.unwrap();
-    // A deadlock is as good as a lock timeout, which needs no second table.
+    // A lock timeout stands for a deadlock: both are retried, and it needs no second table.
     let short = call.replace("deadlock_timeout", "lock_timeout");
     let files = [files[0], ("V2__call.sql", short.as_str())];
     let blocker = db.connect().await.unwrap();
@@ -84,7 +84,7 @@ async fn a_call_that_commits_is_not_sent_again_after_a_deadlock() {
 }
 
 #[tokio::test]
-async fn what_was_rolled_back_as_a_whole_may_be_repeated() {
+async fn a_statement_that_was_rolled_back_may_be_repeated() {
     let db = TestDb::empty().await.unwrap();
     let one = "CREATE TABLE mail (sent int);\nCREATE PROCEDURE send() LANGUAGE plpgsql AS $$ \
         BEGIN INSERT INTO mail SELECT 1 / (SELECT count(*) FROM ready); COMMIT; END $$;\nCREATE TABLE ready (i int);\n\
@@ -108,9 +108,9 @@ async fn what_was_rolled_back_as_a_whole_may_be_repeated() {
     drop(db);
 }
 
-/// What no transaction undoes happens once: a procedure that commits is not tried in a transaction first.
+/// Effects that a rollback does not undo happen once: a procedure that commits is not tried in a transaction first.
 #[tokio::test]
-async fn a_procedure_that_commits_runs_once_however_it_is_called() {
+async fn a_procedure_that_commits_runs_once_in_every_form_of_call() {
     let db = TestDb::empty().await.unwrap();
     let one = "CREATE SEQUENCE outside;\nCREATE TABLE mail (sent int);\nCREATE PROCEDURE inner_one() LANGUAGE plpgsql AS $$ \
         BEGIN PERFORM nextval('outside'); INSERT INTO mail VALUES (1); COMMIT; END $$;\n\
@@ -146,9 +146,9 @@ async fn repeatable_and_down_files_that_commit_are_not_sent_again() {
     assert_eq!(applied(&db).await, "1,2");
 }
 
-/// Recorded, and killed before it was sent: what is repeatable is sent, what is not waits for a decision.
+/// The process was killed between the record and the statement: a repeatable one is sent, another one needs a decision.
 #[tokio::test]
-async fn a_statement_that_was_recorded_and_never_sent_is_sent_when_it_may_be() {
+async fn a_recorded_statement_that_was_never_sent_is_sent_if_repeatable() {
     let detach = "ALTER TABLE play DETACH PARTITION play_1 CONCURRENTLY;";
     for (text, leftovers, runs) in [
         ("CREATE INDEX CONCURRENTLY t_a ON t (a);", "'{}'", true),
@@ -173,7 +173,7 @@ async fn a_statement_that_was_recorded_and_never_sent_is_sent_when_it_may_be() {
 }
 
 #[tokio::test]
-async fn a_hidden_commit_does_not_break_a_step_apart() {
+async fn a_hidden_commit_fails_the_step() {
     let hidden = "INSERT INTO t VALUES (7);\nSELECT E'a'\n'b\\' || ' ; COMMIT; --';\nSELECT 1 / 0;";
     let unread = "SET standard_conforming_strings = off;\nINSERT INTO t VALUES (7);\nSELECT 'a\\'; COMMIT; SELECT 1 / 0; --';";
     let config =
@@ -194,7 +194,7 @@ async fn a_hidden_commit_does_not_break_a_step_apart() {
 }
 
 #[tokio::test]
-async fn strings_are_read_as_they_were_split_whatever_role_and_file_have_set() {
+async fn strings_are_read_as_split_despite_settings_of_role_and_file() {
     let db = TestDb::empty().await.unwrap();
     execute(&db, &format!("ALTER DATABASE {} SET standard_conforming_strings = off", db.name())).await;
     let text = outside(

@@ -1,5 +1,5 @@
-//! Statements outside a transaction and what they make: only what an interrupted attempt of our own left is cleaned up, and what
-//! exists is compared with what is meant.
+//! Statements outside a transaction that create or drop objects: only what an interrupted attempt of the step left is dropped, and
+//! existing objects are compared with the intended ones.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ async fn valid(db: &TestDb, index: &str) -> bool {
 }
 
 #[tokio::test]
-async fn an_index_whose_build_was_killed_is_built_whatever_its_name() {
+async fn a_killed_index_build_is_repeated_for_every_kind_of_name() {
     for name in ["ÜBERSICHT_V", "U&\"d!0061ta\" UESCAPE '!'", &"ü".repeat(40), "\"Ü x\""] {
         let db = TestDb::empty().await.unwrap();
         let build = outside(&format!("CREATE INDEX CONCURRENTLY {name} ON t (a);"));
@@ -33,9 +33,9 @@ async fn an_index_whose_build_was_killed_is_built_whatever_its_name() {
     }
 }
 
-/// The process was killed after the record and before the statement, or between the statement and its count.
+/// The process was killed between the record and the statement, or between the statement and its count.
 #[tokio::test]
-async fn an_index_of_that_name_counts_only_when_it_is_the_one_that_is_meant() {
+async fn an_existing_index_counts_only_if_it_is_the_intended_one() {
     let meant = "UNIQUE INDEX CONCURRENTLY t_x ON t USING btree (lower(a::text) text_pattern_ops DESC, b) INCLUDE (id) \
                  WITH (fillfactor = 80) WHERE b > 0";
     let same = meant.replace("CONCURRENTLY ", "");
@@ -57,7 +57,7 @@ async fn an_index_of_that_name_counts_only_when_it_is_the_one_that_is_meant() {
         migrator(&files[..1]).run(db.url()).await.unwrap();
         execute(&db, &exists_by_hand).await;
         let error = migrator(&files).run(db.url()).await.unwrap_err();
-        assert_eq!(error.sqlstate(), Some("42P07"), "not ours: {exists_by_hand}: {error}");
+        assert_eq!(error.sqlstate(), Some("42P07"), "created by hand: {exists_by_hand}: {error}");
         if !counts {
             let error = migrator(&lenient).run(db.url()).await.unwrap_err();
             assert!(matches!(error, Error::Exists { .. }), "IF NOT EXISTS: {exists_by_hand}: {error}");
@@ -71,7 +71,7 @@ async fn an_index_of_that_name_counts_only_when_it_is_the_one_that_is_meant() {
 }
 
 #[tokio::test]
-async fn an_invalid_index_that_was_there_before_is_left_alone() {
+async fn an_invalid_index_from_before_is_not_dropped() {
     let db = TestDb::empty().await.unwrap();
     migrator(&[TABLE]).run(db.url()).await.unwrap();
     execute(&db, "INSERT INTO t VALUES (1, 1, 1)").await;
@@ -86,12 +86,12 @@ async fn an_invalid_index_that_was_there_before_is_left_alone() {
         let files = [TABLE, ("V2__ix.sql", text.as_str())];
         let error = migrator(&files).run(db.url()).await.unwrap_err();
         assert!(matches!(error, Error::Exists { .. }), "{error}");
-        // Recorded as there before: also when the statement is recorded as begun.
+        // The index is recorded as existing before, even if the statement is recorded as begun.
         begin(&db, &files, 1, &format!("'{{{before}}}'")).await;
         migrator(&files).run(db.url()).await.unwrap_err();
         assert_eq!(value::<u32>(&db, oid).await, before);
     }
-    // As the error says.
+    // What the error says to do.
     client.batch_execute("DROP INDEX CONCURRENTLY public.t_a").await.unwrap();
     let text = outside("CREATE INDEX CONCURRENTLY t_a ON t (a);");
     migrator(&[TABLE, ("V2__ix.sql", text.as_str())]).run(db.url()).await.unwrap();
@@ -130,7 +130,7 @@ async fn an_index_that_another_session_builds_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_reindex_clears_what_its_own_attempts_left_and_nothing_else() {
+async fn a_reindex_drops_only_what_its_own_attempts_left() {
     let db = TestDb::empty().await.unwrap();
     let one = format!(
         "{}\nCREATE INDEX t_a ON t (a);\nCREATE TABLE u (a int);\nCREATE INDEX u_a ON u (a);",
@@ -142,7 +142,7 @@ async fn a_reindex_clears_what_its_own_attempts_left_and_nothing_else() {
     let count = |table: &str| {
         format!("SELECT count(*) FROM pg_index WHERE NOT indisvalid AND indrelid = '{table}'::regclass")
     };
-    // Interrupted by hand, on this table and on another one.
+    // A REINDEX interrupted by hand, on this table and on another one.
     let (writer, other) = (db.connect().await.unwrap(), db.connect().await.unwrap());
     writer.batch_execute("BEGIN; UPDATE t SET a = 2; INSERT INTO u VALUES (1)").await.unwrap();
     for table in ["t", "u"] {
@@ -152,16 +152,16 @@ async fn a_reindex_clears_what_its_own_attempts_left_and_nothing_else() {
     }
     let error = migrator(&files).lock_attempts(3).run(db.url()).await.unwrap_err();
     assert_eq!(error.sqlstate(), Some("55P03"), "{error}");
-    assert_eq!(value::<i64>(&db, &count("t")).await, 2, "one of the other's, one of the last attempt");
+    assert_eq!(value::<i64>(&db, &count("t")).await, 2, "one from before, one of the last attempt");
     writer.batch_execute("COMMIT").await.unwrap();
     migrator(&files).run(db.url()).await.unwrap();
-    assert_eq!(value::<i64>(&db, &count("t")).await, 1, "the other's stays");
+    assert_eq!(value::<i64>(&db, &count("t")).await, 1, "the one from before is kept");
     assert_eq!(value::<i64>(&db, &count("u")).await, 1);
     assert_eq!(applied(&db).await, "1,2");
 }
 
 #[tokio::test]
-async fn a_detach_that_was_killed_is_finished() {
+async fn a_killed_detach_is_completed() {
     let db = TestDb::empty().await.unwrap();
     let detach = outside("ALTER TABLE play DETACH PARTITION play_1 CONCURRENTLY;\nDROP TABLE play_1;");
     let files = [PARTITIONED, ("V2__detach.sql", detach.as_str())];
@@ -177,7 +177,7 @@ async fn a_detach_that_was_killed_is_finished() {
 }
 
 #[tokio::test]
-async fn a_detach_that_times_out_is_finished_by_the_next_attempt() {
+async fn a_detach_that_times_out_is_completed_by_the_next_attempt() {
     let db = TestDb::empty().await.unwrap();
     let detach =
         outside("SET lock_timeout = '100ms';\nALTER TABLE play DETACH PARTITION play_1 CONCURRENTLY;");
@@ -196,7 +196,7 @@ async fn a_detach_that_times_out_is_finished_by_the_next_attempt() {
 }
 
 #[tokio::test]
-async fn what_exists_or_is_missing_counts_only_for_a_statement_that_was_begun() {
+async fn an_existing_or_missing_object_counts_only_for_a_begun_statement() {
     let database = format!("made_{}", TestDb::empty().await.unwrap().name());
     let create = format!("CREATE DATABASE {database};");
     let drop = format!("DROP DATABASE {database};");
@@ -228,9 +228,9 @@ async fn what_exists_or_is_missing_counts_only_for_a_statement_that_was_begun() 
     }
 }
 
-/// The search path has two indexes of one name, and the first is gone.
+/// The search path has two indexes of one name, and the first was dropped.
 #[tokio::test]
-async fn a_drop_that_was_killed_drops_no_other_index() {
+async fn a_killed_drop_does_not_drop_another_index() {
     let db = TestDb::empty().await.unwrap();
     let drop = outside("SET search_path = a, b, public;\nDROP INDEX CONCURRENTLY i;");
     let files = [TABLE, ("V2__drop.sql", drop.as_str())];

@@ -1,4 +1,4 @@
-//! Connection poolers: PgBouncer in front of a server, and servers that must not be mistaken for one.
+//! Connection poolers: PgBouncer in front of a server, and servers that must not be mistaken for a pooler.
 
 use refit::{Backfills, Error};
 use refit_devdb::{Listen, ServerOptions, TestDb};
@@ -13,7 +13,7 @@ const FILES: [(&str, &str); 2] = [
 ];
 
 #[tokio::test]
-async fn behind_a_transaction_pooler_nothing_runs_and_nothing_to_do_boots() {
+async fn a_transaction_pooler_refuses_runs_and_allows_boots_with_nothing_to_do() {
     let Some(program) = PgBouncer::program() else { return };
     let db = TestDb::empty().await.unwrap();
     let bouncer = PgBouncer::start(program, db.server(), "transaction").await;
@@ -28,7 +28,7 @@ async fn behind_a_transaction_pooler_nothing_runs_and_nothing_to_do_boots() {
         assert!(!value::<bool>(&db, "SELECT to_regnamespace('refit') IS NOT NULL").await);
         assert_eq!(advisory_locks(&db).await, 0);
     }
-    // A session that the caller opened tells as much, whatever its driver thinks of TLS on a Unix socket.
+    // A pooler is also detected on a session that the caller opened, whatever its driver does about TLS on a Unix socket.
     for url in &urls {
         let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
         tokio::spawn(connection);
@@ -44,7 +44,7 @@ async fn behind_a_transaction_pooler_nothing_runs_and_nothing_to_do_boots() {
 }
 
 #[tokio::test]
-async fn behind_a_transaction_pooler_nobody_works_on_backfills() {
+async fn no_backfill_runs_through_a_transaction_pooler() {
     let Some(program) = PgBouncer::program() else { return };
     let db = TestDb::empty().await.unwrap();
     let bouncer = PgBouncer::start(program, db.server(), "transaction").await;
@@ -59,12 +59,12 @@ async fn behind_a_transaction_pooler_nobody_works_on_backfills() {
     assert!(matches!(error, Error::Pooler), "{error}");
     assert_eq!(value::<i64>(&db, "SELECT count(*) FROM t WHERE n = 1").await, 0);
     migrator(&[table, fill]).run_backfills(db.url()).await.unwrap();
-    // With nothing left to do it boots.
+    // With nothing to do, the boot succeeds.
     migrator(&[table, fill]).backfills(Backfills::Inline).run(&url).await.unwrap();
 }
 
 #[tokio::test]
-async fn behind_a_session_pooler_it_runs_with_the_option_for_it() {
+async fn a_session_pooler_works_with_its_option() {
     let Some(program) = PgBouncer::program() else { return };
     let db = TestDb::empty().await.unwrap();
     let bouncer = PgBouncer::start(program, db.server(), "session").await;
@@ -73,7 +73,7 @@ async fn behind_a_session_pooler_it_runs_with_the_option_for_it() {
     assert!(matches!(error, Error::Pooler) && !exists(&db, "a").await, "{error}");
     migrator(&FILES).session_pooler(true).run(&url).await.unwrap();
     assert_eq!(applied(&db).await, "1,2");
-    assert_eq!(advisory_locks(&db).await, 0, "the pooled session gave the lock back");
+    assert_eq!(advisory_locks(&db).await, 0, "the pooled session released the lock");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Every hint about rights is tried: following it leads to success.
+//! Every hint about privileges is tried: following it leads to success.
 
 use refit::{Backfills, Error, Migrator};
 use refit_devdb::{Server, ServerOptions};
@@ -13,7 +13,7 @@ const FILL: (&str, &str) = (
 const VIEW: (&str, &str) = ("R__songs.sql", "CREATE OR REPLACE VIEW mine.songs AS SELECT id FROM mine.song;");
 const FILES: [(&str, &str); 3] = [SONG, FILL, VIEW];
 
-/// A role that may connect, and owns the schema `mine`; the administrator's URL and its own.
+/// A role that may connect and owns the schema `mine`; returns the administrator's URL and that of the role.
 async fn role() -> (Server, String, String) {
     let server = server(ServerOptions::for_tests()).await;
     let admin = server.url("postgres");
@@ -31,7 +31,7 @@ fn all() -> Migrator {
     migrator(&FILES).backfills(Backfills::Inline)
 }
 
-/// Runs until it succeeds, following what each refusal says; how often it had to.
+/// Runs until it succeeds, following the hint of each error; returns the number of errors.
 async fn follow(admin: &str, own: &str) -> usize {
     for followed in 0..6 {
         match all().run(own).await {
@@ -44,15 +44,15 @@ async fn follow(admin: &str, own: &str) -> usize {
 }
 
 #[tokio::test]
-async fn a_role_that_may_nothing_gets_there_by_the_hints() {
+async fn a_role_without_privileges_succeeds_by_following_the_hints() {
     let (_server, admin, own) = role().await;
     assert!(follow(&admin, &own).await > 0);
     assert_eq!(value_at::<i64>(&admin, "SELECT count(*) FROM refinery_schema_history").await, 2);
 }
 
-/// An index that has the name is compared with one on a temporary table.
+/// An existing index of that name is compared with one on a temporary table.
 #[tokio::test]
-async fn the_right_to_make_temporary_tables_is_named() {
+async fn the_temporary_privilege_is_named() {
     let (_server, admin, own) = role().await;
     follow(&admin, &own).await;
     execute_at(
@@ -89,7 +89,7 @@ async fn reading_the_history_is_enough_to_plan() {
     let plan = all().plan(&client).await.unwrap();
     assert!(plan.current == Some(2) && plan.warnings[0].contains("GRANT USAGE ON SCHEMA refit"), "{plan}");
     all().status(&client).await.unwrap();
-    // With nothing but versions that is all there is to know.
+    // A set with versioned migrations only needs no more than that.
     assert_eq!(migrator(&[SONG, FILL]).run(&own).await.unwrap().run, None);
     execute_at(
         &admin,
@@ -99,9 +99,9 @@ async fn reading_the_history_is_enough_to_plan() {
     assert!(all().plan(&client).await.unwrap().is_up_to_date());
 }
 
-/// Whoever may create in `public` could make a history table there, with a trigger.
+/// A role that may create in `public` could create a history table there, with a trigger.
 #[tokio::test]
-async fn a_history_that_another_role_has_put_there_is_not_written() {
+async fn a_history_created_by_another_role_is_not_written() {
     let (_server, admin, own) = role().await;
     execute_at(&admin, "GRANT CREATE ON SCHEMA public TO \"svc-app\"").await;
     execute_at(

@@ -1,4 +1,4 @@
-//! Any number of replicas boot at once: each migration runs once, and all of them come up.
+//! Any number of replicas boot at once: each migration runs once, and all replicas start.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ const LAST: (&str, &str) = ("V4__last.sql", "INSERT INTO log VALUES (4);");
 const VIEW: (&str, &str) =
     ("R__view.sql", "CREATE OR REPLACE VIEW v AS SELECT * FROM t;\nINSERT INTO log VALUES (0);");
 
-/// Each entry once, one run with something to do, and no lock left.
+/// Asserts that each entry exists once, that one run had something to do, and that no lock is held.
 async fn assert_once(db: &TestDb, entries: &str, runs: i64) {
     assert_eq!(
         value::<String>(db, "SELECT string_agg(entry::text, ',' ORDER BY entry) FROM log").await,
@@ -75,7 +75,7 @@ async fn eight_tasks_of_one_process_boot_at_once() {
 }
 
 #[tokio::test]
-async fn a_second_run_waits_and_says_for_whom() {
+async fn a_second_run_waits_and_names_the_holder() {
     let db = TestDb::empty().await.unwrap();
     gate::close(&db).await;
     let wait = ("V2__wait.sql", format!("{}\nINSERT INTO log VALUES (2);", gate::WAIT));

@@ -1,4 +1,4 @@
-//! Sessions that may not write: with nothing to do they boot, with something to do they say why not.
+//! Sessions that cannot write: with nothing to do the boot succeeds, else the error gives the reason.
 
 use refit::Error;
 use refit_devdb::{ServerOptions, TestDb};
@@ -10,7 +10,7 @@ const TWO: (&str, &str) = ("V2__b.sql", "CREATE TABLE b (id int);");
 const THREE: (&str, &str) = ("V3__c.sql", "CREATE TABLE c (id int);");
 const VIEW: (&str, &str) = ("R__view.sql", "CREATE OR REPLACE VIEW v AS SELECT * FROM a;");
 
-/// A role of this database, and its URL. Roles are the server's, so the name holds the database's.
+/// A role for this database, and its URL. Roles belong to the server, so the name contains that of the database.
 async fn role(db: &TestDb, rights: &str) -> (String, String) {
     let role = format!("role_of_{}", db.name());
     execute(db, &format!("CREATE ROLE {role} LOGIN; {}", rights.replace("ROLE", &role))).await;
@@ -43,20 +43,20 @@ async fn a_role_that_may_only_read_the_history_boots_when_there_is_nothing_to_do
 }
 
 #[tokio::test]
-async fn what_the_error_says_to_do_is_enough() {
+async fn following_the_error_is_sufficient() {
     let db = TestDb::empty().await.unwrap();
     let (role, url) =
         role(&db, "REVOKE CREATE ON SCHEMA public FROM PUBLIC; GRANT USAGE ON SCHEMA public TO ROLE").await;
     let error = migrator(&[ONE]).run(&url).await.unwrap_err();
     assert_eq!(error.sqlstate(), Some("42501"), "{error}");
-    // The owner makes the schema, and lets the role write where its tables are to be.
+    // The owner creates the schema, and grants the role privileges on the schema of the tables.
     execute(
         &db,
         &format!("CREATE SCHEMA refit AUTHORIZATION {role}; GRANT CREATE ON SCHEMA public TO {role}"),
     )
     .await;
     migrator(&[ONE]).run(&url).await.unwrap();
-    // A history that exists needs no right to create in its schema.
+    // An existing history requires no CREATE privilege on its schema.
     let more = ("V2__own.sql", "CREATE TABLE own.b (id int);");
     let own = format!("REVOKE CREATE ON SCHEMA public FROM {role}; CREATE SCHEMA own AUTHORIZATION {role}");
     execute(&db, &own).await;
@@ -65,7 +65,7 @@ async fn what_the_error_says_to_do_is_enough() {
 }
 
 #[tokio::test]
-async fn a_read_only_default_is_named() {
+async fn a_read_only_default_is_reported() {
     let db = TestDb::empty().await.unwrap();
     migrator(&[ONE]).run(db.url()).await.unwrap();
     execute(&db, &format!("ALTER DATABASE {} SET default_transaction_read_only = on", db.name())).await;

@@ -1,4 +1,4 @@
-//! What real servers, roles and URLs do to a boot: it works, or the error names the cause and a way out that leads to success.
+//! Boots with real servers, roles and URLs: they succeed, or the error names the cause and a solution that works.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ async fn owner(db: &TestDb) -> (String, String) {
     (role, url)
 }
 
-/// What the error says when a session cannot be had.
+/// The error of a failed connection.
 async fn refused(url: &str) -> String {
     let options = ConnectOptions { retry_for: Duration::from_millis(300), ..ConnectOptions::default() };
     match migrator(&[ONE]).connect_options(options).run(url).await.unwrap_err() {
@@ -37,9 +37,9 @@ async fn refused(url: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_history_with_32_bit_versions_works_as_it_is() {
+async fn a_history_with_32_bit_versions_is_supported() {
     let db = TestDb::empty().await.unwrap();
-    // The table and the checksums as refinery 0.10 makes them without its feature int8-versions.
+    // The table and the checksums as refinery 0.10 writes them without its feature int8-versions.
     execute(
         &db,
         "CREATE TABLE refinery_schema_history (version int4 PRIMARY KEY, name varchar(255), applied_on varchar(255), \
@@ -57,11 +57,11 @@ async fn a_history_with_32_bit_versions_works_as_it_is() {
     let edited = [("V1__posts.sql", "CREATE TABLE posts (id bigint);\n"), TWO, THREE];
     let error = migrator(&edited).run(db.url()).await.unwrap_err();
     assert!(error.message().contains("was edited"), "{error}");
-    // A version that does not fit makes room for itself.
+    // The column is widened for a version that is too large for it.
     let long = ("V20240102030405__notes.sql", "CREATE TABLE notes (id int);\n");
     migrator(&[ONE, TWO, THREE, long]).run(db.url()).await.unwrap();
     assert_eq!(value::<String>(&db, TYPE).await, "bigint");
-    // What plain refinery has applied is undone as any other.
+    // Migrations that plain refinery has applied can be undone too.
     let downs = [
         ("V2__pages.down.sql", "DROP TABLE pages;"),
         ("V3__tags.down.sql", "DROP TABLE tags;"),
@@ -75,7 +75,7 @@ async fn a_history_with_32_bit_versions_works_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_renamed_or_renumbered_file_is_called_that() {
+async fn renamed_and_renumbered_files_are_distinguished() {
     let db = TestDb::empty().await.unwrap();
     migrator(&[ONE, TWO]).run(db.url()).await.unwrap();
     let refusal = async |files: &[(&str, &str)]| match migrator(files).run(db.url()).await.unwrap_err() {
@@ -90,26 +90,26 @@ async fn a_renamed_or_renumbered_file_is_called_that() {
     let back = Rollback { to: 1, ..Rollback::default() };
     let error = migrator(&[ONE, renamed, down]).rollback(db.url(), &back).await.unwrap_err();
     assert!(error.message().contains("was renamed") && exists(&db, "pages").await, "{error}");
-    // Its number changed: free, taken by another file, and beyond what the set has.
+    // Its version was changed, and the old version is now free, or belongs to another file.
     let moved = ("V3__pages.sql", TWO.1);
     for files in [&[ONE, moved][..], &[ONE, ("V2__sites.sql", THREE.1), moved], &[moved]] {
         let found = refusal(files).await;
         let text = found.to_string();
         match found {
             Refusal::Renumbered { version: 2, .. } => assert!(text.contains("V2__pages.sql"), "{text}"),
-            // The set of the last one lacks V1 as well, which comes first.
+            // The set of the last case also lacks V1, which is reported first.
             Refusal::Missing { version: 1, .. } => assert_eq!(files.len(), 1),
             other => panic!("{other:?}"),
         }
     }
-    // Another text under another name is an edit; the older binary of a database that is ahead boots.
+    // Another text under another name is an edit; the older binary boots on a database that is ahead.
     assert!(matches!(refusal(&[ONE, ("V2__sites.sql", THREE.1)]).await, Refusal::Changed { version: 2, .. }));
     migrator(&[ONE]).run(db.url()).await.unwrap();
     assert_eq!(applied(&db).await, "1,2");
 }
 
 #[tokio::test]
-async fn a_statement_timeout_is_named_and_each_way_out_works() {
+async fn each_hint_for_a_statement_timeout_works() {
     let db = TestDb::empty().await.unwrap();
     let (role, url) = owner(&db).await;
     execute(&db, &format!("ALTER DATABASE {} SET statement_timeout = '300ms'", db.name())).await;
@@ -139,7 +139,7 @@ async fn a_statement_timeout_is_named_and_each_way_out_works() {
 }
 
 #[tokio::test]
-async fn limits_of_role_and_database_are_named() {
+async fn connection_limits_of_role_and_database_are_named() {
     let db = TestDb::empty().await.unwrap();
     let (role, url) = owner(&db).await;
     execute(&db, &format!("ALTER ROLE {role} CONNECTION LIMIT 1")).await;
@@ -173,7 +173,7 @@ async fn a_pooler_that_does_not_accept_a_parameter_is_named() {
 }
 
 #[tokio::test]
-async fn certificates_that_are_not_trusted_are_distinguished() {
+async fn reasons_for_untrusted_certificates_are_distinguished() {
     let signed = self_signed("localhost");
     let server = tls_server(&signed, None).await;
     let url = |host: &str, rest: &str| {
@@ -187,8 +187,11 @@ async fn certificates_that_are_not_trusted_are_distinguished() {
         assert!(text.contains("self-signed") && text.contains("sslmode=require without"), "{text}");
     }
     let system = refused(&url("localhost", "sslmode=verify-full")).await;
-    assert!(system.contains("self-signed") || system.contains("no authority to trust"), "{system}");
-    // Both ways out.
+    assert!(
+        system.contains("self-signed") || system.contains("no trusted certificate authority"),
+        "{system}"
+    );
+    // Both solutions work.
     migrator(&[ONE]).run(&url("localhost", "sslmode=require")).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let saved = folder.path().join("server.crt");
@@ -196,7 +199,7 @@ async fn certificates_that_are_not_trusted_are_distinguished() {
     let saved = root(&saved);
     migrator(&[ONE, TWO]).run(&url("localhost", &format!("sslmode=verify-full&{saved}"))).await.unwrap();
     let text = refused(&url("127.0.0.1", &format!("sslmode=verify-full&{saved}"))).await;
-    assert!(text.contains("sslmode=verify-ca, which does not compare names"), "{text}");
+    assert!(text.contains("sslmode=verify-ca, which does not check names"), "{text}");
     migrator(&[ONE, TWO]).run(&url("127.0.0.1", &format!("sslmode=verify-ca&{saved}"))).await.unwrap();
     for version in ["min_protocol_version=TLSv1.3", "max_protocol_version=TLSv1.2"] {
         let url = url("localhost", &format!("sslmode=require&sslsni=0&ssl_{version}"));
@@ -212,7 +215,7 @@ async fn certificates_that_are_not_trusted_are_distinguished() {
 }
 
 #[tokio::test]
-async fn what_is_meant_for_psql_is_named() {
+async fn psql_commands_are_named() {
     let db = TestDb::empty().await.unwrap();
     let text = "-- Dumped.\n\n\\restrict b7cXq\n\nCREATE TABLE posts (id int);\n\n\\unrestrict b7cXq\n";
     let error = migrator(&[("V1__posts.sql", text)]).run(db.url()).await.unwrap_err();
@@ -275,19 +278,19 @@ fn socket(server: &Server) -> String {
 }
 
 #[tokio::test]
-async fn a_primary_or_a_standby_is_found_among_hosts() {
+async fn a_host_with_the_requested_role_is_chosen() {
     let primary = server(ServerOptions::for_tests()).await;
     let (primary, standby) =
         tokio::task::spawn_blocking(move || primary.standby().map(|standby| (primary, standby)).unwrap())
             .await
             .unwrap();
     let ready = async || value_at::<bool>(&standby.url("postgres"), "SELECT pg_is_in_recovery()").await;
-    until("the standby answers", ready).await;
+    until("the standby accepts connections", ready).await;
     let (one, two) = (socket(&primary), socket(&standby));
     let url = |hosts: &str, attributes: &str| {
         format!("postgres://postgres@{hosts}/postgres?target_session_attrs={attributes}")
     };
-    // A primary whose role is read-only by default is still one: read-write would not take it.
+    // A primary with a role that is read-only by default is a primary, although read-write would not accept it.
     execute_at(&primary.url("postgres"), "ALTER DATABASE postgres SET default_transaction_read_only = on")
         .await;
     for hosts in [format!("{one},{two}"), format!("{two},{one}")] {
@@ -303,10 +306,10 @@ async fn a_primary_or_a_standby_is_found_among_hosts() {
     let text = refused(&url(&one, "standby")).await;
     assert!(text.contains("the server is a primary"), "{text}");
     let text = refused(&url(&two, "read-write")).await;
-    assert!(text.contains("that target_session_attrs asks for"), "{text}");
+    assert!(text.contains("that target_session_attrs requires"), "{text}");
 }
 
-/// Hundredths of a second until the kernel's keepalive timer of the connections to a local port fires.
+/// The time until the kernel's keepalive timer of each connection to a local port fires, in hundredths of a second.
 fn keepalive_timers(port: u16) -> Vec<u64> {
     let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
     let remote = format!("0100007F:{port:04X}");
@@ -319,7 +322,7 @@ fn keepalive_timers(port: u16) -> Vec<u64> {
 }
 
 #[tokio::test]
-async fn connections_have_keepalives_where_the_url_says_nothing() {
+async fn connections_have_keepalives_by_default() {
     let server = server(ServerOptions { listen: Listen::Loopback(0), ..ServerOptions::for_tests() }).await;
     let url = server.url("postgres");
     let config = |url: &str| Target::parse(url).unwrap().config().clone();
@@ -342,6 +345,6 @@ async fn connections_have_keepalives_where_the_url_says_nothing() {
         let longest = found().into_iter().max().unwrap();
         assert!(longest <= seconds * 100 && longest > (seconds - 10) * 100, "{parameters}: {longest}");
         client.close().await;
-        until("the connection is gone", async || found().is_empty()).await;
+        until("the connection is closed", async || found().is_empty()).await;
     }
 }

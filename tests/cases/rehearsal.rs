@@ -1,4 +1,4 @@
-//! Rehearsals: the sample's own migrations, one that makes others wait, and down files that do not lead back.
+//! Rehearsals: the sample's own migrations, one that makes other sessions wait, and down files that do not restore the schema.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ async fn the_sample_is_rehearsed() {
     let set = MigrationSet::from_dir(&folder).unwrap();
     let rehearsal = rehearsed(&set, 200).await;
     assert!(rehearsal.steps.iter().all(|step| !step.has_failed()));
-    // Each was given its rows.
+    // Each table has its rows.
     assert!(
         rehearsal.rows.iter().all(|filled| filled.rows == 200 && filled.reason.is_none()),
         "{:?}",
@@ -31,7 +31,7 @@ async fn the_sample_is_rehearsed() {
     insta::assert_snapshot!("sample_rehearsal", render(&rehearsal));
 }
 
-/// Without times, which differ from run to run.
+/// The rehearsal as text, without times, which differ between runs.
 fn render(rehearsal: &Rehearsal) -> String {
     let mut lines = Vec::new();
     for step in &rehearsal.steps {
@@ -58,7 +58,7 @@ fn render(rehearsal: &Rehearsal) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_waits_and_for_how_long_is_seen() {
+async fn waiting_sessions_and_their_times_are_reported() {
     let set = set(&[
         ("V1__tables.sql", "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY)"),
         ("V2__alter.sql", "SELECT 1; ALTER TABLE a ADD COLUMN x int; SELECT pg_sleep(0.5)"),
@@ -76,7 +76,7 @@ async fn who_waits_and_for_how_long_is_seen() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_down_file_that_does_not_lead_back_is_shown() {
+async fn an_incomplete_down_file_is_reported() {
     let set = set(&[
         ("V1__t.sql", "CREATE TABLE t (a int, b text)"),
         ("V1__t.down.sql", "DROP TABLE t"),
@@ -112,9 +112,9 @@ async fn a_down_file_that_does_not_lead_back_is_shown() {
     assert_eq!(rehearsal.steps.iter().filter(|step| step.has_failed()).count(), 3);
 }
 
-/// Files that are fine one after the other and not in one transaction, and the other way round.
+/// Files that succeed one by one but not in one transaction, and the reverse.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stairway_is_judged_as_its_files_are_applied() {
+async fn a_stairway_runs_its_files_as_a_run_does() {
     let set = set(&[
         ("V1__t.sql", "CREATE TYPE mood AS ENUM ('ok'); CREATE TABLE t (id int PRIMARY KEY, m mood)"),
         // The new value cannot be used before it is committed.
@@ -124,7 +124,7 @@ async fn a_stairway_is_judged_as_its_files_are_applied() {
             "ALTER TABLE t ALTER m TYPE text; DELETE FROM t WHERE m = 'sad'::mood::text; DROP TYPE mood; \
              CREATE TYPE mood AS ENUM ('ok'); ALTER TABLE t ALTER m TYPE mood USING m::mood",
         ),
-        // What is set lasts for a session, and temporary tables do.
+        // Settings and temporary tables last for a session.
         (
             "V3__set.sql",
             "SET search_path = pg_catalog; CREATE TEMP TABLE left_over (id int); CREATE TABLE public.s (id int)",

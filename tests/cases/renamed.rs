@@ -1,4 +1,4 @@
-//! Schemas and tables that get other names: a job stays with its table, a lock with its history.
+//! Schemas and tables that are renamed: a job stays with its table, a lock with its history.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ const VISIT: (&str, &str) = (
      INSERT INTO visit SELECT g, 1 FROM generate_series(1, 300) g;\n\
      CREATE FUNCTION step() RETURNS int LANGUAGE sql AS 'SELECT 1';",
 );
-/// A second row for each of ten milliseconds.
+/// Waits for 10 ms in each row.
 const SLOW: (&str, &str) = (
     "V2__count.sql",
     "-- refit: backfill = { table = \"visit\", key = [\"id\"], batch = 20, undo = [\"n\"] }\n\
@@ -32,13 +32,13 @@ const COUNT: (&str, &str) = (
      UPDATE visit SET n = n + step() WHERE id > $1 AND id <= $2;",
 );
 
-/// Another schema takes the name, with a table like it whose rows nothing of this may change.
+/// Another schema takes the name, with a similar table whose rows must not change.
 const TAKE_NAME: &str = "ALTER SCHEMA a RENAME TO \"B, c\"; CREATE SCHEMA a; \
     CREATE TABLE a.visit (id bigint PRIMARY KEY, n int NOT NULL); INSERT INTO a.visit SELECT g, 2 FROM generate_series(1, 300) g; \
     CREATE FUNCTION a.step() RETURNS int LANGUAGE sql AS 'SELECT 100'";
 const RENAMED: &str = "%22B%2C%5C%20c%22";
 
-/// The sum of the renamed table, and of the one that has its name now.
+/// The sums of the renamed table and of the one that has its name now.
 async fn sums(db: &TestDb) -> String {
     value(db, "SELECT (SELECT sum(n) FROM \"B, c\".visit) || ' ' || (SELECT sum(n) FROM a.visit)").await
 }
@@ -59,7 +59,7 @@ async fn a_registered_backfill_stays_with_its_table() {
     inline.run(&at(db.url(), RENAMED)).await.unwrap();
     assert_eq!(sums(&db).await, "600 600");
     let rollback = Rollback { to: 1, leave_rows: Vec::new() };
-    // Back again, after yet another name.
+    // The schema has its name again, after yet another one.
     execute(&db, "ALTER SCHEMA a RENAME TO other; ALTER SCHEMA \"B, c\" RENAME TO a").await;
     inline.rollback(&at(db.url(), "a"), &rollback).await.unwrap();
     let sums = "SELECT (SELECT sum(n) FROM a.visit) || ' ' || (SELECT sum(n) FROM other.visit)";
@@ -78,7 +78,7 @@ async fn a_running_backfill_stays_with_its_table() {
     })
     .await;
     execute(&db, TAKE_NAME).await;
-    // Whatever becomes of the process whose session has the other name as its search path, the rows are done once.
+    // Whatever the outcome of the process whose search path has the old name, each row is changed once.
     working.await.unwrap().ok();
     migrator(&[VISIT, SLOW]).backfills(Backfills::Inline).run(&at(db.url(), RENAMED)).await.unwrap();
     assert_eq!(sums(&db).await, "600 600");
@@ -91,7 +91,7 @@ async fn a_running_rollback_stays_with_its_table() {
     let db = new().await;
     let inline = migrator(&[VISIT, COUNT]).backfills(Backfills::Inline);
     inline.run(&at(db.url(), "a")).await.unwrap();
-    // Restoring waits in its first batch for a row.
+    // The first batch of the undo waits for a row.
     let holder = db.connect().await.unwrap();
     holder.batch_execute("BEGIN; SELECT FROM a.visit WHERE id = 1 FOR UPDATE").await.unwrap();
     let (url, rollback) = (at(db.url(), "a"), Rollback { to: 1, leave_rows: Vec::new() });
@@ -102,7 +102,7 @@ async fn a_running_rollback_stays_with_its_table() {
         execute(&db, TAKE_NAME).await;
         holder.batch_execute("COMMIT").await.unwrap();
     };
-    // Its history's table is not called what it was: the step of the down file fails, and another call continues.
+    // The history's table was renamed with its schema: the step of the down file fails, and another call resumes.
     tokio::join!(inline.rollback(&url, &rollback), renaming).0.ok();
     inline.rollback(&at(db.url(), RENAMED), &rollback).await.unwrap();
     assert_eq!(sums(&db).await, "300 600");
@@ -111,7 +111,7 @@ async fn a_running_rollback_stays_with_its_table() {
 }
 
 #[tokio::test]
-async fn rows_that_were_set_aside_are_tried_again_in_their_table() {
+async fn rows_set_aside_are_retried_in_their_own_table() {
     let db = new().await;
     let checked =
         ("V1__visit.sql", &*format!("{}\nALTER TABLE visit ADD CHECK (id <> 7 OR n = 1);", VISIT.1));
@@ -129,14 +129,14 @@ async fn rows_that_were_set_aside_are_tried_again_in_their_table() {
 }
 
 #[tokio::test]
-async fn a_table_with_another_name_is_done_to_its_end() {
+async fn a_renamed_table_is_completed() {
     let db = TestDb::empty().await.unwrap();
     let files = [VISIT, COUNT];
     migrator(&files).backfills(Backfills::Hold).run(db.url()).await.unwrap();
     execute(&db, "ALTER TABLE visit RENAME TO visits; CREATE TABLE visit (id bigint PRIMARY KEY, n int)")
         .await;
     execute(&db, "INSERT INTO visit VALUES (1, 1)").await;
-    // Its statement names the other one: nothing is done to either.
+    // The job's statement names the other table: neither is changed.
     let error = migrator(&files).backfills(Backfills::Inline).run(db.url()).await.unwrap_err();
     assert!(error.message().contains("public.visits"), "{error}");
     let sums = "SELECT (SELECT sum(n) FROM visits) || ' ' || (SELECT sum(n) FROM visit)";
@@ -148,9 +148,9 @@ async fn a_table_with_another_name_is_done_to_its_end() {
     assert_eq!(value::<i64>(&db, "SELECT sum(n) FROM visit").await, 600);
 }
 
-/// Another table takes the name while batches run, under the lock that copies a last rest, and in one that waits for it.
+/// Another table takes the name while batches run, one of which waits for the lock of the transaction that swaps the tables.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_table_that_is_swapped_while_batches_run_is_done_to_its_end() {
+async fn a_table_swapped_while_batches_run_is_completed() {
     let db = TestDb::empty().await.unwrap();
     let table = (
         "V1__visit.sql",
@@ -180,9 +180,9 @@ async fn a_table_that_is_swapped_while_batches_run_is_done_to_its_end() {
     assert_eq!(value::<String>(&db, sums).await, "600 150000");
 }
 
-/// Nothing takes the name: the job continues under the new one.
+/// No other object takes the old name: the job continues under the new one.
 #[tokio::test(flavor = "multi_thread")]
-async fn partitions_and_schemas_that_are_renamed_while_batches_run_are_done() {
+async fn partitions_and_schemas_renamed_while_batches_run_are_completed() {
     for rename in ["ALTER SCHEMA a RENAME TO \"B, c\"", "ALTER TABLE a.visit_2 RENAME TO other"] {
         let db = new().await;
         let table = (
@@ -214,9 +214,9 @@ async fn partitions_and_schemas_that_are_renamed_while_batches_run_are_done() {
     }
 }
 
-/// A table that a down file makes again is found in the history's schema, whatever that is called now.
+/// A table that a down file creates again is found in the history's schema, whatever the schema's name is now.
 #[tokio::test]
-async fn a_table_that_was_dropped_is_none_of_another_schema() {
+async fn a_dropped_table_is_not_looked_up_in_another_schema() {
     let db = new().await;
     let drop = ("V3__drop.sql", "-- refit: after = [\"V2\"]\nDROP TABLE visit;");
     let again = (
@@ -230,9 +230,9 @@ async fn a_table_that_was_dropped_is_none_of_another_schema() {
     assert_eq!(sums(&db).await, "300 600");
 }
 
-/// A table that moves takes no schema of the search path with it.
+/// A table that moves to another schema does not change the search path.
 #[tokio::test]
-async fn a_table_that_moves_leaves_the_search_path() {
+async fn a_moved_table_does_not_change_the_search_path() {
     let db = new().await;
     execute(
         &db,
@@ -251,9 +251,9 @@ async fn a_table_that_moves_leaves_the_search_path() {
     assert_ne!(value::<String>(&db, values).await, "101");
 }
 
-/// Runs on other histories do not wait for one whose schema was renamed, nor need rights on it.
+/// Runs on other histories neither wait for one whose schema was renamed nor need privileges on it.
 #[tokio::test]
-async fn other_histories_do_not_notice() {
+async fn other_histories_are_not_affected() {
     let db = new().await;
     let files = [VISIT, COUNT];
     migrator(&files).backfills(Backfills::Hold).run(&at(db.url(), "a")).await.unwrap();
@@ -268,9 +268,9 @@ async fn other_histories_do_not_notice() {
     assert_eq!(value::<i64>(&db, "SELECT sum(n) FROM b.visit").await, 600);
 }
 
-/// With nothing to apply, a name that is out of date waits for a session that may write it.
+/// With nothing to apply, an outdated name is left to a session that may write it.
 #[tokio::test]
-async fn a_session_that_only_reads_has_nothing_to_do() {
+async fn a_read_only_session_needs_no_update_of_names() {
     let db = new().await;
     let all = migrator(&[VISIT, COUNT]).backfills(Backfills::Inline);
     all.run(&at(db.url(), "a")).await.unwrap();
@@ -280,9 +280,9 @@ async fn a_session_that_only_reads_has_nothing_to_do() {
     all.run_backfills(&reads).await.unwrap();
 }
 
-/// A text that gives the session's locks away holds both keys until its transaction ends.
+/// A step whose text releases the session's locks holds both keys until its transaction ends.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_step_that_unlocks_everything_keeps_the_lock() {
+async fn a_step_that_releases_all_locks_keeps_the_migration_lock() {
     let db = new().await;
     let first = migrator(&[VISIT]);
     first.run(&at(db.url(), "a")).await.unwrap();
@@ -299,9 +299,9 @@ async fn a_step_that_unlocks_everything_keeps_the_lock() {
     run.await.unwrap().ok();
 }
 
-/// A dump has other OIDs, or those of other tables.
+/// A restored database has other OIDs, or the OIDs belong to other tables.
 #[tokio::test]
-async fn what_was_restored_goes_by_its_names() {
+async fn a_restored_state_is_matched_by_names() {
     let db = TestDb::empty().await.unwrap();
     let files = [VISIT, COUNT];
     migrator(&files).backfills(Backfills::Hold).run(db.url()).await.unwrap();
@@ -320,7 +320,7 @@ async fn what_was_restored_goes_by_its_names() {
     assert_eq!(value::<String>(&db, sums).await, "600 1");
 }
 
-/// As the release before wrote it, which knew names only.
+/// A state as the previous release wrote it, with names only.
 #[tokio::test]
 async fn a_state_without_oids_is_upgraded() {
     let db = TestDb::empty().await.unwrap();
@@ -340,9 +340,9 @@ async fn a_state_without_oids_is_upgraded() {
     assert_eq!(value::<i64>(&db, "SELECT sum(n) FROM visit").await, 600);
 }
 
-/// Two runs on one history never overlap, whatever its schema is called meanwhile.
+/// Two runs on one history never overlap, even if its schema is renamed between them.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_waits_for_one_that_began_under_another_name() {
+async fn a_run_waits_for_one_that_began_before_a_rename() {
     let db = new().await;
     let first = migrator(&[VISIT]);
     first.run(&at(db.url(), "a")).await.unwrap();
@@ -356,15 +356,15 @@ async fn a_run_waits_for_one_that_began_under_another_name() {
     lock.release(&holder).await;
     impatient.run(&at(db.url(), "b")).await.unwrap();
     assert!(exists(&db, "b.more").await);
-    // The name is free for another history at once.
+    // Another history can use the old name immediately.
     execute_at(db.url(), "CREATE SCHEMA a").await;
     impatient.run(&at(db.url(), "a")).await.unwrap();
     assert_eq!(value_at::<i64>(&at(db.url(), "a"), "SELECT count(*) FROM visit").await, 300);
 }
 
-/// The first run of a history holds its lock by the table that it has made, too.
+/// The first run of a history also holds the lock that is derived from the table that it has created.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_run_that_makes_the_history_holds_its_lock() {
+async fn the_run_that_creates_the_history_holds_its_lock() {
     let db = new().await;
     let slow =
         [("V1__slow.sql", "-- refit: transaction = false\nSELECT pg_sleep(3);\nCREATE TABLE done (id int);")];

@@ -1,4 +1,4 @@
-//! Going back by down files: atomic with the history, newest first, or not at all.
+//! Rollback by down files: atomic with the history, newest first, or refused.
 
 use refit::{Error, Migrator, Rollback, RollbackReport, UndoRefusal};
 use refit_catalog::{Catalog, Delta, ReadOptions};
@@ -35,7 +35,7 @@ const FILES: [(&str, &str); 9] = [
 ];
 
 #[tokio::test]
-async fn every_version_above_is_undone_newest_first_and_comes_again() {
+async fn newer_versions_are_undone_newest_first_and_can_be_applied_again() {
     let db = TestDb::empty().await.unwrap();
     for round in 1..=2 {
         migrator(&FILES).run(db.url()).await.unwrap();
@@ -56,7 +56,7 @@ async fn every_version_above_is_undone_newest_first_and_comes_again() {
         );
         assert_eq!(advisory_locks(&db).await, 0);
     }
-    // What a repeatable migration has made goes with a down file, and comes again.
+    // A down file drops what a repeatable migration has created, and the next run creates it again.
     back(&db, &FILES, 0).await.unwrap();
     assert!(!exists(&db, "sums").await && !exists(&db, "a").await);
     migrator(&FILES).run(db.url()).await.unwrap();
@@ -66,7 +66,7 @@ async fn every_version_above_is_undone_newest_first_and_comes_again() {
 }
 
 #[tokio::test]
-async fn the_whole_way_is_looked_at_before_the_first_step() {
+async fn all_steps_are_checked_before_the_first_runs() {
     let db = TestDb::empty().await.unwrap();
     migrator(&FILES).run(db.url()).await.unwrap();
     let with = |name: &'static str, text: Option<&'static str>| {
@@ -89,7 +89,7 @@ async fn the_whole_way_is_looked_at_before_the_first_step() {
             "did you mean `transaction`?",
         ),
         (FILES.to_vec(), 7, "there is no version 7; the newest is 4"),
-        (FILES[..6].to_vec(), 1, "version 4 (c) is applied, and these migrations do not have it"),
+        (FILES[..6].to_vec(), 1, "version 4 (c) is applied, but this set does not have it"),
     ] {
         let error = back(&db, &files, version).await.unwrap_err().message();
         assert!(error.contains(expected), "{error}");
@@ -101,13 +101,13 @@ async fn the_whole_way_is_looked_at_before_the_first_step() {
     assert_eq!(refusals.len(), 2, "all of them are reported: {refusals:?}");
     assert!(matches!(refusals[0], UndoRefusal::NoDown { version: 3, .. }));
     assert_eq!(value::<i64>(&db, "SELECT count(*) FROM refit.run").await, 1, "nothing has run");
-    // What is below does not matter.
+    // Older migrations do not matter.
     back(&db, &files, 3).await.unwrap();
     assert_eq!(applied(&db).await, "1,2,3");
 }
 
 #[tokio::test]
-async fn a_down_file_that_fails_leaves_its_migration_whole() {
+async fn a_failing_down_file_is_rolled_back() {
     let db = TestDb::empty().await.unwrap();
     migrator(&FILES).run(db.url()).await.unwrap();
     let mut files = FILES.to_vec();
@@ -128,7 +128,7 @@ async fn a_down_file_that_fails_leaves_its_migration_whole() {
 }
 
 #[tokio::test]
-async fn outside_a_transaction_it_continues_after_what_is_done() {
+async fn a_down_file_outside_a_transaction_resumes() {
     let db = TestDb::empty().await.unwrap();
     migrator(&FILES).run(db.url()).await.unwrap();
     execute(&db, "DROP INDEX a_n").await;
@@ -142,7 +142,7 @@ async fn outside_a_transaction_it_continues_after_what_is_done() {
 }
 
 #[tokio::test]
-async fn it_steps_aside_for_who_holds_a_table_and_waits_for_who_holds_the_lock() {
+async fn a_rollback_retries_table_locks_and_waits_for_the_migration_lock() {
     let db = TestDb::empty().await.unwrap();
     migrator(&FILES).run(db.url()).await.unwrap();
     let reader = db.connect().await.unwrap();
@@ -172,9 +172,9 @@ async fn it_steps_aside_for_who_holds_a_table_and_waits_for_who_holds_the_lock()
     assert_eq!(applied(&db).await, "1,2");
 }
 
-/// Two that go back at once: each migration is undone once, and both come to their end.
+/// Two rollbacks at once: each migration is undone once, and both succeed.
 #[tokio::test]
-async fn two_at_once_undo_everything_once() {
+async fn two_concurrent_rollbacks_undo_each_migration_once() {
     let db = TestDb::empty().await.unwrap();
     migrator(&FILES).run(db.url()).await.unwrap();
     let (first, second) = tokio::join!(back(&db, &FILES, 0), back(&db, &FILES, 0));
@@ -188,9 +188,9 @@ async fn schema(db: &TestDb) -> Catalog {
     Catalog::read(&client, &ReadOptions::default()).await.unwrap()
 }
 
-/// The sample's whole history: the schema after going back is the one before applying, and so are the rows.
+/// The sample's whole history: after the rollback, schema and rows are those before the run.
 #[tokio::test]
-async fn the_sample_goes_back_all_the_way() {
+async fn the_sample_rolls_back_completely() {
     let set = MigrationSet::from_dir(&workspace().join("migrations")).unwrap();
     let sample = || Migrator::new(set.clone()).backfills(refit::Backfills::Inline);
     let (db, other) = (TestDb::empty().await.unwrap(), TestDb::empty().await.unwrap());

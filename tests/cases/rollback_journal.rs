@@ -1,4 +1,4 @@
-//! What a way back needs: kept for a while, and only where it can be true.
+//! The journals that rollbacks need: they are kept for a limited time, and only for keys that make them reliable.
 
 use refit::{Event, Rollback};
 use refit_devdb::TestDb;
@@ -7,7 +7,7 @@ use super::rollback_rows::{FILES, TABLE, back, inline, status};
 use crate::support::{applied, execute, exists, migrator, value};
 
 #[tokio::test]
-async fn a_journal_is_dropped_when_its_time_is_over_and_not_before() {
+async fn a_journal_is_dropped_after_its_retention_time() {
     let db = TestDb::empty().await.unwrap();
     let mut files = FILES.to_vec();
     files.push(("refit.toml", "undo_retention = \"1h\"\n"));
@@ -24,7 +24,7 @@ async fn a_journal_is_dropped_when_its_time_is_over_and_not_before() {
     let older = "UPDATE refit.backfill SET finished_at = finished_at - interval '61 minutes'";
     observed.run(db.url()).await.unwrap();
     execute(&db, older).await;
-    // A way back that is not at its end needs it.
+    // A rollback that is not complete still needs it.
     execute(&db, "INSERT INTO refit.backfill (history_id, version, name, kind, statement, directive, journal) SELECT history_id, version, name, 'undo', '', directive, journal FROM refit.backfill").await;
     observed.run(db.url()).await.unwrap_err();
     assert!(exists(&db, "refit.backfill_undo_1").await);
@@ -39,7 +39,7 @@ async fn a_journal_is_dropped_when_its_time_is_over_and_not_before() {
     assert_eq!(*dropped.lock().unwrap(), ["V2__fill refit.backfill_undo_1"]);
     let error = back(&db, &files).await.unwrap_err().message();
     assert!(error.contains("the earlier values of V2__fill.sql are gone: they were dropped"), "{error}");
-    // After a way back the rows that were left are listed for as long.
+    // After a rollback, the rows that were not restored are listed for the same time.
     migrator(&files).rollback(db.url(), &Rollback { to: 1, leave_rows: vec![2] }).await.unwrap();
     inline(&files).run(db.url()).await.unwrap();
     back(&db, &files).await.unwrap();
@@ -52,7 +52,7 @@ async fn a_journal_is_dropped_when_its_time_is_over_and_not_before() {
 }
 
 #[tokio::test]
-async fn a_key_that_does_not_name_one_row_keeps_no_journal() {
+async fn a_journal_requires_a_unique_key() {
     for (table, fill, expected) in [
         (
             "CREATE TABLE t (id bigint, p int, n int, PRIMARY KEY (p, id)) PARTITION BY LIST (p); \
@@ -79,7 +79,7 @@ async fn a_key_that_does_not_name_one_row_keeps_no_journal() {
         let migrator = inline(&files).backfill_with(2, |_| Box::pin(async { Ok(0) }));
         let error = migrator.run(db.url()).await.unwrap_err().message();
         assert!(error.contains(expected), "{table}: {error}");
-        // It has never begun, or was never registered: there is a way back.
+        // The backfill has never begun, or was never registered, so it can be rolled back.
         if exists(&db, "t").await {
             back(&db, &files).await.unwrap();
             assert_eq!(applied(&db).await, "1");

@@ -1,5 +1,5 @@
-//! Going back where rows were changed in batches. The statement is not idempotent: forward is exactly 1 more, back exactly what
-//! was there.
+//! Rollback of rows that were changed in batches. The statement is not idempotent: forward adds exactly 1, and undo restores exactly
+//! the earlier values.
 
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ async fn counts(db: &TestDb) -> String {
 }
 
 #[tokio::test]
-async fn forward_and_back_and_again_whatever_the_key() {
+async fn rows_are_restored_for_every_kind_of_key() {
     for (table, key, statement, rows) in [
         (
             "CREATE TABLE t (id int PRIMARY KEY, n int); INSERT INTO t SELECT g * 97 - 1500000, CASE WHEN g % 3 > 0 THEN g END FROM generate_series(1, 30000) g",
@@ -113,7 +113,7 @@ async fn forward_and_back_and_again_whatever_the_key() {
 }
 
 #[tokio::test]
-async fn rows_that_changed_again_are_left_and_listed() {
+async fn rows_changed_since_are_left_and_listed() {
     let db = TestDb::empty().await.unwrap();
     inline(&FILES).run(db.url()).await.unwrap();
     execute(
@@ -127,7 +127,7 @@ async fn rows_that_changed_again_are_left_and_listed() {
     let keys: Vec<&str> = job.changed_keys.iter().map(|key| key[0].as_str()).collect();
     assert_eq!((job.changed_since, keys), (5, vec!["7", "4007", "8007", "12007", "16007"]));
     assert_eq!(job.rows_changed, 19_991);
-    // They stay listed, and are not touched by going forward and back again.
+    // They stay listed, and another backfill and rollback does not change them.
     assert_eq!(status(&db).await.changed_since, 5);
     inline(&FILES).run(db.url()).await.unwrap();
     assert_eq!(counts(&db).await, "1: 19991, 6: 1, 102: 5");
@@ -135,7 +135,7 @@ async fn rows_that_changed_again_are_left_and_listed() {
     assert_eq!(counts(&db).await, "0: 19991, 5: 1, 101: 5");
 }
 
-/// Slow enough to be observed while it runs, in both directions.
+/// A backfill that is slow enough to be observed in both directions.
 const SLOW_TABLE: (&str, &str) = (
     "V1__t.sql",
     "CREATE TABLE t (id bigint PRIMARY KEY, n int NOT NULL DEFAULT 0); INSERT INTO t SELECT g FROM generate_series(1, 6000) g; \
@@ -153,7 +153,7 @@ const RESTORED: &str = "SELECT coalesce((SELECT sum(rows_changed) FROM refit.bac
      WHERE kind = 'undo'), 0)::int8";
 
 #[tokio::test]
-async fn a_killed_rollback_continues_where_it_was() {
+async fn a_killed_rollback_resumes() {
     let db = TestDb::empty().await.unwrap();
     let folder = folder(&SLOW);
     inline(&SLOW).run(db.url()).await.unwrap();
@@ -167,9 +167,9 @@ async fn a_killed_rollback_continues_where_it_was() {
         })
         .await;
         process.start_kill().unwrap();
-        assert!(boot::end(process).await.killed, "it was done before it was killed");
+        assert!(boot::end(process).await.killed, "it ended before it was killed");
         kills += 1;
-        // The gate is shut, and no other run does again what is half undone.
+        // The gate is closed, and no other run repeats the backfill that is being undone.
         let report = migrator(&SLOW).backfills(Backfills::Hold).run(db.url()).await.unwrap();
         assert_eq!((report.steps.len(), report.held.len()), (0, 1), "{report}");
         let error = inline(&SLOW).run(db.url()).await.unwrap_err().message();
@@ -201,21 +201,21 @@ async fn a_running_backfill_is_stopped_first() {
     let states: String =
         value(&db, "SELECT string_agg(kind || ' ' || state, ', ' ORDER BY id) FROM refit.backfill").await;
     assert_eq!(states, "forward canceled, undo complete");
-    // Nobody has gone on meanwhile.
+    // No worker has continued forward.
     assert_eq!(counts(&db).await, "0: 6000");
     inline(&SLOW).run(db.url()).await.unwrap();
     assert_eq!((counts(&db).await.as_str(), applied(&db).await.as_str()), ("1: 6000", "1,2,3"));
 }
 
 #[tokio::test]
-async fn the_journal_comes_first_and_then_the_down_file() {
+async fn rows_are_restored_before_the_down_file_runs() {
     let db = TestDb::empty().await.unwrap();
     let down = (
         "V2__fill.down.sql",
         "-- What the rows are when this runs.\nCREATE TABLE seen AS SELECT sum(n) AS n FROM t;",
     );
     let files = [TABLE, FILL, down, GATED, GATED_DOWN];
-    // One that has not begun has nothing to restore.
+    // A backfill that has not begun has nothing to restore.
     migrator(&files).backfills(Backfills::Hold).run(db.url()).await.unwrap();
     assert!(back(&db, &files).await.unwrap().backfills.is_empty());
     assert_eq!(value::<i64>(&db, "SELECT n FROM seen").await, 0);
@@ -225,7 +225,7 @@ async fn the_journal_comes_first_and_then_the_down_file() {
     back(&db, &files).await.unwrap();
     assert_eq!(value::<i64>(&db, "SELECT n FROM seen").await, 0);
     execute(&db, "DROP TABLE seen").await;
-    // Asked to, it leaves them.
+    // With `leave_rows`, the rows are not restored.
     inline(&files).run(db.url()).await.unwrap();
     let leave = Rollback { to: 1, leave_rows: vec![2] };
     migrator(&files).rollback(db.url(), &leave).await.unwrap();
@@ -234,7 +234,7 @@ async fn the_journal_comes_first_and_then_the_down_file() {
 }
 
 #[tokio::test]
-async fn without_a_journal_there_is_a_down_file_or_no_way_back() {
+async fn a_backfill_without_journal_needs_a_down_file() {
     let db = TestDb::empty().await.unwrap();
     let fill = (
         "V2__fill.sql",
@@ -252,7 +252,7 @@ async fn without_a_journal_there_is_a_down_file_or_no_way_back() {
 }
 
 #[tokio::test]
-async fn rows_that_cannot_be_restored_are_set_aside_and_taken_again() {
+async fn rows_that_cannot_be_restored_are_set_aside_and_retried() {
     let db = TestDb::empty().await.unwrap();
     inline(&FILES).run(db.url()).await.unwrap();
     execute(&db, "ALTER TABLE t ADD CONSTRAINT c CHECK (n > 0 OR id NOT IN (77, 7777)) NOT VALID").await;
@@ -261,13 +261,13 @@ async fn rows_that_cannot_be_restored_are_set_aside_and_taken_again() {
     assert!(error.message().contains("2 rows failed and were set aside"), "{error}");
     let left = status(&db).await;
     assert_eq!((left.kind.as_str(), left.state.as_str(), left.errors), ("undo", "incomplete", 2));
-    // What is above is undone, what runs is not.
+    // Newer migrations are undone, the backfill is not.
     assert_eq!((applied(&db).await.as_str(), counts(&db).await.as_str()), ("1,2", "0: 19998, 1: 2"));
     assert_eq!(back(&db, &FILES).await.unwrap_err().message(), error.message(), "they fail again");
     execute(&db, "ALTER TABLE t DROP CONSTRAINT c").await;
     back(&db, &FILES).await.unwrap();
     assert_eq!((applied(&db).await.as_str(), counts(&db).await.as_str()), ("1", "0: 20000"));
-    // Or they are left, and with them what runs.
+    // With `leave_rows`, the failed rows keep their values.
     inline(&FILES).run(db.url()).await.unwrap();
     execute(&db, "ALTER TABLE t ADD CONSTRAINT c CHECK (n > 0 OR id NOT IN (77, 7777)) NOT VALID").await;
     back(&db, &FILES).await.unwrap_err();
@@ -281,10 +281,10 @@ async fn rows_that_cannot_be_restored_are_set_aside_and_taken_again() {
     assert_eq!((applied(&db).await.as_str(), counts(&db).await.as_str()), ("1,2,3", "1: 20000"));
 }
 
-/// Nobody's write is lost: a row that was written before its batch keeps the forward value, one written after has its earlier one
-/// below what was written.
+/// No write is lost: a row that was written before its batch keeps the forward value; in one that was written after its batch, the
+/// write is applied to the earlier value.
 #[tokio::test]
-async fn a_table_written_to_throughout_loses_nothing() {
+async fn concurrent_writes_are_not_lost() {
     let db = TestDb::empty().await.unwrap();
     inline(&SLOW).run(db.url()).await.unwrap();
     execute(&db, "CREATE TABLE written (id bigint)").await;
@@ -313,7 +313,7 @@ async fn a_table_written_to_throughout_loses_nothing() {
 }
 
 #[tokio::test]
-async fn workers_that_are_cut_off_continue_and_a_cut_run_is_resumed() {
+async fn disconnected_workers_continue_and_a_disconnected_run_is_resumed() {
     let db = TestDb::empty().await.unwrap();
     inline(&SLOW).run(db.url()).await.unwrap();
     let client = db.connect().await.unwrap();
@@ -338,7 +338,7 @@ async fn workers_that_are_cut_off_continue_and_a_cut_run_is_resumed() {
 }
 
 #[tokio::test]
-async fn paused_and_canceled_from_elsewhere_it_waits_and_stops() {
+async fn a_rollback_can_be_paused_and_canceled() {
     let db = TestDb::empty().await.unwrap();
     inline(&SLOW).run(db.url()).await.unwrap();
     let client = db.connect().await.unwrap();

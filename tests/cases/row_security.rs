@@ -1,4 +1,4 @@
-//! Row security never makes work look done, or a history look empty.
+//! Row-level security never makes a backfill look complete, or a history look empty.
 
 use refit::{Backfills, Error, Rollback};
 use refit_devdb::{Server, ServerOptions};
@@ -22,7 +22,7 @@ const FILES: [(&str, &str); 4] = [TOKEN, FILL, AFTER, AFTER_DOWN];
 const POLICY: &str = "ALTER TABLE token ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY; \
                       CREATE POLICY own ON token USING (owner = 'user1')";
 
-/// A server on which `svc` owns the database; the administrator's URL and its own.
+/// A server on which `svc` owns the database; returns the administrator's URL and that of `svc`.
 async fn service() -> (Server, String, String) {
     let server = server(ServerOptions::for_tests()).await;
     let admin = server.url("postgres");
@@ -32,7 +32,7 @@ async fn service() -> (Server, String, String) {
 }
 
 #[tokio::test]
-async fn a_backfill_that_would_miss_rows_is_refused_and_left_to_others() {
+async fn a_backfill_with_hidden_rows_is_refused() {
     let (_server, admin, own) = service().await;
     migrator(&FILES).to(1).run(&own).await.unwrap();
     execute_at(&admin, POLICY).await;
@@ -47,7 +47,7 @@ async fn a_backfill_that_would_miss_rows_is_refused_and_left_to_others() {
 }
 
 #[tokio::test]
-async fn a_rollback_takes_no_hidden_row_for_deleted() {
+async fn a_rollback_does_not_treat_hidden_rows_as_deleted() {
     let (_server, admin, own) = service().await;
     let inline = migrator(&FILES).backfills(Backfills::Inline);
     inline.run(&own).await.unwrap();
@@ -61,7 +61,7 @@ async fn a_rollback_takes_no_hidden_row_for_deleted() {
 }
 
 #[tokio::test]
-async fn a_history_whose_rows_are_hidden_is_not_empty() {
+async fn a_history_with_hidden_rows_is_not_treated_as_empty() {
     let (_server, admin, own) = service().await;
     migrator(&[TOKEN]).run(&own).await.unwrap();
     execute_at(
@@ -75,7 +75,7 @@ async fn a_history_whose_rows_are_hidden_is_not_empty() {
     let error = migrator(&[TOKEN, next]).run(&own).await.unwrap_err();
     assert!(matches!(error, Error::RowSecurity { .. }), "{error}");
     assert!(!value_at::<bool>(&admin, "SELECT to_regclass('next') IS NOT NULL").await);
-    // Following the message leads on.
+    // The run succeeds after following the message.
     execute_at(&admin, "ALTER ROLE svc BYPASSRLS").await;
     migrator(&[TOKEN, next]).run(&own).await.unwrap();
 }

@@ -1,4 +1,4 @@
-//! Names are resolved once, and a history that the search path does not find is not an empty one.
+//! Names are resolved once, and a history that is not on the search path is not treated as empty.
 
 use refit::{Backfills, Error, Refusal, Rollback};
 use refit_devdb::{ServerOptions, TestDb};
@@ -16,7 +16,7 @@ const TOTAL: (&str, &str) = (
 );
 
 #[tokio::test]
-async fn a_job_works_on_the_tables_that_its_migration_found() {
+async fn a_job_uses_the_tables_that_its_migration_resolved() {
     let server = server(ServerOptions::for_tests()).await;
     let admin = server.url("postgres");
     let svc = admin.replace("postgres@", "svc@");
@@ -31,7 +31,7 @@ async fn a_job_works_on_the_tables_that_its_migration_found() {
     .await;
     migrator(&[CART, TOTAL]).backfills(Backfills::Hold).run(&svc).await.unwrap();
     // An operator has another search path, and names the service's history. A superuser does not
-    // read tables whose owner it has no reason to trust.
+    // read tables of an untrusted owner.
     let other = migrator(&[CART, TOTAL]).history_schema("shop").backfills(Backfills::Inline);
     let error = other.run(&admin).await.unwrap_err();
     assert!(matches!(error, Error::NotOurs { .. }), "{error}");
@@ -45,7 +45,7 @@ async fn a_job_works_on_the_tables_that_its_migration_found() {
 }
 
 #[tokio::test]
-async fn a_history_that_is_no_longer_found_is_refused_and_can_be_named() {
+async fn a_history_outside_the_search_path_is_refused_and_can_be_named() {
     let server = server(ServerOptions::for_tests()).await;
     let url = server.url("postgres");
     let files = [
@@ -60,7 +60,7 @@ async fn a_history_that_is_no_longer_found_is_refused_and_can_be_named() {
         assert_eq!(refusals[0], Refusal::Elsewhere { schemas: vec!["public".to_owned()] });
     }
     assert!(!value_at::<bool>(&url, "SELECT to_regclass('app.a') IS NOT NULL").await);
-    // The way out that the message names, also as the folder's own setting.
+    // The solution that the message names, also as a setting of the folder.
     migrator(&files).history_schema("public").run(&url).await.unwrap();
     let settings = [files[0], files[1], files[2], ("refit.toml", "history_schema = \"public\"\n")];
     assert_eq!(migrator(&settings).run(&url).await.unwrap().steps.len(), 0);
@@ -71,7 +71,7 @@ async fn a_history_that_is_no_longer_found_is_refused_and_can_be_named() {
 }
 
 #[tokio::test]
-async fn schemas_whose_names_need_quotes() {
+async fn schema_names_are_quoted() {
     let db = TestDb::empty().await.unwrap();
     for schema in ["Tenant-1", "user", "svc-app", "a b\"c"] {
         let quoted = format!("\"{}\"", schema.replace('"', "\"\""));
@@ -93,7 +93,7 @@ async fn schemas_whose_names_need_quotes() {
 }
 
 #[tokio::test]
-async fn a_state_schema_whose_name_needs_quotes() {
+async fn the_name_of_the_state_schema_is_quoted() {
     let db = TestDb::empty().await.unwrap();
     let fill = (
         "V2__n.sql",
@@ -117,7 +117,7 @@ async fn a_state_schema_whose_name_needs_quotes() {
 }
 
 #[tokio::test]
-async fn a_first_schema_that_the_first_migration_makes() {
+async fn the_first_migration_can_create_the_schema_of_the_history() {
     let db = TestDb::empty().await.unwrap();
     let files =
         [("V1__app.sql", "CREATE SCHEMA app; CREATE TABLE app.a ();"), ("V2__b.sql", "CREATE TABLE b ();")];
@@ -130,9 +130,9 @@ async fn a_first_schema_that_the_first_migration_makes() {
     assert_eq!(applied(&db).await, "1,2");
 }
 
-/// Dropped, or of a dump that left it behind: what waits for the backfill stays held until its rows are known to be done.
+/// The state was dropped, or was not part of a dump: steps that wait for the backfill stay held until it is known to be complete.
 #[tokio::test]
-async fn a_gate_is_shut_where_its_backfill_is_not_remembered() {
+async fn a_gate_is_closed_if_its_backfill_is_not_recorded() {
     let db = TestDb::empty().await.unwrap();
     let counting = (
         "V2__count.sql",

@@ -1,4 +1,4 @@
-//! An interrupt is heard wherever a run waits or cleans up, and an edit that is accepted reaches the process that works.
+//! An interrupt ends a run wherever it waits or cleans up, and an accepted edit reaches a process that is running.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ const MANY: (&str, &str) = (
     "CREATE TABLE t (id int PRIMARY KEY, a int);\nINSERT INTO t SELECT g, 1 FROM generate_series(1, 200) g;",
 );
 
-/// Triggers the switch once `ready`, and gives the run a few seconds.
+/// Triggers the switch once `ready`, and waits a few seconds for the run to end.
 async fn stopped<T>(
     interrupt: Interrupt,
     run: impl Future<Output = Result<T, Error>>,
@@ -42,7 +42,7 @@ fn switched(files: &[(&str, &str)]) -> (Migrator, Interrupt) {
 }
 
 #[tokio::test]
-async fn a_paused_backfill_or_rollback_is_not_waited_for() {
+async fn an_interrupt_ends_the_wait_for_a_paused_job() {
     let db = TestDb::empty().await.unwrap();
     let files = [MANY, COUNT];
     migrator(&files).backfills(Backfills::Hold).run(db.url()).await.unwrap();
@@ -56,7 +56,7 @@ async fn a_paused_backfill_or_rollback_is_not_waited_for() {
     stopped(interrupt, paused.run(db.url()), another).await;
     request(&client, &state, 2, Request::Resume).await.unwrap();
     migrator(&files).backfills(Backfills::Inline).run(db.url()).await.unwrap();
-    // Back: a row that is locked keeps it from its end, so that it can be paused.
+    // A rollback: a locked row keeps it from completing, so that it can be paused.
     let holder = db.connect().await.unwrap();
     holder.batch_execute("BEGIN; SELECT FROM t WHERE id = 1 FOR UPDATE").await.unwrap();
     let (back, interrupt) = switched(&files);
@@ -78,9 +78,9 @@ async fn a_paused_backfill_or_rollback_is_not_waited_for() {
     assert_eq!(value::<i64>(&db, "SELECT sum(a) FROM t").await, 200);
 }
 
-/// What looks for rows that are left may take minutes.
+/// The search for remaining rows may take minutes.
 #[tokio::test]
-async fn the_last_look_for_rows_is_canceled() {
+async fn an_interrupt_cancels_the_last_search_for_rows() {
     let db = TestDb::empty().await.unwrap();
     let slow = "-- refit: backfill = { table = \"t\", key = [\"id\"], remaining = \"a = 1 AND pg_sleep(30) IS NOT NULL\" }\n\
                 UPDATE t SET a = 2 WHERE id > $1 AND id <= $2 AND id < 200;";
@@ -95,7 +95,7 @@ async fn the_last_look_for_rows_is_canceled() {
 }
 
 #[tokio::test]
-async fn another_run_that_upgrades_the_state_is_not_waited_for() {
+async fn an_interrupt_ends_the_wait_for_an_upgrade_of_the_state() {
     let db = TestDb::empty().await.unwrap();
     let holder = db.connect().await.unwrap();
     let key = refit::lock_key("state refit");
@@ -107,7 +107,7 @@ async fn another_run_that_upgrades_the_state_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn finishing_a_detach_and_dropping_an_index_are_canceled() {
+async fn an_interrupt_cancels_the_completion_of_a_detach_and_a_drop_of_an_index() {
     let db = TestDb::empty().await.unwrap();
     let detach = outside("ALTER TABLE play DETACH PARTITION play_1 CONCURRENTLY;");
     let files = [PARTITIONED, ("V2__detach.sql", &*detach)];
@@ -146,9 +146,9 @@ async fn finishing_a_detach_and_dropping_an_index_are_canceled() {
     assert_eq!(value::<i64>(&db, "SELECT count(*) FROM pg_index WHERE NOT indisvalid").await, 0);
 }
 
-/// A TOAST table's index that an attempt has left is cleared away with the table's.
+/// An index of a TOAST table that an attempt has left is dropped with those of the table.
 #[tokio::test]
-async fn a_reindex_clears_what_it_left_of_a_toast_table() {
+async fn a_reindex_drops_what_it_left_on_a_toast_table() {
     let db = TestDb::empty().await.unwrap();
     let reindex = outside("SET lock_timeout = '100ms';\nREINDEX TABLE CONCURRENTLY t;");
     let files = [
@@ -169,9 +169,9 @@ async fn a_reindex_clears_what_it_left_of_a_toast_table() {
     assert_eq!(value::<i64>(&db, left).await, 0);
 }
 
-/// The process that works on the old text takes the new one with its next batch.
+/// The process that runs the old text uses the new one from its next batch on.
 #[tokio::test]
-async fn an_edit_is_accepted_while_another_process_works() {
+async fn an_accepted_edit_reaches_a_running_process() {
     let db = TestDb::empty().await.unwrap();
     let text = |number: u32| {
         format!(
@@ -201,7 +201,7 @@ async fn an_edit_is_accepted_while_another_process_works() {
         tokio::time::timeout(Duration::from_secs(60), async { tokio::join!(working.run(db.url()), editing) })
             .await
             .expect("it continues");
-    // What it applies next does not fit its own files any more; the rows are done.
+    // The history no longer matches the files of that process; its rows are complete.
     ran.ok();
     migrator(&new).backfills(Backfills::Inline).run(db.url()).await.unwrap();
     let rows = "SELECT count(*) FILTER (WHERE a = 7) || ' ' || count(*) FILTER (WHERE a = 8) FROM t";

@@ -1,11 +1,11 @@
-//! Dependencies go one way: between the modules of a crate as between crates.
+//! Dependencies go one way, between the modules of a crate and between crates.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use proc_macro2::{TokenStream, TokenTree};
 
-/// Module, and the modules that it names, each with a file that does.
+/// The modules that each module names, each with a file that names it.
 type Uses = BTreeMap<String, BTreeMap<String, String>>;
 
 #[test]
@@ -23,7 +23,7 @@ fn the_modules_of_the_sample_service_depend_on_each_other_one_way() {
 }
 
 #[test]
-fn a_cycle_is_found() {
+fn cycles_are_found() {
     let named = |modules: &[&str]| modules.iter().map(|name| ((*name).to_owned(), String::new())).collect();
     let uses = Uses::from([
         ("a".to_owned(), named(&["b", "d"])),
@@ -34,11 +34,11 @@ fn a_cycle_is_found() {
     assert_eq!(
         cycle(uses).into_keys().collect::<Vec<_>>(),
         ["a", "b", "c"],
-        "what leads into a cycle is shown, too"
+        "modules that lead into a cycle are shown too"
     );
 }
 
-/// What the others share has modules beside `commands`.
+/// Code that commands share is in modules beside `commands`.
 #[test]
 fn no_command_imports_another() {
     let commands = crate::support::scratch::workspace().join("crates/refit-xtask/src/commands");
@@ -63,7 +63,7 @@ fn no_command_imports_another() {
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }
 
-/// Another parser, or another release of it, is a change to these places alone.
+/// Replacing or upgrading the parser changes only these places.
 #[test]
 fn the_parser_is_named_in_few_places() {
     let at_home = [
@@ -76,7 +76,7 @@ fn the_parser_is_named_in_few_places() {
     only_in(&["squawk_".to_owned()], &at_home);
 }
 
-/// Whole schemas are read by refit-catalog; single facts are asked for where they are needed, and nowhere else.
+/// Only refit-catalog reads whole schemas; single facts are queried where they are needed.
 #[test]
 fn the_catalog_is_queried_in_few_places() {
     let at_home = [
@@ -87,7 +87,7 @@ fn the_catalog_is_queried_in_few_places() {
         "crates/refit-rehearsal/src/rows/",
         "crates/refit-xtask/src/adopt/",
         "crates/refit/src/",
-        // In their examples.
+        // Examples of the rules.
         "crates/refit-lint/src/rules/",
     ];
     let tables =
@@ -96,9 +96,9 @@ fn the_catalog_is_queried_in_few_places() {
     only_in(&queries.concat(), &at_home);
 }
 
-/// Files that the papers for maintainers name are there.
+/// Files that the documents for maintainers name exist.
 #[test]
-fn files_that_the_papers_name_exist() {
+fn files_named_in_the_maintainer_documents_exist() {
     let root = crate::support::scratch::workspace();
     let files: Vec<String> = ["rs", "sql", "txt", "toml", "md", "json"]
         .iter()
@@ -119,7 +119,7 @@ fn files_that_the_papers_name_exist() {
     }
 }
 
-/// Fails where one of the texts is in a source file that is neither in one of these places nor a test.
+/// Fails if one of the texts is in a source file that is neither in one of these places nor a test.
 fn only_in(texts: &[String], places: &[&str]) {
     let root = crate::support::scratch::workspace();
     let mut found = Vec::new();
@@ -135,7 +135,7 @@ fn only_in(texts: &[String], places: &[&str]) {
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
-/// Fails where modules depend on each other, or on what `lib.rs` holds: it depends on all of them.
+/// Fails if modules depend on each other, or on items of `lib.rs`, which depends on all of them.
 fn assert_one_way(uses: Uses) {
     let root: Vec<String> = uses
         .values()
@@ -155,7 +155,7 @@ fn assert_one_way(uses: Uses) {
     );
 }
 
-/// What is left when modules that depend on none of the others are taken away, as long as there are any.
+/// The modules that remain after repeatedly removing those that depend on no others.
 fn cycle(mut uses: Uses) -> Uses {
     loop {
         let known: BTreeSet<String> = uses.keys().cloned().collect();
@@ -193,7 +193,7 @@ fn uses(source: &Path) -> Uses {
     uses
 }
 
-/// The module of a path in the crate. `backfill` is two: what works on jobs, and what drives that for a migrator.
+/// The module of a path in the crate. `backfill` counts as two: the engine, and the driver that a migrator uses.
 fn module(path: &[&str]) -> String {
     match path {
         ["backfill", part @ ("driver" | "engine"), ..] => format!("backfill::{part}"),

@@ -1,4 +1,4 @@
-//! Several histories in one database: none reads, runs, skips, holds, undoes or locks what is another's.
+//! Several histories in one database: none reads, runs, skips, holds, undoes or locks the work of another.
 
 use refit::{Backfills, Error, Migrator, Rollback};
 use refit_devdb::{ServerOptions, TestDb};
@@ -72,7 +72,7 @@ async fn a_rollback_restores_the_rows_of_its_own_history() {
 }
 
 #[tokio::test]
-async fn views_and_half_done_steps_are_a_history_s_own() {
+async fn views_and_unfinished_steps_belong_to_one_history() {
     let db = TestDb::empty().await.unwrap();
     schemas(&db, &["acme", "globex"]).await;
     let index = (
@@ -99,7 +99,7 @@ async fn views_and_half_done_steps_are_a_history_s_own() {
 }
 
 #[tokio::test]
-async fn a_run_waits_for_no_other_history() {
+async fn a_run_does_not_wait_for_another_history() {
     let db = TestDb::empty().await.unwrap();
     schemas(&db, &["acme", "globex"]).await;
     let holder = db.connect().await.unwrap();
@@ -114,7 +114,7 @@ async fn a_run_waits_for_no_other_history() {
 }
 
 #[tokio::test]
-async fn a_schema_that_was_dropped_and_made_again_has_a_history_of_its_own() {
+async fn a_recreated_schema_has_a_new_history() {
     let db = TestDb::empty().await.unwrap();
     schemas(&db, &["acme"]).await;
     let migrator = migrator(&FILES).backfills(Backfills::Inline);
@@ -123,7 +123,7 @@ async fn a_schema_that_was_dropped_and_made_again_has_a_history_of_its_own() {
     migrator.run(&at(db.url(), "acme")).await.unwrap();
     assert!(exists(&db, "acme.pages").await);
     assert_eq!(value::<i64>(&db, "SELECT count(day) FROM acme.visit").await, 300);
-    // The same under another name.
+    // The same for a schema that was renamed.
     execute(&db, "ALTER SCHEMA acme RENAME TO umbrella").await;
     let client = refit::connect(&at(db.url(), "umbrella"), &refit::ConnectOptions::default()).await.unwrap();
     assert!(migrator.plan(&client).await.unwrap().is_up_to_date());
@@ -131,16 +131,16 @@ async fn a_schema_that_was_dropped_and_made_again_has_a_history_of_its_own() {
 }
 
 #[tokio::test]
-async fn schemas_that_change_their_names_keep_their_histories() {
+async fn renamed_schemas_keep_their_histories() {
     let db = TestDb::empty().await.unwrap();
     schemas(&db, &["blue", "green"]).await;
     let all = migrator(&FILES).backfills(Backfills::Inline);
     all.run(&at(db.url(), "blue")).await.unwrap();
     all.run(&at(db.url(), "green")).await.unwrap();
-    // A name that another schema had, whose history is gone.
+    // The name of a schema whose history no longer exists.
     execute(&db, "DROP SCHEMA blue CASCADE; ALTER SCHEMA green RENAME TO blue").await;
     all.run(&at(db.url(), "blue")).await.unwrap();
-    // One that another schema had, whose history is there still.
+    // The former name of a schema whose history still exists.
     execute(&db, "ALTER SCHEMA blue RENAME TO old; CREATE SCHEMA blue").await;
     all.run(&at(db.url(), "blue")).await.unwrap();
     assert_eq!(value::<i64>(&db, "SELECT count(day) FROM blue.visit").await, 300);
@@ -152,15 +152,15 @@ async fn schemas_that_change_their_names_keep_their_histories() {
     assert_eq!(value::<i64>(&db, known).await, 2);
 }
 
-/// A fifth of the tenants for each of a few states that a kill may leave.
+/// A fifth of the tenants is in each of a few states that a kill may leave.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_tenants_are_like_a_hundred_databases() {
+async fn a_hundred_tenants_are_independent() {
     let db = TestDb::empty().await.unwrap();
     let names: Vec<String> = (0..100).map(|number| format!("tenant_{number:02}")).collect();
     let made: Vec<String> = names.iter().map(|name| format!("CREATE SCHEMA {name};")).collect();
     execute(&db, &made.concat()).await;
     let folder = folder(&FILES);
-    // One is killed in the middle of its backfill.
+    // One process is killed in the middle of its backfill.
     let slow = format!("{}&", at(db.url(), "tenant_50"));
     let process = boot::work(folder.path(), slow.trim_end_matches('&'), 2.0);
     let begun = "SELECT coalesce((SELECT sum(batches) > 0 FROM refit.backfill_range), false)";
@@ -188,7 +188,7 @@ async fn a_hundred_tenants_are_like_a_hundred_databases() {
             &format!("SELECT format('%s %s %s', count(day), sum(n), (SELECT count(*) FROM {name}.refinery_schema_history)) FROM {name}.visit"),
         )
         .await;
-        // Only `n` is kept in the journal.
+        // The journal keeps only `n`.
         assert_eq!(rows, if number % 2 == 0 { "300 0 1" } else { "300 300 3" }, "{name}");
         assert_eq!(exists(&db, &format!("{name}.missing")).await, number % 2 == 1, "{name}");
     }
@@ -203,9 +203,9 @@ async fn four_at_a_time(names: &[String], act: impl AsyncFn(&str)) {
     futures_util::future::join_all(lanes).await;
 }
 
-/// Each service owns a schema, and may not touch what is the other's.
+/// Each service owns a schema, and has no privileges on the other's.
 #[tokio::test]
-async fn two_services_with_different_roles_have_a_state_each() {
+async fn two_services_with_different_roles_have_separate_states() {
     let server = server(ServerOptions::for_tests()).await;
     let admin = server.url("postgres");
     execute_at(

@@ -1,4 +1,4 @@
-//! What a reader may count on in every source file.
+//! Rules for every source file.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
@@ -7,13 +7,13 @@ use std::process::Command;
 use proc_macro2::{TokenStream, TokenTree};
 use refit_devdb::TestDb;
 
-/// Lines at most. A file that needs more is split by noun.
+/// The most lines that a file may have. A longer one is split by subject.
 const FILE_LINES: usize = 420;
-/// Lines of a function at most, from its `fn` to its closing brace.
+/// The most lines that a function may have, from its `fn` to its closing brace.
 const FUNCTION_LINES: usize = 75;
 
 #[test]
-fn files_and_functions_stay_small_and_every_crate_says_what_it_is_for() {
+fn files_and_functions_are_small_and_every_crate_is_described() {
     let root = crate::support::scratch::workspace();
     let mut complaints = Vec::new();
     for path in sources(root) {
@@ -29,7 +29,7 @@ fn files_and_functions_stay_small_and_every_crate_says_what_it_is_for() {
         complaints.extend(
             long_functions(&lines).map(|(line, length)| format!("{name}:{line}: {length} lines of function")),
         );
-        // In two parts, so that this file does not find itself.
+        // In two parts, so that this file does not contain the text.
         for unfinished in [concat!("todo", "!("), concat!("unimplemented", "!("), concat!("FIX", "ME")] {
             if text.contains(unfinished) {
                 complaints.push(format!("{name} is unfinished: {unfinished}"));
@@ -49,7 +49,7 @@ fn every_snapshot_belongs_to_a_source() {
             let source =
                 text.lines().find_map(|line| line.strip_prefix("source: ")).map(|source| root.join(source));
             !source.is_some_and(|source| {
-                // Named snapshots keep the name in the test, the others carry the function's.
+                // A named snapshot has its name in the test, others are named after the function.
                 let stem = snapshot.file_stem().unwrap().to_string_lossy().into_owned();
                 let name = stem
                     .rsplit("__")
@@ -62,15 +62,15 @@ fn every_snapshot_belongs_to_a_source() {
         })
         .map(|snapshot| snapshot.display().to_string())
         .collect();
-    assert!(stray.is_empty(), "no test makes these: {stray:?}");
+    assert!(stray.is_empty(), "no test writes these: {stray:?}");
 }
 
-/// Syntax that looks like a call and is none of `pg_proc`'s.
+/// Syntax that looks like a call of a function in `pg_proc`, but is not.
 const SYNTAX: [&str; 2] = ["extract", "bit"];
 
-/// A role that may create in a schema of the search path would have its own functions called.
+/// Otherwise a role that may create in a schema of the search path could have its own functions called.
 #[tokio::test]
-async fn sql_names_functions_of_the_server_with_their_schema() {
+async fn sql_qualifies_functions_of_the_server() {
     let db = TestDb::empty().await.unwrap();
     let names = "SELECT pg_catalog.array_agg(DISTINCT proname::text) FROM pg_catalog.pg_proc";
     let functions: HashSet<String> =
@@ -128,7 +128,7 @@ fn programs_and_tests_share_their_dependencies() {
     assert!(features.is_empty(), "compiled more than once:\n{features:#?}");
 }
 
-/// The functions of the server that a text calls without their schema, where it is SQL.
+/// The functions of the server that a text calls without their schema, if it is SQL.
 fn unqualified<'a>(text: &'a str, functions: &'a HashSet<String>) -> impl Iterator<Item = &'a str> {
     let is_sql = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(|word| {
         ["SELECT", "UPDATE", "INSERT", "DELETE", "FROM", "WHERE", "SET", "WITH", "DEFAULT", "AT"]
@@ -138,14 +138,14 @@ fn unqualified<'a>(text: &'a str, functions: &'a HashSet<String>) -> impl Iterat
         let before = text[..bracket].trim_end();
         let start = before.rfind(|c: char| !c.is_ascii_alphanumeric() && c != '_').map_or(0, |at| at + 1);
         let (rest, word) = before.split_at(start);
-        // Qualified, in quotes, a placeholder's, or an alias.
+        // Qualified, quoted, part of a placeholder, or an alias.
         let named = rest.ends_with(['.', '\'', '"', '}']) || rest.ends_with(" AS ");
         (!named && functions.contains(word) && !SYNTAX.contains(&word)).then_some(word)
     })
 }
 
-/// String literals outside of comments. Their lines are unknown: `proc-macro2` has them with a feature that would compile it again,
-/// in addition to the build that macros use.
+/// String literals outside of comments. Their lines are unknown: `proc-macro2` provides them only with a feature, for which it would
+/// be compiled again in addition to the build that macros use.
 fn literals(code: TokenStream) -> Vec<String> {
     let mut found = Vec::new();
     let mut after_hash = false;
@@ -164,7 +164,7 @@ fn literals(code: TokenStream) -> Vec<String> {
     found
 }
 
-/// The text of a string literal; none for bytes, characters and numbers. Escaped white space becomes a space.
+/// The text of a string literal; `None` for bytes, characters and numbers. Escaped white space becomes a space.
 fn text_of(literal: &str) -> Option<String> {
     match literal.strip_prefix('r') {
         Some(raw) => Some(raw.trim_matches('#').to_owned()),
@@ -179,7 +179,7 @@ pub(super) fn sources(root: &Path) -> Vec<PathBuf> {
     files(root, "rs")
 }
 
-/// Files with an extension below a folder; of the workspace, below the folders that hold sources.
+/// Files with an extension below a folder; for the workspace, below the folders that contain sources.
 pub(super) fn files(root: &Path, extension: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut open: Vec<PathBuf> = match root.join("Cargo.lock").exists() {
@@ -200,8 +200,8 @@ pub(super) fn files(root: &Path, extension: &str) -> Vec<PathBuf> {
     found
 }
 
-/// Where a function begins and how long it is, for those that are too long. Formatted code closes a function in the column
-/// where it began.
+/// The first line and the length of each function that is too long. Formatted code closes a function in the column in which it
+/// began.
 fn long_functions<'a>(lines: &'a [&'a str]) -> impl Iterator<Item = (usize, usize)> + 'a {
     lines.iter().enumerate().filter_map(|(index, line)| {
         let indent = line.len() - line.trim_start().len();

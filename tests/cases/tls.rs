@@ -1,4 +1,4 @@
-//! `sslmode` as libpq has it: what is encrypted, whom it trusts, and what the server says was really used.
+//! `sslmode` as in libpq: what is encrypted, which certificates are trusted, and what the server reports as used.
 
 use refit::{ConnectOptions, Connection, Error};
 use refit_devdb::Server;
@@ -13,14 +13,14 @@ async fn connect(server: &Server, host: &str, parameters: &str) -> Result<Connec
     refit::connect(&format!("{url}?{parameters}"), &ConnectOptions::default()).await
 }
 
-/// Whether the connection that it gives is encrypted; by the server's own account.
+/// Whether the connection is encrypted, according to the server.
 async fn encrypted(server: &Server, host: &str, parameters: &str) -> bool {
     let client =
         connect(server, host, parameters).await.unwrap_or_else(|error| panic!("{parameters}: {error}"));
     client.query_one(USED, &[]).await.unwrap().get(0)
 }
 
-/// The error, which must come without trying again.
+/// The error, which must be reported without retries.
 async fn refused(server: &Server, host: &str, parameters: &str) -> String {
     match connect(server, host, parameters).await {
         Err(Error::Connect { source, attempts: 1, .. }) => source.to_string(),
@@ -30,13 +30,13 @@ async fn refused(server: &Server, host: &str, parameters: &str) -> String {
     }
 }
 
-/// Parameters for a mode that verifies, with an authority's root.
+/// Parameters for a mode that verifies certificates, with an authority's root.
 fn verify(mode: &str, authority: &Authority) -> String {
     format!("sslmode={mode}&sslrootcert={}", authority.root().display())
 }
 
 #[tokio::test]
-async fn every_mode_uses_as_much_tls_as_it_says() {
+async fn every_mode_encrypts_as_documented() {
     let (authority, other) = (Authority::new("ours"), Authority::new("theirs"));
     let server = tls_server(&authority.sign("db", &["localhost", "127.0.0.1"]), None).await;
     let host = "127.0.0.1";
@@ -53,9 +53,9 @@ async fn every_mode_uses_as_much_tls_as_it_says() {
             "{mode}: {error}"
         );
     }
-    // Without a root the system's count, which know nothing of ours; a machine without any says so.
+    // Without a root certificate the system's are used, which do not include this one; a machine may have none.
     let error = refused(&server, host, "sslmode=verify-full").await;
-    assert!(error.contains("UnknownIssuer") || error.contains("no authority to trust"), "{error}");
+    assert!(error.contains("UnknownIssuer") || error.contains("no trusted certificate authority"), "{error}");
     let error = refused(&server, host, "sslmode=verify-ca&sslrootcert=%2Fnowhere.crt").await;
     assert!(error.starts_with("/nowhere.crt cannot be used"), "{error}");
 }
@@ -66,11 +66,11 @@ async fn a_wrong_host_name_is_refused_by_verify_full_only() {
     let server = tls_server(&authority.sign("127.0.0.1", &["db.example.org"]), None).await;
     assert!(encrypted(&server, "127.0.0.1", &verify("verify-ca", &authority)).await);
     let error = refused(&server, "127.0.0.1", &verify("verify-full", &authority)).await;
-    assert!(error.contains("not valid for"), "the alternative names count, not the common one: {error}");
+    assert!(error.contains("not valid for"), "alternative names replace the common name: {error}");
 }
 
 #[tokio::test]
-async fn certificates_as_private_databases_have_them() {
+async fn self_signed_and_common_name_certificates_are_accepted() {
     // As in the manual, 19.9.5: made by `openssl req -x509 -subj /CN=…`, copied to the clients as their root.
     let signed = self_signed("localhost");
     let server = tls_server(&signed, None).await;
@@ -82,10 +82,10 @@ async fn certificates_as_private_databases_have_them() {
     assert!(encrypted(&server, "127.0.0.1", &parameters("verify-ca")).await);
     let error = refused(&server, "127.0.0.1", &parameters("verify-full")).await;
     assert!(error.contains("not valid for"), "{error}");
-    // Another one with the same name is not the same one.
+    // Another certificate with the same name is not trusted.
     std::fs::write(&root, self_signed("localhost").certificate).unwrap();
     refused(&server, "localhost", &parameters("verify-ca")).await;
-    // A common name counts where there is no other, also when an authority has signed.
+    // The common name is used if there are no alternative names, also if an authority has signed.
     let authority = Authority::new("ours");
     let server = tls_server(&authority.sign("localhost", &[]), None).await;
     assert!(encrypted(&server, "localhost", &verify("verify-full", &authority)).await);
@@ -93,7 +93,7 @@ async fn certificates_as_private_databases_have_them() {
 }
 
 #[tokio::test]
-async fn the_servers_rules_make_the_modes_take_their_second_choice() {
+async fn allow_and_prefer_fall_back_as_the_server_requires() {
     let authority = Authority::new("ours");
     let server = tls_server(&authority.sign("localhost", &["localhost"]), None).await;
     let host = "127.0.0.1";
@@ -112,7 +112,7 @@ async fn the_servers_rules_make_the_modes_take_their_second_choice() {
 }
 
 #[tokio::test]
-async fn a_client_certificate_is_shown_when_asked_for() {
+async fn a_client_certificate_is_sent_on_request() {
     let authority = Authority::new("ours");
     let server = tls_server(&authority.sign("localhost", &["localhost"]), Some(&authority)).await;
     allow(&server, "hostssl all all 127.0.0.1/32 cert").await;
@@ -124,15 +124,15 @@ async fn a_client_certificate_is_shown_when_asked_for() {
     refused(&server, "127.0.0.1", "sslmode=require").await;
     let error =
         refused(&server, "127.0.0.1", &format!("sslmode=require&sslcert={}", certificate.display())).await;
-    assert!(error.contains("give both"), "{error}");
-    // The certificate of another role does not let this one in.
+    assert!(error.contains("set both"), "{error}");
+    // The certificate of another role is rejected for this one.
     authority.client("another_user");
     let error = refused(&server, "127.0.0.1", &format!("sslmode=require&{both}")).await;
     assert!(error.contains("28000"), "{error}");
 }
 
 #[tokio::test]
-async fn a_server_without_tls_is_refused_by_the_modes_that_ask_for_it() {
+async fn modes_that_require_tls_reject_a_server_without_it() {
     let options = refit_devdb::ServerOptions {
         listen: refit_devdb::Listen::Loopback(0),
         ..refit_devdb::ServerOptions::for_tests()
@@ -143,7 +143,7 @@ async fn a_server_without_tls_is_refused_by_the_modes_that_ask_for_it() {
     }
     let error = refused(&server, "127.0.0.1", "sslmode=require").await;
     assert!(error.contains("server does not support TLS"), "{error}");
-    // On a Unix socket sslmode says nothing, as in libpq.
+    // On a Unix socket sslmode has no effect, as in libpq.
     let host = server.dir().to_str().unwrap().replace('/', "%2F");
     assert!(!encrypted(&server, &host, "sslmode=verify-full").await);
 }

@@ -1,4 +1,5 @@
-//! Whatever another role has put where Refit looks: its views, policies, casts and triggers never run with the rights of who migrates.
+//! Objects that another role has created where Refit looks: its views, policies, casts and triggers never run with the privileges of
+//! the migrating role.
 
 use refit::{ConnectOptions, Error, Rollback};
 use refit_devdb::{Server, ServerOptions};
@@ -11,7 +12,7 @@ const FILES: [(&str, &str); 3] = [
     ("R__v.sql", "CREATE OR REPLACE VIEW v AS SELECT 1 AS one;"),
 ];
 
-/// A role that may create, and whose function makes it a superuser where a superuser calls it.
+/// A role that may create objects, with a function that makes it a superuser if a superuser calls it.
 const EVIL: &str = "CREATE ROLE evil LOGIN; GRANT CREATE ON SCHEMA public TO evil; GRANT CREATE ON DATABASE postgres TO evil";
 const BOOM: &str = "CREATE FUNCTION public.boom() RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN \
     EXECUTE 'ALTER ROLE evil SUPERUSER'; RETURN '1'; EXCEPTION WHEN OTHERS THEN RETURN '1'; END $$;";
@@ -26,7 +27,7 @@ async fn place() -> (Server, String, String) {
     (server, url, evil)
 }
 
-/// Everything that reads or writes is refused, and evil stays what it was.
+/// Asserts that everything that reads or writes is refused, and that evil has gained no privileges.
 async fn all_is_refused(url: &str) {
     let all = migrator(&FILES);
     let client = refit::connect(url, &ConnectOptions::default()).await.unwrap();
@@ -85,7 +86,7 @@ async fn a_state_of_another_role_is_neither_read_nor_written() {
     )
     .await;
     all_is_refused(&url).await;
-    // One that evil made by migrating itself, with a trigger since.
+    // A state that evil created by running migrations, and has given a trigger.
     let (_server, url, evil) = place().await;
     migrator(&FILES[..2]).run(&evil).await.unwrap();
     execute_at(
@@ -95,7 +96,7 @@ async fn a_state_of_another_role_is_neither_read_nor_written() {
     )
     .await;
     all_is_refused(&url).await;
-    // The way out that the message names.
+    // The solution that the message names.
     execute_at(&evil, "DROP TRIGGER fire ON refit.run").await;
     execute_at(&url, "GRANT evil TO postgres").await;
     migrator(&FILES).run(&url).await.unwrap();

@@ -1,4 +1,4 @@
-//! Passwords and control characters in what fails, and in what other sessions run: neither is shown nor kept.
+//! Passwords and control characters in failing statements and in queries of other sessions are neither shown nor stored.
 
 use refit::backfill::JobStatus;
 use refit::{Backfills, Error, Rollback};
@@ -8,7 +8,7 @@ use crate::support::{execute, migrator, value};
 
 const SECRET: &str = "hunter2-hunter2";
 
-/// How many rows of schema `refit` hold the secret.
+/// The number of rows in schema `refit` that contain the secret.
 async fn kept(db: &TestDb) -> i64 {
     let mut kept = 0;
     for table in ["run", "step", "repeatable"] {
@@ -28,7 +28,7 @@ async fn recorded(db: &TestDb) -> String {
     .await
 }
 
-/// Fails to apply the files, and looks at what is said and kept.
+/// Asserts that the files fail, and that neither the error nor the state contains the secret; returns the error.
 async fn fails(db: &TestDb, files: &[(&str, &str)]) -> String {
     let error = migrator(files).run(db.url()).await.unwrap_err();
     let said = format!("{}\n{error:?}", error.message());
@@ -55,7 +55,7 @@ const STATEMENTS: [&str; 14] = [
 ];
 
 #[tokio::test]
-async fn a_password_in_a_failing_statement_is_neither_shown_nor_kept() {
+async fn a_password_in_a_failing_statement_is_neither_shown_nor_stored() {
     let db = TestDb::empty().await.unwrap();
     for sql in STATEMENTS {
         let error = fails(&db, &[("V1__a.sql", sql)]).await;
@@ -71,7 +71,7 @@ async fn a_password_in_a_failing_statement_is_neither_shown_nor_kept() {
 }
 
 #[tokio::test]
-async fn the_line_stays_useful_and_the_caret_in_its_place() {
+async fn the_shown_line_and_caret_survive_redaction() {
     let db = TestDb::empty().await.unwrap();
     let error = fails(&db, &[("V1__a.sql", STATEMENTS[0])]).await;
     let expected = "1 | CREATE ROLE refit_r LOGIN PASSWORD '********' NOSUCHOPTION;\n  \
@@ -82,7 +82,7 @@ async fn the_line_stays_useful_and_the_caret_in_its_place() {
 }
 
 #[tokio::test]
-async fn a_password_in_a_failing_down_file_is_neither_shown_nor_kept() {
+async fn a_password_in_a_failing_down_file_is_neither_shown_nor_stored() {
     let db = TestDb::empty().await.unwrap();
     for transaction in ["", "-- refit: transaction = false\n"] {
         let down = format!("{transaction}{}", STATEMENTS[0]);
@@ -97,7 +97,7 @@ async fn a_password_in_a_failing_down_file_is_neither_shown_nor_kept() {
 }
 
 #[tokio::test]
-async fn a_backfill_keeps_no_secret_of_its_statement() {
+async fn a_backfill_stores_no_secret_of_its_statement() {
     let db = TestDb::empty().await.unwrap();
     let table = (
         "V1__t.sql",
@@ -121,7 +121,7 @@ async fn a_backfill_keeps_no_secret_of_its_statement() {
 }
 
 #[tokio::test]
-async fn a_backfill_that_cannot_be_planned_keeps_none_either() {
+async fn a_backfill_that_cannot_be_planned_stores_no_secret() {
     let db = TestDb::empty().await.unwrap();
     let fill = "-- refit: backfill = { table = \"t\", key = [\"id\"] }\n\
                 UPDATE t SET password = 'hunter2-hunter2'::int WHERE id > $1 AND id <= $2;";
@@ -155,7 +155,7 @@ async fn queries_of_other_sessions_are_redacted_and_escaped() {
 }
 
 #[tokio::test]
-async fn a_message_of_the_server_is_escaped_and_forges_no_line() {
+async fn a_message_of_the_server_is_escaped_and_indented() {
     let db = TestDb::empty().await.unwrap();
     let sql = "DO $$ BEGIN RAISE EXCEPTION E'\\u001b[31m\\u009b\\u202e\\n  blocked by: nothing' USING DETAIL = E'\\u001b]0;x\\u0007'; END $$;";
     let error = migrator(&[("V1__t.sql", sql)]).run(db.url()).await.unwrap_err().message();
@@ -165,7 +165,7 @@ async fn a_message_of_the_server_is_escaped_and_forges_no_line() {
 }
 
 #[test]
-fn a_password_is_not_in_what_debug_prints() {
+fn a_password_is_not_in_debug_output() {
     let url = format!("postgres://u:{SECRET}@localhost:5432/d");
     let target = refit::Target::parse(&url).unwrap();
     assert!(!format!("{target:?} {}", target.address()).contains(SECRET));

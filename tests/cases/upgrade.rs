@@ -1,4 +1,4 @@
-//! The state of a release that had a single history is upgraded, and work continues.
+//! The state of a release that supported a single history is upgraded, and work continues.
 
 use refit::backfill::{JobStatus, Request, request};
 use refit::{Backfills, Rollback};
@@ -7,7 +7,7 @@ use refit_devdb::TestDb;
 use crate::support::pgbouncer::PgBouncer;
 use crate::support::{applied, execute, exists, migrator, value};
 
-/// Dumped when V2 was complete, V3 registered, and V5 stopped in its second statement.
+/// Dumped after V2 was complete, V3 was registered, and V5 had stopped in its second statement.
 const BEFORE: &str = include_str!("../fixtures/state_2.sql");
 
 const FILES: [(&str, &str); 9] = [
@@ -39,7 +39,7 @@ const FILES: [(&str, &str); 9] = [
 ];
 
 #[tokio::test]
-async fn what_an_older_release_remembered_is_not_lost() {
+async fn records_of_an_older_release_are_kept() {
     let db = TestDb::empty().await.unwrap();
     execute(&db, BEFORE).await;
     execute(&db, "UPDATE song SET n = 2 WHERE id = 1").await;
@@ -50,7 +50,7 @@ async fn what_an_older_release_remembered_is_not_lost() {
     inline.run(db.url()).await.unwrap();
     assert_eq!(applied(&db).await, "1,2,3,4,5");
     assert!(exists(&db, "after_seconds").await);
-    // Each row once, and what was complete was not done again.
+    // Each row was changed once, and complete work was not repeated.
     assert_eq!(value::<i64>(&db, "SELECT count(*) FROM song WHERE seconds = id + 1").await, 60);
     let jobs = "SELECT string_agg(version || ' ' || state, ', ' ORDER BY id) FROM refit.backfill";
     assert_eq!(value::<String>(&db, jobs).await, "2 complete, 3 complete");
@@ -60,15 +60,15 @@ async fn what_an_older_release_remembered_is_not_lost() {
     assert!(steps.ends_with("two failed 1, two succeeded 2, after succeeded"), "{steps}");
     assert!(inline.plan(&client).await.unwrap().is_up_to_date());
     assert_eq!(inline.run(db.url()).await.unwrap().run, None);
-    // The journal that it kept is there.
+    // The journal of the older release still exists.
     let rollback = Rollback { to: 1, leave_rows: Vec::new() };
     let report = inline.rollback(db.url(), &rollback).await.unwrap();
     assert_eq!((report.steps.len(), applied(&db).await.as_str()), (4, "1"));
-    // The row that was changed since is left alone.
+    // The row that was changed since is not restored.
     assert_eq!(value::<i64>(&db, "SELECT count(n) FROM song").await, 1);
 }
 
-/// Dumped when V2 was complete, V3 registered and paused, and V5 stopped in its second statement.
+/// Dumped after V2 was complete, V3 was registered and paused, and V5 had stopped in its second statement.
 const BEFORE_THE_WORDS: &str = include_str!("../fixtures/state_3.sql");
 
 #[tokio::test]
@@ -95,9 +95,9 @@ async fn a_pause_that_an_older_release_recorded_holds() {
     assert_eq!(value::<i64>(&db, "SELECT count(n) FROM song").await, 1);
 }
 
-/// A boot succeeds although the records can only be upgraded by a session that may write them.
+/// A boot succeeds although only a session that may write the records can upgrade them.
 #[tokio::test]
-async fn with_nothing_to_apply_a_boot_behind_a_pooler_leaves_the_records_as_they_are() {
+async fn a_boot_through_a_pooler_with_nothing_to_apply_does_not_upgrade_records() {
     let Some(program) = PgBouncer::program() else { return };
     let db = TestDb::empty().await.unwrap();
     execute(&db, BEFORE).await;
@@ -111,9 +111,9 @@ async fn with_nothing_to_apply_a_boot_behind_a_pooler_leaves_the_records_as_they
     assert!(!older.plan(&db.connect().await.unwrap()).await.unwrap().outdated);
 }
 
-/// A history that says that all is applied, and a job that an older release left unfinished.
+/// All migrations are in the history, and an older release left a job unfinished.
 #[tokio::test]
-async fn an_unfinished_backfill_is_seen_where_nothing_is_pending() {
+async fn an_unfinished_backfill_is_found_if_nothing_is_pending() {
     let set = &FILES[..4];
     for backfills in [Backfills::Inline, Backfills::Hold] {
         let db = TestDb::empty().await.unwrap();
@@ -132,7 +132,7 @@ async fn an_unfinished_backfill_is_seen_where_nothing_is_pending() {
 }
 
 #[tokio::test]
-async fn a_rollback_knows_the_journals_of_an_older_release() {
+async fn a_rollback_uses_journals_of_an_older_release() {
     let db = TestDb::empty().await.unwrap();
     execute(&db, BEFORE).await;
     let report =
@@ -141,9 +141,9 @@ async fn a_rollback_knows_the_journals_of_an_older_release() {
     assert_eq!(value::<i64>(&db, "SELECT count(n) FROM song").await, 0);
 }
 
-/// A half-done step of an older release is not assigned to one of several histories.
+/// An unfinished step of an older release is not assigned to one of several histories.
 #[tokio::test]
-async fn a_half_done_step_of_an_unknown_history_is_not_begun_anew() {
+async fn an_unfinished_step_of_an_unknown_history_is_refused() {
     let db = TestDb::empty().await.unwrap();
     execute(&db, BEFORE).await;
     execute(
@@ -152,12 +152,12 @@ async fn a_half_done_step_of_an_unknown_history_is_not_begun_anew() {
     )
     .await;
     let error = migrator(&FILES).backfills(Backfills::Hold).run(db.url()).await.unwrap_err();
-    assert!(error.message().contains("several histories"), "{error}");
+    assert!(error.message().contains("histories it belongs"), "{error}");
 }
 
-/// As `pg_dump --no-comments` leaves them, of this release and of an older one.
+/// Records as restored from `pg_dump --no-comments`, of this release and of an older one.
 #[tokio::test]
-async fn records_without_comments_are_known_by_their_columns() {
+async fn records_without_comments_are_recognised_by_their_columns() {
     let db = TestDb::empty().await.unwrap();
     let all = migrator(&FILES[..2]).backfills(Backfills::Inline);
     all.run(db.url()).await.unwrap();

@@ -6,11 +6,11 @@ use std::process::Stdio;
 
 use tokio::process::{Child, Command};
 
-/// What a boot left: whether it succeeded, and what it wrote.
+/// The result of a boot: whether it succeeded, and its output.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) success: bool,
-    /// By SIGKILL.
+    /// Kills it with SIGKILL.
     pub(crate) killed: bool,
     pub(crate) stderr: String,
 }
@@ -20,17 +20,17 @@ pub(crate) fn start(folder: &Path, url: &str) -> Child {
     command(folder, url).spawn().unwrap()
 }
 
-/// Starts a boot that works on backfills to their end, with leases of so many seconds.
+/// Starts a boot that runs backfills to their end, with leases of that many seconds.
 pub(crate) fn work(folder: &Path, url: &str, lease: f64) -> Child {
     command(folder, url).arg(lease.to_string()).spawn().unwrap()
 }
 
-/// Starts a process that goes back to a version, with leases of so many seconds.
+/// Starts a process that rolls back to a version, with leases of that many seconds.
 pub(crate) fn go_back(folder: &Path, url: &str, lease: f64, to: i64) -> Child {
     command(folder, url).arg(lease.to_string()).arg(to.to_string()).spawn().unwrap()
 }
 
-/// A boot, to be given more arguments or another environment.
+/// The command of a boot, to which a test can add arguments and environment variables.
 pub(crate) fn command(folder: &Path, url: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_boot"));
     command
@@ -53,7 +53,7 @@ pub(crate) async fn end(child: Child) -> Ended {
     }
 }
 
-/// Boots to the end, which must be a good one.
+/// Boots to the end, and asserts that it succeeds.
 pub(crate) async fn boot(folder: &Path, url: &str) -> Ended {
     let ended = end(start(folder, url)).await;
     assert!(ended.success, "{ended:?}");

@@ -67,7 +67,7 @@ fn parameters(common_name: &str, names: &[&str]) -> CertificateParams {
     params
 }
 
-/// A certificate that signs itself and, as `openssl req -x509` makes them, could sign others.
+/// A self-signed certificate that could sign others, as `openssl req -x509` makes them.
 pub(crate) fn self_signed(common_name: &str) -> Signed {
     let key = KeyPair::generate().unwrap();
     let mut params = parameters(common_name, &[]);
@@ -76,7 +76,7 @@ pub(crate) fn self_signed(common_name: &str) -> Signed {
     Signed { certificate: certificate.pem(), key: key.serialize_pem() }
 }
 
-/// A server on loopback that shows this certificate. `clients` is the authority of its clients' certificates.
+/// A server on loopback with this certificate. `clients` is the authority of its clients' certificates.
 pub(crate) async fn tls_server(signed: &Signed, clients: Option<&Authority>) -> Server {
     let server = server(ServerOptions { listen: Listen::Loopback(0), ..ServerOptions::for_tests() }).await;
     give(&server, "server.crt", &signed.certificate);
@@ -93,22 +93,22 @@ pub(crate) async fn tls_server(signed: &Signed, clients: Option<&Authority>) -> 
     server
 }
 
-/// Makes `lines` the host lines of pg_hba.conf.
+/// Writes pg_hba.conf with `lines` as its host lines.
 pub(crate) async fn allow(server: &Server, lines: &str) {
     let file = server.data_dir().join("pg_hba.conf");
     std::fs::write(file, format!("local all all trust\n{lines}\n")).unwrap();
     reload(server).await;
 }
 
-/// Has the server read its files again, and waits until it has: the postmaster reads all at once, and new sessions show
-/// what it has read.
+/// Reloads the server's configuration files, and waits until it is done: the postmaster reads all of them at once, and new sessions
+/// show the values that it has read.
 async fn reload(server: &Server) {
     let socket = socket_url(server);
     let marker: String = value_at(&socket, "SELECT md5(random()::text)").await;
     super::execute_at(&socket, &format!("ALTER SYSTEM SET log_line_prefix = '{marker} '")).await;
     super::execute_at(&socket, "SELECT pg_reload_conf()").await;
     let shown = async || value_at::<String>(&socket, "SHOW log_line_prefix").await.trim() == marker;
-    until("the server has read its files again", shown).await;
+    until("the server has reloaded its configuration", shown).await;
 }
 
 fn socket_url(server: &Server) -> String {

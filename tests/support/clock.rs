@@ -17,7 +17,7 @@ int clock_gettime(clockid_t clock, struct timespec *now) {
 }
 ";
 
-/// Compiles the library; none without a C compiler.
+/// Compiles the library; `None` without a C compiler.
 pub(crate) fn an_hour_ahead(folder: &tempfile::TempDir) -> Option<PathBuf> {
     let (source, library) = (folder.path().join("ahead.c"), folder.path().join("ahead.so"));
     std::fs::write(&source, SOURCE).unwrap();

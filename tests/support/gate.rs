@@ -1,14 +1,14 @@
-//! A step that waits in the middle for as long as the test says: it runs until the rows of table `gate` are gone.
+//! A step that waits in the middle until the test lets it continue, by deleting the rows of the table `gate`.
 
 use refit_devdb::TestDb;
 
 use super::{execute, until, value};
 
-/// Waits while `gate` has rows. Each look is a statement of its own, so that it sees what others commit.
+/// Waits while `gate` has rows. Each check is a statement of its own, so that it sees what other sessions commit.
 pub(crate) const WAIT: &str =
     "DO $$ BEGIN WHILE EXISTS (SELECT FROM gate) LOOP PERFORM pg_sleep(0.01); END LOOP; END $$;";
 
-/// Makes the gate, closed.
+/// Creates the gate, closed.
 pub(crate) async fn close(db: &TestDb) {
     execute(db, "CREATE TABLE IF NOT EXISTS gate (); INSERT INTO gate DEFAULT VALUES").await;
 }
@@ -21,7 +21,7 @@ pub(crate) async fn open(db: &TestDb) {
 pub(crate) async fn waiting(db: &TestDb) -> i32 {
     let sql = "SELECT coalesce(max(pid), 0) FROM pg_stat_activity WHERE datname = current_database() \
                AND wait_event = 'PgSleep' AND application_name LIKE 'refit V%'";
-    // The value that was seen is the answer: asked again, the process may be between two naps.
+    // Returns the value that was seen: in another query, the process may be between two sleeps.
     let mut pid = 0;
     until("a step at the gate", async || {
         pid = value::<i32>(db, sql).await;

@@ -1,4 +1,4 @@
-//! What the cases share, beside what the tests of other members share, too.
+//! Helpers of the cases, in addition to those that the tests of other members use too.
 
 pub(crate) mod boot;
 pub(crate) mod certificates;
@@ -19,7 +19,7 @@ pub(crate) fn migrator(files: &[(&str, &str)]) -> Migrator {
     Migrator::new(set(files))
 }
 
-/// What is remembered of the history that the session's search path finds.
+/// The state of the history that the session's search path finds.
 pub(crate) async fn state(client: &tokio_postgres::Client) -> refit::State {
     migrator(&[]).state(client).await.unwrap()
 }

@@ -11,7 +11,7 @@ pub(crate) fn outside(text: &str) -> String {
     format!("{HEAD}{text}")
 }
 
-/// Records statement `number` of V2 as begun by an attempt whose process is gone.
+/// Records statement `number` of V2 as begun by an attempt of a process that no longer runs.
 pub(crate) async fn begin(db: &TestDb, files: &[(&str, &str)], number: i32, leftovers: &str) {
     let set = super::set(files);
     let migration = set.migration(2).unwrap();
@@ -25,7 +25,7 @@ pub(crate) async fn begin(db: &TestDb, files: &[(&str, &str)], number: i32, left
     execute(db, &sql).await;
 }
 
-/// Boots, kills the process once a statement that begins so is active, and ends its session.
+/// Boots, kills the process once a statement with this beginning is active, and ends its session.
 pub(crate) async fn kill_at(
     db: &TestDb,
     files: &[(&str, &str)],

@@ -1,11 +1,11 @@
-//! A TCP proxy that can be cut, as a network is.
+//! A TCP proxy that can be cut, like a network.
 
 use std::net::SocketAddr;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-/// Passes connections on to a port of this machine, until it is cut.
+/// Forwards connections to a port of this machine, until it is cut.
 pub(crate) struct Proxy {
     address: SocketAddr,
     accepting: JoinHandle<()>,
@@ -16,7 +16,7 @@ impl Proxy {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let accepting = tokio::spawn(async move {
-            // Dropping the set ends every connection in it.
+            // Dropping the set closes every connection in it.
             let mut connections = tokio::task::JoinSet::new();
             while let Ok((mut near, _)) = listener.accept().await {
                 connections.spawn(async move {
@@ -32,7 +32,7 @@ impl Proxy {
         self.address.port()
     }
 
-    /// Ends all connections, and takes no more.
+    /// Closes all connections, and accepts no more.
     pub(crate) async fn cut(self) {
         self.accepting.abort();
         self.accepting.await.ok();

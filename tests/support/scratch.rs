@@ -36,7 +36,7 @@ impl Scratch {
                  [build-dependencies]\nrefit-build = {{ path = {refit_build:?} }}\n[profile.dev]\ndebug = false\n",
             ),
         );
-        // The versions that are there: nothing is to be fetched.
+        // The workspace's versions, so that nothing is downloaded.
         std::fs::copy(workspace().join("Cargo.lock"), scratch.path("Cargo.lock")).unwrap();
         scratch.write("src/main.rs", MAIN);
         scratch
@@ -56,7 +56,7 @@ impl Scratch {
         std::fs::remove_file(self.path(file)).unwrap();
     }
 
-    /// Builds. What cargo writes is the error when that fails.
+    /// Builds. If that fails, the error is cargo's output.
     pub(crate) fn build(&self) -> Result<(), String> {
         let output = Command::new(env!("CARGO"))
             .args(["build", "--offline", "--quiet", "--color=never"])
@@ -72,7 +72,7 @@ impl Scratch {
         }
     }
 
-    /// What the program says, line by line.
+    /// The lines that the program prints.
     pub(crate) fn run(&self) -> Vec<String> {
         let output = Command::new(target().join("debug").join(self.name)).output().unwrap();
         assert!(output.status.success());
@@ -80,7 +80,7 @@ impl Scratch {
     }
 }
 
-/// Beside the workspace's own output, so that it is kept from run to run and goes with `cargo clean`.
+/// Beside the workspace's own output, so that it is kept between runs and removed by `cargo clean`.
 pub(crate) fn target() -> PathBuf {
     Path::new(env!("CARGO_BIN_EXE_boot")).parent().and_then(Path::parent).unwrap().join("scratch")
 }

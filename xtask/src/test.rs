@@ -25,7 +25,7 @@ pub(crate) struct Args {
     arguments: Vec<String>,
 }
 
-/// The tests of `--chaos`: one kind of work after the other; each prints the number of kills and cuts.
+/// The tests of `--chaos`, one kind of work after the other; each prints the number of kills and cuts.
 const CHAOS: [&str; 9] = [
     "-p",
     "refit-tests",
@@ -45,7 +45,7 @@ const FAST: [&str; 9] =
 /// Runs `cargo test`. The exit status is 0 or 1.
 ///
 /// # Errors
-/// When cargo cannot be started.
+/// If cargo cannot be started.
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let shell = Shell::new()?;
     shell.change_dir(&context.workspace);

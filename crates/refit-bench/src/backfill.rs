@@ -1,4 +1,4 @@
-//! `bench backfill`: millions of rows, beside one UPDATE and the loop that one writes by hand.
+//! `bench backfill`: a backfill of millions of rows, compared with one UPDATE and a hand-written loop.
 
 mod contender;
 mod table;
@@ -16,9 +16,9 @@ use super::release::Build;
 use super::table::Verdict;
 use super::timing::middle;
 
-/// What a backfill costs, beside one UPDATE and a loop in PL/pgSQL on the same rows in the same run.
+/// Measure a backfill, compared with one UPDATE and a loop in PL/pgSQL on the same rows in the same run.
 ///
-/// Contenders take turns on fresh copies of one table; figures are medians of the turns. Exit status 1 if a target is missed.
+/// Contenders alternate on fresh copies of one table; figures are medians of all turns. Exit status 1 if a target is missed.
 /// A debug build runs a release build of itself. Needs four times the table's size on disk.
 #[derive(Clone, Debug, clap::Args)]
 #[command(
@@ -28,10 +28,10 @@ pub(crate) struct Args {
     /// Rows of the table.
     #[arg(long, default_value_t = 5_000_000)]
     rows: u64,
-    /// Turns of each contender.
+    /// Number of runs of each contender.
     #[arg(long, default_value_t = 3)]
     turns: usize,
-    /// Leave out the curves: 1 to 8 workers, and 50,000 rows up to `--rows`.
+    /// Skip the curves: 1 to 8 workers, and 50,000 rows up to `--rows`.
     #[arg(long)]
     no_curves: bool,
     #[command(flatten)]
@@ -42,7 +42,7 @@ const fn refit(workers: u32, striped: bool, journal: bool) -> Contender {
     Contender::Refit { workers, striped, journal }
 }
 
-/// In the order of a turn.
+/// The contenders, in the order of a turn.
 const CONTENDERS: [Contender; 6] = [
     Contender::Update,
     refit(1, true, false),
@@ -64,7 +64,7 @@ struct Measured {
     strategy: Option<String>,
 }
 
-/// A target and what came of it.
+/// A target, the measured figure, and whether it was met.
 #[derive(Serialize)]
 struct Judged {
     what: &'static str,
@@ -93,7 +93,7 @@ struct Findings {
 /// Measures and prints.
 ///
 /// # Errors
-/// When something could not be measured at all.
+/// If something could not be measured.
 pub(crate) async fn run(args: &Args, human: bool) -> anyhow::Result<ExitCode> {
     args.build.become_release()?;
     let say = |what: &str| {
@@ -106,7 +106,7 @@ pub(crate) async fn run(args: &Args, human: bool) -> anyhow::Result<ExitCode> {
     let lab = Lab::open(args.rows).await?;
     let mut outcomes: Vec<Vec<Outcome>> = CONTENDERS.iter().map(|_| Vec::new()).collect();
     for turn in 0..args.turns.max(1) {
-        // Every second turn is in the opposite order, so that nobody is always first.
+        // Every second turn is in the opposite order, so that no contender is always first.
         let mut order: Vec<usize> = (0..CONTENDERS.len()).collect();
         if turn % 2 == 1 {
             order.reverse();
@@ -122,7 +122,7 @@ pub(crate) async fn run(args: &Args, human: bool) -> anyhow::Result<ExitCode> {
             outcomes[index].push(outcome);
         }
     }
-    let traffic = beside(&lab, &say).await?;
+    let traffic = traffic_latency(&lab, &say).await?;
     let targets = judge(&outcomes, lab.rows, &traffic);
     let contenders = CONTENDERS
         .iter()
@@ -142,8 +142,8 @@ pub(crate) async fn run(args: &Args, human: bool) -> anyhow::Result<ExitCode> {
     Ok(if missed { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
 
-/// The traffic, quiet and beside one worker with defaults, by turns.
-async fn beside(lab: &Lab, say: &impl Fn(&str)) -> anyhow::Result<Vec<Latency>> {
+/// The traffic, alternately without a backfill and during one with a single worker and default settings.
+async fn traffic_latency(lab: &Lab, say: &impl Fn(&str)) -> anyhow::Result<Vec<Latency>> {
     let pair = [Contender::Nobody, refit(1, true, false)];
     let mut all = [None, None];
     for turn in 0..2 {
@@ -165,7 +165,7 @@ async fn beside(lab: &Lab, say: &impl Fn(&str)) -> anyhow::Result<Vec<Latency>> 
     Ok(pair.iter().zip(all).filter_map(latency).collect())
 }
 
-/// More workers, and fewer rows.
+/// Backfills with more workers, and with fewer rows.
 async fn curves(lab: &Lab, rows: u64, say: &impl Fn(&str)) -> anyhow::Result<Vec<Measured>> {
     let mut found = Vec::new();
     for workers in [1, 2, 4, 8] {
@@ -194,7 +194,7 @@ fn measured(contender: Contender, outcomes: &[Outcome], rows: u64) -> Measured {
     }
 }
 
-/// Ratios within a turn; the median of them.
+/// The median of the ratios within each turn.
 fn ratio(outcomes: &[Vec<Outcome>], [of, to]: [usize; 2], figure: impl Fn(&Outcome) -> f64) -> f64 {
     middle(outcomes[of].iter().zip(&outcomes[to]).map(|(a, b)| figure(a) / figure(b)).collect())
 }

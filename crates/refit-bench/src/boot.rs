@@ -1,4 +1,4 @@
-//! `bench boot`: what a boot costs, beside plain refinery and sqlx.
+//! `bench boot`: the cost of a boot, compared with plain refinery and sqlx.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -8,9 +8,9 @@ use super::release::{Build, Pace};
 use super::rows::Group;
 use super::table::Table;
 
-/// What a boot costs, beside plain refinery and sqlx in the same run.
+/// Measure a boot, compared with plain refinery and sqlx in the same run.
 ///
-/// Starts a private PostgreSQL with stock durability, measures every figure that the README quotes, and prints them
+/// Starts a private PostgreSQL with default durability settings, measures every figure that the README quotes, and prints them
 /// with their targets. Exit status 1 if a target is missed. A debug build runs a release build of itself.
 #[derive(Clone, Debug, clap::Args)]
 #[command(
@@ -19,17 +19,17 @@ use super::table::Table;
 pub(crate) struct Args {
     #[command(flatten)]
     pace: Pace,
-    /// Only these rows.
+    /// Measure only these rows.
     #[arg(long, value_name = "ROW,…", value_delimiter = ',')]
     rows: Vec<Group>,
     #[command(flatten)]
     build: Build,
 }
 
-/// Measures and prints: a table for people, JSON otherwise.
+/// Measures and prints a table, or JSON.
 ///
 /// # Errors
-/// When something could not be measured at all.
+/// If something could not be measured.
 pub(crate) async fn run(args: &Args, human: bool) -> anyhow::Result<ExitCode> {
     args.build.become_release()?;
     let table = tokio::select! {

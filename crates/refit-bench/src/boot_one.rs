@@ -1,4 +1,4 @@
-//! One process of many that boot at once: says that it is ready, waits for the end of its input, boots, exits.
+//! One process of many that boot at once: it reports that it is ready, waits for the end of its input, boots and exits.
 
 use std::io::{Read, Write};
 use std::process::ExitCode;
@@ -15,7 +15,7 @@ pub(crate) struct Args {
     tool: Tool,
     #[arg(long)]
     url: String,
-    /// How many migrations the binary carries.
+    /// The number of migrations in the binary.
     #[arg(long)]
     count: i64,
     /// Whether the last one builds an index concurrently.
@@ -23,18 +23,18 @@ pub(crate) struct Args {
     concurrently: bool,
 }
 
-/// What a process says when it may be let go.
+/// The line that a process prints when it is ready.
 pub(crate) const READY: &str = "ready\n";
 
-/// Boots once. What the tool says when it fails goes to standard error, as one line.
+/// Boots once. An error of the tool is printed to standard error, as one line.
 ///
 /// # Errors
-/// When it did not come to booting.
+/// If the boot could not start.
 pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let carried = Carried::new(&sample::counted(args.count, args.concurrently))?;
     std::io::stdout().write_all(READY.as_bytes())?;
     std::io::stdout().flush()?;
-    std::io::stdin().read_to_end(&mut Vec::new()).context("waiting to be let go")?;
+    std::io::stdin().read_to_end(&mut Vec::new()).context("waiting for the start")?;
     match boot(args, &carried).await {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(error) => {

@@ -14,10 +14,10 @@ use self::cargo::{Builds, Run, fetch, twice};
 use self::service::Service;
 use super::table::{Cell, Verdict, aligned};
 
-/// What it costs to build `cargo xtask demo`, the tests after it, and a service that uses Refit, refinery or sqlx.
+/// Measure the builds of `cargo xtask demo`, of the tests after it, and of a service that uses Refit, refinery or sqlx.
 ///
 /// Times are CPU seconds (user and system) of whole cargo runs that start with an empty target folder. The services use the
-/// versions in this workspace's lock file; what a tool adds is the difference to the same service without it. Exit status 1 if a
+/// versions in this workspace's lock file; the cost of a tool is the difference from the same service without it. Exit status 1 if a
 /// target is missed. Needs about 5 GB of disk space, and the network for dependencies that have not been downloaded yet.
 #[derive(Clone, Debug, clap::Args)]
 #[command(
@@ -43,7 +43,7 @@ struct Row {
     verdict: Verdict,
 }
 
-/// Of what refinery adds, which has no TLS either.
+/// The limit, relative to what refinery adds, which has no TLS either.
 const BARE_AT_MOST: f64 = 1.6;
 /// The most that Refit may add to a stripped release build.
 const BYTES_AT_MOST: i64 = 4_000_000;
@@ -60,7 +60,7 @@ struct Cost {
 /// Measures and prints.
 ///
 /// # Errors
-/// When something could not be built.
+/// If something could not be built.
 pub(crate) fn run(args: &Args, human: bool, workspace: &Path) -> anyhow::Result<ExitCode> {
     let say = |what: &str| {
         if human {
@@ -137,7 +137,7 @@ fn of_services(workspace: &Path, quick: bool, say: &impl Fn(&str)) -> anyhow::Re
 fn release_bytes(folder: &Path) -> anyhow::Result<u64> {
     let builds = Builds::new()?;
     let run = builds.run(folder, &["build", "--release"])?;
-    let program = run.program.ok_or_else(|| anyhow::anyhow!("cargo made no program"))?;
+    let program = run.program.ok_or_else(|| anyhow::anyhow!("cargo built no program"))?;
     Ok(std::fs::metadata(program)?.len())
 }
 

@@ -1,8 +1,8 @@
-//! What a binary carries of its migrations, for each of the three tools, and one boot by each.
+//! The migrations that are embedded in a binary, for each of the three tools, and one boot with each.
 //!
-//! A tool gets its migrations in the form in which its own macro puts them into a binary, and a boot is everything that
-//! it does with that from there on, every time a process starts. The macros themselves cannot be used: they want files at
-//! compile time, and the bench generates its migrations.
+//! A tool gets its migrations in the form in which its own macro embeds them, and a boot is everything that the tool does with
+//! them each time a process starts. The macros themselves cannot be used: they need files at compile time, and the benchmark
+//! generates its migrations.
 
 use std::borrow::Cow;
 
@@ -31,7 +31,7 @@ impl Tool {
     /// In the order of the table's columns.
     pub(crate) const ALL: [Tool; 3] = [Tool::Refit, Tool::Refinery, Tool::Sqlx];
 
-    /// As the command line spells it.
+    /// The name on the command line.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Tool::Refit => "refit",
@@ -40,7 +40,7 @@ impl Tool {
         }
     }
 
-    /// The table of its history.
+    /// The name of its history table.
     pub(crate) fn history(self) -> &'static str {
         match self {
             Tool::Refit | Tool::Refinery => "refinery_schema_history",
@@ -53,14 +53,14 @@ impl Tool {
 pub(crate) struct Carried {
     /// refinery: the stems and texts from which `embed_migrations!` builds its list at every call of `runner()`.
     named: Vec<(&'static str, &'static str)>,
-    /// sqlx: what `migrate!` makes, checksums included, as a static.
+    /// sqlx: what `migrate!` expands to, including checksums, as a static.
     sqlx: Migrator,
-    /// Refit: what `embed!` makes, digests included, as a static.
+    /// Refit: what `embed!` expands to, including digests, as a static.
     embedded: &'static refit::Embedded,
 }
 
 impl Carried {
-    /// Puts the texts "into the binary". Their memory is never released, like that of a binary's own data.
+    /// Puts the texts "into the binary". Their memory is never freed, like that of a binary's own data.
     pub(crate) fn new(texts: &[Text]) -> anyhow::Result<Carried> {
         let named: Vec<_> = texts.iter().map(|text| (leak(text.stem()), leak(text.sql.clone()))).collect();
         let sqlx = texts.iter().zip(&named).map(|(text, (_, sql))| {
@@ -90,8 +90,8 @@ impl Carried {
         Ok(())
     }
 
-    /// Enters every migration in the history without running it, by the tool's own means. Refit keeps its history where
-    /// refinery does.
+    /// Records every migration in the history without running it, with the tool's own function. Refit uses refinery's history
+    /// table.
     pub(crate) async fn record(&self, session: &mut Session) -> anyhow::Result<()> {
         match session {
             Session::Refit(open) | Session::Refinery(open) => {
@@ -112,7 +112,7 @@ impl Carried {
         self.named.iter().copied()
     }
 
-    /// What the function that `embed_migrations!` expands to does, copies included.
+    /// Does what the function that `embed_migrations!` expands to does, including its copies.
     fn runner(&self) -> anyhow::Result<Runner> {
         let quoted: Vec<(&str, String)> =
             self.named.iter().map(|(stem, sql)| (*stem, (*sql).to_owned())).collect();
@@ -124,7 +124,7 @@ impl Carried {
     }
 }
 
-/// What `refit-build` and `embed!` do: the folder's bytes, and the digest of the history that it makes.
+/// Does what `refit-build` and `embed!` do: the folder's bytes, and the digest of the history that it results in.
 fn embed(named: &[(&'static str, &'static str)]) -> anyhow::Result<&'static refit::Embedded> {
     let paths: Vec<&'static str> = named.iter().map(|(stem, _)| leak(format!("{stem}.sql"))).collect();
     let files = paths.iter().zip(named).map(|(path, (_, sql))| SourceFile::new(*path, sql.as_bytes()));
@@ -147,7 +147,7 @@ fn leak(text: String) -> &'static str {
     Box::leak(text.into_boxed_str())
 }
 
-/// An open connection of the kind that a tool works on.
+/// An open connection of the type that a tool uses.
 pub(crate) enum Session {
     Refit(Open),
     Refinery(Open),
@@ -164,12 +164,12 @@ impl Open {
     /// Connects.
     pub(crate) async fn new(url: &str) -> anyhow::Result<Open> {
         let (client, connection) = tokio_postgres::connect(url, NoTls).await.context("cannot connect")?;
-        // An error of the connection is also an error of whatever the client was asked.
+        // An error of the connection is also the error of the client's current call.
         let driver = tokio::spawn(async move { drop(connection.await) });
         Ok(Open { client, driver })
     }
 
-    /// Says goodbye, and waits until that is sent.
+    /// Closes the connection, and waits until the message is sent.
     pub(crate) async fn close(self) {
         drop(self.client);
         let _ = self.driver.await;
@@ -177,7 +177,7 @@ impl Open {
 }
 
 impl Session {
-    /// Connects in the tool's way.
+    /// Connects as the tool does.
     pub(crate) async fn open(tool: Tool, url: &str) -> anyhow::Result<Session> {
         Ok(match tool {
             Tool::Refit => Session::Refit(Open::new(url).await?),
@@ -186,7 +186,7 @@ impl Session {
         })
     }
 
-    /// Runs statements that answer nothing.
+    /// Runs statements that return no rows.
     pub(crate) async fn execute(&mut self, sql: &'static str) -> anyhow::Result<()> {
         match self {
             Session::Refit(open) | Session::Refinery(open) => open.client.batch_execute(sql).await?,
@@ -197,7 +197,7 @@ impl Session {
         Ok(())
     }
 
-    /// Forgets prepared statements that the client kept: a process that boots has none.
+    /// Clears the client's prepared statements: a process that boots has none.
     pub(crate) async fn forget(&mut self) -> anyhow::Result<()> {
         match self {
             Session::Refit(open) | Session::Refinery(open) => open.client.clear_type_cache(),
@@ -206,7 +206,7 @@ impl Session {
         Ok(())
     }
 
-    /// Says goodbye.
+    /// Closes the connection.
     pub(crate) async fn close(self) {
         match self {
             Session::Refit(open) | Session::Refinery(open) => open.close().await,

@@ -1,4 +1,4 @@
-//! `bench fix`: what `lint-migrations --fix` costs, and how that grows with the number of files.
+//! `bench fix`: the cost of `lint-migrations --fix`, and how it grows with the number of files.
 
 use std::fs;
 use std::io::Write;
@@ -14,10 +14,10 @@ use super::release::{Build, Pace};
 use super::table::{Cell, Verdict};
 use super::timing::{Times, by_turns};
 
-/// What `lint-migrations --fix` costs, and how that grows with the number of files.
+/// Measure `lint-migrations --fix`, and how its cost grows with the number of files.
 ///
-/// The files are of a service's history, with something to fix in every second one. Every figure is of a whole process, from
-/// start to exit, in which the fixed files are written. No peer writes safe forms of migrations, so none is measured. Exit
+/// The files are those of a service's history, with something to fix in every second one. Every figure is of a whole process, from
+/// start to exit, which writes the fixed files. No peer writes safe forms of migrations, so none is measured. Exit
 /// status 1 if a target is missed. A debug build runs a release build of itself.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:\n  cargo xtask bench fix\n  cargo xtask bench fix --quick")]
@@ -28,12 +28,12 @@ pub(crate) struct Args {
     build: Build,
 }
 
-/// Files of the contenders.
+/// The numbers of files that are measured.
 const COUNTS: [usize; 3] = [120, 240, 480];
 
 /// How long 240 files may take.
 const AT_MOST: Duration = Duration::from_secs(5);
-/// Twice the files may take this many times the time: twice, and what measuring varies.
+/// Twice the files may take this many times the time: 2, and an allowance for the variance of measurements.
 const GROWTH_AT_MOST: f64 = 2.4;
 
 #[derive(Serialize)]
@@ -48,7 +48,7 @@ struct Row {
 /// Measures and prints.
 ///
 /// # Errors
-/// When something could not be measured at all.
+/// If something could not be measured.
 pub(crate) fn run(args: &Args, human: bool) -> anyhow::Result<ExitCode> {
     args.build.become_release()?;
     let mut times = Times::new(COUNTS.len());

@@ -1,4 +1,4 @@
-//! The server of a bench, its databases, and the sets that are measured on it.
+//! The server of a benchmark, its databases, and the sets that are measured on it.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -12,10 +12,10 @@ use super::proxy::Proxy;
 use super::release::Pace;
 use super::sample;
 
-/// The set that most rows are about.
+/// The size of the set that most rows measure.
 pub(crate) const THOUSAND: i64 = 1_000;
 
-/// Everything that a row needs.
+/// The environment in which a row is measured.
 pub(crate) struct Lab {
     server: Server,
     admin: Open,
@@ -24,14 +24,14 @@ pub(crate) struct Lab {
     /// Databases on which a tool has applied its set.
     applied: HashSet<String>,
     pub(crate) pace: Pace,
-    /// Whether to tell people what is being measured.
+    /// Whether to print what is being measured.
     tell: bool,
 }
 
 impl Lab {
-    /// Starts a private server with stock durability.
+    /// Starts a private server with default durability settings.
     pub(crate) async fn open(pace: Pace, tell: bool) -> anyhow::Result<Lab> {
-        // The stock value; devdb takes less.
+        // The default value; devdb uses less.
         let options =
             ServerOptions { durable: true, ..ServerOptions::from_env() }.setting("shared_buffers", "128MB");
         let server = tokio::task::spawn_blocking(|| Server::start(options)).await??;
@@ -40,7 +40,7 @@ impl Lab {
         Ok(Lab { server, admin, thousand, applied: HashSet::new(), pace, tell })
     }
 
-    /// What the figures were measured on.
+    /// The server and settings of the measurement.
     pub(crate) fn describe(&self) -> String {
         let version = self.server.binaries().version();
         let profile = if cfg!(debug_assertions) { "debug" } else { "release" };
@@ -51,7 +51,7 @@ impl Lab {
         )
     }
 
-    /// Says what is being measured, on standard error.
+    /// Prints what is being measured to standard error.
     pub(crate) fn say(&self, what: &str) {
         if self.tell {
             let dim = anstyle::Style::new().dimmed();
@@ -59,12 +59,12 @@ impl Lab {
         }
     }
 
-    /// The URL of a database, by the socket.
+    /// The URL of a database, over the socket.
     pub(crate) fn url(&self, database: &str) -> String {
         self.server.url(database)
     }
 
-    /// A program that comes with the server, if it does.
+    /// A program that is installed with the server, if there is one of that name.
     pub(crate) fn program(&self, name: &str) -> Option<PathBuf> {
         self.server.binaries().tool(name)
     }
@@ -75,7 +75,7 @@ impl Lab {
         Proxy::start(&socket, delay)
     }
 
-    /// Makes an empty database.
+    /// Creates an empty database.
     pub(crate) async fn create(&self, database: &str) -> anyhow::Result<()> {
         let sql = format!("CREATE DATABASE {database}");
         self.admin
@@ -85,7 +85,7 @@ impl Lab {
             .with_context(|| format!("cannot create database {database}"))
     }
 
-    /// Drops a database, and whoever is still in it. Ends with a checkpoint, so the next contender starts clean.
+    /// Drops a database, and ends the sessions in it. Ends with a checkpoint, so that the next contender does not pay for its writes.
     pub(crate) async fn discard(&self, database: &str) -> anyhow::Result<()> {
         let sql = format!("DROP DATABASE {database} WITH (FORCE)");
         self.admin
@@ -96,13 +96,13 @@ impl Lab {
         self.checkpoint().await
     }
 
-    /// Writes what is dirty, so that it is not written while something is measured.
+    /// Runs a checkpoint, so that none runs during a measurement.
     pub(crate) async fn checkpoint(&self) -> anyhow::Result<()> {
         Ok(self.admin.client.batch_execute("CHECKPOINT").await?)
     }
 
-    /// The databases, one a tool, on which the thousand migrations are applied: really, once, and then settled as a
-    /// database is after a while.
+    /// One database per tool, on which the thousand migrations were applied once; then the database is vacuumed, as it would be
+    /// after a while.
     pub(crate) async fn applied(&mut self) -> anyhow::Result<[String; 3]> {
         let databases = Tool::ALL.map(|tool| format!("thousand_{}", tool.name()));
         for (tool, database) in Tool::ALL.into_iter().zip(&databases) {
@@ -121,7 +121,7 @@ impl Lab {
         Ok(databases)
     }
 
-    /// The databases, one a tool, in whose history the set stands without having been run.
+    /// One database per tool, with the set recorded in its history without having run.
     pub(crate) async fn recorded(&self, set: &Carried) -> anyhow::Result<[String; 3]> {
         let databases = Tool::ALL.map(|tool| format!("recorded_{}", tool.name()));
         for (tool, database) in Tool::ALL.into_iter().zip(&databases) {
@@ -137,7 +137,7 @@ impl Lab {
     }
 }
 
-/// What autovacuum does within a minute.
+/// Does what autovacuum would do within a minute.
 async fn settle(session: &mut Session) -> anyhow::Result<()> {
     session.execute("VACUUM ANALYZE").await
 }

@@ -1,4 +1,4 @@
-//! `bench lint`: what the linter finds and what it costs, beside its peers.
+//! `bench lint`: the findings and the cost of the linter, compared with its peers.
 
 mod conformance;
 pub(super) mod corpus;
@@ -18,9 +18,9 @@ use super::release::{Build, Pace};
 use super::table::{Cell, Verdict, aligned};
 use super::timing::{Times, by_turns};
 
-/// What the linter finds and what it costs, beside the peers that are installed.
+/// Measure the findings and the cost of the linter, compared with the peers that are installed.
 ///
-/// Every figure is of a whole process, from start to exit. Peers are measured when they are on the PATH: squawk, eugene,
+/// Every figure is of a whole process, from start to exit. Peers are measured if they are on the PATH: squawk, eugene,
 /// pgsafe, diesel-guard. Exit status 1 if a target is missed. A debug build runs a release build of itself.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:\n  cargo xtask bench lint\n  cargo xtask bench lint --quick")]
@@ -35,25 +35,25 @@ pub(crate) struct Args {
 #[derive(Serialize)]
 struct Row {
     what: &'static str,
-    /// In the order of the tools.
+    /// One per tool, in the order of the tools.
     cells: Vec<Cell>,
     target: &'static str,
     verdict: Verdict,
 }
 
-/// Beside the fastest peer.
+/// The limit, relative to the fastest peer.
 const CPU_AT_MOST: f64 = 0.3;
 const LONG_AT_MOST: Duration = Duration::from_millis(300);
-/// Twice the lines may take this many times the time: twice, and what measuring varies.
+/// Twice the lines may take this many times the time: 2, and an allowance for the variance of measurements.
 const GROWTH_AT_MOST: f64 = 2.3;
 
-/// A tool that has used so much time in all its turns has shown how long it takes.
+/// A tool that has used this much time in all its turns is not run again.
 const ENOUGH: Duration = Duration::from_secs(20);
 
 /// Measures and prints.
 ///
 /// # Errors
-/// When something could not be measured at all.
+/// If something could not be measured.
 pub(crate) fn run(args: &Args, human: bool, workspace: &Path) -> anyhow::Result<ExitCode> {
     args.build.become_release()?;
     let tools = Tool::installed();
@@ -123,7 +123,7 @@ fn folder_rows(tools: &[Tool], scratch: &Path, turns: usize) -> anyhow::Result<[
     Ok([cpu, Row { what: "1,000 files: peak memory", cells, target: "≤ leanest peer", verdict }])
 }
 
-/// Whether a target is met that names the best of the peers.
+/// Whether a target relative to the best peer is met.
 fn beside_peers<T>(best: Option<T>, is_met: impl FnOnce(T) -> bool) -> Verdict {
     match best {
         Some(best) => Verdict::of(is_met(best), ""),
@@ -165,7 +165,7 @@ fn long_rows(tools: &[Tool], scratch: &Path, turns: usize) -> anyhow::Result<[Ro
     ])
 }
 
-/// CPU time by tool, and the most memory that each took in any turn.
+/// CPU time per tool, and the maximum memory of each in any turn.
 fn measured(
     tools: &[Tool],
     folder: &Path,
@@ -175,7 +175,7 @@ fn measured(
     let (mut times, mut peaks) = (Times::new(tools.len()), vec![0; tools.len()]);
     let mut spent = vec![Duration::ZERO; tools.len()];
     for tool in by_turns(turns, tools.len()) {
-        // Who takes so long need not do so again and again.
+        // A tool that takes this long is not run in further turns.
         if spent[tool] > ENOUGH {
             continue;
         }

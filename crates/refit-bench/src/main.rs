@@ -1,7 +1,7 @@
-//! `cargo xtask bench …`: every figure that the README quotes, measured on the spot.
+//! `cargo xtask bench …`: measures every figure that the README quotes.
 //!
-//! A bench states what it compares and how, runs the peers beside Refit in the same process, build and server, and fails
-//! when a target is missed. It measures; it never changes what it measures to look better.
+//! A benchmark states what it compares and how, runs the peers and Refit in the same process, build and server, and fails if a target
+//! is missed.
 //!
 //! The other tools are large dependencies, so this is a separate program, which only `cargo xtask bench` builds.
 
@@ -25,7 +25,7 @@ use std::process::ExitCode;
 
 use refit_xtask::{Application, Context, Global};
 
-/// Measure what the README claims.
+/// Measure the figures that the README quotes.
 #[derive(Debug, clap::Parser)]
 #[command(name = "cargo xtask bench", bin_name = "cargo xtask bench", version, max_term_width = 100)]
 struct Cli {
@@ -45,7 +45,7 @@ enum Bench {
     Snapshot(snapshot::Args),
     #[command(hide = true)]
     BootOne(boot_one::Args),
-    /// Run a command of Refit, for benches that measure whole processes.
+    /// Run a command of Refit, for benchmarks that measure whole processes.
     #[command(hide = true, subcommand)]
     Refit(refit_xtask::Command),
 }
@@ -65,7 +65,7 @@ impl Application for Cli {
         }
     }
 
-    /// Runs a bench and prints its table, for people or as JSON. A target that is missed is exit status 1.
+    /// Runs a benchmark and prints its table, as text or as JSON. Exit status 1 if a target is missed.
     async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let human = context.out.human();
         match self.bench {

@@ -1,8 +1,8 @@
 //! A proxy between a tool and the server that counts round trips, or makes them longer.
 //!
-//! Plain threads and blocking reads: a timer that counts whole milliseconds would make a delay of five some six. Delay is
-//! per direction and does not limit the rate: what is sent meanwhile arrives as much later as it was sent later. What the
-//! threads themselves take can be taken off the delay, so that a round trip takes what it is meant to.
+//! It uses threads and blocking reads: a timer with a resolution of a millisecond would turn a delay of 5 ms into about 6. The delay
+//! applies per direction and does not limit the rate: each byte arrives that much later than it was sent. The time that the threads
+//! themselves take can be subtracted from the delay, so that a round trip takes the intended time.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -16,19 +16,19 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
-/// A running proxy. It takes no new connection after drop; those that are open end with their client.
+/// A running proxy. After drop it accepts no new connections; open ones end with their client.
 pub(crate) struct Proxy {
     address: SocketAddr,
     shared: Arc<Shared>,
 }
 
-/// What the threads share. Round trips: how often a client that had been answered sent again.
+/// The state that the threads share. A round trip is counted when a client sends after it has received a response.
 #[derive(Default)]
 struct Shared {
     answered: AtomicBool,
     trips: AtomicU64,
     stopped: AtomicBool,
-    /// Of each direction, in nanoseconds.
+    /// The delay of each direction, in nanoseconds.
     delay: AtomicU64,
 }
 
@@ -49,7 +49,7 @@ impl Proxy {
         format!("postgres://postgres@{}/{database}?sslmode=disable", self.address)
     }
 
-    /// Takes this much off a round trip.
+    /// Subtracts this much from the delay of a round trip.
     pub(crate) fn shorten(&self, by: Duration) {
         self.shared.set_delay(self.shared.delay().saturating_sub(by / 2));
     }
@@ -73,7 +73,7 @@ fn accept(listener: &TcpListener, socket: &PathBuf, shared: &Arc<Shared>) {
         if shared.stopped.load(Ordering::SeqCst) {
             return;
         }
-        // A connection that cannot be made is closed, which the client reports.
+        // If the server cannot be reached, the connection is closed, which the client reports.
         if let Ok(server) = UnixStream::connect(socket) {
             drop(join(client, server, shared));
         }
@@ -98,7 +98,7 @@ fn join(client: TcpStream, server: UnixStream, shared: &Arc<Shared>) -> std::io:
 
 impl Shared {
     fn client_sent(&self, bytes: &[u8]) {
-        // Nobody waits for a statement to be closed, or for the end.
+        // A client does not wait for a response to Close or Terminate.
         if !is_farewell(bytes) && self.answered.swap(false, Ordering::SeqCst) {
             self.trips.fetch_add(1, Ordering::SeqCst);
         }
@@ -117,7 +117,7 @@ impl Shared {
     }
 }
 
-/// Whether there is nothing in it but Close, Sync and Terminate.
+/// Whether it contains only Close, Sync and Terminate messages.
 fn is_farewell(mut bytes: &[u8]) -> bool {
     let mut closes = false;
     while let [kind, a, b, c, d, ..] = bytes {
@@ -131,7 +131,7 @@ fn is_farewell(mut bytes: &[u8]) -> bool {
     closes
 }
 
-/// Moves bytes until the end of `from`, each later by the delay than it came. `seen` sees them when they come.
+/// Copies bytes until the end of `from`, each after the delay. `seen` is called when they arrive.
 fn pump<W: Write + Send + 'static>(
     from: &mut impl Read,
     to: std::io::Result<W>,
@@ -165,22 +165,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_round_trip_is_an_answered_client_that_sends_again() {
+    fn a_round_trip_is_counted_when_a_client_sends_after_a_response() {
         let count = Shared::default();
         let query = b"Q\0\0\0\x0dSELECT 1\0";
         count.client_sent(query);
-        assert_eq!(count.trips.load(Ordering::SeqCst), 0, "nothing was answered yet");
+        assert_eq!(count.trips.load(Ordering::SeqCst), 0, "no response yet");
         count.answered.store(true, Ordering::SeqCst);
         count.client_sent(b"C\0\0\0\x07Ss1\0S\0\0\0\x04");
         count.client_sent(query);
         count.client_sent(query);
-        assert_eq!(count.trips.load(Ordering::SeqCst), 1, "a close and a pipelined query are none");
+        assert_eq!(count.trips.load(Ordering::SeqCst), 1, "a Close and a pipelined query do not count");
     }
 
     #[test]
-    fn only_farewells_are_farewells() {
+    fn only_messages_without_a_wait_are_farewells() {
         assert!(is_farewell(b"X\0\0\0\x04"));
-        assert!(!is_farewell(b"S\0\0\0\x04"), "a lone sync is waited for");
+        assert!(!is_farewell(b"S\0\0\0\x04"), "the client waits for a Sync without a Close");
         assert!(!is_farewell(b"C\0\0\0\x06S\0S\0\0\0\x04Q\0\0\0\x05\0"));
         assert!(!is_farewell(b""));
     }

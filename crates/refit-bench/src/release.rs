@@ -1,4 +1,4 @@
-//! What all benchmarks take. A debug build measures itself by proxy: it builds a release of the same program and becomes it.
+//! Options of all benchmarks. A debug build replaces itself with a release build of the same program.
 
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -8,15 +8,15 @@ use anyhow::anyhow;
 /// Which build is measured.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(crate) struct Build {
-    /// Measure the build at hand, even if it is a debug build.
+    /// Measure the running build, even if it is a debug build.
     #[arg(long)]
     as_built: bool,
 }
 
-/// How thoroughly it is measured.
+/// The number of repetitions.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(crate) struct Pace {
-    /// Fewer repetitions, and figures that vary more.
+    /// Run fewer repetitions; figures vary more.
     #[arg(long)]
     pub(crate) quick: bool,
 }
@@ -29,8 +29,8 @@ impl Pace {
 }
 
 impl Build {
-    /// Replaces this process by a release build with the same arguments, unless it is one or the build at hand is wanted. Returns
-    /// only if there is nothing to do, or with the error.
+    /// Replaces this process with a release build with the same arguments, unless it is one or `--as-built` is given. Returns only
+    /// in these cases, or with an error.
     ///
     /// Client code of all three tools is an order of magnitude slower in a debug build, which no service runs in production.
     pub(crate) fn become_release(self) -> anyhow::Result<()> {

@@ -1,11 +1,11 @@
-//! The migrations that are measured: the history of a service of some size. Pure, and the same in every process.
+//! The migrations that are measured: the history of a medium-sized service. Pure, and the same in every process.
 //!
-//! Of ten migrations six create a table with its index and comments; the others add a column, a constraint, an index or
-//! a view to what is there. That is 1.6 to 2.4 statements over five relations each, as in the services this is modelled on.
+//! Of ten migrations, six create a table with its index and comments; the others add a column, a constraint, an index or a view to
+//! existing tables. That is 1.6 to 2.4 statements over five relations each, as in the services that this models.
 
 use std::fmt::Write;
 
-/// One migration, before any tool has looked at it.
+/// One migration, as text.
 #[derive(Clone, Debug)]
 pub(crate) struct Text {
     pub(crate) version: i64,
@@ -38,7 +38,7 @@ pub(crate) fn history(count: i64) -> Vec<Text> {
 }
 
 fn one(version: i64) -> Text {
-    // Every ten begin with tables, so that the last one exists when the others need it.
+    // Every ten begin with tables, so that the tables exist when the others need them.
     let decade = (version - 1) / 10 * 10;
     let table = |version: i64| {
         let noun = NOUNS[usize::try_from(version).unwrap_or(0) % NOUNS.len()];
@@ -108,8 +108,8 @@ fn add_view(table: &str) -> String {
     )
 }
 
-/// A history of `count` whose every transactional step also writes down that it ran, in a table without a key: a
-/// migration that ran twice shows. With `concurrently` the last one builds an index outside a transaction.
+/// A history of `count` migrations. Every transactional step also inserts a row into a table without a key, so that a migration that
+/// ran twice can be detected. With `concurrently` the last one builds an index outside a transaction.
 pub(crate) fn counted(count: i64, concurrently: bool) -> Vec<Text> {
     let mut texts = history(count);
     for text in &mut texts {

@@ -1,4 +1,4 @@
-//! `bench snapshot`: what reading a schema costs and notices, beside pg_dump.
+//! `bench snapshot`: the cost of reading a schema and the changes that it detects, compared with pg_dump.
 
 use std::io::Write;
 use std::path::Path;
@@ -14,10 +14,10 @@ use super::release::{Build, Pace};
 use super::table::{Cell, Verdict, aligned};
 use super::timing::{Times, by_turns};
 
-/// What reading a schema costs and notices, beside pg_dump -s in the same run.
+/// Measure reading a schema and the changes that it detects, compared with pg_dump -s in the same run.
 ///
-/// Times are of whole processes, `snapshot --database-url` and pg_dump itself, from start to exit, on a private server; schemas and cases are those of ../shared beside the
-/// workspace. Exit status 1 if a target is missed. A debug build runs a release build of itself.
+/// Times are of whole processes, `snapshot --database-url` and pg_dump, from start to exit, on a private server; schemas and cases
+/// are those of the conformance data. Exit status 1 if a target is missed. A debug build runs a release build of itself.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:\n  cargo xtask bench snapshot\n  cargo xtask bench snapshot --quick")]
 pub(crate) struct Args {
@@ -37,13 +37,13 @@ struct Row {
     verdict: Verdict,
 }
 
-/// Of pg_dump's time.
+/// The limit, relative to pg_dump's time.
 const RATIO_AT_MOST: f64 = 0.4;
 
 /// Measures and prints.
 ///
 /// # Errors
-/// When something could not be measured at all.
+/// If something could not be measured.
 pub(crate) async fn run(args: &Args, human: bool, workspace: &Path) -> anyhow::Result<ExitCode> {
     args.build.become_release()?;
     let shared = workspace.join("../shared");
@@ -94,7 +94,7 @@ async fn timed(shared: &Path, tables: u32, turns: usize) -> anyhow::Result<Row> 
     })
 }
 
-/// The generator's schema with a number of tables; views and functions in proportion.
+/// The generated schema with that many tables, and views and functions in proportion.
 fn generated(script: &Path, tables: u32) -> anyhow::Result<String> {
     let text =
         std::fs::read_to_string(script).with_context(|| format!("no generator at {}", script.display()))?;
@@ -110,7 +110,7 @@ async fn filled(key: &str, sql: &str) -> anyhow::Result<TestDb> {
     TestDb::filled(key, async |url: &str| {
         let client = refit::connect(url, &refit::ConnectOptions::default()).await?;
         client.batch_execute(sql).await?;
-        // As a database that has been there for a while.
+        // Makes it like a database that has existed for a while.
         client.batch_execute("VACUUM ANALYZE").await?;
         anyhow::Ok(())
     })
@@ -128,7 +128,7 @@ fn spent(command: &mut Command) -> anyhow::Result<Duration> {
     Ok(started.elapsed())
 }
 
-/// How many lines of a file change the text, and the dump.
+/// The number of changes in a file that change Refit's text, and the number that change the dump.
 async fn noticed(folder: &Path, file: &str, what: &str) -> anyhow::Result<Row> {
     let base = std::fs::read_to_string(folder.join("base.sql")).context("no conformance data")?;
     let fresh = async || filled("bench snapshot base", &base).await;
@@ -154,7 +154,7 @@ async fn noticed(folder: &Path, file: &str, what: &str) -> anyhow::Result<Row> {
     })
 }
 
-/// As it comes, but for the token that is new each time.
+/// The dump, without the token that differs each time.
 fn dumped(db: &TestDb) -> anyhow::Result<String> {
     let output = Command::new(dump_program(db)).args(["-s", db.url()]).output()?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

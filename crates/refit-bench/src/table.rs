@@ -1,4 +1,4 @@
-//! The table: what was measured, beside its peers, its floor and its target; for people and as JSON.
+//! The table: each figure with those of the peers, its floor and its target, as text and as JSON.
 
 use std::time::Duration;
 
@@ -11,23 +11,23 @@ use super::carried::Tool;
 /// One figure.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Cell {
-    /// For people.
+    /// The text.
     pub(crate) text: String,
-    /// For programs; absent when there is no number.
+    /// The number, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) value: Option<f64>,
-    /// What `value` counts.
+    /// The unit of `value`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) unit: Option<&'static str>,
 }
 
 impl Cell {
-    /// Nothing to show.
+    /// An empty cell.
     pub(crate) fn none() -> Cell {
         Cell::words("—")
     }
 
-    /// Words in place of a number.
+    /// A text instead of a number.
     pub(crate) fn words(text: impl Into<String>) -> Cell {
         Cell { text: text.into(), ..Cell::default() }
     }
@@ -48,35 +48,35 @@ impl Cell {
         Cell { text, value: Some(milliseconds), unit: Some("ms") }
     }
 
-    /// A time and how it relates to another one.
+    /// A time, and its ratio to another one.
     pub(crate) fn time_and_ratio(time: Duration, ratio: f64) -> Cell {
         let cell = Cell::time(time);
         Cell { text: format!("{} ({ratio:.1} ×)", cell.text), ..cell }
     }
 
-    /// The same figure with something more to say.
+    /// The same figure with a text after it.
     pub(crate) fn and(self, more: &str) -> Cell {
         Cell { text: format!("{}, {more}", self.text), ..self }
     }
 }
 
-/// Whether a target was reached, and by how much.
+/// Whether a target was met, and by how much.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "lowercase", tag = "outcome", content = "measure")]
 pub(crate) enum Verdict {
     Met(String),
     Missed(String),
-    /// There is no target, or nothing to hold it against; says why or what instead.
+    /// There is no target, or nothing to compare with; the text says why, or what was measured instead.
     Open(String),
 }
 
 impl Verdict {
-    /// By a condition; `measure` is what it was judged by.
+    /// From a condition; `measure` is the figure that decided.
     pub(crate) fn of(met: bool, measure: impl Into<String>) -> Verdict {
         if met { Verdict::Met(measure.into()) } else { Verdict::Missed(measure.into()) }
     }
 
-    /// In words.
+    /// As text.
     pub(crate) fn text(&self) -> String {
         let (word, measure) = match self {
             Verdict::Met(measure) => ("met", measure),
@@ -106,11 +106,11 @@ pub(crate) struct Row {
     /// In the order of [`Tool::ALL`].
     #[serde(serialize_with = "by_tool")]
     pub(crate) tools: [Cell; 3],
-    /// What nobody can beat, measured in the same run.
+    /// The lower bound, measured in the same run.
     pub(crate) floor: Cell,
     pub(crate) target: &'static str,
     pub(crate) verdict: Verdict,
-    /// What a reader must know to judge the figures.
+    /// What a reader needs to know to interpret the figures.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) note: Option<String>,
 }
@@ -119,7 +119,7 @@ fn by_tool<S: Serializer>(cells: &[Cell; 3], serializer: S) -> Result<S::Ok, S::
     serializer.collect_map(Tool::ALL.map(Tool::name).iter().zip(cells))
 }
 
-/// All lines, and what they were measured on.
+/// All lines, and the environment of the measurement.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Table {
     pub(crate) format: u32,
@@ -136,7 +136,7 @@ impl Table {
         self.rows.iter().any(|row| matches!(row.verdict, Verdict::Missed(_)))
     }
 
-    /// The table for people; notes stand below, numbered.
+    /// The table as text, with numbered notes below.
     pub(crate) fn human(&self) -> String {
         let mut notes = Vec::new();
         let mut lines = vec![TITLES.map(str::to_owned)];

@@ -1,4 +1,4 @@
-//! Times, taken fairly: contenders by turns, each turn beginning with another one; medians, and ratios within a turn.
+//! Fair measurements: contenders alternate, each turn starts with another one; medians, and ratios within a turn.
 
 use std::time::Duration;
 
@@ -7,23 +7,23 @@ use std::time::Duration;
 pub(crate) struct Times(Vec<Vec<Duration>>);
 
 impl Times {
-    /// For that many contenders.
+    /// No times yet, for that many contenders.
     pub(crate) fn new(contenders: usize) -> Times {
         Times(vec![Vec::new(); contenders])
     }
 
-    /// Notes one time.
+    /// Adds one time.
     pub(crate) fn add(&mut self, contender: usize, time: Duration) {
         self.0[contender].push(time);
     }
 
-    /// The median of a contender. Zero when it never ran.
+    /// The median of a contender; zero if it never ran.
     pub(crate) fn median(&self, contender: usize) -> Duration {
         Duration::from_secs_f64(middle(self.0[contender].iter().map(Duration::as_secs_f64).collect()))
     }
 
-    /// The median of one contender's times over another's of the same turn: a machine that is slower for a while is
-    /// slower for both. Zero when either never ran.
+    /// The median ratio of one contender's times to another's in the same turn: a machine that is slower for a while is slower for
+    /// both. Zero if either never ran.
     pub(crate) fn ratio(&self, contender: usize, other: usize) -> f64 {
         let turns = self.0[contender].iter().zip(&self.0[other]);
         middle(turns.map(|(time, other)| time.as_secs_f64() / other.as_secs_f64()).collect())
@@ -40,7 +40,7 @@ pub(crate) fn middle(mut values: Vec<f64>) -> f64 {
     }
 }
 
-/// Whose turn it is: `turns` times every contender, in an order that rotates so that none always follows the same.
+/// The sequence of contenders: `turns` times each, in an order that rotates so that none always follows the same one.
 pub(crate) fn by_turns(turns: usize, contenders: usize) -> impl Iterator<Item = usize> {
     (0..turns).flat_map(move |turn| (0..contenders).map(move |place| (turn + place) % contenders))
 }

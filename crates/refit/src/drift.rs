@@ -1,7 +1,7 @@
-//! Whether the schema is still the one that the migrations make: a comparison with their snapshot at boot.
+//! Compares the schema at boot with the snapshot of the migrations.
 //!
-//! Only what can be compared is: a database that is exactly at the set, in the environment that the snapshot was made for. One
-//! at another version has no drift, and is said to be at another version.
+//! The comparison needs a database that is exactly at the set, in the environment that the snapshot was made for. A database at
+//! another version is not compared, and the log says so.
 
 use refit_model::MigrationSet;
 use serde::Deserialize;
@@ -36,7 +36,7 @@ struct DriftCheck<'p> {
 }
 
 impl DriftCheck<'_> {
-    /// Compares, and returns a warning if there is something to warn of.
+    /// Compares, and returns a warning if the schema differs or cannot be compared.
     async fn compare(&self, client: &Client) -> Result<Option<String>, Error> {
         let planner = self.planner;
         let Comparison { drift, check: Some(check), snapshot } = &planner.options.comparison else {
@@ -46,11 +46,13 @@ impl DriftCheck<'_> {
             return Ok(None);
         }
         let found = match snapshot.as_deref().or(planner.source.snapshot()) {
-            Some(json) => match judge(planner.set()?, &planner.options.environment, json) {
+            Some(json) => match check_origin(planner.set()?, &planner.options.environment, json) {
                 Ok(()) => differences(planner, client, *check, json).await,
                 Err(why) => Err(why),
             },
-            None => Err("there is none; write it with `cargo xtask snapshot`, and build again".to_owned()),
+            None => {
+                Err("there is no snapshot; write it with `cargo xtask snapshot`, and build again".to_owned())
+            }
         };
         match (found, drift) {
             (Ok(differences), _) if differences.is_empty() => Ok(None),
@@ -74,7 +76,7 @@ impl Hook for DriftCheck<'_> {
     }
 }
 
-/// What a snapshot says of its origin.
+/// A snapshot, of which only the origin is read.
 #[derive(Deserialize)]
 struct Document {
     set: Origin,
@@ -86,20 +88,21 @@ struct Origin {
     environment: String,
 }
 
-/// Whether the snapshot is one of this set.
-fn judge(set: &MigrationSet, environment: &str, json: &str) -> Result<(), String> {
+/// Whether the snapshot is one of this set and environment.
+fn check_origin(set: &MigrationSet, environment: &str, json: &str) -> Result<(), String> {
     let Document { set: origin } = serde_json::from_str(json)
-        .map_err(|error| format!("it cannot be read: {error}; write it again with `cargo xtask snapshot`"))?;
+        .map_err(|error| format!("cannot read it: {error}; write it again with `cargo xtask snapshot`"))?;
     if origin.digest != set.digest() {
         let why =
-            "it is not of these migrations; write it again with `cargo xtask snapshot`, and build again";
+            "it was made from other migrations; write it again with `cargo xtask snapshot`, and build again";
         return Err(why.to_owned());
     }
     if origin.environment != environment && !set.is_unconditional() {
         let made = &origin.environment;
         return Err(format!(
-            "it was made for the environment {made}, this is {environment}, and migrations of the set depend on it; \
-             compare nothing here, or write it with `cargo xtask snapshot --environment {environment}`"
+            "it was made for the environment {made}, and some migrations do not run in each environment (this is \
+             {environment}); turn the comparison off here, or write the snapshot with \
+             `cargo xtask snapshot --environment {environment}`"
         ));
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! What a run reports while it works, for progress bars and alerts. Metrics are made from the same events.
+//! Events that a run reports while it runs, for progress bars and alerts. Metrics are recorded from the same events.
 
 use std::time::Duration;
 
@@ -12,14 +12,14 @@ use crate::report::StepReport;
 pub enum Event<'a> {
     /// Another run holds the lock.
     Waiting {
-        /// Who holds it.
+        /// The session that holds it.
         holder: &'a str,
         /// For how long this run has waited.
         waited: Duration,
     },
-    /// The lock is ours and the plan is made.
+    /// This run holds the lock, and its plan is complete.
     Began {
-        /// How many steps will run.
+        /// The number of steps that will run.
         steps: usize,
     },
     /// A step begins.
@@ -31,33 +31,33 @@ pub enum Event<'a> {
     StepRetried {
         /// The file name without `.sql`.
         stem: &'a str,
-        /// How often it has been tried.
+        /// The number of attempts so far.
         attempts: u32,
-        /// Pause before the next attempt.
+        /// The pause before the next attempt.
         delay: Duration,
-        /// Who held the locks.
+        /// The sessions that held the locks.
         blockers: &'a [String],
     },
     /// A backfill is running; reported once a second.
     Backfill {
-        /// Where it stands.
+        /// Its state and progress.
         status: &'a JobStatus,
     },
-    /// What a backfill had overwritten is no longer kept: it can no longer be rolled back.
+    /// A backfill's journal was dropped: the backfill can no longer be rolled back.
     JournalDropped {
         /// The file name of its migration, without `.sql`.
         stem: &'a str,
-        /// The table that is gone, qualified and quoted.
+        /// The table that was dropped, qualified and quoted.
         journal: &'a str,
     },
-    /// The server said something beside its answers: `RAISE WARNING` of a migration, for example. On connections of Refit's own.
+    /// The server sent a notice, for example for `RAISE WARNING` in a migration. Only on connections that Refit has opened.
     Notice {
-        /// What it said.
+        /// The notice.
         notice: &'a Notice,
     },
-    /// A step is done.
+    /// A step was applied.
     StepApplied {
-        /// What it did.
+        /// Its report.
         report: &'a StepReport,
     },
 }

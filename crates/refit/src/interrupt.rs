@@ -1,5 +1,5 @@
-//! Stops a run from outside: the current statement is canceled, nothing more is sent, and the run ends with an error that says what
-//! is applied.
+//! Stops runs from outside: the current statement is canceled, nothing more is sent, and the run ends with an error that says what
+//! was applied.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +30,7 @@ impl Interrupt {
         Interrupt(Arc::new(watch::Sender::new(false)))
     }
 
-    /// Ends the runs that use it, now and in future.
+    /// Ends the runs that use it, current and future ones.
     pub fn trigger(&self) {
         self.0.send_replace(true);
     }
@@ -40,7 +40,7 @@ impl Interrupt {
         *self.0.borrow()
     }
 
-    /// Sleeps; true if it was triggered before the end.
+    /// Sleeps; true if it was triggered before the pause was over.
     pub(crate) async fn cuts_short(&self, pause: Duration) -> bool {
         tokio::time::timeout(pause, self.triggered()).await.is_ok()
     }
@@ -62,7 +62,7 @@ impl Default for Interrupt {
 /// effect.
 const REPEAT: Duration = Duration::from_millis(200);
 
-/// How often one is sent if it is unknown whether the statement has ended.
+/// The number of requests if it is unknown whether the statement has ended.
 const REPEATS: u32 = 5;
 
 /// Cancels the statement of a session, over TLS if the session uses it.
@@ -73,7 +73,7 @@ pub(crate) struct Canceler {
 }
 
 impl Canceler {
-    /// `target` is the session's server, if known; without readable certificates, the request is not encrypted.
+    /// `target` is the session's server, if known. If its certificates cannot be read, the request is not encrypted.
     pub(crate) fn new(client: &Client, target: Option<&Target>) -> Canceler {
         let tls = target.and_then(|target| target.tls_connector().ok().flatten());
         Canceler { token: client.cancel_token(), tls }
@@ -107,8 +107,8 @@ impl Canceler {
     }
 }
 
-/// Cancels the statement of a session when dropped before it is disarmed: a future that is dropped early would otherwise leave a
-/// statement running, and committed unseen.
+/// Cancels the statement of a session when dropped before it is disarmed. Otherwise a future that is dropped early would leave a
+/// statement running, and its commit would go unnoticed.
 pub(crate) struct CancelOnDrop(Option<Canceler>);
 
 impl CancelOnDrop {
@@ -125,7 +125,7 @@ impl Drop for CancelOnDrop {
     fn drop(&mut self) {
         if let (Some(canceler), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) {
             runtime.spawn(async move {
-                // A statement that was already sent may not have begun.
+                // The first request has no effect if the statement was sent but has not begun.
                 for _ in 0..REPEATS {
                     canceler.cancel().await;
                     tokio::time::sleep(REPEAT).await;

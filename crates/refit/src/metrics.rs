@@ -1,5 +1,5 @@
-//! What runs report, as figures for the recorder that the program has installed (`metrics::set_global_recorder`). Without one
-//! they cost nothing.
+//! Metrics of runs and backfills, for the recorder that the program has installed (`metrics::set_global_recorder`). Without a
+//! recorder they cost nothing.
 
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 
@@ -12,40 +12,39 @@ const STEP_SECONDS: &str = "refit_step_seconds";
 const STEP_RETRIES: &str = "refit_step_retries_total";
 const WAITED: &str = "refit_lock_waited_seconds";
 
-/// Name, what it is, and its value, where there is one.
+/// Name, description, and value, if there is one.
 type Figure = (&'static str, &'static str, fn(&JobStatus) -> Option<f64>);
 
-/// Of a backfill, as it stands; labelled with the schema of its history, the migration, and whether it is on its way forward or
-/// undone.
+/// Gauges of a backfill, labelled with the schema of its history, the migration, and whether it goes forward or back.
 const BACKFILL: [Figure; 10] = [
-    ("refit_backfill_progress_ratio", "How much of a backfill is done, from 0 to 1.", |job| {
-        Some(job.progress)
-    }),
-    ("refit_backfill_rows_changed", "Rows that it has changed.", |job| Some(float(job.rows_changed))),
-    ("refit_backfill_rows_per_second", "Rows a second, lately.", |job| job.rows_per_second),
-    ("refit_backfill_eta_seconds", "What the rest will take at this rate.", |job| job.eta_seconds),
+    ("refit_backfill_progress_ratio", "Progress of a backfill, from 0 to 1.", |job| Some(job.progress)),
+    ("refit_backfill_rows_changed", "Rows changed.", |job| Some(float(job.rows_changed))),
+    ("refit_backfill_rows_per_second", "Rows changed per second, recently.", |job| job.rows_per_second),
+    ("refit_backfill_eta_seconds", "Estimated time to completion.", |job| job.eta_seconds),
     ("refit_backfill_batches", "Batches committed.", |job| Some(float(job.batches))),
-    ("refit_backfill_retries", "Batches that were tried again.", |job| Some(float(job.retries))),
-    ("refit_backfill_errors", "Rows that are set aside.", |job| Some(float(job.errors))),
+    ("refit_backfill_retries", "Batches that were retried.", |job| Some(float(job.retries))),
+    ("refit_backfill_errors", "Rows set aside.", |job| Some(float(job.errors))),
     ("refit_backfill_workers", "Running workers, in all processes.", |job| {
         i64::try_from(job.workers.len()).ok().map(float)
     }),
-    ("refit_backfill_throttled", "1 while something slows it down.", |job| flag(job.throttle.is_some())),
-    ("refit_backfill_complete", "1 once it is complete.", |job| flag(job.state == JobState::Complete)),
+    ("refit_backfill_throttled", "1 while the backfill is throttled.", |job| flag(job.throttle.is_some())),
+    ("refit_backfill_complete", "1 when the backfill is complete.", |job| {
+        flag(job.state == JobState::Complete)
+    }),
 ];
 
-/// Tells the installed recorder what each figure is; to be called once, after installing it.
+/// Passes a description of each metric to the installed recorder. Call it once, after installing the recorder.
 pub fn describe_metrics() {
-    describe_counter!(STEPS, "Migrations that this process has applied.");
-    describe_histogram!(STEP_SECONDS, "How long each of them took.");
-    describe_counter!(STEP_RETRIES, "Attempts that did not get their locks.");
+    describe_counter!(STEPS, "Migrations applied by this process.");
+    describe_histogram!(STEP_SECONDS, "Duration of each applied migration.");
+    describe_counter!(STEP_RETRIES, "Step attempts that failed to acquire a lock.");
     describe_gauge!(WAITED, "How long this process has waited for another run.");
     for (name, what, _) in BACKFILL {
         describe_gauge!(name, what);
     }
 }
 
-/// Passes events on to the recorder.
+/// Records metrics from events.
 pub(crate) struct Metrics;
 
 impl Hook for Metrics {

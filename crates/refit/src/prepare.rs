@@ -1,4 +1,4 @@
-//! Creates what a run needs before its first step: the history's table and its state.
+//! Creates what a run needs before its first step: the history's table and the state.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ use crate::session::Session;
 use crate::state::{Component, Present, State, assign, upgrade};
 use crate::trust::refuse_untrusted_state;
 
-/// How long to wait for runs on other histories, which may be upgrading the same state.
+/// How long to wait for a run on another history that is upgrading the same state.
 const PATIENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(100);
 
@@ -67,7 +67,7 @@ async fn make(client: &Client, facts: &mut Preflight, needed: &[Component]) -> R
     let present = Present::read(client, facts.state.schema()).await?;
     let upgrade = upgrade(&facts.state, &present, needed).unwrap_or_default();
     refuse_untrusted_state(client, facts.state.schema()).await?;
-    // Skipped if it exists: even IF NOT EXISTS needs CREATE, which the role may lack.
+    // Skipped if it exists: even with IF NOT EXISTS the statement needs CREATE, which the role may lack.
     let history = match facts.relation {
         Some(_) => String::new(),
         None => <Session<'_> as AsyncMigrate>::assert_migrations_table_query(&facts.history_table),
@@ -79,9 +79,8 @@ async fn make(client: &Client, facts: &mut Preflight, needed: &[Component]) -> R
     let made = async {
         client.batch_execute(&begin).await.map_err(Error::database("creating the history"))?;
         let relation = relation(client, &facts.history_table).await?;
-        let relation = relation.ok_or_else(|| {
-            Error::History("its table was dropped by another session; run again".to_owned())
-        })?;
+        let relation =
+            relation.ok_or_else(|| Error::History("another session dropped it; run again".to_owned()))?;
         if facts.relation.is_none() {
             lock.take_created(client, relation).await?;
             facts.state.retire_restored(client, &facts.schema).await?;
@@ -143,8 +142,8 @@ async fn refuse_unknown_owner(client: &Client, state: &State) -> Result<(), Erro
     match unfinished {
         false => Ok(()),
         true => Err(Error::Target(format!(
-            "an older release left a step or a backfill unfinished (schema {}), and the database has several histories: finish \
-             it with that release first, which did not record the history",
+            "an older release left a step or a backfill unfinished (schema {}), and did not record to which of the database's \
+             histories it belongs; finish it with that release first",
             state.schema()
         ))),
     }

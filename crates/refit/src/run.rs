@@ -1,4 +1,4 @@
-//! A run with something to do: facts, lock, plan again, steps, end.
+//! A run with something to do: reads the facts of the session, takes the lock, plans again, runs the steps, ends the run.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ use crate::report::Report;
 use crate::session::Session;
 use crate::state;
 
-/// Applies `plan`, or what is left of it once the lock is ours.
+/// Applies `plan`, or what is left of it once this run holds the lock.
 pub(crate) async fn run(
     planner: &Planner,
     client: &Client,
@@ -46,9 +46,9 @@ pub(crate) async fn run(
         Err(error) => Err(error),
     };
     match outcome {
-        // There is nothing to apply, and its own records can wait for a session that may write them.
+        // There is nothing to apply, and a later session that may write Refit's records will write them.
         Err(error) if plan.pending.is_empty() && may_wait(&error) => {
-            debug!("the records of Refit are left as they are: {}", error.message());
+            debug!("Refit's records were not updated: {}", error.message());
             Ok(planner.nothing_to_do(Some(plan.clone()), began))
         }
         outcome => outcome,
@@ -68,8 +68,8 @@ async fn waiting(
     let mut waited = Duration::ZERO;
     while let Waited::NotYet = wait.poll(client).await? {
         waited = wait.elapsed();
-        // The other run may have done everything; then there is nothing to wait for.
-        if let Some(report) = done_meanwhile(planner, client, facts, began).await? {
+        // The other run may have applied everything; then there is nothing to wait for.
+        if let Some(report) = applied_by_another_run(planner, client, facts, began).await? {
             return Ok(Report { waited, ..report });
         }
     }
@@ -77,7 +77,7 @@ async fn waiting(
     Ok(Report { waited, duration: began.elapsed(), ..report })
 }
 
-/// Where the steps of a run are made.
+/// The context in which a run's steps run.
 pub(crate) fn context<'a>(
     planner: &'a Planner,
     client: &'a Client,
@@ -100,7 +100,7 @@ pub(crate) fn context<'a>(
     }
 }
 
-async fn done_meanwhile(
+async fn applied_by_another_run(
     planner: &Planner,
     client: &Client,
     facts: &Preflight,
@@ -116,7 +116,7 @@ async fn done_meanwhile(
     Ok((!plan.needs_run()).then(|| planner.nothing_to_do(Some(plan), began)))
 }
 
-/// The plan under the lock; none when nothing is to do.
+/// The plan under the lock; `None` if there is nothing to do.
 async fn plan_again(planner: &Planner, client: &Client, facts: &Preflight) -> Result<Option<Plan>, Error> {
     let plan = match planner.history_state_pinned(client, facts).await? {
         HistoryState::Same => return Ok(None),
@@ -128,7 +128,7 @@ async fn plan_again(planner: &Planner, client: &Client, facts: &Preflight) -> Re
     }
 }
 
-/// The part that runs under the lock: no other session changes the history now.
+/// The part that runs under the lock, while no other session changes the history.
 async fn locked(
     planner: &Planner,
     client: &Client,
@@ -152,7 +152,7 @@ async fn locked(
     for version in &plan.reregister {
         register_again(client, (&facts.state, &facts.caller.search_path), set, *version).await?;
         plan.warnings
-            .push(format!("the job of the backfill of version {version} was not recorded: it is done again"));
+            .push(format!("version {version} has no backfill job on record: its backfill runs again"));
     }
     if plan.pending.is_empty() {
         return Ok(planner.nothing_to_do(Some(plan), began));
@@ -202,19 +202,19 @@ async fn begin_hooks(session: &Session<'_>, planner: &Planner, plan: &Plan) -> R
     planner.options.hooks.before_run(session.context().hook_run(false), &steps).await
 }
 
-/// Whether a step that failed may wait: it names what does not exist, and a gate holds a migration back that may make it. The
-/// backfill that opens the gate continues, and the next run tries again.
+/// Whether a failed step may be held back: it names an object that does not exist, and a gate holds a migration back that may create
+/// it. The backfill that opens the gate continues, and the next run tries the step again.
 fn may_be_held(plan: &Plan, error: &Error) -> bool {
     let waits = |held: &HeldStep| matches!(held.gate, Gate::Backfill { .. } | Gate::After { .. });
     matches!(error, Error::Statement(_))
-        && error.sqlstate().is_some_and(|code| NAMES_WHAT_IS_NOT_THERE.contains(&code))
+        && error.sqlstate().is_some_and(|code| UNDEFINED_OBJECT.contains(&code))
         && plan.held.iter().any(waits)
 }
 
-/// Holds a step back that failed; answers why.
+/// Holds a failed step back, with a warning that says why.
 fn hold(plan: &mut Plan, step: &PlannedStep, error: &Error) {
     let warning = format!(
-        "{} is held back: it failed while other migrations are held back: {}",
+        "{} is held back, since it failed while other migrations are held back: {}",
         step.stem,
         error.message()
     );
@@ -229,7 +229,7 @@ fn hold(plan: &mut Plan, step: &PlannedStep, error: &Error) {
 }
 
 /// Undefined tables, columns, functions, other objects and schemas.
-const NAMES_WHAT_IS_NOT_THERE: [&str; 5] = ["42P01", "42703", "42883", "42704", "3F000"];
+const UNDEFINED_OBJECT: [&str; 5] = ["42P01", "42703", "42883", "42704", "3F000"];
 
 async fn steps<'a>(
     session: &mut Session<'a>,
@@ -274,7 +274,7 @@ async fn versioned_steps<'a>(
     let migrations: Result<Vec<_>, _> =
         versioned.iter().map(|step| refinery_core::Migration::unapplied(step.stem, step.sql)).collect();
     let migrations = migrations.map_err(|error| Error::Internal(error.to_string()))?;
-    // Policies were decided by the plan; the runner sees pending migrations only, so it has nothing to abort for.
+    // The plan has applied the policies; the runner sees pending migrations only, so it has no reason to abort.
     let mut runner = Runner::new(&migrations).set_abort_divergent(false).set_abort_missing(false);
     runner.set_migration_table_name(&facts.history_table);
     let outcome = runner.run_async(session).await.map_err(|error| error.to_string());
@@ -289,7 +289,7 @@ fn versioned_step<'a>(set: &'a MigrationSet, step: &PlannedStep, facts: &Preflig
     set.migration(step.version?).map(|migration| Step::versioned(migration, &facts.state))
 }
 
-/// What a step's WITH enters: two parts of it. The texts before are kept, so that an older release does not apply one again.
+/// Two parts of a step's WITH that record it. Earlier texts are kept, so that an older release does not apply one of them again.
 fn record_repeatable(step: &Step<'_>, facts: &Preflight) -> String {
     let name = postgres_protocol::escape::escape_literal(step.name);
     let (table, history) = (format!("{}.repeatable", facts.state.quoted()), facts.state.history());
@@ -303,7 +303,7 @@ fn record_repeatable(step: &Step<'_>, facts: &Preflight) -> String {
     )
 }
 
-/// Statements that would break a step apart, or hang it, are refused before anything runs.
+/// Rejects, before anything runs, statements that would make a step not atomic, not resumable, or wait forever.
 fn refuse_what_cannot_run(set: &MigrationSet, plan: &Plan) -> Result<(), Error> {
     for planned in &plan.pending {
         let Some(step) = set.step(planned.version, &planned.stem) else { continue };

@@ -1,7 +1,7 @@
-//! refinery's side of a run: its `Runner` orders the steps and writes the history, through our session.
+//! refinery's side of a run: its `Runner` orders the steps and writes the history through a [`Session`].
 //!
 //! refinery decides the order of steps and the history rows; Refit decides how a step runs, is retried, made atomic and reported.
-//! refinery's error type cannot carry Refit's, so a failure is stored and taken out afterwards.
+//! refinery's error type cannot carry Refit's, so the session stores a failure and the run takes it from there.
 
 use std::collections::VecDeque;
 
@@ -26,8 +26,8 @@ pub(crate) struct Stopped;
 
 /// A session on which refinery's `Runner` applies the versioned steps of a plan.
 ///
-/// It pipelines: a transactional step is sent while the one before runs, and its result is read after the next one is sent, or by
-/// [`Session::settle`].
+/// It pipelines: a transactional step is sent while the one before runs. The result of a step is read after the next one is sent,
+/// or by [`Session::settle`].
 pub(crate) struct Session<'a> {
     context: StepContext<'a>,
     steps: VecDeque<Step<'a>>,

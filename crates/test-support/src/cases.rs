@@ -1,5 +1,5 @@
-//! Labelled cases for the linter: one a file, whose first line says whether the linter must flag it. A line
-//! `-- file: NAME` begins another migration of the same case.
+//! Labelled cases for the linter: one per file; its first line states whether the linter must flag it. A line `-- file: NAME`
+//! begins another migration of the same case.
 
 use std::fs;
 use std::path::Path;
@@ -22,7 +22,7 @@ pub struct LabelledCase {
 ///
 /// # Errors
 ///
-/// If a file cannot be read, or its first line is no label.
+/// If a file cannot be read, or its first line is not a label.
 pub fn labelled_cases(workspace: &Path) -> anyhow::Result<Vec<LabelledCase>> {
     let folders = [workspace.join("tests/lint_cases"), workspace.join("../shared/conformance/lint")];
     let mut cases = Vec::new();

@@ -1,4 +1,4 @@
-//! Questions to a database.
+//! Queries for assertions on a database.
 
 use std::time::{Duration, Instant};
 

@@ -30,7 +30,7 @@ pub fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap()
 }
 
-/// A file or folder of the conformance data beside the repository. Without it, the tests that need it do nothing.
+/// A file or folder of the conformance data beside the repository. If it does not exist, the tests that need it are skipped.
 pub fn conformance(name: &str) -> Option<PathBuf> {
     let path = workspace().join("../shared/conformance").join(name);
     let found = path.exists();

@@ -18,7 +18,7 @@ pub struct PgBouncer {
 }
 
 impl PgBouncer {
-    /// Where the program is. Without it, the tests that need it do nothing, except in CI, which has to install it.
+    /// The path of the program. Without it, the tests that need it are skipped, except in CI, where they fail.
     pub fn program() -> Option<PathBuf> {
         let folders = std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect::<Vec<_>>());
         let mut folders = folders.unwrap_or_default();
@@ -34,7 +34,7 @@ impl PgBouncer {
 
     /// In front of `server`, with `pool_mode` session, transaction or statement.
     pub async fn start(program: PathBuf, server: &Server, pool_mode: &str) -> PgBouncer {
-        // It refuses to run as root, and must be able to enter the server's folder: it runs as the server does.
+        // It refuses to run as root, and needs access to the server's folder, so it runs as the same user as the server.
         let account = std::fs::metadata(server.data_dir()).unwrap();
         let folder = tempfile::Builder::new().prefix("refit-pgbouncer-").tempdir_in("/tmp").unwrap();
         chown(folder.path(), Some(account.uid()), Some(account.gid())).unwrap();
@@ -61,12 +61,12 @@ impl PgBouncer {
         bouncer
     }
 
-    /// A database through it, by TCP.
+    /// The URL of a database through it, over TCP.
     pub fn url(&self, database: &str) -> String {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// A database through it, by its Unix socket.
+    /// The URL of a database through it, over its Unix socket.
     pub fn socket_url(&self, database: &str) -> String {
         let host = self.folder.path().to_str().unwrap().replace('/', "%2F");
         format!("postgres://postgres@{host}:{}/{database}", self.port)

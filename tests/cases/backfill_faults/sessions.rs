@@ -1,4 +1,4 @@
-//! Sessions that cannot, or need not, work on a backfill: idle workers, roles without rights, read-only servers; and standbys.
+//! Sessions that cannot, or need not, run batches: idle workers, roles without privileges, read-only servers; and standbys.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ const SLOW: &str = "UPDATE song SET n = 1 FROM pg_sleep(0.05) WHERE id > $1 AND 
 const BUSY: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'refit backfill%'";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn workers_without_work_hold_no_connection() {
+async fn idle_workers_hold_no_connection() {
     let db = TestDb::empty().await.unwrap();
     let tables = SONGS.replace("100)", "3000)");
     let fill = fill(r#"table = "song", key = ["id"], batch = 10, duration = "1ms", workers = 2"#, SLOW);
@@ -32,7 +32,7 @@ async fn workers_without_work_hold_no_connection() {
         process.await.unwrap().unwrap();
     }
     assert_eq!(value::<i64>(&db, "SELECT count(n) FROM song").await, 3000);
-    // Each process may look, with one session, at the moment at which it starts or a range changes hands.
+    // Each process may open one session for a moment when it starts or when a range is taken over.
     looks.sort_unstable();
     let (usual, most) = (looks[looks.len() / 2], looks[looks.len() - 1]);
     assert!(
@@ -42,7 +42,7 @@ async fn workers_without_work_hold_no_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_standby_that_disappears_stops_the_work_until_it_is_back() {
+async fn a_missing_standby_pauses_the_job_until_it_is_back() {
     let primary = server(ServerOptions::for_tests()).await;
     let url = primary.url("postgres");
     let tables = SONGS.replace("100)", "20000)");
@@ -69,7 +69,7 @@ async fn a_standby_that_disappears_stops_the_work_until_it_is_back() {
     .await
     .unwrap();
     let gone = "SELECT coalesce(throttle, '') LIKE 'the standby %disappeared%' FROM refit.backfill";
-    until("the throttle says so", async || value_at::<bool>(&url, gone).await).await;
+    until("the throttle reports it", async || value_at::<bool>(&url, gone).await).await;
     tokio::time::sleep(Duration::from_millis(500)).await;
     let before: i64 = value_at(&url, changed).await;
     tokio::time::sleep(Duration::from_secs(3)).await;
@@ -84,7 +84,7 @@ async fn a_standby_that_disappears_stops_the_work_until_it_is_back() {
     working.abort();
 }
 
-/// A role without rights of its own, and its URL.
+/// A role without privileges of its own, and its URL.
 async fn guest(db: &TestDb) -> (String, String) {
     let role = format!("guest_of_{}", db.name());
     execute(db, &format!("CREATE ROLE {role} LOGIN; GRANT SELECT ON refinery_schema_history TO {role}"))
@@ -94,7 +94,7 @@ async fn guest(db: &TestDb) -> (String, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_role_without_rights_leaves_the_job_to_others_and_says_what_to_grant() {
+async fn a_role_without_privileges_leaves_the_job_and_names_the_grants() {
     let db = TestDb::empty().await.unwrap();
     let tables = "CREATE SCHEMA app; CREATE TABLE app.song (id int PRIMARY KEY, n int) PARTITION BY RANGE (id); \
          CREATE TABLE app.\"song 1\" PARTITION OF app.song FOR VALUES FROM (1) TO (51); \
@@ -109,7 +109,7 @@ async fn a_role_without_rights_leaves_the_job_to_others_and_says_what_to_grant()
     migrator(&files).backfills(Backfills::Hold).run(db.url()).await.unwrap();
     let (_, url) = guest(&db).await;
     let mut attempts = 0;
-    // Each message says what is missing: whoever grants it comes to the end.
+    // Each message names the missing privileges: after they are granted, the work completes.
     loop {
         let outcome = migrator(&files).run_backfills(&url).await;
         let Err(error) = outcome else { break };
@@ -183,7 +183,7 @@ async fn a_session_that_cannot_write_refuses_an_unfinished_backfill() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_becomes_read_only_is_waited_for_and_not_for_ever() {
+async fn workers_wait_a_limited_time_for_a_read_only_server() {
     let db = TestDb::empty().await.unwrap();
     let tables = SONGS.replace("100)", "600)");
     let fill = fill(r#"table = "song", key = ["id"], batch = 10, duration = "1ms", workers = 1"#, SLOW);

@@ -1,4 +1,4 @@
-//! What a server was seen to do with an example, over all of its statements.
+//! The observed effects of an example on a server, over all of its statements.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,22 +6,22 @@ use refit_lint::LockMode;
 use refit_model::{StatementKind, front_matter, split_statements};
 use refit_rehearsal::{File, Options, Trace, runs, trace};
 
-/// What a server was seen to do to the tables that were there before. Tables are named as in the search path.
+/// The observed effects on the tables that existed before. Tables are named as in the search path.
 #[derive(Debug, Default)]
 pub(super) struct Observed {
     /// The strongest lock on each.
     pub(super) locks: BTreeMap<String, LockMode>,
-    /// Tables that are in new files, and not empty.
+    /// Tables that were rewritten into new files, and are not empty.
     pub(super) rewritten: BTreeSet<String>,
-    /// Tables of which most rows were read in sequence.
+    /// Tables most of whose rows were read by sequential scans.
     pub(super) scanned: BTreeSet<String>,
-    /// SQLSTATE and message of what failed; nothing runs after that.
+    /// SQLSTATE and message of the statement that failed; nothing runs after it.
     pub(super) error: Option<(String, String)>,
-    /// All of it.
+    /// The whole trace.
     pub(super) trace: Trace,
 }
 
-/// Whether all that runs is one file in one transaction, so that it can be undone.
+/// Whether everything that runs is one file in one transaction, so that it can be rolled back.
 pub(super) fn is_one_transaction(files: &[(String, String)]) -> bool {
     let mut files = files.iter().filter(|(path, _)| runs(path));
     let (Some((path, text)), None) = (files.next(), files.next()) else { return false };
@@ -32,13 +32,14 @@ pub(super) fn is_one_transaction(files: &[(String, String)]) -> bool {
     directives.transaction && directives.backfill.is_none() && !control(text)
 }
 
-/// Runs the files in order, those that wait for a backfill behind the others, as on a new database. With `undo`, nothing is committed.
+/// Runs the files in order, those that wait for a backfill after the others, as on a new database. With `undo`, nothing is
+/// committed.
 pub(super) async fn run(url: &str, files: &[(String, String)], undo: bool) -> Observed {
     let mut files: Vec<&(String, String)> = files.iter().filter(|(path, _)| runs(path)).collect();
     files.sort_by_key(|(path, text)| !front_matter(path, text).0.after.is_empty());
     let files = files.into_iter();
     let files: Vec<File> = files.map(|(path, text)| File::new(path, text, true)).collect();
-    // Of a backfill for which nobody waits, two batches tell enough.
+    // If no step waits for a backfill, two of its batches are sufficient.
     let options = Options { commit: !undo, batches: 2, transaction_control: true, ..Options::default() };
     let trace = trace(url, &files, &options).await.unwrap();
     let mut observed = Observed::default();

@@ -1,4 +1,4 @@
-//! What fills the column, and what doing so costs.
+//! The ways to fill the column, and their cost.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use super::traffic::{Latencies, Traffic};
 /// One way to fill the column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Contender {
-    /// Nobody: the traffic alone.
+    /// The traffic alone.
     Nobody,
     Update,
     Procedure,
@@ -42,7 +42,7 @@ impl Contender {
     fn set(self) -> anyhow::Result<MigrationSet> {
         let Contender::Refit { workers, striped, journal } = self else { anyhow::bail!("not refit") };
         let undo = if journal { ", undo = [\"site_id\"]" } else { "" };
-        // The default of a batch of keys is what the loop by hand has.
+        // The default batch size of keys is that of the hand-written loop.
         let text = format!(
             "-- refit: backfill = {{ table = \"content_versions\", key = [\"id\"], workers = {workers}{undo} }}\n{};\n",
             table::batch(striped)
@@ -52,7 +52,7 @@ impl Contender {
     }
 }
 
-/// What a run did.
+/// The result of a run.
 pub(crate) struct Outcome {
     pub(crate) took: Duration,
     pub(crate) wal: u64,
@@ -73,7 +73,7 @@ impl Outcome {
     }
 }
 
-/// Runs a contender on a fresh copy, with traffic beside it where that is asked for.
+/// Runs a contender on a fresh copy, with traffic if requested.
 pub(crate) async fn run(lab: &Lab, contender: Contender, traffic: bool) -> anyhow::Result<Outcome> {
     let url = lab.copy().await?;
     let client = refit::connect(&url, &ConnectOptions::default()).await?;
@@ -116,7 +116,7 @@ pub(crate) async fn run(lab: &Lab, contender: Contender, traffic: bool) -> anyho
             .query_one("SELECT count(*) FROM content_versions WHERE site_id IS NULL", &[])
             .await?
             .get(0);
-        ensure!(left == 0, "{}: {left} rows were left", contender.name());
+        ensure!(left == 0, "{}: {left} rows were not filled", contender.name());
     }
     client.close().await;
     let bytes = |number: i64| u64::try_from(number).unwrap_or(0);

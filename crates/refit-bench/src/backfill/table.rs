@@ -1,27 +1,27 @@
-//! The table that is filled: versions of a CMS's content, without their site; and databases that are copies of it.
+//! The table that is filled, versions of a CMS's content without their site, and databases that are copies of it.
 
 use anyhow::Context;
 use refit_devdb::{Server, ServerOptions};
 
-/// The private server of the bench and its databases.
+/// The private server of the benchmark and its databases.
 pub(crate) struct Lab {
     server: Server,
     /// Rows of the table.
     pub(crate) rows: u64,
 }
 
-/// What fills the column: the site of the post, of the page, or the default site.
+/// The value of the column: the site of the post, of the page, or the default site.
 const VALUE: &str = "coalesce( \
     CASE cv.content_type WHEN 'post' THEN (SELECT p.site_id FROM posts p WHERE p.id = cv.content_id) \
                          WHEN 'page' THEN (SELECT g.site_id FROM pages g WHERE g.id = cv.content_id) END, \
     (SELECT s.id FROM sites s WHERE s.is_default))";
 
-/// One UPDATE of everything.
+/// One UPDATE of all rows.
 pub(crate) fn update() -> String {
     format!("UPDATE content_versions cv SET site_id = {VALUE} WHERE cv.site_id IS NULL")
 }
 
-/// The same for a batch, with a stripe where there is one.
+/// The same for a batch, with a stripe if there is one.
 pub(crate) fn batch(striped: bool) -> String {
     let stripe = if striped { " AND cv.id % $3 = $4" } else { "" };
     format!(
@@ -30,7 +30,7 @@ pub(crate) fn batch(striped: bool) -> String {
     )
 }
 
-/// The loop as one writes it by hand: batches of keys, the checkpoint in the same transaction.
+/// The hand-written loop: batches of keys, with the checkpoint in the same transaction.
 pub(crate) fn procedure() -> String {
     format!(
         "CREATE TABLE checkpoint (cursor bigint NOT NULL, rows bigint NOT NULL); INSERT INTO checkpoint VALUES (0, 0); \
@@ -90,7 +90,7 @@ impl Lab {
         self.server.url(database)
     }
 
-    /// What the figures were measured on.
+    /// The server and the data of the measurement.
     pub(crate) fn describe(&self) -> String {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         format!(
@@ -107,7 +107,7 @@ impl Lab {
         Ok(())
     }
 
-    /// A fresh copy of the filled database, with nothing left to write.
+    /// A fresh copy of the filled database, after a checkpoint.
     pub(crate) async fn copy(&self) -> anyhow::Result<String> {
         self.admin("DROP DATABASE IF EXISTS run WITH (FORCE)").await?;
         let major =
@@ -116,7 +116,7 @@ impl Lab {
         self.admin(&format!("CREATE DATABASE run TEMPLATE base{how}")).await?;
         self.admin("CHECKPOINT").await?;
         let url = self.url("run");
-        // As a database that has been there for a while: its pages are known.
+        // Reads the table, so that its pages are cached and have hint bits, as in a database that has existed for a while.
         let client = refit::connect(&url, &refit::ConnectOptions::default()).await?;
         client.batch_execute("SELECT count(*) FROM content_versions").await?;
         client.close().await;

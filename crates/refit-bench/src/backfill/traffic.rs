@@ -1,4 +1,4 @@
-//! The traffic beside a backfill: reads and writes of single rows at a fixed rate, with the time of each.
+//! The traffic during a backfill: reads and writes of single rows at a fixed rate, with the time of each.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,7 +30,7 @@ impl Traffic {
         Traffic { stop, clients }
     }
 
-    /// Stops, and answers how long each request took, counted from when it was due.
+    /// Stops the clients; returns how long each request took, measured from the time at which it was due.
     pub(crate) async fn end(self) -> anyhow::Result<Latencies> {
         self.stop.store(true, Ordering::Relaxed);
         let mut all = Vec::new();
@@ -64,7 +64,7 @@ async fn client(url: &str, rows: u64, number: u32, stop: &AtomicBool) -> anyhow:
 pub(crate) struct Latencies(Vec<Duration>);
 
 impl Latencies {
-    /// The time that all but a share of the requests took at most.
+    /// A percentile of the times.
     pub(crate) fn percentile(&self, percent: f64) -> Duration {
         let at = (self.0.len() as f64 * percent / 100.0) as usize;
         self.0.get(at.min(self.0.len().saturating_sub(1))).copied().unwrap_or_default()
@@ -75,7 +75,7 @@ impl Latencies {
         self.0.last().copied().unwrap_or_default()
     }
 
-    /// Many runs as one.
+    /// Combines those of several runs.
     pub(crate) fn and(mut self, other: Latencies) -> Latencies {
         self.0.extend(other.0);
         self.0.sort();

@@ -8,7 +8,7 @@ use test_support::{LabelledCase, labelled_cases};
 
 use super::tools::Tool;
 
-/// How a tool did.
+/// The result of a tool.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Score {
     pub(super) hazards: usize,
@@ -17,7 +17,7 @@ pub(super) struct Score {
     pub(super) false_alarms: usize,
 }
 
-/// The cases of this workspace, and those beside it where they are. Of two with the same name, one counts.
+/// The cases of this workspace, and those of the conformance data if present. Of two with the same name, one counts.
 pub(super) fn cases(workspace: &Path) -> anyhow::Result<Vec<LabelledCase>> {
     let mut cases = labelled_cases(workspace)?;
     cases.dedup_by(|a, b| a.name == b.name);

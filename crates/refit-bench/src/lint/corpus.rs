@@ -1,11 +1,11 @@
-//! What is linted: a thousand migrations of a service's history, about 32 lines each. Pure, and the same for a seed.
+//! The files that are linted: a thousand migrations of a service's history, about 32 lines each. Pure, and equal for equal seeds.
 
 use std::fmt::Write;
 
 use rand::rngs::Xoshiro256PlusPlus as Random;
 use rand::{RngExt, SeedableRng};
 
-/// Lines of a file, on the average.
+/// The average number of lines of a file.
 pub(super) const LINES: usize = 32;
 
 /// `count` migrations: names and texts, the versions counted from 1.
@@ -13,7 +13,7 @@ pub(crate) fn files(count: usize) -> Vec<(String, String)> {
     made(count, 0)
 }
 
-/// The same, with something to fix in every second one: indexes, keys, constraints, changes of all rows.
+/// The same, with something to fix in every second one: indexes, keys, constraints, and changes of all rows.
 pub(crate) fn hazardous_files(count: usize) -> Vec<(String, String)> {
     made(count, 4)
 }
@@ -29,7 +29,7 @@ fn made(count: usize, hazards: u32) -> Vec<(String, String)> {
         .collect()
 }
 
-/// One text of about so many lines: whole files, one after the other.
+/// One text of about that many lines: whole files, concatenated.
 pub(super) fn text(lines: usize) -> String {
     files(lines / LINES).into_iter().map(|(_, text)| text).collect()
 }
@@ -54,9 +54,9 @@ const COLUMNS: [(&str, &str); 10] = [
 struct Corpus {
     random: Random,
     tables: Vec<String>,
-    /// Lines so far: files that come out long are made up for by short ones.
+    /// Lines so far: shorter files compensate for long ones.
     written: usize,
-    /// How many more parts of thirty are hazards.
+    /// How many more of thirty parts are hazards.
     hazards: u32,
 }
 
@@ -66,7 +66,7 @@ impl Corpus {
         if version == 1 || self.random.random_bool(0.55) {
             self.create(version, &mut sql);
         }
-        // A migration is about one table: the new one, or one that was there.
+        // A migration changes one table: the new one, or an existing one.
         let table = self.table();
         let table = if sql.is_empty() { table } else { self.tables.last().cloned().unwrap_or(table) };
         while self.written + sql.lines().count() < version * LINES - 6 {
@@ -110,7 +110,7 @@ impl Corpus {
         self.tables.push(table);
     }
 
-    /// A statement or a few. One of thirty is a hazard, where the table is not new.
+    /// One statement or a few. One part of thirty is a hazard if the table is not new.
     fn part(&mut self, version: usize, table: &str, sql: &mut String) {
         let n = self.random.random_range(0..1_000_000);
         let kind = self.random.random_range(0..30 + self.hazards);
@@ -165,7 +165,7 @@ impl Corpus {
 }
 
 impl Corpus {
-    /// Something that has a mechanical safe form, on a table that may be old.
+    /// A statement with a safe form that can be generated, on a table that may be old.
     fn hazard(&mut self, n: u32, table: &str, sql: &mut String) {
         let old = self.table();
         let statement = match self.random.random_range(0..8) {

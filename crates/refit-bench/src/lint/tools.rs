@@ -1,4 +1,4 @@
-//! Who is measured: this program's `lint-migrations`, and the peers that are installed.
+//! The linters that are measured: this program's `lint-migrations`, and the peers that are installed.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -17,19 +17,19 @@ pub(super) enum Tool {
     DieselGuard,
 }
 
-/// What a run took.
+/// The cost and the result of a run.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cost {
     /// User and system time of the whole process.
     pub(super) cpu: Duration,
-    /// The most memory that was resident.
+    /// The maximum resident memory.
     pub(super) peak_bytes: u64,
-    /// Whether it found something to complain about.
+    /// Whether it reported a finding.
     pub(super) complained: bool,
 }
 
 impl Tool {
-    /// Refit, and those of the others that are on the PATH.
+    /// Refit, and the others that are on the PATH.
     pub(super) fn installed() -> Vec<Tool> {
         let peers = [Tool::Squawk, Tool::Eugene, Tool::Pgsafe, Tool::DieselGuard];
         let path = std::env::var_os("PATH").unwrap_or_default();
@@ -62,12 +62,12 @@ impl Tool {
         };
         command.args(files).current_dir(folder).env_remove("CARGO_MANIFEST_DIR");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let child = command.spawn().with_context(|| format!("{} cannot be started", self.name()))?;
+        let child = command.spawn().with_context(|| format!("cannot run {}", self.name()))?;
         let used = child.wait4().with_context(|| format!("waiting for {}", self.name()))?;
         let complained = match used.status.code() {
             Some(0) => false,
             Some(1) => true,
-            // A file that it cannot parse, or worse: it has not said what it was asked.
+            // A file that it cannot parse, or another failure: it has not linted the file.
             _ if self != Tool::Refit => true,
             code => bail!("lint-migrations ended with {code:?}"),
         };

@@ -17,27 +17,27 @@ const PROCESSES: usize = 16;
 
 const MIGRATIONS: i64 = 30;
 
-/// After this a process is taken to be stuck, and killed.
+/// After this time a process is considered stuck, and killed.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What became of a fleet.
+/// The result of a fleet.
 #[derive(Debug)]
 struct Outcome {
     up: usize,
     stuck: usize,
-    /// What those that failed said, one line each.
+    /// The errors of those that failed, one line each.
     errors: Vec<String>,
     end: End,
 }
 
-/// How the database ended, from worst to best.
+/// The final state of the database, from worst to best.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum End {
     /// A migration ran more than once.
     Twice,
     /// Some did not run.
     Incomplete,
-    /// As if one process had done it all.
+    /// Every migration ran once.
     Exact,
 }
 
@@ -112,7 +112,7 @@ async fn fleet(lab: &Lab, tool: Tool, concurrently: bool) -> anyhow::Result<Outc
     for _ in 0..PROCESSES {
         crew.push(enlist(tool, &lab.url(DATABASE), concurrently).await?);
     }
-    // All of them are up and wait for the end of their input.
+    // All of them have started and wait for the end of their input.
     crew.iter_mut().for_each(|child| drop(child.stdin.take()));
     let mut ends = JoinSet::new();
     for child in crew {
@@ -148,11 +148,11 @@ async fn enlist(tool: Tool, url: &str, concurrently: bool) -> anyhow::Result<Chi
     let mut line = String::new();
     let stdout = child.stdout.take().context("its output is a pipe")?;
     BufReader::new(stdout).read_line(&mut line).await?;
-    anyhow::ensure!(line == READY, "a process of the fleet did not get ready");
+    anyhow::ensure!(line == READY, "a process of the fleet did not become ready");
     Ok(child)
 }
 
-/// Its status and what it said; no status when it had to be killed.
+/// Its status and its errors; no status if it had to be killed.
 async fn end(mut child: Child) -> anyhow::Result<(Option<ExitStatus>, String)> {
     let mut said = String::new();
     let mut stderr = child.stderr.take().context("its errors are a pipe")?;
@@ -169,7 +169,7 @@ async fn end(mut child: Child) -> anyhow::Result<(Option<ExitStatus>, String)> {
     }
 }
 
-/// Whether every migration is in the history once, and did its work once.
+/// Whether every migration is in the history once, and ran once.
 async fn ended(open: &Open, tool: Tool, concurrently: bool) -> anyhow::Result<End> {
     let history = tool.history();
     let exists = "SELECT to_regclass($1) IS NOT NULL AND to_regclass('ran') IS NOT NULL";

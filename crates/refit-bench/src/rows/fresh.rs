@@ -40,7 +40,7 @@ pub(super) async fn round_trips(lab: &mut Lab) -> anyhow::Result<Vec<Row>> {
     }])
 }
 
-/// Time, beside psql with all files in one transaction.
+/// Time, compared with psql with all files in one transaction.
 pub(super) async fn time(lab: &mut Lab) -> anyhow::Result<Vec<Row>> {
     lab.say("fresh apply: time");
     let folder = tempfile::tempdir()?;

@@ -1,4 +1,4 @@
-//! The rows of the table, one file a kind.
+//! The rows of the table, one file per kind.
 
 mod fleet;
 mod fresh;
@@ -8,7 +8,7 @@ mod reader;
 use super::lab::Lab;
 use super::table::Row;
 
-/// What can be chosen by `--rows`, in the table's order.
+/// The values of `--rows`, in the order of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Group {
     /// Round trips of a boot with nothing to do.
@@ -30,7 +30,7 @@ pub(crate) enum Group {
 }
 
 impl Group {
-    /// Every one.
+    /// All of them.
     pub(crate) fn all() -> impl Iterator<Item = Group> {
         <Group as clap::ValueEnum>::value_variants().iter().copied()
     }

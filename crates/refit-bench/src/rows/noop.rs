@@ -11,13 +11,13 @@ use crate::sample;
 use crate::table::{Cell, Row, Verdict};
 use crate::timing::{Times, by_turns};
 
-/// The contender after the tools: a `SELECT 1`, which nobody who looks at the database can beat.
+/// The contender after the tools: a `SELECT 1`, the lower bound of every boot that queries the database.
 const SELECT: usize = 3;
 
 /// The one after that: Refit with a folder that it reads from disk at every boot.
 const FROM_DISK: usize = 4;
 
-/// What the proxy makes of it.
+/// The round trip through the proxy.
 const ROUND_TRIP: Duration = Duration::from_millis(10);
 
 /// Round trips, counted by a proxy.
@@ -150,7 +150,7 @@ pub(super) async fn distance(lab: &mut Lab) -> anyhow::Result<Vec<Row>> {
     let databases = lab.applied().await?;
     lab.say("no-op boot: time at 10 ms round trip");
     let proxy = lab.proxy(ROUND_TRIP / 2)?;
-    // What passing through costs beyond the delay is taken off it.
+    // The cost of passing through the proxy is subtracted from the delay.
     let mut trial = Times::new(2);
     for contender in by_turns(15, 2) {
         let url = if contender == 0 { lab.url(&databases[0]) } else { proxy.url(&databases[0]) };

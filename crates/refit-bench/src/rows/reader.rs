@@ -1,4 +1,4 @@
-//! A long reader holds a table that an ALTER needs, while others want to read it too.
+//! A long reader holds a table that an ALTER needs, while others read it too.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,20 +19,20 @@ const READERS: usize = 4;
 
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// The longest stall that is allowed.
+/// The longest allowed stall.
 const TARGET: Duration = Duration::from_millis(2_200);
 
-/// What came of it.
+/// The result of a boot.
 struct Outcome {
-    /// The longest that one of the readers waited.
+    /// The longest wait of any reader.
     stall: Duration,
     /// How long the boot took.
     boot: Duration,
-    /// Whether the table is as the migration wants it.
+    /// Whether the migration was applied.
     altered: bool,
 }
 
-/// All tools at once, each in its own database: it is waiting that is measured.
+/// Runs all tools at once, each in its own database: the figures are waits, not CPU time.
 pub(super) async fn rows(lab: &mut Lab) -> anyhow::Result<Vec<Row>> {
     lab.say("readers of a table that an ALTER needs");
     let set = Carried::new(&[Text {
@@ -110,7 +110,7 @@ async fn one(set: &Carried, tool: Tool, url: &str) -> anyhow::Result<Outcome> {
     Ok(Outcome { stall, boot, altered })
 }
 
-/// Reads until it is enough; the longest wait.
+/// Reads until `enough` is set; returns the longest wait.
 async fn read(open: Open, enough: Arc<AtomicBool>) -> anyhow::Result<Duration> {
     let mut longest = Duration::ZERO;
     while !enough.load(Ordering::Relaxed) {

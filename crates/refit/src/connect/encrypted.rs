@@ -1,7 +1,7 @@
-//! TLS by rustls.
+//! TLS with rustls.
 //!
-//! `prefer` and `require` encrypt without looking at the certificate, as libpq does; `require` with a root certificate
-//! is `verify-ca`. Where no root certificate is named, `verify-ca` and `verify-full` trust the system's.
+//! As in libpq, `prefer` and `require` encrypt without verifying the certificate, and `require` with a root certificate is
+//! `verify-ca`. If no root certificate is named, `verify-ca` and `verify-full` trust those of the system.
 
 use std::error::Error as StdError;
 use std::fs::File;
@@ -34,7 +34,7 @@ pub(super) fn connector(options: &TlsOptions) -> Result<Connector, Error> {
         SslMode::VerifyFull | SslMode::VerifyCa => {
             let roots = roots(options)?;
             let verifier = Verifier::of(&provider, roots, mode == SslMode::VerifyFull);
-            verifier.map_err(caused("no authority is trusted (name one with sslrootcert)"))?
+            verifier.map_err(caused("no trusted certificate authority (name one with sslrootcert)"))?
         }
         _ => Verifier::none(&provider),
     };
@@ -61,7 +61,7 @@ pub(super) fn connector(options: &TlsOptions) -> Result<Connector, Error> {
                 .with_client_auth_cert(certificates(certificate)?, key)
                 .map_err(caused("the client certificate cannot be used"))?
         }
-        _ => return Err(Error::tls("sslcert and sslkey go together; give both")),
+        _ => return Err(Error::tls("only one of sslcert and sslkey is set; set both")),
     };
     config.enable_sni = !options.without_server_name;
     if options.direct {
@@ -91,7 +91,7 @@ fn unusable<E: StdError + Send + Sync + 'static>(path: &Path) -> impl FnOnce(E) 
     caused(format!("{} cannot be used", path.display()))
 }
 
-/// The error that another one caused.
+/// Makes an error with another one as its source.
 fn caused<E: StdError + Send + Sync + 'static>(reason: impl Into<String>) -> impl FnOnce(E) -> Error {
     move |error| Error::Tls { reason: reason.into(), source: Some(error.into()) }
 }
@@ -121,13 +121,13 @@ fn about_certificate(error: &CertificateError, options: &TlsOptions) -> &'static
              without sslrootcert, which encrypts and does not verify the server"
         }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            "connect by a name that the certificate has, or use sslmode=verify-ca, which does not compare names"
+            "connect to a name that the certificate has, or use sslmode=verify-ca, which does not check names"
         }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
             "renew the server's certificate, and check this machine's clock"
         }
         CertificateError::UnknownIssuer if options.root_certificate.is_some() => {
-            "check sslmode and sslrootcert: the file holds no certificate of the authority that signed the server's"
+            "check sslmode and sslrootcert: the file has no certificate of the authority that signed the server's"
         }
         CertificateError::UnknownIssuer => {
             "check sslmode and sslrootcert: the system trusts no authority that signed the server's certificate; \

@@ -1,4 +1,4 @@
-//! Choosing among hosts by what `target_session_attrs` says of the server: libpq's values that the driver does not know.
+//! Chooses among hosts for the values of `target_session_attrs` that libpq supports and the driver does not.
 
 use std::net::IpAddr;
 
@@ -6,19 +6,19 @@ use rand::seq::SliceRandom;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, LoadBalanceHosts, TargetSessionAttrs};
 
-/// What a server has to be.
+/// The role that a server must have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum HostRole {
     /// Not in recovery.
     Primary,
     /// In recovery.
     Standby,
-    /// In recovery, or else any.
+    /// In recovery if there is such a server, else any.
     PreferStandby,
 }
 
 impl HostRole {
-    /// Whether a server is it; `None` when it will do where no other is.
+    /// Whether a server has the role; `None` if it is used only when no other server has it.
     pub(super) fn suits(self, in_recovery: bool) -> Option<bool> {
         match self {
             HostRole::Primary => Some(!in_recovery),
@@ -27,13 +27,13 @@ impl HostRole {
         }
     }
 
-    /// Why a server that answers is not used.
+    /// Why a server that was reached is not used.
     pub(super) fn refusal(self) -> &'static str {
         match self {
             HostRole::Primary => {
-                "the server is a standby, and target_session_attrs=primary asks for a primary"
+                "the server is a standby, and target_session_attrs=primary requires a primary"
             }
-            _ => "the server is a primary, and target_session_attrs=standby asks for a standby",
+            _ => "the server is a primary, and target_session_attrs=standby requires a standby",
         }
     }
 }
@@ -64,7 +64,7 @@ pub(super) async fn each(config: &Config) -> Vec<Config> {
     all
 }
 
-/// The addresses of a host. Where a name has none, the driver is left to say so.
+/// The addresses of a host. If a name cannot be resolved, the driver reports it.
 async fn addresses(host: &Host, port: u16, given: Option<&IpAddr>) -> Vec<Option<IpAddr>> {
     match (host, given) {
         (_, Some(address)) => vec![Some(*address)],
@@ -77,7 +77,7 @@ async fn addresses(host: &Host, port: u16, given: Option<&IpAddr>) -> Vec<Option
     }
 }
 
-/// The driver can add hosts to a configuration, and cannot remove them.
+/// A copy without hosts: the driver has no way to remove them from a configuration.
 fn without_hosts(config: &Config) -> Config {
     let mut new = Config::new();
     if let Some(user) = config.get_user() {

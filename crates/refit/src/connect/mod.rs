@@ -259,7 +259,7 @@ pub async fn connect(url: &str, options: &ConnectOptions) -> Result<Connection, 
             Err(refused) => refused,
         };
         let delay = delays.next().unwrap_or(options.retry_for);
-        if !refused.may_pass || began.elapsed() + delay > options.retry_for {
+        if !refused.is_transient || began.elapsed() + delay > options.retry_for {
             let hint = refused.hint(attempts);
             let source = ConnectError { reason: refused.reason, hint };
             return Err(Error::Connect { address: target.address(), attempts, source });

@@ -1,6 +1,6 @@
-//! The parameters that libpq knows: what the driver takes as it is, what is read here, and what is refused with a reason.
+//! libpq's connection parameters: which are passed to the driver, which are read here, and which are rejected with a reason.
 //!
-//! *Invariant*: a parameter that would make the connection safer (`require_auth`, `sslcrl`) is followed or refused, never
+//! *Invariant*: a parameter that would make the connection more secure (`require_auth`, `sslcrl`) is applied or rejected, never
 //! ignored.
 
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::hosts::HostRole;
 use super::tls::{SslMode, TlsOptions};
 use crate::error::Error;
 
-/// What the driver takes, and what every list of known parameters begins with.
+/// Parameters that the driver reads.
 const DRIVER: [&str; 14] = [
     "host",
     "hostaddr",
@@ -30,7 +30,7 @@ const DRIVER: [&str; 14] = [
     "load_balance_hosts",
 ];
 
-/// What [`Parameters::take`] reads.
+/// Parameters that [`Parameters::take`] reads.
 const READ: [&str; 14] = [
     "client_encoding",
     "fallback_application_name",
@@ -48,44 +48,44 @@ const READ: [&str; 14] = [
     "tcp_user_timeout",
 ];
 
-/// What else is accepted: parameters of GSSAPI, which is never used, of protocols, and what libpq itself ignores.
+/// Parameters that are accepted and have no effect: those of GSSAPI, which is never used, and one that libpq itself ignores.
 const WITHOUT_EFFECT: [&str; 4] = ["gssdelegation", "gsslib", "krbsrvname", "sslcompression"];
 
-/// What cannot be followed, and what to do instead.
+/// Parameters that are not supported, each with what to do.
 const REFUSED: [(&str, &str); 15] = [
     ("oauth_client_id", "OAuth is not supported; use a role with another authentication method"),
     ("oauth_client_secret", "OAuth is not supported; use a role with another authentication method"),
     ("oauth_issuer", "OAuth is not supported; use a role with another authentication method"),
     ("oauth_scope", "OAuth is not supported; use a role with another authentication method"),
-    ("passfile", "password files are not read; write the password into the URL"),
+    ("passfile", "password files are not read; put the password in the URL"),
     ("require_auth", "authentication methods cannot be chosen; remove it, and use sslmode=verify-full"),
     ("requirepeer", "the owner of the server's socket is not checked; remove it"),
-    ("scram_client_key", "keys are not accepted in place of a password; give the password"),
-    ("scram_server_key", "keys are not accepted in place of a password; give the password"),
-    ("service", "service files are not read; write the connection's parameters into the URL"),
-    ("servicefile", "service files are not read; write the connection's parameters into the URL"),
-    ("sslcrl", "revocation lists are not read; remove it"),
-    ("sslcrldir", "revocation lists are not read; remove it"),
+    ("scram_client_key", "keys are not accepted in place of a password; use the password"),
+    ("scram_server_key", "keys are not accepted in place of a password; use the password"),
+    ("service", "service files are not read; put the connection parameters in the URL"),
+    ("servicefile", "service files are not read; put the connection parameters in the URL"),
+    ("sslcrl", "certificate revocation lists are not read; remove it"),
+    ("sslcrldir", "certificate revocation lists are not read; remove it"),
     ("sslkeylogfile", "TLS keys are not logged; remove it"),
-    ("sslpassword", "encrypted keys are not read; decrypt the file that sslkey names"),
+    ("sslpassword", "encrypted keys are not supported; decrypt the file that sslkey names"),
 ];
 
-/// What becomes of a parameter.
+/// How a parameter is handled.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Taken {
-    /// It is for the driver.
+    /// Passed to the driver.
     Driver,
-    /// It is for the driver, under another name.
+    /// Passed to the driver under another name.
     As(&'static str),
-    /// It was read here, or has no effect.
+    /// Read here, or without effect.
     Read,
 }
 
-/// What was read here.
+/// The values of the parameters that are read here.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Parameters {
     pub(super) tls: TlsOptions,
-    /// What `target_session_attrs` asks for beyond what the driver knows.
+    /// The role for values of `target_session_attrs` that the driver does not support.
     pub(super) role: Option<HostRole>,
     session: Option<TargetSessionAttrs>,
     fallback_application_name: Option<String>,
@@ -103,7 +103,7 @@ impl Parameters {
             "keepalives_interval" => self.keepalives_interval = true,
             "keepalives_count" | "keepalives_retries" => {
                 self.keepalives_count = true;
-                // Zero means the system's default, and the system refuses it as a number of probes.
+                // Zero means the system's default, but the system rejects zero as a number of probes.
                 return Ok(if value == "0" { Taken::Read } else { Taken::As("keepalives_retries") });
             }
             "sslnegotiation" => self.tls.direct = value == "direct",
@@ -124,7 +124,7 @@ impl Parameters {
     fn read(&mut self, key: &str, value: &str) -> Result<(), Error> {
         match key {
             "sslmode" => self.tls.mode = SslMode::parse(value)?,
-            // As JDBC and older versions of libpq write it.
+            // The spelling of JDBC and of older versions of libpq.
             "ssl" | "requiressl" => match value {
                 "true" | "1" => self.tls.mode = SslMode::Require,
                 "false" | "0" => {}
@@ -162,7 +162,7 @@ impl Parameters {
                 return Err(unknown_value(key, value, "false; migrations do not run on such a connection"));
             }
             "min_protocol_version" if !matches!(value, "" | "3.0") => {
-                return Err(unknown_value(key, value, "3.0, which is what is spoken"));
+                return Err(unknown_value(key, value, "3.0, the version that is used"));
             }
             "fallback_application_name" => self.fallback_application_name = Some(value.to_owned()),
             "tcp_user_timeout" => {
@@ -180,7 +180,7 @@ impl Parameters {
     }
 
     fn target_session(&mut self, value: &str) -> Result<(), Error> {
-        // The driver's own attributes are the nearest ones for pools, which do not choose among hosts as `connect` does.
+        // Pools do not choose among hosts as `connect` does; for them the closest attribute of the driver is set.
         let (session, role) = match value {
             "" | "any" => (TargetSessionAttrs::Any, None),
             "read-write" => (TargetSessionAttrs::ReadWrite, None),
@@ -197,8 +197,8 @@ impl Parameters {
         Ok(())
     }
 
-    /// Makes the driver's configuration what the parameters say, with keepalives where they say nothing: a host that is lost
-    /// is noticed within a minute, and not after the hours that systems have as their defaults.
+    /// Applies the parameters to the driver's configuration. Keepalives have defaults that detect a lost host within a minute;
+    /// those of operating systems take hours.
     pub(super) fn apply(&self, config: &mut Config) {
         if !self.keepalives_idle {
             config.keepalives_idle(Duration::from_secs(30));
@@ -235,14 +235,14 @@ fn unknown(key: &str) -> Error {
         "ssl_min_protocol_version",
     ]);
     known.sort_unstable();
-    Error::Url(format!("unknown parameter `{key}`; known are {}", known.join(", ")))
+    Error::Url(format!("unknown parameter `{key}`; use one of {}", known.join(", ")))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// `PQconninfoOptions` of PostgreSQL 18, in its order, with a value that each of them takes.
+    /// `PQconninfoOptions` of PostgreSQL 18, in its order, each with a valid value.
     const LIBPQ: [(&str, &str); 54] = [
         ("service", "s"),
         ("servicefile", "f"),
@@ -302,7 +302,7 @@ mod tests {
     ];
 
     #[test]
-    fn every_parameter_of_libpq_is_accepted_or_refused_with_a_reason() {
+    fn every_parameter_of_libpq_is_accepted_or_rejected_with_a_reason() {
         for (key, value) in LIBPQ {
             let refused = REFUSED.iter().any(|(name, _)| *name == key);
             match Parameters::default().take(key, value) {
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_accepted_is_a_configuration() {
+    fn accepted_parameters_make_a_valid_configuration() {
         for (key, value) in LIBPQ.iter().filter(|(key, _)| REFUSED.iter().all(|(name, _)| name != key)) {
             let url = match *key {
                 "host" | "hostaddr" | "port" | "user" | "password" | "dbname" => "postgres://h/d".to_owned(),
@@ -329,8 +329,8 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_cannot_be_followed_is_answered_with_what_is_known() {
-        for (key, value, says) in [
+    fn the_error_for_an_unsupported_value_names_the_supported_ones() {
+        for (key, value, expected) in [
             ("target_session_attrs", "master", "primary, standby or prefer-standby"),
             ("client_encoding", "latin1", "UTF8"),
             ("gssencmode", "require", "disable or prefer"),
@@ -341,7 +341,7 @@ mod tests {
             ("sslmodus", "x", "sslmode"),
         ] {
             let text = Parameters::default().take(key, value).unwrap_err().to_string();
-            assert!(text.contains(key) && text.contains(says), "{text}");
+            assert!(text.contains(key) && text.contains(expected), "{text}");
         }
     }
 }

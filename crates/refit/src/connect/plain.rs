@@ -19,12 +19,12 @@ pub(super) fn connector(options: &TlsOptions) -> Result<Connector, Error> {
     }
 }
 
-/// The driver's own message is enough.
+/// The driver's own message is sufficient.
 pub(super) fn reason(_: &tokio_postgres::Error) -> Option<String> {
     None
 }
 
-/// No certificates, no hints about them.
+/// Without TLS there are no certificates to give hints about.
 pub(super) fn hint(_: &tokio_postgres::Error, _: &TlsOptions) -> Option<&'static str> {
     None
 }

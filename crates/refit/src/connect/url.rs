@@ -1,28 +1,28 @@
-//! Splitting libpq's parameters off a URL: the driver knows fewer of them.
+//! Takes parameters out of a URL that libpq supports and the driver does not.
 
 use percent_encoding::percent_decode_str;
 
 use super::parameters::{Parameters, Taken};
 use crate::error::Error;
 
-/// The way out of every mistake.
+/// What to do about a malformed URL.
 pub(super) const FORM: &str = "write it as postgres://user:password@host:5432/database";
 
-/// Refuses a URL whose password was not encoded: what follows an `@` or `?` in it would be taken for a host or a
-/// parameter, and shown as such.
+/// Rejects a URL whose password is not percent-encoded: the text after an `@` or `?` in it would be taken for a host or a
+/// parameter, and errors would show it.
 pub(super) fn refuse_stray_at(text: &str) -> Result<(), Error> {
     let Some((_, rest)) = text.split_once("://") else { return Ok(()) };
     let Some((credentials, place)) = rest.split_once('@') else { return Ok(()) };
-    // Values of parameters may hold another one.
+    // Values of parameters may contain an `@`.
     let place = place.split_once('?').map_or(place, |(place, _)| place);
     if credentials.contains('?') || place.contains('@') {
-        let fix = "in user, password and database write `@` as %40, `?` as %3F and `/` as %2F";
-        return Err(Error::Url(format!("there is an `@` where none can be; {fix}")));
+        let fix = "in user, password and database, write `@` as %40, `?` as %3F and `/` as %2F";
+        return Err(Error::Url(format!("misplaced `@`; {fix}")));
     }
     Ok(())
 }
 
-/// What is left for the driver, and the parameters that were taken out.
+/// The rest of the text, for the driver, and the parameters that were taken out.
 pub(super) fn split(text: &str) -> Result<(String, Parameters), Error> {
     let text = text.trim();
     let mut parameters = Parameters::default();
@@ -67,12 +67,12 @@ fn split_pairs(text: &str, parameters: &mut Parameters) -> Result<String, Error>
         }
         rest = remaining.trim_start();
     }
-    // What has no `=` is for the driver to complain about.
+    // The driver reports text without `=`.
     kept.push(rest.to_owned());
     Ok(kept.join(" ").trim().to_owned())
 }
 
-/// The value as written, the value meant, and what follows.
+/// The value as written, the unquoted value, and the text after it.
 fn take_value(text: &str) -> (&str, String, &str) {
     let quoted = text.starts_with('\'');
     let mut value = String::new();
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_named() {
+    fn errors_name_the_cause() {
         let message = |text| split(text).unwrap_err().to_string();
         assert!(message("postgres://h/d?sslmode=yes").contains("verify-full"));
         assert!(message("mysql://h/d").contains("`mysql` is not PostgreSQL"));
@@ -128,13 +128,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_split_or_refused(text in "\\PC{0,80}") {
+        fn any_text_is_split_or_rejected(text in "\\PC{0,80}") {
             let _ = split(&text);
             let _ = crate::connect::Target::parse(&text);
         }
 
         #[test]
-        fn any_pairs_are_split_or_refused(text in "(host|sslmode|password)=('[a-z\\\\ ]{0,5}'?|[a-z]{0,5}) ?(dbname='?x)?") {
+        fn any_pairs_are_split_or_rejected(text in "(host|sslmode|password)=('[a-z\\\\ ]{0,5}'?|[a-z]{0,5}) ?(dbname='?x)?") {
             let _ = split(&text);
         }
     }

@@ -1,8 +1,8 @@
-//! Whom a TLS connection trusts, as libpq decides it.
+//! Verifies server certificates as libpq does.
 //!
-//! Two things differ from what browsers do, and so from what rustls does by itself: a self-signed certificate that is
-//! named as the root is trusted as the server's own, and a certificate without alternative names is compared by its
-//! common name (manual, 34.19.1 "Client Verification of Server Certificates"). Private databases have both.
+//! Two rules differ from those of browsers, which rustls implements: a self-signed certificate that is named as the root is accepted
+//! as the server's own, and a certificate without alternative names is matched by its common name (manual, 34.19.1 "Client
+//! Verification of Server Certificates"). Certificates of private databases rely on both.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use x509_cert::der::oid::ObjectIdentifier;
 const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 const ALTERNATIVE_NAMES: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.17");
 
-/// Checks the handshake's signatures always, the chain when there are authorities, the host's name if asked to.
+/// Always verifies the handshake's signatures; verifies the chain if there are authorities, and the host name if configured.
 #[derive(Debug)]
 pub(super) struct Verifier {
     provider: Arc<CryptoProvider>,
@@ -29,13 +29,13 @@ pub(super) struct Verifier {
 }
 
 impl Verifier {
-    /// Trusts everybody.
+    /// Accepts every certificate.
     pub(super) fn none(provider: &Arc<CryptoProvider>) -> Verifier {
         Verifier { provider: Arc::clone(provider), authorities: None, roots: Vec::new(), check_name: false }
     }
 
-    /// Trusts whom one of `roots` has signed; with `check_name`, for the host's name only. Roots that cannot be read are
-    /// passed over, as systems' stores hold some.
+    /// Accepts certificates that one of `roots` has signed; with `check_name`, only those for the name of the host. Roots that cannot
+    /// be parsed are skipped, because the stores of operating systems contain some.
     pub(super) fn of(
         provider: &Arc<CryptoProvider>,
         roots: Vec<CertificateDer<'static>>,
@@ -49,13 +49,13 @@ impl Verifier {
     }
 }
 
-/// Why a certificate that signs itself is not trusted: nothing else is wrong with it.
+/// The reason for rejecting a certificate whose only problem is that it is self-signed.
 #[derive(Debug, thiserror::Error)]
 #[error("the server's certificate is self-signed and not trusted")]
 pub(super) struct SelfSigned;
 
 impl Verifier {
-    /// What the certificate's own text adds to an error of its chain.
+    /// Replaces an error of the chain with [`SelfSigned`] if that is the cause.
     fn explain(&self, end_entity: &CertificateDer<'_>, error: Error) -> Error {
         let about_chain = matches!(
             &error,
@@ -82,7 +82,7 @@ impl ServerCertVerifier for Verifier {
         let Some(authorities) = &self.authorities else { return Ok(ServerCertVerified::assertion()) };
         match authorities.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
             Err(Error::InvalidCertificate(error)) if is_about_the_name(&error) => {}
-            // What is wrong with it is only that it could sign others; its dates have been looked at before that.
+            // The only problem is that the certificate is a CA certificate; its dates were checked before that.
             Err(Error::InvalidCertificate(CertificateError::Other(other)))
                 if other.to_string().contains("CaUsedAsEndEntity") && self.roots.contains(end_entity) => {}
             verified => return verified.map_err(|error| self.explain(end_entity, error)),
@@ -133,7 +133,7 @@ fn is_self_signed(certificate: &CertificateDer<'_>) -> bool {
         .is_ok_and(|parsed| parsed.tbs_certificate.issuer == parsed.tbs_certificate.subject)
 }
 
-/// The subject's common name, unless the certificate has alternative names, which then count alone.
+/// The subject's common name; `None` if the certificate has alternative names, which then replace it.
 fn common_name(certificate: &CertificateDer<'_>) -> Option<String> {
     let certificate = x509_cert::Certificate::from_der(certificate).ok()?.tbs_certificate;
     let mut extensions = certificate.extensions.iter().flatten();
@@ -145,7 +145,7 @@ fn common_name(certificate: &CertificateDer<'_>) -> Option<String> {
     String::from_utf8(name.value.value().to_vec()).ok()
 }
 
-/// Whether a name of a certificate is that of the host; `*.` stands for one label.
+/// Whether a name of a certificate matches the host; `*.` matches one label.
 fn is_for(name: &str, host: &ServerName<'_>) -> bool {
     let host = host.to_str();
     match name.strip_prefix("*.") {

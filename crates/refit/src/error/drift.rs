@@ -1,4 +1,4 @@
-//! How a schema that is not what the migrations make is reported.
+//! The text for a schema that differs from its snapshot.
 
 /// Differences shown in an error or a warning.
 const SHOWN: usize = 5;
@@ -10,7 +10,7 @@ pub(crate) fn summary(differences: &[String]) -> String {
         count => format!("{count} differences"),
     };
     let mut text = format!(
-        "the schema is not what the migrations make: {count} (+ only in the database, - missing in it, ~ otherwise)"
+        "the schema differs from that of the migrations: {count} (+ only in the database, - missing in it, ~ different)"
     );
     for line in differences.iter().take(SHOWN) {
         text.push_str(&format!("\n  {}", refit_model::visible_line(line)));
@@ -18,7 +18,7 @@ pub(crate) fn summary(differences: &[String]) -> String {
     if let Some(more @ 1..) = differences.len().checked_sub(SHOWN) {
         text.push_str(&format!("\n  and {more} more"));
     }
-    text.push_str("\n  `cargo xtask verify` lists all; undo what was done by hand, or make it a migration");
+    text.push_str("\n  `cargo xtask verify` lists all; undo the changes, or write a migration for them");
     text
 }
 
@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_differences_are_summary() {
+    fn the_first_differences_are_listed() {
         let lines: Vec<String> = (0..7).map(|n| format!("+ index i{n}")).collect();
         let text = summary(&lines);
         assert!(

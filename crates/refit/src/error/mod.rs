@@ -1,4 +1,4 @@
-//! What can go wrong, each with what the reader needs and what to do next.
+//! Errors: what happened, where, and what to do.
 
 mod drift;
 mod hint;
@@ -14,7 +14,7 @@ use refit_model::{Position, SetError, redact, visible, visible_line};
 pub(crate) use drift::summary as drift_summary;
 pub(crate) use hint::statement as statement_hint;
 pub use refusal::Refusal;
-pub(crate) use refusal::ways_on;
+pub(crate) use refusal::repair_commands;
 pub use source::{ConnectError, DatabaseError};
 pub use statement::StatementError;
 pub use undo_refusal::UndoRefusal;
@@ -42,7 +42,7 @@ pub enum Error {
     /// A certificate or key cannot be used, or the TLS parameters of the URL contradict each other.
     #[error("tls: {reason}")]
     Tls {
-        /// What cannot be used, or what to do.
+        /// What cannot be used, and what to do.
         reason: String,
         /// The error of rustls or of the operating system, if there is one.
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -50,60 +50,60 @@ pub enum Error {
     /// A statement of a migration failed.
     #[error(transparent)]
     Statement(Box<StatementError>),
-    /// The history does not fit the set, and the policies say to refuse.
+    /// The history does not match the set, and the policies refuse that.
     #[error("{}", refusals(.0))]
     Refused(Vec<Refusal>),
-    /// The way back is barred: some migrations cannot be undone.
-    #[error("{}", barred(.0))]
+    /// The rollback was refused: some migrations cannot be undone.
+    #[error("{}", undo_refusals(.0))]
     RollbackRefused(Vec<UndoRefusal>),
     /// The server is a standby, or the session is read-only, and there is something to do.
     #[error("{why}, and {pending}: {first}; {hint}")]
     ReadOnly {
-        /// What kind of read-only it is.
+        /// Why the session cannot write.
         why: &'static str,
-        /// How many migrations are pending, or to be undone, in words.
+        /// How many migrations are pending, or to be undone, as text.
         pending: String,
         /// The first of them.
         first: String,
         /// The next step.
         hint: &'static str,
     },
-    /// A connection pooler stands between, where a session is needed.
+    /// The connection goes through a connection pooler, but the work requires a session.
     #[error(
         "connected through a connection pooler, which may switch sessions between transactions; \
-         connect to the server itself, or say that the pooler keeps one session for one client \
-         (Migrator::session_pooler, --session-pooler)"
+         connect to the server itself, or, if the pooler keeps one session per client, say so with --session-pooler \
+         (Migrator::session_pooler)"
     )]
     Pooler,
-    /// The session is in a transaction of the caller's.
+    /// The session is in a transaction of the caller.
     #[error(
-        "the session is in a transaction, which this would end; commit it first, or use another connection"
+        "the session is in a transaction, which Refit would end; commit it first, or use another connection"
     )]
     InTransaction,
-    /// Row security hides rows of the history from this role.
+    /// Row-level security hides rows of the history from this role.
     #[error(
-        "row-level security hides rows of {table} from this role, so that what is applied cannot be known; \
+        "row-level security hides rows of {table} from this role, so Refit cannot determine what is applied; \
          use the role that owns the table (without FORCE ROW LEVEL SECURITY), or one with BYPASSRLS"
     )]
     RowSecurity {
         /// The table.
         table: String,
     },
-    /// The role lacks privileges on what Refit itself needs.
+    /// The role lacks privileges on objects of Refit's own.
     #[error(
         "{refused}; as the owner, run `{}`; or keep Refit's records in a schema of your own instead of {state_schema} \
          (--state-schema, `state_schema` in refit.toml, Migrator::state_schema)",
         .grants.join("; ")
     )]
     Rights {
-        /// What the server refused.
+        /// The statement that the server rejected, and its message.
         refused: String,
-        /// The statements that give the role what it lacks.
+        /// The statements that grant the missing privileges.
         grants: Vec<String>,
         /// The state's schema.
         state_schema: String,
     },
-    /// The history's table or the state's schema belongs to a role that this one has no reason to trust.
+    /// The history's table or the state's schema belongs to a role that is not trusted.
     #[error(
         "{object} belongs to the role {owner}, whose triggers would run with the rights of this one; if that is intended, change \
          its owner, or grant {owner} to this role; else drop it, or name another schema (--history-schema, --state-schema)"
@@ -119,75 +119,75 @@ pub enum Error {
     LockTimeout {
         /// How long this run has waited.
         waited: Duration,
-        /// Who holds it.
+        /// The session that holds it.
         holder: String,
     },
-    /// The run was stopped from outside: what was applied before stays.
+    /// The run was stopped from outside. The steps before are applied.
     #[error("interrupted{}; {remains}", .at.as_ref().map(|stem| format!(" at {stem}")).unwrap_or_default())]
     Interrupted {
-        /// The step that ran, without `.sql`; none between two steps.
+        /// The step that was running, without `.sql`; `None` between two steps.
         at: Option<String>,
-        /// What is left of it, and how to continue.
+        /// The state that it left, and how to continue.
         remains: String,
     },
     /// Another session took the lock during this run.
-    #[error("the migration lock is held by another session ({step} was rolled back); start again")]
+    #[error("another session holds the migration lock, so {step} was stopped; run again")]
     LockLost {
-        /// The step that noticed.
+        /// The step that was stopped.
         step: String,
     },
-    /// The step committed or rolled back its own transaction.
+    /// A statement of the step would end the step's own transaction.
     #[error("{path}:{}:{}: `{statement}` ends the transaction that keeps the step atomic with its history row; \
              remove it", .position.line, .position.column)]
     TransactionControl {
         /// The file.
         path: String,
-        /// Where it stands.
+        /// Where the statement is.
         position: Position,
         /// Its first words.
         statement: String,
     },
-    /// A statement of a step outside a transaction that could not be gone on with after an interruption.
+    /// An interrupted run could not resume at a statement of a step outside a transaction.
     #[error("{path}:{}:{}: {what}, so an interrupted run could not resume there; {instead}",
             .position.line, .position.column)]
     CannotResume {
         /// The file.
         path: String,
-        /// Where it stands.
+        /// Where the statement is.
         position: Position,
-        /// Why.
+        /// Why a run could not resume there.
         what: &'static str,
         /// What to write instead.
         instead: &'static str,
     },
-    /// A step outside a transaction was interrupted, and what it had done was edited since.
+    /// A step outside a transaction was interrupted, and the statements that had run were edited since.
     #[error(
-        "{path} is half-done: its first {done} statements ran in an earlier attempt, and their text was edited since; \
-         restore them, and change only what follows"
+        "{path} is partly applied: its first {done} statements ran in an earlier attempt, and their text was edited since; \
+         restore them, and edit only the statements after them"
     )]
     EditedWhileHalfDone {
         /// The file.
         path: String,
-        /// How many statements are complete, SET and its like not counted.
+        /// The number of complete statements, without SET and others that only change the session.
         done: usize,
     },
-    /// A statement was sent by itself in an earlier attempt, and how it ended is not known.
+    /// An earlier attempt sent a statement outside a transaction, and its outcome is unknown.
     #[error(
         "{path}:{}:{}: statement {statement} was sent outside a transaction in an earlier attempt that did not complete it; what \
          it committed stays, and it may be incomplete, so it is not sent again until you decide: {}",
-        .position.line, .position.column, ways_on(.step)
+        .position.line, .position.column, repair_commands(.step)
     )]
     StatementBegun {
         /// The file.
         path: String,
-        /// Where the statement stands.
+        /// Where the statement is.
         position: Position,
         /// Which statement of the file, from 1.
         statement: usize,
         /// How `cargo xtask repair` names the step: `V12`, or the stem of a repeatable migration.
         step: String,
     },
-    /// A concurrently built index is there, and invalid, and another session may be building it.
+    /// The index of a CREATE INDEX CONCURRENTLY exists and is invalid, and another session may be building it.
     #[error(
         "{path}: index {index} is invalid, and another session may be building it; wait for that session, then run again"
     )]
@@ -197,60 +197,60 @@ pub enum Error {
         /// The index.
         index: String,
     },
-    /// What has the name of the thing that a statement creates is something else.
+    /// A different object has the name of the one that a statement creates.
     #[error("{path}:{}:{}: {what}; {instead}", .position.line, .position.column)]
     Exists {
         /// The file.
         path: String,
-        /// Where the statement stands.
+        /// Where the statement is.
         position: Position,
-        /// What exists.
+        /// The object that exists.
         what: String,
         /// What to do.
         instead: String,
     },
-    /// A statement changes how the server reads the text after it.
+    /// A statement would change how the server reads the text after it.
     #[error("{path}:{}:{}: {what}; {instead}", .position.line, .position.column)]
     Misreads {
         /// The file.
         path: String,
-        /// Where it stands.
+        /// Where the statement is.
         position: Position,
-        /// What must stay as it is, and why.
+        /// What must not change, and why.
         what: &'static str,
         /// What to write instead.
         instead: &'static str,
     },
-    /// The step copies from or to a client, which a migration has none of.
-    #[error("{path}:{}:{}: COPY FROM STDIN and TO STDOUT need a client that feeds them; \
-             write the rows as INSERT, or load them by an import", .position.line, .position.column)]
+    /// The step has a COPY from or to a client, and a migration has no client.
+    #[error("{path}:{}:{}: COPY FROM STDIN and TO STDOUT need a client, which a migration does not have; \
+             write the rows as INSERT, or load them outside of migrations", .position.line, .position.column)]
     CopyThroughClient {
         /// The file.
         path: String,
-        /// Where it stands.
+        /// Where the statement is.
         position: Position,
     },
     /// A hook of the program failed, which ends the run.
     #[error("a hook failed {at}")]
     Hook {
-        /// When: before or after what.
+        /// Before or after what.
         at: String,
         /// Its error.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// A version that was asked for does not exist, or cannot run.
+    /// What was requested does not exist or cannot run.
     #[error("{0}")]
     Target(String),
-    /// The database's schema is not that of the snapshot, and the migrator is set to refuse.
+    /// The database's schema differs from the snapshot, and the migrator is configured to refuse that.
     #[error("{}", drift::summary(.differences))]
     Drift {
-        /// A line a difference.
+        /// One line per difference.
         differences: Vec<String>,
     },
-    /// The database's schema could not be compared with the snapshot, and the migrator is set to refuse.
+    /// The database's schema could not be compared with the snapshot, and the migrator is configured to refuse that.
     #[error("the schema cannot be compared with its snapshot: {0}")]
     Snapshot(String),
-    /// A backfill does not come to its end.
+    /// A backfill stopped before it was complete.
     #[error("backfill {stem}: {reason}")]
     Backfill {
         /// The version of its migration.
@@ -260,12 +260,14 @@ pub enum Error {
         /// Why, and what to do.
         reason: String,
     },
-    /// The session's role may not work on a backfill, which stays for roles that may.
-    #[error("{doing}: {message} (SQLSTATE {sqlstate}); the work is left to roles that may do it: {hint}")]
+    /// The session's role lacks privileges for a backfill, which roles that have them can still complete.
+    #[error(
+        "{doing}: {message} (SQLSTATE {sqlstate}); {hint}; roles that have the privileges can continue the work"
+    )]
     Forbidden {
-        /// What Refit was doing, or the backfill.
+        /// The action that failed, or the backfill.
         doing: String,
-        /// What the server said.
+        /// The server's message.
         message: String,
         /// Its SQLSTATE.
         sqlstate: String,
@@ -275,21 +277,21 @@ pub enum Error {
     /// A query of Refit's own failed.
     #[error("{doing}")]
     Database {
-        /// What Refit was doing.
+        /// The action that failed.
         doing: &'static str,
         /// The error of the server or the driver.
         source: DatabaseError,
     },
-    /// The history table holds something that is no history.
+    /// The history table has content that is not a history.
     #[error("the history table is damaged: {0}")]
     History(String),
-    /// The Rust side of the connection ended.
+    /// Refit or the driver failed in an unexpected way.
     #[error("{0}")]
     Internal(String),
 }
 
 impl Error {
-    /// The SQLSTATE, when a server said it.
+    /// The SQLSTATE, if a server reported the error.
     pub fn sqlstate(&self) -> Option<&str> {
         match self {
             Error::Statement(error) => error.sqlstate.as_deref(),
@@ -329,21 +331,21 @@ fn refusals(refusals: &[Refusal]) -> String {
     let lines: Vec<String> = refusals.iter().map(ToString::to_string).collect();
     // Names come from the history.
     format!(
-        "nothing was applied: the history does not fit the migrations\n  {}",
+        "nothing was applied: the history does not match the migrations\n  {}",
         visible(&lines.join("\n  "))
     )
 }
 
-fn barred(refusals: &[UndoRefusal]) -> String {
+fn undo_refusals(refusals: &[UndoRefusal]) -> String {
     let lines: Vec<String> = refusals.iter().map(ToString::to_string).collect();
-    format!("nothing was undone: there is no way back to that version\n  {}", visible(&lines.join("\n  ")))
+    format!("nothing was undone: some migrations cannot be undone\n  {}", visible(&lines.join("\n  ")))
 }
 
 fn seconds(duration: &Duration) -> String {
     format!("{:.1} s", duration.as_secs_f64())
 }
 
-/// Message, SQLSTATE, detail and hint of a driver error in one line; the driver's own Display says "db error". Secrets are
+/// Message, SQLSTATE, detail and hint of a driver error in one line; the driver's own Display prints only "db error". Secrets are
 /// replaced and control characters escaped.
 pub(crate) fn describe(error: &tokio_postgres::Error) -> String {
     let text = match error.as_db_error() {
@@ -373,24 +375,24 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// A text of unknown origin as it may stand in a line of an error or a log: no secrets, and nothing that acts on a terminal.
+/// A text of unknown origin for one line of an error or a log: secrets are replaced and control characters escaped.
 pub(crate) fn shown(text: &str) -> String {
     visible_line(&redact::text(text)).into_owned()
 }
 
-/// The error where the state that an older release wrote has to be upgraded first.
+/// The error if the state was written by an older release and has to be upgraded first.
 pub(crate) fn outdated() -> Error {
     let advice = "an older release wrote Refit's records in this database; run `cargo xtask migrate` first, which upgrades them";
     Error::Target(advice.to_owned())
 }
 
-/// Whether what an error kept from happening may wait for a session that can do it.
+/// Whether the work that failed may wait for a session that can do it.
 pub(crate) fn may_wait(error: &Error) -> bool {
     matches!(error, Error::ReadOnly { .. } | Error::Pooler | Error::LockTimeout { .. })
         || error.sqlstate() == Some("42501")
 }
 
-/// Why a session cannot write, and what to do; none when it can.
+/// Why a session cannot write, and what to do; `None` if it can.
 pub(crate) fn read_only(standby: bool, session: bool) -> Option<(&'static str, &'static str)> {
     if standby {
         Some((
@@ -400,7 +402,8 @@ pub(crate) fn read_only(standby: bool, session: bool) -> Option<(&'static str, &
     } else if session {
         Some((
             "the session is read-only",
-            "use a role and database without default_transaction_read_only, or ALTER ROLE … RESET it",
+            "use a role and a database without default_transaction_read_only, or reset it with \
+             `ALTER ROLE … RESET default_transaction_read_only`",
         ))
     } else {
         None

@@ -1,4 +1,4 @@
-//! Why a plan may not run: each way in which a history can fail to fit a set, with the way out.
+//! Why a plan may not run: mismatches between history and set, each with what to do.
 
 use refit_model::Version;
 use serde::Serialize;
@@ -8,7 +8,7 @@ use serde::Serialize;
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Refusal {
-    /// The text is no longer what was applied.
+    /// The file was edited after it was applied.
     #[error(
         "{path} was edited after it was applied (checksum {applied} in the history, {found} in the file); \
          restore the file and write a new migration, or accept the edit with `cargo xtask repair`"
@@ -23,7 +23,7 @@ pub enum Refusal {
         /// Checksum of the file.
         found: u64,
     },
-    /// The text is what was applied, under another name.
+    /// The file was renamed after it was applied.
     #[error(
         "{path} was renamed after it was applied as V{version}__{name}.sql (the text is the same); \
          rename it back, or accept the new name with `cargo xtask repair`"
@@ -40,7 +40,7 @@ pub enum Refusal {
         /// Checksum of the file.
         found: u64,
     },
-    /// The text is what was applied, under another version.
+    /// The version of the file was changed after it was applied.
     #[error(
         "{path} was applied as version {version}, and its number was changed since; \
          rename it back to V{version}__{name}.sql, or it runs a second time"
@@ -50,7 +50,7 @@ pub enum Refusal {
         version: Version,
         /// Its name in the history.
         name: String,
-        /// The file with the same text, which is not applied under its version.
+        /// The file with the same text, whose version is not applied.
         path: String,
     },
     /// The history has a migration that the set does not have.
@@ -80,8 +80,8 @@ pub enum Refusal {
     },
     /// The database has migrations that are newer than the set.
     #[error(
-        "the database is ahead: version {newest} is applied, this binary knows up to {known}; \
-         deploy the newer binary, or accept with `ahead = \"warn\"` under [policy] in refit.toml"
+        "the database is ahead: version {newest} is applied, this binary has migrations up to {known}; \
+         deploy the newer binary, or accept it with `ahead = \"warn\"` under [policy] in refit.toml"
     )]
     Ahead {
         /// The newest applied version.
@@ -89,7 +89,7 @@ pub enum Refusal {
         /// The newest version of the set.
         known: Version,
     },
-    /// The search path finds no history, and there is one elsewhere.
+    /// The search path finds no history, but another schema has one.
     #[error(
         "the search path finds no history, but {} has one: name it (--history-schema, `history_schema` in refit.toml, \
          Migrator::history_schema), or name another schema to begin a new history there",
@@ -99,16 +99,16 @@ pub enum Refusal {
         /// The schemas with a history that this role may write.
         schemas: Vec<String>,
     },
-    /// A statement was sent by itself in an earlier attempt, and may not be sent again.
+    /// An earlier attempt sent a statement outside a transaction, and it may not be sent again.
     #[error(
         "{path}:{}:{}: statement {statement} was sent outside a transaction in an earlier attempt that did not complete it; what \
          it committed stays, and it may be incomplete, so it is not sent again until you decide: {}",
-        .position.line, .position.column, ways_on(.step)
+        .position.line, .position.column, repair_commands(.step)
     )]
     StatementBegun {
         /// The file.
         path: String,
-        /// Where the statement stands.
+        /// Where the statement is.
         position: refit_model::Position,
         /// Which statement of the file, from 1.
         statement: usize,
@@ -136,9 +136,9 @@ fn schemas_of(schemas: &[String]) -> String {
 }
 
 /// What to do about a statement that may have committed a part of its work.
-pub(crate) fn ways_on(step: &str) -> String {
+pub(crate) fn repair_commands(step: &str) -> String {
     format!(
-        "complete its work by hand and run `cargo xtask repair --statement-done {step}`, or, where running it once more is \
-         right, run `cargo xtask repair --statement-again {step}`"
+        "complete its work by hand and run `cargo xtask repair --statement-done {step}`, or, if it is safe to run it again, run \
+         `cargo xtask repair --statement-again {step}`"
     )
 }

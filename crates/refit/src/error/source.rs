@@ -8,7 +8,7 @@ use super::{describe, hint};
 /// An error of a query of Refit's own, as the source of [`Error::Database`](super::Error::Database).
 ///
 /// `Display` writes message, SQLSTATE, detail and hint in one line, with secrets redacted and control characters escaped. It
-/// dereferences to the driver's error, whose own texts are neither.
+/// dereferences to the driver's error, whose own texts are neither redacted nor escaped.
 ///
 /// ```
 /// use refit::Error;
@@ -48,7 +48,7 @@ impl fmt::Display for DatabaseError {
     }
 }
 
-/// The driver's error is no source: its text may contain secrets, and is included here without them.
+/// The driver's error is not a source: its text may contain secrets. `Display` includes it without them.
 impl std::error::Error for DatabaseError {}
 
 /// Why the last attempt to connect failed, as the source of [`Error::Connect`](super::Error::Connect).

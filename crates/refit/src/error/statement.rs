@@ -1,4 +1,4 @@
-//! The failure of a statement of a migration: where in which file, what the server said, and what is left of the step.
+//! The failure of a statement of a migration: its place, the server's message, and the state of the step.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use serde::Serialize;
 /// A statement of a migration that failed, with its place in the file.
 ///
 /// Secrets of the migration, such as the password of a CREATE ROLE, are replaced by `********` in each of its texts. The
-/// texts are as the server said them; `Display` also escapes control characters.
+/// texts are otherwise those of the server; `Display` also escapes control characters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct StatementError {
@@ -20,27 +20,27 @@ pub struct StatementError {
     pub statement: Option<usize>,
     /// How many statements the file has.
     pub statements: usize,
-    /// Where in the file.
+    /// The position in the file.
     pub position: Option<Position>,
-    /// The line at that place.
+    /// The line at that position.
     pub line: Option<String>,
-    /// The column of `line`, from 1, that the place is at: not that of `position` where a secret before it was replaced.
+    /// The column in `line`, from 1: it differs from that of `position` if a secret before it was replaced.
     pub caret: Option<usize>,
-    /// The SQLSTATE, when the server said it.
+    /// The SQLSTATE, if the server reported the error.
     pub sqlstate: Option<String>,
-    /// What the server or the driver said.
+    /// The message of the server or the driver.
     pub message: String,
     /// The server's detail.
     pub detail: Option<String>,
-    /// The server's hint, or ours.
+    /// The server's hint, or Refit's.
     pub hint: Option<String>,
-    /// Where inside a function it happened.
+    /// The server's context: for example, where in a function it happened.
     pub context: Option<String>,
-    /// How often the step was tried.
+    /// The number of attempts at the step.
     pub attempts: usize,
-    /// Who held the locks, when the step gave up waiting for one.
+    /// The sessions that held the locks, if the step timed out waiting for one.
     pub blockers: Vec<String>,
-    /// What is left of the step.
+    /// The state of the step, and how to continue.
     pub remains: String,
 }
 
@@ -81,7 +81,7 @@ impl fmt::Display for StatementError {
 
 impl std::error::Error for StatementError {}
 
-/// A text of the server, each further line below the first: none can be taken for a line of ours.
+/// A text of the server with its further lines indented, so that none can be mistaken for a line of Refit's.
 fn indented(text: &str) -> String {
     visible(text).replace('\n', "\n           ")
 }

@@ -1,4 +1,4 @@
-//! What bars the way back, each with the way out.
+//! Why a rollback may not run, each with what to do.
 
 use refit_model::Version;
 use serde::Serialize;
@@ -10,8 +10,8 @@ use serde::Serialize;
 pub enum UndoRefusal {
     /// The history has a migration that the set does not have.
     #[error(
-        "version {version} ({}) is applied, and these migrations do not have it: go back with the release that \
-         has its down file",
+        "version {version} ({}) is applied, but this set does not have it: roll back with the release that has its \
+         down file",
         refit_model::visible_line(.name)
     )]
     Unknown {
@@ -20,7 +20,7 @@ pub enum UndoRefusal {
         /// Its name in the history.
         name: String,
     },
-    /// The text is no longer what was applied.
+    /// The file was edited after it was applied.
     #[error(
         "{path} was edited after it was applied (checksum {applied} in the history, {found} in the file): restore the \
          file, or accept the edit with `cargo xtask repair`"
@@ -35,7 +35,7 @@ pub enum UndoRefusal {
         /// Checksum of the file.
         found: u64,
     },
-    /// The text is what was applied, under another name.
+    /// The file was renamed after it was applied.
     #[error(
         "{path} was renamed after it was applied as V{version}__{name}.sql: rename it back, or accept the new name with \
          `cargo xtask repair`"
@@ -49,7 +49,7 @@ pub enum UndoRefusal {
         name: String,
     },
     /// There is no down file.
-    #[error("{path} has no {down}: write it; `SELECT 1;` where nothing is to be undone")]
+    #[error("{path} has no {down}: write it, with `SELECT 1;` if there is nothing to undo")]
     NoDown {
         /// The migration.
         version: Version,
@@ -63,10 +63,10 @@ pub enum UndoRefusal {
     Down {
         /// The migration.
         version: Version,
-        /// What is wrong with it, with the file's name.
+        /// The problem, with the name of the file.
         problem: String,
     },
-    /// A backfill keeps nothing, and has no down file.
+    /// A backfill keeps no earlier values, and has no down file.
     #[error(
         "{path} is a backfill that keeps no earlier values (`undo = [\"…\"]`) and has no {down}: write it, or leave the \
          rows as they are (--leave-rows {version}, Rollback::leave_rows)"
@@ -79,7 +79,7 @@ pub enum UndoRefusal {
         /// The file that is missing.
         down: String,
     },
-    /// The earlier values are no longer there.
+    /// The journal with the earlier values no longer exists.
     #[error(
         "the earlier values of {path} are gone: {why}; restore them from a backup, or leave the rows as they are \
          (--leave-rows {version}, Rollback::leave_rows)"
@@ -89,7 +89,7 @@ pub enum UndoRefusal {
         version: Version,
         /// The file.
         path: String,
-        /// Since when, or by whom.
+        /// Why it no longer exists.
         why: String,
     },
 }

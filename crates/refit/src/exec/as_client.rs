@@ -1,4 +1,4 @@
-//! Running a text that a run rejects, as a client would run it: with the transactions that it begins and ends itself.
+//! Runs a text that a run rejects, as a client would: with the transactions that the text itself begins and ends.
 //!
 //! Only for rehearsals of SQL that is not a migration of Refit's. Nothing is recorded.
 
@@ -58,7 +58,7 @@ impl StepContext<'_> {
         Ok(())
     }
 
-    /// Runs a statement in a transaction of its own, or in none if it refuses one.
+    /// Runs a statement in a transaction of its own, or outside a transaction if it cannot run in one.
     async fn in_own_transaction(
         &self,
         index: usize,

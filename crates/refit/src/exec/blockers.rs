@@ -7,10 +7,10 @@ use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 use tracing::debug;
 
-/// The sessions that hold locks on tables the text names, in transactions older than the wait; the oldest first.
+/// The sessions that hold locks on tables that the text names, in transactions older than the wait; the oldest first.
 ///
-/// Asked after the wait has ended, since the waiting session cannot ask. An answer that cannot be had is empty: it must
-/// not hide the error that it explains. A transaction is left open, which the caller ends.
+/// The query runs after the wait has ended, since a waiting session cannot run one. If it fails, the list is empty: a failure
+/// here must not hide the error that the list explains. Leaves a transaction open, which the caller ends.
 pub(crate) async fn of(client: &Client, sql: &str, waited: Duration) -> Vec<String> {
     let names = words(sql);
     let waited = waited.as_secs_f64();
@@ -31,20 +31,20 @@ pub(crate) async fn of(client: &Client, sql: &str, waited: Duration) -> Vec<Stri
     // The failed transaction is still open; outside of it the catalogs can be read again.
     let begin = format!("ROLLBACK;BEGIN;{}", crate::pin::pin_local_sql());
     if let Err(error) = client.batch_execute(&begin).await {
-        debug!(error = %crate::error::describe(&error), "could not ask who held the lock");
+        debug!(error = %crate::error::describe(&error), "cannot read which sessions held the lock");
         return Vec::new();
     }
     let rows = client.query_typed(query, &[(&names, Type::TEXT_ARRAY), (&waited, Type::FLOAT8)]).await;
     match rows {
         Ok(rows) => rows.iter().map(|row| crate::error::shown(row.get(0))).collect(),
         Err(error) => {
-            debug!(error = %crate::error::describe(&error), "could not ask who held the lock");
+            debug!(error = %crate::error::describe(&error), "cannot read which sessions held the lock");
             Vec::new()
         }
     }
 }
 
-/// Every word that may be a table's name, as written and folded.
+/// Every word that may be the name of a table, as written and folded.
 fn words(sql: &str) -> Vec<String> {
     let mut words = BTreeSet::new();
     for word in sql.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|word| !word.is_empty()) {

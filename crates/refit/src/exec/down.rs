@@ -1,25 +1,25 @@
-//! A down file as a step runs it.
+//! Down files, as steps run them.
 
 use std::time::Duration;
 
 use refit_model::{CompanionFile, Migration, front_matter};
 
-/// The text that undoes a migration, with what its own front matter says.
+/// The text that undoes a migration, with the directives of its own front matter.
 #[derive(Debug)]
 pub(crate) struct Down {
     pub(crate) path: String,
     pub(crate) sql: String,
     pub(crate) transaction: bool,
     pub(crate) lock_timeout: Option<Duration>,
-    /// As of a migration of that name with this text.
+    /// The checksum of a migration of that name with this text.
     pub(crate) checksum: u64,
 }
 
 impl Down {
-    /// Reads a migration's down file; none where it has none.
+    /// Reads a migration's down file; `None` if it has none.
     ///
     /// # Errors
-    /// In words, with place and way out, when it cannot run.
+    /// If the file cannot run: a message with the place and what to do.
     pub(crate) fn of(migration: &Migration) -> Result<Option<Down>, String> {
         let Some(CompanionFile { path, text }) = &migration.down else { return Ok(None) };
         let (directives, _, problems) = front_matter(path, text);
@@ -28,7 +28,7 @@ impl Down {
         }
         if directives.backfill.is_some() {
             return Err(format!(
-                "{path}: a down file is no backfill; give the migration's own directive `undo` instead"
+                "{path}: a down file cannot be a backfill; use the directive `undo` of the migration itself"
             ));
         }
         super::can_run(path, text, directives.transaction).map_err(|error| error.message())?;
@@ -38,7 +38,7 @@ impl Down {
             sql: text.to_string(),
             transaction: directives.transaction,
             lock_timeout: directives.lock_timeout.or(migration.directives.lock_timeout),
-            // The stem is a good one: its migration has a checksum too.
+            // This does not fail: the migration with this stem has a checksum too.
             checksum: named.map_or(0, |named| named.checksum()),
         }))
     }

@@ -1,11 +1,11 @@
-//! From what the server said to an error with file, line and column.
+//! Turns an error of the server into an error with file, line and column.
 
 use refit_model::redact::{self, Secrets};
 use refit_model::{Position, split_statements};
 use tokio_postgres::error::{ErrorPosition, SqlState};
 
 use super::step::{Extent, Step};
-use crate::error::{Error, StatementError, ways_on};
+use crate::error::{Error, StatementError, repair_commands};
 use crate::plan::StepKind;
 
 /// A failed attempt at a step, or at one statement of it.
@@ -15,25 +15,26 @@ pub(crate) struct Attempt {
     pub(crate) completed: usize,
     /// What the message contained before the migration's text.
     pub(crate) opening: Extent,
-    /// The byte of the migration's text at which the message continues it; none if a position in the message has no
+    /// The byte of the migration's text at which the message continues it; `None` if a position in the message has no
     /// counterpart in the text.
     pub(crate) offset: Option<usize>,
-    /// Who held the locks that it waited for.
+    /// The sessions that held the locks it waited for.
     pub(crate) blockers: Vec<String>,
 }
 
-/// What a failed step leaves behind.
+/// The state that a failed step leaves.
 pub(crate) enum Remains {
     /// It was rolled back.
     Nothing,
     /// Statements before this one, counted from 0, are complete.
     Statements { failed: usize },
-    /// So they are, and this one may have committed a part of its work; `step` is how `repair` names the step.
+    /// Statements before this one are complete, and this one may have committed a part of its work; `step` is how `repair` names
+    /// the step.
     Partial { failed: usize, step: String },
 }
 
 impl Remains {
-    /// In words, with the next step; `cut` when the server did not say that it failed.
+    /// The text for the error, with what to do; `cut` if the server did not report that the statement failed.
     fn describe(&self, undo: bool, cut: bool) -> String {
         let text = match self {
             Remains::Nothing if cut => {
@@ -46,7 +47,7 @@ impl Remains {
                     "statement {} was sent outside a transaction: what it committed before it failed stays, and it may be \
                      incomplete; it is not sent again until you decide: {}",
                     failed + 1,
-                    ways_on(step)
+                    repair_commands(step)
                 );
             }
             Remains::Statements { failed } if cut => {
@@ -66,14 +67,14 @@ impl Remains {
     }
 }
 
-/// The failure of a message that has no part of the text before or in it.
+/// The failure of a message that contains nothing of the text.
 pub(crate) fn alone((error, completed): (tokio_postgres::Error, usize)) -> Attempt {
     Attempt { error, completed, opening: Extent::default(), offset: None, blockers: Vec::new() }
 }
 
 impl Attempt {
     /// The failure of a message that was one statement of the text, and nothing else. `offset` is its first byte in the text;
-    /// none if what was sent is not as it stands there.
+    /// `None` if the message differs from the text.
     pub(crate) fn of_statement(error: tokio_postgres::Error, offset: Option<usize>) -> Attempt {
         Attempt { offset, ..alone((error, 0)) }
     }
@@ -83,7 +84,7 @@ impl Attempt {
         self.completed < self.opening.statements
     }
 
-    /// Whether the server may well have done it all: the connection lives, and what it answered could not be read.
+    /// Whether the server may have completed the step: the connection is open, but the response could not be read.
     pub(crate) fn is_misread(&self) -> bool {
         self.error.as_db_error().is_none() && !self.error.is_closed()
     }
@@ -95,7 +96,7 @@ impl Attempt {
             Remains::Statements { failed } | Remains::Partial { failed, .. } => Some(*failed),
         };
         let position = self.position(step.sql);
-        // A syntax error fails the whole message before its first statement; its position says which one.
+        // A syntax error fails the whole message before its first statement; its position shows which statement has it.
         let failed = match position {
             Some((byte, _)) => statements.iter().rposition(|statement| statement.offset <= byte),
             None if self.in_opening() => None,
@@ -106,12 +107,12 @@ impl Attempt {
             Some((_, position)) => Some(position),
             None => failed.map(|index| statements[index].position(step.sql)),
         };
-        // A server that shuts down, or ends the session, says so; for the step it is a cut like any other.
+        // A server that shuts down or ends the session reports an error. For the step it is a lost connection like any other.
         let db = self.error.as_db_error().filter(|db| !is_cut(db.code()));
         let rest = place.map_or("", |byte| &step.sql[byte..]);
         let own_hint =
             db.and_then(|db| crate::error::statement_hint(db, step.transaction, rest)).map(str::to_owned);
-        // The server repeats what it was sent; what of that is a secret is known from the text alone.
+        // The server quotes what it was sent; only the text shows which parts of that are secret.
         let secrets = Secrets::of(step.sql);
         let shown = position.and_then(|at| secrets.line(step.sql, at.line, at.column));
         Error::Statement(Box::new(StatementError {
@@ -126,12 +127,9 @@ impl Attempt {
             message: match db {
                 Some(db) => secrets.redact(db.message()),
                 None if self.is_misread() => {
-                    format!(
-                        "what the server answered cannot be read ({})",
-                        crate::error::describe(&self.error)
-                    )
+                    format!("cannot read the server's response ({})", crate::error::describe(&self.error))
                 }
-                None => format!("the connection was cut ({})", crate::error::describe(&self.error)),
+                None => format!("the connection was lost ({})", crate::error::describe(&self.error)),
             },
             detail: db.and_then(|db| {
                 let detail = redact::detail(db.code().code(), db.detail()?);
@@ -157,12 +155,12 @@ impl Attempt {
     }
 }
 
-/// Shutdown, crash, `pg_terminate_backend`.
+/// Whether the server ended the session: by a shutdown, a crash or `pg_terminate_backend`.
 pub(crate) fn is_cut(code: &SqlState) -> bool {
     matches!(code.code(), "57P01" | "57P02" | "57P03" | "57P05")
 }
 
-/// A line that fits a terminal and a log.
+/// A line that is short enough for a terminal and a log.
 fn shorten(line: &str) -> String {
     const AT_MOST: usize = 300;
     if line.chars().count() <= AT_MOST {

@@ -1,6 +1,6 @@
-//! Running one step: a migration's text, atomic with its history row, or statement by statement.
+//! Runs one step: a migration's text, atomic with its history row, or statement by statement.
 //!
-//! *Invariant*: it knows no migrator, no plan and no history; what it runs, and where it is recorded, is given.
+//! *Invariant*: nothing here depends on the migrator, the planner or the history; callers pass what to run and where to record it.
 
 pub(crate) mod by_statement;
 

@@ -1,4 +1,4 @@
-//! Transactions of a step: as one message, or in parts where their statements are observed.
+//! Sends the transaction of a step: as one message, or in parts if its statements are observed.
 //!
 //! A run on a real database always sends one message. Nothing can come between its statements, so they cannot be observed.
 
@@ -9,7 +9,7 @@ use super::step::{Extent, Opening, Step, StepContext, send};
 use crate::statement_observer::RunningStatement;
 
 impl StepContext<'_> {
-    /// Runs a step's transaction in parts. It is rolled back in the end if the context says so.
+    /// Runs a step's transaction in parts. It is rolled back at the end if the context requires it.
     pub(super) async fn transaction_in_parts(
         &self,
         step: &Step<'_>,
@@ -29,7 +29,7 @@ impl StepContext<'_> {
         self.in_parts(&opening, (0, &split_statements(step.sql)), &closing).await
     }
 
-    /// Runs one statement of the text by itself, observed if there is an observer.
+    /// Sends one statement of the text in a message of its own, observed if there is an observer.
     pub(super) async fn observed(
         &self,
         statement: RunningStatement<'_>,
@@ -65,7 +65,7 @@ impl StepContext<'_> {
         closing: &str,
     ) -> Result<(), Attempt> {
         let extent = opening.extent();
-        // Positions refer to the part at hand.
+        // Positions refer to the current part.
         let opening_of_part = Extent { characters: 0, ..extent };
         send(self.client, &opening.sql)
             .await

@@ -1,8 +1,8 @@
 //! Pipelining: a step is sent while the one before it still runs, so that the server need not wait.
 //!
-//! Nothing of it runs unless that one was applied. Mostly the server sees to it by itself, for a failed transaction stays
-//! open and refuses all that follows; where the failure has ended the transaction, or came before its begin, the message's
-//! own opening does ([`guard`]).
+//! Nothing of it runs unless the step before was applied. In most cases the server ensures that, because a failed transaction
+//! stays open and rejects everything that follows. If the failure ended the transaction, or happened before it began, the opening
+//! of the message rejects the rest ([`guard`]).
 
 use std::pin::pin;
 
@@ -19,12 +19,12 @@ pub(crate) struct Pipelined {
 }
 
 impl Pipelined {
-    /// Sends, and does not wait. `opening` is how much of the message is not the migration's own.
+    /// Sends the message without waiting for its result. `opening` is the part of it before the migration's text.
     pub(crate) async fn send(client: &Client, message: &str, opening: Extent) -> Pipelined {
         Pipelined { responses: client.simple_query_raw(message).await, opening }
     }
 
-    /// Waits for its end; answers the last value of the last row.
+    /// Waits for the result; returns the last value of the last row.
     pub(crate) async fn outcome(self) -> Result<Option<String>, Attempt> {
         let (mut completed, mut last) = (0, None);
         let failed = |error, completed| Attempt {
@@ -50,11 +50,10 @@ impl Pipelined {
     }
 }
 
-/// The setting that names the step that this session applied last. Set in the step's transaction, it is as true as the
-/// step is: a rollback takes it back.
+/// The setting that names the step that this session applied last. It is set in the step's transaction, so a rollback resets it.
 const APPLIED: &str = "refit.applied";
 
-/// What a step's SELECT list sets when it is applied.
+/// An item for a step's SELECT list that sets it.
 pub(crate) fn mark(stem: &str) -> String {
     let stem = postgres_protocol::escape::escape_literal(stem);
     format!("pg_catalog.set_config('{APPLIED}',{stem},false)")

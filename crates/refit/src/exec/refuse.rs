@@ -1,13 +1,13 @@
-//! Statements that would break a step apart, or hang it.
+//! Rejects statements that would make a step not atomic, not resumable, or wait forever.
 
 use refit_model::StatementKind;
 
 use crate::error::Error;
 
-/// Refuses a text with a statement that would break its step apart, or hang it.
+/// Rejects a text with a statement that would make its step not atomic, not resumable, or wait forever.
 pub(crate) fn can_run(path: &str, sql: &str, transaction: bool) -> Result<(), Error> {
     for statement in refit_model::split_statements(sql) {
-        // A position takes reading all that is before it.
+        // Computed only for an error: a position is found by reading everything before it.
         let refused = |what, instead| Error::CannotResume {
             path: path.to_owned(),
             position: statement.position(sql),
@@ -20,11 +20,11 @@ pub(crate) fn can_run(path: &str, sql: &str, transaction: bool) -> Result<(), Er
         }
         match &statement.kind {
             StatementKind::CreateIndexConcurrently { index: None, .. } if !transaction => {
-                return Err(refused("an index without a name cannot be found again", "name it"));
+                return Err(refused("an index without a name cannot be recognised later", "name it"));
             }
             _ if !transaction && statement.creates_temporary() => {
-                let instead = "use an ordinary or unlogged table and drop it in the end";
-                return Err(refused("a temporary object ends with the session", instead));
+                let instead = "use an ordinary or unlogged table, and drop it at the end";
+                return Err(refused("a temporary object is dropped with the session", instead));
             }
             StatementKind::TransactionControl => {
                 let words = statement.text.split_whitespace().take(3).collect::<Vec<_>>().join(" ");

@@ -1,4 +1,4 @@
-//! One step: a migration's text, run so that it is atomic with its history row, or statement by statement.
+//! One step: a migration's text, run in one transaction with its history row, or statement by statement.
 
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,7 @@ use crate::report::StepReport;
 use crate::state::{State, StepRow};
 use crate::statement_observer::StatementObserver;
 
-/// What a step runs.
+/// The text of a step and its options.
 #[derive(Debug, Clone)]
 pub(crate) struct Step<'a> {
     pub(crate) kind: StepKind,
@@ -31,7 +31,7 @@ pub(crate) struct Step<'a> {
     pub(crate) stem: &'a str,
     pub(crate) path: &'a str,
     pub(crate) sql: &'a str,
-    /// What runs instead of the text: the registration of a backfill.
+    /// The SQL that runs instead of the text: the registration of a backfill.
     pub(crate) instead: Option<String>,
     pub(crate) checksum: u64,
     pub(crate) transaction: bool,
@@ -58,7 +58,7 @@ impl<'a> Step<'a> {
         }
     }
 
-    /// The step that undoes a migration: its down file, or nothing where there is none to run.
+    /// The step that undoes a migration: its down file, or no SQL if there is none to run.
     pub(crate) fn undo(migration: &'a Migration, down: Option<&'a Down>) -> Step<'a> {
         Step {
             kind: StepKind::Undo,
@@ -97,22 +97,22 @@ pub(crate) struct StepContext<'a> {
     pub(crate) environment: &'a str,
     pub(crate) facts: &'a Preflight,
     pub(crate) run: i64,
-    /// For a lock, where the migration names no other.
+    /// The lock timeout of migrations that set none.
     pub(crate) lock_timeout: Duration,
-    /// Attempts at a step that cannot get its locks.
+    /// The most attempts at a step that cannot get its locks.
     pub(crate) lock_attempts: u32,
     pub(crate) interrupt: &'a Interrupt,
     pub(crate) canceler: Canceler,
-    /// What observes the statements. They are then sent one by one, also those of a transaction.
+    /// The observer of the statements. With one, they are sent one by one, also those of a transaction.
     pub(crate) statements: Option<&'a dyn StatementObserver>,
-    /// Whether a step that is one transaction is rolled back in the end: a rehearsal may only observe it.
+    /// Whether a step that is one transaction is rolled back at the end, for rehearsals that only observe it.
     pub(crate) rolls_back: bool,
 }
 
 impl StepContext<'_> {
-    /// Runs a step to its end. `record` is the SQL that enters it in the history; `pipelined` is its first attempt, where
-    /// that is on its way. What `post` has sent after it is refused by the server when this attempt fails: `refused` is
-    /// then waited for, before anything else is sent.
+    /// Runs a step to its end. `record` is the SQL that writes it to the history; `pipelined` is its first attempt, if it was
+    /// already sent. If that attempt fails, the server rejects the message that `post` sent after it; `refused` waits for that
+    /// before anything else is sent.
     pub(crate) async fn run(
         &self,
         step: &Step<'_>,
@@ -127,7 +127,7 @@ impl StepContext<'_> {
         }
         let began = Instant::now();
         self.hooks.event(&Event::StepBegan { stem: step.stem });
-        // What was sent ahead may be done before anybody looks: then the server knows better how long it took.
+        // A step that was sent ahead may have ended before its result is read: then the server's own measurement is longer.
         let (attempts, took) = if step.transaction {
             self.transactional(step, record, pipelined, refused).await?
         } else {
@@ -151,7 +151,7 @@ impl StepContext<'_> {
         HookRun { client: self.client, environment: self.environment, is_rollback, restore }
     }
 
-    /// Answers the number of attempts, and how long the last one took.
+    /// Returns the number of attempts, and how long the last one took.
     async fn transactional(
         &self,
         step: &Step<'_>,
@@ -181,7 +181,10 @@ impl StepContext<'_> {
             };
             if failed.is_misread() && self.row(step, attempts).is_recorded(self.client).await {
                 let reason = crate::error::describe(&failed.error);
-                warn!(step = step.stem, reason, "applied, although its answer could not be read");
+                warn!(
+                    step = step.stem,
+                    reason, "the step was applied, but the server's response could not be read"
+                );
                 return Ok((attempts, Duration::ZERO));
             }
             if let Some(refused) = refused.take() {
@@ -201,7 +204,7 @@ impl StepContext<'_> {
         }
     }
 
-    /// The step was rolled back since the run is to end.
+    /// Records a step that was rolled back because the run was interrupted; returns the error.
     async fn interrupted(&self, step: &Step<'_>, attempts: u32) -> Error {
         let error = Error::Interrupted {
             at: Some(step.stem.to_owned()),
@@ -214,8 +217,8 @@ impl StepContext<'_> {
         error
     }
 
-    /// Sends a step's transaction as one message, without waiting for it: one round trip, nothing to interleave, all
-    /// of it or none. With `after` the step before may still run; the message is refused unless that step was applied.
+    /// Sends a step's transaction as one message, without waiting for its result: one round trip, and nothing can run between its
+    /// statements. With `after`, the step before may still be running; the server rejects the message unless that step was applied.
     pub(crate) async fn post(
         &self,
         step: &Step<'_>,
@@ -230,11 +233,11 @@ impl StepContext<'_> {
         Pipelined::send(self.client, &message, opening.extent()).await
     }
 
-    /// What follows the text of a transaction.
+    /// The SQL after the text of a transaction.
     ///
-    /// The session is restored before the record is written: the text may have changed path or role. Deferred constraints wait
-    /// for locks at the end, and must not wait longer than the text may. The steps of a run need not reach the disk one by
-    /// one; the run's closing commit does, and takes them along.
+    /// It restores the session before it writes the record, because the text may have changed the search path or the role. Deferred
+    /// constraints are checked at the commit and may wait for locks, so the lock timeout of the text applies there too. Steps commit
+    /// without waiting for the disk; the commit that closes the run waits, and makes all of them durable.
     pub(super) fn closing(&self, step: &Step<'_>, record: &str, attempts: u32) -> String {
         let lock_timeout = step.lock_timeout.unwrap_or(self.lock_timeout);
         format!(
@@ -251,12 +254,12 @@ impl StepContext<'_> {
         )
     }
 
-    /// Sends a text of the migration, and cancels it when the run is to end.
+    /// Sends a text of the migration, and cancels it if the run is interrupted.
     pub(crate) async fn send(&self, message: &str) -> Result<(), (tokio_postgres::Error, usize)> {
         self.canceler.or_cancel(self.interrupt, send(self.client, message)).await
     }
 
-    /// Ends a failed attempt, and asks who was in its way.
+    /// Rolls a failed attempt back; if it failed for a lock, reads which sessions held the lock.
     async fn roll_back(&self, step: &Step<'_>, failed: Attempt) -> Attempt {
         let lock_timeout = step.lock_timeout.unwrap_or(self.lock_timeout);
         let blockers = match is_lock_failure(&failed.error) {
@@ -267,8 +270,8 @@ impl StepContext<'_> {
         Attempt { blockers, ..failed }
     }
 
-    /// Ends a failed transaction and puts the session right. Fails only with the connection, which its next use reports.
-    /// What the text `of` has prepared is removed.
+    /// Rolls a failed transaction back, restores the session, and removes what the text `of` has prepared. This fails only if the
+    /// connection is lost, which its next use reports.
     pub(crate) async fn clean_up(&self, of: &str) {
         let Preflight { restore, .. } = self.facts;
         let clear = self.facts.clear_after(of);
@@ -278,7 +281,7 @@ impl StepContext<'_> {
         }
     }
 
-    /// Whether to try again; sleeps if so.
+    /// Whether to try again; if so, sleeps first.
     pub(crate) async fn pause_before_retry(
         &self,
         step: &Step<'_>,
@@ -303,7 +306,7 @@ impl StepContext<'_> {
         }
     }
 
-    /// Pauses between attempts: readers that queued behind us get their turn.
+    /// The pauses between attempts, in which sessions that queued behind this one can proceed.
     pub(crate) fn delays(&self) -> impl Iterator<Item = Duration> + use<> {
         ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(250))
@@ -326,7 +329,7 @@ impl StepContext<'_> {
         }
     }
 
-    /// Makes the error, and records it as far as the connection still allows.
+    /// Makes the error, and records it if the connection is still open.
     pub(crate) async fn failed(
         &self,
         step: &Step<'_>,
@@ -344,14 +347,14 @@ impl StepContext<'_> {
     }
 }
 
-/// What precedes the text: the transaction, its limits, and proof that no other session holds the lock.
+/// The SQL before the text: begins the transaction, sets its limits, and checks that no other session holds the lock.
 pub(crate) struct Opening {
     pub(crate) sql: String,
     statements: usize,
 }
 
 impl Opening {
-    /// Of a step that is one transaction: its text runs with the search path and the row security that the caller has.
+    /// For a step that is one transaction: its text runs with the caller's search path and row security.
     pub(crate) fn transactional(
         stem: &str,
         lock_timeout: Duration,
@@ -366,14 +369,14 @@ impl Opening {
         Opening::new(stem, lock_timeout, facts, facts.discard, after, &caller)
     }
 
-    /// Of one statement, on a session that has the caller's settings and those of the statements before it.
+    /// For one statement, on a session that has the caller's settings and those of the statements before it.
     pub(crate) fn of_statement(stem: &str, lock_timeout: Duration, facts: &Preflight) -> Opening {
         Opening::new(stem, lock_timeout, facts, "", None, "")
     }
 
-    /// The lock is ours, so the transaction gets it too; when it does not, another session has it, and reading a
-    /// setting that does not exist ends the transaction before anything ran. So it does when `after`, the step that was
-    /// sent before, is not applied.
+    /// This session holds the lock, so its transaction can take it too. If it cannot, another session holds it: reading a setting
+    /// that does not exist then fails the transaction before anything of the text runs. The same happens if `after`, the step
+    /// that was sent before, was not applied.
     fn new(
         stem: &str,
         lock_timeout: Duration,
@@ -400,14 +403,14 @@ impl Opening {
     }
 }
 
-/// How much of a message comes before the migration's own text.
+/// The size of the part of a message before the migration's own text.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Extent {
     pub(crate) characters: usize,
     pub(crate) statements: usize,
 }
 
-/// Sends a simple query; an error comes with the number of statements that completed before it.
+/// Sends a simple query; returns an error with the number of statements that completed before it.
 pub(crate) async fn send(client: &Client, message: &str) -> Result<(), (tokio_postgres::Error, usize)> {
     let pipelined = Pipelined::send(client, message, Extent::default()).await;
     pipelined.outcome().await.map(drop).map_err(|failed| (failed.error, failed.completed))

@@ -181,7 +181,9 @@ impl Plan {
 fn warning(refusal: &Refusal) -> String {
     match refusal {
         Refusal::Ahead { newest, known } => {
-            format!("the database is ahead: version {newest} is applied, this binary knows up to {known}")
+            format!(
+                "the database is ahead: version {newest} is applied, this binary has migrations up to {known}"
+            )
         }
         Refusal::OutOfOrder { path, newest, .. } => {
             format!("{path} is late: version {newest} is already applied; it is applied out of order")

@@ -1,7 +1,7 @@
-//! Statements that are sent by themselves, outside of a transaction of ours.
+//! Statements that are sent outside of a transaction of Refit's.
 //!
-//! Invariant: what may have committed a part of its work is never sent again by itself. Whether it did is not guessed from its
-//! text: a session numbers its transactions, so the numbers show whether there was more than one.
+//! Invariant: a statement that may have committed a part of its work is sent again only if an operator decides so. Whether it did
+//! is not guessed from its text: a session numbers its transactions, so the numbers show whether there was more than one.
 
 use refit_model::StatementKind;
 use tokio_postgres::SimpleQueryMessage;
@@ -15,18 +15,17 @@ use crate::exec::failure::Attempt;
 use crate::exec::step::StepContext;
 use crate::statement_observer::RunningStatement;
 
-/// What an error that the server reports says of the effects of a statement.
+/// What an error that the server reports implies for the effects of a statement.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Failing {
-    /// It had none.
+    /// The statement had no effect.
     HasNoEffect,
-    /// It may leave something behind, which the next attempt recognises.
+    /// The statement may have left something behind, which the next attempt recognises.
     LeavesTraces,
 }
 
 impl StepContext<'_> {
-    /// A statement that may be repeated: recorded, sent and counted. The outer error is final; the inner one is the
-    /// statement's.
+    /// Records, sends and counts a statement that may be repeated. The outer error is final; the inner one is the statement's.
     pub(super) async fn repeatable(
         &self,
         current: &Current<'_>,
@@ -36,7 +35,7 @@ impl StepContext<'_> {
         self.begin(current, sent, true).await?;
         if let Err(failed) = self.send_alone(current).await {
             let existed = failed.error.code() == Some(&SqlState::DUPLICATE_TABLE);
-            if answered(self.client, &failed) && (existed || failing == Failing::HasNoEffect) {
+            if reported_by_server(self.client, &failed) && (existed || failing == Failing::HasNoEffect) {
                 self.withdraw(current, sent).await;
             }
             return Ok(Err(failed));
@@ -45,7 +44,7 @@ impl StepContext<'_> {
         Ok(self.count_alone(current).await)
     }
 
-    /// A statement that may commit by itself, or do what no transaction undoes: sent once.
+    /// Sends a statement once that may contain a COMMIT, or have effects that a rollback does not undo.
     pub(super) async fn once(
         &self,
         current: &Current<'_>,
@@ -58,9 +57,9 @@ impl StepContext<'_> {
             sent.complete = true;
             return Ok(self.count_alone(current).await);
         };
-        // Its own transaction, which was rolled back, and the one that asks.
-        // An observer uses the session too, so the numbers prove nothing; its database is thrown away.
-        let rolled_back = answered(self.client, &failed)
+        // Two more: the statement's own transaction, which was rolled back, and that of the query for the number. An observer
+        // uses the session too, so the numbers prove nothing; its database is thrown away.
+        let rolled_back = reported_by_server(self.client, &failed)
             && (self.statements.is_some()
                 || match (before, self.transaction_number().await) {
                     (Some(before), Some(after)) => after == before + 2,
@@ -73,14 +72,14 @@ impl StepContext<'_> {
         Ok(Err(failed))
     }
 
-    /// Sends it as it stands.
+    /// Sends the statement as it is written.
     pub(super) async fn send_alone(&self, current: &Current<'_>) -> Result<(), Attempt> {
         let statement = current.statement();
         let sent = self.observed(RunningStatement::new(current.index, statement, false)).await;
         sent.map_err(|error| Attempt::of_statement(error, Some(statement.offset)))
     }
 
-    /// The number of the session's transaction, among those of the session.
+    /// The number of the current transaction, counted within the session.
     async fn transaction_number(&self) -> Option<u64> {
         let sql = "SELECT virtualtransaction FROM pg_catalog.pg_locks \
                    WHERE locktype OPERATOR(pg_catalog.=) 'virtualxid'::pg_catalog.text \
@@ -93,8 +92,9 @@ impl StepContext<'_> {
         text.rsplit('/').next()?.parse().ok()
     }
 
-    /// Whether a `CALL` or `DO` seems to commit by itself: its block does, or a procedure that it names, or one that is
-    /// named in that. Running it in a transaction first, to see it refused, would repeat what no transaction undoes.
+    /// Whether a `CALL` or `DO` seems to contain a COMMIT or ROLLBACK: in its block, in a procedure that it names, or in one that
+    /// is named there. Trying it in a transaction first, to see whether it is rejected, could repeat effects that a rollback does
+    /// not undo.
     pub(super) async fn commits(&self, current: &Current<'_>) -> Result<bool, Error> {
         let statement = current.statement();
         if statement.kind != StatementKind::Routine {
@@ -103,7 +103,7 @@ impl StepContext<'_> {
         let mut words: Vec<String> = statement
             .text
             .split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$'))
-            // As the server folds names, which is by its locale where a character is a byte.
+            // The server folds names by its locale if its encoding has one byte per character.
             .flat_map(|word| [word.to_owned(), refit_model::fold(word), word.to_lowercase()])
             .collect();
         words.sort_unstable();
@@ -119,13 +119,13 @@ impl StepContext<'_> {
                 SELECT pg_proc.oid, pg_catalog.lower(prosrc) FROM called JOIN pg_catalog.pg_proc
                     ON prokind = 'p' AND pg_catalog.strpos(called.source, pg_catalog.lower(proname::pg_catalog.text)) > 0)
             SELECT EXISTS (SELECT FROM called WHERE source ~ '\m(commit|rollback)\M')";
-        let rows = self.look("looking at a procedure", sql, &[(&words, Type::TEXT_ARRAY)]).await?;
+        let rows = self.look("reading procedures", sql, &[(&words, Type::TEXT_ARRAY)]).await?;
         Ok(rows.first().is_some_and(|row| row.get(0)))
     }
 }
 
-/// Whether the server reported how it ended, and the session continues.
-pub(super) fn answered(client: &tokio_postgres::Client, failed: &Attempt) -> bool {
-    let said = failed.error.as_db_error().is_some_and(|db| !crate::exec::failure::is_cut(db.code()));
-    said && !client.is_closed()
+/// Whether the server reported the failure and the session is still open.
+pub(super) fn reported_by_server(client: &tokio_postgres::Client, failed: &Attempt) -> bool {
+    let reported = failed.error.as_db_error().is_some_and(|db| !crate::exec::failure::is_cut(db.code()));
+    reported && !client.is_closed()
 }

@@ -1,7 +1,7 @@
-//! The record that a statement is about to be sent by itself, written before it is.
+//! The record that a statement is about to be sent outside a transaction, written before it is sent.
 //!
-//! Invariant: a statement that may have had an effect outside of our transactions is recorded as begun in a transaction that
-//! committed before it was sent. The record goes with its count, or when it is known to have had no effect.
+//! Invariant: a statement that may have had an effect outside of Refit's transactions is recorded as begun in a transaction that
+//! committed before it was sent. The record is removed when the statement is counted, or is known to have had no effect.
 
 use refit_model::{Position, Statement};
 use tokio_postgres::Client;
@@ -14,38 +14,38 @@ use crate::exec::step::{Step, StepContext};
 use crate::plan::StepKind;
 use crate::state::StepRow;
 
-/// A statement that was begun, as `refit.step` has it.
+/// A statement that was begun, as recorded in `refit.step`.
 #[derive(Debug)]
 pub(super) struct Begun {
-    /// The row that says so.
+    /// The row with the record.
     pub(super) row: i64,
-    /// Its number, counted as `statements_done` counts.
+    /// Its number, counted as in `statements_done`.
     pub(super) statement: usize,
-    /// Invalid indexes that existed before it was sent; none when it may not be sent again.
+    /// Invalid indexes that existed before it was sent; `None` if it may not be sent again.
     pub(super) leftovers: Option<Vec<Oid>>,
-    /// Whether the file still has the text of which it was a statement.
+    /// Whether the text of the file is still the one of that attempt.
     same_text: bool,
 }
 
-/// What is known of the effects of the statement at hand.
+/// What is known of the effects of the current statement.
 #[derive(Debug, Default)]
 pub(super) struct Sent {
-    /// It was sent before, and may have had its effect.
+    /// An earlier attempt sent it, so it may have had its effect.
     pub(super) before: bool,
-    /// With the very text that it has now.
+    /// That attempt had the text that the file has now.
     pub(super) same_text: bool,
     /// Invalid indexes that existed before it was first sent.
     pub(super) leftovers: Vec<Oid>,
     /// It is complete, and only has to be counted.
     pub(super) complete: bool,
-    /// A part of its work may be committed, and it may not be sent again.
+    /// A part of its work may be committed, so it may not be sent again.
     pub(super) partial: bool,
-    /// The row of an earlier attempt that recorded it.
+    /// The row of the earlier attempt that recorded it.
     earlier: Option<i64>,
 }
 
 impl Sent {
-    /// Of the statement with this number.
+    /// For the statement with this number.
     pub(super) fn of(number: usize, begun: Option<&Begun>) -> Sent {
         match begun.filter(|begun| begun.statement == number) {
             Some(begun) => Sent {
@@ -61,7 +61,7 @@ impl Sent {
 }
 
 impl Begun {
-    /// Reads what the attempts since the last success have left.
+    /// Reads the record that the attempts since the last success have left.
     pub(super) async fn read(client: &Client, row: &StepRow<'_>) -> Result<Option<Begun>, Error> {
         let sql = "SELECT id, statement_begun, leftovers, checksum = $4 FROM refit.step \
                    WHERE kind = $1 AND version IS NOT DISTINCT FROM $2 AND name = $3 AND outcome <> 'succeeded' \
@@ -94,7 +94,7 @@ impl Begun {
     }
 }
 
-/// Which statement of the file the counted one is, from 1, and where it stands.
+/// Which statement of the file the counted one is, from 1, and its position.
 pub(super) fn place(statements: &[Statement<'_>], number: usize, sql: &str) -> (usize, Position) {
     let counted = progress::counted(statements).nth(number.saturating_sub(1));
     let index = counted.and_then(|counted| statements.iter().position(|s| s.offset == counted.offset));
@@ -137,7 +137,7 @@ impl StepContext<'_> {
         Ok(())
     }
 
-    /// Takes the record back: the statement is known to have had no effect.
+    /// Removes the record, because the statement is known to have had no effect.
     pub(super) async fn withdraw(&self, current: &Current<'_>, sent: &mut Sent) {
         let sql = format!(
             "BEGIN;{}UPDATE {}.step SET statement_begun = NULL, leftovers = NULL WHERE id = {};COMMIT",

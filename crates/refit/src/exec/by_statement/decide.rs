@@ -1,4 +1,4 @@
-//! What an operator decides about a statement that was begun and may not be sent again.
+//! Decisions of an operator about a statement that was begun and may not be sent again.
 
 use refit_model::{MigrationFile, MigrationSet, split_statements};
 use tokio_postgres::Client;
@@ -12,7 +12,7 @@ use crate::plan::PlannedStep;
 use crate::state::State;
 use crate::state::UndecidedStep;
 
-/// The steps with a statement that was begun and may not be sent again, those of down files left out.
+/// The steps with a statement that was begun and may not be sent again, without those of down files.
 pub(crate) async fn undecided(client: &Client, state: &State) -> Result<Vec<UndecidedStep>, Error> {
     let sql = "SELECT begun.version, begun.name, begun.statement_begun FROM refit.step AS begun \
                JOIN refit.run ON run.id = begun.run_id AND run.history_id = $1 \
@@ -32,7 +32,7 @@ pub(crate) async fn undecided(client: &Client, state: &State) -> Result<Vec<Unde
     Ok(rows.iter().map(step).collect())
 }
 
-/// Why a plan with such steps may not run.
+/// The refusals of a plan with such steps.
 pub(crate) fn refusals(
     set: &MigrationSet,
     undecided: &[UndecidedStep],
@@ -48,7 +48,7 @@ pub(crate) fn refusals(
     pending.iter().filter_map(refusal).collect()
 }
 
-/// A step's texts, by what `refit.step` calls it.
+/// A step's texts, by the kind that `refit.step` records.
 struct Texts<'a> {
     kinds: &'static [&'static str],
     version: Option<i64>,
@@ -72,7 +72,7 @@ fn texts<'a>(set: &'a MigrationSet, step: &str) -> Option<Texts<'a>> {
 /// Records that the statement of a step that was begun is complete, or that it may be sent again.
 ///
 /// # Errors
-/// [`Error::Target`] when no statement of it waits for that, and [`Error::EditedWhileHalfDone`].
+/// [`Error::Target`] if no statement of it needs a decision, and [`Error::EditedWhileHalfDone`].
 pub(crate) async fn decide(
     client: &Client,
     state: &State,
@@ -80,7 +80,7 @@ pub(crate) async fn decide(
     step: &str,
     complete: bool,
 ) -> Result<(), Error> {
-    let nothing = || Error::Target(format!("no statement of {step} waits for a decision"));
+    let nothing = || Error::Target(format!("no statement of {step} needs a decision"));
     let texts = texts(set, step).ok_or_else(nothing)?;
     let kinds: Vec<&str> = texts.kinds.to_vec();
     let sql = "SELECT id, kind, coalesce(statement_begun, 0), coalesce(statements_done, 0), \
@@ -117,7 +117,7 @@ pub(crate) async fn decide(
         false => (done, row.get(4)),
     };
     let done = i32::try_from(done).unwrap_or(i32::MAX);
-    // The newest attempt is the one that the next run resumes from; a failed attempt to resume left none of its own.
+    // The next run resumes from the newest attempt; a failed attempt to resume has no record of its own.
     let sql = "UPDATE refit.step SET statement_begun = NULL, leftovers = NULL, statements_done = $2, \
                       statements_checksum = $3 WHERE id = $1";
     let parameters: [(&(dyn ToSql + Sync), Type); 3] =

@@ -1,4 +1,5 @@
-//! CREATE INDEX CONCURRENTLY: what has the index's name is compared with what is meant, before anything is built or counted.
+//! CREATE INDEX CONCURRENTLY: an existing index of that name is compared with the intended one before anything is built or
+//! counted.
 
 use refit_model::ConcurrentIndex;
 use tokio::time::Instant;
@@ -13,35 +14,35 @@ use crate::error::Error;
 use crate::exec::failure::Attempt;
 use crate::exec::step::StepContext;
 
-/// What needs the right to make a temporary table, as an error says it.
-pub(crate) const COMPARING: &str = "comparing an index that exists with the one that is meant";
+/// What an error names as the action; it requires the TEMPORARY privilege.
+pub(crate) const COMPARING: &str = "comparing an existing index with the intended one";
 
-/// What has the name of the index.
+/// The relation that has the name of the index.
 struct Found {
     oid: Oid,
     /// Qualified and quoted.
     name: String,
     is_index: bool,
-    /// The table that is meant, qualified and quoted.
-    meant_table: String,
+    /// The intended table, qualified and quoted.
+    intended_table: String,
     /// That table's name without its schema, quoted.
     table_name: String,
-    /// The table that it is on, when it is an index.
+    /// The table that it is on, if it is an index.
     table: Option<String>,
     valid: bool,
     /// Whether another session may be building it.
     busy: bool,
 }
 
-/// What to do about what was found.
+/// What to do next.
 enum Next {
     Build,
-    /// It is there: count the statement.
+    /// The index exists: count the statement.
     Count,
 }
 
 impl StepContext<'_> {
-    /// Clears what an interrupted attempt left, builds, and trusts only a valid index that is the one that is meant.
+    /// Drops what an interrupted attempt left, builds the index, and accepts only a valid index that is the intended one.
     pub(super) async fn concurrent_index(
         &self,
         current: &Current<'_>,
@@ -58,14 +59,14 @@ impl StepContext<'_> {
         self.begin(current, sent, true).await?;
         if let Err(failed) = self.send_alone(current).await {
             let existed = failed.error.code() == Some(&tokio_postgres::error::SqlState::DUPLICATE_TABLE);
-            if existed && super::alone::answered(self.client, &failed) {
+            if existed && super::alone::reported_by_server(self.client, &failed) {
                 self.withdraw(current, sent).await;
             }
             return Ok(Err(failed));
         }
-        // IF NOT EXISTS is content with any relation of that name, one that appeared just now included.
+        // IF NOT EXISTS accepts any relation of that name, even one that another session has just created.
         match self.found_index(index).await? {
-            Some(found) if !found.valid || found.table.as_ref() != Some(&found.meant_table) => {
+            Some(found) if !found.valid || found.table.as_ref() != Some(&found.intended_table) => {
                 self.withdraw(current, sent).await;
                 Err(Error::IndexBeingBuilt { path: current.step.path.to_owned(), index: found.name })
             }
@@ -76,7 +77,7 @@ impl StepContext<'_> {
         }
     }
 
-    /// Looks at what has the name, until it is known what to do.
+    /// Examines the relation of that name until it is clear what to do.
     async fn prepare_index(
         &self,
         current: &Current<'_>,
@@ -93,17 +94,17 @@ impl StepContext<'_> {
         loop {
             let Some(found) = self.found_index(index).await? else { return Ok(Next::Build) };
             let name = &found.name;
-            // Without IF NOT EXISTS the server refuses what was there before.
-            let is_judged = sent.before || index.if_not_exists;
+            // Without IF NOT EXISTS, the server rejects the statement if the relation existed before.
+            let compares_existing = sent.before || index.if_not_exists;
             if !found.is_index {
-                if is_judged {
-                    let what = format!("{name} exists, and is no index");
+                if compares_existing {
+                    let what = format!("{name} exists and is not an index");
                     return Err(refuse(what, "rename one of the two"));
                 }
                 return Ok(Next::Build);
             }
-            if found.table.as_ref() != Some(&found.meant_table) {
-                if is_judged {
+            if found.table.as_ref() != Some(&found.intended_table) {
+                if compares_existing {
                     let table = found.table.unwrap_or_default();
                     return Err(refuse(format!("index {name} exists on {table}"), "rename one of the two"));
                 }
@@ -125,10 +126,10 @@ impl StepContext<'_> {
                 }
                 continue;
             }
-            if !is_judged {
+            if !compares_existing {
                 return Ok(Next::Build);
             }
-            if self.is_as_meant(index, &found).await? {
+            if self.is_as_intended(index, &found).await? {
                 warn!(index = name, "the index is complete");
                 return Ok(Next::Count);
             }
@@ -137,7 +138,7 @@ impl StepContext<'_> {
         }
     }
 
-    /// What has the name of the index, in the schema of its table.
+    /// The relation that has the name of the index, in the schema of its table.
     async fn found_index(&self, index: &ConcurrentIndex<'_>) -> Result<Option<Found>, Error> {
         let sql = format!(
             "SELECT c.oid, pg_catalog.format('%I.%I', n.nspname, c.relname), c.relkind IN ('i', 'I'), \
@@ -158,7 +159,7 @@ impl StepContext<'_> {
             oid: row.get(0),
             name: row.get(1),
             is_index: row.get(2),
-            meant_table: row.get(3),
+            intended_table: row.get(3),
             table_name: row.get(4),
             table: row.get(5),
             valid: row.get(6),
@@ -174,14 +175,14 @@ impl StepContext<'_> {
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
-    /// Whether a valid index is the one that the statement means: the same index is made on an empty copy of the table, in a
-    /// transaction that is rolled back, and the server's words for both are compared.
-    async fn is_as_meant(&self, index: &ConcurrentIndex<'_>, found: &Found) -> Result<bool, Error> {
+    /// Whether a valid index is the one that the statement would create: the same index is created on an empty copy of the table,
+    /// in a transaction that is rolled back, and the server's definitions of both are compared.
+    async fn is_as_intended(&self, index: &ConcurrentIndex<'_>, found: &Found) -> Result<bool, Error> {
         // The copy has the table's name, and the index its own: expressions may name them.
         let table = &found.table_name;
         let name = postgres_protocol::escape::escape_identifier(index.name.as_deref().unwrap_or_default());
         let copy = postgres_protocol::escape::escape_literal(&format!("pg_temp.{name}"));
-        // What follows the table: servers differ in how they name the schema of a temporary one.
+        // The definition from the table's name on: servers differ in how they name the schema of a temporary table.
         let words = |oid: &str| {
             format!(
                 "SELECT is_unique, CASE WHEN pg_catalog.starts_with(rest, plain) \
@@ -201,7 +202,7 @@ impl StepContext<'_> {
             "BEGIN;CREATE TEMPORARY TABLE {table} (LIKE {});\
              CREATE {}INDEX {name} ON pg_temp.{table} {}\n;{}\
              SELECT a.is_unique = b.is_unique AND a.words = b.words FROM ({}) AS a, ({}) AS b;ROLLBACK",
-            found.meant_table,
+            found.intended_table,
             if index.unique { "UNIQUE " } else { "" },
             index.definition,
             crate::pin::pin_local_sql(),

@@ -1,7 +1,7 @@
-//! What an interrupted statement leaves behind, and how the next attempt clears it away: invalid indexes.
+//! Invalid indexes that an interrupted statement leaves behind, and how the next attempt drops them.
 //!
-//! Invariant: an index is dropped only when it is invalid, on a table of the very statement, was not there before the
-//! statement was first sent, and no other session builds it or has locked its table against changes.
+//! Invariant: an index is dropped only if it is invalid, is on a table of that statement, did not exist before the statement was
+//! first sent, and no other session is building it or has locked its table against changes.
 
 use std::time::Duration;
 
@@ -17,8 +17,8 @@ use crate::error::Error;
 use crate::exec::failure::Attempt;
 use crate::exec::step::{Step, StepContext};
 
-/// Whether another session may be building the index `i`. The view of builds hides those of other roles; the lock that a
-/// build holds on the table does not. That of a prepared transaction has no session.
+/// Whether another session may be building the index `i`. The progress view hides builds of other roles, but `pg_locks` shows the
+/// lock that a build holds on the table. A lock of a prepared transaction has no session.
 pub(super) const BUSY: &str = "(EXISTS (SELECT FROM pg_catalog.pg_stat_progress_create_index AS progress \
            WHERE progress.index_relid = i.indexrelid) \
       OR EXISTS (SELECT FROM pg_catalog.pg_locks AS held LEFT JOIN pg_catalog.pg_stat_activity AS holder USING (pid) \
@@ -42,7 +42,7 @@ struct Leftover {
 }
 
 impl StepContext<'_> {
-    /// REINDEX CONCURRENTLY: clears away what earlier attempts at this very statement left, and rebuilds.
+    /// REINDEX CONCURRENTLY: drops what earlier attempts at this statement left, and rebuilds.
     pub(super) async fn reindex(
         &self,
         current: &Current<'_>,
@@ -94,14 +94,14 @@ impl StepContext<'_> {
         }
     }
 
-    /// Waits until it is worth looking again; false when the time is over.
+    /// Waits before the next check; false once the deadline has passed.
     pub(super) async fn wait_for_build(&self, index: &str, deadline: Instant) -> bool {
-        info!(index, "waiting for another session that builds this index");
+        info!(index, "waiting for another session that is building this index");
         tokio::time::sleep(POLL).await;
         Instant::now() < deadline
     }
 
-    /// The invalid halves of concurrent rebuilds on the tables that a REINDEX is about, and on their TOAST tables.
+    /// The invalid indexes that concurrent rebuilds have left on the tables of a REINDEX, and on their TOAST tables.
     async fn half_reindexed(&self, target: &ReindexTarget) -> Result<Vec<Leftover>, Error> {
         let tables = match target {
             ReindexTarget::Index(_) => {

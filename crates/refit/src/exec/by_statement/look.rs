@@ -1,6 +1,7 @@
-//! Looking at the catalogs between two statements of a text, on a session that the text has made its own.
+//! Reads the catalogs between two statements of a text, on a session whose settings the text may have changed.
 //!
-//! Invariant: a name means what it means to the text; the queries about it are pinned, and find nothing of the text's.
+//! Invariant: names are resolved as the text resolves them; the queries about them are pinned, so that nothing in the text's search
+//! path affects them.
 
 use tokio_postgres::Row;
 use tokio_postgres::types::{Oid, ToSql, Type};
@@ -10,11 +11,11 @@ use crate::error::Error;
 use crate::exec::step::StepContext;
 
 impl StepContext<'_> {
-    /// The relation that a name means to the text; none where there is none.
+    /// The relation that a name refers to in the text; `None` if there is none.
     pub(super) async fn relation(&self, name: &[String]) -> Result<Option<Oid>, Error> {
         let sql = "SELECT pg_catalog.to_regclass($1)::pg_catalog.oid";
         let row = self.client.query_typed_one(sql, &[(&path(name), Type::TEXT)]).await;
-        Ok(row.map_err(Error::database("looking for what a statement is about"))?.get(0))
+        Ok(row.map_err(Error::database("looking for the object of a statement"))?.get(0))
     }
 
     /// Runs a query of Refit's own in a transaction of its own.

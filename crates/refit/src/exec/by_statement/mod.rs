@@ -1,9 +1,9 @@
 //! Steps outside a transaction: one statement at a time, restartable at the statement that was interrupted.
 //!
-//! Invariant: `refit.step.statements_done` never counts a statement whose effect could be missing, and no statement is sent
-//! again whose effect could be there, but for those that are known to be repeatable. A statement that can run in a transaction is
-//! counted in that transaction. For the others it is recorded before that they begin, and the count follows: a restart compares
-//! what exists with what is meant, or stops where it cannot know.
+//! Invariant: `refit.step.statements_done` never counts a statement whose effect could be missing, and no statement whose effect
+//! could exist is sent again, except those that are known to be repeatable. A statement that can run in a transaction is counted in
+//! that transaction. The others are recorded before they are sent and counted afterwards: a restart compares what exists with what
+//! is intended, or stops if it cannot determine that.
 
 mod alone;
 mod begun;
@@ -32,14 +32,14 @@ use alone::Failing;
 use begun::Sent;
 use progress::Progress;
 
-/// The server splits a message as we did only with this; a file may have reset it to what the role has.
+/// The settings with which the server reads strings as the splitter does; a file may have reset them to those of the role.
 const READ_STRINGS_AS_SPLIT: &str =
     "SET SESSION standard_conforming_strings = on;SET SESSION client_encoding = 'UTF8'";
 
-/// One statement of a step on its way.
+/// The statement of a step that is running.
 struct Current<'a> {
     step: &'a Step<'a>,
-    /// All statements of the step, and which of them is meant.
+    /// All statements of the step; `index` is the current one.
     statements: &'a [Statement<'a>],
     index: usize,
     /// Its number among those that are counted, from 1.
@@ -57,7 +57,7 @@ impl<'a> Current<'a> {
 }
 
 impl StepContext<'_> {
-    /// Runs the statements that an earlier attempt has not completed, then enters the step in the history.
+    /// Runs the statements that no earlier attempt has completed, then writes the step to the history.
     pub(crate) async fn by_statement(&self, step: &Step<'_>, record: &str) -> Result<u32, Error> {
         let statements = refit_model::split_statements(step.sql);
         let row = self.row(step, 1);
@@ -110,7 +110,7 @@ impl StepContext<'_> {
         self.finish(step, id, attempts, record, statements.len()).await.map(|()| attempts)
     }
 
-    /// Enters the step in the history.
+    /// Writes the step to the history.
     async fn finish(
         &self,
         step: &Step<'_>,
@@ -136,7 +136,8 @@ impl StepContext<'_> {
         Err(attempt.into_error(step, attempts, Remains::Statements { failed: statements }))
     }
 
-    /// Long waits are in the nature of these statements, and most of their locks block no other session: no limit unless one is named.
+    /// Without a lock timeout unless the file sets one: these statements often wait for long, and most of their locks block no
+    /// other session.
     pub(in crate::exec) async fn begin_session(&self, step: &Step<'_>, discard: &str) -> Result<(), Error> {
         let timeout = step.lock_timeout.unwrap_or(Duration::ZERO).as_millis();
         let name = postgres_protocol::escape::escape_literal(&crate::application_name::step(step.stem));
@@ -151,7 +152,7 @@ impl StepContext<'_> {
         self.client.batch_execute(&sql).await.map_err(Error::database("preparing the session"))
     }
 
-    /// Stops when the text gave the lock away and another run has it.
+    /// Stops if the text released the lock and another run holds it.
     async fn hold_lock(&self, step: &Step<'_>) -> Result<(), Error> {
         match crate::lock::is_held(self.client, self.facts.lock).await? {
             true => Ok(()),
@@ -174,7 +175,7 @@ impl StepContext<'_> {
             }
             if self.pause_before_retry(current.step, &failed, attempts, &mut delays).await? {
                 attempts += 1;
-                self.put_session_back(current).await?;
+                self.restore_session(current).await?;
                 continue;
             }
             let remains = Remains::Statements { failed: current.index };
@@ -206,11 +207,11 @@ impl StepContext<'_> {
             }
             Operation::Create(kind, name) => self.create_or_drop(current, sent, kind, &name, true).await,
             Operation::Drop(kind, name) => self.create_or_drop(current, sent, kind, &name, false).await,
-            // What has no name to look for may be repeated by its nature: VACUUM, CLUSTER, REFRESH, ALTER SYSTEM, the forms
-            // of ALTER that cannot run in a transaction.
+            // Statements without an object to look for are repeatable: VACUUM, CLUSTER, REFRESH, ALTER SYSTEM, the forms of
+            // ALTER that cannot run in a transaction.
             Operation::Alter => match self.counted_statement(current).await {
                 Err(failed) if must_be_alone(&failed.error) => {
-                    self.put_session_back(current).await?;
+                    self.restore_session(current).await?;
                     self.repeatable(current, sent, Failing::HasNoEffect).await
                 }
                 outcome => Ok(outcome),
@@ -219,7 +220,7 @@ impl StepContext<'_> {
         }
     }
 
-    /// In a transaction with its count; by itself, and once, when it says that it needs to be alone.
+    /// Runs a statement in a transaction with its count; if it cannot run in a transaction, sends it alone, and once.
     async fn in_transaction(
         &self,
         current: &Current<'_>,
@@ -227,27 +228,27 @@ impl StepContext<'_> {
     ) -> Result<Result<(), Attempt>, Error> {
         match self.counted_statement(current).await {
             Err(failed) if must_be_alone(&failed.error) => {
-                self.put_session_back(current).await?;
+                self.restore_session(current).await?;
                 self.once(current, sent).await
             }
             outcome => Ok(outcome),
         }
     }
 
-    /// A failure resets the session; what the statements before have set counts for the next attempt as well.
-    async fn put_session_back(&self, current: &Current<'_>) -> Result<(), Error> {
+    /// Sets again what the statements before have set: a failure resets the session, and the next attempt needs their settings.
+    async fn restore_session(&self, current: &Current<'_>) -> Result<(), Error> {
         self.begin_session(current.step, "").await?;
         for statement in &current.statements[..current.index] {
             if statement.kind == StatementKind::Session {
                 let set = self.client.batch_execute(statement.text).await;
-                set.map_err(Error::database("putting the session back for another attempt"))?;
+                set.map_err(Error::database("restoring the session for another attempt"))?;
             }
         }
         let read = self.client.batch_execute(READ_STRINGS_AS_SPLIT).await;
-        read.map_err(Error::database("putting the session back for another attempt"))
+        read.map_err(Error::database("restoring the session for another attempt"))
     }
 
-    /// A statement that can run in a transaction: counted with its effect.
+    /// Runs a statement that can run in a transaction, and counts it there.
     async fn counted_statement(&self, current: &Current<'_>) -> Result<(), Attempt> {
         let text = current.statement().text;
         let lock_timeout = current.step.lock_timeout.unwrap_or(self.lock_timeout);
@@ -271,7 +272,7 @@ impl StepContext<'_> {
         Err(Attempt { blockers, ..failed })
     }
 
-    /// A statement that changes nothing but the session: not counted, since every attempt repeats it.
+    /// Runs a statement that changes only the session. It is not counted, since every attempt repeats it.
     async fn session_statement(&self, current: &Current<'_>) -> Result<(), Attempt> {
         self.send_alone(current).await?;
         send(self.client, READ_STRINGS_AS_SPLIT).await.map_err(alone)
@@ -281,7 +282,7 @@ impl StepContext<'_> {
         send(self.client, &format!("BEGIN;{};COMMIT", current.count)).await.map_err(alone)
     }
 
-    /// SQL that counts `done` statements, as the role that the session had before the text changed it.
+    /// SQL that records `done` statements, with the role that the session had before the text changed it.
     fn count(&self, id: i64, done: usize, checksum: &str) -> String {
         format!(
             "{}UPDATE {}.step SET statements_done = {done}, statements_checksum = '{checksum}', \
@@ -291,7 +292,7 @@ impl StepContext<'_> {
         )
     }
 
-    /// Puts the session right, whatever the text has made of it, and says in the step's row why it ended.
+    /// Restores the session, whatever the text has changed, and records in the step's row why it ended.
     async fn close_failed(&self, id: i64, error: &Error) {
         self.clean_up("").await;
         let sql = "UPDATE refit.step SET outcome = 'failed', finished_at = pg_catalog.clock_timestamp(), attempts = $2, error = $3 \
@@ -312,7 +313,7 @@ impl StepContext<'_> {
     }
 }
 
-/// The run is to end before the statement with this index.
+/// The error of a run that was interrupted before the statement with this index.
 fn interrupted(step: &Step<'_>, index: usize) -> Error {
     let remains = match index {
         0 => "none of its statements is applied; run again to continue".to_owned(),
@@ -321,14 +322,14 @@ fn interrupted(step: &Step<'_>, index: usize) -> Error {
     Error::Interrupted { at: Some(step.stem.to_owned()), remains }
 }
 
-/// Whether the statement was refused for the transaction around it.
+/// Whether the server rejected the statement because it was in a transaction.
 pub(super) fn must_be_alone(error: &tokio_postgres::Error) -> bool {
     error.code().is_some_and(|code| {
         *code == SqlState::INVALID_TRANSACTION_TERMINATION || *code == SqlState::ACTIVE_SQL_TRANSACTION
     })
 }
 
-/// A name as SQL has it: parts quoted, with dots between.
+/// A name as SQL writes it: quoted parts, separated by dots.
 fn path(parts: &[String]) -> String {
     let parts = parts.iter().map(|part| postgres_protocol::escape::escape_identifier(part));
     parts.collect::<Vec<_>>().join(".")

@@ -1,6 +1,6 @@
-//! Statements whose effect is the existence of something: databases, tablespaces, subscriptions, indexes, partitions.
+//! Statements that create or drop an object: databases, tablespaces, subscriptions, indexes, partitions.
 //!
-//! Invariant: what exists already, or is missing already, counts as the statement's effect only when this very statement was
+//! Invariant: an object that already exists, or is already missing, counts as the effect of a statement only if that statement was
 //! recorded as begun before.
 
 use refit_model::ObjectKind;
@@ -15,7 +15,7 @@ use crate::exec::failure::{Attempt, alone};
 use crate::exec::step::StepContext;
 
 impl StepContext<'_> {
-    /// CREATE or DROP of something.
+    /// CREATE or DROP of an object.
     pub(super) async fn create_or_drop(
         &self,
         current: &Current<'_>,
@@ -25,7 +25,7 @@ impl StepContext<'_> {
         create: bool,
     ) -> Result<Result<(), Attempt>, Error> {
         let dropped = match kind {
-            // Another one of that name, further back in the search path, is not the one that was to go.
+            // An index of that name in a later schema of the search path is not the one to drop.
             ObjectKind::Index if !create => self.relation(name).await?,
             _ => None,
         };
@@ -38,7 +38,7 @@ impl StepContext<'_> {
                 sent.complete = true;
                 return Ok(self.count_alone(current).await);
             }
-            // Nothing that it could change: the server says so, or IF EXISTS is content.
+            // There is nothing to change: the server reports an error, or IF [NOT] EXISTS accepts it.
             return match self.send_alone(current).await {
                 Ok(()) => Ok(self.count_alone(current).await),
                 Err(failed) => Ok(Err(failed)),
@@ -49,7 +49,7 @@ impl StepContext<'_> {
         self.repeatable(current, sent, failing).await
     }
 
-    /// Whether it exists. A database that a DROP has left half removed does not count as created.
+    /// Whether it exists. A database that an interrupted DROP left invalid does not count as created.
     async fn object_exists(&self, kind: ObjectKind, name: &[String], create: bool) -> Result<bool, Error> {
         let sql = match kind {
             ObjectKind::Database if create => {
@@ -70,7 +70,7 @@ impl StepContext<'_> {
                 "SELECT EXISTS (SELECT FROM pg_catalog.pg_class WHERE oid = $1 AND relkind IN ('i', 'I'))"
             }
         };
-        let doing = "looking for what a statement is about";
+        let doing = "looking for the object of a statement";
         let rows = match kind {
             ObjectKind::Index => self.look(doing, sql, &[(&self.relation(name).await?, Type::OID)]).await?,
             _ => self.look(doing, sql, &[(&name.join("."), Type::TEXT)]).await?,
@@ -78,7 +78,7 @@ impl StepContext<'_> {
         Ok(rows.first().is_some_and(|row| row.get(0)))
     }
 
-    /// DETACH PARTITION CONCURRENTLY: an attempt that was interrupted half-way is finished, not repeated.
+    /// DETACH PARTITION CONCURRENTLY: completes an attempt that was interrupted half-way instead of repeating it.
     pub(super) async fn detach(
         &self,
         current: &Current<'_>,
@@ -88,7 +88,7 @@ impl StepContext<'_> {
     ) -> Result<Result<(), Attempt>, Error> {
         match self.detaching(table, partition).await? {
             Detaching::Pending { finalize } if sent.before => {
-                warn!(statement = current.index + 1, "finishing a DETACH PARTITION that was interrupted");
+                warn!(statement = current.index + 1, "completing a DETACH PARTITION that was interrupted");
                 if let Err(failed) = self.send(&finalize).await {
                     return Ok(Err(alone(failed)));
                 }
@@ -98,7 +98,7 @@ impl StepContext<'_> {
                 warn!(statement = current.index + 1, "an earlier attempt completed this statement");
                 sent.complete = true;
             }
-            // Not ours: the server refuses it.
+            // This step did not detach it: the server rejects the statement.
             Detaching::Pending { .. } | Detaching::Detached => {
                 return match self.send_alone(current).await {
                     Ok(()) => Ok(self.count_alone(current).await),
@@ -112,7 +112,7 @@ impl StepContext<'_> {
         }
         let outcome = self.repeatable(current, sent, Failing::LeavesTraces).await?;
         if let Err(failed) = &outcome
-            && super::alone::answered(self.client, failed)
+            && super::alone::reported_by_server(self.client, failed)
             && !matches!(self.detaching(table, partition).await?, Detaching::Pending { .. })
         {
             self.withdraw(current, sent).await;
@@ -132,17 +132,17 @@ impl StepContext<'_> {
                    WHERE parent.oid = $1";
         let (table, partition) = (self.relation(table).await?, self.relation(partition).await?);
         let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&table, Type::OID), (&partition, Type::OID)];
-        let rows = self.look("looking at a partition", sql, &parameters).await?;
+        let rows = self.look("reading the state of a partition", sql, &parameters).await?;
         Ok(match rows.first().map(|row| (row.get::<_, Option<bool>>(0), row.get(1))) {
             Some((Some(true), finalize)) => Detaching::Pending { finalize },
             Some((None, _)) => Detaching::Detached,
-            // Where one of the two is missing, the server says so best.
+            // If one of the two is missing, the server reports it.
             Some((Some(false), _)) | None => Detaching::Attached,
         })
     }
 }
 
-/// How far a partition is from its table.
+/// The state of a partition.
 enum Detaching {
     Attached,
     Pending { finalize: String },

@@ -1,7 +1,7 @@
-//! How far an earlier attempt at a step came, and whether the file still says what it did.
+//! How far an earlier attempt at a step came, and whether the file still has the statements that it ran.
 //!
-//! Statements that only change the session are not counted: they run again in every attempt, and may be added to a file
-//! whose first half is done.
+//! Statements that only change the session are not counted: they run again in every attempt, and may be added to the part of a
+//! file that has run.
 
 use refit_model::{Statement, StatementKind};
 use tokio_postgres::Client;
@@ -11,16 +11,16 @@ use crate::error::Error;
 use crate::exec::step::Step;
 use crate::state::{Earlier, StepRow};
 
-/// Where to continue.
+/// Where to resume.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     /// Statements that are complete.
     pub(super) done: usize,
     /// Their checksum; empty when there are none.
     pub(super) checksum: String,
-    /// Whether an attempt ended without recording how.
+    /// Whether an attempt ended without recording its outcome.
     pub(super) interrupted: bool,
-    /// The statement after them, when it was sent by itself and may have had its effect.
+    /// The statement after them, if it was sent outside a transaction and may have had its effect.
     pub(super) begun: Option<Begun>,
 }
 
@@ -28,9 +28,8 @@ impl Progress {
     /// Reads how far the attempts came since the step last succeeded.
     ///
     /// # Errors
-    /// [`Error::EditedWhileHalfDone`] when what was completed is no longer what the file begins with: neither running
-    /// that again nor leaving it out would be right. [`Error::StatementBegun`] when a statement was begun that may not be
-    /// sent again.
+    /// [`Error::EditedWhileHalfDone`] if the file no longer begins with the completed statements: then it is correct neither to run
+    /// them nor to skip them. [`Error::StatementBegun`] if a statement was begun that may not be sent again.
     pub(super) async fn read(
         client: &Client,
         row: &StepRow<'_>,
@@ -70,10 +69,9 @@ pub(super) fn checksum_of(statements: &[Statement<'_>], done: usize) -> String {
     counted(statements).take(done).fold(String::new(), |before, statement| checksum(&before, statement))
 }
 
-/// Checksum of a statement and all before it, given theirs. It is refinery's, which stays the same from release to
-/// release.
+/// Checksum of a statement and all before it, given theirs. It is refinery's checksum, which is the same in all releases.
 pub(super) fn checksum(before: &str, statement: &Statement<'_>) -> String {
     let migration = refinery_core::Migration::unapplied("V0__done", &format!("{before}\n{}", statement.text));
-    // The name is a good one, so this does not fail; if it did, a restart would find an edit and stop.
+    // The name is valid, so this does not fail; if it did, a restart would take the file for edited and stop.
     migration.map_or_else(|_| "none".to_owned(), |migration| migration.checksum().to_string())
 }
