@@ -239,7 +239,7 @@ async fn a_worker_that_sleeps_is_paused_within_a_second() {
     hold(&db, &[TABLE, fill]).await;
     let (url, work) = (db.url().to_owned(), inline(&[TABLE, fill]));
     let working = tokio::spawn(async move { work.run(&url).await });
-    until("it sleeps", async || status(&db).await.batches >= 5).await;
+    until("the worker sleeps", async || status(&db).await.batches >= 5).await;
     ask(&db, Request::Pause).await.unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;
     let paused = status(&db).await;
@@ -261,7 +261,7 @@ async fn a_search_for_remaining_rows_does_not_block_requests() {
     hold(&db, &files).await;
     let (url, work) = (db.url().to_owned(), inline(&files));
     let working = tokio::spawn(async move { work.run(&url).await });
-    until("all is done", async || status(&db).await.rows_changed == 2).await;
+    until("all rows are changed", async || status(&db).await.rows_changed == 2).await;
     tokio::time::sleep(Duration::from_millis(300)).await;
     let began = Instant::now();
     ask(&db, Request::Pause).await.unwrap();

@@ -39,7 +39,7 @@ async fn drift_is_ignored_warned_about_or_refused() {
     let warnings = boot(Drift::Warn).await.unwrap().warnings;
     assert_eq!(warnings.len(), 1);
     let Error::Drift { differences } = boot(Drift::Refuse).await.unwrap_err() else {
-        panic!("refused otherwise")
+        panic!("refused for another reason")
     };
     assert_eq!(differences.len(), 2);
     let error = Error::Drift { differences }.to_string();
@@ -76,7 +76,7 @@ async fn unusable_snapshots_are_refused() {
     let cases = [
         (none, "there is no snapshot; write it with `cargo xtask snapshot`"),
         (migrator(&FILES, Drift::Refuse, &kept), "was made from other migrations"),
-        (migrator(&FILES, Drift::Refuse, "{"), "cannot read it"),
+        (migrator(&FILES, Drift::Refuse, "{"), "cannot read the snapshot"),
         (migrator(&FILES, Drift::Refuse, &edited), "edited by hand"),
     ];
     for (migrator, words) in cases {

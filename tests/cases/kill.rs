@@ -131,7 +131,7 @@ async fn assert_history_agrees(db: &TestDb) {
 async fn assert_complete(db: &TestDb, expected: &str) {
     let twice = "SELECT coalesce(string_agg(entry, ', '), '') FROM \
                  (SELECT entry FROM log GROUP BY entry HAVING count(*) <> 1) AS wrong";
-    assert_eq!(value::<String>(db, twice).await, "", "these happened more than once");
+    assert_eq!(value::<String>(db, twice).await, "", "these ran more than once");
     // Versions, the repeatable one, and the three inside steps.
     assert_eq!(value::<i64>(db, "SELECT count(*) FROM log").await, VERSIONS as i64 + 4);
     let history = "SELECT count(DISTINCT version) FROM refinery_schema_history";

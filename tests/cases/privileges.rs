@@ -40,7 +40,7 @@ async fn follow(admin: &str, own: &str) -> usize {
             Err(error) => panic!("{error}"),
         }
     }
-    panic!("the hints lead nowhere");
+    panic!("the run still fails after six hints");
 }
 
 #[tokio::test]
@@ -65,7 +65,7 @@ async fn the_temporary_privilege_is_named() {
         "-- refit: transaction = false\nCREATE INDEX CONCURRENTLY IF NOT EXISTS song_n ON mine.song (n);",
     );
     let all = migrator(&[SONG, FILL, index, VIEW]);
-    let Err(Error::Rights { grants, .. }) = all.run(&own).await else { panic!("no right is missing") };
+    let Err(Error::Rights { grants, .. }) = all.run(&own).await else { panic!("no privilege is missing") };
     assert_eq!(grants, ["GRANT TEMPORARY ON DATABASE postgres TO \"svc-app\""]);
     execute_at(&admin, &grants.join(";")).await;
     all.run(&own).await.unwrap();

@@ -73,7 +73,7 @@ async fn a_running_backfill_stays_with_its_table() {
     let url = at(db.url(), "a");
     let working = tokio::spawn(async move { slow.run(&url).await });
     let begun = "SELECT coalesce(sum(rows_walked), 0)::int8 FROM refit.backfill_range";
-    until("some batches", async || {
+    until("some batches are committed", async || {
         exists(&db, "refit.backfill_range").await && value::<i64>(&db, begun).await > 40
     })
     .await;
@@ -98,7 +98,7 @@ async fn a_running_rollback_stays_with_its_table() {
     let waiting = "SELECT count(*) FROM refit.backfill_range r JOIN refit.backfill b ON b.id = backfill_id \
                    WHERE kind = 'undo' AND leased_until IS NOT NULL";
     let renaming = async {
-        until("the first batch", async || value::<i64>(&db, waiting).await > 0).await;
+        until("the first batch waits", async || value::<i64>(&db, waiting).await > 0).await;
         execute(&db, TAKE_NAME).await;
         holder.batch_execute("COMMIT").await.unwrap();
     };
@@ -165,7 +165,7 @@ async fn a_table_swapped_while_batches_run_is_completed() {
     let inline = migrator(&[table, slow]).backfills(Backfills::Inline);
     let begun = "SELECT coalesce(sum(rows_walked), 0)::int8 FROM refit.backfill_range";
     let swapping = async {
-        until("some batches", async || {
+        until("some batches are committed", async || {
             exists(&db, "refit.backfill_range").await && value::<i64>(&db, begun).await > 40
         })
         .await;
@@ -198,7 +198,7 @@ async fn partitions_and_schemas_renamed_while_batches_run_are_completed() {
         let url = at(db.url(), "a");
         let begun = "SELECT coalesce(sum(rows_walked), 0)::int8 FROM refit.backfill_range";
         let renaming = async {
-            until("some batches", async || {
+            until("some batches are committed", async || {
                 exists(&db, "refit.backfill_range").await && value::<i64>(&db, begun).await > 40
             })
             .await;
@@ -370,7 +370,7 @@ async fn the_run_that_creates_the_history_holds_its_lock() {
         [("V1__slow.sql", "-- refit: transaction = false\nSELECT pg_sleep(3);\nCREATE TABLE done (id int);")];
     let (running, url) = (migrator(&slow), at(db.url(), "a"));
     let run = tokio::spawn(async move { running.run(&url).await });
-    until("the first run", async || exists(&db, "refit.step").await).await;
+    until("the first run has begun", async || exists(&db, "refit.step").await).await;
     execute(&db, "ALTER SCHEMA a RENAME TO b").await;
     let impatient = migrator(&slow).wait_for_lock(Duration::from_millis(300));
     let error = impatient.run(&at(db.url(), "b")).await.unwrap_err();

@@ -179,7 +179,7 @@ async fn two_concurrent_rollbacks_undo_each_migration_once() {
     migrator(&FILES).run(db.url()).await.unwrap();
     let (first, second) = tokio::join!(back(&db, &FILES, 0), back(&db, &FILES, 0));
     assert_eq!(first.unwrap().steps.len() + second.unwrap().steps.len(), 4);
-    until("no lock is left", async || advisory_locks(&db).await == 0).await;
+    until("no lock is held", async || advisory_locks(&db).await == 0).await;
     assert_eq!(applied(&db).await, "");
 }
 

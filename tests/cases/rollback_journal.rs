@@ -32,7 +32,7 @@ async fn a_journal_is_dropped_after_its_retention_time() {
     let holder = db.connect().await.unwrap();
     let lock = migrator(&[]).lock(&holder).await.unwrap();
     observed.run(db.url()).await.unwrap();
-    assert!(exists(&db, "refit.backfill_undo_1").await, "not without the lock");
+    assert!(exists(&db, "refit.backfill_undo_1").await, "the journal was dropped without the lock");
     lock.release(&holder).await;
     observed.run(db.url()).await.unwrap();
     assert!(!exists(&db, "refit.backfill_undo_1").await);

@@ -263,7 +263,7 @@ async fn rows_that_cannot_be_restored_are_set_aside_and_retried() {
     assert_eq!((left.kind.as_str(), left.state.as_str(), left.errors), ("undo", "incomplete", 2));
     // Newer migrations are undone, the backfill is not.
     assert_eq!((applied(&db).await.as_str(), counts(&db).await.as_str()), ("1,2", "0: 19998, 1: 2"));
-    assert_eq!(back(&db, &FILES).await.unwrap_err().message(), error.message(), "they fail again");
+    assert_eq!(back(&db, &FILES).await.unwrap_err().message(), error.message(), "the rows fail again");
     execute(&db, "ALTER TABLE t DROP CONSTRAINT c").await;
     back(&db, &FILES).await.unwrap();
     assert_eq!((applied(&db).await.as_str(), counts(&db).await.as_str()), ("1", "0: 20000"));

@@ -31,7 +31,7 @@ async fn stopped<T>(
     };
     let both = async { tokio::join!(run, stop) };
     let (outcome, ()) = tokio::time::timeout(Duration::from_secs(20), both).await.expect("it continues");
-    let Err(error) = outcome else { panic!("it came to its end") };
+    let Err(error) = outcome else { panic!("it completed") };
     assert!(matches!(error, Error::Interrupted { .. }), "{error}");
     error
 }
@@ -184,7 +184,7 @@ async fn an_accepted_edit_reaches_a_running_process() {
     let working = migrator(&old).backfills(Backfills::Inline);
     let editing = async {
         let done = "SELECT count(*) FROM t WHERE a = 7";
-        until("some rows are done", async || exists(&db, "t").await && value::<i64>(&db, done).await > 20)
+        until("some rows are changed", async || exists(&db, "t").await && value::<i64>(&db, done).await > 20)
             .await;
         let found = |files: &[(&str, &str)]| set(files).migration(2).unwrap().checksum;
         let accept = HistoryChange::Accept {

@@ -11,14 +11,14 @@ type Uses = BTreeMap<String, BTreeMap<String, String>>;
 #[test]
 fn the_modules_of_refit_depend_on_each_other_one_way() {
     let uses = uses(&crate::support::scratch::workspace().join("crates/refit/src"));
-    assert!(uses.contains_key("migrator") && uses["migrator"].contains_key("planner"), "nothing was read");
+    assert!(uses.contains_key("migrator") && uses["migrator"].contains_key("planner"), "no module was read");
     assert_one_way(uses);
 }
 
 #[test]
 fn the_modules_of_the_sample_service_depend_on_each_other_one_way() {
     let uses = uses(&crate::support::scratch::workspace().join("crates/content-service/src"));
-    assert!(uses.contains_key("boot") && uses["boot"].contains_key("router"), "nothing was read");
+    assert!(uses.contains_key("boot") && uses["boot"].contains_key("router"), "no module was read");
     assert_one_way(uses);
 }
 

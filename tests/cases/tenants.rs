@@ -164,7 +164,7 @@ async fn a_hundred_tenants_are_independent() {
     let slow = format!("{}&", at(db.url(), "tenant_50"));
     let process = boot::work(folder.path(), slow.trim_end_matches('&'), 2.0);
     let begun = "SELECT coalesce((SELECT sum(batches) > 0 FROM refit.backfill_range), false)";
-    until("a batch of the first tenant", async || {
+    until("a batch of the first tenant is committed", async || {
         exists(&db, "refit.backfill_range").await && value::<bool>(&db, begun).await
     })
     .await;

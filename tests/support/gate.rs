@@ -23,7 +23,7 @@ pub(crate) async fn waiting(db: &TestDb) -> i32 {
                AND wait_event = 'PgSleep' AND application_name LIKE 'refit V%'";
     // Returns the value that was seen: in another query, the process may be between two sleeps.
     let mut pid = 0;
-    until("a step at the gate", async || {
+    until("a step waits at the gate", async || {
         pid = value::<i32>(db, sql).await;
         pid > 0
     })

@@ -44,7 +44,7 @@ pub(crate) async fn kill_at(
                WHERE datname = current_database() AND application_name LIKE 'refit V%'";
     value::<i64>(db, end).await;
     let left = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'refit V%'";
-    until("its session is gone", async || value::<i64>(db, left).await == 0).await;
+    until("its session has ended", async || value::<i64>(db, left).await == 0).await;
 }
 
 pub(crate) const PARTITIONED: (&str, &str) = (

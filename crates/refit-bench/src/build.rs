@@ -205,7 +205,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tool_is_judged_by_what_it_adds() {
+    fn the_cost_of_a_tool_is_its_difference_from_the_baseline() {
         let cost = |seconds, bytes| Cost { cpu: Duration::from_secs(seconds), crates: 10, bytes };
         let judged = |refit: Option<u64>| {
             let costs = [

@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_unique_and_every_target_exists_by_then() {
+    fn names_are_unique_and_tables_exist_before_they_are_used() {
         let texts = history(1000);
         let mut created = std::collections::HashSet::new();
         for text in &texts {

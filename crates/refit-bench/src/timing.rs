@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ratio_is_taken_turn_by_turn() {
+    fn ratios_are_computed_per_turn() {
         let mut times = Times::new(2);
         for (one, other) in [(1, 2), (10, 20), (300, 100)] {
             times.add(0, Duration::from_millis(one));

@@ -90,8 +90,9 @@ struct Origin {
 
 /// Whether the snapshot is one of this set and environment.
 fn check_origin(set: &MigrationSet, environment: &str, json: &str) -> Result<(), String> {
-    let Document { set: origin } = serde_json::from_str(json)
-        .map_err(|error| format!("cannot read it: {error}; write it again with `cargo xtask snapshot`"))?;
+    let Document { set: origin } = serde_json::from_str(json).map_err(|error| {
+        format!("cannot read the snapshot: {error}; write it again with `cargo xtask snapshot`")
+    })?;
     if origin.digest != set.digest() {
         let why =
             "it was made from other migrations; write it again with `cargo xtask snapshot`, and build again";
@@ -100,8 +101,8 @@ fn check_origin(set: &MigrationSet, environment: &str, json: &str) -> Result<(),
     if origin.environment != environment && !set.is_unconditional() {
         let made = &origin.environment;
         return Err(format!(
-            "it was made for the environment {made}, and some migrations do not run in each environment (this is \
-             {environment}); turn the comparison off here, or write the snapshot with \
+            "it was made for the environment {made}, not for {environment}, and some migrations run only in some \
+             environments; turn the comparison off here, or write the snapshot with \
              `cargo xtask snapshot --environment {environment}`"
         ));
     }

@@ -40,7 +40,7 @@ pub async fn major(db: &TestDb) -> u32 {
 pub async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     let began = Instant::now();
     while !condition().await {
-        assert!(began.elapsed() < Duration::from_secs(60), "not within a minute: {what}");
+        assert!(began.elapsed() < Duration::from_secs(60), "timed out after a minute, waiting until {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

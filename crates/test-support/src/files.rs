@@ -8,7 +8,7 @@ use tempfile::TempDir;
 /// A set from files written inline.
 pub fn set(files: &[(&str, &str)]) -> MigrationSet {
     let files = files.iter().map(|(path, text)| SourceFile::new(*path, text.as_bytes().to_vec())).collect();
-    MigrationSet::from_files("migrations", files).expect("a valid folder")
+    MigrationSet::from_files("migrations", files).expect("the folder is valid")
 }
 
 /// The same files on disk, for a process to read.

@@ -123,7 +123,7 @@ async fn a_role_without_privileges_leaves_the_job_and_names_the_grants() {
         attempts += 1;
         assert!(attempts < 8, "{text}");
     }
-    assert!(attempts > 1, "nothing was missing");
+    assert!(attempts > 1, "no privilege was missing");
     assert_eq!(value::<String>(&db, "SELECT state FROM refit.backfill").await, "complete");
     assert_eq!(value::<i64>(&db, "SELECT sum(n) FROM app.song").await, 100);
 }

@@ -192,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_as_long_as_it_says_and_always_the_same() {
+    fn the_corpus_has_the_requested_length_and_is_deterministic() {
         let all = files(1_000);
         let lines: usize = all.iter().map(|(_, text)| text.lines().count()).sum();
         assert!((31_000..=33_000).contains(&lines), "{lines}");

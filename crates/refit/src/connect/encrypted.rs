@@ -34,7 +34,7 @@ pub(super) fn connector(options: &TlsOptions) -> Result<Connector, Error> {
         SslMode::VerifyFull | SslMode::VerifyCa => {
             let roots = roots(options)?;
             let verifier = Verifier::of(&provider, roots, mode == SslMode::VerifyFull);
-            verifier.map_err(caused("no trusted certificate authority (name one with sslrootcert)"))?
+            verifier.map_err(caused("no certificate authority is trusted (name one with sslrootcert)"))?
         }
         _ => Verifier::none(&provider),
     };
@@ -121,7 +121,7 @@ fn about_certificate(error: &CertificateError, options: &TlsOptions) -> &'static
              without sslrootcert, which encrypts and does not verify the server"
         }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            "connect to a name that the certificate has, or use sslmode=verify-ca, which does not check names"
+            "use a host name that the certificate has, or sslmode=verify-ca, which does not check names"
         }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
             "renew the server's certificate, and check this machine's clock"

@@ -17,7 +17,7 @@ pub(super) fn refuse_stray_at(text: &str) -> Result<(), Error> {
     let place = place.split_once('?').map_or(place, |(place, _)| place);
     if credentials.contains('?') || place.contains('@') {
         let fix = "in user, password and database, write `@` as %40, `?` as %3F and `/` as %2F";
-        return Err(Error::Url(format!("misplaced `@`; {fix}")));
+        return Err(Error::Url(format!("misplaced `@` or `?`; {fix}")));
     }
     Ok(())
 }
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parameters_are_taken_out_and_the_rest_is_left() {
+    fn parameters_are_split_from_the_rest() {
         let (rest, parameters) =
             split("postgres://u:p%40@h:1/d?application_name=x&sslmode=verify-ca&sslrootcert=%2Fa%20b.crt")
                 .unwrap();

@@ -71,8 +71,8 @@ pub enum Error {
     /// The connection goes through a connection pooler, but the work requires a session.
     #[error(
         "connected through a connection pooler, which may switch sessions between transactions; \
-         connect to the server itself, or, if the pooler keeps one session per client, say so with --session-pooler \
-         (Migrator::session_pooler)"
+         connect to the server itself, or set --session-pooler (Migrator::session_pooler) if the pooler keeps one \
+         session per client"
     )]
     Pooler,
     /// The session is in a transaction of the caller.

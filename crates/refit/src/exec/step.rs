@@ -121,7 +121,7 @@ impl StepContext<'_> {
         refused: impl AsyncFnOnce(),
     ) -> Result<StepReport, Error> {
         let hooked = self.hook_run(step.kind == StepKind::Undo);
-        // A rollback asks before it restores rows.
+        // A rollback calls this hook before it restores rows.
         if step.kind != StepKind::Undo {
             self.hooks.before_step(hooked, HookStep::new(step.kind, step.version, step.stem)).await?;
         }
@@ -181,10 +181,7 @@ impl StepContext<'_> {
             };
             if failed.is_misread() && self.row(step, attempts).is_recorded(self.client).await {
                 let reason = crate::error::describe(&failed.error);
-                warn!(
-                    step = step.stem,
-                    reason, "the step was applied, but the server's response could not be read"
-                );
+                warn!(step = step.stem, reason, "applied, but cannot read the server's response");
                 return Ok((attempts, Duration::ZERO));
             }
             if let Some(refused) = refused.take() {

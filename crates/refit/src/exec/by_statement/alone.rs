@@ -57,8 +57,8 @@ impl StepContext<'_> {
             sent.complete = true;
             return Ok(self.count_alone(current).await);
         };
-        // Two more: the statement's own transaction, which was rolled back, and that of the query for the number. An observer
-        // uses the session too, so the numbers prove nothing; its database is thrown away.
+        // Two more: the statement's own transaction, which was rolled back, and that of the query for the number.
+        // An observer also uses the session, so the numbers prove nothing; its database is temporary.
         let rolled_back = reported_by_server(self.client, &failed)
             && (self.statements.is_some()
                 || match (before, self.transaction_number().await) {
