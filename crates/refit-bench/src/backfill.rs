@@ -4,7 +4,6 @@ mod contender;
 mod table;
 mod traffic;
 
-use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use serde::Serialize;
 
 use self::contender::{Contender, Outcome};
 use self::table::Lab;
+use super::output;
 use super::release::Build;
 use super::table::Verdict;
 use super::timing::middle;
@@ -96,12 +96,7 @@ struct Findings {
 /// If something could not be measured.
 pub(crate) async fn run(args: &Args, human: bool) -> anyhow::Result<ExitCode> {
     args.build.become_release()?;
-    let say = |what: &str| {
-        if human {
-            let dim = anstyle::Style::new().dimmed();
-            anstream::eprintln!("{dim}{what}{dim:#}");
-        }
-    };
+    let say = |what: &str| output::say(human, what);
     say(&format!("filling {} rows", args.rows));
     let lab = Lab::open(args.rows).await?;
     let mut outcomes: Vec<Vec<Outcome>> = CONTENDERS.iter().map(|_| Vec::new()).collect();
@@ -136,10 +131,8 @@ pub(crate) async fn run(args: &Args, human: bool) -> anyhow::Result<ExitCode> {
         targets,
         curves: if args.no_curves { Vec::new() } else { curves(&lab, args.rows, &say).await? },
     };
-    let missed = findings.targets.iter().any(|judged| matches!(judged.verdict, Verdict::Missed(_)));
-    let text = if human { text(&findings) } else { serde_json::to_string_pretty(&findings)? };
-    writeln!(anstream::stdout().lock(), "{text}")?;
-    Ok(if missed { ExitCode::from(1) } else { ExitCode::SUCCESS })
+    let missed = findings.targets.iter().any(|judged| judged.verdict.is_missed());
+    output::finish(human, || text(&findings), &findings, missed)
 }
 
 /// The traffic, alternately without a backfill and during one with a single worker and default settings.

@@ -1,9 +1,9 @@
 //! `bench boot`: the cost of a boot, compared with plain refinery and sqlx.
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use super::lab::Lab;
+use super::output;
 use super::release::{Build, Pace};
 use super::rows::Group;
 use super::table::Table;
@@ -37,11 +37,7 @@ pub(crate) async fn run(args: &Args, human: bool) -> anyhow::Result<ExitCode> {
         // Returning drops the server.
         _ = tokio::signal::ctrl_c() => return Ok(ExitCode::from(130)),
     };
-    let text = if human { table.human() } else { serde_json::to_string_pretty(&table)? };
-    let mut out = anstream::stdout().lock();
-    writeln!(out, "{text}")?;
-    out.flush()?;
-    Ok(if table.missed() { ExitCode::from(1) } else { ExitCode::SUCCESS })
+    output::finish(human, || table.human(), &table, table.missed())
 }
 
 async fn measure(args: &Args, human: bool) -> anyhow::Result<Table> {

@@ -3,7 +3,6 @@
 mod cargo;
 mod service;
 
-use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -12,6 +11,7 @@ use serde::Serialize;
 
 use self::cargo::{Builds, Run, fetch, twice};
 use self::service::Service;
+use super::output;
 use super::table::{Cell, Verdict, aligned};
 
 /// Measure the builds of `cargo xtask demo`, of the tests after it, and of a service that uses Refit, refinery or sqlx.
@@ -62,24 +62,15 @@ struct Cost {
 /// # Errors
 /// If something could not be built.
 pub(crate) fn run(args: &Args, human: bool, workspace: &Path) -> anyhow::Result<ExitCode> {
-    let say = |what: &str| {
-        if human {
-            let dim = anstyle::Style::new().dimmed();
-            anstream::eprintln!("{dim}{what}{dim:#}");
-        }
-    };
+    let say = |what: &str| output::say(human, what);
     let mut rows = Vec::new();
     if !args.services {
         rows.extend(of_workspace(workspace, &say)?);
     }
     rows.extend(of_services(workspace, args.quick, &say)?);
-    let missed = rows.iter().any(|row| matches!(row.verdict, Verdict::Missed(_)));
-    let text = match human {
-        true => table(&rows),
-        false => serde_json::to_string_pretty(&serde_json::json!({ "format": 1, "rows": rows }))?,
-    };
-    writeln!(anstream::stdout().lock(), "{text}")?;
-    Ok(if missed { ExitCode::from(1) } else { ExitCode::SUCCESS })
+    let missed = rows.iter().any(|row| row.verdict.is_missed());
+    let findings = serde_json::json!({ "format": 1, "rows": rows });
+    output::finish(human, || table(&rows), &findings, missed)
 }
 
 /// Builds what `cargo xtask demo` needs, then what `cargo test --workspace` needs, in the same target folder.

@@ -1,7 +1,6 @@
 //! `bench fix`: the cost of `lint-migrations --fix`, and how it grows with the number of files.
 
 use std::fs;
-use std::io::Write;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
@@ -10,6 +9,7 @@ use anyhow::bail;
 use serde::Serialize;
 
 use super::lint::corpus;
+use super::output;
 use super::release::{Build, Pace};
 use super::table::{Cell, Verdict};
 use super::timing::{Times, by_turns};
@@ -75,25 +75,18 @@ pub(crate) fn run(args: &Args, human: bool) -> anyhow::Result<ExitCode> {
             verdict,
         });
     }
-    let missed = rows.iter().any(|row| matches!(row.verdict, Verdict::Missed(_)));
-    let mut out = anstream::stdout().lock();
-    match human {
-        true => {
-            writeln!(out, "files  fixed  time, and × of half as many  target                verdict")?;
-            for Row { files, written, time, target, verdict } in &rows {
-                let line =
-                    format!("{files:5}  {written:6}  {:28}  {target:20}  {}", time.text, verdict.text());
-                writeln!(out, "{}", line.trim_end())?;
-            }
-        }
-        false => writeln!(
-            out,
-            "{}",
-            serde_json::to_string_pretty(&serde_json::json!({ "format": 1, "rows": rows }))?
-        )?,
-    }
-    out.flush()?;
-    Ok(if missed { ExitCode::from(1) } else { ExitCode::SUCCESS })
+    let missed = rows.iter().any(|row| row.verdict.is_missed());
+    let findings = serde_json::json!({ "format": 1, "rows": rows });
+    output::finish(human, || table(&rows), &findings, missed)
+}
+
+fn table(rows: &[Row]) -> String {
+    let title = "files  fixed  time, and × of half as many  target                verdict".to_owned();
+    let line = |Row { files, written, time, target, verdict }: &Row| {
+        let line = format!("{files:5}  {written:6}  {:28}  {target:20}  {}", time.text, verdict.text());
+        line.trim_end().to_owned()
+    };
+    std::iter::once(title).chain(rows.iter().map(line)).collect::<Vec<_>>().join("\n")
 }
 
 /// Writes that many files, and fixes them in a process of its own.

@@ -53,10 +53,7 @@ impl Lab {
 
     /// Prints what is being measured to standard error.
     pub(crate) fn say(&self, what: &str) {
-        if self.tell {
-            let dim = anstyle::Style::new().dimmed();
-            anstream::eprintln!("{dim}{what}{dim:#}");
-        }
+        super::output::say(self.tell, what);
     }
 
     /// The URL of a database, over the socket.

@@ -5,7 +5,6 @@ pub(super) mod corpus;
 mod tools;
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -14,6 +13,7 @@ use serde::Serialize;
 
 use self::conformance::Score;
 use self::tools::{Cost, Tool};
+use super::output;
 use super::release::{Build, Pace};
 use super::table::{Cell, Verdict, aligned};
 use super::timing::{Times, by_turns};
@@ -61,18 +61,10 @@ pub(crate) fn run(args: &Args, human: bool, workspace: &Path) -> anyhow::Result<
     let mut rows = vec![conformance_row(&tools, workspace)?];
     rows.extend(folder_rows(&tools, scratch.path(), args.pace.turns(25, 5))?);
     rows.extend(long_rows(&tools, scratch.path(), args.pace.turns(9, 3))?);
-    let missed = rows.iter().any(|row| matches!(row.verdict, Verdict::Missed(_)));
     let names: Vec<&str> = tools.iter().map(|tool| tool.name()).collect();
-    let text = match human {
-        true => table(&names, &rows),
-        false => {
-            serde_json::to_string_pretty(&serde_json::json!({ "format": 1, "tools": names, "rows": rows }))?
-        }
-    };
-    let mut out = anstream::stdout().lock();
-    writeln!(out, "{text}")?;
-    out.flush()?;
-    Ok(if missed { ExitCode::from(1) } else { ExitCode::SUCCESS })
+    let missed = rows.iter().any(|row| row.verdict.is_missed());
+    let findings = serde_json::json!({ "format": 1, "tools": names, "rows": rows });
+    output::finish(human, || table(&names, &rows), &findings, missed)
 }
 
 fn conformance_row(tools: &[Tool], workspace: &Path) -> anyhow::Result<Row> {

@@ -13,6 +13,7 @@ mod carried;
 mod fix;
 mod lab;
 mod lint;
+mod output;
 mod proxy;
 mod release;
 mod rows;

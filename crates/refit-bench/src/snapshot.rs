@@ -1,6 +1,5 @@
 //! `bench snapshot`: the cost of reading a schema and the changes that it detects, compared with pg_dump.
 
-use std::io::Write;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
@@ -10,6 +9,7 @@ use refit_catalog::{Catalog, Delta, ReadOptions};
 use refit_devdb::TestDb;
 use serde::Serialize;
 
+use super::output;
 use super::release::{Build, Pace};
 use super::table::{Cell, Verdict, aligned};
 use super::timing::{Times, by_turns};
@@ -55,13 +55,9 @@ pub(crate) async fn run(args: &Args, human: bool, workspace: &Path) -> anyhow::R
     for (file, what) in [("changes.txt", "changes noticed"), ("neutral.txt", "neutral changes noticed")] {
         rows.push(noticed(&shared.join("conformance/schema"), file, what).await?);
     }
-    let missed = rows.iter().any(|row| matches!(row.verdict, Verdict::Missed(_)));
-    let text = match human {
-        true => table(&rows),
-        false => serde_json::to_string_pretty(&serde_json::json!({ "format": 1, "rows": rows }))?,
-    };
-    writeln!(anstream::stdout().lock(), "{text}")?;
-    Ok(if missed { ExitCode::from(1) } else { ExitCode::SUCCESS })
+    let missed = rows.iter().any(|row| row.verdict.is_missed());
+    let findings = serde_json::json!({ "format": 1, "rows": rows });
+    output::finish(human, || table(&rows), &findings, missed)
 }
 
 async fn read(url: &str) -> anyhow::Result<Catalog> {

@@ -76,6 +76,11 @@ impl Verdict {
         if met { Verdict::Met(measure.into()) } else { Verdict::Missed(measure.into()) }
     }
 
+    /// Whether there is a target, and it was missed.
+    pub(crate) fn is_missed(&self) -> bool {
+        matches!(self, Verdict::Missed(_))
+    }
+
     /// As text.
     pub(crate) fn text(&self) -> String {
         let (word, measure) = match self {
@@ -133,7 +138,7 @@ const TITLES: [&str; 7] = ["what", "refit", "refinery", "sqlx", "floor", "target
 impl Table {
     /// Whether a target was missed.
     pub(crate) fn missed(&self) -> bool {
-        self.rows.iter().any(|row| matches!(row.verdict, Verdict::Missed(_)))
+        self.rows.iter().any(|row| row.verdict.is_missed())
     }
 
     /// The table as text, with numbered notes below.
