@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use refit::{Connection, Executor, RunningStatement, Script, Sent, StatementObserver};
+use refit_model::wording::counted;
 use refit_model::{Statement, StatementKind, split_statements};
 
 use crate::error::Error;
@@ -82,10 +83,8 @@ fn note_unreached(file: &File, trace: &mut Trace) {
     let all = split_statements(&file.text);
     let rest = all.iter().filter(|statement| statement.offset > failed.start).count();
     if file.traced && rest > 0 {
-        let plural = if rest == 1 { "" } else { "s" };
-        trace
-            .skipped
-            .push((file.path.clone(), format!("{rest} statement{plural} after the one that failed")));
+        let reason = format!("{} after the one that failed", counted(rest, "statement"));
+        trace.skipped.push((file.path.clone(), reason));
     }
 }
 

@@ -49,7 +49,7 @@ pub struct Output {
 }
 
 pub(crate) const GOOD: Style = Style::Good;
-pub(crate) const WARN: Style = Style::Waits;
+pub(crate) const WARN: Style = Style::Warn;
 pub(crate) const BAD: Style = Style::Bad;
 pub(crate) const QUIET: Style = Style::Quiet;
 

@@ -9,7 +9,7 @@ pub(crate) enum Style {
     /// Green, for success.
     Good,
     /// Yellow, for waits and warnings.
-    Waits,
+    Warn,
     /// Red, for errors.
     Bad,
     /// Dimmed, for notes.

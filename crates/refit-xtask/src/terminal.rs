@@ -11,7 +11,7 @@ fn escape_sequence(style: Style) -> anstyle::Style {
     use anstyle::{AnsiColor, Style as Ansi};
     match style {
         Style::Good => AnsiColor::Green.on_default(),
-        Style::Waits => AnsiColor::Yellow.on_default(),
+        Style::Warn => AnsiColor::Yellow.on_default(),
         Style::Bad => AnsiColor::Red.on_default().bold(),
         Style::Quiet => Ansi::new().dimmed(),
         Style::Bold => Ansi::new().bold(),

@@ -23,6 +23,9 @@ pub(crate) async fn check(
     run: HookRun<'_>,
     warnings: &mut Vec<String>,
 ) -> Result<(), Error> {
+    if planner.options.comparison.drift == Drift::Off {
+        return Ok(());
+    }
     let failed = |source: HookError| match source.downcast::<Error>() {
         Ok(error) => *error,
         Err(source) => Error::Hook { at: "after the run".to_owned(), source },
@@ -42,9 +45,6 @@ impl DriftCheck<'_> {
         let Comparison { drift, check: Some(check), snapshot } = &planner.options.comparison else {
             return Ok(None);
         };
-        if *drift == Drift::Off {
-            return Ok(None);
-        }
         let found = match snapshot.as_deref().or(planner.source.snapshot()) {
             Some(json) => match check_origin(planner.set()?, &planner.options.environment, json) {
                 Ok(()) => differences(planner, client, *check, json).await,

@@ -69,8 +69,8 @@ impl Migrator {
         self.planner.options.hooks.observed(self.work_until(url, &mut BTreeSet::new()).await)
     }
 
-    /// As [`run_backfills`](Migrator::run_backfills), with the versions whose backfills were seen and were not complete then:
-    /// what waited for one is applied whoever completes it.
+    /// As [`run_backfills`](Migrator::run_backfills), with the versions whose backfills were incomplete when last read:
+    /// migrations that wait for one are applied whichever process completes it.
     pub(crate) async fn work_until(
         &self,
         url: &str,
