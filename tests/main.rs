@@ -17,6 +17,7 @@ mod cases {
     mod backfill_survives;
     mod by_statement;
     mod chaos;
+    mod checks;
     mod connecting;
     mod crash;
     mod drift;

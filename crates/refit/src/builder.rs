@@ -214,6 +214,21 @@ impl Migrator {
         self
     }
 
+    /// Whether a run runs the checks of the migrations that it applies: those with `when = "before"` before the first step, the
+    /// others after their migration, in its transaction if it has one. A check that fails ends the run; a transaction is rolled
+    /// back. By default, no checks run.
+    ///
+    /// ```
+    /// # fn example(migrator: refit::Migrator) -> refit::Migrator {
+    /// migrator.checks(true)
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn checks(mut self, run: bool) -> Migrator {
+        self.planner.options.checks = run;
+        self
+    }
+
     /// Adds a hook: it is called in the course of each run, and can stop it.
     #[must_use]
     pub fn hook(mut self, hook: impl Hook + 'static) -> Migrator {

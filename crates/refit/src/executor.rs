@@ -77,6 +77,7 @@ impl<'a> Script<'a> {
             transaction: self.directives.transaction,
             // Only the sessions of the rehearsal hold locks, and they release them.
             lock_timeout: Some(Duration::ZERO),
+            checks: Vec::new(),
         }
     }
 }
@@ -166,6 +167,7 @@ impl<'a> Executor<'a> {
             canceler: Canceler::new(self.client, None),
             statements: observer,
             rolls_back: script.rolls_back,
+            checks: false,
         };
         match can_run(script.path, script.text, step.transaction) {
             Err(Error::TransactionControl { .. } | Error::CannotResume { .. }) if script.as_client => {

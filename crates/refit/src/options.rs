@@ -34,6 +34,8 @@ pub(crate) struct Options {
     pub(crate) connect: ConnectOptions,
     pub(crate) hooks: Hooks,
     pub(crate) comparison: Comparison,
+    /// Whether a run runs the checks of its migrations.
+    pub(crate) checks: bool,
     pub(crate) backfills: Backfills,
     pub(crate) functions: Functions,
     pub(crate) followers: Followers,
@@ -59,6 +61,7 @@ impl Default for Options {
             connect: ConnectOptions::default(),
             hooks: default_hooks(),
             comparison: Comparison::default(),
+            checks: false,
             backfills: Backfills::default(),
             functions: Functions::default(),
             followers: Followers::default(),

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use refinery_core::Runner;
-use refit_model::{MigrationFile, MigrationSet, SetStep};
+use refit_model::{Check, MigrationFile, MigrationSet, SetStep, When};
 use tokio_postgres::Client;
 use tracing::{debug, info, warn};
 
 use crate::backfill::engine::{can_begin, register_again};
+use crate::check::{self, Surroundings};
 use crate::error::{Error, may_wait};
 use crate::event::Event;
 use crate::exec::{Step, StepContext, can_run};
@@ -97,6 +98,7 @@ pub(crate) fn context<'a>(
         canceler: Canceler::new(client, planner.options.target.as_ref()),
         statements: None,
         rolls_back: false,
+        checks: planner.options.checks,
     }
 }
 
@@ -175,11 +177,15 @@ async fn pending(
     let context = context(planner, client, facts, set, run);
     let mut session =
         Session::new(context, plan.pending.iter().filter_map(|step| versioned_step(set, step, facts)));
-    let outcome = match begin_hooks(&session, planner, &plan).await {
-        Ok(()) => steps(&mut session, &mut plan, set, facts).await,
-        stopped => stopped,
+    let outcome = match ready(&session, planner, facts, set, &plan).await {
+        Ok(warnings) => {
+            plan.warnings.extend(warnings);
+            steps(&mut session, &mut plan, set, facts).await
+        }
+        Err(error) => Err(error),
     };
     let done = session.done;
+    plan.warnings.extend(done.iter().flat_map(|step| check::warnings(&step.checks)));
     state::end_run(client, &facts.state, run, outcome).await?;
     let newest = done.iter().filter_map(|step| refit_model::version_of(&step.stem)).max();
     Ok(Report {
@@ -195,11 +201,39 @@ async fn pending(
     })
 }
 
-/// Calls the hooks of the run with the steps of its plan.
-async fn begin_hooks(session: &Session<'_>, planner: &Planner, plan: &Plan) -> Result<(), Error> {
+/// The checks that pending migrations require beforehand.
+fn checks_before<'s>(set: &'s MigrationSet, plan: &Plan) -> Vec<&'s Check> {
+    let checks = plan.pending.iter().filter_map(|step| match step.version {
+        Some(version) => set.migration(version).map(|migration| &migration.checks),
+        None => set.repeatable(&step.stem).map(|repeatable| &repeatable.checks),
+    });
+    checks.flatten().filter(|check| check.when == When::Before).collect()
+}
+
+/// Calls the hooks of the run, and runs the checks that its migrations require beforehand; returns what these warn of.
+async fn ready(
+    session: &Session<'_>,
+    planner: &Planner,
+    facts: &Preflight,
+    set: &MigrationSet,
+    plan: &Plan,
+) -> Result<Vec<String>, Error> {
     let steps = plan.pending.iter().map(|step| HookStep::new(step.kind, step.version, &step.stem));
     let steps: Vec<HookStep<'_>> = steps.collect();
-    planner.options.hooks.before_run(session.context().hook_run(false), &steps).await
+    planner.options.hooks.before_run(session.context().hook_run(false), &steps).await?;
+    if !planner.options.checks {
+        return Ok(Vec::new());
+    }
+    let surroundings = Surroundings::of_run(&facts.caller.search_path);
+    let mut results = Vec::new();
+    for check in checks_before(set, plan) {
+        results.push(check::run(session.context().client, check, &surroundings).await?);
+    }
+    let failed = check::failures(&results);
+    match failed.is_empty() {
+        true => Ok(check::warnings(&results).collect()),
+        false => Err(Error::Checks { at: "before the run".to_owned(), failed }),
+    }
 }
 
 /// Whether a failed step may be held back: it names an object that does not exist, and a gate holds a migration back that may create

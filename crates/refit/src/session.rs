@@ -146,7 +146,12 @@ impl AsyncTransaction for Session<'_> {
             return Ok(0);
         };
         match self.steps.pop_front() {
-            Some(step) if step.sql == first && step.transaction && !self.context.hooks.sees_steps() => {
+            Some(step)
+                if step.sql == first
+                    && step.transaction
+                    && !self.context.hooks.sees_steps()
+                    && !self.context.runs_checks(&step) =>
+            {
                 self.send_ahead(step, record).await.map(|()| 2)
             }
             Some(step) if step.sql == first => self.run(&step, record).await.map(|()| 2),

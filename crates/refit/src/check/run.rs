@@ -1,4 +1,4 @@
-//! Running one check, in a read-only transaction that is rolled back.
+//! Running one check, in a read-only transaction or subtransaction that is rolled back.
 
 use std::time::Instant;
 
@@ -7,17 +7,54 @@ use refit_model::redact::Secrets;
 use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 
 use super::verdict::{Judgement, Reading};
-use super::{CheckResult, Verdict};
 use crate::error::{Error, describe};
+use crate::report::{CheckResult, Verdict};
 
 /// Rows that are fetched at once if each has to be looked at.
 const PORTION: u32 = 1_000;
+
+/// What a check runs in: SQL before and after it.
+#[derive(Debug, Clone)]
+pub(crate) struct Surroundings {
+    begin: String,
+    end: &'static str,
+}
+
+impl Surroundings {
+    /// A transaction of its own, on a session with the caller's settings.
+    pub(crate) fn own() -> Surroundings {
+        Surroundings { begin: "BEGIN READ ONLY;".to_owned(), end: "ROLLBACK" }
+    }
+
+    /// A transaction of its own, on the pinned session of a run: with the search path of the caller.
+    pub(crate) fn of_run(search_path: &str) -> Surroundings {
+        Surroundings { begin: format!("BEGIN READ ONLY;{}", path(search_path)), end: "ROLLBACK" }
+    }
+
+    /// The open transaction of a step, where the text may have set another role and search path. `as_before` restores the role.
+    pub(crate) fn of_step(as_before: &str, search_path: &str) -> Surroundings {
+        let path = path(search_path);
+        Surroundings {
+            begin: format!("SAVEPOINT refit_check;{as_before}SET LOCAL transaction_read_only = on;{path}"),
+            end: "ROLLBACK TO SAVEPOINT refit_check;RELEASE SAVEPOINT refit_check",
+        }
+    }
+}
+
+fn path(search_path: &str) -> String {
+    let search_path = postgres_protocol::escape::escape_literal(search_path);
+    format!("SELECT pg_catalog.set_config('search_path',{search_path},true);")
+}
 
 /// Runs a check. What the server says against it is a part of the result.
 ///
 /// # Errors
 /// When the session is lost.
-pub(super) async fn run(client: &Client, check: &Check) -> Result<CheckResult, Error> {
+pub(crate) async fn run(
+    client: &Client,
+    check: &Check,
+    surroundings: &Surroundings,
+) -> Result<CheckResult, Error> {
     let began = Instant::now();
     let mut result = CheckResult {
         name: check.name.clone(),
@@ -31,8 +68,8 @@ pub(super) async fn run(client: &Client, check: &Check) -> Result<CheckResult, E
         error: None,
         duration: began.elapsed(),
     };
-    let outcome = rows(client, check, &mut result).await;
-    let ended = client.batch_execute("ROLLBACK").await;
+    let outcome = rows(client, check, &surroundings.begin, &mut result).await;
+    let ended = client.batch_execute(surroundings.end).await;
     if let Err(error) = outcome {
         if client.is_closed() {
             return Err(Error::database("running a check")(error));
@@ -46,10 +83,15 @@ pub(super) async fn run(client: &Client, check: &Check) -> Result<CheckResult, E
 }
 
 /// Reads the rows through a cursor: a check may return millions of them.
-async fn rows(client: &Client, check: &Check, result: &mut CheckResult) -> Result<(), tokio_postgres::Error> {
+async fn rows(
+    client: &Client,
+    check: &Check,
+    begin: &str,
+    result: &mut CheckResult,
+) -> Result<(), tokio_postgres::Error> {
     // The text was split with this setting of strings. Rows that row security hides are an error.
     let declare = format!(
-        "BEGIN READ ONLY;SET LOCAL statement_timeout = {};SET LOCAL standard_conforming_strings = on;SET LOCAL row_security = off;\
+        "{begin}SET LOCAL statement_timeout = {};SET LOCAL standard_conforming_strings = on;SET LOCAL row_security = off;\
          DECLARE refit_check NO SCROLL CURSOR FOR {}\n",
         check.timeout.as_millis(),
         check.sql

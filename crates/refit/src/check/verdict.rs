@@ -2,7 +2,7 @@
 
 use refit_model::{Check, Severity};
 
-use super::{Counts, Verdict};
+use crate::report::{Counts, Verdict};
 
 /// What is kept of the rows while they are read.
 #[derive(Debug, Default)]

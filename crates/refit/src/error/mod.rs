@@ -230,6 +230,14 @@ pub enum Error {
         /// Where the statement is.
         position: Position,
     },
+    /// Checks failed.
+    #[error("{} {at}:\n  {}", refit_model::wording::counted(.failed.len(), "check") + " failed", .failed.join("\n  "))]
+    Checks {
+        /// When: before the run, or after which migration.
+        at: String,
+        /// Name, place and first finding of each.
+        failed: Vec<String>,
+    },
     /// A hook of the program failed, which ends the run.
     #[error("a hook failed {at}")]
     Hook {

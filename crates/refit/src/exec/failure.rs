@@ -4,7 +4,8 @@ use refit_model::redact::{self, Secrets};
 use refit_model::{Position, split_statements};
 use tokio_postgres::error::{ErrorPosition, SqlState};
 
-use super::step::{Extent, Step};
+use super::opening::Extent;
+use super::step::Step;
 use crate::error::{Error, StatementError, repair_commands};
 use crate::plan::StepKind;
 

@@ -6,8 +6,10 @@ pub(crate) mod by_statement;
 
 mod as_client;
 mod blockers;
+mod checked;
 mod down;
 mod failure;
+mod opening;
 mod parts;
 mod pipeline;
 mod refuse;

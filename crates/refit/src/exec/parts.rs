@@ -5,7 +5,8 @@
 use refit_model::{Statement, split_statements};
 
 use super::failure::{Attempt, alone};
-use super::step::{Extent, Opening, Step, StepContext, send};
+use super::opening::{Extent, Opening};
+use super::step::{Step, StepContext, send};
 use crate::statement_observer::RunningStatement;
 
 impl StepContext<'_> {

@@ -10,7 +10,7 @@ use futures_util::TryStreamExt;
 use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryStream};
 
 use crate::exec::failure::Attempt;
-use crate::exec::step::Extent;
+use crate::exec::opening::Extent;
 
 /// A simple query that was sent.
 pub(crate) struct Pipelined {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
-use refit_model::{Migration, Repeatable, Version};
+use refit_model::{Check, Migration, Repeatable, Version, When};
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 use tracing::warn;
@@ -13,12 +13,13 @@ use crate::error::Error;
 use crate::event::Event;
 use crate::exec::Down;
 use crate::exec::failure::{Attempt, Remains};
+use crate::exec::opening::{Extent, Opening};
 use crate::exec::pipeline::{self, Pipelined};
 use crate::hook::{HookRun, HookStep, Hooks};
 use crate::interrupt::{Canceler, Interrupt};
 use crate::plan::StepKind;
 use crate::preflight::Preflight;
-use crate::report::StepReport;
+use crate::report::{CheckResult, StepReport};
 use crate::state::{State, StepRow};
 use crate::statement_observer::StatementObserver;
 
@@ -36,6 +37,8 @@ pub(crate) struct Step<'a> {
     pub(crate) checksum: u64,
     pub(crate) transaction: bool,
     pub(crate) lock_timeout: Option<Duration>,
+    /// The checks that run after it, if the run runs checks.
+    pub(crate) checks: Vec<&'a Check>,
 }
 
 impl<'a> Step<'a> {
@@ -55,6 +58,11 @@ impl<'a> Step<'a> {
             checksum: migration.checksum,
             transaction: directives.transaction,
             lock_timeout: directives.lock_timeout,
+            // Those of a backfill hold when it is complete.
+            checks: match directives.backfill {
+                Some(_) => Vec::new(),
+                None => after(&migration.checks),
+            },
         }
     }
 
@@ -71,6 +79,7 @@ impl<'a> Step<'a> {
             checksum: down.map_or(0, |down| down.checksum),
             transaction: down.is_none_or(|down| down.transaction),
             lock_timeout: down.and_then(|down| down.lock_timeout),
+            checks: Vec::new(),
         }
     }
 
@@ -86,8 +95,14 @@ impl<'a> Step<'a> {
             checksum: repeatable.checksum,
             transaction: repeatable.directives.transaction,
             lock_timeout: repeatable.directives.lock_timeout,
+            checks: after(&repeatable.checks),
         }
     }
+}
+
+/// The checks that run after their migration.
+fn after(checks: &[Check]) -> Vec<&Check> {
+    checks.iter().filter(|check| check.when == When::After).collect()
 }
 
 /// Where and how steps run: the connection, the run, and the limits.
@@ -107,6 +122,8 @@ pub(crate) struct StepContext<'a> {
     pub(crate) statements: Option<&'a dyn StatementObserver>,
     /// Whether a step that is one transaction is rolled back at the end, for rehearsals that only observe it.
     pub(crate) rolls_back: bool,
+    /// Whether steps run their checks.
+    pub(crate) checks: bool,
 }
 
 impl StepContext<'_> {
@@ -128,10 +145,11 @@ impl StepContext<'_> {
         let began = Instant::now();
         self.hooks.event(&Event::StepBegan { stem: step.stem });
         // A step that was sent ahead may have ended before its result is read: then the server's own measurement is longer.
+        let mut checks = Vec::new();
         let (attempts, took) = if step.transaction {
-            self.transactional(step, record, pipelined, refused).await?
+            self.transactional(step, record, pipelined, refused, &mut checks).await?
         } else {
-            (self.by_statement(step, record).await?, Duration::ZERO)
+            (self.by_statement(step, record, &mut checks).await?, Duration::ZERO)
         };
         let report = StepReport {
             kind: step.kind,
@@ -139,6 +157,7 @@ impl StepContext<'_> {
             duration: began.elapsed().max(took),
             attempts,
             statements: refit_model::split_statements(step.sql).len(),
+            checks,
         };
         self.hooks.event(&Event::StepApplied { report: &report });
         self.hooks.after_step(hooked, &report).await?;
@@ -158,6 +177,7 @@ impl StepContext<'_> {
         record: &str,
         mut pipelined: Option<Pipelined>,
         refused: impl AsyncFnOnce(),
+        checks: &mut Vec<CheckResult>,
     ) -> Result<(u32, Duration), Error> {
         let mut refused = Some(refused);
         let mut delays = self.delays();
@@ -166,6 +186,9 @@ impl StepContext<'_> {
             let outcome = match (pipelined.take(), self.statements) {
                 (Some(pipelined), _) => self.canceler.or_cancel(self.interrupt, pipelined.outcome()).await,
                 (None, Some(_)) => self.transaction_in_parts(step, record, attempts).await.map(|()| None),
+                (None, None) if self.runs_checks(step) => {
+                    self.transaction_with_checks(step, record, attempts, checks).await?.map(|()| None)
+                }
                 (None, None) => {
                     let pipelined = self.post(step, record, attempts, None).await;
                     self.canceler.or_cancel(self.interrupt, pipelined.outcome()).await
@@ -342,69 +365,6 @@ impl StepContext<'_> {
         }
         error
     }
-}
-
-/// The SQL before the text: begins the transaction, sets its limits, and checks that no other session holds the lock.
-pub(crate) struct Opening {
-    pub(crate) sql: String,
-    statements: usize,
-}
-
-impl Opening {
-    /// For a step that is one transaction: its text runs with the caller's search path and row security.
-    pub(crate) fn transactional(
-        stem: &str,
-        lock_timeout: Duration,
-        facts: &Preflight,
-        after: Option<&str>,
-    ) -> Opening {
-        let caller = format!(
-            ",pg_catalog.set_config('row_security',{},true),pg_catalog.set_config('search_path',{},true)",
-            postgres_protocol::escape::escape_literal(&facts.caller.row_security),
-            postgres_protocol::escape::escape_literal(&facts.caller.search_path)
-        );
-        Opening::new(stem, lock_timeout, facts, facts.discard, after, &caller)
-    }
-
-    /// For one statement, on a session that has the caller's settings and those of the statements before it.
-    pub(crate) fn of_statement(stem: &str, lock_timeout: Duration, facts: &Preflight) -> Opening {
-        Opening::new(stem, lock_timeout, facts, "", None, "")
-    }
-
-    /// This session holds the lock, so its transaction can take it too. If it cannot, another session holds it: reading a setting
-    /// that does not exist then fails the transaction before anything of the text runs. The same happens if `after`, the step
-    /// that was sent before, was not applied.
-    fn new(
-        stem: &str,
-        lock_timeout: Duration,
-        facts: &Preflight,
-        discard: &str,
-        after: Option<&str>,
-        more: &str,
-    ) -> Opening {
-        let sql = format!(
-            "BEGIN;{discard}SELECT pg_catalog.set_config('lock_timeout','{}ms',true),\
-             pg_catalog.set_config('application_name',{},true),\
-             CASE WHEN NOT ({}) \
-             THEN pg_catalog.current_setting('refit.another_session_holds_the_migration_lock'){} END{more};",
-            lock_timeout.as_millis(),
-            postgres_protocol::escape::escape_literal(&crate::application_name::step(stem)),
-            facts.lock.all("pg_try_advisory_xact_lock"),
-            after.map(pipeline::guard).unwrap_or_default(),
-        );
-        Opening { sql, statements: 2 + discard.matches(';').count() }
-    }
-
-    pub(crate) fn extent(&self) -> Extent {
-        Extent { characters: self.sql.chars().count(), statements: self.statements }
-    }
-}
-
-/// The size of the part of a message before the migration's own text.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Extent {
-    pub(crate) characters: usize,
-    pub(crate) statements: usize,
 }
 
 /// Sends a simple query; returns an error with the number of statements that completed before it.

@@ -1,8 +1,10 @@
 //! The report of a run, for people and for machines.
 
+mod check;
 mod job;
 mod words;
 
+pub use check::{CheckResult, Counts, Verdict};
 pub use job::{FailedRow, JobStatus, JournalStatus, WorkerStatus};
 pub use words::{JobKind, JobRequest, JobState, RunOutcome};
 
@@ -66,6 +68,9 @@ pub struct StepReport {
     pub attempts: u32,
     /// How many statements it has.
     pub statements: usize,
+    /// What its checks found, if the run runs checks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<CheckResult>,
 }
 
 impl Report {

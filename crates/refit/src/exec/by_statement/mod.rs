@@ -26,8 +26,10 @@ use tracing::{info, warn};
 
 use crate::error::Error;
 use crate::exec::failure::{Attempt, Remains, alone};
-use crate::exec::step::{Opening, Step, StepContext, send};
+use crate::exec::opening::Opening;
+use crate::exec::step::{Step, StepContext, send};
 use crate::pin::Caller;
+use crate::report::CheckResult;
 use alone::Failing;
 use begun::Sent;
 use progress::Progress;
@@ -58,7 +60,12 @@ impl<'a> Current<'a> {
 
 impl StepContext<'_> {
     /// Runs the statements that no earlier attempt has completed, then writes the step to the history.
-    pub(crate) async fn by_statement(&self, step: &Step<'_>, record: &str) -> Result<u32, Error> {
+    pub(crate) async fn by_statement(
+        &self,
+        step: &Step<'_>,
+        record: &str,
+        checks: &mut Vec<CheckResult>,
+    ) -> Result<u32, Error> {
         let statements = refit_model::split_statements(step.sql);
         let row = self.row(step, 1);
         let progress = Progress::read(self.client, &row, step, &statements).await?;
@@ -66,7 +73,7 @@ impl StepContext<'_> {
             info!(step = step.stem, done = progress.done, "resuming a step that was interrupted");
         }
         let id = row.open(self.client, progress.done, &progress.checksum).await?;
-        let outcome = self.remaining_statements(step, record, id, &statements, progress).await;
+        let outcome = self.remaining_statements(step, record, id, &statements, progress, checks).await;
         if let Err(error) = &outcome {
             self.close_failed(id, error).await;
         }
@@ -80,6 +87,7 @@ impl StepContext<'_> {
         id: i64,
         statements: &[Statement<'_>],
         progress: Progress,
+        checks: &mut Vec<CheckResult>,
     ) -> Result<u32, Error> {
         self.begin_session(step, self.facts.discard).await?;
         let mut attempts = 1;
@@ -107,6 +115,7 @@ impl StepContext<'_> {
             let begun = progress.begun.as_ref().filter(|_| !session);
             attempts = attempts.max(self.statement(&current, Sent::of(counted, begun)).await?);
         }
+        self.check_after(step, checks).await?;
         self.finish(step, id, attempts, record, statements.len()).await.map(|()| attempts)
     }
 
