@@ -15,6 +15,7 @@ mod cases {
     mod backfill_refuses;
     mod backfill_strategy;
     mod backfill_survives;
+    mod budgets;
     mod by_statement;
     mod chaos;
     mod checks;
@@ -51,6 +52,7 @@ mod cases {
     mod rollback_journal;
     mod rollback_rows;
     mod row_security;
+    mod sample_rows;
     mod search_paths;
     mod stopped;
     mod structure;

@@ -312,6 +312,7 @@ fn companion_suffixes(inputs: &[Source<'_>]) -> HashMap<String, Vec<&'static str
         let (stem, suffix) = match FileKind::of(file_name(input.path)) {
             Ok(FileKind::Down { stem }) => (stem, ".down.sql"),
             Ok(FileKind::Check { stem }) => (stem, ".check.sql"),
+            Ok(FileKind::Budget { stem }) => (stem, ".budget.sql"),
             Ok(FileKind::Doc { stem }) => (stem, ".md"),
             _ => continue,
         };

@@ -2,18 +2,14 @@
 //!
 //! A `.check.sql` file belongs to a migration; a file in the folder `checks` has checks of the whole database.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::named_query::{Kind, NamedQuery, named_queries};
 use crate::problem::Problem;
 use crate::settings::parse_duration;
-use crate::statement::{Statement, significant_tokens, split_statements};
 use crate::text::Position;
-
-/// What introduces a check.
-const HEADER: &str = "check:";
 
 /// A query that returns no rows when all is well.
 ///
@@ -79,12 +75,12 @@ struct Options {
     timeout: Option<String>,
 }
 
-/// A header: `-- check: name { … }`.
-struct Header {
-    offset: usize,
-    name: String,
-    options: Options,
-}
+const KIND: Kind = Kind {
+    noun: "check",
+    example: "every_version_has_a_site",
+    options: "{ when = \"before\", severity = \"warn\", tolerance = \"1%\", max_rows = 0, show = 10, timeout = \"30s\" }",
+    query: "write a query that returns the rows that are wrong",
+};
 
 /// Reads the checks of a file. A file with one query and no header is one check, which has the name `unnamed`.
 ///
@@ -99,122 +95,20 @@ struct Header {
 /// # Errors
 /// Every problem of the file, each with its position.
 pub fn checks_of(path: &str, text: &str, unnamed: &str, when: When) -> Result<Vec<Check>, Vec<Problem>> {
-    let statements = split_statements(text);
-    let mut problems = Vec::new();
-    let headers = headers(path, text, &statements, &mut problems);
-    let at = |offset: usize| Position::of(text, offset);
-    if headers.is_empty() && problems.is_empty() {
-        return match &statements[..] {
-            [query] => {
-                let check = check(path, text, unnamed.to_owned(), query, Options::default(), when);
-                check.map(|check| vec![check]).map_err(|problem| vec![problem])
-            }
-            several => {
-                let fix = "introduce each query with its name: `-- check: name`";
-                let message = format!("the file has {} queries without names", several.len());
-                Err(vec![Problem::new(path, message, fix).at(at(several.get(1).map_or(0, |one| one.offset)))])
-            }
-        };
-    }
-    if let (Some(first), Some(header)) = (statements.first(), headers.first())
-        && first.offset < header.offset
-    {
-        let fix = "introduce it with a name: `-- check: name`";
-        problems.push(Problem::new(path, "this query has no name", fix).at(at(first.offset)));
-    }
-    let mut names = BTreeSet::new();
-    let mut checks = Vec::new();
-    let ends: Vec<usize> = headers.iter().skip(1).map(|header| header.offset).chain([text.len()]).collect();
-    for (header, end) in headers.into_iter().zip(ends) {
-        let position = at(header.offset);
-        if !names.insert(header.name.clone()) {
-            let message = format!("a second check is called `{}`", header.name);
-            problems.push(Problem::new(path, message, "give it another name").at(position));
-        }
-        let own = statements.iter().filter(|one| (header.offset..end).contains(&one.offset));
-        match own.collect::<Vec<_>>()[..] {
-            [query] => match check(path, text, header.name, query, header.options, when) {
-                Ok(check) => checks.push(check),
-                Err(problem) => problems.push(problem),
-            },
-            [] => {
-                let message = format!("the check `{}` has no query", header.name);
-                problems.push(Problem::new(path, message, "write its query below").at(position));
-            }
-            [_, second, ..] => {
-                let message = format!("the check `{}` has more than one query", header.name);
-                let fix = "give the second one a name of its own: `-- check: name`";
-                problems.push(Problem::new(path, message, fix).at(at(second.offset)));
-            }
+    let (mut checks, mut problems) = (Vec::new(), Vec::new());
+    for query in named_queries(KIND, path, text, unnamed)? {
+        match check(path, text, query, when) {
+            Ok(check) => checks.push(check),
+            Err(problem) => problems.push(problem),
         }
     }
     if problems.is_empty() { Ok(checks) } else { Err(problems) }
 }
 
-/// The headers outside of statements, in order.
-fn headers(path: &str, text: &str, statements: &[Statement<'_>], problems: &mut Vec<Problem>) -> Vec<Header> {
-    let inside = |offset: usize| {
-        statements.iter().any(|one| (one.offset..one.offset + one.text.len()).contains(&offset))
-    };
-    let mut headers = Vec::new();
-    let mut offset = 0;
-    for line in text.split_inclusive('\n') {
-        let begin = offset + (line.len() - line.trim_start().len());
-        offset += line.len();
-        let Some(comment) = line.trim().strip_prefix("--").map(str::trim_start) else { continue };
-        let Some(rest) = comment.strip_prefix(HEADER).filter(|_| !inside(begin)) else { continue };
-        match header(rest.trim()) {
-            Ok((name, options)) => headers.push(Header { offset: begin, name, options }),
-            Err((message, fix)) => {
-                problems.push(Problem::new(path, message, fix).at(Position::of(text, begin)));
-            }
-        }
-    }
-    headers
-}
-
-/// Name and options of a header. The error is a message and a fix.
-fn header(text: &str) -> Result<(String, Options), (String, String)> {
-    let (name, table) = match text.find('{') {
-        Some(brace) => text.split_at(brace),
-        None => (text, ""),
-    };
-    let name = name.trim();
-    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    if name.is_empty() || !name.chars().all(is_name) {
-        let fix = "letters, digits, `_` and `-`: `-- check: every_version_has_a_site`";
-        return Err((format!("`{name}` is not the name of a check"), fix.to_owned()));
-    }
-    if table.is_empty() {
-        return Ok((name.to_owned(), Options::default()));
-    }
-    #[derive(Deserialize)]
-    struct Line {
-        options: Options,
-    }
-    let line: Line = toml::from_str(&format!("options = {table}")).map_err(|error| {
-        let message = format!("the options of `{name}` cannot be read: {}", error.message());
-        (message, "`{ when = \"before\", severity = \"warn\", tolerance = \"1%\", max_rows = 0, show = 10, timeout = \"30s\" }`".to_owned())
-    })?;
-    Ok((name.to_owned(), line.options))
-}
-
-fn check(
-    path: &str,
-    text: &str,
-    name: String,
-    query: &Statement<'_>,
-    options: Options,
-    when: When,
-) -> Result<Check, Problem> {
+fn check(path: &str, text: &str, named: NamedQuery<'_, Options>, when: When) -> Result<Check, Problem> {
+    let NamedQuery { name, options, query } = named;
     let position = query.position(text);
     let problem = |message: String, fix: &str| Problem::new(path, message, fix).at(position);
-    let first =
-        significant_tokens(query.text).first().map(|word| word.to_ascii_uppercase()).unwrap_or_default();
-    if !["SELECT", "WITH", "VALUES", "TABLE", "("].contains(&first.as_str()) {
-        let fix = "write a query that returns the rows that are wrong";
-        return Err(problem(format!("the check `{name}` is not a query"), fix));
-    }
     let tolerance_ppm = match options.tolerance.as_deref().map(parts_per_million) {
         Some(None) => {
             let message = format!("the tolerance of the check `{name}` is not a percentage from 0% to 100%");

@@ -34,6 +34,11 @@ pub enum FileKind {
         /// The migration's file name without `.sql`.
         stem: String,
     },
+    /// `<stem>.budget.sql`
+    Budget {
+        /// The migration's file name without `.sql`.
+        stem: String,
+    },
     /// `<stem>.md`
     Doc {
         /// The migration's file name without `.sql`.
@@ -41,6 +46,8 @@ pub enum FileKind {
     },
     /// `checks/*.sql`: checks of the whole database.
     StandingCheck,
+    /// `budgets/*.sql`: budgets of the whole database.
+    StandingBudget,
     /// `seeds/<environment>/*.sql`
     Seed {
         /// The folder's name.
@@ -96,12 +103,17 @@ fn classify(path: &str) -> Result<FileKind, Problem> {
         ["checks", ..] => {
             problem("this is not a file of checks", "files of checks are named checks/<name>.sql".to_owned())
         }
+        ["budgets", file] if file.ends_with(".sql") => Ok(FileKind::StandingBudget),
+        ["budgets", ..] => problem(
+            "this is not a file of budgets",
+            "files of budgets are named budgets/<name>.sql".to_owned(),
+        ),
         ["seeds", ..] => {
             problem("this is not a seed", "seeds are named seeds/<environment>/<name>.sql".to_owned())
         }
         [file] => top_level(path, file),
         [.., file] => problem(
-            "the folder is none of `checks`, `seeds` and `snapshots`",
+            "the folder is none of `budgets`, `checks`, `seeds` and `snapshots`",
             format!("move it to the top of the migrations folder: {file}"),
         ),
         [] => problem("the name is empty", String::new()),
@@ -114,9 +126,8 @@ fn top_level(path: &str, file: &str) -> Result<FileKind, Problem> {
         return stem_of(path, stem).map(|_| FileKind::Ignored);
     }
     let lower = file.to_lowercase();
-    if let Some(suffix) =
-        [".down.sql", ".check.sql", ".md", ".sql"].into_iter().find(|suffix| lower.ends_with(suffix))
-    {
+    let suffixes = [".down.sql", ".check.sql", ".budget.sql", ".md", ".sql"];
+    if let Some(suffix) = suffixes.into_iter().find(|suffix| lower.ends_with(suffix)) {
         let stem = &file[..file.len() - suffix.len()];
         if !file.ends_with(suffix) {
             return problem(
@@ -129,6 +140,7 @@ fn top_level(path: &str, file: &str) -> Result<FileKind, Problem> {
         return Ok(match suffix {
             ".down.sql" => FileKind::Down { stem },
             ".check.sql" => FileKind::Check { stem },
+            ".budget.sql" => FileKind::Budget { stem },
             ".md" => FileKind::Doc { stem },
             _ => kind,
         });
@@ -157,7 +169,7 @@ fn stem_of(path: &str, stem: &str) -> Result<FileKind, Problem> {
     }
     if let Some((name, word)) = name.rsplit_once('.') {
         let fix = format!(
-            "companion files end in .down.sql, .check.sql or .md; the migration itself is {head}__{name}.sql"
+            "companion files end in .down.sql, .check.sql, .budget.sql or .md; the migration itself is {head}__{name}.sql"
         );
         return problem(format!("`.{word}` is not a known companion file"), fix);
     }
@@ -234,7 +246,7 @@ mod tests {
             ("V1__.sql", "rename it to V1__name.sql"),
             (
                 "V1__x.up.sql",
-                "companion files end in .down.sql, .check.sql or .md; the migration itself is V1__x.sql",
+                "companion files end in .down.sql, .check.sql, .budget.sql or .md; the migration itself is V1__x.sql",
             ),
         ] {
             let problem = classify(path).expect_err(path);
@@ -255,6 +267,8 @@ mod tests {
             ("V0__größe.sql", migration(0, "größe")),
             ("V0001__create_content.down.sql", FileKind::Down { stem: stem.clone() }),
             ("V0001__create_content.check.sql", FileKind::Check { stem: stem.clone() }),
+            ("V0001__create_content.budget.sql", FileKind::Budget { stem: stem.clone() }),
+            ("budgets/listings.sql", FileKind::StandingBudget),
             ("V0001__create_content.md", FileKind::Doc { stem }),
             ("R__reporting_views.sql", FileKind::Repeatable { name: "reporting_views".to_owned() }),
             ("seeds/test/a.sql", FileKind::Seed { environment: "test".to_owned() }),

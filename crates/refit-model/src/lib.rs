@@ -7,11 +7,13 @@
 #![warn(missing_docs)]
 
 mod backfill;
+mod budget;
 mod check;
 mod directive;
 mod file_name;
 mod migration;
 mod name;
+mod named_query;
 mod order;
 mod problem;
 pub mod redact;
@@ -25,6 +27,7 @@ mod untrusted;
 pub mod wording;
 
 pub use backfill::{BackfillDirective, MAX_WORKERS, Strategy, Window};
+pub use budget::{Budget, budgets_of};
 pub use check::{Check, Severity, When, checks_of};
 pub use directive::{Category, Directives, Phase, Suppression, front_matter};
 pub use file_name::{FileKind, Version, is_valid_name, version_of};

@@ -5,7 +5,8 @@ use std::ops::Deref;
 
 use serde::Serialize;
 
-use crate::check::Check;
+use crate::budget::Budget;
+use crate::check::{Check, When};
 use crate::directive::{Directives, Suppression};
 use crate::file_name::Version;
 use crate::statement::{Statement, split_statements};
@@ -40,6 +41,8 @@ pub struct MigrationFile {
     pub suppressions: Vec<Suppression>,
     /// `<stem>.check.sql`: queries that return no rows when all is well.
     pub checks: Vec<Check>,
+    /// `<stem>.budget.sql`: queries whose time is measured.
+    pub budgets: Vec<Budget>,
     /// `<stem>.md`: purpose, risk, how to verify and roll back.
     pub doc: Option<CompanionFile>,
 }
@@ -48,6 +51,11 @@ impl MigrationFile {
     /// The statements of the text, in order.
     pub fn statements(&self) -> Vec<Statement<'_>> {
         split_statements(&self.sql)
+    }
+
+    /// Its checks that run at a time.
+    pub fn checks_when(&self, when: When) -> impl Iterator<Item = &Check> {
+        self.checks.iter().filter(move |check| check.when == when)
     }
 }
 

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use assemble::assemble;
 
+use crate::budget::Budget;
 use crate::check::Check;
 use crate::file_name::Version;
 use crate::migration::{Migration, Repeatable, Seed};
@@ -26,6 +27,7 @@ pub struct MigrationSet {
     repeatables: Vec<Repeatable>,
     seeds: Vec<Seed>,
     checks: Vec<Check>,
+    budgets: Vec<Budget>,
 }
 
 /// The history of a database after the whole set is applied, in a form that the server can compute and send in a few
@@ -108,6 +110,13 @@ impl MigrationSet {
     /// The checks of the whole database, from the folder `checks`.
     pub fn standing_checks(&self) -> &[Check] {
         &self.checks
+    }
+
+    /// All budgets: of versioned migrations, of repeatable ones, and of the whole database.
+    pub fn budgets(&self) -> impl Iterator<Item = &Budget> {
+        let of_migrations = self.migrations.iter().flat_map(|migration| &migration.budgets);
+        let of_repeatables = self.repeatables.iter().flat_map(|repeatable| &repeatable.budgets);
+        of_migrations.chain(of_repeatables).chain(&self.budgets)
     }
 
     /// All checks: of versioned migrations, of repeatable ones, and of the whole database.

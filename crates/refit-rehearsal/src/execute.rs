@@ -6,9 +6,9 @@
 use std::sync::Mutex;
 use std::time::Instant;
 
-use refit::{Connection, Executor, RunningStatement, Script, Sent, StatementObserver};
+use refit::{CheckResult, Connection, Executor, RunningStatement, Script, Sent, StatementObserver};
 use refit_model::wording::counted;
-use refit_model::{Statement, StatementKind, split_statements};
+use refit_model::{Statement, StatementKind, When, split_statements};
 
 use crate::error::Error;
 use crate::failure::failure_of;
@@ -145,6 +145,15 @@ impl<'a> Session<'a> {
             note_failure(file, &statements, &mut traces, failed, failure);
         }
         Ok(traces)
+    }
+
+    /// Runs the checks of a file that run at a time.
+    pub(crate) async fn checks(&self, file: &File, when: When) -> Result<Vec<CheckResult>, Error> {
+        let mut results = Vec::new();
+        for check in file.checks.iter().filter(|check| check.when == when) {
+            results.push(self.executor.check(check).await?);
+        }
+        Ok(results)
     }
 
     /// Runs a file as one message, where a run would, and returns its failure. Nothing is observed.

@@ -1,7 +1,7 @@
 //! The files that run, and their order: that of the set, with backfills running beside it.
 
 use refit_model::{
-    Directives, FileKind, MigrationFile, SetStep, Version, completion_order, front_matter, normalise,
+    Check, Directives, FileKind, MigrationFile, SetStep, Version, completion_order, front_matter, normalise,
 };
 
 /// A file that runs.
@@ -19,6 +19,8 @@ pub struct File {
     pub traced: bool,
     /// Its down file.
     pub down: Option<Box<File>>,
+    /// Its checks.
+    pub checks: Vec<Check>,
 }
 
 impl File {
@@ -32,12 +34,12 @@ impl File {
             Ok(FileKind::Migration { version, .. }) => Some(version),
             _ => None,
         };
-        File { path, text, directives, version, traced, down: None }
+        File { path, text, directives, version, traced, down: None, checks: Vec::new() }
     }
 
     /// A step of a set.
     pub fn step(step: SetStep<'_>, traced: bool) -> File {
-        let MigrationFile { path, sql, directives, .. } = step.file();
+        let MigrationFile { path, sql, directives, checks, .. } = step.file();
         let down = match step {
             SetStep::Versioned(migration) => migration.down.as_ref(),
             SetStep::Repeatable(_) => None,
@@ -49,6 +51,7 @@ impl File {
             version: step.version(),
             traced,
             down: down.map(|down| Box::new(File::new(&*down.path, &down.text, false))),
+            checks: checks.clone(),
         }
     }
 }

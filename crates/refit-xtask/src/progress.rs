@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use refit::{Event, Migrator};
+use refit::{Event, Migrator, Verdict};
 use refit_model::wording::elapsed;
 
 use crate::output::{GOOD, Output, QUIET, WARN};
@@ -44,6 +44,9 @@ fn show(bar: &ProgressBar, event: &Event<'_>) {
         Event::StepApplied { report } => {
             bar.inc(1);
             say(text![GOOD.of("applied"), format!(" {} ({})", report.stem, elapsed(report.duration))]);
+        }
+        Event::Checked { result } if result.verdict != Verdict::Failed => {
+            say(text![GOOD.of("checked"), format!(" {} ({})", result.name, elapsed(result.duration))]);
         }
         // Warnings are printed with the result.
         Event::Notice { notice } if !notice.is_warning() => {

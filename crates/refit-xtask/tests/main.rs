@@ -7,6 +7,7 @@ mod support;
 mod cases {
     mod adopt;
     mod backfill;
+    mod budget;
     mod check;
     mod commands;
     mod folders;

@@ -13,7 +13,7 @@ use crate::event::Event;
 use crate::hook::{EventHook, Hook};
 use crate::interrupt::Interrupt;
 use crate::migrator::Migrator;
-use crate::options::{Backfills, Drift, Options, SchemaCheck};
+use crate::options::{Backfills, Budgets, Drift, Options, SchemaCheck};
 use crate::planner::Planner;
 
 impl Migrator {
@@ -226,6 +226,20 @@ impl Migrator {
     #[must_use]
     pub fn checks(mut self, run: bool) -> Migrator {
         self.planner.options.checks = run;
+        self
+    }
+
+    /// What a run does with budgets, before its first step and after its last one. It takes the time of all executions, under the
+    /// lock. By default, it does not measure them.
+    ///
+    /// ```
+    /// # fn example(migrator: refit::Migrator) -> refit::Migrator {
+    /// migrator.budgets(refit::Budgets::Enforce)
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn budgets(mut self, budgets: Budgets) -> Migrator {
+        self.planner.options.budgets = budgets;
         self
     }
 

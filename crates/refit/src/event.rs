@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::connect::Notice;
-use crate::report::JobStatus;
 use crate::report::StepReport;
+use crate::report::{CheckResult, JobStatus};
 
 /// Something that happened in a run.
 #[derive(Debug, Clone)]
@@ -54,6 +54,11 @@ pub enum Event<'a> {
     Notice {
         /// The notice.
         notice: &'a Notice,
+    },
+    /// A check ran.
+    Checked {
+        /// What it found.
+        result: &'a CheckResult,
     },
     /// A step was applied.
     StepApplied {

@@ -5,11 +5,12 @@
 
 use std::time::Duration;
 
-use refit_model::{Directives, Statement, Version, split_statements};
+use refit_model::{Check, Directives, Statement, Version, split_statements};
 use tokio_postgres::Client;
 
 use crate::backfill::engine::job::Job;
 use crate::backfill::engine::trial::{TrialError, trial};
+use crate::check::{self, Surroundings};
 use crate::error::Error;
 use crate::exec::{Attempt, Remains, Step, StepContext, can_run};
 use crate::hook::Hooks;
@@ -19,7 +20,8 @@ use crate::options::Options;
 use crate::plan::StepKind;
 use crate::preflight::Preflight;
 use crate::prepare::prepare;
-use crate::state::{begin_run, end_run};
+use crate::report::CheckResult;
+use crate::state::{Component, begin_run, end_run};
 use crate::statement_observer::StatementObserver;
 
 /// The schema of an [`Executor`]'s state. A rehearsal leaves it out of what it observes.
@@ -137,7 +139,7 @@ impl<'a> Executor<'a> {
         let state = facts.state.clone();
         let mut wait = LockWait::new(facts.lock, &state, options);
         while let Waited::NotYet = wait.poll(client).await? {}
-        prepare(client, facts, false, &options.interrupt).await?;
+        prepare(client, facts, &[Component::Runs], &options.interrupt).await?;
         begin_run(client, &facts.state, &options.environment, 0).await
     }
 
@@ -176,6 +178,14 @@ impl<'a> Executor<'a> {
             Err(error) => Err(error),
             Ok(()) => context.run(&step, RECORD, None, async || ()).await.map(drop),
         }
+    }
+
+    /// Runs a check, outside of files.
+    ///
+    /// # Errors
+    /// When the session is lost.
+    pub async fn check(&self, check: &Check) -> Result<CheckResult, Error> {
+        check::run(self.client, check, &Surroundings::of_run(&self.facts.caller.search_path)).await
     }
 
     /// Runs the batches of a backfill.

@@ -5,11 +5,12 @@ use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gau
 
 use crate::event::Event;
 use crate::hook::Hook;
-use crate::report::{JobState, JobStatus};
+use crate::report::{JobState, JobStatus, Verdict};
 
 const STEPS: &str = "refit_steps_applied_total";
 const STEP_SECONDS: &str = "refit_step_seconds";
 const STEP_RETRIES: &str = "refit_step_retries_total";
+const CHECK_FAILED: &str = "refit_check_failed";
 const WAITED: &str = "refit_lock_waited_seconds";
 
 /// Name, description, and value, if there is one.
@@ -38,6 +39,7 @@ pub fn describe_metrics() {
     describe_counter!(STEPS, "Migrations applied by this process.");
     describe_histogram!(STEP_SECONDS, "Duration of each applied migration.");
     describe_counter!(STEP_RETRIES, "Step attempts that failed to acquire a lock.");
+    describe_gauge!(CHECK_FAILED, "1 if a check failed when it last ran.");
     describe_gauge!(WAITED, "How long this process has waited for another run.");
     for (name, what, _) in BACKFILL {
         describe_gauge!(name, what);
@@ -62,6 +64,10 @@ fn record(event: &Event<'_>) {
         | Event::Notice { .. } => {}
         Event::StepRetried { stem, .. } => {
             counter!(STEP_RETRIES, "migration" => (*stem).to_owned()).increment(1);
+        }
+        Event::Checked { result } => {
+            gauge!(CHECK_FAILED, "check" => result.name.clone())
+                .set(flag(result.verdict == Verdict::Failed).unwrap_or_default());
         }
         Event::StepApplied { report } => {
             counter!(STEPS).increment(1);

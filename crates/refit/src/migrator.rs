@@ -20,7 +20,7 @@ use crate::planner::Planner;
 use crate::preflight::Preflight;
 use crate::prepare::prepare;
 use crate::report::Report;
-use crate::state::State;
+use crate::state::{Component, State};
 
 /// Plans and applies a set of migrations. Cheap to create and to clone; a program needs one.
 ///
@@ -230,7 +230,9 @@ impl Migrator {
         let mut lock = self.lock(client).await?;
         let facts = lock.facts_mut();
         let upgraded = match facts.require_writable(&[], "to be looked after") {
-            Ok(()) => prepare(client, facts, true, &self.planner.options.interrupt).await,
+            Ok(()) => {
+                prepare(client, facts, &Component::of(self.set()?), &self.planner.options.interrupt).await
+            }
             Err(error) => Err(error),
         };
         let upgraded = crate::rights::explained(client, lock.facts_mut(), upgraded).await;

@@ -36,6 +36,7 @@ pub(crate) struct Options {
     pub(crate) comparison: Comparison,
     /// Whether a run runs the checks of its migrations.
     pub(crate) checks: bool,
+    pub(crate) budgets: Budgets,
     pub(crate) backfills: Backfills,
     pub(crate) functions: Functions,
     pub(crate) followers: Followers,
@@ -62,6 +63,7 @@ impl Default for Options {
             hooks: default_hooks(),
             comparison: Comparison::default(),
             checks: false,
+            budgets: Budgets::default(),
             backfills: Backfills::default(),
             functions: Functions::default(),
             followers: Followers::default(),
@@ -101,6 +103,18 @@ impl Options {
     pub(crate) fn state_schema(&self) -> &str {
         self.state_schema.as_deref().unwrap_or(DEFAULT_SCHEMA)
     }
+}
+
+/// What a run does with budgets; see [`Migrator::budgets`](crate::Migrator::budgets).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Budgets {
+    /// It does not measure them.
+    #[default]
+    Off,
+    /// It measures them before and after, and warns of what is over its budget.
+    Measure,
+    /// It measures them before and after, and fails if something is over its budget. The migrations stay applied.
+    Enforce,
 }
 
 /// Who finishes backfills, and when; see [`Migrator::backfills`](crate::Migrator::backfills).

@@ -24,13 +24,9 @@ const POLL: Duration = Duration::from_millis(100);
 pub(crate) async fn prepare(
     client: &Client,
     facts: &mut Preflight,
-    backfills: bool,
+    needed: &[Component],
     interrupt: &Interrupt,
 ) -> Result<(), Error> {
-    let needed: &[Component] = match backfills {
-        true => &[Component::Runs, Component::Backfill],
-        false => &[Component::Runs],
-    };
     let present = Present::read(client, facts.state.schema()).await?;
     let complete = upgrade(&facts.state, &present, needed).is_none();
     if facts.relation.is_some() && complete && !facts.state.is_empty() && !facts.state.is_stale() {

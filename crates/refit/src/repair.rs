@@ -9,6 +9,7 @@ use crate::backfill::engine as backfill;
 use crate::error::Error;
 use crate::migrator::Migrator;
 use crate::preflight::Preflight;
+use crate::state::Component;
 
 /// One change to the records of a history.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,8 +112,11 @@ impl Migrator {
         let backfills = self.set()?.has_backfills();
         let outdated = backfills && crate::state::is_outdated(client, &facts.state).await?;
         if needs_state || outdated || facts.relation.is_none() {
-            let backfills = backfills && (needs_state || outdated);
-            crate::prepare::prepare(client, facts, backfills, &self.planner.options.interrupt).await?;
+            let needed = match needs_state || outdated {
+                true => Component::of(self.set()?),
+                false => vec![Component::Runs],
+            };
+            crate::prepare::prepare(client, facts, &needed, &self.planner.options.interrupt).await?;
         }
         client.batch_execute("BEGIN").await.map_err(Error::database("changing the history"))
     }

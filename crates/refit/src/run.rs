@@ -9,7 +9,8 @@ use tokio_postgres::Client;
 use tracing::{debug, info, warn};
 
 use crate::backfill::engine::{can_begin, register_again};
-use crate::check::{self, Surroundings};
+use crate::budget::{Measured, over};
+use crate::check::{self, Occasion, Surroundings};
 use crate::error::{Error, may_wait};
 use crate::event::Event;
 use crate::exec::{Step, StepContext, can_run};
@@ -17,12 +18,13 @@ use crate::history::{self, HistoryState};
 use crate::hook::HookStep;
 use crate::interrupt::Canceler;
 use crate::lock::{LockWait, Waited, release};
+use crate::options::Budgets;
 use crate::plan::{Gate, HeldStep, Plan, PlannedStep, StepKind};
 use crate::planner::Planner;
 use crate::preflight::Preflight;
-use crate::report::Report;
+use crate::report::{BudgetResult, Report};
 use crate::session::Session;
-use crate::state;
+use crate::state::{self, Component};
 
 /// Applies `plan`, or what is left of it once this run holds the lock.
 pub(crate) async fn run(
@@ -144,7 +146,7 @@ async fn locked(
     if !plan.needs_run() {
         return Ok(planner.nothing_to_do(Some(plan), began));
     }
-    crate::prepare::prepare(client, facts, set.has_backfills(), &planner.options.interrupt).await?;
+    crate::prepare::prepare(client, facts, &Component::of(set), &planner.options.interrupt).await?;
     if plan.outdated {
         match plan_again(planner, client, facts).await? {
             Some(upgraded) => plan = upgraded,
@@ -180,9 +182,13 @@ async fn pending(
     let outcome = match ready(&session, planner, facts, set, &plan).await {
         Ok(warnings) => {
             plan.warnings.extend(warnings);
-            steps(&mut session, &mut plan, set, facts).await
+            measured_steps(&mut session, &mut plan, set, facts, planner.options.budgets).await
         }
         Err(error) => Err(error),
+    };
+    let (budgets, outcome) = match outcome {
+        Ok(budgets) => (budgets, Ok(())),
+        Err(error) => (Vec::new(), Err(error)),
     };
     let done = session.done;
     plan.warnings.extend(done.iter().flat_map(|step| check::warnings(&step.checks)));
@@ -195,6 +201,7 @@ async fn pending(
         steps: done,
         backfills: Vec::new(),
         held: plan.held,
+        budgets,
         warnings: plan.warnings,
         duration: began.elapsed(),
         waited: Duration::ZERO,
@@ -203,11 +210,8 @@ async fn pending(
 
 /// The checks that pending migrations require beforehand.
 fn checks_before<'s>(set: &'s MigrationSet, plan: &Plan) -> Vec<&'s Check> {
-    let checks = plan.pending.iter().filter_map(|step| match step.version {
-        Some(version) => set.migration(version).map(|migration| &migration.checks),
-        None => set.repeatable(&step.stem).map(|repeatable| &repeatable.checks),
-    });
-    checks.flatten().filter(|check| check.when == When::Before).collect()
+    let steps = plan.pending.iter().filter_map(|step| set.step(step.version, &step.stem));
+    steps.flat_map(|step| step.file().checks_when(When::Before)).collect()
 }
 
 /// Calls the hooks of the run, and runs the checks that its migrations require beforehand; returns what these warn of.
@@ -227,8 +231,12 @@ async fn ready(
     let surroundings = Surroundings::of_run(&facts.caller.search_path);
     let mut results = Vec::new();
     for check in checks_before(set, plan) {
-        results.push(check::run(session.context().client, check, &surroundings).await?);
+        let result = check::run(session.context().client, check, &surroundings).await?;
+        planner.options.hooks.event(&Event::Checked { result: &result });
+        results.push(result);
     }
+    let context = session.context();
+    check::record(context.client, &facts.state, Some(context.run), Occasion::Before, &results).await?;
     let failed = check::failures(&results);
     match failed.is_empty() {
         true => Ok(check::warnings(&results).collect()),
@@ -264,6 +272,31 @@ fn hold(plan: &mut Plan, step: &PlannedStep, error: &Error) {
 
 /// Undefined tables, columns, functions, other objects and schemas.
 const UNDEFINED_OBJECT: [&str; 5] = ["42P01", "42703", "42883", "42704", "3F000"];
+
+/// Runs the steps, and measures budgets before and after, if the run is to do so.
+async fn measured_steps<'a>(
+    session: &mut Session<'a>,
+    plan: &mut Plan,
+    set: &'a MigrationSet,
+    facts: &Preflight,
+    budgets: Budgets,
+) -> Result<Vec<BudgetResult>, Error> {
+    if budgets == Budgets::Off {
+        return steps(session, plan, set, facts).await.map(|()| Vec::new());
+    }
+    let client = session.context().client;
+    let before = Measured::before(client, set.budgets(), &facts.caller.search_path).await?;
+    steps(session, plan, set, facts).await?;
+    let results = before.after(client).await?;
+    let over = over(&results);
+    match budgets {
+        Budgets::Enforce if !over.is_empty() => Err(Error::Budgets { over }),
+        _ => {
+            plan.warnings.extend(over.iter().map(|line| format!("over budget: {line}")));
+            Ok(results)
+        }
+    }
+}
 
 async fn steps<'a>(
     session: &mut Session<'a>,

@@ -187,6 +187,16 @@ impl State {
         Ok(self.present(client, table).await? == Presence::Readable)
     }
 
+    /// Whether the schema has a table of that name to which the role may append, and from which it may delete.
+    pub(crate) async fn may_append(&self, client: &Client, table: &str) -> Result<bool, Error> {
+        let sql = "SELECT pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'INSERT') \
+                       AND pg_catalog.has_table_privilege(c.oid, 'DELETE') \
+                   FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) relnamespace \
+                   WHERE nspname::pg_catalog.text OPERATOR(pg_catalog.=) $1 AND relname::pg_catalog.text OPERATOR(pg_catalog.=) $2";
+        let rows = client.query_typed(sql, &[(&&*self.schema, Type::TEXT), (&table, Type::TEXT)]).await;
+        Ok(rows.map_err(Error::database("looking for the state"))?.first().is_some_and(|row| row.get(0)))
+    }
+
     /// Reads the catalog, since functions such as `to_regclass` fail if the role may not use the schema.
     async fn present(&self, client: &Client, table: &str) -> Result<Presence, Error> {
         let sql = "SELECT pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT') \

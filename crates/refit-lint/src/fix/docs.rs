@@ -109,7 +109,7 @@ impl Doc {
 }
 
 /// Suffixes of companion files.
-const COMPANIONS: [&str; 3] = [".down.sql", ".check.sql", ".md"];
+const COMPANIONS: [&str; 4] = [".down.sql", ".check.sql", ".budget.sql", ".md"];
 
 /// All files, in order.
 #[derive(Debug, Clone)]
@@ -283,7 +283,7 @@ impl<'c> Docs<'c> {
     fn companions(&mut self, first: usize, last: usize) {
         let stems: Vec<String> = self.all[first..=last].iter().map(|doc| doc.stem().to_owned()).collect();
         let (Some(head), Some(tail)) = (stems.first(), stems.last()) else { return };
-        self.move_companions(&HashMap::from([(head.clone(), tail.clone())]), &[".check.sql"]);
+        self.move_companions(&HashMap::from([(head.clone(), tail.clone())]), &[".check.sql", ".budget.sql"]);
         let down = format!("{head}.down.sql");
         let Some(doc) = self.all.iter().find(|doc| doc.input.path == down) else { return };
         let (origin, input) = (doc.origin.clone(), doc.input.clone());

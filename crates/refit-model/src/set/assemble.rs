@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use super::MigrationSet;
+use crate::budget::{Budget, budgets_of};
 use crate::check::{Check, When, checks_of};
 use crate::directive::{Allowed, FrontMatter, front_matter, parse};
 use crate::file_name::{FileKind, Version};
@@ -31,9 +32,9 @@ pub(super) fn assemble(
     builder.repeatables.sort_by_cached_key(|repeatable| RunOrder::of(&repeatable.path));
     builder.check_versions(&settings);
     builder.check_references();
-    let Builder { migrations, repeatables, seeds, checks, mut problems, .. } = builder;
+    let Builder { migrations, repeatables, seeds, checks, budgets, mut problems, .. } = builder;
     if problems.is_empty() {
-        return Ok(MigrationSet { settings, migrations, repeatables, seeds, checks });
+        return Ok(MigrationSet { settings, migrations, repeatables, seeds, checks, budgets });
     }
     problems.sort();
     Err(SetError { folder: folder.to_owned(), problems })
@@ -43,6 +44,7 @@ pub(super) fn assemble(
 enum Role {
     Down,
     Check,
+    Budget,
     Doc,
 }
 
@@ -52,8 +54,11 @@ struct Builder {
     repeatables: Vec<Repeatable>,
     seeds: Vec<Seed>,
     checks: Vec<Check>,
+    budgets: Vec<Budget>,
     /// The checks of migrations, by stem.
     check_files: HashMap<String, Vec<Check>>,
+    /// The budgets of migrations, by stem.
+    budget_files: HashMap<String, Vec<Budget>>,
     companions: BTreeMap<(String, Role), CompanionFile>,
     problems: Vec<Problem>,
 }
@@ -98,14 +103,27 @@ impl Builder {
             }
             FileKind::Check { stem } => {
                 self.check_companion(&path, &text);
-                let checks = self.checks_of(&path, &text, When::After);
+                let checks = self
+                    .queries_of(&path, &text, |path, text, stem| checks_of(path, text, stem, When::After));
                 self.check_files.insert(stem.clone(), checks);
                 self.companions.insert((stem, Role::Check), companion(text));
             }
             FileKind::StandingCheck => {
                 self.check_companion(&path, &text);
-                let checks = self.checks_of(&path, &text, When::Standing);
+                let checks = self
+                    .queries_of(&path, &text, |path, text, stem| checks_of(path, text, stem, When::Standing));
                 self.checks.extend(checks);
+            }
+            FileKind::Budget { stem } => {
+                self.check_companion(&path, &text);
+                let budgets = self.queries_of(&path, &text, budgets_of);
+                self.budget_files.insert(stem.clone(), budgets);
+                self.companions.insert((stem, Role::Budget), companion(text));
+            }
+            FileKind::StandingBudget => {
+                self.check_companion(&path, &text);
+                let budgets = self.queries_of(&path, &text, budgets_of);
+                self.budgets.extend(budgets);
             }
             FileKind::Seed { environment } => {
                 self.check_companion(&path, &text);
@@ -115,14 +133,19 @@ impl Builder {
         }
     }
 
-    /// The checks of a file. What is wrong with them is noted, unless the file itself is.
-    fn checks_of(&mut self, path: &str, text: &str, when: When) -> Vec<Check> {
+    /// The checks or budgets of a file. What is wrong with them is noted, unless the file itself is.
+    fn queries_of<T>(
+        &mut self,
+        path: &str,
+        text: &str,
+        read: impl FnOnce(&str, &str, &str) -> Result<Vec<T>, Vec<Problem>>,
+    ) -> Vec<T> {
         if self.problems.iter().any(|problem| problem.path == path) {
             return Vec::new();
         }
-        let stem = path.rsplit('/').next().unwrap_or(path);
-        let stem = stem.trim_end_matches(".sql").trim_end_matches(".check");
-        checks_of(path, text, stem, when).unwrap_or_else(|problems| {
+        let stem = path.rsplit('/').next().unwrap_or(path).trim_end_matches(".sql");
+        let stem = stem.trim_end_matches(".check").trim_end_matches(".budget");
+        read(path, text, stem).unwrap_or_else(|problems| {
             self.problems.extend(problems);
             Vec::new()
         })
@@ -178,6 +201,7 @@ impl Builder {
             directives,
             suppressions,
             checks: Vec::new(),
+            budgets: Vec::new(),
             doc: None,
         })
     }
@@ -208,6 +232,10 @@ impl Builder {
                     migration.file.checks = self.check_files.remove(&stem).unwrap_or_default();
                     continue;
                 }
+                (Some(migration), _, Role::Budget) => {
+                    migration.file.budgets = self.budget_files.remove(&stem).unwrap_or_default();
+                    continue;
+                }
                 (Some(migration), _, Role::Doc) => &mut migration.file.doc,
                 (None, Some(_), Role::Down) => {
                     let fix = "remove it: a repeatable migration is undone by changing it";
@@ -220,6 +248,10 @@ impl Builder {
                 }
                 (None, Some(repeatable), Role::Check) => {
                     repeatable.file.checks = self.check_files.remove(&stem).unwrap_or_default();
+                    continue;
+                }
+                (None, Some(repeatable), Role::Budget) => {
+                    repeatable.file.budgets = self.budget_files.remove(&stem).unwrap_or_default();
                     continue;
                 }
                 (None, Some(repeatable), Role::Doc) => &mut repeatable.file.doc,

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use refit::backfill::JobStatus;
-use refit::{Backfills, Gate, HeldStep, Plan, Report, StepKind};
+use refit::{Backfills, Budgets, Gate, HeldStep, Plan, Report, StepKind};
 use refit_model::{MigrationSet, version_of};
 use serde::Serialize;
 
@@ -37,6 +37,12 @@ pub struct Args {
     /// How backfills run
     #[arg(long, value_name = "MODE", value_enum, default_value_t = BackfillMode::Inline)]
     backfills: BackfillMode,
+    /// Run the checks of the migrations that are applied
+    #[arg(long)]
+    checks: bool,
+    /// What to do with budgets, which are measured before and after
+    #[arg(long, value_name = "MODE", value_enum)]
+    budgets: Option<BudgetMode>,
     /// Print the plan and its SQL, and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -56,6 +62,15 @@ enum BackfillMode {
     Hold,
 }
 
+/// What a run does with budgets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum BudgetMode {
+    /// Report them, and warn of what is over its budget
+    Measure,
+    /// Fail if something is over its budget; the migrations stay applied
+    Enforce,
+}
+
 pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let set = context.set()?;
     let mut migrator = context.migrator(set.clone());
@@ -64,6 +79,14 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     }
     for version in &args.include {
         migrator = migrator.include(*version);
+    }
+    migrator = match args.budgets {
+        None => migrator,
+        Some(BudgetMode::Measure) => migrator.budgets(Budgets::Measure),
+        Some(BudgetMode::Enforce) => migrator.budgets(Budgets::Enforce),
+    };
+    if args.checks {
+        migrator = migrator.checks(true);
     }
     let database = if args.private {
         Database::private(context).await?
@@ -155,7 +178,8 @@ fn summary(report: &Report, held: &[HeldStep], address: &str) -> Text {
         report.warnings.iter().map(|warning| format!("warning: {warning}")).collect();
     lines.extend(held.iter().map(|step| format!("  held    {}  ({})", step.stem, step.gate)));
     lines.push(format!("{} ({address})", report.summary()));
-    Text::lines(lines)
+    let budgets = render::budgets::lines(&report.budgets);
+    Text::lines(budgets.into_iter().chain(lines.into_iter().map(Text::from)))
 }
 
 fn dry_run(plan: &Plan, set: &MigrationSet, context: &Context) -> anyhow::Result<ExitCode> {

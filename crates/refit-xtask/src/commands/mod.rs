@@ -2,6 +2,7 @@
 
 mod adopt;
 mod backfill;
+mod budget;
 mod check;
 mod ci;
 mod completions;
@@ -37,6 +38,8 @@ pub enum Command {
     Verify(verify::Args),
     /// Run the checks of applied migrations and of the whole database, and list what is wrong
     Check(check::Args),
+    /// Measure the queries that have a budget
+    Budget(budget::Args),
     /// Show the page of a lint rule
     Explain(explain::Args),
     /// Show pending and held migrations, and why they are held
@@ -83,6 +86,7 @@ impl Command {
             Command::Snapshot(args) => snapshot::run(&args, context).await,
             Command::Verify(args) => verify::run(&args, context).await,
             Command::Check(args) => check::run(&args, context).await,
+            Command::Budget(args) => budget::run(&args, context).await,
             Command::Explain(args) => explain::run(&args, context),
             Command::Plan(args) => plan::run(&args, context).await,
             Command::Migrate(args) => migrate::run(&args, context).await,

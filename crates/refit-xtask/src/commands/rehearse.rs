@@ -15,9 +15,9 @@ use crate::render::rehearsal;
 #[command(
     after_help = "The migrations run on a private PostgreSQL, which is removed afterwards. Earlier migrations run first, and rows are \
                   generated; then each rehearsed migration runs as it will be applied, with a reader and a writer on every table that \
-                  it locks. With --database-url, the migrations pending in that database are rehearsed, and only its history is read; \
+                  it locks, and with its checks. With --database-url, the migrations pending in that database are rehearsed, and only its history is read; \
                   without, all migrations are.\n\n\
-                  Exit status: 0 success; 1 a statement failed or a down file does not restore the schema; 2 could not run.\n\n\
+                  Exit status: 0 success; 1 a statement or a check failed, or a down file does not restore the schema; 2 could not run.\n\n\
                   Examples:\n  cargo xtask rehearse\n  cargo xtask rehearse --stairway --rows 100000\n  \
                   cargo xtask rehearse --to V0012 --markdown > comment.md\n  \
                   cargo xtask rehearse --database-url postgres://localhost/app"
@@ -35,6 +35,9 @@ pub struct Args {
     /// Also run each migration with a down file up, down and up again, and compare the schemas
     #[arg(long)]
     stairway: bool,
+    /// Leave out the checks, which may not hold for generated rows
+    #[arg(long)]
+    no_checks: bool,
     /// Print a comment for a pull request
     #[arg(long)]
     markdown: bool,
@@ -48,7 +51,10 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     };
     let is_selected = |stem: &str| selected.as_ref().is_none_or(|selected| selected.contains(stem));
     let steps = set.steps_in(&context.global.environment, args.to);
-    let files: Vec<File> = steps.map(|step| File::step(step, is_selected(&step.file().stem))).collect();
+    let mut files: Vec<File> = steps.map(|step| File::step(step, is_selected(&step.file().stem))).collect();
+    if args.no_checks {
+        files.iter_mut().for_each(|file| file.checks.clear());
+    }
     let server = RehearsalServer::start(server_options(ServerOptions::from_env())).await?;
     if !args.markdown {
         context.out.note(format_args!("rehearsing on a private PostgreSQL {}", server.version()));

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
-use refit::Plan;
+use refit::{CheckSelection, Plan, Verdict};
 use refit_catalog::{Drift, ReadOptions, Snapshot};
 use refit_rehearsal::SNAPSHOTS;
 
@@ -16,9 +16,10 @@ use crate::styled::text;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Compares with the snapshot that `cargo xtask snapshot` wrote. A database that is not at the version of the \
-                  migrations is reported as behind or ahead and not compared. To always ignore objects, list them in refit.toml:\n\n  \
+                  migrations is reported as behind or ahead and not compared. The checks of applied migrations \
+                  and of the folder checks run, too. To always ignore objects, list them in refit.toml:\n\n  \
                   [verify]\n  ignore_tables = [\"ev_*\"]\n  ignore_schemas = [\"monitoring\"]\n\n\
-                  Exit status: 0 no difference; 1 drift, or another version; 2 could not run.\n\n\
+                  Exit status: 0 no difference; 1 drift, another version, or a check that fails; 2 could not run.\n\n\
                   Examples:\n  cargo xtask verify --database-url postgres://localhost/app\n  \
                   cargo xtask verify --ignore-table 'ev_*' --format json | jq -r .differences[].line"
 )]
@@ -32,6 +33,9 @@ pub struct Args {
     /// Ignore tables of this name in any schema, and everything that belongs to them; `*` and `?` are wildcards
     #[arg(long, value_name = "PATTERN")]
     ignore_table: Vec<String>,
+    /// Do not run the checks
+    #[arg(long)]
+    no_checks: bool,
     /// Fail if the database contains unsupported objects
     #[arg(long)]
     strict: bool,
@@ -53,7 +57,8 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     let ignored = set.settings().verify.clone();
     let database = Database::named(context)?;
     let connection = database.connect().await?;
-    let plan = context.migrator(set).plan(&connection).await?;
+    let migrator = context.migrator(set);
+    let plan = migrator.plan(&connection).await?;
     let version_state = version_state(&plan);
     let drift = match version_state {
         Some(_) => None,
@@ -63,6 +68,10 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
             options.exclude_schemas.extend(args.ignore_schema.iter().chain(&ignored.ignore_schemas).cloned());
             Some(Drift::read(&connection, &snapshot, &options).await?)
         }
+    };
+    let checks = match args.no_checks || !plan.refusals.is_empty() {
+        true => Vec::new(),
+        false => migrator.check(&connection, &CheckSelection::default()).await?,
     };
     connection.close().await;
     let state = match (&drift, version_state) {
@@ -77,10 +86,12 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         version: plan.current,
         differences: drift.as_ref().map_or_else(Vec::new, |drift| named(&drift.delta.changes)),
         not_counted: drift.as_ref().map_or_else(Vec::new, |drift| named(&drift.not_counted)),
+        checks: &checks,
     };
     let text = text![database.address(), "\n", verification(&verified, &plan, drift.as_ref())];
     context.out.result(&verified, text)?;
-    Ok(if state == State::Same { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    let holds = checks.iter().all(|check| check.verdict != Verdict::Failed);
+    Ok(if state == State::Same && holds { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
 fn read(args: &Args, context: &Context) -> anyhow::Result<Snapshot> {

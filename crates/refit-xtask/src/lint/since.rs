@@ -45,6 +45,7 @@ fn changed_since(git: &Git, reference: &str) -> anyhow::Result<HashSet<String>> 
 }
 
 fn migration_of(path: &str) -> String {
-    let stem = [".down.sql", ".check.sql", ".md"].iter().find_map(|suffix| path.strip_suffix(suffix));
+    let stem =
+        [".down.sql", ".check.sql", ".budget.sql", ".md"].iter().find_map(|suffix| path.strip_suffix(suffix));
     stem.map_or_else(|| path.to_owned(), |stem| format!("{stem}.sql"))
 }

@@ -166,7 +166,8 @@ fn below(folder: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
         }
     }
     let is_companion = |name: &str| {
-        let stem = [".down.sql", ".check.sql"].iter().find_map(|suffix| name.strip_suffix(suffix));
+        let stem =
+            [".down.sql", ".check.sql", ".budget.sql"].iter().find_map(|suffix| name.strip_suffix(suffix));
         stem.is_some_and(|stem| names.contains(&format!("{stem}.sql")))
     };
     files.extend(found.into_iter().filter(|(name, _)| !is_companion(name)).map(|(_, path)| path));

@@ -4,10 +4,11 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use annotate_snippets::normalize_untrusted_str;
+use refit::Verdict;
 use refit_model::wording::{counted, measured};
 use refit_rehearsal::{LockMode, Rehearsal, RehearsalStep, RelationKind, Stairway, StatementTrace, Wait};
 
-use super::statement;
+use super::{checks, statement};
 use crate::output::{BAD, GOOD, QUIET};
 use crate::styled::{Text, text};
 
@@ -26,6 +27,7 @@ pub(crate) fn human(rehearsal: &Rehearsal) -> Text {
             lines
                 .extend(details(step, statement).iter().map(|line| format!("       {}", plain(line)).into()));
         }
+        lines.extend(checks::lines(&step.checks));
         if let Some(stairway) = &step.stairway {
             let (outcome, delta) = stairway_text(stairway);
             for (number, line) in outcome.lines().chain(delta.trim_end().lines()).enumerate() {
@@ -112,6 +114,15 @@ pub(crate) fn markdown(rehearsal: &Rehearsal) -> String {
         for statement in &step.statements {
             text.push_str(&row(step, statement));
         }
+    }
+    for check in rehearsal.steps.iter().flat_map(|step| &step.checks) {
+        let verdict = match check.verdict {
+            Verdict::Passed => continue,
+            Verdict::Warned => "warns",
+            Verdict::Failed => "**fails**",
+        };
+        let found = check.lines().into_iter().map(|line| line.text).collect::<Vec<_>>().join("; ");
+        let _ = write!(text, "\nThe check `{}` {verdict}: {}\n", check.name.replace('`', "'"), cell(&found));
     }
     for step in &rehearsal.steps {
         let Some(stairway) = &step.stairway else { continue };

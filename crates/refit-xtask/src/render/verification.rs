@@ -1,10 +1,10 @@
 //! Rendering of the comparison of a database with the snapshot.
 
-use refit::Plan;
+use refit::{CheckResult, Plan};
 use refit_catalog::{Change, Drift, Origin};
 use serde::Serialize;
 
-use super::difference;
+use super::{checks, difference};
 use crate::output::{BAD, GOOD, QUIET, WARN};
 use crate::styled::{Text, text};
 
@@ -30,6 +30,8 @@ pub(crate) struct Verified<'a> {
     pub(crate) differences: Vec<Named<'a>>,
     /// Differences that do not count as drift.
     pub(crate) not_counted: Vec<Named<'a>>,
+    /// What the checks found.
+    pub(crate) checks: &'a [CheckResult],
 }
 
 #[derive(Serialize)]
@@ -89,6 +91,9 @@ pub(crate) fn verification(verified: &Verified<'_>, plan: &Plan, drift: Option<&
             ),
         };
         text.push_line(QUIET.of(format!("not counted: {} ({why})", ignored_change.line)));
+    }
+    if !verified.checks.is_empty() {
+        text.push_line(checks::checks(verified.checks));
     }
     text
 }

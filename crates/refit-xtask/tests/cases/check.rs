@@ -135,3 +135,38 @@ fn a_malformed_check_is_a_problem_of_the_folder() {
     );
     assert!(error.contains("checks/b.sql:1:1: the check `b` is not a query"), "{error}");
 }
+
+#[tokio::test]
+async fn verify_and_runs_run_checks() {
+    let (db, workspace) = checked(&FILES).await;
+    workspace.run(&["snapshot"]).expect(0);
+    // The file `more` finds something, whatever the rows.
+    let text = workspace.run(&["verify"]).expect(1).stdout;
+    assert!(text.contains("no drift") && text.contains("5 checks: 4 passed, 1 failed"), "{text}");
+    let text = workspace.run(&["verify", "--no-checks"]).expect(0).stdout;
+    assert!(!text.contains("check"), "{text}");
+    let json: Value =
+        serde_json::from_str(&workspace.run(&["verify", "--format", "json"]).expect(1).stdout).unwrap();
+    assert_eq!((json["state"].as_str(), json["checks"].as_array().map(Vec::len)), (Some("same"), Some(5)));
+    execute(&db, "DROP TABLE copies; DELETE FROM refinery_schema_history WHERE version >= 2").await;
+    let error = workspace.run(&["migrate", "--checks"]).expect(2).stderr;
+    assert!(error.contains("1 check failed before the run") && error.contains("one_default_site"), "{error}");
+}
+
+#[test]
+fn a_rehearsal_runs_checks() {
+    let files = [
+        ("V0001__t.sql", "CREATE TABLE t (id bigint PRIMARY KEY, n integer);\n"),
+        ("V0002__n.sql", "UPDATE t SET n = 1 WHERE id > 3;\n"),
+        (
+            "V0002__n.check.sql",
+            "-- check: no_rows { when = \"before\" }\nSELECT id FROM t;\n-- check: filled\nSELECT id FROM t WHERE n IS DISTINCT FROM 1;\n",
+        ),
+    ];
+    let workspace = Workspace::new(&files);
+    let text = workspace.run(&["rehearse", "--rows", "20"]).expect(1).stdout;
+    assert!(text.contains("warned  no_rows") && text.contains("failed  filled"), "{text}");
+    let markdown = workspace.run(&["rehearse", "--rows", "20", "--markdown"]).expect(1).stdout;
+    assert!(markdown.contains("The check `filled` **fails**: "), "{markdown}");
+    workspace.run(&["rehearse", "--rows", "20", "--no-checks"]).expect(0);
+}

@@ -31,6 +31,11 @@ impl Surroundings {
         Surroundings { begin: format!("BEGIN READ ONLY;{}", path(search_path)), end: "ROLLBACK" }
     }
 
+    /// An open transaction of Refit's own.
+    pub(crate) fn within(search_path: &str) -> Surroundings {
+        Surroundings::of_step("", search_path)
+    }
+
     /// The open transaction of a step, where the text may have set another role and search path. `as_before` restores the role.
     pub(crate) fn of_step(as_before: &str, search_path: &str) -> Surroundings {
         let path = path(search_path);

@@ -5,11 +5,12 @@ mod hint;
 mod refusal;
 mod source;
 mod statement;
+mod text;
 mod undo_refusal;
 
 use std::time::Duration;
 
-use refit_model::{Position, SetError, redact, visible, visible_line};
+use refit_model::{Position, SetError};
 
 pub(crate) use drift::summary as drift_summary;
 pub(crate) use hint::statement as statement_hint;
@@ -17,6 +18,8 @@ pub use refusal::Refusal;
 pub(crate) use refusal::repair_commands;
 pub use source::{ConnectError, DatabaseError};
 pub use statement::StatementError;
+pub(crate) use text::{chain, describe, shown};
+use text::{refusals, undo_refusals};
 pub use undo_refusal::UndoRefusal;
 
 /// An error of planning, applying or connecting.
@@ -238,6 +241,12 @@ pub enum Error {
         /// Name, place and first finding of each.
         failed: Vec<String>,
     },
+    /// Queries take longer than their budgets allow. The run has applied its migrations.
+    #[error("{} over budget after the run, whose migrations are applied:\n  {}", refit_model::wording::counted(.over.len(), "query"), .over.join("\n  "))]
+    Budgets {
+        /// Name, place and time of each.
+        over: Vec<String>,
+    },
     /// A hook of the program failed, which ends the run.
     #[error("a hook failed {at}")]
     Hook {
@@ -335,57 +344,8 @@ impl Error {
     }
 }
 
-fn refusals(refusals: &[Refusal]) -> String {
-    let lines: Vec<String> = refusals.iter().map(ToString::to_string).collect();
-    // Names come from the history.
-    format!(
-        "nothing was applied: the history does not match the migrations\n  {}",
-        visible(&lines.join("\n  "))
-    )
-}
-
-fn undo_refusals(refusals: &[UndoRefusal]) -> String {
-    let lines: Vec<String> = refusals.iter().map(ToString::to_string).collect();
-    format!("nothing was undone: some migrations cannot be undone\n  {}", visible(&lines.join("\n  ")))
-}
-
 fn seconds(duration: &Duration) -> String {
     format!("{:.1} s", duration.as_secs_f64())
-}
-
-/// Message, SQLSTATE, detail and hint of a driver error in one line; the driver's own Display prints only "db error". Secrets are
-/// replaced and control characters escaped.
-pub(crate) fn describe(error: &tokio_postgres::Error) -> String {
-    let text = match error.as_db_error() {
-        Some(db) => {
-            let mut text = format!("{} (SQLSTATE {})", db.message(), db.code().code());
-            if let Some(detail) = db.detail() {
-                text.push_str(&format!("; detail: {}", redact::detail(db.code().code(), detail)));
-            }
-            if let Some(hint) = db.hint() {
-                text.push_str(&format!("; hint: {hint}"));
-            }
-            text
-        }
-        None => chain(error),
-    };
-    shown(&text)
-}
-
-/// An error with its sources, separated by colons.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(&format!(": {cause}"));
-        source = cause.source();
-    }
-    text
-}
-
-/// A text of unknown origin for one line of an error or a log: secrets are replaced and control characters escaped.
-pub(crate) fn shown(text: &str) -> String {
-    visible_line(&redact::text(text)).into_owned()
 }
 
 /// The error if the state was written by an older release and has to be upgraded first.

@@ -3,8 +3,9 @@
 use super::failure::{Attempt, alone};
 use super::opening::Opening;
 use super::step::{Step, StepContext, send};
-use crate::check::{Surroundings, failures, run};
+use crate::check::{Occasion, Surroundings, failures, record, run};
 use crate::error::Error;
+use crate::event::Event;
 use crate::report::CheckResult;
 
 impl StepContext<'_> {
@@ -62,6 +63,18 @@ impl StepContext<'_> {
         }
     }
 
+    /// Records what the checks of a step found, whatever became of the step.
+    pub(super) async fn checks_recorded<T>(
+        &self,
+        results: &[CheckResult],
+        outcome: Result<T, Error>,
+    ) -> Result<T, Error> {
+        let state = &self.facts.state;
+        let recorded = record(self.client, state, Some(self.run), Occasion::After, results).await;
+        let value = outcome?;
+        recorded.map(|()| value)
+    }
+
     async fn check(
         &self,
         step: &Step<'_>,
@@ -70,7 +83,9 @@ impl StepContext<'_> {
     ) -> Result<(), Error> {
         results.clear();
         for check in &step.checks {
-            results.push(run(self.client, check, surroundings).await?);
+            let result = run(self.client, check, surroundings).await?;
+            self.hooks.event(&Event::Checked { result: &result });
+            results.push(result);
         }
         let failed = failures(results);
         match failed.is_empty() {

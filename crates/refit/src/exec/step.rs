@@ -61,7 +61,7 @@ impl<'a> Step<'a> {
             // Those of a backfill hold when it is complete.
             checks: match directives.backfill {
                 Some(_) => Vec::new(),
-                None => after(&migration.checks),
+                None => migration.checks_when(When::After).collect(),
             },
         }
     }
@@ -95,14 +95,9 @@ impl<'a> Step<'a> {
             checksum: repeatable.checksum,
             transaction: repeatable.directives.transaction,
             lock_timeout: repeatable.directives.lock_timeout,
-            checks: after(&repeatable.checks),
+            checks: repeatable.checks_when(When::After).collect(),
         }
     }
-}
-
-/// The checks that run after their migration.
-fn after(checks: &[Check]) -> Vec<&Check> {
-    checks.iter().filter(|check| check.when == When::After).collect()
 }
 
 /// Where and how steps run: the connection, the run, and the limits.
@@ -146,11 +141,11 @@ impl StepContext<'_> {
         self.hooks.event(&Event::StepBegan { stem: step.stem });
         // A step that was sent ahead may have ended before its result is read: then the server's own measurement is longer.
         let mut checks = Vec::new();
-        let (attempts, took) = if step.transaction {
-            self.transactional(step, record, pipelined, refused, &mut checks).await?
-        } else {
-            (self.by_statement(step, record, &mut checks).await?, Duration::ZERO)
+        let outcome = match step.transaction {
+            true => self.transactional(step, record, pipelined, refused, &mut checks).await,
+            false => self.by_statement(step, record, &mut checks).await.map(|tries| (tries, Duration::ZERO)),
         };
+        let (attempts, took) = self.checks_recorded(&checks, outcome).await?;
         let report = StepReport {
             kind: step.kind,
             stem: step.stem.to_owned(),

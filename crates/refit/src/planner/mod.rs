@@ -143,6 +143,7 @@ impl Planner {
             held,
             warnings,
             duration: began.elapsed(),
+            budgets: Vec::new(),
             waited: Duration::ZERO,
         }
     }

@@ -1,9 +1,11 @@
 //! The report of a run, for people and for machines.
 
+mod budget;
 mod check;
 mod job;
 mod words;
 
+pub use budget::{BudgetResult, Measurement};
 pub use check::{CheckResult, Counts, Verdict};
 pub use job::{FailedRow, JobStatus, JournalStatus, WorkerStatus};
 pub use words::{JobKind, JobRequest, JobState, RunOutcome};
@@ -43,6 +45,9 @@ pub struct Report {
     pub backfills: Vec<JobStatus>,
     /// The steps that are held back.
     pub held: Vec<HeldStep>,
+    /// What was measured for budgets before and after the run, if it measures them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub budgets: Vec<BudgetResult>,
     /// Warnings for the operator.
     pub warnings: Vec<String>,
     /// How long the whole run took, in seconds, waiting included.

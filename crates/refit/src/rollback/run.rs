@@ -24,7 +24,7 @@ use crate::preflight::Preflight;
 use crate::prepare::prepare;
 use crate::report::{JobStatus, StepReport, seconds};
 use crate::run::context;
-use crate::state;
+use crate::state::{self, Component};
 
 /// What a rollback did.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -127,7 +127,7 @@ async fn locked(
 ) -> Result<RollbackReport, Error> {
     let set = Arc::clone(migrator.set()?);
     // The plan reads the state, which has to be of this release's version.
-    prepare(client, facts, set.has_backfills(), &migrator.planner.options.interrupt).await?;
+    prepare(client, facts, &Component::of(&set), &migrator.planner.options.interrupt).await?;
     let plan = may_run(migrator.rollback_plan_pinned(client, facts, rollback).await?)?;
     if plan.steps.is_empty() {
         return Ok(nothing(plan));

@@ -1,5 +1,6 @@
 //! The components of the state, and the upgrades of each.
 
+use refit_model::MigrationSet;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
@@ -13,15 +14,26 @@ pub(crate) enum Component {
     Runs,
     /// Backfills.
     Backfill,
+    /// Results of checks.
+    Check,
 }
 
 impl Component {
-    const ALL: [Component; 2] = [Component::Runs, Component::Backfill];
+    const ALL: [Component; 3] = [Component::Runs, Component::Backfill, Component::Check];
+
+    /// Those that runs of a set need.
+    pub(crate) fn of(set: &MigrationSet) -> Vec<Component> {
+        let mut needed = vec![Component::Runs];
+        needed.extend(set.has_backfills().then_some(Component::Backfill));
+        needed.extend(set.checks().next().map(|_| Component::Check));
+        needed
+    }
 
     fn name(self) -> &'static str {
         match self {
             Component::Runs => "runs",
             Component::Backfill => "backfill",
+            Component::Check => "check",
         }
     }
 
@@ -39,6 +51,7 @@ impl Component {
                 include_str!("backfill_relation.sql"),
                 include_str!("backfill_requested.sql"),
             ],
+            Component::Check => &[include_str!("check.sql")],
         }
     }
 
@@ -50,6 +63,7 @@ impl Component {
             return usize::from(match self {
                 Component::Runs => old >= 1,
                 Component::Backfill => old >= 2,
+                Component::Check => false,
             });
         }
         let Some(list) = comment.strip_prefix("refit state:") else { return 0 };
@@ -94,9 +108,10 @@ impl Present {
             + has("backfill.history_id")
             + has("backfill.relation_oid")
             + has("backfill.requested");
+        let check = has("check_result.id");
         let comment = match runs {
             0 => self.comment,
-            _ => format!("refit state: runs {runs}, backfill {backfill}; by its columns"),
+            _ => format!("refit state: runs {runs}, backfill {backfill}, check {check}; by its columns"),
         };
         Ok(Present { comment, ..self })
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use futures_util::future::{Either, select, try_join_all};
-use refit_model::Version;
+use refit_model::{Check, Version, When};
 use tokio::sync::watch;
 use tokio_postgres::Client;
 use tracing::{info, warn};
@@ -286,7 +286,14 @@ impl Migrator {
                 // The server rolls back open batches when their connections end.
                 () = self.planner.options.interrupt.triggered() => return Err(interrupted(Some(job))),
             }
-            match self.interruptible(client, job, finish(client, &now)).await? {
+            let checks = self.checks_of(&now)?;
+            let mut results = Vec::new();
+            let finished = finish(client, &now, &checks, &mut results);
+            let finished = self.interruptible(client, job, finished).await?;
+            for result in &results {
+                self.planner.options.hooks.event(&Event::Checked { result });
+            }
+            match finished {
                 Finished::Ended | Finished::Again => {}
                 Finished::Elsewhere => self.pause(POLL, Some(job)).await?,
             }
@@ -294,6 +301,17 @@ impl Migrator {
                 self.planner.options.hooks.event(&Event::Backfill { status: &status });
             }
         }
+    }
+
+    /// The checks that run before a job is complete.
+    fn checks_of(&self, job: &Job) -> Result<Vec<&Check>, Error> {
+        let migration = self.set()?.migration(job.version);
+        Ok(match migration {
+            Some(migration) if self.planner.options.checks && !job.is_undo() => {
+                migration.checks_when(When::After).collect()
+            }
+            _ => Vec::new(),
+        })
     }
 
     /// Sleeps, unless it is interrupted.

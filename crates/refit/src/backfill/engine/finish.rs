@@ -1,5 +1,6 @@
 //! Finishes a job: sweeps change rows that were written behind the cursor, until none is left.
 
+use refit_model::Check;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row};
 
@@ -11,7 +12,9 @@ use super::job::Job;
 use super::key::{Key, KeyColumns, key_of};
 use super::names::IS_CURRENT;
 use super::path::under;
+use crate::check::{Occasion, Surroundings, failures, record, run, warnings};
 use crate::error::Error;
+use crate::report::CheckResult;
 
 /// Maximum sweeps since the job began or was resumed: rows that are written faster than that need another solution.
 const PASSES: i32 = 20;
@@ -44,10 +47,18 @@ struct Left {
 }
 
 /// Checks whether all rows are done, and ends the job or begins a sweep, in one transaction.
-pub(crate) async fn finish(client: &Client, job: &Job) -> Result<Finished, Error> {
+///
+/// Before it ends as complete, `checks` run, and `results` gets what they found; if one fails the job is incomplete, so that its
+/// gate stays closed.
+pub(crate) async fn finish(
+    client: &Client,
+    job: &Job,
+    checks: &[&Check],
+    results: &mut Vec<CheckResult>,
+) -> Result<Finished, Error> {
     let failed = || Error::database("finishing a backfill");
     client.batch_execute(&opening()).await.map_err(failed())?;
-    let outcome = finishing(client, job).await;
+    let outcome = finishing(client, job, checks, results).await;
     let end = if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" };
     client.batch_execute(end).await.map_err(failed())?;
     let reason = match outcome {
@@ -64,7 +75,12 @@ pub(crate) async fn finish(client: &Client, job: &Job) -> Result<Finished, Error
     Ok(Finished::Ended)
 }
 
-async fn finishing(client: &Client, job: &Job) -> Result<Finished, Error> {
+async fn finishing(
+    client: &Client,
+    job: &Job,
+    checks: &[&Check],
+    results: &mut Vec<CheckResult>,
+) -> Result<Finished, Error> {
     let failed = || Error::database("finishing a backfill");
     // The check may take minutes, so it holds an advisory lock, not the job's row: pausing the job need not wait for it.
     let sql = format!(
@@ -75,7 +91,10 @@ async fn finishing(client: &Client, job: &Job) -> Result<Finished, Error> {
     let rows = client.query_typed(&job.sql(&sql), &[(&job.id, Type::INT8)]).await.map_err(failed())?;
     let Some(row) = rows.first() else { return Ok(Finished::Elsewhere) };
     let pass: i32 = row.get(0);
-    let verdict = judge(client, job, pass).await?;
+    let verdict = match judge(client, job, pass).await? {
+        Verdict::End("complete", None) => checked(client, job, checks, results).await?,
+        verdict => verdict,
+    };
     let sql = format!(
         "SELECT FROM refit.backfill WHERE id = $1 AND state = 'running' AND requested = 'run' AND pass = $2 AND {IS_CURRENT} FOR NO KEY UPDATE"
     );
@@ -132,6 +151,34 @@ async fn judge(client: &Client, job: &Job, pass: i32) -> Result<Verdict, Error> 
         return Ok(Verdict::End("incomplete", Some(why)));
     }
     Ok(Verdict::End("complete", None))
+}
+
+/// Runs the checks of a backfill that has no rows left, and records what they found.
+async fn checked(
+    client: &Client,
+    job: &Job,
+    checks: &[&Check],
+    results: &mut Vec<CheckResult>,
+) -> Result<Verdict, Error> {
+    let surroundings = Surroundings::within(&job.search_path);
+    for check in checks {
+        results.push(run(client, check, &surroundings).await?);
+    }
+    record(client, &job.state_schema, None, Occasion::Backfill, results).await?;
+    for warning in warnings(results) {
+        tracing::warn!(backfill = job.name, "{warning}");
+    }
+    let failed = failures(results);
+    Ok(match failed.is_empty() {
+        true => Verdict::End("complete", None),
+        false => Verdict::End(
+            "incomplete",
+            Some(format!(
+                "all rows are done, but a check fails: {}; correct the rows, then run `backfill retry`",
+                failed.join("; ")
+            )),
+        ),
+    })
 }
 
 fn named(keys: &[Key]) -> String {
