@@ -43,6 +43,9 @@ pub struct MigrationFile {
     pub checks: Vec<Check>,
     /// `<stem>.budget.sql`: queries whose time is measured.
     pub budgets: Vec<Budget>,
+    /// The text of that file.
+    #[serde(skip)]
+    pub check_file: Option<CompanionFile>,
     /// `<stem>.md`: purpose, risk, how to verify and roll back.
     pub doc: Option<CompanionFile>,
 }

@@ -10,6 +10,7 @@ mod cases {
     mod budget;
     mod check;
     mod commands;
+    mod environments;
     mod folders;
     mod lint;
     mod lint_fix;

@@ -1,12 +1,14 @@
 //! The options of a migrator.
 
+use std::collections::BTreeMap;
 use std::error::Error as StdError;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
-use refit_model::{Policies, Version};
+use refit_model::{Boot, Environment, Policies, Version};
 use tokio_postgres::Client;
 
 use crate::backfill::engine::{Followers, Functions};
@@ -34,9 +36,17 @@ pub(crate) struct Options {
     pub(crate) connect: ConnectOptions,
     pub(crate) hooks: Hooks,
     pub(crate) comparison: Comparison,
-    /// Whether a run runs the checks of its migrations.
-    pub(crate) checks: bool,
-    pub(crate) budgets: Budgets,
+    /// What a run does with budgets; if it is not set, the profile says so.
+    pub(crate) budgets: Option<Budgets>,
+    /// Whether a run runs the checks of its migrations; if it is not set, the profile says so.
+    pub(crate) checks: Option<bool>,
+    /// The profiles of `refit.toml`, by the name of their environment.
+    pub(crate) profiles: Arc<BTreeMap<String, Environment>>,
+    pub(crate) ignores_profile: bool,
+    /// What a boot does; if it is not set, the profile says so.
+    pub(crate) boot: Option<Boot>,
+    /// Why closed gates of the environment are passed; none if they are not.
+    pub(crate) override_reason: Option<String>,
     pub(crate) backfills: Backfills,
     pub(crate) functions: Functions,
     pub(crate) followers: Followers,
@@ -62,8 +72,12 @@ impl Default for Options {
             connect: ConnectOptions::default(),
             hooks: default_hooks(),
             comparison: Comparison::default(),
-            checks: false,
-            budgets: Budgets::default(),
+            budgets: None,
+            checks: None,
+            profiles: Arc::default(),
+            ignores_profile: false,
+            boot: None,
+            override_reason: None,
             backfills: Backfills::default(),
             functions: Functions::default(),
             followers: Followers::default(),
@@ -84,6 +98,42 @@ fn default_hooks() -> Hooks {
 }
 
 impl Options {
+    /// The profile of the environment, if it has one.
+    pub(crate) fn profile(&self) -> Option<&Environment> {
+        self.profiles.get(&self.environment).filter(|_| !self.ignores_profile)
+    }
+
+    /// A warning if the environment has no profile, but one with a similar name has.
+    pub(crate) fn misspelt_environment(&self) -> Option<String> {
+        let environment = &self.environment;
+        if self.ignores_profile || self.profiles.contains_key(environment) {
+            return None;
+        }
+        let near = refit_model::nearest(environment, self.profiles.keys().map(String::as_str))?;
+        Some(format!("refit.toml has no profile for the environment {environment}; is it `{near}`?"))
+    }
+
+    /// The profile, if backfills have to observe its windows and freeze periods.
+    pub(crate) fn calendar(&self) -> Option<&Environment> {
+        self.profile().filter(|profile| profile.has_calendar() && self.override_reason.is_none())
+    }
+
+    /// What a boot does.
+    pub(crate) fn boot(&self) -> Boot {
+        self.boot.or_else(|| Some(self.profile()?.boot)).unwrap_or_default()
+    }
+
+    /// What a run does with budgets.
+    pub(crate) fn budgets(&self) -> Budgets {
+        let of_profile = || self.profile().filter(|profile| profile.budgets).map(|_| Budgets::Enforce);
+        self.budgets.or_else(of_profile).unwrap_or_default()
+    }
+
+    /// Whether a run runs the checks of its migrations.
+    pub(crate) fn runs_checks(&self) -> bool {
+        self.checks.or_else(|| Some(self.profile()?.checks)).unwrap_or(false)
+    }
+
     /// The schema of the history, if one is set.
     pub(crate) fn history_schema(&self) -> Option<&str> {
         self.history_schema.as_deref()

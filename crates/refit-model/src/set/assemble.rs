@@ -11,6 +11,7 @@ use crate::file_name::{FileKind, Version};
 use crate::migration::{CompanionFile, Migration, MigrationFile, Repeatable, Seed};
 use crate::order::RunOrder;
 use crate::problem::{Problem, SetError, same_version};
+use crate::promotions::Promotions;
 use crate::settings::{Settings, VersionStyle};
 use crate::source::SourceFile;
 use crate::statement::{Unterminated, scan};
@@ -32,9 +33,9 @@ pub(super) fn assemble(
     builder.repeatables.sort_by_cached_key(|repeatable| RunOrder::of(&repeatable.path));
     builder.check_versions(&settings);
     builder.check_references();
-    let Builder { migrations, repeatables, seeds, checks, budgets, mut problems, .. } = builder;
+    let Builder { migrations, repeatables, seeds, checks, budgets, promotions, mut problems, .. } = builder;
     if problems.is_empty() {
-        return Ok(MigrationSet { settings, migrations, repeatables, seeds, checks, budgets });
+        return Ok(MigrationSet { settings, migrations, repeatables, seeds, checks, budgets, promotions });
     }
     problems.sort();
     Err(SetError { folder: folder.to_owned(), problems })
@@ -55,6 +56,7 @@ struct Builder {
     seeds: Vec<Seed>,
     checks: Vec<Check>,
     budgets: Vec<Budget>,
+    promotions: Promotions,
     /// The checks of migrations, by stem.
     check_files: HashMap<String, Vec<Check>>,
     /// The budgets of migrations, by stem.
@@ -129,6 +131,10 @@ impl Builder {
                 self.check_companion(&path, &text);
                 self.seeds.push(Seed { environment, path, sql: text });
             }
+            FileKind::Promotions => match Promotions::parse(&path, &text) {
+                Ok(promotions) => self.promotions = promotions,
+                Err(problem) => self.problems.push(problem),
+            },
             FileKind::Settings | FileKind::Ignored => {}
         }
     }
@@ -202,6 +208,7 @@ impl Builder {
             suppressions,
             checks: Vec::new(),
             budgets: Vec::new(),
+            check_file: None,
             doc: None,
         })
     }
@@ -230,7 +237,7 @@ impl Builder {
                 (Some(migration), _, Role::Down) => &mut migration.down,
                 (Some(migration), _, Role::Check) => {
                     migration.file.checks = self.check_files.remove(&stem).unwrap_or_default();
-                    continue;
+                    &mut migration.file.check_file
                 }
                 (Some(migration), _, Role::Budget) => {
                     migration.file.budgets = self.budget_files.remove(&stem).unwrap_or_default();
@@ -248,7 +255,7 @@ impl Builder {
                 }
                 (None, Some(repeatable), Role::Check) => {
                     repeatable.file.checks = self.check_files.remove(&stem).unwrap_or_default();
-                    continue;
+                    &mut repeatable.file.check_file
                 }
                 (None, Some(repeatable), Role::Budget) => {
                     repeatable.file.budgets = self.budget_files.remove(&stem).unwrap_or_default();
