@@ -51,6 +51,7 @@ mod cases {
     mod rollback_journal;
     mod rollback_rows;
     mod row_security;
+    mod scripts;
     mod search_paths;
     mod stopped;
     mod structure;

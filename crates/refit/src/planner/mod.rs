@@ -96,6 +96,14 @@ impl Planner {
         crate::history::history_state_pinned(client, &self.options, facts, &expected).await
     }
 
+    /// The history that was read; that of the whole set if it is the expected one.
+    pub(crate) fn history_of(&self, found: HistoryState) -> Result<History, Error> {
+        Ok(match found {
+            HistoryState::Same => History::of(self.set()?, &self.options.environment),
+            HistoryState::Different(history) => *history,
+        })
+    }
+
     fn expected(&self) -> Result<HistoryDigest, Error> {
         match self.source.known_digest() {
             Some(digest) => Ok(digest),
