@@ -11,9 +11,13 @@ use crate::render::backfill::unfinished;
 use crate::styled::Text;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Exit status: 0 up to date; 1 something is pending or refused; 2 could not run.\n\n\
+#[command(
+    after_help = "Exit status: 0 up to date, or with --sql the script was written; 1 something is pending or refused; \
+                        2 could not run.\n\n\
                         Examples:\n  cargo xtask plan --database-url postgres://localhost/app\n  \
-                        cargo xtask plan --to V0012 --format json")]
+                        cargo xtask plan --to V0012 --format json\n  \
+                        cargo xtask plan --sql > script.sql && psql -X -f script.sql postgres://localhost/app"
+)]
 pub struct Args {
     /// Plan no version above this one
     #[arg(long, value_name = "VERSION", value_parser = version_argument)]
@@ -21,6 +25,9 @@ pub struct Args {
     /// Open the gate of a manual migration
     #[arg(long, value_name = "VERSION", value_parser = version_argument)]
     include: Vec<i64>,
+    /// Print a script that applies the plan by hand, in psql; it contains the migrations unredacted
+    #[arg(long)]
+    sql: bool,
 }
 
 pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
@@ -33,6 +40,12 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     }
     let database = Database::named_or_private(context).await?;
     let connection = database.connect().await?;
+    if args.sql {
+        let script = migrator.plan_sql(&connection).await;
+        connection.close().await;
+        context.out.script(&script?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let plan = migrator.plan(&connection).await?;
     // The JSON is only the plan; `backfill status` has the rest.
     let backfills = match context.out.human() {
