@@ -15,6 +15,7 @@ mod name;
 mod order;
 mod problem;
 pub mod redact;
+mod release;
 mod server_hash;
 mod set;
 mod settings;

@@ -10,10 +10,12 @@ mod cases {
     mod check;
     mod commands;
     mod folders;
+    mod graph;
     mod lint;
     mod lint_fix;
     mod pooler;
     mod rehearse;
+    mod releases;
     mod repair;
     mod rollback;
     mod snapshot;

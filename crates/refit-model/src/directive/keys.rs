@@ -35,6 +35,33 @@ pub enum Category {
     Constraint,
 }
 
+impl Category {
+    /// All of them.
+    pub const ALL: [Category; 4] = [Category::Schema, Category::Data, Category::Index, Category::Constraint];
+
+    /// Its name in directives.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Category::Schema => "schema",
+            Category::Data => "data",
+            Category::Index => "index",
+            Category::Constraint => "constraint",
+        }
+    }
+
+    /// The category with a name.
+    ///
+    /// ```
+    /// use refit_model::Category;
+    ///
+    /// assert_eq!(Category::named("data"), Some(Category::Data));
+    /// assert_eq!(Category::named("dates"), None);
+    /// ```
+    pub fn named(name: &str) -> Option<Category> {
+        Category::ALL.into_iter().find(|category| category.as_str() == name)
+    }
+}
+
 /// Directives are settings of one migration. They stand in comments before its first statement, one TOML key a line. An
 /// unknown key, a wrong value and a key that is set twice are errors of the build.
 ///
@@ -71,9 +98,12 @@ pub struct Directives {
     /// -- refit: environments = ["development", "test"]
     /// ```
     pub environments: Vec<String>,
-    /// What the migration is about. No command uses it yet.
+    /// What the migration is about. `cargo xtask plan --category data` and `status --category data` show only migrations of a
+    /// category.
     pub category: Option<Category>,
-    /// The release that the migration ships with, such as `"2.0.1"`. No command uses it yet.
+    /// The release that the migration ships with, such as `"2.0.1"`. `cargo xtask migrate --to-release 2.0.1` applies all up to
+    /// and including the last one of a release, and `plan --release 2.0.1` and `status --release 2.0.1` show only those of a
+    /// release.
     pub release: Option<String>,
     /// How long a statement may wait for a lock, such as `"500ms"`, `"2s"` or `"1min"`: at least `"1ms"`, less than a day. A step
     /// in a transaction is rolled back then, and tried again; if this is not set, `lock_timeout` of `refit.toml` applies. Outside
