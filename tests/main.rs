@@ -40,6 +40,7 @@ mod cases {
     mod lint_trace;
     mod outside_transaction;
     mod outside_transaction_objects;
+    mod packages;
     mod pooler;
     mod privileges;
     mod race;

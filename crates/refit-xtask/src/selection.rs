@@ -32,6 +32,30 @@ impl Target {
     }
 }
 
+/// The packages of a plan; the migrations of others are held.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Packages {
+    /// Hold back migrations of packages before this one
+    #[arg(long, value_name = "PACKAGE", env = "REFIT_FROM_PACKAGE")]
+    from_package: Option<String>,
+    /// Hold back migrations of packages after this one
+    #[arg(long, value_name = "PACKAGE", env = "REFIT_TO_PACKAGE")]
+    to_package: Option<String>,
+}
+
+impl Packages {
+    /// Sets the packages of a migrator.
+    pub(crate) fn apply(&self, mut migrator: Migrator) -> Migrator {
+        if let Some(package) = &self.from_package {
+            migrator = migrator.from_package(package);
+        }
+        if let Some(package) = &self.to_package {
+            migrator = migrator.to_package(package);
+        }
+        migrator
+    }
+}
+
 /// Which migrations are shown. The plan itself stays the same.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Filter {

@@ -13,6 +13,7 @@ mod cases {
     mod graph;
     mod lint;
     mod lint_fix;
+    mod packages;
     mod pooler;
     mod rehearse;
     mod releases;

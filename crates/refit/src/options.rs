@@ -6,7 +6,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use refit_model::{Policies, Version};
+use refit_model::{PackageSpan, Policies, Version};
 use tokio_postgres::Client;
 
 use crate::backfill::engine::{Followers, Functions};
@@ -24,6 +24,7 @@ pub(crate) struct Options {
     pub(crate) environment: String,
     pub(crate) to: Option<Version>,
     pub(crate) include: Vec<Version>,
+    pub(crate) packages: PackageSpan,
     pub(crate) policies: Option<Policies>,
     pub(crate) lock_timeout: Option<Duration>,
     pub(crate) lock_attempts: u32,
@@ -51,6 +52,7 @@ impl Default for Options {
             environment: "production".to_owned(),
             to: None,
             include: Vec::new(),
+            packages: PackageSpan::default(),
             policies: None,
             lock_timeout: None,
             lock_attempts: 30,

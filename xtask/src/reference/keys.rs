@@ -161,13 +161,16 @@ impl<'s> Page<'s> {
             (Kind::Named(_), _, Some(values)) => values,
             (Kind::Map(_), _, Some(values)) => format!("table of names with {values}"),
             (Kind::Named(_), "bool", _) => "`true` or `false`".to_owned(),
-            (Kind::Named(_), "u32" | "usize", _) => "integer".to_owned(),
+            (Kind::Named(_), "u32" | "usize" | "Version", _) => "integer".to_owned(),
             (Kind::Named(_), "String", _) => "string".to_owned(),
             (Kind::Named(_), "Duration", _) => "duration".to_owned(),
             (Kind::List(_), "String", _) => "array of strings".to_owned(),
             (Kind::List(_), "Version", _) => "array of versions, such as `[\"V0004\"]`".to_owned(),
             (Kind::Named(_), name, _) if self.source.table(name).is_some() => "table".to_owned(),
             (Kind::List(_), name, _) if self.source.table(name).is_some() => "array of tables".to_owned(),
+            (Kind::Map(_), name, _) if self.source.table(name).is_some() => {
+                "table of tables by name".to_owned()
+            }
             (_, name, _) => bail!("the type `{name}` has no description"),
         })
     }

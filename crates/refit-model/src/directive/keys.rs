@@ -89,7 +89,8 @@ pub struct Directives {
     pub phase: Option<Phase>,
     /// Whether the migration runs only when it is named: by `cargo xtask migrate --include V0009`, or by `Migrator::include`.
     pub manual: bool,
-    /// A name for migrations that belong together. No command uses it yet.
+    /// The package that the migration belongs to, for `--from-package` and `--to-package` of `cargo xtask migrate`, `plan` and
+    /// `status`. Where `refit.toml` has ranges (`[package.NAME]`), the version decides, and only a repeatable migration needs this.
     pub package: Option<String>,
     /// The migration runs only in these environments. If it is not set, it runs in all. `--environment` or
     /// `Migrator::environment` says which environment a run is in; the default is `production`.

@@ -14,7 +14,7 @@ use crate::database::Database;
 use crate::interrupt::interruptible;
 use crate::render::backfill::unfinished;
 use crate::render::dry_run::{DryRun, FileSql};
-use crate::selection::Target;
+use crate::selection::{Packages, Target};
 use crate::styled::{Text, text};
 use crate::{progress, render};
 
@@ -25,12 +25,14 @@ use crate::{progress, render};
                   Exit status: 0 applied or nothing to do; 1 a backfill is not complete, a step failed while others are held, or \
                   (with --dry-run) something is pending; 2 could not run.\n\n\
                   Examples:\n  cargo xtask migrate --database-url postgres://localhost/app\n  \
-                        cargo xtask migrate --dry-run\n  cargo xtask migrate --to V0012 --include V0009\n  cargo xtask migrate --to-release 2.0\n  \
+                        cargo xtask migrate --dry-run\n  cargo xtask migrate --to V0012 --include V0009\n  cargo xtask migrate --to-release 2.0\n  cargo xtask migrate --to-package base\n  \
                         cargo xtask migrate --backfills hold && cargo xtask backfill run --dry-run"
 )]
 pub struct Args {
     #[command(flatten)]
     target: Target,
+    #[command(flatten)]
+    packages: Packages,
     /// Also run this manual migration
     #[arg(long, value_name = "VERSION", value_parser = version_argument)]
     include: Vec<i64>,
@@ -58,7 +60,8 @@ enum BackfillMode {
 
 pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let set = context.set()?;
-    let mut migrator = args.target.apply(&set, context.migrator(set.clone()))?;
+    let migrator = args.packages.apply(context.migrator(set.clone()));
+    let mut migrator = args.target.apply(&set, migrator)?;
     for version in &args.include {
         migrator = migrator.include(*version);
     }

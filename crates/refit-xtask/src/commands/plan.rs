@@ -11,7 +11,7 @@ use crate::database::Database;
 use crate::graph::Graph;
 use crate::render;
 use crate::render::backfill::unfinished;
-use crate::selection::{Filter, Target};
+use crate::selection::{Filter, Packages, Target};
 use crate::styled::Text;
 
 #[derive(Debug, clap::Args)]
@@ -25,6 +25,8 @@ use crate::styled::Text;
 pub struct Args {
     #[command(flatten)]
     target: Target,
+    #[command(flatten)]
+    packages: Packages,
     #[command(flatten)]
     filter: Filter,
     /// Open the gate of a manual migration
@@ -50,7 +52,8 @@ enum GraphForm {
 pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let set = context.set()?;
     args.filter.check(&set)?;
-    let mut migrator = args.target.apply(&set, context.migrator(set.clone()))?;
+    let migrator = args.packages.apply(context.migrator(set.clone()));
+    let mut migrator = args.target.apply(&set, migrator)?;
     for version in &args.include {
         migrator = migrator.include(*version);
     }

@@ -7,7 +7,7 @@ use refit::backfill::JobState;
 use crate::context::Context;
 use crate::database::Database;
 use crate::render;
-use crate::selection::Filter;
+use crate::selection::{Filter, Packages};
 use crate::styled::text;
 
 #[derive(Debug, clap::Args)]
@@ -18,13 +18,15 @@ use crate::styled::text;
 )]
 pub struct Args {
     #[command(flatten)]
+    packages: Packages,
+    #[command(flatten)]
     filter: Filter,
 }
 
 pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let set = context.set()?;
     args.filter.check(&set)?;
-    let migrator = context.migrator(set.clone());
+    let migrator = args.packages.apply(context.migrator(set.clone()));
     let database = Database::named(context)?;
     let connection = database.connect().await?;
     let mut status = migrator.status(&connection).await?;

@@ -115,8 +115,11 @@ impl Planner {
         Ok(Plan::compute(self.set()?, history, &self.requested()))
     }
 
-    /// Checks that the versions that the caller named exist.
+    /// Checks that the versions and packages that the caller named exist.
     pub(crate) fn check_named_versions(&self) -> Result<(), Error> {
+        if !self.options.packages.is_empty() {
+            self.set()?.check_span(&self.options.packages).map_err(Error::Target)?;
+        }
         for version in self.options.include.iter().chain(&self.options.to) {
             let set = self.set()?;
             if set.migration(*version).is_none() {
@@ -134,6 +137,7 @@ impl Planner {
             to: self.options.to,
             include: &self.options.include,
             policies: self.options.policies.or(settings).unwrap_or_default(),
+            packages: self.set.get().and_then(|set| set.packages_in(&self.options.packages)),
         }
     }
 
