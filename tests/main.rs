@@ -42,6 +42,7 @@ mod cases {
     mod lint_trace;
     mod outside_transaction;
     mod outside_transaction_objects;
+    mod packages;
     mod pooler;
     mod privileges;
     mod race;
@@ -54,6 +55,7 @@ mod cases {
     mod rollback_rows;
     mod row_security;
     mod sample_rows;
+    mod scripts;
     mod search_paths;
     mod stopped;
     mod structure;

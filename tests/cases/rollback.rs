@@ -66,6 +66,23 @@ async fn newer_versions_are_undone_newest_first_and_can_be_applied_again() {
 }
 
 #[tokio::test]
+async fn the_last_migration_is_undone_alone() {
+    let db = TestDb::empty().await.unwrap();
+    let client = db.connect().await.unwrap();
+    let set = migrator(&FILES);
+    assert_eq!(set.last_rollback(&client).await.unwrap(), to(0), "nothing is applied");
+    assert_eq!(set.rollback(db.url(), &to(0)).await.unwrap().run, None);
+    set.run(db.url()).await.unwrap();
+    for (left, undone) in [("1,2,3", "V4__c"), ("1,2", "V3__i"), ("1", "V2__b"), ("", "V1__a")] {
+        let last = set.last_rollback(&client).await.unwrap();
+        let report = set.rollback(db.url(), &last).await.unwrap();
+        let stems: Vec<&str> = report.steps.iter().map(|step| step.stem.as_str()).collect();
+        assert_eq!((stems.as_slice(), applied(&db).await.as_str()), (&[undone][..], left));
+    }
+    assert!(!exists(&db, "a").await);
+}
+
+#[tokio::test]
 async fn all_steps_are_checked_before_the_first_runs() {
     let db = TestDb::empty().await.unwrap();
     migrator(&FILES).run(db.url()).await.unwrap();

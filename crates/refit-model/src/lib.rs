@@ -17,9 +17,11 @@ mod migration;
 mod name;
 mod named_query;
 mod order;
+mod package;
 mod problem;
 mod promotions;
 pub mod redact;
+mod release;
 mod server_hash;
 mod set;
 mod settings;
@@ -39,12 +41,13 @@ pub use file_name::{FileKind, Version, is_valid_name, version_of};
 pub use migration::{CompanionFile, Migration, MigrationFile, Repeatable, Seed};
 pub use name::{fold, identifier_name, quoted_name};
 pub use order::{RunOrder, SetStep, Waits, completion_order};
+pub use package::PackageSpan;
 pub use problem::{Problem, SetError, same_version};
 pub use promotions::{Promotion, Promotions};
 pub use server_hash::server_hash;
 pub use set::{HistoryDigest, MigrationSet};
 pub use settings::{
-    LintLevel, LintPath, LintSettings, Policies, Policy, Settings, VerifySettings, VersionStyle,
+    LintLevel, LintPath, LintSettings, PackageRange, Policies, Policy, Settings, VerifySettings, VersionStyle,
 };
 pub use source::{SourceFile, read_folder};
 pub use statement::{

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::environment::{Environment, contradiction};
+use crate::file_name::Version;
 use crate::problem::Problem;
 use crate::text::{Position, nearest};
 
@@ -99,6 +100,23 @@ pub struct LintPath {
     pub rules: BTreeMap<String, LintLevel>,
 }
 
+/// The versions that are reserved for a package. Ranges must not overlap, and a range may be empty. Once a package is declared, every
+/// version must be in the range of one.
+///
+/// ```toml
+/// [package.base]
+/// from = 0
+/// to = 18
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PackageRange {
+    /// The first version.
+    pub from: Version,
+    /// The last version.
+    pub to: Version,
+}
+
 /// What `cargo xtask verify` leaves out. In a name, `*` stands for any characters and `?` for one.
 ///
 /// ```toml
@@ -154,6 +172,10 @@ pub struct Settings {
     pub policy: Policies,
     /// Levels of the linter's rules.
     pub lint: LintSettings,
+    /// Packages: migrations that are run or left out together, by ranges of versions. `cargo xtask migrate --to-package base` runs
+    /// those up to a package, `--from-package` those from one on.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub package: BTreeMap<String, PackageRange>,
     /// What `cargo xtask verify` leaves out.
     pub verify: VerifySettings,
     /// Profiles of environments, by name.
@@ -173,6 +195,7 @@ impl Default for Settings {
             state_schema: None,
             policy: Policies::default(),
             lint: LintSettings::default(),
+            package: BTreeMap::new(),
             verify: VerifySettings::default(),
             environment: BTreeMap::new(),
             max_file_bytes: 16 * 1024 * 1024,
@@ -182,7 +205,7 @@ impl Default for Settings {
 
 const DAY: u64 = 24 * 60 * 60;
 
-const KEYS: [&str; 32] = [
+const KEYS: [&str; 35] = [
     "versions",
     "postgres",
     "lock_timeout",
@@ -193,6 +216,9 @@ const KEYS: [&str; 32] = [
     "lint",
     "rules",
     "path",
+    "package",
+    "from",
+    "to",
     "verify",
     "ignore_tables",
     "ignore_schemas",

@@ -20,6 +20,7 @@ mod context;
 mod database;
 mod fs;
 mod git;
+mod graph;
 mod interrupt;
 mod lint;
 mod output;
@@ -29,6 +30,7 @@ mod render;
 mod repairs;
 mod scaffold;
 mod schema;
+mod selection;
 mod styled;
 mod terminal;
 

@@ -98,6 +98,22 @@ impl Output {
         }
     }
 
+    /// Prints a script that a program reads. It is printed as it is unless standard output is a terminal, for which control
+    /// characters are escaped.
+    ///
+    /// # Errors
+    /// When standard output cannot be written.
+    pub(crate) fn script(&self, sql: &str) -> anyhow::Result<()> {
+        match (self.human(), std::io::stdout().is_terminal()) {
+            (true, true) => self.print(sql),
+            (true, false) => self.write(sql.trim_end_matches('\n')),
+            (false, _) => {
+                let document = serde_json::to_string_pretty(&serde_json::json!({ "script": sql }))?;
+                self.document(&document)
+            }
+        }
+    }
+
     /// Prints a note on standard error, unless the format is for programs.
     pub fn note(&self, text: impl Into<Text>) {
         if self.human() {

@@ -12,10 +12,13 @@ mod cases {
     mod commands;
     mod environments;
     mod folders;
+    mod graph;
     mod lint;
     mod lint_fix;
+    mod packages;
     mod pooler;
     mod rehearse;
+    mod releases;
     mod repair;
     mod rollback;
     mod snapshot;

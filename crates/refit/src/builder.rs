@@ -121,6 +121,34 @@ impl Migrator {
         self
     }
 
+    /// Holds back the migrations of packages before this one, and those of no package. Packages are declared in `refit.toml` or by
+    /// the directive `package`; one that the set does not have is an error of the run.
+    ///
+    /// ```
+    /// # fn example(migrator: refit::Migrator) -> refit::Migrator {
+    /// migrator.from_package("base").to_package("cms")
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn from_package(mut self, package: impl Into<String>) -> Migrator {
+        self.planner.options.packages.from = Some(package.into());
+        self
+    }
+
+    /// Holds back the migrations of packages after this one, and those of no package; see
+    /// [`from_package`](Migrator::from_package).
+    ///
+    /// ```
+    /// # fn example(migrator: refit::Migrator) -> refit::Migrator {
+    /// migrator.to_package("base")
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn to_package(mut self, package: impl Into<String>) -> Migrator {
+        self.planner.options.packages.to = Some(package.into());
+        self
+    }
+
     /// Sets what happens when history and set disagree, instead of `[policy]` in `refit.toml`.
     ///
     /// ```

@@ -289,6 +289,7 @@ mod report;
 mod rights;
 mod rollback;
 mod run;
+mod script;
 mod session;
 mod state;
 mod statement_observer;

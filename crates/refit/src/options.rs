@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use refit_model::{Boot, Environment, Policies, Version};
+use refit_model::{Boot, Environment, PackageSpan, Policies, Version};
 use tokio_postgres::Client;
 
 use crate::backfill::engine::{Followers, Functions};
@@ -26,6 +26,7 @@ pub(crate) struct Options {
     pub(crate) environment: String,
     pub(crate) to: Option<Version>,
     pub(crate) include: Vec<Version>,
+    pub(crate) packages: PackageSpan,
     pub(crate) policies: Option<Policies>,
     pub(crate) lock_timeout: Option<Duration>,
     pub(crate) lock_attempts: u32,
@@ -62,6 +63,7 @@ impl Default for Options {
             environment: "production".to_owned(),
             to: None,
             include: Vec::new(),
+            packages: PackageSpan::default(),
             policies: None,
             lock_timeout: None,
             lock_attempts: 30,

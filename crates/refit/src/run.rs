@@ -379,20 +379,30 @@ fn versioned_step<'a>(set: &'a MigrationSet, step: &PlannedStep, facts: &Preflig
 
 /// Two parts of a step's WITH that record it. Earlier texts are kept, so that an older release does not apply one of them again.
 fn record_repeatable(step: &Step<'_>, facts: &Preflight) -> String {
+    let relation = facts.relation.map_or("NULL".to_owned(), |oid| oid.to_string());
+    record_repeatable_in(step, facts, &facts.state.history().to_string(), &relation)
+}
+
+/// The same with SQL expressions for the id of the history and for the OID of its table.
+pub(crate) fn record_repeatable_in(
+    step: &Step<'_>,
+    facts: &Preflight,
+    history: &str,
+    relation: &str,
+) -> String {
     let name = postgres_protocol::escape::escape_literal(step.name);
-    let (table, history) = (format!("{}.repeatable", facts.state.quoted()), facts.state.history());
+    let table = format!("{}.repeatable", facts.state.quoted());
     format!(
         "UPDATE {table} SET current = false WHERE history_id = {history} AND name = {name} AND current \
              AND checksum <> '{checksum}' RETURNING 1), \
          applied AS (INSERT INTO {table} (history_id, relation, name, checksum) VALUES ({history}, {relation}, {name}, '{checksum}') \
              ON CONFLICT (history_id, name, checksum) DO UPDATE SET current = true, relation = excluded.relation, applied_at = pg_catalog.now() RETURNING 1",
-        relation = facts.relation.map_or("NULL".to_owned(), |oid| oid.to_string()),
         checksum = step.checksum
     )
 }
 
 /// Rejects, before anything runs, statements that would make a step not atomic, not resumable, or wait forever.
-fn refuse_what_cannot_run(set: &MigrationSet, plan: &Plan) -> Result<(), Error> {
+pub(crate) fn refuse_what_cannot_run(set: &MigrationSet, plan: &Plan) -> Result<(), Error> {
     for planned in &plan.pending {
         let Some(step) = set.step(planned.version, &planned.stem) else { continue };
         if let SetStep::Versioned(migration) = step {

@@ -117,9 +117,8 @@ impl State {
 
     /// Retires restored rows of the schema's name: a history whose table is new was not restored from a dump.
     pub(crate) async fn retire_restored(&self, client: &Client, schema_name: &str) -> Result<(), Error> {
-        let sql = "UPDATE refit.history SET retired_at = pg_catalog.now() WHERE schema_name = $1 AND retired_at IS NULL \
-                       AND registry <> 'refit.history'::pg_catalog.regclass::pg_catalog.oid";
-        let retired = client.execute_typed(&self.sql(sql), &[(&schema_name, Type::TEXT)]).await;
+        let sql = self.sql(RETIRE_RESTORED);
+        let retired = client.execute_typed(&sql, &[(&schema_name, Type::TEXT)]).await;
         retired.map(drop).map_err(Error::database("recording the history in the state"))
     }
 
@@ -154,9 +153,8 @@ impl State {
                 id
             }
             None => {
-                let sql = "INSERT INTO refit.history (relation, schema_name, registry) \
-                           VALUES ($1, $2, 'refit.history'::pg_catalog.regclass::pg_catalog.oid) RETURNING id";
-                client.query_typed_one(&self.sql(sql), &names).await.map_err(failed())?.get(0)
+                let sql = format!("{INSERT} RETURNING id");
+                client.query_typed_one(&self.sql(&sql), &names).await.map_err(failed())?.get(0)
             }
         };
         self.own_repeatables(client, history, relation).await.map_err(failed())?;
@@ -170,11 +168,9 @@ impl State {
         history: i64,
         relation: u32,
     ) -> Result<(), tokio_postgres::Error> {
-        let sql = "UPDATE refit.repeatable SET relation = CASE WHEN history_id = $1 THEN $2 END \
-                   WHERE (history_id = $1) IS DISTINCT FROM (relation = $2)";
         let own: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
             [(&history, Type::INT8), (&relation, Type::OID)];
-        client.execute_typed(&self.sql(sql), &own).await.map(drop)
+        client.execute_typed(&self.sql(OWN_REPEATABLES), &own).await.map(drop)
     }
 
     /// Whether the role may not read the state.
@@ -211,6 +207,62 @@ impl State {
         })
     }
 }
+
+impl State {
+    /// SQL that records a history in the schema as [`State::register`] does, for a script: `table` is the history's table, and with
+    /// `created` it was just created, so that it is in no restored dump.
+    pub(crate) fn registration(&self, table: &str, schema_name: &str, created: bool) -> String {
+        let relation = format!("{}::pg_catalog.regclass::pg_catalog.oid", literal(table));
+        let name = literal(schema_name);
+        let mut sql = Vec::new();
+        if created {
+            sql.push(with_values(RETIRE_RESTORED, &[&name]));
+        }
+        sql.push(with_values(RELEASE_NAME, &[&name, "0"]));
+        sql.push(with_values(INSERT, &[&relation, &name]));
+        let history = self.registered(table);
+        sql.push(with_values(OWN_REPEATABLES, &[&history, &relation]));
+        sql.iter().map(|sql| format!("{};\n", self.sql(sql))).collect()
+    }
+
+    /// An expression for the id of a history that a script records.
+    pub(crate) fn registered(&self, table: &str) -> String {
+        format!(
+            "(SELECT id FROM {}.history WHERE relation = {}::pg_catalog.regclass::pg_catalog.oid AND retired_at IS NULL)",
+            self.quoted,
+            literal(table)
+        )
+    }
+}
+
+fn literal(text: &str) -> String {
+    postgres_protocol::escape::escape_literal(text)
+}
+
+/// SQL of Refit's own with expressions instead of its parameters, of which it has at most nine.
+fn with_values(sql: &str, values: &[&str]) -> String {
+    let mut parts = sql.split('$');
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (number, rest) = part.split_at(part.len().min(1));
+        let value = number.parse::<usize>().ok().and_then(|number| values.get(number.checked_sub(1)?));
+        match value {
+            Some(value) => text.push_str(value),
+            None => text.extend(["$", number]),
+        }
+        text.push_str(rest);
+    }
+    text
+}
+
+const RETIRE_RESTORED: &str = "UPDATE refit.history SET retired_at = pg_catalog.now() WHERE schema_name = $1 AND retired_at IS NULL \
+         AND registry <> 'refit.history'::pg_catalog.regclass::pg_catalog.oid";
+
+const INSERT: &str = "INSERT INTO refit.history (relation, schema_name, registry) \
+                      VALUES ($1, $2, 'refit.history'::pg_catalog.regclass::pg_catalog.oid)";
+
+const OWN_REPEATABLES: &str = "UPDATE refit.repeatable SET relation = CASE WHEN history_id = $1 THEN $2 END \
+                               WHERE (history_id = $1) IS DISTINCT FROM (relation = $2)";
 
 const FIND: &str = "SELECT id, (relation, schema_name, registry) IS DISTINCT FROM \
                         ($1, $2, 'refit.history'::pg_catalog.regclass::pg_catalog.oid) \

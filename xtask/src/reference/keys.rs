@@ -168,7 +168,7 @@ impl<'s> Page<'s> {
             (Kind::Named(_), _, Some(values)) => values,
             (Kind::Map(_), _, Some(values)) => format!("table of names with {values}"),
             (Kind::Named(_), "bool", _) => "`true` or `false`".to_owned(),
-            (Kind::Named(_), "u32" | "usize", _) => "integer".to_owned(),
+            (Kind::Named(_), "u32" | "usize" | "Version", _) => "integer".to_owned(),
             (Kind::Named(_), "String", _) => "string".to_owned(),
             (Kind::Named(_), "Duration", _) => "duration".to_owned(),
             (Kind::List(_), "String", _) => "array of strings".to_owned(),

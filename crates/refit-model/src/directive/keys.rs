@@ -35,6 +35,33 @@ pub enum Category {
     Constraint,
 }
 
+impl Category {
+    /// All of them.
+    pub const ALL: [Category; 4] = [Category::Schema, Category::Data, Category::Index, Category::Constraint];
+
+    /// Its name in directives.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Category::Schema => "schema",
+            Category::Data => "data",
+            Category::Index => "index",
+            Category::Constraint => "constraint",
+        }
+    }
+
+    /// The category with a name.
+    ///
+    /// ```
+    /// use refit_model::Category;
+    ///
+    /// assert_eq!(Category::named("data"), Some(Category::Data));
+    /// assert_eq!(Category::named("dates"), None);
+    /// ```
+    pub fn named(name: &str) -> Option<Category> {
+        Category::ALL.into_iter().find(|category| category.as_str() == name)
+    }
+}
+
 /// Directives are settings of one migration. They stand in comments before its first statement, one TOML key a line. An
 /// unknown key, a wrong value and a key that is set twice are errors of the build.
 ///
@@ -62,7 +89,8 @@ pub struct Directives {
     pub phase: Option<Phase>,
     /// Whether the migration runs only when it is named: by `cargo xtask migrate --include V0009`, or by `Migrator::include`.
     pub manual: bool,
-    /// A name for migrations that belong together. No command uses it yet.
+    /// The package that the migration belongs to, for `--from-package` and `--to-package` of `cargo xtask migrate`, `plan` and
+    /// `status`. Where `refit.toml` has ranges (`[package.NAME]`), the version decides, and only a repeatable migration needs this.
     pub package: Option<String>,
     /// The migration runs only in these environments. If it is not set, it runs in all. `--environment` or
     /// `Migrator::environment` says which environment a run is in; the default is `production`.
@@ -71,9 +99,12 @@ pub struct Directives {
     /// -- refit: environments = ["development", "test"]
     /// ```
     pub environments: Vec<String>,
-    /// What the migration is about. No command uses it yet.
+    /// What the migration is about. `cargo xtask plan --category data` and `status --category data` show only migrations of a
+    /// category.
     pub category: Option<Category>,
-    /// The release that the migration ships with, such as `"2.0.1"`. No command uses it yet.
+    /// The release that the migration ships with, such as `"2.0.1"`. `cargo xtask migrate --to-release 2.0.1` applies all up to
+    /// and including the last one of a release, and `plan --release 2.0.1` and `status --release 2.0.1` show only those of a
+    /// release.
     pub release: Option<String>,
     /// How long a statement may wait for a lock, such as `"500ms"`, `"2s"` or `"1min"`: at least `"1ms"`, less than a day. A step
     /// in a transaction is rolled back then, and tried again; if this is not set, `lock_timeout` of `refit.toml` applies. Outside

@@ -10,6 +10,7 @@ use crate::directive::{Allowed, FrontMatter, front_matter, parse};
 use crate::file_name::{FileKind, Version};
 use crate::migration::{CompanionFile, Migration, MigrationFile, Repeatable, Seed};
 use crate::order::RunOrder;
+use crate::package::{check_package, check_ranges};
 use crate::problem::{Problem, SetError, same_version};
 use crate::promotions::Promotions;
 use crate::settings::{Settings, VersionStyle};
@@ -33,6 +34,7 @@ pub(super) fn assemble(
     builder.repeatables.sort_by_cached_key(|repeatable| RunOrder::of(&repeatable.path));
     builder.check_versions(&settings);
     builder.check_references();
+    builder.check_packages(&settings);
     let Builder { migrations, repeatables, seeds, checks, budgets, promotions, mut problems, .. } = builder;
     if problems.is_empty() {
         return Ok(MigrationSet { settings, migrations, repeatables, seeds, checks, budgets, promotions });
@@ -300,6 +302,16 @@ impl Builder {
                 "the version does not match the `versions` setting",
                 fix,
             ));
+        }
+    }
+
+    fn check_packages(&mut self, settings: &Settings) {
+        check_ranges(&settings.package, &mut self.problems);
+        let versioned = self.migrations.iter().map(|migration| (Some(migration.version), &migration.file));
+        let repeatable = self.repeatables.iter().map(|repeatable| (None, &repeatable.file));
+        for (version, MigrationFile { path, directives, .. }) in versioned.chain(repeatable) {
+            let named = directives.package.as_deref();
+            check_package(&settings.package, (path, version, named), &mut self.problems);
         }
     }
 

@@ -14,6 +14,7 @@ use crate::database::Database;
 use crate::interrupt::interruptible;
 use crate::render::backfill::unfinished;
 use crate::render::dry_run::{DryRun, FileSql};
+use crate::selection::{Packages, Target};
 use crate::styled::{Text, text};
 use crate::{progress, promotions, render};
 
@@ -28,14 +29,16 @@ use crate::{progress, promotions, render};
                   (with --dry-run) something is pending; 2 could not run.\n\n\
                   Examples:\n  cargo xtask migrate --database-url postgres://localhost/app\n  \
                         cargo xtask migrate --dry-run\n  cargo xtask migrate --to V0012 --include V0009\n  \
+                        cargo xtask migrate --to-release 2.0\n  cargo xtask migrate --to-package base\n  \
                         cargo xtask migrate --environment staging\n  \
                         cargo xtask migrate --override INC-4711\n  \
                         cargo xtask migrate --backfills hold && cargo xtask backfill run --dry-run"
 )]
 pub struct Args {
-    /// Apply no version above this one, and no repeatable migration
-    #[arg(long, value_name = "VERSION", value_parser = version_argument)]
-    to: Option<i64>,
+    #[command(flatten)]
+    target: Target,
+    #[command(flatten)]
+    packages: Packages,
     /// Also run this manual migration
     #[arg(long, value_name = "VERSION", value_parser = version_argument)]
     include: Vec<i64>,
@@ -81,10 +84,8 @@ enum BudgetMode {
 
 pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let set = context.set()?;
-    let mut migrator = context.migrator(set.clone());
-    if let Some(to) = args.to {
-        migrator = migrator.to(to);
-    }
+    let migrator = args.packages.apply(context.migrator(set.clone()));
+    let mut migrator = args.target.apply(&set, migrator)?;
     for version in &args.include {
         migrator = migrator.include(*version);
     }

@@ -46,7 +46,7 @@ pub enum Command {
     Plan(plan::Args),
     /// Apply pending migrations
     Migrate(migrate::Args),
-    /// Undo migrations above a version, newest first, including rows changed by backfills
+    /// Undo the last migration, or all above a version, newest first, including rows changed by backfills
     Rollback(rollback::Args),
     /// Run, watch and control backfills, which change rows in batches while services run
     Backfill(backfill::Args),

@@ -24,14 +24,14 @@ use crate::render::rollback::RollbackResult;
                   service of the newer release applies the migrations again when it boots.\n\n\
                   Exit status: 0 undone or nothing to undo; 1 stopped, or rows could not be restored; 2 rollback impossible, refused by \
                   the environment, not confirmed, or could not run.\n\n\
-                  Examples:\n  cargo xtask rollback --to V0012 --dry-run\n  cargo xtask rollback --to V0012\n  \
+                  Examples:\n  cargo xtask rollback\n  cargo xtask rollback --to V0012 --dry-run\n  cargo xtask rollback --to V0012 --sql > script.sql\n  cargo xtask rollback --to V0012\n  \
                   cargo xtask rollback --to V0012 --yes --format json | jq '.backfills[] | {name, rows_changed, changed_since}'\n  \
                   cargo xtask rollback --to 0 --leave-rows V0015"
 )]
 pub struct Args {
-    /// The version to roll back to, which stays applied; 0 undoes all
+    /// The version to roll back to, which stays applied; 0 undoes all [default: undo the last migration only]
     #[arg(long, value_name = "VERSION", value_parser = version_argument)]
-    to: Version,
+    to: Option<Version>,
     /// Do not restore the rows of this backfill
     #[arg(long, value_name = "VERSION", value_parser = version_argument)]
     leave_rows: Vec<Version>,
@@ -41,6 +41,9 @@ pub struct Args {
     /// Print the rollback plan and its SQL, and change nothing
     #[arg(long)]
     dry_run: bool,
+    /// Print a script that does it by hand, in psql, and change nothing; it contains the down files unredacted
+    #[arg(long, conflicts_with_all = ["dry_run", "yes"])]
+    sql: bool,
     /// Do not ask for confirmation
     #[arg(long, short)]
     yes: bool,
@@ -52,12 +55,22 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     if let Some(reason) = &args.override_reason {
         migrator = migrator.override_gates(reason);
     }
-    let rollback = Rollback { to: args.to, leave_rows: args.leave_rows.clone() };
     let database = Database::named(context)?;
     let migrator = database.protected(migrator);
     let connection = database.connect().await?;
-    if !args.dry_run && set.has_backfills() {
+    if !args.dry_run && !args.sql && set.has_backfills() {
         migrator.upgrade_state(&connection).await?;
+    }
+    let leave_rows = args.leave_rows.clone();
+    let rollback = match args.to {
+        Some(to) => Rollback { to, leave_rows },
+        None => Rollback { leave_rows, ..migrator.last_rollback(&connection).await? },
+    };
+    if args.sql {
+        let script = migrator.rollback_sql(&connection, &rollback).await;
+        connection.close().await;
+        context.out.script(&script?)?;
+        return Ok(ExitCode::SUCCESS);
     }
     let plan = migrator.plan_rollback(&connection, &rollback).await?;
     connection.close().await;

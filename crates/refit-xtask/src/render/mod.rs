@@ -9,6 +9,7 @@ pub(crate) mod checks;
 pub(crate) mod difference;
 pub(crate) mod dry_run;
 pub(crate) mod figures;
+pub(crate) mod graph;
 pub(crate) mod lint;
 pub(crate) mod plan;
 pub(crate) mod preview;

@@ -82,6 +82,27 @@ async fn it_shows_the_plan_asks_and_rolls_back() {
 }
 
 #[tokio::test]
+async fn without_a_target_it_undoes_the_last_migration() {
+    let db = TestDb::empty().await.unwrap();
+    let workspace = Workspace::new(&FILES).on(&db);
+    let nothing = workspace.run(&["rollback"]).expect(0).stdout;
+    assert!(nothing.contains("nothing to undo; the database is at no version"), "{nothing}");
+    workspace.run(&["migrate"]).expect(0);
+    let before = history(&db).await;
+    let asked = workspace.run(&["rollback"]).expect(2);
+    assert!(asked.stderr.contains("Undo 1 migration of") && asked.stderr.contains("back to version 2?"));
+    assert!(asked.stdout.contains("undo     V0003__index"), "{}", asked.stdout);
+    let dry = workspace.run(&["rollback", "--dry-run"]).expect(0).stdout;
+    assert!(dry.contains("V0003__index.down.sql\n") && !dry.contains("V0002__fill  ("), "{dry}");
+    assert_eq!(history(&db).await, before);
+    workspace.run(&["rollback", "--yes"]).expect(0);
+    let fill = workspace.run(&["rollback", "--yes"]).expect(0).stdout;
+    assert!(fill.contains("undid 1 migration") && fill.contains("the database is at version 1"), "{fill}");
+    assert_eq!(value::<i64>(&db, "SELECT sum(n) FROM t").await, 0);
+    assert!(history(&db).await.starts_with("1:"));
+}
+
+#[tokio::test]
 async fn an_impossible_rollback_is_refused_with_a_remedy() {
     let db = TestDb::empty().await.unwrap();
     let workspace = Workspace::new(&FILES).on(&db);

@@ -12,6 +12,11 @@ use serde::Serialize;
 pub enum Gate {
     /// Runs only when named by version.
     Manual,
+    /// In a package that was not selected.
+    Package {
+        /// The package; none for a migration without one.
+        package: Option<String>,
+    },
     /// Waits for a backfill that is not complete.
     Backfill {
         /// The migration of the backfill.
@@ -55,6 +60,12 @@ impl fmt::Display for Gate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Gate::Manual => write!(f, "manual: runs when named with --include"),
+            Gate::Package { package: Some(package) } => {
+                write!(f, "in package {package}, which --from-package or --to-package leaves out")
+            }
+            Gate::Package { package: None } => {
+                write!(f, "in no package, and --from-package or --to-package selects packages")
+            }
             Gate::Backfill { version } => write!(f, "waits for the backfill of version {version}"),
             Gate::BackfillUnknown { version } => write!(
                 f,

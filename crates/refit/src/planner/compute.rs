@@ -19,6 +19,18 @@ pub(crate) struct Requested<'a> {
     /// Manual migrations to include.
     pub(crate) include: &'a [Version],
     pub(crate) policies: Policies,
+    /// The selected packages; none for all migrations.
+    pub(crate) packages: Option<Vec<&'a str>>,
+}
+
+impl Requested<'_> {
+    /// The gate of a step in a package that is not selected.
+    fn package_gate(&self, set: &MigrationSet, step: SetStep<'_>) -> Option<Gate> {
+        let selected = self.packages.as_ref()?;
+        let package = set.package_of(step);
+        let is_selected = package.is_some_and(|package| selected.contains(&package));
+        (!is_selected).then(|| Gate::Package { package: package.map(str::to_owned) })
+    }
 }
 
 impl Plan {
@@ -113,21 +125,24 @@ impl Plan {
         requested: &Requested<'_>,
     ) {
         // A migration that may wait never makes another one late.
-        let newest_applied = set
+        let versions = set
             .migrations()
             .iter()
             .filter(|migration| applied.contains_key(&migration.version) && !migration.directives.may_wait())
             .map(|migration| migration.version)
-            .chain(self.ahead.iter().copied())
-            .max();
+            .chain(self.ahead.iter().copied());
+        let newest_applied = Newest::of(set, versions);
         let mut gates = Gates { set, history, applied, held: HashSet::new(), planned: HashSet::new() };
         for step in set.steps_in(requested.environment, requested.to) {
             match step {
                 SetStep::Versioned(migration) if applied.contains_key(&migration.version) => {}
                 SetStep::Versioned(migration) => {
-                    self.add_versioned(migration, &mut gates, newest_applied, requested);
+                    self.add_versioned(migration, &mut gates, &newest_applied, requested);
                 }
-                SetStep::Repeatable(repeatable) => self.add_repeatable(repeatable, history),
+                SetStep::Repeatable(repeatable) => {
+                    let package = requested.package_gate(set, step);
+                    self.add_repeatable(repeatable, history, package);
+                }
             }
         }
         self.reregister = gates.to_reregister(&self.held);
@@ -137,18 +152,20 @@ impl Plan {
         &mut self,
         migration: &Migration,
         gates: &mut Gates<'_>,
-        newest_applied: Option<Version>,
+        newest_applied: &Newest<'_>,
         requested: &Requested<'_>,
     ) {
+        let package = requested.package_gate(gates.set, SetStep::Versioned(migration));
         let restoring = self.restoring.last().map(|version| Gate::After { version: *version });
-        if let Some(gate) = gates.gate(migration, requested.include).or(restoring) {
+        if let Some(gate) = package.or_else(|| gates.gate(migration, requested.include)).or(restoring) {
             gates.held.insert(migration.version);
             let (version, stem) = (Some(migration.version), migration.stem.clone());
             self.held.push(HeldStep { version, stem, gate });
             return;
         }
         let Migration { version, file: MigrationFile { path, directives, .. }, .. } = migration;
-        if let Some(newest) = newest_applied.filter(|newest| newest > version && !directives.may_wait()) {
+        let newest = newest_applied.before(*version).filter(|newest| newest > version);
+        if let Some(newest) = newest.filter(|_| !directives.may_wait()) {
             let refusal = Refusal::OutOfOrder { version: *version, path: path.clone(), newest };
             self.judge(requested.policies.out_of_order, refusal);
         }
@@ -158,7 +175,7 @@ impl Plan {
         self.pending.push(PlannedStep::versioned(migration));
     }
 
-    fn add_repeatable(&mut self, repeatable: &Repeatable, history: &History) {
+    fn add_repeatable(&mut self, repeatable: &Repeatable, history: &History, package: Option<Gate>) {
         let is_of = |row: &&HistoryRow| row.name == repeatable.name;
         let applied = history.repeatable.iter().rfind(is_of);
         if applied.is_some_and(|row| row.checksum == repeatable.checksum) {
@@ -169,12 +186,36 @@ impl Plan {
         let restoring = self.restoring.last().map(|version| Gate::After { version: *version });
         let gate = match self.ahead.iter().max().copied() {
             Some(version) => Some(Gate::Ahead { version }),
-            None => restoring.or(superseded.then_some(Gate::Superseded)),
+            None => package.or(restoring).or(superseded.then_some(Gate::Superseded)),
         };
         match gate {
             Some(gate) => self.held.push(HeldStep { version: None, stem: repeatable.stem.clone(), gate }),
             None => self.pending.push(PlannedStep::repeatable(repeatable)),
         }
+    }
+}
+
+/// The newest applied versions, before which no migration may be added.
+struct Newest<'a> {
+    set: &'a MigrationSet,
+    versions: Vec<Version>,
+    newest: Option<Version>,
+    has_packages: bool,
+}
+
+impl<'a> Newest<'a> {
+    fn of(set: &'a MigrationSet, versions: impl Iterator<Item = Version>) -> Newest<'a> {
+        let versions: Vec<Version> = versions.collect();
+        let newest = versions.iter().max().copied();
+        Newest { set, versions, newest, has_packages: !set.packages().is_empty() }
+    }
+
+    /// The newest one that is not in another package than the version.
+    fn before(&self, version: Version) -> Option<Version> {
+        if !self.has_packages || self.newest.is_none_or(|newest| newest < version) {
+            return self.newest;
+        }
+        self.versions.iter().copied().filter(|applied| !self.set.are_apart(*applied, version)).max()
     }
 }
 

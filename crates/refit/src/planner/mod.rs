@@ -102,6 +102,14 @@ impl Planner {
         crate::history::history_state_pinned(client, &self.options, facts, &expected).await
     }
 
+    /// The history that was read; that of the whole set if it is the expected one.
+    pub(crate) fn history_of(&self, found: HistoryState) -> Result<History, Error> {
+        Ok(match found {
+            HistoryState::Same => History::of(self.set()?, &self.options.environment),
+            HistoryState::Different(history) => *history,
+        })
+    }
+
     fn expected(&self) -> Result<HistoryDigest, Error> {
         match self.source.known_digest() {
             Some(digest) => Ok(digest),
@@ -115,8 +123,11 @@ impl Planner {
         Ok(plan)
     }
 
-    /// Checks that the versions that the caller named exist.
+    /// Checks that the versions and packages that the caller named exist.
     pub(crate) fn check_named_versions(&self) -> Result<(), Error> {
+        if !self.options.packages.is_empty() {
+            self.set()?.check_span(&self.options.packages).map_err(Error::Target)?;
+        }
         for version in self.options.include.iter().chain(&self.options.to) {
             let set = self.set()?;
             if set.migration(*version).is_none() {
@@ -134,6 +145,7 @@ impl Planner {
             to: self.options.to,
             include: &self.options.include,
             policies: self.options.policies.or(settings).unwrap_or_default(),
+            packages: self.set.get().and_then(|set| set.packages_in(&self.options.packages)),
         }
     }
 

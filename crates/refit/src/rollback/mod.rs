@@ -7,6 +7,7 @@ mod run;
 
 pub use plan::{RollbackPlan, UndoStep};
 pub use run::RollbackReport;
+pub(crate) use run::{mark, record};
 
 use refit_model::Version;
 use tokio_postgres::Client;
@@ -14,7 +15,7 @@ use tracing::Instrument;
 
 use crate::environment::closed_gates;
 use crate::error::{Error, Refusal, outdated};
-use crate::history::{History, HistoryState};
+use crate::history::HistoryState;
 use crate::hook::HookRun;
 use crate::migrator::Migrator;
 use crate::options::Options;
@@ -37,6 +38,27 @@ pub struct Rollback {
 }
 
 impl Migrator {
+    /// The rollback that undoes the last migration: the applied one with the highest version. Read-only.
+    ///
+    /// Its [`to`](Rollback::to) is the version applied below that one; 0 if there is none.
+    ///
+    /// ```no_run
+    /// # async fn example(migrator: refit::Migrator, client: &tokio_postgres::Client, url: &str) -> Result<(), refit::Error> {
+    /// let rollback = migrator.last_rollback(client).await?;
+    /// println!("{}", migrator.plan_rollback(client, &rollback).await?);
+    /// println!("{}", migrator.rollback(url, &rollback).await?);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// When the history cannot be read.
+    pub async fn last_rollback(&self, client: &Client) -> Result<Rollback, Error> {
+        let history = self.planner.history_of(self.planner.history_state(client).await?)?;
+        let mut versions: Vec<Version> = history.versioned.iter().map(|row| row.version).collect();
+        versions.sort_unstable();
+        Ok(Rollback { to: versions.iter().rev().nth(1).copied().unwrap_or(0), ..Rollback::default() })
+    }
+
     /// Plans a rollback. Read-only.
     ///
     /// ```no_run
@@ -90,10 +112,7 @@ impl Migrator {
         rollback: &Rollback,
     ) -> Result<RollbackPlan, Error> {
         let (set, environment) = (self.set()?, &self.planner.options.environment);
-        let history = match found {
-            HistoryState::Same => History::of(set, environment),
-            HistoryState::Different(history) => *history,
-        };
+        let history = self.planner.history_of(found)?;
         if !history.elsewhere.is_empty() {
             return Err(Error::Refused(vec![Refusal::Elsewhere { schemas: history.elsewhere }]));
         }

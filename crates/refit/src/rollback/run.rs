@@ -225,13 +225,7 @@ impl Undoing<'_> {
     /// Marks the migration in the history as being undone, before its first change: after an interruption, only a rollback can
     /// continue.
     async fn mark(&self, migration: &Migration, mark: u64) -> Result<(), Error> {
-        let checksums = crate::history::checksum::accepted(migration);
-        let checksums =
-            checksums.iter().map(|checksum| format!("'{checksum}'")).collect::<Vec<_>>().join(", ");
-        let sql = format!(
-            "UPDATE {} SET checksum = '{mark}' WHERE version = {} AND checksum IN ({checksums}, '{UNDOING}', '{RESTORING}')",
-            self.context.facts.history_table, migration.version
-        );
+        let sql = self::mark(self.context.facts, migration, mark);
         let marked = self.context.client.execute_typed(&sql, &[]).await;
         match marked.map_err(Error::database("marking a migration as being undone"))? {
             1 => Ok(()),
@@ -260,21 +254,40 @@ impl Undoing<'_> {
         }
     }
 
-    /// The part of a step's WITH that changes records: it deletes the history row, and those of repeatable migrations, which run
-    /// again because the down file may remove what they created or need.
     fn record(&self, migration: &Migration) -> String {
-        let checksums = crate::history::checksum::accepted(migration);
-        let checksums =
-            checksums.iter().map(|checksum| format!("'{checksum}'")).collect::<Vec<_>>().join(", ");
-        format!(
-            "DELETE FROM {} WHERE version = {} AND checksum IN ({checksums}, '{UNDOING}', '{RESTORING}') RETURNING 1), \
-             again AS (DELETE FROM {}.repeatable WHERE history_id = {} RETURNING 1",
-            self.context.facts.history_table,
-            migration.version,
-            self.context.facts.state.quoted(),
-            self.context.facts.state.history()
-        )
+        let facts = self.context.facts;
+        record(facts, &facts.state.history().to_string(), migration)
     }
+}
+
+/// The part of a step's WITH that changes records: it deletes the history row, and those of repeatable migrations, which run again
+/// because the down file may remove what they created or need. `history` is an SQL expression for the id of the history.
+pub(crate) fn record(facts: &Preflight, history: &str, migration: &Migration) -> String {
+    format!(
+        "DELETE FROM {} WHERE version = {} AND checksum IN ({}) RETURNING 1), \
+         again AS (DELETE FROM {}.repeatable WHERE history_id = {history} RETURNING 1",
+        facts.history_table,
+        migration.version,
+        expected(migration),
+        facts.state.quoted(),
+    )
+}
+
+/// SQL that marks a migration in the history as being undone.
+pub(crate) fn mark(facts: &Preflight, migration: &Migration, mark: u64) -> String {
+    format!(
+        "UPDATE {} SET checksum = '{mark}' WHERE version = {} AND checksum IN ({})",
+        facts.history_table,
+        migration.version,
+        expected(migration)
+    )
+}
+
+/// The checksums that the history row of a migration may have while it is undone, as literals.
+fn expected(migration: &Migration) -> String {
+    let checksums = crate::history::checksum::accepted(migration);
+    let literals = checksums.iter().chain(&[UNDOING, RESTORING]).map(|checksum| format!("'{checksum}'"));
+    literals.collect::<Vec<_>>().join(", ")
 }
 
 impl fmt::Display for RollbackReport {

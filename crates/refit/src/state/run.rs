@@ -114,12 +114,16 @@ impl StepRow<'_> {
 
     /// An INSERT for a step that succeeds with the current transaction.
     pub(crate) fn insert_succeeded(&self) -> String {
+        self.insert_succeeded_in(&self.run.to_string())
+    }
+
+    /// The same for a run whose id is an SQL expression.
+    pub(crate) fn insert_succeeded_in(&self, run: &str) -> String {
         let version = self.version.map_or("NULL".to_owned(), |version| version.to_string());
         format!(
             "INSERT INTO {}.step (run_id, kind, version, name, checksum, finished_at, outcome, attempts) \
-             VALUES ({}, '{}', {version}, {}, '{}', pg_catalog.clock_timestamp(), 'succeeded', {})",
+             VALUES ({run}, '{}', {version}, {}, '{}', pg_catalog.clock_timestamp(), 'succeeded', {})",
             self.state.quoted(),
-            self.run,
             self.kind(),
             postgres_protocol::escape::escape_literal(self.name),
             self.checksum,

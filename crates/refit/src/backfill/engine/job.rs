@@ -253,15 +253,24 @@ pub(crate) fn can_begin(migration: &Migration) -> Result<(), Error> {
 /// The SQL that registers a migration's backfill: its step runs this instead of its text, under the caller's search path. Its names
 /// are resolved here, once for all workers.
 pub(crate) fn registration(state: &State, migration: &Migration, directive: &BackfillDirective) -> String {
+    registration_in(state, &state.history().to_string(), migration, directive)
+}
+
+/// The same for a history whose id is an SQL expression.
+pub(crate) fn registration_in(
+    state: &State,
+    history: &str,
+    migration: &Migration,
+    directive: &BackfillDirective,
+) -> String {
     let json = serde_json::to_string(directive).unwrap_or_default();
     format!(
         "INSERT INTO {}.backfill (history_id, version, name, statement, directive, remaining, search_path, relation_oid, schema_oid, relation) \
-         SELECT {}, {}, {}, {}, {}, {}, {SEARCH_PATH}, c.oid, n.oid, CASE WHEN c.oid IS NOT NULL THEN pg_catalog.format('%I.%I', n.nspname, c.relname) END \
+         SELECT {history}, {}, {}, {}, {}, {}, {SEARCH_PATH}, c.oid, n.oid, CASE WHEN c.oid IS NOT NULL THEN pg_catalog.format('%I.%I', n.nspname, c.relname) END \
          FROM (SELECT pg_catalog.to_regclass({})::pg_catalog.oid AS oid) AS named \
              LEFT JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) named.oid \
              LEFT JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace",
         state.quoted(),
-        state.history(),
         migration.version,
         literal(&migration.stem),
         literal(&migration.sql),

@@ -43,6 +43,6 @@ pub use preview::{Estimate, Preview, Sample, Subject, preview};
 
 pub(crate) use edit::{accept_edit, record, register_again};
 pub(crate) use function::Functions;
-pub(crate) use job::{adopt_jobs, can_begin, is_repeatable, registration, states};
+pub(crate) use job::{adopt_jobs, can_begin, is_repeatable, registration, registration_in, states};
 pub(crate) use names::follow;
 pub(crate) use throttle::departed::Followers;

@@ -254,12 +254,19 @@ impl Part {
         self.sets = Vec::new();
     }
 
+    /// The statement as it is written; `closed` makes the lower bound inclusive.
+    pub(crate) fn written(&self, closed: bool) -> String {
+        self.edited(if closed { self.closing_edits() } else { Vec::new() })
+    }
+
+    /// The edits that make the lower bound inclusive.
+    fn closing_edits(&self) -> Vec<(Range<usize>, String)> {
+        self.lower.iter().map(|(range, with)| (range.clone(), (*with).to_owned())).collect()
+    }
+
     /// The statement for one relation; `closed` makes the lower bound inclusive.
     pub(crate) fn text(&self, relation: &str, closed: bool) -> String {
-        let mut edits: Vec<(Range<usize>, String)> = Vec::new();
-        if closed {
-            edits.extend(self.lower.iter().map(|(range, with)| (range.clone(), (*with).to_owned())));
-        }
+        let mut edits = if closed { self.closing_edits() } else { Vec::new() };
         if let Some(Target { span, rename, .. }) = &self.target {
             let with = match rename {
                 Some(name) => format!("ONLY {relation} AS {name}"),
@@ -267,6 +274,10 @@ impl Part {
             };
             edits.push((span.clone(), with));
         }
+        self.edited(edits)
+    }
+
+    fn edited(&self, mut edits: Vec<(Range<usize>, String)>) -> String {
         edits.sort_by_key(|(range, _)| std::cmp::Reverse(range.start));
         let mut text = self.text.clone();
         for (range, with) in edits {

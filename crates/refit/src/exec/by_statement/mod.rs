@@ -16,6 +16,7 @@ mod progress;
 
 pub(crate) use decide::{decide, refusals, undecided};
 pub(crate) use index::COMPARING;
+pub(crate) use progress::checksum;
 
 use std::time::Duration;
 
@@ -35,7 +36,7 @@ use begun::Sent;
 use progress::Progress;
 
 /// The settings with which the server reads strings as the splitter does; a file may have reset them to those of the role.
-const READ_STRINGS_AS_SPLIT: &str =
+pub(crate) const READ_STRINGS_AS_SPLIT: &str =
     "SET SESSION standard_conforming_strings = on;SET SESSION client_encoding = 'UTF8'";
 
 /// The statement of a step that is running.

@@ -70,7 +70,7 @@ pub(super) fn checksum_of(statements: &[Statement<'_>], done: usize) -> String {
 }
 
 /// Checksum of a statement and all before it, given theirs. It is refinery's checksum, which is the same in all releases.
-pub(super) fn checksum(before: &str, statement: &Statement<'_>) -> String {
+pub(crate) fn checksum(before: &str, statement: &Statement<'_>) -> String {
     let migration = refinery_core::Migration::unapplied("V0__done", &format!("{before}\n{}", statement.text));
     // The name is valid, so this does not fail; if it did, a restart would take the file for edited and stop.
     migration.map_or_else(|_| "none".to_owned(), |migration| migration.checksum().to_string())
