@@ -1,14 +1,12 @@
 //! What a service calls when it boots: connect, apply, start the work on backfills.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use refit_model::Version;
-use tracing::{info, warn};
+use tracing::warn;
 
-use crate::connect::{Connection, connect};
+use crate::connect::connect;
 use crate::error::{Error, may_wait};
-use crate::event::Event;
 use crate::migrator::Migrator;
 use crate::options::Backfills;
 use crate::plan::Gate;
@@ -32,13 +30,13 @@ impl Migrator {
     /// Those of [`connect()`](crate::connect()) and of [`apply`](Migrator::apply). With [`Backfills::Inline`], also those of
     /// [`run_backfills`](Migrator::run_backfills).
     pub async fn run(&self, url: &str) -> Result<Report, Error> {
-        self.planner.options.hooks.observed(self.boot(url).await)
+        self.planner.options.hooks.observed(self.boot(url).await).await
     }
 
     async fn boot(&self, url: &str) -> Result<Report, Error> {
         let connection = connect(url, &self.planner.options.connect).await?;
-        let warned = self.observe_notices(&connection);
-        let report = self.for_url(url)?.applied_or_canceled(&connection).await;
+        let (migrator, warned) = self.for_url(url)?.with_notices_of(&connection);
+        let report = migrator.applied_or_canceled(&connection).await;
         // In the other modes, the work on backfills does this.
         if report.is_ok() && self.planner.options.backfills == Backfills::Hold && self.set()?.has_backfills()
         {
@@ -49,7 +47,7 @@ impl Migrator {
         }
         connection.close().await;
         let report = report.map(|mut report| {
-            report.warnings.append(&mut warned.lock().unwrap_or_else(PoisonError::into_inner));
+            report.warnings.extend(warned.take());
             report
         });
         if !self.set()?.has_backfills() {
@@ -75,22 +73,6 @@ impl Migrator {
             Backfills::Hold => {}
         }
         Ok(report)
-    }
-
-    /// Logs and reports the notices of a connection; returns where its warnings are collected.
-    fn observe_notices(&self, connection: &Connection) -> Arc<Mutex<Vec<String>>> {
-        let warned = Arc::new(Mutex::new(Vec::new()));
-        let (warnings, hooks) = (warned.clone(), self.planner.options.hooks.clone());
-        connection.on_notice(move |notice| {
-            if notice.is_warning() {
-                warn!("{}", notice.message);
-                warnings.lock().unwrap_or_else(PoisonError::into_inner).push(notice.message.clone());
-            } else {
-                info!(severity = notice.severity, "{}", notice.message);
-            }
-            hooks.event(&Event::Notice { notice: &notice });
-        });
-        warned
     }
 
     /// After a failed step, registered backfills still run: it may need what waits for them.

@@ -255,6 +255,7 @@ mod planner;
 mod pooler;
 mod preflight;
 mod prepare;
+mod recorded;
 mod repair;
 mod report;
 mod rights;
@@ -264,6 +265,7 @@ mod session;
 mod state;
 mod statement_observer;
 mod status;
+mod step_notices;
 mod trust;
 
 pub use adopt::{AdoptedHistory, AdoptedMigration};
@@ -289,7 +291,10 @@ pub use plan::{Gate, HeldStep, Plan, PlannedStep, StepKind, UndoBackfill};
 pub use pooler::refuse_pooler;
 pub use refit_model as model;
 pub use repair::HistoryChange;
-pub use report::{CheckResult, Counts, Report, RunOutcome, StepReport, Verdict};
+pub use report::{
+    BlockedAttempt, CheckResult, Counts, RecordedBackfill, RecordedHold, RecordedStep, Report, RunOutcome,
+    RunReport, RunSummary, StepOutcome, StepReport, Verdict,
+};
 pub use rollback::{Rollback, RollbackPlan, RollbackReport, UndoStep};
 pub use state::{BackfillState, State, UndecidedStep};
 pub use statement_observer::{RunningStatement, Sent, StatementObserver};

@@ -24,7 +24,7 @@ use crate::preflight::Preflight;
 use crate::prepare::prepare;
 use crate::report::{JobStatus, StepReport, seconds};
 use crate::run::context;
-use crate::state;
+use crate::state::{self, RunEnd};
 
 /// What a rollback did.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -91,7 +91,7 @@ async fn waiting(
     while let Waited::NotYet = wait.poll(client).await? {
         waited = wait.elapsed();
     }
-    let report = locked(migrator, client, url, facts, rollback).await?;
+    let report = locked(migrator, client, url, facts, rollback, waited).await?;
     Ok(RollbackReport { waited, ..report })
 }
 
@@ -124,6 +124,7 @@ async fn locked(
     url: &str,
     facts: &mut Preflight,
     rollback: &Rollback,
+    waited: Duration,
 ) -> Result<RollbackReport, Error> {
     let set = Arc::clone(migrator.set()?);
     // The plan reads the state, which has to be of this release's version.
@@ -133,7 +134,13 @@ async fn locked(
         return Ok(nothing(plan));
     }
     let facts = &*facts;
-    let run = state::begin_undo(client, &facts.state, &plan.environment, plan.steps.len(), plan.to).await?;
+    let begin = state::RunBegin {
+        environment: &plan.environment,
+        release: migrator.planner.options.release.as_deref(),
+        planned: plan.steps.len(),
+        waited,
+    };
+    let run = state::begin_undo(client, &facts.state, begin, plan.to).await?;
     info!(run, steps = plan.steps.len(), to = plan.to, "rolling back");
     let hooks = &migrator.planner.options.hooks;
     hooks.event(&Event::Began { steps: plan.steps.len() });
@@ -149,7 +156,8 @@ async fn locked(
         let span = tracing::info_span!("undo", migration = step.stem);
         outcome = back.undo(step, migration).instrument(span).await;
     }
-    state::end_run(client, &facts.state, run, outcome).await?;
+    state::end_run(client, &facts.state, run, outcome, &RunEnd::of(&back.steps, &[], &[])).await?;
+    state::expire_runs(client, &facts.state, set.settings().retention).await;
     Ok(RollbackReport {
         run: Some(run),
         environment: plan.environment,
