@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::hook::HookSettings;
 use crate::problem::Problem;
 use crate::text::{Position, nearest};
 
@@ -161,6 +162,9 @@ pub struct Settings {
     pub verify: VerifySettings,
     /// The size of the largest file accepted, in bytes.
     pub max_file_bytes: usize,
+    /// Programs and web addresses that are notified of runs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hook: Vec<HookSettings>,
 }
 
 impl Default for Settings {
@@ -177,13 +181,14 @@ impl Default for Settings {
             lint: LintSettings::default(),
             verify: VerifySettings::default(),
             max_file_bytes: 16 * 1024 * 1024,
+            hook: Vec::new(),
         }
     }
 }
 
 const DAY: u64 = 24 * 60 * 60;
 
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 26] = [
     "versions",
     "postgres",
     "lock_timeout",
@@ -203,6 +208,13 @@ const KEYS: [&str; 19] = [
     "missing",
     "out_of_order",
     "ahead",
+    "hook",
+    "on",
+    "command",
+    "url",
+    "secret_env",
+    "timeout",
+    "required",
 ];
 
 impl Settings {
@@ -221,6 +233,9 @@ impl Settings {
                 None => problem,
             }
         })?;
+        if let Some(message) = settings.hook.iter().find_map(HookSettings::problem) {
+            return Err(Problem::new(path, message.to_owned(), "docs/hooks.md shows how a hook is written"));
+        }
         match settings.postgres {
             Some(version) if !(14..=18).contains(&version) => {
                 let message = format!("postgres = {version} is not supported");
