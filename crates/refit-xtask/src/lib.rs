@@ -20,6 +20,7 @@ mod context;
 mod database;
 mod fs;
 mod git;
+mod hooks;
 mod interrupt;
 mod lint;
 mod output;

@@ -9,12 +9,15 @@ mod cases {
     mod backfill;
     mod check;
     mod commands;
+    mod doc;
     mod folders;
+    mod hooks;
     mod lint;
     mod lint_fix;
     mod pooler;
     mod rehearse;
     mod repair;
+    mod report;
     mod rollback;
     mod snapshot;
     mod trace;

@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::backfills::{Failure, Worked, work};
 use crate::context::{Context, version_argument};
 use crate::database::Database;
+use crate::hooks::with_hooks;
 use crate::interrupt::interruptible;
 use crate::render::backfill::unfinished;
 use crate::render::dry_run::{DryRun, FileSql};
@@ -37,6 +38,9 @@ pub struct Args {
     /// How backfills run
     #[arg(long, value_name = "MODE", value_enum, default_value_t = BackfillMode::Inline)]
     backfills: BackfillMode,
+    /// The release that the migrations belong to, for the records of the run
+    #[arg(long, value_name = "NAME", env = "REFIT_RELEASE")]
+    release: Option<String>,
     /// Print the plan and its SQL, and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -65,6 +69,9 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     for version in &args.include {
         migrator = migrator.include(*version);
     }
+    if let Some(release) = &args.release {
+        migrator = migrator.release(release);
+    }
     let database = if args.private {
         Database::private(context).await?
     } else {
@@ -76,6 +83,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         connection.close().await;
         return dry_run(&plan, &set, context);
     }
+    let (migrator, _warnings) = with_hooks(migrator)?;
     // Backfills run afterwards, with progress.
     let registering = migrator.clone().backfills(Backfills::Hold);
     let registering = progress::with_progress(registering, context.out);
@@ -151,8 +159,11 @@ fn still_unfinished(backfills: &[JobStatus], mode: BackfillMode) -> Text {
 
 /// The outcome of the run; the steps have already been shown.
 fn summary(report: &Report, held: &[HeldStep], address: &str) -> Text {
-    let mut lines: Vec<String> =
-        report.warnings.iter().map(|warning| format!("warning: {warning}")).collect();
+    // The notices of steps have been shown too.
+    let notices: Vec<&str> =
+        report.steps.iter().flat_map(|step| &step.notices).map(|notice| notice.message.as_str()).collect();
+    let warnings = report.warnings.iter().filter(|warning| !notices.contains(&warning.as_str()));
+    let mut lines: Vec<String> = warnings.map(|warning| format!("warning: {warning}")).collect();
     lines.extend(held.iter().map(|step| format!("  held    {}  ({})", step.stem, step.gate)));
     lines.push(format!("{} ({address})", report.summary()));
     Text::lines(lines)
