@@ -50,6 +50,7 @@ mod cases {
     mod real_servers;
     mod rehearsal;
     mod renamed;
+    mod reports;
     mod rollback;
     mod rollback_journal;
     mod rollback_rows;

@@ -268,7 +268,7 @@ async fn warnings_of_migrations_are_reported() {
         ("V2__b.sql", "-- refit: transaction = false\nDO $$ BEGIN RAISE WARNING 'and one more'; END $$;"),
     ];
     let migrator = migrator(&files).observe(move |event| {
-        if let refit::Event::Notice { notice } = event {
+        if let refit::Event::Notice { notice, .. } = event {
             said.lock().unwrap().push(format!("{}: {}", notice.severity, notice.message));
         }
     });

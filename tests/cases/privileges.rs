@@ -89,6 +89,8 @@ async fn reading_the_history_is_enough_to_plan() {
     let plan = all().plan(&client).await.unwrap();
     assert!(plan.current == Some(2) && plan.warnings[0].contains("GRANT USAGE ON SCHEMA refit"), "{plan}");
     all().status(&client).await.unwrap();
+    let error = all().run_report(&client, None).await.unwrap_err();
+    assert!(error.message().contains("GRANT USAGE ON SCHEMA \"refit\""), "{}", error.message());
     // A set with versioned migrations only needs no more than that.
     assert_eq!(migrator(&[SONG, FILL]).run(&own).await.unwrap().run, None);
     execute_at(
@@ -97,6 +99,7 @@ async fn reading_the_history_is_enough_to_plan() {
     )
     .await;
     assert!(all().plan(&client).await.unwrap().is_up_to_date());
+    assert_eq!(all().run_report(&client, None).await.unwrap().unwrap().steps.len(), 3);
 }
 
 /// A role that may create in `public` could create a history table there, with a trigger.

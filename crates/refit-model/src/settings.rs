@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::environment::{Environment, contradiction};
 use crate::file_name::Version;
+use crate::hook::HookSettings;
 use crate::problem::Problem;
 use crate::text::{Position, nearest};
 
@@ -161,6 +162,10 @@ pub struct Settings {
     /// `"2w"`: at least `"1s"`, at most 100 years (`"36500d"`). A day has 24 hours.
     #[serde(deserialize_with = "days", serialize_with = "duration_text")]
     pub undo_retention: Duration,
+    /// How long the records of runs and their steps are kept, such as `"30d"` or `"12w"`: at least `"1s"`, at most 100 years. They
+    /// are what `cargo xtask report` shows; nothing that a later run depends on is deleted. A day has 24 hours.
+    #[serde(deserialize_with = "days", serialize_with = "duration_text")]
+    pub retention: Duration,
     /// The schema of the history table, `refinery_schema_history`: its name as the catalog has it, unquoted. If it is not set,
     /// the search path decides.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "schema")]
@@ -182,6 +187,9 @@ pub struct Settings {
     pub environment: BTreeMap<String, Environment>,
     /// The size of the largest file accepted, in bytes.
     pub max_file_bytes: usize,
+    /// Programs and web addresses that are notified of runs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hook: Vec<HookSettings>,
 }
 
 impl Default for Settings {
@@ -191,6 +199,7 @@ impl Default for Settings {
             postgres: None,
             lock_timeout: Duration::from_secs(2),
             undo_retention: Duration::from_secs(30 * DAY),
+            retention: Duration::from_secs(30 * DAY),
             history_schema: None,
             state_schema: None,
             policy: Policies::default(),
@@ -199,17 +208,19 @@ impl Default for Settings {
             verify: VerifySettings::default(),
             environment: BTreeMap::new(),
             max_file_bytes: 16 * 1024 * 1024,
+            hook: Vec::new(),
         }
     }
 }
 
 const DAY: u64 = 24 * 60 * 60;
 
-const KEYS: [&str; 35] = [
+const KEYS: [&str; 43] = [
     "versions",
     "postgres",
     "lock_timeout",
     "undo_retention",
+    "retention",
     "history_schema",
     "state_schema",
     "policy",
@@ -241,6 +252,13 @@ const KEYS: [&str; 35] = [
     "budgets",
     "seeds",
     "verbose",
+    "hook",
+    "on",
+    "command",
+    "url",
+    "secret_env",
+    "timeout",
+    "required",
 ];
 
 impl Settings {
@@ -259,6 +277,9 @@ impl Settings {
                 None => problem,
             }
         })?;
+        if let Some(message) = settings.hook.iter().find_map(HookSettings::problem) {
+            return Err(Problem::new(path, message.to_owned(), "docs/hooks.md shows how a hook is written"));
+        }
         match settings.postgres {
             Some(version) if !(14..=18).contains(&version) => {
                 let message = format!("postgres = {version} is not supported");
@@ -347,7 +368,7 @@ mod tests {
 
     #[test]
     fn every_key_is_read() {
-        let text = "versions = \"timestamp\"\npostgres = 15\nlock_timeout = \"500ms\"\nmax_file_bytes = 10\nundo_retention = \"2w\"\n\
+        let text = "versions = \"timestamp\"\npostgres = 15\nlock_timeout = \"500ms\"\nmax_file_bytes = 10\nundo_retention = \"2w\"\nretention = \"90d\"\n\
                     [policy]\nchanged = \"warn\"\nmissing = \"accept\"\nout_of_order = \"warn\"\nahead = \"refuse\"\n\
                     [verify]\nignore_tables = [\"ev_*\"]\nignore_schemas = [\"monitoring\"]\n";
         let settings = Settings::parse("refit.toml", text).unwrap();
@@ -355,6 +376,7 @@ mod tests {
         assert_eq!(settings.lock_timeout, Duration::from_millis(500));
         assert_eq!(settings.policy.out_of_order, Policy::Warn);
         assert_eq!(settings.undo_retention, Duration::from_secs(14 * DAY));
+        assert_eq!(settings.retention, Duration::from_secs(90 * DAY));
         assert_eq!(settings.verify.ignore_tables, ["ev_*"]);
         assert_eq!(settings.verify.ignore_schemas, ["monitoring"]);
         let again: Settings = toml::from_str(&toml::to_string(&settings).unwrap()).unwrap();

@@ -21,6 +21,7 @@ mod database;
 mod fs;
 mod git;
 mod graph;
+mod hooks;
 mod interrupt;
 mod lint;
 mod output;

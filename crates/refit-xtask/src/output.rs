@@ -22,12 +22,14 @@ pub enum Format {
     Github,
     /// Findings as a GitLab code quality report.
     Gitlab,
-    /// A schema as text.
+    /// Plain text.
     Text,
     /// A schema as a Mermaid diagram; several diagrams as Markdown.
     Mermaid,
-    /// A schema as one self-contained HTML page.
+    /// One self-contained HTML page.
     Html,
+    /// Markdown.
+    Markdown,
 }
 
 /// The formats that every command supports.
@@ -60,7 +62,10 @@ impl Output {
 
     /// Whether the output is text for people or a diagram, not JSON or another report format.
     pub fn human(&self) -> bool {
-        matches!(self.format, Format::Human | Format::Text | Format::Mermaid | Format::Html)
+        matches!(
+            self.format,
+            Format::Human | Format::Text | Format::Mermaid | Format::Html | Format::Markdown
+        )
     }
 
     /// Prints a result. Control characters in the text are escaped. Colours are removed if standard output is not a terminal or

@@ -48,10 +48,11 @@ fn show(bar: &ProgressBar, event: &Event<'_>) {
         Event::Checked { result } if result.verdict != Verdict::Failed => {
             say(text![GOOD.of("checked"), format!(" {} ({})", result.name, elapsed(result.duration))]);
         }
-        // Warnings are printed with the result.
-        Event::Notice { notice } if !notice.is_warning() => {
-            let severity = QUIET.column(notice.severity.to_lowercase(), 7);
-            say(text![severity, " ", &notice.message]);
+        Event::Notice { notice, stem } => {
+            let style = if notice.is_warning() { WARN } else { QUIET };
+            let severity = style.column(notice.severity.to_lowercase(), 7);
+            let of = stem.map_or(String::new(), |stem| format!(" {stem}:"));
+            say(text![severity, format!("{of} {}", notice.message)]);
         }
         _ => {}
     }

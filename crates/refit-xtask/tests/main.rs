@@ -10,9 +10,11 @@ mod cases {
     mod budget;
     mod check;
     mod commands;
+    mod doc;
     mod environments;
     mod folders;
     mod graph;
+    mod hooks;
     mod lint;
     mod lint_fix;
     mod packages;
@@ -20,6 +22,7 @@ mod cases {
     mod rehearse;
     mod releases;
     mod repair;
+    mod report;
     mod rollback;
     mod snapshot;
     mod trace;

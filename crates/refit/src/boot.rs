@@ -2,15 +2,13 @@
 //! only checks, or does nothing.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use refit_model::{Boot, Version};
 use tracing::{info, warn};
 
-use crate::connect::{Connection, connect};
+use crate::connect::connect;
 use crate::error::{Error, may_wait};
-use crate::event::Event;
 use crate::migrator::Migrator;
 use crate::options::Backfills;
 use crate::plan::Gate;
@@ -45,7 +43,7 @@ impl Migrator {
                 Ok(Report { version: None, ..self.planner.nothing_to_do(None, Instant::now()) })
             }
         };
-        self.planner.options.hooks.observed(report)
+        self.planner.options.hooks.observed(report).await
     }
 
     async fn check_at_boot(&self, url: &str) -> Result<Report, Error> {
@@ -57,8 +55,8 @@ impl Migrator {
 
     async fn apply_at_boot(&self, url: &str) -> Result<Report, Error> {
         let connection = connect(url, &self.planner.options.connect).await?;
-        let warned = self.observe_notices(&connection);
-        let report = self.for_url(url)?.applied_or_canceled(&connection).await;
+        let (migrator, warned) = self.for_url(url)?.with_notices_of(&connection);
+        let report = migrator.applied_or_canceled(&connection).await;
         // In the other modes, the work on backfills does this.
         if report.is_ok() && self.planner.options.backfills == Backfills::Hold && self.set()?.has_backfills()
         {
@@ -69,7 +67,7 @@ impl Migrator {
         }
         connection.close().await;
         let report = report.map(|mut report| {
-            report.warnings.append(&mut warned.lock().unwrap_or_else(PoisonError::into_inner));
+            report.warnings.extend(warned.take());
             report
         });
         if !self.set()?.has_backfills() {
@@ -95,22 +93,6 @@ impl Migrator {
             Backfills::Hold => {}
         }
         Ok(report)
-    }
-
-    /// Logs and reports the notices of a connection; returns where its warnings are collected.
-    fn observe_notices(&self, connection: &Connection) -> Arc<Mutex<Vec<String>>> {
-        let warned = Arc::new(Mutex::new(Vec::new()));
-        let (warnings, hooks) = (warned.clone(), self.planner.options.hooks.clone());
-        connection.on_notice(move |notice| {
-            if notice.is_warning() {
-                warn!("{}", notice.message);
-                warnings.lock().unwrap_or_else(PoisonError::into_inner).push(notice.message.clone());
-            } else {
-                info!(severity = notice.severity, "{}", notice.message);
-            }
-            hooks.event(&Event::Notice { notice: &notice });
-        });
-        warned
     }
 
     /// After a failed step, registered backfills still run: it may need what waits for them.

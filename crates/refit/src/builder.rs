@@ -94,6 +94,19 @@ impl Migrator {
         self
     }
 
+    /// Names the release of the program, such as `env!("CARGO_PKG_VERSION")` or a commit, for the records of runs.
+    ///
+    /// ```
+    /// # fn example(migrator: refit::Migrator) -> refit::Migrator {
+    /// migrator.release("2026.11.3")
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn release(mut self, release: impl Into<String>) -> Migrator {
+        self.planner.options.release = Some(release.into());
+        self
+    }
+
     /// Applies no version above this one, and no repeatable migration. A version that the set does not have is an error of the
     /// run.
     ///

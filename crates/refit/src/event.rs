@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::connect::Notice;
+use crate::plan::HeldStep;
 use crate::report::StepReport;
 use crate::report::{CheckResult, JobStatus};
 
@@ -54,6 +55,13 @@ pub enum Event<'a> {
     Notice {
         /// The notice.
         notice: &'a Notice,
+        /// The step that runs: the file name without `.sql`.
+        stem: Option<&'a str>,
+    },
+    /// A run has ended, and holds this step back.
+    Held {
+        /// The step, and its gate.
+        step: &'a HeldStep,
     },
     /// A check ran.
     Checked {

@@ -12,7 +12,7 @@ use crate::backfill::engine::job::Job;
 use crate::backfill::engine::trial::{TrialError, trial};
 use crate::check::{self, Surroundings};
 use crate::error::Error;
-use crate::exec::{Attempt, Remains, Step, StepContext, can_run};
+use crate::exec::{Attempt, Remains, Step, StepContext, StepLog, can_run};
 use crate::hook::Hooks;
 use crate::interrupt::Canceler;
 use crate::lock::{LockWait, Waited, release};
@@ -21,7 +21,7 @@ use crate::plan::StepKind;
 use crate::preflight::Preflight;
 use crate::prepare::prepare;
 use crate::report::CheckResult;
-use crate::state::{Component, begin_run, end_run};
+use crate::state::{Component, RunBegin, RunEnd, begin_run, end_run};
 use crate::statement_observer::StatementObserver;
 
 /// The schema of an [`Executor`]'s state. A rehearsal leaves it out of what it observes.
@@ -140,7 +140,14 @@ impl<'a> Executor<'a> {
         let mut wait = LockWait::new(facts.lock, &state, options);
         while let Waited::NotYet = wait.poll(client).await? {}
         prepare(client, facts, &[Component::Runs], &options.interrupt).await?;
-        begin_run(client, &facts.state, &options.environment, 0, None).await
+        let begin = RunBegin {
+            environment: &options.environment,
+            release: options.release.as_deref(),
+            planned: 0,
+            waited: Duration::ZERO,
+            overridden: None,
+        };
+        begin_run(client, &facts.state, begin).await
     }
 
     /// Runs a file.
@@ -160,7 +167,7 @@ impl<'a> Executor<'a> {
         let context = StepContext {
             client: self.client,
             hooks: &self.options.hooks,
-            environment: &self.options.environment,
+            program: self.options.program(),
             facts: &self.facts,
             run: self.run,
             lock_timeout: Duration::ZERO,
@@ -170,6 +177,7 @@ impl<'a> Executor<'a> {
             statements: observer,
             rolls_back: script.rolls_back,
             checks: false,
+            log: StepLog::default(),
         };
         match can_run(script.path, script.text, step.transaction) {
             Err(Error::TransactionControl { .. } | Error::CannotResume { .. }) if script.as_client => {
@@ -217,7 +225,9 @@ impl<'a> Executor<'a> {
 
     /// Releases the session. A failure is logged and not returned.
     pub async fn end(self) {
-        if let Err(error) = end_run(self.client, &self.facts.state, self.run, Ok(())).await {
+        if let Err(error) =
+            end_run(self.client, &self.facts.state, self.run, Ok(()), &RunEnd::default()).await
+        {
             tracing::warn!("cannot close the run of a rehearsal: {}", error.message());
         }
         release(self.client, &self.facts).await;

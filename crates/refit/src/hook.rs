@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use refit_model::Version;
 use tokio_postgres::Client;
+use tracing::warn;
 
 use crate::error::Error;
 use crate::event::Event;
@@ -31,17 +32,35 @@ pub struct HookRun<'a> {
     pub client: &'a Client,
     /// The environment.
     pub environment: &'a str,
+    /// The release of the program, if it names one.
+    pub release: Option<&'a str>,
+    /// The run's identity in `refit.run`; none if there was nothing to do.
+    pub run: Option<i64>,
     /// Whether the run rolls back.
     pub is_rollback: bool,
     /// SQL that restores the session's settings; none if the session is the caller's.
     pub(crate) restore: Option<&'a str>,
 }
 
+impl<'a> HookRun<'a> {
+    /// A run after its end: the session has the caller's settings again.
+    pub(crate) fn outside(
+        client: &'a Client,
+        of: (&'a str, Option<&'a str>),
+        run: Option<i64>,
+        is_rollback: bool,
+    ) -> HookRun<'a> {
+        let (environment, release) = of;
+        HookRun { client, environment, release, run, is_rollback, restore: None }
+    }
+}
+
 impl fmt::Debug for HookRun<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let HookRun { environment, is_rollback, .. } = self;
+        let HookRun { environment, run, is_rollback, .. } = self;
         f.debug_struct("HookRun")
             .field("environment", environment)
+            .field("run", run)
             .field("is_rollback", is_rollback)
             .finish_non_exhaustive()
     }
@@ -99,6 +118,12 @@ pub trait Hook: Send + Sync {
         false
     }
 
+    /// Whether the hook uses the session of the run ([`HookRun::client`]); asked once, when the hook is added. For one that does not,
+    /// the session is not restored after each call, so it costs no round trip.
+    fn uses_session(&self) -> bool {
+        true
+    }
+
     /// Before the first step, under the lock, when the plan is made and there is something to do.
     fn before_run<'a>(&'a self, _run: HookRun<'a>, _steps: &'a [HookStep<'a>]) -> HookFuture<'a> {
         Box::pin(ready(Ok(())))
@@ -124,6 +149,12 @@ pub trait Hook: Send + Sync {
     /// [`run_backfills`](crate::Migrator::run_backfills) returns an error.
     fn failed(&self, _error: &Error) {}
 
+    /// As [`failed`](Hook::failed), for what takes time: the error is returned once this is complete. It has no session. An error of
+    /// its own is logged.
+    fn after_failure<'a>(&'a self, _error: &'a Error) -> HookFuture<'a> {
+        Box::pin(ready(Ok(())))
+    }
+
     /// When something happens in a run or a backfill. It is called on a task that works for the run and must not block.
     fn event(&self, _event: &Event<'_>) {}
 }
@@ -138,6 +169,7 @@ struct Entry {
     /// Whether it only has [`Hook::event`]; the others use the session.
     events_only: bool,
     sees_steps: bool,
+    uses_session: bool,
 }
 
 impl fmt::Debug for Hooks {
@@ -148,13 +180,14 @@ impl fmt::Debug for Hooks {
 
 impl Hooks {
     pub(crate) fn add(&mut self, hook: impl Hook + 'static) {
-        let sees_steps = hook.sees_steps();
-        self.0.push(Entry { hook: Arc::new(hook), events_only: false, sees_steps });
+        let (sees_steps, uses_session) = (hook.sees_steps(), hook.uses_session());
+        self.0.push(Entry { hook: Arc::new(hook), events_only: false, sees_steps, uses_session });
     }
 
     /// Adds a hook that has events only: for the others, the session is restored after each call.
     pub(crate) fn add_for_events(&mut self, hook: impl Hook + 'static) {
-        self.0.push(Entry { hook: Arc::new(hook), events_only: true, sees_steps: false });
+        let hook = Arc::new(hook);
+        self.0.push(Entry { hook, events_only: true, sees_steps: false, uses_session: false });
     }
 
     pub(crate) fn sees_steps(&self) -> bool {
@@ -166,64 +199,76 @@ impl Hooks {
     }
 
     /// Calls the hooks if an outcome is a failure, and returns it.
-    pub(crate) fn observed<T>(&self, outcome: Result<T, Error>) -> Result<T, Error> {
+    pub(crate) async fn observed<T>(&self, outcome: Result<T, Error>) -> Result<T, Error> {
         if let Err(error) = &outcome {
             self.0.iter().for_each(|entry| entry.hook.failed(error));
+            for entry in self.with_runs() {
+                if let Err(failure) = entry.hook.after_failure(error).await {
+                    warn!("a hook failed after the failure of a run: {failure}");
+                }
+            }
         }
         outcome
     }
 
-    fn with_session(&self) -> impl Iterator<Item = &dyn Hook> {
-        self.0.iter().filter(|entry| !entry.events_only).map(|entry| &*entry.hook)
+    fn with_runs(&self) -> impl Iterator<Item = &Entry> {
+        self.0.iter().filter(|entry| !entry.events_only)
     }
 
-    fn with_steps(&self) -> impl Iterator<Item = &dyn Hook> {
-        self.0.iter().filter(|entry| entry.sees_steps).map(|entry| &*entry.hook)
+    fn with_steps(&self) -> impl Iterator<Item = &Entry> {
+        self.0.iter().filter(|entry| entry.sees_steps)
     }
 
     pub(crate) async fn before_run(&self, run: HookRun<'_>, steps: &[HookStep<'_>]) -> Result<(), Error> {
-        for hook in self.with_session() {
-            ended(run, "before the run", hook.before_run(run, steps).await).await?;
+        for entry in self.with_runs() {
+            entry.ended(run, "before the run", entry.hook.before_run(run, steps).await).await?;
         }
         Ok(())
     }
 
     pub(crate) async fn before_step(&self, run: HookRun<'_>, step: HookStep<'_>) -> Result<(), Error> {
-        for hook in self.with_steps() {
-            ended(run, &format!("before {}", step.stem), hook.before_step(run, step).await).await?;
+        for entry in self.with_steps() {
+            let outcome = entry.hook.before_step(run, step).await;
+            entry.ended(run, &format!("before {}", step.stem), outcome).await?;
         }
         Ok(())
     }
 
     pub(crate) async fn after_step(&self, run: HookRun<'_>, report: &StepReport) -> Result<(), Error> {
-        for hook in self.with_steps() {
-            ended(run, &format!("after {}", report.stem), hook.after_step(run, report).await).await?;
+        for entry in self.with_steps() {
+            let outcome = entry.hook.after_step(run, report).await;
+            entry.ended(run, &format!("after {}", report.stem), outcome).await?;
         }
         Ok(())
     }
 
     pub(crate) async fn after_run(&self, run: HookRun<'_>, warnings: &mut Vec<String>) -> Result<(), Error> {
-        for hook in self.with_session() {
-            ended(run, "after the run", hook.after_run(run, warnings).await).await?;
+        for entry in self.with_runs() {
+            entry.ended(run, "after the run", entry.hook.after_run(run, warnings).await).await?;
         }
         Ok(())
     }
 }
 
-/// The outcome of a hook that had the session. Settings that it changed are restored, and a transaction that it left open is
-/// rolled back and an error.
-async fn ended(run: HookRun<'_>, at: &str, outcome: Result<(), HookError>) -> Result<(), Error> {
-    let failure = |source: HookError| Error::Hook { at: at.to_owned(), source };
-    let restore = match run.restore {
-        Some(restore) => format!("SET SESSION AUTHORIZATION DEFAULT;RESET ALL;{restore}"),
-        None => String::new(),
-    };
-    let idle = require_no_transaction(run.client, &restore).await;
-    if idle.is_err() {
-        run.client.batch_execute(&format!("ROLLBACK;{restore}")).await.ok();
+impl Entry {
+    /// The outcome of a hook. If it had the session, settings that it changed are restored, and a transaction that it left open is
+    /// rolled back and an error.
+    async fn ended(&self, run: HookRun<'_>, at: &str, outcome: Result<(), HookError>) -> Result<(), Error> {
+        let failure = |source: HookError| Error::Hook { at: at.to_owned(), source };
+        if !self.uses_session {
+            return outcome.map_err(failure);
+        }
+        let restore = match run.restore {
+            Some(restore) => format!("SET SESSION AUTHORIZATION DEFAULT;RESET ALL;{restore}"),
+            None => String::new(),
+        };
+        let idle = require_no_transaction(run.client, &restore).await;
+        if idle.is_err() {
+            run.client.batch_execute(&format!("ROLLBACK;{restore}")).await.ok();
+        }
+        outcome.map_err(failure)?;
+        idle.map(drop).map_err(|error| failure(error.into()))
     }
-    outcome.map_err(failure)?;
-    idle.map(drop).map_err(|error| failure(error.into()))
 }
 
 /// A function that is called with events.

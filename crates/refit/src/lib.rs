@@ -284,6 +284,7 @@ mod planner;
 mod pooler;
 mod preflight;
 mod prepare;
+mod recorded;
 mod repair;
 mod report;
 mod rights;
@@ -294,6 +295,7 @@ mod session;
 mod state;
 mod statement_observer;
 mod status;
+mod step_notices;
 mod trust;
 
 pub use adopt::{AdoptedHistory, AdoptedMigration};
@@ -320,7 +322,10 @@ pub use plan::{Gate, HeldStep, Plan, PlannedStep, StepKind, UndoBackfill};
 pub use pooler::refuse_pooler;
 pub use refit_model as model;
 pub use repair::HistoryChange;
-pub use report::{BudgetResult, CheckResult, Counts, Measurement, Report, RunOutcome, StepReport, Verdict};
+pub use report::{
+    BlockedAttempt, BudgetResult, CheckResult, Counts, Measurement, RecordedBackfill, RecordedHold,
+    RecordedStep, Report, RunOutcome, RunReport, RunSummary, StepOutcome, StepReport, Verdict,
+};
 pub use rollback::{Rollback, RollbackPlan, RollbackReport, UndoStep};
 pub use state::{BackfillState, State, UndecidedStep};
 pub use statement_observer::{RunningStatement, Sent, StatementObserver};

@@ -61,6 +61,7 @@ fn record(event: &Event<'_>) {
         Event::Began { .. }
         | Event::StepBegan { .. }
         | Event::JournalDropped { .. }
+        | Event::Held { .. }
         | Event::Notice { .. } => {}
         Event::StepRetried { stem, .. } => {
             counter!(STEP_RETRIES, "migration" => (*stem).to_owned()).increment(1);

@@ -8,8 +8,9 @@ use refit_model::MigrationSet;
 use tokio_postgres::Client;
 use tracing::{Instrument, info, warn};
 
-use crate::connect::Target;
+use crate::connect::{Connection, Target};
 use crate::error::{Error, may_wait};
+use crate::event::Event;
 use crate::history::HistoryState;
 use crate::hook::HookRun;
 use crate::interrupt::{CancelOnDrop, Canceler};
@@ -21,6 +22,7 @@ use crate::preflight::Preflight;
 use crate::prepare::prepare;
 use crate::report::Report;
 use crate::state::{Component, State};
+use crate::step_notices::{StepNotices, Warnings};
 
 /// Plans and applies a set of migrations. Cheap to create and to clone; a program needs one.
 ///
@@ -113,7 +115,7 @@ impl Migrator {
     /// [`Error`] says what stopped the run. What was applied before stays, each step with its history row. That includes
     /// [`Error::Drift`], because schemas are compared after the last step.
     pub async fn apply(&self, client: &Client) -> Result<Report, Error> {
-        self.planner.options.hooks.observed(self.apply_in_span(client).await)
+        self.planner.options.hooks.observed(self.apply_in_span(client).await).await
     }
 
     async fn apply_in_span(&self, client: &Client) -> Result<Report, Error> {
@@ -137,12 +139,33 @@ impl Migrator {
         let environment = &self.planner.options.environment;
         let applied = async {
             let mut report = work.await?;
-            let run = HookRun { client, environment, is_rollback: false, restore: None };
-            self.planner.options.hooks.after_run(run, &mut report.warnings).await?;
+            let run = HookRun::outside(client, self.planner.options.program(), report.run, false);
+            let ended = self.planner.options.hooks.after_run(run, &mut report.warnings).await;
+            self.failed_after(client, report.run, ended).await?;
             crate::drift::check(&self.planner, run, &mut report.warnings).await?;
             Ok(report)
         };
         applied.instrument(tracing::info_span!("run", %environment)).await
+    }
+
+    /// Records that a run failed after its last step, and returns its outcome.
+    pub(crate) async fn failed_after(
+        &self,
+        client: &Client,
+        run: Option<i64>,
+        outcome: Result<(), Error>,
+    ) -> Result<(), Error> {
+        if let (Err(error), Some(run)) = (&outcome, run)
+            && let Err(unrecorded) = self.fail_run(client, run, &error.message()).await
+        {
+            warn!("{}", unrecorded.message());
+        }
+        outcome
+    }
+
+    async fn fail_run(&self, client: &Client, run: i64, error: &str) -> Result<(), Error> {
+        let state = self.state(client).await?;
+        crate::pin::pinned(client, async || crate::state::fail_run(client, &state, run, error).await).await
     }
 
     /// The plan, if it may run; none if all of the set is applied.
@@ -198,6 +221,26 @@ impl Migrator {
         let mut migrator = self.clone();
         migrator.planner.options.target = Some(Target::parse(url)?);
         Ok(migrator)
+    }
+
+    /// The same for a connection of Refit's own, whose notices are logged, reported to hooks, and kept with the step that runs.
+    /// Also returns where their warnings are collected.
+    pub(crate) fn with_notices_of(mut self, connection: &Connection) -> (Migrator, Warnings) {
+        let (notices, warnings) = (StepNotices::default(), Warnings::default());
+        self.planner.options.notices = Some(notices.clone());
+        let (collected, hooks) = (warnings.clone(), self.planner.options.hooks.clone());
+        connection.on_notice(move |notice| {
+            let stem = notices.add(&notice);
+            let step = stem.as_deref().unwrap_or_default();
+            if notice.is_warning() {
+                warn!(step, "{}", notice.message);
+                collected.add(&notice.message);
+            } else {
+                info!(step, severity = notice.severity, "{}", notice.message);
+            }
+            hooks.event(&Event::Notice { notice: &notice, stem: stem.as_deref() });
+        });
+        (self, warnings)
     }
 
     /// Applies; if the future is dropped, cancels the statement that runs.

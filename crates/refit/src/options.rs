@@ -16,6 +16,7 @@ use crate::connect::{ConnectOptions, Target};
 use crate::hook::Hooks;
 use crate::interrupt::Interrupt;
 use crate::state::DEFAULT_SCHEMA;
+use crate::step_notices::StepNotices;
 
 /// refinery's table for its history.
 pub const HISTORY_TABLE: &str = "refinery_schema_history";
@@ -24,6 +25,8 @@ pub const HISTORY_TABLE: &str = "refinery_schema_history";
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
     pub(crate) environment: String,
+    /// The release of the program, for the records of runs.
+    pub(crate) release: Option<String>,
     pub(crate) to: Option<Version>,
     pub(crate) include: Vec<Version>,
     pub(crate) packages: PackageSpan,
@@ -55,12 +58,15 @@ pub(crate) struct Options {
     pub(crate) interrupt: Interrupt,
     /// The server of Refit's own connection, for cancel requests.
     pub(crate) target: Option<Target>,
+    /// The collector of that connection's notices.
+    pub(crate) notices: Option<StepNotices>,
 }
 
 impl Default for Options {
     fn default() -> Options {
         Options {
             environment: "production".to_owned(),
+            release: None,
             to: None,
             include: Vec::new(),
             packages: PackageSpan::default(),
@@ -86,6 +92,7 @@ impl Default for Options {
             lease: Duration::from_secs(30),
             interrupt: Interrupt::new(),
             target: None,
+            notices: None,
         }
     }
 }
@@ -139,6 +146,11 @@ impl Options {
     /// The schema of the history, if one is set.
     pub(crate) fn history_schema(&self) -> Option<&str> {
         self.history_schema.as_deref()
+    }
+
+    /// The environment, and the release of the program.
+    pub(crate) fn program(&self) -> (&str, Option<&str>) {
+        (&self.environment, self.release.as_deref())
     }
 
     /// The history's table in SQL: qualified if a schema is set, otherwise found on the search path.

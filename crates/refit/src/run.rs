@@ -14,7 +14,7 @@ use crate::check::{self, Occasion, Surroundings};
 use crate::environment::admit;
 use crate::error::{Error, may_wait};
 use crate::event::Event;
-use crate::exec::{Step, StepContext, can_run};
+use crate::exec::{Step, StepContext, StepLog, can_run};
 use crate::history::{self, HistoryState};
 use crate::hook::HookStep;
 use crate::interrupt::Canceler;
@@ -25,7 +25,7 @@ use crate::planner::Planner;
 use crate::preflight::Preflight;
 use crate::report::{BudgetResult, Report};
 use crate::session::Session;
-use crate::state::{self, Component};
+use crate::state::{self, Component, RunEnd};
 
 /// Applies `plan`, or what is left of it once this run holds the lock.
 pub(crate) async fn run(
@@ -88,7 +88,7 @@ async fn waiting(
             return Ok(Report { waited, ..report });
         }
     }
-    let report = locked(planner, client, facts, set, began).await?;
+    let report = locked(planner, client, facts, set, began, waited).await?;
     Ok(Report { waited, duration: began.elapsed(), ..report })
 }
 
@@ -103,7 +103,7 @@ pub(crate) fn context<'a>(
     StepContext {
         client,
         hooks: &planner.options.hooks,
-        environment: &planner.options.environment,
+        program: planner.options.program(),
         facts,
         run,
         lock_timeout: planner.options.lock_timeout.unwrap_or(set.settings().lock_timeout),
@@ -113,6 +113,7 @@ pub(crate) fn context<'a>(
         statements: None,
         rolls_back: false,
         checks: planner.options.runs_checks(),
+        log: StepLog::new(planner.options.notices.clone()),
     }
 }
 
@@ -151,6 +152,7 @@ async fn locked(
     facts: &mut Preflight,
     set: &MigrationSet,
     began: Instant,
+    waited: Duration,
 ) -> Result<Report, Error> {
     let Some(mut plan) = plan_again(planner, client, facts).await? else {
         return Ok(planner.nothing_to_do(None, began));
@@ -173,7 +175,8 @@ async fn locked(
     if plan.pending.is_empty() {
         return Ok(planner.nothing_to_do(Some(plan), began));
     }
-    pending(planner, client, facts, set, plan, began).await
+    let report = pending(planner, client, facts, set, plan, waited).await?;
+    Ok(Report { duration: began.elapsed(), ..report })
 }
 
 async fn pending(
@@ -182,18 +185,18 @@ async fn pending(
     facts: &Preflight,
     set: &MigrationSet,
     mut plan: Plan,
-    began: Instant,
+    waited: Duration,
 ) -> Result<Report, Error> {
     let admission = admit(client, &planner.options, set, &plan.pending).await?;
     history::widen(client, facts, plan.pending.iter().filter_map(|step| step.version)).await?;
-    let run = state::begin_run(
-        client,
-        &facts.state,
-        &plan.environment,
-        plan.pending.len(),
-        admission.overridden.as_ref(),
-    )
-    .await?;
+    let begin = state::RunBegin {
+        environment: &plan.environment,
+        release: planner.options.release.as_deref(),
+        planned: plan.pending.len(),
+        waited,
+        overridden: admission.overridden.as_ref(),
+    };
+    let run = state::begin_run(client, &facts.state, begin).await?;
     info!(run, pending = plan.pending.len(), "applying migrations");
     planner.options.hooks.event(&Event::Began { steps: plan.pending.len() });
     let context = context(planner, client, facts, set, run);
@@ -212,7 +215,10 @@ async fn pending(
     };
     let done = session.done;
     plan.warnings.extend(done.iter().flat_map(|step| check::warnings(&step.checks)));
-    state::end_run(client, &facts.state, run, outcome).await?;
+    let end = RunEnd::of(&done, &plan.held, &plan.warnings);
+    state::end_run(client, &facts.state, run, outcome, &end).await?;
+    state::expire_runs(client, &facts.state, set.settings().retention).await;
+    plan.held.iter().for_each(|step| planner.options.hooks.event(&Event::Held { step }));
     let newest = done.iter().filter_map(|step| refit_model::version_of(&step.stem)).max();
     Ok(Report {
         run: Some(run),
@@ -224,7 +230,7 @@ async fn pending(
         budgets,
         warnings: plan.warnings,
         overridden: admission.overridden,
-        duration: began.elapsed(),
+        duration: Duration::ZERO,
         waited: Duration::ZERO,
     })
 }

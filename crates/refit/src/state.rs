@@ -4,6 +4,7 @@
 //! its own tables when it is first needed; the schema's comment records the version of each.
 
 mod component;
+mod expire;
 mod run;
 
 use std::borrow::Cow;
@@ -14,7 +15,10 @@ use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
 pub(crate) use component::{Component, Present, assign, outdated, upgrade};
-pub(crate) use run::{Earlier, StepRow, begin_run, begin_undo, end_run};
+pub(crate) use expire::expire_runs;
+pub(crate) use run::{
+    Earlier, RunBegin, RunEnd, StepDetails, StepRow, begin_run, begin_undo, end_run, fail_run, json,
+};
 
 use crate::error::Error;
 

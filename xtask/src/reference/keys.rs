@@ -33,13 +33,13 @@ pub(super) fn directives(model: &Path) -> anyhow::Result<String> {
 
 /// The page of the settings.
 pub(super) fn settings(model: &Path) -> anyhow::Result<String> {
-    let source = Source::read(model, &["settings.rs", "environment.rs"])?;
+    let source = Source::read(model, &["settings.rs", "environment.rs", "hook.rs"])?;
     let table = source.table("Settings").context("there is no struct `Settings`")??;
     let mut page = Page::of(&source);
     page.keys(&table, "", &serde_json::to_value(Settings::default())?)?;
     Ok(format!(
-        "# Settings\n\n<!-- Written by `cargo xtask reference` from the doc comments in crates/refit-model/src/settings.rs \
-         and environment.rs. -->\n\n\
+        "# Settings\n\n<!-- Written by `cargo xtask reference` from the doc comments in crates/refit-model/src/settings.rs, \
+         environment.rs and hook.rs. -->\n\n\
          {}\n\n[Configuration](../configuration.md) says what else can be configured, and where.\n\n\
          | key | type | default | meaning |\n|---|---|---|---|\n{}{}",
         table.docs, page.rows, page.sections
@@ -166,6 +166,7 @@ impl<'s> Page<'s> {
         });
         Ok(match (kind, kind.name(), values) {
             (Kind::Named(_), _, Some(values)) => values,
+            (Kind::List(_), _, Some(values)) => format!("array of {values}"),
             (Kind::Map(_), _, Some(values)) => format!("table of names with {values}"),
             (Kind::Named(_), "bool", _) => "`true` or `false`".to_owned(),
             (Kind::Named(_), "u32" | "usize" | "Version", _) => "integer".to_owned(),

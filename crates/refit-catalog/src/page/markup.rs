@@ -2,7 +2,7 @@
 
 /// Text escaped for use between tags and in quoted attributes. Control characters that HTML does not allow, and marks
 /// that change the writing direction, are shown by number.
-pub(super) fn text(raw: &str) -> String {
+pub fn text(raw: &str) -> String {
     let mut out = String::with_capacity(raw.len() + 8);
     for c in raw.chars() {
         match c {

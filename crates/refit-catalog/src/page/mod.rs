@@ -4,6 +4,7 @@
 //! All content is in the page itself: it is complete without scripts, in print, and for the browser's search. The
 //! script filters the list of tables and draws the neighborhood of the selected one.
 
+mod document;
 mod drawing;
 mod layout;
 mod markup;
@@ -11,12 +12,11 @@ mod others;
 mod steps;
 mod tables;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use sha2::{Digest, Sha256};
-
 use crate::diagram::{plural, relations};
 use crate::{Catalog, Delta};
+pub use document::Document;
+pub use markup::text as escape;
+
 use markup::text;
 
 const STYLE: &str = include_str!("page.css");
@@ -50,12 +50,7 @@ impl<'a> Page<'a> {
 pub fn html(page: &Page<'_>) -> String {
     let index = tables::Index::new(page.catalog);
     let relations = relations(page.catalog);
-    let mut out = String::from("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
-    out.push_str(&format!("<meta http-equiv=\"Content-Security-Policy\" content=\"{}\">\n", policy()));
-    out.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
-    out.push_str("<meta name=\"color-scheme\" content=\"light dark\">\n<meta name=\"referrer\" content=\"no-referrer\">\n");
-    out.push_str(&format!("<title>{} – schema</title>\n<style>{STYLE}</style>\n</head>\n", text(page.title)));
-    out.push_str("<body>\n<a class=\"skip\" href=\"#main\">Skip to the schema</a>\n");
+    let mut out = String::from("<a class=\"skip\" href=\"#main\">Skip to the schema</a>\n");
     head(&mut out, page, &index, relations.len());
     out.push_str("<div class=\"page\">\n");
     tables::list(&mut out, &index);
@@ -65,18 +60,8 @@ pub fn html(page: &Page<'_>) -> String {
     others::section(&mut out, page.catalog);
     steps::section(&mut out, page, &index);
     out.push_str("</main>\n</div>\n");
-    out.push_str(&format!("<script>{SCRIPT}</script>\n</body>\n</html>\n"));
-    out
-}
-
-/// Only this style and script. Fetching, framing, forms and a base are forbidden with everything else.
-fn policy() -> String {
-    let hash = |text: &str| STANDARD.encode(Sha256::digest(text));
-    format!(
-        "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; base-uri 'none'; form-action 'none'",
-        hash(STYLE),
-        hash(SCRIPT)
-    )
+    let title = format!("{} – schema", page.title);
+    Document { title: &title, style: STYLE, body: &out, script: SCRIPT }.html()
 }
 
 fn head(out: &mut String, page: &Page<'_>, index: &tables::Index<'_>, relations: usize) {

@@ -155,6 +155,11 @@ fn observed(migrator: &Migrator, live: &Live) -> (Migrator, Arc<Mutex<Vec<StepRe
             let why = format!("  {journal}: the undo journal of {stem}, whose retention has ended");
             say(text![QUIET.column("dropped", 10), why]);
         }
+        Event::Notice { notice, stem: Some(stem) } => {
+            let style = if notice.is_warning() { WARN } else { QUIET };
+            let severity = style.column(notice.severity.to_lowercase(), 10);
+            say(text![severity, format!("  {stem}: {}", notice.message)]);
+        }
         Event::Waiting { holder, .. } => {
             say(text![WARN.of("waiting"), format!(" for another run: {holder}")]);
         }

@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::backfills::{Failure, Worked, work};
 use crate::context::{Context, reason_argument, version_argument};
 use crate::database::Database;
+use crate::hooks::with_hooks;
 use crate::interrupt::interruptible;
 use crate::render::backfill::unfinished;
 use crate::render::dry_run::{DryRun, FileSql};
@@ -54,6 +55,9 @@ pub struct Args {
     /// Pass closed gates of the environment: windows, freeze periods, `requires`; the reason is recorded
     #[arg(long = "override", value_name = "REASON", value_parser = reason_argument)]
     override_reason: Option<String>,
+    /// The release that the migrations belong to, for the records of the run
+    #[arg(long, value_name = "NAME", env = "REFIT_RELEASE")]
+    release: Option<String>,
     /// Print the plan and its SQL, and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -100,6 +104,9 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     if let Some(reason) = &args.override_reason {
         migrator = migrator.override_gates(reason);
     }
+    if let Some(release) = &args.release {
+        migrator = migrator.release(release);
+    }
     let database = if args.private {
         Database::private(context).await?
     } else {
@@ -112,6 +119,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         connection.close().await;
         return dry_run(&plan, &set, context);
     }
+    let (migrator, _warnings) = with_hooks(migrator)?;
     // Backfills run afterwards, with progress.
     let registering = migrator.clone().backfills(Backfills::Hold);
     let registering = progress::with_progress(registering, context.out);
@@ -195,8 +203,11 @@ fn still_unfinished(backfills: &[JobStatus], mode: BackfillMode) -> Text {
 
 /// The outcome of the run; the steps have already been shown.
 fn summary(report: &Report, held: &[HeldStep], address: &str) -> Text {
-    let mut lines: Vec<String> =
-        report.warnings.iter().map(|warning| format!("warning: {warning}")).collect();
+    // The notices of steps have been shown too.
+    let notices: Vec<&str> =
+        report.steps.iter().flat_map(|step| &step.notices).map(|notice| notice.message.as_str()).collect();
+    let warnings = report.warnings.iter().filter(|warning| !notices.contains(&warning.as_str()));
+    let mut lines: Vec<String> = warnings.map(|warning| format!("warning: {warning}")).collect();
     lines.extend(report.overridden.iter().map(|overridden| format!("gates passed: {overridden}")));
     lines.extend(held.iter().map(|step| format!("  held    {}  ({})", step.stem, step.gate)));
     lines.push(format!("{} ({address})", report.summary()));

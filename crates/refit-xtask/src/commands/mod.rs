@@ -7,6 +7,7 @@ mod check;
 mod ci;
 mod completions;
 mod devdb;
+mod doc;
 mod explain;
 mod lint_migrations;
 mod migrate;
@@ -14,6 +15,7 @@ mod new_migration;
 mod plan;
 mod rehearse;
 mod repair;
+mod report;
 mod rollback;
 mod snapshot;
 mod status;
@@ -52,10 +54,14 @@ pub enum Command {
     Backfill(backfill::Args),
     /// Show the status of a database: applied, pending, running and blocked migrations
     Status(status::Args),
+    /// Show what a run did: steps, durations, lock waits, notices, errors and backfills; compare two runs
+    Report(report::Args),
     /// Accept an edited file or forget a missing one, after showing the difference
     Repair(repair::Args),
     /// Adopt a database of refinery, sqlx, diesel or Flyway, or one without a history
     Adopt(adopt::Args),
+    /// Write the migrations as one HTML page: purpose, changes, locks, findings, checks and dependencies
+    Doc(doc::Args),
     /// Start, use and stop a private PostgreSQL for development
     Devdb(devdb::Args),
     /// Run the checks of CI
@@ -69,7 +75,7 @@ impl Command {
     pub fn needs_runtime(&self) -> bool {
         match self {
             Command::LintMigrations(args) => args.needs_runtime(),
-            Command::Explain(_) | Command::Completions(_) => false,
+            Command::Doc(_) | Command::Explain(_) | Command::Completions(_) => false,
             _ => true,
         }
     }
@@ -93,8 +99,10 @@ impl Command {
             Command::Rollback(args) => rollback::run(&args, context).await,
             Command::Backfill(args) => backfill::run(&args, context).await,
             Command::Status(args) => status::run(&args, context).await,
+            Command::Report(args) => report::run(&args, context).await,
             Command::Repair(args) => repair::run(&args, context).await,
             Command::Adopt(args) => adopt::run(&args, context).await,
+            Command::Doc(args) => doc::run(&args, context),
             Command::Devdb(args) => devdb::run(&args, context).await,
             Command::Ci(args) => ci::run(&args, context),
             Command::Completions(args) => completions::run(&args, context),

@@ -11,6 +11,7 @@ use refit_model::{MigrationSet, Version};
 use crate::backfills::{Failure, ObservedJob, with_progress};
 use crate::context::{Context, reason_argument, version_argument};
 use crate::database::Database;
+use crate::hooks::with_hooks;
 use crate::render;
 use crate::render::dry_run::{DryRun, FileSql};
 use crate::render::rollback::RollbackResult;
@@ -89,6 +90,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         }
         context.out.confirm(&question(&plan, &database.address()), args.yes)?;
     }
+    let (migrator, _warnings) = with_hooks(migrator)?;
     let began = Instant::now();
     let roll_back = async |migrator: &refit::Migrator| migrator.rollback(database.url(), &rollback).await;
     // Show only undo jobs, including those of an earlier rollback that was stopped.

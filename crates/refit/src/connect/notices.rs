@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use futures_util::StreamExt;
 use refit_model::redact;
+use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_postgres::error::DbError;
 use tokio_postgres::{AsyncMessage, Connection};
@@ -12,7 +13,7 @@ use tokio_postgres::{AsyncMessage, Connection};
 use crate::error::{describe, shown};
 
 /// A message of the server that is not an error.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Notice {
     /// `WARNING`, `NOTICE`, `INFO`, …
@@ -22,6 +23,10 @@ pub struct Notice {
 }
 
 impl Notice {
+    pub(crate) fn new(severity: &str, message: &str) -> Notice {
+        Notice { severity: severity.to_owned(), message: message.to_owned() }
+    }
+
     fn of(error: &DbError) -> Notice {
         let mut message = shown(error.message());
         if let Some(detail) = error.detail() {

@@ -2,7 +2,7 @@
 
 use super::failure::{Attempt, alone};
 use super::opening::Opening;
-use super::step::{Step, StepContext, send};
+use super::step::{Step, StepContext};
 use crate::check::{Occasion, Surroundings, failures, record, run};
 use crate::error::Error;
 use crate::event::Event;
@@ -38,11 +38,11 @@ impl StepContext<'_> {
         if let Err(error) = self.check(step, &surroundings, results).await {
             self.clean_up(step.sql).await;
             let row = self.row(step, attempts);
-            row.insert_failed(self.client, &error.message()).await.ok();
+            row.insert_failed(self.client, &error.message(), &self.log.take_details()).await.ok();
             return Err(error);
         }
         let closing = self.closing(step, record, attempts);
-        Ok(send(self.client, &closing).await.map_err(|(error, _)| {
+        Ok(self.send_to_end(&closing).await.map_err(|(error, _)| {
             let completed = opening.extent().statements + refit_model::split_statements(step.sql).len();
             Attempt { offset: None, ..failed((error, completed)) }
         }))

@@ -9,6 +9,7 @@ mod blockers;
 mod checked;
 mod down;
 mod failure;
+mod log;
 mod opening;
 mod parts;
 mod pipeline;
@@ -17,6 +18,7 @@ mod step;
 
 pub(crate) use down::Down;
 pub(crate) use failure::{Attempt, Remains};
+pub(crate) use log::StepLog;
 pub(crate) use pipeline::Pipelined;
 pub(crate) use refuse::can_run;
 pub(crate) use step::{Step, StepContext};

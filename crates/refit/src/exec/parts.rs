@@ -83,6 +83,6 @@ impl StepContext<'_> {
             opening: opening_of_part,
             ..alone((error, extent.statements + statements.len()))
         };
-        send(self.client, closing).await.map_err(failed)
+        self.send_to_end(closing).await.map_err(failed)
     }
 }

@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::event::Event;
 use crate::exec::Down;
 use crate::exec::failure::{Attempt, Remains};
+use crate::exec::log::StepLog;
 use crate::exec::opening::{Extent, Opening};
 use crate::exec::pipeline::{self, Pipelined};
 use crate::hook::{HookRun, HookStep, Hooks};
@@ -83,6 +84,11 @@ impl<'a> Step<'a> {
         }
     }
 
+    /// The name of its file, without the folder, which is that of the machine that compiled the set.
+    pub(crate) fn file(&self) -> &'a str {
+        self.path.rsplit(['/', '\\']).next().unwrap_or(self.path)
+    }
+
     pub(crate) fn repeatable(repeatable: &'a Repeatable) -> Step<'a> {
         Step {
             kind: StepKind::Repeatable,
@@ -104,7 +110,8 @@ impl<'a> Step<'a> {
 pub(crate) struct StepContext<'a> {
     pub(crate) client: &'a Client,
     pub(crate) hooks: &'a Hooks,
-    pub(crate) environment: &'a str,
+    /// The environment, and the release of the program.
+    pub(crate) program: (&'a str, Option<&'a str>),
     pub(crate) facts: &'a Preflight,
     pub(crate) run: i64,
     /// The lock timeout of migrations that set none.
@@ -119,6 +126,7 @@ pub(crate) struct StepContext<'a> {
     pub(crate) rolls_back: bool,
     /// Whether steps run their checks.
     pub(crate) checks: bool,
+    pub(crate) log: StepLog,
 }
 
 impl StepContext<'_> {
@@ -138,6 +146,7 @@ impl StepContext<'_> {
             self.hooks.before_step(hooked, HookStep::new(step.kind, step.version, step.stem)).await?;
         }
         let began = Instant::now();
+        self.log.begin(step.stem);
         self.hooks.event(&Event::StepBegan { stem: step.stem });
         // A step that was sent ahead may have ended before its result is read: then the server's own measurement is longer.
         let mut checks = Vec::new();
@@ -146,12 +155,15 @@ impl StepContext<'_> {
             false => self.by_statement(step, record, &mut checks).await.map(|tries| (tries, Duration::ZERO)),
         };
         let (attempts, took) = self.checks_recorded(&checks, outcome).await?;
+        let (lock_waits, notices) = self.log.take();
         let report = StepReport {
             kind: step.kind,
             stem: step.stem.to_owned(),
             duration: began.elapsed().max(took),
             attempts,
             statements: refit_model::split_statements(step.sql).len(),
+            lock_waits,
+            notices,
             checks,
         };
         self.hooks.event(&Event::StepApplied { report: &report });
@@ -161,8 +173,9 @@ impl StepContext<'_> {
 
     /// The run, for its hooks.
     pub(crate) fn hook_run(&self, is_rollback: bool) -> HookRun<'_> {
-        let restore = Some(&*self.facts.restore);
-        HookRun { client: self.client, environment: self.environment, is_rollback, restore }
+        let (environment, release) = self.program;
+        let (client, run, restore) = (self.client, Some(self.run), Some(&*self.facts.restore));
+        HookRun { client, environment, release, run, is_rollback, restore }
     }
 
     /// Returns the number of attempts, and how long the last one took.
@@ -210,7 +223,10 @@ impl StepContext<'_> {
                 return Err(self.interrupted(step, attempts).await);
             }
             match self.pause_before_retry(step, &failed, attempts, &mut delays).await? {
-                true => attempts += 1,
+                true => {
+                    attempts += 1;
+                    self.log.attempt(true);
+                }
                 false => {
                     let row = self.row(step, attempts);
                     return Err(self.failed(step, &row, failed, Remains::Nothing).await);
@@ -226,7 +242,8 @@ impl StepContext<'_> {
             remains: "it was rolled back; run again to continue".to_owned(),
         };
         let row = self.row(step, attempts);
-        if let Err(unrecorded) = row.insert_failed(self.client, &error.message()).await {
+        let details = self.log.take_details();
+        if let Err(unrecorded) = row.insert_failed(self.client, &error.message(), &details).await {
             warn!(error = unrecorded.message(), "could not record the interrupted step");
         }
         error
@@ -245,7 +262,7 @@ impl StepContext<'_> {
         let opening = Opening::transactional(step.stem, lock_timeout, self.facts, after);
         let text = step.instead.as_deref().unwrap_or(step.sql);
         let message = format!("{}{text}\n;{}", opening.sql, self.closing(step, record, attempts));
-        Pipelined::send(self.client, &message, opening.extent()).await
+        Pipelined::send(self.client, &message, opening.extent(), self.log.of(step.stem)).await
     }
 
     /// The SQL after the text of a transaction.
@@ -271,7 +288,14 @@ impl StepContext<'_> {
 
     /// Sends a text of the migration, and cancels it if the run is interrupted.
     pub(crate) async fn send(&self, message: &str) -> Result<(), (tokio_postgres::Error, usize)> {
-        self.canceler.or_cancel(self.interrupt, send(self.client, message)).await
+        self.canceler.or_cancel(self.interrupt, self.send_to_end(message)).await
+    }
+
+    /// The same without canceling it.
+    pub(super) async fn send_to_end(&self, message: &str) -> Result<(), (tokio_postgres::Error, usize)> {
+        let stem = self.log.stem();
+        let sent = Pipelined::send(self.client, message, Extent::default(), self.log.of(&stem)).await;
+        sent.outcome().await.map(drop).map_err(|failed| (failed.error, failed.completed))
     }
 
     /// Rolls a failed attempt back; if it failed for a lock, reads which sessions held the lock.
@@ -310,8 +334,10 @@ impl StepContext<'_> {
         if !is_lock_failure(&failed.error) {
             return Ok(false);
         }
-        let Some(delay) = delays.next() else { return Ok(false) };
+        let delay = delays.next();
         let reason = crate::error::describe(&failed.error);
+        self.log.blocked(reason.clone(), delay.unwrap_or_default(), &failed.blockers);
+        let Some(delay) = delay else { return Ok(false) };
         warn!(step = step.stem, attempts, ?delay, blockers = ?failed.blockers, "{reason}; trying again");
         let retried = Event::StepRetried { stem: step.stem, attempts, delay, blockers: &failed.blockers };
         self.hooks.event(&retried);
@@ -339,8 +365,11 @@ impl StepContext<'_> {
             kind: step.kind,
             version: step.version,
             name: step.name,
+            file: step.file(),
             checksum: step.checksum,
             attempts,
+            // A first attempt may be sent while another step runs.
+            lock_waits: if attempts > 1 { self.log.lock_waits() } else { None },
         }
     }
 
@@ -353,8 +382,9 @@ impl StepContext<'_> {
         remains: Remains,
     ) -> Error {
         let error = failed.into_error(step, row.attempts, remains);
+        let details = self.log.take_details();
         if !self.client.is_closed()
-            && let Err(unrecorded) = row.insert_failed(self.client, &error.message()).await
+            && let Err(unrecorded) = row.insert_failed(self.client, &error.message(), &details).await
         {
             warn!(error = unrecorded.message(), "could not record the failed step");
         }
@@ -364,7 +394,7 @@ impl StepContext<'_> {
 
 /// Sends a simple query; returns an error with the number of statements that completed before it.
 pub(crate) async fn send(client: &Client, message: &str) -> Result<(), (tokio_postgres::Error, usize)> {
-    let pipelined = Pipelined::send(client, message, Extent::default()).await;
+    let pipelined = Pipelined::send(client, message, Extent::default(), None).await;
     pipelined.outcome().await.map(drop).map_err(|failed| (failed.error, failed.completed))
 }
 

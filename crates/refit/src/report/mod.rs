@@ -3,12 +3,16 @@
 mod budget;
 mod check;
 mod job;
+mod run;
+mod step;
 mod words;
 
 pub use budget::{BudgetResult, Measurement};
 pub use check::{CheckResult, Counts, Verdict};
 pub use job::{FailedRow, JobStatus, JournalStatus, WorkerStatus};
-pub use words::{JobKind, JobRequest, JobState, RunOutcome};
+pub use run::{RecordedBackfill, RecordedHold, RecordedStep, RunReport, RunSummary};
+pub use step::{BlockedAttempt, StepReport};
+pub use words::{JobKind, JobRequest, JobState, RunOutcome, StepOutcome};
 
 use std::fmt;
 use std::time::Duration;
@@ -18,7 +22,7 @@ use refit_model::wording::{counted, elapsed};
 use serde::Serialize;
 
 use crate::environment_gate::Override;
-use crate::plan::{HeldStep, StepKind};
+use crate::plan::HeldStep;
 
 /// The result of one application of a plan. `Display` writes a line for each step, and [`Report::summary`]; it serialises to
 /// JSON.
@@ -60,26 +64,6 @@ pub struct Report {
     /// How long it waited for another run, in seconds.
     #[serde(serialize_with = "seconds")]
     pub waited: Duration,
-}
-
-/// One step that ran.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct StepReport {
-    /// Versioned or repeatable.
-    pub kind: StepKind,
-    /// The file name without `.sql`.
-    pub stem: String,
-    /// How long the step took, in seconds, retries included.
-    #[serde(serialize_with = "seconds")]
-    pub duration: Duration,
-    /// How often it was tried.
-    pub attempts: u32,
-    /// How many statements it has.
-    pub statements: usize,
-    /// What its checks found, if the run runs checks.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub checks: Vec<CheckResult>,
 }
 
 impl Report {

@@ -79,6 +79,18 @@ words! {
 }
 
 words! {
+    /// How a step ended.
+    StepOutcome {
+        /// It is active, or its process was killed.
+        Running = "running",
+        /// It is applied.
+        Succeeded = "succeeded",
+        /// An error stopped it.
+        Failed = "failed",
+    }
+}
+
+words! {
     /// What an operator requested last.
     JobRequest {
         /// To run.

@@ -18,7 +18,6 @@ use crate::error::{Error, Refusal, outdated};
 use crate::history::HistoryState;
 use crate::hook::HookRun;
 use crate::migrator::Migrator;
-use crate::options::Options;
 use crate::pin::Caller;
 use crate::preflight::Preflight;
 use crate::state::State;
@@ -140,11 +139,15 @@ impl Migrator {
         let span = tracing::info_span!("rollback", environment = %self.planner.options.environment, to = rollback.to);
         let outcome = async {
             let connection = crate::connect::connect(url, &self.planner.options.connect).await?;
-            let outcome = self.rolled_back(&connection, url, rollback).instrument(span).await;
+            let (migrator, warned) = self.clone().with_notices_of(&connection);
+            let outcome = migrator.rolled_back(&connection, url, rollback).instrument(span).await;
             connection.close().await;
-            outcome
+            outcome.map(|mut report| {
+                report.warnings.extend(warned.take());
+                report
+            })
         };
-        self.planner.options.hooks.observed(outcome.await)
+        self.planner.options.hooks.observed(outcome.await).await
     }
 
     async fn rolled_back(
@@ -154,13 +157,10 @@ impl Migrator {
         rollback: &Rollback,
     ) -> Result<RollbackReport, Error> {
         let mut report = run::run(self, client, url, rollback).await?;
-        let Options { hooks, environment, .. } = &self.planner.options;
-        hooks
-            .after_run(
-                HookRun { client, environment, is_rollback: true, restore: None },
-                &mut report.warnings,
-            )
-            .await?;
+        let options = &self.planner.options;
+        let run = HookRun::outside(client, options.program(), report.run, true);
+        let ended = options.hooks.after_run(run, &mut report.warnings).await;
+        self.failed_after(client, report.run, ended).await?;
         Ok(report)
     }
 }

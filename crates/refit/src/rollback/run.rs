@@ -26,7 +26,7 @@ use crate::preflight::Preflight;
 use crate::prepare::prepare;
 use crate::report::{JobStatus, StepReport, seconds};
 use crate::run::context;
-use crate::state::{self, Component};
+use crate::state::{self, Component, RunEnd};
 
 /// What a rollback did.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -99,7 +99,7 @@ async fn waiting(
     while let Waited::NotYet = wait.poll(client).await? {
         waited = wait.elapsed();
     }
-    let report = locked(migrator, client, url, facts, rollback).await?;
+    let report = locked(migrator, client, url, facts, rollback, waited).await?;
     Ok(RollbackReport { waited, ..report })
 }
 
@@ -133,6 +133,7 @@ async fn locked(
     url: &str,
     facts: &mut Preflight,
     rollback: &Rollback,
+    waited: Duration,
 ) -> Result<RollbackReport, Error> {
     let set = Arc::clone(migrator.set()?);
     // The plan reads the state, which has to be of this release's version.
@@ -143,9 +144,14 @@ async fn locked(
     }
     let facts = &*facts;
     let mut admission = admit(client, &migrator.planner.options, &set, &[]).await?;
-    let overridden = admission.overridden.as_ref();
-    let (environment, planned) = (&plan.environment, plan.steps.len());
-    let run = state::begin_undo(client, &facts.state, environment, planned, plan.to, overridden).await?;
+    let begin = state::RunBegin {
+        environment: &plan.environment,
+        release: migrator.planner.options.release.as_deref(),
+        planned: plan.steps.len(),
+        waited,
+        overridden: admission.overridden.as_ref(),
+    };
+    let run = state::begin_undo(client, &facts.state, begin, plan.to).await?;
     info!(run, steps = plan.steps.len(), to = plan.to, "rolling back");
     let hooks = &migrator.planner.options.hooks;
     hooks.event(&Event::Began { steps: plan.steps.len() });
@@ -164,7 +170,8 @@ async fn locked(
         let span = tracing::info_span!("undo", migration = step.stem);
         outcome = back.undo(step, migration).instrument(span).await;
     }
-    state::end_run(client, &facts.state, run, outcome).await?;
+    state::end_run(client, &facts.state, run, outcome, &RunEnd::of(&back.steps, &[], &[])).await?;
+    state::expire_runs(client, &facts.state, set.settings().retention).await;
     Ok(RollbackReport {
         run: Some(run),
         environment: plan.environment,

@@ -74,12 +74,13 @@ impl Writer<'_> {
         let version = step.version.map_or("NULL".to_owned(), |version| version.to_string());
         let row = self.row(step);
         let insert = format!(
-            "INSERT INTO {}.step (run_id, kind, version, name, checksum, outcome, statements_done, statements_checksum) \
-             VALUES ({}, '{}', {version}, {}, '{}', 'running', 0, '');\n",
+            "INSERT INTO {}.step (run_id, kind, version, name, file, checksum, outcome, statements_done, statements_checksum) \
+             VALUES ({}, '{}', {version}, {}, {}, '{}', 'running', 0, '');\n",
             self.facts.state.quoted(),
             self.run,
             row.kind(),
             postgres_protocol::escape::escape_literal(step.name),
+            postgres_protocol::escape::escape_literal(step.file()),
             step.checksum
         );
         let timeout = step.lock_timeout.map_or(0, |timeout| timeout.as_millis());

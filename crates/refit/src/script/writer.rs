@@ -181,8 +181,10 @@ impl<'a> Writer<'a> {
             kind: step.kind,
             version: step.version,
             name: step.name,
+            file: step.file(),
             checksum: step.checksum,
             attempts: 1,
+            lock_waits: None,
         }
     }
 

@@ -45,6 +45,7 @@ impl Component {
                 include_str!("history.sql"),
                 include_str!("repeatable_relation.sql"),
                 include_str!("run_override.sql"),
+                include_str!("runs_report.sql"),
             ],
             Component::Backfill => &[
                 include_str!("backfill.sql"),
@@ -104,8 +105,11 @@ impl Present {
         let rows = client.query_typed(sql, &[(&schema, Type::TEXT)]).await;
         let rows = rows.map_err(Error::database("reading the state schema"))?;
         let has = |column: &str| usize::from(rows.iter().any(|row| row.get::<_, &str>(0) == column));
-        let runs =
-            has("run.id") + has("history.id") + has("repeatable.relation") + has("run.override_reason");
+        let runs = has("run.id")
+            + has("history.id")
+            + has("repeatable.relation")
+            + has("run.override_reason")
+            + has("run.release");
         let backfill = has("backfill.id")
             + has("backfill.history_id")
             + has("backfill.relation_oid")

@@ -48,7 +48,7 @@ pub(crate) enum Rendered {
 /// When it cannot be serialised.
 pub(crate) fn render(report: &Report<'_>, format: Format) -> anyhow::Result<Rendered> {
     Ok(match format {
-        Format::Human | Format::Text | Format::Mermaid | Format::Html => {
+        Format::Human | Format::Text | Format::Mermaid | Format::Html | Format::Markdown => {
             let fixed = report.fixed.map(fixed::human).unwrap_or_default();
             let traced = report.traced.map(|traced| traced::human(report, traced)).unwrap_or_default();
             Rendered::Text(text![fixed, traced, human::render(report)])

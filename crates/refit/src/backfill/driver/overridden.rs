@@ -1,11 +1,13 @@
 //! Records that work on backfills passes closed gates of the environment.
 
+use std::time::Duration;
+
 use tokio_postgres::Client;
 
 use crate::environment::admit;
 use crate::error::Error;
 use crate::migrator::Migrator;
-use crate::state::{State, begin_run, end_run};
+use crate::state::{RunBegin, RunEnd, State, begin_run, end_run};
 
 impl Migrator {
     /// Records the override before the first batch, as a run without steps. The session is pinned.
@@ -18,7 +20,14 @@ impl Migrator {
         let Some(overridden) = admission.overridden.filter(|overridden| !overridden.gates.is_empty()) else {
             return Ok(());
         };
-        let run = begin_run(client, state, &options.environment, 0, Some(&overridden)).await?;
-        end_run(client, state, run, Ok(())).await
+        let begin = RunBegin {
+            environment: &options.environment,
+            release: options.release.as_deref(),
+            planned: 0,
+            waited: Duration::ZERO,
+            overridden: Some(&overridden),
+        };
+        let run = begin_run(client, state, begin).await?;
+        end_run(client, state, run, Ok(()), &RunEnd::default()).await
     }
 }

@@ -66,7 +66,7 @@ impl Migrator {
     /// [`Error::Backfill`] if one of them fails, is canceled, or cannot be completed; and those of
     /// [`apply`](Migrator::apply).
     pub async fn run_backfills(&self, url: &str) -> Result<Report, Error> {
-        self.planner.options.hooks.observed(self.work_until(url, &mut BTreeSet::new()).await)
+        self.planner.options.hooks.observed(self.work_until(url, &mut BTreeSet::new()).await).await
     }
 
     /// As [`run_backfills`](Migrator::run_backfills), with the versions whose backfills were incomplete when last read:
@@ -82,8 +82,10 @@ impl Migrator {
         let (mut began, mut refusals) = (false, Refusals::new(self.planner.options.lease));
         loop {
             let connection = crate::connect::connect(url, &self.planner.options.connect).await?;
+            let (migrator, warned) = migrator.clone().with_notices_of(&connection);
             let outcome =
                 Box::pin(migrator.work_on(&connection, url, &mut report, awaited, &mut began)).await;
+            report.warnings.extend(warned.take());
             let outcome = rights::explained(
                 &connection,
                 &State::empty(self.planner.options.state_schema()),

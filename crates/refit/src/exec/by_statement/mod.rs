@@ -132,12 +132,15 @@ impl StepContext<'_> {
         self.hold_lock(step).await?;
         let finish = format!(
             "{}SET SESSION AUTHORIZATION DEFAULT;RESET ALL;{}{}WITH record AS ({record}) UPDATE {}.step \
-             SET outcome = 'succeeded', finished_at = pg_catalog.clock_timestamp(), attempts = {attempts} WHERE id = {id} \
+             SET outcome = 'succeeded', finished_at = pg_catalog.clock_timestamp(), attempts = {attempts}{} WHERE id = {id} \
              RETURNING {};COMMIT",
             Opening::of_statement(step.stem, self.lock_timeout, self.facts).sql,
             self.facts.restore,
             self.facts.clear_after(step.sql),
             self.facts.state.quoted(),
+            self.log.lock_waits().map_or(String::new(), |waits| {
+                format!(", lock_waits = {}", postgres_protocol::escape::escape_literal(&waits))
+            }),
             crate::lock::retake(self.facts),
         );
         let Err((error, completed)) = send(self.client, &finish).await else { return Ok(()) };
@@ -185,6 +188,7 @@ impl StepContext<'_> {
             }
             if self.pause_before_retry(current.step, &failed, attempts, &mut delays).await? {
                 attempts += 1;
+                self.log.attempt(false);
                 self.restore_session(current).await?;
                 continue;
             }
@@ -305,16 +309,22 @@ impl StepContext<'_> {
     /// Restores the session, whatever the text has changed, and records in the step's row why it ended.
     async fn close_failed(&self, id: i64, error: &Error) {
         self.clean_up("").await;
-        let sql = "UPDATE refit.step SET outcome = 'failed', finished_at = pg_catalog.clock_timestamp(), attempts = $2, error = $3 \
-                   WHERE id = $1";
+        let sql = "UPDATE refit.step SET outcome = 'failed', finished_at = pg_catalog.clock_timestamp(), attempts = $2, error = $3, \
+                       lock_waits = $4::pg_catalog.jsonb, notices = $5::pg_catalog.jsonb WHERE id = $1";
         let sql = &*self.facts.state.sql(sql);
         let attempts = match error {
             Error::Statement(failed) => i32::try_from(failed.attempts).unwrap_or(i32::MAX),
             _ => 1,
         };
         let text = error.message();
-        let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 3] =
-            [(&id, Type::INT8), (&attempts, Type::INT4), (&text, Type::TEXT)];
+        let details = self.log.take_details();
+        let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 5] = [
+            (&id, Type::INT8),
+            (&attempts, Type::INT4),
+            (&text, Type::TEXT),
+            (&details.lock_waits, Type::TEXT),
+            (&details.notices, Type::TEXT),
+        ];
         if !self.client.is_closed()
             && let Err(error) = self.client.execute_typed(sql, &parameters).await
         {
