@@ -12,6 +12,10 @@ pub type Version = i64;
 pub enum FileKind {
     /// `refit.toml`
     Settings,
+    /// `approvals.toml`
+    Approvals,
+    /// `allowed_signers`: the keys that may sign approvals.
+    AllowedSigners,
     /// `V0001__create_content.sql`
     Migration {
         /// The version at the beginning of the name.
@@ -88,6 +92,8 @@ fn classify(path: &str) -> Result<FileKind, Problem> {
     match parts[..] {
         _ if parts.iter().any(|part| part.starts_with('.') || *part == "Thumbs.db") => Ok(FileKind::Ignored),
         ["refit.toml"] => Ok(FileKind::Settings),
+        ["approvals.toml"] => Ok(FileKind::Approvals),
+        ["allowed_signers"] => Ok(FileKind::AllowedSigners),
         ["README.md"] | ["snapshots", ..] => Ok(FileKind::Ignored),
         ["seeds", environment, file] if file.ends_with(".sql") => {
             Ok(FileKind::Seed { environment: environment.to_owned() })
@@ -259,6 +265,8 @@ mod tests {
             ("R__reporting_views.sql", FileKind::Repeatable { name: "reporting_views".to_owned() }),
             ("seeds/test/a.sql", FileKind::Seed { environment: "test".to_owned() }),
             ("refit.toml", FileKind::Settings),
+            ("approvals.toml", FileKind::Approvals),
+            ("allowed_signers", FileKind::AllowedSigners),
             ("snapshots/V0004.delta.snap", FileKind::Ignored),
             ("V0004__x.delta.snap", FileKind::Ignored),
             ("README.md", FileKind::Ignored),

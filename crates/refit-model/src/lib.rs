@@ -6,6 +6,7 @@
 
 #![warn(missing_docs)]
 
+mod approvals;
 mod backfill;
 mod check;
 mod directive;
@@ -24,6 +25,10 @@ mod text;
 mod untrusted;
 pub mod wording;
 
+pub use approvals::{
+    ALLOWED_SIGNERS, APPROVALS, Approval, ApprovalCount, ApprovalRecords, ApprovalVoid, LintRecord,
+    LintSeverity, RequiredApprovals, SIGNATURE_NAMESPACE, SignatureState, is_approver, is_role,
+};
 pub use backfill::{BackfillDirective, MAX_WORKERS, Strategy, Window};
 pub use check::{Check, Severity, When, checks_of};
 pub use directive::{Category, Directives, Phase, Suppression, front_matter};

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use assemble::assemble;
 
+use crate::approvals::ApprovalRecords;
 use crate::check::Check;
 use crate::file_name::Version;
 use crate::migration::{Migration, Repeatable, Seed};
@@ -26,6 +27,7 @@ pub struct MigrationSet {
     repeatables: Vec<Repeatable>,
     seeds: Vec<Seed>,
     checks: Vec<Check>,
+    approvals: ApprovalRecords,
 }
 
 /// The history of a database after the whole set is applied, in a form that the server can compute and send in a few
@@ -117,6 +119,18 @@ impl MigrationSet {
         of_migrations.chain(of_repeatables).chain(&self.checks)
     }
 
+    /// The approvals of migrations, from `approvals.toml`.
+    pub fn approvals(&self) -> &ApprovalRecords {
+        &self.approvals
+    }
+
+    /// Sets the states of the signatures of approvals, as [`ApprovalRecords::signature_codes`] returns them.
+    #[must_use]
+    pub fn with_signature_codes(mut self, codes: &str) -> MigrationSet {
+        self.approvals.set_signature_codes(codes);
+        self
+    }
+
     /// SHA-256 in hex over every text that applying the set may run.
     pub fn digest(&self) -> String {
         let versioned = self.migrations.iter().map(|migration| (migration.version, migration.checksum));
@@ -161,6 +175,6 @@ impl HistoryDigest {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

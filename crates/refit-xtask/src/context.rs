@@ -94,7 +94,8 @@ impl Context {
     /// # Errors
     /// When the folder is malformed; lists every problem.
     pub fn set(&self) -> anyhow::Result<MigrationSet> {
-        Ok(MigrationSet::from_dir(&self.migrations_dir())?)
+        let folder = self.migrations_dir();
+        Ok(refit_approvals::verified(MigrationSet::from_dir(&folder)?, &folder.display().to_string())?)
     }
 
     /// Creates a migrator for a set, with the global options.

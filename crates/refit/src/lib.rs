@@ -327,5 +327,6 @@ macro_rules! embed {
             ::core::env!("REFIT_HISTORY_REPEATABLE"),
             ::core::env!("REFIT_HISTORY_NEWEST"),
         )
+        .with_signatures(::core::env!("REFIT_SIGNATURES"))
     }};
 }

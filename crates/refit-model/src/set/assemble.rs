@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use super::MigrationSet;
+use crate::approvals::ApprovalRecords;
 use crate::check::{Check, When, checks_of};
 use crate::directive::{Allowed, FrontMatter, front_matter, parse};
 use crate::file_name::{FileKind, Version};
@@ -31,9 +32,9 @@ pub(super) fn assemble(
     builder.repeatables.sort_by_cached_key(|repeatable| RunOrder::of(&repeatable.path));
     builder.check_versions(&settings);
     builder.check_references();
-    let Builder { migrations, repeatables, seeds, checks, mut problems, .. } = builder;
+    let Builder { migrations, repeatables, seeds, checks, approvals, mut problems, .. } = builder;
     if problems.is_empty() {
-        return Ok(MigrationSet { settings, migrations, repeatables, seeds, checks });
+        return Ok(MigrationSet { settings, migrations, repeatables, seeds, checks, approvals });
     }
     problems.sort();
     Err(SetError { folder: folder.to_owned(), problems })
@@ -52,6 +53,7 @@ struct Builder {
     repeatables: Vec<Repeatable>,
     seeds: Vec<Seed>,
     checks: Vec<Check>,
+    approvals: ApprovalRecords,
     /// The checks of migrations, by stem.
     check_files: HashMap<String, Vec<Check>>,
     companions: BTreeMap<(String, Role), CompanionFile>,
@@ -111,6 +113,13 @@ impl Builder {
                 self.check_companion(&path, &text);
                 self.seeds.push(Seed { environment, path, sql: text });
             }
+            FileKind::Approvals => match ApprovalRecords::parse(&text) {
+                Ok(ApprovalRecords { entries, lint, .. }) => {
+                    (self.approvals.entries, self.approvals.lint) = (entries, lint);
+                }
+                Err(problems) => self.problems.extend(problems),
+            },
+            FileKind::AllowedSigners => self.approvals.allowed_signers = Some(text.into_owned()),
             FileKind::Settings | FileKind::Ignored => {}
         }
     }
@@ -178,6 +187,7 @@ impl Builder {
             directives,
             suppressions,
             checks: Vec::new(),
+            check_file: None,
             doc: None,
         })
     }
@@ -206,7 +216,7 @@ impl Builder {
                 (Some(migration), _, Role::Down) => &mut migration.down,
                 (Some(migration), _, Role::Check) => {
                     migration.file.checks = self.check_files.remove(&stem).unwrap_or_default();
-                    continue;
+                    &mut migration.file.check_file
                 }
                 (Some(migration), _, Role::Doc) => &mut migration.file.doc,
                 (None, Some(_), Role::Down) => {
@@ -220,7 +230,7 @@ impl Builder {
                 }
                 (None, Some(repeatable), Role::Check) => {
                     repeatable.file.checks = self.check_files.remove(&stem).unwrap_or_default();
-                    continue;
+                    &mut repeatable.file.check_file
                 }
                 (None, Some(repeatable), Role::Doc) => &mut repeatable.file.doc,
                 (None, None, _) => {
