@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::problem::Problem;
+use crate::promotions::Promotions;
 
 /// A migration's version, which orders it.
 pub type Version = i64;
@@ -16,6 +17,8 @@ pub enum FileKind {
     Approvals,
     /// `allowed_signers`: the keys that may sign approvals.
     AllowedSigners,
+    /// `promotions.toml`: what was applied in other environments.
+    Promotions,
     /// `V0001__create_content.sql`
     Migration {
         /// The version at the beginning of the name.
@@ -94,6 +97,7 @@ fn classify(path: &str) -> Result<FileKind, Problem> {
         ["refit.toml"] => Ok(FileKind::Settings),
         ["approvals.toml"] => Ok(FileKind::Approvals),
         ["allowed_signers"] => Ok(FileKind::AllowedSigners),
+        [Promotions::FILE] => Ok(FileKind::Promotions),
         ["README.md"] | ["snapshots", ..] => Ok(FileKind::Ignored),
         ["seeds", environment, file] if file.ends_with(".sql") => {
             Ok(FileKind::Seed { environment: environment.to_owned() })
@@ -263,6 +267,7 @@ mod tests {
             ("V0001__create_content.check.sql", FileKind::Check { stem: stem.clone() }),
             ("V0001__create_content.md", FileKind::Doc { stem }),
             ("R__reporting_views.sql", FileKind::Repeatable { name: "reporting_views".to_owned() }),
+            ("promotions.toml", FileKind::Promotions),
             ("seeds/test/a.sql", FileKind::Seed { environment: "test".to_owned() }),
             ("refit.toml", FileKind::Settings),
             ("approvals.toml", FileKind::Approvals),

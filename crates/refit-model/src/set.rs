@@ -15,6 +15,7 @@ use crate::file_name::Version;
 use crate::migration::{Migration, Repeatable, Seed};
 use crate::order::SetStep;
 use crate::problem::SetError;
+use crate::promotions::Promotions;
 use crate::server_hash::server_hash;
 use crate::settings::Settings;
 use crate::source::{SourceFile, embedded_files, read_folder};
@@ -28,6 +29,7 @@ pub struct MigrationSet {
     seeds: Vec<Seed>,
     checks: Vec<Check>,
     approvals: ApprovalRecords,
+    promotions: Promotions,
 }
 
 /// The history of a database after the whole set is applied, in a form that the server can compute and send in a few
@@ -74,6 +76,11 @@ impl MigrationSet {
     /// The folder's settings.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// What was applied in environments that others require.
+    pub fn promotions(&self) -> &Promotions {
+        &self.promotions
     }
 
     /// The versioned migrations, ordered by version.

@@ -79,8 +79,12 @@ pub fn main_of<A: Application>() -> ExitCode {
         Ok(status) => status,
         Err(error) => {
             context.out.error(&error);
-            let interrupted = matches!(error.downcast_ref(), Some(refit::Error::Interrupted { .. }));
-            ExitCode::from(if interrupted { crate::interrupt::STATUS } else { 2 })
+            ExitCode::from(match error.downcast_ref() {
+                Some(refit::Error::Interrupted { .. }) => crate::interrupt::STATUS,
+                // It ran, and another run continues.
+                Some(refit::Error::GateClosed { .. }) => 1,
+                _ => 2,
+            })
         }
     }
 }

@@ -9,6 +9,7 @@ mod cases {
     mod backfill;
     mod check;
     mod commands;
+    mod environments;
     mod folders;
     mod lint;
     mod lint_fix;

@@ -11,6 +11,7 @@ use crate::file_name::{FileKind, Version};
 use crate::migration::{CompanionFile, Migration, MigrationFile, Repeatable, Seed};
 use crate::order::RunOrder;
 use crate::problem::{Problem, SetError, same_version};
+use crate::promotions::Promotions;
 use crate::settings::{Settings, VersionStyle};
 use crate::source::SourceFile;
 use crate::statement::{Unterminated, scan};
@@ -32,9 +33,9 @@ pub(super) fn assemble(
     builder.repeatables.sort_by_cached_key(|repeatable| RunOrder::of(&repeatable.path));
     builder.check_versions(&settings);
     builder.check_references();
-    let Builder { migrations, repeatables, seeds, checks, approvals, mut problems, .. } = builder;
+    let Builder { migrations, repeatables, seeds, checks, promotions, approvals, mut problems, .. } = builder;
     if problems.is_empty() {
-        return Ok(MigrationSet { settings, migrations, repeatables, seeds, checks, approvals });
+        return Ok(MigrationSet { settings, migrations, repeatables, seeds, checks, promotions, approvals });
     }
     problems.sort();
     Err(SetError { folder: folder.to_owned(), problems })
@@ -54,6 +55,7 @@ struct Builder {
     seeds: Vec<Seed>,
     checks: Vec<Check>,
     approvals: ApprovalRecords,
+    promotions: Promotions,
     /// The checks of migrations, by stem.
     check_files: HashMap<String, Vec<Check>>,
     companions: BTreeMap<(String, Role), CompanionFile>,
@@ -120,6 +122,10 @@ impl Builder {
                 Err(problems) => self.problems.extend(problems),
             },
             FileKind::AllowedSigners => self.approvals.allowed_signers = Some(text.into_owned()),
+            FileKind::Promotions => match Promotions::parse(&path, &text) {
+                Ok(promotions) => self.promotions = promotions,
+                Err(problem) => self.problems.push(problem),
+            },
             FileKind::Settings | FileKind::Ignored => {}
         }
     }

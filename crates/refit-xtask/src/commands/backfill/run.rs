@@ -15,7 +15,8 @@ use crate::styled::text;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Any number of these commands and of services can work at the same time, on any machine. Ctrl-C stops the command; \
-                  committed batches are kept, and the next run resumes there. A row that fails is set aside; `retry` retries it.\n\n\
+                  committed batches are kept, and the next run resumes there. A row that fails is set aside; `retry` retries it. Outside \
+                  the windows of the environment, the command waits.\n\n\
                   --dry-run runs batches in transactions that are rolled back, and estimates the total time, WAL and table growth, \
                   also for migrations that are not applied yet. While a batch runs, its rows are locked; it leaves dead rows.\n\n\
                   Exit status: 0 all complete; 1 a backfill failed, was stopped or is pending (with --dry-run: a backfill \
@@ -36,8 +37,8 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let migrator = context.migrator(context.set()?);
     let database = Database::named(context)?;
+    let migrator = database.protected(context.migrator(context.set()?));
     if args.dry_run {
         return dry_run(args, &migrator, &database, context).await;
     }
