@@ -12,7 +12,7 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
-pub use count::{ApprovalCount, ApprovalVoid, RequiredApprovals};
+pub use count::{ApprovalCount, ApprovalVoid};
 pub use parse::{is_approver, is_role};
 pub use signature::SignatureState;
 

@@ -30,7 +30,7 @@ pub mod wording;
 
 pub use approvals::{
     ALLOWED_SIGNERS, APPROVALS, Approval, ApprovalCount, ApprovalRecords, ApprovalVoid, LintRecord,
-    LintSeverity, RequiredApprovals, SIGNATURE_NAMESPACE, SignatureState, is_approver, is_role,
+    LintSeverity, SIGNATURE_NAMESPACE, SignatureState, is_approver, is_role,
 };
 pub use backfill::{BackfillDirective, MAX_WORKERS, Strategy, Window};
 pub use calendar::{FreezePeriod, LocalTime, Opening, RunWindow};

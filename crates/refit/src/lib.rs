@@ -273,7 +273,7 @@ pub use adopt::{AdoptedHistory, AdoptedMigration};
 pub use checks::CheckSelection;
 pub use connect::{ConnectOptions, Connection, Connector, Notice, SslMode, Target, TlsOptions, connect};
 pub use embedded::{Embedded, Source};
-pub use environment_gate::{EnvironmentGate, MissingPromotion, Override};
+pub use environment_gate::{EnvironmentGate, MissingApproval, MissingPromotion, Override};
 pub use error::{ConnectError, DatabaseError, Error, Refusal, StatementError, UndoRefusal};
 pub use event::Event;
 pub use executor::{Executor, REHEARSAL_SCHEMA, Script};

@@ -3,25 +3,14 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::{Approval, LintSeverity, SignatureState};
+use crate::environment::Approvals;
 use crate::order::SetStep;
 use crate::set::MigrationSet;
 
-/// How many people must approve a migration, by the highest severity of what the linter finds in it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct RequiredApprovals {
-    /// With an error.
-    pub error: u32,
-    /// With a warning.
-    pub warn: u32,
-    /// With neither.
-    pub clean: u32,
-}
-
-impl RequiredApprovals {
+impl Approvals {
     /// The number for a severity; the highest one if the severity is not recorded.
     pub fn of(&self, severity: Option<LintSeverity>) -> u32 {
         match severity {
@@ -30,11 +19,6 @@ impl RequiredApprovals {
             Some(LintSeverity::Clean) => self.clean,
             None => self.error.max(self.warn).max(self.clean),
         }
-    }
-
-    /// Whether any migration needs one.
-    pub fn is_any(&self) -> bool {
-        self.of(None) > 0
     }
 }
 
@@ -83,7 +67,7 @@ impl ApprovalCount<'_> {
     }
 
     /// How many more have to.
-    pub fn missing(&self, required: &RequiredApprovals) -> u32 {
+    pub fn missing(&self, required: &Approvals) -> u32 {
         required.of(self.severity).saturating_sub(self.counted())
     }
 }
