@@ -1,6 +1,7 @@
 //! The commands. Each has a file with its arguments and help, and `run`.
 
 mod adopt;
+mod approve;
 mod backfill;
 mod check;
 mod ci;
@@ -37,6 +38,8 @@ pub enum Command {
     Verify(verify::Args),
     /// Run the checks of applied migrations and of the whole database, and list what is wrong
     Check(check::Args),
+    /// Approve migrations, and show or check which ones lack approvals
+    Approve(approve::Args),
     /// Show the page of a lint rule
     Explain(explain::Args),
     /// Show pending and held migrations, and why they are held
@@ -66,7 +69,7 @@ impl Command {
     pub fn needs_runtime(&self) -> bool {
         match self {
             Command::LintMigrations(args) => args.needs_runtime(),
-            Command::Explain(_) | Command::Completions(_) => false,
+            Command::Approve(_) | Command::Explain(_) | Command::Completions(_) => false,
             _ => true,
         }
     }
@@ -83,6 +86,7 @@ impl Command {
             Command::Snapshot(args) => snapshot::run(&args, context).await,
             Command::Verify(args) => verify::run(&args, context).await,
             Command::Check(args) => check::run(&args, context).await,
+            Command::Approve(args) => approve::run(&args, context),
             Command::Explain(args) => explain::run(&args, context),
             Command::Plan(args) => plan::run(&args, context).await,
             Command::Migrate(args) => migrate::run(&args, context).await,
