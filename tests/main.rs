@@ -9,6 +9,7 @@ mod cases {
     mod adopted_workspace;
     mod ahead;
     mod apply;
+    mod approvals;
     mod backfill;
     mod backfill_ends;
     mod backfill_faults;

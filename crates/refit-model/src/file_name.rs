@@ -13,6 +13,10 @@ pub type Version = i64;
 pub enum FileKind {
     /// `refit.toml`
     Settings,
+    /// `approvals.toml`
+    Approvals,
+    /// `allowed_signers`: the keys that may sign approvals.
+    AllowedSigners,
     /// `promotions.toml`: what was applied in other environments.
     Promotions,
     /// `V0001__create_content.sql`
@@ -98,6 +102,8 @@ fn classify(path: &str) -> Result<FileKind, Problem> {
     match parts[..] {
         _ if parts.iter().any(|part| part.starts_with('.') || *part == "Thumbs.db") => Ok(FileKind::Ignored),
         ["refit.toml"] => Ok(FileKind::Settings),
+        ["approvals.toml"] => Ok(FileKind::Approvals),
+        ["allowed_signers"] => Ok(FileKind::AllowedSigners),
         [Promotions::FILE] => Ok(FileKind::Promotions),
         ["README.md"] | ["snapshots", ..] => Ok(FileKind::Ignored),
         ["seeds", environment, file] if file.ends_with(".sql") => {
@@ -278,6 +284,8 @@ mod tests {
             ("promotions.toml", FileKind::Promotions),
             ("seeds/test/a.sql", FileKind::Seed { environment: "test".to_owned() }),
             ("refit.toml", FileKind::Settings),
+            ("approvals.toml", FileKind::Approvals),
+            ("allowed_signers", FileKind::AllowedSigners),
             ("snapshots/V0004.delta.snap", FileKind::Ignored),
             ("V0004__x.delta.snap", FileKind::Ignored),
             ("README.md", FileKind::Ignored),

@@ -6,6 +6,7 @@
 
 #![warn(missing_docs)]
 
+mod approvals;
 mod backfill;
 mod budget;
 mod calendar;
@@ -32,6 +33,10 @@ mod text;
 mod untrusted;
 pub mod wording;
 
+pub use approvals::{
+    ALLOWED_SIGNERS, APPROVALS, Approval, ApprovalCount, ApprovalRecords, ApprovalVoid, LintRecord,
+    LintSeverity, SIGNATURE_NAMESPACE, SignatureState, is_approver, is_role,
+};
 pub use backfill::{BackfillDirective, MAX_WORKERS, Strategy, Window};
 pub use budget::{Budget, budgets_of};
 pub use calendar::{FreezePeriod, LocalTime, Opening, RunWindow};

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use assemble::assemble;
 
+use crate::approvals::ApprovalRecords;
 use crate::budget::Budget;
 use crate::check::Check;
 use crate::file_name::Version;
@@ -29,6 +30,7 @@ pub struct MigrationSet {
     seeds: Vec<Seed>,
     checks: Vec<Check>,
     budgets: Vec<Budget>,
+    approvals: ApprovalRecords,
     promotions: Promotions,
 }
 
@@ -131,6 +133,18 @@ impl MigrationSet {
         let of_migrations = self.migrations.iter().flat_map(|migration| &migration.checks);
         let of_repeatables = self.repeatables.iter().flat_map(|repeatable| &repeatable.checks);
         of_migrations.chain(of_repeatables).chain(&self.checks)
+    }
+
+    /// The approvals of migrations, from `approvals.toml`.
+    pub fn approvals(&self) -> &ApprovalRecords {
+        &self.approvals
+    }
+
+    /// Sets the states of the signatures of approvals, as [`ApprovalRecords::signature_codes`] returns them.
+    #[must_use]
+    pub fn with_signature_codes(mut self, codes: &str) -> MigrationSet {
+        self.approvals.set_signature_codes(codes);
+        self
     }
 
     /// SHA-256 in hex over every text that applying the set may run.

@@ -95,7 +95,7 @@ impl Context {
     /// When the folder is malformed; lists every problem.
     pub fn set(&self) -> anyhow::Result<MigrationSet> {
         let folder = self.migrations_dir();
-        let set = MigrationSet::from_dir(&folder)?;
+        let set = refit_approvals::verified(MigrationSet::from_dir(&folder)?, &folder.display().to_string())?;
         let environments = &set.settings().environment;
         if environments.is_empty() {
             return Ok(set);

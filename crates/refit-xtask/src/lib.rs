@@ -12,6 +12,7 @@
 //! read the environment.
 
 mod adopt;
+mod approvals;
 mod backfills;
 mod cargo;
 mod cli;

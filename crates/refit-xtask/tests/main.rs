@@ -6,6 +6,7 @@ mod support;
 
 mod cases {
     mod adopt;
+    mod approve;
     mod backfill;
     mod budget;
     mod check;

@@ -38,6 +38,7 @@ pub struct Embedded {
     versioned: &'static str,
     repeatable: &'static str,
     newest: &'static str,
+    signatures: &'static str,
 }
 
 impl Embedded {
@@ -49,7 +50,14 @@ impl Embedded {
         repeatable: &'static str,
         newest: &'static str,
     ) -> Embedded {
-        Embedded { files, versioned, repeatable, newest }
+        Embedded { files, versioned, repeatable, newest, signatures: "" }
+    }
+
+    /// The same, with what `refit-build` determined about the signatures of approvals. Do not call it directly.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn with_signatures(self, signatures: &'static str) -> Embedded {
+        Embedded { signatures, ..self }
     }
 
     /// Reads the set.
@@ -63,7 +71,7 @@ impl Embedded {
     /// # Errors
     /// None after `refit_build::embed`: the build refuses a malformed folder.
     pub fn set(&self) -> Result<MigrationSet, SetError> {
-        MigrationSet::from_embedded(self.files)
+        Ok(MigrationSet::from_embedded(self.files)?.with_signature_codes(self.signatures))
     }
 
     /// The set's snapshot as JSON, if the folder had one when it was embedded: `snapshots/schema.json`.

@@ -6,7 +6,7 @@ use refit_model::{Environment, MigrationSet};
 use tokio_postgres::Client;
 
 use crate::calendar::{self, Deadline};
-use crate::environment_gate::{EnvironmentGate, MissingPromotion, Override};
+use crate::environment_gate::{EnvironmentGate, MissingApproval, MissingPromotion, Override};
 use crate::error::Error;
 use crate::options::Options;
 use crate::plan::PlannedStep;
@@ -80,6 +80,7 @@ async fn all_closed(
 ) -> Result<(Vec<EnvironmentGate>, Option<i64>), Error> {
     let (mut gates, closes) = calendar::closed(client, profile).await?;
     gates.extend(not_promoted(profile, set, steps));
+    gates.extend(not_approved(profile, set, steps));
     Ok((gates, closes))
 }
 
@@ -97,4 +98,27 @@ fn not_promoted(profile: &Environment, set: &MigrationSet, steps: &[PlannedStep]
     };
     let missing: Vec<MissingPromotion> = steps.iter().filter_map(missing).collect();
     (!missing.is_empty()).then(|| EnvironmentGate::Requires { environment: environment.clone(), missing })
+}
+
+/// The steps that too few people have approved as they are. Nothing is linted here: the severity is what an approval records.
+fn not_approved(profile: &Environment, set: &MigrationSet, steps: &[PlannedStep]) -> Option<EnvironmentGate> {
+    let required = &profile.approvals;
+    if required.of(None) == 0 {
+        return None;
+    }
+    let missing = |step: &PlannedStep| {
+        let count = set.approvals_of(set.step(step.version, &step.stem)?, &[]);
+        let void =
+            count.entries.iter().filter_map(|(entry, void)| Some(format!("{}: {}", entry.by, (*void)?)));
+        let not_counted = void.collect();
+        (count.missing(required) > 0).then(|| MissingApproval {
+            stem: step.stem.clone(),
+            lint: count.severity,
+            needed: required.of(count.severity),
+            approved: count.counted(),
+            not_counted,
+        })
+    };
+    let missing: Vec<MissingApproval> = steps.iter().filter_map(missing).collect();
+    (!missing.is_empty()).then_some(EnvironmentGate::Approvals { missing })
 }

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use refit_model::{Promotions, visible_line};
+use refit_model::wording::counted;
+use refit_model::{APPROVALS, LintSeverity, Promotions, visible_line};
 use serde::Serialize;
 
 /// A closed gate of an environment. It refuses a run as a whole, while a [`Gate`](crate::Gate) holds one step back.
@@ -31,6 +32,11 @@ pub enum EnvironmentGate {
         /// The migrations.
         missing: Vec<MissingPromotion>,
     },
+    /// Migrations lack approvals.
+    Approvals {
+        /// The migrations.
+        missing: Vec<MissingApproval>,
+    },
 }
 
 /// A migration that another environment has not applied, or not as it is now.
@@ -41,6 +47,22 @@ pub struct MissingPromotion {
     pub stem: String,
     /// Whether it was applied there, and its text, down file or checks were edited since.
     pub edited: bool,
+}
+
+/// A migration that too few people have approved as it is now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct MissingApproval {
+    /// The file name without `.sql`.
+    pub stem: String,
+    /// What the linter found; none if that is not recorded, so that the highest number is needed.
+    pub lint: Option<LintSeverity>,
+    /// How many people must approve it.
+    pub needed: u32,
+    /// How many have.
+    pub approved: u32,
+    /// Approvals that do not count: the person, and why.
+    pub not_counted: Vec<String>,
 }
 
 /// An override: gates of the environment that a run passed although they were closed.
@@ -60,6 +82,7 @@ impl EnvironmentGate {
             EnvironmentGate::Window { .. } => "window",
             EnvironmentGate::Freeze { .. } => "freeze",
             EnvironmentGate::Requires { .. } => "requires",
+            EnvironmentGate::Approvals { .. } => "approvals",
         }
     }
 
@@ -79,6 +102,7 @@ impl EnvironmentGate {
                     Promotions::FILE
                 )
             }
+            EnvironmentGate::Approvals { missing } => not_approved(missing),
         };
         match self.opens() {
             Some(opens) => format!("{closed}; it may run from {opens} on"),
@@ -91,7 +115,7 @@ impl EnvironmentGate {
     pub fn opens(&self) -> Option<&str> {
         match self {
             EnvironmentGate::Window { opens, .. } | EnvironmentGate::Freeze { opens, .. } => opens.as_deref(),
-            EnvironmentGate::Requires { .. } => None,
+            EnvironmentGate::Requires { .. } | EnvironmentGate::Approvals { .. } => None,
         }
     }
 }
@@ -108,6 +132,39 @@ impl fmt::Display for MissingPromotion {
         match self.edited {
             true => write!(f, "{} (edited since)", self.stem),
             false => f.write_str(&self.stem),
+        }
+    }
+}
+
+/// What lacks approvals, and the command that approves.
+fn not_approved(missing: &[MissingApproval]) -> String {
+    let each: Vec<String> = missing.iter().map(MissingApproval::to_string).collect();
+    // A command line names a versioned migration by its version, and a repeatable one by its stem.
+    let reference = |missing: &MissingApproval| match missing.stem.split_once("__") {
+        Some((version, _)) if version != "R" => version.to_owned(),
+        _ => missing.stem.clone(),
+    };
+    let references: Vec<String> = missing.iter().map(reference).collect();
+    let record = match missing.iter().any(|missing| missing.lint.is_none()) {
+        true => ", or record what the linter finds with `cargo xtask approve --lint`",
+        false => "",
+    };
+    format!(
+        "{}; run `cargo xtask approve {} --as EMAIL`{record}, and commit {APPROVALS}",
+        each.join("; "),
+        references.join(" ")
+    )
+}
+
+impl fmt::Display for MissingApproval {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let MissingApproval { stem, lint, needed, approved, not_counted } = self;
+        let lacks = counted(needed.saturating_sub(*approved), "approval");
+        let lint = lint.map_or("not recorded", LintSeverity::as_str);
+        write!(f, "{stem} lacks {lacks} of {needed} (lint: {lint})")?;
+        match not_counted.is_empty() {
+            true => Ok(()),
+            false => write!(f, " (not counted: {})", not_counted.join(", ")),
         }
     }
 }

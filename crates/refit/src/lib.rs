@@ -302,7 +302,7 @@ pub use adopt::{AdoptedHistory, AdoptedMigration};
 pub use checks::CheckSelection;
 pub use connect::{ConnectOptions, Connection, Connector, Notice, SslMode, Target, TlsOptions, connect};
 pub use embedded::{Embedded, Source};
-pub use environment_gate::{EnvironmentGate, MissingPromotion, Override};
+pub use environment_gate::{EnvironmentGate, MissingApproval, MissingPromotion, Override};
 pub use error::{ConnectError, DatabaseError, Error, Refusal, StatementError, UndoRefusal};
 pub use event::Event;
 pub use executor::{Executor, REHEARSAL_SCHEMA, Script};
@@ -363,5 +363,6 @@ macro_rules! embed {
             ::core::env!("REFIT_HISTORY_REPEATABLE"),
             ::core::env!("REFIT_HISTORY_NEWEST"),
         )
+        .with_signatures(::core::env!("REFIT_SIGNATURES"))
     }};
 }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use super::MigrationSet;
+use crate::approvals::ApprovalRecords;
 use crate::budget::{Budget, budgets_of};
 use crate::check::{Check, When, checks_of};
 use crate::directive::{Allowed, FrontMatter, front_matter, parse};
@@ -35,9 +36,20 @@ pub(super) fn assemble(
     builder.check_versions(&settings);
     builder.check_references();
     builder.check_packages(&settings);
-    let Builder { migrations, repeatables, seeds, checks, budgets, promotions, mut problems, .. } = builder;
+    let Builder {
+        migrations, repeatables, seeds, checks, budgets, promotions, approvals, mut problems, ..
+    } = builder;
     if problems.is_empty() {
-        return Ok(MigrationSet { settings, migrations, repeatables, seeds, checks, budgets, promotions });
+        return Ok(MigrationSet {
+            settings,
+            migrations,
+            repeatables,
+            seeds,
+            checks,
+            budgets,
+            promotions,
+            approvals,
+        });
     }
     problems.sort();
     Err(SetError { folder: folder.to_owned(), problems })
@@ -58,6 +70,7 @@ struct Builder {
     seeds: Vec<Seed>,
     checks: Vec<Check>,
     budgets: Vec<Budget>,
+    approvals: ApprovalRecords,
     promotions: Promotions,
     /// The checks of migrations, by stem.
     check_files: HashMap<String, Vec<Check>>,
@@ -133,6 +146,13 @@ impl Builder {
                 self.check_companion(&path, &text);
                 self.seeds.push(Seed { environment, path, sql: text });
             }
+            FileKind::Approvals => match ApprovalRecords::parse(&text) {
+                Ok(ApprovalRecords { entries, lint, .. }) => {
+                    (self.approvals.entries, self.approvals.lint) = (entries, lint);
+                }
+                Err(problems) => self.problems.extend(problems),
+            },
+            FileKind::AllowedSigners => self.approvals.allowed_signers = Some(text.into_owned()),
             FileKind::Promotions => match Promotions::parse(&path, &text) {
                 Ok(promotions) => self.promotions = promotions,
                 Err(problem) => self.problems.push(problem),

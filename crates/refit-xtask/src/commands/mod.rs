@@ -1,6 +1,7 @@
 //! The commands. Each has a file with its arguments and help, and `run`.
 
 mod adopt;
+mod approve;
 mod backfill;
 mod budget;
 mod check;
@@ -42,6 +43,8 @@ pub enum Command {
     Check(check::Args),
     /// Measure the queries that have a budget
     Budget(budget::Args),
+    /// Approve migrations, and show or check which ones lack approvals
+    Approve(approve::Args),
     /// Show the page of a lint rule
     Explain(explain::Args),
     /// Show pending and held migrations, and why they are held
@@ -75,7 +78,7 @@ impl Command {
     pub fn needs_runtime(&self) -> bool {
         match self {
             Command::LintMigrations(args) => args.needs_runtime(),
-            Command::Doc(_) | Command::Explain(_) | Command::Completions(_) => false,
+            Command::Approve(_) | Command::Doc(_) | Command::Explain(_) | Command::Completions(_) => false,
             _ => true,
         }
     }
@@ -93,6 +96,7 @@ impl Command {
             Command::Verify(args) => verify::run(&args, context).await,
             Command::Check(args) => check::run(&args, context).await,
             Command::Budget(args) => budget::run(&args, context).await,
+            Command::Approve(args) => approve::run(&args, context),
             Command::Explain(args) => explain::run(&args, context),
             Command::Plan(args) => plan::run(&args, context).await,
             Command::Migrate(args) => migrate::run(&args, context).await,

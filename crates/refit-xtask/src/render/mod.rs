@@ -2,6 +2,7 @@
 //! read into strings; they do no I/O.
 
 pub(crate) mod adoption;
+pub(crate) mod approvals;
 pub(crate) mod backfill;
 pub(crate) mod backfill_status;
 pub(crate) mod budgets;
