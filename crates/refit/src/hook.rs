@@ -14,6 +14,7 @@ use crate::event::Event;
 use crate::pin::require_no_transaction;
 use crate::plan::StepKind;
 use crate::report::StepReport;
+use crate::state::State;
 
 /// Why a hook stops a run: the source of [`Error::Hook`].
 pub type HookError = Box<dyn StdError + Send + Sync>;
@@ -33,16 +34,21 @@ pub struct HookRun<'a> {
     pub environment: &'a str,
     /// Whether the run rolls back.
     pub is_rollback: bool,
+    /// The id of the run in `refit.run`; none after a run.
+    pub run: Option<i64>,
+    /// The records of the run's history; none after a run.
+    pub state: Option<&'a State>,
     /// SQL that restores the session's settings; none if the session is the caller's.
     pub(crate) restore: Option<&'a str>,
 }
 
 impl fmt::Debug for HookRun<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let HookRun { environment, is_rollback, .. } = self;
+        let HookRun { environment, is_rollback, run, .. } = self;
         f.debug_struct("HookRun")
             .field("environment", environment)
             .field("is_rollback", is_rollback)
+            .field("run", run)
             .finish_non_exhaustive()
     }
 }

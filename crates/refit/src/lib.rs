@@ -228,6 +228,7 @@
 mod adopt;
 pub mod application_name;
 pub mod backfill;
+pub mod backup;
 mod boot;
 mod builder;
 mod check;

@@ -120,7 +120,8 @@ impl Migrator {
         let environment = &self.planner.options.environment;
         let applied = async {
             let mut report = self.apply_pending(client).await?;
-            let run = HookRun { client, environment, is_rollback: false, restore: None };
+            let run =
+                HookRun { client, environment, is_rollback: false, run: None, state: None, restore: None };
             self.planner.options.hooks.after_run(run, &mut report.warnings).await?;
             crate::drift::check(&self.planner, run, &mut report.warnings).await?;
             Ok(report)

@@ -167,7 +167,8 @@ impl StepContext<'_> {
     /// The run, for its hooks.
     pub(crate) fn hook_run(&self, is_rollback: bool) -> HookRun<'_> {
         let restore = Some(&*self.facts.restore);
-        HookRun { client: self.client, environment: self.environment, is_rollback, restore }
+        let (run, state) = (Some(self.run), Some(&self.facts.state));
+        HookRun { client: self.client, environment: self.environment, is_rollback, run, state, restore }
     }
 
     /// Returns the number of attempts, and how long the last one took.

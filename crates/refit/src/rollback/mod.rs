@@ -132,7 +132,7 @@ impl Migrator {
         let Options { hooks, environment, .. } = &self.planner.options;
         hooks
             .after_run(
-                HookRun { client, environment, is_rollback: true, restore: None },
+                HookRun { client, environment, is_rollback: true, run: None, state: None, restore: None },
                 &mut report.warnings,
             )
             .await?;

@@ -13,15 +13,18 @@ pub(crate) enum Component {
     Runs,
     /// Backfills.
     Backfill,
+    /// Backups.
+    Backup,
 }
 
 impl Component {
-    const ALL: [Component; 2] = [Component::Runs, Component::Backfill];
+    const ALL: [Component; 3] = [Component::Runs, Component::Backfill, Component::Backup];
 
     fn name(self) -> &'static str {
         match self {
             Component::Runs => "runs",
             Component::Backfill => "backfill",
+            Component::Backup => "backup",
         }
     }
 
@@ -39,6 +42,7 @@ impl Component {
                 include_str!("backfill_relation.sql"),
                 include_str!("backfill_requested.sql"),
             ],
+            Component::Backup => &[include_str!("backup.sql")],
         }
     }
 
@@ -50,6 +54,7 @@ impl Component {
             return usize::from(match self {
                 Component::Runs => old >= 1,
                 Component::Backfill => old >= 2,
+                Component::Backup => false,
             });
         }
         let Some(list) = comment.strip_prefix("refit state:") else { return 0 };
@@ -94,9 +99,10 @@ impl Present {
             + has("backfill.history_id")
             + has("backfill.relation_oid")
             + has("backfill.requested");
+        let backup = has("backup.run_id");
         let comment = match runs {
             0 => self.comment,
-            _ => format!("refit state: runs {runs}, backfill {backfill}; by its columns"),
+            _ => format!("refit state: runs {runs}, backfill {backfill}, backup {backup}; by its columns"),
         };
         Ok(Present { comment, ..self })
     }
