@@ -79,7 +79,8 @@ pub fn main_of<A: Application>() -> ExitCode {
         Ok(status) => status,
         Err(error) => {
             context.out.error(&error);
-            let interrupted = matches!(error.downcast_ref(), Some(refit::Error::Interrupted { .. }));
+            let interrupted = matches!(error.downcast_ref(), Some(refit::Error::Interrupted { .. }))
+                || matches!(error.downcast_ref(), Some(refit_backup::Error::Interrupted(_)));
             ExitCode::from(if interrupted { crate::interrupt::STATUS } else { 2 })
         }
     }

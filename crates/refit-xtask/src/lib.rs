@@ -13,6 +13,7 @@
 
 mod adopt;
 mod backfills;
+mod backups;
 mod cargo;
 mod cli;
 mod commands;

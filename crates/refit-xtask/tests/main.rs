@@ -7,6 +7,9 @@ mod support;
 mod cases {
     mod adopt;
     mod backfill;
+    mod backup;
+    mod backup_faults;
+    mod backup_restore;
     mod check;
     mod commands;
     mod folders;

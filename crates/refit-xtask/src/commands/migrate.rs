@@ -1,14 +1,17 @@
 //! `cargo xtask migrate`
 
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use refit::backfill::JobStatus;
 use refit::{Backfills, Gate, HeldStep, Plan, Report, StepKind};
+use refit_backup::{BackupHook, Kind};
 use refit_model::{MigrationSet, version_of};
 use serde::Serialize;
 
 use crate::backfills::{Failure, Worked, work};
+use crate::backups::{Location, kind_argument};
 use crate::context::{Context, version_argument};
 use crate::database::Database;
 use crate::interrupt::interruptible;
@@ -25,7 +28,8 @@ use crate::{progress, render};
                   (with --dry-run) something is pending; 2 could not run.\n\n\
                   Examples:\n  cargo xtask migrate --database-url postgres://localhost/app\n  \
                         cargo xtask migrate --dry-run\n  cargo xtask migrate --to V0012 --include V0009\n  \
-                        cargo xtask migrate --backfills hold && cargo xtask backfill run --dry-run"
+                        cargo xtask migrate --backfills hold && cargo xtask backfill run --dry-run\n  \
+                        cargo xtask migrate --backup tables"
 )]
 pub struct Args {
     /// Apply no version above this one, and no repeatable migration
@@ -37,6 +41,14 @@ pub struct Args {
     /// How backfills run
     #[arg(long, value_name = "MODE", value_enum, default_value_t = BackfillMode::Inline)]
     backfills: BackfillMode,
+    /// Make a backup before the first step: restore-point, tables, full or command
+    #[arg(long, value_name = "KIND", value_parser = kind_argument, conflicts_with = "private")]
+    backup: Option<Kind>,
+    /// The program of `--backup command`; its output is the ID of the backup
+    #[arg(long, value_name = "PROGRAM", requires = "backup")]
+    backup_command: Option<String>,
+    #[command(flatten)]
+    location: Location,
     /// Print the plan and its SQL, and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -75,6 +87,11 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         let plan = migrator.plan(&connection).await?;
         connection.close().await;
         return dry_run(&plan, &set, context);
+    }
+    if let Some(kind) = args.backup {
+        let mut options = args.location.options(context);
+        options.command = args.backup_command.iter().cloned().collect();
+        migrator = migrator.hook(BackupHook::new(database.url(), kind, Arc::new(set.clone()), options));
     }
     // Backfills run afterwards, with progress.
     let registering = migrator.clone().backfills(Backfills::Hold);

@@ -2,6 +2,7 @@
 
 mod adopt;
 mod backfill;
+mod backup;
 mod check;
 mod ci;
 mod completions;
@@ -47,6 +48,8 @@ pub enum Command {
     Rollback(rollback::Args),
     /// Run, watch and control backfills, which change rows in batches while services run
     Backfill(backfill::Args),
+    /// Make, verify, list, remove and restore backups
+    Backup(backup::Args),
     /// Show the status of a database: applied, pending, running and blocked migrations
     Status(status::Args),
     /// Accept an edited file or forget a missing one, after showing the difference
@@ -88,6 +91,7 @@ impl Command {
             Command::Migrate(args) => migrate::run(&args, context).await,
             Command::Rollback(args) => rollback::run(&args, context).await,
             Command::Backfill(args) => backfill::run(&args, context).await,
+            Command::Backup(args) => backup::run(&args, context).await,
             Command::Status(args) => status::run(&args, context).await,
             Command::Repair(args) => repair::run(&args, context).await,
             Command::Adopt(args) => adopt::run(&args, context).await,

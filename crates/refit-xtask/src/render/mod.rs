@@ -4,6 +4,7 @@
 pub(crate) mod adoption;
 pub(crate) mod backfill;
 pub(crate) mod backfill_status;
+pub(crate) mod backups;
 pub(crate) mod checks;
 pub(crate) mod difference;
 pub(crate) mod dry_run;
