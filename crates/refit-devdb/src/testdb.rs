@@ -49,8 +49,10 @@ impl TestDb {
         let digest = source.set().map_err(|error| Error::Set(Box::new(error)))?.digest();
         let migrate = async |url: &str| {
             // Run backfills inline: no process would finish them in the clones.
-            let migrator =
-                refit::Migrator::new(source).environment("test").backfills(refit::Backfills::Inline);
+            let migrator = refit::Migrator::new(source)
+                .environment("test")
+                .ignore_profile()
+                .backfills(refit::Backfills::Inline);
             migrator.run(url).await.map(drop).map_err(|error| Error::Migrate(Box::new(error)))
         };
         TestDb::filled(&digest, migrate).await

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::problem::Problem;
+use crate::promotions::Promotions;
 
 /// A migration's version, which orders it.
 pub type Version = i64;
@@ -12,6 +13,8 @@ pub type Version = i64;
 pub enum FileKind {
     /// `refit.toml`
     Settings,
+    /// `promotions.toml`: what was applied in other environments.
+    Promotions,
     /// `V0001__create_content.sql`
     Migration {
         /// The version at the beginning of the name.
@@ -88,6 +91,7 @@ fn classify(path: &str) -> Result<FileKind, Problem> {
     match parts[..] {
         _ if parts.iter().any(|part| part.starts_with('.') || *part == "Thumbs.db") => Ok(FileKind::Ignored),
         ["refit.toml"] => Ok(FileKind::Settings),
+        [Promotions::FILE] => Ok(FileKind::Promotions),
         ["README.md"] | ["snapshots", ..] => Ok(FileKind::Ignored),
         ["seeds", environment, file] if file.ends_with(".sql") => {
             Ok(FileKind::Seed { environment: environment.to_owned() })
@@ -257,6 +261,7 @@ mod tests {
             ("V0001__create_content.check.sql", FileKind::Check { stem: stem.clone() }),
             ("V0001__create_content.md", FileKind::Doc { stem }),
             ("R__reporting_views.sql", FileKind::Repeatable { name: "reporting_views".to_owned() }),
+            ("promotions.toml", FileKind::Promotions),
             ("seeds/test/a.sql", FileKind::Seed { environment: "test".to_owned() }),
             ("refit.toml", FileKind::Settings),
             ("snapshots/V0004.delta.snap", FileKind::Ignored),

@@ -7,13 +7,16 @@
 #![warn(missing_docs)]
 
 mod backfill;
+mod calendar;
 mod check;
 mod directive;
+mod environment;
 mod file_name;
 mod migration;
 mod name;
 mod order;
 mod problem;
+mod promotions;
 pub mod redact;
 mod server_hash;
 mod set;
@@ -25,13 +28,16 @@ mod untrusted;
 pub mod wording;
 
 pub use backfill::{BackfillDirective, MAX_WORKERS, Strategy, Window};
+pub use calendar::{FreezePeriod, LocalTime, Opening, RunWindow};
 pub use check::{Check, Severity, When, checks_of};
 pub use directive::{Category, Directives, Phase, Suppression, front_matter};
+pub use environment::{Approvals, Backup, Boot, Environment, unknown_zones};
 pub use file_name::{FileKind, Version, is_valid_name, version_of};
 pub use migration::{CompanionFile, Migration, MigrationFile, Repeatable, Seed};
 pub use name::{fold, identifier_name, quoted_name};
 pub use order::{RunOrder, SetStep, Waits, completion_order};
 pub use problem::{Problem, SetError, same_version};
+pub use promotions::{Promotion, Promotions};
 pub use server_hash::server_hash;
 pub use set::{HistoryDigest, MigrationSet};
 pub use settings::{

@@ -40,6 +40,9 @@ pub struct MigrationFile {
     pub suppressions: Vec<Suppression>,
     /// `<stem>.check.sql`: queries that return no rows when all is well.
     pub checks: Vec<Check>,
+    /// The text of that file.
+    #[serde(skip)]
+    pub check_file: Option<CompanionFile>,
     /// `<stem>.md`: purpose, risk, how to verify and roll back.
     pub doc: Option<CompanionFile>,
 }

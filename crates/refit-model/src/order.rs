@@ -7,10 +7,12 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use sha2::{Digest as _, Sha256};
+
 use crate::directive::Directives;
 use crate::file_name::{FileKind, Version, version_of};
-use crate::migration::{Migration, MigrationFile, Repeatable};
-use crate::set::MigrationSet;
+use crate::migration::{CompanionFile, Migration, MigrationFile, Repeatable};
+use crate::set::{MigrationSet, hex};
 
 /// A migration of a set, at its place in the order of execution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +38,29 @@ impl<'a> SetStep<'a> {
             SetStep::Versioned(migration) => &migration.file,
             SetStep::Repeatable(repeatable) => &repeatable.file,
         }
+    }
+
+    /// SHA-256 in hex over its text, its down file and its checks: all that can run. The `.md` is not part of it.
+    pub fn digest(&self) -> String {
+        let down = match self {
+            SetStep::Versioned(migration) => migration.down.as_ref(),
+            SetStep::Repeatable(_) => None,
+        };
+        let companion = |file: Option<&'a CompanionFile>| file.map(|file| file.text.as_ref());
+        let file = self.file();
+        let parts = [
+            ("sql", Some(file.sql.as_ref())),
+            ("down", companion(down)),
+            ("check", companion(file.check_file.as_ref())),
+        ];
+        let mut hasher = Sha256::new();
+        for (kind, text) in parts {
+            if let Some(text) = text {
+                hasher.update(format!("{kind} {}\n", text.len()));
+                hasher.update(text);
+            }
+        }
+        hex(&hasher.finalize())
     }
 }
 

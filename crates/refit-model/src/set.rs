@@ -14,6 +14,7 @@ use crate::file_name::Version;
 use crate::migration::{Migration, Repeatable, Seed};
 use crate::order::SetStep;
 use crate::problem::SetError;
+use crate::promotions::Promotions;
 use crate::server_hash::server_hash;
 use crate::settings::Settings;
 use crate::source::{SourceFile, embedded_files, read_folder};
@@ -26,6 +27,7 @@ pub struct MigrationSet {
     repeatables: Vec<Repeatable>,
     seeds: Vec<Seed>,
     checks: Vec<Check>,
+    promotions: Promotions,
 }
 
 /// The history of a database after the whole set is applied, in a form that the server can compute and send in a few
@@ -72,6 +74,11 @@ impl MigrationSet {
     /// The folder's settings.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// What was applied in environments that others require.
+    pub fn promotions(&self) -> &Promotions {
+        &self.promotions
     }
 
     /// The versioned migrations, ordered by version.
@@ -161,6 +168,6 @@ impl HistoryDigest {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

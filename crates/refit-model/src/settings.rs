@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::environment::{Environment, contradiction};
 use crate::problem::Problem;
 use crate::text::{Position, nearest};
 
@@ -155,6 +156,8 @@ pub struct Settings {
     pub lint: LintSettings,
     /// What `cargo xtask verify` leaves out.
     pub verify: VerifySettings,
+    /// Profiles of environments, by name.
+    pub environment: BTreeMap<String, Environment>,
     /// The size of the largest file accepted, in bytes.
     pub max_file_bytes: usize,
 }
@@ -171,6 +174,7 @@ impl Default for Settings {
             policy: Policies::default(),
             lint: LintSettings::default(),
             verify: VerifySettings::default(),
+            environment: BTreeMap::new(),
             max_file_bytes: 16 * 1024 * 1024,
         }
     }
@@ -178,7 +182,7 @@ impl Default for Settings {
 
 const DAY: u64 = 24 * 60 * 60;
 
-const KEYS: [&str; 18] = [
+const KEYS: [&str; 32] = [
     "versions",
     "postgres",
     "lock_timeout",
@@ -197,6 +201,20 @@ const KEYS: [&str; 18] = [
     "missing",
     "out_of_order",
     "ahead",
+    "environment",
+    "boot",
+    "approvals",
+    "error",
+    "warn",
+    "clean",
+    "backup",
+    "windows",
+    "freeze",
+    "requires",
+    "checks",
+    "budgets",
+    "seeds",
+    "verbose",
 ];
 
 impl Settings {
@@ -220,8 +238,18 @@ impl Settings {
                 let message = format!("postgres = {version} is not supported");
                 Err(Problem::new(path, message, "use a major version from 14 to 18"))
             }
-            _ => Ok(settings),
+            _ => match contradiction(&settings.environment) {
+                Some(why) => {
+                    Err(Problem::new(path, why, "name an environment in which migrations run earlier"))
+                }
+                None => Ok(settings),
+            },
         }
+    }
+
+    /// Whether the profile of an environment requires that migrations were applied in this one.
+    pub fn is_required(&self, environment: &str) -> bool {
+        self.environment.values().any(|other| other.requires.as_deref() == Some(environment))
     }
 }
 

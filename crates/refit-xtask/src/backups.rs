@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::bail;
 use indicatif::{ProgressBar, ProgressStyle};
-use refit::State;
-use refit_backup::{Kind, Options, Progress, size};
+use refit::{Migrator, State};
+use refit_backup::{BackupHook, Kind, Options, Progress, size};
 use refit_devdb::{Binaries, Search, ServerOptions};
+use refit_model::{Backup, MigrationSet};
 
 use crate::context::Context;
 use crate::database::{Database, connect_options};
@@ -37,6 +39,59 @@ impl Location {
         options.server = ServerOptions::from_env();
         options.interrupt = context.interrupt.clone();
         with_progress(options, context.out)
+    }
+}
+
+/// The backup before a run.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct RunBackup {
+    /// Make a backup before the first step: restore-point, tables, full or command [default: as refit.toml says]
+    #[arg(long, value_name = "KIND", value_parser = kind_argument)]
+    backup: Option<Kind>,
+    /// The program of kind command; its output is the ID of the backup
+    #[arg(long, value_name = "PROGRAM", env = "REFIT_BACKUP_COMMAND")]
+    backup_command: Option<String>,
+    #[command(flatten)]
+    location: Location,
+}
+
+impl RunBackup {
+    /// The migrator, with a hook that makes the backup that is requested, or that the environment requires.
+    ///
+    /// # Errors
+    /// When another kind is requested than the environment requires. A full backup is more than any other.
+    pub(crate) fn attach(
+        &self,
+        migrator: Migrator,
+        set: &MigrationSet,
+        database: &Database,
+        context: &Context,
+    ) -> anyhow::Result<Migrator> {
+        let environment = &context.global.environment;
+        let profile = set.settings().environment.get(environment).filter(|_| !database.is_disposable());
+        let required = profile.and_then(|profile| kind_of(profile.backup));
+        let kind = match (self.backup, required) {
+            (Some(kind), Some(required)) if kind != required && kind != Kind::Full => {
+                bail!(
+                    "the environment {environment} requires a backup of kind {required}; give --backup {required} or full"
+                )
+            }
+            (requested, required) => requested.or(required),
+        };
+        let Some(kind) = kind else { return Ok(migrator) };
+        let mut options = self.location.options(context);
+        options.command = self.backup_command.iter().cloned().collect();
+        Ok(migrator.hook(BackupHook::new(database.url(), kind, Arc::new(set.clone()), options)))
+    }
+}
+
+fn kind_of(backup: Backup) -> Option<Kind> {
+    match backup {
+        Backup::None => None,
+        Backup::RestorePoint => Some(Kind::RestorePoint),
+        Backup::Tables => Some(Kind::Tables),
+        Backup::Full => Some(Kind::Full),
+        Backup::Command => Some(Kind::Command),
     }
 }
 

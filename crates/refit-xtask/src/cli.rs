@@ -79,9 +79,15 @@ pub fn main_of<A: Application>() -> ExitCode {
         Ok(status) => status,
         Err(error) => {
             context.out.error(&error);
-            let interrupted = matches!(error.downcast_ref(), Some(refit::Error::Interrupted { .. }))
-                || matches!(error.downcast_ref(), Some(refit_backup::Error::Interrupted(_)));
-            ExitCode::from(if interrupted { crate::interrupt::STATUS } else { 2 })
+            if let Some(refit_backup::Error::Interrupted(_)) = error.downcast_ref() {
+                return ExitCode::from(crate::interrupt::STATUS);
+            }
+            ExitCode::from(match error.downcast_ref() {
+                Some(refit::Error::Interrupted { .. }) => crate::interrupt::STATUS,
+                // It ran, and another run continues.
+                Some(refit::Error::GateClosed { .. }) => 1,
+                _ => 2,
+            })
         }
     }
 }

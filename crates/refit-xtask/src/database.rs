@@ -16,6 +16,8 @@ pub(crate) const DEVDB: &str = "default";
 /// A database, and its private server, if any, which is removed on drop.
 pub(crate) struct Database {
     url: String,
+    /// Whether it is one of Refit's own, for development.
+    is_disposable: bool,
     _server: Option<Server>,
 }
 
@@ -28,9 +30,9 @@ impl Database {
         match running_devdb(DEVDB)? {
             Some(devdb) if context.global.database_url.is_none() => {
                 context.out.note("using the server of `cargo xtask devdb start`");
-                Ok(Database { url: devdb.url("postgres"), _server: None })
+                Ok(Database { url: devdb.url("postgres"), is_disposable: true, _server: None })
             }
-            _ => Ok(Database { url: url?, _server: None }),
+            _ => Ok(Database { url: url?, is_disposable: false, _server: None }),
         }
     }
 
@@ -49,7 +51,20 @@ impl Database {
             "using a private PostgreSQL {}, which is removed afterwards",
             server.binaries().version()
         ));
-        Ok(Database { url: server.url("postgres"), _server: Some(server) })
+        Ok(Database { url: server.url("postgres"), is_disposable: true, _server: Some(server) })
+    }
+
+    /// Whether it is private or that of `devdb`: profiles of environments do not protect it.
+    pub(crate) fn is_disposable(&self) -> bool {
+        self.is_disposable
+    }
+
+    /// The migrator for this database: without the profile of its environment if the database is disposable.
+    pub(crate) fn protected(&self, migrator: Migrator) -> Migrator {
+        match self.is_disposable {
+            true => migrator.ignore_profile(),
+            false => migrator,
+        }
     }
 
     pub(crate) fn url(&self) -> &str {

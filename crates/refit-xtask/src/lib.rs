@@ -25,6 +25,7 @@ mod interrupt;
 mod lint;
 mod output;
 mod progress;
+mod promotions;
 mod render;
 mod repairs;
 mod scaffold;

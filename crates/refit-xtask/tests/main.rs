@@ -12,6 +12,7 @@ mod cases {
     mod backup_restore;
     mod check;
     mod commands;
+    mod environments;
     mod folders;
     mod lint;
     mod lint_fix;

@@ -1,9 +1,11 @@
-//! What a service calls when it boots: connect, apply, start the work on backfills.
+//! What a service calls when it boots: connect, apply, start the work on backfills. The profile of the environment may say that it
+//! only checks, or does nothing.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
-use refit_model::Version;
+use refit_model::{Boot, Version};
 use tracing::{info, warn};
 
 use crate::connect::{Connection, connect};
@@ -17,6 +19,9 @@ use crate::report::Report;
 impl Migrator {
     /// Connects to `url`, applies what is pending, and closes the connection. This is what a service calls when it boots.
     ///
+    /// With `boot = "check"` in the profile of the environment it changes nothing, works on no backfill, and fails if anything is
+    /// pending; with `boot = "off"` it does not connect, and the report has no version. [`boot`](Migrator::boot) takes precedence.
+    ///
     /// `url` is `postgres://user:password@host:5432/database` or libpq's `host=… dbname=…`, with libpq's parameters.
     /// Backfills are finished as [`backfills`](Migrator::backfills) says: by default by a task in the background, which needs a
     /// tokio runtime that keeps running. Dropping the future cancels the statement that runs.
@@ -29,13 +34,28 @@ impl Migrator {
     /// ```
     ///
     /// # Errors
-    /// Those of [`connect()`](crate::connect()) and of [`apply`](Migrator::apply). With [`Backfills::Inline`], also those of
+    /// Those of [`connect()`](crate::connect()) and of [`apply`](Migrator::apply); [`Error::Pending`] if it only checks. With [`Backfills::Inline`], also those of
     /// [`run_backfills`](Migrator::run_backfills).
     pub async fn run(&self, url: &str) -> Result<Report, Error> {
-        self.planner.options.hooks.observed(self.boot(url).await)
+        let report = match self.planner.options.boot() {
+            Boot::Apply => self.apply_at_boot(url).await,
+            Boot::Check => self.check_at_boot(url).await,
+            Boot::Off => {
+                info!(environment = %self.planner.options.environment, "migrations are off at boot");
+                Ok(Report { version: None, ..self.planner.nothing_to_do(None, Instant::now()) })
+            }
+        };
+        self.planner.options.hooks.observed(report)
     }
 
-    async fn boot(&self, url: &str) -> Result<Report, Error> {
+    async fn check_at_boot(&self, url: &str) -> Result<Report, Error> {
+        let connection = connect(url, &self.planner.options.connect).await?;
+        let report = self.require_applied(&connection).await;
+        connection.close().await;
+        report
+    }
+
+    async fn apply_at_boot(&self, url: &str) -> Result<Report, Error> {
         let connection = connect(url, &self.planner.options.connect).await?;
         let warned = self.observe_notices(&connection);
         let report = self.for_url(url)?.applied_or_canceled(&connection).await;

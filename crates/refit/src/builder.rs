@@ -1,14 +1,14 @@
 //! A [`Migrator`]'s defaults, and a method for each option.
 
 use std::pin::Pin;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use refit_model::{Policies, Version};
+use refit_model::{Boot, Policies, Version};
 
 use crate::backfill::engine::{Batch, FunctionError};
 use crate::connect::ConnectOptions;
-use crate::embedded::Source;
+use crate::embedded::{EarlySettings, Source};
 use crate::event::Event;
 use crate::hook::{EventHook, Hook};
 use crate::interrupt::Interrupt;
@@ -32,14 +32,14 @@ impl Migrator {
     /// ```
     pub fn new(source: impl Into<Source>) -> Migrator {
         let source = source.into();
-        let schemas = source.schemas();
-        let options =
-            Options { history_schema: schemas.history, state_schema: schemas.state, ..Options::default() };
+        let EarlySettings { history_schema, state_schema, profiles } = source.early_settings();
+        let profiles = Arc::new(profiles);
+        let options = Options { history_schema, state_schema, profiles, ..Options::default() };
         Migrator { planner: Planner { source, set: OnceLock::new(), options } }
     }
 
     /// Sets the environment, `production` by default: a migration with an `environments` directive runs only in those that it
-    /// names.
+    /// names, and `[environment.NAME]` in `refit.toml` may say what a run must satisfy there.
     ///
     /// ```
     /// # fn example(migrator: refit::Migrator) -> refit::Migrator {
@@ -49,6 +49,48 @@ impl Migrator {
     #[must_use]
     pub fn environment(mut self, environment: impl Into<String>) -> Migrator {
         self.planner.options.environment = environment.into();
+        self
+    }
+
+    /// Sets what [`run`](Migrator::run) does, instead of `boot` in the profile of the environment.
+    ///
+    /// ```
+    /// # fn example(migrator: refit::Migrator) -> refit::Migrator {
+    /// migrator.boot(refit::model::Boot::Check)
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn boot(mut self, boot: Boot) -> Migrator {
+        self.planner.options.boot = Some(boot);
+        self
+    }
+
+    /// Passes closed gates of the environment: windows, freeze periods, and migrations that the environment that comes first has
+    /// not applied. Runs, rollbacks and work on backfills then ignore them. `reason` is recorded with the run before it begins, and
+    /// is in its report; an empty one is an error of the run.
+    ///
+    /// ```
+    /// # fn example(migrator: refit::Migrator) -> refit::Migrator {
+    /// migrator.override_gates("incident 4711: the index is needed now")
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn override_gates(mut self, reason: impl Into<String>) -> Migrator {
+        self.planner.options.override_reason = Some(reason.into());
+        self
+    }
+
+    /// Ignores the profile of the environment in `refit.toml`: for a database that is thrown away, where nothing has to be
+    /// protected. Migrations with an `environments` directive are still selected by [`environment`](Migrator::environment).
+    ///
+    /// ```
+    /// # fn example(migrator: refit::Migrator) -> refit::Migrator {
+    /// migrator.environment("test").ignore_profile()
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn ignore_profile(mut self) -> Migrator {
+        self.planner.options.ignores_profile = true;
         self
     }
 
@@ -216,7 +258,7 @@ impl Migrator {
 
     /// Whether a run runs the checks of the migrations that it applies: those with `when = "before"` before the first step, the
     /// others after their migration, in its transaction if it has one. A check that fails ends the run; a transaction is rolled
-    /// back. By default, no checks run.
+    /// back. By default, `checks` in the profile of the environment decides, and without one no checks run.
     ///
     /// ```
     /// # fn example(migrator: refit::Migrator) -> refit::Migrator {
@@ -225,7 +267,7 @@ impl Migrator {
     /// ```
     #[must_use]
     pub fn checks(mut self, run: bool) -> Migrator {
-        self.planner.options.checks = run;
+        self.planner.options.checks = Some(run);
         self
     }
 

@@ -1,9 +1,10 @@
 //! The folder inside the binary.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use include_dir::{Dir, File};
-use refit_model::{HistoryDigest, MigrationSet, SetError};
+use refit_model::{Environment, HistoryDigest, MigrationSet, SetError};
 
 /// The file of a folder with the schema that its migrations make.
 const SNAPSHOT: &str = "snapshots/schema.json";
@@ -11,11 +12,23 @@ const SNAPSHOT: &str = "snapshots/schema.json";
 /// The file of a folder with its settings.
 const SETTINGS: &str = "refit.toml";
 
-/// The schemas that a set's settings name.
+/// What is needed of a set's settings before the set is read.
 #[derive(Debug, Default)]
-pub(crate) struct Schemas {
-    pub(crate) history: Option<String>,
-    pub(crate) state: Option<String>,
+pub(crate) struct EarlySettings {
+    pub(crate) history_schema: Option<String>,
+    pub(crate) state_schema: Option<String>,
+    /// Profiles of environments, by name.
+    pub(crate) profiles: BTreeMap<String, Environment>,
+}
+
+impl From<refit_model::Settings> for EarlySettings {
+    fn from(settings: refit_model::Settings) -> EarlySettings {
+        EarlySettings {
+            history_schema: settings.history_schema,
+            state_schema: settings.state_schema,
+            profiles: settings.environment,
+        }
+    }
 }
 
 /// A migrations folder that the build embedded; [`embed!`](crate::embed) makes it.
@@ -118,24 +131,18 @@ impl Source {
         }
     }
 
-    /// The schemas that the settings name. Cheap where there are none: a boot with nothing to do does not read the set.
-    pub(crate) fn schemas(&self) -> Schemas {
+    /// The settings that are needed early. Cheap where there are none: a boot with nothing to do does not read the set.
+    pub(crate) fn early_settings(&self) -> EarlySettings {
         match self {
-            Source::Set(set) => {
-                let settings = set.settings();
-                Schemas { history: settings.history_schema.clone(), state: settings.state_schema.clone() }
-            }
+            Source::Set(set) => set.settings().clone().into(),
             Source::Embedded(embedded) => {
                 // Not get_file, which compares paths by components: a tenth of a millisecond with 1,000 files.
                 let is_settings = |file: &&File<'_>| file.path().as_os_str() == SETTINGS;
                 let text = embedded.files.files().find(is_settings).and_then(|file| file.contents_utf8());
-                let text = text.filter(|text| text.contains("_schema"));
+                let text = text.filter(|text| text.contains("_schema") || text.contains("environment"));
                 // A malformed file is a build error.
                 let settings = text.and_then(|text| refit_model::Settings::parse(SETTINGS, text).ok());
-                settings.map_or_else(Schemas::default, |settings| Schemas {
-                    history: settings.history_schema,
-                    state: settings.state_schema,
-                })
+                settings.map_or_else(EarlySettings::default, EarlySettings::from)
             }
         }
     }

@@ -138,7 +138,7 @@ impl<'a> Executor<'a> {
         let mut wait = LockWait::new(facts.lock, &state, options);
         while let Waited::NotYet = wait.poll(client).await? {}
         prepare(client, facts, false, &options.interrupt).await?;
-        begin_run(client, &facts.state, &options.environment, 0).await
+        begin_run(client, &facts.state, &options.environment, 0, None).await
     }
 
     /// Runs a file.

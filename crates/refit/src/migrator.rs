@@ -117,9 +117,26 @@ impl Migrator {
     }
 
     async fn apply_in_span(&self, client: &Client) -> Result<Report, Error> {
+        self.finished(client, self.apply_pending(client)).await
+    }
+
+    /// Like a run with nothing to do. Nothing is changed.
+    ///
+    /// # Errors
+    /// [`Error::Pending`] if there is something to do.
+    pub(crate) async fn require_applied(&self, client: &Client) -> Result<Report, Error> {
+        self.finished(client, self.nothing_pending(client)).await
+    }
+
+    /// What follows on each run, also if there was nothing to do: hooks, and the comparison of schemas.
+    async fn finished(
+        &self,
+        client: &Client,
+        work: impl Future<Output = Result<Report, Error>>,
+    ) -> Result<Report, Error> {
         let environment = &self.planner.options.environment;
         let applied = async {
-            let mut report = self.apply_pending(client).await?;
+            let mut report = work.await?;
             let run =
                 HookRun { client, environment, is_rollback: false, run: None, state: None, restore: None };
             self.planner.options.hooks.after_run(run, &mut report.warnings).await?;
@@ -129,8 +146,8 @@ impl Migrator {
         applied.instrument(tracing::info_span!("run", %environment)).await
     }
 
-    async fn apply_pending(&self, client: &Client) -> Result<Report, Error> {
-        let began = Instant::now();
+    /// The plan, if it may run; none if all of the set is applied.
+    async fn admissible_plan(&self, client: &Client) -> Result<Option<Plan>, Error> {
         self.planner.check_named_versions()?;
         let found = match self.planner.history_state(client).await {
             Err(error) if error.sqlstate() == Some("42501") => {
@@ -139,16 +156,34 @@ impl Migrator {
             found => found?,
         };
         let history = match found {
-            HistoryState::Same => return Ok(self.planner.nothing_to_do(None, began)),
+            HistoryState::Same => return Ok(None),
             HistoryState::Different(history) => history,
         };
         let plan = self.planner.plan_for(&history)?;
         for warning in &plan.warnings {
             warn!("{warning}");
         }
-        if !plan.refusals.is_empty() {
-            return Err(Error::Refused(plan.refusals));
+        match plan.refusals.is_empty() {
+            true => Ok(Some(plan)),
+            false => Err(Error::Refused(plan.refusals)),
         }
+    }
+
+    async fn nothing_pending(&self, client: &Client) -> Result<Report, Error> {
+        let began = Instant::now();
+        let plan = self.admissible_plan(client).await?;
+        let pending: Vec<String> = plan.iter().flat_map(Plan::unfinished).collect();
+        match pending.is_empty() {
+            true => Ok(self.planner.nothing_to_do(plan, began)),
+            false => Err(Error::Pending { environment: self.planner.options.environment.clone(), pending }),
+        }
+    }
+
+    async fn apply_pending(&self, client: &Client) -> Result<Report, Error> {
+        let began = Instant::now();
+        let Some(plan) = self.admissible_plan(client).await? else {
+            return Ok(self.planner.nothing_to_do(None, began));
+        };
         if !plan.needs_run() {
             for held in &plan.held {
                 info!(migration = held.stem, gate = %held.gate, "held back");

@@ -1,12 +1,14 @@
 //! The options of a migrator.
 
+use std::collections::BTreeMap;
 use std::error::Error as StdError;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
-use refit_model::{Policies, Version};
+use refit_model::{Boot, Environment, Policies, Version};
 use tokio_postgres::Client;
 
 use crate::backfill::engine::{Followers, Functions};
@@ -34,8 +36,15 @@ pub(crate) struct Options {
     pub(crate) connect: ConnectOptions,
     pub(crate) hooks: Hooks,
     pub(crate) comparison: Comparison,
-    /// Whether a run runs the checks of its migrations.
-    pub(crate) checks: bool,
+    /// Whether a run runs the checks of its migrations; if it is not set, the profile says so.
+    pub(crate) checks: Option<bool>,
+    /// The profiles of `refit.toml`, by the name of their environment.
+    pub(crate) profiles: Arc<BTreeMap<String, Environment>>,
+    pub(crate) ignores_profile: bool,
+    /// What a boot does; if it is not set, the profile says so.
+    pub(crate) boot: Option<Boot>,
+    /// Why closed gates of the environment are passed; none if they are not.
+    pub(crate) override_reason: Option<String>,
     pub(crate) backfills: Backfills,
     pub(crate) functions: Functions,
     pub(crate) followers: Followers,
@@ -61,7 +70,11 @@ impl Default for Options {
             connect: ConnectOptions::default(),
             hooks: default_hooks(),
             comparison: Comparison::default(),
-            checks: false,
+            checks: None,
+            profiles: Arc::default(),
+            ignores_profile: false,
+            boot: None,
+            override_reason: None,
             backfills: Backfills::default(),
             functions: Functions::default(),
             followers: Followers::default(),
@@ -82,6 +95,26 @@ fn default_hooks() -> Hooks {
 }
 
 impl Options {
+    /// The profile of the environment, if it has one.
+    pub(crate) fn profile(&self) -> Option<&Environment> {
+        self.profiles.get(&self.environment).filter(|_| !self.ignores_profile)
+    }
+
+    /// The profile, if backfills have to observe its windows and freeze periods.
+    pub(crate) fn calendar(&self) -> Option<&Environment> {
+        self.profile().filter(|profile| profile.has_calendar() && self.override_reason.is_none())
+    }
+
+    /// What a boot does.
+    pub(crate) fn boot(&self) -> Boot {
+        self.boot.or_else(|| Some(self.profile()?.boot)).unwrap_or_default()
+    }
+
+    /// Whether a run runs the checks of its migrations.
+    pub(crate) fn runs_checks(&self) -> bool {
+        self.checks.or_else(|| Some(self.profile()?.checks)).unwrap_or(false)
+    }
+
     /// The schema of the history, if one is set.
     pub(crate) fn history_schema(&self) -> Option<&str> {
         self.history_schema.as_deref()

@@ -10,6 +10,7 @@ use tracing::{debug, info, warn};
 
 use crate::backfill::engine::{can_begin, register_again};
 use crate::check::{self, Surroundings};
+use crate::environment::admit;
 use crate::error::{Error, may_wait};
 use crate::event::Event;
 use crate::exec::{Step, StepContext, can_run};
@@ -37,7 +38,10 @@ pub(crate) async fn run(
     let outcome = match Preflight::read(client, &planner.options).await {
         Ok(mut facts) => {
             let outcome = match facts.require_writable(&names, "pending") {
-                Ok(()) => waiting(planner, client, &mut facts, &set, began).await,
+                Ok(()) => match admitted(planner, client, &set, plan).await {
+                    Ok(()) => waiting(planner, client, &mut facts, &set, began).await,
+                    Err(error) => Err(error),
+                },
                 Err(error) => Err(error),
             };
             let outcome = crate::rights::explained(client, &facts, outcome).await;
@@ -53,6 +57,14 @@ pub(crate) async fn run(
             Ok(planner.nothing_to_do(Some(plan.clone()), began))
         }
         outcome => outcome,
+    }
+}
+
+/// Refuses at once what the environment does not admit, instead of after waiting for the lock. The run itself decides.
+async fn admitted(planner: &Planner, client: &Client, set: &MigrationSet, plan: &Plan) -> Result<(), Error> {
+    match plan.pending.is_empty() {
+        true => Ok(()),
+        false => admit(client, &planner.options, set, &plan.pending).await.map(drop),
     }
 }
 
@@ -98,7 +110,7 @@ pub(crate) fn context<'a>(
         canceler: Canceler::new(client, planner.options.target.as_ref()),
         statements: None,
         rolls_back: false,
-        checks: planner.options.checks,
+        checks: planner.options.runs_checks(),
     }
 }
 
@@ -170,13 +182,21 @@ async fn pending(
     mut plan: Plan,
     began: Instant,
 ) -> Result<Report, Error> {
+    let admission = admit(client, &planner.options, set, &plan.pending).await?;
     history::widen(client, facts, plan.pending.iter().filter_map(|step| step.version)).await?;
-    let run = state::begin_run(client, &facts.state, &plan.environment, plan.pending.len()).await?;
+    let run = state::begin_run(
+        client,
+        &facts.state,
+        &plan.environment,
+        plan.pending.len(),
+        admission.overridden.as_ref(),
+    )
+    .await?;
     info!(run, pending = plan.pending.len(), "applying migrations");
     planner.options.hooks.event(&Event::Began { steps: plan.pending.len() });
     let context = context(planner, client, facts, set, run);
-    let mut session =
-        Session::new(context, plan.pending.iter().filter_map(|step| versioned_step(set, step, facts)));
+    let versioned = plan.pending.iter().filter_map(|step| versioned_step(set, step, facts));
+    let mut session = Session::new(context, versioned, admission.deadline);
     let outcome = match ready(&session, planner, facts, set, &plan).await {
         Ok(warnings) => {
             plan.warnings.extend(warnings);
@@ -196,6 +216,7 @@ async fn pending(
         backfills: Vec::new(),
         held: plan.held,
         warnings: plan.warnings,
+        overridden: admission.overridden,
         duration: began.elapsed(),
         waited: Duration::ZERO,
     })
@@ -221,7 +242,7 @@ async fn ready(
     let steps = plan.pending.iter().map(|step| HookStep::new(step.kind, step.version, &step.stem));
     let steps: Vec<HookStep<'_>> = steps.collect();
     planner.options.hooks.before_run(session.context().hook_run(false), &steps).await?;
-    if !planner.options.checks {
+    if !planner.options.runs_checks() {
         return Ok(Vec::new());
     }
     let surroundings = Surroundings::of_run(&facts.caller.search_path);

@@ -14,6 +14,7 @@ use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 use tracing::Instrument;
 
+use crate::calendar::Deadline;
 use crate::error::Error;
 use crate::exec::Pipelined;
 use crate::exec::{Step, StepContext};
@@ -32,6 +33,8 @@ pub(crate) struct Session<'a> {
     context: StepContext<'a>,
     steps: VecDeque<Step<'a>>,
     ahead: Option<Ahead<'a>>,
+    /// When the window of the run closes, if it does.
+    deadline: Option<Deadline>,
     pub(crate) done: Vec<StepReport>,
     pub(crate) failure: Option<Error>,
 }
@@ -45,8 +48,12 @@ struct Ahead<'a> {
 }
 
 impl<'a> Session<'a> {
-    pub(crate) fn new(context: StepContext<'a>, steps: impl Iterator<Item = Step<'a>>) -> Session<'a> {
-        Session { context, steps: steps.collect(), ahead: None, done: Vec::new(), failure: None }
+    pub(crate) fn new(
+        context: StepContext<'a>,
+        steps: impl Iterator<Item = Step<'a>>,
+        deadline: Option<Deadline>,
+    ) -> Session<'a> {
+        Session { context, steps: steps.collect(), ahead: None, deadline, done: Vec::new(), failure: None }
     }
 
     pub(crate) fn context(&self) -> &StepContext<'a> {
@@ -57,6 +64,7 @@ impl<'a> Session<'a> {
     pub(crate) async fn run(&mut self, step: &Step<'_>, record: &str) -> Result<(), Stopped> {
         self.settle().await?;
         self.unless_interrupted()?;
+        self.unless_closed(step.stem).await?;
         let outcome = self.context.run(step, record, None, async || ()).instrument(span(step)).await;
         self.keep(outcome)
     }
@@ -111,6 +119,15 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Fails once the window of the run is closed, so that the next step is not begun.
+    async fn unless_closed(&mut self, stem: &str) -> Result<(), Stopped> {
+        let Some(deadline) = &mut self.deadline else { return Ok(()) };
+        match deadline.check(self.context.client, stem, self.done.len()).await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.stop(error)),
+        }
+    }
+
     fn keep(&mut self, outcome: Result<StepReport, Error>) -> Result<(), Stopped> {
         match outcome {
             Ok(report) => {
@@ -149,6 +166,7 @@ impl AsyncTransaction for Session<'_> {
             Some(step)
                 if step.sql == first
                     && step.transaction
+                    && self.deadline.is_none()
                     && !self.context.hooks.sees_steps()
                     && !self.context.runs_checks(&step) =>
             {

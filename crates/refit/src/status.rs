@@ -81,6 +81,8 @@ pub struct RunRow {
     pub error: Option<String>,
     /// The target version of a rollback; `None` for a run that applied.
     pub undo_to: Option<i64>,
+    /// Why it could pass closed gates of its environment; `None` if it could not.
+    pub override_reason: Option<String>,
 }
 
 impl Status {
@@ -205,7 +207,7 @@ async fn last_run(client: &Client, state: &State) -> Result<Option<RunRow>, Erro
     let time =
         |column| format!("pg_catalog.to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')");
     let sql = format!(
-        "SELECT id, {}, {}, outcome, error, undo_to FROM refit.run WHERE history_id = $1 ORDER BY id DESC LIMIT 1",
+        "SELECT id, {}, {}, outcome, error, undo_to, pg_catalog.to_jsonb(run) ->> 'override_reason' FROM refit.run WHERE history_id = $1 ORDER BY id DESC LIMIT 1",
         time("started_at"),
         time("finished_at")
     );
@@ -220,5 +222,7 @@ async fn last_run(client: &Client, state: &State) -> Result<Option<RunRow>, Erro
         // Older releases recorded errors without redaction.
         error: row.get::<_, Option<&str>>(4).map(|error| redact::text(error).into_owned()),
         undo_to: row.get(5),
+        // Older releases have no such column.
+        override_reason: row.get(6),
     }))
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, bail, ensure};
-use refit_model::{BackfillDirective, Directives, Settings};
+use refit_model::{BackfillDirective, Directives, Environment, Settings};
 use serde_json::{Value, json};
 
 use super::markdown::{anchor, any_of, summary};
@@ -33,12 +33,13 @@ pub(super) fn directives(model: &Path) -> anyhow::Result<String> {
 
 /// The page of the settings.
 pub(super) fn settings(model: &Path) -> anyhow::Result<String> {
-    let source = Source::read(model, &["settings.rs"])?;
+    let source = Source::read(model, &["settings.rs", "environment.rs"])?;
     let table = source.table("Settings").context("there is no struct `Settings`")??;
     let mut page = Page::of(&source);
     page.keys(&table, "", &serde_json::to_value(Settings::default())?)?;
     Ok(format!(
-        "# Settings\n\n<!-- Written by `cargo xtask reference` from the doc comments in crates/refit-model/src/settings.rs. -->\n\n\
+        "# Settings\n\n<!-- Written by `cargo xtask reference` from the doc comments in crates/refit-model/src/settings.rs \
+         and environment.rs. -->\n\n\
          {}\n\n[Configuration](../configuration.md) says what else can be configured, and where.\n\n\
          | key | type | default | meaning |\n|---|---|---|---|\n{}{}",
         table.docs, page.rows, page.sections
@@ -87,8 +88,14 @@ impl<'s> Page<'s> {
             let docs = below.as_ref().map_or(&key.docs, |below| &below.docs);
             let values = listed.and_then(|name| self.source.choices(&name)).transpose()?;
             self.section(&name, docs, &facts, values.as_deref().unwrap_or_default());
-            if let Some(below) = below {
-                self.keys(&below, &format!("{name}."), &defaults[&key.name])?;
+            match (below, &key.kind) {
+                // Each entry of a map of tables has the defaults of the table.
+                (Some(below), Kind::Map(_)) => {
+                    let defaults = serde_json::to_value(Environment::default())?;
+                    self.keys(&below, &format!("{name}.NAME."), &defaults)?;
+                }
+                (Some(below), _) => self.keys(&below, &format!("{name}."), &defaults[&key.name])?,
+                (None, _) => {}
             }
         }
         Ok(())
@@ -165,9 +172,13 @@ impl<'s> Page<'s> {
             (Kind::Named(_), "String", _) => "string".to_owned(),
             (Kind::Named(_), "Duration", _) => "duration".to_owned(),
             (Kind::List(_), "String", _) => "array of strings".to_owned(),
+            (Kind::List(_), "RunWindow" | "FreezePeriod", _) => "array of strings".to_owned(),
             (Kind::List(_), "Version", _) => "array of versions, such as `[\"V0004\"]`".to_owned(),
             (Kind::Named(_), name, _) if self.source.table(name).is_some() => "table".to_owned(),
             (Kind::List(_), name, _) if self.source.table(name).is_some() => "array of tables".to_owned(),
+            (Kind::Map(_), name, _) if self.source.table(name).is_some() => {
+                "table of tables, by name".to_owned()
+            }
             (_, name, _) => bail!("the type `{name}` has no description"),
         })
     }

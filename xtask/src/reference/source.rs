@@ -79,7 +79,7 @@ impl Source {
             _ => None,
         })?;
         let choice = |variant: &syn::Variant| Choice {
-            value: format!("\"{}\"", variant.ident.to_string().to_lowercase()),
+            value: format!("\"{}\"", kebab_case(&variant.ident.to_string())),
             docs: docs(&variant.attrs),
         };
         let choices = || {
@@ -102,6 +102,18 @@ impl Source {
         };
         array.elems.iter().map(text).collect()
     }
+}
+
+/// A variant's name in lower case, its words separated by hyphens.
+fn kebab_case(name: &str) -> String {
+    let mut text = String::new();
+    for c in name.chars() {
+        if c.is_uppercase() && !text.is_empty() {
+            text.push('-');
+        }
+        text.extend(c.to_lowercase());
+    }
+    text
 }
 
 /// The kind of a type, and whether it is an `Option`.

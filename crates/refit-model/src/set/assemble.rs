@@ -10,6 +10,7 @@ use crate::file_name::{FileKind, Version};
 use crate::migration::{CompanionFile, Migration, MigrationFile, Repeatable, Seed};
 use crate::order::RunOrder;
 use crate::problem::{Problem, SetError, same_version};
+use crate::promotions::Promotions;
 use crate::settings::{Settings, VersionStyle};
 use crate::source::SourceFile;
 use crate::statement::{Unterminated, scan};
@@ -31,9 +32,9 @@ pub(super) fn assemble(
     builder.repeatables.sort_by_cached_key(|repeatable| RunOrder::of(&repeatable.path));
     builder.check_versions(&settings);
     builder.check_references();
-    let Builder { migrations, repeatables, seeds, checks, mut problems, .. } = builder;
+    let Builder { migrations, repeatables, seeds, checks, promotions, mut problems, .. } = builder;
     if problems.is_empty() {
-        return Ok(MigrationSet { settings, migrations, repeatables, seeds, checks });
+        return Ok(MigrationSet { settings, migrations, repeatables, seeds, checks, promotions });
     }
     problems.sort();
     Err(SetError { folder: folder.to_owned(), problems })
@@ -52,6 +53,7 @@ struct Builder {
     repeatables: Vec<Repeatable>,
     seeds: Vec<Seed>,
     checks: Vec<Check>,
+    promotions: Promotions,
     /// The checks of migrations, by stem.
     check_files: HashMap<String, Vec<Check>>,
     companions: BTreeMap<(String, Role), CompanionFile>,
@@ -111,6 +113,10 @@ impl Builder {
                 self.check_companion(&path, &text);
                 self.seeds.push(Seed { environment, path, sql: text });
             }
+            FileKind::Promotions => match Promotions::parse(&path, &text) {
+                Ok(promotions) => self.promotions = promotions,
+                Err(problem) => self.problems.push(problem),
+            },
             FileKind::Settings | FileKind::Ignored => {}
         }
     }
@@ -178,6 +184,7 @@ impl Builder {
             directives,
             suppressions,
             checks: Vec::new(),
+            check_file: None,
             doc: None,
         })
     }
@@ -206,7 +213,7 @@ impl Builder {
                 (Some(migration), _, Role::Down) => &mut migration.down,
                 (Some(migration), _, Role::Check) => {
                     migration.file.checks = self.check_files.remove(&stem).unwrap_or_default();
-                    continue;
+                    &mut migration.file.check_file
                 }
                 (Some(migration), _, Role::Doc) => &mut migration.file.doc,
                 (None, Some(_), Role::Down) => {
@@ -220,7 +227,7 @@ impl Builder {
                 }
                 (None, Some(repeatable), Role::Check) => {
                     repeatable.file.checks = self.check_files.remove(&stem).unwrap_or_default();
-                    continue;
+                    &mut repeatable.file.check_file
                 }
                 (None, Some(repeatable), Role::Doc) => &mut repeatable.file.doc,
                 (None, None, _) => {

@@ -1,33 +1,36 @@
 //! `cargo xtask migrate`
 
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use refit::backfill::JobStatus;
 use refit::{Backfills, Gate, HeldStep, Plan, Report, StepKind};
-use refit_backup::{BackupHook, Kind};
 use refit_model::{MigrationSet, version_of};
 use serde::Serialize;
 
 use crate::backfills::{Failure, Worked, work};
-use crate::backups::{Location, kind_argument};
-use crate::context::{Context, version_argument};
+use crate::backups::RunBackup;
+use crate::context::{Context, reason_argument, version_argument};
 use crate::database::Database;
 use crate::interrupt::interruptible;
 use crate::render::backfill::unfinished;
 use crate::render::dry_run::{DryRun, FileSql};
 use crate::styled::{Text, text};
-use crate::{progress, render};
+use crate::{progress, promotions, render};
 
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Applying a backfill's migration registers the backfill. With --backfills inline, the command then runs it and applies \
                   the steps that wait for it. Ctrl-C stops the command; the next run resumes there.\n\n\
-                  Exit status: 0 applied or nothing to do; 1 a backfill is not complete, a step failed while others are held, or \
+                  If refit.toml has a profile for the environment, its windows, freeze periods and `requires` must admit the run. In an \
+                  environment that another one requires, the command records in promotions.toml what is applied.\n\n\
+                  Exit status: 0 applied or nothing to do; 1 a backfill is not complete, a step failed while others are held, \
+                  the window of the environment closed after some steps, or \
                   (with --dry-run) something is pending; 2 could not run.\n\n\
                   Examples:\n  cargo xtask migrate --database-url postgres://localhost/app\n  \
                         cargo xtask migrate --dry-run\n  cargo xtask migrate --to V0012 --include V0009\n  \
+                        cargo xtask migrate --environment staging\n  \
+                        cargo xtask migrate --override \"incident 4711: the index is needed now\"\n  \
                         cargo xtask migrate --backfills hold && cargo xtask backfill run --dry-run\n  \
                         cargo xtask migrate --backup tables"
 )]
@@ -41,14 +44,11 @@ pub struct Args {
     /// How backfills run
     #[arg(long, value_name = "MODE", value_enum, default_value_t = BackfillMode::Inline)]
     backfills: BackfillMode,
-    /// Make a backup before the first step: restore-point, tables, full or command
-    #[arg(long, value_name = "KIND", value_parser = kind_argument, conflicts_with = "private")]
-    backup: Option<Kind>,
-    /// The program of `--backup command`; its output is the ID of the backup
-    #[arg(long, value_name = "PROGRAM", requires = "backup")]
-    backup_command: Option<String>,
     #[command(flatten)]
-    location: Location,
+    backup: RunBackup,
+    /// Pass closed gates of the environment: windows, freeze periods, `requires`; the reason is recorded
+    #[arg(long = "override", value_name = "REASON", value_parser = reason_argument)]
+    override_reason: Option<String>,
     /// Print the plan and its SQL, and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -77,28 +77,39 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     for version in &args.include {
         migrator = migrator.include(*version);
     }
+    if let Some(reason) = &args.override_reason {
+        migrator = migrator.override_gates(reason);
+    }
     let database = if args.private {
         Database::private(context).await?
     } else {
         Database::named_or_private(context).await?
     };
+    migrator = database.protected(migrator);
     if args.dry_run {
         let connection = database.connect().await?;
         let plan = migrator.plan(&connection).await?;
         connection.close().await;
         return dry_run(&plan, &set, context);
     }
-    if let Some(kind) = args.backup {
-        let mut options = args.location.options(context);
-        options.command = args.backup_command.iter().cloned().collect();
-        migrator = migrator.hook(BackupHook::new(database.url(), kind, Arc::new(set.clone()), options));
+    if !args.private {
+        migrator = args.backup.attach(migrator, &set, &database, context)?;
     }
     // Backfills run afterwards, with progress.
     let registering = migrator.clone().backfills(Backfills::Hold);
     let registering = progress::with_progress(registering, context.out);
-    let report = interruptible(&context.interrupt, context.out, registering.run(database.url())).await??;
-    if set.has_backfills() && args.backfills == BackfillMode::Inline {
-        let worked = work(&migrator, database.url(), context).await?;
+    let mut report =
+        interruptible(&context.interrupt, context.out, registering.run(database.url())).await??;
+    let worked = match set.has_backfills() && args.backfills == BackfillMode::Inline {
+        true => Some(work(&migrator, database.url(), context).await?),
+        false => None,
+    };
+    report.steps.extend(worked.iter().flat_map(|worked| worked.applied.iter().cloned()));
+    if worked.as_ref().is_none_or(|worked| worked.failures.is_empty() && !worked.interrupted) {
+        let ran = report.steps.iter().map(|step| step.stem.as_str()).collect();
+        promotions::record(&set, &ran, &database, context).await?;
+    }
+    if let Some(worked) = worked {
         return report_backfills(report, worked, &database.address(), context);
     }
     let mut text = summary(&report, &report.held, &database.address());
@@ -133,7 +144,6 @@ fn report_backfills(
     let nothing = worked.backfills.is_empty() && worked.failures.is_empty() && !worked.interrupted;
     report.version =
         worked.applied.iter().filter_map(|step| version_of(&step.stem)).max().max(report.version);
-    report.steps.extend(worked.applied.iter().cloned());
     report.backfills = worked.backfills.iter().map(|seen| seen.status.clone()).collect();
     report.duration += Duration::from_secs_f64(worked.seconds);
     if !worked.interrupted {
@@ -170,6 +180,7 @@ fn still_unfinished(backfills: &[JobStatus], mode: BackfillMode) -> Text {
 fn summary(report: &Report, held: &[HeldStep], address: &str) -> Text {
     let mut lines: Vec<String> =
         report.warnings.iter().map(|warning| format!("warning: {warning}")).collect();
+    lines.extend(report.overridden.iter().map(|overridden| format!("gates passed: {overridden}")));
     lines.extend(held.iter().map(|step| format!("  held    {}  ({})", step.stem, step.gate)));
     lines.push(format!("{} ({address})", report.summary()));
     Text::lines(lines)

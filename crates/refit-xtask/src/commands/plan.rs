@@ -33,6 +33,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     }
     let database = Database::named_or_private(context).await?;
     let connection = database.connect().await?;
+    let migrator = database.protected(migrator);
     let plan = migrator.plan(&connection).await?;
     // The JSON is only the plan; `backfill status` has the rest.
     let backfills = match context.out.human() {

@@ -9,7 +9,8 @@ use refit_model::wording::counted;
 use refit_model::{MigrationSet, Version};
 
 use crate::backfills::{Failure, ObservedJob, with_progress};
-use crate::context::{Context, version_argument};
+use crate::backups::RunBackup;
+use crate::context::{Context, reason_argument, version_argument};
 use crate::database::Database;
 use crate::render;
 use crate::render::dry_run::{DryRun, FileSql};
@@ -22,8 +23,8 @@ use crate::render::rollback::RollbackResult;
                   checked before the first step. Run the command again to resume a rollback that was stopped.\n\n\
                   Everything that the migrations added is lost, including data. First deploy the release for the older schema: a \
                   service of the newer release applies the migrations again when it boots.\n\n\
-                  Exit status: 0 undone or nothing to undo; 1 stopped, or rows could not be restored; 2 rollback impossible, not \
-                  confirmed, or could not run.\n\n\
+                  Exit status: 0 undone or nothing to undo; 1 stopped, or rows could not be restored; 2 rollback impossible, refused by \
+                  the environment, not confirmed, or could not run.\n\n\
                   Examples:\n  cargo xtask rollback --to V0012 --dry-run\n  cargo xtask rollback --to V0012\n  \
                   cargo xtask rollback --to V0012 --yes --format json | jq '.backfills[] | {name, rows_changed, changed_since}'\n  \
                   cargo xtask rollback --to 0 --leave-rows V0015"
@@ -35,6 +36,11 @@ pub struct Args {
     /// Do not restore the rows of this backfill
     #[arg(long, value_name = "VERSION", value_parser = version_argument)]
     leave_rows: Vec<Version>,
+    /// Pass closed windows and freeze periods of the environment; the reason is recorded
+    #[arg(long = "override", value_name = "REASON", value_parser = reason_argument)]
+    override_reason: Option<String>,
+    #[command(flatten)]
+    backup: RunBackup,
     /// Print the rollback plan and its SQL, and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -45,9 +51,13 @@ pub struct Args {
 
 pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let set = context.set()?;
-    let migrator = context.migrator(set.clone());
+    let mut migrator = context.migrator(set.clone());
+    if let Some(reason) = &args.override_reason {
+        migrator = migrator.override_gates(reason);
+    }
     let rollback = Rollback { to: args.to, leave_rows: args.leave_rows.clone() };
     let database = Database::named(context)?;
+    let migrator = args.backup.attach(database.protected(migrator), &set, &database, context)?;
     let connection = database.connect().await?;
     if !args.dry_run && set.has_backfills() {
         migrator.upgrade_state(&connection).await?;
@@ -59,6 +69,9 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     }
     if !plan.refusals.is_empty() {
         return Err(Error::RollbackRefused(plan.refusals).into());
+    }
+    if !plan.gates.is_empty() && args.override_reason.is_none() {
+        return Err(Error::Gated { environment: plan.environment, gates: plan.gates }.into());
     }
     if !plan.steps.is_empty() {
         if context.out.human() {
@@ -79,6 +92,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         steps: observed.steps,
         backfills: observed.jobs,
         repeatables: Vec::new(),
+        overridden: None,
         failure: None,
         interrupted: false,
         seconds: began.elapsed().as_secs_f64(),

@@ -19,8 +19,8 @@ pub struct Args {}
 
 pub(crate) async fn run(_: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let set = context.set()?;
-    let migrator = context.migrator(set.clone());
     let database = Database::named(context)?;
+    let migrator = database.protected(context.migrator(set.clone()));
     let connection = database.connect().await?;
     let status = migrator.status(&connection).await?;
     connection.close().await;

@@ -1,6 +1,6 @@
 //! Rendering of the result of a rollback.
 
-use refit::{RollbackReport, StepReport};
+use refit::{Override, RollbackReport, StepReport};
 use refit_model::Version;
 use serde::Serialize;
 
@@ -20,6 +20,9 @@ pub(crate) struct RollbackResult {
     pub(crate) steps: Vec<StepReport>,
     pub(crate) backfills: Vec<ObservedJob>,
     pub(crate) repeatables: Vec<String>,
+    /// The gates of the environment that it was allowed to pass, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) overridden: Option<Override>,
     pub(crate) failure: Option<Failure>,
     pub(crate) interrupted: bool,
     pub(crate) seconds: f64,
@@ -35,6 +38,7 @@ impl RollbackResult {
         self.version = report.version;
         self.steps = report.steps;
         self.repeatables = report.repeatables;
+        self.overridden = report.overridden;
     }
 
     /// The summary for people; the steps have already been shown.
@@ -52,6 +56,7 @@ impl RollbackResult {
         for stem in &self.repeatables {
             lines.push(text![WARN.of("again"), format!("  {stem} runs again with the next `migrate`")]);
         }
+        lines.extend(self.overridden.iter().map(|overridden| format!("gates passed: {overridden}").into()));
         let undone = match self.steps.len() {
             0 => "no migration was undone".to_owned(),
             1 => "undid 1 migration".to_owned(),

@@ -13,6 +13,7 @@ pub(crate) fn status(status: &Status, set: &MigrationSet) -> Text {
     lines.push(super::plan::plan(&status.plan));
     lines.extend(unfinished(&status.backfills));
     lines.extend(last_run(status));
+    lines.extend(overridden(status));
     lines.extend(status.holder.as_ref().map(holder));
     Text::lines(lines)
 }
@@ -43,6 +44,16 @@ fn last_run(status: &Status) -> Option<Text> {
     Some(text![
         WARN.of(format!("last {what} was interrupted")),
         format!(": started at {}; {note}", run.started_at)
+    ])
+}
+
+/// Why the last run could pass closed gates.
+fn overridden(status: &Status) -> Option<Text> {
+    let run = status.last_run.as_ref()?;
+    let reason = run.override_reason.as_ref()?;
+    Some(text![
+        WARN.of("last run had an override"),
+        format!(": started at {}; {}", run.started_at, visible_line(reason))
     ])
 }
 

@@ -170,6 +170,34 @@ async fn without_its_backup_a_run_changes_nothing() {
 }
 
 #[tokio::test]
+async fn an_environment_requires_a_backup() {
+    let Some((db, workspace)) = migrated(&[("V1__t.sql", TABLES)]).await else { return };
+    workspace.write("refit.toml", "[environment.production]\nbackup = \"tables\"\n");
+    workspace.write("V2__t.sql", "UPDATE t SET n = 0;\n");
+    workspace.write("V2__t.down.sql", "UPDATE t SET n = id;\n");
+    let error = workspace.run(&["migrate", "--backup", "restore-point"]).expect(2).stderr;
+    assert!(error.contains("production requires a backup of kind tables"), "{error}");
+    workspace.run(&["migrate"]).expect(0);
+    workspace.run(&["rollback", "--to", "1", "--yes"]).expect(0);
+    let backups = workspace.backup(&["list"]);
+    let made: Vec<_> = backups
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|backup| (backup["run"].clone(), backup["tables"].clone()))
+        .collect();
+    assert_eq!(
+        made,
+        [(2.into(), serde_json::json!(["public.t"])), (3.into(), serde_json::json!(["public.t"]))]
+    );
+    // Before the rollback, all rows were 0.
+    workspace.run(&["backup", "restore", backups[1]["id"].as_str().unwrap(), "--yes"]).expect(0);
+    assert_eq!(value::<i64>(&db, "SELECT sum(n) FROM t").await, 0);
+    workspace.run(&["migrate", "--environment", "test"]).expect(0);
+    assert_eq!(workspace.backup(&["list"]).as_array().unwrap().len(), 2, "that environment requires none");
+}
+
+#[tokio::test]
 async fn a_password_is_in_no_argument_and_no_output() {
     let options = ServerOptions { listen: Listen::Loopback(0), ..ServerOptions::for_tests() };
     let server = test_support::server(options).await;

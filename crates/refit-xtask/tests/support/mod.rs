@@ -51,6 +51,10 @@ impl Workspace {
         std::fs::write(file, text).unwrap();
     }
 
+    pub(crate) fn read(&self, path: &str) -> String {
+        std::fs::read_to_string(self.root().join("migrations").join(path)).unwrap()
+    }
+
     pub(crate) fn files(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.root().join("migrations")).unwrap();
         let mut files: Vec<_> =

@@ -5,18 +5,23 @@ mod hint;
 mod refusal;
 mod source;
 mod statement;
+mod text;
 mod undo_refusal;
 
 use std::time::Duration;
 
-use refit_model::{Position, SetError, redact, visible, visible_line};
+use refit_model::wording::{counted, plural};
+use refit_model::{Position, SetError};
 
+use crate::environment_gate::EnvironmentGate;
 pub(crate) use drift::summary as drift_summary;
 pub(crate) use hint::statement as statement_hint;
 pub use refusal::Refusal;
 pub(crate) use refusal::repair_commands;
 pub use source::{ConnectError, DatabaseError};
 pub use statement::StatementError;
+pub(crate) use text::{chain, describe, shown};
+use text::{gate_lines, refusals, seconds, undo_refusals};
 pub use undo_refusal::UndoRefusal;
 
 /// An error of planning, applying or connecting.
@@ -56,6 +61,42 @@ pub enum Error {
     /// The rollback was refused: some migrations cannot be undone.
     #[error("{}", undo_refusals(.0))]
     RollbackRefused(Vec<UndoRefusal>),
+    /// Gates of the environment are closed.
+    #[error("refused by the environment {environment}:\n  {}", gate_lines(.gates))]
+    Gated {
+        /// The environment.
+        environment: String,
+        /// The closed gates: what opens each, and when.
+        gates: Vec<EnvironmentGate>,
+    },
+    /// The window of the environment closed during a run. The steps before stay.
+    #[error(
+        "stopped before {next}, since the environment {environment} does not admit it any longer; {} of this run {} complete, and the \
+         next run continues:\n  {}",
+        counted(*.done, "step"), plural(*.done, "is", "are"), gate_lines(.gates)
+    )]
+    GateClosed {
+        /// The environment.
+        environment: String,
+        /// How many steps the run has completed.
+        done: usize,
+        /// The step that would have been next, without `.sql`.
+        next: String,
+        /// The closed gates: what opens each, and when.
+        gates: Vec<EnvironmentGate>,
+    },
+    /// Migrations are pending, and a boot may not apply them here.
+    #[error(
+        "{} pending, and the environment {environment} has `boot = \"check\"`: {}; apply with \
+         `cargo xtask migrate --environment {environment}`, then start again",
+        counted(.pending.len(), "migration") + plural(.pending.len(), " is", " are"), .pending.join(", ")
+    )]
+    Pending {
+        /// The environment.
+        environment: String,
+        /// The pending migrations, in order, without `.sql`.
+        pending: Vec<String>,
+    },
     /// The server is a standby, or the session is read-only, and there is something to do.
     #[error("{why}, and {pending}: {first}; {hint}")]
     ReadOnly {
@@ -333,59 +374,6 @@ impl Error {
     pub(crate) fn database(doing: &'static str) -> impl FnOnce(tokio_postgres::Error) -> Error {
         move |source| Error::Database { doing, source: source.into() }
     }
-}
-
-fn refusals(refusals: &[Refusal]) -> String {
-    let lines: Vec<String> = refusals.iter().map(ToString::to_string).collect();
-    // Names come from the history.
-    format!(
-        "nothing was applied: the history does not match the migrations\n  {}",
-        visible(&lines.join("\n  "))
-    )
-}
-
-fn undo_refusals(refusals: &[UndoRefusal]) -> String {
-    let lines: Vec<String> = refusals.iter().map(ToString::to_string).collect();
-    format!("nothing was undone: some migrations cannot be undone\n  {}", visible(&lines.join("\n  ")))
-}
-
-fn seconds(duration: &Duration) -> String {
-    format!("{:.1} s", duration.as_secs_f64())
-}
-
-/// Message, SQLSTATE, detail and hint of a driver error in one line; the driver's own Display prints only "db error". Secrets are
-/// replaced and control characters escaped.
-pub(crate) fn describe(error: &tokio_postgres::Error) -> String {
-    let text = match error.as_db_error() {
-        Some(db) => {
-            let mut text = format!("{} (SQLSTATE {})", db.message(), db.code().code());
-            if let Some(detail) = db.detail() {
-                text.push_str(&format!("; detail: {}", redact::detail(db.code().code(), detail)));
-            }
-            if let Some(hint) = db.hint() {
-                text.push_str(&format!("; hint: {hint}"));
-            }
-            text
-        }
-        None => chain(error),
-    };
-    shown(&text)
-}
-
-/// An error with its sources, separated by colons.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(&format!(": {cause}"));
-        source = cause.source();
-    }
-    text
-}
-
-/// A text of unknown origin for one line of an error or a log: secrets are replaced and control characters escaped.
-pub(crate) fn shown(text: &str) -> String {
-    visible_line(&redact::text(text)).into_owned()
 }
 
 /// The error if the state was written by an older release and has to be upgraded first.

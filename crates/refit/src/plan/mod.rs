@@ -11,6 +11,7 @@ use std::fmt;
 use refit_model::{Migration, Repeatable, Version};
 use serde::Serialize;
 
+use crate::environment_gate::EnvironmentGate;
 use crate::error::Refusal;
 use crate::line::{Line, write_lines};
 
@@ -47,6 +48,9 @@ pub struct Plan {
     pub restoring: Vec<Version>,
     /// Whether a run has to upgrade the state of an older release of Refit.
     pub outdated: bool,
+    /// Gates of the environment that are closed, so that a run with anything pending is refused. [`Migrator::plan`](crate::Migrator::plan)
+    /// looks at them only if something is pending.
+    pub gates: Vec<EnvironmentGate>,
     /// Why the plan may not run; empty when it may.
     pub refusals: Vec<Refusal>,
     /// Warnings for the operator.
@@ -107,6 +111,12 @@ impl Plan {
     /// ```
     pub fn is_up_to_date(&self) -> bool {
         self.pending.is_empty() && self.refusals.is_empty() && self.restoring.is_empty()
+    }
+
+    /// What keeps a service from starting that may not apply it: pending migrations, and those whose rollback is not finished.
+    pub(crate) fn unfinished(&self) -> impl Iterator<Item = String> {
+        let restoring = self.restoring.iter().map(|version| format!("the rollback of version {version}"));
+        self.pending.iter().map(|step| step.stem.clone()).chain(restoring)
     }
 
     /// Whether a run has anything to do: migrations to apply, or records to update.
@@ -171,6 +181,7 @@ impl Plan {
         let mut lines = Vec::new();
         lines.extend(self.warnings.iter().map(|warning| Line::work("warning", warning)));
         lines.extend(self.refusals.iter().map(|refusal| Line::problem("refused", refusal.to_string())));
+        lines.extend(self.gates.iter().map(|gate| Line::problem("gated", gate.to_string())));
         lines.extend(self.pending.iter().map(|step| {
             let how = match (step.backfill, step.transaction) {
                 (true, _) => "  (a backfill)",

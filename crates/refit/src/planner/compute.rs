@@ -37,6 +37,7 @@ impl Plan {
             reregister: Vec::new(),
             restoring: Vec::new(),
             outdated: history.outdated,
+            gates: Vec::new(),
             refusals: Vec::new(),
             warnings: history.warnings.clone(),
         };

@@ -14,10 +14,11 @@ use tokio_postgres::types::Type;
 
 use self::compute::Requested;
 use crate::embedded::Source;
+use crate::environment::closed_gates;
 use crate::error::Error;
 use crate::history::{Expected, History, HistoryState};
 use crate::options::Options;
-use crate::pin::Caller;
+use crate::pin::{Caller, pinned};
 use crate::plan::Plan;
 use crate::preflight::Preflight;
 use crate::report::Report;
@@ -52,7 +53,7 @@ impl Planner {
     pub(crate) async fn plan(&self, client: &Client) -> Result<Plan, Error> {
         self.check_named_versions()?;
         let set = self.set()?;
-        Ok(match self.history_state(client).await? {
+        let mut plan = match self.history_state(client).await? {
             // The digest covers the whole set, so all of it is applied.
             HistoryState::Same => {
                 let mut history = History::of(set, &self.options.environment);
@@ -63,7 +64,12 @@ impl Planner {
                 Plan::compute(set, &history, &self.requested())
             }
             HistoryState::Different(history) => self.plan_for(&history)?,
-        })
+        };
+        if !plan.pending.is_empty() && self.options.profile().is_some() {
+            let gates = async || closed_gates(client, &self.options, set, &plan.pending).await;
+            plan.gates = pinned(client, gates).await?;
+        }
+        Ok(plan)
     }
 
     /// The same on a session that is pinned.
@@ -142,6 +148,7 @@ impl Planner {
             backfills: Vec::new(),
             held,
             warnings,
+            overridden: None,
             duration: began.elapsed(),
             waited: Duration::ZERO,
         }

@@ -15,6 +15,7 @@ use refit_model::Version;
 use refit_model::wording::{counted, elapsed};
 use serde::Serialize;
 
+use crate::environment_gate::Override;
 use crate::plan::{HeldStep, StepKind};
 
 /// The result of one application of a plan. `Display` writes a line for each step, and [`Report::summary`]; it serialises to
@@ -45,6 +46,9 @@ pub struct Report {
     pub held: Vec<HeldStep>,
     /// Warnings for the operator.
     pub warnings: Vec<String>,
+    /// The gates of the environment that it was allowed to pass, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub overridden: Option<Override>,
     /// How long the whole run took, in seconds, waiting included.
     #[serde(serialize_with = "seconds")]
     pub duration: Duration,
@@ -101,6 +105,7 @@ impl Report {
         self.steps.extend(next.steps);
         self.backfills.extend(next.backfills);
         self.held = next.held;
+        self.overridden = next.overridden.or(self.overridden.take());
         self.duration += next.duration;
         self.waited += next.waited;
     }
@@ -114,6 +119,9 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for warning in &self.warnings {
             writeln!(f, "warning: {warning}")?;
+        }
+        if let Some(overridden) = &self.overridden {
+            writeln!(f, "gates passed: {overridden}")?;
         }
         let width = self.steps.iter().map(|step| step.stem.chars().count()).max().unwrap_or(0);
         for step in &self.steps {

@@ -12,6 +12,7 @@ use refit_model::Version;
 use tokio_postgres::Client;
 use tracing::Instrument;
 
+use crate::environment::closed_gates;
 use crate::error::{Error, Refusal, outdated};
 use crate::history::{History, HistoryState};
 use crate::hook::HookRun;
@@ -59,7 +60,11 @@ impl Migrator {
         let caller = Caller::pin_locally(client, &self.planner.options.history_table()).await?;
         let plan = async {
             let state = self.planner.state_of(client, caller.relation).await?;
-            self.rollback_plan_of(client, found, &state, rollback).await
+            let mut plan = self.rollback_plan_of(client, found, &state, rollback).await?;
+            if !plan.steps.is_empty() {
+                plan.gates = closed_gates(client, &self.planner.options, self.set()?, &[]).await?;
+            }
+            Ok(plan)
         };
         let plan = plan.await;
         caller.unpin(client).await;
@@ -109,7 +114,8 @@ impl Migrator {
     /// ```
     ///
     /// # Errors
-    /// [`Error::RollbackRefused`] before anything happens, if a step is not possible; [`Error::Backfill`] when rows
+    /// [`Error::RollbackRefused`] before anything happens, if a step is not possible; [`Error::Gated`] if the environment has a
+    /// closed window or a freeze period; [`Error::Backfill`] when rows
     /// cannot be restored; and those of [`apply`](Migrator::apply). Steps that were undone before stay undone.
     pub async fn rollback(&self, url: &str, rollback: &Rollback) -> Result<RollbackReport, Error> {
         let span = tracing::info_span!("rollback", environment = %self.planner.options.environment, to = rollback.to);

@@ -8,6 +8,7 @@ use tokio_postgres::Client;
 
 use super::Rollback;
 use crate::backfill::driver::plan_undo;
+use crate::environment_gate::EnvironmentGate;
 use crate::error::{Error, UndoRefusal};
 use crate::exec::Down;
 use crate::history::checksum::{self, Comparison};
@@ -32,6 +33,8 @@ pub struct RollbackPlan {
     pub steps: Vec<UndoStep>,
     /// Repeatable migrations: what they made stays, unless a down file removes it, and they run again with the next migrate.
     pub repeatables: Vec<String>,
+    /// Gates of the environment that are closed, so that the rollback is refused.
+    pub gates: Vec<EnvironmentGate>,
     /// Why it may not run; empty when it may.
     pub refusals: Vec<UndoRefusal>,
 }
@@ -75,6 +78,7 @@ impl RollbackPlan {
             remaining: versions.filter(|version| *version <= rollback.to).max(),
             steps: Vec::new(),
             repeatables: Vec::new(),
+            gates: Vec::new(),
             refusals: Vec::new(),
         };
         let mut above: Vec<&HistoryRow> =
@@ -199,7 +203,8 @@ impl RollbackPlan {
             );
             Line::work("again", text)
         });
-        refused.chain(undone).chain(again).collect()
+        let gated = self.gates.iter().map(|gate| Line::problem("gated", gate.to_string()));
+        refused.chain(gated).chain(undone).chain(again).collect()
     }
 
     /// The number of migrations to undo.

@@ -12,6 +12,8 @@ use tracing::{Instrument, info, warn};
 
 use super::{Rollback, RollbackPlan, UndoStep};
 use crate::backfill::driver::register_undo;
+use crate::environment::admit;
+use crate::environment_gate::Override;
 use crate::error::Error;
 use crate::event::Event;
 use crate::exec::{Down, Step, StepContext};
@@ -45,6 +47,9 @@ pub struct RollbackReport {
     /// What hooks warn of.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// The gates of the environment that it was allowed to pass, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub overridden: Option<Override>,
     /// How long the rollback took, in seconds, waiting included.
     #[serde(serialize_with = "seconds")]
     pub duration: Duration,
@@ -70,7 +75,10 @@ pub(super) async fn run(
     let names: Vec<_> = plan.steps.iter().map(|step| (Some(step.version), step.stem.clone())).collect();
     let mut facts = Preflight::read(client, &migrator.planner.options).await?;
     let outcome = match facts.require_writable(&names, "to be undone") {
-        Ok(()) => waiting(migrator, client, url, &mut facts, rollback).await,
+        Ok(()) => match admit(client, &migrator.planner.options, migrator.set()?, &[]).await {
+            Ok(_) => waiting(migrator, client, url, &mut facts, rollback).await,
+            Err(error) => Err(error),
+        },
         Err(error) => Err(error),
     };
     let outcome = crate::rights::explained(client, &facts, outcome).await;
@@ -112,6 +120,7 @@ fn nothing(plan: RollbackPlan) -> RollbackReport {
         backfills: Vec::new(),
         repeatables: Vec::new(),
         warnings: Vec::new(),
+        overridden: None,
         duration: Duration::ZERO,
         waited: Duration::ZERO,
     }
@@ -133,7 +142,10 @@ async fn locked(
         return Ok(nothing(plan));
     }
     let facts = &*facts;
-    let run = state::begin_undo(client, &facts.state, &plan.environment, plan.steps.len(), plan.to).await?;
+    let mut admission = admit(client, &migrator.planner.options, &set, &[]).await?;
+    let overridden = admission.overridden.as_ref();
+    let (environment, planned) = (&plan.environment, plan.steps.len());
+    let run = state::begin_undo(client, &facts.state, environment, planned, plan.to, overridden).await?;
     info!(run, steps = plan.steps.len(), to = plan.to, "rolling back");
     let hooks = &migrator.planner.options.hooks;
     hooks.event(&Event::Began { steps: plan.steps.len() });
@@ -142,6 +154,9 @@ async fn locked(
     let mut outcome = hooks.before_run(context.hook_run(true), &steps.collect::<Vec<_>>()).await;
     let mut back = Undoing { migrator, url, context, rollback, steps: Vec::new(), backfills: Vec::new() };
     for step in &plan.steps {
+        if let (Ok(()), Some(deadline)) = (&outcome, &mut admission.deadline) {
+            outcome = deadline.check(client, &step.stem, back.steps.len()).await;
+        }
         if outcome.is_err() {
             break;
         }
@@ -158,6 +173,7 @@ async fn locked(
         backfills: back.backfills,
         repeatables: plan.repeatables,
         warnings: Vec::new(),
+        overridden: admission.overridden,
         duration: Duration::ZERO,
         waited: Duration::ZERO,
     })
@@ -274,6 +290,9 @@ impl fmt::Display for RollbackReport {
         }
         for warning in &self.warnings {
             writeln!(f, "  warning: {warning}")?;
+        }
+        if let Some(overridden) = &self.overridden {
+            writeln!(f, "  gates passed: {overridden}")?;
         }
         let version = self.version.map_or("none".to_owned(), |version| version.to_string());
         match self.steps.len() {

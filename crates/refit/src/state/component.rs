@@ -35,6 +35,7 @@ impl Component {
                 include_str!("runs.sql"),
                 include_str!("history.sql"),
                 include_str!("repeatable_relation.sql"),
+                include_str!("run_override.sql"),
             ],
             Component::Backfill => &[
                 include_str!("backfill.sql"),
@@ -94,7 +95,8 @@ impl Present {
         let rows = client.query_typed(sql, &[(&schema, Type::TEXT)]).await;
         let rows = rows.map_err(Error::database("reading the state schema"))?;
         let has = |column: &str| usize::from(rows.iter().any(|row| row.get::<_, &str>(0) == column));
-        let runs = has("run.id") + has("history.id") + has("repeatable.relation");
+        let runs =
+            has("run.id") + has("history.id") + has("repeatable.relation") + has("run.override_reason");
         let backfill = has("backfill.id")
             + has("backfill.history_id")
             + has("backfill.relation_oid")
@@ -180,21 +182,21 @@ mod tests {
         let new = sql("", &[Component::Runs]).unwrap();
         assert!(new.starts_with("CREATE SCHEMA \"refit\";CREATE TABLE refit.run"), "{new}");
         assert!(
-            !new.contains("CREATE TABLE refit.backfill") && new.contains("'refit state: runs 3;"),
+            !new.contains("CREATE TABLE refit.backfill") && new.contains("'refit state: runs 4;"),
             "{new}"
         );
-        let more = sql("refit state: runs 3; x", &[Component::Runs, Component::Backfill]).unwrap();
+        let more = sql("refit state: runs 4; x", &[Component::Runs, Component::Backfill]).unwrap();
         assert!(
-            more.starts_with("CREATE TABLE refit.backfill") && more.contains("runs 3, backfill 4;"),
+            more.starts_with("CREATE TABLE refit.backfill") && more.contains("runs 4, backfill 4;"),
             "{more}"
         );
         let old = sql("refit state 3: x", &[Component::Runs]).unwrap();
         assert!(
-            old.starts_with("CREATE TABLE refit.history") && old.contains("runs 3, backfill 4;"),
+            old.starts_with("CREATE TABLE refit.history") && old.contains("runs 4, backfill 4;"),
             "{old}"
         );
         assert!(!old.contains("CREATE TABLE refit.backfill"), "{old}");
-        assert_eq!(sql("refit state: runs 3; x", &[Component::Runs]), None);
+        assert_eq!(sql("refit state: runs 4; x", &[Component::Runs]), None);
         assert_eq!(sql("refit state: runs 99; a newer refit", &[Component::Runs]), None);
     }
 

@@ -5,27 +5,38 @@ use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 
 use super::State;
+use crate::environment_gate::{EnvironmentGate, Override};
 use crate::error::Error;
 use crate::plan::StepKind;
 
-/// Opens a run.
+/// Opens a run. An override is recorded before anything is changed.
 pub(crate) async fn begin_run(
     client: &Client,
     state: &State,
     environment: &str,
     planned: usize,
+    overridden: Option<&Override>,
 ) -> Result<i64, Error> {
+    let reason = overridden.map(|overridden| overridden.reason.as_str());
+    let gates: Option<Vec<&str>> =
+        overridden.map(|overridden| overridden.gates.iter().map(EnvironmentGate::as_str).collect());
     let planned = i32::try_from(planned).unwrap_or(i32::MAX);
-    let sql = "INSERT INTO refit.run (environment, refit_version, planned, history_id) \
-               VALUES ($1, $2, $3, $4) RETURNING id";
-    let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
+    let sql = "INSERT INTO refit.run (environment, refit_version, planned, history_id, override_reason, overridden) \
+               VALUES ($1, $2, $3, $4, $5, $6) RETURNING id";
+    let parameters: [(&(dyn ToSql + Sync), Type); 6] = [
         (&environment, Type::TEXT),
         (&env!("CARGO_PKG_VERSION"), Type::TEXT),
         (&planned, Type::INT4),
         (&state.history(), Type::INT8),
+        (&reason, Type::TEXT),
+        (&gates, Type::TEXT_ARRAY),
     ];
     let row = client.query_typed_one(&state.sql(sql), &parameters).await;
-    Ok(row.map_err(Error::database("opening the run"))?.get(0))
+    let run = row.map_err(Error::database("opening the run"))?.get(0);
+    if let Some(overridden) = overridden {
+        tracing::warn!(run, "gates passed: {overridden}");
+    }
+    Ok(run)
 }
 
 /// Opens a run that rolls back to a version.
@@ -35,8 +46,9 @@ pub(crate) async fn begin_undo(
     environment: &str,
     planned: usize,
     to: Version,
+    overridden: Option<&Override>,
 ) -> Result<i64, Error> {
-    let run = begin_run(client, state, environment, planned).await?;
+    let run = begin_run(client, state, environment, planned, overridden).await?;
     let sql = "UPDATE refit.run SET undo_to = $2 WHERE id = $1";
     client
         .execute_typed(&state.sql(sql), &[(&run, Type::INT8), (&to, Type::INT8)])

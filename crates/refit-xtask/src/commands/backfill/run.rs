@@ -7,6 +7,7 @@ use refit::backfill::Preview;
 use refit_model::Version;
 
 use crate::backfills::{preview, work};
+use crate::backups::RunBackup;
 use crate::context::{Context, version_argument};
 use crate::database::{Database, refuse_pooler};
 use crate::render;
@@ -15,7 +16,8 @@ use crate::styled::text;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Any number of these commands and of services can work at the same time, on any machine. Ctrl-C stops the command; \
-                  committed batches are kept, and the next run resumes there. A row that fails is set aside; `retry` retries it.\n\n\
+                  committed batches are kept, and the next run resumes there. A row that fails is set aside; `retry` retries it. Outside \
+                  the windows of the environment, the command waits.\n\n\
                   --dry-run runs batches in transactions that are rolled back, and estimates the total time, WAL and table growth, \
                   also for migrations that are not applied yet. While a batch runs, its rows are locked; it leaves dead rows.\n\n\
                   Exit status: 0 all complete; 1 a backfill failed, was stopped or is pending (with --dry-run: a backfill \
@@ -33,14 +35,18 @@ pub(super) struct Args {
     /// Number of batches per backfill
     #[arg(long, value_name = "N", default_value_t = 5, requires = "dry_run", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     sample: u32,
+    #[command(flatten)]
+    backup: RunBackup,
 }
 
 pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let migrator = context.migrator(context.set()?);
     let database = Database::named(context)?;
+    let set = context.set()?;
+    let migrator = database.protected(context.migrator(set.clone()));
     if args.dry_run {
         return dry_run(args, &migrator, &database, context).await;
     }
+    let migrator = args.backup.attach(migrator, &set, &database, context)?;
     let worked = work(&migrator, database.url(), context).await?;
     context.out.result(&worked, text![database.address(), "\n", worked.text()])?;
     Ok(if worked.is_complete() { ExitCode::SUCCESS } else { ExitCode::from(1) })

@@ -1,5 +1,6 @@
 //! Runs backfills for a migrator: when one is complete, the migrations that waited for it are applied.
 
+mod overridden;
 mod retention;
 mod undo;
 mod work;

@@ -172,6 +172,9 @@ impl Migrator {
                 follow_if_behind(client, &state).await?;
                 jobs = Job::unfinished(client, &state).await?;
             }
+            if !jobs.is_empty() && !*began {
+                self.record_override(client, &state).await?;
+            }
             *began = true;
             awaited.extend(jobs.iter().map(|job| job.version));
             // Another program runs jobs whose function is not registered here; the others need not wait for them.
@@ -353,7 +356,10 @@ impl Migrator {
             }
         };
         let (hooks, followers) = (&self.planner.options.hooks, &self.planner.options.followers);
-        let supervisor = Supervisor { url, connect, job, hooks, followers, allowance: sender, gauge };
+        // A rollback was admitted as a whole, and holds the lock.
+        let calendar = self.planner.options.calendar().filter(|_| !job.is_undo());
+        let supervisor =
+            Supervisor { url, connect, job, hooks, followers, allowance: sender, gauge, calendar };
         let workers = std::pin::pin!(try_join_all((0..job.directive.workers).map(work)));
         let watching = std::pin::pin!(supervisor.watch(client));
         match select(workers, watching).await {

@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use refit_model::Environment;
 use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, watch};
 use tokio_postgres::Client;
@@ -98,13 +99,15 @@ pub(crate) struct Supervisor<'a> {
     pub(crate) followers: &'a Followers,
     pub(crate) allowance: watch::Sender<Allowance>,
     pub(crate) gauge: &'a Gauge,
+    /// The profile whose windows and freeze periods pause the work.
+    pub(crate) calendar: Option<&'a Environment>,
 }
 
 impl Supervisor<'_> {
     /// Runs until it is dropped.
     pub(crate) async fn watch(self, client: &Client) -> std::convert::Infallible {
         let mut controller = Controller::new(self.job.directive.workers);
-        let mut sampler = Sampler::new(self.followers.clone(), self.url);
+        let mut sampler = Sampler::new(self.followers.clone(), self.url, self.calendar);
         let mut rate = Rate::default();
         let mut last_sample = Instant::now();
         let mut other: Option<Connection> = None;

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use refit_model::Window;
+use refit_model::{Environment, Window};
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row, SimpleQueryMessage};
 
@@ -13,6 +13,7 @@ use crate::application_name;
 use crate::backfill::engine::facts::to_float;
 use crate::backfill::engine::job::Job;
 use crate::backfill::engine::path;
+use crate::calendar;
 use crate::error::Error;
 
 /// Replay lag of a standby at which work stops.
@@ -43,6 +44,7 @@ pub(crate) struct Sampler<'a> {
     written: VecDeque<(f64, Instant)>,
     followers: Followers,
     url: &'a str,
+    calendar: Option<&'a Environment>,
 }
 
 const SERVER: &str = "SELECT \
@@ -76,9 +78,9 @@ const FREEZE: &str = "SELECT pg_catalog.count(*) FROM pg_stat_activity WHERE bac
     AND query LIKE '%to prevent wraparound%' AND datname = pg_catalog.current_database()";
 
 impl<'a> Sampler<'a> {
-    /// A sampler of the server at `url`, which remembers its standbys.
-    pub(crate) fn new(followers: Followers, url: &'a str) -> Sampler<'a> {
-        Sampler { written: VecDeque::new(), followers, url }
+    /// A sampler of the server at `url`, which remembers its standbys. Outside the windows of `calendar`, the load is full.
+    pub(crate) fn new(followers: Followers, url: &'a str, calendar: Option<&'a Environment>) -> Sampler<'a> {
+        Sampler { written: VecDeque::new(), followers, url, calendar }
     }
 
     /// Takes a sample. If the directive's own query fails, it counts as full load.
@@ -95,6 +97,10 @@ impl<'a> Sampler<'a> {
         let (mut signals, directive) = (Vec::new(), &job.directive);
         if let Some(window) = directive.window() {
             signals.extend(outside(client, &window).await?);
+        }
+        if let Some(calendar) = self.calendar {
+            let (gates, _) = calendar::closed(client, calendar).await?;
+            signals.extend(gates.iter().map(|gate| signal(CLOSED, gate.reason())));
         }
         let row = client.query_typed_one(SERVER, &[]).await.map_err(failed())?;
         self.server(&row, &mut signals);
@@ -177,7 +183,7 @@ async fn outside(client: &Client, window: &Window) -> Result<Option<Signal>, Err
     let row = client.query_typed_one(sql, &parameters).await;
     let inside: bool = row.map_err(Error::database("checking the window of a backfill"))?.get(0);
     let says = format!("outside its window, {}-{} {}", window.from, window.to, window.zone);
-    Ok((!inside).then(|| signal(2.0, says)))
+    Ok((!inside).then(|| signal(CLOSED, says)))
 }
 
 /// Checks that the directive's window and its own query are valid.
@@ -229,6 +235,8 @@ async fn own(client: &Client, job: &Job, query: &str) -> Signal {
 
 /// The load that stops the work.
 const STOPPED: f64 = 1.0;
+/// The load outside a window.
+const CLOSED: f64 = 2.0;
 
 /// The signal of a server that cannot be sampled: the work stops until it can.
 pub(crate) fn stale(seconds: u64) -> Signal {

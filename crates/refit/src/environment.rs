@@ -1,0 +1,97 @@
+//! Decides whether the environment admits a run: all gates of its profile in `refit.toml` are open, or are passed on purpose.
+//!
+//! *Invariant*: gates are looked at only if something would change, so that a boot with nothing to do stays one message.
+
+use refit_model::{Environment, MigrationSet};
+use tokio_postgres::Client;
+
+use crate::calendar::{self, Deadline};
+use crate::environment_gate::{EnvironmentGate, MissingPromotion, Override};
+use crate::error::Error;
+use crate::options::Options;
+use crate::plan::PlannedStep;
+
+/// What a run that was admitted has to observe and to record.
+#[derive(Debug, Default)]
+pub(crate) struct Admission {
+    /// When the window closes, if one does.
+    pub(crate) deadline: Option<Deadline>,
+    /// The gates that it passes, and why.
+    pub(crate) overridden: Option<Override>,
+}
+
+/// The gates that are closed for a run of these steps; a rollback applies none. The session is pinned.
+///
+/// # Errors
+/// When a query fails.
+pub(crate) async fn closed_gates(
+    client: &Client,
+    options: &Options,
+    set: &MigrationSet,
+    steps: &[PlannedStep],
+) -> Result<Vec<EnvironmentGate>, Error> {
+    match options.profile() {
+        Some(profile) => Ok(all_closed(client, profile, set, steps).await?.0),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// Admits a run, or refuses it. The session is pinned.
+///
+/// # Errors
+/// [`Error::Gated`] if a gate is closed and no override was requested; [`Error::Target`] if the reason of an override is empty.
+pub(crate) async fn admit(
+    client: &Client,
+    options: &Options,
+    set: &MigrationSet,
+    steps: &[PlannedStep],
+) -> Result<Admission, Error> {
+    let reason = options.override_reason.as_deref().map(str::trim);
+    if reason == Some("") {
+        return Err(Error::Target("an override needs a reason, which is recorded".to_owned()));
+    }
+    let (gates, closes) = match options.profile() {
+        Some(profile) => all_closed(client, profile, set, steps).await?,
+        None => (Vec::new(), None),
+    };
+    match (reason, options.profile()) {
+        (Some(reason), _) => {
+            let overridden = Override { reason: reason.to_owned(), gates };
+            Ok(Admission { deadline: None, overridden: Some(overridden) })
+        }
+        (None, _) if !gates.is_empty() => {
+            Err(Error::Gated { environment: options.environment.clone(), gates })
+        }
+        (None, profile) => {
+            let deadline = profile.zip(closes);
+            let deadline =
+                deadline.map(|(profile, closes)| Deadline::new(&options.environment, profile, closes));
+            Ok(Admission { deadline, overridden: None })
+        }
+    }
+}
+
+/// All closed gates of a profile, and when its window closes if it is open. A further gate is added here.
+async fn all_closed(
+    client: &Client,
+    profile: &Environment,
+    set: &MigrationSet,
+    steps: &[PlannedStep],
+) -> Result<(Vec<EnvironmentGate>, Option<i64>), Error> {
+    let (mut gates, closes) = calendar::closed(client, profile).await?;
+    gates.extend(not_promoted(profile, set, steps));
+    Ok((gates, closes))
+}
+
+/// The steps that the required environment has not applied as they are.
+fn not_promoted(profile: &Environment, set: &MigrationSet, steps: &[PlannedStep]) -> Option<EnvironmentGate> {
+    let environment = profile.requires.as_ref()?;
+    let missing = |step: &PlannedStep| {
+        let found = set.promotions().find(environment, &step.stem);
+        let digest = set.step(step.version, &step.stem)?.digest();
+        let is_missing = found.is_none_or(|promotion| promotion.digest != digest);
+        is_missing.then(|| MissingPromotion { stem: step.stem.clone(), edited: found.is_some() })
+    };
+    let missing: Vec<MissingPromotion> = steps.iter().filter_map(missing).collect();
+    (!missing.is_empty()).then(|| EnvironmentGate::Requires { environment: environment.clone(), missing })
+}
