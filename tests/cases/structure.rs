@@ -80,6 +80,7 @@ fn the_parser_is_named_in_few_places() {
 #[test]
 fn the_catalog_is_queried_in_few_places() {
     let at_home = [
+        "crates/refit-backup/src/",
         "crates/refit-bench/src/",
         "crates/refit-catalog/src/",
         "crates/refit-devdb/src/",

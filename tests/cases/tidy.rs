@@ -77,7 +77,7 @@ async fn sql_qualifies_functions_of_the_server() {
         crate::support::value::<Vec<String>>(&db, names).await.into_iter().collect();
     let root = crate::support::scratch::workspace();
     let mut complaints = Vec::new();
-    for name in ["refit", "refit-catalog", "refit-devdb", "refit-rehearsal", "refit-xtask"] {
+    for name in ["refit", "refit-backup", "refit-catalog", "refit-devdb", "refit-rehearsal", "refit-xtask"] {
         let folder = root.join("crates").join(name).join("src");
         for path in files(&folder, "sql") {
             let text = std::fs::read_to_string(&path).unwrap();

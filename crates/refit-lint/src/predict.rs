@@ -6,7 +6,7 @@ use crate::lint::Input;
 use crate::parser::parse;
 use crate::schema::Schema;
 use crate::search_path;
-use crate::sql::{Span, Stmt};
+use crate::sql::{Span, Stmt, StmtKind};
 use crate::stack::with_room;
 
 /// A top-level statement with its predicted effects.
@@ -20,6 +20,9 @@ pub struct Prediction {
     pub stmt: Stmt,
     /// Its effects, including those of the statements that it runs in bodies.
     pub effects: Effects,
+    /// Whether it may also change tables that its effects do not name: it runs dynamic SQL or a procedure that cannot be read, or
+    /// drops a schema or all objects of a role.
+    pub opaque: bool,
 }
 
 /// Predicts the effects of every statement of SQL files that are one set, in the given order, for a server of a major
@@ -38,14 +41,26 @@ fn predict_all(inputs: &[Input], postgres: u32) -> Vec<Prediction> {
         search_path::resolve(&mut stmts, &schema);
         for stmt in stmts {
             let mut total = Effects::default();
+            let mut opaque = false;
             for part in &nested(&stmt, &schema) {
                 let Effects { locks, work } = effects(&part.stmt, &schema, postgres);
                 total.locks.extend(locks);
                 total.work.extend(work);
+                opaque |= is_opaque(&part.stmt.kind, &schema);
             }
             schema.replay(&stmt);
-            all.push(Prediction { path: input.path.clone(), span: stmt.span, stmt, effects: total });
+            all.push(Prediction { path: input.path.clone(), span: stmt.span, stmt, effects: total, opaque });
         }
     }
     all
+}
+
+fn is_opaque(kind: &StmtKind, schema: &Schema) -> bool {
+    match kind {
+        StmtKind::DynamicSql { text, .. } => text.is_none(),
+        StmtKind::Call { name, args } => schema.functions(name, args.len()).next().is_none(),
+        StmtKind::Drop { what, .. } => matches!(what.as_str(), "SCHEMA" | "EXTENSION"),
+        StmtKind::Other(words) => words.starts_with("DROP OWNED"),
+        _ => false,
+    }
 }

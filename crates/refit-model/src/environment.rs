@@ -36,7 +36,8 @@ pub struct Environment {
     /// approvals = { error = 2, warn = 1 }
     /// ```
     pub approvals: Approvals,
-    /// What is backed up before a run. No command makes backups yet.
+    /// What is backed up before the first step of a run: `cargo xtask migrate`, `rollback` and `backfill run` do it. A service needs
+    /// `refit_backup::BackupHook`.
     pub backup: Backup,
     /// When migrations may run: `"[DAYS] FROM-TO [TIME ZONE]"`. Times are `HH:MM` or `HH:MM:SS`, and 24:00 is the end of a day. Days
     /// are names such as `Sat,Sun` or `Mon-Fri`, and default to every day; the time zone is a name such as `Europe/Berlin`, and defaults to UTC. A window that ends before it begins spans

@@ -79,6 +79,9 @@ pub fn main_of<A: Application>() -> ExitCode {
         Ok(status) => status,
         Err(error) => {
             context.out.error(&error);
+            if let Some(refit_backup::Error::Interrupted(_)) = error.downcast_ref() {
+                return ExitCode::from(crate::interrupt::STATUS);
+            }
             ExitCode::from(match error.downcast_ref() {
                 Some(refit::Error::Interrupted { .. }) => crate::interrupt::STATUS,
                 // It ran, and another run continues.

@@ -14,6 +14,7 @@
 mod adopt;
 mod approvals;
 mod backfills;
+mod backups;
 mod cargo;
 mod cli;
 mod commands;

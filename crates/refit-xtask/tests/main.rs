@@ -8,6 +8,9 @@ mod cases {
     mod adopt;
     mod approve;
     mod backfill;
+    mod backup;
+    mod backup_faults;
+    mod backup_restore;
     mod budget;
     mod check;
     mod commands;

@@ -15,6 +15,7 @@ use crate::event::Event;
 use crate::pin::require_no_transaction;
 use crate::plan::StepKind;
 use crate::report::StepReport;
+use crate::state::State;
 
 /// Why a hook stops a run: the source of [`Error::Hook`].
 pub type HookError = Box<dyn StdError + Send + Sync>;
@@ -38,6 +39,8 @@ pub struct HookRun<'a> {
     pub run: Option<i64>,
     /// Whether the run rolls back.
     pub is_rollback: bool,
+    /// The records of the run's history; none after a run.
+    pub state: Option<&'a State>,
     /// SQL that restores the session's settings; none if the session is the caller's.
     pub(crate) restore: Option<&'a str>,
 }
@@ -51,7 +54,7 @@ impl<'a> HookRun<'a> {
         is_rollback: bool,
     ) -> HookRun<'a> {
         let (environment, release) = of;
-        HookRun { client, environment, release, run, is_rollback, restore: None }
+        HookRun { client, environment, release, run, state: None, is_rollback, restore: None }
     }
 }
 

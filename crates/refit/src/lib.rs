@@ -252,6 +252,7 @@
 mod adopt;
 pub mod application_name;
 pub mod backfill;
+pub mod backup;
 mod boot;
 mod budget;
 mod budgets;

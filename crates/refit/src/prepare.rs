@@ -41,7 +41,7 @@ pub(crate) async fn prepare(
 }
 
 /// Takes the lock by polling: a session that blocks holds a snapshot, for which CREATE INDEX CONCURRENTLY would wait.
-async fn take(client: &Client, key: i64, interrupt: &Interrupt) -> Result<(), Error> {
+pub(crate) async fn take(client: &Client, key: i64, interrupt: &Interrupt) -> Result<(), Error> {
     let began = Instant::now();
     loop {
         let sql = "SELECT pg_catalog.pg_try_advisory_lock($1)";

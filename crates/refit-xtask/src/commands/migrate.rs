@@ -9,6 +9,7 @@ use refit_model::{MigrationSet, version_of};
 use serde::Serialize;
 
 use crate::backfills::{Failure, Worked, work};
+use crate::backups::RunBackup;
 use crate::context::{Context, reason_argument, version_argument};
 use crate::database::Database;
 use crate::hooks::with_hooks;
@@ -32,8 +33,9 @@ use crate::{progress, promotions, render};
                         cargo xtask migrate --dry-run\n  cargo xtask migrate --to V0012 --include V0009\n  \
                         cargo xtask migrate --to-release 2.0\n  cargo xtask migrate --to-package base\n  \
                         cargo xtask migrate --environment staging\n  \
-                        cargo xtask migrate --override INC-4711\n  \
-                        cargo xtask migrate --backfills hold && cargo xtask backfill run --dry-run"
+                        cargo xtask migrate --override \"incident 4711: the index is needed now\"\n  \
+                        cargo xtask migrate --backfills hold && cargo xtask backfill run --dry-run\n  \
+                        cargo xtask migrate --backup tables"
 )]
 pub struct Args {
     #[command(flatten)]
@@ -52,6 +54,8 @@ pub struct Args {
     /// What to do with budgets, which are measured before and after
     #[arg(long, value_name = "MODE", value_enum)]
     budgets: Option<BudgetMode>,
+    #[command(flatten)]
+    backup: RunBackup,
     /// Pass closed gates of the environment: windows, freeze periods, `requires`; the reason is recorded
     #[arg(long = "override", value_name = "REASON", value_parser = reason_argument)]
     override_reason: Option<String>,
@@ -112,12 +116,15 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     } else {
         Database::named_or_private(context).await?
     };
-    let migrator = database.protected(migrator);
+    migrator = database.protected(migrator);
     if args.dry_run {
         let connection = database.connect().await?;
         let plan = migrator.plan(&connection).await?;
         connection.close().await;
         return dry_run(&plan, &set, context);
+    }
+    if !args.private {
+        migrator = args.backup.attach(migrator, &set, &database, context)?;
     }
     let (migrator, _warnings) = with_hooks(migrator)?;
     // Backfills run afterwards, with progress.

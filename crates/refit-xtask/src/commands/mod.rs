@@ -3,6 +3,7 @@
 mod adopt;
 mod approve;
 mod backfill;
+mod backup;
 mod budget;
 mod check;
 mod ci;
@@ -55,6 +56,8 @@ pub enum Command {
     Rollback(rollback::Args),
     /// Run, watch and control backfills, which change rows in batches while services run
     Backfill(backfill::Args),
+    /// Make, verify, list, remove and restore backups
+    Backup(backup::Args),
     /// Show the status of a database: applied, pending, running and blocked migrations
     Status(status::Args),
     /// Show what a run did: steps, durations, lock waits, notices, errors and backfills; compare two runs
@@ -102,6 +105,7 @@ impl Command {
             Command::Migrate(args) => migrate::run(&args, context).await,
             Command::Rollback(args) => rollback::run(&args, context).await,
             Command::Backfill(args) => backfill::run(&args, context).await,
+            Command::Backup(args) => backup::run(&args, context).await,
             Command::Status(args) => status::run(&args, context).await,
             Command::Report(args) => report::run(&args, context).await,
             Command::Repair(args) => repair::run(&args, context).await,

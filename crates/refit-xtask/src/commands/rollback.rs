@@ -9,6 +9,7 @@ use refit_model::wording::counted;
 use refit_model::{MigrationSet, Version};
 
 use crate::backfills::{Failure, ObservedJob, with_progress};
+use crate::backups::RunBackup;
 use crate::context::{Context, reason_argument, version_argument};
 use crate::database::Database;
 use crate::hooks::with_hooks;
@@ -39,6 +40,8 @@ pub struct Args {
     /// Pass closed windows and freeze periods of the environment; the reason is recorded
     #[arg(long = "override", value_name = "REASON", value_parser = reason_argument)]
     override_reason: Option<String>,
+    #[command(flatten)]
+    backup: RunBackup,
     /// Print the rollback plan and its SQL, and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -57,7 +60,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         migrator = migrator.override_gates(reason);
     }
     let database = Database::named(context)?;
-    let migrator = database.protected(migrator);
+    let migrator = args.backup.attach(database.protected(migrator), &set, &database, context)?;
     let connection = database.connect().await?;
     if !args.dry_run && !args.sql && set.has_backfills() {
         migrator.upgrade_state(&connection).await?;

@@ -5,6 +5,7 @@ pub(crate) mod adoption;
 pub(crate) mod approvals;
 pub(crate) mod backfill;
 pub(crate) mod backfill_status;
+pub(crate) mod backups;
 pub(crate) mod budgets;
 pub(crate) mod checks;
 pub(crate) mod difference;

@@ -1,5 +1,7 @@
 //! A folder like a workspace, and helpers to run the commands in it.
 
+pub(crate) mod backups;
+
 use std::path::Path;
 use std::process::{Command, Output};
 

@@ -77,6 +77,8 @@ pub struct Target {
     config: Config,
     tls: TlsOptions,
     role: Option<HostRole>,
+    /// The text that it was parsed from, without the password.
+    conninfo: String,
 }
 
 impl Target {
@@ -117,7 +119,7 @@ impl Target {
         }
         config.ssl_mode(tls.mode.negotiate());
         parameters.apply(&mut config);
-        Ok(Target { config, tls, role: parameters.role })
+        Ok(Target { config, tls, role: parameters.role, conninfo: url::without_password(text) })
     }
 
     /// The configuration for `tokio-postgres`. The driver does not know the values `primary`, `standby` and `prefer-standby` of
@@ -129,6 +131,17 @@ impl Target {
     /// ```
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// The text that it was parsed from, without the password: for the command line of a program that uses libpq. Pass the password
+    /// in the environment variable `PGPASSWORD`.
+    ///
+    /// ```
+    /// let target = refit::Target::parse("postgres://app:secret@localhost/app?sslmode=require").unwrap();
+    /// assert_eq!(target.conninfo(), "postgres://app@localhost/app?sslmode=require");
+    /// ```
+    pub fn conninfo(&self) -> &str {
+        &self.conninfo
     }
 
     /// The connector for `tokio-postgres`, which encrypts as the URL says.

@@ -37,6 +37,39 @@ pub(super) fn split(text: &str) -> Result<(String, Parameters), Error> {
     Ok((rest, parameters))
 }
 
+/// A text that [`split`] has accepted, without the password in it.
+pub(super) fn without_password(text: &str) -> String {
+    let text = text.trim();
+    let Some((scheme, rest)) = text.split_once("://") else { return pairs_without_password(text) };
+    let (place, query) = match rest.split_once('?') {
+        Some((place, query)) => (place, query),
+        None => (rest, ""),
+    };
+    let place = match place.split_once('@') {
+        Some((credentials, host)) => {
+            format!("{}@{host}", credentials.split_once(':').map_or(credentials, |(user, _)| user))
+        }
+        None => place.to_owned(),
+    };
+    let is_secret = |pair: &&str| pair.split_once('=').is_some_and(|(key, _)| key == "password");
+    let kept: Vec<&str> = query.split('&').filter(|pair| !pair.is_empty() && !is_secret(pair)).collect();
+    let mark = if kept.is_empty() { "" } else { "?" };
+    format!("{scheme}://{place}{mark}{}", kept.join("&"))
+}
+
+fn pairs_without_password(text: &str) -> String {
+    let mut kept = Vec::new();
+    let mut rest = text;
+    while let Some((key, after)) = rest.split_once('=') {
+        let (raw, _, remaining) = take_value(after.trim_start());
+        if key.trim() != "password" {
+            kept.push(format!("{}={raw}", key.trim()));
+        }
+        rest = remaining.trim_start();
+    }
+    kept.join(" ")
+}
+
 fn split_url(text: &str, parameters: &mut Parameters) -> Result<String, Error> {
     let Some((base, query)) = text.split_once('?') else { return Ok(text.to_owned()) };
     let mut kept = Vec::new();
@@ -106,6 +139,21 @@ mod tests {
         let (rest, parameters) = split("host=h password='a b\\'c' sslmode = require dbname=d").unwrap();
         assert_eq!(rest, "host=h password='a b\\'c' dbname=d");
         assert_eq!(parameters.tls.mode, SslMode::Require);
+    }
+
+    #[test]
+    fn the_password_is_removed_for_other_programs() {
+        for (text, without) in [
+            ("postgres://u:p%40x@h:1/d?sslmode=require", "postgres://u@h:1/d?sslmode=require"),
+            ("postgres://u@h/d?password=secret", "postgres://u@h/d"),
+            ("postgresql://h/d?a=1&password=s&b=2", "postgresql://h/d?a=1&b=2"),
+            (
+                "host=h password='a b\\'c' sslmode = require dbname='x y'",
+                "host=h sslmode=require dbname='x y'",
+            ),
+        ] {
+            assert_eq!(without_password(text), without);
+        }
     }
 
     #[test]

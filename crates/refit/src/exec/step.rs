@@ -175,7 +175,8 @@ impl StepContext<'_> {
     pub(crate) fn hook_run(&self, is_rollback: bool) -> HookRun<'_> {
         let (environment, release) = self.program;
         let (client, run, restore) = (self.client, Some(self.run), Some(&*self.facts.restore));
-        HookRun { client, environment, release, run, is_rollback, restore }
+        let state = Some(&self.facts.state);
+        HookRun { client, environment, release, run, state, is_rollback, restore }
     }
 
     /// Returns the number of attempts, and how long the last one took.

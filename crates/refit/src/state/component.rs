@@ -16,10 +16,12 @@ pub(crate) enum Component {
     Backfill,
     /// Results of checks.
     Check,
+    /// Backups.
+    Backup,
 }
 
 impl Component {
-    const ALL: [Component; 3] = [Component::Runs, Component::Backfill, Component::Check];
+    const ALL: [Component; 4] = [Component::Runs, Component::Backfill, Component::Check, Component::Backup];
 
     /// Those that runs of a set need.
     pub(crate) fn of(set: &MigrationSet) -> Vec<Component> {
@@ -34,6 +36,7 @@ impl Component {
             Component::Runs => "runs",
             Component::Backfill => "backfill",
             Component::Check => "check",
+            Component::Backup => "backup",
         }
     }
 
@@ -54,6 +57,7 @@ impl Component {
                 include_str!("backfill_requested.sql"),
             ],
             Component::Check => &[include_str!("check.sql")],
+            Component::Backup => &[include_str!("backup.sql")],
         }
     }
 
@@ -65,7 +69,7 @@ impl Component {
             return usize::from(match self {
                 Component::Runs => old >= 1,
                 Component::Backfill => old >= 2,
-                Component::Check => false,
+                Component::Check | Component::Backup => false,
             });
         }
         let Some(list) = comment.strip_prefix("refit state:") else { return 0 };
@@ -115,9 +119,12 @@ impl Present {
             + has("backfill.relation_oid")
             + has("backfill.requested");
         let check = has("check_result.id");
+        let backup = has("backup.run_id");
         let comment = match runs {
             0 => self.comment,
-            _ => format!("refit state: runs {runs}, backfill {backfill}, check {check}; by its columns"),
+            _ => format!(
+                "refit state: runs {runs}, backfill {backfill}, check {check}, backup {backup}; by its columns"
+            ),
         };
         Ok(Present { comment, ..self })
     }

@@ -7,6 +7,7 @@ use refit::backfill::Preview;
 use refit_model::Version;
 
 use crate::backfills::{preview, work};
+use crate::backups::RunBackup;
 use crate::context::{Context, version_argument};
 use crate::database::{Database, refuse_pooler};
 use crate::render;
@@ -34,14 +35,18 @@ pub(super) struct Args {
     /// Number of batches per backfill
     #[arg(long, value_name = "N", default_value_t = 5, requires = "dry_run", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     sample: u32,
+    #[command(flatten)]
+    backup: RunBackup,
 }
 
 pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let database = Database::named(context)?;
-    let migrator = database.protected(context.migrator(context.set()?));
+    let set = context.set()?;
+    let migrator = database.protected(context.migrator(set.clone()));
     if args.dry_run {
         return dry_run(args, &migrator, &database, context).await;
     }
+    let migrator = args.backup.attach(migrator, &set, &database, context)?;
     let worked = work(&migrator, database.url(), context).await?;
     context.out.result(&worked, text![database.address(), "\n", worked.text()])?;
     Ok(if worked.is_complete() { ExitCode::SUCCESS } else { ExitCode::from(1) })
