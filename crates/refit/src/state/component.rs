@@ -202,21 +202,21 @@ mod tests {
         let new = sql("", &[Component::Runs]).unwrap();
         assert!(new.starts_with("CREATE SCHEMA \"refit\";CREATE TABLE refit.run"), "{new}");
         assert!(
-            !new.contains("CREATE TABLE refit.backfill") && new.contains("'refit state: runs 4;"),
+            !new.contains("CREATE TABLE refit.backfill") && new.contains("'refit state: runs 5;"),
             "{new}"
         );
-        let more = sql("refit state: runs 4; x", &[Component::Runs, Component::Backfill]).unwrap();
+        let more = sql("refit state: runs 5; x", &[Component::Runs, Component::Backfill]).unwrap();
         assert!(
-            more.starts_with("CREATE TABLE refit.backfill") && more.contains("runs 4, backfill 4;"),
+            more.starts_with("CREATE TABLE refit.backfill") && more.contains("runs 5, backfill 4;"),
             "{more}"
         );
         let old = sql("refit state 3: x", &[Component::Runs]).unwrap();
         assert!(
-            old.starts_with("CREATE TABLE refit.history") && old.contains("runs 4, backfill 4;"),
+            old.starts_with("CREATE TABLE refit.history") && old.contains("runs 5, backfill 4;"),
             "{old}"
         );
         assert!(!old.contains("CREATE TABLE refit.backfill"), "{old}");
-        assert_eq!(sql("refit state: runs 4; x", &[Component::Runs]), None);
+        assert_eq!(sql("refit state: runs 5; x", &[Component::Runs]), None);
         assert_eq!(sql("refit state: runs 99; a newer refit", &[Component::Runs]), None);
     }
 
