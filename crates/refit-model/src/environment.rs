@@ -193,7 +193,7 @@ pub fn unknown_zones(
 }
 
 /// Why the profiles cannot be satisfied: one requires itself, perhaps through others, or an environment without a name.
-pub(crate) fn contradiction(environments: &BTreeMap<String, Environment>) -> Option<String> {
+pub(crate) fn circular_requirement(environments: &BTreeMap<String, Environment>) -> Option<String> {
     if environments.values().any(|environment| environment.requires.as_deref() == Some("")) {
         return Some("a profile requires the environment \"\"".to_owned());
     }
