@@ -39,8 +39,19 @@ const CHAOS: [&str; 9] = [
 ];
 
 /// The tests of `--fast`: unit tests, and fast integration tests without a server.
-const FAST: [&str; 9] =
-    ["--workspace", "--lib", "--bins", "--test", "folder", "--test", "grammar", "--test", "versions"];
+const FAST: [&str; 11] = [
+    "--workspace",
+    "--lib",
+    "--bins",
+    "--test",
+    "folder",
+    "--test",
+    "grammar",
+    "--test",
+    "signatures",
+    "--test",
+    "versions",
+];
 
 /// Runs `cargo test`. The exit status is 0 or 1.
 ///

@@ -54,7 +54,8 @@ impl fmt::Display for ApprovalVoid {
 pub struct ApprovalCount<'a> {
     /// The stem of the migration.
     pub stem: &'a str,
-    /// What the linter found, as recorded for the present content: the highest in an entry that counts or in `[[lint]]`.
+    /// What the linter found, as recorded for the present content: the highest in `[[lint]]` or in an entry
+    /// that counts or repeats one that does.
     pub severity: Option<LintSeverity>,
     /// Every entry for the migration, in order, with the reason if it does not count.
     pub entries: Vec<(&'a Approval, Option<ApprovalVoid>)>,
@@ -107,9 +108,11 @@ impl MigrationSet {
             }
         };
         let entries: Vec<_> = of_step.into_iter().map(|entry| (entry, void(entry))).collect();
-        let counted = entries.iter().filter(|(_, void)| void.is_none()).map(|(entry, _)| entry.lint);
+        // Who approves again, since the linter finds more, counts once, but has seen it.
+        let is_valid = |void: &Option<ApprovalVoid>| matches!(void, None | Some(ApprovalVoid::Repeated));
+        let seen = entries.iter().filter(|(_, void)| is_valid(void)).map(|(entry, _)| entry.lint);
         let records = records.filter(|record| record.digest == digest).map(|record| record.severity);
-        ApprovalCount { stem, severity: counted.chain(records).max(), entries }
+        ApprovalCount { stem, severity: seen.chain(records).max(), entries }
     }
 }
 

@@ -169,6 +169,9 @@ fn the_severity_says_how_many_are_needed() {
     assert_eq!(missing(&with("alice@example.com", LintSeverity::Error)), 1);
     let both = with("alice@example.com", LintSeverity::Clean) + &record(LintSeverity::Error);
     assert_eq!(missing(&both), 1, "the highest counts");
+    let again =
+        with("alice@example.com", LintSeverity::Clean) + &with("alice@example.com", LintSeverity::Error);
+    assert_eq!(missing(&again), 1, "she has seen the error");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use refit_model::{
 
 use crate::approvals::authors::Authors;
 use crate::approvals::write::Appended;
-use crate::approvals::{Reviewed, reference_of, required, review, sign};
+use crate::approvals::{Reviewed, reference_of, review, sign};
 use crate::context::Context;
 use crate::output::GOOD;
 use crate::render::approvals as render;
@@ -93,7 +93,7 @@ fn show(
     context: &Context,
 ) -> anyhow::Result<ExitCode> {
     let environment = &context.global.environment;
-    let listed = render::listed(reviewed, &required(set, environment), environment, args.check);
+    let listed = render::listed(set, reviewed, environment, args.check);
     let text = render::approvals(&listed);
     context.out.result(&listed, text)?;
     Ok(if args.check && listed.lacking() > 0 { ExitCode::from(1) } else { ExitCode::SUCCESS })
@@ -145,7 +145,7 @@ fn approve(args: &Args, by: &str, reviewed: &[Reviewed<'_>], context: &Context) 
         let at = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         let mut entry = Approval::new(one.count.stem, &one.step.digest(), by, &at, one.found);
         entry.role.clone_from(&args.role);
-        // An address that cannot be written is of nobody who can approve.
+        // An address that cannot be written cannot approve either.
         entry.authors = one.authors.iter().filter(|author| is_approver(author)).cloned().collect();
         if let Some(key) = &args.sign {
             entry.signature = Some(sign::sign(key, &entry.signed_text())?);
@@ -159,7 +159,8 @@ fn approve(args: &Args, by: &str, reviewed: &[Reviewed<'_>], context: &Context) 
             .result(&serde_json::json!({ "format": 1, "approved": entries }), "nothing was changed")?;
         return Ok(ExitCode::SUCCESS);
     }
-    refuse_void(args, &file.set(&folder)?, &entries, reviewed)?;
+    let set = file.set(&folder)?;
+    refuse_void(args, &set, &entries, reviewed)?;
     let path = file.write()?;
     let lines = entries.iter().map(|entry| {
         let lint = format!("  lint: {}", entry.lint.as_str());
@@ -167,7 +168,10 @@ fn approve(args: &Args, by: &str, reviewed: &[Reviewed<'_>], context: &Context) 
     });
     let mut text = crate::styled::Text::lines(lines);
     text.push_line(format!("commit {}", path.display()));
-    context.out.result(&serde_json::json!({ "format": 1, "approved": entries }), text)?;
+    // With the states of their signatures.
+    let all = &set.approvals().entries;
+    let written = all.get(all.len() - entries.len()..).unwrap_or_default();
+    context.out.result(&serde_json::json!({ "format": 1, "approved": written }), text)?;
     Ok(ExitCode::SUCCESS)
 }
 

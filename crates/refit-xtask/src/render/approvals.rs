@@ -1,10 +1,10 @@
 //! Rendering of approvals: each migration with its entries.
 
 use refit_model::wording::{counted, plural};
-use refit_model::{ApprovalVoid, Approvals, LintSeverity, SignatureState};
+use refit_model::{ApprovalVoid, Approvals, LintSeverity, MigrationSet, SignatureState};
 use serde::Serialize;
 
-use crate::approvals::{Reviewed, reference_of};
+use crate::approvals::{Reviewed, reference_of, required};
 use crate::output::{BAD, GOOD, QUIET, WARN};
 use crate::styled::{Text, text};
 
@@ -15,6 +15,8 @@ pub(crate) struct Listed<'a> {
     environment: &'a str,
     required: Approvals,
     migrations: Vec<Migration<'a>>,
+    /// Entries for migrations that are not in the folder.
+    gone: Vec<Gone<'a>>,
     /// Whether only migrations that lack approvals are shown to people.
     #[serde(skip)]
     only_lacking: bool,
@@ -37,6 +39,12 @@ struct Migration<'a> {
     /// Whether a run would demand more than it needs, because it does not know what the linter finds.
     unrecorded: bool,
     approvals: Vec<Entry<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Gone<'a> {
+    migration: &'a str,
+    by: &'a str,
 }
 
 #[derive(Debug, Serialize)]
@@ -65,11 +73,12 @@ impl Migration<'_> {
 
 /// What is known about migrations, in an environment.
 pub(crate) fn listed<'a>(
+    set: &'a MigrationSet,
     reviewed: &'a [Reviewed<'a>],
-    required: &Approvals,
     environment: &'a str,
     only_lacking: bool,
 ) -> Listed<'a> {
+    let required = &required(set, environment);
     let entry = |(approval, void): &(&'a refit_model::Approval, Option<ApprovalVoid>)| Entry {
         by: &approval.by,
         role: approval.role.as_deref(),
@@ -92,7 +101,10 @@ pub(crate) fn listed<'a>(
         approvals: one.count.entries.iter().map(entry).collect(),
     };
     let migrations = reviewed.iter().map(migration).collect();
-    Listed { format: 1, environment, required: *required, migrations, only_lacking }
+    let is_gone = |stem: &str| set.steps().all(|step| step.file().stem != stem);
+    let entries = set.approvals().entries.iter().filter(|entry| is_gone(&entry.migration));
+    let gone = entries.map(|entry| Gone { migration: &entry.migration, by: &entry.by }).collect();
+    Listed { format: 1, environment, required: *required, migrations, gone, only_lacking }
 }
 
 /// A line for each migration, a line for each of its entries, and a summary.
@@ -109,6 +121,10 @@ pub(crate) fn approvals(listed: &Listed<'_>) -> Text {
             let why = "its severity is not recorded, so a run counts it as the highest";
             text.push_line(format!("    {why}: cargo xtask approve --lint {}", migration.reference));
         }
+    }
+    for Gone { migration, by } in listed.gone.iter().filter(|_| !listed.only_lacking) {
+        let line = format!("  {migration}  {by}: the folder has no such migration");
+        text.push_line(text![QUIET.column("  gone", 12), line]);
     }
     let (all, lacking) = (listed.migrations.len(), listed.lacking());
     let environment = listed.environment;
@@ -129,6 +145,7 @@ pub(crate) fn approvals(listed: &Listed<'_>) -> Text {
 fn headline(migration: &Migration<'_>) -> Text {
     let Migration { migration: stem, lint, needed, approved, .. } = migration;
     let (word, style) = match (migration.is_lacking(), needed) {
+        (true, _) if migration.missing == 0 => ("unrecorded", BAD),
         (true, _) => ("lacks", BAD),
         (false, 0) => ("needs none", QUIET),
         (false, _) => ("approved", GOOD),

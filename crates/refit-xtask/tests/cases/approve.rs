@@ -67,6 +67,7 @@ fn migrations_need_as_many_as_their_severity_says() {
     workspace.run(&["approve", "V0002__drop", "V0003", "--as", "carol@example.com"]).expect(0);
     let text = workspace.run(&["approve", "--check"]).expect(1).stdout;
     assert!(text.contains("1 of 3 migrations lacks approvals for production"), "{text}");
+    assert!(text.contains("unrecorded  V0001__sites"), "{text}");
     assert!(text.contains("cargo xtask approve --lint V0001"), "{text}");
     workspace.run(&["approve", "--lint"]).expect(0);
     let text = workspace.run(&["approve", "--lint"]).expect(0).stdout;
@@ -114,6 +115,12 @@ fn an_edit_voids_approvals() {
         }
         workspace.run(&["approve", "--check", "V0002"]).expect(0);
     }
+    // An entry of a migration that is gone stays visible.
+    let text = std::fs::read_to_string(workspace.root().join("migrations/approvals.toml")).unwrap();
+    workspace.write("approvals.toml", &text.replacen("V0002__drop", "V0009__gone", 1));
+    let listed = workspace.run(&["approve", "--list"]).expect(0).stdout;
+    assert!(listed.contains("V0009__gone  bob@example.com: the folder has no such migration"), "{listed}");
+    workspace.write("approvals.toml", &text);
     // A document is no part of it.
     workspace.write("V0002__drop.md", "# Why\n");
     workspace.run(&["approve", "--check", "V0002"]).expect(0);
@@ -210,7 +217,8 @@ fn signatures_are_made_by_openssh_and_verified() {
         assert!(refused.contains(why), "{refused}");
         assert!(!workspace.files().contains(&"approvals.toml".to_owned()), "nothing is written");
     }
-    approve("alice", &alice).expect(0);
+    let arguments = ["approve", "V0002", "--as", "alice@example.com", "--sign", alice.as_str()];
+    assert_eq!(json(&workspace, &arguments, 0)["approved"][0]["signature_state"], "verified");
     approve("bob", &bob).expect(0);
     workspace.run(&["approve", "--check", "V0002"]).expect(0);
     let listed = workspace.run(&["approve", "--list", "V0002"]).expect(0).stdout;
