@@ -79,6 +79,17 @@ async fn a_run_inside_the_window_is_admitted() {
 }
 
 #[tokio::test]
+async fn a_name_that_is_nearly_that_of_a_profile_is_warned_of() {
+    let db = TestDb::empty().await.unwrap();
+    let closed = with_profile(&[ONE], &window(&db, 3_600, 7_200).await);
+    let report = closed.environment("prodution").run(db.url()).await.unwrap();
+    assert_eq!(
+        report.warnings,
+        ["refit.toml has no profile for the environment prodution; is it `production`?"]
+    );
+}
+
+#[tokio::test]
 async fn a_freeze_refuses_runs_and_rollbacks() {
     let db = TestDb::empty().await.unwrap();
     with_profile(&[ONE, ONE_DOWN], "").run(db.url()).await.unwrap();
@@ -203,6 +214,10 @@ async fn steps_that_another_environment_has_not_applied_are_refused() {
     let more = [&files[..], &[("V3__three.sql", "CREATE TABLE three ();")]].concat();
     let error = with_records(&more).run(db.url()).await.unwrap_err();
     assert!(error.message().contains("not applied in staging: V3__three;"), "{}", error.message());
+    // What never runs there cannot have a record.
+    let own = ("V3__three.sql", "-- refit: environments = [\"production\"]\nCREATE TABLE three ();");
+    let more = [&files[..], &[own]].concat();
+    assert_eq!(with_records(&more).run(db.url()).await.unwrap().steps.len(), 1);
 }
 
 #[tokio::test]
@@ -245,6 +260,22 @@ async fn a_profile_turns_checks_on() {
     assert!(!exists(&db, "one").await);
     checked.checks(false).run(db.url()).await.unwrap();
     assert!(exists(&db, "one").await);
+}
+
+/// The arithmetic of `refit-model` is tested with these answers: a time that occurs twice is the later instant, and one that does not
+/// occur is moved by the gap.
+#[tokio::test]
+async fn servers_read_local_times_as_the_model_expects() {
+    let db = TestDb::empty().await.unwrap();
+    for (local, instant) in [
+        ("2026-10-25 02:30", "2026-10-25 01:30Z"),
+        ("2026-03-29 02:30", "2026-03-29 01:30Z"),
+        ("2026-03-29 03:00", "2026-03-29 01:00Z"),
+    ] {
+        let sql =
+            format!("SELECT '{local}'::timestamp AT TIME ZONE 'Europe/Berlin' = '{instant}'::timestamptz");
+        assert!(value::<bool>(&db, &sql).await, "{local}");
+    }
 }
 
 #[tokio::test]

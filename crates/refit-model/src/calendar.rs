@@ -75,7 +75,7 @@ impl TryFrom<String> for RunWindow {
         };
         let zone = zone(&words[times + 1..]).ok_or_else(|| bad(" (after the times comes a time zone)"))?;
         let to = if to <= from { to + SECONDS_OF_DAY } else { to };
-        Ok(RunWindow { days, from, to, zone, text })
+        Ok(RunWindow { days, from, to, zone, text: words.join(" ") })
     }
 }
 
@@ -95,7 +95,7 @@ impl TryFrom<String> for FreezePeriod {
         let zone = zone(rest).ok_or_else(bad)?;
         match last < first {
             true => Err(format!("`{text}` ends before it begins")),
-            false => Ok(FreezePeriod { first, last, zone, text }),
+            false => Ok(FreezePeriod { first, last, zone, text: words.join(" ") }),
         }
     }
 }

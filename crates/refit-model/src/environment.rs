@@ -47,7 +47,8 @@ pub struct Environment {
     /// When no migration may run: `"FIRST/LAST [TIME ZONE]"`, two dates that both belong to the period, or one date. The time zone
     /// defaults to UTC.
     pub freeze: Vec<FreezePeriod>,
-    /// Another environment, in which each migration must have been applied before, with the same text, down file and checks.
+    /// Another environment, in which each migration that runs there must have been applied before, with the same text, down file and
+    /// checks.
     /// `cargo xtask migrate` there records what is applied in `promotions.toml`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requires: Option<String>,

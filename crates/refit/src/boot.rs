@@ -34,8 +34,8 @@ impl Migrator {
     /// ```
     ///
     /// # Errors
-    /// Those of [`connect()`](crate::connect()) and of [`apply`](Migrator::apply); [`Error::Pending`] if it only checks. With [`Backfills::Inline`], also those of
-    /// [`run_backfills`](Migrator::run_backfills).
+    /// Those of [`connect()`](crate::connect()) and of [`apply`](Migrator::apply); [`Error::Pending`] if it only checks. With
+    /// [`Backfills::Inline`], also those of [`run_backfills`](Migrator::run_backfills).
     pub async fn run(&self, url: &str) -> Result<Report, Error> {
         let report = match self.planner.options.boot() {
             Boot::Apply => self.apply_at_boot(url).await,

@@ -173,3 +173,21 @@ impl From<Arc<MigrationSet>> for Source {
         Source::Set(set)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use include_dir::DirEntry;
+
+    use super::*;
+
+    #[test]
+    fn profiles_are_known_before_the_set_is_read() {
+        const TEXT: &[u8] = b"state_schema = \"mine\"\n[environment.production]\nchecks = true\n";
+        static ENTRIES: [DirEntry<'static>; 1] = [DirEntry::File(File::new("refit.toml", TEXT))];
+        static FILES: Dir<'static> = Dir::new("", &ENTRIES);
+        static EMBEDDED: Embedded = Embedded::new(&FILES, "", "", "");
+        let early = Source::from(&EMBEDDED).early_settings();
+        assert_eq!(early.state_schema.as_deref(), Some("mine"));
+        assert!(early.profiles["production"].checks);
+    }
+}

@@ -83,12 +83,15 @@ async fn all_closed(
     Ok((gates, closes))
 }
 
-/// The steps that the required environment has not applied as they are.
+/// The steps that the required environment has not applied as they are. Those that never run there need not be.
 fn not_promoted(profile: &Environment, set: &MigrationSet, steps: &[PlannedStep]) -> Option<EnvironmentGate> {
     let environment = profile.requires.as_ref()?;
     let missing = |step: &PlannedStep| {
-        let found = set.promotions().find(environment, &step.stem);
-        let digest = set.step(step.version, &step.stem)?.digest();
+        let of_set = set.step(step.version, &step.stem)?;
+        if !of_set.file().directives.runs_in(environment) {
+            return None;
+        }
+        let (found, digest) = (set.promotions().find(environment, &step.stem), of_set.digest());
         let is_missing = found.is_none_or(|promotion| promotion.digest != digest);
         is_missing.then(|| MissingPromotion { stem: step.stem.clone(), edited: found.is_some() })
     };

@@ -2,7 +2,7 @@
 //!
 //! Migrations are SQL files in a folder. The build checks and embeds the folder; the service applies what is pending when it
 //! boots. This page is the whole story of such a service: [build](#build), [boot](#boot), [readiness](#readiness),
-//! [replicas](#several-replicas), [stopping](#stopping), [backfills](#backfills), [drift](#drift), [errors](#errors),
+//! [replicas](#several-replicas), [environments](#environments), [stopping](#stopping), [backfills](#backfills), [drift](#drift), [errors](#errors),
 //! [rollback](#rollback), [features](#features).
 //!
 //! Two small services in the repository are complete: `examples/tokio-service` uses plain tokio, and `examples/axum-service`
@@ -90,6 +90,30 @@
 //!
 //! Connect to the server itself, or to a pooler in session mode ([`Migrator::session_pooler`]): a pooler that switches sessions is
 //! [refused](Error::Pooler) as soon as there is something to apply.
+//!
+//! # Environments
+//!
+//! [`Migrator::environment`] names the environment, and `[environment.NAME]` in `refit.toml` may say what a run must satisfy there:
+//! windows, freeze periods, an environment that comes first. A run that it does not admit ends with [`Error::Gated`] before it
+//! changes anything. With `boot = "check"`, [`Migrator::run`] applies nothing, and ends with [`Error::Pending`] if there is
+//! something to apply:
+//!
+//! ```no_run
+//! use refit::{Error, Migrator};
+//!
+//! # async fn example(migrations: &'static refit::Embedded, url: &str) {
+//! match Migrator::new(migrations).environment("production").run(url).await {
+//!     Err(Error::Gated { gates, .. }) => {
+//!         for gate in gates {
+//!             eprintln!("{gate} (opens: {:?})", gate.opens());
+//!         }
+//!     }
+//!     Err(Error::Pending { pending, .. }) => eprintln!("not applied yet: {}", pending.join(", ")),
+//!     Err(error) => eprintln!("{}", error.message()),
+//!     Ok(report) => println!("{report}"),
+//! }
+//! # }
+//! ```
 //!
 //! # Stopping
 //!

@@ -100,6 +100,16 @@ impl Options {
         self.profiles.get(&self.environment).filter(|_| !self.ignores_profile)
     }
 
+    /// A warning if the environment has no profile, but one with a similar name has.
+    pub(crate) fn misspelt_environment(&self) -> Option<String> {
+        let environment = &self.environment;
+        if self.ignores_profile || self.profiles.contains_key(environment) {
+            return None;
+        }
+        let near = refit_model::nearest(environment, self.profiles.keys().map(String::as_str))?;
+        Some(format!("refit.toml has no profile for the environment {environment}; is it `{near}`?"))
+    }
+
     /// The profile, if backfills have to observe its windows and freeze periods.
     pub(crate) fn calendar(&self) -> Option<&Environment> {
         self.profile().filter(|profile| profile.has_calendar() && self.override_reason.is_none())

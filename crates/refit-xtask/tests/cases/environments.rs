@@ -62,7 +62,7 @@ async fn what_a_service_applied_is_recorded_unless_it_was_edited() {
     assert_eq!(workspace.read("promotions.toml"), recorded);
     workspace.write("promotions.toml", "[staging]\n<<<<<<< ours\n");
     let damaged = workspace.run(&["migrate", "--environment", "staging"]).expect(2).stderr;
-    assert!(damaged.contains("promotions.toml:2:1") && damaged.contains("resolve a conflict"), "{damaged}");
+    assert!(damaged.contains("promotions.toml:2:") && damaged.contains("resolve a conflict"), "{damaged}");
 }
 
 #[tokio::test]
@@ -91,7 +91,7 @@ async fn overrides_are_asked_for_and_shown() {
     let plan =
         workspace.run(&["rollback", "--to", "V0001", "--dry-run", "--format", "json"]).expect(0).stdout;
     let plan: Value = serde_json::from_str(&plan).unwrap();
-    assert_eq!(plan["gates"][0]["kind"], "freeze");
+    assert_eq!(plan["plan"]["gates"][0]["kind"], "freeze", "{plan}");
     let arguments =
         ["rollback", "--to", "V0001", "--yes", "--override", "broken release", "--format", "json"];
     let report: Value = serde_json::from_str(&workspace.run(&arguments).expect(0).stdout).unwrap();

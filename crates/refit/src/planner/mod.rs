@@ -110,7 +110,9 @@ impl Planner {
     }
 
     pub(crate) fn plan_for(&self, history: &History) -> Result<Plan, Error> {
-        Ok(Plan::compute(self.set()?, history, &self.requested()))
+        let mut plan = Plan::compute(self.set()?, history, &self.requested());
+        plan.warnings.extend(self.options.misspelt_environment());
+        Ok(plan)
     }
 
     /// Checks that the versions that the caller named exist.
