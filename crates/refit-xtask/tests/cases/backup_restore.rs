@@ -5,7 +5,7 @@ use std::process::Stdio;
 use refit_devdb::TestDb;
 use serde_json::Value;
 
-use crate::support::backups::migrated;
+use crate::support::backups::{has_pg_dump, migrated};
 use crate::support::{Workspace, execute, until, value};
 
 const SHOP: &str = "CREATE TABLE customers (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL);\n\
@@ -94,6 +94,40 @@ async fn every_row_comes_back() {
     execute(&db, "DELETE FROM customers WHERE id > 40; DELETE FROM orders WHERE id > 200").await;
     let text = workspace.run(&["backup", "restore", &id, "--dry-run"]).expect(0).stdout;
     assert!(text.contains("public.orders  unchanged, 200 rows"), "{text}");
+}
+
+#[tokio::test]
+async fn the_owner_of_the_database_needs_no_other_rights() {
+    let db = TestDb::empty().await.unwrap();
+    let role = format!("owner_of_{}", db.name());
+    execute(
+        &db,
+        &format!(
+            "CREATE ROLE {role} LOGIN; ALTER DATABASE {} OWNER TO {role}; ALTER SCHEMA public OWNER TO {role}",
+            db.name()
+        ),
+    )
+    .await;
+    let own = db.url().replace("postgres@", &format!("{role}@"));
+    let workspace = Workspace::new(&[("V1__shop.sql", SHOP)]).at(&own);
+    if !has_pg_dump(&workspace) {
+        return;
+    }
+    workspace.run(&["migrate"]).expect(0);
+    execute(&db, ROWS).await;
+    let before = rows(&db).await;
+    workspace.write("V2__break.sql", BREAK);
+    workspace.run(&["migrate", "--backup", "full"]).expect(0);
+    let id = workspace.backup(&["list"])[0]["id"].as_str().unwrap().to_owned();
+    let history = crate::support::history(&db).await;
+    execute(&db, "SELECT setval('orders_id_seq', 7)").await;
+    workspace.run(&["backup", "restore", &id, "--yes"]).expect(0);
+    assert_eq!(rows(&db).await, before);
+    assert_eq!(value::<i64>(&db, "SELECT last_value FROM orders_id_seq").await, 200);
+    // The history says what the schema is, and is not restored.
+    assert_eq!(crate::support::history(&db).await, history);
+    let owner: String = value(&db, "SELECT tableowner::text FROM pg_tables WHERE tablename = 'backup'").await;
+    assert_eq!(owner, role);
 }
 
 #[tokio::test]

@@ -33,7 +33,7 @@ COMMENT ON COLUMN refit.backup.bytes IS 'The size of the file.';
 COMMENT ON COLUMN refit.backup.sha256 IS 'The SHA-256 of the file, in hexadecimal.';
 COMMENT ON COLUMN refit.backup.server_version IS 'The version of the server.';
 COMMENT ON COLUMN refit.backup.dump_version IS 'The version of pg_dump.';
-COMMENT ON COLUMN refit.backup.system_identifier IS 'The system identifier of the server, as in pg_control_system().';
+COMMENT ON COLUMN refit.backup.system_identifier IS 'The system identifier of the server, which every cluster has of its own.';
 COMMENT ON COLUMN refit.backup.database_name IS 'The database.';
 COMMENT ON COLUMN refit.backup.session_role IS 'The role that logged in.';
 COMMENT ON COLUMN refit.backup.error IS 'Why it failed.';
