@@ -19,6 +19,7 @@ mod cases {
     mod releases;
     mod repair;
     mod rollback;
+    mod scripts;
     mod snapshot;
     mod trace;
     mod untrusted_text;
