@@ -96,11 +96,7 @@ impl Output {
     }
 
     fn write(&self, text: &str) -> anyhow::Result<()> {
-        match writeln!(anstream::stdout().lock(), "{text}") {
-            // The reader has closed the pipe: `cargo xtask status | head -1`.
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-            written => written.context("cannot write to standard output"),
-        }
+        unless_closed(writeln!(anstream::stdout().lock(), "{text}"))
     }
 
     /// Prints a script that a program reads. It is printed as it is unless standard output is a terminal, for which control
@@ -111,7 +107,8 @@ impl Output {
     pub(crate) fn script(&self, sql: &str) -> anyhow::Result<()> {
         match (self.human(), std::io::stdout().is_terminal()) {
             (true, true) => self.print(sql),
-            (true, false) => self.write(sql.trim_end_matches('\n')),
+            // Not by `anstream`, which removes escape sequences, also those in a literal.
+            (true, false) => unless_closed(std::io::stdout().lock().write_all(sql.as_bytes())),
             (false, _) => {
                 let document = serde_json::to_string_pretty(&serde_json::json!({ "script": sql }))?;
                 self.document(&document)
@@ -151,6 +148,14 @@ impl Output {
             .default(false)
             .interact();
         if answer.context("cannot read the answer")? { Ok(()) } else { bail!("nothing was changed") }
+    }
+}
+
+/// The outcome of writing to standard output. A reader may have closed the pipe: `cargo xtask status | head -1`.
+fn unless_closed(written: std::io::Result<()>) -> anyhow::Result<()> {
+    match written {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("cannot write to standard output"),
     }
 }
 

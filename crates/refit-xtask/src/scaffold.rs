@@ -1,10 +1,11 @@
 //! The files of a new migration: names, the next version, and templates.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use refit_model::{FileKind, Settings, Version, VersionStyle};
+use refit_model::{FileKind, PackageRange, Settings, Version, VersionStyle, nearest};
 
 /// Maximum length of a name: refinery's history allows 255 characters, and long file names are hard to read.
 const MAX_NAME: usize = 100;
@@ -57,6 +58,7 @@ pub(crate) fn check_name(name: &str) -> anyhow::Result<()> {
 pub(crate) struct Existing {
     migrations: Vec<(Version, String, usize)>,
     style: Option<VersionStyle>,
+    packages: BTreeMap<String, PackageRange>,
 }
 
 impl Existing {
@@ -80,7 +82,7 @@ impl Existing {
             }
             Err(_) => Settings::default(),
         };
-        Ok(Existing { migrations, style: settings.versions })
+        Ok(Existing { migrations, style: settings.versions, packages: settings.package })
     }
 
     /// The file with this name, whatever its version.
@@ -89,11 +91,43 @@ impl Existing {
         same.map(|(version, name, digits)| format!("V{version:0digits$}__{name}.sql"))
     }
 
-    /// The next version, formatted: the newest plus 1 with as many digits, or the current time if the folder uses timestamps.
+    /// The next version, formatted: that of a package, or of the folder.
     ///
     /// # Errors
-    /// When there is no higher version.
-    pub(crate) fn next(&self) -> anyhow::Result<String> {
+    /// When there is no higher version, no such package, or packages are declared and the version is in none of them.
+    pub(crate) fn next(&self, package: Option<&str>) -> anyhow::Result<String> {
+        let Some(name) = package else {
+            let next = self.next_of_folder()?;
+            let version: Version = next.parse()?;
+            let mut ranges = self.packages.values();
+            if !self.packages.is_empty() && !ranges.any(|range| (range.from..=range.to).contains(&version)) {
+                let names: Vec<&str> = self.packages.keys().map(String::as_str).collect();
+                bail!(
+                    "version {version} is in the range of no package; give --package: {}",
+                    names.join(", ")
+                );
+            }
+            return Ok(next);
+        };
+        let Some(PackageRange { from, to }) = self.packages.get(name) else {
+            let instead = match nearest(name, self.packages.keys().map(String::as_str)) {
+                Some(near) => format!("did you mean {near}?"),
+                None => format!("declare `[package.{name}]` with `from` and `to`"),
+            };
+            bail!("refit.toml has no package {name}: {instead}");
+        };
+        let versions = self.migrations.iter().map(|(version, ..)| *version);
+        let newest = versions.filter(|version| (from..=to).contains(&version)).max();
+        let next = newest.map_or((*from).max(1), |newest| newest.saturating_add(1));
+        if next > *to {
+            bail!("the range of package {name} ({from} to {to}) is used up: extend it in refit.toml");
+        }
+        let digits = self.migrations.last().map_or(4, |(_, _, digits)| *digits);
+        Ok(format!("{next:0digits$}"))
+    }
+
+    /// The newest version plus 1 with as many digits, or the current time if the folder uses timestamps.
+    fn next_of_folder(&self) -> anyhow::Result<String> {
         let newest = self.migrations.last();
         let stamped = |(_, _, digits): &(Version, String, usize)| *digits == 14;
         if self.style == Some(VersionStyle::Timestamp)
@@ -161,7 +195,31 @@ mod tests {
             fs::write(folder.path().join(file), "").unwrap();
         }
         fs::write(folder.path().join("refit.toml"), settings).unwrap();
-        Existing::read(folder.path()).unwrap().next().unwrap()
+        Existing::read(folder.path()).unwrap().next(None).unwrap()
+    }
+
+    #[test]
+    fn a_package_has_its_own_next_version() {
+        let folder = tempfile::tempdir().unwrap();
+        let ranges = "[package.base]\nfrom = 0\nto = 2\n[package.cms]\nfrom = 30\nto = 49\n";
+        fs::write(folder.path().join("refit.toml"), ranges).unwrap();
+        let next =
+            |package| Existing::read(folder.path()).unwrap().next(package).map_err(|error| error.to_string());
+        assert_eq!(next(Some("base")).unwrap(), "0001");
+        assert_eq!(next(Some("cms")).unwrap(), "0030");
+        for file in ["V002__a.sql", "V031__b.sql"] {
+            fs::write(folder.path().join(file), "").unwrap();
+        }
+        assert_eq!(next(None).unwrap(), "032");
+        assert_eq!(next(Some("cms")).unwrap(), "032");
+        assert!(next(Some("base")).unwrap_err().contains("the range of package base (0 to 2) is used up"));
+        assert!(next(Some("cmss")).unwrap_err().contains("did you mean cms?"));
+        fs::write(folder.path().join("V049__c.sql"), "").unwrap();
+        assert!(
+            next(None)
+                .unwrap_err()
+                .contains("version 50 is in the range of no package; give --package: base, cms")
+        );
     }
 
     #[test]

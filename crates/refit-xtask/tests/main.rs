@@ -28,6 +28,7 @@ mod cases {
     mod repair;
     mod report;
     mod rollback;
+    mod scripts;
     mod snapshot;
     mod trace;
     mod untrusted_text;

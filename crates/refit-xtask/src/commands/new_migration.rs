@@ -20,6 +20,9 @@ pub struct Args {
     /// For statements that cannot run in a transaction, such as CREATE INDEX CONCURRENTLY
     #[arg(long)]
     outside_transaction: bool,
+    /// Take the next version in the range of this package of refit.toml
+    #[arg(long, value_name = "PACKAGE")]
+    package: Option<String>,
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
@@ -30,7 +33,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     if let Some(path) = existing.named(&args.name) {
         bail!("{path} already has that name; choose another one");
     }
-    let stem = format!("V{}__{}", existing.next()?, args.name);
+    let stem = format!("V{}__{}", existing.next(args.package.as_deref())?, args.name);
     let files = files(&stem, args.outside_transaction);
     let written = crate::fs::create_all(&folder, &files)?;
     let shown: Vec<String> = written.iter().map(|path| relative(path, &context.workspace)).collect();

@@ -237,7 +237,7 @@ impl<'a> Writer<'a> {
         self.push(&format!(
             "BEGIN;\nDISCARD TEMP;\nSET LOCAL lock_timeout = '{timeout}ms';\nSET LOCAL application_name = {name};\n{check}"
         ));
-        self.push(&format!("{text}\n;\n"));
+        self.push(&format!("{}\n;\n", text.trim_end()));
         self.after_text(step);
         let insert = self.row(step).insert_succeeded_in(&self.run);
         self.push(&format!("WITH record AS ({record})\n{insert};\nCOMMIT;\n"));
