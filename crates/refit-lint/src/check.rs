@@ -100,7 +100,8 @@ pub(crate) struct FileCheck<'a> {
     pub(crate) file: &'a File,
     /// The statements of the file.
     pub(crate) stmts: &'a [Stmt],
-    /// Suffixes of existing companion files, such as `.down.sql`, by stem: `V0001__x`.
+    /// Suffixes of existing companion files, such as `.down.sql`, by stem: `V0001__x`. With `.md`, also the names of its sections
+    /// that are not empty.
     pub(crate) companions: &'a HashMap<String, Vec<&'static str>>,
     pub(crate) reports: &'a mut Vec<Report>,
 }

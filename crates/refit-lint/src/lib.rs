@@ -11,6 +11,7 @@ mod batches;
 mod check;
 mod contract;
 pub mod dml;
+mod doc_sections;
 pub mod effects;
 mod engine;
 mod finding;
@@ -37,6 +38,7 @@ mod window;
 mod words;
 
 pub use check::{File, Settings};
+pub use doc_sections::DOC_SECTIONS;
 pub use finding::{Finding, Severity};
 pub use fix::{Change, Fix, Fixed, fix, is_fixable};
 pub use lint::{Config, Input, Level, Outcome, Summary, lint};

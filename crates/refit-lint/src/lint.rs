@@ -11,6 +11,7 @@ pub use refit_model::LintLevel as Level;
 
 use crate::check::{File, Settings};
 use crate::contract::is_explained;
+use crate::doc_sections::filled;
 use crate::engine::{Engine, FileOutcome, Memory};
 use crate::finding::{Finding, Severity};
 use crate::levels::{active, is_on_somewhere};
@@ -312,7 +313,7 @@ fn accept(
     findings.into_iter().filter(is_new).collect()
 }
 
-/// The suffixes of existing companion files, by the migration's stem.
+/// The suffixes of existing companion files, by the migration's stem; with `.md`, also the names of its sections that are not empty.
 fn companion_suffixes(inputs: &[Source<'_>]) -> HashMap<String, Vec<&'static str>> {
     let mut found: HashMap<String, Vec<&'static str>> = HashMap::new();
     for input in inputs.iter().filter(|input| input.named_by_folder) {
@@ -323,7 +324,11 @@ fn companion_suffixes(inputs: &[Source<'_>]) -> HashMap<String, Vec<&'static str
             Ok(FileKind::Doc { stem }) => (stem, ".md"),
             _ => continue,
         };
-        found.entry(stem).or_default().push(suffix);
+        let entry = found.entry(stem).or_default();
+        entry.push(suffix);
+        if suffix == ".md" {
+            entry.extend(filled(&String::from_utf8_lossy(input.bytes)));
+        }
     }
     found
 }

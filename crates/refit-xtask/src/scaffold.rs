@@ -5,17 +5,19 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
+use refit_lint::DOC_SECTIONS;
 use refit_model::{FileKind, PackageRange, Settings, Version, VersionStyle, nearest};
 
 /// Maximum length of a name: refinery's history allows 255 characters, and long file names are hard to read.
 const MAX_NAME: usize = 100;
 
 /// The files of a migration: names and texts.
-pub(crate) fn files(stem: &str, outside_transaction: bool) -> [(String, String); 3] {
+pub(crate) fn files(stem: &str, outside_transaction: bool) -> [(String, String); 4] {
     [
         (format!("{stem}.sql"), up(outside_transaction)),
         (format!("{stem}.down.sql"), down(stem)),
         (format!("{stem}.check.sql"), check(stem)),
+        (format!("{stem}.md"), description(stem)),
     ]
 }
 
@@ -161,6 +163,13 @@ fn check(stem: &str) -> String {
         "-- Checks {stem}: a query that returns no rows if all is well, else rows that describe the problem.\n\
          -- Write it below, or delete this file if there is nothing to check.\n"
     )
+}
+
+/// The sections that a reviewer needs, each with a comment that says what belongs there.
+fn description(stem: &str) -> String {
+    let name = stem.split_once("__").map_or(stem, |(_, name)| name).replace('_', " ");
+    let sections = DOC_SECTIONS.iter().map(|(name, answers)| format!("\n## {name}\n\n<!-- {answers} -->\n"));
+    format!("# {name}\n{}", sections.collect::<String>())
 }
 
 #[cfg(test)]

@@ -5,13 +5,15 @@ use crate::check::FileCheck;
 /// Reports a versioned migration without the companion file that has a given suffix. A file that is linted by itself has
 /// no companion files to look for.
 pub(super) fn ask_for(check: &mut FileCheck<'_>, suffix: &str, message: &str, help: &str) {
-    if check.file.version.is_none() {
-        return;
-    }
-    let path = &check.file.path;
-    let name = path.rsplit('/').next().unwrap_or(path);
-    let stem = name.trim_end_matches(".sql");
-    if !check.companions.get(stem).is_some_and(|suffixes| suffixes.contains(&suffix)) {
+    if found(check).is_some_and(|suffixes| !suffixes.contains(&suffix)) {
         check.report(message).help(help);
     }
+}
+
+/// What the companion files of a versioned migration are; none for another file.
+pub(super) fn found<'a>(check: &FileCheck<'a>) -> Option<&'a [&'static str]> {
+    check.file.version?;
+    let path = &check.file.path;
+    let stem = path.rsplit('/').next().unwrap_or(path).trim_end_matches(".sql");
+    Some(check.companions.get(stem).map_or(&[], Vec::as_slice))
 }

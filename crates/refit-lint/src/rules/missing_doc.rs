@@ -1,7 +1,8 @@
 //! # A migration without documentation
 //!
-//! The `.md` file of a migration describes its purpose, risk, runtime, verification and rollback, for the person who is on
-//! call while it runs. `cargo xtask doc` collects these files.
+//! The `.md` file of a migration describes its purpose, risk, runtime, verification and rollback, for the person who
+//! reviews it and for the one who is on call while it runs. `cargo xtask new-migration` writes a file with these headings, and
+//! `cargo xtask doc` shows all of them on one page. A heading without text, or with a comment only, counts as missing.
 //!
 //! Off by default. Repeatable migrations need none.
 //!
@@ -14,11 +15,21 @@
 //! -- file: V1__add_subtitle.sql
 //! ALTER TABLE posts ADD COLUMN subtitle text;
 //! -- file: V1__add_subtitle.md
-//! Subtitles for the new front page. Risk: none, the column is nullable. Runtime: an instant. Back: drop it.
+//! ## Purpose
+//! Subtitles for the new front page.
+//! ## Risk
+//! None: the column is nullable.
+//! ## Runtime
+//! Expected duration: 1s
+//! ## Verification
+//! The editor shows the field.
+//! ## Rollback
+//! Drop the column; subtitles are lost.
 //! ```
 
-use super::companion_files::ask_for;
+use super::companion_files::{ask_for, found};
 use crate::check::FileCheck;
+use crate::doc_sections::DOC_SECTIONS;
 use crate::rule::{Check, Rule};
 
 pub(super) const RULE: Rule = Rule {
@@ -33,8 +44,15 @@ fn check(check: &mut FileCheck<'_>) {
         check,
         ".md",
         "this migration has no description of its purpose and risks",
-        "describe purpose, risk, runtime and rollback in its `.md` file",
+        "describe purpose, risk, runtime, verification and rollback in its `.md` file",
     );
+    let Some(parts) = found(check).filter(|parts| parts.contains(&".md")) else { return };
+    let names = DOC_SECTIONS.iter().map(|(name, _)| *name);
+    let missing: Vec<&str> = names.filter(|name| !parts.contains(name)).collect();
+    if !missing.is_empty() {
+        let message = format!("the description of this migration says nothing under {}", missing.join(", "));
+        check.report(message).help("add these headings to its `.md` file, with a sentence under each");
+    }
 }
 
 #[cfg(test)]
@@ -42,11 +60,18 @@ mod tests {
     use crate::rules::testing::{fires, silent};
 
     #[test]
-    fn companion_files() {
-        fires("missing-doc", &["SELECT 1;", "-- file: V2__x.md\nSELECT 1;\n-- file: V1__x.sql\nSELECT 1;"]);
-        silent(
+    fn descriptions_have_every_section() {
+        let full = "-- file: V1__x.md\n## Purpose\na\n## Risk\nb\n## Runtime\nc\n## Verification\nd\n## Rollback\ne\n";
+        let sql = "-- file: V1__x.sql\nSELECT 1;";
+        fires(
             "missing-doc",
-            &["-- file: V1__x.md\nSELECT 1;\n-- file: V1__x.sql\nSELECT 1;", "-- file: R__x.sql\nSELECT 1;"],
+            &[
+                "SELECT 1;",
+                &format!("-- file: V2__x.md\n{full}-- file: V3__x.sql\nSELECT 1;"),
+                &format!("-- file: V1__x.md\nNothing special.\n{sql}"),
+                &format!("{}{sql}", full.replace("c\n", "<!-- c -->\n")),
+            ],
         );
+        silent("missing-doc", &[&format!("{full}{sql}"), "-- file: R__x.sql\nSELECT 1;"]);
     }
 }

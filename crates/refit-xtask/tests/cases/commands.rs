@@ -13,11 +13,24 @@ const TWO: (&str, &str) = ("V0002__pages.sql", "CREATE TABLE pages (id int);\n")
 fn new_migration_writes_all_files() {
     let workspace = Workspace::new(&[("V0009__old.sql", "SELECT 1;")]);
     let ran = workspace.run(&["new-migration", "add_status"]).expect(0);
-    let files = ["V0010__add_status.check.sql", "V0010__add_status.down.sql", "V0010__add_status.sql"];
+    let files = [
+        "V0010__add_status.check.sql",
+        "V0010__add_status.down.sql",
+        "V0010__add_status.md",
+        "V0010__add_status.sql",
+    ];
     let all = [&files[..], &["V0009__old.sql"]].concat();
     assert_eq!(workspace.files().len(), all.len());
     assert!(all.iter().all(|file| workspace.files().iter().any(|found| found == file)));
     assert!(ran.stdout.contains("migrations/V0010__add_status.sql"), "{}", ran.stdout);
+    let description =
+        std::fs::read_to_string(workspace.root().join("migrations/V0010__add_status.md")).unwrap();
+    assert!(description.starts_with("# add status\n\n## Purpose\n"), "{description}");
+    // The rule finds that nothing is written in it yet.
+    workspace.write("refit.toml", "[lint.rules]\nmissing-doc = \"warn\"\n");
+    let linted = workspace.run(&["lint-migrations"]).stdout;
+    assert!(linted.contains("Purpose, Risk, Runtime, Verification, Rollback"), "{linted}");
+    std::fs::remove_file(workspace.root().join("migrations/refit.toml")).unwrap();
     // An unfinished folder is refused, but another migration can still be created.
     assert!(workspace.run(&["plan"]).expect(2).stderr.contains("contains no statement"));
     let json = workspace.run(&["new-migration", "next", "--format", "json"]).expect(0).stdout;

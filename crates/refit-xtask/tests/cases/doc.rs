@@ -35,7 +35,7 @@ fn the_page_has_the_whole_set_and_fetches_nothing() {
         "is needed by V0002__status",
         "depends = [&quot;V0001&quot;]",
         "&lt;/pre&gt;",
-        "AccessExclusive",
+        "ACCESS EXCLUSIVE",
         "no_empty_status",
         "R__titles",
     ] {

@@ -13,7 +13,7 @@ use crate::plan::StepKind;
 /// ```no_run
 /// # async fn example(migrator: refit::Migrator, client: &tokio_postgres::Client) -> Result<(), refit::Error> {
 /// if let Some(report) = migrator.run_report(client, None).await? {
-///     println!("run {} {}: {} steps", report.id, report.outcome, report.steps.len());
+///     println!("run {} {}: {} steps", report.run.id, report.run.outcome, report.steps.len());
 /// }
 /// # Ok(()) }
 /// ```
