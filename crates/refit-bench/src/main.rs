@@ -48,7 +48,7 @@ enum Bench {
     BootOne(boot_one::Args),
     /// Run a command of Refit, for benchmarks that measure whole processes.
     #[command(hide = true, subcommand)]
-    Refit(refit_xtask::Command),
+    Refit(Box<refit_xtask::Command>),
 }
 
 /// The first argument of a process that runs a command of Refit.
