@@ -1,7 +1,7 @@
 //! When migrations may run: windows and freeze periods, and the arithmetic with them.
 //!
 //! Times are local times of named time zones, and this crate knows no time zones: [`Environment::local_times`] lists the local
-//! times that matter, the caller finds out which instants they are (a server knows), and [`Environment::opening`] decides.
+//! times that matter, the caller determines which instants they are (a server knows), and [`Environment::opening`] decides.
 //! Instants are microseconds since 1970-01-01 00:00 UTC.
 
 use std::collections::BTreeSet;

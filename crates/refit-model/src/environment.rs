@@ -28,27 +28,21 @@ use crate::text::Position;
 pub struct Environment {
     /// What a service does when it boots. `cargo xtask migrate` always applies.
     pub boot: Boot,
-    /// How many people must approve a migration: a number, or a table of numbers by the highest lint severity of the migration.
-    /// `cargo xtask approve` writes approvals. A run with a pending migration that lacks some is refused.
-    ///
-    /// ```toml
-    /// [environment.production]
-    /// approvals = { error = 2, warn = 1 }
-    /// ```
+    /// How many people must approve a migration: a number, or numbers by its highest lint severity.
     pub approvals: Approvals,
     /// What is backed up before a run. No command makes backups yet.
     pub backup: Backup,
-    /// When migrations may run: `"[DAYS] FROM-TO [TIME ZONE]"`. Times are `HH:MM` or `HH:MM:SS`, and 24:00 is the end of a day. Days
-    /// are names such as `Sat,Sun` or `Mon-Fri`, and default to every day; the time zone is a name such as `Europe/Berlin`, and defaults to UTC. A window that ends before it begins spans
-    /// midnight, and belongs to the day on which it begins. Outside the windows, a run with pending migrations is refused, and
-    /// backfills pause. If there are none, migrations may run at any time.
+    /// When migrations may run: `"[DAYS] FROM-TO [TIME ZONE]"`. Times are `HH:MM` or `HH:MM:SS`, and `24:00` is the end of a day.
+    /// Days are names such as `Sat,Sun` or `Mon-Fri`, and default to every day; the time zone is a name such as `Europe/Berlin`,
+    /// and defaults to UTC. A window that ends before it begins spans midnight, and belongs to the day on which it begins. Outside
+    /// the windows, a run with pending migrations is refused, and backfills pause. If there are none, migrations may run at any
+    /// time.
     pub windows: Vec<RunWindow>,
     /// When no migration may run: `"FIRST/LAST [TIME ZONE]"`, two dates that both belong to the period, or one date. The time zone
     /// defaults to UTC.
     pub freeze: Vec<FreezePeriod>,
-    /// Another environment, in which each migration that runs there must have been applied before, with the same text, down file and
-    /// checks.
-    /// `cargo xtask migrate` there records what is applied in `promotions.toml`.
+    /// Another environment, in which each migration that runs there must have been applied before, with the same text, down file
+    /// and checks. `cargo xtask migrate` there records what is applied in `promotions.toml`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requires: Option<String>,
     /// Whether runs run the checks of the migrations that they apply. `Migrator::checks` takes precedence.
@@ -109,7 +103,13 @@ pub enum Backup {
     Command,
 }
 
-/// How many people must approve a migration, by its highest lint severity.
+/// How many people must approve a migration: a number, or a table of numbers by the highest lint severity of the migration.
+/// `cargo xtask approve` writes approvals. A run with a pending migration that lacks some is refused.
+///
+/// ```toml
+/// [environment.production]
+/// approvals = { error = 2, warn = 1 }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Approvals {
     /// If the linter reports an error.
@@ -193,7 +193,7 @@ pub fn unknown_zones(
 }
 
 /// Why the profiles cannot be satisfied: one requires itself, perhaps through others, or an environment without a name.
-pub(crate) fn contradiction(environments: &BTreeMap<String, Environment>) -> Option<String> {
+pub(crate) fn circular_requirement(environments: &BTreeMap<String, Environment>) -> Option<String> {
     if environments.values().any(|environment| environment.requires.as_deref() == Some("")) {
         return Some("a profile requires the environment \"\"".to_owned());
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::environment::{Environment, contradiction};
+use crate::environment::{Environment, circular_requirement};
 use crate::problem::Problem;
 use crate::text::{Position, nearest};
 
@@ -238,7 +238,7 @@ impl Settings {
                 let message = format!("postgres = {version} is not supported");
                 Err(Problem::new(path, message, "use a major version from 14 to 18"))
             }
-            _ => match contradiction(&settings.environment) {
+            _ => match circular_requirement(&settings.environment) {
                 Some(why) => {
                     Err(Problem::new(path, why, "name an environment in which migrations run earlier"))
                 }

@@ -123,6 +123,17 @@ async fn a_run_whose_window_closes_exits_with_1() {
     assert_eq!(value::<i64>(&db, "SELECT count(*) FROM refinery_schema_history").await, 1);
 }
 
+#[tokio::test]
+async fn a_verbose_profile_prints_log_messages() {
+    let db = TestDb::empty().await.unwrap();
+    let workspace = Workspace::new(&FILES).on(&db);
+    workspace.write("refit.toml", "[environment.test]\nverbose = true\n");
+    let quiet = workspace.run(&["migrate", "--to", "V0001"]).expect(0).stderr;
+    assert!(!quiet.contains("applying migrations"), "{quiet}");
+    let verbose = workspace.run(&["migrate", "--environment", "test"]).expect(0).stderr;
+    assert!(verbose.contains("applying migrations"), "{verbose}");
+}
+
 #[test]
 fn mistakes_in_profiles_are_errors() {
     let workspace = Workspace::new(&FILES);
