@@ -110,8 +110,8 @@ pub enum Backup {
     Command,
 }
 
-/// How many people must approve a migration: a number, or a table of numbers by the highest lint severity of the migration. No
-/// command requires approvals yet.
+/// How many people must approve a migration: a number, or a table of numbers by the highest lint severity of the migration.
+/// `cargo xtask approve` writes approvals. A run with a pending migration that lacks some is refused.
 ///
 /// ```toml
 /// [environment.production]
