@@ -60,6 +60,16 @@ async fn records_of_an_older_release_are_kept() {
     assert!(steps.ends_with("two failed 1, two succeeded 2, after succeeded"), "{steps}");
     assert!(inline.plan(&client).await.unwrap().is_up_to_date());
     assert_eq!(inline.run(db.url()).await.unwrap().run, None);
+    // Both releases' runs have a report.
+    let runs = inline.recorded_runs(&client, 50).await.unwrap();
+    for run in &runs {
+        let report = inline.run_report(&client, Some(run.id)).await.unwrap().unwrap();
+        assert!(report.steps.iter().all(|step| !step.title().is_empty()), "{report:?}");
+    }
+    let of_new_release = |run: &&refit::RunSummary| run.outcome == refit::RunOutcome::Succeeded;
+    let newest = runs.iter().find(of_new_release).unwrap();
+    let report = inline.run_report(&client, Some(newest.id)).await.unwrap().unwrap();
+    assert!(report.steps.iter().all(|step| step.file.is_some()), "{report:?}");
     // The journal of the older release still exists.
     let rollback = Rollback { to: 1, leave_rows: Vec::new() };
     let report = inline.rollback(db.url(), &rollback).await.unwrap();
