@@ -104,6 +104,17 @@ async fn what_checks_find_is_recorded() {
     let mut selection = refit::CheckSelection::default();
     selection.names = vec!["few".to_owned()];
     migrator(&FILES).check(&client, &selection).await.unwrap();
+    let report = migrator(&FILES).run_report(&client, run).await.unwrap().unwrap();
+    let found: Vec<_> = report.checks.iter().map(|check| (check.name.as_str(), check.verdict)).collect();
+    let expected = [
+        ("one_default", Verdict::Passed),
+        ("copied", Verdict::Passed),
+        ("few", Verdict::Warned),
+        ("V3__index", Verdict::Passed),
+    ];
+    assert_eq!(found, expected);
+    assert_eq!(report.checks[1].counts.map(|counts| (counts.source, counts.target)), Some((2, 2)));
+    assert_eq!(report.checks[2].first_rows, [[Some("1".to_owned())], [Some("2".to_owned())]]);
     client.close().await;
     assert_eq!(
         value::<String>(&db, RECORDED).await,

@@ -14,8 +14,8 @@ use crate::migrator::Migrator;
 use crate::pin::pinned;
 use crate::plan::StepKind;
 use crate::report::{
-    BlockedAttempt, JobKind, JobState, RecordedBackfill, RecordedHold, RecordedStep, RunOutcome, RunReport,
-    RunSummary, StepOutcome,
+    BlockedAttempt, CheckResult, JobKind, JobState, RecordedBackfill, RecordedHold, RecordedStep, RunOutcome,
+    RunReport, RunSummary, StepOutcome,
 };
 use crate::state::State;
 
@@ -45,7 +45,8 @@ impl Migrator {
             let run: RunRecord = parse(row.get(0))?;
             let steps: Vec<StepRecord> = parse(row.get(1))?;
             let backfills = backfills(client, &state, run.id).await?;
-            report(run, steps, backfills).map(Some)
+            let checks = crate::check::recorded(client, &state, run.id).await?;
+            report(run, steps, backfills, checks).map(Some)
         })
         .await
     }
@@ -130,6 +131,8 @@ struct RunRecord {
     waited: Option<f64>,
     held: Option<Vec<RecordedHold>>,
     warnings: Option<Vec<String>>,
+    override_reason: Option<String>,
+    overridden: Option<Vec<String>>,
 }
 
 impl RunRecord {
@@ -200,6 +203,7 @@ fn report(
     run: RunRecord,
     steps: Vec<StepRecord>,
     backfills: Vec<RecordedBackfill>,
+    checks: Vec<CheckResult>,
 ) -> Result<RunReport, Error> {
     let steps: Vec<RecordedStep> = steps.into_iter().map(StepRecord::step).collect::<Result<_, _>>()?;
     let succeeded = steps.iter().filter(|step| step.outcome == StepOutcome::Succeeded).count();
@@ -213,7 +217,9 @@ fn report(
         waited_seconds: run.waited,
         steps,
         backfills,
-        checks: Vec::new(),
+        checks,
+        override_reason: run.override_reason,
+        passed_gates: run.overridden.unwrap_or_default(),
         held: run.held.unwrap_or_default(),
         warnings: run.warnings.unwrap_or_default(),
     })

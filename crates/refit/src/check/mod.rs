@@ -1,12 +1,14 @@
 //! Running checks, and what their results mean for a run.
 
 mod record;
+mod recorded;
 mod run;
 mod verdict;
 
 use crate::report::{CheckResult, Verdict};
 
 pub(crate) use record::{Occasion, record};
+pub(crate) use recorded::recorded;
 pub(crate) use run::{Surroundings, run};
 
 /// What failed, a line for each check, as an error shows it.

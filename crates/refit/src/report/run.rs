@@ -41,6 +41,10 @@ pub struct RunReport {
     pub backfills: Vec<RecordedBackfill>,
     /// What its checks found.
     pub checks: Vec<CheckResult>,
+    /// Why it passed closed gates of the environment; none if it was not to pass any.
+    pub override_reason: Option<String>,
+    /// The closed gates that it passed.
+    pub passed_gates: Vec<String>,
     /// The migrations that it held back.
     pub held: Vec<RecordedHold>,
     /// Its warnings.

@@ -44,6 +44,10 @@ fn facts(report: &RunReport, database: &str) -> Vec<(&'static str, String)> {
     );
     let steps = format!("{} of {} applied", run.steps_succeeded, report.planned);
     facts.push(("Steps", if run.undo_to.is_some() { steps.replace("applied", "undone") } else { steps }));
+    facts.extend(report.override_reason.clone().map(|reason| match report.passed_gates.is_empty() {
+        true => ("Override", format!("{reason} (no gate was closed)")),
+        false => ("Override", format!("{reason} (passed: {})", report.passed_gates.join(", "))),
+    }));
     facts.extend(run.release.clone().map(|release| ("Release", release)));
     facts.push(("Refit", report.refit_version.clone()));
     facts.push(("Role", report.role.clone()));
