@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use refit::{Error, Hook, HookFuture, HookRun, HookStep, Rollback, StepReport};
+use refit::{Activity, Error, Hook, HookFuture, HookRun, HookStep, Progress, Rollback, StepReport};
 use refit_devdb::TestDb;
 
 use crate::support::{applied, migrator, value};
@@ -182,4 +182,25 @@ async fn hooks_learn_of_a_run_that_cannot_connect() {
     migrator.run("postgres://nobody@127.0.0.1:1/none").await.unwrap_err();
     let calls = recorder.calls();
     assert!(matches!(&calls[..], [one] if one.starts_with("failed: cannot connect")), "{calls:?}");
+}
+
+#[tokio::test]
+async fn progress_says_which_step_runs() {
+    let files = [FILES[0], ("V2__sleep.sql", "SELECT pg_sleep(1.5);"), ("V3__wrong.sql", "SELECT 1/0;")];
+    let db = TestDb::empty().await.unwrap();
+    let progress = Progress::default();
+    let migrator = migrator(&files).progress(&progress);
+    let url = db.url().to_owned();
+    let run = tokio::spawn(async move { migrator.run(&url).await });
+    let mut seen = Vec::new();
+    while !run.is_finished() {
+        let now = progress.to_string();
+        if seen.last() != Some(&now) {
+            seen.push(now);
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    assert!(run.await.unwrap().is_err());
+    assert!(seen.contains(&"migrating, step 2 of 3, 33 %: V2__sleep".to_owned()), "{seen:?}");
+    assert_eq!(progress.activity(), Activity::Idle);
 }

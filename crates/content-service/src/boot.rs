@@ -64,11 +64,12 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     let interrupt = refit::Interrupt::new();
     let migrator =
         refit::Migrator::new(&MIGRATIONS).environment(environment).connect_options(connect_options);
-    let migrator = Arc::new(migrator.interrupt(interrupt.clone()));
+    let progress = refit::Progress::default();
+    let migrator = Arc::new(migrator.interrupt(interrupt.clone()).progress(&progress));
 
     metrics::recorder();
     let (phase, watched) = watch::channel(Phase::Migrating);
-    let router = router(State::new(pool.clone(), migrator.clone(), watched.clone()));
+    let router = router(State::new(pool.clone(), migrator.clone(), progress, watched.clone()));
     let serve = axum::serve(listener, router).with_graceful_shutdown(stopping(watched));
     let server = tokio::spawn(async move { serve.await });
     tracing::info!(%address, "listening");

@@ -24,13 +24,24 @@ pub enum Phase {
 pub struct State {
     pool: Pool,
     migrator: Arc<refit::Migrator>,
+    progress: refit::Progress,
     phase: watch::Receiver<Phase>,
 }
 
 impl State {
     /// Creates the state.
-    pub fn new(pool: Pool, migrator: Arc<refit::Migrator>, phase: watch::Receiver<Phase>) -> State {
-        State { pool, migrator, phase }
+    pub fn new(
+        pool: Pool,
+        migrator: Arc<refit::Migrator>,
+        progress: refit::Progress,
+        phase: watch::Receiver<Phase>,
+    ) -> State {
+        State { pool, migrator, progress, phase }
+    }
+
+    /// What the migrator is doing.
+    pub fn progress(&self) -> &refit::Progress {
+        &self.progress
     }
 
     /// The current phase.

@@ -15,6 +15,7 @@ use crate::interrupt::Interrupt;
 use crate::migrator::Migrator;
 use crate::options::{Backfills, Budgets, Drift, Options, SchemaCheck};
 use crate::planner::Planner;
+use crate::progress::{Progress, ProgressHook};
 
 impl Migrator {
     /// A migrator with the defaults: environment `production`, every pending version, a `lock_timeout` of 2 s, and the schemas
@@ -294,6 +295,19 @@ impl Migrator {
     #[must_use]
     pub fn observe(mut self, observer: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Migrator {
         self.planner.options.hooks.add_for_events(EventHook(observer));
+        self
+    }
+
+    /// Keeps `progress` up to date with what runs and backfills of this migrator do, for a probe.
+    ///
+    /// ```
+    /// # fn example(migrator: refit::Migrator, progress: &refit::Progress) -> refit::Migrator {
+    /// migrator.progress(progress)
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn progress(mut self, progress: &Progress) -> Migrator {
+        self.planner.options.hooks.add(ProgressHook(progress.clone()));
         self
     }
 

@@ -285,6 +285,7 @@ mod planner;
 mod pooler;
 mod preflight;
 mod prepare;
+mod progress;
 mod recorded;
 mod repair;
 mod report;
@@ -321,6 +322,7 @@ pub use options::{Backfills, Budgets, Drift, HISTORY_TABLE, SchemaCheck};
 pub use pin::pinned;
 pub use plan::{Gate, HeldStep, Plan, PlannedStep, StepKind, UndoBackfill};
 pub use pooler::refuse_pooler;
+pub use progress::{Activity, Progress};
 pub use refit_model as model;
 pub use repair::HistoryChange;
 pub use report::{

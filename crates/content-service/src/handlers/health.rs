@@ -10,9 +10,9 @@ use serde::Serialize;
 use crate::api_error::ApiError;
 use crate::state::{Phase, State};
 
-/// `GET /healthz`: the process is up.
-pub(crate) async fn healthz() -> Json<serde_json::Value> {
-    Json(serde_json::json!({ "status": "up" }))
+/// `GET /healthz`: the process is up, and what it migrates: `migrating, step 3 of 7, 28 %: V0012__describe_version_source`.
+pub(crate) async fn healthz(Shared(state): Shared<State>) -> Json<serde_json::Value> {
+    Json(serde_json::json!({ "status": "up", "migrations": state.progress().to_string() }))
 }
 
 #[derive(Serialize)]
