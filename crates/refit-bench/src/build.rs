@@ -80,10 +80,16 @@ fn of_workspace(workspace: &Path, say: &impl Fn(&str)) -> anyhow::Result<[Row; 2
     say("compiling the demo");
     let xtask = builds.run(workspace, &["build", "--package", "xtask", "--bin", "xtask"])?;
     let service = builds.run(workspace, &["build", "--workspace", "--bin", "content-service"])?;
+    say(&format!("  {:.1} CPU s", (xtask.cpu + service.cpu).as_secs_f64()));
     say("compiling the tests");
     let tests = builds.run(workspace, &["test", "--workspace", "--no-run"])?;
     let again = twice(&[&xtask, &service, &tests]);
     let names = again.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    say(&format!(
+        "  {:.1} CPU s; compiled twice: {}",
+        tests.cpu.as_secs_f64(),
+        if names.is_empty() { "none" } else { &names }
+    ));
     let row = |what: &str, cpu, crates, target, verdict| Row {
         what: what.to_owned(),
         cpu: seconds(cpu, ""),
@@ -113,14 +119,21 @@ fn of_workspace(workspace: &Path, say: &impl Fn(&str)) -> anyhow::Result<[Row; 2
 fn of_services(workspace: &Path, quick: bool, say: &impl Fn(&str)) -> anyhow::Result<Vec<Row>> {
     let scratch = tempfile::tempdir()?;
     let mut costs = Vec::new();
+    let mut folders = Vec::new();
     for service in Service::ALL {
         say(&format!("compiling {}", service.name().trim()));
         let folder = service.write(scratch.path(), workspace)?;
         fetch(&folder)?;
         let debug = Builds::new()?.run(&folder, &["build"])?;
-        let bytes = if quick { None } else { Some(release_bytes(&folder)?) };
         say(&format!("  {:.1} CPU s, {} crates", debug.cpu.as_secs_f64(), debug.compiled.len()));
-        costs.push(Cost { cpu: debug.cpu, crates: debug.compiled.len(), bytes });
+        costs.push(Cost { cpu: debug.cpu, crates: debug.compiled.len(), bytes: None });
+        folders.push((service, folder));
+    }
+    for ((service, folder), cost) in folders.iter().zip(&mut costs).filter(|_| !quick) {
+        say(&format!("compiling {} for release", service.name().trim()));
+        let bytes = release_bytes(folder)?;
+        say(&format!("  {bytes} bytes"));
+        cost.bytes = Some(bytes);
     }
     Ok(Service::ALL.into_iter().zip(&costs).map(|(service, cost)| row(service, *cost, &costs)).collect())
 }
