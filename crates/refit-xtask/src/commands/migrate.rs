@@ -33,7 +33,7 @@ use crate::{progress, promotions, render};
                         cargo xtask migrate --dry-run\n  cargo xtask migrate --to V0012 --include V0009\n  \
                         cargo xtask migrate --to-release 2.0\n  cargo xtask migrate --to-package base\n  \
                         cargo xtask migrate --environment staging\n  \
-                        cargo xtask migrate --override \"incident 4711: the index is needed now\"\n  \
+                        cargo xtask migrate --override INC-4711\n  \
                         cargo xtask migrate --backfills hold && cargo xtask backfill run --dry-run\n  \
                         cargo xtask migrate --backup tables"
 )]
