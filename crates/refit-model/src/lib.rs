@@ -26,6 +26,7 @@ pub mod redact;
 mod release;
 mod server_hash;
 mod set;
+mod setting_keys;
 mod settings;
 mod source;
 mod statement;

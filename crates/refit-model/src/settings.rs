@@ -10,6 +10,7 @@ use crate::environment::{Environment, circular_requirement};
 use crate::file_name::Version;
 use crate::hook::HookSettings;
 use crate::problem::Problem;
+use crate::setting_keys::SETTING_KEYS;
 use crate::text::{Position, nearest};
 
 /// How versions are numbered.
@@ -215,52 +216,6 @@ impl Default for Settings {
 
 const DAY: u64 = 24 * 60 * 60;
 
-const KEYS: [&str; 43] = [
-    "versions",
-    "postgres",
-    "lock_timeout",
-    "undo_retention",
-    "retention",
-    "history_schema",
-    "state_schema",
-    "policy",
-    "lint",
-    "rules",
-    "path",
-    "package",
-    "from",
-    "to",
-    "verify",
-    "ignore_tables",
-    "ignore_schemas",
-    "max_file_bytes",
-    "changed",
-    "missing",
-    "out_of_order",
-    "ahead",
-    "environment",
-    "boot",
-    "approvals",
-    "error",
-    "warn",
-    "clean",
-    "backup",
-    "windows",
-    "freeze",
-    "requires",
-    "checks",
-    "budgets",
-    "seeds",
-    "verbose",
-    "hook",
-    "on",
-    "command",
-    "url",
-    "secret_env",
-    "timeout",
-    "required",
-];
-
 impl Settings {
     /// Reads `refit.toml`.
     ///
@@ -302,9 +257,9 @@ impl Settings {
 
 fn fix_of(message: &str) -> String {
     match message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next()) {
-        Some(key) => match nearest(key, KEYS) {
+        Some(key) => match nearest(key, SETTING_KEYS) {
             Some(known) => format!("did you mean `{known}`?"),
-            None => format!("known keys: {}", KEYS.join(", ")),
+            None => format!("known keys: {}", SETTING_KEYS.join(", ")),
         },
         None if message.contains("`allow`") => "write \"allow\", \"warn\" or \"deny\"".to_owned(),
         None => "docs/reference/settings.md says what each key takes".to_owned(),

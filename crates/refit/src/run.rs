@@ -14,7 +14,7 @@ use crate::check::{self, Occasion, Surroundings};
 use crate::environment::admit;
 use crate::error::{Error, may_wait};
 use crate::event::Event;
-use crate::exec::{Step, StepContext, StepLog, can_run};
+use crate::exec::{Step, StepContext, StepLog, can_run, record_repeatable};
 use crate::history::{self, HistoryState};
 use crate::hook::HookStep;
 use crate::interrupt::Canceler;
@@ -381,30 +381,6 @@ async fn versioned_steps<'a>(
 
 fn versioned_step<'a>(set: &'a MigrationSet, step: &PlannedStep, facts: &Preflight) -> Option<Step<'a>> {
     set.migration(step.version?).map(|migration| Step::versioned(migration, &facts.state))
-}
-
-/// Two parts of a step's WITH that record it. Earlier texts are kept, so that an older release does not apply one of them again.
-fn record_repeatable(step: &Step<'_>, facts: &Preflight) -> String {
-    let relation = facts.relation.map_or("NULL".to_owned(), |oid| oid.to_string());
-    record_repeatable_in(step, facts, &facts.state.history().to_string(), &relation)
-}
-
-/// The same with SQL expressions for the id of the history and for the OID of its table.
-pub(crate) fn record_repeatable_in(
-    step: &Step<'_>,
-    facts: &Preflight,
-    history: &str,
-    relation: &str,
-) -> String {
-    let name = postgres_protocol::escape::escape_literal(step.name);
-    let table = format!("{}.repeatable", facts.state.quoted());
-    format!(
-        "UPDATE {table} SET current = false WHERE history_id = {history} AND name = {name} AND current \
-             AND checksum <> '{checksum}' RETURNING 1), \
-         applied AS (INSERT INTO {table} (history_id, relation, name, checksum) VALUES ({history}, {relation}, {name}, '{checksum}') \
-             ON CONFLICT (history_id, name, checksum) DO UPDATE SET current = true, relation = excluded.relation, applied_at = pg_catalog.now() RETURNING 1",
-        checksum = step.checksum
-    )
 }
 
 /// Rejects, before anything runs, statements that would make a step not atomic, not resumable, or wait forever.

@@ -14,6 +14,7 @@ mod opening;
 mod parts;
 mod pipeline;
 mod refuse;
+mod repeatable;
 mod step;
 
 pub(crate) use down::Down;
@@ -21,4 +22,5 @@ pub(crate) use failure::{Attempt, Remains};
 pub(crate) use log::StepLog;
 pub(crate) use pipeline::Pipelined;
 pub(crate) use refuse::can_run;
+pub(crate) use repeatable::{record_repeatable, record_repeatable_in};
 pub(crate) use step::{Step, StepContext};

@@ -10,12 +10,12 @@ use super::heading_of_plan;
 use super::writer::Writer;
 use crate::backfill::engine::registration_in;
 use crate::error::Error;
-use crate::exec::Step;
+use crate::exec::{Step, record_repeatable_in};
 use crate::history::{History, HistoryRow};
 use crate::plan::{Plan, PlannedStep};
 use crate::planner::Planner;
 use crate::preflight::Preflight;
-use crate::run::{record_repeatable_in, refuse_what_cannot_run};
+use crate::run::refuse_what_cannot_run;
 use crate::state::BackfillState;
 
 pub(super) async fn script(
