@@ -40,7 +40,7 @@ impl Migrator {
     ///
     /// # Errors
     /// [`Error::Target`] if a name is that of no check, or the history does not match the set; and when the history cannot be
-    /// read. A check that cannot run is a result with [`Verdict::Failed`].
+    /// read. A check that cannot run is a result with [`Verdict::Failed`](crate::Verdict::Failed).
     pub async fn check(
         &self,
         client: &Client,
