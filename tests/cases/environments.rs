@@ -105,6 +105,11 @@ async fn a_freeze_refuses_runs_and_rollbacks() {
     assert!(value::<bool>(&db, &midnight).await, "{opens}");
     let rollback = Rollback { to: 0, ..Rollback::default() };
     let client = db.connect().await.unwrap();
+    let script = frozen.plan_sql(&client).await.unwrap();
+    assert!(
+        script.contains("\n--   gated    ") && script.contains(&format!("{today} Asia/Tokyo")),
+        "{script}"
+    );
     let plan = frozen.plan_rollback(&client, &rollback).await.unwrap();
     assert_eq!((plan.gates.len(), plan.steps.len()), (1, 1));
     assert!(plan.to_string().contains("gated"), "{plan}");

@@ -9,6 +9,7 @@ use super::backfill::{self, Rows};
 use super::heading_of_plan;
 use super::writer::Writer;
 use crate::backfill::engine::registration_in;
+use crate::environment::closed_gates;
 use crate::error::Error;
 use crate::exec::{Step, record_repeatable_in};
 use crate::history::{History, HistoryRow};
@@ -27,6 +28,8 @@ pub(super) async fn script(
     let set = planner.set()?;
     let mut plan = planner.plan_for(&history)?;
     refuse(set, &plan)?;
+    // Whoever runs the script decides when; the heading says what a run would wait for.
+    plan.gates = closed_gates(client, &planner.options, set, &plan.pending).await?;
     if plan.pending.is_empty() {
         return Ok(heading_of_plan(&plan));
     }
