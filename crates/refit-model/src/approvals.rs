@@ -127,7 +127,7 @@ impl Approval {
     }
 }
 
-/// An entry `[[lint]]`: what the linter found in a migration that nobody has approved. The program that embeds the folder has no
+/// An entry `[[lint]]`: what the linter found in a migration without an approval. The program that embeds the folder has no
 /// linter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
