@@ -99,3 +99,35 @@ async fn what_cannot_be_measured_says_why() {
     client.close().await;
     execute(&db, "DROP TABLE t").await;
 }
+
+/// A run measures with the row security of the caller, as a service reads, not with Refit's own.
+#[tokio::test]
+async fn a_run_measures_what_row_security_shows_the_role() {
+    let db = TestDb::empty().await.unwrap();
+    execute(
+        &db,
+        &format!(
+            "CREATE ROLE budget_tenant LOGIN; GRANT CREATE ON SCHEMA public TO budget_tenant; \
+         GRANT CREATE ON DATABASE {} TO budget_tenant",
+            db.name()
+        ),
+    )
+    .await;
+    let url = db.url().replace("postgres@", "budget_tenant@");
+    let files = [
+        (
+            "V1__t.sql",
+            "CREATE TABLE t (id bigint); INSERT INTO t SELECT generate_series(1, 10); \
+             ALTER TABLE t ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY; \
+             CREATE POLICY few ON t USING (id <= 4);",
+        ),
+        ("V2__more.sql", "CREATE TABLE more (id bigint);"),
+        ("budgets/all.sql", "-- budget: visible { runs = 2 }\nSELECT id FROM t;"),
+    ];
+    migrator(&files[..1]).run(&url).await.unwrap();
+    let report = migrator(&files).budgets(Budgets::Measure).run(&url).await.unwrap();
+    let [visible] = &report.budgets[..] else { panic!("{:?}", report.budgets) };
+    assert_eq!(visible.error, None);
+    let rows = [&visible.before, &visible.after].map(|one| one.as_ref().map(|one| one.rows));
+    assert_eq!(rows, [Some(8), Some(8)]);
+}

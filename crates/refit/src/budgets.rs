@@ -4,7 +4,7 @@ use refit_model::Budget;
 use tokio_postgres::Client;
 
 use crate::budget::result;
-use crate::error::Error;
+use crate::error::{Error, unknown_name};
 use crate::migrator::Migrator;
 use crate::report::BudgetResult;
 
@@ -29,9 +29,8 @@ impl Migrator {
     ) -> Result<Vec<BudgetResult>, Error> {
         let set = self.set()?;
         if let Some(name) = names.iter().find(|name| set.budgets().all(|budget| budget.name != **name)) {
-            let near = refit_model::nearest(name, set.budgets().map(|budget| budget.name.as_str()));
-            let near = near.map_or(String::new(), |near| format!("; is `{near}` meant?"));
-            return Err(Error::Target(format!("no budget is called `{name}`{near}")));
+            let known = set.budgets().map(|budget| budget.name.as_str());
+            return Err(Error::Target(unknown_name("budget", name, known)));
         }
         let named = |budget: &&Budget| names.is_empty() || names.contains(&budget.name);
         let mut results = Vec::new();

@@ -8,7 +8,7 @@ use tokio_postgres::types::{ToSql, Type};
 use tracing::{error, warn};
 
 use crate::check::{Occasion, Surroundings, failures, record, run, warnings};
-use crate::error::Error;
+use crate::error::{Error, unknown_name};
 use crate::event::Event;
 use crate::lock_keys;
 use crate::migrator::Migrator;
@@ -49,10 +49,11 @@ impl Migrator {
         let set = self.set()?;
         let unknown = selection.names.iter().find(|name| set.checks().all(|check| check.name != **name));
         if let Some(name) = unknown {
-            let names = set.checks().map(|check| check.name.as_str());
-            let near = refit_model::nearest(name, names)
-                .map_or(String::new(), |near| format!("; is `{near}` meant?"));
-            return Err(Error::Target(format!("no check is called `{name}`{near}")));
+            return Err(Error::Target(unknown_name(
+                "check",
+                name,
+                set.checks().map(|check| check.name.as_str()),
+            )));
         }
         let plan = self.plan(client).await?;
         let state = self.state(client).await?;
@@ -60,7 +61,7 @@ impl Migrator {
     }
 
     /// Runs all checks that apply to the database once an interval, for as long as the program runs. A check that fails is an error
-    /// in the log and an [`Event::Checked`]; so is what it finds in later intervals, until it passes.
+    /// in the log, each time; every result is an [`Event::Checked`].
     ///
     /// Any number of processes may call it: one of them runs the checks of an interval, if they may write Refit's state. A lost
     /// connection is logged; the next interval connects again.
@@ -132,7 +133,7 @@ impl Migrator {
     }
 }
 
-/// Whether nobody has run the checks in this interval. It takes a lock of the session, so that nobody else does.
+/// Whether no process has run the checks in this interval. It takes a lock of the session, so that no other process runs them.
 async fn is_due(client: &Client, state: &State, every: Duration) -> Result<bool, Error> {
     let failed = || Error::database("looking for the last results of checks");
     let key = lock_keys::key(&format!("checks {} {}", state.schema(), state.history()));
@@ -144,7 +145,7 @@ async fn is_due(client: &Client, state: &State, every: Duration) -> Result<bool,
     if state.is_empty() || !state.has(client, "check_result").await? {
         return Ok(true);
     }
-    // A little less than the interval, so that processes whose clocks differ do not skip one.
+    // A little less than the interval: the next attempt may come a moment before the whole interval has passed.
     let since = every.as_secs_f64() * 0.9;
     let sql = "SELECT NOT EXISTS (SELECT FROM refit.check_result WHERE history_id OPERATOR(pg_catalog.=) $1 \
                    AND occasion OPERATOR(pg_catalog.=) 'schedule' AND checked_at OPERATOR(pg_catalog.>) \

@@ -35,6 +35,14 @@ pub(crate) fn pin_local_sql() -> String {
     SETTINGS.map(|(name, value)| format!("SET LOCAL {name} = {value};")).concat()
 }
 
+/// SQL that sets the search path of the current transaction.
+pub(crate) fn local_search_path(path: &str) -> String {
+    format!(
+        "SELECT pg_catalog.set_config('search_path',{},true);",
+        postgres_protocol::escape::escape_literal(path)
+    )
+}
+
 /// The settings of the caller's session before it was pinned.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
@@ -54,6 +62,16 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
+    /// Expressions that set the caller's row security and search path, for the transaction or the session.
+    pub(crate) fn settings(&self, is_local: bool) -> String {
+        let literal = postgres_protocol::escape::escape_literal;
+        format!(
+            "pg_catalog.set_config('row_security',{},{is_local}),pg_catalog.set_config('search_path',{},{is_local})",
+            literal(&self.row_security),
+            literal(&self.search_path)
+        )
+    }
+
     /// Pins the session, and looks up `table` on the caller's search path, in one round trip. [`Caller::unpin`] undoes it.
     pub(crate) async fn pin(client: &Client, table: &str) -> Result<Caller, Error> {
         Caller::pinned(client, table, false).await

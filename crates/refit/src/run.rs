@@ -312,7 +312,7 @@ async fn measured_steps<'a>(
         return steps(session, plan, set, facts).await.map(|()| Vec::new());
     }
     let client = session.context().client;
-    let before = Measured::before(client, set.budgets(), &facts.caller.search_path).await?;
+    let before = Measured::before(client, set.budgets(), &facts.caller).await?;
     steps(session, plan, set, facts).await?;
     let results = before.after(client).await?;
     let over = over(&results);

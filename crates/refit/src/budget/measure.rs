@@ -9,6 +9,7 @@ use refit_model::redact::Secrets;
 use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 
 use crate::error::{Error, describe};
+use crate::pin::Caller;
 use crate::report::Measurement;
 
 /// A list of SQL literals for each execution, by turns.
@@ -21,11 +22,11 @@ pub(crate) type Parameters = Vec<String>;
 pub(super) async fn parameters(
     client: &Client,
     budget: &Budget,
-    search_path: Option<&str>,
+    caller: Option<&Caller>,
 ) -> Result<Result<Parameters, String>, Error> {
     let Some(sql) = &budget.parameters else { return Ok(Ok(vec![String::new()])) };
     let rows = async {
-        client.batch_execute(&begin(budget, search_path)).await?;
+        client.batch_execute(&begin(budget, caller)).await?;
         // More rows than executions are not needed.
         let cursor =
             format!("DECLARE refit_budget NO SCROLL CURSOR FOR {}\n", sql.trim().trim_end_matches(';'));
@@ -62,9 +63,9 @@ pub(super) async fn measure(
     client: &Client,
     budget: &Budget,
     parameters: &Parameters,
-    search_path: Option<&str>,
+    caller: Option<&Caller>,
 ) -> Result<Result<Measurement, String>, Error> {
-    let outcome = executions(client, budget, parameters, search_path).await;
+    let outcome = executions(client, budget, parameters, caller).await;
     ended(client, outcome, &budget.sql, "ROLLBACK;DEALLOCATE refit_budget").await
 }
 
@@ -72,9 +73,9 @@ async fn executions(
     client: &Client,
     budget: &Budget,
     parameters: &Parameters,
-    search_path: Option<&str>,
+    caller: Option<&Caller>,
 ) -> Result<Measurement, tokio_postgres::Error> {
-    client.batch_execute(&begin(budget, search_path)).await?;
+    client.batch_execute(&begin(budget, caller)).await?;
     client.batch_execute(&format!("PREPARE refit_budget AS {}\n", budget.sql)).await?;
     let execute = |row: &str| match row {
         "" => "EXECUTE refit_budget".to_owned(),
@@ -105,13 +106,10 @@ async fn executions(
 }
 
 /// SQL that begins the transaction. Each execution has a plan of its own, as the first ones of a service have.
-fn begin(budget: &Budget, search_path: Option<&str>) -> String {
-    let path = search_path.map_or(String::new(), |path| {
-        let path = postgres_protocol::escape::escape_literal(path);
-        format!("SELECT pg_catalog.set_config('search_path',{path},true);")
-    });
+fn begin(budget: &Budget, caller: Option<&Caller>) -> String {
+    let settings = caller.map_or(String::new(), |caller| format!("SELECT {};", caller.settings(true)));
     format!(
-        "BEGIN READ ONLY;{path}SET LOCAL statement_timeout = {};SET LOCAL standard_conforming_strings = on;\
+        "BEGIN READ ONLY;{settings}SET LOCAL statement_timeout = {};SET LOCAL standard_conforming_strings = on;\
          SET LOCAL plan_cache_mode = force_custom_plan;",
         budget.timeout.as_millis()
     )

@@ -7,13 +7,14 @@ use refit_model::wording::measured;
 use tokio_postgres::Client;
 
 use crate::error::Error;
+use crate::pin::Caller;
 use crate::report::{BudgetResult, Measurement};
 
 use measure::{Parameters, measure, parameters};
 
 /// Budgets that are measured twice, with what was found before.
 pub(crate) struct Measured<'s> {
-    search_path: Option<&'s str>,
+    caller: &'s Caller,
     budgets: Vec<(&'s Budget, Option<Parameters>, Option<Measurement>)>,
 }
 
@@ -25,13 +26,13 @@ impl<'s> Measured<'s> {
     pub(crate) async fn before(
         client: &Client,
         budgets: impl Iterator<Item = &'s Budget>,
-        search_path: &'s str,
+        caller: &'s Caller,
     ) -> Result<Measured<'s>, Error> {
-        let mut measured = Measured { search_path: Some(search_path), budgets: Vec::new() };
+        let mut measured = Measured { caller, budgets: Vec::new() };
         for budget in budgets {
-            let found = parameters(client, budget, measured.search_path).await?;
+            let found = parameters(client, budget, Some(caller)).await?;
             let before = match &found {
-                Ok(rows) => measure(client, budget, rows, measured.search_path).await?.ok(),
+                Ok(rows) => measure(client, budget, rows, Some(caller)).await?.ok(),
                 Err(_) => None,
             };
             // Without figures from before, the parameters may as well be those of the new schema.
@@ -48,26 +49,26 @@ impl<'s> Measured<'s> {
     pub(crate) async fn after(self, client: &Client) -> Result<Vec<BudgetResult>, Error> {
         let mut results = Vec::new();
         for (budget, kept, before) in self.budgets {
-            results.push(result(client, budget, kept, before, self.search_path).await?);
+            results.push(result(client, budget, kept, before, Some(self.caller)).await?);
         }
         Ok(results)
     }
 }
 
-/// Measures a budget now. The session's own search path counts unless there is one.
+/// Measures a budget now, on a session with the caller's settings, or on a pinned one with those of `caller`.
 pub(crate) async fn result(
     client: &Client,
     budget: &Budget,
     kept: Option<Parameters>,
     before: Option<Measurement>,
-    search_path: Option<&str>,
+    caller: Option<&Caller>,
 ) -> Result<BudgetResult, Error> {
     let rows = match kept {
         Some(rows) => Ok(rows),
-        None => parameters(client, budget, search_path).await?,
+        None => parameters(client, budget, caller).await?,
     };
     let outcome = match rows {
-        Ok(rows) => measure(client, budget, &rows, search_path).await?,
+        Ok(rows) => measure(client, budget, &rows, caller).await?,
         Err(why) => Err(why),
     };
     let (after, error) = match outcome {

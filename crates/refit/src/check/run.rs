@@ -8,6 +8,7 @@ use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 
 use super::verdict::{Judgement, Reading};
 use crate::error::{Error, describe};
+use crate::pin::local_search_path;
 use crate::report::{CheckResult, Verdict};
 
 /// Rows that are fetched at once if each has to be looked at.
@@ -28,7 +29,7 @@ impl Surroundings {
 
     /// A transaction of its own, on the pinned session of a run: with the search path of the caller.
     pub(crate) fn of_run(search_path: &str) -> Surroundings {
-        Surroundings { begin: format!("BEGIN READ ONLY;{}", path(search_path)), end: "ROLLBACK" }
+        Surroundings { begin: format!("BEGIN READ ONLY;{}", local_search_path(search_path)), end: "ROLLBACK" }
     }
 
     /// An open transaction of Refit's own.
@@ -38,17 +39,12 @@ impl Surroundings {
 
     /// The open transaction of a step, where the text may have set another role and search path. `as_before` restores the role.
     pub(crate) fn of_step(as_before: &str, search_path: &str) -> Surroundings {
-        let path = path(search_path);
+        let path = local_search_path(search_path);
         Surroundings {
             begin: format!("SAVEPOINT refit_check;{as_before}SET LOCAL transaction_read_only = on;{path}"),
             end: "ROLLBACK TO SAVEPOINT refit_check;RELEASE SAVEPOINT refit_check",
         }
     }
-}
-
-fn path(search_path: &str) -> String {
-    let search_path = postgres_protocol::escape::escape_literal(search_path);
-    format!("SELECT pg_catalog.set_config('search_path',{search_path},true);")
 }
 
 /// Runs a check. What the server says against it is a part of the result.

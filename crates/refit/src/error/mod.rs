@@ -20,7 +20,7 @@ pub use refusal::Refusal;
 pub(crate) use refusal::repair_commands;
 pub use source::{ConnectError, DatabaseError};
 pub use statement::StatementError;
-pub(crate) use text::{chain, describe, shown};
+pub(crate) use text::{chain, describe, shown, unknown_name};
 use text::{gate_lines, refusals, seconds, undo_refusals};
 pub use undo_refusal::UndoRefusal;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use refit_model::{redact, visible, visible_line};
+use refit_model::{nearest, redact, visible, visible_line};
 
 use super::{Refusal, UndoRefusal};
 use crate::environment_gate::EnvironmentGate;
@@ -62,4 +62,10 @@ pub(super) fn undo_refusals(refusals: &[UndoRefusal]) -> String {
 
 pub(super) fn seconds(duration: &Duration) -> String {
     format!("{:.1} s", duration.as_secs_f64())
+}
+
+/// That no check, or another `noun`, has that name, and which name is near.
+pub(crate) fn unknown_name<'n>(noun: &str, name: &str, known: impl Iterator<Item = &'n str>) -> String {
+    let near = nearest(name, known).map_or(String::new(), |near| format!("; is `{near}` meant?"));
+    format!("no {noun} is called `{name}`{near}")
 }

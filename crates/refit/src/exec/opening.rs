@@ -19,11 +19,7 @@ impl Opening {
         facts: &Preflight,
         after: Option<&str>,
     ) -> Opening {
-        let caller = format!(
-            ",pg_catalog.set_config('row_security',{},true),pg_catalog.set_config('search_path',{},true)",
-            postgres_protocol::escape::escape_literal(&facts.caller.row_security),
-            postgres_protocol::escape::escape_literal(&facts.caller.search_path)
-        );
+        let caller = format!(",{}", facts.caller.settings(true));
         Opening::new(stem, lock_timeout, facts, facts.discard, after, &caller)
     }
 

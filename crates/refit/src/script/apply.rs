@@ -28,7 +28,7 @@ pub(super) async fn script(
     let set = planner.set()?;
     let mut plan = planner.plan_for(&history)?;
     refuse(set, &plan)?;
-    // Whoever runs the script decides when; the heading says what a run would wait for.
+    // The person who runs the script decides when; the heading says what a run would wait for.
     plan.gates = closed_gates(client, &planner.options, set, &plan.pending).await?;
     if plan.pending.is_empty() {
         return Ok(heading_of_plan(&plan));

@@ -59,7 +59,7 @@ pub(super) fn write(script: &mut Writer<'_>, rows: &Rows<'_>) {
                 "The rows of {}, in batches of {batch}, each committed by itself. If it stops, run `cargo xtask backfill resume V{}`.",
                 migration.path, migration.version
             ));
-            let caller = script.caller(false);
+            let caller = script.facts.caller.settings(false);
             script.push(&block(&format!("BEGIN\n    PERFORM {caller};\nEND")));
             let text = Loop { script, migration, directive, shape, remaining }.text();
             script.push(&block(&text));
@@ -89,7 +89,7 @@ impl Loop<'_> {
     /// The block. Its own expressions are evaluated under Refit's search path, to which each COMMIT returns; the statements, and the
     /// queries for keys, run under that of the texts.
     fn text(&self) -> String {
-        let enter = format!("PERFORM {};", self.script.caller(true));
+        let enter = format!("PERFORM {};", self.script.facts.caller.settings(true));
         let [lower, upper] = ["lower", "upper"].map(|name| self.variables(name));
         let Queries { first, end, last } = self.queries();
         let lines = [

@@ -205,18 +205,8 @@ impl<'a> Writer<'a> {
         block(&format!(
             "BEGIN\n    IF NOT ({lock}) THEN\n        RAISE EXCEPTION 'another session holds the migration lock';\n    END IF;\n{before}    \
              PERFORM {};\nEND",
-            self.caller(is_local)
+            self.facts.caller.settings(is_local)
         ))
-    }
-
-    /// Expressions that set the search path and row security of the texts.
-    pub(super) fn caller(&self, is_local: bool) -> String {
-        let caller = &self.facts.caller;
-        format!(
-            "pg_catalog.set_config('row_security', {}, {is_local}), pg_catalog.set_config('search_path', {}, {is_local})",
-            literal(&caller.row_security),
-            literal(&caller.search_path)
-        )
     }
 
     /// The records are written under Refit's settings, and the session holds the lock, whatever the text has changed.

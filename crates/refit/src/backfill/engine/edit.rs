@@ -6,9 +6,9 @@ use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 
 use super::job::{Job, registration};
-use super::key::literal;
 use super::shape::Shape;
 use crate::error::Error;
+use crate::pin::local_search_path;
 use crate::state::State;
 
 /// Makes the job of a migration whose edit was accepted run the new text, in the transaction at hand.
@@ -89,8 +89,8 @@ pub(crate) async fn record(
         )));
     }
     let sql = format!(
-        "SELECT pg_catalog.set_config('search_path',{},true);{};SET LOCAL search_path = pg_catalog, pg_temp",
-        literal(search_path),
+        "{}{};SET LOCAL search_path = pg_catalog, pg_temp",
+        local_search_path(search_path),
         registration(state, migration, directive)
     );
     client.batch_execute(&sql).await.map_err(failed())?;

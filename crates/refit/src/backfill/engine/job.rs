@@ -10,6 +10,7 @@ use tokio_postgres::{Client, Row};
 use super::key::literal;
 use super::shape::Shape;
 use crate::error::Error;
+use crate::pin::local_search_path;
 use crate::state::BackfillState;
 use crate::state::State;
 
@@ -283,14 +284,13 @@ pub(crate) fn registration_in(
 /// SQL that assigns the jobs of releases that had a single history to this one, and resolves their names under a search path.
 pub(crate) fn adopt_jobs(state: &State, search_path: &str) -> String {
     format!(
-        "SELECT pg_catalog.set_config('search_path',{},true);\
-         UPDATE {}.backfill SET history_id = {}, search_path = {SEARCH_PATH}, (relation_oid, schema_oid, relation) = \
+        "{}UPDATE {}.backfill SET history_id = {}, search_path = {SEARCH_PATH}, (relation_oid, schema_oid, relation) = \
              (SELECT c.oid, n.oid, pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c \
               JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace \
               WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass( \
                   directive::pg_catalog.jsonb OPERATOR(pg_catalog.->>) 'table'::pg_catalog.text)::pg_catalog.oid) \
          WHERE history_id IS NULL;SET LOCAL search_path = pg_catalog, pg_temp;",
-        literal(search_path),
+        local_search_path(search_path),
         state.quoted(),
         state.history()
     )

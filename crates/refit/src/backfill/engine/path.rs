@@ -5,11 +5,11 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 use super::job::Job;
 use super::key::literal;
 use crate::error::Error;
-use crate::pin::SEARCH_PATH;
+use crate::pin::{SEARCH_PATH, local_search_path};
 
 /// SQL that sets the job's search path in the current transaction.
 pub(crate) fn enter(job: &Job) -> String {
-    format!("SELECT pg_catalog.set_config('search_path', {}, true);", literal(&job.search_path))
+    local_search_path(&job.search_path)
 }
 
 /// SQL that restores the pinned one.
