@@ -163,8 +163,8 @@ pub struct Settings {
     /// `"2w"`: at least `"1s"`, at most 100 years (`"36500d"`). A day has 24 hours.
     #[serde(deserialize_with = "days", serialize_with = "duration_text")]
     pub undo_retention: Duration,
-    /// How long the records of runs and their steps are kept, such as `"30d"` or `"12w"`: at least `"1s"`, at most 100 years. They
-    /// are what `cargo xtask report` shows; nothing that a later run depends on is deleted. A day has 24 hours.
+    /// How long the records of runs, their steps and the results of checks are kept, such as `"30d"` or `"12w"`: at least `"1s"`, at
+    /// most 100 years. They are what `cargo xtask report` shows; nothing that a later run depends on is deleted. A day has 24 hours.
     #[serde(deserialize_with = "days", serialize_with = "duration_text")]
     pub retention: Duration,
     /// The schema of the history table, `refinery_schema_history`: its name as the catalog has it, unquoted. If it is not set,

@@ -14,7 +14,7 @@ use crate::lock_keys;
 use crate::migrator::Migrator;
 use crate::plan::Plan;
 use crate::report::CheckResult;
-use crate::state::State;
+use crate::state::{State, expire_check_results};
 
 /// Which checks to run; see [`Migrator::check`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -129,6 +129,9 @@ impl Migrator {
             results.push(result);
         }
         record(client, state, None, occasion, &results).await?;
+        if !state.is_empty() && state.has(client, "check_result").await? {
+            expire_check_results(client, state, self.set()?.settings().retention).await;
+        }
         Ok(results)
     }
 }

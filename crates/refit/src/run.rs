@@ -218,6 +218,9 @@ async fn pending(
     let end = RunEnd::of(&done, &plan.held, &plan.warnings);
     state::end_run(client, &facts.state, run, outcome, &end).await?;
     state::expire_runs(client, &facts.state, set.settings().retention).await;
+    if set.checks().next().is_some() {
+        state::expire_check_results(client, &facts.state, set.settings().retention).await;
+    }
     plan.held.iter().for_each(|step| planner.options.hooks.event(&Event::Held { step }));
     let newest = done.iter().filter_map(|step| refit_model::version_of(&step.stem)).max();
     Ok(Report {

@@ -15,7 +15,7 @@ use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
 pub(crate) use component::{Component, Present, assign, outdated, upgrade};
-pub(crate) use expire::expire_runs;
+pub(crate) use expire::{expire_check_results, expire_runs};
 pub(crate) use run::{
     Earlier, RunBegin, RunEnd, StepDetails, StepRow, begin_run, begin_undo, end_run, fail_run, json,
 };
@@ -187,10 +187,9 @@ impl State {
         Ok(self.present(client, table).await? == Presence::Readable)
     }
 
-    /// Whether the schema has a table of that name to which the role may append, and from which it may delete.
+    /// Whether the schema has a table of that name to which the role may append.
     pub(crate) async fn may_append(&self, client: &Client, table: &str) -> Result<bool, Error> {
         let sql = "SELECT pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'INSERT') \
-                       AND pg_catalog.has_table_privilege(c.oid, 'DELETE') \
                    FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) relnamespace \
                    WHERE nspname::pg_catalog.text OPERATOR(pg_catalog.=) $1 AND relname::pg_catalog.text OPERATOR(pg_catalog.=) $2";
         let rows = client.query_typed(sql, &[(&&*self.schema, Type::TEXT), (&table, Type::TEXT)]).await;

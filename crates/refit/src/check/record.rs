@@ -34,8 +34,7 @@ impl Occasion {
     }
 }
 
-/// Appends results to `refit.check_result`, and deletes those that are older than 30 days. It does nothing if the state has no such
-/// table, or the role may not write it.
+/// Appends results to `refit.check_result`. It does nothing if the state has no such table, or the role may not write it.
 ///
 /// # Errors
 /// When a query fails.
@@ -51,9 +50,7 @@ pub(crate) async fn record(
     }
     let failed = |error: serde_json::Error| Error::Internal(format!("results of checks as JSON: {error}"));
     let json = serde_json::to_string(results).map_err(failed)?;
-    let sql = "WITH expired AS (DELETE FROM refit.check_result WHERE history_id OPERATOR(pg_catalog.=) $1 AND checked_at \
-                   OPERATOR(pg_catalog.<) (pg_catalog.now() OPERATOR(pg_catalog.-) '30 days'::pg_catalog.interval)) \
-               INSERT INTO refit.check_result (history_id, run_id, occasion, name, path, line, verdict, row_count, source_count, \
+    let sql = "INSERT INTO refit.check_result (history_id, run_id, occasion, name, path, line, verdict, row_count, source_count, \
                    target_count, column_names, first_rows, error, duration) \
                SELECT $1, $2, $3, name, path, line, verdict, rows, (counts OPERATOR(pg_catalog.->>) 'source')::pg_catalog.int8, \
                    (counts OPERATOR(pg_catalog.->>) 'target')::pg_catalog.int8, columns, first_rows, error, \

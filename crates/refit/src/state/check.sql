@@ -17,7 +17,7 @@ CREATE TABLE refit.check_result (
     checked_at    timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
 );
 CREATE INDEX check_result_checked_at ON refit.check_result (history_id, checked_at);
-COMMENT ON TABLE refit.check_result IS 'What checks found, for 30 days.';
+COMMENT ON TABLE refit.check_result IS 'What checks found, until retention of refit.toml has passed.';
 COMMENT ON COLUMN refit.check_result.id IS 'Identity of the result.';
 COMMENT ON COLUMN refit.check_result.history_id IS 'The history on which it was found.';
 COMMENT ON COLUMN refit.check_result.run_id IS 'The run in which the check ran; null outside of runs.';

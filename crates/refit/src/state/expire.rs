@@ -1,4 +1,4 @@
-//! Retention: records of runs and steps expire.
+//! Retention: records of runs, steps and checks expire.
 //!
 //! *Invariant*: what a later run decides by is never deleted. That is the last run, and each attempt outside a transaction that a
 //! resumed step, or an operator, has to know. A successful step is deleted only together with the attempts before it: without it,
@@ -33,21 +33,34 @@ const EXPIRE: &str = "WITH expired AS ( \
     DELETE FROM refit.run USING expired WHERE run.id = expired.id \
         AND NOT EXISTS (SELECT FROM needed WHERE needed.run_id = run.id)";
 
+/// The session need not be pinned.
+const EXPIRE_CHECKS: &str = "DELETE FROM refit.check_result WHERE history_id OPERATOR(pg_catalog.=) $1 AND checked_at \
+    OPERATOR(pg_catalog.<) (pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) pg_catalog.make_interval(secs => $2))";
+
 /// Deletes the records of the history's runs that ended longer ago than `retention`, in one round trip. A failure is logged: the
 /// run has succeeded, and the next one tries again.
 pub(crate) async fn expire_runs(client: &Client, state: &State, retention: Duration) {
+    expire(client, state, EXPIRE, retention, "runs").await;
+}
+
+/// Deletes the results of checks that are older than `retention`. A failure is logged.
+pub(crate) async fn expire_check_results(client: &Client, state: &State, retention: Duration) {
+    expire(client, state, EXPIRE_CHECKS, retention, "checks").await;
+}
+
+async fn expire(client: &Client, state: &State, sql: &str, retention: Duration, what: &'static str) {
     let seconds = retention.as_secs_f64();
     let parameters: [(&(dyn ToSql + Sync), Type); 2] =
         [(&state.history(), Type::INT8), (&seconds, Type::FLOAT8)];
-    match client.execute_typed(&state.sql(EXPIRE), &parameters).await {
+    match client.execute_typed(&state.sql(sql), &parameters).await {
         Ok(0) => {}
-        Ok(runs) => debug!(runs, "deleted the records of runs: `retention` has passed"),
+        Ok(rows) => debug!(rows, "deleted the records of {what}: `retention` has passed"),
         // Such a role can apply migrations; runs of the owner delete what has expired.
         Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
-            debug!("the role may not delete expired records of runs: {}", crate::error::describe(&error));
+            debug!("the role may not delete expired records of {what}: {}", crate::error::describe(&error));
         }
         Err(error) => {
-            let error = Error::database("deleting expired records of runs")(error);
+            let error = Error::database("deleting expired records")(error);
             warn!("{}", error.message());
         }
     }
