@@ -29,7 +29,7 @@ async fn stopped<T>(
         until("the run waits", ready).await;
         interrupt.trigger();
     };
-    let both = async { tokio::join!(run, stop) };
+    let both = async { tokio::join!(Box::pin(run), stop) };
     let (outcome, ()) = tokio::time::timeout(Duration::from_secs(20), both).await.expect("it continues");
     let Err(error) = outcome else { panic!("it completed") };
     assert!(matches!(error, Error::Interrupted { .. }), "{error}");

@@ -36,8 +36,8 @@ impl Migrator {
     /// [`Backfills::Inline`], also those of [`run_backfills`](Migrator::run_backfills).
     pub async fn run(&self, url: &str) -> Result<Report, Error> {
         let report = match self.planner.options.boot() {
-            Boot::Apply => self.apply_at_boot(url).await,
-            Boot::Check => self.check_at_boot(url).await,
+            Boot::Apply => Box::pin(self.apply_at_boot(url)).await,
+            Boot::Check => Box::pin(self.check_at_boot(url)).await,
             Boot::Off => {
                 info!(environment = %self.planner.options.environment, "migrations are off at boot");
                 Ok(Report { version: None, ..self.planner.nothing_to_do(None, Instant::now()) })

@@ -41,7 +41,7 @@ pub(crate) async fn run(
         Ok(mut facts) => {
             let outcome = match facts.require_writable(&names, "pending") {
                 Ok(()) => match admitted(planner, client, &set, plan).await {
-                    Ok(()) => waiting(planner, client, &mut facts, &set, began).await,
+                    Ok(()) => Box::pin(waiting(planner, client, &mut facts, &set, began)).await,
                     Err(error) => Err(error),
                 },
                 Err(error) => Err(error),
@@ -175,7 +175,7 @@ async fn locked(
     if plan.pending.is_empty() {
         return Ok(planner.nothing_to_do(Some(plan), began));
     }
-    let report = pending(planner, client, facts, set, plan, waited).await?;
+    let report = Box::pin(pending(planner, client, facts, set, plan, waited)).await?;
     Ok(Report { duration: began.elapsed(), ..report })
 }
 

@@ -38,14 +38,14 @@ impl Group {
     /// Measures its rows.
     pub(crate) async fn measure(self, lab: &mut Lab) -> anyhow::Result<Vec<Row>> {
         match self {
-            Group::NoopRoundTrips => noop::round_trips(lab).await,
-            Group::NoopTime => noop::time(lab).await,
-            Group::NoopDistance => noop::distance(lab).await,
-            Group::NoopGrowth => noop::growth(lab).await,
-            Group::FreshRoundTrips => fresh::round_trips(lab).await,
-            Group::FreshTime => fresh::time(lab).await,
-            Group::Fleet => fleet::rows(lab).await,
-            Group::Reader => reader::rows(lab).await,
+            Group::NoopRoundTrips => Box::pin(noop::round_trips(lab)).await,
+            Group::NoopTime => Box::pin(noop::time(lab)).await,
+            Group::NoopDistance => Box::pin(noop::distance(lab)).await,
+            Group::NoopGrowth => Box::pin(noop::growth(lab)).await,
+            Group::FreshRoundTrips => Box::pin(fresh::round_trips(lab)).await,
+            Group::FreshTime => Box::pin(fresh::time(lab)).await,
+            Group::Fleet => Box::pin(fleet::rows(lab)).await,
+            Group::Reader => Box::pin(reader::rows(lab)).await,
         }
     }
 }

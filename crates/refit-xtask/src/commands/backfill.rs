@@ -43,11 +43,11 @@ enum Action {
 
 pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     match &args.action {
-        Action::Run(args) => run::run(args, context).await,
-        Action::Status(args) => status::run(args, context).await,
-        Action::Pause(args) => pause::run(args, context).await,
-        Action::Resume(args) => resume::run(args, context).await,
-        Action::Retry(args) => retry::run(args, context).await,
-        Action::Cancel(args) => cancel::run(args, context).await,
+        Action::Run(args) => Box::pin(run::run(args, context)).await,
+        Action::Status(args) => Box::pin(status::run(args, context)).await,
+        Action::Pause(args) => Box::pin(pause::run(args, context)).await,
+        Action::Resume(args) => Box::pin(resume::run(args, context)).await,
+        Action::Retry(args) => Box::pin(retry::run(args, context)).await,
+        Action::Cancel(args) => Box::pin(cancel::run(args, context)).await,
     }
 }

@@ -44,11 +44,11 @@ enum Action {
 
 pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     match &args.action {
-        Action::Doctor(args) => doctor::run(args, context).await,
-        Action::Create(args) => create::run(args, context).await,
-        Action::Verify(args) => verify::run(args, context).await,
-        Action::List(args) => list::run(args, context).await,
-        Action::Prune(args) => prune::run(args, context).await,
-        Action::Restore(args) => restore::run(args, context).await,
+        Action::Doctor(args) => Box::pin(doctor::run(args, context)).await,
+        Action::Create(args) => Box::pin(create::run(args, context)).await,
+        Action::Verify(args) => Box::pin(verify::run(args, context)).await,
+        Action::List(args) => Box::pin(list::run(args, context)).await,
+        Action::Prune(args) => Box::pin(prune::run(args, context)).await,
+        Action::Restore(args) => Box::pin(restore::run(args, context)).await,
     }
 }

@@ -267,7 +267,7 @@ pub async fn connect(url: &str, options: &ConnectOptions) -> Result<Connection, 
     let mut attempts = 0;
     loop {
         attempts += 1;
-        let refused = match attempt(&target, options).await? {
+        let refused = match Box::pin(attempt(&target, options)).await? {
             Ok(connection) => return Ok(connection),
             Err(refused) => refused,
         };

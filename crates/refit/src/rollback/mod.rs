@@ -156,7 +156,7 @@ impl Migrator {
         url: &str,
         rollback: &Rollback,
     ) -> Result<RollbackReport, Error> {
-        let mut report = run::run(self, client, url, rollback).await?;
+        let mut report = Box::pin(run::run(self, client, url, rollback)).await?;
         let options = &self.planner.options;
         let run = HookRun::outside(client, options.program(), report.run, true);
         let ended = options.hooks.after_run(run, &mut report.warnings).await;

@@ -76,7 +76,7 @@ pub(super) async fn run(
     let mut facts = Preflight::read(client, &migrator.planner.options).await?;
     let outcome = match facts.require_writable(&names, "to be undone") {
         Ok(()) => match admit(client, &migrator.planner.options, migrator.set()?, &[]).await {
-            Ok(_) => waiting(migrator, client, url, &mut facts, rollback).await,
+            Ok(_) => Box::pin(waiting(migrator, client, url, &mut facts, rollback)).await,
             Err(error) => Err(error),
         },
         Err(error) => Err(error),
@@ -168,7 +168,7 @@ async fn locked(
         }
         let Some(migration) = set.migration(step.version) else { continue };
         let span = tracing::info_span!("undo", migration = step.stem);
-        outcome = back.undo(step, migration).instrument(span).await;
+        outcome = Box::pin(back.undo(step, migration)).instrument(span).await;
     }
     state::end_run(client, &facts.state, run, outcome, &RunEnd::of(&back.steps, &[], &[])).await?;
     state::expire_runs(client, &facts.state, set.settings().retention).await;

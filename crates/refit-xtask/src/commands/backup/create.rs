@@ -67,7 +67,8 @@ pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         run: None,
         state: Some(&state),
     };
-    let made = interruptible(&context.interrupt, context.out, create(&request, &options)).await??;
+    let made = Box::pin(create(&request, &options));
+    let made = interruptible(&context.interrupt, context.out, made).await??;
     let text = match &made {
         Some(backup) => render::backups::made(backup, &options.folder),
         None => "nothing to back up: none of the tables exists".into(),

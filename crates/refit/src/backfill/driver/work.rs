@@ -266,7 +266,13 @@ impl Migrator {
 
     /// Runs one job until it ends or is stopped.
     pub(super) async fn job(&self, client: &Client, url: &str, job: &Job) -> Result<Ended, Error> {
-        rights::explained(client, &job.state_schema, Some(job), self.run_job(client, url, job).await).await
+        rights::explained(
+            client,
+            &job.state_schema,
+            Some(job),
+            Box::pin(self.run_job(client, url, job)).await,
+        )
+        .await
     }
 
     async fn run_job(&self, client: &Client, url: &str, job: &Job) -> Result<Ended, Error> {
@@ -287,7 +293,7 @@ impl Migrator {
                 _ => return Ok(Ended::Stopped),
             }
             tokio::select! {
-                walked = self.walk(client, url, &now) => walked?,
+                walked = Box::pin(self.walk(client, url, &now)) => walked?,
                 // The server rolls back open batches when their connections end.
                 () = self.planner.options.interrupt.triggered() => return Err(interrupted(Some(job))),
             }
@@ -370,7 +376,7 @@ impl Migrator {
         // A worker whose role lacks a privilege ends the others of its process too; any other error leaves the work to them.
         let work = async |number| {
             let worker = Worker { number, url, connect, client, walk, allowance: receiver.clone(), gauge };
-            match worker.work().await {
+            match Box::pin(worker.work()).await {
                 Err(error) if rights::is_missing(&error) => Err(error),
                 ended => Ok(ended),
             }
