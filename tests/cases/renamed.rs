@@ -329,7 +329,7 @@ async fn a_state_without_oids_is_upgraded() {
     let before = "ALTER TABLE refit.repeatable DROP COLUMN relation; ALTER TABLE refit.backfill DROP COLUMN relation_oid; ALTER TABLE refit.backfill_range DROP COLUMN relation_oid; \
                   ALTER TABLE refit.backfill DROP COLUMN schema_oid, DROP COLUMN targets; \
                   ALTER TABLE refit.run DROP COLUMN override_reason, DROP COLUMN overridden, DROP COLUMN release, DROP COLUMN waited, \
-                      DROP COLUMN held, DROP COLUMN warnings; \
+                      DROP COLUMN held, DROP COLUMN warnings, DROP COLUMN budgets; \
                   ALTER TABLE refit.step DROP COLUMN file, DROP COLUMN lock_waits, DROP COLUMN notices; \
                   ALTER TABLE refit.backfill RENAME requested TO wanted; ALTER TABLE refit.backfill_range RENAME retry_reason TO trouble; \
                   ALTER TABLE refit.backfill RENAME CONSTRAINT backfill_requested_check TO backfill_wanted_check; COMMENT ON SCHEMA refit IS 'refit state: runs 2, backfill 2; as it was'";

@@ -93,6 +93,10 @@ pub fn touched_tables<'a>(
 }
 
 impl Hook for BackupHook {
+    fn makes_backups(&self) -> bool {
+        true
+    }
+
     fn before_run<'a>(&'a self, run: HookRun<'a>, steps: &'a [HookStep<'a>]) -> HookFuture<'a> {
         Box::pin(async move { Ok(self.back_up(run, steps).await?) })
     }
