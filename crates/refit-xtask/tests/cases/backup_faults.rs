@@ -177,7 +177,14 @@ async fn an_environment_requires_a_backup() {
     workspace.write("V2__t.down.sql", "UPDATE t SET n = id;\n");
     let error = workspace.run(&["migrate", "--backup", "restore-point"]).expect(2).stderr;
     assert!(error.contains("production requires a backup of kind tables"), "{error}");
+    // The plan says whether the backup can be made.
+    let text = workspace.run(&["plan"]).expect(1).stdout;
+    assert!(text.contains("backup   tables first: 1 table, "), "{text}");
+    let text = workspace.run(&["plan", "--pg-bin", "/nonexistent"]).expect(1).stdout;
+    assert!(text.contains("tables first, but it cannot be made: ") && text.contains("pg_dump"), "{text}");
+    assert!(!workspace.run(&["plan", "--environment", "test"]).expect(1).stdout.contains("backup"));
     workspace.run(&["migrate"]).expect(0);
+    assert!(!workspace.run(&["plan"]).expect(0).stdout.contains("backup"), "nothing is pending");
     workspace.run(&["rollback", "--to", "1", "--yes"]).expect(0);
     let backups = workspace.backup(&["list"]);
     let made: Vec<_> = backups
