@@ -72,7 +72,7 @@ impl BackupHook {
 }
 
 /// The version whose effects are predicted if `refit.toml` names none: of locks, not of syntax.
-const NEWEST: u32 = 18;
+pub(crate) const NEWEST: u32 = 18;
 
 /// The tables that some steps of a set touch, for a backup of kind `tables`: see [`touched`](touched()).
 ///

@@ -56,6 +56,11 @@ pub(crate) struct RunBackup {
 }
 
 impl RunBackup {
+    /// Where backups are.
+    pub(crate) fn location(&self) -> &Location {
+        &self.location
+    }
+
     /// The migrator, with a hook that makes the backup that is requested, or that the environment requires.
     ///
     /// # Errors

@@ -205,6 +205,47 @@ async fn an_environment_requires_a_backup() {
 }
 
 #[tokio::test]
+async fn a_rollback_takes_from_a_backup_what_nothing_else_undoes() {
+    let Some((db, workspace)) = migrated(&[("V1__t.sql", TABLES)]).await else { return };
+    let before: String = value(&db, "SELECT md5(string_agg(t::text, ',' ORDER BY id)) FROM t").await;
+    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    workspace.write("V2__zero.sql", "UPDATE t SET n = 0;\nDELETE FROM t WHERE id > 50;\n");
+    workspace.write("V3__wide.sql", "ALTER TABLE t ADD COLUMN wide int;\n");
+    workspace.write("V3__wide.down.sql", "ALTER TABLE t DROP COLUMN wide;\n");
+    workspace.run(&["migrate", "--backup", "tables"]).expect(0);
+    let id = workspace.backup(&["list"])[0]["id"].as_str().unwrap().to_owned();
+    let error = workspace.run(&["rollback", "--to", "1", "--yes"]).expect(2).stderr;
+    assert!(
+        error.contains("V2__zero.sql has no V2__zero.down.sql") && error.contains("--from-backup"),
+        "{error}"
+    );
+    let from = ["rollback", "--to", "1", "--yes", "--from-backup"];
+    assert!(
+        workspace.run(&[&from[..], &["unknown"]].concat()).expect(2).stderr.contains("no backup unknown")
+    );
+    let text = workspace.run(&["rollback", "--to", "1", "--dry-run", "--from-backup", &id]).expect(0);
+    assert!(text.stdout.contains("V2__zero  (by a hook)"), "{}", text.stdout);
+    assert!(text.stderr.contains("50 rows now, 100 in the backup"), "{}", text.stderr);
+    workspace.run(&[&from[..], &[&id]].concat()).expect(0);
+    assert_eq!(value::<String>(&db, "SELECT md5(string_agg(t::text, ',' ORDER BY id)) FROM t").await, before);
+    assert_eq!(value::<i64>(&db, "SELECT max(version)::int8 FROM refinery_schema_history").await, 1);
+    // Forward again; a backup from after the migration has its rows, not those before.
+    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    workspace.run(&["migrate"]).expect(0);
+    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    let late = workspace.backup(&["create", "--tables", "t"])["id"].as_str().unwrap().to_owned();
+    let error = workspace.run(&[&from[..], &[&late]].concat()).expect(2).stderr;
+    assert!(error.contains("was made when version 2 (zero) was applied already"), "{error}");
+    assert_eq!(value::<i64>(&db, "SELECT sum(n)::int8 FROM t").await, 0);
+    // Rows undo no change of a schema.
+    workspace.write("V4__name.sql", "ALTER TABLE t ADD COLUMN name text;\n");
+    workspace.run(&["migrate"]).expect(0);
+    let error = workspace.run(&[&from[..], &[&late]].concat()).expect(2).stderr;
+    assert!(error.contains("V4__name.sql changes more than rows") && error.contains("ADD COLUMN"), "{error}");
+    assert_eq!(value::<i64>(&db, "SELECT max(version)::int8 FROM refinery_schema_history").await, 4);
+}
+
+#[tokio::test]
 async fn a_password_is_in_no_argument_and_no_output() {
     let options = ServerOptions { listen: Listen::Loopback(0), ..ServerOptions::for_tests() };
     let server = test_support::server(options).await;
