@@ -31,6 +31,19 @@ pub enum BackupState {
     Removed,
 }
 
+impl BackupState {
+    /// Its name in the state and in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            BackupState::Running => "running",
+            BackupState::Complete => "complete",
+            BackupState::Failed => "failed",
+            BackupState::Interrupted => "interrupted",
+            BackupState::Removed => "removed",
+        }
+    }
+}
+
 /// What is known of a backup before it begins.
 #[derive(Debug, Clone, Copy)]
 pub struct NewBackup<'a> {
@@ -210,6 +223,15 @@ pub async fn removed(client: &Client, state: &State, name: &str) -> Result<(), E
 /// # Errors
 /// [`Error::Database`] if a query fails.
 pub async fn all(client: &Client, state: &State) -> Result<Vec<BackupRecord>, Error> {
+    pinned(client, async || read(client, state, None).await).await
+}
+
+/// The backups that were made for a run, on a pinned session.
+pub(crate) async fn of_run(client: &Client, state: &State, run: i64) -> Result<Vec<BackupRecord>, Error> {
+    read(client, state, Some(run)).await
+}
+
+async fn read(client: &Client, state: &State, run: Option<i64>) -> Result<Vec<BackupRecord>, Error> {
     if state.is_empty() || !state.has(client, "backup").await? {
         return Ok(Vec::new());
     }
@@ -218,14 +240,12 @@ pub async fn all(client: &Client, state: &State) -> Result<Vec<BackupRecord>, Er
              pg_catalog.to_char(began_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), \
              extract(epoch FROM finished_at - began_at)::float8, bytes, run_id, tables, path, sha256, server_version, \
              dump_version, system_identifier, database_name, error \
-         FROM refit.backup WHERE history_id = $1 ORDER BY id"
+         FROM refit.backup WHERE history_id = $1 AND ($2::int8 IS NULL OR run_id = $2) ORDER BY id"
     );
-    pinned(client, async || {
-        let rows = client.query_typed(&state.sql(&sql), &[(&state.history(), Type::INT8)]).await;
-        let rows = rows.map_err(Error::database("reading the backups"))?;
-        Ok(rows.iter().map(record).collect())
-    })
-    .await
+    let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&state.history(), Type::INT8), (&run, Type::INT8)];
+    let rows = client.query_typed(&state.sql(&sql), &parameters).await;
+    let rows = rows.map_err(Error::database("reading the backups"))?;
+    Ok(rows.iter().map(record).collect())
 }
 
 /// Whether the session that makes the backup of a row still exists.
