@@ -46,7 +46,9 @@ async fn exactly_the_inserted_rows_are_deleted() {
          INSERT INTO forms (person) VALUES (6007)",
     )
     .await;
-    let plan = migrator(&FILES).plan_rollback(db.url(), &Rollback { to: 1, ..Rollback::default() }).await;
+    let plan = migrator(&FILES)
+        .plan_rollback(&db.connect().await.unwrap(), &Rollback { to: 1, ..Rollback::default() })
+        .await;
     let plan = plan.unwrap().to_string();
     assert!(plan.contains("deletes about 5998 inserted rows, by its journal"), "{plan}");
     let report = back(&db, &FILES).await.unwrap();
@@ -134,7 +136,7 @@ async fn composite_quoted_and_partitioned_keys() {
         let report = back(&db, &files).await.unwrap_or_else(|error| panic!("{table}: {error}"));
         let job = &report.backfills[0];
         assert_eq!((job.rows_changed, job.changed_since), (3_999, 1), "{table}: {report}");
-        let left = "SELECT string_agg(kind || \"Person's\", ' ' ORDER BY 1) FROM app.\"Forms\"";
+        let left = "SELECT string_agg(kind || \"Person's\", ' ' ORDER BY kind) FROM app.\"Forms\"";
         assert_eq!(value::<String>(&db, left).await, "a5000 b9");
     }
 }
@@ -150,7 +152,8 @@ async fn killed_in_both_directions() {
     let fill = FILL.1.replace("batch = 500", "batch = 100, duration = \"30ms\"");
     let files = [("V1__t.sql", table.as_str()), ("V2__fill.sql", fill.as_str())];
     let folder = folder(&files);
-    let changed = "SELECT to_regclass('refit.backfill_range') IS NOT NULL";
+    let changed =
+        "SELECT to_regclass('refit.backfill_range') IS NOT NULL AND to_regclass('forms') IS NOT NULL";
     let mut process = boot::work(folder.path(), db.url(), 30.0);
     until("it is registered", async || value::<bool>(&db, changed).await).await;
     until("rows are inserted", async || value::<bool>(&db, "SELECT count(*) > 500 FROM forms").await).await;
@@ -194,7 +197,10 @@ async fn what_cannot_be_deleted_again_is_refused() {
             format!("WITH a AS (DELETE FROM notes) INSERT INTO forms (person) {rows}"),
             "changes rows in `WITH` too",
         ),
-        ("UPDATE people SET id = id WHERE id > $1 AND id <= $2".to_owned(), "the statement is no INSERT"),
+        (
+            "UPDATE notes SET page = 1 FROM people WHERE id > $1 AND id <= $2".to_owned(),
+            "the statement is no INSERT",
+        ),
         (format!("INSERT INTO forms (person) {rows}; INSERT INTO notes {rows}"), "several statements"),
         (format!("INSERT INTO notes {rows}"), "and the statement inserts into notes"),
     ] {
@@ -212,7 +218,7 @@ async fn what_cannot_be_deleted_again_is_refused() {
         ("CREATE TABLE form (person bigint)", "which does not exist"),
         (
             "CREATE TABLE forms (person bigint PRIMARY KEY); CREATE TABLE child () INHERITS (forms)",
-            "child inherit from public.forms",
+            "public.child inherit from",
         ),
     ] {
         let db = TestDb::empty().await.unwrap();
