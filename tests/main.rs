@@ -53,6 +53,7 @@ mod cases {
     mod renamed;
     mod reports;
     mod rollback;
+    mod rollback_inserted;
     mod rollback_journal;
     mod rollback_rows;
     mod row_security;

@@ -21,7 +21,8 @@ use crate::render::rollback::RollbackResult;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Runs the .down.sql of each migration. Before the down file of a backfill with `undo = [\"…\"]`, restores the \
-                  overwritten values in batches; rows that were changed later are not restored, but listed. The whole rollback is \
+                  overwritten values in batches; before that of one with `undo = { inserted = \"…\" }`, deletes the rows that it inserted. Rows \
+                  that were changed later are left and listed. The whole rollback is \
                   checked before the first step. Run the command again to resume a rollback that was stopped.\n\n\
                   Everything that the migrations added is lost, including data. First deploy the release for the older schema: a \
                   service of the newer release applies the migrations again when it boots.\n\n\

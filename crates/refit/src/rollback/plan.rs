@@ -236,6 +236,10 @@ impl fmt::Display for UndoStep {
                 let on = if *begun { "continues to restore" } else { "restores" };
                 write!(f, "  ({on} about {rows} rows from its journal)")
             }
+            Some(UndoBackfill::Deletes { rows, begun, .. }) => {
+                let on = if *begun { "continues to delete" } else { "deletes" };
+                write!(f, "  ({on} about {rows} inserted rows, by its journal)")
+            }
             Some(UndoBackfill::Restored) => write!(f, "  (its rows are already restored)"),
             Some(UndoBackfill::NotBegun) => write!(f, "  (a backfill that has not begun)"),
             Some(UndoBackfill::Left) if self.path.is_some() => {
