@@ -21,6 +21,7 @@ mod cases {
     mod chaos;
     mod checks;
     mod connecting;
+    mod content_versions;
     mod crash;
     mod drift;
     mod embed;
