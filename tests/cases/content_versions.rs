@@ -50,7 +50,7 @@ async fn every_version_gets_the_site_and_locale_of_its_content() {
     let set = MigrationSet::from_dir(
         &Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/content_versions/migrations"),
     );
-    let rollback = refit::Rollback { to: 1, leave_rows: Vec::new() };
+    let rollback = refit::Rollback { to: 1, ..Default::default() };
     let migrator = refit::Migrator::new(set.unwrap()).environment("test");
     Box::pin(migrator.rollback(test.db().url(), &rollback)).await.unwrap();
     test.execute("DELETE FROM content_versions WHERE (content_id, version_number) = (2, 2)").await.unwrap();

@@ -103,7 +103,7 @@ async fn rows_that_others_refer_to_are_not_lost() {
 async fn rows_stay_if_they_are_left() {
     let db = TestDb::empty().await.unwrap();
     inline(&FILES).run(db.url()).await.unwrap();
-    let leave = Rollback { to: 1, leave_rows: vec![2] };
+    let leave = Rollback { to: 1, leave_rows: vec![2], ..Default::default() };
     migrator(&FILES).rollback(db.url(), &leave).await.unwrap();
     assert_eq!((count(&db).await, applied(&db).await.as_str()), (6_000, "1"));
 }
