@@ -2,7 +2,6 @@
 //!
 //! *Invariant*: a row is written before its backup begins, and a backup is complete only if its row says so.
 
-use serde::Serialize;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row};
 
@@ -11,38 +10,9 @@ use crate::interrupt::Interrupt;
 use crate::lock_keys;
 use crate::pin::pinned;
 use crate::prepare;
+pub use crate::report::{BackupRecord, BackupState};
 use crate::state::{Component, Present, State, upgrade};
 use crate::trust::refuse_untrusted_state;
-
-/// The state of a backup.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum BackupState {
-    /// It is being made.
-    Running,
-    /// It can be used.
-    Complete,
-    /// It failed, and there is nothing to use.
-    Failed,
-    /// Its process or connection ended before it was complete, and there is nothing to use.
-    Interrupted,
-    /// It was complete, and was removed.
-    Removed,
-}
-
-impl BackupState {
-    /// Its name in the state and in JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            BackupState::Running => "running",
-            BackupState::Complete => "complete",
-            BackupState::Failed => "failed",
-            BackupState::Interrupted => "interrupted",
-            BackupState::Removed => "removed",
-        }
-    }
-}
 
 /// What is known of a backup before it begins.
 #[derive(Debug, Clone, Copy)]
@@ -63,45 +33,6 @@ pub struct NewBackup<'a> {
     pub dump_version: Option<&'a str>,
     /// The system identifier of the server.
     pub system_identifier: &'a str,
-}
-
-/// A row of `refit.backup`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct BackupRecord {
-    /// The identity of the row.
-    #[serde(skip)]
-    pub row: i64,
-    /// The ID that commands take; none of a command that has not ended.
-    pub id: Option<String>,
-    /// `restore-point`, `tables`, `full` or `command`.
-    pub kind: String,
-    /// Its state.
-    pub state: BackupState,
-    /// When it began, in UTC, as `2026-11-29T01:02:03Z`.
-    pub created_at: String,
-    /// How long it took.
-    pub seconds: Option<f64>,
-    /// The size of the file, in bytes.
-    pub bytes: Option<i64>,
-    /// The run that it was made for.
-    pub run: Option<i64>,
-    /// The tables whose rows it holds, qualified and quoted.
-    pub tables: Vec<String>,
-    /// The file, on the machine that made it.
-    pub path: Option<String>,
-    /// The SHA-256 of the file, in hexadecimal.
-    pub sha256: Option<String>,
-    /// The version of the server.
-    pub server_version: String,
-    /// The version of `pg_dump`.
-    pub dump_version: Option<String>,
-    /// The system identifier of the server.
-    pub system_identifier: String,
-    /// The database.
-    pub database: String,
-    /// Why it failed.
-    pub error: Option<String>,
 }
 
 /// Records that a backup begins, and returns the identity of its row. The table is created if this is the first backup. Rows whose

@@ -1,5 +1,6 @@
 //! The report of a run, for people and for machines.
 
+mod backup;
 mod budget;
 mod check;
 mod job;
@@ -7,6 +8,7 @@ mod run;
 mod step;
 mod words;
 
+pub use backup::{BackupRecord, BackupState};
 pub use budget::{BudgetResult, Measurement};
 pub use check::{CheckResult, Counts, Verdict};
 pub use job::{FailedRow, JobStatus, JournalStatus, WorkerStatus};

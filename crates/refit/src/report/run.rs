@@ -4,8 +4,7 @@ use refit_model::Version;
 use serde::Serialize;
 
 use super::words::{JobKind, JobState, RunOutcome, StepOutcome};
-use super::{BlockedAttempt, BudgetResult, CheckResult};
-use crate::backup::BackupRecord;
+use super::{BackupRecord, BlockedAttempt, BudgetResult, CheckResult};
 use crate::connect::Notice;
 use crate::plan::StepKind;
 
