@@ -176,7 +176,7 @@ async fn read(client: &Client, state: &State, run: Option<i64>) -> Result<Vec<Ba
     let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&state.history(), Type::INT8), (&run, Type::INT8)];
     let rows = client.query_typed(&state.sql(&sql), &parameters).await;
     let rows = rows.map_err(Error::database("reading the backups"))?;
-    Ok(rows.iter().map(record).collect())
+    rows.iter().map(record).collect()
 }
 
 /// Whether the session that makes the backup of a row still exists.
@@ -184,18 +184,12 @@ const IS_HELD: &str = "EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' 
     AND classid = 1919247723 AND objid = backup.id::int4::oid \
     AND database = (SELECT oid FROM pg_database WHERE datname = pg_catalog.current_database()))";
 
-fn record(row: &Row) -> BackupRecord {
-    BackupRecord {
+fn record(row: &Row) -> Result<BackupRecord, Error> {
+    Ok(BackupRecord {
         row: row.get(0),
         id: row.get(1),
         kind: row.get(2),
-        state: match row.get(3) {
-            "running" => BackupState::Running,
-            "complete" => BackupState::Complete,
-            "interrupted" => BackupState::Interrupted,
-            "removed" => BackupState::Removed,
-            _ => BackupState::Failed,
-        },
+        state: BackupState::read(row.get(3))?,
         created_at: row.get(4),
         seconds: row.get(5),
         bytes: row.get(6),
@@ -208,7 +202,7 @@ fn record(row: &Row) -> BackupRecord {
         system_identifier: row.get(13),
         database: row.get(14),
         error: row.get(15),
-    }
+    })
 }
 
 async fn update(

@@ -2,35 +2,7 @@
 
 use serde::Serialize;
 
-/// The state of a backup.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum BackupState {
-    /// It is being made.
-    Running,
-    /// It can be used.
-    Complete,
-    /// It failed, and there is nothing to use.
-    Failed,
-    /// Its process or connection ended before it was complete, and there is nothing to use.
-    Interrupted,
-    /// It was complete, and was removed.
-    Removed,
-}
-
-impl BackupState {
-    /// Its name in the state and in JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            BackupState::Running => "running",
-            BackupState::Complete => "complete",
-            BackupState::Failed => "failed",
-            BackupState::Interrupted => "interrupted",
-            BackupState::Removed => "removed",
-        }
-    }
-}
+use super::BackupState;
 
 /// A row of `refit.backup`.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -8,13 +8,13 @@ mod run;
 mod step;
 mod words;
 
-pub use backup::{BackupRecord, BackupState};
+pub use backup::BackupRecord;
 pub use budget::{BudgetResult, Measurement};
 pub use check::{CheckResult, Counts, Verdict};
 pub use job::{FailedRow, JobStatus, JournalStatus, WorkerStatus};
 pub use run::{RecordedBackfill, RecordedHold, RecordedStep, RunReport, RunSummary};
 pub use step::{BlockedAttempt, StepReport};
-pub use words::{JobKind, JobRequest, JobState, RunOutcome, StepOutcome};
+pub use words::{BackupState, JobKind, JobRequest, JobState, RunOutcome, StepOutcome};
 
 use std::fmt;
 use std::time::Duration;
