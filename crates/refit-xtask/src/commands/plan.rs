@@ -107,12 +107,11 @@ async fn required_backup(
             Ok(tables) => Some(tables),
             Err(refused) => return Ok(Some(render::backups::impossible(kind, &refused.to_string()))),
         },
-        _ => None,
+        // The run names the program, so there is nothing to examine.
+        Kind::Command => return Ok(Some(render::backups::first(kind, "by --backup-command"))),
+        Kind::RestorePoint | Kind::Full => None,
     };
-    let mut options = args.location.options(context);
-    // The program is named by the run.
-    options.command = vec!["--backup-command".to_owned()];
-    let found = doctor(database.url(), kind, tables.as_deref(), &options).await?;
+    let found = doctor(database.url(), kind, tables.as_deref(), &args.location.options(context)).await?;
     Ok(Some(render::backups::required(&found)))
 }
 

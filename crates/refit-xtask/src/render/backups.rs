@@ -86,12 +86,15 @@ pub(crate) fn required(found: &Diagnosis) -> Text {
             let tables = counted(found.tables.len(), "table");
             format!("{tables}, {} before compression, {free} free", size(found.estimated_bytes))
         }
-        Kind::RestorePoint => "can be made".to_owned(),
-        Kind::Command => "by --backup-command".to_owned(),
+        Kind::RestorePoint | Kind::Command => "can be made".to_owned(),
     };
     let warnings = found.warnings.iter().map(|warning| text!["    ", WARN.of("warning"), ": ", warning]);
-    let line = text!["  ", QUIET.column("backup", 7), format!("  {} first: {contents}", found.kind)];
-    Text::lines(std::iter::once(line).chain(warnings))
+    Text::lines(std::iter::once(first(found.kind, &contents)).chain(warnings))
+}
+
+/// The backup that an environment requires before a run, and what it will be.
+pub(crate) fn first(kind: Kind, contents: &str) -> Text {
+    text!["  ", QUIET.column("backup", 7), format!("  {kind} first: {contents}")]
 }
 
 /// Why the backup that an environment requires cannot be made.

@@ -9,7 +9,8 @@ use refit_backup::size;
 use refit_model::wording::{counted, measured};
 
 use super::{direction, outcome, title, to_seconds, took};
-use crate::output::{BAD, WARN};
+use crate::output::WARN;
+use crate::render::budgets::verdict;
 use crate::render::sheet::{Block, Cell, Section, Sheet};
 
 /// A run. `database` is the address that it was read from.
@@ -160,16 +161,12 @@ fn check(check: &CheckResult) -> Vec<Cell> {
 fn budgets(budgets: &[BudgetResult]) -> Option<Section> {
     let p95 = |measurement: Option<&Measurement>| measurement.map_or_else(String::new, |of| measured(of.p95));
     let row = |budget: &BudgetResult| {
-        let verdict = match (budget.is_over(), budget.limit) {
-            (true, _) => Cell::styled("over".to_owned(), BAD),
-            (false, Some(_)) => "within".into(),
-            (false, None) => "measured".into(),
-        };
+        let (word, style) = verdict(budget);
         let mut notes: Vec<String> = budget.error.iter().cloned().collect();
         notes.extend(budget.has_other_plan().then(|| "another plan than before".to_owned()));
         vec![
             budget.name.clone().into(),
-            verdict,
+            Cell::styled(word, style),
             p95(budget.before.as_ref()).into(),
             p95(budget.after.as_ref()).into(),
             budget.limit.map_or_else(String::new, measured).into(),
