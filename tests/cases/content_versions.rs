@@ -18,9 +18,13 @@ const ROWS: &str = "\
 const ALL: &str =
     "SELECT content_type, content_id, version_number, site_id, locale FROM content_versions ORDER BY id";
 
-async fn store() -> MigrationTest {
+fn set() -> MigrationSet {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/content_versions/migrations");
-    MigrationTest::at(MigrationSet::from_dir(&folder).unwrap(), 1).await.unwrap()
+    MigrationSet::from_dir(&folder).unwrap()
+}
+
+async fn store() -> MigrationTest {
+    MigrationTest::at(set(), 1).await.unwrap()
 }
 
 #[tokio::test]
@@ -47,11 +51,8 @@ async fn every_version_gets_the_site_and_locale_of_its_content() {
     assert_eq!(test.rows(ALL).await.unwrap(), expected);
     assert_eq!(test.rows("SELECT pg_catalog.to_regclass('domain_sites')").await.unwrap(), ["NULL"]);
 
-    let set = MigrationSet::from_dir(
-        &Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/content_versions/migrations"),
-    );
     let rollback = refit::Rollback { to: 1, ..Default::default() };
-    let migrator = refit::Migrator::new(set.unwrap()).environment("test");
+    let migrator = refit::Migrator::new(set()).environment("test");
     Box::pin(migrator.rollback(test.db().url(), &rollback)).await.unwrap();
     test.execute("DELETE FROM content_versions WHERE (content_id, version_number) = (2, 2)").await.unwrap();
     assert_eq!(test.rows("SELECT v FROM content_versions v ORDER BY id").await.unwrap(), before);

@@ -203,11 +203,10 @@ async fn register(client: &Client, forward: &Job, leave_rows: bool) -> Result<Jo
         allow_scan: true,
         ..forward.directive.clone()
     };
-    let (directive, own) = match deletion {
-        Some(Deletion { table, key, .. }) => {
-            (BackfillDirective { table, key, strategy: None, ..directive }, true)
-        }
-        None => (directive, false),
+    let own = deletion.is_some();
+    let directive = match deletion {
+        Some(Deletion { table, key, .. }) => BackfillDirective { table, key, strategy: None, ..directive },
+        None => directive,
     };
     let table = directive.table.clone();
     let directive = serde_json::to_string(&directive).unwrap_or_default();

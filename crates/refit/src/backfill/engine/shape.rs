@@ -133,8 +133,8 @@ impl Shape {
             );
         }
         let one_update = parts.len() == 1 && parts[0].plain_update;
-        if let (Some(table), Some(reason)) =
-            (directive.undo.inserted(), directive.undo.inserted().and_then(|_| inserted_reason(&parts)))
+        if let Some(table) = directive.undo.inserted()
+            && let Some(reason) = inserted_reason(&parts)
         {
             return Err(format!("`undo` journals the rows that are inserted into {table}, and {reason}"));
         }
