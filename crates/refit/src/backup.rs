@@ -168,7 +168,7 @@ async fn read(client: &Client, state: &State, run: Option<i64>) -> Result<Vec<Ba
     }
     let sql = format!(
         "SELECT id, name, kind, CASE WHEN state = 'running' AND NOT {IS_HELD} THEN 'interrupted' ELSE state END, \
-             pg_catalog.to_char(began_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), \
+             pg_catalog.to_char(began_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), \
              extract(epoch FROM finished_at - began_at)::float8, bytes, run_id, tables, path, sha256, server_version, \
              dump_version, system_identifier, database_name, error \
          FROM refit.backup WHERE history_id = $1 AND ($2::int8 IS NULL OR run_id = $2) ORDER BY id"
