@@ -120,7 +120,7 @@ fn listed(document: &Backup, folder: &Folder) -> ListedBackup {
 pub struct Retention {
     /// How many of the newest to keep.
     pub keep: Option<usize>,
-    /// Keep those that began at this time or later, in UTC as `2026-11-29T01:02:03Z`.
+    /// Keep those that began at this time or later, in UTC as `2026-11-29T01:02:03.456Z`.
     pub since: Option<String>,
 }
 
