@@ -59,6 +59,7 @@ mod cases {
     mod rollback_rows;
     mod row_security;
     mod sample_rows;
+    mod scenario_content_versions;
     mod scripts;
     mod search_paths;
     mod stopped;

@@ -3,6 +3,7 @@
 mod bench;
 mod demo;
 mod reference;
+mod scenario;
 mod test;
 
 #[cfg(test)]
@@ -29,6 +30,10 @@ enum Task {
     Refit(refit_xtask::Command),
     /// Show a service that migrates itself under traffic
     Demo(demo::Args),
+    /// Migrate the data of a whole system, with traffic, kills, a backup and rollbacks
+    Scenario(scenario::Args),
+    #[command(hide = true)]
+    ScenarioWorker(refit_scenarios::Worker),
     /// Run the benchmarks behind the figures of the documentation
     Bench(bench::Args),
     /// Run the tests, on any supported PostgreSQL
@@ -46,7 +51,7 @@ impl Application for Cli {
         match &self.command {
             Task::Refit(command) => command.needs_runtime(),
             Task::Bench(_) | Task::Reference(_) => false,
-            Task::Demo(_) | Task::Test(_) => true,
+            Task::Demo(_) | Task::Scenario(_) | Task::ScenarioWorker(_) | Task::Test(_) => true,
         }
     }
 
@@ -54,6 +59,8 @@ impl Application for Cli {
         match self.command {
             Task::Refit(command) => command.run(context).await,
             Task::Demo(args) => demo::run(&args, context.out.human()).await,
+            Task::Scenario(args) => scenario::run(&args, context.out.human()).await,
+            Task::ScenarioWorker(worker) => scenario::work(worker).await,
             Task::Bench(args) => bench::run(&args, context),
             Task::Test(args) => test::run(&args, context),
             Task::Reference(args) => reference::run(&args, context),

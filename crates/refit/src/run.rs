@@ -242,7 +242,8 @@ fn checks_before<'s>(set: &'s MigrationSet, plan: &Plan) -> Vec<&'s Check> {
     steps.flat_map(|step| step.file().checks_when(When::Before)).collect()
 }
 
-/// Calls the hooks of the run, and runs the checks that its migrations require beforehand; returns what these warn of.
+/// Runs the checks that pending migrations require beforehand, then calls the hooks of the run: no backup is made for a run that a
+/// check refuses. Returns what the checks warn of.
 async fn ready(
     session: &Session<'_>,
     planner: &Planner,
@@ -250,20 +251,30 @@ async fn ready(
     set: &MigrationSet,
     plan: &Plan,
 ) -> Result<Vec<String>, Error> {
+    let warnings = match planner.options.runs_checks() {
+        true => passed_checks(session, planner, facts, checks_before(set, plan)).await?,
+        false => Vec::new(),
+    };
     let steps = plan.pending.iter().map(|step| HookStep::new(step.kind, step.version, &step.stem));
     let steps: Vec<HookStep<'_>> = steps.collect();
     planner.options.hooks.before_run(session.context().hook_run(false), &steps).await?;
-    if !planner.options.runs_checks() {
-        return Ok(Vec::new());
-    }
+    Ok(warnings)
+}
+
+async fn passed_checks(
+    session: &Session<'_>,
+    planner: &Planner,
+    facts: &Preflight,
+    checks: Vec<&Check>,
+) -> Result<Vec<String>, Error> {
+    let context = session.context();
     let surroundings = Surroundings::of_run(&facts.caller.search_path);
     let mut results = Vec::new();
-    for check in checks_before(set, plan) {
-        let result = check::run(session.context().client, check, &surroundings).await?;
+    for check in checks {
+        let result = check::run(context.client, check, &surroundings).await?;
         planner.options.hooks.event(&Event::Checked { result: &result });
         results.push(result);
     }
-    let context = session.context();
     check::record(context.client, &facts.state, Some(context.run), Occasion::Before, &results).await?;
     let failed = check::failures(&results);
     match failed.is_empty() {

@@ -164,7 +164,8 @@ async fn checked(
     for check in checks {
         results.push(run(client, check, &surroundings).await?);
     }
-    record(client, &job.state_schema, None, Occasion::Backfill, results).await?;
+    let run = job.registered_by(client).await?;
+    record(client, &job.state_schema, run, Occasion::Backfill, results).await?;
     for warning in warnings(results) {
         tracing::warn!(backfill = job.name, "{warning}");
     }

@@ -57,6 +57,16 @@ const NEWEST: &str =
     "SELECT DISTINCT ON (version) * FROM refit.backfill WHERE history_id = $1 ORDER BY version, id DESC";
 
 impl Job {
+    /// The run that registered it; none if its record has expired.
+    pub(crate) async fn registered_by(&self, client: &Client) -> Result<Option<i64>, Error> {
+        let sql = "SELECT run.id FROM refit.backfill b JOIN refit.run ON run.history_id = b.history_id \
+                       AND b.registered_at BETWEEN run.started_at AND coalesce(run.finished_at, 'infinity') \
+                   WHERE b.id = $1 ORDER BY run.id DESC LIMIT 1";
+        let rows = client.query_typed(&self.state_schema.sql(sql), &[(&self.id, Type::INT8)]).await;
+        let rows = rows.map_err(Error::database("reading the run of a backfill"))?;
+        Ok(rows.first().map(|row| row.get(0)))
+    }
+
     fn read(state: &State, row: &Row) -> Result<Job, Error> {
         let directive: String = row.get(4);
         let directive: BackfillDirective = serde_json::from_str(&directive).map_err(|error| {
