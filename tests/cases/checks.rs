@@ -165,6 +165,12 @@ async fn a_backfill_is_complete_when_its_checks_pass() {
     migrator.run(db.url()).await.unwrap();
     assert!(exists(&db, "after_it").await);
     assert_eq!(value::<String>(&db, RECORDED).await, "backfill filled failed 1, backfill filled passed 0");
+    // Both are in the report of the run that registered the backfill.
+    let client = refit::connect(db.url(), &refit::ConnectOptions::default()).await.unwrap();
+    let report = migrator.run_report(&client, Some(1)).await.unwrap().unwrap();
+    client.close().await;
+    let found: Vec<_> = report.checks.iter().map(|check| (check.name.as_str(), check.verdict)).collect();
+    assert_eq!(found, [("filled", Verdict::Failed), ("filled", Verdict::Passed)]);
 }
 
 #[tokio::test]

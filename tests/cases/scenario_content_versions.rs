@@ -26,8 +26,7 @@ async fn a_cms_becomes_multi_site_and_goes_back() {
     let committed = std::fs::read_to_string(
         std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/systems/content-versions.md"),
     );
-    let command =
-        "cargo xtask scenario content-versions --rows 5000000 --runbook docs/systems/content-versions.md";
+    let command = "cargo xtask bench scenario content-versions --runbook docs/systems/content-versions.md";
     assert_eq!(without_figures(&committed.unwrap()), without_figures(&written), "write it again: {command}");
 }
 

@@ -86,6 +86,7 @@ fn the_catalog_is_queried_in_few_places() {
         "crates/refit-devdb/src/",
         "crates/refit-rehearsal/src/observe/",
         "crates/refit-rehearsal/src/rows/",
+        "crates/refit-scenarios/src/",
         "crates/refit-xtask/src/adopt/",
         "crates/refit/src/",
         // Examples of the rules.

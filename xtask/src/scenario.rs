@@ -5,9 +5,8 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::ValueEnum;
-use refit_devdb::{Server, ServerOptions, StopMode};
-use refit_scenarios::content_versions::{self, Options, Outcome};
-use refit_scenarios::{Fact, Worker};
+use refit_scenarios::content_versions::{self, Options};
+use refit_scenarios::{PrivateServer, Worker};
 
 const EXAMPLES: &str = "\
 Exit status: 0 everything is as it must be; 1 something is not; 2 the scenario could not run.
@@ -49,9 +48,9 @@ enum Name {
 /// When it could not be played. A fact that does not hold is not an error but exit status 1.
 pub(crate) async fn run(args: &Args, human: bool) -> anyhow::Result<ExitCode> {
     let Name::ContentVersions = args.name;
-    let mut server = private_server().await?;
+    let server = PrivateServer::start().await?;
     let worker = vec![std::env::current_exe()?.into(), "scenario-worker".into()];
-    let options = Options::new(server.url("postgres"), worker, args.rows);
+    let options = Options::new(server.url(), worker, args.rows);
     let begin = Instant::now();
     let say = |what: &str| {
         if human {
@@ -66,14 +65,14 @@ pub(crate) async fn run(args: &Args, human: bool) -> anyhow::Result<ExitCode> {
             Err(anyhow::anyhow!("interrupted"))
         }
     };
-    tokio::task::spawn_blocking(move || server.stop(StopMode::Fast)).await??;
+    server.stop().await?;
     let outcome = outcome?;
     if let Some(path) = &args.runbook {
         std::fs::write(path, content_versions::runbook(&outcome))?;
     }
     let mut out = anstream::stdout().lock();
     match human {
-        true => write!(out, "{}", text(&outcome))?,
+        true => write!(out, "\n{outcome}")?,
         false => writeln!(out, "{}", serde_json::to_string_pretty(&outcome)?)?,
     }
     Ok(if outcome.holds() { ExitCode::SUCCESS } else { ExitCode::from(1) })
@@ -87,41 +86,4 @@ pub(crate) async fn work(worker: Worker) -> anyhow::Result<ExitCode> {
     let report = worker.run().await?;
     writeln!(anstream::stdout(), "{report}")?;
     Ok(ExitCode::SUCCESS)
-}
-
-async fn private_server() -> anyhow::Result<Server> {
-    let options = ServerOptions::from_env().setting("shared_buffers", "256MB").setting("max_wal_size", "4GB");
-    Ok(tokio::task::spawn_blocking(|| Server::start(options)).await??)
-}
-
-fn text(outcome: &Outcome) -> String {
-    let mut text = String::from("\n");
-    for fact in &outcome.facts {
-        text.push_str(&line(fact));
-    }
-    text.push('\n');
-    for figures in &outcome.traffic {
-        text.push_str(&format!(
-            "requests {}: {}, 99 % within {} ms, the slowest {} ms\n",
-            figures.when, figures.requests, figures.p99_ms, figures.max_ms
-        ));
-    }
-    text.push_str(&format!(
-        "PostgreSQL {}: {} rows in {:.1} s, {} batches, {} retries; table and indexes grew by {:.1} %, {:.1} % without the new index\n",
-        outcome.postgres,
-        outcome.rows,
-        outcome.seconds,
-        outcome.batches,
-        outcome.retries,
-        outcome.growth.share() * 100.0,
-        outcome.growth.share_without_index() * 100.0
-    ));
-    text
-}
-
-fn line(fact: &Fact) -> String {
-    match fact.holds {
-        true => format!("ok      {}: {}\n", fact.what, fact.found),
-        false => format!("FAILED  {}: {}, expected {}\n", fact.what, fact.found, fact.expected),
-    }
 }

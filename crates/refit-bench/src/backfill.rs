@@ -7,6 +7,7 @@ mod traffic;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use refit_scenarios::Latencies;
 use serde::Serialize;
 
 use self::contender::{Contender, Outcome};
@@ -144,13 +145,13 @@ async fn traffic_latency(lab: &Lab, say: &impl Fn(&str)) -> anyhow::Result<Vec<L
             say(&format!("traffic {}: beside {}", turn + 1, contender.name()));
             let outcome = contender::run(lab, *contender, true).await?;
             *all = match (all.take(), outcome.latencies) {
-                (Some(before), Some(now)) => Some(traffic::Latencies::and(before, now)),
+                (Some(before), Some(now)) => Some(Latencies::and(before, now)),
                 (before, now) => before.or(now),
             };
         }
     }
     let ms = |time: Duration| time.as_secs_f64() * 1_000.0;
-    let latency = |(contender, all): (&Contender, Option<traffic::Latencies>)| {
+    let latency = |(contender, all): (&Contender, Option<Latencies>)| {
         let all = all?;
         let (p99_ms, p999_ms) = (ms(all.percentile(99.0)), ms(all.percentile(99.9)));
         Some(Latency { beside: contender.name(), p99_ms, p999_ms, max_ms: ms(all.max()) })

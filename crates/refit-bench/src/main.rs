@@ -18,6 +18,7 @@ mod proxy;
 mod release;
 mod rows;
 mod sample;
+mod scenario;
 mod snapshot;
 mod table;
 mod timing;
@@ -43,9 +44,12 @@ enum Bench {
     Build(build::Args),
     Fix(fix::Args),
     Lint(lint::Args),
+    Scenario(scenario::Args),
     Snapshot(snapshot::Args),
     #[command(hide = true)]
     BootOne(boot_one::Args),
+    #[command(hide = true)]
+    ScenarioWorker(refit_scenarios::Worker),
     /// Run a command of Refit, for benchmarks that measure whole processes.
     #[command(hide = true, subcommand)]
     Refit(Box<refit_xtask::Command>),
@@ -75,6 +79,8 @@ impl Application for Cli {
             Bench::Build(args) => build::run(&args, human, &context.workspace),
             Bench::Fix(args) => fix::run(&args, human),
             Bench::Lint(args) => lint::run(&args, human, &context.workspace),
+            Bench::Scenario(args) => scenario::run(&args, human).await,
+            Bench::ScenarioWorker(worker) => scenario::work(worker).await,
             Bench::Snapshot(args) => snapshot::run(&args, human, &context.workspace).await,
             Bench::BootOne(args) => boot_one::run(&args).await,
             Bench::Refit(command) => command.run(context).await,

@@ -1,6 +1,6 @@
 //! What must be true, with what was found.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 
 use serde::Serialize;
 
@@ -37,5 +37,14 @@ impl Fact {
         expected: impl Display,
     ) -> Fact {
         Fact { what: what.into(), found: found.to_string(), expected: expected.to_string(), holds }
+    }
+}
+
+impl Display for Fact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.holds {
+            true => write!(f, "ok      {}: {}", self.what, self.found),
+            false => write!(f, "FAILED  {}: {}, expected {}", self.what, self.found, self.expected),
+        }
     }
 }

@@ -133,7 +133,8 @@ pub trait Hook: Send + Sync {
         false
     }
 
-    /// Before the first step, under the lock, when the plan is made and there is something to do.
+    /// Before the first step, under the lock, when the plan is made, there is something to do, and the checks before the run have
+    /// passed.
     fn before_run<'a>(&'a self, _run: HookRun<'a>, _steps: &'a [HookStep<'a>]) -> HookFuture<'a> {
         Box::pin(ready(Ok(())))
     }

@@ -6,9 +6,10 @@ use anyhow::{Context, ensure};
 use refit::model::{MigrationSet, SourceFile};
 use refit::{Backfills, ConnectOptions, Migrator};
 use refit_model::wording::counted;
+use refit_scenarios::{Latencies, Traffic};
 
 use super::table::{self, Lab};
-use super::traffic::{Latencies, Traffic};
+use super::traffic::{CLIENTS, RATE, Titles};
 
 /// One way to fill the column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,7 +85,10 @@ pub(crate) async fn run(lab: &Lab, contender: Contender, traffic: bool) -> anyho
     let before: i64 = client.query_one(size, &[]).await?.get(0);
     let wal = "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::int8";
     let wal_before: i64 = client.query_one(wal, &[]).await?.get(0);
-    let beside = traffic.then(|| Traffic::start(&url, lab.rows));
+    let beside = match traffic {
+        true => Some(Traffic::start(&url, Titles { rows: lab.rows }, RATE, CLIENTS).await?),
+        false => None,
+    };
     let began = Instant::now();
     let mut strategy = None;
     match contender {
@@ -109,6 +113,8 @@ pub(crate) async fn run(lab: &Lab, contender: Contender, traffic: bool) -> anyho
         Some(traffic) => Some(traffic.end().await?),
         None => None,
     };
+    let failed = latencies.iter().flat_map(Latencies::errors).next();
+    ensure!(failed.is_none(), "a request failed: {failed:?}");
     let wal_after: i64 = client.query_one(wal, &[]).await?.get(0);
     let after: i64 = client.query_one(size, &[]).await?.get(0);
     if contender != Contender::Nobody {

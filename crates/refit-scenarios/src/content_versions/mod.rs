@@ -81,7 +81,7 @@ struct Play<'a> {
 }
 
 /// Plays the scenario: the old release with its rows, refusals, the change under traffic, rollback by the journal, rollback by the
-/// backup, and forward again after each. `say` is told what begins.
+/// backup, and forward again after each. `say` is called with what begins.
 ///
 /// # Errors
 /// When it cannot be played. A fact that does not hold is part of the outcome.
@@ -148,7 +148,7 @@ impl Play<'_> {
         Ok(())
     }
 
-    /// Rolls back to the old release, which goes on serving.
+    /// Rolls back to the old release, which continues to serve.
     async fn roll_back(&mut self, before: &verify::Before) -> anyhow::Result<Figures> {
         self.say("back to the old release by the journal, under its traffic");
         self.folder.write(&Profile::production(self.has_backups, None))?;

@@ -1,12 +1,13 @@
 //! What a scenario found: facts, figures, and what the reports of its runs say.
 
+use std::fmt;
 use std::time::Duration;
 
 use anyhow::Context;
-use refit::{RunReport, StepOutcome, Verdict};
+use refit::{RecordedStep, RunReport, StepOutcome, Verdict};
 use serde::Serialize;
 
-use super::{BACKFILL, NEWEST, Play, verify};
+use super::{BACKFILL, NEWEST, OLD, Play, verify};
 use crate::{Fact, Latencies};
 
 /// The outcome.
@@ -47,6 +48,27 @@ impl Outcome {
     /// Whether everything is as it must be.
     pub fn holds(&self) -> bool {
         self.facts.iter().all(|fact| fact.holds)
+    }
+}
+
+/// A line for each fact, then the figures.
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for fact in &self.facts {
+            writeln!(f, "{fact}")?;
+        }
+        writeln!(f)?;
+        for figures in &self.traffic {
+            let Figures { when, requests, p99_ms, max_ms, .. } = figures;
+            writeln!(f, "requests {when}: {requests}, 99 % within {p99_ms} ms, the slowest {max_ms} ms")?;
+        }
+        let Outcome { postgres, rows, seconds, batches, retries, .. } = self;
+        writeln!(
+            f,
+            "PostgreSQL {postgres}: {rows} rows in {seconds:.1} s, {batches} batches, {retries} retries"
+        )?;
+        let growth = [self.growth.share(), self.growth.share_without_index()].map(|share| share * 100.0);
+        writeln!(f, "table and indexes grew by {:.1} %, {:.1} % without the new index", growth[0], growth[1])
     }
 }
 
@@ -222,7 +244,10 @@ pub(super) async fn read(play: &mut Play<'_>, change: Change, rollback: Figures)
     let backfills = || change.reports.iter().flat_map(|report| &report.backfills);
     let backfill = backfills().next_back().context("the reports have no backfill")?;
     let steps = change.reports.iter().flat_map(|report| &report.steps);
-    let steps = steps.filter(|step| step.outcome == StepOutcome::Succeeded).map(|step| Step {
+    let of_the_change = |step: &&RecordedStep| {
+        step.outcome == StepOutcome::Succeeded && step.version.is_some_and(|version| version > OLD)
+    };
+    let steps = steps.filter(of_the_change).map(|step| Step {
         file: step.title(),
         seconds: match step.version {
             Some(BACKFILL) => backfill.seconds,

@@ -90,7 +90,7 @@ impl Requests for Client {
     async fn send(&mut self, number: u64) -> Result<(), Error> {
         let Some(at) = self.posts.len().checked_sub(1) else { return Ok(()) };
         let post = &self.posts[rand::rng().random_range(0..=at)];
-        if number % 4 != 0 {
+        if !number.is_multiple_of(4) {
             let rows = match &self.release {
                 Prepared::Old { read, .. } => self.connection.query(read, &[&post.id]).await,
                 Prepared::New { read, .. } => self.connection.query(read, &[&post.id, &post.site]).await,

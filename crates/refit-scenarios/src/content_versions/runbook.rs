@@ -13,10 +13,11 @@ Every version of the content of a CMS gets a site and a locale, while the old an
 `tests/scenarios/content_versions/migrations`. This page is written by
 
 ```console
-$ cargo xtask scenario content-versions --rows 5000000 --runbook docs/systems/content-versions.md
+$ cargo xtask bench scenario content-versions --runbook docs/systems/content-versions.md
 ```
 
-which plays all of it on a private server and compares the rows with what they must be. The tests do the same with fewer rows.
+which plays all of it on a private server and compares the rows with what they must be. The tests do the same with fewer rows, and
+`cargo xtask scenario content-versions` with as many as `--rows` says.
 
 ## How a version gets its site
 
@@ -47,7 +48,7 @@ windows = [\"01:00-05:00 Europe/Berlin\"]
 
 ## The change
 
-1. Expand: `cargo xtask migrate --to V0004`, or the boot of a release that embeds no more. The old release goes on.
+1. Expand: `cargo xtask migrate --to V0004`, or the boot of a release that embeds no more. The old release continues.
 2. Deploy the new release, which writes `site_id` and `locale`, and reads versions without a site too.
 3. Migrate and contract: `cargo xtask migrate`, or the boot of a release that embeds all. The backfill runs in the background; what
    waits for it is applied when it is complete and its checks have passed.
@@ -64,7 +65,8 @@ const WATCH: &str = "
 | `cargo xtask backfill status --watch` | rows, rate, time left, workers, and why it pauses |
 | `cargo xtask status` | what is applied, and what waits for what |
 | `cargo xtask report` | the run: steps, lock waits, checks, budgets, backup |
-| `cargo xtask backfill pause V0005`, `resume` | nothing; the backfill stops after its batches, and continues |
+
+`cargo xtask backfill pause V0005` stops the backfill after the batches that run, `resume` continues it.
 
 ## When something goes wrong
 

@@ -129,8 +129,11 @@ async fn a_run_that_is_killed_after_its_backup_is_repeated() {
     workspace.run(&["backup", "verify", listed[0]["id"].as_str().unwrap()]).expect(0);
     workspace.run(&["migrate", "--backup", "tables"]).expect(0);
     assert_eq!(value::<i64>(&db, "SELECT sum(n) FROM t").await, 0);
-    // With nothing to do, no backup is made.
+    // With nothing to do, no backup is made, and none for a run that a check refuses.
     workspace.run(&["migrate", "--backup", "tables"]).expect(0);
+    workspace.write("V3__t.sql", "UPDATE t SET n = 1;\n");
+    workspace.write("V3__t.check.sql", "-- check: never { when = \"before\" }\nSELECT 1;\n");
+    workspace.run(&["migrate", "--backup", "tables", "--checks"]).expect(2);
     let runs: Vec<_> =
         workspace.backup(&["list"]).as_array().unwrap().iter().map(|backup| backup["run"].clone()).collect();
     assert_eq!(runs, [2, 3]);
