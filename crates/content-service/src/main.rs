@@ -2,25 +2,25 @@
 //!
 //! Exit status: 0 stopped on request; 1 a migration failed; 2 usage error or could not run.
 
+mod telemetry;
+
 use std::error::Error;
-use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
 use content_service::{Config, ServeError, start};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing_subscriber::EnvFilter;
-
-/// refinery would log each migration a second time.
-const DEFAULT_FILTER: &str = "info,refinery_core=warn";
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let config = Config::parse();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
-    let colors =
-        std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colors).init();
+    let _telemetry = match telemetry::start() {
+        Ok(telemetry) => telemetry,
+        Err(error) => {
+            eprintln!("content-service: {error}");
+            return ExitCode::from(2);
+        }
+    };
     match run(&config).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

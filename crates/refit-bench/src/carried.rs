@@ -9,7 +9,8 @@ use std::borrow::Cow;
 use anyhow::Context;
 use include_dir::{Dir, DirEntry, File};
 use refinery_core::{Migration, Runner, Target};
-use refit_model::{MigrationSet, SourceFile};
+use refit_model::approvals::{Approval, LintSeverity};
+use refit_model::{MigrationSet, SetStep, SourceFile};
 use sqlx::migrate::{MigrationType, Migrator};
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, SqlStr};
@@ -73,7 +74,32 @@ impl Carried {
             )
         });
         let sqlx = Migrator::with_migrations(sqlx.collect());
-        Ok(Carried { embedded: embed(&named)?, named, sqlx })
+        let files: Vec<_> = named.iter().map(|(stem, sql)| (leak(format!("{stem}.sql")), *sql)).collect();
+        Ok(Carried { embedded: embed(&files)?, named, sqlx })
+    }
+
+    /// What `embed!` expands to for the same migrations with a profile for `production`, an approval and a check of each.
+    pub(crate) fn with_profile(&self) -> anyhow::Result<&'static refit::Embedded> {
+        let mut files: Vec<(String, String)> =
+            self.files().map(|(stem, sql)| (format!("{stem}.sql"), sql.to_owned())).collect();
+        let plain = files.iter().map(|(path, sql)| SourceFile::new(path.as_str(), sql.as_bytes().to_vec()));
+        let plain = MigrationSet::from_files("(generated)", plain.collect())?;
+        for (stem, _) in self.files() {
+            let check = format!("-- check: {stem}\nSELECT id FROM public.t WHERE id IS NULL;\n");
+            files.push((format!("{stem}.check.sql"), check));
+        }
+        let checked = files.iter().map(|(path, sql)| SourceFile::new(path.as_str(), sql.as_bytes().to_vec()));
+        let checked = MigrationSet::from_files("(generated)", checked.collect())?;
+        anyhow::ensure!(checked.checks().count() >= plain.migrations().len(), "checks are missing");
+        let approval = |step: SetStep<'_>| {
+            let digest = step.digest();
+            let by = "alice@example.com";
+            Approval::new(&step.stem(), &digest, by, "2026-11-29T00:20:00Z", LintSeverity::Clean).to_toml()
+        };
+        files.push(("approvals.toml".to_owned(), checked.steps().map(approval).collect()));
+        files.push(("refit.toml".to_owned(), PROFILE.to_owned()));
+        let files: Vec<_> = files.into_iter().map(|(path, text)| (leak(path), &*leak(text))).collect();
+        embed(&files)
     }
 
     /// One boot on an open connection.
@@ -107,6 +133,11 @@ impl Carried {
         self.named.iter().map(|(_, sql)| *sql).collect()
     }
 
+    /// What `embed!` expands to.
+    pub(crate) fn embedded(&self) -> &'static refit::Embedded {
+        self.embedded
+    }
+
     /// Stems and texts.
     pub(crate) fn files(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
         self.named.iter().copied()
@@ -124,14 +155,23 @@ impl Carried {
     }
 }
 
-/// Does what `refit-build` and `embed!` do: the folder's bytes, and the digest of the history that it results in.
-fn embed(named: &[(&'static str, &'static str)]) -> anyhow::Result<&'static refit::Embedded> {
-    let paths: Vec<&'static str> = named.iter().map(|(stem, _)| leak(format!("{stem}.sql"))).collect();
-    let files = paths.iter().zip(named).map(|(path, (_, sql))| SourceFile::new(*path, sql.as_bytes()));
-    let set = MigrationSet::from_files("(generated)", files.collect())?;
+/// A profile that requires what a profile can require without a program outside the database.
+const PROFILE: &str = "\
+[environment.production]
+boot = \"apply\"
+checks = true
+approvals = { error = 2, warn = 1, clean = 1 }
+windows = [\"Sat,Sun 01:00-05:00 Europe/Berlin\"]
+freeze = [\"2026-12-20/2027-01-02\"]
+";
+
+/// Does what `refit-build` and `embed!` do with files, which are paths and texts: the folder's bytes, and the digest of the history
+/// that it results in.
+fn embed(files: &[(&'static str, &'static str)]) -> anyhow::Result<&'static refit::Embedded> {
+    let sources = files.iter().map(|(path, text)| SourceFile::new(*path, text.as_bytes()));
+    let set = MigrationSet::from_files("(generated)", sources.collect())?;
     let digest = set.history_digest("");
-    let entries =
-        paths.iter().zip(named).map(|(path, (_, sql))| DirEntry::File(File::new(path, sql.as_bytes())));
+    let entries = files.iter().map(|(path, text)| DirEntry::File(File::new(path, text.as_bytes())));
     let entries: &'static [DirEntry<'static>] = Box::leak(entries.collect::<Vec<_>>().into_boxed_slice());
     let folder: &'static Dir<'static> = Box::leak(Box::new(Dir::new("", entries)));
     let embedded = refit::Embedded::new(

@@ -10,6 +10,7 @@ mod boot;
 mod boot_one;
 mod build;
 mod carried;
+mod checks;
 mod fix;
 mod lab;
 mod lint;
@@ -42,6 +43,7 @@ enum Bench {
     Backfill(backfill::Args),
     Boot(boot::Args),
     Build(build::Args),
+    Checks(checks::Args),
     Fix(fix::Args),
     Lint(lint::Args),
     Scenario(scenario::Args),
@@ -77,6 +79,7 @@ impl Application for Cli {
             Bench::Backfill(args) => backfill::run(&args, human).await,
             Bench::Boot(args) => boot::run(&args, human).await,
             Bench::Build(args) => build::run(&args, human, &context.workspace),
+            Bench::Checks(args) => checks::run(&args, human).await,
             Bench::Fix(args) => fix::run(&args, human),
             Bench::Lint(args) => lint::run(&args, human, &context.workspace),
             Bench::Scenario(args) => scenario::run(&args, human).await,

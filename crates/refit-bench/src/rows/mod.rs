@@ -3,6 +3,7 @@
 mod fleet;
 mod fresh;
 mod noop;
+mod profile;
 mod reader;
 
 use super::lab::Lab;
@@ -19,6 +20,8 @@ pub(crate) enum Group {
     NoopDistance,
     /// Its time with ten times the migrations.
     NoopGrowth,
+    /// A profile with checks, approvals and windows, compared with none.
+    NoopProfile,
     /// Round trips of applying a thousand migrations.
     FreshRoundTrips,
     /// Its time.
@@ -42,6 +45,7 @@ impl Group {
             Group::NoopTime => Box::pin(noop::time(lab)).await,
             Group::NoopDistance => Box::pin(noop::distance(lab)).await,
             Group::NoopGrowth => Box::pin(noop::growth(lab)).await,
+            Group::NoopProfile => Box::pin(profile::rows(lab)).await,
             Group::FreshRoundTrips => Box::pin(fresh::round_trips(lab)).await,
             Group::FreshTime => Box::pin(fresh::time(lab)).await,
             Group::Fleet => Box::pin(fleet::rows(lab)).await,
