@@ -9,8 +9,7 @@ use std::borrow::Cow;
 use anyhow::Context;
 use include_dir::{Dir, DirEntry, File};
 use refinery_core::{Migration, Runner, Target};
-use refit_model::approvals::{Approval, LintSeverity};
-use refit_model::{MigrationSet, SetStep, SourceFile};
+use refit_model::{Approval, LintSeverity, MigrationSet, SetStep, SourceFile};
 use sqlx::migrate::{MigrationType, Migrator};
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, SqlStr};
@@ -94,11 +93,11 @@ impl Carried {
         let approval = |step: SetStep<'_>| {
             let digest = step.digest();
             let by = "alice@example.com";
-            Approval::new(&step.stem(), &digest, by, "2026-11-29T00:20:00Z", LintSeverity::Clean).to_toml()
+            Approval::new(&step.file().stem, &digest, by, "2026-11-29T00:20:00Z", LintSeverity::Clean).to_toml()
         };
         files.push(("approvals.toml".to_owned(), checked.steps().map(approval).collect()));
         files.push(("refit.toml".to_owned(), PROFILE.to_owned()));
-        let files: Vec<_> = files.into_iter().map(|(path, text)| (leak(path), &*leak(text))).collect();
+        let files: Vec<_> = files.into_iter().map(|(path, text)| (leak(path), leak(text))).collect();
         embed(&files)
     }
 

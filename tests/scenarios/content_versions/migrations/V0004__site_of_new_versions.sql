@@ -14,7 +14,7 @@ BEGIN
     ) c ON true
     LEFT   JOIN sites o
     ON     o.domain = regexp_replace(regexp_replace(lower(c.domain), '^www\.', ''), ':[0-9]+$', '')
-    JOIN   sites s ON s.id = coalesce(o.id, (SELECT d.id FROM sites d WHERE d.is_default));
+    JOIN   sites s ON s.id = coalesce(o.id, (SELECT min(d.id) FROM sites d WHERE d.is_default));
     RETURN NEW;
 END
 $$;

@@ -8,5 +8,5 @@ SET    (site_id, locale) = (
     LEFT   JOIN posts p ON cv.content_type = 'post' AND p.id = cv.content_id
     LEFT   JOIN pages g ON cv.content_type = 'page' AND g.id = cv.content_id
     LEFT   JOIN domain_sites m ON m.domain = coalesce(p.domain, g.domain)
-    JOIN   sites s ON s.id = coalesce(m.site_id, (SELECT d.id FROM sites d WHERE d.is_default)))
+    JOIN   sites s ON s.id = coalesce(m.site_id, (SELECT min(d.id) FROM sites d WHERE d.is_default)))
 WHERE  cv.id > $1 AND cv.id <= $2 AND cv.id % $3 = $4 AND cv.site_id IS NULL;

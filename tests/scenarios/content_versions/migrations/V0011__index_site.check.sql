@@ -2,7 +2,7 @@
 -- check: sites_see_the_same_versions { timeout = "10min" }
 SELECT cv.id, cv.site_id, coalesce(s.id, d.id) AS site_of_the_content
 FROM   content_versions cv
-CROSS  JOIN (SELECT id FROM sites WHERE is_default) d
+CROSS  JOIN (SELECT min(id) AS id FROM sites WHERE is_default) d
 LEFT   JOIN (
     SELECT 'post' AS content_type, id, domain FROM posts
     UNION  ALL
