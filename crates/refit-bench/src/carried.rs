@@ -93,7 +93,8 @@ impl Carried {
         let approval = |step: SetStep<'_>| {
             let digest = step.digest();
             let by = "alice@example.com";
-            Approval::new(&step.file().stem, &digest, by, "2026-11-29T00:20:00Z", LintSeverity::Clean).to_toml()
+            Approval::new(&step.file().stem, &digest, by, "2026-11-29T00:20:00Z", LintSeverity::Clean)
+                .to_toml()
         };
         files.push(("approvals.toml".to_owned(), checked.steps().map(approval).collect()));
         files.push(("refit.toml".to_owned(), PROFILE.to_owned()));

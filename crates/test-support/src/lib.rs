@@ -1,8 +1,9 @@
-//! Helpers for the tests of several members: sets written inline, queries for assertions, labelled cases for the linter, and
-//! PgBouncer. Members have it as a dev-dependency only; the benchmarks read the labelled cases too.
+//! Helpers for the tests of several members: sets written inline, queries for assertions, labelled cases for the linter,
+//! PgBouncer, and a browser. Members have it as a dev-dependency only; the benchmarks read the labelled cases too.
 
 #![allow(clippy::unwrap_used, reason = "a test ends where something is not as it must be, helpers included")]
 
+pub mod browser;
 mod cases;
 mod database;
 mod files;

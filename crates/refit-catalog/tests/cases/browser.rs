@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use refit_catalog::page::{Page, html};
 use refit_catalog::{Catalog, Delta};
 use serde_json::json;
+use test_support::browser::Browser;
 
-use crate::support::browser::Browser;
 use crate::support::{pictures, with};
 
 const LISTED: &str =

@@ -1,6 +1,5 @@
 //! Databases to read, files of cases, and pg_dump where there is one that can read the server.
 
-pub(crate) mod browser;
 pub(crate) mod pictures;
 
 use std::path::{Path, PathBuf};

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use tungstenite::{Message, WebSocket};
 
 /// A running browser with one page.
-pub(crate) struct Browser {
+#[derive(Debug)]
+pub struct Browser {
     process: Child,
     socket: WebSocket<TcpStream>,
     session: Option<String>,
@@ -21,7 +22,7 @@ pub(crate) struct Browser {
 
 impl Browser {
     /// Starts one; says so and gives nothing where there is none.
-    pub(crate) fn start() -> Option<Browser> {
+    pub fn start() -> Option<Browser> {
         let names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
         let folders: Vec<_> = std::env::split_paths(&std::env::var_os("PATH")?).collect();
         let program =
@@ -63,15 +64,22 @@ impl Browser {
     }
 
     /// Shows a file at a width, and waits until it is complete.
-    pub(crate) fn open(&mut self, file: &Path, width: u32) {
+    pub fn open(&mut self, file: &Path, width: u32) {
         let size = json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600});
         self.call("Emulation.setDeviceMetricsOverride", size);
         self.call("Page.navigate", json!({"url": format!("file://{}", file.display())}));
         self.until("document.readyState === 'complete' && location.protocol === 'file:'");
     }
 
+    /// Prefers dark colours, or light ones.
+    pub fn prefer(&mut self, is_dark: bool) {
+        let scheme = if is_dark { "dark" } else { "light" };
+        let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
+        self.call("Emulation.setEmulatedMedia", json!({"features": features}));
+    }
+
     /// The value of an expression.
-    pub(crate) fn value(&mut self, expression: &str) -> Value {
+    pub fn value(&mut self, expression: &str) -> Value {
         let answer = self.call(
             "Runtime.evaluate",
             json!({"expression": expression, "returnByValue": true, "awaitPromise": true, "userGesture": true}),
@@ -81,7 +89,7 @@ impl Browser {
     }
 
     /// Waits for an expression to be true.
-    pub(crate) fn until(&mut self, expression: &str) {
+    pub fn until(&mut self, expression: &str) {
         let began = Instant::now();
         while self.value(expression) != json!(true) {
             assert!(began.elapsed() < Duration::from_secs(30), "never: {expression}");
@@ -90,12 +98,12 @@ impl Browser {
     }
 
     /// Types text where the focus is.
-    pub(crate) fn write(&mut self, text: &str) {
+    pub fn write(&mut self, text: &str) {
         self.call("Input.insertText", json!({"text": text}));
     }
 
     /// Presses and releases a key.
-    pub(crate) fn press(&mut self, key: &str, code: u32) {
+    pub fn press(&mut self, key: &str, code: u32) {
         let text = if key.len() == 1 {
             key
         } else if key == "Enter" {
@@ -113,7 +121,7 @@ impl Browser {
     }
 
     /// Clicks the middle of what a selector finds.
-    pub(crate) fn click(&mut self, selector: &str) {
+    pub fn click(&mut self, selector: &str) {
         let place = self.value(&format!(
             "(() => {{ const found = document.querySelector({selector:?}); found.scrollIntoView({{block: 'center'}});
                const at = found.getBoundingClientRect(); return [at.x + at.width / 2, at.y + at.height / 2]; }})()"
@@ -126,7 +134,7 @@ impl Browser {
     }
 
     /// Errors, refusals by the page's policy, and dialogs so far.
-    pub(crate) fn complaints(&self) -> &[String] {
+    pub fn complaints(&self) -> &[String] {
         &self.complaints
     }
 
