@@ -11,6 +11,7 @@ use super::key::{Key, KeyColumns, Text, key_of};
 use super::lease::Place;
 use super::strategy::{Choice, STRIPES, WINDOW_ROWS};
 use crate::error::Error;
+use crate::queries::Queries;
 
 /// Blocks and keys that are sampled for each piece. Neighboring keys are often in one block, so the number of blocks matters: with
 /// 32, the sizes of pieces differ by a sixth.
@@ -102,7 +103,7 @@ pub(crate) async fn ends(
     };
     let sql = format!("SELECT {}, {}", one(&key.list()), one(&key.descending()));
     let row =
-        client.query_typed_one(&sql, &[]).await.map_err(Error::database("reading the ends of a key"))?;
+        client.query_one_boxed(&sql, &[]).await.map_err(Error::database("reading the ends of a key"))?;
     let (first, last): (Option<Key>, Option<Key>) = (row.get(0), row.get(1));
     Ok(first.zip(last))
 }
@@ -127,7 +128,7 @@ async fn quantiles(client: &Client, leaf: &Leaf, key: &KeyColumns, pieces: u64) 
         key.descending()
     );
     let tiles = i32::try_from(pieces).unwrap_or(i32::MAX);
-    let rows = client.query_typed(&sql, &[(&tiles, Type::INT4)]).await;
+    let rows = client.query_boxed(&sql, &[(&tiles, Type::INT4)]).await;
     let rows = rows.map_err(Error::database("sampling a table"))?;
     let mut keys: Vec<Key> = rows.iter().map(key_of).collect();
     // A key that is not unique may end several pieces.
