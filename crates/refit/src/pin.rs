@@ -4,6 +4,8 @@
 //! own. Refit's queries therefore run with nothing but `pg_catalog` in the search path; a migration's text runs with the path that
 //! the caller's session had.
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, SimpleQueryMessage};
 use tracing::warn;
@@ -89,7 +91,11 @@ impl Caller {
         caller
     }
 
-    async fn pinned(client: &Client, table: &str, local: bool) -> Result<Caller, Error> {
+    fn pinned<'a>(client: &'a Client, table: &'a str, local: bool) -> BoxFuture<'a, Result<Caller, Error>> {
+        Caller::read_and_pin(client, table, local).boxed()
+    }
+
+    async fn read_and_pin(client: &Client, table: &str, local: bool) -> Result<Caller, Error> {
         // The session is not pinned yet, so every name and operator is qualified. A SELECT list is evaluated from left to right, so
         // settings are read before they are changed.
         let source = |name: &str| {

@@ -1,5 +1,7 @@
 //! The facts about a session that Refit needs before it runs anything on it.
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use refit_model::Version;
 use refit_model::wording::{counted, plural};
 use tokio_postgres::types::Type;
@@ -75,7 +77,14 @@ impl Preflight {
     ///
     /// # Errors
     /// When a query fails, the history's schema cannot be determined, or row security hides rows of the history.
-    pub(crate) async fn read(client: &Client, options: &Options) -> Result<Preflight, Error> {
+    pub(crate) fn read<'a>(
+        client: &'a Client,
+        options: &'a Options,
+    ) -> BoxFuture<'a, Result<Preflight, Error>> {
+        Preflight::pin_and_read(client, options).boxed()
+    }
+
+    async fn pin_and_read(client: &Client, options: &Options) -> Result<Preflight, Error> {
         // First of all: settings in a shared session would leak to other clients.
         match options.session_pooler {
             true => drop(pin::require_no_transaction(client, "").await?),

@@ -321,13 +321,13 @@ async fn attempt_at(
 ) -> Result<Result<Connection, Failed>, Error> {
     let plain = async || {
         let mut config = config.clone();
-        open(config.ssl_mode(Negotiate::Disable), NoTls, options).await
+        open(config.ssl_mode(Negotiate::Disable), NoTls, options).boxed().await
     };
     if target.tls.mode == SslMode::Disable {
         return Ok(plain().await);
     }
     let connector = target.connector()?;
-    let encrypted = open(config, connector, options);
+    let encrypted = open(config, connector, options).boxed();
     // Two modes have a second choice. If that fails as well, the first error is the one to report.
     Ok(match target.tls.mode {
         SslMode::Allow => match plain().await {

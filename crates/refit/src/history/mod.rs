@@ -3,6 +3,8 @@
 pub(crate) mod checksum;
 mod digest;
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -161,7 +163,11 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     /// None if a table was dropped during the read.
-    async fn history_state(&self, found: Found) -> Result<Option<HistoryState>, Error> {
+    fn history_state(&self, found: Found) -> BoxFuture<'_, Result<Option<HistoryState>, Error>> {
+        self.state_if_stable(found).boxed()
+    }
+
+    async fn state_if_stable(&self, found: Found) -> Result<Option<HistoryState>, Error> {
         let found = match found {
             Found::Unknown => self.trusted_digests().await?,
             found => found,

@@ -1,5 +1,6 @@
 //! The components of the state, and the upgrades of each.
 
+use futures_util::FutureExt;
 use refit_model::MigrationSet;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
@@ -144,7 +145,7 @@ pub(crate) async fn outdated(
     state: &State,
     components: &[Component],
 ) -> Result<bool, Error> {
-    let present = Present::read(client, state.schema()).await?;
+    let present = Present::read(client, state.schema()).boxed().await?;
     let is_old = |component: &Component| {
         let have = component.version_in(&present.comment);
         have > 0 && have < component.versions().len()

@@ -4,18 +4,17 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use futures_util::TryStreamExt;
 use futures_util::future::{join_all, join3, join4, try_join_all};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Statement};
 
-use super::cut::{bound, bound_sql, values};
+use super::cut::{bound, bound_sql, keys, values};
 use super::failed::Failed;
 use super::function::{Batch, Functions, keys_sql};
 use super::heap;
 use super::job::Job;
 use super::journal;
-use super::key::{Key, KeyColumns, key_of};
+use super::key::{Key, KeyColumns};
 use super::lease::{Lease, Place};
 use super::not_done::{NotDone, ended, renamed_or_ended, unwritable};
 use super::path;
@@ -215,9 +214,8 @@ impl<'a> Batches<'a> {
         end: &Key,
         prepared: &Prepared,
     ) -> Result<u64, tokio_postgres::Error> {
-        let Some(keys) = &prepared.keys else { return self.parts(lease, place, end, prepared).await };
-        let found = self.client.query_raw(keys, values(&[&place.lower, end])).await?;
-        let mut keys: Vec<Key> = found.map_ok(|row| key_of(&row)).try_collect().await?;
+        let Some(statement) = &prepared.keys else { return self.parts(lease, place, end, prepared).await };
+        let mut keys = keys(self.client, statement, values(&[&place.lower, end])).await?;
         keys.dedup();
         let places =
             keys.into_iter().map(|key| Place { lower: key.clone(), closed: true, last: key, stripe: 0 });

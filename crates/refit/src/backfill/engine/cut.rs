@@ -1,9 +1,10 @@
 //! Cuts a table's key space into ranges at the quantiles of a sample of its keys, which works for any type with an order.
 
-use futures_util::TryStreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, TryStreamExt};
 use refit_model::{BackfillDirective, Strategy};
 use tokio_postgres::types::Type;
-use tokio_postgres::{Client, Row, Statement};
+use tokio_postgres::{Client, Statement};
 
 use super::facts::{Leaf, to_float, whole};
 use super::heap::Tid;
@@ -158,8 +159,19 @@ pub(crate) async fn bound(
 ) -> Result<Option<Key>, tokio_postgres::Error> {
     let mut values = values(&[&place.lower, &place.last]);
     values.push(Text::new((rows.max(1) - 1).to_string()));
-    let found: Vec<Row> = client.query_raw(statement, values).await?.try_collect().await?;
-    Ok(found.first().map(key_of))
+    Ok(keys(client, statement, values).await?.into_iter().next())
+}
+
+/// Runs a prepared query whose rows are keys.
+pub(crate) fn keys<'a>(
+    client: &'a Client,
+    statement: &'a Statement,
+    values: Vec<Text<'a>>,
+) -> BoxFuture<'a, Result<Vec<Key>, tokio_postgres::Error>> {
+    let rows = async move {
+        client.query_raw(statement, values).await?.map_ok(|row| key_of(&row)).try_collect().await
+    };
+    rows.boxed()
 }
 
 /// The parameters of a statement, as the driver's `*_raw` methods take them.
