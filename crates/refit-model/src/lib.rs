@@ -12,6 +12,7 @@ mod budget;
 mod calendar;
 mod check;
 mod directive;
+mod document;
 mod environment;
 mod file_name;
 mod hook;

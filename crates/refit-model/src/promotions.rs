@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::document;
 use crate::problem::Problem;
 use crate::text::Position;
 
@@ -34,7 +35,7 @@ impl Promotions {
     /// # Errors
     /// A problem with its position if the text has another form.
     pub fn parse(path: &str, text: &str) -> Result<Promotions, Problem> {
-        toml::from_str(text).map_err(|error| {
+        document::read(text).map_err(|error| {
             let fix = "`cargo xtask migrate` writes this file: resolve a conflict by keeping the lines of both sides, or remove the \
                        file and run it again in each environment that others require";
             let problem = Problem::new(path, error.message(), fix);

@@ -9,6 +9,7 @@ use tokio_postgres::types::{ToSql, Type};
 use crate::error::Error;
 use crate::migrator::Migrator;
 use crate::preflight::Preflight;
+use crate::queries::Queries;
 use crate::repair::{end_change, one_row};
 
 /// A migration that counts as applied from now on.
@@ -87,7 +88,7 @@ async fn record_all(
 ) -> Result<(), Error> {
     if history == AdoptedHistory::Refinery {
         let sql = format!("ALTER TABLE {} ALTER COLUMN version TYPE pg_catalog.int8", facts.history_table);
-        client.batch_execute(&sql).await.map_err(Error::database("changing the history"))?;
+        client.batch_execute_boxed(&sql).await.map_err(Error::database("changing the history"))?;
     }
     for migration in migrations {
         match migration.version {

@@ -10,6 +10,7 @@ use crate::interrupt::Interrupt;
 use crate::lock_keys;
 use crate::pin::pinned;
 use crate::prepare;
+use crate::queries::Queries;
 pub use crate::report::{BackupRecord, BackupState};
 use crate::state::{Component, Present, State, upgrade};
 use crate::trust::refuse_untrusted_state;
@@ -84,8 +85,8 @@ pub async fn begin(client: &Client, state: &State, new: &NewBackup<'_>) -> Resul
     let failed = || Error::database("recording a backup");
     pinned(client, async || {
         let history: [(&(dyn ToSql + Sync), Type); 1] = [(&state.history(), Type::INT8)];
-        client.execute_typed(&state.sql(&stale), &history).await.map_err(failed())?;
-        let row = client.query_typed_one(&state.sql(insert), &parameters).await.map_err(failed())?;
+        client.execute_boxed(&state.sql(&stale), &history).await.map_err(failed())?;
+        let row = client.query_one_boxed(&state.sql(insert), &parameters).await.map_err(failed())?;
         Ok(row.get(0))
     })
     .await
@@ -174,7 +175,7 @@ async fn read(client: &Client, state: &State, run: Option<i64>) -> Result<Vec<Ba
          FROM refit.backup WHERE history_id = $1 AND ($2::int8 IS NULL OR run_id = $2) ORDER BY id"
     );
     let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&state.history(), Type::INT8), (&run, Type::INT8)];
-    let rows = client.query_typed(&state.sql(&sql), &parameters).await;
+    let rows = client.query_boxed(&state.sql(&sql), &parameters).await;
     let rows = rows.map_err(Error::database("reading the backups"))?;
     rows.iter().map(record).collect()
 }
@@ -212,7 +213,7 @@ async fn update(
     parameters: &[(&(dyn ToSql + Sync), Type)],
 ) -> Result<(), Error> {
     pinned(client, async || {
-        let updated = client.execute_typed(&state.sql(sql), parameters).await;
+        let updated = client.execute_boxed(&state.sql(sql), parameters).await;
         updated.map(drop).map_err(Error::database("recording a backup"))
     })
     .await
@@ -229,10 +230,13 @@ async fn ensure(client: &Client, state: &State) -> Result<(), Error> {
     let made = pinned(client, async || {
         refuse_untrusted_state(client, state.schema()).await?;
         let Some(sql) = missing(client, state).await? else { return Ok(()) };
-        client.batch_execute(&format!("SET LOCAL lock_timeout = '5s';{sql}")).await.map_err(failed())
+        client.batch_execute_boxed(&format!("SET LOCAL lock_timeout = '5s';{sql}")).await.map_err(failed())
     })
     .await;
-    client.batch_execute(&format!("SELECT pg_catalog.pg_advisory_unlock({key})")).await.map_err(failed())?;
+    client
+        .batch_execute_boxed(&format!("SELECT pg_catalog.pg_advisory_unlock({key})"))
+        .await
+        .map_err(failed())?;
     made
 }
 

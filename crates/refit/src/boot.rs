@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use refit_model::{Boot, Version};
 use tracing::{info, warn};
 
@@ -35,9 +37,18 @@ impl Migrator {
     /// Those of [`connect()`](crate::connect()) and of [`apply`](Migrator::apply); [`Error::Pending`] if it only checks. With
     /// [`Backfills::Inline`], also those of [`run_backfills`](Migrator::run_backfills).
     pub async fn run(&self, url: &str) -> Result<Report, Error> {
+        self.run_boxed(url).await
+    }
+
+    /// Not generic and not async: compiled here, not in each service.
+    fn run_boxed<'a>(&'a self, url: &'a str) -> BoxFuture<'a, Result<Report, Error>> {
+        self.boot_now(url).boxed()
+    }
+
+    async fn boot_now(&self, url: &str) -> Result<Report, Error> {
         let report = match self.planner.options.boot() {
-            Boot::Apply => Box::pin(self.apply_at_boot(url)).await,
-            Boot::Check => Box::pin(self.check_at_boot(url)).await,
+            Boot::Apply => self.apply_at_boot(url).boxed().await,
+            Boot::Check => self.check_at_boot(url).boxed().await,
             Boot::Off => {
                 info!(environment = %self.planner.options.environment, "migrations are off at boot");
                 Ok(Report { version: None, ..self.planner.nothing_to_do(None, Instant::now()) })
@@ -75,20 +86,20 @@ impl Migrator {
         }
         let mut report = match report {
             Ok(report) => report,
-            Err(error) => return Box::pin(self.finish_backfills_then(url, error)).await,
+            Err(error) => return self.finish_backfills_then(url, error).boxed().await,
         };
         let gates = report.held.iter().map(|held| &held.gate);
         let mut awaited: BTreeSet<Version> = gates.filter_map(Gate::backfill).collect();
         match self.planner.options.backfills {
             Backfills::Inline => {
-                let worked = Box::pin(self.work_until(url, &mut awaited)).await?;
+                let worked = self.work_until(url, &mut awaited).boxed().await?;
                 // Without a backfill to work on, the first report is complete.
                 if !worked.backfills.is_empty() {
                     report.append(worked);
                 }
             }
             Backfills::Background => {
-                tokio::spawn(self.clone().work_in_background(url.to_owned(), awaited));
+                tokio::spawn(self.clone().work_in_background(url.to_owned(), awaited).boxed());
             }
             Backfills::Hold => {}
         }
@@ -101,7 +112,7 @@ impl Migrator {
             return Err(error);
         }
         match self.planner.options.backfills {
-            Backfills::Inline => match Box::pin(self.work_until(url, &mut BTreeSet::new())).await {
+            Backfills::Inline => match self.work_until(url, &mut BTreeSet::new()).boxed().await {
                 Ok(worked) if !worked.backfills.is_empty() => Ok(worked),
                 Ok(_) => Err(error),
                 Err(other) => {
@@ -110,7 +121,7 @@ impl Migrator {
                 }
             },
             Backfills::Background => {
-                tokio::spawn(self.clone().work_in_background(url.to_owned(), BTreeSet::new()));
+                tokio::spawn(self.clone().work_in_background(url.to_owned(), BTreeSet::new()).boxed());
                 Err(error)
             }
             Backfills::Hold => Err(error),

@@ -7,6 +7,7 @@ use tokio_postgres::types::Type;
 
 use crate::environment_gate::EnvironmentGate;
 use crate::error::Error;
+use crate::queries::Queries;
 
 /// The windows and freeze periods that are closed now, and when migrations may not run any longer if none is. The session is
 /// pinned.
@@ -47,7 +48,7 @@ async fn opening(client: &Client, profile: &Environment) -> Result<Opening, Erro
     let sql = "SELECT (extract(epoch FROM local.at::timestamp AT TIME ZONE local.zone) * 1000000)::int8 \
                FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2)) WITH ORDINALITY AS local (at, zone, number) \
                ORDER BY local.number";
-    let rows = client.query_typed(sql, &[(&times, Type::TEXT_ARRAY), (&zones, Type::TEXT_ARRAY)]).await;
+    let rows = client.query_boxed(sql, &[(&times, Type::TEXT_ARRAY), (&zones, Type::TEXT_ARRAY)]).await;
     let rows = rows.map_err(Error::database("reading the windows of the environment"))?;
     let instants: Vec<i64> = rows.iter().map(|row| row.get(0)).collect();
     Ok(profile.opening(now, &instants))
@@ -56,7 +57,7 @@ async fn opening(client: &Client, profile: &Environment) -> Result<Opening, Erro
 /// The server's time in microseconds since 1970.
 async fn now(client: &Client) -> Result<i64, Error> {
     let sql = "SELECT (extract(epoch FROM pg_catalog.clock_timestamp()) * 1000000)::int8";
-    let row = client.query_typed_one(sql, &[]).await;
+    let row = client.query_one_boxed(sql, &[]).await;
     Ok(row.map_err(Error::database("reading the clock of the server"))?.get(0))
 }
 

@@ -13,6 +13,7 @@ use crate::event::Event;
 use crate::lock_keys;
 use crate::migrator::Migrator;
 use crate::plan::Plan;
+use crate::queries::Queries;
 use crate::report::CheckResult;
 use crate::state::{State, expire_check_results};
 
@@ -141,7 +142,7 @@ async fn is_due(client: &Client, state: &State, every: Duration) -> Result<bool,
     let failed = || Error::database("looking for the last results of checks");
     let key = lock_keys::key(&format!("checks {} {}", state.schema(), state.history()));
     let lock = "SELECT pg_catalog.pg_try_advisory_lock($1)";
-    let row = client.query_typed_one(lock, &[(&key, Type::INT8)]).await.map_err(failed())?;
+    let row = client.query_one_boxed(lock, &[(&key, Type::INT8)]).await.map_err(failed())?;
     if !row.get::<_, bool>(0) {
         return Ok(false);
     }
@@ -155,7 +156,7 @@ async fn is_due(client: &Client, state: &State, every: Duration) -> Result<bool,
                    (pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) pg_catalog.make_interval(secs => $2)))";
     let parameters: [(&(dyn ToSql + Sync), Type); 2] =
         [(&state.history(), Type::INT8), (&since, Type::FLOAT8)];
-    Ok(client.query_typed_one(&state.sql(sql), &parameters).await.map_err(failed())?.get(0))
+    Ok(client.query_one_boxed(&state.sql(sql), &parameters).await.map_err(failed())?.get(0))
 }
 
 fn log(results: &[CheckResult]) {

@@ -20,6 +20,7 @@ use crate::options::Options;
 use crate::plan::StepKind;
 use crate::preflight::Preflight;
 use crate::prepare::prepare;
+use crate::queries::Queries;
 use crate::report::CheckResult;
 use crate::state::{Component, RunBegin, RunEnd, begin_run, end_run};
 use crate::statement_observer::StatementObserver;
@@ -115,7 +116,10 @@ impl<'a> Executor<'a> {
         let create = format!(
             "BEGIN;SET LOCAL client_min_messages = warning;CREATE SCHEMA IF NOT EXISTS {REHEARSAL_SCHEMA};COMMIT"
         );
-        client.batch_execute(&create).await.map_err(Error::database("creating the schema of a rehearsal"))?;
+        client
+            .batch_execute_boxed(&create)
+            .await
+            .map_err(Error::database("creating the schema of a rehearsal"))?;
         let schema = Some(REHEARSAL_SCHEMA.to_owned());
         let options = Options {
             environment: "rehearsal".to_owned(),

@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::event::Event;
 use crate::pin::require_no_transaction;
 use crate::plan::StepKind;
+use crate::queries::Queries;
 use crate::report::StepReport;
 use crate::state::State;
 
@@ -290,7 +291,7 @@ impl Entry {
         };
         let idle = require_no_transaction(run.client, &restore).await;
         if idle.is_err() {
-            run.client.batch_execute(&format!("ROLLBACK;{restore}")).await.ok();
+            run.client.batch_execute_boxed(&format!("ROLLBACK;{restore}")).await.ok();
         }
         outcome.map_err(failure)?;
         idle.map(drop).map_err(|error| failure(error.into()))

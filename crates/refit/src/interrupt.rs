@@ -1,6 +1,8 @@
 //! Stops runs from outside: the current statement is canceled, nothing more is sent, and the run ends with an error that says what
 //! was applied.
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -79,8 +81,12 @@ impl Canceler {
         Canceler { token: client.cancel_token(), tls }
     }
 
+    pub(crate) fn cancel(&self) -> BoxFuture<'_, ()> {
+        self.send().boxed()
+    }
+
     #[cfg_attr(not(feature = "tls"), expect(clippy::clone_on_copy, reason = "`NoTls` is `Copy`"))]
-    pub(crate) async fn cancel(&self) {
+    async fn send(&self) {
         let canceled = match &self.tls {
             Some(tls) => self.token.cancel_query(tls.clone()).await,
             None => self.token.cancel_query(NoTls).await,

@@ -286,6 +286,7 @@ mod pooler;
 mod preflight;
 mod prepare;
 mod progress;
+mod queries;
 mod recorded;
 mod repair;
 mod report;

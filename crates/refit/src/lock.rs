@@ -17,6 +17,7 @@ use crate::interrupt::Interrupt;
 use crate::lock_keys::LockKeys;
 use crate::options::Options;
 use crate::preflight::Preflight;
+use crate::queries::Queries;
 use crate::state::State;
 
 const POLL: Duration = Duration::from_millis(100);
@@ -73,7 +74,7 @@ impl<'a> LockWait<'a> {
                              WHEN pg_catalog.pg_advisory_unlock($1) THEN $2 ELSE $2 END AS key OFFSET 0) AS attempt";
         let LockKeys { by_name, by_table } = &self.keys;
         let row = client
-            .query_typed_one(sql, &[(by_name, Type::INT8), (by_table, Type::INT8), (&name, Type::TEXT)])
+            .query_one_boxed(sql, &[(by_name, Type::INT8), (by_table, Type::INT8), (&name, Type::TEXT)])
             .await
             .map_err(Error::database("taking the migration lock"))?;
         if row.get(0) {
@@ -113,7 +114,7 @@ pub(crate) async fn ask_holder(client: &Client, key: i64, columns: &str) -> Resu
            AND (classid::int8 << 32 | objid::int8) = $1 \
            AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = pg_catalog.current_database())"
     );
-    let rows = client.query_typed(&sql, &[(&key, Type::INT8)]).await;
+    let rows = client.query_boxed(&sql, &[(&key, Type::INT8)]).await;
     Ok(rows.map_err(Error::database("reading which session holds the migration lock"))?.into_iter().next())
 }
 
@@ -132,7 +133,7 @@ async fn holder(client: &Client, key: i64, state: &State) -> Result<String, Erro
     // Without a readable state, the session's name is all there is.
     let sql = "SELECT pg_catalog.to_char(pg_catalog.max(started_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') \
                FROM refit.run WHERE backend_pid = $1 AND outcome = 'running'";
-    if let Ok(row) = client.query_typed_one(&state.sql(sql), &[(&pid, Type::INT4)]).await
+    if let Ok(row) = client.query_one_boxed(&state.sql(sql), &[(&pid, Type::INT4)]).await
         && let Some(since) = row.get::<_, Option<String>>(0)
     {
         holder.push_str(&format!("; its run began at {since}"));
@@ -200,10 +201,10 @@ pub(crate) async fn is_held(client: &Client, keys: LockKeys) -> Result<bool, Err
                         OPERATOR(pg_catalog.|) objid::pg_catalog.int8) OPERATOR(pg_catalog.=) key)";
     let failed = || Error::database("checking the migration lock");
     let keys: Vec<i64> = keys.each().collect();
-    let missing = client.query_typed(sql, &[(&keys, Type::INT8_ARRAY)]).await.map_err(failed())?;
+    let missing = client.query_boxed(sql, &[(&keys, Type::INT8_ARRAY)]).await.map_err(failed())?;
     for key in missing.iter().map(|row| row.get::<_, i64>(0)) {
         let sql = "SELECT pg_catalog.pg_try_advisory_lock($1)";
-        if !client.query_typed_one(sql, &[(&key, Type::INT8)]).await.map_err(failed())?.get::<_, bool>(0) {
+        if !client.query_one_boxed(sql, &[(&key, Type::INT8)]).await.map_err(failed())?.get::<_, bool>(0) {
             return Ok(false);
         }
     }

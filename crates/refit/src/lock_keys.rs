@@ -4,6 +4,7 @@ use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
 use crate::error::Error;
+use crate::queries::Queries;
 
 /// The key of the lock of a history in schema `public`, the same in every release: "refit" in ASCII.
 pub const LOCK_KEY: i64 = 0x72_65_66_69_74;
@@ -57,7 +58,7 @@ impl LockKeys {
         let by_table = key(&format!("table {made}"));
         let sql = "SELECT pg_catalog.pg_try_advisory_lock($1)";
         client
-            .query_typed_one(sql, &[(&by_table, Type::INT8)])
+            .query_one_boxed(sql, &[(&by_table, Type::INT8)])
             .await
             .map_err(Error::database("taking the migration lock"))?;
         self.by_table = Some(by_table);
@@ -68,7 +69,10 @@ impl LockKeys {
     pub(crate) async fn release_created(&mut self, client: &Client) {
         if let Some(by_table) = self.by_table.take() {
             // If that fails, the session has ended, and the lock with it.
-            client.batch_execute(&format!("SELECT pg_catalog.pg_advisory_unlock({by_table})")).await.ok();
+            client
+                .batch_execute_boxed(&format!("SELECT pg_catalog.pg_advisory_unlock({by_table})"))
+                .await
+                .ok();
         }
     }
 }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use refit_model::MigrationSet;
 use tokio_postgres::Client;
 use tracing::{Instrument, info, warn};
@@ -119,7 +121,7 @@ impl Migrator {
     }
 
     async fn apply_in_span(&self, client: &Client) -> Result<Report, Error> {
-        self.finished(client, self.apply_pending(client)).await
+        self.finished(client, self.apply_pending(client).boxed()).await
     }
 
     /// Like a run with nothing to do. Nothing is changed.
@@ -127,14 +129,14 @@ impl Migrator {
     /// # Errors
     /// [`Error::Pending`] if there is something to do.
     pub(crate) async fn require_applied(&self, client: &Client) -> Result<Report, Error> {
-        self.finished(client, self.nothing_pending(client)).await
+        self.finished(client, self.nothing_pending(client).boxed()).await
     }
 
     /// What follows on each run, also if there was nothing to do: hooks, and the comparison of schemas.
     async fn finished(
         &self,
         client: &Client,
-        work: impl Future<Output = Result<Report, Error>>,
+        work: BoxFuture<'_, Result<Report, Error>>,
     ) -> Result<Report, Error> {
         let environment = &self.planner.options.environment;
         let applied = async {
@@ -145,7 +147,7 @@ impl Migrator {
             crate::drift::check(&self.planner, run, &mut report.warnings).await?;
             Ok(report)
         };
-        applied.instrument(tracing::info_span!("run", %environment)).await
+        applied.boxed().instrument(tracing::info_span!("run", %environment)).await
     }
 
     /// Records that a run failed after its last step, and returns its outcome.
@@ -212,8 +214,7 @@ impl Migrator {
             }
             return Ok(self.planner.nothing_to_do(Some(plan), began));
         }
-        // Boxed: a future that contains it is small, and quick to compile.
-        Box::pin(crate::run::run(&self.planner, client, &plan, began)).await
+        crate::run::run(&self.planner, client, &plan, began).boxed().await
     }
 
     /// The same, with the target that cancel requests need.
@@ -246,7 +247,7 @@ impl Migrator {
     /// Applies; if the future is dropped, cancels the statement that runs.
     pub(crate) async fn applied_or_canceled(&self, client: &Client) -> Result<Report, Error> {
         let guard = CancelOnDrop::new(Canceler::new(client, self.planner.options.target.as_ref()));
-        let report = self.apply_in_span(client).await;
+        let report = self.apply_in_span(client).boxed().await;
         guard.disarm();
         report
     }
@@ -297,7 +298,7 @@ impl Migrator {
         if !self.planner.has_state_to_upgrade(client).await? {
             return Ok(());
         }
-        match self.upgrade_state_now(client).await {
+        match self.upgrade_state_now(client).boxed().await {
             // A name that is only out of date can wait for a session that may write it.
             Err(error) if may_wait(&error) && !self.planner.has_outdated_state(client).await? => Ok(()),
             upgraded => upgraded,
@@ -309,7 +310,9 @@ impl Migrator {
         let facts = lock.facts_mut();
         let upgraded = match facts.require_writable(&[], "to be looked after") {
             Ok(()) => {
-                prepare(client, facts, &Component::of(self.set()?), &self.planner.options.interrupt).await
+                prepare(client, facts, &Component::of(self.set()?), &self.planner.options.interrupt)
+                    .boxed()
+                    .await
             }
             Err(error) => Err(error),
         };

@@ -4,11 +4,14 @@
 //! own. Refit's queries therefore run with nothing but `pg_catalog` in the search path; a migration's text runs with the path that
 //! the caller's session had.
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, SimpleQueryMessage};
 use tracing::warn;
 
 use crate::error::Error;
+use crate::queries::Queries;
 
 /// The search path of Refit's own SQL: temporary objects come last.
 pub(crate) const SEARCH_PATH: &str = "pg_catalog, pg_temp";
@@ -83,12 +86,16 @@ impl Caller {
         require_no_transaction(client, "BEGIN").await?;
         let caller = Caller::pinned(client, table, true).await;
         if caller.is_err() {
-            client.batch_execute("ROLLBACK").await.ok();
+            client.batch_execute_boxed("ROLLBACK").await.ok();
         }
         caller
     }
 
-    async fn pinned(client: &Client, table: &str, local: bool) -> Result<Caller, Error> {
+    fn pinned<'a>(client: &'a Client, table: &'a str, local: bool) -> BoxFuture<'a, Result<Caller, Error>> {
+        Caller::read_and_pin(client, table, local).boxed()
+    }
+
+    async fn read_and_pin(client: &Client, table: &str, local: bool) -> Result<Caller, Error> {
         // The session is not pinned yet, so every name and operator is qualified. A SELECT list is evaluated from left to right, so
         // settings are read before they are changed.
         let source = |name: &str| {
@@ -109,7 +116,7 @@ impl Caller {
             read.join(", "),
             set.join(", ")
         );
-        let row = client.query_typed_one(&sql, &[(&table, Type::TEXT)]).await;
+        let row = client.query_one_boxed(&sql, &[(&table, Type::TEXT)]).await;
         let row = row.map_err(Error::database("looking at the session"))?;
         let value = |index: usize| row.get::<_, Option<String>>(index).unwrap_or_default();
         let restore = SETTINGS.iter().enumerate().map(|(index, (name, _))| {
@@ -139,7 +146,7 @@ impl Caller {
     /// Restores the session. Fails only if the connection does, which its next use reports.
     pub(crate) async fn unpin(&self, client: &Client) {
         if self.local {
-            if let Err(error) = client.batch_execute("COMMIT").await
+            if let Err(error) = client.batch_execute_boxed("COMMIT").await
                 && !error.is_closed()
             {
                 warn!(error = %crate::error::describe(&error), "cannot end a transaction");
@@ -147,7 +154,7 @@ impl Caller {
             return;
         }
         let reset = SETTINGS.map(|(name, _)| format!("RESET {name};")).concat();
-        if let Err(error) = client.batch_execute(&format!("{reset}{}", self.restore)).await
+        if let Err(error) = client.batch_execute_boxed(&format!("{reset}{}", self.restore)).await
             && !error.is_closed()
         {
             warn!(error = %crate::error::describe(&error), "cannot restore the settings of the session");
@@ -163,7 +170,8 @@ pub(crate) async fn require_no_transaction(client: &Client, then: &str) -> Resul
         "SELECT pg_catalog.pg_backend_pid(), \
              pg_catalog.transaction_timestamp() OPERATOR(pg_catalog.=) pg_catalog.statement_timestamp();{then}"
     );
-    let messages = client.simple_query(&sql).await.map_err(Error::database("looking at the session"))?;
+    let messages =
+        client.simple_query_boxed(&sql).await.map_err(Error::database("looking at the session"))?;
     let found = messages.iter().find_map(|message| match message {
         SimpleQueryMessage::Row(row) => Some((row.get(0)?.parse().ok()?, row.get(1)?)),
         _ => None,

@@ -1,5 +1,7 @@
 //! The facts about a session that Refit needs before it runs anything on it.
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use refit_model::Version;
 use refit_model::wording::{counted, plural};
 use tokio_postgres::types::Type;
@@ -11,6 +13,7 @@ use crate::lock_keys::LockKeys;
 use crate::options::HISTORY_TABLE;
 use crate::options::Options;
 use crate::pin::{self, Caller};
+use crate::queries::Queries;
 use crate::state::State;
 
 /// The facts about a session, which is pinned as long as they are used.
@@ -74,7 +77,14 @@ impl Preflight {
     ///
     /// # Errors
     /// When a query fails, the history's schema cannot be determined, or row security hides rows of the history.
-    pub(crate) async fn read(client: &Client, options: &Options) -> Result<Preflight, Error> {
+    pub(crate) fn read<'a>(
+        client: &'a Client,
+        options: &'a Options,
+    ) -> BoxFuture<'a, Result<Preflight, Error>> {
+        Preflight::pin_and_read(client, options).boxed()
+    }
+
+    async fn pin_and_read(client: &Client, options: &Options) -> Result<Preflight, Error> {
         // First of all: settings in a shared session would leak to other clients.
         match options.session_pooler {
             true => drop(pin::require_no_transaction(client, "").await?),
@@ -92,7 +102,7 @@ impl Preflight {
 
     async fn pinned(client: &Client, options: &Options, caller: &Caller) -> Result<Preflight, Error> {
         crate::trust::refuse_untrusted(client, caller.relation).await?;
-        let row = client.query_typed_one(&facts_sql(), &[(&caller.relation, Type::OID)]).await;
+        let row = client.query_one_boxed(&facts_sql(), &[(&caller.relation, Type::OID)]).await;
         let row = row.map_err(Error::database("looking at the session"))?;
         // An existing history on the search path is used; a new one is created where refinery would create it.
         let found: Option<String> = row.get(8);
@@ -165,7 +175,7 @@ impl Preflight {
         let Preflight { discard, unlisten, restore_caller, .. } = self;
         let sql =
             format!("SET SESSION AUTHORIZATION DEFAULT;{sql}{discard}{unlisten}RESET ALL;{restore_caller}");
-        if let Err(error) = client.batch_execute(&sql).await
+        if let Err(error) = client.batch_execute_boxed(&sql).await
             && !error.is_closed()
         {
             warn!(error = %crate::error::describe(&error), "cannot release the session; its locks end with the connection");

@@ -12,6 +12,7 @@ use crate::interrupt::Interrupt;
 use crate::lock;
 use crate::lock_keys;
 use crate::preflight::Preflight;
+use crate::queries::Queries;
 use crate::session::Session;
 use crate::state::{Component, Present, State, assign, upgrade};
 use crate::trust::refuse_untrusted_state;
@@ -36,7 +37,7 @@ pub(crate) async fn prepare(
     take(client, key, interrupt).await?;
     let made = make(client, facts, needed).await;
     let unlock = format!("SELECT pg_catalog.pg_advisory_unlock({key})");
-    client.batch_execute(&unlock).await.map_err(Error::database("preparing the state"))?;
+    client.batch_execute_boxed(&unlock).await.map_err(Error::database("preparing the state"))?;
     made
 }
 
@@ -45,7 +46,7 @@ pub(crate) async fn take(client: &Client, key: i64, interrupt: &Interrupt) -> Re
     let began = Instant::now();
     loop {
         let sql = "SELECT pg_catalog.pg_try_advisory_lock($1)";
-        let row = client.query_typed_one(sql, &[(&key, Type::INT8)]).await;
+        let row = client.query_one_boxed(sql, &[(&key, Type::INT8)]).await;
         if row.map_err(Error::database("preparing the state"))?.get(0) {
             return Ok(());
         }
@@ -73,7 +74,7 @@ async fn make(client: &Client, facts: &mut Preflight, needed: &[Component]) -> R
     );
     let mut lock = facts.lock;
     let made = async {
-        client.batch_execute(&begin).await.map_err(Error::database("creating the history"))?;
+        client.batch_execute_boxed(&begin).await.map_err(Error::database("creating the history"))?;
         let relation = relation(client, &facts.history_table).await?;
         let relation =
             relation.ok_or_else(|| Error::History("another session dropped it; run again".to_owned()))?;
@@ -84,7 +85,7 @@ async fn make(client: &Client, facts: &mut Preflight, needed: &[Component]) -> R
         crate::backfill::engine::follow(client, &facts.state).await?;
         let state = facts.state.register(client, relation, &facts.schema).await?;
         adopt(client, &state, &present, &facts.caller.search_path).await?;
-        client.batch_execute("COMMIT").await.map_err(Error::database("creating the history"))?;
+        client.batch_execute_boxed("COMMIT").await.map_err(Error::database("creating the history"))?;
         Ok((relation, state))
     };
     match made.await {
@@ -93,7 +94,7 @@ async fn make(client: &Client, facts: &mut Preflight, needed: &[Component]) -> R
             Ok(())
         }
         Err(error) => {
-            client.batch_execute("ROLLBACK").await.ok();
+            client.batch_execute_boxed("ROLLBACK").await.ok();
             if lock != facts.lock {
                 lock.release_created(client).await;
             }
@@ -110,7 +111,7 @@ async fn adopt(client: &Client, state: &State, present: &Present, search_path: &
     }
     let sql = "SELECT pg_catalog.count(*) FROM pg_catalog.pg_class WHERE relname = 'refinery_schema_history' \
                AND relkind IN ('r', 'p')";
-    let histories: i64 = client.query_typed_one(sql, &[]).await.map_err(failed())?.get(0);
+    let histories: i64 = client.query_one_boxed(sql, &[]).await.map_err(failed())?.get(0);
     if histories != 1 {
         return refuse_unknown_owner(client, state).await;
     }
@@ -118,7 +119,7 @@ async fn adopt(client: &Client, state: &State, present: &Present, search_path: &
     if state.has(client, "backfill").await? {
         sql.push_str(&crate::backfill::engine::adopt_jobs(state, search_path));
     }
-    client.batch_execute(&sql).await.map_err(failed())
+    client.batch_execute_boxed(&sql).await.map_err(failed())
 }
 
 /// Refuses work that an older release left unfinished on one of several histories, because it did not record which.
@@ -128,12 +129,12 @@ async fn refuse_unknown_owner(client: &Client, state: &State) -> Result<(), Erro
                      AND EXISTS (SELECT FROM refit.run WHERE run.id = begun.run_id AND history_id IS NULL) \
                      AND NOT EXISTS (SELECT FROM refit.step AS later WHERE later.id > begun.id AND later.kind = begun.kind \
                          AND later.name = begun.name AND later.outcome = 'succeeded'))";
-    let mut unfinished: bool = client.query_typed_one(&state.sql(steps), &[]).await.map_err(failed())?.get(0);
+    let mut unfinished: bool = client.query_one_boxed(&state.sql(steps), &[]).await.map_err(failed())?.get(0);
     if state.has(client, "backfill").await? {
         let jobs =
             "SELECT EXISTS (SELECT FROM refit.backfill WHERE history_id IS NULL AND state <> 'complete')";
         unfinished |=
-            client.query_typed_one(&state.sql(jobs), &[]).await.map_err(failed())?.get::<_, bool>(0);
+            client.query_one_boxed(&state.sql(jobs), &[]).await.map_err(failed())?.get::<_, bool>(0);
     }
     match unfinished {
         false => Ok(()),

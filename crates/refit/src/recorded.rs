@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::migrator::Migrator;
 use crate::pin::pinned;
 use crate::plan::StepKind;
+use crate::queries::Queries;
 use crate::report::{
     BlockedAttempt, BudgetResult, CheckResult, JobKind, JobState, RecordedBackfill, RecordedHold,
     RecordedStep, RunOutcome, RunReport, RunSummary, StepOutcome,
@@ -40,7 +41,7 @@ impl Migrator {
         pinned(client, async || {
             let parameters: [(&(dyn ToSql + Sync), Type); 2] =
                 [(&state.history(), Type::INT8), (&run, Type::INT8)];
-            let rows = client.query_typed(&state.sql(RUN), &parameters).await;
+            let rows = client.query_boxed(&state.sql(RUN), &parameters).await;
             let rows = rows.map_err(Error::database("reading the records of a run"))?;
             let Some(row) = rows.first() else { return Ok(None) };
             let run: RunRecord = parse(row.get(0))?;
@@ -73,7 +74,7 @@ impl Migrator {
         pinned(client, async || {
             let parameters: [(&(dyn ToSql + Sync), Type); 2] =
                 [(&state.history(), Type::INT8), (&limit, Type::INT8)];
-            let rows = client.query_typed(&state.sql(RUNS), &parameters).await;
+            let rows = client.query_boxed(&state.sql(RUNS), &parameters).await;
             let rows = rows.map_err(Error::database("reading the records of runs"))?;
             rows.iter().map(|row| parse::<RunRecord>(row.get(0))?.summary(row.get(1))).collect()
         })
@@ -235,7 +236,7 @@ async fn backfills(client: &Client, state: &State, run: i64) -> Result<Vec<Recor
     if !state.has(client, "backfill").await? {
         return Ok(Vec::new());
     }
-    let rows = client.query_typed(&state.sql(BACKFILLS), &[(&run, Type::INT8)]).await;
+    let rows = client.query_boxed(&state.sql(BACKFILLS), &[(&run, Type::INT8)]).await;
     let rows = rows.map_err(Error::database("reading the backfills of a run"))?;
     let backfill = |row: &tokio_postgres::Row| {
         Ok(RecordedBackfill {

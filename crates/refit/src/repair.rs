@@ -9,6 +9,7 @@ use crate::backfill::engine as backfill;
 use crate::error::Error;
 use crate::migrator::Migrator;
 use crate::preflight::Preflight;
+use crate::queries::Queries;
 use crate::state::Component;
 
 /// One change to the records of a history.
@@ -118,7 +119,7 @@ impl Migrator {
             };
             crate::prepare::prepare(client, facts, &needed, &self.planner.options.interrupt).await?;
         }
-        client.batch_execute("BEGIN").await.map_err(Error::database("changing the history"))
+        client.batch_execute_boxed("BEGIN").await.map_err(Error::database("changing the history"))
     }
 
     async fn make_all(
@@ -213,11 +214,11 @@ impl Migrator {
 /// Commits the changes if all were made.
 pub(crate) async fn end_change(client: &Client, made: Result<(), Error>) -> Result<(), Error> {
     let ended = match made {
-        Ok(()) => client.batch_execute("COMMIT").await.map_err(Error::database("changing the history")),
+        Ok(()) => client.batch_execute_boxed("COMMIT").await.map_err(Error::database("changing the history")),
         error => error,
     };
     if ended.is_err() {
-        client.batch_execute("ROLLBACK").await.ok();
+        client.batch_execute_boxed("ROLLBACK").await.ok();
     }
     ended
 }
@@ -228,7 +229,7 @@ pub(crate) async fn one_row(
     sql: &str,
     parameters: &[(&(dyn ToSql + Sync), Type)],
 ) -> Result<(), Error> {
-    match client.execute_typed(sql, parameters).await.map_err(Error::database("changing the history"))? {
+    match client.execute_boxed(sql, parameters).await.map_err(Error::database("changing the history"))? {
         1 => Ok(()),
         _ => Err(Error::Target(
             "the history has changed since it was read, and no record was changed; run again".to_owned(),

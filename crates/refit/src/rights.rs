@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::exec::by_statement::COMPARING;
 use crate::options::Options;
 use crate::preflight::Preflight;
+use crate::queries::Queries;
 
 /// The missing statements, one per row, in the order in which an owner has to run them.
 const MISSING: &str = "WITH me AS (SELECT pg_catalog.quote_ident(current_user) AS role), \
@@ -60,7 +61,7 @@ async fn explain(client: &Client, facts: &Preflight, error: Error) -> Error {
         (&facts.relation, Type::OID),
         (&temporary, Type::BOOL),
     ];
-    let Ok(rows) = client.query_typed(MISSING, &parameters).await else { return error };
+    let Ok(rows) = client.query_boxed(MISSING, &parameters).await else { return error };
     let grants: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
     if grants.is_empty() {
         return error;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use refinery_core::Runner;
 use refit_model::{Check, MigrationFile, MigrationSet, SetStep, When};
 use tokio_postgres::Client;
@@ -41,7 +42,7 @@ pub(crate) async fn run(
         Ok(mut facts) => {
             let outcome = match facts.require_writable(&names, "pending") {
                 Ok(()) => match admitted(planner, client, &set, plan).await {
-                    Ok(()) => Box::pin(waiting(planner, client, &mut facts, &set, began)).await,
+                    Ok(()) => waiting(planner, client, &mut facts, &set, began).boxed().await,
                     Err(error) => Err(error),
                 },
                 Err(error) => Err(error),
@@ -88,7 +89,7 @@ async fn waiting(
             return Ok(Report { waited, ..report });
         }
     }
-    let report = locked(planner, client, facts, set, began, waited).await?;
+    let report = locked(planner, client, facts, set, began, waited).boxed().await?;
     Ok(Report { waited, duration: began.elapsed(), ..report })
 }
 
@@ -160,7 +161,7 @@ async fn locked(
     if !plan.needs_run() {
         return Ok(planner.nothing_to_do(Some(plan), began));
     }
-    crate::prepare::prepare(client, facts, &Component::of(set), &planner.options.interrupt).await?;
+    crate::prepare::prepare(client, facts, &Component::of(set), &planner.options.interrupt).boxed().await?;
     if plan.outdated {
         match plan_again(planner, client, facts).await? {
             Some(upgraded) => plan = upgraded,
@@ -175,7 +176,7 @@ async fn locked(
     if plan.pending.is_empty() {
         return Ok(planner.nothing_to_do(Some(plan), began));
     }
-    let report = Box::pin(pending(planner, client, facts, set, plan, waited)).await?;
+    let report = pending(planner, client, facts, set, plan, waited).boxed().await?;
     Ok(Report { duration: began.elapsed(), ..report })
 }
 
@@ -207,7 +208,7 @@ async fn pending(
         Ok(warnings) => {
             plan.warnings.extend(warnings);
             let measured = (planner.options.budgets(), &mut budgets);
-            measured_steps(&mut session, &mut plan, set, facts, measured).await
+            measured_steps(&mut session, &mut plan, set, facts, measured).boxed().await
         }
         Err(error) => Err(error),
     };

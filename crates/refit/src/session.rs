@@ -18,6 +18,7 @@ use crate::calendar::Deadline;
 use crate::error::Error;
 use crate::exec::Pipelined;
 use crate::exec::{Step, StepContext};
+use crate::queries::Queries;
 use crate::report::StepReport;
 
 /// The error that refinery gets when a step fails; the cause is in [`Session::failure`].
@@ -202,7 +203,7 @@ async fn applied_among(client: &Client, query: &str, versions: &[Version]) -> Re
          WHERE version = ANY ($1)"
     );
     let rows = client
-        .query_typed(&query, &[(&versions, Type::INT8_ARRAY)])
+        .query_boxed(&query, &[(&versions, Type::INT8_ARRAY)])
         .await
         .map_err(Error::database("reading the history"))?;
     Ok(rows

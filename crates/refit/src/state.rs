@@ -21,6 +21,7 @@ pub(crate) use run::{
 };
 
 use crate::error::Error;
+use crate::queries::Queries;
 
 /// The default state schema.
 pub(crate) const DEFAULT_SCHEMA: &str = "refit";
@@ -111,7 +112,7 @@ impl State {
             Presence::Absent => return Ok(empty),
         }
         let sql = empty.sql(FIND);
-        let rows = client.query_typed(&sql, &[(&relation, Type::OID), (&schema_name, Type::TEXT)]).await;
+        let rows = client.query_boxed(&sql, &[(&relation, Type::OID), (&schema_name, Type::TEXT)]).await;
         let rows = rows.map_err(Error::database("looking for the state of the history"))?;
         Ok(match rows.first() {
             Some(row) => State { history: Some(row.get(0)), stale: row.get(1), ..empty },
@@ -122,7 +123,7 @@ impl State {
     /// Retires restored rows of the schema's name: a history whose table is new was not restored from a dump.
     pub(crate) async fn retire_restored(&self, client: &Client, schema_name: &str) -> Result<(), Error> {
         let sql = self.sql(RETIRE_RESTORED);
-        let retired = client.execute_typed(&sql, &[(&schema_name, Type::TEXT)]).await;
+        let retired = client.execute_boxed(&sql, &[(&schema_name, Type::TEXT)]).await;
         retired.map(drop).map_err(Error::database("recording the history in the state"))
     }
 
@@ -139,12 +140,12 @@ impl State {
         let failed = || Error::database("recording the history in the state");
         let names: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
             [(&relation, Type::OID), (&schema_name, Type::TEXT)];
-        let known = client.query_typed(&self.sql(FIND), &names).await.map_err(failed())?;
+        let known = client.query_boxed(&self.sql(FIND), &names).await.map_err(failed())?;
         let known: Option<i64> = known.first().map(|row| row.get(0));
         let id = known.unwrap_or(0);
         let others: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
             [(&schema_name, Type::TEXT), (&id, Type::INT8)];
-        client.execute_typed(&self.sql(RELEASE_NAME), &others).await.map_err(failed())?;
+        client.execute_boxed(&self.sql(RELEASE_NAME), &others).await.map_err(failed())?;
         let history: i64 = match known {
             Some(id) => {
                 let sql = "UPDATE refit.history SET relation = $2, schema_name = $3, \
@@ -153,12 +154,12 @@ impl State {
                                ($2, $3, 'refit.history'::pg_catalog.regclass::pg_catalog.oid)";
                 let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 3] =
                     [(&id, Type::INT8), (&relation, Type::OID), (&schema_name, Type::TEXT)];
-                client.execute_typed(&self.sql(sql), &parameters).await.map_err(failed())?;
+                client.execute_boxed(&self.sql(sql), &parameters).await.map_err(failed())?;
                 id
             }
             None => {
                 let sql = format!("{INSERT} RETURNING id");
-                client.query_typed_one(&self.sql(&sql), &names).await.map_err(failed())?.get(0)
+                client.query_one_boxed(&self.sql(&sql), &names).await.map_err(failed())?.get(0)
             }
         };
         self.own_repeatables(client, history, relation).await.map_err(failed())?;
@@ -174,7 +175,7 @@ impl State {
     ) -> Result<(), tokio_postgres::Error> {
         let own: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
             [(&history, Type::INT8), (&relation, Type::OID)];
-        client.execute_typed(&self.sql(OWN_REPEATABLES), &own).await.map(drop)
+        client.execute_boxed(&self.sql(OWN_REPEATABLES), &own).await.map(drop)
     }
 
     /// Whether the role may not read the state.
@@ -192,7 +193,7 @@ impl State {
         let sql = "SELECT pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'INSERT') \
                    FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) relnamespace \
                    WHERE nspname::pg_catalog.text OPERATOR(pg_catalog.=) $1 AND relname::pg_catalog.text OPERATOR(pg_catalog.=) $2";
-        let rows = client.query_typed(sql, &[(&&*self.schema, Type::TEXT), (&table, Type::TEXT)]).await;
+        let rows = client.query_boxed(sql, &[(&&*self.schema, Type::TEXT), (&table, Type::TEXT)]).await;
         Ok(rows.map_err(Error::database("looking for the state"))?.first().is_some_and(|row| row.get(0)))
     }
 
@@ -202,7 +203,7 @@ impl State {
                    FROM pg_catalog.pg_class c \
                    JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace \
                    WHERE nspname::pg_catalog.text = $1 AND relname::pg_catalog.text = $2";
-        let rows = client.query_typed(sql, &[(&&*self.schema, Type::TEXT), (&table, Type::TEXT)]).await;
+        let rows = client.query_boxed(sql, &[(&&*self.schema, Type::TEXT), (&table, Type::TEXT)]).await;
         Ok(match rows.map_err(Error::database("looking for the state"))?.first() {
             Some(row) if row.get(0) => Presence::Readable,
             Some(_) => Presence::Unreadable,
@@ -285,7 +286,7 @@ const RELEASE_NAME: &str = "UPDATE refit.history AS other SET \
 /// Whether a relation with that name, qualified and quoted, exists.
 pub(crate) async fn exists(client: &Client, relation: &str) -> Result<bool, Error> {
     let sql = "SELECT pg_catalog.to_regclass($1) IS NOT NULL";
-    let row = client.query_typed_one(sql, &[(&relation, Type::TEXT)]).await;
+    let row = client.query_one_boxed(sql, &[(&relation, Type::TEXT)]).await;
     Ok(row.map_err(Error::database("looking for the state"))?.get(0))
 }
 

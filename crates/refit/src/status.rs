@@ -11,6 +11,7 @@ use crate::lock_keys::LockKeys;
 use crate::migrator::Migrator;
 use crate::pin::Caller;
 use crate::plan::Plan;
+use crate::queries::Queries;
 use crate::report::{JobStatus, RunOutcome};
 use crate::state::State;
 
@@ -147,7 +148,7 @@ impl Migrator {
 async fn history_table(client: &Client, relation: Option<u32>) -> Result<Option<(String, String)>, Error> {
     let sql = "SELECT pg_catalog.format('%I.%I', nspname, relname), nspname::pg_catalog.text \
                FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace WHERE c.oid = $1";
-    let rows = client.query_typed(sql, &[(&relation, Type::OID)]).await;
+    let rows = client.query_boxed(sql, &[(&relation, Type::OID)]).await;
     let rows = rows.map_err(Error::database("looking for the history"))?;
     Ok(rows.first().map(|row| (row.get(0), row.get(1))))
 }
@@ -156,7 +157,7 @@ async fn applied(client: &Client, table: &str) -> Result<Vec<AppliedRow>, Error>
     let sql = format!(
         "SELECT version::pg_catalog.int8, coalesce(name, ''), coalesce(applied_on, '') FROM {table} ORDER BY version"
     );
-    let rows = client.query_typed(&sql, &[]).await.map_err(Error::database("reading the history"))?;
+    let rows = client.query_boxed(&sql, &[]).await.map_err(Error::database("reading the history"))?;
     let row = |row: &tokio_postgres::Row| AppliedRow {
         version: row.get(0),
         name: row.get(1),
@@ -211,7 +212,7 @@ async fn last_run(client: &Client, state: &State) -> Result<Option<RunRow>, Erro
         time("started_at"),
         time("finished_at")
     );
-    let rows = client.query_typed(&state.sql(&sql), &[(&state.history(), Type::INT8)]).await;
+    let rows = client.query_boxed(&state.sql(&sql), &[(&state.history(), Type::INT8)]).await;
     let rows = rows.map_err(Error::database("reading the last run"))?;
     let Some(row) = rows.first() else { return Ok(None) };
     Ok(Some(RunRow {

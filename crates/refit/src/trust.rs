@@ -8,6 +8,7 @@ use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
 use crate::error::Error;
+use crate::queries::Queries;
 
 /// Whether the role `owner`, a row of `pg_roles`, is trusted regardless of the object. For a pinned session.
 pub(crate) const TRUSTED: &str = "(owner.rolname = current_user OR owner.rolsuper \
@@ -26,7 +27,7 @@ pub async fn refuse_untrusted(client: &Client, relation: Option<u32>) -> Result<
          JOIN pg_catalog.pg_roles owner ON owner.oid = relowner \
          WHERE c.oid = $1 AND NOT {TRUSTED} AND relowner <> nspowner"
     );
-    refuse(client.query_typed(&sql, &[(&relation, Type::OID)]).await)
+    refuse(client.query_boxed(&sql, &[(&relation, Type::OID)]).await)
 }
 
 /// Refuses a state schema whose owner, or the owner of a table or view in it, is not trusted, on a pinned session.
@@ -40,7 +41,7 @@ pub(crate) async fn refuse_untrusted_state(client: &Client, schema: &str) -> Res
          JOIN pg_catalog.pg_roles owner ON owner.oid = relowner \
          WHERE nspname = $1 AND relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT {TRUSTED} LIMIT 1"
     );
-    refuse(client.query_typed(&sql, &[(&schema, Type::TEXT)]).await)
+    refuse(client.query_boxed(&sql, &[(&schema, Type::TEXT)]).await)
 }
 
 fn refuse(rows: Result<Vec<tokio_postgres::Row>, tokio_postgres::Error>) -> Result<(), Error> {

@@ -10,6 +10,7 @@ use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 
 use crate::error::{Error, describe};
 use crate::pin::Caller;
+use crate::queries::Queries;
 use crate::report::Measurement;
 
 /// A list of SQL literals for each execution, by turns.
@@ -26,12 +27,12 @@ pub(super) async fn parameters(
 ) -> Result<Result<Parameters, String>, Error> {
     let Some(sql) = &budget.parameters else { return Ok(Ok(vec![String::new()])) };
     let rows = async {
-        client.batch_execute(&begin(budget, caller)).await?;
+        client.batch_execute_boxed(&begin(budget, caller)).await?;
         // More rows than executions are not needed.
         let cursor =
             format!("DECLARE refit_budget NO SCROLL CURSOR FOR {}\n", sql.trim().trim_end_matches(';'));
-        client.batch_execute(&cursor).await?;
-        client.simple_query(&format!("FETCH FORWARD {} FROM refit_budget", budget.runs)).await
+        client.batch_execute_boxed(&cursor).await?;
+        client.simple_query_boxed(&format!("FETCH FORWARD {} FROM refit_budget", budget.runs)).await
     };
     let rows = rows.await;
     let rows = ended(client, rows, sql, "ROLLBACK").await?;
@@ -75,8 +76,8 @@ async fn executions(
     parameters: &Parameters,
     caller: Option<&Caller>,
 ) -> Result<Measurement, tokio_postgres::Error> {
-    client.batch_execute(&begin(budget, caller)).await?;
-    client.batch_execute(&format!("PREPARE refit_budget AS {}\n", budget.sql)).await?;
+    client.batch_execute_boxed(&begin(budget, caller)).await?;
+    client.batch_execute_boxed(&format!("PREPARE refit_budget AS {}\n", budget.sql)).await?;
     let execute = |row: &str| match row {
         "" => "EXECUTE refit_budget".to_owned(),
         row => format!("EXECUTE refit_budget({row})"),
@@ -91,7 +92,7 @@ async fn executions(
         times.push(began.elapsed());
     }
     times.sort_unstable();
-    let plan = client.simple_query(&format!("EXPLAIN (COSTS OFF) {}", execute(first))).await?;
+    let plan = client.simple_query_boxed(&format!("EXPLAIN (COSTS OFF) {}", execute(first))).await?;
     let lines = plan.iter().filter_map(|message| match message {
         SimpleQueryMessage::Row(row) => row.get(0),
         _ => None,
@@ -132,7 +133,7 @@ async fn ended<T>(
     sql: &str,
     end: &str,
 ) -> Result<Result<T, String>, Error> {
-    let end = client.batch_execute(end).await;
+    let end = client.batch_execute_boxed(end).await;
     match outcome {
         Err(error) if client.is_closed() => Err(Error::database("measuring a budget")(error)),
         // What was not prepared cannot be deallocated.

@@ -4,6 +4,7 @@ use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 
 use crate::error::Error;
+use crate::queries::Queries;
 use crate::report::CheckResult;
 use crate::state::State;
 
@@ -64,6 +65,6 @@ pub(crate) async fn record(
         (&occasion.as_str(), Type::TEXT),
         (&json, Type::TEXT),
     ];
-    let recorded = client.execute_typed(&state.sql(sql), &parameters).await;
+    let recorded = client.execute_boxed(&state.sql(sql), &parameters).await;
     recorded.map(drop).map_err(Error::database("recording the results of checks"))
 }

@@ -6,6 +6,7 @@ use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row};
 
 use crate::error::Error;
+use crate::queries::Queries;
 use crate::report::{CheckResult, Counts, Verdict};
 use crate::state::State;
 
@@ -20,7 +21,7 @@ pub(crate) async fn recorded(client: &Client, state: &State, run: i64) -> Result
     let sql = "SELECT name, path, line, verdict, row_count, source_count, target_count, column_names, first_rows::pg_catalog.text, \
                    error, pg_catalog.date_part('epoch', duration) FROM refit.check_result WHERE history_id = $1 AND run_id = $2 ORDER BY id";
     let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&state.history(), Type::INT8), (&run, Type::INT8)];
-    let rows = client.query_typed(&state.sql(sql), &parameters).await;
+    let rows = client.query_boxed(&state.sql(sql), &parameters).await;
     rows.map_err(Error::database("reading the results of checks"))?.iter().map(result).collect()
 }
 

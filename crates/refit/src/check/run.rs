@@ -9,6 +9,7 @@ use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 use super::verdict::{Judgement, Reading};
 use crate::error::{Error, describe};
 use crate::pin::local_search_path;
+use crate::queries::Queries;
 use crate::report::{CheckResult, Verdict};
 
 /// Rows that are fetched at once if each has to be looked at.
@@ -70,7 +71,7 @@ pub(crate) async fn run(
         duration: began.elapsed(),
     };
     let outcome = rows(client, check, &surroundings.begin, &mut result).await;
-    let ended = client.batch_execute(surroundings.end).await;
+    let ended = client.batch_execute_boxed(surroundings.end).await;
     if let Err(error) = outcome {
         if client.is_closed() {
             return Err(Error::database("running a check")(error));
@@ -97,7 +98,7 @@ async fn rows(
         check.timeout.as_millis(),
         check.sql
     );
-    client.batch_execute(&declare).await?;
+    client.batch_execute_boxed(&declare).await?;
     let first = fetch(client, check.show.max(1), result).await?;
     let reading = Reading::of(&result.columns);
     let mut judgement = Judgement::default();
@@ -125,7 +126,7 @@ async fn fetch(
     count: u32,
     result: &mut CheckResult,
 ) -> Result<Vec<Vec<Option<String>>>, tokio_postgres::Error> {
-    let messages = client.simple_query(&format!("FETCH FORWARD {count} FROM refit_check")).await?;
+    let messages = client.simple_query_boxed(&format!("FETCH FORWARD {count} FROM refit_check")).await?;
     let mut rows = Vec::new();
     for message in &messages {
         match message {
@@ -145,7 +146,7 @@ fn values(row: &SimpleQueryRow) -> Vec<Option<String>> {
 
 /// Skips the rows that are left, and returns how many there were.
 async fn skip(client: &Client) -> Result<u64, tokio_postgres::Error> {
-    let messages = client.simple_query("MOVE FORWARD ALL IN refit_check").await?;
+    let messages = client.simple_query_boxed("MOVE FORWARD ALL IN refit_check").await?;
     let counts = messages.iter().filter_map(|message| match message {
         SimpleQueryMessage::CommandComplete(count) => Some(*count),
         _ => None,

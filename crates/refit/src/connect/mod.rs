@@ -17,6 +17,7 @@ use std::ops::Deref;
 use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
+use futures_util::FutureExt;
 use tokio::task::JoinHandle;
 use tokio_postgres::config::{Host, SslMode as Negotiate};
 use tokio_postgres::error::SqlState;
@@ -35,6 +36,7 @@ pub use self::security::Connector;
 pub use self::tls::{SslMode, TlsOptions};
 
 use crate::error::{ConnectError, Error, describe};
+use crate::queries::Queries;
 
 /// How to connect.
 ///
@@ -267,7 +269,7 @@ pub async fn connect(url: &str, options: &ConnectOptions) -> Result<Connection, 
     let mut attempts = 0;
     loop {
         attempts += 1;
-        let refused = match Box::pin(attempt(&target, options)).await? {
+        let refused = match attempt(&target, options).boxed().await? {
             Ok(connection) => return Ok(connection),
             Err(refused) => refused,
         };
@@ -293,7 +295,7 @@ async fn attempt(target: &Target, options: &ConnectOptions) -> Result<Result<Con
     for config in hosts::each(&target.config).await {
         let asked = match attempt_at(&config, target, options).await? {
             Ok(connection) => {
-                let row = connection.query_typed_one("SELECT pg_catalog.pg_is_in_recovery()", &[]).await;
+                let row = connection.query_one_boxed("SELECT pg_catalog.pg_is_in_recovery()", &[]).await;
                 row.map(|row| (connection, row.get(0))).map_err(Failed::Driver)
             }
             Err(error) => Err(error),
@@ -319,13 +321,13 @@ async fn attempt_at(
 ) -> Result<Result<Connection, Failed>, Error> {
     let plain = async || {
         let mut config = config.clone();
-        open(config.ssl_mode(Negotiate::Disable), NoTls, options).await
+        open(config.ssl_mode(Negotiate::Disable), NoTls, options).boxed().await
     };
     if target.tls.mode == SslMode::Disable {
         return Ok(plain().await);
     }
     let connector = target.connector()?;
-    let encrypted = open(config, connector, options);
+    let encrypted = open(config, connector, options).boxed();
     // Two modes have a second choice. If that fails as well, the first error is the one to report.
     Ok(match target.tls.mode {
         SslMode::Allow => match plain().await {

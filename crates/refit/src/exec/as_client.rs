@@ -8,6 +8,7 @@ use super::by_statement::must_be_alone;
 use super::failure::{Attempt, Remains, alone};
 use super::step::{Step, StepContext, send};
 use crate::error::Error;
+use crate::queries::Queries;
 use crate::statement_observer::RunningStatement;
 
 impl StepContext<'_> {
@@ -64,11 +65,11 @@ impl StepContext<'_> {
         index: usize,
         statement: &Statement<'_>,
     ) -> Result<(), tokio_postgres::Error> {
-        self.client.batch_execute("BEGIN").await?;
+        self.client.batch_execute_boxed("BEGIN").await?;
         match self.observed(RunningStatement::new(index, statement, true)).await {
-            Ok(()) => self.client.batch_execute("COMMIT").await,
+            Ok(()) => self.client.batch_execute_boxed("COMMIT").await,
             Err(error) if must_be_alone(&error) => {
-                self.client.batch_execute("ROLLBACK").await?;
+                self.client.batch_execute_boxed("ROLLBACK").await?;
                 self.observed(RunningStatement::new(index, statement, false)).await
             }
             Err(error) => Err(error),

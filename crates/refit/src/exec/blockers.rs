@@ -7,6 +7,8 @@ use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 use tracing::debug;
 
+use crate::queries::Queries;
+
 /// The sessions that hold locks on tables that the text names, in transactions older than the wait; the oldest first.
 ///
 /// The query runs after the wait has ended, since a waiting session cannot run one. If it fails, the list is empty: a failure
@@ -30,11 +32,11 @@ pub(crate) async fn of(client: &Client, sql: &str, waited: Duration) -> Vec<Stri
                    ORDER BY xact_start LIMIT 5";
     // The failed transaction is still open; outside of it the catalogs can be read again.
     let begin = format!("ROLLBACK;BEGIN;{}", crate::pin::pin_local_sql());
-    if let Err(error) = client.batch_execute(&begin).await {
+    if let Err(error) = client.batch_execute_boxed(&begin).await {
         debug!(error = %crate::error::describe(&error), "cannot read which sessions held the lock");
         return Vec::new();
     }
-    let rows = client.query_typed(query, &[(&names, Type::TEXT_ARRAY), (&waited, Type::FLOAT8)]).await;
+    let rows = client.query_boxed(query, &[(&names, Type::TEXT_ARRAY), (&waited, Type::FLOAT8)]).await;
     match rows {
         Ok(rows) => rows.iter().map(|row| crate::error::shown(row.get(0))).collect(),
         Err(error) => {

@@ -20,6 +20,7 @@ use crate::hook::{HookRun, HookStep, Hooks};
 use crate::interrupt::{Canceler, Interrupt};
 use crate::plan::StepKind;
 use crate::preflight::Preflight;
+use crate::queries::Queries;
 use crate::report::{CheckResult, StepReport};
 use crate::state::{State, StepRow};
 use crate::statement_observer::StatementObserver;
@@ -316,7 +317,7 @@ impl StepContext<'_> {
         let Preflight { restore, .. } = self.facts;
         let clear = self.facts.clear_after(of);
         let sql = format!("ROLLBACK;SET SESSION AUTHORIZATION DEFAULT;RESET ALL;{restore}{clear}");
-        if let Err(error) = self.client.batch_execute(&sql).await {
+        if let Err(error) = self.client.batch_execute_boxed(&sql).await {
             warn!(error = %crate::error::describe(&error), "could not reset the session");
         }
     }

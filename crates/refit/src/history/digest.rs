@@ -6,6 +6,7 @@ use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 use super::Expected;
 use crate::error::Error;
 use crate::options::Options;
+use crate::queries::Queries;
 
 pub(crate) enum Found {
     Same,
@@ -23,7 +24,7 @@ pub(crate) async fn digests(
     trusted: bool,
 ) -> Result<Found, Error> {
     let repeatable = expected.digest.repeatable.is_some();
-    match client.simple_query(&digests_sql(table, options.state_schema(), repeatable, !trusted)).await {
+    match client.simple_query_boxed(&digests_sql(table, options.state_schema(), repeatable, !trusted)).await {
         Ok(messages) => {
             let mut rows = messages.iter().filter_map(|message| match message {
                 SimpleQueryMessage::Row(row) => Some(row),

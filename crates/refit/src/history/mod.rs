@@ -3,6 +3,8 @@
 pub(crate) mod checksum;
 mod digest;
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -17,6 +19,7 @@ use crate::error::Error;
 use crate::options::Options;
 use crate::pin::Caller;
 use crate::preflight::Preflight;
+use crate::queries::Queries;
 use crate::state::{BackfillState, Component, State, UndecidedStep, outdated};
 
 /// What has been applied.
@@ -144,7 +147,7 @@ pub(crate) async fn history_state_pinned(
 /// The OID of a table by its qualified name.
 pub(crate) async fn relation(client: &Client, table: &str) -> Result<Option<u32>, Error> {
     let sql = "SELECT pg_catalog.to_regclass($1)::pg_catalog.oid";
-    let row = client.query_typed_one(sql, &[(&table, Type::TEXT)]).await;
+    let row = client.query_one_boxed(sql, &[(&table, Type::TEXT)]).await;
     Ok(row.map_err(Error::database("looking for the history"))?.get(0))
 }
 
@@ -160,7 +163,11 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     /// None if a table was dropped during the read.
-    async fn history_state(&self, found: Found) -> Result<Option<HistoryState>, Error> {
+    fn history_state(&self, found: Found) -> BoxFuture<'_, Result<Option<HistoryState>, Error>> {
+        self.state_if_stable(found).boxed()
+    }
+
+    async fn state_if_stable(&self, found: Found) -> Result<Option<HistoryState>, Error> {
         let found = match found {
             Found::Unknown => self.trusted_digests().await?,
             found => found,
@@ -192,7 +199,7 @@ impl Reading<'_> {
         }
         let may = "SELECT pg_catalog.has_table_privilege($1, 'SELECT') AND pg_catalog.has_schema_privilege(relnamespace, 'USAGE') \
                    FROM pg_catalog.pg_class WHERE oid = $1";
-        let rows = self.client.query_typed(may, &[(&relation, Type::OID)]).await;
+        let rows = self.client.query_boxed(may, &[(&relation, Type::OID)]).await;
         match rows.map_err(Error::database("looking for the history"))?.first() {
             Some(row) if row.get(0) => digests(self.client, self.options, &table, self.expected, true).await,
             _ => Ok(Found::Unknown),
@@ -248,7 +255,7 @@ impl Reading<'_> {
         let sql = "SELECT pg_catalog.format('%I.%I', nspname, relname), nspname::pg_catalog.text, \
                           pg_catalog.row_security_active(c.oid) \
                    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace WHERE c.oid = $1";
-        let rows = self.client.query_typed(sql, &[(&relation, Type::OID)]).await;
+        let rows = self.client.query_boxed(sql, &[(&relation, Type::OID)]).await;
         let rows = rows.map_err(Error::database("looking for the history"))?;
         let Some(row) = rows.first() else { return Ok(None) };
         match row.get(2) {
@@ -259,7 +266,7 @@ impl Reading<'_> {
 
     async fn rows(&self, table: &str) -> Result<Option<Vec<HistoryRow>>, Error> {
         let sql = format!("SELECT version::pg_catalog.int8, name, checksum FROM {table} ORDER BY version");
-        match self.client.query_typed(&sql, &[]).await {
+        match self.client.query_boxed(&sql, &[]).await {
             Ok(rows) => {
                 rows.iter().filter_map(|row| read(row).transpose()).collect::<Result<_, _>>().map(Some)
             }
@@ -271,7 +278,7 @@ impl Reading<'_> {
     async fn repeatables(&self, state: &State, history: &mut History) -> Result<(), Error> {
         let sql = "SELECT 0::pg_catalog.int8 AS version, name, checksum, current FROM refit.repeatable \
                    WHERE history_id = $1 ORDER BY name COLLATE \"C\", applied_at";
-        let rows = self.client.query_typed(&state.sql(sql), &[(&state.history(), Type::INT8)]).await;
+        let rows = self.client.query_boxed(&state.sql(sql), &[(&state.history(), Type::INT8)]).await;
         for row in rows.map_err(Error::database("reading the repeatable migrations"))? {
             let Some(read) = read(&row)? else { continue };
             let current: bool = row.get("current");
@@ -294,7 +301,7 @@ impl Reading<'_> {
                    WHERE relname = 'refinery_schema_history' AND relkind IN ('r', 'p') AND nspname NOT LIKE 'pg\\_%' \
                      AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') \
                      AND pg_catalog.has_table_privilege(c.oid, 'INSERT') ORDER BY nspname";
-        let rows = self.client.query_typed(sql, &[]).await;
+        let rows = self.client.query_boxed(sql, &[]).await;
         let rows = rows.map_err(Error::database("looking for another history"))?;
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
@@ -314,9 +321,9 @@ pub(crate) async fn widen(
         "BEGIN;SET LOCAL lock_timeout = '5s';ALTER TABLE {} ALTER COLUMN version TYPE pg_catalog.int8;COMMIT",
         facts.history_table
     );
-    let widened = client.batch_execute(&sql).await;
+    let widened = client.batch_execute_boxed(&sql).await;
     if widened.is_err() {
-        client.batch_execute("ROLLBACK").await.ok();
+        client.batch_execute_boxed("ROLLBACK").await.ok();
     }
     widened.map_err(Error::database("widening the versions of the history"))
 }

@@ -21,6 +21,7 @@ use crate::options::Options;
 use crate::pin::{Caller, pinned};
 use crate::plan::Plan;
 use crate::preflight::Preflight;
+use crate::queries::Queries;
 use crate::report::Report;
 use crate::state::{State, is_outdated};
 
@@ -78,7 +79,7 @@ impl Planner {
         let Some(relation) = relation else { return Ok(State::empty(schema)) };
         let sql = "SELECT nspname::pg_catalog.text FROM pg_catalog.pg_class c \
                    JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace WHERE c.oid = $1";
-        let rows = client.query_typed(sql, &[(&relation, Type::OID)]).await;
+        let rows = client.query_boxed(sql, &[(&relation, Type::OID)]).await;
         let rows = rows.map_err(Error::database("looking for the history"))?;
         let name: String = rows.first().and_then(|row| row.get(0)).unwrap_or_default();
         State::find(client, schema, Some(relation), &name).await

@@ -24,6 +24,7 @@ use crate::migrator::Migrator;
 use crate::plan::{StepKind, UndoBackfill};
 use crate::preflight::Preflight;
 use crate::prepare::prepare;
+use crate::queries::Queries;
 use crate::report::{JobStatus, StepReport, seconds};
 use crate::run::context;
 use crate::state::{self, Component, RunEnd};
@@ -242,7 +243,7 @@ impl Undoing<'_> {
     ) -> Result<(), Error> {
         // Sessions that wait for the lock, and pg_stat_activity, show what runs.
         let name = postgres_protocol::escape::escape_literal(&crate::application_name::rollback(&step.stem));
-        let named = self.context.client.batch_execute(&format!("SET application_name = {name}")).await;
+        let named = self.context.client.batch_execute_boxed(&format!("SET application_name = {name}")).await;
         named.map_err(Error::database("preparing the session"))?;
         self.mark(migration, RESTORING).await?;
         let state = &self.context.facts.state;
@@ -256,7 +257,7 @@ impl Undoing<'_> {
     /// continue.
     async fn mark(&self, migration: &Migration, mark: u64) -> Result<(), Error> {
         let sql = self::mark(self.context.facts, migration, mark);
-        let marked = self.context.client.execute_typed(&sql, &[]).await;
+        let marked = self.context.client.execute_boxed(&sql, &[]).await;
         match marked.map_err(Error::database("marking a migration as being undone"))? {
             1 => Ok(()),
             _ => Err(Error::History(format!(
@@ -279,7 +280,7 @@ impl Undoing<'_> {
             facts.state.quoted(),
             self.context.run,
         );
-        if let Err(error) = self.context.client.batch_execute(&sql).await {
+        if let Err(error) = self.context.client.batch_execute_boxed(&sql).await {
             warn!(error = %crate::error::describe(&error), "the migration stays marked as being undone");
         }
     }

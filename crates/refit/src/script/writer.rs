@@ -13,6 +13,7 @@ use crate::exec::Step;
 use crate::pin;
 use crate::planner::Planner;
 use crate::preflight::Preflight;
+use crate::queries::Queries;
 use crate::session::Session;
 use crate::state::{Component, Present, StepRow, outdated, upgrade};
 
@@ -111,7 +112,7 @@ impl<'a> Writer<'a> {
                     "(SELECT pg_catalog.hashtextextended(coalesce(pg_catalog.string_agg(pg_catalog.format('%s %s', version, checksum), ',' \
                      ORDER BY version), ''), 0) FROM {table})"
                 );
-                let found = client.query_typed_one(&format!("SELECT {rows}"), &[]).await;
+                let found = client.query_one_boxed(&format!("SELECT {rows}"), &[]).await;
                 let found: i64 = found.map_err(Error::database("reading the history"))?.get(0);
                 format!("{rows} <> {found}")
             }

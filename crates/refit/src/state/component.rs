@@ -1,11 +1,13 @@
 //! The components of the state, and the upgrades of each.
 
+use futures_util::FutureExt;
 use refit_model::MigrationSet;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
 use super::State;
 use crate::error::Error;
+use crate::queries::Queries;
 
 /// Tables that belong together, with a version of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,7 +93,7 @@ impl Present {
     pub(crate) async fn read(client: &Client, schema: &str) -> Result<Present, Error> {
         let sql = "SELECT pg_catalog.obj_description(oid, 'pg_namespace') FROM pg_catalog.pg_namespace \
                    WHERE nspname::pg_catalog.text = $1";
-        let rows = client.query_typed(sql, &[(&schema, Type::TEXT)]).await;
+        let rows = client.query_boxed(sql, &[(&schema, Type::TEXT)]).await;
         let rows = rows.map_err(Error::database("reading the state schema"))?;
         let comment = rows.first().and_then(|row| row.get::<_, Option<String>>(0)).unwrap_or_default();
         let present = Present { exists: !rows.is_empty(), comment };
@@ -107,7 +109,7 @@ impl Present {
                    JOIN pg_catalog.pg_class ON pg_class.oid = attrelid \
                    JOIN pg_catalog.pg_namespace AS n ON n.oid = relnamespace \
                    WHERE nspname::pg_catalog.text = $1 AND attnum > 0 AND NOT attisdropped";
-        let rows = client.query_typed(sql, &[(&schema, Type::TEXT)]).await;
+        let rows = client.query_boxed(sql, &[(&schema, Type::TEXT)]).await;
         let rows = rows.map_err(Error::database("reading the state schema"))?;
         let has = |column: &str| usize::from(rows.iter().any(|row| row.get::<_, &str>(0) == column));
         let runs = has("run.id")
@@ -143,7 +145,7 @@ pub(crate) async fn outdated(
     state: &State,
     components: &[Component],
 ) -> Result<bool, Error> {
-    let present = Present::read(client, state.schema()).await?;
+    let present = Present::read(client, state.schema()).boxed().await?;
     let is_old = |component: &Component| {
         let have = component.version_in(&present.comment);
         have > 0 && have < component.versions().len()

@@ -13,6 +13,7 @@ use tracing::{debug, warn};
 
 use super::State;
 use crate::error::Error;
+use crate::queries::Queries;
 
 /// Runs expire in the order of their ids, so that no success expires before an attempt that it followed.
 const EXPIRE: &str = "WITH expired AS ( \
@@ -52,7 +53,7 @@ async fn expire(client: &Client, state: &State, sql: &str, retention: Duration, 
     let seconds = retention.as_secs_f64();
     let parameters: [(&(dyn ToSql + Sync), Type); 2] =
         [(&state.history(), Type::INT8), (&seconds, Type::FLOAT8)];
-    match client.execute_typed(&state.sql(sql), &parameters).await {
+    match client.execute_boxed(&state.sql(sql), &parameters).await {
         Ok(0) => {}
         Ok(rows) => debug!(rows, "deleted the records of {what}: `retention` has passed"),
         // Such a role can apply migrations; runs of the owner delete what has expired.

@@ -12,6 +12,7 @@ use crate::connect::Notice;
 use crate::environment_gate::{EnvironmentGate, Override};
 use crate::error::Error;
 use crate::plan::{HeldStep, StepKind};
+use crate::queries::Queries;
 use crate::report::{BudgetResult, StepReport};
 
 /// What is recorded of a run when it begins.
@@ -47,7 +48,7 @@ pub(crate) async fn begin_run(client: &Client, state: &State, begin: RunBegin<'_
         (&reason, Type::TEXT),
         (&gates, Type::TEXT_ARRAY),
     ];
-    let row = client.query_typed_one(&state.sql(sql), &parameters).await;
+    let row = client.query_one_boxed(&state.sql(sql), &parameters).await;
     let run = row.map_err(Error::database("opening the run"))?.get(0);
     if let Some(overridden) = overridden {
         tracing::warn!(run, "gates passed: {overridden}");
@@ -65,7 +66,7 @@ pub(crate) async fn begin_undo(
     let run = begin_run(client, state, begin).await?;
     let sql = "UPDATE refit.run SET undo_to = $2 WHERE id = $1";
     client
-        .execute_typed(&state.sql(sql), &[(&run, Type::INT8), (&to, Type::INT8)])
+        .execute_boxed(&state.sql(sql), &[(&run, Type::INT8), (&to, Type::INT8)])
         .await
         .map_err(Error::database("opening the run"))?;
     Ok(run)
@@ -151,7 +152,7 @@ pub(crate) async fn end_run(
         (&end.notices, Type::TEXT),
         (&end.budgets, Type::TEXT),
     ];
-    let ended = client.execute_typed(&state.sql(sql), &parameters).await;
+    let ended = client.execute_boxed(&state.sql(sql), &parameters).await;
     // The first error is the one to report.
     came_out.and(ended.map(drop).map_err(Error::database("closing the run")))
 }
@@ -159,7 +160,7 @@ pub(crate) async fn end_run(
 /// Records that a run whose steps are applied failed afterwards.
 pub(crate) async fn fail_run(client: &Client, state: &State, run: i64, error: &str) -> Result<(), Error> {
     let sql = "UPDATE refit.run SET outcome = 'failed', error = $2 WHERE id = $1";
-    let failed = client.execute_typed(&state.sql(sql), &[(&run, Type::INT8), (&error, Type::TEXT)]).await;
+    let failed = client.execute_boxed(&state.sql(sql), &[(&run, Type::INT8), (&error, Type::TEXT)]).await;
     failed.map(drop).map_err(Error::database("recording why the run failed"))
 }
 
@@ -242,7 +243,7 @@ impl StepRow<'_> {
             (&self.version, Type::INT8),
             (&self.name, Type::TEXT),
         ];
-        client.query_typed_one(&self.state.sql(sql), &parameters).await.is_ok_and(|row| row.get(0))
+        client.query_one_boxed(&self.state.sql(sql), &parameters).await.is_ok_and(|row| row.get(0))
     }
 
     /// Records a failed step, in a separate transaction.
@@ -271,7 +272,7 @@ impl StepRow<'_> {
             (&details.lock_waits, Type::TEXT),
             (&details.notices, Type::TEXT),
         ];
-        let inserted = client.execute_typed(&self.state.sql(sql), &parameters).await;
+        let inserted = client.execute_boxed(&self.state.sql(sql), &parameters).await;
         inserted.map(drop).map_err(Error::database("recording a failed step"))
     }
 
@@ -297,7 +298,7 @@ impl StepRow<'_> {
             (&self.checksum.to_string(), Type::TEXT),
             (&self.state.history(), Type::INT8),
         ];
-        let rows = client.query_typed(&self.state.sql(sql), &parameters).await;
+        let rows = client.query_boxed(&self.state.sql(sql), &parameters).await;
         let rows = rows.map_err(Error::database("looking for an earlier attempt"))?;
         Ok(rows.first().map(|row| Earlier {
             done: usize::try_from(row.get::<_, i32>(0)).unwrap_or(0),
@@ -322,7 +323,7 @@ impl StepRow<'_> {
             (&checksum, Type::TEXT),
             (&self.file, Type::TEXT),
         ];
-        let row = client.query_typed_one(&self.state.sql(sql), &parameters).await;
+        let row = client.query_one_boxed(&self.state.sql(sql), &parameters).await;
         Ok(row.map_err(Error::database("opening a step"))?.get(0))
     }
 }

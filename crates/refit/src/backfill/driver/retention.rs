@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::event::Event;
 use crate::lock_keys::LockKeys;
 use crate::migrator::Migrator;
+use crate::queries::Queries;
 use crate::state::State;
 
 /// Expired journals: the forward job is complete or undone, and no undo is in progress.
@@ -36,7 +37,7 @@ impl Migrator {
         let seconds = self.set()?.settings().undo_retention.as_secs_f64();
         let asked: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
             [(&seconds, Type::FLOAT8), (&state.history(), Type::INT8)];
-        let expired = client.query_typed(&state.sql(EXPIRED), &asked).await;
+        let expired = client.query_boxed(&state.sql(EXPIRED), &asked).await;
         let lock = lock_keys(client, state).await?;
         for row in expired.map_err(Error::database("looking for expired undo journals"))? {
             let (job, stem, journal): (i64, String, String) = (row.get(0), row.get(1), row.get(2));
@@ -52,7 +53,7 @@ impl Migrator {
 /// The keys of the history's lock.
 async fn lock_keys(client: &Client, state: &State) -> Result<LockKeys, Error> {
     let sql = "SELECT schema_name, relation FROM refit.history WHERE id = $1";
-    let row = client.query_typed_one(&state.sql(sql), &[(&state.history(), Type::INT8)]).await;
+    let row = client.query_one_boxed(&state.sql(sql), &[(&state.history(), Type::INT8)]).await;
     let row = row.map_err(Error::database("looking for the history"))?;
     Ok(LockKeys::new(row.get(0), Some(row.get(1))))
 }
@@ -68,7 +69,7 @@ async fn drop_journal(
     seconds: f64,
 ) -> Result<bool, Error> {
     let failed = || Error::database("dropping an undo journal");
-    client.batch_execute("BEGIN; SET LOCAL lock_timeout = '2s'").await.map_err(failed())?;
+    client.batch_execute_boxed("BEGIN; SET LOCAL lock_timeout = '2s'").await.map_err(failed())?;
     let outcome = async {
         let sql = format!(
             "SELECT {} AND EXISTS (SELECT FROM ({EXPIRED}) AS expired WHERE id = $3)",
@@ -76,16 +77,16 @@ async fn drop_journal(
         );
         let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 3] =
             [(&seconds, Type::FLOAT8), (&state.history(), Type::INT8), (&job, Type::INT8)];
-        if !client.query_typed_one(&state.sql(&sql), &parameters).await?.get::<_, bool>(0) {
+        if !client.query_one_boxed(&state.sql(&sql), &parameters).await?.get::<_, bool>(0) {
             return Ok(false);
         }
-        client.batch_execute(&format!("DROP TABLE IF EXISTS {journal}")).await?;
+        client.batch_execute_boxed(&format!("DROP TABLE IF EXISTS {journal}")).await?;
         let sql = "UPDATE refit.backfill SET journal = NULL WHERE journal = $1";
-        client.execute_typed(&state.sql(sql), &[(&journal, Type::TEXT)]).await.map(|_| true)
+        client.execute_boxed(&state.sql(sql), &[(&journal, Type::TEXT)]).await.map(|_| true)
     };
     let outcome: Result<bool, tokio_postgres::Error> = outcome.await;
     let end = if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" };
-    let ended = client.batch_execute(end).await;
+    let ended = client.batch_execute_boxed(end).await;
     let dropped = outcome.map_err(failed())?;
     ended.map_err(failed()).map(|()| dropped)
 }

@@ -20,6 +20,7 @@ use crate::error::Error;
 use crate::error::UndoRefusal;
 use crate::migrator::Migrator;
 use crate::plan::UndoBackfill;
+use crate::queries::Queries;
 use crate::report::JobStatus;
 use crate::state::State;
 
@@ -85,7 +86,7 @@ async fn size(client: &Client, state: &State, journal: &str) -> Result<Option<(i
                        SELECT pg_catalog.min(id) FROM refit.backfill WHERE journal = $1 AND kind = 'forward')), 0) \
                    - coalesce((SELECT pg_catalog.sum(rows_changed)::int8 FROM refit.backfill_range WHERE backfill_id IN ( \
                        SELECT id FROM refit.backfill WHERE journal = $1 AND kind = 'undo')), 0)";
-    let row = client.query_typed_one(&state.sql(sql), &[(&journal, Type::TEXT)]).await;
+    let row = client.query_one_boxed(&state.sql(sql), &[(&journal, Type::TEXT)]).await;
     let row = row.map_err(Error::database("reading the size of an undo journal"))?;
     Ok(row.get::<_, bool>(0).then(|| (row.get(2), row.get(1))))
 }
@@ -107,14 +108,14 @@ pub(crate) async fn register_undo(
     let sql = state.sql(sql);
     with_lock_retries(client, "ending the leases of a backfill", async || {
         let ended =
-            client.execute_typed(&sql, &[(&version, Type::INT8), (&state.history(), Type::INT8)]).await;
+            client.execute_boxed(&sql, &[(&version, Type::INT8), (&state.history(), Type::INT8)]).await;
         ended.map_err(Error::database("ending the leases of a backfill"))
     })
     .await?;
     let Some(journal) = &job.journal else { return Ok(None) };
     if job.state == "registered" {
         // Each batch joins the journal, which may never have been analyzed.
-        let analyzed = client.batch_execute(&format!("ANALYZE {journal}")).await;
+        let analyzed = client.batch_execute_boxed(&format!("ANALYZE {journal}")).await;
         analyzed.map_err(Error::database("analyzing an undo journal"))?;
     }
     Ok(Some(job))
@@ -129,10 +130,10 @@ async fn with_lock_retries<T>(
     let mut attempts = 1;
     loop {
         let begin = "BEGIN; SET LOCAL lock_timeout = '2s'";
-        client.batch_execute(begin).await.map_err(Error::database(what))?;
+        client.batch_execute_boxed(begin).await.map_err(Error::database(what))?;
         let outcome = work().await;
         let end = if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" };
-        client.batch_execute(end).await.map_err(Error::database(what))?;
+        client.batch_execute_boxed(end).await.map_err(Error::database(what))?;
         match outcome {
             Err(error) if error.sqlstate() == Some("55P03") && attempts < PATIENCE => {
                 info!(attempts, "{what}: waiting for one of its batches");
@@ -154,7 +155,7 @@ async fn register_within(
     let lock = "SELECT FROM refit.backfill WHERE version = $1 AND history_id = $2 ORDER BY id DESC LIMIT 1 FOR UPDATE";
     let named: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
         [(&version, Type::INT8), (&state.history(), Type::INT8)];
-    client.query_typed(&state.sql(lock), &named).await.map_err(failed())?;
+    client.query_boxed(&state.sql(lock), &named).await.map_err(failed())?;
     follow_if_behind(client, state).await?;
     let Some(job) = Job::of(client, state, version).await? else { return Ok(None) };
     if job.is_undo() && !leave_rows {
@@ -168,7 +169,7 @@ async fn register_within(
     if job.state != "complete" {
         let sql = "UPDATE refit.backfill SET requested = 'cancel', state = 'canceled', finished_at = pg_catalog.clock_timestamp(), \
                        throttle = NULL, journal = CASE WHEN kind = 'forward' THEN journal END WHERE id = $1";
-        client.execute_typed(&state.sql(sql), &[(&job.id, Type::INT8)]).await.map_err(failed())?;
+        client.execute_boxed(&state.sql(sql), &[(&job.id, Type::INT8)]).await.map_err(failed())?;
     }
     if job.is_undo() && job.state == "complete" {
         return Ok(Some(job));
@@ -219,7 +220,7 @@ async fn register(client: &Client, forward: &Job, leave_rows: bool) -> Result<Jo
                             ELSE (SELECT schema_oid FROM refit.backfill WHERE id = $9) END)";
     let state = &forward.state_schema;
     client
-        .execute_typed(
+        .execute_boxed(
             &state.sql(sql),
             &[
                 (&forward.version, Type::INT8),
@@ -309,7 +310,7 @@ async fn remove_deleted(client: &Client, job: &Job) -> Result<(), Error> {
         same.join(" AND "),
         job.state_schema.quoted(),
     );
-    let gone = client.execute_typed(&sql, &[(&job.id, Type::INT8)]).await;
+    let gone = client.execute_boxed(&sql, &[(&job.id, Type::INT8)]).await;
     let gone = gone.map_err(Error::database("removing deleted rows from an undo journal"))?;
     if gone > 0 {
         info!(

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use futures_util::future::{Either, select, try_join_all};
 use refit_model::{Check, Version, When};
 use tokio::sync::watch;
@@ -83,8 +84,7 @@ impl Migrator {
         loop {
             let connection = crate::connect::connect(url, &self.planner.options.connect).await?;
             let (migrator, warned) = migrator.clone().with_notices_of(&connection);
-            let outcome =
-                Box::pin(migrator.work_on(&connection, url, &mut report, awaited, &mut began)).await;
+            let outcome = migrator.work_on(&connection, url, &mut report, awaited, &mut began).boxed().await;
             report.warnings.extend(warned.take());
             let outcome = rights::explained(
                 &connection,
@@ -259,20 +259,20 @@ impl Migrator {
     /// Applies the migrations that waited, on an unpinned session as any caller's.
     async fn apply_waiting(&self, client: &Client, caller: &mut Caller) -> Result<Report, Error> {
         caller.unpin(client).await;
-        let report = self.applied_or_canceled(client).await;
+        let report = self.applied_or_canceled(client).boxed().await;
         *caller = Caller::pin(client, &self.planner.options.history_table()).await?;
         report
     }
 
     /// Runs one job until it ends or is stopped.
     pub(super) async fn job(&self, client: &Client, url: &str, job: &Job) -> Result<Ended, Error> {
-        let ended = Box::pin(self.run_job(client, url, job)).await;
+        let ended = self.run_job(client, url, job).boxed().await;
         rights::explained(client, &job.state_schema, Some(job), ended).await
     }
 
     async fn run_job(&self, client: &Client, url: &str, job: &Job) -> Result<Ended, Error> {
         if job.state == "registered" {
-            match self.interruptible(client, job, begin(client, job)).await? {
+            match self.interruptible(client, job, begin(client, job).boxed()).await? {
                 Began::Running => {}
                 Began::Elsewhere => self.pause(POLL, Some(job)).await?,
                 Began::Refused(reason) => return Ok(Ended::Failed(reason)),
@@ -288,13 +288,13 @@ impl Migrator {
                 _ => return Ok(Ended::Stopped),
             }
             tokio::select! {
-                walked = Box::pin(self.walk(client, url, &now)) => walked?,
+                walked = self.walk(client, url, &now).boxed() => walked?,
                 // The server rolls back open batches when their connections end.
                 () = self.planner.options.interrupt.triggered() => return Err(interrupted(Some(job))),
             }
             let checks = self.checks_of(&now)?;
             let mut results = Vec::new();
-            let finished = finish(client, &now, &checks, &mut results);
+            let finished = finish(client, &now, &checks, &mut results).boxed();
             let finished = self.interruptible(client, job, finished).await?;
             for result in &results {
                 self.planner.options.hooks.event(&Event::Checked { result });
@@ -371,7 +371,7 @@ impl Migrator {
         // A worker whose role lacks a privilege ends the others of its process too; any other error leaves the work to them.
         let work = async |number| {
             let worker = Worker { number, url, connect, client, walk, allowance: receiver.clone(), gauge };
-            match Box::pin(worker.work()).await {
+            match worker.work().boxed().await {
                 Err(error) if rights::is_missing(&error) => Err(error),
                 ended => Ok(ended),
             }

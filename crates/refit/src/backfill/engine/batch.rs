@@ -4,22 +4,23 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use futures_util::TryStreamExt;
 use futures_util::future::{join_all, join3, join4, try_join_all};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Statement};
 
-use super::cut::{bound, bound_sql, values};
+use super::cut::{bound, bound_sql, keys, values};
 use super::failed::Failed;
 use super::function::{Batch, Functions, keys_sql};
 use super::heap;
 use super::job::Job;
 use super::journal;
-use super::key::{Key, KeyColumns, key_of};
+use super::key::{Key, KeyColumns};
 use super::lease::{Lease, Place};
 use super::not_done::{NotDone, ended, renamed_or_ended, unwritable};
 use super::path;
 use super::shape::Shape;
+
+use crate::queries::Queries;
 
 /// What a batch did.
 #[derive(Debug)]
@@ -82,19 +83,19 @@ impl<'a> Batches<'a> {
         for part in self.walk.shape.iter().flat_map(|shape| &shape.parts) {
             let text =
                 journal::statement(self.walk.job, part, &lease.relation, closed || one_by_one.is_some());
-            parts.push(self.client.prepare(&text).await?);
+            parts.push(self.client.prepare_boxed(&text).await?);
         }
         let remaining = self.walk.job.remaining.as_deref().filter(|_| sweep);
         let bound = match self.walk.job.directive.walks_heap() {
             true => None,
-            false => {
-                Some(self.client.prepare(&bound_sql(&lease.relation, &self.key, remaining, closed)).await?)
-            }
+            false => Some(
+                self.client.prepare_boxed(&bound_sql(&lease.relation, &self.key, remaining, closed)).await?,
+            ),
         };
         let keys = match one_by_one {
             Some(remaining) => {
                 let text = keys_sql(&lease.relation, &self.key, Some(remaining), closed);
-                Some(self.client.prepare(&text).await?)
+                Some(self.client.prepare_boxed(&text).await?)
             }
             None => None,
         };
@@ -146,7 +147,7 @@ impl<'a> Batches<'a> {
     /// Ends the transaction of a batch that did not commit.
     async fn or_rolled_back(&self, outcome: Result<Done, NotDone>) -> Result<Done, NotDone> {
         if outcome.is_err() {
-            self.client.batch_execute("ROLLBACK").await.ok();
+            self.client.batch_execute_boxed("ROLLBACK").await.ok();
         }
         outcome
     }
@@ -164,9 +165,9 @@ impl<'a> Batches<'a> {
         let begin = self.begin(rows);
         let fence = self.fence(lease);
         let enter = path::enter(self.walk.job);
-        let enter = self.client.batch_execute(&enter);
+        let enter = self.client.batch_execute_boxed(&enter);
         let statements = self.statements(lease, place, end, prepared);
-        let begin = self.client.batch_execute(&begin);
+        let begin = self.client.batch_execute_boxed(&begin);
         let (begun, fenced, entered, changed) = join4(begin, fence, enter, statements).await;
         begun.map_err(unwritable)?;
         let transaction = fenced?;
@@ -181,9 +182,9 @@ impl<'a> Batches<'a> {
         let next_place = after.place().filter(|_| after.cursor.is_some());
         let walked = if lease.is_striped() { changed } else { u64::from(rows) };
         let advance = self.advance(&after, rows, [changed, walked], finished, transaction);
-        let leave = self.client.batch_execute(path::LEAVE);
+        let leave = self.client.batch_execute_boxed(path::LEAVE);
         let advance = async { (advance.await, Instant::now()) };
-        let commit = async { (self.client.batch_execute("COMMIT").await, Instant::now()) };
+        let commit = async { (self.client.batch_execute_boxed("COMMIT").await, Instant::now()) };
         let look_ahead = async {
             match (ahead, &next_place, &prepared.bound) {
                 // The statement has an open lower bound only if this batch had one.
@@ -213,9 +214,8 @@ impl<'a> Batches<'a> {
         end: &Key,
         prepared: &Prepared,
     ) -> Result<u64, tokio_postgres::Error> {
-        let Some(keys) = &prepared.keys else { return self.parts(lease, place, end, prepared).await };
-        let found = self.client.query_raw(keys, values(&[&place.lower, end])).await?;
-        let mut keys: Vec<Key> = found.map_ok(|row| key_of(&row)).try_collect().await?;
+        let Some(statement) = &prepared.keys else { return self.parts(lease, place, end, prepared).await };
+        let mut keys = keys(self.client, statement, values(&[&place.lower, end])).await?;
         keys.dedup();
         let places =
             keys.into_iter().map(|key| Place { lower: key.clone(), closed: true, last: key, stripe: 0 });
@@ -264,7 +264,7 @@ impl<'a> Batches<'a> {
             (&self.walk.job.statement, Type::TEXT),
             (&self.walk.job.search_path, Type::TEXT),
         ];
-        let rows = self.client.query_typed(&sql, &parameters).await?;
+        let rows = self.client.query_boxed(&sql, &parameters).await?;
         let row = rows.first().ok_or(NotDone::Lost)?;
         if row.get(0) { Err(NotDone::Stopped) } else { Ok(row.get(1)) }
     }
@@ -288,7 +288,7 @@ impl<'a> Batches<'a> {
         let rows = i32::try_from(rows).unwrap_or(i32::MAX);
         let seconds = self.walk.lease.as_secs_f64();
         self.client
-            .execute_typed(
+            .execute_boxed(
                 &self.walk.job.sql(sql),
                 &[
                     (&after.range, Type::INT8),
@@ -362,12 +362,12 @@ impl<'a> Batches<'a> {
         ];
         let mut after = lease.clone();
         let finished = after.advance(place, end.clone());
-        self.client.batch_execute(&begin).await.map_err(unwritable)?;
+        self.client.batch_execute_boxed(&begin).await.map_err(unwritable)?;
         let transaction = self.fence(lease).await?;
         let sql = self.walk.job.sql(sql);
-        let recorded = self.client.execute_typed(&sql, &parameters);
+        let recorded = self.client.execute_boxed(&sql, &parameters);
         let advanced = self.advance(&after, 1, [0, 1], finished, transaction);
-        let commit = self.client.batch_execute("COMMIT");
+        let commit = self.client.batch_execute_boxed("COMMIT");
         let (recorded, advanced, committed) = join3(recorded, advanced, commit).await;
         recorded?;
         advanced.map_err(renamed_or_ended)?;

@@ -21,6 +21,7 @@ use super::strategy::{Choice, Horizon, choose};
 use super::throttle::signals;
 use super::worker::pinned;
 use crate::error::Error;
+use crate::queries::Queries;
 
 /// Begins a transaction without the role's own time limits, in which keys have the same text form as in workers' sessions.
 pub(super) fn opening() -> String {
@@ -45,17 +46,17 @@ pub(crate) fn is_function(job: &Job) -> bool {
 /// Begins a registered job, in one transaction.
 pub(crate) async fn begin(client: &Client, job: &Job) -> Result<Began, Error> {
     let failed = || Error::database("beginning a backfill");
-    client.batch_execute(&opening()).await.map_err(failed())?;
+    client.batch_execute_boxed(&opening()).await.map_err(failed())?;
     let outcome = begun(client, job).await;
     match outcome {
         Ok(Began::Running) => {
-            client.batch_execute("COMMIT").await.map_err(failed())?;
+            client.batch_execute_boxed("COMMIT").await.map_err(failed())?;
             Ok(Began::Running)
         }
         other => {
-            client.batch_execute("ROLLBACK").await.map_err(failed())?;
+            client.batch_execute_boxed("ROLLBACK").await.map_err(failed())?;
             // If checking a plan failed, the statement is still prepared.
-            client.batch_execute("DEALLOCATE refit_backfill_plan").await.ok();
+            client.batch_execute_boxed("DEALLOCATE refit_backfill_plan").await.ok();
             let reason = match other {
                 Ok(Began::Refused(reason)) => reason,
                 // An error of the job itself would recur in any session, so the job fails.
@@ -80,7 +81,7 @@ async fn begun(client: &Client, job: &Job) -> Result<Began, Error> {
     let sql = format!(
         "SELECT FROM refit.backfill WHERE id = $1 AND state = 'registered' AND {IS_CURRENT} FOR NO KEY UPDATE SKIP LOCKED"
     );
-    let mine = client.query_typed(&job.sql(&sql), &[(&job.id, Type::INT8)]).await;
+    let mine = client.query_boxed(&job.sql(&sql), &[(&job.id, Type::INT8)]).await;
     if mine.map_err(Error::database("beginning a backfill"))?.is_empty() {
         return Ok(Began::Elsewhere);
     }
@@ -195,7 +196,7 @@ async fn invalid_query(client: &Client, job: &Job, table: &Table) -> Result<Opti
     if let Some(remaining) = &directive.remaining {
         let relation = table.leaves.first().map_or(&table.name, |leaf| &leaf.name);
         let sql = format!("EXPLAIN SELECT pg_catalog.count(*) FROM ONLY {relation} WHERE ({remaining})");
-        let asked = client.simple_query(&format!("{}{sql};{}", path::enter(job), path::LEAVE)).await;
+        let asked = client.simple_query_boxed(&format!("{}{sql};{}", path::enter(job), path::LEAVE)).await;
         if let Some(query_error) = query_error(asked.map_err(Error::database("checking `remaining`")))? {
             return Ok(Some(query_error));
         }
@@ -233,7 +234,7 @@ pub(super) async fn check_plans(
         let text = part.text(&lease.relation, place.closed);
         let values = lease.parameters(&place, &end, part.parameters);
         if job.directive.allow_scan {
-            client.prepare(&text).await.map_err(Error::database("preparing a batch"))?;
+            client.prepare_boxed(&text).await.map_err(Error::database("preparing a batch"))?;
         } else if let Err(reason) = inspect::check(client, &text, &values, job.directive.batch).await? {
             return Ok(Err(reason));
         }
@@ -247,7 +248,7 @@ async fn first_end(client: &Client, job: &Job, lease: &Lease, place: &Place) -> 
     }
     let failed = || Error::database("looking for the first batch");
     let sql = bound_sql(&lease.relation, &KeyColumns::new(&job.directive.key), None, place.closed);
-    let statement = client.prepare(&sql).await.map_err(failed())?;
+    let statement = client.prepare_boxed(&sql).await.map_err(failed())?;
     let end = bound(client, &statement, place, job.directive.batch).await.map_err(failed())?;
     Ok(end.unwrap_or_else(|| place.last.clone()))
 }
@@ -264,7 +265,7 @@ async fn record(
     insert(client, job, 0, pieces).await?;
     let journal = if keeps.is_some() { Some(journal::table_of(job)) } else { job.journal.clone() };
     if let Some(sql) = keeps {
-        client.batch_execute(&sql).await.map_err(Error::database("creating the undo journal"))?;
+        client.batch_execute_boxed(&sql).await.map_err(Error::database("creating the undo journal"))?;
     }
     let rows = i64::try_from(table.rows()).unwrap_or(i64::MAX);
     // An undo restores the rows of the journal, which has no newer rows.
@@ -279,7 +280,7 @@ async fn record(
     let sql = "UPDATE refit.backfill SET state = 'running', strategy = $2, reason = $3, remaining = $4, rows_estimated = $5, \
                    journal = $6, targets = $7, error = NULL, started_at = pg_catalog.clock_timestamp() WHERE id = $1";
     client
-        .execute_typed(
+        .execute_boxed(
             &job.sql(sql),
             &[
                 (&job.id, Type::INT8),
@@ -300,7 +301,8 @@ async fn record(
 pub(crate) async fn insert(client: &Client, job: &Job, pass: i32, pieces: &[Piece]) -> Result<(), Error> {
     let sql = "INSERT INTO refit.backfill_range (backfill_id, pass, relation, lower, lower_closed, windows, stripes, rows_estimated, relation_oid) \
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, pg_catalog.to_regclass($3)::pg_catalog.oid)";
-    let statement = client.prepare(&job.sql(sql)).await.map_err(Error::database("writing the ranges"))?;
+    let statement =
+        client.prepare_boxed(&job.sql(sql)).await.map_err(Error::database("writing the ranges"))?;
     for piece in pieces {
         let windows = serde_json::to_string(&piece.windows).unwrap_or_default();
         let stripes = i32::try_from(piece.stripes).unwrap_or(1);

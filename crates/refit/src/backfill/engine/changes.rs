@@ -13,6 +13,7 @@ use super::job::Job;
 use super::path;
 use super::shape::Shape;
 use crate::error::Error;
+use crate::queries::Queries;
 
 /// What an UPDATE of one table changes.
 #[derive(Debug, Clone, Default)]
@@ -56,7 +57,7 @@ impl Changes {
                            AND a.attnum = ANY (t.tgattr::pg_catalog.int2[]))) \
                    ORDER BY t.tgname";
         let rows = client
-            .query_typed(sql, &[(&relation, Type::TEXT), (&self.columns, Type::TEXT_ARRAY)])
+            .query_boxed(sql, &[(&relation, Type::TEXT), (&self.columns, Type::TEXT_ARRAY)])
             .await
             .map_err(Error::database("reading the triggers of a table"))?;
         for row in rows {
@@ -92,7 +93,7 @@ impl Changes {
                    WHERE g.attrelid = pg_catalog.to_regclass($1) AND g.attgenerated <> '' AND NOT g.attisdropped \
                      AND a.attname::pg_catalog.text = ANY ($2) ORDER BY 1";
         let rows = client
-            .query_typed(sql, &[(&relation, Type::TEXT), (&self.columns, Type::TEXT_ARRAY)])
+            .query_boxed(sql, &[(&relation, Type::TEXT), (&self.columns, Type::TEXT_ARRAY)])
             .await
             .map_err(Error::database("reading the generated columns of a table"))?;
         for row in rows {
@@ -126,7 +127,7 @@ pub(crate) async fn written(
     let mut sets = Vec::new();
     for write in shape.iter().flat_map(|shape| &shape.parts).flat_map(|part| &part.writes) {
         let name = path::resolve(client, job, &write.name).await?;
-        let row = client.query_typed_one(sql, &[(&name, Type::TEXT), (&directive.table, Type::TEXT)]).await;
+        let row = client.query_one_boxed(sql, &[(&name, Type::TEXT), (&directive.table, Type::TEXT)]).await;
         if !row.map_err(Error::database("looking for the tables that a statement writes"))?.get::<_, bool>(0)
         {
             continue;
@@ -165,7 +166,7 @@ pub(crate) async fn reject_reason(
                    JOIN pg_catalog.pg_attribute a ON a.attrelid = tree.relid AND a.attnum = d.objsubid \
                WHERE NOT tree.isleaf AND a.attname::pg_catalog.text = ANY ($2) LIMIT 1";
     let rows = client
-        .query_typed(sql, &[(&directive.table, Type::TEXT), (&changes.columns, Type::TEXT_ARRAY)])
+        .query_boxed(sql, &[(&directive.table, Type::TEXT), (&changes.columns, Type::TEXT_ARRAY)])
         .await
         .map_err(Error::database("reading the partition keys of a table"))?;
     Ok(rows.first().map(|row| {

@@ -8,6 +8,7 @@ use super::job::Job;
 use super::names::follow_if_behind;
 use crate::error::Error;
 use crate::pin::pinned;
+use crate::queries::Queries;
 use crate::state::State;
 
 /// A request that an operator may make of a backfill.
@@ -111,7 +112,7 @@ async fn retry(client: &Client, job: &Job) -> Result<(), Error> {
 
 /// A job that has become complete since it was read is not changed.
 async fn asked(client: &Client, job: &Job, sql: &str) -> Result<(), Error> {
-    let changed = client.query_typed(&job.sql(sql), &[(&job.id, Type::INT8)]).await;
+    let changed = client.query_boxed(&job.sql(sql), &[(&job.id, Type::INT8)]).await;
     match changed.map_err(Error::database("controlling a backfill"))?.is_empty() {
         true => Err(Error::Target(format!(
             "the backfill {} has become complete: there is nothing left to do",

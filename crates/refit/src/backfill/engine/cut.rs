@@ -1,9 +1,10 @@
 //! Cuts a table's key space into ranges at the quantiles of a sample of its keys, which works for any type with an order.
 
-use futures_util::TryStreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, TryStreamExt};
 use refit_model::{BackfillDirective, Strategy};
 use tokio_postgres::types::Type;
-use tokio_postgres::{Client, Row, Statement};
+use tokio_postgres::{Client, Statement};
 
 use super::facts::{Leaf, to_float, whole};
 use super::heap::Tid;
@@ -11,6 +12,7 @@ use super::key::{Key, KeyColumns, Text, key_of};
 use super::lease::Place;
 use super::strategy::{Choice, STRIPES, WINDOW_ROWS};
 use crate::error::Error;
+use crate::queries::Queries;
 
 /// Blocks and keys that are sampled for each piece. Neighboring keys are often in one block, so the number of blocks matters: with
 /// 32, the sizes of pieces differ by a sixth.
@@ -102,7 +104,7 @@ pub(crate) async fn ends(
     };
     let sql = format!("SELECT {}, {}", one(&key.list()), one(&key.descending()));
     let row =
-        client.query_typed_one(&sql, &[]).await.map_err(Error::database("reading the ends of a key"))?;
+        client.query_one_boxed(&sql, &[]).await.map_err(Error::database("reading the ends of a key"))?;
     let (first, last): (Option<Key>, Option<Key>) = (row.get(0), row.get(1));
     Ok(first.zip(last))
 }
@@ -127,7 +129,7 @@ async fn quantiles(client: &Client, leaf: &Leaf, key: &KeyColumns, pieces: u64) 
         key.descending()
     );
     let tiles = i32::try_from(pieces).unwrap_or(i32::MAX);
-    let rows = client.query_typed(&sql, &[(&tiles, Type::INT4)]).await;
+    let rows = client.query_boxed(&sql, &[(&tiles, Type::INT4)]).await;
     let rows = rows.map_err(Error::database("sampling a table"))?;
     let mut keys: Vec<Key> = rows.iter().map(key_of).collect();
     // A key that is not unique may end several pieces.
@@ -157,8 +159,19 @@ pub(crate) async fn bound(
 ) -> Result<Option<Key>, tokio_postgres::Error> {
     let mut values = values(&[&place.lower, &place.last]);
     values.push(Text::new((rows.max(1) - 1).to_string()));
-    let found: Vec<Row> = client.query_raw(statement, values).await?.try_collect().await?;
-    Ok(found.first().map(key_of))
+    Ok(keys(client, statement, values).await?.into_iter().next())
+}
+
+/// Runs a prepared query whose rows are keys.
+pub(crate) fn keys<'a>(
+    client: &'a Client,
+    statement: &'a Statement,
+    values: Vec<Text<'a>>,
+) -> BoxFuture<'a, Result<Vec<Key>, tokio_postgres::Error>> {
+    let rows = async move {
+        client.query_raw(statement, values).await?.map_ok(|row| key_of(&row)).try_collect().await
+    };
+    rows.boxed()
 }
 
 /// The parameters of a statement, as the driver's `*_raw` methods take them.

@@ -9,6 +9,7 @@ use super::job::{Job, registration};
 use super::shape::Shape;
 use crate::error::Error;
 use crate::pin::local_search_path;
+use crate::queries::Queries;
 use crate::state::State;
 
 /// Makes the job of a migration whose edit was accepted run the new text, in the transaction at hand.
@@ -58,7 +59,7 @@ pub(crate) async fn accept_edit(client: &Client, state: &State, migration: &Migr
         (&json, Type::TEXT),
         (&remaining, Type::TEXT),
     ];
-    let changed = client.execute_typed(&state.sql(sql), &parameters).await;
+    let changed = client.execute_boxed(&state.sql(sql), &parameters).await;
     changed.map_err(Error::database("changing a backfill"))?;
     Ok(())
 }
@@ -66,7 +67,7 @@ pub(crate) async fn accept_edit(client: &Client, state: &State, migration: &Migr
 /// The directive as its migration wrote it: a job's own names the table that was found.
 async fn written_directive(client: &Client, job: &Job) -> Result<refit_model::BackfillDirective, Error> {
     let sql = "SELECT directive FROM refit.backfill WHERE id = $1";
-    let row = client.query_typed_one(&job.sql(sql), &[(&job.id, Type::INT8)]).await;
+    let row = client.query_one_boxed(&job.sql(sql), &[(&job.id, Type::INT8)]).await;
     let text: String = row.map_err(Error::database("reading a backfill"))?.get(0);
     serde_json::from_str(&text)
         .map_err(|error| Error::Internal(format!("the directive of {} cannot be read: {error}", job.name)))
@@ -93,13 +94,13 @@ pub(crate) async fn record(
         local_search_path(search_path),
         registration(state, migration, directive)
     );
-    client.batch_execute(&sql).await.map_err(failed())?;
+    client.batch_execute_boxed(&sql).await.map_err(failed())?;
     if complete {
         let sql = "UPDATE refit.backfill SET state = 'complete', finished_at = pg_catalog.clock_timestamp(), \
                        reason = 'an operator said that its rows are done' WHERE version = $1 AND history_id = $2";
         let named: [(&(dyn ToSql + Sync), Type); 2] =
             [(&migration.version, Type::INT8), (&state.history(), Type::INT8)];
-        client.execute_typed(&state.sql(sql), &named).await.map_err(failed())?;
+        client.execute_boxed(&state.sql(sql), &named).await.map_err(failed())?;
     }
     Ok(())
 }
@@ -113,9 +114,9 @@ pub(crate) async fn register_again(
 ) -> Result<(), Error> {
     let failed = || Error::database("registering a backfill again");
     let Some(migration) = set.migration(version) else { return Ok(()) };
-    client.batch_execute("BEGIN").await.map_err(failed())?;
+    client.batch_execute_boxed("BEGIN").await.map_err(failed())?;
     let recorded = record(client, (state, search_path), migration, false).await;
     let end = if recorded.is_ok() { "COMMIT" } else { "ROLLBACK" };
-    client.batch_execute(end).await.map_err(failed())?;
+    client.batch_execute_boxed(end).await.map_err(failed())?;
     recorded
 }

@@ -7,6 +7,7 @@ use tokio_postgres::types::Type;
 use super::changes::Changes;
 use super::key::KeyColumns;
 use crate::error::Error;
+use crate::queries::Queries;
 
 /// A table whose rows a backfill changes.
 #[derive(Debug)]
@@ -92,7 +93,7 @@ pub(crate) async fn leaves(
     let sql = "SELECT c.relkind::text, n.nspname, c.relname, (SELECT pg_catalog.string_agg(inhrelid::regclass::text, ', ') \
                    FROM pg_inherits WHERE inhparent = c.oid AND c.relkind = 'r') FROM pg_class c \
                JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = pg_catalog.to_regclass($1)";
-    let rows = client.query_typed(sql, &[(&directive.table, Type::TEXT)]).await.map_err(failed())?;
+    let rows = client.query_boxed(sql, &[(&directive.table, Type::TEXT)]).await.map_err(failed())?;
     let Some(row) = rows.first() else {
         return Ok(Err(format!("there is no table {}", directive.table)));
     };
@@ -114,7 +115,7 @@ pub(crate) async fn leaves(
                                UNION SELECT pg_catalog.to_regclass($1) WHERE NOT EXISTS ( \
                                    SELECT FROM pg_partitioned_table WHERE partrelid = pg_catalog.to_regclass($1))) \
                ORDER BY c.oid";
-    let rows = client.query_typed(sql, &[(&directive.table, Type::TEXT)]).await.map_err(failed())?;
+    let rows = client.query_boxed(sql, &[(&directive.table, Type::TEXT)]).await.map_err(failed())?;
     let mut table = Table { name, partitioned: kind == "p", leaves: Vec::new() };
     for row in rows {
         let name: String = row.get(0);
@@ -144,7 +145,7 @@ impl Leaf {
                      AND attnum > 0 AND NOT attisdropped ORDER BY pg_catalog.array_position($2, attname::text)";
         let failed = || Error::database("reading the key of a backfill");
         let rows = client
-            .query_typed(sql, &[(&self.name, Type::TEXT), (&key, Type::TEXT_ARRAY)])
+            .query_boxed(sql, &[(&self.name, Type::TEXT), (&key, Type::TEXT_ARRAY)])
             .await
             .map_err(failed())?;
         if rows.len() != key.len() {
@@ -179,7 +180,7 @@ impl Leaf {
         if rows.iter().any(|row| !row.get::<_, bool>(2)) {
             let any_null = KeyColumns::new(key).any_null();
             let sql = format!("SELECT EXISTS (SELECT FROM ONLY {} WHERE {any_null})", self.name);
-            if client.query_typed_one(&sql, &[]).await.map_err(failed())?.get(0) {
+            if client.query_one_boxed(&sql, &[]).await.map_err(failed())?.get(0) {
                 return Ok(Err(format!(
                     "rows of {} have a null in the key ({}), and would never be visited: name another key, or walk \
                      the heap with `key = [\"ctid\"]` and `remaining`",
@@ -199,7 +200,7 @@ impl Leaf {
                          SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid \
                            AND d.refobjid = i.indrelid AND d.refobjsubid = a.attnum)) ORDER BY 1 LIMIT 1";
         let rows = client
-            .query_typed(sql, &[(&self.name, Type::TEXT), (&sets, Type::TEXT_ARRAY)])
+            .query_boxed(sql, &[(&self.name, Type::TEXT), (&sets, Type::TEXT_ARRAY)])
             .await
             .map_err(Error::database("reading the indexes of a table"))?;
         Ok(rows.first().map(|row| row.get(0)))
@@ -212,7 +213,7 @@ impl Leaf {
             self.name
         );
         let row =
-            client.query_typed_one(&sql, &[]).await.map_err(Error::database("reading the lowest key"))?;
+            client.query_one_boxed(&sql, &[]).await.map_err(Error::database("reading the lowest key"))?;
         Ok(row.get(0))
     }
 
@@ -226,7 +227,7 @@ impl Leaf {
             self.name,
             self.percent_for(10_000)
         );
-        let row = client.query_typed_one(&sql, &[]).await.map_err(Error::database("sampling a table"))?;
+        let row = client.query_one_boxed(&sql, &[]).await.map_err(Error::database("sampling a table"))?;
         Ok(row.get(0))
     }
 
@@ -240,7 +241,7 @@ impl Leaf {
 pub(crate) async fn is_walkable(client: &Client, relation: &str, key: &[String]) -> Result<bool, Error> {
     let sql = "SELECT pg_catalog.array_agg(attnum ORDER BY pg_catalog.array_position($2, attname::text)) FROM pg_attribute \
                WHERE attrelid = pg_catalog.to_regclass($1) AND attname::text = ANY ($2) AND NOT attisdropped";
-    let row = client.query_typed_one(sql, &[(&relation, Type::TEXT), (&key, Type::TEXT_ARRAY)]).await;
+    let row = client.query_one_boxed(sql, &[(&relation, Type::TEXT), (&key, Type::TEXT_ARRAY)]).await;
     let row = row.map_err(Error::database("reading the key of a backfill"))?;
     let numbers: Option<Vec<i16>> = row.get(0);
     match numbers.filter(|numbers| numbers.len() == key.len()) {
@@ -262,7 +263,7 @@ async fn is_ordered_by(client: &Client, relation: &str, numbers: &[i16]) -> Resu
                         OR i.indcollation[n::int - 1] <> a.attcollation \
                         OR (i.indoption[n::int - 1] & 1) <> (i.indoption[0] & 1)))";
     let row = client
-        .query_typed_one(sql, &[(&relation, Type::TEXT), (&numbers, Type::INT2_ARRAY)])
+        .query_one_boxed(sql, &[(&relation, Type::TEXT), (&numbers, Type::INT2_ARRAY)])
         .await
         .map_err(Error::database("reading the indexes of a table"))?;
     Ok(row.get(0))
@@ -281,7 +282,7 @@ async fn estimate(client: &Client, relation: &str, pages: u64) -> Result<u64, Er
         "SELECT pg_catalog.count(*) FROM ONLY {relation} TABLESAMPLE SYSTEM ({})",
         (share * 100.0).max(1e-4)
     );
-    let row = client.query_typed_one(&sql, &[]).await;
+    let row = client.query_one_boxed(&sql, &[]).await;
     let counted: i64 = row.map_err(Error::database("sampling a table"))?.get(0);
     let sampled = to_float(u64::try_from(counted).unwrap_or(0)) / share;
     if pages <= SAMPLED_PAGES {

@@ -14,6 +14,7 @@ use super::names::IS_CURRENT;
 use super::path::under;
 use crate::check::{Occasion, Surroundings, failures, record, run, warnings};
 use crate::error::Error;
+use crate::queries::Queries;
 use crate::report::CheckResult;
 
 /// Maximum sweeps since the job began or was resumed: rows that are written faster than that need another solution.
@@ -57,10 +58,10 @@ pub(crate) async fn finish(
     results: &mut Vec<CheckResult>,
 ) -> Result<Finished, Error> {
     let failed = || Error::database("finishing a backfill");
-    client.batch_execute(&opening()).await.map_err(failed())?;
+    client.batch_execute_boxed(&opening()).await.map_err(failed())?;
     let outcome = finishing(client, job, checks, results).await;
     let end = if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" };
-    client.batch_execute(end).await.map_err(failed())?;
+    client.batch_execute_boxed(end).await.map_err(failed())?;
     let reason = match outcome {
         Err(Error::Backfill { reason, .. }) => reason,
         // An error of the job itself fails it. A missing privilege does not: another role may have it.
@@ -88,7 +89,7 @@ async fn finishing(
                    SELECT FROM refit.backfill_range WHERE backfill_id = b.id AND NOT done) \
                  AND pg_catalog.pg_try_advisory_xact_lock('refit.backfill'::regclass::oid::int4, ($1 % 2147483647)::int4)"
     );
-    let rows = client.query_typed(&job.sql(&sql), &[(&job.id, Type::INT8)]).await.map_err(failed())?;
+    let rows = client.query_boxed(&job.sql(&sql), &[(&job.id, Type::INT8)]).await.map_err(failed())?;
     let Some(row) = rows.first() else { return Ok(Finished::Elsewhere) };
     let pass: i32 = row.get(0);
     let verdict = match judge(client, job, pass).await? {
@@ -99,7 +100,7 @@ async fn finishing(
         "SELECT FROM refit.backfill WHERE id = $1 AND state = 'running' AND requested = 'run' AND pass = $2 AND {IS_CURRENT} FOR NO KEY UPDATE"
     );
     let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&job.id, Type::INT8), (&pass, Type::INT4)];
-    if client.query_typed(&job.sql(&sql), &parameters).await.map_err(failed())?.is_empty() {
+    if client.query_boxed(&job.sql(&sql), &parameters).await.map_err(failed())?.is_empty() {
         return Ok(Finished::Elsewhere);
     }
     match verdict {
@@ -110,7 +111,7 @@ async fn finishing(
         Verdict::Sweep(pieces) => {
             insert(client, job, pass + 1, &pieces).await?;
             let sql = "UPDATE refit.backfill SET pass = pass + 1 WHERE id = $1";
-            client.execute_typed(&job.sql(sql), &[(&job.id, Type::INT8)]).await.map_err(failed())?;
+            client.execute_boxed(&job.sql(sql), &[(&job.id, Type::INT8)]).await.map_err(failed())?;
             Ok(Finished::Again)
         }
     }
@@ -120,7 +121,7 @@ async fn finishing(
 async fn judge(client: &Client, job: &Job, pass: i32) -> Result<Verdict, Error> {
     let sql =
         "SELECT pg_catalog.count(*) FROM refit.backfill_error WHERE backfill_id = $1 AND resolved_at IS NULL";
-    let row = client.query_typed_one(&job.sql(sql), &[(&job.id, Type::INT8)]).await;
+    let row = client.query_one_boxed(&job.sql(sql), &[(&job.id, Type::INT8)]).await;
     let errors: i64 = row.map_err(Error::database("counting the rows that failed"))?.get(0);
     if let Some(remaining) = &job.remaining {
         let left = left(client, job, remaining).await?;
@@ -189,7 +190,7 @@ fn named(keys: &[Key]) -> String {
 /// Whether the last sweep changed nothing, or left as many rows as it found, including the first one.
 async fn is_stuck(client: &Client, job: &Job, pass: i32, left: &Left) -> Result<bool, Error> {
     let sql = "SELECT relation, lower, rows_estimated, rows_changed FROM refit.backfill_range WHERE backfill_id = $1 AND pass = $2";
-    let swept = client.query_typed(&job.sql(sql), &[(&job.id, Type::INT8), (&pass, Type::INT4)]).await;
+    let swept = client.query_boxed(&job.sql(sql), &[(&job.id, Type::INT8), (&pass, Type::INT4)]).await;
     let swept = swept.map_err(Error::database("reading the last sweep"))?;
     let sum = |column: usize| swept.iter().map(|row| row.get::<_, i64>(column)).sum::<i64>();
     let (found, changed) = (sum(2), sum(3));
@@ -209,7 +210,7 @@ async fn left(client: &Client, job: &Job, remaining: &str) -> Result<Left, Error
     for leaf in &table.leaves {
         let sql = format!("SELECT pg_catalog.count(*) FROM ONLY {} WHERE {remaining}", leaf.name);
         let counted = under(client, job, async {
-            let row = client.query_typed_one(&sql, &[]).await;
+            let row = client.query_one_boxed(&sql, &[]).await;
             Ok(row.map_err(Error::database("counting the remaining rows"))?.get(0))
         });
         let count: i64 = counted.await?;
@@ -256,6 +257,6 @@ async fn first(
         key.array(),
         key.list()
     );
-    let rows = client.query_typed(&sql, &[(&job.id, Type::INT8), (&relation, Type::TEXT)]).await;
+    let rows = client.query_boxed(&sql, &[(&job.id, Type::INT8), (&relation, Type::TEXT)]).await;
     Ok(rows.map_err(Error::database("counting the remaining rows"))?.iter().map(key_of).collect())
 }

@@ -6,12 +6,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use futures_util::TryStreamExt;
 use refit_model::Version;
 use tokio_postgres::Client;
 
-use super::cut::values;
-use super::key::{Key, KeyColumns, key_of};
+use super::cut::{keys, values};
+use super::key::{Key, KeyColumns};
+use crate::queries::Queries;
 
 /// The error that a function returns when a batch fails.
 pub type FunctionError = Box<dyn std::error::Error + Send + Sync>;
@@ -109,6 +109,7 @@ impl<'a> Batch<'a> {
     pub async fn keys(&self) -> Result<Vec<Key>, tokio_postgres::Error> {
         let sql = keys_sql(self.relation, self.key, self.remaining, self.closed);
         let values = values(&[self.lower, self.upper]);
-        self.client.query_raw(&sql, values).await?.map_ok(|row| key_of(&row)).try_collect().await
+        let statement = self.client.prepare_boxed(&sql).await?;
+        keys(self.client, &statement, values).await
     }
 }

@@ -11,6 +11,7 @@ use super::lease::LIVE;
 use super::supervisor::Starting;
 use super::worker::{SLICE, Worker, is_server_failure};
 use crate::error::Error;
+use crate::queries::Queries;
 
 /// How long a worker keeps its connection after its last range while no other range is free.
 pub(super) const LINGER: Duration = Duration::from_secs(3);
@@ -62,7 +63,7 @@ async fn ranges(client: &Client, job: &Job, workers: u32) -> Result<Option<u32>,
         "SELECT EXISTS (SELECT FROM refit.backfill WHERE id = $1 AND state = 'running' AND requested = 'run'), pg_catalog.count(*), \
              pg_catalog.count(*) FILTER (WHERE {LIVE}) FROM refit.backfill_range r WHERE backfill_id = $1 AND NOT done"
     );
-    let row = client.query_typed_one(&job.sql(&sql), &[(&job.id, Type::INT8)]).await;
+    let row = client.query_one_boxed(&job.sql(&sql), &[(&job.id, Type::INT8)]).await;
     let row = row.map_err(Error::database("looking for a range"))?;
     let (runs, left, leased): (bool, i64, i64) = (row.get(0), row.get(1), row.get(2));
     if !runs || left == 0 {

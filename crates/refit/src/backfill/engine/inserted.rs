@@ -11,6 +11,7 @@ use super::key::{literal, quoted};
 use super::path;
 use super::shape::{Shape, resolved};
 use crate::error::Error;
+use crate::queries::Queries;
 
 /// The column of a journal with the table of its rows: by OID, and by name in a dump.
 const TABLE: &str = "\"refit table\"";
@@ -67,7 +68,7 @@ pub(super) async fn ask(
              EXISTS (SELECT FROM pg_catalog.pg_class WHERE oid = $2) \
          FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1"
     );
-    let row = client.query_typed_one(&sql, &[(&oid, Type::OID), (&known, Type::OID)]).await;
+    let row = client.query_one_boxed(&sql, &[(&oid, Type::OID), (&known, Type::OID)]).await;
     let row = row.map_err(Error::database("reading the table of inserted rows"))?;
     if known != 0 && known != oid && row.get::<_, bool>(3) {
         return Ok(Err(format!(
@@ -186,8 +187,8 @@ impl Deletion {
                  JOIN pg_catalog.pg_class c ON c.oid = pg_catalog.to_regclass($1)"
         );
         // Under an empty search path, names of tables are printed with their schemas.
-        client.batch_execute(path::LEAVE).await.map_err(failed())?;
-        let rows = client.query_typed(&sql, &[(&journal, Type::TEXT)]).await.map_err(failed())?;
+        client.batch_execute_boxed(path::LEAVE).await.map_err(failed())?;
+        let rows = client.query_boxed(&sql, &[(&journal, Type::TEXT)]).await.map_err(failed())?;
         let Some(row) = rows.first() else { return Ok(None) };
         let (table, key): (String, Option<Vec<String>>) = (row.get(0), row.get(1));
         let key = key.unwrap_or_default();

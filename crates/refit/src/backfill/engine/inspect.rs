@@ -6,6 +6,7 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 
 use super::key::Text;
 use crate::error::Error;
+use crate::queries::Queries;
 
 /// Maximum rows of another table that a batch may read in full.
 const SMALL: f64 = 10_000.0;
@@ -22,7 +23,10 @@ pub(crate) async fn check(
 ) -> Result<Result<(), String>, Error> {
     let values: Vec<String> = values.iter().map(|value| value.literal()).collect();
     let failed = || Error::database("planning a batch");
-    client.batch_execute(&format!("PREPARE refit_backfill_plan AS {statement}")).await.map_err(failed())?;
+    client
+        .batch_execute_boxed(&format!("PREPARE refit_backfill_plan AS {statement}"))
+        .await
+        .map_err(failed())?;
     let sql = format!("EXPLAIN (VERBOSE, FORMAT JSON) EXECUTE refit_backfill_plan({})", values.join(", "));
     let plan = json(client, &sql).await.map_err(failed())?;
     let mut scans = Vec::new();
@@ -31,16 +35,16 @@ pub(crate) async fn check(
         // The planner may prefer a sequential scan if the table is small or its statistics are stale: what matters is whether an
         // index could be used.
         let settings = "SELECT pg_catalog.set_config('enable_seqscan', $1, false)";
-        let now = client.query_typed_one("SELECT pg_catalog.current_setting('enable_seqscan')", &[]).await;
+        let now = client.query_one_boxed("SELECT pg_catalog.current_setting('enable_seqscan')", &[]).await;
         let now: String = now.map_err(failed())?.get(0);
-        client.query_typed(settings, &[(&"off", Type::TEXT)]).await.map_err(failed())?;
+        client.query_boxed(settings, &[(&"off", Type::TEXT)]).await.map_err(failed())?;
         let plan = json(client, &sql).await.map_err(failed())?;
-        client.query_typed(settings, &[(&now, Type::TEXT)]).await.map_err(failed())?;
+        client.query_boxed(settings, &[(&now, Type::TEXT)]).await.map_err(failed())?;
         let mut without = Vec::new();
         whole_reads(&plan[0]["Plan"], true, &mut without);
         scans.retain(|scan| without.contains(scan));
     }
-    client.batch_execute("DEALLOCATE refit_backfill_plan").await.map_err(failed())?;
+    client.batch_execute_boxed("DEALLOCATE refit_backfill_plan").await.map_err(failed())?;
     for (schema, name) in scans {
         // Statistics may be missing or stale, so the rows are estimated from the current number of pages, as the planner does.
         let sql = "SELECT c.oid::regclass::text, pg_catalog.pg_relation_size(c.oid) / block * CASE \
@@ -51,7 +55,7 @@ pub(crate) async fn check(
                        CAST(pg_catalog.current_setting('block_size') AS float8) AS block \
                    WHERE n.nspname = $1 AND c.relname = $2";
         let row =
-            client.query_typed(sql, &[(&schema, Type::TEXT), (&name, Type::TEXT)]).await.map_err(failed())?;
+            client.query_boxed(sql, &[(&schema, Type::TEXT), (&name, Type::TEXT)]).await.map_err(failed())?;
         let Some(row) = row.first() else { continue };
         let (relation, rows): (String, f64) = (row.get(0), row.get(1));
         if rows > SMALL.max(f64::from(rows_in_batch) * 2.0) {
@@ -66,7 +70,7 @@ pub(crate) async fn check(
 
 /// The output of an EXPLAIN with FORMAT JSON.
 pub(crate) async fn json(client: &Client, sql: &str) -> Result<Value, tokio_postgres::Error> {
-    let messages = client.simple_query(sql).await?;
+    let messages = client.simple_query_boxed(sql).await?;
     let row = messages.iter().find_map(|message| match message {
         SimpleQueryMessage::Row(row) => row.get(0),
         _ => None,

@@ -11,6 +11,7 @@ use super::key::literal;
 use super::shape::Shape;
 use crate::error::Error;
 use crate::pin::local_search_path;
+use crate::queries::Queries;
 use crate::state::BackfillState;
 use crate::state::State;
 
@@ -163,7 +164,7 @@ impl Job {
             return Ok(Vec::new());
         }
         let sql = format!("SELECT {COLUMNS} FROM ({NEWEST}) AS newest WHERE {condition} ORDER BY version");
-        let rows = client.query_typed(&state.sql(&sql), &[(&state.history(), Type::INT8)]).await;
+        let rows = client.query_boxed(&state.sql(&sql), &[(&state.history(), Type::INT8)]).await;
         let rows = rows.map_err(Error::database("reading the backfills"))?;
         rows.iter().map(|row| Job::read(state, row)).collect()
     }
@@ -176,7 +177,7 @@ impl Job {
     /// The job's current state.
     pub(crate) async fn again(&self, client: &Client) -> Result<Job, Error> {
         let sql = format!("SELECT {COLUMNS} FROM refit.backfill WHERE id = $1");
-        let rows = client.query_typed(&self.sql(&sql), &[(&self.id, Type::INT8)]).await;
+        let rows = client.query_boxed(&self.sql(&sql), &[(&self.id, Type::INT8)]).await;
         match rows.map_err(Error::database("reading a backfill"))?.first() {
             Some(row) => Job::read(&self.state_schema, row),
             None => Err(Error::Internal(format!("the backfill {} is no longer registered", self.name))),
@@ -194,7 +195,7 @@ impl Job {
         let sql = "UPDATE refit.backfill SET state = $2, error = $3, throttle = NULL, rows_per_second = NULL, \
                        finished_at = pg_catalog.clock_timestamp() WHERE id = $1 AND state IN ('registered', 'running')";
         client
-            .execute_typed(
+            .execute_boxed(
                 &self.sql(sql),
                 &[(&self.id, Type::INT8), (&state, Type::TEXT), (&error, Type::TEXT)],
             )
@@ -234,7 +235,7 @@ pub(crate) async fn states(
         return Ok(std::collections::BTreeMap::new());
     }
     let sql = format!("SELECT version, state, kind FROM ({NEWEST}) AS newest");
-    let rows = client.query_typed(&state.sql(&sql), &[(&state.history(), Type::INT8)]).await;
+    let rows = client.query_boxed(&state.sql(&sql), &[(&state.history(), Type::INT8)]).await;
     let rows = rows.map_err(Error::database("reading the backfills"))?;
     let read = |row: &Row| {
         let (stands, kind): (String, String) = (row.get(1), row.get(2));

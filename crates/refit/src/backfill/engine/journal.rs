@@ -13,6 +13,7 @@ use super::job::Job;
 use super::key::{literal, quoted};
 use super::shape::{Part, Shape};
 use crate::error::Error;
+use crate::queries::Queries;
 use crate::state::DEFAULT_SCHEMA;
 
 /// The journal's table, qualified and quoted.
@@ -59,7 +60,7 @@ pub(crate) async fn reject_reason(
                        SELECT FROM pg_catalog.unnest(i.indkey::int2[]) WITH ORDINALITY AS indexed (attnum, n) \
                            LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = indexed.attnum \
                        WHERE n <= i.indnkeyatts AND NOT coalesce(a.attname::text = ANY ($2), false)))";
-    let row = client.query_typed_one(sql, &[(&table.name, Type::TEXT), (key, Type::TEXT_ARRAY)]).await;
+    let row = client.query_one_boxed(sql, &[(&table.name, Type::TEXT), (key, Type::TEXT_ARRAY)]).await;
     let is_unique: bool = row.map_err(Error::database("reading the indexes of a table"))?.get(0);
     Ok((!is_unique).then(|| {
         format!(
@@ -82,7 +83,7 @@ async fn cannot_be_restored(
                FROM pg_catalog.unnest($2) AS columns (name) LEFT JOIN pg_catalog.pg_attribute a \
                    ON a.attrelid = pg_catalog.to_regclass($1) AND a.attname::pg_catalog.text = columns.name AND NOT a.attisdropped \
                WHERE a.attnum IS NULL OR a.attnum < 0 OR a.attgenerated <> '' OR a.attidentity = 'a' LIMIT 1";
-    let rows = client.query_typed(sql, &[(&table.name, Type::TEXT), (&undo, Type::TEXT_ARRAY)]).await;
+    let rows = client.query_boxed(sql, &[(&table.name, Type::TEXT), (&undo, Type::TEXT_ARRAY)]).await;
     let rows = rows.map_err(Error::database("reading the columns of `undo`"))?;
     Ok(rows.first().map(|row| {
         let (column, what): (String, String) = (row.get(0), row.get(1));

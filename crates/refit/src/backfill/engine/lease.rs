@@ -11,6 +11,7 @@ use super::job::Job;
 use super::key::{Key, Text};
 use super::names::IS_CURRENT;
 use crate::error::Error;
+use crate::queries::Queries;
 
 /// A range that a worker may change as long as no newer token exists.
 #[derive(Debug, Clone)]
@@ -86,7 +87,7 @@ impl Lease {
         let sql = format!(
             "SELECT {COLUMNS} FROM refit.backfill_range r WHERE backfill_id = $1 AND NOT done ORDER BY pass, id"
         );
-        let rows = client.query_typed(&job.sql(&sql), &[(&job.id, Type::INT8)]).await;
+        let rows = client.query_boxed(&job.sql(&sql), &[(&job.id, Type::INT8)]).await;
         rows.map_err(Error::database("reading the ranges"))?.iter().map(Lease::read).collect()
     }
 
@@ -120,16 +121,16 @@ impl Lease {
             [(&job.id, Type::INT8), (&workers, Type::INT8), (&seconds, Type::FLOAT8)];
         let job_parameter: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 1] = [(&job.id, Type::INT8)];
         let (lock, sql) = (job.sql(lock), job.sql(&sql));
-        let began = client.batch_execute(&begin);
-        let locked = client.query_typed(&lock, &job_parameter);
-        let claimed = client.query_typed(&sql, &parameters);
-        let ended = client.batch_execute("COMMIT");
+        let began = client.batch_execute_boxed(&begin);
+        let locked = client.query_boxed(&lock, &job_parameter);
+        let claimed = client.query_boxed(&sql, &parameters);
+        let ended = client.batch_execute_boxed("COMMIT");
         let (began, locked, claimed, ended) = join4(began, locked, claimed, ended).await;
         let outcome = began.and(locked.map(drop)).and(claimed);
         let rows = match (outcome, ended) {
             (Ok(rows), Ok(())) => rows,
             (Err(error), _) | (_, Err(error)) => {
-                client.batch_execute("ROLLBACK").await.ok();
+                client.batch_execute_boxed("ROLLBACK").await.ok();
                 return Err(Error::database("leasing a range")(error));
             }
         };
@@ -144,7 +145,7 @@ impl Lease {
         );
         let rows = writing(client, async {
             let rows = client
-                .query_typed(&job.sql(&sql), &[(&self.range, Type::INT8), (&self.token, Type::INT8)])
+                .query_boxed(&job.sql(&sql), &[(&self.range, Type::INT8), (&self.token, Type::INT8)])
                 .await;
             rows.map_err(Error::database("reading a range"))
         });
@@ -156,7 +157,7 @@ impl Lease {
         let sql = format!("SELECT relation = $2 AND {IS_CURRENT} FROM refit.backfill_range WHERE id = $1");
         let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
             [(&self.range, Type::INT8), (&self.relation, Type::TEXT)];
-        let rows = client.query_typed(&job.sql(&sql), &parameters).await;
+        let rows = client.query_boxed(&job.sql(&sql), &parameters).await;
         Ok(rows.map_err(Error::database("reading a range"))?.first().is_none_or(|row| row.get(0)))
     }
 
@@ -168,7 +169,7 @@ impl Lease {
         // If that fails, the session has ended, and the lease with it.
         let released = writing(client, async {
             client
-                .execute_typed(&job.sql(sql), &parameters)
+                .execute_boxed(&job.sql(sql), &parameters)
                 .await
                 .map_err(Error::database("releasing a range"))
         });
@@ -242,10 +243,10 @@ pub(crate) async fn writing<T>(
 ) -> Result<T, Error> {
     let failed = || Error::database("recording the progress of a backfill");
     let begin = format!("BEGIN READ WRITE;{}", crate::pin::pin_local_sql());
-    client.batch_execute(&begin).await.map_err(failed())?;
+    client.batch_execute_boxed(&begin).await.map_err(failed())?;
     let outcome = act.await;
     let end = if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" };
-    client.batch_execute(end).await.map_err(failed())?;
+    client.batch_execute_boxed(end).await.map_err(failed())?;
     outcome
 }
 
@@ -256,9 +257,9 @@ pub(crate) async fn reading<T>(
 ) -> Result<T, Error> {
     let failed = || Error::database("reading a backfill");
     let begin = format!("BEGIN READ ONLY;{}", crate::pin::pin_local_sql());
-    client.batch_execute(&begin).await.map_err(failed())?;
+    client.batch_execute_boxed(&begin).await.map_err(failed())?;
     let outcome = act.await;
-    client.batch_execute("ROLLBACK").await.map_err(failed())?;
+    client.batch_execute_boxed("ROLLBACK").await.map_err(failed())?;
     outcome
 }
 

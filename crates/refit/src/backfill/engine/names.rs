@@ -7,6 +7,7 @@ use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
 use crate::error::Error;
+use crate::queries::Queries;
 use crate::state::State;
 
 /// The current name of the relation `relation_oid`, qualified and quoted; null if it was dropped.
@@ -63,7 +64,7 @@ pub(crate) async fn follow(client: &Client, state: &State) -> Result<(), Error> 
         return Ok(());
     }
     for sql in [schema(), tables()] {
-        let followed = client.execute_typed(&state.sql(&sql), &[(&state.history(), Type::INT8)]).await;
+        let followed = client.execute_boxed(&state.sql(&sql), &[(&state.history(), Type::INT8)]).await;
         followed.map_err(Error::database("updating the table names of backfills"))?;
     }
     Ok(())
@@ -125,7 +126,7 @@ pub(crate) async fn follow_if_behind(client: &Client, state: &State) -> Result<(
     if state.is_empty() || !state.has(client, "backfill").await? {
         return Ok(());
     }
-    let behind = client.query_typed_one(&state.sql(IS_BEHIND), &[(&state.history(), Type::INT8)]).await;
+    let behind = client.query_one_boxed(&state.sql(IS_BEHIND), &[(&state.history(), Type::INT8)]).await;
     match behind.map_err(Error::database("updating the table names of backfills"))?.get(0) {
         true => follow(client, state).await,
         false => Ok(()),

@@ -6,6 +6,7 @@ use super::job::Job;
 use super::key::literal;
 use crate::error::Error;
 use crate::pin::{SEARCH_PATH, local_search_path};
+use crate::queries::Queries;
 
 /// SQL that sets the job's search path in the current transaction.
 pub(crate) fn enter(job: &Job) -> String {
@@ -22,10 +23,10 @@ pub(crate) async fn under<T>(
     work: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
     let failed = || Error::database("setting the search path of a backfill");
-    client.batch_execute(&enter(job)).await.map_err(failed())?;
+    client.batch_execute_boxed(&enter(job)).await.map_err(failed())?;
     let outcome = work.await;
     // This fails in a failed transaction, whose rollback also restores the settings.
-    let left = client.batch_execute(&format!("SET LOCAL search_path = {SEARCH_PATH}")).await;
+    let left = client.batch_execute_boxed(&format!("SET LOCAL search_path = {SEARCH_PATH}")).await;
     let outcome = outcome?;
     left.map_err(failed())?;
     Ok(outcome)
@@ -40,7 +41,7 @@ pub(crate) async fn value(
 ) -> Result<Option<String>, Error> {
     // One message, which is one transaction unless a transaction is open.
     let sql = format!("{}SELECT {expression};{LEAVE}", enter(job));
-    let messages = client.simple_query(&sql).await.map_err(Error::database(doing))?;
+    let messages = client.simple_query_boxed(&sql).await.map_err(Error::database(doing))?;
     let rows = messages.iter().filter_map(|message| match message {
         SimpleQueryMessage::Row(row) => Some(row.get(0).map(str::to_owned)),
         _ => None,

@@ -22,6 +22,7 @@ use super::shape::Shape;
 use super::strategy::{Choice, STRIPES};
 use crate::error::Error;
 use crate::pin::Caller;
+use crate::queries::Queries;
 use crate::report::JobStatus;
 use crate::state::State;
 
@@ -256,12 +257,12 @@ pub(super) async fn basis(client: &Client, job: &Job, begun: bool) -> Result<Res
     };
     if let Some(piece) = pieces.first() {
         let failed = || Error::database("previewing a batch");
-        client.batch_execute("BEGIN; SET LOCAL lock_timeout = '1s'").await.map_err(failed())?;
+        client.batch_execute_boxed("BEGIN; SET LOCAL lock_timeout = '1s'").await.map_err(failed())?;
         let looked = path::under(client, job, check_plans(client, job, &shape, piece)).await;
-        client.batch_execute("ROLLBACK").await.map_err(failed())?;
+        client.batch_execute_boxed("ROLLBACK").await.map_err(failed())?;
         if looked.is_err() {
             // If the check failed, the statement may still be prepared.
-            client.batch_execute("DEALLOCATE refit_backfill_plan").await.ok();
+            client.batch_execute_boxed("DEALLOCATE refit_backfill_plan").await.ok();
         }
         if let Err(reason) = looked? {
             return Ok(Err(reason));
@@ -278,7 +279,7 @@ async fn bytes(client: &Client, table: &Table) -> Result<u64, Error> {
     let names: Vec<&str> = table.leaves.iter().map(|leaf| leaf.name.as_str()).collect();
     let sql = "SELECT coalesce(pg_catalog.sum(pg_catalog.pg_relation_size(name::regclass) + pg_catalog.pg_indexes_size(name::regclass)), 0)::int8 \
                FROM pg_catalog.unnest($1::text[]) AS name";
-    let row = client.query_typed_one(sql, &[(&names, Type::TEXT_ARRAY)]).await;
+    let row = client.query_one_boxed(sql, &[(&names, Type::TEXT_ARRAY)]).await;
     let bytes: i64 = row.map_err(Error::database("reading the size of a table"))?.get(0);
     Ok(u64::try_from(bytes).unwrap_or(0))
 }

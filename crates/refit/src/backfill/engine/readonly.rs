@@ -8,13 +8,14 @@ use tokio_postgres::Client;
 use super::job::Job;
 use crate::error::Error;
 use crate::error::read_only;
+use crate::queries::Queries;
 
 /// Refuses a session that cannot write if jobs are unfinished.
 pub(in crate::backfill) async fn require_writable(client: &Client, jobs: &[Job]) -> Result<(), Error> {
     let Some(first) = jobs.first() else { return Ok(()) };
     let sql = "SELECT pg_catalog.pg_is_in_recovery(), \
                pg_catalog.current_setting('transaction_read_only')::pg_catalog.bool";
-    let row = client.query_typed_one(sql, &[]).await.map_err(Error::database("looking at the session"))?;
+    let row = client.query_one_boxed(sql, &[]).await.map_err(Error::database("looking at the session"))?;
     match read_only(row.get(0), row.get(1)) {
         Some((why, hint)) => Err(refusal(why, jobs.len(), first, hint)),
         None => Ok(()),

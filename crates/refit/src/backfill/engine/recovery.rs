@@ -19,6 +19,7 @@ use super::rights::explain;
 use super::size::BatchSize;
 use super::worker::{SLICE, Worker};
 use crate::error::Error;
+use crate::queries::Queries;
 use crate::state::exists;
 
 /// What a worker remembers about its batches, across ranges.
@@ -252,7 +253,7 @@ async fn close_ranges(client: &Client, job: &Job, lease: &Lease) -> Result<bool,
     ];
     let failed = || Error::database("closing the ranges of a dropped partition");
     let closed =
-        writing(client, async { client.execute_typed(&job.sql(sql), &parameters).await.map_err(failed()) });
+        writing(client, async { client.execute_boxed(&job.sql(sql), &parameters).await.map_err(failed()) });
     Ok(closed.await? > 0)
 }
 
@@ -263,12 +264,12 @@ async fn unassigned(client: &Client, job: &Job) -> Result<Option<String>, Error>
     }
     let failed = || Error::database("looking for new partitions");
     let sql = "SELECT DISTINCT relation FROM refit.backfill_range WHERE backfill_id = $1";
-    let rows = client.query_typed(&job.sql(sql), &[(&job.id, Type::INT8)]).await.map_err(failed())?;
+    let rows = client.query_boxed(&job.sql(sql), &[(&job.id, Type::INT8)]).await.map_err(failed())?;
     let walked: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
     let table = facts::leaves(client, &job.directive).await?.map_err(|reason| job.failure(reason))?;
     for leaf in table.leaves.into_iter().filter(|leaf| !walked.contains(&leaf.name)) {
         let sql = format!("SELECT EXISTS (SELECT FROM ONLY {})", leaf.name);
-        if client.query_typed_one(&sql, &[]).await.map_err(failed())?.get(0) {
+        if client.query_one_boxed(&sql, &[]).await.map_err(failed())?.get(0) {
             return Ok(Some(leaf.name));
         }
     }
@@ -282,7 +283,7 @@ async fn note(client: &Client, job: &Job, lease: &Lease, failed: &Failed) {
     let parameters: [(&(dyn ToSql + Sync), Type); 3] =
         [(&lease.range, Type::INT8), (&lease.token, Type::INT8), (&text, Type::TEXT)];
     let noted = writing(client, async {
-        client.execute_typed(&job.sql(sql), &parameters).await.map_err(Error::database("recording a retry"))
+        client.execute_boxed(&job.sql(sql), &parameters).await.map_err(Error::database("recording a retry"))
     });
     if let Err(error) = noted.await {
         debug!("cannot record why a batch is retried: {}", error.message());
@@ -293,7 +294,7 @@ async fn note(client: &Client, job: &Job, lease: &Lease, failed: &Failed) {
 async fn too_many_errors(client: &Client, job: &Job) -> Result<Option<String>, Error> {
     let sql = "SELECT (SELECT pg_catalog.count(*) FROM refit.backfill_error WHERE backfill_id = $1 AND resolved_at IS NULL), \
                       (SELECT coalesce(pg_catalog.sum(rows_walked), 0)::int8 FROM refit.backfill_range WHERE backfill_id = $1)";
-    let row = client.query_typed_one(&job.sql(sql), &[(&job.id, Type::INT8)]).await;
+    let row = client.query_one_boxed(&job.sql(sql), &[(&job.id, Type::INT8)]).await;
     let row = row.map_err(Error::database("counting the rows that failed"))?;
     let (errors, walked): (i64, i64) = (row.get(0), row.get(1));
     let directive = &job.directive;

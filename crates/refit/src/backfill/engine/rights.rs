@@ -10,6 +10,7 @@ use super::path;
 use super::shape::Shape;
 use super::shape::tokens::{Tokens, unquoted};
 use crate::error::Error;
+use crate::queries::Queries;
 use crate::state::State;
 
 /// The privileges on Refit's own tables that every job needs.
@@ -100,9 +101,9 @@ async fn missing(
     job: Option<&Job>,
 ) -> Result<(String, Vec<String>), tokio_postgres::Error> {
     // The statement's names are resolved under its own search path.
-    client.batch_execute(&format!("BEGIN;{}", job.map(path::enter).unwrap_or_default())).await?;
+    client.batch_execute_boxed(&format!("BEGIN;{}", job.map(path::enter).unwrap_or_default())).await?;
     let missing = missing_within(client, state, job).await;
-    client.batch_execute("ROLLBACK").await?;
+    client.batch_execute_boxed("ROLLBACK").await?;
     missing
 }
 
@@ -142,12 +143,12 @@ async fn missing_within(
         (&keeps, Type::BOOL),
         (&state.schema(), Type::TEXT),
     ];
-    let rows = client.query_typed(sql, &parameters).await?;
+    let rows = client.query_boxed(sql, &parameters).await?;
     let grants: Vec<String> = rows.iter().map(|row| row.get(1)).collect();
     match rows.first() {
         Some(row) => Ok((row.get(0), grants)),
         None => {
-            let row = client.query_typed_one("SELECT pg_catalog.quote_ident(current_user)", &[]).await?;
+            let row = client.query_one_boxed("SELECT pg_catalog.quote_ident(current_user)", &[]).await?;
             Ok((row.get(0), grants))
         }
     }

@@ -9,6 +9,7 @@ use super::job::Job;
 use super::key::{KeyColumns, key_of};
 use crate::error::{Error, outdated};
 use crate::pin::pinned;
+use crate::queries::Queries;
 use crate::report::{FailedRow, JobKind, JobRequest, JobState, JobStatus, JournalStatus, WorkerStatus};
 use crate::state::State;
 
@@ -99,7 +100,7 @@ async fn read(client: &Client, state: &State, version: Option<Version>) -> Resul
     let failed = || Error::database("reading the backfills");
     let mut all = Vec::new();
     for row in client
-        .query_typed(&jobs, &[(&version, Type::INT8), (&state.history(), Type::INT8)])
+        .query_boxed(&jobs, &[(&version, Type::INT8), (&state.history(), Type::INT8)])
         .await
         .map_err(|error| match error.code() {
             Some(&SqlState::UNDEFINED_COLUMN) => outdated(),
@@ -107,8 +108,8 @@ async fn read(client: &Client, state: &State, version: Option<Version>) -> Resul
         })?
     {
         let id: i64 = row.get(0);
-        let workers = client.query_typed(&workers, &[(&id, Type::INT8)]).await.map_err(failed())?;
-        let errors = client.query_typed(&failed_rows, &[(&id, Type::INT8)]).await.map_err(failed())?;
+        let workers = client.query_boxed(&workers, &[(&id, Type::INT8)]).await.map_err(failed())?;
+        let errors = client.query_boxed(&failed_rows, &[(&id, Type::INT8)]).await.map_err(failed())?;
         let mut status = job(&row, &workers, &errors)?;
         if status.kind == JobKind::Undo && status.state == JobState::Complete {
             read_changed(client, &row, &mut status).await?;
@@ -173,7 +174,7 @@ async fn read_changed(client: &Client, row: &Row, status: &mut JobStatus) -> Res
     let key = KeyColumns::new(&directive.key);
     let failed = || Error::database("reading an undo journal");
     let sql = format!("SELECT pg_catalog.count(*) FROM {}", journal.table);
-    status.changed_since = client.query_typed_one(&sql, &[]).await.map_err(failed())?.get(0);
+    status.changed_since = client.query_one_boxed(&sql, &[]).await.map_err(failed())?.get(0);
     let sql = format!(
         "SELECT {} FROM {} ORDER BY {} LIMIT {}",
         key.texts(),
@@ -181,7 +182,7 @@ async fn read_changed(client: &Client, row: &Row, status: &mut JobStatus) -> Res
         key.list(),
         JobStatus::KEYS
     );
-    let rows = client.query_typed(&sql, &[]).await.map_err(failed())?;
+    let rows = client.query_boxed(&sql, &[]).await.map_err(failed())?;
     status.changed_keys = rows.iter().map(key_of).collect();
     Ok(())
 }

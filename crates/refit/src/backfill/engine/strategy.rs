@@ -9,6 +9,7 @@ use super::facts::Table;
 use super::shape::Shape;
 use crate::application_name;
 use crate::error::Error;
+use crate::queries::Queries;
 
 /// Stripes per window. With 4, index pages split; with 20, there is less growth and less speed (docs/backfills.md).
 pub(crate) const STRIPES: u32 = 10;
@@ -70,7 +71,7 @@ impl Horizon {
                 ) AS holders ORDER BY age DESC NULLS LAST LIMIT 1",
             application_name::workers()
         );
-        let rows = client.query_typed(&sql, &[]).await.map_err(failed())?;
+        let rows = client.query_boxed(&sql, &[]).await.map_err(failed())?;
         let horizon = rows.first().map_or_else(Horizon::default, |row| Horizon {
             age: row.get::<_, Option<f64>>(0).unwrap_or(0.0),
             holder: crate::error::shown(row.get::<_, Option<&str>>(1).unwrap_or_default()),
@@ -124,7 +125,7 @@ async fn standby_snapshots(client: &Client) -> Result<Vec<Held>, Error> {
                      FROM pg_stat_replication \
                      UNION ALL SELECT pg_catalog.format('the replication slot %s', slot_name), xmin FROM pg_replication_slots) AS held (holder, xmin) \
                WHERE xmin IS NOT NULL";
-    let rows = client.query_typed(sql, &[]).await;
+    let rows = client.query_boxed(sql, &[]).await;
     let rows = rows.map_err(Error::database("reading the snapshots of standbys"))?;
     Ok(rows.iter().map(|row| Held { holder: row.get(0), xmin: row.get(1), behind: row.get(2) }).collect())
 }

@@ -19,6 +19,7 @@ use crate::connect::{ConnectOptions, Connection};
 use crate::error::Error;
 use crate::event::Event;
 use crate::hook::Hooks;
+use crate::queries::Queries;
 use crate::report::JobStatus;
 
 const TICK: Duration = Duration::from_secs(1);
@@ -171,7 +172,7 @@ impl Supervisor<'_> {
         let throttle = self.allowance.borrow().reason.clone();
         let sql = "UPDATE refit.backfill SET rows_per_second = $2, throttle = $3 WHERE id = $1 AND state = 'running'";
         client
-            .execute_typed(
+            .execute_boxed(
                 &self.job.sql(sql),
                 &[(&self.job.id, Type::INT8), (&per_second, Type::FLOAT8), (&throttle, Type::TEXT)],
             )
@@ -185,7 +186,7 @@ impl Supervisor<'_> {
 /// A connection of Refit's own, pinned.
 async fn connected(url: &str, options: &ConnectOptions) -> Result<Connection, Error> {
     let connection = crate::connect::connect(url, options).await?;
-    let pinned = connection.batch_execute(&crate::pin::pin_sql()).await;
+    let pinned = connection.batch_execute_boxed(&crate::pin::pin_sql()).await;
     pinned.map_err(Error::database("preparing a session"))?;
     Ok(connection)
 }

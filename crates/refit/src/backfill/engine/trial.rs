@@ -15,6 +15,7 @@ use super::path;
 use super::preview::{Basis, as_registered, basis};
 use super::worker::pinned;
 use crate::error::Error;
+use crate::queries::Queries;
 use crate::statement_observer::{RunningStatement, StatementObserver};
 
 /// How a trial failed.
@@ -88,7 +89,7 @@ impl Trial<'_> {
             true => heap::bound(place, directive.batch, self.basis.table.rows_per_page()),
             false => {
                 let sql = bound_sql(&lease.relation, &KeyColumns::new(&directive.key), None, place.closed);
-                let statement = self.client.prepare(&sql).await.map_err(failed())?;
+                let statement = self.client.prepare_boxed(&sql).await.map_err(failed())?;
                 bound(self.client, &statement, place, directive.batch).await.map_err(failed())?
             }
         };
@@ -104,14 +105,14 @@ impl Trial<'_> {
     ) -> Result<(), TrialError> {
         let failed = || Error::database("running a batch");
         let begin = format!("BEGIN;{}{}", pinned("SET LOCAL"), path::enter(self.job));
-        if let Err(error) = self.client.batch_execute(&begin).await {
-            self.client.batch_execute("ROLLBACK").await.ok();
+        if let Err(error) = self.client.batch_execute_boxed(&begin).await {
+            self.client.batch_execute_boxed("ROLLBACK").await.ok();
             return Err(failed()(error).into());
         }
         for (index, (part, statement)) in self.basis.shape.parts.iter().zip(self.statements).enumerate() {
             let text = part.text(relation, batch.is_some_and(|(_, closed)| closed));
             let sent = async {
-                let prepared = self.client.prepare(&text).await?;
+                let prepared = self.client.prepare_boxed(&text).await?;
                 let values = values(prepared.params().len());
                 self.client.execute_raw(&prepared, values).await.map(drop)
             };
@@ -124,11 +125,11 @@ impl Trial<'_> {
                 None => sent.await,
             };
             if let Err(error) = outcome {
-                self.client.batch_execute("ROLLBACK").await.ok();
+                self.client.batch_execute_boxed("ROLLBACK").await.ok();
                 return Err(TrialError::Statement(index, error));
             }
         }
-        self.client.batch_execute("COMMIT").await.map_err(failed())?;
+        self.client.batch_execute_boxed("COMMIT").await.map_err(failed())?;
         Ok(())
     }
 }

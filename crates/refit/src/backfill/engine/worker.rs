@@ -24,6 +24,7 @@ use super::supervisor::{Gauge, Starting};
 use super::throttle::controller::Allowance;
 use crate::connect::{ConnectOptions, Connection};
 use crate::error::Error;
+use crate::queries::Queries;
 
 /// A worker, its job and its limits.
 pub(crate) struct Worker<'a> {
@@ -148,7 +149,10 @@ impl Worker<'_> {
             self.walk.job.search_path,
             self.walk.lease.as_millis()
         );
-        connection.batch_execute(&settings).await.map_err(Error::database("preparing a worker's session"))?;
+        connection
+            .batch_execute_boxed(&settings)
+            .await
+            .map_err(Error::database("preparing a worker's session"))?;
         Ok(connection)
     }
 
@@ -363,7 +367,7 @@ async fn still_runs(client: &Client, job: &Job) -> Result<bool, Error> {
     let known: [(&(dyn ToSql + Sync), Type); 3] =
         [(&job.id, Type::INT8), (&job.statement, Type::TEXT), (&job.search_path, Type::TEXT)];
     let asked = reading(client, async {
-        let row = client.query_typed_one(&job.sql(&sql), &known).await;
+        let row = client.query_one_boxed(&job.sql(&sql), &known).await;
         Ok(row.map_err(Error::database("looking after a backfill"))?.get(0))
     });
     asked.await
@@ -389,7 +393,7 @@ async fn unstripe_if_snapshot_held(client: &Client, job: &Job, lease: &mut Lease
         ];
         let left = writing(client, async {
             client
-                .execute_typed(&job.sql(sql), &parameters)
+                .execute_boxed(&job.sql(sql), &parameters)
                 .await
                 .map_err(Error::database("making a range plain"))
         });

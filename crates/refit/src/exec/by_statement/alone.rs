@@ -13,6 +13,7 @@ use super::begun::Sent;
 use crate::error::Error;
 use crate::exec::failure::Attempt;
 use crate::exec::step::StepContext;
+use crate::queries::Queries;
 use crate::statement_observer::RunningStatement;
 
 /// What an error that the server reports implies for the effects of a statement.
@@ -84,7 +85,7 @@ impl StepContext<'_> {
         let sql = "SELECT virtualtransaction FROM pg_catalog.pg_locks \
                    WHERE locktype OPERATOR(pg_catalog.=) 'virtualxid'::pg_catalog.text \
                      AND pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()";
-        let messages = self.client.simple_query(sql).await.ok()?;
+        let messages = self.client.simple_query_boxed(sql).await.ok()?;
         let text = messages.iter().find_map(|message| match message {
             SimpleQueryMessage::Row(row) => row.get(0),
             _ => None,

@@ -12,6 +12,7 @@ use super::{Current, progress};
 use crate::error::Error;
 use crate::exec::step::{Step, StepContext};
 use crate::plan::StepKind;
+use crate::queries::Queries;
 use crate::state::StepRow;
 
 /// A statement that was begun, as recorded in `refit.step`.
@@ -77,7 +78,7 @@ impl Begun {
             (&row.checksum.to_string(), Type::TEXT),
             (&row.state.history(), Type::INT8),
         ];
-        let rows = client.query_typed(&row.state.sql(sql), &parameters).await;
+        let rows = client.query_boxed(&row.state.sql(sql), &parameters).await;
         let rows = rows.map_err(Error::database("reading which statement was begun"))?;
         Ok(rows.first().map(|row| Begun {
             row: row.get(0),
@@ -131,7 +132,7 @@ impl StepContext<'_> {
             self.facts.state.quoted(),
             current.number
         );
-        let begun = self.client.batch_execute(&sql).await;
+        let begun = self.client.batch_execute_boxed(&sql).await;
         begun.map_err(Error::database("recording that a statement begins"))?;
         (sent.before, sent.same_text) = (true, true);
         Ok(())
@@ -145,7 +146,7 @@ impl StepContext<'_> {
             self.facts.state.quoted(),
             current.row
         );
-        match self.client.batch_execute(&sql).await {
+        match self.client.batch_execute_boxed(&sql).await {
             Ok(()) => (sent.before, sent.same_text) = (false, false),
             Err(error) => {
                 let error = crate::error::describe(&error);

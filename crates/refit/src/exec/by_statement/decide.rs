@@ -9,6 +9,7 @@ use super::progress::{checksum_of, counted};
 use crate::error::Error;
 use crate::error::Refusal;
 use crate::plan::PlannedStep;
+use crate::queries::Queries;
 use crate::state::State;
 use crate::state::UndecidedStep;
 
@@ -22,7 +23,7 @@ pub(crate) async fn undecided(client: &Client, state: &State) -> Result<Vec<Unde
                      JOIN refit.run AS later_run ON later_run.id = later.run_id AND later_run.history_id = $1 \
                      WHERE later.id > begun.id AND later.kind = begun.kind AND later.name = begun.name \
                        AND later.version IS NOT DISTINCT FROM begun.version AND later.outcome = 'succeeded')";
-    let rows = client.query_typed(&state.sql(sql), &[(&state.history(), Type::INT8)]).await;
+    let rows = client.query_boxed(&state.sql(sql), &[(&state.history(), Type::INT8)]).await;
     let rows = rows.map_err(Error::database("reading which statements were begun"))?;
     let step = |row: &tokio_postgres::Row| UndecidedStep {
         version: row.get(0),
@@ -99,7 +100,7 @@ pub(crate) async fn decide(
         (&texts.name, Type::TEXT),
         (&state.history(), Type::INT8),
     ];
-    let rows = client.query_typed(&state.sql(sql), &parameters).await;
+    let rows = client.query_boxed(&state.sql(sql), &parameters).await;
     let rows = rows.map_err(Error::database("reading which statement was begun"))?;
     let row = rows.first().ok_or_else(nothing)?;
     let (id, kind): (i64, String) = (row.get(0), row.get(1));
@@ -122,6 +123,6 @@ pub(crate) async fn decide(
                       statements_checksum = $3 WHERE id = $1";
     let parameters: [(&(dyn ToSql + Sync), Type); 3] =
         [(&id, Type::INT8), (&done, Type::INT4), (&checksum, Type::TEXT)];
-    let decided = client.execute_typed(&state.sql(sql), &parameters).await;
+    let decided = client.execute_boxed(&state.sql(sql), &parameters).await;
     decided.map(drop).map_err(Error::database("recording the decision"))
 }

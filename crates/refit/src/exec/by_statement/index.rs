@@ -13,6 +13,7 @@ use super::leftovers::{BUSY, PATIENCE};
 use crate::error::Error;
 use crate::exec::failure::Attempt;
 use crate::exec::step::StepContext;
+use crate::queries::Queries;
 
 /// What an error names as the action; it requires the TEMPORARY privilege.
 pub(crate) const COMPARING: &str = "comparing an existing index with the intended one";
@@ -209,13 +210,13 @@ impl StepContext<'_> {
             words(&found.oid.to_string()),
             words(&format!("pg_catalog.to_regclass({copy})::pg_catalog.oid")),
         );
-        match self.client.simple_query(&sql).await {
+        match self.client.simple_query_boxed(&sql).await {
             Ok(messages) => Ok(messages.iter().any(|message| match message {
                 SimpleQueryMessage::Row(row) => row.get(0) == Some("t"),
                 _ => false,
             })),
             Err(error) => {
-                self.client.batch_execute("ROLLBACK").await.ok();
+                self.client.batch_execute_boxed("ROLLBACK").await.ok();
                 Err(Error::database(COMPARING)(error))
             }
         }

@@ -30,6 +30,7 @@ use crate::exec::failure::{Attempt, Remains, alone};
 use crate::exec::opening::Opening;
 use crate::exec::step::{Step, StepContext, send};
 use crate::pin::Caller;
+use crate::queries::Queries;
 use crate::report::CheckResult;
 use alone::Failing;
 use begun::Sent;
@@ -162,7 +163,7 @@ impl StepContext<'_> {
              SELECT pg_catalog.set_config('row_security',{row_security},false),\
              pg_catalog.set_config('search_path',{search_path},false)"
         );
-        self.client.batch_execute(&sql).await.map_err(Error::database("preparing the session"))
+        self.client.batch_execute_boxed(&sql).await.map_err(Error::database("preparing the session"))
     }
 
     /// Stops if the text released the lock and another run holds it.
@@ -254,11 +255,11 @@ impl StepContext<'_> {
         self.begin_session(current.step, "").await?;
         for statement in &current.statements[..current.index] {
             if statement.kind == StatementKind::Session {
-                let set = self.client.batch_execute(statement.text).await;
+                let set = self.client.batch_execute_boxed(statement.text).await;
                 set.map_err(Error::database("restoring the session for another attempt"))?;
             }
         }
-        let read = self.client.batch_execute(READ_STRINGS_AS_SPLIT).await;
+        let read = self.client.batch_execute_boxed(READ_STRINGS_AS_SPLIT).await;
         read.map_err(Error::database("restoring the session for another attempt"))
     }
 
@@ -326,7 +327,7 @@ impl StepContext<'_> {
             (&details.notices, Type::TEXT),
         ];
         if !self.client.is_closed()
-            && let Err(error) = self.client.execute_typed(sql, &parameters).await
+            && let Err(error) = self.client.execute_boxed(sql, &parameters).await
         {
             warn!(error = %crate::error::describe(&error), "could not record the failed step");
         }

@@ -19,6 +19,7 @@ use crate::backfill::engine::key::{Key, KeyColumns};
 use crate::backfill::engine::lease::{Lease, Place};
 use crate::backfill::engine::path;
 use crate::error::Error;
+use crate::queries::Queries;
 
 /// What a batch did.
 #[derive(Debug, Clone, Copy)]
@@ -123,13 +124,13 @@ impl Sampler<'_> {
         }
         let condition = self.job.remaining.as_deref().filter(|_| lease.pass > 0);
         let sql = bound_sql(&lease.relation, self.key, condition, place.closed);
-        self.client.batch_execute(&format!("BEGIN;{}", path::enter(self.job))).await?;
+        self.client.batch_execute_boxed(&format!("BEGIN;{}", path::enter(self.job))).await?;
         let found = async {
-            let statement = self.client.prepare(&sql).await?;
+            let statement = self.client.prepare_boxed(&sql).await?;
             bound(self.client, &statement, place, rows).await
         };
         let found = found.await;
-        self.client.batch_execute("ROLLBACK").await?;
+        self.client.batch_execute_boxed("ROLLBACK").await?;
         Ok(found?)
     }
 
@@ -143,11 +144,11 @@ impl Sampler<'_> {
 
     async fn batch(&self, lease: &Lease, place: &Place, end: &Key) -> Result<Vec<Sampled>, Failed> {
         let outcome = self.rolled_back(lease, place, end).await;
-        let undone = self.client.batch_execute("ROLLBACK").await;
+        let undone = self.client.batch_execute_boxed("ROLLBACK").await;
         if outcome.is_err() {
             for number in 0..self.basis.shape.parts.len() {
                 // A prepared statement outlives the rollback.
-                self.client.batch_execute(&format!("DEALLOCATE {}", prepared(number))).await.ok();
+                self.client.batch_execute_boxed(&format!("DEALLOCATE {}", prepared(number))).await.ok();
             }
         }
         let sampled = outcome?;
@@ -157,7 +158,7 @@ impl Sampler<'_> {
 
     async fn rolled_back(&self, lease: &Lease, place: &Place, end: &Key) -> Result<Vec<Sampled>, Failed> {
         let walked = self.rows(lease, place, end).await?;
-        self.client.batch_execute(&self.begin()).await?;
+        self.client.batch_execute_boxed(&self.begin()).await?;
         let stripes = u64::try_from(lease.stripes).unwrap_or(1).max(1);
         let mut sampled = vec![self.run(lease, place, end, walked / stripes).await?];
         if lease.is_striped() {
@@ -175,7 +176,7 @@ impl Sampler<'_> {
             lease.relation,
             self.key.between(place.closed)
         );
-        let statement = self.client.prepare(&sql).await?;
+        let statement = self.client.prepare_boxed(&sql).await?;
         let values = values(&[&place.lower, end]);
         let rows: Vec<Row> = self.client.query_raw(&statement, values).await?.try_collect().await?;
         Ok(rows.first().map_or(0, |row| u64::try_from(row.get::<_, i64>(0)).unwrap_or(0)))
@@ -206,7 +207,7 @@ impl Sampler<'_> {
             let name = prepared(number);
             let values = lease.parameters(place, end, part.parameters);
             let values: Vec<String> = values.iter().map(|value| value.literal()).collect();
-            self.client.batch_execute(&format!("PREPARE {name} AS {text}")).await?;
+            self.client.batch_execute_boxed(&format!("PREPARE {name} AS {text}")).await?;
             let sql = format!(
                 "EXPLAIN (ANALYZE, WAL, BUFFERS, TIMING OFF, FORMAT JSON) EXECUTE {name}({})",
                 values.join(", ")
@@ -214,7 +215,7 @@ impl Sampler<'_> {
             let began = Instant::now();
             let plan = json(self.client, &sql).await?;
             sampled.seconds += began.elapsed().as_secs_f64();
-            self.client.batch_execute(&format!("DEALLOCATE {name}")).await?;
+            self.client.batch_execute_boxed(&format!("DEALLOCATE {name}")).await?;
             sampled.wal += whole(plan[0]["Plan"]["WAL Bytes"].as_f64().unwrap_or(0.0));
             sampled.changed += whole(changed(&plan[0]["Plan"]));
         }

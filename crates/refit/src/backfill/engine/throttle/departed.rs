@@ -9,6 +9,7 @@ use tokio_postgres::types::Type;
 
 use super::controller::Signal;
 use crate::error::Error;
+use crate::queries::Queries;
 
 /// How long a missing standby or slot stops the work, unless it returns.
 pub(crate) const ABSENCE: Duration = Duration::from_secs(10 * 60);
@@ -41,7 +42,7 @@ impl Followers {
     /// When the query fails.
     pub(crate) async fn look(&self, client: &Client, url: &str) -> Result<Option<Signal>, Error> {
         let none: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 0] = [];
-        let row = client.query_typed_one(FOLLOWERS, &none).await;
+        let row = client.query_one_boxed(FOLLOWERS, &none).await;
         let row = row.map_err(Error::database("looking for standbys"))?;
         let (timeline, there): (String, Vec<String>) = (row.get(0), row.get(1));
         let mut servers = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

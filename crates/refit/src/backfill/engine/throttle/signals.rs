@@ -15,6 +15,7 @@ use crate::backfill::engine::job::Job;
 use crate::backfill::engine::path;
 use crate::calendar;
 use crate::error::Error;
+use crate::queries::Queries;
 
 /// Replay lag of a standby at which work stops.
 const LAG_SECONDS: f64 = 5.0;
@@ -102,10 +103,10 @@ impl<'a> Sampler<'a> {
             let (gates, _) = calendar::closed(client, calendar).await?;
             signals.extend(gates.iter().map(|gate| signal(CLOSED, gate.reason())));
         }
-        let row = client.query_typed_one(SERVER, &[]).await.map_err(failed())?;
+        let row = client.query_one_boxed(SERVER, &[]).await.map_err(failed())?;
         self.server(&row, &mut signals);
         signals.extend(self.followers.look(client, self.url).await?);
-        let row = client.query_typed_one(&blocked(), &[]).await.map_err(failed())?;
+        let row = client.query_one_boxed(&blocked(), &[]).await.map_err(failed())?;
         let (waits, count): (f64, i64) = (row.get(0), row.get(1));
         if count > 0 {
             signals.push(signal(
@@ -113,7 +114,7 @@ impl<'a> Sampler<'a> {
                 format!("{count} sessions wait for its locks, {waits:.1} s"),
             ));
         }
-        let freezing: i64 = client.query_typed_one(FREEZE, &[]).await.map_err(failed())?.get(0);
+        let freezing: i64 = client.query_one_boxed(FREEZE, &[]).await.map_err(failed())?.get(0);
         if freezing > 0 {
             signals.push(signal(SOFT, "autovacuum freezes a table against wraparound".to_owned()));
         }
@@ -180,7 +181,7 @@ async fn outside(client: &Client, window: &Window) -> Result<Option<Signal>, Err
                FROM (SELECT (pg_catalog.clock_timestamp() AT TIME ZONE $3)::time AS now_there) AS clock";
     let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 3] =
         [(&window.from, Type::TEXT), (&window.to, Type::TEXT), (&window.zone, Type::TEXT)];
-    let row = client.query_typed_one(sql, &parameters).await;
+    let row = client.query_one_boxed(sql, &parameters).await;
     let inside: bool = row.map_err(Error::database("checking the window of a backfill"))?.get(0);
     let says = format!("outside its window, {}-{} {}", window.from, window.to, window.zone);
     Ok((!inside).then(|| signal(CLOSED, says)))
@@ -197,7 +198,7 @@ pub(crate) async fn try_own(client: &Client, job: &Job) -> Result<(), Error> {
     }
     if let Some(query) = &directive.throttle {
         let sql = format!("{}EXPLAIN {};{}", path::enter(job), one_number(query), path::LEAVE);
-        let asked = client.simple_query(&sql).await;
+        let asked = client.simple_query_boxed(&sql).await;
         asked.map_err(Error::database("checking `throttle`"))?;
     }
     Ok(())
@@ -211,7 +212,7 @@ fn one_number(query: &str) -> String {
 async fn own(client: &Client, job: &Job, query: &str) -> Signal {
     // One message is one transaction: the path of the job ends with it.
     let sql = format!("{}{}", path::enter(job), one_number(query));
-    match client.simple_query(&sql).await {
+    match client.simple_query_boxed(&sql).await {
         Ok(messages) => {
             let row = messages.iter().rev().find_map(|message| match message {
                 SimpleQueryMessage::Row(row) => Some(row),
