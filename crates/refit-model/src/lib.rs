@@ -20,6 +20,7 @@ mod name;
 mod named_query;
 mod order;
 mod package;
+mod placeholder;
 mod problem;
 mod promotions;
 pub mod redact;
@@ -50,6 +51,9 @@ pub use migration::{CompanionFile, Migration, MigrationFile, Repeatable, Seed};
 pub use name::{fold, identifier_name, quoted_name};
 pub use order::{RunOrder, SetStep, Waits, completion_order};
 pub use package::PackageSpan;
+pub use placeholder::{
+    Placeholder, PlaceholderKind, Substituted, ValueError, is_variable_name, placeholders, substitute,
+};
 pub use problem::{Problem, SetError, same_version};
 pub use promotions::{Promotion, Promotions};
 pub use server_hash::server_hash;
