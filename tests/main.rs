@@ -21,6 +21,7 @@ mod cases {
     mod chaos;
     mod checks;
     mod connecting;
+    mod content_versions;
     mod crash;
     mod drift;
     mod embed;
@@ -53,6 +54,7 @@ mod cases {
     mod renamed;
     mod reports;
     mod rollback;
+    mod rollback_inserted;
     mod rollback_journal;
     mod rollback_rows;
     mod row_security;

@@ -37,7 +37,7 @@ async fn boot() -> anyhow::Result<String> {
         None => migrator.backfills(Backfills::Hold),
     };
     if let Some(to) = arguments.next() {
-        let rollback = Rollback { to: to.parse()?, leave_rows: Vec::new() };
+        let rollback = Rollback { to: to.parse()?, ..Default::default() };
         return Ok(migrator.rollback(&url, &rollback).await?.to_string());
     }
     Ok(migrator.run(&url).await?.to_string())

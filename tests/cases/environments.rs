@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use refit::backfill::JobState;
-use refit::model::{Boot, Promotion, Promotions, SetStep};
-use refit::{Backfills, EnvironmentGate, Error, Migrator, Rollback};
+use refit::model::{Backup, Boot, Promotion, Promotions, SetStep};
+use refit::{Backfills, EnvironmentGate, Error, Hook, Migrator, Rollback};
 use refit_devdb::TestDb;
 
 use crate::support::{applied, execute, exists, migrator, set, until, value};
@@ -245,6 +245,41 @@ async fn a_boot_that_only_checks_changes_nothing() {
     assert_eq!((report.run, report.version), (None, Some(2)));
     execute(&db, "UPDATE refinery_schema_history SET checksum = '5' WHERE version = 1").await;
     assert!(matches!(check.run(db.url()).await, Err(Error::Refused(_))));
+}
+
+/// A hook that says that it makes backups.
+struct OwnBackup;
+
+impl Hook for OwnBackup {
+    fn makes_backups(&self) -> bool {
+        true
+    }
+}
+
+#[tokio::test]
+async fn a_program_that_makes_no_backup_is_refused_where_one_is_required() {
+    let db = TestDb::empty().await.unwrap();
+    let files = [ONE, ONE_DOWN];
+    let required = with_profile(&files, "backup = \"tables\"");
+    let error = required.run(db.url()).await.unwrap_err();
+    let Error::Gated { gates, .. } = &error else { panic!("{error:?}") };
+    assert_eq!(gates, &[EnvironmentGate::Backup { required: Backup::Tables }]);
+    let message = error.message();
+    assert!(message.contains("a backup of kind tables must be made before the first step"), "{message}");
+    assert!(message.contains("refit_backup::BackupHook"), "{message}");
+    assert_eq!(runs(&db).await, 0);
+    assert_eq!(required.clone().hook(OwnBackup).run(db.url()).await.unwrap().steps.len(), 1);
+    // With nothing to do, there is nothing to back up. A rollback has something to do.
+    assert_eq!(required.run(db.url()).await.unwrap().run, None);
+    let back = Rollback { to: 0, ..Default::default() };
+    assert!(matches!(required.rollback(db.url(), &back).await, Err(Error::Gated { .. })));
+    assert!(exists(&db, "one").await);
+    required.clone().hook(OwnBackup).rollback(db.url(), &back).await.unwrap();
+    assert!(!exists(&db, "one").await);
+    // What passes the gate is recorded.
+    let report = required.override_gates("INC-7: the disk is full").run(db.url()).await.unwrap();
+    assert_eq!(report.overridden.unwrap().gates.len(), 1);
+    assert_eq!(with_profile(&[ONE], "backup = \"none\"").run(db.url()).await.unwrap().steps.len(), 0);
 }
 
 #[tokio::test]

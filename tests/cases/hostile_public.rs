@@ -189,7 +189,7 @@ async fn no_decoy_is_called() {
     all.run(&url).await.unwrap();
     everything_read(&all, &url).await;
     assert_eq!(value_at::<i64>(&url, "SELECT pg_catalog.count(n) FROM song").await, 3_000);
-    let report = all.rollback(&url, &Rollback { to: 0, leave_rows: Vec::new() }).await.unwrap();
+    let report = all.rollback(&url, &Rollback { to: 0, ..Default::default() }).await.unwrap();
     assert_eq!((report.steps.len(), report.backfills[0].rows_changed), (3, 3_000));
 }
 
@@ -205,7 +205,7 @@ async fn no_decoy_is_called_where_public_comes_before_the_catalog() {
         everything_read(&all, &url).await;
     }
     blocked_by_another_session(&all, &url).await;
-    let report = all.rollback(&url, &Rollback { to: 0, leave_rows: Vec::new() }).await.unwrap();
+    let report = all.rollback(&url, &Rollback { to: 0, ..Default::default() }).await.unwrap();
     assert_eq!(report.steps.len(), 3);
 }
 
@@ -257,5 +257,5 @@ async fn everything_read(migrator: &Migrator, url: &str) {
     let state = migrator.state(&client).await.unwrap();
     JobStatus::all(&client, &state).await.unwrap();
     Catalog::read(&client, &ReadOptions::default()).await.unwrap();
-    migrator.plan_rollback(&client, &Rollback { to: 0, leave_rows: Vec::new() }).await.unwrap();
+    migrator.plan_rollback(&client, &Rollback { to: 0, ..Default::default() }).await.unwrap();
 }

@@ -248,7 +248,7 @@ async fn an_interrupted_down_file_is_a_refusal_in_every_plan() {
     assert!(!plan.is_up_to_date() && plan.refusals.len() == 1, "{plan}");
     let error = migrator(&files).run(db.url()).await.unwrap_err();
     assert!(matches!(error, Error::Refused(_)), "{error}");
-    let rollback = refit::Rollback { to: 1, leave_rows: Vec::new() };
+    let rollback = refit::Rollback { to: 1, ..Default::default() };
     migrator(&files).rollback(db.url(), &rollback).await.unwrap();
     assert!(!exists(&db, "label").await);
     migrator(&files).run(db.url()).await.unwrap();

@@ -138,7 +138,7 @@ async fn repeatable_and_down_files_that_commit_are_not_sent_again() {
     let files = [one, ("V2__x.sql", "CREATE TABLE x (i int);"), ("V2__x.down.sql", call.as_str())];
     migrator(&files).run(db.url()).await.unwrap();
     for _ in 0..2 {
-        let rollback = Rollback { to: 1, leave_rows: Vec::new() };
+        let rollback = Rollback { to: 1, ..Default::default() };
         let error = migrator(&files).rollback(db.url(), &rollback).await.unwrap_err().message();
         assert!(error.contains("--statement-done V2"), "{error}");
         assert_eq!(value::<i64>(&db, MAIL).await, 2);

@@ -58,7 +58,7 @@ async fn a_registered_backfill_stays_with_its_table() {
     let inline = migrator(&files).backfills(Backfills::Inline);
     inline.run(&at(db.url(), RENAMED)).await.unwrap();
     assert_eq!(sums(&db).await, "600 600");
-    let rollback = Rollback { to: 1, leave_rows: Vec::new() };
+    let rollback = Rollback { to: 1, ..Default::default() };
     // The schema has its name again, after yet another one.
     execute(&db, "ALTER SCHEMA a RENAME TO other; ALTER SCHEMA \"B, c\" RENAME TO a").await;
     inline.rollback(&at(db.url(), "a"), &rollback).await.unwrap();
@@ -94,7 +94,7 @@ async fn a_running_rollback_stays_with_its_table() {
     // The first batch of the undo waits for a row.
     let holder = db.connect().await.unwrap();
     holder.batch_execute("BEGIN; SELECT FROM a.visit WHERE id = 1 FOR UPDATE").await.unwrap();
-    let (url, rollback) = (at(db.url(), "a"), Rollback { to: 1, leave_rows: Vec::new() });
+    let (url, rollback) = (at(db.url(), "a"), Rollback { to: 1, ..Default::default() });
     let waiting = "SELECT count(*) FROM refit.backfill_range r JOIN refit.backfill b ON b.id = backfill_id \
                    WHERE kind = 'undo' AND leased_until IS NOT NULL";
     let renaming = async {
@@ -226,7 +226,7 @@ async fn a_dropped_table_is_not_looked_up_in_another_schema() {
     let inline = migrator(&[VISIT, COUNT, drop, again]).backfills(Backfills::Inline);
     inline.run(&at(db.url(), "a")).await.unwrap();
     execute(&db, TAKE_NAME).await;
-    inline.rollback(&at(db.url(), RENAMED), &Rollback { to: 1, leave_rows: Vec::new() }).await.unwrap();
+    inline.rollback(&at(db.url(), RENAMED), &Rollback { to: 1, ..Default::default() }).await.unwrap();
     assert_eq!(sums(&db).await, "300 600");
 }
 
@@ -329,7 +329,7 @@ async fn a_state_without_oids_is_upgraded() {
     let before = "ALTER TABLE refit.repeatable DROP COLUMN relation; ALTER TABLE refit.backfill DROP COLUMN relation_oid; ALTER TABLE refit.backfill_range DROP COLUMN relation_oid; \
                   ALTER TABLE refit.backfill DROP COLUMN schema_oid, DROP COLUMN targets; \
                   ALTER TABLE refit.run DROP COLUMN override_reason, DROP COLUMN overridden, DROP COLUMN release, DROP COLUMN waited, \
-                      DROP COLUMN held, DROP COLUMN warnings; \
+                      DROP COLUMN held, DROP COLUMN warnings, DROP COLUMN budgets; \
                   ALTER TABLE refit.step DROP COLUMN file, DROP COLUMN lock_waits, DROP COLUMN notices; \
                   ALTER TABLE refit.backfill RENAME requested TO wanted; ALTER TABLE refit.backfill_range RENAME retry_reason TO trouble; \
                   ALTER TABLE refit.backfill RENAME CONSTRAINT backfill_requested_check TO backfill_wanted_check; COMMENT ON SCHEMA refit IS 'refit state: runs 2, backfill 2; as it was'";

@@ -160,7 +160,7 @@ async fn backfills_holds_and_rollbacks_are_reported() {
     let second = migrator.run_report(&client, Some(runs[0].id)).await.unwrap().unwrap();
     assert!(second.backfills.is_empty() && second.held.is_empty(), "{second:?}");
 
-    let rollback = refit::Rollback { to: 1, leave_rows: Vec::new() };
+    let rollback = refit::Rollback { to: 1, ..Default::default() };
     migrator.rollback(db.url(), &rollback).await.unwrap();
     let last = migrator.run_report(&client, None).await.unwrap().unwrap();
     assert_eq!((last.run.undo_to, last.steps.len(), last.backfills.len()), (Some(1), 2, 1));
@@ -263,7 +263,7 @@ async fn a_half_done_step_is_kept_by_runs_that_expire_others() {
     migrator(&files).run(db.url()).await.unwrap_err();
     execute(&db, OLD).await;
     // A rollback is a run that succeeds while the step is half done.
-    let rollback = refit::Rollback { to: 0, leave_rows: Vec::new() };
+    let rollback = refit::Rollback { to: 0, ..Default::default() };
     migrator(&files).rollback(db.url(), &rollback).await.unwrap();
     let steps = "SELECT string_agg(name || ' ' || outcome, ', ' ORDER BY id) FROM refit.step";
     assert_eq!(value::<String>(&db, steps).await, "half failed, a succeeded");

@@ -40,7 +40,10 @@ async fn a_journal_is_dropped_after_its_retention_time() {
     let error = back(&db, &files).await.unwrap_err().message();
     assert!(error.contains("the earlier values of V2__fill.sql are gone: they were dropped"), "{error}");
     // After a rollback, the rows that were not restored are listed for the same time.
-    migrator(&files).rollback(db.url(), &Rollback { to: 1, leave_rows: vec![2] }).await.unwrap();
+    migrator(&files)
+        .rollback(db.url(), &Rollback { to: 1, leave_rows: vec![2], ..Default::default() })
+        .await
+        .unwrap();
     inline(&files).run(db.url()).await.unwrap();
     back(&db, &files).await.unwrap();
     let journal: String =

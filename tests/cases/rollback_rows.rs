@@ -227,7 +227,7 @@ async fn rows_are_restored_before_the_down_file_runs() {
     execute(&db, "DROP TABLE seen").await;
     // With `leave_rows`, the rows are not restored.
     inline(&files).run(db.url()).await.unwrap();
-    let leave = Rollback { to: 1, leave_rows: vec![2] };
+    let leave = Rollback { to: 1, leave_rows: vec![2], ..Default::default() };
     migrator(&files).rollback(db.url(), &leave).await.unwrap();
     assert_eq!(value::<i64>(&db, "SELECT n FROM seen").await, 20_000);
     assert_eq!(applied(&db).await, "1");
@@ -271,7 +271,7 @@ async fn rows_that_cannot_be_restored_are_set_aside_and_retried() {
     inline(&FILES).run(db.url()).await.unwrap();
     execute(&db, "ALTER TABLE t ADD CONSTRAINT c CHECK (n > 0 OR id NOT IN (77, 7777)) NOT VALID").await;
     back(&db, &FILES).await.unwrap_err();
-    let leave = Rollback { to: 1, leave_rows: vec![2] };
+    let leave = Rollback { to: 1, leave_rows: vec![2], ..Default::default() };
     migrator(&FILES).rollback(db.url(), &leave).await.unwrap();
     assert_eq!((applied(&db).await.as_str(), counts(&db).await.as_str()), ("1", "0: 19998, 1: 2"));
     let newest = "SELECT kind || state || coalesce(journal, '') FROM refit.backfill ORDER BY id DESC LIMIT 1";

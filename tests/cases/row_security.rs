@@ -52,7 +52,7 @@ async fn a_rollback_does_not_treat_hidden_rows_as_deleted() {
     let inline = migrator(&FILES).backfills(Backfills::Inline);
     inline.run(&own).await.unwrap();
     execute_at(&admin, POLICY).await;
-    let rollback = Rollback { to: 1, leave_rows: Vec::new() };
+    let rollback = Rollback { to: 1, ..Default::default() };
     inline.rollback(&own, &rollback).await.unwrap_err();
     let kept = "SELECT count(n) || ' ' || (SELECT count(*) FROM refit.backfill_undo_1) FROM token";
     assert_eq!(value_at::<String>(&admin, kept).await, "1000 1000");

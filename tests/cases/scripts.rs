@@ -135,7 +135,7 @@ async fn a_script_leaves_what_a_run_leaves() {
     assert_eq!(records(&split).await, records(&by_refit).await);
 
     let client = by_hand.connect().await.unwrap();
-    let back = Rollback { to: 1, leave_rows: vec![2, 5] };
+    let back = Rollback { to: 1, leave_rows: vec![2, 5], ..Default::default() };
     let script = migrator(&FILES).rollback_sql(&client, &back).await.unwrap();
     apply(&by_hand, &script).await.unwrap();
     migrator(&FILES).rollback(by_refit.url(), &back).await.unwrap();

@@ -40,7 +40,7 @@ async fn a_job_uses_the_tables_that_its_migration_resolved() {
     operator.run(&admin).await.unwrap();
     let seen = "SELECT (SELECT sum(total) FROM shop.cart) || ' ' || (SELECT count(total) FROM public.cart)";
     assert_eq!(value_at::<String>(&admin, seen).await, "4002000 0");
-    operator.rollback(&admin, &Rollback { to: 1, leave_rows: Vec::new() }).await.unwrap();
+    operator.rollback(&admin, &Rollback { to: 1, ..Default::default() }).await.unwrap();
     assert_eq!(value_at::<i64>(&admin, "SELECT count(total) FROM shop.cart").await, 0);
 }
 
@@ -110,7 +110,7 @@ async fn the_name_of_the_state_schema_is_quoted() {
         all.run(db.url()).await.unwrap();
         assert_eq!(all.run(db.url()).await.unwrap().steps.len(), 0, "{schema}");
         assert_eq!(value::<i64>(&db, "SELECT count(n) FROM t").await, 9, "{schema}");
-        all.rollback(db.url(), &Rollback { to: 1, leave_rows: Vec::new() }).await.unwrap();
+        all.rollback(db.url(), &Rollback { to: 1, ..Default::default() }).await.unwrap();
         assert_eq!(value::<i64>(&db, "SELECT count(n) FROM t").await, 0, "{schema}");
         execute(&db, "DROP VIEW v; DROP TABLE t, refinery_schema_history").await;
     }

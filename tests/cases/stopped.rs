@@ -60,7 +60,7 @@ async fn an_interrupt_ends_the_wait_for_a_paused_job() {
     let holder = db.connect().await.unwrap();
     holder.batch_execute("BEGIN; SELECT FROM t WHERE id = 1 FOR UPDATE").await.unwrap();
     let (back, interrupt) = switched(&files);
-    let rollback = Rollback { to: 1, leave_rows: Vec::new() };
+    let rollback = Rollback { to: 1, ..Default::default() };
     let undoing = "SELECT count(*) FROM refit.backfill WHERE kind = 'undo' AND state = 'running'";
     let mut asked = false;
     let ready = async || {

@@ -60,7 +60,7 @@ async fn a_rollback_restores_the_rows_of_its_own_history() {
     for schema in ["acme", "globex"] {
         migrator.run(&at(db.url(), schema)).await.unwrap();
     }
-    let rollback = Rollback { to: 1, leave_rows: Vec::new() };
+    let rollback = Rollback { to: 1, ..Default::default() };
     migrator.rollback(&at(db.url(), "globex"), &rollback).await.unwrap();
     let rows = "SELECT (SELECT sum(n) FROM acme.visit) || ' ' || (SELECT sum(n) FROM globex.visit)";
     assert_eq!(value::<String>(&db, rows).await, "300 0");
@@ -176,7 +176,7 @@ async fn a_hundred_tenants_are_independent() {
         migrator.run(&at(db.url(), name)).await.unwrap();
     })
     .await;
-    let rollback = Rollback { to: 1, leave_rows: Vec::new() };
+    let rollback = Rollback { to: 1, ..Default::default() };
     let every_second: Vec<String> = names.iter().step_by(2).cloned().collect();
     four_at_a_time(&every_second, async |name| {
         migrator.rollback(&at(db.url(), name), &rollback).await.unwrap();
@@ -229,7 +229,7 @@ async fn two_services_with_different_roles_have_separate_states() {
     service(Some("mail_refit")).run(&url("mail")).await.unwrap();
     let rows = "SELECT (SELECT count(day) FROM shop.visit) || ' ' || (SELECT count(day) FROM mail.visit)";
     assert_eq!(value_at::<String>(&admin, rows).await, "300 300");
-    service(None).rollback(&url("shop"), &Rollback { to: 1, leave_rows: Vec::new() }).await.unwrap();
+    service(None).rollback(&url("shop"), &Rollback { to: 1, ..Default::default() }).await.unwrap();
     let left = "SELECT (SELECT sum(n) FROM shop.visit) || ' ' || (SELECT sum(n) FROM mail.visit)";
     assert_eq!(value_at::<String>(&admin, left).await, "0 300");
 }

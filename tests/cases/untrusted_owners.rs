@@ -31,7 +31,7 @@ async fn place() -> (Server, String, String) {
 async fn all_is_refused(url: &str) {
     let all = migrator(&FILES);
     let client = refit::connect(url, &ConnectOptions::default()).await.unwrap();
-    let rollback = Rollback { to: 0, leave_rows: Vec::new() };
+    let rollback = Rollback { to: 0, ..Default::default() };
     for error in [
         all.plan(&client).await.unwrap_err(),
         all.status(&client).await.unwrap_err(),

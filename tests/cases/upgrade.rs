@@ -71,7 +71,7 @@ async fn records_of_an_older_release_are_kept() {
     let report = inline.run_report(&client, Some(newest.id)).await.unwrap().unwrap();
     assert!(report.steps.iter().all(|step| step.file.is_some()), "{report:?}");
     // The journal of the older release still exists.
-    let rollback = Rollback { to: 1, leave_rows: Vec::new() };
+    let rollback = Rollback { to: 1, ..Default::default() };
     let report = inline.rollback(db.url(), &rollback).await.unwrap();
     assert_eq!((report.steps.len(), applied(&db).await.as_str()), (4, "1"));
     // The row that was changed since is not restored.
@@ -100,7 +100,7 @@ async fn a_pause_that_an_older_release_recorded_holds() {
     inline.run(db.url()).await.unwrap();
     assert_eq!(applied(&db).await, "1,2,3,4,5");
     assert_eq!(value::<i64>(&db, "SELECT count(*) FROM song WHERE seconds = id + 1").await, 60);
-    let rollback = Rollback { to: 1, leave_rows: Vec::new() };
+    let rollback = Rollback { to: 1, ..Default::default() };
     inline.rollback(db.url(), &rollback).await.unwrap();
     assert_eq!(value::<i64>(&db, "SELECT count(n) FROM song").await, 1);
 }
@@ -146,7 +146,7 @@ async fn a_rollback_uses_journals_of_an_older_release() {
     let db = TestDb::empty().await.unwrap();
     execute(&db, BEFORE).await;
     let report =
-        migrator(&FILES[..4]).rollback(db.url(), &Rollback { to: 1, leave_rows: Vec::new() }).await.unwrap();
+        migrator(&FILES[..4]).rollback(db.url(), &Rollback { to: 1, ..Default::default() }).await.unwrap();
     assert_eq!(report.backfills.iter().map(|job| job.rows_changed).max(), Some(60), "{report}");
     assert_eq!(value::<i64>(&db, "SELECT count(n) FROM song").await, 0);
 }

@@ -271,10 +271,10 @@ fn unrecorded(error: refit::Error, state: &State, role: &str) -> Error {
 }
 
 fn now() -> String {
-    Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
-/// An ID that sorts by time: `20261129T010203Z-4f2a9c`.
+/// An ID that begins with its time, to the second: `20261129T010203Z-4f2a9c`.
 fn new_id() -> String {
     let random: u32 = rand::random::<u32>() & 0x00ff_ffff;
     format!("{}-{random:06x}", Timestamp::now().strftime("%Y%m%dT%H%M%SZ"))

@@ -72,7 +72,7 @@ impl BackupHook {
 }
 
 /// The version whose effects are predicted if `refit.toml` names none: of locks, not of syntax.
-const NEWEST: u32 = 18;
+pub(crate) const NEWEST: u32 = 18;
 
 /// The tables that some steps of a set touch, for a backup of kind `tables`: see [`touched`](touched()).
 ///
@@ -93,6 +93,10 @@ pub fn touched_tables<'a>(
 }
 
 impl Hook for BackupHook {
+    fn makes_backups(&self) -> bool {
+        true
+    }
+
     fn before_run<'a>(&'a self, run: HookRun<'a>, steps: &'a [HookStep<'a>]) -> HookFuture<'a> {
         Box::pin(async move { Ok(self.back_up(run, steps).await?) })
     }

@@ -19,7 +19,7 @@ pub struct ListedBackup {
     pub kind: String,
     /// Its state.
     pub state: BackupState,
-    /// When it began, in UTC.
+    /// When it began, in UTC, to the millisecond: `2026-11-29T01:02:03.456Z`.
     pub created_at: String,
     /// How long it took.
     pub seconds: Option<f64>,

@@ -19,7 +19,7 @@ pub struct Backup {
     pub id: String,
     /// Its kind.
     pub kind: Kind,
-    /// When it began, in UTC, as `2026-11-29T01:02:03Z`.
+    /// When it began, in UTC, to the millisecond: `2026-11-29T01:02:03.456Z`.
     pub created_at: String,
     /// How long it took.
     pub seconds: f64,

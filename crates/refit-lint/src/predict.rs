@@ -25,6 +25,13 @@ pub struct Prediction {
     pub opaque: bool,
 }
 
+impl Prediction {
+    /// Whether the statement itself changes nothing but rows: INSERT, UPDATE, DELETE, MERGE or TRUNCATE.
+    pub fn changes_only_rows(&self) -> bool {
+        matches!(self.stmt.kind, StmtKind::Dml(_) | StmtKind::Truncate { .. })
+    }
+}
+
 /// Predicts the effects of every statement of SQL files that are one set, in the given order, for a server of a major
 /// version. Parts that are not valid text are skipped: [`lint`](crate::lint()) reports them.
 pub fn predict(inputs: &[Input], postgres: u32) -> Vec<Prediction> {

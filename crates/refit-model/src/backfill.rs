@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::undo::{Inserted, Undo};
 use crate::settings::parse_duration;
+
+mod undo;
 
 /// A backfill changes the rows of a table in batches, each a transaction of its own, after its migration was applied. The file
 /// holds the statement of a batch; or none, if the program has a function for it (`Migrator::backfill_with`).
@@ -38,10 +41,17 @@ pub struct BackfillDirective {
     /// `column IS NULL` of the statement, for a column that it sets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remaining: Option<String>,
-    /// The columns whose earlier values are kept, so that `cargo xtask rollback` can restore them. The key must be unique and
-    /// none of these columns; none of them may be generated. They are kept for `undo_retention` of `refit.toml`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub undo: Vec<String>,
+    /// What is kept, so that `cargo xtask rollback` can undo it: a list of columns, whose earlier values are restored, or
+    /// `{ inserted = "forms" }`, a table into which the statement inserts, whose new rows are deleted. Columns may be neither
+    /// generated nor in the key, which must be unique. The table needs a primary key, or a unique one without NULL, and the
+    /// statement is a single INSERT without RETURNING and ON CONFLICT DO UPDATE. It is kept for `undo_retention` of
+    /// `refit.toml`.
+    ///
+    /// ```sql
+    /// -- refit: backfill = { table = "posts", key = ["id"], undo = { inserted = "forms" } }
+    /// ```
+    #[serde(default, skip_serializing_if = "Undo::is_empty")]
+    pub undo: Undo,
     /// A daily window in which batches may run, by the server's clock: `"01:00-05:00 Europe/Berlin"`. It may span midnight. If
     /// it is not set, they run at any time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -174,8 +184,10 @@ impl BackfillDirective {
             Some("`workers` must be at least 1")
         } else if self.workers > MAX_WORKERS {
             Some("`workers` is at most 64: each worker holds a connection")
-        } else if self.undo.iter().any(|column| self.key.contains(column)) {
+        } else if self.undo.columns().iter().any(|column| self.key.contains(column)) {
             Some("`undo` names a column of `key`: rows are restored by their key, which must not change")
+        } else if self.undo.inserted().is_some_and(|table| table.trim().is_empty()) {
+            Some("`undo` names no table: write it as `undo = { inserted = \"forms\" }`")
         } else if parse_duration(&self.duration).map_or(true, |duration| duration.is_zero()) {
             Some("`duration` is a time such as \"100ms\"")
         } else if self.only.is_some() && self.window().is_none() {
@@ -242,6 +254,10 @@ mod tests {
         );
         let again: BackfillDirective = toml::from_str(&toml::to_string(&full).unwrap()).unwrap();
         assert_eq!(again, full);
+        let inserts = read(", undo = { inserted = \"app.forms\" }").unwrap();
+        assert_eq!((inserts.undo.inserted(), inserts.undo.is_empty()), (Some("app.forms"), false));
+        let again: BackfillDirective = toml::from_str(&toml::to_string(&inserts).unwrap()).unwrap();
+        assert_eq!(again, inserts);
     }
 
     #[test]
@@ -251,6 +267,9 @@ mod tests {
             (", workers = 0", "`workers` must be at least 1"),
             (", workers = 65", "`workers` is at most 64"),
             (", undo = [\"n\", \"id\"]", "`undo` names a column of `key`"),
+            (", undo = { inserted = \" \" }", "names no table"),
+            (", undo = { deleted = \"t\" }", "{ inserted = \"forms\" }"),
+            (", undo = 5", "a list of columns"),
             (", duration = \"soon\"", "`duration`"),
             (", duration = \"0s\"", "`duration`"),
             (", only = \"01:00-05:00\"", "`only`"),

@@ -37,7 +37,7 @@ pub struct Environment {
     /// ```
     pub approvals: Approvals,
     /// What is backed up before the first step of a run: `cargo xtask migrate`, `rollback` and `backfill run` do it. A service needs
-    /// `refit_backup::BackupHook`.
+    /// `refit_backup::BackupHook`; without a hook that makes backups, its runs are refused.
     pub backup: Backup,
     /// When migrations may run: `"[DAYS] FROM-TO [TIME ZONE]"`. Times are `HH:MM` or `HH:MM:SS`, and `24:00` is the end of a day.
     /// Days are names such as `Sat,Sun` or `Mon-Fri`, and default to every day; the time zone is a name such as `Europe/Berlin`,
@@ -108,6 +108,19 @@ pub enum Backup {
     Full,
     /// What a program backs up.
     Command,
+}
+
+impl Backup {
+    /// Its name in `refit.toml`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Backup::None => "none",
+            Backup::RestorePoint => "restore-point",
+            Backup::Tables => "tables",
+            Backup::Full => "full",
+            Backup::Command => "command",
+        }
+    }
 }
 
 /// How many people must approve a migration: a number, or a table of numbers by the highest lint severity of the migration.

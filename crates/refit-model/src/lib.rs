@@ -39,7 +39,7 @@ pub use approvals::{
     ALLOWED_SIGNERS, APPROVALS, Approval, ApprovalCount, ApprovalRecords, ApprovalVoid, LintRecord,
     LintSeverity, SIGNATURE_NAMESPACE, SignatureState, is_approver, is_role,
 };
-pub use backfill::{BackfillDirective, MAX_WORKERS, Strategy, Window};
+pub use backfill::{BackfillDirective, Inserted, MAX_WORKERS, Strategy, Undo, Window};
 pub use budget::{Budget, budgets_of};
 pub use calendar::{FreezePeriod, LocalTime, Opening, RunWindow};
 pub use check::{Check, Severity, When, checks_of};

@@ -56,6 +56,11 @@ pub(crate) struct RunBackup {
 }
 
 impl RunBackup {
+    /// Where backups are.
+    pub(crate) fn location(&self) -> &Location {
+        &self.location
+    }
+
     /// The migrator, with a hook that makes the backup that is requested, or that the environment requires.
     ///
     /// # Errors
@@ -68,8 +73,7 @@ impl RunBackup {
         context: &Context,
     ) -> anyhow::Result<Migrator> {
         let environment = &context.global.environment;
-        let profile = set.settings().environment.get(environment).filter(|_| !database.is_disposable());
-        let required = profile.and_then(|profile| kind_of(profile.backup));
+        let required = required(set, database, context);
         let kind = match (self.backup, required) {
             (Some(kind), Some(required)) if kind != required && kind != Kind::Full => {
                 bail!(
@@ -83,6 +87,12 @@ impl RunBackup {
         options.command = self.backup_command.iter().cloned().collect();
         Ok(migrator.hook(BackupHook::new(database.url(), kind, Arc::new(set.clone()), options)))
     }
+}
+
+/// The kind of backup that the environment requires before a run.
+pub(crate) fn required(set: &MigrationSet, database: &Database, context: &Context) -> Option<Kind> {
+    let profile = set.settings().environment.get(&context.global.environment);
+    profile.filter(|_| !database.is_disposable()).and_then(|profile| kind_of(profile.backup))
 }
 
 fn kind_of(backup: Backup) -> Option<Kind> {

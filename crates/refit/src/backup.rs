@@ -2,7 +2,6 @@
 //!
 //! *Invariant*: a row is written before its backup begins, and a backup is complete only if its row says so.
 
-use serde::Serialize;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row};
 
@@ -11,25 +10,9 @@ use crate::interrupt::Interrupt;
 use crate::lock_keys;
 use crate::pin::pinned;
 use crate::prepare;
+pub use crate::report::{BackupRecord, BackupState};
 use crate::state::{Component, Present, State, upgrade};
 use crate::trust::refuse_untrusted_state;
-
-/// The state of a backup.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum BackupState {
-    /// It is being made.
-    Running,
-    /// It can be used.
-    Complete,
-    /// It failed, and there is nothing to use.
-    Failed,
-    /// Its process or connection ended before it was complete, and there is nothing to use.
-    Interrupted,
-    /// It was complete, and was removed.
-    Removed,
-}
 
 /// What is known of a backup before it begins.
 #[derive(Debug, Clone, Copy)]
@@ -50,45 +33,6 @@ pub struct NewBackup<'a> {
     pub dump_version: Option<&'a str>,
     /// The system identifier of the server.
     pub system_identifier: &'a str,
-}
-
-/// A row of `refit.backup`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct BackupRecord {
-    /// The identity of the row.
-    #[serde(skip)]
-    pub row: i64,
-    /// The ID that commands take; none of a command that has not ended.
-    pub id: Option<String>,
-    /// `restore-point`, `tables`, `full` or `command`.
-    pub kind: String,
-    /// Its state.
-    pub state: BackupState,
-    /// When it began, in UTC, as `2026-11-29T01:02:03Z`.
-    pub created_at: String,
-    /// How long it took.
-    pub seconds: Option<f64>,
-    /// The size of the file, in bytes.
-    pub bytes: Option<i64>,
-    /// The run that it was made for.
-    pub run: Option<i64>,
-    /// The tables whose rows it holds, qualified and quoted.
-    pub tables: Vec<String>,
-    /// The file, on the machine that made it.
-    pub path: Option<String>,
-    /// The SHA-256 of the file, in hexadecimal.
-    pub sha256: Option<String>,
-    /// The version of the server.
-    pub server_version: String,
-    /// The version of `pg_dump`.
-    pub dump_version: Option<String>,
-    /// The system identifier of the server.
-    pub system_identifier: String,
-    /// The database.
-    pub database: String,
-    /// Why it failed.
-    pub error: Option<String>,
 }
 
 /// Records that a backup begins, and returns the identity of its row. The table is created if this is the first backup. Rows whose
@@ -210,22 +154,29 @@ pub async fn removed(client: &Client, state: &State, name: &str) -> Result<(), E
 /// # Errors
 /// [`Error::Database`] if a query fails.
 pub async fn all(client: &Client, state: &State) -> Result<Vec<BackupRecord>, Error> {
+    pinned(client, async || read(client, state, None).await).await
+}
+
+/// The backups that were made for a run, on a pinned session.
+pub(crate) async fn of_run(client: &Client, state: &State, run: i64) -> Result<Vec<BackupRecord>, Error> {
+    read(client, state, Some(run)).await
+}
+
+async fn read(client: &Client, state: &State, run: Option<i64>) -> Result<Vec<BackupRecord>, Error> {
     if state.is_empty() || !state.has(client, "backup").await? {
         return Ok(Vec::new());
     }
     let sql = format!(
         "SELECT id, name, kind, CASE WHEN state = 'running' AND NOT {IS_HELD} THEN 'interrupted' ELSE state END, \
-             pg_catalog.to_char(began_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), \
+             pg_catalog.to_char(began_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), \
              extract(epoch FROM finished_at - began_at)::float8, bytes, run_id, tables, path, sha256, server_version, \
              dump_version, system_identifier, database_name, error \
-         FROM refit.backup WHERE history_id = $1 ORDER BY id"
+         FROM refit.backup WHERE history_id = $1 AND ($2::int8 IS NULL OR run_id = $2) ORDER BY id"
     );
-    pinned(client, async || {
-        let rows = client.query_typed(&state.sql(&sql), &[(&state.history(), Type::INT8)]).await;
-        let rows = rows.map_err(Error::database("reading the backups"))?;
-        Ok(rows.iter().map(record).collect())
-    })
-    .await
+    let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&state.history(), Type::INT8), (&run, Type::INT8)];
+    let rows = client.query_typed(&state.sql(&sql), &parameters).await;
+    let rows = rows.map_err(Error::database("reading the backups"))?;
+    rows.iter().map(record).collect()
 }
 
 /// Whether the session that makes the backup of a row still exists.
@@ -233,18 +184,12 @@ const IS_HELD: &str = "EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' 
     AND classid = 1919247723 AND objid = backup.id::int4::oid \
     AND database = (SELECT oid FROM pg_database WHERE datname = pg_catalog.current_database()))";
 
-fn record(row: &Row) -> BackupRecord {
-    BackupRecord {
+fn record(row: &Row) -> Result<BackupRecord, Error> {
+    Ok(BackupRecord {
         row: row.get(0),
         id: row.get(1),
         kind: row.get(2),
-        state: match row.get(3) {
-            "running" => BackupState::Running,
-            "complete" => BackupState::Complete,
-            "interrupted" => BackupState::Interrupted,
-            "removed" => BackupState::Removed,
-            _ => BackupState::Failed,
-        },
+        state: BackupState::read(row.get(3))?,
         created_at: row.get(4),
         seconds: row.get(5),
         bytes: row.get(6),
@@ -257,7 +202,7 @@ fn record(row: &Row) -> BackupRecord {
         system_identifier: row.get(13),
         database: row.get(14),
         error: row.get(15),
-    }
+    })
 }
 
 async fn update(

@@ -2,7 +2,7 @@
 //!
 //! *Invariant*: gates are looked at only if something would change, so that a boot with nothing to do stays one message.
 
-use refit_model::{Environment, MigrationSet};
+use refit_model::{Backup, Environment, MigrationSet};
 use tokio_postgres::Client;
 
 use crate::calendar::{self, Deadline};
@@ -51,7 +51,12 @@ pub(crate) async fn admit(
         return Err(Error::Target("an override needs a reason, which is recorded".to_owned()));
     }
     let (gates, closes) = match options.profile() {
-        Some(profile) => all_closed(client, profile, set, steps).await?,
+        Some(profile) => {
+            let (mut gates, closes) = all_closed(client, profile, set, steps).await?;
+            // A plan does not have this gate: it does not know which program will run it.
+            gates.extend(without_backup(profile, options));
+            (gates, closes)
+        }
         None => (Vec::new(), None),
     };
     match (reason, options.profile()) {
@@ -82,6 +87,13 @@ async fn all_closed(
     gates.extend(not_promoted(profile, set, steps));
     gates.extend(not_approved(profile, set, steps));
     Ok((gates, closes))
+}
+
+/// The backup that must come first, if no hook makes one.
+fn without_backup(profile: &Environment, options: &Options) -> Option<EnvironmentGate> {
+    let required = profile.backup;
+    (required != Backup::None && !options.hooks.make_backups())
+        .then_some(EnvironmentGate::Backup { required })
 }
 
 /// The steps that the required environment has not applied as they are. Those that never run there need not be.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use refit_model::wording::counted;
-use refit_model::{APPROVALS, LintSeverity, Promotions, visible_line};
+use refit_model::{APPROVALS, Backup, LintSeverity, Promotions, visible_line};
 use serde::Serialize;
 
 /// A closed gate of an environment. It refuses a run as a whole, while a [`Gate`](crate::Gate) holds one step back.
@@ -36,6 +36,11 @@ pub enum EnvironmentGate {
     Approvals {
         /// The migrations.
         missing: Vec<MissingApproval>,
+    },
+    /// A backup must come first, and the program makes none.
+    Backup {
+        /// What must be backed up.
+        required: Backup,
     },
 }
 
@@ -83,6 +88,7 @@ impl EnvironmentGate {
             EnvironmentGate::Freeze { .. } => "freeze",
             EnvironmentGate::Requires { .. } => "requires",
             EnvironmentGate::Approvals { .. } => "approvals",
+            EnvironmentGate::Backup { .. } => "backup",
         }
     }
 
@@ -103,6 +109,11 @@ impl EnvironmentGate {
                 )
             }
             EnvironmentGate::Approvals { missing } => not_approved(missing),
+            EnvironmentGate::Backup { required } => format!(
+                "a backup of kind {} must be made before the first step, and this program makes none; add \
+                 refit_backup::BackupHook to its migrator, or run `cargo xtask migrate`",
+                required.as_str()
+            ),
         };
         match self.opens() {
             Some(opens) => format!("{closed}; it may run from {opens} on"),
@@ -115,7 +126,9 @@ impl EnvironmentGate {
     pub fn opens(&self) -> Option<&str> {
         match self {
             EnvironmentGate::Window { opens, .. } | EnvironmentGate::Freeze { opens, .. } => opens.as_deref(),
-            EnvironmentGate::Requires { .. } | EnvironmentGate::Approvals { .. } => None,
+            EnvironmentGate::Requires { .. }
+            | EnvironmentGate::Approvals { .. }
+            | EnvironmentGate::Backup { .. } => None,
         }
     }
 }

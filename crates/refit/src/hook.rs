@@ -127,6 +127,12 @@ pub trait Hook: Send + Sync {
         true
     }
 
+    /// Whether [`before_run`](Hook::before_run) makes the backup that the environment requires (`backup` in its profile); asked once,
+    /// when the hook is added. Without such a hook, a run that has something to do is refused there.
+    fn makes_backups(&self) -> bool {
+        false
+    }
+
     /// Before the first step, under the lock, when the plan is made and there is something to do.
     fn before_run<'a>(&'a self, _run: HookRun<'a>, _steps: &'a [HookStep<'a>]) -> HookFuture<'a> {
         Box::pin(ready(Ok(())))
@@ -173,6 +179,7 @@ struct Entry {
     events_only: bool,
     sees_steps: bool,
     uses_session: bool,
+    makes_backups: bool,
 }
 
 impl fmt::Debug for Hooks {
@@ -183,18 +190,33 @@ impl fmt::Debug for Hooks {
 
 impl Hooks {
     pub(crate) fn add(&mut self, hook: impl Hook + 'static) {
-        let (sees_steps, uses_session) = (hook.sees_steps(), hook.uses_session());
-        self.0.push(Entry { hook: Arc::new(hook), events_only: false, sees_steps, uses_session });
+        self.0.push(Entry {
+            events_only: false,
+            sees_steps: hook.sees_steps(),
+            uses_session: hook.uses_session(),
+            makes_backups: hook.makes_backups(),
+            hook: Arc::new(hook),
+        });
     }
 
     /// Adds a hook that has events only: for the others, the session is restored after each call.
     pub(crate) fn add_for_events(&mut self, hook: impl Hook + 'static) {
         let hook = Arc::new(hook);
-        self.0.push(Entry { hook, events_only: true, sees_steps: false, uses_session: false });
+        self.0.push(Entry {
+            hook,
+            events_only: true,
+            sees_steps: false,
+            uses_session: false,
+            makes_backups: false,
+        });
     }
 
     pub(crate) fn sees_steps(&self) -> bool {
         self.0.iter().any(|entry| entry.sees_steps)
+    }
+
+    pub(crate) fn make_backups(&self) -> bool {
+        self.0.iter().any(|entry| entry.makes_backups)
     }
 
     pub(crate) fn event(&self, event: &Event<'_>) {

@@ -8,14 +8,15 @@ use serde::Deserialize;
 use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 
+use crate::backup::BackupRecord;
 use crate::connect::Notice;
 use crate::error::Error;
 use crate::migrator::Migrator;
 use crate::pin::pinned;
 use crate::plan::StepKind;
 use crate::report::{
-    BlockedAttempt, CheckResult, JobKind, JobState, RecordedBackfill, RecordedHold, RecordedStep, RunOutcome,
-    RunReport, RunSummary, StepOutcome,
+    BlockedAttempt, BudgetResult, CheckResult, JobKind, JobState, RecordedBackfill, RecordedHold,
+    RecordedStep, RunOutcome, RunReport, RunSummary, StepOutcome,
 };
 use crate::state::State;
 
@@ -46,7 +47,8 @@ impl Migrator {
             let steps: Vec<StepRecord> = parse(row.get(1))?;
             let backfills = backfills(client, &state, run.id).await?;
             let checks = crate::check::recorded(client, &state, run.id).await?;
-            report(run, steps, backfills, checks).map(Some)
+            let backups = crate::backup::of_run(client, &state, run.id).await?;
+            report(run, steps, backfills, checks, backups).map(Some)
         })
         .await
     }
@@ -133,6 +135,7 @@ struct RunRecord {
     warnings: Option<Vec<String>>,
     override_reason: Option<String>,
     overridden: Option<Vec<String>>,
+    budgets: Option<Vec<BudgetResult>>,
 }
 
 impl RunRecord {
@@ -204,6 +207,7 @@ fn report(
     steps: Vec<StepRecord>,
     backfills: Vec<RecordedBackfill>,
     checks: Vec<CheckResult>,
+    backups: Vec<BackupRecord>,
 ) -> Result<RunReport, Error> {
     let steps: Vec<RecordedStep> = steps.into_iter().map(StepRecord::step).collect::<Result<_, _>>()?;
     let succeeded = steps.iter().filter(|step| step.outcome == StepOutcome::Succeeded).count();
@@ -218,6 +222,8 @@ fn report(
         steps,
         backfills,
         checks,
+        budgets: run.budgets.unwrap_or_default(),
+        backups,
         override_reason: run.override_reason,
         passed_gates: run.overridden.unwrap_or_default(),
         held: run.held.unwrap_or_default(),

@@ -202,20 +202,18 @@ async fn pending(
     let context = context(planner, client, facts, set, run);
     let versioned = plan.pending.iter().filter_map(|step| versioned_step(set, step, facts));
     let mut session = Session::new(context, versioned, admission.deadline);
+    let mut budgets = Vec::new();
     let outcome = match ready(&session, planner, facts, set, &plan).await {
         Ok(warnings) => {
             plan.warnings.extend(warnings);
-            measured_steps(&mut session, &mut plan, set, facts, planner.options.budgets()).await
+            let measured = (planner.options.budgets(), &mut budgets);
+            measured_steps(&mut session, &mut plan, set, facts, measured).await
         }
         Err(error) => Err(error),
     };
-    let (budgets, outcome) = match outcome {
-        Ok(budgets) => (budgets, Ok(())),
-        Err(error) => (Vec::new(), Err(error)),
-    };
     let done = session.done;
     plan.warnings.extend(done.iter().flat_map(|step| check::warnings(&step.checks)));
-    let end = RunEnd::of(&done, &plan.held, &plan.warnings);
+    let end = RunEnd::of(&done, &plan.held, &plan.warnings).with_budgets(&budgets);
     state::end_run(client, &facts.state, run, outcome, &end).await?;
     state::expire_runs(client, &facts.state, set.settings().retention).await;
     if set.checks().next().is_some() {
@@ -303,27 +301,27 @@ fn hold(plan: &mut Plan, step: &PlannedStep, error: &Error) {
 /// Undefined tables, columns, functions, other objects and schemas.
 const UNDEFINED_OBJECT: [&str; 5] = ["42P01", "42703", "42883", "42704", "3F000"];
 
-/// Runs the steps, and measures budgets before and after, if the run is to do so.
+/// Runs the steps, and measures budgets before and after, if the run is to do so; the results are also there if it fails for them.
 async fn measured_steps<'a>(
     session: &mut Session<'a>,
     plan: &mut Plan,
     set: &'a MigrationSet,
     facts: &Preflight,
-    budgets: Budgets,
-) -> Result<Vec<BudgetResult>, Error> {
+    (budgets, results): (Budgets, &mut Vec<BudgetResult>),
+) -> Result<(), Error> {
     if budgets == Budgets::Off {
-        return steps(session, plan, set, facts).await.map(|()| Vec::new());
+        return steps(session, plan, set, facts).await;
     }
     let client = session.context().client;
     let before = Measured::before(client, set.budgets(), &facts.caller).await?;
     steps(session, plan, set, facts).await?;
-    let results = before.after(client).await?;
-    let over = over(&results);
+    *results = before.after(client).await?;
+    let over = over(results);
     match budgets {
         Budgets::Enforce if !over.is_empty() => Err(Error::Budgets { over }),
         _ => {
             plan.warnings.extend(over.iter().map(|line| format!("over budget: {line}")));
-            Ok(results)
+            Ok(())
         }
     }
 }

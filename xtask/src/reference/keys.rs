@@ -172,6 +172,7 @@ impl<'s> Page<'s> {
             (Kind::Named(_), "u32" | "usize" | "Version", _) => "integer".to_owned(),
             (Kind::Named(_), "String", _) => "string".to_owned(),
             (Kind::Named(_), "Duration", _) => "duration".to_owned(),
+            (Kind::Named(_), "Undo", _) => "array of strings, or a table".to_owned(),
             (Kind::List(_), "String", _) => "array of strings".to_owned(),
             (Kind::List(_), "RunWindow" | "FreezePeriod", _) => "array of strings".to_owned(),
             (Kind::List(_), "Version", _) => "array of versions, such as `[\"V0004\"]`".to_owned(),

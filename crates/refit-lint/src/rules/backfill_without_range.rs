@@ -82,7 +82,7 @@ fn check(check: &mut StatementCheck<'_>) {
             .help("name the columns of the primary key, or of a unique index whose columns are NOT NULL");
         return;
     }
-    if let (true, Some(why)) = (check.before.is_empty(), bad_undo(check, &table, &backfill.undo)) {
+    if let (true, Some(why)) = (check.before.is_empty(), bad_undo(check, &table, backfill.undo.columns())) {
         check.report(why).table(&table).help(
             "name the columns that it is computed from, or omit it: UPDATE cannot set a generated column",
         );

@@ -2,10 +2,12 @@
 
 use std::process::ExitCode;
 
-use refit::Status;
 use refit::backfill::JobStatus;
+use refit::{Plan, Status};
+use refit_backup::{Kind, doctor, touched_tables};
 use refit_model::MigrationSet;
 
+use crate::backups::{self, Location};
 use crate::context::{Context, version_argument};
 use crate::database::Database;
 use crate::graph::Graph;
@@ -29,6 +31,8 @@ pub struct Args {
     packages: Packages,
     #[command(flatten)]
     filter: Filter,
+    #[command(flatten)]
+    location: Location,
     /// Open the gate of a manual migration
     #[arg(long, value_name = "VERSION", value_parser = version_argument)]
     include: Vec<i64>,
@@ -81,9 +85,34 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     let shown = |job: &&JobStatus| args.filter.shows(&set, Some(job.version), &job.name);
     let backfills: Vec<JobStatus> = backfills.iter().filter(shown).cloned().collect();
     connection.close().await;
-    let lines = std::iter::once(render::plan::plan(&plan)).chain(unfinished(&backfills));
+    let backup = required_backup(args, &set, &plan, &database, context).await?;
+    let lines = std::iter::once(render::plan::plan(&plan)).chain(backup).chain(unfinished(&backfills));
     context.out.result(&plan, Text::lines(lines))?;
     Ok(if plan.is_up_to_date() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// Whether the backup that the environment requires before these steps can be made; none if it requires none.
+async fn required_backup(
+    args: &Args,
+    set: &MigrationSet,
+    plan: &Plan,
+    database: &Database,
+    context: &Context,
+) -> anyhow::Result<Option<Text>> {
+    let kind = backups::required(set, database, context).filter(|_| !plan.pending.is_empty());
+    let Some(kind) = kind.filter(|_| context.out.human()) else { return Ok(None) };
+    let steps = plan.pending.iter().map(|step| (step.kind, step.version, step.stem.as_str()));
+    let tables = match kind {
+        Kind::Tables => match touched_tables(set, steps) {
+            Ok(tables) => Some(tables),
+            Err(refused) => return Ok(Some(render::backups::impossible(kind, &refused.to_string()))),
+        },
+        // The run names the program, so there is nothing to examine.
+        Kind::Command => return Ok(Some(render::backups::first(kind, "by --backup-command"))),
+        Kind::RestorePoint | Kind::Full => None,
+    };
+    let found = doctor(database.url(), kind, tables.as_deref(), &args.location.options(context)).await?;
+    Ok(Some(render::backups::required(&found)))
 }
 
 fn draw(form: GraphForm, set: &MigrationSet, status: &Status, context: &Context) -> anyhow::Result<ExitCode> {

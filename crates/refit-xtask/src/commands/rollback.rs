@@ -12,6 +12,7 @@ use crate::backfills::{Failure, ObservedJob, with_progress};
 use crate::backups::RunBackup;
 use crate::context::{Context, reason_argument, version_argument};
 use crate::database::Database;
+use crate::from_backup::{Place, from_backup};
 use crate::hooks::with_hooks;
 use crate::render;
 use crate::render::dry_run::{DryRun, FileSql};
@@ -20,7 +21,8 @@ use crate::render::rollback::RollbackResult;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Runs the .down.sql of each migration. Before the down file of a backfill with `undo = [\"…\"]`, restores the \
-                  overwritten values in batches; rows that were changed later are not restored, but listed. The whole rollback is \
+                  overwritten values in batches; before that of one with `undo = { inserted = \"…\" }`, deletes the rows that it inserted. Rows \
+                  that were changed later are left and listed. The whole rollback is \
                   checked before the first step. Run the command again to resume a rollback that was stopped.\n\n\
                   Everything that the migrations added is lost, including data. First deploy the release for the older schema: a \
                   service of the newer release applies the migrations again when it boots.\n\n\
@@ -28,7 +30,7 @@ use crate::render::rollback::RollbackResult;
                   the environment, not confirmed, or could not run.\n\n\
                   Examples:\n  cargo xtask rollback\n  cargo xtask rollback --to V0012 --dry-run\n  cargo xtask rollback --to V0012 --sql > script.sql\n  cargo xtask rollback --to V0012\n  \
                   cargo xtask rollback --to V0012 --yes --format json | jq '.backfills[] | {name, rows_changed, changed_since}'\n  \
-                  cargo xtask rollback --to 0 --leave-rows V0015"
+                  cargo xtask rollback --to 0 --leave-rows V0015\n  cargo xtask rollback --to V0012 --from-backup 20261129T010203Z-4f2a9c"
 )]
 pub struct Args {
     /// The version to roll back to, which stays applied; 0 undoes all [default: undo the last migration only]
@@ -37,6 +39,9 @@ pub struct Args {
     /// Do not restore the rows of this backfill
     #[arg(long, value_name = "VERSION", value_parser = version_argument)]
     leave_rows: Vec<Version>,
+    /// Undo migrations that have neither a journal nor a down file by restoring the rows of their tables from this backup
+    #[arg(long, value_name = "ID", conflicts_with = "sql")]
+    from_backup: Option<String>,
     /// Pass closed windows and freeze periods of the environment; the reason is recorded
     #[arg(long = "override", value_name = "REASON", value_parser = reason_argument)]
     override_reason: Option<String>,
@@ -60,14 +65,14 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         migrator = migrator.override_gates(reason);
     }
     let database = Database::named(context)?;
-    let migrator = args.backup.attach(database.protected(migrator), &set, &database, context)?;
+    let mut migrator = args.backup.attach(database.protected(migrator), &set, &database, context)?;
     let connection = database.connect().await?;
     if !args.dry_run && !args.sql && set.has_backfills() {
         migrator.upgrade_state(&connection).await?;
     }
     let leave_rows = args.leave_rows.clone();
-    let rollback = match args.to {
-        Some(to) => Rollback { to, leave_rows },
+    let mut rollback = match args.to {
+        Some(to) => Rollback { to, leave_rows, ..Rollback::default() },
         None => Rollback { leave_rows, ..migrator.last_rollback(&connection).await? },
     };
     if args.sql {
@@ -76,7 +81,12 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         context.out.script(&script?)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let plan = migrator.plan_rollback(&connection, &rollback).await?;
+    let mut plan = migrator.plan_rollback(&connection, &rollback).await?;
+    if let Some(id) = &args.from_backup {
+        let place = Place { set: &set, database: &database, connection: &connection, context };
+        (migrator, rollback) = from_backup(id, &args.backup, (migrator, rollback), &plan, &place).await?;
+        plan = migrator.plan_rollback(&connection, &rollback).await?;
+    }
     connection.close().await;
     if args.dry_run {
         return dry_run(&plan, &set, context);

@@ -4,7 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use refit::backup::BackupState;
-use refit_backup::{Backup, Diagnosis, ListedBackup, Loss, RestorePlan, Restored, Tool, Verification, size};
+use refit_backup::{
+    Backup, Diagnosis, Kind, ListedBackup, Loss, RestorePlan, Restored, Tool, Verification, size,
+};
 use refit_model::wording::{counted, elapsed, grouped};
 
 use crate::output::{BAD, GOOD, QUIET, WARN};
@@ -70,6 +72,34 @@ pub(crate) fn made(backup: &Backup, folder: &Path) -> Text {
             folder.join(&dump.file).display()
         )
     ]
+}
+
+/// Whether the backup that an environment requires before a run can be made.
+pub(crate) fn required(found: &Diagnosis) -> Text {
+    if !found.problems.is_empty() {
+        return impossible(found.kind, &found.problems.join("; "));
+    }
+    let contents = match found.kind {
+        Kind::Tables if found.tables.is_empty() => "no existing table is touched".to_owned(),
+        Kind::Tables | Kind::Full => {
+            let free = found.free_bytes.map_or("unknown".to_owned(), size);
+            let tables = counted(found.tables.len(), "table");
+            format!("{tables}, {} before compression, {free} free", size(found.estimated_bytes))
+        }
+        Kind::RestorePoint | Kind::Command => "can be made".to_owned(),
+    };
+    let warnings = found.warnings.iter().map(|warning| text!["    ", WARN.of("warning"), ": ", warning]);
+    Text::lines(std::iter::once(first(found.kind, &contents)).chain(warnings))
+}
+
+/// The backup that an environment requires before a run, and what it will be.
+pub(crate) fn first(kind: Kind, contents: &str) -> Text {
+    text!["  ", QUIET.column("backup", 7), format!("  {kind} first: {contents}")]
+}
+
+/// Why the backup that an environment requires cannot be made.
+pub(crate) fn impossible(kind: Kind, why: &str) -> Text {
+    text!["  ", BAD.column("backup", 7), format!("  {kind} first, but it cannot be made: {why}")]
 }
 
 /// All backups, a line each.

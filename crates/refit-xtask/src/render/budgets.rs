@@ -4,7 +4,7 @@ use refit::{BudgetResult, Measurement};
 use refit_model::wording::{counted, measured};
 
 use crate::output::{BAD, GOOD, QUIET, WARN};
-use crate::styled::{Text, text};
+use crate::styled::{Style, Text, text};
 
 /// A line for each budget with its figures, and a summary.
 pub(crate) fn budgets(results: &[BudgetResult]) -> Text {
@@ -14,15 +14,20 @@ pub(crate) fn budgets(results: &[BudgetResult]) -> Text {
     Text::lines(lines)
 }
 
+/// Whether a query is within its budget, and how that is shown.
+pub(super) fn verdict(result: &BudgetResult) -> (&'static str, Style) {
+    match (result.is_over(), result.limit) {
+        (true, _) => ("over", BAD),
+        (false, Some(_)) => ("within", GOOD),
+        (false, None) => ("measured", QUIET),
+    }
+}
+
 /// A line for each budget with its figures, now and before the run.
 pub(crate) fn lines(results: &[BudgetResult]) -> Vec<Text> {
     let mut lines: Vec<Text> = Vec::new();
     for result in results {
-        let (word, style) = match (result.is_over(), result.limit) {
-            (true, _) => ("over", BAD),
-            (false, Some(_)) => ("within", GOOD),
-            (false, None) => ("measured", QUIET),
-        };
+        let (word, style) = verdict(result);
         let place = QUIET.of(format!("{}:{}", result.path, result.line));
         lines.push(text!["  ", style.column(word, 8), format!("  {}  ", result.name), place]);
         if let Some(error) = &result.error {

@@ -177,7 +177,14 @@ async fn an_environment_requires_a_backup() {
     workspace.write("V2__t.down.sql", "UPDATE t SET n = id;\n");
     let error = workspace.run(&["migrate", "--backup", "restore-point"]).expect(2).stderr;
     assert!(error.contains("production requires a backup of kind tables"), "{error}");
+    // The plan says whether the backup can be made.
+    let text = workspace.run(&["plan"]).expect(1).stdout;
+    assert!(text.contains("backup   tables first: 1 table, "), "{text}");
+    let text = workspace.run(&["plan", "--pg-bin", "/nonexistent"]).expect(1).stdout;
+    assert!(text.contains("tables first, but it cannot be made: ") && text.contains("pg_dump"), "{text}");
+    assert!(!workspace.run(&["plan", "--environment", "test"]).expect(1).stdout.contains("backup"));
     workspace.run(&["migrate"]).expect(0);
+    assert!(!workspace.run(&["plan"]).expect(0).stdout.contains("backup"), "nothing is pending");
     workspace.run(&["rollback", "--to", "1", "--yes"]).expect(0);
     let backups = workspace.backup(&["list"]);
     let made: Vec<_> = backups
@@ -195,6 +202,47 @@ async fn an_environment_requires_a_backup() {
     assert_eq!(value::<i64>(&db, "SELECT sum(n) FROM t").await, 0);
     workspace.run(&["migrate", "--environment", "test"]).expect(0);
     assert_eq!(workspace.backup(&["list"]).as_array().unwrap().len(), 2, "that environment requires none");
+}
+
+#[tokio::test]
+async fn a_rollback_takes_from_a_backup_what_nothing_else_undoes() {
+    let Some((db, workspace)) = migrated(&[("V1__t.sql", TABLES)]).await else { return };
+    let before: String = value(&db, "SELECT md5(string_agg(t::text, ',' ORDER BY id)) FROM t").await;
+    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    workspace.write("V2__zero.sql", "UPDATE t SET n = 0;\nDELETE FROM t WHERE id > 50;\n");
+    workspace.write("V3__wide.sql", "ALTER TABLE t ADD COLUMN wide int;\n");
+    workspace.write("V3__wide.down.sql", "ALTER TABLE t DROP COLUMN wide;\n");
+    workspace.run(&["migrate", "--backup", "tables"]).expect(0);
+    let id = workspace.backup(&["list"])[0]["id"].as_str().unwrap().to_owned();
+    let error = workspace.run(&["rollback", "--to", "1", "--yes"]).expect(2).stderr;
+    assert!(
+        error.contains("V2__zero.sql has no V2__zero.down.sql") && error.contains("--from-backup"),
+        "{error}"
+    );
+    let from = ["rollback", "--to", "1", "--yes", "--from-backup"];
+    assert!(
+        workspace.run(&[&from[..], &["unknown"]].concat()).expect(2).stderr.contains("no backup unknown")
+    );
+    let text = workspace.run(&["rollback", "--to", "1", "--dry-run", "--from-backup", &id]).expect(0);
+    assert!(text.stdout.contains("V2__zero  (by a hook)"), "{}", text.stdout);
+    assert!(text.stderr.contains("50 rows now, 100 in the backup"), "{}", text.stderr);
+    workspace.run(&[&from[..], &[&id]].concat()).expect(0);
+    assert_eq!(value::<String>(&db, "SELECT md5(string_agg(t::text, ',' ORDER BY id)) FROM t").await, before);
+    assert_eq!(value::<i64>(&db, "SELECT max(version)::int8 FROM refinery_schema_history").await, 1);
+    // Forward again; a backup from after the migration has its rows, not those before.
+    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    workspace.run(&["migrate"]).expect(0);
+    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    let late = workspace.backup(&["create", "--tables", "t"])["id"].as_str().unwrap().to_owned();
+    let error = workspace.run(&[&from[..], &[&late]].concat()).expect(2).stderr;
+    assert!(error.contains("was made when version 2 (zero) was applied already"), "{error}");
+    assert_eq!(value::<i64>(&db, "SELECT sum(n)::int8 FROM t").await, 0);
+    // Rows undo no change of a schema.
+    workspace.write("V4__name.sql", "ALTER TABLE t ADD COLUMN name text;\n");
+    workspace.run(&["migrate"]).expect(0);
+    let error = workspace.run(&[&from[..], &[&late]].concat()).expect(2).stderr;
+    assert!(error.contains("V4__name.sql changes more than rows") && error.contains("ADD COLUMN"), "{error}");
+    assert_eq!(value::<i64>(&db, "SELECT max(version)::int8 FROM refinery_schema_history").await, 4);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use refit_devdb::TestDb;
 use serde_json::Value;
 
+use crate::support::backups::script;
 use crate::support::{Ran, Workspace, execute};
 
 const HOSTILE: &str =
@@ -66,6 +67,35 @@ async fn the_last_run_and_each_other_are_shown_in_every_format() {
     assert!(workspace.run(&["report", "99"]).expect(2).stderr.contains("there is no record of run 99"));
     assert!(workspace.run(&["report", "0"]).expect(2).stderr.contains("RUN"));
     assert!(workspace.run(&["report", "--list", "1"]).expect(2).stderr.contains("cannot be used with"));
+}
+
+#[tokio::test]
+async fn budgets_and_backups_of_a_run_are_reported() {
+    let db = TestDb::empty().await.unwrap();
+    let workspace = Workspace::new(&[
+        ("V0001__t.sql", "CREATE TABLE t (id int PRIMARY KEY);\n"),
+        (
+            "budgets/slow.sql",
+            "-- budget: slow { p95 = \"1ms\", runs = 2 }\nSELECT pg_sleep(0.02);\n-- budget: t\nSELECT id FROM t;\n",
+        ),
+    ])
+    .on(&db);
+    let folder = script("snapshot", "echo snap-0123");
+    let program = folder.path().join("snapshot").display().to_string();
+    let run =
+        ["migrate", "--budgets", "enforce", "--backup", "command", "--backup-command", program.as_str()];
+    workspace.run(&run).expect(2);
+    let failed = json(&workspace.run(&["report", "--format", "json"]).expect(0));
+    assert_eq!(problems(&failed), [""; 0]);
+    assert_eq!((&failed["outcome"], &failed["budgets"][0]["name"]), (&"failed".into(), &"slow".into()));
+    assert!(failed["budgets"][0]["after"]["p95"].as_f64().unwrap() > 0.02, "{failed}");
+    assert_eq!(failed["budgets"][1]["before"], Value::Null);
+    let backup = &failed["backups"][0];
+    assert_eq!((&backup["id"], &backup["state"]), (&"snap-0123".into(), &"complete".into()));
+    let text = workspace.run(&["report"]).expect(0).stdout;
+    for part in ["Budgets", "over", "95 % before", "Backups", "snap-0123"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
 }
 
 #[tokio::test]

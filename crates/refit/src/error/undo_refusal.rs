@@ -49,7 +49,10 @@ pub enum UndoRefusal {
         name: String,
     },
     /// There is no down file.
-    #[error("{path} has no {down}: write it, with `SELECT 1;` if there is nothing to undo")]
+    #[error(
+        "{path} has no {down}: write it, with `SELECT 1;` if there is nothing to undo, or restore its rows from a backup \
+         (rollback --from-backup ID)"
+    )]
     NoDown {
         /// The migration.
         version: Version,
@@ -81,7 +84,7 @@ pub enum UndoRefusal {
     },
     /// The journal with the earlier values no longer exists.
     #[error(
-        "the earlier values of {path} are gone: {why}; restore them from a backup, or leave the rows as they are \
+        "the earlier values of {path} are gone: {why}; restore them from a backup (rollback --from-backup ID), or leave the rows as they are \
          (--leave-rows {version}, Rollback::leave_rows)"
     )]
     JournalGone {
@@ -92,4 +95,16 @@ pub enum UndoRefusal {
         /// Why it no longer exists.
         why: String,
     },
+}
+
+impl UndoRefusal {
+    /// The version of a migration that has nothing that undoes it: no down file, or no journal.
+    pub fn without_down(&self) -> Option<Version> {
+        match self {
+            UndoRefusal::NoDown { version, .. }
+            | UndoRefusal::NoJournal { version, .. }
+            | UndoRefusal::JournalGone { version, .. } => Some(*version),
+            _ => None,
+        }
+    }
 }

@@ -19,6 +19,18 @@ pub enum UndoBackfill {
         /// Whether an earlier rollback has begun to restore them.
         begun: bool,
     },
+    /// Those that the backfill inserted are deleted, unless they were changed since.
+    Deletes {
+        /// The table of the inserted rows, qualified and quoted.
+        journal: String,
+        /// About how many rows it has.
+        #[serde(rename = "count")]
+        rows: i64,
+        /// Its size, indexes included.
+        bytes: i64,
+        /// Whether an earlier rollback has begun to delete them.
+        begun: bool,
+    },
     /// An earlier rollback restored them.
     Restored,
     /// The backfill has never begun, so there is nothing to restore.

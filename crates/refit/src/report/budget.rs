@@ -2,19 +2,19 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::seconds;
 
 /// The time of a budget's query over several executions.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Measurement {
     /// The median, in seconds.
-    #[serde(serialize_with = "seconds")]
+    #[serde(serialize_with = "seconds", deserialize_with = "read_seconds")]
     pub median: Duration,
     /// The 95th percentile, in seconds.
-    #[serde(serialize_with = "seconds")]
+    #[serde(serialize_with = "seconds", deserialize_with = "read_seconds")]
     pub p95: Duration,
     /// How many rows all executions returned together.
     pub rows: u64,
@@ -25,7 +25,7 @@ pub struct Measurement {
 }
 
 /// What was measured for a budget: on demand, or before and after a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct BudgetResult {
     /// Its name.
@@ -35,7 +35,7 @@ pub struct BudgetResult {
     /// The line of its query.
     pub line: usize,
     /// The 95th percentile that is allowed, in seconds; none if it is only measured.
-    #[serde(serialize_with = "optional_seconds")]
+    #[serde(serialize_with = "optional_seconds", deserialize_with = "read_optional_seconds")]
     pub limit: Option<Duration>,
     /// Before the run, if the query could run then.
     pub before: Option<Measurement>,
@@ -67,4 +67,16 @@ fn optional_seconds<S: serde::Serializer>(
         Some(duration) => seconds(duration, serializer),
         None => serializer.serialize_none(),
     }
+}
+
+fn read_seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    duration(f64::deserialize(deserializer)?)
+}
+
+fn read_optional_seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    Option::<f64>::deserialize(deserializer)?.map(duration).transpose()
+}
+
+fn duration<E: serde::de::Error>(seconds: f64) -> Result<Duration, E> {
+    Duration::try_from_secs_f64(seconds).map_err(E::custom)
 }

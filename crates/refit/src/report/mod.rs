@@ -1,5 +1,6 @@
 //! The report of a run, for people and for machines.
 
+mod backup;
 mod budget;
 mod check;
 mod job;
@@ -7,12 +8,13 @@ mod run;
 mod step;
 mod words;
 
+pub use backup::BackupRecord;
 pub use budget::{BudgetResult, Measurement};
 pub use check::{CheckResult, Counts, Verdict};
 pub use job::{FailedRow, JobStatus, JournalStatus, WorkerStatus};
 pub use run::{RecordedBackfill, RecordedHold, RecordedStep, RunReport, RunSummary};
 pub use step::{BlockedAttempt, StepReport};
-pub use words::{JobKind, JobRequest, JobState, RunOutcome, StepOutcome};
+pub use words::{BackupState, JobKind, JobRequest, JobState, RunOutcome, StepOutcome};
 
 use std::fmt;
 use std::time::Duration;

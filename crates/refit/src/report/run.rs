@@ -4,7 +4,7 @@ use refit_model::Version;
 use serde::Serialize;
 
 use super::words::{JobKind, JobState, RunOutcome, StepOutcome};
-use super::{BlockedAttempt, CheckResult};
+use super::{BackupRecord, BlockedAttempt, BudgetResult, CheckResult};
 use crate::connect::Notice;
 use crate::plan::StepKind;
 
@@ -41,6 +41,10 @@ pub struct RunReport {
     pub backfills: Vec<RecordedBackfill>,
     /// What its checks found.
     pub checks: Vec<CheckResult>,
+    /// What was measured for budgets before and after it.
+    pub budgets: Vec<BudgetResult>,
+    /// The backups that were made for it.
+    pub backups: Vec<BackupRecord>,
     /// Why it passed closed gates of the environment; none if it was not to pass any.
     pub override_reason: Option<String>,
     /// The closed gates that it passed.

@@ -67,6 +67,22 @@ words! {
 }
 
 words! {
+    /// The state of a backup.
+    BackupState {
+        /// It is being made.
+        Running = "running",
+        /// It can be used.
+        Complete = "complete",
+        /// It failed, and there is nothing to use.
+        Failed = "failed",
+        /// Its process or connection ended before it was complete, and there is nothing to use.
+        Interrupted = "interrupted",
+        /// It was complete, and was removed.
+        Removed = "removed",
+    }
+}
+
+words! {
     /// How a run ended.
     RunOutcome {
         /// It is active, or its process was killed.

@@ -26,7 +26,7 @@ use crate::state::State;
 ///
 /// ```
 /// // Undo everything above version 12, and leave the rows that the backfill of version 14 changed.
-/// let rollback = refit::Rollback { to: 12, leave_rows: vec![14] };
+/// let rollback = refit::Rollback { to: 12, leave_rows: vec![14], ..Default::default() };
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rollback {
@@ -34,6 +34,9 @@ pub struct Rollback {
     pub to: Version,
     /// Backfills whose rows stay as they are: nothing is restored; down files run if they exist.
     pub leave_rows: Vec<Version>,
+    /// Migrations that a [`Hook`](crate::Hook) undoes before their step, such as `refit_backup::RestoreHook`: they need no down
+    /// file, nor a journal. Those that have one are undone by it, and the hook is called too.
+    pub by_hook: Vec<Version>,
 }
 
 impl Migrator {

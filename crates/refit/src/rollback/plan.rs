@@ -53,6 +53,8 @@ pub struct UndoStep {
     pub transaction: bool,
     /// What happens to the rows of a backfill, before the down file runs.
     pub backfill: Option<UndoBackfill>,
+    /// Whether a hook undoes it first.
+    pub by_hook: bool,
 }
 
 impl RollbackPlan {
@@ -87,14 +89,10 @@ impl RollbackPlan {
         for row in above {
             match set.migration(row.version) {
                 Some(migration) if [UNDOING, RESTORING].contains(&row.checksum) => {
-                    let leave = rollback.leave_rows.contains(&row.version);
-                    plan.step(client, state, migration, leave).await?;
+                    plan.step(client, state, migration, rollback).await?;
                 }
                 Some(migration) => match checksum::compare(migration, row) {
-                    Comparison::Same => {
-                        let leave = rollback.leave_rows.contains(&row.version);
-                        plan.step(client, state, migration, leave).await?;
-                    }
+                    Comparison::Same => plan.step(client, state, migration, rollback).await?,
                     Comparison::Renamed => plan.refusals.push(UndoRefusal::Renamed {
                         version: row.version,
                         path: migration.path.clone(),
@@ -124,8 +122,10 @@ impl RollbackPlan {
         client: &Client,
         state: &State,
         migration: &Migration,
-        leave: bool,
+        rollback: &Rollback,
     ) -> Result<(), Error> {
+        let leave = rollback.leave_rows.contains(&migration.version);
+        let by_hook = rollback.by_hook.contains(&migration.version);
         let Migration { version, file: MigrationFile { stem, path, .. }, .. } = migration;
         let down = match Down::of(migration) {
             Ok(down) => down,
@@ -137,12 +137,13 @@ impl RollbackPlan {
         let backfill = match &migration.directives.backfill {
             Some(_) => match plan_undo(client, state, migration, leave).await? {
                 Ok(backfill) => Some(backfill),
+                Err(_) if by_hook => plan_undo(client, state, migration, true).await?.ok(),
                 Err(refusal) => {
                     self.refusals.push(refusal);
                     return Ok(());
                 }
             },
-            None if down.is_none() => {
+            None if down.is_none() && !by_hook => {
                 let down = format!("{stem}.down.sql");
                 self.refusals.push(UndoRefusal::NoDown { version: *version, path: path.clone(), down });
                 return Ok(());
@@ -155,6 +156,7 @@ impl RollbackPlan {
             transaction: down.as_ref().is_none_or(|down| down.transaction),
             path: down.map(|down| down.path),
             backfill,
+            by_hook,
         });
         Ok(())
     }
@@ -162,7 +164,7 @@ impl RollbackPlan {
 
 /// Checks that the versions that the caller named exist and, with `leave_rows`, are backfills.
 fn check_named(set: &MigrationSet, history: &History, rollback: &Rollback) -> Result<(), Error> {
-    let Rollback { to, leave_rows } = rollback;
+    let Rollback { to, leave_rows, by_hook } = rollback;
     let known = |version: Version| {
         set.migration(version).is_some() || history.versioned.iter().any(|row| row.version == version)
     };
@@ -171,6 +173,9 @@ fn check_named(set: &MigrationSet, history: &History, rollback: &Rollback) -> Re
         return Err(Error::Target(format!(
             "there is no version {to}; the newest is {newest}, and 0 undoes all"
         )));
+    }
+    if let Some(version) = by_hook.iter().find(|version| set.migration(**version).is_none()) {
+        return Err(Error::Target(format!("there is no version {version} that a hook could undo")));
     }
     for version in leave_rows {
         if set.migration(*version).is_none_or(|migration| migration.directives.backfill.is_none()) {
@@ -231,12 +236,17 @@ impl fmt::Display for UndoStep {
                 let on = if *begun { "continues to restore" } else { "restores" };
                 write!(f, "  ({on} about {rows} rows from its journal)")
             }
+            Some(UndoBackfill::Deletes { rows, begun, .. }) => {
+                let on = if *begun { "continues to delete" } else { "deletes" };
+                write!(f, "  ({on} about {rows} inserted rows, by its journal)")
+            }
             Some(UndoBackfill::Restored) => write!(f, "  (its rows are already restored)"),
             Some(UndoBackfill::NotBegun) => write!(f, "  (a backfill that has not begun)"),
             Some(UndoBackfill::Left) if self.path.is_some() => {
                 write!(f, "  (a backfill: its rows are left to its down file)")
             }
             Some(UndoBackfill::Left) => write!(f, "  (a backfill whose rows are left as they are)"),
+            None if self.by_hook && self.path.is_none() => write!(f, "  (by a hook)"),
             None if !self.transaction => write!(f, "  (outside a transaction)"),
             None => Ok(()),
         }

@@ -21,7 +21,7 @@ use crate::history::{RESTORING, UNDOING};
 use crate::hook::HookStep;
 use crate::lock::{LockWait, Waited, release};
 use crate::migrator::Migrator;
-use crate::plan::StepKind;
+use crate::plan::{StepKind, UndoBackfill};
 use crate::preflight::Preflight;
 use crate::prepare::prepare;
 use crate::report::{JobStatus, StepReport, seconds};
@@ -65,6 +65,11 @@ pub(super) async fn run(
     rollback: &Rollback,
 ) -> Result<RollbackReport, Error> {
     let began = Instant::now();
+    if !rollback.by_hook.is_empty() && !migrator.planner.options.hooks.sees_steps() {
+        let error =
+            "no hook sees the steps of the rollback, so none can undo a migration (Rollback::by_hook)";
+        return Err(Error::Target(error.to_owned()));
+    }
     if migrator.set()?.has_backfills() {
         migrator.upgrade_state(client).await?;
     }
@@ -200,19 +205,18 @@ impl Undoing<'_> {
     /// Undoes one migration: rows first, then its down file with its history row.
     async fn undo(&mut self, step: &UndoStep, migration: &Migration) -> Result<(), Error> {
         let hooked = HookStep::new(StepKind::Undo, Some(step.version), &step.stem);
-        self.context.hooks.before_step(self.context.hook_run(true), hooked).await?;
-        if step.backfill.is_some() {
-            let leave = self.rollback.leave_rows.contains(&step.version);
-            // Sessions that wait for the lock, and pg_stat_activity, show what runs.
-            let name =
-                postgres_protocol::escape::escape_literal(&crate::application_name::rollback(&step.stem));
-            let named = self.context.client.batch_execute(&format!("SET application_name = {name}")).await;
-            named.map_err(Error::database("preparing the session"))?;
+        let left_to_hook = step.by_hook && matches!(step.backfill, Some(UndoBackfill::Left));
+        if step.by_hook {
+            // What the hook undoes may be half undone from here on, and no batch may run beside it.
             self.mark(migration, RESTORING).await?;
-            let state = &self.context.facts.state;
-            if let Some(job) = register_undo(self.context.client, state, step.version, leave).await? {
-                self.backfills.push(self.migrator.restore(self.context.client, self.url, &job).await?);
+            if left_to_hook {
+                self.restore_rows(step, migration, true).await?;
             }
+        }
+        self.context.hooks.before_step(self.context.hook_run(true), hooked).await?;
+        if step.backfill.is_some() && !left_to_hook {
+            let leave = self.rollback.leave_rows.contains(&step.version);
+            self.restore_rows(step, migration, leave).await?;
         }
         let down = Down::of(migration).map_err(Error::Target)?;
         let step = Step::undo(migration, down.as_ref());
@@ -226,6 +230,25 @@ impl Undoing<'_> {
         let report = report?;
         info!(migration = report.stem, duration = ?report.duration, attempts = report.attempts, "undone");
         self.steps.push(report);
+        Ok(())
+    }
+
+    /// Ends a backfill, and restores its rows from its journal unless they are left as they are.
+    async fn restore_rows(
+        &mut self,
+        step: &UndoStep,
+        migration: &Migration,
+        leave: bool,
+    ) -> Result<(), Error> {
+        // Sessions that wait for the lock, and pg_stat_activity, show what runs.
+        let name = postgres_protocol::escape::escape_literal(&crate::application_name::rollback(&step.stem));
+        let named = self.context.client.batch_execute(&format!("SET application_name = {name}")).await;
+        named.map_err(Error::database("preparing the session"))?;
+        self.mark(migration, RESTORING).await?;
+        let state = &self.context.facts.state;
+        if let Some(job) = register_undo(self.context.client, state, step.version, leave).await? {
+            self.backfills.push(self.migrator.restore(self.context.client, self.url, &job).await?);
+        }
         Ok(())
     }
 

@@ -44,6 +44,11 @@ fn refuse(step: &UndoStep) -> Result<(), Error> {
              they are (--leave-rows {})",
             step.stem, step.version
         ))),
+        Some(UndoBackfill::Deletes { .. }) => Err(Error::Target(format!(
+            "{} deletes the rows in its journal, which a script cannot resume: use `cargo xtask rollback`, or leave the rows as \
+             they are (--leave-rows {})",
+            step.stem, step.version
+        ))),
         _ => Ok(()),
     }
 }

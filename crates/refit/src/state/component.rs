@@ -49,6 +49,7 @@ impl Component {
                 include_str!("repeatable_relation.sql"),
                 include_str!("run_override.sql"),
                 include_str!("runs_report.sql"),
+                include_str!("run_budgets.sql"),
             ],
             Component::Backfill => &[
                 include_str!("backfill.sql"),
@@ -113,7 +114,8 @@ impl Present {
             + has("history.id")
             + has("repeatable.relation")
             + has("run.override_reason")
-            + has("run.release");
+            + has("run.release")
+            + has("run.budgets");
         let backfill = has("backfill.id")
             + has("backfill.history_id")
             + has("backfill.relation_oid")
@@ -202,21 +204,21 @@ mod tests {
         let new = sql("", &[Component::Runs]).unwrap();
         assert!(new.starts_with("CREATE SCHEMA \"refit\";CREATE TABLE refit.run"), "{new}");
         assert!(
-            !new.contains("CREATE TABLE refit.backfill") && new.contains("'refit state: runs 5;"),
+            !new.contains("CREATE TABLE refit.backfill") && new.contains("'refit state: runs 6;"),
             "{new}"
         );
-        let more = sql("refit state: runs 5; x", &[Component::Runs, Component::Backfill]).unwrap();
+        let more = sql("refit state: runs 6; x", &[Component::Runs, Component::Backfill]).unwrap();
         assert!(
-            more.starts_with("CREATE TABLE refit.backfill") && more.contains("runs 5, backfill 4;"),
+            more.starts_with("CREATE TABLE refit.backfill") && more.contains("runs 6, backfill 4;"),
             "{more}"
         );
         let old = sql("refit state 3: x", &[Component::Runs]).unwrap();
         assert!(
-            old.starts_with("CREATE TABLE refit.history") && old.contains("runs 5, backfill 4;"),
+            old.starts_with("CREATE TABLE refit.history") && old.contains("runs 6, backfill 4;"),
             "{old}"
         );
         assert!(!old.contains("CREATE TABLE refit.backfill"), "{old}");
-        assert_eq!(sql("refit state: runs 5; x", &[Component::Runs]), None);
+        assert_eq!(sql("refit state: runs 6; x", &[Component::Runs]), None);
         assert_eq!(sql("refit state: runs 99; a newer refit", &[Component::Runs]), None);
     }
 

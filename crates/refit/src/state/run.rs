@@ -12,7 +12,7 @@ use crate::connect::Notice;
 use crate::environment_gate::{EnvironmentGate, Override};
 use crate::error::Error;
 use crate::plan::{HeldStep, StepKind};
-use crate::report::StepReport;
+use crate::report::{BudgetResult, StepReport};
 
 /// What is recorded of a run when it begins.
 #[derive(Debug, Clone, Copy)]
@@ -78,6 +78,7 @@ pub(crate) struct RunEnd {
     notices: Option<String>,
     held: Option<String>,
     warnings: Option<String>,
+    budgets: Option<String>,
 }
 
 impl RunEnd {
@@ -99,7 +100,12 @@ impl RunEnd {
         let said = steps.iter().filter(|step| !step.notices.is_empty());
         let said: Vec<Said<'_>> =
             said.map(|step| Said { kind: step.kind, stem: &step.stem, notices: &step.notices }).collect();
-        RunEnd { notices: json(&said), held: json(&held), warnings: json(warnings) }
+        RunEnd { notices: json(&said), held: json(&held), warnings: json(warnings), budgets: None }
+    }
+
+    /// With what was measured for budgets.
+    pub(crate) fn with_budgets(self, results: &[BudgetResult]) -> RunEnd {
+        RunEnd { budgets: json(results), ..self }
     }
 }
 
@@ -134,14 +140,16 @@ pub(crate) async fn end_run(
                    WHERE run_id = $1 AND outcome = 'succeeded' AND step.kind = said.kind \
                      AND pg_catalog.starts_with(step.file, said.stem || '.')) \
                UPDATE refit.run SET finished_at = pg_catalog.clock_timestamp(), outcome = $2, error = $3, \
-                   held = $4::pg_catalog.jsonb, warnings = $5::pg_catalog.jsonb WHERE id = $1";
-    let parameters: [(&(dyn ToSql + Sync), Type); 6] = [
+                   held = $4::pg_catalog.jsonb, warnings = $5::pg_catalog.jsonb, \
+                   budgets = $7::pg_catalog.jsonb WHERE id = $1";
+    let parameters: [(&(dyn ToSql + Sync), Type); 7] = [
         (&run, Type::INT8),
         (&outcome, Type::TEXT),
         (&error, Type::TEXT),
         (&end.held, Type::TEXT),
         (&end.warnings, Type::TEXT),
         (&end.notices, Type::TEXT),
+        (&end.budgets, Type::TEXT),
     ];
     let ended = client.execute_typed(&state.sql(sql), &parameters).await;
     // The first error is the one to report.

@@ -17,13 +17,13 @@ use crate::styled::text;
 #[command(
     after_help = "Any number of these commands and of services can work at the same time, on any machine. Ctrl-C stops the command; \
                   committed batches are kept, and the next run resumes there. A row that fails is set aside; `retry` retries it. Outside \
-                  the windows of the environment, the command waits.\n\n\
+                  the windows of the environment, the command waits; --override REASON ignores them.\n\n\
                   --dry-run runs batches in transactions that are rolled back, and estimates the total time, WAL and table growth, \
                   also for migrations that are not applied yet. While a batch runs, its rows are locked; it leaves dead rows.\n\n\
                   Exit status: 0 all complete; 1 a backfill failed, was stopped or is pending (with --dry-run: a backfill \
                   cannot run); 2 could not run.\n\n\
                   Examples:\n  cargo xtask backfill run --dry-run\n  cargo xtask backfill run --dry-run --sample 20 V0004\n  \
-                  cargo xtask backfill run\n  cargo xtask backfill run --format json | jq '.backfills[] | {name, rows_changed, seconds}'"
+                  cargo xtask backfill run\n  cargo xtask backfill run --override INC-4711\n  cargo xtask backfill run --format json | jq '.backfills[] | {name, rows_changed, seconds}'"
 )]
 pub(super) struct Args {
     /// With --dry-run, the version of one backfill [default: all that are unfinished or pending]
@@ -35,6 +35,9 @@ pub(super) struct Args {
     /// Number of batches per backfill
     #[arg(long, value_name = "N", default_value_t = 5, requires = "dry_run", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     sample: u32,
+    /// Ignore the windows of the environment; the reason is recorded
+    #[arg(long = "override", value_name = "REASON", conflicts_with = "dry_run")]
+    override_reason: Option<String>,
     #[command(flatten)]
     backup: RunBackup,
 }
@@ -46,7 +49,10 @@ pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     if args.dry_run {
         return dry_run(args, &migrator, &database, context).await;
     }
-    let migrator = args.backup.attach(migrator, &set, &database, context)?;
+    let mut migrator = args.backup.attach(migrator, &set, &database, context)?;
+    if let Some(reason) = &args.override_reason {
+        migrator = migrator.override_gates(reason);
+    }
     let worked = work(&migrator, database.url(), context).await?;
     context.out.result(&worked, text![database.address(), "\n", worked.text()])?;
     Ok(if worked.is_complete() { ExitCode::SUCCESS } else { ExitCode::from(1) })

@@ -49,7 +49,7 @@ pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     let since = match args.older_than {
         Some(age) => {
             let since = Timestamp::now().checked_sub(age).context("the age is too large")?;
-            Some(since.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+            Some(since.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
         }
         None => None,
     };

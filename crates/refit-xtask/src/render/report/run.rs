@@ -1,10 +1,16 @@
 //! The report of one run, and the list of runs.
 
-use refit::{CheckResult, RecordedBackfill, RecordedStep, RunReport, RunSummary, StepKind, Verdict};
-use refit_model::wording::counted;
+use refit::backup::BackupRecord;
+use refit::{
+    BudgetResult, CheckResult, Measurement, RecordedBackfill, RecordedStep, RunReport, RunSummary, StepKind,
+    Verdict,
+};
+use refit_backup::size;
+use refit_model::wording::{counted, measured};
 
 use super::{direction, outcome, title, to_seconds, took};
 use crate::output::WARN;
+use crate::render::budgets::verdict;
 use crate::render::sheet::{Block, Cell, Section, Sheet};
 
 /// A run. `database` is the address that it was read from.
@@ -21,6 +27,8 @@ pub(crate) fn report(report: &RunReport, database: &str) -> Sheet {
     sections.extend(backfills(&report.backfills));
     let rows = report.checks.iter().map(check).collect();
     sections.extend(Section::table("Checks", &["Check", "Verdict", "Rows", "Took"], rows));
+    sections.extend(budgets(&report.budgets));
+    sections.extend(backups(&report.backups));
     let held = report.held.iter().map(|held| vec![held.stem.clone().into(), held.reason.clone().into()]);
     sections.extend(Section::table("Held back", &["Migration", "Waits for"], held.collect()));
     if !report.warnings.is_empty() {
@@ -148,6 +156,40 @@ fn check(check: &CheckResult) -> Vec<Cell> {
         check.rows.to_string().into(),
         took(Some(check.duration.as_secs_f64())).into(),
     ]
+}
+
+fn budgets(budgets: &[BudgetResult]) -> Option<Section> {
+    let p95 = |measurement: Option<&Measurement>| measurement.map_or_else(String::new, |of| measured(of.p95));
+    let row = |budget: &BudgetResult| {
+        let (word, style) = verdict(budget);
+        let mut notes: Vec<String> = budget.error.iter().cloned().collect();
+        notes.extend(budget.has_other_plan().then(|| "another plan than before".to_owned()));
+        vec![
+            budget.name.clone().into(),
+            Cell::styled(word, style),
+            p95(budget.before.as_ref()).into(),
+            p95(budget.after.as_ref()).into(),
+            budget.limit.map_or_else(String::new, measured).into(),
+            notes.join("; ").into(),
+        ]
+    };
+    let columns = ["Budget", "Verdict", "95 % before", "95 % after", "Allowed", "Notes"];
+    Section::table("Budgets", &columns, budgets.iter().map(row).collect())
+}
+
+fn backups(backups: &[BackupRecord]) -> Option<Section> {
+    let row = |backup: &BackupRecord| {
+        vec![
+            backup.id.clone().unwrap_or_default().into(),
+            backup.kind.clone().into(),
+            outcome(backup.state.as_str()),
+            backup.bytes.map_or_else(String::new, |bytes| size(u64::try_from(bytes).unwrap_or(0))).into(),
+            took(backup.seconds).into(),
+            backup.error.clone().unwrap_or_default().into(),
+        ]
+    };
+    let columns = ["Backup", "Kind", "State", "Size", "Took", "Error"];
+    Section::table("Backups", &columns, backups.iter().map(row).collect())
 }
 
 /// The runs of a database, the newest first.

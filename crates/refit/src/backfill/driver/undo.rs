@@ -3,7 +3,7 @@
 //! The newest job of a version counts. The undo job is registered in the transaction that stops the forward job, so the direction
 //! of the rows is known at every moment.
 
-use refit_model::{BackfillDirective, Migration, Version};
+use refit_model::{BackfillDirective, Migration, Undo, Version};
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 use tracing::{info, warn};
@@ -11,6 +11,7 @@ use tracing::{info, warn};
 use super::work::{Ended, POLL};
 use crate::backfill::engine::begin::is_function;
 use crate::backfill::engine::control::{Request, request_pinned};
+use crate::backfill::engine::inserted::Deletion;
 use crate::backfill::engine::job::Job;
 use crate::backfill::engine::journal::restoration;
 use crate::backfill::engine::names::{IS_CURRENT, follow_if_behind};
@@ -61,7 +62,11 @@ pub(crate) async fn plan_undo(
         _ if leave_rows => Ok(UndoBackfill::Left),
         Some(journal) => match size(client, state, journal).await? {
             Some((rows, bytes)) => {
-                Ok(UndoBackfill::Restores { journal: journal.clone(), rows, bytes, begun: job.is_undo() })
+                let (journal, begun) = (journal.clone(), job.is_undo());
+                Ok(match migration.directives.backfill.as_ref().and_then(|it| it.undo.inserted()) {
+                    Some(_) => UndoBackfill::Deletes { journal, rows, bytes, begun },
+                    None => UndoBackfill::Restores { journal, rows, bytes, begun },
+                })
             }
             None => Err(gone(&format!("{journal} was dropped"))),
         },
@@ -173,29 +178,45 @@ async fn register_within(
 
 async fn register(client: &Client, forward: &Job, leave_rows: bool) -> Result<Job, Error> {
     let journal = forward.journal.as_ref().filter(|_| !leave_rows && !forward.is_undo());
-    let statement = match journal {
-        Some(journal) => {
+    let deletes = forward.directive.undo.inserted().is_some();
+    let deletion = match journal.filter(|_| deletes) {
+        Some(journal) => Deletion::of(client, journal).await?,
+        None => None,
+    };
+    // A journal without rows does not say which table it is for, and needs none.
+    let journal = journal.filter(|_| deletion.is_some() || !deletes);
+    let statement = match (journal, &deletion) {
+        (Some(_), Some(deletion)) => deletion.statement.clone(),
+        (Some(journal), None) => {
             let shape = Shape::of(&forward.statement, &forward.directive);
             let striped = shape.is_ok_and(|shape| shape.striped) && !is_function(forward);
             restoration(&forward.directive, journal, striped)
         }
-        None => String::new(),
+        (None, _) => String::new(),
     };
     // The journal is Refit's and has the key as its primary key, so no scan needs to be allowed. A rollback holds the migration
     // lock, so it does not wait for a window.
     let directive = BackfillDirective {
-        undo: Vec::new(),
+        undo: Undo::default(),
         remaining: None,
         only: None,
         allow_scan: true,
         ..forward.directive.clone()
     };
+    let own = deletion.is_some();
+    let directive = match deletion {
+        Some(Deletion { table, key, .. }) => BackfillDirective { table, key, strategy: None, ..directive },
+        None => directive,
+    };
+    let table = directive.table.clone();
     let directive = serde_json::to_string(&directive).unwrap_or_default();
     let sql = "INSERT INTO refit.backfill (version, name, kind, statement, directive, journal, state, finished_at, \
                                            history_id, search_path, relation, relation_oid, schema_oid) \
                VALUES ($1, $2, 'undo', $3, $4, $5, CASE WHEN $5 IS NULL THEN 'complete' ELSE 'registered' END, \
                        CASE WHEN $5 IS NULL THEN pg_catalog.clock_timestamp() END, $6, $7, $8, \
-                       (SELECT relation_oid FROM refit.backfill WHERE id = $9), (SELECT schema_oid FROM refit.backfill WHERE id = $9))";
+                       CASE WHEN $10 THEN pg_catalog.to_regclass($8)::pg_catalog.oid ELSE (SELECT relation_oid FROM refit.backfill WHERE id = $9) END, \
+                       CASE WHEN $10 THEN (SELECT relnamespace FROM pg_catalog.pg_class WHERE oid = pg_catalog.to_regclass($8)) \
+                            ELSE (SELECT schema_oid FROM refit.backfill WHERE id = $9) END)";
     let state = &forward.state_schema;
     client
         .execute_typed(
@@ -208,8 +229,9 @@ async fn register(client: &Client, forward: &Job, leave_rows: bool) -> Result<Jo
                 (&journal, Type::TEXT),
                 (&state.history(), Type::INT8),
                 (&forward.search_path, Type::TEXT),
-                (&forward.directive.table, Type::TEXT),
+                (&table, Type::TEXT),
                 (&forward.id, Type::INT8),
+                (&own, Type::BOOL),
             ],
         )
         .await

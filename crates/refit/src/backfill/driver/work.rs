@@ -266,13 +266,8 @@ impl Migrator {
 
     /// Runs one job until it ends or is stopped.
     pub(super) async fn job(&self, client: &Client, url: &str, job: &Job) -> Result<Ended, Error> {
-        rights::explained(
-            client,
-            &job.state_schema,
-            Some(job),
-            Box::pin(self.run_job(client, url, job)).await,
-        )
-        .await
+        let ended = Box::pin(self.run_job(client, url, job)).await;
+        rights::explained(client, &job.state_schema, Some(job), ended).await
     }
 
     async fn run_job(&self, client: &Client, url: &str, job: &Job) -> Result<Ended, Error> {

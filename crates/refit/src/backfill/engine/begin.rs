@@ -107,7 +107,9 @@ async fn begun(client: &Client, job: &Job) -> Result<Began, Error> {
         Some(shape) => Some(targets(client, job, shape).await?),
         None => None,
     };
-    record(client, job, &table, &choice, (remaining.as_deref(), targets), &pieces).await?;
+    let keeps =
+        if directive.undo.is_empty() { None } else { Some(journal::create(job, &table, shape.as_ref())) };
+    record(client, job, (&table, keeps), &choice, (remaining.as_deref(), targets), &pieces).await?;
     info!(
         backfill = job.name,
         strategy = choice.strategy.as_str(),
@@ -181,7 +183,7 @@ fn reject_reason(job: &Job, shape: Option<&Shape>, table: &Table) -> Option<Stri
             "a heap walk may visit a row twice: add a condition `column IS NULL` on a column that the statement sets".to_owned(),
         );
     }
-    if !job.directive.undo.is_empty() && job.directive.walks_heap() {
+    if !job.directive.undo.columns().is_empty() && job.directive.walks_heap() {
         return Some("`undo` needs a stable key, and `ctid` changes: name another key".to_owned());
     }
     None
@@ -254,16 +256,14 @@ async fn first_end(client: &Client, job: &Job, lease: &Lease, place: &Place) -> 
 async fn record(
     client: &Client,
     job: &Job,
-    table: &Table,
+    (table, keeps): (&Table, Option<String>),
     choice: &Choice,
     (remaining, targets): (Option<&str>, Option<Vec<u32>>),
     pieces: &[Piece],
 ) -> Result<(), Error> {
     insert(client, job, 0, pieces).await?;
-    let keeps = !job.directive.undo.is_empty();
-    let journal = if keeps { Some(journal::table_of(job)) } else { job.journal.clone() };
-    if keeps {
-        let sql = journal::create(job, table);
+    let journal = if keeps.is_some() { Some(journal::table_of(job)) } else { job.journal.clone() };
+    if let Some(sql) = keeps {
         client.batch_execute(&sql).await.map_err(Error::database("creating the undo journal"))?;
     }
     let rows = i64::try_from(table.rows()).unwrap_or(i64::MAX);

@@ -8,6 +8,7 @@ use tokio_postgres::types::Type;
 
 use super::begin::is_function;
 use super::facts::Table;
+use super::inserted;
 use super::job::Job;
 use super::key::{literal, quoted};
 use super::shape::{Part, Shape};
@@ -30,7 +31,9 @@ pub(crate) async fn reject_reason(
     table: &Table,
 ) -> Result<Option<String>, Error> {
     let BackfillDirective { key, undo, .. } = &job.directive;
-    if undo.is_empty() {
+    let inserted = undo.inserted().is_some();
+    let undo = undo.columns();
+    if undo.is_empty() && !inserted {
         return Ok(None);
     }
     if is_function(job) {
@@ -38,6 +41,9 @@ pub(crate) async fn reject_reason(
             "`undo` journals what an SQL statement overwrites, and this backfill is a function: keep the values in the function, \
              and leave `undo` out".to_owned(),
         ));
+    }
+    if inserted {
+        return inserted::reject_reason(client, job, shape).await;
     }
     let sets = shape.map(Shape::sets).unwrap_or_default();
     if let Some(column) = key.iter().find(|column| sets.contains(column) || undo.contains(column)) {
@@ -89,14 +95,17 @@ async fn cannot_be_restored(
 }
 
 /// SQL that creates the journal, with the types of the columns whose values it keeps.
-pub(crate) fn create(job: &Job, table: &Table) -> String {
+pub(crate) fn create(job: &Job, table: &Table, shape: Option<&Shape>) -> String {
     let journal = table_of(job);
+    if let Some(inserted) = shape.and_then(Shape::inserted) {
+        return inserted.create(job, &journal);
+    }
     let of = |column: &String, prefix: &str| {
         format!("{} AS {}", quoted(column), quoted(&format!("{prefix}{column}")))
     };
     let keys = job.directive.key.iter().map(|column| quoted(column));
-    let old = job.directive.undo.iter().map(|column| of(column, "old "));
-    let new = job.directive.undo.iter().map(|column| of(column, "new "));
+    let old = job.directive.undo.columns().iter().map(|column| of(column, "old "));
+    let new = job.directive.undo.columns().iter().map(|column| of(column, "new "));
     let columns: Vec<String> = keys.chain(old).chain(new).collect();
     let key: Vec<String> = job.directive.key.iter().map(|column| quoted(column)).collect();
     format!(
@@ -112,7 +121,8 @@ pub(crate) fn create(job: &Job, table: &Table) -> String {
 
 /// The statement that begins the transaction of a batch.
 pub(crate) fn begin(job: &Job) -> &'static str {
-    if has(job) { "BEGIN ISOLATION LEVEL REPEATABLE READ" } else { "BEGIN" }
+    let rereads = has(job) && job.directive.undo.inserted().is_none();
+    if rereads { "BEGIN ISOLATION LEVEL REPEATABLE READ" } else { "BEGIN" }
 }
 
 /// Whether a job has a journal, or will have one once it has begun.
@@ -133,19 +143,22 @@ pub(crate) fn statement(job: &Job, part: &Part, relation: &str, closed: bool) ->
     if let Some(journal) = job.journal.as_ref().filter(|_| job.is_undo()) {
         return consuming(&job.directive.key, &part.called, journal, &update);
     }
+    if let Some(inserted) = &part.inserted {
+        return inserted.statement(&update, &table_of(job));
+    }
     let called = &part.called;
     let returned = |column: &String| format!("{called}.{}", quoted(column));
-    let all: Vec<&String> = job.directive.key.iter().chain(&job.directive.undo).collect();
+    let all: Vec<&String> = job.directive.key.iter().chain(job.directive.undo.columns()).collect();
     let returning: Vec<String> = all.iter().map(|column| returned(column)).collect();
     let same: Vec<String> =
         job.directive.key.iter().map(|key| format!("o.{0} = changed.{0}", quoted(key))).collect();
     let mut columns: Vec<String> =
         job.directive.key.iter().map(|key| format!("changed.{}", quoted(key))).collect();
-    columns.extend(job.directive.undo.iter().map(|column| format!("o.{}", quoted(column))));
-    columns.extend(job.directive.undo.iter().map(|column| format!("changed.{}", quoted(column))));
+    columns.extend(job.directive.undo.columns().iter().map(|column| format!("o.{}", quoted(column))));
+    columns.extend(job.directive.undo.columns().iter().map(|column| format!("changed.{}", quoted(column))));
     let names: Vec<String> = job.directive.key.iter().map(|key| quoted(key)).collect();
     // A row that is visited again keeps its first old value and gets the latest new one.
-    let newest = job.directive.undo.iter().map(|column| quoted(&format!("new {column}")));
+    let newest = job.directive.undo.columns().iter().map(|column| quoted(&format!("new {column}")));
     let newest: Vec<String> = newest.map(|column| format!("{column} = excluded.{column}")).collect();
     format!(
         "WITH changed AS ({update} RETURNING {}) INSERT INTO {} SELECT {} FROM changed JOIN ONLY {relation} AS o ON {} \
@@ -165,33 +178,42 @@ pub(crate) fn restoration(directive: &BackfillDirective, journal: &str, striped:
     let all = |columns: &[String], as_text: &dyn Fn(&String) -> String, between: &str| {
         columns.iter().map(as_text).collect::<Vec<_>>().join(between)
     };
-    let row = |of: &str| {
-        let columns = all(&directive.key, &|column| format!("{of}.{}", quoted(column)), ", ");
-        if directive.key.len() == 1 { columns } else { format!("({columns})") }
-    };
-    let bound = |first: usize| {
-        let numbers: Vec<String> =
-            (first..first + directive.key.len()).map(|number| format!("${number}")).collect();
-        if numbers.len() == 1 { numbers.concat() } else { format!("({})", numbers.join(", ")) }
-    };
-    let (lower, upper) = (bound(1), bound(1 + directive.key.len()));
     let set = |column: &String| format!("{} = j.{}", quoted(column), quoted(&format!("old {column}")));
     let now = |column: &String| format!("t.{}", quoted(column));
     let left = |column: &String| format!("j.{}", quoted(&format!("new {column}")));
-    let same = |column: &String| format!("j.{0} = t.{0}", quoted(column));
-    let stripe = if striped { format!(" AND {} % $3 = $4", row("t")) } else { String::new() };
-    // Both tables have the bounds, since the planner derives no inequality from `j.id = t.id`. `*=` compares records of any type;
-    // without the cast it would be applied column by column.
+    let stripe =
+        if striped { format!(" AND {} % $3 = $4", row_of("t", &directive.key)) } else { String::new() };
+    // `*=` compares records of any type; without the cast it would be applied column by column.
     format!(
-        "UPDATE {} AS t SET {} FROM {journal} AS j WHERE {t} > {lower} AND {t} <= {upper} AND {j} > {lower} AND {j} <= {upper}{stripe} \
-         AND {} AND ROW({})::record OPERATOR(pg_catalog.*=) ROW({})::record",
+        "UPDATE {} AS t SET {} FROM {journal} AS j WHERE {}{stripe} AND ROW({})::record OPERATOR(pg_catalog.*=) ROW({})::record",
         directive.table,
-        all(&directive.undo, &set, ", "),
-        all(&directive.key, &same, " AND "),
-        all(&directive.undo, &now, ", "),
-        all(&directive.undo, &left, ", "),
-        t = row("t"),
-        j = row("j"),
+        all(directive.undo.columns(), &set, ", "),
+        joined(&directive.key),
+        all(directive.undo.columns(), &now, ", "),
+        all(directive.undo.columns(), &left, ", "),
+    )
+}
+
+/// `t.id`, or `(t.a, t.b)`.
+fn row_of(of: &str, key: &[String]) -> String {
+    let columns: Vec<String> = key.iter().map(|column| format!("{of}.{}", quoted(column))).collect();
+    if columns.len() == 1 { columns.concat() } else { format!("({})", columns.join(", ")) }
+}
+
+/// The rows of a batch in the table `t`, and in the journal `j`.
+///
+/// Both have the bounds, since the planner derives no inequality from `j.id = t.id`.
+pub(super) fn joined(key: &[String]) -> String {
+    let bound = |first: usize| {
+        let numbers: Vec<String> = (first..first + key.len()).map(|number| format!("${number}")).collect();
+        if numbers.len() == 1 { numbers.concat() } else { format!("({})", numbers.join(", ")) }
+    };
+    let (lower, upper) = (bound(1), bound(1 + key.len()));
+    let (t, j) = (row_of("t", key), row_of("j", key));
+    let same: Vec<String> = key.iter().map(|column| format!("j.{0} = t.{0}", quoted(column))).collect();
+    format!(
+        "{t} > {lower} AND {t} <= {upper} AND {j} > {lower} AND {j} <= {upper} AND {}",
+        same.join(" AND ")
     )
 }
 
@@ -221,7 +243,7 @@ mod tests {
             let directive = serde_json::json!({ "table": "app.\"T 1\"", "key": key, "undo": undo });
             let mut directive: BackfillDirective = serde_json::from_value(directive).unwrap();
             let text = restoration(&directive, "refit.backfill_undo_7", striped);
-            let sets = std::mem::take(&mut directive.undo);
+            let sets = std::mem::take(&mut directive.undo).columns().to_vec();
             let shape = Shape::of(&text, &directive).unwrap();
             assert_eq!((shape.striped, shape.sets()), (striped, sets), "{text}");
             let part = &shape.parts[0];

@@ -15,6 +15,7 @@ pub(crate) mod finish;
 pub(crate) mod function;
 pub(crate) mod heap;
 pub(crate) mod idle;
+pub(crate) mod inserted;
 pub(crate) mod inspect;
 pub(crate) mod job;
 pub(crate) mod journal;

@@ -112,7 +112,10 @@ fn tables() -> String {
          UPDATE refit.backfill AS job SET relation = new, relation_oid = oid, schema_oid = schema_oid_now, search_path = {path}, \
              targets = pg_catalog.array_replace(targets, old_oid, oid), \
              statement = CASE WHEN kind = 'undo' AND pg_catalog.starts_with(statement, pg_catalog.concat('UPDATE ', old, ' AS t ')) \
-                 THEN pg_catalog.concat('UPDATE ', new, pg_catalog.substr(statement, pg_catalog.length(old) + 8)) ELSE statement END \
+                 THEN pg_catalog.concat('UPDATE ', new, pg_catalog.substr(statement, pg_catalog.length(old) + 8)) \
+                 WHEN kind = 'undo' AND pg_catalog.starts_with(statement, pg_catalog.concat('DELETE FROM ', old, ' AS t ')) \
+                 THEN pg_catalog.concat('DELETE FROM ', new, pg_catalog.substr(statement, pg_catalog.length(old) + 13)) \
+                 ELSE statement END \
          FROM changed WHERE job.id = changed.backfill_id AND job.relation = old AND job.relation_oid IS NOT DISTINCT FROM old_oid"
     )
 }

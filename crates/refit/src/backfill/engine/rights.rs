@@ -173,6 +173,9 @@ fn needed(state: &State, job: Option<&Job>) -> Vec<(String, &'static str)> {
         for write in &part.writes {
             needed.extend((!write.sets.is_empty()).then(|| (write.name.clone(), "UPDATE")));
             needed.extend(write.inserts.then(|| (write.name.clone(), "INSERT")));
+            // RETURNING reads the rows that are journaled.
+            let reads = write.inserts && job.directive.undo.inserted().is_some();
+            needed.extend(reads.then(|| (write.name.clone(), "SELECT")));
         }
         needed.extend(part.deletes().map(|name| (name, "DELETE")));
     }

@@ -9,6 +9,7 @@ use tokio_postgres::Client;
 
 use self::tokens::Tokens;
 use self::writes::Write;
+use super::inserted::{self, Inserted};
 use super::job::Job;
 use super::key::literal;
 use super::path;
@@ -35,8 +36,9 @@ pub(crate) struct Part {
     lower: Vec<(Range<usize>, &'static str)>,
     /// The target of an UPDATE or DELETE, if it is, or may be, the directive's table.
     target: Option<Target>,
-    /// The name of the target of an UPDATE or DELETE, in the syntax that the server's functions accept.
-    named: Option<String>,
+    /// The name of the target of an UPDATE or DELETE, in the syntax that the server's functions accept; also that of an INSERT
+    /// whose rows are journaled.
+    pub(super) named: Option<String>,
     /// Whether it is an UPDATE without RETURNING.
     pub(crate) plain_update: bool,
     /// The name or alias of the target in the statement, as written.
@@ -45,6 +47,8 @@ pub(crate) struct Part {
     pub(crate) sets: Vec<String>,
     /// The condition, on the target alone, that rows no longer meet once they are done.
     pub(crate) guard: Option<String>,
+    /// The table whose inserted rows are journaled, once the server was asked for it.
+    pub(crate) inserted: Option<Inserted>,
     /// All writes in it, also nested ones.
     pub(crate) writes: Vec<Write>,
 }
@@ -71,6 +75,9 @@ impl Shape {
             Ok(shape) => shape,
             Err(reason) => return Ok(Err(reason)),
         };
+        if let Some(table) = directive.undo.inserted() {
+            return inserted::ask(client, job, shape, table).await;
+        }
         for (number, part) in shape.parts.iter_mut().enumerate() {
             let Some(target) = &part.target else { continue };
             // Once the job has begun, the targets of its statements are recorded: tables may have been renamed since.
@@ -126,7 +133,12 @@ impl Shape {
             );
         }
         let one_update = parts.len() == 1 && parts[0].plain_update;
-        if !directive.undo.is_empty() && !one_update {
+        if let Some(table) = directive.undo.inserted()
+            && let Some(reason) = inserted_reason(&parts)
+        {
+            return Err(format!("`undo` journals the rows that are inserted into {table}, and {reason}"));
+        }
+        if !directive.undo.columns().is_empty() && !one_update {
             return Err("`undo` needs a single UPDATE without RETURNING".to_owned());
         }
         Ok(Shape { parts, striped })
@@ -135,6 +147,11 @@ impl Shape {
     /// The columns that the statements set.
     pub(crate) fn sets(&self) -> Vec<String> {
         self.parts.iter().flat_map(|part| part.sets.iter().cloned()).collect()
+    }
+
+    /// The table whose inserted rows are journaled.
+    pub(crate) fn inserted(&self) -> Option<&Inserted> {
+        self.parts.iter().find_map(|part| part.inserted.as_ref())
     }
 
     /// Whether every statement can be restricted to one partition.
@@ -156,7 +173,7 @@ pub(super) async fn targets(client: &Client, job: &Job, shape: &Shape) -> Result
 }
 
 /// The OID of the relation to which a name in the job's statement resolves.
-async fn resolved(client: &Client, job: &Job, name: Option<&str>) -> Result<Option<u32>, Error> {
+pub(super) async fn resolved(client: &Client, job: &Job, name: Option<&str>) -> Result<Option<u32>, Error> {
     let name = name.map_or("NULL".to_owned(), literal);
     let oid =
         path::value(client, job, &format!("pg_catalog.to_regclass({name})::pg_catalog.oid"), LOOKING).await?;
@@ -206,6 +223,7 @@ impl Part {
             called,
             sets,
             guard,
+            inserted: None,
             writes: tokens.writes(),
         }
     }
@@ -285,6 +303,12 @@ impl Part {
         }
         text
     }
+}
+
+/// Why the rows that statements insert cannot be journaled.
+fn inserted_reason(parts: &[Part]) -> Option<&'static str> {
+    let [part] = parts else { return Some("there are several statements: write a single INSERT") };
+    Tokens::of(&part.text).insert_reason(&part.writes)
 }
 
 fn row(names: &[String]) -> String {

@@ -190,7 +190,7 @@ impl Sampler<'_> {
         if !self.job.directive.undo.is_empty() && self.job.journal.is_none() {
             let schema = self.job.state_schema.quoted();
             sql.push_str(&format!("CREATE SCHEMA IF NOT EXISTS {schema};"));
-            sql.push_str(&journal::create(self.job, &self.basis.table));
+            sql.push_str(&journal::create(self.job, &self.basis.table, Some(&self.basis.shape)));
         }
         sql + &format!(
             "SET LOCAL statement_timeout = {};{}",

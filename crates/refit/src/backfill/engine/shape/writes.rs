@@ -52,6 +52,30 @@ impl Tokens<'_> {
         (0..self.len()).filter_map(|at| self.write_at(at)).collect()
     }
 
+    /// Why the rows that a statement inserts cannot be journaled.
+    pub(super) fn insert_reason(&self, writes: &[Write]) -> Option<&'static str> {
+        let verb = (0..self.len()).find(|at| {
+            self.depth(*at) == 0
+                && ["INSERT", "UPDATE", "DELETE", "MERGE", "SELECT"].iter().any(|word| self.is(*at, word))
+        });
+        let Some(verb) = verb.filter(|verb| self.is(*verb, "INSERT")) else {
+            return Some("the statement is no INSERT: write a single `INSERT INTO … SELECT`");
+        };
+        let deletes = (0..self.len()).any(|at| self.is(at, "DELETE") && self.is(at + 1, "FROM"));
+        if writes.len() != 1 || deletes {
+            return Some("the statement changes rows in `WITH` too: write a single `INSERT INTO … SELECT`");
+        }
+        if self.find(verb, "RETURNING").is_some() {
+            return Some("the statement has a RETURNING of its own: remove it");
+        }
+        let updates = (verb..self.len())
+            .any(|at| self.depth(at) == 0 && self.is(at, "DO") && self.is(at + 1, "UPDATE"));
+        updates.then_some(
+            "ON CONFLICT DO UPDATE changes rows that it did not insert, whose earlier values are not kept: write \
+             ON CONFLICT DO NOTHING, and the update as a backfill of its own",
+        )
+    }
+
     /// The UPDATE, INSERT or MERGE that begins at a token.
     fn write_at(&self, at: usize) -> Option<Write> {
         // These words may also be names or parts of clauses: a statement begins the text, is in parentheses, or follows WITH.

@@ -1,0 +1,1 @@
+ALTER TABLE content_versions DROP COLUMN site_id;

@@ -1,0 +1,2 @@
+-- The undo journal restores the rows before this runs.
+SELECT 1;

@@ -1,0 +1,1 @@
+ALTER TABLE content_versions DROP CONSTRAINT content_versions_site_present;

@@ -1,0 +1,3 @@
+ALTER TABLE content_versions ADD CONSTRAINT content_versions_site_present CHECK (site_id IS NOT NULL) NOT VALID;
+ALTER TABLE content_versions VALIDATE CONSTRAINT content_versions_site_present;
+ALTER TABLE content_versions ALTER COLUMN site_id DROP NOT NULL;

@@ -1,0 +1,2 @@
+ALTER TABLE content_versions DROP CONSTRAINT content_versions_site_fkey;
+ALTER TABLE content_versions ADD CONSTRAINT content_versions_site_fkey FOREIGN KEY (site_id) REFERENCES sites (id) NOT VALID;

@@ -1,0 +1,2 @@
+-- refit: transaction = false
+DROP INDEX CONCURRENTLY content_versions_site_idx;
