@@ -30,9 +30,11 @@ mod set;
 mod setting_keys;
 mod settings;
 mod source;
+mod sql_text;
 mod statement;
 mod text;
 mod untrusted;
+mod variables;
 pub mod wording;
 
 pub use approvals::{
@@ -51,9 +53,7 @@ pub use migration::{CompanionFile, Migration, MigrationFile, Repeatable, Seed};
 pub use name::{fold, identifier_name, quoted_name};
 pub use order::{RunOrder, SetStep, Waits, completion_order};
 pub use package::PackageSpan;
-pub use placeholder::{
-    Placeholder, PlaceholderKind, Substituted, ValueError, is_variable_name, placeholders, substitute,
-};
+pub use placeholder::{Placeholder, PlaceholderKind, is_variable_name, placeholders};
 pub use problem::{Problem, SetError, same_version};
 pub use promotions::{Promotion, Promotions};
 pub use server_hash::server_hash;
@@ -62,6 +62,7 @@ pub use settings::{
     LintLevel, LintPath, LintSettings, PackageRange, Policies, Policy, Settings, VerifySettings, VersionStyle,
 };
 pub use source::{SourceFile, read_folder};
+pub use sql_text::SqlText;
 pub use statement::{
     ConcurrentIndex, ObjectKind, Operation, ReindexTarget, Statement, StatementKind, significant_tokens,
     split_statements,

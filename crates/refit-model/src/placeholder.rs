@@ -1,11 +1,7 @@
 //! Placeholders: `${name}` in a SQL text, which stands for the value of a variable.
 //!
-//! They are found among tokens, and a value is quoted as its kind says. Only a raw value can therefore change how the
-//! text around it is read.
-//!
-//! Invariant: no error of this module contains a value, which may be a secret.
-
-mod substitute;
+//! They are found among tokens, and a value is quoted as its kind says (`sql_text`). Only a raw value can therefore
+//! change how the text around it is read.
 
 use std::ops::Range;
 
@@ -14,8 +10,6 @@ use squawk_lexer::{LiteralKind, TokenKind};
 use crate::problem::Problem;
 use crate::statement::{Lexeme, lexemes};
 use crate::text::Position;
-
-pub use self::substitute::{Substituted, ValueError, substitute};
 
 /// How the value of a placeholder is written into the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
