@@ -42,6 +42,11 @@ struct Written {
 }
 
 impl SqlText {
+    /// A text without statements.
+    pub const fn empty() -> SqlText {
+        SqlText { sent: Cow::Borrowed(""), written: None }
+    }
+
     /// The text as it is written in the file, with its placeholders.
     pub fn written(&self) -> &str {
         self.written.as_deref().map_or(&self.sent, |written| &written.text)
