@@ -37,8 +37,17 @@ pub struct SqlText {
 #[derive(PartialEq, Eq)]
 struct Written {
     text: Cow<'static, str>,
-    /// For each placeholder: its range in the text as written, and the range of its value in what is sent.
-    places: Vec<(Range<usize>, Range<usize>)>,
+    places: Vec<Place>,
+}
+
+/// A placeholder.
+#[derive(PartialEq, Eq)]
+struct Place {
+    kind: PlaceholderKind,
+    /// Its range in the text as written.
+    written: Range<usize>,
+    /// The range of its value in what is sent.
+    value: Range<usize>,
 }
 
 impl SqlText {
@@ -55,12 +64,28 @@ impl SqlText {
     /// The offset in the text as written, for one in what is sent. Within a value, that of its placeholder.
     pub fn written_offset(&self, offset: usize) -> usize {
         let Some(Written { places, .. }) = self.written.as_deref() else { return offset };
-        let before = places.partition_point(|(_, value)| value.start <= offset);
+        let before = places.partition_point(|place| place.value.start <= offset);
         match before.checked_sub(1).and_then(|index| places.get(index)) {
-            Some((written, value)) if offset < value.end => written.start,
-            Some((written, value)) => written.end + (offset - value.end),
+            Some(Place { written, value, .. }) if offset < value.end => written.start,
+            Some(Place { written, value, .. }) => written.end + (offset - value.end),
             None => offset,
         }
+    }
+
+    /// The range in the text as written, for one in what is sent: placeholders are whole in it.
+    pub fn written_range(&self, range: Range<usize>) -> Range<usize> {
+        let places = self.written.as_deref().map_or(&[][..], |written| &written.places);
+        let begins = places.iter().find(|place| place.value.start == range.start);
+        let ends = places.iter().find(|place| place.value.start < range.end && range.end <= place.value.end);
+        let start = begins.map_or_else(|| self.written_offset(range.start), |place| place.written.start);
+        let end = ends.map_or_else(|| self.written_offset(range.end), |place| place.written.end);
+        start..end.max(start)
+    }
+
+    /// Where raw values stand in what is sent.
+    pub fn raw_values(&self) -> impl Iterator<Item = Range<usize>> {
+        let places = self.written.as_deref().map_or(&[][..], |written| &written.places);
+        places.iter().filter(|place| place.kind == PlaceholderKind::Raw).map(|place| place.value.clone())
     }
 
     /// The position in the file, for an offset in what is sent.
@@ -95,7 +120,7 @@ impl SqlText {
                 }
             }
             copied = range.end;
-            places.push((range, start..sent.len()));
+            places.push(Place { kind, written: range, value: start..sent.len() });
         }
         sent.push_str(&text[copied..]);
         if !problems.is_empty() {
@@ -234,6 +259,8 @@ mod tests {
                 assert_eq!(sent.written_offset(place), text.rfind(word).unwrap(), "{word}");
             }
             assert_eq!(sent.written_offset(8), 7, "within the first value");
+            assert_eq!(sent.written_range(7..9), 7..11, "a part of it");
+            assert_eq!(sent.written_range(0..sent.len()), 0..text.len());
             assert_eq!(sent.written_offset(sent.len()), text.len());
         }
     }

@@ -1,7 +1,8 @@
 //! The files that run, and their order: that of the set, with backfills running beside it.
 
 use refit_model::{
-    Check, Directives, FileKind, MigrationFile, SetStep, SqlText, Version, completion_order, front_matter, normalise,
+    Check, Directives, FileKind, MigrationFile, SetStep, SqlText, Version, completion_order, front_matter,
+    normalise,
 };
 
 /// A file that runs.
