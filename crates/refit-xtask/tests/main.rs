@@ -22,6 +22,7 @@ mod cases {
     mod lint;
     mod lint_fix;
     mod packages;
+    mod placeholders;
     mod pooler;
     mod rehearse;
     mod releases;
