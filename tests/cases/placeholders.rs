@@ -1,9 +1,10 @@
 //! Placeholders on a server: values by kind, by environment and from the program; what is recorded, and where errors are.
 
-use refit::{Error, Migrator, Rollback, Verdict};
+use refit::__private::include_dir::{Dir, DirEntry, File};
+use refit::{Embedded, Error, Migrator, Rollback, Verdict};
 use refit_devdb::TestDb;
 
-use crate::support::{applied, execute, exists, migrator, value};
+use crate::support::{applied, execute, exists, migrator, set, value};
 
 /// Values that end a quote that is not theirs.
 const HOSTILE: [&str; 10] = [
@@ -235,6 +236,53 @@ async fn without_variables_a_text_is_sent_as_it_is() {
     let db = TestDb::empty().await.unwrap();
     migrator(&files).run(db.url()).await.unwrap();
     assert_eq!(value::<String>(&db, "SELECT concat_ws('|', a, b, c) FROM t").await, "${greeting}|${x|{1,2}");
+}
+
+/// The folder inside a binary, with the digest that the build computes.
+fn embedded(files: &[(&'static str, &'static str)]) -> &'static Embedded {
+    let file = |(path, text): &(&'static str, &'static str)| DirEntry::File(File::new(path, text.as_bytes()));
+    let entries: Vec<DirEntry<'static>> = files.iter().map(file).collect();
+    let folder = Box::leak(Box::new(Dir::new("", Box::leak(entries.into_boxed_slice()))));
+    let versioned = Box::leak(set(files).history_digest("").versioned.into_boxed_str());
+    Box::leak(Box::new(Embedded::new(folder, versioned, "", "1")))
+}
+
+#[tokio::test]
+async fn a_boot_with_nothing_to_do_needs_no_values() {
+    let embedded = embedded(&[
+        ("refit.toml", SETTINGS),
+        ("V1__t.sql", "CREATE TABLE t (a text DEFAULT ${secret_word});"),
+    ]);
+    let db = TestDb::empty().await.unwrap();
+    let error = Migrator::new(embedded).run(db.url()).await.unwrap_err();
+    assert!(matches!(error, Error::Set(_)), "{error:?}");
+    let report = Migrator::new(embedded).environment("staging").run(db.url()).await.unwrap();
+    assert_eq!(report.steps.len(), 1);
+    assert!(Migrator::new(embedded).run(db.url()).await.unwrap().steps.is_empty());
+}
+
+#[test]
+fn the_tables_of_a_backup_are_named_by_values() {
+    let files = [("refit.toml", SETTINGS), ("V1__t.sql", "UPDATE ${reader:ident} SET a = ${greeting};")];
+    let migrator = migrator(&files).variable("reader", "Posts");
+    let steps = [(refit::StepKind::Versioned, Some(1), "V1__t")];
+    let touched = refit_backup::touched(migrator.set().unwrap(), steps, 14);
+    assert_eq!((touched.tables, touched.opaque), (vec!["\"Posts\"".to_owned()], Vec::new()));
+}
+
+#[tokio::test]
+async fn a_block_reads_a_value_from_a_setting() {
+    let files = [
+        ("refit.toml", SETTINGS),
+        (
+            "V1__t.sql",
+            "SELECT set_config('migration.reader', ${reader}, true);\n\
+             DO $$ BEGIN EXECUTE format('CREATE TABLE %I (id bigint)', current_setting('migration.reader')); END $$;",
+        ),
+    ];
+    let db = TestDb::empty().await.unwrap();
+    migrator(&files).variable("reader", "It's").run(db.url()).await.unwrap();
+    assert!(exists(&db, "\"It's\"").await);
 }
 
 #[tokio::test]

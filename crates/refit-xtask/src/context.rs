@@ -22,7 +22,7 @@ pub struct Global {
     /// The environment: migrations with an `environments` directive run only in those, and refit.toml may have a profile for it
     #[arg(long, global = true, value_name = "NAME", env = "REFIT_ENVIRONMENT", default_value = "production")]
     pub environment: String,
-    /// The value of a variable of refit.toml, for `${NAME}` in migrations; repeat it for several
+    /// The value of a variable of refit.toml, for `${NAME}` in migrations
     #[arg(long = "var", global = true, value_name = "NAME=VALUE", value_parser = variable_argument)]
     pub variables: Vec<(String, String)>,
     /// The schema of the history table [default: `history_schema` in refit.toml, else found by the search path]
