@@ -261,15 +261,6 @@ async fn a_boot_with_nothing_to_do_needs_no_values() {
     assert!(Migrator::new(embedded).run(db.url()).await.unwrap().steps.is_empty());
 }
 
-#[test]
-fn the_tables_of_a_backup_are_named_by_values() {
-    let files = [("refit.toml", SETTINGS), ("V1__t.sql", "UPDATE ${reader:ident} SET a = ${greeting};")];
-    let migrator = migrator(&files).variable("reader", "Posts");
-    let steps = [(refit::StepKind::Versioned, Some(1), "V1__t")];
-    let touched = refit_backup::touched(migrator.set().unwrap(), steps, 14);
-    assert_eq!((touched.tables, touched.opaque), (vec!["\"Posts\"".to_owned()], Vec::new()));
-}
-
 #[tokio::test]
 async fn a_block_reads_a_value_from_a_setting() {
     let files = [
