@@ -59,8 +59,8 @@ impl Migrator {
     /// Sets the value of a variable of `refit.toml`, which takes precedence over its values there: `${name}` in a migration stands
     /// for it. A value is configuration, not a secret: errors, scripts and the server's log may show it.
     ///
-    /// A name that `refit.toml` does not have is [`Error::Set`](crate::Error::Set) once the migrations are read, which a run with
-    /// nothing to do does not do.
+    /// A name that `refit.toml` does not have is [`Error::Set`](crate::Error::Set) once the migrations are read, which
+    /// [`apply`](Migrator::apply) with nothing to do does not do.
     ///
     /// ```
     /// # fn example(migrator: refit::Migrator) -> refit::Migrator {
