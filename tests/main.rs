@@ -45,6 +45,7 @@ mod cases {
     mod outside_transaction;
     mod outside_transaction_objects;
     mod packages;
+    mod placeholders;
     mod pooler;
     mod privileges;
     mod race;

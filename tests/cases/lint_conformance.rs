@@ -1,7 +1,7 @@
 //! Cases labelled by hand: the first line of each says whether it must be flagged (with an error or a warning) or is safe (no
 //! finding). Refit's own are in `lint_cases/`; those of `../shared/conformance/lint` are used if that folder exists.
 
-use refit_lint::{Config, Input, Severity, lint};
+use refit_lint::{Config, Input, Severity, example_values, lint};
 use test_support::{LabelledCase, labelled_cases, workspace};
 
 /// All cases, by name.
@@ -13,7 +13,7 @@ pub(super) fn cases() -> Vec<LabelledCase> {
 pub(super) fn flags(case: &LabelledCase) -> Vec<&'static str> {
     let inputs: Vec<Input> =
         case.files.iter().map(|(path, text)| Input::of_folder(path.as_str(), text.as_str(), true)).collect();
-    let outcome = lint(&inputs, &Config::default());
+    let outcome = lint(&inputs, &Config { variables: Some(example_values()), ..Config::default() });
     let flags = outcome.findings.iter().filter(|finding| finding.severity >= Severity::Warning);
     let mut rules: Vec<&str> = flags.map(|finding| finding.rule).collect();
     rules.sort_unstable();

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use refit::model::split_statements;
 use refit_devdb::TestDb;
-use refit_lint::{Config, Finding, Input, Level, RULES, lint, split_files};
+use refit_lint::{Config, Finding, Input, Level, RULES, example_values, lint, split_files};
 
 use crate::support::major;
 
@@ -68,7 +68,8 @@ fn findings(fixture: &str, files: &[(String, String)], case: &Case) -> Vec<Findi
     let mut inputs = vec![Input::of_folder("V0__fixture.sql", fixture, false)];
     inputs.extend(files.iter().map(|(path, text)| Input::of_folder(path.as_str(), text.as_str(), true)));
     let levels = BTreeMap::from([(case.rule.clone(), Level::Deny)]);
-    lint(&inputs, &Config { levels, postgres: Some(case.since), ..Config::default() }).findings
+    let variables = Some(example_values());
+    lint(&inputs, &Config { levels, postgres: Some(case.since), variables, ..Config::default() }).findings
 }
 
 /// Runs the statements before a finding, and then its help.

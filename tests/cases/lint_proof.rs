@@ -9,8 +9,9 @@ mod observe;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
+use refit::model::SqlText;
 use refit_devdb::TestDb;
-use refit_lint::{Config, Example, Input, Level, LockMode, RULES, Rule, lint, predict};
+use refit_lint::{Config, Example, Input, Level, LockMode, RULES, Rule, example_values, lint, predict};
 use refit_rehearsal::{mismatches, runs};
 use serde::Deserialize;
 
@@ -89,8 +90,15 @@ fn fired(rule: &Rule, example: &Example) -> BTreeSet<&'static str> {
     let levels = BTreeMap::from([(rule.name.to_owned(), Level::Deny)]);
     let levels = if rule.severity.is_none() { levels } else { BTreeMap::new() };
     let postgres = Some(example.since.unwrap_or(14));
-    let outcome = lint(&inputs(&example.files()), &Config { levels, postgres, ..Config::default() });
+    let config = Config { levels, postgres, variables: Some(example_values()), ..Config::default() };
+    let outcome = lint(&inputs(&example.files()), &config);
     outcome.findings.iter().map(|finding| finding.rule).collect()
+}
+
+/// A file as the server receives it.
+fn with_values((path, text): (String, String)) -> (String, String) {
+    let sent = SqlText::from(text).with_values(&path, &example_values()).unwrap();
+    (path, sent.to_string())
 }
 
 /// The fixture, without reporting its findings, and the files after it.
@@ -143,7 +151,7 @@ async fn prove(example: &Example, shared: &TestDb, major: u32) -> Vec<String> {
         Ok(claim) => claim,
         Err(error) => return vec![format!("its claim does not parse: {error}")],
     };
-    let files = example.files();
+    let files: Vec<(String, String)> = example.files().into_iter().map(with_values).collect();
     let own;
     let (url, undo) = if observe::is_one_transaction(&files) {
         (shared.url(), true)

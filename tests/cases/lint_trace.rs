@@ -1,8 +1,9 @@
 //! Compares the linter's predictions with a server, for every labelled case and every example of every page: exactly the predicted
 //! effects occur.
 
+use refit::model::SqlText;
 use refit_devdb::TestDb;
-use refit_lint::{Input, predict};
+use refit_lint::{Input, example_values, predict};
 use refit_rehearsal::{File, Options, mismatches, runs, trace};
 
 use crate::support::major;
@@ -125,7 +126,11 @@ async fn compare(db: &TestDb, files: &[(&str, &str, bool)], rows: u32) -> (Vec<S
         .filter(|(path, ..)| runs(path))
         .map(|(path, text, reported)| Input {
             path: (*path).to_owned(),
-            bytes: text.as_bytes().to_vec(),
+            bytes: SqlText::from((*text).to_owned())
+                .with_values(path, &example_values())
+                .unwrap()
+                .as_bytes()
+                .to_vec(),
             named_by_folder: true,
             reported: *reported,
         })

@@ -69,6 +69,7 @@ fn the_parser_is_named_in_few_places() {
     let at_home = [
         "crates/refit-lint/src/parser/",
         "crates/refit-model/src/directive.rs",
+        "crates/refit-model/src/placeholder.rs",
         "crates/refit-model/src/redact/",
         "crates/refit-model/src/statement",
         "crates/refit/src/backfill/engine/shape/tokens.rs",

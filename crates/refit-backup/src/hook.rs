@@ -44,7 +44,7 @@ impl std::fmt::Debug for BackupHook {
 }
 
 impl BackupHook {
-    /// A hook for runs of a set on a database.
+    /// A hook for runs of a set on a database: the set as `Migrator::set` returns it, with the values of its placeholders.
     pub fn new(url: impl Into<String>, kind: Kind, set: Arc<MigrationSet>, options: Options) -> BackupHook {
         BackupHook { url: url.into(), kind, set, options }
     }

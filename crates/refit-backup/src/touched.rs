@@ -66,3 +66,22 @@ fn changes_rows(mode: LockMode) -> bool {
 fn backfilled(file: &refit_model::MigrationFile) -> Option<String> {
     file.directives.backfill.as_ref().map(|backfill| backfill.table.clone())
 }
+
+#[cfg(test)]
+mod tests {
+    use refit_model::SourceFile;
+
+    use super::*;
+
+    #[test]
+    fn tables_are_named_by_the_values_of_placeholders() {
+        let files = vec![
+            SourceFile::new("refit.toml", b"[variables]\ntable = \"Posts\"\n"),
+            SourceFile::new("V1__t.sql", b"UPDATE ${table:ident} SET a = 1;"),
+        ];
+        let set = MigrationSet::from_files("migrations", files).unwrap();
+        let sent = set.with_variables("production", &std::collections::BTreeMap::new()).unwrap();
+        let Touched { tables, opaque } = touched(&sent, [(StepKind::Versioned, Some(1), "V1__t")], 14);
+        assert_eq!((tables, opaque), (vec!["\"Posts\"".to_owned()], Vec::new()));
+    }
+}

@@ -119,6 +119,17 @@ mod tests {
     }
 
     #[test]
+    fn unknown_variables_are_errors_of_the_build() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("V1__a.sql"), "SELECT 1,\n ${tennant};").unwrap();
+        assert_eq!(instructions(folder.path()).len(), 6, "without variables it is no placeholder");
+        std::fs::write(folder.path().join("refit.toml"), "[variables]\ntenant = \"a\"\n").unwrap();
+        let lines = instructions(folder.path());
+        assert!(lines[1].contains("V1__a.sql:2:2: there is no variable `tennant`"), "{lines:?}");
+        assert!(lines[1].contains("did you mean `tenant`?"), "{lines:?}");
+    }
+
+    #[test]
     fn malformed_approvals_are_errors_of_the_build() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("V1__a.sql"), "SELECT 1;").unwrap();

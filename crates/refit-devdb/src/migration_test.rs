@@ -89,7 +89,8 @@ impl MigrationTest {
     pub async fn repeat(&self, version: Version) -> Result<(), Error> {
         let unknown =
             || migrate(refit::Error::Target(format!("there is no migration with version {version}")));
-        let migration = self.set.migration(version).ok_or_else(unknown)?;
+        let migrator = migrator(&self.set);
+        let migration = migrator.set().map_err(migrate)?.migration(version).ok_or_else(unknown)?;
         let client = self.db.connect().await?;
         let outcome = async {
             let executor = refit::Executor::begin(&client).await?;

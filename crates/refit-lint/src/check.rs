@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
 
-use refit_model::{Directives, Phase, Position};
+use refit_model::{Directives, Phase, Position, SqlText};
 
 use crate::finding::{Finding, Severity};
 use crate::held::AllHeld;
@@ -18,8 +18,8 @@ use crate::window::Window;
 pub struct File {
     /// The path as the caller gave it.
     pub path: String,
-    /// Normalised text.
-    pub text: String,
+    /// Its text, with values in place of placeholders.
+    pub text: SqlText,
     /// The directives of its front matter.
     pub directives: Directives,
     /// Whether a comment above its first statement, or its `.md` file, gives a reason.
@@ -33,13 +33,14 @@ pub struct File {
 }
 
 impl File {
-    /// The line, from 1, of a byte offset. Repeated calls are cheap.
+    /// The line, from 1, of an offset in what is sent. Repeated calls are cheap.
     pub(crate) fn line(&self, offset: u32) -> usize {
         let ends = self.line_ends.get_or_init(|| {
-            let bytes = self.text.bytes().zip(0_u32..);
+            let bytes = self.text.written().bytes().zip(0_u32..);
             bytes.filter(|(byte, _)| *byte == b'\n').map(|(_, offset)| offset).collect()
         });
-        ends.partition_point(|end| *end < offset) + 1
+        let offset = self.text.written_offset(offset as usize);
+        ends.partition_point(|end| (*end as usize) < offset) + 1
     }
 
     /// Whether it may remove what only the old release needs: it has `phase = "contract"` and a reason.
@@ -131,7 +132,8 @@ impl<'a> StatementCheck<'a> {
 
     /// A part of the statement as written; `None` inside bodies, whose parts have no position in the file.
     pub(crate) fn written(&self, part: Span) -> Option<&'a str> {
-        let text = self.file.text.get(part.start as usize..part.end as usize);
+        let text = &self.file.text;
+        let text = text.written().get(text.written_range(part.start as usize..part.end as usize));
         text.filter(|_| !self.in_body)
     }
 

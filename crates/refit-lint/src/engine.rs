@@ -1,7 +1,7 @@
 //! The replay, file by file and statement by statement: the rules see each statement before the schema does.
 
 use std::collections::{HashMap, HashSet};
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 use refit_model::{LineIndex, Position, Suppression, Waits};
@@ -191,7 +191,7 @@ fn without_held_twice(findings: &mut Vec<Finding>, known: usize) {
     }
 }
 
-/// Computes the positions of findings, and the span of each statement.
+/// Computes the places of findings in the file, and that of each statement.
 ///
 /// It walks through the text, so it runs only if there are findings or suppressions.
 fn place(file: &File, stmts: &[Stmt], findings: &mut [Finding]) -> Vec<(Position, Position)> {
@@ -199,12 +199,16 @@ fn place(file: &File, stmts: &[Stmt], findings: &mut [Finding]) -> Vec<(Position
     if findings.is_empty() && !suppresses {
         return Vec::new();
     }
-    let index = LineIndex::new(&file.text);
-    let range = |span: Span| (index.position(span.start as usize), index.position(span.end as usize));
+    let index = LineIndex::new(file.text.written());
+    let written = |span: Span| file.text.written_range(span.start as usize..span.end as usize);
+    let offset = |byte: usize| u32::try_from(byte).unwrap_or(u32::MAX);
+    let range = |at: Range<usize>| (index.position(at.start), index.position(at.end));
     for finding in findings {
-        (finding.start, finding.end) = range(finding.span);
+        let at = written(finding.span);
+        finding.span = Span { start: offset(at.start), end: offset(at.end) };
+        (finding.start, finding.end) = range(at);
     }
-    if suppresses { stmts.iter().map(|stmt| range(stmt.span)).collect() } else { Vec::new() }
+    if suppresses { stmts.iter().map(|stmt| range(written(stmt.span))).collect() } else { Vec::new() }
 }
 
 /// The parts of a file that are not checked.

@@ -44,6 +44,6 @@ pub use fix::{Change, Fix, Fixed, fix, is_fixable};
 pub use lint::{Config, Input, Level, Outcome, Summary, lint};
 pub use lock::LockMode;
 pub use predict::{Prediction, predict};
-pub use rule::{Example, Rule, split_files};
+pub use rule::{Example, Rule, example_values, split_files};
 pub use rules::RULES;
 pub use suppressions::suggestion;

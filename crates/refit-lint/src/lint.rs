@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use refit_model::{FileKind, Position, Problem, front_matter, normalise};
+use refit_model::{FileKind, Position, Problem, SqlText, front_matter, normalise};
 use serde::Serialize;
 
 pub use refit_model::LintLevel as Level;
@@ -57,6 +57,15 @@ impl Input {
     pub fn text(&self) -> String {
         text_of(&self.path, &self.bytes).0
     }
+
+    /// The same with values in place of placeholders, unless one is malformed.
+    pub fn with_values(&self, config: &Config) -> SqlText {
+        let text = SqlText::from(self.text());
+        match &config.variables {
+            Some(values) => text.with_values(&self.path, values).unwrap_or(text),
+            None => text,
+        }
+    }
 }
 
 /// The configuration of a run.
@@ -73,6 +82,8 @@ pub struct Config {
     pub paths: Vec<(String, BTreeMap<String, Level>)>,
     /// Path and text of the `refit.toml` that the levels come from; unknown rule names are reported there.
     pub settings: (String, String),
+    /// The values of placeholders; `None` if there are no placeholders.
+    pub variables: Option<BTreeMap<String, String>>,
     /// Fingerprints of accepted findings. Each accepts one finding: another with the same fingerprint is new.
     pub baseline: Vec<String>,
 }
@@ -85,6 +96,7 @@ impl Default for Config {
             levels: BTreeMap::new(),
             paths: Vec::new(),
             settings: ("refit.toml".to_owned(), String::new()),
+            variables: None,
             baseline: Vec::new(),
         }
     }
@@ -212,7 +224,7 @@ fn one(
     outcome.summary.files += usize::from(input.reported);
     let mut file = File {
         path: input.path.to_owned(),
-        text: String::new(),
+        text: SqlText::empty(),
         directives: refit_model::Directives::default(),
         explained: false,
         // A file that need not be named like a migration may still be.
@@ -228,11 +240,21 @@ fn one(
         return findings;
     }
     let (text, unreadable) = text_of(input.path, input.bytes);
-    file.text = text;
+    file.text = text.into();
     findings.extend(problem_findings("syntax-error", unreadable.as_slice(), &file, config));
-    let (directives, suppressions, problems) = front_matter(file_name(input.path), &file.text);
+    if let Some(values) = &config.variables {
+        match file.text.with_values(input.path, values) {
+            Ok(text) => file.text = text,
+            // What stands there instead of a value is unknown.
+            Err(problems) => {
+                findings.extend(problem_findings("syntax-error", &problems, &file, config));
+                return if input.reported { findings } else { Vec::new() };
+            }
+        }
+    }
+    let (directives, suppressions, problems) = front_matter(file_name(input.path), file.text.written());
     file.directives = directives;
-    file.explained = engine.has_doc(input.path) || is_explained(&file.text);
+    file.explained = engine.has_doc(input.path) || is_explained(file.text.written());
     let replayed = analysed(&file, config, || engine.file(&file, memory));
     if !input.reported {
         return Vec::new();
@@ -341,7 +363,7 @@ mod tests {
     fn a_file_that_cannot_be_analysed_is_a_finding() {
         let file = File {
             path: "V1__a.sql".to_owned(),
-            text: String::new(),
+            text: SqlText::empty(),
             directives: refit_model::Directives::default(),
             explained: false,
             version: Some(1),

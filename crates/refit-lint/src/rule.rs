@@ -1,5 +1,7 @@
 //! A rule: its name, page, severity and check.
 
+use std::collections::BTreeMap;
+
 use crate::check::{FileCheck, StatementCheck};
 use crate::finding::Severity;
 
@@ -107,6 +109,11 @@ impl Example {
     pub fn files(&self) -> Vec<(String, String)> {
         split_files(&self.sql)
     }
+}
+
+/// The values of the placeholders in examples of pages and in labelled cases.
+pub fn example_values() -> BTreeMap<String, String> {
+    [("number", "1"), ("table", "orders")].map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }
 
 /// Splits a text of several files at lines `-- file: NAME`: names and texts. What is above the first such line is

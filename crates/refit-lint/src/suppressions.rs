@@ -20,7 +20,7 @@ pub(crate) fn problem_findings(
     if problems.is_empty() {
         return Vec::new();
     }
-    let index = LineIndex::new(&file.text);
+    let index = LineIndex::new(file.text.written());
     let finding = |problem: &Problem| {
         finding(rule, file, &index, config, problem.position, &problem.message, &problem.fix)
     };
@@ -38,7 +38,7 @@ pub(crate) fn suppress(
 ) -> Vec<Finding> {
     if !suppressions.is_empty() {
         let used = take_out(&mut findings, suppressions, statements, suppressed);
-        let index = LineIndex::new(&file.text);
+        let index = LineIndex::new(file.text.written());
         for (suppression, used) in suppressions.iter().zip(used) {
             let reports = reports(suppression, used);
             let at = Some(suppression.position);
@@ -101,14 +101,14 @@ pub(crate) fn unknown_rules(config: &Config) -> Vec<Finding> {
     let (path, text) = &config.settings;
     let file = File {
         path: path.clone(),
-        text: text.clone(),
+        text: text.clone().into(),
         directives: refit_model::Directives::default(),
         explained: false,
         version: None,
         reported: true,
         line_ends: Default::default(),
     };
-    let index = LineIndex::new(&file.text);
+    let index = LineIndex::new(file.text.written());
     let finding = |name: &String| {
         let at = text.find(name.as_str()).map(|offset| index.position(offset));
         let message = format!("there is no rule `{name}`");
@@ -142,7 +142,7 @@ fn finding(
     let (start, end) = match at {
         Some(at) => {
             let (line, next) = (index.line_start(at.line), index.line_start(at.line + 1));
-            let text = file.text[line..next].trim_end_matches('\n');
+            let text = file.text.written()[line..next].trim_end_matches('\n');
             let column = text.char_indices().nth(at.column - 1).map_or(text.len(), |(byte, _)| byte);
             (line + column, line + text.len())
         }

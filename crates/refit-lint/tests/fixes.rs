@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use refit_lint::{Config, Fixed, Input, RULES, fix, is_fixable, lint, split_files};
+use refit_lint::{Config, Fixed, Input, RULES, example_values, fix, is_fixable, lint, split_files};
 use refit_model::{Statement, StatementKind, split_statements};
 
 const FIXTURE: &str = include_str!("../src/rules/fixture.sql");
@@ -23,7 +23,8 @@ fn inputs(sql: &str) -> Vec<Input> {
 
 /// Fixes a text. Whatever comes of it, nothing new is found, and what a fix says is gone is gone.
 fn fixed(sql: &str, postgres: u32) -> Fixed {
-    let config = Config { postgres: Some(postgres), ..Config::default() };
+    let variables = Some(example_values());
+    let config = Config { postgres: Some(postgres), variables, ..Config::default() };
     let inputs = inputs(sql);
     let protected = BTreeSet::from(["V0__fixture.sql".to_owned()]);
     let fixed = fix(&inputs, &config, &protected);

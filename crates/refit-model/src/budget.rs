@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::named_query::{Kind, NamedQuery, named_queries};
 use crate::problem::Problem;
 use crate::settings::parse_duration;
+use crate::sql_text::SqlText;
 use crate::statement::split_statements;
 use crate::text::Position;
 
@@ -26,7 +27,7 @@ pub struct Budget {
     /// Where its query begins.
     pub position: Position,
     /// Its query. `$1`, `$2` and so on are the columns of a row of `parameters`.
-    pub sql: String,
+    pub sql: SqlText,
     /// The 95th percentile of its time that is allowed; none if it is only measured.
     pub p95: Option<Duration>,
     /// How often it is executed.
@@ -108,7 +109,7 @@ fn budget(path: &str, text: &str, named: NamedQuery<'_, Options>) -> Result<Budg
         name,
         path: path.to_owned(),
         position,
-        sql: query.text.to_owned(),
+        sql: query.text.to_owned().into(),
         p95: durations[0],
         runs,
         parameters: options.parameters,

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::named_query::{Kind, NamedQuery, named_queries};
 use crate::problem::Problem;
 use crate::settings::parse_duration;
+use crate::sql_text::SqlText;
 use crate::text::Position;
 
 /// A query that returns no rows when all is well.
@@ -24,7 +25,7 @@ pub struct Check {
     /// Where its query begins.
     pub position: Position,
     /// Its query.
-    pub sql: String,
+    pub sql: SqlText,
     /// When it runs.
     pub when: When,
     /// What a violation means.
@@ -128,7 +129,7 @@ fn check(path: &str, text: &str, named: NamedQuery<'_, Options>, when: When) -> 
         name,
         path: path.to_owned(),
         position,
-        sql: query.text.to_owned(),
+        sql: query.text.to_owned().into(),
         when: options.when.unwrap_or(when),
         severity: options.severity.unwrap_or_default(),
         tolerance_ppm,
@@ -163,10 +164,7 @@ mod tests {
             (check.name.as_str(), check.when, check.severity),
             ("V1__x", When::After, Severity::Error)
         );
-        assert_eq!(
-            (check.sql.as_str(), check.position.line),
-            ("SELECT id FROM sites WHERE domain IS NULL", 2)
-        );
+        assert_eq!((&*check.sql, check.position.line), ("SELECT id FROM sites WHERE domain IS NULL", 2));
         assert_eq!((check.max_rows, check.show, check.timeout), (0, 10, Duration::from_secs(30)));
     }
 

@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::calendar::{FreezePeriod, RunWindow};
 use crate::problem::Problem;
 use crate::text::Position;
+use crate::variables::variables;
 
 /// The profile of an environment: what a service does there when it boots, and what a run must satisfy. `[environment.production]`
 /// is the profile of the environment `production`; any name can have one. An environment without a profile requires nothing.
@@ -56,6 +57,9 @@ pub struct Environment {
     pub checks: bool,
     /// Whether a run measures budgets before and after, and fails if a query exceeds its own.
     pub budgets: bool,
+    /// Values of variables in this environment, instead of those in `[variables]`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "variables")]
+    pub variables: BTreeMap<String, String>,
     /// Whether seeds may be loaded. No command loads seeds yet.
     pub seeds: bool,
     /// Whether commands print log messages of level debug to standard error; `RUST_LOG` takes precedence. A service decides itself
@@ -74,6 +78,7 @@ impl Default for Environment {
             requires: None,
             checks: false,
             budgets: false,
+            variables: BTreeMap::new(),
             seeds: true,
             verbose: false,
         }

@@ -21,6 +21,7 @@ mod name;
 mod named_query;
 mod order;
 mod package;
+mod placeholder;
 mod problem;
 mod promotions;
 pub mod redact;
@@ -30,9 +31,11 @@ mod set;
 mod setting_keys;
 mod settings;
 mod source;
+mod sql_text;
 mod statement;
 mod text;
 mod untrusted;
+mod variables;
 pub mod wording;
 
 pub use approvals::{
@@ -51,6 +54,7 @@ pub use migration::{CompanionFile, Migration, MigrationFile, Repeatable, Seed};
 pub use name::{fold, identifier_name, quoted_name};
 pub use order::{RunOrder, SetStep, Waits, completion_order};
 pub use package::PackageSpan;
+pub use placeholder::{Placeholder, PlaceholderKind, is_variable_name, placeholders};
 pub use problem::{Problem, SetError, same_version};
 pub use promotions::{Promotion, Promotions};
 pub use server_hash::server_hash;
@@ -59,6 +63,7 @@ pub use settings::{
     LintLevel, LintPath, LintSettings, PackageRange, Policies, Policy, Settings, VerifySettings, VersionStyle,
 };
 pub use source::{SourceFile, read_folder};
+pub use sql_text::SqlText;
 pub use statement::{
     ConcurrentIndex, ObjectKind, Operation, ReindexTarget, Statement, StatementKind, significant_tokens,
     split_statements,

@@ -1,6 +1,5 @@
 //! The members of a set: a versioned migration with its companion files, a repeatable one, a seed.
 
-use std::borrow::Cow;
 use std::ops::Deref;
 
 use serde::Serialize;
@@ -9,6 +8,7 @@ use crate::budget::Budget;
 use crate::check::{Check, When};
 use crate::directive::{Directives, Suppression};
 use crate::file_name::Version;
+use crate::sql_text::SqlText;
 use crate::statement::{Statement, split_statements};
 
 /// A companion file of a migration.
@@ -17,7 +17,7 @@ pub struct CompanionFile {
     /// Path relative to the folder.
     pub path: String,
     /// Normalized text.
-    pub text: Cow<'static, str>,
+    pub text: SqlText,
 }
 
 /// What versioned and repeatable migrations have in common: the file, what is read from it, and its companion files.
@@ -31,7 +31,7 @@ pub struct MigrationFile {
     pub path: String,
     /// Normalized text.
     #[serde(skip)]
-    pub sql: Cow<'static, str>,
+    pub sql: SqlText,
     /// refinery's checksum over name, version (0 for a repeatable migration) and normalized text, as stored in the
     /// history.
     pub checksum: u64,
@@ -115,5 +115,5 @@ pub struct Seed {
     pub path: String,
     /// Normalized text.
     #[serde(skip)]
-    pub sql: Cow<'static, str>,
+    pub sql: SqlText,
 }

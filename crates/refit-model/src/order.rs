@@ -40,16 +40,16 @@ impl<'a> SetStep<'a> {
         }
     }
 
-    /// SHA-256 in hex over its text, its down file and its checks: all that can run. The `.md` is not part of it.
+    /// SHA-256 in hex over its text, its down file and its checks, as they are written: all that can run. The `.md` is not part of it.
     pub fn digest(&self) -> String {
         let down = match self {
             SetStep::Versioned(migration) => migration.down.as_ref(),
             SetStep::Repeatable(_) => None,
         };
-        let companion = |file: Option<&'a CompanionFile>| file.map(|file| file.text.as_ref());
+        let companion = |file: Option<&'a CompanionFile>| file.map(|file| file.text.written());
         let file = self.file();
         let parts = [
-            ("sql", Some(file.sql.as_ref())),
+            ("sql", Some(file.sql.written())),
             ("down", companion(down)),
             ("check", companion(file.check_file.as_ref())),
         ];

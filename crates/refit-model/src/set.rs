@@ -1,6 +1,7 @@
 //! The set: all migrations of a folder, validated as a whole.
 
 mod assemble;
+mod values;
 
 use std::path::Path;
 

@@ -1,7 +1,8 @@
 //! The names of all keys of `refit.toml`, for finding the one that a misspelled key may mean.
 
-pub(crate) const SETTING_KEYS: [&str; 43] = [
+pub(crate) const SETTING_KEYS: [&str; 44] = [
     "versions",
+    "variables",
     "postgres",
     "lock_timeout",
     "undo_retention",

@@ -13,6 +13,7 @@ use crate::hook::HookSettings;
 use crate::problem::Problem;
 use crate::setting_keys::SETTING_KEYS;
 use crate::text::{Position, nearest};
+use crate::variables::some_variables;
 
 /// How versions are numbered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -185,6 +186,19 @@ pub struct Settings {
     pub package: BTreeMap<String, PackageRange>,
     /// What `cargo xtask verify` leaves out.
     pub verify: VerifySettings,
+    /// Values of variables, by name. With this table, or with that of an environment, `${name}` in a SQL file stands for the value
+    /// of a variable: as a literal, as an identifier (`${name:ident}`) or as it is (`${name:raw}`). A name that no table has is an error of
+    /// the build. `Migrator::variable` and `--var` take precedence.
+    ///
+    /// ```toml
+    /// [variables]
+    /// reader = "app_reader"
+    ///
+    /// [environment.staging.variables]
+    /// reader = "staging_reader"
+    /// ```
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "some_variables")]
+    pub variables: Option<BTreeMap<String, String>>,
     /// Profiles of environments, by name.
     pub environment: BTreeMap<String, Environment>,
     /// The size of the largest file accepted, in bytes.
@@ -208,6 +222,7 @@ impl Default for Settings {
             lint: LintSettings::default(),
             package: BTreeMap::new(),
             verify: VerifySettings::default(),
+            variables: None,
             environment: BTreeMap::new(),
             max_file_bytes: 16 * 1024 * 1024,
             hook: Vec::new(),
@@ -262,6 +277,7 @@ fn fix_of(message: &str) -> String {
             Some(known) => format!("did you mean `{known}`?"),
             None => format!("known keys: {}", SETTING_KEYS.join(", ")),
         },
+        None if message.ends_with("expected a string") => "write it in quotes".to_owned(),
         None if message.contains("`allow`") => "write \"allow\", \"warn\" or \"deny\"".to_owned(),
         None => "docs/reference/settings.md says what each key takes".to_owned(),
     }
@@ -326,7 +342,8 @@ mod tests {
     fn every_key_is_read() {
         let text = "versions = \"timestamp\"\npostgres = 15\nlock_timeout = \"500ms\"\nmax_file_bytes = 10\nundo_retention = \"2w\"\nretention = \"90d\"\n\
                     [policy]\nchanged = \"warn\"\nmissing = \"accept\"\nout_of_order = \"warn\"\nahead = \"refuse\"\n\
-                    [verify]\nignore_tables = [\"ev_*\"]\nignore_schemas = [\"monitoring\"]\n";
+                    [verify]\nignore_tables = [\"ev_*\"]\nignore_schemas = [\"monitoring\"]\n\
+                    [variables]\nreader = \"app\"\n[environment.staging.variables]\nreader = \"other\"\n";
         let settings = Settings::parse("refit.toml", text).unwrap();
         assert_eq!(settings.versions, Some(VersionStyle::Timestamp));
         assert_eq!(settings.lock_timeout, Duration::from_millis(500));
@@ -335,6 +352,8 @@ mod tests {
         assert_eq!(settings.retention, Duration::from_secs(90 * DAY));
         assert_eq!(settings.verify.ignore_tables, ["ev_*"]);
         assert_eq!(settings.verify.ignore_schemas, ["monitoring"]);
+        assert_eq!(settings.variables.as_ref().unwrap()["reader"], "app");
+        assert_eq!(settings.environment["staging"].variables["reader"], "other");
         let again: Settings = toml::from_str(&toml::to_string(&settings).unwrap()).unwrap();
         assert_eq!(again, settings);
     }

@@ -6,7 +6,6 @@
 use squawk_lexer::{LiteralKind, TokenKind};
 
 use self::kind::Words;
-use self::reading::Lexeme;
 use crate::text::Position;
 
 mod kind;
@@ -15,6 +14,7 @@ mod reading;
 
 pub use self::kind::StatementKind;
 pub use self::operation::{ConcurrentIndex, ObjectKind, Operation, ReindexTarget};
+pub(crate) use self::reading::{Lexeme, lexemes};
 
 /// One statement of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +59,7 @@ pub fn split_statements(text: &str) -> Vec<Statement<'_>> {
 
 /// The tokens that PostgreSQL sees: all except comments and space.
 pub fn significant_tokens(text: &str) -> Vec<&str> {
-    let significant = reading::lexemes(text).filter(|lexeme| !lexeme.is_trivia());
+    let significant = lexemes(text).filter(|lexeme| !lexeme.is_trivia());
     significant.map(|lexeme| &text[lexeme.start..lexeme.end]).collect()
 }
 
@@ -68,7 +68,7 @@ pub(crate) fn scan(text: &str) -> (Vec<Statement<'_>>, Option<Unterminated>) {
     let mut statements = Vec::new();
     let mut unterminated = None;
     let mut current = Current::default();
-    for Lexeme { kind, start, end } in reading::lexemes(text) {
+    for Lexeme { kind, start, end } in lexemes(text) {
         match kind {
             TokenKind::Whitespace | TokenKind::LineComment => {}
             TokenKind::BlockComment { terminated } => {

@@ -335,12 +335,12 @@ impl Observer<'_> {
 
 /// The empty trace of a statement that has not run yet.
 fn begin(file: &File, index: usize, statement: &Statement<'_>) -> StatementTrace {
-    let at = statement.position(&file.text);
+    let at = file.text.position(statement.offset);
     StatementTrace {
         path: file.path.clone(),
         statement: index + 1,
-        start: statement.offset,
-        end: statement.offset + statement.text.len(),
+        start: file.text.written_offset(statement.offset),
+        end: file.text.written_offset(statement.offset + statement.text.len()),
         line: at.line,
         column: at.column,
         guarded: is_guarded(statement.text),

@@ -1,6 +1,6 @@
 //! From an error of Refit's executor to the failure of a statement.
 
-use refit_model::{Position, Statement};
+use refit_model::{Position, SqlText, Statement};
 
 use crate::error::Error;
 use crate::trace::Failure;
@@ -12,10 +12,10 @@ use crate::trace::Failure;
 pub(crate) fn failure_of(
     error: refit::Error,
     statements: &[Statement<'_>],
-    text: &str,
+    text: &SqlText,
 ) -> Result<(Option<usize>, Failure), Error> {
     let start = |statement: Option<&Statement<'_>>| {
-        statement.map_or(Position { line: 1, column: 1 }, |statement| statement.position(text))
+        statement.map_or(Position { line: 1, column: 1 }, |statement| text.position(statement.offset))
     };
     let at = match error {
         refit::Error::Statement(failed) => {
@@ -43,7 +43,7 @@ pub(crate) fn failure_of(
         _ => return Err(error.into()),
     };
     let index = statements.iter().rposition(|statement| {
-        let start = statement.position(text);
+        let start = text.position(statement.offset);
         (start.line, start.column) <= (at.line, at.column)
     });
     // The place is shown with the failure.

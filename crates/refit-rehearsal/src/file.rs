@@ -1,7 +1,8 @@
 //! The files that run, and their order: that of the set, with backfills running beside it.
 
 use refit_model::{
-    Check, Directives, FileKind, MigrationFile, SetStep, Version, completion_order, front_matter, normalise,
+    Check, Directives, FileKind, MigrationFile, SetStep, SqlText, Version, completion_order, front_matter,
+    normalise,
 };
 
 /// A file that runs.
@@ -9,8 +10,8 @@ use refit_model::{
 pub struct File {
     /// Its path, as shown in the trace.
     pub path: String,
-    /// Its normalised text.
-    pub text: String,
+    /// Its text.
+    pub text: SqlText,
     /// The directives of its front matter.
     pub directives: Directives,
     /// Its version, if it has one.
@@ -26,9 +27,13 @@ pub struct File {
 impl File {
     /// Creates a file from its path and text, which need not be normalised.
     pub fn new(path: impl Into<String>, text: &str, traced: bool) -> File {
+        File::with_text(path, normalise(text).into_owned().into(), traced)
+    }
+
+    /// Creates a file from its path and its normalised text.
+    pub fn with_text(path: impl Into<String>, text: SqlText, traced: bool) -> File {
         let path = path.into();
         let name = path.rsplit('/').next().unwrap_or(&path);
-        let text = normalise(text).into_owned();
         let (directives, ..) = front_matter(name, &text);
         let version = match FileKind::of(name) {
             Ok(FileKind::Migration { version, .. }) => Some(version),
@@ -46,11 +51,11 @@ impl File {
         };
         File {
             path: path.clone(),
-            text: sql.clone().into_owned(),
+            text: sql.clone(),
             directives: directives.clone(),
             version: step.version(),
             traced,
-            down: down.map(|down| Box::new(File::new(&*down.path, &down.text, false))),
+            down: down.map(|down| Box::new(File::with_text(&*down.path, down.text.clone(), false))),
             checks: checks.clone(),
         }
     }

@@ -1,11 +1,12 @@
 //! The context of every command: global options, workspace, output.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use refit::Migrator;
-use refit_model::{Boot, MigrationSet, SetError, Version, unknown_zones, version_of};
+use refit_model::{Boot, MigrationSet, SetError, Version, is_variable_name, unknown_zones, version_of};
 
 use crate::output::{COMMON, Format, Output, one_of};
 
@@ -21,6 +22,9 @@ pub struct Global {
     /// The environment: migrations with an `environments` directive run only in those, and refit.toml may have a profile for it
     #[arg(long, global = true, value_name = "NAME", env = "REFIT_ENVIRONMENT", default_value = "production")]
     pub environment: String,
+    /// The value of a variable of refit.toml, for `${NAME}` in migrations
+    #[arg(long = "var", global = true, value_name = "NAME=VALUE", value_parser = variable_argument)]
+    pub variables: Vec<(String, String)>,
     /// The schema of the history table [default: `history_schema` in refit.toml, else found by the search path]
     #[arg(long, global = true, value_name = "SCHEMA")]
     pub history_schema: Option<String>,
@@ -96,6 +100,10 @@ impl Context {
     pub fn set(&self) -> anyhow::Result<MigrationSet> {
         let folder = self.migrations_dir();
         let set = refit_approvals::verified(MigrationSet::from_dir(&folder)?, &folder.display().to_string())?;
+        let problems = set.settings().unknown_variables(self.variables().keys());
+        if !problems.is_empty() {
+            return Err(SetError { folder: folder.display().to_string(), problems }.into());
+        }
         let environments = &set.settings().environment;
         if environments.is_empty() {
             return Ok(set);
@@ -111,6 +119,27 @@ impl Context {
         Ok(set)
     }
 
+    /// The same with values in place of placeholders, for commands that run its files, or that say what they would do.
+    ///
+    /// # Errors
+    /// As [`Context::set`], and if a variable has no value in the environment.
+    pub fn set_with_values(&self) -> anyhow::Result<MigrationSet> {
+        self.with_values(&self.set()?)
+    }
+
+    /// A set with the values that its variables have in the environment.
+    ///
+    /// # Errors
+    /// If one has none.
+    pub(crate) fn with_values(&self, set: &MigrationSet) -> anyhow::Result<MigrationSet> {
+        Ok(set.with_variables(&self.global.environment, &self.variables())?)
+    }
+
+    /// The values of `--var`. If a name is given twice, the later one counts.
+    pub(crate) fn variables(&self) -> BTreeMap<String, String> {
+        self.global.variables.iter().cloned().collect()
+    }
+
     /// Creates a migrator for a set, with the global options.
     pub fn migrator(&self, set: MigrationSet) -> Migrator {
         let mut migrator = Migrator::new(set)
@@ -120,6 +149,9 @@ impl Context {
             .session_pooler(self.global.session_pooler)
             .connect_options(crate::database::connect_options())
             .interrupt(self.interrupt.clone());
+        for (name, value) in &self.global.variables {
+            migrator = migrator.variable(name, value);
+        }
         if let Some(schema) = &self.global.history_schema {
             migrator = migrator.history_schema(schema);
         }
@@ -135,6 +167,14 @@ impl Context {
             return Ok(self.migrator(self.set()?));
         }
         Ok(self.migrator(MigrationSet::from_files("migrations", Vec::new())?))
+    }
+}
+
+/// Parses a variable and its value: `NAME=VALUE`. The value may be empty, and contain more of `=`.
+fn variable_argument(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if is_variable_name(name) => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE; a name has letters, digits and `_`, and no digit first".to_owned()),
     }
 }
 

@@ -113,10 +113,11 @@ pub(crate) fn repairs(
             Refusal::Changed { version, path, applied, found } if is_selected(*version) => {
                 let migration =
                     set.migration(*version).context("bug: the plan has a version that the set lacks")?;
+                let written = migration.sql.written();
                 let old = applied_text(migration, *applied, folder);
                 let statements_differ =
-                    old.as_deref().map(|old| significant_tokens(old) != significant_tokens(&migration.sql));
-                let diff = old.map_or(String::new(), |old| diff(&old, &migration.sql, path));
+                    old.as_deref().map(|old| significant_tokens(old) != significant_tokens(written));
+                let diff = old.map_or(String::new(), |old| diff(&old, written, path));
                 repairs.push(Repair::Accept {
                     version: *version,
                     path: path.clone(),

@@ -35,6 +35,7 @@ pub(crate) async fn make(
     read: &ReadOptions,
     context: &Context,
 ) -> anyhow::Result<Snapshots> {
+    let set = &context.with_values(set)?;
     let server = RehearsalServer::start(server_options(ServerOptions::from_env())).await?;
     let count = match set.migrations().len() + set.repeatables().len() {
         1 => "1 migration".to_owned(),

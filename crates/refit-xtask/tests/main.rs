@@ -23,6 +23,7 @@ mod cases {
     mod lint_fix;
     mod packages;
     mod pages;
+    mod placeholders;
     mod pooler;
     mod rehearse;
     mod releases;

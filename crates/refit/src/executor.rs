@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use refit_model::{Check, Directives, Statement, Version, split_statements};
+use refit_model::{Check, Directives, SqlText, Statement, Version, split_statements};
 use tokio_postgres::Client;
 
 use crate::backfill::engine::job::Job;
@@ -37,8 +37,8 @@ const RECORD: &str = "SELECT";
 pub struct Script<'a> {
     /// Its path, for errors.
     pub path: &'a str,
-    /// Its normalised text.
-    pub text: &'a str,
+    /// Its text.
+    pub text: &'a SqlText,
     /// Its front matter.
     pub directives: &'a Directives,
     /// Its version, if it has one.
@@ -53,7 +53,7 @@ pub struct Script<'a> {
 
 impl<'a> Script<'a> {
     /// A file that runs as a run would run it: committed, with all batches.
-    pub fn new(path: &'a str, text: &'a str, directives: &'a Directives) -> Script<'a> {
+    pub fn new(path: &'a str, text: &'a SqlText, directives: &'a Directives) -> Script<'a> {
         Script {
             path,
             text,
@@ -67,7 +67,7 @@ impl<'a> Script<'a> {
 
     fn step(&self) -> Step<'a> {
         let stem = self.path.rsplit('/').next().unwrap_or(self.path).trim_end_matches(".sql");
-        let named = refinery_core::Migration::unapplied("V0__rehearsed", self.text);
+        let named = refinery_core::Migration::unapplied("V0__rehearsed", self.text.written());
         Step {
             kind: StepKind::Repeatable,
             version: None,
@@ -94,8 +94,8 @@ impl<'a> Script<'a> {
 /// let connection = refit::connect(url, &refit::ConnectOptions::default()).await?;
 /// let executor = refit::Executor::begin(&connection).await?;
 /// let directives = refit::model::Directives::default();
-/// let text = "CREATE TABLE t (id bigint);";
-/// executor.run(&refit::Script::new("V0001__t.sql", text, &directives), None).await?;
+/// let text = refit::model::SqlText::from("CREATE TABLE t (id bigint);");
+/// executor.run(&refit::Script::new("V0001__t.sql", &text, &directives), None).await?;
 /// executor.end().await;
 /// # Ok(())
 /// # }

@@ -27,6 +27,8 @@ pub(crate) struct Options {
     pub(crate) environment: String,
     /// The release of the program, for the records of runs.
     pub(crate) release: Option<String>,
+    /// Values of variables that take precedence over those of `refit.toml`.
+    pub(crate) variables: BTreeMap<String, String>,
     pub(crate) to: Option<Version>,
     pub(crate) include: Vec<Version>,
     pub(crate) packages: PackageSpan,
@@ -67,6 +69,7 @@ impl Default for Options {
         Options {
             environment: "production".to_owned(),
             release: None,
+            variables: BTreeMap::new(),
             to: None,
             include: Vec::new(),
             packages: PackageSpan::default(),

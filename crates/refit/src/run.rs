@@ -378,8 +378,10 @@ async fn versioned_steps<'a>(
     versioned: &[Step<'a>],
     facts: &Preflight,
 ) -> Result<(), Error> {
-    let migrations: Result<Vec<_>, _> =
-        versioned.iter().map(|step| refinery_core::Migration::unapplied(step.stem, step.sql)).collect();
+    let migrations: Result<Vec<_>, _> = versioned
+        .iter()
+        .map(|step| refinery_core::Migration::unapplied(step.stem, step.sql.written()))
+        .collect();
     let migrations = migrations.map_err(|error| Error::Internal(error.to_string()))?;
     // The plan has applied the policies; the runner sees pending migrations only, so it has no reason to abort.
     let mut runner = Runner::new(&migrations).set_abort_divergent(false).set_abort_missing(false);

@@ -165,7 +165,7 @@ impl AsyncTransaction for Session<'_> {
         };
         match self.steps.pop_front() {
             Some(step)
-                if step.sql == first
+                if step.sql.written() == first
                     && step.transaction
                     && self.deadline.is_none()
                     && !self.context.hooks.sees_steps()
@@ -173,7 +173,7 @@ impl AsyncTransaction for Session<'_> {
             {
                 self.send_ahead(step, record).await.map(|()| 2)
             }
-            Some(step) if step.sql == first => self.run(&step, record).await.map(|()| 2),
+            Some(step) if step.sql.written() == first => self.run(&step, record).await.map(|()| 2),
             _ => {
                 let message = "refinery requested a step that is not the next one in the plan".to_owned();
                 Err(self.stop(Error::Internal(message)))

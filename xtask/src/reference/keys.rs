@@ -174,6 +174,7 @@ impl<'s> Page<'s> {
             (Kind::Named(_), "Duration", _) => "duration".to_owned(),
             (Kind::Named(_), "Undo", _) => "array of strings, or a table".to_owned(),
             (Kind::List(_), "String", _) => "array of strings".to_owned(),
+            (Kind::Map(_), "String", _) => "table of strings, by name".to_owned(),
             (Kind::List(_), "RunWindow" | "FreezePeriod", _) => "array of strings".to_owned(),
             (Kind::List(_), "Version", _) => "array of versions, such as `[\"V0004\"]`".to_owned(),
             (Kind::Named(_), name, _) if self.source.table(name).is_some() => "table".to_owned(),

@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use docs::{Doc, Docs};
 use fixer::{Pass, Spared};
+use refit_model::placeholders;
 
 use crate::engine::Memory;
 use crate::finding::Finding;
@@ -167,6 +168,10 @@ type Counts = BTreeMap<(&'static str, String, Option<String>), usize>;
 fn parts_of(docs: &Docs<'_>, doc: &Doc) -> Result<Parts, String> {
     if doc.was.as_deref().is_some_and(|path| docs.protected.contains(path)) {
         return Err("the migration may have run already".to_owned());
+    }
+    let found = docs.config.variables.as_ref().map(|_| placeholders(&doc.input.path, &doc.text));
+    if found.is_some_and(|found| !found.is_ok_and(|found| found.is_empty())) {
+        return Err("the file has placeholders, and would have to be split with their values".to_owned());
     }
     match Parts::of(&doc.text, &doc.parsed.stmts).filter(|_| doc.parsed.errors.is_empty()) {
         Some(parts) if doc.parsed.psql.is_empty() && is_text(&doc.input.bytes) => Ok(parts),

@@ -57,6 +57,7 @@ mod prefer_text;
 mod prefer_timestamptz;
 mod primary_key_constraint;
 mod psql_command;
+mod raw_placeholder;
 mod refresh_materialized_view;
 mod reindex_not_concurrent;
 mod rename_column;
@@ -145,6 +146,7 @@ pub static RULES: &[Rule] = &[
     prefer_timestamptz::RULE,
     primary_key_constraint::RULE,
     psql_command::RULE,
+    raw_placeholder::RULE,
     refresh_materialized_view::RULE,
     reindex_not_concurrent::RULE,
     rename_column::RULE,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::lint::{Config, Input, Level, lint};
-use crate::rule::split_files;
+use crate::rule::{example_values, split_files};
 use crate::rules::RULES;
 
 /// The rules that fire on a text, each once, by name. A line `-- file: NAME` begins another file; the fixture is linted
@@ -21,7 +21,8 @@ fn fired_on(postgres: u32, sql: &str, also: &str) -> Vec<&'static str> {
     let off = RULES.iter().find(|rule| rule.name == also && rule.severity.is_none());
     let levels: BTreeMap<String, Level> =
         off.iter().map(|rule| (rule.name.to_owned(), Level::Warn)).collect();
-    let outcome = lint(&inputs, &Config { levels, postgres: Some(postgres), ..Config::default() });
+    let variables = Some(example_values());
+    let outcome = lint(&inputs, &Config { levels, postgres: Some(postgres), variables, ..Config::default() });
     let mut names: Vec<&str> = outcome.findings.iter().map(|finding| finding.rule).collect();
     names.sort_unstable();
     names.dedup();

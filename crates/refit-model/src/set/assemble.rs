@@ -106,7 +106,10 @@ impl Builder {
             Ok(text) => text,
             Err(problem) => return self.problems.push(problem),
         };
-        let companion = |text| CompanionFile { path: path.clone(), text };
+        if path.ends_with(".sql") {
+            self.problems.extend(settings.placeholder_problems(&path, &text));
+        }
+        let companion = |text: Cow<'static, str>| CompanionFile { path: path.clone(), text: text.into() };
         match kind {
             FileKind::Migration { version, name } => self.migration(path, version, name, text),
             FileKind::Repeatable { name } => {
@@ -144,7 +147,7 @@ impl Builder {
             }
             FileKind::Seed { environment } => {
                 self.check_companion(&path, &text);
-                self.seeds.push(Seed { environment, path, sql: text });
+                self.seeds.push(Seed { environment, path, sql: text.into() });
             }
             FileKind::Approvals => match ApprovalRecords::parse(&text) {
                 Ok(ApprovalRecords { entries, lint, .. }) => {
@@ -224,7 +227,7 @@ impl Builder {
             stem,
             name,
             path,
-            sql,
+            sql: sql.into(),
             checksum,
             directives,
             suppressions,

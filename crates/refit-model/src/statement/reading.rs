@@ -9,10 +9,10 @@ use super::Statement;
 
 /// A token and its range.
 #[derive(Clone, Copy)]
-pub(super) struct Lexeme {
-    pub(super) kind: TokenKind,
-    pub(super) start: usize,
-    pub(super) end: usize,
+pub(crate) struct Lexeme {
+    pub(crate) kind: TokenKind,
+    pub(crate) start: usize,
+    pub(crate) end: usize,
 }
 
 impl Lexeme {
@@ -23,7 +23,7 @@ impl Lexeme {
 }
 
 /// The tokens of a text.
-pub(super) fn lexemes(text: &str) -> impl Iterator<Item = Lexeme> + '_ {
+pub(crate) fn lexemes(text: &str) -> impl Iterator<Item = Lexeme> + '_ {
     let mut tokens = tokenize(text);
     let mut offset = 0;
     let mut continued = Continued::No;

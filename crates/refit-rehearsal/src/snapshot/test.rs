@@ -1,5 +1,6 @@
 //! A test of the snapshots that a user's crate adds with one line.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use refit_catalog::ReadOptions;
@@ -70,6 +71,7 @@ async fn check(folder: &Path, pending: bool) -> Result<(), String> {
     let set = MigrationSet::from_dir(folder).map_err(|error| error.to_string())?;
     let kept = kept(&folder.join(SNAPSHOTS));
     let environment = kept.map_or_else(|| "production".to_owned(), |snapshot| snapshot.origin.environment);
+    let set = set.with_variables(&environment, &BTreeMap::new()).map_err(|error| error.to_string())?;
     let text = |error: crate::Error| error.message();
     let server = RehearsalServer::start(server_options(ServerOptions::from_env())).await.map_err(text)?;
     let made = snapshots(&server, &set, &environment, &ReadOptions::default()).await.map_err(text)?;

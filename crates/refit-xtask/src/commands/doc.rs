@@ -29,10 +29,11 @@ pub struct Args {
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let set = context.set()?;
+    let set = context.set()?.with_variables_to_read(&context.global.environment, &context.variables());
     let sources = Sources::read(&[], context)?;
     let outcome = lint(&sources.inputs, &sources.config);
-    let migrations: Vec<Input> = sources.inputs.into_iter().filter(is_migration).collect();
+    let migrations: Vec<Input> =
+        sources.inputs.iter().filter(|input| is_migration(input)).map(|input| sources.sent(input)).collect();
     let postgres = set.settings().postgres.unwrap_or(14);
     let model = Model::new(predict(&migrations, postgres), outcome.findings);
     let name = context.workspace.file_name().map(|name| name.to_string_lossy().into_owned());

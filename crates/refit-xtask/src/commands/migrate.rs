@@ -91,7 +91,7 @@ enum BudgetMode {
 }
 
 pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let set = context.set()?;
+    let set = context.set_with_values()?;
     let migrator = args.packages.apply(context.migrator(set.clone()));
     let mut migrator = args.target.apply(&set, migrator)?;
     for version in &args.include {

@@ -54,7 +54,7 @@ enum GraphForm {
 }
 
 pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let set = context.set()?;
+    let set = context.set_with_values()?;
     args.filter.check(&set)?;
     let migrator = args.packages.apply(context.migrator(set.clone()));
     let mut migrator = args.target.apply(&set, migrator)?;

@@ -44,7 +44,7 @@ pub struct Args {
 }
 
 pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let set = context.set()?;
+    let set = context.set_with_values()?;
     let selected = match context.global.database_url.is_some() && !args.all {
         true => Some(pending(&set, context).await?),
         false => None,

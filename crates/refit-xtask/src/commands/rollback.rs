@@ -59,7 +59,7 @@ pub struct Args {
 }
 
 pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let set = context.set()?;
+    let set = context.set_with_values()?;
     let mut migrator = context.migrator(set.clone());
     if let Some(reason) = &args.override_reason {
         migrator = migrator.override_gates(reason);

@@ -33,7 +33,7 @@ impl Sources {
     pub(crate) fn read(paths: &[PathBuf], context: &Context) -> anyhow::Result<Sources> {
         let folder = context.migrations_dir();
         let shown = Shown::new(&context.workspace)?;
-        let config = config(&folder, &shown)?;
+        let config = config(&folder, &shown, context)?;
         let files = if paths.is_empty() { folder_files(&folder)? } else { named_files(paths)? };
         let input = |file: &Source| Input {
             path: file.path.as_deref().map_or_else(|| STDIN.to_owned(), |path| shown.path(path)),
@@ -50,6 +50,11 @@ impl Sources {
         let folder = if paths.is_empty() { folder } else { PathBuf::from(".") };
         Ok(Sources { inputs, files: places, folder, config })
     }
+
+    /// An input as the server receives it.
+    pub(crate) fn sent(&self, input: &Input) -> Input {
+        Input { bytes: input.with_values(&self.config).as_bytes().to_vec(), ..input.clone() }
+    }
 }
 
 struct Source {
@@ -57,7 +62,7 @@ struct Source {
     bytes: Vec<u8>,
 }
 
-fn config(folder: &Path, shown: &Shown) -> anyhow::Result<Config> {
+fn config(folder: &Path, shown: &Shown, context: &Context) -> anyhow::Result<Config> {
     let file = folder.join("refit.toml");
     let text = match fs::read_to_string(&file) {
         Ok(text) => text,
@@ -66,6 +71,11 @@ fn config(folder: &Path, shown: &Shown) -> anyhow::Result<Config> {
     };
     let path = shown.path(&file);
     let settings = Settings::parse(&path, &text).map_err(|problem| anyhow::anyhow!("{problem}"))?;
+    let given = context.variables();
+    if let Some(problem) = settings.unknown_variables(given.keys()).into_iter().next() {
+        return Err(anyhow::anyhow!("{problem}"));
+    }
+    let variables = settings.values_to_read(&context.global.environment, &given);
     let paths = settings.lint.path.into_iter().map(|at| (at.path, at.rules)).collect();
     let levels: BTreeMap<String, Level> = settings.lint.rules;
     Ok(Config {
@@ -74,6 +84,7 @@ fn config(folder: &Path, shown: &Shown) -> anyhow::Result<Config> {
         levels,
         paths,
         settings: (path, text),
+        variables,
         baseline: Vec::new(),
     })
 }

@@ -33,15 +33,17 @@ pub(crate) async fn run(
 ) -> anyhow::Result<Traced> {
     let (inputs, skipped) = runnable(sources, &context.global.environment);
     let by_folder = inputs.iter().all(|input| input.named_by_folder);
-    let files: Vec<File> =
-        inputs.iter().map(|input| File::new(&input.path, &input.text(), input.reported)).collect();
+    let file =
+        |input: &Input| File::with_text(&input.path, input.with_values(&sources.config), input.reported);
+    let files: Vec<File> = inputs.iter().map(file).collect();
     let server = RehearsalServer::start(server_options(ServerOptions::from_env())).await?;
     context.out.note(format_args!("tracing on a private PostgreSQL {}", server.version()));
     // An explicit file may be a dump, which begins and ends its own transactions.
     let options = Options { rows, transaction_control: !by_folder, ..Options::default() };
     let mut trace = trace(&server.url(), &files, &options).await?;
     trace.skipped.splice(0..0, skipped);
-    let mismatches = mismatches(&trace, &predict(&inputs, server.major()));
+    let sent: Vec<Input> = inputs.iter().map(|input| sources.sent(input)).collect();
+    let mismatches = mismatches(&trace, &predict(&sent, server.major()));
     if let Some(failed) = trace.failure() {
         add_failure(failed, &inputs, sources, outcome);
     }

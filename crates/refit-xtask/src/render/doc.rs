@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use refit_lint::{Finding, Prediction, Severity};
 use refit_model::wording::counted;
-use refit_model::{Check, LineIndex, Migration, MigrationFile, MigrationSet, Version, When};
+use refit_model::{Check, Migration, MigrationFile, MigrationSet, Version, When};
 
 use super::sheet::{Block, Cell, Section, Sheet};
 use crate::output::{BAD, WARN};
@@ -69,7 +69,7 @@ fn versioned(migration: &Migration, set: &MigrationSet, model: &Model) -> Sectio
     blocks.extend(text_of(migration));
     blocks.push(Block::Heading("Undo"));
     blocks.push(match &migration.down {
-        Some(down) => Block::Verbatim(down.text.trim_end().to_owned()),
+        Some(down) => Block::Verbatim(down.text.written().trim_end().to_owned()),
         None => Block::List(vec!["there is no down file".to_owned()]),
     });
     blocks.extend(lint(migration, model));
@@ -87,7 +87,7 @@ fn purpose(file: &MigrationFile) -> Vec<Block> {
 /// The text without its directives, which are listed.
 fn text_of(file: &MigrationFile) -> Vec<Block> {
     let (directives, text): (Vec<&str>, Vec<&str>) =
-        file.sql.lines().partition(|line| line.trim_start().starts_with("-- refit:"));
+        file.sql.written().lines().partition(|line| line.trim_start().starts_with("-- refit:"));
     let mut blocks = Vec::new();
     if !directives.is_empty() {
         let directives =
@@ -139,10 +139,9 @@ fn facts(migration: &Migration, set: &MigrationSet) -> Vec<String> {
 /// The locks that the linter predicts, and its findings.
 fn lint(file: &MigrationFile, model: &Model) -> Vec<Block> {
     let name = file_name(&file.path);
-    let index = LineIndex::new(&file.sql);
     let mut rows: Vec<Vec<Cell>> = Vec::new();
     for prediction in model.predictions.get(&name).into_iter().flatten() {
-        let line = index.position(prediction.span.start as usize).line.to_string();
+        let line = file.sql.position(prediction.span.start as usize).line.to_string();
         let effects = &prediction.effects;
         for (table, lock) in &effects.locks {
             let same = |(other, _): &&(refit_lint::sql::Name, refit_lint::effects::Work)| {
@@ -197,7 +196,7 @@ fn checks<'a>(heading: &'static str, checks: impl Iterator<Item = &'a Check>) ->
             check.name.clone().into(),
             when.into(),
             format!("at most {rows}").into(),
-            check.sql.split_whitespace().collect::<Vec<_>>().join(" ").into(),
+            check.sql.written().split_whitespace().collect::<Vec<_>>().join(" ").into(),
         ]
     };
     let rows: Vec<Vec<Cell>> = checks.map(row).collect();

@@ -52,6 +52,25 @@ impl Migrator {
     #[must_use]
     pub fn environment(mut self, environment: impl Into<String>) -> Migrator {
         self.planner.options.environment = environment.into();
+        self.planner.set = OnceLock::new();
+        self
+    }
+
+    /// Sets the value of a variable of `refit.toml`, which takes precedence over its values there: `${name}` in a migration stands
+    /// for it. A value is configuration, not a secret: errors, scripts and the server's log may show it.
+    ///
+    /// A name that `refit.toml` does not have is [`Error::Set`](crate::Error::Set) once the migrations are read, which
+    /// [`apply`](Migrator::apply) with nothing to do does not do.
+    ///
+    /// ```
+    /// # fn example(migrator: refit::Migrator) -> refit::Migrator {
+    /// migrator.variable("reader", "reporting_reader")
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn variable(mut self, name: impl Into<String>, value: impl Into<String>) -> Migrator {
+        self.planner.options.variables.insert(name.into(), value.into());
+        self.planner.set = OnceLock::new();
         self
     }
 

@@ -33,7 +33,7 @@ impl StepContext<'_> {
             let running = |in_transaction| RunningStatement::new(index, statement, in_transaction);
             let sent = match &statement.kind {
                 StatementKind::CopyThroughClient => {
-                    let position = statement.position(step.sql);
+                    let position = step.sql.position(statement.offset);
                     return Err(Error::CopyThroughClient { path: step.path.to_owned(), position });
                 }
                 StatementKind::TransactionControl => {

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use refit_model::{CompanionFile, Migration, front_matter};
+use refit_model::{CompanionFile, Migration, SqlText, front_matter};
 
 /// The text that undoes a migration, with the directives of its own front matter.
 #[derive(Debug)]
 pub(crate) struct Down {
     pub(crate) path: String,
-    pub(crate) sql: String,
+    pub(crate) sql: SqlText,
     pub(crate) transaction: bool,
     pub(crate) lock_timeout: Option<Duration>,
     /// The checksum of a migration of that name with this text.
@@ -32,10 +32,10 @@ impl Down {
             ));
         }
         super::can_run(path, text, directives.transaction).map_err(|error| error.message())?;
-        let named = refinery_core::Migration::unapplied(&migration.stem, text);
+        let named = refinery_core::Migration::unapplied(&migration.stem, text.written());
         Ok(Some(Down {
             path: path.clone(),
-            sql: text.to_string(),
+            sql: text.clone(),
             transaction: directives.transaction,
             lock_timeout: directives.lock_timeout.or(migration.directives.lock_timeout),
             // This does not fail: the migration with this stem has a checksum too.

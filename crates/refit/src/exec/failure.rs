@@ -1,7 +1,7 @@
 //! Turns an error of the server into an error with file, line and column.
 
 use refit_model::redact::{self, Secrets};
-use refit_model::{Position, split_statements};
+use refit_model::{Position, SqlText, split_statements};
 use tokio_postgres::error::{ErrorPosition, SqlState};
 
 use super::opening::Extent;
@@ -106,7 +106,7 @@ impl Attempt {
         let place = position.map(|(byte, _)| byte);
         let position = match position {
             Some((_, position)) => Some(position),
-            None => failed.map(|index| statements[index].position(step.sql)),
+            None => failed.map(|index| step.sql.position(statements[index].offset)),
         };
         // A server that shuts down or ends the session reports an error. For the step it is a lost connection like any other.
         let db = self.error.as_db_error().filter(|db| !is_cut(db.code()));
@@ -115,7 +115,8 @@ impl Attempt {
             db.and_then(|db| crate::error::statement_hint(db, step.transaction, rest)).map(str::to_owned);
         // The server quotes what it was sent; only the text shows which parts of that are secret.
         let secrets = Secrets::of(step.sql);
-        let shown = position.and_then(|at| secrets.line(step.sql, at.line, at.column));
+        let written = step.sql.written();
+        let shown = position.and_then(|at| Secrets::of(written).line(written, at.line, at.column));
         Error::Statement(Box::new(StatementError {
             migration: step.stem.to_owned(),
             path: step.path.to_owned(),
@@ -144,15 +145,15 @@ impl Attempt {
         }))
     }
 
-    /// The byte and the position in the file that the server's error refers to, if it refers to the migration's text.
-    fn position(&self, sql: &str) -> Option<(usize, Position)> {
+    /// The byte of what was sent, and the position in the file, that the server's error refers to, if it refers to the migration's text.
+    fn position(&self, sql: &SqlText) -> Option<(usize, Position)> {
         let Some(ErrorPosition::Original(character)) = self.error.as_db_error()?.position() else {
             return None;
         };
         let before = sql[..self.offset?].chars().count();
         let index = (*character as usize).checked_sub(self.opening.characters + 1)? + before;
         let (byte, _) = sql.char_indices().nth(index)?;
-        Some((byte, Position::of(sql, byte)))
+        Some((byte, sql.position(byte)))
     }
 }
 

@@ -1,21 +1,21 @@
 //! Rejects statements that would make a step not atomic, not resumable, or wait forever.
 
-use refit_model::StatementKind;
+use refit_model::{SqlText, StatementKind};
 
 use crate::error::Error;
 
 /// Rejects a text with a statement that would make its step not atomic, not resumable, or wait forever.
-pub(crate) fn can_run(path: &str, sql: &str, transaction: bool) -> Result<(), Error> {
+pub(crate) fn can_run(path: &str, sql: &SqlText, transaction: bool) -> Result<(), Error> {
     for statement in refit_model::split_statements(sql) {
         // Computed only for an error: a position is found by reading everything before it.
         let refused = |what, instead| Error::CannotResume {
             path: path.to_owned(),
-            position: statement.position(sql),
+            position: sql.position(statement.offset),
             what,
             instead,
         };
         if let Some((what, instead)) = statement.changes_reading() {
-            let position = statement.position(sql);
+            let position = sql.position(statement.offset);
             return Err(Error::Misreads { path: path.to_owned(), position, what, instead });
         }
         match &statement.kind {
@@ -28,11 +28,11 @@ pub(crate) fn can_run(path: &str, sql: &str, transaction: bool) -> Result<(), Er
             }
             StatementKind::TransactionControl => {
                 let words = statement.text.split_whitespace().take(3).collect::<Vec<_>>().join(" ");
-                let position = statement.position(sql);
+                let position = sql.position(statement.offset);
                 return Err(Error::TransactionControl { path: path.to_owned(), position, statement: words });
             }
             StatementKind::CopyThroughClient => {
-                let position = statement.position(sql);
+                let position = sql.position(statement.offset);
                 return Err(Error::CopyThroughClient { path: path.to_owned(), position });
             }
             _ => {}

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
-use refit_model::{Check, Migration, Repeatable, Version, When};
+use refit_model::{Check, Migration, Repeatable, SqlText, Version, When};
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 use tracing::warn;
@@ -25,6 +25,9 @@ use crate::report::{CheckResult, StepReport};
 use crate::state::{State, StepRow};
 use crate::statement_observer::StatementObserver;
 
+/// What a step without SQL sends.
+static NOTHING: SqlText = SqlText::empty();
+
 /// The text of a step and its options.
 #[derive(Debug, Clone)]
 pub(crate) struct Step<'a> {
@@ -33,7 +36,7 @@ pub(crate) struct Step<'a> {
     pub(crate) name: &'a str,
     pub(crate) stem: &'a str,
     pub(crate) path: &'a str,
-    pub(crate) sql: &'a str,
+    pub(crate) sql: &'a SqlText,
     /// The SQL that runs instead of the text: the registration of a backfill.
     pub(crate) instead: Option<String>,
     pub(crate) checksum: u64,
@@ -76,7 +79,7 @@ impl<'a> Step<'a> {
             name: &migration.name,
             stem: &migration.stem,
             path: down.map_or(&migration.path, |down| &down.path),
-            sql: down.map_or("", |down| &down.sql),
+            sql: down.map_or(&NOTHING, |down| &down.sql),
             instead: None,
             checksum: down.map_or(0, |down| down.checksum),
             transaction: down.is_none_or(|down| down.transaction),

@@ -1,6 +1,6 @@
 //! What the checksum in a history row shows about a file: the same migration, the same text under another name, or another text.
 //!
-//! A checksum covers version, name and text. refinery without its feature `int8-versions` keeps versions in 32 bits and hashes
+//! A checksum covers version, name and text as it is written. refinery without its feature `int8-versions` keeps versions in 32 bits and hashes
 //! them so; both forms count. *Invariant*: wide checksums are computed by refinery itself.
 
 use std::hash::{Hash, Hasher};
@@ -24,10 +24,10 @@ pub(crate) enum Comparison {
 /// Compares a file with the row of its version.
 pub(crate) fn compare(migration: &Migration, row: &HistoryRow) -> Comparison {
     let Migration { version, file: MigrationFile { name, sql, checksum, .. }, .. } = migration;
-    if *checksum == row.checksum || narrow_checksum(name, *version, sql) == Some(row.checksum) {
+    if *checksum == row.checksum || narrow_checksum(name, *version, sql.written()) == Some(row.checksum) {
         return Comparison::Same;
     }
-    if row.name != *name && is_of(row, *version, &row.name, sql) {
+    if row.name != *name && is_of(row, *version, &row.name, sql.written()) {
         return Comparison::Renamed;
     }
     Comparison::Changed
@@ -40,12 +40,12 @@ pub(crate) fn renumbered<'a>(
     is_applied: impl Fn(Version) -> bool,
 ) -> Option<&'a Migration> {
     let candidates = set.migrations().iter().filter(|migration| !is_applied(migration.version));
-    candidates.into_iter().find(|migration| is_of(row, row.version, &row.name, &migration.sql))
+    candidates.into_iter().find(|migration| is_of(row, row.version, &row.name, migration.sql.written()))
 }
 
 /// The checksums that are valid for this migration.
 pub(crate) fn accepted(migration: &Migration) -> Vec<u64> {
-    let narrow = narrow_checksum(&migration.name, migration.version, &migration.sql);
+    let narrow = narrow_checksum(&migration.name, migration.version, migration.sql.written());
     std::iter::once(migration.checksum).chain(narrow).collect()
 }
 

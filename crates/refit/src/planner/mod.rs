@@ -34,15 +34,19 @@ pub(crate) struct Planner {
 }
 
 impl Planner {
-    /// The set, read once.
+    /// The set with the values of its variables, read once.
     ///
     /// # Errors
-    /// [`Error::Set`] when the folder is malformed.
+    /// [`Error::Set`] when the folder is malformed, or a variable has no value in the environment.
     pub(crate) fn set(&self) -> Result<&Arc<MigrationSet>, Error> {
         if let Some(set) = self.set.get() {
             return Ok(set);
         }
-        let set = self.source.set()?;
+        let mut set = self.source.set()?;
+        let Options { environment, variables, .. } = &self.options;
+        if set.settings().has_variables() || !variables.is_empty() {
+            set = Arc::new(set.with_variables(environment, variables)?);
+        }
         Ok(self.set.get_or_init(|| set))
     }
 

@@ -44,7 +44,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let database = Database::named(context)?;
-    let set = context.set()?;
+    let set = context.set_with_values()?;
     let migrator = database.protected(context.migrator(set.clone()));
     if args.dry_run {
         return dry_run(args, &migrator, &database, context).await;

@@ -79,7 +79,7 @@ pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
 
 /// The tables that the pending migrations touch.
 async fn touched(context: &Context, database: &Database) -> anyhow::Result<Vec<String>> {
-    let set = context.set()?;
+    let set = context.set_with_values()?;
     let connection = database.connect().await?;
     let plan = context.migrator(set.clone()).plan(&connection).await?;
     connection.close().await;

@@ -3,7 +3,7 @@
 //! Invariant: a statement that may have had an effect outside of Refit's transactions is recorded as begun in a transaction that
 //! committed before it was sent. The record is removed when the statement is counted, or is known to have had no effect.
 
-use refit_model::{Position, Statement};
+use refit_model::{Position, SqlText, Statement};
 use tokio_postgres::Client;
 use tokio_postgres::types::{Oid, ToSql, Type};
 use tracing::warn;
@@ -96,11 +96,11 @@ impl Begun {
 }
 
 /// Which statement of the file the counted one is, from 1, and its position.
-pub(super) fn place(statements: &[Statement<'_>], number: usize, sql: &str) -> (usize, Position) {
+pub(super) fn place(statements: &[Statement<'_>], number: usize, sql: &SqlText) -> (usize, Position) {
     let counted = progress::counted(statements).nth(number.saturating_sub(1));
     let index = counted.and_then(|counted| statements.iter().position(|s| s.offset == counted.offset));
     let offset = counted.map_or(sql.len(), |statement| statement.offset);
-    (index.map_or(number, |index| index + 1), Position::of(sql, offset))
+    (index.map_or(number, |index| index + 1), sql.position(offset))
 }
 
 /// How `repair` names a step.

@@ -88,7 +88,7 @@ impl StepContext<'_> {
         let deadline = Instant::now() + PATIENCE;
         let refuse = |what: String, instead: &str| Error::Exists {
             path: current.step.path.to_owned(),
-            position: current.statement().position(current.step.sql),
+            position: current.step.sql.position(current.statement().offset),
             what,
             instead: instead.to_owned(),
         };

@@ -1,0 +1,2 @@
+-- expect: flag
+ALTER TABLE orders ALTER COLUMN total SET DEFAULT ${number:raw};

@@ -1,0 +1,2 @@
+-- expect: safe
+ALTER TABLE ${table:ident} ALTER COLUMN total SET DEFAULT ${number};
