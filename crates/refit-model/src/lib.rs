@@ -12,7 +12,6 @@ mod budget;
 mod calendar;
 mod check;
 mod directive;
-mod document;
 mod environment;
 mod file_name;
 mod hook;

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::document;
 use crate::problem::Problem;
 use crate::statement::{Statement, significant_tokens, split_statements};
 use crate::text::Position;
@@ -162,7 +161,7 @@ fn header<O: DeserializeOwned + Default>(kind: Kind, text: &str) -> Result<(Stri
     struct Line<O> {
         options: O,
     }
-    let line: Line<O> = document::read(&format!("options = {table}")).map_err(|error| {
+    let line: Line<O> = toml::from_str(&format!("options = {table}")).map_err(|error| {
         let message = format!("the options of `{name}` cannot be read: {}", error.message());
         (message, format!("`{}`", kind.options))
     })?;

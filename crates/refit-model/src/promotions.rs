@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::document;
 use crate::problem::Problem;
 use crate::text::Position;
 
@@ -35,7 +34,7 @@ impl Promotions {
     /// # Errors
     /// A problem with its position if the text has another form.
     pub fn parse(path: &str, text: &str) -> Result<Promotions, Problem> {
-        document::read(text).map_err(|error| {
+        toml::from_str(text).map_err(|error| {
             let fix = "`cargo xtask migrate` writes this file: resolve a conflict by keeping the lines of both sides, or remove the \
                        file and run it again in each environment that others require";
             let problem = Problem::new(path, error.message(), fix);

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::document;
 use crate::environment::{Environment, circular_requirement};
 use crate::file_name::Version;
 use crate::hook::HookSettings;
@@ -239,7 +238,7 @@ impl Settings {
     ///
     /// A problem with its position for a syntax error, an unknown key or an invalid value.
     pub fn parse(path: &str, text: &str) -> Result<Settings, Problem> {
-        let settings: Settings = document::read(text).map_err(|error| {
+        let settings: Settings = toml::from_str(text).map_err(|error| {
             let message = error.message().to_owned();
             let fix = fix_of(&message);
             let problem = Problem::new(path, message, fix);

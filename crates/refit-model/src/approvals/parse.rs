@@ -5,7 +5,6 @@ use toml::Spanned;
 use toml::value::Datetime;
 
 use super::{APPROVALS, Approval, ApprovalRecords, LintRecord, LintSeverity, SignatureState};
-use crate::document::{self, Malformed};
 use crate::problem::Problem;
 use crate::text::{Position, nearest};
 
@@ -56,7 +55,7 @@ const KEYS: [&str; 11] = [
 
 /// Reads the file, as [`ApprovalRecords::parse`] says.
 pub(super) fn parse(text: &str) -> Result<ApprovalRecords, Vec<Problem>> {
-    let document: Document = document::read(text).map_err(|error| vec![malformed(text, &error)])?;
+    let document: Document = toml::from_str(text).map_err(|error| vec![malformed(text, &error)])?;
     let mut reader = Reader { text, problems: Vec::new() };
     let entries = document.approval.into_iter().map(|entry| reader.approval(entry)).collect();
     let lint = document.lint.into_iter().map(|record| reader.record(record)).collect();
@@ -66,7 +65,7 @@ pub(super) fn parse(text: &str) -> Result<ApprovalRecords, Vec<Problem>> {
     }
 }
 
-fn malformed(text: &str, error: &Malformed) -> Problem {
+fn malformed(text: &str, error: &toml::de::Error) -> Problem {
     let message = error.message();
     let unknown = message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
     let near = unknown.and_then(|key| nearest(key, KEYS));
