@@ -57,6 +57,7 @@ async fn exactly_the_inserted_rows_are_deleted() {
     let job = &report.backfills[0];
     assert_eq!((job.rows_changed, job.changed_since, keys(job)), (5_995, 2, vec!["207", "4000"]));
     assert_eq!((status(&db).await.changed_since, applied(&db).await.as_str()), (2, "1"));
+    assert_eq!(status(&db).await.done(), "deleted");
     // The rows that are there now are not those of the next backfill.
     inline(&FILES).run(db.url()).await.unwrap();
     assert_eq!(count(&db).await, 6_001);

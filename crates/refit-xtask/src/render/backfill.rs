@@ -205,13 +205,13 @@ fn details(seen: &ObservedJob) -> Vec<(&'static str, Style, String)> {
     if more > 0 {
         lines.push(("", QUIET, format!("and {} more in refit.backfill_error", grouped(more))));
     }
-    lines.extend(rows_not_restored(status));
+    lines.extend(rows_left(status));
     lines.extend(journal(seen));
     lines
 }
 
-/// Rows that an undo did not restore, with their keys.
-fn rows_not_restored(status: &JobStatus) -> Option<(&'static str, Style, String)> {
+/// Rows that an undo left as they are, with their keys.
+fn rows_left(status: &JobStatus) -> Option<(&'static str, Style, String)> {
     let more = match status.changed_since {
         0 => return None,
         few if few <= KEYS => String::new(),
@@ -223,8 +223,8 @@ fn rows_not_restored(status: &JobStatus) -> Option<(&'static str, Style, String)
     let keys = status.changed_keys.iter().take(usize::try_from(KEYS).unwrap_or(0));
     let keys: Vec<String> = keys.map(|key| format!("({})", visible_line(&key.join(", ")))).collect();
     let rows = plural(status.changed_since, "row was", "rows were");
-    let left = grouped(status.changed_since);
-    Some(("left", WARN, format!("{left} {rows} changed later and not restored: {}{more}", keys.join(" "))))
+    let (left, done) = (grouped(status.changed_since), status.done());
+    Some(("left", WARN, format!("{left} {rows} changed later and not {done}: {}{more}", keys.join(" "))))
 }
 
 /// Maximum number of keys to show.

@@ -22,6 +22,8 @@ pub struct JobStatus {
     pub name: String,
     /// Its direction.
     pub kind: JobKind,
+    /// Whether it deletes the rows that a backfill inserted.
+    pub deletes: bool,
     /// Its state.
     pub state: JobState,
     /// What an operator requested last.
@@ -124,9 +126,13 @@ impl JobStatus {
         application_name::worker(self.version, self.id)
     }
 
-    /// What it has done to rows: `changed` or `restored`.
+    /// What it has done to rows: `changed`, `restored`, or `deleted` if it undoes a backfill that inserted them.
     pub fn done(&self) -> &'static str {
-        if self.kind == JobKind::Undo { "restored" } else { "changed" }
+        match self.kind {
+            JobKind::Undo if self.deletes => "deleted",
+            JobKind::Undo => "restored",
+            JobKind::Forward => "changed",
+        }
     }
 
     /// Whether an operator has paused it.

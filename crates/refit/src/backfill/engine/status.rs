@@ -1,6 +1,6 @@
 //! The status of backfills, for people and for machines: read from any session.
 
-use refit_model::{BackfillDirective, Strategy, Version};
+use refit_model::{BackfillDirective, Strategy, Undo, Version};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
@@ -130,12 +130,17 @@ fn job(row: &Row, workers: &[Row], errors: &[Row]) -> Result<JobStatus, Error> {
     let eta = seconds
         .filter(|_| running && rate.is_some())
         .map(|seconds| (seconds * (1.0 - progress) / progress).max(1.0));
+    let kind = JobKind::read(row.get(3))?;
+    // A directive that cannot be read is reported where it is needed.
+    let directive = serde_json::from_str::<BackfillDirective>(row.get(23)).ok();
+    let inserts = directive.is_some_and(|directive| matches!(directive.undo, Undo::Inserted(_)));
     Ok(JobStatus {
         id: row.get(0),
         history: row.get::<_, Option<String>>(25).unwrap_or_default(),
         version: row.get(1),
         name: row.get(2),
-        kind: JobKind::read(row.get(3))?,
+        kind,
+        deletes: kind == JobKind::Undo && inserts,
         state,
         requested: JobRequest::read(row.get(5))?,
         strategy: row.get::<_, Option<&str>>(6).and_then(Strategy::named),
