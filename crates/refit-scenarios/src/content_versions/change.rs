@@ -42,9 +42,11 @@ impl Play<'_> {
         let replaced = second.end().await?;
         let new = Traffic::start(&url, NewRelease, RATE / 2, CLIENTS / 2).await?;
 
-        // Until they are released, the backfill cannot end.
-        let held = (self.hold(before, 30).await?, self.hold(before, 80).await?);
+        // Few rows would be done before the window closes. Until the locks are released, the backfill cannot end. Many rows need no
+        // lock, and a transaction that is open for long would make the backfill slower.
+        let mut held = None;
         if self.options.closing_window {
+            held = Some((self.hold(before, 30).await?, self.hold(before, 80).await?));
             self.folder.write(&Profile::production(self.has_backups, Some(self.windows().await?)))?;
         }
         self.say("two processes migrate the rows, while both releases run");
@@ -71,9 +73,10 @@ impl Play<'_> {
     }
 
     /// The window closes in the middle of the backfill and opens again; then a process is killed.
-    async fn interrupt(&mut self, one: Process, held: (Hold, Hold)) -> anyhow::Result<()> {
-        let (first, second) = held;
-        if self.options.closing_window {
+    async fn interrupt(&mut self, one: Process, held: Option<(Hold, Hold)>) -> anyhow::Result<()> {
+        let mut last = None;
+        if let Some((first, second)) = held {
+            last = Some(second);
             self.until("the pause of the backfill", async |play| {
                 let throttle = play.job().await?.and_then(|job| job.throttle);
                 Ok(throttle.is_some_and(|why| why.contains("outside the windows")))
@@ -89,7 +92,6 @@ impl Play<'_> {
             self.until("the window", async |play| Ok(play.rows_changed().await? > paused)).await?;
             self.say("the window is open again");
         } else {
-            first.release().await?;
             let third = i64::try_from(self.options.rows / 3)?;
             self.until("a third of the rows", async |play| Ok(play.rows_changed().await? > third)).await?;
         }
@@ -106,7 +108,10 @@ impl Play<'_> {
             format!("{left} rows left"),
             "some",
         ));
-        second.release().await
+        match last {
+            Some(hold) => hold.release().await,
+            None => Ok(()),
+        }
     }
 
     /// Locks the row at a share of the rows, in percent.
