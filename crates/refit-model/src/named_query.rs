@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::problem::Problem;
-use crate::statement::{Statement, significant_tokens, split_statements};
+use crate::statement::{Statement, first_token, split_statements};
 use crate::text::Position;
 
 /// What a kind of file is called in its headers and its errors.
@@ -107,8 +107,8 @@ pub(crate) fn named_queries<'t, O: DeserializeOwned + Default>(
 }
 
 fn is_query(statement: &Statement<'_>) -> bool {
-    let first = significant_tokens(statement.text).first().map(|word| word.to_ascii_uppercase());
-    ["SELECT", "WITH", "VALUES", "TABLE", "("].contains(&first.unwrap_or_default().as_str())
+    let first = first_token(statement.text).unwrap_or_default();
+    ["SELECT", "WITH", "VALUES", "TABLE", "("].iter().any(|word| first.eq_ignore_ascii_case(word))
 }
 
 /// The headers outside of statements, in order.

@@ -63,6 +63,11 @@ pub fn significant_tokens(text: &str) -> Vec<&str> {
     significant.map(|lexeme| &text[lexeme.start..lexeme.end]).collect()
 }
 
+/// The first of these tokens; the rest of the text is not read.
+pub(crate) fn first_token(text: &str) -> Option<&str> {
+    lexemes(text).find(|lexeme| !lexeme.is_trivia()).map(|lexeme| &text[lexeme.start..lexeme.end])
+}
+
 /// Splits a text, and reports an unterminated quote or comment.
 pub(crate) fn scan(text: &str) -> (Vec<Statement<'_>>, Option<Unterminated>) {
     let mut statements = Vec::new();

@@ -50,6 +50,8 @@ pub struct Options {
     pub quiet: Duration,
     /// Whether the window closes while the backfill runs, and opens again.
     pub closing_window: bool,
+    /// Whether the rows go back afterwards, by the journal and by the backup, and forward again.
+    pub rollbacks: bool,
     /// The folder of the migrations; that of this repository by default.
     pub migrations: PathBuf,
 }
@@ -63,6 +65,7 @@ impl Options {
             rows,
             quiet: Duration::from_secs(2),
             closing_window: true,
+            rollbacks: true,
             migrations: PathBuf::from(env!("CARGO_MANIFEST_DIR"))
                 .join("../../tests/scenarios/content_versions/migrations"),
         }
@@ -109,18 +112,27 @@ impl Play<'_> {
         self.facts.extend(verify::migrated(&self.client, &before).await?);
         self.reported(&mut change).await?;
 
-        let rollback = Box::pin(self.roll_back(&before)).await?;
+        let mut traffic = Vec::new();
+        if self.options.rollbacks {
+            traffic.push(Box::pin(self.rollbacks(&before)).await?);
+        }
+        outcome::read(self, change, traffic).await
+    }
+
+    /// Back and forward again, by the journal and by the backup. Returns the time of requests during the first rollback.
+    async fn rollbacks(&mut self, before: &verify::Before) -> anyhow::Result<Figures> {
+        let figures = Box::pin(self.roll_back(before)).await?;
         self.say("forward again");
         self.folder.write(&Profile::production(self.has_backups, None))?;
-        self.forward(&before).await?;
+        self.forward(before).await?;
         if self.has_backups {
-            Box::pin(self.restore(&before)).await?;
+            Box::pin(self.restore(before)).await?;
             self.say("forward again");
-            self.forward(&before).await?;
+            self.forward(before).await?;
         } else {
             self.say("no pg_dump for this server: without backups");
         }
-        outcome::read(self, change, rollback).await
+        Ok(figures)
     }
 
     /// Without exactly one default site, nothing is changed.

@@ -239,7 +239,11 @@ fn assigned(reports: &[RunReport]) -> anyhow::Result<(Vec<Rule>, u64)> {
 }
 
 /// Puts the outcome together.
-pub(super) async fn read(play: &mut Play<'_>, change: Change, rollback: Figures) -> anyhow::Result<Outcome> {
+pub(super) async fn read(
+    play: &mut Play<'_>,
+    change: Change,
+    rollbacks: Vec<Figures>,
+) -> anyhow::Result<Outcome> {
     let (rules, orphans) = assigned(&change.reports)?;
     let backfills = || change.reports.iter().flat_map(|report| &report.backfills);
     let backfill = backfills().next_back().context("the reports have no backfill")?;
@@ -271,7 +275,7 @@ pub(super) async fn read(play: &mut Play<'_>, change: Change, rollback: Figures)
         rules,
         orphans,
         checks: [Verdict::Passed, Verdict::Warned, Verdict::Failed].map(verdicts),
-        traffic: vec![change.quiet, change.during, rollback],
+        traffic: [vec![change.quiet, change.during], rollbacks].concat(),
         growth: change.growth,
         facts: std::mem::take(&mut play.facts),
     })

@@ -165,7 +165,10 @@ async fn checked(
     for check in checks {
         results.push(run(client, check, &surroundings).await?);
     }
-    let run = job.registered_by(client).await?;
+    let run = match checks {
+        [] => None,
+        _ => job.registered_by(client).await?,
+    };
     record(client, &job.state_schema, run, Occasion::Backfill, results).await?;
     for warning in warnings(results) {
         tracing::warn!(backfill = job.name, "{warning}");

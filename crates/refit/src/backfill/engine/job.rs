@@ -58,8 +58,11 @@ const NEWEST: &str =
     "SELECT DISTINCT ON (version) * FROM refit.backfill WHERE history_id = $1 ORDER BY version, id DESC";
 
 impl Job {
-    /// The run that registered it; none if its record has expired.
+    /// The run that registered it; none if its record has expired, or the role may not read the records of runs.
     pub(crate) async fn registered_by(&self, client: &Client) -> Result<Option<i64>, Error> {
+        if !self.state_schema.has(client, "run").await? {
+            return Ok(None);
+        }
         let sql = "SELECT run.id FROM refit.backfill b JOIN refit.run ON run.history_id = b.history_id \
                        AND b.registered_at BETWEEN run.started_at AND coalesce(run.finished_at, 'infinity') \
                    WHERE b.id = $1 ORDER BY run.id DESC LIMIT 1";

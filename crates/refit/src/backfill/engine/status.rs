@@ -1,6 +1,6 @@
 //! The status of backfills, for people and for machines: read from any session.
 
-use refit_model::{BackfillDirective, Strategy, Undo, Version};
+use refit_model::{BackfillDirective, Strategy, Version};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
@@ -23,7 +23,9 @@ const JOBS: &str = "SELECT b.id, b.version, b.name, b.kind, b.state, b.requested
         coalesce(r.walked_per_changed, 1)::float8, b.journal, pg_catalog.pg_total_relation_size(pg_catalog.to_regclass(b.journal)), \
         CASE WHEN b.state = 'complete' THEN \
             pg_catalog.to_char(b.finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') END, b.directive, coalesce(r.vague, true), \
-        (SELECT schema_name FROM refit.history h WHERE h.id = b.history_id) \
+        (SELECT schema_name FROM refit.history h WHERE h.id = b.history_id), \
+        b.kind = 'undo' AND EXISTS (SELECT FROM refit.backfill f WHERE f.history_id = b.history_id AND f.version = b.version \
+            AND f.id < b.id AND f.directive::jsonb -> 'undo' ->> 'inserted' IS NOT NULL) \
     FROM (SELECT DISTINCT ON (version) * FROM refit.backfill WHERE history_id = $2 ORDER BY version, id DESC) b \
     LEFT JOIN LATERAL ( \
         SELECT pg_catalog.sum(rows_changed) AS changed, pg_catalog.sum(batches) AS batches, pg_catalog.sum(retries) AS retries, \
@@ -130,17 +132,13 @@ fn job(row: &Row, workers: &[Row], errors: &[Row]) -> Result<JobStatus, Error> {
     let eta = seconds
         .filter(|_| running && rate.is_some())
         .map(|seconds| (seconds * (1.0 - progress) / progress).max(1.0));
-    let kind = JobKind::read(row.get(3))?;
-    // A directive that cannot be read is reported where it is needed.
-    let directive = serde_json::from_str::<BackfillDirective>(row.get(23)).ok();
-    let inserts = directive.is_some_and(|directive| matches!(directive.undo, Undo::Inserted(_)));
     Ok(JobStatus {
         id: row.get(0),
         history: row.get::<_, Option<String>>(25).unwrap_or_default(),
         version: row.get(1),
         name: row.get(2),
-        kind,
-        deletes: kind == JobKind::Undo && inserts,
+        kind: JobKind::read(row.get(3))?,
+        deletes: row.get(26),
         state,
         requested: JobRequest::read(row.get(5))?,
         strategy: row.get::<_, Option<&str>>(6).and_then(Strategy::named),
