@@ -8,6 +8,7 @@ use serde::Deserialize;
 use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 
+use crate::backfill::engine::job::REGISTERED_IN;
 use crate::backup::BackupRecord;
 use crate::connect::Notice;
 use crate::error::Error;
@@ -103,7 +104,8 @@ const RUNS: &str = "SELECT pg_catalog.to_jsonb(run)::pg_catalog.text, \
         (SELECT pg_catalog.count(*) FROM refit.step WHERE run_id = run.id AND outcome = 'succeeded') \
     FROM refit.run WHERE history_id = $1 ORDER BY id DESC LIMIT $2";
 
-/// The jobs that were registered while the run was active; no other run of the history was.
+/// The jobs of a run's history; the condition [`REGISTERED_IN`] is missing. Those that were registered while the run was active are
+/// its own, since no other run of the history was.
 const BACKFILLS: &str = "SELECT b.id, b.version, b.name, b.kind, b.state, coalesce(r.rows, 0)::pg_catalog.int8, \
         coalesce(b.rows_estimated, 0), coalesce(r.batches, 0)::pg_catalog.int8, coalesce(r.retries, 0)::pg_catalog.int8, \
         coalesce(r.workers, 0), (SELECT pg_catalog.count(*) FROM refit.backfill_error e \
@@ -113,8 +115,7 @@ const BACKFILLS: &str = "SELECT b.id, b.version, b.name, b.kind, b.state, coales
     LEFT JOIN LATERAL ( \
         SELECT pg_catalog.sum(rows_changed) AS rows, pg_catalog.sum(batches) AS batches, pg_catalog.sum(retries) AS retries, \
                pg_catalog.count(DISTINCT worker_host || ' ' || worker_pid) AS workers \
-        FROM refit.backfill_range WHERE backfill_id = b.id) r ON true \
-    WHERE b.registered_at >= run.started_at AND b.registered_at <= coalesce(run.finished_at, 'infinity') ORDER BY b.id";
+        FROM refit.backfill_range WHERE backfill_id = b.id) r ON true";
 
 /// A row of `refit.run`.
 #[derive(Deserialize)]
@@ -236,7 +237,8 @@ async fn backfills(client: &Client, state: &State, run: i64) -> Result<Vec<Recor
     if !state.has(client, "backfill").await? {
         return Ok(Vec::new());
     }
-    let rows = client.query_boxed(&state.sql(BACKFILLS), &[(&run, Type::INT8)]).await;
+    let sql = format!("{BACKFILLS} WHERE {REGISTERED_IN} ORDER BY b.id");
+    let rows = client.query_boxed(&state.sql(&sql), &[(&run, Type::INT8)]).await;
     let rows = rows.map_err(Error::database("reading the backfills of a run"))?;
     let backfill = |row: &tokio_postgres::Row| {
         Ok(RecordedBackfill {

@@ -57,16 +57,21 @@ const COLUMNS: &str = "id, version, name, statement, directive, state, requested
 const NEWEST: &str =
     "SELECT DISTINCT ON (version) * FROM refit.backfill WHERE history_id = $1 ORDER BY version, id DESC";
 
+/// Whether a backfill `b` was registered by a run `run` of its history.
+pub(crate) const REGISTERED_IN: &str =
+    "b.registered_at BETWEEN run.started_at AND coalesce(run.finished_at, 'infinity')";
+
 impl Job {
     /// The run that registered it; none if its record has expired, or the role may not read the records of runs.
     pub(crate) async fn registered_by(&self, client: &Client) -> Result<Option<i64>, Error> {
         if !self.state_schema.has(client, "run").await? {
             return Ok(None);
         }
-        let sql = "SELECT run.id FROM refit.backfill b JOIN refit.run ON run.history_id = b.history_id \
-                       AND b.registered_at BETWEEN run.started_at AND coalesce(run.finished_at, 'infinity') \
-                   WHERE b.id = $1 ORDER BY run.id DESC LIMIT 1";
-        let rows = client.query_typed(&self.state_schema.sql(sql), &[(&self.id, Type::INT8)]).await;
+        let sql = format!(
+            "SELECT run.id FROM refit.backfill b JOIN refit.run ON run.history_id = b.history_id AND {REGISTERED_IN} \
+             WHERE b.id = $1 ORDER BY run.id DESC LIMIT 1"
+        );
+        let rows = client.query_typed(&self.state_schema.sql(&sql), &[(&self.id, Type::INT8)]).await;
         let rows = rows.map_err(Error::database("reading the run of a backfill"))?;
         Ok(rows.first().map(|row| row.get(0)))
     }
