@@ -11,7 +11,7 @@ use crate::dump::{self, DumpPlan};
 use crate::error::Error;
 use crate::folder::Folder;
 use crate::kind::Kind;
-use crate::metadata::{Backup, FORMAT};
+use crate::metadata::{Backup, FORMAT, written};
 use crate::options::Options;
 use crate::program;
 use crate::session::{ServerFacts, Session};
@@ -126,7 +126,7 @@ async fn make(
     id: String,
     options: &Options,
 ) -> Result<Backup, Error> {
-    let (began, created_at) = (Instant::now(), now());
+    let (began, created_at) = (Instant::now(), written(Timestamp::now()));
     let folder = Folder(options.folder.clone());
     let mut backup = Backup {
         format: FORMAT,
@@ -268,10 +268,6 @@ fn unrecorded(error: refit::Error, state: &State, role: &str) -> Error {
          GRANT USAGE ON SCHEMA {schema} TO {role}; GRANT SELECT, INSERT, UPDATE ON {schema}.backup TO {role}",
         error.message()
     ))
-}
-
-fn now() -> String {
-    Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
 /// An ID that begins with its time, to the second: `20261129T010203Z-4f2a9c`.

@@ -1,11 +1,12 @@
 //! All backups that are known: those of the folder, and those that only the database knows.
 
+use jiff::Timestamp;
 use refit::backup::{BackupRecord, BackupState};
 use serde::Serialize;
 
 use crate::error::Error;
 use crate::folder::Folder;
-use crate::metadata::Backup;
+use crate::metadata::{Backup, written};
 use crate::options::Options;
 use crate::session::{Identity, ServerFacts, Session};
 
@@ -120,13 +121,13 @@ fn listed(document: &Backup, folder: &Folder) -> ListedBackup {
 pub struct Retention {
     /// How many of the newest to keep.
     pub keep: Option<usize>,
-    /// Keep those that began at this time or later, in UTC as `2026-11-29T01:02:03.456Z`.
-    pub since: Option<String>,
+    /// Keep those that began at this time or later.
+    pub since: Option<Timestamp>,
 }
 
 impl Retention {
     /// Keeps backups by number and age: one is removed if neither keeps it.
-    pub fn new(keep: Option<usize>, since: Option<String>) -> Retention {
+    pub fn new(keep: Option<usize>, since: Option<Timestamp>) -> Retention {
         Retention { keep, since }
     }
 }
@@ -144,7 +145,8 @@ pub async fn expired(url: &str, retention: &Retention, options: &Options) -> Res
     all.retain(|backup| backup.dump.is_some() && backup.identity == identity);
     let beyond = all.len().saturating_sub(retention.keep.unwrap_or(0));
     all.truncate(beyond);
-    all.retain(|backup| retention.since.as_ref().is_none_or(|since| backup.created_at < *since));
+    let since = retention.since.map(written);
+    all.retain(|backup| since.as_ref().is_none_or(|since| backup.created_at < *since));
     if retention.keep.is_none() && retention.since.is_none() {
         all.clear();
     }

@@ -1,5 +1,6 @@
 //! What is known of a complete backup: the JSON document beside its file.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::kind::Kind;
@@ -8,6 +9,11 @@ use crate::tables::{Column, Sequence, quoted};
 
 /// The format of the document. It grows only if readers of older formats would misunderstand the new one.
 pub(crate) const FORMAT: u32 = 1;
+
+/// A time as documents have it, so that texts compare as times do.
+pub(crate) fn written(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+}
 
 /// A complete backup.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -47,10 +47,7 @@ pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     let database = Database::named(context)?;
     let options = args.location.options(context);
     let since = match args.older_than {
-        Some(age) => {
-            let since = Timestamp::now().checked_sub(age).context("the age is too large")?;
-            Some(since.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
-        }
+        Some(age) => Some(Timestamp::now().checked_sub(age).context("the age is too large")?),
         None => None,
     };
     let retention = Retention::new(args.keep.map(|keep| keep as usize), since);
