@@ -1,7 +1,5 @@
 //! A process of a scenario, to be killed by it.
 
-use std::process::ExitCode;
-
 use clap::Parser;
 
 /// A process of a scenario.
@@ -12,15 +10,7 @@ struct Arguments {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
-    match Arguments::parse().worker.run().await {
-        Ok(report) => {
-            println!("{report}");
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            eprintln!("{error:#}");
-            ExitCode::FAILURE
-        }
-    }
+async fn main() -> anyhow::Result<()> {
+    println!("{}", Arguments::parse().worker.run().await?);
+    Ok(())
 }

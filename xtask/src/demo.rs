@@ -23,8 +23,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use refit_devdb::{Server, ServerOptions, StopMode};
 use refit_model::MigrationSet;
+use refit_scenarios::PrivateServer;
 
 use self::generate::Spec;
 use self::replica::Replica;
@@ -89,18 +89,13 @@ async fn play(args: &Args, story: &mut Story) -> anyhow::Result<Report> {
     spinner.finish_and_clear();
     story.start_clock();
 
-    let mut server = private_server().await?;
-    let postgres = server.binaries().version().to_owned();
+    let server = PrivateServer::start().await?;
+    let postgres = server.version().to_owned();
     story.say(format!("a private PostgreSQL {postgres} is running"));
 
-    let report = on_server(args, story, &set, &binary, &server.url("postgres"), postgres).await;
-    tokio::task::spawn_blocking(move || server.stop(StopMode::Fast)).await??;
+    let report = on_server(args, story, &set, &binary, &server.url(), postgres).await;
+    server.stop().await?;
     report
-}
-
-async fn private_server() -> anyhow::Result<Server> {
-    let options = ServerOptions::from_env().setting("shared_buffers", "256MB").setting("max_wal_size", "4GB");
-    Ok(tokio::task::spawn_blocking(|| Server::start(options)).await??)
 }
 
 async fn on_server(

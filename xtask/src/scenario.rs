@@ -4,9 +4,8 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use clap::ValueEnum;
 use refit_scenarios::content_versions::{self, Options};
-use refit_scenarios::{PrivateServer, Worker};
+use refit_scenarios::{PrivateServer, Scenario, Worker};
 
 const EXAMPLES: &str = "\
 Exit status: 0 everything is as it must be; 1 something is not; 2 the scenario could not run.
@@ -26,7 +25,7 @@ Examples:
 pub(crate) struct Args {
     /// The scenario
     #[arg(value_enum)]
-    name: Name,
+    name: Scenario,
     /// Rows to generate
     #[arg(long, value_name = "N", default_value_t = 60_000, value_parser = clap::value_parser!(u64).range(2_000..=100_000_000))]
     rows: u64,
@@ -35,19 +34,12 @@ pub(crate) struct Args {
     runbook: Option<std::path::PathBuf>,
 }
 
-/// The scenarios.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Name {
-    /// A CMS becomes multi-site
-    ContentVersions,
-}
-
 /// Plays a scenario and prints its outcome.
 ///
 /// # Errors
 /// When it could not be played. A fact that does not hold is not an error but exit status 1.
 pub(crate) async fn run(args: &Args, human: bool) -> anyhow::Result<ExitCode> {
-    let Name::ContentVersions = args.name;
+    let Scenario::ContentVersions = args.name;
     let server = PrivateServer::start().await?;
     let worker = vec![std::env::current_exe()?.into(), "scenario-worker".into()];
     let options = Options::new(server.url(), worker, args.rows);

@@ -14,7 +14,7 @@ use self::contender::{Contender, Outcome};
 use self::table::Lab;
 use super::output;
 use super::release::Build;
-use super::table::Verdict;
+use super::table::{Judged, Verdict};
 use super::timing::middle;
 
 /// Measure a backfill, compared with one UPDATE and a loop in PL/pgSQL on the same rows in the same run.
@@ -63,14 +63,6 @@ struct Measured {
     growth: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     strategy: Option<String>,
-}
-
-/// A target, the measured figure, and whether it was met.
-#[derive(Serialize)]
-struct Judged {
-    what: &'static str,
-    target: &'static str,
-    verdict: Verdict,
 }
 
 #[derive(Serialize)]

@@ -4,12 +4,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use refit_scenarios::content_versions::{self, Options, Outcome};
-use refit_scenarios::{PrivateServer, Worker};
+use refit_scenarios::{PrivateServer, Scenario, Worker};
 use serde::Serialize;
 
 use super::output;
 use super::release::Build;
-use super::table::Verdict;
+use super::table::{Judged, Verdict};
 
 /// Measure the whole change of a scenario under traffic: its duration, the requests meanwhile, and the growth of the table.
 ///
@@ -22,7 +22,7 @@ use super::table::Verdict;
 pub(crate) struct Args {
     /// The scenario.
     #[arg(value_enum)]
-    name: Name,
+    name: Scenario,
     /// Rows to generate.
     #[arg(long, value_name = "N", default_value_t = 5_000_000, value_parser = clap::value_parser!(u64).range(2_000..=100_000_000))]
     rows: u64,
@@ -36,25 +36,10 @@ pub(crate) struct Args {
     build: Build,
 }
 
-/// The scenarios.
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum Name {
-    /// A CMS becomes multi-site
-    ContentVersions,
-}
-
 #[derive(Serialize)]
 struct Findings {
     targets: Vec<Judged>,
     outcome: Outcome,
-}
-
-/// A target, and whether it was met.
-#[derive(Serialize)]
-struct Judged {
-    what: &'static str,
-    target: &'static str,
-    verdict: Verdict,
 }
 
 /// Measures and prints.
@@ -63,7 +48,7 @@ struct Judged {
 /// If the scenario could not be played.
 pub(crate) async fn run(args: &Args, human: bool) -> anyhow::Result<ExitCode> {
     args.build.become_release()?;
-    let Name::ContentVersions = args.name;
+    let Scenario::ContentVersions = args.name;
     let server = PrivateServer::start().await?;
     let worker = vec![std::env::current_exe()?.into(), "scenario-worker".into()];
     let mut options = Options::new(server.url(), worker, args.rows);

@@ -70,6 +70,14 @@ pub(crate) enum Verdict {
     Open(String),
 }
 
+/// A target, the measured figure, and whether it was met.
+#[derive(Serialize)]
+pub(crate) struct Judged {
+    pub(crate) what: &'static str,
+    pub(crate) target: &'static str,
+    pub(crate) verdict: Verdict,
+}
+
 impl Verdict {
     /// From a condition; `measure` is the figure that decided.
     pub(crate) fn of(met: bool, measure: impl Into<String>) -> Verdict {

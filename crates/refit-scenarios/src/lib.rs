@@ -14,5 +14,12 @@ mod worker;
 pub use fact::Fact;
 pub use process::{Ended, Process};
 pub use server::PrivateServer;
-pub use traffic::{Latencies, Release, Requests, Traffic};
+pub use traffic::{Latencies, Release, Requests, Traffic, percentile};
 pub use worker::Worker;
+
+/// The scenarios, by their names on the command line.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub enum Scenario {
+    /// A CMS becomes multi-site
+    ContentVersions,
+}

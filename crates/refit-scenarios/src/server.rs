@@ -24,6 +24,11 @@ impl PrivateServer {
         self.0.url("postgres")
     }
 
+    /// The version of PostgreSQL.
+    pub fn version(&self) -> &str {
+        self.0.binaries().version()
+    }
+
     /// Stops it and removes its files.
     ///
     /// # Errors

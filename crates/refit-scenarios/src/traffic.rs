@@ -110,13 +110,18 @@ async fn requests<C: Requests>(
     Ok(found)
 }
 
+/// The smallest value that is not exceeded by at least this percentage of the sorted values; zero without values.
+pub fn percentile(sorted: &[Duration], percent: f64) -> Duration {
+    let rank = (sorted.len() as f64 * percent / 100.0).ceil() as usize;
+    sorted.get(rank.saturating_sub(1)).copied().unwrap_or_default()
+}
+
 impl Latencies {
     /// A percentile of the times; zero if there are none.
     pub fn percentile(&self, percent: f64) -> Duration {
         let mut sorted: Vec<Duration> = self.times.iter().map(|(_, took)| *took).collect();
         sorted.sort_unstable();
-        let rank = (sorted.len() as f64 * percent / 100.0).ceil() as usize;
-        sorted.get(rank.saturating_sub(1)).copied().unwrap_or_default()
+        percentile(&sorted, percent)
     }
 
     /// The slowest.
@@ -167,6 +172,9 @@ mod tests {
         let latencies = Latencies { times, ..Latencies::default() };
         let found = [50.0, 99.0, 99.9].map(|percent| latencies.percentile(percent).as_millis());
         assert_eq!(found, [50, 99, 100]);
+        let values: Vec<Duration> = (1..=100).map(Duration::from_millis).collect();
+        assert_eq!(percentile(&values[..1], 99.0), Duration::from_millis(1));
+        assert_eq!(percentile(&[], 50.0), Duration::ZERO);
         assert_eq!((latencies.max().as_millis(), latencies.sent()), (100, 100));
         assert_eq!(Latencies::default().percentile(99.0), Duration::ZERO);
     }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rand::RngExt;
+use refit_scenarios::percentile;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_postgres::{Client, NoTls, Statement};
@@ -235,18 +236,12 @@ impl Samples {
             reads: self.reads,
             writes: self.writes,
             failed: self.failed,
-            p50_ms: ms(quantile(&self.latencies, 0.50)),
-            p99_ms: ms(quantile(&self.latencies, 0.99)),
+            p50_ms: ms(percentile(&self.latencies, 50.0)),
+            p99_ms: ms(percentile(&self.latencies, 99.0)),
             max_ms: ms(self.latencies.last().copied().unwrap_or_default()),
             errors: self.errors.clone(),
         }
     }
-}
-
-/// The smallest value that is not exceeded by at least this share of the sorted values; zero without values.
-fn quantile(sorted: &[Duration], share: f64) -> Duration {
-    let rank = (sorted.len() as f64 * share).ceil() as usize;
-    sorted.get(rank.saturating_sub(1)).copied().unwrap_or_default()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -256,15 +251,6 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn quantiles_are_values_that_occurred() {
-        let values: Vec<Duration> = (1..=100).map(Duration::from_millis).collect();
-        assert_eq!(quantile(&values, 0.50), Duration::from_millis(50));
-        assert_eq!(quantile(&values, 0.99), Duration::from_millis(99));
-        assert_eq!(quantile(&values[..1], 0.99), Duration::from_millis(1));
-        assert_eq!(quantile(&[], 0.5), Duration::ZERO);
-    }
 
     #[test]
     fn failures_are_counted_separately_and_the_first_are_kept() {

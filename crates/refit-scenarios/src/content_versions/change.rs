@@ -7,7 +7,7 @@ use refit::Connection;
 use refit::backfill::JobStatus;
 
 use super::folder::Profile;
-use super::outcome::{Change, Figures, Growth};
+use super::outcome::{Change, Figures};
 use super::releases::{NewRelease, OldRelease};
 use super::verify::Before;
 use super::{BACKFILL, CLIENTS, EXPANDED, Play, RATE};
@@ -32,7 +32,6 @@ impl Play<'_> {
         let quiet_from = Instant::now();
         tokio::time::sleep(self.options.quiet).await;
 
-        self.folder.write(&Profile::production(self.has_backups, None))?;
         self.say("two processes of the new release expand the schema");
         let begin = Instant::now();
         let expand = |name| self.worker(name, &["--to", EXPANDED]);
@@ -67,8 +66,6 @@ impl Play<'_> {
             duration: end - begin,
             quiet: Figures::of("before", &all.between(quiet_from, begin)),
             during: Figures::of("during the change", &all.between(begin, end)),
-            growth: Growth { before: before.total, after: 0, new_index: 0 },
-            reports: Vec::new(),
         })
     }
 

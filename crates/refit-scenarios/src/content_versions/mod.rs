@@ -108,22 +108,21 @@ impl Play<'_> {
         self.refusals().await?;
 
         let before = verify::Before::read(&self.client).await?;
-        let mut change = Box::pin(self.change(&before)).await?;
+        let change = Box::pin(self.change(&before)).await?;
         self.facts.extend(verify::migrated(&self.client, &before).await?);
-        self.reported(&mut change).await?;
+        let reported = self.reported(&before).await?;
 
         let mut traffic = Vec::new();
         if self.options.rollbacks {
             traffic.push(Box::pin(self.rollbacks(&before)).await?);
         }
-        outcome::read(self, change, traffic).await
+        outcome::read(self, change, reported, traffic).await
     }
 
     /// Back and forward again, by the journal and by the backup. Returns the time of requests during the first rollback.
     async fn rollbacks(&mut self, before: &verify::Before) -> anyhow::Result<Figures> {
         let figures = Box::pin(self.roll_back(before)).await?;
         self.say("forward again");
-        self.folder.write(&Profile::production(self.has_backups, None))?;
         self.forward(before).await?;
         if self.has_backups {
             Box::pin(self.restore(before)).await?;

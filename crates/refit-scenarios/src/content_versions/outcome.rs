@@ -150,8 +150,14 @@ pub(super) struct Change {
     pub(super) duration: Duration,
     pub(super) quiet: Figures,
     pub(super) during: Figures,
-    pub(super) growth: Growth,
-    pub(super) reports: Vec<RunReport>,
+}
+
+/// What the reports of the change say, and the size of the table after it.
+pub(super) struct Reported {
+    reports: Vec<RunReport>,
+    rules: Vec<Rule>,
+    orphans: u64,
+    growth: Growth,
 }
 
 /// The reports of the runs that went forward and did something, in order.
@@ -169,13 +175,14 @@ async fn reports(play: &Play<'_>) -> anyhow::Result<Vec<RunReport>> {
 
 impl Play<'_> {
     /// What the reports of the change say, which the rows must confirm.
-    pub(super) async fn reported(&mut self, change: &mut Change) -> anyhow::Result<()> {
-        change.reports = reports(self).await?;
-        change.growth.after = verify::size(&self.client).await?;
+    pub(super) async fn reported(&mut self, before: &verify::Before) -> anyhow::Result<Reported> {
+        let reports = reports(self).await?;
         let index = "SELECT pg_relation_size('content_versions_site_idx')";
-        change.growth.new_index = self.client.query_one(index, &[]).await?.get(0);
-
-        let reports = &change.reports;
+        let growth = Growth {
+            before: before.total,
+            after: verify::size(&self.client).await?,
+            new_index: self.client.query_one(index, &[]).await?.get(0),
+        };
         let applied: Vec<i64> = reports
             .iter()
             .flat_map(|report| &report.steps)
@@ -192,7 +199,7 @@ impl Play<'_> {
         let failed =
             checks.filter(|check| check.verdict == Verdict::Failed && check.name != "one_default_site");
         self.facts.push(Fact::equal("checks that failed", failed.count(), 0));
-        let (rules, orphans) = assigned(reports)?;
+        let (rules, orphans) = assigned(&reports)?;
         let versions: u64 = rules.iter().map(|rule| rule.versions).sum();
         self.facts.push(Fact::holds(
             "the report has every version by its rule",
@@ -218,7 +225,7 @@ impl Play<'_> {
             let backups = reports.iter().flat_map(|report| &report.backups).count();
             self.facts.push(Fact::holds("a backup was made before", backups >= 1, backups, "1 or more"));
         }
-        Ok(())
+        Ok(Reported { reports, rules, orphans, growth })
     }
 }
 
@@ -242,12 +249,13 @@ fn assigned(reports: &[RunReport]) -> anyhow::Result<(Vec<Rule>, u64)> {
 pub(super) async fn read(
     play: &mut Play<'_>,
     change: Change,
+    reported: Reported,
     rollbacks: Vec<Figures>,
 ) -> anyhow::Result<Outcome> {
-    let (rules, orphans) = assigned(&change.reports)?;
-    let backfills = || change.reports.iter().flat_map(|report| &report.backfills);
-    let backfill = backfills().next_back().context("the reports have no backfill")?;
-    let steps = change.reports.iter().flat_map(|report| &report.steps);
+    let Reported { reports, rules, orphans, growth } = reported;
+    let mut backfills = reports.iter().flat_map(|report| &report.backfills);
+    let backfill = backfills.next_back().context("the reports have no backfill")?;
+    let steps = reports.iter().flat_map(|report| &report.steps);
     let of_the_change = |step: &&RecordedStep| {
         step.outcome == StepOutcome::Succeeded && step.version.is_some_and(|version| version > OLD)
     };
@@ -260,7 +268,7 @@ pub(super) async fn read(
         .unwrap_or_default(),
     });
     let verdicts = |verdict| {
-        let checks = change.reports.iter().flat_map(|report| &report.checks);
+        let checks = reports.iter().flat_map(|report| &report.checks);
         checks.filter(|check| check.verdict == verdict).count()
     };
     Ok(Outcome {
@@ -276,7 +284,7 @@ pub(super) async fn read(
         orphans,
         checks: [Verdict::Passed, Verdict::Warned, Verdict::Failed].map(verdicts),
         traffic: [vec![change.quiet, change.during], rollbacks].concat(),
-        growth: change.growth,
+        growth,
         facts: std::mem::take(&mut play.facts),
     })
 }
