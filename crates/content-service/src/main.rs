@@ -11,9 +11,9 @@ use clap::Parser;
 use content_service::{Config, ServeError, start};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let config = Config::parse();
+    // Dropped after the runtime, so that the spans of tasks that still run are sent too.
     let _telemetry = match telemetry::start() {
         Ok(telemetry) => telemetry,
         Err(error) => {
@@ -21,7 +21,11 @@ async fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match run(&config).await {
+    let outcome = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime.block_on(run(&config)),
+        Err(error) => Err(ServeError::Server(error)),
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("content-service: {}", message(&error));

