@@ -61,6 +61,38 @@ async fn a_rollback_does_not_treat_hidden_rows_as_deleted() {
 }
 
 #[tokio::test]
+async fn inserted_rows_that_are_hidden_are_neither_lost_nor_forgotten() {
+    const FORMS: (&str, &str) = (
+        "V1__forms.sql",
+        "CREATE TABLE token (id int PRIMARY KEY); INSERT INTO token SELECT generate_series(1, 1000); \
+         CREATE TABLE forms (token int PRIMARY KEY, owner name);",
+    );
+    const FILL: (&str, &str) = (
+        "V2__fill.sql",
+        "-- refit: backfill = { table = \"token\", key = [\"id\"], undo = { inserted = \"forms\" } }\n\
+         INSERT INTO forms SELECT id, 'user' || id % 10 FROM token WHERE id > $1 AND id <= $2 ON CONFLICT DO NOTHING;",
+    );
+    let files = [FORMS, FILL];
+    let policy = POLICY.replace("token", "forms");
+    let count = "SELECT count(*) FROM forms";
+    let (_server, admin, own) = service().await;
+    migrator(&files).to(1).run(&own).await.unwrap();
+    execute_at(&admin, &policy).await;
+    let inline = migrator(&files).backfills(Backfills::Inline);
+    let error = inline.run(&own).await.unwrap_err().message();
+    assert!(error.contains("row-level security"), "{error}");
+    assert_eq!(value_at::<i64>(&admin, count).await, 0);
+    inline.run(&admin).await.unwrap();
+    assert_eq!(value_at::<i64>(&admin, count).await, 1_000);
+    // Policies of the table that the rows are in hold for the rollback too.
+    let rollback = Rollback { to: 1, ..Default::default() };
+    inline.rollback(&own, &rollback).await.unwrap_err();
+    assert_eq!(value_at::<i64>(&admin, count).await, 1_000);
+    inline.rollback(&admin, &rollback).await.unwrap();
+    assert_eq!(value_at::<i64>(&admin, count).await, 0);
+}
+
+#[tokio::test]
 async fn a_history_with_hidden_rows_is_not_treated_as_empty() {
     let (_server, admin, own) = service().await;
     migrator(&[TOKEN]).run(&own).await.unwrap();

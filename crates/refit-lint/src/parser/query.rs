@@ -185,7 +185,10 @@ pub(super) fn dml(node: NodeRef<'_>, depth: usize) -> Option<Dml> {
         on: Vec::new(),
         filter: None,
         source: query_in(node, depth),
-        on_conflict: node.has(K::ON_CONFLICT_CLAUSE),
+        updates_on_conflict: node
+            .child(K::ON_CONFLICT_CLAUSE)
+            .is_some_and(|clause| clause.descendant(K::CONFLICT_DO_UPDATE_SET).is_some()),
+        returning: node.has(K::RETURNING_CLAUSE),
         merges: Merges {
             matched: node.descendant(K::MERGE_WHEN_MATCHED).is_some(),
             lacking: node.descendant(K::MERGE_WHEN_NOT_MATCHED_SOURCE).is_some(),

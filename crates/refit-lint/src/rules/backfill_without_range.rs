@@ -7,7 +7,6 @@
 //!
 //! A statement that sets the key, or inserts into the table that it walks, goes beyond its batch too: a later batch
 //! reaches the row and changes it again. Refit refuses to start a backfill that omits a bound or goes beyond its batch.
-//! `undo` cannot restore a generated column.
 //!
 //! Lock: ROW EXCLUSIVE on the table, and a lock on every row that a batch changes until its commit. PostgreSQL 14 to 18.
 //!
@@ -59,7 +58,7 @@ use crate::check::StatementCheck;
 use crate::finding::Severity;
 use crate::lock::LockMode;
 use crate::rule::{Check, Rule};
-use crate::sql::{Change, Compare, Dml, DmlKind, Expr, Generated, Name, Span};
+use crate::sql::{Change, Compare, Dml, DmlKind, Expr, Name};
 
 pub(super) const RULE: Rule = Rule {
     name: "backfill-without-range",
@@ -73,19 +72,13 @@ fn check(check: &mut StatementCheck<'_>) {
     if check.in_body {
         return;
     }
-    let table = named(&backfill.table);
+    let table = Name::of_directive(&backfill.table);
     let key: Vec<&str> = backfill.key.iter().map(String::as_str).collect();
     if let (true, Some(why)) = (check.before.is_empty(), bad_key(check, &table, &key)) {
         check
             .report(format!("the key {} of {table} {why}", key.join(", ")))
             .table(&table)
             .help("name the columns of the primary key, or of a unique index whose columns are NOT NULL");
-        return;
-    }
-    if let (true, Some(why)) = (check.before.is_empty(), bad_undo(check, &table, backfill.undo.columns())) {
-        check.report(why).table(&table).help(
-            "name the columns that it is computed from, or omit it: UPDATE cannot set a generated column",
-        );
         return;
     }
     let changes = check.stmt.kind.changes();
@@ -108,21 +101,6 @@ fn check(check: &mut StatementCheck<'_>) {
     }
 }
 
-/// The table of a directive.
-fn named(written: &str) -> Name {
-    let (mut parts, mut part, mut quoted) = (Vec::new(), String::new(), false);
-    for c in written.chars() {
-        match c {
-            '"' => quoted = !quoted,
-            '.' if !quoted => parts.push(std::mem::take(&mut part)),
-            c if quoted => part.push(c),
-            c if c.is_whitespace() => {}
-            c => part.push(c.to_ascii_lowercase()),
-        }
-    }
-    Name { schema: parts.pop(), name: part, span: Span::default() }
-}
-
 /// Why a change moves rows into later batches, and how to fix it.
 fn moves(dml: &Dml, table: &Name, key: &[&str]) -> Option<(String, &'static str)> {
     if dml.table.key_ref() != table.key_ref() {
@@ -141,16 +119,6 @@ fn moves(dml: &Dml, table: &Name, key: &[&str]) -> Option<(String, &'static str)
         }
         DmlKind::Delete | DmlKind::Merge => None,
     }
-}
-
-/// Why a column of `undo` cannot be restored, judging by what the set says about the table.
-fn bad_undo(check: &StatementCheck<'_>, table: &Name, undo: &[String]) -> Option<String> {
-    let known = check.schema.table(table)?;
-    let column = undo.iter().find(|column| {
-        let generated = known.columns.get(column.as_str()).and_then(|column| column.generated);
-        matches!(generated, Some(Generated::Stored | Generated::Virtual))
-    })?;
-    Some(format!("`undo` names the generated column {column} of {table}, which a rollback cannot restore"))
 }
 
 /// Why a key cannot divide the table into batches, judging by what the set says about the table.
@@ -300,11 +268,9 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_move_and_values_that_cannot_be_restored() {
-        let people = |undo: &str, text: &str| {
-            format!(
-                "-- refit: backfill = {{ table = \"public.\\\"people\\\"\", key = [\"id\"]{undo} }}\n{text}"
-            )
+    fn keys_that_move() {
+        let people = |text: &str| {
+            format!("-- refit: backfill = {{ table = \"public.\\\"people\\\"\", key = [\"id\"] }}\n{text}")
         };
         for text in [
             "UPDATE people SET id = id + 1 WHERE id > $1 AND id <= $2;",
@@ -312,28 +278,17 @@ mod tests {
             "WITH moved AS (UPDATE people SET id = -id WHERE id > $1 AND id <= $2 RETURNING id) SELECT count(*) FROM moved;",
             "INSERT INTO people (id) SELECT id + 1 FROM people WHERE id > $1 AND id <= $2 ON CONFLICT (id) DO UPDATE SET id = 1;",
         ] {
-            fires("backfill-without-range", &[&people("", text)]);
+            fires("backfill-without-range", &[&people(text)]);
         }
         silent(
             "backfill-without-range",
             &[
-                &people("", "UPDATE people SET age = id WHERE id > $1 AND id <= $2;"),
+                &people("UPDATE people SET age = id WHERE id > $1 AND id <= $2;"),
                 &people(
-                    "",
                     "UPDATE posts_archive a SET id = 1 FROM people p WHERE p.id > $1 AND p.id <= $2 AND a.id = p.id;",
                 ),
             ],
         );
-        let table = "-- file: V1__t.sql\nCREATE TABLE t (id bigint PRIMARY KEY, a int, b int GENERATED ALWAYS AS (a + 1) STORED);\n\
-             -- file: V2__u.sql\n";
-        let fill = |undo: &str| {
-            format!(
-                "{table}-- refit: backfill = {{ table = \"t\", key = [\"id\"], undo = [\"{undo}\"] }}\n\
-                 UPDATE t SET a = 1 WHERE id > $1 AND id <= $2;"
-            )
-        };
-        fires("backfill-without-range", &[&fill("b")]);
-        silent("backfill-without-range", &[&fill("a")]);
     }
 
     #[test]

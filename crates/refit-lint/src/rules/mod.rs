@@ -3,6 +3,7 @@
 mod added_column;
 mod alter_enum_rename;
 mod attach_partition;
+mod backfill_undo;
 mod backfill_without_range;
 mod breaking;
 mod check_validated;
@@ -97,6 +98,7 @@ pub(crate) use refit_model::quoted_name as quoted;
 pub static RULES: &[Rule] = &[
     alter_enum_rename::RULE,
     attach_partition::RULE,
+    backfill_undo::RULE,
     backfill_without_range::RULE,
     check_validated::RULE,
     column_type_change::RULE,

@@ -130,8 +130,10 @@ pub struct Dml {
     pub filter: Option<Expr>,
     /// Where the rows of INSERT come from; none for DEFAULT VALUES.
     pub source: Option<Query>,
-    /// ON CONFLICT.
-    pub on_conflict: bool,
+    /// ON CONFLICT DO UPDATE.
+    pub updates_on_conflict: bool,
+    /// RETURNING.
+    pub returning: bool,
     /// MERGE: whether it changes rows that match, and those that its source lacks.
     pub merges: Merges,
     /// Whether it is in a body, where a name that is no column may be a variable.
