@@ -70,7 +70,7 @@ const KIND: Kind = Kind {
 pub fn budgets_of(path: &str, text: &str, unnamed: &str) -> Result<Vec<Budget>, Vec<Problem>> {
     let (mut budgets, mut problems) = (Vec::new(), Vec::new());
     for query in named_queries(KIND, path, text, unnamed)? {
-        match budget(path, text, query) {
+        match budget(path, query) {
             Ok(budget) => budgets.push(budget),
             Err(problem) => problems.push(problem),
         }
@@ -78,9 +78,8 @@ pub fn budgets_of(path: &str, text: &str, unnamed: &str) -> Result<Vec<Budget>, 
     if problems.is_empty() { Ok(budgets) } else { Err(problems) }
 }
 
-fn budget(path: &str, text: &str, named: NamedQuery<'_, Options>) -> Result<Budget, Problem> {
-    let NamedQuery { name, options, query } = named;
-    let position = query.position(text);
+fn budget(path: &str, named: NamedQuery<'_, Options>) -> Result<Budget, Problem> {
+    let NamedQuery { name, options, query, position } = named;
     let problem = |message: String, fix: &str| Err(Problem::new(path, message, fix).at(position));
     let mut durations = Vec::new();
     for (key, value) in [("p95", &options.p95), ("timeout", &options.timeout)] {

@@ -98,7 +98,7 @@ const KIND: Kind = Kind {
 pub fn checks_of(path: &str, text: &str, unnamed: &str, when: When) -> Result<Vec<Check>, Vec<Problem>> {
     let (mut checks, mut problems) = (Vec::new(), Vec::new());
     for query in named_queries(KIND, path, text, unnamed)? {
-        match check(path, text, query, when) {
+        match check(path, query, when) {
             Ok(check) => checks.push(check),
             Err(problem) => problems.push(problem),
         }
@@ -106,9 +106,8 @@ pub fn checks_of(path: &str, text: &str, unnamed: &str, when: When) -> Result<Ve
     if problems.is_empty() { Ok(checks) } else { Err(problems) }
 }
 
-fn check(path: &str, text: &str, named: NamedQuery<'_, Options>, when: When) -> Result<Check, Problem> {
-    let NamedQuery { name, options, query } = named;
-    let position = query.position(text);
+fn check(path: &str, named: NamedQuery<'_, Options>, when: When) -> Result<Check, Problem> {
+    let NamedQuery { name, options, query, position } = named;
     let problem = |message: String, fix: &str| Problem::new(path, message, fix).at(position);
     let tolerance_ppm = match options.tolerance.as_deref().map(parts_per_million) {
         Some(None) => {

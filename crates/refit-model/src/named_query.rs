@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use toml::de::ValueDeserializer;
 
-use crate::problem::Problem;
-use crate::statement::{Statement, first_token, split_statements};
-use crate::text::Position;
+use crate::problem::{Problem, no_statement};
+use crate::statement::{Statement, first_token, statements_of};
+use crate::text::{LineIndex, Position};
 
 /// What a kind of file is called in its headers and its errors.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +28,8 @@ pub(crate) struct NamedQuery<'t, O> {
     pub(crate) name: String,
     pub(crate) options: O,
     pub(crate) query: Statement<'t>,
+    /// Where the query begins.
+    pub(crate) position: Position,
 }
 
 /// A header: `-- check: name { … }`.
@@ -47,13 +49,17 @@ pub(crate) fn named_queries<'t, O: DeserializeOwned + Default>(
     text: &'t str,
     unnamed: &str,
 ) -> Result<Vec<NamedQuery<'t, O>>, Vec<Problem>> {
-    let statements = split_statements(text);
+    let statements = statements_of(path, text).map_err(|problem| vec![problem])?;
     let mut problems = Vec::new();
     let headers = headers::<O>(kind, path, text, &statements, &mut problems);
     let noun = kind.noun;
-    let at = |offset: usize| Position::of(text, offset);
+    let lines = LineIndex::new(text);
+    let at = |offset: usize| lines.position(offset);
     let header_fix = format!("introduce it with a name: `-- {noun}: name`");
     if headers.is_empty() && problems.is_empty() {
+        if statements.is_empty() {
+            return Err(vec![no_statement(path)]);
+        }
         if statements.len() != 1 {
             let message = format!("the file has {} queries without names", statements.len());
             let second = statements.get(1).map_or(0, |one| one.offset);
@@ -74,10 +80,9 @@ pub(crate) fn named_queries<'t, O: DeserializeOwned + Default>(
     let mut queries = Vec::new();
     let mut statements = statements.into_iter().peekable();
     for (header, end) in named.into_iter().zip(ends) {
-        let position = at(header.offset);
         if !names.insert(header.name.clone()) {
             let message = format!("a second {noun} is called `{}`", header.name);
-            problems.push(Problem::new(path, message, "give it another name").at(position));
+            problems.push(Problem::new(path, message, "give it another name").at(at(header.offset)));
         }
         while statements.next_if(|one| one.offset < header.offset).is_some() {}
         let own = std::iter::from_fn(|| statements.next_if(|one| one.offset < end));
@@ -91,7 +96,8 @@ pub(crate) fn named_queries<'t, O: DeserializeOwned + Default>(
         }
         match query {
             Some(query) if is_query(&query) => {
-                queries.push(NamedQuery { name: header.name, options: header.options, query });
+                let position = at(query.offset);
+                queries.push(NamedQuery { name: header.name, options: header.options, query, position });
             }
             Some(query) => {
                 let message = format!("the {noun} `{}` is not a query", header.name);
@@ -99,7 +105,7 @@ pub(crate) fn named_queries<'t, O: DeserializeOwned + Default>(
             }
             None => {
                 let message = format!("the {noun} `{}` has no query", header.name);
-                problems.push(Problem::new(path, message, "write its query below").at(position));
+                problems.push(Problem::new(path, message, "write its query below").at(at(header.offset)));
             }
         }
     }
@@ -157,13 +163,9 @@ fn header<O: DeserializeOwned + Default>(kind: Kind, text: &str) -> Result<(Stri
     if table.is_empty() {
         return Ok((name.to_owned(), O::default()));
     }
-    #[derive(Deserialize)]
-    struct Line<O> {
-        options: O,
-    }
-    let line: Line<O> = toml::from_str(&format!("options = {table}")).map_err(|error| {
+    let options = ValueDeserializer::parse(table).and_then(O::deserialize).map_err(|error| {
         let message = format!("the options of `{name}` cannot be read: {}", error.message());
         (message, format!("`{}`", kind.options))
     })?;
-    Ok((name.to_owned(), line.options))
+    Ok((name.to_owned(), options))
 }

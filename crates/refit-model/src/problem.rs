@@ -39,6 +39,12 @@ pub fn same_version(path: &str, other: &str, version: i64, next: i64) -> Problem
     Problem::new(path, message, format!("give one of them another version, such as {next}"))
 }
 
+/// A SQL file has nothing to run.
+pub(crate) fn no_statement(path: &str) -> Problem {
+    let fix = "write its statement, or `SELECT 1;` if it should do nothing";
+    Problem::new(path, "the file contains no statement", fix)
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.path)?;

@@ -6,6 +6,7 @@
 use squawk_lexer::{LiteralKind, TokenKind};
 
 use self::kind::Words;
+use crate::problem::Problem;
 use crate::text::Position;
 
 mod kind;
@@ -45,11 +46,11 @@ impl Statement<'_> {
 
 /// An unterminated quote or comment at the end of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Unterminated {
+struct Unterminated {
     /// Its start, as a byte offset.
-    pub(crate) offset: usize,
+    offset: usize,
     /// What it is.
-    pub(crate) what: &'static str,
+    what: &'static str,
 }
 
 /// Splits a text into its statements. Empty ones are omitted; the last one needs no semicolon.
@@ -68,8 +69,22 @@ pub(crate) fn first_token(text: &str) -> Option<&str> {
     lexemes(text).find(|lexeme| !lexeme.is_trivia()).map(|lexeme| &text[lexeme.start..lexeme.end])
 }
 
+/// The statements of the file `path`.
+///
+/// # Errors
+/// An unterminated quote or comment.
+pub(crate) fn statements_of<'t>(path: &str, text: &'t str) -> Result<Vec<Statement<'t>>, Problem> {
+    match scan(text) {
+        (statements, None) => Ok(statements),
+        (_, Some(Unterminated { offset, what })) => {
+            let problem = Problem::new(path, format!("this {what} is not terminated"), "close it");
+            Err(problem.at(Position::of(text, offset)))
+        }
+    }
+}
+
 /// Splits a text, and reports an unterminated quote or comment.
-pub(crate) fn scan(text: &str) -> (Vec<Statement<'_>>, Option<Unterminated>) {
+fn scan(text: &str) -> (Vec<Statement<'_>>, Option<Unterminated>) {
     let mut statements = Vec::new();
     let mut unterminated = None;
     let mut current = Current::default();
@@ -141,9 +156,10 @@ impl<'a> Current<'a> {
             TokenKind::Ident => self.enter_or_leave_body(word),
             _ => {}
         }
+        let is_word = matches!(kind, TokenKind::Ident);
         let is_client = || word.eq_ignore_ascii_case("STDIN") || word.eq_ignore_ascii_case("STDOUT");
-        self.names_client |= kind == TokenKind::Ident && self.parens == 0 && is_client();
-        self.after_begin = kind == TokenKind::Ident && word.eq_ignore_ascii_case("BEGIN");
+        self.names_client |= is_word && self.parens == 0 && is_client();
+        self.after_begin = is_word && word.eq_ignore_ascii_case("BEGIN");
         self.words.push(word, matches!(kind, TokenKind::QuotedIdent { .. }));
     }
 

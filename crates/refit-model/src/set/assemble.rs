@@ -12,11 +12,11 @@ use crate::file_name::{FileKind, Version};
 use crate::migration::{CompanionFile, Migration, MigrationFile, Repeatable, Seed};
 use crate::order::RunOrder;
 use crate::package::{check_package, check_ranges};
-use crate::problem::{Problem, SetError, same_version};
+use crate::problem::{Problem, SetError, no_statement, same_version};
 use crate::promotions::Promotions;
 use crate::settings::{Settings, VersionStyle};
 use crate::source::SourceFile;
-use crate::statement::{Unterminated, scan};
+use crate::statement::statements_of;
 use crate::text::{Position, nearest, normalise};
 
 /// Builds the set and collects all problems.
@@ -122,26 +122,22 @@ impl Builder {
                 self.companions.insert((stem, Role::Down), companion(text));
             }
             FileKind::Check { stem } => {
-                self.check_companion(&path, &text);
                 let checks = self
                     .queries_of(&path, &text, |path, text, stem| checks_of(path, text, stem, When::After));
                 self.check_files.insert(stem.clone(), checks);
                 self.companions.insert((stem, Role::Check), companion(text));
             }
             FileKind::StandingCheck => {
-                self.check_companion(&path, &text);
                 let checks = self
                     .queries_of(&path, &text, |path, text, stem| checks_of(path, text, stem, When::Standing));
                 self.checks.extend(checks);
             }
             FileKind::Budget { stem } => {
-                self.check_companion(&path, &text);
                 let budgets = self.queries_of(&path, &text, budgets_of);
                 self.budget_files.insert(stem.clone(), budgets);
                 self.companions.insert((stem, Role::Budget), companion(text));
             }
             FileKind::StandingBudget => {
-                self.check_companion(&path, &text);
                 let budgets = self.queries_of(&path, &text, budgets_of);
                 self.budgets.extend(budgets);
             }
@@ -190,13 +186,10 @@ impl Builder {
 
     /// Checks that a file has statements, each terminated. The statement of a backfill may be a function of the program.
     fn check_sql(&mut self, path: &str, text: &str, is_backfill: bool) {
-        let (statements, unterminated) = scan(text);
-        if let Some(Unterminated { offset, what }) = unterminated {
-            let problem = Problem::new(path, format!("this {what} is not terminated"), "close it");
-            self.problems.push(problem.at(Position::of(text, offset)));
-        } else if statements.is_empty() && !is_backfill {
-            let fix = "write its statement, or `SELECT 1;` if it should do nothing";
-            self.problems.push(Problem::new(path, "the file contains no statement", fix));
+        match statements_of(path, text) {
+            Err(problem) => self.problems.push(problem),
+            Ok(statements) if statements.is_empty() && !is_backfill => self.problems.push(no_statement(path)),
+            Ok(_) => {}
         }
     }
 

@@ -28,7 +28,7 @@ pub(crate) fn lexemes(text: &str) -> impl Iterator<Item = Lexeme> + '_ {
     let mut offset = 0;
     let mut continued = Continued::No;
     std::iter::from_fn(move || {
-        let token = tokens.next().filter(|token| token.kind != TokenKind::Eof)?;
+        let token = tokens.next().filter(|token| !matches!(token.kind, TokenKind::Eof))?;
         let start = offset;
         let mut lexeme = Lexeme { kind: token.kind, start, end: start + token.len as usize };
         if continued == Continued::OnNewLine
