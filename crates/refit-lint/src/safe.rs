@@ -56,7 +56,10 @@ pub fn validated(head: &str, name: &str, definition: &str, first: Runs) -> [Step
     let written = quoted(name);
     let add = format!("{head} ADD CONSTRAINT {written} {definition} NOT VALID");
     let validate = format!("{head} VALIDATE CONSTRAINT {written}");
-    [Step::new(first, format!("add {name}"), add), Step::new(Runs::Later, format!("validate {name}"), validate)]
+    [
+        Step::new(first, format!("add {name}"), add),
+        Step::new(Runs::Later, format!("validate {name}"), validate),
+    ]
 }
 
 /// A unique constraint or primary key over an index that is built first.

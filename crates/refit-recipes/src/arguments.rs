@@ -35,7 +35,11 @@ pub const OPTIONS: [Opt; 23] = [
     opt("references", "TABLE(COLUMN)", "The table and columns that a foreign key refers to"),
     opt("on-delete", "ACTION", "What a foreign key does on delete: cascade, restrict, set-null or no-action"),
     opt("index", "INDEX", "An existing index: its name, or schema.name"),
-    opt("object-name", "NAME", "The name of the new index or constraint [default: as the server would choose it]"),
+    opt(
+        "object-name",
+        "NAME",
+        "The name of the new index or constraint [default: as the server would choose it]",
+    ),
     opt("method", "METHOD", "The access method of the index, such as gin"),
     opt("include", "COLUMN", "Columns that the index only stores"),
     opt("key", "COLUMN", "The columns by which batches walk the table [default: its primary key]"),

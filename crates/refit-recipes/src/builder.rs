@@ -77,7 +77,12 @@ impl<'s> Builder<'s> {
     }
 
     /// The name that was given with `--object-name`, or a free one.
-    pub(crate) fn object_name(&mut self, table: &Table<'_>, middle: &str, ending: &str) -> Result<String, Problem> {
+    pub(crate) fn object_name(
+        &mut self,
+        table: &Table<'_>,
+        middle: &str,
+        ending: &str,
+    ) -> Result<String, Problem> {
         match self.arguments.one("object-name") {
             Some(name) => self.names.given(name),
             None => Ok(self.names.choose(&table.name, middle, ending)),
@@ -97,9 +102,11 @@ impl<'s> Builder<'s> {
                     "{} has no primary key: give --key with columns that are never NULL and begin an index",
                     table.name
                 ),
-                None => "there is no snapshot that shows the primary key: give --key, such as --key id, or run \
+                None => {
+                    "there is no snapshot that shows the primary key: give --key, such as --key id, or run \
                          `cargo xtask snapshot`"
-                    .to_owned(),
+                        .to_owned()
+                }
             }));
         };
         let batches = Batches::by(key, &table.lint_name(), None);

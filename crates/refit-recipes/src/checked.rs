@@ -29,8 +29,13 @@ pub(crate) fn check(files: &[NewFile], postgres: u32) -> Result<(), Problem> {
         let line = inputs
             .iter()
             .find(|input| input.path == finding.path)
-            .and_then(|input| input.text().lines().nth(finding.start.line.saturating_sub(1)).map(str::to_owned))
+            .and_then(|input| {
+                input.text().lines().nth(finding.start.line.saturating_sub(1)).map(str::to_owned)
+            })
             .unwrap_or_default();
-        Err(Problem::new(format!("an argument is not usable: {} ({})\n  {line}", finding.message, finding.rule)))
+        Err(Problem::new(format!(
+            "an argument is not usable: {} ({})\n  {line}",
+            finding.message, finding.rule
+        )))
     })
 }

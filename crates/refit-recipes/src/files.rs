@@ -232,7 +232,9 @@ fn runtime(step: &Step) -> &'static str {
 
 fn verification(step: &Step) -> &'static str {
     match (&step.runs, done(&step.check).is_empty()) {
-        (Runs::Backfill(_), _) => "`cargo xtask backfill status` shows its progress; its check finds rows that are left.",
+        (Runs::Backfill(_), _) => {
+            "`cargo xtask backfill status` shows its progress; its check finds rows that are left."
+        }
         (_, false) => "Its check: `cargo xtask check`.",
         (_, true) => "The migration fails if it does not hold.",
     }

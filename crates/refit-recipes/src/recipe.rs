@@ -65,7 +65,12 @@ pub fn find(name: &str) -> Result<&'static Recipe, Problem> {
     RECIPES.iter().find(|recipe| recipe.name == name).ok_or_else(|| {
         let near = refit_model::nearest(name, RECIPES.iter().map(|recipe| recipe.name));
         let instead = near.map_or_else(
-            || format!("there are {}", RECIPES.iter().map(|recipe| recipe.name).collect::<Vec<_>>().join(", ")),
+            || {
+                format!(
+                    "there are {}",
+                    RECIPES.iter().map(|recipe| recipe.name).collect::<Vec<_>>().join(", ")
+                )
+            },
             |near| format!("did you mean {near}?"),
         );
         Problem::new(format!("there is no recipe {name}: {instead}"))

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use minijinja::{Environment, Error, UndefinedBehavior, Value, context};
+use minijinja::{Environment, Error, UndefinedBehavior, Value};
 use refit_model::quoted_name;
 
 use crate::problem::Problem;
@@ -33,8 +33,7 @@ impl Templates {
     /// A text with its values. An error is a mistake in the template.
     pub(crate) fn render(&self, template: &str) -> Result<String, Problem> {
         let failed = |error: Error| Problem::new(format!("a template cannot be written: {error:#}"));
-        let values = Value::from_iter(self.values.iter().map(|(name, value)| (*name, value.clone())));
-        self.environment.render_str(template, context! { ..values }).map_err(failed)
+        self.environment.render_str(template, Value::from(self.values.clone())).map_err(failed)
     }
 }
 

@@ -33,7 +33,12 @@ pub(crate) fn name(builder: &mut Builder<'_>, table: &Table<'_>, column: &str) {
 }
 
 /// The trigger, behind statements that come first; `before_down` follows in the down file.
-pub(crate) fn begin(builder: &mut Builder<'_>, first: &str, last: &str, title: &'static str) -> Result<(), Problem> {
+pub(crate) fn begin(
+    builder: &mut Builder<'_>,
+    first: &str,
+    last: &str,
+    title: &'static str,
+) -> Result<(), Problem> {
     let up = builder.templates.render(TRIGGER)?;
     let down = builder.templates.render(NO_TRIGGER)?;
     builder.add(

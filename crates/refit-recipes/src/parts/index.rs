@@ -17,7 +17,11 @@ CREATE {% if unique %}UNIQUE {% endif %}INDEX CONCURRENTLY {{ index|ident }} ON 
 ";
 
 /// Takes the options of a new index, and returns its name.
-pub(crate) fn options(builder: &mut Builder<'_>, table: &Table<'_>, columns: &[String]) -> Result<String, Problem> {
+pub(crate) fn options(
+    builder: &mut Builder<'_>,
+    table: &Table<'_>,
+    columns: &[String],
+) -> Result<String, Problem> {
     if table.is_partitioned() {
         return Err(Problem::new(format!(
             "{} is partitioned, where CREATE INDEX CONCURRENTLY fails: create the index ON ONLY the parent, concurrently \
@@ -69,7 +73,9 @@ pub(crate) fn find<'s>(builder: &Builder<'s>) -> Result<(Table<'s>, String, &'s 
             continue;
         }
         if facts.constraints.keys().any(|constraint| bare(constraint) == name) {
-            return Err(Problem::new(format!("{given} belongs to a constraint of {table}: change the constraint")));
+            return Err(Problem::new(format!(
+                "{given} belongs to a constraint of {table}: change the constraint"
+            )));
         }
         if let Some((_, index)) = facts.indexes.iter().find(|(known, _)| bare(known) == name) {
             let written = schema.clone().or_else(|| (own != "public").then_some(own));
@@ -83,7 +89,12 @@ pub(crate) fn find<'s>(builder: &Builder<'s>) -> Result<(Table<'s>, String, &'s 
 }
 
 /// The statement that creates an index of the snapshot, under a name; `map` may rename a column.
-pub(crate) fn definition(table: &Table<'_>, name: &str, index: &Index, map: &dyn Fn(&str) -> String) -> String {
+pub(crate) fn definition(
+    table: &Table<'_>,
+    name: &str,
+    index: &Index,
+    map: &dyn Fn(&str) -> String,
+) -> String {
     let written = |text: &String| match element(table, text) {
         (sql, Some(column)) => {
             let old = quoted_name(&column);
@@ -107,7 +118,8 @@ pub(crate) fn definition(table: &Table<'_>, name: &str, index: &Index, map: &dyn
         sql.push_str(" NULLS NOT DISTINCT");
     }
     if !index.options.is_empty() {
-        let options: Vec<String> = index.options.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+        let options: Vec<String> =
+            index.options.iter().map(|(name, value)| format!("{name} = {value}")).collect();
         sql.push_str(&format!(" WITH ({})", options.join(", ")));
     }
     if !index.predicate.is_empty() {

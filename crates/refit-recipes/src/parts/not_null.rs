@@ -9,7 +9,8 @@ use crate::problem::Problem;
 use crate::step::{Phase, Step};
 use crate::table::Table;
 
-const GIVEN: &str = "From now on no row can get NULL in {{ column|ident }}. Rows that are there are not looked at yet.";
+const GIVEN: &str =
+    "From now on no row can get NULL in {{ column|ident }}. Rows that are there are not looked at yet.";
 const VALIDATE: &str = "Proves that no row has NULL in {{ column|ident }}, while reads and writes continue.";
 const AGAIN: &str = "\
 -- A constraint cannot be made unvalidated again: it is replaced by one that is not validated.

@@ -61,7 +61,10 @@ DROP FUNCTION {{ function }}();
 ";
 
 /// The old column and its type, and refuses what cannot have a second one.
-pub(crate) fn old_column<'s>(builder: &mut Builder<'s>, table: &Table<'s>) -> Result<(String, &'s Column), Problem> {
+pub(crate) fn old_column<'s>(
+    builder: &mut Builder<'s>,
+    table: &Table<'s>,
+) -> Result<(String, &'s Column), Problem> {
     let (old, facts) = builder.column(table)?;
     let Some(facts) = facts else {
         return Err(Problem::new(
@@ -69,7 +72,9 @@ pub(crate) fn old_column<'s>(builder: &mut Builder<'s>, table: &Table<'s>) -> Re
         ));
     };
     if facts.identity.is_some() || !facts.generated.is_empty() {
-        return Err(Problem::new(format!("{old} is generated: a trigger cannot keep a second column equal to it")));
+        return Err(Problem::new(format!(
+            "{old} is generated: a trigger cannot keep a second column equal to it"
+        )));
     }
     if without_equality(&facts.type_name) {
         return Err(Problem::new(format!(
@@ -129,7 +134,8 @@ pub(crate) fn no_trigger(builder: &Builder<'_>) -> Result<String, Problem> {
 
 /// The new column and the trigger. `first` comes before them, `last` after them in the down file.
 pub(crate) fn begin(builder: &mut Builder<'_>, first: &str, last: &str) -> Result<(), Problem> {
-    let add = builder.templates.render("ALTER TABLE {{ table }} ADD COLUMN {{ new|ident }} {{ new_type }};\n\n")?;
+    let add =
+        builder.templates.render("ALTER TABLE {{ table }} ADD COLUMN {{ new|ident }} {{ new_type }};\n\n")?;
     let drop = builder.templates.render("ALTER TABLE {{ table }} DROP COLUMN {{ new|ident }};\n")?;
     let (function, trigger) = (function(builder, false, false)?, trigger(builder)?);
     let end = no_trigger(builder)?;
@@ -243,8 +249,9 @@ pub(crate) fn refuse_referenced(builder: &Builder<'_>, table: &Table<'_>, old: &
     for (key, other) in &catalog.tables {
         for (name, constraint) in &other.constraints {
             let Some(target) = &constraint.references else { continue };
-            let same = Table::of(&target.table, builder.catalog)
-                .is_ok_and(|found| table.facts.is_some_and(|own| found.facts.is_some_and(|found| std::ptr::eq(own, found))));
+            let same = Table::of(&target.table, builder.catalog).is_ok_and(|found| {
+                table.facts.is_some_and(|own| found.facts.is_some_and(|found| std::ptr::eq(own, found)))
+            });
             if same && target.columns.iter().any(|column| bare(column) == old) {
                 return Err(Problem::new(format!(
                     "the foreign key {} of {key} refers to {old}: drop it first, and add it to the new column afterwards",

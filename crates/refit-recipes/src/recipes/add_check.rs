@@ -37,7 +37,8 @@ fn build(builder: &mut Builder<'_>) -> Result<(), Problem> {
     builder.templates.set("constraint", name.clone());
     builder.templates.set("definition", definition.clone());
     builder.purpose("The condition {{ constraint|ident }} holds for every row of {{ table }}.")?;
-    let [add, validate] = validated(&format!("ALTER TABLE {}", table.written()), &name, &definition, Runs::Apart);
+    let [add, validate] =
+        validated(&format!("ALTER TABLE {}", table.written()), &name, &definition, Runs::Apart);
     builder.add(
         Step::quick("", Phase::Expand)
             .why("New rows are checked from now on; those that are there, by the next migration.")

@@ -62,7 +62,8 @@ fn build(builder: &mut Builder<'_>) -> Result<(), Problem> {
         )?;
         title = "constrain";
     }
-    let [add, validate] = validated(&format!("ALTER TABLE {}", table.written()), &name, &definition, Runs::Apart);
+    let [add, validate] =
+        validated(&format!("ALTER TABLE {}", table.written()), &name, &definition, Runs::Apart);
     builder.add(
         Step::quick(title, Phase::Expand)
             .why("New rows are checked from now on; those that are there, by the next migration.")
@@ -112,5 +113,10 @@ fn definition(builder: &Builder<'_>, columns: &[String]) -> Result<String, Probl
             return Err(Problem::new(message));
         }
     };
-    Ok(format!("FOREIGN KEY ({}) REFERENCES {} ({}){action}", idents(columns), target.written(), idents(&list)))
+    Ok(format!(
+        "FOREIGN KEY ({}) REFERENCES {} ({}){action}",
+        idents(columns),
+        target.written(),
+        idents(&list)
+    ))
 }

@@ -23,7 +23,8 @@ fn build(builder: &mut Builder<'_>) -> Result<(), Problem> {
     let table = builder.table()?;
     let columns = builder.columns(&table)?;
     if table.facts.is_none() {
-        let message = "there is no snapshot that shows which columns may be NULL: run `cargo xtask snapshot` first";
+        let message =
+            "there is no snapshot that shows which columns may be NULL: run `cargo xtask snapshot` first";
         return Err(Problem::new(message));
     }
     if table.primary_key().is_some() {

@@ -51,10 +51,16 @@ pub(super) fn over_index(
     let (head, written) = (format!("ALTER TABLE {}", table.written()), table.written());
     let form = OverIndex { head: &head, table: &written, primary, index: &index, rest: "" };
     let [create, constrain] = form.steps(name);
-    let again = format!("ALTER TABLE {written} DROP CONSTRAINT {};\n{};\n", refit_model::quoted_name(name), create.sql[0]);
+    let again = format!(
+        "ALTER TABLE {written} DROP CONSTRAINT {};\n{};\n",
+        refit_model::quoted_name(name),
+        create.sql[0]
+    );
     builder.add(
         Step::index(title, Phase::Expand)
-            .why("Built concurrently: reads and writes of the table continue. It fails if two rows are equal.")
+            .why(
+                "Built concurrently: reads and writes of the table continue. It fails if two rows are equal.",
+            )
             .form(&create)
             .down("DROP INDEX CONCURRENTLY {{ index_path }};")
             .check(checks::INDEX)

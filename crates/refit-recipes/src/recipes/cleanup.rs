@@ -69,7 +69,9 @@ fn build(builder: &mut Builder<'_>) -> Result<(), Problem> {
         }
     };
     builder.templates.set("gone", table.written());
-    builder.templates.set("before", if before.is_empty() { "NULL".to_owned() } else { crate::template::literal(&before) });
+    builder
+        .templates
+        .set("before", if before.is_empty() { "NULL".to_owned() } else { crate::template::literal(&before) });
     builder.templates.set("comment", format!("Backup of the {what}; may be dropped after {date}."));
     builder.purpose = format!("Nothing uses the {what} any more; its rows are kept until {date}.");
     let of_column = builder.arguments.has("column");

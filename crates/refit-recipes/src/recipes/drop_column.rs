@@ -72,6 +72,8 @@ pub(super) fn lift_not_null(builder: &mut Builder<'_>, facts: &Column) -> Result
                  ALTER TABLE {{ table }} ALTER COLUMN {{ column|ident }} SET NOT NULL;",
             )
             .releases("The old release, and the new one that does not use the column: deploy it now.")
-            .rollback("Its down file makes the column NOT NULL again, which fails while rows have NULL there."),
+            .rollback(
+                "Its down file makes the column NOT NULL again, which fails while rows have NULL there.",
+            ),
     )
 }

@@ -40,7 +40,8 @@ fn build(builder: &mut Builder<'_>) -> Result<(), Problem> {
         return Err(Problem::new(format!("the value {long} has more than 63 bytes")));
     }
     builder.templates.set("new_type", written.clone());
-    builder.purpose = format!("The values of {old} in {} are those of an enum, in another column.", table.name);
+    builder.purpose =
+        format!("The values of {old} in {} are those of an enum, in another column.", table.name);
     let create = format!("CREATE TYPE {written} AS ENUM ({});\n", values.join(", "));
     second_column::build(builder, &table, &old, facts, &create, &format!("DROP TYPE {written};\n"))
 }

@@ -52,7 +52,8 @@ fn build(builder: &mut Builder<'_>) -> Result<(), Problem> {
         return Err(Problem::new("give at least two columns: --column a,b"));
     }
     let Some(facts) = table.facts else {
-        let message = "there is no snapshot that shows the types of the columns: run `cargo xtask snapshot` first";
+        let message =
+            "there is no snapshot that shows the types of the columns: run `cargo xtask snapshot` first";
         return Err(Problem::new(message));
     };
     let new = builder.required("to")?.to_owned();
@@ -67,7 +68,8 @@ fn build(builder: &mut Builder<'_>) -> Result<(), Problem> {
     builder.purpose("{{ new|ident }} of {{ table }} holds what {{ columns|idents }} held.")?;
     let (function, trigger) = (builder.templates.render(TRIGGER)?, sync::trigger(builder)?);
     let end = sync::no_trigger(builder)?;
-    let add = builder.templates.render("ALTER TABLE {{ table }} ADD COLUMN {{ new|ident }} {{ new_type }};\n\n")?;
+    let add =
+        builder.templates.render("ALTER TABLE {{ table }} ADD COLUMN {{ new|ident }} {{ new_type }};\n\n")?;
     let drop = builder.templates.render("ALTER TABLE {{ table }} DROP COLUMN {{ new|ident }};\n")?;
     builder.add(
         Step::quick("", Phase::Expand)
@@ -82,9 +84,14 @@ fn build(builder: &mut Builder<'_>) -> Result<(), Problem> {
         let Some(column) = table.column(name)? else { continue };
         builder.templates.set("column", name.clone());
         super::drop_column::lift_not_null(builder, column)?;
-        let default = if column.default.is_empty() { String::new() } else { format!(" DEFAULT {}", column.default) };
+        let default =
+            if column.default.is_empty() { String::new() } else { format!(" DEFAULT {}", column.default) };
         let written = refit_model::quoted_name(name);
-        back.push_str(&format!("ALTER TABLE {} ADD COLUMN {written} {}{default};\n", table.written(), sync::typed(column)));
+        back.push_str(&format!(
+            "ALTER TABLE {} ADD COLUMN {written} {}{default};\n",
+            table.written(),
+            sync::typed(column)
+        ));
     }
     let views = facts.triggers.len();
     if views > 0 {
@@ -92,7 +99,9 @@ fn build(builder: &mut Builder<'_>) -> Result<(), Problem> {
     }
     let drops: String = columns
         .iter()
-        .map(|name| format!("ALTER TABLE {} DROP COLUMN {};\n", table.written(), refit_model::quoted_name(name)))
+        .map(|name| {
+            format!("ALTER TABLE {} DROP COLUMN {};\n", table.written(), refit_model::quoted_name(name))
+        })
         .collect();
     builder.templates.set("column", new);
     builder.add(

@@ -15,8 +15,8 @@
 //! Locks: ACCESS EXCLUSIVE on the table for moments. Rows are copied in batches.
 
 use crate::builder::Builder;
-use crate::parts::sync::{self, RULE};
 use crate::parts::checks;
+use crate::parts::sync::{self, RULE};
 use crate::problem::Problem;
 use crate::recipe::Recipe;
 use crate::step::{Phase, Step};
@@ -47,9 +47,11 @@ fn build(builder: &mut Builder<'_>) -> Result<(), Problem> {
     table.is_new(&new)?;
     builder.templates.set("new", new.clone());
     builder.templates.set("new_type", sync::typed(facts));
-    for (name, template) in
-        [("using_row", "NEW.{{ old|ident }}"), ("back_row", "NEW.{{ new|ident }}"), ("using", "{{ old|ident }}")]
-    {
+    for (name, template) in [
+        ("using_row", "NEW.{{ old|ident }}"),
+        ("back_row", "NEW.{{ new|ident }}"),
+        ("using", "{{ old|ident }}"),
+    ] {
         let text = builder.templates.render(template)?;
         builder.templates.set(name, text);
     }

@@ -83,7 +83,11 @@ fn grants(table: &Table<'_>) -> String {
     for (role, privileges) in facts.grants.iter().filter(|(role, _)| !role.starts_with('(')) {
         let named: Vec<&str> = match privileges.as_str() {
             "ALL" => known.to_vec(),
-            list => list.split(", ").map(|one| one.trim_end_matches('*')).filter(|one| known.contains(one)).collect(),
+            list => list
+                .split(", ")
+                .map(|one| one.trim_end_matches('*'))
+                .filter(|one| known.contains(one))
+                .collect(),
         };
         if !named.is_empty() {
             text.push_str(&format!("GRANT {} ON {} TO {role};\n", named.join(", "), table.written()));

@@ -27,7 +27,9 @@ fn build(builder: &mut Builder<'_>) -> Result<(), Problem> {
     builder.use_table(&table);
     let columns = builder.columns(&table)?;
     if found.unique && !builder.arguments.has("unique") {
-        return Err(Problem::new(format!("{old} is unique, and statements may rely on it: give --unique as well")));
+        return Err(Problem::new(format!(
+            "{old} is unique, and statements may rely on it: give --unique as well"
+        )));
     }
     index::options(builder, &table, &columns)?;
     builder.templates.set("old", table.beside(&old));

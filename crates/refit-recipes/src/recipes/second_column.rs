@@ -7,11 +7,13 @@ use refit_model::quoted_name;
 
 use super::add_unique::over_index;
 use crate::builder::Builder;
+use crate::parts::index::definition;
 use crate::parts::sync::{self, RULE};
 use crate::parts::{checks, not_null};
 use crate::problem::Problem;
 use crate::step::{Phase, Step};
 use crate::table::{Table, columns_of};
+use crate::template::literal;
 
 const AGAIN: &str = "\
 -- A constraint cannot be made unvalidated again: it is replaced by one that is not validated.
@@ -32,7 +34,10 @@ pub(super) fn build(
     let new = builder.required("to")?.to_owned();
     table.is_new(&new)?;
     if table.primary_key().is_some_and(|key| key.iter().any(|column| column == old)) {
-        return Err(Problem::new(format!("{old} belongs to the primary key of {}, which stays as it is", table.name)));
+        return Err(Problem::new(format!(
+            "{old} belongs to the primary key of {}, which stays as it is",
+            table.name
+        )));
     }
     sync::refuse_referenced(builder, table, old)?;
     builder.templates.set("new", new.clone());
@@ -47,15 +52,27 @@ pub(super) fn build(
     if facts.not_null {
         not_null::add(builder, table, &new)?;
     }
-    end(builder, facts)
+    end(builder, table, facts)
 }
 
 /// The conversions, over columns and over the row that is being written.
 fn expressions(builder: &mut Builder<'_>) -> Result<(), Problem> {
     let arguments = builder.arguments;
     for (option, name, row, cast, cast_of_row) in [
-        ("using", "using", "using_row", "{{ old|ident }}::{{ new_type }}", "NEW.{{ old|ident }}::{{ new_type }}"),
-        ("back", "back", "back_row", "{{ new|ident }}::{{ old_type }}", "NEW.{{ new|ident }}::{{ old_type }}"),
+        (
+            "using",
+            "using",
+            "using_row",
+            "{{ old|ident }}::{{ new_type }}",
+            "NEW.{{ old|ident }}::{{ new_type }}",
+        ),
+        (
+            "back",
+            "back",
+            "back_row",
+            "{{ new|ident }}::{{ old_type }}",
+            "NEW.{{ new|ident }}::{{ old_type }}",
+        ),
     ] {
         let (value, of_row) = match arguments.one(option) {
             Some(given) => (format!("({given})"), sync::over_row(builder, given)?),
@@ -74,8 +91,10 @@ fn constraints(builder: &mut Builder<'_>, table: &Table<'_>, old: &str, new: &st
     for (name, constraint) in &facts.constraints {
         let columns = columns_of(constraint);
         let has = columns.iter().any(|column| column == old);
-        let mapped: Vec<String> =
-            columns.iter().map(|column| if column == old { new.to_owned() } else { column.clone() }).collect();
+        let mapped: Vec<String> = columns
+            .iter()
+            .map(|column| if column == old { new.to_owned() } else { column.clone() })
+            .collect();
         match constraint.kind.as_str() {
             "unique" if has && !constraint.deferrable && !table.is_partitioned() => {
                 let copy = builder.names.choose(&table.name, &mapped.join("_"), "key");
@@ -101,9 +120,67 @@ fn constraints(builder: &mut Builder<'_>, table: &Table<'_>, old: &str, new: &st
         ));
     }
     builder.notes.push(
-        "Views, functions and policies that name the old column have to be changed before the last step.".to_owned(),
+        "Views, functions and policies that name the old column have to be changed before the last step."
+            .to_owned(),
     );
     Ok(())
+}
+
+/// The old column's own indexes, constraints and comment, for when it comes back.
+fn restored(builder: &Builder<'_>, table: &Table<'_>, old: &str) -> Result<String, Problem> {
+    let Some(facts) = table.facts else { return Ok(String::new()) };
+    let written = quoted_name(old);
+    let mut text = String::new();
+    for (name, index) in &facts.indexes {
+        let sql = definition(table, &bare(name), index, &|column| column.to_owned());
+        let (_, behind) = sql.split_once(" ON ").unwrap_or_default();
+        if behind.contains(&written) {
+            text.push_str(&sql.replacen("INDEX CONCURRENTLY ", "INDEX ", 1));
+        }
+    }
+    for (name, constraint) in &facts.constraints {
+        let columns = columns_of(constraint);
+        if !columns.iter().any(|column| column == old) && !constraint.expression.contains(&written) {
+            continue;
+        }
+        let what = match constraint.kind.as_str() {
+            "check" => format!("CHECK {}", constraint.expression),
+            "unique" if constraint.index.nulls_not_distinct => {
+                format!("UNIQUE NULLS NOT DISTINCT ({})", idents(&columns))
+            }
+            "unique" => format!("UNIQUE ({})", idents(&columns)),
+            "foreign key" => referring(builder, &columns, constraint)?,
+            _ => continue,
+        };
+        let name = quoted_name(&bare(name));
+        text.push_str(&format!("ALTER TABLE {} ADD CONSTRAINT {name} {what};\n", table.written()));
+    }
+    if let Some(column) = table.column(old)?.filter(|column| !column.comment.is_empty()) {
+        let comment = literal(&column.comment);
+        text.push_str(&format!("COMMENT ON COLUMN {}.{written} IS {comment};\n", table.written()));
+    }
+    Ok(text + "\n")
+}
+
+fn idents(names: &[String]) -> String {
+    names.iter().map(|name| quoted_name(name)).collect::<Vec<_>>().join(", ")
+}
+
+/// The definition of a foreign key from other columns.
+fn referring(builder: &Builder<'_>, columns: &[String], constraint: &Constraint) -> Result<String, Problem> {
+    let Some(target) = &constraint.references else {
+        return Err(Problem::new("a foreign key refers to nothing"));
+    };
+    let targets: Vec<String> = target.columns.iter().map(|column| bare(column)).collect();
+    let table = Table::of(&target.table, builder.catalog)?.written();
+    let mut definition =
+        format!("FOREIGN KEY ({}) REFERENCES {table} ({})", idents(columns), idents(&targets));
+    for (event, action) in [("UPDATE", &target.on_update), ("DELETE", &target.on_delete)] {
+        if !action.is_empty() {
+            definition.push_str(&format!(" ON {event} {}", action.to_uppercase()));
+        }
+    }
+    Ok(definition)
 }
 
 fn foreign_key(
@@ -113,24 +190,11 @@ fn foreign_key(
     columns: &[String],
     constraint: &Constraint,
 ) -> Result<(), Problem> {
-    let Some(target) = &constraint.references else { return Ok(()) };
-    let idents = |names: &mut dyn Iterator<Item = String>| {
-        names.map(|name| quoted_name(&name)).collect::<Vec<_>>().join(", ")
-    };
-    let mut definition = format!(
-        "FOREIGN KEY ({}) REFERENCES {} ({})",
-        idents(&mut columns.iter().cloned()),
-        Table::of(&target.table, builder.catalog)?.written(),
-        idents(&mut target.columns.iter().map(|column| bare(column)))
-    );
-    for (event, action) in [("UPDATE", &target.on_update), ("DELETE", &target.on_delete)] {
-        if !action.is_empty() {
-            definition.push_str(&format!(" ON {event} {}", action.to_uppercase()));
-        }
-    }
+    let definition = referring(builder, columns, constraint)?;
     builder.templates.set("constraint", name);
     builder.templates.set("definition", definition.clone());
-    let [add, validate] = validated(&format!("ALTER TABLE {}", table.written()), name, &definition, Runs::Apart);
+    let [add, validate] =
+        validated(&format!("ALTER TABLE {}", table.written()), name, &definition, Runs::Apart);
     builder.add(
         Step::quick("key", Phase::Migrate)
             .why("The new column refers to the same table; the rows are looked at by the next migration.")
@@ -146,7 +210,8 @@ fn foreign_key(
     )
 }
 
-fn end(builder: &mut Builder<'_>, facts: &Column) -> Result<(), Problem> {
+fn end(builder: &mut Builder<'_>, table: &Table<'_>, facts: &Column) -> Result<(), Problem> {
+    let restored = restored(builder, table, &bare(&facts.name))?;
     let (function, trigger) = (sync::function(builder, false, false)?, sync::trigger(builder)?);
     let no_trigger = sync::no_trigger(builder)?;
     builder.templates.set("default", facts.default.clone());
@@ -156,7 +221,7 @@ fn end(builder: &mut Builder<'_>, facts: &Column) -> Result<(), Problem> {
          {% endif %}ALTER TABLE {{ table }} DROP COLUMN {{ old|ident }};\n",
     )?;
     let add = builder.templates.render(
-        "-- All rows are converted in one statement, while others wait.\n\
+        "-- Others wait until all rows are converted and all indexes are built.\n\
          ALTER TABLE {{ table }} ADD COLUMN {{ old|ident }} {{ old_type }};\n\
          UPDATE {{ table }} SET {{ old|ident }} = {{ back }};\n\
          {% if default %}ALTER TABLE {{ table }} ALTER COLUMN {{ old|ident }} SET DEFAULT {{ default }};\n\
@@ -169,12 +234,12 @@ fn end(builder: &mut Builder<'_>, facts: &Column) -> Result<(), Problem> {
             .manual()
             .why("Every release that runs uses {{ new|ident }}: the old column and the trigger have done their work.")
             .up(format!("{no_trigger}{drop}"))
-            .down(format!("{add}{function}{trigger}"))
+            .down(format!("{add}{restored}{function}{trigger}"))
             .check(checks::COLUMN)
             .releases("Only the new release.")
             .rollback(
-                "Its down file adds the old column again and converts all rows in one statement, while others wait; not its \
-                 indexes and constraints.",
+                "Its down file adds the old column again, converts all rows in one statement, and builds its indexes and \
+                 constraints, while others wait.",
             ),
     )?;
     // The new release may be deployed once everything but the last step is applied.
