@@ -21,7 +21,7 @@ const fn opt(name: &'static str, value: &'static str, help: &'static str) -> Opt
 }
 
 /// All options, in the order of the help.
-pub const OPTIONS: [Opt; 23] = [
+pub const OPTIONS: [Opt; 24] = [
     opt("table", "TABLE", "The table: its name, or schema.name; a name with a dot in it in double quotes"),
     opt("column", "COLUMN", "The column; several are separated by commas, or the option is repeated"),
     opt("to", "NAME", "The new name, or the new column"),
@@ -43,6 +43,11 @@ pub const OPTIONS: [Opt; 23] = [
     opt("method", "METHOD", "The access method of the index, such as gin"),
     opt("include", "COLUMN", "Columns that the index only stores"),
     opt("key", "COLUMN", "The columns by which batches walk the table [default: its primary key]"),
+    opt(
+        "field",
+        "KEY:TYPE",
+        "A key of the document, and the type of its column, such as price:numeric; repeated for several",
+    ),
     opt("values", "VALUE", "The values of the enum, in order"),
     opt("drop-after", "DATE", "The day from which on the backup may be dropped, such as 2027-01-31"),
     opt("comment", "TEXT", "The comment of the new column"),
@@ -112,7 +117,7 @@ impl Arguments {
             if values.iter().any(|value| value.trim().is_empty() || value.contains('\0')) {
                 return Err(Problem::new(format!("--{name} is empty")));
             }
-            let many = matches!(name.as_str(), "column" | "include" | "key" | "values");
+            let many = matches!(name.as_str(), "column" | "field" | "include" | "key" | "values");
             if values.len() > 1 && (!many || recipe.one_column && name == "column") {
                 return Err(Problem::new(format!("recipe {} takes one --{name}", recipe.name)));
             }

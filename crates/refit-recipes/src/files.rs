@@ -174,7 +174,7 @@ fn description(recipe: &Recipe, builder: &Builder<'_>, stems: &[String], at: usi
     let mut text = format!("# {}\n", file_name(name, step.title).replace('_', " "));
     if stems.len() > 1 {
         text.push_str(&format!(
-            "\nStep {} of {} of the recipe `{}`.\n\n| step | migration | may run once it is applied |\n|---|---|---|\n",
+            "\nStep {} of {} of the recipe `{}`.\n\n| step | migration | releases that may run once it is complete |\n|---|---|---|\n",
             at + 1,
             stems.len(),
             recipe.name
@@ -209,7 +209,7 @@ fn purpose(builder: &Builder<'_>, step: &Step) -> String {
 fn risk(step: &Step, steps: usize) -> String {
     let mut text = done(&step.risk).to_owned();
     if steps == 1 {
-        text.push_str(&format!("\n\nMay run once it is applied: {}", done(&step.releases)));
+        text.push_str(&format!("\n\nReleases that may run once it is complete: {}", done(&step.releases)));
     }
     if step.manual {
         text.push_str(
@@ -232,11 +232,14 @@ fn runtime(step: &Step) -> &'static str {
 
 fn verification(step: &Step) -> &'static str {
     match (&step.runs, done(&step.check).is_empty()) {
-        (Runs::Backfill(_), _) => {
+        (Runs::Backfill(_), false) => {
             "`cargo xtask backfill status` shows its progress; its check finds rows that are left."
         }
+        (Runs::Backfill(_), true) => {
+            "`cargo xtask backfill status` shows its progress, and rows that are left."
+        }
         (_, false) => "Its check: `cargo xtask check`.",
-        (_, true) => "The migration fails if it does not hold.",
+        (_, true) => "It succeeds or fails as a whole; there is nothing else to look at.",
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, Error, UndefinedBehavior, Value};
 use refit_model::quoted_name;
 
@@ -17,6 +18,11 @@ pub(crate) struct Templates {
 impl Templates {
     pub(crate) fn new() -> Templates {
         let mut environment = Environment::new();
+        let mut syntax = SyntaxConfig::builder();
+        syntax.keep_trailing_newline(true);
+        if let Ok(syntax) = syntax.build() {
+            environment.set_syntax(syntax);
+        }
         environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
         environment.add_filter("ident", |name: String| quoted_name(&name));
         environment.add_filter("idents", |names: Vec<String>| {

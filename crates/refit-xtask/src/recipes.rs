@@ -83,6 +83,8 @@ impl clap::Args for RecipeArgs {
             let arg = clap::Arg::new(opt.name).long(opt.name).help(opt.help);
             command.arg(match opt.value {
                 "" => arg.action(clap::ArgAction::SetTrue),
+                // A type may have a comma in it.
+                value if opt.name == "field" => arg.value_name(value).action(clap::ArgAction::Append),
                 value if MANY.contains(&opt.name) => {
                     arg.value_name(value).action(clap::ArgAction::Append).value_delimiter(',')
                 }

@@ -55,7 +55,12 @@ CREATE INDEX posts_title ON <posts> (<title>, id);
 CREATE INDEX posts_score ON <posts> (score DESC) WHERE status = 'draft';
 COMMENT ON COLUMN <posts>.<title> IS 'shown in lists';
 CREATE VIEW titles AS SELECT id, <title> FROM <posts>;
-CREATE TABLE people (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, <title> text NOT NULL, <subtitle> text);
+CREATE TABLE people (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, <title> text NOT NULL, <subtitle> text,
+    details jsonb);
+CREATE TABLE events (id bigint, <title> text NOT NULL, at date NOT NULL, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
+CREATE TABLE events_1 PARTITION OF events FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+CREATE TABLE events_2 PARTITION OF events FOR VALUES FROM ('2027-01-01') TO ('2028-01-01');
+CREATE INDEX events_title ON events (<title>);
 CREATE TABLE notes (post_no bigint, body text, first text NOT NULL, last text);
 ";
 
@@ -65,7 +70,9 @@ INSERT INTO <posts> (author_id, <title>, <subtitle>, status, score, code)
 SELECT 1 + n % 20, 'title ' || n, CASE WHEN n % 3 > 0 THEN 'sub ' || n END,
        (ARRAY['draft', 'live', 'gone'])[1 + n % 3], n::text, 'c' || n
 FROM generate_series(1, 2000) n;
-INSERT INTO people (<title>, <subtitle>) SELECT 'given ' || n, 'family ' || n FROM generate_series(1, 300) n;
+INSERT INTO people (<title>, <subtitle>, details) SELECT 'given ' || n, 'family ' || n,
+       CASE WHEN n % 5 > 0 THEN jsonb_build_object('age', n, 'other', true) END FROM generate_series(1, 300) n;
+INSERT INTO events SELECT n, 'event ' || n, date '2026-01-01' + n FROM generate_series(1, 600) n;
 INSERT INTO notes SELECT n, 'body ' || n, 'first ' || n, CASE WHEN n % 2 = 0 THEN 'last ' || n END
 FROM generate_series(1, 500) n;
 ANALYZE;
@@ -132,6 +139,43 @@ DO $$ DECLARE r record; BEGIN
     ASSERT r.<headline> = 'a: c', 'update by the old release';
     UPDATE people SET <headline> = 'd' WHERE id = r.id RETURNING * INTO r;
     ASSERT r.<headline> = 'd', 'update by the new release';
+END $$";
+
+const UNFOLDED: &str = "
+DO $$ DECLARE r record; BEGIN
+    INSERT INTO people (<title>, details) VALUES ('a', '{\"age\": 7, \"b\": 1}') RETURNING * INTO r;
+    ASSERT r.age = 7 AND r.<headline> IS NULL, 'insert by the old release';
+    UPDATE people SET age = 8 WHERE id = r.id RETURNING * INTO r;
+    ASSERT r.details = '{\"age\": 8, \"b\": 1}', 'update by the new release';
+    UPDATE people SET age = NULL WHERE id = r.id RETURNING * INTO r;
+    ASSERT r.details = '{\"b\": 1}', 'NULL by the new release';
+    UPDATE people SET details = '{\"age\": 9}' WHERE id = r.id RETURNING * INTO r;
+    ASSERT r.age = 9, 'update by the old release';
+    UPDATE people SET details = '{\"age\": 10, \"c\": 2}', age = 11 WHERE id = r.id RETURNING * INTO r;
+    ASSERT r.age = 11 AND r.details = '{\"age\": 11, \"c\": 2}', 'update of both';
+    INSERT INTO people (<title>, age) VALUES ('a', 5) RETURNING * INTO r;
+    ASSERT r.details = '{\"age\": 5}', 'insert by the new release';
+END $$";
+
+const SPLIT: &str = "
+DO $$ DECLARE r record; n record; BEGIN
+    INSERT INTO people (<title>, <subtitle>) VALUES ('a', 'b') RETURNING * INTO r;
+    SELECT * INTO STRICT n FROM \"people \"\"more\"\"\" WHERE id = r.id;
+    ASSERT n.<subtitle> = 'b' AND n.details IS NULL, 'insert by the old release';
+    UPDATE people SET <subtitle> = 'c' WHERE id = r.id;
+    UPDATE \"people \"\"more\"\"\" SET details = '1' WHERE id = r.id RETURNING * INTO n;
+    SELECT * INTO STRICT r FROM people WHERE id = r.id;
+    ASSERT n.<subtitle> = 'c' AND r.<subtitle> = 'c' AND r.details = '1', 'update by both';
+    DELETE FROM \"people \"\"more\"\"\" WHERE id = r.id;
+    SELECT * INTO STRICT r FROM people WHERE id = r.id;
+    ASSERT r.<subtitle> IS NULL AND r.details IS NULL, 'delete by the new release';
+    ASSERT NOT EXISTS (SELECT FROM \"people \"\"more\"\"\" WHERE id = r.id), 'it stays deleted';
+    INSERT INTO people (<title>) VALUES ('a') RETURNING * INTO r;
+    INSERT INTO \"people \"\"more\"\"\" (id, <subtitle>) VALUES (r.id, 'new');
+    SELECT * INTO STRICT r FROM people WHERE id = r.id;
+    ASSERT r.<subtitle> = 'new', 'insert by the new release';
+    DELETE FROM people WHERE id = r.id;
+    ASSERT NOT EXISTS (SELECT FROM \"people \"\"more\"\"\" WHERE id = r.id), 'delete by either';
 END $$";
 
 pub(super) const CASES: &[Case] = &[
@@ -257,6 +301,25 @@ pub(super) const CASES: &[Case] = &[
         ..CASE
     },
     Case {
+        recipe: "rename-column",
+        arguments: &[("table", &["events"]), ("column", &["<title>"]), ("to", &["<headline>"])],
+        old: &[
+            WRITE,
+            "INSERT INTO events VALUES (1000, 'x', '2026-05-05'); UPDATE events SET <title> = 'y' WHERE id = 7",
+        ],
+        both: &["DO $$ DECLARE r record; BEGIN \
+                 INSERT INTO events (id, <headline>, at) VALUES (9000, 'h', '2027-05-05') RETURNING * INTO r; ASSERT r.<title> = 'h'; \
+                 UPDATE events SET <title> = 't' WHERE id = 9000 RETURNING * INTO r; ASSERT r.<headline> = 't'; END $$"],
+        new: &["INSERT INTO events (id, <headline>, at) VALUES (1000, 'x', '2026-05-05')"],
+        new_from_end: 1,
+        ..CASE
+    },
+    Case {
+        recipe: "add-check",
+        arguments: &[("table", &["events"]), ("check", &["id > 0"]), ("object-name", &["positive \"id\""])],
+        ..CASE
+    },
+    Case {
         recipe: "change-column-type",
         arguments: &[
             ("table", &["<posts>"]),
@@ -315,6 +378,41 @@ pub(super) const CASES: &[Case] = &[
         new_from_end: 1,
         old: &["INSERT INTO people (<title>, <subtitle>) VALUES ('a', 'b')"],
         last: Last::Loses,
+        ..CASE
+    },
+    Case {
+        recipe: "json-to-columns",
+        arguments: &[
+            ("table", &["people"]),
+            ("column", &["details"]),
+            ("field", &["<headline>:text", "age:integer"]),
+        ],
+        old: &["INSERT INTO people (<title>, details) VALUES ('a', '{\"age\": 7}'); \
+                UPDATE people SET details = details || '{\"age\": 8}' WHERE id < 9; UPDATE people SET details = NULL WHERE id = 5"],
+        both: &[UNFOLDED],
+        new: &[
+            "INSERT INTO people (<title>, age) VALUES ('a', 5); UPDATE people SET age = NULL, <headline> = 'x' WHERE id < 9",
+        ],
+        new_from_end: 1,
+        ..CASE
+    },
+    Case {
+        recipe: "split-table",
+        arguments: &[
+            ("table", &["people"]),
+            ("column", &["<subtitle>", "details"]),
+            ("to", &["people \"more\""]),
+        ],
+        old: &[
+            "INSERT INTO people (<title>, <subtitle>) VALUES ('a', 'b'); UPDATE people SET <subtitle> = 'x' WHERE id < 9; \
+                DELETE FROM people WHERE id = 4",
+        ],
+        both: &[SPLIT],
+        new: &[
+            "INSERT INTO people (<title>) VALUES ('a'); INSERT INTO \"people \"\"more\"\"\" (id, <subtitle>) SELECT max(id), 'z' FROM people; \
+                DELETE FROM people WHERE id = 4",
+        ],
+        new_from_end: 2,
         ..CASE
     },
     Case {

@@ -7,7 +7,7 @@ use crate::table::Table;
 
 const TRIGGER: &str = "\
 CREATE FUNCTION {{ function }}() RETURNS trigger
-LANGUAGE plpgsql AS $refit$
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $refit$
 BEGIN
     NEW.{{ column|ident }} := (SELECT {{ value }} FROM (SELECT NEW.*) AS {{ table_name|ident }});
     RETURN NEW;

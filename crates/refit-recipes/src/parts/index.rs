@@ -128,6 +128,11 @@ pub(crate) fn definition(
     sql + ";\n"
 }
 
+/// The same statement under a lock, for a down file that is one transaction.
+pub(crate) fn at_once(create: &str) -> String {
+    create.replacen("INDEX CONCURRENTLY ", "INDEX ", 1)
+}
+
 /// Whether an index of the table begins with these columns, in any order.
 pub(crate) fn is_indexed(table: &Table<'_>, columns: &[String]) -> bool {
     let Some(facts) = table.facts else { return false };

@@ -5,7 +5,7 @@
 use refit_catalog::{Column, bare};
 use refit_model::quoted_name;
 
-use super::index::definition;
+use super::index::{at_once, definition};
 use crate::builder::{Builder, element};
 use crate::problem::Problem;
 use crate::step::{Phase, Step};
@@ -20,7 +20,7 @@ pub(crate) const RULE: &str = "A trigger keeps both columns equal. What a statem
 /// `{{ swapped }}` says whether `{{ new }}` is the column that was there first, with its default.
 const FUNCTION: &str = "\
 CREATE {% if replace %}OR REPLACE {% endif %}FUNCTION {{ function }}() RETURNS trigger
-LANGUAGE plpgsql AS $refit$
+LANGUAGE plpgsql{% if pinned %} SET search_path FROM CURRENT{% endif %} AS $refit$
 BEGIN
     IF TG_OP = 'INSERT' THEN
 {%- if swapped %}
@@ -175,14 +175,12 @@ pub(crate) fn fill(builder: &mut Builder<'_>, table: &Table<'_>, old: &str) -> R
             .why("Copies {{ old|ident }} to {{ new|ident }} for the rows that were written before the trigger.")
             .up("UPDATE {{ table }}\nSET    {{ new|ident }} = {{ using }}\nWHERE  {{ range }} AND {{ remaining }};")
             .down("-- The copies go with the column.\nSELECT 1;")
-            .check(
-                "SELECT {{ key|idents }} FROM {{ table }} WHERE {{ remaining }} LIMIT 10;"
-            )
             .rollback("The copies go with the column; nothing else was changed."),
     )
 }
 
-/// The indexes of the old column for the new one, and a note about those that are not copied.
+/// The indexes of the old column for the new one, and a note about those that are not copied. `{{ copies }}` creates them for a
+/// column that has the old name.
 pub(crate) fn copy_indexes(
     builder: &mut Builder<'_>,
     table: &Table<'_>,
@@ -190,18 +188,20 @@ pub(crate) fn copy_indexes(
     new: &str,
     with_keys: bool,
 ) -> Result<(), Problem> {
+    builder.templates.set("copies", "");
     let Some(facts) = table.facts else { return Ok(()) };
-    let (mut create, mut drop) = (String::new(), String::new());
+    let (mut create, mut drop, mut again) = (String::new(), String::new(), String::new());
     let (mut copied, mut left) = (Vec::new(), Vec::new());
     let map = |column: &str| if column == old { new.to_owned() } else { column.to_owned() };
     let mentions = |text: &str| text.contains(&quoted_name(old));
     let mut add = |builder: &mut Builder<'_>, index: &refit_catalog::Index, columns: Vec<String>| {
         let name = builder.names.choose(&table.name, &columns.join("_"), "idx");
         create.push_str(&definition(table, &name, index, &map));
+        again.push_str(&at_once(&definition(table, &name, index, &|column| column.to_owned())));
         drop.push_str(&format!("DROP INDEX CONCURRENTLY IF EXISTS {};\n", table.beside(&name)));
         name
     };
-    for (name, index) in &facts.indexes {
+    for (name, index) in facts.indexes.iter().filter(|(_, index)| !index.invalid) {
         let elements: Vec<(String, Option<String>)> =
             index.columns.iter().chain(&index.include).map(|text| element(table, text)).collect();
         let has = elements.iter().any(|(_, column)| column.as_deref() == Some(old));
@@ -229,12 +229,16 @@ pub(crate) fn copy_indexes(
         }
     }
     if !left.is_empty() {
-        builder.notes.push(format!("Not copied, because they hold an expression: {}.", left.join(", ")));
+        builder.notes.push(format!(
+            "Not copied: {}. Create them for the new column if queries need them.",
+            left.join(", ")
+        ));
     }
     if copied.is_empty() {
         return Ok(());
     }
     builder.notes.push(format!("Copied: {}.", copied.join(", ")));
+    builder.templates.set("copies", again);
     builder.add(
         Step::index("index", Phase::Migrate)
             .why("Queries by {{ new|ident }} find the same indexes. After the backfill: each of its rows would cost an entry.")

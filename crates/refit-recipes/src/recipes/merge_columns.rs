@@ -27,7 +27,7 @@ pub(super) const RECIPE: Recipe = Recipe {
 
 const TRIGGER: &str = "\
 CREATE FUNCTION {{ function }}() RETURNS trigger
-LANGUAGE plpgsql AS $refit$
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $refit$
 BEGIN
     -- A release that writes the new column itself is not overruled.
     IF TG_OP = 'INSERT' THEN
@@ -126,7 +126,6 @@ fn fill(builder: &mut Builder<'_>, table: &crate::table::Table<'_>) -> Result<()
             .why("Computes {{ new|ident }} for the rows that were written before the trigger.")
             .up("UPDATE {{ table }}\nSET    {{ new|ident }} = {{ value }}\nWHERE  {{ range }} AND {{ remaining }};")
             .down("-- The values go with the column.\nSELECT 1;")
-            .check("SELECT {{ key|idents }} FROM {{ table }} WHERE {{ remaining }} LIMIT 10;")
             .releases("The old release, and the first new one, which reads {{ new|ident }} and still writes {{ columns|idents }}: deploy it now.")
             .rollback("The values go with the column; nothing else was changed."),
     )

@@ -14,17 +14,19 @@ mod drop_column;
 mod drop_index;
 mod drop_table;
 mod enum_from_text;
+mod json_to_columns;
 mod merge_columns;
 mod rename_column;
 mod rename_table;
 mod replace_index;
 mod second_column;
 mod set_not_null;
+mod split_table;
 
 use crate::recipe::Recipe;
 
 /// All recipes.
-pub static RECIPES: [Recipe; 19] = [
+pub static RECIPES: [Recipe; 21] = [
     add_column::RECIPE,
     add_not_null_column::RECIPE,
     set_not_null::RECIPE,
@@ -40,6 +42,8 @@ pub static RECIPES: [Recipe; 19] = [
     change_column_type::RECIPE,
     enum_from_text::RECIPE,
     merge_columns::RECIPE,
+    json_to_columns::RECIPE,
+    split_table::RECIPE,
     rename_table::RECIPE,
     drop_column::RECIPE,
     drop_table::RECIPE,

@@ -12,6 +12,8 @@
 //! What changes in a statement wins: an UPDATE of either column sets the other, and if it changes both, the new name wins. An
 //! INSERT may give either.
 //!
+//! Functions whose text names the column have to be changed before the last step: PostgreSQL does not see them as dependent.
+//!
 //! Locks: ACCESS EXCLUSIVE on the table for moments. Rows are copied in batches.
 
 use crate::builder::Builder;
@@ -93,9 +95,9 @@ fn end(builder: &mut Builder<'_>) -> Result<(), Problem> {
     let end = sync::no_trigger(builder)?;
     let drop = builder.templates.render("ALTER TABLE {{ table }} DROP COLUMN {{ old|ident }};\n")?;
     let add = builder.templates.render(
-        "-- All rows are copied in one statement, while others wait.\n\
+        "-- Others wait until all rows are copied and the indexes are built.\n\
          ALTER TABLE {{ table }} ADD COLUMN {{ old|ident }} {{ old_type }};\n\
-         UPDATE {{ table }} SET {{ old|ident }} = {{ new|ident }};\n\n",
+         UPDATE {{ table }} SET {{ old|ident }} = {{ new|ident }};\n{{ copies }}\n",
     )?;
     builder.templates.set("column", builder.required("to")?);
     builder.add(
@@ -106,6 +108,6 @@ fn end(builder: &mut Builder<'_>) -> Result<(), Problem> {
             .down(format!("{add}{function}{trigger}"))
             .check(checks::COLUMN)
             .releases("Only the new release.")
-            .rollback("Its down file adds the double again and copies all rows in one statement, while others wait; not its indexes."),
+            .rollback("Its down file adds the double again, copies all rows in one statement and builds its indexes, while others wait."),
     )
 }

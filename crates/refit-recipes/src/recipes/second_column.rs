@@ -7,7 +7,7 @@ use refit_model::quoted_name;
 
 use super::add_unique::over_index;
 use crate::builder::Builder;
-use crate::parts::index::definition;
+use crate::parts::index::{at_once, definition};
 use crate::parts::sync::{self, RULE};
 use crate::parts::{checks, not_null};
 use crate::problem::Problem;
@@ -41,6 +41,7 @@ pub(super) fn build(
     }
     sync::refuse_referenced(builder, table, old)?;
     builder.templates.set("new", new.clone());
+    builder.templates.set("pinned", true);
     expressions(builder)?;
     sync::name(builder, table, old);
     let rule = builder.templates.render(RULE)?;
@@ -135,7 +136,7 @@ fn restored(builder: &Builder<'_>, table: &Table<'_>, old: &str) -> Result<Strin
         let sql = definition(table, &bare(name), index, &|column| column.to_owned());
         let (_, behind) = sql.split_once(" ON ").unwrap_or_default();
         if behind.contains(&written) {
-            text.push_str(&sql.replacen("INDEX CONCURRENTLY ", "INDEX ", 1));
+            text.push_str(&at_once(&sql));
         }
     }
     for (name, constraint) in &facts.constraints {
