@@ -40,7 +40,7 @@ async fn every_recipe_goes_up_and_down_with_rows_while_both_releases_run() {
         assert!(CASES.iter().any(|case| case.recipe == recipe.name), "{} has no case", recipe.name);
     }
     // Names that need quotes for all; names as most people choose them for some.
-    let plain = |case: &&Case| ["add-foreign-key", "set-not-null", "rename-column"].contains(&case.recipe);
+    let plain = |case: &&Case| ["add-foreign-key", "rename-column"].contains(&case.recipe);
     let all =
         CASES.iter().map(|case| (case, true)).chain(CASES.iter().filter(plain).map(|case| (case, false)));
     let proofs = all.map(|(case, odd)| {
@@ -70,7 +70,7 @@ async fn concurrent_writes_of_both_releases_leave_both_columns_equal() {
     let last = set.migrations().last().unwrap().version;
     let writer = async |column: &str| {
         let client = db.connect().await.unwrap();
-        for round in 0..300 {
+        for round in 0..100 {
             let sql = format!("UPDATE posts SET {column} = '{column} {round}' WHERE id <= 3");
             client.batch_execute(&sql).await.unwrap();
         }
@@ -88,7 +88,7 @@ async fn concurrent_writes_of_both_releases_leave_both_columns_equal() {
     assert_eq!(value::<i64>(&db, equal).await, 0);
     let written =
         value::<String>(&db, "SELECT string_agg(DISTINCT title, ',') FROM posts WHERE id <= 3").await;
-    assert!(written.contains(" 299"), "the last write of one of them: {written}");
+    assert!(written.contains(" 99"), "the last write of one of them: {written}");
 }
 
 async fn database(base: &str, odd: bool) -> TestDb {

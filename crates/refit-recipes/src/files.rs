@@ -125,14 +125,15 @@ fn file_name(name: &str, title: &str) -> String {
     }
 }
 
-/// The statements of a text, each with the comments above it, without semicolons.
+/// The statements of a text, each with the comments and the blank line above it, without semicolons.
 fn statements(text: &str) -> Vec<String> {
     let mut from = 0;
     let mut statements = Vec::new();
     for statement in split_statements(text) {
         let end = statement.offset + statement.text.len();
-        let piece = text.get(from..end).unwrap_or(statement.text);
-        statements.push(piece.trim_start_matches([';', '\n', ' ']).to_owned());
+        let piece = text.get(from..end).unwrap_or(statement.text).trim_start_matches(';');
+        let blank = if !statements.is_empty() && piece.starts_with("\n\n") { "\n" } else { "" };
+        statements.push(format!("{blank}{}", piece.trim_start_matches(['\n', ' '])));
         from = end;
     }
     statements

@@ -2,7 +2,7 @@
 
 use refit_catalog::{Catalog, Column, Constraint, Table as Facts, bare, ident};
 use refit_lint::sql::{Name, Span};
-use refit_model::{nearest, quoted_name};
+use refit_model::{nearest, quoted_name, significant_tokens};
 
 use crate::names::{checked, split};
 use crate::problem::Problem;
@@ -99,6 +99,12 @@ impl<'s> Table<'s> {
     }
 }
 
+/// Whether an expression of the catalog names a column.
+pub(crate) fn mentions(expression: &str, column: &str) -> bool {
+    let (written, in_catalog) = (quoted_name(column), ident(column));
+    significant_tokens(expression).into_iter().any(|token| token == written || token == in_catalog)
+}
+
 /// The columns of a constraint.
 pub(crate) fn columns_of(constraint: &Constraint) -> Vec<String> {
     constraint.columns.iter().map(|column| bare(column)).collect()
@@ -119,4 +125,15 @@ fn unknown(given: &str, name: &str, catalog: &Catalog) -> Problem {
     Problem::new(format!(
         "the snapshot has no table {given}:{instead} If a migration adds it, run `cargo xtask snapshot` first"
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::mentions;
+
+    #[test]
+    fn a_column_is_named_by_a_whole_word_outside_of_strings() {
+        assert!(mentions("(code <> ''::text)", "code") && mentions("RANGE (\"At\")", "At"));
+        assert!(!mentions("((kind = 'code'::text) AND code2)", "code"));
+    }
 }

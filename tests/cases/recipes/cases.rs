@@ -49,9 +49,11 @@ CREATE TABLE <posts> (
     status text NOT NULL DEFAULT 'draft',
     score text NOT NULL DEFAULT '0' CHECK (score <> ''),
     code text,
+    kind text CHECK (kind <> 'the code'),
     UNIQUE (code)
 );
 CREATE INDEX posts_title ON <posts> (<title>, id);
+CREATE INDEX posts_kind ON <posts> (kind) WHERE kind = 'code';
 CREATE INDEX posts_score ON <posts> (score DESC) WHERE status = 'draft';
 COMMENT ON COLUMN <posts>.<title> IS 'shown in lists';
 CREATE VIEW titles AS SELECT id, <title> FROM <posts>;

@@ -46,7 +46,7 @@ pub(crate) fn begin(
             .why("Rows that any release writes from now on get a value in {{ column|ident }} if they have none.")
             .up(format!("{first}{up}"))
             .down(format!("{down}{last}"))
-            .releases("The old and the new release."),
+            .releases("The old release, and a new one that may still find NULL in the column."),
     )
 }
 

@@ -3,13 +3,12 @@
 //! The trigger changes the row that is being written and no other, so that it cannot run in a loop.
 
 use refit_catalog::{Column, bare};
-use refit_model::quoted_name;
 
 use super::index::{at_once, definition};
 use crate::builder::{Builder, element};
 use crate::problem::Problem;
 use crate::step::{Phase, Step};
-use crate::table::{Table, columns_of};
+use crate::table::{Table, columns_of, mentions};
 
 /// What the descriptions say of conflicts.
 pub(crate) const RULE: &str = "A trigger keeps both columns equal. What a statement changes wins: an UPDATE of either column sets the other; \
@@ -82,7 +81,7 @@ pub(crate) fn old_column<'s>(
             facts.type_name
         )));
     }
-    if table.facts.is_some_and(|facts| facts.partition_by.contains(&quoted_name(&old))) {
+    if table.facts.is_some_and(|facts| mentions(&facts.partition_by, &old)) {
         return Err(Problem::new(format!("{} is partitioned by {old}: use another table", table.name)));
     }
     builder.templates.set("old", old.clone());
@@ -193,7 +192,6 @@ pub(crate) fn copy_indexes(
     let (mut create, mut drop, mut again) = (String::new(), String::new(), String::new());
     let (mut copied, mut left) = (Vec::new(), Vec::new());
     let map = |column: &str| if column == old { new.to_owned() } else { column.to_owned() };
-    let mentions = |text: &str| text.contains(&quoted_name(old));
     let mut add = |builder: &mut Builder<'_>, index: &refit_catalog::Index, columns: Vec<String>| {
         let name = builder.names.choose(&table.name, &columns.join("_"), "idx");
         create.push_str(&definition(table, &name, index, &map));
@@ -205,8 +203,8 @@ pub(crate) fn copy_indexes(
         let elements: Vec<(String, Option<String>)> =
             index.columns.iter().chain(&index.include).map(|text| element(table, text)).collect();
         let has = elements.iter().any(|(_, column)| column.as_deref() == Some(old));
-        let hidden = elements.iter().any(|(sql, column)| column.is_none() && mentions(sql));
-        if hidden || mentions(&index.predicate) || has && table.is_partitioned() {
+        let hidden = elements.iter().any(|(sql, column)| column.is_none() && mentions(sql, old));
+        if hidden || mentions(&index.predicate, old) || has && table.is_partitioned() {
             left.push(format!("index {}", bare(name)));
         } else if has {
             let columns = elements.iter().filter_map(|(_, column)| column.as_deref()).map(map).collect();

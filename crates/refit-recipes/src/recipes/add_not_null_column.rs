@@ -5,7 +5,8 @@
 //!
 //! Files with `--value`: the column with a trigger, which fills it for releases that do not know it; a backfill for the
 //! rows before; NOT NULL in its safe form, which waits for the backfill; and, when you name it, the end of the trigger. The
-//! new release may be deployed after the first one; before the last one, no older release may run.
+//! new release may write the column after the first one, and rely on it after the backfill; before the last one, no older
+//! release may run.
 //!
 //! Locks: ACCESS EXCLUSIVE on the table for moments. Rows are written in batches and validated while reads and writes
 //! continue.

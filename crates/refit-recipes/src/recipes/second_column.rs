@@ -12,7 +12,7 @@ use crate::parts::sync::{self, RULE};
 use crate::parts::{checks, not_null};
 use crate::problem::Problem;
 use crate::step::{Phase, Step};
-use crate::table::{Table, columns_of};
+use crate::table::{Table, columns_of, mentions};
 use crate::template::literal;
 
 const AGAIN: &str = "\
@@ -110,7 +110,7 @@ fn constraints(builder: &mut Builder<'_>, table: &Table<'_>, old: &str, new: &st
                 builder.notes.push(format!("Copied: constraint {} as {copy}.", bare(name)));
             }
             "not null" => {}
-            _ if has || constraint.expression.contains(&quoted_name(old)) => left.push(bare(name)),
+            _ if has || mentions(&constraint.expression, old) => left.push(bare(name)),
             _ => {}
         }
     }
@@ -132,16 +132,15 @@ fn restored(builder: &Builder<'_>, table: &Table<'_>, old: &str) -> Result<Strin
     let Some(facts) = table.facts else { return Ok(String::new()) };
     let written = quoted_name(old);
     let mut text = String::new();
-    for (name, index) in &facts.indexes {
-        let sql = definition(table, &bare(name), index, &|column| column.to_owned());
-        let (_, behind) = sql.split_once(" ON ").unwrap_or_default();
-        if behind.contains(&written) {
-            text.push_str(&at_once(&sql));
+    for (name, index) in facts.indexes.iter().filter(|(_, index)| !index.invalid) {
+        let mut parts = index.columns.iter().chain(&index.include).chain([&index.predicate]);
+        if parts.any(|part| mentions(part, old)) {
+            text.push_str(&at_once(&definition(table, &bare(name), index, &|column| column.to_owned())));
         }
     }
     for (name, constraint) in &facts.constraints {
         let columns = columns_of(constraint);
-        if !columns.iter().any(|column| column == old) && !constraint.expression.contains(&written) {
+        if !columns.iter().any(|column| column == old) && !mentions(&constraint.expression, old) {
             continue;
         }
         let what = match constraint.kind.as_str() {

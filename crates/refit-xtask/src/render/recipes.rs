@@ -32,7 +32,7 @@ pub(crate) fn page(recipe: &Recipe) -> Text {
     let mut lines = vec![text![BOLD.of(recipe.name), format!(": {}", recipe.summary())]];
     lines.extend(body);
     lines.push(Text::from(""));
-    lines.push(BOLD.of("Options:").into());
+    lines.push(BOLD.of("Options:"));
     let width = recipe.options().map(|(opt, _)| written(opt).len()).max().unwrap_or(0);
     lines.extend(recipe.options().map(|(opt, required)| {
         let need = if required { "" } else { " (optional)" };
