@@ -1,7 +1,9 @@
 //! Every recipe on a real server: its files lint clean, go up, down and up again with rows, and the statements of both releases
 //! succeed at each step.
 
+mod both;
 mod cases;
+mod schema;
 
 use std::collections::BTreeMap;
 
@@ -13,7 +15,8 @@ use refit_lint::{Config, Input, Level, lint};
 use refit_model::{FileKind, MigrationSet, SourceFile};
 use refit_recipes::{Arguments, NewFile, RECIPES, Request, write};
 
-use self::cases::{BASE, CASES, Case, Last, ROWS};
+use self::cases::{CASES, Case, Last};
+use self::schema::{BASE, ROWS};
 use crate::support::{major, value};
 
 /// Names as they are, and names that need quotes; the last one has 63 bytes.

@@ -1,5 +1,7 @@
 //! The recipes with their arguments, and the statements of the two releases.
 
+use super::both::{AS_ENUM, MERGED, RENAMED, RETYPED, SPLIT, UNFOLDED};
+
 /// What becomes of the last step when it is undone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Last {
@@ -39,47 +41,6 @@ const CASE: Case = Case {
     values_stay: false,
 };
 
-pub(super) const BASE: &str = "
-CREATE TABLE <authors> (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL);
-CREATE TABLE <posts> (
-    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    author_id bigint,
-    <title> text NOT NULL DEFAULT 'untitled',
-    <subtitle> text,
-    status text NOT NULL DEFAULT 'draft',
-    score text NOT NULL DEFAULT '0' CHECK (score <> ''),
-    code text,
-    kind text CHECK (kind <> 'the code'),
-    UNIQUE (code)
-);
-CREATE INDEX posts_title ON <posts> (<title>, id);
-CREATE INDEX posts_kind ON <posts> (kind) WHERE kind = 'code';
-CREATE INDEX posts_score ON <posts> (score DESC) WHERE status = 'draft';
-COMMENT ON COLUMN <posts>.<title> IS 'shown in lists';
-CREATE VIEW titles AS SELECT id, <title> FROM <posts>;
-CREATE TABLE people (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, <title> text NOT NULL, <subtitle> text,
-    details jsonb);
-CREATE TABLE events (id bigint, <title> text NOT NULL, at date NOT NULL, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
-CREATE TABLE events_1 PARTITION OF events FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
-CREATE TABLE events_2 PARTITION OF events FOR VALUES FROM ('2027-01-01') TO ('2028-01-01');
-CREATE INDEX events_title ON events (<title>);
-CREATE TABLE notes (post_no bigint, body text, first text NOT NULL, last text);
-";
-
-pub(super) const ROWS: &str = "
-INSERT INTO <authors> (name) SELECT 'author ' || n FROM generate_series(1, 20) n;
-INSERT INTO <posts> (author_id, <title>, <subtitle>, status, score, code)
-SELECT 1 + n % 20, 'title ' || n, CASE WHEN n % 3 > 0 THEN 'sub ' || n END,
-       (ARRAY['draft', 'live', 'gone'])[1 + n % 3], n::text, 'c' || n
-FROM generate_series(1, 2000) n;
-INSERT INTO people (<title>, <subtitle>, details) SELECT 'given ' || n, 'family ' || n,
-       CASE WHEN n % 5 > 0 THEN jsonb_build_object('age', n, 'other', true) END FROM generate_series(1, 300) n;
-INSERT INTO events SELECT n, 'event ' || n, date '2026-01-01' + n FROM generate_series(1, 600) n;
-INSERT INTO notes SELECT n, 'body ' || n, 'first ' || n, CASE WHEN n % 2 = 0 THEN 'last ' || n END
-FROM generate_series(1, 500) n;
-ANALYZE;
-";
-
 /// What the old release does.
 const WRITE: &str = "
 INSERT INTO <posts> (author_id, <title>, score) VALUES (1, 'new', '7');
@@ -87,98 +48,6 @@ UPDATE <posts> SET <title> = <title> || '!', status = 'live' WHERE id BETWEEN 10
 DELETE FROM <posts> WHERE id = 30;
 SELECT id, <title>, status, score FROM <posts> WHERE id < 50;
 ";
-
-const RENAMED: &str = "
-DO $$ DECLARE r record; BEGIN
-    INSERT INTO <posts> (<title>) VALUES ('by old') RETURNING * INTO r;
-    ASSERT r.<title> = 'by old' AND r.<headline> = 'by old', 'insert by the old release';
-    INSERT INTO <posts> (<headline>) VALUES ('by new') RETURNING * INTO r;
-    ASSERT r.<title> = 'by new' AND r.<headline> = 'by new', 'insert by the new release';
-    UPDATE <posts> SET <title> = 'old again' WHERE id = r.id RETURNING * INTO r;
-    ASSERT r.<title> = 'old again' AND r.<headline> = 'old again', 'update by the old release';
-    UPDATE <posts> SET <headline> = 'new again' WHERE id = r.id RETURNING * INTO r;
-    ASSERT r.<title> = 'new again' AND r.<headline> = 'new again', 'update by the new release';
-    UPDATE <posts> SET <title> = 'x', <headline> = 'y' WHERE id = r.id RETURNING * INTO r;
-    ASSERT r.<title> = 'y' AND r.<headline> = 'y', 'update of both';
-    UPDATE <posts> SET status = 'live' WHERE id = r.id RETURNING * INTO r;
-    ASSERT r.<title> = 'y' AND r.<headline> = 'y', 'update of neither';
-    INSERT INTO <posts> (score) VALUES ('1') RETURNING * INTO r;
-    ASSERT r.<title> = 'untitled' AND r.<headline> = 'untitled', 'default';
-    ASSERT (SELECT count(*) FROM titles WHERE <title> = 'y') = 1, 'view';
-END $$";
-
-const RETYPED: &str = "
-DO $$ DECLARE r record; BEGIN
-    INSERT INTO <posts> (score) VALUES ('41') RETURNING * INTO r;
-    ASSERT r.score = '41' AND r.points = 41, 'insert by the old release';
-    INSERT INTO <posts> (points) VALUES (42) RETURNING * INTO r;
-    ASSERT r.score = '42' AND r.points = 42, 'insert by the new release';
-    UPDATE <posts> SET score = '43' WHERE id = r.id RETURNING * INTO r;
-    ASSERT r.score = '43' AND r.points = 43, 'update by the old release';
-    UPDATE <posts> SET points = 44 WHERE id = r.id RETURNING * INTO r;
-    ASSERT r.score = '44' AND r.points = 44, 'update by the new release';
-    UPDATE <posts> SET points = 46, score = '45' WHERE id = r.id RETURNING * INTO r;
-    ASSERT r.score = '46' AND r.points = 46, 'update of both';
-    INSERT INTO <posts> (<title>) VALUES ('t') RETURNING * INTO r;
-    ASSERT r.score = '0' AND r.points = 0, 'default';
-END $$";
-
-const AS_ENUM: &str = "
-DO $$ DECLARE r record; BEGIN
-    INSERT INTO <posts> (status) VALUES ('live') RETURNING * INTO r;
-    ASSERT r.status = 'live' AND r.state = 'live', 'insert by the old release';
-    UPDATE <posts> SET state = 'gone' WHERE id = r.id RETURNING * INTO r;
-    ASSERT r.status = 'gone' AND r.state = 'gone', 'update by the new release';
-    INSERT INTO <posts> (score) VALUES ('1') RETURNING * INTO r;
-    ASSERT r.status = 'draft' AND r.state = 'draft', 'default';
-END $$";
-
-const MERGED: &str = "
-DO $$ DECLARE r record; BEGIN
-    INSERT INTO people (<title>, <subtitle>) VALUES ('a', 'b') RETURNING * INTO r;
-    ASSERT r.<headline> = 'a: b', 'insert by the old release';
-    UPDATE people SET <subtitle> = 'c' WHERE id = r.id RETURNING * INTO r;
-    ASSERT r.<headline> = 'a: c', 'update by the old release';
-    UPDATE people SET <headline> = 'd' WHERE id = r.id RETURNING * INTO r;
-    ASSERT r.<headline> = 'd', 'update by the new release';
-END $$";
-
-const UNFOLDED: &str = "
-DO $$ DECLARE r record; BEGIN
-    INSERT INTO people (<title>, details) VALUES ('a', '{\"age\": 7, \"b\": 1}') RETURNING * INTO r;
-    ASSERT r.age = 7 AND r.<headline> IS NULL, 'insert by the old release';
-    UPDATE people SET age = 8 WHERE id = r.id RETURNING * INTO r;
-    ASSERT r.details = '{\"age\": 8, \"b\": 1}', 'update by the new release';
-    UPDATE people SET age = NULL WHERE id = r.id RETURNING * INTO r;
-    ASSERT r.details = '{\"b\": 1}', 'NULL by the new release';
-    UPDATE people SET details = '{\"age\": 9}' WHERE id = r.id RETURNING * INTO r;
-    ASSERT r.age = 9, 'update by the old release';
-    UPDATE people SET details = '{\"age\": 10, \"c\": 2}', age = 11 WHERE id = r.id RETURNING * INTO r;
-    ASSERT r.age = 11 AND r.details = '{\"age\": 11, \"c\": 2}', 'update of both';
-    INSERT INTO people (<title>, age) VALUES ('a', 5) RETURNING * INTO r;
-    ASSERT r.details = '{\"age\": 5}', 'insert by the new release';
-END $$";
-
-const SPLIT: &str = "
-DO $$ DECLARE r record; n record; BEGIN
-    INSERT INTO people (<title>, <subtitle>) VALUES ('a', 'b') RETURNING * INTO r;
-    SELECT * INTO STRICT n FROM \"people \"\"more\"\"\" WHERE id = r.id;
-    ASSERT n.<subtitle> = 'b' AND n.details IS NULL, 'insert by the old release';
-    UPDATE people SET <subtitle> = 'c' WHERE id = r.id;
-    UPDATE \"people \"\"more\"\"\" SET details = '1' WHERE id = r.id RETURNING * INTO n;
-    SELECT * INTO STRICT r FROM people WHERE id = r.id;
-    ASSERT n.<subtitle> = 'c' AND r.<subtitle> = 'c' AND r.details = '1', 'update by both';
-    DELETE FROM \"people \"\"more\"\"\" WHERE id = r.id;
-    SELECT * INTO STRICT r FROM people WHERE id = r.id;
-    ASSERT r.<subtitle> IS NULL AND r.details IS NULL, 'delete by the new release';
-    ASSERT NOT EXISTS (SELECT FROM \"people \"\"more\"\"\" WHERE id = r.id), 'it stays deleted';
-    INSERT INTO people (<title>) VALUES ('a') RETURNING * INTO r;
-    INSERT INTO \"people \"\"more\"\"\" (id, <subtitle>) VALUES (r.id, 'new');
-    SELECT * INTO STRICT r FROM people WHERE id = r.id;
-    ASSERT r.<subtitle> = 'new', 'insert by the new release';
-    DELETE FROM people WHERE id = r.id;
-    ASSERT NOT EXISTS (SELECT FROM \"people \"\"more\"\"\" WHERE id = r.id), 'delete by either';
-END $$";
 
 pub(super) const CASES: &[Case] = &[
     Case {
