@@ -1,7 +1,7 @@
 //! Safe changes in several steps, written as files of a migrations folder.
 //!
 //! A recipe is one file of `recipes/`: its `//!` block is its page, the code builds its steps. SQL and descriptions are
-//! templates that read as SQL. [`write`] turns the steps into numbered migrations, through the module that the linter's
+//! templates that read as SQL. [`write()`] turns the steps into numbered migrations, through the module that the linter's
 //! fixes use ([`refit_lint::sequence`]), each with its down file, its check and its description.
 //!
 //! It has no connection, clock, environment or output: what it knows of the schema is the snapshot.
