@@ -15,6 +15,7 @@ mod adopt;
 mod approvals;
 mod backfills;
 mod backups;
+mod branch;
 mod cargo;
 mod cli;
 mod commands;

@@ -27,6 +27,7 @@ mod cases {
     mod pooler;
     mod rehearse;
     mod releases;
+    mod renumber;
     mod repair;
     mod report;
     mod rollback;

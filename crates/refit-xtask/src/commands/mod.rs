@@ -16,6 +16,7 @@ mod migrate;
 mod new_migration;
 mod plan;
 mod rehearse;
+mod renumber;
 mod repair;
 mod report;
 mod rollback;
@@ -34,6 +35,8 @@ pub enum Command {
     NewMigration(new_migration::Args),
     /// Find what a migration locks, rewrites, breaks or loses, and show the safe way
     LintMigrations(lint_migrations::Args),
+    /// Give the migrations of this branch versions after those of the main branch
+    Renumber(renumber::Args),
     /// Run migrations on a private PostgreSQL: locks, rewrites, scans, times, waits, and whether down files restore the schema
     Rehearse(rehearse::Args),
     /// Write the schema that the migrations create and the changes of each; print or compare schemas
@@ -81,7 +84,11 @@ impl Command {
     pub fn needs_runtime(&self) -> bool {
         match self {
             Command::LintMigrations(args) => args.needs_runtime(),
-            Command::Approve(_) | Command::Doc(_) | Command::Explain(_) | Command::Completions(_) => false,
+            Command::Approve(_)
+            | Command::Renumber(_)
+            | Command::Doc(_)
+            | Command::Explain(_)
+            | Command::Completions(_) => false,
             _ => true,
         }
     }
@@ -94,6 +101,7 @@ impl Command {
         match self {
             Command::NewMigration(args) => new_migration::run(&args, context),
             Command::LintMigrations(args) => Box::pin(lint_migrations::run(&args, context)).await,
+            Command::Renumber(args) => renumber::run(&args, context),
             Command::Rehearse(args) => Box::pin(rehearse::run(&args, context)).await,
             Command::Snapshot(args) => Box::pin(snapshot::run(&args, context)).await,
             Command::Verify(args) => Box::pin(verify::run(&args, context)).await,
