@@ -14,6 +14,7 @@ mod cases {
     mod budget;
     mod check;
     mod commands;
+    mod conflicts;
     mod doc;
     mod environments;
     mod folders;

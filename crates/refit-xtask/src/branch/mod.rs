@@ -1,6 +1,8 @@
 //! What a branch adds to the migrations of another one: the folder on disk, at the tip of the other branch, and at their last
 //! common commit.
 
+pub(crate) mod overlap;
+pub(crate) mod proof;
 pub(crate) mod renumber;
 
 use std::collections::BTreeMap;
@@ -8,7 +10,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use refit_model::{FileKind, SourceFile, Version};
+use refit_model::{FileKind, RunOrder, SourceFile, Version};
 
 use crate::git::{Git, Since};
 
@@ -54,7 +56,7 @@ impl Branch {
     /// Reads the states. `reference` is the other branch; without one, it is the main branch. `option` needs git.
     ///
     /// # Errors
-    /// When there is no repository, no such branch, no common commit, or the folder has unresolved conflicts.
+    /// When there is no repository, no such branch or no common commit.
     pub(crate) fn read(
         folder: &Path,
         reference: Option<&str>,
@@ -70,15 +72,26 @@ impl Branch {
         };
         let Since { commit, base } = git.since(name)?;
         let path = git.path_of(folder).context("the migrations folder is outside the repository")?;
-        // A name for git: `:/` is the top of the repository.
-        let unmerged = git.read(&["ls-files", "--unmerged", "-z", "--", &format!(":/{path}")])?;
-        if let Some(entry) = unmerged.split('\0').find(|entry| !entry.is_empty()) {
-            let file = entry.rsplit('\t').next().unwrap_or_default();
-            bail!("{file} has an unresolved conflict; resolve it, or abort the merge, and try again");
-        }
         let at = |commit: &str| git.files_below(commit, &path).map(Files::of);
         let theirs = at(&commit)?;
         Ok(Branch { name: name.to_owned(), ours: Files::on_disk(folder)?, theirs, base: at(&base)? })
+    }
+
+    /// Refuses a folder with files of which an interrupted merge or rebase has left both sides.
+    ///
+    /// # Errors
+    /// When there are any, or git fails.
+    pub(crate) fn refuse_unmerged(folder: &Path, option: &'static str) -> anyhow::Result<()> {
+        let git = Git::at(folder, option)?;
+        let path = git.path_of(folder).context("the migrations folder is outside the repository")?;
+        let unmerged = git.read(&["ls-files", "--unmerged", "-z", "--", &format!(":/{path}")])?;
+        match unmerged.split('\0').find(|entry| !entry.is_empty()) {
+            Some(entry) => {
+                let file = entry.rsplit('\t').next().unwrap_or_default();
+                bail!("{file} has an unresolved conflict; resolve it, or abort the merge, and try again")
+            }
+            None => Ok(()),
+        }
     }
 
     /// The versioned migrations that this branch adds: those that the other branch does not have, and never had.
@@ -89,13 +102,29 @@ impl Branch {
         added
     }
 
-    /// The versioned migrations that the other branch has added since the last common commit, and that are not here.
-    pub(crate) fn added_there(&self) -> Vec<Versioned> {
-        let is_known = |file: &str| self.ours.0.contains_key(file) || self.base.0.contains_key(file);
-        let mut added = self.theirs.versioned();
-        added.retain(|one| !is_known(&one.file()));
-        added
+    /// The migrations that the other branch has added since the last common commit, and that are not here; also the repeatable
+    /// ones that it has changed.
+    pub(crate) fn new_there(&self) -> Vec<&str> {
+        new(&self.theirs, &self.ours, &self.base)
     }
+
+    /// The same of this branch.
+    pub(crate) fn new_here(&self) -> Vec<&str> {
+        new(&self.ours, &self.theirs, &self.base)
+    }
+}
+
+/// The migrations of one side that neither the other side nor the last common commit has.
+fn new<'a>(side: &'a Files, other: &Files, base: &Files) -> Vec<&'a str> {
+    let mut files = side.migrations();
+    files.retain(|file| match FileKind::of(file) {
+        Ok(FileKind::Repeatable { .. }) => {
+            let text = side.0.get(*file);
+            base.0.get(*file) != text && other.0.get(*file) != text
+        }
+        _ => !base.0.contains_key(*file) && !other.0.contains_key(*file),
+    });
+    files
 }
 
 impl Files {
@@ -116,6 +145,14 @@ impl Files {
             }
         }
         Ok(Files(files))
+    }
+
+    /// The migrations that run, in the order in which they do.
+    pub(crate) fn migrations(&self) -> Vec<&str> {
+        let mut files: Vec<&str> = self.0.keys().map(String::as_str).collect();
+        files.retain(|file| FileKind::is_migration(file));
+        files.sort_by_cached_key(|file| RunOrder::of(file));
+        files
     }
 
     /// The versioned migrations, in order.

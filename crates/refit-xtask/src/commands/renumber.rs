@@ -50,6 +50,7 @@ struct Document<'a> {
 
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let folder = context.migrations_dir();
+    Branch::refuse_unmerged(&folder, "renumber")?;
     let branch = Branch::read(&folder, args.since.as_deref(), "renumber")?;
     let (plan, files) = renumbering(&branch, &folder)?;
     let document = |written| Document { format: 1, plan: &plan, written };
