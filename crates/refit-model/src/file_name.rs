@@ -31,6 +31,13 @@ pub enum FileKind {
         /// The name after the two underscores.
         name: String,
     },
+    /// `B0018__baseline.sql`: a checkpoint, with which a new database begins in place of the migrations up to this version.
+    Checkpoint {
+        /// The last version that it contains.
+        version: Version,
+        /// The name after the two underscores.
+        name: String,
+    },
     /// `<stem>.down.sql`
     Down {
         /// The migration's file name without `.sql`.
@@ -147,6 +154,10 @@ fn top_level(path: &str, file: &str) -> Result<FileKind, Problem> {
         }
         let kind = stem_of(path, stem)?;
         let stem = stem.to_owned();
+        if matches!(kind, FileKind::Checkpoint { .. }) && suffix != ".sql" {
+            let fix = "remove it: the companion files of the migrations remain".to_owned();
+            return problem("a checkpoint cannot have companion files".to_owned(), fix);
+        }
         return Ok(match suffix {
             ".down.sql" => FileKind::Down { stem },
             ".check.sql" => FileKind::Check { stem },
@@ -193,6 +204,10 @@ fn stem_of(path: &str, stem: &str) -> Result<FileKind, Problem> {
         Some('V') => {
             let version = version(path, &head[1..], name, extension)?;
             Ok(FileKind::Migration { version, name: name.to_owned() })
+        }
+        Some('B') if version_of(&head[1..]).is_some() => {
+            let version = version(path, &head[1..], name, extension)?;
+            Ok(FileKind::Checkpoint { version, name: name.to_owned() })
         }
         Some('U') if version_of(&head[1..]).is_some() => {
             let fix = "use V and a version for a migration that runs once, R__ for one that runs whenever it changes";
@@ -262,7 +277,17 @@ mod tests {
             let problem = classify(path).expect_err(path);
             assert_eq!(problem.fix, fix, "{path}: {}", problem.message);
         }
-        for path in ["V1__x.rs", "U1__x.sql", "notes.txt", "V__x.sql", "X__x.sql", "seeds/a.sql"] {
+        for path in [
+            "V1__x.rs",
+            "B1__x.down.sql",
+            "B1__x.md",
+            "B__x.sql",
+            "U1__x.sql",
+            "notes.txt",
+            "V__x.sql",
+            "X__x.sql",
+            "seeds/a.sql",
+        ] {
             assert!(classify(path).is_err(), "{path}");
         }
     }
@@ -280,6 +305,7 @@ mod tests {
             ("V0001__create_content.budget.sql", FileKind::Budget { stem: stem.clone() }),
             ("budgets/listings.sql", FileKind::StandingBudget),
             ("V0001__create_content.md", FileKind::Doc { stem }),
+            ("B0018__baseline.sql", FileKind::Checkpoint { version: 18, name: "baseline".to_owned() }),
             ("R__reporting_views.sql", FileKind::Repeatable { name: "reporting_views".to_owned() }),
             ("promotions.toml", FileKind::Promotions),
             ("seeds/test/a.sql", FileKind::Seed { environment: "test".to_owned() }),

@@ -11,6 +11,7 @@ mod backfill;
 mod budget;
 mod calendar;
 mod check;
+mod checkpoint;
 mod directive;
 mod environment;
 mod file_name;
@@ -45,6 +46,7 @@ pub use backfill::{BackfillDirective, Inserted, MAX_WORKERS, Strategy, Undo, Win
 pub use budget::{Budget, budgets_of};
 pub use calendar::{FreezePeriod, LocalTime, Opening, RunWindow};
 pub use check::{Check, Severity, When, checks_of};
+pub use checkpoint::Checkpoint;
 pub use directive::{Category, Directives, Phase, Suppression, front_matter};
 pub use environment::{Approvals, Backup, Boot, Environment, unknown_zones};
 pub use file_name::{FileKind, Version, is_valid_name, version_of};

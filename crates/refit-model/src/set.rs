@@ -1,6 +1,7 @@
 //! The set: all migrations of a folder, validated as a whole.
 
 mod assemble;
+mod consistency;
 mod values;
 
 use std::path::Path;
@@ -13,6 +14,7 @@ use assemble::assemble;
 use crate::approvals::ApprovalRecords;
 use crate::budget::Budget;
 use crate::check::Check;
+use crate::checkpoint::Checkpoint;
 use crate::file_name::Version;
 use crate::migration::{Migration, Repeatable, Seed};
 use crate::order::SetStep;
@@ -33,6 +35,7 @@ pub struct MigrationSet {
     budgets: Vec<Budget>,
     approvals: ApprovalRecords,
     promotions: Promotions,
+    checkpoints: Vec<Checkpoint>,
 }
 
 /// The history of a database after the whole set is applied, in a form that the server can compute and send in a few
@@ -112,6 +115,11 @@ impl MigrationSet {
         self.repeatables.iter().find(|repeatable| repeatable.stem == stem)
     }
 
+    /// The checkpoint with which a new database begins: the one of the highest version.
+    pub fn checkpoint(&self) -> Option<&Checkpoint> {
+        self.checkpoints.last()
+    }
+
     /// The seeds, ordered by path.
     pub fn seeds(&self) -> &[Seed] {
         &self.seeds
@@ -148,7 +156,8 @@ impl MigrationSet {
         self
     }
 
-    /// SHA-256 in hex over every text that applying the set may run.
+    /// SHA-256 in hex over the texts of all migrations: what applying the set may run, but for a checkpoint, which is proven to
+    /// make the same schema.
     pub fn digest(&self) -> String {
         let versioned = self.migrations.iter().map(|migration| (migration.version, migration.checksum));
         let repeatable = self.repeatables.iter().map(|repeatable| (-1, repeatable.checksum));

@@ -36,6 +36,7 @@ mod repairs;
 mod scaffold;
 mod schema;
 mod selection;
+mod squash;
 mod styled;
 mod terminal;
 

@@ -34,6 +34,7 @@ mod cases {
     mod rollback;
     mod scripts;
     mod snapshot;
+    mod squash;
     mod trace;
     mod untrusted_text;
     mod verify;

@@ -21,6 +21,7 @@ mod repair;
 mod report;
 mod rollback;
 mod snapshot;
+mod squash;
 mod status;
 mod verify;
 
@@ -41,6 +42,8 @@ pub enum Command {
     Rehearse(rehearse::Args),
     /// Write the schema that the migrations create and the changes of each; print or compare schemas
     Snapshot(snapshot::Args),
+    /// Write the schema of a version as a checkpoint, with which new databases begin
+    Squash(squash::Args),
     /// Compare a database with the snapshot of its migrations, and list the differences
     Verify(verify::Args),
     /// Run the checks of applied migrations and of the whole database, and list what is wrong
@@ -104,6 +107,7 @@ impl Command {
             Command::Renumber(args) => renumber::run(&args, context),
             Command::Rehearse(args) => Box::pin(rehearse::run(&args, context)).await,
             Command::Snapshot(args) => Box::pin(snapshot::run(&args, context)).await,
+            Command::Squash(args) => Box::pin(squash::run(&args, context)).await,
             Command::Verify(args) => Box::pin(verify::run(&args, context)).await,
             Command::Check(args) => Box::pin(check::run(&args, context)).await,
             Command::Budget(args) => Box::pin(budget::run(&args, context)).await,

@@ -21,6 +21,8 @@ pub(crate) struct Requested<'a> {
     pub(crate) policies: Policies,
     /// The selected packages; none for all migrations.
     pub(crate) packages: Option<Vec<&'a str>>,
+    /// Whether a new database may begin with a checkpoint.
+    pub(crate) checkpoints: bool,
 }
 
 impl Requested<'_> {
@@ -35,6 +37,17 @@ impl Requested<'_> {
 
 impl Plan {
     pub(crate) fn compute(set: &MigrationSet, history: &History, requested: &Requested<'_>) -> Plan {
+        let Some(checkpoint) = super::checkpoint::applies(set, history, requested) else {
+            return Plan::of_migrations(set, history, requested);
+        };
+        let begun = super::checkpoint::after(checkpoint, set, history);
+        let mut plan = Plan::of_migrations(set, &begun, requested);
+        (plan.current, plan.applied) = (None, 0);
+        plan.pending.insert(0, PlannedStep::checkpoint(checkpoint));
+        plan
+    }
+
+    fn of_migrations(set: &MigrationSet, history: &History, requested: &Requested<'_>) -> Plan {
         let applied: HashMap<Version, (&str, u64)> =
             history.versioned.iter().map(|row| (row.version, (row.name.as_str(), row.checksum))).collect();
         let newest = set.migrations().last().map(|migration| migration.version);
