@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::footprints::Footprints;
 use crate::problem::Problem;
 use crate::promotions::Promotions;
 
@@ -17,6 +18,8 @@ pub enum FileKind {
     Approvals,
     /// `allowed_signers`: the keys that may sign approvals.
     AllowedSigners,
+    /// `footprints.toml`: what each migration touches.
+    Footprints,
     /// `promotions.toml`: what was applied in other environments.
     Promotions,
     /// `V0001__create_content.sql`
@@ -111,6 +114,7 @@ fn classify(path: &str) -> Result<FileKind, Problem> {
         ["refit.toml"] => Ok(FileKind::Settings),
         ["approvals.toml"] => Ok(FileKind::Approvals),
         ["allowed_signers"] => Ok(FileKind::AllowedSigners),
+        [Footprints::FILE] => Ok(FileKind::Footprints),
         [Promotions::FILE] => Ok(FileKind::Promotions),
         ["README.md"] | ["snapshots", ..] => Ok(FileKind::Ignored),
         ["seeds", environment, file] if file.ends_with(".sql") => {
@@ -308,6 +312,7 @@ mod tests {
             ("B0018__baseline.sql", FileKind::Checkpoint { version: 18, name: "baseline".to_owned() }),
             ("R__reporting_views.sql", FileKind::Repeatable { name: "reporting_views".to_owned() }),
             ("promotions.toml", FileKind::Promotions),
+            ("footprints.toml", FileKind::Footprints),
             ("seeds/test/a.sql", FileKind::Seed { environment: "test".to_owned() }),
             ("refit.toml", FileKind::Settings),
             ("approvals.toml", FileKind::Approvals),

@@ -16,6 +16,7 @@ use crate::budget::Budget;
 use crate::check::Check;
 use crate::checkpoint::Checkpoint;
 use crate::file_name::Version;
+use crate::footprints::Footprints;
 use crate::migration::{Migration, Repeatable, Seed};
 use crate::order::SetStep;
 use crate::problem::SetError;
@@ -36,6 +37,7 @@ pub struct MigrationSet {
     approvals: ApprovalRecords,
     promotions: Promotions,
     checkpoints: Vec<Checkpoint>,
+    footprints: Footprints,
 }
 
 /// The history of a database after the whole set is applied, in a form that the server can compute and send in a few
@@ -113,6 +115,12 @@ impl MigrationSet {
     /// The repeatable migration with a stem.
     pub fn repeatable(&self, stem: &str) -> Option<&Repeatable> {
         self.repeatables.iter().find(|repeatable| repeatable.stem == stem)
+    }
+
+    /// Why the order of two versions may matter: both touch an object, or it is not known. None if they commute.
+    pub fn order_matters(&self, one: Version, other: Version) -> Option<String> {
+        let stem = |version| self.migration(version).map_or("", |migration| migration.stem.as_str());
+        self.footprints.order_matters(&self.digest(), stem(one), stem(other))
     }
 
     /// The checkpoint with which a new database begins: the one of the highest version.

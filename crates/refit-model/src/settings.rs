@@ -36,6 +36,20 @@ pub enum Policy {
     Accept,
 }
 
+/// What to do with a pending migration that is older than an applied one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OutOfOrder {
+    /// Refuse to run, with an error that explains the fix.
+    Refuse,
+    /// Apply it if it touches nothing that an applied newer one touches; otherwise refuse to run.
+    Commuting,
+    /// Apply it with a warning.
+    Warn,
+    /// Apply it silently.
+    Accept,
+}
+
 /// What to do when the history of a database does not match the migrations folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -45,8 +59,10 @@ pub struct Policies {
     /// An applied migration has no file, at or below the newest version of the folder. `cargo xtask repair --forget V0007`
     /// removes it from the history.
     pub missing: Policy,
-    /// A pending migration is older than the newest applied one. With `"warn"` and `"accept"` it is applied.
-    pub out_of_order: Policy,
+    /// A pending migration is older than the newest applied one. With `"warn"` and `"accept"` it is applied. With `"commuting"` it is
+    /// applied if it touches no object that an applied newer one touches, as `footprints.toml` says, which `cargo xtask snapshot`
+    /// then writes.
+    pub out_of_order: OutOfOrder,
     /// The database has versions newer than the newest of the folder, and so than the program that embeds it.
     pub ahead: Policy,
 }
@@ -56,7 +72,7 @@ impl Default for Policies {
         Policies {
             changed: Policy::Refuse,
             missing: Policy::Refuse,
-            out_of_order: Policy::Refuse,
+            out_of_order: OutOfOrder::Refuse,
             ahead: Policy::Warn,
         }
     }
@@ -340,13 +356,13 @@ mod tests {
     #[test]
     fn every_key_is_read() {
         let text = "versions = \"timestamp\"\npostgres = 15\nlock_timeout = \"500ms\"\nmax_file_bytes = 10\nundo_retention = \"2w\"\nretention = \"90d\"\n\
-                    [policy]\nchanged = \"warn\"\nmissing = \"accept\"\nout_of_order = \"warn\"\nahead = \"refuse\"\n\
+                    [policy]\nchanged = \"warn\"\nmissing = \"accept\"\nout_of_order = \"commuting\"\nahead = \"refuse\"\n\
                     [verify]\nignore_tables = [\"ev_*\"]\nignore_schemas = [\"monitoring\"]\n\
                     [variables]\nreader = \"app\"\n[environment.staging.variables]\nreader = \"other\"\n";
         let settings = Settings::parse("refit.toml", text).unwrap();
         assert_eq!(settings.versions, Some(VersionStyle::Timestamp));
         assert_eq!(settings.lock_timeout, Duration::from_millis(500));
-        assert_eq!(settings.policy.out_of_order, Policy::Warn);
+        assert_eq!(settings.policy.out_of_order, OutOfOrder::Commuting);
         assert_eq!(settings.undo_retention, Duration::from_secs(14 * DAY));
         assert_eq!(settings.retention, Duration::from_secs(90 * DAY));
         assert_eq!(settings.verify.ignore_tables, ["ev_*"]);

@@ -20,6 +20,7 @@ mod cases {
     mod folders;
     mod graph;
     mod hooks;
+    mod late;
     mod lint;
     mod lint_fix;
     mod packages;

@@ -9,7 +9,7 @@ mod words;
 
 use std::collections::BTreeSet;
 
-use refit_model::{SqlText, front_matter};
+use refit_model::{SqlText, Touched, front_matter, shared_objects};
 
 use crate::engine::nested;
 use crate::lint::{Input, file_name};
@@ -56,20 +56,32 @@ pub enum Overlap {
 impl Footprint {
     /// What this has in common with another footprint; `None` if the order of the two does not matter.
     pub fn overlap(&self, other: &Footprint) -> Option<Overlap> {
-        let mut names = shared(&self.changes, &other.changes);
-        names.extend(shared(&self.changes, &other.names));
-        names.extend(shared(&other.changes, &self.names));
+        let mut names = shared_objects(&self.changes, &other.changes);
+        names.extend(shared_objects(&self.changes, &other.names));
+        names.extend(shared_objects(&other.changes, &self.names));
         if names.is_empty() {
             let is_empty = |one: &Footprint| one.changes.is_empty() && one.opaque.is_none();
             let reason = self.opaque.or(other.opaque).filter(|_| !is_empty(self) && !is_empty(other));
             return reason.map(Overlap::Unknown);
         }
-        let mut rows = shared(&self.rows, &other.rows);
+        let mut rows = shared_objects(&self.rows, &other.rows);
         if !self.rows.is_empty() && !other.rows.is_empty() {
-            rows.extend(shared(&self.rows, &other.names));
-            rows.extend(shared(&other.rows, &self.names));
+            rows.extend(shared_objects(&self.rows, &other.names));
+            rows.extend(shared_objects(&other.rows, &self.names));
         }
         Some(Overlap::Objects { names, rows })
+    }
+
+    /// What it touches, for `footprints.toml`, with the names that are among `objects`.
+    pub fn touched(&self, objects: &BTreeSet<String>) -> Touched {
+        let mut names = shared_objects(&self.names, objects);
+        names.retain(|name| !self.changes.contains(name));
+        Touched { changes: self.changes.clone(), names, opaque: self.opaque.map(str::to_owned) }
+    }
+
+    /// The objects whose definition or rows it changes.
+    pub fn changes(&self) -> impl Iterator<Item = &String> {
+        self.changes.iter()
     }
 
     fn add(&mut self, other: &Footprint) {
@@ -104,17 +116,6 @@ impl FileFootprint {
         self.statements.iter().for_each(|(_, one)| whole.add(one));
         whole
     }
-}
-
-/// The names of one set that may mean the same object as one of another. A name without a schema may be in any.
-fn shared(some: &BTreeSet<String>, others: &BTreeSet<String>) -> BTreeSet<String> {
-    let last = |name: &str| name.rsplit('.').next().unwrap_or_default().to_owned();
-    let bare: BTreeSet<String> = others.iter().map(|name| last(name)).collect();
-    let is_shared = |name: &&String| match name.contains('.') {
-        true => others.contains(*name) || others.contains(&last(name)),
-        false => bare.contains(*name),
-    };
-    some.iter().filter(is_shared).cloned().collect()
 }
 
 /// The footprints of SQL files that are one set, in the given order. The texts are those that are sent, with values in place of

@@ -10,6 +10,7 @@ use crate::check::{Check, When, checks_of};
 use crate::checkpoint::Checkpoint;
 use crate::directive::{Allowed, FrontMatter, front_matter, parse};
 use crate::file_name::{FileKind, Version};
+use crate::footprints::Footprints;
 use crate::migration::{CompanionFile, Migration, MigrationFile, Repeatable, Seed};
 use crate::order::RunOrder;
 use crate::problem::{Problem, SetError};
@@ -46,6 +47,7 @@ pub(super) fn assemble(
         promotions,
         approvals,
         checkpoints,
+        footprints,
         mut problems,
         ..
     } = builder;
@@ -60,6 +62,7 @@ pub(super) fn assemble(
             promotions,
             approvals,
             checkpoints,
+            footprints,
         });
     }
     problems.sort();
@@ -83,6 +86,7 @@ pub(super) struct Builder {
     budgets: Vec<Budget>,
     approvals: ApprovalRecords,
     promotions: Promotions,
+    footprints: Footprints,
     pub(super) checkpoints: Vec<Checkpoint>,
     /// The checks of migrations, by stem.
     check_files: HashMap<String, Vec<Check>>,
@@ -173,6 +177,10 @@ impl Builder {
                 Err(problems) => self.problems.extend(problems),
             },
             FileKind::AllowedSigners => self.approvals.allowed_signers = Some(text.into_owned()),
+            FileKind::Footprints => match Footprints::parse(&path, &text) {
+                Ok(footprints) => self.footprints = footprints,
+                Err(problem) => self.problems.push(problem),
+            },
             FileKind::Promotions => match Promotions::parse(&path, &text) {
                 Ok(promotions) => self.promotions = promotions,
                 Err(problem) => self.problems.push(problem),

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::bail;
 use refit_lint::sequence::{next_version, with_references};
-use refit_model::{FileKind, PackageRange, Promotions, Settings, Version, version_of};
+use refit_model::{FileKind, Footprints, PackageRange, Promotions, Settings, Version, version_of};
 use serde::Serialize;
 
 use super::{Branch, Versioned};
@@ -272,7 +272,7 @@ fn notes(branch: &Branch, stems: &BTreeMap<&str, String>, folder: &Path) -> Vec<
     for stem in names("refit.toml") {
         notes.push(format!("refit.toml names {stem}: change it to {}", stems[stem]));
     }
-    if folder.join("snapshots").is_dir() {
+    if folder.join("snapshots").is_dir() || branch.ours.0.contains_key(Footprints::FILE) {
         notes.push("the snapshots have the old versions: run `cargo xtask snapshot`".to_owned());
     }
     notes

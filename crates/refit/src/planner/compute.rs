@@ -2,7 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use refit_model::{Migration, MigrationFile, MigrationSet, Policies, Policy, Repeatable, SetStep, Version};
+use refit_model::{
+    Migration, MigrationFile, MigrationSet, OutOfOrder, Policies, Policy, Repeatable, SetStep, Version,
+};
 
 use super::gates::Gates;
 use crate::error::Refusal;
@@ -180,7 +182,21 @@ impl Plan {
         let newest = newest_applied.before(*version).filter(|newest| newest > version);
         if let Some(newest) = newest.filter(|_| !directives.may_wait()) {
             let refusal = Refusal::OutOfOrder { version: *version, path: path.clone(), newest };
-            self.judge(requested.policies.out_of_order, refusal);
+            match requested.policies.out_of_order {
+                OutOfOrder::Refuse => self.judge(Policy::Refuse, refusal),
+                OutOfOrder::Warn => self.judge(Policy::Warn, refusal),
+                OutOfOrder::Accept => {}
+                OutOfOrder::Commuting => match gates.later_that_matters(*version) {
+                    None => self.warnings.push(format!("{path} is late; it commutes with what is applied")),
+                    Some((later, reason)) => self.refusals.push(Refusal::NotCommuting {
+                        version: *version,
+                        path: path.clone(),
+                        later,
+                        reason,
+                        newest,
+                    }),
+                },
+            }
         }
         if directives.backfill.is_some() {
             gates.planned.insert(*version);
