@@ -1,10 +1,15 @@
 //! `refit.toml`: the settings of a set, embedded with it. The documentation of its keys is the text of
 //! `docs/reference/settings.md` (`cargo xtask reference`).
 
+mod durations;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize};
+
+pub(crate) use durations::parse_duration;
+use durations::{DAY, days, duration, duration_text};
 
 use crate::environment::{Environment, circular_requirement};
 use crate::file_name::Version;
@@ -245,8 +250,6 @@ impl Default for Settings {
     }
 }
 
-const DAY: u64 = 24 * 60 * 60;
-
 impl Settings {
     /// Reads `refit.toml`.
     ///
@@ -305,43 +308,6 @@ fn schema<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, 
         true => Err(serde::de::Error::custom("the name of a schema must have 1 to 63 bytes")),
         false => Ok(Some(name)),
     }
-}
-
-/// Reads a duration such as `"500ms"`, `"2s"` or `"1min"`, above zero and below a day.
-pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
-    let bad = || format!("`{text}` is not a duration: write it like \"500ms\", \"2s\" or \"1min\"");
-    let duration: jiff::SignedDuration = text.parse().map_err(|_| bad())?;
-    let duration = Duration::try_from(duration).map_err(|_| bad())?;
-    if duration < Duration::from_millis(1) || duration >= Duration::from_secs(86_400) {
-        return Err(format!("`{text}` is out of range: use at least 1ms and less than a day"));
-    }
-    Ok(duration)
-}
-
-/// Reads a longer one, such as `"30d"`, `"2w"` or `"12h"`; a day has 24 hours.
-fn parse_days(text: &str) -> Result<Duration, String> {
-    let bad = || format!("`{text}` is not a duration: write it like \"30d\", \"2w\" or \"12h\"");
-    let span: jiff::Span = text.parse().map_err(|_| bad())?;
-    let duration = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(|_| bad())?;
-    let duration = Duration::try_from(duration).map_err(|_| bad())?;
-    if duration < Duration::from_secs(1) || duration > Duration::from_secs(36_500 * DAY) {
-        return Err(format!("`{text}` is out of range: use at least 1s and at most 100 years (36500d)"));
-    }
-    Ok(duration)
-}
-
-fn days<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    parse_days(&text).map_err(serde::de::Error::custom)
-}
-
-fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    parse_duration(&text).map_err(serde::de::Error::custom)
-}
-
-fn duration_text<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&format!("{}ms", duration.as_millis()))
 }
 
 #[cfg(test)]

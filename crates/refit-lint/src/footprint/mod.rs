@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn changes_of_rows_are_told_apart() {
+    fn changes_of_rows_are_distinguished() {
         let rows = |one: &str, other: &str| match overlap(BASE, one, other) {
             Some(Overlap::Objects { rows, .. }) => rows.into_iter().collect::<Vec<_>>(),
             other => panic!("{other:?}"),

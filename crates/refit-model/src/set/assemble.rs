@@ -132,11 +132,7 @@ impl Builder {
                 let file = self.migration_file(path, &format!("V0__{name}"), name, text, Allowed::Repeatable);
                 self.repeatables.extend(file.map(|file| Repeatable { file }));
             }
-            FileKind::Checkpoint { version, name } => {
-                self.check_companion(&path, &text);
-                let stem = stem_of(&path).to_owned();
-                self.checkpoints.push(Checkpoint { version, stem, name, path, sql: text.into() });
-            }
+            FileKind::Checkpoint { version, name } => self.checkpoint(path, version, name, text),
             FileKind::Doc { stem } => drop(self.companions.insert((stem, Role::Doc), companion(text))),
             FileKind::Down { stem } => {
                 self.check_companion(&path, &text);
@@ -223,6 +219,12 @@ impl Builder {
             let fix = "write its statement, or `SELECT 1;` if it should do nothing";
             self.problems.push(Problem::new(path, "the file contains no statement", fix));
         }
+    }
+
+    fn checkpoint(&mut self, path: String, version: Version, name: String, sql: Cow<'static, str>) {
+        self.check_companion(&path, &sql);
+        let stem = stem_of(&path).to_owned();
+        self.checkpoints.push(Checkpoint { version, stem, name, path, sql: sql.into() });
     }
 
     fn migration(&mut self, path: String, version: Version, name: String, sql: Cow<'static, str>) {

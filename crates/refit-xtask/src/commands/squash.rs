@@ -17,7 +17,7 @@ use crate::styled::text;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "A database to which nothing was applied runs the checkpoint in one transaction, records the migrations up to its version \
-                  as applied, and goes on with the next one. All other databases ignore it, and so does plain refinery: keep the \
+                  as applied, and continues with the next one. All other databases ignore it, and so does plain refinery: keep the \
                   migrations. A database does not begin with a checkpoint if its session creates objects in another schema than \
                   public, if packages or a lower version are selected, or if its environment requires approvals or promotions.\n\n\
                   The migrations run on a private PostgreSQL, pg_dump writes their schema, the file runs on a second one, and the \

@@ -56,7 +56,10 @@ async fn what_does_not_commute_is_refused() {
             "CREATE TABLE notes (post bigint REFERENCES posts);\n",
             "version 3 is already applied, and both touch posts",
         ),
-        ("DO $$ BEGIN EXECUTE coalesce(current_setting('a', true), 'SELECT 1'); END $$;\n", "may touch anything"),
+        (
+            "DO $$ BEGIN EXECUTE coalesce(current_setting('a', true), 'SELECT 1'); END $$;\n",
+            "may touch anything",
+        ),
     ] {
         let db = TestDb::empty().await.unwrap();
         let workspace = Workspace::new(&[SETTINGS, BASE, APPLIED]).on(&db);

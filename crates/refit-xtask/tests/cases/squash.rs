@@ -86,6 +86,29 @@ async fn a_new_database_and_an_old_one_end_in_the_same_schema() {
 }
 
 #[tokio::test]
+async fn replicas_that_boot_at_once_begin_once_and_what_was_squashed_can_be_rolled_back() {
+    let workspace = workspace();
+    workspace.write("V0002__status.down.sql", "DROP VIEW IF EXISTS titles;\nALTER TABLE posts DROP COLUMN mood, ADD COLUMN note text;\nDROP SCHEMA app CASCADE;\n");
+    workspace.write("V0003__index.down.sql", "DROP INDEX posts_title;\n");
+    workspace.write("V0004__column.down.sql", "ALTER TABLE posts DROP COLUMN d;\n");
+    workspace.run(&["squash", "--to", "3"]).expect(0);
+    let db = TestDb::empty().await.unwrap();
+    let workspace = workspace.on(&db);
+    let started: Vec<_> = (0..3).map(|_| workspace.command().arg("migrate").spawn().unwrap()).collect();
+    for mut replica in started {
+        assert!(replica.wait().unwrap().success());
+    }
+    let began: i64 = value(&db, "SELECT count(*) FROM refit.step WHERE kind = 'checkpoint'").await;
+    assert_eq!(began, 1);
+    workspace.run(&["rollback", "--to", "1", "--yes"]).expect(0);
+    assert!(history(&db).await.starts_with("1:"));
+    // The database is not new any more.
+    let plan = workspace.run(&["plan"]).expect(1);
+    assert!(plan.stdout.contains("V0002__status") && !plan.stdout.contains("B0003"), "{}", plan.stdout);
+    workspace.run(&["migrate"]).expect(0);
+}
+
+#[tokio::test]
 async fn an_edit_needs_a_new_checkpoint_and_the_newest_counts() {
     let workspace = workspace();
     workspace.run(&["squash", "--to", "2"]).expect(0);
@@ -159,7 +182,7 @@ async fn rows_are_refused_or_carried() {
     let db = TestDb::empty().await.unwrap();
     let workspace = workspace.on(&db);
     workspace.run(&["migrate"]).expect(0);
-    // The identity goes on behind the rows.
+    // The identity continues after the rows.
     execute(&db, "INSERT INTO posts (title) VALUES ('c')").await;
     assert_eq!(
         value::<String>(&db, "SELECT string_agg(id || title, ',' ORDER BY id) FROM posts").await,
