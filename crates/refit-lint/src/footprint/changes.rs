@@ -101,7 +101,7 @@ fn of_index(name: &Name, schema: &Schema, found: &mut Footprint) {
     }
 }
 
-/// A statement of which only the first words are known changes all that it names, but for the roles of GRANT and REVOKE.
+/// A statement of which only the first words are known changes all that it names, but for the roles of GRANT, REVOKE and OWNER TO.
 fn other(first: &str, text: &str, found: &mut Footprint) {
     let is = |words: &str| first.starts_with(words);
     const EVERYTHING: [&str; 6] =
@@ -113,8 +113,9 @@ fn other(first: &str, text: &str, found: &mut Footprint) {
         found.opaque(CASCADE);
     }
     let end = match () {
-        () if is("GRANT") => text.to_uppercase().rfind(" TO "),
-        () if is("REVOKE") => text.to_uppercase().rfind(" FROM "),
+        () if is("GRANT") => text.to_ascii_uppercase().rfind(" TO "),
+        () if is("REVOKE") => text.to_ascii_uppercase().rfind(" FROM "),
+        () if is("ALTER") => text.to_ascii_uppercase().rfind(" OWNER TO "),
         () => None,
     };
     let named = end.and_then(|end| text.get(..end)).unwrap_or(text);
