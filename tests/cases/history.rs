@@ -1,6 +1,6 @@
 //! Histories that do not match the set: each case has its own error, with what to do.
 
-use refit::model::{Policies, Policy};
+use refit::model::{OutOfOrder, Policies, Policy};
 use refit::{Error, Refusal};
 use refit_devdb::TestDb;
 
@@ -46,7 +46,7 @@ async fn a_late_file_is_refused_or_applied_by_policy() {
     migrator(&[ONE, THREE]).run(db.url()).await.unwrap();
     let error = migrator(&[ONE, TWO, THREE]).run(db.url()).await.unwrap_err();
     assert!(matches!(refusal(error), Refusal::OutOfOrder { version: 2, newest: 3, .. }));
-    let tolerant = Policies { out_of_order: Policy::Warn, ..Policies::default() };
+    let tolerant = Policies { out_of_order: OutOfOrder::Warn, ..Policies::default() };
     let report = migrator(&[ONE, TWO, THREE]).policies(tolerant).run(db.url()).await.unwrap();
     let [warning] = &report.warnings[..] else { panic!("{report}") };
     assert!(warning.contains("is late") && !warning.contains("out_of_order"), "{warning}");

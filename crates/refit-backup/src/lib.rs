@@ -10,6 +10,7 @@
 //! *Invariant*: a file has its final name only when it is complete, and a backup is on record before it begins.
 
 mod create;
+mod definitions;
 mod digest;
 mod doctor;
 mod dump;
@@ -30,6 +31,7 @@ mod touched;
 mod verify;
 
 pub use create::{Request, create};
+pub use definitions::{TableContent, definitions, table_contents};
 pub use doctor::{Diagnosis, doctor, size};
 pub use error::Error;
 pub use hook::{BackupHook, touched_tables};

@@ -62,7 +62,8 @@ fn predict_all(inputs: &[Input], postgres: u32) -> Vec<Prediction> {
     all
 }
 
-fn is_opaque(kind: &StmtKind, schema: &Schema) -> bool {
+/// Whether a statement may change tables that it does not name.
+pub(crate) fn is_opaque(kind: &StmtKind, schema: &Schema) -> bool {
     match kind {
         StmtKind::DynamicSql { text, .. } => text.is_none(),
         StmtKind::Call { name, args } => schema.functions(name, args.len()).next().is_none(),

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::footprints::Footprints;
 use crate::problem::Problem;
 use crate::promotions::Promotions;
 
@@ -17,6 +18,8 @@ pub enum FileKind {
     Approvals,
     /// `allowed_signers`: the keys that may sign approvals.
     AllowedSigners,
+    /// `footprints.toml`: what each migration touches.
+    Footprints,
     /// `promotions.toml`: what was applied in other environments.
     Promotions,
     /// `V0001__create_content.sql`
@@ -28,6 +31,13 @@ pub enum FileKind {
     },
     /// `R__reporting_views.sql`
     Repeatable {
+        /// The name after the two underscores.
+        name: String,
+    },
+    /// `B0018__baseline.sql`: a checkpoint, with which a new database begins in place of the migrations up to this version.
+    Checkpoint {
+        /// The last version that it contains.
+        version: Version,
         /// The name after the two underscores.
         name: String,
     },
@@ -104,6 +114,7 @@ fn classify(path: &str) -> Result<FileKind, Problem> {
         ["refit.toml"] => Ok(FileKind::Settings),
         ["approvals.toml"] => Ok(FileKind::Approvals),
         ["allowed_signers"] => Ok(FileKind::AllowedSigners),
+        [Footprints::FILE] => Ok(FileKind::Footprints),
         [Promotions::FILE] => Ok(FileKind::Promotions),
         ["README.md"] | ["snapshots", ..] => Ok(FileKind::Ignored),
         ["seeds", environment, file] if file.ends_with(".sql") => {
@@ -147,6 +158,10 @@ fn top_level(path: &str, file: &str) -> Result<FileKind, Problem> {
         }
         let kind = stem_of(path, stem)?;
         let stem = stem.to_owned();
+        if matches!(kind, FileKind::Checkpoint { .. }) && suffix != ".sql" {
+            let fix = "remove it: the companion files of the migrations remain".to_owned();
+            return problem("a checkpoint cannot have companion files".to_owned(), fix);
+        }
         return Ok(match suffix {
             ".down.sql" => FileKind::Down { stem },
             ".check.sql" => FileKind::Check { stem },
@@ -193,6 +208,10 @@ fn stem_of(path: &str, stem: &str) -> Result<FileKind, Problem> {
         Some('V') => {
             let version = version(path, &head[1..], name, extension)?;
             Ok(FileKind::Migration { version, name: name.to_owned() })
+        }
+        Some('B') if version_of(&head[1..]).is_some() => {
+            let version = version(path, &head[1..], name, extension)?;
+            Ok(FileKind::Checkpoint { version, name: name.to_owned() })
         }
         Some('U') if version_of(&head[1..]).is_some() => {
             let fix = "use V and a version for a migration that runs once, R__ for one that runs whenever it changes";
@@ -262,7 +281,17 @@ mod tests {
             let problem = classify(path).expect_err(path);
             assert_eq!(problem.fix, fix, "{path}: {}", problem.message);
         }
-        for path in ["V1__x.rs", "U1__x.sql", "notes.txt", "V__x.sql", "X__x.sql", "seeds/a.sql"] {
+        for path in [
+            "V1__x.rs",
+            "B1__x.down.sql",
+            "B1__x.md",
+            "B__x.sql",
+            "U1__x.sql",
+            "notes.txt",
+            "V__x.sql",
+            "X__x.sql",
+            "seeds/a.sql",
+        ] {
             assert!(classify(path).is_err(), "{path}");
         }
     }
@@ -280,8 +309,10 @@ mod tests {
             ("V0001__create_content.budget.sql", FileKind::Budget { stem: stem.clone() }),
             ("budgets/listings.sql", FileKind::StandingBudget),
             ("V0001__create_content.md", FileKind::Doc { stem }),
+            ("B0018__baseline.sql", FileKind::Checkpoint { version: 18, name: "baseline".to_owned() }),
             ("R__reporting_views.sql", FileKind::Repeatable { name: "reporting_views".to_owned() }),
             ("promotions.toml", FileKind::Promotions),
+            ("footprints.toml", FileKind::Footprints),
             ("seeds/test/a.sql", FileKind::Seed { environment: "test".to_owned() }),
             ("refit.toml", FileKind::Settings),
             ("approvals.toml", FileKind::Approvals),

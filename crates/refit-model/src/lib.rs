@@ -11,9 +11,11 @@ mod backfill;
 mod budget;
 mod calendar;
 mod check;
+mod checkpoint;
 mod directive;
 mod environment;
 mod file_name;
+mod footprints;
 mod hook;
 mod migration;
 mod name;
@@ -45,9 +47,11 @@ pub use backfill::{BackfillDirective, Inserted, MAX_WORKERS, Strategy, Undo, Win
 pub use budget::{Budget, budgets_of};
 pub use calendar::{FreezePeriod, LocalTime, Opening, RunWindow};
 pub use check::{Check, Severity, When, checks_of};
+pub use checkpoint::Checkpoint;
 pub use directive::{Category, Directives, Phase, Suppression, front_matter};
 pub use environment::{Approvals, Backup, Boot, Environment, unknown_zones};
 pub use file_name::{FileKind, Version, is_valid_name, version_of};
+pub use footprints::{Footprints, Touched, shared_objects};
 pub use hook::{HookEvent, HookSettings, expected_duration};
 pub use migration::{CompanionFile, Migration, MigrationFile, Repeatable, Seed};
 pub use name::{fold, identifier_name, quoted_name};
@@ -59,7 +63,8 @@ pub use promotions::{Promotion, Promotions};
 pub use server_hash::server_hash;
 pub use set::{HistoryDigest, MigrationSet};
 pub use settings::{
-    LintLevel, LintPath, LintSettings, PackageRange, Policies, Policy, Settings, VerifySettings, VersionStyle,
+    LintLevel, LintPath, LintSettings, OutOfOrder, PackageRange, Policies, Policy, Settings, VerifySettings,
+    VersionStyle,
 };
 pub use source::{SourceFile, read_folder};
 pub use sql_text::SqlText;

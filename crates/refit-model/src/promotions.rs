@@ -50,6 +50,11 @@ impl Promotions {
         self.0.get(environment)?.get(stem)
     }
 
+    /// The environments in which a migration was applied.
+    pub fn environments_of<'a>(&'a self, stem: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(_, applied)| applied.contains_key(stem)).map(|(name, _)| name.as_str())
+    }
+
     /// Records a migration in an environment, in place of an earlier record.
     pub fn record(&mut self, environment: &str, stem: &str, promotion: Promotion) {
         self.0.entry(environment.to_owned()).or_default().insert(stem.to_owned(), promotion);

@@ -1,6 +1,7 @@
 //! The set: all migrations of a folder, validated as a whole.
 
 mod assemble;
+mod consistency;
 mod values;
 
 use std::path::Path;
@@ -13,7 +14,9 @@ use assemble::assemble;
 use crate::approvals::ApprovalRecords;
 use crate::budget::Budget;
 use crate::check::Check;
+use crate::checkpoint::Checkpoint;
 use crate::file_name::Version;
+use crate::footprints::Footprints;
 use crate::migration::{Migration, Repeatable, Seed};
 use crate::order::SetStep;
 use crate::problem::SetError;
@@ -33,6 +36,8 @@ pub struct MigrationSet {
     budgets: Vec<Budget>,
     approvals: ApprovalRecords,
     promotions: Promotions,
+    checkpoints: Vec<Checkpoint>,
+    footprints: Footprints,
 }
 
 /// The history of a database after the whole set is applied, in a form that the server can compute and send in a few
@@ -112,6 +117,17 @@ impl MigrationSet {
         self.repeatables.iter().find(|repeatable| repeatable.stem == stem)
     }
 
+    /// Why the order of two versions may matter: both touch an object, or it is not known. None if they commute.
+    pub fn order_matters(&self, one: Version, other: Version) -> Option<String> {
+        let stem = |version| self.migration(version).map_or("", |migration| migration.stem.as_str());
+        self.footprints.order_matters(&self.digest(), stem(one), stem(other))
+    }
+
+    /// The checkpoint with which a new database begins: the one of the highest version.
+    pub fn checkpoint(&self) -> Option<&Checkpoint> {
+        self.checkpoints.last()
+    }
+
     /// The seeds, ordered by path.
     pub fn seeds(&self) -> &[Seed] {
         &self.seeds
@@ -148,7 +164,8 @@ impl MigrationSet {
         self
     }
 
-    /// SHA-256 in hex over every text that applying the set may run.
+    /// SHA-256 in hex over the texts of all migrations: what applying the set may run, but for a checkpoint, which is proven to
+    /// make the same schema.
     pub fn digest(&self) -> String {
         let versioned = self.migrations.iter().map(|migration| (migration.version, migration.checksum));
         let repeatable = self.repeatables.iter().map(|repeatable| (-1, repeatable.checksum));

@@ -1,10 +1,15 @@
 //! `refit.toml`: the settings of a set, embedded with it. The documentation of its keys is the text of
 //! `docs/reference/settings.md` (`cargo xtask reference`).
 
+mod durations;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize};
+
+pub(crate) use durations::parse_duration;
+use durations::{DAY, days, duration, duration_text};
 
 use crate::environment::{Environment, circular_requirement};
 use crate::file_name::Version;
@@ -36,6 +41,20 @@ pub enum Policy {
     Accept,
 }
 
+/// What to do with a pending migration that is older than an applied one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OutOfOrder {
+    /// Refuse to run, with an error that explains the fix.
+    Refuse,
+    /// Apply it if it touches nothing that an applied newer one touches; otherwise refuse to run.
+    Commuting,
+    /// Apply it with a warning.
+    Warn,
+    /// Apply it silently.
+    Accept,
+}
+
 /// What to do when the history of a database does not match the migrations folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -45,8 +64,10 @@ pub struct Policies {
     /// An applied migration has no file, at or below the newest version of the folder. `cargo xtask repair --forget V0007`
     /// removes it from the history.
     pub missing: Policy,
-    /// A pending migration is older than the newest applied one. With `"warn"` and `"accept"` it is applied.
-    pub out_of_order: Policy,
+    /// A pending migration is older than the newest applied one. With `"warn"` and `"accept"` it is applied. With `"commuting"` it is
+    /// applied if it touches no object that an applied newer one touches, as `footprints.toml` says, which `cargo xtask snapshot`
+    /// then writes.
+    pub out_of_order: OutOfOrder,
     /// The database has versions newer than the newest of the folder, and so than the program that embeds it.
     pub ahead: Policy,
 }
@@ -56,7 +77,7 @@ impl Default for Policies {
         Policies {
             changed: Policy::Refuse,
             missing: Policy::Refuse,
-            out_of_order: Policy::Refuse,
+            out_of_order: OutOfOrder::Refuse,
             ahead: Policy::Warn,
         }
     }
@@ -229,8 +250,6 @@ impl Default for Settings {
     }
 }
 
-const DAY: u64 = 24 * 60 * 60;
-
 impl Settings {
     /// Reads `refit.toml`.
     ///
@@ -291,43 +310,6 @@ fn schema<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, 
     }
 }
 
-/// Reads a duration such as `"500ms"`, `"2s"` or `"1min"`, above zero and below a day.
-pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
-    let bad = || format!("`{text}` is not a duration: write it like \"500ms\", \"2s\" or \"1min\"");
-    let duration: jiff::SignedDuration = text.parse().map_err(|_| bad())?;
-    let duration = Duration::try_from(duration).map_err(|_| bad())?;
-    if duration < Duration::from_millis(1) || duration >= Duration::from_secs(86_400) {
-        return Err(format!("`{text}` is out of range: use at least 1ms and less than a day"));
-    }
-    Ok(duration)
-}
-
-/// Reads a longer one, such as `"30d"`, `"2w"` or `"12h"`; a day has 24 hours.
-fn parse_days(text: &str) -> Result<Duration, String> {
-    let bad = || format!("`{text}` is not a duration: write it like \"30d\", \"2w\" or \"12h\"");
-    let span: jiff::Span = text.parse().map_err(|_| bad())?;
-    let duration = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(|_| bad())?;
-    let duration = Duration::try_from(duration).map_err(|_| bad())?;
-    if duration < Duration::from_secs(1) || duration > Duration::from_secs(36_500 * DAY) {
-        return Err(format!("`{text}` is out of range: use at least 1s and at most 100 years (36500d)"));
-    }
-    Ok(duration)
-}
-
-fn days<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    parse_days(&text).map_err(serde::de::Error::custom)
-}
-
-fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    parse_duration(&text).map_err(serde::de::Error::custom)
-}
-
-fn duration_text<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&format!("{}ms", duration.as_millis()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -340,13 +322,13 @@ mod tests {
     #[test]
     fn every_key_is_read() {
         let text = "versions = \"timestamp\"\npostgres = 15\nlock_timeout = \"500ms\"\nmax_file_bytes = 10\nundo_retention = \"2w\"\nretention = \"90d\"\n\
-                    [policy]\nchanged = \"warn\"\nmissing = \"accept\"\nout_of_order = \"warn\"\nahead = \"refuse\"\n\
+                    [policy]\nchanged = \"warn\"\nmissing = \"accept\"\nout_of_order = \"commuting\"\nahead = \"refuse\"\n\
                     [verify]\nignore_tables = [\"ev_*\"]\nignore_schemas = [\"monitoring\"]\n\
                     [variables]\nreader = \"app\"\n[environment.staging.variables]\nreader = \"other\"\n";
         let settings = Settings::parse("refit.toml", text).unwrap();
         assert_eq!(settings.versions, Some(VersionStyle::Timestamp));
         assert_eq!(settings.lock_timeout, Duration::from_millis(500));
-        assert_eq!(settings.policy.out_of_order, Policy::Warn);
+        assert_eq!(settings.policy.out_of_order, OutOfOrder::Commuting);
         assert_eq!(settings.undo_retention, Duration::from_secs(14 * DAY));
         assert_eq!(settings.retention, Duration::from_secs(90 * DAY));
         assert_eq!(settings.verify.ignore_tables, ["ev_*"]);

@@ -16,6 +16,7 @@ mod observe;
 mod probe;
 mod rehearse;
 pub mod rows;
+mod schema_after;
 mod server;
 mod session;
 mod snapshot;
@@ -28,6 +29,7 @@ pub use file::{File, in_order, runs};
 pub use mismatch::{Mismatch, mismatches};
 pub use refit_lint::LockMode;
 pub use rehearse::{Rehearsal, RehearsalOptions, RehearsalStep, rehearse};
+pub use schema_after::schema_after;
 pub use server::{RehearsalServer, server_options};
 pub use snapshot::{
     Difference, SNAPSHOTS, SnapshotFile, SnapshotStep, Snapshots, Verdict, check_snapshots, snapshots,

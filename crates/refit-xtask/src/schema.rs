@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 use refit::Target;
 use refit_catalog::{Catalog, ReadOptions, Snapshot};
 use refit_devdb::ServerOptions;
-use refit_model::{MigrationSet, SourceFile};
+use refit_model::MigrationSet;
 use refit_rehearsal::{RehearsalServer, SNAPSHOTS, Snapshots, server_options, snapshots};
 
 use crate::context::Context;
@@ -103,7 +103,7 @@ async fn of_revision(revision: &str, read: &ReadOptions, context: &Context) -> a
     let commit = git.read(&["rev-parse", "--verify", "--quiet", "--end-of-options", &commit]);
     let commit = commit.ok().with_context(|| format!("no such revision: `{revision}`"))?;
     let path = git.path_of(&folder).context("the migrations folder is outside the repository")?;
-    let files = files(&git, commit.trim(), &path)?;
+    let files = git.files_below(commit.trim(), &path)?;
     let name = format!("{revision}:{path}");
     if files.is_empty() {
         bail!("there is no folder {path} in {revision}");
@@ -120,28 +120,4 @@ async fn of_revision(revision: &str, read: &ReadOptions, context: &Context) -> a
         }
         _ => Ok(Side::of(name, make(&set, read, context).await?.snapshot.catalog)),
     }
-}
-
-fn files(git: &Git, commit: &str, folder: &str) -> anyhow::Result<Vec<SourceFile>> {
-    let below = format!("{folder}/");
-    let listed = git.read(&["ls-tree", "-r", "-z", "--full-tree", "--name-only", commit, "--", &below])?;
-    let paths: Vec<&str> = listed.split('\0').filter_map(|path| path.strip_prefix(&*below)).collect();
-    let asked: String = paths.iter().map(|path| format!("{commit}:{below}{path}\n")).collect();
-    let answer = git.bytes(&["cat-file", "--batch"], &asked)?;
-    let mut rest = &answer[..];
-    let mut files = Vec::new();
-    for path in paths {
-        let (bytes, after) = blob(rest).with_context(|| format!("cannot read {below}{path} from git"))?;
-        files.push(SourceFile::new(path, bytes.to_vec()));
-        rest = after;
-    }
-    Ok(files)
-}
-
-/// Parses `<object> blob <size>\n<content>\n`. Returns the content and the rest.
-fn blob(answer: &[u8]) -> Option<(&[u8], &[u8])> {
-    let end = answer.iter().position(|byte| *byte == b'\n')?;
-    let size: usize = std::str::from_utf8(&answer[..end]).ok()?.rsplit_once(" blob ")?.1.parse().ok()?;
-    let rest = answer.get(end + 1..)?;
-    Some((rest.get(..size)?, rest.get(size + 1..)?))
 }

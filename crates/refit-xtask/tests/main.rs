@@ -14,11 +14,13 @@ mod cases {
     mod budget;
     mod check;
     mod commands;
+    mod conflicts;
     mod doc;
     mod environments;
     mod folders;
     mod graph;
     mod hooks;
+    mod late;
     mod lint;
     mod lint_fix;
     mod packages;
@@ -28,11 +30,13 @@ mod cases {
     mod recipes;
     mod rehearse;
     mod releases;
+    mod renumber;
     mod repair;
     mod report;
     mod rollback;
     mod scripts;
     mod snapshot;
+    mod squash;
     mod trace;
     mod untrusted_text;
     mod verify;

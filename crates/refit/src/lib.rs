@@ -270,6 +270,7 @@ mod event;
 mod exec;
 mod executor;
 mod history;
+mod hold;
 mod hook;
 mod interrupt;
 mod line;

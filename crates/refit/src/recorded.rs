@@ -282,6 +282,7 @@ fn kind(word: &str) -> Result<StepKind, Error> {
         "versioned" => Ok(StepKind::Versioned),
         "repeatable" => Ok(StepKind::Repeatable),
         "undo" => Ok(StepKind::Undo),
+        "checkpoint" => Ok(StepKind::Checkpoint),
         _ => Err(Error::Target(format!(
             "a newer release wrote `{word}` into the state of this database; use that release"
         ))),

@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 use refinery_core::Runner;
 use refit_model::{Check, MigrationFile, MigrationSet, SetStep, When};
 use tokio_postgres::Client;
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
 use crate::backfill::engine::{can_begin, register_again};
 use crate::budget::{Measured, over};
@@ -15,8 +15,9 @@ use crate::check::{self, Occasion, Surroundings};
 use crate::environment::admit;
 use crate::error::{Error, may_wait};
 use crate::event::Event;
-use crate::exec::{Step, StepContext, StepLog, can_run, record_repeatable};
+use crate::exec::{Step, StepContext, StepLog, can_run, record_checkpoint, record_repeatable};
 use crate::history::{self, HistoryState};
+use crate::hold::{hold, may_be_held};
 use crate::hook::HookStep;
 use crate::interrupt::Canceler;
 use crate::lock::{LockWait, Waited, release};
@@ -189,7 +190,9 @@ async fn pending(
     waited: Duration,
 ) -> Result<Report, Error> {
     let admission = admit(client, &planner.options, set, &plan.pending).await?;
-    history::widen(client, facts, plan.pending.iter().filter_map(|step| step.version)).await?;
+    let begun = plan.begins_with(set).map(|checkpoint| checkpoint.version);
+    let versions = plan.pending.iter().filter_map(|step| step.version).chain(begun);
+    history::widen(client, facts, versions).await?;
     let begin = state::RunBegin {
         environment: &plan.environment,
         release: planner.options.release.as_deref(),
@@ -225,7 +228,7 @@ async fn pending(
     Ok(Report {
         run: Some(run),
         environment: plan.environment,
-        version: newest.max(plan.current),
+        version: newest.max(begun).max(plan.current),
         steps: done,
         backfills: Vec::new(),
         held: plan.held,
@@ -284,35 +287,6 @@ async fn passed_checks(
     }
 }
 
-/// Whether a failed step may be held back: it names an object that does not exist, and a gate holds a migration back that may create
-/// it. The backfill that opens the gate continues, and the next run tries the step again.
-fn may_be_held(plan: &Plan, error: &Error) -> bool {
-    let waits = |held: &HeldStep| matches!(held.gate, Gate::Backfill { .. } | Gate::After { .. });
-    matches!(error, Error::Statement(_))
-        && error.sqlstate().is_some_and(|code| UNDEFINED_OBJECT.contains(&code))
-        && plan.held.iter().any(waits)
-}
-
-/// Holds a failed step back, with a warning that says why.
-fn hold(plan: &mut Plan, step: &PlannedStep, error: &Error) {
-    let warning = format!(
-        "{} is held back, since it failed while other migrations are held back: {}",
-        step.stem,
-        error.message()
-    );
-    warn!("{warning}");
-    plan.warnings.push(warning);
-    let reason = match error {
-        Error::Statement(failed) => failed.message.clone(),
-        other => other.message(),
-    };
-    let gate = Gate::Failed { error: reason };
-    plan.held.push(HeldStep { version: step.version, stem: step.stem.clone(), gate });
-}
-
-/// Undefined tables, columns, functions, other objects and schemas.
-const UNDEFINED_OBJECT: [&str; 5] = ["42P01", "42703", "42883", "42704", "3F000"];
-
 /// Runs the steps, and measures budgets before and after, if the run is to do so; the results are also there if it fails for them.
 async fn measured_steps<'a>(
     session: &mut Session<'a>,
@@ -344,10 +318,16 @@ async fn steps<'a>(
     set: &'a MigrationSet,
     facts: &Preflight,
 ) -> Result<(), Error> {
+    if let Some(checkpoint) = plan.begins_with(set) {
+        let step = Step::checkpoint(checkpoint);
+        let ran = session.run(&step, &record_checkpoint(checkpoint, set, facts)).await;
+        ran.map_err(|_| failure_of(session))?;
+    }
     let versioned: Vec<Step<'a>> =
         plan.pending.iter().filter_map(|step| versioned_step(set, step, facts)).collect();
+    let end = session.done.len() + versioned.len();
     if let Err(error) = versioned_steps(session, &versioned, facts).await {
-        let (at, end) = (session.done.len(), versioned.len());
+        let at = session.done.len();
         let failed = plan.pending.get(at).cloned();
         let Some(failed) = failed.filter(|_| may_be_held(plan, &error)) else { return Err(error) };
         hold(plan, &failed, &error);
@@ -361,9 +341,7 @@ async fn steps<'a>(
         let Some(repeatable) = set.repeatable(&planned.stem) else { continue };
         let step = Step::repeatable(repeatable);
         if session.run(&step, &record_repeatable(&step, facts)).await.is_err() {
-            let failure = session.failure.take();
-            let error =
-                failure.unwrap_or_else(|| Error::Internal("a step failed without an error".to_owned()));
+            let error = failure_of(session);
             if !may_be_held(plan, &error) {
                 return Err(error);
             }
@@ -371,6 +349,11 @@ async fn steps<'a>(
         }
     }
     Ok(())
+}
+
+/// The error of a step that failed.
+fn failure_of(session: &mut Session<'_>) -> Error {
+    session.failure.take().unwrap_or_else(|| Error::Internal("a step failed without an error".to_owned()))
 }
 
 async fn versioned_steps<'a>(

@@ -251,7 +251,9 @@ impl<'c> Docs<'c> {
             if !named.into_iter().any(|version| moved.contains_key(version)) {
                 continue;
             }
-            let Some(text) = with_references(&doc.text, &|version| moved.get(&version).cloned()) else {
+            let Some(text) = with_references(&doc.text, &|reference| {
+                moved.get(&refit_model::version_of(reference)?).cloned()
+            }) else {
                 continue;
             };
             if doc.was.as_deref().is_some_and(|path| self.protected.contains(path)) {

@@ -1,8 +1,6 @@
 //! A file split into parts: the directives, the statements with the comments above them, and the end. Joined again,
 //! they are the file, byte for byte.
 
-use refit_model::version_of;
-
 use crate::parser::tokens;
 use crate::sql::Stmt;
 use crate::words::{is_comment, is_trivia};
@@ -168,9 +166,9 @@ pub fn value_of<'f>(front: &'f str, key: &str) -> Option<&'f str> {
     values.filter(|(known, _)| *known == key).map(|(_, value)| value).next()
 }
 
-/// The text with the versions in its `after` and `depends` replaced: `moved` returns the new label of a version, as in
-/// `V0012`, if it has one. `None` if nothing changes.
-pub fn with_references(text: &str, moved: &dyn Fn(i64) -> Option<String>) -> Option<String> {
+/// The text with the versions in its `after` and `depends` replaced: `moved` returns the new form of a reference such as
+/// `V0012` or `V0012__add_status`, if it has one. `None` if nothing changes.
+pub fn with_references(text: &str, moved: &dyn Fn(&str) -> Option<String>) -> Option<String> {
     let mut changed = false;
     let mut result = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
@@ -179,7 +177,7 @@ pub fn with_references(text: &str, moved: &dyn Fn(i64) -> Option<String>) -> Opt
                 let mut parts = line.split(['"', '\'']).enumerate();
                 let mut written = String::new();
                 for (index, part) in &mut parts {
-                    let label = (index % 2 == 1).then(|| version_of(part)).flatten().and_then(moved);
+                    let label = (index % 2 == 1).then(|| moved(part)).flatten();
                     changed |= label.is_some();
                     if index > 0 {
                         written.push('"');
@@ -237,7 +235,7 @@ mod tests {
         assert_eq!(with_directive(front, "after", "[]"), "-- refit: after = []\n");
         assert_eq!(value_of(front, "after"), Some("[\"V3\", 'V4__x']"));
         assert_eq!(without_directive(front, "after"), "");
-        let moved = with_references(front, &|version| (version == 4).then(|| "V0009".to_owned()));
+        let moved = with_references(front, &|reference| (reference == "V4__x").then(|| "V0009".to_owned()));
         assert_eq!(moved.as_deref(), Some("-- refit: after = [\"V3\", \"V0009\"]\n"));
         assert_eq!(with_references(front, &|_| None), None);
     }

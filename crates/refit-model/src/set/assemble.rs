@@ -7,14 +7,15 @@ use super::MigrationSet;
 use crate::approvals::ApprovalRecords;
 use crate::budget::{Budget, budgets_of};
 use crate::check::{Check, When, checks_of};
+use crate::checkpoint::Checkpoint;
 use crate::directive::{Allowed, FrontMatter, front_matter, parse};
 use crate::file_name::{FileKind, Version};
+use crate::footprints::Footprints;
 use crate::migration::{CompanionFile, Migration, MigrationFile, Repeatable, Seed};
 use crate::order::RunOrder;
-use crate::package::{check_package, check_ranges};
-use crate::problem::{Problem, SetError, no_statement, same_version};
+use crate::problem::{Problem, SetError, no_statement};
 use crate::promotions::Promotions;
-use crate::settings::{Settings, VersionStyle};
+use crate::settings::Settings;
 use crate::source::SourceFile;
 use crate::statement::statements_of;
 use crate::text::{Position, nearest, normalise};
@@ -36,8 +37,19 @@ pub(super) fn assemble(
     builder.check_versions(&settings);
     builder.check_references();
     builder.check_packages(&settings);
+    builder.check_checkpoints();
     let Builder {
-        migrations, repeatables, seeds, checks, budgets, promotions, approvals, mut problems, ..
+        migrations,
+        repeatables,
+        seeds,
+        checks,
+        budgets,
+        promotions,
+        approvals,
+        checkpoints,
+        footprints,
+        mut problems,
+        ..
     } = builder;
     if problems.is_empty() {
         return Ok(MigrationSet {
@@ -49,6 +61,8 @@ pub(super) fn assemble(
             budgets,
             promotions,
             approvals,
+            checkpoints,
+            footprints,
         });
     }
     problems.sort();
@@ -64,20 +78,22 @@ enum Role {
 }
 
 #[derive(Default)]
-struct Builder {
-    migrations: Vec<Migration>,
-    repeatables: Vec<Repeatable>,
+pub(super) struct Builder {
+    pub(super) migrations: Vec<Migration>,
+    pub(super) repeatables: Vec<Repeatable>,
     seeds: Vec<Seed>,
     checks: Vec<Check>,
     budgets: Vec<Budget>,
     approvals: ApprovalRecords,
     promotions: Promotions,
+    footprints: Footprints,
+    pub(super) checkpoints: Vec<Checkpoint>,
     /// The checks of migrations, by stem.
     check_files: HashMap<String, Vec<Check>>,
     /// The budgets of migrations, by stem.
     budget_files: HashMap<String, Vec<Budget>>,
     companions: BTreeMap<(String, Role), CompanionFile>,
-    problems: Vec<Problem>,
+    pub(super) problems: Vec<Problem>,
 }
 
 impl Builder {
@@ -116,6 +132,7 @@ impl Builder {
                 let file = self.migration_file(path, &format!("V0__{name}"), name, text, Allowed::Repeatable);
                 self.repeatables.extend(file.map(|file| Repeatable { file }));
             }
+            FileKind::Checkpoint { version, name } => self.checkpoint(path, version, name, text),
             FileKind::Doc { stem } => drop(self.companions.insert((stem, Role::Doc), companion(text))),
             FileKind::Down { stem } => {
                 self.check_companion(&path, &text);
@@ -152,6 +169,10 @@ impl Builder {
                 Err(problems) => self.problems.extend(problems),
             },
             FileKind::AllowedSigners => self.approvals.allowed_signers = Some(text.into_owned()),
+            FileKind::Footprints => match Footprints::parse(&path, &text) {
+                Ok(footprints) => self.footprints = footprints,
+                Err(problem) => self.problems.push(problem),
+            },
             FileKind::Promotions => match Promotions::parse(&path, &text) {
                 Ok(promotions) => self.promotions = promotions,
                 Err(problem) => self.problems.push(problem),
@@ -191,6 +212,12 @@ impl Builder {
             Ok(statements) if statements.is_empty() && !is_backfill => self.problems.push(no_statement(path)),
             Ok(_) => {}
         }
+    }
+
+    fn checkpoint(&mut self, path: String, version: Version, name: String, sql: Cow<'static, str>) {
+        self.check_companion(&path, &sql);
+        let stem = stem_of(&path).to_owned();
+        self.checkpoints.push(Checkpoint { version, stem, name, path, sql: sql.into() });
     }
 
     fn migration(&mut self, path: String, version: Version, name: String, sql: Cow<'static, str>) {
@@ -294,74 +321,11 @@ impl Builder {
             *slot = Some(companion);
         }
     }
-
-    fn check_versions(&mut self, settings: &Settings) {
-        let next = self.migrations.last().map_or(1, |migration| migration.version.saturating_add(1));
-        for pair in self.migrations.windows(2) {
-            if pair[0].version == pair[1].version {
-                self.problems.push(same_version(&pair[1].path, &pair[0].path, pair[1].version, next));
-            }
-        }
-        for migration in &self.migrations {
-            let stamp = is_timestamp(migration.version);
-            let fix = match settings.versions {
-                Some(VersionStyle::Counted) if stamp => {
-                    "refit.toml requires sequential versions: V0001, V0002, …"
-                }
-                Some(VersionStyle::Timestamp) if !stamp => {
-                    "refit.toml requires UTC timestamps as versions: V20261120143000"
-                }
-                _ => continue,
-            };
-            self.problems.push(Problem::new(
-                &migration.path,
-                "the version does not match the `versions` setting",
-                fix,
-            ));
-        }
-    }
-
-    fn check_packages(&mut self, settings: &Settings) {
-        check_ranges(&settings.package, &mut self.problems);
-        let versioned = self.migrations.iter().map(|migration| (Some(migration.version), &migration.file));
-        let repeatable = self.repeatables.iter().map(|repeatable| (None, &repeatable.file));
-        for (version, MigrationFile { path, directives, .. }) in versioned.chain(repeatable) {
-            let named = directives.package.as_deref();
-            check_package(&settings.package, (path, version, named), &mut self.problems);
-        }
-    }
-
-    fn check_references(&mut self) {
-        for migration in &self.migrations {
-            let Migration { version, file: MigrationFile { directives, .. }, .. } = migration;
-            for (key, target) in directives
-                .after
-                .iter()
-                .map(|target| ("after", target))
-                .chain(directives.depends.iter().map(|target| ("depends", target)))
-            {
-                let problem = |message, fix: &str| Problem::new(&migration.path, message, fix);
-                if !self.migrations.iter().any(|other| other.version == *target) {
-                    let message = format!("`{key}` names version {target}, which does not exist");
-                    self.problems.push(problem(message, "name a version of this folder"));
-                } else if target >= version {
-                    let message = format!("`{key}` names version {target}, which is not earlier");
-                    self.problems.push(problem(message, "a migration can only wait for an earlier one"));
-                }
-            }
-        }
-    }
 }
 
 /// The file name of a migration without `.sql`.
 fn stem_of(path: &str) -> &str {
     path.strip_suffix(".sql").unwrap_or(path)
-}
-
-/// Year to second, as 14 digits that are a valid date.
-fn is_timestamp(version: Version) -> bool {
-    let digits = version.to_string();
-    digits.len() == 14 && jiff::civil::DateTime::strptime("%Y%m%d%H%M%S", &digits).is_ok()
 }
 
 fn text_of(file: SourceFile, max_bytes: usize) -> Result<Cow<'static, str>, Problem> {

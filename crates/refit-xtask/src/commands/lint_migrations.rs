@@ -8,7 +8,7 @@ use refit_model::wording::{grouped, plural};
 
 use crate::context::Context;
 use crate::lint::sources::Sources;
-use crate::lint::{baseline, fix, levels, since, trace};
+use crate::lint::{baseline, conflicts, fix, levels, since, trace};
 use crate::output::{Format, one_of};
 use crate::render::lint::{FORMATS, Rendered, Report, render};
 
@@ -22,9 +22,14 @@ use crate::render::lint::{FORMATS, Rendered, Report, render};
                   reports the remaining findings.\n\n\
                   --trace runs all files on a private server and shows where it differs from the prediction. A statement \
                   that fails there is an error.\n\n\
+                  --since also reports conflicts (branch-conflict): migrations that this branch and the other one have added since the \
+                  merge base and that have one version, or touch the same objects. With --prove, both orders run, each on a private \
+                  server, and the schemas are compared: a conflict whose orders make the same schema becomes a note.\n\n\
                   Exit status: 0 no errors or warnings; 1 errors or warnings (with --dry-run also if files would change); 2 could \
                   not run.\n\n\
                   Examples:\n  cargo xtask lint-migrations\n  cargo xtask lint-migrations --since origin/main --format github\n  \
+                  \
+                  cargo xtask lint-migrations --since main --prove\n  \
                   cargo xtask lint-migrations --deny missing-down --allow create-trigger\n  \
                   cargo xtask lint-migrations --baseline lint.json --write-baseline\n  \
                   cargo xtask lint-migrations --fix --dry-run\n  \
@@ -38,6 +43,9 @@ pub struct Args {
     /// Report only what changed since the merge base with this commit, branch or tag
     #[arg(long, value_name = "REF", conflicts_with = "write_baseline")]
     since: Option<String>,
+    /// With --since, run the new migrations of both branches in both orders on private servers, and compare the schemas
+    #[arg(long, requires = "since", conflicts_with_all = ["fix", "paths"])]
+    prove: bool,
     /// Accept the findings in this file
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
@@ -80,7 +88,7 @@ pub struct Args {
 impl Args {
     /// Whether the command needs a server.
     pub(super) fn needs_runtime(&self) -> bool {
-        self.trace
+        self.trace || self.prove
     }
 }
 
@@ -108,6 +116,9 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         false => None,
     };
     let mut outcome = lint(&sources.inputs, &config);
+    if let Some(reference) = args.since.as_deref().filter(|_| args.paths.is_empty()) {
+        Box::pin(conflicts::run(reference, args.prove, &sources, &mut outcome, context)).await?;
+    }
     let traced = match args.trace {
         true => Some(trace::run(&sources, args.rows, &mut outcome, context).await?),
         false => None,

@@ -227,6 +227,7 @@ fn dry_run(plan: &Plan, set: &MigrationSet, context: &Context) -> anyhow::Result
         StepKind::Versioned | StepKind::Repeatable => {
             set.step(step.version, &step.stem).map(|step| step.file().sql.as_ref())
         }
+        StepKind::Checkpoint => set.checkpoint().map(|checkpoint| checkpoint.sql.as_ref()),
         _ => None,
     };
     let statements: Vec<FileSql<'_>> = plan

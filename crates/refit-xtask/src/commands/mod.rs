@@ -16,10 +16,12 @@ mod migrate;
 mod new_migration;
 mod plan;
 mod rehearse;
+mod renumber;
 mod repair;
 mod report;
 mod rollback;
 mod snapshot;
+mod squash;
 mod status;
 mod verify;
 
@@ -34,10 +36,14 @@ pub enum Command {
     NewMigration(new_migration::Args),
     /// Find what a migration locks, rewrites, breaks or loses, and show the safe way
     LintMigrations(lint_migrations::Args),
+    /// Give the migrations of this branch versions after those of the main branch
+    Renumber(renumber::Args),
     /// Run migrations on a private PostgreSQL: locks, rewrites, scans, times, waits, and whether down files restore the schema
     Rehearse(rehearse::Args),
     /// Write the schema that the migrations create and the changes of each; print or compare schemas
     Snapshot(snapshot::Args),
+    /// Write the schema of a version as a checkpoint, with which new databases begin
+    Squash(squash::Args),
     /// Compare a database with the snapshot of its migrations, and list the differences
     Verify(verify::Args),
     /// Run the checks of applied migrations and of the whole database, and list what is wrong
@@ -81,7 +87,11 @@ impl Command {
     pub fn needs_runtime(&self) -> bool {
         match self {
             Command::LintMigrations(args) => args.needs_runtime(),
-            Command::Approve(_) | Command::Doc(_) | Command::Explain(_) | Command::Completions(_) => false,
+            Command::Approve(_)
+            | Command::Renumber(_)
+            | Command::Doc(_)
+            | Command::Explain(_)
+            | Command::Completions(_) => false,
             _ => true,
         }
     }
@@ -94,8 +104,10 @@ impl Command {
         match self {
             Command::NewMigration(args) => new_migration::run(&args, context),
             Command::LintMigrations(args) => Box::pin(lint_migrations::run(&args, context)).await,
+            Command::Renumber(args) => renumber::run(&args, context),
             Command::Rehearse(args) => Box::pin(rehearse::run(&args, context)).await,
             Command::Snapshot(args) => Box::pin(snapshot::run(&args, context)).await,
+            Command::Squash(args) => Box::pin(squash::run(&args, context)).await,
             Command::Verify(args) => Box::pin(verify::run(&args, context)).await,
             Command::Check(args) => Box::pin(check::run(&args, context)).await,
             Command::Budget(args) => Box::pin(budget::run(&args, context)).await,

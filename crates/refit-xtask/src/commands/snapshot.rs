@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use refit_catalog::{Catalog, ReadOptions};
+use refit_model::Footprints;
 use refit_model::wording::counted;
 use refit_rehearsal::{Difference, Snapshots, Verdict};
 use serde::Serialize;
@@ -14,14 +15,15 @@ use crate::database::{Database, with_schema};
 use crate::output::{BAD, Format, GOOD, WARN, one_of};
 use crate::render::schema::{FORMATS, Schema};
 use crate::render::{self, difference};
-use crate::schema;
 use crate::styled::{Text, text};
+use crate::{footprints, fs, schema};
 
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "The migrations, including backfills, run in order on a private PostgreSQL, which is removed afterwards. The command \
                   writes to the folder snapshots/ of the migrations folder: schema.snap, one delta per migration, and schema.json, \
-                  which the next build embeds for `verify` and for the drift check at boot. Commit these files, so that the review of a \
+                  which the next build embeds for `verify` and for the drift check at boot. With `out_of_order = \"commuting\"` in \
+                  refit.toml it also writes footprints.toml: what each migration touches. Commit these files, so that the review of a \
                   migration shows its effect on the schema. The .snap files have insta's format.\n\n\
                   With --format text, json, mermaid or html, the schema is printed and nothing is written; with --database-url on the \
                   command line, the schema of that database is printed.\n\n\
@@ -77,10 +79,16 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         bail!("--check does not support this format; give --format human or json");
     }
     let folder = context.migrations_dir();
-    let made = schema::make(&context.set()?, &read, context).await?;
+    let set = context.set()?;
+    let made = schema::make(&set, &read, context).await?;
     note_unknown(&made.snapshot.catalog, context);
+    let footprints = footprints::file(&set);
+    let mut differences = made.compare(&folder)?;
+    if let Some(footprints) = &footprints {
+        differences.extend(footprints::difference(footprints, &folder)?);
+    }
     if args.check {
-        return check(&made, &folder, args, context);
+        return check(&made, differences, &folder, args, context);
     }
     if args.format != Format::Human {
         let workspace = context.workspace.file_name();
@@ -88,8 +96,10 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         context.out.print(render::schema::schema(&title, &Schema::Set(&made), args.format))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let differences = made.compare(&folder)?;
     made.write(&folder, &differences)?;
+    if let Some(footprints) = footprints {
+        fs::write(&folder.join(Footprints::FILE), footprints.as_bytes())?;
+    }
     context.out.print(written(&differences, made.steps.len()))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -123,8 +133,13 @@ struct Checked<'a> {
     differences: &'a [Difference],
 }
 
-fn check(made: &Snapshots, folder: &Path, args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let differences = made.compare(folder)?;
+fn check(
+    made: &Snapshots,
+    differences: Vec<Difference>,
+    folder: &Path,
+    args: &Args,
+    context: &Context,
+) -> anyhow::Result<ExitCode> {
     let checked = Checked { format: 1, differences: &differences };
     if differences.is_empty() {
         let count = counted(made.steps.len(), "delta");

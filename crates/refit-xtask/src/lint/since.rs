@@ -3,8 +3,6 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 
-use anyhow::{Context as _, bail};
-
 use super::sources::Sources;
 use crate::git::Git;
 
@@ -30,16 +28,8 @@ pub(crate) fn report_changed(sources: &mut Sources, reference: &str) -> anyhow::
 
 /// Changed migrations, as paths from the top of the repository; a companion file counts as its migration.
 fn changed_since(git: &Git, reference: &str) -> anyhow::Result<HashSet<String>> {
-    let unknown = || format!("--since {reference}: no such commit, branch or tag");
-    if reference.starts_with('-') || reference.is_empty() {
-        bail!(unknown());
-    }
-    let commit = format!("{reference}^{{commit}}");
-    let commit = git.read(&["rev-parse", "--verify", &commit]).with_context(unknown)?;
-    let base = git.read(&["merge-base", commit.trim(), "HEAD"]).with_context(|| {
-        format!("--since {reference}: no common ancestor with HEAD; in a shallow clone, fetch more history")
-    })?;
-    let changed = git.read(&["diff", "--name-only", "--no-renames", "-z", base.trim(), "--"])?;
+    let base = git.since(reference)?.base;
+    let changed = git.read(&["diff", "--name-only", "--no-renames", "-z", &base, "--"])?;
     let new = git.read(&["ls-files", "--others", "--exclude-standard", "-z"])?;
     Ok(changed.split('\0').chain(new.split('\0')).map(migration_of).collect())
 }

@@ -9,6 +9,7 @@ use refit_rehearsal::{
     trace,
 };
 
+use super::insert;
 use super::sources::Sources;
 use crate::context::Context;
 
@@ -91,14 +92,7 @@ fn add_failure(failed: &StatementTrace, inputs: &[Input], sources: &Sources, out
     let message = failure_text(failure);
     let finding = Finding::new(FAILED, Severity::Error, &failed.path, span, &index, message)
         .with_help(failure_help(failure));
-    let order = |finding: &Finding| {
-        let file = sources.inputs.iter().position(|input| input.path == finding.path);
-        (file.unwrap_or(usize::MAX), finding.span.start)
-    };
-    let at = outcome.findings.partition_point(|known| order(known) <= order(&finding));
-    outcome.findings.insert(at, finding);
-    outcome.summary.findings += 1;
-    outcome.summary.errors += 1;
+    insert(finding, sources, outcome);
 }
 
 /// The offset of the server's error position, if it is within the statement, else of the statement.

@@ -19,6 +19,7 @@ pub(crate) mod preview;
 pub(crate) mod prose;
 pub(crate) mod recipes;
 pub(crate) mod rehearsal;
+pub(crate) mod renumber;
 pub(crate) mod repair;
 pub(crate) mod report;
 pub(crate) mod rollback;

@@ -1,10 +1,8 @@
 //! `lint-migrations --fix` as a process, in a git repository.
 
-use std::collections::BTreeMap;
-use std::process::Command;
-
 use serde_json::Value;
 
+use crate::support::git::{contents, git};
 use crate::support::{Ran, Workspace};
 
 const POSTS: (&str, &str) =
@@ -20,23 +18,6 @@ fn repository(new: &[(&str, &str)]) -> Workspace {
     git(&workspace, &["commit", "--quiet", "-m", "first"]);
     new.iter().for_each(|(path, text)| workspace.write(path, text));
     workspace
-}
-
-fn git(workspace: &Workspace, arguments: &[&str]) {
-    let identity = ["-c", "user.name=a", "-c", "user.email=a@example.org"];
-    let output =
-        Command::new("git").args(identity).args(arguments).current_dir(workspace.root()).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-}
-
-/// All files with their texts.
-fn contents(workspace: &Workspace) -> BTreeMap<String, String> {
-    let read = |name: String| {
-        let path = workspace.root().join("migrations").join(&name);
-        let text = std::fs::read_to_string(path).unwrap_or_default();
-        (name, text)
-    };
-    workspace.files().into_iter().map(read).collect()
 }
 
 fn json(ran: &Ran) -> Value {

@@ -1,6 +1,7 @@
 //! A folder like a workspace, and helpers to run the commands in it.
 
 pub(crate) mod backups;
+pub(crate) mod git;
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -78,6 +78,23 @@ pub enum Refusal {
         /// The newest applied version.
         newest: Version,
     },
+    /// A pending migration is older than one that was applied, and their order may matter.
+    #[error(
+        "{path} is late: version {later} is already applied, and {reason}; give it a version after {newest} \
+         (`cargo xtask renumber`)"
+    )]
+    NotCommuting {
+        /// The migration.
+        version: Version,
+        /// The file.
+        path: String,
+        /// The applied version.
+        later: Version,
+        /// Why their order may matter.
+        reason: String,
+        /// The newest applied version.
+        newest: Version,
+    },
     /// The database has migrations that are newer than the set.
     #[error(
         "the database is ahead: version {newest} is applied, this binary has migrations up to {known}; \

@@ -7,6 +7,7 @@ pub(crate) mod by_statement;
 mod as_client;
 mod blockers;
 mod checked;
+mod checkpoint;
 mod down;
 mod failure;
 mod log;
@@ -17,6 +18,7 @@ mod refuse;
 mod repeatable;
 mod step;
 
+pub(crate) use checkpoint::record_checkpoint;
 pub(crate) use down::Down;
 pub(crate) use failure::{Attempt, Remains};
 pub(crate) use log::StepLog;

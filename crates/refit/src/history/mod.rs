@@ -42,6 +42,8 @@ pub struct History {
     pub elsewhere: Vec<String>,
     /// Whether an older release of Refit wrote the state, so that a run has to upgrade it first.
     pub outdated: bool,
+    /// The schema in which the session creates objects, if it is known.
+    pub(crate) current_schema: Option<String>,
 }
 
 impl History {
@@ -113,7 +115,14 @@ pub(crate) async fn history_state(
             found => found,
         };
         let caller = Caller::pin_locally(client, &table).await?;
-        let read = Reading { client, options, expected, caller: Some(&caller), relation: caller.relation };
+        let read = Reading {
+            client,
+            options,
+            expected,
+            caller: Some(&caller),
+            current_schema: caller.current_schema.as_ref(),
+            relation: caller.relation,
+        };
         let found = read.history_state(found).await;
         caller.unpin(client).await;
         if let Some(state) = found? {
@@ -136,7 +145,8 @@ pub(crate) async fn history_state_pinned(
             found => found,
         };
         let relation = relation(client, &facts.history_table).await?;
-        let read = Reading { client, options, expected, caller: None, relation };
+        let current_schema = facts.caller.current_schema.as_ref();
+        let read = Reading { client, options, expected, caller: None, current_schema, relation };
         if let Some(state) = read.history_state(found).await? {
             return Ok(state);
         }
@@ -158,6 +168,7 @@ struct Reading<'a> {
     expected: &'a Expected<'a>,
     /// The caller's session, if the history was searched on its search path.
     caller: Option<&'a Caller>,
+    current_schema: Option<&'a String>,
     relation: Option<u32>,
 }
 
@@ -214,13 +225,15 @@ impl Reading<'_> {
             if here.is_some_and(|schema| elsewhere.contains(schema)) {
                 return Ok(None);
             }
-            return Ok(Some(History { elsewhere, ..History::default() }));
+            let current_schema = self.current_schema.cloned();
+            return Ok(Some(History { elsewhere, current_schema, ..History::default() }));
         };
         crate::trust::refuse_untrusted(self.client, Some(relation)).await?;
         let Some((table, schema)) = self.table(relation).await? else { return Ok(None) };
         let set = (self.expected.set)()?;
         let Some(versioned) = self.rows(&table).await? else { return Ok(None) };
-        let mut history = History { versioned, ..History::default() };
+        let current_schema = self.current_schema.cloned();
+        let mut history = History { versioned, current_schema, ..History::default() };
         let schema_name = self.options.state_schema();
         let state = State::find(self.client, schema_name, Some(relation), &schema).await?;
         if state.is_unreadable() {

@@ -8,7 +8,7 @@ pub use undo::UndoBackfill;
 
 use std::fmt;
 
-use refit_model::{Migration, Repeatable, Version};
+use refit_model::{Checkpoint, Migration, MigrationSet, Repeatable, Version};
 use serde::Serialize;
 
 use crate::environment_gate::EnvironmentGate;
@@ -68,13 +68,15 @@ pub enum StepKind {
     Repeatable,
     /// Undoes a versioned one.
     Undo,
+    /// Begins a new database in place of the first versioned ones.
+    Checkpoint,
 }
 
 /// One step that would run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct PlannedStep {
-    /// Versioned or repeatable.
+    /// Versioned or repeatable, or the checkpoint with which a new database begins.
     pub kind: StepKind,
     /// The version of a versioned migration.
     pub version: Option<Version>,
@@ -119,6 +121,12 @@ impl Plan {
         self.pending.iter().map(|step| step.stem.clone()).chain(restoring)
     }
 
+    /// The checkpoint with which a new database begins.
+    pub(crate) fn begins_with<'s>(&self, set: &'s MigrationSet) -> Option<&'s Checkpoint> {
+        let begins = self.pending.first().is_some_and(|step| step.kind == StepKind::Checkpoint);
+        set.checkpoint().filter(|_| begins)
+    }
+
     /// Whether a run has anything to do: migrations to apply, or records to update.
     pub(crate) fn needs_run(&self) -> bool {
         !self.pending.is_empty() || !self.reregister.is_empty() || self.outdated
@@ -134,6 +142,17 @@ impl PlannedStep {
             path: migration.path.clone(),
             transaction: migration.directives.transaction,
             backfill: migration.directives.backfill.is_some(),
+        }
+    }
+
+    pub(crate) fn checkpoint(checkpoint: &Checkpoint) -> PlannedStep {
+        PlannedStep {
+            kind: StepKind::Checkpoint,
+            version: None,
+            stem: checkpoint.stem.clone(),
+            path: checkpoint.path.clone(),
+            transaction: true,
+            backfill: false,
         }
     }
 
@@ -184,6 +203,7 @@ impl Plan {
         lines.extend(self.gates.iter().map(|gate| Line::problem("gated", gate.to_string())));
         lines.extend(self.pending.iter().map(|step| {
             let how = match (step.backfill, step.transaction) {
+                _ if step.kind == StepKind::Checkpoint => "  (in place of the migrations up to its version)",
                 (true, _) => "  (a backfill)",
                 (false, false) => "  (outside a transaction)",
                 (false, true) => "",

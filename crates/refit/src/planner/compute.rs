@@ -2,7 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use refit_model::{Migration, MigrationFile, MigrationSet, Policies, Policy, Repeatable, SetStep, Version};
+use refit_model::{
+    Migration, MigrationFile, MigrationSet, OutOfOrder, Policies, Policy, Repeatable, SetStep, Version,
+};
 
 use super::gates::Gates;
 use crate::error::Refusal;
@@ -21,6 +23,8 @@ pub(crate) struct Requested<'a> {
     pub(crate) policies: Policies,
     /// The selected packages; none for all migrations.
     pub(crate) packages: Option<Vec<&'a str>>,
+    /// Whether a new database may begin with a checkpoint.
+    pub(crate) checkpoints: bool,
 }
 
 impl Requested<'_> {
@@ -35,6 +39,17 @@ impl Requested<'_> {
 
 impl Plan {
     pub(crate) fn compute(set: &MigrationSet, history: &History, requested: &Requested<'_>) -> Plan {
+        let Some(checkpoint) = super::checkpoint::applies(set, history, requested) else {
+            return Plan::of_migrations(set, history, requested);
+        };
+        let begun = super::checkpoint::after(checkpoint, set, history);
+        let mut plan = Plan::of_migrations(set, &begun, requested);
+        (plan.current, plan.applied) = (None, 0);
+        plan.pending.insert(0, PlannedStep::checkpoint(checkpoint));
+        plan
+    }
+
+    fn of_migrations(set: &MigrationSet, history: &History, requested: &Requested<'_>) -> Plan {
         let applied: HashMap<Version, (&str, u64)> =
             history.versioned.iter().map(|row| (row.version, (row.name.as_str(), row.checksum))).collect();
         let newest = set.migrations().last().map(|migration| migration.version);
@@ -167,7 +182,21 @@ impl Plan {
         let newest = newest_applied.before(*version).filter(|newest| newest > version);
         if let Some(newest) = newest.filter(|_| !directives.may_wait()) {
             let refusal = Refusal::OutOfOrder { version: *version, path: path.clone(), newest };
-            self.judge(requested.policies.out_of_order, refusal);
+            match requested.policies.out_of_order {
+                OutOfOrder::Refuse => self.judge(Policy::Refuse, refusal),
+                OutOfOrder::Warn => self.judge(Policy::Warn, refusal),
+                OutOfOrder::Accept => {}
+                OutOfOrder::Commuting => match gates.later_that_matters(*version) {
+                    None => self.warnings.push(format!("{path} is late; it commutes with what is applied")),
+                    Some((later, reason)) => self.refusals.push(Refusal::NotCommuting {
+                        version: *version,
+                        path: path.clone(),
+                        later,
+                        reason,
+                        newest,
+                    }),
+                },
+            }
         }
         if directives.backfill.is_some() {
             gates.planned.insert(*version);

@@ -49,6 +49,15 @@ impl Gates<'_> {
         }
     }
 
+    /// The first applied version after a late one whose order may matter, and why.
+    pub(crate) fn later_that_matters(&self, version: Version) -> Option<(Version, String)> {
+        let mut later: Vec<Version> =
+            self.applied.keys().copied().filter(|applied| *applied > version).collect();
+        later.sort_unstable();
+        later.retain(|later| !self.set.are_apart(*later, version));
+        later.into_iter().find_map(|later| Some((later, self.set.order_matters(version, later)?)))
+    }
+
     /// Whether a backfill can run again without changing rows that are done.
     fn may_be_done_again(&self, version: Version) -> bool {
         let migration = self.set.migration(version);

@@ -2,13 +2,14 @@
 //!
 //! *Invariant*: it never writes to the database.
 
+mod checkpoint;
 mod compute;
 mod gates;
 
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use refit_model::{HistoryDigest, MigrationSet};
+use refit_model::{Approvals, HistoryDigest, MigrationSet};
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
@@ -123,7 +124,23 @@ impl Planner {
     }
 
     pub(crate) fn plan_for(&self, history: &History) -> Result<Plan, Error> {
-        let mut plan = Plan::compute(self.set()?, history, &self.requested());
+        let set = self.set()?;
+        self.plan_of(set, history, &self.requested())
+    }
+
+    /// The same without a checkpoint: the migrations themselves.
+    pub(crate) fn plan_of_migrations(&self, history: &History) -> Result<Plan, Error> {
+        let set = self.set()?;
+        self.plan_of(set, history, &Requested { checkpoints: false, ..self.requested() })
+    }
+
+    fn plan_of(
+        &self,
+        set: &MigrationSet,
+        history: &History,
+        requested: &Requested<'_>,
+    ) -> Result<Plan, Error> {
+        let mut plan = Plan::compute(set, history, requested);
         plan.warnings.extend(self.options.misspelt_environment());
         Ok(plan)
     }
@@ -151,6 +168,10 @@ impl Planner {
             include: &self.options.include,
             policies: self.options.policies.or(settings).unwrap_or_default(),
             packages: self.set.get().and_then(|set| set.packages_in(&self.options.packages)),
+            // What has to be approved or promoted is each migration.
+            checkpoints: self.options.profile().is_none_or(|profile| {
+                profile.requires.is_none() && profile.approvals == Approvals::default()
+            }),
         }
     }
 

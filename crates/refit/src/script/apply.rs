@@ -26,7 +26,7 @@ pub(super) async fn script(
     mut history: History,
 ) -> Result<String, Error> {
     let set = planner.set()?;
-    let mut plan = planner.plan_for(&history)?;
+    let mut plan = planner.plan_of_migrations(&history)?;
     refuse(set, &plan)?;
     // The person who runs the script decides when; the heading says what a run would wait for.
     plan.gates = closed_gates(client, &planner.options, set, &plan.pending).await?;
@@ -59,7 +59,7 @@ pub(super) async fn script(
             Rows::Registered { .. } => BackfillState::Unfinished,
         };
         history.backfills.insert(version, state);
-        plan = planner.plan_for(&history)?;
+        plan = planner.plan_of_migrations(&history)?;
     }
     for held in &plan.held {
         script.comment(&format!("Not applied: {}  ({})", held.stem, held.gate));

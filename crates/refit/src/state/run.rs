@@ -205,6 +205,7 @@ impl StepRow<'_> {
             StepKind::Versioned => "versioned",
             StepKind::Repeatable => "repeatable",
             StepKind::Undo => "undo",
+            StepKind::Checkpoint => "checkpoint",
         }
     }
 
