@@ -8,8 +8,13 @@ pub(crate) fn ident(name: &str) -> String {
     if bare { name.to_owned() } else { format!("\"{}\"", escaped(name, '"')) }
 }
 
-/// The inverse of [`ident`].
-pub(crate) fn bare(ident: &str) -> String {
+/// The name that a name of the catalog stands for: without quotes and escapes.
+///
+/// ```
+/// assert_eq!(refit_catalog::bare_name("posts"), "posts");
+/// assert_eq!(refit_catalog::bare_name("\"My \"\"best\"\"\""), "My \"best\"");
+/// ```
+pub fn bare(ident: &str) -> String {
     let Some(inner) = ident.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
         return ident.to_owned();
     };

@@ -20,6 +20,7 @@ mod cli;
 mod commands;
 mod context;
 mod database;
+mod drafts;
 mod from_backup;
 mod fs;
 mod git;

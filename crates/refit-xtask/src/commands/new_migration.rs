@@ -8,12 +8,19 @@ use anyhow::{Context as _, bail};
 use serde_json::json;
 
 use crate::context::Context;
+use crate::drafts::{DraftArgs, draft};
+use crate::render;
 use crate::scaffold::{Existing, check_name, files};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "The build rejects the files until each contains a statement.\n\n\
+                        With --from, the files are drafted: they lead from the migrations to that schema, in their safe form. The draft \
+                        runs on a private PostgreSQL, with made-up rows, and must end in exactly that schema; what cannot be drafted is \
+                        listed, and the exit status is 1.\n\n\
                         Examples:\n  cargo xtask new-migration add_post_status\n  \
-                        cargo xtask new-migration rebuild_search --outside-transaction")]
+                        cargo xtask new-migration rebuild_search --outside-transaction\n  \
+                        cargo xtask new-migration add_tags --from postgres://localhost/app_dev\n  \
+                        cargo xtask new-migration add_tags --from schema.sql --renamed posts.title=headline")]
 pub struct Args {
     /// A description in lower-case words joined by underscores
     name: String,
@@ -23,15 +30,20 @@ pub struct Args {
     /// Take the next version in the range of this package of refit.toml
     #[arg(long, value_name = "PACKAGE")]
     package: Option<String>,
+    #[command(flatten)]
+    draft: DraftArgs,
 }
 
-pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     check_name(&args.name)?;
     let folder = context.migrations_dir();
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let existing = Existing::read(&folder)?;
     if let Some(path) = existing.named(&args.name) {
         bail!("{path} already has that name; choose another one");
+    }
+    if args.draft.from.is_some() {
+        return drafted(args, &existing.next(args.package.as_deref())?, &folder, context).await;
     }
     let stem = format!("V{}__{}", existing.next(args.package.as_deref())?, args.name);
     let files = files(&stem, args.outside_transaction);
@@ -42,6 +54,25 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
         "write a statement in each file, or delete those that you do not need; then run `cargo xtask migrate --private`",
     );
     Ok(ExitCode::SUCCESS)
+}
+
+/// Exit status 1 if something could not be drafted.
+async fn drafted(args: &Args, version: &str, folder: &Path, context: &Context) -> anyhow::Result<ExitCode> {
+    let Some(draft) = draft(&args.name, version, &args.draft, context).await? else {
+        context.out.result(&json!({ "summary": "", "files": [] }), "the schemas are equal: there is nothing to write")?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    let written = crate::fs::create_all(folder, &draft.files)?;
+    let shown: Vec<String> = written.iter().map(|path| relative(path, &context.workspace)).collect();
+    let document = json!({
+        "summary": draft.summary, "files": shown, "rows": draft.survival, "findings": draft.findings,
+        "not_drafted": draft.not_drafted,
+    });
+    context.out.result(&document, render::draft::draft(&draft, &shown))?;
+    if !written.is_empty() {
+        context.out.note("read the files; `cargo xtask rehearse` shows their locks");
+    }
+    Ok(if draft.not_drafted.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
 fn relative(path: &Path, workspace: &Path) -> String {

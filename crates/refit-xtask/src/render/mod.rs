@@ -9,6 +9,7 @@ pub(crate) mod backups;
 pub(crate) mod budgets;
 pub(crate) mod checks;
 pub(crate) mod difference;
+pub(crate) mod draft;
 pub(crate) mod doc;
 pub(crate) mod dry_run;
 pub(crate) mod figures;
