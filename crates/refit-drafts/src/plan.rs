@@ -27,10 +27,11 @@ pub(crate) enum Phase {
     Tables,
     Columns,
     Constraints,
-    Indexes,
-    ForeignKeys,
     Views,
     Attached,
+    /// After what is dropped and created again: an index is built in a migration of its own.
+    Indexes,
+    ForeignKeys,
     Properties,
     Comments,
     DropTables,

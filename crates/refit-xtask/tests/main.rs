@@ -15,6 +15,7 @@ mod cases {
     mod check;
     mod commands;
     mod doc;
+    mod drafts;
     mod environments;
     mod folders;
     mod graph;

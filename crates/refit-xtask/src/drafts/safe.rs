@@ -44,7 +44,7 @@ pub(super) fn fix(files: Vec<(String, String)>, context: &Context) -> anyhow::Re
     });
     let findings = fixed.left.into_iter().filter(|(finding, _)| !protected.contains(&finding.path));
     let findings =
-        findings.map(|(finding, _)| format!("{}: {}: {}", finding.path, finding.rule, finding.message)).collect();
+        findings.map(|(finding, why)| format!("{}: {}: {}: {why}", finding.path, finding.rule, finding.message)).collect();
     Ok(Safe { files: files.collect::<anyhow::Result<_>>()?, findings })
 }
 
