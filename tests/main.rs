@@ -51,6 +51,7 @@ mod cases {
     mod race;
     mod read_only;
     mod real_servers;
+    mod recipes;
     mod rehearsal;
     mod renamed;
     mod reports;

@@ -85,6 +85,8 @@ fn the_catalog_is_queried_in_few_places() {
         "crates/refit-bench/src/",
         "crates/refit-catalog/src/",
         "crates/refit-devdb/src/",
+        // Checks that recipes write.
+        "crates/refit-recipes/src/",
         "crates/refit-rehearsal/src/observe/",
         "crates/refit-rehearsal/src/rows/",
         "crates/refit-scenarios/src/",

@@ -61,7 +61,7 @@ pub use kinds::{
     Rule, Schema, Sequence, Table, Trigger,
 };
 pub use options::{Owners, ReadOptions};
-pub use quote::bare as bare_name;
+pub use quote::{bare, ident};
 pub use snapshot::{Differences, Drift, Origin, Snapshot, differences};
 
 /// Named values, such as storage parameters.

@@ -2,18 +2,13 @@
 
 /// A name as in SQL: unquoted if possible, else in double quotes. Control characters and backslashes inside quotes are
 /// escaped, so that a name is always on one line.
-pub(crate) fn ident(name: &str) -> String {
+pub fn ident(name: &str) -> String {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     let bare = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_') && name.chars().all(plain);
     if bare { name.to_owned() } else { format!("\"{}\"", escaped(name, '"')) }
 }
 
-/// The name that a name of the catalog stands for: without quotes and escapes.
-///
-/// ```
-/// assert_eq!(refit_catalog::bare_name("posts"), "posts");
-/// assert_eq!(refit_catalog::bare_name("\"My \"\"best\"\"\""), "My \"best\"");
-/// ```
+/// The inverse of [`ident`].
 pub fn bare(ident: &str) -> String {
     let Some(inner) = ident.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
         return ident.to_owned();

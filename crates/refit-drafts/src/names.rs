@@ -1,6 +1,6 @@
 //! Names and values of a catalog as SQL.
 
-use refit_catalog::{Options, bare_name};
+use refit_catalog::{Options, bare};
 use refit_model::quoted_name;
 
 /// A name of the catalog, quoted where SQL needs it: the catalog leaves keywords unquoted. A signature keeps its arguments.
@@ -13,7 +13,7 @@ pub(crate) fn sql(name: &str) -> String {
         path = &path[dot + 1..];
     }
     parts.push(path);
-    let parts: Vec<String> = parts.into_iter().map(|part| quoted_name(&bare_name(part))).collect();
+    let parts: Vec<String> = parts.into_iter().map(|part| quoted_name(&bare(part))).collect();
     parts.join(".") + rest
 }
 
@@ -90,7 +90,7 @@ pub(crate) fn new_server_options(options: &Options) -> String {
 
 /// Whether a text of the server's mentions a name as a word.
 pub(crate) fn mentions(text: &str, name: &str) -> bool {
-    let wanted = bare_name(last(name));
+    let wanted = bare(last(name));
     refit_model::significant_tokens(text).iter().any(|token| refit_model::identifier_name(token) == wanted)
 }
 

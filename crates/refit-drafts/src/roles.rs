@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use refit_catalog::{Catalog, bare_name};
+use refit_catalog::{Catalog, bare};
 use serde_json::Value;
 
 /// The names of the roles in privileges, policies and default privileges, and of owners: a statement that names one fails unless it
@@ -11,7 +11,7 @@ pub fn roles(catalog: &Catalog) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     collect(&serde_json::to_value(catalog).unwrap_or_default(), &mut found);
     for name in catalog.default_privileges.keys() {
-        found.extend(name.strip_prefix("for role ").and_then(|rest| rest.split_whitespace().next()).map(bare_name));
+        found.extend(name.strip_prefix("for role ").and_then(|rest| rest.split_whitespace().next()).map(bare));
     }
     found
 }
@@ -23,12 +23,12 @@ fn collect(value: &Value, found: &mut BTreeSet<String>) {
                 match (key.as_str(), value) {
                     ("grants", Value::Object(grants)) => {
                         let roles = grants.keys().filter(|role| !matches!(role.as_str(), "PUBLIC" | "(owner)"));
-                        found.extend(roles.map(|role| bare_name(role)));
+                        found.extend(roles.map(|role| bare(role)));
                     }
                     ("roles", Value::Array(roles)) => {
-                        found.extend(roles.iter().filter_map(Value::as_str).map(bare_name));
+                        found.extend(roles.iter().filter_map(Value::as_str).map(bare));
                     }
-                    ("owner", Value::String(role)) => drop(found.insert(bare_name(role))),
+                    ("owner", Value::String(role)) => drop(found.insert(bare(role))),
                     _ => collect(value, found),
                 }
             }

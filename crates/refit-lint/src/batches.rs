@@ -9,13 +9,14 @@ use crate::sql::Name;
 const BATCH: u32 = 10_000;
 
 /// The batches of a table.
-pub(crate) struct Batches {
+#[derive(Debug, Clone)]
+pub struct Batches {
     /// The value of the directive `backfill`.
-    pub(crate) directive: String,
+    pub directive: String,
     /// `id > $1 AND id <= $2`
-    pub(crate) range: String,
+    pub range: String,
     /// The columns of the key.
-    pub(crate) key: Vec<String>,
+    pub key: Vec<String>,
 }
 
 impl Batches {
@@ -32,7 +33,8 @@ impl Batches {
         Batches::of(schema, table, None).unwrap_or_else(|| Batches::by(vec!["id".to_owned()], table, None))
     }
 
-    fn by(key: Vec<String>, table: &Name, alias: Option<&str>) -> Batches {
+    /// By these columns. `alias` qualifies them.
+    pub fn by(key: Vec<String>, table: &Name, alias: Option<&str>) -> Batches {
         let alias = alias.map(|alias| format!("{}.", quoted(alias))).unwrap_or_default();
         let columns: Vec<String> = key.iter().map(|name| format!("{alias}{}", quoted(name))).collect();
         let width = key.len();
@@ -54,9 +56,29 @@ impl Batches {
     }
 }
 
+impl Batches {
+    /// With an undo journal for these columns.
+    #[must_use]
+    pub fn with_undo(mut self, columns: &[&str]) -> Batches {
+        let names: Vec<String> = columns.iter().map(|name| in_toml(name)).collect();
+        let kept = self.directive.trim_end_matches(" }");
+        self.directive = format!("{kept}, undo = [{}] }}", names.join(", "));
+        self
+    }
+
+    /// With a condition that holds for rows still to be done.
+    #[must_use]
+    pub fn with_remaining(mut self, condition: &str) -> Batches {
+        let kept = self.directive.trim_end_matches(" }");
+        self.directive = format!("{kept}, remaining = {} }}", in_toml(condition));
+        self
+    }
+}
+
 /// A text as a TOML string.
 fn in_toml(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+    let escaped = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+    format!("\"{escaped}\"")
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ mod plan;
 mod predict;
 mod rule;
 mod rules;
+pub mod safe;
 pub mod schema;
 mod search_path;
 pub mod sequence;
@@ -37,6 +38,7 @@ mod versions;
 mod window;
 mod words;
 
+pub use batches::Batches;
 pub use check::{File, Settings};
 pub use doc_sections::DOC_SECTIONS;
 pub use finding::{Finding, Severity};

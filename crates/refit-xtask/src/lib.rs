@@ -31,6 +31,7 @@ mod lint;
 mod output;
 mod progress;
 mod promotions;
+mod recipes;
 mod render;
 mod repairs;
 mod scaffold;

@@ -1,6 +1,6 @@
 //! The files of a new migration: names, the next version, and templates.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -61,6 +61,7 @@ pub(crate) struct Existing {
     migrations: Vec<(Version, String, usize)>,
     style: Option<VersionStyle>,
     packages: BTreeMap<String, PackageRange>,
+    postgres: Option<u32>,
 }
 
 impl Existing {
@@ -84,7 +85,31 @@ impl Existing {
             }
             Err(_) => Settings::default(),
         };
-        Ok(Existing { migrations, style: settings.versions, packages: settings.package })
+        Ok(Existing {
+            migrations,
+            style: settings.versions,
+            packages: settings.package,
+            postgres: settings.postgres,
+        })
+    }
+
+    /// `postgres` of `refit.toml`.
+    pub(crate) fn postgres(&self) -> Option<u32> {
+        self.postgres
+    }
+
+    /// The newest version.
+    pub(crate) fn newest(&self) -> Option<Version> {
+        self.migrations.last().map(|(version, ..)| *version)
+    }
+
+    /// Whether all these versions are free, and those of one package if packages are declared.
+    pub(crate) fn has_room(&self, versions: &BTreeSet<Version>) -> bool {
+        let (Some(first), Some(last)) = (versions.first(), versions.last()) else { return true };
+        let free = self.migrations.iter().all(|(version, ..)| !versions.contains(version));
+        let mut ranges = self.packages.values().map(|range| range.from..=range.to);
+        free && (self.packages.is_empty()
+            || ranges.any(|range| range.contains(first) && range.contains(last)))
     }
 
     /// The file with this name, whatever its version.

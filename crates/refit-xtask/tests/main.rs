@@ -26,6 +26,7 @@ mod cases {
     mod pages;
     mod placeholders;
     mod pooler;
+    mod recipes;
     mod rehearse;
     mod releases;
     mod repair;

@@ -6,6 +6,7 @@ use super::proof::{free_name, short};
 use refit_model::quoted_name as quoted;
 
 use crate::plan::{Alter, Plan, Site};
+use crate::safe::{OverIndex, validated};
 use crate::schema::constraint_name;
 use crate::sequence::{Runs, Step};
 use crate::sql::{AlterAction, Column, Constraint, ConstraintKind};
@@ -24,38 +25,26 @@ pub(super) fn plan(site: &Site<'_>) -> Planned {
     let words = Words::of(written);
     let (head, own) = (alter.head(), quoted(&column.name));
     let name = name_of(site, &alter, column, constraint)?;
-    let quoted_name = quoted(&name);
     let from =
         |keyword: &str| words.find(0, &[keyword]).map(|at| words.from(at)).ok_or_else(|| site.elsewhere());
-    let validate = || {
-        Step::new(
-            Runs::Later,
-            format!("validate {name}"),
-            format!("{head} VALIDATE CONSTRAINT {quoted_name}"),
-        )
-    };
     match &constraint.kind {
         ConstraintKind::Check(_) => {
             let condition = from("CHECK")?;
-            steps.push(Step::here(format!("{head} ADD CONSTRAINT {quoted_name} {condition} NOT VALID")));
-            steps.push(validate());
+            steps.extend(validated(head, &name, condition, Runs::Here));
         }
         ConstraintKind::ForeignKey { .. } => {
             let target = from("REFERENCES")?;
-            let add = format!("{head} ADD CONSTRAINT {quoted_name} FOREIGN KEY ({own}) {target} NOT VALID");
-            steps.push(Step::new(Runs::Apart, format!("add {name}"), add));
-            steps.push(validate());
+            let key = format!("FOREIGN KEY ({own}) {target}");
+            steps.extend(validated(head, &name, &key, Runs::Apart));
         }
         ConstraintKind::Unique { .. } => {
             let last = words.all.last().is_some_and(|word| word.is("UNIQUE"));
             if !last {
                 return Err("it has options besides UNIQUE".to_owned());
             }
-            let table = alter.table();
-            let create = format!("CREATE UNIQUE INDEX CONCURRENTLY {quoted_name} ON {table} ({own})");
-            let add = format!("{head} ADD CONSTRAINT {quoted_name} UNIQUE USING INDEX {quoted_name}");
-            steps.push(Step::new(Runs::Alone, format!("index {name}"), create));
-            steps.push(Step::new(Runs::Apart, format!("constrain {name}"), add));
+            let index = format!("({own})");
+            let form = OverIndex { head, table: alter.table(), primary: false, index: &index, rest: "" };
+            steps.extend(form.steps(&name));
         }
         _ => return Err("a primary key needs a value in every row, and only you know the values".to_owned()),
     }

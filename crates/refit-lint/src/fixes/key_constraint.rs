@@ -3,9 +3,9 @@
 
 use super::Planned;
 use super::proof::{name_of, not_null};
-use refit_model::quoted_name as quoted;
 
 use crate::plan::{Alter, Plan, Site};
+use crate::safe::OverIndex;
 use crate::sequence::{Runs, Step};
 use crate::sql::{AlterAction, ConstraintKind, Name};
 use crate::words::Words;
@@ -78,12 +78,7 @@ fn over_an_index(alter: &Alter<'_>, name: &str, primary: bool) -> Result<Vec<Ste
         return Err(odd());
     }
     let rest = words.all.get(last + 1).map_or(String::new(), |_| format!(" {}", words.from(last + 1)));
-    let (name, table) = (quoted(name), alter.table());
-    let kind = if primary { "PRIMARY KEY" } else { "UNIQUE" };
-    let create = format!("CREATE UNIQUE INDEX CONCURRENTLY {name} ON {table} {list}{include}{distinct}");
-    let add = format!("{} ADD CONSTRAINT {name} {kind} USING INDEX {name}{rest}", alter.head());
-    Ok(vec![
-        Step::new(Runs::Alone, format!("index {name}"), create),
-        Step::new(Runs::Apart, format!("constrain {name}"), add),
-    ])
+    let index = format!("{list}{include}{distinct}");
+    let form = OverIndex { head: alter.head(), table: alter.table(), primary, index: &index, rest: &rest };
+    Ok(form.steps(name).into())
 }

@@ -1,10 +1,9 @@
 //! What several fixes share: the steps that make a column NOT NULL without a scan under a strong lock, and names as the
 //! server would choose them.
 
-use refit_model::quoted_name as quoted;
-
 use crate::batches::Batches;
 use crate::plan::Site;
+use crate::safe::NotNull;
 use crate::schema::constraint_name;
 use crate::sequence::{Runs, Step};
 use crate::sql::{Constraint, Name};
@@ -25,36 +24,9 @@ pub(super) fn not_null(
     column: &str,
     first: Runs,
 ) -> Result<Vec<Step>, String> {
-    let bare = &table.name;
-    let (written, title) = (quoted(column), format!("validate {bare} {column} not null"));
-    if site.postgres >= 18 {
-        let name = quoted(&free_name(site, table, &format!("{bare}_{column}_not_null"))?);
-        return Ok(vec![
-            Step::new(
-                first,
-                format!("{bare} {column} given"),
-                format!("{head} ADD CONSTRAINT {name} NOT NULL {written} NOT VALID"),
-            ),
-            Step::new(Runs::Later, title, format!("{head} VALIDATE CONSTRAINT {name}")),
-        ]);
-    }
-    let name = quoted(&free_name(site, table, &format!("{bare}_{column}_given"))?);
-    Ok(vec![
-        Step::new(
-            first,
-            format!("{bare} {column} given"),
-            format!("{head} ADD CONSTRAINT {name} CHECK ({written} IS NOT NULL) NOT VALID"),
-        ),
-        Step::new(Runs::Apart, title, format!("{head} VALIDATE CONSTRAINT {name}")),
-        Step {
-            runs: Runs::Apart,
-            title: format!("{bare} {column} not null"),
-            sql: vec![
-                format!("{head} ALTER COLUMN {written} SET NOT NULL"),
-                format!("{head} DROP CONSTRAINT {name}"),
-            ],
-        },
-    ])
+    let form = NotNull { head, table: &table.name, column, postgres: site.postgres };
+    let name = free_name(site, table, &format!("{}_{column}_{}", table.name, form.suffix()))?;
+    Ok(form.steps(&name, first))
 }
 
 /// How a backfill walks a table. `alias` qualifies its columns.

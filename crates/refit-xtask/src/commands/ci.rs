@@ -55,13 +55,17 @@ fn cargo(command: Cmd<'_>) -> xshell::Result<()> {
     crate::set_by_cargo_run().fold(command, Cmd::env_remove).run()
 }
 
-/// Checks that the document of the rules, if there is one, matches the code.
+/// Checks that the documents of the rules and the recipes, if there are any, match the code.
 fn rules(shell: &Shell, context: &Context) -> xshell::Result<()> {
-    if !context.workspace.join(crate::render::rules::DOCUMENT).exists() {
-        return Ok(());
-    }
     let program = program();
-    cmd!(shell, "{program} explain --check").run()
+    for document in [crate::render::rules::DOCUMENT, crate::render::recipes::DOCUMENT] {
+        let text = std::fs::read_to_string(context.workspace.join(document)).unwrap_or_default();
+        // A document of that name may be about anything.
+        if text.contains("cargo xtask explain --markdown") {
+            cmd!(shell, "{program} explain --check {document}").run()?;
+        }
+    }
+    Ok(())
 }
 
 /// Where the workspace has a task `reference`, the pages that it writes are up to date.

@@ -30,7 +30,7 @@ use crate::context::Context;
 /// Refit's commands.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
-    /// Write the files of a new migration
+    /// Write the files of a new migration, or all files of a recipe: a safe change in several steps
     NewMigration(new_migration::Args),
     /// Find what a migration locks, rewrites, breaks or loses, and show the safe way
     LintMigrations(lint_migrations::Args),
@@ -46,7 +46,7 @@ pub enum Command {
     Budget(budget::Args),
     /// Approve migrations, and show or check which ones lack approvals
     Approve(approve::Args),
-    /// Show the page of a lint rule
+    /// Show the page of a lint rule, or of a recipe
     Explain(explain::Args),
     /// Show pending and held migrations, and why they are held
     Plan(plan::Args),

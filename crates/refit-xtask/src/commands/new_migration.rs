@@ -9,27 +9,34 @@ use serde_json::json;
 
 use crate::context::Context;
 use crate::drafts::{DraftArgs, draft};
+use crate::recipes::{RecipeArgs, files_of};
 use crate::render;
 use crate::scaffold::{Existing, check_name, files};
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "The build rejects the files until each contains a statement.\n\n\
-                        With --from, the files are drafted: they lead from the migrations to that schema, in their safe form. The draft \
-                        runs on a private PostgreSQL, with made-up rows, and must end in exactly that schema; what cannot be drafted is \
-                        listed, and the exit status is 1.\n\n\
+#[command(
+    after_help = "The build rejects the files until each contains a statement; those of a recipe or a draft are complete.\n\n\
+                        With --from, the files lead from the migrations to that schema, in their safe form. The draft runs on a private \
+                        PostgreSQL, with made-up rows, and must end in exactly that schema; what cannot be drafted is listed, and the \
+                        exit status is 1.\n\n\
                         Examples:\n  cargo xtask new-migration add_post_status\n  \
                         cargo xtask new-migration rebuild_search --outside-transaction\n  \
+                        cargo xtask new-migration rename_title --recipe rename-column --table posts --column title --to headline\n  \
+                        cargo xtask explain recipe:rename-column\n  \
                         cargo xtask new-migration add_tags --from postgres://localhost/app_dev\n  \
-                        cargo xtask new-migration add_tags --from schema.sql --renamed posts.title=headline")]
+                        cargo xtask new-migration add_tags --from schema.sql --renamed posts.title=headline"
+)]
 pub struct Args {
     /// A description in lower-case words joined by underscores
     name: String,
     /// For statements that cannot run in a transaction, such as CREATE INDEX CONCURRENTLY
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["recipe", "from"])]
     outside_transaction: bool,
     /// Take the next version in the range of this package of refit.toml
     #[arg(long, value_name = "PACKAGE")]
     package: Option<String>,
+    #[command(flatten)]
+    recipe: RecipeArgs,
     #[command(flatten)]
     draft: DraftArgs,
 }
@@ -37,24 +44,33 @@ pub struct Args {
 pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     check_name(&args.name)?;
     let folder = context.migrations_dir();
-    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let recipe = args.recipe.requested()?;
+    if recipe.is_none() {
+        fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    }
     let existing = Existing::read(&folder)?;
     if let Some(path) = existing.named(&args.name) {
         bail!("{path} already has that name; choose another one");
     }
+    let next = existing.next(args.package.as_deref())?;
     if args.draft.from.is_some() {
-        return drafted(args, &existing.next(args.package.as_deref())?, &folder, context).await;
+        return drafted(args, &next, &folder, context).await;
     }
-    let stem = format!("V{}__{}", existing.next(args.package.as_deref())?, args.name);
-    let files = files(&stem, args.outside_transaction);
+    let (files, note) = match &recipe {
+        None => (files(&format!("V{next}__{}", args.name), args.outside_transaction).to_vec(), SCAFFOLD),
+        Some(recipe) => (files_of(recipe, &args.name, &next, &existing, &folder, context)?, COMPLETE),
+    };
     let written = crate::fs::create_all(&folder, &files)?;
     let shown: Vec<String> = written.iter().map(|path| relative(path, &context.workspace)).collect();
     context.out.result(&json!({ "files": shown }), shown.join("\n"))?;
-    context.out.note(
-        "write a statement in each file, or delete those that you do not need; then run `cargo xtask migrate --private`",
-    );
+    context.out.note(note);
     Ok(ExitCode::SUCCESS)
 }
+
+const SCAFFOLD: &str = "write a statement in each file, or delete those that you do not need; then run `cargo xtask migrate --private`";
+
+const COMPLETE: &str = "the files are complete; the .md files say which release may be deployed at which step. Read them, and run \
+                        `cargo xtask rehearse`";
 
 /// Exit status 1 if something could not be drafted.
 async fn drafted(args: &Args, version: &str, folder: &Path, context: &Context) -> anyhow::Result<ExitCode> {

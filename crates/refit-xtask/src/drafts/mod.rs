@@ -21,7 +21,7 @@ use crate::context::Context;
 #[derive(Debug, clap::Args)]
 pub(crate) struct DraftArgs {
     /// Draft the migration that leads to the schema of this database, or to the one that a file of SQL declares
-    #[arg(long, value_name = "URL|FILE")]
+    #[arg(long, value_name = "URL|FILE", conflicts_with = "recipe")]
     pub(crate) from: Option<String>,
     /// With --from: a table or column was renamed, as in public.posts.title=headline
     #[arg(long, value_name = "OLD=NEW", requires = "from")]

@@ -18,6 +18,7 @@ pub(crate) mod lint;
 pub(crate) mod plan;
 pub(crate) mod preview;
 pub(crate) mod prose;
+pub(crate) mod recipes;
 pub(crate) mod rehearsal;
 pub(crate) mod repair;
 pub(crate) mod report;
