@@ -73,7 +73,10 @@ pub(crate) fn server_options(before: &Options, after: &Options) -> Option<String
         }
     }
     parts.extend(
-        before.keys().filter(|name| !after.contains_key(*name)).map(|name| format!("DROP {}", quoted_name(name))),
+        before
+            .keys()
+            .filter(|name| !after.contains_key(*name))
+            .map(|name| format!("DROP {}", quoted_name(name))),
     );
     (!parts.is_empty()).then(|| format!("OPTIONS ({})", parts.join(", ")))
 }
@@ -113,6 +116,9 @@ mod tests {
         assert_eq!(sql("public.\"a.b \"\"c\""), "public.\"a.b \"\"c\"");
         assert_eq!(sql("app.f(integer, \"x.y\")"), "app.f(integer, \"x.y\")");
         assert_eq!((schema("app.\"a.b\"").as_str(), last("app.\"a.b\"")), ("app", "\"a.b\""));
-        assert!(mentions("SELECT a FROM public.\"Posts\"", "public.\"Posts\"") && !mentions("SELECT 'x'", "public.x"));
+        assert!(
+            mentions("SELECT a FROM public.\"Posts\"", "public.\"Posts\"")
+                && !mentions("SELECT 'x'", "public.x")
+        );
     }
 }

@@ -11,7 +11,8 @@ pub fn roles(catalog: &Catalog) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     collect(&serde_json::to_value(catalog).unwrap_or_default(), &mut found);
     for name in catalog.default_privileges.keys() {
-        found.extend(name.strip_prefix("for role ").and_then(|rest| rest.split_whitespace().next()).map(bare));
+        found
+            .extend(name.strip_prefix("for role ").and_then(|rest| rest.split_whitespace().next()).map(bare));
     }
     found
 }
@@ -22,7 +23,8 @@ fn collect(value: &Value, found: &mut BTreeSet<String>) {
             for (key, value) in fields {
                 match (key.as_str(), value) {
                     ("grants", Value::Object(grants)) => {
-                        let roles = grants.keys().filter(|role| !matches!(role.as_str(), "PUBLIC" | "(owner)"));
+                        let roles =
+                            grants.keys().filter(|role| !matches!(role.as_str(), "PUBLIC" | "(owner)"));
                         found.extend(roles.map(|role| bare(role)));
                     }
                     ("roles", Value::Array(roles)) => {

@@ -10,7 +10,6 @@ mod files;
 pub mod pgbouncer;
 pub mod schema_changes;
 
-
 pub use cases::{LabelledCase, labelled_cases};
 pub use database::{execute, execute_at, major, server, until, value, value_at};
 pub use files::{conformance, folder, set, workspace, write};

@@ -35,4 +35,3 @@ pub async fn run(db: &TestDb, sql: &str) -> Result<(), String> {
         error.as_db_error().map_or_else(|| error.to_string(), |error| error.message().to_owned())
     })
 }
-

@@ -138,7 +138,8 @@ fn each_set(numbers: &str) -> String {
     let mut text = String::new();
     let mut after_no = false;
     for word in numbers.split_whitespace() {
-        let begins = matches!(word, "INCREMENT" | "MINVALUE" | "MAXVALUE" | "START" | "CACHE" | "CYCLE" | "NO");
+        let begins =
+            matches!(word, "INCREMENT" | "MINVALUE" | "MAXVALUE" | "START" | "CACHE" | "CYCLE" | "NO");
         if begins && !after_no {
             text += " SET";
         }
@@ -166,7 +167,9 @@ pub(super) fn properties(noun: &str, name: &str, old: Option<&Column>, new: &Col
     let (to_set, to_reset) = changed_options(&old.options, &new.options);
     set(!to_set.is_empty(), format!("SET ({})", options(&to_set)));
     set(!to_reset.is_empty(), format!("RESET ({})", to_reset.join(", ")));
-    if *old != empty && let Some(options) = server_options(&old.server_options, &new.server_options) {
+    if *old != empty
+        && let Some(options) = server_options(&old.server_options, &new.server_options)
+    {
         set(true, options);
     }
     if old.comment != new.comment {

@@ -17,7 +17,9 @@ pub(super) fn draft(noun: &str, name: &str, old: Option<&Table>, new: &Table, pl
     let empty = Table::default();
     for difference in differences(&old.unwrap_or(&empty).constraints, &new.constraints) {
         match difference {
-            Difference::Removed(constraint, before) if !before.inherited => drop(noun, name, constraint, before, plan),
+            Difference::Removed(constraint, before) if !before.inherited => {
+                drop(noun, name, constraint, before, plan)
+            }
             Difference::Removed(..) => {}
             Difference::Added(_, after) if after.inherited => {}
             Difference::Added(constraint, after) => {
@@ -33,20 +35,25 @@ pub(super) fn draft(noun: &str, name: &str, old: Option<&Table>, new: &Table, pl
     }
 }
 
-fn changed(noun: &str, name: &str, constraint: &str, before: &Constraint, after: &Constraint, plan: &mut Plan) {
+fn changed(
+    noun: &str,
+    name: &str,
+    constraint: &str,
+    before: &Constraint,
+    after: &Constraint,
+    plan: &mut Plan,
+) {
     let same = |one: &Constraint| {
-        let index = Index { clustered: false, replica_identity: false, comment: String::new(), ..one.index.clone() };
+        let index =
+            Index { clustered: false, replica_identity: false, comment: String::new(), ..one.index.clone() };
         Constraint { comment: String::new(), triggers: Vec::new(), index, ..one.clone() }
     };
     let (old, new) = (same(before), same(after));
     let object = format!("constraint {constraint} on {name}");
     let alter = format!("ALTER {noun} {}", sql(name));
     let validated = Constraint { not_valid: false, ..old.clone() };
-    let deferred = Constraint {
-        deferrable: new.deferrable,
-        initially_deferred: new.initially_deferred,
-        ..old.clone()
-    };
+    let deferred =
+        Constraint { deferrable: new.deferrable, initially_deferred: new.initially_deferred, ..old.clone() };
     if old == new {
         properties(name, constraint, Some(before), after, plan);
     } else if validated == new {
@@ -75,7 +82,13 @@ fn add(noun: &str, name: &str, constraint: &str, after: &Constraint, plan: &mut 
     plan.add(phase, &format!("constraint {constraint} on {name}"), text);
 }
 
-fn properties(name: &str, constraint: &str, before: Option<&Constraint>, after: &Constraint, plan: &mut Plan) {
+fn properties(
+    name: &str,
+    constraint: &str,
+    before: Option<&Constraint>,
+    after: &Constraint,
+    plan: &mut Plan,
+) {
     if before.map_or("", |before| before.comment.as_str()) != after.comment {
         let place = format!("CONSTRAINT {} ON {}", sql(constraint), sql(name));
         let text = format!("COMMENT ON {place} IS {}", comment(&after.comment));

@@ -67,7 +67,9 @@ fn created(noun: &str, new: &Plain) -> String {
                     text += &format!(" {} {}", word.to_uppercase(), literal(value));
                 }
             }
-            text + &property("wrapper").map(|name| format!(" FOREIGN DATA WRAPPER {}", sql(name))).unwrap_or_default()
+            text + &property("wrapper")
+                .map(|name| format!(" FOREIGN DATA WRAPPER {}", sql(name)))
+                .unwrap_or_default()
         }
         "FOREIGN DATA WRAPPER" => ["handler", "validator"]
             .iter()
@@ -79,7 +81,8 @@ fn created(noun: &str, new: &Plain) -> String {
 
 /// The properties that are OPTIONS: their names begin with `option`.
 fn options_of(plain: &Plain) -> Options {
-    let options = plain.properties.iter().filter_map(|(name, value)| Some((name.strip_prefix("option ")?, value)));
+    let options =
+        plain.properties.iter().filter_map(|(name, value)| Some((name.strip_prefix("option ")?, value)));
     options.map(|(name, value)| (name.to_owned(), value.clone())).collect()
 }
 

@@ -94,7 +94,8 @@ fn create(noun: &str, signature: &str, function: &Function) -> String {
         }
     }
     for (name, value) in &function.settings {
-        let value = if LISTS.contains(&name.as_str()) && !value.is_empty() { value.clone() } else { literal(value) };
+        let value =
+            if LISTS.contains(&name.as_str()) && !value.is_empty() { value.clone() } else { literal(value) };
         text += &format!(" SET {name} TO {value}");
     }
     if !function.sql_body.is_empty() {
@@ -145,5 +146,10 @@ fn create_aggregate(signature: &str, function: &Function, aggregate: &Aggregate)
             parts.push(words);
         }
     }
-    format!("CREATE OR REPLACE AGGREGATE {}({}) ({})", sql(path(signature)), function.arguments, parts.join(", "))
+    format!(
+        "CREATE OR REPLACE AGGREGATE {}({}) ({})",
+        sql(path(signature)),
+        function.arguments,
+        parts.join(", ")
+    )
 }

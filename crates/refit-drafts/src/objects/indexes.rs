@@ -96,7 +96,8 @@ fn statistics(table: &str, name: &str, before: &Index, after: &Index, plan: &mut
             Difference::Removed(column, _) => (column, -1),
             Difference::Added(column, target) | Difference::Changed(column, _, target) => (column, *target),
         };
-        let text = format!("ALTER INDEX {} ALTER COLUMN {column} SET STATISTICS {target}", place(table, name));
+        let text =
+            format!("ALTER INDEX {} ALTER COLUMN {column} SET STATISTICS {target}", place(table, name));
         plan.add(Phase::Properties, &format!("index {name}"), text);
     }
 }

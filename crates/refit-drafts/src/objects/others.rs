@@ -53,7 +53,8 @@ const EVENT_TRIGGER: Kind = Kind {
         let property = |key: &str| new.properties.get(key);
         let tags: Vec<String> =
             property("tags").map(|tags| tags.split(", ").map(literal).collect()).unwrap_or_default();
-        let when = if tags.is_empty() { String::new() } else { format!(" WHEN TAG IN ({})", tags.join(", ")) };
+        let when =
+            if tags.is_empty() { String::new() } else { format!(" WHEN TAG IN ({})", tags.join(", ")) };
         Some(format!(" ON {}{when} EXECUTE FUNCTION {}()", property("on")?, sql(path(property("execute")?))))
     },
     alter: |old, new| {

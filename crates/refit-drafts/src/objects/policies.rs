@@ -76,7 +76,8 @@ fn conditions(policy: &Policy) -> String {
 
 fn commented(table: &str, name: &str, before: &str, policy: &Policy, plan: &mut Plan) {
     if before != policy.comment {
-        let text = format!("COMMENT ON POLICY {} ON {} IS {}", sql(name), sql(table), comment(&policy.comment));
+        let text =
+            format!("COMMENT ON POLICY {} ON {} IS {}", sql(name), sql(table), comment(&policy.comment));
         plan.add(Phase::Comments, &format!("policy {name} on {table}"), text);
     }
 }

@@ -45,7 +45,8 @@ fn changed(name: &str, old: &Plain, new: &Plain, plan: &mut Plan) {
         plan.add(Phase::Attached, &object, text);
     }
     if with(old) != with(new) {
-        let publish = new.properties.get("publish").map_or("insert, update, delete, truncate", String::as_str);
+        let publish =
+            new.properties.get("publish").map_or("insert, update, delete, truncate", String::as_str);
         let via_root = new.properties.contains_key("publish_via_partition_root");
         let options = format!("publish = {}, publish_via_partition_root = {via_root}", literal(publish));
         plan.add(Phase::Properties, &object, format!("ALTER PUBLICATION {} SET ({options})", sql(name)));

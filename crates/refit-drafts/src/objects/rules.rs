@@ -21,7 +21,8 @@ pub(super) fn draft(name: &str, old: Option<&Table>, new: &Table, plan: &mut Pla
         };
         let object = format!("rule {rule} on {name}");
         if before.is_none_or(|before| before.definition != after.definition) {
-            let text = format!("CREATE OR REPLACE RULE {} AS {}", sql(rule), after.definition.trim_end_matches(';'));
+            let text =
+                format!("CREATE OR REPLACE RULE {} AS {}", sql(rule), after.definition.trim_end_matches(';'));
             plan.add(Phase::Attached, &object, text);
         }
         if before.map_or("", |before| before.state.as_str()) != after.state {
@@ -29,7 +30,8 @@ pub(super) fn draft(name: &str, old: Option<&Table>, new: &Table, plan: &mut Pla
             plan.add(Phase::Properties, &object, text);
         }
         if before.map_or("", |before| before.comment.as_str()) != after.comment {
-            let text = format!("COMMENT ON RULE {} ON {} IS {}", sql(rule), sql(name), comment(&after.comment));
+            let text =
+                format!("COMMENT ON RULE {} ON {} IS {}", sql(rule), sql(name), comment(&after.comment));
             plan.add(Phase::Comments, &object, text);
         }
     }

@@ -20,8 +20,12 @@ pub(super) fn draft(before: &Catalog, after: &Catalog, plan: &mut Plan) {
             }
             Difference::Added(name, new) => {
                 let unlogged = if new.unlogged { "UNLOGGED " } else { "" };
-                let sql =
-                    format!("CREATE {unlogged}SEQUENCE {}{}{}", sql(name), data_type(new), numbers(&new.numbers));
+                let sql = format!(
+                    "CREATE {unlogged}SEQUENCE {}{}{}",
+                    sql(name),
+                    data_type(new),
+                    numbers(&new.numbers)
+                );
                 plan.add(Phase::Sequences, &format!("sequence {name}"), sql);
                 (name, None, new)
             }
@@ -45,9 +49,10 @@ pub(super) fn draft(before: &Catalog, after: &Catalog, plan: &mut Plan) {
 
 /// Whether a column exists afterwards.
 fn still_there(column: &str, after: &Catalog) -> bool {
-    after.tables.iter().any(|(table, found)| {
-        found.columns.iter().any(|one| format!("{table}.{}", one.name) == column)
-    })
+    after
+        .tables
+        .iter()
+        .any(|(table, found)| found.columns.iter().any(|one| format!("{table}.{}", one.name) == column))
 }
 
 fn changed(name: &str, old: &Sequence, new: &Sequence, plan: &mut Plan) {

@@ -138,7 +138,10 @@ fn properties(name: &str, old: Option<&Table>, new: &Table, plan: &mut Plan) {
     let alter = format!("ALTER TABLE {}", sql(name));
     let security = |table: Option<&Table>| {
         let text = table.map_or("", |table| table.row_security.as_str());
-        (text.contains("enabled") && !text.contains("not enabled") || text == "forced", text.contains("forced"))
+        (
+            text.contains("enabled") && !text.contains("not enabled") || text == "forced",
+            text.contains("forced"),
+        )
     };
     let ((enabled, forced), (enables, forces)) = (security(old), security(Some(new)));
     if enabled != enables {

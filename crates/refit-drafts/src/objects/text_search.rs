@@ -18,7 +18,8 @@ pub(super) fn draft(before: &Catalog, after: &Catalog, plan: &mut Plan) {
             }
             Difference::Added(name, new) => {
                 let parser = new.properties.get("parser").map_or("default", String::as_str);
-                let parser = if parser.contains('.') { sql(parser) } else { format!("pg_catalog.{}", sql(parser)) };
+                let parser =
+                    if parser.contains('.') { sql(parser) } else { format!("pg_catalog.{}", sql(parser)) };
                 let text = format!("CREATE {NOUN} {} (PARSER = {parser})", sql(name));
                 plan.add(Phase::Types, &format!("text search configuration {name}"), text);
                 (name, None, new)
@@ -37,7 +38,9 @@ fn mappings(name: &str, old: Option<&Plain>, new: &Plain, plan: &mut Plan) {
     let alter = format!("ALTER TEXT SEARCH CONFIGURATION {}", sql(name));
     for difference in differences(&old.unwrap_or(&empty).properties, &new.properties) {
         let text = match difference {
-            Difference::Removed(key, _) => key.strip_prefix("mapping for ").map(|of| format!("{alter} DROP MAPPING FOR {of}")),
+            Difference::Removed(key, _) => {
+                key.strip_prefix("mapping for ").map(|of| format!("{alter} DROP MAPPING FOR {of}"))
+            }
             Difference::Added(key, to) => {
                 key.strip_prefix("mapping for ").map(|of| format!("{alter} ADD MAPPING FOR {of} WITH {to}"))
             }

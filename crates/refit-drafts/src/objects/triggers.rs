@@ -19,7 +19,8 @@ pub(super) fn draft(name: &str, old: Option<&Table>, new: &Table, plan: &mut Pla
                 commented(name, trigger, "", after, plan);
             }
             Difference::Changed(trigger, before, after) => {
-                let same = |one: &Trigger| Trigger { state: String::new(), comment: String::new(), ..one.clone() };
+                let same =
+                    |one: &Trigger| Trigger { state: String::new(), comment: String::new(), ..one.clone() };
                 if same(before) == same(after) {
                     state(name, trigger, &before.state, after, plan);
                     commented(name, trigger, &before.comment, after, plan);
@@ -76,14 +77,19 @@ fn create(table: &str, name: &str, trigger: &Trigger, plan: &mut Plan) {
         text += &format!(" WHEN ({})", trigger.when);
     }
     let arguments: Vec<String> = trigger.arguments.iter().map(|argument| literal(argument)).collect();
-    text += &format!(" EXECUTE FUNCTION {}({})", sql(crate::names::path(&trigger.function)), arguments.join(", "));
+    text += &format!(
+        " EXECUTE FUNCTION {}({})",
+        sql(crate::names::path(&trigger.function)),
+        arguments.join(", ")
+    );
     plan.add(Phase::Attached, &format!("trigger {name} on {table}"), text);
 }
 
 /// ENABLE and DISABLE.
 fn state(table: &str, name: &str, before: &str, trigger: &Trigger, plan: &mut Plan) {
     if before != trigger.state {
-        let text = format!("ALTER TABLE {} {} TRIGGER {}", sql(table), state_words(&trigger.state), sql(name));
+        let text =
+            format!("ALTER TABLE {} {} TRIGGER {}", sql(table), state_words(&trigger.state), sql(name));
         plan.add(Phase::Properties, &format!("trigger {name} on {table}"), text);
     }
 }

@@ -134,7 +134,8 @@ fn composites(difference: Difference<'_, Composite>, plan: &mut Plan) {
     let object = format!("type {name}");
     if let Some(old) = old {
         let alter = format!("ALTER TYPE {}", sql(name));
-        for gone in old.attributes.iter().filter(|one| new.attributes.iter().all(|two| two.name != one.name)) {
+        for gone in old.attributes.iter().filter(|one| new.attributes.iter().all(|two| two.name != one.name))
+        {
             plan.add(Phase::Types, &object, format!("{alter} DROP ATTRIBUTE {}", sql(&gone.name)));
         }
         for one in &new.attributes {
@@ -152,7 +153,11 @@ fn composites(difference: Difference<'_, Composite>, plan: &mut Plan) {
         let said = old.and_then(|old| old.attributes.iter().find(|two| two.name == one.name));
         if said.map_or("", |said| said.comment.as_str()) != one.comment {
             let place = format!("{}.{}", sql(name), sql(&one.name));
-            plan.add(Phase::Comments, &object, format!("COMMENT ON COLUMN {place} IS {}", comment(&one.comment)));
+            plan.add(
+                Phase::Comments,
+                &object,
+                format!("COMMENT ON COLUMN {place} IS {}", comment(&one.comment)),
+            );
         }
     }
     tail::draft("TYPE", &sql(name), old.map(|old| tail!(old)), tail!(new), plan);

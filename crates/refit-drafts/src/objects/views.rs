@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use refit_catalog::{Catalog, Table};
+use refit_catalog::{Catalog, Column, Table};
 
 use super::{columns, tables};
 use crate::names::{changed_options, mentions, options, sql};
@@ -46,32 +46,41 @@ fn made_again(before: &Catalog, after: &Catalog) -> BTreeSet<String> {
             again.insert(name.clone());
         }
     }
-    // Relations whose columns are dropped or get another type, and views that are dropped.
-    let mut changed: BTreeSet<String> = again.clone();
-    changed.extend(before.tables.iter().filter(|(name, old)| loses_columns(old, after.tables.get(*name))).map(|(name, _)| name.clone()));
+    // Columns that are dropped or get another type, by table; and all views that are dropped.
+    let lost: Vec<(&String, Vec<&String>)> = before
+        .tables
+        .iter()
+        .map(|(name, old)| (name, lost_columns(old, after.tables.get(name))))
+        .filter(|(_, columns)| !columns.is_empty())
+        .collect();
+    let uses_lost = |view: &Table| {
+        let query = &view.definition;
+        lost.iter().any(|(table, columns)| {
+            mentions(query, table) && columns.iter().any(|column| mentions(query, column))
+        })
+    };
     let views: BTreeMap<&String, &Table> = before.views.iter().chain(&before.materialized_views).collect();
+    let mut changed = again;
+    changed.extend(views.iter().filter(|(_, view)| uses_lost(view)).map(|(name, _)| (*name).clone()));
     loop {
-        let more: Vec<String> = views
-            .iter()
-            .filter(|(name, view)| {
-                !changed.contains(**name) && changed.iter().any(|other| mentions(&view.definition, other))
-            })
-            .map(|(name, _)| (*name).clone())
-            .collect();
+        let depends = |view: &Table| changed.iter().any(|other| mentions(&view.definition, other));
+        let more = views.iter().filter(|(name, view)| !changed.contains(**name) && depends(view));
+        let more: Vec<String> = more.map(|(name, _)| (*name).clone()).collect();
         if more.is_empty() {
             break;
         }
         changed.extend(more);
     }
-    let is_after = |name: &&String| after.views.contains_key(*name) || after.materialized_views.contains_key(*name);
-    changed.iter().filter(|name| views.contains_key(*name)).filter(is_after).cloned().collect()
+    changed.retain(|name| after.views.contains_key(name) || after.materialized_views.contains_key(name));
+    changed
 }
 
-fn loses_columns(old: &Table, new: Option<&Table>) -> bool {
-    old.columns.iter().any(|column| {
+fn lost_columns<'a>(old: &'a Table, new: Option<&Table>) -> Vec<&'a String> {
+    let is_lost = |column: &&Column| {
         new.and_then(|new| columns::column_of(new, &column.name))
             .is_none_or(|one| (&one.type_name, &one.collation) != (&column.type_name, &column.collation))
-    })
+    };
+    old.columns.iter().filter(is_lost).map(|column| &column.name).collect()
 }
 
 fn one(noun: &str, name: &str, old: Option<&Table>, new: &Table, plan: &mut Plan) {
@@ -85,16 +94,25 @@ fn one(noun: &str, name: &str, old: Option<&Table>, new: &Table, plan: &mut Plan
         };
         let data = if new.not_populated { "\nWITH NO DATA" } else { "" };
         let query = new.definition.trim().trim_end_matches(';');
-        let text = format!("CREATE {replace}{noun} {} ({}){with} AS\n{query}{data}", sql(name), names.join(", "));
+        let text =
+            format!("CREATE {replace}{noun} {} ({}){with} AS\n{query}{data}", sql(name), names.join(", "));
         plan.add(Phase::Views, &object, text);
     }
     if let Some(old) = old {
         let (set, reset) = changed_options(&old.options, &new.options);
         if old.definition == new.definition && !set.is_empty() {
-            plan.add(Phase::Properties, &object, format!("ALTER {noun} {} SET ({})", sql(name), options(&set)));
+            plan.add(
+                Phase::Properties,
+                &object,
+                format!("ALTER {noun} {} SET ({})", sql(name), options(&set)),
+            );
         }
         if !reset.is_empty() {
-            plan.add(Phase::Properties, &object, format!("ALTER {noun} {} RESET ({})", sql(name), reset.join(", ")));
+            plan.add(
+                Phase::Properties,
+                &object,
+                format!("ALTER {noun} {} RESET ({})", sql(name), reset.join(", ")),
+            );
         }
         if old.definition == new.definition && old.not_populated != new.not_populated {
             let data = if new.not_populated { " WITH NO DATA" } else { "" };

@@ -56,7 +56,10 @@ pub(crate) async fn draft(
     context: &Context,
 ) -> anyhow::Result<Option<Draft>> {
     let read = ReadOptions {
-        exclude_schemas: [refit::REHEARSAL_SCHEMA.to_owned()].into_iter().chain(ReadOptions::default().exclude_schemas).collect(),
+        exclude_schemas: [refit::REHEARSAL_SCHEMA.to_owned()]
+            .into_iter()
+            .chain(ReadOptions::default().exclude_schemas)
+            .collect(),
         ..ReadOptions::default()
     };
     let server = RehearsalServer::start(server_options(refit_devdb::ServerOptions::from_env())).await?;
@@ -84,7 +87,8 @@ pub(crate) async fn draft(
 
     let mut not_drafted: Vec<String> =
         Delta::between(&after, &to).text().lines().map(str::to_owned).collect();
-    not_drafted.extend(up.failed.iter().map(|(statement, message)| format!("{}: {message}", statement.object)));
+    not_drafted
+        .extend(up.failed.iter().map(|(statement, message)| format!("{}: {message}", statement.object)));
     let summary = summary(&delta);
     let renames = renamed.iter().flat_map(Rename::statements);
     let all: Vec<Statement> = renames.chain(up.statements).collect();
@@ -101,7 +105,8 @@ pub(crate) async fn draft(
 }
 
 fn text(head: &str, statements: &[Statement]) -> String {
-    let statements: Vec<String> = statements.iter().map(|statement| format!("{};\n", statement.sql)).collect();
+    let statements: Vec<String> =
+        statements.iter().map(|statement| format!("{};\n", statement.sql)).collect();
     format!("{head}{}", statements.join("\n"))
 }
 

@@ -56,12 +56,17 @@ pub(super) async fn decide(
             continue;
         };
         for statement in rename.statements() {
-            client.batch_execute(&statement.sql).await.with_context(|| format!("cannot rename {}", rename.before()))?;
+            client
+                .batch_execute(&statement.sql)
+                .await
+                .with_context(|| format!("cannot rename {}", rename.before()))?;
         }
         done.push(rename);
         now = Catalog::read(client, read).await?;
     }
-    if let Some((old, new)) = given.iter().enumerate().find(|(place, _)| !used.contains(place)).map(|(_, one)| one) {
+    if let Some((old, new)) =
+        given.iter().enumerate().find(|(place, _)| !used.contains(place)).map(|(_, one)| one)
+    {
         bail!("--renamed {old}={new}: no table or column {old} is gone of which {new} could be the new name");
     }
     Ok(done)

@@ -79,7 +79,13 @@ async fn listed(client: &Connection) -> anyhow::Result<Vec<Table>> {
     for row in client.query(TABLES, &[&refit::REHEARSAL_SCHEMA]).await? {
         let oid: u32 = row.get(0);
         if tables.last().is_none_or(|last| last.oid != oid) {
-            tables.push(Table { oid, name: row.get(1), columns: Vec::new(), rows: 0, digests: BTreeMap::new() });
+            tables.push(Table {
+                oid,
+                name: row.get(1),
+                columns: Vec::new(),
+                rows: 0,
+                digests: BTreeMap::new(),
+            });
         }
         let (number, name): (Option<i16>, Option<String>) = (row.get(2), row.get(3));
         if let (Some(table), Some(number), Some(name)) = (tables.last_mut(), number, name) {

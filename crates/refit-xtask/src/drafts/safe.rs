@@ -43,8 +43,9 @@ pub(super) fn fix(files: Vec<(String, String)>, context: &Context) -> anyhow::Re
         Ok((split(&input.path).1.to_owned(), text))
     });
     let findings = fixed.left.into_iter().filter(|(finding, _)| !protected.contains(&finding.path));
-    let findings =
-        findings.map(|(finding, why)| format!("{}: {}: {}: {why}", finding.path, finding.rule, finding.message)).collect();
+    let findings = findings
+        .map(|(finding, why)| format!("{}: {}: {}: {why}", finding.path, finding.rule, finding.message))
+        .collect();
     Ok(Safe { files: files.collect::<anyhow::Result<_>>()?, findings })
 }
 

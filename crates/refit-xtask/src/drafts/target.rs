@@ -61,7 +61,9 @@ pub(super) async fn read(
 /// When the connection is lost.
 pub(super) async fn create_roles(client: &Connection, catalog: &Catalog) -> anyhow::Result<()> {
     for role in refit_drafts::roles(catalog) {
-        let found = client.query("SELECT FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) $1", &[&role]).await?;
+        let found = client
+            .query("SELECT FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) $1", &[&role])
+            .await?;
         if found.is_empty() {
             client.batch_execute(&format!("CREATE ROLE {}", quoted_name(&role))).await?;
         }

@@ -47,7 +47,11 @@ fn a_declared_schema_becomes_migrations_in_their_safe_form() {
     let drafted = drafted.expect(0);
     let document: Value = serde_json::from_str(&drafted.stdout).unwrap();
     assert_eq!(document["not_drafted"], serde_json::json!([]), "{document:#}");
-    assert_eq!(document["summary"].as_str().map(|text| text.contains("+1 table")), Some(true), "{document:#}");
+    assert_eq!(
+        document["summary"].as_str().map(|text| text.contains("+1 table")),
+        Some(true),
+        "{document:#}"
+    );
     let rows = document["rows"].as_array().unwrap();
     assert!(rows.iter().all(|row| row["outcome"] == "same" && row["rows"] == 200), "{rows:#?}");
     // The index is built in a file of its own, concurrently.
