@@ -33,6 +33,15 @@ impl RehearsalServer {
         self.server.url(DATABASE)
     }
 
+    /// Creates another empty database; returns its URL.
+    ///
+    /// # Errors
+    /// [`Error::Database`] when the server refuses it, for instance because there is one with this name.
+    pub async fn create_database(&self, name: &str) -> Result<String, Error> {
+        self.administer(&format!("CREATE DATABASE {}", refit_model::quoted_name(name))).await?;
+        Ok(self.server.url(name))
+    }
+
     /// Copies the database, replacing an earlier copy; returns the copy's URL. No session may be connected to the database.
     pub(crate) async fn copy(&self) -> Result<String, Error> {
         self.administer(&format!("DROP DATABASE IF EXISTS {COPY} WITH (FORCE)")).await?;

@@ -21,6 +21,7 @@ mod cli;
 mod commands;
 mod context;
 mod database;
+mod drafts;
 mod footprints;
 mod from_backup;
 mod fs;

@@ -16,6 +16,7 @@ mod cases {
     mod commands;
     mod conflicts;
     mod doc;
+    mod drafts;
     mod environments;
     mod folders;
     mod graph;

@@ -8,6 +8,7 @@ mod cases;
 mod database;
 mod files;
 pub mod pgbouncer;
+pub mod schema_changes;
 
 pub use cases::{LabelledCase, labelled_cases};
 pub use database::{execute, execute_at, major, server, until, value, value_at};

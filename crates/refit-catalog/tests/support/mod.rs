@@ -8,6 +8,7 @@ use std::process::Command;
 use refit_catalog::{Catalog, ReadOptions};
 use refit_devdb::TestDb;
 pub(crate) use test_support::major as version;
+pub(crate) use test_support::schema_changes::{Case, cases, run};
 
 /// This package's own base and cases.
 pub(crate) fn own() -> PathBuf {
@@ -42,35 +43,6 @@ pub(crate) async fn with(sql: &str) -> (TestDb, Catalog) {
     test_support::execute(&db, sql).await;
     let catalog = read(&db).await;
     (db, catalog)
-}
-
-/// A line of `changes.txt` or `neutral.txt`: `name|SQL`, where `>=15 ` before the name says from which version on it can be.
-#[derive(Debug)]
-pub(crate) struct Case {
-    pub(crate) name: String,
-    pub(crate) sql: String,
-    pub(crate) since: u32,
-}
-
-/// The cases of a file, in its order.
-pub(crate) fn cases(path: &Path) -> Vec<Case> {
-    let text = std::fs::read_to_string(path).unwrap();
-    let case = |line: &str| {
-        let (name, sql) = line.split_once('|').unwrap();
-        let since = name.strip_prefix(">=").and_then(|name| name.split_once(' '));
-        let (since, name) = since.map_or((14, name), |(since, name)| (since.parse().unwrap(), name));
-        Case { name: name.to_owned(), sql: sql.to_owned(), since }
-    };
-    text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).map(case).collect()
-}
-
-/// Runs a case's SQL in a database.
-pub(crate) async fn run(db: &TestDb, sql: &str) -> Result<(), String> {
-    let client = db.connect().await.unwrap();
-    let result = client.batch_execute(&sql.replace("CURRENT", db.name())).await;
-    result.map_err(|error| {
-        error.as_db_error().map_or_else(|| error.to_string(), |error| error.message().to_owned())
-    })
 }
 
 /// The schema as pg_dump writes it, or nothing where none can read this server.

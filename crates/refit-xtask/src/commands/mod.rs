@@ -102,7 +102,7 @@ impl Command {
     /// When the command could not run: exit status 2.
     pub async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         match self {
-            Command::NewMigration(args) => new_migration::run(&args, context),
+            Command::NewMigration(args) => new_migration::run(&args, context).await,
             Command::LintMigrations(args) => Box::pin(lint_migrations::run(&args, context)).await,
             Command::Renumber(args) => renumber::run(&args, context),
             Command::Rehearse(args) => Box::pin(rehearse::run(&args, context)).await,

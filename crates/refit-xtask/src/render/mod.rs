@@ -10,6 +10,7 @@ pub(crate) mod budgets;
 pub(crate) mod checks;
 pub(crate) mod difference;
 pub(crate) mod doc;
+pub(crate) mod draft;
 pub(crate) mod dry_run;
 pub(crate) mod figures;
 pub(crate) mod graph;

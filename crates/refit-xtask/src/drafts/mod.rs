@@ -1,0 +1,135 @@
+//! Drafts: the migration that leads from the set to the schema of a database, or to a declared one.
+//!
+//! The set runs on a private server, where the drafted statements are tried on made-up rows. What is written is linted and fixed, and
+//! then runs, with the set, on another private database, whose schema must be the target's.
+
+mod renames;
+mod rows;
+mod safe;
+mod target;
+
+use refit::{ConnectOptions, Connection};
+use refit_catalog::{Catalog, Delta, ReadOptions};
+use refit_drafts::{Rename, Statement, statements, summary, try_out};
+use refit_model::wording::counted;
+use refit_rehearsal::{RehearsalServer, server_options, snapshots};
+
+pub(crate) use self::rows::{Outcome, Survival};
+use crate::context::Context;
+
+/// The arguments of a draft.
+#[derive(Debug, clap::Args)]
+pub(crate) struct DraftArgs {
+    /// Draft the migration that leads to the schema of this database, or to the one that a file of SQL declares
+    #[arg(long, value_name = "URL|FILE", conflicts_with = "recipe")]
+    pub(crate) from: Option<String>,
+    /// With --from: a table or column was renamed, as in public.posts.title=headline
+    #[arg(long, value_name = "OLD=NEW", requires = "from")]
+    renamed: Vec<String>,
+    /// With --from: a table or column was dropped, and what looks like its new name is another one
+    #[arg(long, value_name = "OLD", requires = "from")]
+    dropped: Vec<String>,
+}
+
+/// A draft that has been tried.
+pub(crate) struct Draft {
+    /// The changes in one line.
+    pub(crate) summary: String,
+    /// Names and texts of the files.
+    pub(crate) files: Vec<(String, String)>,
+    /// What became of the rows of each table.
+    pub(crate) survival: Vec<Survival>,
+    /// Differences that no file leads to, and statements that the server refused.
+    pub(crate) not_drafted: Vec<String>,
+    /// What is left to look at in the files, by the linter.
+    pub(crate) findings: Vec<String>,
+}
+
+/// Drafts the files; `None` if the schemas are equal.
+///
+/// # Errors
+/// When a schema cannot be read, the set does not run, or it is not known whether something was renamed.
+pub(crate) async fn draft(
+    name: &str,
+    version: &str,
+    args: &DraftArgs,
+    context: &Context,
+) -> anyhow::Result<Option<Draft>> {
+    let read = ReadOptions {
+        exclude_schemas: [refit::REHEARSAL_SCHEMA.to_owned()]
+            .into_iter()
+            .chain(ReadOptions::default().exclude_schemas)
+            .collect(),
+        ..ReadOptions::default()
+    };
+    let server = RehearsalServer::start(server_options(refit_devdb::ServerOptions::from_env())).await?;
+    let to = target::read(args.from.as_deref().unwrap_or_default(), &server, &read, context).await?;
+    let set = &context.with_values(&context.set()?)?;
+    let count = counted(set.migrations().len() + set.repeatables().len(), "migration");
+    context.out.note(format_args!("running {count} on a private PostgreSQL {}", server.version()));
+    let made = snapshots(&server, set, &context.global.environment, &read).await?;
+    let start = made.snapshot.catalog;
+    let delta = Delta::between(&start, &to);
+    if delta.is_empty() {
+        return Ok(None);
+    }
+    let client = connect(&server.url()).await?;
+    target::create_roles(&client, &to).await?;
+    let renamed = renames::decide(&client, &start, &to, args, &read, context).await?;
+    let rows = rows::fill(&server.url(), &client).await?;
+    let before = Catalog::read(&client, &read).await?;
+    let up = try_out(&client, statements(&before, &to, server.major())).await?;
+    let after = Catalog::read(&client, &read).await?;
+    let survival = rows.compare(&client).await?;
+    let mut down = try_out(&client, statements(&after, &before, server.major())).await?.statements;
+    down.extend(renamed.iter().rev().flat_map(|rename| backwards(rename).statements()));
+    client.close().await;
+
+    let mut not_drafted: Vec<String> =
+        Delta::between(&after, &to).text().lines().map(str::to_owned).collect();
+    not_drafted
+        .extend(up.failed.iter().map(|(statement, message)| format!("{}: {message}", statement.object)));
+    let summary = summary(&delta);
+    let renames = renamed.iter().flat_map(Rename::statements);
+    let all: Vec<Statement> = renames.chain(up.statements).collect();
+    if all.is_empty() {
+        return Ok(Some(Draft { summary, files: Vec::new(), survival, not_drafted, findings: Vec::new() }));
+    }
+    let files = vec![
+        (format!("V{version}__{name}.sql"), text(&format!("-- {summary}\n\n"), &all)),
+        (format!("V{version}__{name}.down.sql"), text("", &down)),
+    ];
+    let safe::Safe { files, findings } = safe::fix(files, context)?;
+    not_drafted.extend(prove(&files, &after, &read, context).await?);
+    Ok(Some(Draft { summary, files, survival, not_drafted, findings }))
+}
+
+fn text(head: &str, statements: &[Statement]) -> String {
+    let statements: Vec<String> =
+        statements.iter().map(|statement| format!("{};\n", statement.sql)).collect();
+    format!("{head}{}", statements.join("\n"))
+}
+
+fn backwards(rename: &Rename) -> Rename {
+    Rename { of: rename.of.clone(), from: rename.to.clone(), to: rename.from.clone() }
+}
+
+/// How the schema that the files lead to differs from the one that the statements led to.
+async fn prove(
+    files: &[(String, String)],
+    expected: &Catalog,
+    read: &ReadOptions,
+    context: &Context,
+) -> anyhow::Result<Vec<String>> {
+    let set = safe::with_files(files, context)?;
+    let server = RehearsalServer::start(server_options(refit_devdb::ServerOptions::from_env())).await?;
+    let client = connect(&server.url()).await?;
+    target::create_roles(&client, expected).await?;
+    client.close().await;
+    let made = snapshots(&server, &set, &context.global.environment, read).await?;
+    Ok(Delta::between(&made.snapshot.catalog, expected).text().lines().map(str::to_owned).collect())
+}
+
+async fn connect(url: &str) -> anyhow::Result<Connection> {
+    Ok(refit::connect(url, &ConnectOptions::default()).await?)
+}
