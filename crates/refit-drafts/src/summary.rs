@@ -15,14 +15,15 @@ use refit_model::wording;
 /// assert_eq!(refit_drafts::summary(&Delta::between(&Catalog::default(), &after)), "+1 sequence");
 /// ```
 pub fn summary(delta: &Delta) -> String {
-    let mut counts: BTreeMap<(usize, &str), BTreeSet<(Option<&str>, &str)>> = BTreeMap::new();
+    let mut counts = BTreeMap::new();
     for change in &delta.changes {
         let sign = match change.verb {
             Verb::Added => 0,
             Verb::Changed | Verb::Moved => 1,
             Verb::Removed => 2,
         };
-        counts.entry((sign, &change.kind)).or_default().insert((change.of.as_deref(), &change.name));
+        let objects: &mut BTreeSet<_> = counts.entry((sign, change.kind.as_str())).or_default();
+        objects.insert((&change.of, &change.name));
     }
     let parts: Vec<String> = counts
         .iter()

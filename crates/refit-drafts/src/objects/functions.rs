@@ -35,8 +35,7 @@ fn one(noun: &str, difference: Difference<'_, Function>, plan: &mut Plan) {
     };
     let object = format!("{} {signature}", noun.to_lowercase());
     let mut old = old;
-    if let Some(before) = old.filter(|before| !is_replaceable(before, new)) {
-        let _: &Function = before;
+    if old.is_some_and(|before| !is_replaceable(before, new)) {
         plan.add(Phase::DropFunctions, &object, format!("DROP {noun} {}", sql(signature)));
         old = None;
     }

@@ -44,7 +44,8 @@ pub(super) fn statements(object: &str, default: &str, before: &Grants, after: &G
         let (old, new) = (before.get(role), after.get(role));
         let default = if role == "PUBLIC" { default } else { "" };
         // What an object has without GRANT and REVOKE is not in the catalog.
-        if old.map_or(default, String::as_str) != "" && old.is_none_or(|old| old != "none") {
+        let had = old.map_or(default, String::as_str);
+        if !had.is_empty() && had != "none" {
             found.push(format!("REVOKE ALL ON {object} FROM {grantee}"));
         }
         for (privileges, option) in privileges(new.map_or(default, String::as_str)) {

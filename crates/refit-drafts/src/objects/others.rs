@@ -121,35 +121,24 @@ fn kind(kind: &Kind, before: &BTreeMap<String, Plain>, after: &BTreeMap<String, 
         }
         if old.is_none() {
             if let Some(rest) = create(new) {
-                plan.add(*create_phase, &object, created(noun, name, &rest, new));
+                plan.add(*create_phase, &object, format!("CREATE {noun} {}{rest}", place(noun, name)));
             }
-            let fresh = Plain { properties: BTreeMap::new(), ..Plain::default() };
-            after_creation(kind, name, &fresh, new, plan);
+            after_creation(kind, name, new, plan);
         }
         tail::draft(noun, &place(noun, name), old.map(|old| tail!(old)), tail!(new), plan);
     }
 }
 
-/// CREATE STATISTICS has its kinds after the name; the others begin with what follows it.
-fn created(noun: &str, name: &str, rest: &str, _new: &Plain) -> String {
-    format!("CREATE {noun} {}{rest}", place(noun, name))
-}
-
 /// What CREATE cannot say.
-fn after_creation(kind: &Kind, name: &str, fresh: &Plain, new: &Plain, plan: &mut Plan) {
-    let later = |key: &str| {
-        let mut one = fresh.clone();
-        one.properties = new.properties.clone();
-        one.properties.remove(key);
-        one
-    };
+fn after_creation(kind: &Kind, name: &str, new: &Plain, plan: &mut Plan) {
     let key = match kind.noun {
         "STATISTICS" => "target",
         "EVENT TRIGGER" => "state",
         _ => return,
     };
-    if new.properties.contains_key(key) {
-        for action in (kind.alter)(&later(key), new).unwrap_or_default() {
+    let mut created = new.clone();
+    if created.properties.remove(key).is_some() {
+        for action in (kind.alter)(&created, new).unwrap_or_default() {
             let text = format!("ALTER {} {} {action}", kind.noun, place(kind.noun, name));
             plan.add(Phase::Properties, &format!("{} {name}", kind.noun.to_lowercase()), text);
         }

@@ -74,7 +74,7 @@ const COMPLETE: &str = "the files are complete; the .md files say which release 
 
 /// Exit status 1 if something could not be drafted.
 async fn drafted(args: &Args, version: &str, folder: &Path, context: &Context) -> anyhow::Result<ExitCode> {
-    let Some(draft) = draft(&args.name, version, &args.draft, context).await? else {
+    let Some(draft) = Box::pin(draft(&args.name, version, &args.draft, context)).await? else {
         context.out.result(
             &json!({ "summary": "", "files": [] }),
             "the schemas are equal: there is nothing to write",
