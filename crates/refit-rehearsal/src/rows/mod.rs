@@ -10,6 +10,7 @@ mod fit;
 mod insert;
 mod later;
 mod order;
+mod survival;
 mod values;
 
 use std::collections::BTreeSet;
@@ -20,6 +21,7 @@ use crate::error::Error;
 use crate::session::open;
 use catalog::Catalog;
 pub use later::LaterKeys;
+pub use survival::{Outcome, Rows, Survival};
 
 /// The result of filling a table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -4,7 +4,6 @@
 //! then runs, with the set, on another private database, whose schema must be the target's.
 
 mod renames;
-mod rows;
 mod safe;
 mod target;
 
@@ -12,9 +11,9 @@ use refit::{ConnectOptions, Connection};
 use refit_catalog::{Catalog, Delta, ReadOptions};
 use refit_drafts::{Rename, Statement, statements, summary, try_out};
 use refit_model::wording::counted;
+use refit_rehearsal::rows::{self, Rows, Survival};
 use refit_rehearsal::{RehearsalServer, server_options, snapshots};
 
-pub(crate) use self::rows::{Outcome, Survival};
 use crate::context::Context;
 
 /// The arguments of a draft.
@@ -30,6 +29,9 @@ pub(crate) struct DraftArgs {
     #[arg(long, value_name = "OLD", requires = "from")]
     dropped: Vec<String>,
 }
+
+/// Rows per table on which a draft is tried.
+const ROWS: u32 = 200;
 
 /// A draft that has been tried.
 pub(crate) struct Draft {
@@ -76,7 +78,8 @@ pub(crate) async fn draft(
     let client = connect(&server.url()).await?;
     target::create_roles(&client, &to).await?;
     let renamed = renames::decide(&client, &start, &to, args, &read, context).await?;
-    let rows = rows::fill(&server.url(), &client).await?;
+    rows::fill(&server.url(), ROWS, &mut rows::Tables::default()).await?;
+    let rows = Rows::read(&client).await?;
     let before = Catalog::read(&client, &read).await?;
     let up = try_out(&client, statements(&before, &to, server.major())).await?;
     let after = Catalog::read(&client, &read).await?;

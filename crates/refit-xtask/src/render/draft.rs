@@ -1,6 +1,8 @@
 //! Rendering of a draft.
 
-use crate::drafts::{Draft, Outcome};
+use refit_rehearsal::rows::Outcome;
+
+use crate::drafts::Draft;
 use crate::output::{BAD, GOOD, WARN};
 use crate::styled::{Text, text};
 

@@ -1,27 +1,28 @@
-//! What becomes of rows: every table gets some before the statements run, and they are compared afterwards.
+//! What becomes of rows: they are read before statements run, and compared afterwards.
 
 use std::collections::BTreeMap;
 
-use refit::Connection;
+use refit::{Connection, REHEARSAL_SCHEMA};
 use refit_model::quoted_name;
-use refit_rehearsal::rows;
 use serde::Serialize;
 
-/// Rows per table.
-const ROWS: u32 = 200;
+use crate::error::Error;
 
 /// What became of the rows of a table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Survival {
-    pub(crate) table: String,
+pub struct Survival {
+    /// Its name before, with its schema.
+    pub table: String,
     /// Rows before the statements.
-    pub(crate) rows: i64,
-    pub(crate) outcome: Outcome,
+    pub rows: i64,
+    /// What became of them.
+    pub outcome: Outcome,
 }
 
+/// What became of the rows of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Outcome {
+pub enum Outcome {
     /// The same rows, in all columns that are still there.
     Same,
     /// As many rows, with other values.
@@ -34,11 +35,13 @@ pub(crate) enum Outcome {
     Dropped,
 }
 
-/// The rows before the statements.
-pub(super) struct Rows {
+/// The rows of all tables before statements run.
+#[derive(Debug, Clone)]
+pub struct Rows {
     tables: Vec<Table>,
 }
 
+#[derive(Debug, Clone)]
 struct Table {
     oid: u32,
     name: String,
@@ -49,6 +52,7 @@ struct Table {
 }
 
 /// A column by its number, which a rename does not change.
+#[derive(Debug, Clone)]
 struct Column {
     number: i16,
     name: String,
@@ -61,22 +65,10 @@ const TABLES: &str = "SELECT c.oid, pg_catalog.format('%I.%I', n.nspname, c.reln
     WHERE c.relkind OPERATOR(pg_catalog.=) 'r' AND n.nspname OPERATOR(pg_catalog.<>) 'information_schema' \
       AND n.nspname OPERATOR(pg_catalog.!~) '^pg_' AND n.nspname OPERATOR(pg_catalog.<>) $1 ORDER BY 2, 3";
 
-/// Fills the tables and reads them.
-///
-/// # Errors
-/// When the connection is lost.
-pub(super) async fn fill(url: &str, client: &Connection) -> anyhow::Result<Rows> {
-    rows::fill(url, ROWS, &mut rows::Tables::default()).await?;
-    let mut tables = listed(client).await?;
-    for table in &mut tables {
-        (table.rows, table.digests) = digests(client, table).await?;
-    }
-    Ok(Rows { tables })
-}
-
-async fn listed(client: &Connection) -> anyhow::Result<Vec<Table>> {
+async fn listed(client: &Connection) -> Result<Vec<Table>, Error> {
     let mut tables: Vec<Table> = Vec::new();
-    for row in client.query(TABLES, &[&refit::REHEARSAL_SCHEMA]).await? {
+    let rows = client.query(TABLES, &[&REHEARSAL_SCHEMA]).await.map_err(Error::database("reading tables"))?;
+    for row in rows {
         let oid: u32 = row.get(0);
         if tables.last().is_none_or(|last| last.oid != oid) {
             tables.push(Table {
@@ -96,23 +88,35 @@ async fn listed(client: &Connection) -> anyhow::Result<Vec<Table>> {
 }
 
 /// The number of rows, and a digest of the values of each column, whatever the order of rows.
-async fn digests(client: &Connection, table: &Table) -> anyhow::Result<(i64, BTreeMap<i16, String>)> {
+async fn digests(client: &Connection, table: &Table) -> Result<(i64, BTreeMap<i16, String>), Error> {
     let each = table.columns.iter().map(|column| {
         let text = format!("coalesce({}::pg_catalog.text, '')", quoted_name(&column.name));
         format!(", coalesce(pg_catalog.sum(pg_catalog.hashtextextended({text}, 0)), 0)::pg_catalog.text")
     });
     let sql = format!("SELECT pg_catalog.count(*){} FROM ONLY {}", each.collect::<String>(), table.name);
-    let row = client.query_one(&sql, &[]).await?;
+    let row = client.query_one(&sql, &[]).await.map_err(Error::database("reading rows"))?;
     let digests = table.columns.iter().enumerate().map(|(place, column)| (column.number, row.get(place + 1)));
     Ok((row.get(0), digests.collect()))
 }
 
 impl Rows {
+    /// Reads the rows of all tables.
+    ///
+    /// # Errors
+    /// [`Error::Database`] when the server refuses it.
+    pub async fn read(client: &Connection) -> Result<Rows, Error> {
+        let mut tables = listed(client).await?;
+        for table in &mut tables {
+            (table.rows, table.digests) = digests(client, table).await?;
+        }
+        Ok(Rows { tables })
+    }
+
     /// Compares with the rows that are there now.
     ///
     /// # Errors
-    /// When the connection is lost.
-    pub(super) async fn compare(self, client: &Connection) -> anyhow::Result<Vec<Survival>> {
+    /// [`Error::Database`] when the server refuses it.
+    pub async fn compare(self, client: &Connection) -> Result<Vec<Survival>, Error> {
         let now = listed(client).await?;
         let mut found = Vec::new();
         for before in self.tables.into_iter().filter(|table| table.rows > 0) {
@@ -126,7 +130,7 @@ impl Rows {
     }
 }
 
-async fn compared(client: &Connection, before: &Table, now: &Table) -> anyhow::Result<Outcome> {
+async fn compared(client: &Connection, before: &Table, now: &Table) -> Result<Outcome, Error> {
     let (rows, digests) = digests(client, now).await?;
     let mut kept = before.digests.iter().filter(|(number, _)| digests.contains_key(number));
     Ok(match rows {
