@@ -11,6 +11,7 @@ mod boot_one;
 mod build;
 mod carried;
 mod checks;
+mod draft;
 mod fix;
 mod lab;
 mod lint;
@@ -44,6 +45,7 @@ enum Bench {
     Boot(boot::Args),
     Build(build::Args),
     Checks(checks::Args),
+    Draft(draft::Args),
     Fix(fix::Args),
     Lint(lint::Args),
     Scenario(scenario::Args),
@@ -80,6 +82,7 @@ impl Application for Cli {
             Bench::Boot(args) => boot::run(&args, human).await,
             Bench::Build(args) => build::run(&args, human, &context.workspace),
             Bench::Checks(args) => checks::run(&args, human).await,
+            Bench::Draft(args) => draft::run(&args, human).await,
             Bench::Fix(args) => fix::run(&args, human),
             Bench::Lint(args) => lint::run(&args, human, &context.workspace),
             Bench::Scenario(args) => scenario::run(&args, human).await,
