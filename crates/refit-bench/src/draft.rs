@@ -124,5 +124,9 @@ fn changes() -> String {
 
 fn text(findings: &Findings) -> String {
     let Findings { objects, statements, draft, target, verdict, .. } = findings;
-    format!("{objects} changed objects, {statements} statements: {}; target {target}: {}\n", draft.text, verdict.text())
+    format!(
+        "{objects} changed objects, {statements} statements: {}; target {target}: {}\n",
+        draft.text,
+        verdict.text()
+    )
 }

@@ -19,7 +19,7 @@ pub use plan::Statement;
 pub use rename::{Rename, candidates};
 pub use roles::roles;
 pub use summary::summary;
-pub use trial::{Tried, try_out};
+pub use trial::{Refused, Tried, try_out};
 
 use plan::Plan;
 use refit_catalog::Catalog;

@@ -1,5 +1,7 @@
 //! Statements with the phase in which they run.
 
+use crate::names::literal;
+
 /// A drafted statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statement {
@@ -7,6 +9,8 @@ pub struct Statement {
     pub sql: String,
     /// The object that it changes: kind and name.
     pub object: String,
+    /// What to run instead if the server refuses it as a mismatch of types.
+    pub otherwise: Option<String>,
 }
 
 /// The order in which statements most likely succeed. What depends on an object is dropped before it and created after it.
@@ -57,7 +61,28 @@ impl Plan {
     }
 
     pub(crate) fn add(&mut self, phase: Phase, object: &str, sql: impl Into<String>) {
-        self.statements.push((phase, Statement { sql: sql.into(), object: object.to_owned() }));
+        let statement = Statement { sql: sql.into(), object: object.to_owned(), otherwise: None };
+        self.statements.push((phase, statement));
+    }
+
+    /// A sequence that is new goes on after the rows that are there.
+    pub(crate) fn begin_after_rows(&mut self, object: &str, table: &str, column: &str) {
+        let sequence = format!(
+            "pg_catalog.pg_get_serial_sequence({}, {})",
+            literal(table),
+            literal(&refit_catalog::bare(column))
+        );
+        let sql = format!(
+            "SELECT pg_catalog.setval({sequence}, coalesce(pg_catalog.max({column}), 0) + 1, false) FROM {table} HAVING pg_catalog.count({column}) > 0"
+        );
+        self.add(Phase::Comments, object, sql);
+    }
+
+    /// The last statement gets another form, for when the server refuses it as a mismatch of types.
+    pub(crate) fn otherwise(&mut self, sql: String) {
+        if let Some((_, statement)) = self.statements.last_mut() {
+            statement.otherwise = Some(sql);
+        }
     }
 
     /// In the order of phases; within one, as they were added.

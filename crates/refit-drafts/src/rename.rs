@@ -24,7 +24,7 @@ impl Rename {
 
     /// The statements that rename it.
     pub fn statements(&self) -> Vec<Statement> {
-        let statement = |sql: String| Statement { sql, object: self.before() };
+        let statement = |sql: String| Statement { sql, object: self.before(), otherwise: None };
         let Some(of) = &self.of else {
             let (mut all, (old, new)) = (Vec::new(), (schema(&self.from), schema(&self.to)));
             let (name, to) = (sql(last(&self.from)), sql(last(&self.to)));
@@ -41,7 +41,7 @@ impl Rename {
     }
 }
 
-/// The pairs of a removed and an added column of the same type, and of tables that share at least half of their columns.
+/// The pairs of a removed and an added column of a table, and of tables that share at least half of their columns.
 ///
 /// ```
 /// use refit_catalog::{Catalog, Column, Table};
@@ -64,14 +64,16 @@ pub fn candidates(before: &Catalog, after: &Catalog) -> Vec<Rename> {
         }
     }
     for (name, old) in &before.tables {
-        let Some(new) = after.tables.get(name).filter(|new| new.of_type.is_empty()) else { continue };
+        let Some(new) =
+            after.tables.get(name).filter(|new| new.of_type.is_empty() && new.partition_of.is_empty())
+        else {
+            continue;
+        };
         let lacks = |table: &Table, name: &str| table.columns.iter().all(|column| column.name != name);
         for gone in old.columns.iter().filter(|column| lacks(new, &column.name) && !column.inherited) {
             for one in new.columns.iter().filter(|column| lacks(old, &column.name) && !column.inherited) {
-                if gone.type_name == one.type_name && gone.generated.is_empty() == one.generated.is_empty() {
-                    let (from, to) = (gone.name.clone(), one.name.clone());
-                    found.push(Rename { of: Some(name.clone()), from, to });
-                }
+                let (from, to) = (gone.name.clone(), one.name.clone());
+                found.push(Rename { of: Some(name.clone()), from, to });
             }
         }
     }

@@ -11,8 +11,8 @@ pub fn roles(catalog: &Catalog) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     collect(&serde_json::to_value(catalog).unwrap_or_default(), &mut found);
     for name in catalog.default_privileges.keys() {
-        found
-            .extend(name.strip_prefix("for role ").and_then(|rest| rest.split_whitespace().next()).map(bare));
+        let role = name.rsplit_once(" by ").map(|(_, role)| role).filter(|role| *role != "(owner)");
+        found.extend(role.map(bare));
     }
     found
 }
@@ -47,7 +47,7 @@ mod tests {
     #[test]
     fn roles_of_privileges_and_policies_are_found() {
         let json = r#"{"tables": {"t": {"grants": {"a": "SELECT", "PUBLIC": "ALL", "\"B c\"": "ALL"},
-            "policies": {"p": {"roles": ["d"]}}}}, "default_privileges": {"for role e in schema s on tables": {}}}"#;
+            "policies": {"p": {"roles": ["d"]}}}}, "default_privileges": {"on tables in s by e": {}}}"#;
         let catalog: Catalog = serde_json::from_str(json).unwrap_or_default();
         assert_eq!(roles(&catalog), ["B c", "a", "d", "e"].map(str::to_owned).into());
     }

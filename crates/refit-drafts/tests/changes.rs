@@ -46,8 +46,8 @@ async fn left(db: &TestDb, to: &Catalog, version: u32) -> (String, String) {
     for statement in &tried.statements {
         writeln!(said, "  {};", statement.sql).unwrap();
     }
-    for (statement, message) in &tried.failed {
-        writeln!(said, "  failed: {}: {message}", statement.sql).unwrap();
+    for refused in &tried.failed {
+        writeln!(said, "  failed: {}: {}", refused.statement.sql, refused.message).unwrap();
     }
     (Delta::between(&read(db).await, to).text(), said)
 }

@@ -49,6 +49,10 @@ fn identity_options(identity: &Identity) -> String {
 /// The columns of a table that exists before and after. `noun` is as in ALTER.
 pub(super) fn draft(noun: &str, name: &str, old: &Table, new: &Table, plan: &mut Plan) {
     let alter = format!("ALTER {noun} {}", sql(name));
+    // A partition has the columns of its parent, which change with it.
+    if !old.partition_of.is_empty() && !new.partition_of.is_empty() {
+        return of_partition(noun, name, old, new, plan);
+    }
     for gone in old.columns.iter().filter(|one| column_of(new, &one.name).is_none() && !one.inherited) {
         let object = format!("column {name}.{}", gone.name);
         plan.add(Phase::DropTables, &object, format!("{alter} DROP COLUMN {}", sql(&gone.name)));
@@ -61,6 +65,18 @@ pub(super) fn draft(noun: &str, name: &str, old: &Table, new: &Table, plan: &mut
             Some(before) => changed(&alter, &object, before, column, plan),
         }
         properties(noun, name, column_of(old, &column.name), column, plan);
+    }
+}
+
+/// What a partition's columns have of their own: defaults, NOT NULL, and properties.
+fn of_partition(noun: &str, name: &str, old: &Table, new: &Table, plan: &mut Plan) {
+    let alter = format!("ALTER {noun} {}", sql(name));
+    for column in &new.columns {
+        let Some(before) = column_of(old, &column.name) else { continue };
+        if before.type_name == column.type_name {
+            changed(&alter, &format!("column {name}.{}", column.name), before, column, plan);
+        }
+        properties(noun, name, Some(before), column, plan);
     }
 }
 
@@ -80,11 +96,12 @@ fn changed(alter: &str, object: &str, old: &Column, new: &Column, plan: &mut Pla
             "" => String::new(),
             collation => format!(" COLLATE {}", sql(collation)),
         };
-        let using = match new.generated.is_empty() && old.type_name != new.type_name {
-            true => format!(" USING {}::{}", sql(&new.name), new.type_name),
-            false => String::new(),
-        };
-        plan.add(Phase::Columns, object, format!("{column} TYPE {}{collation}{using}", new.type_name));
+        let retype = format!("{column} TYPE {}{collation}", new.type_name);
+        plan.add(Phase::Columns, object, retype.clone());
+        // An explicit cast would cut values that are too long; it is only for types that need one.
+        if new.generated.is_empty() {
+            plan.otherwise(format!("{retype} USING {}::{}", sql(&new.name), new.type_name));
+        }
     }
     if old.generated != new.generated {
         match new.generated.as_str() {
@@ -107,16 +124,19 @@ fn changed(alter: &str, object: &str, old: &Column, new: &Column, plan: &mut Pla
         let word = if new.not_null { "SET" } else { "DROP" };
         plan.add(Phase::Columns, object, format!("{column} {word} NOT NULL"));
     }
-    identity(&column, object, old.identity.as_ref(), new.identity.as_ref(), plan);
+    let table = alter.split_once("TABLE ").map_or("", |(_, table)| table);
+    identity([table, &sql(&new.name)], object, [old.identity.as_ref(), new.identity.as_ref()], plan);
 }
 
-fn identity(column: &str, object: &str, old: Option<&Identity>, new: Option<&Identity>, plan: &mut Plan) {
+fn identity([table, name]: [&str; 2], object: &str, [old, new]: [Option<&Identity>; 2], plan: &mut Plan) {
+    let column = format!("ALTER TABLE {table} ALTER COLUMN {name}");
     let when = |identity: &Identity| if identity.always { "ALWAYS" } else { "BY DEFAULT" };
     match (old, new) {
         (Some(_), None) => plan.add(Phase::Columns, object, format!("{column} DROP IDENTITY")),
         (None, Some(new)) => {
             let sql = format!("{column} ADD GENERATED {} AS IDENTITY{}", when(new), identity_options(new));
             plan.add(Phase::Columns, object, sql);
+            plan.begin_after_rows(object, table, name);
         }
         (Some(old), Some(new)) => {
             let mut parts = String::new();
@@ -155,13 +175,15 @@ pub(super) fn properties(noun: &str, name: &str, old: Option<&Column>, new: &Col
     let old = old.unwrap_or(&empty);
     let object = format!("column {name}.{}", new.name);
     let column = format!("ALTER {noun} {} ALTER COLUMN {}", sql(name), sql(&new.name));
+    let or_default = |value: &str| if value.is_empty() { "DEFAULT".to_owned() } else { value.to_owned() };
+    // SET STORAGE DEFAULT is new in 16.
+    let storage = plan.version() >= 16 || !new.storage.is_empty();
     let mut set = |differs: bool, action: String| {
         if differs {
             plan.add(Phase::Properties, &object, format!("{column} {action}"));
         }
     };
-    let or_default = |value: &str| if value.is_empty() { "DEFAULT".to_owned() } else { value.to_owned() };
-    set(old.storage != new.storage, format!("SET STORAGE {}", or_default(&new.storage)));
+    set(storage && old.storage != new.storage, format!("SET STORAGE {}", or_default(&new.storage)));
     set(old.compression != new.compression, format!("SET COMPRESSION {}", or_default(&new.compression)));
     set(old.statistics != new.statistics, format!("SET STATISTICS {}", new.statistics.unwrap_or(-1)));
     let (to_set, to_reset) = changed_options(&old.options, &new.options);

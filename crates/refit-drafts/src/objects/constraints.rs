@@ -1,5 +1,7 @@
 //! Constraints of tables.
 
+use std::collections::BTreeMap;
+
 use refit_catalog::{Constraint, Index, References, Table};
 
 use super::indexes::index_properties;
@@ -15,8 +17,16 @@ pub(super) fn is_inline(constraint: &Constraint) -> bool {
 /// The constraints of a table. Those of a new one that are [`is_inline`] are already there.
 pub(super) fn draft(noun: &str, name: &str, old: Option<&Table>, new: &Table, plan: &mut Plan) {
     let empty = Table::default();
-    for difference in differences(&old.unwrap_or(&empty).constraints, &new.constraints) {
+    let before = &old.unwrap_or(&empty).constraints;
+    let renamed = renamed(before, &new.constraints);
+    for (from, to) in &renamed {
+        let text = format!("ALTER {noun} {} RENAME CONSTRAINT {} TO {}", sql(name), sql(from), sql(to));
+        plan.add(Phase::DropForeignKeys, &format!("constraint {to} on {name}"), text);
+    }
+    for difference in differences(before, &new.constraints) {
         match difference {
+            Difference::Removed(one, _) if renamed.iter().any(|(from, _)| *from == one) => {}
+            Difference::Added(one, _) if renamed.iter().any(|(_, to)| *to == one) => {}
             Difference::Removed(constraint, before) if !before.inherited => {
                 drop(noun, name, constraint, before, plan)
             }
@@ -33,6 +43,22 @@ pub(super) fn draft(noun: &str, name: &str, old: Option<&Table>, new: &Table, pl
             }
         }
     }
+}
+
+/// Objects of a table that are the same but for their names.
+pub(super) fn renamed<'a, T: PartialEq>(
+    before: &'a BTreeMap<String, T>,
+    after: &'a BTreeMap<String, T>,
+) -> Vec<(&'a str, &'a str)> {
+    let mut pairs: Vec<(&str, &str)> = Vec::new();
+    for (from, old) in before.iter().filter(|(name, _)| !after.contains_key(*name)) {
+        let free = after.iter().filter(|(name, _)| !before.contains_key(*name));
+        let mut same = free.filter(|(name, new)| *new == old && pairs.iter().all(|(_, to)| to != name));
+        if let Some((to, _)) = same.next() {
+            pairs.push((from, to));
+        }
+    }
+    pairs
 }
 
 fn changed(

@@ -37,6 +37,14 @@ fn plain(
                 plan.add(Phase::Types, &object, text + &new_server_options(&options_of(new)));
             }
             Some(old) => {
+                let [from, to] = [old, new].map(|one| one.properties.get("version"));
+                if let Some(to) = to.filter(|to| noun == "SERVER" && from != Some(*to)) {
+                    plan.add(
+                        Phase::Types,
+                        &object,
+                        format!("ALTER SERVER {} VERSION {}", sql(name), literal(to)),
+                    );
+                }
                 if let Some(options) = server_options(&options_of(old), &options_of(new)) {
                     plan.add(Phase::Types, &object, format!("ALTER {noun} {} {options}", place(noun, name)));
                 }

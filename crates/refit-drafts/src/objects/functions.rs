@@ -46,14 +46,23 @@ fn one(noun: &str, difference: Difference<'_, Function>, plan: &mut Plan) {
         };
         plan.add(Phase::Functions, &object, text);
     }
+    let depends =
+        |function: Option<&Function>| function.map(|one| one.extensions.clone()).unwrap_or_default();
+    tail::depends(&format!("{noun} {}", sql(signature)), &object, &depends(old), &new.extensions, plan);
     tail::draft(noun, &sql(signature), old.map(|old| tail!(old)), tail!(new), plan);
 }
 
 /// Whether CREATE OR REPLACE can turn one into the other: it cannot change results, or take defaults away.
 fn is_replaceable(old: &Function, new: &Function) -> bool {
     let defaults = |function: &Function| function.arguments.matches(" DEFAULT ").count();
+    let names = |function: &Function| -> Vec<String> {
+        let each = function.arguments.split(", ");
+        each.map(|one| one.split(" DEFAULT ").next().unwrap_or(one).to_owned()).collect()
+    };
+    // A default may contain a comma; then the names are compared with their defaults.
+    let same_names = names(old) == names(new) || old.arguments.contains(", ") && defaults(new) > 0;
     let same_kind = old.aggregate.is_some() == new.aggregate.is_some() && old.window == new.window;
-    old.returns == new.returns && defaults(new) >= defaults(old) && same_kind
+    old.returns == new.returns && defaults(new) >= defaults(old) && same_names && same_kind
 }
 
 fn without_tail(function: &Function) -> Function {
@@ -62,6 +71,7 @@ fn without_tail(function: &Function) -> Function {
         owner: String::new(),
         grants: refit_catalog::Grants::new(),
         labels: Vec::new(),
+        extensions: Vec::new(),
         ..function.clone()
     }
 }

@@ -2,15 +2,23 @@
 
 use refit_catalog::{Index, Table};
 
-use super::{Difference, differences};
+use super::constraints::renamed;
+use super::{Difference, differences, tail};
 use crate::names::{changed_options, comment, list, options, schema, sql};
 use crate::plan::{Phase, Plan};
 
 pub(super) fn draft(name: &str, old: Option<&Table>, new: &Table, plan: &mut Plan) {
     let empty = Table::default();
     let old = old.unwrap_or(&empty);
+    let renamed = renamed(&old.indexes, &new.indexes);
+    for (from, to) in &renamed {
+        let text = format!("ALTER INDEX {} RENAME TO {}", place(name, from), sql(to));
+        plan.add(Phase::DropForeignKeys, &format!("index {to}"), text);
+    }
     for difference in differences(&old.indexes, &new.indexes) {
         match difference {
+            Difference::Removed(one, _) if renamed.iter().any(|(from, _)| *from == one) => {}
+            Difference::Added(one, _) if renamed.iter().any(|(_, to)| *to == one) => {}
             // Those of partitions come and go with the partitioned table's.
             Difference::Removed(_, before) if !before.partition_of.is_empty() => {}
             Difference::Added(_, after) if !after.partition_of.is_empty() => {}
@@ -25,6 +33,7 @@ pub(super) fn draft(name: &str, old: Option<&Table>, new: &Table, plan: &mut Pla
                     replica_identity: false,
                     comment: String::new(),
                     options: refit_catalog::Options::new(),
+                    extensions: Vec::new(),
                     statistics: std::collections::BTreeMap::new(),
                     ..one.clone()
                 };
@@ -88,6 +97,13 @@ fn alter(table: &str, name: &str, before: &Index, after: &Index, plan: &mut Plan
         plan.add(Phase::Properties, &object, format!("{alter} RESET ({})", reset.join(", ")));
     }
     statistics(table, name, before, after, plan);
+    tail::depends(
+        &format!("INDEX {}", place(table, name)),
+        &object,
+        &before.extensions,
+        &after.extensions,
+        plan,
+    );
 }
 
 fn statistics(table: &str, name: &str, before: &Index, after: &Index, plan: &mut Plan) {

@@ -1,4 +1,4 @@
-//! Collations, extended statistics, event triggers and operators.
+//! Collations, extended statistics, event triggers, casts, access methods and operators.
 
 use std::collections::BTreeMap;
 
@@ -84,10 +84,42 @@ const OPERATOR: Kind = Kind {
     phases: [Phase::DropTypes, Phase::Functions],
 };
 
+const CAST: Kind = Kind {
+    noun: "CAST",
+    create: |new| {
+        let property = |key: &str| new.properties.get(key).map(String::as_str);
+        let how = match (property("function"), property("method")) {
+            (Some(function), _) => format!("WITH FUNCTION {}", sql(function)),
+            (None, Some("inout")) => "WITH INOUT".to_owned(),
+            (None, _) => "WITHOUT FUNCTION".to_owned(),
+        };
+        let when = property("context").map(|context| format!(" AS {}", context.to_uppercase()));
+        Some(format!(" {how}{}", when.unwrap_or_default()))
+    },
+    alter: |_, _| None,
+    phases: [Phase::DropTypes, Phase::Functions],
+};
+
+const ACCESS_METHOD: Kind = Kind {
+    noun: "ACCESS METHOD",
+    create: |new| {
+        let property = |key: &str| new.properties.get(key);
+        Some(format!(
+            " TYPE {} HANDLER {}",
+            property("type")?.to_uppercase(),
+            sql(path(property("handler")?))
+        ))
+    },
+    alter: |_, _| None,
+    phases: [Phase::DropTypes, Phase::Types],
+};
+
 pub(super) fn draft(before: &Catalog, after: &Catalog, plan: &mut Plan) {
     kind(&COLLATION, &before.collations, &after.collations, plan);
     kind(&STATISTICS, &before.statistics, &after.statistics, plan);
     kind(&EVENT_TRIGGER, &before.event_triggers, &after.event_triggers, plan);
+    kind(&CAST, &before.casts, &after.casts, plan);
+    kind(&ACCESS_METHOD, &before.access_methods, &after.access_methods, plan);
     kind(&OPERATOR, &before.operators, &after.operators, plan);
 }
 
@@ -155,7 +187,7 @@ fn only_differ(old: &Plain, new: &Plain, key: &str) -> bool {
     without(old) == without(new)
 }
 
-/// An operator's name is not an identifier.
+/// The names of operators and casts are not identifiers.
 fn place(noun: &str, name: &str) -> String {
-    if noun == "OPERATOR" { name.to_owned() } else { sql(name) }
+    if matches!(noun, "OPERATOR" | "CAST") { name.to_owned() } else { sql(name) }
 }

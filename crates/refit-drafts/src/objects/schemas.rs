@@ -25,7 +25,7 @@ pub(super) fn draft(before: &Catalog, after: &Catalog, plan: &mut Plan) {
     default_privileges(before, after, plan);
 }
 
-/// ALTER DEFAULT PRIVILEGES: the name is `for role x in schema y on tables`.
+/// ALTER DEFAULT PRIVILEGES: the name is `on tables in schema by role`.
 fn default_privileges(before: &Catalog, after: &Catalog, plan: &mut Plan) {
     for difference in differences(&before.default_privileges, &after.default_privileges) {
         let none = refit_catalog::Grants::new();
@@ -34,11 +34,25 @@ fn default_privileges(before: &Catalog, after: &Catalog, plan: &mut Plan) {
             Difference::Added(name, new) => (name, &none, &new.grants),
             Difference::Changed(name, old, new) => (name, &old.grants, &new.grants),
         };
-        let Some((whose, kind)) = name.rsplit_once(" on ") else { continue };
+        let Some((what, role)) = name.strip_prefix("on ").and_then(|rest| rest.split_once(" by ")) else {
+            continue;
+        };
+        let (kind, schema) = what.split_once(" in ").unwrap_or((what, ""));
+        let mut whose = String::new();
+        if role != "(owner)" {
+            whose += &format!("FOR ROLE {} ", sql(role));
+        }
+        if !schema.is_empty() {
+            whose += &format!("IN SCHEMA {} ", sql(schema));
+        }
         let object = format!("default privileges {name}");
-        let whose = whose.replace("in schema", "IN SCHEMA");
-        for statement in grants::statements(&kind.to_uppercase(), "", old, new) {
-            plan.add(Phase::Properties, &object, format!("ALTER DEFAULT PRIVILEGES {whose} {statement}"));
+        let default = match kind {
+            "functions" if schema.is_empty() => "EXECUTE",
+            "types" if schema.is_empty() => "USAGE",
+            _ => "",
+        };
+        for statement in grants::statements(&kind.to_uppercase(), default, old, new) {
+            plan.add(Phase::Properties, &object, format!("ALTER DEFAULT PRIVILEGES {whose}{statement}"));
         }
     }
 }

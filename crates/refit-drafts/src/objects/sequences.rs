@@ -1,14 +1,22 @@
 //! Sequences that are not those of identity columns.
 
+use std::collections::BTreeSet;
+
 use refit_catalog::{Catalog, Numbers, Sequence};
 
 use super::tail::{self, tail};
 use super::{Difference, differences};
-use crate::names::sql;
+use crate::names::{last, schema, sql};
 use crate::plan::{Phase, Plan};
 
 pub(super) fn draft(before: &Catalog, after: &Catalog, plan: &mut Plan) {
+    let renamed = renamed(before, after, plan);
     for difference in differences(&before.sequences, &after.sequences) {
+        if let Difference::Removed(name, _) | Difference::Added(name, _) = difference
+            && renamed.contains(name)
+        {
+            continue;
+        }
         let (name, old, new) = match difference {
             Difference::Removed(name, old) => {
                 // One that is owned is dropped with its column.
@@ -42,9 +50,28 @@ pub(super) fn draft(before: &Catalog, after: &Catalog, plan: &mut Plan) {
                 &format!("sequence {name}"),
                 format!("ALTER SEQUENCE {} OWNED BY {by}", sql(name)),
             );
+            let place = new.owned_by.rsplit_once('.').filter(|(table, _)| before.tables.contains_key(*table));
+            if let (None, Some((table, column))) = (old, place) {
+                plan.begin_after_rows(&format!("sequence {name}"), &sql(table), &sql(column));
+            }
         }
         tail::draft("SEQUENCE", &sql(name), old.map(|old| tail!(old)), tail!(new), plan);
     }
+}
+
+/// Renames sequences that are the same but for their names, as after a table was renamed; returns both names of each.
+fn renamed(before: &Catalog, after: &Catalog, plan: &mut Plan) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let gone = before.sequences.iter().filter(|(name, _)| !after.sequences.contains_key(*name));
+    for (old, sequence) in gone.filter(|(_, sequence)| !sequence.owned_by.is_empty()) {
+        let mut new = after.sequences.iter().filter(|(name, _)| !before.sequences.contains_key(*name));
+        if let Some((new, _)) = new.find(|(name, one)| *one == sequence && schema(name) == schema(old)) {
+            let text = format!("ALTER SEQUENCE {} RENAME TO {}", sql(old), sql(last(new)));
+            plan.add(Phase::Sequences, &format!("sequence {new}"), text);
+            names.extend([old.clone(), new.clone()]);
+        }
+    }
+    names
 }
 
 /// Whether a column exists afterwards.

@@ -10,7 +10,13 @@ use crate::plan::{Phase, Plan};
 pub(super) fn draft(before: &Catalog, after: &Catalog, plan: &mut Plan) {
     for difference in differences(&before.tables, &after.tables) {
         let (name, old, new) = match difference {
-            Difference::Removed(name, _) => {
+            Difference::Removed(name, old) => {
+                let keys =
+                    old.constraints.iter().filter(|(_, one)| one.kind == "foreign key" && !one.inherited);
+                for (key, _) in keys {
+                    let text = format!("ALTER TABLE {} DROP CONSTRAINT {}", sql(name), sql(key));
+                    plan.add(Phase::DropForeignKeys, &format!("table {name}"), text);
+                }
                 plan.add(Phase::DropTables, &format!("table {name}"), format!("DROP TABLE {}", sql(name)));
                 continue;
             }
@@ -72,8 +78,15 @@ fn create(name: &str, table: &Table) -> String {
         }
     } else {
         text += &format!(" PARTITION OF {}", sql(&table.partition_of));
-        if !inline.is_empty() {
-            text += &format!(" ({})", inline.join(", "));
+        // A primary or unique key is that of the parent.
+        let own: Vec<String> = table
+            .constraints
+            .iter()
+            .filter(|(_, one)| one.kind == "check" && constraints::is_inline(one))
+            .map(|(name, one)| constraints::definition(name, one))
+            .collect();
+        if !own.is_empty() {
+            text += &format!(" ({})", own.join(", "));
         }
         text += &format!(" {}", table.bounds);
     }
@@ -152,8 +165,13 @@ fn properties(name: &str, old: Option<&Table>, new: &Table, plan: &mut Plan) {
         let word = if forces { "FORCE" } else { "NO FORCE" };
         plan.add(Phase::Properties, &object, format!("{alter} {word} ROW LEVEL SECURITY"));
     }
-    let by_index = |table: &Table| table.indexes.values().any(|index| index.replica_identity);
-    if old.map_or("", |old| old.replica_identity.as_str()) != new.replica_identity && !by_index(new) {
+    let by_index = |table: &Table| {
+        let own = table.indexes.values().any(|index| index.replica_identity);
+        own || table.constraints.values().any(|one| one.index.replica_identity)
+    };
+    let identity = |table: &Table| (table.replica_identity.clone(), by_index(table));
+    let before = old.map_or((String::new(), false), identity);
+    if before != identity(new) && !by_index(new) {
         let identity = match new.replica_identity.as_str() {
             "" => "DEFAULT".to_owned(),
             other => other.to_uppercase(),

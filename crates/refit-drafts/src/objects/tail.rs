@@ -32,9 +32,25 @@ pub(super) fn draft(noun: &str, name: &str, before: Option<Tail<'_>>, after: Tai
     if before.map_or("", |before| before.comment) != after.comment {
         plan.add(Phase::Comments, &object, format!("COMMENT ON {noun} {name} IS {}", comment(after.comment)));
     }
-    if !after.owner.is_empty() && before.map_or("", |before| before.owner) != after.owner {
-        plan.add(Phase::Properties, &object, format!("ALTER {noun} {name} OWNER TO {}", sql(after.owner)));
+    if before.map_or("", |before| before.owner) != after.owner {
+        // The catalog leaves out the owner whom most objects have.
+        let owner = if after.owner.is_empty() { "CURRENT_USER".to_owned() } else { sql(after.owner) };
+        plan.add(Phase::Properties, &object, format!("ALTER {noun} {name} OWNER TO {owner}"));
     }
     let none = Grants::new();
     grants::draft(noun, name, before.map_or(&none, |before| before.grants), after.grants, plan);
+}
+
+/// Drafts DEPENDS ON EXTENSION. `what` is the object with its kind, as SQL.
+pub(super) fn depends(what: &str, object: &str, before: &[String], after: &[String], plan: &mut Plan) {
+    for extension in after.iter().filter(|one| !before.contains(one)) {
+        plan.add(Phase::Properties, object, format!("ALTER {what} DEPENDS ON EXTENSION {}", sql(extension)));
+    }
+    for extension in before.iter().filter(|one| !after.contains(one)) {
+        plan.add(
+            Phase::Properties,
+            object,
+            format!("ALTER {what} NO DEPENDS ON EXTENSION {}", sql(extension)),
+        );
+    }
 }

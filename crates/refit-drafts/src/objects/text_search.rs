@@ -8,6 +8,9 @@ use crate::names::sql;
 use crate::plan::{Phase, Plan};
 
 pub(super) fn draft(before: &Catalog, after: &Catalog, plan: &mut Plan) {
+    for difference in differences(&before.text_search_dictionaries, &after.text_search_dictionaries) {
+        dictionary(difference, plan);
+    }
     const NOUN: &str = "TEXT SEARCH CONFIGURATION";
     for difference in differences(&before.text_search_configurations, &after.text_search_configurations) {
         let (name, old, new) = match difference {
@@ -52,4 +55,35 @@ fn mappings(name: &str, old: Option<&Plain>, new: &Plain, plan: &mut Plan) {
             plan.add(Phase::Properties, &object, text);
         }
     }
+}
+
+fn dictionary(difference: Difference<'_, Plain>, plan: &mut Plan) {
+    const NOUN: &str = "TEXT SEARCH DICTIONARY";
+    let options = |plain: &Plain| plain.properties.get("options").cloned().unwrap_or_default();
+    let (name, old, new) = match difference {
+        Difference::Removed(name, _) => {
+            let text = format!("DROP {NOUN} {}", sql(name));
+            return plan.add(Phase::DropTypes, &format!("text search dictionary {name}"), text);
+        }
+        Difference::Added(name, new) => (name, None, new),
+        Difference::Changed(name, old, new) => (name, Some(old), new),
+    };
+    let object = format!("text search dictionary {name}");
+    match old {
+        None => {
+            let template = new.properties.get("template").map_or("simple", String::as_str);
+            let options = options(new);
+            let options = if options.is_empty() { String::new() } else { format!(", {options}") };
+            plan.add(
+                Phase::Types,
+                &object,
+                format!("CREATE {NOUN} {} (TEMPLATE = {}{options})", sql(name), sql(template)),
+            );
+        }
+        Some(old) if options(old) != options(new) && !options(new).is_empty() => {
+            plan.add(Phase::Types, &object, format!("ALTER {NOUN} {} ({})", sql(name), options(new)));
+        }
+        Some(_) => {}
+    }
+    tail::draft(NOUN, &sql(name), old.map(|old| tail!(old)), tail!(new), plan);
 }

@@ -2,7 +2,7 @@
 
 use refit_catalog::{Table, Trigger};
 
-use super::{Difference, differences};
+use super::{Difference, differences, tail};
 use crate::names::{comment, list, literal, sql};
 use crate::plan::{Phase, Plan};
 
@@ -19,11 +19,18 @@ pub(super) fn draft(name: &str, old: Option<&Table>, new: &Table, plan: &mut Pla
                 commented(name, trigger, "", after, plan);
             }
             Difference::Changed(trigger, before, after) => {
-                let same =
-                    |one: &Trigger| Trigger { state: String::new(), comment: String::new(), ..one.clone() };
+                let same = |one: &Trigger| Trigger {
+                    state: String::new(),
+                    comment: String::new(),
+                    extensions: Vec::new(),
+                    ..one.clone()
+                };
                 if same(before) == same(after) {
                     state(name, trigger, &before.state, after, plan);
                     commented(name, trigger, &before.comment, after, plan);
+                    let what = format!("TRIGGER {} ON {}", sql(trigger), sql(name));
+                    let object = format!("trigger {trigger} on {name}");
+                    tail::depends(&what, &object, &before.extensions, &after.extensions, plan);
                 } else {
                     drop(name, trigger, plan);
                     create(name, trigger, after, plan);

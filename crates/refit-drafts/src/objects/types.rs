@@ -74,6 +74,9 @@ fn domains(difference: Difference<'_, Domain>, plan: &mut Plan) {
             if new.not_null {
                 text += " NOT NULL";
             }
+            for (constraint, one) in &new.constraints {
+                text += &format!(" CONSTRAINT {} {}", sql(constraint), one.definition);
+            }
             plan.add(Phase::Types, &format!("domain {name}"), text);
             (name, None, new)
         }
@@ -108,7 +111,7 @@ fn domains(difference: Difference<'_, Domain>, plan: &mut Plan) {
         if drops {
             plan.add(Phase::DropConstraints, &object, format!("{alter} DROP CONSTRAINT {}", sql(constraint)));
         }
-        if let Some(new) = adds {
+        if let Some(new) = adds.filter(|_| old.is_some()) {
             let text = format!("{alter} ADD CONSTRAINT {} {}", sql(constraint), new.definition);
             plan.add(Phase::Constraints, &object, text);
         }
@@ -168,7 +171,7 @@ fn ranges(difference: Difference<'_, Range>, plan: &mut Plan) {
         Difference::Removed(name, _) => return dropped("TYPE", name, plan),
         Difference::Added(name, new) => {
             let options: Vec<String> =
-                new.options.iter().map(|(option, value)| format!("{option} = {}", sql(value))).collect();
+                new.options.iter().map(|(option, value)| format!("{option} = {value}")).collect();
             let text = format!("CREATE TYPE {} AS RANGE ({})", sql(name), options.join(", "));
             plan.add(Phase::Types, &format!("type {name}"), text);
             (name, None, new)

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use refit_catalog::{Catalog, Column, Table};
 
-use super::{columns, tables};
+use super::{columns, tables, tail};
 use crate::names::{changed_options, mentions, options, sql};
 use crate::plan::{Phase, Plan};
 
@@ -133,5 +133,7 @@ fn one(noun: &str, name: &str, old: Option<&Table>, new: &Table, plan: &mut Plan
         let own = tables::own_properties(column);
         columns::properties(noun, name, Some(before.unwrap_or(&own)), column, plan);
     }
+    let depends = old.map(|old| old.extensions.clone()).unwrap_or_default();
+    tail::depends(&format!("{noun} {}", sql(name)), &object, &depends, &new.extensions, plan);
     tables::parts(noun, name, old, new, plan);
 }

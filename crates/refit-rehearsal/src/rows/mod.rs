@@ -21,7 +21,7 @@ use crate::error::Error;
 use crate::session::open;
 use catalog::Catalog;
 pub use later::LaterKeys;
-pub use survival::{Outcome, Rows, Survival};
+pub use survival::{Outcome, Rows, Survival, remove};
 
 /// The result of filling a table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

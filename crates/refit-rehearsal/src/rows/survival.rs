@@ -25,6 +25,8 @@ pub struct Survival {
 pub enum Outcome {
     /// The same rows, in all columns that are still there.
     Same,
+    /// The same rows, without the columns that are gone.
+    WithoutColumns,
     /// As many rows, with other values.
     SameNumber,
     /// Fewer or more rows.
@@ -99,6 +101,19 @@ async fn digests(client: &Connection, table: &Table) -> Result<(i64, BTreeMap<i1
     Ok((row.get(0), digests.collect()))
 }
 
+/// Removes the rows of all tables.
+///
+/// # Errors
+/// [`Error::Database`] when the server refuses it.
+pub async fn remove(client: &Connection) -> Result<(), Error> {
+    let names: Vec<String> = listed(client).await?.into_iter().map(|table| table.name).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let sql = format!("TRUNCATE {} CASCADE", names.join(", "));
+    client.batch_execute(&sql).await.map_err(Error::database("removing rows"))
+}
+
 impl Rows {
     /// Reads the rows of all tables.
     ///
@@ -136,6 +151,11 @@ async fn compared(client: &Connection, before: &Table, now: &Table) -> Result<Ou
     Ok(match rows {
         0 => Outcome::Emptied,
         rows if rows != before.rows => Outcome::OtherNumber,
+        _ if kept.clone().count() < before.digests.len()
+            && kept.clone().all(|(number, digest)| digests[number] == *digest) =>
+        {
+            Outcome::WithoutColumns
+        }
         _ if kept.all(|(number, digest)| digests[number] == *digest) => Outcome::Same,
         _ => Outcome::SameNumber,
     })

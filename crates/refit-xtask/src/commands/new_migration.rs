@@ -85,7 +85,7 @@ async fn drafted(args: &Args, version: &str, folder: &Path, context: &Context) -
     let shown: Vec<String> = written.iter().map(|path| relative(path, &context.workspace)).collect();
     let document = json!({
         "summary": draft.summary, "files": shown, "rows": draft.survival, "findings": draft.findings,
-        "not_drafted": draft.not_drafted,
+        "rows_do_not_fit": draft.unfit, "not_undone": draft.not_undone, "not_drafted": draft.not_drafted,
     });
     context.out.result(&document, render::draft::draft(&draft, &shown))?;
     if !written.is_empty() {

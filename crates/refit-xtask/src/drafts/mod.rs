@@ -4,16 +4,18 @@
 //! then runs, with the set, on another private database, whose schema must be the target's.
 
 mod renames;
+mod repeatables;
 mod safe;
 mod target;
 
 use refit::{ConnectOptions, Connection};
 use refit_catalog::{Catalog, Delta, ReadOptions};
-use refit_drafts::{Rename, Statement, statements, summary, try_out};
+use refit_drafts::{Refused, Rename, Statement, Tried, statements, summary, try_out};
 use refit_model::wording::counted;
 use refit_rehearsal::rows::{self, Rows, Survival};
 use refit_rehearsal::{RehearsalServer, server_options, snapshots};
 
+use self::repeatables::Repeatables;
 use crate::context::Context;
 
 /// The arguments of a draft.
@@ -34,6 +36,7 @@ pub(crate) struct DraftArgs {
 const ROWS: u32 = 200;
 
 /// A draft that has been tried.
+#[derive(Default)]
 pub(crate) struct Draft {
     /// The changes in one line.
     pub(crate) summary: String,
@@ -43,6 +46,10 @@ pub(crate) struct Draft {
     pub(crate) survival: Vec<Survival>,
     /// Differences that no file leads to, and statements that the server refused.
     pub(crate) not_drafted: Vec<String>,
+    /// Statements that made-up rows do not fit; they were tried again without rows.
+    pub(crate) unfit: Vec<String>,
+    /// What the down files do not restore.
+    pub(crate) not_undone: Vec<String>,
     /// What is left to look at in the files, by the linter.
     pub(crate) findings: Vec<String>,
 }
@@ -70,7 +77,9 @@ pub(crate) async fn draft(
     let count = counted(set.migrations().len() + set.repeatables().len(), "migration");
     context.out.note(format_args!("running {count} on a private PostgreSQL {}", server.version()));
     let made = snapshots(&server, set, &context.global.environment, &read).await?;
-    let start = made.snapshot.catalog;
+    // What repeatable migrations create is theirs, before and after.
+    let repeatable = Repeatables::of(&made);
+    let (start, to) = (repeatable.without(made.snapshot.catalog), repeatable.without(to));
     let delta = Delta::between(&start, &to);
     if delta.is_empty() {
         return Ok(None);
@@ -80,31 +89,66 @@ pub(crate) async fn draft(
     let renamed = renames::decide(&client, &start, &to, args, &read, context).await?;
     rows::fill(&server.url(), ROWS, &mut rows::Tables::default()).await?;
     let rows = Rows::read(&client).await?;
-    let before = Catalog::read(&client, &read).await?;
+    let before = repeatable.without(Catalog::read(&client, &read).await?);
     let up = try_out(&client, statements(&before, &to, server.major())).await?;
-    let after = Catalog::read(&client, &read).await?;
     let survival = rows.compare(&client).await?;
-    let mut down = try_out(&client, statements(&after, &before, server.major())).await?.statements;
-    down.extend(renamed.iter().rev().flat_map(|rename| backwards(rename).statements()));
+    let (up, unfit) = without_rows(&client, up).await?;
+    let after = repeatable.without(Catalog::read(&client, &read).await?);
+    let down = try_out(&client, statements(&after, &before, server.major())).await?;
+    let back = repeatable.without(Catalog::read(&client, &read).await?);
     client.close().await;
 
-    let mut not_drafted: Vec<String> =
-        Delta::between(&after, &to).text().lines().map(str::to_owned).collect();
-    not_drafted
-        .extend(up.failed.iter().map(|(statement, message)| format!("{}: {message}", statement.object)));
-    let summary = summary(&delta);
+    let not_drafted = left(&after, &to, &up);
+    let not_undone = left(&back, &before, &down);
+    let draft =
+        Draft { summary: summary(&delta), survival, unfit, not_drafted, not_undone, ..Draft::default() };
     let renames = renamed.iter().flat_map(Rename::statements);
     let all: Vec<Statement> = renames.chain(up.statements).collect();
     if all.is_empty() {
-        return Ok(Some(Draft { summary, files: Vec::new(), survival, not_drafted, findings: Vec::new() }));
+        return Ok(Some(draft));
     }
-    let files = vec![
-        (format!("V{version}__{name}.sql"), text(&format!("-- {summary}\n\n"), &all)),
-        (format!("V{version}__{name}.down.sql"), text("", &down)),
-    ];
+    let back = renamed.iter().rev().flat_map(|rename| backwards(rename).statements());
+    let down: Vec<Statement> = down.statements.into_iter().chain(back).collect();
+    let mut files =
+        vec![(format!("V{version}__{name}.sql"), text(&format!("-- {}\n\n", draft.summary), &all))];
+    if !down.is_empty() {
+        files.push((format!("V{version}__{name}.down.sql"), text("", &down)));
+    }
     let safe::Safe { files, findings } = safe::fix(files, context)?;
-    not_drafted.extend(prove(&files, &after, &read, context).await?);
-    Ok(Some(Draft { summary, files, survival, not_drafted, findings }))
+    let proven = prove(&files, &after, &repeatable, &read, context).await?;
+    let not_drafted = draft.not_drafted.into_iter().chain(proven).collect();
+    Ok(Some(Draft { files, findings, not_drafted, ..draft }))
+}
+
+/// Tries what made-up rows do not fit again without rows; also returns what that was.
+async fn without_rows(client: &Connection, mut tried: Tried) -> anyhow::Result<(Tried, Vec<String>)> {
+    let unfit: Vec<String> =
+        tried.failed.iter().filter(|refused| refused.about_rows).map(described).collect();
+    if !unfit.is_empty() {
+        rows::remove(client).await?;
+        let again = tried.failed.into_iter().map(|refused| refused.statement).collect();
+        let again = try_out(client, again).await?;
+        tried.statements.extend(again.statements);
+        tried.failed = again.failed;
+    }
+    Ok((tried, unfit))
+}
+
+/// The differences that are left, and what the server refused if there are any.
+fn left(now: &Catalog, to: &Catalog, tried: &Tried) -> Vec<String> {
+    let mut left = lines(&Delta::between(now, to));
+    if !left.is_empty() {
+        left.extend(tried.failed.iter().map(described));
+    }
+    left
+}
+
+fn lines(delta: &Delta) -> Vec<String> {
+    delta.text().lines().map(str::to_owned).collect()
+}
+
+fn described(refused: &Refused) -> String {
+    format!("{}: {}", refused.statement.object, refused.message)
 }
 
 fn text(head: &str, statements: &[Statement]) -> String {
@@ -121,6 +165,7 @@ fn backwards(rename: &Rename) -> Rename {
 async fn prove(
     files: &[(String, String)],
     expected: &Catalog,
+    repeatable: &Repeatables,
     read: &ReadOptions,
     context: &Context,
 ) -> anyhow::Result<Vec<String>> {
@@ -130,7 +175,7 @@ async fn prove(
     target::create_roles(&client, expected).await?;
     client.close().await;
     let made = snapshots(&server, &set, &context.global.environment, read).await?;
-    Ok(Delta::between(&made.snapshot.catalog, expected).text().lines().map(str::to_owned).collect())
+    Ok(lines(&Delta::between(&repeatable.without(made.snapshot.catalog), expected)))
 }
 
 async fn connect(url: &str) -> anyhow::Result<Connection> {

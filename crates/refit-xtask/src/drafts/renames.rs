@@ -30,6 +30,9 @@ pub(super) async fn decide(
         };
         given.push((old.to_owned(), new.to_owned()));
     }
+    if let Some(old) = args.dropped.iter().find(|old| !is_gone(before, after, old)) {
+        bail!("--dropped {old}: there is no table or column {old} that is gone");
+    }
     let mut dropped: BTreeSet<String> = args.dropped.iter().cloned().collect();
     let (mut done, mut used) = (Vec::new(), BTreeSet::new());
     let mut now = before.clone();
@@ -72,10 +75,25 @@ pub(super) async fn decide(
     Ok(done)
 }
 
-/// Whether a rename is of what a flag names, whose schema may be left out if it is `public`.
+/// Whether a table or column was there before, and is not after.
+fn is_gone(before: &Catalog, after: &Catalog, old: &str) -> bool {
+    before.tables.iter().any(|(name, table)| {
+        let now = after.tables.get(name);
+        let is_there = |column: &str| now.is_some_and(|now| now.columns.iter().any(|one| one.name == column));
+        let mut columns = table.columns.iter().filter(|column| !is_there(&column.name));
+        (now.is_none() && names(name, old))
+            || columns.any(|column| names(&format!("{name}.{}", column.name), old))
+    })
+}
+
+/// Whether a rename is of what a flag names.
 fn is_called(rename: &Rename, old: &str) -> bool {
-    let before = rename.before();
-    before == old || before.strip_prefix("public.") == Some(old)
+    names(&rename.before(), old)
+}
+
+/// Whether a flag names an object; its schema may be left out if it is `public`.
+fn names(name: &str, given: &str) -> bool {
+    name == given || name.strip_prefix("public.") == Some(given)
 }
 
 /// A table's new name may be without its schema.

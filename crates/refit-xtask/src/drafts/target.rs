@@ -30,13 +30,20 @@ pub(super) async fn read(
         return side.catalog.context("a database has a schema");
     }
     if !Path::new(from).is_file() {
+        let from = refit_model::redact::text(from);
         bail!("`{from}` is neither the URL of a database nor a file of SQL that declares a schema");
     }
     let bytes = std::fs::read(from).with_context(|| format!("cannot read {from}"))?;
     let text = String::from_utf8(bytes).with_context(|| format!("{from} is not UTF-8"))?;
+    let text = text.trim_start_matches('\u{feff}').to_owned();
+    if refit_model::split_statements(&text).is_empty() {
+        bail!("{from} declares nothing: write the statements of the schema to reach");
+    }
     let client = connect(&server.create_database(DECLARED).await?).await?;
     if let Err(error) = client.batch_execute(&text).await {
-        let Some(refused) = error.as_db_error() else { return Err(error.into()) };
+        let Some(refused) = error.as_db_error() else {
+            bail!("{from} cannot run as one text: leave out COPY FROM STDIN and psql commands ({error})");
+        };
         let place = match refused.position() {
             Some(tokio_postgres::error::ErrorPosition::Original(character)) => {
                 let offset = text.char_indices().nth((*character as usize).saturating_sub(1));

@@ -13,6 +13,7 @@ pub(crate) fn draft(draft: &Draft, files: &[String]) -> Text {
     let survival = draft.survival.iter().map(|one| {
         let (style, words) = match one.outcome {
             Outcome::Same => (GOOD, "rows survive"),
+            Outcome::WithoutColumns => (WARN, "rows survive, without the values of dropped columns"),
             Outcome::SameNumber => (WARN, "rows survive, some values differ"),
             Outcome::OtherNumber => (BAD, "some rows are lost"),
             Outcome::Emptied => (BAD, "all rows are lost"),
@@ -21,6 +22,15 @@ pub(crate) fn draft(draft: &Draft, files: &[String]) -> Text {
         text!["  ", style.of(words), format!(": {}", one.table)]
     });
     lines.extend(survival);
+    for (title, found) in [
+        ("made-up rows do not fit; do yours?", &draft.unfit),
+        ("the down files do not restore:", &draft.not_undone),
+    ] {
+        if !found.is_empty() {
+            lines.push(title.into());
+            lines.extend(found.iter().map(|line| text!["  ", WARN.of(line.as_str())]));
+        }
+    }
     if !draft.findings.is_empty() {
         lines.push("the linter says of the files:".into());
         lines.extend(draft.findings.iter().map(|line| text!["  ", WARN.of(line.as_str())]));

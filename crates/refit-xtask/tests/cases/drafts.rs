@@ -42,6 +42,15 @@ fn a_declared_schema_becomes_migrations_in_their_safe_form() {
     assert!(refused.contains("--renamed public.posts."), "{refused}");
     assert_eq!(workspace.files().len(), 1, "nothing is written before it is decided");
 
+    for (flag, given) in
+        [("--renamed", "posts.oops=headline"), ("--dropped", "posts.oops"), ("--renamed", "title")]
+    {
+        let decided = ["--renamed", "posts.title=headline", "--dropped", "posts.note", flag, given];
+        let unknown = [&["new-migration", "draft", "--from", "schema.sql"][..], &decided].concat();
+        let refused = workspace.run(&unknown).expect(2).stderr;
+        assert!(refused.contains(given), "{flag} {given}: {refused}");
+    }
+
     let given = ["--renamed", "posts.title=headline", "--dropped", "posts.note", "--format", "json"];
     let drafted = workspace.run(&[&["new-migration", "draft", "--from", "schema.sql"][..], &given].concat());
     let drafted = drafted.expect(0);
@@ -53,7 +62,10 @@ fn a_declared_schema_becomes_migrations_in_their_safe_form() {
         "{document:#}"
     );
     let rows = document["rows"].as_array().unwrap();
-    assert!(rows.iter().all(|row| row["outcome"] == "same" && row["rows"] == 200), "{rows:#?}");
+    let outcomes: Vec<_> = rows.iter().map(|row| (row["table"].as_str(), row["outcome"].as_str())).collect();
+    let expected = [("public.authors", "same"), ("public.posts", "without-columns")];
+    assert_eq!(outcomes, expected.map(|(table, outcome)| (Some(table), Some(outcome))));
+    assert!(rows.iter().all(|row| row["rows"] == 200), "{rows:#?}");
     // The index is built in a file of its own, concurrently.
     let texts: Vec<String> = workspace
         .files()
@@ -106,4 +118,65 @@ fn a_bad_target_is_refused() {
     let refused = workspace.run(&["new-migration", "draft", "--renamed", "a=b"]).expect(2).stderr;
     assert!(refused.contains("--from"), "{refused}");
     assert_eq!(workspace.files().len(), 1);
+}
+
+/// Each pair of schemas is drafted completely, both ways, and a second draft has nothing to do.
+#[test]
+fn schemas_that_depend_on_themselves() {
+    let tables = "CREATE TABLE t (id int PRIMARY KEY, b int);";
+    let cycle = "CREATE TABLE a (id int PRIMARY KEY, b int); CREATE TABLE b (id int PRIMARY KEY, a int REFERENCES a); \
+                 ALTER TABLE a ADD FOREIGN KEY (b) REFERENCES b;";
+    let views = "CREATE VIEW v AS SELECT id, b FROM t; CREATE VIEW v2 AS SELECT id, b FROM v;";
+    let parts = "CREATE TABLE p (id int, at date) PARTITION BY RANGE (at); \
+                 CREATE TABLE p1 PARTITION OF p FOR VALUES FROM ('2020-01-01') TO ('2021-01-01');";
+    for (before, after) in [
+        (tables.to_owned(), format!("{tables} {cycle}")),
+        (format!("{tables} {cycle}"), tables.to_owned()),
+        (format!("{tables} {views}"), format!("{} {views}", tables.replace("b int", "b bigint"))),
+        (parts.to_owned(), parts.replace("at date", "at date, n text")),
+        (tables.to_owned(), tables.replace("b int", "b int, c text CHECK (c LIKE '%@%')")),
+    ] {
+        let workspace = Workspace::new(&[("V0001__t.sql", before.as_str())]);
+        std::fs::write(workspace.root().join("schema.sql"), &after).unwrap();
+        let drafted = workspace.run(&["new-migration", "draft", "--from", "schema.sql"]);
+        assert!(!drafted.stdout.contains("do not restore"), "{before} -> {after}: {}", drafted.stdout);
+        drafted.expect(0);
+        let again = workspace.run(&["new-migration", "again", "--from", "schema.sql"]).expect(0).stdout;
+        assert!(again.contains("the schemas are equal"), "{before} -> {after}: {again}");
+    }
+}
+
+#[test]
+fn nothing_is_cut_lost_or_kept_silently() {
+    let table = "CREATE TABLE t (id serial PRIMARY KEY, n varchar(200));";
+    let draft = |before: &str, after: &str, more: &[&str]| {
+        let workspace = Workspace::new(&[("V0001__t.sql", before)]);
+        std::fs::write(workspace.root().join("schema.sql"), after).unwrap();
+        let ran = workspace.run(&[&["new-migration", "draft", "--from", "schema.sql"][..], more].concat());
+        let text =
+            |file: &String| std::fs::read_to_string(workspace.root().join("migrations").join(file)).unwrap();
+        let ups = workspace.files();
+        let ups = ups.iter().filter(|file| file.as_str() > "V0002" && !file.ends_with(".down.sql"));
+        (ran, ups.map(text).collect::<String>())
+    };
+    // A value that is too long is refused by the server, not cut.
+    let (_, text) = draft(table, &table.replace("200", "100"), &[]);
+    assert!(!text.contains("USING"), "{text}");
+    // A renamed table keeps its key and its sequence.
+    let (ran, text) = draft(table, &table.replace("TABLE t ", "TABLE u "), &["--renamed", "t=u"]);
+    ran.expect(0);
+    assert!(
+        text.contains("RENAME CONSTRAINT t_pkey TO u_pkey") && text.contains("RENAME TO u_id_seq"),
+        "{text}"
+    );
+    assert!(!text.contains("DROP "), "{text}");
+    // What the down file cannot restore is printed.
+    let (ran, _) = draft("CREATE TYPE m AS ENUM ('a');", "CREATE TYPE m AS ENUM ('a', 'b');", &[]);
+    let shown = ran.expect(0).stdout;
+    assert!(shown.contains("the down files do not restore"), "{shown}");
+    // Dropped columns are named with the rows.
+    let (ran, _) = draft(table, "CREATE TABLE t (id serial PRIMARY KEY);", &[]);
+    assert!(ran.expect(0).stdout.contains("without the values of dropped columns"));
+    let (ran, _) = draft(table, table, &["--from", "POSTGRES://u:s3cr3t@h/db"]);
+    assert!(!ran.stderr.contains("s3cr3t"), "{}", ran.stderr);
 }
