@@ -65,7 +65,7 @@ impl Plan {
         self.statements.push((phase, statement));
     }
 
-    /// A sequence that is new goes on after the rows that are there.
+    /// A new sequence continues after the rows that are there.
     pub(crate) fn begin_after_rows(&mut self, object: &str, table: &str, column: &str) {
         let sequence = format!(
             "pg_catalog.pg_get_serial_sequence({}, {})",
