@@ -62,6 +62,27 @@ pub(crate) fn changed_options(before: &Options, after: &Options) -> (Options, Ve
     (set, reset)
 }
 
+/// The actions that lead from storage parameters to others: SET and RESET.
+pub(crate) fn set_and_reset(before: &Options, after: &Options) -> Vec<String> {
+    let (set, reset) = changed_options(before, after);
+    let mut actions = Vec::new();
+    if !set.is_empty() {
+        actions.push(format!("SET ({})", options(&set)));
+    }
+    if !reset.is_empty() {
+        actions.push(format!("RESET ({})", reset.join(", ")));
+    }
+    actions
+}
+
+/// The action that leads to a default, or to none.
+pub(crate) fn default_action(default: &str) -> String {
+    match default {
+        "" => "DROP DEFAULT".to_owned(),
+        default => format!("SET DEFAULT {default}"),
+    }
+}
+
 /// OPTIONS of foreign objects: which to add, set and drop.
 pub(crate) fn server_options(before: &Options, after: &Options) -> Option<String> {
     let mut parts = Vec::new();

@@ -8,17 +8,7 @@ use std::path::{Path, PathBuf};
 use refit_catalog::{Catalog, Delta, ReadOptions};
 use refit_devdb::TestDb;
 use refit_drafts::{candidates, statements, try_out};
-use test_support::schema_changes::{cases, run};
-
-async fn based(folder: &Path) -> TestDb {
-    let sql = std::fs::read_to_string(folder.join("base.sql")).unwrap();
-    TestDb::filled(&format!("drafts {}", folder.display()), async |url: &str| {
-        test_support::execute_at(url, &sql).await;
-        Ok::<(), refit_devdb::Error>(())
-    })
-    .await
-    .unwrap()
-}
+use test_support::schema_changes::{based, cases, run};
 
 async fn read(db: &TestDb) -> Catalog {
     Catalog::read(&db.connect().await.unwrap(), &ReadOptions::default()).await.unwrap()

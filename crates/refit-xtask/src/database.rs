@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use refit::{ConnectOptions, Connection, Migrator, Target, application_name};
 use refit_catalog::{Catalog, ReadOptions};
 use refit_devdb::{Detached, Server, ServerOptions};
+use refit_rehearsal::{RehearsalServer, server_options};
 
 use crate::context::Context;
 use crate::output::Output;
@@ -79,6 +80,14 @@ impl Database {
     pub(crate) async fn connect(&self) -> anyhow::Result<Connection> {
         Ok(refit::connect(&self.url, &connect_options()).await?)
     }
+}
+
+/// Starts a private server on which migrations run, with the options of the environment.
+///
+/// # Errors
+/// When it does not start.
+pub(crate) async fn rehearsal_server() -> Result<RehearsalServer, refit_rehearsal::Error> {
+    RehearsalServer::start(server_options(ServerOptions::from_env())).await
 }
 
 /// Reads a database's schema, with two sessions if the server allows, and calls `then` before they are closed: closing a

@@ -5,12 +5,11 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use refit::Target;
 use refit_catalog::{Catalog, ReadOptions, Snapshot};
-use refit_devdb::ServerOptions;
 use refit_model::MigrationSet;
-use refit_rehearsal::{RehearsalServer, SNAPSHOTS, Snapshots, server_options, snapshots};
+use refit_rehearsal::{RehearsalServer, SNAPSHOTS, Snapshots, snapshots};
 
 use crate::context::Context;
-use crate::database::with_schema;
+use crate::database::{rehearsal_server, with_schema};
 use crate::git::Git;
 
 /// One side of a comparison: a schema and its name.
@@ -35,14 +34,23 @@ pub(crate) async fn make(
     read: &ReadOptions,
     context: &Context,
 ) -> anyhow::Result<Snapshots> {
+    make_on(&rehearsal_server().await?, set, read, context).await
+}
+
+/// The same on a server that is already there, whose database is new.
+pub(crate) async fn make_on(
+    server: &RehearsalServer,
+    set: &MigrationSet,
+    read: &ReadOptions,
+    context: &Context,
+) -> anyhow::Result<Snapshots> {
     let set = &context.with_values(set)?;
-    let server = RehearsalServer::start(server_options(ServerOptions::from_env())).await?;
     let count = match set.migrations().len() + set.repeatables().len() {
         1 => "1 migration".to_owned(),
         count => format!("{count} migrations"),
     };
     context.out.note(format_args!("running {count} on a private PostgreSQL {}", server.version()));
-    Ok(snapshots(&server, set, &context.global.environment, read).await?)
+    Ok(snapshots(server, set, &context.global.environment, read).await?)
 }
 
 /// Reads a side.

@@ -4,6 +4,17 @@ use std::path::Path;
 
 use refit_devdb::TestDb;
 
+/// A copy of a folder's base schema.
+pub async fn based(folder: &Path) -> TestDb {
+    let sql = std::fs::read_to_string(folder.join("base.sql")).unwrap();
+    TestDb::filled(&format!("base {}", folder.display()), async |url: &str| {
+        crate::execute_at(url, &sql).await;
+        Ok::<(), refit_devdb::Error>(())
+    })
+    .await
+    .unwrap()
+}
+
 /// A line of `changes.txt` or `neutral.txt`: `name|SQL`, where `>=15 ` before the name says from which version on it can be.
 #[derive(Debug)]
 pub struct Case {

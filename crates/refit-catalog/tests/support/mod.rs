@@ -8,7 +8,7 @@ use std::process::Command;
 use refit_catalog::{Catalog, ReadOptions};
 use refit_devdb::TestDb;
 pub(crate) use test_support::major as version;
-pub(crate) use test_support::schema_changes::{Case, cases, run};
+pub(crate) use test_support::schema_changes::{Case, based, cases, run};
 
 /// This package's own base and cases.
 pub(crate) fn own() -> PathBuf {
@@ -18,17 +18,6 @@ pub(crate) fn own() -> PathBuf {
 /// The conformance data beside the repository, if it is there.
 pub(crate) fn conformance() -> Option<PathBuf> {
     test_support::conformance("schema")
-}
-
-/// A copy of a folder's base schema.
-pub(crate) async fn based(folder: &Path) -> TestDb {
-    let sql = std::fs::read_to_string(folder.join("base.sql")).unwrap();
-    TestDb::filled(&format!("catalog {}", folder.display()), async |url: &str| {
-        test_support::execute_at(url, &sql).await;
-        Ok::<(), refit_devdb::Error>(())
-    })
-    .await
-    .unwrap()
 }
 
 /// What is in a database.

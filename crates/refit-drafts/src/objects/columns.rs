@@ -4,7 +4,7 @@ use refit_catalog::{Column, Grants, Identity, Table};
 
 use super::grants;
 use super::sequences::{changed_numbers, numbers};
-use crate::names::{changed_options, comment, new_server_options, options, server_options, sql};
+use crate::names::{comment, default_action, new_server_options, server_options, set_and_reset, sql};
 use crate::plan::{Phase, Plan};
 
 /// A column as in CREATE TABLE.
@@ -114,10 +114,7 @@ fn changed(alter: &str, object: &str, old: &Column, new: &Column, plan: &mut Pla
     }
     let default_was = if retyped { "" } else { old.default.as_str() };
     if default_was != new.default && new.generated.is_empty() {
-        let action = match new.default.as_str() {
-            "" => "DROP DEFAULT".to_owned(),
-            default => format!("SET DEFAULT {default}"),
-        };
+        let action = default_action(&new.default);
         plan.add(Phase::Columns, object, format!("{column} {action}"));
     }
     if old.not_null != new.not_null {
@@ -186,9 +183,9 @@ pub(super) fn properties(noun: &str, name: &str, old: Option<&Column>, new: &Col
     set(storage && old.storage != new.storage, format!("SET STORAGE {}", or_default(&new.storage)));
     set(old.compression != new.compression, format!("SET COMPRESSION {}", or_default(&new.compression)));
     set(old.statistics != new.statistics, format!("SET STATISTICS {}", new.statistics.unwrap_or(-1)));
-    let (to_set, to_reset) = changed_options(&old.options, &new.options);
-    set(!to_set.is_empty(), format!("SET ({})", options(&to_set)));
-    set(!to_reset.is_empty(), format!("RESET ({})", to_reset.join(", ")));
+    for action in set_and_reset(&old.options, &new.options) {
+        set(true, action);
+    }
     if *old != empty
         && let Some(options) = server_options(&old.server_options, &new.server_options)
     {

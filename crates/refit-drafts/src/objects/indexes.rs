@@ -4,7 +4,7 @@ use refit_catalog::{Index, Table};
 
 use super::constraints::renamed;
 use super::{Difference, differences, tail};
-use crate::names::{changed_options, comment, list, options, schema, sql};
+use crate::names::{comment, list, options, schema, set_and_reset, sql};
 use crate::plan::{Phase, Plan};
 
 pub(super) fn draft(name: &str, old: Option<&Table>, new: &Table, plan: &mut Plan) {
@@ -87,14 +87,10 @@ fn create(table: &str, name: &str, index: &Index, of: &Table, plan: &mut Plan) {
 }
 
 fn alter(table: &str, name: &str, before: &Index, after: &Index, plan: &mut Plan) {
-    let (set, reset) = changed_options(&before.options, &after.options);
     let alter = format!("ALTER INDEX {}", place(table, name));
     let object = format!("index {name}");
-    if !set.is_empty() {
-        plan.add(Phase::Properties, &object, format!("{alter} SET ({})", options(&set)));
-    }
-    if !reset.is_empty() {
-        plan.add(Phase::Properties, &object, format!("{alter} RESET ({})", reset.join(", ")));
+    for action in set_and_reset(&before.options, &after.options) {
+        plan.add(Phase::Properties, &object, format!("{alter} {action}"));
     }
     statistics(table, name, before, after, plan);
     tail::depends(

@@ -1,10 +1,10 @@
 //! Tables, partitioned tables and partitions.
 
-use refit_catalog::{Catalog, Column, Table};
+use refit_catalog::{Catalog, Column, Constraint, Table};
 
 use super::tail::{self, tail};
 use super::{Difference, columns, constraints, differences, indexes, policies, rules, triggers};
-use crate::names::{changed_options, list, options, sql};
+use crate::names::{list, options, set_and_reset, sql};
 use crate::plan::{Phase, Plan};
 
 pub(super) fn draft(before: &Catalog, after: &Catalog, plan: &mut Plan) {
@@ -65,12 +65,14 @@ pub(super) fn parts(noun: &str, name: &str, old: Option<&Table>, new: &Table, pl
 fn create(name: &str, table: &Table) -> String {
     let unlogged = if table.unlogged { "UNLOGGED " } else { "" };
     let mut text = format!("CREATE {unlogged}TABLE {}", sql(name));
-    let inline = table.constraints.iter().filter(|(_, one)| constraints::is_inline(one));
-    let inline: Vec<String> = inline.map(|(name, one)| constraints::definition(name, one)).collect();
+    let inline = |wanted: &dyn Fn(&Constraint) -> bool| -> Vec<String> {
+        let found = table.constraints.iter().filter(|(_, one)| constraints::is_inline(one) && wanted(one));
+        found.map(|(name, one)| constraints::definition(name, one)).collect()
+    };
     let parents: Vec<&String> = table.inherits.iter().collect();
     if table.partition_of.is_empty() {
         let own = table.columns.iter().filter(|column| !column.inherited);
-        let lines: Vec<String> = own.map(columns::definition).chain(inline).collect();
+        let lines: Vec<String> = own.map(columns::definition).chain(inline(&|_| true)).collect();
         match table.of_type.as_str() {
             "" if lines.is_empty() => text += " ()",
             "" => text += &format!(" (\n    {}\n)", lines.join(",\n    ")),
@@ -79,12 +81,7 @@ fn create(name: &str, table: &Table) -> String {
     } else {
         text += &format!(" PARTITION OF {}", sql(&table.partition_of));
         // A primary or unique key is that of the parent.
-        let own: Vec<String> = table
-            .constraints
-            .iter()
-            .filter(|(_, one)| one.kind == "check" && constraints::is_inline(one))
-            .map(|(name, one)| constraints::definition(name, one))
-            .collect();
+        let own = inline(&|one| one.kind == "check");
         if !own.is_empty() {
             text += &format!(" ({})", own.join(", "));
         }
@@ -133,12 +130,8 @@ fn attached(name: &str, old: &Table, new: &Table, plan: &mut Plan) {
         let word = if new.unlogged { "UNLOGGED" } else { "LOGGED" };
         plan.add(Phase::Columns, &object, format!("{alter} SET {word}"));
     }
-    let (set, reset) = changed_options(&old.options, &new.options);
-    if !set.is_empty() {
-        plan.add(Phase::Properties, &object, format!("{alter} SET ({})", options(&set)));
-    }
-    if !reset.is_empty() {
-        plan.add(Phase::Properties, &object, format!("{alter} RESET ({})", reset.join(", ")));
+    for action in set_and_reset(&old.options, &new.options) {
+        plan.add(Phase::Properties, &object, format!("{alter} {action}"));
     }
     if old.tablespace != new.tablespace && !new.tablespace.is_empty() {
         plan.add(Phase::Properties, &object, format!("{alter} SET TABLESPACE {}", sql(&new.tablespace)));

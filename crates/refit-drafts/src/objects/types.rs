@@ -5,7 +5,7 @@ use refit_catalog::{Catalog, Composite, Domain, Enum, Range};
 use super::columns::attribute;
 use super::tail::{self, tail};
 use super::{Difference, differences};
-use crate::names::{comment, literal, sql};
+use crate::names::{comment, default_action, literal, sql};
 use crate::plan::{Phase, Plan};
 
 pub(super) fn draft(before: &Catalog, after: &Catalog, plan: &mut Plan) {
@@ -86,10 +86,7 @@ fn domains(difference: Difference<'_, Domain>, plan: &mut Plan) {
     let alter = format!("ALTER DOMAIN {}", sql(name));
     if let Some(old) = old {
         if old.default != new.default {
-            let action = match new.default.as_str() {
-                "" => "DROP DEFAULT".to_owned(),
-                default => format!("SET DEFAULT {default}"),
-            };
+            let action = default_action(&new.default);
             plan.add(Phase::Types, &object, format!("{alter} {action}"));
         }
         if old.not_null != new.not_null {

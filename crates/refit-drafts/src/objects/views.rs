@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use refit_catalog::{Catalog, Column, Table};
 
 use super::{columns, tables, tail};
-use crate::names::{changed_options, mentions, options, sql};
+use crate::names::{changed_options, default_action, mentions, options, sql};
 use crate::plan::{Phase, Plan};
 
 pub(super) fn draft(before: &Catalog, after: &Catalog, plan: &mut Plan) {
@@ -123,10 +123,7 @@ fn one(noun: &str, name: &str, old: Option<&Table>, new: &Table, plan: &mut Plan
         let before = old.and_then(|old| columns::column_of(old, &column.name));
         let default = before.map_or("", |before| before.default.as_str());
         if default != column.default {
-            let action = match column.default.as_str() {
-                "" => "DROP DEFAULT".to_owned(),
-                default => format!("SET DEFAULT {default}"),
-            };
+            let action = default_action(&column.default);
             let text = format!("ALTER VIEW {} ALTER COLUMN {} {action}", sql(name), sql(&column.name));
             plan.add(Phase::Properties, &object, text);
         }

@@ -1,6 +1,7 @@
 //! What several recipes share: parts of a sequence, and checks.
 
 pub(crate) mod checks;
+pub(crate) mod constraint;
 pub(crate) mod fill;
 pub(crate) mod index;
 pub(crate) mod not_null;

@@ -4,6 +4,7 @@ use refit_lint::safe::NotNull;
 use refit_lint::sequence::Runs;
 
 use super::checks;
+use super::constraint::AGAIN;
 use crate::builder::Builder;
 use crate::problem::Problem;
 use crate::step::{Phase, Step};
@@ -12,12 +13,6 @@ use crate::table::Table;
 const GIVEN: &str =
     "From now on no row can get NULL in {{ column|ident }}. Rows that are there are not looked at yet.";
 const VALIDATE: &str = "Proves that no row has NULL in {{ column|ident }}, while reads and writes continue.";
-const AGAIN: &str = "\
--- A constraint cannot be made unvalidated again: it is replaced by one that is not validated.
-ALTER TABLE {{ table }}
-    DROP CONSTRAINT {{ constraint|ident }},
-    ADD CONSTRAINT {{ constraint|ident }} {{ condition }} NOT VALID;
-";
 
 /// Adds them.
 pub(crate) fn add(builder: &mut Builder<'_>, table: &Table<'_>, column: &str) -> Result<(), Problem> {
@@ -26,10 +21,10 @@ pub(crate) fn add(builder: &mut Builder<'_>, table: &Table<'_>, column: &str) ->
     let name = builder.names.choose(&table.name, column, form.suffix());
     let written = refit_model::quoted_name(column);
     let is_new = builder.postgres >= 18;
-    let condition =
+    let definition =
         if is_new { format!("NOT NULL {written}") } else { format!("CHECK ({written} IS NOT NULL)") };
     builder.templates.set("constraint", name.clone());
-    builder.templates.set("condition", condition);
+    builder.templates.set("definition", definition);
     builder.templates.set("column", column);
     let steps = form.steps(&name, Runs::Apart);
     for (at, sql) in steps.iter().enumerate() {
@@ -46,7 +41,7 @@ pub(crate) fn add(builder: &mut Builder<'_>, table: &Table<'_>, column: &str) ->
             _ => Step::quick("not_null", Phase::Contract)
                 .why("The validated constraint proves it: nothing is read. Then the constraint has done its work.")
                 .down(
-                    "ALTER TABLE {{ table }} ADD CONSTRAINT {{ constraint|ident }} {{ condition }} NOT VALID;\n\
+                    "ALTER TABLE {{ table }} ADD CONSTRAINT {{ constraint|ident }} {{ definition }} NOT VALID;\n\
                      ALTER TABLE {{ table }} VALIDATE CONSTRAINT {{ constraint|ident }};\n\
                      ALTER TABLE {{ table }} ALTER COLUMN {{ column|ident }} DROP NOT NULL;",
                 )

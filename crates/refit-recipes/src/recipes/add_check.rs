@@ -5,14 +5,11 @@
 //!
 //! Locks: ACCESS EXCLUSIVE on the table for a moment; the validation lets reads and writes continue.
 
-use refit_lint::safe::validated;
-use refit_lint::sequence::Runs;
-
 use crate::builder::Builder;
-use crate::parts::checks;
+use crate::parts::constraint;
 use crate::problem::Problem;
 use crate::recipe::Recipe;
-use crate::step::{Phase, Step};
+use crate::step::Phase;
 
 pub(super) const RECIPE: Recipe = Recipe {
     name: "add-check",
@@ -23,13 +20,6 @@ pub(super) const RECIPE: Recipe = Recipe {
     build,
 };
 
-const AGAIN: &str = "\
--- A constraint cannot be made unvalidated again: it is replaced by one that is not validated.
-ALTER TABLE {{ table }}
-    DROP CONSTRAINT {{ constraint|ident }},
-    ADD CONSTRAINT {{ constraint|ident }} {{ definition }} NOT VALID;
-";
-
 fn build(builder: &mut Builder<'_>) -> Result<(), Problem> {
     let table = builder.table()?;
     let definition = format!("CHECK ({})", builder.required("check")?);
@@ -37,21 +27,10 @@ fn build(builder: &mut Builder<'_>) -> Result<(), Problem> {
     builder.templates.set("constraint", name.clone());
     builder.templates.set("definition", definition.clone());
     builder.purpose("The condition {{ constraint|ident }} holds for every row of {{ table }}.")?;
-    let [add, validate] =
-        validated(&format!("ALTER TABLE {}", table.written()), &name, &definition, Runs::Apart);
+    let [add, validate] = constraint::steps(&table, &name, &definition, ["", "validate"], Phase::Expand);
     builder.add(
-        Step::quick("", Phase::Expand)
-            .why("New rows are checked from now on; those that are there, by the next migration.")
-            .form(&add)
-            .down("ALTER TABLE {{ table }} DROP CONSTRAINT {{ constraint|ident }};")
+        add.why("New rows are checked from now on; those that are there, by the next migration.")
             .releases("Releases that write only rows for which the condition holds."),
     )?;
-    builder.add(
-        Step::validation("validate", Phase::Expand)
-            .why("Looks at the rows that were there before the constraint.")
-            .form(&validate)
-            .down(AGAIN)
-            .check(checks::CONSTRAINT)
-            .releases("Releases that write only rows for which the condition holds."),
-    )
+    builder.add(validate.releases("Releases that write only rows for which the condition holds."))
 }

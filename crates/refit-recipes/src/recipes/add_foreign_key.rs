@@ -9,11 +9,8 @@
 //!
 //! Locks: SHARE ROW EXCLUSIVE on both tables for a moment; the validation lets reads and writes continue.
 
-use refit_lint::safe::validated;
-use refit_lint::sequence::Runs;
-
 use crate::builder::Builder;
-use crate::parts::{checks, index};
+use crate::parts::{checks, constraint, index};
 use crate::problem::Problem;
 use crate::recipe::Recipe;
 use crate::step::{Phase, Step};
@@ -27,13 +24,6 @@ pub(super) const RECIPE: Recipe = Recipe {
     one_column: false,
     build,
 };
-
-const AGAIN: &str = "\
--- A constraint cannot be made unvalidated again: it is replaced by one that is not validated.
-ALTER TABLE {{ table }}
-    DROP CONSTRAINT {{ constraint|ident }},
-    ADD CONSTRAINT {{ constraint|ident }} {{ definition }} NOT VALID;
-";
 
 fn build(builder: &mut Builder<'_>) -> Result<(), Problem> {
     let table = builder.table()?;
@@ -62,23 +52,12 @@ fn build(builder: &mut Builder<'_>) -> Result<(), Problem> {
         )?;
         title = "constrain";
     }
-    let [add, validate] =
-        validated(&format!("ALTER TABLE {}", table.written()), &name, &definition, Runs::Apart);
+    let [add, validate] = constraint::steps(&table, &name, &definition, [title, "validate"], Phase::Expand);
     builder.add(
-        Step::quick(title, Phase::Expand)
-            .why("New rows are checked from now on; those that are there, by the next migration.")
-            .form(&add)
-            .down("ALTER TABLE {{ table }} DROP CONSTRAINT {{ constraint|ident }};")
+        add.why("New rows are checked from now on; those that are there, by the next migration.")
             .releases("Releases that write only rows whose counterpart exists."),
     )?;
-    builder.add(
-        Step::validation("validate", Phase::Expand)
-            .why("Looks at the rows that were there before the constraint.")
-            .form(&validate)
-            .down(AGAIN)
-            .check(checks::CONSTRAINT)
-            .releases("Releases that write only rows whose counterpart exists."),
-    )
+    builder.add(validate.releases("Releases that write only rows whose counterpart exists."))
 }
 
 /// `FOREIGN KEY (a) REFERENCES t (b) ON DELETE …`.

@@ -2,7 +2,7 @@
 //!
 //! The table gets its new name, and a view with the old name, in one transaction. PostgreSQL reads and writes through the
 //! view, so that the old release continues; TRUNCATE, COPY from a file and LOCK of the old name do not work. From PostgreSQL 15 on, the
-//! view applies the row security and privileges of whoever uses it; before that, a table with row security is refused.
+//! view applies the row security and privileges of the role that uses it; before that, a table with row security is refused.
 //! Privileges are copied to the view. Columns that are added meanwhile are not visible through it.
 //!
 //! Files: the rename with the view; and, when you name it (`migrate --include`), the end of the view. Deploy the new release

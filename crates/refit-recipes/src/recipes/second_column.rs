@@ -1,26 +1,17 @@
 //! What `change-column-type` and `enum-from-text` share: a second column of another type.
 
 use refit_catalog::{Column, Constraint, bare};
-use refit_lint::safe::validated;
-use refit_lint::sequence::Runs;
 use refit_model::quoted_name;
 
 use super::add_unique::over_index;
 use crate::builder::Builder;
 use crate::parts::index::{at_once, definition};
 use crate::parts::sync::{self, RULE};
-use crate::parts::{checks, not_null};
+use crate::parts::{checks, constraint, not_null};
 use crate::problem::Problem;
 use crate::step::{Phase, Step};
 use crate::table::{Table, columns_of, mentions};
 use crate::template::literal;
-
-const AGAIN: &str = "\
--- A constraint cannot be made unvalidated again: it is replaced by one that is not validated.
-ALTER TABLE {{ table }}
-    DROP CONSTRAINT {{ constraint|ident }},
-    ADD CONSTRAINT {{ constraint|ident }} {{ definition }} NOT VALID;
-";
 
 /// All steps; `{{ new_type }}` and the purpose are set. `first` comes before the column, `last` after it when it goes.
 pub(super) fn build(
@@ -194,20 +185,11 @@ fn foreign_key(
     builder.templates.set("constraint", name);
     builder.templates.set("definition", definition.clone());
     let [add, validate] =
-        validated(&format!("ALTER TABLE {}", table.written()), name, &definition, Runs::Apart);
+        constraint::steps(table, name, &definition, ["key", "validate_key"], Phase::Migrate);
     builder.add(
-        Step::quick("key", Phase::Migrate)
-            .why("The new column refers to the same table; the rows are looked at by the next migration.")
-            .form(&add)
-            .down("ALTER TABLE {{ table }} DROP CONSTRAINT {{ constraint|ident }};"),
+        add.why("The new column refers to the same table; the rows are looked at by the next migration."),
     )?;
-    builder.add(
-        Step::validation("validate_key", Phase::Migrate)
-            .why("Looks at the rows that were there before the constraint.")
-            .form(&validate)
-            .down(AGAIN)
-            .check(checks::CONSTRAINT),
-    )
+    builder.add(validate)
 }
 
 fn end(builder: &mut Builder<'_>, table: &Table<'_>, facts: &Column) -> Result<(), Problem> {

@@ -1,12 +1,12 @@
 //! Runs the new migrations of two branches in both orders, each on a private server of its own, and compares the schemas.
 
 use refit_catalog::{Catalog, Delta};
-use refit_devdb::ServerOptions;
 use refit_lint::{Config, Input};
-use refit_rehearsal::{Error, Failure, File, RehearsalServer, schema_after, server_options};
+use refit_rehearsal::{Error, Failure, File, schema_after};
 
 use super::{Branch, Files};
 use crate::context::Context;
+use crate::database::rehearsal_server;
 
 /// What both orders showed.
 #[derive(Debug)]
@@ -51,8 +51,7 @@ pub(crate) async fn prove(branch: &Branch, config: &Config, context: &Context) -
     }));
     let [first, second] = [[&ours, &theirs], [&theirs, &ours]]
         .map(|[a, b]| [&base, a, b, &last].into_iter().flatten().cloned().collect::<Vec<File>>());
-    let start = || RehearsalServer::start(server_options(ServerOptions::from_env()));
-    let (ours_server, theirs_server) = tokio::try_join!(start(), start())?;
+    let (ours_server, theirs_server) = tokio::try_join!(rehearsal_server(), rehearsal_server())?;
     context.out.note(format_args!(
         "running both orders on two private PostgreSQL {}: {} of this branch, {} of {}",
         ours_server.version(),

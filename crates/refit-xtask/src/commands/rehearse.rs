@@ -3,12 +3,11 @@
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 
-use refit_devdb::ServerOptions;
 use refit_model::MigrationSet;
-use refit_rehearsal::{File, RehearsalOptions, RehearsalServer, rehearse, server_options};
+use refit_rehearsal::{File, RehearsalOptions, rehearse};
 
 use crate::context::{Context, version_argument};
-use crate::database::Database;
+use crate::database::{Database, rehearsal_server};
 use crate::render::rehearsal;
 
 #[derive(Debug, clap::Args)]
@@ -55,7 +54,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     if args.no_checks {
         files.iter_mut().for_each(|file| file.checks.clear());
     }
-    let server = RehearsalServer::start(server_options(ServerOptions::from_env())).await?;
+    let server = rehearsal_server().await?;
     if !args.markdown {
         context.out.note(format_args!("rehearsing on a private PostgreSQL {}", server.version()));
     }

@@ -11,12 +11,13 @@ mod target;
 use refit::{ConnectOptions, Connection};
 use refit_catalog::{Catalog, Delta, ReadOptions};
 use refit_drafts::{Refused, Rename, Statement, Tried, statements, summary, try_out};
-use refit_model::wording::counted;
 use refit_rehearsal::rows::{self, Rows, Survival};
-use refit_rehearsal::{RehearsalServer, server_options, snapshots};
+use refit_rehearsal::{File, schema_after};
 
 use self::repeatables::Repeatables;
 use crate::context::Context;
+use crate::database::rehearsal_server;
+use crate::schema;
 
 /// The arguments of a draft.
 #[derive(Debug, clap::Args)]
@@ -64,19 +65,11 @@ pub(crate) async fn draft(
     args: &DraftArgs,
     context: &Context,
 ) -> anyhow::Result<Option<Draft>> {
-    let read = ReadOptions {
-        exclude_schemas: [refit::REHEARSAL_SCHEMA.to_owned()]
-            .into_iter()
-            .chain(ReadOptions::default().exclude_schemas)
-            .collect(),
-        ..ReadOptions::default()
-    };
-    let server = RehearsalServer::start(server_options(refit_devdb::ServerOptions::from_env())).await?;
+    let mut read = ReadOptions::default();
+    read.exclude_schemas.push(refit::REHEARSAL_SCHEMA.to_owned());
+    let server = rehearsal_server().await?;
     let to = target::read(args.from.as_deref().unwrap_or_default(), &server, &read, context).await?;
-    let set = &context.with_values(&context.set()?)?;
-    let count = counted(set.migrations().len() + set.repeatables().len(), "migration");
-    context.out.note(format_args!("running {count} on a private PostgreSQL {}", server.version()));
-    let made = snapshots(&server, set, &context.global.environment, &read).await?;
+    let made = schema::make_on(&server, &context.set()?, &read, context).await?;
     // What repeatable migrations create is theirs, before and after.
     let repeatable = Repeatables::of(&made);
     let (start, to) = (repeatable.without(made.snapshot.catalog), repeatable.without(to));
@@ -115,7 +108,7 @@ pub(crate) async fn draft(
         files.push((format!("V{version}__{name}.down.sql"), text("", &down)));
     }
     let safe::Safe { files, findings } = safe::fix(files, context)?;
-    let proven = prove(&files, &after, &repeatable, &read, context).await?;
+    let proven = prove(&files, &after, &repeatable, context).await?;
     let not_drafted = draft.not_drafted.into_iter().chain(proven).collect();
     Ok(Some(Draft { files, findings, not_drafted, ..draft }))
 }
@@ -166,16 +159,17 @@ async fn prove(
     files: &[(String, String)],
     expected: &Catalog,
     repeatable: &Repeatables,
-    read: &ReadOptions,
     context: &Context,
 ) -> anyhow::Result<Vec<String>> {
     let set = safe::with_files(files, context)?;
-    let server = RehearsalServer::start(server_options(refit_devdb::ServerOptions::from_env())).await?;
+    let server = rehearsal_server().await?;
     let client = connect(&server.url()).await?;
     target::create_roles(&client, expected).await?;
     client.close().await;
-    let made = snapshots(&server, &set, &context.global.environment, read).await?;
-    Ok(lines(&Delta::between(&repeatable.without(made.snapshot.catalog), expected)))
+    let steps = set.steps_in(&context.global.environment, None);
+    let files: Vec<File> = steps.map(|step| File::step(step, false)).collect();
+    let proven = repeatable.without(schema_after(&server, &files).await?);
+    Ok(lines(&Delta::between(&proven, expected)))
 }
 
 async fn connect(url: &str) -> anyhow::Result<Connection> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use refit_catalog::{Catalog, Verb};
+use refit_model::FileKind;
 use refit_rehearsal::Snapshots;
 
 /// The names of the objects that repeatable migrations create.
@@ -12,7 +13,10 @@ pub(super) struct Repeatables {
 
 impl Repeatables {
     pub(super) fn of(made: &Snapshots) -> Repeatables {
-        let steps = made.steps.iter().filter(|step| step.stem.starts_with("R__"));
+        let steps = made
+            .steps
+            .iter()
+            .filter(|step| matches!(FileKind::of(&step.path), Ok(FileKind::Repeatable { .. })));
         let changes = steps.flat_map(|step| &step.delta.changes);
         let added = changes.filter(|change| change.verb == Verb::Added && change.of.is_none());
         Repeatables { names: added.map(|change| change.name.clone()).collect() }

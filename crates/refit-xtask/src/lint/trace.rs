@@ -1,17 +1,14 @@
 //! `--trace`: runs the migrations on a private server and compares their effects with the predictions.
 
-use refit_devdb::ServerOptions;
 use refit_lint::sql::Span;
 use refit_lint::{Finding, Input, Outcome, Severity, predict};
 use refit_model::{LineIndex, Position};
-use refit_rehearsal::{
-    Failure, File, Mismatch, Options, RehearsalServer, StatementTrace, Trace, mismatches, server_options,
-    trace,
-};
+use refit_rehearsal::{Failure, File, Mismatch, Options, StatementTrace, Trace, mismatches, trace};
 
 use super::insert;
 use super::sources::Sources;
 use crate::context::Context;
+use crate::database::rehearsal_server;
 
 /// The name of the finding for a failed statement. It is not a rule, because only a server can detect it.
 const FAILED: &str = "trace-failed";
@@ -37,7 +34,7 @@ pub(crate) async fn run(
     let file =
         |input: &Input| File::with_text(&input.path, input.with_values(&sources.config), input.reported);
     let files: Vec<File> = inputs.iter().map(file).collect();
-    let server = RehearsalServer::start(server_options(ServerOptions::from_env())).await?;
+    let server = rehearsal_server().await?;
     context.out.note(format_args!("tracing on a private PostgreSQL {}", server.version()));
     // An explicit file may be a dump, which begins and ends its own transactions.
     let options = Options { rows, transaction_control: !by_folder, ..Options::default() };

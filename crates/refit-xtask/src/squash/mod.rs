@@ -6,13 +6,13 @@ use anyhow::{Context as _, bail};
 use refit::REHEARSAL_SCHEMA;
 use refit_backup::{TableContent, definitions, table_contents};
 use refit_catalog::{Catalog, Delta};
-use refit_devdb::{Binaries, Search, ServerOptions};
+use refit_devdb::{Binaries, Search};
 use refit_model::wording::counted;
 use refit_model::{Checkpoint, MigrationSet, SetStep, SourceFile, Version, placeholders, read_folder};
-use refit_rehearsal::{File, RehearsalServer, schema_after, server_options};
+use refit_rehearsal::{File, schema_after};
 
 use crate::context::Context;
-use crate::database::connect_options;
+use crate::database::{connect_options, rehearsal_server};
 
 /// A checkpoint that was proven.
 pub(crate) struct Made {
@@ -49,7 +49,7 @@ pub(crate) async fn make(
     refuse_problems(&file, &format!("{heading}SELECT 1;\n"), context)?;
     let files: Vec<File> =
         squashed.iter().map(|migration| File::step(SetStep::Versioned(migration), false)).collect();
-    let original = start().await?;
+    let original = rehearsal_server().await?;
     context.out.note(format_args!(
         "running {} on a private PostgreSQL {}",
         counted(files.len(), "migration"),
@@ -70,7 +70,7 @@ pub(crate) async fn make(
         definitions(&original.url(), &connect_options(), &folders, REHEARSAL_SCHEMA, with_rows).await?;
     let text =
         text::checkpoint(&heading, &text::Facts { last: &last.stem, postgres: original.major() }, &dump);
-    let copy = start().await?;
+    let copy = rehearsal_server().await?;
     let checkpoint = [File::new(&*file, &text, false)];
     let found = Box::pin(schema_after(&copy, &checkpoint)).await.context("the checkpoint does not run")?;
     compare(&expected, &found)?;
@@ -92,10 +92,6 @@ pub(crate) async fn make(
 /// The rows in words.
 pub(crate) fn counted_rows(rows: i64) -> String {
     counted(usize::try_from(rows).unwrap_or_default(), "row")
-}
-
-async fn start() -> Result<RehearsalServer, refit_rehearsal::Error> {
-    RehearsalServer::start(server_options(ServerOptions::from_env())).await
 }
 
 /// A checkpoint has one text, and values of placeholders differ between environments.
